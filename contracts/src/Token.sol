@@ -168,38 +168,49 @@ contract Token is IToken, ERC20Permit, ERC3009, AccessControl, Pausable {
 
     /// @dev One entry of a batch. True when it moved money.
     function _settle(Authorization calldata a, bytes32 domain, bool someFrozen) private returns (bool) {
-        (NonceWord storage word, uint256 bit) = _nonceBit(a.from, a.nonce);
+        (address from, address to, uint256 value, bytes32 nonce) = (a.from, a.to, a.value, a.nonce);
+        (NonceWord storage word, uint256 bit) = _nonceBit(from, nonce);
         uint256 bits = word.bits;
 
         // Nothing has proved yet that `from` wants this now, so a refusal leaves the nonce alone.
-        if (bits & bit != 0) return _skip(a, ERC3009UsedAuthorization.selector);
-        if (!_isTimely(a.validAfter, a.validBefore)) return _skip(a, ERC3009InvalidAuthorizationTime.selector);
-        if (!_isSignedBy(a.from, _digest(a, domain), a.signature)) return _skip(a, ERC3009InvalidSignature.selector);
+        if (bits & bit != 0) return _skip(from, nonce, ERC3009UsedAuthorization.selector);
+        if (!_isTimely(a.validAfter, a.validBefore)) {
+            return _skip(from, nonce, ERC3009InvalidAuthorizationTime.selector);
+        }
+        if (!_isSignedBy(from, _digest(a, domain), a.signature)) {
+            return _skip(from, nonce, ERC3009InvalidSignature.selector);
+        }
 
         // It is signed and in time: from here on it ends, one way or the other.
         word.bits = bits | bit;
 
-        bytes4 reason = _refusal(a, someFrozen);
+        bytes4 reason = _refusal(from, to, value, someFrozen);
         if (reason != 0) {
-            emit AuthorizationCanceled(a.from, a.nonce);
-            return _skip(a, reason);
+            emit AuthorizationCanceled(from, nonce);
+            return _skip(from, nonce, reason);
         }
 
-        emit AuthorizationUsed(a.from, a.nonce);
-        _transferOrRedeem(a.from, a.to, a.value);
+        emit AuthorizationUsed(from, nonce);
+        // `_refusal` has made the checks of this contract's own `_update`; only OpenZeppelin's is left to do.
+        if (to == address(this)) {
+            super._update(from, address(0), value);
+            emit Redeemed(from, value);
+        } else {
+            super._update(from, to, value);
+        }
         return true;
     }
 
-    function _skip(Authorization calldata a, bytes4 reason) private returns (bool) {
-        emit AuthorizationSkipped(a.from, a.nonce, reason);
+    function _skip(address from, bytes32 nonce, bytes4 reason) private returns (bool) {
+        emit AuthorizationSkipped(from, nonce, reason);
         return false;
     }
 
     /// @dev Why `_transferOrRedeem` would revert, or zero when it will not.
-    function _refusal(Authorization calldata a, bool someFrozen) private view returns (bytes4) {
-        if (a.to == address(0)) return ERC20InvalidReceiver.selector;
-        if (someFrozen && (frozen[a.from] || frozen[a.to])) return AccountFrozen.selector;
-        if (balanceOf(a.from) < a.value) return ERC20InsufficientBalance.selector;
+    function _refusal(address from, address to, uint256 value, bool someFrozen) private view returns (bytes4) {
+        if (to == address(0)) return ERC20InvalidReceiver.selector;
+        if (someFrozen && (frozen[from] || frozen[to])) return AccountFrozen.selector;
+        if (balanceOf(from) < value) return ERC20InsufficientBalance.selector;
         return 0;
     }
 
