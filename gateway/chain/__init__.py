@@ -1,0 +1,15 @@
+"""The token and the node: authorizations, lanes, batches, watch. Knows nothing of the ledger, wallets or payments.
+
+    contract.py        the shipped ABI and bytecode; calls as bytes, logs as facts      (pure)
+    authorization.py   EIP-3009 messages: their digest, their signature, their queue
+    signer.py          keys: the vault that seals them, and what may sign with them
+    lanes.py           one signer's ordered nonces; raw transactions, stored before they are sent
+    batches.py         queued authorizations, many to a ChainTransaction
+    watch.py           the chain up to its final block, by parent hash
+    node.py            JSON-RPC to an Ethereum node; the only file with web3
+    chain.sql          the statements of the room
+
+Exactly once: a payment's EIP-3009 nonce is stored with the payment before anything is signed, so the contract itself
+refuses a second settlement; raw bytes and their hash are stored before they are sent, and only ever sent again as
+stored. What a node answers to a send decides nothing: only receipts and logs of final blocks do.
+"""

@@ -1,0 +1,108 @@
+"""The settings, read once from the environment. Nothing else in the house reads `os.environ`.
+
+Every setting has a default that needs nothing: without any, the gateway keeps its own PostgreSQL and its own local
+chain below `.gateway/`. `SETTINGS` is the table that README and `gateway --help` show.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from gateway.errors import Misconfigured
+from gateway.money import Asset, Assets, fiat
+
+#: Name, default, meaning: the whole configuration.
+SETTINGS: Final = (
+    ("GATEWAY_HOME", ".gateway", "the folder that all state lies in"),
+    ("GATEWAY_HOST", "127.0.0.1", "the address the HTTP server listens on"),
+    ("GATEWAY_PORT", "8000", "its port; 0 picks a free one and prints it"),
+    ("GATEWAY_DATABASE_URL", "", "a PostgreSQL of your own; empty: one is embedded"),
+    ("GATEWAY_RPC_URL", "", "an Ethereum node of your own; empty: a local anvil is embedded"),
+    ("GATEWAY_RELAYER_KEY_FILE", "", "the relayer's private key (hex); empty: the local chain's well-known one"),
+    ("GATEWAY_MASTER_KEY_FILE", "", "32 bytes in hex that seal the wallets' keys; empty: master.key in the home"),
+    ("GATEWAY_CURRENCIES", "EUR,USD,THB,JPY", "ISO 4217 codes of the fiat assets"),
+    ("GATEWAY_TOKENS", "USDX:USD:6", "tokens as CODE:CURRENCY:DECIMALS, each backed one to one by its currency"),
+    ("GATEWAY_FINALITY", "finalized", "when a block is final: the node's 'finalized', or a number of blocks on top"),
+    ("GATEWAY_BLOCK_SECONDS", "0.5", "time between the blocks of the embedded chain"),
+    ("GATEWAY_AUTHORIZATION_SECONDS", "3600", "how long a signed token payment may be settled"),
+    ("GATEWAY_HOLD_SECONDS", "604800", "how long a payment that is only held waits for its capture"),
+    ("GATEWAY_LEDGER_FEE_BASIS_POINTS", "0", "the payer's fee on the ledger rail, in hundredths of a percent"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """See `SETTINGS`; a field per line of it."""
+
+    home: Path
+    host: str
+    port: int
+    database_url: str | None
+    rpc_url: str | None
+    relayer_key_file: Path | None
+    master_key_file: Path
+    assets: Assets
+    finality: int | None  #: Blocks on top of a final one; None: what the node calls finalized.
+    block_seconds: float
+    authorization_seconds: int
+    hold_seconds: int
+    ledger_fee_basis_points: int
+
+
+def from_environment(environ: Mapping[str, str] = os.environ) -> Config:
+    """The configuration that the environment gives. Raises Misconfigured, naming the setting and what it takes."""
+    text = {name: environ.get(name, "").strip() or default for name, default, _ in SETTINGS}
+    home = Path(text["GATEWAY_HOME"]).absolute()
+    relayer, master = text["GATEWAY_RELAYER_KEY_FILE"], text["GATEWAY_MASTER_KEY_FILE"]
+    finality = text["GATEWAY_FINALITY"]
+    return Config(
+        home=home,
+        host=text["GATEWAY_HOST"],
+        port=_whole("GATEWAY_PORT", text, 0, 65_535),
+        database_url=text["GATEWAY_DATABASE_URL"] or None,
+        rpc_url=text["GATEWAY_RPC_URL"] or None,
+        relayer_key_file=Path(relayer) if relayer else None,
+        master_key_file=Path(master) if master else home / "master.key",
+        assets=_assets(text["GATEWAY_CURRENCIES"], text["GATEWAY_TOKENS"]),
+        finality=None if finality == "finalized" else _whole("GATEWAY_FINALITY", text, 0, 10_000),
+        block_seconds=_seconds("GATEWAY_BLOCK_SECONDS", text),
+        authorization_seconds=_whole("GATEWAY_AUTHORIZATION_SECONDS", text, 30, 30 * 86_400),
+        hold_seconds=_whole("GATEWAY_HOLD_SECONDS", text, 1, 365 * 86_400),
+        ledger_fee_basis_points=_whole("GATEWAY_LEDGER_FEE_BASIS_POINTS", text, 0, 5_000),
+    )
+
+
+def _whole(name: str, text: Mapping[str, str], least: int, most: int) -> int:
+    if not (text[name].isdecimal() and least <= int(text[name]) <= most):
+        raise Misconfigured(f"{name}={text[name]!r}: set it to a whole number from {least} to {most}")
+    return int(text[name])
+
+
+def _seconds(name: str, text: Mapping[str, str]) -> float:
+    try:
+        seconds = float(text[name])
+    except ValueError:
+        seconds = 0.0
+    if not 0.1 <= seconds <= 60:
+        raise Misconfigured(f"{name}={text[name]!r}: set it to a number of seconds from 0.1 to 60")
+    return seconds
+
+
+def _assets(currencies: str, tokens: str) -> Assets:
+    """The assets of two settings, and ETH, the coin gas is paid in."""
+    fiats = [fiat(code.strip()) for code in currencies.split(",")]
+    return Assets([*fiats, *(_token(token, fiats) for token in tokens.split(",")), Asset("ETH", "native", 18)])
+
+
+def _token(setting: str, fiats: list[Asset]) -> Asset:
+    code, _, rest = setting.strip().partition(":")
+    backing, _, decimals = rest.partition(":")
+    if not (code.isascii() and code.isalnum() and code.isupper() and 3 <= len(code) <= 11 and decimals.isdecimal()):
+        raise Misconfigured(f"GATEWAY_TOKENS: {setting!r} should read CODE:CURRENCY:DECIMALS, such as USDX:USD:6")
+    if backing not in {asset.code for asset in fiats}:
+        raise Misconfigured(f"GATEWAY_TOKENS: {code} is backed by {backing!r}, which is not in GATEWAY_CURRENCIES")
+    if code in {asset.code for asset in fiats} or int(decimals) > 36:
+        raise Misconfigured(f"GATEWAY_TOKENS: {setting!r} names a currency, or has more than 36 decimals")
+    return Asset(code, "token", int(decimals), backing)

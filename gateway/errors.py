@@ -1,0 +1,255 @@
+"""Everything that can be refused, in one tree.
+
+    GatewayError
+    ├── Refused        final: the same request will be refused again
+    ├── Conflict       the state moved on, or is not there yet: look again, then decide
+    └── Unavailable    nothing was decided: try again later
+
+An error is a noun of the field and carries its values; `says` is the one sentence it prints with them. Errors know
+nothing of HTTP: the table from error to status and problem type is `api/problems.py`. They stand at the bottom of
+the house, below money, so that parsing an amount can refuse in the same words as everything else.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from gateway.money import Money
+
+
+@dataclass(eq=False)
+class GatewayError(Exception):
+    """The root. `says` is a format string over the fields of the error."""
+
+    says: ClassVar[str] = "the gateway refused"
+
+    def __str__(self) -> str:
+        return self.says.format(**vars(self))
+
+
+class Refused(GatewayError):
+    """Final: the same request will be refused again."""
+
+
+class Conflict(GatewayError):
+    """The state moved on, or is not there yet."""
+
+
+class Unavailable(GatewayError):
+    """Nothing was decided; the same request may be sent again."""
+
+
+# ---- the request itself ---------------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class InvalidRequest(Refused):
+    """`kind` is a slug that tells one fault from another: `json`, `unknown_field`, `missing_field`, …"""
+
+    kind: str
+    reason: str
+    says = "{reason}"
+
+
+@dataclass(eq=False)
+class BodyTooLarge(Refused):
+    bytes_max: int
+    says = "the body is larger than {bytes_max} bytes; send a smaller one"
+
+
+class Unauthenticated(Refused):
+    says = "send a valid API key as 'Authorization: Bearer <api key>'"
+
+
+@dataclass(eq=False)
+class Forbidden(Refused):
+    reason: str
+    says = "{reason}"
+
+
+@dataclass(eq=False)
+class NotFound(Refused):
+    what: str
+    says = "there is no {what}"
+
+
+class IdempotencyKeyMissing(Refused):
+    says = "this call moves money: send an Idempotency-Key header of your own making, 1 to 255 visible characters"
+
+
+@dataclass(eq=False)
+class IdempotencyKeyReused(Refused):
+    key: str
+    says = "the Idempotency-Key {key!r} was used for another request; make a new key for a new request"
+
+
+@dataclass(eq=False)
+class IdempotencyKeyInProgress(Conflict):
+    key: str
+    says = "the first request with the Idempotency-Key {key!r} is still in progress; send it again in a moment"
+
+
+# ---- money ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class InvalidAmount(Refused):
+    """`kind` is `not_a_string`, `malformed`, `negative`, `zero` or `too_large`."""
+
+    kind: str
+    amount: str
+    says = "{amount!r} is not an amount ({kind}): write a positive decimal as a string, such as '12.50'"
+
+
+@dataclass(eq=False)
+class AmountTooPrecise(Refused):
+    amount: str
+    asset: str
+    decimals: int
+    says = "{amount} has more decimals than {asset} has, which is {decimals}; nothing is rounded for you"
+
+
+@dataclass(eq=False)
+class UnknownAsset(Refused):
+    asset: str
+    known: tuple[str, ...] = ()
+    says = "{asset!r} is not an asset of this gateway; it has {known}"
+
+
+# ---- the book -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class InsufficientFunds(Conflict):
+    account: str
+    asked: "Money"
+    available: "Money"
+    says = "{account} has {available} available and {asked} was asked"
+
+
+@dataclass(eq=False)
+class TransferEnded(Conflict):
+    """A hold has one end; this one has had it."""
+
+    state: str
+    event: str
+    says = "a transfer that is {state} cannot be ended by {event}"
+
+
+@dataclass(eq=False)
+class TransferNotFound(Refused):
+    id: str
+    says = "there is no transfer {id}"
+
+
+@dataclass(eq=False)
+class CaptureExceedsHold(Conflict):
+    asked: "Money"
+    held: "Money"
+    says = "{asked} cannot be captured: {held} is held"
+
+
+# ---- handles and wallets --------------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class InvalidHandle(Refused):
+    handle: str
+    reason: str
+    says = "{handle!r} is not a handle: {reason}"
+
+
+@dataclass(eq=False)
+class HandleTaken(Conflict):
+    handle: str
+    says = "@{handle} is taken; choose another handle"
+
+
+@dataclass(eq=False)
+class UnknownHandle(Refused):
+    handle: str
+    says = "nobody has the handle @{handle}"
+
+
+# ---- payments -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class UnknownPayee(Refused):
+    to: str
+    reason: str
+    says = "{to!r} cannot be paid: {reason}"
+
+
+@dataclass(eq=False)
+class SelfPayment(Refused):
+    handle: str
+    says = "@{handle} cannot pay @{handle}: payer and payee are the same wallet"
+
+
+@dataclass(eq=False)
+class StateConflict(Conflict):
+    id: str
+    state: str
+    event: str
+    says = "{id} is {state}: {event} does not follow from there"
+
+
+@dataclass(eq=False)
+class RefundExceedsPayment(Conflict):
+    asked: "Money"
+    left: "Money"
+    says = "{asked} is more than is left to refund, which is {left}"
+
+
+# ---- the chain ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class NodeUnavailable(Unavailable):
+    reason: str
+    says = "the Ethereum node does not answer: {reason}"
+
+
+@dataclass(eq=False)
+class ChainReplaced(Refused):
+    """What we saw as final is not on this chain: never go on over the old book by ourselves."""
+
+    reason: str
+    says = (
+        "this is not the chain the book was kept with: {reason}. Nothing was changed. Point GATEWAY_RPC_URL at the "
+        "right node, restore the chain's state, or start over with another GATEWAY_HOME and database"
+    )
+
+
+@dataclass(eq=False)
+class LaneStopped(Refused):
+    lane: str
+    reason: str
+    says = "the lane of {lane} is stopped: {reason}"
+
+
+# ---- running the gateway --------------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class DatabaseUnavailable(Unavailable):
+    reason: str
+    says = "the database does not answer: {reason}"
+
+
+@dataclass(eq=False)
+class Misconfigured(Refused):
+    """Something about the machine or the settings, with what to do about it in the sentence itself."""
+
+    reason: str
+    says = "{reason}"
+
+
+@dataclass(eq=False)
+class OutOfTime(Unavailable):
+    what: str
+    until: "datetime | None" = None
+    says = "{what} took too long"

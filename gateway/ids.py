@@ -1,0 +1,49 @@
+"""Ids: UUIDv7 inside (RFC 9562), TypeID outside (`pay_01h455vb4pex5vsknk084sn02q`).
+
+A UUIDv7 begins with its time in milliseconds, so ids made later sort later and an index on them grows at its end. A
+TypeID is the same 128 bits in Crockford's base 32, behind a prefix that says what the id is of.
+"""
+
+import os
+from datetime import datetime
+from typing import NewType
+from uuid import UUID
+
+from gateway.errors import InvalidRequest
+
+WalletId = NewType("WalletId", UUID)
+PaymentId = NewType("PaymentId", UUID)
+ConversionId = NewType("ConversionId", UUID)
+BankMovementId = NewType("BankMovementId", UUID)
+TransferId = NewType("TransferId", UUID)
+AccountId = NewType("AccountId", int)
+
+#: Crockford's base 32, lower case, as the TypeID specification (0.3) has it.
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_VALUES = {letter: value for value, letter in enumerate(_ALPHABET)}
+
+
+def new_id(now: datetime) -> UUID:
+    """A fresh UUIDv7 of the time `now`: 48 bits of milliseconds, then 74 random bits."""
+    milliseconds = int(now.timestamp() * 1000)
+    random = int.from_bytes(os.urandom(10), "big")
+    value = milliseconds << 80 | 0x7 << 76 | (random >> 68 & 0xFFF) << 64 | 0b10 << 62 | random & (1 << 62) - 1
+    return UUID(int=value)
+
+
+def show(prefix: str, value: UUID) -> str:
+    """`value` as a TypeID: the prefix, an underscore, and 26 letters of base 32."""
+    number = value.int
+    return prefix + "_" + "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
+
+
+def read(prefix: str, text: str) -> UUID:
+    """The id that `text` shows. Raises InvalidRequest when it is not a TypeID with this prefix."""
+    head, _, letters = text.rpartition("_")
+    values = [_VALUES.get(letter) for letter in letters]
+    if head != prefix or len(values) != 26 or None in values or letters[0] > "7":
+        raise InvalidRequest("id", f"{text[:60]!r} is not an id that begins with '{prefix}_'")
+    number = 0
+    for value in values:
+        number = number << 5 | (value or 0)
+    return UUID(int=number)

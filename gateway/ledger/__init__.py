@@ -1,0 +1,20 @@
+"""The book: who has what, and how it came to be.
+
+True at every commit, whatever ran at once:
+  - per asset and per transfer, debits equal credits;
+  - an entry, once written, is never changed or removed;
+  - a guarded account's `available` (posted less what is set aside) is not brought below zero by anybody's intent;
+  - account n's entries are numbered 1, 2, 3, … without a gap, each with the balance after it, times never going back.
+
+A batch is the unit: many transfers, one PostgreSQL transaction, one answer per transfer, in order. Accounts are locked
+in id order, so two batches never wait for each other in a ring. Each account is written once per batch, however often
+it is used in it: that is what keeps a hot account fast.
+
+    transfer.py   what a transfer may become            (pure)
+    account.py    the house's accounts, sides, balances (pure)
+    book.py       open, post, hold, capture, void, expire, balances, statement
+    book.sql      the statements of book.py; the one that writes is `book_write` in migrations/0001_book.sql
+    audit.py      recount the whole book and name every difference
+
+Knows money. Does not know people, payments, HTTP or chains.
+"""

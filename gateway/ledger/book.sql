@@ -1,0 +1,83 @@
+-- declare_asset
+-- An asset may be configured again, but never with other decimals: the book's units would mean something else.
+WITH fresh AS (
+    INSERT INTO asset (code, kind, decimals, backing) VALUES ($1, $2, $3, $4) ON CONFLICT (code) DO NOTHING
+)
+SELECT kind, decimals, backing FROM asset WHERE code = $1;
+
+-- open_account
+-- One account; opening it again changes nothing.
+INSERT INTO account (code, asset, normal, guarded) VALUES ($1, $2, $3::text::side, $4)
+ON CONFLICT (code) DO NOTHING;
+
+-- account_ids
+-- Ids by code, for legs.
+SELECT code, id FROM account WHERE code = ANY ($1);
+
+-- account_by_id
+-- One account and its asset, to say which was short.
+SELECT account.id, account.code, account.asset, account.normal::text, asset.kind, asset.decimals, asset.backing
+FROM account JOIN asset ON asset.code = account.asset
+WHERE account.id = $1;
+
+-- balances
+-- What accounts have, on their normal side, and what of it is set aside.
+SELECT code, asset,
+    CASE normal WHEN 'credit' THEN credits_posted - debits_posted ELSE debits_posted - credits_posted END AS posted,
+    CASE normal WHEN 'credit' THEN debits_pending ELSE credits_pending END AS pending
+FROM account WHERE code = ANY ($1);
+
+-- balance_at
+-- The balance at a past time. Times never go back along an account's numbers, so the last entry at or before the time
+-- is found by halving the range of numbers: 23 look-ups of the primary key in five million entries.
+WITH RECURSIVE search AS (
+    SELECT id, 0::bigint AS low, entries AS high FROM account WHERE code = $1
+    UNION ALL
+    SELECT id,
+        CASE WHEN entry.posted_at <= $2 THEN entry.number ELSE low END,
+        CASE WHEN entry.posted_at <= $2 THEN high ELSE entry.number - 1 END
+    FROM search JOIN entry ON entry.account_id = search.id AND entry.number = (low + high + 1) / 2
+    WHERE low < high
+)
+SELECT account.asset, coalesce(entry.balance, 0) AS balance
+FROM search
+JOIN account ON account.id = search.id
+LEFT JOIN entry ON entry.account_id = search.id AND entry.number = search.low
+WHERE search.low = search.high;
+
+-- statement_page
+-- One account's entries, newest first, before a given number. The page is cut before anything is joined to it: a
+-- prepared join over a hot account otherwise walks the transfers backwards.
+WITH page AS MATERIALIZED (
+    SELECT number, side, amount, balance, posted_at, transfer_id
+    FROM entry
+    WHERE account_id = (SELECT id FROM account WHERE code = $1) AND number < $2
+    ORDER BY number DESC
+    LIMIT $3
+)
+SELECT page.number, page.side::text, page.amount, page.balance, page.posted_at, transfer.purpose, transfer.subject
+FROM page JOIN transfer ON transfer.id = page.transfer_id
+ORDER BY page.number DESC;
+
+-- lock_transfers
+-- Transfers that are to end, locked in id order.
+SELECT id, state::text FROM transfer WHERE id = ANY ($1) ORDER BY id FOR UPDATE;
+
+-- hold_legs
+-- What they had set aside, leg by leg.
+SELECT hold_leg.transfer_id, debit_id, credit_id, hold_leg.amount,
+    account.asset, asset.kind, asset.decimals, asset.backing
+FROM hold_leg
+JOIN account ON account.id = hold_leg.debit_id
+JOIN asset ON asset.code = account.asset
+WHERE transfer_id = ANY ($1)
+ORDER BY transfer_id, number;
+
+-- due_transfers
+-- Pending transfers whose time is over, the longest over first.
+SELECT id FROM transfer WHERE state = 'pending' AND expires_at <= $1 ORDER BY expires_at LIMIT $2;
+
+-- book_write
+-- The one writer; see migrations/0001_book.sql.
+SELECT outcome, short_account, short_available
+FROM book_write($1, $2, $3, $4, ($5::text[])::transfer_state[], $6, $7, $8, $9, $10, $11, $12, $13, $14);

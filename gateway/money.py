@@ -1,0 +1,155 @@
+"""Amounts: whole units and an asset, always together.
+
+A unit is the smallest piece of an asset: one cent, one yen, one millionth of a USDX. Inside, money is an exact
+integer of units up to 2**256 - 1 (the largest amount an ERC-20 contract can hold). Outside, it is a decimal string and
+an asset code, and reading one never rounds: more decimals than the asset has is an error.
+
+What a fiat currency is called and how many decimals it has is ISO 4217's, by way of the `iso4217` package.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from iso4217 import Currency
+
+from gateway.errors import AmountTooPrecise, InvalidAmount, Misconfigured, UnknownAsset
+
+#: The largest amount of units: what a uint256 holds.
+UNITS_MAX = 2**256 - 1
+
+#: What an amount looks like: digits, perhaps a point and digits. No sign, no exponent, no space, ASCII digits only.
+_DECIMAL = re.compile(r"(0|[1-9][0-9]{0,77})(?:\.([0-9]{1,77}))?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A fiat currency, a token, or the chain's native coin.
+
+    `decimals` is how many decimals one whole has; `backing` is the currency a token is issued against, one to one.
+    """
+
+    code: str
+    kind: Literal["fiat", "token", "native"]
+    decimals: int
+    backing: str | None = None
+
+    def parse(self, amount: object) -> "Money":
+        """The money that `amount`, a decimal string such as "12.50", says. It may be zero.
+
+        Raises InvalidAmount (not a string, a sign, an exponent, beyond 2**256 - 1 units) and AmountTooPrecise.
+        """
+        if not isinstance(amount, str):
+            raise InvalidAmount("not_a_string", str(amount)[:80])
+        match = _DECIMAL.fullmatch(amount)
+        if match is None:
+            negative = amount.startswith("-") and _DECIMAL.fullmatch(amount[1:])
+            raise InvalidAmount("negative" if negative else "malformed", amount[:80])
+        whole, fraction = match.group(1), match.group(2) or ""
+        if len(fraction) > self.decimals:
+            raise AmountTooPrecise(amount[:80], self.code, self.decimals)
+        units = int(whole + fraction.ljust(self.decimals, "0"))
+        if units > UNITS_MAX:
+            raise InvalidAmount("too_large", amount[:80])
+        return Money(units, self)
+
+    def parse_positive(self, amount: object) -> "Money":
+        """As `parse`, and zero is refused too: what every payment asks for."""
+        money = self.parse(amount)
+        if money.units == 0:
+            raise InvalidAmount("zero", str(amount)[:80])
+        return money
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """`units` of `asset`. Never a float, never without its asset; both sides of a sum have the same asset."""
+
+    units: int
+    asset: Asset
+
+    @property
+    def amount(self) -> str:
+        """The decimal string, with all the decimals the asset has: "12.50", "1200" (JPY), "3.000000" (USDX)."""
+        return decimal(self.units, self.asset.decimals)
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.asset.code}"
+
+    def __add__(self, other: "Money") -> "Money":
+        assert self.asset == other.asset
+        return Money(self.units + other.units, self.asset)
+
+    def __sub__(self, other: "Money") -> "Money":
+        assert self.asset == other.asset
+        return Money(self.units - other.units, self.asset)
+
+    def __gt__(self, other: "Money") -> bool:
+        assert self.asset == other.asset
+        return self.units > other.units
+
+
+def decimal(units: int, decimals: int) -> str:
+    """`units` as a decimal string with exactly `decimals` decimals. A negative number keeps its sign."""
+    sign, digits = ("-" if units < 0 else ""), str(abs(units)).rjust(decimals + 1, "0")
+    return sign + (digits if decimals == 0 else f"{digits[:-decimals]}.{digits[-decimals:]}")
+
+
+def fiat(code: str) -> Asset:
+    """The ISO 4217 currency `code`. Raises Misconfigured where ISO 4217 has none, or gives it no minor unit (XAU)."""
+    try:
+        currency = Currency(code)
+    except ValueError:
+        raise Misconfigured(f"{code!r} is not an ISO 4217 currency code; use one such as EUR, THB or JPY") from None
+    if currency.exponent is None:
+        raise Misconfigured(f"ISO 4217 gives {code} no minor unit, so it cannot be an asset of the gateway")
+    return Asset(code, "fiat", currency.exponent)
+
+
+class Assets:
+    """The assets this gateway is configured with, by code. Nothing else is an asset."""
+
+    def __init__(self, assets: Iterable[Asset]) -> None:
+        self._by_code = {asset.code: asset for asset in assets}
+
+    def __getitem__(self, code: str) -> Asset:
+        try:
+            return self._by_code[code]
+        except (KeyError, TypeError):
+            raise UnknownAsset(str(code)[:80], tuple(self._by_code)) from None
+
+    def __iter__(self) -> Iterator[Asset]:
+        return iter(self._by_code.values())
+
+    def tokens(self) -> list[Asset]:
+        return [asset for asset in self if asset.kind == "token"]
+
+    def spendable(self) -> list[Asset]:
+        """What a wallet may hold: currencies and tokens, not the coin that gas is paid in."""
+        return [asset for asset in self if asset.kind != "native"]
+
+
+def at_par_exact(money: Money, into: Asset) -> Money:
+    """The same value in `into`, where one whole of each is worth one whole of the other.
+
+    Raises AmountTooPrecise when `into` has fewer decimals than the amount needs: nothing is rounded.
+    """
+    shift = into.decimals - money.asset.decimals
+    if shift >= 0:
+        return Money(money.units * 10**shift, into)
+    units, rest = divmod(money.units, 10**-shift)
+    if rest:
+        raise AmountTooPrecise(money.amount, into.code, into.decimals)
+    return Money(units, into)
+
+
+def at_par_floor(money: Money, into: Asset) -> Money:
+    """As `at_par_exact`, but what `into` cannot express is left out: the remainder stays where it was."""
+    shift = into.decimals - money.asset.decimals
+    return Money(money.units * 10**shift if shift >= 0 else money.units // 10**-shift, into)
+
+
+def basis_points_ceil(money: Money, basis_points: int) -> Money:
+    """`basis_points` hundredths of a percent of `money`, rounded up: towards the house."""
+    return Money(-(-money.units * basis_points // 10_000), money.asset)
