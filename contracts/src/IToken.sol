@@ -108,7 +108,7 @@ interface IToken {
     /// @notice The supply cannot grow by `value` without passing 2^256-1.
     error MintTooLarge(uint256 value);
 
-    /// @notice Grants and revokes roles is DEFAULT_ADMIN_ROLE; this one may mint.
+    /// @notice May mint. (DEFAULT_ADMIN_ROLE, which is zero, grants and revokes this and the other roles.)
     function MINTER_ROLE() external view returns (bytes32);
 
     /// @notice May settle batches. Cannot move a token without its owner's signature.

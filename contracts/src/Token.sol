@@ -125,8 +125,9 @@ contract Token is IToken, ERC20Permit, ERC3009, AccessControl, Pausable {
         bytes32 nonce,
         bytes calldata signature
     ) external {
-        bytes32 hash =
-            keccak256(abi.encode(TRANSFER_WITH_AUTHORIZATION_TYPEHASH, from, to, value, validAfter, validBefore, nonce));
+        bytes32 hash = keccak256(
+            abi.encode(TRANSFER_WITH_AUTHORIZATION_TYPEHASH, from, to, value, validAfter, validBefore, nonce)
+        );
         require(_isSignedBy(from, _hashTypedDataV4(hash), signature), ERC3009InvalidSignature());
         _transferWithAuthorization(from, to, value, validAfter, validBefore, nonce);
     }
@@ -141,8 +142,9 @@ contract Token is IToken, ERC20Permit, ERC3009, AccessControl, Pausable {
         bytes32 nonce,
         bytes calldata signature
     ) external {
-        bytes32 hash =
-            keccak256(abi.encode(RECEIVE_WITH_AUTHORIZATION_TYPEHASH, from, to, value, validAfter, validBefore, nonce));
+        bytes32 hash = keccak256(
+            abi.encode(RECEIVE_WITH_AUTHORIZATION_TYPEHASH, from, to, value, validAfter, validBefore, nonce)
+        );
         require(_isSignedBy(from, _hashTypedDataV4(hash), signature), ERC3009InvalidSignature());
         require(to == _msgSender(), ERC20InvalidReceiver(to));
         _transferWithAuthorization(from, to, value, validAfter, validBefore, nonce);

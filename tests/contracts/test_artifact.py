@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""gateway/chain/token.json is what contracts/ compiles to, to the byte, whichever tool compiles it."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+CONTRACTS = ROOT / "contracts"
+ARTIFACT = ROOT / "gateway" / "chain" / "token.json"
+
+
+def test_the_artifact_is_what_the_sources_compile_to() -> None:
+    compiled = subprocess.run([ROOT / "scripts" / "compile", "--print"], capture_output=True, check=True).stdout
+
+    assert compiled == ARTIFACT.read_bytes(), "contracts/ has changed: run scripts/compile"
+
+
+def test_forge_and_plain_solc_agree(forge: Callable[..., str]) -> None:
+    artifact = json.loads(ARTIFACT.read_text())
+
+    forge("build", "src")
+
+    built = json.loads((CONTRACTS / "out" / "Token.sol" / "Token.json").read_text())
+    assert built["bytecode"]["object"] == artifact["bytecode"]
+    assert by_name(built["abi"]) == by_name(artifact["abi"])
+
+
+def test_the_lock_names_no_registry() -> None:
+    lock = json.loads((CONTRACTS / "package-lock.json").read_text())
+
+    assert [name for name, package in lock["packages"].items() if "resolved" in package] == []
+
+
+def by_name(abi: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return sorted(abi, key=lambda member: json.dumps(member, sort_keys=True))
