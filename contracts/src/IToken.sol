@@ -15,7 +15,8 @@ pragma solidity 0.8.37;
 /// refused, so that none can be lost there.
 ///
 /// The nonces of EIP-3009 are kept as bits: `nonce >> 8` names a word of the payer's and `nonce & 0xff` a bit in it.
-/// Nonces handed out in order therefore share a storage slot and cost a quarter of random ones, which still work.
+/// Nonces handed out in order therefore share a storage slot, 256 of them, and cost 17,100 gas less than random ones,
+/// which still work.
 interface IToken {
     /// @notice A payment signed by its payer: EIP-3009's TransferWithAuthorization, and the signature over it.
     /// @param from The payer.

@@ -115,6 +115,13 @@ contract ContractWalletTest is House {
         expectRefused(address(new ReentrantWallet()));
     }
 
+    function test_a_key_goes_on_signing_for_its_account_when_that_has_code() public {
+        give(alice, 100);
+        vm.etch(alice, address(new RevertingWallet()).code);
+
+        equal(settle(pay(ALICE, bob, 1, 1)), 1, "settled");
+    }
+
     function test_a_contract_without_the_check_is_refused() public {
         expectRefused(address(this));
     }

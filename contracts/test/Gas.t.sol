@@ -23,7 +23,8 @@ contract GasTest is House {
     }
 
     function test_a_payment_in_a_batch_of_100_costs_less_than_27000_gas() public {
-        _expectEach(_batch(100, 1), 27_000);
+        // 0 was used before, and 255 is the last nonce in its word.
+        _expectEach(_batch(100, 255), 27_000);
     }
 
     function test_a_payment_in_a_batch_of_200_costs_less_than_26850_gas() public {

@@ -211,6 +211,21 @@ contract TokenTest is House {
         send(b);
     }
 
+    function test_a_frozen_spender_moves_no_money_of_its_own() public {
+        give(bob, 100);
+        vm.prank(alice);
+        token.approve(bob, 10);
+        freeze(bob);
+
+        vm.prank(bob);
+        token.transferFrom(alice, admin, 10);
+        equal(token.balanceOf(admin), 10, "allowed by alice");
+
+        vm.expectRevert(abi.encodeWithSelector(IToken.AccountFrozen.selector, bob));
+        vm.prank(bob);
+        token.transferFrom(alice, bob, 0);
+    }
+
     function test_the_thawed_pay_again_while_others_stay_frozen() public {
         freeze(alice);
         freeze(bob);

@@ -14,6 +14,7 @@ interface Vm {
     function prank(address caller) external;
     function warp(uint256 timestamp) external;
     function chainId(uint256 id) external;
+    function etch(address account, bytes calldata code) external;
     function cool(address account) external;
     function expectRevert(bytes calldata revertData) external;
     function recordLogs() external;
