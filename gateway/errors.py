@@ -231,6 +231,24 @@ class LaneStopped(Refused):
     says = "the lane of {lane} is stopped: {reason}"
 
 
+@dataclass(eq=False)
+class InvalidSignature(Refused):
+    signer: str
+    reason: str
+    says = "this is not a signature of {signer}: {reason}"
+
+
+@dataclass(eq=False)
+class SealedKeyUnreadable(Refused):
+    """The vault's answer to a key that another master key sealed, or that was sealed for another wallet."""
+
+    wallet: str
+    says = (
+        "the sealed key of wallet {wallet} does not open: GATEWAY_MASTER_KEY_FILE is not the one it was sealed with, "
+        "or the sealed bytes were changed"
+    )
+
+
 # ---- running the gateway --------------------------------------------------------------------------------------------
 
 

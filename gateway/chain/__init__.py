@@ -1,11 +1,15 @@
 """The token and the node: authorizations, lanes, batches, watch. Knows nothing of the ledger, wallets or payments.
 
+    address.py         20 bytes, and their text                                         (pure)
+    rlp.py             Ethereum's encoding of lists                                     (pure)
+    block.py           what a node says: blocks, logs, receipts, fees                   (pure)
     contract.py        the shipped ABI and bytecode; calls as bytes, logs as facts      (pure)
-    authorization.py   EIP-3009 messages: their digest, their signature, their queue
+    authorization.py   EIP-3009 messages: what is signed, and their queue
     signer.py          keys: the vault that seals them, and what may sign with them
     lanes.py           one signer's ordered nonces; raw transactions, stored before they are sent
     batches.py         queued authorizations, many to a ChainTransaction
     watch.py           the chain up to its final block, by parent hash
+    deploy.py          the tokens' contracts, each once
     node.py            JSON-RPC to an Ethereum node; the only file with web3
     chain.sql          the statements of the room
 

@@ -1,0 +1,52 @@
+"""Addresses: 20 bytes on the chain, and text with EIP-55's checksum everywhere in the house. Pure.
+
+Letters in upper case are the checksum, so one address has one text, and texts may be compared and be keys.
+"""
+
+from functools import lru_cache
+
+from eth_hash.auto import keccak
+
+from gateway.chain import rlp
+
+#: Who mints come from and redemptions go to.
+ZERO = "0x" + 40 * "0"
+
+
+@lru_cache(maxsize=100_000)
+def checksum(raw: bytes) -> str:
+    """The text of an address of 20 bytes (EIP-55)."""
+    assert len(raw) == 20
+    digits = raw.hex()
+    digest = keccak(digits.encode()).hex()
+    return "0x" + "".join(d.upper() if mark > "7" else d for d, mark in zip(digits, digest, strict=False))
+
+
+def to_bytes(address: str) -> bytes:
+    """The 20 bytes of an address of ours."""
+    raw = bytes.fromhex(address[2:])
+    assert len(raw) == 20
+    return raw
+
+
+def read(text: str) -> str | None:
+    """The address that somebody's `text` says: 0x and 40 digits, all in one case or with the right checksum.
+
+    None when it is no address, which a mistyped checksum makes it (EIP-55).
+    """
+    digits = text[2:]
+    if not text.startswith("0x") or len(digits) != 40 or not set(digits) <= set("0123456789abcdefABCDEF"):
+        return None
+    address = checksum(bytes.fromhex(digits))
+    return address if text == address or digits in (digits.lower(), digits.upper()) else None
+
+
+def of_public_key(uncompressed: bytes) -> str:
+    """The address of a key: the end of the hash of its public point's 64 bytes, without the leading 0x04."""
+    assert len(uncompressed) == 65
+    return checksum(keccak(uncompressed[1:])[12:])
+
+
+def of_deployment(sender: str, nonce: int) -> str:
+    """Where the contract stands that `sender` creates with its transaction `nonce` (Yellow Paper, section 7)."""
+    return checksum(keccak(rlp.encode([to_bytes(sender), nonce]))[12:])

@@ -1,0 +1,318 @@
+"""Authorizations: the signed EIP-3009 messages that let tokens move, from their queue to their end.
+
+    queued ──batch──> submitted ──final log──> settled
+      │  ^                │ │
+      │  └─ its batch ────┘ ├── final log ──> skipped   the contract says why, and will not settle it later
+      │     reverted        │
+      └─────────────────────┴── final time ─> expired   valid_before has passed at a final block
+
+A nonce is given out and stored before anything is signed, so the contract itself refuses a second settlement. Nonces
+of one address go 0, 1, 2, … without a gap, since the contract keeps them as bits of a word and charges for new words.
+A mint has no signature: its single-use reference stands in the place of the nonce, the zero address in that of `from`.
+
+Lock order: rows of `authorization_nonce` by (asset, address); rows of `token_authorization` by id.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Literal
+from uuid import UUID
+
+from coincurve import PublicKey
+from eth_abi.abi import encode
+from eth_hash.auto import keccak
+
+from gateway.chain.address import ZERO, of_public_key, to_bytes
+from gateway.chain.contract import Contract, Movement, selector
+from gateway.errors import InvalidSignature
+from gateway.postgres import Connection, Record, Statements
+
+sql = Statements(__package__, "chain.sql")
+
+Kind = Literal["transfer", "redemption", "mint"]
+State = Literal["queued", "submitted", "settled", "skipped", "expired"]
+
+#: What the contract knows an authorization by: asset code, from (zero for a mint), nonce (a mint's reference).
+Key = tuple[str, str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is asked of the queue. `reference` is a mint's, not zero and used once; the others are given a nonce.
+
+    `value` is in units, `valid_before` in Unix seconds.
+    """
+
+    id: UUID
+    kind: Kind
+    asset: str
+    from_address: str
+    to_address: str
+    value: int
+    valid_before: int
+    reference: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """An order with its nonce, and its signature once it has one. A redemption's `to_address` is the contract."""
+
+    id: UUID
+    kind: Kind
+    asset: str
+    from_address: str
+    to_address: str
+    value: int
+    nonce: int
+    valid_before: int
+    signature: bytes | None
+
+    @property
+    def key(self) -> Key:
+        return (self.asset, self.from_address, self.nonce)
+
+    def is_settled_by(self, movement: Movement) -> bool:
+        """Whether the movement is this one's, to the payee and the unit.
+
+        Who signs with a key of their own can sign another message with the same nonce: then that one has moved tokens,
+        and this one never will.
+        """
+        nonce, payee = movement.nonce, ZERO if self.kind == "redemption" else self.to_address
+        if self.kind == "mint":
+            nonce = movement.reference
+        moved = (movement.asset_code, movement.from_address, nonce, movement.to_address, movement.value)
+        return moved == (*self.key, payee, self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """An authorization and where it is in its life."""
+
+    authorization: Authorization
+    state: State
+    transaction_id: UUID | None
+
+    @property
+    def id(self) -> UUID:
+        return self.authorization.id
+
+
+# ---- what is signed (EIP-712, EIP-3009) -----------------------------------------------------------------------------
+
+_DOMAIN_TYPE = keccak(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
+_TRANSFER_TYPE = keccak(
+    b"TransferWithAuthorization"
+    b"(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)"
+)
+_VERSION = "1"
+
+#: The largest s of a signature; its mirror image above would be a second signature of the same message (EIP-2).
+_S_MAX = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
+
+
+@lru_cache(maxsize=1000)
+def domain_separator(contract: Contract) -> bytes:
+    name, version = keccak(contract.name.encode()), keccak(_VERSION.encode())
+    return keccak(_DOMAIN_TYPE + name + version + _word(contract.chain_id) + _word_of(contract.address))
+
+
+def digest(contract: Contract, authorization: Authorization) -> bytes:
+    """The 32 bytes that the payer signs. `validAfter` is always 0: it may settle at once."""
+    assert authorization.kind != "mint"
+    message = keccak(
+        _TRANSFER_TYPE
+        + _word_of(authorization.from_address)
+        + _word_of(authorization.to_address)
+        + _word(authorization.value)
+        + _word(0)
+        + _word(authorization.valid_before)
+        + _word(authorization.nonce)
+    )
+    return keccak(b"\x19\x01" + domain_separator(contract) + message)
+
+
+def check(contract: Contract, authorization: Authorization) -> None:
+    """Raises InvalidSignature unless the contract would accept the signature as the payer's own key's."""
+    signer, signature = authorization.from_address, authorization.signature
+    if signature is None or len(signature) != 65 or signature[64] not in (27, 28):
+        raise InvalidSignature(signer, "it should be 65 bytes, r, s and v, where v is 27 or 28")
+    if int.from_bytes(signature[32:64], "big") > _S_MAX:
+        raise InvalidSignature(signer, "its s is in the upper half, which contracts refuse (EIP-2)")
+    recoverable = signature[:64] + bytes([signature[64] - 27])
+    try:
+        key = PublicKey.from_signature_and_message(recoverable, digest(contract, authorization), hasher=None)
+    except Exception:  # noqa: BLE001 - coincurve raises bare Exception for an r that is on no point
+        raise InvalidSignature(signer, "no key has made it") from None
+    if of_public_key(key.format(compressed=False)) != signer:
+        raise InvalidSignature(signer, "another key has made it, or over another message")
+
+
+def typed_data(contract: Contract, authorization: Authorization) -> dict[str, Any]:
+    """What a wallet of one's own is asked to sign, as eth_signTypedData_v4 takes it. Numbers are decimal strings."""
+    domain = {"name": "string", "version": "string", "chainId": "uint256", "verifyingContract": "address"}
+    message = {"from": "address", "to": "address", "value": "uint256", "validAfter": "uint256"}
+    message |= {"validBefore": "uint256", "nonce": "bytes32"}
+    return {
+        "types": {"EIP712Domain": _members(domain), "TransferWithAuthorization": _members(message)},
+        "primaryType": "TransferWithAuthorization",
+        "domain": {
+            "name": contract.name,
+            "version": _VERSION,
+            "chainId": str(contract.chain_id),
+            "verifyingContract": contract.address,
+        },
+        "message": {
+            "from": authorization.from_address,
+            "to": authorization.to_address,
+            "value": str(authorization.value),
+            "validAfter": "0",
+            "validBefore": str(authorization.valid_before),
+            "nonce": "0x" + _word(authorization.nonce).hex(),
+        },
+    }
+
+
+def _members(types: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"name": name, "type": type_} for name, type_ in types.items()]
+
+
+def _word(number: int) -> bytes:
+    return number.to_bytes(32, "big")
+
+
+def _word_of(address: str) -> bytes:
+    return bytes(12) + to_bytes(address)
+
+
+# ---- what the contract takes ----------------------------------------------------------------------------------------
+
+_SETTLE = selector("settle")
+_MINT = selector("mint")
+
+
+def settle_data(authorizations: Sequence[Authorization]) -> bytes:
+    """The call that settles them, in order. Each is signed."""
+    entries = [
+        (a.from_address, a.to_address, a.value, 0, a.valid_before, _word(a.nonce), a.signature) for a in authorizations
+    ]
+    return _SETTLE + encode(["(address,address,uint256,uint256,uint256,bytes32,bytes)[]"], [entries])
+
+
+def mint_data(authorizations: Sequence[Authorization]) -> bytes:
+    """The call that mints them, in order."""
+    entries = [(a.to_address, a.value, _word(a.nonce)) for a in authorizations]
+    return _MINT + encode(["(address,uint256,bytes32)[]"], [entries])
+
+
+# ---- the queue ------------------------------------------------------------------------------------------------------
+
+
+async def enqueue(connection: Connection, orders: Sequence[Order], now: datetime) -> list[Authorization]:
+    """Give each order its nonce and queue it. Returns them in order.
+
+    A mint whose reference was used before breaks the constraint `token_authorization_used_once`.
+    """
+    wanted: dict[tuple[str, str], int] = {}
+    for order in orders:
+        assert (order.kind == "mint") == (order.reference is not None)
+        assert order.reference is None or order.reference > 0
+        if order.kind != "mint":
+            payer = (order.asset, order.from_address)
+            wanted[payer] = wanted.get(payer, 0) + 1
+
+    assets, addresses = [asset for asset, _ in wanted], [address for _, address in wanted]
+    rows = await connection.fetch(sql.take_nonces, assets, addresses, list(wanted.values())) if wanted else []
+    free = {(row["asset"], row["address"]): int(row["first"]) for row in rows}
+
+    authorizations = []
+    for order in orders:
+        if order.reference is not None:
+            sender, nonce = ZERO, order.reference
+        else:
+            sender, nonce = order.from_address, free[order.asset, order.from_address]
+            free[order.asset, order.from_address] += 1
+        authorizations.append(
+            Authorization(
+                order.id,
+                order.kind,
+                order.asset,
+                sender,
+                order.to_address,
+                order.value,
+                nonce,
+                order.valid_before,
+                None,
+            )
+        )
+    await connection.execute(
+        sql.enqueue,
+        [a.id for a in authorizations],
+        [a.kind for a in authorizations],
+        [a.asset for a in authorizations],
+        [a.from_address for a in authorizations],
+        [a.to_address for a in authorizations],
+        [a.value for a in authorizations],
+        [a.nonce for a in authorizations],
+        [a.valid_before for a in authorizations],
+        now,
+    )
+    return authorizations
+
+
+async def queued_count(connection: Connection, asset: str) -> int:
+    """How many authorizations of the asset wait for a batch."""
+    return int(await connection.fetchval(sql.queued_count, asset))
+
+
+async def find(connection: Connection, keys: Iterable[Key]) -> dict[Key, Tracked]:
+    """Our authorizations among these; a key that is not ours is absent."""
+    wanted = list(keys)
+    rows = await connection.fetch(
+        sql.find, [key[0] for key in wanted], [key[1] for key in wanted], [key[2] for key in wanted]
+    )
+    found = [Tracked(from_row(row), row["state"], row["transaction_id"]) for row in rows]
+    return {tracked.authorization.key: tracked for tracked in found}
+
+
+async def finish(
+    connection: Connection,
+    ids: Sequence[UUID],
+    state: Literal["settled", "skipped", "expired"],
+    reasons: Sequence[str | None] | None = None,
+) -> list[UUID]:
+    """Give these authorizations their end. Returns those that had none yet; an end is for good."""
+    given = list(reasons) if reasons is not None else [None] * len(ids)
+    assert len(given) == len(ids)
+    return [row["id"] for row in await connection.fetch(sql.finish, list(ids), state, given)]
+
+
+async def requeue(connection: Connection, transaction_ids: Iterable[UUID]) -> list[UUID]:
+    """Queue again what finally reverted transactions carried: a revert has spent no nonce. Returns their ids."""
+    return [row["id"] for row in await connection.fetch(sql.requeue, list(transaction_ids))]
+
+
+async def expired(connection: Connection, asset: str, timestamp: int, limit: int) -> list[Key]:
+    """Authorizations that the contract can never settle any more, the oldest first, locked.
+
+    `timestamp` is the final block's, and what happened up to that block is in the book already, or is written in this
+    same transaction: every later block is later than `valid_before`. Those that another transaction is busy with are
+    left for the next time.
+    """
+    rows = await connection.fetch(sql.expired, asset, timestamp, limit)
+    return [(row["asset"], row["from_address"], row["nonce"]) for row in rows]
+
+
+def from_row(row: Record) -> Authorization:
+    return Authorization(
+        id=row["id"],
+        kind=row["kind"],
+        asset=row["asset"],
+        from_address=row["from_address"],
+        to_address=row["to_address"],
+        value=row["value"],
+        nonce=row["nonce"],
+        valid_before=row["valid_before"],
+        signature=row["signature"],
+    )

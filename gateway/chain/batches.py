@@ -1,0 +1,141 @@
+"""Batches: queued authorizations, many to a ChainTransaction.
+
+One bad authorization never costs the others: the contract skips it, and one that is known to be bad before is not
+sent at all. A batch's gas limit is computed, not estimated: an estimate asks the node, and is of the state of its block
+and not of the one the batch will meet. What a batch does not use it does not pay.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from gateway.chain import authorization as authorizations
+from gateway.chain import lanes
+from gateway.chain.authorization import Authorization
+from gateway.chain.block import Fees
+from gateway.chain.contract import Contract
+from gateway.chain.lanes import Stored
+from gateway.chain.signer import Signer
+from gateway.errors import InvalidSignature
+from gateway.postgres import Connection, Statements
+
+sql = Statements(__package__, "chain.sql")
+
+#: Payments and redemptions are settled, mints are minted: two calls of the contract, so two kinds of batch.
+BatchKind = Literal["settle", "mint"]
+
+#: Signs these authorizations, in order, with their payers' keys. Asked inside the transaction, so it waits for no
+#: network.
+Sign = Callable[[Connection, list[Authorization]], Awaitable[list[bytes]]]
+
+#: The most gas one transaction may use (EIP-7825, since Osaka).
+GAS_MAX = 16_777_216
+
+#: The most bytes a transaction may have before nodes refuse to pass it on (geth's txMaxSize: four slots of 32 KiB),
+#: less room for its other fields.
+DATA_BYTES_MAX = 4 * 32 * 1024 - 512
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """`transaction` carries `submitted`. `refused` had no valid signature, were not sent, and have ended as skipped."""
+
+    transaction: Stored | None
+    submitted: list[Authorization]
+    refused: list[Authorization]
+
+
+async def form(
+    connection: Connection,
+    contract: Contract,
+    kind: BatchKind,
+    signer: Signer,
+    fees: Fees,
+    sign: Sign,
+    now: datetime,
+    most: int = 300,
+) -> Batch | None:
+    """Put up to `most` queued authorizations, oldest first, into a stored transaction. None when none is queued.
+
+    Any number of workers may call it at once: each authorization is claimed by one. Raises LaneStopped; nothing is
+    claimed then.
+    """
+    kinds = ["mint"] if kind == "mint" else ["transfer", "redemption"]
+    rows = await connection.fetch(sql.claim, contract.asset.code, kinds, int(now.timestamp()), most)
+    claimed = [authorizations.from_row(row) for row in rows]
+    if not claimed:
+        return None
+
+    good, refused = claimed, list[Authorization]()
+    if kind == "settle":
+        good, refused = _checked(contract, await _signed(connection, claimed, sign))
+    good = fitting(kind, good)
+    await authorizations.finish(connection, [a.id for a in refused], "skipped", ["invalid_signature"] * len(refused))
+    if not good:
+        return Batch(None, [], refused)
+
+    data = authorizations.mint_data(good) if kind == "mint" else authorizations.settle_data(good)
+    asset, limit = contract.asset.code, gas_limit(kind, good)
+    stored = await lanes.store(
+        connection, signer, contract.chain_id, kind, asset, contract.address, data, limit, fees, now
+    )
+    await connection.execute(sql.submit, [a.id for a in good], [a.signature for a in good], stored.id)
+    return Batch(stored, good, refused)
+
+
+async def _signed(connection: Connection, claimed: list[Authorization], sign: Sign) -> list[Authorization]:
+    unsigned = [a for a in claimed if a.signature is None]
+    signatures = dict(zip((a.id for a in unsigned), await sign(connection, unsigned), strict=True)) if unsigned else {}
+    return [replace(a, signature=signatures[a.id]) if a.id in signatures else a for a in claimed]
+
+
+def _checked(contract: Contract, signed: list[Authorization]) -> tuple[list[Authorization], list[Authorization]]:
+    """(good, refused)"""
+    good, refused = [], []
+    for authorization in signed:
+        try:
+            authorizations.check(contract, authorization)
+            good.append(authorization)
+        except InvalidSignature:
+            refused.append(authorization)
+    return good, refused
+
+
+# ---- how much gas ---------------------------------------------------------------------------------------------------
+
+# Measured in contracts/test/Gas.t.sol and rounded up; contracts/README.md, "Gas", has the figures they come from.
+
+#: The transaction itself and what its entries share.
+_BASE_GAS = 40_000
+
+#: A payment between two accounts that have balances, under the worst of its conditions (somebody is frozen).
+_PAYMENT_GAS = 35_000
+
+#: Each storage slot that may be written for the first time: a payee's balance, a word of 256 nonces of a payer.
+_FRESH_SLOT_GAS = 17_500
+
+#: A mint to an account without a balance.
+_MINT_GAS = 55_000
+
+#: Bytes of calldata of a payment (twelve words) and of a mint (three).
+_PAYMENT_BYTES, _MINT_BYTES = 384, 96
+
+
+def gas_limit(kind: BatchKind, batch: Sequence[Authorization]) -> int:
+    """Gas that suffices for the batch, whatever state it meets, as long as its payers are no contracts."""
+    if kind == "mint":
+        return _BASE_GAS + _MINT_GAS * len(batch)
+    fresh = {a.to_address for a in batch} | {(a.from_address, a.nonce >> 8) for a in batch}
+    return _BASE_GAS + _PAYMENT_GAS * len(batch) + _FRESH_SLOT_GAS * len(fresh)
+
+
+def fitting(kind: BatchKind, batch: list[Authorization]) -> list[Authorization]:
+    """As many of the batch, from its front, as one transaction may carry by gas and by size; the rest stay queued.
+
+    That is at least 239 payments, 304 mints, and 340 payments where payers and payees repeat.
+    """
+    most = min(len(batch), DATA_BYTES_MAX // (_MINT_BYTES if kind == "mint" else _PAYMENT_BYTES))
+    while gas_limit(kind, batch[:most]) > GAS_MAX:
+        most -= 1
+    return batch[:most]

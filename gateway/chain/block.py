@@ -1,0 +1,54 @@
+"""What a node says of the chain: blocks, logs, receipts, fees. Pure.
+
+Hashes and data are bytes, addresses checksummed text, amounts of the native coin in wei.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block's header, as much of it as is needed to follow the chain. `timestamp` is in Unix seconds."""
+
+    number: int
+    hash: bytes
+    parent_hash: bytes
+    timestamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """`log_index` counts within the block."""
+
+    address: str
+    topics: tuple[bytes, ...]
+    data: bytes
+    block_number: int
+    block_hash: bytes
+    transaction_hash: bytes
+    log_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of a transaction in the block that has it, which is not for ever until that block is final."""
+
+    hash: bytes
+    succeeded: bool
+    block_number: int
+    block_hash: bytes
+    gas_used: int
+    gas_price_wei: int
+    contract_address: str | None
+
+    @property
+    def cost_wei(self) -> int:
+        return self.gas_used * self.gas_price_wei
+
+
+@dataclass(frozen=True, slots=True)
+class Fees:
+    """What a transaction offers for a unit of gas (EIP-1559): `fee_wei_max` in all, of which `tip_wei_max` is a tip."""
+
+    fee_wei_max: int
+    tip_wei_max: int

@@ -1,0 +1,155 @@
+-- take_nonces
+-- Hand out the next nonces of each payer, as many as it needs, and say the first. Rows are locked in (asset, address)
+-- order; the lock is what keeps the nonces of two transactions at once without a gap.
+INSERT INTO authorization_nonce AS handed_out (asset, address, next)
+SELECT asset, address, wanted
+FROM unnest($1::text[], $2::text[], $3::bigint[]) AS payer (asset, address, wanted)
+ORDER BY asset, address
+ON CONFLICT (asset, address) DO UPDATE SET next = handed_out.next + excluded.next
+RETURNING asset, address, next - (
+    SELECT wanted FROM unnest($1::text[], $2::text[], $3::bigint[]) AS payer (asset, address, wanted)
+    WHERE payer.asset = handed_out.asset AND payer.address = handed_out.address
+) AS first;
+
+-- enqueue
+-- Authorizations with their nonces, not signed yet.
+INSERT INTO token_authorization
+    (id, kind, asset, from_address, to_address, value, nonce, valid_before, created_at)
+SELECT id, kind, asset, from_address, to_address, value, nonce, valid_before, $9
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::numeric[], $7::numeric[], $8::bigint[])
+    AS fresh (id, kind, asset, from_address, to_address, value, nonce, valid_before);
+
+-- queued_count
+-- How many wait for a batch.
+SELECT count(*) FROM token_authorization WHERE asset = $1 AND state = 'queued';
+
+-- find
+-- Authorizations by what the contract knows them by.
+SELECT a.id, a.kind, a.asset, a.from_address, a.to_address, a.value, a.nonce, a.valid_before, a.signature,
+    a.state, a.transaction_id
+FROM unnest($1::text[], $2::text[], $3::numeric[]) AS wanted (asset, from_address, nonce)
+JOIN token_authorization AS a USING (asset, from_address, nonce);
+
+-- finish
+-- Give authorizations their end, those that have none.
+UPDATE token_authorization AS a SET state = $2, reason = given.reason
+FROM unnest($1::uuid[], $3::text[]) AS given (id, reason)
+WHERE a.id = given.id AND a.state IN ('queued', 'submitted')
+RETURNING a.id;
+
+-- requeue
+-- What reverted transactions carried goes back to the queue.
+UPDATE token_authorization SET state = 'queued', transaction_id = NULL
+WHERE transaction_id = ANY ($1) AND state = 'submitted'
+RETURNING id;
+
+-- expired
+-- What cannot be settled in any block after one of this time.
+SELECT asset, from_address, nonce
+FROM token_authorization
+WHERE asset = $1 AND kind <> 'mint' AND state IN ('queued', 'submitted') AND valid_before <= $2
+ORDER BY id
+LIMIT $3
+FOR UPDATE SKIP LOCKED;
+
+-- claim
+-- The oldest queued authorizations of some kinds that nobody else is busy with and that are still in time.
+SELECT id, kind, asset, from_address, to_address, value, nonce, valid_before, signature
+FROM token_authorization
+WHERE asset = $1 AND kind = ANY ($2) AND state = 'queued' AND (kind = 'mint' OR valid_before > $3)
+ORDER BY id
+LIMIT $4
+FOR UPDATE SKIP LOCKED;
+
+-- submit
+-- Claimed authorizations and the transaction that carries them.
+UPDATE token_authorization AS a SET state = 'submitted', transaction_id = $3, signature = signed.signature
+FROM unnest($1::uuid[], $2::bytea[]) AS signed (id, signature)
+WHERE a.id = signed.id;
+
+-- register_lane
+-- A lane's first nonce, once; then the chain it is of.
+WITH fresh AS (
+    INSERT INTO lane (address, chain_id, next_nonce) VALUES ($1, $2, $3) ON CONFLICT (address) DO NOTHING
+)
+SELECT chain_id FROM lane WHERE address = $1;
+
+-- lock_lane
+-- One at a time takes a lane's nonce.
+SELECT next_nonce, stopped FROM lane WHERE address = $1 FOR UPDATE;
+
+-- take_lane_nonce
+-- The nonce is taken.
+UPDATE lane SET next_nonce = next_nonce + 1 WHERE address = $1;
+
+-- store_transaction
+-- What the lane will send.
+INSERT INTO chain_transaction (id, lane, nonce, kind, asset, gas_limit, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7);
+
+-- store_attempt
+-- Raw bytes, before anybody sees them. The same bytes again are the same attempt.
+INSERT INTO attempt (hash, transaction_id, raw, fee_wei_max, tip_wei_max, created_at)
+VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (hash) DO NOTHING;
+
+-- open_attempts
+-- What a lane has sent, or should have, that no final block has.
+SELECT attempt.hash, attempt.raw, attempt.transaction_id, chain_transaction.nonce, attempt.created_at
+FROM chain_transaction JOIN attempt ON attempt.transaction_id = chain_transaction.id
+WHERE chain_transaction.lane = $1 AND chain_transaction.state = 'stored'
+ORDER BY chain_transaction.nonce, attempt.fee_wei_max;
+
+-- conclude
+-- The end of transactions, of which one attempt is in a final block.
+UPDATE chain_transaction
+SET state = CASE WHEN seen.succeeded THEN 'succeeded' ELSE 'reverted' END, final_hash = seen.hash
+FROM unnest($1::bytea[], $2::boolean[]) AS seen (hash, succeeded)
+JOIN attempt ON attempt.hash = seen.hash
+WHERE chain_transaction.id = attempt.transaction_id AND chain_transaction.state = 'stored'
+RETURNING chain_transaction.id, kind, asset, state, final_hash;
+
+-- last_attempt
+-- The highest offer made for an open transaction of this lane.
+SELECT attempt.raw
+FROM chain_transaction JOIN attempt ON attempt.transaction_id = chain_transaction.id
+WHERE chain_transaction.id = $1 AND chain_transaction.lane = $2 AND chain_transaction.state = 'stored'
+ORDER BY attempt.fee_wei_max DESC
+LIMIT 1;
+
+-- read_cursor
+-- How far the chain was read.
+SELECT number, hash, timestamp FROM chain_cursor WHERE chain_id = $1;
+
+-- begin_cursor
+-- Where reading begins, once.
+INSERT INTO chain_cursor (chain_id, number, hash, timestamp) VALUES ($1, $2, $3, $4)
+ON CONFLICT (chain_id) DO NOTHING;
+
+-- advance_cursor
+-- Go on from where the span began, if nobody else did: the row's lock makes the second one look again.
+UPDATE chain_cursor SET number = $4, hash = $5, timestamp = $6
+WHERE chain_id = $1 AND number = $2 AND hash = $3;
+
+-- contracts
+-- The tokens' contracts.
+SELECT asset, chain_id, address, deployed_block, genesis_hash FROM contract;
+
+-- record_contract
+-- Where a token's contract stands, once and for all.
+INSERT INTO contract (asset, chain_id, address, deployed_block, genesis_hash) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (asset) DO NOTHING;
+
+-- deployment
+-- The deployment of a token that is on its way or done, if any; a reverted one is not counted.
+SELECT id, nonce FROM chain_transaction
+WHERE asset = $1 AND kind = 'deploy' AND state <> 'reverted'
+ORDER BY nonce
+LIMIT 1;
+
+-- attempts_of
+-- A transaction's attempts, whatever became of it.
+SELECT attempt.hash, attempt.raw, attempt.transaction_id, chain_transaction.nonce, attempt.created_at
+FROM chain_transaction JOIN attempt ON attempt.transaction_id = chain_transaction.id
+WHERE chain_transaction.id = $1
+ORDER BY attempt.fee_wei_max;

@@ -1,0 +1,236 @@
+"""The token contract as bytes: how it is deployed and asked, and what its logs say. Pure.
+
+ABI and bytecode are those of `token.json`, compiled from contracts/src by scripts/compile. Topics and selectors are
+computed from that ABI, so what is read here cannot drift from what was compiled.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from eth_abi.abi import encode
+from eth_utils.abi import abi_to_signature, event_abi_to_log_topic, function_signature_to_4byte_selector
+
+from gateway.chain.address import ZERO, checksum
+from gateway.chain.block import Log
+from gateway.money import Asset
+
+_TOKEN = json.loads(files(__package__).joinpath("token.json").read_text(encoding="utf-8"))
+_ABI: list[dict[str, Any]] = _TOKEN["abi"]
+
+
+def selector(name: str) -> bytes:
+    """The first four bytes of a call to the contract's only function of that name."""
+    (function,) = (part for part in _ABI if part["type"] == "function" and part["name"] == name)
+    return function_signature_to_4byte_selector(abi_to_signature(function))  # type: ignore[arg-type] # plain JSON
+
+
+def _topic(name: str) -> bytes:
+    (event,) = (part for part in _ABI if part["type"] == "event" and part["name"] == name)
+    return event_abi_to_log_topic(event)  # type: ignore[arg-type] # plain JSON
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """One token's contract. `genesis_hash` is of block 0: it tells one local chain from another with the same id."""
+
+    asset: Asset
+    chain_id: int
+    address: str
+    deployed_block: int
+    genesis_hash: bytes
+
+    @property
+    def name(self) -> str:
+        """What the contract calls itself, and its EIP-712 domain: the asset's code."""
+        return self.asset.code
+
+
+# ---- deploying and asking -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """Who may do what from the start, as addresses. The admin grants and revokes them afterwards."""
+
+    admin: str
+    minter: str
+    relayer: str
+    pauser: str
+    freezer: str
+
+    @staticmethod
+    def all_of(address: str) -> "Roles":
+        return Roles(address, address, address, address, address)
+
+
+def deploy_data(asset: Asset, roles: Roles) -> bytes:
+    """The bytes that create the contract of `asset`."""
+    bytecode = bytes.fromhex(_TOKEN["bytecode"].removeprefix("0x"))
+    types = ["string", "string", "uint8", "(address,address,address,address,address)"]
+    who = (roles.admin, roles.minter, roles.relayer, roles.pauser, roles.freezer)
+    return bytecode + encode(types, [asset.code, asset.code, asset.decimals, who])
+
+
+_BALANCE_OF = selector("balanceOf")
+_TOTAL_SUPPLY = selector("totalSupply")
+_AUTHORIZATION_STATE = selector("authorizationState")
+_MINTED = selector("minted")
+_PAUSED = selector("paused")
+
+
+def balance_of_data(address: str) -> bytes:
+    """Asks for units; `as_int` reads the answer, of this and of each question below. A yes is 1."""
+    return _BALANCE_OF + encode(["address"], [address])
+
+
+def total_supply_data() -> bytes:
+    return _TOTAL_SUPPLY
+
+
+def authorization_state_data(from_address: str, nonce: int) -> bytes:
+    """Asks whether the nonce is spent: by a settlement, a cancellation, or a skip that was final."""
+    return _AUTHORIZATION_STATE + encode(["address", "uint256"], [from_address, nonce])
+
+
+def minted_data(reference: int) -> bytes:
+    return _MINTED + encode(["uint256"], [reference])
+
+
+def paused_data() -> bytes:
+    return _PAUSED
+
+
+def as_int(answer: bytes) -> int:
+    assert len(answer) == 32
+    return int.from_bytes(answer, "big")
+
+
+# ---- what the logs say ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """Tokens that moved. From the zero address they are minted, to it they are redeemed.
+
+    `nonce` is of the authorization that moved them, `reference` of the mint; each None where there was none.
+    """
+
+    asset_code: str
+    from_address: str
+    to_address: str
+    value: int
+    nonce: int | None
+    reference: int | None
+    block_number: int
+    block_hash: bytes
+    log_index: int
+    transaction_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """An authorization that moved nothing. For a mint, `from_address` is zero and `nonce` is the reference.
+
+    `ended` says whether that is its end: its nonce is spent, or (a mint) nobody but us could repeat it. An
+    authorization that was skipped and has not ended is decided elsewhere: `used_authorization` and `already_used` by
+    the movement or cancellation seen before, the other reasons when its time is over.
+    """
+
+    asset_code: str
+    from_address: str
+    nonce: int
+    reason: str
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    movements: list[Movement]
+    skips: list[Skip]
+
+
+_TRANSFER = _topic("Transfer")
+_USED = _topic("AuthorizationUsed")
+_CANCELED = _topic("AuthorizationCanceled")
+_SKIPPED = _topic("AuthorizationSkipped")
+_MINTED_LOG = _topic("Minted")
+_MINT_SKIPPED = _topic("MintSkipped")
+
+#: After these the nonce or reference is as it was (see IToken.AuthorizationSkipped), or another log decides.
+_NOT_ENDED = {"used_authorization", "invalid_authorization_time", "invalid_signature", "mint_already_used"}
+
+
+def decode(contracts: Iterable[Contract], logs: Iterable[Log]) -> Facts:
+    """What the logs of one span say, in their order. Logs of other addresses are passed over.
+
+    A movement is told by its neighbours of the same contract and transaction: AuthorizationUsed comes just before the
+    Transfer it caused, Minted just after. An AuthorizationCanceled that no skip follows was the owner's own doing.
+    """
+    by_address = {contract.address: contract for contract in contracts}
+    ours = sorted((log for log in logs if log.address in by_address), key=lambda log: (log.block_number, log.log_index))
+    facts = Facts([], [])
+    for before, log, after in zip([None, *ours[:-1]], ours, [*ours[1:], None], strict=True):
+        code, topic = by_address[log.address].asset.code, log.topics[0]
+        if topic == _TRANSFER:
+            used, minted = _beside(before, log, -1, _USED), _beside(after, log, 1, _MINTED_LOG)
+            nonce, reference = used.topics[2] if used else None, minted.topics[2] if minted else None
+            facts.movements.append(_movement(code, log, nonce, reference))
+        elif topic == _SKIPPED:
+            facts.skips.append(_skip(code, _address(log.topics[1]), log.topics[2], _reason(log.data)))
+        elif topic == _MINT_SKIPPED:
+            facts.skips.append(_skip(code, ZERO, log.topics[1], _reason(log.data)))
+        elif topic == _CANCELED and _beside(after, log, 1, _SKIPPED) is None:
+            facts.skips.append(_skip(code, _address(log.topics[1]), log.topics[2], "canceled"))
+    return facts
+
+
+def _beside(neighbour: Log | None, log: Log, step: int, topic: bytes) -> Log | None:
+    """The neighbour, if it is the log `step` after this one, of the same contract and transaction, with this topic."""
+    if neighbour is None or neighbour.address != log.address or neighbour.topics[0] != topic:
+        return None
+    here = (log.transaction_hash, log.log_index + step)
+    return neighbour if (neighbour.transaction_hash, neighbour.log_index) == here else None
+
+
+def _movement(asset_code: str, log: Log, nonce: bytes | None, reference: bytes | None) -> Movement:
+    return Movement(
+        asset_code=asset_code,
+        from_address=_address(log.topics[1]),
+        to_address=_address(log.topics[2]),
+        value=as_int(log.data),
+        nonce=None if nonce is None else as_int(nonce),
+        reference=None if reference is None else as_int(reference),
+        block_number=log.block_number,
+        block_hash=log.block_hash,
+        log_index=log.log_index,
+        transaction_hash=log.transaction_hash,
+    )
+
+
+def _skip(asset_code: str, from_address: str, nonce: bytes, reason: str) -> Skip:
+    return Skip(asset_code, from_address, as_int(nonce), reason, reason not in _NOT_ENDED)
+
+
+def _address(topic: bytes) -> str:
+    return checksum(topic[12:])
+
+
+def _slug(error: str) -> str:
+    """ERC20InsufficientBalance reads insufficient_balance."""
+    return re.sub(r"(?<=.)([A-Z])", r"_\1", re.sub(r"^ERC\d+", "", error)).lower()
+
+
+_REASONS = {
+    function_signature_to_4byte_selector(abi_to_signature(part)): _slug(part["name"])  # type: ignore[arg-type] # JSON
+    for part in _ABI
+    if part["type"] == "error"
+}
+
+
+def _reason(data: bytes) -> str:
+    """The name of the error whose selector the log carries, as a slug."""
+    return _REASONS.get(data[:4], f"unknown_{data[:4].hex()}")

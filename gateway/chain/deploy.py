@@ -1,0 +1,130 @@
+"""Deploying: each configured token's contract, once.
+
+The deployment is a ChainTransaction like any other: stored before it is sent, and only ever sent again as stored, so
+a deployment that was interrupted anywhere goes on where it stopped and never makes a second contract. It is recorded
+when its block is final. Database and node alternate here: no transaction is open while the node is asked.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+
+from gateway.chain import lanes, watch
+from gateway.chain.block import Block, Receipt
+from gateway.chain.contract import Contract, Roles, deploy_data
+from gateway.chain.lanes import Attempt
+from gateway.chain.node import Node
+from gateway.chain.signer import Signer
+from gateway.chain.watch import Cursor
+from gateway.clock import Clock
+from gateway.errors import Misconfigured, NodeUnavailable
+from gateway.money import Asset, Assets
+from gateway.postgres import Connection, Database, Statements
+
+sql = Statements(__package__, "chain.sql")
+
+#: Room for the contract's creation, code deposit and calldata together; measured in tests/chain/test_deploy.py.
+DEPLOY_GAS = 6_000_000
+
+
+async def contracts(connection: Connection, assets: Assets) -> dict[str, Contract]:
+    """The contracts of the configured tokens, by asset code; a token that has none yet is absent."""
+    tokens = {asset.code: asset for asset in assets.tokens()}
+    return {
+        row["asset"]: Contract(
+            tokens[row["asset"]], row["chain_id"], row["address"], row["deployed_block"], row["genesis_hash"]
+        )
+        for row in await connection.fetch(sql.contracts)
+        if row["asset"] in tokens
+    }
+
+
+async def _pause() -> None:
+    await asyncio.sleep(0.2)
+
+
+async def deploy(
+    database: Database,
+    node: Node,
+    signer: Signer,
+    assets: Assets,
+    finality: int | None,
+    clock: Clock,
+    roles: Roles | None = None,
+    pause: Callable[[], Awaitable[None]] = _pause,
+) -> dict[str, Contract]:
+    """See to it that every configured token has its contract, and return them all by asset code.
+
+    The assets are in the book already. `roles` default to the signer for all; `pause` is how long one look at the
+    chain waits for the next. It waits until the deployments are final. Any number of processes may call it at once.
+
+    Raises NodeUnavailable, Misconfigured (no gas money, a relayer of another chain) and LaneStopped.
+    """
+    async with database.reading() as connection:
+        known = await contracts(connection, assets)
+    missing = [asset for asset in assets.tokens() if asset.code not in known]
+    if missing:
+        chain_id = await node.chain_id()
+        next_nonce = await node.transaction_count(signer.address, "latest")
+        async with database.transaction() as connection:
+            await lanes.register(connection, chain_id, signer.address, next_nonce)
+    for asset in missing:
+        attempts = await _stored(database, node, signer, chain_id, asset, roles or Roles.all_of(signer.address), clock)
+        receipt, block = await _final_receipt(node, attempts, finality, pause)
+        await _record(database, node, asset, chain_id, receipt, block)
+    async with database.reading() as connection:
+        return await contracts(connection, assets)
+
+
+async def _stored(
+    database: Database, node: Node, signer: Signer, chain_id: int, asset: Asset, roles: Roles, clock: Clock
+) -> list[Attempt]:
+    """The attempts at the asset's deployment: those of an earlier run, or a fresh one, stored."""
+    fees, funds = await node.fees(), await node.balance(signer.address)
+    async with database.transaction() as connection:
+        await lanes.lock(connection, signer.address)
+        known = await connection.fetchval(sql.deployment, asset.code)
+        if known is None:
+            if funds < DEPLOY_GAS * fees.fee_wei_max:
+                raise Misconfigured(
+                    f"the relayer {signer.address} has {funds} wei on chain {chain_id}, and deploying {asset.code} may "
+                    f"cost {DEPLOY_GAS * fees.fee_wei_max} wei: send it some"
+                )
+            data = deploy_data(asset, roles)
+            stored = await lanes.store(
+                connection, signer, chain_id, "deploy", asset.code, None, data, DEPLOY_GAS, fees, clock()
+            )
+            known = stored.id
+        return await lanes.attempts_of(connection, known)
+
+
+async def _final_receipt(
+    node: Node, attempts: Iterable[Attempt], finality: int | None, pause: Callable[[], Awaitable[None]]
+) -> tuple[Receipt, Block]:
+    """Send the attempts as stored, as often as it takes, until a final block has one of them."""
+    stored = list(attempts)
+    while True:
+        await lanes.send_open(node, stored)
+        receipts = await node.receipts([attempt.hash for attempt in stored])
+        final = await watch.final_block(node, finality)
+        for receipt in receipts.values():
+            if final is not None and receipt.block_number <= final.number:
+                block = await node.block(receipt.block_number)
+                if block is not None and block.hash == receipt.block_hash:
+                    return receipt, block
+        await pause()
+
+
+async def _record(database: Database, node: Node, asset: Asset, chain_id: int, receipt: Receipt, block: Block) -> None:
+    genesis = await node.block(0)
+    if genesis is None:
+        raise NodeUnavailable("it does not have block 0")
+    async with database.transaction() as connection:
+        await lanes.conclude(connection, [receipt])
+        if receipt.succeeded:
+            assert receipt.contract_address is not None
+            await connection.execute(
+                sql.record_contract, asset.code, chain_id, receipt.contract_address, block.number, genesis.hash
+            )
+            await watch.begin(connection, Cursor(chain_id, block.number, block.hash, block.timestamp))
+    if not receipt.succeeded:
+        raise Misconfigured(f"the deployment of {asset.code} was reverted in block {block.number}; run it again")

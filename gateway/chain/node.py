@@ -1,0 +1,240 @@
+"""JSON-RPC to an Ethereum node. The only file with web3.
+
+A node is believed about what it says of the chain, not about what it will do: the answer to `send` decides nothing.
+Whatever keeps it from answering is NodeUnavailable, in words that never contain the URL, whose path or query may be a
+secret.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal, Protocol
+
+from aiohttp import ClientConnectorError, ClientError, ClientResponseError, ClientTimeout
+from web3 import AsyncHTTPProvider
+from web3.exceptions import Web3Exception
+from web3.types import RPCEndpoint
+
+from gateway.chain.address import checksum
+from gateway.chain.block import Block, Fees, Log, Receipt
+from gateway.errors import NodeUnavailable
+
+#: Where to look: a block's number, or a name the node keeps moving.
+At = int | Literal["latest", "finalized"]
+
+#: Requests in one JSON-RPC batch; some hosted nodes refuse larger ones.
+_BATCH = 100
+
+#: The tip where a node suggests none: 1 gwei.
+_TIP_WEI = 10**9
+
+
+class Node(Protocol):
+    """An Ethereum node. Every verb raises NodeUnavailable when it gets no answer."""
+
+    async def chain_id(self) -> int: ...
+
+    async def block(self, at: At) -> Block | None:
+        """The block there; None when the node has none."""
+
+    async def blocks(self, first: int, last: int) -> list[Block]:
+        """The blocks from `first` to `last`, both included, as far as the node has them, in order."""
+
+    async def logs(self, addresses: Sequence[str], first: int, last: int) -> list[Log]:
+        """The logs of these contracts in these blocks."""
+
+    async def receipts(self, hashes: Iterable[bytes]) -> dict[bytes, Receipt]:
+        """The receipts of these transactions, by hash; one that is in no block is absent."""
+
+    async def send(self, raw: bytes) -> str | None:
+        """Hand over a signed transaction. Returns the node's complaint, which decides nothing."""
+
+    async def transaction_count(self, address: str, at: At) -> int:
+        """The next nonce of the address."""
+
+    async def fees(self) -> Fees:
+        """What to offer now: room for the base fee to double, which takes six full blocks."""
+
+    async def call(self, to: str, data: bytes, at: At) -> bytes: ...
+
+    async def calls(self, calls: Sequence[tuple[str, bytes]], at: At) -> list[bytes]:
+        """The answers to many calls (contract, data) at one block, in order."""
+
+    async def code(self, address: str) -> bytes: ...
+
+    async def balance(self, address: str) -> int:
+        """The native coin the address has, in wei."""
+
+    async def close(self) -> None: ...
+
+
+class HttpNode:
+    """A node over HTTP. It keeps nothing between calls and never repeats one: that is the worker's to do."""
+
+    def __init__(self, url: str, timeout_seconds: float = 10.0) -> None:
+        self._url = url
+        self._provider = AsyncHTTPProvider(
+            url,
+            request_kwargs={"timeout": ClientTimeout(total=timeout_seconds)},
+            exception_retry_configuration=None,
+        )
+
+    def __repr__(self) -> str:
+        return "HttpNode()"
+
+    async def chain_id(self) -> int:
+        return int(await self._ask("eth_chainId"), 16)
+
+    async def block(self, at: At) -> Block | None:
+        response = await self._post("eth_getBlockByNumber", [_tag(at), False])
+        if at == "finalized" and "error" in response:
+            return None  # geth's way to say that nothing is finalized yet
+        found = self._result(response)
+        return None if found is None else _block(found)
+
+    async def blocks(self, first: int, last: int) -> list[Block]:
+        asked = [("eth_getBlockByNumber", [_tag(number), False]) for number in range(first, last + 1)]
+        return [_block(found) for found in await self._ask_all(asked) if found is not None]
+
+    async def logs(self, addresses: Sequence[str], first: int, last: int) -> list[Log]:
+        span = {"address": list(addresses), "fromBlock": hex(first), "toBlock": hex(last)}
+        response = await self._post("eth_getLogs", [span])
+        if "error" in response and first < last:
+            # Hosted nodes refuse ranges with too many blocks or logs, each with its own words: ask for the halves.
+            middle = (first + last) // 2
+            return await self.logs(addresses, first, middle) + await self.logs(addresses, middle + 1, last)
+        return [_log(found) for found in self._result(response)]
+
+    async def receipts(self, hashes: Iterable[bytes]) -> dict[bytes, Receipt]:
+        found = await self._ask_all([("eth_getTransactionReceipt", [_hex(hash_)]) for hash_ in hashes])
+        receipts = [_receipt(receipt) for receipt in found if receipt is not None]
+        return {receipt.hash: receipt for receipt in receipts}
+
+    async def send(self, raw: bytes) -> str | None:
+        response = await self._post("eth_sendRawTransaction", [_hex(raw)])
+        return self._complaint(response) if "error" in response else None
+
+    async def transaction_count(self, address: str, at: At) -> int:
+        return int(await self._ask("eth_getTransactionCount", address, _tag(at)), 16)
+
+    async def fees(self) -> Fees:
+        latest = await self._ask("eth_getBlockByNumber", "latest", False)
+        suggested = await self._post("eth_maxPriorityFeePerGas", [])
+        tip = int(suggested["result"], 16) if "result" in suggested else _TIP_WEI
+        return Fees(2 * int(latest.get("baseFeePerGas", "0x0"), 16) + tip, tip)
+
+    async def call(self, to: str, data: bytes, at: At) -> bytes:
+        return _bytes(await self._ask("eth_call", {"to": to, "data": _hex(data)}, _tag(at)))
+
+    async def calls(self, calls: Sequence[tuple[str, bytes]], at: At) -> list[bytes]:
+        asked = [("eth_call", [{"to": to, "data": _hex(data)}, _tag(at)]) for to, data in calls]
+        return [_bytes(answer) for answer in await self._ask_all(asked)]
+
+    async def code(self, address: str) -> bytes:
+        return _bytes(await self._ask("eth_getCode", address, "latest"))
+
+    async def balance(self, address: str) -> int:
+        return int(await self._ask("eth_getBalance", address, "latest"), 16)
+
+    async def close(self) -> None:
+        await self._provider.disconnect()
+
+    # ---- JSON-RPC ---------------------------------------------------------------------------------------------------
+
+    async def _ask(self, method: str, *params: Any) -> Any:
+        return self._result(await self._post(method, list(params)))
+
+    async def _ask_all(self, asked: Sequence[tuple[str, list[Any]]]) -> list[Any]:
+        """The results of many requests, in order; a batch is as good as its worst answer."""
+        results: list[Any] = []
+        for start in range(0, len(asked), _BATCH):
+            results += await self._post_batch(asked[start : start + _BATCH])
+        return results
+
+    async def _post(self, method: str, params: list[Any]) -> dict[str, Any]:
+        try:
+            response = await self._provider.make_request(RPCEndpoint(method), params)
+        except _NO_ANSWER as error:
+            raise NodeUnavailable(_why(error)) from None  # the cause may show the URL
+        if not isinstance(response, dict) or ("result" not in response and "error" not in response):
+            raise NodeUnavailable(f"{method} was answered with something that is not JSON-RPC")
+        return dict(response)
+
+    async def _post_batch(self, asked: Sequence[tuple[str, list[Any]]]) -> list[Any]:
+        try:
+            responses = await self._provider.make_batch_request([(RPCEndpoint(name), params) for name, params in asked])
+        except _NO_ANSWER as error:
+            raise NodeUnavailable(_why(error)) from None  # the cause may show the URL
+        if not isinstance(responses, list):
+            return [self._result(dict(responses))]
+        if len(responses) != len(asked) or any(response.get("id") is None for response in responses):
+            raise NodeUnavailable("a batch of requests was not answered one to one")
+        return [self._result(dict(response)) for response in responses]
+
+    def _result(self, response: dict[str, Any]) -> Any:
+        if "error" in response:
+            raise NodeUnavailable(self._complaint(response))
+        return response.get("result")
+
+    def _complaint(self, response: dict[str, Any]) -> str:
+        error = response["error"]
+        text = str(error.get("message", error) if isinstance(error, dict) else error)
+        return text.replace(self._url, "its URL")[:300]
+
+
+#: What the provider raises when there is no answer, or one that cannot be read.
+_NO_ANSWER = (ClientError, OSError, TimeoutError, ValueError, Web3Exception)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, ClientResponseError):
+        return f"HTTP status {error.status}"
+    if isinstance(error, ClientConnectorError):
+        return "no connection"
+    if isinstance(error, TimeoutError):
+        return "it took too long"
+    return type(error).__name__
+
+
+# ---- from and to JSON -----------------------------------------------------------------------------------------------
+
+
+def _tag(at: At) -> str:
+    return hex(at) if isinstance(at, int) else at
+
+
+def _hex(raw: bytes) -> str:
+    return "0x" + raw.hex()
+
+
+def _bytes(text: str) -> bytes:
+    return bytes.fromhex(text[2:])
+
+
+def _block(found: dict[str, Any]) -> Block:
+    return Block(
+        int(found["number"], 16), _bytes(found["hash"]), _bytes(found["parentHash"]), int(found["timestamp"], 16)
+    )
+
+
+def _log(found: dict[str, Any]) -> Log:
+    return Log(
+        address=checksum(_bytes(found["address"])),
+        topics=tuple(_bytes(topic) for topic in found["topics"]),
+        data=_bytes(found["data"]),
+        block_number=int(found["blockNumber"], 16),
+        block_hash=_bytes(found["blockHash"]),
+        transaction_hash=_bytes(found["transactionHash"]),
+        log_index=int(found["logIndex"], 16),
+    )
+
+
+def _receipt(found: dict[str, Any]) -> Receipt:
+    created = found.get("contractAddress")
+    return Receipt(
+        hash=_bytes(found["transactionHash"]),
+        succeeded=int(found["status"], 16) == 1,
+        block_number=int(found["blockNumber"], 16),
+        block_hash=_bytes(found["blockHash"]),
+        gas_used=int(found["gasUsed"], 16),
+        gas_price_wei=int(found["effectiveGasPrice"], 16),
+        contract_address=checksum(_bytes(created)) if created else None,
+    )

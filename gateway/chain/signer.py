@@ -1,0 +1,237 @@
+"""Keys: the vault that seals the wallets' own, and what may sign with the relayer's.
+
+A key is never shown: not by repr, not in an error, not in a log. Signatures are deterministic (RFC 6979) and have a
+low s (EIP-2), as coincurve makes them.
+"""
+
+import os
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol
+from uuid import UUID
+
+from coincurve import PrivateKey
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from eth_hash.auto import keccak
+
+from gateway.chain import rlp
+from gateway.chain.address import checksum, of_public_key, to_bytes
+from gateway.errors import Misconfigured, SealedKeyUnreadable
+
+# ---- the wallets' keys ----------------------------------------------------------------------------------------------
+
+#: Bytes of the random nonce that a sealed key begins with (NIST SP 800-38D: 96 bits).
+_NONCE_BYTES = 12
+
+#: What is sealed along with a key, before the wallet's id: a sealed key opens for its own wallet alone.
+_PURPOSE = b"wallet-gateway/wallet-key/1/"
+
+
+class Vault:
+    """Seals the wallets' keys under a master key (AES-256-GCM) and signs with them, opened for as long as that takes.
+
+    Random nonces are good for 2**32 keys under one master key.
+    """
+
+    def __init__(self, master_key: bytes) -> None:
+        self._cipher = AESGCM(master_key)
+
+    def __repr__(self) -> str:
+        return "Vault()"
+
+    def new_key(self, wallet_id: UUID) -> tuple[str, bytes]:
+        """A fresh key: its address, and the key sealed for this wallet."""
+        key = PrivateKey()
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        sealed = nonce + self._cipher.encrypt(nonce, key.secret, _PURPOSE + wallet_id.bytes)
+        return of_public_key(key.public_key.format(compressed=False)), sealed
+
+    def sign(self, wallet_id: UUID, sealed: bytes, digest: bytes) -> bytes:
+        """65 bytes, r, s and v (27 or 28), over a digest of 32 bytes.
+
+        Raises SealedKeyUnreadable when the key was sealed for another wallet, under another master key, or changed.
+        """
+        try:
+            secret = self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _PURPOSE + wallet_id.bytes)
+        except (InvalidTag, ValueError):
+            raise SealedKeyUnreadable(str(wallet_id)) from None
+        signature = PrivateKey(secret).sign_recoverable(digest, hasher=None)
+        return signature[:64] + bytes([27 + signature[64]])
+
+
+# ---- the relayer's key ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionFields:
+    """What a transaction of type 2 says (EIP-1559), but for its access list, which ours leave empty.
+
+    `to` is None where it creates a contract.
+    """
+
+    chain_id: int
+    nonce: int
+    tip_wei_max: int
+    fee_wei_max: int
+    gas_limit: int
+    to: str | None
+    value_wei: int
+    data: bytes
+
+    def unsigned(self) -> list[rlp.Encodable]:
+        to = b"" if self.to is None else to_bytes(self.to)
+        fees = [self.tip_wei_max, self.fee_wei_max]
+        return [self.chain_id, self.nonce, *fees, self.gas_limit, to, self.value_wei, self.data, []]
+
+
+#: EIP-1559's transaction type, the first byte of its encoding.
+_TYPE_2 = b"\x02"
+
+
+class Signer(Protocol):
+    """What signs a lane's transactions. Here a key in memory; elsewhere a hardware module."""
+
+    @property
+    def address(self) -> str: ...
+
+    def sign_transaction(self, fields: TransactionFields) -> tuple[bytes, bytes]:
+        """The transaction's hash, and its raw bytes as a node takes them."""
+
+
+class LaneSigner:
+    """A signer whose key is in this process."""
+
+    def __init__(self, private_key: bytes) -> None:
+        self._key = PrivateKey(private_key)
+        self._address = of_public_key(self._key.public_key.format(compressed=False))
+
+    def __repr__(self) -> str:
+        return f"LaneSigner({self._address})"
+
+    @property
+    def address(self) -> str:
+        return self._address
+
+    def sign_transaction(self, fields: TransactionFields) -> tuple[bytes, bytes]:
+        unsigned = fields.unsigned()
+        signature = self._key.sign_recoverable(keccak(_TYPE_2 + rlp.encode(unsigned)), hasher=None)
+        r, s, parity = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big"), signature[64]
+        raw = _TYPE_2 + rlp.encode([*unsigned, parity, r, s])
+        return keccak(raw), raw
+
+
+def fields_of(raw: bytes) -> TransactionFields:
+    """What a raw transaction of ours says."""
+    assert raw[:1] == _TYPE_2
+    parts = rlp.decode(raw[1:])
+    assert isinstance(parts, list)
+    chain_id, nonce, tip, fee, gas_limit, to, value, data = (part for part in parts[:8] if isinstance(part, bytes))
+    return TransactionFields(
+        chain_id=_int(chain_id),
+        nonce=_int(nonce),
+        tip_wei_max=_int(tip),
+        fee_wei_max=_int(fee),
+        gas_limit=_int(gas_limit),
+        to=checksum(to) if to else None,
+        value_wei=_int(value),
+        data=data,
+    )
+
+
+def _int(raw: bytes) -> int:
+    return int.from_bytes(raw, "big")
+
+
+# ---- keys everybody knows -------------------------------------------------------------------------------------------
+
+#: anvil's first key, which pays for gas on the embedded chain: of the mnemonic "test test … junk", known to everybody.
+LOCAL_RELAYER_KEY: Final = bytes.fromhex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
+
+#: The ten addresses whose keys anvil prints when it starts. Elsewhere, whatever they own is taken within seconds.
+WELL_KNOWN_ADDRESSES: Final = frozenset(
+    {
+        "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266",
+        "0x70997970C51812dc3A010C7d01b50e0d17dc79C8",
+        "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC",
+        "0x90F79bf6EB2c4f870365E785982E1f101E93b906",
+        "0x15d34AAf54267DB7D7c367839AAf71A00a2C6A65",
+        "0x9965507D1a55bcC2695C58ba16FB37d819B0A4dc",
+        "0x976EA74026E726554dB657fA54763abd0C3a0aa9",
+        "0x14dC79964da2C08b23698B3D3cc7Ca32193d9955",
+        "0x23618e81E3f5cdF7f54C3d65f7FBc0aBf5B21E8f",
+        "0xa0Ee7A142d267C1f36714E4a8F75612F20a79720",
+    }
+)
+
+
+def refuse_well_known(signer: Signer, embedded: bool) -> None:
+    """Raises Misconfigured when a chain other than the embedded one would be signed for with a key everybody has."""
+    if not embedded and signer.address in WELL_KNOWN_ADDRESSES:
+        raise Misconfigured(
+            f"the relayer {signer.address} is one of the test accounts whose keys everybody knows: "
+            "put a key of your own into GATEWAY_RELAYER_KEY_FILE"
+        )
+
+
+# ---- key files ------------------------------------------------------------------------------------------------------
+
+
+def load_master_key(path: Path, create: bool) -> bytes:
+    """The 32 bytes that the file says in hex. With `create`, a file that is not there is made, readable by us alone.
+
+    Any number of processes may create it at once: all get the same key. Raises Misconfigured, never showing the key.
+    """
+    if create and not path.exists():
+        _create(path, secrets.token_hex(32) + "\n")
+    return _read_key(path, "GATEWAY_MASTER_KEY_FILE")
+
+
+def load_relayer_key(path: Path) -> bytes:
+    """The relayer's private key, 32 bytes in hex. Raises Misconfigured, never showing the key."""
+    key = _read_key(path, "GATEWAY_RELAYER_KEY_FILE")
+    try:
+        PrivateKey(key)
+    except ValueError:
+        raise Misconfigured(f"GATEWAY_RELAYER_KEY_FILE: {path} does not hold a private key of secp256k1") from None
+    return key
+
+
+def _read_key(path: Path, setting: str) -> bytes:
+    try:
+        with path.open(encoding="ascii") as file:
+            open_to_others = os.fstat(file.fileno()).st_mode & 0o077
+            text = file.read(200).strip().removeprefix("0x")
+        key = bytes.fromhex(text)
+    except OSError as error:
+        raise Misconfigured(f"{setting}: {path} cannot be read: {error.strerror}") from None
+    except ValueError:
+        key, open_to_others = b"", 0
+    if open_to_others:
+        raise Misconfigured(f"{setting}: others can read {path}; run chmod 600 on it, and think of it as known to them")
+    if len(key) != 32:
+        raise Misconfigured(f"{setting}: {path} should hold 32 bytes in hex, which are 64 digits")
+    return key
+
+
+def _create(path: Path, text: str) -> None:
+    """Write a file that is there whole or not at all, and never twice: the first to link it wins."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(fresh, path)
+    finally:
+        fresh.unlink()
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

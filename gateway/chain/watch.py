@@ -1,0 +1,180 @@
+"""The chain up to its final block, read once and in order.
+
+The cursor is the last block that is in the book. A span is what follows it, up to a final block: its headers are
+followed from the cursor by their parent hashes, and every log and receipt must be of a header so followed, so nothing
+is taken from a block that is not on this chain. Reading touches the network alone; the caller then moves the cursor and
+writes what the span says in one transaction.
+
+What had been final and is not there any more is ChainReplaced: nothing goes on over the old book by itself.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+
+from gateway.chain.block import Block, Receipt
+from gateway.chain.contract import Contract, Movement, Skip, decode
+from gateway.chain.node import Node
+from gateway.errors import ChainReplaced, NodeUnavailable
+from gateway.postgres import Connection, Statements
+
+sql = Statements(__package__, "chain.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """The last block that is in the book. `timestamp` is in Unix seconds."""
+
+    chain_id: int
+    number: int
+    hash: bytes
+    timestamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Final blocks `first` to `last.number`: what moved, what was skipped, and the receipts of asked hashes.
+
+    Everything is in the order of the chain. A receipt may be of a block before `first`.
+    """
+
+    first: int
+    last: Block
+    movements: list[Movement]
+    skips: list[Skip]
+    receipts: list[Receipt]
+
+
+# ---- the cursor -----------------------------------------------------------------------------------------------------
+
+
+async def cursor(connection: Connection, chain_id: int) -> Cursor | None:
+    row = await connection.fetchrow(sql.read_cursor, chain_id)
+    return None if row is None else Cursor(chain_id, row["number"], row["hash"], row["timestamp"])
+
+
+async def begin(connection: Connection, start: Cursor) -> None:
+    """Begin reading after `start`; where reading has begun already, it goes on from there."""
+    await connection.execute(sql.begin_cursor, start.chain_id, start.number, start.hash, start.timestamp)
+
+
+async def advance(connection: Connection, old: Cursor, span: Span) -> bool:
+    """Move the cursor over the span. False when another worker did first: then write nothing of it.
+
+    The cursor's row stays locked until the caller commits, so spans are written one at a time and in order.
+    """
+    last = span.last
+    status = await connection.execute(
+        sql.advance_cursor, old.chain_id, old.number, old.hash, last.number, last.hash, last.timestamp
+    )
+    return status == "UPDATE 1"
+
+
+# ---- reading --------------------------------------------------------------------------------------------------------
+
+
+async def read(
+    node: Node,
+    contracts: Iterable[Contract],
+    cursor: Cursor,
+    finality: int | None,
+    open_hashes: Iterable[bytes],
+    most: int = 500,
+) -> Span | None:
+    """The next final blocks after the cursor, at most so many. None when there are none. Network only.
+
+    `finality` is how many blocks stand on top of a final one; None: the node says which is final.
+
+    Raises ChainReplaced when the cursor's block is not on the chain, and NodeUnavailable when the node is behind it,
+    or when its answers do not fit together because the chain moved under them.
+    """
+    final = await final_block(node, finality)
+    if final is None or final.number <= cursor.number:
+        await _check_cursor(node, cursor)
+        return None
+
+    headers = await _follow(node, cursor, min(final.number, cursor.number + most))
+    last = headers[-1]
+    by_number = {header.number: header.hash for header in headers}
+    if by_number.get(final.number, final.hash) != final.hash:
+        raise NodeUnavailable("its blocks changed while they were read")
+
+    known = list(contracts)
+    logs = await node.logs([contract.address for contract in known], cursor.number + 1, last.number) if known else []
+    if any(by_number.get(log.block_number) != log.block_hash for log in logs):
+        raise NodeUnavailable("its logs are of other blocks than its headers")
+    facts = decode(known, logs)
+    receipts = await _receipts(node, open_hashes, by_number, last.number)
+    return Span(cursor.number + 1, last, facts.movements, facts.skips, receipts)
+
+
+async def final_block(node: Node, finality: int | None) -> Block | None:
+    """The newest block that nothing undoes under this policy; None while there is none."""
+    if finality is None:
+        return await node.block("finalized")
+    head = await node.block("latest")
+    return None if head is None or head.number < finality else await node.block(head.number - finality)
+
+
+async def _check_cursor(node: Node, cursor: Cursor) -> None:
+    here = await node.block(cursor.number)
+    if here is None:
+        raise NodeUnavailable(f"it has no block {cursor.number} yet, which was final before")
+    _same(cursor, here)
+
+
+def _same(cursor: Cursor, here: Block) -> None:
+    if here.hash != cursor.hash:
+        raise ChainReplaced(f"block {cursor.number} was 0x{cursor.hash.hex()} and is 0x{here.hash.hex()}")
+
+
+async def _follow(node: Node, cursor: Cursor, last: int) -> list[Block]:
+    """The headers from the cursor's own to `last`, each the parent of the next."""
+    headers = await node.blocks(cursor.number, last)
+    if [header.number for header in headers] != list(range(cursor.number, last + 1)):
+        raise NodeUnavailable(f"it does not have all of the blocks {cursor.number} to {last}")
+    _same(cursor, headers[0])
+    for parent, child in pairwise(headers):
+        if child.parent_hash != parent.hash:
+            raise NodeUnavailable("its blocks changed while they were read")
+    return headers
+
+
+async def _receipts(node: Node, hashes: Iterable[bytes], followed: dict[int, bytes], last: int) -> list[Receipt]:
+    """The receipts among these that are of final blocks, in the order of their blocks.
+
+    One that is of a block before the span (its transaction was not known to be ours when that was read) is looked up
+    by its block's number: what is below the cursor is on the cursor's chain.
+    """
+    found = [receipt for receipt in (await node.receipts(hashes)).values() if receipt.block_number <= last]
+    canonical = dict(followed)
+    for number in {receipt.block_number for receipt in found} - canonical.keys():
+        block = await node.block(number)
+        if block is not None:
+            canonical[number] = block.hash
+    final = [receipt for receipt in found if canonical.get(receipt.block_number) == receipt.block_hash]
+    return sorted(final, key=lambda receipt: receipt.block_number)
+
+
+# ---- at start -------------------------------------------------------------------------------------------------------
+
+
+async def verify(node: Node, contracts: Iterable[Contract], cursor: Cursor | None) -> None:
+    """Raises ChainReplaced, saying what differs, unless this is the chain that the book was kept with. Network only."""
+    chain_id, genesis = await node.chain_id(), await node.block(0)
+    if genesis is None:
+        raise NodeUnavailable("it does not have block 0")
+    for contract in contracts:
+        code = contract.asset.code
+        if contract.chain_id != chain_id:
+            raise ChainReplaced(f"{code} is on chain {contract.chain_id}, and the node is of chain {chain_id}")
+        if contract.genesis_hash != genesis.hash:
+            raise ChainReplaced(f"the chain of {code} begins with another block 0, 0x{contract.genesis_hash.hex()}")
+        if not await node.code(contract.address):
+            raise ChainReplaced(f"there is no contract at {contract.address}, where {code} was")
+    if cursor is None:
+        return
+    here = await node.block(cursor.number)
+    if here is None:
+        raise ChainReplaced(f"the chain ends before block {cursor.number}, which was final")
+    _same(cursor, here)
