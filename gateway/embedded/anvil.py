@@ -1,0 +1,493 @@
+"""The local chain: anvil, told by us when to mine.
+
+True whatever is killed: block n is on disk, synced, before block n+1 is mined. So a block that is final (two below the
+head) is never lost, whatever the load, and a slow or full disk slows the chain down instead of letting it run ahead.
+A kept block comes back with its hash, transactions, receipts, logs and state.
+
+anvil's own `--state` cannot give this: it rewrites its one file in place (killed while writing, the file is torn), and
+a dump of a busy chain takes seconds. So we mine (`--no-mining` and `evm_mine`) and keep a journal: the signed
+transactions of each block. After a kill, a second anvil replays them over the last snapshot. Each block must come out
+with the state, transactions and receipts it had; then, before the next, it is given back its own header: anvil puts a
+random `mixHash` into every block, so the hash would be another, and since EIP-2935 the state holds the hashes.
+
+Blocks come every `block_seconds` while there is anything to mine or to make final, else one in half a minute: a chain
+at rest costs nothing and does not grow.
+
+Limit: what is changed other than by a transaction (`anvil_setBalance` and its like) cannot be replayed, nor can what
+was mined on top of it. It is safe from the next snapshot on: within 15 s where there is a pause and the chain is small.
+"""
+
+import asyncio
+import gzip
+import os
+import signal
+import socket
+import time
+import zlib
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import msgspec
+
+from gateway.embedded.children import Child, Children
+from gateway.embedded.journal import Block, Journal, Snapshot, unpacked
+from gateway.errors import Misconfigured, NodeUnavailable
+
+CHAIN_ID: Final = 31_337
+
+#: What finality means is `--slots-in-an-epoch 1`: two below the head. The gas limit is mainnet's, and since EIP-7825
+#: (Osaka) one transaction may use 16,777,216 of it. Old states are not kept, transactions of the newest 256 blocks are.
+_OPTIONS: Final = (
+    *("--host", "127.0.0.1", "--chain-id", str(CHAIN_ID), "--no-mining", "--slots-in-an-epoch", "1"),
+    *("--gas-limit", "60000000", "--enable-tx-gas-limit", "--prune-history", "64"),
+    *("--transaction-block-keeper", "256", "--no-request-size-limit", "--quiet"),
+)
+_REST_SECONDS: Final = 30.0  #: Between two blocks of a chain at rest.
+_CALL_SECONDS: Final = 120.0  #: The largest state seen took 10.
+_DEAF_AFTER: Final = 3  #: Calls in a row without an answer, after which a living anvil is ended.
+
+#: A snapshot is taken when nothing waits to be mined, at most this often, and so that it takes at most 2% of the time.
+_SNAPSHOT_SECONDS: Final = 15.0
+_SNAPSHOT_SHARE: Final = 0.02
+#: A chain at rest has no need of one, beyond the limit above: it takes one only where that is nothing.
+_SNAPSHOT_CHEAP_SECONDS: Final = 0.1
+#: And one is taken even under load when this much is journalled, so that replaying takes half a minute at most.
+_SNAPSHOT_BLOCKS: Final = 4_096
+_SNAPSHOT_BYTES: Final = 512 * 1024 * 1024
+#: What anvil needs for a block grows with the number of blocks it holds: past the first, only the second are kept.
+_BLOCKS_MAX: Final = 20_000
+_BLOCKS_KEPT: Final = 10_000
+
+
+#: What a block's hash is made of: the header's fields, as anvil names them in a state.
+_HEADER: Final = (
+    *("parentHash", "sha3Uncles", "miner", "stateRoot", "transactionsRoot", "receiptsRoot", "logsBloom", "difficulty"),
+    *("number", "gasLimit", "gasUsed", "timestamp", "extraData", "mixHash", "nonce", "baseFeePerGas"),
+    *("withdrawalsRoot", "blobGasUsed", "excessBlobGas", "parentBeaconBlockRoot", "requestsHash"),
+)
+
+
+class Anvil:
+    """The chain of one home. `start` and `stop` may follow each other any number of times."""
+
+    name = "the chain"
+
+    def __init__(
+        self,
+        home: Path,
+        children: Children,
+        node_modules: Path,
+        *,
+        block_seconds: float = 0.5,
+        confirmations: int = 2,
+        say: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self._home = home
+        self._folder = home / "anvil"
+        self._children = children
+        self._node_modules = node_modules
+        self._block_seconds = block_seconds
+        self._confirmations = confirmations
+        self._say = say
+        self._port = 0
+        self._started_once = False
+        self._child: Child | None = None
+        self._rpc: Rpc | None = None
+        self._miner: asyncio.Task[str] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def pid(self) -> int | None:
+        return self._child.pid if self._child and self._child.running else None
+
+    async def start(self) -> None:
+        """Bring the chain back to where it was, or begin one, and mine on. Raises Misconfigured where it cannot."""
+        _prepare(self._folder)
+        binary = _binary(self._node_modules)
+        self._journal = journal = Journal(self._folder)
+        kept = await asyncio.to_thread(journal.read)
+        if kept is None:
+            snapshot = Snapshot(0, int(time.time()), None)
+            journal.begin(snapshot.genesis)
+        else:
+            snapshot, blocks = kept
+            if blocks:
+                snapshot = await self._rebuild(binary, snapshot, blocks)
+            else:
+                journal.go_on(snapshot)
+        self._genesis = snapshot.genesis
+        self._child, self._rpc = await self._serve_somewhere(binary, snapshot)
+        self._head = await _block(self._rpc, "latest")
+        await self._rpc("anvil_setTime", max(int(time.time()), self._head.timestamp))
+        self._first = self._used = self._snapshot_head = self._head.number
+        self._snapshot_at, self._snapshot_seconds = time.monotonic(), 0.0
+        self._mined_at = 0.0
+        self._enough = asyncio.Event()
+        self._miner = asyncio.create_task(self._mine(), name="miner")
+
+    async def died(self) -> str:
+        """Waits until the chain has stopped by itself, and says how."""
+        assert self._child is not None
+        assert self._miner is not None
+        ended = asyncio.create_task(self._child.ended())
+        try:
+            await asyncio.wait({ended, self._miner}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ended.cancel()
+        if self._child.running:
+            self._child.process.kill()
+        how = await self._child.ended()
+        why = await self._mined_enough()
+        await self._let_go()
+        await self._children.sweep(self._child)
+        return why or how
+
+    async def stop(self) -> None:
+        """Take a last snapshot if that is quick, so that the next start has nothing to replay, and end anvil."""
+        if self._child is None:
+            return
+        await self._mined_enough()
+        if self._child.running:
+            if self._journal.blocks:
+                with suppress(TimeoutError, NodeUnavailable, OSError):
+                    await asyncio.wait_for(self._snapshot(), 5.0)
+            await self._children.end(self._child, signal.SIGTERM, 2.0)
+        await self._let_go()
+        self._child = None
+
+    # ---- mining -----------------------------------------------------------------------------------------------------
+
+    async def _mine(self) -> str:
+        """A look every `block_seconds`; a block when there is a reason for one. Gives why anvil should start again."""
+        loop = asyncio.get_running_loop()
+        due, deaf, said = loop.time(), 0, ""
+        while not self._enough.is_set():
+            due = max(due + self._block_seconds, loop.time())
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._enough.wait(), due - loop.time())
+                break
+            try:
+                if await self._tick():
+                    return f"it held {_BLOCKS_MAX:,} blocks, and starts again with the newest"
+                deaf, said = 0, ""
+            except NodeUnavailable as error:
+                deaf += 1
+                if deaf >= _DEAF_AFTER:
+                    return f"it does not answer: {error}"
+            except OSError as error:
+                if said != (said := f"the chain waits: {self._folder} cannot be written ({error.strerror})"):
+                    self._say(said)
+        return ""
+
+    async def _mined_enough(self) -> str:
+        """End the miner between two blocks, never within one, unless anvil hangs."""
+        if self._miner is None:
+            return ""
+        self._enough.set()
+        await asyncio.wait({self._miner}, timeout=5.0)
+        self._miner.cancel()
+        try:
+            return await self._miner
+        except asyncio.CancelledError:
+            return ""
+        finally:
+            self._miner = None
+
+    async def _tick(self) -> bool:
+        """Whether anvil holds so many blocks that it should start again."""
+        assert self._rpc is not None
+        pool = await self._rpc("txpool_status")
+        waiting = int(pool["pending"], 16) > 0
+        await self._keep(await _block(self._rpc, "latest"))
+        unsettled = self._head.number < self._used + self._confirmations
+        if waiting or unsettled or time.monotonic() - self._mined_at >= _REST_SECONDS:
+            await self._rpc("evm_mine")
+            self._mined_at = time.monotonic()
+            await self._keep(await _block(self._rpc, "latest"))
+        if self._journal.blocks and self._wants_snapshot(waiting):
+            await self._snapshot()
+        if self._head.number - self._first >= _BLOCKS_MAX and not waiting:
+            await self._snapshot(kept=_BLOCKS_KEPT)
+            return True
+        return False
+
+    def _wants_snapshot(self, waiting: bool) -> bool:
+        if waiting:
+            return self._journal.blocks >= _SNAPSHOT_BLOCKS or self._journal.bytes >= _SNAPSHOT_BYTES
+        at_rest = self._used <= self._snapshot_head and self._snapshot_seconds > _SNAPSHOT_CHEAP_SECONDS
+        due = self._snapshot_at + max(_SNAPSHOT_SECONDS, self._snapshot_seconds / _SNAPSHOT_SHARE)
+        return time.monotonic() >= due and not at_rest
+
+    async def _keep(self, latest: Block) -> None:
+        """Journal every block from the known head to `latest`; if they are not its children, take a snapshot."""
+        assert self._rpc is not None
+        while self._head.hash != latest.hash:
+            number = self._head.number + 1
+            if number > latest.number:
+                return await self._start_from(latest)
+            block = latest if number == latest.number else await _block(self._rpc, hex(number))
+            if block.parent != self._head.hash:
+                return await self._start_from(latest)
+            signed = await self._rpc.batch("eth_getRawTransactionByHash", block.header["transactions"])
+            if None in signed:
+                return await self._start_from(latest)
+            await asyncio.to_thread(self._journal.add, Block(block.header, signed))
+            self._head = block
+            if signed:
+                self._used = number
+        return None
+
+    async def _start_from(self, latest: Block) -> None:
+        """Somebody changed the chain otherwise than by a transaction (`anvil_reorg`, `anvil_setBalance`)."""
+        await self._snapshot()
+        self._head, self._used = latest, latest.number
+
+    async def _snapshot(self, kept: int | None = None) -> None:
+        """Everything anvil knows, written anew; with only the newest `kept` blocks if that is given."""
+        assert self._rpc is not None
+        begun = time.monotonic()
+        packed = bytes.fromhex((await self._rpc("anvil_dumpState"))[2:])
+        try:
+            state: Iterable[bytes] = unpacked(packed) if kept is None else [_restored(packed, [], kept)]
+            await asyncio.to_thread(self._journal.snapshot, state, self._genesis)
+        except zlib.error as error:
+            raise NodeUnavailable(f"its state does not unpack ({error})") from error
+        self._snapshot_at = time.monotonic()
+        self._snapshot_seconds = self._snapshot_at - begun
+        self._snapshot_head = self._head.number
+
+    # ---- anvil itself -----------------------------------------------------------------------------------------------
+
+    async def _serve_somewhere(self, binary: Path, snapshot: Snapshot) -> tuple[Child, "Rpc"]:
+        """On the port of the last run if it is free; within one run never on another, since others know it."""
+        note = self._folder / "port"
+        self._port = self._port or (int(note.read_text()) if note.exists() else _free_port())
+        for _ in range(3):
+            try:
+                child, rpc = await self._serve("anvil", binary, self._port, snapshot)
+            except Misconfigured:
+                if self._started_once or _can_bind(self._port):
+                    raise
+                self._port = _free_port()
+            else:
+                note.write_text(str(self._port))
+                self._started_once = True
+                return child, rpc
+        raise Misconfigured("no free port on 127.0.0.1 was found for the chain: set GATEWAY_RPC_URL")
+
+    async def _serve(
+        self, name: str, binary: Path, port: int, snapshot: Snapshot, *options: str
+    ) -> tuple[Child, "Rpc"]:
+        """Start anvil and wait until it, and nobody else, answers on the port."""
+        load = ("--load-state", str(snapshot.path)) if snapshot.path else ()
+        home = str(self._folder / "home")
+        child = await self._children.start(
+            name,
+            [str(binary), "--port", str(port), "--timestamp", str(snapshot.genesis), *_OPTIONS, *load, *options],
+            environ={"PATH": "/usr/bin:/bin", "HOME": home, "XDG_CACHE_HOME": home, "XDG_CONFIG_HOME": home},
+            if_we_die=signal.SIGKILL,
+            folder=Path("/"),
+        )
+        rpc = Rpc(f"http://127.0.0.1:{port}")
+        while child.running:
+            if await asyncio.to_thread(_listens, child.pid, port):
+                with suppress(NodeUnavailable):
+                    await rpc("eth_chainId")
+                    return child, rpc
+            await asyncio.sleep(0.005)
+        await rpc.close()
+        await self._children.sweep(child)
+        raise Misconfigured(f"anvil does not start: {child.last_lines(4) or await child.ended()}")
+
+    async def _let_go(self) -> None:
+        if self._rpc:
+            await self._rpc.close()
+        self._journal.close()
+        self._rpc = None
+
+    # ---- coming back ------------------------------------------------------------------------------------------------
+
+    async def _rebuild(self, binary: Path, snapshot: Snapshot, blocks: list[Block]) -> Snapshot:
+        """A snapshot at the last of the blocks: they are replayed, compared, and given back their headers."""
+        while True:
+            packed, same = await self._replay(binary, snapshot, blocks)
+            if same == len(blocks):
+                break
+            lost = blocks[same:]
+            self._say(
+                f"the chain goes back to block {lost[0].number - 1}: {len(lost)} blocks hold changes that no "
+                "transaction made, and cannot be made again"
+            )
+            blocks = blocks[:same]
+        state = await asyncio.to_thread(_restored, packed, blocks, _BLOCKS_MAX)
+        return await asyncio.to_thread(self._journal.snapshot, [state], snapshot.genesis)
+
+    async def _replay(self, binary: Path, snapshot: Snapshot, blocks: list[Block]) -> tuple[bytes, int]:
+        """The state after the blocks, as anvil packs it, and how many of them came out as they had been."""
+        child, rpc = await self._serve("anvil-replay", binary, _free_port(), snapshot, "--order", "fifo")
+        try:
+            head = await _block(rpc, "latest")
+            if blocks and blocks[0].parent != head.hash:
+                return b"", 0
+            await rpc("anvil_setTime", head.timestamp)
+            for same, block in enumerate(blocks):
+                if not await _replayed(rpc, block):
+                    return b"", same
+            return bytes.fromhex((await rpc("anvil_dumpState"))[2:]), len(blocks)
+        finally:
+            await rpc.close()
+            await self._children.end(child, signal.SIGKILL)
+
+
+class Rpc:
+    """JSON-RPC over HTTP, with one answer or NodeUnavailable for everything that is not one."""
+
+    def __init__(self, url: str) -> None:
+        self._client = httpx.AsyncClient(base_url=url, timeout=_CALL_SECONDS, trust_env=False)
+
+    async def __call__(self, method: str, *params: Any) -> Any:
+        return _result(await self._post({"jsonrpc": "2.0", "id": 0, "method": method, "params": params}))
+
+    async def batch(self, method: str, each: list[str]) -> list[Any]:
+        """One call per parameter, in order."""
+        calls = [{"jsonrpc": "2.0", "id": n, "method": method, "params": [one]} for n, one in enumerate(each)]
+        answers = await self._post(calls) if calls else []
+        return [_result(answer) for answer in sorted(answers, key=lambda answer: int(answer["id"]))]
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def _post(self, body: Any) -> Any:
+        try:
+            headers = {"content-type": "application/json"}
+            response = await self._client.post("/", content=msgspec.json.encode(body), headers=headers)
+            return msgspec.json.decode(response.content)
+        except (httpx.HTTPError, msgspec.DecodeError) as error:
+            raise NodeUnavailable(str(error) or type(error).__name__) from error
+
+
+def _result(answer: dict[str, Any]) -> Any:
+    if "error" in answer:
+        raise NodeUnavailable(str(answer["error"].get("message")))
+    return answer.get("result")
+
+
+async def _block(rpc: Rpc, which: str) -> Block:
+    header = await rpc("eth_getBlockByNumber", which, False)
+    if header is None:
+        raise NodeUnavailable(f"there is no block {which}")
+    return Block(header, [])
+
+
+async def _replayed(rpc: Rpc, block: Block) -> bool:
+    """Mine the block again; whether it is the same in everything that follows from its transactions."""
+    try:
+        await rpc("evm_setNextBlockTimestamp", block.timestamp)
+        await rpc("anvil_setNextBlockBaseFeePerGas", block.header["baseFeePerGas"])
+        for signed in block.transactions:
+            await rpc("eth_sendRawTransaction", signed)
+        await rpc("evm_mine")
+        again = await rpc("eth_getBlockByNumber", "latest", True)
+    except NodeUnavailable:
+        return False
+    follows = ("number", "parentHash", "timestamp", "stateRoot", "transactionsRoot", "receiptsRoot", "gasUsed")
+    if any(again[field] != block.header[field] for field in follows):
+        return False
+    await rpc("anvil_loadState", _crowned(block, again["transactions"]))
+    return True
+
+
+def _crowned(block: Block, transactions: list[dict[str, Any]]) -> str:
+    """A state of nothing but this block, with its own header, as the head: it is added to what is there."""
+    header = block.header
+    environment = {
+        "number": header["number"],
+        "beneficiary": header["miner"],
+        "timestamp": header["timestamp"],
+        "gas_limit": int(header["gasLimit"], 16),
+        "basefee": int(header["baseFeePerGas"], 16),
+        "difficulty": header["difficulty"],
+        "prevrandao": header["mixHash"],
+        "blob_excess_gas_and_price": {"excess_blob_gas": 0, "blob_gasprice": 1},
+        "slot_num": 0,
+    }
+    header = {field: header[field] for field in _HEADER}
+    body = [{"transaction": transaction, "impersonated_sender": None} for transaction in transactions]
+    state = {
+        "block": environment,
+        "accounts": {},
+        "best_block_number": block.number,
+        "blocks": [{"header": header, "transactions": body, "ommers": []}],
+        "transactions": [],
+        "historical_states": None,
+    }
+    return "0x" + gzip.compress(msgspec.json.encode(state), 1).hex()
+
+
+def _restored(packed: bytes, blocks: list[Block], kept: int) -> bytes:
+    """anvil's state, its transactions in the blocks they were in, and no more than the newest `kept` blocks."""
+    state = msgspec.json.decode(b"".join(unpacked(packed)), type=dict[str, msgspec.Raw])
+    inside = [msgspec.json.decode(one, type=dict[str, msgspec.Raw]) for one in _list(state["blocks"])]
+    numbers = [int(msgspec.json.decode(one["header"])["number"], 16) for one in inside]
+    least = max(numbers) - kept
+    held = [one for one, number in zip(inside, numbers, strict=True) if number == 0 or number > least]
+
+    mined = [msgspec.json.decode(one, type=dict[str, msgspec.Raw]) for one in _list(state["transactions"])]
+    hashes = {block.number: block.hash for block in blocks}
+    for transaction in mined:
+        if true_hash := hashes.get(msgspec.json.decode(transaction["block_number"])):
+            transaction["block_hash"] = msgspec.Raw(msgspec.json.encode(true_hash))
+
+    return msgspec.json.encode({**state, "blocks": held, "transactions": mined})
+
+
+def _list(raw: msgspec.Raw) -> list[msgspec.Raw]:
+    return msgspec.json.decode(raw, type=list[msgspec.Raw])
+
+
+def _binary(node_modules: Path) -> Path:
+    machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
+    binary = node_modules / "@foundry-rs" / f"anvil-{os.uname().sysname.lower()}-{machine}" / "bin" / "anvil"
+    if not binary.exists():
+        raise Misconfigured(f"anvil is not installed at {binary}: run scripts/setup, or set GATEWAY_RPC_URL")
+    return binary
+
+
+def _prepare(folder: Path) -> None:
+    folder.mkdir(mode=0o700, exist_ok=True)
+    (folder / "home").mkdir(mode=0o700, exist_ok=True)
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def _can_bind(port: int) -> bool:
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def _listens(pid: int, port: int) -> bool:
+    """Whether it is this process that listens on 127.0.0.1 and the port: another's answers must not be taken for it."""
+    where = f"0100007F:{port:04X}"
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+    sockets = {f"socket:[{line[9]}]" for line in lines if line[1] == where and line[3] == "0A"}
+    with suppress(OSError):
+        for handle in os.listdir(f"/proc/{pid}/fd"):
+            with suppress(FileNotFoundError):
+                if os.readlink(f"/proc/{pid}/fd/{handle}") in sockets:
+                    return True
+    return False

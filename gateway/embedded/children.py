@@ -1,0 +1,312 @@
+"""The processes of one home: who they are, and how they end.
+
+A process is known by its id and its kernel start time together: an id alone is reused, the pair is not (until the
+machine starts again, so the boot's own id is kept beside the records). Processes are signalled by that pair only.
+
+Order: a child starts as a few lines of shell that write the child's record and then become its program. Until then
+the child holds the home's lock, as its standard input. So whoever has the lock next can read every record there
+will ever be: there is no moment in which a child runs and is not on record.
+
+A child leads a session of its own: Ctrl-C reaches us alone, and what a child leaves behind is found by its session.
+"""
+
+import asyncio
+import fcntl
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from gateway.errors import Misconfigured
+
+#: Writes its own line of /proc as the record, lets go of the lock, and becomes the program.
+_BECOME: Final = """
+IFS= read -r stat < "/proc/$$/stat" && printf '%s\\n' "$stat" > "$1" || exit 125
+GATEWAY_CHILD=$1; export GATEWAY_CHILD
+shift
+exec "$@" < /dev/null
+"""
+_MARK: Final = b"GATEWAY_CHILD="
+_POLL_SECONDS: Final = 0.02  #: Between two looks at a process that is not our child, so cannot be waited for.
+_LOCK_SECONDS: Final = 2.0  #: How long a child of a killed run may take to write its record.
+_LOG_BYTES_MAX: Final = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One process, for good: its id, its start in clock ticks since boot, and its session."""
+
+    pid: int
+    start: int
+    session: int
+
+
+_NOBODY: Final = Identity(0, 0, 0)
+
+
+@dataclass(slots=True)
+class Child:
+    """A running child of ours."""
+
+    name: str
+    identity: Identity
+    record: Path
+    log: Path
+    process: asyncio.subprocess.Process
+
+    @property
+    def pid(self) -> int:
+        return self.identity.pid
+
+    @property
+    def running(self) -> bool:
+        return self.process.returncode is None
+
+    async def ended(self) -> str:
+        """Waits for the end and says how it came."""
+        code = await self.process.wait()
+        return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+
+    def last_lines(self, count: int = 12) -> str:
+        """The end of its log, for an error that must be understood without opening a file."""
+        with suppress(FileNotFoundError):
+            return "\n".join(self.log.read_text(errors="replace")[-8_000:].splitlines()[-count:])
+        return ""
+
+
+class Children:
+    """The home's lock, and the children started under it."""
+
+    def __init__(self, home: Path, lock: int) -> None:
+        self.home = home
+        self._lock = lock
+        self._setpriv = shutil.which("setpriv", path="/usr/bin:/bin:/usr/sbin:/sbin")
+
+    @classmethod
+    async def claim(cls, home: Path) -> "Children":
+        """Take the home for this run, and end what a killed run left in it. Raises Misconfigured if it is taken."""
+        children = cls(home, await _lock(home))
+        for record in children._records():
+            await _end_recorded(record)
+        return children
+
+    def release(self) -> None:
+        os.close(self._lock)
+
+    async def start(
+        self,
+        name: str,
+        argv: Sequence[str],
+        *,
+        environ: Mapping[str, str] | None = None,
+        settings: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
+        if_we_die: signal.Signals = signal.SIGTERM,
+        folder: Path | None = None,
+    ) -> Child:
+        """Start `argv` as the child `name`, which must not be running.
+
+        `environ` replaces our environment, `settings` add to it. `prefix` changes who runs the program, `if_we_die`
+        is what the kernel sends it when this process is killed: a courtesy, nothing relies on it.
+        """
+        record, log = self.home / "run" / f"{name}.child", self._log(name)
+        how = [*prefix]
+        if self._setpriv:
+            how += [self._setpriv, "--pdeathsig", if_we_die.name.removeprefix("SIG")]
+        if settings:
+            how += ["/usr/bin/env", *(f"{key}={value}" for key, value in settings.items())]
+        process = await self._spawn(record, log, [*how, *argv], environ, folder)
+        identity = await _recorded_by(process, record)
+        child = Child(name, identity, record, log, process)
+        if identity.pid != process.pid:
+            await process.wait()
+            raise Misconfigured(f"{name} could not be started in {self.home}: {child.last_lines(3) or 'see its log'}")
+        return child
+
+    async def end(self, child: Child, how: signal.Signals = signal.SIGTERM, grace_seconds: float = 5.0) -> None:
+        """Ask the child to end, make it end after the grace, and sweep up what it started."""
+        await _end(child.identity, how, grace_seconds)
+        await child.process.wait()
+        await _sweep(child.identity, child.record)
+        child.record.unlink(missing_ok=True)
+
+    async def sweep(self, child: Child) -> None:
+        """A child ended by itself: end what it started, forget it, and keep its log from growing for ever."""
+        await _sweep(child.identity, child.record)
+        child.record.unlink(missing_ok=True)
+
+    def trim_logs(self) -> None:
+        """Move a log that has grown aside. Every writer appends, so cutting the file in place is safe."""
+        for log in (self.home / "log").glob("*.log"):
+            if log.stat().st_size > _LOG_BYTES_MAX:
+                shutil.copyfile(log, log.with_suffix(".log.1"))
+                os.truncate(log, 0)
+
+    def _records(self) -> list[Path]:
+        """The records that may name a living process: those of this boot and this process namespace."""
+        run = self.home / "run"
+        run.mkdir(mode=0o700, exist_ok=True)
+        boot = run / "boot"
+        here = Path("/proc/sys/kernel/random/boot_id").read_text().strip() + " " + os.readlink("/proc/self/ns/pid")
+        records = sorted(run.glob("*.child"))
+        if not (boot.exists() and boot.read_text() == here):
+            for record in records:
+                record.unlink()
+            boot.write_text(here)
+            return []
+        return records
+
+    def _log(self, name: str) -> Path:
+        folder = self.home / "log"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        self.trim_logs()
+        return folder / f"{name}.log"
+
+    async def _spawn(
+        self, record: Path, log: Path, argv: Sequence[str], environ: Mapping[str, str] | None, folder: Path | None
+    ) -> asyncio.subprocess.Process:
+        _forget(record)
+        output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            return await asyncio.create_subprocess_exec(
+                *("/bin/sh", "-c", _BECOME, "gateway-child", str(record), *argv),
+                stdin=self._lock,
+                stdout=output,
+                stderr=output,
+                env=None if environ is None else dict(environ),
+                cwd=folder,
+                start_new_session=True,
+            )
+        finally:
+            os.close(output)
+
+
+def identify(pid: int) -> Identity | None:
+    """The process that has this id now; None if there is none, or only the husk of one that has ended."""
+    try:
+        return _identity(Path(f"/proc/{pid}/stat").read_text())
+    except OSError:
+        return None
+
+
+def send(to: Identity, what: signal.Signals) -> bool:
+    """Signal exactly this process. False if it is not there any more, whoever has its id now."""
+    try:
+        handle = os.pidfd_open(to.pid)
+    except OSError:
+        return False
+    try:
+        if identify(to.pid) != to:
+            return False
+        signal.pidfd_send_signal(handle, what)
+    except ProcessLookupError:
+        return False
+    finally:
+        os.close(handle)
+    return True
+
+
+def _identity(stat: str) -> Identity | None:
+    """Of a line of /proc/<pid>/stat (proc_pid_stat(5)); the program's name in it may hold blanks and brackets."""
+    pid, _, rest = stat.partition(" ")
+    fields = rest.rpartition(")")[2].split()
+    if len(fields) < 20 or fields[0] in "ZX":
+        return None
+    return Identity(int(pid), int(fields[19]), int(fields[3]))
+
+
+async def _lock(home: Path) -> int:
+    home.mkdir(mode=0o711, parents=True, exist_ok=True)  # noqa: ASYNC240 - a moment, before anything runs
+    lock = os.open(home / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    give_up = time.monotonic() + _LOCK_SECONDS
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = _identity(os.pread(lock, 4_096, 0).decode())
+            alive = holder is not None and identify(holder.pid) == holder
+            if alive or time.monotonic() > give_up:
+                os.close(lock)
+                who = f"process {holder.pid}" if alive and holder else "a run that is just starting"
+                raise Misconfigured(
+                    f"{home} is in use by {who}: stop that one first, or give this one a GATEWAY_HOME of its own"
+                ) from None
+            await asyncio.sleep(_POLL_SECONDS)
+        else:
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, Path("/proc/self/stat").read_bytes(), 0)  # noqa: ASYNC240 - /proc does not block
+            return lock
+
+
+async def _recorded_by(process: asyncio.subprocess.Process, record: Path) -> Identity:
+    """The child's own record, once it is whole; an identity of nobody if the child ended before."""
+    while True:
+        if recorded := _recorded(record):
+            return recorded
+        if process.returncode is not None:
+            return _NOBODY
+        await asyncio.sleep(0.002)
+
+
+async def _end_recorded(record: Path) -> None:
+    """End a child of a killed run, with what it started."""
+    if child := _recorded(record):
+        await _end(child, signal.SIGTERM, grace_seconds=5.0)
+        await _sweep(child, record)
+    _forget(record)
+
+
+def _recorded(record: Path) -> Identity | None:
+    """Who a record names; None while it is not there, or was not written to its end: then its program never ran."""
+    with suppress(FileNotFoundError):
+        text = record.read_text()
+        if text.endswith("\n"):
+            return _identity(text)
+    return None
+
+
+def _forget(record: Path) -> None:
+    record.unlink(missing_ok=True)
+
+
+async def _end(who: Identity, how: signal.Signals, grace_seconds: float) -> None:
+    give_up = time.monotonic() + grace_seconds
+    there = send(who, how)
+    while there and identify(who.pid) == who:
+        if time.monotonic() > give_up:
+            there = send(who, signal.SIGKILL)
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _sweep(leader: Identity, record: Path) -> None:
+    """End what is left of the session of a child that has ended.
+
+    While a session has members the kernel does not give its number to a new process. The mark in their environment
+    is looked at as well, so that a session of the same number long after is left alone.
+    """
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        left = [member for member in _processes() if member.session == leader.pid and _is_marked(member, record)]
+        for member in left:
+            send(member, how)
+        give_up = time.monotonic() + 1.0
+        while any(identify(one.pid) == one for one in left) and time.monotonic() < give_up:  # noqa: ASYNC110 - not ours
+            await asyncio.sleep(_POLL_SECONDS)
+
+
+def _processes() -> Iterator[Identity]:
+    for entry in os.listdir("/proc"):
+        if entry.isdecimal() and (found := identify(int(entry))):
+            yield found
+
+
+def _is_marked(who: Identity, record: Path) -> bool:
+    try:
+        environment = Path(f"/proc/{who.pid}/environ").read_bytes()
+    except OSError:
+        return False
+    return _MARK + os.fsencode(record) in environment.split(b"\0")

