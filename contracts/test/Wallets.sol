@@ -27,7 +27,7 @@ contract OpenWallet is IERC1271 {
     }
 }
 
-/// @dev Accepts, but only a signature that it gets back unchanged.
+/// @dev Accepts, but only one signature, and only when the call is encoded to the byte, padding included.
 contract ExactWallet is IERC1271 {
     bytes32 private immutable _expected;
 
@@ -35,8 +35,10 @@ contract ExactWallet is IERC1271 {
         _expected = keccak256(expected);
     }
 
-    function isValidSignature(bytes32, bytes calldata signature) external view returns (bytes4) {
-        return keccak256(signature) == _expected ? IERC1271.isValidSignature.selector : bytes4(0);
+    function isValidSignature(bytes32 hash, bytes calldata signature) external view returns (bytes4) {
+        bytes memory exact = abi.encodeCall(IERC1271.isValidSignature, (hash, signature));
+        bool same = keccak256(signature) == _expected && keccak256(msg.data) == keccak256(exact);
+        return same ? IERC1271.isValidSignature.selector : bytes4(0);
     }
 }
 
