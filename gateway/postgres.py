@@ -27,6 +27,9 @@ UniqueViolation = asyncpg.UniqueViolationError
 #: The advisory lock that one migration run at a time holds; any number that nobody else uses.
 _MIGRATION_LOCK = 7_302_518_001
 
+#: Nobody waits longer for a lock than this; our transactions hold theirs for milliseconds.
+_LOCK_TIMEOUT = "3s"
+
 
 class Database:
     """A pool of connections to one database. Made once, in `__main__`, and handed on."""
@@ -81,6 +84,7 @@ _GONE = (
     asyncpg.OperatorInterventionError,
     asyncpg.TooManyConnectionsError,
     asyncpg.DeadlockDetectedError,
+    asyncpg.LockNotAvailableError,
     asyncpg.SerializationError,
 )
 
@@ -96,7 +100,7 @@ async def connect(url: str, connections: int = 10, name: str = "gateway") -> Asy
             init=_prepare,
             reset=_keep,
             command_timeout=60,
-            server_settings={"application_name": name, "timezone": "UTC"},
+            server_settings={"application_name": name, "timezone": "UTC", "lock_timeout": _LOCK_TIMEOUT},
         )
     except (*_GONE, asyncpg.InvalidCatalogNameError, asyncpg.InvalidAuthorizationSpecificationError) as gone:
         raise DatabaseUnavailable(str(gone) or type(gone).__name__) from gone
@@ -131,9 +135,10 @@ class Statements:
 
     def __getattr__(self, name: str) -> str:
         try:
-            return self._by_name[name]
+            statement: str = self._by_name[name]
         except KeyError:
             raise AttributeError(f"no statement -- {name}") from None
+        return statement
 
 
 # ---- migrations -----------------------------------------------------------------------------------------------------
@@ -147,6 +152,7 @@ async def migrate(database: Database) -> list[str]:
     """
     known = _migrations()
     async with database.transaction() as connection:
+        await connection.execute("SET LOCAL lock_timeout = 0")
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
         await connection.execute(
             "CREATE TABLE IF NOT EXISTS migration ("

@@ -5,7 +5,7 @@ accounts, in id order; `write` does both once, so a use case calls it once with 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -51,18 +51,15 @@ async def declare(connection: Connection, assets: Assets) -> None:
             )
 
 
-async def open_accounts(connection: Connection, accounts: Iterable[tuple[str, Asset]]) -> None:
-    """Open the accounts with these codes; one that is open already is left as it is."""
-    for code, asset in accounts:
+async def accounts(connection: Connection, wanted: Iterable[tuple[str, Asset]]) -> dict[str, AccountId]:
+    """The ids of the accounts with these codes; an account that is not open yet is opened, in the order of codes."""
+    asset_of = dict(wanted)
+    found = {row["code"]: AccountId(row["id"]) for row in await connection.fetch(sql.account_ids, list(asset_of))}
+    for code in sorted(asset_of.keys() - found.keys()):
         kind = kind_of(code)
-        await connection.execute(sql.open_account, code, asset.code, kind.normal.value, kind.guarded)
-
-
-async def account_ids(connection: Connection, codes: Iterable[str]) -> dict[str, AccountId]:
-    """The ids of the accounts with these codes. An id never changes, so it may be kept. All must be open."""
-    wanted = list(codes)
-    found = {row["code"]: AccountId(row["id"]) for row in await connection.fetch(sql.account_ids, wanted)}
-    assert len(found) == len(set(wanted)), f"not open: {set(wanted) - set(found)}"
+        found[code] = AccountId(
+            await connection.fetchval(sql.open_account, code, asset_of[code].code, kind.normal.value, kind.guarded)
+        )
     return found
 
 
@@ -101,55 +98,45 @@ async def statement(connection: Connection, asset: Asset, code: str, before: int
 # ---- writing --------------------------------------------------------------------------------------------------------
 
 
+async def write(connection: Connection, steps: Sequence[Transfer | End], at: datetime) -> list[Result]:
+    """Post, hold, capture, void and expire, in the order given, each against what those before it left.
+
+    Returns a result per step: the transfer's state now, or InsufficientFunds (a new transfer), TransferEnded,
+    TransferNotFound or CaptureExceedsHold (an end). A refused step leaves no trace and does not disturb the others. A
+    transfer whose id is in the book already is answered as it was the first time, and written no second time.
+    """
+    prepared = await _prepare(connection, steps)
+    items = [item for item in prepared if isinstance(item, _Item)]
+    assert len({item.id for item in items}) == len(items), "one transfer is named twice in a batch"
+    written = iter(await _write(connection, items, at) if items else ())
+    return [next(written) if isinstance(item, _Item) else item for item in prepared]
+
+
 async def post(connection: Connection, transfers: Sequence[Transfer], at: datetime) -> list[Result]:
-    """Write transfers for good. Per transfer: POSTED, or InsufficientFunds, in order; a refused one leaves no trace."""
-    return await write(connection, transfers, (), at)
+    """Write transfers for good: per transfer POSTED, or InsufficientFunds."""
+    assert not any(transfer.hold for transfer in transfers)
+    return await write(connection, transfers, at)
 
 
 async def hold(connection: Connection, transfers: Sequence[Transfer], at: datetime) -> list[Result]:
-    """Set money aside. Per transfer: PENDING, or InsufficientFunds."""
-    return await write(connection, (), transfers, at)
+    """Set money aside: per transfer PENDING, or InsufficientFunds."""
+    return await write(connection, [replace(transfer, hold=True) for transfer in transfers], at)
 
 
 async def capture(connection: Connection, ends: Sequence[End], at: datetime) -> list[Result]:
-    """Post what was held, or a part of it. Per end: POSTED, or TransferEnded, TransferNotFound, CaptureExceedsHold."""
+    """Post what was held, or a part of it: per end POSTED, or TransferEnded, TransferNotFound, CaptureExceedsHold."""
     assert all(end.event is Event.CAPTURE for end in ends)
-    return await write(connection, (), (), at, ends)
+    return await write(connection, ends, at)
 
 
 async def void(connection: Connection, ids: Sequence[TransferId], at: datetime) -> list[Result]:
-    """Give back what was held. Per id: VOIDED, or TransferEnded, TransferNotFound."""
-    return await write(connection, (), (), at, [End(id, Event.VOID) for id in ids])
+    """Give back what was held: per id VOIDED, or TransferEnded, TransferNotFound."""
+    return await write(connection, [End(id, Event.VOID) for id in ids], at)
 
 
 async def expire(connection: Connection, ids: Sequence[TransferId], at: datetime) -> list[Result]:
-    """Give back what was held because its time is over. Per id: EXPIRED, or TransferEnded, TransferNotFound."""
-    return await write(connection, (), (), at, [End(id, Event.EXPIRE) for id in ids])
-
-
-async def write(
-    connection: Connection,
-    posts: Sequence[Transfer],
-    holds: Sequence[Transfer],
-    at: datetime,
-    ends: Sequence[End] = (),
-) -> list[Result]:
-    """All verbs in one: first the ends, then the posts, then the holds, each tried in order after those before it.
-
-    Returns a result per item in that same order: ends, posts, holds. A transfer whose id is in the book already is
-    answered as it was the first time and written no second time.
-    """
-    prepared = await _prepare_ends(connection, ends)
-    items = [item for item in prepared if isinstance(item, _Item)]
-    items += [_Item.of(transfer, State.POSTED) for transfer in posts]
-    items += [_Item.of(transfer, State.PENDING) for transfer in holds]
-    assert len({item.id for item in items}) == len(items), "one transfer is named twice in a batch"
-
-    written = iter(await _write(connection, items, at)) if items else iter(())
-    refused = [item for item in prepared if not isinstance(item, _Item)]
-    if not refused:
-        return list(written)
-    return [item if not isinstance(item, _Item) else next(written) for item in prepared] + list(written)
+    """Give back what was held because its time is over: per id EXPIRED, or TransferEnded, TransferNotFound."""
+    return await write(connection, [End(id, Event.EXPIRE) for id in ids], at)
 
 
 def only(results: list[Result]) -> State:
@@ -177,39 +164,38 @@ class _Item:
     fact: bool
     purpose: str
     subject: UUID | None
-    expires_at: datetime | None
     legs: tuple[tuple[AccountId, AccountId, int, int], ...]
 
     @staticmethod
-    def of(transfer: Transfer, state: State) -> "_Item":
-        held = state is State.PENDING
-        legs = tuple(
-            (leg.debit, leg.credit, 0 if held else leg.units, leg.units if held else 0) for leg in transfer.legs
-        )
+    def of(transfer: Transfer) -> "_Item":
+        posted, pending = (0, 1) if transfer.hold else (1, 0)
+        legs = tuple((leg.debit, leg.credit, leg.units * posted, leg.units * pending) for leg in transfer.legs)
         assert legs, "a transfer has at least one leg"
-        return _Item(
-            transfer.id, True, state, transfer.fact, transfer.purpose, transfer.subject, transfer.expires_at, legs
-        )
+        state = State.PENDING if transfer.hold else State.POSTED
+        return _Item(transfer.id, True, state, transfer.fact, transfer.purpose, transfer.subject, legs)
 
 
-async def _prepare_ends(connection: Connection, ends: Sequence[End]) -> list[_Item | GatewayError]:
-    """Lock the transfers to end and turn each into an item, or into the reason why it cannot end so."""
-    if not ends:
-        return []
-    rows = await connection.fetch(sql.lock_transfers, [end.id for end in ends])
-    legs = await connection.fetch(sql.hold_legs, [end.id for end in ends])
-    states = {row["id"]: State(row["state"]) for row in rows}
+async def _prepare(connection: Connection, steps: Sequence[Transfer | End]) -> list[_Item | GatewayError]:
+    """Lock the transfers that are to end, and turn each step into an item, or into the reason why it is refused."""
+    ending = [step.id for step in steps if isinstance(step, End)]
+    states: dict[UUID, State] = {}
     legs_of: dict[UUID, list[Record]] = {}
-    for leg in legs:
-        legs_of.setdefault(leg["transfer_id"], []).append(leg)
+    if ending:
+        states = {row["id"]: State(row["state"]) for row in await connection.fetch(sql.lock_transfers, ending)}
+        for leg in await connection.fetch(sql.hold_legs, ending):
+            legs_of.setdefault(leg["transfer_id"], []).append(leg)
 
     prepared: list[_Item | GatewayError] = []
-    for end in ends:
+    for step in steps:
+        if isinstance(step, Transfer):
+            prepared.append(_Item.of(step))
+            continue
         try:
-            if end.id not in states:
-                raise TransferNotFound(str(end.id))
-            states[end.id] = after(states[end.id], end.event)
-            prepared.append(_end(end, states[end.id], legs_of[end.id]))
+            if step.id not in states:
+                raise TransferNotFound(str(step.id))
+            ended = after(states[step.id], step.event)
+            prepared.append(_end(step, ended, legs_of[step.id]))
+            states[step.id] = ended
         except GatewayError as refusal:
             prepared.append(refusal)
     return prepared
@@ -224,7 +210,7 @@ def _end(end: End, state: State, held: list[Record]) -> _Item:
             asset = Asset(leg["asset"], leg["kind"], leg["decimals"], leg["backing"])
             raise CaptureExceedsHold(Money(units, asset), Money(leg["amount"], asset))
         legs.append((AccountId(leg["debit_id"]), AccountId(leg["credit_id"]), units, -leg["amount"]))
-    return _Item(end.id, False, state, False, "", None, None, tuple(legs))
+    return _Item(end.id, False, state, False, "", None, tuple(legs))
 
 
 async def _write(connection: Connection, items: Sequence[_Item], at: datetime) -> list[Result]:
@@ -241,7 +227,6 @@ async def _write(connection: Connection, items: Sequence[_Item], at: datetime) -
         [item.fact for item in items],
         [item.purpose for item in items],
         [item.subject for item in items],
-        [item.expires_at for item in items],
         [leg[0] for leg in legs],
         [slots[leg[1]] for leg in legs],
         [slots[leg[2]] for leg in legs],

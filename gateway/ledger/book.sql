@@ -6,9 +6,10 @@ WITH fresh AS (
 SELECT kind, decimals, backing FROM asset WHERE code = $1;
 
 -- open_account
--- One account; opening it again changes nothing.
+-- One account and its id; opening it again changes nothing (the empty update makes RETURNING answer then too).
 INSERT INTO account (code, asset, normal, guarded) VALUES ($1, $2, $3::text::side, $4)
-ON CONFLICT (code) DO NOTHING;
+ON CONFLICT (code) DO UPDATE SET code = excluded.code
+RETURNING id;
 
 -- account_ids
 -- Ids by code, for legs.
@@ -73,11 +74,7 @@ JOIN asset ON asset.code = account.asset
 WHERE transfer_id = ANY ($1)
 ORDER BY transfer_id, number;
 
--- due_transfers
--- Pending transfers whose time is over, the longest over first.
-SELECT id FROM transfer WHERE state = 'pending' AND expires_at <= $1 ORDER BY expires_at LIMIT $2;
-
 -- book_write
 -- The one writer; see migrations/0001_book.sql.
 SELECT outcome, short_account, short_available
-FROM book_write($1, $2, $3, $4, ($5::text[])::transfer_state[], $6, $7, $8, $9, $10, $11, $12, $13, $14);
+FROM book_write($1, $2, $3, $4, ($5::text[])::transfer_state[], $6, $7, $8, $9, $10, $11, $12, $13);

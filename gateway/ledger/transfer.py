@@ -5,7 +5,6 @@ credits, both of one asset, and becomes two entries when it is posted.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 from enum import Enum
 from uuid import UUID
 
@@ -64,7 +63,7 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """What is to be written: posted at once by `book.post`, or set aside by `book.hold`.
+    """What is to be written: posted at once, or set aside when it is a `hold`.
 
     `id` is the caller's and is written once: the same id again changes nothing. `subject` is what the transfer is for
     (a payment, a deposit), `purpose` says which. A `fact` has happened outside, so it posts whatever is available.
@@ -74,7 +73,7 @@ class Transfer:
     purpose: str
     subject: UUID
     legs: tuple[Leg, ...]
-    expires_at: datetime | None = None
+    hold: bool = False
     fact: bool = False
 
 

@@ -58,12 +58,9 @@ CREATE TABLE transfer (
     purpose text NOT NULL,             -- payment, refund, deposit, withdrawal, conversion, observation, gas
     subject uuid NOT NULL,             -- the payment, deposit, … that it is for
     created_at timestamptz NOT NULL,
-    expires_at timestamptz,
     ended_at timestamptz,
-    CONSTRAINT transfer_expiry_is_a_holds CHECK (expires_at IS NULL OR expires_at > created_at),
     CONSTRAINT transfer_pending_has_no_end CHECK ((state = 'pending') = (ended_at IS NULL))
 );
-CREATE INDEX transfer_due ON transfer (expires_at) WHERE state = 'pending' AND expires_at IS NOT NULL;
 
 CREATE TABLE hold_leg (
     transfer_id uuid NOT NULL REFERENCES transfer (id),
@@ -161,7 +158,7 @@ CREATE TRIGGER hold_leg_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ho
 CREATE FUNCTION book_write(
     at timestamptz, accounts bigint[],
     item_id uuid[], item_new boolean[], item_state transfer_state[], item_fact boolean[],
-    item_purpose text[], item_subject uuid[], item_expires timestamptz[],
+    item_purpose text[], item_subject uuid[],
     leg_item integer[], leg_debit integer[], leg_credit integer[], leg_post numeric[], leg_pend numeric[],
     OUT outcome text[], OUT short_account bigint[], OUT short_available numeric[]
 ) LANGUAGE plpgsql AS $$
@@ -266,11 +263,11 @@ BEGIN
         first := last + 1;
     END LOOP;
 
-    INSERT INTO transfer (id, state, purpose, subject, created_at, expires_at, ended_at)
-    SELECT item.id, item.state, item.purpose, item.subject, at, item.expires,
+    INSERT INTO transfer (id, state, purpose, subject, created_at, ended_at)
+    SELECT item.id, item.state, item.purpose, item.subject, at,
            CASE WHEN item.state <> 'pending' THEN at END
-    FROM unnest(item_id, item_new, item_state, item_purpose, item_subject, item_expires, outcome)
-        AS item (id, new, state, purpose, subject, expires, outcome)
+    FROM unnest(item_id, item_new, item_state, item_purpose, item_subject, outcome)
+        AS item (id, new, state, purpose, subject, outcome)
     WHERE item.new AND item.outcome = 'done';
 
     UPDATE transfer SET state = item.state, ended_at = at

@@ -28,6 +28,7 @@ CREATE TABLE payment (
     transfer_id uuid NOT NULL,         -- its transfer in the book: a hold until it is captured
     authorization_id uuid REFERENCES token_authorization (id),
     refund_of uuid REFERENCES payment (id),
+    tx_hash text,                      -- of the latest attempt; once settled, of what settled it
     failure text,
     created_at timestamptz NOT NULL,
     expires_at timestamptz,
@@ -52,6 +53,7 @@ CREATE TABLE conversion (
     to_amount amount NOT NULL,
     transfer_id uuid NOT NULL,         -- the hold on what is given
     authorization_id uuid NOT NULL REFERENCES token_authorization (id),
+    tx_hash text,
     failure text,
     created_at timestamptz NOT NULL,
     settled_at timestamptz

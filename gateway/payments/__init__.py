@@ -1,1 +1,22 @@
-"""To be written."""
+"""What people do with money: the only room that sees the ledger and the chain together.
+
+    payment.py     what a payment is and what it may become          (pure)
+    route.py       which rail, why, at what fee, how soon            (pure)
+    terms.py       what the house is configured to do                (pure)
+    once.py        idempotency keys: the first answer, again
+    pay.py         pay, and preview
+    finish.py      capture, void, expire: the ends of a held payment
+    refund.py      give a settled payment back, whole or in part
+    convert.py     fiat into tokens and back: mint and redeem
+    relay.py       what the worker signs, and what became submitted
+    settle.py      what final blocks say, into the book
+    solvency.py    the book against the chain
+    records.py     rows to payments and conversions; the lists
+    payments.sql   the statements of the room
+
+A token payment is a hold from the moment it is accepted; the hold is captured when its Transfer log is final, and given
+back when the contract can never settle it any more. Nothing in between rests on memory: every step is a row, so the
+gateway and the worker may be killed between any two.
+
+Order inside a transaction: the payment's row first, then transfers, then accounts, then nonces.
+"""

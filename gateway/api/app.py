@@ -1,0 +1,78 @@
+"""The application: routes, limits, OpenAPI. Built by `application(house)`, once, in `__main__`."""
+
+import re
+import secrets
+from typing import Any
+
+from litestar import Litestar
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.types import Message, Scope
+
+from gateway.api import bank, handles, payments, public, wallets
+from gateway.api.house import House, caller_of
+from gateway.api.problems import BODY_BYTES_MAX, fail, refuse, refuse_http
+from gateway.errors import GatewayError
+
+ROUTES = [
+    handles.claim_handle,
+    handles.show_handle,
+    wallets.show_wallet,
+    wallets.list_entries,
+    wallets.list_events,
+    bank.deposit,
+    bank.withdraw,
+    bank.start_conversion,
+    bank.show_conversion,
+    payments.pay,
+    payments.preview_payment,
+    payments.list_payments,
+    payments.show_payment,
+    payments.capture_payment,
+    payments.void_payment,
+    payments.refund_payment,
+    public.show_solvency,
+    public.live,
+    public.ready,
+]
+
+#: A caller's own request id, when it is one that may stand in a header and a log.
+_REQUEST_ID = re.compile(rb"[!-~]{1,128}")
+
+
+def application(house: House) -> Litestar:
+    """The ASGI application over this house."""
+    return Litestar(
+        route_handlers=ROUTES,
+        dependencies={
+            "house": Provide(lambda: house, sync_to_thread=False),
+            "caller": Provide(caller_of),
+        },
+        exception_handlers={GatewayError: refuse, HTTPException: refuse_http, Exception: fail},
+        request_max_body_size=BODY_BYTES_MAX,
+        before_send=[_name_request],
+        openapi_config=OpenAPIConfig(
+            title="Wallet gateway",
+            version="1",
+            description="One handle, one wallet, two rails: a double-entry ledger and an ERC-20 token.",
+            path="/",
+            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+            components=Components(security_schemes={"api_key": SecurityScheme(type="http", scheme="bearer")}),
+            security=[{"api_key": []}],
+        ),
+        # Errors are logged in `problems.fail`, by their own logger; Litestar need not configure the process's logging.
+        logging_config=None,
+        debug=False,
+    )
+
+
+async def _name_request(message: Message, scope: Scope) -> None:
+    """Give the request's id back, or give it one: X-Request-Id."""
+    if message["type"] == "http.response.start":
+        asked: bytes = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
+        id = asked if _REQUEST_ID.fullmatch(asked) else secrets.token_hex(8).encode()
+        headers: list[Any] = list(message["headers"])
+        message["headers"] = [*headers, (b"x-request-id", id)]

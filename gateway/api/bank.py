@@ -1,0 +1,75 @@
+"""Money in from the bank and out to it, and conversions between a currency and its token."""
+
+from datetime import datetime
+from typing import Any
+
+from litestar import Request, Response, get, post
+from msgspec import Struct
+
+from gateway.api.house import House
+from gateway.api.once import answer_once
+from gateway.api.shapes import (
+    BankMovementView,
+    ConversionRequest,
+    ConversionView,
+    MoneyRequest,
+    bank_movement_view,
+    conversion_view,
+)
+from gateway.bank import movements
+from gateway.errors import InvalidRequest, NotFound
+from gateway.ids import ConversionId, read
+from gateway.payments import convert, records
+from gateway.postgres import Connection
+from gateway.wallets.wallet import Wallet
+
+
+@post("/v1/deposits", tags=["bank"], summary="Pay in from the bank")
+async def deposit(
+    request: Request[Any, Any, Any], data: MoneyRequest, house: House, caller: Wallet
+) -> Response[BankMovementView]:
+    """Fiat that came in at the bank, credited to the caller. The sandbox bank takes everybody's word for it."""
+    money = house.terms.assets[data.asset].parse_positive(data.amount)
+
+    async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
+        return 201, bank_movement_view(await movements.deposit(connection, house.terms.assets, caller, money, now))
+
+    return await answer_once(house, request, caller, data, act)
+
+
+@post("/v1/withdrawals", tags=["bank"], summary="Pay out to the bank")
+async def withdraw(
+    request: Request[Any, Any, Any], data: MoneyRequest, house: House, caller: Wallet
+) -> Response[BankMovementView]:
+    """Fiat that the bank pays out to the caller."""
+    money = house.terms.assets[data.asset].parse_positive(data.amount)
+
+    async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
+        return 201, bank_movement_view(await movements.withdraw(connection, house.terms.assets, caller, money, now))
+
+    return await answer_once(house, request, caller, data, act)
+
+
+@post("/v1/conversions", tags=["bank"], summary="Buy or redeem tokens", status_code=202)
+async def start_conversion(
+    request: Request[Any, Any, Any], data: ConversionRequest, house: House, caller: Wallet
+) -> Response[ConversionView]:
+    """A currency into the token it backs, or back, at par. It settles when its block is final."""
+    money = house.terms.assets[data.asset].parse_positive(data.amount)
+    into = house.terms.assets[data.to_asset]
+
+    async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
+        return 202, conversion_view(await convert.convert(connection, house.terms, caller, money, into, now))
+
+    return await answer_once(house, request, caller, data, act)
+
+
+@get("/v1/conversions/{id:str}", tags=["bank"], summary="One conversion")
+async def show_conversion(id: str, house: House, caller: Wallet) -> ConversionView:
+    """The conversion as it stands, for its owner."""
+    try:
+        conversion_id = ConversionId(read("cnv", id))
+    except InvalidRequest:
+        raise NotFound(f"conversion {id[:60]}") from None
+    async with house.database.reading() as connection:
+        return conversion_view(await records.conversion(connection, house.terms.assets, conversion_id, caller.id))

@@ -1,0 +1,23 @@
+"""Sign up, and see what is public of a handle."""
+
+from litestar import get, post
+
+from gateway.api.house import House
+from gateway.api.shapes import HandleRequest, HandleView, NewHandleView, handle_view
+from gateway.ids import show
+from gateway.wallets import wallet
+
+
+@post("/v1/handles", tags=["handles"], summary="Claim a handle", exclude_from_auth=True)
+async def claim_handle(data: HandleRequest, house: House) -> NewHandleView:
+    """A new wallet under the handle, with an address on the chain, and the API key that speaks for it."""
+    async with house.database.transaction() as connection:
+        claimed, api_key = await wallet.claim(connection, house.vault, data.handle, house.clock())
+    return NewHandleView(claimed.handle, show("wal", claimed.id), claimed.address, api_key)
+
+
+@get("/v1/handles/{handle:str}", tags=["handles"], summary="What is public of a handle", exclude_from_auth=True)
+async def show_handle(handle: str, house: House) -> HandleView:
+    """The wallet id and the address behind a handle."""
+    async with house.database.reading() as connection:
+        return handle_view(await wallet.by_handle(connection, handle))

@@ -1,0 +1,136 @@
+"""Payments: pay, preview, look, list, capture, void, refund."""
+
+from datetime import datetime
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.openapi.datastructures import ResponseSpec
+from msgspec import Struct
+
+from gateway.api.house import House
+from gateway.api.once import answer_once
+from gateway.api.shapes import (
+    AmountRequest,
+    NothingRequest,
+    PaymentRequest,
+    PaymentsPage,
+    PaymentView,
+    PreviewView,
+    cursor_position,
+    cursor_text,
+    payment_view,
+    preview_view,
+)
+from gateway.api.wallets import Limit
+from gateway.errors import InvalidRequest, NotFound
+from gateway.ids import PaymentId, WalletId, read, show
+from gateway.money import Money
+from gateway.payments import finish, records
+from gateway.payments import pay as paying
+from gateway.payments.pay import PayRequest
+from gateway.payments.refund import refund
+from gateway.postgres import Connection
+from gateway.wallets.wallet import Wallet
+
+_ACCEPTED = {202: ResponseSpec(PaymentView, description="Accepted; it settles on the chain.", generate_examples=False)}
+
+
+@post("/v1/payments", tags=["payments"], summary="Pay a handle or an address", responses=_ACCEPTED)
+async def pay(
+    request: Request[Any, Any, Any], data: PaymentRequest, house: House, caller: Wallet
+) -> Response[PaymentView]:
+    """Settled when this answers 201 (the ledger rail); accepted with 202 (the chain rail, or held for capture)."""
+    asked = _asked(house, data)
+
+    async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
+        payment = await paying.pay(connection, house.terms, caller, asked, now)
+        return (201 if payment.route.rail == "ledger" else 202), payment_view(payment)
+
+    return await answer_once(house, request, caller, data, act)
+
+
+@post("/v1/payments/preview", tags=["payments"], summary="What a payment would be like", status_code=200)
+async def preview_payment(data: PaymentRequest, house: House, caller: Wallet) -> PreviewView:
+    """The route, the fee and what would be available afterwards. Nothing moves."""
+    asked = _asked(house, data)
+    async with house.database.snapshot() as connection:
+        return preview_view(await paying.preview(connection, house.terms, caller, asked))
+
+
+@get("/v1/payments/{id:str}", tags=["payments"], summary="One payment")
+async def show_payment(id: str, house: House, caller: Wallet) -> PaymentView:
+    """The payment as it stands, for its payer and its payee."""
+    async with house.database.reading() as connection:
+        return payment_view(await records.payment(connection, house.terms.assets, _payment_id(id), caller.id))
+
+
+@get("/v1/payments", tags=["payments"], summary="The caller's payments")
+async def list_payments(house: House, caller: Wallet, limit: Limit = 50, cursor: str | None = None) -> PaymentsPage:
+    """What the caller paid and was paid, newest first."""
+    before = PaymentId(read("pay", cursor_position(cursor))) if cursor else None
+    async with house.database.reading() as connection:
+        page = await records.payments_page(connection, house.terms.assets, caller.id, before, limit)
+    more = len(page) == limit
+    return PaymentsPage(
+        [payment_view(payment) for payment in page], cursor_text(show("pay", page[-1].id)) if more else None
+    )
+
+
+@post("/v1/payments/{id:str}/capture", tags=["payments"], summary="Pay what is held", status_code=200)
+async def capture_payment(
+    request: Request[Any, Any, Any], id: str, data: AmountRequest, house: House, caller: Wallet
+) -> Response[PaymentView]:
+    """All of a held payment, or a part; the rest goes back to the payer."""
+
+    async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
+        money = await _part(connection, house, caller.id, _payment_id(id), data.amount)
+        payment = await finish.capture(connection, house.terms, caller, _payment_id(id), money, now)
+        return 200, payment_view(payment)
+
+    return await answer_once(house, request, caller, data, act)
+
+
+@post("/v1/payments/{id:str}/void", tags=["payments"], summary="Give back what is held", status_code=200)
+async def void_payment(
+    request: Request[Any, Any, Any], id: str, data: NothingRequest, house: House, caller: Wallet
+) -> Response[PaymentView]:
+    """A held payment ends; its money is available to the payer again."""
+
+    async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
+        return 200, payment_view(await finish.void(connection, house.terms, caller, _payment_id(id), now))
+
+    return await answer_once(house, request, caller, data, act)
+
+
+@post("/v1/payments/{id:str}/refund", tags=["payments"], summary="Give a settled payment back")
+async def refund_payment(
+    request: Request[Any, Any, Any], id: str, data: AmountRequest, house: House, caller: Wallet
+) -> Response[PaymentView]:
+    """All that is left of it, or a part, as a payment of its own whose `refund_of` names the first."""
+
+    async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
+        money = await _part(connection, house, caller.id, _payment_id(id), data.amount)
+        payment = await refund(connection, house.terms, caller, _payment_id(id), money, now)
+        return 201, payment_view(payment)
+
+    return await answer_once(house, request, caller, data, act)
+
+
+def _asked(house: House, data: PaymentRequest) -> PayRequest:
+    money = house.terms.assets[data.asset].parse_positive(data.amount)
+    return PayRequest(data.to, money, data.memo, data.capture)
+
+
+async def _part(
+    connection: Connection, house: House, caller: WalletId, id: PaymentId, amount: str | None
+) -> Money | None:
+    """The part of a payment that `amount` says, in the payment's asset; None when it says nothing."""
+    payment = await records.payment(connection, house.terms.assets, id, caller)
+    return None if amount is None else payment.amount.asset.parse_positive(amount)
+
+
+def _payment_id(text: str) -> PaymentId:
+    try:
+        return PaymentId(read("pay", text))
+    except InvalidRequest:
+        raise NotFound(f"payment {text[:60]}") from None

@@ -1,0 +1,146 @@
+"""The one table from error to HTTP: status, stable `code`, and whether the same request may succeed later.
+
+Answers are `application/problem+json` (RFC 9457). `type` is finer than `code` where one code has several causes, and
+the error's own values stand beside them, money as decimal strings. Nothing else about the inside leaves the house.
+"""
+
+import logging
+import re
+from dataclasses import dataclass, fields
+from typing import Any
+
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+
+from gateway import errors
+from gateway.errors import GatewayError, InvalidAmount, InvalidRequest
+from gateway.money import Money
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """How one kind of error looks outside. `retryable`: the same request may succeed later."""
+
+    status: int
+    code: str
+    retryable: bool = False
+
+
+#: Every refusal we can explain. An error that is not here is looked up by the classes it descends from.
+PROBLEMS: dict[type[GatewayError], Problem] = {
+    errors.InvalidRequest: Problem(400, "invalid_request"),
+    errors.BodyTooLarge: Problem(413, "body_too_large"),
+    errors.Unauthenticated: Problem(401, "unauthenticated"),
+    errors.Forbidden: Problem(403, "forbidden"),
+    errors.NotFound: Problem(404, "not_found"),
+    errors.IdempotencyKeyMissing: Problem(400, "idempotency_key_missing"),
+    errors.IdempotencyKeyReused: Problem(422, "idempotency_key_reused"),
+    errors.IdempotencyKeyInProgress: Problem(409, "idempotency_key_in_progress", retryable=True),
+    errors.InvalidAmount: Problem(422, "invalid_amount"),
+    errors.AmountTooPrecise: Problem(422, "amount_too_precise"),
+    errors.UnknownAsset: Problem(422, "unknown_asset"),
+    errors.InsufficientFunds: Problem(409, "insufficient_funds", retryable=True),
+    errors.TransferEnded: Problem(409, "state_conflict"),
+    errors.CaptureExceedsHold: Problem(409, "state_conflict"),
+    errors.InvalidHandle: Problem(422, "invalid_handle"),
+    errors.HandleTaken: Problem(409, "handle_taken"),
+    errors.UnknownHandle: Problem(404, "unknown_handle"),
+    errors.UnknownPayee: Problem(404, "unknown_payee"),
+    errors.SelfPayment: Problem(422, "self_payment"),
+    errors.StateConflict: Problem(409, "state_conflict"),
+    errors.RefundExceedsPayment: Problem(409, "refund_exceeds_payment"),
+    errors.Unavailable: Problem(503, "unavailable", retryable=True),
+}
+
+#: Errors that say something about the machine or the house and nothing that the caller can mend: shown as a 500.
+INTERNAL = Problem(500, "internal_error", retryable=True)
+
+#: What Litestar says of a body that has a field we do not know, or lacks one.
+_UNKNOWN_FIELD = re.compile(r"unknown field `(.*)`")
+_MISSING_FIELD = re.compile(r"missing required field `(.*)`")
+
+
+def problem_of(error: GatewayError) -> Problem:
+    """The problem of an error: its own, or that of the nearest class it descends from."""
+    for kind in type(error).__mro__:
+        if kind in PROBLEMS:
+            return PROBLEMS[kind]
+    return INTERNAL
+
+
+def refuse(_: Request[Any, Any, Any], error: GatewayError) -> Response[dict[str, object]]:
+    """The answer to an error of ours."""
+    problem = problem_of(error)
+    if problem is INTERNAL:
+        log.error("a request failed: %s", error)
+        return _answer(problem, "", "something went wrong on our side", {})
+    values = {field.name: getattr(error, field.name) for field in fields(error)}
+    return _answer(problem, str(values.get("kind", "")), str(error), values)
+
+
+def refuse_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, object]]:
+    """The answer to an error of Litestar's: a body or parameter it could not decode, a path it does not know."""
+    return refuse(request, _of_http(error))
+
+
+def fail(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, object]]:
+    """The answer to a mistake of ours: its details go to the log, with the request's id, and nowhere else."""
+    log.error("a request to %s failed", request.url.path, exc_info=error)
+    return _answer(INTERNAL, "", "something went wrong on our side; the same request may be sent again", {})
+
+
+def _answer(problem: Problem, kind: str, detail: str, values: dict[str, object]) -> Response[dict[str, object]]:
+    body: dict[str, object] = {
+        "type": f"urn:problem:gateway:{problem.code}" + (f":{kind}" if kind else ""),
+        "title": problem.code.replace("_", " "),
+        "status": problem.status,
+        "detail": detail,
+        "code": problem.code,
+        "retryable": problem.retryable,
+    }
+    body |= {name: _plain(value) for name, value in values.items() if name not in body}
+    headers = {}
+    if problem.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if problem.retryable and problem.status in (409, 503):
+        headers["Retry-After"] = "1"
+    return Response(body, status_code=problem.status, media_type="application/problem+json", headers=headers)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Money):
+        return value.amount
+    return value if isinstance(value, str | int | tuple | None) else str(value)
+
+
+def _of_http(error: HTTPException) -> GatewayError:
+    """The error of ours that says the same."""
+    if isinstance(error, ValidationException) and isinstance(error.extra, list) and error.extra:
+        return _of_validation(error.extra[0])
+    match error.status_code:
+        case 404:
+            return errors.NotFound("such page")
+        case 413:
+            return errors.BodyTooLarge(BODY_BYTES_MAX)
+        case 405:
+            return InvalidRequest("method", "this path does not take this method")
+        case status if 400 <= status < 500:
+            return InvalidRequest("json", "the body is not valid JSON")
+    return GatewayError()
+
+
+def _of_validation(fault: dict[str, str]) -> GatewayError:
+    message, key = fault.get("message", ""), fault.get("key", "")
+    if unknown := _UNKNOWN_FIELD.search(message):
+        return InvalidRequest("unknown_field", f"there is no field {unknown.group(1)[:60]!r} here; leave it out")
+    if missing := _MISSING_FIELD.search(message):
+        return InvalidRequest("missing_field", f"the field {missing.group(1)!r} is missing")
+    if key.endswith("amount") and "Expected `str" in message:
+        return InvalidAmount("not_a_string", message.rpartition("got ")[2].strip("`"))
+    return InvalidRequest("field", f"{key or 'the body'}: {message}"[:200])
+
+
+#: The largest body that is read.
+BODY_BYTES_MAX = 64 * 1024

@@ -1,0 +1,309 @@
+"""What comes in and goes out. Requests refuse unknown fields; money is a decimal string, never a JSON number."""
+
+import base64
+import binascii
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from gateway.bank.movements import PREFIX, BankMovement
+from gateway.chain.watch import Cursor
+from gateway.clock import rfc3339
+from gateway.errors import InvalidRequest
+from gateway.events.log import LoggedEvent
+from gateway.ids import show
+from gateway.ledger.account import Balance
+from gateway.ledger.book import Entry
+from gateway.payments.pay import Preview
+from gateway.payments.payment import Payment
+from gateway.payments.records import Conversion
+from gateway.payments.route import Route
+from gateway.payments.solvency import Solvency
+from gateway.wallets.wallet import Wallet
+
+Amount = Annotated[str, Meta(description="A positive decimal, as a string.", examples=["12.50"])]
+AssetCode = Annotated[str, Meta(description="ISO 4217 code or token code.", examples=["EUR", "USDX"])]
+PayeeText = Annotated[str, Meta(description="@handle, or a 0x address.", examples=["@bob"])]
+
+#: What an asset's transfers are called in a statement when they are a payment's.
+_PAYMENT_PURPOSES = ("payment", "refund")
+
+#: How the subject of a transfer is shown, by the transfer's purpose.
+_PREFIX_OF_PURPOSE = {
+    "payment": "pay",
+    "refund": "pay",
+    "deposit": "dep",
+    "withdrawal": "wdr",
+    "conversion": "cnv",
+    "observation": "obs",
+}
+
+
+class HandleRequest(Struct, forbid_unknown_fields=True):
+    handle: Annotated[str, Meta(description="2 to 30 of a-z, 0-9 and _.", examples=["alice"])]
+
+
+class MoneyRequest(Struct, forbid_unknown_fields=True):
+    amount: Amount
+    asset: AssetCode
+
+
+class ConversionRequest(Struct, forbid_unknown_fields=True):
+    amount: Amount
+    asset: AssetCode
+    to_asset: AssetCode
+
+
+class PaymentRequest(Struct, forbid_unknown_fields=True):
+    to: PayeeText
+    amount: Amount
+    asset: AssetCode
+    memo: Annotated[str, Meta(description="Up to 280 characters.", examples=["lunch"])] | None = None
+    capture: bool = True
+
+
+class AmountRequest(Struct, forbid_unknown_fields=True):
+    """All of it, when no amount is given."""
+
+    amount: Amount | None = None
+
+
+class NothingRequest(Struct, forbid_unknown_fields=True):
+    """An empty object."""
+
+
+class HandleView(Struct):
+    handle: str
+    wallet_id: str
+    address: str
+
+
+class NewHandleView(Struct):
+    handle: str
+    wallet_id: str
+    address: str
+    api_key: Annotated[str, Meta(description="Shown this once.")]
+
+
+class BalanceView(Struct):
+    asset: str
+    kind: Literal["fiat", "token"]
+    posted: str
+    pending: Annotated[str, Meta(description="What of posted is set aside.")]
+    available: str
+    final_block: Annotated[int, Meta(description="The block a token balance is final at.")] | None
+
+
+class WalletView(Struct):
+    handle: str
+    wallet_id: str
+    address: str
+    balances: list[BalanceView]
+
+
+class BankMovementView(Struct):
+    id: str
+    state: str
+    amount: str
+    asset: str
+    created_at: str
+
+
+class ConversionView(Struct):
+    id: str
+    state: str
+    amount: str
+    asset: str
+    to_amount: str
+    to_asset: str
+    tx_hash: str | None
+    failure: str | None
+    created_at: str
+    settled_at: str | None
+
+
+class PaymentView(Struct, rename={"from_": "from"}):
+    id: str
+    state: str
+    from_: str
+    to: str
+    amount: str
+    asset: str
+    fee: str
+    memo: str | None
+    route: Route
+    captured: str
+    refunded: str
+    refund_of: str | None
+    tx_hash: str | None
+    failure: str | None
+    created_at: str
+    expires_at: str | None
+    settled_at: str | None
+
+
+class PreviewView(Struct):
+    route: Route
+    fee: str
+    available_after: Annotated[str, Meta(description="Below zero where the payment would be refused.")]
+
+
+class PaymentsPage(Struct):
+    items: list[PaymentView]
+    next_cursor: str | None
+
+
+class EntryView(Struct):
+    number: int
+    asset: str
+    amount: str
+    side: Literal["debit", "credit"]
+    balance: str
+    payment_id: str | None
+    purpose: str
+    reference: str | None
+    posted_at: str
+
+
+class EntriesPage(Struct):
+    items: list[EntryView]
+    next_cursor: str | None
+
+
+class EventView(Struct):
+    number: int
+    kind: str
+    facts: dict[str, object]
+    at: str
+
+
+class EventsPage(Struct):
+    items: list[EventView]
+    next_after: int
+
+
+class SolvencyView(Struct):
+    asset: str
+    supply: str
+    wallets: str
+    outside: str
+    reserve: str
+    final_block: int | None
+    difference: str
+
+
+class SolvencyPage(Struct):
+    items: list[SolvencyView]
+
+
+class HealthView(Struct):
+    status: Literal["ok"]
+
+
+# ---- from the rooms' values -----------------------------------------------------------------------------------------
+
+
+def handle_view(wallet: Wallet) -> HandleView:
+    return HandleView(wallet.handle, show("wal", wallet.id), wallet.address)
+
+
+def balance_view(balance: Balance, cursor: Cursor | None) -> BalanceView:
+    posted, pending, available = (money.amount for money in balance.money())
+    token = balance.asset.kind == "token"
+    block = cursor.number if token and cursor is not None else None
+    return BalanceView(balance.asset.code, "token" if token else "fiat", posted, pending, available, block)
+
+
+def bank_movement_view(moved: BankMovement) -> BankMovementView:
+    id = show(PREFIX[moved.direction], moved.id)
+    return BankMovementView(id, moved.state, moved.money.amount, moved.money.asset.code, rfc3339(moved.created_at))
+
+
+def conversion_view(conversion: Conversion) -> ConversionView:
+    return ConversionView(
+        id=show("cnv", conversion.id),
+        state=conversion.state.value,
+        amount=conversion.amount.amount,
+        asset=conversion.amount.asset.code,
+        to_amount=conversion.to_amount.amount,
+        to_asset=conversion.to_amount.asset.code,
+        tx_hash=conversion.tx_hash,
+        failure=conversion.failure,
+        created_at=rfc3339(conversion.created_at),
+        settled_at=rfc3339(conversion.settled_at) if conversion.settled_at else None,
+    )
+
+
+def payment_view(payment: Payment) -> PaymentView:
+    return PaymentView(
+        id=show("pay", payment.id),
+        state=payment.state.value,
+        from_=payment.payer_name,
+        to=payment.payee_name,
+        amount=payment.amount.amount,
+        asset=payment.amount.asset.code,
+        fee=payment.fee.amount,
+        memo=payment.memo,
+        route=payment.route,
+        captured=payment.captured.amount,
+        refunded=payment.refunded.amount,
+        refund_of=show("pay", payment.refund_of) if payment.refund_of else None,
+        tx_hash=payment.tx_hash,
+        failure=payment.failure,
+        created_at=rfc3339(payment.created_at),
+        expires_at=rfc3339(payment.expires_at) if payment.expires_at else None,
+        settled_at=rfc3339(payment.settled_at) if payment.settled_at else None,
+    )
+
+
+def preview_view(preview: Preview) -> PreviewView:
+    return PreviewView(preview.route, preview.fee.amount, preview.available_after.amount)
+
+
+def entry_view(entry: Entry) -> EntryView:
+    prefix = _PREFIX_OF_PURPOSE.get(entry.purpose)
+    reference = show(prefix, entry.subject) if prefix else None
+    return EntryView(
+        number=entry.number,
+        asset=entry.amount.asset.code,
+        amount=entry.amount.amount,
+        side=entry.side.value,
+        balance=entry.balance.amount,
+        payment_id=reference if entry.purpose in _PAYMENT_PURPOSES else None,
+        purpose=entry.purpose,
+        reference=reference,
+        posted_at=rfc3339(entry.posted_at),
+    )
+
+
+def event_view(event: LoggedEvent) -> EventView:
+    assert isinstance(event.facts, dict)
+    return EventView(event.number, event.kind, event.facts, rfc3339(event.at))
+
+
+def solvency_view(one: Solvency) -> SolvencyView:
+    return SolvencyView(
+        asset=one.asset.code,
+        supply=one.supply.amount,
+        wallets=one.wallets.amount,
+        outside=one.outside.amount,
+        reserve=one.reserve.amount,
+        final_block=one.final_block,
+        difference=one.difference.amount,
+    )
+
+
+# ---- cursors --------------------------------------------------------------------------------------------------------
+
+
+def cursor_text(position: str) -> str:
+    """An opaque cursor: where the next page of a list goes on."""
+    return base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
+
+
+def cursor_position(cursor: str) -> str:
+    """What `cursor_text` was given. Raises InvalidRequest when it is no cursor of ours."""
+    try:
+        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+    except (ValueError, binascii.Error):
+        raise InvalidRequest("cursor", "this is not a cursor: send the next_cursor of the page before") from None

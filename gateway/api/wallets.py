@@ -1,0 +1,77 @@
+"""What the caller has: balances, statement, events."""
+
+from typing import Annotated
+
+from litestar import get
+from litestar.params import Parameter
+
+from gateway.api.house import House
+from gateway.api.shapes import (
+    EntriesPage,
+    EventsPage,
+    WalletView,
+    balance_view,
+    cursor_position,
+    cursor_text,
+    entry_view,
+    event_view,
+)
+from gateway.chain import watch
+from gateway.errors import InvalidRequest
+from gateway.events import log
+from gateway.ids import show
+from gateway.ledger import account, book
+from gateway.ledger.account import Balance
+from gateway.wallets.wallet import Wallet
+
+Limit = Annotated[int, Parameter(ge=1, le=200, description="How many at the most.")]
+
+
+@get("/v1/wallet", tags=["wallet"], summary="Every balance of the caller")
+async def show_wallet(house: House, caller: Wallet) -> WalletView:
+    """Fiat and tokens alike, as of one moment; tokens with the block they are final at."""
+    assets = house.terms.assets.spendable()
+    codes = {asset.code: account.wallet(caller.handle, asset) for asset in assets}
+    async with house.database.snapshot() as connection:
+        balances = await book.balances(connection, house.terms.assets, codes.values())
+        cursors = {
+            code: await watch.cursor(connection, contract.chain_id) for code, contract in house.terms.contracts.items()
+        }
+    return WalletView(
+        caller.handle,
+        show("wal", caller.id),
+        caller.address,
+        [
+            balance_view(balances.get(codes[asset.code], Balance(asset, 0, 0)), cursors.get(asset.code))
+            for asset in assets
+        ],
+    )
+
+
+@get("/v1/entries", tags=["wallet"], summary="The statement of one asset")
+async def list_entries(
+    house: House, caller: Wallet, asset: str, limit: Limit = 50, cursor: str | None = None
+) -> EntriesPage:
+    """Every entry of the caller's account in the asset, newest first, with the balance after each."""
+    of = house.terms.assets[asset]
+    before = _number(cursor_position(cursor)) if cursor else None
+    async with house.database.reading() as connection:
+        entries = await book.statement(connection, of, account.wallet(caller.handle, of), before, limit)
+    more = len(entries) == limit and entries[-1].number > 1
+    return EntriesPage([entry_view(entry) for entry in entries], cursor_text(str(entries[-1].number)) if more else None)
+
+
+@get("/v1/events", tags=["wallet"], summary="What happened, in order")
+async def list_events(
+    house: House, caller: Wallet, after: Annotated[int, Parameter(ge=0)] = 0, limit: Limit = 50
+) -> EventsPage:
+    """Events of the caller's wallet after a number, oldest first; asking on from `next_after` misses none."""
+    async with house.database.reading() as connection:
+        events = await log.read(connection, caller.id, after, limit)
+    return EventsPage([event_view(event) for event in events], events[-1].number if events else after)
+
+
+def _number(position: str) -> int:
+    if not position.isdecimal() or len(position) > 18:
+        raise InvalidRequest("cursor", "this is not a cursor of this list: send the next_cursor of the page before")
+    return int(position)

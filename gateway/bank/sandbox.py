@@ -1,0 +1,27 @@
+"""A bank for trying things out: whoever asks has paid in; what it is told to pay out, it has paid.
+
+It keeps its own statement with its own running balance, so `bank:<fiat>` in the book is held against something that
+the book did not write.
+"""
+
+from datetime import datetime
+
+from gateway.money import Assets, Money
+from gateway.postgres import Connection, Statements
+
+sql = Statements(__package__, "bank.sql")
+
+
+async def book_line(connection: Connection, reference: str, money: Money, sign: int, now: datetime) -> None:
+    """Book a line on the statement: `sign` is 1 for money in, -1 for money out. Each reference is booked once.
+
+    Lines of one currency come one after the other, since their callers hold the lock of `bank:<fiat>` in the book.
+    """
+    await connection.execute(sql.book_line, reference, money.asset.code, sign * money.units, now)
+
+
+async def balances(connection: Connection, assets: Assets) -> dict[str, Money]:
+    """What the bank says is there, by currency."""
+    return {
+        row["asset"]: Money(row["balance"], assets[row["asset"]]) for row in await connection.fetch(sql.bank_balances)
+    }

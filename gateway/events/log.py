@@ -1,0 +1,60 @@
+"""The event log: appended in the transaction that makes the fact true, read without gaps.
+
+Ids are handed out before a transaction commits, so a reader may see 7 while 6 is still being written. A page therefore
+ends before the oldest PostgreSQL transaction that is still open: what it shows, nothing will slip in front of later.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from gateway.ids import WalletId
+from gateway.postgres import Connection, Statements
+
+sql = Statements(__package__, "log.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A fact to append. `wallet` is whose it is (None: the house's); `facts` are plain JSON values, no secrets."""
+
+    kind: str
+    wallet: WalletId | None
+    subject: UUID | None
+    facts: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedEvent:
+    """An event of the log: its number, which only grows, and when it was made."""
+
+    number: int
+    kind: str
+    subject: UUID | None
+    facts: object
+    at: datetime
+
+
+async def append(connection: Connection, events: Sequence[Event], at: datetime) -> None:
+    """Write the events, in order, as part of the caller's transaction."""
+    if events:
+        await connection.execute(
+            sql.append,
+            [event.kind for event in events],
+            [event.wallet for event in events],
+            [event.subject for event in events],
+            [msgspec.json.encode(event.facts).decode() for event in events],
+            at,
+        )
+
+
+async def read(connection: Connection, wallet: WalletId, after: int, limit: int) -> list[LoggedEvent]:
+    """Up to `limit` events of the wallet, oldest first, numbered above `after`; asking again misses none."""
+    rows = await connection.fetch(sql.page, wallet, after, limit)
+    return [
+        LoggedEvent(row["id"], row["kind"], row["subject"], msgspec.json.decode(row["facts"]), row["at"])
+        for row in rows
+    ]

@@ -1,0 +1,45 @@
+-- unbalanced_assets
+-- Per asset, over all accounts.
+SELECT asset AS where FROM account
+GROUP BY asset HAVING sum(debits_posted) <> sum(credits_posted) OR sum(debits_pending) <> sum(credits_pending);
+
+-- unbalanced_transfers
+-- Per transfer and asset, over all entries.
+SELECT transfer_id::text AS where FROM entry JOIN account ON account.id = entry.account_id
+GROUP BY transfer_id, account.asset
+HAVING sum(CASE side WHEN 'debit' THEN entry.amount ELSE -entry.amount END) <> 0;
+
+-- wrong_counters
+-- Per account, what it says against what its entries add up to.
+SELECT account.code AS where FROM account
+LEFT JOIN (
+    SELECT account_id, count(*) AS entries,
+        sum(amount) FILTER (WHERE side = 'debit') AS debits, sum(amount) FILTER (WHERE side = 'credit') AS credits
+    FROM entry GROUP BY account_id
+) AS run ON run.account_id = account.id
+WHERE account.entries <> coalesce(run.entries, 0)
+    OR account.debits_posted <> coalesce(run.debits, 0)
+    OR account.credits_posted <> coalesce(run.credits, 0);
+
+-- broken_runs
+-- Per account, numbers with a gap, balances that do not follow, times that go back.
+SELECT DISTINCT code AS where FROM (
+    SELECT account.code, entry.number, entry.balance, entry.posted_at,
+        row_number() OVER run AS nth,
+        lag(entry.posted_at, 1, '-infinity') OVER run AS posted_before,
+        sum(CASE WHEN entry.side = account.normal THEN entry.amount ELSE -entry.amount END) OVER run AS expected
+    FROM entry JOIN account ON account.id = entry.account_id
+    WINDOW run AS (PARTITION BY entry.account_id ORDER BY entry.number)
+) AS runs
+WHERE number <> nth OR balance <> expected OR posted_at < posted_before;
+
+-- wrong_pending
+-- Per account, what it says is pending against the holds that are.
+SELECT account.code AS where FROM account
+LEFT JOIN (
+    SELECT account_id, sum(debit) AS debits, sum(credit) AS credits
+    FROM hold_leg JOIN transfer ON transfer.id = hold_leg.transfer_id AND transfer.state = 'pending',
+        LATERAL (VALUES (debit_id, amount, 0), (credit_id, 0, amount)) AS half (account_id, debit, credit)
+    GROUP BY account_id
+) AS held ON held.account_id = account.id
+WHERE account.debits_pending <> coalesce(held.debits, 0) OR account.credits_pending <> coalesce(held.credits, 0);

@@ -1,0 +1,89 @@
+"""Fiat into the token it backs, and back: one unit across both rails, at par, for no fee.
+
+mint     hold the fiat for the reserve ─> mint on the chain ─> final: capture the hold, credit the tokens
+redeem   hold the tokens ─> authorize their burn ─> final: capture the hold, pay the fiat out of the reserve
+"""
+
+from datetime import datetime
+from typing import Literal
+
+from gateway.chain import authorization
+from gateway.errors import UnknownAsset
+from gateway.events import log
+from gateway.ids import ConversionId, TransferId, new_id
+from gateway.ledger import account, book
+from gateway.ledger.transfer import Leg, Transfer
+from gateway.money import Asset, Money, at_par_exact
+from gateway.payments import records
+from gateway.payments.payment import State
+from gateway.payments.records import Conversion
+from gateway.payments.terms import Terms
+from gateway.postgres import Connection
+from gateway.wallets.wallet import Wallet
+
+
+async def convert(
+    connection: Connection, terms: Terms, owner: Wallet, money: Money, into: Asset, now: datetime
+) -> Conversion:
+    """Accept a conversion: hold what is given and queue the mint or the redemption. It settles when that is final.
+
+    Raises UnknownAsset (the two are not a token and its currency), AmountTooPrecise (what is given cannot be said
+    exactly in the other), InsufficientFunds.
+    """
+    kind = _kind(terms, money.asset, into)
+    to_money = at_par_exact(money, into)
+    conversion = Conversion(
+        id=ConversionId(new_id(now)),
+        state=State.QUEUED,
+        wallet=owner.id,
+        handle=owner.handle,
+        amount=money,
+        to_amount=to_money,
+        transfer_id=TransferId(new_id(now)),
+        authorization_id=new_id(now),
+        tx_hash=None,
+        failure=None,
+        created_at=now,
+        settled_at=None,
+    )
+    await _hold(connection, kind, conversion, now)
+    token = into if kind == "mint" else money.asset
+    contract = terms.contract(token)
+    order = authorization.Order(
+        id=conversion.authorization_id,
+        kind=kind,
+        asset=token.code,
+        from_address=owner.address,
+        to_address=owner.address if kind == "mint" else contract.address,
+        value=to_money.units if kind == "mint" else money.units,
+        valid_before=int(now.timestamp()) + terms.authorization_seconds,
+        reference=conversion.id.int if kind == "mint" else None,
+    )
+    await authorization.enqueue(connection, [order], now)
+    await records.insert_conversion(connection, conversion)
+    await log.append(connection, [records.conversion_event(conversion)], now)
+    return conversion
+
+
+def _kind(terms: Terms, given: Asset, into: Asset) -> Literal["mint", "redemption"]:
+    if given.kind == "fiat" and into.backing == given.code:
+        return "mint"
+    if into.kind == "fiat" and given.backing == into.code:
+        return "redemption"
+    partners = [asset.code for asset in terms.assets if given.code == asset.backing]
+    raise UnknownAsset(into.code, tuple([given.backing] if given.backing else partners))
+
+
+async def _hold(
+    connection: Connection, kind: Literal["mint", "redemption"], conversion: Conversion, now: datetime
+) -> None:
+    """Set aside what is given: fiat for the reserve, tokens for the burn."""
+    asset = conversion.amount.asset
+    sender, receiver = (
+        account.wallet(conversion.handle, asset),
+        account.house("reserve" if kind == "mint" else "supply", asset),
+    )
+    ids = await book.accounts(connection, [(sender, asset), (receiver, asset)])
+    leg = Leg(ids[sender], ids[receiver], conversion.amount.units)
+    hold = Transfer(conversion.transfer_id, "conversion", conversion.id, (leg,))
+    book.only(await book.hold(connection, [hold], now))

@@ -1,0 +1,47 @@
+"""Idempotency: a key makes a call happen once, and gives its first answer again for ever.
+
+The key is claimed in the transaction that moves the money, so either both are there or neither. A second caller with
+the same key waits for that transaction, briefly, then finds its answer. Keys belong to the wallet that used them.
+Refusals are not kept: they moved nothing, so the same key may be tried again. (IETF draft idempotency-key-header-07.)
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.errors import IdempotencyKeyInProgress, IdempotencyKeyReused
+from gateway.ids import WalletId
+from gateway.postgres import Connection, LockNotAvailable, Statements
+
+sql = Statements(__package__, "payments.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a call answered: a status (that of HTTP) and the bytes of its body."""
+
+    status: int
+    body: bytes
+    replayed: bool = False
+
+
+async def claim(connection: Connection, wallet: WalletId, key: str, fingerprint: bytes, now: datetime) -> Answer | None:
+    """Claim the key for this request; None when it is ours now, the first answer when it was used before.
+
+    Raises IdempotencyKeyReused when it was used for another request (another `fingerprint`), and
+    IdempotencyKeyInProgress when the first is still running after the database's `lock_timeout`.
+    """
+    try:
+        if await connection.fetchval(sql.claim_key, wallet, key, fingerprint, now):
+            return None
+    except LockNotAvailable:
+        raise IdempotencyKeyInProgress(key) from None
+    row = await connection.fetchrow(sql.answer_of_key, wallet, key)
+    assert row is not None, "a key is never removed"
+    if row["fingerprint"] != fingerprint:
+        raise IdempotencyKeyReused(key)
+    return Answer(row["status"], row["answer"], replayed=True)
+
+
+async def keep(connection: Connection, wallet: WalletId, key: str, answer: Answer) -> None:
+    """Store the answer of the call that claimed the key, in the same transaction."""
+    await connection.execute(sql.keep_answer, wallet, key, answer.status, answer.body)

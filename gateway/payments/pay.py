@@ -1,0 +1,202 @@
+"""Pay somebody, or see what it would be like. Both rails begin here; the ledger's also ends here."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from gateway.chain import authorization
+from gateway.chain.address import ZERO, read
+from gateway.errors import InvalidRequest, SelfPayment, UnknownHandle, UnknownPayee
+from gateway.events import log
+from gateway.ids import AccountId, PaymentId, TransferId, new_id
+from gateway.ledger import account, book
+from gateway.ledger.transfer import Leg, Transfer
+from gateway.money import Asset, Money
+from gateway.payments import records
+from gateway.payments.payment import Event, Payment, State, after
+from gateway.payments.route import Route, fee, route
+from gateway.payments.terms import Terms
+from gateway.postgres import Connection
+from gateway.wallets import wallet
+from gateway.wallets.wallet import Wallet
+
+#: Longest memo, in characters.
+MEMO_MAX = 280
+
+
+@dataclass(frozen=True, slots=True)
+class PayRequest:
+    """`to` is `@handle` or a `0x` address. Without `capture` the money is only held, for capture or void later."""
+
+    to: str
+    money: Money
+    memo: str | None = None
+    capture: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Payee:
+    """Who is paid: a wallet, or an address that is nobody's handle."""
+
+    wallet: Wallet | None
+    address: str
+
+    def account_code(self, asset: Asset) -> str:
+        return account.wallet(self.wallet.handle, asset) if self.wallet else account.house("outside", asset)
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a payment would be like: its route, its fee, and what the payer would have available after it."""
+
+    route: Route
+    fee: Money
+    available_after: Money
+
+
+async def pay(connection: Connection, terms: Terms, payer: Wallet, request: PayRequest, now: datetime) -> Payment:
+    """Accept a payment. On the ledger rail it is settled when this commits; on the chain rail it is queued, its money
+    held and its EIP-3009 nonce stored. The payment, its money and its event are one transaction.
+
+    Raises UnknownPayee, SelfPayment, InvalidRequest (the memo), InsufficientFunds.
+    """
+    payee = await find_payee(connection, terms, payer, request.to)
+    return await start(connection, terms, payer, payee, request, now)
+
+
+async def preview(connection: Connection, terms: Terms, payer: Wallet, request: PayRequest) -> Preview:
+    """The same answers as `pay`, moving nothing. `available_after` is below zero where it would be refused."""
+    _check_memo(request.memo)
+    payee = await find_payee(connection, terms, payer, request.to)
+    way = route(terms, request.money, to_outside=payee.wallet is None)
+    cost = fee(terms, request.money)
+    code = account.wallet(payer.handle, request.money.asset)
+    balance = (await book.balances(connection, terms.assets, [code])).get(code)
+    available = Money(balance.available if balance else 0, request.money.asset)
+    return Preview(way, cost, available - request.money - cost)
+
+
+async def start(
+    connection: Connection,
+    terms: Terms,
+    payer: Wallet,
+    payee: Payee,
+    request: PayRequest,
+    now: datetime,
+    refund_of: PaymentId | None = None,
+) -> Payment:
+    """`pay`, once it is known who is paid. A refund has no fee."""
+    _check_memo(request.memo)
+    way = route(terms, request.money, to_outside=payee.wallet is None)
+    cost = fee(terms, request.money) if refund_of is None else Money(0, request.money.asset)
+    payment = Payment(
+        id=PaymentId(new_id(now)),
+        state=State.HELD,
+        payer=payer.id,
+        payer_handle=payer.handle,
+        payee=payee.wallet.id if payee.wallet else None,
+        payee_handle=payee.wallet.handle if payee.wallet else None,
+        payee_address=None if payee.wallet else payee.address,
+        amount=request.money,
+        fee=cost,
+        captured=Money(0, request.money.asset),
+        refunded=Money(0, request.money.asset),
+        memo=request.memo,
+        route=way,
+        transfer_id=TransferId(new_id(now)),
+        authorization_id=None,
+        refund_of=refund_of,
+        tx_hash=None,
+        failure=None,
+        created_at=now,
+        expires_at=None if request.capture else now + timedelta(seconds=terms.hold_seconds),
+        settled_at=None,
+    )
+    at_once = request.capture and way.rail == "ledger"
+    purpose = "payment" if refund_of is None else "refund"
+    transfer = Transfer(
+        payment.transfer_id, purpose, payment.id, await legs(connection, payment, payee), hold=not at_once
+    )
+    book.only(await book.write(connection, [transfer], now))
+
+    if at_once:
+        payment = records.changed(
+            payment, state=after(payment.id, payment.state, Event.SETTLE), captured=payment.amount, settled_at=now
+        )
+    elif request.capture:
+        id = await authorize(connection, terms, payment, payer.address, payee.address, payment.amount, now)
+        payment = records.changed(payment, state=after(payment.id, payment.state, Event.QUEUE), authorization_id=id)
+    await records.insert(connection, payment)
+    await log.append(connection, records.events(payment), now)
+    return payment
+
+
+async def authorize(
+    connection: Connection, terms: Terms, payment: Payment, sender: str, receiver: str, money: Money, now: datetime
+) -> UUID:
+    """Queue the EIP-3009 authorization that lets the payment's tokens move, with its nonce; returns its id."""
+    terms.contract(money.asset)  # refused here rather than queued for a contract that is not there
+    order = authorization.Order(
+        id=new_id(now),
+        kind="transfer",
+        asset=money.asset.code,
+        from_address=sender,
+        to_address=receiver,
+        value=money.units,
+        valid_before=int(now.timestamp()) + terms.authorization_seconds,
+        reference=None,
+    )
+    await authorization.enqueue(connection, [order], now)
+    return order.id
+
+
+async def find_payee(connection: Connection, terms: Terms, payer: Wallet, to: str) -> Payee:
+    """Who `to` names. Raises UnknownPayee, and SelfPayment when it is the payer."""
+    if to.startswith(("0x", "0X")):
+        payee = await _payee_at(connection, terms, to)
+    else:
+        try:
+            found = await wallet.by_handle(connection, to)
+        except UnknownHandle:
+            raise UnknownPayee(to[:60], "nobody has this handle") from None
+        payee = Payee(found, found.address)
+    if payee.wallet is not None and payee.wallet.id == payer.id:
+        raise SelfPayment(payer.handle)
+    return payee
+
+
+async def _payee_at(connection: Connection, terms: Terms, to: str) -> Payee:
+    address = read(to)
+    if address is None:
+        raise UnknownPayee(to[:60], "it is not an address: 0x and 40 hex digits, in EIP-55's case or in one case")
+    if address == ZERO or address in {contract.address for contract in terms.contracts.values()}:
+        raise UnknownPayee(to, "it is the token's own or the zero address; redeem tokens by a conversion")
+    found = await wallet.by_addresses(connection, [address])
+    return Payee(found.get(address), address)
+
+
+async def payee_of(connection: Connection, payment: Payment) -> Payee:
+    """The payee of a payment that was accepted."""
+    if payment.payee_handle is None:
+        return Payee(None, str(payment.payee_address))
+    found = await wallet.by_handle(connection, payment.payee_handle)
+    return Payee(found, found.address)
+
+
+async def legs(connection: Connection, payment: Payment, payee: Payee) -> tuple[Leg, ...]:
+    """The payment as legs: the amount to the payee and, where there is one, the fee to the house."""
+    asset = payment.amount.asset
+    sender, receiver, fees = (
+        account.wallet(payment.payer_handle, asset),
+        payee.account_code(asset),
+        account.house("fees", asset),
+    )
+    codes = [sender, receiver, fees] if payment.fee.units else [sender, receiver]
+    ids: dict[str, AccountId] = await book.accounts(connection, [(code, asset) for code in codes])
+    main = Leg(ids[sender], ids[receiver], payment.amount.units)
+    return (main, Leg(ids[sender], ids[fees], payment.fee.units)) if payment.fee.units else (main,)
+
+
+def _check_memo(memo: str | None) -> None:
+    if memo is not None and (len(memo) > MEMO_MAX or "\x00" in memo):
+        raise InvalidRequest("memo", f"a memo has up to {MEMO_MAX} characters and no NUL; shorten it")

@@ -1,0 +1,109 @@
+"""A payment, and what it may become. Pure: no clock, no database."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from uuid import UUID
+
+from gateway.errors import StateConflict
+from gateway.ids import PaymentId, TransferId, WalletId, show
+from gateway.money import Money
+from gateway.payments.route import Route
+
+
+class State(Enum):
+    """A payment's life. Ledger payments go from HELD to SETTLED in the transaction that accepts them.
+
+    REQUIRES_CONFIRMATION ──confirm──> HELD ──settle────────────────────────────> SETTLED
+       │  └──refuse──> REFUSED          │ └─queue─> QUEUED ─submit─> SUBMITTED ──settle──> SETTLED
+       └─────expire──> EXPIRED          │             └───── fail ───────┴── fail ──> FAILED
+                                        └─void──> VOIDED, ─expire─> EXPIRED
+
+    QUEUED may settle too: whoever sees the signed authorization first can relay it.
+    """
+
+    REQUIRES_CONFIRMATION = "requires_confirmation"  #: Somebody's intent; no money is set aside yet.
+    HELD = "held"  #: The payer's money is set aside for it.
+    QUEUED = "queued"  #: Its authorization waits to be sent to the chain.
+    SUBMITTED = "submitted"  #: Its authorization is in a ChainTransaction; what became of it is not final.
+    SETTLED = "settled"  #: The money is the payee's, for good.
+    FAILED = "failed"  #: The chain can never settle it; the payer has the money back.
+    VOIDED = "voided"  #: Given back on purpose.
+    EXPIRED = "expired"  #: Given back by time.
+    REFUSED = "refused"  #: Never left the payer.
+
+
+class Event(Enum):
+    """What can happen to a payment."""
+
+    CONFIRM = "confirm"
+    REFUSE = "refuse"
+    QUEUE = "queue"
+    SUBMIT = "submit"
+    SETTLE = "settle"
+    FAIL = "fail"
+    VOID = "void"
+    EXPIRE = "expire"
+
+
+_AFTER = {
+    (State.REQUIRES_CONFIRMATION, Event.CONFIRM): State.HELD,
+    (State.REQUIRES_CONFIRMATION, Event.REFUSE): State.REFUSED,
+    (State.REQUIRES_CONFIRMATION, Event.EXPIRE): State.EXPIRED,
+    (State.HELD, Event.SETTLE): State.SETTLED,
+    (State.HELD, Event.QUEUE): State.QUEUED,
+    (State.HELD, Event.VOID): State.VOIDED,
+    (State.HELD, Event.EXPIRE): State.EXPIRED,
+    (State.QUEUED, Event.SUBMIT): State.SUBMITTED,
+    (State.QUEUED, Event.SETTLE): State.SETTLED,
+    (State.QUEUED, Event.FAIL): State.FAILED,
+    (State.SUBMITTED, Event.SETTLE): State.SETTLED,
+    (State.SUBMITTED, Event.FAIL): State.FAILED,
+}
+
+
+def after(id: PaymentId, state: State, event: Event) -> State:
+    """The state that `event` leads to. Raises StateConflict when `state` has no such way on."""
+    try:
+        return _AFTER[state, event]
+    except KeyError:
+        raise StateConflict(show("pay", id), state.value, event.value) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """Somebody's intent that money moves from a payer to a payee.
+
+    `captured` is what was paid in the end, `refunded` what of it went back or is on its way back. `fee` is on top of
+    the amount and the payer's. A payee is a handle's wallet, or an address that is nobody's handle.
+    """
+
+    id: PaymentId
+    state: State
+    payer: WalletId
+    payer_handle: str
+    payee: WalletId | None
+    payee_handle: str | None
+    payee_address: str | None
+    amount: Money
+    fee: Money
+    captured: Money
+    refunded: Money
+    memo: str | None
+    route: Route
+    transfer_id: TransferId
+    authorization_id: UUID | None
+    refund_of: PaymentId | None
+    tx_hash: str | None
+    failure: str | None
+    created_at: datetime
+    expires_at: datetime | None
+    settled_at: datetime | None
+
+    @property
+    def payer_name(self) -> str:
+        return f"@{self.payer_handle}"
+
+    @property
+    def payee_name(self) -> str:
+        return f"@{self.payee_handle}" if self.payee_handle is not None else str(self.payee_address)

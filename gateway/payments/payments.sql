@@ -1,0 +1,140 @@
+-- claim_key
+-- Ours when it gives a row. Where another transaction is claiming it too, this waits until that one has ended.
+INSERT INTO idempotency_key (wallet_id, key, fingerprint, created_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT DO NOTHING
+RETURNING true;
+
+-- answer_of_key
+-- What the first call with this key asked and answered.
+SELECT fingerprint, status, answer FROM idempotency_key WHERE wallet_id = $1 AND key = $2;
+
+-- keep_answer
+-- The answer of the call that claimed the key.
+UPDATE idempotency_key SET status = $3, answer = $4 WHERE wallet_id = $1 AND key = $2;
+
+-- insert_payment
+-- A new payment, in the state that its transaction leaves it in.
+INSERT INTO payment (id, state, rail, payer, payee, payee_address, asset, amount, fee, captured, memo, route,
+    transfer_id, authorization_id, refund_of, created_at, expires_at, settled_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18);
+
+-- update_payments
+-- What may change of payments, many at once.
+UPDATE payment SET state = new.state, captured = new.captured, transfer_id = new.transfer_id,
+    authorization_id = new.authorization_id, tx_hash = new.tx_hash, failure = new.failure,
+    expires_at = new.expires_at, settled_at = new.settled_at
+FROM unnest($1::uuid[], $2::text[], $3::numeric[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::timestamptz[],
+        $9::timestamptz[])
+    AS new (id, state, captured, transfer_id, authorization_id, tx_hash, failure, expires_at, settled_at)
+WHERE payment.id = new.id;
+
+-- add_refunded
+-- A refund counts from the moment it is accepted; payment_refunded_within_captured bounds the sum.
+UPDATE payment SET refunded = refunded + $2 WHERE id = $1;
+
+-- unrefund
+-- Refunds that failed count no more.
+UPDATE payment SET refunded = refunded - failed.amount
+FROM (
+    SELECT id, sum(amount) AS amount FROM unnest($1::uuid[], $2::numeric[]) AS f (id, amount) GROUP BY id
+) AS failed
+WHERE payment.id = failed.id;
+
+-- lock_payments
+-- Payments that are about to change, locked in id order, before their transfers and accounts.
+SELECT id FROM payment WHERE id = ANY ($1) ORDER BY id FOR UPDATE;
+
+-- payment_of_party
+-- One payment, for those it concerns.
+SELECT payment.*, payer.handle AS payer_handle, payee.handle AS payee_handle
+FROM payment
+JOIN wallet AS payer ON payer.id = payment.payer
+LEFT JOIN wallet AS payee ON payee.id = payment.payee
+WHERE payment.id = $1 AND $2 IN (payment.payer, payment.payee);
+
+-- payments_page
+-- What a wallet paid and was paid, newest first: a page of each from its own index, then the newest of both.
+WITH page AS MATERIALIZED (
+    (SELECT id FROM payment WHERE payer = $1 AND id < $2 ORDER BY id DESC LIMIT $3)
+    UNION ALL
+    (SELECT id FROM payment WHERE payee = $1 AND id < $2 ORDER BY id DESC LIMIT $3)
+    ORDER BY id DESC LIMIT $3
+)
+SELECT payment.*, payer.handle AS payer_handle, payee.handle AS payee_handle
+FROM page
+JOIN payment ON payment.id = page.id
+JOIN wallet AS payer ON payer.id = payment.payer
+LEFT JOIN wallet AS payee ON payee.id = payment.payee
+ORDER BY payment.id DESC;
+
+-- due_payments
+-- Payments that are held past their time. One that somebody is capturing right now is left to them.
+SELECT payment.*, payer.handle AS payer_handle, payee.handle AS payee_handle
+FROM payment
+JOIN wallet AS payer ON payer.id = payment.payer
+LEFT JOIN wallet AS payee ON payee.id = payment.payee
+WHERE payment.state IN ('requires_confirmation', 'held') AND payment.expires_at <= $1
+ORDER BY payment.id LIMIT $2
+FOR UPDATE OF payment SKIP LOCKED;
+
+-- lock_payments_of_authorizations
+-- Payments whose authorizations the chain has said something about.
+SELECT id FROM payment WHERE authorization_id = ANY ($1) ORDER BY id FOR UPDATE;
+
+-- payments_of_authorizations
+-- The same, to be read once they are locked.
+SELECT payment.*, payer.handle AS payer_handle, payee.handle AS payee_handle
+FROM payment
+JOIN wallet AS payer ON payer.id = payment.payer
+LEFT JOIN wallet AS payee ON payee.id = payment.payee
+WHERE payment.authorization_id = ANY ($1)
+ORDER BY payment.id;
+
+-- insert_conversion
+-- A new conversion; what is given is held.
+INSERT INTO conversion (id, state, wallet_id, asset, amount, to_asset, to_amount, transfer_id, authorization_id,
+    created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
+
+-- update_conversions
+-- What may change of conversions, many at once.
+UPDATE conversion SET state = new.state, tx_hash = new.tx_hash, failure = new.failure, settled_at = new.settled_at
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::timestamptz[])
+    AS new (id, state, tx_hash, failure, settled_at)
+WHERE conversion.id = new.id;
+
+-- conversion_of_owner
+-- One conversion, for its owner.
+SELECT conversion.*, wallet.handle
+FROM conversion JOIN wallet ON wallet.id = conversion.wallet_id
+WHERE conversion.id = $1 AND conversion.wallet_id = $2;
+
+-- lock_conversions_of_authorizations
+-- Conversions whose authorizations the chain has said something about.
+SELECT id FROM conversion WHERE authorization_id = ANY ($1) ORDER BY id FOR UPDATE;
+
+-- conversions_of_authorizations
+-- The same, to be read once they are locked.
+SELECT conversion.*, wallet.handle
+FROM conversion JOIN wallet ON wallet.id = conversion.wallet_id
+WHERE conversion.authorization_id = ANY ($1)
+ORDER BY conversion.id;
+
+-- observe
+-- Final Transfer logs, each once: a second posting of one is refused by observation_once.
+INSERT INTO observation (chain_id, block_hash, log_index, block_number, transaction_hash, asset, from_address,
+    to_address, value, transfer_id)
+SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::integer[], $4::bigint[], $5::bytea[], $6::text[], $7::text[],
+    $8::text[], $9::numeric[], $10::uuid[]);
+
+-- sum_of_wallets
+-- What all handles together have of an asset.
+SELECT coalesce(sum(credits_posted - debits_posted), 0) FROM account
+WHERE asset = $1 AND code LIKE 'wallet:%';
+
+-- wallets_holding
+-- Every wallet's address and what the book says it has of a token; one without an account has nothing.
+SELECT 'wallet:' || wallet.handle || ':' || $1 AS code, wallet.address,
+    coalesce(account.credits_posted - account.debits_posted, 0) AS posted
+FROM wallet LEFT JOIN account ON account.code = 'wallet:' || wallet.handle || ':' || $1
+ORDER BY wallet.id;

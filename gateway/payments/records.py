@@ -1,0 +1,248 @@
+"""Payments and conversions as rows: insert, change, find, list. No rule of the room is here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from gateway.errors import NotFound
+from gateway.events.log import Event
+from gateway.ids import ConversionId, PaymentId, TransferId, WalletId, show
+from gateway.money import Assets, Money
+from gateway.payments.payment import Payment, State
+from gateway.payments.route import Route
+from gateway.postgres import Connection, Record, Statements
+
+sql = Statements(__package__, "payments.sql")
+
+
+def changed(payment: Payment, **changes: Any) -> Payment:
+    """The payment with some fields changed: values are never changed in place."""
+    return replace(payment, **changes)
+
+
+async def insert(connection: Connection, payment: Payment) -> None:
+    """Write a new payment's row."""
+    await connection.execute(
+        sql.insert_payment,
+        payment.id,
+        payment.state.value,
+        payment.route.rail,
+        payment.payer,
+        payment.payee,
+        payment.payee_address,
+        payment.amount.asset.code,
+        payment.amount.units,
+        payment.fee.units,
+        payment.captured.units,
+        payment.memo,
+        msgspec.json.encode(payment.route).decode(),
+        payment.transfer_id,
+        payment.authorization_id,
+        payment.refund_of,
+        payment.created_at,
+        payment.expires_at,
+        payment.settled_at,
+    )
+
+
+async def update(connection: Connection, payments: Sequence[Payment]) -> None:
+    """Write what may change of the payments; their rows are locked by the caller."""
+    await connection.execute(
+        sql.update_payments,
+        [payment.id for payment in payments],
+        [payment.state.value for payment in payments],
+        [payment.captured.units for payment in payments],
+        [payment.transfer_id for payment in payments],
+        [payment.authorization_id for payment in payments],
+        [payment.tx_hash for payment in payments],
+        [payment.failure for payment in payments],
+        [payment.expires_at for payment in payments],
+        [payment.settled_at for payment in payments],
+    )
+
+
+async def give_back_refunded(connection: Connection, refunds: Sequence[Payment]) -> None:
+    """Refunds that failed no longer count against what is left of the payments they were of."""
+    await connection.execute(
+        sql.unrefund, [refund.refund_of for refund in refunds], [refund.amount.units for refund in refunds]
+    )
+
+
+async def add_refunded(connection: Connection, first: Payment, money: Money) -> None:
+    """Count a refund against the payment it is of, whose row is locked by the caller."""
+    await connection.execute(sql.add_refunded, first.id, money.units)
+
+
+async def payment(connection: Connection, assets: Assets, id: PaymentId, party: WalletId) -> Payment:
+    """The payment, for its payer or payee. Raises NotFound for anybody else, as if it did not exist."""
+    row = await connection.fetchrow(sql.payment_of_party, id, party)
+    if row is None:
+        raise NotFound(f"payment {show('pay', id)}")
+    return of_row(assets, row)
+
+
+async def payment_for_update(connection: Connection, assets: Assets, id: PaymentId, party: WalletId) -> Payment:
+    """As `payment`, and its row is locked until the transaction ends."""
+    await connection.execute(sql.lock_payments, [id])
+    return await payment(connection, assets, id, party)
+
+
+async def payments_page(
+    connection: Connection, assets: Assets, party: WalletId, before: PaymentId | None, limit: int
+) -> list[Payment]:
+    """Up to `limit` payments that the wallet pays or is paid, newest first, older than `before`."""
+    before_id = before if before is not None else UUID(int=2**128 - 1)
+    return [of_row(assets, row) for row in await connection.fetch(sql.payments_page, party, before_id, limit)]
+
+
+async def by_authorizations(connection: Connection, assets: Assets, ids: Sequence[UUID]) -> list[Payment]:
+    """The payments that these authorizations are for, locked in id order."""
+    await connection.execute(sql.lock_payments_of_authorizations, list(ids))
+    return [of_row(assets, row) for row in await connection.fetch(sql.payments_of_authorizations, list(ids))]
+
+
+def of_row(assets: Assets, row: Record) -> Payment:
+    asset = assets[row["asset"]]
+    return Payment(
+        id=PaymentId(row["id"]),
+        state=State(row["state"]),
+        payer=WalletId(row["payer"]),
+        payer_handle=row["payer_handle"],
+        payee=row["payee"],
+        payee_handle=row["payee_handle"],
+        payee_address=row["payee_address"],
+        amount=Money(row["amount"], asset),
+        fee=Money(row["fee"], asset),
+        captured=Money(row["captured"], asset),
+        refunded=Money(row["refunded"], asset),
+        memo=row["memo"],
+        route=msgspec.json.decode(row["route"], type=Route),
+        transfer_id=TransferId(row["transfer_id"]),
+        authorization_id=row["authorization_id"],
+        refund_of=row["refund_of"],
+        tx_hash=row["tx_hash"],
+        failure=row["failure"],
+        created_at=row["created_at"],
+        expires_at=row["expires_at"],
+        settled_at=row["settled_at"],
+    )
+
+
+def events(payment: Payment) -> list[Event]:
+    """What both sides of a payment are told of the state it is in now."""
+    facts: dict[str, object] = {
+        "payment_id": show("pay", payment.id),
+        "from": payment.payer_name,
+        "to": payment.payee_name,
+        "amount": payment.amount.amount,
+        "asset": payment.amount.asset.code,
+    }
+    if payment.failure is not None:
+        facts["failure"] = payment.failure
+    parties = [payment.payer] if payment.payee is None else [payment.payer, payment.payee]
+    return [Event(f"payment.{payment.state.value}", party, payment.id, facts) for party in parties]
+
+
+# ---- conversions ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """`amount` of one asset given for `to_amount` of another, at par. States: queued, submitted, settled, failed."""
+
+    id: ConversionId
+    state: State
+    wallet: WalletId
+    handle: str
+    amount: Money
+    to_amount: Money
+    transfer_id: TransferId
+    authorization_id: UUID
+    tx_hash: str | None
+    failure: str | None
+    created_at: datetime
+    settled_at: datetime | None
+
+
+def changed_conversion(conversion: Conversion, **changes: Any) -> Conversion:
+    """The conversion with some fields changed."""
+    return replace(conversion, **changes)
+
+
+async def insert_conversion(connection: Connection, conversion: Conversion) -> None:
+    """Write a new conversion's row."""
+    await connection.execute(
+        sql.insert_conversion,
+        conversion.id,
+        conversion.state.value,
+        conversion.wallet,
+        conversion.amount.asset.code,
+        conversion.amount.units,
+        conversion.to_amount.asset.code,
+        conversion.to_amount.units,
+        conversion.transfer_id,
+        conversion.authorization_id,
+        conversion.created_at,
+    )
+
+
+async def update_conversions(connection: Connection, conversions: Sequence[Conversion]) -> None:
+    """Write what may change of the conversions; their rows are locked by the caller."""
+    await connection.execute(
+        sql.update_conversions,
+        [conversion.id for conversion in conversions],
+        [conversion.state.value for conversion in conversions],
+        [conversion.tx_hash for conversion in conversions],
+        [conversion.failure for conversion in conversions],
+        [conversion.settled_at for conversion in conversions],
+    )
+
+
+async def conversion(connection: Connection, assets: Assets, id: ConversionId, owner: WalletId) -> Conversion:
+    """The conversion, for its owner. Raises NotFound for anybody else."""
+    row = await connection.fetchrow(sql.conversion_of_owner, id, owner)
+    if row is None:
+        raise NotFound(f"conversion {show('cnv', id)}")
+    return conversion_of_row(assets, row)
+
+
+async def conversions_by_authorizations(
+    connection: Connection, assets: Assets, ids: Sequence[UUID]
+) -> list[Conversion]:
+    """The conversions that these authorizations are for, locked in id order."""
+    await connection.execute(sql.lock_conversions_of_authorizations, list(ids))
+    rows = await connection.fetch(sql.conversions_of_authorizations, list(ids))
+    return [conversion_of_row(assets, row) for row in rows]
+
+
+def conversion_of_row(assets: Assets, row: Record) -> Conversion:
+    return Conversion(
+        id=ConversionId(row["id"]),
+        state=State(row["state"]),
+        wallet=WalletId(row["wallet_id"]),
+        handle=row["handle"],
+        amount=Money(row["amount"], assets[row["asset"]]),
+        to_amount=Money(row["to_amount"], assets[row["to_asset"]]),
+        transfer_id=TransferId(row["transfer_id"]),
+        authorization_id=row["authorization_id"],
+        tx_hash=row["tx_hash"],
+        failure=row["failure"],
+        created_at=row["created_at"],
+        settled_at=row["settled_at"],
+    )
+
+
+def conversion_event(conversion: Conversion) -> Event:
+    """What the owner is told of the state that a conversion is in now."""
+    facts = {
+        "conversion_id": show("cnv", conversion.id),
+        "amount": conversion.amount.amount,
+        "asset": conversion.amount.asset.code,
+        "to_amount": conversion.to_amount.amount,
+        "to_asset": conversion.to_amount.asset.code,
+    }
+    return Event(f"conversion.{conversion.state.value}", conversion.wallet, conversion.id, facts)

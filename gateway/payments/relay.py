@@ -1,0 +1,38 @@
+"""Between the queue and the chain: what became submitted, and under which hash."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from gateway.events import log
+from gateway.payments import records
+from gateway.payments.payment import Event, State, after
+from gateway.payments.terms import Terms
+from gateway.postgres import Connection
+
+
+async def submitted(
+    connection: Connection, terms: Terms, authorizations: Sequence[UUID], tx_hash: bytes, now: datetime
+) -> None:
+    """Note that these authorizations are in a stored ChainTransaction, in the transaction that stores it.
+
+    One that was in a ChainTransaction before (which reverted, or was replaced) only changes its hash.
+    """
+    shown = "0x" + tx_hash.hex()
+    payments = [
+        records.changed(
+            payment,
+            tx_hash=shown,
+            state=payment.state if payment.state is State.SUBMITTED else after(payment.id, payment.state, Event.SUBMIT),
+        )
+        for payment in await records.by_authorizations(connection, terms.assets, authorizations)
+    ]
+    conversions = [
+        records.changed_conversion(conversion, tx_hash=shown, state=State.SUBMITTED)
+        for conversion in await records.conversions_by_authorizations(connection, terms.assets, authorizations)
+    ]
+    await records.update(connection, payments)
+    await records.update_conversions(connection, conversions)
+    events = [event for payment in payments for event in records.events(payment)]
+    events += [records.conversion_event(conversion) for conversion in conversions]
+    await log.append(connection, events, now)

@@ -1,0 +1,64 @@
+"""Which rail a payment takes, and why. Pure, so that a preview and a payment cannot differ.
+
+Fiat moves in the ledger; a token moves on the chain, since the ledger only mirrors it. The reasons are sentences for
+people; `finality` says when the payment can no longer be undone.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from gateway.errors import UnknownPayee
+from gateway.money import Money, basis_points_ceil
+from gateway.payments.terms import Terms
+
+Rail = Literal["ledger", "chain"]
+
+
+class Route(msgspec.Struct, frozen=True):
+    """The way a payment takes. `fee` is a decimal string in the payment's asset."""
+
+    rail: Rail
+    reasons: list[str]
+    fee: str
+    finality: str
+    expected_seconds: float
+
+
+def route(terms: Terms, money: Money, to_outside: bool) -> Route:
+    """The route of `money` to a handle, or `to_outside`: to an address that is nobody's handle.
+
+    Raises UnknownPayee for fiat to such an address: there is no account it could be put on.
+    """
+    asset = money.asset
+    if asset.kind == "token":
+        where = "an address outside the gateway" if to_outside else "the payee's address"
+        return Route(
+            rail="chain",
+            reasons=[
+                f"{asset.code} is a token: it moves by its contract",
+                f"it goes to {where}",
+                "the house pays the gas",
+            ],
+            fee=Money(0, asset).amount,
+            finality="final when its block is",
+            expected_seconds=terms.finality_seconds,
+        )
+    if to_outside:
+        raise UnknownPayee(
+            "an address", f"{asset.code} is fiat, and an address that is nobody's handle holds only tokens"
+        )
+    return Route(
+        rail="ledger",
+        reasons=[f"{asset.code} is fiat: it moves in the ledger", "payer and payee both have a wallet here"],
+        fee=fee(terms, money).amount,
+        finality="final at once",
+        expected_seconds=0.0,
+    )
+
+
+def fee(terms: Terms, money: Money) -> Money:
+    """The payer's fee for `money`, on top of it; a part of a unit is rounded up, towards the house."""
+    if money.asset.kind == "token":
+        return Money(0, money.asset)
+    return basis_points_ceil(money, terms.ledger_fee_basis_points)

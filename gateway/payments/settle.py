@@ -1,0 +1,305 @@
+"""What final blocks say, into the book: in block order, once, whatever we had expected.
+
+A final Transfer log either settles a payment or a conversion of ours, known by its payer and nonce, or it is a fact
+from outside: tokens that somebody moved with their own key. Both are posted, each log once (`observation_once`). What
+the contract skipped for good, or can settle no more because its time is over, gives the money back.
+
+The span was read from the node beforehand; here is one PostgreSQL transaction, and the cursor moves in it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from gateway.chain import authorization, lanes, watch
+from gateway.chain.address import ZERO
+from gateway.chain.authorization import Authorization
+from gateway.chain.contract import Movement
+from gateway.chain.watch import Cursor, Span
+from gateway.events import log
+from gateway.ids import AccountId, TransferId, new_id
+from gateway.ledger import account, book, transfer
+from gateway.ledger.transfer import End, Leg, Transfer
+from gateway.money import Asset, Money, at_par_floor
+from gateway.payments import records
+from gateway.payments.payment import Event, Payment, State, after
+from gateway.payments.records import Conversion
+from gateway.payments.terms import Terms
+from gateway.postgres import Connection
+from gateway.wallets import wallet
+from gateway.wallets.wallet import Wallet
+
+#: How many authorizations whose time is over are given back with one span.
+_EXPIRED_AT_ONCE = 500
+
+
+@dataclass
+class _Work:
+    """What one span comes to, gathered before anything is written."""
+
+    steps: list[Transfer | End] = field(default_factory=list)
+    observed: list[tuple[Movement, TransferId]] = field(default_factory=list)
+    payments: list[Payment] = field(default_factory=list)
+    conversions: list[Conversion] = field(default_factory=list)
+    settled: list[UUID] = field(default_factory=list)  #: Authorizations, by id.
+    failed: dict[UUID, str] = field(default_factory=dict)  #: Authorizations, and why.
+    events: list[log.Event] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What we have rows of, among all that the span speaks of. `of` has the payment or conversion of an
+    authorization, `wallets` the handles' wallets by address.
+    """
+
+    open: Mapping[authorization.Key, Authorization]  #: Those that wait for their end.
+    of: Mapping[UUID, Payment | Conversion]
+    wallets: Mapping[str, Wallet]
+    accounts: Mapping[str, AccountId]
+
+
+async def settle(connection: Connection, terms: Terms, cursor: Cursor, span: Span, now: datetime) -> bool:
+    """Write everything that the span says and move the cursor to its end.
+
+    Returns False, having written nothing, when another worker wrote it first.
+    """
+    if not await watch.advance(connection, cursor, span):
+        return False
+    expired = [
+        key
+        for code in terms.contracts
+        for key in await authorization.expired(connection, code, span.last.timestamp, _EXPIRED_AT_ONCE)
+    ]
+    known = await _look_up(connection, terms, span, expired)
+    work = _Work()
+    for movement in span.movements:
+        _observe(terms, known, movement, work, now)
+    for skip in span.skips:
+        if skip.ended:
+            _give_back(known, (skip.asset_code, skip.from_address, skip.nonce), skip.reason, work)
+    for key in expired:
+        _give_back(known, key, "expired", work)
+    await _gas(connection, terms, span, work, now)
+    await _write(connection, cursor.chain_id, work, now)
+    return True
+
+
+# ---- look up --------------------------------------------------------------------------------------------------------
+
+
+async def _look_up(connection: Connection, terms: Terms, span: Span, expired: Sequence[authorization.Key]) -> _Known:
+    """Every row that the span concerns, each kind in one statement; payments and conversions are locked."""
+    keys: list[authorization.Key] = [_key(movement) for movement in span.movements if _key(movement)[2] >= 0]
+    keys += [(skip.asset_code, skip.from_address, skip.nonce) for skip in span.skips]
+    found = await authorization.find(connection, [*keys, *expired])
+    open = {key: one.authorization for key, one in found.items() if one.state in ("queued", "submitted")}
+    of = await _expectations(connection, terms, [one.id for one in open.values()])
+    ends = {movement.from_address for movement in span.movements} | {m.to_address for m in span.movements}
+    wallets = await wallet.by_addresses(connection, sorted(ends - {ZERO}))
+    accounts = await book.accounts(connection, _accounts(terms, span, wallets)) if span.movements else {}
+    return _Known(open, of, wallets, accounts)
+
+
+async def _expectations(
+    connection: Connection, terms: Terms, authorizations: Sequence[UUID]
+) -> dict[UUID, Payment | Conversion]:
+    """What these authorizations are for, locked."""
+    of: dict[UUID, Payment | Conversion] = {}
+    if authorizations:
+        for payment in await records.by_authorizations(connection, terms.assets, authorizations):
+            assert payment.authorization_id is not None
+            of[payment.authorization_id] = payment
+        for conversion in await records.conversions_by_authorizations(connection, terms.assets, authorizations):
+            of[conversion.authorization_id] = conversion
+    return of
+
+
+def _key(movement: Movement) -> authorization.Key:
+    """By what a movement is known to us; a nonce of -1 where it used neither a nonce nor a reference."""
+    nonce = movement.reference if movement.reference is not None else movement.nonce
+    return movement.asset_code, movement.from_address, nonce if nonce is not None else -1
+
+
+def _accounts(terms: Terms, span: Span, wallets: Mapping[str, Wallet]) -> list[tuple[str, Asset]]:
+    """The accounts that the span's movements may touch."""
+    accounts: list[tuple[str, Asset]] = []
+    for movement in span.movements:
+        token = terms.assets[movement.asset_code]
+        fiat = terms.backing(token)
+        accounts += [(account.house(kind, token), token) for kind in ("supply", "outside")]
+        accounts.append((account.house("reserve", fiat), fiat))
+        for address in (movement.from_address, movement.to_address):
+            if address in wallets:
+                handle = wallets[address].handle
+                accounts += [(account.wallet(handle, token), token), (account.wallet(handle, fiat), fiat)]
+    return accounts
+
+
+# ---- decide ---------------------------------------------------------------------------------------------------------
+
+
+def _observe(terms: Terms, known: _Known, movement: Movement, work: _Work, now: datetime) -> None:
+    """Post one final Transfer log: as the end of what we were waiting for, or as a fact from outside."""
+    ours = known.open.get(_key(movement))
+    if ours is None or not ours.is_settled_by(movement):
+        _observe_outside(terms, known, movement, work, now)
+        if ours is not None:
+            _give_back(known, ours.key, "nonce_used_otherwise", work)
+        return
+    expected = known.of[ours.id]
+    tx_hash = "0x" + movement.transaction_hash.hex()
+    work.settled.append(ours.id)
+    work.steps.append(End(expected.transfer_id, transfer.Event.CAPTURE))
+    posted_by = expected.transfer_id
+    if isinstance(expected, Payment):
+        settled = records.changed(
+            expected,
+            state=after(expected.id, expected.state, Event.SETTLE),
+            captured=Money(movement.value, expected.amount.asset),
+            settled_at=now,
+            tx_hash=tx_hash,
+        )
+        work.payments.append(settled)
+        work.events += records.events(settled)
+    else:
+        other = _other_side(known, expected, now)
+        work.steps.append(other)
+        if movement.reference is not None:
+            posted_by = other.id
+        converted = records.changed_conversion(expected, state=State.SETTLED, settled_at=now, tx_hash=tx_hash)
+        work.conversions.append(converted)
+        work.events.append(records.conversion_event(converted))
+    work.observed.append((movement, posted_by))
+
+
+def _other_side(known: _Known, conversion: Conversion, now: datetime) -> Transfer:
+    """What the owner of a conversion gets for what was held: the minted tokens, or fiat out of the reserve."""
+    asset = conversion.to_amount.asset
+    giver = account.house("supply" if asset.kind == "token" else "reserve", asset)
+    leg = Leg(
+        known.accounts[giver],
+        known.accounts[account.wallet(conversion.handle, asset)],
+        conversion.to_amount.units,
+    )
+    return Transfer(TransferId(new_id(now)), "conversion", conversion.id, (leg,), fact=True)
+
+
+def _observe_outside(terms: Terms, known: _Known, movement: Movement, work: _Work, now: datetime) -> None:
+    """Tokens that moved without us. What only moves between strangers is none of the book's business."""
+    token = terms.assets[movement.asset_code]
+    sender = _account_at(known, movement.from_address, token)
+    receiver = _account_at(known, movement.to_address, token)
+    if sender == receiver or movement.value == 0:
+        return
+    id = TransferId(new_id(now))
+    legs = [Leg(known.accounts[sender], known.accounts[receiver], movement.value)]
+    owner = known.wallets.get(movement.from_address)
+    fiat = at_par_floor(Money(movement.value, token), terms.backing(token))
+    if movement.to_address == ZERO and owner is not None and fiat.units:
+        # A wallet's owner redeemed at the contract itself: the reserve pays out what it is due.
+        reserve, credited = account.house("reserve", fiat.asset), account.wallet(owner.handle, fiat.asset)
+        legs.append(Leg(known.accounts[reserve], known.accounts[credited], fiat.units))
+    work.steps.append(Transfer(id, "observation", id, tuple(legs), fact=True))
+    work.observed.append((movement, id))
+    facts: dict[str, object] = {
+        "from": _name_at(known, movement.from_address),
+        "to": _name_at(known, movement.to_address),
+        "amount": Money(movement.value, token).amount,
+        "asset": token.code,
+        "tx_hash": "0x" + movement.transaction_hash.hex(),
+    }
+    parties = [known.wallets[a] for a in (movement.from_address, movement.to_address) if a in known.wallets]
+    work.events += [log.Event("token.observed", party.id, id, facts) for party in parties]
+
+
+def _account_at(known: _Known, address: str, token: Asset) -> str:
+    if address == ZERO:
+        return account.house("supply", token)
+    owner = known.wallets.get(address)
+    return account.wallet(owner.handle, token) if owner else account.house("outside", token)
+
+
+def _name_at(known: _Known, address: str) -> str:
+    return f"@{known.wallets[address].handle}" if address in known.wallets else address
+
+
+def _give_back(known: _Known, key: authorization.Key, reason: str, work: _Work) -> None:
+    """The contract can never settle this any more: void its hold, and say why it failed."""
+    ours = known.open.get(key)
+    if ours is None or ours.id in work.settled or ours.id in work.failed:
+        return
+    expected = known.of[ours.id]
+    work.failed[ours.id] = reason
+    work.steps.append(End(expected.transfer_id, transfer.Event.VOID))
+    if isinstance(expected, Payment):
+        failed = records.changed(expected, state=after(expected.id, expected.state, Event.FAIL), failure=reason)
+        work.payments.append(failed)
+        work.events += records.events(failed)
+    else:
+        broken = records.changed_conversion(expected, state=State.FAILED, failure=reason)
+        work.conversions.append(broken)
+        work.events.append(records.conversion_event(broken))
+
+
+async def _gas(connection: Connection, terms: Terms, span: Span, work: _Work, now: datetime) -> None:
+    """Conclude our own ChainTransactions: what they cost, and what has to be sent again because one reverted."""
+    concluded = await lanes.conclude(connection, span.receipts)
+    if not concluded:
+        return
+    coin = next(asset for asset in terms.assets if asset.kind == "native")
+    gas, house = account.house("gas", coin), account.house("liquidity", coin)
+    ids = await book.accounts(connection, [(gas, coin), (house, coin)])
+    work.steps += [
+        Transfer(TransferId(new_id(now)), "gas", one.id, (Leg(ids[gas], ids[house], one.cost_wei),), fact=True)
+        for one in concluded
+        if one.cost_wei
+    ]
+    await authorization.requeue(connection, [one.id for one in concluded if not one.succeeded])
+
+
+# ---- write ----------------------------------------------------------------------------------------------------------
+
+
+async def refuse(
+    connection: Connection, terms: Terms, refused: Sequence[Authorization], reason: str, now: datetime
+) -> None:
+    """Give back the money of authorizations that were never sent, since the contract would not take them."""
+    of = await _expectations(connection, terms, [one.id for one in refused])
+    known = _Known({one.key: one for one in refused}, of, {}, {})
+    work = _Work()
+    for one in refused:
+        _give_back(known, one.key, reason, work)
+    await _write(connection, 0, work, now)
+
+
+async def _write(connection: Connection, chain_id: int, work: _Work, now: datetime) -> None:
+    if work.steps:
+        book.all_done(await book.write(connection, work.steps, now))
+    if work.observed:
+        await connection.execute(
+            records.sql.observe,
+            [chain_id] * len(work.observed),
+            [movement.block_hash for movement, _ in work.observed],
+            [movement.log_index for movement, _ in work.observed],
+            [movement.block_number for movement, _ in work.observed],
+            [movement.transaction_hash for movement, _ in work.observed],
+            [movement.asset_code for movement, _ in work.observed],
+            [movement.from_address for movement, _ in work.observed],
+            [movement.to_address for movement, _ in work.observed],
+            [movement.value for movement, _ in work.observed],
+            [transfer_id for _, transfer_id in work.observed],
+        )
+    await authorization.finish(connection, work.settled, "settled")
+    expired = [id for id, reason in work.failed.items() if reason == "expired"]
+    skipped = [id for id in work.failed if id not in expired]
+    await authorization.finish(connection, expired, "expired", ["expired"] * len(expired))
+    await authorization.finish(connection, skipped, "skipped", [work.failed[id] for id in skipped])
+    if work.payments:
+        await records.update(connection, work.payments)
+        refunds = [one for one in work.payments if one.state is State.FAILED and one.refund_of is not None]
+        if refunds:
+            await records.give_back_refunded(connection, refunds)
+    if work.conversions:
+        await records.update_conversions(connection, work.conversions)
+    await log.append(connection, work.events, now)

@@ -1,0 +1,115 @@
+"""The book against the chain, at the last final block that the book has seen.
+
+Every wallet against `balanceOf` of its address, `supply` against `totalSupply`, and the reserve against the supply at
+par. The book is read first, in one snapshot with the cursor, then the chain at that very block: what moves meanwhile
+is in neither.
+"""
+
+from dataclasses import dataclass
+
+from gateway.chain import watch
+from gateway.chain.contract import Contract, as_int, balance_of_data, total_supply_data
+from gateway.chain.node import Node
+from gateway.ledger import account, book
+from gateway.money import Asset, Money, at_par_floor
+from gateway.payments import records
+from gateway.payments.terms import Terms
+from gateway.postgres import Connection, Database
+
+#: Calls to the node in one request.
+_CALLS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something that does not agree: whose it is, what the book says and what the other side says."""
+
+    account: str
+    book: str
+    other: str
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Solvency:
+    """One token as the book has it: what is issued, who has it, and what backs it. `difference` is zero when what is
+    issued is just what wallets and the outside have, and the reserve covers it; else by how much it is not so.
+    """
+
+    asset: Asset
+    supply: Money
+    wallets: Money
+    outside: Money
+    reserve: Money
+    final_block: int | None
+    difference: Money
+
+
+async def solvency(connection: Connection, terms: Terms) -> list[Solvency]:
+    """The totals of every token, as of one moment: call it inside a snapshot."""
+    return [await _token(connection, terms, token) for token in terms.assets.tokens()]
+
+
+async def _token(connection: Connection, terms: Terms, token: Asset) -> Solvency:
+    fiat = terms.backing(token)
+    codes = [account.house("supply", token), account.house("outside", token), account.house("reserve", fiat)]
+    balances = await book.balances(connection, terms.assets, codes)
+    supply, outside, reserve = (balances[code].posted if code in balances else 0 for code in codes)
+    wallets = int(await connection.fetchval(records.sql.sum_of_wallets, token.code))
+    short_of_reserve = max(at_par_floor(Money(supply, token), fiat).units - reserve, 0)
+    apart = abs(supply - wallets - outside)
+    contract = terms.contracts.get(token.code)
+    cursor = await watch.cursor(connection, contract.chain_id) if contract else None
+    return Solvency(
+        asset=token,
+        supply=Money(supply, token),
+        wallets=Money(wallets, token),
+        outside=Money(outside, token),
+        reserve=Money(reserve, fiat),
+        final_block=cursor.number if cursor else None,
+        difference=Money(apart + at_par_floor(Money(short_of_reserve, fiat), token).units, token),
+    )
+
+
+async def reconcile(database: Database, node: Node, terms: Terms) -> tuple[list[Solvency], list[Difference]]:
+    """Hold every wallet and the totals against the chain; name every difference. Raises NodeUnavailable."""
+    async with database.snapshot() as connection:
+        totals = await solvency(connection, terms)
+        held = {
+            contract.asset.code: [
+                (row["code"], row["address"], int(row["posted"]))
+                for row in await connection.fetch(records.sql.wallets_holding, contract.asset.code)
+            ]
+            for contract in terms.contracts.values()
+        }
+    differences = [
+        Difference(f"supply:{one.asset.code}", str(one.supply), f"difference {one.difference}", "within the book")
+        for one in totals
+        if one.difference.units
+    ]
+    for one in totals:
+        contract = terms.contracts.get(one.asset.code)
+        if contract is not None and one.final_block is not None:
+            differences += await _against_chain(node, contract, one, held[contract.asset.code])
+    return totals, differences
+
+
+async def _against_chain(
+    node: Node, contract: Contract, totals: Solvency, held: list[tuple[str, str, int]]
+) -> list[Difference]:
+    assert totals.final_block is not None
+    block = totals.final_block
+    where = f"{contract.asset.code} at block {block}"
+    supply = as_int(await node.call(contract.address, total_supply_data(), block))
+    differences = []
+    if supply != totals.supply.units:
+        on_chain = str(Money(supply, contract.asset))
+        differences.append(Difference(f"supply:{contract.asset.code}", str(totals.supply), on_chain, where))
+    for start in range(0, len(held), _CALLS):
+        part = held[start : start + _CALLS]
+        answers = await node.calls([(contract.address, balance_of_data(address)) for _, address, _ in part], block)
+        for (code, _, posted), answer in zip(part, answers, strict=True):
+            if as_int(answer) != posted:
+                told = str(Money(as_int(answer), contract.asset))
+                differences.append(Difference(code, str(Money(posted, contract.asset)), told, where))
+    return differences

@@ -1,0 +1,32 @@
+"""What the house is configured to do, in one value that is handed to every verb of the room. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.chain.contract import Contract
+from gateway.errors import NodeUnavailable
+from gateway.money import Asset, Assets
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """`contracts` has the contract of every token that is deployed, by asset code; durations are in seconds."""
+
+    assets: Assets
+    contracts: Mapping[str, Contract]
+    ledger_fee_basis_points: int
+    hold_seconds: int
+    authorization_seconds: int
+    finality_seconds: float  #: What a chain payment is expected to take, from accepted to final.
+
+    def contract(self, token: Asset) -> Contract:
+        """The token's contract. Raises NodeUnavailable while it is not deployed."""
+        try:
+            return self.contracts[token.code]
+        except KeyError:
+            raise NodeUnavailable(f"{token.code} has no contract on this chain yet; run 'gateway deploy'") from None
+
+    def backing(self, token: Asset) -> Asset:
+        """The currency that the token is issued against."""
+        assert token.backing is not None
+        return self.assets[token.backing]

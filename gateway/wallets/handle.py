@@ -1,0 +1,25 @@
+"""What a handle may be. Pure.
+
+Lower case a-z, 0-9 and `_`, 2 to 30 of them, shown with `@`. What people type is folded first (Unicode NFKC and case,
+UAX #31), so `@Alice` and full-width letters are alice; what then still lies outside is refused rather than guessed at,
+because a look-alike such as a Cyrillic `а` would be somebody else.
+"""
+
+import re
+import unicodedata
+
+from gateway.errors import InvalidHandle
+
+_HANDLE = re.compile(r"[a-z0-9_]{2,30}", re.ASCII)
+
+
+def fold(text: str) -> str:
+    """The handle that `text` means, without the `@`. Raises InvalidHandle, saying what is wrong with it."""
+    folded = unicodedata.normalize("NFKC", text[:200]).strip().removeprefix("@").casefold()
+    if _HANDLE.fullmatch(folded):
+        return folded
+    if not folded.isascii():
+        raise InvalidHandle(text[:60], "it has letters outside a-z, which could pass for other letters")
+    if not 2 <= len(folded) <= 30:
+        raise InvalidHandle(text[:60], "it must have 2 to 30 characters")
+    raise InvalidHandle(text[:60], "it may have only a-z, 0-9 and _")

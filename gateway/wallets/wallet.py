@@ -1,0 +1,81 @@
+"""Claim a handle, and find the wallet behind a handle, an address or an API key."""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from gateway.chain.signer import Vault
+from gateway.errors import HandleTaken, Unauthenticated, UnknownHandle
+from gateway.events import log
+from gateway.ids import WalletId, new_id
+from gateway.postgres import Connection, Record, Statements
+from gateway.wallets.handle import fold
+
+sql = Statements(__package__, "wallets.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Wallet:
+    """What a handle points at. `address` is EIP-55 checksummed."""
+
+    id: WalletId
+    handle: str
+    address: str
+
+
+async def claim(connection: Connection, vault: Vault, handle: str, now: datetime) -> tuple[Wallet, str]:
+    """A new wallet under `handle`, with a fresh address, and the API key that speaks for it: shown now or never.
+
+    Raises InvalidHandle and HandleTaken. However many ask at once, one gets the handle.
+    """
+    id = WalletId(new_id(now))
+    address, sealed = vault.new_key(id)
+    wallet = Wallet(id, fold(handle), address)
+    if await connection.fetchval(sql.claim, wallet.id, wallet.handle, wallet.address, now) is None:
+        raise HandleTaken(wallet.handle)
+    await connection.execute(sql.keep_key, wallet.id, sealed)
+    api_key = "gw_" + secrets.token_urlsafe(32)
+    await connection.execute(sql.add_api_key, _hash(api_key), wallet.id, now)
+    await log.append(connection, [log.Event("wallet.created", id, id, {"handle": wallet.handle})], now)
+    return wallet, api_key
+
+
+async def by_handle(connection: Connection, handle: str) -> Wallet:
+    """Raises InvalidHandle, or UnknownHandle where nobody has it."""
+    folded = fold(handle)
+    row = await connection.fetchrow(sql.by_handle, folded)
+    if row is None:
+        raise UnknownHandle(folded)
+    return _wallet(row)
+
+
+async def by_api_key(connection: Connection, api_key: str) -> Wallet:
+    """The wallet that the key speaks for. Raises Unauthenticated.
+
+    The key has 256 random bits, so its plain SHA-256 can neither be guessed nor searched for.
+    """
+    row = await connection.fetchrow(sql.by_api_key, _hash(api_key))
+    if row is None:
+        raise Unauthenticated
+    return _wallet(row)
+
+
+async def by_addresses(connection: Connection, addresses: Sequence[str]) -> dict[str, Wallet]:
+    """The wallets that have these addresses, by address; an address that is nobody's is absent."""
+    return {row["address"]: _wallet(row) for row in await connection.fetch(sql.by_addresses, list(addresses))}
+
+
+async def page(connection: Connection, after: WalletId | None, limit: int) -> list[Wallet]:
+    """Wallets in the order of their ids, for a walk over all of them."""
+    return [_wallet(row) for row in await connection.fetch(sql.page, after or UUID(int=0), limit)]
+
+
+def _wallet(row: Record) -> Wallet:
+    return Wallet(WalletId(row["id"]), row["handle"], row["address"])
+
+
+def _hash(api_key: str) -> bytes:
+    return hashlib.sha256(api_key.encode()).digest()

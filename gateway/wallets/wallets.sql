@@ -1,0 +1,37 @@
+-- claim
+-- A wallet under a handle nobody has; no row when somebody has it.
+INSERT INTO wallet (id, handle, address, created_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT ON CONSTRAINT wallet_handle_unique DO NOTHING
+RETURNING id;
+
+-- keep_key
+-- The sealed private key of a wallet's address.
+INSERT INTO sealed_key (wallet_id, sealed) VALUES ($1, $2);
+
+-- add_api_key
+-- A key that speaks for a wallet, by its hash alone.
+INSERT INTO api_key (hash, wallet_id, created_at) VALUES ($1, $2, $3);
+
+-- by_handle
+-- The wallet a handle points at.
+SELECT id, handle, address FROM wallet WHERE handle = $1;
+
+-- by_api_key
+-- The wallet an unrevoked API key speaks for.
+SELECT wallet.id, wallet.handle, wallet.address
+FROM api_key JOIN wallet ON wallet.id = api_key.wallet_id
+WHERE api_key.hash = $1 AND api_key.revoked_at IS NULL;
+
+-- by_addresses
+-- The wallets behind addresses of a block's logs.
+SELECT id, handle, address FROM wallet WHERE address = ANY ($1);
+
+-- page
+-- All wallets, a page at a time, oldest first.
+SELECT id, handle, address FROM wallet WHERE id > $1 ORDER BY id LIMIT $2;
+
+-- sealed_keys
+-- The sealed keys behind addresses that are about to sign.
+SELECT wallet.address, sealed_key.wallet_id, sealed_key.sealed
+FROM sealed_key JOIN wallet ON wallet.id = sealed_key.wallet_id
+WHERE wallet.address = ANY ($1);
