@@ -1,1 +1,23 @@
-"""To be written."""
+"""The map of the house: one line per room, and who may import whom.
+
+    money.py ids.py clock.py   amounts, ids, the time                        errors.py   every refusal, in one tree
+    config.py                  the settings, read once                       postgres.py the only file with the driver
+    migrations/                the schema, forward only
+
+    ledger/      the book: accounts, transfers, entries, holds. Knows money, nothing of people, HTTP or chains
+    chain/       the token and the node: authorizations, lanes, batches, watch. Knows nothing of the ledger
+    events/      what happened, in order
+    wallets/     who: handles, addresses and their keys, API keys
+    payments/    what people do with money: the only room that sees ledger and chain together
+    bank/        money in from a bank and out to it
+    api/         HTTP and JSON: decode, call one function, encode
+    embedded/    the parts started for you when none is configured: PostgreSQL, anvil
+    worker.py    the loop: claim rows, call the rooms, sleep
+    commands/    what the command line does
+    __main__.py  the command line
+
+Imports go one way, and import-linter keeps it (pyproject.toml):
+
+    __main__ > commands > api | worker | embedded > bank > payments > wallets > ledger | chain | events
+             > postgres > config > money | ids | clock > errors
+"""

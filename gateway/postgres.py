@@ -167,6 +167,18 @@ async def migrate(database: Database) -> list[str]:
     return fresh
 
 
+async def check_migrated(database: Database) -> None:
+    """Raises Misconfigured unless the schema is just what this code expects."""
+    known = _migrations()
+    async with database.reading() as connection:
+        there = await connection.fetchval("SELECT to_regclass('migration') IS NOT NULL")
+        rows = await connection.fetch("SELECT name, sha256 FROM migration") if there else []
+    applied = {row["name"]: row["sha256"] for row in rows}
+    _check_applied(applied, known)
+    if applied.keys() != known.keys():
+        raise Misconfigured("the database's schema is not up to date: run 'gateway migrate'")
+
+
 def _migrations() -> dict[str, str]:
     folder = files("gateway").joinpath("migrations")
     names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))

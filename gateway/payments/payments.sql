@@ -16,7 +16,8 @@ UPDATE idempotency_key SET status = $3, answer = $4 WHERE wallet_id = $1 AND key
 -- A new payment, in the state that its transaction leaves it in.
 INSERT INTO payment (id, state, rail, payer, payee, payee_address, asset, amount, fee, captured, memo, route,
     transfer_id, authorization_id, refund_of, created_at, expires_at, settled_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18);
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8::numeric, $9::numeric, $10::numeric, $11, $12, $13, $14,
+    $15, $16, $17, $18);
 
 -- update_payments
 -- What may change of payments, many at once.
@@ -30,7 +31,7 @@ WHERE payment.id = new.id;
 
 -- add_refunded
 -- A refund counts from the moment it is accepted; payment_refunded_within_captured bounds the sum.
-UPDATE payment SET refunded = refunded + $2 WHERE id = $1;
+UPDATE payment SET refunded = refunded + $2::numeric WHERE id = $1;
 
 -- unrefund
 -- Refunds that failed count no more.
@@ -94,7 +95,7 @@ ORDER BY payment.id;
 -- A new conversion; what is given is held.
 INSERT INTO conversion (id, state, wallet_id, asset, amount, to_asset, to_amount, transfer_id, authorization_id,
     created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
+VALUES ($1, $2, $3, $4, $5::numeric, $6, $7::numeric, $8, $9, $10);
 
 -- update_conversions
 -- What may change of conversions, many at once.

@@ -1,0 +1,10 @@
+"""What the command line does. `__main__` names the commands; each of these files carries some of them out.
+
+building.py   the parts of a running gateway, built by hand from the configuration
+running.py    serve and work: one process each
+upping.py     up: the embedded parts, the set-up, the tour, and both processes, until Ctrl-C
+tour.py       the first start: three handles, some money, a payment on each rail
+operating.py  migrate, deploy, reconcile
+client.py     what a person does with a handle, over HTTP
+printing.py   tables for people, JSON for programs
+"""

@@ -1,0 +1,119 @@
+"""The parts of a running gateway, built by hand from the configuration, once per process."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from gateway import postgres
+from gateway.api.house import House
+from gateway.chain import deploy, signer
+from gateway.chain.node import HttpNode
+from gateway.chain.signer import LaneSigner, Vault
+from gateway.clock import system_clock
+from gateway.config import Config
+from gateway.errors import Misconfigured
+from gateway.payments.terms import Terms
+from gateway.postgres import Database
+from gateway.worker import Worker
+
+#: How many blocks and seconds a node's own "finalized" is usually behind: two epochs of 32 slots of 12 s.
+_FINALIZED_SECONDS = 64 * 12.0
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the database and the node are. What `up` embeds is written to `run.json` in the home, so that every other
+    command finds it; `chain_is_ours` says that the node is the embedded one.
+    """
+
+    database_url: str
+    rpc_url: str
+    chain_is_ours: bool
+    api_url: str = ""
+
+
+def run_file(config: Config) -> Path:
+    """Where a running `up` says where its parts are."""
+    return config.home / "run.json"
+
+
+def places(config: Config) -> Places:
+    """Where things are: as configured, or else where a running `up` has them. Raises Misconfigured."""
+    try:
+        running = Places(**json.loads(run_file(config).read_text()))
+    except (OSError, ValueError, TypeError):
+        running = Places("", "", False)
+    database_url = config.database_url or running.database_url
+    rpc_url = config.rpc_url or running.rpc_url
+    if not database_url:
+        raise Misconfigured(f"no gateway runs in {config.home}: start scripts/up, or set GATEWAY_DATABASE_URL")
+    if not rpc_url:
+        raise Misconfigured(f"no gateway runs in {config.home}: start scripts/up, or set GATEWAY_RPC_URL")
+    return replace(
+        running, database_url=database_url, rpc_url=rpc_url, chain_is_ours=running.chain_is_ours and not config.rpc_url
+    )
+
+
+def relayer(config: Config, where: Places) -> LaneSigner:
+    """Who signs for the house: the key in the file, or, on the embedded chain, anvil's well-known first one."""
+    if config.relayer_key_file is not None:
+        chosen = LaneSigner(signer.load_relayer_key(config.relayer_key_file))
+    elif where.chain_is_ours:
+        chosen = LaneSigner(signer.LOCAL_RELAYER_KEY)
+    else:
+        raise Misconfigured(
+            "with GATEWAY_RPC_URL set, put the relayer's private key (hex) into a file that only you "
+            "can read and set GATEWAY_RELAYER_KEY_FILE to it"
+        )
+    signer.refuse_well_known(chosen, embedded=where.chain_is_ours)
+    return chosen
+
+
+async def terms_of(config: Config, database: Database, where: Places) -> Terms:
+    """The house's terms, with the contracts that the database has."""
+    async with database.reading() as connection:
+        contracts = await deploy.contracts(connection, config.assets)
+    local = config.block_seconds * (2 + (config.finality if config.finality is not None else 2))
+    return Terms(
+        assets=config.assets,
+        contracts=contracts,
+        ledger_fee_basis_points=config.ledger_fee_basis_points,
+        hold_seconds=config.hold_seconds,
+        authorization_seconds=config.authorization_seconds,
+        finality_seconds=local if where.chain_is_ours else _far(config),
+    )
+
+
+def _far(config: Config) -> float:
+    return _FINALIZED_SECONDS if config.finality is None else (config.finality + 1) * 12.0
+
+
+@asynccontextmanager
+async def house(config: Config, connections: int = 16) -> AsyncIterator[House]:
+    """What the HTTP server is handed."""
+    where = places(config)
+    node = HttpNode(where.rpc_url)
+    try:
+        async with postgres.connect(where.database_url, connections, "gateway serve") as database:
+            await postgres.check_migrated(database)
+            vault = Vault(signer.load_master_key(config.master_key_file, create=True))
+            yield House(database, await terms_of(config, database, where), vault, node, system_clock)
+    finally:
+        await node.close()
+
+
+@asynccontextmanager
+async def worker(config: Config) -> AsyncIterator[Worker]:
+    """What the worker is handed."""
+    where = places(config)
+    node = HttpNode(where.rpc_url)
+    try:
+        async with postgres.connect(where.database_url, 6, "gateway work") as database:
+            await postgres.check_migrated(database)
+            vault = Vault(signer.load_master_key(config.master_key_file, create=False))
+            terms = await terms_of(config, database, where)
+            yield Worker(database, node, terms, vault, relayer(config, where), config.finality, system_clock)
+    finally:
+        await node.close()

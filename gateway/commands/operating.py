@@ -1,0 +1,66 @@
+"""migrate, deploy, reconcile: what an operator runs."""
+
+from dataclasses import dataclass
+
+from gateway import postgres
+from gateway.bank import movements
+from gateway.chain import deploy as deploying
+from gateway.chain import signer
+from gateway.chain.contract import Contract
+from gateway.chain.node import HttpNode
+from gateway.clock import system_clock
+from gateway.commands import building
+from gateway.config import Config
+from gateway.ledger import audit, book
+from gateway.payments import solvency
+from gateway.payments.solvency import Difference, Solvency
+
+
+async def migrate(config: Config) -> list[str]:
+    """Bring the schema up to date and make the configured assets known; the names of the migrations applied now."""
+    where = building.places(config)
+    async with postgres.connect(where.database_url, 2, "gateway migrate") as database:
+        applied = await postgres.migrate(database)
+        async with database.transaction() as connection:
+            await book.declare(connection, config.assets)
+    signer.load_master_key(config.master_key_file, create=True)
+    return applied
+
+
+async def deploy(config: Config) -> dict[str, Contract]:
+    """See to it that every configured token has its contract; those that have one are left as they are."""
+    where = building.places(config)
+    node = HttpNode(where.rpc_url)
+    try:
+        async with postgres.connect(where.database_url, 2, "gateway deploy") as database:
+            await postgres.check_migrated(database)
+            lane = building.relayer(config, where)
+            return await deploying.deploy(database, node, lane, config.assets, config.finality, system_clock)
+    finally:
+        await node.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """What `reconcile` found: the totals per token, and every difference there is."""
+
+    totals: list[Solvency]
+    differences: list[Difference]
+
+
+async def reconcile(config: Config) -> Reconciliation:
+    """Recount the book, then hold it against the chain and the bank."""
+    where = building.places(config)
+    node = HttpNode(where.rpc_url)
+    try:
+        async with postgres.connect(where.database_url, 2, "gateway reconcile") as database:
+            await postgres.check_migrated(database)
+            terms = await building.terms_of(config, database, where)
+            async with database.snapshot() as connection:
+                faults = await audit.recount(connection)
+                differences = await movements.reconcile(connection, config.assets)
+            differences += [Difference(fault.where, "", "", fault.claim) for fault in faults]
+            totals, against_chain = await solvency.reconcile(database, node, terms)
+            return Reconciliation(totals, differences + against_chain)
+    finally:
+        await node.close()

@@ -1,0 +1,96 @@
+"""serve and work: one process each, any number of them over one database."""
+
+import asyncio
+import logging
+import signal
+import socket
+from collections.abc import Callable
+
+import uvloop
+from granian.constants import HTTPModes, Interfaces
+from granian.server.embed import Server
+
+from gateway import worker as working
+from gateway.api.app import application
+from gateway.chain import watch
+from gateway.commands import building
+from gateway.config import Config
+from gateway.errors import Misconfigured, NodeUnavailable
+
+log = logging.getLogger(__name__)
+
+
+def serve(config: Config) -> None:
+    """Serve HTTP until SIGTERM or Ctrl-C."""
+    uvloop.run(_serve(config))
+
+
+def work(config: Config) -> None:
+    """Sign, batch, send, watch and settle until SIGTERM or Ctrl-C."""
+    uvloop.run(_work(config))
+
+
+async def _serve(config: Config) -> None:
+    port = config.port or free_port(config.host)
+    check_port(config.host, port)
+    async with building.house(config) as house:
+        server = Server(
+            application(house),
+            address=config.host,
+            port=port,
+            interface=Interfaces.ASGINL,
+            http=HTTPModes.http1,
+            websockets=False,
+            backlog=1024,
+            log_access=False,
+            log_enabled=False,
+        )
+        on_signal(server.stop)
+        print(f"serving on http://{config.host}:{port}", flush=True)
+        await server.serve()
+
+
+async def _work(config: Config) -> None:
+    stop = asyncio.Event()
+    on_signal(stop.set)
+    async with building.worker(config) as worker:
+        contracts = list(worker.terms.contracts.values())
+        async with worker.database.reading() as connection:
+            cursor = await watch.cursor(connection, contracts[0].chain_id) if contracts else None
+        while not stop.is_set():
+            try:
+                await watch.verify(worker.node, contracts, cursor)
+                break
+            except NodeUnavailable as gone:
+                log.warning("waiting for the node: %s", gone)
+                await asyncio.sleep(1)
+        print("working", flush=True)
+        await working.run(worker, stop)
+
+
+def on_signal(stop: Callable[[], None]) -> None:
+    """Call `stop` on Ctrl-C and SIGTERM."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+
+
+def free_port(host: str) -> int:
+    """A port that nobody has at the moment."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def check_port(host: str, port: int) -> None:
+    """Raises Misconfigured when somebody listens there already, or the address is not this machine's."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise Misconfigured(
+                f"cannot listen on {host}:{port} ({error.strerror}): stop what uses it, or set GATEWAY_PORT to another "
+                "port (0 picks a free one)"
+            ) from None
