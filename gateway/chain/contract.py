@@ -135,9 +135,9 @@ class Movement:
 class Skip:
     """An authorization that moved nothing. For a mint, `from_address` is zero and `nonce` is the reference.
 
-    `ended` says whether that is its end: its nonce is spent, or (a mint) nobody but us could repeat it. An
-    authorization that was skipped and has not ended is decided elsewhere: `used_authorization` and `already_used` by
-    the movement or cancellation seen before, the other reasons when its time is over.
+    `ended` says whether that is its end: its nonce is spent, or (a mint) nobody but us could repeat it. What has not
+    ended is decided elsewhere: `used_authorization` and `mint_already_used` by the movement or cancellation that was
+    seen before, every other reason when its time is over.
     """
 
     asset_code: str
@@ -160,31 +160,37 @@ _SKIPPED = _topic("AuthorizationSkipped")
 _MINTED_LOG = _topic("Minted")
 _MINT_SKIPPED = _topic("MintSkipped")
 
-#: After these the nonce or reference is as it was (see IToken.AuthorizationSkipped), or another log decides.
-_NOT_ENDED = {"used_authorization", "invalid_authorization_time", "invalid_signature", "mint_already_used"}
+#: What keeps a mint from ever being made, while we do not order it anew.
+_MINT_ENDED = {"mint_reference_missing", "mint_too_large", "invalid_receiver", "account_frozen"}
 
 
 def decode(contracts: Iterable[Contract], logs: Iterable[Log]) -> Facts:
     """What the logs of one span say, in their order. Logs of other addresses are passed over.
 
-    A movement is told by its neighbours of the same contract and transaction: AuthorizationUsed comes just before the
-    Transfer it caused, Minted just after. An AuthorizationCanceled that no skip follows was the owner's own doing.
+    A fact is told by its neighbours of the same contract and transaction: AuthorizationUsed comes just before the
+    Transfer it caused, Minted just after; AuthorizationCanceled comes just before a skip that has spent the nonce, and
+    on its own where the payer cancelled.
     """
     by_address = {contract.address: contract for contract in contracts}
     ours = sorted((log for log in logs if log.address in by_address), key=lambda log: (log.block_number, log.log_index))
     facts = Facts([], [])
-    for before, log, after in zip([None, *ours[:-1]], ours, [*ours[1:], None], strict=True):
+    for before, log, after in zip([None, *ours], ours, [*ours[1:], None], strict=False):
         code, topic = by_address[log.address].asset.code, log.topics[0]
         if topic == _TRANSFER:
             used, minted = _beside(before, log, -1, _USED), _beside(after, log, 1, _MINTED_LOG)
             nonce, reference = used.topics[2] if used else None, minted.topics[2] if minted else None
             facts.movements.append(_movement(code, log, nonce, reference))
         elif topic == _SKIPPED:
-            facts.skips.append(_skip(code, _address(log.topics[1]), log.topics[2], _reason(log.data)))
+            canceled = _beside(before, log, -1, _CANCELED)
+            ended = canceled is not None and canceled.topics[1:] == log.topics[1:]
+            facts.skips.append(Skip(code, _address(log.topics[1]), as_int(log.topics[2]), _reason(log.data), ended))
         elif topic == _MINT_SKIPPED:
-            facts.skips.append(_skip(code, ZERO, log.topics[1], _reason(log.data)))
-        elif topic == _CANCELED and _beside(after, log, 1, _SKIPPED) is None:
-            facts.skips.append(_skip(code, _address(log.topics[1]), log.topics[2], "canceled"))
+            reason = _reason(log.data)
+            facts.skips.append(Skip(code, ZERO, as_int(log.topics[1]), reason, reason in _MINT_ENDED))
+        elif topic == _CANCELED:
+            skipped = _beside(after, log, 1, _SKIPPED)
+            if skipped is None or skipped.topics[1:] != log.topics[1:]:
+                facts.skips.append(Skip(code, _address(log.topics[1]), as_int(log.topics[2]), "canceled", True))
     return facts
 
 
@@ -209,10 +215,6 @@ def _movement(asset_code: str, log: Log, nonce: bytes | None, reference: bytes |
         log_index=log.log_index,
         transaction_hash=log.transaction_hash,
     )
-
-
-def _skip(asset_code: str, from_address: str, nonce: bytes, reason: str) -> Skip:
-    return Skip(asset_code, from_address, as_int(nonce), reason, reason not in _NOT_ENDED)
 
 
 def _address(topic: bytes) -> str:
