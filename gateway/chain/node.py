@@ -5,8 +5,8 @@ Whatever keeps it from answering is NodeUnavailable, in words that never contain
 secret.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any, Literal, Protocol
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Literal, Protocol, TypeVar
 
 from aiohttp import ClientConnectorError, ClientError, ClientResponseError, ClientTimeout
 from web3 import AsyncHTTPProvider
@@ -81,18 +81,18 @@ class HttpNode:
         return "HttpNode()"
 
     async def chain_id(self) -> int:
-        return int(await self._ask("eth_chainId"), 16)
+        return _read(_int, await self._ask("eth_chainId"))
 
     async def block(self, at: At) -> Block | None:
         response = await self._post("eth_getBlockByNumber", [_tag(at), False])
         if at == "finalized" and "error" in response:
             return None  # geth's way to say that nothing is finalized yet
         found = self._result(response)
-        return None if found is None else _block(found)
+        return None if found is None else _read(_block, found)
 
     async def blocks(self, first: int, last: int) -> list[Block]:
         asked = [("eth_getBlockByNumber", [_tag(number), False]) for number in range(first, last + 1)]
-        return [_block(found) for found in await self._ask_all(asked) if found is not None]
+        return [_read(_block, found) for found in await self._ask_all(asked) if found is not None]
 
     async def logs(self, addresses: Sequence[str], first: int, last: int) -> list[Log]:
         span = {"address": list(addresses), "fromBlock": hex(first), "toBlock": hex(last)}
@@ -101,11 +101,11 @@ class HttpNode:
             # Hosted nodes refuse ranges with too many blocks or logs, each with its own words: ask for the halves.
             middle = (first + last) // 2
             return await self.logs(addresses, first, middle) + await self.logs(addresses, middle + 1, last)
-        return [_log(found) for found in self._result(response)]
+        return _read(lambda found: [_log(log) for log in found], self._result(response))
 
     async def receipts(self, hashes: Iterable[bytes]) -> dict[bytes, Receipt]:
         found = await self._ask_all([("eth_getTransactionReceipt", [_hex(hash_)]) for hash_ in hashes])
-        receipts = [_receipt(receipt) for receipt in found if receipt is not None]
+        receipts = [_read(_receipt, receipt) for receipt in found if receipt is not None]
         return {receipt.hash: receipt for receipt in receipts}
 
     async def send(self, raw: bytes) -> str | None:
@@ -113,26 +113,27 @@ class HttpNode:
         return self._complaint(response) if "error" in response else None
 
     async def transaction_count(self, address: str, at: At) -> int:
-        return int(await self._ask("eth_getTransactionCount", address, _tag(at)), 16)
+        return _read(_int, await self._ask("eth_getTransactionCount", address, _tag(at)))
 
     async def fees(self) -> Fees:
         latest = await self._ask("eth_getBlockByNumber", "latest", False)
         suggested = await self._post("eth_maxPriorityFeePerGas", [])
-        tip = int(suggested["result"], 16) if "result" in suggested else _TIP_WEI
-        return Fees(2 * int(latest.get("baseFeePerGas", "0x0"), 16) + tip, tip)
+        base = _read(lambda block: _int(block.get("baseFeePerGas", "0x0")), latest)
+        tip = _read(_int, suggested["result"]) if "result" in suggested else _TIP_WEI
+        return Fees(2 * base + tip, tip)
 
     async def call(self, to: str, data: bytes, at: At) -> bytes:
-        return _bytes(await self._ask("eth_call", {"to": to, "data": _hex(data)}, _tag(at)))
+        return _read(_bytes, await self._ask("eth_call", {"to": to, "data": _hex(data)}, _tag(at)))
 
     async def calls(self, calls: Sequence[tuple[str, bytes]], at: At) -> list[bytes]:
         asked = [("eth_call", [{"to": to, "data": _hex(data)}, _tag(at)]) for to, data in calls]
-        return [_bytes(answer) for answer in await self._ask_all(asked)]
+        return [_read(_bytes, answer) for answer in await self._ask_all(asked)]
 
     async def code(self, address: str) -> bytes:
-        return _bytes(await self._ask("eth_getCode", address, "latest"))
+        return _read(_bytes, await self._ask("eth_getCode", address, "latest"))
 
     async def balance(self, address: str) -> int:
-        return int(await self._ask("eth_getBalance", address, "latest"), 16)
+        return _read(_int, await self._ask("eth_getBalance", address, "latest"))
 
     async def close(self) -> None:
         await self._provider.disconnect()
@@ -151,28 +152,30 @@ class HttpNode:
 
     async def _post(self, method: str, params: list[Any]) -> dict[str, Any]:
         try:
-            response = await self._provider.make_request(RPCEndpoint(method), params)
+            response: Any = await self._provider.make_request(RPCEndpoint(method), params)
         except _NO_ANSWER as error:
             raise NodeUnavailable(_why(error)) from None  # the cause may show the URL
-        if not isinstance(response, dict) or ("result" not in response and "error" not in response):
-            raise NodeUnavailable(f"{method} was answered with something that is not JSON-RPC")
-        return dict(response)
+        return _json_rpc(response)
 
     async def _post_batch(self, asked: Sequence[tuple[str, list[Any]]]) -> list[Any]:
         try:
-            responses = await self._provider.make_batch_request([(RPCEndpoint(name), params) for name, params in asked])
+            responses: Any = await self._provider.make_batch_request(
+                [(RPCEndpoint(method), params) for method, params in asked]
+            )
         except _NO_ANSWER as error:
             raise NodeUnavailable(_why(error)) from None  # the cause may show the URL
         if not isinstance(responses, list):
-            return [self._result(dict(responses))]
-        if len(responses) != len(asked) or any(response.get("id") is None for response in responses):
+            raise NodeUnavailable(self._complaint({"error": None} | _json_rpc(responses)))
+        results = [self._result(_json_rpc(response)) for response in responses]
+        # The provider has put the answers in the order of their ids, which are those of the requests.
+        if len({response.get("id") for response in responses} - {None}) != len(asked) or len(results) != len(asked):
             raise NodeUnavailable("a batch of requests was not answered one to one")
-        return [self._result(dict(response)) for response in responses]
+        return results
 
     def _result(self, response: dict[str, Any]) -> Any:
         if "error" in response:
             raise NodeUnavailable(self._complaint(response))
-        return response.get("result")
+        return response["result"]
 
     def _complaint(self, response: dict[str, Any]) -> str:
         error = response["error"]
@@ -180,8 +183,8 @@ class HttpNode:
         return text.replace(self._url, "its URL")[:300]
 
 
-#: What the provider raises when there is no answer, or one that cannot be read.
-_NO_ANSWER = (ClientError, OSError, TimeoutError, ValueError, Web3Exception)
+#: What the provider raises when there is no answer, or one that it cannot read.
+_NO_ANSWER = (ClientError, OSError, TimeoutError, ValueError, TypeError, KeyError, AttributeError, Web3Exception)
 
 
 def _why(error: Exception) -> str:
@@ -195,6 +198,25 @@ def _why(error: Exception) -> str:
 
 
 # ---- from and to JSON -----------------------------------------------------------------------------------------------
+
+T = TypeVar("T")
+
+
+def _json_rpc(response: Any) -> dict[str, Any]:
+    if not isinstance(response, dict) or ("result" not in response and "error" not in response):
+        raise NodeUnavailable("it answered with something that is not JSON-RPC")
+    return response
+
+
+def _read(convert: Callable[[Any], T], found: Any) -> T:
+    try:
+        return convert(found)
+    except (KeyError, TypeError, ValueError, AttributeError, AssertionError):
+        raise NodeUnavailable("it answered with something that cannot be read") from None
+
+
+def _int(text: str) -> int:
+    return int(text, 16)
 
 
 def _tag(at: At) -> str:
@@ -210,9 +232,7 @@ def _bytes(text: str) -> bytes:
 
 
 def _block(found: dict[str, Any]) -> Block:
-    return Block(
-        int(found["number"], 16), _bytes(found["hash"]), _bytes(found["parentHash"]), int(found["timestamp"], 16)
-    )
+    return Block(_int(found["number"]), _bytes(found["hash"]), _bytes(found["parentHash"]), _int(found["timestamp"]))
 
 
 def _log(found: dict[str, Any]) -> Log:
@@ -220,10 +240,10 @@ def _log(found: dict[str, Any]) -> Log:
         address=checksum(_bytes(found["address"])),
         topics=tuple(_bytes(topic) for topic in found["topics"]),
         data=_bytes(found["data"]),
-        block_number=int(found["blockNumber"], 16),
+        block_number=_int(found["blockNumber"]),
         block_hash=_bytes(found["blockHash"]),
         transaction_hash=_bytes(found["transactionHash"]),
-        log_index=int(found["logIndex"], 16),
+        log_index=_int(found["logIndex"]),
     )
 
 
@@ -231,10 +251,10 @@ def _receipt(found: dict[str, Any]) -> Receipt:
     created = found.get("contractAddress")
     return Receipt(
         hash=_bytes(found["transactionHash"]),
-        succeeded=int(found["status"], 16) == 1,
-        block_number=int(found["blockNumber"], 16),
+        succeeded=_int(found["status"]) == 1,
+        block_number=_int(found["blockNumber"]),
         block_hash=_bytes(found["blockHash"]),
-        gas_used=int(found["gasUsed"], 16),
-        gas_price_wei=int(found["effectiveGasPrice"], 16),
+        gas_used=_int(found["gasUsed"]),
+        gas_price_wei=_int(found["effectiveGasPrice"]),
         contract_address=checksum(_bytes(created)) if created else None,
     )
