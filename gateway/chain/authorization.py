@@ -294,7 +294,7 @@ async def requeue(connection: Connection, transaction_ids: Iterable[UUID]) -> li
 
 
 async def expired(connection: Connection, asset: str, timestamp: int, limit: int) -> list[Key]:
-    """Authorizations that the contract can never settle any more, the oldest first, locked.
+    """Authorizations that the contract can never settle any more, the longest over first, locked.
 
     `timestamp` is the final block's, and what happened up to that block is in the book already, or is written in this
     same transaction: every later block is later than `valid_before`. Those that another transaction is busy with are

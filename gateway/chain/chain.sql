@@ -44,11 +44,11 @@ WHERE transaction_id = ANY ($1) AND state = 'submitted'
 RETURNING id;
 
 -- expired
--- What cannot be settled in any block after one of this time.
+-- What cannot be settled in any block after one of this time, the longest over first.
 SELECT asset, from_address, nonce
 FROM token_authorization
 WHERE asset = $1 AND kind <> 'mint' AND state IN ('queued', 'submitted') AND valid_before <= $2
-ORDER BY id
+ORDER BY valid_before
 LIMIT $3
 FOR UPDATE SKIP LOCKED;
 

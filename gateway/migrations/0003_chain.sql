@@ -38,6 +38,8 @@ CREATE TABLE token_authorization (
 );
 CREATE INDEX token_authorization_queue ON token_authorization (asset, id) WHERE state = 'queued';
 CREATE INDEX token_authorization_batch ON token_authorization (transaction_id) WHERE state = 'submitted';
+CREATE INDEX token_authorization_due ON token_authorization (asset, valid_before)
+    WHERE state IN ('queued', 'submitted') AND kind <> 'mint';
 
 CREATE TABLE lane (
     address text PRIMARY KEY,
