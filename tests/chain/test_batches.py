@@ -1,0 +1,264 @@
+"""Batches on a real chain: what the contract makes of them, and what is kept of it."""
+
+from asyncio import gather
+from uuid import uuid4
+
+import pytest
+from eth_abi.abi import encode
+from eth_utils.crypto import keccak
+
+from gateway.chain import authorization, batches, lanes
+from gateway.chain.address import ZERO
+from gateway.chain.authorization import Authorization
+from gateway.chain.contract import as_int, authorization_state_data, minted_data, total_supply_data
+from gateway.errors import LaneStopped
+from gateway.postgres import Connection
+from tests.chain.conftest import House
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_batch_settles_payments_and_its_logs_name_each(house: House) -> None:
+    alice, bob = await house.rich(100), house.purse()
+    orders = [house.order("transfer", alice, bob.address, units) for units in (10, 20, 30)]
+    queued = await house.enqueue(*orders)
+
+    span = await house.settle()
+
+    assert [one.is_settled_by(moved) for one, moved in zip(queued, span.movements, strict=True)] == [True] * 3
+    assert [await house.state(one) for one in queued] == ["settled"] * 3
+    assert (await house.balance(alice.address), await house.balance(bob.address)) == (40, 60)
+
+
+async def test_a_bad_authorization_is_named_and_costs_the_others_nothing(house: House) -> None:
+    alice, poor, bob = await house.rich(100), house.purse(), house.purse()
+    queued = await house.enqueue(
+        house.order("transfer", alice, bob.address, 1),
+        house.order("transfer", poor, bob.address, 1),
+        house.order("transfer", alice, ZERO, 1),
+        house.order("transfer", alice, bob.address, 2),
+    )
+
+    span = await house.settle()
+
+    assert [(skip.nonce, skip.reason, skip.ended) for skip in span.skips] == [
+        (queued[1].nonce, "insufficient_balance", True),
+        (queued[2].nonce, "invalid_receiver", True),
+    ]
+    assert [await house.state(one) for one in queued] == ["settled", "skipped", "skipped", "settled"]
+    assert await house.balance(bob.address) == 3
+
+
+async def test_a_payee_spends_in_a_batch_what_came_earlier_in_it(house: House) -> None:
+    alice, bob, carol = await house.rich(5), house.purse(), house.purse()
+    await house.enqueue(house.order("transfer", alice, bob.address, 5), house.order("transfer", bob, carol.address, 5))
+
+    await house.settle()
+
+    assert await house.balance(carol.address) == 5
+
+
+async def test_a_redemption_burns_and_a_mint_creates(house: House) -> None:
+    alice = await house.rich(100)
+    (redemption,) = await house.enqueue(house.order("redemption", alice, house.contract.address, 30))
+
+    span = await house.settle()
+
+    assert redemption.is_settled_by(span.movements[0])
+    assert as_int(await house.node.call(house.contract.address, total_supply_data(), "latest")) == 70
+    spent = authorization_state_data(alice.address, redemption.nonce)
+    assert as_int(await house.node.call(house.contract.address, spent, "latest")) == 1
+
+
+async def test_a_mint_batch_skips_a_bad_mint_and_says_which(house: House) -> None:
+    alice = house.purse()
+    good, bad = await house.enqueue(
+        house.order("mint", None, alice.address, 5), house.order("mint", None, house.contract.address, 5)
+    )
+
+    span = await house.settle("mint")
+
+    assert good.is_settled_by(span.movements[0])
+    assert [(skip.from_address, skip.nonce, skip.reason) for skip in span.skips] == [
+        (ZERO, bad.nonce, "invalid_receiver")
+    ]
+    answers = await house.node.calls(
+        [(house.contract.address, minted_data(one.nonce)) for one in (good, bad)], "latest"
+    )
+    assert [as_int(answer) for answer in answers] == [1, 0]
+
+
+async def test_a_payment_that_somebody_else_sent_first_is_settled_by_that(house: House) -> None:
+    alice, bob = await house.rich(100), house.purse()
+    (one,) = await house.enqueue(house.order("transfer", alice, bob.address, 10))
+    batch = await house.form()
+    assert batch is not None
+    await house.send()
+    stranger = house.chain.rpc("eth_accounts")[1]
+    (signature,) = [sent.signature for sent in batch.submitted]
+    house.chain.rpc(
+        "eth_sendTransaction",
+        {"from": stranger, "to": house.contract.address, "data": alone(one, signature), "gasPrice": hex(10**11)},
+    )
+
+    house.chain.mine(2)
+    span = await house.observe()
+
+    assert span is not None
+    assert [(skip.reason, skip.ended) for skip in span.skips] == [("used_authorization", False)]
+    assert await house.state(one) == "settled"
+    assert await house.balance(bob.address) == 10
+
+
+def alone(one: Authorization, signature: bytes | None) -> str:
+    """The call that settles it by itself, as anybody may."""
+    types = ["address", "address", "uint256", "uint256", "uint256", "bytes32", "bytes"]
+    values = [
+        one.from_address,
+        one.to_address,
+        one.value,
+        0,
+        one.valid_before,
+        one.nonce.to_bytes(32, "big"),
+        signature,
+    ]
+    selector = keccak(text=f"transferWithAuthorization({','.join(types)})")[:4]
+    return "0x" + (selector + encode(types, values)).hex()
+
+
+async def test_each_authorization_is_in_one_batch_whatever_runs_at_once(house: House) -> None:
+    alice, bob = await house.rich(1000), house.purse()
+    queued = await house.enqueue(*(house.order("transfer", alice, bob.address, 1) for _ in range(60)))
+
+    formed = [batch for batch in await gather(*(house.form(most=10) for _ in range(12))) if batch is not None]
+
+    submitted = [one.id for batch in formed for one in batch.submitted]
+    assert sorted(submitted) == sorted(one.id for one in queued)
+    nonces = sorted(batch.transaction.nonce for batch in formed if batch.transaction)
+    assert nonces == list(range(nonces[0], nonces[0] + 6))
+
+
+async def test_nothing_queued_makes_no_batch_and_takes_no_nonce(house: House) -> None:
+    assert await house.form() is None
+    assert await house.form("mint") is None
+    async with house.database.reading() as connection:
+        assert await lanes.open_attempts(connection, house.signer.address) == []
+
+
+async def test_what_is_signed_by_another_key_is_not_sent(house: House) -> None:
+    alice, bob = await house.rich(100), house.purse()
+    good, bad = await house.enqueue(
+        house.order("transfer", alice, bob.address, 1), house.order("transfer", alice, bob.address, 2)
+    )
+    right = house.sign
+
+    async def sign(connection: Connection, wanted: list[Authorization]) -> list[bytes]:
+        signatures = await right(connection, wanted)
+        return [
+            signature if one.id == good.id else signatures[0] for one, signature in zip(wanted, signatures, strict=True)
+        ]
+
+    house.sign = sign  # type: ignore[method-assign] # a vault that has the wrong key
+    batch = await house.form()
+
+    assert batch is not None
+    assert [one.id for one in batch.refused] == [bad.id]
+    assert [one.id for one in batch.submitted] == [good.id]
+    assert await house.state(bad) == "skipped"
+
+
+async def test_what_has_no_time_left_waits_for_its_end_in_the_queue(house: House) -> None:
+    alice, bob = await house.rich(100), house.purse()
+    (late,) = await house.enqueue(house.order("transfer", alice, bob.address, 1, seconds=0))
+
+    assert await house.form() is None
+    assert await house.state(late) == "queued"
+
+
+async def test_a_reverted_batch_is_queued_again_and_settles_in_the_next(house: House) -> None:
+    alice, bob = await house.rich(100), house.purse()
+    (one,) = await house.enqueue(house.order("transfer", alice, bob.address, 1))
+    await house.form()
+    switch(house, paused=1)
+    await house.send()
+    house.chain.mine(2)
+    span = await house.observe()
+    assert span is not None
+    assert [receipt.succeeded for receipt in span.receipts] == [False]
+    assert await house.state(one) == "queued"
+
+    switch(house, paused=0)
+    await house.settle()
+
+    assert await house.state(one) == "settled"
+    assert await house.balance(bob.address) == 1
+
+
+def switch(house: House, paused: int = 0, frozen: int = 0) -> None:
+    """Pause the token, or let it count so many frozen accounts: both stand in its slot 10 (see Token.sol)."""
+    house.chain.rpc(
+        "anvil_setStorageAt", house.contract.address, "0xa", "0x" + (frozen << 8 | paused).to_bytes(32, "big").hex()
+    )
+
+
+async def test_a_stopped_lane_claims_nothing(house: House) -> None:
+    alice, bob = await house.rich(100), house.purse()
+    (one,) = await house.enqueue(house.order("transfer", alice, bob.address, 1))
+    async with house.database.transaction() as connection:
+        await connection.execute("UPDATE lane SET stopped = 'no gas money'")
+
+    with pytest.raises(LaneStopped, match="no gas money"):
+        await house.form()
+
+    assert await house.state(one) == "queued"
+
+
+# ---- gas ------------------------------------------------------------------------------------------------------------
+
+
+def made(payers: int, payees: int, count: int, nonce_step: int = 1) -> list[Authorization]:
+    return [
+        Authorization(
+            uuid4(), "transfer", "USDX", f"0x{n % payers:040x}", f"0x{n % payees:040x}", 1, n * nonce_step, 0, None
+        )
+        for n in range(count)
+    ]
+
+
+def test_a_batch_never_asks_for_more_gas_or_bytes_than_a_transaction_may_have() -> None:
+    for payers, payees, step in ((1, 1, 1), (1, 1000, 1), (1000, 1, 1), (1000, 1000, 1), (1, 1000, 256)):
+        fitting = batches.fitting("settle", made(payers, payees, 1000, step))
+        assert 238 <= len(fitting) <= 340
+        assert batches.gas_limit("settle", fitting) <= 16_777_216
+    assert len(batches.fitting("mint", made(1, 1000, 1000))) == 303
+    assert batches.fitting("settle", []) == []
+
+
+async def test_the_gas_limit_suffices_for_the_costliest_batch(house: House) -> None:
+    """New payees, payers that never paid before, and somebody frozen: every slot is written for the first time."""
+    payers = [house.purse() for _ in range(60)]
+    await house.enqueue(*(house.order("mint", None, payer.address, 9) for payer in payers))
+    await house.settle("mint")
+    switch(house, frozen=1)
+    await house.enqueue(*(house.order("transfer", payer, house.purse().address, 9) for payer in payers))
+
+    span = await house.settle()
+
+    (receipt,) = span.receipts
+    assert len(span.movements) == 60
+    async with house.database.reading() as connection:
+        limit = await connection.fetchval("SELECT gas_limit FROM chain_transaction WHERE final_hash = $1", receipt.hash)
+    assert limit * 0.8 < receipt.gas_used < limit
+
+
+async def test_three_hundred_payments_of_few_payers_are_one_batch(house: House) -> None:
+    payers = [await house.rich(1000) for _ in range(3)]
+    orders = [house.order("transfer", payers[n % 3], payers[(n + 1) % 3].address, 1) for n in range(300)]
+    await house.enqueue(*orders)
+
+    span = await house.settle()
+
+    assert len(span.movements) == 300
+    assert len(span.receipts) == 1
+    async with house.database.reading() as connection:
+        assert await authorization.queued_count(connection, "USDX") == 0

@@ -1,0 +1,177 @@
+"""Deploying each token once, wherever it is interrupted."""
+
+from asyncio import gather
+from datetime import UTC, datetime
+from itertools import count
+
+import pytest
+
+from gateway.chain import deploy, lanes, watch
+from gateway.chain.address import of_deployment
+from gateway.chain.contract import Contract
+from gateway.chain.node import HttpNode
+from gateway.chain.signer import LOCAL_RELAYER_KEY, LaneSigner
+from gateway.errors import Misconfigured
+from gateway.ledger import book
+from gateway.money import Asset, Assets
+from gateway.postgres import Database
+from tests.chain.conftest import ASSETS, FINALITY, Chain
+
+pytestmark = pytest.mark.anyio
+
+SIGNER = LaneSigner(LOCAL_RELAYER_KEY)
+TWO = Assets([*ASSETS, Asset("THBX", "token", 2, "USD")])
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+class Dying(HttpNode):
+    """A node that is there for so many questions, and then the process that asked ends."""
+
+    left = 1000
+
+    async def _post(self, method: str, params: list[object]) -> dict[str, object]:
+        self._use()
+        return await super()._post(method, params)
+
+    async def _post_batch(self, asked: object) -> list[object]:
+        self._use()
+        return await super()._post_batch(asked)  # type: ignore[arg-type] # handed through
+
+    def _use(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            raise Killed
+
+
+async def run(database: Database, chain: Chain, node: HttpNode, assets: Assets = ASSETS) -> dict[str, Contract]:
+    async def pause() -> None:
+        chain.mine()
+
+    return await deploy.deploy(database, node, SIGNER, assets, FINALITY, lambda: datetime.now(UTC), pause=pause)
+
+
+async def declare(database: Database, assets: Assets) -> None:
+    async with database.transaction() as connection:
+        await book.declare(connection, assets)
+
+
+async def test_each_token_has_its_contract_and_reading_begins_there(
+    database: Database, chain: Chain, node: HttpNode
+) -> None:
+    await declare(database, TWO)
+
+    contracts = await run(database, chain, node, TWO)
+
+    assert list(contracts) == ["USDX", "THBX"]
+    assert contracts["USDX"].address == of_deployment(SIGNER.address, 0)
+    assert contracts["THBX"].address == of_deployment(SIGNER.address, 1)
+    async with database.reading() as connection:
+        cursor = await watch.cursor(connection, 31337)
+        assert await deploy.contracts(connection, TWO) == contracts
+        assert list(await deploy.contracts(connection, ASSETS)) == ["USDX"]
+    assert cursor is not None
+    assert cursor.number == contracts["USDX"].deployed_block
+    await watch.verify(node, contracts.values(), cursor)
+
+
+async def test_deploying_again_deploys_nothing(database: Database, chain: Chain, node: HttpNode) -> None:
+    first = await run(database, chain, node)
+
+    again = await run(database, chain, node)
+
+    assert again == first
+    assert await node.transaction_count(SIGNER.address, "latest") == 1
+
+
+async def test_a_token_that_is_configured_later_is_deployed_then(
+    database: Database, chain: Chain, node: HttpNode
+) -> None:
+    await run(database, chain, node)
+    await declare(database, TWO)
+
+    contracts = await run(database, chain, node, TWO)
+
+    assert set(contracts) == {"USDX", "THBX"}
+    assert await node.transaction_count(SIGNER.address, "latest") == 2
+
+
+async def test_a_deployment_killed_at_any_question_goes_on_and_is_made_once(
+    database: Database, chain: Chain, node: HttpNode
+) -> None:
+    dying = Dying(chain.url)
+    for n in count(1):
+        dying.left = n
+        try:
+            contracts = await run(database, chain, dying)
+            break
+        except Killed:
+            continue
+    await dying.close()
+
+    assert n > 8
+    assert contracts["USDX"].address == of_deployment(SIGNER.address, 0)
+    assert await node.transaction_count(SIGNER.address, "latest") == 1
+
+
+async def test_a_deployment_killed_between_storing_and_sending_is_sent_as_stored(
+    database: Database, chain: Chain, node: HttpNode
+) -> None:
+    dying = Dying(chain.url)
+    dying.left = 5  # chain id, nonce, fees (two), balance: the next is the first that sends
+    with pytest.raises(Killed):
+        await run(database, chain, dying)
+    await dying.close()
+    async with database.reading() as connection:
+        (stored,) = await lanes.open_attempts(connection, SIGNER.address)
+    assert await node.receipts([stored.hash]) == {}
+
+    await run(database, chain, node)
+
+    receipts = await node.receipts([stored.hash])
+    assert receipts[stored.hash].contract_address == of_deployment(SIGNER.address, 0)
+
+
+async def test_a_deployment_is_made_once_though_many_try(database: Database, chain: Chain, node: HttpNode) -> None:
+    contracts = await gather(*(run(database, chain, node) for _ in range(5)))
+
+    assert all(found == contracts[0] for found in contracts)
+    assert await node.transaction_count(SIGNER.address, "latest") == 1
+
+
+async def test_a_deployment_lost_in_a_reorganisation_is_sent_again(
+    database: Database, chain: Chain, node: HttpNode
+) -> None:
+    looks = count(1)
+
+    async def pause() -> None:
+        chain.mine()
+        if next(looks) == 1:
+            chain.rpc("anvil_reorg", 1, [])
+
+    contracts = await deploy.deploy(database, node, SIGNER, ASSETS, FINALITY, lambda: datetime.now(UTC), pause=pause)
+
+    assert contracts["USDX"].address == of_deployment(SIGNER.address, 0)
+    assert await node.code(contracts["USDX"].address)
+
+
+async def test_a_relayer_without_money_is_told_how_much_it_takes(
+    database: Database, chain: Chain, node: HttpNode
+) -> None:
+    chain.rpc("anvil_setBalance", SIGNER.address, "0x1")
+
+    with pytest.raises(Misconfigured, match="has 1 wei on chain 31337"):
+        await run(database, chain, node)
+
+    async with database.reading() as connection:
+        assert await lanes.open_attempts(connection, SIGNER.address) == []
+
+
+async def test_the_gas_for_a_deployment_is_enough_with_room(database: Database, chain: Chain, node: HttpNode) -> None:
+    contract = (await run(database, chain, node))["USDX"]
+
+    block = chain.rpc("eth_getBlockByNumber", hex(contract.deployed_block), False)
+
+    assert deploy.DEPLOY_GAS * 0.3 < int(block["gasUsed"], 16) < deploy.DEPLOY_GAS * 0.8

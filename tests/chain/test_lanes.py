@@ -1,0 +1,193 @@
+"""A lane's transactions: stored before they are sent, sent as stored, ended by a final receipt."""
+
+from asyncio import gather
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from gateway.chain import lanes
+from gateway.chain.block import Fees
+from gateway.chain.lanes import Attempt
+from gateway.chain.signer import fields_of
+from gateway.errors import Misconfigured, NodeUnavailable
+from tests.chain.conftest import House
+
+pytestmark = pytest.mark.anyio
+
+
+async def attempts_of(house: House) -> list[Attempt]:
+    async with house.database.reading() as connection:
+        return await lanes.open_attempts(connection, house.signer.address)
+
+
+async def store(house: House, fees: Fees | None = None) -> lanes.Stored:
+    """A transaction of the lane that calls nothing of the token's, which reverts."""
+    offered = fees or await house.node.fees()
+    async with house.database.transaction() as connection:
+        return await lanes.store(
+            connection, house.signer, 31337, "settle", "USDX", house.contract.address, b"", 60_000, offered, house.now
+        )
+
+
+async def test_a_stored_transaction_sent_fifty_times_settles_once(house: House) -> None:
+    alice, bob = await house.rich(100), house.purse()
+    await house.enqueue(house.order("transfer", alice, bob.address, 10))
+    await house.form()
+    (attempt,) = await attempts_of(house)
+
+    for n in range(50):
+        await house.node.send(attempt.raw)
+        if n % 10 == 9:
+            house.chain.mine()
+    await house.observe()
+
+    assert await house.balance(bob.address) == 10
+    assert await attempts_of(house) == []
+
+
+async def test_a_crash_between_storing_and_sending_loses_nothing(house: House) -> None:
+    alice, bob = await house.rich(100), house.purse()
+    (one,) = await house.enqueue(house.order("transfer", alice, bob.address, 10))
+    await house.form()  # and here the worker is killed, having sent nothing
+    house.chain.mine(3)
+    await house.observe()
+    assert await house.state(one) == "submitted"
+
+    await house.send()  # another worker finds it stored
+    house.chain.mine(2)
+    await house.observe()
+
+    assert await house.state(one) == "settled"
+    assert await house.balance(bob.address) == 10
+
+
+async def test_a_crash_while_storing_gives_everything_back(house: House) -> None:
+    alice, bob = await house.rich(100), house.purse()
+    (one,) = await house.enqueue(house.order("transfer", alice, bob.address, 10))
+
+    async def die(connection: object, wanted: Sequence[object]) -> list[bytes]:
+        raise ConnectionAbortedError
+
+    right, house.sign = house.sign, die  # type: ignore[method-assign] # the process ends here
+    with pytest.raises(Exception, match="ConnectionAborted"):
+        await house.form()
+    assert await attempts_of(house) == []
+
+    house.sign = right  # type: ignore[method-assign] # and is started again
+    await house.settle()
+
+    assert await house.state(one) == "settled"
+
+
+async def test_nonces_of_a_lane_have_no_gap_whatever_runs_at_once(house: House) -> None:
+    stored = await gather(*(store(house) for _ in range(20)))
+
+    assert sorted(one.nonce for one in stored) == list(range(1, 21))
+    assert [attempt.nonce for attempt in await attempts_of(house)] == list(range(1, 21))
+
+
+async def test_a_lane_is_registered_once_and_keeps_its_own_count(house: House) -> None:
+    await store(house)
+    async with house.database.transaction() as connection:
+        await lanes.register(connection, 31337, house.signer.address, 0)
+        assert await lanes.lock(connection, house.signer.address) == 2
+
+        with pytest.raises(Misconfigured, match="31337"):
+            await lanes.register(connection, 1, house.signer.address, 0)
+
+
+async def test_a_bump_offers_an_eighth_more_and_takes_the_place_of_the_first(house: House) -> None:
+    fees = await house.node.fees()
+    stored = await store(house, fees)
+    await house.send()
+
+    async with house.database.transaction() as connection:
+        bumped = await lanes.bump(connection, house.signer, stored.id, Fees(1, 1), house.now)
+    assert bumped is not None
+    complaints = await send(house)
+    house.chain.mine(2)
+    span = await house.read()
+
+    old, new = fields_of(stored.raw), fields_of(bumped.raw)
+    assert new == replace(old, fee_wei_max=new.fee_wei_max, tip_wei_max=new.tip_wei_max)
+    assert (new.fee_wei_max * 8 >= old.fee_wei_max * 9, new.tip_wei_max * 8 >= old.tip_wei_max * 9) == (True, True)
+    assert [attempt.hash for attempt, _ in complaints] == [stored.hash]
+    assert span is not None
+    assert [receipt.hash for receipt in span.receipts] == [bumped.hash]
+
+
+async def send(house: House) -> list[tuple[Attempt, str]]:
+    return await lanes.send_open(house.node, await attempts_of(house))
+
+
+async def test_a_bump_follows_the_fees_where_they_rose_more(house: House) -> None:
+    stored = await store(house, Fees(2_000, 1_000))
+
+    async with house.database.transaction() as connection:
+        bumped = await lanes.bump(connection, house.signer, stored.id, Fees(10**9, 5_000), house.now)
+
+    assert bumped is not None
+    assert (fields_of(bumped.raw).fee_wei_max, fields_of(bumped.raw).tip_wei_max) == (10**9, 5_000)
+
+
+async def test_the_end_of_one_attempt_is_the_end_of_the_transaction(house: House) -> None:
+    stored = await store(house)
+    await house.send()
+    house.chain.mine(2)
+    async with house.database.transaction() as connection:
+        await lanes.bump(connection, house.signer, stored.id, Fees(1, 1), house.now)
+    receipts = await house.node.receipts([stored.hash])
+
+    async with house.database.transaction() as connection:
+        (concluded,) = await lanes.conclude(connection, receipts.values())
+        again = await lanes.conclude(connection, receipts.values())
+        late = await lanes.bump(connection, house.signer, stored.id, Fees(1, 1), house.now)
+
+    assert (concluded.id, concluded.hash) == (stored.id, stored.hash)
+    assert concluded.cost_wei == receipts[stored.hash].cost_wei > 0
+    assert (again, late) == ([], None)
+    assert await attempts_of(house) == []
+
+
+async def test_a_reverted_transaction_costs_what_it_burnt(house: House) -> None:
+    await store(house)
+    await house.send()
+    house.chain.mine(2)
+    span = await house.read()
+    assert span is not None
+    before = 10_000 * 10**18
+
+    async with house.database.transaction() as connection:
+        (concluded,) = await lanes.conclude(connection, span.receipts)
+        deployed = await connection.fetchval("SELECT final_hash FROM chain_transaction WHERE kind = 'deploy'")
+
+    assert not concluded.succeeded
+    deployment = (await house.node.receipts([deployed]))[deployed]
+    left = await house.node.balance(house.signer.address)
+    assert before - left == concluded.cost_wei + deployment.cost_wei
+
+
+async def test_transactions_are_sent_in_the_order_of_their_nonces(house: House) -> None:
+    for _ in range(5):
+        await store(house)
+
+    assert await send(house) == []
+    house.chain.mine(2)
+
+    span = await house.read()
+    assert span is not None
+    assert len(span.receipts) == 5
+    assert await send(house) == []  # what is in a block is not sent again
+
+
+async def test_a_node_that_is_away_leaves_what_is_stored_as_it_is(house: House) -> None:
+    await store(house)
+    before = await attempts_of(house)
+    house.chain.process.terminate()
+    house.chain.process.wait(10)
+
+    with pytest.raises(NodeUnavailable, match="no connection"):
+        await send(house)
+
+    assert await attempts_of(house) == before

@@ -1,0 +1,144 @@
+"""What a node's answers become, and what is said when there is none."""
+
+import asyncio
+import json
+
+import pytest
+
+from gateway.chain.node import HttpNode
+from gateway.errors import NodeUnavailable
+from tests.chain.conftest import Chain
+
+pytestmark = pytest.mark.anyio
+
+ANYBODY = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+
+
+async def test_blocks_follow_each_other_and_end_where_the_chain_ends(chain: Chain, node: HttpNode) -> None:
+    chain.mine(205)  # more than one JSON-RPC batch
+
+    blocks = await node.blocks(0, 300)
+
+    assert [block.number for block in blocks] == list(range(206))
+    assert [block.parent_hash for block in blocks[1:]] == [block.hash for block in blocks[:-1]]
+    assert await node.block(205) == await node.block("latest") == blocks[-1]
+    assert await node.block(206) is None
+    assert await node.blocks(206, 210) == []
+
+
+async def test_a_receipt_that_is_not_there_is_absent(node: HttpNode) -> None:
+    assert await node.receipts([bytes(32)]) == {}
+    assert await node.receipts([]) == {}
+
+
+async def test_a_complaint_about_a_transaction_is_handed_back(node: HttpNode) -> None:
+    assert await node.send(b"\x02\xc0")
+
+
+async def test_fees_leave_room_for_the_base_fee_to_double(chain: Chain, node: HttpNode) -> None:
+    base = int(chain.rpc("eth_getBlockByNumber", "latest", False)["baseFeePerGas"], 16)
+
+    fees = await node.fees()
+
+    assert fees.fee_wei_max == 2 * base + fees.tip_wei_max
+
+
+async def test_calls_and_balances_are_read(chain: Chain, node: HttpNode) -> None:
+    assert await node.chain_id() == 31337
+    assert await node.balance(ANYBODY) == 10_000 * 10**18
+    assert await node.code(ANYBODY) == b""
+    assert await node.calls([(ANYBODY, b""), (ANYBODY, b"\x01")], "latest") == [b"", b""]
+    assert await node.calls([], 0) == []
+
+
+# ---- no answer ------------------------------------------------------------------------------------------------------
+
+
+async def answering(status: int, body: str) -> tuple[asyncio.Server, str]:
+    """A node that says the same to everything."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(65_536)
+        head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write((head + body).encode())
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    return server, f"http://user:password@127.0.0.1:{port}/v2/api-key-1?token=secret-2"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "reason"),
+    [
+        (401, "", "HTTP status 401"),
+        (429, "{}", "HTTP status 429"),
+        (503, "busy", "HTTP status 503"),
+        (200, "", "."),
+        (200, "<html>", "."),
+        (200, "[]", "."),
+        (200, "7", "."),
+        (200, "{}", "not JSON-RPC"),
+        (200, "[7, 7]", "."),
+        (200, json.dumps([{"id": 0}, {"id": 1}]), "."),
+        (200, json.dumps({"id": 0, "result": "0xzz"}), "."),
+        (200, json.dumps({"id": 0, "result": {}}), "."),
+        (200, json.dumps({"id": 1, "error": {"code": -32005, "message": "limit exceeded"}}), "limit exceeded"),
+        (200, json.dumps({"id": 1, "error": "no"}), "no"),
+    ],
+)
+async def test_no_answer_is_said_without_the_secrets_of_the_url(status: int, body: str, reason: str) -> None:
+    server, url = await answering(status, body)
+    node = HttpNode(url)
+
+    said = []
+    for ask in (node.chain_id, lambda: node.blocks(1, 2), lambda: node.receipts([bytes(32)]), node.fees):
+        with pytest.raises(NodeUnavailable, match=reason) as away:
+            await ask()
+        said.append(f"{away.value} {away.value!r} {away.value.__cause__!r}")
+
+    assert not any(secret in words for secret in ("password", "api-key-1", "secret-2") for words in said)
+    assert "api-key-1" not in repr(node)
+    await node.close()
+    server.close()
+
+
+async def test_a_node_that_says_nothing_is_given_up_on() -> None:
+    waiting = asyncio.Event()
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await waiting.wait()
+        writer.close()
+
+    server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    node = HttpNode(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", timeout_seconds=0.05)
+
+    with pytest.raises(NodeUnavailable, match="too long"):
+        await node.chain_id()
+
+    waiting.set()
+    await node.close()
+    server.close()
+
+
+async def test_a_range_of_logs_that_a_node_refuses_is_asked_for_in_halves(chain: Chain) -> None:
+    class Picky(HttpNode):
+        asked: list[tuple[int, int]]
+
+        async def _post(self, method: str, params: list[object]) -> dict[str, object]:
+            (span,) = params
+            assert isinstance(span, dict)
+            first, last = int(span["fromBlock"], 16), int(span["toBlock"], 16)
+            if last - first > 1:
+                return {"error": {"message": "range too large"}}
+            self.asked.append((first, last))
+            return {"result": []}
+
+    node = Picky(chain.url)
+    node.asked = []
+
+    assert await node.logs([ANYBODY], 1, 7) == []
+
+    assert node.asked == [(1, 2), (3, 4), (5, 6), (7, 7)]
+    await node.close()

@@ -1,0 +1,283 @@
+"""The chain up to its final block: what is read once, what a reorganisation changes, and what it must not."""
+
+from asyncio import gather
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gateway.chain import authorization, lanes, watch
+from gateway.chain.contract import Movement
+from gateway.chain.node import HttpNode
+from gateway.chain.watch import Cursor
+from gateway.errors import ChainReplaced, NodeUnavailable
+from tests.chain.conftest import FINALITY, Chain, House
+
+pytestmark = pytest.mark.anyio
+
+
+async def cursor_of(house: House) -> Cursor:
+    async with house.database.reading() as connection:
+        cursor = await watch.cursor(connection, 31337)
+    assert cursor is not None
+    return cursor
+
+
+async def read(house: House, cursor: Cursor, most: int = 500, finality: int | None = FINALITY) -> watch.Span | None:
+    return await watch.read(house.node, [house.contract], cursor, finality, [], most)
+
+
+async def test_a_block_is_read_when_enough_stand_on_top_of_it_and_once(house: House) -> None:
+    await house.observe()
+    start = await cursor_of(house)
+    house.chain.mine()
+
+    (first, second) = (await house.observe(), await house.observe())
+
+    assert first is not None
+    assert (first.first, first.last.number) == (start.number + 1, start.number + 1)
+    assert second is None
+    assert (await cursor_of(house)).hash == first.last.hash
+
+
+async def test_the_node_may_say_itself_what_is_final(house: House) -> None:
+    house.chain.mine(5)
+
+    span = await read(house, await cursor_of(house), finality=None)
+
+    assert span is not None
+    assert span.last.number == house.chain.head() - 2  # two epochs of one slot
+
+
+async def test_spans_cut_anywhere_say_the_same(house: House) -> None:
+    alice, bob = await house.rich(100), house.purse()
+    start = await cursor_of(house)
+    for units in (1, 2, 3, 4):
+        await house.enqueue(house.order("transfer", alice, bob.address, units))
+        await house.form()
+        await house.send()
+        house.chain.mine(2)
+
+    whole = await read(house, start)
+    assert whole is not None
+    assert [moved.value for moved in whole.movements] == [1, 2, 3, 4]
+    for most in (1, 2, 3):
+        pieces: list[Movement] = []
+        cursor = start
+        while (span := await read(house, cursor, most)) is not None:
+            pieces += span.movements
+            cursor = Cursor(31337, span.last.number, span.last.hash, span.last.timestamp)
+        assert pieces == whole.movements
+
+
+async def test_one_of_many_workers_moves_the_cursor(house: House) -> None:
+    house.chain.mine(3)
+    old = await cursor_of(house)
+    span = await read(house, old)
+    assert span is not None
+
+    async def advance() -> bool:
+        async with house.database.transaction() as connection:
+            return await watch.advance(connection, old, span)
+
+    assert sorted(await gather(*(advance() for _ in range(10)))) == [False] * 9 + [True]
+    assert (await cursor_of(house)).number == span.last.number
+
+
+async def test_the_cursor_begins_once(house: House) -> None:
+    old = await cursor_of(house)
+
+    async with house.database.transaction() as connection:
+        await watch.begin(connection, Cursor(31337, 99, bytes(32), 0))
+
+    assert await cursor_of(house) == old
+
+
+# ---- reorganisations ------------------------------------------------------------------------------------------------
+
+
+async def test_a_reorganisation_above_the_final_block_changes_nothing_final_and_the_payment_settles_once(
+    house: House,
+) -> None:
+    alice, bob = await house.rich(100), house.purse()
+    (one,) = await house.enqueue(house.order("transfer", alice, bob.address, 10))
+    await house.observe()
+    await house.form()
+    await house.send()
+    house.chain.mine()  # in a block, which nothing stands on
+    assert await house.balance(bob.address) == 10
+    before = await cursor_of(house)
+
+    house.chain.rpc("anvil_reorg", 1, [])  # that block is replaced by an empty one, and anvil forgets the transaction
+    assert await house.balance(bob.address) == 0
+    house.chain.mine()
+    await house.observe()
+
+    assert await house.state(one) == "submitted"
+    assert (await cursor_of(house)).number > before.number
+    await house.send()
+    house.chain.mine(2)
+    await house.observe()
+    assert await house.state(one) == "settled"
+    assert await house.balance(bob.address) == 10
+
+
+async def test_a_reorganisation_below_the_final_block_stops_everything(house: House) -> None:
+    await house.rich(100)
+    house.chain.mine(3)
+    await house.observe()
+    before = await cursor_of(house)
+
+    house.chain.rpc("anvil_reorg", 4, [])
+    house.chain.mine(3)
+
+    with pytest.raises(ChainReplaced, match=f"block {before.number} was"):
+        await house.read()
+    with pytest.raises(ChainReplaced, match=f"block {before.number} was"):
+        await watch.verify(house.node, [house.contract], before)
+    assert await cursor_of(house) == before
+
+
+async def test_a_node_that_is_behind_decides_nothing(house: House) -> None:
+    ahead = replace(await cursor_of(house), number=house.chain.head() + 10)
+
+    with pytest.raises(NodeUnavailable, match="it has no block"):
+        await read(house, ahead)
+
+
+class Torn(HttpNode):
+    """A node whose chain moves between two answers: its logs, or its headers, are of other blocks."""
+
+    torn = ""
+
+    async def logs(self, *arguments: Any) -> Any:
+        found = await super().logs(*arguments)
+        return [replace(log, block_hash=bytes(32)) for log in found] if self.torn == "logs" else found
+
+    async def blocks(self, first: int, last: int) -> Any:
+        found = await super().blocks(first, last)
+        if self.torn == "parents":
+            found[-1] = replace(found[-1], parent_hash=bytes(32))
+        if self.torn == "missing":
+            del found[-1]
+        if self.torn == "head":
+            found[-1] = replace(found[-1], hash=bytes(32))
+        return found
+
+
+@pytest.mark.parametrize("torn", ["logs", "parents", "missing", "head"])
+async def test_answers_that_do_not_fit_together_are_no_answer(house: House, torn: str) -> None:
+    start = await cursor_of(house)
+    alice = house.purse()
+    await house.enqueue(house.order("mint", None, alice.address, 5))
+    await house.form("mint")
+    await house.send()
+    house.chain.mine(3)
+    node = Torn(house.chain.url)
+    node.torn = torn
+
+    with pytest.raises(NodeUnavailable):
+        await watch.read(node, [house.contract], start, FINALITY, [])
+
+    node.torn = ""
+    span = await watch.read(node, [house.contract], start, FINALITY, [])
+    await node.close()
+    assert span is not None
+    assert [moved.value for moved in span.movements] == [5]
+
+
+# ---- receipts -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_receipt_counts_when_its_block_is_final_even_if_that_was_read_before(house: House) -> None:
+    alice, bob = await house.rich(100), house.purse()
+    await house.enqueue(house.order("transfer", alice, bob.address, 1))
+    batch = await house.form()
+    assert batch is not None
+    assert batch.transaction is not None
+    hashes = [batch.transaction.hash]
+    await house.send()
+    house.chain.mine()
+    cursor = await cursor_of(house)
+    not_yet = await watch.read(house.node, [house.contract], cursor, FINALITY, hashes)
+    house.chain.mine(3)
+    span = await watch.read(house.node, [house.contract], cursor, FINALITY, hashes, most=2)
+    assert span is not None
+    after = Cursor(31337, span.last.number, span.last.hash, span.last.timestamp)
+
+    later = await watch.read(house.node, [house.contract], after, FINALITY, hashes)
+
+    assert not_yet is None or not_yet.receipts == []
+    assert later is not None
+    assert [receipt.hash for receipt in later.receipts] == hashes
+
+
+# ---- at start -------------------------------------------------------------------------------------------------------
+
+
+async def test_the_chain_the_book_was_kept_with_is_accepted(house: House) -> None:
+    house.chain.mine(3)
+
+    await watch.verify(house.node, [house.contract], await cursor_of(house))
+    await watch.verify(house.node, [], None)
+
+
+async def test_another_chain_in_its_place_is_refused_and_the_difference_named(
+    house: House, start_chain: Callable[..., Chain]
+) -> None:
+    cursor = await cursor_of(house)
+    another = HttpNode(start_chain("--timestamp", "1700000000").url)
+    renamed = HttpNode(start_chain("--chain-id", "5").url)
+
+    with pytest.raises(ChainReplaced, match="another block 0"):
+        await watch.verify(another, [house.contract], cursor)
+    with pytest.raises(ChainReplaced, match="on chain 31337, and the node is of chain 5"):
+        await watch.verify(renamed, [house.contract], cursor)
+    with pytest.raises(ChainReplaced, match="ends before block"):
+        await watch.verify(another, [], replace(cursor, number=99))
+    await another.close()
+    await renamed.close()
+
+
+async def test_a_chain_that_has_lost_the_contract_is_refused(house: House) -> None:
+    house.chain.rpc("anvil_setCode", house.contract.address, "0x")
+
+    with pytest.raises(ChainReplaced, match="no contract at"):
+        await watch.verify(house.node, [house.contract], await cursor_of(house))
+
+
+# ---- time -----------------------------------------------------------------------------------------------------------
+
+
+async def test_what_is_over_at_a_final_block_can_never_settle(house: House) -> None:
+    alice, bob = await house.rich(100), house.purse()
+    (one,) = await house.enqueue(house.order("transfer", alice, bob.address, 1, seconds=60))
+    await house.form()
+    house.chain.rpc("evm_setNextBlockTimestamp", one.valid_before)
+    house.chain.mine(2)
+    span = await house.observe()
+    assert span is not None
+    async with house.database.transaction() as connection:
+        over = await authorization.expired(connection, "USDX", span.last.timestamp, 10)
+    assert over == [one.key]
+
+    await house.send()  # as late as this, it is skipped and not final
+    house.chain.mine(2)
+    late = await house.read()
+
+    assert late is not None
+    assert [(skip.reason, skip.ended) for skip in late.skips] == [("invalid_authorization_time", False)]
+    assert await house.balance(bob.address) == 0
+
+
+async def test_a_lane_that_stands_still_can_be_seen(house: House) -> None:
+    alice, bob = await house.rich(100), house.purse()
+    await house.enqueue(house.order("transfer", alice, bob.address, 1))
+    await house.form()
+
+    async with house.database.reading() as connection:
+        (lowest, *_) = await lanes.open_attempts(connection, house.signer.address)
+
+    assert lowest.nonce == await house.node.transaction_count(house.signer.address, "latest")
+    assert lowest.created_at == house.now
