@@ -24,16 +24,17 @@ from typing import Final
 
 from gateway.errors import Misconfigured
 
-#: Writes its own line of /proc as the record, lets go of the lock, and becomes the program.
+#: Writes its own line of /proc and how to end it as the record, lets go of the lock, and becomes the program.
 _BECOME: Final = """
-IFS= read -r stat < "/proc/$$/stat" && printf '%s\\n' "$stat" > "$1" || exit 125
+IFS= read -r stat < "/proc/$$/stat" && printf '%s\\n%s\\n' "$stat" "$2" > "$1" || exit 125
 GATEWAY_CHILD=$1; export GATEWAY_CHILD
-shift
+shift 2
 exec "$@" < /dev/null
 """
 _MARK: Final = b"GATEWAY_CHILD="
 _POLL_SECONDS: Final = 0.02  #: Between two looks at a process that is not our child, so cannot be waited for.
 _LOCK_SECONDS: Final = 2.0  #: How long a child of a killed run may take to write its record.
+_LEFTOVER_SECONDS: Final = 3.0  #: How long a leftover child may take to end as it is asked to.
 _LOG_BYTES_MAX: Final = 16 * 1024 * 1024
 
 
@@ -91,11 +92,12 @@ class Children:
     async def claim(cls, home: Path) -> "Children":
         """Take the home for this run, and end what a killed run left in it. Raises Misconfigured if it is taken."""
         children = cls(home, await _lock(home))
-        for record in children._records():
-            await _end_recorded(record)
+        await asyncio.gather(*(_end_recorded(record) for record in children._records()))
         return children
 
-    def release(self) -> None:
+    async def release(self) -> None:
+        """End whoever is still on record, say because its start was interrupted, and let go of the home."""
+        await asyncio.gather(*(_end_recorded(record) for record in self._records()))
         os.close(self._lock)
 
     async def start(
@@ -111,8 +113,9 @@ class Children:
     ) -> Child:
         """Start `argv` as the child `name`, which must not be running.
 
-        `environ` replaces our environment, `settings` add to it. `prefix` changes who runs the program, `if_we_die`
-        is what the kernel sends it when this process is killed: a courtesy, nothing relies on it.
+        `environ` replaces our environment, `settings` add to it. `prefix` changes who runs the program. `if_we_die`
+        is what ends it when this process is killed: the kernel sends it at once where setpriv(1) can ask for that, a
+        courtesy, and the next run does.
         """
         record, log = self.home / "run" / f"{name}.child", self._log(name)
         how = [*prefix]
@@ -120,8 +123,12 @@ class Children:
             how += [self._setpriv, "--pdeathsig", if_we_die.name.removeprefix("SIG")]
         if settings:
             how += ["/usr/bin/env", *(f"{key}={value}" for key, value in settings.items())]
-        process = await self._spawn(record, log, [*how, *argv], environ, folder)
-        identity = await _recorded_by(process, record)
+        process = await self._spawn(record, log, [if_we_die.name, *how, *argv], environ, folder)
+        try:
+            identity = await _recorded_by(process, record)
+        except asyncio.CancelledError:
+            process.kill()
+            raise
         child = Child(name, identity, record, log, process)
         if identity.pid != process.pid:
             await process.wait()
@@ -256,7 +263,7 @@ async def _recorded_by(process: asyncio.subprocess.Process, record: Path) -> Ide
 async def _end_recorded(record: Path) -> None:
     """End a child of a killed run, with what it started."""
     if child := _recorded(record):
-        await _end(child, signal.SIGTERM, grace_seconds=5.0)
+        await _end(child, _ended_by(record), _LEFTOVER_SECONDS)
         await _sweep(child, record)
     _forget(record)
 
@@ -264,10 +271,14 @@ async def _end_recorded(record: Path) -> None:
 def _recorded(record: Path) -> Identity | None:
     """Who a record names; None while it is not there, or was not written to its end: then its program never ran."""
     with suppress(FileNotFoundError):
-        text = record.read_text()
-        if text.endswith("\n"):
-            return _identity(text)
+        stat, _, rest = record.read_text().partition("\n")
+        if rest.endswith("\n"):
+            return _identity(stat)
     return None
+
+
+def _ended_by(record: Path) -> signal.Signals:
+    return signal.Signals[record.read_text().split()[-1]]
 
 
 def _forget(record: Path) -> None:

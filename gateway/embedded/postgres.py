@@ -6,9 +6,10 @@ does not keep the next one from starting.
 
 It listens on a unix socket only, in a folder that only its own user may enter, so `trust` means that user and root.
 
-PostgreSQL refuses to run as root. As root it therefore runs as a user of its own that needs no entry anywhere, first
-plainly, then with the right to read and pass any folder (a home below one of mode 0700 needs that), then in a user
-namespace in which root has another number. `_ways` has them in that order; the first that works is taken.
+PostgreSQL refuses to run as root. As root it therefore runs as a user of its own that needs no entry anywhere: plainly;
+or with the right to read and pass any folder, which a home below one of mode 0700 needs; or in a user namespace in
+which root has another number; or with the right to write anywhere too, which is all that a plain container can give.
+`_ways` has them in that order, and the first that works is taken.
 """
 
 import asyncio
@@ -168,8 +169,8 @@ class Postgres:
         os.chown(new, named.uid, named.gid)
         initdb = ["initdb", "-D", str(new), "-U", OWNER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-instructions"]
         await self._once(named, initdb, "")
-        single = ["postgres", "--single", "-D", str(new), "postgres"]
-        await self._once(named, single, f"CREATE DATABASE {DATABASE} OWNER {OWNER}\n")
+        single = ["postgres", "--single", "-D", str(new), "template1"]
+        await self._once(named, single, f"ALTER DATABASE postgres RENAME TO {DATABASE}\n")
         _give(new, way)
         new.rename(self._data)
         _sync_folder(self._home)
@@ -223,24 +224,34 @@ def _ways() -> list[_Way]:
     """How the binaries may be run, the least rights first."""
     if os.geteuid() != 0:
         return [_Way((), os.geteuid(), os.getegid())]
-    ways = []
-    if setpriv := shutil.which("setpriv", path=_SYSTEM_PATH):
-        drop = (setpriv, "--reuid", str(_USER), "--regid", str(_USER), "--clear-groups")
-        ways.append(_Way((*drop, "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"), _USER, _USER))
+    setpriv, unshare = (shutil.which(name, path=_SYSTEM_PATH) for name in ("setpriv", "unshare"))
+    drop = (setpriv or "setpriv", "--reuid", str(_USER), "--regid", str(_USER), "--clear-groups", "--no-new-privs")
+
+    def with_only(right: str) -> _Way:
         # The securebit keeps access(2), with which PostgreSQL looks at its own binaries, from leaving the right out.
-        read = "-all,+dac_read_search"
-        may = (f"--inh-caps={read}", f"--ambient-caps={read}", f"--bounding-set={read}", "--no-new-privs")
-        ways.append(_Way((*drop, "--securebits=+no_setuid_fixup", *may), _USER, _USER))
-    if unshare := shutil.which("unshare", path=_SYSTEM_PATH):
-        nobody = _nobody()
-        ways.append(_Way((unshare, "--user", f"--map-user={nobody[0]}", f"--map-group={nobody[1]}"), 0, 0))
+        sets = (f"--{which}=-all,+{right}" for which in ("inh-caps", "ambient-caps", "bounding-set"))
+        return _Way((*drop, "--securebits=+no_setuid_fixup", *sets), _USER, _USER)
+
+    ways = []
+    if setpriv:
+        ways += [_Way((*drop, "--inh-caps=-all", "--bounding-set=-all"), _USER, _USER), with_only("dac_read_search")]
+    if unshare:
+        uid, gid = _nobody()
+        ways.append(_Way((unshare, "--user", f"--map-user={uid}", f"--map-group={gid}"), 0, 0))
+    if setpriv:
+        ways.append(with_only("dac_override"))
     return ways
 
 
 def _named(way: _Way) -> _Way:
-    if way.uid != _USER:
+    """The way with a user that has a name: nobody's rights, or nobody's number for an ordinary user without one."""
+    with suppress(KeyError):
+        pwd.getpwuid(way.uid)
         return way
     uid, gid = _nobody()
+    if os.geteuid() != 0:
+        unshare = shutil.which("unshare", path=_SYSTEM_PATH) or "unshare"
+        return _Way((unshare, "--user", f"--map-user={uid}", f"--map-group={gid}"), way.uid, way.gid)
     swap = {str(_USER): str(uid)}
     return _Way(tuple(swap.get(word, word) for word in way.prefix), uid, gid)
 

@@ -246,7 +246,7 @@ async def embedded(
     loop = asyncio.get_running_loop()
     async with AsyncExitStack() as stack:
         children = await Children.claim(home := home.absolute())  # noqa: ASYNC240 - no disk behind it
-        stack.callback(children.release)
+        stack.push_async_callback(children.release)
         parts = Parts(children, steps)
         for what in _STOP_SIGNALS:
             loop.add_signal_handler(what, parts.stop)
