@@ -1,0 +1,239 @@
+"""The local chain: what it keeps when it is killed."""
+
+import asyncio
+import os
+import signal
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from gateway.embedded import anvil
+from gateway.embedded.anvil import Rpc
+from gateway.embedded.supervise import Steps, embedded
+from gateway.errors import Misconfigured
+
+from .conftest import NODE_MODULES, until
+
+#: A contract that at every call stores the block's number and writes a log, behind the code that deploys it.
+LOGS = "0x600a600c600039600a6000f3" + "43600055" + "60206000a000"
+
+
+class Heard(Steps):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+
+
+@asynccontextmanager
+async def chain(home: Path, steps: Steps | None = None):
+    async with embedded(home, NODE_MODULES, database=False, block_seconds=0.05, steps=steps) as parts:
+        rpc = Rpc(parts.rpc_url)
+        try:
+            yield parts.anvil, rpc
+        finally:
+            await rpc.close()
+
+
+async def sent(rpc: Rpc, **transaction: str) -> dict:
+    """The receipt of a transaction, once it is mined."""
+    sender = (await rpc("eth_accounts"))[0]
+    hash_ = await rpc("eth_sendTransaction", {"from": sender, "gas": "0x100000", **transaction})
+    return await until(lambda: rpc("eth_getTransactionReceipt", hash_))
+
+
+async def finality_of(rpc: Rpc, number: int) -> bool:
+    return int((await rpc("eth_getBlockByNumber", "finalized", False))["number"], 16) >= number
+
+
+async def back(rpc: Rpc, pid: int, of) -> None:
+    async def another() -> bool:
+        return of.pid not in (None, pid) and bool(await rpc("eth_chainId"))
+
+    await until(another)
+
+
+async def seen(rpc: Rpc, receipts: list[dict]) -> list[object]:
+    """Everything there is to ask about some transactions, their blocks and their effects."""
+    answers: list[object] = []
+    for receipt in receipts:
+        answers.append(await rpc("eth_getBlockByHash", receipt["blockHash"], False))
+        answers.append(await rpc("eth_getBlockByNumber", receipt["blockNumber"], True))
+        answers.append(await rpc("eth_getTransactionReceipt", receipt["transactionHash"]))
+        answers.append(await rpc("eth_getLogs", {"blockHash": receipt["blockHash"]}))
+    contract = receipts[0]["contractAddress"]
+    answers.append(await rpc("eth_getCode", contract, "latest"))
+    answers.append(await rpc("eth_getStorageAt", contract, "0x0", "latest"))
+    for account in (receipts[0]["from"], "0x00000000000000000000000000000000000000aa"):
+        answers.append(await rpc("eth_getTransactionCount", account, "latest"))
+        answers.append(await rpc("eth_getBalance", account, "latest"))
+    return answers
+
+
+async def some_history(rpc: Rpc) -> list[dict]:
+    receipts = [await sent(rpc, data=LOGS)]
+    for n in range(4):
+        receipts.append(await sent(rpc, to=receipts[0]["contractAddress"]))
+        receipts.append(await sent(rpc, to="0x00000000000000000000000000000000000000aa", value=hex(n + 1)))
+    assert len(receipts[1]["logs"]) == 1
+    return receipts
+
+
+def test_a_killed_anvil_keeps_its_final_blocks(home):
+    async def killed() -> None:
+        async with chain(home) as (node, rpc):
+            receipts = await some_history(rpc)
+            await until(lambda: finality_of(rpc, int(receipts[-1]["blockNumber"], 16)))
+            before = await seen(rpc, receipts)
+
+            for _ in range(2):
+                pid = node.pid
+                os.kill(pid, signal.SIGKILL)
+                await back(rpc, pid, node)
+                assert await seen(rpc, receipts) == before
+
+            later = await sent(rpc, to=receipts[0]["contractAddress"])
+            assert int(later["blockNumber"], 16) > int(receipts[-1]["blockNumber"], 16)
+            await until(lambda: finality_of(rpc, int(later["blockNumber"], 16)))
+
+    asyncio.run(killed())
+
+
+def test_a_block_that_was_ever_seen_final_is_there_after_any_kill(home):
+    """Killed under load, again and again, at whatever moment the load has reached."""
+
+    async def killed() -> None:
+        async with chain(home) as (node, rpc):
+            sender = (await rpc("eth_accounts"))[1]
+            for _ in range(4):
+                final = {}
+                for _ in range(12):
+                    await rpc("eth_sendTransaction", {"from": sender, "to": sender, "value": "0x1"})
+                    block = await rpc("eth_getBlockByNumber", "finalized", False)
+                    final[block["number"]] = block
+                    await asyncio.sleep(0.01)
+                pid = node.pid
+                os.kill(pid, signal.SIGKILL)
+                await back(rpc, pid, node)
+                for number, block in final.items():
+                    assert await rpc("eth_getBlockByNumber", number, False) == block
+
+    asyncio.run(killed())
+
+
+def test_a_killed_run_keeps_the_chain_and_its_address(run, home):
+    first = run(home, database=False)
+    url = first.wait_for("ready").split()[2]
+
+    async def history() -> list[object]:
+        rpc = Rpc(url)
+        receipts.extend(await some_history(rpc))
+        await until(lambda: finality_of(rpc, int(receipts[-1]["blockNumber"], 16)))
+        return await seen(rpc, receipts)
+
+    receipts: list[dict] = []
+    before = asyncio.run(history())
+    first.kill()
+
+    second = run(home, database=False)
+    assert second.wait_for("ready").split()[2] == url
+    assert asyncio.run(seen(Rpc(url), receipts)) == before
+    assert second.end() == 0
+
+
+def test_a_stopped_chain_comes_back_from_its_snapshot(home):
+    async def stopped() -> None:
+        async with chain(home) as (_, rpc):
+            receipts = await some_history(rpc)
+            before = await seen(rpc, receipts)
+        async with chain(home) as (_, rpc):
+            assert await seen(rpc, receipts) == before
+
+    asyncio.run(stopped())
+
+
+def test_a_chain_that_holds_many_blocks_starts_again_with_the_newest(home, monkeypatch):
+    monkeypatch.setattr(anvil, "_BLOCKS_MAX", 30)
+    monkeypatch.setattr(anvil, "_BLOCKS_KEPT", 20)
+
+    async def renewed() -> None:
+        async with chain(home) as (node, rpc):
+            receipts = [await sent(rpc, data=LOGS), await sent(rpc, data=LOGS)]
+            before = await seen(rpc, receipts[1:])
+            pid = node.pid
+            await rpc("anvil_mine", hex(12))
+            await sent(rpc, data="0x")
+            before = [await rpc("eth_getTransactionReceipt", receipts[1]["transactionHash"]), before[-4:]]
+            await rpc("anvil_mine", hex(6))
+            latest = await rpc("eth_getBlockByNumber", "latest", False)
+            await rpc("anvil_mine", hex(12))
+            await back(rpc, pid, node)
+
+            assert await rpc("eth_getBlockByNumber", latest["number"], False) == latest
+            assert await rpc("eth_getBlockByNumber", "0x3", False) is None
+            assert await rpc("eth_getBlockByNumber", "0x0", False) is not None
+            assert (await sent(rpc, data=LOGS))["status"] == "0x1"
+
+    asyncio.run(renewed())
+
+
+def test_a_reorganised_chain_comes_back_as_reorganised(home):
+    async def reorganised() -> None:
+        async with chain(home) as (node, rpc):
+            receipts = await some_history(rpc)
+            await rpc("anvil_reorg", 2, [])
+            head = await rpc("eth_getBlockByNumber", "latest", False)
+            last = await sent(rpc, to=receipts[0]["contractAddress"])
+            await until(lambda: finality_of(rpc, int(last["blockNumber"], 16)))
+            pid = node.pid
+            os.kill(pid, signal.SIGKILL)
+            await back(rpc, pid, node)
+
+            assert await rpc("eth_getBlockByNumber", head["number"], False) == head
+            assert await rpc("eth_getTransactionReceipt", last["transactionHash"]) == last
+
+    asyncio.run(reorganised())
+
+
+def test_a_change_that_no_transaction_made_is_lost_by_a_kill_and_said_so(home):
+    steps = Heard()
+
+    async def changed() -> None:
+        async with chain(home, steps) as (node, rpc):
+            kept = await sent(rpc, data=LOGS)
+            await until(lambda: finality_of(rpc, int(kept["blockNumber"], 16)))
+            await rpc("anvil_setBalance", "0x00000000000000000000000000000000000000bb", "0x5")
+            lost = await sent(rpc, data=LOGS)
+            await until(lambda: finality_of(rpc, int(lost["blockNumber"], 16)))
+            pid = node.pid
+            os.kill(pid, signal.SIGKILL)
+            await back(rpc, pid, node)
+
+            assert await rpc("eth_getTransactionReceipt", kept["transactionHash"]) == kept
+            assert any("cannot be made again" in line for line in steps.lines)
+
+    asyncio.run(changed())
+
+
+def test_a_chain_at_rest_does_not_grow(home):
+    async def resting() -> None:
+        async with chain(home) as (_, rpc):
+            last = int((await sent(rpc, data=LOGS))["blockNumber"], 16)
+            await until(lambda: finality_of(rpc, last))
+            head = await rpc("eth_blockNumber")
+            await asyncio.sleep(0.5)  # ten times the time of a block: nothing may come of it
+            assert await rpc("eth_blockNumber") == head
+
+    asyncio.run(resting())
+
+
+def test_without_the_contract_tools_one_sentence_says_what_to_do(home, tmp_path):
+    async def missing() -> None:
+        with pytest.raises(Misconfigured, match="run scripts/setup, or set GATEWAY_RPC_URL"):
+            async with embedded(home, tmp_path, database=False):
+                pass
+
+    asyncio.run(missing())

@@ -1,0 +1,89 @@
+"""The parts together: kept up, stopped in order, and nowhere but in the home."""
+
+import asyncio
+import os
+import signal
+import sys
+
+import pytest
+
+from gateway.embedded.supervise import Command, embedded
+from gateway.errors import Misconfigured
+
+from .conftest import NODE_MODULES, gone
+
+PAUSE = "import signal; signal.pause()"
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_everything_and_leaves_no_child_behind(run, home, how):
+    one = run(home, PAUSE, PAUSE)
+    one.wait_for("started program1")
+    children = one.children()
+    assert sorted(children) == ["anvil", "postgres", "program0", "program1"]
+
+    assert one.end(how) == 0
+
+    assert all(gone(child, 0) for child in children.values())
+    stops = [line.split(":")[0].strip() for line in one.said if line.startswith("stopped")]
+    assert stops == ["stopped program0 and program1", "stopped the chain", "stopped PostgreSQL"]
+
+
+def test_every_part_that_is_killed_comes_back(run, home):
+    one = run(home, PAUSE, PAUSE)
+    one.wait_for("started program1")
+    before = one.children()
+
+    for child in before.values():
+        os.kill(child.pid, signal.SIGKILL)
+    said = "".join(one.wait_for("again:") for _ in before)
+
+    for part in ("PostgreSQL", "the chain", "program0", "program1"):
+        assert f"started {part} again" in said
+    after = one.children()
+    assert after.keys() == before.keys()
+    assert all(after[name] != before[name] for name in before)
+    assert one.end() == 0
+
+
+def test_nothing_is_written_outside_the_home(run, home, tmp_path):
+    places = [tmp_path / name for name in ("home", "tmp", "cwd")]
+    for place in places:
+        place.mkdir()
+    environ = {"HOME": str(places[0]), "TMPDIR": str(places[1])}
+
+    one = run(home, PAUSE, environ=environ, cwd=places[2])
+    one.wait_for("started program0")
+
+    assert one.end() == 0
+    assert [list(place.iterdir()) for place in places] == [[], [], []]
+    assert [path.name for path in home.parent.iterdir()] == [home.name]
+
+
+def test_it_runs_without_a_home_of_the_user(run, home):
+    one = run(home, environ={"HOME": ""})
+    one.wait_for("ready")
+    assert one.end() == 0
+
+
+def test_a_signal_while_things_are_started_stops_them(run, home):
+    one = run(home)
+    one.wait_for("started PostgreSQL")
+
+    one.end()
+
+    assert one.children() == {}
+
+
+def test_a_command_that_never_worked_ends_the_run_with_its_own_words(home):
+    async def broken() -> None:
+        command = Command("serve", [sys.executable, "-c", "raise SystemExit('no such port')"], ready=never)
+        with pytest.raises(Misconfigured, match=r"serve ended .exit status 1.: no such port"):
+            async with embedded(home, NODE_MODULES, database=False, chain=False) as parts:
+                await parts.run([command])
+
+    asyncio.run(broken())
+
+
+async def never() -> bool:
+    return False
