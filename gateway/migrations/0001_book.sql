@@ -176,6 +176,9 @@ DECLARE
     credit_balance numeric[] := debit_balance;
     first integer := 1; last integer; short integer; d integer; c integer; post numeric; pend numeric;
 BEGIN
+    outcome := array_fill(NULL::text, ARRAY[cardinality(item_id)]);
+    short_account := array_fill(NULL::bigint, ARRAY[cardinality(item_id)]);
+    short_available := array_fill(NULL::numeric, ARRAY[cardinality(item_id)]);
     SELECT array_agg(a.normal = 'credit' ORDER BY a.id), array_agg(a.guarded ORDER BY a.id),
            array_agg(a.entries ORDER BY a.id),
            array_agg(CASE a.normal WHEN 'credit' THEN a.credits_posted - a.debits_posted

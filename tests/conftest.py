@@ -1,0 +1,91 @@
+"""One PostgreSQL for the whole run, a fresh database for every test, an anvil for every test that asks for one.
+
+All of it is real: the server is the embedded one with fsync on, started once in a temporary folder.
+"""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from gateway.config import from_environment
+from gateway.embedded.children import Children
+from gateway.embedded.postgres import Postgres
+from gateway.ledger import book
+from gateway.money import Assets
+from gateway.postgres import Database, connect, migrate
+from tests.factory import Chain, running_anvil
+
+#: The assets that tests use: those of the default configuration.
+ASSETS: Assets = from_environment({}).assets
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> tuple[str, dict[str, bool]]:
+    """One event loop for the whole run, the one that the gateway runs on."""
+    return "asyncio", {"use_uvloop": True}
+
+
+@pytest.fixture(scope="session")
+def assets() -> Assets:
+    return ASSETS
+
+
+@pytest.fixture(scope="session")
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Postgres]:
+    """The PostgreSQL server of this run."""
+    home = tmp_path_factory.mktemp("server")
+    children = await Children.claim(home)
+    postgres = Postgres(home, children)
+    await postgres.start()
+    try:
+        yield postgres
+    finally:
+        await postgres.stop()
+        await children.release()
+
+
+@pytest.fixture(scope="session")
+async def template(server: Postgres) -> str:
+    """A migrated database that others are copied from: faster than migrating each."""
+    await _execute(server.dsn, "CREATE DATABASE template_gateway")
+    async with connect(_named(server.dsn, "template_gateway"), connections=1) as database:
+        await migrate(database)
+        async with database.transaction() as connection:
+            await book.declare(connection, ASSETS)
+    return "template_gateway"
+
+
+@pytest.fixture
+async def database_url(server: Postgres, template: str) -> AsyncIterator[str]:
+    """A fresh, migrated database of this test alone."""
+    name = f"test_{uuid4().hex}"
+    await _execute(server.dsn, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY wal_log")
+    yield _named(server.dsn, name)
+    await _execute(server.dsn, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """The same, connected: fifty connections, so that fifty races are fifty."""
+    async with connect(database_url, connections=50) as database:
+        yield database
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> Iterator[Chain]:
+    """An anvil that mines when the test says so."""
+    with running_anvil(tmp_path / "anvil") as chain:
+        yield chain
+
+
+async def _execute(url: str, statement: str) -> None:
+    async with connect(url, connections=1) as database, database.reading() as connection:
+        await connection.execute(statement)
+
+
+def _named(dsn: str, database: str) -> str:
+    """The same server's other database."""
+    before, _, query = dsn.partition("?")
+    return f"{before.rpartition('/')[0]}/{database}?{query}"

@@ -1,0 +1,271 @@
+"""The verbs of the book, one at a time and many at once."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from gateway.errors import CaptureExceedsHold, InsufficientFunds, TransferEnded, TransferNotFound
+from gateway.ids import TransferId, new_id
+from gateway.ledger import audit
+from gateway.ledger import book as verbs
+from gateway.ledger.account import Side
+from gateway.ledger.transfer import End, Event, State
+from gateway.money import UNITS_MAX
+from tests.factory import NOW
+from tests.ledger.conftest import Book
+
+pytestmark = pytest.mark.anyio
+
+ALICE, BOB, CAROL, FEES = "wallet:alice:EUR", "wallet:bob:EUR", "wallet:carol:EUR", "fees:EUR"
+
+
+async def recounted(book: Book) -> list[audit.Fault]:
+    async with book.database.snapshot() as connection:
+        return await audit.recount(connection)
+
+
+async def test_a_posted_transfer_moves_the_money_and_says_so_on_both_statements(book: Book) -> None:
+    await book.deposit(ALICE, 1000)
+
+    assert await book.post(ALICE, BOB, 300) is State.POSTED
+
+    assert (await book.balance(ALICE)).posted == 700
+    assert (await book.balance(BOB)).posted == 300
+    (out, _), (came,) = await book.statement(ALICE), await book.statement(BOB)
+    assert (out.number, out.side, out.amount.units, out.balance.units) == (2, Side.DEBIT, 300, 700)
+    assert (came.number, came.side, came.amount.units, came.balance.units) == (1, Side.CREDIT, 300, 300)
+
+
+async def test_an_intent_cannot_spend_more_than_is_available(book: Book) -> None:
+    await book.deposit(ALICE, 1000)
+    await book.hold(ALICE, BOB, 600)
+
+    with pytest.raises(InsufficientFunds) as refusal:
+        await book.post(ALICE, BOB, 401)
+
+    assert refusal.value.account == ALICE
+    assert (refusal.value.asked.units, refusal.value.available.units) == (401, 400)
+    assert await book.post(ALICE, BOB, 400) is State.POSTED
+
+
+async def test_a_refused_step_leaves_no_trace_and_does_not_disturb_its_neighbours(book: Book) -> None:
+    await book.deposit(ALICE, 100)
+    steps = [await book.transfer((ALICE, BOB, units)) for units in (60, 60, 40, 1)]
+
+    results = await book.write(*steps)
+
+    assert [type(result) for result in results] == [State, InsufficientFunds, State, InsufficientFunds]
+    assert (await book.balance(ALICE)).posted == 0
+    assert [entry.amount.units for entry in await book.statement(BOB)] == [40, 60]
+
+
+async def test_a_batch_can_spend_what_came_in_earlier_in_it(book: Book) -> None:
+    await book.deposit(ALICE, 100)
+    steps = [await book.transfer((ALICE, BOB, 100)), await book.transfer((BOB, CAROL, 100))]
+
+    assert await book.write(*steps) == [State.POSTED, State.POSTED]
+    assert (await book.balance(CAROL)).posted == 100
+
+
+async def test_a_payment_and_its_fee_are_one_thing(book: Book) -> None:
+    await book.deposit(ALICE, 100)
+
+    (refused,) = await book.write(await book.transfer((ALICE, BOB, 100), (ALICE, FEES, 1)))
+    assert isinstance(refused, InsufficientFunds)
+    assert refused.asked.units == 101
+    assert (await book.balance(BOB)).posted == 0
+
+    assert await book.write(await book.transfer((ALICE, BOB, 99), (ALICE, FEES, 1))) == [State.POSTED]
+    assert [(await book.balance(code)).posted for code in (ALICE, BOB, FEES)] == [0, 99, 1]
+
+
+async def test_a_transfer_is_written_once_however_often_it_is_posted(book: Book) -> None:
+    await book.deposit(ALICE, 100)
+    transfer = await book.transfer((ALICE, BOB, 10))
+
+    answers = await asyncio.gather(*(book.write(transfer) for _ in range(50)))
+
+    assert answers == [[State.POSTED]] * 50
+    assert (await book.balance(BOB)).posted == 10
+
+
+async def test_what_is_held_is_neither_spent_nor_available(book: Book) -> None:
+    await book.deposit(ALICE, 100)
+
+    await book.hold(ALICE, BOB, 70)
+
+    balance = await book.balance(ALICE)
+    assert (balance.posted, balance.pending, balance.available) == (100, 70, 30)
+    assert (await book.balance(BOB)).available == 0
+
+
+async def test_a_captured_hold_pays(book: Book) -> None:
+    await book.deposit(ALICE, 100)
+    hold = await book.hold(ALICE, BOB, 70)
+
+    assert await book.end(hold, Event.CAPTURE) is State.POSTED
+
+    assert ((await book.balance(ALICE)).posted, (await book.balance(ALICE)).pending) == (30, 0)
+    assert (await book.balance(BOB)).posted == 70
+
+
+async def test_a_capture_in_part_gives_the_rest_back(book: Book) -> None:
+    await book.deposit(ALICE, 100)
+    hold = await book.hold(ALICE, BOB, 70)
+
+    await book.end(hold, Event.CAPTURE, [25])
+
+    assert ((await book.balance(ALICE)).posted, (await book.balance(ALICE)).available) == (75, 75)
+    assert (await book.balance(BOB)).posted == 25
+
+
+async def test_a_capture_of_more_than_is_held_is_refused_and_the_hold_stays(book: Book) -> None:
+    await book.deposit(ALICE, 100)
+    hold = await book.hold(ALICE, BOB, 70)
+
+    with pytest.raises(CaptureExceedsHold) as refusal:
+        await book.end(hold, Event.CAPTURE, [71])
+
+    assert (refusal.value.asked.units, refusal.value.held.units) == (71, 70)
+    assert await book.end(hold, Event.VOID) is State.VOIDED
+
+
+@pytest.mark.parametrize(("event", "state"), [(Event.VOID, State.VOIDED), (Event.EXPIRE, State.EXPIRED)])
+async def test_a_voided_or_expired_hold_gives_the_money_back(book: Book, event: Event, state: State) -> None:
+    await book.deposit(ALICE, 100)
+    hold = await book.hold(ALICE, BOB, 70)
+
+    assert await book.end(hold, event) is state
+
+    assert (await book.balance(ALICE)).available == 100
+    assert await book.statement(BOB) == []
+
+
+async def test_a_hold_that_nobody_made_cannot_end(book: Book) -> None:
+    with pytest.raises(TransferNotFound):
+        await book.end(TransferId(new_id(NOW)), Event.CAPTURE)
+
+
+async def test_fifty_captures_of_one_hold_capture_it_once(book: Book) -> None:
+    await book.deposit(ALICE, 100)
+    hold = await book.hold(ALICE, BOB, 10)
+
+    results = await asyncio.gather(*(book.end(hold, Event.CAPTURE) for _ in range(50)), return_exceptions=True)
+
+    assert [result for result in results if not isinstance(result, TransferEnded)] == [State.POSTED]
+    assert (await book.balance(BOB)).posted == 10
+
+
+async def test_of_capture_and_expire_at_once_one_wins(book: Book) -> None:
+    await book.deposit(ALICE, 10_000)
+    holds = [await book.hold(ALICE, BOB, 100) for _ in range(25)]
+
+    def ends(id: TransferId) -> list[asyncio.Task[State]]:
+        return [asyncio.create_task(book.end(id, event)) for event in (Event.CAPTURE, Event.EXPIRE)]
+
+    outcomes = [await asyncio.gather(*ends(id), return_exceptions=True) for id in holds]
+
+    won = [[one for one in pair if isinstance(one, State)] for pair in outcomes]
+    assert all(len(one) == 1 for one in won)
+    captured = sum(one == [State.POSTED] for one in won)
+    assert (await book.balance(BOB)).posted == 100 * captured
+    assert (await book.balance(ALICE)).available == 10_000 - 100 * captured
+
+
+async def test_two_ends_of_one_hold_in_one_batch_end_it_once(book: Book) -> None:
+    await book.deposit(ALICE, 100)
+    hold = await book.hold(ALICE, BOB, 10)
+
+    first, second = await book.write(End(hold, Event.CAPTURE), End(hold, Event.VOID))
+
+    assert first is State.POSTED
+    assert isinstance(second, TransferEnded)
+
+
+async def test_fifty_payers_who_spend_the_same_money_spend_it_once(book: Book) -> None:
+    await book.deposit(ALICE, 100)
+
+    results = await asyncio.gather(*(book.post(ALICE, BOB, 60) for _ in range(50)), return_exceptions=True)
+
+    assert sum(result is State.POSTED for result in results) == 1
+    assert all(isinstance(result, InsufficientFunds) for result in results if result is not State.POSTED)
+
+
+async def test_payments_in_a_ring_do_not_wait_for_each_other_for_ever(book: Book) -> None:
+    ring = [ALICE, BOB, CAROL]
+    for code in ring:
+        await book.deposit(code, 10_000)
+
+    pays = [book.post(ring[n % 3], ring[(n + 1 + n % 2) % 3], 1) for n in range(150)]
+    assert set(await asyncio.gather(*pays)) == {State.POSTED}
+    assert sum([(await book.balance(code)).posted for code in ring]) == 30_000
+
+
+async def test_a_fact_posts_whatever_is_available_and_intents_wait_until_it_is_covered(book: Book) -> None:
+    await book.deposit(ALICE, 100)
+    await book.hold(ALICE, BOB, 80)
+
+    assert await book.fact(ALICE, CAROL, 50) is State.POSTED
+
+    assert (await book.balance(ALICE)).available == -30
+    with pytest.raises(InsufficientFunds):
+        await book.post(ALICE, BOB, 1)
+    await book.deposit(ALICE, 31)
+    assert await book.post(ALICE, BOB, 1) is State.POSTED
+
+
+async def test_the_largest_amount_there_is_stays_exact(book: Book) -> None:
+    usdx = book.assets["USDX"]
+    await book.post("supply:USDX", "wallet:alice:USDX", UNITS_MAX, asset=usdx)
+    await book.post("wallet:alice:USDX", "wallet:bob:USDX", UNITS_MAX - 1, asset=usdx)
+
+    assert (await book.balance("wallet:alice:USDX")).posted == 1
+    assert (await book.balance("wallet:bob:USDX")).posted == UNITS_MAX - 1
+
+
+async def test_a_statement_has_every_entry_once_with_numbers_and_balances_that_follow(book: Book) -> None:
+    await book.deposit(ALICE, 10_000)
+    for units in range(1, 40):
+        await book.post(ALICE, BOB, units)
+
+    paged, before = [], None
+    while page := await book.statement(ALICE, before, 7):
+        paged += page
+        before = page[-1].number
+
+    assert [entry.number for entry in paged] == list(range(40, 0, -1))
+    assert paged == await book.statement(ALICE)
+    newest_first = [10_000 - sum(range(1, n)) for n in range(40, 0, -1)]
+    assert [entry.balance.units for entry in paged] == newest_first
+
+
+async def test_the_balance_at_a_past_time_is_that_of_the_last_entry_until_then(book: Book) -> None:
+    for day in range(1, 12):
+        async with book.database.transaction() as connection:
+            transfer = await book.transfer(("bank:EUR", ALICE, 100))
+            verbs.all_done(await verbs.post(connection, [transfer], NOW + timedelta(days=day)))
+
+    async with book.database.reading() as connection:
+        for day in range(13):
+            at = NOW + timedelta(days=day, hours=1)
+            assert (await verbs.balance_at(connection, book.assets, ALICE, at)).units == 100 * min(day, 11)
+
+
+async def test_times_on_a_statement_never_go_back_though_a_clock_does(book: Book) -> None:
+    await book.deposit(ALICE, 100)
+    await book.write(await book.transfer((ALICE, BOB, 10)), at=NOW - timedelta(hours=1))
+
+    later, earlier = await book.statement(ALICE)
+    assert later.posted_at == earlier.posted_at == NOW
+
+
+async def test_a_recount_of_a_busy_book_finds_nothing(book: Book) -> None:
+    await book.deposit(ALICE, 1000)
+    held = [await book.hold(ALICE, BOB, 10) for _ in range(6)]
+    await book.end(held[0], Event.CAPTURE)
+    await book.end(held[1], Event.CAPTURE, [3])
+    await book.end(held[2], Event.VOID)
+    await book.post(BOB, CAROL, 5)
+
+    assert await recounted(book) == []
