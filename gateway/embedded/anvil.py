@@ -55,8 +55,8 @@ _SNAPSHOT_SHARE: Final = 0.02
 #: A chain at rest has no need of one, beyond the limit above: it takes one only where that is nothing.
 _SNAPSHOT_CHEAP_SECONDS: Final = 0.1
 #: And one is taken even under load when this much is journalled, so that replaying takes half a minute at most.
-_SNAPSHOT_BLOCKS: Final = 4_096
-_SNAPSHOT_BYTES: Final = 512 * 1024 * 1024
+_SNAPSHOT_BLOCKS: Final = 2_048
+_SNAPSHOT_BYTES: Final = 256 * 1024 * 1024
 #: What anvil needs for a block grows with the number of blocks it holds: past the first, only the second are kept.
 _BLOCKS_MAX: Final = 20_000
 _BLOCKS_KEPT: Final = 10_000

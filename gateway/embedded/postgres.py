@@ -330,13 +330,13 @@ async def _run(way: _Way, argv: Sequence[str], text: str) -> tuple[int, str]:
         *way.prefix,
         str(_binaries() / program),
         *rest,
-        stdin=asyncio.subprocess.PIPE,
+        stdin=asyncio.subprocess.PIPE if text else asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         env=_ENVIRON,
         cwd="/",
     )
-    said, _ = await process.communicate(text.encode())
+    said, _ = await process.communicate(text.encode() if text else None)
     assert process.returncode is not None
     return process.returncode, said.decode(errors="replace")
 

@@ -54,9 +54,10 @@ class Part(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A program of ours to keep running. `settings` are added to our environment; `ready` says when it works.
+    """A program of ours to keep running: `the HTTP server`, whose log is `http-server.log`.
 
-    `ready` is asked again and again, and is left out for a program that works as soon as it runs.
+    `settings` are added to our environment. `ready` says when it works: it is asked again and again, and is left out
+    for a program that works as soon as it runs.
     """
 
     name: str
@@ -187,6 +188,7 @@ class _Program:
 
     def __init__(self, command: Command, children: Children) -> None:
         self.name = command.name
+        self._file = command.name.removeprefix("the ").lower().replace(" ", "-")
         self._command = command
         self._children = children
         self._child: Child | None = None
@@ -194,7 +196,7 @@ class _Program:
     async def start(self) -> None:
         command = self._command
         self._child = child = await self._children.start(
-            command.name, command.argv, settings=command.settings, if_we_die=signal.SIGTERM
+            self._file, command.argv, settings=command.settings, if_we_die=signal.SIGTERM
         )
         give_up = time.monotonic() + command.ready_seconds
         while command.ready and not await command.ready():
