@@ -9,13 +9,15 @@ from uuid import uuid4
 
 import pytest
 
+from gateway.chain.node import HttpNode
+from gateway.chain.signer import Vault
 from gateway.config import from_environment
 from gateway.embedded.children import Children
 from gateway.embedded.postgres import Postgres
 from gateway.ledger import book
 from gateway.money import Assets
 from gateway.postgres import Database, connect, migrate
-from tests.factory import Chain, running_anvil
+from tests.factory import Chain, Town, running_anvil
 
 #: The assets that tests use: those of the default configuration.
 ASSETS: Assets = from_environment({}).assets
@@ -78,6 +80,16 @@ def chain(tmp_path: Path) -> Iterator[Chain]:
     """An anvil that mines when the test says so."""
     with running_anvil(tmp_path / "anvil") as chain:
         yield chain
+
+
+@pytest.fixture
+async def town(database: Database, chain: Chain) -> AsyncIterator[Town]:
+    """A house around this test's database and chain, its contracts deployed."""
+    node = HttpNode(chain.url)
+    town = Town(database, chain, node, ASSETS, Vault(bytes(range(32))))
+    await town.deploy()
+    yield town
+    await node.close()
 
 
 async def _execute(url: str, statement: str) -> None:

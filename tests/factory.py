@@ -11,10 +11,29 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from gateway.bank import movements
+from gateway.chain import deploy, lanes
+from gateway.chain.contract import as_int, balance_of_data, selector
+from gateway.chain.node import Node
+from gateway.chain.signer import LOCAL_RELAYER_KEY, LaneSigner, Vault
+from gateway.clock import Clock, system_clock
+from gateway.ledger import account, audit, book
+from gateway.ledger.account import Balance
+from gateway.money import Assets, Money, at_par_exact
+from gateway.payments import convert, finish, pay, records, refund, solvency
+from gateway.payments.pay import PayRequest
+from gateway.payments.payment import Payment
+from gateway.payments.records import Conversion
+from gateway.payments.terms import Terms
+from gateway.postgres import Database
+from gateway.wallets import wallet as wallets
+from gateway.wallets.wallet import Wallet
+from gateway.worker import Worker
 
 #: A time for tests that need one and do not care which.
 NOW = datetime(2030, 1, 31, 12, 0, tzinfo=UTC)
@@ -77,3 +96,166 @@ def _port(log: Path, process: "subprocess.Popen[bytes]") -> str:
             return rest.split()[0]
         time.sleep(0.01)
     raise AssertionError(f"anvil did not start: {log.read_text()}")
+
+
+class Town:
+    """A house around one database and one chain, and the people in it. Its worker does a step when it is told to.
+
+    Money is said as "12.50 EUR". A block is final when one more stands on top of it.
+    """
+
+    FINALITY = 1
+
+    def __init__(self, database: Database, chain: Chain, node: Node, assets: Assets, vault: Vault) -> None:
+        self.database = database
+        self.chain = chain
+        self.node = node
+        self.assets = assets
+        self.vault = vault
+        self.signer = LaneSigner(LOCAL_RELAYER_KEY)
+        self.clock: Clock = system_clock
+        self.terms = Terms(assets, {}, 0, 7 * 86_400, 3600, 1.0)
+
+    async def deploy(self) -> None:
+        """Deploy the tokens' contracts, mining as needed."""
+
+        async def mine() -> None:
+            self.chain.mine()
+
+        contracts = await deploy.deploy(
+            self.database, self.node, self.signer, self.assets, self.FINALITY, self.clock, pause=mine
+        )
+        self.terms = replace(self.terms, contracts=contracts)
+
+    def money(self, text: str) -> Money:
+        amount, _, code = text.partition(" ")
+        return self.assets[code].parse(amount)
+
+    # ---- people -----------------------------------------------------------------------------------------------------
+
+    async def person(self, handle: str, *moneys: str) -> Wallet:
+        """A new wallet with this much money; tokens are bought, settled and final."""
+        async with self.database.transaction() as connection:
+            wallet, _ = await wallets.claim(connection, self.vault, handle, self.clock())
+        for text in moneys:
+            await self.give(wallet, text)
+        return wallet
+
+    async def give(self, wallet: Wallet, text: str) -> None:
+        money = self.money(text)
+        fiat = money.asset if money.asset.kind == "fiat" else self.terms.backing(money.asset)
+        paid_in = at_par_exact(money, fiat)
+        async with self.database.transaction() as connection:
+            await movements.deposit(connection, self.assets, wallet, paid_in, self.clock())
+            if fiat != money.asset:
+                await convert.convert(connection, self.terms, wallet, paid_in, money.asset, self.clock())
+        if fiat != money.asset:
+            await self.settle()
+
+    async def pay(self, payer: Wallet, to: str, text: str, **fields: Any) -> Payment:
+        request = PayRequest(to, self.money(text), **fields)
+        async with self.database.transaction() as connection:
+            return await pay.pay(connection, self.terms, payer, request, self.clock())
+
+    async def convert(self, owner: Wallet, text: str, into: str) -> Conversion:
+        async with self.database.transaction() as connection:
+            return await convert.convert(
+                connection, self.terms, owner, self.money(text), self.assets[into], self.clock()
+            )
+
+    async def capture(self, caller: Wallet, payment: Payment, text: str | None = None) -> Payment:
+        money = self.money(text) if text else None
+        async with self.database.transaction() as connection:
+            return await finish.capture(connection, self.terms, caller, payment.id, money, self.clock())
+
+    async def void(self, caller: Wallet, payment: Payment) -> Payment:
+        async with self.database.transaction() as connection:
+            return await finish.void(connection, self.terms, caller, payment.id, self.clock())
+
+    async def refund(self, caller: Wallet, payment: Payment, text: str | None = None) -> Payment:
+        money = self.money(text) if text else None
+        async with self.database.transaction() as connection:
+            return await refund.refund(connection, self.terms, caller, payment.id, money, self.clock())
+
+    # ---- the worker, a step at a time -------------------------------------------------------------------------------
+
+    def worker(self, node: Node | None = None) -> Worker:
+        return Worker(self.database, node or self.node, self.terms, self.vault, self.signer, self.FINALITY, self.clock)
+
+    async def settle(self) -> None:
+        """Relay, mine and watch until nothing is left to do."""
+        worker = self.worker()
+        while True:
+            relayed = await worker.relay()
+            await worker.resend()
+            self.chain.mine(1 + self.FINALITY)
+            watched = False
+            while await worker.watch():
+                watched = True
+            if not relayed and not watched:
+                return
+            if not relayed and not await self.open():
+                return
+
+    async def open(self) -> int:
+        """How many authorizations wait for their end."""
+        async with self.database.reading() as connection:
+            return int(
+                await connection.fetchval(
+                    "SELECT count(*) FROM token_authorization WHERE state IN ('queued', 'submitted')"
+                )
+            )
+
+    async def freeze(self, address: str) -> None:
+        """Freeze an address; the relayer is the freezer here too."""
+        data = selector("freeze") + bytes(12) + bytes.fromhex(address[2:])
+        contract, fees = self.terms.contracts["USDX"], await self.node.fees()
+        async with self.database.transaction() as connection:
+            stored = await lanes.store(
+                connection,
+                self.signer,
+                contract.chain_id,
+                "settle",
+                "USDX",
+                contract.address,
+                data,
+                100_000,
+                fees,
+                self.clock(),
+            )
+        await self.node.send(stored.raw)
+        self.chain.mine(1 + self.FINALITY)
+
+    # ---- what came of it --------------------------------------------------------------------------------------------
+
+    async def payment(self, payment: Payment) -> Payment:
+        """The payment as it stands now."""
+        async with self.database.reading() as connection:
+            return await records.payment(connection, self.assets, payment.id, payment.payer)
+
+    async def conversion(self, conversion: Conversion) -> Conversion:
+        async with self.database.reading() as connection:
+            return await records.conversion(connection, self.assets, conversion.id, conversion.wallet)
+
+    async def balance(self, wallet: Wallet, code: str) -> Balance:
+        asset = self.assets[code]
+        async with self.database.reading() as connection:
+            found = await book.balances(connection, self.assets, [account.wallet(wallet.handle, asset)])
+        return next(iter(found.values()), Balance(asset, 0, 0))
+
+    async def available(self, wallet: Wallet, code: str) -> str:
+        return str((await self.balance(wallet, code)).money()[2])
+
+    async def on_chain(self, address: str, code: str = "USDX") -> str:
+        """What the contract says that the address has, in the newest block."""
+        contract = self.terms.contracts[code]
+        answer = await self.node.call(contract.address, balance_of_data(address), "latest")
+        return str(Money(as_int(answer), contract.asset))
+
+    async def differences(self) -> list[object]:
+        """Everything that a reconciliation finds: the book recounted, against the chain, against the bank."""
+        async with self.database.snapshot() as connection:
+            faults: list[object] = [*await audit.recount(connection)]
+            faults += await movements.reconcile(connection, self.assets)
+        _, against_chain = await solvency.reconcile(self.database, self.node, self.terms)
+        return faults + list(against_chain)

@@ -1,0 +1,174 @@
+"""Token payments and conversions: from accepted to final, and what the chain may do to them meanwhile."""
+
+import pytest
+
+from gateway.payments.payment import State
+from tests.factory import Town
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_token_payment_is_held_then_submitted_then_settled_when_final(town: Town) -> None:
+    alice, bob = await town.person("alice", "10 USDX"), await town.person("bob")
+    worker = town.worker()
+
+    payment = await town.pay(alice, "@bob", "4 USDX")
+    assert payment.state is State.QUEUED
+    assert await town.available(alice, "USDX") == "6.000000 USDX"
+
+    await worker.relay()
+    submitted = await town.payment(payment)
+    assert submitted.state is State.SUBMITTED
+    assert submitted.tx_hash is not None
+
+    town.chain.mine()  # mined, not final
+    await worker.watch()
+    assert (await town.payment(payment)).state is State.SUBMITTED
+    assert await town.available(bob, "USDX") == "0.000000 USDX"
+
+    town.chain.mine()
+    await worker.watch()
+    settled = await town.payment(payment)
+    assert settled.state is State.SETTLED
+    assert settled.tx_hash == submitted.tx_hash
+    assert await town.available(bob, "USDX") == "4.000000 USDX" == await town.on_chain(bob.address)
+    assert await town.differences() == []
+
+
+async def test_tokens_are_bought_and_redeemed_at_par_and_the_reserve_follows(town: Town) -> None:
+    alice = await town.person("alice", "100.00 USD")
+
+    bought = await town.convert(alice, "40.00 USD", "USDX")
+    assert await town.available(alice, "USD") == "60.00 USD"
+    await town.settle()
+    assert (await town.conversion(bought)).state is State.SETTLED
+    assert await town.available(alice, "USDX") == "40.000000 USDX" == await town.on_chain(alice.address)
+
+    redeemed = await town.convert(alice, "15.5 USDX", "USD")
+    assert await town.available(alice, "USDX") == "24.500000 USDX"
+    await town.settle()
+    assert (await town.conversion(redeemed)).state is State.SETTLED
+    assert await town.available(alice, "USD") == "75.50 USD"
+    assert await town.differences() == []
+
+
+async def test_a_payment_to_an_address_that_is_nobodys_settles_outside(town: Town) -> None:
+    alice = await town.person("alice", "10 USDX")
+    stranger = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+
+    payment = await town.pay(alice, stranger.lower(), "3 USDX")
+    await town.settle()
+
+    settled = await town.payment(payment)
+    assert (settled.state, settled.payee_name) == (State.SETTLED, stranger)
+    assert await town.on_chain(stranger) == "3.000000 USDX"
+    assert await town.differences() == []
+
+
+async def test_a_payment_to_the_address_of_a_handle_is_a_payment_to_the_handle(town: Town) -> None:
+    alice, bob = await town.person("alice", "10 USDX"), await town.person("bob")
+
+    payment = await town.pay(alice, bob.address, "3 USDX")
+    await town.settle()
+
+    assert payment.payee_name == "@bob"
+    assert await town.available(bob, "USDX") == "3.000000 USDX"
+
+
+async def test_many_payments_settle_in_one_transaction(town: Town) -> None:
+    alice, bob = await town.person("alice", "100 USDX"), await town.person("bob")
+    payments = [await town.pay(alice, "@bob", "1 USDX") for _ in range(40)]
+
+    await town.settle()
+
+    assert len({(await town.payment(payment)).tx_hash for payment in payments}) == 1
+    assert await town.available(bob, "USDX") == "40.000000 USDX"
+
+
+async def test_a_held_token_payment_goes_to_the_chain_when_it_is_captured_in_part(town: Town) -> None:
+    alice, bob = await town.person("alice", "10 USDX"), await town.person("bob")
+    held = await town.pay(alice, "@bob", "8 USDX", capture=False)
+    assert held.state is State.HELD
+
+    captured = await town.capture(bob, held, "5 USDX")
+    assert captured.state is State.QUEUED
+    assert await town.available(alice, "USDX") == "5.000000 USDX"
+    await town.settle()
+
+    settled = await town.payment(held)
+    assert (settled.state, str(settled.captured)) == (State.SETTLED, "5.000000 USDX")
+    assert await town.differences() == []
+
+
+async def test_a_refund_of_a_token_payment_comes_back_by_the_chain(town: Town) -> None:
+    alice, bob = await town.person("alice", "10 USDX"), await town.person("bob")
+    payment = await town.pay(alice, "@bob", "8 USDX")
+    await town.settle()
+
+    back = await town.refund(bob, payment, "3 USDX")
+    assert (back.state, back.refund_of) == (State.QUEUED, payment.id)
+    assert str((await town.payment(payment)).refunded) == "3.000000 USDX"
+    await town.settle()
+
+    assert await town.available(alice, "USDX") == "5.000000 USDX"
+    assert await town.differences() == []
+
+
+async def test_a_payment_that_the_contract_skips_gives_the_money_back_and_says_why(town: Town) -> None:
+    alice, bob = await town.person("alice", "10 USDX"), await town.person("bob", "1 USDX")
+    await town.freeze(bob.address)
+    payment = await town.pay(alice, "@bob", "4 USDX")
+
+    await town.settle()
+
+    failed = await town.payment(payment)
+    assert (failed.state, failed.failure) == (State.FAILED, "account_frozen")
+    assert await town.available(alice, "USDX") == "10.000000 USDX"
+    assert await town.differences() == []
+
+
+async def test_a_failed_refund_can_be_asked_for_again(town: Town) -> None:
+    alice, bob = await town.person("alice", "10 USDX"), await town.person("bob")
+    payment = await town.pay(alice, "@bob", "8 USDX")
+    await town.settle()
+    await town.freeze(alice.address)
+    await town.refund(bob, payment)
+
+    await town.settle()
+
+    assert str((await town.payment(payment)).refunded) == "0.000000 USDX"
+    assert await town.available(bob, "USDX") == "8.000000 USDX"
+
+
+async def test_a_payment_whose_time_is_over_fails_and_never_settles(town: Town) -> None:
+    alice = await town.person("alice", "10 USDX")
+    await town.person("bob")
+    payment = await town.pay(alice, "@bob", "4 USDX")
+
+    town.chain.rpc("evm_increaseTime", 4000)  # past the authorization's hour, before anybody relayed it
+    town.chain.mine(2)
+    await town.worker().watch()
+
+    failed = await town.payment(payment)
+    assert (failed.state, failed.failure) == (State.FAILED, "expired")
+    await town.settle()
+    assert await town.on_chain(alice.address) == "10.000000 USDX"
+    assert await town.differences() == []
+
+
+async def test_a_reorganisation_below_finality_changes_only_what_was_submitted(town: Town) -> None:
+    alice, bob = await town.person("alice", "10 USDX"), await town.person("bob")
+    payment = await town.pay(alice, "@bob", "4 USDX")
+    worker = town.worker()
+    await worker.relay()
+    town.chain.mine()
+    assert await town.on_chain(bob.address) == "4.000000 USDX"
+
+    town.chain.rpc("anvil_reorg", 1, [])
+
+    assert await town.on_chain(bob.address) == "0.000000 USDX"
+    assert (await town.payment(payment)).state is State.SUBMITTED
+    await town.settle()
+    assert (await town.payment(payment)).state is State.SETTLED
+    assert await town.on_chain(bob.address) == "4.000000 USDX"
+    assert await town.differences() == []
