@@ -153,3 +153,7 @@ SELECT attempt.hash, attempt.raw, attempt.transaction_id, chain_transaction.nonc
 FROM chain_transaction JOIN attempt ON attempt.transaction_id = chain_transaction.id
 WHERE chain_transaction.id = $1
 ORDER BY attempt.fee_wei_max;
+
+-- stop_lane
+-- Why a lane takes nothing more; the first reason stays.
+UPDATE lane SET stopped = $2 WHERE address = $1 AND stopped IS NULL;

@@ -177,3 +177,21 @@ async def send_open(node: Node, attempts: Sequence[Attempt]) -> list[tuple[Attem
             if complaint is not None:
                 complaints.append((attempt, complaint))
     return complaints
+
+
+async def overtaken(node: Node, address: str, attempts: Sequence[Attempt], final: int) -> Attempt | None:
+    """The first of these attempts whose nonce a transaction that is not ours has taken, up to block `final`.
+
+    Somebody else signs with the lane's key, or the database is older than the chain: what waits behind that nonce
+    would be sent for ever. What it carried is ended by its own logs, or by its time. Network only.
+    """
+    taken = await node.transaction_count(address, final)
+    late = [attempt for attempt in attempts if attempt.nonce < taken]
+    receipts = await node.receipts([attempt.hash for attempt in late])
+    mined = {attempt.transaction_id for attempt in late if attempt.hash in receipts}
+    return next((attempt for attempt in late if attempt.transaction_id not in mined), None)
+
+
+async def stop(connection: Connection, address: str, reason: str) -> None:
+    """Let the lane take no more transactions, for a reason that somebody has to look at. The first reason stays."""
+    await connection.execute(sql.stop_lane, address, reason)

@@ -205,7 +205,7 @@ async def test_a_stopped_lane_claims_nothing(house: House) -> None:
     alice, bob = await house.rich(100), house.purse()
     (one,) = await house.enqueue(house.order("transfer", alice, bob.address, 1))
     async with house.database.transaction() as connection:
-        await connection.execute("UPDATE lane SET stopped = 'no gas money'")
+        await lanes.stop(connection, house.signer.address, "no gas money")
 
     with pytest.raises(LaneStopped, match="no gas money"):
         await house.form()

@@ -10,8 +10,8 @@ from gateway.chain import lanes
 from gateway.chain.block import Fees
 from gateway.chain.lanes import Attempt
 from gateway.chain.signer import fields_of
-from gateway.errors import Misconfigured, NodeUnavailable
-from tests.chain.conftest import House
+from gateway.errors import LaneStopped, Misconfigured, NodeUnavailable
+from tests.chain.conftest import FINALITY, House
 
 pytestmark = pytest.mark.anyio
 
@@ -191,3 +191,28 @@ async def test_a_node_that_is_away_leaves_what_is_stored_as_it_is(house: House) 
         await send(house)
 
     assert await attempts_of(house) == before
+
+
+async def test_a_nonce_that_somebody_else_took_is_noticed_and_the_lane_stopped(house: House) -> None:
+    await store(house)
+    await house.send()
+    house.chain.mine(2)
+    assert await overtaken(house) is None  # ours, in a block
+    stored = await store(house)
+    assert await overtaken(house) is None  # not sent yet
+
+    house.chain.rpc("eth_sendTransaction", {"from": house.signer.address, "to": house.signer.address})
+    house.chain.mine(2)
+    late = await overtaken(house)
+    assert late is not None
+    assert late.hash == stored.hash
+    async with house.database.transaction() as connection:
+        await lanes.stop(connection, house.signer.address, f"nonce {late.nonce} was taken by a transaction not of ours")
+
+    with pytest.raises(LaneStopped, match="nonce 2 was taken"):
+        await store(house)
+
+
+async def overtaken(house: House) -> Attempt | None:
+    attempts = await attempts_of(house)
+    return await lanes.overtaken(house.node, house.signer.address, attempts, house.chain.head() - FINALITY)
