@@ -1,22 +1,15 @@
-"""A chain, a database and a small house between them, fresh for every test.
+"""A small house between a chain and a database: what a worker does, one step at a time, and nothing of payments.
 
 anvil mines only when a test says so, so a test knows what is in which block and waits for nothing. A block is final
 when one more stands on top of it.
 """
 
-import json
-import os
-import platform
-import subprocess
-import time
-import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
-from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -28,9 +21,9 @@ from gateway.chain.contract import Contract, as_int, balance_of_data
 from gateway.chain.node import HttpNode
 from gateway.chain.signer import LOCAL_RELAYER_KEY, LaneSigner, Vault
 from gateway.chain.watch import Span
-from gateway.ledger import book
 from gateway.money import Asset, Assets
-from gateway.postgres import Connection, Database, connect, migrate
+from gateway.postgres import Connection, Database
+from tests.factory import Chain, running_anvil
 
 USDX = Asset("USDX", "token", 6, "USD")
 ASSETS = Assets([Asset("USD", "fiat", 2), USDX])
@@ -38,72 +31,7 @@ ASSETS = Assets([Asset("USD", "fiat", 2), USDX])
 #: How many blocks stand on top of a final one in these tests.
 FINALITY = 1
 
-_MACHINES = {"x86_64": "amd64", "AMD64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
-_KIND = f"{platform.system().lower()}-{_MACHINES[platform.machine()]}"
-_MODULES = Path(__file__).resolve().parents[2] / "contracts" / "node_modules" / "@foundry-rs"
-ANVIL = _MODULES / f"anvil-{_KIND}" / "bin" / "anvil"
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 # ---- the chain ------------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class Chain:
-    """A running anvil. Blocks come when `mine` says so."""
-
-    url: str
-    process: "subprocess.Popen[bytes]"
-
-    def rpc(self, method: str, *params: object) -> Any:
-        body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
-        request = urllib.request.Request(self.url, body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=20) as response:
-            answer = json.load(response)
-        assert "error" not in answer, answer["error"]
-        return answer["result"]
-
-    def mine(self, blocks: int = 1) -> None:
-        for _ in range(blocks):
-            self.rpc("evm_mine")
-
-    def head(self) -> int:
-        return int(self.rpc("eth_blockNumber"), 16)
-
-    def timestamp(self) -> int:
-        return int(self.rpc("eth_getBlockByNumber", "latest", False)["timestamp"], 16)
-
-
-@contextmanager
-def running_anvil(home: Path, *arguments: str) -> Iterator[Chain]:
-    """anvil on a free port, with a home of its own, ended by its own process id."""
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "anvil.log").open("wb") as log:
-        process = subprocess.Popen(
-            [ANVIL, "--port", "0", "--no-mining", "--slots-in-an-epoch", "1", "--enable-tx-gas-limit", *arguments],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env={"HOME": str(home), "PATH": os.environ["PATH"]},
-        )
-    try:
-        yield Chain(f"http://127.0.0.1:{_port(home / 'anvil.log', process)}", process)
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def _port(log: Path, process: "subprocess.Popen[bytes]") -> str:
-    until = time.monotonic() + 20
-    while time.monotonic() < until and process.poll() is None:
-        _, said, rest = log.read_text().partition("Listening on 127.0.0.1:")
-        if said and "\n" in rest:
-            return rest.split()[0]
-        time.sleep(0.01)
-    raise AssertionError(f"anvil did not start: {log.read_text()}")
 
 
 @pytest.fixture
@@ -114,37 +42,10 @@ def start_chain(tmp_path: Path) -> Iterator[Callable[..., Chain]]:
 
 
 @pytest.fixture
-def chain(start_chain: Callable[..., Chain]) -> Chain:
-    return start_chain()
-
-
-@pytest.fixture
 async def node(chain: Chain) -> AsyncIterator[HttpNode]:
     node = HttpNode(chain.url)
     yield node
     await node.close()
-
-
-# ---- the database ---------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-async def database() -> AsyncIterator[Database]:
-    """A database of its own in the server that GATEWAY_TEST_DATABASE_URL names, migrated, with the assets in it."""
-    server = os.environ["GATEWAY_TEST_DATABASE_URL"]
-    name = f"chain_{uuid4().hex}"
-    async with connect(server, connections=1) as admin:
-        async with admin.reading() as connection:
-            await connection.execute(f"CREATE DATABASE {name}")
-        try:
-            async with connect(server.replace("/postgres", f"/{name}", 1), connections=20) as database:
-                await migrate(database)
-                async with database.transaction() as connection:
-                    await book.declare(connection, ASSETS)
-                yield database
-        finally:
-            async with admin.reading() as connection:
-                await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 # ---- the house ------------------------------------------------------------------------------------------------------

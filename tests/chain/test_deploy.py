@@ -15,7 +15,8 @@ from gateway.errors import Misconfigured
 from gateway.ledger import book
 from gateway.money import Asset, Assets
 from gateway.postgres import Database
-from tests.chain.conftest import ASSETS, FINALITY, Chain
+from tests.chain.conftest import ASSETS, FINALITY
+from tests.factory import Chain
 
 pytestmark = pytest.mark.anyio
 

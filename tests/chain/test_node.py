@@ -7,7 +7,7 @@ import pytest
 
 from gateway.chain.node import HttpNode
 from gateway.errors import NodeUnavailable
-from tests.chain.conftest import Chain
+from tests.factory import Chain
 
 pytestmark = pytest.mark.anyio
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gateway.chain import signer
 from gateway.chain.signer import LOCAL_RELAYER_KEY, LaneSigner, TransactionFields, Vault, fields_of
 from gateway.errors import Misconfigured, SealedKeyUnreadable
-from tests.chain.conftest import Chain
+from tests.factory import Chain
 
 ALICE, BOB = UUID(int=1), UUID(int=2)
 MASTER = bytes(range(32))

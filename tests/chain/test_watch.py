@@ -12,7 +12,8 @@ from gateway.chain.contract import Movement
 from gateway.chain.node import HttpNode
 from gateway.chain.watch import Cursor
 from gateway.errors import ChainReplaced, NodeUnavailable
-from tests.chain.conftest import FINALITY, Chain, House
+from tests.chain.conftest import FINALITY, House
+from tests.factory import Chain
 
 pytestmark = pytest.mark.anyio
 
