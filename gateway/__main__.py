@@ -1,4 +1,8 @@
-"""The command line: every command, its arguments and its worked example. What a command does is in `commands/`."""
+"""The command line: the commands that run the house, and those of `commands/person.py` for who has a handle in it.
+
+What a command does is in `commands/`. The house's commands import their parts when they run: web3 and litestar take a
+second, which somebody who asks for a balance should not wait for.
+"""
 
 import asyncio
 import logging
@@ -8,22 +12,37 @@ from typing import Any, TypeVar
 
 import rich_click as click
 
-from gateway.commands import operating, running, upping
+from gateway.commands import person, printing
 from gateway.config import SETTINGS, from_environment
 from gateway.errors import GatewayError
 
 T = TypeVar("T")
 
 click.rich_click.SHOW_ARGUMENTS = True
-click.rich_click.TEXT_MARKUP = "markdown"
+click.rich_click.MAX_WIDTH = 100
+click.rich_click.TEXT_MARKUP = "ansi"
+click.rich_click.PADDING_HELPTEXT_FIRST_LINE = (0, 0, 1, 0)
+click.rich_click.COMMAND_GROUPS = {
+    "gateway": [
+        {"name": "The house", "commands": ["up", "serve", "work", "migrate", "deploy", "reconcile"]},
+        {"name": "Somebody's wallet", "commands": [str(command.name) for command in person.COMMANDS]},
+    ]
+}
 
 
 @click.group(
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Settings, from the environment:\n\n" + "\n".join(f"- `{n}` ({d or 'empty'}): {m}" for n, d, m in SETTINGS),
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="\n\n".join(["Settings, from the environment:", *(f"{n} ({d or 'empty'}): {m}" for n, d, m in SETTINGS)]),
 )
 def cli() -> None:
-    """One handle, one wallet, two rails: a double-entry ledger and an ERC-20 token."""
+    """One handle, one wallet, two rails: a double-entry ledger and an ERC-20 token.
+
+    Every command answers --help with an example.
+    """
+
+
+for command in person.COMMANDS:
+    cli.add_command(command)
 
 
 @cli.command()
@@ -31,8 +50,12 @@ def cli() -> None:
 def up(exit_after_tour: bool) -> None:
     """Start everything: PostgreSQL, the chain, the server, the worker.
 
-    Example: `gateway up`
+    \b
+    Example:
+      gateway up
     """
+    from gateway.commands import upping
+
     run(upping.up(from_environment(), exit_after_tour))
 
 
@@ -40,8 +63,12 @@ def up(exit_after_tour: bool) -> None:
 def serve() -> None:
     """Serve the HTTP API over a database that is there.
 
-    Example: `GATEWAY_PORT=8001 gateway serve`
+    \b
+    Example:
+      GATEWAY_PORT=8001 gateway serve
     """
+    from gateway.commands import running
+
     running.serve(from_environment())
 
 
@@ -49,29 +76,65 @@ def serve() -> None:
 def work() -> None:
     """Sign, send, watch and settle: the worker.
 
-    Example: `gateway work`
+    \b
+    Example:
+      gateway work
     """
+    from gateway.commands import running
+
     running.work(from_environment())
 
 
 @cli.command()
-def migrate() -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+def migrate(as_json: bool) -> None:
     """Bring the database's schema up to date.
 
-    Example: `GATEWAY_DATABASE_URL=postgresql://user@host/db gateway migrate`
+    \b
+    Example:
+      GATEWAY_DATABASE_URL=postgresql://user@host/db gateway migrate
     """
+    from gateway.commands import operating
+
     applied = run(operating.migrate(from_environment()))
-    click.echo("\n".join(f"applied {name}" for name in applied) or "nothing to do")
+    lines = [f"applied {name}" for name in applied] or ["nothing to do"]
+    person.show({"applied": applied}, as_json, lines)
 
 
 @cli.command()
-def deploy() -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+def deploy(as_json: bool) -> None:
     """Deploy the contract of every token that has none.
 
-    Example: `GATEWAY_RPC_URL=http://127.0.0.1:8545 GATEWAY_RELAYER_KEY_FILE=relayer.key gateway deploy`
+    \b
+    Example:
+      GATEWAY_RPC_URL=http://127.0.0.1:8545 GATEWAY_RELAYER_KEY_FILE=relayer.key gateway deploy
     """
-    for code, contract in run(operating.deploy(from_environment())).items():
-        click.echo(f"{code} is at {contract.address} on chain {contract.chain_id}, block {contract.deployed_block}")
+    from gateway.commands import operating
+
+    contracts = [
+        {"asset": code, "address": one.address, "chain_id": one.chain_id, "block": one.deployed_block}
+        for code, one in run(operating.deploy(from_environment())).items()
+    ]
+    lines = [f"{one['asset']} is at {one['address']} on chain {one['chain_id']}" for one in contracts]
+    person.show({"contracts": contracts}, as_json, lines)
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+def reconcile(as_json: bool) -> None:
+    """Hold the book against the chain and the bank, and name every difference. The status is 1 if there is one.
+
+    \b
+    Example:
+      gateway reconcile
+    """
+    from gateway.commands import operating
+
+    found = run(operating.reconcile(from_environment())).plain()
+    person.show(found, as_json, printing.reconciliation_lines(found))
+    if found["differences"]:
+        sys.exit(1)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -82,9 +145,10 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 def main() -> None:
     """Run the command line. A refusal is one sentence on standard error and the status 1."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for chatty in ("httpx", "web3"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
-        cli()
+        cli(prog_name="gateway")
     except GatewayError as refusal:
         click.echo(f"gateway: {refusal}", err=True)
         sys.exit(1)

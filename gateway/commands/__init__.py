@@ -5,6 +5,7 @@ running.py    serve and work: one process each
 upping.py     up: the embedded parts, the set-up, the tour, and both processes, until Ctrl-C
 tour.py       the first start: three handles, some money, a payment on each rail
 operating.py  migrate, deploy, reconcile
+person.py     the commands for who has a handle: arguments, examples, what is shown
 client.py     what a person does with a handle, over HTTP
 printing.py   tables for people, JSON for programs
 """

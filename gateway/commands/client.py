@@ -1,17 +1,201 @@
 """What a person does with a handle, over the same HTTP API as everybody else.
 
-A handle's API key lies in `<home>/keys/<handle>`, a file that its owner alone can read.
+A handle's API key lies in `<home>/keys/<handle>`, a file that its owner alone can read. Every call that moves money
+carries an idempotency key, a fresh one where none is given: a call whose answer was lost can be made again with it.
 """
 
+import asyncio
+import json
 import os
 import secrets
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from gateway.config import Config
 from gateway.errors import GatewayError, Misconfigured, Unavailable
 from gateway.wallets.handle import fold
+
+#: The states that something still comes after by itself. A held payment waits for a person.
+_PASSING = ("queued", "submitted")
+
+#: Between two looks at a payment: the first, and the longest it grows to.
+_LOOK_SECONDS, _LOOK_SECONDS_MAX = 0.1, 1.0
+
+
+def url_of(config: Config, given: str | None = None) -> str:
+    """Where the gateway is: as `given`, as a running `up` wrote into the home's run.json, or as configured.
+
+    run.json is read here by itself: `building.places` is in the company of litestar, which takes a second to import.
+    """
+    if given:
+        return given
+    try:
+        running = json.loads((config.home / "run.json").read_text())
+    except (OSError, ValueError):
+        running = {}
+    return str(running.get("api_url") or f"http://{config.host}:{config.port or 8000}")
+
+
+class Answer(dict[str, Any]):
+    """A JSON object that the gateway answered. `replayed`: it is the first answer to its idempotency key, again."""
+
+    replayed = False
+
+
+class Client:
+    """One handle's way to a gateway. Money-moving calls take an idempotency key, or are given a fresh one."""
+
+    def __init__(self, url: str, keys: Path, handle: str) -> None:
+        self.handle = fold(handle)
+        self._url = url
+        self._key_file = keys / self.handle
+        try:
+            self._http = httpx.AsyncClient(base_url=url, timeout=30, trust_env=False)
+        except httpx.InvalidURL:
+            raise NoGateway(url, "it is not a URL") from None
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def claim(self) -> Answer:
+        """Claim the handle and keep its API key, which is shown this once and cannot be had again.
+
+        The file is made before the handle is claimed, so a folder that cannot be written loses no key. Raises
+        Misconfigured where a key is kept already, and Answered when the handle is taken.
+        """
+        if self._key_file.exists():
+            raise Misconfigured(f"@{self.handle} has an API key in {self._key_file} already; nothing was claimed")
+        fresh = self._key_file.with_name(f".{self.handle}.{secrets.token_hex(4)}")
+        try:
+            fresh.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except OSError as error:
+            raise Misconfigured(f"the API key cannot be kept in {fresh.parent}: {error.strerror}") from None
+        try:
+            with os.fdopen(descriptor, "w") as file:
+                claimed = await self._call("POST", "/v1/handles", {"handle": self.handle}, signed=False)
+                file.write(claimed["api_key"] + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+            fresh.replace(self._key_file)
+        finally:
+            fresh.unlink(missing_ok=True)
+        return claimed
+
+    async def claim_unless_ours(self) -> None:
+        """Claim the handle, unless its API key is kept here already."""
+        if not self._key_file.exists():
+            await self.claim()
+
+    async def public(self) -> Answer:
+        """What everybody may know of the handle."""
+        return await self._call("GET", f"/v1/handles/{self.handle}", signed=False)
+
+    async def wallet(self) -> Answer:
+        return await self._call("GET", "/v1/wallet")
+
+    async def balances(self) -> list[dict[str, Any]]:
+        """Every balance of the handle, as the API gives them."""
+        balances: list[dict[str, Any]] = (await self.wallet())["balances"]
+        return balances
+
+    async def deposit(self, amount: str, asset: str, key: str | None = None) -> Answer:
+        return await self._call("POST", "/v1/deposits", {"amount": amount, "asset": asset}, key=key)
+
+    async def withdraw(self, amount: str, asset: str, key: str | None = None) -> Answer:
+        return await self._call("POST", "/v1/withdrawals", {"amount": amount, "asset": asset}, key=key)
+
+    async def convert(self, amount: str, asset: str, to_asset: str, key: str | None = None) -> Answer:
+        asked = {"amount": amount, "asset": asset, "to_asset": to_asset}
+        return await self._call("POST", "/v1/conversions", asked, key=key)
+
+    async def pay(
+        self,
+        to: str,
+        amount: str,
+        asset: str,
+        memo: str | None = None,
+        capture: bool = True,
+        key: str | None = None,
+    ) -> Answer:
+        asked = {"to": to, "amount": amount, "asset": asset, "memo": memo, "capture": capture}
+        return await self._call("POST", "/v1/payments", asked, key=key)
+
+    async def preview(self, to: str, amount: str, asset: str) -> Answer:
+        asked = {"to": to, "amount": amount, "asset": asset}
+        return await self._call("POST", "/v1/payments/preview", asked)
+
+    async def end(self, verb: str, id: str, amount: str | None = None, key: str | None = None) -> Answer:
+        """capture, void or refund a payment."""
+        asked = {} if amount is None else {"amount": amount}
+        return await self._call("POST", f"/v1/payments/{id}/{verb}", asked, key=key)
+
+    async def show(self, kind: str, id: str) -> Answer:
+        """A payment or a conversion, by the plural that its path has."""
+        return await self._call("GET", f"/v1/{kind}/{id}")
+
+    async def follow(self, kind: str, first: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+        """A payment or conversion from here on: `first`, and then whenever it is found in another state."""
+        found, pause = first, _LOOK_SECONDS
+        yield found
+        while found["state"] in _PASSING:
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.1, _LOOK_SECONDS_MAX)
+            seen, found = found["state"], await self.show(kind, found["id"])
+            if found["state"] != seen:
+                yield found
+
+    async def payments(self, limit: int, cursor: str | None = None) -> Answer:
+        return await self._call("GET", "/v1/payments", params={"limit": limit, "cursor": cursor})
+
+    async def statement(self, asset: str, limit: int, cursor: str | None = None) -> Answer:
+        return await self._call("GET", "/v1/entries", params={"asset": asset, "limit": limit, "cursor": cursor})
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        key: str | None = None,
+        signed: bool = True,
+        params: dict[str, Any] | None = None,
+    ) -> Answer:
+        headers = {"Authorization": f"Bearer {self._api_key()}"} if signed else {}
+        moves_money = method == "POST" and signed
+        if moves_money:
+            key = key or secrets.token_hex(16)
+            headers["Idempotency-Key"] = key
+        given = {name: value for name, value in (params or {}).items() if value is not None}
+        try:
+            response = await self._http.request(method, path, json=body, headers=headers, params=given)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol):
+            raise NoGateway(self._url, "no connection") from None
+        except httpx.HTTPError as gone:
+            if moves_money and key is not None:
+                raise OutcomeUnknown(self._url, key) from None
+            raise NoGateway(self._url, type(gone).__name__) from None
+        try:
+            answer = Answer(response.json())
+        except ValueError:
+            raise NoGateway(
+                self._url, f"what answers there is something else, with status {response.status_code}"
+            ) from None
+        if response.is_error:
+            raise Answered(answer)
+        answer.replayed = response.headers.get("idempotency-replayed") == "true"
+        return answer
+
+    def _api_key(self) -> str:
+        try:
+            return self._key_file.read_text().strip()
+        except OSError:
+            raise Misconfigured(
+                f"there is no API key of @{self.handle} in {self._key_file.parent}: "
+                f"run 'gateway handle create {self.handle}', or put its key there"
+            ) from None
 
 
 class Answered(GatewayError):
@@ -25,123 +209,40 @@ class Answered(GatewayError):
         return f"{self.problem.get('detail', 'refused')} ({self.problem.get('code', 'no code')})"
 
 
-class Client:
-    """One handle's way to a gateway. Money-moving calls take an idempotency key, or are given a fresh one."""
-
-    def __init__(self, url: str, keys: Path, handle: str) -> None:
-        self.handle = fold(handle)
-        self._key_file = keys / self.handle
-        self._http = httpx.AsyncClient(base_url=url, timeout=30, trust_env=False)
-
-    async def close(self) -> None:
-        await self._http.aclose()
-
-    async def claim(self) -> dict[str, Any]:
-        """Claim the handle and keep its API key. Raises Answered when it is taken."""
-        claimed = await self._call("POST", "/v1/handles", {"handle": self.handle}, signed=False)
-        self._keep(claimed["api_key"])
-        return claimed
-
-    async def claim_unless_ours(self) -> None:
-        """Claim the handle, unless its API key is kept here already."""
-        if not self._key_file.exists():
-            await self.claim()
-
-    async def wallet(self) -> dict[str, Any]:
-        return await self._call("GET", "/v1/wallet")
-
-    async def balances(self) -> list[dict[str, Any]]:
-        """Every balance of the handle, as the API gives them."""
-        balances: list[dict[str, Any]] = (await self.wallet())["balances"]
-        return balances
-
-    async def deposit(self, amount: str, asset: str, key: str | None = None) -> dict[str, Any]:
-        return await self._call("POST", "/v1/deposits", {"amount": amount, "asset": asset}, key=key)
-
-    async def withdraw(self, amount: str, asset: str, key: str | None = None) -> dict[str, Any]:
-        return await self._call("POST", "/v1/withdrawals", {"amount": amount, "asset": asset}, key=key)
-
-    async def convert(self, amount: str, asset: str, to_asset: str, key: str | None = None) -> dict[str, Any]:
-        asked = {"amount": amount, "asset": asset, "to_asset": to_asset}
-        return await self._call("POST", "/v1/conversions", asked, key=key)
-
-    async def pay(
-        self,
-        to: str,
-        amount: str,
-        asset: str,
-        memo: str | None = None,
-        capture: bool = True,
-        key: str | None = None,
-    ) -> dict[str, Any]:
-        asked = {"to": to, "amount": amount, "asset": asset, "memo": memo, "capture": capture}
-        return await self._call("POST", "/v1/payments", asked, key=key)
-
-    async def preview(self, to: str, amount: str, asset: str) -> dict[str, Any]:
-        asked = {"to": to, "amount": amount, "asset": asset}
-        return await self._call("POST", "/v1/payments/preview", asked)
-
-    async def end(self, verb: str, id: str, amount: str | None = None, key: str | None = None) -> dict[str, Any]:
-        """capture, void or refund a payment."""
-        asked = {} if amount is None else {"amount": amount}
-        return await self._call("POST", f"/v1/payments/{id}/{verb}", asked, key=key)
-
-    async def show(self, kind: str, id: str) -> dict[str, Any]:
-        """A payment or a conversion, by the plural that its path has."""
-        return await self._call("GET", f"/v1/{kind}/{id}")
-
-    async def payments(self, limit: int, cursor: str | None = None) -> dict[str, Any]:
-        return await self._call("GET", "/v1/payments", params={"limit": limit, "cursor": cursor})
-
-    async def statement(self, asset: str, limit: int, cursor: str | None = None) -> dict[str, Any]:
-        return await self._call("GET", "/v1/entries", params={"asset": asset, "limit": limit, "cursor": cursor})
-
-    async def _call(
-        self,
-        method: str,
-        path: str,
-        body: dict[str, Any] | None = None,
-        key: str | None = None,
-        signed: bool = True,
-        params: dict[str, Any] | None = None,
-    ) -> dict[str, Any]:
-        headers = {"Authorization": f"Bearer {self._api_key()}"} if signed else {}
-        if method == "POST" and signed:
-            headers["Idempotency-Key"] = key or secrets.token_hex(16)
-        given = {name: value for name, value in (params or {}).items() if value is not None}
-        try:
-            response = await self._http.request(method, path, json=body, headers=headers, params=given)
-        except httpx.HTTPError as gone:
-            raise NoGateway(str(self._http.base_url), type(gone).__name__) from None
-        answer: dict[str, Any] = response.json()
-        if response.is_error:
-            raise Answered(answer)
-        return answer
-
-    def _api_key(self) -> str:
-        try:
-            return self._key_file.read_text().strip()
-        except OSError:
-            raise Misconfigured(
-                f"there is no API key of @{self.handle} in {self._key_file.parent}: "
-                f"run 'gateway handle create {self.handle}', or put its key there"
-            ) from None
-
-    def _keep(self, api_key: str) -> None:
-        """Write the key where only its owner can read it; it is shown this once and cannot be had again."""
-        self._key_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(self._key_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(api_key + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-
-
 class NoGateway(Unavailable):
-    """Nobody answers at the URL."""
+    """Nobody answers at the URL, or not a gateway."""
 
     def __init__(self, url: str, reason: str) -> None:
         self.url, self.reason = url, reason
         super().__init__()
 
     def __str__(self) -> str:
-        return f"no gateway answers at {self.url} ({self.reason}); start one with scripts/up"
+        return (
+            f"no gateway answers at {self.url} ({self.reason}): start one with scripts/up, or name another with --url"
+        )
+
+
+class OutcomeUnknown(Unavailable):
+    """A request that moves money was sent and its answer was lost: it may have been carried out or not."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self.url, self.key = url, key
+        super().__init__()
+
+    def __str__(self) -> str:
+        return (
+            f"the gateway at {self.url} was asked and its answer was lost, so it is not known whether money moved: "
+            f"say the same command again with --key {self.key}, which cannot move it twice"
+        )
+
+
+class NotSettled(GatewayError):
+    """A payment or conversion that was followed to another end."""
+
+    def __init__(self, found: dict[str, Any]) -> None:
+        self.found = found
+        super().__init__()
+
+    def __str__(self) -> str:
+        why = f" ({self.found['failure']})" if self.found.get("failure") else ""
+        return f"{self.found['id']} is {self.found['state']}{why}: the money is where it came from"

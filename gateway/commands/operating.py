@@ -1,6 +1,7 @@
 """migrate, deploy, reconcile: what an operator runs."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from gateway import postgres
 from gateway.bank import movements
@@ -46,6 +47,23 @@ class Reconciliation:
 
     totals: list[Solvency]
     differences: list[Difference]
+
+    def plain(self) -> dict[str, Any]:
+        """The same as plain values, amounts as decimal strings: for printing."""
+        totals = [
+            {
+                "asset": one.asset.code,
+                "supply": one.supply.amount,
+                "wallets": one.wallets.amount,
+                "outside": one.outside.amount,
+                "reserve": one.reserve.amount,
+                "reserve_asset": one.reserve.asset.code,
+                "final_block": one.final_block,
+                "difference": one.difference.amount,
+            }
+            for one in self.totals
+        ]
+        return {"totals": totals, "differences": [asdict(one) for one in self.differences]}
 
 
 async def reconcile(config: Config) -> Reconciliation:

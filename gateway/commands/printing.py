@@ -1,7 +1,13 @@
-"""Tables for people. Amounts are aligned at their last digit."""
+"""What is printed for people: lines and tables, from the same objects that `--json` prints.
+
+Amounts are aligned at their last digit, with all the decimals that their asset has.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+#: As wide as the longest state that a payment passes through while somebody waits for it.
+_STATE_WIDTH = len("submitted")
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
@@ -15,6 +21,44 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[i
         ]
         lines.append("  ".join(cells).rstrip())
     return lines
+
+
+def facts(pairs: Sequence[tuple[str, str | None]]) -> list[str]:
+    """A line per fact, its name first; a fact that is not there is left out."""
+    known = [(name, value) for name, value in pairs if value not in (None, "")]
+    width = max(len(name) for name, _ in known)
+    return [f"{name.ljust(width)}  {value}" for name, value in known]
+
+
+# ---- handles and balances -------------------------------------------------------------------------------------------
+
+
+def handle_lines(handle: Mapping[str, Any], key_file: str | None = None) -> list[str]:
+    """Who a handle is, and where its API key is kept."""
+    return facts(
+        [
+            ("handle", f"@{handle['handle']}"),
+            ("wallet", handle["wallet_id"]),
+            ("address", handle["address"]),
+            ("API key", key_file),
+        ]
+    )
+
+
+def wallet_lines(wallet: Mapping[str, Any]) -> list[str]:
+    """A wallet's balances: what it has, what of that is set aside, and what is left to spend."""
+    rows = [[one["asset"], one["available"], one["pending"], one["posted"], _where(one)] for one in wallet["balances"]]
+    return [
+        f"@{wallet['handle']}, {wallet['wallet_id']}, {wallet['address']}",
+        "",
+        *table(["asset", "available", "pending", "posted", "rail"], rows, right=(1, 2, 3)),
+    ]
+
+
+def _where(balance: Mapping[str, Any]) -> str:
+    if balance["kind"] == "fiat":
+        return "ledger"
+    return "chain" if balance["final_block"] is None else f"chain, final at block {balance['final_block']}"
 
 
 def balances_table(before: Mapping[tuple[str, str], str], after: Mapping[tuple[str, str], str]) -> list[str]:
@@ -36,8 +80,166 @@ def _some(before: Mapping[tuple[str, str], str], after: Mapping[tuple[str, str],
     return any(balances.get((handle, asset), "0").strip("0.") for balances in (before, after))
 
 
+def bank_line(moved: Mapping[str, Any], handle: str) -> str:
+    """A deposit or a withdrawal."""
+    verb = "paid in" if moved["id"].startswith("dep_") else "paid out"
+    return f"{moved['id']}: @{handle} {verb} {moved['amount']} {moved['asset']}, {moved['state']}"
+
+
+def statement_lines(entries: Mapping[str, Any]) -> list[str]:
+    """The entries of one account, newest first, each with the balance after it."""
+    rows = [
+        [
+            str(one["number"]),
+            when(one["posted_at"]),
+            one["amount"] if one["side"] == "debit" else "",
+            one["amount"] if one["side"] == "credit" else "",
+            one["balance"],
+            one["purpose"],
+            one["reference"] or "",
+        ]
+        for one in entries["items"]
+    ]
+    heads = ["number", "posted", "out", "in", "balance", "for", "reference"]
+    return [*(table(heads, rows, right=(0, 2, 3, 4)) if rows else ["no entries"]), *_more(entries)]
+
+
+# ---- payments and conversions ---------------------------------------------------------------------------------------
+
+
 def payment_line(payment: Mapping[str, Any]) -> str:
     """One payment in one line."""
     what = f"{payment['from']} paid {payment['to']} {payment['amount']} {payment['asset']}"
     how = f"{payment['state']} by the {payment['route']['rail']}, {payment['id']}"
     return f"{what}: {how}" + (f", {payment['tx_hash']}" if payment["tx_hash"] else "")
+
+
+def opening_line(found: Mapping[str, Any]) -> str:
+    """What a payment or a conversion is, before the states it passes through."""
+    if "to_asset" in found:
+        return f"{found['id']}: {found['amount']} {found['asset']} into {found['to_amount']} {found['to_asset']}"
+    what = f"{found['from']} pays {found['to']} {found['amount']} {found['asset']}"
+    if found["refund_of"]:
+        what = f"{found['from']} gives {found['to']} {found['amount']} {found['asset']} of {found['refund_of']} back"
+    fee = "no fee" if not found["fee"].strip("0.") else f"fee {found['fee']} {found['asset']}"
+    return f"{found['id']}: {what} by the {found['route']['rail']}, {fee}"
+
+
+def state_line(found: Mapping[str, Any], seconds: float) -> str:
+    """The state that it is in now, and how long after the command began."""
+    line = f"  {found['state'].ljust(_STATE_WIDTH)}  {seconds:5.1f} s"
+    if found["state"] == "held":
+        return f"{line}  until {when(found['expires_at'])}; end it with gateway capture or gateway void {found['id']}"
+    if found["state"] == "submitted" and found["tx_hash"]:
+        return f"{line}  {found['tx_hash']}"
+    if found["state"] == "settled" and found.get("captured", found["amount"]) != found["amount"]:
+        return f"{line}  {found['captured']} {found['asset']} of it; the rest is the payer's again"
+    return line
+
+
+def payment_lines(payment: Mapping[str, Any]) -> list[str]:
+    """Everything about one payment."""
+    asset = payment["asset"]
+    route = payment["route"]
+    return facts(
+        [
+            ("id", payment["id"]),
+            ("state", payment["state"]),
+            ("why", payment["failure"]),
+            ("from", payment["from"]),
+            ("to", payment["to"]),
+            ("amount", f"{payment['amount']} {asset}"),
+            ("fee", f"{payment['fee']} {asset}"),
+            ("captured", f"{payment['captured']} {asset}"),
+            ("refunded", f"{payment['refunded']} {asset}"),
+            ("refund of", payment["refund_of"]),
+            ("memo", payment["memo"]),
+            ("rail", route["rail"]),
+            ("because", "; ".join(route["reasons"])),
+            ("finality", route["finality"]),
+            ("transaction", payment["tx_hash"]),
+            ("created", when(payment["created_at"])),
+            ("held until", when(payment["expires_at"])),
+            ("settled", when(payment["settled_at"])),
+        ]
+    )
+
+
+def conversion_lines(conversion: Mapping[str, Any]) -> list[str]:
+    """Everything about one conversion."""
+    return facts(
+        [
+            ("id", conversion["id"]),
+            ("state", conversion["state"]),
+            ("why", conversion["failure"]),
+            ("given", f"{conversion['amount']} {conversion['asset']}"),
+            ("got", f"{conversion['to_amount']} {conversion['to_asset']}"),
+            ("transaction", conversion["tx_hash"]),
+            ("created", when(conversion["created_at"])),
+            ("settled", when(conversion["settled_at"])),
+        ]
+    )
+
+
+def payments_lines(page: Mapping[str, Any]) -> list[str]:
+    """A list of payments, newest first."""
+    rows = [
+        [when(one["created_at"]), one["from"], one["to"], one["amount"], one["asset"], one["state"], one["id"]]
+        for one in page["items"]
+    ]
+    heads = ["created", "from", "to", "amount", "asset", "state", "id"]
+    return [*(table(heads, rows, right=(3,)) if rows else ["no payments"]), *_more(page)]
+
+
+def preview_lines(preview: Mapping[str, Any], asset: str) -> list[str]:
+    """What a payment would be like."""
+    route = preview["route"]
+    seconds = route["expected_seconds"]
+    refused = ", so it would be refused" if preview["available_after"].startswith("-") else ""
+    return facts(
+        [
+            ("rail", route["rail"]),
+            ("because", "; ".join(route["reasons"])),
+            ("fee", f"{preview['fee']} {asset}"),
+            ("finality", route["finality"] + (f", in about {seconds:.0f} s" if seconds else "")),
+            ("available after", f"{preview['available_after']} {asset}{refused}"),
+        ]
+    )
+
+
+def _more(page: Mapping[str, Any]) -> list[str]:
+    return [f"more with --cursor {page['next_cursor']}"] if page["next_cursor"] else []
+
+
+# ---- what an operator reads -----------------------------------------------------------------------------------------
+
+
+def reconciliation_lines(found: Mapping[str, Any]) -> list[str]:
+    """The totals per token, then every difference, or that there is none."""
+    totals = [
+        [
+            one["asset"],
+            one["supply"],
+            one["wallets"],
+            one["outside"],
+            f"{one['reserve']} {one['reserve_asset']}",
+            "none yet" if one["final_block"] is None else str(one["final_block"]),
+        ]
+        for one in found["totals"]
+    ]
+    lines = table(["token", "supply", "wallets", "outside", "reserve", "final block"], totals, right=range(1, 6))
+    if not found["differences"]:
+        return [*lines, "", "no difference"]
+    rows = [[one["account"], one["book"], one["other"], one["where"]] for one in found["differences"]]
+    count = len(rows)
+    return [
+        *lines,
+        "",
+        f"{count} difference{'s' if count > 1 else ''}:",
+        *table(["account", "the book says", "the other side says", "where"], rows),
+    ]
+
+
+def when(time: str | None) -> str:
+    """An RFC 3339 time to the second, easier on the eye."""
+    return "" if time is None else f"{time[:10]} {time[11:19]} UTC"
