@@ -17,10 +17,11 @@ from datetime import timedelta
 
 from gateway.chain import authorization, batches, lanes, watch
 from gateway.chain.authorization import Authorization
-from gateway.chain.contract import Contract
+from gateway.chain.contract import Contract, as_int, paused_data
 from gateway.chain.node import Node
 from gateway.chain.signer import Signer, Vault
 from gateway.clock import Clock
+from gateway.errors import LaneStopped
 from gateway.payments import finish, relay, settle
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Database
@@ -30,6 +31,9 @@ log = logging.getLogger(__name__)
 
 #: A ChainTransaction that is in no block after so long gets another attempt, with higher fees.
 _PATIENCE = timedelta(seconds=30)
+
+#: After a batch that reverted, no further one of that token is formed for so long: each costs gas for nothing.
+_AFTER_REVERT = timedelta(seconds=60)
 
 #: How many stored transactions of a lane may wait for their block; more authorizations then wait in the queue.
 _OPEN_MAX = 16
@@ -56,9 +60,14 @@ class Worker:
             async with self.database.reading() as connection:
                 queued = await authorization.queued_count(connection, contract.asset.code)
                 waiting = await lanes.open_attempts(connection, self.signer.address) if queued else []
-            if queued and len(waiting) < _OPEN_MAX:
+                stuck = await lanes.reverted_since(connection, contract.asset.code, self.clock() - _AFTER_REVERT)
+            if queued and not stuck and len(waiting) < _OPEN_MAX and not await self._paused(contract):
                 worked |= await self._batch(contract, "settle") | await self._batch(contract, "mint")
         return worked
+
+    async def _paused(self, contract: Contract) -> bool:
+        """Whether the token stands still: a batch would revert as a whole, and cost its gas."""
+        return as_int(await self.node.call(contract.address, paused_data(), "latest")) == 1
 
     async def _batch(self, contract: Contract, kind: batches.BatchKind) -> bool:
         fees = await self.node.fees()
@@ -87,6 +96,13 @@ class Worker:
             attempts = await lanes.open_attempts(connection, self.signer.address)
         if not attempts:
             return False
+        final = await watch.final_block(self.node, self.finality)
+        taken = await lanes.overtaken(self.node, self.signer.address, attempts, final.number) if final else None
+        if taken is not None:
+            reason = f"its nonce {taken.nonce} was used by a transaction that is not ours"
+            async with self.database.transaction() as connection:
+                await lanes.stop(connection, self.signer.address, reason)
+            raise LaneStopped(self.signer.address, reason)
         complaints = await lanes.send_open(self.node, attempts)
         unmined = {attempt.transaction_id: attempt for attempt, _ in complaints}
         for attempt in list(unmined.values())[:1]:

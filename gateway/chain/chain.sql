@@ -157,3 +157,7 @@ ORDER BY attempt.fee_wei_max;
 -- stop_lane
 -- Why a lane takes nothing more; the first reason stays.
 UPDATE lane SET stopped = $2 WHERE address = $1 AND stopped IS NULL;
+
+-- reverted_since
+-- Whether a batch of the asset reverted lately; few ever do, and they have an index of their own.
+SELECT EXISTS (SELECT FROM chain_transaction WHERE state = 'reverted' AND asset = $1 AND created_at > $2);

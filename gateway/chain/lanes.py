@@ -192,6 +192,11 @@ async def overtaken(node: Node, address: str, attempts: Sequence[Attempt], final
     return next((attempt for attempt in late if attempt.transaction_id not in mined), None)
 
 
+async def reverted_since(connection: Connection, asset: str, since: datetime) -> bool:
+    """Whether a transaction for the asset that was made after `since` has finally reverted."""
+    return bool(await connection.fetchval(sql.reverted_since, asset, since))
+
+
 async def stop(connection: Connection, address: str, reason: str) -> None:
     """Let the lane take no more transactions, for a reason that somebody has to look at. The first reason stays."""
     await connection.execute(sql.stop_lane, address, reason)

@@ -14,6 +14,7 @@ import httpx
 
 from gateway.commands import building, operating, printing, tour
 from gateway.commands.building import Places
+from gateway.commands.client import NoGateway
 from gateway.commands.running import check_port, free_port
 from gateway.commands.tour import Tour
 from gateway.config import Config
@@ -45,7 +46,11 @@ async def up(config: Config, exit_after_tour: bool) -> None:
             running = asyncio.create_task(parts.run(commands))
             try:
                 await _until_ready(url, running)
-                await _tour_once(config, url, steps)
+                try:
+                    await _tour_once(config, url, steps)
+                except NoGateway:
+                    if not parts.stopped:
+                        raise  # else Ctrl-C came in the middle of the tour, which the next start takes up again
                 steps.say(f"ready after {time.monotonic() - begun:.1f} s")
                 if exit_after_tour:
                     parts.stop()
@@ -61,10 +66,10 @@ async def up(config: Config, exit_after_tour: bool) -> None:
 
 
 async def _prepare(config: Config, parts: Parts, url: str, steps: Steps) -> None:
-    """Say where everything is, then bring schema and contracts up to date."""
+    """Say where the embedded parts are, then bring schema and contracts up to date."""
     where = Places(
-        database_url=config.database_url or str(parts.dsn),
-        rpc_url=config.rpc_url or str(parts.rpc_url),
+        database_url=parts.dsn or "",
+        rpc_url=parts.rpc_url or "",
         chain_is_ours=config.rpc_url is None,
         api_url=url,
     )

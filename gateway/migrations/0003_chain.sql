@@ -63,6 +63,8 @@ CREATE TABLE chain_transaction (
 );
 CREATE INDEX chain_transaction_open ON chain_transaction (lane, nonce) WHERE state = 'stored';
 
+CREATE INDEX chain_transaction_reverted ON chain_transaction (asset, created_at) WHERE state = 'reverted';
+
 -- Raw bytes, stored before they are sent and only ever sent again as stored.
 CREATE TABLE attempt (
     hash bytea PRIMARY KEY,

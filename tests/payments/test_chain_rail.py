@@ -1,7 +1,12 @@
 """Token payments and conversions: from accepted to final, and what the chain may do to them meanwhile."""
 
-import pytest
+from datetime import timedelta
 
+import pytest
+from eth_hash.auto import keccak
+
+from gateway.chain.contract import selector
+from gateway.clock import system_clock
 from gateway.payments.payment import State
 from tests.factory import Town
 
@@ -172,3 +177,50 @@ async def test_a_reorganisation_below_finality_changes_only_what_was_submitted(t
     assert (await town.payment(payment)).state is State.SETTLED
     assert await town.on_chain(bob.address) == "4.000000 USDX"
     assert await town.differences() == []
+
+
+async def test_while_the_token_is_paused_payments_wait_and_cost_no_gas(town: Town) -> None:
+    alice, bob = await town.person("alice", "10 USDX"), await town.person("bob")
+    await town.command("pause")
+    sent = town.chain.rpc("eth_getTransactionCount", town.signer.address, "latest")
+    payment = await town.pay(alice, "@bob", "4 USDX")
+
+    await town.settle()
+    assert (await town.payment(payment)).state is State.QUEUED
+    assert town.chain.rpc("eth_getTransactionCount", town.signer.address, "latest") == sent
+
+    await town.command("unpause")
+    await town.settle()
+    assert (await town.payment(payment)).state is State.SETTLED
+    assert await town.on_chain(bob.address) == "4.000000 USDX"
+
+
+async def test_a_batch_that_reverted_is_settled_by_a_later_one(town: Town) -> None:
+    alice, bob = await town.person("alice", "10 USDX"), await town.person("bob")
+    pauser = town.chain.rpc("eth_accounts")[1]
+    await town.command("grantRole", PAUSER_ROLE, bytes.fromhex(pauser[2:]))
+    payment = await town.pay(alice, "@bob", "4 USDX")
+    await town.worker().relay()
+
+    town.chain.rpc("anvil_dropAllTransactions")
+    pause_by(town, pauser, "pause")
+    await town.settle()  # what is stored is sent again, and reverts
+
+    assert (await town.payment(payment)).state is State.SUBMITTED
+    assert await town.available(alice, "USDX") == "6.000000 USDX"
+    pause_by(town, pauser, "unpause")
+    town.clock = lambda: system_clock() + timedelta(minutes=2)
+    await town.settle()
+    assert (await town.payment(payment)).state is State.SETTLED
+    assert await town.on_chain(bob.address) == "4.000000 USDX"
+    assert await town.differences() == []
+
+
+PAUSER_ROLE = keccak(b"PAUSER_ROLE")
+
+
+def pause_by(town: Town, pauser: str, function: str) -> None:
+    """One of anvil's own accounts calls the token; the block is mined at once."""
+    call = {"from": pauser, "to": town.terms.contracts["USDX"].address, "data": "0x" + selector(function).hex()}
+    town.chain.rpc("eth_sendTransaction", call)
+    town.chain.mine()

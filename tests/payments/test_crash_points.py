@@ -98,7 +98,7 @@ async def journey(town: Town, worker: Worker) -> tuple[Wallet, Wallet, State]:
     """Alice pays Bob with a worker that is cut somewhere; then an ordinary worker goes on until all is quiet."""
     alice, bob = await town.person("alice", "10 USDX"), await town.person("bob")
     payment = await town.pay(alice, "@bob", "4 USDX")
-    for _ in range(4):
+    for _ in range(3):
         for step in (worker.relay, worker.resend, worker.watch):
             try:
                 await step()
@@ -125,7 +125,7 @@ async def settled_once(town: Town, alice: Wallet, bob: Wallet, state: State) -> 
 
 
 #: How often an uncut journey asks the node, and opens a transaction.
-CALLS, TRANSACTIONS = 25, 5
+CALLS, TRANSACTIONS = 33, 4
 
 
 async def test_every_call_and_every_transaction_of_the_journey_is_cut_below(town: Town) -> None:
