@@ -129,15 +129,26 @@ class Assets:
         """What a wallet may hold: currencies and tokens, not the coin that gas is paid in."""
         return [asset for asset in self if asset.kind != "native"]
 
+    def of_wallet(self, code: str) -> Asset:
+        """The asset with this code that a wallet may hold. Raises UnknownAsset, for the coin gas is paid in too."""
+        held = {asset.code: asset for asset in self.spendable()}
+        if code not in held:
+            raise UnknownAsset(code[:80], tuple(held))
+        return held[code]
+
 
 def at_par_exact(money: Money, into: Asset) -> Money:
     """The same value in `into`, where one whole of each is worth one whole of the other.
 
-    Raises AmountTooPrecise when `into` has fewer decimals than the amount needs: nothing is rounded.
+    Raises AmountTooPrecise when `into` has fewer decimals than the amount needs: nothing is rounded. Raises
+    InvalidAmount when the amount has more units in `into` than a uint256 holds.
     """
     shift = into.decimals - money.asset.decimals
     if shift >= 0:
-        return Money(money.units * 10**shift, into)
+        units = money.units * 10**shift
+        if units > UNITS_MAX:
+            raise InvalidAmount("too_large", money.amount)
+        return Money(units, into)
     units, rest = divmod(money.units, 10**-shift)
     if rest:
         raise AmountTooPrecise(money.amount, into.code, into.decimals)

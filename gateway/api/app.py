@@ -8,12 +8,13 @@ from litestar import Litestar
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import Message, Scope
 
 from gateway.api import bank, handles, payments, public, wallets
+from gateway.api.body import StrictRequest
 from gateway.api.house import House, caller_of
+from gateway.api.openapi import Document
 from gateway.api.problems import BODY_BYTES_MAX, fail, refuse, refuse_http
 from gateway.errors import GatewayError
 
@@ -52,14 +53,15 @@ def application(house: House) -> Litestar:
             "caller": Provide(caller_of),
         },
         exception_handlers={GatewayError: refuse, HTTPException: refuse_http, Exception: fail},
+        request_class=StrictRequest,
         request_max_body_size=BODY_BYTES_MAX,
         before_send=[_name_request],
         openapi_config=OpenAPIConfig(
             title="Wallet gateway",
             version="1",
             description="One handle, one wallet, two rails: a double-entry ledger and an ERC-20 token.",
-            path="/",
-            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+            path="/openapi.json",
+            render_plugins=[Document(path=["/", "/openapi.json"])],
             components=Components(security_schemes={"api_key": SecurityScheme(type="http", scheme="bearer")}),
             security=[{"api_key": []}],
         ),

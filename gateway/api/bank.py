@@ -29,7 +29,7 @@ async def deposit(
     request: Request[Any, Any, Any], data: MoneyRequest, house: House, caller: Wallet
 ) -> Response[BankMovementView]:
     """Fiat that came in at the bank, credited to the caller. The sandbox bank takes everybody's word for it."""
-    money = house.terms.assets[data.asset].parse_positive(data.amount)
+    money = house.terms.assets.of_wallet(data.asset).parse_positive(data.amount)
 
     async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
         return 201, bank_movement_view(await movements.deposit(connection, house.terms.assets, caller, money, now))
@@ -42,7 +42,7 @@ async def withdraw(
     request: Request[Any, Any, Any], data: MoneyRequest, house: House, caller: Wallet
 ) -> Response[BankMovementView]:
     """Fiat that the bank pays out to the caller."""
-    money = house.terms.assets[data.asset].parse_positive(data.amount)
+    money = house.terms.assets.of_wallet(data.asset).parse_positive(data.amount)
 
     async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
         return 201, bank_movement_view(await movements.withdraw(connection, house.terms.assets, caller, money, now))
@@ -55,8 +55,8 @@ async def start_conversion(
     request: Request[Any, Any, Any], data: ConversionRequest, house: House, caller: Wallet
 ) -> Response[ConversionView]:
     """A currency into the token it backs, or back, at par. It settles when its block is final."""
-    money = house.terms.assets[data.asset].parse_positive(data.amount)
-    into = house.terms.assets[data.to_asset]
+    money = house.terms.assets.of_wallet(data.asset).parse_positive(data.amount)
+    into = house.terms.assets.of_wallet(data.to_asset)
 
     async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
         return 202, conversion_view(await convert.convert(connection, house.terms, caller, money, into, now))

@@ -117,7 +117,7 @@ async def refund_payment(
 
 
 def _asked(house: House, data: PaymentRequest) -> PayRequest:
-    money = house.terms.assets[data.asset].parse_positive(data.amount)
+    money = house.terms.assets.of_wallet(data.asset).parse_positive(data.amount)
     return PayRequest(data.to, money, data.memo, data.capture)
 
 

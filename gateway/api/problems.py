@@ -11,9 +11,10 @@ from typing import Any
 
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
+from litestar.routes import HTTPRoute
 
 from gateway import errors
-from gateway.errors import GatewayError, InvalidAmount, InvalidRequest
+from gateway.errors import GatewayError, InvalidRequest
 from gateway.money import Money
 
 log = logging.getLogger(__name__)
@@ -57,9 +58,8 @@ PROBLEMS: dict[type[GatewayError], Problem] = {
 #: Errors that say something about the machine or the house and nothing that the caller can mend: shown as a 500.
 INTERNAL = Problem(500, "internal_error", retryable=True)
 
-#: What Litestar says of a body that has a field we do not know, or lacks one.
-_UNKNOWN_FIELD = re.compile(r"unknown field `(.*)`")
-_MISSING_FIELD = re.compile(r"missing required field `(.*)`")
+#: What Litestar says when a parameter is not there.
+_MISSING_PARAMETER = re.compile(r"Missing required \w+ parameter '(\w+)'")
 
 
 def problem_of(error: GatewayError) -> Problem:
@@ -81,8 +81,24 @@ def refuse(_: Request[Any, Any, Any], error: GatewayError) -> Response[dict[str,
 
 
 def refuse_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, object]]:
-    """The answer to an error of Litestar's: a body or parameter it could not decode, a path it does not know."""
-    return refuse(request, _of_http(error))
+    """The answer to an error of Litestar's: a parameter it could not decode, a path or a method it does not know."""
+    response = refuse(request, _of_http(error))
+    if error.status_code == 405:
+        response.status_code = 405
+        response.content["status"] = 405
+        response.set_header("Allow", ", ".join(_methods_of(request)))  # RFC 9110, section 15.5.6
+    return response
+
+
+def _methods_of(request: Request[Any, Any, Any]) -> list[str]:
+    """What the request's path takes: of the routes that match it, the one with the fewest parameters is meant."""
+    path = "/" + request.url.path.strip("/")
+    matching = [
+        (route.path_format.count("{"), sorted(str(method) for method in route.methods))
+        for route in request.app.routes
+        if isinstance(route, HTTPRoute) and re.fullmatch(re.sub(r"{\w+}", "[^/]+", route.path_format), path)
+    ]
+    return min(matching)[1] if matching else []
 
 
 def fail(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, object]]:
@@ -104,8 +120,8 @@ def _answer(problem: Problem, kind: str, detail: str, values: dict[str, object])
     headers = {}
     if problem.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    if problem.retryable and problem.status in (409, 503):
-        headers["Retry-After"] = "1"
+    if problem.code in ("idempotency_key_in_progress", "unavailable"):
+        headers["Retry-After"] = "1"  # seconds; what else is retryable waits for somebody to do something
     return Response(body, status_code=problem.status, media_type="application/problem+json", headers=headers)
 
 
@@ -117,29 +133,29 @@ def _plain(value: object) -> object:
 
 def _of_http(error: HTTPException) -> GatewayError:
     """The error of ours that says the same."""
-    if isinstance(error, ValidationException) and isinstance(error.extra, list) and error.extra:
-        return _of_validation(error.extra[0])
     match error.status_code:
         case 404:
             return errors.NotFound("such page")
         case 413:
             return errors.BodyTooLarge(BODY_BYTES_MAX)
         case 405:
-            return InvalidRequest("method", "this path does not take this method")
+            return InvalidRequest("method", "this path does not take this method; the Allow header says which it takes")
+        case 400 if isinstance(error, ValidationException):
+            return _of_validation(error)
         case status if 400 <= status < 500:
-            return InvalidRequest("json", "the body is not valid JSON")
+            return InvalidRequest("request", "the request is malformed")
     return GatewayError()
 
 
-def _of_validation(fault: dict[str, str]) -> GatewayError:
-    message, key = fault.get("message", ""), fault.get("key", "")
-    if unknown := _UNKNOWN_FIELD.search(message):
-        return InvalidRequest("unknown_field", f"there is no field {unknown.group(1)[:60]!r} here; leave it out")
-    if missing := _MISSING_FIELD.search(message):
-        return InvalidRequest("missing_field", f"the field {missing.group(1)!r} is missing")
-    if key.endswith("amount") and "Expected `str" in message:
-        return InvalidAmount("not_a_string", message.rpartition("got ")[2].strip("`"))
-    return InvalidRequest("field", f"{key or 'the body'}: {message}"[:200])
+def _of_validation(error: ValidationException) -> InvalidRequest:
+    """What is wrong with a parameter; bodies are read in `body.py`, except one that is not there."""
+    if missing := _MISSING_PARAMETER.match(error.detail):
+        return InvalidRequest("missing_parameter", f"the parameter {missing.group(1)!r} is missing")
+    fault = error.extra[0] if isinstance(error.extra, list) and error.extra else {}
+    name, message = fault.get("key", ""), fault.get("message", "")
+    if name == "data":
+        return InvalidRequest("object", "the body should be a JSON object")
+    return InvalidRequest("parameter", f"{name}: {message}".replace("`", "")[:200])
 
 
 #: The largest body that is read.

@@ -26,6 +26,8 @@ from gateway.wallets.wallet import Wallet
 
 Limit = Annotated[int, Parameter(ge=1, le=200, description="How many at the most.")]
 
+After = Annotated[int, Parameter(ge=0, le=2**63 - 1, description="The number to read on from: next_after.")]
+
 
 @get("/v1/wallet", tags=["wallet"], summary="Every balance of the caller")
 async def show_wallet(house: House, caller: Wallet) -> WalletView:
@@ -53,7 +55,7 @@ async def list_entries(
     house: House, caller: Wallet, asset: str, limit: Limit = 50, cursor: str | None = None
 ) -> EntriesPage:
     """Every entry of the caller's account in the asset, newest first, with the balance after each."""
-    of = house.terms.assets[asset]
+    of = house.terms.assets.of_wallet(asset)
     before = _number(cursor_position(cursor)) if cursor else None
     async with house.database.reading() as connection:
         entries = await book.statement(connection, of, account.wallet(caller.handle, of), before, limit)
@@ -62,9 +64,7 @@ async def list_entries(
 
 
 @get("/v1/events", tags=["wallet"], summary="What happened, in order")
-async def list_events(
-    house: House, caller: Wallet, after: Annotated[int, Parameter(ge=0)] = 0, limit: Limit = 50
-) -> EventsPage:
+async def list_events(house: House, caller: Wallet, after: After = 0, limit: Limit = 50) -> EventsPage:
     """Events of the caller's wallet after a number, oldest first; asking on from `next_after` misses none."""
     async with house.database.reading() as connection:
         events = await log.read(connection, caller.id, after, limit)

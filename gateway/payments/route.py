@@ -31,6 +31,7 @@ def route(terms: Terms, money: Money, to_outside: bool) -> Route:
     Raises UnknownPayee for fiat to such an address: there is no account it could be put on.
     """
     asset = money.asset
+    assert asset.kind != "native", "no wallet holds the coin that gas is paid in"
     if asset.kind == "token":
         where = "an address outside the gateway" if to_outside else "the payee's address"
         return Route(
@@ -48,10 +49,15 @@ def route(terms: Terms, money: Money, to_outside: bool) -> Route:
         raise UnknownPayee(
             "an address", f"{asset.code} is fiat, and an address that is nobody's handle holds only tokens"
         )
+    return ledger_route(fee(terms, money))
+
+
+def ledger_route(fee: Money) -> Route:
+    """The route of every payment on the ledger rail; it follows from the fee, and so from a payment's row."""
     return Route(
         rail="ledger",
-        reasons=[f"{asset.code} is fiat: it moves in the ledger", "payer and payee both have a wallet here"],
-        fee=fee(terms, money).amount,
+        reasons=[f"{fee.asset.code} is fiat: it moves in the ledger", "payer and payee both have a wallet here"],
+        fee=fee.amount,
         finality="final at once",
         expected_seconds=0.0,
     )

@@ -1,0 +1,125 @@
+"""What OpenAPI says beyond the handlers' own types: the problems of every route, keys, and who may call.
+
+One table, so that a route's problems stand in one place; the tests hold every answer of the server to the document.
+"""
+
+from typing import Any
+
+from litestar import Request
+from litestar.openapi.plugins import JsonRenderPlugin
+
+from gateway.api.problems import INTERNAL, PROBLEMS, Problem
+
+#: Every problem by its code.
+_BY_CODE: dict[str, Problem] = {problem.code: problem for problem in (*PROBLEMS.values(), INTERNAL)}
+
+_MONEY = ("unknown_asset", "invalid_amount", "amount_too_precise")
+_KEY = ("idempotency_key_missing", "idempotency_key_reused", "idempotency_key_in_progress")
+_END = ("invalid_amount", "amount_too_precise", "not_found", "state_conflict", "insufficient_funds")
+
+#: The problems of a route beyond those that many have (`_common`).
+_OWN: dict[tuple[str, str], tuple[str, ...]] = {
+    ("post", "/v1/handles"): ("invalid_handle", "handle_taken"),
+    ("get", "/v1/handles/{handle}"): ("invalid_handle", "unknown_handle"),
+    ("get", "/v1/entries"): ("unknown_asset",),
+    ("post", "/v1/deposits"): (*_MONEY, *_KEY),
+    ("post", "/v1/withdrawals"): (*_MONEY, *_KEY, "insufficient_funds"),
+    ("post", "/v1/conversions"): (*_MONEY, *_KEY, "insufficient_funds"),
+    ("get", "/v1/conversions/{id}"): ("not_found",),
+    ("post", "/v1/payments"): (*_MONEY, *_KEY, "unknown_payee", "self_payment", "insufficient_funds"),
+    ("post", "/v1/payments/preview"): (*_MONEY, "unknown_payee", "self_payment"),
+    ("get", "/v1/payments/{id}"): ("not_found",),
+    ("post", "/v1/payments/{id}/capture"): (*_KEY, *_END),
+    ("post", "/v1/payments/{id}/void"): (*_KEY, "not_found", "state_conflict"),
+    ("post", "/v1/payments/{id}/refund"): (*_KEY, *_END, "forbidden", "refund_exceeds_payment"),
+}
+
+#: Who calls these sends no API key.
+_PUBLIC = ("/v1/handles", "/v1/handles/{handle}", "/v1/solvency", "/health/live", "/health/ready")
+
+#: RFC 9457. The values that the detail speaks of stand beside these members.
+_PROBLEM = {
+    "title": "Problem",
+    "description": "Why a request was refused (RFC 9457), with the values that its detail speaks of beside it.",
+    "type": "object",
+    "properties": {
+        "type": {"type": "string", "description": "The code, and the cause where a code has several."},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string", "enum": sorted(_BY_CODE), "description": "Stable: decide by this."},
+        "retryable": {"type": "boolean", "description": "Whether the same request may succeed later."},
+    },
+    "required": ["type", "title", "status", "detail", "code", "retryable"],
+}
+
+_IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": True,
+    "description": "Of your own making, new for every new request: the same key gives the first answer again.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    "example": "lunch-2030-01-31",
+}
+
+_REPLAYED = {"description": "Present when this is the first answer again.", "schema": {"const": "true"}}
+
+
+class Document(JsonRenderPlugin):
+    """Serves the document at /openapi.json."""
+
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
+        return super().render(request, described(openapi_schema))
+
+
+def described(generated: dict[str, Any]) -> dict[str, Any]:
+    """The document that the handlers' types make, with their problems, keys and callers."""
+    paths = {
+        path: {method: _operation(method, path, operation) for method, operation in operations.items()}
+        for path, operations in generated["paths"].items()
+    }
+    schemas = {**generated["components"]["schemas"], "Problem": _PROBLEM}
+    return {**generated, "paths": paths, "components": {**generated["components"], "schemas": schemas}}
+
+
+def _operation(method: str, path: str, operation: dict[str, Any]) -> dict[str, Any]:
+    codes = {*_common(path, operation), *_OWN.get((method, path), ())}
+    answers = {status: answer for status, answer in operation["responses"].items() if status < "400"}
+    changed = dict(operation)
+    if "idempotency_key_missing" in codes:
+        changed["parameters"] = [*operation.get("parameters", []), _IDEMPOTENCY_KEY]
+        answers = {
+            status: {**answer, "headers": {"Idempotency-Replayed": _REPLAYED}} for status, answer in answers.items()
+        }
+    if path in _PUBLIC:
+        changed["security"] = []
+    by_status: dict[int, list[str]] = {}
+    for code in sorted(codes):
+        by_status.setdefault(_BY_CODE[code].status, []).append(code)
+    return {
+        **changed,
+        "responses": answers | {str(status): _refusal(by_status[status]) for status in sorted(by_status)},
+    }
+
+
+def _common(path: str, operation: dict[str, Any]) -> set[str]:
+    """The problems that a route has for what it takes: a body, parameters, a key, the database."""
+    codes = {"internal_error"}
+    if path != "/health/live":
+        codes.add("unavailable")
+    if path not in _PUBLIC:
+        codes.add("unauthenticated")
+    if "requestBody" in operation:
+        codes |= {"invalid_request", "body_too_large"}
+    if any(parameter["in"] == "query" for parameter in operation.get("parameters", [])):
+        codes.add("invalid_request")
+    return codes
+
+
+def _refusal(codes: list[str]) -> dict[str, Any]:
+    schema = {"$ref": "#/components/schemas/Problem"}
+    only = {"type": "object", "properties": {"code": {"enum": codes}}}
+    return {
+        "description": ", ".join(codes),
+        "content": {"application/problem+json": {"schema": {"allOf": [schema, only]}}},
+    }
