@@ -6,7 +6,7 @@ from uuid import UUID
 
 from gateway.chain import authorization
 from gateway.chain.address import ZERO, read
-from gateway.errors import InvalidRequest, SelfPayment, UnknownHandle, UnknownPayee
+from gateway.errors import InvalidHandle, InvalidRequest, SelfPayment, UnknownHandle, UnknownPayee
 from gateway.events import log
 from gateway.ids import AccountId, PaymentId, TransferId, new_id
 from gateway.ledger import account, book
@@ -159,6 +159,8 @@ async def find_payee(connection: Connection, terms: Terms, payer: Wallet, to: st
             found = await wallet.by_handle(connection, to)
         except UnknownHandle:
             raise UnknownPayee(to[:60], "nobody has this handle") from None
+        except InvalidHandle as refusal:
+            raise UnknownPayee(to[:60], f"it is not a handle: {refusal.reason}") from None
         payee = Payee(found, found.address)
     if payee.wallet is not None and payee.wallet.id == payer.id:
         raise SelfPayment(payer.handle)

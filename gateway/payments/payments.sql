@@ -6,7 +6,7 @@ RETURNING true;
 
 -- answer_of_key
 -- What the first call with this key asked and answered.
-SELECT fingerprint, status, answer FROM idempotency_key WHERE wallet_id = $1 AND key = $2;
+SELECT fingerprint, status, answer, payment_id FROM idempotency_key WHERE wallet_id = $1 AND key = $2;
 
 -- keep_answer
 -- The answer of the call that claimed the key.
@@ -21,12 +21,12 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8::numeric, $9::numeric, $10::numeric, $11,
 
 -- update_payments
 -- What may change of payments, many at once.
-UPDATE payment SET state = new.state, captured = new.captured, transfer_id = new.transfer_id,
+UPDATE payment SET state = new.state, fee = new.fee, captured = new.captured, transfer_id = new.transfer_id,
     authorization_id = new.authorization_id, tx_hash = new.tx_hash, failure = new.failure,
     expires_at = new.expires_at, settled_at = new.settled_at
-FROM unnest($1::uuid[], $2::text[], $3::numeric[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::timestamptz[],
-        $9::timestamptz[])
-    AS new (id, state, captured, transfer_id, authorization_id, tx_hash, failure, expires_at, settled_at)
+FROM unnest($1::uuid[], $2::text[], $3::numeric[], $4::numeric[], $5::uuid[], $6::uuid[], $7::text[], $8::text[],
+        $9::timestamptz[], $10::timestamptz[])
+    AS new (id, state, fee, captured, transfer_id, authorization_id, tx_hash, failure, expires_at, settled_at)
 WHERE payment.id = new.id;
 
 -- add_refunded
@@ -139,3 +139,8 @@ SELECT 'wallet:' || wallet.handle || ':' || $1 AS code, wallet.address,
     coalesce(account.credits_posted - account.debits_posted, 0) AS posted
 FROM wallet LEFT JOIN account ON account.code = 'wallet:' || wallet.handle || ':' || $1
 ORDER BY wallet.id;
+
+-- pay_in_ledger
+-- Many payments on the ledger rail, each with its money, key and events; see migrations/0005_pay_in_ledger.sql.
+SELECT outcome, payer_handle, fee, available
+FROM pay_in_ledger($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);

@@ -13,7 +13,7 @@ from gateway.events.log import Event
 from gateway.ids import ConversionId, PaymentId, TransferId, WalletId, show
 from gateway.money import Assets, Money
 from gateway.payments.payment import Payment, State
-from gateway.payments.route import Route
+from gateway.payments.route import Route, ledger_route
 from gateway.postgres import Connection, Record, Statements
 
 sql = Statements(__package__, "payments.sql")
@@ -39,7 +39,7 @@ async def insert(connection: Connection, payment: Payment) -> None:
         payment.fee.units,
         payment.captured.units,
         payment.memo,
-        msgspec.json.encode(payment.route).decode(),
+        msgspec.json.encode(payment.route).decode() if payment.route.rail == "chain" else None,
         payment.transfer_id,
         payment.authorization_id,
         payment.refund_of,
@@ -55,6 +55,7 @@ async def update(connection: Connection, payments: Sequence[Payment]) -> None:
         sql.update_payments,
         [payment.id for payment in payments],
         [payment.state.value for payment in payments],
+        [payment.fee.units for payment in payments],
         [payment.captured.units for payment in payments],
         [payment.transfer_id for payment in payments],
         [payment.authorization_id for payment in payments],
@@ -120,7 +121,7 @@ def of_row(assets: Assets, row: Record) -> Payment:
         captured=Money(row["captured"], asset),
         refunded=Money(row["refunded"], asset),
         memo=row["memo"],
-        route=msgspec.json.decode(row["route"], type=Route),
+        route=msgspec.json.decode(row["route"], type=Route) if row["route"] else ledger_route(Money(row["fee"], asset)),
         transfer_id=TransferId(row["transfer_id"]),
         authorization_id=row["authorization_id"],
         refund_of=row["refund_of"],
