@@ -12,10 +12,15 @@ from gateway.errors import InvalidHandle
 
 _HANDLE = re.compile(r"[a-z0-9_]{2,30}", re.ASCII)
 
+#: Longest text that is folded: no handle of 30 needs more, and what is cut off could have said something else.
+_TYPED_MAX = 200
+
 
 def fold(text: str) -> str:
     """The handle that `text` means, without the `@`. Raises InvalidHandle, saying what is wrong with it."""
-    folded = unicodedata.normalize("NFKC", text[:200]).strip().removeprefix("@").casefold()
+    if len(text) > _TYPED_MAX:
+        raise InvalidHandle(text[:60], "it must have 2 to 30 characters")
+    folded = unicodedata.normalize("NFKC", text).strip().removeprefix("@").casefold()
     if _HANDLE.fullmatch(folded):
         return folded
     if not folded.isascii():
