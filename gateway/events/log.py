@@ -1,7 +1,10 @@
 """The event log: appended in the transaction that makes the fact true, read without gaps.
 
-Ids are handed out before a transaction commits, so a reader may see 7 while 6 is still being written. A page therefore
-ends before the oldest PostgreSQL transaction that is still open: what it shows, nothing will slip in front of later.
+Numbers are handed out before a transaction commits, so 7 may be there while 6 is still being written, by a transaction
+that began earlier or later. A writer therefore announces, before it is given numbers, what the last one is, with an
+advisory lock that ends when its transaction does. A reader looks at the last number first, then at what is announced,
+then at the events, and shows those up to the least of the two: nothing will slip in front of them later. Writers do not
+wait for each other, nor for readers.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +18,9 @@ from gateway.ids import WalletId
 from gateway.postgres import Connection, Statements
 
 sql = Statements(__package__, "log.sql")
+
+#: What announced numbers are counted from, so that no other advisory lock is taken for one.
+_ANNOUNCED = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,7 @@ class LoggedEvent:
 async def append(connection: Connection, events: Sequence[Event], at: datetime) -> None:
     """Write the events, in order, as part of the caller's transaction."""
     if events:
+        await connection.execute(sql.announce, _ANNOUNCED)
         await connection.execute(
             sql.append,
             [event.kind for event in events],
@@ -52,8 +59,12 @@ async def append(connection: Connection, events: Sequence[Event], at: datetime) 
 
 
 async def read(connection: Connection, wallet: WalletId, after: int, limit: int) -> list[LoggedEvent]:
-    """Up to `limit` events of the wallet, oldest first, numbered above `after`; asking again misses none."""
-    rows = await connection.fetch(sql.page, wallet, after, limit)
+    """Up to `limit` events of the wallet, oldest first, numbered above `after`; asking again misses none.
+
+    Call it outside a snapshot: its second statement has to see what was committed before its first.
+    """
+    complete_to = await connection.fetchval(sql.complete_to, _ANNOUNCED)
+    rows = await connection.fetch(sql.page, wallet, after, limit, complete_to)
     return [
         LoggedEvent(row["id"], row["kind"], row["subject"], msgspec.json.decode(row["facts"]), row["at"])
         for row in rows

@@ -1,3 +1,7 @@
+-- announce
+-- Until this transaction ends, let readers see (in pg_locks) that its events will be numbered above the last one so far.
+SELECT pg_advisory_xact_lock_shared($1 + CASE WHEN is_called THEN last_value ELSE 0 END) FROM event_id_seq;
+
 -- append
 -- Events of one moment, in the order given.
 INSERT INTO event (kind, wallet_id, subject, facts, at)
@@ -5,8 +9,20 @@ SELECT kind, wallet_id, subject, facts::jsonb, $5
 FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::text[]) WITH ORDINALITY AS e (kind, wallet_id, subject, facts, n)
 ORDER BY n;
 
+-- complete_to
+-- The number up to which no event can be added any more: the last one so far, or less where somebody who announced less
+-- is still writing. The subquery depends on the outer row, so that locks are looked at after the last number.
+SELECT least(last.number, (
+    SELECT min((classid::bigint << 32 | objid::bigint) - $1)
+    FROM pg_locks
+    WHERE locktype = 'advisory' AND objsubid = 1 AND mode = 'ShareLock'
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND classid::bigint << 32 | objid::bigint BETWEEN $1 AND $1 + last.number
+))
+FROM (SELECT CASE WHEN is_called THEN last_value ELSE 0 END AS number FROM event_id_seq) AS last;
+
 -- page
--- What happened to one wallet after a number, as far as no open transaction can still add to it.
+-- What happened to one wallet after a number, up to another.
 SELECT id, kind, subject, facts, at FROM event
-WHERE wallet_id = $1 AND id > $2 AND written < pg_snapshot_xmin(pg_current_snapshot())
+WHERE wallet_id = $1 AND id > $2 AND id <= $4
 ORDER BY id LIMIT $3;
