@@ -1,0 +1,261 @@
+"""What a person does with a handle, by the command line, against a running `up`."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.running import Up
+
+
+def test_a_claimed_handle_has_a_wallet_an_address_and_a_key_that_its_owner_alone_can_read(up: Up) -> None:
+    claimed = up.gateway("handle", "create", "@Claimed")
+
+    key_file = up.home / "keys" / "claimed"
+    assert re.fullmatch(
+        r"handle   @claimed\nwallet   wal_[0-9a-z]{26}\naddress  0x[0-9a-fA-F]{40}\nAPI key  (.*)\n", claimed.stdout
+    )
+    assert claimed.stdout.endswith(f"API key  {key_file}\n")
+    assert key_file.stat().st_mode & 0o777 == 0o600
+    assert key_file.read_text().strip() not in claimed.stdout + claimed.stderr
+    assert up.gateway("handle", "show", "claimed").stdout == "".join(claimed.stdout.splitlines(True)[:3])
+
+
+def test_a_key_that_is_kept_already_is_never_written_over(up: Up) -> None:
+    up.someone("keeper")
+    kept = (up.home / "keys" / "keeper").read_text()
+
+    again = up.gateway("handle", "create", "keeper")
+
+    assert again.returncode == 1
+    assert "already; nothing was claimed" in again.stderr
+    assert (up.home / "keys" / "keeper").read_text() == kept
+
+
+def test_a_handle_that_is_taken_leaves_no_key_behind(up: Up) -> None:
+    up.someone("first_come")
+    (up.home / "keys" / "first_come").unlink()
+
+    taken = up.gateway("handle", "create", "first_come")
+
+    assert taken.returncode == 1
+    assert taken.stderr == "gateway: @first_come is taken; choose another handle (handle_taken)\n"
+    assert not [file.name for file in (up.home / "keys").iterdir() if "first_come" in file.name]
+
+
+def test_money_comes_in_goes_round_and_goes_out(up: Up) -> None:
+    payer, payee = up.someone("round_payer", EUR="50.00"), up.someone("round_payee")
+
+    paid = up.gateway("pay", payee, "12.50", "EUR", "--from", payer, "--memo", "lunch")
+    out = up.gateway("withdraw", "2.50", "EUR", "--from", payee)
+
+    assert re.fullmatch(
+        r"pay_\w{26}: @round_payer pays @round_payee 12\.50 EUR by the ledger, no fee\n  settled +\d+\.\d s\n",
+        paid.stdout,
+    )
+    assert re.fullmatch(r"wdr_\w{26}: @round_payee paid out 2\.50 EUR, settled\n", out.stdout)
+    assert up.available(payer, "EUR") == "37.50"
+    assert up.available(payee, "EUR") == "10.00"
+    newest_first = [(one["purpose"], one["amount"]) for one in up.json("statement", payee, "EUR")["items"]]
+    assert newest_first == [("withdrawal", "2.50"), ("payment", "12.50")]
+    lines = up.gateway("statement", payee, "EUR").stdout.splitlines()
+    assert lines[0].split() == ["number", "posted", "out", "in", "balance", "for", "reference"]
+    assert lines[1].split()[4:7] == ["2.50", "10.00", "withdrawal"]
+
+
+def test_a_used_key_prints_the_first_answer_and_says_that_it_is_a_replay(up: Up) -> None:
+    payer, payee = up.someone("replay_payer", EUR="50.00"), up.someone("replay_payee")
+    asked = ("pay", payee, "5.00", "EUR", "--from", payer, "--key", "order-17")
+    first = up.gateway(*asked)
+
+    again, as_json = up.gateway(*asked), up.json(*asked)
+
+    assert again.returncode == 0
+    assert again.stdout.splitlines()[0] == first.stdout.splitlines()[0]
+    assert again.stderr.startswith("a replay: ")
+    assert as_json["replayed"] is True
+    assert first.stdout.startswith(as_json["id"])
+    assert up.available(payer, "EUR") == "45.00"
+    other = up.gateway("pay", payee, "6.00", "EUR", "--from", payer, "--key", "order-17")
+    assert other.returncode == 1
+    assert "idempotency_key_reused" in other.stderr
+
+
+def test_a_token_payment_is_followed_from_queued_to_settled(up: Up) -> None:
+    payer, payee = up.someone("token_payer", USD="25.00"), up.someone("token_payee")
+
+    bought = up.gateway("convert", "25.00", "USD", "USDX", "--from", payer)
+    paid = up.gateway("pay", payee, "3.00", "USDX", "--from", payer)
+    redeemed = up.gateway("convert", "3.00", "USDX", "USD", "--from", payee)
+
+    assert re.match(r"cnv_\w{26}: 25\.00 USD into 25\.000000 USDX\n  queued ", bought.stdout)
+    assert re.match(r"pay_\w{26}: @token_payer pays @token_payee 3\.000000 USDX by the chain, no fee\n", paid.stdout)
+    for followed in (bought, paid, redeemed):
+        assert followed.returncode == 0, followed.stderr
+        states = [line.split()[0] for line in followed.stdout.splitlines()[1:]]
+        assert states in (["queued", "settled"], ["queued", "submitted", "settled"])
+    assert up.available(payer, "USDX") == "22.000000"
+    assert up.available(payee, "USD") == "3.00"
+
+
+def test_who_does_not_wait_is_told_the_first_state_and_looks_later(up: Up) -> None:
+    payer, payee = up.someone("hasty_payer", USD="5.00"), up.someone("hasty_payee")
+    up.gateway("convert", "5.00", "USD", "USDX", "--from", payer)
+
+    paid = up.gateway("pay", payee, "5.00", "USDX", "--from", payer, "--no-wait")
+
+    opening, *states = paid.stdout.splitlines()
+    assert [line.split()[0] for line in states] == ["queued"]
+    shown = up.json("show", opening.partition(":")[0], "--from", payee)
+    assert shown["state"] in ("queued", "submitted", "settled")
+
+
+def test_a_hold_is_captured_in_part_and_the_rest_is_the_payers_again(up: Up) -> None:
+    payer, payee = up.someone("hold_payer", EUR="20.00"), up.someone("hold_payee")
+    held = up.json("pay", payee, "9.00", "EUR", "--from", payer, "--hold")
+    assert (held["state"], up.available(payer, "EUR")) == ("held", "11.00")
+
+    captured = up.gateway("capture", held["id"], "--from", payee, "--amount", "4.00")
+
+    assert captured.stdout.endswith(" s  4.00 EUR of it; the rest is the payer's again\n")
+    assert up.available(payer, "EUR") == "16.00"
+    assert up.available(payee, "EUR") == "4.00"
+
+
+def test_a_voided_hold_gives_the_money_back(up: Up) -> None:
+    payer, payee = up.someone("void_payer", EUR="20.00"), up.someone("void_payee")
+    held = up.gateway("pay", payee, "9.00", "EUR", "--from", payer, "--hold")
+    assert "; end it with gateway capture or gateway void pay_" in held.stdout
+
+    voided = up.gateway("void", held.stdout.partition(":")[0], "--from", payee)
+
+    assert voided.stdout.splitlines()[1].split()[0] == "voided"
+    assert up.available(payer, "EUR") == "20.00"
+
+
+def test_a_refund_names_the_payment_it_gives_back(up: Up) -> None:
+    payer, payee = up.someone("refund_payer", EUR="20.00"), up.someone("refund_payee")
+    paid = up.json("pay", payee, "9.00", "EUR", "--from", payer)
+
+    refund = up.gateway("refund", paid["id"], "--from", payee, "--amount", "4.00")
+
+    assert f"@refund_payee gives @refund_payer 4.00 EUR of {paid['id']} back by the ledger" in refund.stdout
+    assert up.available(payer, "EUR") == "15.00"
+    shown = up.gateway("show", paid["id"], "--from", payer).stdout
+    assert "refunded   4.00 EUR" in re.sub(r"  +", "   ", shown)
+
+
+def test_a_preview_says_the_way_and_moves_nothing(up: Up) -> None:
+    payer, payee = up.someone("wary_payer", EUR="20.00"), up.someone("wary_payee")
+
+    seen = up.gateway("preview", payee, "30.00", "EUR", "--from", payer)
+
+    assert "rail             ledger\n" in seen.stdout
+    assert "available after  -10.00 EUR, so it would be refused\n" in seen.stdout
+    assert up.available(payer, "EUR") == "20.00"
+
+
+def test_a_list_goes_on_at_its_cursor(up: Up) -> None:
+    payer, payee = up.someone("list_payer", EUR="20.00"), up.someone("list_payee")
+    for amount in ("1.00", "2.00", "3.00"):
+        up.api(payer, "/v1/payments", to=payee, amount=amount, asset="EUR")
+
+    page = up.gateway("payments", payer, "--limit", "2").stdout.splitlines()
+    cursor = page[-1].removeprefix("more with --cursor ")
+    rest = up.json("payments", payer, "--limit", "2", "--cursor", cursor)
+
+    assert [line.split()[5] for line in page[1:3]] == ["3.00", "2.00"]
+    assert [one["amount"] for one in rest["items"]] == ["1.00"]
+
+
+def test_with_json_every_result_is_json_and_nothing_else(up: Up) -> None:
+    payer, payee = up.someone("json_payer", EUR="20.00", USD="5.00"), up.someone("json_payee")
+
+    held = up.json("pay", payee, "2.00", "EUR", "--from", payer, "--hold")
+    captured = up.json("capture", held["id"], "--from", payee)
+    refund = up.json("refund", held["id"], "--from", payee)
+    voided = up.json("void", up.json("pay", payee, "2.00", "EUR", "--from", payer, "--hold")["id"], "--from", payer)
+    bought = up.json("convert", "5.00", "USD", "USDX", "--from", payer)
+
+    states = [one["state"] for one in (held, captured, refund, voided, bought)]
+    assert states == ["held", "settled", "settled", "voided", "settled"]
+    assert up.json("handle", "create", "json_third")["api_key_file"] == str(up.home / "keys" / "json_third")
+    assert up.json("handle", "show", payer)["handle"] == "json_payer"
+    assert up.json("deposit", "1.00", "EUR", "--to", payer)["replayed"] is False
+    assert up.json("withdraw", "1.00", "EUR", "--from", payer)["amount"] == "1.00"
+    assert up.json("preview", payee, "1.00", "EUR", "--from", payer)["route"]["rail"] == "ledger"
+    assert len(up.json("payments", payer)["items"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        ("balance nobody_here", "there is no API key of @nobody_here in "),
+        ("balance @@", "'@@' is not a handle: "),
+        ("pay @bob 9999999.00 EUR --from alice", "9999999.00 EUR was asked (insufficient_funds)"),
+        ("pay @bob 1.001 EUR --from alice", "nothing is rounded for you (amount_too_precise)"),
+        ("pay @bob much EUR --from alice", "'much' is not an amount (malformed)"),
+        ("pay @bob 1.00 XYZ --from alice", "'XYZ' is not an asset of this gateway"),
+        ("pay @nobody_here 1.00 EUR --from alice", "nobody has this handle (unknown_payee)"),
+        ("pay @alice 1.00 EUR --from alice", "are the same wallet (self_payment)"),
+        ("show pay_1 --from alice", "there is no payment pay_1 (not_found)"),
+        ("balance alice --url http://127.0.0.1:1", "no gateway answers at http://127.0.0.1:1 (no connection)"),
+    ],
+)
+def test_a_refusal_is_one_sentence_on_stderr_and_the_status_1(up: Up, command: str, sentence: str) -> None:
+    refused = up.gateway(*command.split())
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("gateway: ")
+    assert sentence in refused.stderr
+    assert refused.stderr.count("\n") == 1
+
+
+def test_somebody_else_at_the_url_is_told_from_a_gateway(up: Up) -> None:
+    refused = up.gateway("balance", "alice", "--url", up.place("rpc_url"))
+
+    assert refused.returncode == 1
+    assert "what answers there is something else" in refused.stderr
+
+
+def test_on_a_terminal_the_waiting_is_shown_and_the_states_stay(up: Up) -> None:
+    payer = up.someone("watcher", USD="5.00")
+    terminal, end = pty.openpty()
+
+    argv = [sys.executable, "-P", "-m", "gateway", "convert", "5.00", "USD", "USDX", "--from", payer]
+    environ = os.environ | {"GATEWAY_HOME": str(up.home), "TERM": "xterm-256color"}
+    with subprocess.Popen(argv, stdout=end, stderr=end, env=environ) as process:
+        os.close(end)
+        shown = b"".join(iter(lambda: _read(terminal), b"")).decode()
+    os.close(terminal)
+
+    assert process.returncode == 0
+    assert "waiting; Ctrl-C stops the waiting, not the payment" in shown
+    assert re.search(r"  queued .*  settled ", shown, re.DOTALL)
+
+
+def test_what_up_tells_to_try_next_works_as_printed(up: Up) -> None:
+    told = [line.strip() for line in up.said if line.startswith("  ") and "gateway " in line]
+
+    ran = [up.sh(line) for line in told]
+
+    assert len(told) == 3
+    assert [one.returncode for one in ran] == [0, 0, 0], [one.stderr for one in ran]
+    assert ran[2].stdout.endswith("no difference\n")
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # the other end is closed
+        return b""
+
+
+def test_json_has_the_api_s_own_names(up: Up) -> None:
+    wallet = json.loads(up.gateway("balance", "alice", "--json").stdout)
+
+    assert set(wallet) == {"handle", "wallet_id", "address", "balances"}

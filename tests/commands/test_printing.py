@@ -1,0 +1,41 @@
+"""Tables for people, and help with examples."""
+
+from collections.abc import Iterator
+from inspect import cleandoc
+
+import pytest
+import rich_click as click
+
+from gateway.__main__ import cli
+from gateway.commands import printing
+
+
+def commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:
+    """Every command of the group, below it too, with what to type for it."""
+    for name, command in group.commands.items():
+        yield f"{path} {name}", command
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{path} {name}")
+
+
+@pytest.mark.parametrize(("typed", "command"), list(commands(cli, "gateway")))
+def test_every_commands_help_has_an_example_of_it(typed: str, command: click.Command) -> None:
+    _, example, lines = cleandoc(command.help or "").partition("\b\nExample:\n")
+
+    assert example
+    assert all(f"{typed} " in f"{line} " for line in lines.splitlines() if not isinstance(command, click.Group))
+
+
+def test_amounts_are_aligned_at_their_last_digit() -> None:
+    lines = printing.table(["asset", "posted"], [["EUR", "5.00"], ["JPY", "1200"], ["USDX", "3.000000"]], right=[1])
+
+    assert lines == ["asset    posted", "EUR        5.00", "JPY        1200", "USDX   3.000000"]
+
+
+def test_differences_are_counted_and_named() -> None:
+    difference = {"account": "wallet:bob:USDX", "book": "3.00", "other": "2.00", "where": "USDX at block 7"}
+
+    lines = printing.reconciliation_lines({"totals": [], "differences": [difference, difference]})
+
+    assert "2 differences:" in lines
+    assert lines[-1].split() == ["wallet:bob:USDX", "3.00", "2.00", "USDX", "at", "block", "7"]

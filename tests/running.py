@@ -1,0 +1,210 @@
+"""A running `up`, for the tests that use the product from outside: by its commands, its scripts and its HTTP API.
+
+It runs in a folder that looks like a checkout after scripts/setup: what README says to type there can be typed there,
+letter by letter. Only the setting up is stood in for, since whoever runs the tests has been set up already.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import psutil
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+#: What `up` says last, when everything works.
+_READY = "Ctrl-C stops everything"
+
+Ran = subprocess.CompletedProcess[str]
+
+
+@dataclass
+class Up:
+    """`gateway up` as a process, in a folder of its own."""
+
+    folder: Path
+    process: "subprocess.Popen[str]"
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def home(self) -> Path:
+        return self.folder / ".gateway"
+
+    def place(self, what: str) -> str:
+        """`api_url`, `rpc_url` or `database_url`, as run.json says."""
+        return str(json.loads((self.home / "run.json").read_text())[what])
+
+    def sh(self, text: str, **settings: str) -> Ran:
+        """Lines of shell, run in the folder."""
+        return self._run(["bash", "-euo", "pipefail", "-c", text], settings)
+
+    def gateway(self, *arguments: str, **settings: str) -> Ran:
+        """One command of the command line."""
+        return self._run([sys.executable, "-P", "-m", "gateway", *arguments], settings)
+
+    def wallet(self, *arguments: str, **settings: str) -> Ran:
+        """One command of scripts/wallet."""
+        return self._run(["scripts/wallet", *arguments], settings)
+
+    def json(self, *arguments: str) -> Any:
+        """What a command answers with --json: it succeeds, and its standard output is JSON and nothing else."""
+        ran = self.gateway(*arguments, "--json")
+        assert ran.returncode == 0, ran.stderr
+        return json.loads(ran.stdout)
+
+    def rpc(self, method: str, *parameters: object) -> Any:
+        """What the chain answers."""
+        asked = {"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}
+        answer = httpx.post(self.place("rpc_url"), json=asked, timeout=20).json()
+        assert "error" not in answer, answer["error"]
+        return answer["result"]
+
+    def api(self, handle: str, path: str, **body: object) -> Any:
+        """What the API answers to a handle: a GET, or with a body a POST that carries an idempotency key."""
+        key = (self.home / "keys" / handle.removeprefix("@")).read_text().strip()
+        headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": uuid4().hex}
+        response = httpx.request(
+            "POST" if body else "GET", self.place("api_url") + path, headers=headers, json=body or None
+        )
+        response.raise_for_status()
+        return response.json()
+
+    def someone(self, handle: str, **has: str) -> str:
+        """Claim a handle and pay something in, such as EUR="50.00"; returns it with its @."""
+        claimed = httpx.post(self.place("api_url") + "/v1/handles", json={"handle": handle})
+        claimed.raise_for_status()
+        (self.home / "keys" / handle).write_text(claimed.json()["api_key"] + "\n")
+        for asset, amount in has.items():
+            self.api(handle, "/v1/deposits", amount=amount, asset=asset)
+        return f"@{handle}"
+
+    def available(self, handle: str, asset: str) -> str:
+        """What the handle can spend of the asset."""
+        balances = {one["asset"]: one["available"] for one in self.api(handle, "/v1/wallet")["balances"]}
+        return str(balances[asset])
+
+    def _run(self, argv: list[str], settings: dict[str, str]) -> Ran:
+        environ = _environ() | settings
+        return subprocess.run(argv, cwd=self.folder, env=environ, capture_output=True, text=True, timeout=60)
+
+
+@contextmanager
+def running_up() -> Iterator[Up]:
+    """Start `up`, wait until it is ready, and at the end press Ctrl-C: the status is 0 and no child is left."""
+    folder = Path(tempfile.mkdtemp(prefix="gateway-test-"))
+    folder.chmod(0o755)  # PostgreSQL runs as another user, who must be able to pass
+    try:
+        checkout(folder)
+        with subprocess.Popen(
+            [sys.executable, "-P", "-m", "gateway", "up"],
+            cwd=folder,
+            env=_environ() | {"GATEWAY_PORT": "0", "GATEWAY_BLOCK_SECONDS": "0.1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as process:
+            up = Up(folder, process)
+            try:
+                _wait_until_ready(up)
+                yield up
+            finally:
+                children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+                process.send_signal(signal.SIGINT)
+                assert process.stdout is not None
+                up.said += process.stdout.readlines()
+                status = process.wait(timeout=30)
+            assert status == 0, "".join(up.said)
+            assert [child for child in children if child.is_running()] == []
+            assert not (up.home / "run.json").exists()
+    finally:
+        shutil.rmtree(folder)
+
+
+def checkout(folder: Path) -> None:
+    """Make a folder look like a checkout that has been set up, with the packages of whoever runs the tests."""
+    commands, scripts = folder / ".venv" / "bin", folder / "scripts"
+    commands.mkdir(parents=True)
+    scripts.mkdir()
+    _executable(commands / "python", f'exec {sys.executable} "$@"')
+    _executable(commands / "gateway", f'exec {sys.executable} -P -m gateway "$@"')
+    (scripts / "setup").write_text('root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)\n')
+    for name in ("wallet", "wallet.py"):
+        (scripts / name).symlink_to(ROOT / "scripts" / name)
+
+
+def _executable(path: Path, line: str) -> None:
+    path.write_text(f"#!/bin/sh\n{line}\n")
+    path.chmod(0o755)
+
+
+def _environ() -> dict[str, str]:
+    """The environment without settings of the gateway, and with this checkout's packages."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    return kept | {"PYTHONPATH": str(ROOT), "COLUMNS": "100"}
+
+
+def _wait_until_ready(up: Up) -> None:
+    assert up.process.stdout is not None
+    for line in up.process.stdout:
+        up.said.append(line)
+        if line.startswith(_READY):
+            return
+    raise AssertionError("".join(up.said))
+
+
+# ---- one for many tests ---------------------------------------------------------------------------------------------
+
+_shared: list[tuple[Any, Up]] = []
+_users = 0
+
+
+@pytest.fixture(scope="session")
+def up() -> Iterator[Up]:
+    """One `up` for all the folders of tests whose conftest imports this.
+
+    Each of them has a fixture of its own by that, so they are counted: the first starts it, the last stops it. A test
+    claims handles that no other test has, and leaves those of the tour alone.
+    """
+    global _users
+    if not _shared:
+        context = running_up()
+        _shared.append((context, context.__enter__()))
+    _users += 1
+    try:
+        yield _shared[0][1]
+    finally:
+        _users -= 1
+        if not _users:
+            _shared.pop()[0].__exit__(None, None, None)
+
+
+# ---- what differs from run to run -----------------------------------------------------------------------------------
+
+_DIFFERS = (
+    (re.compile(r"\b(pay|cnv|dep|wdr|wal|obs)_[0-9a-z]{26}\b"), r"\1_…"),
+    (re.compile(r"0x[0-9a-f]{64}\b"), "0x…"),
+    (re.compile(r"0x[0-9a-fA-F]{40}\b"), "0x…"),
+    (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z| UTC)"), "<time>"),
+    (re.compile(r" +\d+\.\d s\b"), " <seconds>"),
+    (re.compile(r"\bblock \d+"), "block <number>"),
+)
+
+
+def levelled(text: str) -> str:
+    """The text without what differs from run to run: ids, hashes, addresses, times, seconds, block numbers."""
+    for pattern, instead in _DIFFERS:
+        text = pattern.sub(instead, text)
+    return text
