@@ -21,6 +21,8 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProx
 
 #: What the driver says when a lock was not to be had within `lock_timeout`.
 LockNotAvailable = asyncpg.LockNotAvailableError
+#: What the driver says when a transaction lost against another that ran at the same moment, and may be repeated.
+SerializationFailure = asyncpg.SerializationError
 #: What the driver says when a UNIQUE constraint refused; its `constraint_name` says which.
 UniqueViolation = asyncpg.UniqueViolationError
 
@@ -58,6 +60,9 @@ class Database:
                 yield connection
         except _GONE as gone:
             raise DatabaseUnavailable(type(gone).__name__) from gone
+
+    #: For one statement that writes: PostgreSQL makes it a transaction of its own, and saves two round trips.
+    one_statement = reading
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Connection]:

@@ -5,6 +5,7 @@ import secrets
 from typing import Any
 
 from litestar import Litestar
+from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi.config import OpenAPIConfig
@@ -17,6 +18,8 @@ from gateway.api.house import House, caller_of
 from gateway.api.openapi import Document
 from gateway.api.problems import BODY_BYTES_MAX, fail, refuse, refuse_http
 from gateway.errors import GatewayError
+from gateway.payments.group import GroupCommit
+from gateway.payments.ledger_rail import LedgerPayment, Outcome, pay_all
 
 ROUTES = [
     handles.claim_handle,
@@ -46,8 +49,13 @@ _REQUEST_ID = re.compile(rb"[!-~]{1,128}")
 
 def application(house: House) -> Litestar:
     """The ASGI application over this house."""
+
+    async def commit(asked: list[LedgerPayment]) -> list[Outcome]:
+        return await pay_all(house.database, house.terms, asked, house.clock())
+
     return Litestar(
         route_handlers=ROUTES,
+        state=State({"house": house, "ledger_payments": GroupCommit(commit), "in_flight": set()}),
         dependencies={
             "house": Provide(lambda: house, sync_to_thread=False),
             "caller": Provide(caller_of),

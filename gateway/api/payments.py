@@ -8,6 +8,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Struct
 
 from gateway.api.house import House
+from gateway.api.lean import LeanPayments
 from gateway.api.once import answer_once
 from gateway.api.shapes import (
     AmountRequest,
@@ -35,7 +36,13 @@ from gateway.wallets.wallet import Wallet
 _ACCEPTED = {202: ResponseSpec(PaymentView, description="Accepted; it settles on the chain.", generate_examples=False)}
 
 
-@post("/v1/payments", tags=["payments"], summary="Pay a handle or an address", responses=_ACCEPTED)
+@post(
+    "/v1/payments",
+    tags=["payments"],
+    summary="Pay a handle or an address",
+    responses=_ACCEPTED,
+    middleware=[LeanPayments],  # answers most ledger payments itself; this handler has the rest
+)
 async def pay(
     request: Request[Any, Any, Any], data: PaymentRequest, house: House, caller: Wallet
 ) -> Response[PaymentView]:

@@ -10,6 +10,9 @@ CREATE TABLE wallet (
     created_at timestamptz NOT NULL
 );
 
+CREATE TRIGGER wallet_is_kept BEFORE DELETE OR TRUNCATE ON wallet
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
 CREATE TABLE sealed_key (
     wallet_id uuid PRIMARY KEY REFERENCES wallet (id),
     sealed bytea NOT NULL              -- AES-256-GCM: 12 bytes of nonce, then ciphertext and tag
@@ -29,7 +32,7 @@ CREATE TABLE event (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     written xid8 NOT NULL DEFAULT pg_current_xact_id(),
     kind text NOT NULL,
-    wallet_id uuid REFERENCES wallet (id),     -- whose event it is; none: the house's
+    wallet_id uuid,                    -- whose event it is; none: the house's. Wallets are kept for ever
     subject uuid,
     facts jsonb NOT NULL,
     at timestamptz NOT NULL

@@ -1,7 +1,10 @@
 -- What people do with money: payments, conversions, the bank's side, and the keys that make each happen once.
+--
+-- Payments and idempotency keys name wallets and assets without a foreign key: those rows are looked up in the statement
+-- that writes, and are never removed (`wallet_is_kept`), while each foreign key would look them up once more per row.
 
 CREATE TABLE idempotency_key (
-    wallet_id uuid NOT NULL REFERENCES wallet (id),
+    wallet_id uuid NOT NULL,
     key text NOT NULL CONSTRAINT idempotency_key_length CHECK (length(key) BETWEEN 1 AND 255),
     fingerprint bytea NOT NULL,        -- SHA-256 of what was asked
     status smallint,                   -- the first answer, written in the transaction that moved the money
@@ -15,10 +18,10 @@ CREATE TABLE payment (
     state text NOT NULL CONSTRAINT payment_state_known CHECK (state IN (
         'requires_confirmation', 'held', 'queued', 'submitted', 'settled', 'failed', 'voided', 'expired', 'refused')),
     rail text NOT NULL CONSTRAINT payment_rail_known CHECK (rail IN ('ledger', 'chain')),
-    payer uuid NOT NULL REFERENCES wallet (id),
-    payee uuid REFERENCES wallet (id),
+    payer uuid NOT NULL,
+    payee uuid,
     payee_address text,                -- for a payee that is an address and nobody's handle
-    asset text NOT NULL REFERENCES asset (code),
+    asset text NOT NULL,
     amount amount NOT NULL,
     fee units NOT NULL CONSTRAINT payment_fee_not_negative CHECK (fee >= 0),
     captured units NOT NULL DEFAULT 0,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.errors import IdempotencyKeyInProgress, IdempotencyKeyReused
-from gateway.ids import WalletId
+from gateway.ids import PaymentId, WalletId
 from gateway.postgres import Connection, LockNotAvailable, Statements
 
 sql = Statements(__package__, "payments.sql")
@@ -17,11 +17,15 @@ sql = Statements(__package__, "payments.sql")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a call answered: a status (that of HTTP) and the bytes of its body."""
+    """What a call answered: a status (that of HTTP) and the bytes of its body.
+
+    A payment that was settled when it was accepted keeps no body: its first answer follows from its row, `payment`.
+    """
 
     status: int
-    body: bytes
+    body: bytes | None
     replayed: bool = False
+    payment: PaymentId | None = None
 
 
 async def claim(connection: Connection, wallet: WalletId, key: str, fingerprint: bytes, now: datetime) -> Answer | None:
@@ -39,7 +43,7 @@ async def claim(connection: Connection, wallet: WalletId, key: str, fingerprint:
     assert row is not None, "a key is never removed"
     if row["fingerprint"] != fingerprint:
         raise IdempotencyKeyReused(key)
-    return Answer(row["status"], row["answer"], replayed=True)
+    return Answer(row["status"], row["answer"], replayed=True, payment=row["payment_id"])
 
 
 async def keep(connection: Connection, wallet: WalletId, key: str, answer: Answer) -> None:

@@ -66,7 +66,7 @@ async def pay(connection: Connection, terms: Terms, payer: Wallet, request: PayR
 
 async def preview(connection: Connection, terms: Terms, payer: Wallet, request: PayRequest) -> Preview:
     """The same answers as `pay`, moving nothing. `available_after` is below zero where it would be refused."""
-    _check_memo(request.memo)
+    check_memo(request.memo)
     payee = await find_payee(connection, terms, payer, request.to)
     way = route(terms, request.money, to_outside=payee.wallet is None)
     cost = fee(terms, request.money)
@@ -86,7 +86,7 @@ async def start(
     refund_of: PaymentId | None = None,
 ) -> Payment:
     """`pay`, once it is known who is paid. A refund has no fee."""
-    _check_memo(request.memo)
+    check_memo(request.memo)
     way = route(terms, request.money, to_outside=payee.wallet is None)
     cost = fee(terms, request.money) if refund_of is None else Money(0, request.money.asset)
     payment = Payment(
@@ -199,6 +199,7 @@ async def legs(connection: Connection, payment: Payment, payee: Payee) -> tuple[
     return (main, Leg(ids[sender], ids[fees], payment.fee.units)) if payment.fee.units else (main,)
 
 
-def _check_memo(memo: str | None) -> None:
+def check_memo(memo: str | None) -> None:
+    """Raises InvalidRequest for a memo that is too long, or that PostgreSQL could not keep."""
     if memo is not None and (len(memo) > MEMO_MAX or "\x00" in memo):
         raise InvalidRequest("memo", f"a memo has up to {MEMO_MAX} characters and no NUL; shorten it")

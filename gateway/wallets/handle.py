@@ -28,3 +28,8 @@ def fold(text: str) -> str:
     if not 2 <= len(folded) <= 30:
         raise InvalidHandle(text[:60], "it must have 2 to 30 characters")
     raise InvalidHandle(text[:60], "it may have only a-z, 0-9 and _")
+
+
+def is_folded(text: str) -> bool:
+    """Whether the text is a handle as `fold` gives it: what is kept, and what most people type."""
+    return _HANDLE.fullmatch(text) is not None

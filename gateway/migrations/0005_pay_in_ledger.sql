@@ -1,0 +1,142 @@
+-- Payments on the ledger rail, many in one call and one commit: the payment's row, its money, its events and its
+-- idempotency key, or none of them. What a request needs to be answered comes back, an element per item.
+--
+-- The route of a ledger payment follows from its asset and its fee, so it is not stored; its first answer follows from
+-- its row, so it is not stored either: the key names the payment.
+
+ALTER TABLE payment ALTER COLUMN route DROP NOT NULL;
+ALTER TABLE payment ADD CONSTRAINT payment_route_where_chosen CHECK (route IS NOT NULL OR rail = 'ledger');
+ALTER TABLE idempotency_key ADD COLUMN payment_id uuid;
+
+-- One item is one request: who asks (the SHA-256 of an API key), its idempotency key and fingerprint, whom it pays, and
+-- fresh ids. Outcomes:
+--   done             settled
+--   short            with what the payer had available
+--   unauthenticated  the API key speaks for nobody
+--   elsewhere        whatever this path does not do: a key used before, an unknown payee, oneself, an account that is
+--                    not open yet. Nothing was written; the long way decides, and says why.
+-- Two items with one key must not be in one call. Where another process used one of the keys at the same moment, the
+-- whole call fails with serialization_failure, having written nothing, and may be repeated.
+CREATE FUNCTION pay_in_ledger(
+    at timestamptz, fee_basis_points integer,
+    api_key_hash bytea[], idempotency text[], fingerprint bytea[],
+    payee_handle text[], asset text[], amount numeric[], memo text[], payment_id uuid[], transfer_id uuid[],
+    facts text[],   -- of the payment's event, as JSON; who paid is added
+    OUT outcome text[], OUT payer_handle text[], OUT fee numeric[], OUT available numeric[]
+) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    payer uuid[]; payee uuid[]; from_account bigint[]; to_account bigint[]; fee_account bigint[];
+    good integer[];           -- items that go to the book, in order
+    accounts bigint[];
+    leg_item integer[]; leg_debit integer[]; leg_credit integer[]; leg_post numeric[];
+    posted text[]; short_account bigint[]; short_available numeric[];
+    claimed bigint;
+BEGIN
+    SELECT array_agg(found.outcome ORDER BY n), array_agg(found.payer ORDER BY n), array_agg(found.handle ORDER BY n),
+           array_agg(found.payee ORDER BY n), array_agg(found.from_account ORDER BY n),
+           array_agg(found.to_account ORDER BY n), array_agg(found.fee_account ORDER BY n),
+           array_agg(found.fee ORDER BY n)
+    INTO outcome, payer, payer_handle, payee, from_account, to_account, fee_account, fee
+    FROM (
+        -- Sub-selects rather than joins: each is one look-up of an index, however large or small the tables are.
+        SELECT item.n, payer.id AS payer, payer.handle, payee.id AS payee,
+            (SELECT id FROM account WHERE code = 'wallet:' || payer.handle || ':' || item.asset) AS from_account,
+            (SELECT id FROM account WHERE code = 'wallet:' || item.payee_handle || ':' || item.asset) AS to_account,
+            CASE WHEN item.fee > 0 THEN (SELECT id FROM account WHERE code = 'fees:' || item.asset) END AS fee_account,
+            item.fee,
+            CASE
+                WHEN payer.id IS NULL THEN 'unauthenticated'
+                WHEN payee.id IS NULL OR payer.id = payee.id OR EXISTS (
+                    SELECT FROM idempotency_key WHERE wallet_id = payer.id AND key = item.key) THEN 'elsewhere'
+                ELSE 'done'
+            END AS outcome
+        FROM (
+            SELECT *, ceil(amount * fee_basis_points / 10000) AS fee,
+                (SELECT wallet_id FROM api_key WHERE hash = api_key_hash AND revoked_at IS NULL) AS payer_id,
+                (SELECT id FROM wallet WHERE handle = payee_handle) AS payee_id
+            FROM unnest(api_key_hash, idempotency, payee_handle, asset, amount) WITH ORDINALITY
+                AS item (api_key_hash, key, payee_handle, asset, amount, n)
+        ) AS item,
+        LATERAL (SELECT payer_id AS id, (SELECT handle FROM wallet WHERE wallet.id = payer_id) AS handle) AS payer,
+        LATERAL (SELECT payee_id AS id) AS payee
+    ) AS found;
+    FOR i IN 1 .. cardinality(outcome) LOOP
+        IF outcome[i] = 'done' AND (from_account[i] IS NULL OR to_account[i] IS NULL
+                OR fee[i] > 0 AND fee_account[i] IS NULL) THEN
+            outcome[i] := 'elsewhere';
+        END IF;
+    END LOOP;
+    good := array_positions(outcome, 'done');
+    available := array_fill(NULL::numeric, ARRAY[cardinality(outcome)]);
+    IF good = '{}' THEN
+        RETURN;
+    END IF;
+
+    SELECT array_agg(id ORDER BY id) INTO accounts FROM (
+        SELECT DISTINCT unnest(ARRAY[from_account[g], to_account[g], CASE WHEN fee[g] > 0 THEN fee_account[g] END]) AS id
+        FROM unnest(good) AS g
+    ) AS used WHERE id IS NOT NULL;
+    SELECT array_agg(leg.item ORDER BY leg.item, leg.part), array_agg(giver.slot ORDER BY leg.item, leg.part),
+           array_agg(receiver.slot ORDER BY leg.item, leg.part), array_agg(leg.units ORDER BY leg.item, leg.part)
+    INTO leg_item, leg_debit, leg_credit, leg_post
+    FROM (
+        SELECT item, 1 AS part, from_account[g] AS debit, to_account[g] AS credit, amount[g] AS units
+        FROM unnest(good) WITH ORDINALITY AS list (g, item)
+        UNION ALL
+        SELECT item, 2, from_account[g], fee_account[g], fee[g]
+        FROM unnest(good) WITH ORDINALITY AS list (g, item) WHERE fee[g] > 0
+    ) AS leg
+    JOIN unnest(accounts) WITH ORDINALITY AS giver (id, slot) ON giver.id = leg.debit
+    JOIN unnest(accounts) WITH ORDINALITY AS receiver (id, slot) ON receiver.id = leg.credit;
+
+    SELECT written.outcome, written.short_account, written.short_available
+    INTO posted, short_account, short_available
+    FROM book_write(
+        at, accounts,
+        (SELECT array_agg(transfer_id[g] ORDER BY i) FROM unnest(good) WITH ORDINALITY AS list (g, i)),
+        array_fill(true, ARRAY[cardinality(good)]),
+        array_fill('posted'::transfer_state, ARRAY[cardinality(good)]),
+        array_fill(false, ARRAY[cardinality(good)]),
+        array_fill('payment'::text, ARRAY[cardinality(good)]),
+        (SELECT array_agg(payment_id[g] ORDER BY i) FROM unnest(good) WITH ORDINALITY AS list (g, i)),
+        leg_item, leg_debit, leg_credit, leg_post, array_fill(0::numeric, ARRAY[cardinality(leg_item)])
+    ) AS written;
+    FOR i IN 1 .. cardinality(good) LOOP
+        IF posted[i] = 'short' THEN
+            outcome[good[i]] := 'short';
+            available[good[i]] := short_available[i];
+        END IF;
+    END LOOP;
+
+    INSERT INTO payment (id, state, rail, payer, payee, asset, amount, fee, captured, memo, transfer_id, created_at,
+        settled_at)
+    SELECT item.id, 'settled', 'ledger', item.payer, item.payee, item.asset, item.amount, item.fee, item.amount,
+        item.memo, item.transfer_id, at, at
+    FROM unnest(outcome, payment_id, payer, payee, asset, amount, fee, memo, transfer_id)
+        AS item (outcome, id, payer, payee, asset, amount, fee, memo, transfer_id)
+    WHERE item.outcome = 'done';
+
+    INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
+    SELECT item.payer, item.key, item.fingerprint, 201, item.payment_id, at
+    FROM unnest(outcome, payer, idempotency, fingerprint, payment_id)
+        AS item (outcome, payer, key, fingerprint, payment_id)
+    WHERE item.outcome = 'done'
+    ON CONFLICT DO NOTHING;
+    GET DIAGNOSTICS claimed = ROW_COUNT;
+    IF claimed <> cardinality(array_positions(outcome, 'done')) THEN
+        RAISE EXCEPTION 'an idempotency key was used elsewhere at the same moment'
+            USING ERRCODE = 'serialization_failure';
+    END IF;
+
+    -- As events/log.sql announces: until this ends, readers stop before the numbers that follow.
+    PERFORM pg_advisory_xact_lock_shared((1::bigint << 62) + CASE WHEN is_called THEN last_value ELSE 0 END)
+    FROM event_id_seq;
+    INSERT INTO event (kind, wallet_id, subject, facts, at)
+    SELECT 'payment.settled', party.id, item.payment_id, item.facts::jsonb || jsonb_build_object('from', '@' || handle), at
+    FROM unnest(outcome, payment_id, payer, payer_handle, payee, facts) WITH ORDINALITY
+            AS item (outcome, payment_id, payer, handle, payee, facts, n),
+        LATERAL (VALUES (item.payer, 1), (item.payee, 2)) AS party (id, part)
+    WHERE item.outcome = 'done'
+    ORDER BY item.n, party.part;
+END $$;

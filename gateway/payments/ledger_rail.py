@@ -1,0 +1,125 @@
+"""Payments on the ledger rail, many in one statement: what `pay` does for one, for all that wait.
+
+The statement is one call of `pay_in_ledger` (migrations/0005_pay_in_ledger.sql), a PostgreSQL transaction of its own:
+it finds payer and payee, posts in the book, and writes payment, events and idempotency key. Where it cannot decide (a
+key used before, an unknown payee, an account that is not open yet) it says so and writes nothing: `pay` then does.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from gateway.errors import InsufficientFunds, Unauthenticated
+from gateway.ids import PaymentId, TransferId, show
+from gateway.ledger import account
+from gateway.money import Money
+from gateway.payments.records import sql
+from gateway.payments.terms import Terms
+from gateway.postgres import Database, SerializationFailure
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerPayment:
+    """One request: who asks, by the SHA-256 of an API key; its idempotency key; whom it pays, by handle; fresh ids.
+
+    No two in one batch may have the same `key`.
+    """
+
+    api_key_hash: bytes
+    idempotency_key: str
+    fingerprint: bytes
+    payee_handle: str
+    money: Money
+    memo: str | None
+    payment_id: PaymentId
+    transfer_id: TransferId
+
+    @property
+    def key(self) -> tuple[bytes, str]:
+        return self.api_key_hash, self.idempotency_key
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What was asked, settled: who paid, the fee, and when."""
+
+    asked: LedgerPayment
+    payer_handle: str
+    fee: Money
+    at: datetime
+
+
+class Elsewhere:
+    """Not for this path: nothing was written, and `pay` decides."""
+
+
+#: What became of a request: settled, refused, or to be decided by `pay`.
+Outcome = Settled | InsufficientFunds | Unauthenticated | Elsewhere
+
+#: How often a batch is repeated that lost against another process which used one of its keys at the same moment.
+_REPEATS = 3
+
+
+async def pay_all(database: Database, terms: Terms, asked: Sequence[LedgerPayment], now: datetime) -> list[Outcome]:
+    """Settle them, each on its own, in one PostgreSQL transaction that is committed when this returns.
+
+    Raises DatabaseUnavailable: then nobody knows, and each is asked again with its key.
+    """
+    for _ in range(_REPEATS):
+        try:
+            return await _pay_all(database, terms, asked, now)
+        except SerializationFailure:
+            continue
+    return [Elsewhere()] * len(asked)
+
+
+async def _pay_all(database: Database, terms: Terms, asked: Sequence[LedgerPayment], now: datetime) -> list[Outcome]:
+    async with database.one_statement() as connection:
+        row = await connection.fetchrow(
+            sql.pay_in_ledger,
+            now,
+            terms.ledger_fee_basis_points,
+            [one.api_key_hash for one in asked],
+            [one.idempotency_key for one in asked],
+            [one.fingerprint for one in asked],
+            [one.payee_handle for one in asked],
+            [one.money.asset.code for one in asked],
+            [one.money.units for one in asked],
+            [one.memo for one in asked],
+            [one.payment_id for one in asked],
+            [one.transfer_id for one in asked],
+            [_facts(one) for one in asked],
+        )
+    assert row is not None
+    return [
+        _outcome(one, outcome, handle, fee, available, now)
+        for one, outcome, handle, fee, available in zip(
+            asked, row["outcome"], row["payer_handle"], row["fee"], row["available"], strict=True
+        )
+    ]
+
+
+def _facts(one: LedgerPayment) -> str:
+    """The facts of the payment's event but for who paid, as `records.events` has them."""
+    facts = {
+        "payment_id": show("pay", one.payment_id),
+        "to": f"@{one.payee_handle}",
+        "amount": one.money.amount,
+        "asset": one.money.asset.code,
+    }
+    return msgspec.json.encode(facts).decode()
+
+
+def _outcome(
+    one: LedgerPayment, outcome: str, payer_handle: str, fee: int, available: int | None, now: datetime
+) -> Outcome:
+    asset = one.money.asset
+    if outcome == "done":
+        return Settled(one, payer_handle, Money(fee, asset), now)
+    if outcome == "short":
+        assert available is not None
+        asked = Money(one.money.units + fee, asset)
+        return InsufficientFunds(account.wallet(payer_handle, asset), asked, Money(available, asset))
+    return Unauthenticated() if outcome == "unauthenticated" else Elsewhere()
