@@ -97,8 +97,8 @@ class Up:
         return str(balances[asset])
 
     def _run(self, argv: list[str], settings: dict[str, str]) -> Ran:
-        environ = _environ() | settings
-        return subprocess.run(argv, cwd=self.folder, env=environ, capture_output=True, text=True, timeout=60)
+        settings = environ() | settings
+        return subprocess.run(argv, cwd=self.folder, env=settings, capture_output=True, text=True, timeout=60)
 
 
 @contextmanager
@@ -111,7 +111,7 @@ def running_up() -> Iterator[Up]:
         with subprocess.Popen(
             [sys.executable, "-P", "-m", "gateway", "up"],
             cwd=folder,
-            env=_environ() | {"GATEWAY_PORT": "0", "GATEWAY_BLOCK_SECONDS": "0.1"},
+            env=environ() | {"GATEWAY_PORT": "0", "GATEWAY_BLOCK_SECONDS": "0.1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -150,7 +150,7 @@ def _executable(path: Path, line: str) -> None:
     path.chmod(0o755)
 
 
-def _environ() -> dict[str, str]:
+def environ() -> dict[str, str]:
     """The environment without settings of the gateway, and with this checkout's packages."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
     return kept | {"PYTHONPATH": str(ROOT), "COLUMNS": "100"}
@@ -195,16 +195,18 @@ def up() -> Iterator[Up]:
 
 _DIFFERS = (
     (re.compile(r"\b(pay|cnv|dep|wdr|wal|obs)_[0-9a-z]{26}\b"), r"\1_…"),
-    (re.compile(r"0x[0-9a-f]{64}\b"), "0x…"),
-    (re.compile(r"0x[0-9a-fA-F]{40}\b"), "0x…"),
+    (re.compile(r"0x([0-9a-f]{130}|[0-9a-f]{64}|[0-9a-fA-F]{40})\b"), "0x…"),
     (re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z| UTC)"), "<time>"),
-    (re.compile(r" +\d+\.\d s\b"), " <seconds>"),
-    (re.compile(r"\bblock \d+"), "block <number>"),
+    (re.compile(r'"\d{10}"'), '"<time>"'),
+    (re.compile(r"\b\d+(\.\d+)? s\b"), "<seconds>"),
+    (re.compile(r"\b\d+ gas\b"), "<gas>"),
+    (re.compile(r'(\bblock |"final_block": | +)\d+(?=,|  |$)', re.MULTILINE), r"\1<number>"),
+    (re.compile(r" {2,}"), "  "),
 )
 
 
 def levelled(text: str) -> str:
-    """The text without what differs from run to run: ids, hashes, addresses, times, seconds, block numbers."""
+    """The text without what differs from run to run: ids, hashes, addresses, times, gas, block numbers, widths."""
     for pattern, instead in _DIFFERS:
         text = pattern.sub(instead, text)
     return text

@@ -201,7 +201,7 @@ def preview_lines(preview: Mapping[str, Any], asset: str) -> list[str]:
             ("rail", route["rail"]),
             ("because", "; ".join(route["reasons"])),
             ("fee", f"{preview['fee']} {asset}"),
-            ("finality", route["finality"] + (f", in about {seconds:.0f} s" if seconds else "")),
+            ("finality", route["finality"] + (f", in about {max(seconds, 1):.0f} s" if seconds else "")),
             ("available after", f"{preview['available_after']} {asset}{refused}"),
         ]
     )

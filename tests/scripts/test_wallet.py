@@ -47,10 +47,10 @@ def purse(tmp_path: Path) -> Purse:
 def full_purse(up: Up, tmp_path_factory: pytest.TempPathFactory) -> Purse:
     """A purse with gas money and 10 USDX, which somebody paid to its address."""
     purse = Purse(tmp_path_factory.mktemp("purse"))
-    donor = up.someone("donor", USD="10.00")
+    donor = up.someone("donor", USD="20.00")
     funded = up.wallet("fund", *purse.found)
     assert funded.returncode == 0, funded.stderr
-    up.gateway("convert", "10.00", "USD", "USDX", "--from", donor)
+    up.gateway("convert", "20.00", "USD", "USDX", "--from", donor)
     assert up.gateway("pay", purse.address, "10.00", "USDX", "--from", donor).returncode == 0
     return purse
 
@@ -142,7 +142,7 @@ def test_gas_money_is_given_on_the_local_chain_alone(up: Up, purse: Purse, tmp_p
 
 
 def test_who_has_no_gas_money_is_told_what_it_may_cost(up: Up, purse: Purse, full_purse: Purse) -> None:
-    up.wallet("send", purse.address, "0.50", "USDX", *full_purse.opened)
+    up.gateway("pay", purse.address, "0.50", "USDX", "--from", "donor")
 
     refused = up.wallet("send", "@alice", "0.50", "USDX", *purse.opened)
 
