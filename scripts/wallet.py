@@ -436,7 +436,7 @@ def _fee_wei_max(web3: Web3) -> int:
     "--from", "handle", metavar="HANDLE", required=True, help="Who pays; its API key is in keys/ in the home."
 )
 @click.option("--memo", help="A note that both sides see.")
-@click.option("--key", metavar="TEXT", help="Idempotency key: the same command with the same key moves money once.")
+@person.moving
 @click.option("--url", metavar="URL", help="Another gateway than the one that runs in the home.")
 def pay(to: str, amount: str, asset: str, handle: str, memo: str | None, key: str | None, url: str | None) -> None:
     """Pay a handle through the gateway, printing each state that the payment passes through.

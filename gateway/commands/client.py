@@ -11,6 +11,7 @@ import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -131,11 +132,11 @@ class Client:
     async def end(self, verb: str, id: str, amount: str | None = None, key: str | None = None) -> Answer:
         """capture, void or refund a payment."""
         asked = {} if amount is None else {"amount": amount}
-        return await self._call("POST", f"/v1/payments/{id}/{verb}", asked, key=key)
+        return await self._call("POST", f"/v1/payments/{quote(id, safe='')}/{verb}", asked, key=key)
 
     async def show(self, kind: str, id: str) -> Answer:
         """A payment or a conversion, by the plural that its path has."""
-        return await self._call("GET", f"/v1/{kind}/{id}")
+        return await self._call("GET", f"/v1/{kind}/{quote(id, safe='')}")
 
     async def follow(self, kind: str, first: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
         """A payment or conversion from here on: `first`, and then whenever it is found in another state."""
@@ -190,12 +191,22 @@ class Client:
 
     def _api_key(self) -> str:
         try:
-            return self._key_file.read_text().strip()
+            api_key = self._key_file.read_text(encoding="ascii").strip()
         except OSError:
             raise Misconfigured(
                 f"there is no API key of @{self.handle} in {self._key_file.parent}: "
                 f"run 'gateway handle create {self.handle}', or put its key there"
             ) from None
+        except ValueError:
+            api_key = ""
+        if not is_visible(api_key):
+            raise Misconfigured(f"there is something else than an API key in {self._key_file}")
+        return api_key
+
+
+def is_visible(text: str) -> bool:
+    """Whether the text can be an API key or an idempotency key: 1 to 255 visible ASCII characters."""
+    return 1 <= len(text) <= 255 and all("!" <= letter <= "~" for letter in text)
 
 
 class Answered(GatewayError):

@@ -15,7 +15,7 @@ import rich_click as click
 from rich.console import Console
 
 from gateway.commands import printing
-from gateway.commands.client import Answer, Client, NotSettled, url_of
+from gateway.commands.client import Answer, Client, NotSettled, is_visible, url_of
 from gateway.config import Config, from_environment
 
 T = TypeVar("T")
@@ -44,7 +44,13 @@ def paging(command: Command) -> Command:
 def moving(command: Command) -> Command:
     """The option of every command that moves money."""
     about = "Idempotency key: the same command with the same key moves money once."
-    return click.option("--key", metavar="TEXT", help=about)(command)
+    return click.option("--key", metavar="TEXT", callback=_checked_key, help=about)(command)
+
+
+def _checked_key(_: click.Context, __: click.Parameter, key: str | None) -> str | None:
+    if key is not None and not is_visible(key):
+        raise click.BadParameter("it should be 1 to 255 visible ASCII characters, without spaces")
+    return key
 
 
 def waiting(command: Command) -> Command:

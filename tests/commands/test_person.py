@@ -4,12 +4,13 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 
 import pytest
 
-from tests.running import Up
+from tests.running import Up, environ
 
 
 def test_a_claimed_handle_has_a_wallet_an_address_and_a_key_that_its_owner_alone_can_read(up: Up) -> None:
@@ -213,6 +214,50 @@ def test_a_refusal_is_one_sentence_on_stderr_and_the_status_1(up: Up, command: s
     assert refused.stderr.startswith("gateway: ")
     assert sentence in refused.stderr
     assert refused.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "pay @bob 1.00 EUR",
+        "pay @bob 1.00 EUR --from alice --key ключ",
+        "pay @bob 1.00 EUR --from alice --key two\nlines",
+        "statement alice EUR --limit 0",
+        "pay @bob 1.00 EUR --from alice --tip",
+        "nothing",
+    ],
+)
+def test_a_command_that_cannot_be_meant_is_a_usage_error(up: Up, command: str) -> None:
+    refused = up.gateway(*command.split(" "))
+
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "Usage: gateway" in refused.stderr
+
+
+@pytest.mark.parametrize("id", ["../handles", "a b?c#d", "%2e%2e"])
+def test_what_is_no_id_leads_to_no_other_page(up: Up, id: str) -> None:
+    refused = up.gateway("show", id, "--from", "alice")
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "(not_found)" in refused.stderr
+
+
+def test_ctrl_c_stops_the_waiting_and_not_the_payment(up: Up) -> None:
+    payer = up.someone("impatient", USD="5.00")
+    argv = [sys.executable, "-P", "-m", "gateway", "convert", "5.00", "USD", "USDX", "--from", payer]
+    with subprocess.Popen(
+        argv, cwd=up.folder, env=environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
+    ) as process:
+        assert process.stdout is not None
+        opening = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=20)
+
+    id = opening.partition(":")[0]
+    if process.returncode:  # it was not settled before the signal came
+        assert f"no longer waiting, but it goes on: gateway show {id} --from @impatient" in told
+        assert "Traceback" not in told
+    assert up.json("show", id, "--from", payer)["state"] in ("queued", "submitted", "settled")
 
 
 def test_somebody_else_at_the_url_is_told_from_a_gateway(up: Up) -> None:
