@@ -75,9 +75,10 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Config:
 
 
 def _whole(name: str, text: Mapping[str, str], least: int, most: int) -> int:
-    if not (text[name].isdecimal() and least <= int(text[name]) <= most):
-        raise Misconfigured(f"{name}={text[name]!r}: set it to a whole number from {least} to {most}")
-    return int(text[name])
+    digits = text[name]
+    if not (digits.isascii() and digits.isdecimal() and len(digits) <= 18 and least <= int(digits) <= most):
+        raise Misconfigured(f"{name}={digits[:80]!r}: set it to a whole number from {least} to {most}")
+    return int(digits)
 
 
 def _seconds(name: str, text: Mapping[str, str]) -> float:
@@ -93,16 +94,25 @@ def _seconds(name: str, text: Mapping[str, str]) -> float:
 def _assets(currencies: str, tokens: str) -> Assets:
     """The assets of two settings, and ETH, the coin gas is paid in."""
     fiats = [fiat(code.strip()) for code in currencies.split(",")]
-    return Assets([*fiats, *(_token(token, fiats) for token in tokens.split(",")), Asset("ETH", "native", 18)])
+    assets = [*fiats, *(_token(token, fiats) for token in tokens.split(",")), Asset("ETH", "native", 18)]
+    codes = [asset.code for asset in assets]
+    for code in codes:
+        if codes.count(code) > 1:
+            raise Misconfigured(f"GATEWAY_CURRENCIES, GATEWAY_TOKENS: {code} is there more than once (ETH always is)")
+    return Assets(assets)
+
+
+#: How many decimals a token may have, as a setting says it.
+_DECIMALS = {str(decimals) for decimals in range(37)}
 
 
 def _token(setting: str, fiats: list[Asset]) -> Asset:
     code, _, rest = setting.strip().partition(":")
     backing, _, decimals = rest.partition(":")
-    if not (code.isascii() and code.isalnum() and code.isupper() and 3 <= len(code) <= 11 and decimals.isdecimal()):
-        raise Misconfigured(f"GATEWAY_TOKENS: {setting!r} should read CODE:CURRENCY:DECIMALS, such as USDX:USD:6")
+    if not (code.isascii() and code.isalnum() and code.isupper() and 3 <= len(code) <= 11 and decimals in _DECIMALS):
+        raise Misconfigured(
+            f"GATEWAY_TOKENS: {setting!r} should read CODE:CURRENCY:DECIMALS (0 to 36), such as USDX:USD:6"
+        )
     if backing not in {asset.code for asset in fiats}:
         raise Misconfigured(f"GATEWAY_TOKENS: {code} is backed by {backing!r}, which is not in GATEWAY_CURRENCIES")
-    if code in {asset.code for asset in fiats} or int(decimals) > 36:
-        raise Misconfigured(f"GATEWAY_TOKENS: {setting!r} names a currency, or has more than 36 decimals")
     return Asset(code, "token", int(decimals), backing)
