@@ -55,7 +55,7 @@ def application(house: House) -> Litestar:
 
     return Litestar(
         route_handlers=ROUTES,
-        state=State({"house": house, "ledger_payments": GroupCommit(commit), "in_flight": set()}),
+        state=State({"house": house, "ledger_payments": GroupCommit(commit), "in_flight": {}}),
         dependencies={
             "house": Provide(lambda: house, sync_to_thread=False),
             "caller": Provide(caller_of),
@@ -69,6 +69,7 @@ def application(house: House) -> Litestar:
             version="1",
             description="One handle, one wallet, two rails: a double-entry ledger and an ERC-20 token.",
             path="/openapi.json",
+            use_handler_docstrings=True,
             render_plugins=[Document(path=["/", "/openapi.json"])],
             components=Components(security_schemes={"api_key": SecurityScheme(type="http", scheme="bearer")}),
             security=[{"api_key": []}],

@@ -9,6 +9,7 @@ Whatever this path does not do, the handler behind it does: tokens, holds, addre
 request that will be refused for its form. It is handed the request as it came.
 """
 
+import asyncio
 import hashlib
 from typing import Any
 
@@ -43,7 +44,9 @@ class LeanPayments:
         whole = await _whole_body(receive)
         state = scope["litestar_app"].state
         payment = _understood(scope, whole, state.house)
-        if payment is not None and payment.key not in state.in_flight:
+        if payment is not None and payment.key in state.in_flight:
+            await asyncio.wait([state.in_flight[payment.key]])
+        elif payment is not None:
             outcome = await _settle(state.in_flight, state.ledger_payments, payment)
             if isinstance(outcome, Settled):
                 await _answer(send, _encode(_view(outcome)))
@@ -54,15 +57,18 @@ class LeanPayments:
 
 
 async def _settle(
-    in_flight: set[tuple[bytes, str]], group: GroupCommit[LedgerPayment, Outcome], payment: LedgerPayment
+    in_flight: dict[tuple[bytes, str], asyncio.Future[Outcome]],
+    group: GroupCommit[LedgerPayment, Outcome],
+    payment: LedgerPayment,
 ) -> Outcome:
     """Wait for the commit that has the payment. Its key is in flight until then: a second request with it at the same
-    moment goes the long way, and waits there for this one's answer.
+    moment waits too, then goes the long way and finds this one's answer. Were it to go at once, it would hold the key
+    and want the accounts while the commit holds the accounts and wants the key.
     """
-    in_flight.add(payment.key)
     future = group.submit(payment)
-    future.add_done_callback(lambda _: in_flight.discard(payment.key))
-    return await future
+    in_flight[payment.key] = future
+    future.add_done_callback(lambda _: in_flight.pop(payment.key))
+    return await asyncio.shield(future)
 
 
 def _understood(scope: Scope, whole: bytes, house: House) -> LedgerPayment | None:
@@ -84,7 +90,7 @@ def _understood(scope: Scope, whole: bytes, house: House) -> LedgerPayment | Non
     except GatewayError:
         return None
     handle = asked.to.removeprefix("@")
-    if money.asset.kind != "fiat" or not asked.capture or not is_folded(handle):
+    if money.asset.kind != "fiat" or not asked.capture or asked.to.startswith("0x") or not is_folded(handle):
         return None
     now = house.clock()
     return LedgerPayment(

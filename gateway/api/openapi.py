@@ -78,8 +78,14 @@ def described(generated: dict[str, Any]) -> dict[str, Any]:
         path: {method: _operation(method, path, operation) for method, operation in operations.items()}
         for path, operations in generated["paths"].items()
     }
-    schemas = {**generated["components"]["schemas"], "Problem": _PROBLEM}
+    schemas = {name: _closed(name, schema) for name, schema in generated["components"]["schemas"].items()}
+    schemas["Problem"] = _PROBLEM
     return {**generated, "paths": paths, "components": {**generated["components"], "schemas": schemas}}
+
+
+def _closed(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """A request's schema says that it refuses unknown fields."""
+    return {**schema, "additionalProperties": False} if name.endswith("Request") else schema
 
 
 def _operation(method: str, path: str, operation: dict[str, Any]) -> dict[str, Any]:

@@ -19,8 +19,9 @@ from gateway.postgres import Connection, Statements
 
 sql = Statements(__package__, "log.sql")
 
-#: What announced numbers are counted from, so that no other advisory lock is taken for one.
-_ANNOUNCED = 1 << 62
+#: What announced numbers are counted from, so that no other advisory lock is taken for one. Whatever else writes events
+#: announces them in the same way (payments.sql, pay_in_ledger).
+ANNOUNCED = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class LoggedEvent:
 async def append(connection: Connection, events: Sequence[Event], at: datetime) -> None:
     """Write the events, in order, as part of the caller's transaction."""
     if events:
-        await connection.execute(sql.announce, _ANNOUNCED)
+        await connection.execute(sql.announce, ANNOUNCED)
         await connection.execute(
             sql.append,
             [event.kind for event in events],
@@ -63,7 +64,7 @@ async def read(connection: Connection, wallet: WalletId, after: int, limit: int)
 
     Call it outside a snapshot: its second statement has to see what was committed before its first.
     """
-    complete_to = await connection.fetchval(sql.complete_to, _ANNOUNCED)
+    complete_to = await connection.fetchval(sql.complete_to, ANNOUNCED)
     rows = await connection.fetch(sql.page, wallet, after, limit, complete_to)
     return [
         LoggedEvent(row["id"], row["kind"], row["subject"], msgspec.json.decode(row["facts"]), row["at"])

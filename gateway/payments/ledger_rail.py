@@ -12,6 +12,7 @@ from datetime import datetime
 import msgspec
 
 from gateway.errors import InsufficientFunds, Unauthenticated
+from gateway.events import log
 from gateway.ids import PaymentId, TransferId, show
 from gateway.ledger import account
 from gateway.money import Money
@@ -91,6 +92,7 @@ async def _pay_all(database: Database, terms: Terms, asked: Sequence[LedgerPayme
             [one.payment_id for one in asked],
             [one.transfer_id for one in asked],
             [_facts(one) for one in asked],
+            log.ANNOUNCED,
         )
     assert row is not None
     return [
