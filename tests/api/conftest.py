@@ -1,0 +1,190 @@
+"""An application over a database, and people who talk to it. Every answer they get is held to /openapi.json."""
+
+import json
+import warnings
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from litestar.utils.deprecation import LitestarDeprecationWarning
+
+from gateway.api.app import application
+from gateway.api.house import House
+from gateway.bank import movements
+from gateway.chain.contract import Contract
+from gateway.chain.node import HttpNode
+from gateway.chain.signer import Vault
+from gateway.clock import system_clock
+from gateway.embedded.postgres import Postgres
+from gateway.ids import TransferId, new_id
+from gateway.ledger import account, audit, book
+from gateway.ledger.transfer import Leg, Transfer
+from gateway.money import Assets
+from gateway.payments.terms import Terms
+from gateway.postgres import Database, connect
+from tests.api import contract
+from tests.conftest import _execute, _named
+
+MASTER_KEY = bytes(range(32))
+
+#: What a refused request may not leave behind, in any of them.
+BOOK = (
+    *("account", "transfer", "hold_leg", "entry", "payment", "conversion", "bank_movement", "sandbox_bank_line"),
+    *("idempotency_key", "event", "wallet", "api_key", "token_authorization", "authorization_nonce"),
+)
+
+
+@dataclass
+class Hands:
+    """A clock that the test may move."""
+
+    ahead: timedelta = timedelta()
+
+    def __call__(self) -> datetime:
+        return system_clock() + self.ahead
+
+
+@dataclass
+class Api:
+    """One application and a client of it."""
+
+    house: House
+    clock: Hands
+    client: httpx.AsyncClient
+    document: Any = None
+
+    async def call(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        """Any call; its answer is in the document, or this fails."""
+        answer = await self.client.request(method, path, **arguments)
+        if self.document is None:
+            self.document = (await self.client.get("/openapi.json")).json()
+        media_type = answer.headers.get("content-type", "")
+        shown = json.loads(answer.content) if answer.content else None
+        contract.check(self.document, method, httpx.URL(path).path, answer.status_code, media_type, shown)
+        return answer
+
+    async def person(self, handle: str, *moneys: str) -> "Person":
+        """Somebody with a handle, a key and this much money, such as "100.00 EUR"."""
+        claimed = (await self.call("POST", "/v1/handles", json={"handle": handle})).json()
+        person = Person(self, handle, claimed["api_key"], claimed["wallet_id"], claimed["address"])
+        for money in moneys:
+            await person.receive(money)
+        return person
+
+    async def counts(self) -> dict[str, int]:
+        async with self.house.database.reading() as connection:
+            return {table: await connection.fetchval(f"SELECT count(*) FROM {table}") for table in BOOK}
+
+    async def wrong(self) -> list[object]:
+        """Everything that a recount of the book and the bank's statement find wrong."""
+        async with self.house.database.snapshot() as connection:
+            faults: list[object] = [*await audit.recount(connection)]
+            return faults + list(await movements.reconcile(connection, self.house.terms.assets))
+
+
+@dataclass
+class Person:
+    api: Api
+    handle: str
+    api_key: str
+    wallet_id: str
+    address: str
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.api_key}"}
+
+    async def get(self, path: str) -> httpx.Response:
+        return await self.api.call("GET", path, headers=self.bearer)
+
+    async def post(self, path: str, body: Any, key: str | None = None) -> httpx.Response:
+        """A call with a key of its own, or with the one given. `bytes` are sent as they are."""
+        headers = {**self.bearer, "Idempotency-Key": key or uuid4().hex, "Content-Type": "application/json"}
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return await self.api.call("POST", path, content=content, headers=headers)
+
+    async def pay(self, to: str, money: str, key: str | None = None, **fields: Any) -> httpx.Response:
+        return await self.post("/v1/payments", {"to": to, **amount(money), **fields}, key)
+
+    async def receive(self, money: str) -> None:
+        """Fiat by a deposit; tokens as if the chain had said so."""
+        if not money.endswith("USDX"):
+            assert (await self.post("/v1/deposits", amount(money))).status_code == 201
+            return
+        usdx, database = self.api.house.terms.assets["USDX"], self.api.house.database
+        codes = (account.house("supply", usdx), account.wallet(self.handle, usdx))
+        async with database.transaction() as connection:
+            ids = await book.accounts(connection, [(code, usdx) for code in codes])
+            id, leg = TransferId(new_id(system_clock())), Leg(*(ids[c] for c in codes), usdx.parse(money[:-5]).units)
+            fact = Transfer(id, "observation", id, (leg,), fact=True)
+            book.all_done(await book.post(connection, [fact], system_clock()))
+
+    async def balance(self, code: str) -> tuple[str, str, str]:
+        """Posted, pending and available."""
+        (found,) = (b for b in (await self.get("/v1/wallet")).json()["balances"] if b["asset"] == code)
+        return found["posted"], found["pending"], found["available"]
+
+
+def amount(money: str) -> dict[str, str]:
+    units, _, code = money.partition(" ")
+    return {"amount": units, "asset": code}
+
+
+def code_of(answer: httpx.Response) -> tuple[int, str]:
+    """The status and the code of a problem."""
+    problem = answer.json()
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    assert problem["status"] == answer.status_code
+    return answer.status_code, problem["code"]
+
+
+def contracts(assets: Assets) -> dict[str, Contract]:
+    """A contract that no node has: the API only queues for it."""
+    address = "0x5FbDB2315678afecb367f032d93F642f64180aa3"
+    return {"USDX": Contract(assets["USDX"], 31337, address, 1, bytes(32))}
+
+
+@asynccontextmanager
+async def opened(database: Database, assets: Assets, fee_basis_points: int = 0) -> AsyncIterator[Api]:
+    """An application over this database. No node answers: nothing that a request does may ask one."""
+    clock, node = Hands(), HttpNode("http://127.0.0.1:1")
+    terms = Terms(assets, contracts(assets), fee_basis_points, 7 * 86_400, 3600, 1.0)
+    house = House(database, terms, Vault(MASTER_KEY), node, clock)
+    with warnings.catch_warnings(category=LitestarDeprecationWarning, action="ignore"):  # of what Litestar 3 will want
+        app = application(house)
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type] # a dict is a Scope
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway", timeout=60) as client:
+        yield Api(house, clock, client)
+    await node.close()
+
+
+@pytest.fixture
+async def api(database: Database, assets: Assets) -> AsyncIterator[Api]:
+    """An application over a database of this test alone."""
+    async with opened(database, assets) as api:
+        yield api
+
+
+@pytest.fixture(scope="module")
+async def shared(server: Postgres, template: str, assets: Assets) -> AsyncIterator[Api]:
+    """An application that a file's tests share, with alice and bob in it: for calls that leave no trace."""
+    name = f"shared_{uuid4().hex}"
+    await _execute(server.dsn, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY wal_log")
+    async with connect(_named(server.dsn, name), connections=10) as database, opened(database, assets) as api:
+        yield api
+    await _execute(server.dsn, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="module")
+async def alice(shared: Api) -> Person:
+    return await shared.person("alice", "100.00 EUR", "10 USDX")
+
+
+@pytest.fixture(scope="module")
+async def bob(shared: Api, alice: Person) -> Person:
+    return await shared.person("bob")

@@ -1,0 +1,109 @@
+"""The document: complete, and its examples are what it says. Answers are held to it in every other file."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from gateway.api.problems import INTERNAL, PROBLEMS
+from tests.api import contract
+from tests.api.conftest import Api
+
+pytestmark = pytest.mark.anyio
+
+KEYED = ("deposits", "withdrawals", "conversions", "payments", "capture", "void", "refund")
+
+
+@pytest.fixture
+async def document(shared: Api) -> Any:
+    answer = await shared.client.get("/openapi.json")
+    assert answer.status_code == 200
+    return answer.json()
+
+
+def operations(document: Any) -> Iterator[tuple[str, str, Any]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield method, path, operation
+
+
+def schemas(node: Any) -> Iterator[Any]:
+    """Everything in the document that has a type or a reference."""
+    if isinstance(node, dict):
+        if isinstance(node.get("type"), str | list) or "$ref" in node:
+            yield node
+        for inner in node.values():
+            yield from schemas(inner)
+    elif isinstance(node, list):
+        for inner in node:
+            yield from schemas(inner)
+
+
+async def test_every_route_announces_its_problems_as_such(document: Any) -> None:
+    for method, path, operation in operations(document):
+        refusals = {status: answer for status, answer in operation["responses"].items() if status >= "400"}
+        assert "500" in refusals, (method, path)
+        for answer in refusals.values():
+            assert set(answer["content"]) == {"application/problem+json"}, (method, path)
+        public = operation.get("security") == []
+        assert ("401" in refusals) is not public, (method, path)
+        assert ("413" in refusals) is ("requestBody" in operation), (method, path)
+
+
+async def test_every_code_stands_at_some_route_under_its_own_status(document: Any) -> None:
+    announced = {
+        (int(status), code)
+        for _, _, operation in operations(document)
+        for status, answer in operation["responses"].items()
+        for part in answer["content"].get("application/problem+json", {}).get("schema", {}).get("allOf", [])
+        for code in part.get("properties", {}).get("code", {}).get("enum", [])
+    }
+    assert announced == {(problem.status, problem.code) for problem in (*PROBLEMS.values(), INTERNAL)}
+
+
+async def test_every_call_that_moves_money_asks_for_a_key_and_no_other_does(document: Any) -> None:
+    for method, path, operation in operations(document):
+        named = [one["name"] for one in operation.get("parameters", []) if one["in"] == "header"]
+        moves = method == "post" and path.rpartition("/")[2] in KEYED
+        assert named == (["Idempotency-Key"] if moves else []), (method, path)
+
+
+async def test_every_path_parameter_is_described(document: Any) -> None:
+    for _, path, operation in operations(document):
+        named = {one["name"] for one in operation.get("parameters", []) if one["in"] == "path"}
+        assert named == {part[1:-1] for part in path.split("/") if part.startswith("{")}
+
+
+async def test_every_route_has_a_summary_a_description_and_an_id_of_its_own(document: Any) -> None:
+    ids = [operation["operationId"] for _, _, operation in operations(document)]
+    assert len(ids) == len(set(ids))
+    for method, path, operation in operations(document):
+        assert operation["summary"], (method, path)
+        assert operation["description"], (method, path)
+
+
+async def test_every_reference_leads_somewhere(document: Any) -> None:
+    for schema in schemas(document):
+        if "$ref" in schema:
+            assert contract.resolve(document, schema["$ref"])
+
+
+async def test_every_example_is_what_its_schema_says(document: Any) -> None:
+    checked = 0
+    for schema in schemas(document["components"]["schemas"]):
+        for example in schema.get("examples", []):
+            assert contract.faults(document, schema, example) == []
+            checked += 1
+    for _, _, operation in operations(document):
+        for parameter in operation.get("parameters", []):
+            if "example" in parameter:
+                assert contract.faults(document, parameter["schema"], parameter["example"]) == []
+                checked += 1
+    assert checked > 10
+
+
+async def test_requests_in_the_document_have_no_room_for_unknown_fields(document: Any) -> None:
+    for _, _, operation in operations(document):
+        for media in operation.get("requestBody", {}).get("content", {}).values():
+            schema = contract.resolve(document, media["schema"]["$ref"])
+            assert schema.get("additionalProperties") is False, schema["title"]

@@ -1,0 +1,306 @@
+"""Every way to ask for something wrong: each is its own problem, and none leaves a trace."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.api.conftest import Api, Person, code_of
+
+pytestmark = pytest.mark.anyio
+
+STRANGER = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+GOOD: dict[str, Any] = {"to": "@bob", "amount": "1.00", "asset": "EUR"}
+
+
+async def refused(person: Person, path: str, body: Any) -> dict[str, Any]:
+    """The problem that the call is answered with, having left the book as it was."""
+    before = await person.api.counts()
+    answer = await person.post(path, body)
+    assert await person.api.counts() == before
+    problem: dict[str, Any] = answer.json()
+    code_of(answer)
+    assert problem["type"].startswith(f"urn:problem:gateway:{problem['code']}")
+    assert problem["detail"]
+    assert problem["title"] == problem["code"].replace("_", " ")
+    assert isinstance(problem["retryable"], bool)
+    return problem
+
+
+@pytest.mark.parametrize(
+    ("amount", "code", "kind"),
+    [
+        *((zero, "invalid_amount", "zero") for zero in ("0", "0.00")),
+        *((below, "invalid_amount", "negative") for below in ("-1", "-0", "-1.00")),
+        *((fine, "amount_too_precise", None) for fine in ("1.001", "0.000", "1.00000000000000000000")),
+        *((number, "invalid_amount", "not_a_string") for number in (1, 1.5, 0, -1, None, True, [], ["1"], {}, 1e300)),
+        *((big, "invalid_amount", "too_large") for big in (str(2**256), "9" * 78, "9" * 77)),
+        *(
+            (text, "invalid_amount", "malformed")
+            for text in ("", " ", "1 ", " 1", "1e2", "1E2", "+1", "1,5", "1.", ".5", ".", "1.5.0", "00", "01", "00.5")
+        ),
+        *(
+            (text, "invalid_amount", "malformed")
+            for text in (
+                "0x1",
+                "1_0",
+                "NaN",
+                "Infinity",
+                "١",
+                "１",
+                "²",
+                "1\n",
+                "1\0",
+                "--1",
+                "- 1",
+                "9" * 79,
+                "9" * 5000,
+            )
+        ),
+    ],
+)
+@pytest.mark.parametrize("path", ["/v1/payments", "/v1/deposits"])
+async def test_an_amount_that_is_none_is_refused(
+    alice: Person, bob: Person, path: str, amount: object, code: str, kind: str | None
+) -> None:
+    body = {"amount": amount, "asset": "EUR"} | ({"to": "@bob"} if path == "/v1/payments" else {})
+
+    problem = await refused(alice, path, body)
+
+    assert (problem["status"], problem["code"], problem.get("kind")) == (422, code, kind)
+
+
+@pytest.mark.parametrize("number", [b"1e400", b"1" * 5000, b"-" + b"9" * 400, b"0.1e-5000"])
+async def test_a_number_beyond_all_bounds_is_no_amount_either(alice: Person, bob: Person, number: bytes) -> None:
+    problem = await refused(alice, "/v1/payments", b'{"to":"@bob","asset":"EUR","amount":' + number + b"}")
+    assert (problem["code"], problem["kind"]) == ("invalid_amount", "not_a_string")
+
+
+@pytest.mark.parametrize("asset", ["XXX", "eur", "", "EUR ", "ETH", "\0", "EUR:USD", "ＥＵＲ", "E" * 5000])
+@pytest.mark.parametrize("path", ["/v1/payments", "/v1/payments/preview", "/v1/deposits", "/v1/withdrawals"])
+async def test_an_asset_that_no_wallet_can_hold_is_unknown(alice: Person, bob: Person, path: str, asset: str) -> None:
+    body = {"amount": "1.00", "asset": asset} | ({"to": "@bob"} if "payments" in path else {})
+
+    problem = await refused(alice, path, body)
+
+    assert (problem["status"], problem["code"]) == (422, "unknown_asset")
+    assert problem["known"] == ["EUR", "USD", "THB", "JPY", "USDX"]
+
+
+async def test_no_bank_keeps_tokens(alice: Person) -> None:
+    for path in ("/v1/deposits", "/v1/withdrawals"):
+        assert (await refused(alice, path, {"amount": "1", "asset": "USDX"}))["code"] == "unknown_asset"
+
+
+@pytest.mark.parametrize("into", ["EUR", "USD", "JPY", "USDX", "ETH", "XXX", ""])
+async def test_only_a_currency_and_its_token_convert(alice: Person, into: str) -> None:
+    problem = await refused(alice, "/v1/conversions", {"amount": "1.00", "asset": "EUR", "to_asset": into})
+    assert (problem["status"], problem["code"]) == (422, "unknown_asset")
+
+
+async def test_what_the_currency_cannot_say_is_not_converted(alice: Person) -> None:
+    problem = await refused(alice, "/v1/conversions", {"amount": "1.001", "asset": "USDX", "to_asset": "USD"})
+    assert (problem["status"], problem["code"], problem["decimals"]) == (422, "amount_too_precise", 2)
+
+
+async def test_what_the_token_cannot_hold_is_not_converted(shared: Api) -> None:
+    whale = await shared.person("whale", f"{2**256 // 100 - 1}.00 USD")
+    body = {"amount": f"{2**256 // 100 - 1}.00", "asset": "USD", "to_asset": "USDX"}
+    problem = await refused(whale, "/v1/conversions", body)
+    assert (problem["status"], problem["code"], problem["kind"]) == (422, "invalid_amount", "too_large")
+
+
+@pytest.mark.parametrize("path", ["/v1/payments", "/v1/payments/preview"])
+@pytest.mark.parametrize("to", ["@alice", "alice", "@ALICE", "＠Ａｌｉｃｅ", " @alice "])
+async def test_nobody_pays_oneself_whatever_it_is_called(alice: Person, path: str, to: str) -> None:
+    problem = await refused(alice, path, GOOD | {"to": to})
+    assert (problem["status"], problem["code"], problem["handle"]) == (422, "self_payment", "alice")
+
+
+async def test_nobody_pays_oneself_by_address(alice: Person) -> None:
+    for to in (alice.address, alice.address.lower(), "0x" + alice.address[2:].upper()):
+        body = {"to": to, "amount": "1", "asset": "USDX"}
+        assert (await refused(alice, "/v1/payments", body))["code"] == "self_payment"
+
+
+@pytest.mark.parametrize("path", ["/v1/payments", "/v1/payments/preview"])
+@pytest.mark.parametrize(
+    "to",
+    [
+        *("@nobody", "", "@", "@@bob", "@b", "@bob\0", "b\0b", "@" + "b" * 31, "@аlice", "@bob" + " " * 300 + "eve"),
+        *(
+            "0x",
+            "0xabc",
+            STRANGER + "0",
+            STRANGER.replace("C", "c", 1),
+            "0X" + STRANGER[2:],
+            "0x" + "０" * 40,
+            "0x" + "0" * 40,
+        ),
+        *("0x5FbDB2315678afecb367f032d93F642f64180aa3", "@" * 5000, "@bob'; DROP TABLE payment; --"),
+    ],
+)
+async def test_whoever_cannot_be_found_cannot_be_paid(alice: Person, bob: Person, path: str, to: str) -> None:
+    problem = await refused(alice, path, {"to": to, "amount": "1", "asset": "USDX"})
+    assert (problem["status"], problem["code"]) == (404, "unknown_payee")
+
+
+async def test_fiat_does_not_go_to_an_address_that_is_nobodys(alice: Person) -> None:
+    problem = await refused(alice, "/v1/payments", GOOD | {"to": STRANGER})
+    assert (problem["status"], problem["code"]) == (404, "unknown_payee")
+
+
+async def test_more_than_is_available_is_refused_with_what_is(alice: Person, bob: Person) -> None:
+    problem = await refused(alice, "/v1/payments", GOOD | {"amount": "100.01"})
+    assert (problem["status"], problem["code"], problem["retryable"]) == (409, "insufficient_funds", True)
+    assert (problem["asked"], problem["available"]) == ("100.01", "100.00")
+
+    for path, body in (
+        ("/v1/payments", {"to": "@bob", "amount": "11", "asset": "USDX"}),
+        ("/v1/payments", GOOD | {"amount": str(2**240), "capture": False}),
+        ("/v1/withdrawals", {"amount": "100.01", "asset": "EUR"}),
+        ("/v1/withdrawals", {"amount": "1", "asset": "JPY"}),
+        ("/v1/conversions", {"amount": "11", "asset": "USDX", "to_asset": "USD"}),
+    ):
+        assert (await refused(alice, path, body))["code"] == "insufficient_funds"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("to", wrong) for wrong in (5, None, [], {}, True)),
+        *(("asset", wrong) for wrong in (5, None, ["EUR"], {})),
+        *(("memo", wrong) for wrong in (5, [], {}, False, "x" * 281, "a\0b")),
+        *(("capture", wrong) for wrong in ("false", "true", 0, 1, None, "", [])),
+    ],
+)
+async def test_a_field_of_another_type_is_refused(alice: Person, bob: Person, field: str, value: object) -> None:
+    problem = await refused(alice, "/v1/payments", GOOD | {field: value})
+    assert (problem["status"], problem["code"]) == (400, "invalid_request")
+    assert field in problem["detail"]
+
+
+@pytest.mark.parametrize("field", ["to", "amount", "asset"])
+async def test_a_field_that_is_missing_is_named(alice: Person, field: str) -> None:
+    problem = await refused(alice, "/v1/payments", {name: value for name, value in GOOD.items() if name != field})
+    assert (problem["code"], problem["kind"]) == ("invalid_request", "missing_field")
+    assert repr(field) in problem["detail"]
+
+
+@pytest.mark.parametrize("field", ["fee", "Amount", "amount ", "", "a\nb", "ключ", "x` - at `$.amount", "__proto__"])
+async def test_a_field_that_is_not_known_is_refused_and_named(alice: Person, bob: Person, field: str) -> None:
+    problem = await refused(alice, "/v1/payments", GOOD | {field: 1})
+    assert (problem["status"], problem["code"], problem["kind"]) == (400, "invalid_request", "unknown_field")
+    assert repr(field) in problem["detail"]
+
+
+@pytest.mark.parametrize("body", [b'{"to":"@bob","amount":"1.00","amount":"2.00","asset":"EUR"}', b'{"memo":"a",' * 2])
+async def test_a_field_that_is_there_twice_is_refused(alice: Person, bob: Person, body: bytes) -> None:
+    problem = await refused(alice, "/v1/payments", body)
+    assert problem["code"] == "invalid_request"
+    assert problem["kind"] in ("repeated_field", "json")
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"null", b"3", b'"x"', b"true", b"[[[[" * 15_000, b"[1, 2]"])
+@pytest.mark.parametrize("path", ["/v1/payments", "/v1/deposits", "/v1/handles", "/v1/payments/pay_x/void"])
+async def test_what_is_not_an_object_is_refused(alice: Person, path: str, body: bytes) -> None:
+    problem = await refused(alice, path, body)
+    assert (problem["status"], problem["code"], problem["kind"]) == (400, "invalid_request", "object")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"{", b"{}}", b"{'to': 1}", b"to=@bob&amount=1.00", b"\x00", b"\xff\xfe{}", b'\xef\xbb\xbf{"to":"@bob"}'),
+        *(b'{"to":"\xff"}', b'{"to":"\\ud800"}', b'{"\xff":1}', b'{"to":"@bob","amount":"1.00","asset":"EUR"} x'),
+        json.dumps(GOOD).encode("utf-16"),
+    ],
+)
+async def test_what_is_not_json_is_refused(alice: Person, body: bytes) -> None:
+    problem = await refused(alice, "/v1/payments", body)
+    assert (problem["status"], problem["code"]) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"to":' * 10_000, b'{"x":' + b"[" * 60_000, b'{"amount":' + b"[" * 60_000, b"{" * 60_000]
+)
+async def test_however_deep_a_body_nests_the_server_lives(alice: Person, body: bytes) -> None:
+    assert (await refused(alice, "/v1/payments", body))["status"] in (400, 422)
+    assert (await alice.get("/v1/wallet")).status_code == 200
+
+
+async def test_a_body_of_ten_megabytes_is_not_read(alice: Person) -> None:
+    for path in ("/v1/payments", "/v1/handles"):
+        problem = await refused(alice, path, b"x" * 10_000_000)
+        assert (problem["status"], problem["code"], problem["bytes_max"]) == (413, "body_too_large", 65536)
+
+
+async def test_a_body_without_a_length_is_not_read_beyond_the_limit(alice: Person) -> None:
+    sent = 0
+
+    async def endless() -> Any:
+        nonlocal sent
+        while True:
+            sent += 10_000
+            yield b"x" * 10_000
+
+    answer = await alice.api.call("POST", "/v1/handles", content=endless())
+
+    assert code_of(answer) == (413, "body_too_large")
+    assert sent < 200_000
+
+
+@pytest.mark.parametrize(
+    "handle", ["a", "", "a" * 31, "a b", "alice!", "аlice", "a\0b", "@", "a-b", "a.b", "ß" * 31, "x" + " " * 300 + "y"]
+)
+async def test_what_is_not_a_handle_cannot_be_claimed(alice: Person, handle: str) -> None:
+    problem = await refused(alice, "/v1/handles", {"handle": handle})
+    assert (problem["status"], problem["code"]) == (422, "invalid_handle")
+
+
+@pytest.mark.parametrize("handle", ["alice", "@alice", "ALICE", "Ａｌｉｃｅ", " alice "])
+async def test_a_handle_that_somebody_has_is_taken_however_it_is_typed(alice: Person, handle: str) -> None:
+    problem = await refused(alice, "/v1/handles", {"handle": handle})
+    assert (problem["status"], problem["code"], problem["handle"]) == (409, "handle_taken", "alice")
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        *((f"/v1/{name}?limit={limit}", (400, "invalid_request"))
+          for name in ("payments", "events") for limit in ("0", "-1", "201", "x", "", "1e9", "9" * 30, "１" )),
+        *((f"/v1/payments?cursor={cursor}", (400, "invalid_request"))
+          for cursor in ("zzz", "%00", "é", "OTk5", "cGF5Xw", "A" * 5000, "=", "cGF5X3p6enp6")),
+        *((f"/v1/entries?asset=EUR&cursor={cursor}", (400, "invalid_request"))
+          for cursor in ("zzz", "%00", "LTE", "MS41", "OTk5OTk5OTk5OTk5OTk5OTk5OTk5", "4pG0")),
+        *((f"/v1/events?after={after}", (400, "invalid_request")) for after in ("-1", "x", "", "9" * 30, str(2**63))),
+        ("/v1/entries", (400, "invalid_request")),
+        ("/v1/entries?asset=ETH", (422, "unknown_asset")),
+        ("/v1/entries?asset=%00", (422, "unknown_asset")),
+        ("/v1/handles/nobody", (404, "unknown_handle")),
+        *((f"/v1/handles/{handle}", (422, "invalid_handle")) for handle in ("%00", "%ff", "a", "x" * 500)),
+        *((f"/v1/payments/{id}", (404, "not_found"))
+          for id in ("x", "%00", "pay_", "pay_x", "wal_01h455vb4pex5vsknk084sn02q", "pay_01h455vb4pex5vsknk084sn02q")),
+        ("/v1/payments/pay_81h455vb4pex5vsknk084sn02q", (404, "not_found")),
+        ("/v1/payments/PAY_01H455VB4PEX5VSKNK084SN02Q", (404, "not_found")),
+        ("/v1/conversions/cnv_01h455vb4pex5vsknk084sn02q", (404, "not_found")),
+        ("/nope", (404, "not_found")),
+        ("/", (404, "not_found")),
+        ("/v1", (404, "not_found")),
+        ("/v1/payments/x/y/z", (404, "not_found")),
+        ("/v1/deposits", (405, "invalid_request")),
+        ("/v1/payments/preview", (405, "invalid_request")),
+        ("/v1/payments/pay_x/void", (405, "invalid_request")),
+    ],
+)  # fmt: skip
+async def test_what_cannot_be_read_is_a_problem(alice: Person, path: str, code: tuple[int, str]) -> None:
+    assert code_of(await alice.get(path)) == code
+
+
+@pytest.mark.parametrize(("method", "path", "allow"), [
+    ("DELETE", "/v1/wallet", "GET, OPTIONS"), ("PUT", "/v1/payments", "GET, OPTIONS, POST"),
+    ("PATCH", "/v1/payments/pay_x", "GET, OPTIONS"), ("GET", "/v1/payments/preview", "OPTIONS, POST"),
+])  # fmt: skip
+async def test_a_wrong_method_is_told_which_are_right(alice: Person, method: str, path: str, allow: str) -> None:
+    answer = await alice.api.call(method, path, headers=alice.bearer)
+    assert (answer.status_code, answer.headers["Allow"], answer.json()["kind"]) == (405, allow, "method")
