@@ -19,8 +19,8 @@ from gateway.postgres import Connection, Statements
 
 sql = Statements(__package__, "log.sql")
 
-#: What announced numbers are counted from, so that no other advisory lock is taken for one. Whatever else writes events
-#: announces them in the same way (payments.sql, pay_in_ledger).
+#: What announced numbers are counted from, so that no other advisory lock is taken for one. The one
+#: other writer, pay_in_ledger (migrations/0005), announces in the same way.
 ANNOUNCED = 1 << 62
 
 

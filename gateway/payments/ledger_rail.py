@@ -12,7 +12,6 @@ from datetime import datetime
 import msgspec
 
 from gateway.errors import InsufficientFunds, Unauthenticated
-from gateway.events import log
 from gateway.ids import PaymentId, TransferId, show
 from gateway.ledger import account
 from gateway.money import Money
@@ -92,7 +91,6 @@ async def _pay_all(database: Database, terms: Terms, asked: Sequence[LedgerPayme
             [one.payment_id for one in asked],
             [one.transfer_id for one in asked],
             [_facts(one) for one in asked],
-            log.ANNOUNCED,
         )
     assert row is not None
     return [

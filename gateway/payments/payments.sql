@@ -141,11 +141,6 @@ FROM wallet LEFT JOIN account ON account.code = 'wallet:' || wallet.handle || ':
 ORDER BY wallet.id;
 
 -- pay_in_ledger
--- Many payments on the ledger rail, each with its money, key and events; see migrations/0005_pay_in_ledger.sql. Its
--- events are announced first, as in events/log.sql; that the call takes something from `announced` (a zero) keeps the order.
-SELECT paid.outcome, paid.payer_handle, paid.fee, paid.available
-FROM (
-    SELECT length(pg_advisory_xact_lock_shared($13 + CASE WHEN is_called THEN last_value ELSE 0 END)::text) AS zero
-    FROM event_id_seq
-) AS announced,
-LATERAL pay_in_ledger($1, $2 + announced.zero, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) AS paid;
+-- Many payments on the ledger rail, each with its money, key and events; see migrations/0005_pay_in_ledger.sql.
+SELECT outcome, payer_handle, fee, available
+FROM pay_in_ledger($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
