@@ -26,7 +26,12 @@ class GatewayError(Exception):
     says: ClassVar[str] = "the gateway refused"
 
     def __str__(self) -> str:
-        return self.says.format(**vars(self))
+        return self.says.format(**{name: _plain(value) for name, value in vars(self).items()})
+
+
+def _plain(value: object) -> object:
+    """A list of names as people write it."""
+    return (", ".join(map(str, value)) or "none") if isinstance(value, tuple) else value
 
 
 class Refused(GatewayError):
@@ -116,6 +121,18 @@ class UnknownAsset(Refused):
     asset: str
     known: tuple[str, ...] = ()
     says = "{asset!r} is not an asset of this gateway; it has {known}"
+
+
+class NotConvertible(UnknownAsset):
+    """An asset of the gateway, but not one that what is given can be converted into."""
+
+    says = "this cannot be converted into {asset}; it can be into: {known}"
+
+
+class NotAtTheBank(UnknownAsset):
+    """An asset of the gateway that no bank keeps."""
+
+    says = "a bank does not keep {asset}; it keeps: {known}"
 
 
 # ---- the book -------------------------------------------------------------------------------------------------------

@@ -20,6 +20,8 @@ AccountId = NewType("AccountId", int)
 
 #: Crockford's base 32, lower case, as the TypeID specification (0.3) has it.
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
+_SHIFTS = range(120, -1, -10)
 _VALUES = {letter: value for value, letter in enumerate(_ALPHABET)}
 
 
@@ -34,7 +36,7 @@ def new_id(now: datetime) -> UUID:
 def show(prefix: str, value: UUID) -> str:
     """`value` as a TypeID: the prefix, an underscore, and 26 letters of base 32."""
     number = value.int
-    return prefix + "_" + "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -1, -5))
+    return prefix + "_" + "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
 
 
 def read(prefix: str, text: str) -> UUID:

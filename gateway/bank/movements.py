@@ -6,7 +6,7 @@ from typing import Literal
 
 from gateway.bank import sandbox
 from gateway.bank.sandbox import sql
-from gateway.errors import UnknownAsset
+from gateway.errors import NotAtTheBank
 from gateway.events import log
 from gateway.ids import BankMovementId, TransferId, new_id, show
 from gateway.ledger import account, book
@@ -34,12 +34,12 @@ class BankMovement:
 
 
 async def deposit(connection: Connection, assets: Assets, owner: Wallet, money: Money, now: datetime) -> BankMovement:
-    """Money that came in at the bank, credited to the wallet. Raises UnknownAsset for what no bank keeps."""
+    """Money that came in at the bank, credited to the wallet. Raises NotAtTheBank."""
     return await _move(connection, assets, "deposit", owner, money, now)
 
 
 async def withdraw(connection: Connection, assets: Assets, owner: Wallet, money: Money, now: datetime) -> BankMovement:
-    """Money paid out by the bank, debited to the wallet. Raises UnknownAsset, InsufficientFunds."""
+    """Money paid out by the bank, debited to the wallet. Raises NotAtTheBank, InsufficientFunds."""
     return await _move(connection, assets, "withdrawal", owner, money, now)
 
 
@@ -63,7 +63,7 @@ async def _move(
 ) -> BankMovement:
     """The transfer, the bank's line, the row that ties them, and the event."""
     if money.asset.kind != "fiat":
-        raise UnknownAsset(money.asset.code, tuple(asset.code for asset in assets if asset.kind == "fiat"))
+        raise NotAtTheBank(money.asset.code, tuple(asset.code for asset in assets if asset.kind == "fiat"))
     moved = BankMovement(BankMovementId(new_id(now)), direction, "settled", money, now)
     reference = show(PREFIX[direction], moved.id)
 

@@ -23,7 +23,7 @@ CREATE FUNCTION pay_in_ledger(
     payee_handle text[], asset text[], amount numeric[], memo text[], payment_id uuid[], transfer_id uuid[],
     facts text[],   -- of the payment's event, as JSON; who paid is added
     OUT outcome text[], OUT payer_handle text[], OUT fee numeric[], OUT available numeric[]
-) LANGUAGE plpgsql AS $$
+) LANGUAGE plpgsql SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
     payer uuid[]; payee uuid[]; from_account bigint[]; to_account bigint[]; fee_account bigint[];

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from gateway.chain import authorization
-from gateway.errors import UnknownAsset
+from gateway.errors import NotConvertible
 from gateway.events import log
 from gateway.ids import ConversionId, TransferId, new_id
 from gateway.ledger import account, book
@@ -27,7 +27,7 @@ async def convert(
 ) -> Conversion:
     """Accept a conversion: hold what is given and queue the mint or the redemption. It settles when that is final.
 
-    Raises UnknownAsset (the two are not a token and its currency), AmountTooPrecise (what is given cannot be said
+    Raises NotConvertible (the two are not a token and its currency), AmountTooPrecise (what is given cannot be said
     exactly in the other), InsufficientFunds.
     """
     kind = _kind(terms, money.asset, into)
@@ -71,7 +71,7 @@ def _kind(terms: Terms, given: Asset, into: Asset) -> Literal["mint", "redemptio
     if into.kind == "fiat" and given.backing == into.code:
         return "redemption"
     partners = [asset.code for asset in terms.assets if given.code == asset.backing]
-    raise UnknownAsset(into.code, tuple([given.backing] if given.backing else partners))
+    raise NotConvertible(into.code, tuple([given.backing] if given.backing else partners))
 
 
 async def _hold(

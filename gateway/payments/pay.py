@@ -68,7 +68,7 @@ async def preview(connection: Connection, terms: Terms, payer: Wallet, request: 
     """The same answers as `pay`, moving nothing. `available_after` is below zero where it would be refused."""
     check_memo(request.memo)
     payee = await find_payee(connection, terms, payer, request.to)
-    way = route(terms, request.money, to_outside=payee.wallet is None)
+    way = route(terms, request.money, outside=None if payee.wallet else payee.address)
     cost = fee(terms, request.money)
     code = account.wallet(payer.handle, request.money.asset)
     balance = (await book.balances(connection, terms.assets, [code])).get(code)
@@ -87,7 +87,7 @@ async def start(
 ) -> Payment:
     """`pay`, once it is known who is paid. A refund has no fee."""
     check_memo(request.memo)
-    way = route(terms, request.money, to_outside=payee.wallet is None)
+    way = route(terms, request.money, outside=None if payee.wallet else payee.address)
     cost = fee(terms, request.money) if refund_of is None else Money(0, request.money.asset)
     payment = Payment(
         id=PaymentId(new_id(now)),

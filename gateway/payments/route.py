@@ -25,15 +25,15 @@ class Route(msgspec.Struct, frozen=True):
     expected_seconds: float
 
 
-def route(terms: Terms, money: Money, to_outside: bool) -> Route:
-    """The route of `money` to a handle, or `to_outside`: to an address that is nobody's handle.
+def route(terms: Terms, money: Money, outside: str | None) -> Route:
+    """The route of `money` to a handle, or to `outside`: an address that is nobody's handle.
 
     Raises UnknownPayee for fiat to such an address: there is no account it could be put on.
     """
     asset = money.asset
     assert asset.kind != "native", "no wallet holds the coin that gas is paid in"
     if asset.kind == "token":
-        where = "an address outside the gateway" if to_outside else "the payee's address"
+        where = "an address outside the gateway" if outside else "the payee's address"
         return Route(
             rail="chain",
             reasons=[
@@ -45,10 +45,8 @@ def route(terms: Terms, money: Money, to_outside: bool) -> Route:
             finality="final when its block is",
             expected_seconds=terms.finality_seconds,
         )
-    if to_outside:
-        raise UnknownPayee(
-            "an address", f"{asset.code} is fiat, and an address that is nobody's handle holds only tokens"
-        )
+    if outside:
+        raise UnknownPayee(outside, f"{asset.code} is fiat, and an address that is nobody's handle holds only tokens")
     return ledger_route(fee(terms, money))
 
 
