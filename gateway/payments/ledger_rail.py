@@ -17,7 +17,7 @@ from gateway.ledger import account
 from gateway.money import Money
 from gateway.payments.records import sql
 from gateway.payments.terms import Terms
-from gateway.postgres import Database, Record, SerializationFailure
+from gateway.postgres import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,48 +58,35 @@ class Elsewhere:
 #: What became of a request: settled, refused, or to be decided by `pay`.
 Outcome = Settled | InsufficientFunds | Unauthenticated | Elsewhere
 
-#: How often a batch is repeated that lost against another process which used one of its keys at the same moment.
-_REPEATS = 3
-
 
 async def pay_all(database: Database, terms: Terms, asked: Sequence[LedgerPayment], now: datetime) -> list[Outcome]:
     """Settle them, each on its own, in one PostgreSQL transaction that is committed when this returns.
 
     Raises DatabaseUnavailable: then nobody knows, and each is asked again with its key.
     """
-    for _ in range(_REPEATS):
-        row = await _pay_all(database, terms, asked, now)
-        if row is not None:
-            return [
-                _outcome(one, outcome, handle, fee, available, now)
-                for one, outcome, handle, fee, available in zip(
-                    asked, row["outcome"], row["payer_handle"], row["fee"], row["available"], strict=True
-                )
-            ]
-    return [Elsewhere()] * len(asked)
-
-
-async def _pay_all(database: Database, terms: Terms, asked: Sequence[LedgerPayment], now: datetime) -> Record | None:
-    """What became of them; None where all of it failed, since another process used one of the keys just then."""
     async with database.one_statement() as connection:
-        try:
-            return await connection.fetchrow(
-                sql.pay_in_ledger,
-                now,
-                terms.ledger_fee_basis_points,
-                [one.api_key_hash for one in asked],
-                [one.idempotency_key for one in asked],
-                [one.fingerprint for one in asked],
-                [one.payee_handle for one in asked],
-                [one.money.asset.code for one in asked],
-                [one.money.units for one in asked],
-                [one.memo for one in asked],
-                [one.payment_id for one in asked],
-                [one.transfer_id for one in asked],
-                [_facts(one) for one in asked],
-            )
-        except SerializationFailure:  # caught here: what leaves the block is called DatabaseUnavailable
-            return None
+        row = await connection.fetchrow(
+            sql.pay_in_ledger,
+            now,
+            terms.ledger_fee_basis_points,
+            [one.api_key_hash for one in asked],
+            [one.idempotency_key for one in asked],
+            [one.fingerprint for one in asked],
+            [one.payee_handle for one in asked],
+            [one.money.asset.code for one in asked],
+            [one.money.units for one in asked],
+            [one.memo for one in asked],
+            [one.payment_id for one in asked],
+            [one.transfer_id for one in asked],
+            [_facts(one) for one in asked],
+        )
+    assert row is not None
+    return [
+        _outcome(one, outcome, handle, fee, available, now)
+        for one, outcome, handle, fee, available in zip(
+            asked, row["outcome"], row["payer_handle"], row["fee"], row["available"], strict=True
+        )
+    ]
 
 
 def _facts(one: LedgerPayment) -> str:
