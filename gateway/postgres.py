@@ -21,8 +21,6 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProx
 
 #: What the driver says when a lock was not to be had within `lock_timeout`.
 LockNotAvailable = asyncpg.LockNotAvailableError
-#: What the driver says when a transaction lost against another that ran at the same moment, and may be repeated.
-SerializationFailure = asyncpg.SerializationError
 #: What the driver says when a UNIQUE constraint refused; its `constraint_name` says which.
 UniqueViolation = asyncpg.UniqueViolationError
 

@@ -15,8 +15,9 @@ ALTER TABLE idempotency_key ADD COLUMN payment_id uuid;
 --   unauthenticated  the API key speaks for nobody
 --   elsewhere        whatever this path does not do: a key used before, an unknown payee, oneself, an account that is
 --                    not open yet. Nothing was written; the long way decides, and says why.
--- Two items with one key must not be in one call. Where another process used one of the keys at the same moment, the
--- whole call fails with serialization_failure, having written nothing, and may be repeated.
+-- Two items with one key must not be in one call. Keys are claimed before accounts are locked, as everywhere, and in
+-- their order, so that no two calls wait for each other; where another transaction is using one of the keys at this
+-- moment, the call waits for it, and that item goes elsewhere.
 CREATE FUNCTION pay_in_ledger(
     at timestamptz, fee_basis_points integer,
     api_key_hash bytea[], idempotency text[], fingerprint bytea[],
@@ -31,7 +32,7 @@ DECLARE
     accounts bigint[];
     leg_item integer[]; leg_debit integer[]; leg_credit integer[]; leg_post numeric[];
     posted text[]; short_account bigint[]; short_available numeric[];
-    claimed bigint;
+    claimed uuid[];
 BEGIN
     SELECT array_agg(found.outcome ORDER BY n), array_agg(found.payer ORDER BY n), array_agg(found.handle ORDER BY n),
            array_agg(found.payee ORDER BY n), array_agg(found.from_account ORDER BY n),
@@ -47,8 +48,7 @@ BEGIN
             item.fee,
             CASE
                 WHEN payer.id IS NULL THEN 'unauthenticated'
-                WHEN payee.id IS NULL OR payer.id = payee.id OR EXISTS (
-                    SELECT FROM idempotency_key WHERE wallet_id = payer.id AND key = item.key) THEN 'elsewhere'
+                WHEN payee.id IS NULL OR payer.id = payee.id THEN 'elsewhere'
                 ELSE 'done'
             END AS outcome
         FROM (
@@ -71,6 +71,27 @@ BEGIN
     available := array_fill(NULL::numeric, ARRAY[cardinality(outcome)]);
     IF good = '{}' THEN
         RETURN;
+    END IF;
+
+    WITH fresh AS (
+        INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
+        SELECT payer[g], idempotency[g], fingerprint[g], 201, payment_id[g], at
+        FROM unnest(good) AS g
+        ORDER BY payer[g], idempotency[g]
+        ON CONFLICT DO NOTHING
+        RETURNING payment_id
+    )
+    SELECT array_agg(fresh.payment_id) INTO claimed FROM fresh;
+    IF coalesce(cardinality(claimed), 0) < cardinality(good) THEN
+        FOR i IN 1 .. cardinality(outcome) LOOP
+            IF outcome[i] = 'done' AND NOT payment_id[i] = ANY (coalesce(claimed, '{}')) THEN
+                outcome[i] := 'elsewhere';
+            END IF;
+        END LOOP;
+        good := array_positions(outcome, 'done');
+        IF good = '{}' THEN
+            RETURN;
+        END IF;
     END IF;
 
     SELECT array_agg(id ORDER BY id) INTO accounts FROM (
@@ -108,6 +129,10 @@ BEGIN
             available[good[i]] := short_available[i];
         END IF;
     END LOOP;
+    IF 'short' = ANY (outcome) THEN  -- a refusal keeps no key: it may be asked again
+        DELETE FROM idempotency_key USING unnest(outcome, payer, idempotency) AS item (outcome, payer, key)
+        WHERE item.outcome = 'short' AND wallet_id = item.payer AND idempotency_key.key = item.key;
+    END IF;
 
     INSERT INTO payment (id, state, rail, payer, payee, asset, amount, fee, captured, memo, transfer_id, created_at,
         settled_at)
@@ -116,18 +141,6 @@ BEGIN
     FROM unnest(outcome, payment_id, payer, payee, asset, amount, fee, memo, transfer_id)
         AS item (outcome, id, payer, payee, asset, amount, fee, memo, transfer_id)
     WHERE item.outcome = 'done';
-
-    INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
-    SELECT item.payer, item.key, item.fingerprint, 201, item.payment_id, at
-    FROM unnest(outcome, payer, idempotency, fingerprint, payment_id)
-        AS item (outcome, payer, key, fingerprint, payment_id)
-    WHERE item.outcome = 'done'
-    ON CONFLICT DO NOTHING;
-    GET DIAGNOSTICS claimed = ROW_COUNT;
-    IF claimed <> cardinality(array_positions(outcome, 'done')) THEN
-        RAISE EXCEPTION 'an idempotency key was used elsewhere at the same moment'
-            USING ERRCODE = 'serialization_failure';
-    END IF;
 
     -- As events/log.sql announces: until this ends, readers stop before the numbers that follow.
     PERFORM pg_advisory_xact_lock_shared((1::bigint << 62) + CASE WHEN is_called THEN last_value ELSE 0 END)

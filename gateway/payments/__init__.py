@@ -5,6 +5,8 @@
     terms.py       what the house is configured to do                (pure)
     once.py        idempotency keys: the first answer, again
     pay.py         pay, and preview
+    ledger_rail.py pay, for many at once, in one statement
+    group.py       who arrives during a commit shares the next one      (pure)
     finish.py      capture, void, expire: the ends of a held payment
     refund.py      give a settled payment back, whole or in part
     convert.py     fiat into tokens and back: mint and redeem
@@ -18,5 +20,5 @@ A token payment is a hold from the moment it is accepted; the hold is captured w
 back when the contract can never settle it any more. Nothing in between rests on memory: every step is a row, so the
 gateway and the worker may be killed between any two.
 
-Order inside a transaction: the payment's row first, then transfers, then accounts, then nonces.
+Order inside a transaction: the idempotency key first, then the payment's row, transfers, accounts, nonces.
 """
