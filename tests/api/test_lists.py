@@ -1,0 +1,98 @@
+"""Lists: newest first, and whoever follows the cursors sees everything once, while more arrives."""
+
+import pytest
+
+from tests.api.conftest import Api, Person, opened
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def two(api: Api) -> tuple[Person, Person]:
+    return await api.person("alice", "100.00 EUR"), await api.person("bob", "100.00 EUR")
+
+
+@pytest.mark.parametrize("limit", [1, 4, 6, 200])
+async def test_payments_are_neither_lost_nor_repeated(two: tuple[Person, Person], limit: int) -> None:
+    alice, bob = two
+    made = [
+        (await payer.pay(to, "1.00 EUR", capture=n % 3 > 0)).json()["id"]
+        for n, (payer, to) in enumerate([(alice, "@bob"), (bob, "@alice")] * 6)
+    ]
+
+    seen, cursor = [], ""
+    while cursor is not None:
+        page = (await alice.get(f"/v1/payments?limit={limit}" + (f"&cursor={cursor}" if cursor else ""))).json()
+        assert len(page["items"]) <= limit
+        seen += [item["id"] for item in page["items"]]
+        cursor = page["next_cursor"]
+        await bob.pay("@alice", "0.01 EUR")
+
+    assert seen == made[::-1]
+
+
+@pytest.mark.parametrize("limit", [1, 5, 200])
+async def test_a_statement_is_whole_and_its_balances_run(two: tuple[Person, Person], limit: int) -> None:
+    alice, _ = two
+    ids = [(await alice.pay("@bob", f"{n}.00 EUR")).json()["id"] for n in range(1, 10)]
+
+    lines, cursor = [], ""
+    while cursor is not None:
+        path = f"/v1/entries?asset=EUR&limit={limit}" + (f"&cursor={cursor}" if cursor else "")
+        page = (await alice.get(path)).json()
+        lines += page["items"]
+        cursor = page["next_cursor"]
+        await alice.pay("@bob", "0.01 EUR")
+
+    assert [line["number"] for line in lines] == list(range(10, 0, -1))
+    assert [line["payment_id"] for line in lines] == [*ids[::-1], None]
+    balance = 0.0
+    for line in reversed(lines):
+        balance += float(line["amount"]) * (1 if line["side"] == "credit" else -1)
+        assert float(line["balance"]) == balance
+
+
+async def test_an_empty_list_is_a_list(two: tuple[Person, Person]) -> None:
+    alice, _ = two
+    assert (await alice.get("/v1/payments")).json() == {"items": [], "next_cursor": None}
+    assert (await alice.get("/v1/entries?asset=JPY")).json() == {"items": [], "next_cursor": None}
+
+
+async def test_events_are_read_on_from_where_one_stopped(two: tuple[Person, Person]) -> None:
+    alice, bob = two
+    for _ in range(3):
+        await alice.pay("@bob", "1.00 EUR")
+    held = (await bob.pay("@alice", "1.00 EUR", capture=False)).json()["id"]
+    await alice.post(f"/v1/payments/{held}/void", {})
+
+    seen, after = [], 0
+    while page := (await alice.get(f"/v1/events?limit=2&after={after}")).json():
+        seen += page["items"]
+        if not page["items"]:
+            break
+        assert page["next_after"] == page["items"][-1]["number"] > after
+        after = page["next_after"]
+
+    assert page["next_after"] == after
+    assert [event["kind"] for event in seen] == [
+        "wallet.created", "deposit.settled", *["payment.settled"] * 3, "payment.held", "payment.voided",
+    ]  # fmt: skip
+    assert (seen[-1]["facts"]["payment_id"], seen[-1]["facts"]["from"]) == (held, "@bob")
+    assert seen[2]["facts"].items() >= {"from": "@alice", "to": "@bob", "amount": "1.00", "asset": "EUR"}.items()
+
+
+@pytest.mark.parametrize("amount", ["0.01", "0.99", "100.01", "9999999999.99"])
+async def test_a_preview_has_the_fee_that_is_paid(two: tuple[Person, Person], amount: str) -> None:
+    alice, _ = two
+    await alice.receive(f"{2**245}.00 EUR")
+    async with opened(alice.api.house.database, alice.api.house.terms.assets, fee_basis_points=33) as costly:
+        payer = Person(costly, "alice", alice.api_key, "", "")
+        await payer.pay("@bob", "0.01 EUR")  # the fees' account is open now
+        seen = (await payer.post("/v1/payments/preview", {"to": "@bob", "amount": amount, "asset": "EUR"})).json()
+
+        paid = (await payer.pay("@bob", f"{amount} EUR")).json()
+
+    units = int(amount.replace(".", ""))
+    assert int(paid["fee"].replace(".", "")) == -(-units * 33 // 10_000)
+    assert (paid["fee"], paid["route"]) == (seen["fee"], seen["route"])
+    assert (await alice.balance("EUR"))[2] == seen["available_after"]

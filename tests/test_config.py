@@ -1,0 +1,76 @@
+"""The settings: every one has a default, and every wrong one is named."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gateway.config import SETTINGS, from_environment
+from gateway.errors import Misconfigured
+
+
+def test_nothing_has_to_be_set() -> None:
+    config = from_environment({})
+    assert (config.host, config.port, config.database_url, config.rpc_url) == ("127.0.0.1", 8000, None, None)
+    assert config.home.is_absolute()
+    assert config.master_key_file == config.home / "master.key"
+    assert [asset.code for asset in config.assets] == ["EUR", "USD", "THB", "JPY", "USDX", "ETH"]
+    assert (config.finality, config.ledger_fee_basis_points) == (None, 0)
+
+
+def test_an_empty_setting_is_one_that_is_not_set() -> None:
+    blank, none = from_environment({name: " " for name, _, _ in SETTINGS}), from_environment({})
+    assert list(blank.assets) == list(none.assets)
+    assert replace(blank, assets=none.assets) == none
+
+
+def test_every_setting_is_read() -> None:
+    config = from_environment(
+        {
+            "GATEWAY_HOME": "/srv/g", "GATEWAY_HOST": "::1", "GATEWAY_PORT": "0", "GATEWAY_DATABASE_URL": "postgresql://x",
+            "GATEWAY_RPC_URL": "http://x", "GATEWAY_RELAYER_KEY_FILE": "/r", "GATEWAY_MASTER_KEY_FILE": "/m",
+            "GATEWAY_CURRENCIES": "GBP, KWD", "GATEWAY_TOKENS": "GBPX:GBP:18, KWDX:KWD:3", "GATEWAY_FINALITY": "0",
+            "GATEWAY_BLOCK_SECONDS": "2", "GATEWAY_AUTHORIZATION_SECONDS": "60", "GATEWAY_HOLD_SECONDS": "1",
+            "GATEWAY_LEDGER_FEE_BASIS_POINTS": "25",
+        }
+    )  # fmt: skip
+    assert (config.home, config.host, config.port) == (Path("/srv/g"), "::1", 0)
+    assert (config.database_url, config.rpc_url) == ("postgresql://x", "http://x")
+    assert (config.relayer_key_file, config.master_key_file) == (Path("/r"), Path("/m"))
+    assert [(asset.code, asset.decimals, asset.backing) for asset in config.assets] == [
+        ("GBP", 2, None), ("KWD", 3, None), ("GBPX", 18, "GBP"), ("KWDX", 3, "KWD"), ("ETH", 18, None),
+    ]  # fmt: skip
+    assert (config.finality, config.block_seconds, config.authorization_seconds) == (0, 2.0, 60)
+    assert (config.hold_seconds, config.ledger_fee_basis_points) == (1, 25)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("GATEWAY_PORT", value) for value in ("x", "-1", "65536", "1.5", "٨٠", "9" * 5000, "0x1F")),
+        *(("GATEWAY_FINALITY", value) for value in ("latest", "-1", "10001", "Finalized")),
+        *(("GATEWAY_BLOCK_SECONDS", value) for value in ("0", "nan", "inf", "-1", "x", "61")),
+        *(("GATEWAY_AUTHORIZATION_SECONDS", value) for value in ("29", "2592001")),
+        *(("GATEWAY_HOLD_SECONDS", value) for value in ("0", "31536001")),
+        *(("GATEWAY_LEDGER_FEE_BASIS_POINTS", value) for value in ("5001", "-1", "0.5", "1%")),
+        *(
+            ("GATEWAY_TOKENS", value)
+            for value in ("USDX", "USDX:USD", "USDX:USD:x", "USDX:GBP:6", "usdx:USD:6", "EUR:EUR:2")
+        ),
+        *(
+            ("GATEWAY_TOKENS", value)
+            for value in ("USDX:USD:37", "UX:USD:6", "USDX:USD:-1", "USDX:USD:6:7", "USDX:USD:٦")
+        ),
+        *(("GATEWAY_TOKENS", value) for value in ("USDX:USD:6,USDX:EUR:6", "ETH:USD:18", "USDX:USD:6,")),
+        *(("GATEWAY_TOKENS", value) for value in ("123:USD:6", "EUR:EUR:2", "USDX:USD:٦")),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named(name: str, value: str) -> None:
+    with pytest.raises(Misconfigured, match=name):
+        from_environment({name: value})
+
+
+@pytest.mark.parametrize("value", ["EURO", "XAU", "eur", "EUR,", "EUR,EUR", "ETH"])
+def test_a_currency_that_cannot_be_is_refused(value: str) -> None:
+    with pytest.raises(Misconfigured):
+        from_environment({"GATEWAY_CURRENCIES": value, "GATEWAY_TOKENS": "EURX:EUR:6"})

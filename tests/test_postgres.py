@@ -1,0 +1,130 @@
+"""The database: numbers exact, transactions whole, migrations forward and once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from importlib.resources import files
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.embedded.postgres import Postgres
+from gateway.errors import DatabaseUnavailable, Misconfigured
+from gateway.postgres import Database, Statements, check_migrated, connect, migrate
+from tests.conftest import _execute, _named
+
+pytestmark = pytest.mark.anyio
+
+NAMES = sorted(entry.name for entry in files("gateway").joinpath("migrations").iterdir() if entry.name.endswith(".sql"))
+
+
+@pytest.fixture
+async def empty(server: Postgres) -> AsyncIterator[Database]:
+    """A database that nobody has migrated."""
+    name = f"empty_{uuid4().hex}"
+    await _execute(server.dsn, f"CREATE DATABASE {name}")
+    async with connect(_named(server.dsn, name), connections=10) as database:
+        yield database
+    await _execute(server.dsn, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def execute(database: Database, statement: str) -> None:
+    async with database.transaction() as connection:
+        await connection.execute(statement)
+
+
+async def test_ten_who_migrate_at_once_migrate_once(empty: Database) -> None:
+    applied = await asyncio.gather(*(migrate(empty) for _ in range(10)))
+    assert sorted(applied) == [[]] * 9 + [NAMES]
+    assert await migrate(empty) == []
+    await check_migrated(empty)
+
+
+async def test_a_migration_that_was_changed_afterwards_is_refused(database: Database) -> None:
+    await execute(database, f"UPDATE migration SET sha256 = 'x' WHERE name = '{NAMES[1]}'")
+    for check in (migrate, check_migrated):
+        with pytest.raises(Misconfigured, match=NAMES[1]):
+            await check(database)
+
+
+async def test_a_database_that_is_newer_than_the_code_is_refused(database: Database) -> None:
+    await execute(database, "INSERT INTO migration (name, sha256) VALUES ('9999_future.sql', 'x')")
+    for check in (migrate, check_migrated):
+        with pytest.raises(Misconfigured, match=r"9999_future\.sql"):
+            await check(database)
+
+
+async def test_a_database_that_is_older_is_not_served_but_migrated(empty: Database) -> None:
+    with pytest.raises(Misconfigured, match="gateway migrate"):
+        await check_migrated(empty)
+    async with empty.reading() as connection:
+        assert await connection.fetchval("SELECT to_regclass('migration')") is None
+
+
+async def test_a_migration_that_fails_leaves_nothing(empty: Database) -> None:
+    await execute(empty, "CREATE TABLE payment ()")  # in the way of a later migration
+    with pytest.raises(Exception, match="already exists"):
+        await migrate(empty)
+    async with empty.reading() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'") == 1
+
+
+@given(value=st.integers(-(2**300), 2**300))
+async def test_whole_numbers_of_any_size_go_in_and_out_exactly(server: Postgres, value: int) -> None:
+    async with connect(server.dsn, 1) as database, database.reading() as connection:
+        assert await connection.fetchval("SELECT $1::numeric", value) == value
+        assert await connection.fetchval("SELECT $1::numeric[]", [value, 0]) == [value, 0]
+
+
+async def test_what_raises_in_a_transaction_is_rolled_back(database: Database) -> None:
+    async def crash() -> None:
+        async with database.transaction() as connection:
+            await connection.execute("CREATE TABLE never ()")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await crash()
+    async with database.reading() as connection:
+        assert await connection.fetchval("SELECT to_regclass('never')") is None
+
+
+async def test_a_snapshot_sees_one_moment_and_writes_nothing(database: Database) -> None:
+    await execute(database, "CREATE TABLE thing ()")
+    async with database.snapshot() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM thing") == 0
+        await execute(database, "INSERT INTO thing DEFAULT VALUES")
+        assert await connection.fetchval("SELECT count(*) FROM thing") == 0
+        with pytest.raises(Exception, match="read-only"):
+            await connection.execute("INSERT INTO thing DEFAULT VALUES")
+
+
+async def test_a_server_that_is_not_there_is_unavailable(server: Postgres) -> None:
+    for url in ("postgresql://nobody@127.0.0.1:1/x", _named(server.dsn, "no_such_database")):
+        with pytest.raises(DatabaseUnavailable):
+            async with connect(url, 1):
+                pass
+
+
+async def test_a_connection_that_the_server_ends_is_unavailable_and_the_next_is_fresh(database: Database) -> None:
+    async def ended() -> None:
+        async with database.transaction() as connection:
+            await connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    with pytest.raises(DatabaseUnavailable):
+        await ended()
+    async with database.reading() as connection:
+        assert await connection.fetchval("SELECT 1") == 1
+
+
+async def test_commits_are_durable(database: Database) -> None:
+    async with database.reading() as connection:
+        for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+            assert await connection.fetchval(f"SHOW {setting}") == "on"
+
+
+def test_every_statement_has_a_name_and_a_line_that_says_what_for() -> None:
+    sql = Statements("gateway.payments", "payments.sql")
+    assert sql.claim_key.startswith("-- Ours when")
+    with pytest.raises(AttributeError, match="no_such"):
+        _ = sql.no_such

@@ -1,0 +1,68 @@
+"""Claiming a handle, and finding who is behind a handle, an address or a key."""
+
+import asyncio
+
+import pytest
+
+from gateway.chain.signer import Vault
+from gateway.errors import HandleTaken, Unauthenticated, UnknownHandle
+from gateway.postgres import Database
+from gateway.wallets import custody, wallet
+from gateway.wallets.wallet import Wallet
+from tests.factory import NOW
+
+pytestmark = pytest.mark.anyio
+
+VAULT = Vault(bytes(range(32)))
+
+
+async def claim(database: Database, handle: str) -> tuple[Wallet, str]:
+    async with database.transaction() as connection:
+        return await wallet.claim(connection, VAULT, handle, NOW)
+
+
+async def test_a_wallet_is_found_by_handle_by_key_and_by_address(database: Database) -> None:
+    alice, key = await claim(database, "@Alice")
+    async with database.reading() as connection:
+        assert await wallet.by_handle(connection, "ALICE") == alice
+        assert await wallet.by_api_key(connection, key) == alice
+        nobodys = "0x" + "1" * 40
+        assert await wallet.by_addresses(connection, [alice.address, nobodys]) == {alice.address: alice}
+        with pytest.raises(UnknownHandle):
+            await wallet.by_handle(connection, "bob")
+        with pytest.raises(Unauthenticated):
+            await wallet.by_api_key(connection, key + "x")
+
+
+async def test_of_fifty_who_claim_one_handle_at_once_one_gets_it(database: Database) -> None:
+    outcomes = await asyncio.gather(*(claim(database, "alice") for _ in range(50)), return_exceptions=True)
+    assert sum(isinstance(outcome, tuple) for outcome in outcomes) == 1
+    assert all(isinstance(outcome, tuple | HandleTaken) for outcome in outcomes)
+    async with database.reading() as connection:
+        for table in ("wallet", "sealed_key", "api_key", "event"):
+            assert await connection.fetchval(f"SELECT count(*) FROM {table}") == 1
+
+
+async def test_keys_and_addresses_are_everybodys_own(database: Database) -> None:
+    claimed = [await claim(database, f"user_{n}") for n in range(20)]
+    assert len({key for _, key in claimed}) == len({one.address for one, _ in claimed}) == 20
+    assert all(key.startswith("gw_") and len(key) >= 43 for _, key in claimed)
+
+
+async def test_a_walk_over_all_wallets_has_each_once(database: Database) -> None:
+    made = [(await claim(database, f"user_{n}"))[0] for n in range(7)]
+    seen: list[Wallet] = []
+    async with database.reading() as connection:
+        while page := await wallet.page(connection, seen[-1].id if seen else None, 3):
+            seen += page
+    assert sorted(one.id for one in seen) == sorted(one.id for one in made)
+
+
+async def test_custody_signs_for_each_address_with_its_own_key(database: Database) -> None:
+    (alice, _), (bob, _) = await claim(database, "alice"), await claim(database, "bob")
+    digest = bytes(range(32))
+    async with database.reading() as connection:
+        first, second, again = await custody.sign(
+            connection, VAULT, [(alice.address, digest), (bob.address, digest), (alice.address, digest)]
+        )
+    assert first == again != second
