@@ -50,7 +50,7 @@ async def test_one_key_at_two_gateways_at_once_pays_once(api: Api, other: Api) -
         answers = await asyncio.gather(*(who.pay("@bob", "1.00 EUR", key) for who in twice * 5))
         done = [answer for answer in answers if answer.status_code == 201]
         assert len({answer.content for answer in done}) == 1
-        assert {answer.status_code for answer in answers} <= {201, 503}
+        assert {answer.status_code for answer in answers} == {201}
     assert (await bob.balance("EUR"))[0] == "4.00"
 
 
@@ -102,22 +102,23 @@ async def test_two_hundred_random_calls_at_once_leave_the_book_right(api: Api, o
     for payer, payee in zip(people, people[1:] + people[:1], strict=True):
         for capture in (True, False) * 3:
             held.append((await payer.pay(f"@{payee.handle}", "1.00 EUR", capture=capture)).json()["id"])
+    keys = [f"k{n}" for n in range(60)]
 
     def something() -> object:
         who = known_to(chance.choice([api, other]), chance.choice(people))
-        money = f"{chance.choice(['0.01', '0.50', '7.00', '30.00'])} EUR"
+        money, key = f"{chance.choice(['0.01', '0.50', '7.00', '30.00'])} EUR", chance.choice(keys)
         to, id = f"@{chance.choice(names)}", chance.choice(held)
         body = {"amount": money[:-4], "asset": "EUR"}
         return chance.choice([
-            lambda: who.pay(to, money),
-            lambda: who.pay(to, money, capture=False),
-            lambda: who.pay(to, "1 USDX"),
-            lambda: who.post("/v1/deposits", body),
-            lambda: who.post("/v1/withdrawals", body),
-            lambda: who.post(f"/v1/payments/{id}/capture", {}),
-            lambda: who.post(f"/v1/payments/{id}/capture", {"amount": "0.50"}),
-            lambda: who.post(f"/v1/payments/{id}/void", {}),
-            lambda: who.post(f"/v1/payments/{id}/refund", {"amount": "0.30"}),
+            lambda: who.pay(to, money, key),
+            lambda: who.pay(to, money, key, capture=False),
+            lambda: who.pay(to, "1 USDX", key),
+            lambda: who.post("/v1/deposits", body, key),
+            lambda: who.post("/v1/withdrawals", body, key),
+            lambda: who.post(f"/v1/payments/{id}/capture", {}, key),
+            lambda: who.post(f"/v1/payments/{id}/capture", {"amount": "0.50"}, key),
+            lambda: who.post(f"/v1/payments/{id}/void", {}, key),
+            lambda: who.post(f"/v1/payments/{id}/refund", {"amount": "0.30"}, key),
             lambda: who.get("/v1/wallet"),
         ])()  # fmt: skip
 

@@ -101,9 +101,10 @@ async def test_a_key_belongs_to_the_wallet_that_used_it(two: tuple[Person, Perso
 
 async def test_equal_requests_with_keys_of_their_own_are_each_done(two: tuple[Person, Person]) -> None:
     alice, bob = two
+    await bob.receive("1.00 EUR")
     answers = await asyncio.gather(*(alice.pay("@bob", "1.00 EUR") for _ in range(10)))
     assert len({answer.json()["id"] for answer in answers}) == 10
-    assert await bob.balance("EUR") == ("10.00", "0.00", "10.00")
+    assert await bob.balance("EUR") == ("11.00", "0.00", "11.00")
 
 
 async def test_a_key_used_fifty_times_at_once_moves_the_money_once(two: tuple[Person, Person]) -> None:
