@@ -221,6 +221,15 @@ class RefundExceedsPayment(Conflict):
     says = "{asked} is more than is left to refund, which is {left}"
 
 
+@dataclass(eq=False)
+class ItemRefused(GatewayError):
+    """Of payments that stand or fall together, the one that fell, counted from 0; `cause` says why."""
+
+    index: int
+    cause: GatewayError
+    says = "nothing was paid, since payment {index} was refused: {cause}"
+
+
 # ---- the chain ------------------------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import Message, Scope
 
-from gateway.api import bank, handles, payments, public, wallets
+from gateway.api import bank, bulk, handles, payments, public, wallets
 from gateway.api.body import StrictRequest
 from gateway.api.house import House, caller_of
 from gateway.api.openapi import Document
@@ -33,6 +33,7 @@ ROUTES = [
     bank.show_conversion,
     payments.pay,
     payments.preview_payment,
+    bulk.pay_batch,
     payments.list_payments,
     payments.show_payment,
     payments.capture_payment,

@@ -7,18 +7,23 @@ the process, `"false"` and `0` pass for a boolean, and of two values under one k
 
 import json
 import re
+from collections.abc import AsyncIterator
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 from litestar import Request
 
-from gateway.errors import GatewayError, InvalidAmount, InvalidRequest
+from gateway.errors import BodyTooLarge, GatewayError, InvalidAmount, InvalidRequest
 
 #: What msgspec says of an object that has a field we do not know, or lacks one, and of where a fault is.
 _UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _MISSING_FIELD = re.compile(r"Object missing required field `(.*)`")
 _AT_FIELD = re.compile(r"(.*) - at `\$\.(.*)`")
+
+
+#: The longest line of NDJSON that is read.
+_LINE_BYTES_MAX = 64 * 1024
 
 
 class StrictRequest(Request[Any, Any, Any]):
@@ -41,6 +46,42 @@ def read(body: bytes, wanted: type[msgspec.Struct]) -> msgspec.Struct:
         raise InvalidRequest("json", "the body is not valid JSON in UTF-8") from None
     _refuse_repeated_fields(body)
     return asked
+
+
+async def read_limited(request: Request[Any, Any, Any], bytes_max: int) -> bytes:
+    """The body of a route with a limit of its own. Raises BodyTooLarge as soon as it is known to be."""
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > bytes_max:
+            raise BodyTooLarge(bytes_max)
+        parts.append(part)
+    return b"".join(parts)
+
+
+def read_array(body: bytes, most: int) -> list[bytes]:
+    """The elements of a JSON array, each as its own bytes, to be read one by one. Raises InvalidRequest."""
+    try:
+        elements = msgspec.json.decode(body, type=list[msgspec.Raw])
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise InvalidRequest("array", "the body should be a JSON array") from None
+    if not 1 <= len(elements) <= most:
+        raise InvalidRequest("array", f"the array should have 1 to {most} elements; it has {len(elements)}")
+    return [bytes(element) for element in elements]
+
+
+async def lines(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
+    """The lines of an NDJSON body as they come, empty ones left out. Raises BodyTooLarge for a line that is."""
+    rest = b""
+    async for part in request.stream():
+        *whole, rest = (rest + part).split(b"\n")
+        for line in whole:
+            if line.strip():
+                yield line
+        if len(rest) > _LINE_BYTES_MAX:
+            raise BodyTooLarge(_LINE_BYTES_MAX)
+    if rest.strip():
+        yield rest
 
 
 @lru_cache

@@ -5,10 +5,13 @@ One table, so that a route's problems stand in one place; the tests hold every a
 
 from typing import Any
 
+import msgspec
 from litestar import Request
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from gateway.api.problems import INTERNAL, PROBLEMS, Problem
+from gateway.api.shapes import BulkPaymentRequest
+from gateway.payments import bulk
 
 #: Every problem by its code.
 _BY_CODE: dict[str, Problem] = {problem.code: problem for problem in (*PROBLEMS.values(), INTERNAL)}
@@ -28,6 +31,13 @@ _OWN: dict[tuple[str, str], tuple[str, ...]] = {
     ("get", "/v1/conversions/{id}"): ("not_found",),
     ("post", "/v1/payments"): (*_MONEY, *_KEY, "unknown_payee", "self_payment", "insufficient_funds"),
     ("post", "/v1/payments/preview"): (*_MONEY, "unknown_payee", "self_payment"),
+    ("post", "/v1/payments/batch"): (
+        *_MONEY,
+        *_KEY,
+        "unknown_payee",
+        "self_payment",
+        "insufficient_funds",
+    ),
     ("get", "/v1/payments/{id}"): ("not_found",),
     ("post", "/v1/payments/{id}/capture"): (*_KEY, *_END),
     ("post", "/v1/payments/{id}/void"): (*_KEY, "not_found", "state_conflict"),
@@ -65,6 +75,22 @@ _IDEMPOTENCY_KEY = {
 _REPLAYED = {"description": "Present when this is the first answer again.", "schema": {"const": "true"}}
 
 
+#: What the handler of many payments reads by itself, element by element or line by line.
+_BATCH = "/v1/payments/batch"
+(_BULK_REFERENCE,), _BULK_SCHEMAS = msgspec.json.schema_components(
+    (BulkPaymentRequest,), ref_template="#/components/schemas/{name}"
+)
+_BATCH_BODY = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {"type": "array", "items": _BULK_REFERENCE, "minItems": 1, "maxItems": bulk.MOST}
+        },
+        "application/x-ndjson": {"schema": _BULK_REFERENCE},
+    },
+}
+
+
 class Document(JsonRenderPlugin):
     """Serves the document at /openapi.json."""
 
@@ -78,7 +104,8 @@ def described(generated: dict[str, Any]) -> dict[str, Any]:
         path: {method: _operation(method, path, operation) for method, operation in operations.items()}
         for path, operations in generated["paths"].items()
     }
-    schemas = {name: _closed(name, schema) for name, schema in generated["components"]["schemas"].items()}
+    components = {**generated["components"]["schemas"], **_BULK_SCHEMAS}
+    schemas = {name: _closed(name, schema) for name, schema in components.items()}
     schemas["Problem"] = _PROBLEM
     return {**generated, "paths": paths, "components": {**generated["components"], "schemas": schemas}}
 
@@ -89,6 +116,8 @@ def _closed(name: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _operation(method: str, path: str, operation: dict[str, Any]) -> dict[str, Any]:
+    if path == _BATCH:
+        operation = {**operation, "requestBody": _BATCH_BODY}
     codes = {*_common(path, operation), *_OWN.get((method, path), ())}
     answers = {status: answer for status, answer in operation["responses"].items() if status < "400"}
     changed = dict(operation)

@@ -14,7 +14,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.routes import HTTPRoute
 
 from gateway import errors
-from gateway.errors import GatewayError, InvalidRequest
+from gateway.errors import GatewayError, InvalidRequest, ItemRefused
 from gateway.money import Money
 
 log = logging.getLogger(__name__)
@@ -72,12 +72,19 @@ def problem_of(error: GatewayError) -> Problem:
 
 def refuse(_: Request[Any, Any, Any], error: GatewayError) -> Response[dict[str, object]]:
     """The answer to an error of ours."""
+    return _answer(problem_document(error))
+
+
+def problem_document(error: GatewayError) -> dict[str, object]:
+    """The problem document of an error (RFC 9457)."""
+    if isinstance(error, ItemRefused):
+        return problem_document(error.cause) | {"detail": str(error), "index": error.index}
     problem = problem_of(error)
     if problem is INTERNAL:
         log.error("a request failed: %s", error)
-        return _answer(problem, "", "something went wrong on our side", {})
+        return _document(problem, "", "something went wrong on our side", {})
     values = {field.name: getattr(error, field.name) for field in fields(error)}
-    return _answer(problem, str(values.get("kind", "")), str(error), values)
+    return _document(problem, str(values.get("kind", "")), str(error), values)
 
 
 def refuse_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, object]]:
@@ -104,10 +111,11 @@ def _methods_of(request: Request[Any, Any, Any]) -> list[str]:
 def fail(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, object]]:
     """The answer to a mistake of ours: its details go to the log, with the request's id, and nowhere else."""
     log.error("a request to %s failed", request.url.path, exc_info=error)
-    return _answer(INTERNAL, "", "something went wrong on our side; the same request may be sent again", {})
+    told = "something went wrong on our side; the same request may be sent again"
+    return _answer(_document(INTERNAL, "", told, {}))
 
 
-def _answer(problem: Problem, kind: str, detail: str, values: dict[str, object]) -> Response[dict[str, object]]:
+def _document(problem: Problem, kind: str, detail: str, values: dict[str, object]) -> dict[str, object]:
     body: dict[str, object] = {
         "type": f"urn:problem:gateway:{problem.code}" + (f":{kind}" if kind else ""),
         "title": problem.code.replace("_", " "),
@@ -116,13 +124,17 @@ def _answer(problem: Problem, kind: str, detail: str, values: dict[str, object])
         "code": problem.code,
         "retryable": problem.retryable,
     }
-    body |= {name: _plain(value) for name, value in values.items() if name not in body}
-    headers = {}
-    if problem.status == 401:
+    return body | {name: _plain(value) for name, value in values.items() if name not in body}
+
+
+def _answer(document: dict[str, object]) -> Response[dict[str, object]]:
+    status, headers = document["status"], {}
+    assert isinstance(status, int)
+    if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    if problem.code in ("idempotency_key_in_progress", "unavailable"):
+    if document["code"] in ("idempotency_key_in_progress", "unavailable"):
         headers["Retry-After"] = "1"  # seconds; what else is retryable waits for somebody to do something
-    return Response(body, status_code=problem.status, media_type="application/problem+json", headers=headers)
+    return Response(document, status_code=status, media_type="application/problem+json", headers=headers)
 
 
 def _plain(value: object) -> object:

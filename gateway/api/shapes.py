@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
@@ -60,6 +60,17 @@ class PaymentRequest(Struct, forbid_unknown_fields=True):
     asset: AssetCode
     memo: Annotated[str, Meta(description="Up to 280 characters.", examples=["lunch"])] | None = None
     capture: bool = True
+
+
+class BulkPaymentRequest(Struct, forbid_unknown_fields=True):
+    """A payment as in POST /v1/payments, with a key of its own where the caller has one."""
+
+    to: PayeeText
+    amount: Amount
+    asset: AssetCode
+    memo: str | None = None
+    capture: bool = True
+    idempotency_key: Annotated[str, Meta(description="Else made of the whole's key and the place.")] | None = None
 
 
 class AmountRequest(Struct, forbid_unknown_fields=True):
@@ -140,6 +151,16 @@ class PaymentView(Struct, rename={"from_": "from"}):
     created_at: str
     expires_at: str | None
     settled_at: str | None
+
+
+class BulkResultView(Struct, omit_defaults=True):
+    """What became of one payment. `status` is what it would have been answered alone."""
+
+    index: int
+    status: int
+    id: str | None = None
+    state: str | None = None
+    problem: dict[str, Any] | None = None
 
 
 class PreviewView(Struct):

@@ -6,6 +6,7 @@
     once.py        idempotency keys: the first answer, again
     pay.py         pay, and preview
     ledger_rail.py pay, for many at once, in one statement
+    bulk.py        many payments of one payer in one call
     group.py       who arrives during a commit shares the next one      (pure)
     finish.py      capture, void, expire: the ends of a held payment
     refund.py      give a settled payment back, whole or in part

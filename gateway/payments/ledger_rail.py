@@ -17,7 +17,7 @@ from gateway.ledger import account
 from gateway.money import Money
 from gateway.payments.records import sql
 from gateway.payments.terms import Terms
-from gateway.postgres import Database
+from gateway.postgres import Connection, Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +65,26 @@ async def pay_all(database: Database, terms: Terms, asked: Sequence[LedgerPaymen
     Raises DatabaseUnavailable: then nobody knows, and each is asked again with its key.
     """
     async with database.one_statement() as connection:
-        row = await connection.fetchrow(
-            sql.pay_in_ledger,
-            now,
-            terms.ledger_fee_basis_points,
-            [one.api_key_hash for one in asked],
-            [one.idempotency_key for one in asked],
-            [one.fingerprint for one in asked],
-            [one.payee_handle for one in asked],
-            [one.money.asset.code for one in asked],
-            [one.money.units for one in asked],
-            [one.memo for one in asked],
-            [one.payment_id for one in asked],
-            [one.transfer_id for one in asked],
-            [_facts(one) for one in asked],
-        )
+        return await pay_in(connection, terms, asked, now)
+
+
+async def pay_in(connection: Connection, terms: Terms, asked: Sequence[LedgerPayment], now: datetime) -> list[Outcome]:
+    """`pay_all` as a part of the caller's transaction."""
+    row = await connection.fetchrow(
+        sql.pay_in_ledger,
+        now,
+        terms.ledger_fee_basis_points,
+        [one.api_key_hash for one in asked],
+        [one.idempotency_key for one in asked],
+        [one.fingerprint for one in asked],
+        [one.payee_handle for one in asked],
+        [one.money.asset.code for one in asked],
+        [one.money.units for one in asked],
+        [one.memo for one in asked],
+        [one.payment_id for one in asked],
+        [one.transfer_id for one in asked],
+        [_facts(one) for one in asked],
+    )
     assert row is not None
     return [
         _outcome(one, outcome, handle, fee, available, now)

@@ -46,6 +46,14 @@ async def claim(connection: Connection, wallet: WalletId, key: str, fingerprint:
     return Answer(row["status"], row["answer"], replayed=True, payment=row["payment_id"])
 
 
+async def begin(connection: Connection, wallet: WalletId, key: str, fingerprint: bytes, now: datetime) -> Answer | None:
+    """As `claim`, for a call of several transactions: commit this first and `keep` the answer last. A call that was cut
+    off in between, or is not done yet, is None too: it is done again, and what it does must be done once by itself.
+    """
+    answer = await claim(connection, wallet, key, fingerprint, now)
+    return answer if answer is not None and answer.body is not None else None
+
+
 async def keep(connection: Connection, wallet: WalletId, key: str, answer: Answer) -> None:
     """Store the answer of the call that claimed the key, in the same transaction."""
-    await connection.execute(sql.keep_answer, wallet, key, answer.status, answer.body)
+    await connection.execute(sql.keep_answer, wallet, key, answer.status, answer.body, answer.payment)

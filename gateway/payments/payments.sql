@@ -10,7 +10,7 @@ SELECT fingerprint, status, answer, payment_id FROM idempotency_key WHERE wallet
 
 -- keep_answer
 -- The answer of the call that claimed the key.
-UPDATE idempotency_key SET status = $3, answer = $4 WHERE wallet_id = $1 AND key = $2;
+UPDATE idempotency_key SET status = $3, answer = $4, payment_id = $5 WHERE wallet_id = $1 AND key = $2;
 
 -- insert_payment
 -- A new payment, in the state that its transaction leaves it in.

@@ -11,7 +11,7 @@ from tests.api.conftest import Api
 
 pytestmark = pytest.mark.anyio
 
-KEYED = ("deposits", "withdrawals", "conversions", "payments", "capture", "void", "refund")
+KEYED = ("batch", "deposits", "withdrawals", "conversions", "payments", "capture", "void", "refund")
 
 
 @pytest.fixture
@@ -105,5 +105,5 @@ async def test_every_example_is_what_its_schema_says(document: Any) -> None:
 async def test_requests_in_the_document_have_no_room_for_unknown_fields(document: Any) -> None:
     for _, _, operation in operations(document):
         for media in operation.get("requestBody", {}).get("content", {}).values():
-            schema = contract.resolve(document, media["schema"]["$ref"])
+            schema = contract.resolve(document, media["schema"].get("items", media["schema"])["$ref"])
             assert schema.get("additionalProperties") is False, schema["title"]

@@ -1,0 +1,166 @@
+"""Many payments in one call: a JSON array answered with a JSON array, or NDJSON answered line by line as it is paid."""
+
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from litestar import Request, Response, post
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import Parameter
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from gateway.api import body
+from gateway.api.house import House
+from gateway.api.once import fingerprint_of, key_of
+from gateway.api.problems import problem_document
+from gateway.api.shapes import BulkPaymentRequest, BulkResultView
+from gateway.errors import GatewayError, InvalidRequest
+from gateway.ids import show
+from gateway.payments import bulk, once
+from gateway.payments.bulk import Line, Payer, Result
+from gateway.payments.ledger_rail import Settled
+from gateway.payments.once import Answer
+from gateway.payments.pay import PayRequest, check_memo
+from gateway.wallets.wallet import Wallet
+
+#: The largest array that is read: ten thousand payments with the longest memos. A line of NDJSON has the usual limit.
+ARRAY_BYTES_MAX = 8 * 1024 * 1024
+
+_CALL = "POST /v1/payments/batch"
+
+
+Mode = Annotated[Literal["each", "all"], Parameter(description="Each on its own, or all or none (a JSON array only).")]
+
+_LINES = {
+    200: ResponseSpec(list[BulkResultView], description="A result per payment, in order.", generate_examples=False)
+}
+
+
+@post(
+    "/v1/payments/batch",
+    tags=["payments"],
+    summary="Pay many at once",
+    status_code=200,
+    request_max_body_size=None,  # an array is measured as it is read; NDJSON has no end that could be too far
+    responses=_LINES,
+)
+async def pay_batch(
+    request: Request[Any, Any, Any], house: House, caller: Wallet, mode: Mode = "each"
+) -> Response[list[BulkResultView]]:
+    """Up to 10,000 payments as a JSON array, or any number as NDJSON (`application/x-ndjson`), paid in order.
+
+    The whole is sent again with its key when its answer was lost: what was paid is found, the rest is done.
+    """
+    key = key_of(request.headers.get("idempotency-key", ""))
+    payer = Payer(caller, _api_key_hash(request))
+    if request.headers.get("content-type", "").partition(";")[0].strip() == "application/x-ndjson":
+        if mode == "all":
+            raise InvalidRequest("mode", "payments that stand or fall together come as a JSON array")
+        return LinesResponse(_paid_lines(request, house, payer, key))
+    return await _pay_array(request, house, payer, key, mode)
+
+
+async def _pay_array(
+    request: Request[Any, Any, Any], house: House, payer: Payer, key: str, mode: Literal["each", "all"]
+) -> Response[Any]:
+    """The whole's key is claimed first, and its answer kept when all is done; what is in between is the lines' own."""
+    whole = await body.read_limited(request, ARRAY_BYTES_MAX)
+    items = body.read_array(whole, bulk.MOST)
+    lines = [_line(house, item, key, place) for place, item in enumerate(items)]
+    now = house.clock()
+    fingerprint = hashlib.sha256(f"{_CALL} {mode}\n".encode() + whole).digest()
+
+    if mode == "all":
+        async with house.database.transaction() as connection:
+            answer = await once.claim(connection, payer.wallet.id, key, fingerprint, now)
+            if answer is None:
+                results = await bulk.pay_all_or_none(connection, house.terms, payer, lines, now)
+                answer = Answer(200, _shown(results, 0))
+                await once.keep(connection, payer.wallet.id, key, answer)
+    else:
+        async with house.database.transaction() as connection:
+            answer = await once.begin(connection, payer.wallet.id, key, fingerprint, now)
+        if answer is None:
+            answer = Answer(200, _shown(await bulk.pay_each(house.database, house.terms, payer, lines, now), 0))
+            async with house.database.transaction() as connection:
+                await once.keep(connection, payer.wallet.id, key, answer)
+    headers = {"Idempotency-Replayed": "true"} if answer.replayed else {}
+    return Response(answer.body, status_code=200, media_type="application/json", headers=headers)
+
+
+class LinesResponse(Response[Any]):
+    """Parts of an answer, sent as they come, while the request is still being read.
+
+    Litestar's own stream listens for the client's hanging up, and would take the request's body for that.
+    """
+
+    def __init__(self, parts: AsyncIterator[bytes]) -> None:
+        super().__init__(None, media_type="application/x-ndjson")
+        self._parts = parts
+
+    def to_asgi_response(self, *_: Any, **__: Any) -> ASGIApp:  # type: ignore[override] # an application is one too
+        """The application that sends them."""
+
+        async def send_parts(_scope: Scope, _receive: Receive, send: Send) -> None:
+            headers = [(b"content-type", b"application/x-ndjson")]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            async for part in self._parts:
+                await send({"type": "http.response.body", "body": part, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+        return send_parts
+
+
+async def _paid_lines(request: Request[Any, Any, Any], house: House, payer: Payer, key: str) -> AsyncIterator[bytes]:
+    """Read lines as they come, pay a thousand at a time, and answer each part when it is committed."""
+    place, part = 0, list[Line]()
+    async for text in body.lines(request):
+        part.append(_line(house, text, key, place + len(part)))
+        if len(part) == bulk.AT_ONCE:
+            yield await _pay_part(house, payer, part, place)
+            place, part = place + len(part), []
+    if part:
+        yield await _pay_part(house, payer, part, place)
+
+
+async def _pay_part(house: House, payer: Payer, part: Sequence[Line], place: int) -> bytes:
+    now: datetime = house.clock()
+    results = await bulk.pay_each(house.database, house.terms, payer, part, now)
+    return b"".join(msgspec.json.encode(_view(place + n, result)) + b"\n" for n, result in enumerate(results))
+
+
+def _line(house: House, item: bytes, key: str, place: int) -> Line:
+    """One payment, understood; or why not, which is its own answer and nobody else's."""
+    own, fingerprint = f"{key}/{place}", b""
+    try:
+        asked = body.read(item, BulkPaymentRequest)
+        assert isinstance(asked, BulkPaymentRequest)
+        own = key_of(asked.idempotency_key) if asked.idempotency_key is not None else own
+        fingerprint = fingerprint_of(_CALL, asked)
+        money = house.terms.assets.of_wallet(asked.asset).parse_positive(asked.amount)
+        check_memo(asked.memo)
+        return Line(PayRequest(asked.to, money, asked.memo, asked.capture), own, fingerprint)
+    except GatewayError as refusal:
+        return Line(refusal, own, fingerprint)
+
+
+def _shown(results: Sequence[Result], place: int) -> bytes:
+    return msgspec.json.encode([_view(place + n, result) for n, result in enumerate(results)])
+
+
+def _view(index: int, result: Result) -> BulkResultView:
+    if isinstance(result, Settled):
+        return BulkResultView(index, 201, show("pay", result.asked.payment_id), "settled")
+    if isinstance(result, GatewayError):
+        problem = problem_document(result)
+        status = problem["status"]
+        assert isinstance(status, int)
+        return BulkResultView(index, status, problem=problem)
+    status = 201 if result.route.rail == "ledger" else 202
+    return BulkResultView(index, status, show("pay", result.id), result.state.value)
+
+
+def _api_key_hash(request: Request[Any, Any, Any]) -> bytes:
+    return hashlib.sha256(request.headers["authorization"].partition(" ")[2].strip().encode()).digest()

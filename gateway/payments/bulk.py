@@ -1,0 +1,140 @@
+"""Many payments of one payer in one call: payroll, payouts. Each on its own, or all or none.
+
+Each has an idempotency key, its own or one made of the whole's and its place, so a call that was cut off anywhere is
+sent again as it was: what was settled is found, what was not is done. Ledger payments go a thousand to a commit
+(ledger_rail.py); what that path does not do goes through `pay`, one by one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.errors import GatewayError, ItemRefused
+from gateway.ids import PaymentId, TransferId, new_id
+from gateway.payments import ledger_rail, once, pay, records
+from gateway.payments.ledger_rail import Elsewhere, LedgerPayment, Outcome, Settled
+from gateway.payments.once import Answer
+from gateway.payments.pay import PayRequest
+from gateway.payments.payment import Payment
+from gateway.payments.terms import Terms
+from gateway.postgres import Connection, Database
+from gateway.wallets.handle import is_folded
+from gateway.wallets.wallet import Wallet
+
+#: How many ledger payments share a commit.
+AT_ONCE = 1_000
+
+#: The most payments in one call.
+MOST = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One payment of the call: what is asked, or why it cannot even be read; its key, and what the key stands for."""
+
+    asked: PayRequest | GatewayError
+    key: str
+    fingerprint: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """Who pays them all, and the SHA-256 of the API key that said so."""
+
+    wallet: Wallet
+    api_key_hash: bytes
+
+
+#: What became of a line: settled in the ledger, accepted, accepted by an earlier call with its key, or refused.
+Result = Settled | Payment | GatewayError
+
+
+async def pay_each(
+    database: Database, terms: Terms, payer: Payer, lines: Sequence[Line], now: datetime
+) -> list[Result]:
+    """Pay them in order, each on its own: one that is refused leaves no trace and does not disturb the others."""
+    results: list[Result] = []
+    for start in range(0, len(lines), AT_ONCE):
+        results += await _pay_part(database, terms, payer, lines[start : start + AT_ONCE], now)
+    return results
+
+
+async def pay_all_or_none(
+    connection: Connection, terms: Terms, payer: Payer, lines: Sequence[Line], now: datetime
+) -> list[Result]:
+    """Pay them in order, all in the caller's transaction. Raises ItemRefused for the first that cannot be paid: the
+    caller rolls back, and none is.
+    """
+    lean = _lean(payer, lines, now)
+    decided = _decided(lean, await ledger_rail.pay_in(connection, terms, list(lean.values()), now) if lean else [])
+    results: list[Result] = []
+    for place, line in enumerate(lines):
+        try:
+            result = decided.get(place) or await _pay_one(connection, terms, payer, line, now)
+            if isinstance(result, GatewayError):
+                raise result
+        except GatewayError as refusal:
+            raise ItemRefused(place, refusal) from refusal
+        results.append(result)
+    return results
+
+
+async def _pay_part(
+    database: Database, terms: Terms, payer: Payer, lines: Sequence[Line], now: datetime
+) -> list[Result]:
+    lean = _lean(payer, lines, now)
+    decided = _decided(lean, await ledger_rail.pay_all(database, terms, list(lean.values()), now) if lean else [])
+    results: list[Result] = []
+    for place, line in enumerate(lines):
+        result = decided.get(place)
+        if result is None:
+            try:
+                async with database.transaction() as connection:
+                    result = await _pay_one(connection, terms, payer, line, now)
+            except GatewayError as refusal:
+                result = refusal
+        results.append(result)
+    return results
+
+
+def _decided(lean: dict[int, LedgerPayment], outcomes: Sequence[Outcome]) -> dict[int, Result]:
+    """What the ledger's own path has decided, by place; the rest is for `_pay_one`."""
+    return {place: outcome for place, outcome in zip(lean, outcomes, strict=True) if not isinstance(outcome, Elsewhere)}
+
+
+def _lean(payer: Payer, lines: Sequence[Line], now: datetime) -> dict[int, LedgerPayment]:
+    """The lines that the ledger's own path can take, by their place. Of two with one key, the first."""
+    lean: dict[int, LedgerPayment] = {}
+    keys: set[str] = set()
+    for place, line in enumerate(lines):
+        asked = line.asked
+        if line.key in keys or isinstance(asked, GatewayError):
+            continue
+        handle = asked.to.removeprefix("@")
+        if asked.money.asset.kind != "fiat" or not asked.capture or not is_folded(handle) or handle.startswith("0x"):
+            continue
+        keys.add(line.key)
+        lean[place] = LedgerPayment(
+            payer.api_key_hash,
+            line.key,
+            line.fingerprint,
+            handle,
+            asked.money,
+            asked.memo,
+            PaymentId(new_id(now)),
+            TransferId(new_id(now)),
+        )
+    return lean
+
+
+async def _pay_one(connection: Connection, terms: Terms, payer: Payer, line: Line, now: datetime) -> Payment:
+    """Pay one line with its key, or find what its key has paid. Raises what `pay` and `once.claim` raise."""
+    if isinstance(line.asked, GatewayError):
+        raise line.asked
+    answer = await once.claim(connection, payer.wallet.id, line.key, line.fingerprint, now)
+    if answer is not None:
+        assert answer.payment is not None, "a line's key names its payment"
+        return await records.payment(connection, terms.assets, answer.payment, payer.wallet.id)
+    payment = await pay.pay(connection, terms, payer.wallet, line.asked, now)
+    await once.keep(connection, payer.wallet.id, line.key, Answer(202, None, payment=payment.id))
+    return payment

@@ -1,0 +1,193 @@
+"""Many payments in one call: each on its own or all or none, an array or lines, cut off and sent again."""
+
+import asyncio
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from gateway.payments import bulk
+from tests.api.conftest import Api, Person, code_of
+
+pytestmark = pytest.mark.anyio
+
+
+def to(handle: str, amount: str, **fields: Any) -> dict[str, Any]:
+    return {"to": f"@{handle}", "amount": amount, "asset": "EUR", **fields}
+
+
+async def send(payer: Person, items: Any, key: str, mode: str = "each") -> httpx.Response:
+    return await payer.post(f"/v1/payments/batch?mode={mode}", items, key)
+
+
+async def send_lines(payer: Person, text: bytes, key: str) -> list[dict[str, Any]]:
+    headers = {**payer.bearer, "Idempotency-Key": key, "Content-Type": "application/x-ndjson"}
+    answer = await payer.api.client.request("POST", "/v1/payments/batch", content=text, headers=headers)
+    assert answer.status_code == 200
+    return [json.loads(line) for line in answer.text.splitlines()]
+
+
+async def test_each_payment_has_its_own_result_in_order(api: Api) -> None:
+    alice, bob = await api.person("alice", "100.00 EUR"), await api.person("bob")
+    items = [
+        to("bob", "10.00"),
+        to("nobody_here", "1.00"),
+        to("bob", "95.00"),
+        {"to": "@bob", "amount": 5, "asset": "EUR"},
+        to("alice", "1.00"),
+        to("bob", "20.00", memo="rent", capture=False),
+        to("bob", "30.00"),
+    ]
+
+    answer = await send(alice, items, "payroll")
+
+    results = answer.json()
+    assert [one["index"] for one in results] == list(range(7))
+    assert [one["status"] for one in results] == [201, 404, 409, 422, 422, 201, 201]
+    codes = [one["problem"]["code"] for one in results if "problem" in one]
+    assert codes == ["unknown_payee", "insufficient_funds", "invalid_amount", "self_payment"]
+    assert [one["state"] for one in results if "state" in one] == ["settled", "held", "settled"]
+    assert await alice.balance("EUR") == ("60.00", "20.00", "40.00")
+    assert (await bob.balance("EUR"))[0] == "40.00"
+    assert await api.wrong() == []
+
+
+async def test_the_same_call_again_is_answered_with_the_first_answer(api: Api) -> None:
+    alice, bob = await api.person("alice", "100.00 EUR"), await api.person("bob")
+    items = [to("bob", "10.00"), to("bob", "95.00")]
+    first = await send(alice, items, "payroll")
+    await alice.receive("500.00 EUR")
+
+    again = await send(alice, items, "payroll")
+
+    assert again.content == first.content
+    assert again.headers["idempotency-replayed"] == "true"
+    assert (await bob.balance("EUR"))[0] == "10.00"
+    assert code_of(await send(alice, items[:1], "payroll")) == (422, "idempotency_key_reused")
+
+
+async def test_fifty_of_the_same_call_at_once_pay_each_line_once(api: Api) -> None:
+    alice, bob = await api.person("alice", "100.00 EUR"), await api.person("bob")
+    items = [to("bob", "1.00") for _ in range(20)]
+
+    answers = await asyncio.gather(*(send(alice, items, "payroll") for _ in range(50)))
+
+    paid = [[one["id"] for one in answer.json()] for answer in answers if answer.status_code == 200]
+    assert paid
+    assert all(ids == paid[0] for ids in paid)
+    assert {code_of(one)[0] for one in answers if one.status_code != 200} <= {409, 503}
+    assert (await bob.balance("EUR"))[0] == "20.00"
+    assert await api.wrong() == []
+
+
+async def test_a_call_that_was_cut_off_pays_the_rest_when_it_is_sent_again(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = await api.person("alice", "100.00 EUR"), await api.person("bob")
+    items = [to("bob", "1.00") for _ in range(20)]
+    monkeypatch.setattr(bulk, "AT_ONCE", 5)
+    pay_part, parts = bulk._pay_part, 0
+
+    async def cut_off_at_the_third(*arguments: Any) -> Any:
+        nonlocal parts
+        parts += 1
+        if parts == 3:
+            raise ConnectionResetError
+        return await pay_part(*arguments)
+
+    monkeypatch.setattr(bulk, "_pay_part", cut_off_at_the_third)
+    assert (await send(alice, items, "payroll")).status_code == 500
+    assert (await bob.balance("EUR"))[0] == "10.00"
+
+    answer = await send(alice, items, "payroll")
+
+    assert {one["status"] for one in answer.json()} == {201}
+    assert len({one["id"] for one in answer.json()}) == 20
+    assert (await bob.balance("EUR"))[0] == "20.00"
+
+
+async def test_all_or_none_pays_all(api: Api) -> None:
+    alice, bob = await api.person("alice", "100.00 EUR"), await api.person("bob")
+
+    answer = await send(alice, [to("bob", "60.00"), to("bob", "40.00")], "payroll", "all")
+
+    assert [one["state"] for one in answer.json()] == ["settled", "settled"]
+    assert (await bob.balance("EUR"))[0] == "100.00"
+
+
+@pytest.mark.parametrize(
+    ("bad", "expected"),
+    [
+        (to("bob", "60.00"), (409, "insufficient_funds")),
+        (to("nobody_here", "1.00"), (404, "unknown_payee")),
+        (to("bob", "0"), (422, "invalid_amount")),
+        ({"to": "@bob"}, (400, "invalid_request")),
+    ],
+)
+async def test_all_or_none_pays_none_and_names_the_one_that_fell(
+    api: Api, bad: dict[str, Any], expected: tuple[int, str]
+) -> None:
+    alice = await api.person("alice", "100.00 EUR")
+    await api.person("bob", "1.00 EUR")
+    before = await api.counts()
+
+    answer = await send(alice, [to("bob", "50.00"), bad, to("bob", "1.00")], "payroll", "all")
+
+    assert code_of(answer) == expected
+    assert answer.json()["index"] == 1
+    assert await api.counts() == before
+    assert await alice.balance("EUR") == ("100.00", "0.00", "100.00")
+
+
+async def test_lines_are_answered_by_lines_in_order(api: Api) -> None:
+    alice, bob = await api.person("alice", "100.00 EUR"), await api.person("bob")
+    text = b"\n".join(json.dumps(to("bob", "0.01")).encode() for _ in range(2500)) + b"\n\nnot json\n"
+
+    results = await send_lines(alice, text, "payouts")
+
+    assert [one["index"] for one in results] == list(range(2501))
+    assert [one["status"] for one in results] == [201] * 2500 + [400]
+    assert (await bob.balance("EUR"))[0] == "25.00"
+    again = await send_lines(alice, text, "payouts")
+    assert [one.get("id") for one in again] == [one.get("id") for one in results]
+    assert (await bob.balance("EUR"))[0] == "25.00"
+    assert await api.wrong() == []
+
+
+async def test_a_payment_may_have_a_key_of_its_own(api: Api) -> None:
+    alice, bob = await api.person("alice", "100.00 EUR"), await api.person("bob")
+    await send(alice, [to("bob", "1.00", idempotency_key="may-salary")], "first")
+
+    answer = await send(
+        alice,
+        [to("bob", "1.00", idempotency_key="may-salary"), to("bob", "2.00", idempotency_key="may-salary")],
+        "second",
+    )
+
+    assert [one["status"] for one in answer.json()] == [201, 422]
+    assert answer.json()[1]["problem"]["code"] == "idempotency_key_reused"
+    assert (await bob.balance("EUR"))[0] == "1.00"
+
+
+@pytest.mark.parametrize(
+    "items", [[], {}, "text", [to("bob", "0.01")] * 10_001], ids=["none", "object", "text", "many"]
+)
+async def test_what_is_no_array_of_one_to_ten_thousand_is_refused(api: Api, items: Any) -> None:
+    alice = await api.person("alice", "100.00 EUR")
+
+    assert code_of(await send(alice, items, "payroll")) == (400, "invalid_request")
+
+
+async def test_an_array_that_is_too_large_is_refused(api: Api) -> None:
+    alice = await api.person("alice")
+
+    assert code_of(await send(alice, b"[" + b" " * 9_000_000 + b"]", "payroll")) == (413, "body_too_large")
+
+
+async def test_a_call_needs_a_key_and_a_caller(api: Api) -> None:
+    alice = await api.person("alice")
+    without = await api.call("POST", "/v1/payments/batch", content=b"[]", headers=alice.bearer)
+
+    assert code_of(without) == (400, "idempotency_key_missing")
+    assert code_of(await api.call("POST", "/v1/payments/batch", content=b"[]")) == (401, "unauthenticated")
