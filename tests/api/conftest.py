@@ -172,10 +172,10 @@ async def api(database: Database, assets: Assets) -> AsyncIterator[Api]:
 
 @pytest.fixture(scope="module")
 async def shared(server: Postgres, template: str, assets: Assets) -> AsyncIterator[Api]:
-    """An application that a file's tests share, with alice and bob in it: for calls that leave no trace."""
+    """An application that a file's tests share: a database of one's own costs more than most of what is done in it."""
     name = f"shared_{uuid4().hex}"
     await _execute(server.dsn, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY wal_log")
-    async with connect(_named(server.dsn, name), connections=10) as database, opened(database, assets) as api:
+    async with connect(_named(server.dsn, name), connections=50) as database, opened(database, assets) as api:
         yield api
     await _execute(server.dsn, f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -188,3 +188,10 @@ async def alice(shared: Api) -> Person:
 @pytest.fixture(scope="module")
 async def bob(shared: Api, alice: Person) -> Person:
     return await shared.person("bob")
+
+
+@pytest.fixture
+async def two(shared: Api) -> tuple[Person, Person]:
+    """Two people whom no other test knows, the first with 100.00 EUR."""
+    payer, payee = uuid4().hex[:12], uuid4().hex[:12]
+    return await shared.person(payer, "100.00 EUR"), await shared.person(payee)

@@ -2,22 +2,18 @@
 
 import pytest
 
-from tests.api.conftest import Api, Person, opened
+from tests.api.conftest import Person, opened
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-async def two(api: Api) -> tuple[Person, Person]:
-    return await api.person("alice", "100.00 EUR"), await api.person("bob", "100.00 EUR")
 
 
 @pytest.mark.parametrize("limit", [1, 4, 6, 200])
 async def test_payments_are_neither_lost_nor_repeated(two: tuple[Person, Person], limit: int) -> None:
     alice, bob = two
+    await bob.receive("100.00 EUR")
     made = [
         (await payer.pay(to, "1.00 EUR", capture=n % 3 > 0)).json()["id"]
-        for n, (payer, to) in enumerate([(alice, "@bob"), (bob, "@alice")] * 6)
+        for n, (payer, to) in enumerate([(alice, f"@{two[1].handle}"), (bob, f"@{two[0].handle}")] * 6)
     ]
 
     seen, cursor = [], ""
@@ -26,7 +22,7 @@ async def test_payments_are_neither_lost_nor_repeated(two: tuple[Person, Person]
         assert len(page["items"]) <= limit
         seen += [item["id"] for item in page["items"]]
         cursor = page["next_cursor"]
-        await bob.pay("@alice", "0.01 EUR")
+        await bob.pay(f"@{two[0].handle}", "0.01 EUR")
 
     assert seen == made[::-1]
 
@@ -34,7 +30,7 @@ async def test_payments_are_neither_lost_nor_repeated(two: tuple[Person, Person]
 @pytest.mark.parametrize("limit", [1, 5, 200])
 async def test_a_statement_is_whole_and_its_balances_run(two: tuple[Person, Person], limit: int) -> None:
     alice, _ = two
-    ids = [(await alice.pay("@bob", f"{n}.00 EUR")).json()["id"] for n in range(1, 10)]
+    ids = [(await alice.pay(f"@{two[1].handle}", f"{n}.00 EUR")).json()["id"] for n in range(1, 10)]
 
     lines, cursor = [], ""
     while cursor is not None:
@@ -42,7 +38,7 @@ async def test_a_statement_is_whole_and_its_balances_run(two: tuple[Person, Pers
         page = (await alice.get(path)).json()
         lines += page["items"]
         cursor = page["next_cursor"]
-        await alice.pay("@bob", "0.01 EUR")
+        await alice.pay(f"@{two[1].handle}", "0.01 EUR")
 
     assert [line["number"] for line in lines] == list(range(10, 0, -1))
     assert [line["payment_id"] for line in lines] == [*ids[::-1], None]
@@ -61,8 +57,9 @@ async def test_an_empty_list_is_a_list(two: tuple[Person, Person]) -> None:
 async def test_events_are_read_on_from_where_one_stopped(two: tuple[Person, Person]) -> None:
     alice, bob = two
     for _ in range(3):
-        await alice.pay("@bob", "1.00 EUR")
-    held = (await bob.pay("@alice", "1.00 EUR", capture=False)).json()["id"]
+        await alice.pay(f"@{two[1].handle}", "1.00 EUR")
+    await bob.receive("1.00 EUR")
+    held = (await bob.pay(f"@{two[0].handle}", "1.00 EUR", capture=False)).json()["id"]
     await alice.post(f"/v1/payments/{held}/void", {})
 
     seen, after = [], 0
@@ -77,8 +74,11 @@ async def test_events_are_read_on_from_where_one_stopped(two: tuple[Person, Pers
     assert [event["kind"] for event in seen] == [
         "wallet.created", "deposit.settled", *["payment.settled"] * 3, "payment.held", "payment.voided",
     ]  # fmt: skip
-    assert (seen[-1]["facts"]["payment_id"], seen[-1]["facts"]["from"]) == (held, "@bob")
-    assert seen[2]["facts"].items() >= {"from": "@alice", "to": "@bob", "amount": "1.00", "asset": "EUR"}.items()
+    assert (seen[-1]["facts"]["payment_id"], seen[-1]["facts"]["from"]) == (held, f"@{bob.handle}")
+    assert (
+        seen[2]["facts"].items()
+        >= {"from": f"@{two[0].handle}", "to": f"@{two[1].handle}", "amount": "1.00", "asset": "EUR"}.items()
+    )
 
 
 @pytest.mark.parametrize("amount", ["0.01", "0.99", "100.01", "9999999999.99"])
@@ -86,11 +86,13 @@ async def test_a_preview_has_the_fee_that_is_paid(two: tuple[Person, Person], am
     alice, _ = two
     await alice.receive(f"{2**245}.00 EUR")
     async with opened(alice.api.house.database, alice.api.house.terms.assets, fee_basis_points=33) as costly:
-        payer = Person(costly, "alice", alice.api_key, "", "")
-        await payer.pay("@bob", "0.01 EUR")  # the fees' account is open now
-        seen = (await payer.post("/v1/payments/preview", {"to": "@bob", "amount": amount, "asset": "EUR"})).json()
+        payer = Person(costly, alice.handle, alice.api_key, "", "")
+        await payer.pay(f"@{two[1].handle}", "0.01 EUR")  # the fees' account is open now
+        seen = (
+            await payer.post("/v1/payments/preview", {"to": f"@{two[1].handle}", "amount": amount, "asset": "EUR"})
+        ).json()
 
-        paid = (await payer.pay("@bob", f"{amount} EUR")).json()
+        paid = (await payer.pay(f"@{two[1].handle}", f"{amount} EUR")).json()
 
     units = int(amount.replace(".", ""))
     assert int(paid["fee"].replace(".", "")) == -(-units * 33 // 10_000)
