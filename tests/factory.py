@@ -6,6 +6,7 @@ Here and nowhere else, so that a test says what it is about and no more.
 import json
 import os
 import platform
+import shutil
 import subprocess
 import time
 import urllib.request
@@ -34,6 +35,10 @@ from gateway.postgres import Database
 from gateway.wallets import wallet as wallets
 from gateway.wallets.wallet import Wallet
 from gateway.worker import Worker
+
+#: Ends a child when the test run that started it is killed, which no fixture sees.
+_SETPRIV = shutil.which("setpriv")
+_WITH_US = [_SETPRIV, "--pdeathsig", "KILL"] if _SETPRIV else []
 
 #: A time for tests that need one and do not care which.
 NOW = datetime(2030, 1, 31, 12, 0, tzinfo=UTC)
@@ -76,7 +81,17 @@ def running_anvil(home: Path, *arguments: str) -> Iterator[Chain]:
     home.mkdir(parents=True, exist_ok=True)
     with (home / "anvil.log").open("wb") as log:
         process = subprocess.Popen(
-            [ANVIL, "--port", "0", "--no-mining", "--slots-in-an-epoch", "1", "--enable-tx-gas-limit", *arguments],
+            [
+                *_WITH_US,
+                ANVIL,
+                "--port",
+                "0",
+                "--no-mining",
+                "--slots-in-an-epoch",
+                "1",
+                "--enable-tx-gas-limit",
+                *arguments,
+            ],
             stdout=log,
             stderr=subprocess.STDOUT,
             env={"HOME": str(home), "PATH": os.environ["PATH"]},
