@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from gateway.money import Money
 
 
@@ -222,7 +220,7 @@ class RefundExceedsPayment(Conflict):
 
 
 @dataclass(eq=False)
-class ItemRefused(GatewayError):
+class LineRefused(GatewayError):
     """Of payments that stand or fall together, the one that fell, counted from 0; `cause` says why."""
 
     index: int
@@ -284,16 +282,15 @@ class DatabaseUnavailable(Unavailable):
     says = "the database does not answer: {reason}"
 
 
+class Contended(Unavailable):
+    """Nothing was done: somebody else held what this needed, or PostgreSQL chose this to break a ring of waiting."""
+
+    says = "somebody else is using the same accounts at this moment; send it again"
+
+
 @dataclass(eq=False)
 class Misconfigured(Refused):
     """Something about the machine or the settings, with what to do about it in the sentence itself."""
 
     reason: str
     says = "{reason}"
-
-
-@dataclass(eq=False)
-class OutOfTime(Unavailable):
-    what: str
-    until: "datetime | None" = None
-    says = "{what} took too long"

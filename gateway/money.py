@@ -108,14 +108,18 @@ def fiat(code: str) -> Asset:
 
 
 class Assets:
-    """The assets this gateway is configured with, by code. Nothing else is an asset."""
+    """The assets this gateway is configured with, by code. Those in the book that are not any more are `former`: what
+    was done in them can be read and ended, and nothing new is begun.
+    """
 
-    def __init__(self, assets: Iterable[Asset]) -> None:
+    def __init__(self, assets: Iterable[Asset], former: Iterable[Asset] = ()) -> None:
         self._by_code = {asset.code: asset for asset in assets}
+        self._former = {asset.code: asset for asset in former if asset.code not in self._by_code}
 
     def __getitem__(self, code: str) -> Asset:
+        """The asset with this code, also where it was configured once and is in the book. Raises UnknownAsset."""
         try:
-            return self._by_code[code]
+            return self._by_code.get(code) or self._former[code]
         except (KeyError, TypeError):
             raise UnknownAsset(str(code)[:80], tuple(self._by_code)) from None
 

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from gateway.errors import DatabaseUnavailable, Misconfigured
+from gateway.errors import Contended, DatabaseUnavailable, Misconfigured
 
 Record = asyncpg.Record
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
@@ -41,12 +41,15 @@ class Database:
     async def transaction(self) -> AsyncIterator[Connection]:
         """One PostgreSQL transaction: committed when the body ends, rolled back when it raises.
 
-        Raises DatabaseUnavailable when the server cannot be reached or went away. If that happens while committing,
-        nobody knows whether it was committed: the caller repeats with the same idempotency key.
+        Raises Contended when it had to give way to another, and DatabaseUnavailable when the server cannot be reached
+        or went away. If that happens while committing, nobody knows whether it was committed: the caller repeats with
+        the same idempotency key.
         """
         try:
             async with self._pool.acquire() as connection, connection.transaction():
                 yield connection
+        except _CONTENDED as contended:
+            raise Contended from contended
         except _GONE as gone:
             raise DatabaseUnavailable(type(gone).__name__) from gone
 
@@ -56,6 +59,8 @@ class Database:
         try:
             async with self._pool.acquire() as connection:
                 yield connection
+        except _CONTENDED as contended:
+            raise Contended from contended
         except _GONE as gone:
             raise DatabaseUnavailable(type(gone).__name__) from gone
 
@@ -71,6 +76,8 @@ class Database:
                 connection.transaction(isolation="repeatable_read", readonly=True),
             ):
                 yield connection
+        except _CONTENDED as contended:
+            raise Contended from contended
         except _GONE as gone:
             raise DatabaseUnavailable(type(gone).__name__) from gone
 
@@ -78,7 +85,7 @@ class Database:
         await self._pool.close()
 
 
-#: Nothing was decided, or nobody knows: the server is away, is going away, or chose us as a deadlock's victim.
+#: Nothing was decided, or nobody knows: the server is away, or is going away.
 _GONE = (
     OSError,
     TimeoutError,
@@ -87,10 +94,10 @@ _GONE = (
     asyncpg.InternalClientError,  # what a connection says that was cut in the middle of an answer
     asyncpg.OperatorInterventionError,
     asyncpg.TooManyConnectionsError,
-    asyncpg.DeadlockDetectedError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.SerializationError,
 )
+
+#: Nothing was committed: the same may be tried again at once.
+_CONTENDED = (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError, asyncpg.SerializationError)
 
 
 @asynccontextmanager

@@ -40,6 +40,9 @@ from gateway.worker import Worker
 _SETPRIV = shutil.which("setpriv")
 _WITH_US = [_SETPRIV, "--pdeathsig", "KILL"] if _SETPRIV else []
 
+#: Holds each transaction to the most gas that a real chain lets one use (EIP-7825).
+_GAS_LIMIT = ["--enable-tx-gas-limit"]
+
 #: A time for tests that need one and do not care which.
 NOW = datetime(2030, 1, 31, 12, 0, tzinfo=UTC)
 

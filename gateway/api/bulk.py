@@ -23,7 +23,7 @@ from gateway.payments.bulk import Line, Payer, Result
 from gateway.payments.ledger_rail import Settled
 from gateway.payments.once import Answer
 from gateway.payments.pay import PayRequest, check_memo
-from gateway.wallets.wallet import Wallet
+from gateway.wallets.wallet import Wallet, hash_of
 
 #: The largest array that is read: ten thousand payments with the longest memos. A line of NDJSON has the usual limit.
 ARRAY_BYTES_MAX = 8 * 1024 * 1024
@@ -67,8 +67,8 @@ async def _pay_array(
 ) -> Response[Any]:
     """The whole's key is claimed first, and its answer kept when all is done; what is in between is the lines' own."""
     whole = await body.read_limited(request, ARRAY_BYTES_MAX)
-    items = body.read_array(whole, bulk.MOST)
-    lines = [_line(house, item, key, place) for place, item in enumerate(items)]
+    elements = body.read_array(whole, bulk.MOST if mode == "each" else bulk.MOST_TOGETHER)
+    lines = [_line(house, element, key, place) for place, element in enumerate(elements)]
     now = house.clock()
     fingerprint = hashlib.sha256(f"{_CALL} {mode}\n".encode() + whole).digest()
 
@@ -76,16 +76,16 @@ async def _pay_array(
         async with house.database.transaction() as connection:
             answer = await once.claim(connection, payer.wallet.id, key, fingerprint, now)
             if answer is None:
-                results = await bulk.pay_all_or_none(connection, house.terms, payer, lines, now)
+                results = await bulk.pay_all_or_none(connection, house.terms, payer.wallet, lines, now)
                 answer = Answer(200, _shown(results, 0))
-                await once.keep(connection, payer.wallet.id, key, answer)
+                answer = await once.keep(connection, payer.wallet.id, key, answer)
     else:
         async with house.database.transaction() as connection:
             answer = await once.begin(connection, payer.wallet.id, key, fingerprint, now)
         if answer is None:
             answer = Answer(200, _shown(await bulk.pay_each(house.database, house.terms, payer, lines, now), 0))
             async with house.database.transaction() as connection:
-                await once.keep(connection, payer.wallet.id, key, answer)
+                answer = await once.keep(connection, payer.wallet.id, key, answer)
     headers = {"Idempotency-Replayed": "true"} if answer.replayed else {}
     return Response(answer.body, status_code=200, media_type="application/json", headers=headers)
 
@@ -131,11 +131,11 @@ async def _pay_part(house: House, payer: Payer, part: Sequence[Line], place: int
     return b"".join(msgspec.json.encode(_view(place + n, result)) + b"\n" for n, result in enumerate(results))
 
 
-def _line(house: House, item: bytes, key: str, place: int) -> Line:
+def _line(house: House, element: bytes, key: str, place: int) -> Line:
     """One payment, understood; or why not, which is its own answer and nobody else's."""
-    own, fingerprint = f"{key}/{place}", b""
+    own, fingerprint = f"{key}/{place}" if len(key) < 200 else f"{_short(key)}/{place}", b""
     try:
-        asked = body.read(item, BulkPaymentRequest)
+        asked = body.read(element, BulkPaymentRequest)
         assert isinstance(asked, BulkPaymentRequest)
         own = key_of(asked.idempotency_key) if asked.idempotency_key is not None else own
         fingerprint = fingerprint_of(_CALL, asked)
@@ -144,6 +144,11 @@ def _line(house: House, item: bytes, key: str, place: int) -> Line:
         return Line(PayRequest(asked.to, money, asked.memo, asked.capture), own, fingerprint)
     except GatewayError as refusal:
         return Line(refusal, own, fingerprint)
+
+
+def _short(key: str) -> str:
+    """In the place of a key so long that no place would fit behind it."""
+    return hashlib.sha256(key.encode()).hexdigest()
 
 
 def _shown(results: Sequence[Result], place: int) -> bytes:
@@ -163,4 +168,4 @@ def _view(index: int, result: Result) -> BulkResultView:
 
 
 def _api_key_hash(request: Request[Any, Any, Any]) -> bytes:
-    return hashlib.sha256(request.headers["authorization"].partition(" ")[2].strip().encode()).digest()
+    return hash_of(request.headers["authorization"].partition(" ")[2].strip())

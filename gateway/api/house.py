@@ -5,7 +5,6 @@ from typing import Any
 
 from litestar import Request
 
-from gateway.chain.node import Node
 from gateway.chain.signer import Vault
 from gateway.clock import Clock
 from gateway.errors import Unauthenticated
@@ -22,7 +21,6 @@ class House:
     database: Database
     terms: Terms
     vault: Vault
-    node: Node
     clock: Clock
 
 

@@ -10,7 +10,6 @@ request that will be refused for its form. It is handed the request as it came.
 """
 
 import asyncio
-import hashlib
 from typing import Any
 
 import msgspec
@@ -25,10 +24,10 @@ from gateway.clock import rfc3339
 from gateway.errors import GatewayError
 from gateway.ids import PaymentId, TransferId, new_id, show
 from gateway.payments.group import GroupCommit
-from gateway.payments.ledger_rail import LedgerPayment, Outcome, Settled
-from gateway.payments.pay import check_memo
+from gateway.payments.ledger_rail import LedgerPayment, Outcome, Settled, payee_of
+from gateway.payments.pay import PayRequest, check_memo
 from gateway.payments.route import ledger_route
-from gateway.wallets.handle import is_folded
+from gateway.wallets.wallet import hash_of
 
 _encode = msgspec.json.Encoder().encode
 
@@ -73,14 +72,12 @@ async def _settle(
 
 def _understood(scope: Scope, whole: bytes, house: House) -> LedgerPayment | None:
     """The ledger payment that the request asks for; None where it asks for anything else, or wrongly."""
-    api_key = key = ""
-    for name, value in scope["headers"]:
-        if name == b"authorization":
-            api_key = value.decode("latin-1")
-        elif name == b"idempotency-key":
-            key = value.decode("latin-1")
-    if not api_key.startswith("Bearer "):
-        return None
+    said = [(name, value) for name, value in scope["headers"] if name in (b"authorization", b"idempotency-key")]
+    headers = dict(said)
+    api_key = headers.get(b"authorization", b"").decode("latin-1")
+    key = headers.get(b"idempotency-key", b"").decode("latin-1")
+    if len(said) != 2 or not api_key.startswith("Bearer "):
+        return None  # one of them missing, or there twice
     try:
         key_of(key)
         asked = body.read(whole, PaymentRequest)
@@ -89,12 +86,12 @@ def _understood(scope: Scope, whole: bytes, house: House) -> LedgerPayment | Non
         check_memo(asked.memo)
     except GatewayError:
         return None
-    handle = asked.to.removeprefix("@")
-    if money.asset.kind != "fiat" or not asked.capture or asked.to.startswith("0x") or not is_folded(handle):
+    handle = payee_of(PayRequest(asked.to, money, asked.memo, asked.capture))
+    if handle is None:
         return None
     now = house.clock()
     return LedgerPayment(
-        api_key_hash=hashlib.sha256(api_key[7:].strip().encode()).digest(),
+        api_key_hash=hash_of(api_key[7:].strip()),
         idempotency_key=key,
         fingerprint=fingerprint_of("POST /v1/payments", asked),
         payee_handle=handle,

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -36,7 +37,7 @@ async def answer_once(
         if answer is None:
             status, view = await act(connection, now)
             answer = Answer(status, msgspec.json.encode(view))
-            await once.keep(connection, caller.id, key, answer)
+            answer = await once.keep(connection, caller.id, key, answer)
         body = answer.body or await _first_answer(connection, house, caller, answer)
     headers = {"Idempotency-Replayed": "true"} if answer.replayed else {}
     return Response(body, status_code=answer.status, media_type="application/json", headers=headers)
@@ -46,7 +47,7 @@ async def _first_answer(connection: Connection, house: House, caller: Wallet, an
     """What a payment was answered that was settled when it was accepted: all that changes of it are its refunds."""
     assert answer.payment is not None
     payment = await records.payment(connection, house.terms.assets, answer.payment, caller.id)
-    as_accepted = records.changed(payment, refunded=payment.captured - payment.captured)
+    as_accepted = replace(payment, refunded=payment.captured - payment.captured)
     return msgspec.json.encode(payment_view(as_accepted))
 
 

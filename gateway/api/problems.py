@@ -14,7 +14,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.routes import HTTPRoute
 
 from gateway import errors
-from gateway.errors import GatewayError, InvalidRequest, ItemRefused
+from gateway.errors import GatewayError, InvalidRequest, LineRefused
 from gateway.money import Money
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ def refuse(_: Request[Any, Any, Any], error: GatewayError) -> Response[dict[str,
 
 def problem_document(error: GatewayError) -> dict[str, object]:
     """The problem document of an error (RFC 9457)."""
-    if isinstance(error, ItemRefused):
+    if isinstance(error, LineRefused):
         return problem_document(error.cause) | {"detail": str(error), "index": error.index}
     problem = problem_of(error)
     if problem is INTERNAL:

@@ -4,6 +4,7 @@ A key is never shown: not by repr, not in an error, not in a log. Signatures are
 low s (EIP-2), as coincurve makes them.
 """
 
+import hmac
 import os
 import secrets
 from contextlib import suppress
@@ -60,6 +61,11 @@ class Vault:
             raise SealedKeyUnreadable(str(wallet_id)) from None
         signature = PrivateKey(secret).sign_recoverable(digest, hasher=None)
         return signature[:64] + bytes([27 + signature[64]])
+
+
+def check_value(master_key: bytes) -> bytes:
+    """32 bytes that tell one master key from another and say nothing about it (HMAC-SHA-256, RFC 2104)."""
+    return hmac.digest(master_key, _PURPOSE + b"check", "sha256")
 
 
 # ---- the relayer's key ----------------------------------------------------------------------------------------------

@@ -14,8 +14,10 @@ from gateway.chain.signer import LaneSigner, Vault
 from gateway.clock import system_clock
 from gateway.config import Config
 from gateway.errors import Misconfigured
+from gateway.ledger import book
 from gateway.payments.terms import Terms
 from gateway.postgres import Database
+from gateway.wallets import custody
 from gateway.worker import Worker
 
 #: How many blocks and seconds a node's own "finalized" is usually behind: two epochs of 32 slots of 12 s.
@@ -39,8 +41,10 @@ def run_file(config: Config) -> Path:
     return config.home / "run.json"
 
 
-def places(config: Config) -> Places:
-    """Where things are: as configured, or else where a running `up` has them. Raises Misconfigured."""
+def places(config: Config, node: bool = True) -> Places:
+    """Where things are: as configured, or else where a running `up` has them. Raises Misconfigured where there is no
+    database, or no node and one is needed.
+    """
     try:
         running = Places(**json.loads(run_file(config).read_text()))
     except (OSError, ValueError, TypeError):
@@ -49,7 +53,7 @@ def places(config: Config) -> Places:
     rpc_url = config.rpc_url or running.rpc_url
     if not database_url:
         raise Misconfigured(f"no gateway runs in {config.home}: start scripts/up, or set GATEWAY_DATABASE_URL")
-    if not rpc_url:
+    if node and not rpc_url:
         raise Misconfigured(f"no gateway runs in {config.home}: start scripts/up, or set GATEWAY_RPC_URL")
     return replace(
         running, database_url=database_url, rpc_url=rpc_url, chain_is_ours=running.chain_is_ours and not config.rpc_url
@@ -72,12 +76,15 @@ def relayer(config: Config, where: Places) -> LaneSigner:
 
 
 async def terms_of(config: Config, database: Database, where: Places) -> Terms:
-    """The house's terms, with the contracts that the database has."""
+    """The house's terms, with the assets and contracts that the database has. Raises Misconfigured where the settings
+    and the book disagree about an asset.
+    """
     async with database.reading() as connection:
-        contracts = await deploy.contracts(connection, config.assets)
+        assets = await book.with_former(connection, config.assets)
+        contracts = await deploy.contracts(connection, assets)
     local = config.block_seconds * (2 + (config.finality if config.finality is not None else 2))
     return Terms(
-        assets=config.assets,
+        assets=assets,
         contracts=contracts,
         ledger_fee_basis_points=config.ledger_fee_basis_points,
         hold_seconds=config.hold_seconds,
@@ -90,18 +97,22 @@ def _far(config: Config) -> float:
     return _FINALIZED_SECONDS if config.finality is None else (config.finality + 1) * 12.0
 
 
+async def vault_of(config: Config, database: Database) -> Vault:
+    """The vault under the master key that this database's keys are sealed with. Raises Misconfigured for another."""
+    master_key = signer.load_master_key(config.master_key_file, create=False)
+    async with database.reading() as connection:
+        await custody.hold_to(connection, signer.check_value(master_key))
+    return Vault(master_key)
+
+
 @asynccontextmanager
 async def house(config: Config, connections: int = 16) -> AsyncIterator[House]:
-    """What the HTTP server is handed."""
-    where = places(config)
-    node = HttpNode(where.rpc_url)
-    try:
-        async with postgres.connect(where.database_url, connections, "gateway serve") as database:
-            await postgres.check_migrated(database)
-            vault = Vault(signer.load_master_key(config.master_key_file, create=True))
-            yield House(database, await terms_of(config, database, where), vault, node, system_clock)
-    finally:
-        await node.close()
+    """What the HTTP server is handed. It asks the database alone: while the node is away, token payments wait."""
+    where = places(config, node=False)
+    async with postgres.connect(where.database_url, connections, "gateway serve") as database:
+        await postgres.check_migrated(database)
+        vault = await vault_of(config, database)
+        yield House(database, await terms_of(config, database, where), vault, system_clock)
 
 
 @asynccontextmanager
@@ -112,7 +123,7 @@ async def worker(config: Config) -> AsyncIterator[Worker]:
     try:
         async with postgres.connect(where.database_url, 6, "gateway work") as database:
             await postgres.check_migrated(database)
-            vault = Vault(signer.load_master_key(config.master_key_file, create=False))
+            vault = await vault_of(config, database)
             terms = await terms_of(config, database, where)
             yield Worker(database, node, terms, vault, relayer(config, where), config.finality, system_clock)
     finally:

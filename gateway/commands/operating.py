@@ -15,16 +15,23 @@ from gateway.config import Config
 from gateway.ledger import audit, book
 from gateway.payments import solvency
 from gateway.payments.solvency import Difference, Solvency
+from gateway.wallets import custody
 
 
 async def migrate(config: Config) -> list[str]:
-    """Bring the schema up to date and make the configured assets known; the names of the migrations applied now."""
-    where = building.places(config)
+    """Bring the schema up to date and make the configured assets known; the names of the migrations applied now.
+
+    The first time, it makes the master key, and the database remembers which it is. Never again: a second one would
+    seal keys that the first cannot open.
+    """
+    where = building.places(config, node=False)
     async with postgres.connect(where.database_url, 2, "gateway migrate") as database:
         applied = await postgres.migrate(database)
         async with database.transaction() as connection:
             await book.declare(connection, config.assets)
-    signer.load_master_key(config.master_key_file, create=True)
+            first = not await custody.has_master_key(connection)
+            master_key = signer.load_master_key(config.master_key_file, create=first)
+            await custody.hold_to(connection, signer.check_value(master_key), first)
     return applied
 
 

@@ -37,7 +37,7 @@ class Kind:
 KINDS = {
     "wallet": Kind(Side.CREDIT, guarded=True),
     "bank": Kind(Side.DEBIT, guarded=True),
-    "reserve": Kind(Side.CREDIT, guarded=False),  # only facts touch it; a shortage is solvency's to name
+    "reserve": Kind(Side.CREDIT, guarded=False),  # it pays out by facts; a shortage is solvency's to name
     "supply": Kind(Side.DEBIT, guarded=True),
     "outside": Kind(Side.CREDIT, guarded=True),
     "escrow": Kind(Side.CREDIT, guarded=True),

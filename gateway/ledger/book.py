@@ -18,7 +18,7 @@ from gateway.postgres import Connection, Record, Statements
 
 sql = Statements(__package__, "book.sql")
 
-#: What became of one item of a batch: the state it is in now, or why it was refused.
+#: What became of one step of a batch: the state it is in now, or why it was refused.
 Result = State | GatewayError
 
 
@@ -51,15 +51,32 @@ async def declare(connection: Connection, assets: Assets) -> None:
             )
 
 
+async def with_former(connection: Connection, assets: Assets) -> Assets:
+    """The configured assets, and those that the book has besides. Raises Misconfigured where the two disagree: what is
+    configured must be declared, and must be what it was when it was.
+    """
+    rows = await connection.fetch(sql.known_assets)
+    known = {row["code"]: Asset(row["code"], row["kind"], row["decimals"], row["backing"]) for row in rows}
+    for asset in assets:
+        if asset.code not in known:
+            raise Misconfigured(f"{asset.code} is configured and not in the book yet: run 'gateway migrate'")
+        if known[asset.code] != asset:
+            was = known[asset.code]
+            raise Misconfigured(
+                f"{asset.code} is in the book as a {was.kind} with {was.decimals} decimals; configure it so"
+            )
+    return Assets(assets, known.values())
+
+
 async def accounts(connection: Connection, wanted: Iterable[tuple[str, Asset]]) -> dict[str, AccountId]:
     """The ids of the accounts with these codes; an account that is not open yet is opened, in the order of codes."""
     asset_of = dict(wanted)
     found = {row["code"]: AccountId(row["id"]) for row in await connection.fetch(sql.account_ids, list(asset_of))}
     for code in sorted(asset_of.keys() - found.keys()):
         kind = kind_of(code)
-        found[code] = AccountId(
-            await connection.fetchval(sql.open_account, code, asset_of[code].code, kind.normal.value, kind.guarded)
-        )
+        await connection.execute(sql.open_account, code, asset_of[code].code, kind.normal.value, kind.guarded)
+    if len(found) < len(asset_of):
+        found = {row["code"]: AccountId(row["id"]) for row in await connection.fetch(sql.account_ids, list(asset_of))}
     return found
 
 
@@ -106,10 +123,10 @@ async def write(connection: Connection, steps: Sequence[Transfer | End], at: dat
     transfer whose id is in the book already is answered as it was the first time, and written no second time.
     """
     prepared = await _prepare(connection, steps)
-    items = [item for item in prepared if isinstance(item, _Item)]
-    assert len({item.id for item in items}) == len(items), "one transfer is named twice in a batch"
-    written = iter(await _write(connection, items, at) if items else ())
-    return [next(written) if isinstance(item, _Item) else item for item in prepared]
+    ready = [step for step in prepared if isinstance(step, _Step)]
+    assert len({step.id for step in ready}) == len(ready), "one transfer is named twice in a batch"
+    written = iter(await _write(connection, ready, at) if ready else ())
+    return [next(written) if isinstance(step, _Step) else step for step in prepared]
 
 
 async def post(connection: Connection, transfers: Sequence[Transfer], at: datetime) -> list[Result]:
@@ -155,7 +172,7 @@ def all_done(results: list[Result]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Item:
+class _Step:
     """A line of the batch as `book_write` takes it: `legs` are (debit, credit, posted, pending)."""
 
     id: TransferId
@@ -167,16 +184,16 @@ class _Item:
     legs: tuple[tuple[AccountId, AccountId, int, int], ...]
 
     @staticmethod
-    def of(transfer: Transfer) -> "_Item":
+    def of(transfer: Transfer) -> "_Step":
         posted, pending = (0, 1) if transfer.hold else (1, 0)
         legs = tuple((leg.debit, leg.credit, leg.units * posted, leg.units * pending) for leg in transfer.legs)
         assert legs, "a transfer has at least one leg"
         state = State.PENDING if transfer.hold else State.POSTED
-        return _Item(transfer.id, True, state, transfer.fact, transfer.purpose, transfer.subject, legs)
+        return _Step(transfer.id, True, state, transfer.fact, transfer.purpose, transfer.subject, legs)
 
 
-async def _prepare(connection: Connection, steps: Sequence[Transfer | End]) -> list[_Item | GatewayError]:
-    """Lock the transfers that are to end, and turn each step into an item, or into the reason why it is refused."""
+async def _prepare(connection: Connection, steps: Sequence[Transfer | End]) -> list[_Step | GatewayError]:
+    """Lock the transfers that are to end, and make each step ready to be written, or find why it is refused."""
     ending = [step.id for step in steps if isinstance(step, End)]
     states: dict[UUID, State] = {}
     legs_of: dict[UUID, list[Record]] = {}
@@ -185,10 +202,10 @@ async def _prepare(connection: Connection, steps: Sequence[Transfer | End]) -> l
         for leg in await connection.fetch(sql.hold_legs, ending):
             legs_of.setdefault(leg["transfer_id"], []).append(leg)
 
-    prepared: list[_Item | GatewayError] = []
+    prepared: list[_Step | GatewayError] = []
     for step in steps:
         if isinstance(step, Transfer):
-            prepared.append(_Item.of(step))
+            prepared.append(_Step.of(step))
             continue
         try:
             if step.id not in states:
@@ -201,7 +218,7 @@ async def _prepare(connection: Connection, steps: Sequence[Transfer | End]) -> l
     return prepared
 
 
-def _end(end: End, state: State, held: list[Record]) -> _Item:
+def _end(end: End, state: State, held: list[Record]) -> _Step:
     captured = end.units or tuple(leg["amount"] if end.event is Event.CAPTURE else 0 for leg in held)
     assert len(captured) == len(held), "a capture names an amount for each leg"
     legs = []
@@ -210,23 +227,23 @@ def _end(end: End, state: State, held: list[Record]) -> _Item:
             asset = Asset(leg["asset"], leg["kind"], leg["decimals"], leg["backing"])
             raise CaptureExceedsHold(Money(units, asset), Money(leg["amount"], asset))
         legs.append((AccountId(leg["debit_id"]), AccountId(leg["credit_id"]), units, -leg["amount"]))
-    return _Item(end.id, False, state, False, "", None, tuple(legs))
+    return _Step(end.id, False, state, False, "", None, tuple(legs))
 
 
-async def _write(connection: Connection, items: Sequence[_Item], at: datetime) -> list[Result]:
-    accounts = sorted({id for item in items for leg in item.legs for id in leg[:2]})
+async def _write(connection: Connection, steps: Sequence[_Step], at: datetime) -> list[Result]:
+    accounts = sorted({id for step in steps for leg in step.legs for id in leg[:2]})
     slots = {id: slot for slot, id in enumerate(accounts, start=1)}
-    legs = [(number, *leg) for number, item in enumerate(items, start=1) for leg in item.legs]
+    legs = [(number, *leg) for number, step in enumerate(steps, start=1) for leg in step.legs]
     row = await connection.fetchrow(
         sql.book_write,
         at,
         accounts,
-        [item.id for item in items],
-        [item.new for item in items],
-        [item.state.value for item in items],
-        [item.fact for item in items],
-        [item.purpose for item in items],
-        [item.subject for item in items],
+        [step.id for step in steps],
+        [step.new for step in steps],
+        [step.state.value for step in steps],
+        [step.fact for step in steps],
+        [step.purpose for step in steps],
+        [step.subject for step in steps],
         [leg[0] for leg in legs],
         [slots[leg[1]] for leg in legs],
         [slots[leg[2]] for leg in legs],
@@ -235,22 +252,22 @@ async def _write(connection: Connection, items: Sequence[_Item], at: datetime) -
     )
     assert row is not None
     if all(outcome in ("done", "exists") for outcome in row["outcome"]):
-        return [item.state for item in items]
-    return [await _result(connection, item, number, row) for number, item in enumerate(items)]
+        return [step.state for step in steps]
+    return [await _result(connection, step, number, row) for number, step in enumerate(steps)]
 
 
-async def _result(connection: Connection, item: _Item, number: int, row: Record) -> Result:
+async def _result(connection: Connection, step: _Step, number: int, row: Record) -> Result:
     outcome = row["outcome"][number]
     if outcome == "ended":
-        raise AssertionError(f"transfer {item.id} was locked and pending, and ended all the same")
+        raise AssertionError(f"transfer {step.id} was locked and pending, and ended all the same")
     if outcome != "short":
-        return item.state
+        return step.state
     account = await connection.fetchrow(sql.account_by_id, row["short_account"][number])
     assert account is not None
     asset = Asset(account["asset"], account["kind"], account["decimals"], account["backing"])
     asked = sum(
         posted + pending
-        for debit, credit, posted, pending in item.legs
+        for debit, credit, posted, pending in step.legs
         if account["id"] == (debit if account["normal"] == "credit" else credit)
     )
     available = row["short_available"][number]

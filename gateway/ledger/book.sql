@@ -5,11 +5,15 @@ WITH fresh AS (
 )
 SELECT kind, decimals, backing FROM asset WHERE code = $1;
 
+-- known_assets
+-- Every asset that the book has ever had.
+SELECT code, kind, decimals, backing FROM asset;
+
 -- open_account
--- One account and its id; opening it again changes nothing (the empty update makes RETURNING answer then too).
+-- One account. Where somebody else opens it at the same moment this waits for them and changes nothing; above all it
+-- locks nothing then, which would be out of the order of ids in which `book_write` locks.
 INSERT INTO account (code, asset, normal, guarded) VALUES ($1, $2, $3::text::side, $4)
-ON CONFLICT (code) DO UPDATE SET code = excluded.code
-RETURNING id;
+ON CONFLICT (code) DO NOTHING;
 
 -- account_ids
 -- Ids by code, for legs.

@@ -152,21 +152,21 @@ CREATE TRIGGER hold_leg_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ho
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
 
--- The one writer of the book. Items come in order, and so do their legs; an item is a new transfer (posted at once
+-- The one writer of the book. Steps come in order, and so do their legs; an step is a new transfer (posted at once
 -- or pending) or the end of a pending one, whose row the caller has locked. A leg says how much it adds to posted and
 -- how much to pending (less than nothing when a hold ends). `accounts` are the ids used, ascending and each once; legs
--- point into it, from 1. A fact is an item that posts whatever is available.
+-- point into it, from 1. A fact is an step that posts whatever is available.
 --
--- Accounts are locked in id order, so two batches never wait for each other in a ring. Items are tried in order
+-- Accounts are locked in id order, so two batches never wait for each other in a ring. Steps are tried in order
 -- against arrays, and each table is then written once per batch, however hot an account is.
 --
--- The answer has an element per item: 'done'; 'exists' when a new transfer's id is in the book already; 'ended' when
+-- The answer has an element per step: 'done'; 'exists' when a new transfer's id is in the book already; 'ended' when
 -- a transfer to end is pending no more; 'short' with the account and what it had available.
 CREATE FUNCTION book_write(
     at timestamptz, accounts bigint[],
-    item_id uuid[], item_new boolean[], item_state transfer_state[], item_fact boolean[],
-    item_purpose text[], item_subject uuid[],
-    leg_item integer[], leg_debit integer[], leg_credit integer[], leg_post numeric[], leg_pend numeric[],
+    step_id uuid[], step_new boolean[], step_state transfer_state[], step_fact boolean[],
+    step_purpose text[], step_subject uuid[],
+    leg_step integer[], leg_debit integer[], leg_credit integer[], leg_post numeric[], leg_pend numeric[],
     OUT outcome text[], OUT short_account bigint[], OUT short_available numeric[]
 ) LANGUAGE plpgsql SET enable_seqscan = off AS $$
 #variable_conflict use_column
@@ -174,6 +174,7 @@ DECLARE
     grows_by_credit boolean[]; guarded boolean[]; entries bigint[];
     balance numeric[];          -- posted, on the account's normal side
     aside numeric[];            -- pending on the other side, so that available is balance - aside
+    posted_at timestamptz[];    -- of entries written now: no account's time goes back, though a clock does
     known boolean[];
     leg_done boolean[] := array_fill(false, ARRAY[cardinality(leg_debit)]);
     leg_fact boolean[] := leg_done;
@@ -183,32 +184,32 @@ DECLARE
     credit_balance numeric[] := debit_balance;
     first integer := 1; last integer; short integer; d integer; c integer; post numeric; pend numeric;
 BEGIN
-    outcome := array_fill(NULL::text, ARRAY[cardinality(item_id)]);
-    short_account := array_fill(NULL::bigint, ARRAY[cardinality(item_id)]);
-    short_available := array_fill(NULL::numeric, ARRAY[cardinality(item_id)]);
+    outcome := array_fill(NULL::text, ARRAY[cardinality(step_id)]);
+    short_account := array_fill(NULL::bigint, ARRAY[cardinality(step_id)]);
+    short_available := array_fill(NULL::numeric, ARRAY[cardinality(step_id)]);
     SELECT array_agg(a.normal = 'credit' ORDER BY a.id), array_agg(a.guarded ORDER BY a.id),
            array_agg(a.entries ORDER BY a.id),
            array_agg(CASE a.normal WHEN 'credit' THEN a.credits_posted - a.debits_posted
                                    ELSE a.debits_posted - a.credits_posted END ORDER BY a.id),
            array_agg(CASE a.normal WHEN 'credit' THEN a.debits_pending ELSE a.credits_pending END ORDER BY a.id),
-           greatest(at, max(a.posted_at))
-    INTO grows_by_credit, guarded, entries, balance, aside, at
+           array_agg(greatest(at, a.posted_at) ORDER BY a.id)
+    INTO grows_by_credit, guarded, entries, balance, aside, posted_at
     FROM (SELECT * FROM account WHERE id = ANY (accounts) ORDER BY id FOR NO KEY UPDATE) AS a;
     IF coalesce(cardinality(entries), 0) <> cardinality(accounts) THEN
         RAISE EXCEPTION 'an account of the batch does not exist' USING ERRCODE = 'foreign_key_violation';
     END IF;
 
-    SELECT array_agg(CASE WHEN item.new THEN transfer.id IS NOT NULL ELSE transfer.state IS DISTINCT FROM 'pending' END
-                     ORDER BY item.n)
+    SELECT array_agg(CASE WHEN step.new THEN transfer.id IS NOT NULL ELSE transfer.state IS DISTINCT FROM 'pending' END
+                     ORDER BY step.n)
     INTO known
-    FROM unnest(item_id, item_new) WITH ORDINALITY AS item (id, new, n) LEFT JOIN transfer ON transfer.id = item.id;
+    FROM unnest(step_id, step_new) WITH ORDINALITY AS step (id, new, n) LEFT JOIN transfer ON transfer.id = step.id;
 
-    FOR i IN 1 .. cardinality(item_id) LOOP
+    FOR i IN 1 .. cardinality(step_id) LOOP
         last := first - 1;
-        WHILE leg_item[last + 1] = i LOOP last := last + 1; END LOOP;
+        WHILE leg_step[last + 1] = i LOOP last := last + 1; END LOOP;
         short := NULL;
         IF known[i] THEN
-            outcome[i] := CASE WHEN item_new[i] THEN 'exists' ELSE 'ended' END;
+            outcome[i] := CASE WHEN step_new[i] THEN 'exists' ELSE 'ended' END;
             first := last + 1;
             CONTINUE;
         END IF;
@@ -229,7 +230,7 @@ BEGIN
             credit_balance[l] := balance[c];
         END LOOP;
 
-        IF item_new[i] AND NOT item_fact[i] THEN
+        IF step_new[i] AND NOT step_fact[i] THEN
             FOR l IN first .. last LOOP
                 d := leg_debit[l]; c := leg_credit[l];
                 -- Only the side that a leg takes from can be left short by it.
@@ -245,7 +246,7 @@ BEGIN
             outcome[i] := 'done';
             FOR l IN first .. last LOOP
                 leg_done[l] := true;
-                leg_fact[l] := item_fact[i] OR NOT item_new[i];
+                leg_fact[l] := step_fact[i] OR NOT step_new[i];
                 IF leg_post[l] > 0 THEN
                     d := leg_debit[l]; c := leg_credit[l];
                     entries[d] := entries[d] + 1; debit_number[l] := entries[d];
@@ -274,23 +275,23 @@ BEGIN
     END LOOP;
 
     INSERT INTO transfer (id, state, purpose, subject, created_at, ended_at)
-    SELECT item.id, item.state, item.purpose, item.subject, at,
-           CASE WHEN item.state <> 'pending' THEN at END
-    FROM unnest(item_id, item_new, item_state, item_purpose, item_subject, outcome)
-        AS item (id, new, state, purpose, subject, outcome)
-    WHERE item.new AND item.outcome = 'done';
+    SELECT step.id, step.state, step.purpose, step.subject, at,
+           CASE WHEN step.state <> 'pending' THEN at END
+    FROM unnest(step_id, step_new, step_state, step_purpose, step_subject, outcome)
+        AS step (id, new, state, purpose, subject, outcome)
+    WHERE step.new AND step.outcome = 'done';
 
-    IF false = ANY (item_new) THEN
-        UPDATE transfer SET state = item.state, ended_at = at
-        FROM unnest(item_id, item_new, item_state, outcome) AS item (id, new, state, outcome)
-        WHERE transfer.id = item.id AND NOT item.new AND item.outcome = 'done';
+    IF false = ANY (step_new) THEN
+        UPDATE transfer SET state = step.state, ended_at = at
+        FROM unnest(step_id, step_new, step_state, outcome) AS step (id, new, state, outcome)
+        WHERE transfer.id = step.id AND NOT step.new AND step.outcome = 'done';
     END IF;
-    IF 'pending' = ANY (item_state) THEN
+    IF 'pending' = ANY (step_state) THEN
         INSERT INTO hold_leg (transfer_id, number, debit_id, credit_id, amount)
-        SELECT item_id[item], row_number() OVER (PARTITION BY item ORDER BY n), accounts[debit], accounts[credit], pend
-        FROM unnest(leg_item, leg_debit, leg_credit, leg_pend, leg_done) WITH ORDINALITY
-            AS leg (item, debit, credit, pend, done, n)
-        WHERE done AND item_new[item] AND item_state[item] = 'pending';
+        SELECT step_id[step], row_number() OVER (PARTITION BY step ORDER BY n), accounts[debit], accounts[credit], pend
+        FROM unnest(leg_step, leg_debit, leg_credit, leg_pend, leg_done) WITH ORDINALITY
+            AS leg (step, debit, credit, pend, done, n)
+        WHERE done AND step_new[step] AND step_state[step] = 'pending';
     END IF;
 
     UPDATE account SET
@@ -299,7 +300,7 @@ BEGIN
         debits_pending = account.debits_pending + delta.debits_pending,
         credits_pending = account.credits_pending + delta.credits_pending,
         entries = account.entries + delta.entries,
-        posted_at = CASE WHEN delta.entries > 0 THEN at ELSE account.posted_at END,
+        posted_at = CASE WHEN delta.entries > 0 THEN greatest(at, account.posted_at) ELSE account.posted_at END,
         shortfall = CASE WHEN delta.fact THEN greatest(0, aside[delta.slot] - balance[delta.slot])
             ELSE least(account.shortfall, greatest(0, aside[delta.slot] - balance[delta.slot])) END
     FROM (
@@ -316,13 +317,13 @@ BEGIN
     WHERE account.id = accounts[delta.slot];
 
     INSERT INTO entry (account_id, number, transfer_id, side, amount, balance, posted_at)
-    SELECT half.account_id, half.number, item_id[leg.item], half.side, leg.post, half.balance, at
-    FROM unnest(leg_item, leg_debit, leg_credit, leg_post, leg_done,
+    SELECT half.account_id, half.number, step_id[leg.step], half.side, leg.post, half.balance, half.posted_at
+    FROM unnest(leg_step, leg_debit, leg_credit, leg_post, leg_done,
                 debit_number, credit_number, debit_balance, credit_balance)
-            AS leg (item, debit, credit, post, done, debit_number, credit_number, debit_balance, credit_balance),
+            AS leg (step, debit, credit, post, done, debit_number, credit_number, debit_balance, credit_balance),
         LATERAL (VALUES
-            (accounts[leg.debit], leg.debit_number, 'debit'::side, leg.debit_balance),
-            (accounts[leg.credit], leg.credit_number, 'credit'::side, leg.credit_balance)
-        ) AS half (account_id, number, side, balance)
+            (accounts[leg.debit], leg.debit_number, 'debit'::side, leg.debit_balance, posted_at[leg.debit]),
+            (accounts[leg.credit], leg.credit_number, 'credit'::side, leg.credit_balance, posted_at[leg.credit])
+        ) AS half (account_id, number, side, balance, posted_at)
     WHERE leg.done AND leg.post > 0;
 END $$;

@@ -18,6 +18,12 @@ CREATE TABLE sealed_key (
     sealed bytea NOT NULL              -- AES-256-GCM: 12 bytes of nonce, then ciphertext and tag
 );
 
+-- Which master key the sealed keys are under, so that another one is refused before it seals anything.
+CREATE TABLE master_key (
+    single boolean PRIMARY KEY DEFAULT true CONSTRAINT master_key_only_one CHECK (single),
+    check_value bytea NOT NULL         -- says nothing about the key
+);
+
 CREATE TABLE api_key (
     hash bytea PRIMARY KEY CONSTRAINT api_key_is_a_sha256 CHECK (length(hash) = 32),
     wallet_id uuid NOT NULL REFERENCES wallet (id),
@@ -26,11 +32,9 @@ CREATE TABLE api_key (
 );
 CREATE INDEX api_key_wallet ON api_key (wallet_id);
 
--- Ids are in the order in which events were made; `written` is the PostgreSQL transaction that made them, so a reader
--- can stop before the oldest one still open and never see a gap filled later.
+-- Ids are handed out before transactions commit: how a reader misses none all the same is told in events/log.py.
 CREATE TABLE event (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    written xid8 NOT NULL DEFAULT pg_current_xact_id(),
     kind text NOT NULL,
     wallet_id uuid,                    -- whose event it is; none: the house's. Wallets are kept for ever
     subject uuid,

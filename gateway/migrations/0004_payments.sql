@@ -31,7 +31,7 @@ CREATE TABLE payment (
     transfer_id uuid NOT NULL,         -- its transfer in the book: a hold until it is captured
     authorization_id uuid REFERENCES token_authorization (id),
     refund_of uuid REFERENCES payment (id),
-    tx_hash text,                      -- of the latest attempt; once settled, of what settled it
+    tx_hash text,                      -- of its ChainTransaction when it was formed; once settled, of what settled it
     failure text,
     created_at timestamptz NOT NULL,
     expires_at timestamptz,

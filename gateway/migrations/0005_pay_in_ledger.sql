@@ -1,5 +1,5 @@
 -- Payments on the ledger rail, many in one call and one commit: the payment's row, its money, its events and its
--- idempotency key, or none of them. What a request needs to be answered comes back, an element per item.
+-- idempotency key, or none of them. What a request needs to be answered comes back, an element per asked.
 --
 -- The route of a ledger payment follows from its asset and its fee, so it is not stored; its first answer follows from
 -- its row, so it is not stored either: the key names the payment.
@@ -8,16 +8,16 @@ ALTER TABLE payment ALTER COLUMN route DROP NOT NULL;
 ALTER TABLE payment ADD CONSTRAINT payment_route_where_chosen CHECK (route IS NOT NULL OR rail = 'ledger');
 ALTER TABLE idempotency_key ADD COLUMN payment_id uuid;
 
--- One item is one request: who asks (the SHA-256 of an API key), its idempotency key and fingerprint, whom it pays, and
+-- One asked is one request: who asks (the SHA-256 of an API key), its idempotency key and fingerprint, whom it pays, and
 -- fresh ids. Outcomes:
 --   done             settled
 --   short            with what the payer had available
 --   unauthenticated  the API key speaks for nobody
 --   elsewhere        whatever this path does not do: a key used before, an unknown payee, oneself, an account that is
 --                    not open yet. Nothing was written; the long way decides, and says why.
--- Two items with one key must not be in one call. Keys are claimed before accounts are locked, as everywhere, and in
+-- Two requests with one key must not be in one call. Keys are claimed before accounts are locked, as everywhere, and in
 -- their order, so that no two calls wait for each other; where another transaction is using one of the keys at this
--- moment, the call waits for it, and that item goes elsewhere.
+-- moment, the call waits for it, and that asked goes elsewhere.
 CREATE FUNCTION pay_in_ledger(
     at timestamptz, fee_basis_points integer,
     api_key_hash bytea[], idempotency text[], fingerprint bytea[],
@@ -28,9 +28,9 @@ CREATE FUNCTION pay_in_ledger(
 #variable_conflict use_column
 DECLARE
     payer uuid[]; payee uuid[]; from_account bigint[]; to_account bigint[]; fee_account bigint[];
-    good integer[];           -- items that go to the book, in order
+    good integer[];           -- requests that go to the book, in order
     accounts bigint[];
-    leg_item integer[]; leg_debit integer[]; leg_credit integer[]; leg_post numeric[];
+    leg_step integer[]; leg_debit integer[]; leg_credit integer[]; leg_post numeric[];
     posted text[]; short_account bigint[]; short_available numeric[];
     claimed uuid[];
 BEGIN
@@ -41,23 +41,23 @@ BEGIN
     INTO outcome, payer, payer_handle, payee, from_account, to_account, fee_account, fee
     FROM (
         -- Sub-selects rather than joins: each is one look-up of an index, however large or small the tables are.
-        SELECT item.n, payer.id AS payer, payer.handle, payee.id AS payee,
-            (SELECT id FROM account WHERE code = 'wallet:' || payer.handle || ':' || item.asset) AS from_account,
-            (SELECT id FROM account WHERE code = 'wallet:' || item.payee_handle || ':' || item.asset) AS to_account,
-            CASE WHEN item.fee > 0 THEN (SELECT id FROM account WHERE code = 'fees:' || item.asset) END AS fee_account,
-            item.fee,
+        SELECT asked.n, payer.id AS payer, payer.handle, payee.id AS payee,
+            (SELECT id FROM account WHERE code = 'wallet:' || payer.handle || ':' || asked.asset) AS from_account,
+            (SELECT id FROM account WHERE code = 'wallet:' || asked.payee_handle || ':' || asked.asset) AS to_account,
+            CASE WHEN asked.fee > 0 THEN (SELECT id FROM account WHERE code = 'fees:' || asked.asset) END AS fee_account,
+            asked.fee,
             CASE
                 WHEN payer.id IS NULL THEN 'unauthenticated'
                 WHEN payee.id IS NULL OR payer.id = payee.id THEN 'elsewhere'
                 ELSE 'done'
             END AS outcome
         FROM (
-            SELECT *, ceil(amount * fee_basis_points / 10000) AS fee,
+            SELECT *, div(amount * fee_basis_points + 9999, 10000) AS fee,
                 (SELECT wallet_id FROM api_key WHERE hash = api_key_hash AND revoked_at IS NULL) AS payer_id,
                 (SELECT id FROM wallet WHERE handle = payee_handle) AS payee_id
             FROM unnest(api_key_hash, idempotency, payee_handle, asset, amount) WITH ORDINALITY
-                AS item (api_key_hash, key, payee_handle, asset, amount, n)
-        ) AS item,
+                AS asked (api_key_hash, key, payee_handle, asset, amount, n)
+        ) AS asked,
         LATERAL (SELECT payer_id AS id, (SELECT handle FROM wallet WHERE wallet.id = payer_id) AS handle) AS payer,
         LATERAL (SELECT payee_id AS id) AS payee
     ) AS found;
@@ -98,15 +98,15 @@ BEGIN
         SELECT DISTINCT unnest(ARRAY[from_account[g], to_account[g], CASE WHEN fee[g] > 0 THEN fee_account[g] END]) AS id
         FROM unnest(good) AS g
     ) AS used WHERE id IS NOT NULL;
-    SELECT array_agg(leg.item ORDER BY leg.item, leg.part), array_agg(giver.slot ORDER BY leg.item, leg.part),
-           array_agg(receiver.slot ORDER BY leg.item, leg.part), array_agg(leg.units ORDER BY leg.item, leg.part)
-    INTO leg_item, leg_debit, leg_credit, leg_post
+    SELECT array_agg(leg.asked ORDER BY leg.asked, leg.part), array_agg(giver.slot ORDER BY leg.asked, leg.part),
+           array_agg(receiver.slot ORDER BY leg.asked, leg.part), array_agg(leg.units ORDER BY leg.asked, leg.part)
+    INTO leg_step, leg_debit, leg_credit, leg_post
     FROM (
-        SELECT item, 1 AS part, from_account[g] AS debit, to_account[g] AS credit, amount[g] AS units
-        FROM unnest(good) WITH ORDINALITY AS list (g, item)
+        SELECT asked, 1 AS part, from_account[g] AS debit, to_account[g] AS credit, amount[g] AS units
+        FROM unnest(good) WITH ORDINALITY AS list (g, asked)
         UNION ALL
-        SELECT item, 2, from_account[g], fee_account[g], fee[g]
-        FROM unnest(good) WITH ORDINALITY AS list (g, item) WHERE fee[g] > 0
+        SELECT asked, 2, from_account[g], fee_account[g], fee[g]
+        FROM unnest(good) WITH ORDINALITY AS list (g, asked) WHERE fee[g] > 0
     ) AS leg
     JOIN unnest(accounts) WITH ORDINALITY AS giver (id, slot) ON giver.id = leg.debit
     JOIN unnest(accounts) WITH ORDINALITY AS receiver (id, slot) ON receiver.id = leg.credit;
@@ -121,7 +121,7 @@ BEGIN
         array_fill(false, ARRAY[cardinality(good)]),
         array_fill('payment'::text, ARRAY[cardinality(good)]),
         (SELECT array_agg(payment_id[g] ORDER BY i) FROM unnest(good) WITH ORDINALITY AS list (g, i)),
-        leg_item, leg_debit, leg_credit, leg_post, array_fill(0::numeric, ARRAY[cardinality(leg_item)])
+        leg_step, leg_debit, leg_credit, leg_post, array_fill(0::numeric, ARRAY[cardinality(leg_step)])
     ) AS written;
     FOR i IN 1 .. cardinality(good) LOOP
         IF posted[i] = 'short' THEN
@@ -130,26 +130,26 @@ BEGIN
         END IF;
     END LOOP;
     IF 'short' = ANY (outcome) THEN  -- a refusal keeps no key: it may be asked again
-        DELETE FROM idempotency_key USING unnest(outcome, payer, idempotency) AS item (outcome, payer, key)
-        WHERE item.outcome = 'short' AND wallet_id = item.payer AND idempotency_key.key = item.key;
+        DELETE FROM idempotency_key USING unnest(outcome, payer, idempotency) AS asked (outcome, payer, key)
+        WHERE asked.outcome = 'short' AND wallet_id = asked.payer AND idempotency_key.key = asked.key;
     END IF;
 
     INSERT INTO payment (id, state, rail, payer, payee, asset, amount, fee, captured, memo, transfer_id, created_at,
         settled_at)
-    SELECT item.id, 'settled', 'ledger', item.payer, item.payee, item.asset, item.amount, item.fee, item.amount,
-        item.memo, item.transfer_id, at, at
+    SELECT asked.id, 'settled', 'ledger', asked.payer, asked.payee, asked.asset, asked.amount, asked.fee, asked.amount,
+        asked.memo, asked.transfer_id, at, at
     FROM unnest(outcome, payment_id, payer, payee, asset, amount, fee, memo, transfer_id)
-        AS item (outcome, id, payer, payee, asset, amount, fee, memo, transfer_id)
-    WHERE item.outcome = 'done';
+        AS asked (outcome, id, payer, payee, asset, amount, fee, memo, transfer_id)
+    WHERE asked.outcome = 'done';
 
     -- As events/log.sql announces: until this ends, readers stop before the numbers that follow.
     PERFORM pg_advisory_xact_lock_shared((1::bigint << 62) + CASE WHEN is_called THEN last_value ELSE 0 END)
     FROM event_id_seq;
     INSERT INTO event (kind, wallet_id, subject, facts, at)
-    SELECT 'payment.settled', party.id, item.payment_id, item.facts::jsonb || jsonb_build_object('from', '@' || handle), at
+    SELECT 'payment.settled', party.id, asked.payment_id, asked.facts::jsonb || jsonb_build_object('from', '@' || handle), at
     FROM unnest(outcome, payment_id, payer, payer_handle, payee, facts) WITH ORDINALITY
-            AS item (outcome, payment_id, payer, handle, payee, facts, n),
-        LATERAL (VALUES (item.payer, 1), (item.payee, 2)) AS party (id, part)
-    WHERE item.outcome = 'done'
-    ORDER BY item.n, party.part;
+            AS asked (outcome, payment_id, payer, handle, payee, facts, n),
+        LATERAL (VALUES (asked.payer, 1), (asked.payee, 2)) AS party (id, part)
+    WHERE asked.outcome = 'done'
+    ORDER BY asked.n, party.part;
 END $$;

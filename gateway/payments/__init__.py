@@ -7,7 +7,7 @@
     pay.py         pay, and preview
     ledger_rail.py pay, for many at once, in one statement
     bulk.py        many payments of one payer in one call
-    group.py       who arrives during a commit shares the next one      (pure)
+    group.py       who arrives during a commit shares the next one
     finish.py      capture, void, expire: the ends of a held payment
     refund.py      give a settled payment back, whole or in part
     convert.py     fiat into tokens and back: mint and redeem

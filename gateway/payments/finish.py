@@ -4,13 +4,14 @@ Payer and payee may both capture and void: a hold is set aside by the one for th
 there is no such payment. The payment's row is locked first, so of two ends at once one wins and the other is told.
 """
 
+from dataclasses import replace
 from datetime import datetime
 
 from gateway.errors import CaptureExceedsHold, StateConflict
 from gateway.events import log
 from gateway.ids import PaymentId, TransferId, new_id, show
 from gateway.ledger import book, transfer
-from gateway.ledger.transfer import End, Transfer
+from gateway.ledger.transfer import End
 from gateway.money import Money
 from gateway.payments import pay, records
 from gateway.payments.payment import Event, Payment, State, after
@@ -45,7 +46,7 @@ async def capture(
 async def void(connection: Connection, terms: Terms, caller: Wallet, id: PaymentId, now: datetime) -> Payment:
     """Give a held payment's money back to the payer. Raises NotFound, StateConflict (not held)."""
     payment = await records.payment_for_update(connection, terms.assets, id, caller.id)
-    voided = records.changed(payment, state=after(payment.id, payment.state, Event.VOID))
+    voided = replace(payment, state=after(payment.id, payment.state, Event.VOID))
     book.only(await book.void(connection, [payment.transfer_id], now))
     return await _record(connection, voided, now)
 
@@ -54,7 +55,7 @@ async def expire_due(connection: Connection, terms: Terms, now: datetime, limit:
     """Give back what has been held past its time, up to `limit` payments; returns how many."""
     rows = await connection.fetch(records.sql.due_payments, now, limit)
     due = [records.of_row(terms.assets, row) for row in rows]
-    expired = [records.changed(payment, state=after(payment.id, payment.state, Event.EXPIRE)) for payment in due]
+    expired = [replace(payment, state=after(payment.id, payment.state, Event.EXPIRE)) for payment in due]
     if expired:
         book.all_done(await book.expire(connection, [payment.transfer_id for payment in expired], now))
         await records.update(connection, expired)
@@ -77,7 +78,7 @@ async def _capture_in_ledger(
     units = (money.units, cost.units) if payment.fee.units else (money.units,)
     end = End(payment.transfer_id, transfer.Event.CAPTURE, units)
     book.only(await book.capture(connection, [end], now))
-    return records.changed(
+    return replace(
         payment, state=after(payment.id, payment.state, Event.SETTLE), captured=money, fee=cost, settled_at=now
     )
 
@@ -91,11 +92,10 @@ async def _queue_for_chain(
     transfer_id = payment.transfer_id
     if payment.amount > money:
         transfer_id = TransferId(new_id(now))
-        legs = await pay.legs(connection, records.changed(payment, amount=money), payee)
-        smaller = Transfer(transfer_id, "payment", payment.id, legs, hold=True)
+        smaller = await pay.hold_of(connection, replace(payment, amount=money, transfer_id=transfer_id), payee)
         book.all_done(await book.write(connection, [End(payment.transfer_id, transfer.Event.VOID), smaller], now))
-    id = await pay.authorize(connection, terms, payment, payer.address, payee.address, money, now)
-    return records.changed(
+    id = await pay.authorize(connection, terms, money, payer.address, payee.address, now)
+    return replace(
         payment,
         state=after(payment.id, payment.state, Event.QUEUE),
         transfer_id=transfer_id,

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-from gateway.errors import GatewayError
+from gateway.errors import DatabaseUnavailable
 
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
@@ -57,7 +57,7 @@ class GroupCommit(Generic[Asked, Answer]):
         """
         try:
             answers = await self._commit([asked for asked, _ in batch])
-        except GatewayError as away:
+        except DatabaseUnavailable as away:
             _tell(batch, away)
         except Exception as fault:  # noqa: BLE001 - whatever it was, everybody gets an answer
             if len(batch) == 1:

@@ -15,9 +15,11 @@ from gateway.errors import InsufficientFunds, Unauthenticated
 from gateway.ids import PaymentId, TransferId, show
 from gateway.ledger import account
 from gateway.money import Money
+from gateway.payments.pay import PayRequest
 from gateway.payments.records import sql
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Database
+from gateway.wallets.handle import is_folded
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,14 @@ class Settled:
     payer_handle: str
     fee: Money
     at: datetime
+
+
+def payee_of(request: PayRequest) -> str | None:
+    """The handle that this path would pay; None for what it does not do: tokens, holds, addresses, odd spellings."""
+    handle = request.to.removeprefix("@")
+    if request.money.asset.kind != "fiat" or not request.capture or request.to.startswith("0x"):
+        return None
+    return handle if is_folded(handle) else None
 
 
 class Elsewhere:

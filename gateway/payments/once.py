@@ -40,7 +40,7 @@ async def claim(connection: Connection, wallet: WalletId, key: str, fingerprint:
     except LockNotAvailable:
         raise IdempotencyKeyInProgress(key) from None
     row = await connection.fetchrow(sql.answer_of_key, wallet, key)
-    assert row is not None, "a key is never removed"
+    assert row is not None, "a key that was answered is never removed"
     if row["fingerprint"] != fingerprint:
         raise IdempotencyKeyReused(key)
     return Answer(row["status"], row["answer"], replayed=True, payment=row["payment_id"])
@@ -54,6 +54,8 @@ async def begin(connection: Connection, wallet: WalletId, key: str, fingerprint:
     return answer if answer is not None and answer.body is not None else None
 
 
-async def keep(connection: Connection, wallet: WalletId, key: str, answer: Answer) -> None:
-    """Store the answer of the call that claimed the key, in the same transaction."""
-    await connection.execute(sql.keep_answer, wallet, key, answer.status, answer.body, answer.payment)
+async def keep(connection: Connection, wallet: WalletId, key: str, answer: Answer) -> Answer:
+    """Store the answer of the call that claimed the key; returns it, or the first one where two ran side by side."""
+    row = await connection.fetchrow(sql.keep_answer, wallet, key, answer.status, answer.body, answer.payment)
+    assert row is not None, "only a key that was claimed has an answer"
+    return Answer(row["status"], row["answer"], answer.replayed, row["payment_id"])

@@ -1,12 +1,14 @@
 """Pay somebody, or see what it would be like. Both rails begin here; the ledger's also ends here."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from gateway.chain import authorization
 from gateway.chain.address import ZERO, read
-from gateway.errors import InvalidHandle, InvalidRequest, SelfPayment, UnknownHandle, UnknownPayee
+from gateway.chain.authorization import Order
+from gateway.errors import GatewayError, InvalidHandle, InvalidRequest, SelfPayment, UnknownHandle, UnknownPayee
 from gateway.events import log
 from gateway.ids import AccountId, PaymentId, TransferId, new_id
 from gateway.ledger import account, book
@@ -85,11 +87,56 @@ async def start(
     now: datetime,
     refund_of: PaymentId | None = None,
 ) -> Payment:
-    """`pay`, once it is known who is paid. A refund has no fee."""
+    """`pay`, once it is known who is paid."""
+    payment = accepted(terms, payer, payee, request, now, refund_of)
+    (result,) = await start_all(connection, terms, payer, [(payment, payee)], now)
+    if isinstance(result, GatewayError):
+        raise result
+    return result
+
+
+async def start_all(
+    connection: Connection, terms: Terms, payer: Wallet, asked: Sequence[tuple[Payment, Payee]], now: datetime
+) -> list[Payment | GatewayError]:
+    """Move or hold the money of accepted payments of one payer, in order and each on its own, and write their rows,
+    authorizations and events. Per payment: as it is now, or InsufficientFunds, which left no trace.
+    """
+    ids = await book.accounts(connection, [account for one in asked for account in _accounts(*one)])
+    transfers = [_transfer(payment, payee, ids) for payment, payee in asked]
+    written = await book.write(connection, transfers, now)
+    orders: list[Order] = []
+    results: list[Payment | GatewayError] = []
+    for (payment, payee), result in zip(asked, written, strict=True):
+        if isinstance(result, GatewayError):
+            results.append(result)
+            continue
+        if _at_once(payment):
+            state = after(payment.id, payment.state, Event.SETTLE)
+            payment = replace(payment, state=state, captured=payment.amount, settled_at=now)
+        elif payment.expires_at is None:
+            orders.append(_order(terms, payment.amount, payer.address, payee.address, now))
+            state = after(payment.id, payment.state, Event.QUEUE)
+            payment = replace(payment, state=state, authorization_id=orders[-1].id)
+        results.append(payment)
+    if orders:
+        await authorization.enqueue(connection, orders, now)
+    started = [result for result in results if isinstance(result, Payment)]
+    await records.insert(connection, started)
+    await log.append(connection, [event for payment in started for event in records.events(payment)], now)
+    return results
+
+
+def accepted(
+    terms: Terms, payer: Wallet, payee: Payee, request: PayRequest, now: datetime, refund_of: PaymentId | None = None
+) -> Payment:
+    """The payment that a request asks for, before any money moved. A refund has no fee.
+
+    Raises UnknownPayee (fiat to an address), InvalidRequest (the memo).
+    """
     check_memo(request.memo)
     way = route(terms, request.money, outside=None if payee.wallet else payee.address)
-    cost = fee(terms, request.money) if refund_of is None else Money(0, request.money.asset)
-    payment = Payment(
+    nothing = Money(0, request.money.asset)
+    return Payment(
         id=PaymentId(new_id(now)),
         state=State.HELD,
         payer=payer.id,
@@ -98,9 +145,9 @@ async def start(
         payee_handle=payee.wallet.handle if payee.wallet else None,
         payee_address=None if payee.wallet else payee.address,
         amount=request.money,
-        fee=cost,
-        captured=Money(0, request.money.asset),
-        refunded=Money(0, request.money.asset),
+        fee=fee(terms, request.money) if refund_of is None else nothing,
+        captured=nothing,
+        refunded=nothing,
         memo=request.memo,
         route=way,
         transfer_id=TransferId(new_id(now)),
@@ -112,31 +159,25 @@ async def start(
         expires_at=None if request.capture else now + timedelta(seconds=terms.hold_seconds),
         settled_at=None,
     )
-    at_once = request.capture and way.rail == "ledger"
-    purpose = "payment" if refund_of is None else "refund"
-    transfer = Transfer(
-        payment.transfer_id, purpose, payment.id, await legs(connection, payment, payee), hold=not at_once
-    )
-    book.only(await book.write(connection, [transfer], now))
 
-    if at_once:
-        payment = records.changed(
-            payment, state=after(payment.id, payment.state, Event.SETTLE), captured=payment.amount, settled_at=now
-        )
-    elif request.capture:
-        id = await authorize(connection, terms, payment, payer.address, payee.address, payment.amount, now)
-        payment = records.changed(payment, state=after(payment.id, payment.state, Event.QUEUE), authorization_id=id)
-    await records.insert(connection, payment)
-    await log.append(connection, records.events(payment), now)
-    return payment
+
+def _at_once(payment: Payment) -> bool:
+    """Whether the payment is settled when it is accepted."""
+    return payment.route.rail == "ledger" and payment.expires_at is None
 
 
 async def authorize(
-    connection: Connection, terms: Terms, payment: Payment, sender: str, receiver: str, money: Money, now: datetime
+    connection: Connection, terms: Terms, money: Money, sender: str, receiver: str, now: datetime
 ) -> UUID:
-    """Queue the EIP-3009 authorization that lets the payment's tokens move, with its nonce; returns its id."""
+    """Queue the EIP-3009 authorization that lets a payment's tokens move, with its nonce; returns its id."""
+    order = _order(terms, money, sender, receiver, now)
+    await authorization.enqueue(connection, [order], now)
+    return order.id
+
+
+def _order(terms: Terms, money: Money, sender: str, receiver: str, now: datetime) -> Order:
     terms.contract(money.asset)  # refused here rather than queued for a contract that is not there
-    order = authorization.Order(
+    return Order(
         id=new_id(now),
         kind="transfer",
         asset=money.asset.code,
@@ -144,10 +185,7 @@ async def authorize(
         to_address=receiver,
         value=money.units,
         valid_before=int(now.timestamp()) + terms.authorization_seconds,
-        reference=None,
     )
-    await authorization.enqueue(connection, [order], now)
-    return order.id
 
 
 async def find_payee(connection: Connection, terms: Terms, payer: Wallet, to: str) -> Payee:
@@ -185,18 +223,27 @@ async def payee_of(connection: Connection, payment: Payment) -> Payee:
     return Payee(found, found.address)
 
 
-async def legs(connection: Connection, payment: Payment, payee: Payee) -> tuple[Leg, ...]:
-    """The payment as legs: the amount to the payee and, where there is one, the fee to the house."""
+def _accounts(payment: Payment, payee: Payee) -> list[tuple[str, Asset]]:
+    """The accounts that the payment touches: the payer's, the payee's and, where there is a fee, the house's."""
     asset = payment.amount.asset
-    sender, receiver, fees = (
-        account.wallet(payment.payer_handle, asset),
-        payee.account_code(asset),
-        account.house("fees", asset),
-    )
-    codes = [sender, receiver, fees] if payment.fee.units else [sender, receiver]
-    ids: dict[str, AccountId] = await book.accounts(connection, [(code, asset) for code in codes])
-    main = Leg(ids[sender], ids[receiver], payment.amount.units)
-    return (main, Leg(ids[sender], ids[fees], payment.fee.units)) if payment.fee.units else (main,)
+    codes = [account.wallet(payment.payer_handle, asset), payee.account_code(asset)]
+    if payment.fee.units:
+        codes.append(account.house("fees", asset))
+    return [(code, asset) for code in codes]
+
+
+def _transfer(payment: Payment, payee: Payee, ids: Mapping[str, AccountId]) -> Transfer:
+    """The payment as a transfer: the amount to the payee and, where there is one, the fee to the house."""
+    sender, *receivers = (ids[code] for code, _ in _accounts(payment, payee))
+    units = (payment.amount.units, payment.fee.units)
+    legs = tuple(Leg(sender, receiver, part) for receiver, part in zip(receivers, units, strict=False))
+    purpose = "payment" if payment.refund_of is None else "refund"
+    return Transfer(payment.transfer_id, purpose, payment.id, legs, hold=not _at_once(payment))
+
+
+async def hold_of(connection: Connection, payment: Payment, payee: Payee) -> Transfer:
+    """The hold of a payment whose amount or transfer is another than when it was accepted."""
+    return _transfer(payment, payee, await book.accounts(connection, _accounts(payment, payee)))
 
 
 def check_memo(memo: str | None) -> None:

@@ -9,8 +9,11 @@ RETURNING true;
 SELECT fingerprint, status, answer, payment_id FROM idempotency_key WHERE wallet_id = $1 AND key = $2;
 
 -- keep_answer
--- The answer of the call that claimed the key.
-UPDATE idempotency_key SET status = $3, answer = $4, payment_id = $5 WHERE wallet_id = $1 AND key = $2;
+-- The answer of the call that claimed the key; where there is one already, that one stays and is what comes back.
+UPDATE idempotency_key SET status = coalesce(status, $3), answer = CASE WHEN status IS NULL THEN $4 ELSE answer END,
+    payment_id = CASE WHEN status IS NULL THEN $5 ELSE payment_id END
+WHERE wallet_id = $1 AND key = $2
+RETURNING status, answer, payment_id;
 
 -- insert_payment
 -- A new payment, in the state that its transaction leaves it in.

@@ -24,10 +24,13 @@ def changed(payment: Payment, **changes: Any) -> Payment:
     return replace(payment, **changes)
 
 
-async def insert(connection: Connection, payment: Payment) -> None:
-    """Write a new payment's row."""
-    await connection.execute(
-        sql.insert_payment,
+async def insert(connection: Connection, payments: Sequence[Payment]) -> None:
+    """Write the rows of new payments."""
+    await connection.executemany(sql.insert_payment, [_row(payment) for payment in payments])
+
+
+def _row(payment: Payment) -> tuple[object, ...]:
+    return (
         payment.id,
         payment.state.value,
         payment.route.rail,
@@ -142,6 +145,10 @@ def events(payment: Payment) -> list[Event]:
         "amount": payment.amount.amount,
         "asset": payment.amount.asset.code,
     }
+    if payment.captured.units not in (0, payment.amount.units):
+        facts["captured"] = payment.captured.amount
+    if payment.fee.units:
+        facts["fee"] = payment.fee.amount
     if payment.failure is not None:
         facts["failure"] = payment.failure
     parties = [payment.payer] if payment.payee is None else [payment.payer, payment.payee]
@@ -239,11 +246,13 @@ def conversion_of_row(assets: Assets, row: Record) -> Conversion:
 
 def conversion_event(conversion: Conversion) -> Event:
     """What the owner is told of the state that a conversion is in now."""
-    facts = {
+    facts: dict[str, object] = {
         "conversion_id": show("cnv", conversion.id),
         "amount": conversion.amount.amount,
         "asset": conversion.amount.asset.code,
         "to_amount": conversion.to_amount.amount,
         "to_asset": conversion.to_amount.asset.code,
     }
+    if conversion.failure is not None:
+        facts["failure"] = conversion.failure
     return Event(f"conversion.{conversion.state.value}", conversion.wallet, conversion.id, facts)

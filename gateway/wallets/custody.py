@@ -4,8 +4,28 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from gateway.chain.signer import Vault
+from gateway.errors import Misconfigured
 from gateway.postgres import Connection
 from gateway.wallets.wallet import sql
+
+
+async def has_master_key(connection: Connection) -> bool:
+    """Whether this database's keys are sealed under a master key already."""
+    return await connection.fetchval(sql.master_key) is not None
+
+
+async def hold_to(connection: Connection, check_value: bytes, first: bool = False) -> None:
+    """Raises Misconfigured unless this is the master key that the wallets' keys are sealed under.
+
+    `first`: where there is none yet, this is it.
+    """
+    if first:
+        await connection.execute(sql.remember_master_key, check_value)
+    if await connection.fetchval(sql.master_key) != check_value:
+        raise Misconfigured(
+            "this is not the master key that the wallets' keys are sealed under: put the right one where "
+            "GATEWAY_MASTER_KEY_FILE says, or run 'gateway migrate' if this database is new"
+        )
 
 
 async def sign(connection: Connection, vault: Vault, digests: Sequence[tuple[str, bytes]]) -> list[bytes]:

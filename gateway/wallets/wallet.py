@@ -5,7 +5,6 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from gateway.chain.signer import Vault
 from gateway.errors import HandleTaken, Unauthenticated, UnknownHandle
@@ -38,7 +37,7 @@ async def claim(connection: Connection, vault: Vault, handle: str, now: datetime
         raise HandleTaken(wallet.handle)
     await connection.execute(sql.keep_key, wallet.id, sealed)
     api_key = "gw_" + secrets.token_urlsafe(32)
-    await connection.execute(sql.add_api_key, _hash(api_key), wallet.id, now)
+    await connection.execute(sql.add_api_key, hash_of(api_key), wallet.id, now)
     await log.append(connection, [log.Event("wallet.created", id, id, {"handle": wallet.handle})], now)
     return wallet, api_key
 
@@ -57,7 +56,7 @@ async def by_api_key(connection: Connection, api_key: str) -> Wallet:
 
     The key has 256 random bits, so its plain SHA-256 can neither be guessed nor searched for.
     """
-    row = await connection.fetchrow(sql.by_api_key, _hash(api_key))
+    row = await connection.fetchrow(sql.by_api_key, hash_of(api_key))
     if row is None:
         raise Unauthenticated
     return _wallet(row)
@@ -68,14 +67,10 @@ async def by_addresses(connection: Connection, addresses: Sequence[str]) -> dict
     return {row["address"]: _wallet(row) for row in await connection.fetch(sql.by_addresses, list(addresses))}
 
 
-async def page(connection: Connection, after: WalletId | None, limit: int) -> list[Wallet]:
-    """Wallets in the order of their ids, for a walk over all of them."""
-    return [_wallet(row) for row in await connection.fetch(sql.page, after or UUID(int=0), limit)]
-
-
 def _wallet(row: Record) -> Wallet:
     return Wallet(WalletId(row["id"]), row["handle"], row["address"])
 
 
-def _hash(api_key: str) -> bytes:
+def hash_of(api_key: str) -> bytes:
+    """What is stored of an API key: its SHA-256."""
     return hashlib.sha256(api_key.encode()).digest()

@@ -26,9 +26,13 @@ WHERE api_key.hash = $1 AND api_key.revoked_at IS NULL;
 -- The wallets behind addresses of a block's logs.
 SELECT id, handle, address FROM wallet WHERE address = ANY ($1);
 
--- page
--- All wallets, a page at a time, oldest first.
-SELECT id, handle, address FROM wallet WHERE id > $1 ORDER BY id LIMIT $2;
+-- remember_master_key
+-- The first master key's check value stays.
+INSERT INTO master_key (check_value) VALUES ($1) ON CONFLICT (single) DO NOTHING;
+
+-- master_key
+-- The check value of the key that all keys here are sealed under.
+SELECT check_value FROM master_key;
 
 -- sealed_keys
 -- The sealed keys behind addresses that are about to sign.

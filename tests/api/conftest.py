@@ -17,7 +17,6 @@ from gateway.api.app import application
 from gateway.api.house import House
 from gateway.bank import movements
 from gateway.chain.contract import Contract
-from gateway.chain.node import HttpNode
 from gateway.chain.signer import Vault
 from gateway.clock import system_clock
 from gateway.embedded.postgres import Postgres
@@ -152,15 +151,14 @@ def contracts(assets: Assets) -> dict[str, Contract]:
 @asynccontextmanager
 async def opened(database: Database, assets: Assets, fee_basis_points: int = 0) -> AsyncIterator[Api]:
     """An application over this database. No node answers: nothing that a request does may ask one."""
-    clock, node = Hands(), HttpNode("http://127.0.0.1:1")
+    clock = Hands()
     terms = Terms(assets, contracts(assets), fee_basis_points, 7 * 86_400, 3600, 1.0)
-    house = House(database, terms, Vault(MASTER_KEY), node, clock)
+    house = House(database, terms, Vault(MASTER_KEY), clock)
     with warnings.catch_warnings(category=LitestarDeprecationWarning, action="ignore"):  # of what Litestar 3 will want
         app = application(house)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type] # a dict is a Scope
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway", timeout=60) as client:
         yield Api(house, clock, client)
-    await node.close()
 
 
 @pytest.fixture

@@ -129,3 +129,16 @@ async def test_two_hundred_random_calls_at_once_leave_the_book_right(api: Api, o
     assert await api.wrong() == []
     for person in people:
         assert min(map(float, [*await person.balance("EUR"), *await person.balance("USDX")])) >= 0
+
+
+async def test_first_payments_to_a_fresh_handle_and_its_own_deposits_do_not_wait_in_a_ring(api: Api) -> None:
+    alice, bob = await api.person("alice", "100.00 EUR"), await api.person("bob")
+    deposit = {"amount": "1.00", "asset": "EUR"}
+
+    answers = await asyncio.gather(
+        *(alice.pay("@bob", "1.00 EUR") for _ in range(50)), *(bob.post("/v1/deposits", deposit) for _ in range(10))
+    )
+
+    assert {answer.status_code for answer in answers} == {201}
+    assert (await bob.balance("EUR"))[0] == "60.00"
+    assert await api.wrong() == []

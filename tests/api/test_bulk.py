@@ -191,3 +191,33 @@ async def test_a_call_needs_a_key_and_a_caller(api: Api) -> None:
 
     assert code_of(without) == (400, "idempotency_key_missing")
     assert code_of(await api.call("POST", "/v1/payments/batch", content=b"[]")) == (401, "unauthenticated")
+
+
+async def test_the_longest_key_leaves_room_for_every_line(api: Api) -> None:
+    alice = await api.person("alice", "100.00 EUR")
+    await api.person("bob")
+
+    answer = await send(alice, [to("bob", "1.00"), to("bob", "1.00")], "k" * 255)
+
+    assert [one["status"] for one in answer.json()] == [201, 201]
+
+
+async def test_holds_stand_or_fall_together_too(api: Api) -> None:
+    alice = await api.person("alice", "100.00 EUR", "5 USDX")
+    await api.person("bob")
+    mixed = [to("bob", "60.00", capture=False), {"to": "@bob", "amount": "5", "asset": "USDX"}]
+
+    fell = await send(alice, [*mixed, to("bob", "41.00")], "first", "all")
+    assert (code_of(fell), fell.json()["index"]) == ((409, "insufficient_funds"), 2)
+    assert await alice.balance("EUR") == ("100.00", "0.00", "100.00")
+
+    stood = await send(alice, [*mixed, to("bob", "40.00")], "second", "all")
+    assert [one["state"] for one in stood.json()] == ["held", "queued", "settled"]
+    assert await alice.balance("EUR") == ("60.00", "60.00", "0.00")
+    assert (await send(alice, [*mixed, to("bob", "40.00")], "second", "all")).content == stood.content
+
+
+async def test_no_more_than_a_thousand_stand_or_fall_together(api: Api) -> None:
+    alice = await api.person("alice", "100.00 EUR")
+
+    assert code_of(await send(alice, [to("bob", "0.01")] * 1001, "payroll", "all")) == (400, "invalid_request")

@@ -81,7 +81,9 @@ async def test_events_are_read_on_from_where_one_stopped(two: tuple[Person, Pers
     )
 
 
-@pytest.mark.parametrize("amount", ["0.01", "0.99", "100.01", "9999999999.99"])
+@pytest.mark.parametrize(
+    "amount", ["0.01", "0.99", "100.01", "9999999999.99", str(10**18) + ".01", str(2**240) + ".99"]
+)
 async def test_a_preview_has_the_fee_that_is_paid(two: tuple[Person, Person], amount: str) -> None:
     alice, _ = two
     await alice.receive(f"{2**245}.00 EUR")

@@ -12,7 +12,7 @@ PAYMENT = {
 }
 ROUTES = {
     *(("POST", f"/v1/{name}") for name in ("handles", "deposits", "withdrawals", "conversions", "payments")),
-    *(("POST", f"/v1/payments/{name}") for name in ("preview", "{id}/capture", "{id}/void", "{id}/refund")),
+    *(("POST", f"/v1/payments/{name}") for name in ("preview", "batch", "{id}/capture", "{id}/void", "{id}/refund")),
     *(("GET", f"/v1/{name}") for name in ("handles/{handle}", "wallet", "payments", "payments/{id}", "entries")),
     *(("GET", f"/v1/{name}") for name in ("solvency", "events", "conversions/{id}")),
     *(("GET", f"/health/{name}") for name in ("live", "ready")),

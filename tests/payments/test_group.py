@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway.errors import DatabaseUnavailable
+from gateway.errors import Contended, DatabaseUnavailable
 from gateway.payments.group import GroupCommit
 
 pytestmark = pytest.mark.anyio
@@ -17,12 +17,16 @@ class Disk:
         self.commits: list[list[int]] = []
         self.may_commit = asyncio.Event()
         self.away = False
+        self.contended = 0  # How many commits lose against somebody else's.
 
     async def commit(self, asked: list[int]) -> list[str]:
         self.commits.append(asked)
         await self.may_commit.wait()
         if self.away:
             raise DatabaseUnavailable("gone")
+        if self.contended:
+            self.contended -= 1
+            raise Contended
         if 13 in asked:
             raise ValueError("thirteen")
         return [f"answer {one}" for one in asked]
@@ -89,6 +93,18 @@ async def test_when_the_database_is_away_everybody_is_told_so() -> None:
 
     assert all(isinstance(answer, DatabaseUnavailable) for answer in answers)
     assert len(disk.commits) == 1
+
+
+async def test_a_group_that_had_to_give_way_is_committed_again_one_by_one() -> None:
+    disk = Disk()
+    disk.may_commit.set()
+    disk.contended = 1
+    group = GroupCommit(disk.commit, at_once=1)
+
+    answers = await asyncio.gather(*(group.submit(n) for n in range(3)))
+
+    assert answers == ["answer 0", "answer 1", "answer 2"]
+    assert disk.commits == [[0, 1, 2], [0], [1], [2]]
 
 
 async def test_a_client_that_hangs_up_changes_nothing_for_the_others() -> None:

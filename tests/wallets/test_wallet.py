@@ -49,15 +49,6 @@ async def test_keys_and_addresses_are_everybodys_own(database: Database) -> None
     assert all(key.startswith("gw_") and len(key) >= 43 for _, key in claimed)
 
 
-async def test_a_walk_over_all_wallets_has_each_once(database: Database) -> None:
-    made = [(await claim(database, f"user_{n}"))[0] for n in range(7)]
-    seen: list[Wallet] = []
-    async with database.reading() as connection:
-        while page := await wallet.page(connection, seen[-1].id if seen else None, 3):
-            seen += page
-    assert sorted(one.id for one in seen) == sorted(one.id for one in made)
-
-
 async def test_custody_signs_for_each_address_with_its_own_key(database: Database) -> None:
     (alice, _), (bob, _) = await claim(database, "alice"), await claim(database, "bob")
     digest = bytes(range(32))

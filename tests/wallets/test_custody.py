@@ -1,0 +1,30 @@
+"""One master key for all sealed keys: another one is refused before it seals or opens anything."""
+
+import pytest
+
+from gateway.chain.signer import check_value
+from gateway.errors import Misconfigured
+from gateway.postgres import Database
+from gateway.wallets import custody
+
+pytestmark = pytest.mark.anyio
+
+RIGHT, WRONG = check_value(bytes(32)), check_value(bytes(range(32)))
+
+
+async def test_the_first_master_key_stays_and_another_is_refused(database: Database) -> None:
+    async with database.transaction() as connection:
+        assert not await custody.has_master_key(connection)
+        await custody.hold_to(connection, RIGHT, first=True)
+        assert await custody.has_master_key(connection)
+        await custody.hold_to(connection, RIGHT)
+
+        for first in (False, True):
+            with pytest.raises(Misconfigured, match="not the master key"):
+                await custody.hold_to(connection, WRONG, first)
+
+
+async def test_without_any_master_key_nothing_starts(database: Database) -> None:
+    async with database.reading() as connection:
+        with pytest.raises(Misconfigured, match="gateway migrate"):
+            await custody.hold_to(connection, RIGHT)
