@@ -165,6 +165,12 @@ def at_par_floor(money: Money, into: Asset) -> Money:
     return Money(money.units * 10**shift if shift >= 0 else money.units // 10**-shift, into)
 
 
+def at_par_ceil(money: Money, into: Asset) -> Money:
+    """As `at_par_exact`, but a part that `into` cannot express counts as a whole unit: what it takes to cover it."""
+    shift = into.decimals - money.asset.decimals
+    return Money(money.units * 10**shift if shift >= 0 else -(-money.units // 10**-shift), into)
+
+
 def basis_points_ceil(money: Money, basis_points: int) -> Money:
     """`basis_points` hundredths of a percent of `money`, rounded up: towards the house."""
     return Money(-(-money.units * basis_points // 10_000), money.asset)

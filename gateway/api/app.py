@@ -56,7 +56,15 @@ def application(house: House) -> Litestar:
 
     return Litestar(
         route_handlers=ROUTES,
-        state=State({"house": house, "ledger_payments": GroupCommit(commit), "in_flight": {}}),
+        state=State(
+            {
+                "house": house,
+                "ledger_payments": GroupCommit(commit),
+                "in_flight": {},
+                "solvency": None,
+                "solvency_at": 0.0,
+            }
+        ),
         dependencies={
             "house": Provide(lambda: house, sync_to_thread=False),
             "caller": Provide(caller_of),

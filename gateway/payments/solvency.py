@@ -5,13 +5,14 @@ par. The book is read first, in one snapshot with the cursor, then the chain at 
 is in neither.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.chain import watch
 from gateway.chain.contract import Contract, as_int, balance_of_data, total_supply_data
 from gateway.chain.node import Node
 from gateway.ledger import account, book
-from gateway.money import Asset, Money, at_par_floor
+from gateway.money import Asset, Money, at_par_ceil
 from gateway.payments import records
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Database
@@ -47,17 +48,26 @@ class Solvency:
 
 async def solvency(connection: Connection, terms: Terms) -> list[Solvency]:
     """The totals of every token, as of one moment: call it inside a snapshot."""
-    return [await _token(connection, terms, token) for token in terms.assets.tokens()]
-
-
-async def _token(connection: Connection, terms: Terms, token: Asset) -> Solvency:
-    fiat = terms.backing(token)
-    codes = [account.house("supply", token), account.house("outside", token), account.house("reserve", fiat)]
+    tokens = terms.assets.tokens()
+    codes = [account.house(kind, token) for token in tokens for kind in ("supply", "outside")]
+    codes += [account.house("reserve", terms.backing(token)) for token in tokens]
     balances = await book.balances(connection, terms.assets, codes)
-    supply, outside, reserve = (balances[code].posted if code in balances else 0 for code in codes)
+    posted = {code: balance.posted for code, balance in balances.items()}
+    needed: dict[Asset, int] = {}  # What all tokens of one currency together take to be covered.
+    for token in tokens:
+        supply, fiat = Money(posted.get(account.house("supply", token), 0), token), terms.backing(token)
+        needed[fiat] = needed.get(fiat, 0) + at_par_ceil(supply, fiat).units
+    return [await _token(connection, terms, token, posted, needed[terms.backing(token)]) for token in tokens]
+
+
+async def _token(
+    connection: Connection, terms: Terms, token: Asset, posted: Mapping[str, int], needed: int
+) -> Solvency:
+    fiat = terms.backing(token)
+    supply, outside = (posted.get(account.house(kind, token), 0) for kind in ("supply", "outside"))
+    reserve = posted.get(account.house("reserve", fiat), 0)
     wallets = int(await connection.fetchval(records.sql.sum_of_wallets, token.code))
-    short_of_reserve = max(at_par_floor(Money(supply, token), fiat).units - reserve, 0)
-    apart = abs(supply - wallets - outside)
+    short_of_reserve = Money(max(needed - reserve, 0), fiat)
     contract = terms.contracts.get(token.code)
     cursor = await watch.cursor(connection, contract.chain_id) if contract else None
     return Solvency(
@@ -67,7 +77,7 @@ async def _token(connection: Connection, terms: Terms, token: Asset) -> Solvency
         outside=Money(outside, token),
         reserve=Money(reserve, fiat),
         final_block=cursor.number if cursor else None,
-        difference=Money(apart + at_par_floor(Money(short_of_reserve, fiat), token).units, token),
+        difference=Money(abs(supply - wallets - outside) + at_par_ceil(short_of_reserve, token).units, token),
     )
 
 
