@@ -1,5 +1,6 @@
 """migrate, deploy, reconcile: what an operator runs."""
 
+import asyncio
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -8,13 +9,16 @@ from gateway.bank import movements
 from gateway.chain import deploy as deploying
 from gateway.chain import signer
 from gateway.chain.contract import Contract
-from gateway.chain.node import HttpNode
+from gateway.chain.node import HttpNode, Node
 from gateway.clock import system_clock
 from gateway.commands import building
 from gateway.config import Config
+from gateway.errors import NodeUnavailable
 from gateway.ledger import audit, book
 from gateway.payments import solvency
 from gateway.payments.solvency import Difference, Solvency
+from gateway.payments.terms import Terms
+from gateway.postgres import Database
 from gateway.wallets import custody
 
 
@@ -85,7 +89,21 @@ async def reconcile(config: Config) -> Reconciliation:
                 faults = await audit.recount(connection)
                 differences = await movements.reconcile(connection, config.assets)
             differences += [Difference(fault.where, "", "", fault.claim) for fault in faults]
-            totals, against_chain = await solvency.reconcile(database, node, terms)
+            totals, against_chain = await _against_chain(database, node, terms)
             return Reconciliation(totals, differences + against_chain)
     finally:
         await node.close()
+
+
+#: How often the chain is looked at again, and after how many seconds: a local node that was restarted has forgotten what
+#: was true at older blocks, and the worker is about to read on.
+_LOOKS, _LOOK_AGAIN_SECONDS = 20, 0.5
+
+
+async def _against_chain(database: Database, node: Node, terms: Terms) -> tuple[list[Solvency], list[Difference]]:
+    for _ in range(_LOOKS - 1):
+        try:
+            return await solvency.reconcile(database, node, terms)
+        except NodeUnavailable:
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+    return await solvency.reconcile(database, node, terms)
