@@ -95,8 +95,8 @@ async def reconcile(config: Config) -> Reconciliation:
         await node.close()
 
 
-#: How often the chain is looked at again, and after how many seconds: a local node that was restarted has forgotten what
-#: was true at older blocks, and the worker is about to read on.
+#: How often the chain is looked at again, and after how many seconds: a local node that was restarted has forgotten
+#: what was true at older blocks, and the worker is about to read on.
 _LOOKS, _LOOK_AGAIN_SECONDS = 20, 0.5
 
 
