@@ -21,5 +21,13 @@ A token payment is a hold from the moment it is accepted; the hold is captured w
 back when the contract can never settle it any more. Nothing in between rests on memory: every step is a row, so the
 gateway and the worker may be killed between any two.
 
-Order inside a transaction: the idempotency key first, then the payment's row, transfers, accounts, nonces.
+Order inside a transaction, so that nobody waits in a ring:
+
+    the idempotency key
+    the chain's cursor             only where a span is written
+    authorizations that are there  in id order; a batch's are claimed and never waited for; then the lane
+    payments                       in id order, those of a batch or a span together with those they refund
+    conversions                    in id order
+    transfers, then accounts       in id order, in one call of the book
+    nonces of new authorizations   by asset and address
 """

@@ -82,8 +82,14 @@ ORDER BY payment.id LIMIT $2
 FOR UPDATE OF payment SKIP LOCKED;
 
 -- lock_payments_of_authorizations
--- Payments whose authorizations the chain has said something about.
-SELECT id FROM payment WHERE authorization_id = ANY ($1) ORDER BY id FOR UPDATE;
+-- Payments whose authorizations the chain has said something about, and those that they refund: a refund that fails
+-- changes both.
+SELECT id FROM payment
+WHERE id IN (
+    SELECT id FROM payment WHERE authorization_id = ANY ($1)
+    UNION SELECT refund_of FROM payment WHERE authorization_id = ANY ($1)
+)
+ORDER BY id FOR UPDATE;
 
 -- payments_of_authorizations
 -- The same, to be read once they are locked.
