@@ -4,16 +4,19 @@
       │  ^                │ │
       │  └─ its batch ────┘ ├── final log ──> skipped   the contract says why, and will not settle it later
       │     reverted        │
-      └─────────────────────┴── final time ─> expired   valid_before has passed at a final block
+      └─────────────────────┴── final time ─> expired   valid_before has passed at a final block, and the contract
+                                                        says that it was not used
 
 A nonce is given out and stored before anything is signed, so the contract itself refuses a second settlement. Nonces
 of one address go 0, 1, 2, … without a gap, since the contract keeps them as bits of a word and charges for new words.
 A mint has no signature: its single-use reference stands in the place of the nonce, the zero address in that of `from`.
+The contract knows no `valid_before` of it, so we keep it: after that time it is put into no batch, and it expires when
+no stored transaction can carry it into a block any more.
 
 Lock order: rows of `authorization_nonce` by (asset, address); rows of `token_authorization` by id.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -25,8 +28,9 @@ from eth_abi.abi import encode
 from eth_hash.auto import keccak
 
 from gateway.chain.address import ZERO, of_public_key, to_bytes
-from gateway.chain.contract import Contract, Movement, selector
-from gateway.errors import InvalidSignature
+from gateway.chain.contract import Contract, Movement, authorization_state_data, minted_data, selector
+from gateway.chain.node import Node
+from gateway.errors import InvalidSignature, NodeUnavailable
 from gateway.postgres import Connection, Record, Statements
 
 sql = Statements(__package__, "chain.sql")
@@ -261,16 +265,19 @@ async def enqueue(connection: Connection, orders: Sequence[Order], now: datetime
     return authorizations
 
 
-async def queued_count(connection: Connection, asset: str) -> int:
-    """How many authorizations of the asset wait for a batch."""
-    return int(await connection.fetchval(sql.queued_count, asset))
+async def any_queued(connection: Connection, asset: str, now: datetime) -> bool:
+    """Whether authorizations of the asset wait for a batch and are in time for one."""
+    return bool(await connection.fetchval(sql.any_queued, asset, int(now.timestamp())))
 
 
-async def find(connection: Connection, keys: Iterable[Key]) -> dict[Key, Tracked]:
-    """Our authorizations among these; a key that is not ours is absent."""
+async def find(connection: Connection, keys: Iterable[Key], for_update: bool = False) -> dict[Key, Tracked]:
+    """Our authorizations among these; a key that is not ours is absent. `for_update`: locked in id order."""
     wanted = list(keys)
     rows = await connection.fetch(
-        sql.find, [key[0] for key in wanted], [key[1] for key in wanted], [key[2] for key in wanted]
+        sql.find_for_update if for_update else sql.find,
+        [key[0] for key in wanted],
+        [key[1] for key in wanted],
+        [key[2] for key in wanted],
     )
     found = [Tracked(from_row(row), row["state"], row["transaction_id"]) for row in rows]
     return {tracked.authorization.key: tracked for tracked in found}
@@ -293,15 +300,41 @@ async def requeue(connection: Connection, transaction_ids: Iterable[UUID]) -> li
     return [row["id"] for row in await connection.fetch(sql.requeue, list(transaction_ids))]
 
 
-async def expired(connection: Connection, asset: str, timestamp: int, limit: int) -> list[Key]:
-    """Authorizations that the contract can never settle any more, the longest over first, locked.
+async def overdue(
+    connection: Connection, assets: Collection[str], timestamp: int, limit: int = 500
+) -> list[Authorization]:
+    """Authorizations that no block after a final one of this time can settle, the longest over first.
 
-    `timestamp` is the final block's, and what happened up to that block is in the book already, or is written in this
-    same transaction: every later block is later than `valid_before`. Those that another transaction is busy with are
-    left for the next time.
+    They have expired if the contract says so too: see `used`, then `lock_overdue`. One in doubt is left out.
     """
-    rows = await connection.fetch(sql.expired, asset, timestamp, limit)
-    return [(row["asset"], row["from_address"], row["nonce"]) for row in rows]
+    return [from_row(row) for row in await connection.fetch(sql.overdue, list(assets), timestamp, limit)]
+
+
+async def used(
+    node: Node, contracts: Mapping[str, Contract], asked: Sequence[Authorization], at: int
+) -> dict[UUID, bool]:
+    """Whether the contract has used each of these, as of block `at`. Network only."""
+    calls = [
+        (
+            contracts[one.asset].address,
+            minted_data(one.nonce) if one.kind == "mint" else authorization_state_data(one.from_address, one.nonce),
+        )
+        for one in asked
+    ]
+    answers = await node.calls(calls, at) if calls else []
+    if any(len(answer) != 32 for answer in answers):
+        raise NodeUnavailable(f"it has no contract at block {at} where one was")
+    return {one.id: any(answer) for one, answer in zip(asked, answers, strict=True)}
+
+
+async def lock_overdue(connection: Connection, ids: Iterable[UUID], timestamp: int) -> list[Authorization]:
+    """Those of these that are overdue still, locked; one that another transaction is busy with is left for later."""
+    return [from_row(row) for row in await connection.fetch(sql.lock_overdue, list(ids), timestamp)]
+
+
+async def doubt(connection: Connection, ids: Sequence[UUID], reason: str) -> None:
+    """Leave these without an end, for a reason that somebody has to look at; a log of theirs still settles them."""
+    await connection.execute(sql.doubt, list(ids), reason)
 
 
 def from_row(row: Record) -> Authorization:

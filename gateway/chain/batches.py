@@ -25,9 +25,9 @@ sql = Statements(__package__, "chain.sql")
 #: Payments and redemptions are settled, mints are minted: two calls of the contract, so two kinds of batch.
 BatchKind = Literal["settle", "mint"]
 
-#: Signs these authorizations, in order, with their payers' keys. Asked inside the transaction, so it waits for no
-#: network.
-Sign = Callable[[Connection, list[Authorization]], Awaitable[list[bytes]]]
+#: Signs these authorizations, in order, with their payers' keys; None where a key cannot be read. Asked inside the
+#: transaction, so it waits for no network.
+Sign = Callable[[Connection, list[Authorization]], Awaitable[Sequence[bytes | None]]]
 
 #: The most gas one transaction may use (EIP-7825, since Osaka).
 GAS_MAX = 16_777_216
@@ -39,11 +39,13 @@ DATA_BYTES_MAX = 4 * 32 * 1024 - 512
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """`transaction` carries `submitted`. `refused` had no valid signature, were not sent, and have ended as skipped."""
+    """`transaction` carries `submitted`. `refused` were not sent and have ended as skipped, each for its reason:
+    `key_unreadable` or `invalid_signature`.
+    """
 
     transaction: Stored | None
     submitted: list[Authorization]
-    refused: list[Authorization]
+    refused: list[tuple[Authorization, str]]
 
 
 async def form(
@@ -67,11 +69,11 @@ async def form(
     if not claimed:
         return None
 
-    good, refused = claimed, list[Authorization]()
+    good, refused = claimed, list[tuple[Authorization, str]]()
     if kind == "settle":
         good, refused = _checked(contract, await _signed(connection, claimed, sign))
     good = fitting(kind, good)
-    await authorizations.finish(connection, [a.id for a in refused], "skipped", ["invalid_signature"] * len(refused))
+    await authorizations.finish(connection, [a.id for a, _ in refused], "skipped", [reason for _, reason in refused])
     if not good:
         return Batch(None, [], refused)
 
@@ -90,15 +92,20 @@ async def _signed(connection: Connection, claimed: list[Authorization], sign: Si
     return [replace(a, signature=signatures[a.id]) if a.id in signatures else a for a in claimed]
 
 
-def _checked(contract: Contract, signed: list[Authorization]) -> tuple[list[Authorization], list[Authorization]]:
+def _checked(
+    contract: Contract, signed: list[Authorization]
+) -> tuple[list[Authorization], list[tuple[Authorization, str]]]:
     """(good, refused)"""
     good, refused = [], []
     for authorization in signed:
+        if authorization.signature is None:
+            refused.append((authorization, "key_unreadable"))
+            continue
         try:
             authorizations.check(contract, authorization)
             good.append(authorization)
         except InvalidSignature:
-            refused.append(authorization)
+            refused.append((authorization, "invalid_signature"))
     return good, refused
 
 

@@ -19,9 +19,9 @@ SELECT id, kind, asset, from_address, to_address, value, nonce, valid_before, $9
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::numeric[], $7::numeric[], $8::bigint[])
     AS fresh (id, kind, asset, from_address, to_address, value, nonce, valid_before);
 
--- queued_count
--- How many wait for a batch.
-SELECT count(*) FROM token_authorization WHERE asset = $1 AND state = 'queued';
+-- any_queued
+-- Whether any is in time for a batch.
+SELECT EXISTS (SELECT FROM token_authorization WHERE asset = $1 AND state = 'queued' AND valid_before > $2);
 
 -- find
 -- Authorizations by what the contract knows them by.
@@ -29,6 +29,15 @@ SELECT a.id, a.kind, a.asset, a.from_address, a.to_address, a.value, a.nonce, a.
     a.state, a.transaction_id
 FROM unnest($1::text[], $2::text[], $3::numeric[]) AS wanted (asset, from_address, nonce)
 JOIN token_authorization AS a USING (asset, from_address, nonce);
+
+-- find_for_update
+-- The same, locked in id order.
+SELECT a.id, a.kind, a.asset, a.from_address, a.to_address, a.value, a.nonce, a.valid_before, a.signature,
+    a.state, a.transaction_id
+FROM unnest($1::text[], $2::text[], $3::numeric[]) AS wanted (asset, from_address, nonce)
+JOIN token_authorization AS a USING (asset, from_address, nonce)
+ORDER BY a.id
+FOR UPDATE OF a;
 
 -- finish
 -- Give authorizations their end, those that have none.
@@ -43,20 +52,39 @@ UPDATE token_authorization SET state = 'queued', transaction_id = NULL
 WHERE transaction_id = ANY ($1) AND state = 'submitted'
 RETURNING id;
 
--- expired
--- What cannot be settled in any block after one of this time, the longest over first.
-SELECT asset, from_address, nonce
-FROM token_authorization
-WHERE asset = $1 AND kind <> 'mint' AND state IN ('queued', 'submitted') AND valid_before <= $2
+-- overdue
+-- What can be settled by no block after one of this time, the longest over first. The contract knows no such time of a
+-- mint: while a transaction may still carry it into a block, it is not over.
+SELECT id, kind, asset, from_address, to_address, value, nonce, valid_before, signature
+FROM token_authorization AS a
+WHERE asset = ANY ($1) AND state IN ('queued', 'submitted') AND reason IS NULL AND valid_before <= $2
+    AND (kind <> 'mint' OR state = 'queued' OR EXISTS (
+        SELECT FROM chain_transaction AS t WHERE t.id = a.transaction_id AND t.state <> 'stored'
+    ))
 ORDER BY valid_before
-LIMIT $3
-FOR UPDATE SKIP LOCKED;
+LIMIT $3;
+
+-- lock_overdue
+-- Of these, the ones that are still so and that nobody else is busy with. What is batched while this waits is seen to be
+-- submitted, and in no transaction that has ended.
+SELECT id, kind, asset, from_address, to_address, value, nonce, valid_before, signature
+FROM token_authorization AS a
+WHERE id = ANY ($1) AND state IN ('queued', 'submitted') AND reason IS NULL AND valid_before <= $2
+    AND (kind <> 'mint' OR state = 'queued' OR EXISTS (
+        SELECT FROM chain_transaction AS t WHERE t.id = a.transaction_id AND t.state <> 'stored'
+    ))
+ORDER BY id
+FOR UPDATE OF a SKIP LOCKED;
+
+-- doubt
+-- What has no end and that somebody has to look at.
+UPDATE token_authorization SET reason = $2 WHERE id = ANY ($1) AND state IN ('queued', 'submitted');
 
 -- claim
 -- The oldest queued authorizations of some kinds that nobody else is busy with and that are still in time.
 SELECT id, kind, asset, from_address, to_address, value, nonce, valid_before, signature
 FROM token_authorization
-WHERE asset = $1 AND kind = ANY ($2) AND state = 'queued' AND (kind = 'mint' OR valid_before > $3)
+WHERE asset = $1 AND kind = ANY ($2) AND state = 'queued' AND valid_before > $3
 ORDER BY id
 LIMIT $4
 FOR UPDATE SKIP LOCKED;
@@ -78,6 +106,10 @@ SELECT chain_id FROM lane WHERE address = $1;
 -- One at a time takes a lane's nonce.
 SELECT next_nonce, stopped FROM lane WHERE address = $1 FOR UPDATE;
 
+-- read_lane
+-- A lane as it is at the moment.
+SELECT next_nonce, stopped FROM lane WHERE address = $1;
+
 -- take_lane_nonce
 -- The nonce is taken.
 UPDATE lane SET next_nonce = next_nonce + 1 WHERE address = $1;
@@ -95,15 +127,26 @@ ON CONFLICT (hash) DO NOTHING;
 
 -- open_attempts
 -- What a lane has sent, or should have, that no final block has.
-SELECT attempt.hash, attempt.raw, attempt.transaction_id, chain_transaction.nonce, attempt.created_at
+SELECT attempt.hash, attempt.transaction_id, chain_transaction.nonce, attempt.fee_wei_max, attempt.tip_wei_max,
+    attempt.created_at
 FROM chain_transaction JOIN attempt ON attempt.transaction_id = chain_transaction.id
 WHERE chain_transaction.lane = $1 AND chain_transaction.state = 'stored'
 ORDER BY chain_transaction.nonce, attempt.fee_wei_max;
 
+-- open_hashes
+-- The same, by hash alone.
+SELECT attempt.hash
+FROM chain_transaction JOIN attempt ON attempt.transaction_id = chain_transaction.id
+WHERE chain_transaction.lane = $1 AND chain_transaction.state = 'stored';
+
+-- raws
+-- Attempts as they are sent.
+SELECT hash, raw FROM attempt WHERE hash = ANY ($1);
+
 -- conclude
 -- The end of transactions, of which one attempt is in a final block.
 UPDATE chain_transaction
-SET state = CASE WHEN seen.succeeded THEN 'succeeded' ELSE 'reverted' END, final_hash = seen.hash
+SET state = CASE WHEN seen.succeeded THEN 'succeeded' ELSE 'reverted' END, final_hash = seen.hash, concluded_at = $3
 FROM unnest($1::bytea[], $2::boolean[]) AS seen (hash, succeeded)
 JOIN attempt ON attempt.hash = seen.hash
 WHERE chain_transaction.id = attempt.transaction_id AND chain_transaction.state = 'stored'
@@ -122,14 +165,19 @@ LIMIT 1;
 SELECT number, hash, timestamp FROM chain_cursor WHERE chain_id = $1;
 
 -- begin_cursor
--- Where reading begins, once.
+-- Where reading begins, once. Either way the cursor stays locked: no span is written until the caller has ended.
 INSERT INTO chain_cursor (chain_id, number, hash, timestamp) VALUES ($1, $2, $3, $4)
-ON CONFLICT (chain_id) DO NOTHING;
+ON CONFLICT (chain_id) DO UPDATE SET chain_id = excluded.chain_id;
+
+-- lock_cursor
+-- One span at a time is written, and no contract is recorded meanwhile.
+SELECT FROM chain_cursor WHERE chain_id = $1 FOR UPDATE;
 
 -- advance_cursor
--- Go on from where the span began, if nobody else did: the row's lock makes the second one look again.
+-- Go on from where the span began, if nobody else did and the span was read with every contract that there is.
 UPDATE chain_cursor SET number = $4, hash = $5, timestamp = $6
-WHERE chain_id = $1 AND number = $2 AND hash = $3;
+WHERE chain_id = $1 AND number = $2 AND hash = $3
+    AND NOT EXISTS (SELECT FROM contract WHERE contract.chain_id = $1 AND asset <> ALL ($7::text[]));
 
 -- contracts
 -- The tokens' contracts.
@@ -141,15 +189,16 @@ INSERT INTO contract (asset, chain_id, address, deployed_block, genesis_hash) VA
 ON CONFLICT (asset) DO NOTHING;
 
 -- deployment
--- The deployment of a token that is on its way or done, if any; a reverted one is not counted.
+-- The deployment of a token that is on its way or done, if any; one that came to nothing is not counted.
 SELECT id, nonce FROM chain_transaction
-WHERE asset = $1 AND kind = 'deploy' AND state <> 'reverted'
+WHERE asset = $1 AND kind = 'deploy' AND state NOT IN ('reverted', 'overtaken')
 ORDER BY nonce
 LIMIT 1;
 
 -- attempts_of
 -- A transaction's attempts, whatever became of it.
-SELECT attempt.hash, attempt.raw, attempt.transaction_id, chain_transaction.nonce, attempt.created_at
+SELECT attempt.hash, attempt.transaction_id, chain_transaction.nonce, attempt.fee_wei_max, attempt.tip_wei_max,
+    attempt.created_at
 FROM chain_transaction JOIN attempt ON attempt.transaction_id = chain_transaction.id
 WHERE chain_transaction.id = $1
 ORDER BY attempt.fee_wei_max;
@@ -158,6 +207,15 @@ ORDER BY attempt.fee_wei_max;
 -- Why a lane takes nothing more; the first reason stays.
 UPDATE lane SET stopped = $2 WHERE address = $1 AND stopped IS NULL;
 
+-- resume_lane
+-- A lane goes on, from no earlier a nonce than this.
+UPDATE lane SET stopped = NULL, next_nonce = greatest(next_nonce, $2) WHERE address = $1;
+
+-- end_overtaken
+-- Transactions whose nonces others have taken for good.
+UPDATE chain_transaction SET state = 'overtaken' WHERE lane = $1 AND state = 'stored' AND nonce < $2
+RETURNING id;
+
 -- reverted_since
--- Whether a batch of the asset reverted lately; few ever do, and they have an index of their own.
-SELECT EXISTS (SELECT FROM chain_transaction WHERE state = 'reverted' AND asset = $1 AND created_at > $2);
+-- Whether a batch of the asset was seen to have reverted lately; few ever do, and they have an index of their own.
+SELECT EXISTS (SELECT FROM chain_transaction WHERE state = 'reverted' AND asset = $1 AND concluded_at > $2);

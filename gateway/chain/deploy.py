@@ -6,19 +6,20 @@ when its block is final. Database and node alternate here: no transaction is ope
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from uuid import UUID
 
 from gateway.chain import lanes, watch
 from gateway.chain.block import Block, Receipt
 from gateway.chain.contract import Contract, Roles, deploy_data
-from gateway.chain.lanes import Attempt
 from gateway.chain.node import Node
 from gateway.chain.signer import Signer
 from gateway.chain.watch import Cursor
 from gateway.clock import Clock
-from gateway.errors import Misconfigured, NodeUnavailable
+from gateway.errors import Misconfigured, NodeUnavailable, UnknownAsset
 from gateway.money import Asset, Assets
-from gateway.postgres import Connection, Database, Statements
+from gateway.postgres import Connection, Database, Record, Statements
 
 sql = Statements(__package__, "chain.sql")
 
@@ -28,14 +29,26 @@ DEPLOY_GAS = 6_000_000
 
 async def contracts(connection: Connection, assets: Assets) -> dict[str, Contract]:
     """The contracts of the configured tokens, by asset code; a token that has none yet is absent."""
-    tokens = {asset.code: asset for asset in assets.tokens()}
+    tokens = {asset.code for asset in assets.tokens()}
     return {
-        row["asset"]: Contract(
-            tokens[row["asset"]], row["chain_id"], row["address"], row["deployed_block"], row["genesis_hash"]
-        )
-        for row in await connection.fetch(sql.contracts)
-        if row["asset"] in tokens
+        row["asset"]: _contract(assets, row) for row in await connection.fetch(sql.contracts) if row["asset"] in tokens
     }
+
+
+async def all_contracts(connection: Connection, assets: Assets) -> dict[str, Contract]:
+    """Every contract that is recorded, by asset code, of tokens that are not configured any more too. Raises
+    Misconfigured where one is of a token that these assets never had: who goes on without it passes over its logs.
+    """
+    try:
+        return {row["asset"]: _contract(assets, row) for row in await connection.fetch(sql.contracts)}
+    except UnknownAsset as unknown:
+        raise Misconfigured(
+            f"{unknown.asset} was deployed by a gateway with other settings since this one was started: start it again"
+        ) from None
+
+
+def _contract(assets: Assets, row: Record) -> Contract:
+    return Contract(assets[row["asset"]], row["chain_id"], row["address"], row["deployed_block"], row["genesis_hash"])
 
 
 async def _pause() -> None:
@@ -68,17 +81,17 @@ async def deploy(
         async with database.transaction() as connection:
             await lanes.register(connection, chain_id, signer.address, next_nonce)
     for asset in missing:
-        attempts = await _stored(database, node, signer, chain_id, asset, roles or Roles.all_of(signer.address), clock)
-        receipt, block = await _final_receipt(node, attempts, finality, pause)
-        await _record(database, node, asset, chain_id, receipt, block)
+        stored = await _stored(database, node, signer, chain_id, asset, roles or Roles.all_of(signer.address), clock)
+        receipt, block = await _final_receipt(database, node, stored, finality, pause)
+        await _record(database, node, asset, chain_id, receipt, block, clock())
     async with database.reading() as connection:
         return await contracts(connection, assets)
 
 
 async def _stored(
     database: Database, node: Node, signer: Signer, chain_id: int, asset: Asset, roles: Roles, clock: Clock
-) -> list[Attempt]:
-    """The attempts at the asset's deployment: those of an earlier run, or a fresh one, stored."""
+) -> UUID:
+    """The asset's deployment: the one of an earlier run, or a fresh one, stored."""
     fees, funds = await node.fees(), await node.balance(signer.address)
     async with database.transaction() as connection:
         await lanes.lock(connection, signer.address)
@@ -93,18 +106,23 @@ async def _stored(
             stored = await lanes.store(
                 connection, signer, chain_id, "deploy", asset.code, None, data, DEPLOY_GAS, fees, clock()
             )
-            known = stored.id
-        return await lanes.attempts_of(connection, known)
+            return stored.id
+        deployment: UUID = known
+        return deployment
 
 
 async def _final_receipt(
-    node: Node, attempts: Iterable[Attempt], finality: int | None, pause: Callable[[], Awaitable[None]]
+    database: Database, node: Node, deployment: UUID, finality: int | None, pause: Callable[[], Awaitable[None]]
 ) -> tuple[Receipt, Block]:
-    """Send the attempts as stored, as often as it takes, until a final block has one of them."""
-    stored = list(attempts)
+    """Send its attempts as stored, as often as it takes, until a final block has one of them.
+
+    They are read anew each time: a worker may raise the fee meanwhile, and then it is that attempt that is mined.
+    """
     while True:
-        await lanes.send_open(node, stored)
-        receipts = await node.receipts([attempt.hash for attempt in stored])
+        async with database.reading() as connection:
+            attempts = await lanes.attempts_of(connection, deployment)
+        await lanes.send_open(database, node, attempts)
+        receipts = await node.receipts([attempt.hash for attempt in attempts])
         final = await watch.final_block(node, finality)
         for receipt in receipts.values():
             if final is not None and receipt.block_number <= final.number:
@@ -114,17 +132,19 @@ async def _final_receipt(
         await pause()
 
 
-async def _record(database: Database, node: Node, asset: Asset, chain_id: int, receipt: Receipt, block: Block) -> None:
+async def _record(
+    database: Database, node: Node, asset: Asset, chain_id: int, receipt: Receipt, block: Block, now: datetime
+) -> None:
     genesis = await node.block(0)
     if genesis is None:
         raise NodeUnavailable("it does not have block 0")
     async with database.transaction() as connection:
-        await lanes.conclude(connection, [receipt])
+        await lanes.conclude(connection, [receipt], now)
         if receipt.succeeded:
             assert receipt.contract_address is not None
+            await watch.begin(connection, Cursor(chain_id, block.number, block.hash, block.timestamp))
             await connection.execute(
                 sql.record_contract, asset.code, chain_id, receipt.contract_address, block.number, genesis.hash
             )
-            await watch.begin(connection, Cursor(chain_id, block.number, block.hash, block.timestamp))
     if not receipt.succeeded:
         raise Misconfigured(f"the deployment of {asset.code} was reverted in block {block.number}; run it again")

@@ -4,25 +4,39 @@ Store, then send. A transaction's nonce, raw bytes and hash are committed before
 sent again as stored. A bump is a further attempt at the same nonce: at most one of a transaction's attempts is mined.
 What a node answers decides nothing; the receipt of one of our own hashes, in a final block, does.
 
+What a gas unit is offered has a ceiling, so a lane may wait, but never spends without end.
+
 Lock order: the lane's row before its transactions.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from gateway.chain.block import Fees, Receipt
+from gateway.chain.block import Block, Fees, Receipt
 from gateway.chain.node import Node
 from gateway.chain.signer import Signer, TransactionFields, fields_of
 from gateway.errors import LaneStopped, Misconfigured
 from gateway.ids import new_id
-from gateway.postgres import Connection, Record, Statements
+from gateway.postgres import Connection, Database, Record, Statements
 
 sql = Statements(__package__, "chain.sql")
 
 Kind = Literal["settle", "mint", "deploy"]
+
+#: No attempt offers more for a unit of gas: 500 gwei, which Ethereum's base fee has passed for hours in all its years.
+#: A transaction of the most gas there may be (16,777,216) then costs 8.4 ETH at worst; above it the lane waits.
+FEE_WEI_CEILING = 500 * 10**9
+
+#: Nor more than so many times what the node suggests at the moment: a suggestion already has room for the base fee to
+#: double, so what is not mined at ten times that is kept back by something other than its fee.
+_FEE_TIMES_MAX = 10
+
+#: An attempt in no block is given so long before a further one, and so long where the node suggests no more than it
+#: offers: then it is not the fee, or the node has lost it, and a replacement is a new start.
+_PATIENCE, _LONG_PATIENCE = timedelta(seconds=30), timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +51,12 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Raw bytes for a lane's nonce. `created_at` is when these bytes were made."""
+    """Raw bytes for a lane's nonce, which are read only to be sent. `created_at` is when they were made."""
 
     hash: bytes
-    raw: bytes
     transaction_id: UUID
     nonce: int
+    fees: Fees
     created_at: datetime
 
 
@@ -71,9 +85,17 @@ async def register(connection: Connection, chain_id: int, address: str, next_non
         )
 
 
+async def next_nonce(connection: Connection, address: str) -> int:
+    """The lane's next nonce at the moment. Raises LaneStopped."""
+    return _next_nonce(address, await connection.fetchrow(sql.read_lane, address))
+
+
 async def lock(connection: Connection, address: str) -> int:
     """Take the lane until the transaction ends. Returns its next nonce. Raises LaneStopped."""
-    lane = await connection.fetchrow(sql.lock_lane, address)
+    return _next_nonce(address, await connection.fetchrow(sql.lock_lane, address))
+
+
+def _next_nonce(address: str, lane: Record | None) -> int:
     assert lane is not None, f"not registered: {address}"
     if lane["stopped"] is not None:
         raise LaneStopped(address, lane["stopped"])
@@ -97,6 +119,7 @@ async def store(
     The lane stays locked until the caller commits: nonces have no gap, and a rollback gives the nonce back.
     """
     nonce = await lock(connection, signer.address)
+    fees = Fees(min(fees.fee_wei_max, FEE_WEI_CEILING), min(fees.tip_wei_max, FEE_WEI_CEILING))
     fields = TransactionFields(chain_id, nonce, fees.tip_wei_max, fees.fee_wei_max, gas_limit, to, 0, data)
     hash_, raw = signer.sign_transaction(fields)
     id_ = new_id(now)
@@ -117,15 +140,21 @@ async def attempts_of(connection: Connection, transaction_id: UUID) -> list[Atte
     return [_attempt(row) for row in await connection.fetch(sql.attempts_of, transaction_id)]
 
 
+async def open_hashes(connection: Connection, lane: str) -> list[bytes]:
+    """The hashes of the lane's open attempts."""
+    return [row["hash"] for row in await connection.fetch(sql.open_hashes, lane)]
+
+
 def _attempt(row: Record) -> Attempt:
-    return Attempt(row["hash"], row["raw"], row["transaction_id"], row["nonce"], row["created_at"])
+    fees = Fees(row["fee_wei_max"], row["tip_wei_max"])
+    return Attempt(row["hash"], row["transaction_id"], row["nonce"], fees, row["created_at"])
 
 
-async def conclude(connection: Connection, receipts: Iterable[Receipt]) -> list[Concluded]:
+async def conclude(connection: Connection, receipts: Iterable[Receipt], now: datetime) -> list[Concluded]:
     """End the transactions that these receipts, all of final blocks, are of. Returns those that had not ended yet."""
     by_hash = {receipt.hash: receipt for receipt in receipts}
     succeeded = [receipt.succeeded for receipt in by_hash.values()]
-    rows = await connection.fetch(sql.conclude, list(by_hash), succeeded) if by_hash else []
+    rows = await connection.fetch(sql.conclude, list(by_hash), succeeded, now) if by_hash else []
     return [
         Concluded(
             id=row["id"],
@@ -139,12 +168,27 @@ async def conclude(connection: Connection, receipts: Iterable[Receipt]) -> list[
     ]
 
 
+def wants_bump(newest: Attempt, head: Block, fees: Fees, now: datetime) -> bool:
+    """Whether a transaction's newest attempt, in no block up to `head`, should be followed by another. Pure.
+
+    Not while the chain stands still: it had no chance yet. Then when the node suggests more by now than it offers, or
+    when it is old.
+    """
+    age = now - newest.created_at
+    if head.timestamp <= newest.created_at.timestamp() or age < _PATIENCE:
+        return False
+    offered = newest.fees
+    dearer = fees.fee_wei_max > offered.fee_wei_max or fees.tip_wei_max > offered.tip_wei_max
+    return dearer or age >= _LONG_PATIENCE
+
+
 async def bump(
     connection: Connection, signer: Signer, transaction_id: UUID, fees: Fees, now: datetime
 ) -> Stored | None:
     """Store a further attempt with higher fees: those given, and at least an eighth more than the last one's.
 
-    Nodes take a replacement only when both fees rise by a tenth. None when the transaction has ended meanwhile.
+    Nodes take a replacement only when both fees rise by a tenth. None when the transaction has ended meanwhile, or when
+    that would be more than is ever offered.
     """
     await lock(connection, signer.address)
     last = await connection.fetchrow(sql.last_attempt, transaction_id, signer.address)
@@ -153,6 +197,8 @@ async def bump(
     old = fields_of(last["raw"])
     tip = max(fees.tip_wei_max, _eighth_more(old.tip_wei_max))
     fee = max(fees.fee_wei_max, _eighth_more(old.fee_wei_max), tip)
+    if fee > min(FEE_WEI_CEILING, _FEE_TIMES_MAX * fees.fee_wei_max):
+        return None
     fields = TransactionFields(old.chain_id, old.nonce, tip, fee, old.gas_limit, old.to, old.value_wei, old.data)
     hash_, raw = signer.sign_transaction(fields)
     await connection.execute(sql.store_attempt, hash_, transaction_id, raw, fee, tip, now)
@@ -163,27 +209,29 @@ def _eighth_more(wei: int) -> int:
     return wei + max(1, -(-wei // 8))
 
 
-async def send_open(node: Node, attempts: Sequence[Attempt]) -> list[tuple[Attempt, str]]:
-    """Send, as stored and in nonce order, the attempts at transactions that are in no block.
+async def send_open(database: Database, node: Node, attempts: Sequence[Attempt]) -> list[Attempt]:
+    """Send, as stored and in nonce order, the attempts at transactions that are in no block. Returns those attempts.
 
-    Returns the node's complaints, which decide nothing: "already known" is the usual one. Network only.
+    What the node answers to each decides nothing: "already known" is the usual complaint.
     """
     receipts = await node.receipts([attempt.hash for attempt in attempts])
     mined = {attempt.transaction_id for attempt in attempts if attempt.hash in receipts}
-    complaints = []
-    for attempt in attempts:
-        if attempt.transaction_id not in mined:
-            complaint = await node.send(attempt.raw)
-            if complaint is not None:
-                complaints.append((attempt, complaint))
-    return complaints
+    unmined = [attempt for attempt in attempts if attempt.transaction_id not in mined]
+    if unmined:
+        async with database.reading() as connection:
+            rows = await connection.fetch(sql.raws, [attempt.hash for attempt in unmined])
+        raws = {row["hash"]: row["raw"] for row in rows}
+        for attempt in unmined:
+            await node.send(raws[attempt.hash])
+    return unmined
 
 
 async def overtaken(node: Node, address: str, attempts: Sequence[Attempt], final: int) -> Attempt | None:
     """The first of these attempts whose nonce a transaction that is not ours has taken, up to block `final`.
 
     Somebody else signs with the lane's key, or the database is older than the chain: what waits behind that nonce
-    would be sent for ever. What it carried is ended by its own logs, or by its time. Network only.
+    would be sent for ever. Look again, at attempts read anew, before believing it: a node's backend may be behind, and
+    an attempt may have been stored meanwhile. Network only.
     """
     taken = await node.transaction_count(address, final)
     late = [attempt for attempt in attempts if attempt.nonce < taken]
@@ -193,10 +241,22 @@ async def overtaken(node: Node, address: str, attempts: Sequence[Attempt], final
 
 
 async def reverted_since(connection: Connection, asset: str, since: datetime) -> bool:
-    """Whether a transaction for the asset that was made after `since` has finally reverted."""
+    """Whether a transaction for the asset has been seen after `since` to have finally reverted."""
     return bool(await connection.fetchval(sql.reverted_since, asset, since))
 
 
 async def stop(connection: Connection, address: str, reason: str) -> None:
     """Let the lane take no more transactions, for a reason that somebody has to look at. The first reason stays."""
     await connection.execute(sql.stop_lane, address, reason)
+
+
+async def resume(connection: Connection, address: str, next_nonce: int) -> int:
+    """Let a stopped lane go on. `next_nonce` is the address's transaction count at a final block that is in the book.
+
+    Transactions of ours that are open below that nonce were overtaken by others and can never be mined: they end, and
+    what they carried is queued again. Returns how many ended so.
+    """
+    await connection.execute(sql.resume_lane, address, next_nonce)
+    overtaken = [row["id"] for row in await connection.fetch(sql.end_overtaken, address, next_nonce)]
+    await connection.fetch(sql.requeue, overtaken)
+    return len(overtaken)

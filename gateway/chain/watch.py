@@ -6,6 +6,9 @@ is taken from a block that is not on this chain. Reading touches the network alo
 writes what the span says in one transaction.
 
 What had been final and is not there any more is ChainReplaced: nothing goes on over the old book by itself.
+
+There is one cursor per chain, so a span counts only if it was read with every contract that is recorded: the cursor's
+row is locked where a contract is recorded and where a span is written, and the second of the two sees the first.
 """
 
 from collections.abc import Iterable
@@ -35,11 +38,14 @@ class Cursor:
 class Span:
     """Final blocks `first` to `last.number`: what moved, what was skipped, and the receipts of asked hashes.
 
-    Everything is in the order of the chain. A receipt may be of a block before `first`.
+    Everything is in the order of the chain. A receipt may be of a block before `first`. `assets` are the tokens whose
+    contracts were read; `newest` says that `last` was the newest final block.
     """
 
+    assets: frozenset[str]
     first: int
     last: Block
+    newest: bool
     movements: list[Movement]
     skips: list[Skip]
     receipts: list[Receipt]
@@ -54,18 +60,30 @@ async def cursor(connection: Connection, chain_id: int) -> Cursor | None:
 
 
 async def begin(connection: Connection, start: Cursor) -> None:
-    """Begin reading after `start`; where reading has begun already, it goes on from there."""
+    """Begin reading after `start`; where reading has begun already, it goes on from there.
+
+    The cursor stays locked until the caller commits: record a contract after this, in the same transaction.
+    """
     await connection.execute(sql.begin_cursor, start.chain_id, start.number, start.hash, start.timestamp)
 
 
 async def advance(connection: Connection, old: Cursor, span: Span) -> bool:
-    """Move the cursor over the span. False when another worker did first: then write nothing of it.
+    """Move the cursor over the span. False when another worker did first, or when a contract was recorded that the
+    span was not read with: then write nothing of it, and read again.
 
     The cursor's row stays locked until the caller commits, so spans are written one at a time and in order.
     """
     last = span.last
+    await connection.execute(sql.lock_cursor, old.chain_id)  # by itself: what follows sees what was waited for
     status = await connection.execute(
-        sql.advance_cursor, old.chain_id, old.number, old.hash, last.number, last.hash, last.timestamp
+        sql.advance_cursor,
+        old.chain_id,
+        old.number,
+        old.hash,
+        last.number,
+        last.hash,
+        last.timestamp,
+        list(span.assets),
     )
     return status == "UPDATE 1"
 
@@ -90,7 +108,7 @@ async def read(
     """
     final = await final_block(node, finality)
     if final is None or final.number <= cursor.number:
-        await _check_cursor(node, cursor)
+        await check_cursor(node, cursor)
         return None
 
     headers = await _follow(node, cursor, min(final.number, cursor.number + most))
@@ -105,7 +123,15 @@ async def read(
         raise NodeUnavailable("its logs are of other blocks than its headers")
     facts = decode(known, logs)
     receipts = await _receipts(node, open_hashes, by_number, last.number)
-    return Span(cursor.number + 1, last, facts.movements, facts.skips, receipts)
+    return Span(
+        assets=frozenset(contract.asset.code for contract in known),
+        first=cursor.number + 1,
+        last=last,
+        newest=last.number == final.number,
+        movements=facts.movements,
+        skips=facts.skips,
+        receipts=receipts,
+    )
 
 
 async def final_block(node: Node, finality: int | None) -> Block | None:
@@ -116,7 +142,10 @@ async def final_block(node: Node, finality: int | None) -> Block | None:
     return None if head is None or head.number < finality else await node.block(head.number - finality)
 
 
-async def _check_cursor(node: Node, cursor: Cursor) -> None:
+async def check_cursor(node: Node, cursor: Cursor) -> None:
+    """Raises ChainReplaced when another block is where the cursor's was, NodeUnavailable when the node has none there
+    yet: it is behind, and says nothing of the chain. Network only.
+    """
     here = await node.block(cursor.number)
     if here is None:
         raise NodeUnavailable(f"it has no block {cursor.number} yet, which was final before")
@@ -160,7 +189,9 @@ async def _receipts(node: Node, hashes: Iterable[bytes], followed: dict[int, byt
 
 
 async def verify(node: Node, contracts: Iterable[Contract], cursor: Cursor | None) -> None:
-    """Raises ChainReplaced, saying what differs, unless this is the chain that the book was kept with. Network only."""
+    """Raises ChainReplaced, saying what differs, unless this is the chain that the book was kept with, and
+    NodeUnavailable when the node is behind the cursor. Network only.
+    """
     chain_id, genesis = await node.chain_id(), await node.block(0)
     if genesis is None:
         raise NodeUnavailable("it does not have block 0")
@@ -172,9 +203,5 @@ async def verify(node: Node, contracts: Iterable[Contract], cursor: Cursor | Non
             raise ChainReplaced(f"the chain of {code} begins with another block 0, 0x{contract.genesis_hash.hex()}")
         if not await node.code(contract.address):
             raise ChainReplaced(f"there is no contract at {contract.address}, where {code} was")
-    if cursor is None:
-        return
-    here = await node.block(cursor.number)
-    if here is None:
-        raise ChainReplaced(f"the chain ends before block {cursor.number}, which was final")
-    _same(cursor, here)
+    if cursor is not None:
+        await check_cursor(node, cursor)

@@ -27,19 +27,19 @@ CREATE TABLE token_authorization (
     to_address text NOT NULL,
     value amount NOT NULL,
     nonce numeric NOT NULL,
-    valid_before bigint NOT NULL,      -- Unix seconds; for a mint, of no meaning to the contract
+    valid_before bigint NOT NULL,      -- Unix seconds; of a mint the contract knows none, so we batch none after it
     signature bytea,
     state text NOT NULL DEFAULT 'queued' CONSTRAINT token_authorization_state_known
         CHECK (state IN ('queued', 'submitted', 'settled', 'skipped', 'expired')),
     transaction_id uuid,               -- the ChainTransaction that carries it
-    reason text,                       -- why it was skipped
+    reason text,                       -- why it was skipped; while it has no end, what somebody has to look at
     created_at timestamptz NOT NULL,
     CONSTRAINT token_authorization_used_once UNIQUE (asset, from_address, nonce)
 );
 CREATE INDEX token_authorization_queue ON token_authorization (asset, id) WHERE state = 'queued';
 CREATE INDEX token_authorization_batch ON token_authorization (transaction_id) WHERE state = 'submitted';
 CREATE INDEX token_authorization_due ON token_authorization (asset, valid_before)
-    WHERE state IN ('queued', 'submitted') AND kind <> 'mint';
+    WHERE state IN ('queued', 'submitted') AND reason IS NULL;
 
 CREATE TABLE lane (
     address text PRIMARY KEY,
@@ -56,14 +56,15 @@ CREATE TABLE chain_transaction (
     asset text NOT NULL REFERENCES asset (code),
     gas_limit bigint NOT NULL,
     state text NOT NULL DEFAULT 'stored' CONSTRAINT chain_transaction_state_known
-        CHECK (state IN ('stored', 'succeeded', 'reverted')),  -- both ends are of a final block
-    final_hash bytea,                  -- the attempt that was mined
+        CHECK (state IN ('stored', 'succeeded', 'reverted', 'overtaken')),  -- each end is of a final block
+    final_hash bytea,                  -- the attempt that was mined; none where somebody else's took the nonce
     created_at timestamptz NOT NULL,
+    concluded_at timestamptz,          -- when its receipt in a final block was seen
     CONSTRAINT chain_transaction_nonce_once UNIQUE (lane, nonce)
 );
 CREATE INDEX chain_transaction_open ON chain_transaction (lane, nonce) WHERE state = 'stored';
 
-CREATE INDEX chain_transaction_reverted ON chain_transaction (asset, created_at) WHERE state = 'reverted';
+CREATE INDEX chain_transaction_reverted ON chain_transaction (asset, concluded_at) WHERE state = 'reverted';
 
 -- Raw bytes, stored before they are sent and only ever sent again as stored.
 CREATE TABLE attempt (

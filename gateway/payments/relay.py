@@ -1,14 +1,25 @@
-"""Between the queue and the chain: what became submitted, and under which hash."""
+"""Between the queue and the chain: what became submitted, and under which hash, and what was refused."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from gateway.chain.batches import Batch
 from gateway.events import log
-from gateway.payments import records
+from gateway.payments import records, settle
 from gateway.payments.payment import Event, State, after
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection
+
+
+async def formed(connection: Connection, terms: Terms, batch: Batch, now: datetime) -> None:
+    """Note what became of a batch's authorizations, in the transaction that stores it."""
+    concerned = [one.id for one in batch.submitted] + [one.id for one, _ in batch.refused]
+    await connection.execute(records.sql.lock_payments_of_authorizations, concerned)  # all of them in one order
+    if batch.transaction is not None:
+        await submitted(connection, terms, [one.id for one in batch.submitted], batch.transaction.hash, now)
+    if batch.refused:
+        await settle.refuse(connection, terms, batch.refused, now)
 
 
 async def submitted(

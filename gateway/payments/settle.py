@@ -2,11 +2,14 @@
 
 A final Transfer log either settles a payment or a conversion of ours, known by its payer and nonce, or it is a fact
 from outside: tokens that somebody moved with their own key. Both are posted, each log once (`observation_once`). What
-the contract skipped for good, or can settle no more because its time is over, gives the money back.
+the contract skipped for good gives the money back. So does what it can settle no more because its time is over, if it
+says itself, at the span's last block, that it has not settled it: money never comes back because we saw nothing.
 
-The span was read from the node beforehand; here is one PostgreSQL transaction, and the cursor moves in it.
+The span and the contract's answers were read from the node beforehand; here is one PostgreSQL transaction, and the
+cursor moves in it.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -30,8 +33,10 @@ from gateway.postgres import Connection
 from gateway.wallets import wallet
 from gateway.wallets.wallet import Wallet
 
-#: How many authorizations whose time is over are given back with one span.
-_EXPIRED_AT_ONCE = 500
+complaints = logging.getLogger(__name__)
+
+#: Why an authorization is left without an end: the contract has used it, and no log said for what.
+USED_WITHOUT_A_LOG = "used_without_a_log"
 
 
 @dataclass
@@ -59,27 +64,30 @@ class _Known:
     accounts: Mapping[str, AccountId]
 
 
-async def settle(connection: Connection, terms: Terms, cursor: Cursor, span: Span, now: datetime) -> bool:
+async def settle(
+    connection: Connection, terms: Terms, cursor: Cursor, span: Span, used: Mapping[UUID, bool], now: datetime
+) -> bool:
     """Write everything that the span says and move the cursor to its end.
 
-    Returns False, having written nothing, when another worker wrote it first.
+    `used` is what the contract answered, at the span's last block, of the authorizations that are overdue there.
+
+    Returns False, having written nothing, when another worker wrote it first or there is a contract that the span was
+    read without.
     """
     if not await watch.advance(connection, cursor, span):
         return False
-    expired = [
-        key
-        for code in terms.contracts
-        for key in await authorization.expired(connection, code, span.last.timestamp, _EXPIRED_AT_ONCE)
-    ]
-    known = await _look_up(connection, terms, span, expired)
+    overdue = await authorization.lock_overdue(connection, used, span.last.timestamp) if used else []
+    known = await _look_up(connection, terms, span, [one.key for one in overdue])
     work = _Work()
     for movement in span.movements:
         _observe(terms, known, movement, work, now)
     for skip in span.skips:
         if skip.ended:
             _give_back(known, (skip.asset_code, skip.from_address, skip.nonce), skip.reason, work)
-    for key in expired:
-        _give_back(known, key, "expired", work)
+    for one in overdue:
+        if not used[one.id]:
+            _give_back(known, one.key, "expired", work)
+    await _doubt(connection, [one for one in overdue if used[one.id] and one.id not in {*work.settled, *work.failed}])
     await _gas(connection, terms, span, work, now)
     await _write(connection, cursor.chain_id, work, now)
     return True
@@ -88,11 +96,13 @@ async def settle(connection: Connection, terms: Terms, cursor: Cursor, span: Spa
 # ---- look up --------------------------------------------------------------------------------------------------------
 
 
-async def _look_up(connection: Connection, terms: Terms, span: Span, expired: Sequence[authorization.Key]) -> _Known:
-    """Every row that the span concerns, each kind in one statement; payments and conversions are locked."""
+async def _look_up(connection: Connection, terms: Terms, span: Span, overdue: Sequence[authorization.Key]) -> _Known:
+    """Every row that the span concerns, each kind in one statement; authorizations, then payments and conversions, are
+    locked.
+    """
     keys: list[authorization.Key] = [_key(movement) for movement in span.movements if _key(movement)[2] >= 0]
     keys += [(skip.asset_code, skip.from_address, skip.nonce) for skip in span.skips]
-    found = await authorization.find(connection, [*keys, *expired])
+    found = await authorization.find(connection, {*keys, *overdue}, for_update=True)
     open = {key: one.authorization for key, one in found.items() if one.state in ("queued", "submitted")}
     of = await _expectations(connection, terms, [one.id for one in open.values()])
     ends = {movement.from_address for movement in span.movements} | {m.to_address for m in span.movements}
@@ -242,9 +252,22 @@ def _give_back(known: _Known, key: authorization.Key, reason: str, work: _Work) 
         work.events.append(records.conversion_event(broken))
 
 
+async def _doubt(connection: Connection, used: Sequence[Authorization]) -> None:
+    """The contract has used these, and no log that we read said for what: nobody may be given the money back by us."""
+    for one in used:
+        complaints.error(
+            "authorization %s of %s is used, the contract says, and no log of it was seen: it is left as it is, "
+            "until somebody finds out what it moved",
+            one.id,
+            one.from_address,
+        )
+    if used:
+        await authorization.doubt(connection, [one.id for one in used], USED_WITHOUT_A_LOG)
+
+
 async def _gas(connection: Connection, terms: Terms, span: Span, work: _Work, now: datetime) -> None:
     """Conclude our own ChainTransactions: what they cost, and what has to be sent again because one reverted."""
-    concluded = await lanes.conclude(connection, span.receipts)
+    concluded = await lanes.conclude(connection, span.receipts, now)
     if not concluded:
         return
     coin = next(asset for asset in terms.assets if asset.kind == "native")
@@ -262,13 +285,13 @@ async def _gas(connection: Connection, terms: Terms, span: Span, work: _Work, no
 
 
 async def refuse(
-    connection: Connection, terms: Terms, refused: Sequence[Authorization], reason: str, now: datetime
+    connection: Connection, terms: Terms, refused: Sequence[tuple[Authorization, str]], now: datetime
 ) -> None:
-    """Give back the money of authorizations that were never sent, since the contract would not take them."""
-    of = await _expectations(connection, terms, [one.id for one in refused])
-    known = _Known({one.key: one for one in refused}, of, {}, {})
+    """Give back the money of authorizations that were never sent, each for its reason."""
+    of = await _expectations(connection, terms, [one.id for one, _ in refused])
+    known = _Known({one.key: one for one, _ in refused}, of, {}, {})
     work = _Work()
-    for one in refused:
+    for one, reason in refused:
         _give_back(known, one.key, reason, work)
     await _write(connection, 0, work, now)
 

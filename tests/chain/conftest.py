@@ -4,7 +4,7 @@ anvil mines only when a test says so, so a test knows what is in which block and
 when one more stands on top of it.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -80,7 +80,7 @@ class House:
         self.purses[address] = Purse(id_, address, sealed)
         return self.purses[address]
 
-    async def sign(self, connection: Connection, wanted: list[Authorization]) -> list[bytes]:
+    async def sign(self, connection: Connection, wanted: list[Authorization]) -> Sequence[bytes | None]:
         payers = [self.purses[one.from_address] for one in wanted]
         digests = [authorization.digest(self.contract, one) for one in wanted]
         return [self.vault.sign(payer.id, payer.sealed, digest) for payer, digest in zip(payers, digests, strict=True)]
@@ -103,7 +103,7 @@ class House:
     async def send(self) -> None:
         async with self.database.reading() as connection:
             attempts = await lanes.open_attempts(connection, self.signer.address)
-        await lanes.send_open(self.node, attempts)
+        await lanes.send_open(self.database, self.node, attempts)
 
     async def read(self) -> Span | None:
         async with self.database.reading() as connection:
@@ -129,7 +129,7 @@ class House:
             await authorization.finish(connection, [one.id for one in settled.values()], "settled")
             reasons = [skipped[key] for key in ended]
             await authorization.finish(connection, [one.id for one in ended.values()], "skipped", reasons)
-            concluded = await lanes.conclude(connection, span.receipts)
+            concluded = await lanes.conclude(connection, span.receipts, self.now)
             await authorization.requeue(connection, [one.id for one in concluded if not one.succeeded])
         return span
 

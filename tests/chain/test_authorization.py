@@ -242,22 +242,31 @@ async def test_an_end_is_for_good(database: Database) -> None:
         first = await authorization.finish(connection, [one.id], "settled")
         again = await authorization.finish(connection, [one.id, other.id], "skipped", ["late", "account_frozen"])
         found = await authorization.find(connection, [one.key, other.key])
-        waiting = await authorization.queued_count(connection, "USDX")
+        waiting = await authorization.any_queued(connection, "USDX", datetime.fromtimestamp(0, UTC))
 
-    assert (first, again, waiting) == ([one.id], [other.id], 0)
+    assert (first, again, waiting) == ([one.id], [other.id], False)
     assert (found[one.key].state, found[other.key].state) == ("settled", "skipped")
 
 
 async def test_only_what_no_later_block_can_settle_has_expired(database: Database) -> None:
-    over, _, ended, mint = await enqueue(
-        database, order(until=NOW), order(until=NOW + 1), order(until=NOW), order("mint", until=NOW, reference=1)
+    over, _, ended, doubted, mint = await enqueue(
+        database,
+        order(until=NOW),
+        order(until=NOW + 1),
+        order(until=NOW),
+        order(until=NOW),
+        order("mint", until=NOW - 1, reference=1),
     )
     async with database.transaction() as connection:
         await authorization.finish(connection, [ended.id], "settled")
 
-        assert await authorization.expired(connection, "USDX", NOW, 10) == [over.key]
-        assert mint.key not in await authorization.expired(connection, "USDX", NOW + 1, 10)
-        assert len(await authorization.expired(connection, "USDX", NOW + 1, 1)) == 1
+        await authorization.doubt(connection, [doubted.id], "somebody has to look")
+
+        assert await authorization.overdue(connection, ["USDX"], NOW) == [mint, over]
+        assert await authorization.overdue(connection, ["EURX"], NOW) == []
+        assert len(await authorization.overdue(connection, ["USDX"], NOW + 1)) == 3
+        assert await authorization.overdue(connection, ["USDX"], NOW + 1, limit=1) == [mint]
+        assert len(await authorization.lock_overdue(connection, [over.id, ended.id, doubted.id], NOW)) == 1
 
 
 async def test_a_key_that_is_nobodys_is_not_found(house: House) -> None:

@@ -152,7 +152,7 @@ async def test_what_is_signed_by_another_key_is_not_sent(house: House) -> None:
     )
     right = house.sign
 
-    async def sign(connection: Connection, wanted: list[Authorization]) -> list[bytes]:
+    async def sign(connection: Connection, wanted: list[Authorization]) -> list[bytes | None]:
         signatures = await right(connection, wanted)
         return [
             signature if one.id == good.id else signatures[0] for one, signature in zip(wanted, signatures, strict=True)
@@ -162,9 +162,39 @@ async def test_what_is_signed_by_another_key_is_not_sent(house: House) -> None:
     batch = await house.form()
 
     assert batch is not None
-    assert [one.id for one in batch.refused] == [bad.id]
+    assert [(one.id, reason) for one, reason in batch.refused] == [(bad.id, "invalid_signature")]
     assert [one.id for one in batch.submitted] == [good.id]
     assert await house.state(bad) == "skipped"
+
+
+async def test_a_key_that_does_not_open_costs_its_own_authorization_alone(house: House) -> None:
+    alice, lost, bob = await house.rich(100), house.purse(), house.purse()
+    good, bad = await house.enqueue(
+        house.order("transfer", alice, bob.address, 1), house.order("transfer", lost, bob.address, 2)
+    )
+    right = house.sign
+
+    async def sign(connection: Connection, wanted: list[Authorization]) -> list[bytes | None]:
+        signatures = await right(connection, wanted)
+        return [signature if one.id == good.id else None for one, signature in zip(wanted, signatures, strict=True)]
+
+    house.sign = sign  # type: ignore[method-assign] # a vault that cannot open one of its keys
+    batch = await house.form()
+
+    assert batch is not None
+    assert [(one.id, reason) for one, reason in batch.refused] == [(bad.id, "key_unreadable")]
+    assert [one.id for one in batch.submitted] == [good.id]
+    assert await house.state(bad) == "skipped"
+
+
+async def test_a_mint_whose_time_is_over_is_never_put_into_a_batch(house: House) -> None:
+    alice = house.purse()
+    (late,) = await house.enqueue(house.order("mint", None, alice.address, 1, seconds=0))
+
+    assert await house.form("mint") is None
+    assert await house.state(late) == "queued"
+    async with house.database.reading() as connection:
+        assert not await authorization.any_queued(connection, "USDX", house.now)
 
 
 async def test_what_has_no_time_left_waits_for_its_end_in_the_queue(house: House) -> None:
@@ -261,4 +291,4 @@ async def test_three_hundred_payments_of_few_payers_are_one_batch(house: House) 
     assert len(span.movements) == 300
     assert len(span.receipts) == 1
     async with house.database.reading() as connection:
-        assert await authorization.queued_count(connection, "USDX") == 0
+        assert not await authorization.any_queued(connection, "USDX", house.now)

@@ -158,6 +158,27 @@ async def test_a_deployment_lost_in_a_reorganisation_is_sent_again(
     assert await node.code(contracts["USDX"].address)
 
 
+async def test_a_deployment_whose_fee_is_raised_meanwhile_is_found_by_its_new_hash(
+    database: Database, chain: Chain, node: HttpNode
+) -> None:
+    looks = count(1)
+
+    async def pause() -> None:
+        if next(looks) == 1:
+            fees = await node.fees()
+            async with database.transaction() as connection:
+                (attempt,) = await lanes.open_attempts(connection, SIGNER.address)
+                bumped = await lanes.bump(connection, SIGNER, attempt.transaction_id, fees, datetime.now(UTC))
+            assert bumped is not None
+            await node.send(bumped.raw)
+        assert next(looks) < 20
+        chain.mine()
+
+    contracts = await deploy.deploy(database, node, SIGNER, ASSETS, FINALITY, lambda: datetime.now(UTC), pause=pause)
+
+    assert contracts["USDX"].address == of_deployment(SIGNER.address, 0)
+
+
 async def test_a_relayer_without_money_is_told_how_much_it_takes(
     database: Database, chain: Chain, node: HttpNode
 ) -> None:

@@ -3,11 +3,13 @@
 from asyncio import gather
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 
 from gateway.chain import lanes
-from gateway.chain.block import Fees
+from gateway.chain.block import Block, Fees
 from gateway.chain.lanes import Attempt
 from gateway.chain.signer import fields_of
 from gateway.errors import LaneStopped, Misconfigured, NodeUnavailable
@@ -37,7 +39,7 @@ async def test_a_stored_transaction_sent_fifty_times_settles_once(house: House) 
     (attempt,) = await attempts_of(house)
 
     for n in range(50):
-        await house.node.send(attempt.raw)
+        await house.node.send(await raw_of(house, attempt))
         if n % 10 == 9:
             house.chain.mine()
     await house.observe()
@@ -103,22 +105,61 @@ async def test_a_bump_offers_an_eighth_more_and_takes_the_place_of_the_first(hou
     await house.send()
 
     async with house.database.transaction() as connection:
-        bumped = await lanes.bump(connection, house.signer, stored.id, Fees(1, 1), house.now)
+        bumped = await lanes.bump(connection, house.signer, stored.id, fees, house.now)
     assert bumped is not None
-    complaints = await send(house)
+    unmined = await send(house)
     house.chain.mine(2)
     span = await house.read()
 
     old, new = fields_of(stored.raw), fields_of(bumped.raw)
     assert new == replace(old, fee_wei_max=new.fee_wei_max, tip_wei_max=new.tip_wei_max)
     assert (new.fee_wei_max * 8 >= old.fee_wei_max * 9, new.tip_wei_max * 8 >= old.tip_wei_max * 9) == (True, True)
-    assert [attempt.hash for attempt, _ in complaints] == [stored.hash]
+    assert [attempt.hash for attempt in unmined] == [stored.hash, bumped.hash]
     assert span is not None
     assert [receipt.hash for receipt in span.receipts] == [bumped.hash]
 
 
-async def send(house: House) -> list[tuple[Attempt, str]]:
-    return await lanes.send_open(house.node, await attempts_of(house))
+async def send(house: House) -> list[Attempt]:
+    return await lanes.send_open(house.database, house.node, await attempts_of(house))
+
+
+async def raw_of(house: House, attempt: Attempt) -> bytes:
+    async with house.database.reading() as connection:
+        raw: bytes = await connection.fetchval("SELECT raw FROM attempt WHERE hash = $1", attempt.hash)
+    return raw
+
+
+async def test_a_bump_offers_no_more_than_ten_times_what_the_node_suggests_nor_than_the_ceiling(house: House) -> None:
+    for offered, suggested, ceiling in (
+        (Fees(900, 1), Fees(100, 1), 1_000),
+        (Fees(lanes.FEE_WEI_CEILING // 2, 1), Fees(lanes.FEE_WEI_CEILING, 1), lanes.FEE_WEI_CEILING),
+    ):
+        stored = await store(house, offered)
+        fees = [offered.fee_wei_max]
+        async with house.database.transaction() as connection:
+            while bumped := await lanes.bump(connection, house.signer, stored.id, suggested, house.now):
+                fees.append(fields_of(bumped.raw).fee_wei_max)
+                assert len(fees) < 50
+        assert ceiling * 0.85 < fees[-1] <= ceiling
+
+    stored = await store(house, Fees(10 * lanes.FEE_WEI_CEILING, 10 * lanes.FEE_WEI_CEILING))
+    assert fields_of(stored.raw).fee_wei_max == lanes.FEE_WEI_CEILING
+
+
+def test_a_bump_waits_for_a_block_and_for_dearer_gas_or_much_time() -> None:
+    now = datetime.now(UTC)
+    newest = Attempt(b"", UUID(int=1), 1, Fees(100, 10), now)
+
+    def wants(seconds: int, head_seconds: int, fees: Fees) -> bool:
+        head = Block(9, b"", b"", int(now.timestamp()) + head_seconds)
+        return lanes.wants_bump(newest, head, fees, now + timedelta(seconds=seconds))
+
+    assert not wants(10, 5, Fees(200, 10))  # it is young
+    assert not wants(3600, 0, Fees(200, 10))  # the chain stands still
+    assert not wants(60, 30, Fees(100, 10))  # it offers enough
+    assert wants(60, 30, Fees(101, 10))
+    assert wants(60, 30, Fees(100, 11))
+    assert wants(600, 30, Fees(100, 10))
 
 
 async def test_a_bump_follows_the_fees_where_they_rose_more(house: House) -> None:
@@ -136,13 +177,14 @@ async def test_the_end_of_one_attempt_is_the_end_of_the_transaction(house: House
     await house.send()
     house.chain.mine(2)
     async with house.database.transaction() as connection:
-        await lanes.bump(connection, house.signer, stored.id, Fees(1, 1), house.now)
+        fees = await house.node.fees()
+        await lanes.bump(connection, house.signer, stored.id, fees, house.now)
     receipts = await house.node.receipts([stored.hash])
 
     async with house.database.transaction() as connection:
-        (concluded,) = await lanes.conclude(connection, receipts.values())
-        again = await lanes.conclude(connection, receipts.values())
-        late = await lanes.bump(connection, house.signer, stored.id, Fees(1, 1), house.now)
+        (concluded,) = await lanes.conclude(connection, receipts.values(), house.now)
+        again = await lanes.conclude(connection, receipts.values(), house.now)
+        late = await lanes.bump(connection, house.signer, stored.id, fees, house.now)
 
     assert (concluded.id, concluded.hash) == (stored.id, stored.hash)
     assert concluded.cost_wei == receipts[stored.hash].cost_wei > 0
@@ -159,7 +201,7 @@ async def test_a_reverted_transaction_costs_what_it_burnt(house: House) -> None:
     before = 10_000 * 10**18
 
     async with house.database.transaction() as connection:
-        (concluded,) = await lanes.conclude(connection, span.receipts)
+        (concluded,) = await lanes.conclude(connection, span.receipts, house.now)
         deployed = await connection.fetchval("SELECT final_hash FROM chain_transaction WHERE kind = 'deploy'")
 
     assert not concluded.succeeded
@@ -172,7 +214,7 @@ async def test_transactions_are_sent_in_the_order_of_their_nonces(house: House) 
     for _ in range(5):
         await store(house)
 
-    assert await send(house) == []
+    assert [attempt.nonce for attempt in await send(house)] == [1, 2, 3, 4, 5]
     house.chain.mine(2)
 
     span = await house.read()
@@ -211,6 +253,50 @@ async def test_a_nonce_that_somebody_else_took_is_noticed_and_the_lane_stopped(h
 
     with pytest.raises(LaneStopped, match="nonce 2 was taken"):
         await store(house)
+
+
+async def test_a_resumed_lane_ends_what_was_overtaken_and_sends_the_rest(house: House) -> None:
+    alice, bob = await house.rich(100), house.purse()
+    (one,) = await house.enqueue(house.order("transfer", alice, bob.address, 10))
+    await house.form()
+    house.chain.rpc("eth_sendTransaction", {"from": house.signer.address, "to": house.signer.address})
+    house.chain.mine(2)
+    late = await overtaken(house)
+    assert late is not None
+    async with house.database.transaction() as connection:
+        await lanes.stop(connection, house.signer.address, "somebody has to look")
+        count = await house.node.transaction_count(house.signer.address, house.chain.head() - FINALITY)
+        assert await lanes.resume(connection, house.signer.address, count) == 1
+        assert await lanes.next_nonce(connection, house.signer.address) == count
+
+    assert await house.state(one) == "queued"
+    assert await attempts_of(house) == []
+    await house.settle()
+    assert await house.state(one) == "settled"
+    assert await house.balance(bob.address) == 10
+
+
+async def test_a_lane_that_others_are_ahead_of_resumes_behind_them(house: House) -> None:
+    async with house.database.transaction() as connection:
+        before = await lanes.next_nonce(connection, house.signer.address)
+        await lanes.resume(connection, house.signer.address, before + 5)
+        assert await lanes.next_nonce(connection, house.signer.address) == before + 5
+        await lanes.resume(connection, house.signer.address, before)
+        assert await lanes.next_nonce(connection, house.signer.address) == before + 5
+
+
+async def test_a_revert_counts_from_when_it_was_seen_to_be_final(house: House) -> None:
+    await store(house)
+    await house.send()
+    house.chain.mine(2)
+    seen = house.now + timedelta(minutes=20)
+    span = await house.read()
+    assert span is not None
+    async with house.database.transaction() as connection:
+        await lanes.conclude(connection, span.receipts, seen)
+
+        assert await lanes.reverted_since(connection, "USDX", seen - timedelta(minutes=1))
+        assert not await lanes.reverted_since(connection, "USDX", seen)
 
 
 async def overtaken(house: House) -> Attempt | None:

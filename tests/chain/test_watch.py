@@ -1,6 +1,6 @@
 """The chain up to its final block: what is read once, what a reorganisation changes, and what it must not."""
 
-from asyncio import gather
+from asyncio import create_task, gather, sleep
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -86,6 +86,42 @@ async def test_one_of_many_workers_moves_the_cursor(house: House) -> None:
     assert (await cursor_of(house)).number == span.last.number
 
 
+async def test_a_span_that_was_read_without_a_contract_moves_no_cursor(house: House) -> None:
+    house.chain.mine(3)
+    old = await cursor_of(house)
+    span = await watch.read(house.node, [], old, FINALITY, [])
+    assert span is not None
+
+    async with house.database.transaction() as connection:
+        assert not await watch.advance(connection, old, span)
+
+    assert await cursor_of(house) == old
+
+
+async def test_a_contract_that_is_being_recorded_is_waited_for(house: House) -> None:
+    house.chain.mine(3)
+    old = await cursor_of(house)
+    span = await read(house, old)
+    assert span is not None
+
+    async def advance() -> bool:
+        async with house.database.transaction() as connection:
+            return await watch.advance(connection, old, span)
+
+    async with house.database.transaction() as connection:
+        await watch.begin(connection, old)
+        await connection.execute("INSERT INTO asset (code, kind, decimals, backing) VALUES ('EURX', 'token', 6, 'EUR')")
+        await connection.execute(
+            "INSERT INTO contract SELECT 'EURX', chain_id, '0x', deployed_block, genesis_hash FROM contract"
+        )
+        late = create_task(advance())
+        await sleep(0.05)
+        assert not late.done()
+
+    assert not await late
+    assert await cursor_of(house) == old
+
+
 async def test_the_cursor_begins_once(house: House) -> None:
     old = await cursor_of(house)
 
@@ -145,6 +181,8 @@ async def test_a_node_that_is_behind_decides_nothing(house: House) -> None:
 
     with pytest.raises(NodeUnavailable, match="it has no block"):
         await read(house, ahead)
+    with pytest.raises(NodeUnavailable, match="it has no block"):
+        await watch.verify(house.node, [house.contract], ahead)
 
 
 class Torn(HttpNode):
@@ -235,8 +273,6 @@ async def test_another_chain_in_its_place_is_refused_and_the_difference_named(
         await watch.verify(another, [house.contract], cursor)
     with pytest.raises(ChainReplaced, match="on chain 31337, and the node is of chain 5"):
         await watch.verify(renamed, [house.contract], cursor)
-    with pytest.raises(ChainReplaced, match="ends before block"):
-        await watch.verify(another, [], replace(cursor, number=99))
     await another.close()
     await renamed.close()
 
@@ -260,8 +296,10 @@ async def test_what_is_over_at_a_final_block_can_never_settle(house: House) -> N
     span = await house.observe()
     assert span is not None
     async with house.database.transaction() as connection:
-        over = await authorization.expired(connection, "USDX", span.last.timestamp, 10)
-    assert over == [one.key]
+        over = await authorization.overdue(connection, span.assets, span.last.timestamp)
+    assert [late.id for late in over] == [one.id]
+    used = await authorization.used(house.node, {"USDX": house.contract}, over, span.last.number)
+    assert used == {one.id: False}
 
     await house.send()  # as late as this, it is skipped and not final
     house.chain.mine(2)
@@ -270,6 +308,21 @@ async def test_what_is_over_at_a_final_block_can_never_settle(house: House) -> N
     assert late is not None
     assert [(skip.reason, skip.ended) for skip in late.skips] == [("invalid_authorization_time", False)]
     assert await house.balance(bob.address) == 0
+
+
+async def test_a_mint_is_over_when_no_stored_transaction_can_carry_it_any_more(house: House) -> None:
+    alice = house.purse()
+    (one,) = await house.enqueue(house.order("mint", None, alice.address, 1, seconds=60))
+    await house.form("mint")
+    later = one.valid_before + 1
+    async with house.database.transaction() as connection:
+        assert await authorization.overdue(connection, ["USDX"], later) == []
+        assert await authorization.lock_overdue(connection, [one.id], later) == []
+        await connection.execute("UPDATE chain_transaction SET state = 'reverted' WHERE kind = 'mint'")
+
+    async with house.database.transaction() as connection:
+        assert [late.id for late in await authorization.overdue(connection, ["USDX"], later)] == [one.id]
+        assert [late.id for late in await authorization.lock_overdue(connection, [one.id], later)] == [one.id]
 
 
 async def test_a_lane_that_stands_still_can_be_seen(house: House) -> None:

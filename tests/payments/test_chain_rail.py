@@ -1,14 +1,24 @@
 """Token payments and conversions: from accepted to final, and what the chain may do to them meanwhile."""
 
+import asyncio
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from eth_hash.auto import keccak
 
+from gateway import worker as working
+from gateway.chain import lanes, watch
 from gateway.chain.contract import selector
+from gateway.chain.node import HttpNode
 from gateway.clock import system_clock
+from gateway.errors import ChainReplaced, LaneStopped, Misconfigured, NodeUnavailable
+from gateway.ledger import book
+from gateway.money import Asset, Assets
 from gateway.payments.payment import State
-from tests.factory import Town
+from gateway.worker import Worker
+from tests.factory import NOW, Town
 
 pytestmark = pytest.mark.anyio
 
@@ -224,3 +234,273 @@ def pause_by(town: Town, pauser: str, function: str) -> None:
     call = {"from": pauser, "to": town.terms.contracts["USDX"].address, "data": "0x" + selector(function).hex()}
     town.chain.rpc("eth_sendTransaction", call)
     town.chain.mine()
+
+
+# ---- tokens that are deployed later ---------------------------------------------------------------------------------
+
+EURX = Asset("EURX", "token", 6, "EUR")
+
+
+async def settle_with(town: Town, worker: Worker) -> None:
+    """See what is queued through to its final block, by this worker alone."""
+    await worker.relay()
+    town.chain.mine(1 + town.FINALITY)
+    while await worker.watch():
+        pass
+
+
+async def declare_eurx(town: Town) -> None:
+    town.assets = Assets([*town.assets, EURX])
+    async with town.database.transaction() as connection:
+        await book.declare(connection, town.assets)
+
+
+async def test_a_token_that_is_deployed_while_a_worker_runs_is_relayed_and_watched_by_it(town: Town) -> None:
+    await declare_eurx(town)
+    town.terms = replace(town.terms, assets=town.assets)
+    worker, none_yet = town.worker(), replace(town.worker(), terms=replace(town.terms, contracts={}))
+    await town.deploy()
+    alice = await town.person("alice", "10.00 EUR", "10.00 USD")
+
+    first = await town.convert(alice, "4.00 EUR", "EURX")
+    await settle_with(town, worker)
+    second = await town.convert(alice, "3.00 USD", "USDX")
+    await settle_with(town, none_yet)
+
+    assert (await town.conversion(first)).state is State.SETTLED
+    assert (await town.conversion(second)).state is State.SETTLED
+    assert await town.differences() == []
+
+
+async def test_a_worker_that_does_not_have_a_token_reads_nothing_past_its_logs(town: Town) -> None:
+    stale = town.worker()
+    await declare_eurx(town)
+    town.terms = replace(town.terms, assets=town.assets)
+    await town.deploy()
+    alice = await town.person("alice", "10.00 EUR")
+    bought = await town.convert(alice, "4.00 EUR", "EURX")
+    await town.worker().relay()
+    town.chain.mine(2)
+    before = await cursor_of(town)
+
+    with pytest.raises(Misconfigured, match="EURX was deployed"):
+        await stale.watch()
+    with pytest.raises(Misconfigured, match="EURX was deployed"):
+        await asyncio.wait_for(working.run(stale, asyncio.Event()), 20)
+
+    assert await cursor_of(town) == before
+    await town.worker().watch()
+    assert (await town.conversion(bought)).state is State.SETTLED
+
+
+async def cursor_of(town: Town) -> watch.Cursor | None:
+    async with town.database.reading() as connection:
+        return await watch.cursor(connection, 31337)
+
+
+# ---- what is not given back on silence ------------------------------------------------------------------------------
+
+
+class Deaf(HttpNode):
+    """A node that has lost the contract's logs."""
+
+    async def logs(self, *arguments: Any) -> Any:
+        return []
+
+
+async def test_what_the_contract_has_used_is_never_given_back_though_no_log_was_seen(
+    town: Town, caplog: pytest.LogCaptureFixture
+) -> None:
+    alice, bob = await town.person("alice", "10 USDX", "5.00 USD"), await town.person("bob")
+    deaf = Deaf(town.chain.url)
+    worker = town.worker(deaf)
+    payment = await town.pay(alice, "@bob", "4 USDX")
+    bought = await town.convert(alice, "3.00 USD", "USDX")
+    await settle_with(town, worker)
+
+    town.chain.rpc("evm_increaseTime", 4000)
+    town.chain.mine(3)
+    for _ in range(2):
+        await worker.watch()
+        town.chain.mine()
+    await deaf.close()
+
+    assert (await town.payment(payment)).state is State.SUBMITTED
+    assert (await town.conversion(bought)).state is State.SUBMITTED
+    assert await town.available(alice, "USDX") == "6.000000 USDX"
+    assert await town.available(alice, "USD") == "2.00 USD"
+    assert await town.on_chain(bob.address) == "4.000000 USDX"
+    said = [record for record in caplog.records if "no log of it was seen" in record.getMessage()]
+    assert len(said) == 2  # each once
+    async with town.database.reading() as connection:
+        reasons = await connection.fetch("SELECT reason FROM token_authorization WHERE state = 'submitted'")
+    assert [row["reason"] for row in reasons] == ["used_without_a_log"] * 2
+
+
+async def test_nothing_expires_while_the_contract_does_not_answer(town: Town) -> None:
+    class Mute(HttpNode):
+        async def calls(self, *arguments: Any) -> Any:
+            raise NodeUnavailable("not now")
+
+    alice = await town.person("alice", "10 USDX")
+    await town.person("bob")
+    payment = await town.pay(alice, "@bob", "4 USDX")
+    town.chain.rpc("evm_increaseTime", 4000)
+    town.chain.mine(2)
+    mute = Mute(town.chain.url)
+
+    with pytest.raises(NodeUnavailable):
+        await town.worker(mute).watch()
+    await mute.close()
+
+    assert (await town.payment(payment)).state is State.QUEUED
+    await town.worker().watch()
+    assert (await town.payment(payment)).state is State.FAILED
+
+
+async def test_a_mint_that_was_never_made_ends_and_can_never_be_made_afterwards(town: Town) -> None:
+    alice = await town.person("alice", "10.00 USD")
+    await town.command("pause")
+    bought = await town.convert(alice, "4.00 USD", "USDX")
+    await town.settle()
+    assert (await town.conversion(bought)).state is State.QUEUED
+
+    town.chain.rpc("evm_increaseTime", 4000)
+    town.chain.mine(2)
+    await town.worker().watch()
+
+    failed = await town.conversion(bought)
+    assert (failed.state, failed.failure) == (State.FAILED, "expired")
+    assert await town.available(alice, "USD") == "10.00 USD"
+    await town.command("unpause")
+    await town.settle()
+    assert await town.on_chain(alice.address) == "0.000000 USDX"
+    assert await town.differences() == []
+
+
+async def test_a_mint_that_a_stored_transaction_may_still_make_is_not_given_back(town: Town) -> None:
+    alice = await town.person("alice", "10.00 USD")
+    bought = await town.convert(alice, "4.00 USD", "USDX")
+    await town.worker().relay()
+    town.chain.rpc("anvil_dropAllTransactions")
+    town.chain.rpc("evm_increaseTime", 4000)
+    town.chain.mine(2)
+
+    await town.worker().watch()
+
+    assert (await town.conversion(bought)).state is State.SUBMITTED
+    await town.settle()
+    assert (await town.conversion(bought)).state is State.SETTLED
+    assert await town.differences() == []
+
+
+async def test_a_key_that_does_not_open_costs_its_owners_payment_alone(town: Town) -> None:
+    alice, carol = await town.person("alice", "10 USDX"), await town.person("carol", "10 USDX")
+    await town.person("bob")
+    async with town.database.transaction() as connection:
+        await connection.execute(
+            "UPDATE sealed_key SET sealed = sealed || '\\x00'::bytea WHERE wallet_id = $1", alice.id
+        )
+    lost, good = await town.pay(alice, "@bob", "1 USDX"), await town.pay(carol, "@bob", "2 USDX")
+
+    await town.settle()
+
+    failed = await town.payment(lost)
+    assert (failed.state, failed.failure) == (State.FAILED, "key_unreadable")
+    assert await town.available(alice, "USDX") == "10.000000 USDX"
+    assert (await town.payment(good)).state is State.SETTLED
+    assert await town.differences() == []
+
+
+# ---- the lane and the loop ------------------------------------------------------------------------------------------
+
+
+async def test_payments_wait_for_transactions_that_are_in_no_block_not_for_final_ones(town: Town) -> None:
+    alice = await town.person("alice", "30 USDX")
+    await town.person("bob")
+    worker = replace(town.worker(), finality=1000)
+    for _ in range(16):
+        await town.pay(alice, "@bob", "1 USDX")
+        assert await worker.relay()
+    late = await town.pay(alice, "@bob", "1 USDX")
+
+    assert not await worker.relay()
+    assert (await town.payment(late)).state is State.QUEUED
+    town.chain.mine()
+    assert await worker.relay()
+    assert (await town.payment(late)).state is State.SUBMITTED
+
+
+async def test_a_lane_is_stopped_when_a_second_look_finds_its_nonce_taken_too(town: Town) -> None:
+    alice = await town.person("alice", "10 USDX")
+    await town.person("bob")
+    await town.pay(alice, "@bob", "1 USDX")
+    now = system_clock()
+    town.clock = lambda: now
+    worker = town.worker()
+    await worker.relay()
+    town.chain.rpc("anvil_dropAllTransactions")
+    town.chain.rpc("eth_sendTransaction", {"from": town.signer.address, "to": town.signer.address})
+    town.chain.mine(2)
+
+    await worker.resend()
+    await worker.resend()
+    async with town.database.reading() as connection:
+        await lanes.next_nonce(connection, town.signer.address)  # it is not stopped
+
+    with pytest.raises(LaneStopped, match="not ours"):
+        await replace(worker, clock=lambda: now + timedelta(minutes=1)).resend()
+    await town.pay(alice, "@bob", "1 USDX")
+    with pytest.raises(LaneStopped):
+        await worker.relay()
+
+
+async def test_a_worker_ends_and_signs_nothing_when_the_chain_was_replaced(town: Town) -> None:
+    alice = await town.person("alice", "10 USDX")
+    await town.person("bob")
+    payment = await town.pay(alice, "@bob", "1 USDX")
+    town.chain.rpc("anvil_reorg", 4, [])
+    town.chain.mine(4)
+
+    with pytest.raises(ChainReplaced):
+        await town.worker().relay()
+    with pytest.raises(ChainReplaced, match="start over"):
+        await asyncio.wait_for(working.run(town.worker(), asyncio.Event()), 20)
+
+    assert (await town.payment(payment)).state is State.QUEUED
+
+
+def test_a_fault_is_said_again_after_minutes_and_with_where_it_was_if_it_is_our_own(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    said: dict[str, Any] = {}
+    for minutes in (0, 1, 4, 6):
+        working._say("watch", NodeUnavailable("away"), said, NOW + timedelta(minutes=minutes))
+        working._say("watch", ZeroDivisionError(), said, NOW + timedelta(minutes=minutes))
+
+    assert [(record.levelname, record.exc_info is not None) for record in caplog.records] == [
+        ("WARNING", False),
+        ("ERROR", True),
+    ] * 2
+
+
+async def test_a_failed_refund_waits_for_the_payment_it_is_of_before_it_locks_any_account(town: Town) -> None:
+    alice, bob = await town.person("alice", "10 USDX"), await town.person("bob")
+    payment = await town.pay(alice, "@bob", "8 USDX")
+    await town.settle()
+    await town.freeze(alice.address)
+    await town.settle()
+    await town.refund(bob, payment)
+    await town.worker().relay()
+    town.chain.mine(2)
+
+    async with town.database.transaction() as another:
+        await another.execute("SELECT FROM payment WHERE id = $1 FOR UPDATE", payment.id)
+        watching = asyncio.create_task(town.worker().watch())
+        while not await another.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110 - a lock
+            await asyncio.sleep(0.01)
+        await another.execute("SELECT FROM account FOR UPDATE NOWAIT")
+        await another.execute("SELECT FROM transfer FOR UPDATE NOWAIT")
+
+    await watching
+    assert str((await town.payment(payment)).refunded) == "0.000000 USDX"
