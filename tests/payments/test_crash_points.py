@@ -1,4 +1,4 @@
-"""The token payment's journey, cut at every point where it can be cut: it settles once, or not at all.
+"""The journey of a token payment, a mint and a redemption, cut wherever it can be cut: each settles once, all the same.
 
 What is cut: the node (which does not answer, or takes what it is sent and then does not answer), the signer, and the
 worker itself, killed before or after each of its commits. Afterwards an ordinary worker goes on.
@@ -11,10 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from eth_hash.auto import keccak
 
+from gateway.chain.address import ZERO
 from gateway.chain.signer import TransactionFields
 from gateway.errors import NodeUnavailable
-from gateway.payments.payment import State
+from gateway.payments.payment import Payment, State
+from gateway.payments.records import Conversion
 from gateway.postgres import Connection, Database
 from gateway.wallets.wallet import Wallet
 from gateway.worker import Worker
@@ -94,10 +97,36 @@ class FailingSigner:
         return signed
 
 
-async def journey(town: Town, worker: Worker) -> tuple[Wallet, Wallet, State]:
-    """Alice pays Bob with a worker that is cut somewhere; then an ordinary worker goes on until all is quiet."""
-    alice, bob = await town.person("alice", "10 USDX"), await town.person("bob")
-    payment = await town.pay(alice, "@bob", "4 USDX")
+@dataclass(frozen=True)
+class Journey:
+    """A payment, a mint and a redemption, each of people of their own, on their way at the same time."""
+
+    alice: Wallet  #: Has 10 USDX and pays Bob four.
+    bob: Wallet
+    carol: Wallet  #: Has 10.00 USD and buys three.
+    dave: Wallet  #: Has 10 USDX and redeems five.
+    payment: Payment
+    mint: Conversion
+    redemption: Conversion
+
+
+async def begin(town: Town, n: int) -> Journey:
+    """The people of the n-th journey, and what they ask for."""
+    alice, bob = await town.person(f"alice_{n}", "10 USDX"), await town.person(f"bob_{n}")
+    carol, dave = await town.person(f"carol_{n}", "10.00 USD"), await town.person(f"dave_{n}", "10 USDX")
+    return Journey(
+        alice,
+        bob,
+        carol,
+        dave,
+        await town.pay(alice, f"@bob_{n}", "4 USDX"),
+        await town.convert(carol, "3.00 USD", "USDX"),
+        await town.convert(dave, "5 USDX", "USD"),
+    )
+
+
+async def cut(town: Town, worker: Worker) -> None:
+    """A worker that is cut somewhere does its steps; then an ordinary worker goes on until all is quiet."""
     for _ in range(3):
         for step in (worker.relay, worker.resend, worker.watch):
             try:
@@ -106,67 +135,93 @@ async def journey(town: Town, worker: Worker) -> tuple[Wallet, Wallet, State]:
                 continue
         town.chain.mine()
     await town.settle()
-    return alice, bob, (await town.payment(payment)).state
 
 
-async def settled_once(town: Town, alice: Wallet, bob: Wallet, state: State) -> None:
-    assert state is State.SETTLED
-    contract = town.terms.contracts["USDX"]
-    transfers = [
-        log
-        for log in await town.node.logs([contract.address], 0, town.chain.head())
-        if len(log.topics) == 3 and log.topics[1][12:] == bytes.fromhex(alice.address[2:])
-        if log.topics[2][12:] == bytes.fromhex(bob.address[2:])
-    ]
-    assert len(transfers) == 1
-    assert await town.available(alice, "USDX") == "6.000000 USDX" == await town.on_chain(alice.address)
-    assert await town.available(bob, "USDX") == "4.000000 USDX" == await town.on_chain(bob.address)
+async def settled_once(town: Town, journey: Journey) -> None:
+    alice, bob, carol, dave = (one.address for one in (journey.alice, journey.bob, journey.carol, journey.dave))
+    assert (await town.payment(journey.payment)).state is State.SETTLED
+    assert (await town.conversion(journey.mint)).state is State.SETTLED
+    assert (await town.conversion(journey.redemption)).state is State.SETTLED
+    assert await transfers(town, alice, bob) == await transfers(town, ZERO, carol) == 1
+    assert await transfers(town, dave, ZERO) == 1
+    assert await town.available(journey.alice, "USDX") == "6.000000 USDX" == await town.on_chain(alice)
+    assert await town.available(journey.bob, "USDX") == "4.000000 USDX" == await town.on_chain(bob)
+    assert await town.available(journey.carol, "USDX") == "3.000000 USDX" == await town.on_chain(carol)
+    assert await town.available(journey.carol, "USD") == "7.00 USD"
+    assert await town.available(journey.dave, "USDX") == "5.000000 USDX" == await town.on_chain(dave)
+    assert await town.available(journey.dave, "USD") == "5.00 USD"
     assert await town.differences() == []
 
 
-#: How often an uncut journey asks the node, and opens a transaction.
-CALLS, TRANSACTIONS = 33, 4
+async def transfers(town: Town, payer: str, payee: str) -> int:
+    """How many Transfer logs there are from the one to the other."""
+    logs = await town.node.logs([town.terms.contracts["USDX"].address], 0, town.chain.head())
+    ends = [bytes.fromhex(payer[2:]), bytes.fromhex(payee[2:])]
+    return sum(log.topics[0] == TRANSFER and [topic[12:] for topic in log.topics[1:]] == ends for log in logs)
 
 
-async def test_every_call_and_every_transaction_of_the_journey_is_cut_below(town: Town) -> None:
-    calls, transactions = Countdown(1000), Countdown(1000)
-    node = FailingNode(town.node, calls, after=False)
-    database = KillingDatabase(town.database, transactions, after=False)
+TRANSFER = keccak(b"Transfer(address,address,uint256)")
 
-    await journey(town, replace(town.worker(), node=node, database=database))
+#: How often an uncut journey asks the node, opens a transaction and signs one.
+CALLS, TRANSACTIONS, SIGNATURES = 39, 4, 2
 
-    assert (1000 - calls.left, 1000 - transactions.left) == (CALLS, TRANSACTIONS)
+#: How many journeys, each of other people, are cut in one town: a town takes longer to found than a journey.
+_IN_ONE_TOWN = 12
+
+
+def cuts(most: int) -> list[range]:
+    return [range(first, min(first + _IN_ONE_TOWN, most + 1)) for first in range(1, most + 1, _IN_ONE_TOWN)]
+
+
+async def test_every_call_every_transaction_and_every_signature_of_a_journey_is_cut_below(town: Town) -> None:
+    calls, transactions, signatures = Countdown(1000), Countdown(1000), Countdown(1000)
+    await begin(town, 0)
+
+    await cut(
+        town,
+        replace(
+            town.worker(),
+            node=FailingNode(town.node, calls, after=False),
+            database=KillingDatabase(town.database, transactions, after=False),
+            signer=FailingSigner(town.signer, signatures),
+        ),
+    )
+
+    counted = (1000 - calls.left, 1000 - transactions.left, 1000 - signatures.left)
+    assert counted == (CALLS, TRANSACTIONS, SIGNATURES)
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["unasked", "done and unanswered"])
-@pytest.mark.parametrize("n", range(1, CALLS + 1))
-async def test_it_settles_once_though_the_node_fails_at_call(town: Town, n: int, after: bool) -> None:
-    countdown = Countdown(n)
+@pytest.mark.parametrize("calls", cuts(CALLS), ids=str)
+async def test_it_settles_once_though_the_node_fails_at_call(town: Town, calls: range, after: bool) -> None:
+    for n in calls:
+        countdown, journey = Countdown(n), await begin(town, n)
 
-    outcome = await journey(town, replace(town.worker(), node=FailingNode(town.node, countdown, after)))
+        await cut(town, replace(town.worker(), node=FailingNode(town.node, countdown, after)))
 
-    assert countdown.reached
-    await settled_once(town, *outcome)
+        assert countdown.reached, n
+        await settled_once(town, journey)
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before its commit", "after its commit"])
-@pytest.mark.parametrize("n", range(1, TRANSACTIONS + 1))
-async def test_it_settles_once_though_the_worker_is_killed_at_transaction(town: Town, n: int, after: bool) -> None:
-    countdown = Countdown(n)
+async def test_it_settles_once_though_the_worker_is_killed_at_transaction(town: Town, after: bool) -> None:
+    for n in range(1, TRANSACTIONS + 1):
+        countdown, journey = Countdown(n), await begin(town, n)
 
-    outcome = await journey(town, replace(town.worker(), database=KillingDatabase(town.database, countdown, after)))
+        await cut(town, replace(town.worker(), database=KillingDatabase(town.database, countdown, after)))
 
-    assert countdown.reached
-    await settled_once(town, *outcome)
+        assert countdown.reached, n
+        await settled_once(town, journey)
 
 
 async def test_it_settles_once_though_the_relayers_key_fails_to_sign(town: Town) -> None:
-    countdown = Countdown(1)
+    for n in range(1, SIGNATURES + 1):
+        countdown, journey = Countdown(n), await begin(town, n)
 
-    outcome = await journey(town, replace(town.worker(), signer=FailingSigner(town.signer, countdown)))
+        await cut(town, replace(town.worker(), signer=FailingSigner(town.signer, countdown)))
 
-    assert countdown.reached
-    await settled_once(town, *outcome)
+        assert countdown.reached, n
+        await settled_once(town, journey)
 
 
 async def test_it_settles_once_though_the_vault_fails_to_open_the_payers_key(town: Town) -> None:
@@ -179,12 +234,12 @@ async def test_it_settles_once_though_the_vault_fails_to_open_the_payers_key(tow
                 raise Killed
             return town.vault.sign(*arguments)
 
-    vault = FailingVault()
+    vault, journey = FailingVault(), await begin(town, 0)
 
-    outcome = await journey(town, replace(town.worker(), vault=vault))  # type: ignore[arg-type] # it only signs
+    await cut(town, replace(town.worker(), vault=vault))  # type: ignore[arg-type] # it only signs
 
     assert vault.countdown.reached
-    await settled_once(town, *outcome)
+    await settled_once(town, journey)
 
 
 async def test_two_workers_at_once_settle_each_payment_once(town: Town) -> None:
