@@ -22,8 +22,16 @@ from gateway.chain.contract import Contract, as_int, paused_data
 from gateway.chain.lanes import Attempt
 from gateway.chain.node import Node
 from gateway.chain.signer import Signer, Vault
+from gateway.chain.watch import Span
 from gateway.clock import Clock
-from gateway.errors import ChainReplaced, GatewayError, LaneStopped, Misconfigured, SealedKeyUnreadable
+from gateway.errors import (
+    ChainReplaced,
+    GatewayError,
+    LaneStopped,
+    Misconfigured,
+    NodeUnavailable,
+    SealedKeyUnreadable,
+)
 from gateway.payments import finish, relay, settle
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Database
@@ -167,14 +175,22 @@ class Worker:
         span = await watch.read(self.node, contracts, cursor, self.finality, hashes)
         if span is None:
             return False
-        used: dict[UUID, bool] = {}
-        if span.newest:  # of an older block, a node may not know any more what the contract said
-            async with self.database.reading() as connection:
-                overdue = await authorization.overdue(connection, span.assets, span.last.timestamp)
-            used = await authorization.used(self.node, terms.contracts, overdue, span.last.number)
+        used = await self._used(terms, span) if span.newest else {}
         async with self.database.transaction() as connection:
             await settle.settle(connection, terms, cursor, span, used, self.clock())
         return True
+
+    async def _used(self, terms: Terms, span: Span) -> dict[UUID, bool]:
+        """What the contracts say of authorizations whose time is over. Of a block that is not new, or after it was
+        started again, a node may not know: then they wait for a later span, and what this one has is written.
+        """
+        async with self.database.reading() as connection:
+            overdue = await authorization.overdue(connection, span.assets, span.last.timestamp)
+        try:
+            return await authorization.used(self.node, terms.contracts, overdue, span.last.number)
+        except NodeUnavailable as unknown:
+            log.warning("%d authorizations whose time is over wait: %s", len(overdue), unknown)
+            return {}
 
     async def expire(self) -> bool:
         """Give back the money of holds past their time."""
