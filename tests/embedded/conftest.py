@@ -12,13 +12,36 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+import asyncpg
 import pytest
 
 from gateway.embedded.children import Identity, identify
+from gateway.embedded.supervise import embedded
 
 T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 NODE_MODULES = ROOT / "contracts" / "node_modules"
+
+#: What only root can do is no test of anybody else's.
+collect_ignore = [] if os.geteuid() == 0 else ["test_postgres_as_root.py"]
+
+
+def only_postgres(home: Path):
+    return embedded(home, NODE_MODULES, chain=False)
+
+
+async def ask(dsn: str, sql: str) -> object:
+    connection = await asyncpg.connect(dsn)
+    try:
+        return await connection.fetchval(sql)
+    finally:
+        await connection.close()
+
+
+def status(pid: int) -> dict[str, str]:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
 
 #: What `gateway up` does with the parts, without the gateway: arguments are the home, where anvil is, and the programs.
 RUN = """

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import signal
 from pathlib import Path
 
@@ -10,29 +9,9 @@ import asyncpg
 import pytest
 
 from gateway.embedded.postgres import SETTINGS
-from gateway.embedded.supervise import embedded
 from gateway.errors import Misconfigured
 
-from .conftest import NODE_MODULES, until
-
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
-
-
-def only_postgres(home: Path):
-    return embedded(home, NODE_MODULES, chain=False)
-
-
-async def ask(dsn: str, sql: str) -> object:
-    connection = await asyncpg.connect(dsn)
-    try:
-        return await connection.fetchval(sql)
-    finally:
-        await connection.close()
-
-
-def status(pid: int) -> dict[str, str]:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+from .conftest import ask, only_postgres, until
 
 
 def test_a_killed_postgres_keeps_what_was_committed(home):
@@ -68,70 +47,6 @@ def test_its_settings_are_those_that_keep_what_is_committed(home):
                 assert await ask(parts.dsn, f"SHOW {name}") == SETTINGS[name]
 
     asyncio.run(settings())
-
-
-@as_root
-def test_under_root_it_runs_as_a_user_of_its_own_without_rights(home):
-    async def rights() -> None:
-        async with only_postgres(home) as parts:
-            found = status(parts.postgres.pid)
-            assert found["Uid"].split() == ["61042"] * 4
-            assert found["CapEff"] == found["CapBnd"] == "0" * 16
-
-    asyncio.run(rights())
-
-
-@as_root
-def test_below_a_folder_that_is_closed_to_others_it_may_read_and_pass_no_more(home):
-    async def rights() -> None:
-        home.parent.chmod(0o700)
-        async with only_postgres(home) as parts:
-            assert await ask(parts.dsn, "SELECT 1") == 1
-            found = status(parts.postgres.pid)
-            assert found["Uid"].split() == ["61042"] * 4
-            assert int(found["CapEff"], 16) == 1 << 2  # CAP_DAC_READ_SEARCH, capabilities(7)
-
-    asyncio.run(rights())
-
-
-@as_root
-def test_it_starts_where_only_a_user_namespace_is_left(home, monkeypatch):
-    which = shutil.which
-    monkeypatch.setattr(shutil, "which", lambda name, **options: None if name == "setpriv" else which(name, **options))
-
-    async def namespace() -> None:
-        async with only_postgres(home) as parts:
-            assert await ask(parts.dsn, "SELECT 1") == 1
-
-    asyncio.run(namespace())
-
-
-@as_root
-def test_where_it_cannot_run_one_sentence_says_what_to_do(home, monkeypatch):
-    monkeypatch.setattr(shutil, "which", lambda name, **options: None)
-
-    async def nowhere() -> None:
-        with pytest.raises(Misconfigured, match="start as an ordinary user"):
-            async with only_postgres(home):
-                pass
-
-    asyncio.run(nowhere())
-
-
-@as_root
-@pytest.mark.parametrize("uid", [65_534, 61_043], ids=["with a name", "without a name"])
-def test_an_ordinary_user_runs_it_directly(run, home, uid):
-    home.mkdir()
-    os.chown(home, uid, uid)
-    # The right to read is for this interpreter alone, which may lie in root's home.
-    read = "-all,+dac_read_search"
-    ordinary = (f"--reuid={uid}", f"--regid={uid}", "--clear-groups", f"--inh-caps={read}", f"--ambient-caps={read}")
-
-    one = run(home, prefix=("setpriv", *ordinary))
-    one.wait_for("ready")
-
-    assert status(one.children()["postgres"].pid)["Uid"].split() == [str(uid)] * 4
-    assert one.end() == 0
 
 
 def test_a_home_too_deep_for_a_socket_has_it_elsewhere_and_finds_it_again(run, home):
