@@ -62,12 +62,15 @@ _AFTER = {
 }
 
 
-def after(id: PaymentId, state: State, event: Event) -> State:
-    """The state that `event` leads to. Raises StateConflict when `state` has no such way on."""
+def after(id: UUID, state: State, event: Event, prefix: str = "pay") -> State:
+    """The state that `event` leads to. Raises StateConflict when `state` has no such way on.
+
+    A conversion lives the part of the same life that begins at QUEUED; its `prefix` is `cnv`.
+    """
     try:
         return _AFTER[state, event]
     except KeyError:
-        raise StateConflict(show("pay", id), state.value, event.value) from None
+        raise StateConflict(show(prefix, id), state.value, event.value) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,13 @@ async def submitted(
         for payment in await records.by_authorizations(connection, terms.assets, authorizations)
     ]
     conversions = [
-        records.changed_conversion(conversion, tx_hash=shown, state=State.SUBMITTED)
+        records.changed_conversion(
+            conversion,
+            tx_hash=shown,
+            state=conversion.state
+            if conversion.state is State.SUBMITTED
+            else after(conversion.id, conversion.state, Event.SUBMIT, "cnv"),
+        )
         for conversion in await records.conversions_by_authorizations(connection, terms.assets, authorizations)
     ]
     await records.update(connection, payments)

@@ -177,7 +177,8 @@ def _observe(terms: Terms, known: _Known, movement: Movement, work: _Work, now: 
         work.steps.append(other)
         if movement.reference is not None:
             posted_by = other.id
-        converted = records.changed_conversion(expected, state=State.SETTLED, settled_at=now, tx_hash=tx_hash)
+        state = after(expected.id, expected.state, Event.SETTLE, "cnv")
+        converted = records.changed_conversion(expected, state=state, settled_at=now, tx_hash=tx_hash)
         work.conversions.append(converted)
         work.events.append(records.conversion_event(converted))
     work.observed.append((movement, posted_by))
@@ -247,7 +248,8 @@ def _give_back(known: _Known, key: authorization.Key, reason: str, work: _Work) 
         work.payments.append(failed)
         work.events += records.events(failed)
     else:
-        broken = records.changed_conversion(expected, state=State.FAILED, failure=reason)
+        state = after(expected.id, expected.state, Event.FAIL, "cnv")
+        broken = records.changed_conversion(expected, state=state, failure=reason)
         work.conversions.append(broken)
         work.events.append(records.conversion_event(broken))
 
