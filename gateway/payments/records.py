@@ -1,9 +1,8 @@
 """Payments and conversions as rows: insert, change, find, list. No rule of the room is here."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -17,11 +16,6 @@ from gateway.payments.route import Route, ledger_route
 from gateway.postgres import Connection, Record, Statements
 
 sql = Statements(__package__, "payments.sql")
-
-
-def changed(payment: Payment, **changes: Any) -> Payment:
-    """The payment with some fields changed: values are never changed in place."""
-    return replace(payment, **changes)
 
 
 async def insert(connection: Connection, payments: Sequence[Payment]) -> None:
@@ -174,11 +168,6 @@ class Conversion:
     failure: str | None
     created_at: datetime
     settled_at: datetime | None
-
-
-def changed_conversion(conversion: Conversion, **changes: Any) -> Conversion:
-    """The conversion with some fields changed."""
-    return replace(conversion, **changes)
 
 
 async def insert_conversion(connection: Connection, conversion: Conversion) -> None:

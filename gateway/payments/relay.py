@@ -1,6 +1,7 @@
 """Between the queue and the chain: what became submitted, and under which hash, and what was refused."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -31,7 +32,7 @@ async def submitted(
     """
     shown = "0x" + tx_hash.hex()
     payments = [
-        records.changed(
+        replace(
             payment,
             tx_hash=shown,
             state=payment.state if payment.state is State.SUBMITTED else after(payment.id, payment.state, Event.SUBMIT),
@@ -39,7 +40,7 @@ async def submitted(
         for payment in await records.by_authorizations(connection, terms.assets, authorizations)
     ]
     conversions = [
-        records.changed_conversion(
+        replace(
             conversion,
             tx_hash=shown,
             state=conversion.state

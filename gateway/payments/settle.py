@@ -11,7 +11,7 @@ cursor moves in it.
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -163,7 +163,7 @@ def _observe(terms: Terms, known: _Known, movement: Movement, work: _Work, now: 
     work.steps.append(End(expected.transfer_id, transfer.Event.CAPTURE))
     posted_by = expected.transfer_id
     if isinstance(expected, Payment):
-        settled = records.changed(
+        settled = replace(
             expected,
             state=after(expected.id, expected.state, Event.SETTLE),
             captured=Money(movement.value, expected.amount.asset),
@@ -178,7 +178,7 @@ def _observe(terms: Terms, known: _Known, movement: Movement, work: _Work, now: 
         if movement.reference is not None:
             posted_by = other.id
         state = after(expected.id, expected.state, Event.SETTLE, "cnv")
-        converted = records.changed_conversion(expected, state=state, settled_at=now, tx_hash=tx_hash)
+        converted = replace(expected, state=state, settled_at=now, tx_hash=tx_hash)
         work.conversions.append(converted)
         work.events.append(records.conversion_event(converted))
     work.observed.append((movement, posted_by))
@@ -244,12 +244,12 @@ def _give_back(known: _Known, key: authorization.Key, reason: str, work: _Work) 
     work.failed[ours.id] = reason
     work.steps.append(End(expected.transfer_id, transfer.Event.VOID))
     if isinstance(expected, Payment):
-        failed = records.changed(expected, state=after(expected.id, expected.state, Event.FAIL), failure=reason)
+        failed = replace(expected, state=after(expected.id, expected.state, Event.FAIL), failure=reason)
         work.payments.append(failed)
         work.events += records.events(failed)
     else:
         state = after(expected.id, expected.state, Event.FAIL, "cnv")
-        broken = records.changed_conversion(expected, state=state, failure=reason)
+        broken = replace(expected, state=state, failure=reason)
         work.conversions.append(broken)
         work.events.append(records.conversion_event(broken))
 
