@@ -22,7 +22,7 @@ from gateway.api.problems import BODY_BYTES_MAX
 from gateway.api.shapes import PaymentRequest, PaymentView
 from gateway.clock import rfc3339
 from gateway.errors import GatewayError
-from gateway.ids import PaymentId, TransferId, new_id, show
+from gateway.ids import PaymentId, new_id, show
 from gateway.payments.group import GroupCommit
 from gateway.payments.ledger_rail import LedgerPayment, Outcome, Settled, payee_of
 from gateway.payments.pay import PayRequest, check_memo
@@ -98,7 +98,6 @@ def _understood(scope: Scope, whole: bytes, house: House) -> LedgerPayment | Non
         money=money,
         memo=asked.memo,
         payment_id=PaymentId(new_id(now)),
-        transfer_id=TransferId(new_id(now)),
     )
 
 

@@ -20,18 +20,21 @@ from gateway.postgres import Connection, Statements
 sql = Statements(__package__, "log.sql")
 
 #: What announced numbers are counted from, so that no other advisory lock is taken for one. The one
-#: other writer, pay_in_ledger (migrations/0005), announces in the same way.
+#: other writer, pay_in_ledger (migrations/0006), announces in the same way.
 ANNOUNCED = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A fact to append. `wallet` is whose it is (None: the house's); `facts` are plain JSON values, no secrets."""
+    """A fact to append. `wallet` is whose it is (None: the house's), and `other` the second of two that it concerns;
+    `facts` are plain JSON values, no secrets.
+    """
 
     kind: str
     wallet: WalletId | None
     subject: UUID | None
     facts: Mapping[str, object]
+    other: WalletId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ async def append(connection: Connection, events: Sequence[Event], at: datetime) 
             sql.append,
             [event.kind for event in events],
             [event.wallet for event in events],
+            [event.other for event in events],
             [event.subject for event in events],
             [msgspec.json.encode(event.facts).decode() for event in events],
             at,

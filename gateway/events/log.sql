@@ -4,9 +4,10 @@ SELECT pg_advisory_xact_lock_shared($1 + CASE WHEN is_called THEN last_value ELS
 
 -- append
 -- Events of one moment, in the order given.
-INSERT INTO event (kind, wallet_id, subject, facts, at)
-SELECT kind, wallet_id, subject, facts::jsonb, $5
-FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::text[]) WITH ORDINALITY AS e (kind, wallet_id, subject, facts, n)
+INSERT INTO event (kind, wallet_id, other_id, subject, facts, at)
+SELECT kind, wallet_id, other_id, subject, facts::jsonb, $6
+FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[]) WITH ORDINALITY
+    AS e (kind, wallet_id, other_id, subject, facts, n)
 ORDER BY n;
 
 -- complete_to
@@ -22,7 +23,10 @@ SELECT least(last.number, (
 FROM (SELECT CASE WHEN is_called THEN last_value ELSE 0 END AS number FROM event_id_seq) AS last;
 
 -- page
--- What happened to one wallet after a number, up to another.
-SELECT id, kind, subject, facts, at FROM event
-WHERE wallet_id = $1 AND id > $2 AND id <= $4
+-- What happened to one wallet after a number, up to another: a page of each index, then the oldest of both.
+SELECT id, kind, subject, facts, at FROM (
+    (SELECT * FROM event WHERE wallet_id = $1 AND id > $2 AND id <= $4 ORDER BY id LIMIT $3)
+    UNION ALL
+    (SELECT * FROM event WHERE other_id = $1 AND id > $2 AND id <= $4 ORDER BY id LIMIT $3)
+) AS either
 ORDER BY id LIMIT $3;

@@ -13,7 +13,7 @@ it is used in it: that is what keeps a hot account fast.
     transfer.py   what a transfer may become            (pure)
     account.py    the house's accounts, sides, balances (pure)
     book.py       open, post, hold, capture, void, expire, balances, statement
-    book.sql      the statements of book.py; the one that writes is `book_write` in migrations/0001_book.sql
+    book.sql      the statements of book.py; the one that writes is `book_write` in migrations/0006_leaner_payments.sql
     audit.py      recount the whole book and name every difference
 
 Knows money. Does not know people, payments, HTTP or chains.

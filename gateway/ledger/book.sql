@@ -79,6 +79,6 @@ WHERE transfer_id = ANY ($1)
 ORDER BY transfer_id, number;
 
 -- book_write
--- The one writer; see migrations/0001_book.sql.
+-- The one writer; see migrations/0006_leaner_payments.sql.
 SELECT outcome, short_account, short_available
 FROM book_write($1, $2, $3, $4, ($5::text[])::transfer_state[], $6, $7, $8, $9, $10, $11, $12, $13);

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.errors import GatewayError, LineRefused
-from gateway.ids import PaymentId, TransferId, new_id
+from gateway.ids import PaymentId, new_id
 from gateway.payments import ledger_rail, once, pay, records
 from gateway.payments.ledger_rail import Elsewhere, LedgerPayment, Outcome, Settled
 from gateway.payments.once import Answer
@@ -129,7 +129,6 @@ def _lean(payer: Payer, lines: Sequence[Line], now: datetime) -> dict[int, Ledge
             asked.money,
             asked.memo,
             PaymentId(new_id(now)),
-            TransferId(new_id(now)),
         )
     return lean
 

@@ -1,6 +1,6 @@
 """Payments on the ledger rail, many in one statement: what `pay` does for one, for all that wait.
 
-The statement is one call of `pay_in_ledger` (migrations/0005_pay_in_ledger.sql), a PostgreSQL transaction of its own:
+The statement is one call of `pay_in_ledger` (migrations/0006_leaner_payments.sql), a PostgreSQL transaction of its own:
 it finds payer and payee, posts in the book, and writes payment, events and idempotency key. Where it cannot decide (a
 key used before, an unknown payee, an account that is not open yet) it says so and writes nothing: `pay` then does.
 """
@@ -12,7 +12,7 @@ from datetime import datetime
 import msgspec
 
 from gateway.errors import InsufficientFunds, Unauthenticated
-from gateway.ids import PaymentId, TransferId, show
+from gateway.ids import PaymentId, show
 from gateway.ledger import account
 from gateway.money import Money
 from gateway.payments.pay import PayRequest
@@ -24,9 +24,8 @@ from gateway.wallets.handle import is_folded
 
 @dataclass(frozen=True, slots=True)
 class LedgerPayment:
-    """One request: who asks, by the SHA-256 of an API key; its idempotency key; whom it pays, by handle; fresh ids.
-
-    No two in one batch may have the same `key`.
+    """One request: who asks, by the SHA-256 of an API key; its idempotency key; whom it pays, by handle; and a fresh id,
+    of the payment and of its transfer. No two in one batch may have the same `key`.
     """
 
     api_key_hash: bytes
@@ -36,7 +35,6 @@ class LedgerPayment:
     money: Money
     memo: str | None
     payment_id: PaymentId
-    transfer_id: TransferId
 
     @property
     def key(self) -> tuple[bytes, str]:
@@ -92,7 +90,6 @@ async def pay_in(connection: Connection, terms: Terms, asked: Sequence[LedgerPay
         [one.money.units for one in asked],
         [one.memo for one in asked],
         [one.payment_id for one in asked],
-        [one.transfer_id for one in asked],
         [_facts(one) for one in asked],
     )
     assert row is not None

@@ -150,6 +150,6 @@ FROM wallet LEFT JOIN account ON account.code = 'wallet:' || wallet.handle || ':
 ORDER BY wallet.id;
 
 -- pay_in_ledger
--- Many payments on the ledger rail, each with its money, key and events; see migrations/0005_pay_in_ledger.sql.
+-- Many payments on the ledger rail, each with its money, key and events; see migrations/0006_leaner_payments.sql.
 SELECT outcome, payer_handle, fee, available
-FROM pay_in_ledger($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
+FROM pay_in_ledger($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);

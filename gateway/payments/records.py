@@ -131,7 +131,7 @@ def of_row(assets: Assets, row: Record) -> Payment:
 
 
 def events(payment: Payment) -> list[Event]:
-    """What both sides of a payment are told of the state it is in now."""
+    """What both sides of a payment are told of the state it is in now: one event of two wallets."""
     facts: dict[str, object] = {
         "payment_id": show("pay", payment.id),
         "from": payment.payer_name,
@@ -145,8 +145,7 @@ def events(payment: Payment) -> list[Event]:
         facts["fee"] = payment.fee.amount
     if payment.failure is not None:
         facts["failure"] = payment.failure
-    parties = [payment.payer] if payment.payee is None else [payment.payer, payment.payee]
-    return [Event(f"payment.{payment.state.value}", party, payment.id, facts) for party in parties]
+    return [Event(f"payment.{payment.state.value}", payment.payer, payment.id, facts, other=payment.payee)]
 
 
 # ---- conversions ----------------------------------------------------------------------------------------------------
