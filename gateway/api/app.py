@@ -48,8 +48,10 @@ ROUTES = [
 _REQUEST_ID = re.compile(rb"[!-~]{1,128}")
 
 
-def application(house: House) -> Litestar:
-    """The ASGI application over this house."""
+def application(house: House, most: int = 256, at_once: int = 1) -> Litestar:
+    """The ASGI application over this house. Up to `most` ledger payments share a commit, and `at_once` commits run side
+    by side (payments/group.py); what others would be like is for scripts/bench to say.
+    """
 
     async def commit(asked: list[LedgerPayment]) -> list[Outcome]:
         return await pay_all(house.database, house.terms, asked, house.clock())
@@ -59,7 +61,7 @@ def application(house: House) -> Litestar:
         state=State(
             {
                 "house": house,
-                "ledger_payments": GroupCommit(commit),
+                "ledger_payments": GroupCommit(commit, most, at_once),
                 "in_flight": {},
                 "solvency": None,
                 "solvency_at": 0.0,

@@ -6,6 +6,7 @@ import logging
 import signal
 import socket
 from collections.abc import Callable
+from typing import Any
 
 import uvloop
 from granian.constants import HTTPModes, Interfaces
@@ -13,6 +14,7 @@ from granian.server.embed import Server
 
 from gateway import worker as working
 from gateway.api.app import application
+from gateway.api.house import House
 from gateway.chain import watch
 from gateway.commands import building
 from gateway.config import Config
@@ -21,9 +23,9 @@ from gateway.errors import Misconfigured, NodeUnavailable
 log = logging.getLogger(__name__)
 
 
-def serve(config: Config) -> None:
-    """Serve HTTP until SIGTERM or Ctrl-C."""
-    uvloop.run(_serve(config))
+def serve(config: Config, build: Callable[[House], Any] = application) -> None:
+    """Serve HTTP until SIGTERM or Ctrl-C: what `build` makes of the house, an ASGI application."""
+    uvloop.run(_serve(config, build))
 
 
 def work(config: Config) -> None:
@@ -31,7 +33,7 @@ def work(config: Config) -> None:
     uvloop.run(_work(config))
 
 
-async def _serve(config: Config) -> None:
+async def _serve(config: Config, build: Callable[[House], Any]) -> None:
     port = config.port or free_port(config.host)
     check_port(config.host, port)
     async with building.house(config) as house:
@@ -40,7 +42,7 @@ async def _serve(config: Config) -> None:
         gc.freeze()
         gc.set_threshold(50_000, 20, 50)
         server = Server(
-            application(house),
+            build(house),
             address=config.host,
             port=port,
             interface=Interfaces.ASGINL,

@@ -1,0 +1,93 @@
+"""After the load: are the books right, and is what was acknowledged there, once, and nothing else?"""
+
+from dataclasses import dataclass
+
+from benchmarks.rig import Book, Rig
+from gateway.bank import movements
+from gateway.ids import read
+from gateway.ledger import audit
+
+#: What is said to have been checked, in the words of the output.
+CHECKED = (
+    "the book's own recount finds no fault: " + "; ".join(claim for claim, _ in audit.CHECKS),
+    "the bank's statement has what the book says the bank has",
+    "every id that was answered is a settled payment, and no id was answered twice",
+    "there are at least as many new payments as were acknowledged, and at most as many more as were asked for and not "
+    "answered: none that was refused is there",
+    "every payment has one posted transfer of its own, with two entries of its amount, and there is no other transfer "
+    "of a payment",
+    "every payment has one idempotency key of its own",
+)
+
+_UNMATCHED = """
+SELECT count(*) FROM payment
+FULL JOIN (SELECT id, subject FROM transfer WHERE purpose = 'payment' AND state = 'posted') AS posted
+    ON posted.id = payment.transfer_id AND posted.subject = payment.id
+WHERE payment.id IS NULL OR posted.id IS NULL
+"""
+_WRONG_ENTRIES = """
+SELECT count(*) FROM (
+    SELECT payment.id FROM payment LEFT JOIN entry USING (transfer_id)
+    GROUP BY payment.id, payment.amount
+    HAVING count(*) <> 2 OR min(entry.amount) <> payment.amount OR max(entry.amount) <> payment.amount
+) AS wrong
+"""
+_KEYS = "SELECT count(*), count(DISTINCT payment_id) FROM idempotency_key WHERE payment_id IS NOT NULL"
+_FOUND = """
+SELECT count(*), count(DISTINCT acknowledged.id), count(payment.id)
+FROM acknowledged LEFT JOIN payment ON payment.id = acknowledged.id AND payment.state = 'settled'
+"""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a book has, and every fault there is in it."""
+
+    book: str
+    payments: int
+    acknowledged: int
+    unanswered: int
+    refused: int
+    faults: tuple[str, ...]
+
+    def __str__(self) -> str:
+        right = "right" if not self.faults else "WRONG: " + "; ".join(self.faults)
+        return (
+            f"books of {self.book}: {right}; {self.acknowledged:,} payments acknowledged, all there once; "
+            f"{self.payments - self.acknowledged} of {self.unanswered} without an answer at the end are there; "
+            f"{self.refused} refused"
+        )
+
+
+async def check(rig: Rig, book: Book) -> Checked:
+    """Recount everything, and hold it against what wrk was answered."""
+    faults = []
+    assets = rig.config(book.name).assets
+    async with (
+        rig.connected(book.name) as connection,
+        connection.transaction(isolation="repeatable_read"),
+    ):
+        await connection.execute("CREATE TEMPORARY TABLE acknowledged (id uuid) ON COMMIT DROP")
+        for file in book.ids:
+            records = [(read("pay", line),) for line in file.read_text().splitlines()]
+            await connection.copy_records_to_table("acknowledged", records=records)
+        faults += [f"{fault.claim}: {fault.where}" for fault in await audit.recount(connection)]
+        faults += [f"the bank: {one}" for one in await movements.reconcile(connection, assets)]
+        [(written, distinct, found)] = await connection.fetch(_FOUND)
+        payments = await connection.fetchval("SELECT count(*) FROM payment") - book.loaded
+        unmatched = await connection.fetchval(_UNMATCHED)
+        wrong = await connection.fetchval(_WRONG_ENTRIES)
+        [(keys, of_payments)] = await connection.fetch(_KEYS)
+    unanswered = book.asked - book.acknowledged - book.refused
+    for fault, there in (
+        (f"{written} ids were written down of {book.acknowledged}", written != book.acknowledged),
+        (f"{written - distinct} ids were answered twice", written != distinct),
+        (f"{written - found} acknowledged payments are not there", written != found),
+        (f"{payments} payments are more than were asked for", payments > book.acknowledged + unanswered),
+        (f"{unmatched} payments and transfers have no other half", unmatched != 0),
+        (f"{wrong} payments have other entries than they should", wrong != 0),
+        (f"{keys} keys name {of_payments} payments", not keys == of_payments == payments + book.loaded),
+    ):
+        if there:
+            faults.append(fault)
+    return Checked(book.name, payments, book.acknowledged, unanswered, book.refused, tuple(faults))

@@ -1,0 +1,121 @@
+"""Numbers held against numbers: medians, spreads, ratios, and whether what was aimed at was met. Pure.
+
+Ours and theirs are measured in turns, so the n-th of ours stands beside the n-th of theirs: `pairwise` has the ratio of
+each such pair, which what else the machine was doing disturbs less than it does the two medians.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The median of some numbers, the least and the greatest of them."""
+
+    median: float
+    least: float
+    greatest: float
+
+    @staticmethod
+    def of(values: Sequence[float]) -> "Spread":
+        return Spread(median(values), min(values), max(values))
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is aimed at: `at_least`, or `below`."""
+
+    at_least: float | None = None
+    below: float | None = None
+
+    def met_by(self, value: float) -> bool:
+        return (self.at_least is None or value >= self.at_least) and (self.below is None or value < self.below)
+
+    def __str__(self) -> str:
+        return f"≥ {self.at_least:g}" if self.at_least is not None else f"< {self.below:g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table: what was measured, in `unit`, and what it is held against.
+
+    With `theirs`, the target is one of the ratio, and is met when both the ratio of the medians and the median of the
+    pairwise ratios meet it. Without, it is one of the median itself.
+    """
+
+    figure: str
+    what: str
+    unit: str
+    ours: tuple[float, ...]
+    theirs: tuple[float, ...] = ()
+    against: str = ""
+    target: Target | None = None
+
+    @property
+    def ratio_of_medians(self) -> float | None:
+        return median(self.ours) / median(self.theirs) if self.theirs else None
+
+    @property
+    def pairwise(self) -> tuple[float, ...]:
+        return tuple(our / their for our, their in zip(self.ours, self.theirs, strict=True)) if self.theirs else ()
+
+    @property
+    def met(self) -> bool | None:
+        """None where nothing is aimed at."""
+        if self.target is None:
+            return None
+        if self.ratio_of_medians is None:
+            return self.target.met_by(median(self.ours))
+        return self.target.met_by(self.ratio_of_medians) and self.target.met_by(median(self.pairwise))
+
+    def plain(self) -> dict[str, object]:
+        """Everything as plain values, for JSON."""
+        return {
+            "figure": self.figure,
+            "what": self.what,
+            "unit": self.unit,
+            "ours": self.ours,
+            "against": self.against,
+            "theirs": self.theirs,
+            "ratio_of_medians": self.ratio_of_medians,
+            "pairwise_ratios": self.pairwise,
+            "target": str(self.target) if self.target else None,
+            "met": self.met,
+        }
+
+
+_HEAD = ("figure", "what", "measured", "(range)", "against", "there", "(range)", "ratio", "pairwise", "aim", "")
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows for people: medians, their spread, the ratio of the medians, the median of the pairwise ratios."""
+    lines = [_HEAD, *(_cells(row) for row in rows)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
+    padded = ([cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines)
+    return "\n".join("  ".join(line).rstrip() for line in padded)
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    ours = Spread.of(row.ours)
+    theirs = Spread.of(row.theirs) if row.theirs else None
+    return (
+        row.figure,
+        row.what,
+        f"{number(ours.median)} {row.unit}",
+        f"({number(ours.least)} to {number(ours.greatest)})",
+        row.against,
+        number(theirs.median) if theirs else "",
+        f"({number(theirs.least)} to {number(theirs.greatest)})" if theirs else "",
+        f"{row.ratio_of_medians:.2f}" if row.ratio_of_medians is not None else "",
+        f"{median(row.pairwise):.2f}" if row.pairwise else "",
+        str(row.target) if row.target else "",
+        {True: "met", False: "NOT MET", None: ""}[row.met],
+    )
+
+
+def number(value: float) -> str:
+    """Three or four digits that matter: 12,345 and 0.123."""
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3g}"

@@ -1,0 +1,58 @@
+"""What the machine says: what a write to its disk costs, what processors and memory a process has used."""
+
+import os
+import time
+from pathlib import Path
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_PAGE_BYTES = 8192  #: What PostgreSQL writes to its log at least.
+_FILE_BYTES = 16 * 1024 * 1024  #: A segment of that log.
+
+
+def sync_seconds(folder: Path, count: int) -> list[float]:
+    """How long it takes to write 8 KiB and fdatasync(2), `count` times, one after the other in a file that is there
+    already, as PostgreSQL's log is.
+    """
+    path = folder / "sync"
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        os.write(handle, bytes(_FILE_BYTES))
+        os.fsync(handle)
+        page, took = os.urandom(_PAGE_BYTES), []
+        for n in range(count):
+            begun = time.perf_counter()
+            os.pwrite(handle, page, n * _PAGE_BYTES % _FILE_BYTES)
+            os.fdatasync(handle)
+            took.append(time.perf_counter() - begun)
+        return took
+    finally:
+        os.close(handle)
+        path.unlink()
+
+
+def cpu_seconds(pid: int, ended_children: bool = False) -> float:
+    """User and system time of all threads of a process, and of its children that have ended (proc_pid_stat(5))."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(int(field) for field in fields[11 : 15 if ended_children else 13]) / _TICKS
+
+
+def family_cpu_seconds(pid: int) -> float:
+    """The same of a process and its children, those that have ended too: of a PostgreSQL server."""
+    total = cpu_seconds(pid, ended_children=True)
+    for entry in os.listdir("/proc"):
+        if entry.isdecimal():
+            try:
+                fields = Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()
+                if int(fields[1]) == pid:
+                    total += (int(fields[11]) + int(fields[12])) / _TICKS
+            except OSError:
+                continue  # ended just now: its parent counts it next time
+    return total
+
+
+def resident_bytes(pid: int) -> int:
+    """How much memory the process has now."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError(f"process {pid} has no memory")

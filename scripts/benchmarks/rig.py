@@ -1,0 +1,322 @@
+"""What is measured, and with what: a fresh PostgreSQL of its own, gateways over it, and wrk.
+
+Everything is as it ordinarily is. PostgreSQL is the embedded one with its ordinary settings, asked once more whether
+it syncs; gateways are `gateway serve`, or the same server with another application in it (served.py). All of it lies in
+one folder, which is emptied at the start and removed at the end.
+"""
+
+import asyncio
+import os
+import resource
+import shutil
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+import asyncpg
+
+from benchmarks import machine
+from gateway.commands.running import free_port
+from gateway.config import Config, from_environment
+from gateway.embedded.children import Child, Children
+from gateway.embedded.postgres import SETTINGS, Postgres
+
+_LUA = Path(__file__).parent
+_HOST = "127.0.0.1"
+_READY_SECONDS = 30.0
+
+#: Of the bench's own, without the gateway's time limits: to recount a big book takes minutes.
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+
+
+@dataclass
+class Book:
+    """A database of the gateway: its handles are `h0000000` and on, of which every `apart`-th pays and is paid.
+
+    What was asked of it is kept, to be held against what it then has: requests sent, payments acknowledged and refused,
+    and the files with the ids that were answered. `loaded` payments were there before.
+    """
+
+    name: str
+    url: str
+    handles: int
+    apart: int = 1
+    loaded: int = 0
+    asked: int = 0
+    acknowledged: int = 0
+    refused: int = 0
+    ids: list[Path] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Served:
+    """A running server."""
+
+    url: str
+    child: Child
+
+
+@dataclass(frozen=True)
+class Leg:
+    """One measurement: so many connections, each asking again as soon as it is answered. Times are in milliseconds and
+    as wrk has them: corrected for what a stalled client would not have sent. Processor time is per payment.
+    """
+
+    who: str
+    connections: int
+    seconds: float
+    asked: int
+    acknowledged: int
+    refused: int
+    broken: int  #: Connections that failed, and requests without an answer in time.
+    first_refusal: str
+    p50_ms: float
+    p99_ms: float
+    gateway_cpu_us: float
+    postgres_cpu_us: float
+    wrk_cpu_us: float
+
+    @property
+    def rate(self) -> float:
+        """Payments per second."""
+        return self.acknowledged / self.seconds
+
+    @property
+    def failures(self) -> int:
+        return self.refused + self.broken
+
+
+class Rig:
+    def __init__(self, home: Path, children: Children, server: Postgres) -> None:
+        self.home = home
+        self._children = children
+        self.server = server
+        self._runs = 0
+
+    # ---- databases --------------------------------------------------------------------------------------------------
+
+    def url(self, database: str) -> str:
+        before, _, query = self.server.dsn.partition("?")
+        return f"{before.rpartition('/')[0]}/{database}?{query}"
+
+    def config(self, database: str, port: int = 0) -> Config:
+        return from_environment(self._settings(database, port))
+
+    def _settings(self, database: str, port: int) -> dict[str, str]:
+        return {
+            "GATEWAY_HOME": str(self.home),
+            "GATEWAY_HOST": _HOST,
+            "GATEWAY_PORT": str(port),
+            "GATEWAY_DATABASE_URL": self.url(database),
+        }
+
+    @asynccontextmanager
+    async def connected(self, database: str) -> AsyncIterator[Connection]:
+        connection = await asyncpg.connect(self.url(database), server_settings={"timezone": "UTC"})
+        await connection.set_type_codec("numeric", schema="pg_catalog", encoder=str, decoder=int, format="text")
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+    async def create_database(self, name: str, template: str = "template1") -> None:
+        async with self.connected("gateway") as connection:
+            await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+
+    async def drop_database(self, name: str) -> None:
+        async with self.connected("gateway") as connection:
+            await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    async def copy(self, template: Book, name: str) -> Book:
+        """A fresh copy of a book."""
+        await self.create_database(name, template.name)
+        return Book(name, self.url(name), template.handles, template.apart, template.loaded)
+
+    # ---- servers ----------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def serving(self, book: Book, variant: str = "gateway") -> AsyncIterator[Served]:
+        """`gateway serve` over the book, or one of the variants of served.py."""
+        port = free_port(_HOST)
+        program = ["gateway", "serve"] if variant == "gateway" else ["benchmarks.served", variant]
+        self._runs += 1
+        child = await self._children.start(
+            f"{variant}-{self._runs}",
+            [sys.executable, "-P", "-m", *program],
+            environ=_environ() | self._settings(book.name, port),
+        )
+        try:
+            await _listening(child, port)
+            yield Served(f"http://{_HOST}:{port}", child)
+        finally:
+            await self._children.end(child)
+
+    # ---- load -------------------------------------------------------------------------------------------------------
+
+    async def load(
+        self,
+        who: str,
+        served: Sequence[Served],
+        book: Book,
+        connections: int,
+        seconds: float,
+        script: str = "single",
+        threads: int = 1,
+        hot: bool = False,
+        kept: bool = True,
+    ) -> Leg:
+        """Let `connections` ask for `seconds`, evenly spread over the servers; what was asked is added to the book's
+        tally, unless nothing is `kept`: where the server is the empty one.
+        """
+        folder = self.home / "ids"
+        folder.mkdir(exist_ok=True)
+        gateways = {one.child.pid for one in served}
+        each = connections // len(served)
+        before = self._cpu(gateways)
+        parts = []
+        for one in served:
+            self._runs += 1
+            ids = folder / f"run{self._runs}"
+            arguments = [f"b{self._runs}", str(book.handles), str(book.apart), str(ids), str(self._runs)]
+            parts.append((ids, _wrk(one.url, script, threads, each, seconds, [*arguments, "hot" if hot else ""])))
+        told = await asyncio.gather(*(wrk for _, wrk in parts))
+        gateway_cpu, postgres_cpu, wrk_cpu = (now - then for now, then in zip(self._cpu(gateways), before, strict=True))
+
+        for ids, _ in parts:
+            files = sorted(folder.glob(f"{ids.name}.*"))
+            if kept:
+                book.ids += files
+            else:
+                for file in files:
+                    file.unlink()
+        asked, acknowledged, refused = (
+            sum(one.asked for one in told),
+            sum(one.acknowledged for one in told),
+            sum(one.refused for one in told),
+        )
+        if kept:
+            book.asked += asked
+            book.acknowledged += acknowledged
+            book.refused += refused
+        per = 1e6 / max(acknowledged, 1)
+        return Leg(
+            who=who,
+            connections=connections,
+            seconds=max(one.microseconds for one in told) / 1e6,
+            asked=asked,
+            acknowledged=acknowledged,
+            refused=refused,
+            broken=sum(one.broken for one in told),
+            first_refusal=next((one.first_refusal for one in told if one.first_refusal), ""),
+            p50_ms=sum(one.p50 for one in told) / len(told) / 1e3,
+            p99_ms=max(one.p99 for one in told) / 1e3,
+            gateway_cpu_us=gateway_cpu * per,
+            postgres_cpu_us=postgres_cpu * per,
+            wrk_cpu_us=wrk_cpu * per,
+        )
+
+    def _cpu(self, gateways: set[int]) -> tuple[float, float, float]:
+        """Processor seconds used so far: by the gateways, by PostgreSQL, by all wrk that have ended."""
+        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert self.server.pid is not None
+        return (
+            sum(machine.cpu_seconds(pid) for pid in gateways),
+            machine.family_cpu_seconds(self.server.pid),
+            ended.ru_utime + ended.ru_stime,
+        )
+
+
+@asynccontextmanager
+async def rig(home: Path) -> AsyncIterator[Rig]:
+    """Everything fresh; gone at the end. A folder that another bench is using is refused, and what a killed one left is
+    ended and removed.
+    """
+    children = await Children.claim(home)
+    try:
+        _empty(home)
+        server = Postgres(home, children)
+        await server.start()
+        try:
+            made = Rig(home, children, server)
+            await _check_durable(made)
+            yield made
+        finally:
+            await server.stop()
+    finally:
+        await children.release()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _empty(home: Path) -> None:
+    for left in home.iterdir():
+        if left.is_dir() and left.name != "run":
+            shutil.rmtree(left)
+
+
+async def _check_durable(made: Rig) -> None:
+    """Raises where PostgreSQL would acknowledge what is not on the disk."""
+    async with made.connected("gateway") as connection:
+        for name in ("fsync", "synchronous_commit", "full_page_writes"):
+            value = await connection.fetchval(f"SHOW {name}")
+            print(f"PostgreSQL: {name} is {value}")
+            assert value == "on", f"{name} is {value}"
+        for name in ("wal_sync_method", "shared_buffers", "max_wal_size"):
+            print(f"PostgreSQL: {name} is {await connection.fetchval(f'SHOW {name}')}")
+        assert SETTINGS["fsync"] == "on"
+
+
+def _environ() -> dict[str, str]:
+    """Ours, without settings of the gateway that somebody else's shell has."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+
+
+async def _listening(child: Child, port: int) -> None:
+    loop = asyncio.get_running_loop()
+    give_up = loop.time() + _READY_SECONDS
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(_HOST, port)
+        except OSError:
+            if not child.running or loop.time() > give_up:
+                raise RuntimeError(f"{child.name} does not serve: {child.last_lines()}") from None
+            await asyncio.sleep(0.05)
+        else:
+            writer.close()
+            await writer.wait_closed()
+            return
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What one wrk says at its end: the fields of the line that common.lua writes. Times are in microseconds."""
+
+    microseconds: int
+    asked: int
+    acknowledged: int
+    refused: int
+    broken: int
+    p50: int
+    p99: int
+    first_refusal: str
+
+
+async def _wrk(
+    url: str, script: str, threads: int, connections: int, seconds: float, arguments: Sequence[str]
+) -> _Told:
+    wrk = await asyncio.create_subprocess_exec(
+        *("wrk", f"-t{threads}", f"-c{connections}", f"-d{max(round(seconds), 1)}s", "--timeout", "15s"),
+        *("-s", f"{script}.lua", url, "--", *arguments),
+        cwd=_LUA,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await wrk.communicate()
+    lines = [line for line in said.decode().splitlines() if line.startswith("RESULT\t")]
+    if wrk.returncode or not lines:
+        raise RuntimeError(f"wrk failed: {said.decode()[-2000:]}")
+    _, duration, asked, acknowledged, refused, broken, p50, p99, first_refusal = lines[0].split("\t")
+    counts = int(asked), int(acknowledged), int(refused), int(broken)
+    return _Told(int(duration), *counts, int(p50), int(p99), first_refusal)

@@ -1,0 +1,64 @@
+"""Who pays whom: handles with API keys and money, in a valid book.
+
+Handle number n is `h` and seven digits, its API key `gw_` and forty-three, so wrk knows both without being told. The
+wallets have no keys for the chain: none of them pays with tokens here. Their money is deposited through the book.
+"""
+
+from uuid import UUID
+
+from benchmarks.rig import Book, Connection, Rig
+from gateway.bank import sandbox
+from gateway.clock import system_clock
+from gateway.commands import operating
+from gateway.ids import AccountId, TransferId, new_id
+from gateway.ledger import account, book
+from gateway.ledger.transfer import Leg, Transfer
+from gateway.money import Money, fiat
+
+EUR = fiat("EUR")
+_EACH = Money(1_000_000_00, EUR)  #: What every handle has to begin with: nobody runs short.
+_AT_ONCE = 1_000
+
+_WALLETS = """
+INSERT INTO wallet (id, handle, address, created_at)
+SELECT uuidv7(), 'h' || lpad(n::text, 7, '0'), '0x' || lpad(n::text, 40, '0'), now()
+FROM generate_series(0, $1::bigint - 1) AS n
+"""
+_KEYS = """
+INSERT INTO api_key (hash, wallet_id, created_at)
+SELECT sha256(convert_to('gw_' || lpad(substr(handle, 2), 43, '0'), 'UTF8')), id, now() FROM wallet
+"""
+_ACCOUNTS = """
+INSERT INTO account (code, asset, normal, guarded)
+SELECT 'wallet:' || handle || ':EUR', 'EUR', 'credit', true FROM wallet ORDER BY handle
+"""
+
+
+async def settle(rig: Rig, name: str, handles: int) -> Book:
+    """A migrated database with so many handles, each with an API key, an account in EUR and money in it."""
+    await rig.create_database(name)
+    await operating.migrate(rig.config(name))
+    async with rig.connected(name) as connection:
+        async with connection.transaction():
+            await connection.execute(_WALLETS, handles)
+            await connection.execute(_KEYS)
+            await connection.execute(_ACCOUNTS)
+        await _deposit(connection)
+        await connection.execute("VACUUM ANALYZE")
+    return Book(name, rig.url(name), handles)
+
+
+async def _deposit(connection: Connection) -> None:
+    """A deposit for every wallet, and one line at the bank for all of them."""
+    now = system_clock()
+    rows = await connection.fetch("SELECT account.id FROM account WHERE code LIKE 'wallet:%' ORDER BY id")
+    bank = (await book.accounts(connection, [(account.house("bank", EUR), EUR)]))[account.house("bank", EUR)]
+    for start in range(0, len(rows), _AT_ONCE):
+        deposits = [_deposit_to(bank, AccountId(row["id"]), new_id(now)) for row in rows[start : start + _AT_ONCE]]
+        async with connection.transaction():
+            book.all_done(await book.post(connection, deposits, now))
+    await sandbox.book_line(connection, "town", Money(_EACH.units * len(rows), EUR), 1, now)
+
+
+def _deposit_to(bank: AccountId, wallet: AccountId, id: UUID) -> Transfer:
+    return Transfer(TransferId(id), "deposit", id, (Leg(bank, wallet, _EACH.units),))
