@@ -1,4 +1,5 @@
-"""The command line: the commands that run the house, and those of `commands/person.py` for who has a handle in it.
+"""The command line: the commands that run the house, and those of `commands/person.py` and
+`commands/paying.py` for who has a handle in it.
 
 What a command does is in `commands/`. The house's commands import their parts when they run: web3 and litestar take a
 second, which somebody who asks for a balance should not wait for.
@@ -12,11 +13,14 @@ from typing import Any, TypeVar
 
 import rich_click as click
 
-from gateway.commands import person, printing
+from gateway.commands import paying, person, printing
 from gateway.config import SETTINGS, from_environment
 from gateway.errors import GatewayError
 
 T = TypeVar("T")
+
+#: In the order that `gateway --help` lists them.
+PERSONS = (*person.COMMANDS, paying.pay_many)
 
 click.rich_click.SHOW_ARGUMENTS = True
 click.rich_click.MAX_WIDTH = 100
@@ -25,7 +29,7 @@ click.rich_click.PADDING_HELPTEXT_FIRST_LINE = (0, 0, 1, 0)
 click.rich_click.COMMAND_GROUPS = {
     "gateway": [
         {"name": "The house", "commands": ["up", "serve", "work", "migrate", "deploy", "reconcile"]},
-        {"name": "Somebody's wallet", "commands": [str(command.name) for command in person.COMMANDS]},
+        {"name": "Somebody's wallet", "commands": [str(command.name) for command in PERSONS]},
     ]
 }
 
@@ -41,7 +45,7 @@ def cli() -> None:
     """
 
 
-for command in person.COMMANDS:
+for command in PERSONS:
     cli.add_command(command)
 
 

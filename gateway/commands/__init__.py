@@ -6,6 +6,9 @@ upping.py     up: the embedded parts, the set-up, the tour, and both processes, 
 tour.py       the first start: three handles, some money, a payment on each rail
 operating.py  migrate, deploy, reconcile
 person.py     the commands for who has a handle: arguments, examples, what is shown
+paying.py     pay-many: a CSV file, paid row by row
+rows.py       the CSV file that it pays
+results.py    the CSV file that its answers go into
 client.py     what a person does with a handle, over HTTP
 printing.py   tables for people, JSON for programs
 """

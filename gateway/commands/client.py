@@ -8,7 +8,7 @@ import asyncio
 import json
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -38,6 +38,10 @@ def url_of(config: Config, given: str | None = None) -> str:
     except (OSError, ValueError):
         running = {}
     return str(running.get("api_url") or f"http://{config.host}:{config.port or 8000}")
+
+
+#: How long a part of many payments may take: token payments are accepted one by one.
+_MANY_TIMEOUT = httpx.Timeout(30, read=300)
 
 
 class Answer(dict[str, Any]):
@@ -125,6 +129,26 @@ class Client:
         asked = {"to": to, "amount": amount, "asset": asset, "memo": memo, "capture": capture}
         return await self._call("POST", "/v1/payments", asked, key=key)
 
+    async def pay_many(self, rows: Sequence[Mapping[str, str]], key: str) -> list[Answer]:
+        """Pay rows of `to`, `amount`, `asset`, `idempotency_key` and perhaps `memo`; a result for each, in order.
+
+        They are sent and answered as NDJSON: the whole leaves no trace under its own `key`, only the rows under theirs.
+        Raises OutcomeUnknown also where the answer ends before its last row.
+        """
+        lines = b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows)
+        headers = {"Content-Type": "application/x-ndjson"}
+        path = "/v1/payments/batch"
+        response = await self._send("POST", path, key, headers=headers, content=lines, timeout=_MANY_TIMEOUT)
+        if response.is_error:
+            raise Answered(self._read(response))
+        try:
+            results = [Answer(json.loads(line)) for line in response.content.splitlines()]
+        except (ValueError, TypeError):
+            results = []
+        if [one.get("index") for one in results] != list(range(len(rows))):
+            raise OutcomeUnknown(self._url, key)
+        return results
+
     async def preview(self, to: str, amount: str, asset: str) -> Answer:
         asked = {"to": to, "amount": amount, "asset": asset}
         return await self._call("POST", "/v1/payments/preview", asked)
@@ -164,30 +188,42 @@ class Client:
         signed: bool = True,
         params: dict[str, Any] | None = None,
     ) -> Answer:
-        headers = {"Authorization": f"Bearer {self._api_key()}"} if signed else {}
-        moves_money = method == "POST" and signed
-        if moves_money:
+        if method == "POST" and signed:
             key = key or secrets.token_hex(16)
-            headers["Idempotency-Key"] = key
         given = {name: value for name, value in (params or {}).items() if value is not None}
-        try:
-            response = await self._http.request(method, path, json=body, headers=headers, params=given)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol):
-            raise NoGateway(self._url, "no connection") from None
-        except httpx.HTTPError as gone:
-            if moves_money and key is not None:
-                raise OutcomeUnknown(self._url, key) from None
-            raise NoGateway(self._url, type(gone).__name__) from None
-        try:
-            answer = Answer(response.json())
-        except ValueError:
-            raise NoGateway(
-                self._url, f"what answers there is something else, with status {response.status_code}"
-            ) from None
+        response = await self._send(method, path, key, signed, json=body, params=given)
+        answer = self._read(response)
         if response.is_error:
             raise Answered(answer)
         answer.replayed = response.headers.get("idempotency-replayed") == "true"
         return answer
+
+    async def _send(
+        self, method: str, path: str, key: str | None, signed: bool = True, **request: Any
+    ) -> httpx.Response:
+        """The response to a request; one with a `key` moves money. Raises NoGateway and OutcomeUnknown."""
+        headers = request.pop("headers", {})
+        if signed:
+            headers["Authorization"] = f"Bearer {self._api_key()}"
+        if key is not None:
+            headers["Idempotency-Key"] = key
+        try:
+            return await self._http.request(method, path, headers=headers, **request)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol):
+            raise NoGateway(self._url, "no connection") from None
+        except httpx.HTTPError as gone:
+            if key is not None:
+                raise OutcomeUnknown(self._url, key) from None
+            raise NoGateway(self._url, type(gone).__name__) from None
+
+    def _read(self, response: httpx.Response) -> Answer:
+        """The JSON object that was answered. Raises NoGateway where it is something else."""
+        try:
+            return Answer(response.json())
+        except ValueError:
+            raise NoGateway(
+                self._url, f"what answers there is something else, with status {response.status_code}"
+            ) from None
 
     def _api_key(self) -> str:
         try:

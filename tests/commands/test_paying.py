@@ -1,0 +1,425 @@
+"""pay-many against a running `up`: every row once, whatever ends the command, the gateway or the file."""
+
+import csv
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from gateway.commands import paying, results
+from gateway.commands.paying import wanted_of
+from gateway.commands.results import Outcome, Record, Tally
+from gateway.commands.rows import Checked
+from tests.running import Ran, Up, environ
+
+#: What a cent times the number of rows is, of the files that are stopped midway.
+MANY, MANY_EUR = 8_000, "80.00"
+
+
+def file_of(up: Up, name: str, *rows: str, head: str = "to,amount,asset") -> Path:
+    path = up.folder / f"{name}.csv"
+    path.write_text("\n".join([head, *rows]) + "\n")
+    return path
+
+
+def many(up: Up, name: str) -> Path:
+    """A file of many rows, a cent each, from @<name>_payer, who has just enough, to @<name>_payee."""
+    up.someone(f"{name}_payer", EUR=MANY_EUR)
+    up.someone(f"{name}_payee")
+    return file_of(up, name, *[f"@{name}_payee,0.01,EUR"] * MANY)
+
+
+def pay_many(up: Up, name: str, *more: str) -> Ran:
+    return up.gateway("pay-many", f"{name}.csv", "--from", f"{name}_payer", *more)
+
+
+@contextmanager
+def paying_many(up: Up, name: str, *more: str) -> Iterator["subprocess.Popen[str]"]:
+    """The command while it runs."""
+    argv = [sys.executable, "-P", "-m", "gateway", "pay-many", f"{name}.csv", "--from", f"{name}_payer", *more]
+    with subprocess.Popen(
+        argv, cwd=up.folder, env=environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def wait_for(process: "subprocess.Popen[str]", said: str) -> None:
+    """Until it says a line that begins so."""
+    assert process.stderr is not None
+    assert any(line.startswith(said) for line in process.stderr)
+
+
+def records(up: Up, name: str) -> list[Record]:
+    with (up.folder / f"{name}.results.csv").open(newline="") as file:
+        return [Record(int(line), *cells) for line, *cells in list(csv.reader(file))[2:]]
+
+
+def assert_each_paid_once(up: Up, name: str) -> None:
+    """Every row has one record and a payment of its own, and the payer nothing left of what was just enough."""
+    found = records(up, name)
+    assert [record.line for record in found] == list(range(2, MANY + 2))
+    assert {(record.status, record.state) for record in found} == {("201", "settled")}
+    assert len({record.payment_id for record in found}) == MANY
+    assert up.available(f"{name}_payee", "EUR") == MANY_EUR
+    assert up.available(f"{name}_payer", "EUR") == "0.00"
+
+
+# ---- what is paid and what is refused -------------------------------------------------------------------------------
+
+
+def test_each_row_is_paid_or_refused_and_what_was_refused_is_sent_again_when_asked(up: Up) -> None:
+    payer, payee = up.someone("mixed_payer", EUR="10.00"), up.someone("mixed_payee")
+    rows = [f"{payee},4.00,EUR,May,", f"{payee},7.00,EUR,,june-7", f"{payee},1.00,XXX,,", "@mixed_later,2.00,EUR,,"]
+    file_of(up, "mixed", *rows, head="to,amount,asset,memo,key")
+
+    first = pay_many(up, "mixed")
+
+    assert first.returncode == 1
+    assert first.stdout == (
+        "rows     4\n"
+        "paid     1: 1 settled\n"
+        "refused  3: 1 insufficient_funds, 1 unknown_asset, 1 unknown_payee\n"
+        "total    4.00 EUR\n"
+        "results  mixed.results.csv\n"
+    )
+    assert first.stderr.endswith("what was refused is sent again, with the same keys, when you add --retry-refused\n")
+    up.api(payer, "/v1/deposits", amount="3.00", asset="EUR")
+    up.someone("mixed_later")
+
+    told, again = pay_many(up, "mixed"), pay_many(up, "mixed", "--retry-refused")
+
+    assert told.stderr.startswith("nothing is sent: every row was answered before")
+    assert (told.returncode, told.stdout) == (1, first.stdout)
+    assert again.returncode == 1
+    assert "paid     3: 3 settled\nrefused  1: 1 unknown_asset\ntotal    13.00 EUR\n" in again.stdout
+    assert (up.available(payer, "EUR"), up.available(payee, "EUR")) == ("0.00", "11.00")
+    found = {record.line: record for record in records(up, "mixed")}
+    assert [found[line].key.rpartition("/")[2] for line in range(2, 6)] == ["2", "june-7", "4", "5"]
+    assert len({record.key for record in records(up, "mixed")}) == 4
+    memos = {one["id"]: one["memo"] for one in up.api(payee, "/v1/payments")["items"]}
+    assert memos == {found[2].payment_id: "May", found[3].payment_id: None}
+
+
+def test_with_json_the_summary_is_json_and_nothing_else(up: Up) -> None:
+    payee = up.someone("plain_payee")
+    up.someone("plain_payer", EUR="5.00", JPY="100")
+    file_of(up, "plain", f"{payee},1.5,EUR", f"{payee},2.50,EUR", f"{payee},100,JPY")
+
+    ran = pay_many(up, "plain", "--json", "--results", "elsewhere.csv")
+
+    assert ran.returncode == 0
+    assert json.loads(ran.stdout) == {
+        "rows": 3,
+        "paid": {"settled": 3},
+        "refused": {},
+        "undecided": {},
+        "totals": [{"amount": "4.00", "asset": "EUR"}, {"amount": "100", "asset": "JPY"}],
+        "results": "elsewhere.csv",
+    }
+
+
+def test_tokens_are_on_their_way_and_found_settled_when_the_command_is_said_again(up: Up) -> None:
+    payer, payee = up.someone("token_payroll_payer", USD="5.00"), up.someone("token_payroll_payee")
+    up.gateway("convert", "5.00", "USD", "USDX", "--from", payer)
+    file_of(up, "token_payroll", f"{payee},2,USDX", f"{payee},3.00,USDX")
+
+    first = pay_many(up, "token_payroll")
+    for record in records(up, "token_payroll"):
+        while up.api(payer, f"/v1/payments/{record.payment_id}")["state"] != "settled":
+            pass
+    again = pay_many(up, "token_payroll")
+
+    assert (first.returncode, again.returncode) == (0, 0)
+    assert "paid     2: 2 queued\n" in first.stdout
+    assert again.stderr.startswith("every row was answered before; asking after the 2 that were on their way\n")
+    assert again.stdout.startswith("rows     2\npaid     2: 2 settled\nrefused  none\ntotal    5.00 USDX\n")
+    assert up.available(payee, "USDX") == "5.000000"
+
+
+# ---- ended in the middle --------------------------------------------------------------------------------------------
+
+
+def test_a_command_that_is_killed_midway_goes_on_and_pays_every_row_once(up: Up) -> None:
+    many(up, "killed")
+    for parts in (1, 3):
+        with paying_many(up, "killed") as process:
+            wait_for(process, f"{parts}000 of ")
+            process.kill()
+            process.wait()
+        assert parts * 1000 <= len(records_before_the_tear(up, "killed")) < MANY
+
+    last = pay_many(up, "killed")
+
+    assert last.returncode == 0
+    assert re.match(r"going on: \d000 of 8000 rows are not sent again\n", last.stderr)
+    assert f"paid     {MANY}: {MANY} settled\n" in last.stdout
+    assert_each_paid_once(up, "killed")
+
+
+def records_before_the_tear(up: Up, name: str) -> list[str]:
+    whole, _, _ = (up.folder / f"{name}.results.csv").read_text().rpartition("\n")
+    return whole.splitlines()[2:]
+
+
+def test_wherever_the_answers_were_lost_the_rows_are_found_paid(up: Up) -> None:
+    """As after a kill between the gateway's commit and our record of it, at every record and in the midst of it."""
+    payer, payee = up.someone("lost_payer", EUR="0.06"), up.someone("lost_payee")
+    file_of(up, "lost", *[f"{payee},0.02,EUR"] * 3)
+    path = up.folder / "lost.results.csv"
+    pay_many(up, "lost")
+    text = path.read_bytes()
+    ends = [place + 1 for place, byte in enumerate(text) if byte == ord("\n")][1:]
+
+    for end in [*ends, *(end + 9 for end in ends[:-1])]:
+        path.write_bytes(text[:end])
+        assert pay_many(up, "lost").returncode == 0
+        assert path.read_bytes() == text
+        assert (up.available(payer, "EUR"), up.available(payee, "EUR")) == ("0.00", "0.06")
+
+
+def test_with_its_key_a_run_goes_on_although_the_result_file_is_lost(up: Up) -> None:
+    payer, payee = up.someone("keyed_payer", EUR="10.00"), up.someone("keyed_payee")
+    file_of(up, "keyed", f"{payee},2.00,EUR", f"{payee},3.00,EUR")
+    first = pay_many(up, "keyed", "--key", "may")
+    before = records(up, "keyed")
+
+    (up.folder / "keyed.results.csv").unlink()
+    again = pay_many(up, "keyed", "--key", "may")
+
+    assert (first.returncode, again.returncode) == (0, 0)
+    assert records(up, "keyed") == before
+    assert [record.key for record in before] == ["may/2", "may/3"]
+    assert up.available(payer, "EUR") == "5.00"
+
+
+def test_ctrl_c_stops_it_and_says_how_to_go_on(up: Up) -> None:
+    many(up, "halted")
+    with paying_many(up, "halted") as process:
+        wait_for(process, "1000 of ")
+        process.send_signal(signal.SIGINT)
+        shown, told = process.communicate(timeout=30)
+
+    assert (process.returncode, shown) == (3, "")
+    assert re.search(r"^gateway: stopped with \d000 of 8000 rows answered \(as you asked\): say the same", told, re.M)
+    assert pay_many(up, "halted").returncode == 0
+    assert_each_paid_once(up, "halted")
+
+
+def test_a_gateway_that_goes_away_midway_is_told_and_the_rest_is_paid_later(up: Up) -> None:
+    many(up, "deserted")
+    with serving(up) as (url, server), paying_many(up, "deserted", "--url", url) as process:
+        wait_for(process, "1000 of ")
+        server.kill()
+        server.wait()
+        _, told = process.communicate(timeout=30)
+
+    assert process.returncode == 3
+    assert re.search(r"^gateway: stopped with \d000 of 8000 rows answered \((the answer of|no gateway)", told, re.M)
+    assert "say the same command again, and it goes on there; what was sent and not answered is found" in told
+    assert pay_many(up, "deserted").returncode == 0
+    assert_each_paid_once(up, "deserted")
+
+
+@contextmanager
+def serving(up: Up) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+    """A second server over the same database, and where it is."""
+    settings = {"GATEWAY_PORT": "0"}
+    with subprocess.Popen(
+        [sys.executable, "-P", "-m", "gateway", "serve"],
+        cwd=up.folder,
+        env=environ() | settings,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+        try:
+            assert server.stdout is not None
+            yield server.stdout.readline().rpartition(" ")[2].strip(), server
+        finally:
+            server.kill()
+
+
+def test_a_full_disk_stops_it_and_what_was_paid_is_found_when_there_is_room(up: Up) -> None:
+    many(up, "full")
+
+    stopped = up.sh("ulimit -f 200; .venv/bin/gateway pay-many full.csv --from @full_payer; exit $?")
+
+    assert stopped.returncode == 3
+    assert "the answers cannot be kept in full.results.csv any more (File too large); mend that" in stopped.stderr
+    assert pay_many(up, "full").returncode == 0
+    assert_each_paid_once(up, "full")
+
+
+def test_a_file_that_is_changed_while_it_is_paid_is_paid_no_further(up: Up) -> None:
+    path = many(up, "changed")
+    text = path.read_bytes()
+    with paying_many(up, "changed") as process:
+        wait_for(process, "1000 of ")
+        with path.open("r+b") as file:
+            file.write(text[:-1])
+            file.truncate()
+        _, told = process.communicate(timeout=30)
+
+    assert process.returncode == 3
+    assert "(changed.csv was changed while it was paid; put it back as it was): say the same command again" in told
+    other = pay_many(up, "changed")
+    assert other.returncode == 1
+    assert "changed.results.csv is about another file than changed.csv, or changed.csv before it was" in other.stderr
+    path.write_bytes(text)
+    assert pay_many(up, "changed").returncode == 0
+    assert_each_paid_once(up, "changed")
+
+
+# ---- refused before anything is sent --------------------------------------------------------------------------------
+
+
+def test_a_second_run_on_one_result_file_is_refused(up: Up) -> None:
+    payee = up.someone("twice_payee")
+    up.someone("twice_payer", EUR="1.00")
+    file_of(up, "twice", f"{payee},1.00,EUR")
+
+    with results.opened(up.folder / "twice.results.csv"):
+        second = pay_many(up, "twice")
+
+    assert second.returncode == 1
+    assert second.stderr == "gateway: another pay-many is writing twice.results.csv; wait until it has ended\n"
+    assert up.available(payee, "EUR") == "0.00"
+
+
+def test_a_result_file_of_another_payer_or_key_is_refused(up: Up) -> None:
+    payer, other, payee = up.someone("owner_payer", EUR="1.00"), up.someone("owner_other"), up.someone("owner_payee")
+    file_of(up, "owner", f"{payee},1.00,EUR")
+    assert pay_many(up, "owner", "--key", "may").returncode == 0
+
+    refused = up.gateway("pay-many", "owner.csv", "--from", other), pay_many(up, "owner", "--key", "june")
+
+    assert [one.returncode for one in refused] == [1, 1]
+    assert f"is about payments of {payer}, wal_" in refused[0].stderr
+    assert "is about the run with the key may; leave --key out to go on with it" in refused[1].stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "sentence"),
+    [
+        ("to,amount\n@bob,1\n", "", "bad.csv: line 1: the column 'asset' is missing; add it to the header line"),
+        ("to,amount,asset\n@bob,1,EUR\n@bob,1.0.0,EUR\n", "", "bad.csv: line 3: the amount '1.0.0' is not one; write"),
+        ("", "", "bad.csv: line 1: the file is empty; begin it with a header line"),
+        (None, "", "bad.csv: it cannot be read (No such file or directory); nothing was sent"),
+        (
+            "to,amount,asset\n@bob,1,EUR\n",
+            "--results .",
+            "the results cannot be kept in . (Is a directory), so nothing",
+        ),
+        ("to,amount,asset\n@bob,1,EUR\n", "--results bad.csv", "bad.csv is there and is not a result file of pay-many"),
+    ],
+)
+def test_what_cannot_be_paid_is_one_sentence_and_nothing_is_sent(
+    up: Up, text: str | None, more: str, sentence: str
+) -> None:
+    before = up.available("alice", "EUR")
+    (up.folder / "bad.csv").unlink(missing_ok=True)
+    if text is not None:
+        (up.folder / "bad.csv").write_text(text)
+
+    refused = up.gateway("pay-many", "bad.csv", "--from", "alice", *more.split())
+
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith(f"gateway: {sentence}")
+    assert refused.stderr.count("\n") == 1
+    assert up.available("alice", "EUR") == before
+    assert not (up.folder / "bad.results.csv").exists()
+
+
+def test_without_a_gateway_nothing_is_begun(up: Up) -> None:
+    file_of(up, "early", "@bob,1.00,EUR")
+
+    refused = up.gateway("pay-many", "early.csv", "--from", "alice", "--url", "http://127.0.0.1:1")
+
+    assert (refused.returncode, refused.stdout) == (3, "")
+    assert refused.stderr.startswith("gateway: no gateway answers at http://127.0.0.1:1 (no connection): start one")
+    assert not (up.folder / "early.results.csv").exists()
+
+
+def test_what_is_no_file_that_can_be_read_twice_is_refused(up: Up) -> None:
+    refused = up.sh("echo to,amount,asset | .venv/bin/gateway pay-many /dev/stdin --from alice || true")
+
+    assert (
+        "/dev/stdin: it is read twice, so it has to be an ordinary file; save it as one; nothing was" in refused.stderr
+    )
+
+
+def test_a_key_too_long_for_the_lines_behind_it_is_a_usage_error(up: Up) -> None:
+    file_of(up, "long", "@bob,1.00,EUR")
+
+    refused = up.gateway("pay-many", "long.csv", "--from", "alice", "--key", "k" * 231)
+
+    assert refused.returncode == 2
+    assert "it should be at most 230 characters" in refused.stderr
+
+
+# ---- what is shown while it runs ------------------------------------------------------------------------------------
+
+
+def test_without_a_terminal_each_part_is_a_line(up: Up) -> None:
+    payee = up.someone("lined_payee")
+    up.someone("lined_payer", EUR="21.00")
+    file_of(up, "lined", *[f"{payee},0.01,EUR"] * 2_100)
+
+    ran = pay_many(up, "lined")
+
+    shape = r"(\d+) of 2100 rows, \d+ rows/s, \d+\.\d s left"
+    matches = [re.fullmatch(shape, line) for line in ran.stderr.splitlines()]
+    assert [match and match.group(1) for match in matches] == ["1000", "2000", "2100"]
+
+
+def test_on_a_terminal_a_bar_shows_how_far_it_is_and_the_summary_stays(up: Up) -> None:
+    payee = up.someone("barred_payee")
+    up.someone("barred_payer", EUR="21.00")
+    file_of(up, "barred", *[f"{payee},0.01,EUR"] * 2_100)
+    terminal, end = pty.openpty()
+
+    argv = [sys.executable, "-P", "-m", "gateway", "pay-many", "barred.csv", "--from", "barred_payer"]
+    with subprocess.Popen(argv, cwd=up.folder, stdout=end, stderr=end, env=environ() | {"TERM": "xterm"}) as process:
+        os.close(end)
+        shown = b"".join(iter(lambda: _read(terminal), b"")).decode()
+    os.close(terminal)
+
+    assert process.returncode == 0
+    assert "━" in shown
+    assert "2100/2100" in shown
+    assert "of 2100 rows" not in shown
+    assert shown.endswith("results  barred.results.csv\r\n")
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # the other end is closed
+        return b""
+
+
+def test_how_long_it_takes_is_told_in_seconds_and_then_in_minutes() -> None:
+    assert [paying.left(rows, 10.0) for rows in (0, 15, 990, 60_000)] == ["0.0 s", "1.5 s", "99.0 s", "100 min"]
+
+
+def test_what_is_sent_is_what_has_no_answer_that_decides_and_else_what_is_on_its_way() -> None:
+    tally = Tally(Checked("", rows=3, lines=4))
+    open_ones = {Outcome.UNANSWERED, Outcome.UNDECIDED}
+    tally.add(Record(2, "may/2", "@bob", "1", "EUR", "202", "pay_1", "queued"))
+    tally.add(Record(3, "may/3", "@bob", "1", "EUR", "404", code="unknown_payee"))
+
+    assert wanted_of(tally, retry_refused=False) == open_ones
+    assert wanted_of(tally, retry_refused=True) == open_ones | {Outcome.REFUSED}
+    tally.add(Record(4, "may/4", "@bob", "1", "EUR", "201", "pay_2", "settled"))
+    assert wanted_of(tally, retry_refused=False) == {Outcome.ACCEPTED}
+    assert wanted_of(tally, retry_refused=True) == open_ones | {Outcome.REFUSED}
