@@ -1,5 +1,5 @@
-"""The command line: the commands that run the house, and those of `commands/person.py` and
-`commands/paying.py` for who has a handle in it.
+"""The command line: the commands that run the house, and those for who has a handle in it (`commands/person.py`,
+`commands/paying.py`).
 
 What a command does is in `commands/`. The house's commands import their parts when they run: web3 and litestar take a
 second, which somebody who asks for a balance should not wait for.
@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import rich_click as click
 
 from gateway.commands import paying, person, printing
+from gateway.commands.asking import show
 from gateway.config import SETTINGS, from_environment
 from gateway.errors import GatewayError
 
@@ -102,7 +103,7 @@ def migrate(as_json: bool) -> None:
 
     applied = run(operating.migrate(from_environment()))
     lines = [f"applied {name}" for name in applied] or ["nothing to do"]
-    person.show({"applied": applied}, as_json, lines)
+    show({"applied": applied}, as_json, lines)
 
 
 @cli.command()
@@ -121,7 +122,7 @@ def deploy(as_json: bool) -> None:
         for code, one in run(operating.deploy(from_environment())).items()
     ]
     lines = [f"{one['asset']} is at {one['address']} on chain {one['chain_id']}" for one in contracts]
-    person.show({"contracts": contracts}, as_json, lines)
+    show({"contracts": contracts}, as_json, lines)
 
 
 @cli.command()
@@ -136,7 +137,7 @@ def reconcile(as_json: bool) -> None:
     from gateway.commands import operating
 
     found = run(operating.reconcile(from_environment())).plain()
-    person.show(found, as_json, printing.reconciliation_lines(found))
+    show(found, as_json, printing.reconciliation_lines(found))
     if found["differences"]:
         sys.exit(1)
 

@@ -32,7 +32,7 @@ from web3.types import TxParams, TxReceipt, Wei
 from gateway import postgres
 from gateway.chain import deploy
 from gateway.chain.address import read
-from gateway.commands import building, person, printing
+from gateway.commands import asking, building, options, printing
 from gateway.commands.client import Client, url_of
 from gateway.config import Config, from_environment
 from gateway.errors import GatewayError, InsufficientFunds, NodeUnavailable
@@ -436,7 +436,7 @@ def _fee_wei_max(web3: Web3) -> int:
     "--from", "handle", metavar="HANDLE", required=True, help="Who pays; its API key is in keys/ in the home."
 )
 @click.option("--memo", help="A note that both sides see.")
-@person.moving
+@options.moving
 @click.option("--url", metavar="URL", help="Another gateway than the one that runs in the home.")
 def pay(to: str, amount: str, asset: str, handle: str, memo: str | None, key: str | None, url: str | None) -> None:
     """Pay a handle through the gateway, printing each state that the payment passes through.
@@ -445,7 +445,7 @@ def pay(to: str, amount: str, asset: str, handle: str, memo: str | None, key: st
     Example:
       scripts/wallet pay @bob 2.00 USDX --from @alice --memo lunch
     """
-    person.follow(handle, url, False, True, "payments", lambda client: client.pay(to, amount, asset, memo, key=key))
+    asking.follow(handle, url, False, True, "payments", lambda client: client.pay(to, amount, asset, memo, key=key))
 
 
 # ---- the node, the tokens, the payee --------------------------------------------------------------------------------

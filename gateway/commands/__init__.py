@@ -5,10 +5,12 @@ running.py    serve and work: one process each
 upping.py     up: the embedded parts, the set-up, the tour, and both processes, until Ctrl-C
 tour.py       the first start: three handles, some money, a payment on each rail
 operating.py  migrate, deploy, reconcile
-person.py     the commands for who has a handle: arguments, examples, what is shown
+person.py     the commands for who has a handle: arguments, examples
 paying.py     pay-many: a CSV file, paid row by row
 rows.py       the CSV file that it pays
 results.py    the CSV file that its answers go into
+options.py    the options that commands have in common
+asking.py     asking for a handle, and showing the answer
 client.py     what a person does with a handle, over HTTP
 printing.py   tables for people, JSON for programs
 """

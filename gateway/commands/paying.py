@@ -22,7 +22,8 @@ import rich_click as click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from gateway.commands import person, printing, results, rows
+from gateway.commands import options, printing, results, rows
+from gateway.commands.asking import ask, show
 from gateway.commands.client import Client, OutcomeUnknown
 from gateway.commands.results import Outcome, ResultFile, Run, Tally, record_of
 from gateway.commands.rows import Checked, Row, Unreadable
@@ -40,7 +41,7 @@ _SOME_REFUSED, _SAY_IT_AGAIN = 1, 3
 
 @click.command("pay-many")
 @click.argument("file", type=click.Path(path_type=Path))
-@person.by("--from", "Who pays.")
+@options.by("--from", "Who pays.")
 @click.option(
     "--results",
     "results_path",
@@ -49,8 +50,8 @@ _SOME_REFUSED, _SAY_IT_AGAIN = 1, 3
     help="Where the answers go.  [default: FILE's name with .results.csv]",
 )
 @click.option("--retry-refused", is_flag=True, help="Send what was refused once more, with the same keys.")
-@person.moving
-@person.asking
+@options.moving
+@options.asking
 def pay_many(
     file: Path,
     handle: str,
@@ -78,11 +79,11 @@ def pay_many(
         with _opened(file) as source:
             results_path = results_path or file.with_suffix(".results.csv")
             order = _checked(file, source, results_path, key, retry_refused)
-            tally = person.ask(handle, url, lambda client: _pay(client, order))
+            tally = ask(handle, url, lambda client: _pay(client, order))
     except Unavailable as unavailable:
         click.echo(f"gateway: {unavailable}", err=True)
         sys.exit(_SAY_IT_AGAIN)
-    person.show(summary(tally, order.results), as_json, summary_lines(tally, order.results))
+    show(summary(tally, order.results), as_json, summary_lines(tally, order.results))
     if tally.count(Outcome.UNANSWERED, Outcome.UNDECIDED):
         _say("what is undecided is sent again when you say the same command again")
         sys.exit(_SAY_IT_AGAIN)
@@ -156,10 +157,10 @@ async def _pay(client: Client, order: Order) -> Tally:
         answered = tally.rows - tally.count(*wanted)
         _say_what_was_answered(tally, wanted, answered)
         try:
-            with _progress(tally.rows, answered) as show:
+            with _progress(tally.rows, answered) as tell:
                 for part in _parts(row for row in rows.read(order.file) if tally.outcome(row.line) in wanted):
                     await _pay_part(client, order, run, kept, tally, part)
-                    show(len(part))
+                    tell(len(part))
         except (GatewayError, asyncio.CancelledError) as fault:
             raise _stopped(fault, tally) from None
     return tally

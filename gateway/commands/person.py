@@ -1,62 +1,13 @@
-"""What a person does with a handle: each command, its arguments and its worked example. `client.py` does the asking.
+"""What a person does with a handle: each command, its arguments and its worked example. `client.py` does the asking."""
 
-Results go to standard output, for people or with `--json` for programs; everything else goes to standard error.
-"""
-
-import asyncio
-import json
-import sys
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
-from typing import Any, TypeVar
+from collections.abc import Sequence
 
 import rich_click as click
-from rich.console import Console
 
 from gateway.commands import printing
-from gateway.commands.client import Answer, Client, NotSettled, is_visible, url_of
-from gateway.config import Config, from_environment
-
-T = TypeVar("T")
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-_LIMIT = click.IntRange(1, 200)
-
-
-def asking(command: Command) -> Command:
-    """The options that every question has."""
-    command = click.option("--url", metavar="URL", help="Another gateway than the one that runs in the home.")(command)
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(command)
-
-
-def by(option: str, what: str) -> Callable[[Command], Command]:
-    """The option that names whose API key is used."""
-    return click.option(option, "handle", metavar="HANDLE", required=True, help=what)
-
-
-def paging(command: Command) -> Command:
-    """The options of a list."""
-    command = click.option("--cursor", help="Go on where the page before ended.")(command)
-    return click.option("--limit", type=_LIMIT, default=20, show_default=True, help="How many at the most.")(command)
-
-
-def moving(command: Command) -> Command:
-    """The option of every command that moves money."""
-    about = "Idempotency key: the same command with the same key moves money once."
-    return click.option("--key", metavar="TEXT", callback=_checked_key, help=about)(command)
-
-
-def _checked_key(_: click.Context, __: click.Parameter, key: str | None) -> str | None:
-    if key is not None and not is_visible(key):
-        raise click.BadParameter("it should be 1 to 255 visible ASCII characters, without spaces")
-    return key
-
-
-def waiting(command: Command) -> Command:
-    about = "Wait until it has ended, printing each state it passes through.  [default: wait]"
-    return click.option("--wait/--no-wait", default=True, help=about)(command)
-
+from gateway.commands.asking import ask, follow, show, show_moved
+from gateway.commands.options import asking, by, moving, paging, waiting
+from gateway.config import from_environment
 
 # ---- handles and balances -------------------------------------------------------------------------------------------
 
@@ -84,7 +35,7 @@ def create(handle: str, url: str | None, as_json: bool) -> None:
     """
     claimed = ask(handle, url, lambda client: client.claim())
     shown = {name: value for name, value in claimed.items() if name != "api_key"}
-    key_file = str(_config().home / "keys" / claimed["handle"])
+    key_file = str(from_environment().home / "keys" / claimed["handle"])
     show({**shown, "api_key_file": key_file}, as_json, printing.handle_lines(claimed, key_file))
 
 
@@ -355,102 +306,3 @@ COMMANDS: Sequence[click.Command] = (
     *(handle, balance, deposit, withdraw, convert),
     *(preview, pay, payments, show_payment, capture, void, refund, statement),
 )
-
-
-# ---- asking and showing ---------------------------------------------------------------------------------------------
-
-
-def ask(handle: str, url: str | None, question: Callable[[Client], Awaitable[T]]) -> T:
-    """The answer to one question, asked for a handle."""
-
-    async def asked() -> T:
-        async with _client(handle, url) as client:
-            return await question(client)
-
-    return asyncio.run(asked())
-
-
-def follow(
-    handle: str,
-    url: str | None,
-    as_json: bool,
-    wait: bool,
-    kind: str,
-    start: Callable[[Client], Awaitable[Answer]],
-) -> None:
-    """Start a payment or conversion and, with `wait`, follow it to its end, printing each state when it is reached.
-
-    Raises NotSettled where it ends otherwise than it was asked to.
-    """
-
-    async def followed() -> dict[str, Any]:
-        begun = time.monotonic()
-        async with _client(handle, url) as client:
-            first = await start(client)
-            found: dict[str, Any] = first
-            if not as_json:
-                click.echo(printing.opening_line(first))
-            _say_if_replayed(first)
-            try:
-                with _spinner(wait and not as_json):
-                    async for found in client.follow(kind, first):
-                        if not as_json:
-                            click.echo(printing.state_line(found, time.monotonic() - begun))
-                        if not wait:
-                            break
-            except asyncio.CancelledError:
-                click.echo(
-                    f"no longer waiting, but it goes on: gateway show {first['id']} --from @{client.handle}", err=True
-                )
-                raise
-            return {**found, "replayed": first.replayed}
-
-    last = asyncio.run(followed())
-    if as_json:
-        _print_json(last)
-    if last["state"] in ("failed", "refused", "expired"):
-        raise NotSettled(last)
-
-
-def show(answer: dict[str, Any], as_json: bool, lines: Sequence[str]) -> None:
-    """Print an answer, for people or for programs."""
-    if as_json:
-        _print_json(answer)
-    else:
-        click.echo("\n".join(lines))
-
-
-def show_moved(answer: Answer, as_json: bool, lines: Sequence[str]) -> None:
-    """As `show`, for an answer about money that was moved at once."""
-    show({**answer, "replayed": answer.replayed} if as_json else answer, as_json, lines)
-    _say_if_replayed(answer)
-
-
-def _say_if_replayed(answer: Answer) -> None:
-    if answer.replayed:
-        click.echo("a replay: this key was used before, so this is the first answer again and no money moved", err=True)
-
-
-def _print_json(answer: dict[str, Any]) -> None:
-    click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
-
-
-def _spinner(wanted: bool) -> AbstractContextManager[object]:
-    """Something that turns while we wait, on a terminal; what is printed meanwhile stands above it."""
-    if not (wanted and sys.stdout.isatty()):
-        return nullcontext()
-    return Console().status("waiting; Ctrl-C stops the waiting, not the payment")
-
-
-@asynccontextmanager
-async def _client(handle: str, url: str | None) -> AsyncIterator[Client]:
-    config = _config()
-    client = Client(url_of(config, url), config.home / "keys", handle)
-    try:
-        yield client
-    finally:
-        await client.close()
-
-
-def _config() -> Config:
-    return from_environment()

@@ -1,0 +1,113 @@
+"""How a command asks the gateway for a handle, and shows what was answered.
+
+Results go to standard output, for people or with `--json` for programs; everything else goes to standard error.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from typing import Any, TypeVar
+
+import rich_click as click
+from rich.console import Console
+
+from gateway.commands import printing
+from gateway.commands.client import Answer, Client, NotSettled, url_of
+from gateway.config import from_environment
+
+T = TypeVar("T")
+
+
+def ask(handle: str, url: str | None, question: Callable[[Client], Awaitable[T]]) -> T:
+    """The answer to one question, asked for a handle."""
+
+    async def asked() -> T:
+        async with _client(handle, url) as client:
+            return await question(client)
+
+    return asyncio.run(asked())
+
+
+def follow(
+    handle: str,
+    url: str | None,
+    as_json: bool,
+    wait: bool,
+    kind: str,
+    start: Callable[[Client], Awaitable[Answer]],
+) -> None:
+    """Start a payment or conversion and, with `wait`, follow it to its end, printing each state when it is reached.
+
+    Raises NotSettled where it ends otherwise than it was asked to.
+    """
+
+    async def followed() -> dict[str, Any]:
+        begun = time.monotonic()
+        async with _client(handle, url) as client:
+            first = await start(client)
+            found: dict[str, Any] = first
+            if not as_json:
+                click.echo(printing.opening_line(first))
+            _say_if_replayed(first)
+            try:
+                with _spinner(wait and not as_json):
+                    async for found in client.follow(kind, first):
+                        if not as_json:
+                            click.echo(printing.state_line(found, time.monotonic() - begun))
+                        if not wait:
+                            break
+            except asyncio.CancelledError:
+                click.echo(
+                    f"no longer waiting, but it goes on: gateway show {first['id']} --from @{client.handle}", err=True
+                )
+                raise
+            return {**found, "replayed": first.replayed}
+
+    last = asyncio.run(followed())
+    if as_json:
+        _print_json(last)
+    if last["state"] in ("failed", "refused", "expired"):
+        raise NotSettled(last)
+
+
+def show(answer: dict[str, Any], as_json: bool, lines: Sequence[str]) -> None:
+    """Print an answer, for people or for programs."""
+    if as_json:
+        _print_json(answer)
+    else:
+        click.echo("\n".join(lines))
+
+
+def show_moved(answer: Answer, as_json: bool, lines: Sequence[str]) -> None:
+    """As `show`, for an answer about money that was moved at once."""
+    show({**answer, "replayed": answer.replayed} if as_json else answer, as_json, lines)
+    _say_if_replayed(answer)
+
+
+def _say_if_replayed(answer: Answer) -> None:
+    if answer.replayed:
+        click.echo("a replay: this key was used before, so this is the first answer again and no money moved", err=True)
+
+
+def _print_json(answer: dict[str, Any]) -> None:
+    click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+
+
+def _spinner(wanted: bool) -> AbstractContextManager[object]:
+    """Something that turns while we wait, on a terminal; what is printed meanwhile stands above it."""
+    if not (wanted and sys.stdout.isatty()):
+        return nullcontext()
+    return Console().status("waiting; Ctrl-C stops the waiting, not the payment")
+
+
+@asynccontextmanager
+async def _client(handle: str, url: str | None) -> AsyncIterator[Client]:
+    config = from_environment()
+    client = Client(url_of(config, url), config.home / "keys", handle)
+    try:
+        yield client
+    finally:
+        await client.close()

@@ -1,0 +1,46 @@
+"""The options that commands have in common, each a decorator with its own words for --help."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import rich_click as click
+
+from gateway.commands.client import is_visible
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_LIMIT = click.IntRange(1, 200)
+
+
+def asking(command: Command) -> Command:
+    """The options that every question has."""
+    command = click.option("--url", metavar="URL", help="Another gateway than the one that runs in the home.")(command)
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(command)
+
+
+def by(option: str, what: str) -> Callable[[Command], Command]:
+    """The option that names whose API key is used."""
+    return click.option(option, "handle", metavar="HANDLE", required=True, help=what)
+
+
+def paging(command: Command) -> Command:
+    """The options of a list."""
+    command = click.option("--cursor", help="Go on where the page before ended.")(command)
+    return click.option("--limit", type=_LIMIT, default=20, show_default=True, help="How many at the most.")(command)
+
+
+def moving(command: Command) -> Command:
+    """The option of every command that moves money."""
+    about = "Idempotency key: the same command with the same key moves money once."
+    return click.option("--key", metavar="TEXT", callback=_checked_key, help=about)(command)
+
+
+def _checked_key(_: click.Context, __: click.Parameter, key: str | None) -> str | None:
+    if key is not None and not is_visible(key):
+        raise click.BadParameter("it should be 1 to 255 visible ASCII characters, without spaces")
+    return key
+
+
+def waiting(command: Command) -> Command:
+    about = "Wait until it has ended, printing each state it passes through.  [default: wait]"
+    return click.option("--wait/--no-wait", default=True, help=about)(command)
