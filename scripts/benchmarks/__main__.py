@@ -5,6 +5,7 @@ import asyncio
 import json
 import os
 import platform
+import signal
 import sys
 import time
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks import books, machine
+from benchmarks import books, chart, machine
 from benchmarks.compare import Row, table
 from benchmarks.figures import FIGURES, Bench, Measured
 from benchmarks.rig import rig
@@ -46,14 +47,19 @@ def main() -> None:
         sys.exit(asyncio.run(_run(asked.names or list(FIGURES), asked.quick, asked.out, asked.home.absolute())))
     except GatewayError as refused:
         sys.exit(f"scripts/bench: {refused}")
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        sys.exit("scripts/bench: stopped; what was measured before is in the results")
 
 
 async def _run(names: list[str], quick: bool, out: Path, home: Path) -> int:
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     began = datetime.now(UTC)
     results: dict[str, Any] = {"began": began.isoformat(), "quick": quick, "machine": _machine(), "figures": {}}
     done: dict[str, Measured] = {}
     async with rig(home) as made:
-        bench = Bench(made, seconds=2 if quick else 8, warm_seconds=1 if quick else 2, rounds=3)
+        bench = Bench(made, seconds=2 if quick else 8, warm_seconds=1 if quick else 2, rounds=3, quick=quick)
         for name in names:
             syncs = machine.sync_seconds(home, 200)
             sync_ms, load = median(syncs) * 1e3, os.getloadavg()[0]
@@ -84,10 +90,23 @@ def _end(out: Path, done: dict[str, Measured], quick: bool) -> int:
     for name, measured in done.items():
         if "aim" in measured.notes:
             print(f"{name}: the aim is {measured.notes['aim']}")
+    for file in _draw(out, done):
+        print(f"drew {file}")
     if quick:
         print("these were short legs: look at a full run before you believe them")
     print(f"\nall of it is in {out / 'results.json'}")
     return 1 if wrong or failures else 0
+
+
+def _draw(out: Path, done: dict[str, Measured]) -> list[Path]:
+    """The charts for which there are measurements."""
+    drawn = []
+    legs = [leg for name in ("single", "concurrency") if name in done for leg in done[name].legs]
+    if chart.concurrency(legs, out / "concurrency.png"):
+        drawn.append(out / "concurrency.png")
+    if "size" in done and chart.entries(done["size"].legs, done["size"].notes["entries"], out / "entries.png"):
+        drawn.append(out / "entries.png")
+    return drawn
 
 
 def _write(out: Path, results: dict[str, Any]) -> None:

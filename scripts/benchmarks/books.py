@@ -51,11 +51,11 @@ class Checked:
     faults: tuple[str, ...]
 
     def __str__(self) -> str:
-        right = "right" if not self.faults else "WRONG: " + "; ".join(self.faults)
+        right = "right, each of them is there once" if not self.faults else "WRONG: " + "; ".join(self.faults)
         return (
-            f"books of {self.book}: {right}; {self.acknowledged:,} payments acknowledged, all there once; "
-            f"{self.payments - self.acknowledged} of {self.unanswered} without an answer at the end are there; "
-            f"{self.refused} refused"
+            f"books of {self.book}: {self.acknowledged:,} payments acknowledged, {self.refused} refused, "
+            f"{self.unanswered} not answered when the clients left, of which {self.payments - self.acknowledged} are "
+            f"there; {right}"
         )
 
 
@@ -67,6 +67,7 @@ async def check(rig: Rig, book: Book) -> Checked:
         rig.connected(book.name) as connection,
         connection.transaction(isolation="repeatable_read"),
     ):
+        await connection.execute("SET LOCAL work_mem = '128MB'")
         await connection.execute("CREATE TEMPORARY TABLE acknowledged (id uuid) ON COMMIT DROP")
         for file in book.ids:
             records = [(read("pay", line),) for line in file.read_text().splitlines()]

@@ -1,16 +1,38 @@
 """What is measured: a function per name. Each prints its legs as they end, checks the books, and returns its rows."""
 
+import time
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from statistics import median
 from typing import Any
 
-from benchmarks import books, peer, town
+from benchmarks import books, machine, peer, reads, town
 from benchmarks.books import Checked
 from benchmarks.compare import Row, Target, number
 from benchmarks.rig import Book, Leg, Rig
 
 HANDLES = 10_000
+
+
+@dataclass(frozen=True)
+class Past:
+    """How many handles and entries a book has that something went on in before."""
+
+    name: str
+    handles: int
+    entries: int
+
+    def __str__(self) -> str:
+        return f"{self.entries:,} entries, {self.handles:,} handles"
+
+
+#: What such books are like; the two greater ones of a quick run have a tenth of it.
+SMALL, MIDDLE, BIG = (
+    Past("small", 1_000, 10_000),
+    Past("middle", 100_000, 1_000_000),
+    Past("big", 1_000_000, 10_000_000),
+)
 
 
 @dataclass
@@ -33,13 +55,15 @@ class Measured:
 
 @dataclass
 class Bench:
-    """The rig, and how long a leg and its warm-up are, how often each is done, and how big the big book is."""
+    """The rig, and how long a leg and its warm-up are, and how often each is done; `quick`, big books are smaller."""
 
     rig: Rig
     seconds: float
     warm_seconds: float
     rounds: int
+    quick: bool
     _town: Book | None = None
+    _lived: dict[str, Book] = field(default_factory=dict)
 
     async def fresh(self, name: str) -> Book:
         """A book of 10,000 handles with money, and nothing paid yet."""
@@ -47,6 +71,29 @@ class Bench:
             self._town = await town.settle(self.rig, "town", HANDLES)
         await self.rig.drop_database(name)
         return await self.rig.copy(self._town, name)
+
+    async def lived(self, measured: Measured, past: Past) -> Book:
+        """A book with a past; made once, and then kept for all figures."""
+        if past.name not in self._lived:
+            begun = time.monotonic()
+            book = await town.settle(self.rig, past.name, past.handles)
+            settled = time.monotonic() - begun
+            lived = await town.live(self.rig, book, past.entries)
+            async with self.rig.connected(book.name) as connection:
+                size = await connection.fetchval("SELECT pg_database_size(current_database())") / 2**30
+            print(f"  {past} loaded: {settled:.0f} s for the handles, {lived:.0f} s for the payments, {size:.2f} GiB")
+            measured.notes[f"{past.name} book"] = {
+                "handles": past.handles,
+                "entries": past.entries,
+                "GiB": size,
+                "settled_seconds": settled,
+                "lived_seconds": lived,
+            }
+            self._lived[past.name] = book
+        return self._lived[past.name]
+
+    def past(self, past: Past) -> Past:
+        return replace(past, handles=past.handles // 10, entries=past.entries // 10) if self.quick else past
 
     async def turns(self, measured: Measured, *sides: Callable[[float], Awaitable[Leg]]) -> list[list[Leg]]:
         """Each side in turn, warmed up and then measured, as many times as there are rounds: the legs of each side."""
@@ -61,13 +108,16 @@ class Bench:
         return legs
 
     async def checks(self, measured: Measured, *of: Book) -> None:
+        """Check the books; those without a past are then of no more use."""
         for book in of:
+            begun = time.monotonic()
             checked = await books.check(self.rig, book)
-            print(f"  {checked}", flush=True)
+            print(f"  {checked} ({time.monotonic() - begun:.0f} s)", flush=True)
             measured.checked.append(checked)
-            await self.rig.drop_database(book.name)
-            for file in book.ids:
-                file.unlink()
+            if book.name not in self._lived:
+                await self.rig.drop_database(book.name)
+                for file in book.ids:
+                    file.unlink()
 
 
 async def single(bench: Bench) -> Measured:
@@ -159,11 +209,156 @@ async def bulk(bench: Bench) -> Measured:
     return measured
 
 
+async def lone(bench: Bench) -> Measured:
+    """A lone client's median, over that of an empty POST and one sync to the disk."""
+    measured = Measured()
+    rig, book = bench.rig, await bench.fresh("lone")
+    syncs = []
+
+    async def empty_post(seconds: float) -> Leg:
+        syncs.append(median(machine.sync_seconds(rig.home, 300)) * 1e3)
+        return await rig.load("an empty POST", [empty], book, 1, seconds, kept=False)
+
+    async with rig.serving(book) as gateway, rig.serving(book, "empty") as empty:
+        ours, theirs = await bench.turns(measured, partial(rig.load, "payments", [gateway], book, 1), empty_post)
+    syncs = syncs[1::2]  # of those measured, not of those that only warmed up
+    print(f"  a sync took {', '.join(f'{sync:.3f}' for sync in syncs)} ms")
+    least = tuple(sync + leg.p50_ms for sync, leg in zip(syncs, theirs, strict=True))
+    medians = tuple(leg.p50_ms for leg in ours)
+    against = "a sync and an empty POST"
+    measured.rows.append(Row("lone", "median, 1 connection", "ms", medians, least, against, Target(below=3)))
+    measured.rows.append(_p99s("lone", "p99, 1 connection", ours, theirs, "an empty POST", None))
+    measured.rows.append(Row("lone", "a sync of 8 KiB", "ms", tuple(syncs)))
+    measured.rows += _cpus("lone", "1 connection", ours, theirs, "an empty POST")
+    await bench.checks(measured, book)
+    return measured
+
+
+async def concurrency(bench: Bench) -> Measured:
+    """Payments one by one at few connections, for the chart: 1, 4 and 16 of them."""
+    measured = Measured()
+    rig, book = bench.rig, await bench.fresh("concurrency")
+    async with rig.serving(book) as gateway, rig.serving(book, "empty") as empty:
+        for connections in (1, 4, 16):
+            ours, theirs = await bench.turns(
+                measured,
+                partial(rig.load, "payments", [gateway], book, connections),
+                partial(rig.load, "an empty POST", [empty], book, connections, kept=False),
+            )
+            what = f"{connections} connection{'s' if connections > 1 else ''}"
+            measured.rows.append(_rates("concurrency", what, ours, theirs, "an empty POST", None))
+            measured.rows.append(_p99s("concurrency", f"p99, {what}", ours, theirs, "an empty POST", None))
+    await bench.checks(measured, book)
+    return measured
+
+
+async def two(bench: Bench) -> Measured:
+    """Two gateway processes over one database, over one process; 64 connections, 32 from each of two clients."""
+    measured = Measured()
+    rig, book = bench.rig, await bench.fresh("two")
+    async with rig.serving(book) as first, rig.serving(book) as second:
+        ours, theirs = await bench.turns(
+            measured,
+            partial(rig.load, "two processes", [first, second], book, 64),
+            partial(rig.load, "one process", [first, first], book, 64),
+        )
+    measured.rows.append(_rates("two", "64 connections", ours, theirs, "one process", Target(at_least=1.2)))
+    measured.rows.append(_p99s("two", "p99, 64 connections", ours, theirs, "one process", None))
+    measured.rows += _cpus("two", "64 connections", ours, theirs, "one process")
+    await bench.checks(measured, book)
+    return measured
+
+
+async def looks(bench: Bench) -> Measured:
+    """What people look at, in the database alone: a book of 10,000,000 entries, over one of 10,000."""
+    measured = Measured()
+    small, big = SMALL, bench.past(BIG)
+    little, much = await bench.lived(measured, small), await bench.lived(measured, big)
+    async with bench.rig.connected(little.name) as in_little, bench.rig.connected(much.name) as in_much:
+        of_little, of_much = await reads.prepare(in_little, little), await reads.prepare(in_much, much)
+        for read_little, read_much in zip(of_little, of_much, strict=True):
+            took: list[tuple[float, float]] = []
+            base: list[tuple[float, float]] = []
+            for _ in range(bench.rounds):
+                base.append(await reads.milliseconds(in_little, read_little))
+                took.append(await reads.milliseconds(in_much, read_much))
+            medians, slowest = zip(*took, strict=True)
+            of_base, slowest_of_base = zip(*base, strict=True)
+            name, against = read_much.name, f"{small.entries:,} entries"
+            measured.rows += [
+                Row("reads", f"{name}: median", "ms", medians, of_base, against, Target(below=1.5)),
+                Row("reads", f"{name}: median", "ms", medians, target=Target(below=2)),
+                Row("reads", f"{name}: p99", "ms", slowest, slowest_of_base, against),
+                Row("reads", f"{name}: p99", "ms", slowest, target=Target(below=2)),
+                Row(
+                    *("reads", f"{name}: a call reads", "blocks", (await reads.blocks(in_much, read_much),)),
+                    *((await reads.blocks(in_little, read_little),), against),
+                ),
+            ]
+            print(
+                f"  {name}: {number(median(medians))} ms, and {number(median(of_base))} ms in the small book",
+                flush=True,
+            )
+    await bench.checks(measured, little, much)
+    return measured
+
+
+async def size(bench: Bench) -> Measured:
+    """What a payment costs with many entries there already, over a fresh book; 64 connections, 10,000 handles."""
+    measured = Measured()
+    rig, fresh = bench.rig, await bench.fresh("fresh")
+    middle, big = bench.past(MIDDLE), bench.past(BIG)
+    in_middle, in_big = await bench.lived(measured, middle), await bench.lived(measured, big)
+    async with rig.serving(fresh) as none, rig.serving(in_middle) as little, rig.serving(in_big) as much:
+        legs = await bench.turns(
+            measured,
+            partial(rig.load, "a fresh book", [none], fresh, 64),
+            partial(rig.load, "middle", [little], in_middle, 64, apart=middle.handles // HANDLES),
+            partial(rig.load, "big", [much], in_big, 64, apart=big.handles // HANDLES),
+            partial(rig.load, "big, all handles", [much], in_big, 64),
+        )
+    some, many = f"{middle.entries:,} entries", f"{big.entries:,} entries"
+    for what, ours in zip((some, many, f"{many}, all {big.handles:,} handles"), legs[1:], strict=True):
+        measured.rows.append(_rates("size", what, ours, legs[0], "a fresh book", None))
+        measured.rows.append(_p99s("size", f"p99, {what}", ours, legs[0], "a fresh book", None))
+        measured.rows += _cpus("size", what, ours, legs[0], "a fresh book")
+    measured.notes["entries"] = {"a fresh book": 2 * HANDLES, "middle": middle.entries, "big": big.entries}
+    await bench.checks(measured, fresh, in_middle, in_big)
+    return measured
+
+
+async def memory(bench: Bench) -> Measured:
+    """The gateway's memory after 1,000,000 payments, over what it was after 100,000."""
+    measured = Measured()
+    rig, book = bench.rig, await bench.fresh("memory")
+    few, many = (10_000, 100_000) if bench.quick else (100_000, 1_000_000)
+    taken: list[tuple[int, float]] = []
+    async with rig.serving(book) as gateway:
+        for goal in (few, many):
+            while book.acknowledged < goal:
+                measured.legs.append(await rig.load("payments", [gateway], book, 64, 2 if bench.quick else 5))
+                taken.append((book.acknowledged, machine.resident_bytes(gateway.child.pid) / 2**20))
+            payments, mebibytes = taken[-1]
+            print(f"  {mebibytes:.1f} MiB after {payments:,} payments, {number(measured.legs[-1].rate)}/s", flush=True)
+    after_few = next(mebibytes for payments, mebibytes in taken if payments >= few)
+    row = Row("memory", f"after {many:,} payments", "MiB", (taken[-1][1],), (after_few,), f"after {few:,}")
+    measured.rows.append(replace(row, target=Target(below=1.1)))
+    measured.notes["payments_and_mebibytes"] = taken
+    await bench.checks(measured, book)
+    return measured
+
+
 FIGURES: dict[str, Callable[[Bench], Awaitable[Measured]]] = {
     "single": single,
     "grouped": grouped,
     "hot": hot,
+    "lone": lone,
+    "concurrency": concurrency,
     "bulk": bulk,
+    "two": two,
+    "reads": looks,
+    "size": size,
+    "memory": memory,
 }
 
 

@@ -34,16 +34,14 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 @dataclass
 class Book:
-    """A database of the gateway: its handles are `h0000000` and on, of which every `apart`-th pays and is paid.
+    """A database of the gateway, whose handles are `h0000000` and on.
 
     What was asked of it is kept, to be held against what it then has: requests sent, payments acknowledged and refused,
     and the files with the ids that were answered. `loaded` payments were there before.
     """
 
     name: str
-    url: str
     handles: int
-    apart: int = 1
     loaded: int = 0
     asked: int = 0
     acknowledged: int = 0
@@ -133,7 +131,7 @@ class Rig:
     async def copy(self, template: Book, name: str) -> Book:
         """A fresh copy of a book."""
         await self.create_database(name, template.name)
-        return Book(name, self.url(name), template.handles, template.apart, template.loaded)
+        return Book(name, template.handles, template.loaded)
 
     # ---- servers ----------------------------------------------------------------------------------------------------
 
@@ -167,9 +165,10 @@ class Rig:
         threads: int = 1,
         hot: bool = False,
         kept: bool = True,
+        apart: int = 1,
     ) -> Leg:
         """Let `connections` ask for `seconds`, evenly spread over the servers; what was asked is added to the book's
-        tally, unless nothing is `kept`: where the server is the empty one.
+        tally, unless nothing is `kept`: where the server is the empty one. Every `apart`-th handle pays and is paid.
         """
         folder = self.home / "ids"
         folder.mkdir(exist_ok=True)
@@ -180,7 +179,7 @@ class Rig:
         for one in served:
             self._runs += 1
             ids = folder / f"run{self._runs}"
-            arguments = [f"b{self._runs}", str(book.handles), str(book.apart), str(ids), str(self._runs)]
+            arguments = [f"b{self._runs}", str(book.handles // apart), str(apart), str(ids), str(self._runs)]
             parts.append((ids, _wrk(one.url, script, threads, each, seconds, [*arguments, "hot" if hot else ""])))
         told = await asyncio.gather(*(wrk for _, wrk in parts))
         gateway_cpu, postgres_cpu, wrk_cpu = (now - then for now, then in zip(self._cpu(gateways), before, strict=True))
@@ -269,8 +268,9 @@ async def _check_durable(made: Rig) -> None:
 
 
 def _environ() -> dict[str, str]:
-    """Ours, without settings of the gateway that somebody else's shell has."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    """Ours, without settings of the gateway that somebody's shell has, and without what draws charts."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+    return kept | {"PYTHONPATH": f"{_LUA.parents[1]}{os.pathsep}{_LUA.parent}"}
 
 
 async def _listening(child: Child, port: int) -> None:
@@ -313,7 +313,12 @@ async def _wrk(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    said, _ = await wrk.communicate()
+    try:
+        said, _ = await wrk.communicate()
+    finally:
+        if wrk.returncode is None:  # we are being stopped
+            wrk.kill()
+            await wrk.wait()
     lines = [line for line in said.decode().splitlines() if line.startswith("RESULT\t")]
     if wrk.returncode or not lines:
         raise RuntimeError(f"wrk failed: {said.decode()[-2000:]}")

@@ -4,16 +4,22 @@ Handle number n is `h` and seven digits, its API key `gw_` and forty-three, so w
 wallets have no keys for the chain: none of them pays with tokens here. Their money is deposited through the book.
 """
 
+import asyncio
+import random
+import time
 from uuid import UUID
 
 from benchmarks.rig import Book, Connection, Rig
 from gateway.bank import sandbox
 from gateway.clock import system_clock
-from gateway.commands import operating
-from gateway.ids import AccountId, TransferId, new_id
+from gateway.commands import building, operating
+from gateway.ids import AccountId, PaymentId, TransferId, new_id
 from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Money, fiat
+from gateway.payments import ledger_rail
+from gateway.payments.ledger_rail import LedgerPayment, Settled
+from gateway.wallets.wallet import hash_of
 
 EUR = fiat("EUR")
 _EACH = Money(1_000_000_00, EUR)  #: What every handle has to begin with: nobody runs short.
@@ -45,7 +51,7 @@ async def settle(rig: Rig, name: str, handles: int) -> Book:
             await connection.execute(_ACCOUNTS)
         await _deposit(connection)
         await connection.execute("VACUUM ANALYZE")
-    return Book(name, rig.url(name), handles)
+    return Book(name, handles)
 
 
 async def _deposit(connection: Connection) -> None:
@@ -62,3 +68,47 @@ async def _deposit(connection: Connection) -> None:
 
 def _deposit_to(bank: AccountId, wallet: AccountId, id: UUID) -> Transfer:
     return Transfer(TransferId(id), "deposit", id, (Leg(bank, wallet, _EACH.units),))
+
+
+# ---- a past ---------------------------------------------------------------------------------------------------------
+
+
+async def live(rig: Rig, book: Book, entries: int) -> float:
+    """Payments between the handles until the book has so many entries, a quarter of them to handle 0, by the gateway's
+    own statement; how many seconds it took.
+
+    Two loaders side by side, of which one has the even handles and the other the odd: neither waits for the other.
+    """
+    begun = time.monotonic()
+    payments = entries // 2 - book.handles  # every deposit has two entries, and so has every payment
+    loaders = (_load(rig, book, payments // 2, remainder) for remainder in (0, 1))
+    await asyncio.gather(*loaders)
+    book.loaded += payments // 2 * 2
+    async with rig.connected(book.name) as connection:
+        await connection.execute("VACUUM ANALYZE")
+    return time.monotonic() - begun
+
+
+async def _load(rig: Rig, book: Book, payments: int, remainder: int) -> None:
+    draw = random.Random(remainder)  # noqa: S311 - the same town every time
+    async with building.house(rig.config(book.name), connections=1) as house:
+        for start in range(0, payments, _AT_ONCE):
+            now = house.clock()
+            asked = []
+            for number in range(start, min(start + _AT_ONCE, payments)):
+                payer, payee = (2 * place + remainder for place in draw.sample(range(book.handles // 2), 2))
+                if remainder == 0 and number % 2 == 0 and payer != 0:
+                    payee = 0
+                asked.append(
+                    LedgerPayment(
+                        api_key_hash=hash_of(f"gw_{payer:043}"),
+                        idempotency_key=f"past-{remainder}-{number}",
+                        fingerprint=bytes(32),
+                        payee_handle=f"h{payee:07}",
+                        money=Money(draw.randint(1, 20), EUR),
+                        memo=None,
+                        payment_id=PaymentId(new_id(now)),
+                    )
+                )
+            outcomes = await ledger_rail.pay_all(house.database, house.terms, asked, now)
+            assert all(isinstance(outcome, Settled) for outcome in outcomes)
