@@ -81,15 +81,15 @@ async def _run(names: list[str], quick: bool, out: Path, home: Path) -> int:
 def _end(out: Path, done: dict[str, Measured], quick: bool) -> int:
     rows: list[Row] = [row for measured in done.values() for row in measured.rows if row.target is not None]
     checked = [one for measured in done.values() for one in measured.checked]
-    failures = sum(leg.failures for measured in done.values() for leg in measured.legs)
+    failures = sum(measured.failures for measured in done.values())
     print("\nafter each figure it was checked, book by book, that")
     print("\n".join(f"  - {sentence};" for sentence in books.CHECKED))
     wrong = [one for one in checked if one.faults]
     print(f"{len(checked) - len(wrong)} of {len(checked)} books are right; {failures} requests failed")
     print("\n" + table(rows))
-    for name, measured in done.items():
-        if "aim" in measured.notes:
-            print(f"{name}: the aim is {measured.notes['aim']}")
+    for what, verdict in done["bulk"].notes.items() if "bulk" in done else ():
+        if isinstance(verdict, str):
+            print(f"bulk, {what}: {verdict}")
     for file in _draw(out, done):
         print(f"drew {file}")
     if quick:

@@ -42,12 +42,14 @@ class Measured:
     rows: list[Row] = field(default_factory=list)
     legs: list[Leg] = field(default_factory=list)
     checked: list[Checked] = field(default_factory=list)
+    failures: int = 0  #: Requests that were not answered 201, those of the warm-ups too.
     notes: dict[str, Any] = field(default_factory=dict)
 
     def plain(self) -> dict[str, Any]:
         return {
             "rows": [row.plain() for row in self.rows],
             "legs": [asdict(leg) | {"rate": leg.rate} for leg in self.legs],
+            "failures": self.failures,
             "books": [asdict(one) for one in self.checked],
             "notes": self.notes,
         }
@@ -76,12 +78,13 @@ class Bench:
         """A book with a past; made once, and then kept for all figures."""
         if past.name not in self._lived:
             begun = time.monotonic()
+            print(f"  loading {past} …", flush=True)
             book = await town.settle(self.rig, past.name, past.handles)
             settled = time.monotonic() - begun
             lived = await town.live(self.rig, book, past.entries)
             async with self.rig.connected(book.name) as connection:
                 size = await connection.fetchval("SELECT pg_database_size(current_database())") / 2**30
-            print(f"  {past} loaded: {settled:.0f} s for the handles, {lived:.0f} s for the payments, {size:.2f} GiB")
+            print(f"  {settled:.0f} s for the handles, {lived:.0f} s for the payments, {size:.2f} GiB", flush=True)
             measured.notes[f"{past.name} book"] = {
                 "handles": past.handles,
                 "entries": past.entries,
@@ -100,12 +103,17 @@ class Bench:
         legs: list[list[Leg]] = [[] for _ in sides]
         for _ in range(self.rounds):
             for side, done in zip(sides, legs, strict=True):
-                await side(self.warm_seconds)
-                leg = await side(self.seconds)
-                done.append(leg)
-                measured.legs.append(leg)
-                print(_told(leg), flush=True)
+                done.append(await self.turn(measured, side))
         return legs
+
+    async def turn(self, measured: Measured, side: Callable[[float], Awaitable[Leg]]) -> Leg:
+        """One side, warmed up and then measured."""
+        measured.failures += (await side(self.warm_seconds)).failures
+        leg = await side(self.seconds)
+        measured.failures += leg.failures
+        measured.legs.append(leg)
+        print(_told(leg), flush=True)
+        return leg
 
     async def checks(self, measured: Measured, *of: Book) -> None:
         """Check the books; those without a past are then of no more use."""
@@ -184,23 +192,20 @@ async def bulk(bench: Bench) -> Measured:
     async with rig.serving(book) as gateway:
         for _ in range(bench.rounds):
             for clients, done in ours.items():
-                who = f"bulk, {clients} at once"
-                await rig.load(who, [gateway], book, clients, bench.warm_seconds, "bulk", clients)
-                leg = await rig.load(who, [gateway], book, clients, bench.seconds, "bulk", clients)
-                done.append(leg)
-                measured.legs.append(leg)
-                print(_told(leg), flush=True)
+                side = partial(rig.load, f"bulk, {clients} at once", [gateway], book, clients)
+                done.append(await bench.turn(measured, partial(side, script="bulk", threads=clients)))
             await peer.transfers_per_second(rig, bench.warm_seconds)
             theirs.append(await peer.transfers_per_second(rig, bench.seconds))
             print(f"  {'pgbench, 16 clients':24} {number(theirs[-1]):>8}/s", flush=True)
     for clients, done in ours.items():
         rates = tuple(leg.rate for leg in done)
         what = f"{clients} client{'s'[: clients - 1]}"
-        measured.rows.append(Row("bulk", what, "/s", rates, target=Target(at_least=25_000)))
-        measured.rows.append(Row("bulk", what, "/s", rates, tuple(theirs), "pgbench, 16 clients", Target(at_least=6)))
+        alone = Row("bulk", what, "/s", rates, target=Target(at_least=25_000))
+        beside = Row("bulk", what, "/s", rates, tuple(theirs), "pgbench, 16 clients", Target(at_least=6))
+        measured.rows += [alone, beside]
+        measured.notes[what] = "met: one of the two is enough" if alone.met or beside.met else "NOT MET: neither is"
         for part, spent in _spent(done).items():
             measured.rows.append(Row("bulk", f"{part} CPU each, {what}", "µs", spent))
-    measured.notes["aim"] = "25,000 payments/s, or 6 times the function under pgbench: one of the two"
     found = await peer.faults(rig)
     print(f"  the peer's books: {'; '.join(found) or 'right'}")
     measured.notes["peer_faults"] = found
@@ -337,6 +342,7 @@ async def memory(bench: Bench) -> Measured:
         for goal in (few, many):
             while book.acknowledged < goal:
                 measured.legs.append(await rig.load("payments", [gateway], book, 64, 2 if bench.quick else 5))
+                measured.failures += measured.legs[-1].failures
                 taken.append((book.acknowledged, machine.resident_bytes(gateway.child.pid) / 2**20))
             payments, mebibytes = taken[-1]
             print(f"  {mebibytes:.1f} MiB after {payments:,} payments, {number(measured.legs[-1].rate)}/s", flush=True)
