@@ -7,12 +7,13 @@ the process, `"false"` and `0` pass for a boolean, and of two values under one k
 
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 from litestar import Request
+from litestar.exceptions import InternalServerException
 
 from gateway.errors import BodyTooLarge, GatewayError, InvalidAmount, InvalidRequest
 
@@ -28,6 +29,16 @@ _LINE_BYTES_MAX = 64 * 1024
 
 class StrictRequest(Request[Any, Any, Any]):
     """A request whose JSON is read into the type of its handler's `data`."""
+
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        """The body as it comes. Raises InvalidRequest where the client hangs up in the middle of it: no fault of ours,
+        though Litestar says so, and nobody is there to be told.
+        """
+        try:
+            async for part in super().stream():
+                yield part
+        except InternalServerException:
+            raise InvalidRequest("cut_off", "the body ended before all of it had come") from None
 
     async def json(self) -> Any:
         """The body. Raises InvalidRequest, and InvalidAmount for an amount that is not a string."""
