@@ -114,6 +114,7 @@ class Assets:
 
     def __init__(self, assets: Iterable[Asset], former: Iterable[Asset] = ()) -> None:
         self._by_code = {asset.code: asset for asset in assets}
+        self._of_wallet = {code: asset for code, asset in self._by_code.items() if asset.kind != "native"}
         self._former = {asset.code: asset for asset in former if asset.code not in self._by_code}
 
     def __getitem__(self, code: str) -> Asset:
@@ -131,14 +132,14 @@ class Assets:
 
     def spendable(self) -> list[Asset]:
         """What a wallet may hold: currencies and tokens, not the coin that gas is paid in."""
-        return [asset for asset in self if asset.kind != "native"]
+        return list(self._of_wallet.values())
 
     def of_wallet(self, code: str) -> Asset:
         """The asset with this code that a wallet may hold. Raises UnknownAsset, for the coin gas is paid in too."""
-        held = {asset.code: asset for asset in self.spendable()}
-        if code not in held:
-            raise UnknownAsset(code[:80], tuple(held))
-        return held[code]
+        try:
+            return self._of_wallet[code]
+        except KeyError:
+            raise UnknownAsset(code[:80], tuple(self._of_wallet)) from None
 
 
 def at_par_exact(money: Money, into: Asset) -> Money:

@@ -1,11 +1,14 @@
 """HTTP and JSON: decode, call one function of a room, encode. No rule about money is here.
 
 app.py        the application: routes, limits, OpenAPI
+server.py     the HTTP server that the application runs in
+lean.py       the lean path of ledger payments, before the router
 body.py       a request's body, read strictly: one flat JSON object
 house.py      what a handler is handed: database, terms, vault, node, clock; and who is calling
 shapes.py     what comes in and goes out, as msgspec structs
 once.py       the Idempotency-Key of a call that moves money
 problems.py   the one table from error to status and problem type (RFC 9457)
+request_id.py X-Request-Id
 openapi.py    what the document says beyond the handlers' types: the problems of every route
-handles.py wallets.py payments.py bank.py public.py    the routes
+handles.py wallets.py payments.py bulk.py bank.py public.py    the routes
 """

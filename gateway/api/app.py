@@ -1,7 +1,5 @@
 """The application: routes, limits, OpenAPI. Built by `application(house)`, once, in `__main__`."""
 
-import re
-import secrets
 from typing import Any
 
 from litestar import Litestar
@@ -15,11 +13,11 @@ from litestar.types import Message, Scope
 from gateway.api import bank, bulk, handles, payments, public, wallets
 from gateway.api.body import StrictRequest
 from gateway.api.house import House, caller_of
+from gateway.api.lean import Gateway, LeanPayments
 from gateway.api.openapi import Document
 from gateway.api.problems import BODY_BYTES_MAX, fail, refuse, refuse_http
+from gateway.api.request_id import request_id
 from gateway.errors import GatewayError
-from gateway.payments.group import GroupCommit
-from gateway.payments.ledger_rail import LedgerPayment, Outcome, pay_all
 
 ROUTES = [
     handles.claim_handle,
@@ -44,29 +42,15 @@ ROUTES = [
     public.ready,
 ]
 
-#: A caller's own request id, when it is one that may stand in a header and a log.
-_REQUEST_ID = re.compile(rb"[!-~]{1,128}")
-
 
 def application(house: House, most: int = 256, at_once: int = 1) -> Litestar:
     """The ASGI application over this house. Up to `most` ledger payments share a commit, and `at_once` commits run side
     by side (payments/group.py); what others would be like is for scripts/bench to say.
     """
 
-    async def commit(asked: list[LedgerPayment]) -> list[Outcome]:
-        return await pay_all(house.database, house.terms, asked, house.clock())
-
-    return Litestar(
+    gateway = Gateway(
         route_handlers=ROUTES,
-        state=State(
-            {
-                "house": house,
-                "ledger_payments": GroupCommit(commit, most, at_once),
-                "in_flight": {},
-                "solvency": None,
-                "solvency_at": 0.0,
-            }
-        ),
+        state=State({"house": house, "solvency": None, "solvency_at": 0.0}),
         dependencies={
             "house": Provide(lambda: house, sync_to_thread=False),
             "caller": Provide(caller_of),
@@ -89,12 +73,12 @@ def application(house: House, most: int = 256, at_once: int = 1) -> Litestar:
         logging_config=None,
         debug=False,
     )
+    gateway.lean = LeanPayments(house, most, at_once)
+    return gateway
 
 
 async def _name_request(message: Message, scope: Scope) -> None:
-    """Give the request's id back, or give it one: X-Request-Id."""
+    """Give the request's id back with every answer of a handler's."""
     if message["type"] == "http.response.start":
-        asked: bytes = next((value for name, value in scope["headers"] if name == b"x-request-id"), b"")
-        id = asked if _REQUEST_ID.fullmatch(asked) else secrets.token_hex(8).encode()
         headers: list[Any] = list(message["headers"])
-        message["headers"] = [*headers, (b"x-request-id", id)]
+        message["headers"] = [*headers, (b"x-request-id", request_id(scope))]

@@ -1,122 +1,152 @@
 """The lean path of `POST /v1/payments`: what a ledger payment needs, and nothing else.
 
-A middleware of that one route, so the route stays what it is: in OpenAPI, with its ordinary handler behind. What comes
-in is decoded by the same reader and encoded by the same view; but no request object is built, nothing is injected, and
-the whole payment (who is calling, the key, the money, the events) is one element of one statement that all who wait
-share (payments/ledger_rail.py). An ordinary Litestar handler spends more on itself than such a payment costs.
+`Gateway` is the Litestar application with this one path before its router, so the route stays what it is: in OpenAPI,
+with its ordinary handler behind. What comes in is decoded by the same reader and encoded by the same view; but there is
+no routing, no request object, nothing is injected, and the whole payment (who is calling, the key, the money, the
+event) is one element of one statement that all who wait share (payments/ledger_rail.py). An ordinary Litestar handler
+spends more on itself than such a payment costs.
 
 Whatever this path does not do, the handler behind it does: tokens, holds, addresses, a key used before, and every
 request that will be refused for its form. It is handed the request as it came.
 """
 
 import asyncio
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar import Litestar
+from litestar.types import Receive, Scope, Send
 
-from gateway.api import body
+from gateway.api import body, problems
 from gateway.api.house import House
 from gateway.api.once import fingerprint_of, key_of
 from gateway.api.problems import BODY_BYTES_MAX
+from gateway.api.request_id import request_id
 from gateway.api.shapes import PaymentRequest, PaymentView
 from gateway.clock import rfc3339
 from gateway.errors import GatewayError
-from gateway.ids import PaymentId, new_id, show
+from gateway.ids import PaymentId, new_id
 from gateway.payments.group import GroupCommit
-from gateway.payments.ledger_rail import LedgerPayment, Outcome, Settled, payee_of
-from gateway.payments.pay import PayRequest, check_memo
+from gateway.payments.ledger_rail import Elsewhere, LedgerPayment, Outcome, Settled, pay_all, payee_of
+from gateway.payments.pay import check_memo
 from gateway.payments.route import ledger_route
 from gateway.wallets.wallet import hash_of
 
 _encode = msgspec.json.Encoder().encode
+_JSON = (b"content-type", b"application/json")
 
 
 class LeanPayments:
-    """The middleware. What it shares with other requests (the house, the group) lies in the application's state."""
+    """Answers ledger payments. Up to `most` share a commit, and `at_once` commits run side by side (group.py)."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._behind = app
+    def __init__(self, house: House, most: int, at_once: int) -> None:
+        self._house = house
+        self._group = GroupCommit(self._commit, most, at_once)
+        self._in_flight: dict[tuple[bytes, str], asyncio.Future[Outcome]] = {}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer the payment, or hand it on."""
+    async def answer(self, scope: Scope, receive: Receive, send: Send) -> Receive | None:
+        """Answer the payment and return None; or return the request's messages, for the handler behind."""
         whole = await _whole_body(receive)
-        state = scope["litestar_app"].state
-        payment = _understood(scope, whole, state.house)
-        if payment is not None and payment.key in state.in_flight:
-            await asyncio.wait([state.in_flight[payment.key]])
-        elif payment is not None:
-            outcome = await _settle(state.in_flight, state.ledger_payments, payment)
-            if isinstance(outcome, Settled):
-                await _answer(send, _encode(_view(outcome)))
+        payment = _understood(self._house, scope["headers"], whole)
+        if payment is None:
+            return _again(whole, receive)
+        if payment.key in self._in_flight:
+            await asyncio.wait([self._in_flight[payment.key]])
+            return _again(whole, receive)
+        outcome = await self._settle(payment)
+        if isinstance(outcome, Settled):
+            await _send(scope, send, 201, [_JSON], _encode(_view(outcome)))
+            return None
+        if isinstance(outcome, GatewayError):
+            await _send(scope, send, *problems.as_bytes(outcome))
+            return None
+        return _again(whole, receive)
+
+    async def _settle(self, payment: LedgerPayment) -> Outcome | GatewayError:
+        """Wait for the commit that has the payment. Its key is in flight until then: a second request with it at the
+        same moment waits too, then goes the long way and finds this one's answer. Were it to go at once, it would hold
+        the key and want the accounts while the commit holds the accounts and wants the key.
+        """
+        self._in_flight[payment.key] = future = self._group.submit(payment)
+        try:
+            return await future
+        except GatewayError as refused:
+            return refused
+        except Exception:  # noqa: BLE001 - whatever it was, the handler behind tries it again, and tells what is wrong
+            return Elsewhere()
+        finally:
+            del self._in_flight[payment.key]
+
+    async def _commit(self, asked: Sequence[LedgerPayment]) -> list[Outcome]:
+        return await pay_all(self._house.database, self._house.terms, asked, self._house.clock())
+
+
+class Gateway(Litestar):
+    """The application, with the lean path in front. `lean` is set once, by whoever builds it."""
+
+    lean: LeanPayments
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """An ASGI request: a payment is tried first."""
+        if scope["type"] == "http" and scope["path"] == "/v1/payments" and scope["method"] == "POST":
+            receive = await self.lean.answer(scope, receive, send)
+            if receive is None:
                 return
-            if isinstance(outcome, GatewayError):
-                raise outcome
-        await self._behind(scope, _again(whole, receive), send)
+        await super().__call__(scope, receive, send)
 
 
-async def _settle(
-    in_flight: dict[tuple[bytes, str], asyncio.Future[Outcome]],
-    group: GroupCommit[LedgerPayment, Outcome],
-    payment: LedgerPayment,
-) -> Outcome:
-    """Wait for the commit that has the payment. Its key is in flight until then: a second request with it at the same
-    moment waits too, then goes the long way and finds this one's answer. Were it to go at once, it would hold the key
-    and want the accounts while the commit holds the accounts and wants the key.
-    """
-    future = group.submit(payment)
-    in_flight[payment.key] = future
-    future.add_done_callback(lambda _: in_flight.pop(payment.key))
-    return await asyncio.shield(future)
-
-
-def _understood(scope: Scope, whole: bytes, house: House) -> LedgerPayment | None:
+def _understood(house: House, headers: Iterable[tuple[bytes, bytes]], whole: bytes) -> LedgerPayment | None:
     """The ledger payment that the request asks for; None where it asks for anything else, or wrongly."""
-    said = [(name, value) for name, value in scope["headers"] if name in (b"authorization", b"idempotency-key")]
-    headers = dict(said)
-    api_key = headers.get(b"authorization", b"").decode("latin-1")
-    key = headers.get(b"idempotency-key", b"").decode("latin-1")
-    if len(said) != 2 or not api_key.startswith("Bearer "):
-        return None  # one of them missing, or there twice
+    api_key = key = b""
+    for name, value in headers:
+        if name == b"authorization":
+            if api_key:
+                return None  # there twice
+            api_key = value
+        elif name == b"idempotency-key":
+            if key:
+                return None
+            key = value
+    if not api_key.startswith(b"Bearer "):
+        return None
     try:
-        key_of(key)
+        own_key = key_of(key.decode("latin-1"))
         asked = body.read(whole, PaymentRequest)
-        assert isinstance(asked, PaymentRequest)
         money = house.terms.assets.of_wallet(asked.asset).parse_positive(asked.amount)
         check_memo(asked.memo)
     except GatewayError:
         return None
-    handle = payee_of(PayRequest(asked.to, money, asked.memo, asked.capture))
+    handle = payee_of(asked.to, money, asked.capture)
     if handle is None:
         return None
-    now = house.clock()
     return LedgerPayment(
-        api_key_hash=hash_of(api_key[7:].strip()),
-        idempotency_key=key,
-        fingerprint=fingerprint_of("POST /v1/payments", asked),
-        payee_handle=handle,
-        money=money,
-        memo=asked.memo,
-        payment_id=PaymentId(new_id(now)),
+        hash_of(api_key[7:].strip().decode("latin-1")),
+        own_key,
+        fingerprint_of("POST /v1/payments", asked),
+        handle,
+        money,
+        asked.memo,
+        PaymentId(new_id(house.clock())),
     )
 
 
 def _view(settled: Settled) -> PaymentView:
     """As `payment_view` would show the payment's row."""
     asked, at = settled.asked, rfc3339(settled.at)
-    nothing = "0" if asked.money.asset.decimals == 0 else "0." + "0" * asked.money.asset.decimals
+    amount, decimals = asked.money.amount, asked.money.asset.decimals
     return PaymentView(
-        id=show("pay", asked.payment_id),
+        id=asked.shown_id,
         state="settled",
-        from_=f"@{settled.payer_handle}",
-        to=f"@{asked.payee_handle}",
-        amount=asked.money.amount,
+        from_="@" + settled.payer_handle,
+        to="@" + asked.payee_handle,
+        amount=amount,
         asset=asked.money.asset.code,
         fee=settled.fee.amount,
         memo=asked.memo,
         route=ledger_route(settled.fee),
-        captured=asked.money.amount,
-        refunded=nothing,
+        captured=amount,
+        refunded="0." + "0" * decimals if decimals else "0",
         refund_of=None,
         tx_hash=None,
         failure=None,
@@ -130,7 +160,7 @@ async def _whole_body(receive: Receive) -> bytes:
     """The body, or so much of it that it is known to be too large: `_again` hands on what was read and what is left."""
     message: Any = await receive()
     read: bytes = message.get("body", b"")
-    while message["type"] == "http.request" and message.get("more_body", False) and len(read) <= BODY_BYTES_MAX:
+    while message.get("more_body", False) and message["type"] == "http.request" and len(read) <= BODY_BYTES_MAX:
         message = await receive()
         read += message.get("body", b"")
     return read
@@ -150,11 +180,7 @@ def _again(whole: bytes, receive: Receive) -> Receive:
     return again
 
 
-async def _answer(send: Send, answer: bytes) -> None:
-    start: Message = {
-        "type": "http.response.start",
-        "status": 201,
-        "headers": [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())],
-    }
-    await send(start)
+async def _send(scope: Scope, send: Send, status: int, headers: list[tuple[bytes, bytes]], answer: bytes) -> None:
+    named = [*headers, (b"content-length", b"%d" % len(answer)), (b"x-request-id", request_id(scope))]
+    await send({"type": "http.response.start", "status": status, "headers": named})
     await send({"type": "http.response.body", "body": answer, "more_body": False})

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, fields
 from typing import Any
 
+import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.routes import HTTPRoute
@@ -58,6 +59,8 @@ PROBLEMS: dict[type[GatewayError], Problem] = {
 #: Errors that say something about the machine or the house and nothing that the caller can mend: shown as a 500.
 INTERNAL = Problem(500, "internal_error", retryable=True)
 
+_MEDIA_TYPE = "application/problem+json"
+
 #: What Litestar says when a parameter is not there.
 _MISSING_PARAMETER = re.compile(r"Missing required \w+ parameter '(\w+)'")
 
@@ -73,6 +76,14 @@ def problem_of(error: GatewayError) -> Problem:
 def refuse(_: Request[Any, Any, Any], error: GatewayError) -> Response[dict[str, object]]:
     """The answer to an error of ours."""
     return _answer(problem_document(error))
+
+
+def as_bytes(error: GatewayError) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """The same answer as a status, headers and a body, where no handler is there to encode it."""
+    document = problem_document(error)
+    status, headers = _start_of(document)
+    named = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    return status, [(b"content-type", _MEDIA_TYPE.encode()), *named], msgspec.json.encode(document)
 
 
 def problem_document(error: GatewayError) -> dict[str, object]:
@@ -128,13 +139,19 @@ def _document(problem: Problem, kind: str, detail: str, values: dict[str, object
 
 
 def _answer(document: dict[str, object]) -> Response[dict[str, object]]:
+    status, headers = _start_of(document)
+    return Response(document, status_code=status, media_type=_MEDIA_TYPE, headers=headers)
+
+
+def _start_of(document: dict[str, object]) -> tuple[int, dict[str, str]]:
+    """The status, and what else a header says of it."""
     status, headers = document["status"], {}
     assert isinstance(status, int)
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     if document["code"] in ("idempotency_key_in_progress", "unavailable"):
         headers["Retry-After"] = "1"  # seconds; what else is retryable waits for somebody to do something
-    return Response(document, status_code=status, media_type="application/problem+json", headers=headers)
+    return status, headers
 
 
 def _plain(value: object) -> object:

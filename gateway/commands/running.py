@@ -9,12 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 import uvloop
-from granian.constants import HTTPModes, Interfaces
-from granian.server.embed import Server
 
 from gateway import worker as working
 from gateway.api.app import application
 from gateway.api.house import House
+from gateway.api.server import Server
 from gateway.chain import watch
 from gateway.commands import building
 from gateway.config import Config
@@ -41,17 +40,7 @@ async def _serve(config: Config, build: Callable[[House], Any]) -> None:
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 50)
-        server = Server(
-            build(house),
-            address=config.host,
-            port=port,
-            interface=Interfaces.ASGINL,
-            http=HTTPModes.http1,
-            websockets=False,
-            backlog=1024,
-            log_access=False,
-            log_enabled=False,
-        )
+        server = Server(build(house), config.host, port)
         on_signal(server.stop)
         print(f"serving on http://{config.host}:{port}", flush=True)
         await server.serve()

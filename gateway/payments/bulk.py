@@ -117,7 +117,7 @@ def _lean(payer: Payer, lines: Sequence[Line], now: datetime) -> dict[int, Ledge
         asked = line.asked
         if line.key in keys or isinstance(asked, GatewayError):
             continue
-        handle = ledger_rail.payee_of(asked)
+        handle = ledger_rail.payee_of(asked.to, asked.money, asked.capture)
         if handle is None:
             continue
         keys.add(line.key)

@@ -6,26 +6,23 @@ key used before, an unknown payee, an account that is not open yet) it says so a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
-import msgspec
+from msgspec import Struct
 
 from gateway.errors import InsufficientFunds, Unauthenticated
 from gateway.ids import PaymentId, show
 from gateway.ledger import account
 from gateway.money import Money
-from gateway.payments.pay import PayRequest
 from gateway.payments.records import sql
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Database
 from gateway.wallets.handle import is_folded
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerPayment:
-    """One request: who asks, by the SHA-256 of an API key; its idempotency key; whom it pays, by handle; and a fresh id,
-    of the payment and of its transfer. No two in one batch may have the same `key`.
+class LedgerPayment(Struct, frozen=True):
+    """One request: who asks, by the SHA-256 of an API key; its idempotency key; whom it pays, by handle; a fresh id, of
+    the payment and of its transfer. No two in one batch may have the same `key`.
     """
 
     api_key_hash: bytes
@@ -40,9 +37,12 @@ class LedgerPayment:
     def key(self) -> tuple[bytes, str]:
         return self.api_key_hash, self.idempotency_key
 
+    @property
+    def shown_id(self) -> str:
+        return show("pay", self.payment_id)
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+
+class Settled(Struct, frozen=True):
     """What was asked, settled: who paid, the fee, and when."""
 
     asked: LedgerPayment
@@ -51,10 +51,10 @@ class Settled:
     at: datetime
 
 
-def payee_of(request: PayRequest) -> str | None:
+def payee_of(to: str, money: Money, capture: bool) -> str | None:
     """The handle that this path would pay; None for what it does not do: tokens, holds, addresses, odd spellings."""
-    handle = request.to.removeprefix("@")
-    if request.money.asset.kind != "fiat" or not request.capture or request.to.startswith("0x"):
+    handle = to.removeprefix("@")
+    if money.asset.kind != "fiat" or not capture or to.startswith("0x"):
         return None
     return handle if is_folded(handle) else None
 
@@ -102,14 +102,12 @@ async def pay_in(connection: Connection, terms: Terms, asked: Sequence[LedgerPay
 
 
 def _facts(one: LedgerPayment) -> str:
-    """The facts of the payment's event but for who paid, as `records.events` has them."""
-    facts = {
-        "payment_id": show("pay", one.payment_id),
-        "to": f"@{one.payee_handle}",
-        "amount": one.money.amount,
-        "asset": one.money.asset.code,
-    }
-    return msgspec.json.encode(facts).decode()
+    """The facts of the payment's event but for who paid, as `records.events` has them. None of them needs escaping."""
+    money = one.money
+    return (
+        f'{{"payment_id":"{one.shown_id}","to":"@{one.payee_handle}",'
+        f'"amount":"{money.amount}","asset":"{money.asset.code}"}}'
+    )
 
 
 def _outcome(

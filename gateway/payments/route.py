@@ -4,6 +4,7 @@ Fiat moves in the ledger; a token moves on the chain, since the ledger only mirr
 people; `finality` says when the payment can no longer be undone.
 """
 
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -50,6 +51,7 @@ def route(terms: Terms, money: Money, outside: str | None) -> Route:
     return ledger_route(fee(terms, money))
 
 
+@lru_cache(maxsize=1024)
 def ledger_route(fee: Money) -> Route:
     """The route of every payment on the ledger rail; it follows from the fee, and so from a payment's row."""
     return Route(

@@ -6,10 +6,9 @@ from contextlib import suppress
 
 import httpx
 import pytest
-from granian.constants import HTTPModes, Interfaces
-from granian.server.embed import Server
 
 from gateway.api.app import application
+from gateway.api.server import HEAD_BYTES_MAX, Server
 from gateway.commands.running import free_port
 from tests.api.conftest import Api
 
@@ -19,10 +18,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore::Deprecation
 @pytest.fixture
 async def client(api: Api) -> AsyncIterator[httpx.AsyncClient]:
     port = free_port("127.0.0.1")
-    server = Server(
-        application(api.house), address="127.0.0.1", port=port, interface=Interfaces.ASGINL,
-        http=HTTPModes.http1, websockets=False, log_enabled=False,
-    )  # fmt: skip
+    server = Server(application(api.house), "127.0.0.1", port)
     serving = asyncio.create_task(server.serve())
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
         while not serving.done():
@@ -67,4 +63,18 @@ async def test_what_is_hostile_is_answered_and_the_server_lives(client: httpx.As
         "/v1/wallet?%ff=%ff",
     ):
         assert (await client.get(path)).status_code in (401, 404, 422)
+    assert (await client.get("/health/live")).json() == {"status": "ok"}
+
+
+async def test_a_head_without_an_end_is_cut_off(client: httpx.AsyncClient) -> None:
+    _, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+    writer.write(b"GET /health/live HTTP/1.1\r\nHost: here\r\nX-Long: ")
+
+    async def go_on() -> None:
+        while True:
+            writer.write(b"x" * HEAD_BYTES_MAX)
+            await writer.drain()
+
+    with pytest.raises(ConnectionError):
+        await go_on()
     assert (await client.get("/health/live")).json() == {"status": "ok"}
