@@ -46,8 +46,12 @@ class LeanPayments:
         self._in_flight: dict[tuple[bytes, str], asyncio.Future[Outcome]] = {}
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> Receive | None:
-        """Answer the payment and return None; or return the request's messages, for the handler behind."""
+        """Answer the payment (or nobody, who has hung up) and return None; or return the request's messages, for the
+        handler behind.
+        """
         whole = await _whole_body(receive)
+        if whole is None:
+            return None
         payment = _understood(self._house, scope["headers"], whole)
         if payment is None:
             return _again(whole, receive)
@@ -156,14 +160,18 @@ def _view(settled: Settled) -> PaymentView:
     )
 
 
-async def _whole_body(receive: Receive) -> bytes:
-    """The body, or so much of it that it is known to be too large: `_again` hands on what was read and what is left."""
-    message: Any = await receive()
-    read: bytes = message.get("body", b"")
-    while message.get("more_body", False) and message["type"] == "http.request" and len(read) <= BODY_BYTES_MAX:
-        message = await receive()
+async def _whole_body(receive: Receive) -> bytes | None:
+    """The body, or so much of it that it is known to be too large: `_again` hands on what was read and what is left.
+    None when the client hung up before all of it had come: what it meant is not known, and nobody is there to be told.
+    """
+    read = bytearray()
+    while True:
+        message: Any = await receive()
+        if message["type"] != "http.request":
+            return None
         read += message.get("body", b"")
-    return read
+        if not message.get("more_body", False) or len(read) > BODY_BYTES_MAX:
+            return bytes(read)
 
 
 def _again(whole: bytes, receive: Receive) -> Receive:

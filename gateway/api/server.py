@@ -4,6 +4,7 @@ A server with threads of its own hands every request and every answer from one t
 ready at once, since one commit made them so, that cost more than the payments themselves.
 """
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -37,6 +38,7 @@ class Server(uvicorn.Server):
                 access_log=False,
                 log_config=None,
                 server_header=False,
+                proxy_headers=False,
                 timeout_keep_alive=_IDLE_SECONDS,
                 timeout_graceful_shutdown=_GRACE_SECONDS,
             )
@@ -52,10 +54,46 @@ class Server(uvicorn.Server):
         yield
 
 
+class _OneWrite:
+    """A transport that sends the head of an answer together with what is written right behind it: one call of the
+    kernel instead of two. Nothing is held longer than until the event loop comes round.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._held = b""
+
+    def write(self, data: bytes) -> None:
+        if self._held:
+            self._transport.write(self._held + data)
+            self._held = b""
+        elif data.endswith(b"\r\n\r\n"):
+            self._held = data
+            self._loop.call_soon(self._flush)
+        else:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._held:
+            self._transport.write(self._held)
+            self._held = b""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
 class _Protocol(HttpToolsProtocol):
     """A connection. A head without an end would otherwise be kept without one."""
 
     _head_bytes: int | None = None  # of a head that has begun, what came after its first piece
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
+        super().connection_made(_OneWrite(transport, self.loop))  # type: ignore[arg-type] # one in all but its class
 
     def data_received(self, data: bytes) -> None:
         begun = self._head_bytes is not None
