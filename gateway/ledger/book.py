@@ -68,15 +68,26 @@ async def with_former(connection: Connection, assets: Assets) -> Assets:
     return Assets(assets, known.values())
 
 
-async def accounts(connection: Connection, wanted: Iterable[tuple[str, Asset]]) -> dict[str, AccountId]:
-    """The ids of the accounts with these codes; an account that is not open yet is opened, in the order of codes."""
+async def accounts(
+    connection: Connection, wanted: Iterable[tuple[str, Asset]], if_open: Iterable[str] = ()
+) -> dict[str, AccountId]:
+    """The ids of the accounts with these codes; an account that is not open yet is opened, in the order of codes. Those
+    of `if_open` are not opened: one that is not open yet is absent.
+    """
     asset_of = dict(wanted)
-    found = {row["code"]: AccountId(row["id"]) for row in await connection.fetch(sql.account_ids, list(asset_of))}
-    for code in sorted(asset_of.keys() - found.keys()):
-        kind = kind_of(code)
-        await connection.execute(sql.open_account, code, asset_of[code].code, kind.normal.value, kind.guarded)
-    if len(found) < len(asset_of):
-        found = {row["code"]: AccountId(row["id"]) for row in await connection.fetch(sql.account_ids, list(asset_of))}
+    codes = [*asset_of, *if_open]
+    found = {row["code"]: AccountId(row["id"]) for row in await connection.fetch(sql.account_ids, codes)}
+    closed = sorted(asset_of.keys() - found.keys())
+    if closed:
+        kinds = [kind_of(code) for code in closed]
+        await connection.execute(
+            sql.open_accounts,
+            closed,
+            [asset_of[code].code for code in closed],
+            [kind.normal.value for kind in kinds],
+            [kind.guarded for kind in kinds],
+        )
+        found = {row["code"]: AccountId(row["id"]) for row in await connection.fetch(sql.account_ids, codes)}
     return found
 
 
@@ -253,22 +264,27 @@ async def _write(connection: Connection, steps: Sequence[_Step], at: datetime) -
     assert row is not None
     if all(outcome in ("done", "exists") for outcome in row["outcome"]):
         return [step.state for step in steps]
-    return [await _result(connection, step, number, row) for number, step in enumerate(steps)]
+    short = {account for account in row["short_account"] if account is not None}
+    by_id = {found["id"]: found for found in await connection.fetch(sql.accounts_by_id, list(short))}
+    return [
+        _result(step, outcome, by_id.get(account), available)
+        for step, outcome, account, available in zip(
+            steps, row["outcome"], row["short_account"], row["short_available"], strict=True
+        )
+    ]
 
 
-async def _result(connection: Connection, step: _Step, number: int, row: Record) -> Result:
-    outcome = row["outcome"][number]
+def _result(step: _Step, outcome: str, short: Record | None, available: int | None) -> Result:
     if outcome == "ended":
         raise AssertionError(f"transfer {step.id} was locked and pending, and ended all the same")
     if outcome != "short":
         return step.state
-    account = await connection.fetchrow(sql.account_by_id, row["short_account"][number])
-    assert account is not None
-    asset = Asset(account["asset"], account["kind"], account["decimals"], account["backing"])
+    assert short is not None
+    assert available is not None
+    asset = Asset(short["asset"], short["kind"], short["decimals"], short["backing"])
     asked = sum(
         posted + pending
         for debit, credit, posted, pending in step.legs
-        if account["id"] == (debit if account["normal"] == "credit" else credit)
+        if short["id"] == (debit if short["normal"] == "credit" else credit)
     )
-    available = row["short_available"][number]
-    return InsufficientFunds(account["code"], Money(asked, asset), Money(available, asset))
+    return InsufficientFunds(short["code"], Money(asked, asset), Money(available, asset))

@@ -9,21 +9,25 @@ SELECT kind, decimals, backing FROM asset WHERE code = $1;
 -- Every asset that the book has ever had.
 SELECT code, kind, decimals, backing FROM asset;
 
--- open_account
--- One account. Where somebody else opens it at the same moment this waits for them and changes nothing; above all it
--- locks nothing then, which would be out of the order of ids in which `book_write` locks.
-INSERT INTO account (code, asset, normal, guarded) VALUES ($1, $2, $3::text::side, $4)
+-- open_accounts
+-- Accounts, in the order given, which is that of their codes. Where somebody else opens one at the same moment this
+-- waits for them and changes nothing; above all it locks nothing then, which would be out of the order of ids in which
+-- `book_write` locks.
+INSERT INTO account (code, asset, normal, guarded)
+SELECT code, asset, normal::side, guarded
+FROM unnest($1::text[], $2::text[], $3::text[], $4::boolean[]) WITH ORDINALITY AS a (code, asset, normal, guarded, n)
+ORDER BY n
 ON CONFLICT (code) DO NOTHING;
 
 -- account_ids
 -- Ids by code, for legs.
 SELECT code, id FROM account WHERE code = ANY ($1);
 
--- account_by_id
--- One account and its asset, to say which was short.
+-- accounts_by_id
+-- Accounts and their assets, to say which were short.
 SELECT account.id, account.code, account.asset, account.normal::text, asset.kind, asset.decimals, asset.backing
 FROM account JOIN asset ON asset.code = account.asset
-WHERE account.id = $1;
+WHERE account.id = ANY ($1);
 
 -- balances
 -- What accounts have, on their normal side, and what of it is set aside.
