@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.bank import movements
+from gateway.bank.movements import BankRequest
 from gateway.chain import deploy, lanes
 from gateway.chain.contract import as_int, balance_of_data, selector
 from gateway.chain.node import Node
@@ -31,7 +32,7 @@ from gateway.payments.pay import PayRequest
 from gateway.payments.payment import Payment
 from gateway.payments.records import Conversion
 from gateway.payments.terms import Terms
-from gateway.postgres import Database
+from gateway.postgres import Connection, Database
 from gateway.wallets import wallet as wallets
 from gateway.wallets.wallet import Wallet
 from gateway.worker import Worker
@@ -116,6 +117,20 @@ def _port(log: Path, process: "subprocess.Popen[bytes]") -> str:
     raise AssertionError(f"anvil did not start: {log.read_text()}")
 
 
+@contextmanager
+def statements(connection: Connection) -> Iterator[list[str]]:
+    """The statements of ours that are sent over the connection meanwhile; the driver's own questions are left out."""
+    said: list[str] = []
+    with connection.query_logger(lambda sent: said.append(sent.query) if sent.query.startswith("-- ") else None):
+        yield said
+
+
+async def until_waiting(connection: Connection, count: int) -> None:
+    """Return when so many others wait for a lock."""
+    while await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted") < count:
+        pass
+
+
 class Town:
     """A house around one database and one chain, and the people in it. Its worker does a step when it is told to.
 
@@ -164,7 +179,8 @@ class Town:
         fiat = money.asset if money.asset.kind == "fiat" else self.terms.backing(money.asset)
         paid_in = at_par_exact(money, fiat)
         async with self.database.transaction() as connection:
-            await movements.deposit(connection, self.assets, wallet, paid_in, self.clock())
+            deposit = BankRequest("deposit", wallet, paid_in)
+            await movements.settle_all(connection, self.assets, [deposit], self.clock())
             if fiat != money.asset:
                 await convert.convert(connection, self.terms, wallet, paid_in, money.asset, self.clock())
         if fiat != money.asset:

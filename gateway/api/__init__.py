@@ -6,7 +6,7 @@ lean.py       the lean path of ledger payments, before the router
 body.py       a request's body, read strictly: one flat JSON object
 house.py      what a handler is handed: database, terms, vault, node, clock; and who is calling
 shapes.py     what comes in and goes out, as msgspec structs
-once.py       the Idempotency-Key of a call that moves money
+once.py       the Idempotency-Key of a call that moves money, and the calls that share commits
 problems.py   the one table from error to status and problem type (RFC 9457)
 request_id.py X-Request-Id
 openapi.py    what the document says beyond the handlers' types: the problems of every route

@@ -1,5 +1,6 @@
 """Money in from the bank and out to it, and conversions between a currency and its token."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -7,7 +8,7 @@ from litestar import Request, Response, get, post
 from msgspec import Struct
 
 from gateway.api.house import House
-from gateway.api.once import answer_once
+from gateway.api.once import Together, answer_once, claim_of
 from gateway.api.shapes import (
     BankMovementView,
     ConversionRequest,
@@ -17,11 +18,25 @@ from gateway.api.shapes import (
     conversion_view,
 )
 from gateway.bank import movements
-from gateway.errors import InvalidRequest, NotFound
+from gateway.bank.movements import BankMovement, BankRequest, Direction
+from gateway.errors import GatewayError, InvalidRequest, NotFound
 from gateway.ids import ConversionId, read
 from gateway.payments import convert, records
 from gateway.postgres import Connection
 from gateway.wallets.wallet import Wallet
+
+Movements = Together[BankRequest, BankMovement]
+
+
+def movements_of(house: House) -> Movements:
+    """The house's deposits and withdrawals, which share commits."""
+
+    async def act(
+        connection: Connection, asked: Sequence[BankRequest], now: datetime
+    ) -> list[BankMovement | GatewayError]:
+        return await movements.settle_all(connection, house.terms.assets, asked, now)
+
+    return Together(house, act, 201, bank_movement_view)
 
 
 @post("/v1/deposits", tags=["bank"], summary="Pay in from the bank")
@@ -29,12 +44,7 @@ async def deposit(
     request: Request[Any, Any, Any], data: MoneyRequest, house: House, caller: Wallet
 ) -> Response[BankMovementView]:
     """Fiat that came in at the bank, credited to the caller. The sandbox bank takes everybody's word for it."""
-    money = house.terms.assets.of_wallet(data.asset).parse_positive(data.amount)
-
-    async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
-        return 201, bank_movement_view(await movements.deposit(connection, house.terms.assets, caller, money, now))
-
-    return await answer_once(house, request, caller, data, act)
+    return await _settle("deposit", request, data, house, caller)
 
 
 @post("/v1/withdrawals", tags=["bank"], summary="Pay out to the bank")
@@ -42,12 +52,15 @@ async def withdraw(
     request: Request[Any, Any, Any], data: MoneyRequest, house: House, caller: Wallet
 ) -> Response[BankMovementView]:
     """Fiat that the bank pays out to the caller."""
-    money = house.terms.assets.of_wallet(data.asset).parse_positive(data.amount)
+    return await _settle("withdrawal", request, data, house, caller)
 
-    async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
-        return 201, bank_movement_view(await movements.withdraw(connection, house.terms.assets, caller, money, now))
 
-    return await answer_once(house, request, caller, data, act)
+async def _settle(
+    direction: Direction, request: Request[Any, Any, Any], data: MoneyRequest, house: House, caller: Wallet
+) -> Response[Any]:
+    asked = BankRequest(direction, caller, house.terms.assets.of_wallet(data.asset).parse_positive(data.amount))
+    together: Movements = request.app.state.bank_movements
+    return await together.answer(claim_of(request, caller, data), asked)
 
 
 @post("/v1/conversions", tags=["bank"], summary="Buy or redeem tokens", status_code=202)

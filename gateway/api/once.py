@@ -1,24 +1,31 @@
 """The Idempotency-Key of a call that moves money: claim it, act, keep the answer, all in one transaction."""
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from litestar import Request, Response
 
 from gateway.api.house import House
 from gateway.api.shapes import payment_view
-from gateway.errors import IdempotencyKeyMissing
+from gateway.errors import GatewayError, IdempotencyKeyMissing
 from gateway.payments import once, records
-from gateway.payments.once import Answer
+from gateway.payments.group import GroupCommit
+from gateway.payments.once import Alone, Answer, Claim, Outcome
 from gateway.postgres import Connection
 from gateway.wallets.wallet import Wallet
 
+Asked = TypeVar("Asked")
+Done = TypeVar("Done")
+
 #: What the call does: a status and the answer to encode.
 Act = Callable[[Connection, datetime], Awaitable[tuple[int, msgspec.Struct]]]
+
+#: What calls of one kind do together, each on its own: a result each, in order.
+ActTogether = Callable[[Connection, Sequence[Asked], datetime], Awaitable[Sequence[Done | GatewayError | Alone]]]
 
 
 async def answer_once(
@@ -29,18 +36,65 @@ async def answer_once(
     Raises IdempotencyKeyMissing, IdempotencyKeyReused, IdempotencyKeyInProgress, and whatever `act` raises: then
     nothing is kept, and the key may be used again.
     """
-    key = key_of(request.headers.get("idempotency-key", ""))
+    claim = claim_of(request, caller, asked)
     now = house.clock()
-    fingerprint = fingerprint_of(f"{request.method} {request.url.path}", asked)
     async with house.database.transaction() as connection:
-        answer = await once.claim(connection, caller.id, key, fingerprint, now)
+        answer = await once.claim(connection, claim.wallet, claim.key, claim.fingerprint, now)
         if answer is None:
             status, view = await act(connection, now)
             answer = Answer(status, msgspec.json.encode(view))
-            answer = await once.keep(connection, caller.id, key, answer)
+            answer = await once.keep(connection, claim.wallet, claim.key, answer)
         body = answer.body or await _first_answer(connection, house, caller, answer)
+    return _response(replace(answer, body=body))
+
+
+class Together(Generic[Asked, Done]):
+    """Calls of one kind that share transactions: those that arrive while one is being committed share the next
+    (payments/group.py). Each is answered as `answer_once` would answer it.
+    """
+
+    def __init__(
+        self, house: House, act: ActTogether[Asked, Done], status: int, view: Callable[[Done], msgspec.Struct]
+    ) -> None:
+        self._house = house
+        self._act = act
+        self._status = status
+        self._view = view
+        self._group: GroupCommit[tuple[Claim, Asked], Outcome] = GroupCommit(self._commit)
+
+    async def answer(self, claim: Claim, asked: Asked) -> Response[Any]:
+        """The call's answer, once it is committed. Raises what `answer_once` raises."""
+        outcome = await self._group.submit((claim, asked))
+        if isinstance(outcome, Alone):
+            (outcome,) = await self._commit([(claim, asked)])
+        if isinstance(outcome, GatewayError):
+            raise outcome
+        assert isinstance(outcome, Answer), "by itself a call is decided"
+        return _response(outcome)
+
+    async def _commit(self, asked: list[tuple[Claim, Asked]]) -> list[Outcome]:
+        async with self._house.database.transaction() as connection:
+            return await once.act_once(connection, asked, self._answers, self._house.clock())
+
+    async def _answers(self, connection: Connection, asked: Sequence[Asked], now: datetime) -> list[Outcome]:
+        results = await self._act(connection, asked, now)
+        return [
+            result
+            if isinstance(result, GatewayError | Alone)
+            else Answer(self._status, msgspec.json.encode(self._view(result)))
+            for result in results
+        ]
+
+
+def claim_of(request: Request[Any, Any, Any], caller: Wallet, asked: msgspec.Struct) -> Claim:
+    """The request's key, and what it stands for. Raises IdempotencyKeyMissing."""
+    key = key_of(request.headers.get("idempotency-key", ""))
+    return Claim(caller.id, key, fingerprint_of(f"{request.method} {request.url.path}", asked))
+
+
+def _response(answer: Answer) -> Response[Any]:
     headers = {"Idempotency-Replayed": "true"} if answer.replayed else {}
-    return Response(body, status_code=answer.status, media_type="application/json", headers=headers)
+    return Response(answer.body, status_code=answer.status, media_type="application/json", headers=headers)
 
 
 async def _first_answer(connection: Connection, house: House, caller: Wallet, answer: Answer) -> bytes:

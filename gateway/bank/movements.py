@@ -1,17 +1,18 @@
 """Deposits and withdrawals: each one line at the bank and one transfer in the book, in one transaction."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
 from gateway.bank import sandbox
-from gateway.bank.sandbox import sql
-from gateway.errors import NotAtTheBank
+from gateway.bank.sandbox import Line, sql
+from gateway.errors import GatewayError, InsufficientFunds, NotAtTheBank
 from gateway.events import log
-from gateway.ids import BankMovementId, TransferId, new_id, show
+from gateway.ids import AccountId, BankMovementId, TransferId, new_id, show
 from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer
-from gateway.money import Assets, Money
+from gateway.money import Asset, Assets, Money
 from gateway.payments.solvency import Difference
 from gateway.postgres import Connection
 from gateway.wallets.wallet import Wallet
@@ -23,24 +24,58 @@ PREFIX: dict[Direction, str] = {"deposit": "dep", "withdrawal": "wdr"}
 
 
 @dataclass(frozen=True, slots=True)
+class BankRequest:
+    """Somebody's request to be credited with money that came in at the bank, or to be paid money out by it."""
+
+    direction: Direction
+    owner: Wallet
+    money: Money
+
+
+@dataclass(frozen=True, slots=True)
 class BankMovement:
     """A deposit or a withdrawal. The sandbox books at once, so its state is `settled` from the start."""
 
     id: BankMovementId
     direction: Direction
     state: str
+    owner: Wallet
     money: Money
+    transfer_id: TransferId
     created_at: datetime
 
+    @property
+    def reference(self) -> str:
+        """The id as it is shown; the bank knows the movement by it."""
+        return show(PREFIX[self.direction], self.id)
 
-async def deposit(connection: Connection, assets: Assets, owner: Wallet, money: Money, now: datetime) -> BankMovement:
-    """Money that came in at the bank, credited to the wallet. Raises NotAtTheBank."""
-    return await _move(connection, assets, "deposit", owner, money, now)
 
+async def settle_all(
+    connection: Connection, assets: Assets, asked: Sequence[BankRequest], now: datetime
+) -> list[BankMovement | GatewayError]:
+    """Pay in and out, in order and each on its own, in a number of statements that does not depend on how many: the
+    transfers, the bank's lines, the rows that tie them, and the events.
 
-async def withdraw(connection: Connection, assets: Assets, owner: Wallet, money: Money, now: datetime) -> BankMovement:
-    """Money paid out by the bank, debited to the wallet. Raises NotAtTheBank, InsufficientFunds."""
-    return await _move(connection, assets, "withdrawal", owner, money, now)
+    Per request what is settled, or NotAtTheBank, or InsufficientFunds.
+
+    Lock order: accounts that are not open yet are opened in the order of their codes; then all of them are locked in id
+    order, in the one call of the book. `bank:<fiat>` is among them, so that the bank's lines come one after the other.
+    """
+    moved = [_movement(one, now) for one in asked]
+    fiats = tuple(asset.code for asset in assets if asset.kind == "fiat")
+    refused: dict[BankMovementId, GatewayError] = {
+        one.id: NotAtTheBank(one.money.asset.code, fiats) for one in moved if one.money.asset.kind != "fiat"
+    }
+    ids = await _account_ids(connection, [one for one in moved if one.id not in refused])
+    refused |= {one.id: refusal for one in moved if one.id not in refused and (refusal := _closed(one, ids))}
+
+    possible = [one for one in moved if one.id not in refused]
+    posted = await book.post(connection, [_transfer(one, ids) for one in possible], now)
+    refused |= {
+        one.id: result for one, result in zip(possible, posted, strict=True) if isinstance(result, GatewayError)
+    }
+    await _write(connection, [one for one in moved if one.id not in refused], now)
+    return [refused.get(one.id, one) for one in moved]
 
 
 async def reconcile(connection: Connection, assets: Assets) -> list[Difference]:
@@ -58,26 +93,67 @@ async def reconcile(connection: Connection, assets: Assets) -> list[Difference]:
     return differences
 
 
-async def _move(
-    connection: Connection, assets: Assets, direction: Direction, owner: Wallet, money: Money, now: datetime
-) -> BankMovement:
-    """The transfer, the bank's line, the row that ties them, and the event."""
-    if money.asset.kind != "fiat":
-        raise NotAtTheBank(money.asset.code, tuple(asset.code for asset in assets if asset.kind == "fiat"))
-    moved = BankMovement(BankMovementId(new_id(now)), direction, "settled", money, now)
-    reference = show(PREFIX[direction], moved.id)
-
-    bank, wallet = account.house("bank", money.asset), account.wallet(owner.handle, money.asset)
-    ids = await book.accounts(connection, [(bank, money.asset), (wallet, money.asset)])
-    incoming = direction == "deposit"
-    leg = Leg(ids[bank if incoming else wallet], ids[wallet if incoming else bank], money.units)
-    transfer = Transfer(TransferId(new_id(now)), direction, moved.id, (leg,))
-    book.only(await book.post(connection, [transfer], now))
-    await sandbox.book_line(connection, reference, money, 1 if incoming else -1, now)
-
-    await connection.execute(
-        sql.insert_movement, moved.id, direction, owner.id, money.asset.code, money.units, transfer.id, reference, now
+def _movement(asked: BankRequest, now: datetime) -> BankMovement:
+    """What it is once it is settled."""
+    return BankMovement(
+        id=BankMovementId(new_id(now)),
+        direction=asked.direction,
+        state="settled",
+        owner=asked.owner,
+        money=asked.money,
+        transfer_id=TransferId(new_id(now)),
+        created_at=now,
     )
-    facts = {"id": reference, "amount": money.amount, "asset": money.asset.code}
-    await log.append(connection, [log.Event(f"{direction}.settled", owner.id, moved.id, facts)], now)
-    return moved
+
+
+def _accounts(moved: BankMovement) -> list[tuple[str, Asset]]:
+    """The account that the money leaves and the one that it comes to."""
+    asset = moved.money.asset
+    accounts = [(account.house("bank", asset), asset), (account.wallet(moved.owner.handle, asset), asset)]
+    return accounts if moved.direction == "deposit" else accounts[::-1]
+
+
+async def _account_ids(connection: Connection, moved: Sequence[BankMovement]) -> dict[str, AccountId]:
+    """A deposit opens its accounts. A withdrawal may be refused, and a refusal leaves nothing behind."""
+    paid_in = [account for one in moved if one.direction == "deposit" for account in _accounts(one)]
+    return await book.accounts(connection, paid_in, if_open=[code for one in moved for code, _ in _accounts(one)])
+
+
+def _closed(moved: BankMovement, ids: Mapping[str, AccountId]) -> InsufficientFunds | None:
+    """Why nothing can come out of an account that is not open."""
+    closed = [code for code, _ in _accounts(moved) if code not in ids]
+    return InsufficientFunds(closed[0], moved.money, Money(0, moved.money.asset)) if closed else None
+
+
+def _transfer(moved: BankMovement, ids: Mapping[str, AccountId]) -> Transfer:
+    debit, credit = (ids[code] for code, _ in _accounts(moved))
+    return Transfer(moved.transfer_id, moved.direction, moved.id, (Leg(debit, credit, moved.money.units),))
+
+
+async def _write(connection: Connection, settled: Sequence[BankMovement], now: datetime) -> None:
+    """What stands beside the transfers: the bank's lines, the rows that tie the two, and the events."""
+    if not settled:
+        return
+    lines = [Line(one.reference, one.money, 1 if one.direction == "deposit" else -1) for one in settled]
+    await sandbox.book_lines(connection, lines, now)
+    await connection.execute(
+        sql.insert_movements,
+        [one.id for one in settled],
+        [one.direction for one in settled],
+        [one.owner.id for one in settled],
+        [one.money.asset.code for one in settled],
+        [one.money.units for one in settled],
+        [one.transfer_id for one in settled],
+        [one.reference for one in settled],
+        now,
+    )
+    events = [
+        log.Event(
+            f"{one.direction}.settled",
+            one.owner.id,
+            one.id,
+            {"id": one.reference, "amount": one.money.amount, "asset": one.money.asset.code},
+        )
+        for one in settled
+    ]
+    await log.append(connection, events, now)

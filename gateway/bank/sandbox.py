@@ -4,6 +4,8 @@ It keeps its own statement with its own running balance, so `bank:<fiat>` in the
 the book did not write.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.money import Assets, Money
@@ -12,12 +14,27 @@ from gateway.postgres import Connection, Statements
 sql = Statements(__package__, "bank.sql")
 
 
-async def book_line(connection: Connection, reference: str, money: Money, sign: int, now: datetime) -> None:
-    """Book a line on the statement: `sign` is 1 for money in, -1 for money out. Each reference is booked once.
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the statement: `sign` is 1 for money in, -1 for money out. Each reference is booked once."""
+
+    reference: str
+    money: Money
+    sign: int
+
+
+async def book_lines(connection: Connection, lines: Sequence[Line], now: datetime) -> None:
+    """Book lines on the statement, in order, each with the balance after it.
 
     Lines of one currency come one after the other, since their callers hold the lock of `bank:<fiat>` in the book.
     """
-    await connection.execute(sql.book_line, reference, money.asset.code, sign * money.units, now)
+    await connection.execute(
+        sql.book_lines,
+        [line.reference for line in lines],
+        [line.money.asset.code for line in lines],
+        [line.sign * line.money.units for line in lines],
+        now,
+    )
 
 
 async def balances(connection: Connection, assets: Assets) -> dict[str, Money]:

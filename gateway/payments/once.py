@@ -3,16 +3,40 @@
 The key is claimed in the transaction that moves the money, so either both are there or neither. A second caller with
 the same key waits for that transaction, briefly, then finds its answer. Keys belong to the wallet that used them.
 Refusals are not kept: they moved nothing, so the same key may be tried again. (IETF draft idempotency-key-header-07.)
+
+Calls that share a transaction (group.py) claim their keys in one statement, in order of wallet and key, and before they
+lock anything else. So does pay_in_ledger (migrations/). Of two groups that want the same keys one waits for the other,
+then, and never each for the other.
 """
 
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
-from gateway.errors import IdempotencyKeyInProgress, IdempotencyKeyReused
+from gateway.errors import GatewayError, IdempotencyKeyInProgress, IdempotencyKeyReused
 from gateway.ids import PaymentId, WalletId
 from gateway.postgres import Connection, LockNotAvailable, Statements
 
 sql = Statements(__package__, "payments.sql")
+
+Asked = TypeVar("Asked")
+
+#: What is unique of a key: whose it is, and the key.
+KeyId = tuple[WalletId, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A key, whose it is, and what it stands for: `fingerprint` is the SHA-256 of what was asked."""
+
+    wallet: WalletId
+    key: str
+    fingerprint: bytes
+
+    @property
+    def id(self) -> KeyId:
+        return self.wallet, self.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +52,28 @@ class Answer:
     payment: PaymentId | None = None
 
 
+class Alone:
+    """Not decided among others: nothing of it was written, its key is free, and it is asked again by itself."""
+
+
+#: What became of a call that shares a transaction: its answer (the first, where there was one), or why it is refused.
+Outcome = Answer | GatewayError | Alone
+
+#: What calls of one kind do, in order and each on its own; a refused one leaves no trace and does not disturb others.
+Act = Callable[[Connection, Sequence[Asked], datetime], Awaitable[Sequence[Outcome]]]
+
+
 async def claim(connection: Connection, wallet: WalletId, key: str, fingerprint: bytes, now: datetime) -> Answer | None:
     """Claim the key for this request; None when it is ours now, the first answer when it was used before.
 
     Raises IdempotencyKeyReused when it was used for another request (another `fingerprint`), and
     IdempotencyKeyInProgress when the first is still running after the database's `lock_timeout`.
     """
-    try:
-        if await connection.fetchval(sql.claim_key, wallet, key, fingerprint, now):
-            return None
-    except LockNotAvailable:
-        raise IdempotencyKeyInProgress(key) from None
-    row = await connection.fetchrow(sql.answer_of_key, wallet, key)
-    assert row is not None, "a key that was answered is never removed"
-    if row["fingerprint"] != fingerprint:
-        raise IdempotencyKeyReused(key)
-    return Answer(row["status"], row["answer"], replayed=True, payment=row["payment_id"])
+    (found,) = await _claim_all(connection, [Claim(wallet, key, fingerprint)], now)
+    if isinstance(found, GatewayError):
+        raise found
+    assert not isinstance(found, Alone), "one key is not there twice"
+    return found
 
 
 async def begin(connection: Connection, wallet: WalletId, key: str, fingerprint: bytes, now: datetime) -> Answer | None:
@@ -56,6 +86,85 @@ async def begin(connection: Connection, wallet: WalletId, key: str, fingerprint:
 
 async def keep(connection: Connection, wallet: WalletId, key: str, answer: Answer) -> Answer:
     """Store the answer of the call that claimed the key; returns it, or the first one where two ran side by side."""
-    row = await connection.fetchrow(sql.keep_answer, wallet, key, answer.status, answer.body, answer.payment)
-    assert row is not None, "only a key that was claimed has an answer"
-    return Answer(row["status"], row["answer"], answer.replayed, row["payment_id"])
+    kept = await _keep_all(connection, {(wallet, key): answer})
+    return kept[wallet, key]
+
+
+async def act_once(
+    connection: Connection, asked: Sequence[tuple[Claim, Asked]], act: Act[Asked], now: datetime
+) -> list[Outcome]:
+    """Claim the keys of calls that share this transaction, `act` on those that are new and keep their answers; whoever
+    is refused has the key back. The number of statements does not depend on how many calls there are.
+
+    Of two with one new key the later is Alone: once the first is committed, it finds what there is to find. A lone call
+    raises IdempotencyKeyInProgress as `claim` does; several raise what `transaction` makes Contended of.
+    """
+    found = await _claim_all(connection, [claim for claim, _ in asked], now)
+    fresh = [one for one, answer in zip(asked, found, strict=True) if answer is None]
+    acted = await act(connection, [what for _, what in fresh], now) if fresh else ()
+
+    ends = {claim.id: outcome for (claim, _), outcome in zip(fresh, acted, strict=True)}
+    await _keep_all(connection, {id: end for id, end in ends.items() if isinstance(end, Answer)})
+    await _release_all(connection, [id for id, end in ends.items() if not isinstance(end, Answer)])
+    outcomes = iter(acted)
+    return [next(outcomes) if answer is None else answer for answer in found]
+
+
+async def _claim_all(connection: Connection, claims: Sequence[Claim], now: datetime) -> list[Outcome | None]:
+    """Per claim None when its key is ours now, the first answer or IdempotencyKeyReused when it was used before, Alone
+    when an earlier one of these has it.
+    """
+    first = {claim.id: claim for claim in reversed(claims)}
+    try:
+        fingerprints = [claim.fingerprint for claim in first.values()]
+        rows = await connection.fetch(sql.claim_keys, *_columns(first), fingerprints, now)
+    except LockNotAvailable:
+        if len(claims) == 1:
+            raise IdempotencyKeyInProgress(claims[0].key) from None
+        raise
+    ours = {(row["wallet_id"], row["key"]) for row in rows}
+    others = first.keys() - ours
+    rows = await connection.fetch(sql.answers_of_keys, *_columns(others)) if others else []
+    used = {(row["wallet_id"], row["key"]): row for row in rows}
+    assert len(used) == len(others), "a key that was answered is never removed"
+
+    def found(claim: Claim) -> Outcome | None:
+        if claim.id in ours:
+            return None if first[claim.id] is claim else Alone()
+        row = used[claim.id]
+        if row["fingerprint"] != claim.fingerprint:
+            return IdempotencyKeyReused(claim.key)
+        return Answer(row["status"], row["answer"], replayed=True, payment=row["payment_id"])
+
+    return [found(claim) for claim in claims]
+
+
+async def _keep_all(connection: Connection, answers: Mapping[KeyId, Answer]) -> dict[KeyId, Answer]:
+    """Store answers of claimed keys; returns what is stored now."""
+    if not answers:
+        return {}
+    rows = await connection.fetch(
+        sql.keep_answers,
+        *_columns(answers),
+        [answer.status for answer in answers.values()],
+        [answer.body for answer in answers.values()],
+        [answer.payment for answer in answers.values()],
+    )
+    assert len(rows) == len(answers), "only a key that was claimed has an answer"
+    kept = {(row["wallet_id"], row["key"]): row for row in rows}
+    return {
+        id: Answer(kept[id]["status"], kept[id]["answer"], answer.replayed, kept[id]["payment_id"])
+        for id, answer in answers.items()
+    }
+
+
+async def _release_all(connection: Connection, ids: Sequence[KeyId]) -> None:
+    """Give keys back that this transaction has claimed: a refusal keeps none."""
+    if ids:
+        await connection.execute(sql.release_keys, *_columns(ids))
+
+
+def _columns(ids: Iterable[KeyId]) -> tuple[list[WalletId], list[str]]:
+    """The ids as a statement takes them."""
+    listed = list(ids)
+    return [wallet for wallet, _ in listed], [key for _, key in listed]

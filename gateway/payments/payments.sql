@@ -1,19 +1,33 @@
--- claim_key
--- Ours when it gives a row. Where another transaction is claiming it too, this waits until that one has ended.
-INSERT INTO idempotency_key (wallet_id, key, fingerprint, created_at) VALUES ($1, $2, $3, $4)
+-- claim_keys
+-- Those are ours that it gives. Where another transaction is claiming one too, this waits until that one has ended; all
+-- who claim several do so in this order.
+INSERT INTO idempotency_key (wallet_id, key, fingerprint, created_at)
+SELECT wallet_id, key, fingerprint, $4
+FROM unnest($1::uuid[], $2::text[], $3::bytea[]) AS asked (wallet_id, key, fingerprint)
+ORDER BY wallet_id, key
 ON CONFLICT DO NOTHING
-RETURNING true;
+RETURNING wallet_id, key;
 
--- answer_of_key
--- What the first call with this key asked and answered.
-SELECT fingerprint, status, answer, payment_id FROM idempotency_key WHERE wallet_id = $1 AND key = $2;
+-- answers_of_keys
+-- What the first calls with these keys asked and answered; a look-up each, however many keys there are.
+SELECT used.*
+FROM unnest($1::uuid[], $2::text[]) AS asked (wallet_id, key),
+    LATERAL (SELECT * FROM idempotency_key WHERE wallet_id = asked.wallet_id AND key = asked.key LIMIT 1) AS used;
 
--- keep_answer
--- The answer of the call that claimed the key; where there is one already, that one stays and is what comes back.
-UPDATE idempotency_key SET status = coalesce(status, $3), answer = CASE WHEN status IS NULL THEN $4 ELSE answer END,
-    payment_id = CASE WHEN status IS NULL THEN $5 ELSE payment_id END
-WHERE wallet_id = $1 AND key = $2
-RETURNING status, answer, payment_id;
+-- keep_answers
+-- The answers of the calls that claimed the keys; where there is one already, that one stays and is what comes back.
+UPDATE idempotency_key AS kept SET status = coalesce(kept.status, new.status),
+    answer = CASE WHEN kept.status IS NULL THEN new.answer ELSE kept.answer END,
+    payment_id = CASE WHEN kept.status IS NULL THEN new.payment_id ELSE kept.payment_id END
+FROM unnest($1::uuid[], $2::text[], $3::smallint[], $4::bytea[], $5::uuid[])
+    AS new (wallet_id, key, status, answer, payment_id)
+WHERE kept.wallet_id = new.wallet_id AND kept.key = new.key
+RETURNING kept.wallet_id, kept.key, kept.status, kept.answer, kept.payment_id;
+
+-- release_keys
+-- A refusal keeps no key: it may be asked again.
+DELETE FROM idempotency_key USING unnest($1::uuid[], $2::text[]) AS refused (wallet_id, key)
+WHERE idempotency_key.wallet_id = refused.wallet_id AND idempotency_key.key = refused.key;
 
 -- insert_payment
 -- A new payment, in the state that its transaction leaves it in.

@@ -1,17 +1,20 @@
 """Deposits and withdrawals: the bank's line and the book's transfer, one for one."""
 
+import asyncio
+
 import pytest
 
 from gateway.bank import movements
-from gateway.bank.movements import BankMovement
+from gateway.bank.movements import BankMovement, BankRequest, Direction
 from gateway.chain.signer import Vault
-from gateway.errors import InsufficientFunds, UnknownAsset
+from gateway.errors import GatewayError, InsufficientFunds, UnknownAsset
+from gateway.ledger import account, book
 from gateway.money import Assets
 from gateway.payments.solvency import Difference
 from gateway.postgres import Database
 from gateway.wallets import wallet
 from gateway.wallets.wallet import Wallet
-from tests.factory import NOW
+from tests.factory import NOW, statements, until_waiting
 
 pytestmark = pytest.mark.anyio
 
@@ -25,11 +28,20 @@ class Bank:
         async with self.database.transaction() as connection:
             return (await wallet.claim(connection, Vault(bytes(32)), handle, NOW))[0]
 
-    async def move(self, verb: str, owner: Wallet, text: str) -> BankMovement:
-        amount, _, code = text.partition(" ")
+    async def settle(self, *asked: tuple[Direction, Wallet, str]) -> list[BankMovement | GatewayError]:
+        """All of these in one transaction."""
         async with self.database.transaction() as connection:
-            act = getattr(movements, verb)
-            return await act(connection, self.assets, owner, self.assets[code].parse(amount), NOW)
+            return await movements.settle_all(connection, self.assets, [self.request(*one) for one in asked], NOW)
+
+    def request(self, direction: Direction, owner: Wallet, text: str) -> BankRequest:
+        amount, _, code = text.partition(" ")
+        return BankRequest(direction, owner, self.assets[code].parse(amount))
+
+    async def lines(self) -> list[tuple[str, int, int]]:
+        """The bank's statement: asset, amount, balance after it."""
+        async with self.database.reading() as connection:
+            rows = await connection.fetch("SELECT asset, amount, balance FROM sandbox_bank_line ORDER BY id")
+        return [tuple(row) for row in rows]
 
     async def differences(self) -> list[Difference]:
         async with self.database.snapshot() as connection:
@@ -45,39 +57,98 @@ async def bank(database: Database, assets: Assets) -> Bank:
     return Bank(database, assets)
 
 
-async def test_what_is_paid_in_and_out_is_on_the_banks_statement(bank: Bank) -> None:
+@pytest.mark.parametrize("together", [True, False])
+async def test_what_is_paid_in_and_out_is_on_the_banks_statement(bank: Bank, together: bool) -> None:
     alice, bob = await bank.person("alice"), await bank.person("bob")
-    for owner, verb, text in (
-        (alice, "deposit", "10.00 EUR"), (bob, "deposit", "5.50 EUR"), (alice, "withdraw", "3.25 EUR"),
-        (bob, "deposit", "1000 JPY"),
-    ):  # fmt: skip
-        moved = await bank.move(verb, owner, text)
-        assert (moved.state, str(moved.money)) == ("settled", text)
-
-    async with bank.database.reading() as connection:
-        lines = await connection.fetch("SELECT asset, amount, balance FROM sandbox_bank_line ORDER BY id")
-    assert [tuple(line) for line in lines] == [
-        ("EUR", 1000, 1000), ("EUR", 550, 1550), ("EUR", -325, 1225), ("JPY", 1000, 1000),
+    asked: list[tuple[Direction, Wallet, str]] = [
+        ("deposit", alice, "10.00 EUR"), ("deposit", bob, "5.50 EUR"), ("deposit", bob, "1000 JPY"),
+        ("withdrawal", alice, "3.25 EUR"),
     ]  # fmt: skip
+
+    settled = await bank.settle(*asked) if together else [(await bank.settle(one))[0] for one in asked]
+
+    assert all(isinstance(one, BankMovement) for one in settled)
+    assert [(one.direction, one.state, str(one.money)) for one in settled] == [
+        (direction, "settled", text) for direction, _, text in asked
+    ]
+    assert await bank.lines() == [
+        ("EUR", 1000, 1000), ("EUR", 550, 1550), ("JPY", 1000, 1000), ("EUR", -325, 1225),
+    ]  # fmt: skip
+    assert await bank.differences() == []
+
+
+async def test_of_many_each_is_settled_or_refused_by_itself_in_order(bank: Bank) -> None:
+    alice, bob = await bank.person("alice"), await bank.person("bob")
+
+    results = await bank.settle(
+        ("withdrawal", alice, "1.00 EUR"),
+        ("deposit", alice, "10.00 EUR"),
+        ("deposit", bob, "1 USDX"),
+        ("withdrawal", alice, "10.01 EUR"),
+        ("withdrawal", alice, "9.00 EUR"),
+        ("withdrawal", bob, "0.01 EUR"),
+        ("withdrawal", alice, "1.01 EUR"),
+        ("withdrawal", alice, "1.00 EUR"),
+        ("withdrawal", alice, "1 JPY"),
+    )
+
+    refusals = {place: result for place, result in enumerate(results) if isinstance(result, GatewayError)}
+    assert [type(refusals.get(place)).__name__ for place in range(9)] == [
+        "InsufficientFunds", "NoneType", "NotAtTheBank", "InsufficientFunds", "NoneType", "InsufficientFunds",
+        "InsufficientFunds", "NoneType", "InsufficientFunds",
+    ]  # fmt: skip
+    assert str(refusals[8]) == "wallet:alice:JPY has 0 JPY available and 1 JPY was asked"
+    assert str(refusals[6]) == "wallet:alice:EUR has 1.00 EUR available and 1.01 EUR was asked"
+    assert await bank.lines() == [("EUR", 1000, 1000), ("EUR", -900, 100), ("EUR", -100, 0)]
+    async with bank.database.reading() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM account") == 2  # nothing is opened for a refusal
+    assert await bank.differences() == []
+
+
+async def test_fifty_for_fresh_handles_take_no_more_statements_than_one(bank: Bank) -> None:
+    people = [await bank.person(f"p{n}") for n in range(51)]
+    taken = []
+    for some in (people[:1], people[1:]):
+        asked = [bank.request("deposit", one, money) for one in some for money in ("1.00 EUR", "1.00 USD")]
+        asked += [bank.request("withdrawal", one, money) for one in some for money in ("0.50 EUR", "9.00 USD", "1 JPY")]
+        async with bank.database.transaction() as connection:
+            with statements(connection) as said:
+                await movements.settle_all(connection, bank.assets, asked, NOW)
+        taken.append(len(said))
+    assert taken[0] == taken[1]
+    assert await bank.differences() == []
+
+
+async def test_two_groups_for_the_same_fresh_handles_in_other_orders_do_not_wait_in_a_ring(bank: Bank) -> None:
+    await bank.settle(("deposit", await bank.person("first"), "1.00 EUR"))  # bank:EUR is open
+    asked = [("deposit", await bank.person(handle), "1.00 EUR") for handle in ("aa", "mm", "zz")]
+    eur = bank.assets["EUR"]
+    async with bank.database.transaction() as gate:
+        await book.accounts(gate, [(account.wallet("mm", eur), eur)])  # each would open its first now, and then wait
+        groups = [asyncio.create_task(bank.settle(*order)) for order in (asked, asked[::-1])]
+        await until_waiting(gate, 2)
+
+    settled = [one for group in groups for one in await group]
+    assert all(isinstance(one, BankMovement) for one in settled)
+    assert [balance for _, _, balance in await bank.lines()] == [100, 200, 300, 400, 500, 600, 700]
     assert await bank.differences() == []
 
 
 async def test_no_more_is_paid_out_than_is_available(bank: Bank) -> None:
     alice, bob = await bank.person("alice"), await bank.person("bob")
-    await bank.move("deposit", alice, "10.00 EUR")
+    await bank.settle(("deposit", alice, "10.00 EUR"))
     for owner, text in ((alice, "10.01 EUR"), (bob, "0.01 EUR"), (alice, "0.01 USD")):
-        with pytest.raises(InsufficientFunds):
-            await bank.move("withdraw", owner, text)
+        (refusal,) = await bank.settle(("withdrawal", owner, text))
+        assert isinstance(refusal, InsufficientFunds)
     assert await bank.differences() == []
 
 
 @pytest.mark.parametrize("text", ["1 USDX", "1 ETH"])
 async def test_a_bank_keeps_only_currencies(bank: Bank, text: str) -> None:
     alice = await bank.person("alice")
-    for verb in ("deposit", "withdraw"):
-        with pytest.raises(UnknownAsset) as refusal:
-            await bank.move(verb, alice, text)
-        assert refusal.value.known == ("EUR", "USD", "THB", "JPY")
+    for refusal in await bank.settle(("deposit", alice, text), ("withdrawal", alice, text)):
+        assert isinstance(refusal, UnknownAsset)
+        assert refusal.known == ("EUR", "USD", "THB", "JPY")
 
 
 @pytest.mark.parametrize(
@@ -93,8 +164,7 @@ async def test_a_bank_keeps_only_currencies(bank: Bank, text: str) -> None:
 )
 async def test_a_line_that_was_tampered_with_is_named(bank: Bank, tampering: str, at_bank: str) -> None:
     alice = await bank.person("alice")
-    for text in ("10.00 EUR", "5.00 EUR"):
-        await bank.move("deposit", alice, text)
+    await bank.settle(*(("deposit", alice, text) for text in ("10.00 EUR", "5.00 EUR")))
 
     await bank.execute(tampering)
 
