@@ -19,7 +19,9 @@ from gateway.ledger.book import sql as of_book
 from gateway.payments.records import sql as of_payments
 
 CALLS = 2_000
-_EXPLAINED = 50
+_PLANNED = 10  #: By then PostgreSQL has settled on a plan.
+_ASKED = _PLANNED + CALLS
+_EXPLAINED = 100
 _LIMIT = 50
 _NEWEST, _LATEST = 2**63 - 1, UUID(int=2**128 - 1)
 
@@ -33,26 +35,28 @@ class Read:
     asked: list[tuple[Any, ...]]
 
 
-async def prepare(connection: Connection, book: Book) -> list[Read]:
-    """What is read of the book: at random handles, payments and places in the past of handle 0."""
-    draw = random.Random(1)  # noqa: S311 - the same questions every time
-    handles = [f"h{draw.randrange(1, book.handles):07}" for _ in range(CALLS)]
+async def prepare(connection: Connection, book: Book, turn: int) -> list[Read]:
+    """What is read of the book in a turn: at random handles, payments and places in the past of handle 0. No turn asks
+    what one before has asked, since that is in PostgreSQL's buffers still.
+    """
+    draw = random.Random(turn)  # noqa: S311 - the same questions in every run
+    handles = [f"h{draw.randrange(1, book.handles):07}" for _ in range(_ASKED)]
     found = await connection.fetch("SELECT handle, id FROM wallet WHERE handle = ANY ($1)", [*handles, "h0000000"])
     wallets: dict[str, UUID] = {row["handle"]: row["id"] for row in found}
-    percent = min(100.0, 300.0 * CALLS / max(book.loaded, 1))
+    percent = min(100.0, 300.0 * _ASKED / max(book.loaded, 1))
     payments = await connection.fetch(
-        f"SELECT id, payer FROM payment TABLESAMPLE BERNOULLI ({percent})"  # noqa: S608 - a number of ours
+        f"SELECT id, payer FROM payment TABLESAMPLE BERNOULLI ({percent}) REPEATABLE ({turn})"  # noqa: S608 - a number of ours
     )
     long = "wallet:h0000000:EUR"
     entries = await connection.fetchval("SELECT entries FROM account WHERE code = $1", long)
-    places = [draw.randint(_LIMIT, entries) for _ in range(CALLS)]
-    chosen = draw.choices(payments, k=CALLS)
+    places = [draw.randint(_LIMIT, entries) for _ in range(_ASKED)]
+    chosen = draw.choices(payments, k=_ASKED)
     return [
         Read("balance", of_book.balances, [([f"wallet:{handle}:EUR"],) for handle in handles]),
         Read("statement", of_book.statement_page, [(f"wallet:{h}:EUR", _NEWEST, _LIMIT) for h in handles]),
         Read("payments", of_payments.payments_page, [(wallets[h], _LATEST, _LIMIT) for h in handles]),
         Read("payment by id", of_payments.payment_of_party, [(one["id"], one["payer"]) for one in chosen]),
-        Read("balance, long past", of_book.balances, [([long],)] * CALLS),
+        Read("balance, long past", of_book.balances, [([long],)] * _ASKED),
         Read("statement, long past", of_book.statement_page, [(long, place, _LIMIT) for place in places]),
         Read(
             "payments, long past", of_payments.payments_page, [(wallets["h0000000"], o["id"], _LIMIT) for o in chosen]
@@ -63,31 +67,35 @@ async def prepare(connection: Connection, book: Book) -> list[Read]:
 async def milliseconds(connection: Connection, read: Read) -> tuple[float, float]:
     """Median and p99 of all its calls, as the driver sees them."""
     prepared = await connection.prepare(read.statement)
-    for asked in read.asked[:20]:
-        await prepared.fetch(*asked)  # by then PostgreSQL has settled on a plan
+    for asked in read.asked[:_PLANNED]:
+        await prepared.fetch(*asked)
     took = []
-    for asked in read.asked:
+    for asked in read.asked[_PLANNED:]:
         begun = time.perf_counter()
         await prepared.fetch(*asked)
         took.append((time.perf_counter() - begun) * 1e3)
     return median(took), quantiles(took, n=100)[-1]
 
 
-async def blocks(connection: Connection, read: Read) -> float:
-    """How many blocks of 8 KiB a call reads, in the median, by EXPLAIN (ANALYZE, BUFFERS) of the plan that is kept."""
+async def blocks(connection: Connection, read: Read) -> tuple[float, float]:
+    """How many blocks of 8 KiB a call finds in PostgreSQL's buffers, and how many it has to fetch into them, in the
+    median, by EXPLAIN (ANALYZE, BUFFERS) of the plan that is kept.
+    """
     await connection.execute("SET plan_cache_mode = force_generic_plan")
     await connection.execute(f"PREPARE explained AS {read.statement}")
-    counts: list[int] = []
+    hits: list[int] = []
+    fetched: list[int] = []
     for asked in read.asked[:_EXPLAINED]:
         arguments = ", ".join(_literal(one) for one in asked)
         text = await connection.fetchval(
             f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF, FORMAT JSON) EXECUTE explained ({arguments})"
         )
         (told,) = msgspec.json.decode(text)
-        counts.append(told["Plan"]["Shared Hit Blocks"] + told["Plan"]["Shared Read Blocks"])
+        hits.append(told["Plan"]["Shared Hit Blocks"])
+        fetched.append(told["Plan"]["Shared Read Blocks"])
     await connection.execute("DEALLOCATE explained")
     await connection.execute("RESET plan_cache_mode")
-    return median(counts)
+    return median(hits), median(fetched)
 
 
 def _literal(argument: Sequence[str] | str | int | UUID) -> str:
