@@ -24,10 +24,12 @@ from gateway.chain.contract import as_int, balance_of_data, selector
 from gateway.chain.node import Node
 from gateway.chain.signer import LOCAL_RELAYER_KEY, LaneSigner, Vault
 from gateway.clock import Clock, system_clock
+from gateway.errors import GatewayError
 from gateway.ledger import account, audit, book
 from gateway.ledger.account import Balance
 from gateway.money import Assets, Money, at_par_exact
 from gateway.payments import convert, finish, pay, records, refund, solvency
+from gateway.payments.finish import EndRequest
 from gateway.payments.pay import PayRequest
 from gateway.payments.payment import Payment
 from gateway.payments.records import Conversion
@@ -198,13 +200,19 @@ class Town:
             )
 
     async def capture(self, caller: Wallet, payment: Payment, text: str | None = None) -> Payment:
-        money = self.money(text) if text else None
-        async with self.database.transaction() as connection:
-            return await finish.capture(connection, self.terms, caller, payment.id, money, self.clock())
+        amount = self.money(text).amount if text else None
+        return await self._end(EndRequest("capture", payment.id, caller.id, amount))
 
     async def void(self, caller: Wallet, payment: Payment) -> Payment:
+        return await self._end(EndRequest("void", payment.id, caller.id))
+
+    async def _end(self, asked: EndRequest) -> Payment:
         async with self.database.transaction() as connection:
-            return await finish.void(connection, self.terms, caller, payment.id, self.clock())
+            (ended,) = await finish.end_all(connection, self.terms, [asked], self.clock())
+            if isinstance(ended, GatewayError):
+                raise ended
+            assert isinstance(ended, Payment)
+            return ended
 
     async def refund(self, caller: Wallet, payment: Payment, text: str | None = None) -> Payment:
         money = self.money(text) if text else None

@@ -51,7 +51,13 @@ def application(house: House, most: int = 256, at_once: int = 1) -> Litestar:
     gateway = Gateway(
         route_handlers=ROUTES,
         state=State(
-            {"house": house, "bank_movements": bank.movements_of(house), "solvency": None, "solvency_at": 0.0}
+            {
+                "house": house,
+                "ends": payments.ends_of(house),
+                "bank_movements": bank.movements_of(house),
+                "solvency": None,
+                "solvency_at": 0.0,
+            }
         ),
         dependencies={
             "house": Provide(lambda: house, sync_to_thread=False),

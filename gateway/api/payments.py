@@ -1,5 +1,6 @@
 """Payments: pay, preview, look, list, capture, void, refund."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -8,7 +9,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Struct
 
 from gateway.api.house import House
-from gateway.api.once import answer_once
+from gateway.api.once import Together, answer_once, claim_of
 from gateway.api.shapes import (
     AmountRequest,
     NothingRequest,
@@ -22,12 +23,15 @@ from gateway.api.shapes import (
     preview_view,
 )
 from gateway.api.wallets import Limit
-from gateway.errors import InvalidRequest, NotFound
+from gateway.errors import GatewayError, InvalidRequest, NotFound
 from gateway.ids import PaymentId, WalletId, read, show
 from gateway.money import Money
 from gateway.payments import finish, records
 from gateway.payments import pay as paying
+from gateway.payments.finish import EndRequest
+from gateway.payments.once import Alone
 from gateway.payments.pay import PayRequest
+from gateway.payments.payment import Payment
 from gateway.payments.refund import refund
 from gateway.postgres import Connection
 from gateway.wallets.wallet import Wallet
@@ -82,30 +86,38 @@ async def list_payments(house: House, caller: Wallet, limit: Limit = 50, cursor:
     )
 
 
+Ends = Together[EndRequest, Payment]
+
+
+def ends_of(house: House) -> Ends:
+    """The house's captures and voids, which share commits."""
+
+    async def act(
+        connection: Connection, asked: Sequence[EndRequest], now: datetime
+    ) -> list[Payment | GatewayError | Alone]:
+        return await finish.end_all(connection, house.terms, asked, now)
+
+    return Together(house, act, 200, payment_view)
+
+
 @post("/v1/payments/{id:str}/capture", tags=["payments"], summary="Pay what is held", status_code=200)
 async def capture_payment(
-    request: Request[Any, Any, Any], id: str, data: AmountRequest, house: House, caller: Wallet
+    request: Request[Any, Any, Any], id: str, data: AmountRequest, caller: Wallet
 ) -> Response[PaymentView]:
     """All of a held payment, or a part; the rest goes back to the payer."""
-
-    async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
-        money = await _part(connection, house, caller.id, _payment_id(id), data.amount)
-        payment = await finish.capture(connection, house.terms, caller, _payment_id(id), money, now)
-        return 200, payment_view(payment)
-
-    return await answer_once(house, request, caller, data, act)
+    ends: Ends = request.app.state.ends
+    claim = claim_of(request, caller, data)
+    return await ends.answer(claim, EndRequest("capture", _payment_id(id), caller.id, data.amount))
 
 
 @post("/v1/payments/{id:str}/void", tags=["payments"], summary="Give back what is held", status_code=200)
 async def void_payment(
-    request: Request[Any, Any, Any], id: str, data: NothingRequest, house: House, caller: Wallet
+    request: Request[Any, Any, Any], id: str, data: NothingRequest, caller: Wallet
 ) -> Response[PaymentView]:
     """A held payment ends; its money is available to the payer again."""
-
-    async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
-        return 200, payment_view(await finish.void(connection, house.terms, caller, _payment_id(id), now))
-
-    return await answer_once(house, request, caller, data, act)
+    ends: Ends = request.app.state.ends
+    claim = claim_of(request, caller, data)
+    return await ends.answer(claim, EndRequest("void", _payment_id(id), caller.id))
 
 
 @post("/v1/payments/{id:str}/refund", tags=["payments"], summary="Give a settled payment back")

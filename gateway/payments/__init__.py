@@ -23,11 +23,12 @@ gateway and the worker may be killed between any two.
 
 Order inside a transaction, so that nobody waits in a ring:
 
-    the idempotency key
+    idempotency keys               by wallet and key, those of a group in one statement
     the chain's cursor             only where a span is written
     authorizations that are there  in id order; a batch's are claimed and never waited for; then the lane
-    payments                       in id order, those of a batch or a span together with those they refund
+    payments                       in id order: all of a group, or of a batch or a span with those they refund
     conversions                    in id order
+    accounts not open yet          opened in the order of their codes
     transfers, then accounts       in id order, in one call of the book
     nonces of new authorizations   by asset and address
 """

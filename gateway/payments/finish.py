@@ -1,54 +1,77 @@
 """The ends of a payment that is only held: capture, void, expire.
 
 Payer and payee may both capture and void: a hold is set aside by the one for the other. Anybody else is told that
-there is no such payment. The payment's row is locked first, so of two ends at once one wins and the other is told.
+there is no such payment. The payments' rows are locked first, so of two ends at once one wins and the other is told.
 """
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Literal
 
-from gateway.errors import CaptureExceedsHold, StateConflict
+from gateway.errors import CaptureExceedsHold, GatewayError, StateConflict
 from gateway.events import log
-from gateway.ids import PaymentId, TransferId, new_id, show
+from gateway.ids import PaymentId, TransferId, WalletId, new_id, show
 from gateway.ledger import book, transfer
 from gateway.ledger.transfer import End
 from gateway.money import Money
 from gateway.payments import pay, records
+from gateway.payments.once import Alone
 from gateway.payments.payment import Event, Payment, State, after
 from gateway.payments.route import fee
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection
 from gateway.wallets import wallet
-from gateway.wallets.wallet import Wallet
 
 
-async def capture(
-    connection: Connection, terms: Terms, caller: Wallet, id: PaymentId, money: Money | None, now: datetime
-) -> Payment:
-    """Pay what is held, or `money` of it; the rest goes back to the payer in the same moment.
-
-    On the ledger rail the payment is settled, on the chain rail queued. Raises NotFound, StateConflict (not held, or
-    held past its time), CaptureExceedsHold.
+@dataclass(frozen=True, slots=True)
+class EndRequest:
+    """Somebody's request to end a held payment. `amount` is the part to capture as it was written, since only the
+    payment says in which asset; None is all of it.
     """
-    payment = await records.payment_for_update(connection, terms.assets, id, caller.id)
-    _still_held(payment, now)
-    money = money or payment.amount
-    if money > payment.amount:
-        raise CaptureExceedsHold(money, payment.amount)
 
-    if payment.route.rail == "ledger":
-        payment = await _capture_in_ledger(connection, terms, payment, money, now)
-    else:
-        payment = await _queue_for_chain(connection, terms, payment, money, now)
-    return await _record(connection, payment, now)
+    event: Literal["capture", "void"]
+    payment: PaymentId
+    caller: WalletId
+    amount: str | None = None
 
 
-async def void(connection: Connection, terms: Terms, caller: Wallet, id: PaymentId, now: datetime) -> Payment:
-    """Give a held payment's money back to the payer. Raises NotFound, StateConflict (not held)."""
-    payment = await records.payment_for_update(connection, terms.assets, id, caller.id)
-    voided = replace(payment, state=after(payment.id, payment.state, Event.VOID))
-    book.only(await book.void(connection, [payment.transfer_id], now))
-    return await _record(connection, voided, now)
+async def end_all(
+    connection: Connection, terms: Terms, asked: Sequence[EndRequest], now: datetime
+) -> list[Payment | GatewayError | Alone]:
+    """Capture and void, in order and each on its own, in a number of statements that does not depend on how many.
+
+    A capture pays what is held, or a part of it, and the rest goes back to the payer in the same moment. On the ledger
+    rail the payment is settled then, on the chain rail queued. A void gives all of it back.
+
+    Per request: the payment as it is now, or NotFound, InvalidAmount, AmountTooPrecise, StateConflict (not held, held
+    past its time, or ended by an earlier one of these) or CaptureExceedsHold. A capture on the chain rail is Alone
+    among others; by itself it raises why it is refused.
+
+    Lock order: the payments, all in one statement and in id order, as refunds, the relay, settling and expiry lock
+    theirs; then their transfers, then the accounts, each in id order, in the one call of the book.
+    """
+    held = await records.payments_for_update(connection, terms.assets, [one.payment for one in asked])
+    if len(asked) == 1 and _by_chain(held, asked[0]):
+        return [await _capture_by_chain(connection, terms, held, asked[0], now)]
+
+    results: list[Payment | GatewayError | Alone] = []
+    ends: list[End] = []
+    for one in asked:
+        if _by_chain(held, one):
+            results.append(Alone())
+            continue
+        try:
+            payment = records.of_party(held, one.payment, one.caller)
+            ended, end = _voided(payment) if one.event == "void" else _captured(terms, payment, one.amount, now)
+        except GatewayError as refusal:
+            results.append(refusal)
+            continue
+        held[payment.id] = ended  # what a later request for the same payment finds
+        results.append(ended)
+        ends.append(end)
+    await _write(connection, [result for result in results if isinstance(result, Payment)], ends, now)
+    return results
 
 
 async def expire_due(connection: Connection, terms: Terms, now: datetime, limit: int = 100) -> int:
@@ -56,37 +79,53 @@ async def expire_due(connection: Connection, terms: Terms, now: datetime, limit:
     rows = await connection.fetch(records.sql.due_payments, now, limit)
     due = [records.of_row(terms.assets, row) for row in rows]
     expired = [replace(payment, state=after(payment.id, payment.state, Event.EXPIRE)) for payment in due]
-    if expired:
-        book.all_done(await book.expire(connection, [payment.transfer_id for payment in expired], now))
-        await records.update(connection, expired)
-        await log.append(connection, [event for payment in expired for event in records.events(payment)], now)
+    await _write(connection, expired, [End(payment.transfer_id, transfer.Event.EXPIRE) for payment in due], now)
     return len(expired)
 
 
-def _still_held(payment: Payment, now: datetime) -> None:
+# ---- decide ---------------------------------------------------------------------------------------------------------
+
+
+def _by_chain(held: Mapping[PaymentId, Payment], one: EndRequest) -> bool:
+    return one.event == "capture" and one.payment in held and held[one.payment].route.rail == "chain"
+
+
+def _voided(payment: Payment) -> tuple[Payment, End]:
+    voided = replace(payment, state=after(payment.id, payment.state, Event.VOID))
+    return voided, End(payment.transfer_id, transfer.Event.VOID)
+
+
+def _captured(terms: Terms, payment: Payment, amount: str | None, now: datetime) -> tuple[Payment, End]:
+    """A fee was held for the whole amount; what is captured pays its own part of it."""
+    money = _part(payment, amount, now)
+    cost = min(fee(terms, money), payment.fee, key=lambda part: part.units)
+    units = (money.units, cost.units) if payment.fee.units else (money.units,)
+    state = after(payment.id, payment.state, Event.SETTLE)
+    settled = replace(payment, state=state, captured=money, fee=cost, settled_at=now)
+    return settled, End(payment.transfer_id, transfer.Event.CAPTURE, units)
+
+
+def _part(payment: Payment, amount: str | None, now: datetime) -> Money:
+    """What is to be captured of the payment, which is held still."""
+    money = payment.amount if amount is None else payment.amount.asset.parse_positive(amount)
     if payment.state is not State.HELD:
         raise StateConflict(show("pay", payment.id), payment.state.value, "capture")
     if payment.expires_at is not None and payment.expires_at <= now:
         raise StateConflict(show("pay", payment.id), State.EXPIRED.value, "capture")
+    if money > payment.amount:
+        raise CaptureExceedsHold(money, payment.amount)
+    return money
 
 
-async def _capture_in_ledger(
-    connection: Connection, terms: Terms, payment: Payment, money: Money, now: datetime
-) -> Payment:
-    """A fee was held for the whole amount; what is captured pays its own part of it."""
-    cost = min(fee(terms, money), payment.fee, key=lambda part: part.units)
-    units = (money.units, cost.units) if payment.fee.units else (money.units,)
-    end = End(payment.transfer_id, transfer.Event.CAPTURE, units)
-    book.only(await book.capture(connection, [end], now))
-    return replace(
-        payment, state=after(payment.id, payment.state, Event.SETTLE), captured=money, fee=cost, settled_at=now
-    )
+# ---- write ----------------------------------------------------------------------------------------------------------
 
 
-async def _queue_for_chain(
-    connection: Connection, terms: Terms, payment: Payment, money: Money, now: datetime
+async def _capture_by_chain(
+    connection: Connection, terms: Terms, held: Mapping[PaymentId, Payment], asked: EndRequest, now: datetime
 ) -> Payment:
     """Hold just what is captured until the chain has settled it."""
+    payment = records.of_party(held, asked.payment, asked.caller)
+    money = _part(payment, asked.amount, now)
     payer = await wallet.by_handle(connection, payment.payer_handle)
     payee = await pay.payee_of(connection, payment)
     transfer_id = payment.transfer_id
@@ -95,16 +134,20 @@ async def _queue_for_chain(
         smaller = await pay.hold_of(connection, replace(payment, amount=money, transfer_id=transfer_id), payee)
         book.all_done(await book.write(connection, [End(payment.transfer_id, transfer.Event.VOID), smaller], now))
     id = await pay.authorize(connection, terms, money, payer.address, payee.address, now)
-    return replace(
+    queued = replace(
         payment,
         state=after(payment.id, payment.state, Event.QUEUE),
         transfer_id=transfer_id,
         authorization_id=id,
         expires_at=None,
     )
+    await _write(connection, [queued], [], now)
+    return queued
 
 
-async def _record(connection: Connection, payment: Payment, now: datetime) -> Payment:
-    await records.update(connection, [payment])
-    await log.append(connection, records.events(payment), now)
-    return payment
+async def _write(connection: Connection, payments: Sequence[Payment], ends: Sequence[End], now: datetime) -> None:
+    """The ends of holds, and the payments that they changed. A payment that is held has a hold, which always ends."""
+    if payments:
+        book.all_done(await book.write(connection, ends, now))
+        await records.update(connection, payments)
+        await log.append(connection, [event for payment in payments for event in records.events(payment)], now)

@@ -58,9 +58,15 @@ FROM (
 ) AS failed
 WHERE payment.id = failed.id;
 
--- lock_payments
+-- payments_for_update
 -- Payments that are about to change, locked in id order, before their transfers and accounts.
-SELECT id FROM payment WHERE id = ANY ($1) ORDER BY id FOR UPDATE;
+SELECT payment.*, payer.handle AS payer_handle, payee.handle AS payee_handle
+FROM payment
+JOIN wallet AS payer ON payer.id = payment.payer
+LEFT JOIN wallet AS payee ON payee.id = payment.payee
+WHERE payment.id = ANY ($1)
+ORDER BY payment.id
+FOR UPDATE OF payment;
 
 -- payment_of_party
 -- One payment, for those it concerns.

@@ -1,6 +1,6 @@
 """Payments and conversions as rows: insert, change, find, list. No rule of the room is here."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -85,8 +85,23 @@ async def payment(connection: Connection, assets: Assets, id: PaymentId, party: 
 
 async def payment_for_update(connection: Connection, assets: Assets, id: PaymentId, party: WalletId) -> Payment:
     """As `payment`, and its row is locked until the transaction ends."""
-    await connection.execute(sql.lock_payments, [id])
-    return await payment(connection, assets, id, party)
+    return of_party(await payments_for_update(connection, assets, [id]), id, party)
+
+
+async def payments_for_update(
+    connection: Connection, assets: Assets, ids: Iterable[PaymentId]
+) -> dict[PaymentId, Payment]:
+    """Those of these payments that there are, locked in id order until the transaction ends."""
+    rows = await connection.fetch(sql.payments_for_update, list(ids))
+    return {PaymentId(row["id"]): of_row(assets, row) for row in rows}
+
+
+def of_party(payments: Mapping[PaymentId, Payment], id: PaymentId, party: WalletId) -> Payment:
+    """The one with this id, for its payer or payee. Raises NotFound for anybody else."""
+    found = payments.get(id)
+    if found is None or party not in (found.payer, found.payee):
+        raise NotFound(f"payment {show('pay', id)}")
+    return found
 
 
 async def payments_page(
