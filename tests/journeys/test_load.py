@@ -477,7 +477,8 @@ async def test_clients_that_hang_up_in_the_middle_of_a_request_pay_nothing_and_c
         async def send(line: Line, pair: tuple[Story, Story]) -> None:
             api_key = town.api_keys[pair[0].wanted.payer]
             deposit = request("POST", "/v1/deposits", api_key, "cut", b'{"amount": "1.00", "asset": "EUR"}')
-            for asked in (pair[0].wanted.request(api_key), deposit):
+            padded = json.dumps(pair[0].wanted.fields).encode() + b" " * 40  # often cut where it reads like a whole one
+            for asked in (pair[0].wanted.with_body(api_key, padded), deposit):
                 await line.leave(asked[: chance.randrange(1, len(asked))], chance.random() < 0.5)
             await town.ask(line, pair[1])
 
