@@ -63,7 +63,8 @@ async def _deposit(connection: Connection) -> None:
         deposits = [_deposit_to(bank, AccountId(row["id"]), new_id(now)) for row in rows[start : start + _AT_ONCE]]
         async with connection.transaction():
             book.all_done(await book.post(connection, deposits, now))
-    await sandbox.book_line(connection, "town", Money(_EACH.units * len(rows), EUR), 1, now)
+    everything = Money(_EACH.units * len(rows), EUR)
+    await sandbox.book_lines(connection, [sandbox.Line("town", everything, 1)], now)
 
 
 def _deposit_to(bank: AccountId, wallet: AccountId, id: UUID) -> Transfer:
