@@ -43,7 +43,7 @@ ROUTES = [
 ]
 
 
-def application(house: House, most: int = 256, at_once: int = 1) -> Litestar:
+def application(house: House, most: int = 64, at_once: int = 1) -> Litestar:
     """The ASGI application over this house. Up to `most` ledger payments share a commit, and `at_once` commits run side
     by side (payments/group.py); what others would be like is for scripts/bench to say.
     """

@@ -65,7 +65,7 @@ SETTINGS: Final = {
     "fsync": "on",
     "synchronous_commit": "on",
     "full_page_writes": "on",
-    "wal_compression": "pglz",
+    "wal_compression": "off",
     "min_wal_size": "128MB",
     "max_wal_size": "1GB",
     "checkpoint_timeout": "10min",

@@ -2,56 +2,84 @@
 --
 -- Plans are made once and kept (`plan_cache_mode = force_generic_plan`): by itself PostgreSQL plans every call of a batch
 -- anew, since it takes the plan for arrays of unknown length to be the dearer one, and planning was a quarter of a lone
--- payment. A kept plan must be good whatever the tables grow to, so every table here is reached by one look-up of an
--- index per row (LATERAL … LIMIT 1), and what could be planned otherwise is switched off for these functions.
+-- payment. A kept plan must be good whatever the tables grow to, so whatever could read more of a table than one look-up
+-- of an index per row is switched off for these functions: what is left to the planner is nested loops over indexes.
+--
+-- A wallet's account says whose it is, so that a payment's parties and their accounts are found together.
 --
 -- What happened to two parties is one event: `wallet_id` and `other_id` are whose it is.
+
+ALTER TABLE account ADD COLUMN owner uuid;    -- the wallet, of a wallet's account
+UPDATE account SET owner = wallet.id FROM wallet
+WHERE code LIKE 'wallet:%' AND wallet.handle = split_part(code, ':', 2);
+CREATE UNIQUE INDEX account_owner_asset ON account (owner, asset) WHERE owner IS NOT NULL;
+
+CREATE FUNCTION account_owned() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.owner := (SELECT id FROM wallet WHERE handle = split_part(NEW.code, ':', 2));
+    RETURN NEW;
+END $$;
+CREATE TRIGGER account_owned BEFORE INSERT ON account
+    FOR EACH ROW WHEN (NEW.code LIKE 'wallet:%') EXECUTE FUNCTION account_owned();
+
+-- A CHECK of a table is read and planned anew by every statement that writes to it, one of a domain is kept: what says
+-- something about one column is the column's.
+CREATE DOMAIN payment_state AS text CONSTRAINT payment_state_known CHECK (VALUE IN (
+    'requires_confirmation', 'held', 'queued', 'submitted', 'settled', 'failed', 'voided', 'expired', 'refused'));
+CREATE DOMAIN payment_rail AS text CONSTRAINT payment_rail_known CHECK (VALUE IN ('ledger', 'chain'));
+CREATE DOMAIN payment_fee AS units CONSTRAINT payment_fee_not_negative CHECK (VALUE >= 0);
+CREATE DOMAIN payment_memo AS text CONSTRAINT payment_memo_length CHECK (length(VALUE) <= 280);
+ALTER TABLE payment
+    DROP CONSTRAINT payment_state_known, DROP CONSTRAINT payment_rail_known,
+    DROP CONSTRAINT payment_fee_not_negative, DROP CONSTRAINT payment_memo_length,
+    ALTER COLUMN state TYPE payment_state, ALTER COLUMN rail TYPE payment_rail,
+    ALTER COLUMN fee TYPE payment_fee, ALTER COLUMN memo TYPE payment_memo;
 
 ALTER TABLE event ADD COLUMN other_id uuid;   -- the second of two wallets whose event it is
 CREATE INDEX event_of_other ON event (other_id, id) WHERE other_id IS NOT NULL;
 
 
+-- Each entry with its account and the entry before it, looked at once; a left join keeps what has none. What one statement
+-- writes to an account is its last entries, so an entry that is not the last has one behind it.
 CREATE OR REPLACE FUNCTION entry_checked() RETURNS trigger LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
     SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
-    wrong text;
-    broken text;
+    unbalanced uuid; unknown uuid;   -- transfers
+    broken bigint;                   -- an account
 BEGIN
-    -- One row per entry, with its account and the entry before it; a left join keeps what has none.
     WITH seen AS MATERIALIZED (
-        SELECT fresh.account_id, fresh.transfer_id, fresh.number, fresh.balance, account.code, account.asset,
-            account.entries, CASE fresh.side WHEN 'debit' THEN fresh.amount ELSE -fresh.amount END AS debit,
-            CASE account.normal WHEN fresh.side THEN fresh.amount ELSE -fresh.amount END AS growth,
-            CASE account.normal WHEN 'credit' THEN account.credits_posted - account.debits_posted
-                ELSE account.debits_posted - account.credits_posted END AS account_balance,
-            fresh.posted_at, previous.number AS previous, previous.balance AS balance_before,
-            previous.posted_at AS posted_before
+        SELECT fresh.account_id, fresh.transfer_id, account.asset,
+            CASE fresh.side WHEN 'debit' THEN fresh.amount ELSE -fresh.amount END AS debit,
+            (fresh.number = 1 OR previous.number IS NOT NULL)
+                AND fresh.posted_at >= coalesce(previous.posted_at, '-infinity')
+                AND fresh.balance = coalesce(previous.balance, 0)
+                    + CASE account.normal WHEN fresh.side THEN fresh.amount ELSE -fresh.amount END
+                AND CASE
+                    WHEN fresh.number < account.entries THEN
+                        EXISTS (SELECT FROM entry WHERE account_id = fresh.account_id AND number = fresh.number + 1)
+                    WHEN fresh.number = account.entries THEN fresh.balance =
+                        CASE account.normal WHEN 'credit' THEN account.credits_posted - account.debits_posted
+                            ELSE account.debits_posted - account.credits_posted END
+                    ELSE false END AS follows
         FROM fresh
-        LEFT JOIN LATERAL (SELECT * FROM account WHERE id = fresh.account_id LIMIT 1) AS account ON true
-        LEFT JOIN LATERAL (
-            SELECT * FROM entry WHERE account_id = fresh.account_id AND number = fresh.number - 1 LIMIT 1
-        ) AS previous ON true
+        LEFT JOIN account ON account.id = fresh.account_id
+        LEFT JOIN entry AS previous ON previous.account_id = fresh.account_id AND previous.number = fresh.number - 1
     )
-    SELECT
-        (SELECT transfer_id || ' ' || asset FROM seen GROUP BY transfer_id, asset HAVING sum(debit) <> 0 LIMIT 1),
-        coalesce(
-            (SELECT coalesce(code, 'no account') FROM seen
-             WHERE code IS NULL OR number > 1 AND previous IS NULL OR posted_at < posted_before
-                OR balance <> coalesce(balance_before, 0) + growth
-                OR number = entries AND balance <> account_balance
-             LIMIT 1),
-            (SELECT code FROM seen GROUP BY account_id, code HAVING max(number) <> max(entries) LIMIT 1),
-            (SELECT 'no transfer' FROM (SELECT DISTINCT transfer_id FROM seen) AS named
-             WHERE (SELECT id FROM transfer WHERE id = named.transfer_id) IS NULL LIMIT 1)
-        )
-    INTO wrong, broken;
-    IF wrong IS NOT NULL THEN
-        RAISE EXCEPTION 'debits and credits differ in transfer %', wrong
+    SELECT (array_agg(t.transfer_id) FILTER (WHERE t.sum <> 0))[1], (array_agg(t.transfer_id) FILTER (WHERE NOT t.known))[1],
+        (SELECT account_id FROM seen WHERE follows IS NOT TRUE LIMIT 1)
+    INTO unbalanced, unknown, broken
+    FROM (
+        SELECT g.transfer_id, g.sum, EXISTS (SELECT FROM transfer WHERE id = g.transfer_id) AS known
+        FROM (SELECT transfer_id, sum(debit) AS sum FROM seen GROUP BY transfer_id, asset) AS g
+    ) AS t;
+    IF unbalanced IS NOT NULL THEN
+        RAISE EXCEPTION 'debits and credits differ in transfer %', unbalanced
             USING ERRCODE = 'check_violation', CONSTRAINT = 'entry_debits_equal_credits', TABLE = 'entry';
     END IF;
-    IF broken IS NOT NULL THEN
-        RAISE EXCEPTION 'an entry of % does not follow from the one before', broken
+    IF unknown IS NOT NULL OR broken IS NOT NULL THEN
+        RAISE EXCEPTION 'an entry of % does not follow from the one before', 
+            coalesce((SELECT code FROM account WHERE id = broken), 'no account, or of no transfer,')
             USING ERRCODE = 'check_violation', CONSTRAINT = 'entry_follows_entry', TABLE = 'entry';
     END IF;
     RETURN NULL;
@@ -116,7 +144,7 @@ BEGIN
                      ORDER BY step.n)
     INTO known
     FROM unnest(step_id, step_new) WITH ORDINALITY AS step (id, new, n)
-    LEFT JOIN LATERAL (SELECT id, state FROM transfer WHERE id = step.id LIMIT 1) AS there ON true;
+    LEFT JOIN transfer AS there ON there.id = step.id;
 
     FOR i IN 1 .. cardinality(step_id) LOOP
         final := first - 1;
@@ -276,11 +304,11 @@ BEGIN
            array_agg(found.fee), array_agg(NULL::numeric)
     INTO outcome, payer, payer_handle, payee, from_account, to_account, fee_account, fee, available
     FROM (
-        SELECT payer.id AS payer, payer.handle, payee.id AS payee, asked.fee,
-            from_account.id AS from_account, to_account.id AS to_account, fee_account.id AS fee_account,
+        SELECT payer.wallet_id AS payer, split_part(from_account.code, ':', 2) AS handle, to_account.owner AS payee,
+            asked.fee, from_account.id AS from_account, to_account.id AS to_account, fee_account.id AS fee_account,
             CASE
-                WHEN payer.id IS NULL THEN 'unauthenticated'
-                WHEN payer.id = payee.id OR payee.id IS NULL OR from_account.id IS NULL OR to_account.id IS NULL
+                WHEN payer.wallet_id IS NULL THEN 'unauthenticated'
+                WHEN payer.wallet_id = to_account.owner OR to_account.owner IS NULL OR from_account.id IS NULL
                     OR fee > 0 AND fee_account.id IS NULL THEN 'elsewhere'
                 ELSE 'done'
             END AS outcome
@@ -289,20 +317,10 @@ BEGIN
             FROM unnest(api_key_hash, payee_handle, asset, amount) WITH ORDINALITY
                 AS asked (api_key_hash, payee_handle, asset, amount, n)
         ) AS asked
-        LEFT JOIN LATERAL (
-            SELECT wallet.id, wallet.handle FROM api_key JOIN wallet ON wallet.id = api_key.wallet_id
-            WHERE api_key.hash = asked.api_key_hash AND api_key.revoked_at IS NULL LIMIT 1
-        ) AS payer ON true
-        LEFT JOIN LATERAL (SELECT wallet.id FROM wallet WHERE handle = asked.payee_handle LIMIT 1) AS payee ON true
-        LEFT JOIN LATERAL (
-            SELECT account.id FROM account WHERE code = 'wallet:' || payer.handle || ':' || asked.asset LIMIT 1
-        ) AS from_account ON true
-        LEFT JOIN LATERAL (
-            SELECT account.id FROM account WHERE code = 'wallet:' || asked.payee_handle || ':' || asked.asset LIMIT 1
-        ) AS to_account ON true
-        LEFT JOIN LATERAL (
-            SELECT account.id FROM account WHERE fee_basis_points > 0 AND code = 'fees:' || asked.asset LIMIT 1
-        ) AS fee_account ON true
+        LEFT JOIN api_key AS payer ON payer.hash = asked.api_key_hash AND payer.revoked_at IS NULL
+        LEFT JOIN account AS from_account ON from_account.owner = payer.wallet_id AND from_account.asset = asked.asset
+        LEFT JOIN account AS to_account ON to_account.code = 'wallet:' || asked.payee_handle || ':' || asked.asset
+        LEFT JOIN account AS fee_account ON fee_basis_points > 0 AND fee_account.code = 'fees:' || asked.asset
         ORDER BY asked.n
     ) AS found;
     good := array_positions(outcome, 'done');

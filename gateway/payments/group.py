@@ -20,11 +20,12 @@ class GroupCommit(Generic[Asked, Answer]):
 
     `commit` takes a list and returns an answer each, in order, having committed; or it raises, having committed
     nothing or nobody knows what. Up to `at_once` commits run side by side, of up to `most` each: one is as fast as two,
-    since two wait for each other's accounts, and its slowest answers come in half the time.
+    since two wait for each other's accounts, and its slowest answers come in half the time. `most` is far below what
+    waits when many ask at once, or else PostgreSQL would idle while everybody is answered and asks again.
     """
 
     def __init__(
-        self, commit: Callable[[list[Asked]], Awaitable[list[Answer]]], most: int = 256, at_once: int = 1
+        self, commit: Callable[[list[Asked]], Awaitable[list[Answer]]], most: int = 64, at_once: int = 1
     ) -> None:
         self._commit = commit
         self._most = most
