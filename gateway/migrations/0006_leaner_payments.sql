@@ -40,7 +40,8 @@ CREATE INDEX event_of_other ON event (other_id, id) WHERE other_id IS NOT NULL;
 
 
 -- Each entry with its account and the entry before it, looked at once; a left join keeps what has none. What one statement
--- writes to an account is its last entries, so an entry that is not the last has one behind it.
+-- writes to an account is its last entries, so an entry that is not the last has one behind it. (Not EXISTS: the planner
+-- may read a whole table for it.)
 CREATE OR REPLACE FUNCTION entry_checked() RETURNS trigger LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
     SET plan_cache_mode = force_generic_plan AS $$
@@ -57,7 +58,8 @@ BEGIN
                     + CASE account.normal WHEN fresh.side THEN fresh.amount ELSE -fresh.amount END
                 AND CASE
                     WHEN fresh.number < account.entries THEN
-                        EXISTS (SELECT FROM entry WHERE account_id = fresh.account_id AND number = fresh.number + 1)
+                        (SELECT number FROM entry
+                         WHERE account_id = fresh.account_id AND number = fresh.number + 1) IS NOT NULL
                     WHEN fresh.number = account.entries THEN fresh.balance =
                         CASE account.normal WHEN 'credit' THEN account.credits_posted - account.debits_posted
                             ELSE account.debits_posted - account.credits_posted END
@@ -70,7 +72,7 @@ BEGIN
         (SELECT account_id FROM seen WHERE follows IS NOT TRUE LIMIT 1)
     INTO unbalanced, unknown, broken
     FROM (
-        SELECT g.transfer_id, g.sum, EXISTS (SELECT FROM transfer WHERE id = g.transfer_id) AS known
+        SELECT g.transfer_id, g.sum, (SELECT id FROM transfer WHERE id = g.transfer_id) IS NOT NULL AS known
         FROM (SELECT transfer_id, sum(debit) AS sum FROM seen GROUP BY transfer_id, asset) AS g
     ) AS t;
     IF unbalanced IS NOT NULL THEN
