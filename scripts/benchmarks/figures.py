@@ -188,7 +188,7 @@ async def bulk(bench: Bench) -> Measured:
     await rig.drop_database(peer.DATABASE)
     await peer.create(rig)
     theirs: list[float] = []
-    ours: dict[int, list[Leg]] = {1: [], 2: []}
+    ours: dict[int, list[Leg]] = {1: [], 2: [], 4: []}
     async with rig.serving(book) as gateway:
         for _ in range(bench.rounds):
             for clients, done in ours.items():
