@@ -29,7 +29,7 @@ click.rich_click.TEXT_MARKUP = "ansi"
 click.rich_click.PADDING_HELPTEXT_FIRST_LINE = (0, 0, 1, 0)
 click.rich_click.COMMAND_GROUPS = {
     "gateway": [
-        {"name": "The house", "commands": ["up", "serve", "work", "migrate", "deploy", "reconcile"]},
+        {"name": "The house", "commands": ["up", "serve", "work", "migrate", "deploy", "reconcile", "sizes"]},
         {"name": "Somebody's wallet", "commands": [str(command.name) for command in PERSONS]},
     ]
 }
@@ -140,6 +140,21 @@ def reconcile(as_json: bool) -> None:
     show(found, as_json, printing.reconciliation_lines(found))
     if found["differences"]:
         sys.exit(1)
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+def sizes(as_json: bool) -> None:
+    """How large the tables have grown, and whether what every payment touches still fits into memory.
+
+    \b
+    Example:
+      gateway sizes
+    """
+    from gateway.commands import sizes as sizing
+
+    found = run(sizing.sizes(from_environment())).plain()
+    show(found, as_json, printing.sizes_lines(found))
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -101,8 +101,13 @@ _CONTENDED = (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError, asyn
 
 
 @asynccontextmanager
-async def connect(url: str, connections: int = 10, name: str = "gateway") -> AsyncIterator[Database]:
-    """A database pool, closed at the end. Raises DatabaseUnavailable when nobody answers at `url`."""
+async def connect(
+    url: str, connections: int = 10, name: str = "gateway", statement_seconds_max: float = 60
+) -> AsyncIterator[Database]:
+    """A database pool, closed at the end. A statement that takes longer than `statement_seconds_max` is given up.
+
+    Raises DatabaseUnavailable when nobody answers at `url`.
+    """
     try:
         pool = await asyncpg.create_pool(
             url,
@@ -110,7 +115,7 @@ async def connect(url: str, connections: int = 10, name: str = "gateway") -> Asy
             max_size=connections,
             init=_prepare,
             reset=_keep,
-            command_timeout=60,
+            command_timeout=statement_seconds_max,
             server_settings={"application_name": name, "timezone": "UTC", "lock_timeout": _LOCK_TIMEOUT},
         )
     except (*_GONE, asyncpg.InvalidCatalogNameError, asyncpg.InvalidAuthorizationSpecificationError) as gone:

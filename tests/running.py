@@ -200,6 +200,7 @@ _DIFFERS = (
     (re.compile(r'"\d{10}"'), '"<time>"'),
     (re.compile(r"\b\d+(\.\d+)? s\b"), "<seconds>"),
     (re.compile(r"\b\d+ gas\b"), "<gas>"),
+    (re.compile(r"\b\d+(\.\d+)? ([KMGT]i)?B\b"), "<size>"),
     (re.compile(r'(\bblock |"final_block": | +)\d+(?=,|  |$)', re.MULTILINE), r"\1<number>"),
     (re.compile(r" {2,}"), "  "),
 )

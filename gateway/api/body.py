@@ -104,9 +104,9 @@ def _decoder(wanted: type[Wanted]) -> msgspec.json.Decoder[Wanted]:
 
 
 @lru_cache
-def _names(wanted: type[msgspec.Struct]) -> list[bytes]:
+def _names(wanted: type[msgspec.Struct]) -> tuple[bytes, ...]:
     """The fields as they stand in a body. Where each is there once at most and nothing is escaped, none is repeated."""
-    return [b'"%s"' % field.encode_name.encode() for field in msgspec.structs.fields(wanted)]
+    return tuple(b'"%s"' % field.encode_name.encode() for field in msgspec.structs.fields(wanted))
 
 
 def _refuse_repeated_fields(body: bytes) -> None:

@@ -106,8 +106,11 @@ class LinesResponse(Response[Any]):
         async def send_parts(_scope: Scope, _receive: Receive, send: Send) -> None:
             headers = [(b"content-type", b"application/x-ndjson")]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
-            async for part in self._parts:
-                await send({"type": "http.response.body", "body": part, "more_body": True})
+            try:
+                async for part in self._parts:
+                    await send({"type": "http.response.body", "body": part, "more_body": True})
+            except InvalidRequest:
+                return  # the client hung up in the middle: what it sent is paid, and nobody is there to be told
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
         return send_parts

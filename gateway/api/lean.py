@@ -52,6 +52,8 @@ class LeanPayments:
         whole = await _whole_body(receive)
         if whole is None:
             return None
+        if len(whole) > BODY_BYTES_MAX:
+            return _again(whole, receive)
         payment = _understood(self._house, scope["headers"], whole)
         if payment is None:
             return _again(whole, receive)
@@ -102,17 +104,18 @@ class Gateway(Litestar):
 
 def _understood(house: House, headers: Iterable[tuple[bytes, bytes]], whole: bytes) -> LedgerPayment | None:
     """The ledger payment that the request asks for; None where it asks for anything else, or wrongly."""
-    api_key = key = b""
+    api_key: bytes | None = None
+    key: bytes | None = None
     for name, value in headers:
         if name == b"authorization":
-            if api_key:
+            if api_key is not None:
                 return None  # there twice
             api_key = value
         elif name == b"idempotency-key":
-            if key:
+            if key is not None:
                 return None
             key = value
-    if not api_key.startswith(b"Bearer "):
+    if api_key is None or key is None or not api_key.startswith(b"Bearer "):
         return None
     try:
         own_key = key_of(key.decode("latin-1"))

@@ -2,9 +2,13 @@
 
 A server with threads of its own hands every request and every answer from one to the other. When fifty answers become
 ready at once, since one commit made them so, that cost more than the payments themselves.
+
+What uvicorn leaves to a proxy in front is kept here: how much is read without getting anywhere, and how long a
+connection may take about it.
 """
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,20 +16,21 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-#: The longest request line and headers together that are read.
-HEAD_BYTES_MAX = 64 * 1024
+#: How much of a head, or of a body's framing, is read beyond its first piece (which is what the socket had at once).
+UNUSED_BYTES_MAX = 64 * 1024
 
-#: A connection that is idle for longer is closed.
-_IDLE_SECONDS = 75
+#: How long a request's head may take, and the next piece of its body; and how long a connection may be idle.
+_HEAD_SECONDS, _BODY_SECONDS, _IDLE_SECONDS = 20, 60, 75
 
 #: When the server stops, what is being answered has this long.
 _GRACE_SECONDS = 10
 
 
 class Server(uvicorn.Server):
-    """`await serve()` until `stop()`. Signals are its caller's to handle."""
+    """`await serve()` until `stop()`. Signals are its caller's."""
 
     def __init__(self, app: Any, host: str, port: int) -> None:
+        logging.getLogger("uvicorn").setLevel(logging.ERROR)  # each bad request would be a line otherwise
         super().__init__(
             uvicorn.Config(
                 app,
@@ -79,34 +84,76 @@ class _OneWrite:
         self._transport.close()
 
     def _flush(self) -> None:
-        if self._held:
+        if self._held and not self._transport.is_closing():
             self._transport.write(self._held)
-            self._held = b""
+        self._held = b""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
 
 class _Protocol(HttpToolsProtocol):
-    """A connection. A head without an end would otherwise be kept without one."""
+    """A connection: what it is reading, how much of that was of no use, and when its patience ends."""
 
-    _head_bytes: int | None = None  # of a head that has begun, what came after its first piece
+    _reading: str | None = "head"  # or "body"; None when a request is whole
+    _unused_bytes = 0
+    _used = False
+    _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         super().connection_made(_OneWrite(transport, self.loop))  # type: ignore[arg-type] # one in all but its class
+        self._deadline = self.loop.call_later(_IDLE_SECONDS, self._give_up)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        begun = self._head_bytes is not None
+        reading, self._used = self._reading, False
         super().data_received(data)
-        if begun and self._head_bytes is not None:
-            self._head_bytes += len(data)
-            if self._head_bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
-                self.send_400_response(f"the request's head is longer than {HEAD_BYTES_MAX} bytes")
+        if self._reading is None:
+            self._stop_waiting()
+        else:
+            self._wait_for_more(reading, len(data))
 
     def on_message_begin(self) -> None:
-        self._head_bytes = 0
+        self._reading, self._used = "head", True
         super().on_message_begin()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._reading != "head":
+            raise ValueError("a field behind the body (RFC 9110, 6.5) would pass for one of the head")
+        super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
-        self._head_bytes = None
+        self._reading, self._used = "body", True
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._used = True
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._reading = None
+        super().on_message_complete()
+
+    def _wait_for_more(self, reading: str | None, received: int) -> None:
+        """There is more to come: of a head within its time, of a body within a while of its last piece."""
+        self._unused_bytes = 0 if self._used else self._unused_bytes + received
+        if self._unused_bytes > UNUSED_BYTES_MAX and not self.transport.is_closing():
+            self.send_400_response("The request goes on without end.")
+        if self._used or reading != self._reading:
+            self._stop_waiting()
+            seconds = _HEAD_SECONDS if self._reading == "head" else _BODY_SECONDS
+            self._deadline = self.loop.call_later(seconds, self._give_up)
+
+    def _give_up(self) -> None:
+        if self.flow.read_paused:  # it is us who do not read on
+            self._deadline = self.loop.call_later(_BODY_SECONDS, self._give_up)
+        else:
+            self.transport.close()
+
+    def _stop_waiting(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None

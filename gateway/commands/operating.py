@@ -21,6 +21,10 @@ from gateway.payments.terms import Terms
 from gateway.postgres import Database
 from gateway.wallets import custody
 
+#: A migration may rewrite a table, and a recount reads every entry there is (80 s for ten million on two cores). One
+#: statement of either that takes longer than this has stopped for another reason.
+_LONG_SECONDS = 6 * 3600.0
+
 
 async def migrate(config: Config) -> list[str]:
     """Bring the schema up to date and make the configured assets known; the names of the migrations applied now.
@@ -29,7 +33,7 @@ async def migrate(config: Config) -> list[str]:
     seal keys that the first cannot open.
     """
     where = building.places(config, node=False)
-    async with postgres.connect(where.database_url, 2, "gateway migrate") as database:
+    async with postgres.connect(where.database_url, 2, "gateway migrate", _LONG_SECONDS) as database:
         applied = await postgres.migrate(database)
         async with database.transaction() as connection:
             await book.declare(connection, config.assets)
@@ -82,7 +86,7 @@ async def reconcile(config: Config) -> Reconciliation:
     where = building.places(config)
     node = HttpNode(where.rpc_url)
     try:
-        async with postgres.connect(where.database_url, 2, "gateway reconcile") as database:
+        async with postgres.connect(where.database_url, 2, "gateway reconcile", _LONG_SECONDS) as database:
             await postgres.check_migrated(database)
             terms = await building.terms_of(config, database, where)
             async with database.snapshot() as connection:

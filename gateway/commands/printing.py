@@ -240,6 +240,35 @@ def reconciliation_lines(found: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def sizes_lines(found: Mapping[str, Any]) -> list[str]:
+    """Every table that has rows, and how what is written all over compares with the memory there is for it."""
+    rows = [
+        (one["name"], f"{one['rows']:,}", _bytes(one["table_bytes"]), _bytes(one["index_bytes"]))
+        for one in found["tables"]
+        if one["rows"]
+    ]
+    fits = found["spread_bytes"] <= found["cache_bytes"]
+    verdict = (
+        "it fits"
+        if fits
+        else "payments wait for the disk unless few wallets are active: give PostgreSQL more shared_buffers"
+    )
+    spread, cache = _bytes(found["spread_bytes"]), _bytes(found["cache_bytes"])
+    return [
+        *table(("table", "rows", "table", "indexes"), rows, right=(1, 2, 3)),
+        "",
+        f"what payments touch all over: {spread}; PostgreSQL's cache: {cache}; {verdict}",
+    ]
+
+
+def _bytes(count: int) -> str:
+    """With the unit that keeps it short, by powers of 1024."""
+    size, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB"]
+    while size >= 1024 and len(units) > 1:
+        size, units = size / 1024, units[1:]
+    return f"{count} B" if units[0] == "B" else f"{size:.1f} {units[0]}"
+
+
 def when(time: str | None) -> str:
     """An RFC 3339 time to the second, easier on the eye."""
     return "" if time is None else f"{time[:10]} {time[11:19]} UTC"

@@ -1,9 +1,9 @@
 -- The same payments for less work in the database.
 --
--- Plans are made once and kept (`plan_cache_mode = force_generic_plan`): by itself PostgreSQL plans every call of a batch
--- anew, since it takes the plan for arrays of unknown length to be the dearer one, and planning was a quarter of a lone
--- payment. A kept plan must be good whatever the tables grow to, so whatever could read more of a table than one look-up
--- of an index per row is switched off for these functions: what is left to the planner is nested loops over indexes.
+-- Plans are made once and kept (`plan_cache_mode = force_generic_plan`): by itself PostgreSQL plans every call of a
+-- batch anew, since it takes the plan for arrays of unknown length to be the dearer one, and planning was a quarter of a
+-- lone payment. A kept plan must be good whatever the tables grow to, so whatever could read more of a table than one
+-- look-up of an index per row is switched off for these functions: what is left is nested loops over indexes.
 --
 -- A wallet's account says whose it is, so that a payment's parties and their accounts are found together.
 --
@@ -35,13 +35,20 @@ ALTER TABLE payment
     ALTER COLUMN state TYPE payment_state, ALTER COLUMN rail TYPE payment_rail,
     ALTER COLUMN fee TYPE payment_fee, ALTER COLUMN memo TYPE payment_memo;
 
+-- Tables that are added to far more than they are changed: frozen in small steps, and analyzed often.
+ALTER TABLE entry SET (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
+ALTER TABLE transfer SET (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
+ALTER TABLE payment SET (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
+ALTER TABLE event SET (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
+ALTER TABLE idempotency_key SET (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
+
 ALTER TABLE event ADD COLUMN other_id uuid;   -- the second of two wallets whose event it is
 CREATE INDEX event_of_other ON event (other_id, id) WHERE other_id IS NOT NULL;
 
 
--- Each entry with its account and the entry before it, looked at once; a left join keeps what has none. What one statement
--- writes to an account is its last entries, so an entry that is not the last has one behind it. (Not EXISTS: the planner
--- may read a whole table for it.)
+-- Each entry with its account and the entry before it, looked at once; a left join keeps what has none. What one
+-- statement writes to an account is its last entries, so an entry that is not the last has one behind it. (Not EXISTS:
+-- the planner may read a whole table for it.)
 CREATE OR REPLACE FUNCTION entry_checked() RETURNS trigger LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
     SET plan_cache_mode = force_generic_plan AS $$
@@ -68,7 +75,8 @@ BEGIN
         LEFT JOIN account ON account.id = fresh.account_id
         LEFT JOIN entry AS previous ON previous.account_id = fresh.account_id AND previous.number = fresh.number - 1
     )
-    SELECT (array_agg(t.transfer_id) FILTER (WHERE t.sum <> 0))[1], (array_agg(t.transfer_id) FILTER (WHERE NOT t.known))[1],
+    SELECT (array_agg(t.transfer_id) FILTER (WHERE t.sum <> 0))[1],
+        (array_agg(t.transfer_id) FILTER (WHERE NOT t.known))[1],
         (SELECT account_id FROM seen WHERE follows IS NOT TRUE LIMIT 1)
     INTO unbalanced, unknown, broken
     FROM (
@@ -80,7 +88,7 @@ BEGIN
             USING ERRCODE = 'check_violation', CONSTRAINT = 'entry_debits_equal_credits', TABLE = 'entry';
     END IF;
     IF unknown IS NOT NULL OR broken IS NOT NULL THEN
-        RAISE EXCEPTION 'an entry of % does not follow from the one before', 
+        RAISE EXCEPTION 'an entry of % does not follow from the one before',
             coalesce((SELECT code FROM account WHERE id = broken), 'no account, or of no transfer,')
             USING ERRCODE = 'check_violation', CONSTRAINT = 'entry_follows_entry', TABLE = 'entry';
     END IF;
@@ -268,8 +276,8 @@ BEGIN
 END $$;
 
 
--- One asked is one request: who asks (the SHA-256 of an API key), its idempotency key and fingerprint, whom it pays, and
--- a fresh id, which is that of the payment and of its transfer. Outcomes:
+-- One asked is one request: who asks (the SHA-256 of an API key), its idempotency key and fingerprint, whom it pays,
+-- and a fresh id, which is that of the payment and of its transfer. Outcomes:
 --   done             settled
 --   short            with what the payer had available
 --   unauthenticated  the API key speaks for nobody

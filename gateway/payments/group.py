@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-from gateway.errors import DatabaseUnavailable
+from gateway.errors import Contended, DatabaseUnavailable
 
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
@@ -52,24 +52,30 @@ class GroupCommit(Generic[Asked, Answer]):
         finally:
             self._free += 1
 
-    async def _batch(self, batch: "list[tuple[Asked, asyncio.Future[Answer]]]") -> None:
+    async def _batch(self, batch: "list[tuple[Asked, asyncio.Future[Answer]]]") -> Exception | None:
         """Commit a batch. One that fails for a reason of its own is committed again, each alone, so that the fault of
-        one is not the fault of all; where the database is away, everybody is told so.
+        one is not the fault of all; where the database is away, everybody is told so, and so is the rest where somebody
+        holds what even one alone is waiting for: the lane is not theirs to block. Returns what went wrong at last.
         """
         try:
             answers = await self._commit([asked for asked, _ in batch])
         except DatabaseUnavailable as away:
             _tell(batch, away)
+            return away
         except Exception as fault:  # noqa: BLE001 - whatever it was, everybody gets an answer
             if len(batch) == 1:
                 _tell(batch, fault)
-                return
-            for one in batch:
-                await self._batch([one])
+                return fault
+            for place, one in enumerate(batch):
+                alone = await self._batch([one])
+                if isinstance(alone, Contended | DatabaseUnavailable):
+                    _tell(batch[place:], alone)
+                    return alone
         else:
             for (_, future), answer in zip(batch, answers, strict=True):
                 if not future.done():
                     future.set_result(answer)
+        return None
 
 
 def _tell(batch: "list[tuple[Asked, asyncio.Future[Answer]]]", error: Exception) -> None:

@@ -15,6 +15,7 @@ from gateway.ids import PaymentId, show
 from gateway.ledger import account
 from gateway.money import Money
 from gateway.payments.records import sql
+from gateway.payments.route import fee
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Database
 from gateway.wallets.handle import is_folded
@@ -90,34 +91,34 @@ async def pay_in(connection: Connection, terms: Terms, asked: Sequence[LedgerPay
         [one.money.units for one in asked],
         [one.memo for one in asked],
         [one.payment_id for one in asked],
-        [_facts(one) for one in asked],
+        [_facts(terms, one) for one in asked],
     )
     assert row is not None
     return [
-        _outcome(one, outcome, handle, fee, available, now)
-        for one, outcome, handle, fee, available in zip(
+        _outcome(one, outcome, handle, cost, available, now)
+        for one, outcome, handle, cost, available in zip(
             asked, row["outcome"], row["payer_handle"], row["fee"], row["available"], strict=True
         )
     ]
 
 
-def _facts(one: LedgerPayment) -> str:
+def _facts(terms: Terms, one: LedgerPayment) -> str:
     """The facts of the payment's event but for who paid, as `records.events` has them. None of them needs escaping."""
-    money = one.money
+    money, cost = one.money, fee(terms, one.money)
     return (
         f'{{"payment_id":"{one.shown_id}","to":"@{one.payee_handle}",'
-        f'"amount":"{money.amount}","asset":"{money.asset.code}"}}'
+        f'"amount":"{money.amount}","asset":"{money.asset.code}"' + (f',"fee":"{cost.amount}"}}' if cost.units else "}")
     )
 
 
 def _outcome(
-    one: LedgerPayment, outcome: str, payer_handle: str, fee: int, available: int | None, now: datetime
+    one: LedgerPayment, outcome: str, payer_handle: str, cost: int, available: int | None, now: datetime
 ) -> Outcome:
     asset = one.money.asset
     if outcome == "done":
-        return Settled(one, payer_handle, Money(fee, asset), now)
+        return Settled(one, payer_handle, Money(cost, asset), now)
     if outcome == "short":
         assert available is not None
-        asked = Money(one.money.units + fee, asset)
+        asked = Money(one.money.units + cost, asset)
         return InsufficientFunds(account.wallet(payer_handle, asset), asked, Money(available, asset))
     return Unauthenticated() if outcome == "unauthenticated" else Elsewhere()

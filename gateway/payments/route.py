@@ -20,7 +20,7 @@ class Route(msgspec.Struct, frozen=True):
     """The way a payment takes. `fee` is a decimal string in the payment's asset."""
 
     rail: Rail
-    reasons: list[str]
+    reasons: tuple[str, ...]
     fee: str
     finality: str
     expected_seconds: float
@@ -37,11 +37,11 @@ def route(terms: Terms, money: Money, outside: str | None) -> Route:
         where = "an address outside the gateway" if outside else "the payee's address"
         return Route(
             rail="chain",
-            reasons=[
+            reasons=(
                 f"{asset.code} is a token: it moves by its contract",
                 f"it goes to {where}",
                 "the house pays the gas",
-            ],
+            ),
             fee=Money(0, asset).amount,
             finality="final when its block is",
             expected_seconds=terms.finality_seconds,
@@ -56,7 +56,7 @@ def ledger_route(fee: Money) -> Route:
     """The route of every payment on the ledger rail; it follows from the fee, and so from a payment's row."""
     return Route(
         rail="ledger",
-        reasons=[f"{fee.asset.code} is fiat: it moves in the ledger", "payer and payee both have a wallet here"],
+        reasons=(f"{fee.asset.code} is fiat: it moves in the ledger", "payer and payee both have a wallet here"),
         fee=fee.amount,
         finality="final at once",
         expected_seconds=0.0,

@@ -1,5 +1,7 @@
 """Lists: newest first, and whoever follows the cursors sees everything once, while more arrives."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.api.conftest import Person, opened
@@ -100,3 +102,22 @@ async def test_a_preview_has_the_fee_that_is_paid(two: tuple[Person, Person], am
     assert int(paid["fee"].replace(".", "")) == -(-units * 33 // 10_000)
     assert (paid["fee"], paid["route"]) == (seen["fee"], seen["route"])
     assert (await alice.balance("EUR"))[2] == seen["available_after"]
+
+
+async def test_an_event_says_the_same_whichever_way_a_payment_took(two: tuple[Person, Person]) -> None:
+    alice, bob = two
+    async with opened(alice.api.house.database, alice.api.house.terms.assets, fee_basis_points=100) as costly:
+        payer, payee = replace(alice, api=costly), replace(bob, api=costly)
+        await payer.pay(f"@{bob.handle}", "1.00 EUR")  # the fees' account is open now
+        before = (await payer.get("/v1/events?limit=200")).json()["next_after"]
+        await payer.pay(f"@{bob.handle}", "2.00 EUR")
+        await payer.pay(
+            f"@{bob.handle.upper()}", "2.00 EUR"
+        )  # folded by the handler behind the lean path
+
+        told = [(await party.get(f"/v1/events?after={before}")).json()["items"] for party in (payer, payee)]
+
+    assert told[0] == told[1]
+    lean, ordinary = ({**event["facts"], "payment_id": ""} for event in told[0])
+    assert lean == ordinary
+    assert lean["fee"] == "0.02"

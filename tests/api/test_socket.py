@@ -1,16 +1,20 @@
 """The same over a socket: what only a real server does to a request."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import httpx
 import pytest
 
+from gateway.api import server
 from gateway.api.app import application
-from gateway.api.server import HEAD_BYTES_MAX, Server
+from gateway.api.server import UNUSED_BYTES_MAX, Server
 from gateway.commands.running import free_port
 from tests.api.conftest import Api
+
+FIVE = {"amount": "5.00", "asset": "EUR"}
 
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -18,15 +22,15 @@ pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore::Deprecation
 @pytest.fixture
 async def client(api: Api) -> AsyncIterator[httpx.AsyncClient]:
     port = free_port("127.0.0.1")
-    server = Server(application(api.house), "127.0.0.1", port)
-    serving = asyncio.create_task(server.serve())
+    serving_one = Server(application(api.house), "127.0.0.1", port)
+    serving = asyncio.create_task(serving_one.serve())
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
         while not serving.done():
             with suppress(httpx.TransportError):
                 await client.get("/health/live")
                 break
         yield client
-    server.stop()
+    serving_one.stop()
     await serving
 
 
@@ -47,13 +51,13 @@ async def test_people_pay_each_other_over_a_socket(client: httpx.AsyncClient) ->
 
 
 async def test_what_is_hostile_is_answered_and_the_server_lives(client: httpx.AsyncClient) -> None:
-    json = {"Content-Type": "application/json"}
+    typed = {"Content-Type": "application/json"}
     for path in ("/v1/handles", "/v1/payments"):
         for body, status in ((b"[" * 60_000, 400), (b'{"x":' * 10_000, 400), (b"\xff", 400), (b"x" * 70_000, 413)):
-            answer = await client.post(path, content=body, headers=json)
+            answer = await client.post(path, content=body, headers=typed)
             assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
     with suppress(httpx.TransportError):  # the server may hang up before all of it was sent
-        assert (await client.post("/v1/handles", content=b"x" * 10_000_000, headers=json)).status_code == 413
+        assert (await client.post("/v1/handles", content=b"x" * 10_000_000, headers=typed)).status_code == 413
     for path in (
         "/v1/handles/%ff",
         "/v1/handles/%00",
@@ -72,9 +76,78 @@ async def test_a_head_without_an_end_is_cut_off(client: httpx.AsyncClient) -> No
 
     async def go_on() -> None:
         while True:
-            writer.write(b"x" * HEAD_BYTES_MAX)
+            writer.write(b"x" * UNUSED_BYTES_MAX)
             await writer.drain()
 
     with pytest.raises(ConnectionError):
         await go_on()
     assert (await client.get("/health/live")).json() == {"status": "ok"}
+
+
+async def test_more_than_a_body_may_have_is_refused_though_it_begins_like_a_payment(
+    client: httpx.AsyncClient, api: Api
+) -> None:
+    keys = [(await client.post("/v1/handles", json={"handle": h})).json()["api_key"] for h in ("alice", "bob")]
+    bearer = {"Authorization": f"Bearer {keys[0]}"}
+    await client.post("/v1/deposits", json=FIVE, headers={**bearer, "Idempotency-Key": "d"})
+    await client.post("/v1/payments", json={"to": "@bob", **FIVE}, headers={**bearer, "Idempotency-Key": "1"})
+    await client.post("/v1/deposits", json=FIVE, headers={**bearer, "Idempotency-Key": "e"})
+    padded = b'{"to": "@bob", "amount": "5.00", "asset": "EUR"}' + b" " * 66_000
+
+    answer = await client.post("/v1/payments", content=padded, headers={**bearer, "Idempotency-Key": "2"})
+
+    assert answer.status_code == 413
+    balances = (await client.get("/v1/wallet", headers=bearer)).json()["balances"]
+    assert next(one["available"] for one in balances if one["asset"] == "EUR") == "5.00"
+
+
+async def test_fields_behind_the_body_are_refused(client: httpx.AsyncClient) -> None:
+    reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+    writer.write(
+        b"POST /v1/payments HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"2\r\n{}\r\n0\r\nAuthorization: Bearer x\r\n\r\n"
+    )
+
+    assert (await reader.read()).startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"",
+        b"GET /health/live HTTP/1.1\r\nHost: h",
+        b"POST /v1/payments HTTP/1.1\r\nHost: here\r\nContent-Length: 50\r\n\r\n{",
+    ],
+    ids=["nothing", "half a head", "half a body"],
+)
+async def test_who_stops_in_the_middle_is_hung_up_on(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, begun: bytes
+) -> None:
+    for patience in ("_IDLE_SECONDS", "_HEAD_SECONDS", "_BODY_SECONDS"):
+        monkeypatch.setattr(server, patience, 0.05)
+    reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+
+    writer.write(begun)
+
+    assert await asyncio.wait_for(reader.read(), 5) == b""
+
+
+async def test_an_answer_in_parts_comes_as_they_are_paid(client: httpx.AsyncClient) -> None:
+    keys = [(await client.post("/v1/handles", json={"handle": h})).json()["api_key"] for h in ("alice", "bob")]
+    bearer = {"Authorization": f"Bearer {keys[0]}"}
+    await client.post("/v1/deposits", json=FIVE, headers={**bearer, "Idempotency-Key": "d"})
+    line = b'{"to": "@bob", "amount": "0.01", "asset": "EUR"}\n'
+    lines = asyncio.Queue[bytes]()
+
+    async def body() -> AsyncIterator[bytes]:
+        while one := await lines.get():
+            yield one
+
+    lines.put_nowait(line * 400)
+    headers = {**bearer, "Idempotency-Key": "many", "Content-Type": "application/x-ndjson"}
+    lines.put_nowait(line * 700)
+    lines.put_nowait(b"")
+    answer = await client.post("/v1/payments/batch", content=body(), headers=headers)
+
+    statuses = [json.loads(one)["status"] for one in answer.text.splitlines()]
+    assert statuses == [201] * 500 + [409] * 600

@@ -18,6 +18,7 @@ class Disk:
         self.may_commit = asyncio.Event()
         self.away = False
         self.contended = 0  # How many commits lose against somebody else's.
+        self.held: int | None = None  # What somebody else holds for good.
 
     async def commit(self, asked: list[int]) -> list[str]:
         self.commits.append(asked)
@@ -26,6 +27,8 @@ class Disk:
             raise DatabaseUnavailable("gone")
         if self.contended:
             self.contended -= 1
+            raise Contended
+        if self.held in asked:
             raise Contended
         if 13 in asked:
             raise ValueError("thirteen")
@@ -105,6 +108,19 @@ async def test_a_group_that_had_to_give_way_is_committed_again_one_by_one() -> N
 
     assert answers == ["answer 0", "answer 1", "answer 2"]
     assert disk.commits == [[0, 1, 2], [0], [1], [2]]
+
+
+async def test_what_somebody_holds_does_not_hold_up_the_lane() -> None:
+    disk = Disk()
+    disk.may_commit.set()
+    disk.held = 1
+    group = GroupCommit(disk.commit, at_once=1)
+
+    answers = await asyncio.gather(*(group.submit(n) for n in range(5)), return_exceptions=True)
+
+    assert answers[0] == "answer 0"
+    assert all(isinstance(answer, Contended) for answer in answers[1:])
+    assert disk.commits == [[0, 1, 2, 3, 4], [0], [1]]
 
 
 async def test_a_client_that_hangs_up_changes_nothing_for_the_others() -> None:

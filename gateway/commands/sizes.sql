@@ -1,0 +1,16 @@
+-- sizes
+-- How many rows each table has, near enough, and what it and its indexes take on the disk.
+SELECT class.relname AS name, greatest(class.reltuples, stat.n_live_tup, 0)::bigint AS rows,
+    pg_table_size(class.oid) AS table_bytes, pg_indexes_size(class.oid) AS index_bytes
+FROM pg_class AS class JOIN pg_stat_user_tables AS stat ON stat.relid = class.oid
+WHERE class.relkind = 'r' AND class.relnamespace = 'public'::regnamespace
+ORDER BY pg_total_relation_size(class.oid) DESC;
+
+-- spread_bytes
+-- What these take: the tables and indexes that a payment touches all over, wherever its two wallets are. The others
+-- grow at their end, since their keys begin with the time: however large they are, only their last pages are in use.
+SELECT sum(pg_relation_size(name::regclass))::bigint FROM unnest($1::text[]) AS name;
+
+-- cache_bytes
+-- What PostgreSQL keeps of its files in memory.
+SELECT setting::bigint * current_setting('block_size')::bigint FROM pg_settings WHERE name = 'shared_buffers';
