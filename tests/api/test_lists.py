@@ -111,9 +111,7 @@ async def test_an_event_says_the_same_whichever_way_a_payment_took(two: tuple[Pe
         await payer.pay(f"@{bob.handle}", "1.00 EUR")  # the fees' account is open now
         before = (await payer.get("/v1/events?limit=200")).json()["next_after"]
         await payer.pay(f"@{bob.handle}", "2.00 EUR")
-        await payer.pay(
-            f"@{bob.handle.upper()}", "2.00 EUR"
-        )  # folded by the handler behind the lean path
+        await payer.pay(f"@{bob.handle.upper()}", "2.00 EUR")  # folded by the handler behind the lean path
 
         told = [(await party.get(f"/v1/events?after={before}")).json()["items"] for party in (payer, payee)]
 
