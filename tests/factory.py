@@ -46,6 +46,14 @@ _WITH_US = [_SETPRIV, "--pdeathsig", "KILL"] if _SETPRIV else []
 #: Holds each transaction to the most gas that a real chain lets one use (EIP-7825).
 _GAS_LIMIT = ["--enable-tx-gas-limit"]
 
+#: How long others may take until they wait for a lock; they give up waiting after 3 s themselves.
+_WAITING_SECONDS = 10
+
+_WAITING = """
+    SELECT count(*) FROM pg_locks WHERE NOT granted AND pid IN (
+        SELECT pid FROM pg_locks JOIN pg_database ON pg_database.oid = database WHERE datname = current_database())
+"""
+
 #: A time for tests that need one and do not care which.
 NOW = datetime(2030, 1, 31, 12, 0, tzinfo=UTC)
 
@@ -128,9 +136,13 @@ def statements(connection: Connection) -> Iterator[list[str]]:
 
 
 async def until_waiting(connection: Connection, count: int) -> None:
-    """Return when so many others wait for a lock."""
-    while await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted") < count:
-        pass
+    """Return when so many others wait for a lock, in this database: who waits has locked something of it before.
+
+    Asked of pg_locks alone, which says what is now; pg_stat_activity says the same again until a transaction ends.
+    """
+    until = time.monotonic() + _WAITING_SECONDS
+    while (waiting := await connection.fetchval(_WAITING)) < count:
+        assert time.monotonic() < until, f"{waiting} wait for a lock after {_WAITING_SECONDS} s, and not {count}"
 
 
 class Town:
