@@ -66,6 +66,8 @@ def pay_many(
     The answers go into a CSV file of their own, part by part. A run that was stopped goes on when the same command is
     said again: no row is paid twice. A row's idempotency key is its own, or else made of the run's key and its line.
 
+    What was refused may be sent again. A token payment that failed is not: put its row into a file of its own.
+
     The status is 0 when all is paid, 1 when rows were refused or nothing could be sent, 3 when it is to be said again.
 
     \b
@@ -87,8 +89,13 @@ def pay_many(
     if tally.count(Outcome.UNANSWERED, Outcome.UNDECIDED):
         _say("what is undecided is sent again when you say the same command again")
         sys.exit(_SAY_IT_AGAIN)
+    if tally.count(Outcome.UNPAID):
+        _say(
+            "a payment that failed keeps its key: to pay its row anew, put it into a file of its own, with another key"
+        )
     if tally.count(Outcome.REFUSED):
         _say("what was refused is sent again, with the same keys, when you add --retry-refused")
+    if tally.count(Outcome.REFUSED, Outcome.UNPAID):
         sys.exit(_SOME_REFUSED)
 
 
@@ -185,8 +192,9 @@ def _check_same(run: Run, order: Order, handle: str, wallet_id: str) -> None:
 
 
 def wanted_of(tally: Tally, retry_refused: bool) -> set[Outcome]:
-    """Which rows are sent: those that have no answer or none that decides. Where all have, those on their way by the
-    chain, which are found where they are by now.
+    """Which rows are sent: those that have no answer or none that decides, and what was refused, when asked. Where
+    there is none, those on their way by the chain, which are found where they are by now. A payment that has ended is
+    never asked after: its key finds no other.
     """
     wanted = {Outcome.UNANSWERED, Outcome.UNDECIDED} | ({Outcome.REFUSED} if retry_refused else set())
     return wanted if tally.count(*wanted) else {Outcome.ACCEPTED}
@@ -278,7 +286,7 @@ def summary(tally: Tally, results_path: Path) -> dict[str, Any]:
     return {
         "rows": tally.rows,
         "paid": tally.reasons(Outcome.PAID, Outcome.ACCEPTED),
-        "refused": tally.reasons(Outcome.REFUSED),
+        "refused": tally.reasons(Outcome.REFUSED, Outcome.UNPAID),
         "undecided": tally.reasons(Outcome.UNDECIDED),
         "totals": [{"amount": f"{total:f}", "asset": asset} for asset, total in tally.totals.items() if total],
         "results": str(results_path),

@@ -42,7 +42,8 @@ class Outcome(Enum):
     UNDECIDED = "undecided"  #: The gateway could not say: a part of it was away, or busy with the same key.
     ACCEPTED = "accepted"  #: On its way by the chain; the payer's money is set aside.
     PAID = "paid"  #: Settled.
-    REFUSED = "refused"  #: No money moved, or it is the payer's again.
+    REFUSED = "refused"  #: There is no payment; with the same key there may be one later.
+    UNPAID = "unpaid"  #: Its payment has ended and the money is the payer's again; its key finds that one for ever.
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +81,10 @@ class Record(NamedTuple):
     def outcome(self) -> Outcome:
         if self.status.startswith("5") or self.code == "idempotency_key_in_progress":
             return Outcome.UNDECIDED
-        if not self.status.startswith("2") or self.state in _ENDED_UNPAID:
+        if not self.status.startswith("2"):
             return Outcome.REFUSED
+        if self.state in _ENDED_UNPAID:
+            return Outcome.UNPAID
         return Outcome.PAID if self.state == "settled" else Outcome.ACCEPTED
 
 

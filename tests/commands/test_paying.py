@@ -147,6 +147,32 @@ def test_tokens_are_on_their_way_and_found_settled_when_the_command_is_said_agai
     assert up.available(payee, "USDX") == "5.000000"
 
 
+def test_a_payment_that_failed_is_not_sent_again_and_the_way_to_pay_its_row_anew_is_told(up: Up) -> None:
+    payee = up.someone("failed_payee")
+    up.someone("failed_payer", EUR="5.00")
+    file_of(up, "failed", f"{payee},2.00,EUR", f"{payee},3.00,USDX")
+    advice = (
+        "a payment that failed keeps its key: to pay its row anew, put it into a file of its own, with another key\n"
+    )
+    first = pay_many(up, "failed")
+    assert first.stdout.splitlines()[2] == "refused  1: 1 insufficient_funds"
+    assert advice not in first.stderr
+
+    path = up.folder / "failed.results.csv"
+    found = records(up, "failed")[1]
+    failed = found._replace(status="202", payment_id="pay_0", state="failed", code="", detail="")
+    with path.open("a", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerow(failed)  # as the chain would have had it
+    told = [pay_many(up, "failed"), pay_many(up, "failed", "--retry-refused")]
+
+    for one in told:
+        assert one.returncode == 1
+        assert one.stdout.splitlines()[1:3] == ["paid     1: 1 settled", "refused  1: 1 failed"]
+        assert one.stderr.startswith("nothing is sent: every row was answered before")
+        assert one.stderr.endswith(f"\n{advice}")
+        assert "--retry-refused" not in one.stderr
+
+
 # ---- ended in the middle --------------------------------------------------------------------------------------------
 
 
@@ -423,3 +449,5 @@ def test_what_is_sent_is_what_has_no_answer_that_decides_and_else_what_is_on_its
     tally.add(Record(4, "may/4", "@bob", "1", "EUR", "201", "pay_2", "settled"))
     assert wanted_of(tally, retry_refused=False) == {Outcome.ACCEPTED}
     assert wanted_of(tally, retry_refused=True) == open_ones | {Outcome.REFUSED}
+    tally.add(Record(3, "may/3", "@bob", "1", "EUR", "202", "pay_3", "failed"))
+    assert wanted_of(tally, retry_refused=True) == {Outcome.ACCEPTED}

@@ -194,7 +194,7 @@ def test_a_file_that_was_removed_meanwhile_is_missed_before_the_next_part(tmp_pa
         (SETTLED, Outcome.PAID),
         (QUEUED, Outcome.ACCEPTED),
         (QUEUED | {"state": "submitted"}, Outcome.ACCEPTED),
-        (QUEUED | {"state": "failed"}, Outcome.REFUSED),
+        (QUEUED | {"state": "failed"}, Outcome.UNPAID),
         (refused(404, "unknown_payee"), Outcome.REFUSED),
         (refused(409, "insufficient_funds"), Outcome.REFUSED),
         (refused(409, "idempotency_key_in_progress"), Outcome.UNDECIDED),
@@ -202,7 +202,7 @@ def test_a_file_that_was_removed_meanwhile_is_missed_before_the_next_part(tmp_pa
         (refused(500, "internal_error"), Outcome.UNDECIDED),
     ],
 )
-def test_an_answer_is_paid_on_its_way_refused_or_undecided(answer: dict[str, object], outcome: Outcome) -> None:
+def test_an_answer_is_paid_on_its_way_unpaid_refused_or_undecided(answer: dict[str, object], outcome: Outcome) -> None:
     assert answered(2, answer).outcome is outcome
 
 
@@ -216,12 +216,12 @@ def test_the_last_answer_to_a_row_counts() -> None:
 
     assert (tally.outcome(2), tally.outcome(3), tally.outcome(4)) == (
         Outcome.PAID,
-        Outcome.REFUSED,
+        Outcome.UNPAID,
         Outcome.UNANSWERED,
     )
-    assert [tally.count(outcome) for outcome in Outcome] == [3, 0, 0, 1, 1]
+    assert [tally.count(outcome) for outcome in Outcome] == [3, 0, 0, 1, 0, 1]
     assert tally.reasons(Outcome.PAID) == {"settled": 1}
-    assert tally.reasons(Outcome.REFUSED, Outcome.UNDECIDED) == {"failed": 1}
+    assert tally.reasons(Outcome.UNPAID, Outcome.UNDECIDED) == {"failed": 1}
     assert tally.totals == {"EUR": Decimal("1.00")}
 
 
