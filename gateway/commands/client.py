@@ -25,6 +25,9 @@ _PASSING = ("queued", "submitted")
 #: Between two looks at a payment: the first, and the longest it grows to.
 _LOOK_SECONDS, _LOOK_SECONDS_MAX = 0.1, 1.0
 
+#: How long an answer may take; one to a part of many payments longer, since token payments are accepted one by one.
+_ANSWER_SECONDS, _MANY_ANSWER_SECONDS = 30, 300
+
 
 def url_of(config: Config, given: str | None = None) -> str:
     """Where the gateway is: as `given`, as a running `up` wrote into the home's run.json, or as configured.
@@ -38,10 +41,6 @@ def url_of(config: Config, given: str | None = None) -> str:
     except (OSError, ValueError):
         running = {}
     return str(running.get("api_url") or f"http://{config.host}:{config.port or 8000}")
-
-
-#: How long a part of many payments may take: token payments are accepted one by one.
-_MANY_TIMEOUT = httpx.Timeout(30, read=300)
 
 
 class Answer(dict[str, Any]):
@@ -58,7 +57,7 @@ class Client:
         self._url = url
         self._key_file = keys / self.handle
         try:
-            self._http = httpx.AsyncClient(base_url=url, timeout=30, trust_env=False)
+            self._http = httpx.AsyncClient(base_url=url, timeout=_ANSWER_SECONDS, trust_env=False)
         except httpx.InvalidURL:
             raise NoGateway(url, "it is not a URL") from None
 
@@ -138,7 +137,8 @@ class Client:
         lines = b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows)
         headers = {"Content-Type": "application/x-ndjson"}
         path = "/v1/payments/batch"
-        response = await self._send("POST", path, key, headers=headers, content=lines, timeout=_MANY_TIMEOUT)
+        timeout = httpx.Timeout(_ANSWER_SECONDS, read=_MANY_ANSWER_SECONDS)
+        response = await self._send("POST", path, key, headers=headers, content=lines, timeout=timeout)
         if response.is_error:
             raise Answered(self._read(response))
         try:
