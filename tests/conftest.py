@@ -76,6 +76,16 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
+async def empty(server: Postgres) -> AsyncIterator[Database]:
+    """A database that nobody has migrated."""
+    name = f"empty_{uuid4().hex}"
+    await _execute(server.dsn, f"CREATE DATABASE {name}")
+    async with connect(_named(server.dsn, name), connections=10) as database:
+        yield database
+    await _execute(server.dsn, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
 def chain(tmp_path: Path) -> Iterator[Chain]:
     """An anvil that mines when the test says so."""
     with running_anvil(tmp_path / "anvil") as chain:

@@ -1,9 +1,7 @@
 """The database: numbers exact, transactions whole, migrations forward and once."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from importlib.resources import files
-from uuid import uuid4
 
 import pytest
 from hypothesis import given
@@ -12,21 +10,11 @@ from hypothesis import strategies as st
 from gateway.embedded.postgres import Postgres
 from gateway.errors import DatabaseUnavailable, Misconfigured
 from gateway.postgres import Database, Statements, check_migrated, connect, migrate
-from tests.conftest import _execute, _named
+from tests.conftest import _named
 
 pytestmark = pytest.mark.anyio
 
 NAMES = sorted(entry.name for entry in files("gateway").joinpath("migrations").iterdir() if entry.name.endswith(".sql"))
-
-
-@pytest.fixture
-async def empty(server: Postgres) -> AsyncIterator[Database]:
-    """A database that nobody has migrated."""
-    name = f"empty_{uuid4().hex}"
-    await _execute(server.dsn, f"CREATE DATABASE {name}")
-    async with connect(_named(server.dsn, name), connections=10) as database:
-        yield database
-    await _execute(server.dsn, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 async def execute(database: Database, statement: str) -> None:
