@@ -1,0 +1,157 @@
+"""scripts/partition.sql: a gateway over a partitioned book is as right as over a whole one."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.errors import InsufficientFunds
+from gateway.ids import PaymentId, new_id
+from gateway.ledger import book
+from gateway.money import Assets
+from gateway.payments import ledger_rail, once
+from gateway.payments.ledger_rail import Elsewhere, LedgerPayment, Settled
+from gateway.payments.payment import State
+from gateway.postgres import Database, check_migrated, constraint_of
+from gateway.wallets import wallet as wallets
+from gateway.wallets.wallet import Wallet, hash_of
+from tests.factory import NOW
+from tests.payments.test_ledger_rail import LedgerTown
+
+pytestmark = pytest.mark.anyio
+
+CONVERT = (Path(__file__).resolve().parents[2] / "scripts" / "partition.sql").read_text()
+
+PEOPLE = [f"person_{n}" for n in range(12)]
+
+
+class PartitionedTown(LedgerTown):
+    """A town of twelve with 100.00 EUR each, and some payments, whose book was partitioned afterwards."""
+
+    def __init__(self, database: Database, assets: Assets) -> None:
+        super().__init__(database, assets)
+        self.people: list[Wallet] = []
+        self.api_keys: list[str] = []
+
+    async def arrive(self) -> None:
+        for handle in PEOPLE:
+            async with self.database.transaction() as connection:
+                person, api_key = await wallets.claim(connection, self.vault, handle, NOW)
+            self.people.append(person)
+            self.api_keys.append(api_key)
+            await self.give(person, "100.00 EUR")
+
+    def asked(self, payer: int, payee: int, key: str, text: str = "1.00 EUR") -> LedgerPayment:
+        money, id = self.money(text), PaymentId(new_id(NOW))
+        return LedgerPayment(hash_of(self.api_keys[payer]), key, b"f" * 32, PEOPLE[payee], money, None, id)
+
+    async def pay_all(self, *asked: LedgerPayment) -> list[ledger_rail.Outcome]:
+        return await ledger_rail.pay_all(self.database, self.terms, asked, NOW)
+
+    async def rows(self, statement: str) -> list[dict[str, Any]]:
+        async with self.database.reading() as connection:
+            return [dict(row) for row in await connection.fetch(statement)]
+
+    async def refused_by(self, statement: str) -> str | None:
+        """The name of the constraint that refuses the statement, if one does."""
+        try:
+            async with self.database.transaction() as connection:
+                await connection.execute(statement)
+        except Exception as error:  # noqa: BLE001 - whatever refuses, its name is what is asserted
+            return constraint_of(error)
+        return None
+
+
+@pytest.fixture
+async def town(database: Database, assets: Assets) -> PartitionedTown:
+    town = PartitionedTown(database, assets)
+    await town.arrive()
+    await town.pay_all(*(town.asked(n, (n + 1) % 12, "before") for n in range(12)))
+    reads = ("SELECT * FROM entry ORDER BY 1, 2", "SELECT * FROM idempotency_key ORDER BY 1, 2")
+    before = [await town.rows(read) for read in reads]
+
+    async with database.transaction() as connection:
+        await connection.execute(CONVERT)
+
+    assert [await town.rows(read) for read in reads] == before
+    await check_migrated(database)
+    return town
+
+
+async def test_rows_lie_in_every_partition_and_nothing_is_left_of_the_whole(town: PartitionedTown) -> None:
+    await asyncio.gather(*(town.pay_all(town.asked(n, (n + 5) % 12, "after")) for n in range(12)))
+    for table in ("entry", "idempotency_key"):
+        parts = await town.rows(f"SELECT tableoid::regclass::text AS part FROM {table}")
+        assert {part["part"] for part in parts} == {f"{table}_{n}" for n in range(4)}
+    assert await town.rows("SELECT relname FROM pg_class WHERE relname LIKE '%whole%'") == []
+
+
+async def test_groups_of_payments_settle_and_what_is_short_is_refused(town: PartitionedTown) -> None:
+    town.charge(100)
+    async with town.database.transaction() as connection:
+        await book.accounts(connection, [("fees:EUR", town.assets["EUR"])])
+    groups = [[town.asked(n, (n + by) % 12, f"by {by}") for n in range(12)] for by in range(1, 11)]
+    groups.append([town.asked(0, 1, "all", "999.00 EUR"), town.asked(1, 2, "some")])
+
+    outcomes = await asyncio.gather(*(town.pay_all(*group) for group in groups))
+
+    assert {type(one) for group in outcomes[:-1] for one in group} == {Settled}
+    assert [type(one) for one in outcomes[-1]] == [InsufficientFunds, Settled]
+    assert await town.fees() == "1.21 EUR"
+    assert await town.available(town.people[0], "EUR") == "99.90 EUR"
+    assert await town.wrong() == []
+
+
+async def test_a_key_used_before_or_after_pays_once(town: PartitionedTown) -> None:
+    (first,) = await town.pay_all(paid := town.asked(0, 1, "after"))
+    assert isinstance(first, Settled)
+
+    for key, payment in (("after", paid.payment_id), ("before", None)):
+        (again,) = await town.pay_all(town.asked(0, 1, key))
+        assert isinstance(again, Elsewhere)
+        async with town.database.transaction() as connection:
+            answer = await once.claim(connection, town.people[0].id, key, b"f" * 32, NOW)
+        assert answer is not None
+        assert (answer.status, answer.replayed) == (201, True)
+        assert payment in (None, answer.payment)
+    fifty = await asyncio.gather(*(town.pay_all(town.asked(2, 3, "fifty")) for _ in range(50)))
+    assert sum(isinstance(one, Settled) for (one,) in fifty) == 1
+    assert await town.wrong() == []
+
+
+async def test_a_hold_is_captured_voided_and_listed_in_the_statement(town: PartitionedTown) -> None:
+    alice, bob = town.people[:2]
+    held = [await town.pay(alice, "@person_1", "40.00 EUR", capture=False) for _ in range(2)]
+    assert await town.available(alice, "EUR") == "20.00 EUR"
+
+    assert (await town.capture(bob, held[0], "30.00 EUR")).state is State.SETTLED
+    assert (await town.void(bob, held[1])).state is State.VOIDED
+
+    async with town.database.reading() as connection:
+        pages = [
+            await book.statement(connection, town.assets["EUR"], "wallet:person_0:EUR", before, 2)
+            for before in (None, 3)
+        ]
+        then = await book.balance_at(connection, town.assets, "wallet:person_0:EUR", NOW)
+    assert [[line.number for line in page] for page in pages] == [[4, 3], [2, 1]]
+    assert [str(line.balance) for line in pages[0]] == ["70.00 EUR", "100.00 EUR"]
+    assert str(then) == "70.00 EUR"
+    assert await town.wrong() == []
+
+
+@pytest.mark.parametrize("table", ["entry", "entry_0", "entry_1", "entry_2", "entry_3"])
+async def test_what_is_wrong_is_refused_also_in_a_partition(town: PartitionedTown, table: str) -> None:
+    last = f"(SELECT DISTINCT ON (account_id) * FROM {table} ORDER BY account_id, number DESC LIMIT 1) AS last"
+    into = f"INSERT INTO {table} SELECT account_id, last.number"
+    lone = f"{into} + 1, transfer_id, 'credit', 1, balance + 1, posted_at FROM {last}"
+    gap = (
+        f"{into} + half.n, transfer_id, half.side, 1, balance, posted_at"
+        f" FROM {last}, (VALUES (7, 'debit'::side), (8, 'credit')) AS half (n, side)"
+    )
+
+    assert await town.refused_by(lone) == "entry_debits_equal_credits"
+    assert await town.refused_by(gap) == "entry_follows_entry"
+    for statement in (f"UPDATE {table} SET amount = 1", f"DELETE FROM {table}", f"TRUNCATE {table}"):
+        assert await town.refused_by(statement) == f"{table}_is_append_only"
+    assert await town.wrong() == []
