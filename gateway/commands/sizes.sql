@@ -9,7 +9,8 @@ ORDER BY pg_total_relation_size(class.oid) DESC;
 -- spread_bytes
 -- What these take: the tables and indexes that a payment touches all over, wherever its two wallets are. The others
 -- grow at their end, since their keys begin with the time: however large they are, only their last pages are in use.
-SELECT sum(pg_relation_size(name::regclass))::bigint FROM unnest($1::text[]) AS name;
+SELECT sum(pg_relation_size(coalesce(part.relid, name::regclass)))::bigint
+FROM unnest($1::text[]) AS name LEFT JOIN LATERAL pg_partition_tree(name::regclass) AS part ON true;
 
 -- cache_bytes
 -- What PostgreSQL keeps of its files in memory.
