@@ -218,15 +218,27 @@ def test_a_change_that_no_transaction_made_is_lost_by_a_kill_and_said_so(home):
     asyncio.run(changed())
 
 
-def test_a_chain_at_rest_does_not_grow(home):
+def test_a_chain_at_rest_does_not_grow(home, monkeypatch):
+    looks = []
+    look = anvil.Anvil._tick
+
+    async def counted(node: anvil.Anvil) -> bool:
+        again = await look(node)
+        looks.append(again)
+        return again
+
+    async def ten_more(before: int) -> bool:
+        return len(looks) >= before + 10
+
     async def resting() -> None:
         async with chain(home) as (_, rpc):
             last = int((await sent(rpc, data=LOGS))["blockNumber"], 16)
             await until(lambda: finality_of(rpc, last))
-            head = await rpc("eth_blockNumber")
-            await asyncio.sleep(0.5)  # ten times the time of a block: nothing may come of it
+            head, before = await rpc("eth_blockNumber"), len(looks)
+            await until(lambda: ten_more(before))  # the miner looked for a reason to make a block
             assert await rpc("eth_blockNumber") == head
 
+    monkeypatch.setattr(anvil.Anvil, "_tick", counted)
     asyncio.run(resting())
 
 
