@@ -11,7 +11,7 @@ import pytest
 from gateway.embedded import anvil
 from gateway.embedded.anvil import Rpc
 from gateway.embedded.supervise import Steps, embedded
-from gateway.errors import Misconfigured
+from gateway.errors import Misconfigured, NodeUnavailable
 
 from .conftest import NODE_MODULES, until
 
@@ -240,6 +240,17 @@ def test_a_chain_at_rest_does_not_grow(home, monkeypatch):
 
     monkeypatch.setattr(anvil.Anvil, "_tick", counted)
     asyncio.run(resting())
+
+
+def test_one_transaction_may_have_as_much_gas_as_on_mainnet_and_no_more(home):
+    async def run() -> None:
+        async with chain(home) as (_, rpc):
+            to = "0x00000000000000000000000000000000000000aa"
+            assert (await sent(rpc, to=to, gas=hex(16_777_216)))["status"] == "0x1"
+            with pytest.raises(NodeUnavailable, match="tx_gas_limit_cap"):
+                await sent(rpc, to=to, gas=hex(16_777_217))
+
+    asyncio.run(run())
 
 
 def test_without_the_contract_tools_one_sentence_says_what_to_do(home, tmp_path):
