@@ -53,6 +53,7 @@ def application(house: House, most: int = 64, at_once: int = 1) -> Litestar:
         state=State(
             {
                 "house": house,
+                "token_payments": payments.token_payments_of(house),
                 "ends": payments.ends_of(house),
                 "bank_movements": bank.movements_of(house),
                 "solvency": None,

@@ -12,6 +12,7 @@ from litestar import Request, Response
 from gateway.api.house import House
 from gateway.api.shapes import payment_view
 from gateway.errors import GatewayError, IdempotencyKeyMissing
+from gateway.ids import WalletId
 from gateway.payments import once, records
 from gateway.payments.group import GroupCommit
 from gateway.payments.once import Alone, Answer, Claim, Outcome
@@ -44,7 +45,7 @@ async def answer_once(
             status, view = await act(connection, now)
             answer = Answer(status, msgspec.json.encode(view))
             answer = await once.keep(connection, claim.wallet, claim.key, answer)
-        body = answer.body or await _first_answer(connection, house, caller, answer)
+        body = answer.body or await _first_answer(connection, house, caller.id, answer)
     return _response(replace(answer, body=body))
 
 
@@ -70,11 +71,20 @@ class Together(Generic[Asked, Done]):
         if isinstance(outcome, GatewayError):
             raise outcome
         assert isinstance(outcome, Answer), "by itself a call is decided"
+        if outcome.body is None:
+            async with self._house.database.reading() as connection:
+                outcome = replace(outcome, body=await _first_answer(connection, self._house, claim.wallet, outcome))
         return _response(outcome)
 
     async def _commit(self, asked: list[tuple[Claim, Asked]]) -> list[Outcome]:
-        async with self._house.database.transaction() as connection:
-            return await once.act_once(connection, asked, self._answers, self._house.clock())
+        try:
+            async with self._house.database.transaction() as connection:
+                outcomes = await once.act_once(connection, asked, self._answers, self._house.clock())
+                if not any(isinstance(outcome, Answer) for outcome in outcomes):
+                    raise _AllRefused(outcomes)
+                return outcomes
+        except _AllRefused as none:
+            return none.outcomes
 
     async def _answers(self, connection: Connection, asked: Sequence[Asked], now: datetime) -> list[Outcome]:
         results = await self._act(connection, asked, now)
@@ -84,6 +94,13 @@ class Together(Generic[Asked, Done]):
             else Answer(self._status, msgspec.json.encode(self._view(result)))
             for result in results
         ]
+
+
+class _AllRefused(Exception):
+    """Nobody in a group was answered: it is rolled back, so that not even an empty account stays of it."""
+
+    def __init__(self, outcomes: list[Outcome]) -> None:
+        self.outcomes = outcomes
 
 
 def claim_of(request: Request[Any, Any, Any], caller: Wallet, asked: msgspec.Struct) -> Claim:
@@ -97,10 +114,10 @@ def _response(answer: Answer) -> Response[Any]:
     return Response(answer.body, status_code=answer.status, media_type="application/json", headers=headers)
 
 
-async def _first_answer(connection: Connection, house: House, caller: Wallet, answer: Answer) -> bytes:
+async def _first_answer(connection: Connection, house: House, caller: WalletId, answer: Answer) -> bytes:
     """What a payment was answered that was settled when it was accepted: all that changes of it are its refunds."""
     assert answer.payment is not None
-    payment = await records.payment(connection, house.terms.assets, answer.payment, caller.id)
+    payment = await records.payment(connection, house.terms.assets, answer.payment, caller)
     as_accepted = replace(payment, refunded=payment.captured - payment.captured)
     return msgspec.json.encode(payment_view(as_accepted))
 

@@ -51,6 +51,9 @@ async def pay(
     """Settled when this answers 201 (the ledger rail); accepted with 202 (the chain rail, or held for capture)."""
     # Most ledger payments are answered before they come here, in the same words: see lean.py.
     asked = _asked(house, data)
+    if _shares(asked):
+        together: TokenPayments = request.app.state.token_payments
+        return await together.answer(claim_of(request, caller, data), (caller, asked))
 
     async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
         payment = await paying.pay(connection, house.terms, caller, asked, now)
@@ -84,6 +87,20 @@ async def list_payments(house: House, caller: Wallet, limit: Limit = 50, cursor:
     return PaymentsPage(
         [payment_view(payment) for payment in page], cursor_text(show("pay", page[-1].id)) if more else None
     )
+
+
+TokenPayments = Together[tuple[Wallet, PayRequest], Payment]
+
+
+def token_payments_of(house: House) -> TokenPayments:
+    """The house's token payments, which share commits whoever pays."""
+
+    async def act(
+        connection: Connection, asked: Sequence[tuple[Wallet, PayRequest]], now: datetime
+    ) -> list[Payment | GatewayError]:
+        return await paying.pay_together(connection, house.terms, asked, now)
+
+    return Together(house, act, 202, payment_view)
 
 
 Ends = Together[EndRequest, Payment]
@@ -132,6 +149,11 @@ async def refund_payment(
         return 201, payment_view(payment)
 
     return await answer_once(house, request, caller, data, act)
+
+
+def _shares(asked: PayRequest) -> bool:
+    """Whether a payment shares its commit with others: tokens that the gateway itself signs for, at once."""
+    return asked.money.asset.kind == "token" and asked.capture
 
 
 def _asked(house: House, data: PaymentRequest) -> PayRequest:

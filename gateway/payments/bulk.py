@@ -14,7 +14,7 @@ from gateway.ids import PaymentId, new_id
 from gateway.payments import ledger_rail, once, pay, records
 from gateway.payments.ledger_rail import Elsewhere, LedgerPayment, Outcome, Settled
 from gateway.payments.once import Answer
-from gateway.payments.pay import Payee, PayRequest
+from gateway.payments.pay import Accepted, PayRequest
 from gateway.payments.payment import Payment
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Database
@@ -69,17 +69,17 @@ async def pay_all_or_none(
 
     Whom they pay is looked up first; the accounts are locked for one write of the book and a few of rows.
     """
-    accepted: list[tuple[Payment, Payee]] = []
+    accepted: list[Accepted] = []
     for place, line in enumerate(lines):
         try:
             if isinstance(line.asked, GatewayError):
                 raise line.asked
             payee = await pay.find_payee(connection, terms, payer, line.asked.to)
-            accepted.append((pay.accepted(terms, payer, payee, line.asked, now), payee))
+            accepted.append(Accepted(pay.accepted(terms, payer, payee, line.asked, now), payer, payee))
         except GatewayError as refusal:
             raise LineRefused(place, refusal) from refusal
     payments: list[Payment] = []
-    for place, result in enumerate(await pay.start_all(connection, terms, payer, accepted, now)):
+    for place, result in enumerate(await pay.start_all(connection, terms, accepted, now)):
         if isinstance(result, GatewayError):
             raise LineRefused(place, result)
         payments.append(result)

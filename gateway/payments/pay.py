@@ -8,7 +8,7 @@ from uuid import UUID
 from gateway.chain import authorization
 from gateway.chain.address import ZERO, read
 from gateway.chain.authorization import Order
-from gateway.errors import GatewayError, InvalidHandle, InvalidRequest, SelfPayment, UnknownHandle, UnknownPayee
+from gateway.errors import GatewayError, InvalidHandle, InvalidRequest, SelfPayment, UnknownPayee
 from gateway.events import log
 from gateway.ids import AccountId, PaymentId, TransferId, new_id
 from gateway.ledger import account, book
@@ -20,6 +20,7 @@ from gateway.payments.route import Route, fee, route
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection
 from gateway.wallets import wallet
+from gateway.wallets.handle import fold
 from gateway.wallets.wallet import Wallet
 
 #: Longest memo, in characters.
@@ -48,6 +49,15 @@ class Payee:
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """A payment before any money moved, and its two sides."""
+
+    payment: Payment
+    payer: Wallet
+    payee: Payee
+
+
+@dataclass(frozen=True, slots=True)
 class Preview:
     """What a payment would be like: its route, its fee, and what the payer would have available after it."""
 
@@ -64,6 +74,32 @@ async def pay(connection: Connection, terms: Terms, payer: Wallet, request: PayR
     """
     payee = await find_payee(connection, terms, payer, request.to)
     return await start(connection, terms, payer, payee, request, now)
+
+
+async def pay_together(
+    connection: Connection, terms: Terms, asked: Sequence[tuple[Wallet, PayRequest]], now: datetime
+) -> list[Payment | GatewayError]:
+    """`pay` for many payers at once, in order and each on its own: one that is refused leaves no trace and does not
+    disturb the others. The number of statements does not depend on how many they are.
+    """
+    payees = await find_payees(connection, terms, [(payer, request.to) for payer, request in asked])
+    results: list[Payment | GatewayError] = []
+    ready: list[Accepted] = []
+    places: list[int] = []
+    for place, ((payer, request), payee) in enumerate(zip(asked, payees, strict=True)):
+        try:
+            if isinstance(payee, GatewayError):
+                raise payee
+            payment = accepted(terms, payer, payee, request, now)
+        except GatewayError as refusal:
+            results.append(refusal)
+        else:
+            results.append(payment)
+            ready.append(Accepted(payment, payer, payee))
+            places.append(place)
+    for place, result in zip(places, await start_all(connection, terms, ready, now), strict=True):
+        results[place] = result
+    return results
 
 
 async def preview(connection: Connection, terms: Terms, payer: Wallet, request: PayRequest) -> Preview:
@@ -89,24 +125,25 @@ async def start(
 ) -> Payment:
     """`pay`, once it is known who is paid."""
     payment = accepted(terms, payer, payee, request, now, refund_of)
-    (result,) = await start_all(connection, terms, payer, [(payment, payee)], now)
+    (result,) = await start_all(connection, terms, [Accepted(payment, payer, payee)], now)
     if isinstance(result, GatewayError):
         raise result
     return result
 
 
 async def start_all(
-    connection: Connection, terms: Terms, payer: Wallet, asked: Sequence[tuple[Payment, Payee]], now: datetime
+    connection: Connection, terms: Terms, asked: Sequence[Accepted], now: datetime
 ) -> list[Payment | GatewayError]:
-    """Move or hold the money of accepted payments of one payer, in order and each on its own, and write their rows,
-    authorizations and events. Per payment: as it is now, or InsufficientFunds, which left no trace.
+    """Move or hold the money of accepted payments, in order and each on its own, and write their rows, authorizations
+    and events. Per payment: as it is now, or InsufficientFunds, which left no trace.
     """
-    ids = await book.accounts(connection, [account for one in asked for account in _accounts(*one)])
-    transfers = [_transfer(payment, payee, ids) for payment, payee in asked]
+    ids = await book.accounts(connection, [account for one in asked for account in _accounts(one.payment, one.payee)])
+    transfers = [_transfer(one.payment, one.payee, ids) for one in asked]
     written = await book.write(connection, transfers, now)
     orders: list[Order] = []
     results: list[Payment | GatewayError] = []
-    for (payment, payee), result in zip(asked, written, strict=True):
+    for one, result in zip(asked, written, strict=True):
+        payment = one.payment
         if isinstance(result, GatewayError):
             results.append(result)
             continue
@@ -114,7 +151,7 @@ async def start_all(
             state = after(payment.id, payment.state, Event.SETTLE)
             payment = replace(payment, state=state, captured=payment.amount, settled_at=now)
         elif payment.expires_at is None:
-            orders.append(_order(terms, payment.amount, payer.address, payee.address, now))
+            orders.append(_order(terms, payment.amount, one.payer.address, one.payee.address, now))
             state = after(payment.id, payment.state, Event.QUEUE)
             payment = replace(payment, state=state, authorization_id=orders[-1].id)
         results.append(payment)
@@ -190,29 +227,58 @@ def _order(terms: Terms, money: Money, sender: str, receiver: str, now: datetime
 
 async def find_payee(connection: Connection, terms: Terms, payer: Wallet, to: str) -> Payee:
     """Who `to` names. Raises UnknownPayee, and SelfPayment when it is the payer."""
-    if to.startswith(("0x", "0X")):
-        payee = await _payee_at(connection, terms, to)
-    else:
+    (found,) = await find_payees(connection, terms, [(payer, to)])
+    if isinstance(found, GatewayError):
+        raise found
+    return found
+
+
+async def find_payees(
+    connection: Connection, terms: Terms, asked: Sequence[tuple[Wallet, str]]
+) -> list[Payee | GatewayError]:
+    """Whom each payer's `to` names, in order: a payee, or UnknownPayee, or SelfPayment where it is the payer. One
+    look-up for all handles, one for all addresses.
+    """
+    named = [_named(terms, to) for _, to in asked]
+    handles = {one.handle for one in named if isinstance(one, _Name) and one.handle}
+    addresses = {one.address for one in named if isinstance(one, _Name) and one.address}
+    by_handle = await wallet.by_handles(connection, sorted(handles)) if handles else {}
+    by_address = await wallet.by_addresses(connection, sorted(addresses)) if addresses else {}
+    payees: list[Payee | GatewayError] = []
+    for (payer, to), one in zip(asked, named, strict=True):
+        if isinstance(one, GatewayError):
+            payees.append(one)
+            continue
+        found = by_handle.get(one.handle) if one.handle else by_address.get(one.address)
+        if found is not None:
+            payees.append(SelfPayment(payer.handle) if found.id == payer.id else Payee(found, found.address))
+        elif one.address:
+            payees.append(Payee(None, one.address))
+        else:
+            payees.append(UnknownPayee(to[:60], "nobody has this handle"))
+    return payees
+
+
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """A well-formed `to`: one of the two, folded or checksummed, and the other empty."""
+
+    handle: str = ""
+    address: str = ""
+
+
+def _named(terms: Terms, to: str) -> _Name | UnknownPayee:
+    if not to.startswith(("0x", "0X")):
         try:
-            found = await wallet.by_handle(connection, to)
-        except UnknownHandle:
-            raise UnknownPayee(to[:60], "nobody has this handle") from None
+            return _Name(handle=fold(to))
         except InvalidHandle as refusal:
-            raise UnknownPayee(to[:60], f"it is not a handle: {refusal.reason}") from None
-        payee = Payee(found, found.address)
-    if payee.wallet is not None and payee.wallet.id == payer.id:
-        raise SelfPayment(payer.handle)
-    return payee
-
-
-async def _payee_at(connection: Connection, terms: Terms, to: str) -> Payee:
+            return UnknownPayee(to[:60], f"it is not a handle: {refusal.reason}")
     address = read(to)
     if address is None:
-        raise UnknownPayee(to[:60], "it is not an address: 0x and 40 hex digits, in EIP-55's case or in one case")
+        return UnknownPayee(to[:60], "it is not an address: 0x and 40 hex digits, in EIP-55's case or in one case")
     if address == ZERO or address in {contract.address for contract in terms.contracts.values()}:
-        raise UnknownPayee(to, "it is the token's own or the zero address; redeem tokens by a conversion")
-    found = await wallet.by_addresses(connection, [address])
-    return Payee(found.get(address), address)
+        return UnknownPayee(to, "it is the token's own or the zero address; redeem tokens by a conversion")
+    return _Name(address=address)
 
 
 async def payee_of(connection: Connection, payment: Payment) -> Payee:

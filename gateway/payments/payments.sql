@@ -29,12 +29,17 @@ RETURNING kept.wallet_id, kept.key, kept.status, kept.answer, kept.payment_id;
 DELETE FROM idempotency_key USING unnest($1::uuid[], $2::text[]) AS refused (wallet_id, key)
 WHERE idempotency_key.wallet_id = refused.wallet_id AND idempotency_key.key = refused.key;
 
--- insert_payment
--- A new payment, in the state that its transaction leaves it in.
+-- insert_payments
+-- New payments, each in the state that its transaction leaves it in.
 INSERT INTO payment (id, state, rail, payer, payee, payee_address, asset, amount, fee, captured, memo, route,
     transfer_id, authorization_id, refund_of, created_at, expires_at, settled_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8::numeric, $9::numeric, $10::numeric, $11, $12, $13, $14,
-    $15, $16, $17, $18);
+SELECT id, state, rail, payer, payee, payee_address, asset, amount, fee, captured, memo, route::jsonb,
+    transfer_id, authorization_id, refund_of, created_at, expires_at, settled_at
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::numeric[],
+        $9::numeric[], $10::numeric[], $11::text[], $12::text[], $13::uuid[], $14::uuid[], $15::uuid[],
+        $16::timestamptz[], $17::timestamptz[], $18::timestamptz[])
+    AS new (id, state, rail, payer, payee, payee_address, asset, amount, fee, captured, memo, route, transfer_id,
+        authorization_id, refund_of, created_at, expires_at, settled_at);
 
 -- update_payments
 -- What may change of payments, many at once.

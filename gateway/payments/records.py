@@ -20,7 +20,8 @@ sql = Statements(__package__, "payments.sql")
 
 async def insert(connection: Connection, payments: Sequence[Payment]) -> None:
     """Write the rows of new payments."""
-    await connection.executemany(sql.insert_payment, [_row(payment) for payment in payments])
+    if payments:
+        await connection.execute(sql.insert_payments, *zip(*map(_row, payments), strict=True))
 
 
 def _row(payment: Payment) -> tuple[object, ...]:

@@ -51,6 +51,11 @@ async def by_handle(connection: Connection, handle: str) -> Wallet:
     return _wallet(row)
 
 
+async def by_handles(connection: Connection, handles: Sequence[str]) -> dict[str, Wallet]:
+    """The wallets behind these folded handles, by handle; a handle that nobody has is absent."""
+    return {row["handle"]: _wallet(row) for row in await connection.fetch(sql.by_handles, list(handles))}
+
+
 async def by_api_key(connection: Connection, api_key: str) -> Wallet:
     """The wallet that the key speaks for. Raises Unauthenticated.
 

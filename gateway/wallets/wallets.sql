@@ -16,6 +16,10 @@ INSERT INTO api_key (hash, wallet_id, created_at) VALUES ($1, $2, $3);
 -- The wallet a handle points at.
 SELECT id, handle, address FROM wallet WHERE handle = $1;
 
+-- by_handles
+-- The wallets that many handles point at.
+SELECT id, handle, address FROM wallet WHERE handle = ANY ($1);
+
 -- by_api_key
 -- The wallet an unrevoked API key speaks for.
 SELECT wallet.id, wallet.handle, wallet.address

@@ -10,9 +10,13 @@ import pytest
 from litestar import Response
 
 from gateway.api.bank import Movements, movements_of
+from gateway.api.once import fingerprint_of
+from gateway.api.payments import token_payments_of
+from gateway.api.shapes import PaymentRequest
 from gateway.bank.movements import BankRequest
 from gateway.errors import InsufficientFunds
 from gateway.payments.once import Claim
+from gateway.payments.pay import PayRequest
 from gateway.postgres import connect
 from gateway.wallets import wallet
 from gateway.wallets.wallet import Wallet
@@ -211,3 +215,109 @@ async def test_a_client_that_hangs_up_changes_nothing(api: Api, alice: Wallet) -
     assert await outcomes(tasks) == ["201", "CancelledError", "201"]
     assert await outcomes(asking(api, together, alice, *moneys)) == ["201r"] * 3
     assert await commits(api) == [1, 3]
+
+
+# ---- token payments: many payers, one commit ------------------------------------------------------------------------
+
+
+def paying(api: Api, *asked: tuple[Wallet, str, str, str]) -> list["asyncio.Task[Response[Any]]"]:
+    """Pay (payer, to, money, key), all at once and in one group for certain."""
+    together, tasks = token_payments_of(api.house), []
+    for payer, to, text, key in asked:
+        units, _, code = text.partition(" ")
+        request = PayRequest(to, api.house.terms.assets[code].parse(units))
+        claim = Claim(payer.id, key, fingerprint_of(to, amount_asked(text)))
+        tasks.append(asyncio.create_task(together.answer(claim, (payer, request))))
+    return tasks
+
+
+def amount_asked(text: str) -> PaymentRequest:
+    units, _, code = text.partition(" ")
+    return PaymentRequest(to="@x", amount=units, asset=code)
+
+
+async def wallet_of(api: Api, handle: str, *moneys: str) -> Wallet:
+    await api.person(handle, *moneys)
+    async with api.house.database.reading() as connection:
+        return await wallet.by_handle(connection, handle)
+
+
+async def test_token_payments_of_many_payers_share_one_commit_and_a_bad_one_is_refused_alone(api: Api) -> None:
+    ann, ben = await wallet_of(api, "ann", "10 USDX"), await wallet_of(api, "ben", "5 USDX")
+    outside = "0x" + "ab" * 20
+
+    tasks = paying(
+        api,
+        (ann, "@ben", "4 USDX", "a1"),
+        (ben, "@ann", "9 USDX", "b1"),  # more than ben has
+        (ann, "@ann", "1 USDX", "a2"),
+        (ann, "@nobody_here", "1 USDX", "a3"),
+        (ben, "@ann", "5 USDX", "b2"),
+        (ann, outside, "6 USDX", "a4"),
+        (ann, "@ben", "1 USDX", "a5"),  # and nothing is left for it
+        (ann, "@ben", "4 USDX", "a1"),
+        (ann, "@ben", "3 USDX", "a4"),
+    )
+
+    assert await outcomes(tasks) == [
+        *("202", "InsufficientFunds", "SelfPayment", "UnknownPayee", "202", "202", "InsufficientFunds", "202r"),
+        "IdempotencyKeyReused",
+    ]
+    assert tasks[7].result().content == tasks[0].result().content
+    async with api.house.database.reading() as connection:
+        rows = await connection.fetch(
+            "SELECT payment.xmin::text AS written, a.from_address, a.nonce"
+            " FROM payment JOIN token_authorization AS a ON a.id = authorization_id ORDER BY payment.id"
+        )
+    assert len({row["written"] for row in rows}) == 1
+    nonces = sorted((row["from_address"], row["nonce"]) for row in rows)
+    assert nonces == sorted([(ann.address, 0), (ann.address, 1), (ben.address, 0)])
+    assert await api.wrong() == []
+
+
+async def test_what_was_refused_among_token_payments_may_be_asked_again_with_its_key(api: Api) -> None:
+    ann, ben = await wallet_of(api, "ann"), await wallet_of(api, "ben", "5 USDX")
+    assert await outcomes(paying(api, (ann, "@ben", "4 USDX", "a"), (ben, "@ann", "4 USDX", "b"))) == [
+        "InsufficientFunds", "202",
+    ]  # fmt: skip
+    counted = await api.counts()
+    assert counted["payment"] == counted["idempotency_key"] == counted["token_authorization"] == 1
+
+
+async def test_a_fault_that_one_token_payment_of_a_group_runs_into_is_its_own(api: Api) -> None:
+    ann, ben = await wallet_of(api, "ann", "10 USDX"), await wallet_of(api, "ben", "10 USDX")
+    async with api.house.database.transaction() as connection:
+        await connection.execute(
+            "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'crash'; END $$;"
+            "CREATE TRIGGER fail AFTER INSERT ON token_authorization"
+            " FOR EACH ROW WHEN (NEW.value = 6660000) EXECUTE FUNCTION fail()"
+        )
+
+    tasks = paying(api, (ann, "@ben", "1 USDX", "a"), (ben, "@ann", "6.66 USDX", "b"), (ann, "@ben", "2 USDX", "c"))
+
+    assert await outcomes(tasks) == ["202", "RaiseError", "202"]
+    assert (await api.counts())["token_authorization"] == 2
+    assert await api.wrong() == []
+
+
+async def test_two_hundred_token_payments_at_once_through_two_gateways_get_nonces_without_a_gap(
+    api: Api, other: Api
+) -> None:
+    people = [await api.person(f"payer{n}", "100 USDX") for n in range(4)]
+
+    answers = await asyncio.gather(
+        *(
+            (who if n % 2 else known_to(other, who)).pay(f"@payer{(place + 1) % 4}", "0.5 USDX")
+            for place, who in enumerate(people)
+            for n in range(50)
+        )
+    )
+
+    assert Counter(answer.status_code for answer in answers) == {202: 200}
+    async with api.house.database.reading() as connection:
+        rows = await connection.fetch(
+            "SELECT count(*), count(DISTINCT nonce) AS distinct, max(nonce) AS last"
+            " FROM token_authorization GROUP BY from_address"
+        )
+    assert [(row["count"], row["distinct"], row["last"]) for row in rows] == [(50, 50, 49)] * 4
+    assert await api.wrong() == []
