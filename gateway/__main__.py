@@ -29,7 +29,7 @@ click.rich_click.TEXT_MARKUP = "ansi"
 click.rich_click.PADDING_HELPTEXT_FIRST_LINE = (0, 0, 1, 0)
 click.rich_click.COMMAND_GROUPS = {
     "gateway": [
-        {"name": "The house", "commands": ["up", "serve", "work", "migrate", "deploy", "reconcile", "lanes", "sizes"]},
+        {"name": "The house", "commands": ["up", "serve", "work", "migrate", "deploy", "reconcile", "sizes"]},
         {"name": "Somebody's wallet", "commands": [str(command.name) for command in PERSONS]},
     ]
 }
@@ -140,41 +140,6 @@ def reconcile(as_json: bool) -> None:
     show(found, as_json, printing.reconciliation_lines(found))
     if found["differences"]:
         sys.exit(1)
-
-
-@cli.group(invoke_without_command=True)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-@click.pass_context
-def lanes(context: click.Context, as_json: bool) -> None:
-    """What the relayer's lane has open and has for gas, and whether it is stopped.
-
-    \b
-    Example:
-      gateway lanes
-    """
-    if context.invoked_subcommand is not None:
-        return
-    from gateway.commands import lanes as looking
-
-    found = [one.plain() for one in run(looking.seen(from_environment()))]
-    show({"lanes": found}, as_json, printing.lanes_lines(found))
-
-
-@lanes.command()
-@click.argument("address")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-def resume(address: str, as_json: bool) -> None:
-    """Let a stopped lane go on, once you know who else signed with its key.
-
-    \b
-    Example:
-      gateway lanes resume 0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266
-    """
-    from gateway.commands import lanes as looking
-
-    overtaken = run(looking.resume(from_environment(), address))
-    lines = [f"the lane of {address} goes on; {overtaken} overtaken transactions ended, their payments queued again"]
-    show({"address": address, "overtaken": overtaken}, as_json, lines)
 
 
 @cli.command()

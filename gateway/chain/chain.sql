@@ -110,13 +110,6 @@ SELECT next_nonce, stopped FROM lane WHERE address = $1 FOR UPDATE;
 -- A lane as it is at the moment.
 SELECT next_nonce, stopped FROM lane WHERE address = $1;
 
--- every_lane
--- Every lane with what it has open.
-SELECT lane.address, lane.chain_id, lane.next_nonce, lane.stopped, count(t.id) AS open, min(t.created_at) AS oldest_open
-FROM lane LEFT JOIN chain_transaction AS t ON t.lane = lane.address AND t.state = 'stored'
-GROUP BY lane.address
-ORDER BY lane.address;
-
 -- take_lane_nonce
 -- The nonce is taken.
 UPDATE lane SET next_nonce = next_nonce + 1 WHERE address = $1;

@@ -72,23 +72,6 @@ class Concluded:
     cost_wei: int
 
 
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """A lane as it is at the moment: why it is stopped, how many of its transactions are open and since when."""
-
-    address: str
-    chain_id: int
-    next_nonce: int
-    stopped: str | None
-    open: int
-    oldest_open: datetime | None
-
-
-async def every(connection: Connection) -> list[Lane]:
-    """Every lane of the database, in the order of their addresses."""
-    return [Lane(**dict(row)) for row in await connection.fetch(sql.every_lane)]
-
-
 async def register(connection: Connection, chain_id: int, address: str, next_nonce: int) -> None:
     """Make the lane of `address` known, with its first nonce; one that is known keeps its own count.
 

@@ -272,23 +272,3 @@ def _bytes(count: int) -> str:
 def when(time: str | None) -> str:
     """An RFC 3339 time to the second, easier on the eye."""
     return "" if time is None else f"{time[:10]} {time[11:19]} UTC"
-
-
-# ---- lanes ----------------------------------------------------------------------------------------------------------
-
-
-def lanes_lines(lanes: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The relayer's lanes, a row each."""
-    rows = [
-        [
-            one["address"],
-            f"stopped: {one['stopped']}" if one["stopped"] else "going",
-            str(one["next_nonce"]),
-            str(one["open"]),
-            one["oldest_open"] or "",
-            one["balance_wei"],
-        ]
-        for one in lanes
-    ]
-    heads = ["address", "state", "next nonce", "open", "oldest open", "balance (wei)"]
-    return table(heads, rows, right=(2, 3, 5)) if rows else ["no lanes yet"]
