@@ -215,7 +215,9 @@ class _Program:
         assert self._child is not None
         how = await self._child.ended()
         await self._children.sweep(self._child)
-        return how
+        # Killed by a signal it said nothing; of itself it has ended with a sentence that says why.
+        said = "" if how.startswith("signal") else self._child.last_lines(1)
+        return f"{how}: {said}" if said else how
 
     async def stop(self) -> None:
         if self._child:

@@ -85,5 +85,15 @@ def test_a_command_that_never_worked_ends_the_run_with_its_own_words(home):
     asyncio.run(broken())
 
 
+def test_a_command_that_ends_by_itself_is_shown_with_its_last_sentence(run, home):
+    ends = "import sys; print('working', flush=True); sys.exit('gateway: this is not the chain')"
+    one = run(home, ends)
+
+    said = one.wait_for("program0 ended")
+
+    assert "(exit status 1: gateway: this is not the chain); starting it again" in said
+    assert one.end() == 0
+
+
 async def never() -> bool:
     return False
