@@ -29,7 +29,7 @@ click.rich_click.TEXT_MARKUP = "ansi"
 click.rich_click.PADDING_HELPTEXT_FIRST_LINE = (0, 0, 1, 0)
 click.rich_click.COMMAND_GROUPS = {
     "gateway": [
-        {"name": "The house", "commands": ["up", "serve", "work", "migrate", "deploy", "reconcile", "sizes"]},
+        {"name": "The house", "commands": ["up", "serve", "work", "migrate", "deploy", "lanes", "reconcile", "sizes"]},
         {"name": "Somebody's wallet", "commands": [str(command.name) for command in PERSONS]},
     ]
 }
@@ -155,6 +155,39 @@ def sizes(as_json: bool) -> None:
 
     found = run(sizing.sizes(from_environment())).plain()
     show(found, as_json, printing.sizes_lines(found))
+
+
+@cli.group(invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@click.pass_context
+def lanes(context: click.Context, as_json: bool) -> None:
+    """How the relayers' lanes stand, and how long their gas money lasts.
+
+    \b
+    Example:
+      gateway lanes
+    """
+    from gateway.commands import lanes as laning
+
+    if context.invoked_subcommand is None:
+        found = run(laning.lanes(from_environment()))
+        show({"lanes": found}, as_json, printing.lanes_lines(found))
+
+
+@lanes.command()
+@click.argument("address")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+def resume(address: str, as_json: bool) -> None:
+    """Let a stopped lane go on.
+
+    \b
+    Example:
+      gateway lanes resume 0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266
+    """
+    from gateway.commands import lanes as laning
+
+    gone_on = run(laning.resume(from_environment(), address))
+    show(gone_on, as_json, [printing.resumed_line(gone_on)])
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

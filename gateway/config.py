@@ -20,7 +20,7 @@ SETTINGS: Final = (
     ("GATEWAY_PORT", "8000", "its port; 0 picks a free one and prints it"),
     ("GATEWAY_DATABASE_URL", "", "a PostgreSQL of your own; empty: one is embedded"),
     ("GATEWAY_RPC_URL", "", "an Ethereum node of your own; empty: a local anvil is embedded"),
-    ("GATEWAY_RELAYER_KEY_FILE", "", "the relayer's private key (hex); empty: the local chain's well-known one"),
+    ("GATEWAY_RELAYER_KEY_FILE", "", "the relayers' private keys (hex), one a line; empty: the local chain's own"),
     ("GATEWAY_MASTER_KEY_FILE", "", "32 bytes in hex that seal the wallets' keys; empty: master.key in the home"),
     ("GATEWAY_CURRENCIES", "EUR,USD,THB,JPY", "ISO 4217 codes of the fiat assets"),
     ("GATEWAY_TOKENS", "USDX:USD:6", "tokens as CODE:CURRENCY:DECIMALS, each backed one to one by its currency"),
@@ -28,6 +28,7 @@ SETTINGS: Final = (
     ("GATEWAY_BLOCK_SECONDS", "0.5", "time between the blocks of the embedded chain"),
     ("GATEWAY_AUTHORIZATION_SECONDS", "3600", "how long a signed token payment may be settled"),
     ("GATEWAY_HOLD_SECONDS", "604800", "how long a payment that is only held waits for its capture"),
+    ("GATEWAY_GAS_BATCHES_LEAST", "10", "warn when a relayer's gas money is less than so many full batches may cost"),
     ("GATEWAY_LEDGER_FEE_BASIS_POINTS", "0", "the payer's fee on the ledger rail, in hundredths of a percent"),
 )
 
@@ -48,6 +49,7 @@ class Config:
     block_seconds: float
     authorization_seconds: int
     hold_seconds: int
+    gas_batches_least: int
     ledger_fee_basis_points: int
 
 
@@ -70,6 +72,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Config:
         block_seconds=_seconds("GATEWAY_BLOCK_SECONDS", text),
         authorization_seconds=_whole("GATEWAY_AUTHORIZATION_SECONDS", text, 30, 30 * 86_400),
         hold_seconds=_whole("GATEWAY_HOLD_SECONDS", text, 1, 365 * 86_400),
+        gas_batches_least=_whole("GATEWAY_GAS_BATCHES_LEAST", text, 1, 1_000_000),
         ledger_fee_basis_points=_whole("GATEWAY_LEDGER_FEE_BASIS_POINTS", text, 0, 5_000),
     )
 

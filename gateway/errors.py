@@ -256,6 +256,21 @@ class LaneStopped(Refused):
 
 
 @dataclass(eq=False)
+class NoLane(Unavailable):
+    """Of all lanes that we have keys for, none can carry anything before somebody has done something."""
+
+    reasons: tuple[str, ...]
+    says = "payments stay queued, since no lane can carry them: {reasons}"
+
+
+@dataclass(eq=False)
+class LaneNotResumable(Conflict):
+    lane: str
+    reason: str
+    says = "the lane of {lane} is left as it is: {reason}"
+
+
+@dataclass(eq=False)
 class InvalidSignature(Refused):
     signer: str
     reason: str

@@ -1,25 +1,28 @@
 """The loop: claim rows, call the rooms, sleep. No business rule is here.
 
     relay   queued authorizations ─> a stored ChainTransaction ─> sent
-    resend  what is stored and in no block is sent again, as stored; what stays out too long gets a higher fee
+    resend  what is stored and in no block is sent again, as stored; what stays out too long gets a higher fee; a lane
+            whose nonces others use is stopped
+    fuel    the lanes' gas money is looked at
     watch   final blocks ─> the book
     expire  holds past their time ─> given back
 
 Each step is one PostgreSQL transaction with the network before or after it, never inside, so a worker may be killed
-between any two and any number of workers may run: rows are claimed, the cursor is compared and set.
+between any two and any number of workers may run: rows are claimed, lanes are taken, the cursor is compared and set.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from gateway.chain import authorization, batches, deploy, lanes, watch
+from gateway.chain import authorization, batches, deploy, fuel, lanes, roles, watch, watchdog
 from gateway.chain.authorization import Authorization
-from gateway.chain.contract import Contract, as_int, paused_data
-from gateway.chain.lanes import Attempt
+from gateway.chain.block import Block, Fees, Standing
+from gateway.chain.contract import Contract
+from gateway.chain.lanes import Attempt, Lane
 from gateway.chain.node import Node
 from gateway.chain.signer import Signer, Vault
 from gateway.chain.watch import Span
@@ -27,12 +30,15 @@ from gateway.clock import Clock
 from gateway.errors import (
     ChainReplaced,
     GatewayError,
-    LaneStopped,
     Misconfigured,
     NodeUnavailable,
+    NoLane,
     SealedKeyUnreadable,
 )
-from gateway.payments import finish, relay, settle
+from gateway.events import log as events
+from gateway.events.log import Event
+from gateway.money import Money
+from gateway.payments import finish, gas, relay, settle
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Database
 from gateway.wallets import custody
@@ -42,30 +48,25 @@ log = logging.getLogger(__name__)
 #: After a batch that reverted, no further one of that token is formed for so long: each costs gas for nothing.
 _AFTER_REVERT = timedelta(seconds=60)
 
-#: How many transactions of a lane may be in no block yet; more authorizations then wait in the queue.
-_OPEN_MAX = 16
-
-#: A nonce must be seen for so long to be somebody else's before the lane is stopped: the backends of a hosted node may
-#: be some blocks apart.
-_SECOND_LOOK = timedelta(seconds=30)
-
 
 @dataclass(frozen=True, slots=True)
 class Worker:
     """What the steps need; built once, by hand, in `__main__`. `finality` as in the configuration.
 
-    `suspected` has the lane's nonces that seemed to be taken by others, and since when: a first look that a second one
-    has to confirm, so it may be forgotten with the process.
+    `signers` are the lanes that it has keys for. Of all workers one looks after a lane, every `resend_every`, and at
+    its gas money, every `fuel_every`; it is low when it is less than `gas_batches_least` full batches may cost.
     """
 
     database: Database
     node: Node
     terms: Terms
     vault: Vault
-    signer: Signer
+    signers: Sequence[Signer]
     finality: int | None
     clock: Clock
-    suspected: dict[int, datetime] = field(default_factory=dict)
+    gas_batches_least: int = 10
+    resend_every: timedelta = timedelta(seconds=1.5)
+    fuel_every: timedelta = timedelta(seconds=10)
 
     # Each step returns whether there was something to do, so that the loop asks again at once.
 
@@ -74,35 +75,49 @@ class Worker:
         return replace(self.terms, contracts=await deploy.all_contracts(connection, self.terms.assets))
 
     async def relay(self) -> bool:
-        """Form a batch of each kind of each token, store it, then send it."""
+        """Form a batch of each kind of each token, store it in a lane, then send it. Raises NoLane when what is queued
+        waits until somebody does something.
+        """
         async with self.database.reading() as connection:
             terms = await self._terms(connection)
             queued = [one for one in terms.contracts.values() if await self._may_batch(connection, one)]
             if not queued:
                 return False
             cursor = await watch.cursor(connection, queued[0].chain_id)
-            next_nonce = await lanes.next_nonce(connection, self.signer.address)
         if cursor is not None:
             await watch.check_cursor(self.node, cursor)  # nothing is signed over a book of another chain
-        in_no_block = next_nonce - await self.node.transaction_count(self.signer.address, "latest")
-        worked = False
+        fees, standings = await self.node.fees(), await self.node.standings(self._addresses)
+        worked, waits = False, list[NoLane]()
         for contract in queued:
-            if in_no_block < _OPEN_MAX and not await self._paused(contract):
-                worked |= await self._batch(terms, contract, "settle") | await self._batch(terms, contract, "mint")
+            allowed = await roles.allowed(self.node, contract, self._addresses)
+            for kind in () if allowed.paused else batches.KINDS:
+                try:
+                    worked |= await self._batch(terms, contract, kind, standings, allowed.of[kind], fees)
+                except NoLane as none:
+                    waits.append(none)
+        if waits and not worked:
+            raise waits[0]
         return worked
+
+    @property
+    def _addresses(self) -> list[str]:
+        return [signer.address for signer in self.signers]
 
     async def _may_batch(self, connection: Connection, contract: Contract) -> bool:
         asset, now = contract.asset.code, self.clock()
-        return await authorization.any_queued(connection, asset, now) and not await lanes.reverted_since(
+        return await authorization.count_queued(connection, asset, now) > 0 and not await lanes.reverted_since(
             connection, asset, now - _AFTER_REVERT
         )
 
-    async def _paused(self, contract: Contract) -> bool:
-        """Whether the token stands still: a batch would revert as a whole, and cost its gas."""
-        return as_int(await self.node.call(contract.address, paused_data(), "latest")) == 1
-
-    async def _batch(self, terms: Terms, contract: Contract, kind: batches.BatchKind) -> bool:
-        fees = await self.node.fees()
+    async def _batch(
+        self,
+        terms: Terms,
+        contract: Contract,
+        kind: batches.BatchKind,
+        standings: Sequence[Standing],
+        allowed: Collection[str],
+        fees: Fees,
+    ) -> bool:
         now = self.clock()
 
         async def sign(connection: Connection, unsigned: list[Authorization]) -> Sequence[bytes | None]:
@@ -110,7 +125,15 @@ class Worker:
             return await self._sign(connection, digests)
 
         async with self.database.transaction() as connection:
-            batch = await batches.form(connection, contract, kind, self.signer, fees, sign, now)
+            # The lane first: who finds it taken takes another, and nobody claims what no lane can carry.
+            count = await authorization.count_queued(
+                connection, contract.asset.code, now, batches.KINDS[kind], batches.MOST
+            )
+            cost_wei = fuel.cost_wei(batches.gas_most(count), fees)
+            lane = await self._lane(connection, standings, allowed, cost_wei) if count else None
+            if lane is None:
+                return False
+            batch = await batches.form(connection, contract, kind, lane, fees, sign, now)
             if batch is None:
                 return False
             await relay.formed(connection, terms, batch, now)
@@ -119,8 +142,28 @@ class Worker:
                 "authorization %s of %s was not sent, and its money given back: %s", one.id, one.from_address, reason
             )
         if batch.transaction is not None:
-            await self.node.send(batch.transaction.raw)
+            await lanes.send_unsent(self.database, self.node, lane.address)
         return True
+
+    async def _lane(
+        self, connection: Connection, standings: Sequence[Standing], allowed: Collection[str], cost_wei: int
+    ) -> Signer | None:
+        """Take the lane with least open that can carry this. None where all are full or taken; raises NoLane where that
+        does not pass by itself.
+        """
+        found = await lanes.read(connection, standings)
+        fit = lanes.in_turn([one for one in found if one.address in allowed], cost_wei)
+        taken = await lanes.take(connection, fit) if fit else None
+        if taken is None:
+            reasons = {one.address: lanes.unfit(one, cost_wei) for one in found}
+            reasons |= {
+                one: "may not: run 'gateway deploy' with the key of the token's admin first in the file"
+                for one, why in reasons.items()
+                if why is None and one not in allowed
+            }
+            if all(reasons.values()):
+                raise NoLane(tuple(f"{address} {why}" for address, why in reasons.items()))
+        return next((signer for signer in self.signers if signer.address == taken), None)
 
     async def _sign(self, connection: Connection, digests: list[tuple[str, bytes]]) -> Sequence[bytes | None]:
         """A signature for each; None for an address without a key, or with one that does not open, alone."""
@@ -132,36 +175,100 @@ class Worker:
         return [signature for one in digests for signature in await self._sign(connection, [one])]
 
     async def resend(self) -> bool:
-        """Send again, as stored, what is in no block; raise the fee of what has been so for long."""
-        async with self.database.reading() as connection:
-            attempts = await lanes.open_attempts(connection, self.signer.address)
-        final = await watch.final_block(self.node, self.finality) if attempts else None
-        taken = await lanes.overtaken(self.node, self.signer.address, attempts, final.number) if final else None
-        if taken is not None:
-            await self._suspect(taken)
+        """Look after the lanes whose turn it is, side by side: what fails in one does not keep the others."""
+        async with self.database.one_statement() as connection:
+            turn = await lanes.turn(connection, self._addresses, self.resend_every)
+        if not turn:
             return False
-        self.suspected.clear()
-        unmined = await lanes.send_open(self.database, self.node, attempts) if attempts else []
-        if unmined:
-            await self._bump([attempt for attempt in unmined if attempt.nonce == unmined[0].nonce][-1])
+        standings = await self.node.standings(turn)
+        async with self.database.reading() as connection:
+            found = await lanes.read(connection, standings)
+        final = await watch.final_block(self.node, self.finality) if any(one.unfinished for one in found) else None
+        looks = await asyncio.gather(*(self._look_after(one, final) for one in found), return_exceptions=True)
+        for failed in looks:
+            if failed is not None:
+                raise failed
         return False
 
-    async def _suspect(self, taken: Attempt) -> None:
-        """Stop the lane once the same nonce has been seen to be somebody else's for long enough."""
-        since = self.suspected.setdefault(taken.nonce, self.clock())
-        if self.clock() - since < _SECOND_LOOK:
+    async def _look_after(self, lane: Lane, final: Block | None) -> None:
+        """Send again, as stored, what is in no block; raise the fee of what has been so for long."""
+        async with self.database.reading() as connection:
+            attempts = await lanes.open_attempts(connection, lane.address)
+        ahead = lane.next_nonce if lane.mined > lane.next_nonce else None
+        taken = (
+            await watchdog.overtaken(self.node, lane.address, attempts, final.number) if attempts and final else None
+        )
+        nonce = taken.nonce if taken is not None else ahead
+        if nonce is not None:
+            await self._suspect(lane.address, nonce, attempts, final)
             return
-        reason = f"its nonce {taken.nonce} was used by a transaction that is not ours"
-        async with self.database.transaction() as connection:
-            await lanes.stop(connection, self.signer.address, reason)
-        raise LaneStopped(self.signer.address, reason)
+        async with self.database.one_statement() as connection:
+            await watchdog.trust(connection, lane.address)
+        unmined = await lanes.send_open(self.database, self.node, attempts) if attempts else []
+        if unmined:
+            await self._bump(lane.address, [attempt for attempt in unmined if attempt.nonce == unmined[0].nonce][-1])
 
-    async def _bump(self, newest: Attempt) -> None:
+    async def _suspect(self, address: str, nonce: int, attempts: Sequence[Attempt], final: Block | None) -> None:
+        """Stop the lane once the same nonce has been seen to be somebody else's for long enough; the others go on."""
+        now = self.clock()
+        async with self.database.one_statement() as connection:
+            if not await watchdog.suspect(connection, address, nonce, now):
+                return
+        unmined = watchdog.unmined_of(attempts, (await self.node.receipts([one.hash for one in attempts])).keys())
+        taken_below = await self.node.transaction_count(address, final.number) if final else 0
+        reason = f"its nonce {nonce} was used by a transaction that is not ours"
+        async with self.database.transaction() as connection:
+            stopped = await watchdog.stop(connection, address, reason, unmined, taken_below)
+            if stopped:
+                facts = {"lane": address, "reason": reason}
+                await events.append(connection, [Event("lane.stopped", None, None, facts)], now)
+        if stopped:
+            log.error(
+                "the lane of %s is stopped: %s. Find out who else signs with its key, then run "
+                "'gateway lanes resume %s'; other lanes go on",
+                *(address, reason, address),
+            )
+
+    async def _bump(self, address: str, newest: Attempt) -> None:
         """Where it is time, offer more for the first transaction that is in no block, on which the others wait."""
         head, fees, now = await self.node.block("latest"), await self.node.fees(), self.clock()
+        signer = next(one for one in self.signers if one.address == address)
         if head is not None and lanes.wants_bump(newest, head, fees, now):
             async with self.database.transaction() as connection:
-                await lanes.bump(connection, self.signer, newest.transaction_id, fees, now)
+                await lanes.bump(connection, signer, newest.transaction_id, fees, now)
+
+    async def fuel(self) -> bool:
+        """Say once that a lane's gas money runs out, well before it has; and once that it does no more."""
+        async with self.database.one_statement() as connection:
+            turn = await fuel.turn(connection, self._addresses, self.fuel_every)
+        if not turn:
+            return False
+        fees, standings = await self.node.fees(), await self.node.standings(turn)
+        async with self.database.reading() as connection:
+            found = await lanes.read(connection, standings)
+        for lane in found:
+            low = fuel.is_low(lane, fees, self.gas_batches_least)
+            if low != lane.low:
+                await self._say_low(lane, low, fuel.payments_left(lane, fees))
+        return False
+
+    async def _say_low(self, lane: Lane, low: bool, payments: int) -> None:
+        left = str(Money(max(lane.left_wei, 0), gas.coin_of(self.terms.assets)))
+        async with self.database.transaction() as connection:
+            new = await fuel.note(connection, lane.address, low)
+            if new:
+                facts = {"lane": lane.address, "left": left, "payments": payments}
+                event = Event("lane.low" if low else "lane.filled", None, None, facts)
+                await events.append(connection, [event], self.clock())
+        if new and low:
+            log.warning(
+                "the lane of %s has %s left for gas, enough for about %d payments: send it some",
+                lane.address,
+                left,
+                payments,
+            )
+        elif new:
+            log.info("the lane of %s has %s for gas again", lane.address, left)
 
     async def watch(self) -> bool:
         """Read the next final blocks and write what they say into the book."""
@@ -169,7 +276,7 @@ class Worker:
             terms = await self._terms(connection)
             contracts = list(terms.contracts.values())
             cursor = await watch.cursor(connection, contracts[0].chain_id) if contracts else None
-            hashes = await lanes.open_hashes(connection, self.signer.address)
+            hashes = await lanes.open_hashes(connection, contracts[0].chain_id) if contracts else []
         if cursor is None:
             return False
         span = await watch.read(self.node, contracts, cursor, self.finality, hashes)
@@ -199,7 +306,13 @@ class Worker:
 
 
 #: Each step and how long it sleeps when it found nothing to do, in seconds.
-STEPS: tuple[tuple[str, float], ...] = (("relay", 0.05), ("watch", 0.1), ("resend", 2.0), ("expire", 1.0))
+STEPS: tuple[tuple[str, float], ...] = (
+    ("relay", 0.05),
+    ("watch", 0.1),
+    ("resend", 2.0),
+    ("fuel", 5.0),
+    ("expire", 1.0),
+)
 
 #: How long a step that failed sleeps before it is tried again, in seconds.
 _AFTER_FAILURE = 1.0

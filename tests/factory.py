@@ -10,25 +10,26 @@ import shutil
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from gateway.bank import movements
 from gateway.bank.movements import BankRequest
-from gateway.chain import deploy, lanes
+from gateway.chain import deploy, lanes, roles
+from gateway.chain.block import Receipt
 from gateway.chain.contract import as_int, balance_of_data, selector
 from gateway.chain.node import Node
-from gateway.chain.signer import LOCAL_RELAYER_KEY, LaneSigner, Vault
+from gateway.chain.signer import LOCAL_RELAYER_KEY, LaneSigner, Signer, Vault
 from gateway.clock import Clock, system_clock
 from gateway.errors import GatewayError
 from gateway.ledger import account, audit, book
 from gateway.ledger.account import Balance
 from gateway.money import Assets, Money, at_par_exact
-from gateway.payments import convert, finish, pay, records, refund, solvency
+from gateway.payments import convert, finish, gas, pay, records, refund, solvency
 from gateway.payments.finish import EndRequest
 from gateway.payments.pay import PayRequest
 from gateway.payments.payment import Payment
@@ -160,6 +161,7 @@ class Town:
         self.assets = assets
         self.vault = vault
         self.signer = LaneSigner(LOCAL_RELAYER_KEY)
+        self.signers: tuple[Signer, ...] = (self.signer,)
         self.clock: Clock = system_clock
         self.terms = Terms(assets, {}, 0, 7 * 86_400, 3600, 1.0)
 
@@ -169,10 +171,22 @@ class Town:
         async def mine() -> None:
             self.chain.mine()
 
+        async def conclude(connection: Connection, receipts: Iterable[Receipt], now: datetime) -> None:
+            await gas.conclude(connection, self.assets, receipts, now)
+
         contracts = await deploy.deploy(
-            self.database, self.node, self.signer, self.assets, self.FINALITY, self.clock, pause=mine
+            self.database,
+            self.node,
+            self.signer,
+            self.assets,
+            self.FINALITY,
+            self.clock,
+            pause=mine,
+            conclude=conclude,
         )
         self.terms = replace(self.terms, contracts=contracts)
+        await roles.grant(self.database, self.node, self.signers, contracts.values(), self.clock)
+        self.chain.mine()
 
     def money(self, text: str) -> Money:
         amount, _, code = text.partition(" ")
@@ -234,7 +248,19 @@ class Town:
     # ---- the worker, a step at a time -------------------------------------------------------------------------------
 
     def worker(self, node: Node | None = None) -> Worker:
-        return Worker(self.database, node or self.node, self.terms, self.vault, self.signer, self.FINALITY, self.clock)
+        """One of its own for each call, that looks after every lane whenever it is told to."""
+        always = timedelta(0)
+        return Worker(
+            database=self.database,
+            node=node or self.node,
+            terms=self.terms,
+            vault=self.vault,
+            signers=self.signers,
+            finality=self.FINALITY,
+            clock=self.clock,
+            resend_every=always,
+            fuel_every=always,
+        )
 
     async def settle(self) -> None:
         """Relay, mine and watch until nothing changes any more."""

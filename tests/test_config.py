@@ -31,7 +31,7 @@ def test_every_setting_is_read() -> None:
             "GATEWAY_RPC_URL": "http://x", "GATEWAY_RELAYER_KEY_FILE": "/r", "GATEWAY_MASTER_KEY_FILE": "/m",
             "GATEWAY_CURRENCIES": "GBP, KWD", "GATEWAY_TOKENS": "GBPX:GBP:18, KWDX:KWD:3", "GATEWAY_FINALITY": "0",
             "GATEWAY_BLOCK_SECONDS": "2", "GATEWAY_AUTHORIZATION_SECONDS": "60", "GATEWAY_HOLD_SECONDS": "1",
-            "GATEWAY_LEDGER_FEE_BASIS_POINTS": "25",
+            "GATEWAY_GAS_BATCHES_LEAST": "3", "GATEWAY_LEDGER_FEE_BASIS_POINTS": "25",
         }
     )  # fmt: skip
     assert (config.home, config.host, config.port) == (Path("/srv/g"), "::1", 0)
@@ -41,7 +41,7 @@ def test_every_setting_is_read() -> None:
         ("GBP", 2, None), ("KWD", 3, None), ("GBPX", 18, "GBP"), ("KWDX", 3, "KWD"), ("ETH", 18, None),
     ]  # fmt: skip
     assert (config.finality, config.block_seconds, config.authorization_seconds) == (0, 2.0, 60)
-    assert (config.hold_seconds, config.ledger_fee_basis_points) == (1, 25)
+    assert (config.hold_seconds, config.gas_batches_least, config.ledger_fee_basis_points) == (1, 3, 25)
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,7 @@ def test_every_setting_is_read() -> None:
         *(("GATEWAY_BLOCK_SECONDS", value) for value in ("0", "nan", "inf", "-1", "x", "61")),
         *(("GATEWAY_AUTHORIZATION_SECONDS", value) for value in ("29", "2592001")),
         *(("GATEWAY_HOLD_SECONDS", value) for value in ("0", "31536001")),
+        *(("GATEWAY_GAS_BATCHES_LEAST", value) for value in ("0", "-1", "1000001", "1.5")),
         *(("GATEWAY_LEDGER_FEE_BASIS_POINTS", value) for value in ("5001", "-1", "0.5", "1%")),
         *(
             ("GATEWAY_TOKENS", value)

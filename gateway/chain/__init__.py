@@ -7,6 +7,9 @@
     authorization.py   EIP-3009 messages: what is signed, and their queue
     signer.py          keys: the vault that seals them, and what may sign with them
     lanes.py           one signer's ordered nonces; raw transactions, stored before they are sent
+    watchdog.py        a nonce that others have used stops its lane, and it goes on again
+    fuel.py            what the lanes' gas money still pays for
+    roles.py           which lanes may settle and mint, and how they get to
     batches.py         queued authorizations, many to a ChainTransaction
     watch.py           the chain up to its final block, by parent hash
     deploy.py          the tokens' contracts, each once

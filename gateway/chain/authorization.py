@@ -36,6 +36,7 @@ from gateway.postgres import Connection, Record, Statements
 sql = Statements(__package__, "chain.sql")
 
 Kind = Literal["transfer", "redemption", "mint"]
+KINDS: tuple[Kind, ...] = ("transfer", "redemption", "mint")
 State = Literal["queued", "submitted", "settled", "skipped", "expired"]
 
 #: What the contract knows an authorization by: asset code, from (zero for a mint), nonce (a mint's reference).
@@ -265,9 +266,11 @@ async def enqueue(connection: Connection, orders: Sequence[Order], now: datetime
     return authorizations
 
 
-async def any_queued(connection: Connection, asset: str, now: datetime) -> bool:
-    """Whether authorizations of the asset wait for a batch and are in time for one."""
-    return bool(await connection.fetchval(sql.any_queued, asset, int(now.timestamp())))
+async def count_queued(
+    connection: Connection, asset: str, now: datetime, kinds: Sequence[Kind] = KINDS, most: int = 1
+) -> int:
+    """How many authorizations of the asset wait for a batch and are in time for one, counted up to `most`."""
+    return int(await connection.fetchval(sql.count_queued, asset, list(kinds), int(now.timestamp()), most))
 
 
 async def find(connection: Connection, keys: Iterable[Key], for_update: bool = False) -> dict[Key, Tracked]:

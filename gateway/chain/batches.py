@@ -25,6 +25,9 @@ sql = Statements(__package__, "chain.sql")
 #: Payments and redemptions are settled, mints are minted: two calls of the contract, so two kinds of batch.
 BatchKind = Literal["settle", "mint"]
 
+#: What authorizations a batch of each kind carries.
+KINDS: dict[BatchKind, list[authorizations.Kind]] = {"settle": ["transfer", "redemption"], "mint": ["mint"]}
+
 #: Signs these authorizations, in order, with their payers' keys; None where a key cannot be read. Asked inside the
 #: transaction, so it waits for no network.
 Sign = Callable[[Connection, list[Authorization]], Awaitable[Sequence[bytes | None]]]
@@ -35,6 +38,10 @@ GAS_MAX = 16_777_216
 #: The most bytes a transaction may have before nodes refuse to pass it on (geth's txMaxSize: four slots of 32 KiB),
 #: less room for its other fields.
 DATA_BYTES_MAX = 4 * 32 * 1024 - 512
+
+
+#: As many are put into a batch, if they fit.
+MOST = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +63,14 @@ async def form(
     fees: Fees,
     sign: Sign,
     now: datetime,
-    most: int = 300,
+    most: int = MOST,
 ) -> Batch | None:
     """Put up to `most` queued authorizations, oldest first, into a stored transaction. None when none is queued.
 
     Any number of workers may call it at once: each authorization is claimed by one. Raises LaneStopped; nothing is
     claimed then.
     """
-    kinds = ["mint"] if kind == "mint" else ["transfer", "redemption"]
-    rows = await connection.fetch(sql.claim, contract.asset.code, kinds, int(now.timestamp()), most)
+    rows = await connection.fetch(sql.claim, contract.asset.code, KINDS[kind], int(now.timestamp()), most)
     claimed = [authorizations.from_row(row) for row in rows]
     if not claimed:
         return None
@@ -135,6 +141,11 @@ def gas_limit(kind: BatchKind, batch: Sequence[Authorization]) -> int:
         return _BASE_GAS + _MINT_GAS * len(batch)
     fresh = {a.to_address for a in batch} | {(a.from_address, a.nonce >> 8) for a in batch}
     return _BASE_GAS + _PAYMENT_GAS * len(batch) + _FRESH_SLOT_GAS * len(fresh)
+
+
+def gas_most(count: int) -> int:
+    """Gas that suffices for a batch of so many, of either kind and whoever they are."""
+    return min(GAS_MAX, _BASE_GAS + (_PAYMENT_GAS + 2 * _FRESH_SLOT_GAS) * count)
 
 
 def fitting(kind: BatchKind, batch: list[Authorization]) -> list[Authorization]:

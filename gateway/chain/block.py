@@ -1,4 +1,4 @@
-"""What a node says of the chain: blocks, logs, receipts, fees. Pure.
+"""What a node says of the chain: blocks, logs, receipts, fees, how an address stands. Pure.
 
 Hashes and data are bytes, addresses checksummed text, amounts of the native coin in wei.
 """
@@ -52,3 +52,12 @@ class Fees:
 
     fee_wei_max: int
     tip_wei_max: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How an address stands in the newest block: so many of its transactions are in blocks, and so much is left."""
+
+    address: str
+    mined: int
+    balance_wei: int

@@ -19,9 +19,13 @@ SELECT id, kind, asset, from_address, to_address, value, nonce, valid_before, $9
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::numeric[], $7::numeric[], $8::bigint[])
     AS fresh (id, kind, asset, from_address, to_address, value, nonce, valid_before);
 
--- any_queued
--- Whether any is in time for a batch.
-SELECT EXISTS (SELECT FROM token_authorization WHERE asset = $1 AND state = 'queued' AND valid_before > $2);
+-- count_queued
+-- How many of some kinds are in time for a batch, as far as one batch goes.
+SELECT count(*) FROM (
+    SELECT FROM token_authorization
+    WHERE asset = $1 AND kind = ANY ($2) AND state = 'queued' AND valid_before > $3
+    LIMIT $4
+) AS next;
 
 -- find
 -- Authorizations by what the contract knows them by.
@@ -110,6 +114,81 @@ SELECT next_nonce, stopped FROM lane WHERE address = $1 FOR UPDATE;
 -- A lane as it is at the moment.
 SELECT next_nonce, stopped FROM lane WHERE address = $1;
 
+-- read_lanes
+-- Lanes as they stand, given how many of their nonces are in blocks: what is in none, since when, and what that may
+-- cost at most; and what no final block has.
+SELECT lane.address, lane.next_nonce, lane.stopped, lane.low,
+    count(*) FILTER (WHERE t.nonce >= seen.mined) AS open,
+    count(t.id) AS unfinished,
+    min(t.created_at) AS oldest_at,
+    coalesce(sum(t.gas_limit * offered.fee_wei) FILTER (WHERE t.nonce >= seen.mined), 0)::numeric AS promised_wei
+FROM unnest($1::text[], $2::bigint[]) AS seen (address, mined)
+JOIN lane USING (address)
+LEFT JOIN chain_transaction AS t ON t.lane = lane.address AND t.state = 'stored'
+LEFT JOIN LATERAL (
+    SELECT max(fee_wei_max) AS fee_wei FROM attempt WHERE attempt.transaction_id = t.id
+) AS offered ON true
+GROUP BY lane.address
+ORDER BY lane.address;
+
+-- lane_addresses
+-- Every lane of a chain.
+SELECT address FROM lane WHERE chain_id = $1 ORDER BY address;
+
+-- take_lane
+-- The first of these lanes that goes on, has room, and that nobody else is taking a nonce of; it is locked.
+SELECT lane.address
+FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS wanted (address, below, place)
+JOIN lane USING (address)
+WHERE lane.stopped IS NULL AND lane.next_nonce < wanted.below
+ORDER BY wanted.place
+LIMIT 1
+FOR UPDATE OF lane SKIP LOCKED;
+
+-- turn_to_resend
+-- Whose turn it is to be looked after: one worker at a time takes it, and nobody waits.
+UPDATE lane SET resent_at = clock_timestamp() WHERE address IN (
+    SELECT address FROM lane
+    WHERE address = ANY ($1) AND stopped IS NULL
+        AND coalesce(resent_at + $2::interval <= clock_timestamp(), true)
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING address;
+
+-- turn_to_weigh
+-- Whose gas money is to be looked at, in the same way.
+UPDATE lane SET weighed_at = clock_timestamp() WHERE address IN (
+    SELECT address FROM lane
+    WHERE address = ANY ($1) AND coalesce(weighed_at + $2::interval <= clock_timestamp(), true)
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING address;
+
+-- note_low
+-- That a lane's gas money runs out, or does no more; a row where that is new.
+UPDATE lane SET low = $2 WHERE address = $1 AND low <> $2 RETURNING address;
+
+-- unsent
+-- What no node was handed yet, in the order in which it has to be.
+SELECT chain_transaction.nonce, attempt.raw
+FROM lane
+JOIN chain_transaction ON chain_transaction.lane = lane.address
+    AND chain_transaction.nonce >= lane.sent_nonce AND chain_transaction.state = 'stored'
+JOIN attempt ON attempt.transaction_id = chain_transaction.id
+WHERE lane.address = $1 AND lane.stopped IS NULL
+ORDER BY chain_transaction.nonce, attempt.fee_wei_max;
+
+-- sent
+-- Everything below this nonce was handed to a node.
+UPDATE lane SET sent_nonce = $2 WHERE address = $1 AND sent_nonce < $2;
+
+-- open_raws
+-- The raw bytes of a lane's open transactions of one kind, for one asset.
+SELECT attempt.raw
+FROM chain_transaction JOIN attempt ON attempt.transaction_id = chain_transaction.id
+WHERE chain_transaction.lane = $1 AND chain_transaction.kind = $2 AND chain_transaction.asset = $3
+    AND chain_transaction.state = 'stored';
+
 -- take_lane_nonce
 -- The nonce is taken.
 UPDATE lane SET next_nonce = next_nonce + 1 WHERE address = $1;
@@ -134,10 +213,12 @@ WHERE chain_transaction.lane = $1 AND chain_transaction.state = 'stored'
 ORDER BY chain_transaction.nonce, attempt.fee_wei_max;
 
 -- open_hashes
--- The same, by hash alone.
+-- The same of every lane of a chain, by hash alone.
 SELECT attempt.hash
-FROM chain_transaction JOIN attempt ON attempt.transaction_id = chain_transaction.id
-WHERE chain_transaction.lane = $1 AND chain_transaction.state = 'stored';
+FROM lane
+JOIN chain_transaction ON chain_transaction.lane = lane.address AND chain_transaction.state = 'stored'
+JOIN attempt ON attempt.transaction_id = chain_transaction.id
+WHERE lane.chain_id = $1;
 
 -- raws
 -- Attempts as they are sent.
@@ -203,17 +284,47 @@ FROM chain_transaction JOIN attempt ON attempt.transaction_id = chain_transactio
 WHERE chain_transaction.id = $1
 ORDER BY attempt.fee_wei_max;
 
+-- suspect
+-- A nonce that seems to be used by others, and since when it has seemed so.
+UPDATE lane
+SET suspected_at = CASE WHEN suspect_nonce = $2 THEN suspected_at ELSE $3 END, suspect_nonce = $2
+WHERE address = $1
+RETURNING suspected_at;
+
+-- trust
+-- It does not seem so any more.
+UPDATE lane SET suspect_nonce = NULL, suspected_at = NULL WHERE address = $1 AND suspect_nonce IS NOT NULL;
+
 -- stop_lane
 -- Why a lane takes nothing more; the first reason stays.
-UPDATE lane SET stopped = $2 WHERE address = $1 AND stopped IS NULL;
+UPDATE lane SET stopped = $2 WHERE address = $1 AND stopped IS NULL RETURNING chain_id;
 
 -- resume_lane
 -- A lane goes on, from no earlier a nonce than this.
-UPDATE lane SET stopped = NULL, next_nonce = greatest(next_nonce, $2) WHERE address = $1;
+UPDATE lane SET stopped = NULL, next_nonce = greatest(next_nonce, $2), suspect_nonce = NULL, suspected_at = NULL
+WHERE address = $1;
+
+-- any_running
+-- Whether some lane of the chain goes on.
+SELECT EXISTS (SELECT FROM lane WHERE chain_id = $1 AND stopped IS NULL);
+
+-- open_below
+-- A lane's open transactions whose nonces are below this one.
+SELECT id FROM chain_transaction WHERE lane = $1 AND state = 'stored' AND nonce < $2;
+
+-- lock_carried
+-- What these transactions carry, locked in id order as everywhere.
+SELECT id FROM token_authorization WHERE transaction_id = ANY ($1) AND state = 'submitted' ORDER BY id FOR UPDATE;
 
 -- end_overtaken
 -- Transactions whose nonces others have taken for good.
-UPDATE chain_transaction SET state = 'overtaken' WHERE lane = $1 AND state = 'stored' AND nonce < $2
+UPDATE chain_transaction SET state = 'overtaken' WHERE id = ANY ($1) AND state = 'stored'
+RETURNING id;
+
+-- requeue_signed
+-- What open transactions carry that its payers have signed goes back to the queue. No mint does.
+UPDATE token_authorization SET state = 'queued', transaction_id = NULL
+WHERE transaction_id = ANY ($1) AND state = 'submitted' AND kind <> 'mint'
 RETURNING id;
 
 -- reverted_since

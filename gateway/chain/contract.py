@@ -12,6 +12,7 @@ from importlib.resources import files
 from typing import Any
 
 from eth_abi.abi import encode
+from eth_hash.auto import keccak
 from eth_utils.abi import abi_to_signature, event_abi_to_log_topic, function_signature_to_4byte_selector
 
 from gateway.chain.address import ZERO, checksum
@@ -80,6 +81,11 @@ _TOTAL_SUPPLY = selector("totalSupply")
 _AUTHORIZATION_STATE = selector("authorizationState")
 _MINTED = selector("minted")
 _PAUSED = selector("paused")
+_HAS_ROLE = selector("hasRole")
+_GRANT_ROLE = selector("grantRole")
+
+#: The contract's roles by name: who may settle, who may mint, and who grants both.
+RELAYER_ROLE, MINTER_ROLE, ADMIN_ROLE = keccak(b"RELAYER_ROLE"), keccak(b"MINTER_ROLE"), bytes(32)
 
 
 def balance_of_data(address: str) -> bytes:
@@ -102,6 +108,15 @@ def minted_data(reference: int) -> bytes:
 
 def paused_data() -> bytes:
     return _PAUSED
+
+
+def has_role_data(role: bytes, address: str) -> bytes:
+    return _HAS_ROLE + encode(["bytes32", "address"], [role, address])
+
+
+def grant_role_data(role: bytes, address: str) -> bytes:
+    """The call by which an admin lets the address have the role; again, it changes nothing."""
+    return _GRANT_ROLE + encode(["bytes32", "address"], [role, address])
 
 
 def as_int(answer: bytes) -> int:

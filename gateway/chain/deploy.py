@@ -6,7 +6,7 @@ when its block is final. Database and node alternate here: no transaction is ope
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from uuid import UUID
 
@@ -22,6 +22,9 @@ from gateway.money import Asset, Assets
 from gateway.postgres import Connection, Database, Record, Statements
 
 sql = Statements(__package__, "chain.sql")
+
+#: Takes in the ends of our transactions, in the caller's own transaction.
+Conclude = Callable[[Connection, Iterable[Receipt], datetime], Awaitable[object]]
 
 #: Room for the contract's creation, code deposit and calldata together; measured in tests/chain/test_deploy.py.
 DEPLOY_GAS = 6_000_000
@@ -64,11 +67,13 @@ async def deploy(
     clock: Clock,
     roles: Roles | None = None,
     pause: Callable[[], Awaitable[None]] = _pause,
+    conclude: Conclude = lanes.conclude,
 ) -> dict[str, Contract]:
     """See to it that every configured token has its contract, and return them all by asset code.
 
     The assets are in the book already. `roles` default to the signer for all; `pause` is how long one look at the
-    chain waits for the next. It waits until the deployments are final. Any number of processes may call it at once.
+    chain waits for the next; `conclude` takes in the receipts of final blocks. It waits until the deployments are
+    final. Any number of processes may call it at once.
 
     Raises NodeUnavailable, Misconfigured (no gas money, a relayer of another chain) and LaneStopped.
     """
@@ -83,7 +88,7 @@ async def deploy(
     for asset in missing:
         stored = await _stored(database, node, signer, chain_id, asset, roles or Roles.all_of(signer.address), clock)
         receipt, block = await _final_receipt(database, node, stored, finality, pause)
-        await _record(database, node, asset, chain_id, receipt, block, clock())
+        await _record(database, node, asset, chain_id, receipt, block, clock(), conclude)
     async with database.reading() as connection:
         return await contracts(connection, assets)
 
@@ -133,13 +138,20 @@ async def _final_receipt(
 
 
 async def _record(
-    database: Database, node: Node, asset: Asset, chain_id: int, receipt: Receipt, block: Block, now: datetime
+    database: Database,
+    node: Node,
+    asset: Asset,
+    chain_id: int,
+    receipt: Receipt,
+    block: Block,
+    now: datetime,
+    conclude: Conclude,
 ) -> None:
     genesis = await node.block(0)
     if genesis is None:
         raise NodeUnavailable("it does not have block 0")
     async with database.transaction() as connection:
-        await lanes.conclude(connection, [receipt], now)
+        await conclude(connection, [receipt], now)
         if receipt.succeeded:
             assert receipt.contract_address is not None
             await watch.begin(connection, Cursor(chain_id, block.number, block.hash, block.timestamp))

@@ -4,9 +4,13 @@ Store, then send. A transaction's nonce, raw bytes and hash are committed before
 sent again as stored. A bump is a further attempt at the same nonce: at most one of a transaction's attempts is mined.
 What a node answers decides nothing; the receipt of one of our own hashes, in a final block, does.
 
+Any number of workers share the lanes that they have keys for. A nonce is handed out under its lane's row lock, and who
+finds a lane taken takes another. No nonce is handed to a node before every lower one of its lane was, whoever stored
+them: a worker that was killed between storing and sending is made up for by the next that sends.
+
 What a gas unit is offered has a ceiling, so a lane may wait, but never spends without end.
 
-Lock order: the lane's row before its transactions.
+Lock order: the lane's row, then what its transactions carry, in id order, then the transactions.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +19,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from gateway.chain.block import Block, Fees, Receipt
+from gateway.chain.block import Block, Fees, Receipt, Standing
 from gateway.chain.node import Node
 from gateway.chain.signer import Signer, TransactionFields, fields_of
 from gateway.errors import LaneStopped, Misconfigured
@@ -24,7 +28,10 @@ from gateway.postgres import Connection, Database, Record, Statements
 
 sql = Statements(__package__, "chain.sql")
 
-Kind = Literal["settle", "mint", "deploy"]
+Kind = Literal["settle", "mint", "deploy", "grant"]
+
+#: How many transactions of a lane may be in no block yet; more authorizations then wait in the queue.
+OPEN_MAX = 16
 
 #: No attempt offers more for a unit of gas: 500 gwei, which Ethereum's base fee has passed for hours in all its years.
 #: A transaction of the most gas there may be (16,777,216) then costs 8.4 ETH at worst; above it the lane waits.
@@ -85,6 +92,79 @@ async def register(connection: Connection, chain_id: int, address: str, next_non
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A lane as it stands. `mined` of its nonces are in blocks, `open` of its transactions in none, `unfinished` in no
+    final one; the oldest of these is of `oldest_at`. `left_wei` is its balance, less what the open ones may cost.
+    """
+
+    address: str
+    next_nonce: int
+    stopped: str | None
+    low: bool
+    mined: int
+    open: int
+    unfinished: int
+    oldest_at: datetime | None
+    balance_wei: int
+    left_wei: int
+
+
+async def read(connection: Connection, standings: Sequence[Standing]) -> list[Lane]:
+    """The lanes of these addresses; one that has none is absent."""
+    by_address = {one.address: one for one in standings}
+    rows = await connection.fetch(sql.read_lanes, list(by_address), [one.mined for one in by_address.values()])
+    return [
+        Lane(
+            address=row["address"],
+            next_nonce=row["next_nonce"],
+            stopped=row["stopped"],
+            low=row["low"],
+            mined=by_address[row["address"]].mined,
+            open=row["open"],
+            unfinished=row["unfinished"],
+            oldest_at=row["oldest_at"],
+            balance_wei=by_address[row["address"]].balance_wei,
+            left_wei=by_address[row["address"]].balance_wei - row["promised_wei"],
+        )
+        for row in rows
+    ]
+
+
+async def addresses(connection: Connection, chain_id: int) -> list[str]:
+    """Every lane of the chain, also those whose keys others have."""
+    return [row["address"] for row in await connection.fetch(sql.lane_addresses, chain_id)]
+
+
+def unfit(lane: Lane, cost_wei: int) -> str | None:
+    """Why the lane can carry nothing that may cost so much, until somebody has done something. Pure."""
+    if lane.stopped is not None:
+        return f"stopped, since {lane.stopped}: see 'gateway lanes resume'"
+    if lane.mined > lane.next_nonce:
+        return f"its nonce {lane.next_nonce} was used by a transaction that is not ours"
+    if lane.left_wei < cost_wei:
+        return f"has {max(lane.left_wei, 0)} wei to spend and needs {cost_wei}: send it some"
+    return None
+
+
+def in_turn(lanes: Iterable[Lane], cost_wei: int) -> list[Lane]:
+    """The lanes that can carry something that may cost so much, those with least open first. Pure."""
+    fit = [lane for lane in lanes if unfit(lane, cost_wei) is None and lane.open < OPEN_MAX]
+    return sorted(fit, key=lambda lane: (lane.open, lane.address))
+
+
+async def take(connection: Connection, lanes: Sequence[Lane]) -> str | None:
+    """Take the first of these lanes that nobody else has, until the transaction ends: its address. Never waits."""
+    below = [lane.mined + OPEN_MAX for lane in lanes]
+    taken: str | None = await connection.fetchval(sql.take_lane, [lane.address for lane in lanes], below)
+    return taken
+
+
+async def turn(connection: Connection, wanted: Sequence[str], every: timedelta) -> list[str]:
+    """Which of these lanes it is our turn to look after: nobody has for so long, and they go on."""
+    return [row["address"] for row in await connection.fetch(sql.turn_to_resend, list(wanted), every)]
+
+
 async def next_nonce(connection: Connection, address: str) -> int:
     """The lane's next nonce at the moment. Raises LaneStopped."""
     return _next_nonce(address, await connection.fetchrow(sql.read_lane, address))
@@ -140,9 +220,9 @@ async def attempts_of(connection: Connection, transaction_id: UUID) -> list[Atte
     return [_attempt(row) for row in await connection.fetch(sql.attempts_of, transaction_id)]
 
 
-async def open_hashes(connection: Connection, lane: str) -> list[bytes]:
-    """The hashes of the lane's open attempts."""
-    return [row["hash"] for row in await connection.fetch(sql.open_hashes, lane)]
+async def open_hashes(connection: Connection, chain_id: int) -> list[bytes]:
+    """The hashes of the open attempts of every lane of the chain: whoever reads a block concludes what is in it."""
+    return [row["hash"] for row in await connection.fetch(sql.open_hashes, chain_id)]
 
 
 def _attempt(row: Record) -> Attempt:
@@ -226,37 +306,17 @@ async def send_open(database: Database, node: Node, attempts: Sequence[Attempt])
     return unmined
 
 
-async def overtaken(node: Node, address: str, attempts: Sequence[Attempt], final: int) -> Attempt | None:
-    """The first of these attempts whose nonce a transaction that is not ours has taken, up to block `final`.
-
-    Somebody else signs with the lane's key, or the database is older than the chain: what waits behind that nonce
-    would be sent for ever. Look again, at attempts read anew, before believing it: a node's backend may be behind, and
-    an attempt may have been stored meanwhile. Network only.
-    """
-    taken = await node.transaction_count(address, final)
-    late = [attempt for attempt in attempts if attempt.nonce < taken]
-    receipts = await node.receipts([attempt.hash for attempt in late])
-    mined = {attempt.transaction_id for attempt in late if attempt.hash in receipts}
-    return next((attempt for attempt in late if attempt.transaction_id not in mined), None)
+async def send_unsent(database: Database, node: Node, address: str) -> None:
+    """Send what no node was handed yet, in nonce order, and note that."""
+    async with database.reading() as connection:
+        unsent = await connection.fetch(sql.unsent, address)
+    for row in unsent:
+        await node.send(row["raw"])
+    if unsent:
+        async with database.one_statement() as connection:
+            await connection.execute(sql.sent, address, unsent[-1]["nonce"] + 1)
 
 
 async def reverted_since(connection: Connection, asset: str, since: datetime) -> bool:
     """Whether a transaction for the asset has been seen after `since` to have finally reverted."""
     return bool(await connection.fetchval(sql.reverted_since, asset, since))
-
-
-async def stop(connection: Connection, address: str, reason: str) -> None:
-    """Let the lane take no more transactions, for a reason that somebody has to look at. The first reason stays."""
-    await connection.execute(sql.stop_lane, address, reason)
-
-
-async def resume(connection: Connection, address: str, next_nonce: int) -> int:
-    """Let a stopped lane go on. `next_nonce` is the address's transaction count at a final block that is in the book.
-
-    Transactions of ours that are open below that nonce were overtaken by others and can never be mined: they end, and
-    what they carried is queued again. Returns how many ended so.
-    """
-    await connection.execute(sql.resume_lane, address, next_nonce)
-    overtaken = [row["id"] for row in await connection.fetch(sql.end_overtaken, address, next_nonce)]
-    await connection.fetch(sql.requeue, overtaken)
-    return len(overtaken)

@@ -14,7 +14,7 @@ from web3.exceptions import Web3Exception
 from web3.types import RPCEndpoint
 
 from gateway.chain.address import checksum
-from gateway.chain.block import Block, Fees, Log, Receipt
+from gateway.chain.block import Block, Fees, Log, Receipt, Standing
 from gateway.errors import NodeUnavailable
 
 #: Where to look: a block's number, or a name the node keeps moving.
@@ -62,6 +62,9 @@ class Node(Protocol):
 
     async def balance(self, address: str) -> int:
         """The native coin the address has, in wei."""
+
+    async def standings(self, addresses: Sequence[str]) -> list[Standing]:
+        """How these addresses stand in the newest block, in order."""
 
     async def close(self) -> None: ...
 
@@ -134,6 +137,15 @@ class HttpNode:
 
     async def balance(self, address: str) -> int:
         return _read(_int, await self._ask("eth_getBalance", address, "latest"))
+
+    async def standings(self, addresses: Sequence[str]) -> list[Standing]:
+        methods = ("eth_getTransactionCount", "eth_getBalance")
+        found = await self._ask_all([(method, [one, "latest"]) for one in addresses for method in methods])
+        numbers = [_read(_int, number) for number in found]
+        return [
+            Standing(address, mined, balance)
+            for address, mined, balance in zip(addresses, numbers[::2], numbers[1::2], strict=True)
+        ]
 
     async def close(self) -> None:
         await self._provider.disconnect()

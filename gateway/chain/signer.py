@@ -156,6 +156,14 @@ def _int(raw: bytes) -> int:
 #: anvil's first key, which pays for gas on the embedded chain: of the mnemonic "test test … junk", known to everybody.
 LOCAL_RELAYER_KEY: Final = bytes.fromhex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
 
+#: The embedded chain's lanes: that key, and anvil's ninth, which people who try things out rarely take (the tenth is
+#: scripts/wallet's). Two, so that one goes on when the other stands: a block of that chain has room for three full
+#: batches, and one lane fills it, so a third lane would bring nothing but two more grants at the first start.
+LOCAL_RELAYER_KEYS: Final = (
+    LOCAL_RELAYER_KEY,
+    bytes.fromhex("dbda1821b80551c9d65939329250298aa3472ba22feea921c0cf5d620ea67b97"),
+)
+
 #: The ten addresses whose keys anvil prints when it starts. Elsewhere, whatever they own is taken within seconds.
 WELL_KNOWN_ADDRESSES: Final = frozenset(
     {
@@ -178,7 +186,7 @@ def refuse_well_known(signer: Signer, embedded: bool) -> None:
     if not embedded and signer.address in WELL_KNOWN_ADDRESSES:
         raise Misconfigured(
             f"the relayer {signer.address} is one of the test accounts whose keys everybody knows: "
-            "put a key of your own into GATEWAY_RELAYER_KEY_FILE"
+            "put keys of your own into GATEWAY_RELAYER_KEY_FILE"
         )
 
 
@@ -195,31 +203,72 @@ def load_master_key(path: Path, create: bool) -> bytes:
     return _read_key(path, "GATEWAY_MASTER_KEY_FILE")
 
 
-def load_relayer_key(path: Path) -> bytes:
-    """The relayer's private key, 32 bytes in hex. Raises Misconfigured, never showing the key."""
-    key = _read_key(path, "GATEWAY_RELAYER_KEY_FILE")
+#: No relayer key file is larger: a thousand keys with a comment each.
+_KEY_FILE_BYTES_MAX = 256 * 1024
+
+
+def load_relayer_keys(path: Path) -> list[bytes]:
+    """The relayer's private keys, 32 bytes in hex on a line each, in the file's order; blank lines and those that begin
+    with # are passed over. Raises Misconfigured, naming the line and never showing a key.
+    """
+    keys: dict[bytes, int] = {}
+    for number, line in enumerate(_read_private(path, _RELAYER, _KEY_FILE_BYTES_MAX).splitlines(), 1):
+        text = line.strip()
+        if not text or text.startswith("#"):
+            continue
+        key = _relayer_key(text, f"{_RELAYER}: line {number} of {path}")
+        if key in keys:
+            raise Misconfigured(f"{_RELAYER}: line {number} of {path} repeats the key of line {keys[key]}: remove one")
+        keys[key] = number
+    if not keys:
+        raise Misconfigured(f"{_RELAYER}: {path} should hold a private key, 32 bytes in hex, which are 64 digits")
+    return list(keys)
+
+
+_RELAYER = "GATEWAY_RELAYER_KEY_FILE"
+
+
+def _relayer_key(text: str, where: str) -> bytes:
+    key = _from_hex(text)
+    if key is None:
+        raise Misconfigured(f"{where} should be a private key, 32 bytes in hex, which are 64 digits, and nothing else")
     try:
         PrivateKey(key)
     except ValueError:
-        raise Misconfigured(f"GATEWAY_RELAYER_KEY_FILE: {path} does not hold a private key of secp256k1") from None
+        raise Misconfigured(f"{where} is not a private key of secp256k1") from None
     return key
 
 
 def _read_key(path: Path, setting: str) -> bytes:
-    try:
-        with path.open(encoding="ascii") as file:
-            open_to_others = os.fstat(file.fileno()).st_mode & 0o077
-            text = file.read(200).strip().removeprefix("0x")
-        key = bytes.fromhex(text)
-    except OSError as error:
-        raise Misconfigured(f"{setting}: {path} cannot be read: {error.strerror}") from None
-    except ValueError:
-        key, open_to_others = b"", 0
-    if open_to_others:
-        raise Misconfigured(f"{setting}: others can read {path}; run chmod 600 on it, and think of it as known to them")
-    if len(key) != 32:
+    key = _from_hex(_read_private(path, setting, 200))
+    if key is None:
         raise Misconfigured(f"{setting}: {path} should hold 32 bytes in hex, which are 64 digits")
     return key
+
+
+def _from_hex(text: str) -> bytes | None:
+    """32 bytes, or None where the text does not say so many."""
+    digits = text.strip().removeprefix("0x")
+    try:
+        raw = bytes.fromhex(digits)
+    except ValueError:
+        return None
+    return raw if len(digits) == 64 and len(raw) == 32 else None
+
+
+def _read_private(path: Path, setting: str, bytes_max: int) -> str:
+    """The text of a file that nobody else can read; what is not ASCII comes as something that is no digit."""
+    try:
+        with path.open("rb") as file:
+            open_to_others = os.fstat(file.fileno()).st_mode & 0o077
+            raw = file.read(bytes_max + 1)
+    except OSError as error:
+        raise Misconfigured(f"{setting}: {path} cannot be read: {error.strerror}") from None
+    if open_to_others:
+        raise Misconfigured(f"{setting}: others can read {path}; run chmod 600 on it, and think of it as known to them")
+    if len(raw) > bytes_max:
+        raise Misconfigured(f"{setting}: {path} has more than {bytes_max} bytes; it should hold keys of 64 digits")
+    return raw.decode("ascii", "replace")
 
 
 def _create(path: Path, text: str) -> None:

@@ -60,18 +60,22 @@ def places(config: Config, node: bool = True) -> Places:
     )
 
 
-def relayer(config: Config, where: Places) -> LaneSigner:
-    """Who signs for the house: the key in the file, or, on the embedded chain, anvil's well-known first one."""
+def relayers(config: Config, where: Places) -> tuple[LaneSigner, ...]:
+    """Who signs for the house, a lane each: the keys in the file, or, on the embedded chain, well-known ones. The first
+    deploys, and grants the others what they need.
+    """
     if config.relayer_key_file is not None:
-        chosen = LaneSigner(signer.load_relayer_key(config.relayer_key_file))
+        keys = signer.load_relayer_keys(config.relayer_key_file)
     elif where.chain_is_ours:
-        chosen = LaneSigner(signer.LOCAL_RELAYER_KEY)
+        keys = list(signer.LOCAL_RELAYER_KEYS)
     else:
         raise Misconfigured(
-            "with GATEWAY_RPC_URL set, put the relayer's private key (hex) into a file that only you "
+            "with GATEWAY_RPC_URL set, put the relayer's private keys (hex, one a line) into a file that only you "
             "can read and set GATEWAY_RELAYER_KEY_FILE to it"
         )
-    signer.refuse_well_known(chosen, embedded=where.chain_is_ours)
+    chosen = tuple(LaneSigner(key) for key in keys)
+    for one in chosen:
+        signer.refuse_well_known(one, embedded=where.chain_is_ours)
     return chosen
 
 
@@ -125,6 +129,15 @@ async def worker(config: Config) -> AsyncIterator[Worker]:
             await postgres.check_migrated(database)
             vault = await vault_of(config, database)
             terms = await terms_of(config, database, where)
-            yield Worker(database, node, terms, vault, relayer(config, where), config.finality, system_clock)
+            yield Worker(
+                database=database,
+                node=node,
+                terms=terms,
+                vault=vault,
+                signers=relayers(config, where),
+                finality=config.finality,
+                clock=system_clock,
+                gas_batches_least=config.gas_batches_least,
+            )
     finally:
         await node.close()

@@ -1,13 +1,16 @@
 """migrate, deploy, reconcile: what an operator runs."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 from gateway import postgres
 from gateway.bank import movements
 from gateway.chain import deploy as deploying
-from gateway.chain import signer
+from gateway.chain import roles, signer
+from gateway.chain.block import Receipt
 from gateway.chain.contract import Contract
 from gateway.chain.node import HttpNode, Node
 from gateway.clock import system_clock
@@ -15,10 +18,10 @@ from gateway.commands import building
 from gateway.config import Config
 from gateway.errors import NodeUnavailable
 from gateway.ledger import audit, book
-from gateway.payments import solvency
+from gateway.payments import gas, solvency
 from gateway.payments.solvency import Difference, Solvency
 from gateway.payments.terms import Terms
-from gateway.postgres import Database
+from gateway.postgres import Connection, Database
 from gateway.wallets import custody
 
 #: A migration may rewrite a table, and a recount reads every entry there is (80 s for ten million on two cores). One
@@ -44,14 +47,24 @@ async def migrate(config: Config) -> list[str]:
 
 
 async def deploy(config: Config) -> dict[str, Contract]:
-    """See to it that every configured token has its contract; those that have one are left as they are."""
+    """See to it that every configured token has its contract, and that every lane may settle and mint; what is so is
+    left as it is. The grants are sent and not waited for: a lane carries nothing before they are in a block.
+    """
     where = building.places(config)
     node = HttpNode(where.rpc_url)
     try:
         async with postgres.connect(where.database_url, 2, "gateway deploy") as database:
             await postgres.check_migrated(database)
-            lane = building.relayer(config, where)
-            return await deploying.deploy(database, node, lane, config.assets, config.finality, system_clock)
+            signers = building.relayers(config, where)
+
+            async def conclude(connection: Connection, receipts: Iterable[Receipt], now: datetime) -> None:
+                await gas.conclude(connection, config.assets, receipts, now)
+
+            contracts = await deploying.deploy(
+                database, node, signers[0], config.assets, config.finality, system_clock, conclude=conclude
+            )
+            await roles.grant(database, node, signers, contracts.values(), system_clock)
+            return contracts
     finally:
         await node.close()
 

@@ -240,6 +240,43 @@ def reconciliation_lines(found: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def lanes_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line per lane, then why those that are stopped are, and how they go on."""
+    rows = [
+        [
+            one["address"],
+            one["state"],
+            str(one["next_nonce"]),
+            str(one["open"]),
+            when(one["oldest_open_at"]),
+            one["balance"],
+            f"{one['payments']:,} payments",
+        ]
+        for one in found
+    ]
+    if not rows:
+        return ["no lanes yet: run 'gateway deploy'"]
+    heads = ["lane", "state", "next nonce", "open", "oldest open", "balance (ETH)", "lasts for"]
+    return [
+        *table(heads, rows, right=(2, 3, 5, 6)),
+        *(
+            f"{one['address']} is stopped: {one['reason']}. Find out who else signs with its key, then run "
+            f"'gateway lanes resume {one['address']}'"
+            for one in found
+            if one["state"] == "stopped"
+        ),
+        *(f"{one['address']} is {one['state']}: send it some ETH" for one in found if one["state"] in ("low", "dry")),
+    ]
+
+
+def resumed_line(gone_on: Mapping[str, Any]) -> str:
+    """How a lane goes on."""
+    return (
+        f"the lane of {gone_on['lane']} goes on from nonce {gone_on['next_nonce']}; {gone_on['ended']} transactions "
+        "were overtaken by others, and what they carried is queued again"
+    )
+
+
 def sizes_lines(found: Mapping[str, Any]) -> list[str]:
     """Every table that has rows, and how what is written all over compares with the memory there is for it."""
     rows = [

@@ -14,7 +14,7 @@ from gateway import worker as working
 from gateway.api.app import application
 from gateway.api.house import House
 from gateway.api.server import Server
-from gateway.chain import watch
+from gateway.chain import roles, watch
 from gateway.commands import building
 from gateway.config import Config
 from gateway.errors import Misconfigured, NodeUnavailable
@@ -56,6 +56,7 @@ async def _work(config: Config) -> None:
         while not stop.is_set():
             try:
                 await watch.verify(worker.node, contracts, cursor)
+                await roles.grant(worker.database, worker.node, worker.signers, contracts, worker.clock)
                 break
             except NodeUnavailable as gone:
                 log.warning("waiting for the node: %s", gone)

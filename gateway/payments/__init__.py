@@ -13,6 +13,7 @@
     convert.py     fiat into tokens and back: mint and redeem
     relay.py       what the worker signs, and what became submitted
     settle.py      what final blocks say, into the book
+    gas.py         what the house's transactions cost, into the book
     solvency.py    the book against the chain
     records.py     rows to payments and conversions; the lists
     payments.sql   the statements of the room
@@ -25,7 +26,8 @@ Order inside a transaction, so that nobody waits in a ring:
 
     idempotency keys               by wallet and key, those of a group in one statement
     the chain's cursor             only where a span is written
-    authorizations that are there  in id order; a batch's are claimed and never waited for; then the lane
+    the lane                       where a batch is stored, which waits for none, or a lane stopped or resumed
+    authorizations that are there  in id order; a batch's are claimed and never waited for
     payments                       in id order: all of a group, or of a batch or a span with those they refund
     conversions                    in id order
     accounts not open yet          opened in the order of their codes

@@ -25,7 +25,7 @@ from gateway.ids import AccountId, TransferId, new_id
 from gateway.ledger import account, book, transfer
 from gateway.ledger.transfer import End, Leg, Transfer
 from gateway.money import Asset, Money, at_par_floor
-from gateway.payments import records
+from gateway.payments import gas, records
 from gateway.payments.payment import Event, Payment, State, after
 from gateway.payments.records import Conversion
 from gateway.payments.terms import Terms
@@ -270,16 +270,7 @@ async def _doubt(connection: Connection, used: Sequence[Authorization]) -> None:
 async def _gas(connection: Connection, terms: Terms, span: Span, work: _Work, now: datetime) -> None:
     """Conclude our own ChainTransactions: what they cost, and what has to be sent again because one reverted."""
     concluded = await lanes.conclude(connection, span.receipts, now)
-    if not concluded:
-        return
-    coin = next(asset for asset in terms.assets if asset.kind == "native")
-    gas, house = account.house("gas", coin), account.house("liquidity", coin)
-    ids = await book.accounts(connection, [(gas, coin), (house, coin)])
-    work.steps += [
-        Transfer(TransferId(new_id(now)), "gas", one.id, (Leg(ids[gas], ids[house], one.cost_wei),), fact=True)
-        for one in concluded
-        if one.cost_wei
-    ]
+    work.steps += await gas.transfers(connection, terms.assets, concluded, now)
     await authorization.requeue(connection, [one.id for one in concluded if not one.succeeded])
 
 

@@ -7,7 +7,14 @@ from gateway.api.problems import INTERNAL, PROBLEMS, problem_of
 from gateway.errors import GatewayError
 
 #: What only the worker, the command line or a start can meet: no request is answered with it.
-NOT_OF_A_REQUEST = {errors.ChainReplaced, errors.LaneStopped, errors.InvalidSignature, errors.Misconfigured}
+NOT_OF_A_REQUEST = {
+    errors.ChainReplaced,
+    errors.LaneStopped,
+    errors.LaneNotResumable,
+    errors.NoLane,
+    errors.InvalidSignature,
+    errors.Misconfigured,
+}
 
 #: What a request meets only by a mistake of ours: it is told nothing, the log everything.
 OUR_MISTAKE = {errors.SealedKeyUnreadable, errors.TransferNotFound}

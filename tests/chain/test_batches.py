@@ -7,7 +7,7 @@ import pytest
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
-from gateway.chain import authorization, batches, lanes
+from gateway.chain import authorization, batches, lanes, watchdog
 from gateway.chain.address import ZERO
 from gateway.chain.authorization import Authorization
 from gateway.chain.contract import as_int, authorization_state_data, minted_data, total_supply_data
@@ -194,7 +194,7 @@ async def test_a_mint_whose_time_is_over_is_never_put_into_a_batch(house: House)
     assert await house.form("mint") is None
     assert await house.state(late) == "queued"
     async with house.database.reading() as connection:
-        assert not await authorization.any_queued(connection, "USDX", house.now)
+        assert not await authorization.count_queued(connection, "USDX", house.now)
 
 
 async def test_what_has_no_time_left_waits_for_its_end_in_the_queue(house: House) -> None:
@@ -235,7 +235,7 @@ async def test_a_stopped_lane_claims_nothing(house: House) -> None:
     alice, bob = await house.rich(100), house.purse()
     (one,) = await house.enqueue(house.order("transfer", alice, bob.address, 1))
     async with house.database.transaction() as connection:
-        await lanes.stop(connection, house.signer.address, "no gas money")
+        await watchdog.stop(connection, house.signer.address, "no gas money")
 
     with pytest.raises(LaneStopped, match="no gas money"):
         await house.form()
@@ -291,4 +291,4 @@ async def test_three_hundred_payments_of_few_payers_are_one_batch(house: House) 
     assert len(span.movements) == 300
     assert len(span.receipts) == 1
     async with house.database.reading() as connection:
-        assert not await authorization.any_queued(connection, "USDX", house.now)
+        assert not await authorization.count_queued(connection, "USDX", house.now)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from gateway.chain import lanes
+from gateway.chain import lanes, watchdog
 from gateway.chain.block import Block, Fees
 from gateway.chain.lanes import Attempt
 from gateway.chain.signer import fields_of
@@ -249,7 +249,9 @@ async def test_a_nonce_that_somebody_else_took_is_noticed_and_the_lane_stopped(h
     assert late is not None
     assert late.hash == stored.hash
     async with house.database.transaction() as connection:
-        await lanes.stop(connection, house.signer.address, f"nonce {late.nonce} was taken by a transaction not of ours")
+        await watchdog.stop(
+            connection, house.signer.address, f"nonce {late.nonce} was taken by a transaction not of ours"
+        )
 
     with pytest.raises(LaneStopped, match="nonce 2 was taken"):
         await store(house)
@@ -264,9 +266,9 @@ async def test_a_resumed_lane_ends_what_was_overtaken_and_sends_the_rest(house: 
     late = await overtaken(house)
     assert late is not None
     async with house.database.transaction() as connection:
-        await lanes.stop(connection, house.signer.address, "somebody has to look")
+        await watchdog.stop(connection, house.signer.address, "somebody has to look")
         count = await house.node.transaction_count(house.signer.address, house.chain.head() - FINALITY)
-        assert await lanes.resume(connection, house.signer.address, count) == 1
+        assert await watchdog.resume(connection, house.signer.address, count) == 1
         assert await lanes.next_nonce(connection, house.signer.address) == count
 
     assert await house.state(one) == "queued"
@@ -279,9 +281,9 @@ async def test_a_resumed_lane_ends_what_was_overtaken_and_sends_the_rest(house: 
 async def test_a_lane_that_others_are_ahead_of_resumes_behind_them(house: House) -> None:
     async with house.database.transaction() as connection:
         before = await lanes.next_nonce(connection, house.signer.address)
-        await lanes.resume(connection, house.signer.address, before + 5)
+        await watchdog.resume(connection, house.signer.address, before + 5)
         assert await lanes.next_nonce(connection, house.signer.address) == before + 5
-        await lanes.resume(connection, house.signer.address, before)
+        await watchdog.resume(connection, house.signer.address, before)
         assert await lanes.next_nonce(connection, house.signer.address) == before + 5
 
 
@@ -301,4 +303,4 @@ async def test_a_revert_counts_from_when_it_was_seen_to_be_final(house: House) -
 
 async def overtaken(house: House) -> Attempt | None:
     attempts = await attempts_of(house)
-    return await lanes.overtaken(house.node, house.signer.address, attempts, house.chain.head() - FINALITY)
+    return await watchdog.overtaken(house.node, house.signer.address, attempts, house.chain.head() - FINALITY)

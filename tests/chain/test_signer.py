@@ -163,7 +163,7 @@ def test_a_key_that_others_can_reach_is_refused(tmp_path: Path, mode: int) -> No
     path.chmod(mode)
 
     with pytest.raises(Misconfigured, match="chmod 600"):
-        signer.load_relayer_key(path)
+        signer.load_relayer_keys(path)
 
 
 def test_a_relayer_key_may_begin_with_0x(tmp_path: Path) -> None:
@@ -171,7 +171,7 @@ def test_a_relayer_key_may_begin_with_0x(tmp_path: Path) -> None:
     path.write_text("0x" + LOCAL_RELAYER_KEY.hex() + "\n")
     path.chmod(0o600)
 
-    assert signer.load_relayer_key(path) == LOCAL_RELAYER_KEY
+    assert signer.load_relayer_keys(path) == [LOCAL_RELAYER_KEY]
 
 
 @pytest.mark.parametrize("digit", ["0", "f"])
@@ -181,4 +181,54 @@ def test_a_number_that_is_no_private_key_is_refused(tmp_path: Path, digit: str) 
     path.chmod(0o600)
 
     with pytest.raises(Misconfigured, match="secp256k1"):
-        signer.load_relayer_key(path)
+        signer.load_relayer_keys(path)
+
+
+def relayer_file(folder: Path, text: str) -> Path:
+    path = folder / "relayer.key"
+    path.write_text(text, encoding="utf-8")
+    path.chmod(0o600)
+    return path
+
+
+FIRST, SECOND = 64 * "1", 64 * "a"
+
+
+def test_a_relayer_key_file_holds_a_key_a_line_with_blank_lines_and_comments(tmp_path: Path) -> None:
+    path = relayer_file(tmp_path, f"# the first deploys\n{FIRST}\n\n  # and another\r\n 0x{SECOND} \n")
+
+    assert signer.load_relayer_keys(path) == [bytes.fromhex(FIRST), bytes.fromhex(SECOND)]
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (f"{FIRST}\n\n{SECOND[:-1]}\n", "line 3 .* 64 digits"),
+        (f"{FIRST}\n{SECOND}ff\n", "line 2 .* 64 digits"),
+        (f"{FIRST} {SECOND}\n", "line 1 .* 64 digits"),
+        (f"{FIRST}\n{SECOND} # mine\n", "line 2 .* 64 digits"),
+        (f"{FIRST}\n{63 * 'a'}é\n", "line 2 .* 64 digits"),
+        (f"{FIRST}\n{64 * '0'}\n", "line 2 .* secp256k1"),
+        (f"{SECOND}\n# again\n0x{SECOND.upper()}\n", "line 3 .* repeats the key of line 1"),
+        ("# nothing\n\n", "should hold a private key"),
+        ("", "should hold a private key"),
+        (f"{FIRST}\n" * 5000, "more than"),
+    ],
+)
+def test_a_bad_relayer_key_file_is_refused_by_its_line_and_no_key_is_shown(
+    tmp_path: Path, text: str, says: str
+) -> None:
+    path = relayer_file(tmp_path, text)
+
+    with pytest.raises(Misconfigured, match=says) as refused:
+        signer.load_relayer_keys(path)
+
+    shown = f"{refused.value} {refused.value!r}".lower()
+    assert not any(part in shown for part in (FIRST[:20], SECOND[:20], 20 * "0"))
+
+
+def test_the_embedded_chains_lanes_are_of_addresses_that_everybody_knows() -> None:
+    addresses = {LaneSigner(key).address for key in signer.LOCAL_RELAYER_KEYS}
+
+    assert len(addresses) == len(signer.LOCAL_RELAYER_KEYS) == 2
+    assert addresses < signer.WELL_KNOWN_ADDRESSES

@@ -13,7 +13,7 @@ from gateway.chain import lanes, watch
 from gateway.chain.contract import selector
 from gateway.chain.node import HttpNode
 from gateway.clock import system_clock
-from gateway.errors import ChainReplaced, LaneStopped, Misconfigured, NodeUnavailable
+from gateway.errors import ChainReplaced, LaneStopped, Misconfigured, NodeUnavailable, NoLane
 from gateway.ledger import book
 from gateway.money import Asset, Assets
 from gateway.payments.payment import State
@@ -448,10 +448,12 @@ async def test_a_lane_is_stopped_when_a_second_look_finds_its_nonce_taken_too(to
     async with town.database.reading() as connection:
         await lanes.next_nonce(connection, town.signer.address)  # it is not stopped
 
-    with pytest.raises(LaneStopped, match="not ours"):
-        await replace(worker, clock=lambda: now + timedelta(minutes=1)).resend()
+    await replace(worker, clock=lambda: now + timedelta(minutes=1)).resend()
+    async with town.database.reading() as connection:
+        with pytest.raises(LaneStopped, match="not ours"):
+            await lanes.next_nonce(connection, town.signer.address)
     await town.pay(alice, "@bob", "1 USDX")
-    with pytest.raises(LaneStopped):
+    with pytest.raises(NoLane, match=f"{town.signer.address} stopped, since its nonce"):
         await worker.relay()
 
 

@@ -163,7 +163,7 @@ async def transfers(town: Town, payer: str, payee: str) -> int:
 TRANSFER = keccak(b"Transfer(address,address,uint256)")
 
 #: How often an uncut journey asks the node, opens a transaction and signs one.
-CALLS, TRANSACTIONS, SIGNATURES = 39, 4, 2
+CALLS, TRANSACTIONS, SIGNATURES = 41, 4, 2
 
 #: How many journeys, each of other people, are cut in one town: a town takes longer to found than a journey.
 _IN_ONE_TOWN = 12
@@ -183,7 +183,7 @@ async def test_every_call_every_transaction_and_every_signature_of_a_journey_is_
             town.worker(),
             node=FailingNode(town.node, calls, after=False),
             database=KillingDatabase(town.database, transactions, after=False),
-            signer=FailingSigner(town.signer, signatures),
+            signers=(FailingSigner(town.signer, signatures),),
         ),
     )
 
@@ -218,7 +218,7 @@ async def test_it_settles_once_though_the_relayers_key_fails_to_sign(town: Town)
     for n in range(1, SIGNATURES + 1):
         countdown, journey = Countdown(n), await begin(town, n)
 
-        await cut(town, replace(town.worker(), signer=FailingSigner(town.signer, countdown)))
+        await cut(town, replace(town.worker(), signers=(FailingSigner(town.signer, countdown),)))
 
         assert countdown.reached, n
         await settled_once(town, journey)
