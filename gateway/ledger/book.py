@@ -191,7 +191,7 @@ class _Step:
     state: State
     fact: bool
     purpose: str
-    subject: UUID | None
+    subject: UUID
     legs: tuple[tuple[AccountId, AccountId, int, int], ...]
 
     @staticmethod
@@ -206,10 +206,12 @@ class _Step:
 async def _prepare(connection: Connection, steps: Sequence[Transfer | End]) -> list[_Step | GatewayError]:
     """Lock the transfers that are to end, and make each step ready to be written, or find why it is refused."""
     ending = [step.id for step in steps if isinstance(step, End)]
+    locked: dict[UUID, Record] = {}
     states: dict[UUID, State] = {}
     legs_of: dict[UUID, list[Record]] = {}
     if ending:
-        states = {row["id"]: State(row["state"]) for row in await connection.fetch(sql.lock_transfers, ending)}
+        locked = {row["id"]: row for row in await connection.fetch(sql.lock_transfers, ending)}
+        states = {id: State(row["state"]) for id, row in locked.items()}
         for leg in await connection.fetch(sql.hold_legs, ending):
             legs_of.setdefault(leg["transfer_id"], []).append(leg)
 
@@ -222,14 +224,14 @@ async def _prepare(connection: Connection, steps: Sequence[Transfer | End]) -> l
             if step.id not in states:
                 raise TransferNotFound(str(step.id))
             ended = after(states[step.id], step.event)
-            prepared.append(_end(step, ended, legs_of[step.id]))
+            prepared.append(_end(step, ended, locked[step.id], legs_of[step.id]))
             states[step.id] = ended
         except GatewayError as refusal:
             prepared.append(refusal)
     return prepared
 
 
-def _end(end: End, state: State, held: list[Record]) -> _Step:
+def _end(end: End, state: State, transfer: Record, held: list[Record]) -> _Step:
     captured = end.units or tuple(leg["amount"] if end.event is Event.CAPTURE else 0 for leg in held)
     assert len(captured) == len(held), "a capture names an amount for each leg"
     legs = []
@@ -238,7 +240,7 @@ def _end(end: End, state: State, held: list[Record]) -> _Step:
             asset = Asset(leg["asset"], leg["kind"], leg["decimals"], leg["backing"])
             raise CaptureExceedsHold(Money(units, asset), Money(leg["amount"], asset))
         legs.append((AccountId(leg["debit_id"]), AccountId(leg["credit_id"]), units, -leg["amount"]))
-    return _Step(end.id, False, state, False, "", None, tuple(legs))
+    return _Step(end.id, False, state, False, transfer["purpose"], transfer["subject"], tuple(legs))
 
 
 async def _write(connection: Connection, steps: Sequence[_Step], at: datetime) -> list[Result]:

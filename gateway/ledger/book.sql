@@ -55,22 +55,25 @@ LEFT JOIN entry ON entry.account_id = search.id AND entry.number = search.low
 WHERE search.low = search.high;
 
 -- statement_page
--- One account's entries, newest first, before a given number. The page is cut before anything is joined to it: a
--- prepared join over a hot account otherwise walks the transfers backwards.
+-- One account's entries, newest first, before a given number, each with what it is for; one that is too old to say so
+-- asks its transfer. The page is cut before anything is joined to it: a prepared join over a hot account otherwise walks
+-- the transfers backwards.
 WITH page AS MATERIALIZED (
-    SELECT number, side, amount, balance, posted_at, transfer_id
+    SELECT number, side, amount, balance, posted_at, transfer_id, purpose, subject
     FROM entry
     WHERE account_id = (SELECT id FROM account WHERE code = $1) AND number < $2
     ORDER BY number DESC
     LIMIT $3
 )
-SELECT page.number, page.side::text, page.amount, page.balance, page.posted_at, transfer.purpose, transfer.subject
-FROM page JOIN transfer ON transfer.id = page.transfer_id
+SELECT page.number, page.side::text, page.amount, page.balance, page.posted_at,
+    coalesce(page.purpose, transfer.purpose) AS purpose,
+    coalesce(page.subject, transfer.subject, page.transfer_id) AS subject
+FROM page LEFT JOIN transfer ON transfer.id = CASE WHEN page.purpose IS NULL THEN page.transfer_id END
 ORDER BY page.number DESC;
 
 -- lock_transfers
 -- Transfers that are to end, locked in id order.
-SELECT id, state::text FROM transfer WHERE id = ANY ($1) ORDER BY id FOR UPDATE;
+SELECT id, state::text, purpose, subject FROM transfer WHERE id = ANY ($1) ORDER BY id FOR UPDATE;
 
 -- hold_legs
 -- What they had set aside, leg by leg.
@@ -83,6 +86,6 @@ WHERE transfer_id = ANY ($1)
 ORDER BY transfer_id, number;
 
 -- book_write
--- The one writer; see migrations/0006_leaner_payments.sql.
+-- The one writer; see migrations/0007_entries_say_what_for.sql.
 SELECT outcome, short_account, short_available
 FROM book_write($1, $2, $3, $4, ($5::text[])::transfer_state[], $6, $7, $8, $9, $10, $11, $12, $13);

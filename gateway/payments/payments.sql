@@ -82,19 +82,21 @@ LEFT JOIN wallet AS payee ON payee.id = payment.payee
 WHERE payment.id = $1 AND $2 IN (payment.payer, payment.payee);
 
 -- payments_page
--- What a wallet paid and was paid, newest first: a page of each from its own index, then the newest of both.
+-- What a wallet paid and was paid, newest first: a page of each from its own index, merged and cut before anything is
+-- looked up. One side of each is the wallet itself.
 WITH page AS MATERIALIZED (
-    (SELECT id FROM payment WHERE payer = $1 AND id < $2 ORDER BY id DESC LIMIT $3)
+    (SELECT * FROM payment WHERE payer = $1 AND id < $2 ORDER BY id DESC LIMIT $3)
     UNION ALL
-    (SELECT id FROM payment WHERE payee = $1 AND id < $2 ORDER BY id DESC LIMIT $3)
+    (SELECT * FROM payment WHERE payee = $1 AND id < $2 ORDER BY id DESC LIMIT $3)
     ORDER BY id DESC LIMIT $3
 )
-SELECT payment.*, payer.handle AS payer_handle, payee.handle AS payee_handle
+SELECT page.*,
+    CASE WHEN page.payer = $1 THEN own.handle ELSE other.handle END AS payer_handle,
+    CASE WHEN page.payee = $1 THEN own.handle ELSE other.handle END AS payee_handle
 FROM page
-JOIN payment ON payment.id = page.id
-JOIN wallet AS payer ON payer.id = payment.payer
-LEFT JOIN wallet AS payee ON payee.id = payment.payee
-ORDER BY payment.id DESC;
+JOIN wallet AS own ON own.id = $1
+LEFT JOIN wallet AS other ON other.id = CASE WHEN page.payer = $1 THEN page.payee ELSE page.payer END
+ORDER BY page.id DESC;
 
 -- due_payments
 -- Payments that are held past their time. One that somebody is capturing right now is left to them.

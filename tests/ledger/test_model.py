@@ -10,6 +10,7 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
+import asyncpg
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -148,10 +149,16 @@ class BookMachine(RuleBasedStateMachine):
         return transfer.id
 
     @rule(target=ended, id=consumes(holds), part=st.floats(0, 1), whole=st.booleans())
-    def capture(self, id: TransferId, part: float, whole: bool) -> TransferId:
-        legs = self.model.holds.pop(id)
+    def capture(self, id: TransferId, part: float, whole: bool) -> Any:
+        legs = self.model.holds[id]
         units = [amount if whole else int(amount * part) for _, _, amount in legs]
         units = [min(unit, amount) for unit, (_, _, amount) in zip(units, legs, strict=True)]
+        if sum(units) > self.model.posted[legs[0][0]]:
+            # Facts have taken what was set aside: it can only be given back.
+            with pytest.raises(asyncpg.CheckViolationError, match="account_posted_covered"):
+                self.write(End(id, Event.CAPTURE, None if whole else tuple(units)))
+            return multiple()
+        del self.model.holds[id]
         assert self.write(End(id, Event.CAPTURE, None if whole else tuple(units))) == [State.POSTED]
         for (debit, credit, amount), captured in zip(legs, units, strict=True):
             self.model.aside[debit] -= amount
