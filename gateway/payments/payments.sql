@@ -170,8 +170,10 @@ SELECT coalesce(sum(credits_posted - debits_posted), 0) FROM account
 WHERE asset = $1 AND code LIKE 'wallet:%';
 
 -- wallets_holding
--- Every wallet's address and what the book says it has of a token; one without an account has nothing.
-SELECT 'wallet:' || wallet.handle || ':' || $1 AS code, wallet.address,
+-- What the book says that every wallet has of a token, and the addresses where it should lie; one without an account has
+-- nothing.
+SELECT 'wallet:' || wallet.handle || ':' || $1 AS code,
+    (SELECT array_agg(address ORDER BY address) FROM counted_address WHERE wallet_id = wallet.id) AS addresses,
     coalesce(account.credits_posted - account.debits_posted, 0) AS posted
 FROM wallet LEFT JOIN account ON account.code = 'wallet:' || wallet.handle || ':' || $1
 ORDER BY wallet.id;

@@ -1,8 +1,8 @@
 """The book against the chain, at the last final block that the book has seen.
 
-Every wallet against `balanceOf` of its address, `supply` against `totalSupply`, and the reserve against the supply at
-par. The book is read first, in one snapshot with the cursor, then the chain at that very block: what moves meanwhile
-is in neither.
+Every wallet against the sum of `balanceOf` of its addresses, `supply` against `totalSupply`, and the reserve against
+the supply at par. The book is read first, in one snapshot with the cursor, then the chain at that very block: what
+moves meanwhile is in neither.
 """
 
 from collections.abc import Mapping
@@ -87,7 +87,7 @@ async def reconcile(database: Database, node: Node, terms: Terms) -> tuple[list[
         totals = await solvency(connection, terms)
         held = {
             contract.asset.code: [
-                (row["code"], row["address"], int(row["posted"]))
+                (row["code"], row["addresses"], int(row["posted"]))
                 for row in await connection.fetch(records.sql.wallets_holding, contract.asset.code)
             ]
             for contract in terms.contracts.values()
@@ -105,7 +105,7 @@ async def reconcile(database: Database, node: Node, terms: Terms) -> tuple[list[
 
 
 async def _against_chain(
-    node: Node, contract: Contract, totals: Solvency, held: list[tuple[str, str, int]]
+    node: Node, contract: Contract, totals: Solvency, held: list[tuple[str, list[str], int]]
 ) -> list[Difference]:
     assert totals.final_block is not None
     block = totals.final_block
@@ -117,9 +117,11 @@ async def _against_chain(
         differences.append(Difference(f"supply:{contract.asset.code}", str(totals.supply), on_chain, where))
     for start in range(0, len(held), _CALLS):
         part = held[start : start + _CALLS]
-        answers = await node.calls([(contract.address, balance_of_data(address)) for _, address, _ in part], block)
-        for (code, _, posted), answer in zip(part, answers, strict=True):
-            if as_int(answer) != posted:
-                told = str(Money(as_int(answer), contract.asset))
+        asked = [(contract.address, balance_of_data(address)) for _, addresses, _ in part for address in addresses]
+        answers = iter(await node.calls(asked, block))
+        for code, addresses, posted in part:
+            there = sum(as_int(next(answers)) for _ in addresses)
+            if there != posted:
+                told = str(Money(there, contract.asset))
                 differences.append(Difference(code, str(Money(posted, contract.asset)), told, where))
     return differences

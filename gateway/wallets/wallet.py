@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from gateway.chain.signer import Vault
 from gateway.errors import HandleTaken, Unauthenticated, UnknownHandle
@@ -16,13 +17,24 @@ from gateway.wallets.handle import fold
 sql = Statements(__package__, "wallets.sql")
 
 
+#: Who keeps the key of an address, and so who signs for it: the gateway (sealed), the owner, or nobody: it is a
+#: contract, which says itself what it has signed (ERC-1271).
+Custody = Literal["gateway", "owner", "contract"]
+
+
 @dataclass(frozen=True, slots=True)
 class Wallet:
-    """What a handle points at. `address` is EIP-55 checksummed."""
+    """What a handle points at. `address` is the current one, EIP-55 checksummed, and `custody` is of it."""
 
     id: WalletId
     handle: str
     address: str
+    custody: Custody = "gateway"
+
+    @property
+    def signs_itself(self) -> bool:
+        """Whether token payments of this wallet need a signature that the gateway cannot make."""
+        return self.custody != "gateway"
 
 
 async def claim(connection: Connection, vault: Vault, handle: str, now: datetime) -> tuple[Wallet, str]:
@@ -68,12 +80,14 @@ async def by_api_key(connection: Connection, api_key: str) -> Wallet:
 
 
 async def by_addresses(connection: Connection, addresses: Sequence[str]) -> dict[str, Wallet]:
-    """The wallets that have these addresses, by address; an address that is nobody's is absent."""
-    return {row["address"]: _wallet(row) for row in await connection.fetch(sql.by_addresses, list(addresses))}
+    """The wallets whose tokens lie at these addresses, by address: at their current one, or at one whose key we keep.
+    An address that is nobody's is absent.
+    """
+    return {row["at"]: _wallet(row) for row in await connection.fetch(sql.by_addresses, list(addresses))}
 
 
 def _wallet(row: Record) -> Wallet:
-    return Wallet(WalletId(row["id"]), row["handle"], row["address"])
+    return Wallet(WalletId(row["id"]), row["handle"], row["address"], row["custody"])
 
 
 def hash_of(api_key: str) -> bytes:

@@ -1,11 +1,15 @@
 -- claim
--- A wallet under a handle nobody has; no row when somebody has it.
-INSERT INTO wallet (id, handle, address, created_at) VALUES ($1, $2, $3, $4)
-ON CONFLICT ON CONSTRAINT wallet_handle_unique DO NOTHING
-RETURNING id;
+-- A wallet under a handle nobody has, with an address whose key we keep; no row when somebody has it.
+WITH claimed AS (
+    INSERT INTO wallet (id, handle, address, custody, created_at) VALUES ($1, $2, $3, 'gateway', $4)
+    ON CONFLICT ON CONSTRAINT wallet_handle_unique DO NOTHING
+    RETURNING *
+)
+INSERT INTO wallet_address (address, wallet_id, custody, since) SELECT address, id, custody, created_at FROM claimed
+RETURNING wallet_id;
 
 -- keep_key
--- The sealed private key of a wallet's address.
+-- The sealed private key of a wallet's first address.
 INSERT INTO sealed_key (wallet_id, sealed) VALUES ($1, $2);
 
 -- add_api_key
@@ -14,21 +18,23 @@ INSERT INTO api_key (hash, wallet_id, created_at) VALUES ($1, $2, $3);
 
 -- by_handle
 -- The wallet a handle points at.
-SELECT id, handle, address FROM wallet WHERE handle = $1;
+SELECT id, handle, address, custody FROM wallet WHERE handle = $1;
 
 -- by_handles
 -- The wallets that many handles point at.
-SELECT id, handle, address FROM wallet WHERE handle = ANY ($1);
+SELECT id, handle, address, custody FROM wallet WHERE handle = ANY ($1);
 
 -- by_api_key
 -- The wallet an unrevoked API key speaks for.
-SELECT wallet.id, wallet.handle, wallet.address
+SELECT wallet.id, wallet.handle, wallet.address, wallet.custody
 FROM api_key JOIN wallet ON wallet.id = api_key.wallet_id
 WHERE api_key.hash = $1 AND api_key.revoked_at IS NULL;
 
 -- by_addresses
--- The wallets behind addresses of a block's logs.
-SELECT id, handle, address FROM wallet WHERE address = ANY ($1);
+-- The wallets whose tokens lie at these addresses, of a block's logs.
+SELECT counted.address AS at, wallet.id, wallet.handle, wallet.address, wallet.custody
+FROM counted_address AS counted JOIN wallet ON wallet.id = counted.wallet_id
+WHERE counted.address = ANY ($1);
 
 -- remember_master_key
 -- The first master key's check value stays.
@@ -40,6 +46,6 @@ SELECT check_value FROM master_key;
 
 -- sealed_keys
 -- The sealed keys behind addresses that are about to sign.
-SELECT wallet.address, sealed_key.wallet_id, sealed_key.sealed
-FROM sealed_key JOIN wallet ON wallet.id = sealed_key.wallet_id
-WHERE wallet.address = ANY ($1);
+SELECT wallet_address.address, sealed_key.wallet_id, sealed_key.sealed
+FROM wallet_address JOIN sealed_key USING (wallet_id)
+WHERE wallet_address.address = ANY ($1) AND wallet_address.custody = 'gateway';

@@ -26,9 +26,13 @@ _EACH = Money(1_000_000_00, EUR)  #: What every handle has to begin with: nobody
 _AT_ONCE = 1_000
 
 _WALLETS = """
-INSERT INTO wallet (id, handle, address, created_at)
-SELECT uuidv7(), 'h' || lpad(n::text, 7, '0'), '0x' || lpad(n::text, 40, '0'), now()
-FROM generate_series(0, $1::bigint - 1) AS n
+WITH fresh AS (
+    INSERT INTO wallet (id, handle, address, custody, created_at)
+    SELECT uuidv7(), 'h' || lpad(n::text, 7, '0'), '0x' || lpad(n::text, 40, '0'), 'gateway', now()
+    FROM generate_series(0, $1::bigint - 1) AS n
+    RETURNING *
+)
+INSERT INTO wallet_address (address, wallet_id, custody, since) SELECT address, id, custody, created_at FROM fresh
 """
 _KEYS = """
 INSERT INTO api_key (hash, wallet_id, created_at)

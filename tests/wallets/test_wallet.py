@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from asyncpg import IntegrityConstraintViolationError
 
 from gateway.chain.signer import Vault
 from gateway.errors import HandleTaken, Unauthenticated, UnknownHandle
@@ -57,3 +58,45 @@ async def test_custody_signs_for_each_address_with_its_own_key(database: Databas
             connection, VAULT, [(alice.address, digest), (bob.address, digest), (alice.address, digest)]
         )
     assert first == again != second
+
+
+# ---- addresses ------------------------------------------------------------------------------------------------------
+
+OWN, NEXT = "0x" + "2" * 40, "0x" + "3" * 40
+
+
+async def move(database: Database, of: Wallet, address: str, custody: str = "owner") -> Wallet:
+    """The wallet, now at another address, as plain SQL has it."""
+    async with database.transaction() as connection:
+        await connection.execute(
+            "INSERT INTO wallet_address VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", address, of.id, custody, NOW
+        )
+        await connection.execute("UPDATE wallet SET address = $2, custody = $3 WHERE id = $1", of.id, address, custody)
+        return await wallet.by_handle(connection, of.handle)
+
+
+async def test_tokens_are_a_wallets_at_its_current_address_and_at_the_one_whose_key_we_keep(database: Database) -> None:
+    alice, _ = await claim(database, "alice")
+
+    await move(database, alice, OWN)
+    moved = await move(database, alice, NEXT)
+
+    assert (moved.address, moved.custody, moved.signs_itself) == (NEXT, "owner", True)
+    async with database.reading() as connection:
+        found = await wallet.by_addresses(connection, [alice.address, OWN, NEXT])
+        assert found == {alice.address: moved, NEXT: moved}
+        (signature,) = await custody.sign(connection, VAULT, [(alice.address, bytes(32))])
+        assert len(signature) == 65
+
+
+async def test_an_address_is_one_wallets_for_ever(database: Database) -> None:
+    (alice, _), (bob, _) = await claim(database, "alice"), await claim(database, "bob")
+    await move(database, alice, OWN)
+    await move(database, alice, NEXT)
+
+    for taken in (alice.address, OWN, NEXT):
+        with pytest.raises(IntegrityConstraintViolationError):
+            await move(database, bob, taken)
+    async with database.transaction() as connection:
+        with pytest.raises(IntegrityConstraintViolationError):
+            await connection.execute("UPDATE wallet_address SET wallet_id = $1", bob.id)
