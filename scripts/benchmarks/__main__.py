@@ -13,9 +13,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks import books, chart, machine
+from benchmarks import books, chart, machine, tokens
+from benchmarks.bench import Bench, Measured
 from benchmarks.compare import Row, table
-from benchmarks.figures import FIGURES, Bench, Measured
+from benchmarks.figures import FIGURES
 from benchmarks.rig import rig
 from gateway.errors import GatewayError
 
@@ -26,7 +27,7 @@ def main() -> None:
     """Run what is asked for; the exit status is 1 where books are wrong or requests failed, whatever was met."""
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
-        description="Measure the ledger rail against its baselines, on this machine.",
+        description="Measure both rails against their baselines, on this machine.",
         epilog="\n".join(f"  {name:12} {(figure.__doc__ or '').splitlines()[0]}" for name, figure in FIGURES.items()),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -84,6 +85,9 @@ def _end(out: Path, done: dict[str, Measured], quick: bool) -> int:
     failures = sum(measured.failures for measured in done.values())
     print("\nafter each figure it was checked, book by book, that")
     print("\n".join(f"  - {sentence};" for sentence in books.CHECKED))
+    if "chain" in done:
+        print("and of the token payments that")
+        print("\n".join(f"  - {sentence};" for sentence in tokens.CHECKED))
     wrong = [one for one in checked if one.faults]
     print(f"{len(checked) - len(wrong)} of {len(checked)} books are right; {failures} requests failed")
     print("\n" + table(rows))

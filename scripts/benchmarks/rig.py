@@ -10,7 +10,7 @@ import os
 import resource
 import shutil
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,10 +21,12 @@ import asyncpg
 from benchmarks import machine
 from gateway.commands.running import free_port
 from gateway.config import Config, from_environment
+from gateway.embedded.anvil import Anvil
 from gateway.embedded.children import Child, Children
 from gateway.embedded.postgres import SETTINGS, Postgres
 
 _LUA = Path(__file__).parent
+NODE_MODULES = _LUA.parents[1] / "contracts" / "node_modules"
 _HOST = "127.0.0.1"
 _READY_SECONDS = 30.0
 
@@ -94,6 +96,12 @@ class Rig:
         self.server = server
         self._runs = 0
 
+    def below(self, name: str) -> "Rig":
+        """The same PostgreSQL, with a home of its own for the gateways below this one."""
+        home = self.home / name
+        home.mkdir(exist_ok=True)
+        return Rig(home, self._children, self.server)
+
     # ---- databases --------------------------------------------------------------------------------------------------
 
     def url(self, database: str) -> str:
@@ -140,17 +148,36 @@ class Rig:
         """`gateway serve` over the book, or one of the variants of served.py."""
         port = free_port(_HOST)
         program = ["gateway", "serve"] if variant == "gateway" else ["benchmarks.served", variant]
-        self._runs += 1
-        child = await self._children.start(
-            f"{variant}-{self._runs}",
-            [sys.executable, "-P", "-m", *program],
-            environ=_environ() | self._settings(book.name, port),
-        )
+        child = await self._start(variant, program, self._settings(book.name, port))
         try:
             await _listening(child, port)
             yield Served(f"http://{_HOST}:{port}", child)
         finally:
             await self._children.end(child)
+
+    @asynccontextmanager
+    async def working(self, book: Book) -> AsyncIterator[Child]:
+        """`gateway work` over the book."""
+        child = await self._start("worker", ["gateway", "work"], self._settings(book.name, 0))
+        try:
+            yield child
+        finally:
+            await self._children.end(child)
+
+    @asynccontextmanager
+    async def chain(self, block_seconds: float) -> AsyncIterator[Anvil]:
+        """The embedded chain, in this home."""
+        anvil = Anvil(self.home, self._children, NODE_MODULES, block_seconds=block_seconds)
+        await anvil.start()
+        try:
+            yield anvil
+        finally:
+            await anvil.stop()
+
+    async def _start(self, name: str, program: Sequence[str], settings: Mapping[str, str]) -> Child:
+        self._runs += 1
+        argv = [sys.executable, "-P", "-m", *program]
+        return await self._children.start(f"{name}-{self._runs}", argv, environ=environ() | dict(settings))
 
     # ---- load -------------------------------------------------------------------------------------------------------
 
@@ -267,7 +294,7 @@ async def _check_durable(made: Rig) -> None:
         assert SETTINGS["fsync"] == "on"
 
 
-def _environ() -> dict[str, str]:
+def environ() -> dict[str, str]:
     """Ours, without settings of the gateway that somebody's shell has, and without what draws charts."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
     return kept | {"PYTHONPATH": f"{_LUA.parents[1]}{os.pathsep}{_LUA.parent}"}

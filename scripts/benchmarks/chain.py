@@ -1,0 +1,175 @@
+"""The chain rail: token payments from their requests to the book, against the same chain without a gateway."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from statistics import median
+
+import httpx
+
+from benchmarks import machine, tokens
+from benchmarks.bare import bare
+from benchmarks.bench import Bench, Measured, told
+from benchmarks.compare import Row, Target, number
+from benchmarks.rig import Book, Connection, Leg, Rig, Served
+from gateway.chain.node import HttpNode
+from gateway.commands import building
+from gateway.commands.building import Places
+from gateway.embedded.anvil import Anvil
+from gateway.embedded.children import Child
+
+HANDLES = 1_000
+BLOCK_SECONDS = 0.5
+_CONNECTIONS = 64
+_BATCHES = 20  #: Signed before, in each round.
+_LONE = 4  #: Payments that are alone, in each round.
+_LOOK_SECONDS = 0.01
+
+
+@dataclass
+class _Spent:
+    """What each part used of the processors for a payment, in microseconds, and the gas of the fullest batch."""
+
+    worker: list[float] = field(default_factory=list)
+    anvil: list[float] = field(default_factory=list)
+    gas: list[float] = field(default_factory=list)
+    payments: list[int] = field(default_factory=list)  #: In that batch.
+
+
+@dataclass(frozen=True)
+class House:
+    """A gateway and its worker over one database and one chain."""
+
+    rig: Rig
+    book: Book
+    gateway: Served
+    worker: Child
+    anvil: Anvil
+    connection: Connection
+    lone_ids: Path
+
+    def cpu(self) -> tuple[float, ...]:
+        """Processor seconds so far: of the gateway, PostgreSQL, the worker, anvil."""
+        assert self.rig.server.pid is not None
+        assert self.anvil.pid is not None
+        ours = (self.gateway.child.pid, self.worker.pid, self.anvil.pid)
+        gateway, worker, anvil = (machine.cpu_seconds(pid) for pid in ours)
+        return gateway, machine.family_cpu_seconds(self.rig.server.pid), worker, anvil
+
+
+async def chain(bench: Bench) -> Measured:
+    """Token payments from request to settled, over web3.py one at a time, and over anvil with batches signed before."""
+    measured, spent = Measured(), _Spent()
+    one_by_one, before, alone = list[float](), list[float](), list[float]()
+    ours: list[Leg] = []
+    async with house_with_tokens(bench.rig, HANDLES) as house, bare(bench.rig) as beside:
+        await beside.signed_before(_BATCHES)
+        for _ in range(bench.rounds):
+            measured.failures += (await _leg(house, bench.warm_seconds, _Spent())).failures
+            ours.append(await _leg(house, bench.seconds, spent))
+            print(told(ours[-1]) + f", worker {spent.worker[-1]:.0f}, anvil {spent.anvil[-1]:.0f}", flush=True)
+            print(f"  {number(spent.gas[-1])} gas a payment in a batch of {spent.payments[-1]}", flush=True)
+            one_by_one.append(await beside.one_at_a_time(bench.seconds / 2))
+            print(f"  {'web3.py, one at a time':24} {number(one_by_one[-1]):>8}/s", flush=True)
+            before.append(await beside.signed_before(_BATCHES))
+            print(f"  {'anvil, signed before':24} {number(before[-1]):>8}/s", flush=True)
+            alone.append(median([await lone(house) for _ in range(_LONE)]))
+            print(f"  {'alone, to settled':24} {alone[-1]:>8.2f} s", flush=True)
+        measured.checked.append(await tokens.check(house.rig, house.book))
+        print(f"  {measured.checked[-1]}", flush=True)
+    measured.legs += ours
+    measured.failures += sum(leg.failures for leg in ours)
+    measured.notes |= asdict(spent)
+    measured.rows += _rows(ours, spent, one_by_one, before, alone)
+    return measured
+
+
+def _rows(
+    ours: list[Leg], spent: _Spent, one_by_one: list[float], before: list[float], alone: list[float]
+) -> list[Row]:
+    rates, what = tuple(leg.rate for leg in ours), f"{_CONNECTIONS} connections"
+    by_part = {
+        "gateway": [leg.gateway_cpu_us for leg in ours],
+        "PostgreSQL": [leg.postgres_cpu_us for leg in ours],
+        "worker": spent.worker,
+        "anvil": spent.anvil,
+        "wrk": [leg.wrk_cpu_us for leg in ours],
+    }
+    return [
+        Row("chain", what, "/s", rates, tuple(one_by_one), "web3.py, one at a time", Target(at_least=40)),
+        Row("chain", what, "/s", rates, tuple(before), "anvil, signed before", Target(at_least=0.5)),
+        Row("chain", what, "/s", rates, target=Target(at_least=1_500)),
+        Row("chain", "gas each, fullest batch", "gas", tuple(spent.gas), target=Target(below=27_000)),
+        Row("chain", "alone, to settled", "s", tuple(alone), target=Target(below=2.5)),
+        *(Row("chain", f"{part} CPU each, {what}", "µs", tuple(used)) for part, used in by_part.items()),
+    ]
+
+
+@asynccontextmanager
+async def house_with_tokens(above: Rig, handles: int) -> AsyncIterator[House]:
+    """A gateway whose handles have tokens, with everything of its own but PostgreSQL."""
+    rig = above.below("tokens")
+    await rig.drop_database("tokens")
+    async with rig.chain(BLOCK_SECONDS) as anvil:
+        where = Places(rig.url("tokens"), anvil.url, chain_is_ours=True)
+        building.run_file(rig.config("tokens")).write_text(json.dumps(asdict(where)))
+        book = await tokens.settle(rig, "tokens", handles)
+        async with (
+            rig.serving(book) as gateway,
+            rig.working(book) as worker,
+            rig.connected(book.name) as connection,
+        ):
+            await tokens.until_settled(connection)
+            book.ids.append(rig.home / "lone.ids")
+            yield House(rig, book, gateway, worker, anvil, connection, book.ids[0])
+    await rig.drop_database("tokens")
+
+
+async def _leg(house: House, seconds: float, spent: _Spent) -> Leg:
+    """Ask for so long, then wait until all is settled; rate and processor time are of all of that."""
+    since = await house.connection.fetchval("SELECT now()")
+    before, begun = house.cpu(), time.monotonic()
+    asked = await house.rig.load("token payments", [house.gateway], house.book, _CONNECTIONS, seconds, "token")
+    took = await tokens.until_settled(house.connection) - begun
+    used = [(after - then) * 1e6 / asked.acknowledged for after, then in zip(house.cpu(), before, strict=True)]
+    gateway, postgres, worker, anvil = used
+    gas, payments = await fullest(house, since)
+    spent.worker.append(worker)
+    spent.anvil.append(anvil)
+    spent.gas.append(gas)
+    spent.payments.append(payments)
+    return replace(asked, seconds=took, gateway_cpu_us=gateway, postgres_cpu_us=postgres)
+
+
+async def fullest(house: House, since: datetime) -> tuple[float, int]:
+    """Gas a payment in the fullest batch since then, by its receipt, and how many payments it has."""
+    hash_, payments = await tokens.fullest(house.connection, since)
+    node = HttpNode(house.anvil.url)
+    try:
+        receipt = (await node.receipts([hash_]))[hash_]
+    finally:
+        await node.close()
+    return receipt.gas_used / payments, payments
+
+
+async def lone(house: House) -> float:
+    """Seconds from the request of a payment that is alone to when its payer sees it settled."""
+    house.book.asked += 1
+    payer = house.book.asked % house.book.handles
+    headers = {"Authorization": f"Bearer gw_{payer:043}", "Idempotency-Key": f"alone-{house.book.asked}"}
+    body = {"to": f"@h{(payer + 1) % house.book.handles:07}", "amount": "0.01", "asset": "USDX"}
+    async with httpx.AsyncClient(base_url=house.gateway.url, headers=headers, trust_env=False) as http:
+        begun = time.monotonic()
+        paid = (await http.post("/v1/payments", json=body)).raise_for_status().json()
+        house.book.acknowledged += 1
+        with house.lone_ids.open("a") as ids:
+            ids.write(f"{paid['id']}\n")
+        while paid["state"] != "settled":
+            await asyncio.sleep(_LOOK_SECONDS)
+            paid = (await http.get(f"/v1/payments/{paid['id']}")).raise_for_status().json()
+        return time.monotonic() - begun

@@ -1,0 +1,79 @@
+"""scripts/bench chain: the house it is measured in, its check of the books, and its baselines, small."""
+
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from gateway.embedded.children import Children
+from gateway.embedded.postgres import Postgres
+from gateway.ids import show
+from tests.running import ROOT
+
+sys.path.append(str(ROOT / "scripts"))  # what is there lies beside the product, not in it
+
+from benchmarks import chain, tokens
+from benchmarks.bare import bare
+from benchmarks.chain import House
+from benchmarks.rig import Rig
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def rig(server: Postgres, tmp_path: Path) -> AsyncIterator[Rig]:
+    """The tests' own server, and a home for everything else."""
+    children = await Children.claim(tmp_path)
+    yield Rig(tmp_path, children, server)
+    await children.release()
+
+
+@pytest.fixture
+async def house(rig: Rig) -> AsyncIterator[House]:
+    """A gateway, a worker and a chain, and three handles with tokens."""
+    async with chain.house_with_tokens(rig, 3) as house:
+        yield house
+
+
+async def test_a_lone_token_payment_is_timed_until_it_is_settled_and_its_books_are_right(house: House) -> None:
+    seconds = await chain.lone(house)
+
+    checked = await tokens.check(house.rig, house.book)
+
+    assert seconds > 2 * chain.BLOCK_SECONDS, "two blocks stand on top of a final one"
+    assert checked.faults == ()
+    assert checked.payments == checked.acknowledged == 1
+
+
+async def test_what_was_acknowledged_and_is_not_settled_on_the_chain_is_a_fault(house: House) -> None:
+    await chain.lone(house)
+    house.lone_ids.write_text(house.lone_ids.read_text() + show("pay", uuid4()) + "\n")
+    house.book.asked = house.book.acknowledged = 2
+    await house.connection.execute("UPDATE token_authorization SET state = 'skipped' WHERE kind = 'transfer'")
+
+    checked = await tokens.check(house.rig, house.book)
+
+    assert checked.faults == (
+        "1 acknowledged payments are not settled",
+        "1 payments and final logs have no other half",
+    )
+
+
+async def test_the_fullest_batch_is_told_with_its_gas(house: House) -> None:
+    since = await house.connection.fetchval("SELECT now()")
+    await chain.lone(house)
+
+    gas, payments = await chain.fullest(house, since)
+
+    assert payments == 1
+    assert 50_000 < gas < 100_000
+
+
+async def test_the_baselines_are_mined_by_a_chain_without_a_gateway(rig: Rig) -> None:
+    async with bare(rig) as beside:
+        before = await beside.signed_before(2)
+        one_by_one = await beside.one_at_a_time(0.5)
+
+    assert before > one_by_one > 0
