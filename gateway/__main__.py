@@ -29,7 +29,10 @@ click.rich_click.TEXT_MARKUP = "ansi"
 click.rich_click.PADDING_HELPTEXT_FIRST_LINE = (0, 0, 1, 0)
 click.rich_click.COMMAND_GROUPS = {
     "gateway": [
-        {"name": "The house", "commands": ["up", "serve", "work", "migrate", "deploy", "lanes", "reconcile", "sizes"]},
+        {
+            "name": "The house",
+            "commands": ["up", "serve", "work", "migrate", "deploy", "lanes", "reconcile", "freezes", "sizes"],
+        },
         {"name": "Somebody's wallet", "commands": [str(command.name) for command in PERSONS]},
     ]
 }
@@ -130,6 +133,8 @@ def deploy(as_json: bool) -> None:
 def reconcile(as_json: bool) -> None:
     """Hold the book against the chain and the bank, and name every difference. The status is 1 if there is one.
 
+    A worker looks again at what differs, and freezes withdrawals of the asset if it is so.
+
     \b
     Example:
       gateway reconcile
@@ -188,6 +193,39 @@ def resume(address: str, as_json: bool) -> None:
 
     gone_on = run(laning.resume(from_environment(), address))
     show(gone_on, as_json, [printing.resumed_line(gone_on)])
+
+
+@cli.group(invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@click.pass_context
+def freezes(context: click.Context, as_json: bool) -> None:
+    """Whose withdrawals are stopped because the books do not add up, and why.
+
+    \b
+    Example:
+      gateway freezes
+    """
+    from gateway.commands import freezes as freezing
+
+    if context.invoked_subcommand is None:
+        found = run(freezing.freezes(from_environment()))
+        show({"freezes": found}, as_json, printing.freezes_lines(found))
+
+
+@freezes.command()
+@click.argument("asset")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+def lift(asset: str, as_json: bool) -> None:
+    """Let withdrawals of an asset go on, once everything was looked at again and adds up.
+
+    \b
+    Example:
+      gateway freezes lift USDX
+    """
+    from gateway.commands import freezes as freezing
+
+    lifted = run(freezing.lift(from_environment(), asset))
+    show(lifted, as_json, [printing.lifted_line(lifted)])
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

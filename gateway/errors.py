@@ -220,12 +220,31 @@ class RefundExceedsPayment(Conflict):
 
 
 @dataclass(eq=False)
+class WithdrawalsFrozen(Conflict):
+    """`since` is when, as RFC 3339 has it. What stays in the house goes on."""
+
+    asset: str
+    since: str
+    says = (
+        "withdrawals of {asset} are stopped since {since}, while a difference in the books is looked into; what stays "
+        "in the house goes on, and the same request may be sent again later"
+    )
+
+
+@dataclass(eq=False)
 class LineRefused(GatewayError):
     """Of payments that stand or fall together, the one that fell, counted from 0; `cause` says why."""
 
     index: int
     cause: GatewayError
     says = "nothing was paid, since payment {index} was refused: {cause}"
+
+
+@dataclass(eq=False)
+class FreezeStays(Conflict):
+    asset: str
+    reasons: tuple[str, ...]
+    says = "withdrawals of {asset} stay frozen, for it does not add up: {reasons}"
 
 
 # ---- the chain ------------------------------------------------------------------------------------------------------

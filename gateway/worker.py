@@ -5,6 +5,7 @@
             whose nonces others use is stopped
     fuel    the lanes' gas money is looked at
     watch   final blocks ─> the book
+    solvency  the book is held against the chain and the bank; what differs twice freezes withdrawals of its asset
     expire  holds past their time ─> given back
 
 Each step is one PostgreSQL transaction with the network before or after it, never inside, so a worker may be killed
@@ -18,6 +19,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from gateway.bank import movements
 from gateway.chain import authorization, batches, deploy, fuel, lanes, roles, watch, watchdog
 from gateway.chain.authorization import Authorization
 from gateway.chain.block import Block, Fees, Standing
@@ -38,7 +40,8 @@ from gateway.errors import (
 from gateway.events import log as events
 from gateway.events.log import Event
 from gateway.money import Money
-from gateway.payments import finish, gas, relay, settle
+from gateway.payments import finish, gas, looks, relay, settle
+from gateway.payments.looks import Pace
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Database
 from gateway.wallets import custody
@@ -67,6 +70,7 @@ class Worker:
     gas_batches_least: int = 10
     resend_every: timedelta = timedelta(seconds=1.5)
     fuel_every: timedelta = timedelta(seconds=10)
+    pace: Pace = looks.PACE
 
     # Each step returns whether there was something to do, so that the loop asks again at once.
 
@@ -299,6 +303,18 @@ class Worker:
             log.warning("%d authorizations whose time is over wait: %s", len(overdue), unknown)
             return {}
 
+    async def solvency(self) -> bool:
+        """Hold the book against the chain and the bank, where it is our turn."""
+        async with self.database.reading() as connection:
+            terms = await self._terms(connection)
+        confirmed = await looks.look(self.database, self.node, terms, movements.reconcile, self.pace, self.clock)
+        for one in confirmed:
+            log.error(
+                "%s: withdrawals of %s are frozen. Find out why, put it right, then run 'gateway freezes lift %s'",
+                *(one, one.asset.code, one.asset.code),
+            )
+        return False
+
     async def expire(self) -> bool:
         """Give back the money of holds past their time."""
         async with self.database.transaction() as connection:
@@ -309,6 +325,7 @@ class Worker:
 STEPS: tuple[tuple[str, float], ...] = (
     ("relay", 0.05),
     ("watch", 0.1),
+    ("solvency", 0.25),
     ("resend", 2.0),
     ("fuel", 5.0),
     ("expire", 1.0),

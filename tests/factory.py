@@ -17,9 +17,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from eth_hash.auto import keccak
+
 from gateway.bank import movements
 from gateway.bank.movements import BankRequest
 from gateway.chain import deploy, lanes, roles
+from gateway.chain.address import to_bytes
 from gateway.chain.block import Receipt
 from gateway.chain.contract import as_int, balance_of_data, selector
 from gateway.chain.node import Node
@@ -31,6 +34,7 @@ from gateway.ledger.account import Balance
 from gateway.money import Assets, Money, at_par_exact
 from gateway.payments import convert, finish, gas, pay, records, refund, solvency
 from gateway.payments.finish import EndRequest
+from gateway.payments.looks import Pace
 from gateway.payments.pay import PayRequest
 from gateway.payments.payment import Payment
 from gateway.payments.records import Conversion
@@ -260,6 +264,7 @@ class Town:
             clock=self.clock,
             resend_every=always,
             fuel_every=always,
+            pace=Pace(again_after=always),
         )
 
     async def settle(self) -> None:
@@ -305,6 +310,31 @@ class Town:
 
     async def freeze(self, address: str) -> None:
         await self.command("freeze", bytes.fromhex(address[2:]))
+
+    async def set_balance(self, address: str, text: str) -> None:
+        """Have the contract say that the address has this much, with no log to tell it and the supply as it was."""
+        money = self.money(text)
+        slot = keccak(to_bytes(address).rjust(32, b"\0") + bytes(32))  # of the first mapping in storage, the balances
+        contract = self.terms.contracts[money.asset.code]
+        self.chain.rpc("anvil_setStorageAt", contract.address, "0x" + slot.hex(), f"0x{money.units:064x}")
+        self.chain.mine(1 + self.FINALITY)
+
+    async def execute(self, statement: str, *arguments: object) -> None:
+        """Write to the database past the gateway."""
+        async with self.database.transaction() as connection:
+            await connection.execute(statement, *arguments)
+
+    async def look(self) -> None:
+        """What the worker does once it has read what there is: hold the book against the chain and the bank."""
+        worker = self.worker()
+        while await worker.watch():
+            pass
+        await worker.solvency()
+
+    async def look_at_all(self) -> None:
+        """As `look`, a day after every wallet was looked at."""
+        await self.execute("UPDATE solvency_look SET all_at = NULL")
+        await self.look()
 
     # ---- what came of it --------------------------------------------------------------------------------------------
 

@@ -52,6 +52,7 @@ PROBLEMS: dict[type[GatewayError], Problem] = {
     errors.UnknownPayee: Problem(404, "unknown_payee"),
     errors.SelfPayment: Problem(422, "self_payment"),
     errors.StateConflict: Problem(409, "state_conflict"),
+    errors.WithdrawalsFrozen: Problem(409, "withdrawals_frozen", retryable=True),
     errors.RefundExceedsPayment: Problem(409, "refund_exceeds_payment"),
     errors.Unavailable: Problem(503, "unavailable", retryable=True),
 }

@@ -6,7 +6,8 @@ from litestar import get
 from litestar.datastructures import State
 
 from gateway.api.house import House
-from gateway.api.shapes import HealthView, SolvencyPage, solvency_view
+from gateway.api.shapes import HealthView, SolvencyPage, frozen_views, solvency_view
+from gateway.payments import freeze, looks
 from gateway.payments.solvency import solvency
 
 #: How long one answer serves everybody who asks, since it adds up all wallets and needs no key.
@@ -15,12 +16,22 @@ _SOLVENCY_SECONDS = 2.0
 
 @get("/v1/solvency", tags=["public"], summary="What is issued and what backs it")
 async def show_solvency(house: House, state: State) -> SolvencyPage:
-    """Per token: what is issued, who has it, what it is backed by, at which final block, and any difference."""
+    """Per token: what is issued, who has it, what it is backed by, at which final block, and any difference.
+
+    `checked_block` is the final block up to which the book was held against the chain. Where something does not agree,
+    withdrawals of that asset are in `frozen`, from a second look on until they are let go on.
+    """
     age = asyncio.get_running_loop().time() - state.solvency_at
     if state.solvency is None or age > _SOLVENCY_SECONDS:
         async with house.database.snapshot() as connection:
             totals = await solvency(connection, house.terms)
-        state.solvency = SolvencyPage([solvency_view(one) for one in totals])
+            frozen = await freeze.frozen(connection)
+            checked = {
+                contract.asset.code: await looks.looked_to(connection, contract.chain_id)
+                for contract in house.terms.contracts.values()
+            }
+        items = [solvency_view(one, checked.get(one.asset.code)) for one in totals]
+        state.solvency = SolvencyPage(items, frozen_views(frozen))
         state.solvency_at = asyncio.get_running_loop().time()
     page: SolvencyPage = state.solvency
     return page

@@ -2,6 +2,8 @@
 
 import base64
 import binascii
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
@@ -210,11 +212,20 @@ class SolvencyView(Struct):
     outside: str
     reserve: str
     final_block: int | None
+    checked_block: Annotated[int, Meta(description="So far it was held against the chain.")] | None
     difference: str
+
+
+class FrozenView(Struct):
+    """An asset, token or currency, whose withdrawals are stopped."""
+
+    asset: str
+    since: str
 
 
 class SolvencyPage(Struct):
     items: list[SolvencyView]
+    frozen: list[FrozenView]
 
 
 class HealthView(Struct):
@@ -302,7 +313,7 @@ def event_view(event: LoggedEvent) -> EventView:
     return EventView(event.number, event.kind, event.facts, rfc3339(event.at))
 
 
-def solvency_view(one: Solvency) -> SolvencyView:
+def solvency_view(one: Solvency, checked_block: int | None) -> SolvencyView:
     return SolvencyView(
         asset=one.asset.code,
         supply=one.supply.amount,
@@ -310,8 +321,13 @@ def solvency_view(one: Solvency) -> SolvencyView:
         outside=one.outside.amount,
         reserve=one.reserve.amount,
         final_block=one.final_block,
+        checked_block=checked_block,
         difference=one.difference.amount,
     )
+
+
+def frozen_views(frozen: Mapping[str, datetime]) -> list[FrozenView]:
+    return [FrozenView(asset, rfc3339(since)) for asset, since in frozen.items()]
 
 
 # ---- cursors --------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from gateway.ids import AccountId, BankMovementId, TransferId, new_id, show
 from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Asset, Assets, Money
+from gateway.payments import freeze
 from gateway.payments.solvency import Difference
 from gateway.postgres import Connection
 from gateway.wallets.wallet import Wallet
@@ -56,7 +57,7 @@ async def settle_all(
     """Pay in and out, in order and each on its own, in a number of statements that does not depend on how many: the
     transfers, the bank's lines, the rows that tie them, and the events.
 
-    Per request what is settled, or NotAtTheBank, or InsufficientFunds.
+    Per request what is settled, or NotAtTheBank, WithdrawalsFrozen or InsufficientFunds.
 
     Lock order: accounts that are not open yet are opened in the order of their codes; then all of them are locked in id
     order, in the one call of the book. `bank:<fiat>` is among them, so that the bank's lines come one after the other.
@@ -66,6 +67,7 @@ async def settle_all(
     refused: dict[BankMovementId, GatewayError] = {
         one.id: NotAtTheBank(one.money.asset.code, fiats) for one in moved if one.money.asset.kind != "fiat"
     }
+    refused |= await _frozen(connection, [one for one in moved if one.id not in refused])
     ids = await _account_ids(connection, [one for one in moved if one.id not in refused])
     refused |= {one.id: refusal for one in moved if one.id not in refused and (refusal := _closed(one, ids))}
 
@@ -89,8 +91,15 @@ async def reconcile(connection: Connection, assets: Assets) -> list[Difference]:
         in_book = Money(kept[codes[asset.code]].posted if codes[asset.code] in kept else 0, asset)
         at_bank = told.get(asset.code, Money(0, asset))
         if in_book != at_bank:
-            differences.append(Difference(codes[asset.code], str(in_book), str(at_bank), "the bank's statement"))
+            differences.append(Difference(codes[asset.code], in_book, at_bank, "the bank's statement"))
     return differences
+
+
+async def _frozen(connection: Connection, moved: Sequence[BankMovement]) -> dict[BankMovementId, GatewayError]:
+    """The withdrawals among these that are stopped, and why."""
+    leaving = [one for one in moved if one.direction == "withdrawal"]
+    refusals = await freeze.refusals(connection, {one.money.asset for one in leaving})
+    return {one.id: refusals[one.money.asset] for one in leaving if one.money.asset in refusals}
 
 
 def _movement(asked: BankRequest, now: datetime) -> BankMovement:

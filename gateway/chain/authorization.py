@@ -340,6 +340,19 @@ async def doubt(connection: Connection, ids: Sequence[UUID], reason: str) -> Non
     await connection.execute(sql.doubt, list(ids), reason)
 
 
+async def withhold(connection: Connection, ids: Sequence[UUID]) -> None:
+    """Put these, which are queued and locked, into no batch, and let none of them expire, until they are released."""
+    if ids:
+        await connection.execute(sql.withhold, list(ids))
+
+
+async def release(connection: Connection, asset: str, valid_before: int) -> int:
+    """Let what was withheld of the asset go on; returns how many. What nobody has signed yet has until `valid_before`,
+    in Unix seconds, if that is later; what somebody has, the time that they signed.
+    """
+    return len(await connection.fetch(sql.release, asset, valid_before))
+
+
 def from_row(row: Record) -> Authorization:
     return Authorization(
         id=row["id"],

@@ -23,7 +23,7 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::nume
 -- How many of some kinds are in time for a batch, as far as one batch goes.
 SELECT count(*) FROM (
     SELECT FROM token_authorization
-    WHERE asset = $1 AND kind = ANY ($2) AND state = 'queued' AND valid_before > $3
+    WHERE asset = $1 AND kind = ANY ($2) AND state = 'queued' AND NOT withheld AND valid_before > $3
     LIMIT $4
 ) AS next;
 
@@ -61,7 +61,8 @@ RETURNING id;
 -- mint: while a transaction may still carry it into a block, it is not over.
 SELECT id, kind, asset, from_address, to_address, value, nonce, valid_before, signature
 FROM token_authorization AS a
-WHERE asset = ANY ($1) AND state IN ('queued', 'submitted') AND reason IS NULL AND valid_before <= $2
+WHERE asset = ANY ($1) AND state IN ('queued', 'submitted') AND reason IS NULL AND NOT withheld
+    AND valid_before <= $2
     AND (kind <> 'mint' OR state = 'queued' OR EXISTS (
         SELECT FROM chain_transaction AS t WHERE t.id = a.transaction_id AND t.state <> 'stored'
     ))
@@ -73,7 +74,8 @@ LIMIT $3;
 -- submitted, and in no transaction that has ended.
 SELECT id, kind, asset, from_address, to_address, value, nonce, valid_before, signature
 FROM token_authorization AS a
-WHERE id = ANY ($1) AND state IN ('queued', 'submitted') AND reason IS NULL AND valid_before <= $2
+WHERE id = ANY ($1) AND state IN ('queued', 'submitted') AND reason IS NULL AND NOT withheld
+    AND valid_before <= $2
     AND (kind <> 'mint' OR state = 'queued' OR EXISTS (
         SELECT FROM chain_transaction AS t WHERE t.id = a.transaction_id AND t.state <> 'stored'
     ))
@@ -88,10 +90,24 @@ UPDATE token_authorization SET reason = $2 WHERE id = ANY ($1) AND state IN ('qu
 -- The oldest queued authorizations of some kinds that nobody else is busy with and that are still in time.
 SELECT id, kind, asset, from_address, to_address, value, nonce, valid_before, signature
 FROM token_authorization
-WHERE asset = $1 AND kind = ANY ($2) AND state = 'queued' AND valid_before > $3
+WHERE asset = $1 AND kind = ANY ($2) AND state = 'queued' AND NOT withheld AND valid_before > $3
 ORDER BY id
 LIMIT $4
 FOR UPDATE SKIP LOCKED;
+
+-- withhold
+-- Queued authorizations that are put into no batch for now.
+UPDATE token_authorization SET withheld = true WHERE id = ANY ($1) AND state = 'queued';
+
+-- release
+-- They are again, in id order as everybody locks them; an unsigned one may still be given more time.
+WITH held AS (
+    SELECT id FROM token_authorization WHERE asset = $1 AND withheld ORDER BY id FOR UPDATE
+)
+UPDATE token_authorization AS a SET withheld = false,
+    valid_before = CASE WHEN signature IS NULL THEN greatest(valid_before, $2) ELSE valid_before END
+FROM held WHERE a.id = held.id
+RETURNING a.id;
 
 -- submit
 -- Claimed authorizations and the transaction that carries them.

@@ -5,6 +5,7 @@ running.py    serve and work: one process each
 upping.py     up: the embedded parts, the set-up, the tour, and both processes, until Ctrl-C
 tour.py       the first start: three handles, some money, a payment on each rail
 operating.py  migrate, deploy, reconcile
+freezes.py    whose withdrawals are stopped, and letting them go on
 sizes.py      how large the tables have grown
 person.py     the commands for who has a handle: arguments, examples
 paying.py     pay-many: a CSV file, paid row by row

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +18,8 @@ from gateway.commands import building
 from gateway.config import Config
 from gateway.errors import NodeUnavailable
 from gateway.ledger import audit, book
-from gateway.payments import gas, solvency
+from gateway.ledger.audit import Fault
+from gateway.payments import gas, looks, solvency
 from gateway.payments.solvency import Difference, Solvency
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Database
@@ -71,9 +72,10 @@ async def deploy(config: Config) -> dict[str, Contract]:
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """What `reconcile` found: the totals per token, and every difference there is."""
+    """What `reconcile` found: the totals per token, and every difference there is; `faults` are the book's own."""
 
     totals: list[Solvency]
+    faults: list[Fault]
     differences: list[Difference]
 
     def plain(self) -> dict[str, Any]:
@@ -91,11 +93,27 @@ class Reconciliation:
             }
             for one in self.totals
         ]
-        return {"totals": totals, "differences": [asdict(one) for one in self.differences]}
+        faults = [{"account": one.where, "book": "", "other": "", "where": one.claim} for one in self.faults]
+        return {"totals": totals, "differences": [*faults, *map(plain, self.differences)]}
+
+
+def plain(one: Difference) -> dict[str, Any]:
+    """A difference as plain values, for printing."""
+    return {
+        "account": one.account,
+        "book": str(one.book),
+        "other": str(one.other),
+        "amount": str(one.amount),
+        "where": one.where,
+        "block": one.block,
+    }
 
 
 async def reconcile(config: Config) -> Reconciliation:
-    """Recount the book, then hold it against the chain and the bank."""
+    """Recount the book, then hold it against the chain and the bank.
+
+    What differs is noted as a suspicion: a worker looks again, and freezes withdrawals if it is so.
+    """
     where = building.places(config)
     node = HttpNode(where.rpc_url)
     try:
@@ -105,9 +123,11 @@ async def reconcile(config: Config) -> Reconciliation:
             async with database.snapshot() as connection:
                 faults = await audit.recount(connection)
                 differences = await movements.reconcile(connection, config.assets)
-            differences += [Difference(fault.where, "", "", fault.claim) for fault in faults]
             totals, against_chain = await _against_chain(database, node, terms)
-            return Reconciliation(totals, differences + against_chain)
+            differences += against_chain
+            async with database.transaction() as connection:
+                await looks.suspect(connection, differences)
+            return Reconciliation(totals, faults, differences)
     finally:
         await node.close()
 

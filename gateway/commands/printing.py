@@ -230,14 +230,28 @@ def reconciliation_lines(found: Mapping[str, Any]) -> list[str]:
     lines = table(["token", "supply", "wallets", "outside", "reserve", "final block"], totals, right=range(1, 6))
     if not found["differences"]:
         return [*lines, "", "no difference"]
-    rows = [[one["account"], one["book"], one["other"], one["where"]] for one in found["differences"]]
-    count = len(rows)
-    return [
-        *lines,
-        "",
-        f"{count} difference{'s' if count > 1 else ''}:",
-        *table(["account", "the book says", "the other side says", "where"], rows),
-    ]
+    count = len(found["differences"])
+    return [*lines, "", f"{count} difference{'s' if count > 1 else ''}:", *_differences(found["differences"])]
+
+
+def _differences(differences: Sequence[Mapping[str, Any]]) -> list[str]:
+    rows = [[one["account"], one["book"], one["other"], one["where"]] for one in differences]
+    return table(["account", "the book says", "the other side says", "where"], rows)
+
+
+def freezes_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Each asset whose withdrawals are stopped, why, and what to do about it."""
+    lines = []
+    for one in found:
+        lines += [f"withdrawals of {one['asset']} are frozen since {when(one['since'])}:", ""]
+        lines += [*_differences(one["differences"]), ""]
+        lines += [f"find out why, put it right, then run 'gateway freezes lift {one['asset']}'"]
+    return lines or ["no withdrawals are frozen"]
+
+
+def lifted_line(lifted: Mapping[str, Any]) -> str:
+    """What goes on again."""
+    return f"everything adds up: withdrawals of {lifted['asset']}, frozen since {when(lifted['since'])}, go on"
 
 
 def lanes_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -14,7 +14,10 @@
     relay.py       what the worker signs, and what became submitted
     settle.py      what final blocks say, into the book
     gas.py         what the house's transactions cost, into the book
-    solvency.py    the book against the chain
+    solvency.py    the book against the chain: what differs
+    looks.py       that, all the time: whose turn it is, what was found, what is believed
+    freeze.py      withdrawals that are stopped by a difference, until they are let go on
+    solvency.sql   the statements of these three
     records.py     rows to payments and conversions; the lists
     payments.sql   the statements of the room
 
@@ -25,6 +28,7 @@ gateway and the worker may be killed between any two.
 Order inside a transaction, so that nobody waits in a ring:
 
     idempotency keys               by wallet and key, those of a group in one statement
+    the turn to look               only where a look is ended or a freeze lifted, and then differences and freezes
     the chain's cursor             only where a span is written
     the lane                       where a batch is stored, which waits for none, or a lane stopped or resumed
     authorizations that are there  in id order; a batch's are claimed and never waited for

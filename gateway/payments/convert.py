@@ -14,7 +14,7 @@ from gateway.ids import ConversionId, TransferId, new_id
 from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Asset, Money, at_par_exact
-from gateway.payments import records
+from gateway.payments import freeze, records
 from gateway.payments.payment import State
 from gateway.payments.records import Conversion
 from gateway.payments.terms import Terms
@@ -28,10 +28,12 @@ async def convert(
     """Accept a conversion: hold what is given and queue the mint or the redemption. It settles when that is final.
 
     Raises NotConvertible (the two are not a token and its currency), AmountTooPrecise (what is given cannot be said
-    exactly in the other), InsufficientFunds.
+    exactly in the other), WithdrawalsFrozen (a redemption), InsufficientFunds.
     """
     kind = _kind(terms, money.asset, into)
     to_money = at_par_exact(money, into)
+    if kind == "redemption":
+        await freeze.check(connection, money.asset)
     conversion = Conversion(
         id=ConversionId(new_id(now)),
         state=State.QUEUED,

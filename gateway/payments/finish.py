@@ -15,7 +15,7 @@ from gateway.ids import PaymentId, TransferId, WalletId, new_id, show
 from gateway.ledger import book, transfer
 from gateway.ledger.transfer import End
 from gateway.money import Money
-from gateway.payments import pay, records
+from gateway.payments import freeze, pay, records
 from gateway.payments.once import Alone
 from gateway.payments.payment import Event, Payment, State, after
 from gateway.payments.route import fee
@@ -123,11 +123,13 @@ def _part(payment: Payment, amount: str | None, now: datetime) -> Money:
 async def _capture_by_chain(
     connection: Connection, terms: Terms, held: Mapping[PaymentId, Payment], asked: EndRequest, now: datetime
 ) -> Payment:
-    """Hold just what is captured until the chain has settled it."""
+    """Hold just what is captured until the chain has settled it. Raises WithdrawalsFrozen, where it would leave."""
     payment = records.of_party(held, asked.payment, asked.caller)
     money = _part(payment, asked.amount, now)
     payer = await wallet.by_handle(connection, payment.payer_handle)
     payee = await pay.payee_of(connection, payment)
+    if payee.wallet is None:
+        await freeze.check(connection, payment.amount.asset)
     transfer_id = payment.transfer_id
     if payment.amount > money:
         transfer_id = TransferId(new_id(now))

@@ -14,7 +14,7 @@ from gateway.ids import AccountId, PaymentId, TransferId, new_id
 from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Asset, Money
-from gateway.payments import records
+from gateway.payments import freeze, records
 from gateway.payments.payment import Event, Payment, State, after
 from gateway.payments.route import Route, fee, route
 from gateway.payments.terms import Terms
@@ -70,7 +70,7 @@ async def pay(connection: Connection, terms: Terms, payer: Wallet, request: PayR
     """Accept a payment. On the ledger rail it is settled when this commits; on the chain rail it is queued, its money
     held and its EIP-3009 nonce stored. The payment, its money and its event are one transaction.
 
-    Raises UnknownPayee, SelfPayment, InvalidRequest (the memo), InsufficientFunds.
+    Raises UnknownPayee, SelfPayment, InvalidRequest (the memo), WithdrawalsFrozen, InsufficientFunds.
     """
     payee = await find_payee(connection, terms, payer, request.to)
     return await start(connection, terms, payer, payee, request, now)
@@ -106,6 +106,8 @@ async def preview(connection: Connection, terms: Terms, payer: Wallet, request: 
     """The same answers as `pay`, moving nothing. `available_after` is below zero where it would be refused."""
     check_memo(request.memo)
     payee = await find_payee(connection, terms, payer, request.to)
+    if payee.wallet is None:
+        await freeze.check(connection, request.money.asset)
     way = route(terms, request.money, outside=None if payee.wallet else payee.address)
     cost = fee(terms, request.money)
     code = account.wallet(payer.handle, request.money.asset)
@@ -135,8 +137,19 @@ async def start_all(
     connection: Connection, terms: Terms, asked: Sequence[Accepted], now: datetime
 ) -> list[Payment | GatewayError]:
     """Move or hold the money of accepted payments, in order and each on its own, and write their rows, authorizations
-    and events. Per payment: as it is now, or InsufficientFunds, which left no trace.
+    and events. Per payment: as it is now, or InsufficientFunds or WithdrawalsFrozen, which left no trace.
     """
+    leaving = {one.payment.amount.asset for one in asked if one.payee.wallet is None}
+    frozen = await freeze.refusals(connection, leaving)
+    refusals = [frozen.get(one.payment.amount.asset) if one.payee.wallet is None else None for one in asked]
+    staying = [one for one, refusal in zip(asked, refusals, strict=True) if refusal is None]
+    started = iter(await _start(connection, terms, staying, now))
+    return [next(started) if refusal is None else refusal for refusal in refusals]
+
+
+async def _start(
+    connection: Connection, terms: Terms, asked: Sequence[Accepted], now: datetime
+) -> list[Payment | GatewayError]:
     ids = await book.accounts(connection, [account for one in asked for account in _accounts(one.payment, one.payee)])
     transfers = [_transfer(one.payment, one.payee, ids) for one in asked]
     written = await book.write(connection, transfers, now)

@@ -164,20 +164,6 @@ INSERT INTO observation (chain_id, block_hash, log_index, block_number, transact
 SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::integer[], $4::bigint[], $5::bytea[], $6::text[], $7::text[],
     $8::text[], $9::numeric[], $10::uuid[]);
 
--- sum_of_wallets
--- What all handles together have of an asset.
-SELECT coalesce(sum(credits_posted - debits_posted), 0) FROM account
-WHERE asset = $1 AND code LIKE 'wallet:%';
-
--- wallets_holding
--- What the book says that every wallet has of a token, and the addresses where it should lie; one without an account has
--- nothing.
-SELECT 'wallet:' || wallet.handle || ':' || $1 AS code,
-    (SELECT array_agg(address ORDER BY address) FROM counted_address WHERE wallet_id = wallet.id) AS addresses,
-    coalesce(account.credits_posted - account.debits_posted, 0) AS posted
-FROM wallet LEFT JOIN account ON account.code = 'wallet:' || wallet.handle || ':' || $1
-ORDER BY wallet.id;
-
 -- pay_in_ledger
 -- Many payments on the ledger rail, each with its money, key and events; see migrations/0006_leaner_payments.sql.
 SELECT outcome, payer_handle, fee, available

@@ -12,6 +12,7 @@ NOT_OF_A_REQUEST = {
     errors.LaneStopped,
     errors.LaneNotResumable,
     errors.NoLane,
+    errors.FreezeStays,
     errors.InvalidSignature,
     errors.Misconfigured,
 }

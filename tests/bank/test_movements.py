@@ -168,8 +168,9 @@ async def test_a_line_that_was_tampered_with_is_named(bank: Bank, tampering: str
 
     await bank.execute(tampering)
 
+    eur = bank.assets["EUR"]
     assert await bank.differences() == [
-        Difference("bank:EUR", "15.00 EUR", f"{at_bank} EUR", "the bank's statement")
+        Difference("bank:EUR", eur.parse("15.00"), eur.parse(at_bank), "the bank's statement")
     ]  # fmt: skip
 
 
@@ -177,4 +178,5 @@ async def test_what_the_bank_has_and_the_book_has_not_is_named(bank: Bank) -> No
     await bank.execute(
         "INSERT INTO sandbox_bank_line (reference, asset, amount, balance, booked_at) VALUES ('x', 'USD', 5, 5, now())"
     )
-    assert await bank.differences() == [Difference("bank:USD", "0.00 USD", "0.05 USD", "the bank's statement")]
+    (difference,) = await bank.differences()
+    assert str(difference) == "bank:USD has 0.00 USD in the book and 0.05 USD by the bank's statement"

@@ -18,15 +18,40 @@ def test_reconcile_finds_no_difference_in_an_honest_house(up: Up) -> None:
     assert found.stdout.endswith("\nno difference\n")
 
 
-def test_reconcile_names_every_difference_and_has_the_status_1(up: Up) -> None:
+def test_a_difference_freezes_withdrawals_of_its_asset_until_they_are_lifted(up: Up) -> None:
+    carol = up.someone("carol_of_the_freeze", THB="10.00", JPY="10")
     with bank_says_more(up, "THB", 5):
         found, as_json = up.gateway("reconcile"), up.gateway("reconcile", "--json")
+        until_frozen(up)
+        shown = up.gateway("freezes")
+        refused = up.gateway("withdraw", "1.00", "THB", "--from", carol)
+        others = up.gateway("withdraw", "1", "JPY", "--from", carol)
+        too_early = up.gateway("freezes", "lift", "THB")
+    lifted, again = up.gateway("freezes", "lift", "THB"), up.gateway("freezes", "lift", "THB")
+    paid_out = up.gateway("withdraw", "1.00", "THB", "--from", carol)
+
+    assert shown.stdout.startswith("withdrawals of THB are frozen since 20")
+    assert "bank:THB" in shown.stdout
+    assert "withdrawals of THB are stopped since" in refused.stderr
+    assert "bank:THB has 10.00 THB in the book and 10.05 THB by the bank's statement" in too_early.stderr
+    assert again.stderr == "gateway: there is no freeze of THB: its withdrawals go on\n"
+    assert lifted.stdout.startswith("everything adds up: withdrawals of THB, frozen since 20")
+    assert [ran.returncode for ran in (refused, others, too_early, lifted, again, paid_out)] == [1, 0, 1, 0, 1, 0]
+    assert up.gateway("freezes").stdout == "no withdrawals are frozen\n"
 
     assert (found.returncode, as_json.returncode) == (1, 1)
     assert "1 difference:" in found.stdout
     last = [cell.strip() for cell in found.stdout.splitlines()[-1].split("  ") if cell]
-    assert last == ["bank:THB", "0.00 THB", "0.05 THB", "the bank's statement"]
+    assert last == ["bank:THB", "10.00 THB", "10.05 THB", "the bank's statement"]
     assert '"account": "bank:THB"' in as_json.stdout
+
+
+def until_frozen(up: Up) -> None:
+    """Until a worker has seen it twice."""
+    for _ in range(30):
+        if up.json("freezes")["freezes"]:
+            return
+    raise AssertionError("no worker has frozen anything")
 
 
 @contextmanager
@@ -40,7 +65,8 @@ def bank_says_more(up: Up, asset: str, units: int) -> Iterator[None]:
 
     add = (
         "INSERT INTO sandbox_bank_line (reference, asset, amount, balance, booked_at) "
-        "VALUES ('nobody', $1, $2::bigint, $2::bigint, now())"
+        "SELECT 'nobody', $1, $2::bigint, balance + $2, now() FROM sandbox_bank_line "
+        "WHERE asset = $1 ORDER BY id DESC LIMIT 1"
     )
     asyncio.run(execute(add, asset, units))
     try:

@@ -1,0 +1,52 @@
+"""freezes: whose withdrawals are stopped and why, and letting them go on once everything adds up."""
+
+from typing import Any
+
+from gateway import postgres
+from gateway.clock import rfc3339, system_clock
+from gateway.commands import building, operating
+from gateway.config import Config
+from gateway.ledger import book
+from gateway.payments import freeze
+
+
+async def freezes(config: Config) -> list[dict[str, Any]]:
+    """Every asset whose withdrawals are stopped, since when, and the differences that were the reason."""
+    where = building.places(config, node=False)
+    async with postgres.connect(where.database_url, 1, "gateway freezes") as database:
+        await postgres.check_migrated(database)
+        async with database.snapshot() as connection:
+            assets = await book.with_former(connection, config.assets)
+            frozen = await freeze.frozen(connection)
+            differences = (await freeze.differences(connection, assets)).values()
+    return [
+        {
+            "asset": asset,
+            "since": rfc3339(since),
+            "differences": [operating.plain(one) for one in differences if one.asset.code == asset],
+        }
+        for asset, since in frozen.items()
+    ]
+
+
+async def lift(config: Config, code: str) -> dict[str, Any]:
+    """Let withdrawals of an asset go on, after everything was looked at: the whole book recounted, held against the
+    chain and the bank.
+
+    Raises UnknownAsset, NotFound (nothing is stopped), FreezeStays, NodeUnavailable.
+    """
+    where = building.places(config)
+    async with postgres.connect(where.database_url, 1, "gateway freezes") as database:
+        await postgres.check_migrated(database)
+        terms = await building.terms_of(config, database, where)
+        asset = terms.assets[code]
+        async with database.reading() as connection:
+            if asset.code not in await freeze.frozen(connection):
+                raise freeze.not_frozen(asset)
+            known = await freeze.differences(connection, terms.assets)
+        found = await operating.reconcile(config)
+        still = [f"{fault.where}: not so that {fault.claim}" for fault in found.faults]
+        still += [str(one) for one in found.differences if one.asset == asset]
+        async with database.transaction() as connection:
+            since = await freeze.lift(connection, terms, asset, known, still, system_clock())
+    return {"asset": asset.code, "since": rfc3339(since)}

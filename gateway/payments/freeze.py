@@ -1,0 +1,96 @@
+"""Withdrawals that are stopped, asset by asset, from a difference that was confirmed until somebody lifts it.
+
+A withdrawal takes money out of the house: of a token, a payment to an address that is nobody's handle, and a
+redemption; of a currency, a payout by the bank. Nothing else is stopped: it is not known yet who is right about a
+balance, but as long as money stays in the house, that can be put right.
+
+A withdrawal that was accepted and has not been sent yet is withheld: its authorization is put into no batch, its money
+stays held, and its time does not run out, until the freeze is lifted; then it goes on. It is kept rather than failed,
+since its owner has been told that it was accepted. What is in a ChainTransaction already goes on, for nothing can call
+it back, and so may what is accepted or sent in the very moment of the freeze.
+
+Lock order: the turn to look (looks.py), differences, freezes, then authorizations in id order.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from gateway.chain import authorization
+from gateway.clock import rfc3339
+from gateway.errors import FreezeStays, NotFound, WithdrawalsFrozen
+from gateway.events import log
+from gateway.money import Asset, Assets, Money
+from gateway.payments.solvency import Difference, sql
+from gateway.payments.terms import Terms
+from gateway.postgres import Connection
+
+
+async def frozen(connection: Connection) -> dict[str, datetime]:
+    """The assets whose withdrawals are stopped, by code, and since when."""
+    return {row["asset"]: row["frozen_at"] for row in await connection.fetch(sql.frozen)}
+
+
+async def refusals(connection: Connection, leaving: Collection[Asset]) -> dict[Asset, WithdrawalsFrozen]:
+    """Why withdrawals of these assets are refused; one that is not is absent. Asks nothing where nothing leaves."""
+    if not leaving:
+        return {}
+    since = await frozen(connection)
+    return {one: WithdrawalsFrozen(one.code, rfc3339(since[one.code])) for one in leaving if one.code in since}
+
+
+async def check(connection: Connection, leaving: Asset) -> None:
+    """Raises WithdrawalsFrozen while withdrawals of the asset are stopped."""
+    for refusal in (await refusals(connection, [leaving])).values():
+        raise refusal
+
+
+async def freeze(connection: Connection, assets: Collection[str], now: datetime) -> list[str]:
+    """Stop the withdrawals of these assets, and withhold those that wait in the queue. Returns which were not stopped
+    before: of several who do this at once, one is told.
+    """
+    stopped = [row["asset"] for row in await connection.fetch(sql.freeze, list(assets), now)]
+    queued = [row["id"] for row in await connection.fetch(sql.queued_withdrawals, stopped)] if stopped else []
+    await authorization.withhold(connection, queued)
+    return stopped
+
+
+async def differences(connection: Connection, assets: Assets) -> dict[int, Difference]:
+    """What was confirmed and is the reason of a freeze, by number, the oldest first."""
+    return {
+        row["id"]: Difference(
+            row["account"],
+            Money(int(row["book"]), assets[row["asset"]]),
+            Money(int(row["other"]), assets[row["asset"]]),
+            row["against"],
+            row["block"],
+        )
+        for row in await connection.fetch(sql.open_differences)
+    }
+
+
+def not_frozen(asset: Asset) -> NotFound:
+    return NotFound(f"freeze of {asset.code}: its withdrawals go on")
+
+
+async def lift(
+    connection: Connection, terms: Terms, asset: Asset, known: Collection[int], still: Sequence[str], now: datetime
+) -> datetime:
+    """Let withdrawals of the asset go on. Returns since when they were stopped.
+
+    The caller has read which differences are `known`, then looked at everything; `still` is what of the asset does not
+    agree. Raises FreezeStays where there is any, or a difference that was confirmed since: then it has to look again.
+    Raises NotFound when nothing was stopped.
+    """
+    await connection.execute(sql.lock_looks)
+    there = {id: one for id, one in (await differences(connection, terms.assets)).items() if one.asset == asset}
+    reasons = [*still, *(str(one) for id, one in there.items() if id not in known)]
+    if reasons:
+        raise FreezeStays(asset.code, tuple(reasons))
+    since: datetime | None = await connection.fetchval(sql.lift, asset.code, now)
+    if since is None:
+        raise not_frozen(asset)
+    await connection.execute(sql.end_differences, list(there))
+    released = await authorization.release(connection, asset.code, int(now.timestamp()) + terms.authorization_seconds)
+    facts = {"asset": asset.code, "since": rfc3339(since), "released": released}
+    await log.append(connection, [log.Event("withdrawals.lifted", None, None, facts)], now)
+    return since

@@ -1,0 +1,170 @@
+"""A freeze from its difference to its end: what is withheld meanwhile, and when it is lifted."""
+
+from datetime import timedelta
+
+import pytest
+
+from gateway.bank import movements
+from gateway.chain.node import HttpNode
+from gateway.chain.signer import Vault
+from gateway.errors import FreezeStays, NotFound, WithdrawalsFrozen
+from gateway.ledger import book
+from gateway.money import Asset, Assets
+from gateway.payments import freeze, solvency
+from gateway.payments.payment import State
+from gateway.postgres import Database, Record
+from tests.conftest import ASSETS
+from tests.factory import Chain, Town
+
+pytestmark = pytest.mark.anyio
+
+OUTSIDE = "0x" + 40 * "1"
+
+
+async def rows(town: Town, query: str, *arguments: object) -> list[Record]:
+    async with town.database.reading() as connection:
+        return await connection.fetch(query, *arguments)
+
+
+async def freeze_by_difference(town: Town, address: str, text: str) -> None:
+    """The address has this much by the contract, which is not what the book says."""
+    await town.set_balance(address, text)
+    await town.look_at_all()
+    await town.look()
+
+
+async def lift(town: Town, code: str = "USDX") -> None:
+    """As `gateway freezes lift` does, but for the recount of the book, once the worker has read what there is."""
+    while await town.worker().watch():
+        pass
+    async with town.database.reading() as connection:
+        known = await freeze.differences(connection, town.assets)
+    async with town.database.snapshot() as connection:
+        found = await movements.reconcile(connection, town.assets)
+    found += (await solvency.reconcile(town.database, town.node, town.terms))[1]
+    still = [str(one) for one in found if one.asset.code == code]
+    async with town.database.transaction() as connection:
+        await freeze.lift(connection, town.terms, town.assets[code], known, still, town.clock())
+
+
+async def test_a_queued_withdrawal_waits_for_the_freeze_to_be_lifted_and_then_goes_on(town: Town) -> None:
+    alice = await town.person("alice", "20 USDX")
+    await town.person("bob")
+    leaving = await town.pay(alice, OUTSIDE, "1 USDX")
+    redeemed = await town.convert(alice, "2 USDX", "USD")
+    staying = await town.pay(alice, "@bob", "3 USDX")
+    await freeze_by_difference(town, alice.address, "25 USDX")
+
+    await town.settle()
+    meanwhile = [(await town.payment(leaving)).state, (await town.conversion(redeemed)).state]
+    await town.set_balance(alice.address, "17 USDX")
+    await lift(town)
+    await town.settle()
+
+    assert meanwhile == [State.QUEUED, State.QUEUED]
+    assert (await town.payment(staying)).state is State.SETTLED
+    assert (await town.payment(leaving)).state is State.SETTLED
+    assert (await town.conversion(redeemed)).state is State.SETTLED
+    assert await town.differences() == []
+
+
+async def test_the_time_of_what_is_withheld_does_not_run_out(town: Town) -> None:
+    alice = await town.person("alice", "20 USDX")
+    leaving = await town.pay(alice, OUTSIDE, "1 USDX")
+    await freeze_by_difference(town, alice.address, "25 USDX")
+
+    later = timedelta(seconds=2 * town.terms.authorization_seconds)
+    town.chain.rpc("evm_increaseTime", int(later.total_seconds()))
+    now = town.clock
+    town.clock = lambda: now() + later
+    await town.settle()
+    meanwhile = await town.payment(leaving)
+    await town.set_balance(alice.address, "20 USDX")
+    await lift(town)
+    await town.settle()
+
+    assert meanwhile.state is State.QUEUED
+    assert (await town.payment(leaving)).state is State.SETTLED
+
+
+async def test_a_freeze_stays_while_there_is_a_difference_and_is_lifted_when_there_is_none(town: Town) -> None:
+    alice = await town.person("alice", "10 USDX")
+    await freeze_by_difference(town, alice.address, "7 USDX")
+
+    with pytest.raises(FreezeStays, match=r"has 10\.000000 USDX in the book and 7\.000000 USDX by balanceOf"):
+        await lift(town)
+    with pytest.raises(WithdrawalsFrozen):
+        await town.pay(alice, OUTSIDE, "1 USDX")
+    await town.set_balance(alice.address, "10 USDX")
+    with pytest.raises(WithdrawalsFrozen):  # it does not thaw by itself
+        await town.pay(alice, OUTSIDE, "1 USDX")
+    await lift(town)
+    paid = await town.pay(alice, OUTSIDE, "1 USDX")
+    await town.settle()
+
+    assert (await town.payment(paid)).state is State.SETTLED
+    (event,) = await rows(town, "SELECT facts FROM event WHERE kind = 'withdrawals.lifted'")
+    assert '"USDX"' in event["facts"]
+    assert len(await rows(town, "SELECT * FROM difference WHERE ended_at IS NOT NULL")) == 1
+
+
+async def test_a_new_difference_freezes_again(town: Town) -> None:
+    alice = await town.person("alice", "10 USDX")
+    await freeze_by_difference(town, alice.address, "7 USDX")
+    await town.set_balance(alice.address, "10 USDX")
+    await lift(town)
+
+    await freeze_by_difference(town, alice.address, "7 USDX")
+
+    with pytest.raises(WithdrawalsFrozen):
+        await town.pay(alice, OUTSIDE, "1 USDX")
+    assert len(await rows(town, "SELECT * FROM withdrawal_freeze")) == 2
+
+
+async def test_a_difference_that_was_confirmed_during_the_look_before_a_lift_keeps_it_from_being_lifted(
+    town: Town,
+) -> None:
+    alice = await town.person("alice", "10 USDX")
+    await freeze_by_difference(town, alice.address, "7 USDX")
+
+    with pytest.raises(FreezeStays):
+        async with town.database.transaction() as connection:
+            await freeze.lift(connection, town.terms, town.assets["USDX"], [], [], town.clock())
+
+
+async def test_what_is_not_frozen_cannot_be_lifted(town: Town) -> None:
+    with pytest.raises(NotFound, match="freeze of USDX: its withdrawals go on"):
+        await lift(town)
+
+
+# ---- a second token -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def two_tokens(database: Database, chain: Chain) -> Town:
+    """A town with USDX and EURX."""
+    assets = Assets([*ASSETS, Asset("EURX", "token", 2, "EUR")])
+    async with database.transaction() as connection:
+        await book.declare(connection, assets)
+    town = Town(database, chain, HttpNode(chain.url), assets, Vault(bytes(range(32))))
+    await town.deploy()
+    return town
+
+
+async def test_only_the_asset_that_differs_is_frozen(two_tokens: Town) -> None:
+    town = two_tokens
+    alice = await town.person("alice", "10 USDX", "10 EURX")
+    await freeze_by_difference(town, alice.address, "7 USDX")
+
+    with pytest.raises(WithdrawalsFrozen, match="withdrawals of USDX are stopped"):
+        await town.pay(alice, OUTSIDE, "1 USDX")
+    with pytest.raises(WithdrawalsFrozen, match="withdrawals of USDX are stopped"):
+        await town.convert(alice, "1 USDX", "USD")
+    paid = await town.pay(alice, OUTSIDE, "1 EURX")
+    redeemed = await town.convert(alice, "2 EURX", "EUR")
+    await town.settle()
+
+    assert (await town.payment(paid)).state is State.SETTLED
+    assert (await town.conversion(redeemed)).state is State.SETTLED
+    assert [row["asset"] for row in await rows(town, "SELECT asset FROM difference")] == ["USDX"]
+    await town.node.close()
