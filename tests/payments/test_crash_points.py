@@ -5,8 +5,6 @@ worker itself, killed before or after each of its commits. Afterwards an ordinar
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,27 +12,24 @@ import pytest
 from eth_hash.auto import keccak
 
 from gateway.chain.address import ZERO
-from gateway.chain.signer import TransactionFields
 from gateway.errors import NodeUnavailable
 from gateway.payments.payment import Payment, State
 from gateway.payments.records import Conversion
-from gateway.postgres import Connection, Database
 from gateway.wallets.wallet import Wallet
 from gateway.worker import Worker
+from tests.cuts import CutDatabase, CutNode, CutSigner, Fate, Killed
 from tests.factory import Town
 
 pytestmark = pytest.mark.anyio
 
 
-class Killed(Exception):
-    """The worker was killed here."""
-
-
 @dataclass
-class Countdown:
-    """Reaches zero at the n-th call; `reached` tells whether it ever did."""
+class Once(Fate):
+    """A fate that raises `error` at the n-th point told to it, before it or after; `reached` tells whether it did."""
 
-    left: int
+    left: int = 0
+    error: type[Exception] = Killed
+    done: bool = False  #: Whether it strikes after what it was told of.
     reached: bool = False
 
     def strikes(self) -> bool:
@@ -42,59 +37,24 @@ class Countdown:
         self.reached |= self.left == 0
         return self.left == 0
 
+    async def before(self, what: str) -> None:
+        if self.strikes() and not self.done:
+            raise self.error
 
-class FailingNode:
-    """A node that fails once, at its n-th call: before it does what it was asked, or after."""
+    async def after(self, what: str) -> None:
+        if self.left == 0 and self.done:
+            raise self.error
 
-    def __init__(self, node: Any, countdown: Countdown, after: bool) -> None:
-        self._node, self._countdown, self._after = node, countdown, after
-
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        async def call(*arguments: Any, **named: Any) -> Any:
-            strikes = self._countdown.strikes()
-            if strikes and not self._after:
-                raise NodeUnavailable("cut before it was asked")
-            answer = await getattr(self._node, name)(*arguments, **named)
-            if strikes:
-                raise NodeUnavailable("cut after it had done what it was asked")
-            return answer
-
-        return call
+    def signs(self) -> None:
+        if self.strikes():
+            raise self.error
 
 
-class KillingDatabase(Database):
-    """A database whose client is killed once, at its n-th transaction: before it commits, or after."""
+class Unanswered(NodeUnavailable):
+    """The node did not answer here."""
 
-    def __init__(self, database: Database, countdown: Countdown, after: bool) -> None:
-        self._pool = database._pool
-        self._countdown, self._after = countdown, after
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
-        strikes = self._countdown.strikes()
-        async with super().transaction() as connection:
-            yield connection
-            if strikes and not self._after:
-                raise Killed
-        if strikes:
-            raise Killed
-
-
-class FailingSigner:
-    """A signer that fails once, at its n-th signature."""
-
-    def __init__(self, signer: Any, countdown: Countdown) -> None:
-        self._signer, self._countdown = signer, countdown
-
-    @property
-    def address(self) -> str:
-        return str(self._signer.address)
-
-    def sign_transaction(self, fields: TransactionFields) -> tuple[bytes, bytes]:
-        if self._countdown.strikes():
-            raise Killed
-        signed: tuple[bytes, bytes] = self._signer.sign_transaction(fields)
-        return signed
+    def __init__(self) -> None:
+        super().__init__("cut")
 
 
 @dataclass(frozen=True)
@@ -174,16 +134,16 @@ def cuts(most: int) -> list[range]:
 
 
 async def test_every_call_every_transaction_and_every_signature_of_a_journey_is_cut_below(town: Town) -> None:
-    calls, transactions, signatures = Countdown(1000), Countdown(1000), Countdown(1000)
+    calls, transactions, signatures = Once(left=1000), Once(left=1000), Once(left=1000)
     await begin(town, 0)
 
     await cut(
         town,
         replace(
             town.worker(),
-            node=FailingNode(town.node, calls, after=False),
-            database=KillingDatabase(town.database, transactions, after=False),
-            signers=(FailingSigner(town.signer, signatures),),
+            node=CutNode(town.node, calls),
+            database=CutDatabase(town.database, transactions),
+            signers=(CutSigner(town.signer, signatures),),
         ),
     )
 
@@ -195,50 +155,49 @@ async def test_every_call_every_transaction_and_every_signature_of_a_journey_is_
 @pytest.mark.parametrize("calls", cuts(CALLS), ids=str)
 async def test_it_settles_once_though_the_node_fails_at_call(town: Town, calls: range, after: bool) -> None:
     for n in calls:
-        countdown, journey = Countdown(n), await begin(town, n)
+        fate, journey = Once(left=n, error=Unanswered, done=after), await begin(town, n)
 
-        await cut(town, replace(town.worker(), node=FailingNode(town.node, countdown, after)))
+        await cut(town, replace(town.worker(), node=CutNode(town.node, fate)))
 
-        assert countdown.reached, n
+        assert fate.reached, n
         await settled_once(town, journey)
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before its commit", "after its commit"])
 async def test_it_settles_once_though_the_worker_is_killed_at_transaction(town: Town, after: bool) -> None:
     for n in range(1, TRANSACTIONS + 1):
-        countdown, journey = Countdown(n), await begin(town, n)
+        fate, journey = Once(left=n, done=after), await begin(town, n)
 
-        await cut(town, replace(town.worker(), database=KillingDatabase(town.database, countdown, after)))
+        await cut(town, replace(town.worker(), database=CutDatabase(town.database, fate)))
 
-        assert countdown.reached, n
+        assert fate.reached, n
         await settled_once(town, journey)
 
 
 async def test_it_settles_once_though_the_relayers_key_fails_to_sign(town: Town) -> None:
     for n in range(1, SIGNATURES + 1):
-        countdown, journey = Countdown(n), await begin(town, n)
+        fate, journey = Once(left=n), await begin(town, n)
 
-        await cut(town, replace(town.worker(), signers=(FailingSigner(town.signer, countdown),)))
+        await cut(town, replace(town.worker(), signers=(CutSigner(town.signer, fate),)))
 
-        assert countdown.reached, n
+        assert fate.reached, n
         await settled_once(town, journey)
 
 
 async def test_it_settles_once_though_the_vault_fails_to_open_the_payers_key(town: Town) -> None:
     class FailingVault:
         def __init__(self) -> None:
-            self.countdown = Countdown(1)
+            self.fate = Once(left=1)
 
         def sign(self, *arguments: Any) -> bytes:
-            if self.countdown.strikes():
-                raise Killed
+            self.fate.signs()
             return town.vault.sign(*arguments)
 
     vault, journey = FailingVault(), await begin(town, 0)
 
     await cut(town, replace(town.worker(), vault=vault))  # type: ignore[arg-type] # it only signs
 
-    assert vault.countdown.reached
+    assert vault.fate.reached
     await settled_once(town, journey)
 
 
