@@ -51,8 +51,12 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Post
 @pytest.fixture(scope="session")
 async def template(server: Postgres) -> str:
     """A migrated database that others are copied from: faster than migrating each."""
-    await _execute(server.dsn, "CREATE DATABASE template_gateway")
-    async with connect(_named(server.dsn, "template_gateway"), connections=1) as database:
+    return await make_template(server.dsn)
+
+
+async def make_template(dsn: str) -> str:
+    await _execute(dsn, "CREATE DATABASE template_gateway")
+    async with connect(_named(dsn, "template_gateway"), connections=1) as database:
         await migrate(database)
         async with database.transaction() as connection:
             await book.declare(connection, ASSETS)

@@ -288,17 +288,17 @@ class Town:
                 )
             )
 
-    async def command(self, function: str, *words: bytes) -> None:
-        """Have the relayer, who has every role here, call the token, and let that become final."""
+    async def command(self, function: str, *words: bytes, code: str = "USDX") -> None:
+        """Have the relayer, who has every role here, call a token, and let that become final."""
         data = selector(function) + b"".join(word.rjust(32, b"\0") for word in words)
-        contract, fees = self.terms.contracts["USDX"], await self.node.fees()
+        contract, fees = self.terms.contracts[code], await self.node.fees()
         async with self.database.transaction() as connection:
             stored = await lanes.store(
                 connection,
                 self.signer,
                 contract.chain_id,
                 "settle",
-                "USDX",
+                code,
                 contract.address,
                 data,
                 200_000,

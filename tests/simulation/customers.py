@@ -1,0 +1,210 @@
+"""What the gateway's customers ask of it over HTTP, and what they were answered.
+
+A customer who got no answer asks again with the same key, later; one who got one asks again now and then, and it is the
+same.
+"""
+
+import asyncio
+import json
+import warnings
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from litestar.utils.deprecation import LitestarDeprecationWarning
+
+from gateway.api.app import application
+from gateway.api.house import House
+from gateway.errors import DatabaseUnavailable
+from gateway.money import Money
+from tests.cuts import CutDatabase, Fate
+from tests.simulation.world import Person, World
+
+
+@dataclass
+class Asked:
+    """A request, and its first answer that decided something: None while nobody knows."""
+
+    person: Person
+    path: str
+    body: dict[str, Any]
+    key: str
+    status: int | None = None
+    answer: Any = None
+
+    @property
+    def accepted(self) -> bool:
+        return self.status is not None and self.status < 300
+
+    @property
+    def id(self) -> str:
+        return str(self.answer["id"])
+
+
+@dataclass
+class Cut(Fate):
+    """The gateway's connection to its database is lost at the next commit, before it or after."""
+
+    world: World | None = None
+    side: str = ""
+
+    async def before(self, what: str) -> None:
+        self._strike("before")
+
+    async def after(self, what: str) -> None:
+        self._strike("after")
+
+    def _strike(self, side: str) -> None:
+        if self.side == side:
+            self.side = ""
+            assert self.world is not None
+            self.world.saw(f"the gateway was cut {side} its commit")
+            raise DatabaseUnavailable("cut")
+
+
+@dataclass
+class Customers:
+    """Everybody's requests, in order."""
+
+    world: World
+    client: httpx.AsyncClient
+    cut: Cut
+    asked: list[Asked] = field(default_factory=list)
+    settled: list[Asked] = field(default_factory=list)  #: Payments known to be settled, to be refunded.
+
+    # ---- asking -----------------------------------------------------------------------------------------------------
+
+    async def ask(self, asked: Asked) -> None:
+        """Send a request, for the first time or again. Whatever was answered once is answered the same."""
+        headers = {"Authorization": f"Bearer {asked.person.api_key}", "Idempotency-Key": asked.key}
+        headers["Content-Type"] = "application/json"
+        response = await self.client.post(asked.path, content=json.dumps(asked.body), headers=headers)
+        status, answer = response.status_code, response.json()
+        if status >= 500:
+            self.world.seen["a customer got no answer"] += 1
+            return
+        if asked.accepted:
+            self.world.seen["a key was repeated"] += 1
+            if (status, answer) != (asked.status, asked.answer):
+                raise self.world.violated("a key has one answer for ever", f"{asked} and then {status} {answer}")
+            return
+        asked.status, asked.answer = status, answer
+        self.world.seen[f"answered {status}{'' if status < 300 else ' ' + answer['code']}"] += 1
+
+    async def new(self, person: Person, path: str, body: dict[str, Any]) -> Asked:
+        asked = self.note(person, path, body)
+        await self.ask(asked)
+        return asked
+
+    def note(self, person: Person, path: str, body: dict[str, Any]) -> Asked:
+        """A request that is about to be sent."""
+        asked = Asked(person, path, body, f"key-{len(self.asked)}")
+        self.asked.append(asked)
+        return asked
+
+    async def see(self, asked: Asked) -> Any:
+        """A payment or a conversion as its owner sees it now."""
+        kind = "conversions" if asked.path == "/v1/conversions" else "payments"
+        headers = {"Authorization": f"Bearer {asked.person.api_key}"}
+        response = await self.client.get(f"/v1/{kind}/{asked.id}", headers=headers)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    async def claim(self, handle: str) -> Person:
+        claimed = (await self.client.post("/v1/handles", json={"handle": handle})).json()
+        person = Person(handle, claimed["address"], claimed["api_key"])
+        self.world.people.append(person)
+        return person
+
+    # ---- acts -------------------------------------------------------------------------------------------------------
+
+    async def pay(self, count: int, capture: bool = True) -> list[Asked]:
+        """So many payments at once, of anybody to anybody."""
+        fresh = [self._payment(capture) for _ in range(count)]
+        self.world.say(f"{count} payments at once" if count > 1 else self._words(fresh[0]))
+        await asyncio.gather(*(self.ask(one) for one in fresh))
+        return fresh
+
+    def _payment(self, capture: bool) -> Asked:
+        rng, world = self.world.rng, self.world
+        payer, payee = rng.sample(world.people, 2)
+        to = rng.choice(world.strangers) if rng.random() < 0.15 else f"@{payee.handle}"
+        code = rng.choice(world.tokens)
+        most = 500_000 if rng.random() < 0.03 else 3_000  # some have nothing like that
+        body = {"to": to, "amount": f"{rng.randint(1, most)}.{rng.randint(0, 99):02}", "asset": code}
+        if not capture:
+            body["capture"] = False  # type: ignore[assignment] # JSON
+        return self.note(payer, "/v1/payments", body)
+
+    def _words(self, asked: Asked) -> str:
+        body = asked.body
+        return f"@{asked.person.handle} {asked.path[4:]} {' '.join(str(one) for one in body.values())}, {asked.key}"
+
+    async def convert(self) -> None:
+        rng, world = self.world.rng, self.world
+        token = world.town.assets[rng.choice(world.tokens)]
+        pair = [str(token.backing), token.code]
+        rng.shuffle(pair)
+        most = 500_000 if rng.random() < 0.1 else 3_000
+        body = {"amount": f"{rng.randint(1, most)}.{rng.randint(0, 99):02}", "asset": pair[0], "to_asset": pair[1]}
+        asked = self.note(rng.choice(world.people), "/v1/conversions", body)
+        world.say(self._words(asked))
+        await self.ask(asked)
+
+    async def refund(self) -> None:
+        """Somebody who was paid gives some of it back, or asks for too much."""
+        rng = self.world.rng
+        paid = [one for one in self.asked if one.accepted and one.path == "/v1/payments" and "@" in one.body["to"]]
+        if not paid:
+            return
+        first = rng.choice(paid)
+        payee = next(one for one in self.world.people if f"@{one.handle}" == first.body["to"])
+        amount = {} if rng.random() < 0.3 else {"amount": f"{rng.randint(1, 1500)}.00"}
+        asked = self.note(payee, f"/v1/payments/{first.id}/refund", amount)
+        self.world.say(self._words(asked))
+        await self.ask(asked)
+
+    async def end_a_hold(self) -> None:
+        held = [one for one in self.asked if one.accepted and one.body.get("capture") is False]
+        if held:
+            one = self.world.rng.choice(held)
+            verb = self.world.rng.choice(["capture", "capture", "void"])
+            asked = self.note(one.person, f"/v1/payments/{one.id}/{verb}", {})
+            self.world.say(self._words(asked))
+            await self.ask(asked)
+
+    async def repeat(self) -> None:
+        """Somebody asks again with the same key: the answer is the first one."""
+        if self.asked:
+            asked = self.world.rng.choice(self.asked)
+            self.world.say(f"again: {self._words(asked)}")
+            await asyncio.gather(*(self.ask(asked) for _ in range(self.world.rng.randint(1, 3) if asked.status else 1)))
+
+    async def insist(self) -> None:
+        """Whoever was never answered asks until they are."""
+        for asked in self.asked:
+            if asked.status is None:
+                await self.ask(asked)
+
+    def cut_off(self) -> None:
+        """The gateway loses its database at its next commit."""
+        self.cut.side = self.world.rng.choice(["before", "after"])
+
+    # ---- money ------------------------------------------------------------------------------------------------------
+
+    def token_units(self, asked: Asked) -> Money:
+        return self.world.town.assets[asked.body["asset"]].parse(asked.body["amount"])
+
+
+@asynccontextmanager
+async def customers(world: World) -> AsyncIterator[Customers]:
+    """The gateway over this world, and who asks it."""
+    cut = Cut(world=world)
+    house = House(CutDatabase(world.town.database, cut), world.town.terms, world.vault, world.clock)
+    with warnings.catch_warnings(category=LitestarDeprecationWarning, action="ignore"):  # of what Litestar 3 will want
+        app = application(house)
+    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type] # a dict is a Scope
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway", timeout=60) as client:
+        yield Customers(world, client, cut)

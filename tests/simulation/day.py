@@ -1,0 +1,210 @@
+"""A day: people are given money, acts and faults come as the seed says, then the faults stop and all of it is reckoned.
+
+found    people, their deposits and their first tokens; nothing goes wrong yet
+live     so many payments are asked for, amid everything else; at every moment what must be true is looked at
+settle   faults are over, an operator resumes what stopped, the workers go on until nothing is left to do
+reckon   what everybody has, against the chain and against the acts
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from gateway.chain import watchdog
+from gateway.errors import LaneNotResumable, NodeUnavailable
+from gateway.money import Assets
+from gateway.postgres import Database
+from tests.factory import Chain
+from tests.simulation.customers import Customers, customers
+from tests.simulation.faults import Faults
+from tests.simulation.invariants import Looks, Reckoning, in_between
+from tests.simulation.outsiders import Outsiders
+from tests.simulation.staff import Staff
+from tests.simulation.world import World, world
+
+#: When the faults have stopped, everything has its end after so many rounds of all workers at most.
+_ROUNDS_MAX = 60
+
+#: The book is held against the chain at every so many steps.
+_COMPARE_EVERY = 10
+
+Act = Callable[[], Awaitable[object] | object]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of a day. `seen` counts what happened by kind, `ends` how many requests ended how."""
+
+    seed: int
+    payments: int  #: How many were asked for.
+    steps: int
+    seen: Counter[str]
+    ends: Counter[str]
+    diary: list[str]
+    digest: str  #: Of the diary and the newest block: the same for the same seed.
+
+    @property
+    def settled(self) -> int:
+        return self.ends["payment settled"]
+
+    @property
+    def failed(self) -> int:
+        return sum(count for end, count in self.ends.items() if end.startswith("payment failed: "))
+
+
+async def live_through(
+    seed: int, payments: int, database: Database, spectator: Database, chain: Chain, assets: Assets
+) -> Report:
+    """Live through the day of this seed, in which so many payments are asked for. Raises Violation."""
+    async with world(seed, database, spectator, chain, assets) as made, customers(made) as asking:
+        return await Day(made, asking, payments).live()
+
+
+class Day:
+    def __init__(self, world: World, customers: Customers, payments: int) -> None:
+        self.world, self.customers, self.payments = world, customers, payments
+        self.looks = Looks(world)
+        self.staff = Staff(world, self.looks.look)
+        self.faults = Faults(world, self.staff)
+        self.outsiders = Outsiders(world)
+        self.deposits: Counter[tuple[str, str]] = Counter()
+        self.asked = 0
+        self.burst = max(5, payments // 50)
+
+    async def live(self) -> Report:
+        await self._found()
+        acts, weights = zip(*self._acts(), strict=True)
+        while self.asked < self.payments:
+            self.world.step += 1
+            (act,) = self.world.rng.choices(acts, weights)
+            done = act()
+            if isinstance(done, Awaitable):
+                await done
+            self.world.clock.ahead(self.world.rng.random() * 4)
+            if self.world.step % _COMPARE_EVERY == 0:
+                await self.looks.compare()
+        await self._settle()
+        reckoning = Reckoning(self.world, self.customers, self.outsiders, self.deposits)
+        await reckoning.reckon()
+        world = self.world
+        said = "\n".join([*world.diary, world.chain.rpc("eth_getBlockByNumber", "latest", False)["hash"]])
+        digest = hashlib.sha256(said.encode()).hexdigest()
+        return Report(world.seed, self.asked, world.step, world.seen, reckoning.ends, world.diary, digest)
+
+    def _acts(self) -> list[tuple[Act, float]]:
+        """What may come next, and how likely it is."""
+        customers, staff, faults, outsiders = self.customers, self.staff, self.faults, self.outsiders
+        return [
+            (self._pay, 24),
+            (self._hold, 3),
+            (customers.end_a_hold, 3),
+            (customers.convert, 5),
+            (customers.refund, 4),
+            (customers.repeat, 6),
+            (customers.cut_off, 2),
+            (staff.some_step, 44),
+            (staff.wake_somebody, 4),
+            (faults.mine, 18),
+            (faults.wait, 5),
+            (faults.wait_long, 0.3),
+            (faults.reorganise, 3),
+            (faults.drop, 2),
+            (faults.node_goes, 1),
+            (faults.node_comes, 5),
+            (faults.swallow, 1),
+            (faults.use_nonce, 0.7),
+            (faults.dear, 0.8),
+            (faults.dry, 1),
+            (faults.fill, 1.5),
+            (faults.pause, 2),
+            (faults.freeze, 1.2),
+            (self._resume, 1.5),
+            (outsiders.send_in, 2),
+            (outsiders.send_between, 1),
+            (outsiders.relay_leaked, 2),
+            (outsiders.spend, 1.5),
+            (outsiders.redeem, 0.6),
+            (outsiders.cancel, 1),
+            (outsiders.sign_another, 0.8),
+        ]
+
+    async def _pay(self) -> None:
+        rng = self.world.rng
+        count = min(rng.randint(1, self.burst) if rng.random() < 0.3 else 1, self.payments - self.asked)
+        self.asked += count
+        await self.customers.pay(count)
+
+    async def _hold(self) -> None:
+        self.asked += 1
+        await self.customers.pay(1, capture=False)
+
+    async def _resume(self) -> None:
+        """An operator looks at lanes that have stopped, and resumes those that can go on."""
+        world, town = self.world, self.world.town
+        for row in await world.rows("SELECT address, chain_id FROM lane WHERE stopped IS NOT NULL ORDER BY address"):
+            world.seen["a lane was found stopped"] += 1
+            try:
+                count = await watchdog.resumable(
+                    town.database, world.node, row["chain_id"], row["address"], town.FINALITY
+                )
+            except (LaneNotResumable, NodeUnavailable) as why:
+                world.say(f"{row['address'][:8]} cannot be resumed yet: {why}")
+                continue
+            async with town.database.transaction() as connection:
+                await watchdog.resume(connection, row["address"], count)
+            world.saw("a lane was resumed", row["address"][:8])
+
+    # ---- before and after -------------------------------------------------------------------------------------------
+
+    async def _found(self) -> None:
+        """People with money, and strangers whom they have paid."""
+        world, customers = self.world, self.customers
+        count = world.rng.randint(4, 8) if self.payments < 1000 else 40
+        each = max(15_000, 500 * self.payments // count)
+        people = [await customers.claim(f"person_{n}") for n in range(count)]
+        for code in world.tokens:
+            fiat = str(world.town.assets[code].backing)
+            for one in people:
+                body = {"amount": f"{2 * each}.00", "asset": fiat}
+                deposit = await customers.new(one, "/v1/deposits", body)
+                assert deposit.accepted, deposit
+                self.deposits[one.handle, fiat] += 2 * each * 100
+                await customers.new(one, "/v1/conversions", {"amount": f"{each}.00", "asset": fiat, "to_asset": code})
+        await world.town.settle()
+        for code in world.tokens:
+            for stranger in world.strangers:
+                body = {"to": stranger, "amount": "1000.00", "asset": code}
+                await customers.new(world.rng.choice(people), "/v1/payments", body)
+                self.asked += 1
+        await world.town.settle()
+        self.staff.hire()
+
+    async def _settle(self) -> None:
+        """The faults stop; everybody goes on until nothing is left to do."""
+        staff, world = self.staff, self.world
+        while staff.sleepers:
+            await staff.wake(staff.sleepers[0])
+        self.faults.stop()
+        await self.customers.insist()
+        for _ in range(_ROUNDS_MAX):
+            world.step += 1
+            await self._round()
+            if not [what for what in await in_between(world) if not what.startswith(("payment", "money"))]:
+                break
+        else:
+            raise world.violated("once the faults stop, everything has its end", await in_between(world))
+        world.clock.ahead(world.town.terms.hold_seconds)
+        await staff.work(staff.hands[0], "expire", staff.calm())
+
+    async def _round(self) -> None:
+        staff, world = self.staff, self.world
+        for hand in staff.hands:
+            while await staff.work(hand, "relay", staff.calm()):
+                pass
+            await staff.work(hand, "resend", staff.calm())
+        world.chain.mine(1 + world.town.FINALITY)
+        while await staff.work(staff.hands[0], "watch", staff.calm()):
+            pass
+        await self._resume()
+        world.clock.ahead(31)

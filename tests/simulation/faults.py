@@ -1,0 +1,183 @@
+"""What befalls the chain, its node and the lanes. Each fault passes, or is put right when the day is over.
+
+A block is undone only above the final one: under the day's finality nothing else can happen.
+"""
+
+from dataclasses import dataclass
+
+from gateway.chain.contract import selector
+from tests.simulation.staff import Staff
+from tests.simulation.world import World
+
+ETHER = 10**18
+
+#: What a lane has to spend on gas ordinarily.
+_PLENTY = 10_000 * ETHER
+
+_FREEZE, _UNFREEZE = selector("freeze"), selector("unfreeze")
+
+
+@dataclass
+class Faults:
+    world: World
+    staff: Staff
+    highest: int = 0  #: The highest block that there has been, which says what was final.
+
+    # ---- the chain --------------------------------------------------------------------------------------------------
+
+    def mine(self) -> None:
+        blocks = self.world.rng.choice([1, 1, 1, 2, 3])
+        self.world.chain.mine(blocks)
+        self.world.say(f"mined up to block {self.world.chain.head()}")
+
+    def wait(self) -> None:
+        """Time passes and nothing is mined."""
+        seconds = self.world.rng.choice([1, 5, 31, 61, 301])
+        self.world.clock.ahead(seconds)
+        self.world.say(f"{seconds} s pass")
+
+    def wait_long(self) -> None:
+        """Longer than an authorization is good for."""
+        self.world.clock.ahead(self.world.town.terms.authorization_seconds + 1)
+        self.world.saw("an hour passed")
+
+    def reorganise(self) -> None:
+        """Blocks above the final one are replaced; what was in them is in the new ones, or in the pool, or nowhere."""
+        rng, chain = self.world.rng, self.world.chain
+        head = chain.head()
+        self.highest = max(self.highest, head)
+        deepest = head - (self.highest - self.world.town.FINALITY)
+        if deepest < 1:
+            return  # the last one left nothing above what was final before it
+        depth = rng.randint(1, deepest)
+        raws = [raw for n in range(head - depth + 1, head + 1) for raw in self._raws(n)]
+        chain.rpc("anvil_rollback", depth)
+        kept = [raw for raw in raws if rng.random() < 0.5 and self._hand(raw)]
+        mined = rng.randint(0, depth + 1)
+        chain.mine(mined)
+        self.world.saw("reorganised", f"{depth} blocks from {head}, {len(raws)} transactions, {len(kept)} kept")
+        if raws:
+            self.world.seen["reorganised with transactions"] += 1
+
+    def _raws(self, number: int) -> list[str]:
+        block = self.world.chain.rpc("eth_getBlockByNumber", hex(number), False)
+        return [self.world.chain.rpc("eth_getRawTransactionByHash", one) for one in block["transactions"]]
+
+    def _hand(self, raw: str) -> bool:
+        """Put it into the pool again, if the node takes it: what it signed itself for an outsider it does not."""
+        try:
+            self.world.chain.rpc("eth_sendRawTransaction", raw)
+        except AssertionError:
+            return False
+        return True
+
+    def drop(self) -> None:
+        """The node forgets one transaction of its pool, or all."""
+        rng, chain = self.world.rng, self.world.chain
+        pool = chain.rpc("txpool_content")
+        waiting = sorted(one["hash"] for part in pool.values() for of in part.values() for one in of.values())
+        if not waiting:
+            return
+        if rng.random() < 0.3:
+            chain.rpc("anvil_dropAllTransactions")
+        else:
+            chain.rpc("anvil_dropTransaction", rng.choice(waiting))
+        self.world.saw("dropped", f"of {len(waiting)}")
+
+    # ---- the node ---------------------------------------------------------------------------------------------------
+
+    def node_goes(self) -> None:
+        view = self.world.rng.choice(self.staff.hands).view
+        if not view.away:
+            view.away = True
+            self.world.saw("a node went away")
+
+    def node_comes(self) -> None:
+        """A node that was away is back, now and then behind the others; one that was behind has caught up."""
+        for hand in self.staff.hands:
+            if hand.view.away:
+                hand.view.away, hand.view.behind = False, self.world.rng.choice([0, 1, 2, 5])
+                self.world.saw("a node came back", f"{hand.name}, {hand.view.behind} blocks behind")
+                if hand.view.behind:
+                    self.world.seen["a node came back behind"] += 1
+            elif hand.view.behind:
+                hand.view.behind = 0
+                self.world.say(f"the node of {hand.name} has caught up")
+
+    def swallow(self) -> None:
+        """A node takes the next transaction that it is sent, and forgets it."""
+        self.world.rng.choice(self.staff.hands).view.swallow = True
+        self.world.saw("a node forgets what it is sent next")
+
+    # ---- lanes ------------------------------------------------------------------------------------------------------
+
+    def use_nonce(self) -> None:
+        """Somebody else signs with a lane's key: its next nonce, or one of a transaction that waits in the pool."""
+        rng, world = self.world.rng, self.world
+        lane = rng.choice(world.town.signers).address
+        nonce = int(world.chain.rpc("eth_getTransactionCount", lane, "latest"), 16)
+        pool = world.chain.rpc("txpool_content")
+        ours = [one["hash"] for part in pool.values() for of in part.values() for one in of.values()
+                if one["from"].lower() == lane.lower()]  # fmt: skip
+        for hash_ in ours:
+            world.chain.rpc("anvil_dropTransaction", hash_)
+        if world.transact(lane, lane, b"", nonce=hex(nonce)):
+            world.saw("a lane's nonce was used by others", f"{lane[:8]} nonce {nonce}")
+        world.chain.mine()
+
+    def dear(self) -> None:
+        """Gas gets dear: what was offered before is in no block for some time."""
+        gwei = self.world.rng.choice([20, 90, 400])
+        self.world.chain.rpc("anvil_setNextBlockBaseFeePerGas", hex(gwei * 10**9))
+        self.world.chain.mine()
+        self.world.saw("gas got dear", f"{gwei} gwei")
+
+    def dry(self) -> None:
+        lane = self.world.rng.choice(self.world.town.signers).address
+        self.world.chain.rpc("anvil_setBalance", lane, hex(self.world.rng.choice([0, ETHER // 10_000])))
+        self.world.saw("a lane ran dry", lane[:8])
+
+    def fill(self) -> None:
+        for signer in self.world.town.signers:
+            if int(self.world.chain.rpc("eth_getBalance", signer.address, "latest"), 16) < ETHER:
+                self.world.chain.rpc("anvil_setBalance", signer.address, hex(_PLENTY))
+                self.world.saw("a lane was filled", signer.address[:8])
+
+    # ---- the contract -----------------------------------------------------------------------------------------------
+
+    def pause(self) -> None:
+        """Pause a token, or let it go on again. It stands for some time, as the chain has it."""
+        rng = self.world.rng
+        code, verb = rng.choice(self.world.tokens), rng.choice(["pause", "unpause", "unpause"])
+        self._guard(selector(verb), code)
+        if verb == "pause":
+            self.world.saw("a token was paused", code)
+
+    def freeze(self) -> None:
+        """Freeze somebody, or let them go."""
+        rng = self.world.rng
+        code, verb = rng.choice(self.world.tokens), rng.choice([_FREEZE, _UNFREEZE])
+        address = rng.choice(self.world.people).address
+        self._guard(verb + self.world.address_word(address), code)
+        if verb == _FREEZE:
+            self.world.saw("somebody was frozen", f"{address[:8]} {code}")
+
+    def _guard(self, data: bytes, code: str) -> None:
+        self.world.transact(self.world.guard, self.world.token_at(code), data)
+
+    # ---- the end ----------------------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """All faults are over: nodes answer, lanes have money, tokens move, gas is cheap."""
+        world = self.world
+        for hand in self.staff.hands:
+            hand.view.away, hand.view.behind, hand.view.swallow = False, 0, False
+        world.chain.rpc("anvil_dropAllTransactions")
+        for signer in world.town.signers:
+            world.chain.rpc("anvil_setBalance", signer.address, hex(_PLENTY))
+        world.chain.rpc("anvil_setBalance", world.guard, hex(_PLENTY))
+        world.chain.rpc("anvil_setNextBlockBaseFeePerGas", hex(10**9))
+        for code in world.tokens:
+            self._guard(selector("unpause"), code)
+        world.chain.mine()
+        world.say("all faults are over")
