@@ -206,5 +206,6 @@ class Day:
         world.chain.mine(1 + world.town.FINALITY)
         while await staff.work(staff.hands[0], "watch", staff.calm()):
             pass
+        await staff.work(staff.hands[0], "solvency", staff.calm())
         await self._resume()
         world.clock.ahead(31)

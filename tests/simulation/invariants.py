@@ -42,7 +42,7 @@ class Looks:
     since: datetime = NOW
 
     async def look(self) -> None:
-        """What is settled is of a final block, and nobody's intent has left anybody short."""
+        """What is settled is of a final block, nobody is left short by an intent, no worker suspects a difference."""
         world = self.world
         now, head = world.clock.now, world.chain.head()
         for row in await world.rows(_ENDED_SINCE, self.since):
@@ -57,6 +57,8 @@ class Looks:
         short = [row["code"] for row in await world.rows(_SHORT) if row["handle"] not in left]
         if short:
             raise world.violated("nobody's intent makes `available` negative", short)
+        if found := await world.rows("SELECT account, against, block, book, other FROM difference"):
+            raise world.violated("the workers find no difference", [dict(row) for row in found])
 
     async def compare(self) -> None:
         """The book has what the chain had at the block that the book is at."""

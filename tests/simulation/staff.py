@@ -7,6 +7,7 @@ that has changed: whatever two workers could do to each other side by side, one 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Literal
 
 from gateway.chain.signer import fields_of
@@ -16,13 +17,17 @@ from gateway.errors import (
     NodeUnavailable,
     NoLane,
 )
-from gateway.worker import STEPS, Worker
+from gateway.payments.looks import Pace
+from gateway.worker import Worker
 from tests.cuts import CutDatabase, CutNode, CutSigner, Fate, Killed
 from tests.simulation.view import View
 from tests.simulation.world import World
 
 #: What may end a step without anything being wrong: the loop says so and goes on.
 EXPECTED = (Killed, NodeUnavailable, NoLane, Contended, LaneStopped)
+
+#: The worker's steps, and how often each is done for the others.
+OFTEN = {"relay": 10, "watch": 10, "resend": 6, "solvency": 3, "fuel": 1, "expire": 1}
 
 Kind = Literal["killed", "unanswered", "asleep"]
 KINDS: tuple[Kind, ...] = ("killed", "unanswered", "asleep")
@@ -105,7 +110,9 @@ class Staff:
             lanes = list(world.town.signers)
             if n:
                 lanes = sorted(world.rng.sample(lanes, world.rng.randint(1, len(lanes))), key=lambda one: one.address)
-            worker = replace(world.town.worker(), signers=tuple(lanes), node=view)
+            # Who sleeps while they look at the book loses the turn at once; some look at every wallet each time.
+            pace = Pace(timedelta(days=world.rng.randint(0, 1)), timedelta(0), timedelta(0))
+            worker = replace(world.town.worker(), signers=tuple(lanes), node=view, pace=pace)
             self.hands.append(Hand(f"worker {n}", worker, view))
             world.say(f"worker {n} has the lanes {', '.join(one.address[:8] for one in lanes)}")
 
@@ -176,12 +183,9 @@ class Staff:
 
     async def some_step(self) -> None:
         rng = self.world.rng
-        step = rng.choices(["relay", "watch", "resend", "fuel", "expire"], [10, 10, 6, 1, 1])[0]
+        (step,) = rng.choices(list(OFTEN), list(OFTEN.values()))
         await self.work(rng.choice(self.hands), step, self.mishap())
 
     async def wake_somebody(self) -> None:
         if self.sleepers:
             await self.wake(self.world.rng.choice(self.sleepers))
-
-
-assert {name for name, _ in STEPS} == {"relay", "watch", "resend", "fuel", "expire"}, "a day does every step there is"
