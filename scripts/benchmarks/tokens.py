@@ -68,8 +68,6 @@ async def settle(rig: Rig, name: str, handles: int) -> Book:
     async with building.house(config, connections=2) as house:
         for start in range(0, handles, _AT_ONCE):
             await _move_in(house, range(start, min(start + _AT_ONCE, handles)))
-    async with rig.connected(name) as connection:
-        await connection.execute("VACUUM ANALYZE")
     return Book(name, handles)
 
 
