@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from coincurve import PrivateKey
+from eth_abi.abi import encode
 from eth_account import Account
 from eth_account.messages import encode_typed_data
 from eth_hash.auto import keccak
@@ -17,7 +18,7 @@ from hypothesis import strategies as st
 from gateway.chain import authorization
 from gateway.chain.address import ZERO
 from gateway.chain.authorization import Authorization, Kind, Order
-from gateway.chain.contract import Contract, Movement
+from gateway.chain.contract import Contract, Movement, selector
 from gateway.chain.signer import Vault
 from gateway.errors import InvalidSignature
 from gateway.money import Asset
@@ -48,6 +49,36 @@ _authorizations = st.builds(
     valid_before=st.integers(0, 2**63 - 1),
     signature=st.none(),
 )
+
+_signed = st.builds(replace, _authorizations, signature=st.binary(max_size=200))
+
+
+# ---- what the contract takes ----------------------------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=100)
+@given(batch=st.lists(_signed, max_size=5))
+def test_a_settlement_is_encoded_as_the_abi_says(batch: list[Authorization]) -> None:
+    entries = [
+        (a.from_address, a.to_address, a.value, 0, a.valid_before, a.nonce.to_bytes(32, "big"), a.signature)
+        for a in batch
+    ]
+
+    data = authorization.settle_data(batch)
+
+    assert data[:4] == selector("settle")
+    assert data[4:] == encode(["(address,address,uint256,uint256,uint256,bytes32,bytes)[]"], [entries])
+
+
+@settings(deadline=None, max_examples=100)
+@given(batch=st.lists(_signed, max_size=5))
+def test_a_mint_is_encoded_as_the_abi_says(batch: list[Authorization]) -> None:
+    data = authorization.mint_data(batch)
+
+    assert data[:4] == selector("mint")
+    assert data[4:] == encode(
+        ["(address,uint256,bytes32)[]"], [[(a.to_address, a.value, a.nonce.to_bytes(32, "big")) for a in batch]]
+    )
 
 
 # ---- what is signed -------------------------------------------------------------------------------------------------
