@@ -8,10 +8,11 @@ secret.
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
-from aiohttp import ClientConnectorError, ClientError, ClientResponseError, ClientTimeout
+import msgspec
+from aiohttp import ClientConnectorError, ClientError, ClientResponseError, ClientSession, ClientTimeout, TCPConnector
 from web3 import AsyncHTTPProvider
 from web3.exceptions import Web3Exception
-from web3.types import RPCEndpoint
+from web3.types import RPCEndpoint, RPCResponse
 
 from gateway.chain.address import checksum
 from gateway.chain.block import Block, Fees, Log, Receipt, Standing
@@ -74,7 +75,8 @@ class HttpNode:
 
     def __init__(self, url: str, timeout_seconds: float = 10.0) -> None:
         self._url = url
-        self._provider = AsyncHTTPProvider(
+        self._open = False
+        self._provider = _Provider(
             url,
             request_kwargs={"timeout": ClientTimeout(total=timeout_seconds)},
             exception_retry_configuration=None,
@@ -162,8 +164,15 @@ class HttpNode:
             results += await self._post_batch(asked[start : start + _BATCH])
         return results
 
+    async def _connect(self) -> None:
+        """Keep connections: a session of web3's own making opens one for each request."""
+        if not self._open:
+            self._open = True
+            await self._provider.cache_async_session(ClientSession(raise_for_status=True, connector=TCPConnector()))
+
     async def _post(self, method: str, params: list[Any]) -> dict[str, Any]:
         try:
+            await self._connect()
             response: Any = await self._provider.make_request(RPCEndpoint(method), params)
         except _NO_ANSWER as error:
             raise NodeUnavailable(_why(error)) from None  # the cause may show the URL
@@ -171,6 +180,7 @@ class HttpNode:
 
     async def _post_batch(self, asked: Sequence[tuple[str, list[Any]]]) -> list[Any]:
         try:
+            await self._connect()
             responses: Any = await self._provider.make_batch_request(
                 [(RPCEndpoint(method), params) for method, params in asked]
             )
@@ -195,8 +205,20 @@ class HttpNode:
         return text.replace(self._url, "its URL")[:300]
 
 
+class _Provider(AsyncHTTPProvider):
+    """web3's, but that answers are read by msgspec: the logs of a block are a megabyte."""
+
+    @staticmethod
+    def decode_rpc_response(raw_response: bytes) -> RPCResponse:
+        response: RPCResponse = msgspec.json.decode(raw_response)
+        return response
+
+
 #: What the provider raises when there is no answer, or one that it cannot read.
-_NO_ANSWER = (ClientError, OSError, TimeoutError, ValueError, TypeError, KeyError, AttributeError, Web3Exception)
+_NO_ANSWER = (
+    *(ClientError, OSError, TimeoutError, ValueError, TypeError, KeyError, AttributeError),
+    *(msgspec.DecodeError, Web3Exception),
+)
 
 
 def _why(error: Exception) -> str:
