@@ -26,6 +26,7 @@ SETTINGS: Final = (
     ("GATEWAY_TOKENS", "USDX:USD:6", "tokens as CODE:CURRENCY:DECIMALS, each backed one to one by its currency"),
     ("GATEWAY_FINALITY", "finalized", "when a block is final: the node's 'finalized', or a number of blocks on top"),
     ("GATEWAY_BLOCK_SECONDS", "0.5", "time between the blocks of the embedded chain"),
+    ("GATEWAY_BATCH_WAIT_SECONDS", "0.2", "how long a token payment waits for others to share a ChainTransaction with"),
     ("GATEWAY_AUTHORIZATION_SECONDS", "3600", "how long a signed token payment may be settled"),
     ("GATEWAY_HOLD_SECONDS", "604800", "how long a payment that is only held waits for its capture"),
     ("GATEWAY_GAS_BATCHES_LEAST", "10", "warn when a relayer's gas money is less than so many full batches may cost"),
@@ -47,6 +48,7 @@ class Config:
     assets: Assets
     finality: int | None  #: Blocks on top of a final one; None: what the node calls finalized.
     block_seconds: float
+    batch_wait_seconds: float
     authorization_seconds: int
     hold_seconds: int
     gas_batches_least: int
@@ -69,7 +71,8 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Config:
         master_key_file=Path(master) if master else home / "master.key",
         assets=_assets(text["GATEWAY_CURRENCIES"], text["GATEWAY_TOKENS"]),
         finality=None if finality == "finalized" else _whole("GATEWAY_FINALITY", text, 0, 10_000),
-        block_seconds=_seconds("GATEWAY_BLOCK_SECONDS", text),
+        block_seconds=_seconds("GATEWAY_BLOCK_SECONDS", text, 0.1),
+        batch_wait_seconds=_seconds("GATEWAY_BATCH_WAIT_SECONDS", text, 0.0),
         authorization_seconds=_whole("GATEWAY_AUTHORIZATION_SECONDS", text, 30, 30 * 86_400),
         hold_seconds=_whole("GATEWAY_HOLD_SECONDS", text, 1, 365 * 86_400),
         gas_batches_least=_whole("GATEWAY_GAS_BATCHES_LEAST", text, 1, 1_000_000),
@@ -84,13 +87,13 @@ def _whole(name: str, text: Mapping[str, str], least: int, most: int) -> int:
     return int(digits)
 
 
-def _seconds(name: str, text: Mapping[str, str]) -> float:
+def _seconds(name: str, text: Mapping[str, str], least: float) -> float:
     try:
         seconds = float(text[name])
     except ValueError:
-        seconds = 0.0
-    if not 0.1 <= seconds <= 60:
-        raise Misconfigured(f"{name}={text[name]!r}: set it to a number of seconds from 0.1 to 60")
+        seconds = -1.0
+    if not least <= seconds <= 60:
+        raise Misconfigured(f"{name}={text[name]!r}: set it to a number of seconds from {least:g} to 60")
     return seconds
 
 

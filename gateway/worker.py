@@ -68,6 +68,7 @@ class Worker:
     finality: int | None
     clock: Clock
     gas_batches_least: int = 10
+    batch_wait: timedelta = timedelta()
     resend_every: timedelta = timedelta(seconds=1.5)
     fuel_every: timedelta = timedelta(seconds=10)
     pace: Pace = looks.PACE
@@ -79,22 +80,22 @@ class Worker:
         return replace(self.terms, contracts=await deploy.all_contracts(connection, self.terms.assets))
 
     async def relay(self) -> bool:
-        """Form a batch of each kind of each token, store it in a lane, then send it. Raises NoLane when what is queued
-        waits until somebody does something.
+        """Form what is ripe, a batch of each kind of each token, store it in a lane, then send it. Raises NoLane when
+        what is queued waits until somebody does something.
         """
         async with self.database.reading() as connection:
             terms = await self._terms(connection)
-            queued = [one for one in terms.contracts.values() if await self._may_batch(connection, one)]
+            queued = {one: kinds for one in terms.contracts.values() if (kinds := await self._ripe(connection, one))}
             if not queued:
                 return False
-            cursor = await watch.cursor(connection, queued[0].chain_id)
+            cursor = await watch.cursor(connection, next(iter(queued)).chain_id)
         if cursor is not None:
             await watch.check_cursor(self.node, cursor)  # nothing is signed over a book of another chain
         fees, standings = await self.node.fees(), await self.node.standings(self._addresses)
         worked, waits = False, list[NoLane]()
-        for contract in queued:
+        for contract, kinds in queued.items():
             allowed = await roles.allowed(self.node, contract, self._addresses)
-            for kind in () if allowed.paused else batches.KINDS:
+            for kind in () if allowed.paused else kinds:
                 try:
                     worked |= await self._batch(terms, contract, kind, standings, allowed.of[kind], fees)
                 except NoLane as none:
@@ -107,11 +108,16 @@ class Worker:
     def _addresses(self) -> list[str]:
         return [signer.address for signer in self.signers]
 
-    async def _may_batch(self, connection: Connection, contract: Contract) -> bool:
+    async def _ripe(self, connection: Connection, contract: Contract) -> list[batches.BatchKind]:
+        """The kinds of batch of which one should be formed now."""
         asset, now = contract.asset.code, self.clock()
-        return await authorization.count_queued(connection, asset, now) > 0 and not await lanes.reverted_since(
-            connection, asset, now - _AFTER_REVERT
-        )
+        if await lanes.reverted_since(connection, asset, now - _AFTER_REVERT):
+            return []
+        return [
+            kind
+            for kind, carried in batches.KINDS.items()
+            if await authorization.is_ripe(connection, asset, carried, now, batches.MOST, self.batch_wait)
+        ]
 
     async def _batch(
         self,

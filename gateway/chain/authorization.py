@@ -18,7 +18,7 @@ Lock order: rows of `authorization_nonce` by (asset, address); rows of `token_au
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Literal
 from uuid import UUID
@@ -299,6 +299,15 @@ async def count_queued(
 ) -> int:
     """How many authorizations of the asset wait for a batch and are in time for one, counted up to `most`."""
     return int(await connection.fetchval(sql.count_queued, asset, list(kinds), int(now.timestamp()), most))
+
+
+async def is_ripe(
+    connection: Connection, asset: str, kinds: Sequence[Kind], now: datetime, most: int, wait: timedelta
+) -> bool:
+    """Whether authorizations of these kinds should be put into a batch: `most` of them, which is a full one, or fewer
+    of which the oldest has waited for `wait`, by the clock of who accepted it.
+    """
+    return bool(await connection.fetchval(sql.is_ripe, asset, list(kinds), int(now.timestamp()), most, now - wait))
 
 
 async def find(connection: Connection, keys: Iterable[Key], for_update: bool = False) -> dict[Key, Tracked]:

@@ -27,6 +27,15 @@ SELECT count(*) FROM (
     LIMIT $4
 ) AS next;
 
+-- is_ripe
+-- Whether of some kinds a full batch is waiting, or the oldest has waited for long enough.
+SELECT count(*) >= $4 OR coalesce(min(created_at) <= $5, false) FROM (
+    SELECT created_at FROM token_authorization
+    WHERE asset = $1 AND kind = ANY ($2) AND state = 'queued' AND valid_before > $3
+    ORDER BY id
+    LIMIT $4
+) AS next;
+
 -- find
 -- Authorizations by what the contract knows them by.
 SELECT a.id, a.kind, a.asset, a.from_address, a.to_address, a.value, a.nonce, a.valid_before, a.signature,

@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 from gateway import postgres
@@ -138,6 +139,7 @@ async def worker(config: Config) -> AsyncIterator[Worker]:
                 finality=config.finality,
                 clock=system_clock,
                 gas_batches_least=config.gas_batches_least,
+                batch_wait=timedelta(seconds=config.batch_wait_seconds),
             )
     finally:
         await node.close()

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from uuid import UUID
 
 import msgspec
@@ -134,7 +135,7 @@ def of_row(assets: Assets, row: Record) -> Payment:
         captured=Money(row["captured"], asset),
         refunded=Money(row["refunded"], asset),
         memo=row["memo"],
-        route=msgspec.json.decode(row["route"], type=Route) if row["route"] else ledger_route(Money(row["fee"], asset)),
+        route=_route(row["route"]) if row["route"] else ledger_route(Money(row["fee"], asset)),
         transfer_id=TransferId(row["transfer_id"]),
         authorization_id=row["authorization_id"],
         refund_of=row["refund_of"],
@@ -144,6 +145,12 @@ def of_row(assets: Assets, row: Record) -> Payment:
         expires_at=row["expires_at"],
         settled_at=row["settled_at"],
     )
+
+
+@lru_cache(maxsize=1000)
+def _route(text: str) -> Route:
+    """Few differ, and they are never changed."""
+    return msgspec.json.decode(text, type=Route)
 
 
 def events(payment: Payment) -> list[Event]:

@@ -1,6 +1,7 @@
 """Batches on a real chain: what the contract makes of them, and what is kept of it."""
 
 from asyncio import gather
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -185,6 +186,25 @@ async def test_a_key_that_does_not_open_costs_its_own_authorization_alone(house:
     assert [(one.id, reason) for one, reason in batch.refused] == [(bad.id, "key_unreadable")]
     assert [one.id for one in batch.submitted] == [good.id]
     assert await house.state(bad) == "skipped"
+
+
+async def test_a_batch_is_ripe_when_it_is_full_or_its_oldest_has_waited(house: House) -> None:
+    alice, bob = house.purse(), house.purse()
+    kinds, wait = batches.KINDS["settle"], timedelta(seconds=1)
+    accepted_at = house.now
+
+    async def is_ripe(most: int, seconds: float) -> bool:
+        now = accepted_at + timedelta(seconds=seconds)
+        async with house.database.reading() as connection:
+            return await authorization.is_ripe(connection, "USDX", kinds, now, most, wait)
+
+    assert not await is_ripe(most=1, seconds=2), "nothing is queued"
+    await house.enqueue(*(house.order("transfer", alice, bob.address, 1) for _ in range(2)))
+
+    assert await is_ripe(most=2, seconds=0)
+    assert not await is_ripe(most=3, seconds=0.9)
+    assert await is_ripe(most=3, seconds=1)
+    assert not await is_ripe(most=2, seconds=3601), "none is in time for a batch any more"
 
 
 async def test_a_mint_whose_time_is_over_is_never_put_into_a_batch(house: House) -> None:
