@@ -23,6 +23,7 @@ ROUTES = [
     handles.claim_handle,
     handles.show_handle,
     wallets.show_wallet,
+    wallets.export_key,
     wallets.list_entries,
     wallets.list_events,
     bank.deposit,

@@ -21,6 +21,7 @@ from gateway.payments.payment import Payment
 from gateway.payments.records import Conversion
 from gateway.payments.route import Route
 from gateway.payments.solvency import Solvency
+from gateway.wallets.export import ExportedKey
 from gateway.wallets.wallet import Wallet
 
 Amount = Annotated[str, Meta(description="A positive decimal, as a string.", examples=["12.50"])]
@@ -81,6 +82,18 @@ class AmountRequest(Struct, forbid_unknown_fields=True):
     amount: Amount | None = None
 
 
+class KeyExportRequest(Struct, forbid_unknown_fields=True):
+    """`confirm` is a sentence, so that nobody asks for it by mistake."""
+
+    confirm: Annotated[
+        str,
+        Meta(
+            description="'@<handle> exports the key of <address>', word by word.",
+            examples=["@alice exports the key of 0x70997970C51812dc3A010C7d01b50e0d17dc79C8"],
+        ),
+    ]
+
+
 class NothingRequest(Struct, forbid_unknown_fields=True):
     """An empty object."""
 
@@ -96,6 +109,12 @@ class NewHandleView(Struct):
     wallet_id: str
     address: str
     api_key: Annotated[str, Meta(description="Shown this once.")]
+
+
+class ExportedKeyView(Struct):
+    address: str
+    private_key: Annotated[str, Meta(description="0x and 64 hex digits. Show it to nobody.")]
+    warning: str
 
 
 class BalanceView(Struct):
@@ -237,6 +256,17 @@ class HealthView(Struct):
 
 def handle_view(wallet: Wallet) -> HandleView:
     return HandleView(wallet.handle, show("wal", wallet.id), wallet.address)
+
+
+#: What everybody is told who has their key exported.
+KEY_WARNING = (
+    "Whoever sees this key can take every token at the address, for ever, and nothing takes that back. The gateway "
+    "still has the key too. Keep it in a keystore that a password opens, and sign with nonces of 32 random bytes."
+)
+
+
+def exported_key_view(key: ExportedKey) -> ExportedKeyView:
+    return ExportedKeyView(key.address, "0x" + key.private_key.hex(), KEY_WARNING)
 
 
 def balance_view(balance: Balance, cursor: Cursor | None) -> BalanceView:

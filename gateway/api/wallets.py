@@ -2,19 +2,22 @@
 
 from typing import Annotated
 
-from litestar import get
+from litestar import Response, get, post
 from litestar.params import Parameter
 
 from gateway.api.house import House
 from gateway.api.shapes import (
     EntriesPage,
     EventsPage,
+    ExportedKeyView,
+    KeyExportRequest,
     WalletView,
     balance_view,
     cursor_position,
     cursor_text,
     entry_view,
     event_view,
+    exported_key_view,
 )
 from gateway.chain import watch
 from gateway.errors import InvalidRequest
@@ -22,6 +25,7 @@ from gateway.events import log
 from gateway.ids import show
 from gateway.ledger import account, book
 from gateway.ledger.account import Balance
+from gateway.wallets import export
 from gateway.wallets.wallet import Wallet
 
 Limit = Annotated[int, Parameter(ge=1, le=200, description="How many at the most.")]
@@ -48,6 +52,17 @@ async def show_wallet(house: House, caller: Wallet) -> WalletView:
             for asset in assets
         ],
     )
+
+
+@post("/v1/wallet/key/export", tags=["wallet"], summary="The private key of the caller's address", status_code=200)
+async def export_key(data: KeyExportRequest, house: House, caller: Wallet) -> Response[ExportedKeyView]:
+    """The key that the gateway keeps for the caller, who says `confirm` word by word. It is an event, each time.
+
+    With it the owner signs EIP-3009 authorizations by themselves, and leaves without gas of their own.
+    """
+    async with house.database.transaction() as connection:
+        key = await export.export(connection, house.vault, caller, data.confirm, house.clock())
+    return Response(exported_key_view(key), headers={"Cache-Control": "no-store"})
 
 
 @get("/v1/entries", tags=["wallet"], summary="The statement of one asset")

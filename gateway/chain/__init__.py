@@ -6,6 +6,7 @@
     contract.py        the shipped ABI and bytecode; calls as bytes, logs as facts      (pure)
     authorization.py   EIP-3009 messages: what is signed, and their queue
     signer.py          keys: the vault that seals them, and what may sign with them
+    keystore.py        a key in a file that a password opens
     lanes.py           one signer's ordered nonces; raw transactions, stored before they are sent
     watchdog.py        a nonce that others have used stops its lane, and it goes on again
     fuel.py            what the lanes' gas money still pays for

@@ -1,6 +1,7 @@
 """Keys: the vault that seals the wallets' own, and what may sign with the relayer's.
 
-A key is never shown: not by repr, not in an error, not in a log. Signatures are deterministic (RFC 6979) and have a
+A key is never shown: not by repr, not in an error, not in a log; a wallet's own is, to its owner who asks for it
+(wallets/export.py). Signatures are deterministic (RFC 6979) and have a
 low s (EIP-2), as coincurve makes them.
 """
 
@@ -55,12 +56,18 @@ class Vault:
 
         Raises SealedKeyUnreadable when the key was sealed for another wallet, under another master key, or changed.
         """
+        signature = PrivateKey(self.unsafe_open(wallet_id, sealed)).sign_recoverable(digest, hasher=None)
+        return signature[:64] + bytes([27 + signature[64]])
+
+    def unsafe_open(self, wallet_id: UUID, sealed: bytes) -> bytes:
+        """The private key itself, for its owner who has asked for it: whoever sees it can take all that it guards.
+
+        Raises SealedKeyUnreadable as `sign` does.
+        """
         try:
-            secret = self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _PURPOSE + wallet_id.bytes)
+            return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _PURPOSE + wallet_id.bytes)
         except (InvalidTag, ValueError):
             raise SealedKeyUnreadable(str(wallet_id)) from None
-        signature = PrivateKey(secret).sign_recoverable(digest, hasher=None)
-        return signature[:64] + bytes([27 + signature[64]])
 
 
 def check_value(master_key: bytes) -> bytes:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from pathlib import Path
 from typing import Any, TypeVar
 
 import rich_click as click
@@ -17,6 +18,7 @@ from rich.console import Console
 from gateway.commands import printing
 from gateway.commands.client import Answer, Client, NotSettled, url_of
 from gateway.config import from_environment
+from gateway.errors import Misconfigured
 
 T = TypeVar("T")
 
@@ -85,6 +87,21 @@ def show_moved(answer: Answer, as_json: bool, lines: Sequence[str]) -> None:
     """As `show`, for an answer about money that was moved at once."""
     show({**answer, "replayed": answer.replayed} if as_json else answer, as_json, lines)
     _say_if_replayed(answer)
+
+
+def password_of(path: Path | None) -> str:
+    """A new password: asked for twice, or read from a file that only its owner can read. Raises Misconfigured."""
+    if path is None:
+        return str(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
+    try:
+        if path.stat().st_mode & 0o077:
+            raise Misconfigured(f"others can read the password in {path}: run chmod 600 on it")
+        password = path.read_text().rstrip("\r\n")
+    except OSError as error:
+        raise Misconfigured(f"the password file {path} cannot be read: {error.strerror}") from None
+    if not password:
+        raise Misconfigured(f"there is no password in {path}")
+    return password
 
 
 def _say_if_replayed(answer: Answer) -> None:

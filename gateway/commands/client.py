@@ -101,6 +101,12 @@ class Client:
     async def wallet(self) -> Answer:
         return await self._call("GET", "/v1/wallet")
 
+    async def export_key(self) -> Answer:
+        """The private key of the handle's address: whoever has it can take all that is there."""
+        address = (await self.public())["address"]
+        confirm = f"@{self.handle} exports the key of {address}"
+        return await self._call("POST", "/v1/wallet/key/export", {"confirm": confirm})
+
     async def balances(self) -> list[dict[str, Any]]:
         """Every balance of the handle, as the API gives them."""
         balances: list[dict[str, Any]] = (await self.wallet())["balances"]

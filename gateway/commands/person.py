@@ -1,13 +1,15 @@
 """What a person does with a handle: each command, its arguments and its worked example. `client.py` does the asking."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import rich_click as click
 
 from gateway.commands import printing
-from gateway.commands.asking import ask, follow, show, show_moved
+from gateway.commands.asking import ask, follow, password_of, show, show_moved
 from gateway.commands.options import asking, by, moving, paging, waiting
 from gateway.config import from_environment
+from gateway.errors import Misconfigured
 
 # ---- handles and balances -------------------------------------------------------------------------------------------
 
@@ -51,6 +53,34 @@ def show_handle(handle: str, url: str | None, as_json: bool) -> None:
     """
     found = ask(handle, url, lambda client: client.public())
     show(found, as_json, printing.handle_lines(found))
+
+
+@handle.command("export-key")
+@click.argument("handle")
+@click.option("--keystore", type=click.Path(path_type=Path), required=True, help="The file to write; not there yet.")
+@click.option(
+    "--password-file", type=click.Path(path_type=Path), help="A file with its password, that only you can read."
+)
+@asking
+def export_key(handle: str, keystore: Path, password_file: Path | None, url: str | None, as_json: bool) -> None:
+    """Have the gateway hand you the private key of a handle's address, in a keystore that your password opens.
+
+    Whoever has it can take all that is at the address. The gateway keeps it too, and writes down that it was exported.
+
+    \b
+    Example:
+      gateway handle export-key @alice --keystore alice.json
+    """
+    from gateway.chain import keystore as keystores  # eth-account takes a while, which nobody else should wait for
+
+    if keystore.exists():
+        raise Misconfigured(f"there is a file at {keystore} already, and it is left as it is; name another")
+    password = password_of(password_file)
+    exported = ask(handle, url, lambda client: client.export_key())
+    address = keystores.write(keystore, exported["private_key"], password)
+    shown = {"address": address, "keystore": str(keystore), "warning": exported["warning"]}
+    show(shown, as_json, printing.facts([("address", address), ("keystore", str(keystore))]))
+    click.echo(exported["warning"], err=True)
 
 
 @click.command()

@@ -3,6 +3,7 @@
     handle.py     what a handle may be                         (pure)
     wallet.py     claim a handle; find a wallet by handle, address or API key
     custody.py    sign with the sealed keys of custodial wallets
+    export.py     hand a wallet's key to its owner
     wallets.sql   the statements of the room
 
 An address is one wallet's for ever. Its key is the gateway's, sealed; or its owner's; or it is a contract. Tokens at

@@ -44,6 +44,12 @@ INSERT INTO master_key (check_value) VALUES ($1) ON CONFLICT (single) DO NOTHING
 -- The check value of the key that all keys here are sealed under.
 SELECT check_value FROM master_key;
 
+-- kept_key
+-- The address whose key we keep for a wallet, and that key, sealed.
+SELECT wallet_address.address, sealed_key.sealed
+FROM sealed_key JOIN wallet_address USING (wallet_id)
+WHERE sealed_key.wallet_id = $1 AND wallet_address.custody = 'gateway';
+
 -- sealed_keys
 -- The sealed keys behind addresses that are about to sign.
 SELECT wallet_address.address, sealed_key.wallet_id, sealed_key.sealed

@@ -15,6 +15,7 @@ ROUTES = {
     *(("POST", f"/v1/payments/{name}") for name in ("preview", "batch", "{id}/capture", "{id}/void", "{id}/refund")),
     *(("GET", f"/v1/{name}") for name in ("handles/{handle}", "wallet", "payments", "payments/{id}", "entries")),
     *(("GET", f"/v1/{name}") for name in ("solvency", "events", "conversions/{id}")),
+    ("POST", "/v1/wallet/key/export"),
     *(("GET", f"/health/{name}") for name in ("live", "ready")),
 }
 

@@ -1,0 +1,31 @@
+"""A private key in a file that a password opens: a keystore (Web3 Secret Storage, version 3: scrypt and AES-128-CTR).
+
+For the command line, which writes a key that its owner has exported, and for nothing that runs the house.
+"""
+
+import json
+import os
+from pathlib import Path
+
+from eth_account import Account
+
+from gateway.errors import Misconfigured
+
+
+def write(path: Path, private_key: str, password: str) -> str:
+    """A new keystore, whole, and for its owner alone; returns the address. `private_key` is 0x and 64 hex digits.
+
+    Raises Misconfigured where the file is there already or cannot be written.
+    """
+    account = Account.from_key(private_key)
+    try:
+        path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(json.dumps(account.encrypt(password)) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except FileExistsError:
+        raise Misconfigured(f"there is a file at {path} already, and it is left as it is; name another") from None
+    except OSError as error:
+        raise Misconfigured(f"the keystore cannot be written to {path}: {error.strerror}") from None
+    return str(account.address)

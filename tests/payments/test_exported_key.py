@@ -1,0 +1,72 @@
+"""A wallet whose owner has had the key exported: both sign, and the contract decides."""
+
+import pytest
+
+from gateway.payments.payment import State
+from gateway.wallets import export
+from gateway.wallets.wallet import Wallet
+from tests.factory import Town
+
+pytestmark = pytest.mark.anyio
+
+OUTSIDE = "0x" + 40 * "1"
+
+
+async def exported(town: Town, owner: Wallet) -> bytes:
+    """The owner's private key."""
+    confirm = export.sentence(owner.handle, owner.address)
+    async with town.database.transaction() as connection:
+        return (await export.export(connection, town.vault, owner, confirm, town.clock())).private_key
+
+
+async def test_after_the_export_the_gateway_signs_for_the_wallet_as_before(town: Town) -> None:
+    alice = await town.person("alice", "10 USDX")
+    await town.person("bob")
+    await exported(town, alice)
+
+    paid = await town.pay(alice, "@bob", "4 USDX")
+    await town.settle()
+
+    assert (await town.payment(paid)).state is State.SETTLED
+    assert await town.differences() == []
+
+
+@pytest.mark.parametrize("left", ["0 USDX", "3 USDX"])
+async def test_an_owner_who_empties_the_address_while_a_payment_is_queued_fails_it_and_the_book_follows_the_chain(
+    town: Town, left: str
+) -> None:
+    alice, bob = await town.person("alice", "10 USDX"), await town.person("bob")
+    key = await exported(town, alice)
+    paid = await town.pay(alice, "@bob", "4 USDX")
+
+    taken = town.money("10 USDX") - town.money(left)
+    await town.send_with(key, OUTSIDE, str(taken))
+    town.chain.mine()
+    await town.settle()
+    await town.look_at_all()
+
+    found = await town.payment(paid)
+    assert (found.state, found.failure) == (State.FAILED, "insufficient_balance")
+    assert str((await town.balance(alice, "USDX")).money()[0]) == str(town.money(left))
+    assert await town.available(alice, "USDX") == str(town.money(left))
+    assert await town.available(bob, "USDX") == "0.000000 USDX"
+    assert await town.differences() == []
+
+
+async def test_who_puts_the_tokens_back_in_time_has_paid(town: Town) -> None:
+    alice, bob = await town.person("alice", "10 USDX"), await town.person("bob")
+    carol = await town.person("carol")
+    key, carols = await exported(town, alice), await exported(town, carol)
+    paid = await town.pay(alice, "@bob", "4 USDX")
+    await town.send_with(key, carol.address, "10 USDX")
+    town.chain.mine()
+
+    await town.send_with(carols, alice.address, "5 USDX")
+    town.chain.mine()
+    await town.settle()
+
+    assert (await town.payment(paid)).state is State.SETTLED
+    assert await town.available(alice, "USDX") == "1.000000 USDX"
+    assert await town.available(carol, "USDX") == "5.000000 USDX"
+    assert await town.available(bob, "USDX") == "4.000000 USDX"
+    assert await town.differences() == []
