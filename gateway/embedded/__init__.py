@@ -11,6 +11,9 @@ True whatever is killed, this run itself included:
     postgres.py    PostgreSQL, from the wheel's own binaries
     journal.py     the chain on disk: snapshots, and the blocks since
     anvil.py       the chain: mines, journals, and rebuilds itself
+    replay.py      a block once more as it was
+    rpc.py         JSON-RPC to it
+    ports.py       which port is free, and who listens on one
     supervise.py   embedded(): starts the parts, keeps them up, stops them in order
 
 Linux only: it reads /proc. Elsewhere set GATEWAY_DATABASE_URL and GATEWAY_RPC_URL.

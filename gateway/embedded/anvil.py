@@ -6,9 +6,8 @@ A kept block comes back with its hash, transactions, receipts, logs and state.
 
 anvil's own `--state` cannot give this: it rewrites its one file in place (killed while writing, the file is torn), and
 a dump of a busy chain takes seconds. So we mine (`--no-mining` and `evm_mine`) and keep a journal: the signed
-transactions of each block. After a kill, a second anvil replays them over the last snapshot. Each block must come out
-with the state, transactions and receipts it had; then, before the next, it is given back its own header: anvil puts a
-random `mixHash` into every block, so the hash would be another, and since EIP-2935 the state holds the hashes.
+transactions of each block. After a kill, a second anvil replays them over the last snapshot (replay.py), and each block
+must come out with the state, transactions and receipts it had.
 
 Blocks come every `block_seconds` while there is anything to mine or to make final, else one in half a minute: a chain
 at rest costs nothing and does not grow.
@@ -18,22 +17,20 @@ was mined on top of it. It is safe from the next snapshot on: within 15 s where 
 """
 
 import asyncio
-import gzip
 import os
 import signal
-import socket
 import time
 import zlib
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
-
-import httpx
-import msgspec
+from typing import Final
 
 from gateway.embedded.children import Child, Children
 from gateway.embedded.journal import Block, Journal, Snapshot, unpacked
+from gateway.embedded.ports import can_bind, free_port, listens
+from gateway.embedded.replay import replayed, restored
+from gateway.embedded.rpc import Rpc, block_at
 from gateway.errors import Misconfigured, NodeUnavailable
 
 CHAIN_ID: Final = 31_337
@@ -46,7 +43,6 @@ _OPTIONS: Final = (
     *("--transaction-block-keeper", "256", "--no-request-size-limit", "--quiet"),
 )
 _REST_SECONDS: Final = 30.0  #: Between two blocks of a chain at rest.
-_CALL_SECONDS: Final = 120.0  #: The largest state seen took 10.
 _DEAF_AFTER: Final = 3  #: Calls in a row without an answer, after which a living anvil is ended.
 
 #: A snapshot is taken when nothing waits to be mined, at most this often, and so that it takes at most 2% of the time.
@@ -60,14 +56,6 @@ _SNAPSHOT_BYTES: Final = 256 * 1024 * 1024
 #: What anvil needs for a block grows with the number of blocks it holds: past the first, only the second are kept.
 _BLOCKS_MAX: Final = 20_000
 _BLOCKS_KEPT: Final = 10_000
-
-
-#: What a block's hash is made of: the header's fields, as anvil names them in a state.
-_HEADER: Final = (
-    *("parentHash", "sha3Uncles", "miner", "stateRoot", "transactionsRoot", "receiptsRoot", "logsBloom", "difficulty"),
-    *("number", "gasLimit", "gasUsed", "timestamp", "extraData", "mixHash", "nonce", "baseFeePerGas"),
-    *("withdrawalsRoot", "blobGasUsed", "excessBlobGas", "parentBeaconBlockRoot", "requestsHash"),
-)
 
 
 class Anvil:
@@ -123,7 +111,7 @@ class Anvil:
                 journal.go_on(snapshot)
         self._genesis = snapshot.genesis
         self._child, self._rpc = await self._serve_somewhere(binary, snapshot)
-        self._head = await _block(self._rpc, "latest")
+        self._head = await block_at(self._rpc, "latest")
         await self._rpc("anvil_setTime", max(int(time.time()), self._head.timestamp))
         self._first = self._used = self._snapshot_head = self._head.number
         self._snapshot_at, self._snapshot_seconds = time.monotonic(), 0.0
@@ -204,12 +192,12 @@ class Anvil:
         assert self._rpc is not None
         pool = await self._rpc("txpool_status")
         waiting = int(pool["pending"], 16) > 0
-        await self._keep(await _block(self._rpc, "latest"))
+        await self._keep(await block_at(self._rpc, "latest"))
         unsettled = self._head.number < self._used + self._confirmations
         if waiting or unsettled or time.monotonic() - self._mined_at >= _REST_SECONDS:
             await self._rpc("evm_mine")
             self._mined_at = time.monotonic()
-            await self._keep(await _block(self._rpc, "latest"))
+            await self._keep(await block_at(self._rpc, "latest"))
         if self._journal.blocks and self._wants_snapshot(waiting):
             await self._snapshot()
         if self._head.number - self._first >= _BLOCKS_MAX and not waiting:
@@ -231,7 +219,7 @@ class Anvil:
             number = self._head.number + 1
             if number > latest.number:
                 return await self._start_from(latest)
-            block = latest if number == latest.number else await _block(self._rpc, hex(number))
+            block = latest if number == latest.number else await block_at(self._rpc, hex(number))
             if block.parent != self._head.hash:
                 return await self._start_from(latest)
             signed = await self._rpc.batch("eth_getRawTransactionByHash", block.header["transactions"])
@@ -254,7 +242,7 @@ class Anvil:
         begun = time.monotonic()
         packed = bytes.fromhex((await self._rpc("anvil_dumpState"))[2:])
         try:
-            state: Iterable[bytes] = unpacked(packed) if kept is None else [_restored(packed, [], kept)]
+            state: Iterable[bytes] = unpacked(packed) if kept is None else [restored(packed, [], kept)]
             await asyncio.to_thread(self._journal.snapshot, state, self._genesis)
         except zlib.error as error:
             raise NodeUnavailable(f"its state does not unpack ({error})") from error
@@ -264,26 +252,24 @@ class Anvil:
 
     # ---- anvil itself -----------------------------------------------------------------------------------------------
 
-    async def _serve_somewhere(self, binary: Path, snapshot: Snapshot) -> tuple[Child, "Rpc"]:
+    async def _serve_somewhere(self, binary: Path, snapshot: Snapshot) -> tuple[Child, Rpc]:
         """On the port of the last run if it is free; within one run never on another, since others know it."""
         note = self._folder / "port"
-        self._port = self._port or (int(note.read_text()) if note.exists() else _free_port())
+        self._port = self._port or (int(note.read_text()) if note.exists() else free_port())
         for _ in range(3):
             try:
                 child, rpc = await self._serve("anvil", binary, self._port, snapshot)
             except Misconfigured:
-                if self._started_once or _can_bind(self._port):
+                if self._started_once or can_bind(self._port):
                     raise
-                self._port = _free_port()
+                self._port = free_port()
             else:
                 note.write_text(str(self._port))
                 self._started_once = True
                 return child, rpc
         raise Misconfigured("no free port on 127.0.0.1 was found for the chain: set GATEWAY_RPC_URL")
 
-    async def _serve(
-        self, name: str, binary: Path, port: int, snapshot: Snapshot, *options: str
-    ) -> tuple[Child, "Rpc"]:
+    async def _serve(self, name: str, binary: Path, port: int, snapshot: Snapshot, *options: str) -> tuple[Child, Rpc]:
         """Start anvil and wait until it, and nobody else, answers on the port."""
         load = ("--load-state", str(snapshot.path)) if snapshot.path else ()
         home = str(self._folder / "home")
@@ -296,7 +282,7 @@ class Anvil:
         )
         rpc = Rpc(f"http://127.0.0.1:{port}")
         while child.running:
-            if await asyncio.to_thread(_listens, child.pid, port):
+            if await asyncio.to_thread(listens, child.pid, port):
                 with suppress(NodeUnavailable):
                     await rpc("eth_chainId")
                     return child, rpc
@@ -325,130 +311,24 @@ class Anvil:
                 "transaction made, and cannot be made again"
             )
             blocks = blocks[:same]
-        state = await asyncio.to_thread(_restored, packed, blocks, _BLOCKS_MAX)
+        state = await asyncio.to_thread(restored, packed, blocks, _BLOCKS_MAX)
         return await asyncio.to_thread(self._journal.snapshot, [state], snapshot.genesis)
 
     async def _replay(self, binary: Path, snapshot: Snapshot, blocks: list[Block]) -> tuple[bytes, int]:
         """The state after the blocks, as anvil packs it, and how many of them came out as they had been."""
-        child, rpc = await self._serve("anvil-replay", binary, _free_port(), snapshot, "--order", "fifo")
+        child, rpc = await self._serve("anvil-replay", binary, free_port(), snapshot, "--order", "fifo")
         try:
-            head = await _block(rpc, "latest")
+            head = await block_at(rpc, "latest")
             if blocks and blocks[0].parent != head.hash:
                 return b"", 0
             await rpc("anvil_setTime", head.timestamp)
             for same, block in enumerate(blocks):
-                if not await _replayed(rpc, block):
+                if not await replayed(rpc, block):
                     return b"", same
             return bytes.fromhex((await rpc("anvil_dumpState"))[2:]), len(blocks)
         finally:
             await rpc.close()
             await self._children.end(child, signal.SIGKILL)
-
-
-class Rpc:
-    """JSON-RPC over HTTP, with one answer or NodeUnavailable for everything that is not one."""
-
-    def __init__(self, url: str) -> None:
-        self._client = httpx.AsyncClient(base_url=url, timeout=_CALL_SECONDS, trust_env=False)
-
-    async def __call__(self, method: str, *params: Any) -> Any:
-        return _result(await self._post({"jsonrpc": "2.0", "id": 0, "method": method, "params": params}))
-
-    async def batch(self, method: str, each: list[str]) -> list[Any]:
-        """One call per parameter, in order."""
-        calls = [{"jsonrpc": "2.0", "id": n, "method": method, "params": [one]} for n, one in enumerate(each)]
-        answers = await self._post(calls) if calls else []
-        return [_result(answer) for answer in sorted(answers, key=lambda answer: int(answer["id"]))]
-
-    async def close(self) -> None:
-        await self._client.aclose()
-
-    async def _post(self, body: Any) -> Any:
-        try:
-            headers = {"content-type": "application/json"}
-            response = await self._client.post("/", content=msgspec.json.encode(body), headers=headers)
-            return msgspec.json.decode(response.content)
-        except (httpx.HTTPError, msgspec.DecodeError) as error:
-            raise NodeUnavailable(str(error) or type(error).__name__) from error
-
-
-def _result(answer: dict[str, Any]) -> Any:
-    if "error" in answer:
-        raise NodeUnavailable(str(answer["error"].get("message")))
-    return answer.get("result")
-
-
-async def _block(rpc: Rpc, which: str) -> Block:
-    header = await rpc("eth_getBlockByNumber", which, False)
-    if header is None:
-        raise NodeUnavailable(f"there is no block {which}")
-    return Block(header, [])
-
-
-async def _replayed(rpc: Rpc, block: Block) -> bool:
-    """Mine the block again; whether it is the same in everything that follows from its transactions."""
-    try:
-        await rpc("evm_setNextBlockTimestamp", block.timestamp)
-        await rpc("anvil_setNextBlockBaseFeePerGas", block.header["baseFeePerGas"])
-        for signed in block.transactions:
-            await rpc("eth_sendRawTransaction", signed)
-        await rpc("evm_mine")
-        again = await rpc("eth_getBlockByNumber", "latest", True)
-    except NodeUnavailable:
-        return False
-    follows = ("number", "parentHash", "timestamp", "stateRoot", "transactionsRoot", "receiptsRoot", "gasUsed")
-    if any(again[field] != block.header[field] for field in follows):
-        return False
-    await rpc("anvil_loadState", _crowned(block, again["transactions"]))
-    return True
-
-
-def _crowned(block: Block, transactions: list[dict[str, Any]]) -> str:
-    """A state of nothing but this block, with its own header, as the head: it is added to what is there."""
-    header = block.header
-    environment = {
-        "number": header["number"],
-        "beneficiary": header["miner"],
-        "timestamp": header["timestamp"],
-        "gas_limit": int(header["gasLimit"], 16),
-        "basefee": int(header["baseFeePerGas"], 16),
-        "difficulty": header["difficulty"],
-        "prevrandao": header["mixHash"],
-        "blob_excess_gas_and_price": {"excess_blob_gas": 0, "blob_gasprice": 1},
-        "slot_num": 0,
-    }
-    header = {field: header[field] for field in _HEADER}
-    body = [{"transaction": transaction, "impersonated_sender": None} for transaction in transactions]
-    state = {
-        "block": environment,
-        "accounts": {},
-        "best_block_number": block.number,
-        "blocks": [{"header": header, "transactions": body, "ommers": []}],
-        "transactions": [],
-        "historical_states": None,
-    }
-    return "0x" + gzip.compress(msgspec.json.encode(state), 1).hex()
-
-
-def _restored(packed: bytes, blocks: list[Block], kept: int) -> bytes:
-    """anvil's state, its transactions in the blocks they were in, and no more than the newest `kept` blocks."""
-    state = msgspec.json.decode(b"".join(unpacked(packed)), type=dict[str, msgspec.Raw])
-    inside = [msgspec.json.decode(one, type=dict[str, msgspec.Raw]) for one in _list(state["blocks"])]
-    numbers = [int(msgspec.json.decode(one["header"])["number"], 16) for one in inside]
-    least = max(numbers) - kept
-    held = [one for one, number in zip(inside, numbers, strict=True) if number == 0 or number > least]
-
-    mined = [msgspec.json.decode(one, type=dict[str, msgspec.Raw]) for one in _list(state["transactions"])]
-    hashes = {block.number: block.hash for block in blocks}
-    for transaction in mined:
-        if true_hash := hashes.get(msgspec.json.decode(transaction["block_number"])):
-            transaction["block_hash"] = msgspec.Raw(msgspec.json.encode(true_hash))
-
-    return msgspec.json.encode({**state, "blocks": held, "transactions": mined})
-
-
-def _list(raw: msgspec.Raw) -> list[msgspec.Raw]:
-    return msgspec.json.decode(raw, type=list[msgspec.Raw])
 
 
 def _binary(node_modules: Path) -> Path:
@@ -462,32 +342,3 @@ def _binary(node_modules: Path) -> Path:
 def _prepare(folder: Path) -> None:
     folder.mkdir(mode=0o700, exist_ok=True)
     (folder / "home").mkdir(mode=0o700, exist_ok=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
-def _can_bind(port: int) -> bool:
-    with socket.socket() as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            trial.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
-
-
-def _listens(pid: int, port: int) -> bool:
-    """Whether it is this process that listens on 127.0.0.1 and the port: another's answers must not be taken for it."""
-    where = f"0100007F:{port:04X}"
-    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
-    sockets = {f"socket:[{line[9]}]" for line in lines if line[1] == where and line[3] == "0A"}
-    with suppress(OSError):
-        for handle in os.listdir(f"/proc/{pid}/fd"):
-            with suppress(FileNotFoundError):
-                if os.readlink(f"/proc/{pid}/fd/{handle}") in sockets:
-                    return True
-    return False

@@ -20,8 +20,9 @@ from gateway.chain.authorization import Authorization, Kind
 from gateway.chain.contract import Contract, Roles, deploy_data
 from gateway.chain.deploy import DEPLOY_GAS
 from gateway.chain.signer import LOCAL_RELAYER_KEY, LaneSigner, TransactionFields, Vault
-from gateway.embedded.anvil import CHAIN_ID, Anvil, Rpc
+from gateway.embedded.anvil import CHAIN_ID, Anvil
 from gateway.embedded.children import Children
+from gateway.embedded.rpc import Rpc
 from gateway.money import Asset
 
 _FEE_WEI, _TIP_WEI = 500 * 10**9, 10**9  #: More than the base fee reaches in so few blocks.

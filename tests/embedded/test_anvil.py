@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.embedded import anvil
-from gateway.embedded.anvil import Rpc
+from gateway.embedded.rpc import Rpc
 from gateway.embedded.supervise import Steps, embedded
 from gateway.errors import Misconfigured, NodeUnavailable
 

@@ -1,0 +1,87 @@
+"""A block once more as it was: mined again from its transactions, then given back its own header.
+
+anvil puts a random `mixHash` into every block it mines, so the hash would be another; and since EIP-2935 the state
+holds the hashes, so each block must have its own before the next is mined.
+"""
+
+import gzip
+from typing import Any, Final
+
+import msgspec
+
+from gateway.embedded.journal import Block, unpacked
+from gateway.embedded.rpc import Rpc
+from gateway.errors import NodeUnavailable
+
+#: What a block's hash is made of: the header's fields, as anvil names them in a state.
+_HEADER: Final = (
+    *("parentHash", "sha3Uncles", "miner", "stateRoot", "transactionsRoot", "receiptsRoot", "logsBloom", "difficulty"),
+    *("number", "gasLimit", "gasUsed", "timestamp", "extraData", "mixHash", "nonce", "baseFeePerGas"),
+    *("withdrawalsRoot", "blobGasUsed", "excessBlobGas", "parentBeaconBlockRoot", "requestsHash"),
+)
+
+
+async def replayed(rpc: Rpc, block: Block) -> bool:
+    """Mine the block again; whether it is the same in everything that follows from its transactions."""
+    try:
+        await rpc("evm_setNextBlockTimestamp", block.timestamp)
+        await rpc("anvil_setNextBlockBaseFeePerGas", block.header["baseFeePerGas"])
+        for signed in block.transactions:
+            await rpc("eth_sendRawTransaction", signed)
+        await rpc("evm_mine")
+        again = await rpc("eth_getBlockByNumber", "latest", True)
+    except NodeUnavailable:
+        return False
+    follows = ("number", "parentHash", "timestamp", "stateRoot", "transactionsRoot", "receiptsRoot", "gasUsed")
+    if any(again[field] != block.header[field] for field in follows):
+        return False
+    await rpc("anvil_loadState", _crowned(block, again["transactions"]))
+    return True
+
+
+def _crowned(block: Block, transactions: list[dict[str, Any]]) -> str:
+    """A state of nothing but this block, with its own header, as the head: it is added to what is there."""
+    header = block.header
+    environment = {
+        "number": header["number"],
+        "beneficiary": header["miner"],
+        "timestamp": header["timestamp"],
+        "gas_limit": int(header["gasLimit"], 16),
+        "basefee": int(header["baseFeePerGas"], 16),
+        "difficulty": header["difficulty"],
+        "prevrandao": header["mixHash"],
+        "blob_excess_gas_and_price": {"excess_blob_gas": 0, "blob_gasprice": 1},
+        "slot_num": 0,
+    }
+    header = {field: header[field] for field in _HEADER}
+    body = [{"transaction": transaction, "impersonated_sender": None} for transaction in transactions]
+    state = {
+        "block": environment,
+        "accounts": {},
+        "best_block_number": block.number,
+        "blocks": [{"header": header, "transactions": body, "ommers": []}],
+        "transactions": [],
+        "historical_states": None,
+    }
+    return "0x" + gzip.compress(msgspec.json.encode(state), 1).hex()
+
+
+def restored(packed: bytes, blocks: list[Block], kept: int) -> bytes:
+    """anvil's state, its transactions in the blocks they were in, and no more than the newest `kept` blocks."""
+    state = msgspec.json.decode(b"".join(unpacked(packed)), type=dict[str, msgspec.Raw])
+    inside = [msgspec.json.decode(one, type=dict[str, msgspec.Raw]) for one in _list(state["blocks"])]
+    numbers = [int(msgspec.json.decode(one["header"])["number"], 16) for one in inside]
+    least = max(numbers) - kept
+    held = [one for one, number in zip(inside, numbers, strict=True) if number == 0 or number > least]
+
+    mined = [msgspec.json.decode(one, type=dict[str, msgspec.Raw]) for one in _list(state["transactions"])]
+    hashes = {block.number: block.hash for block in blocks}
+    for transaction in mined:
+        if true_hash := hashes.get(msgspec.json.decode(transaction["block_number"])):
+            transaction["block_hash"] = msgspec.Raw(msgspec.json.encode(true_hash))
+
+    return msgspec.json.encode({**state, "blocks": held, "transactions": mined})
+
+
+def _list(raw: msgspec.Raw) -> list[msgspec.Raw]:
+    return msgspec.json.decode(raw, type=list[msgspec.Raw])
