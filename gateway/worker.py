@@ -15,7 +15,7 @@ between any two and any number of workers may run: rows are claimed, lanes are t
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -23,6 +23,7 @@ from gateway.bank import movements
 from gateway.chain import authorization, batches, deploy, fuel, lanes, roles, watch, watchdog
 from gateway.chain.authorization import Authorization
 from gateway.chain.block import Block, Fees, Standing
+from gateway.chain.catch_up import CatchUp
 from gateway.chain.contract import Contract
 from gateway.chain.lanes import Attempt, Lane
 from gateway.chain.node import Node
@@ -72,6 +73,7 @@ class Worker:
     resend_every: timedelta = timedelta(seconds=1.5)
     fuel_every: timedelta = timedelta(seconds=10)
     pace: Pace = looks.PACE
+    catch_up: CatchUp = field(default_factory=CatchUp)
 
     # Each step returns whether there was something to do, so that the loop asks again at once.
 
@@ -294,7 +296,10 @@ class Worker:
             return False
         used = await self._used(terms, span) if span.newest else {}
         async with self.database.transaction() as connection:
-            await settle.settle(connection, terms, cursor, span, used, self.clock())
+            written = await settle.settle(connection, terms, cursor, span, used, self.clock())
+        line = self.catch_up.line(span, self.clock()) if written else None
+        if line:
+            log.info(line)
         return True
 
     async def _used(self, terms: Terms, span: Span) -> dict[UUID, bool]:

@@ -13,6 +13,7 @@
     roles.py           which lanes may settle and mint, and how they get to
     batches.py         queued authorizations, many to a ChainTransaction
     watch.py           the chain up to its final block, by parent hash
+    catch_up.py        what a worker far behind says on the way                         (pure)
     deploy.py          the tokens' contracts, each once
     node.py            JSON-RPC to an Ethereum node; the only file with web3
     chain.sql          the statements of the room

@@ -39,16 +39,21 @@ class Span:
     """Final blocks `first` to `last.number`: what moved, what was skipped, and the receipts of asked hashes.
 
     Everything is in the order of the chain. A receipt may be of a block before `first`. `assets` are the tokens whose
-    contracts were read; `newest` says that `last` was the newest final block.
+    contracts were read; `final` is the number of the newest final block there was.
     """
 
     assets: frozenset[str]
     first: int
     last: Block
-    newest: bool
+    final: int
     movements: list[Movement]
     skips: list[Skip]
     receipts: list[Receipt]
+
+    @property
+    def newest(self) -> bool:
+        """Whether there was nothing final beyond it."""
+        return self.last.number == self.final
 
 
 # ---- the cursor -----------------------------------------------------------------------------------------------------
@@ -127,7 +132,7 @@ async def read(
         assets=frozenset(contract.asset.code for contract in known),
         first=cursor.number + 1,
         last=last,
-        newest=last.number == final.number,
+        final=final.number,
         movements=facts.movements,
         skips=facts.skips,
         receipts=receipts,
