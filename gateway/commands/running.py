@@ -36,10 +36,7 @@ async def _serve(config: Config, build: Callable[[House], Any]) -> None:
     port = config.port or free_port(config.host)
     check_port(config.host, port)
     async with building.house(config) as house:
-        # What is built by now lives as long as the process: no collection need walk it again, and none need come often.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 50)
+        _collect_less()
         server = Server(build(house), config.host, port)
         on_signal(server.stop)
         print(f"serving on http://{config.host}:{port}", flush=True)
@@ -61,8 +58,16 @@ async def _work(config: Config) -> None:
             except NodeUnavailable as gone:
                 log.warning("waiting for the node: %s", gone)
                 await asyncio.sleep(1)
+        _collect_less()
         print("working", flush=True)
         await working.run(worker, stop)
+
+
+def _collect_less() -> None:
+    """What is built by now lives as long as the process: no collection need walk it again, and none need come often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def on_signal(stop: Callable[[], None]) -> None:
