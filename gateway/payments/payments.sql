@@ -51,6 +51,14 @@ FROM unnest($1::uuid[], $2::text[], $3::numeric[], $4::numeric[], $5::uuid[], $6
     AS new (id, state, fee, captured, transfer_id, authorization_id, tx_hash, failure, expires_at, settled_at)
 WHERE payment.id = new.id;
 
+-- submit_payments
+-- Payments that a stored ChainTransaction carries, and in which state they were.
+UPDATE payment SET state = 'submitted', tx_hash = $2
+WHERE authorization_id = ANY ($1) AND authorization_id IS NOT NULL
+RETURNING payment.*, old.state AS was,
+    (SELECT handle FROM wallet WHERE id = payment.payer) AS payer_handle,
+    (SELECT handle FROM wallet WHERE id = payment.payee) AS payee_handle;
+
 -- add_refunded
 -- A refund counts from the moment it is accepted; payment_refunded_within_captured bounds the sum.
 UPDATE payment SET refunded = refunded + $2::numeric WHERE id = $1;

@@ -65,6 +65,17 @@ async def update(connection: Connection, payments: Sequence[Payment]) -> None:
     )
 
 
+async def submit(
+    connection: Connection, assets: Assets, authorizations: Sequence[UUID], tx_hash: str
+) -> list[tuple[State, Payment]]:
+    """Write that a ChainTransaction carries the payments of these authorizations, whose rows are locked by the caller:
+    per payment, in id order, the state it was in, and the payment as it is now.
+    """
+    rows = await connection.fetch(sql.submit_payments, list(authorizations), tx_hash)
+    found = [(State(row["was"]), of_row(assets, row)) for row in rows]
+    return sorted(found, key=lambda one: one[1].id)
+
+
 async def give_back_refunded(connection: Connection, refunds: Sequence[Payment]) -> None:
     """Refunds that failed no longer count against what is left of the payments they were of."""
     await connection.execute(

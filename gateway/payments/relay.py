@@ -28,17 +28,14 @@ async def submitted(
 ) -> None:
     """Note that these authorizations are in a stored ChainTransaction, in the transaction that stores it.
 
-    One that was in a ChainTransaction before (which reverted, or was replaced) only changes its hash.
+    One that was in a ChainTransaction before (which reverted, or was replaced) only changes its hash. Raises
+    StateConflict where one is in a state that this does not follow from: the transaction then has to end.
     """
     shown = "0x" + tx_hash.hex()
-    payments = [
-        replace(
-            payment,
-            tx_hash=shown,
-            state=payment.state if payment.state is State.SUBMITTED else after(payment.id, payment.state, Event.SUBMIT),
-        )
-        for payment in await records.by_authorizations(connection, terms.assets, authorizations)
-    ]
+    payments = await records.submit(connection, terms.assets, authorizations, shown)
+    for was, payment in payments:
+        if was is not State.SUBMITTED:
+            after(payment.id, was, Event.SUBMIT)
     conversions = [
         replace(
             conversion,
@@ -49,8 +46,8 @@ async def submitted(
         )
         for conversion in await records.conversions_by_authorizations(connection, terms.assets, authorizations)
     ]
-    await records.update(connection, payments)
-    await records.update_conversions(connection, conversions)
-    events = [event for payment in payments for event in records.events(payment)]
+    if conversions:
+        await records.update_conversions(connection, conversions)
+    events = [event for _, payment in payments for event in records.events(payment)]
     events += [records.conversion_event(conversion) for conversion in conversions]
     await log.append(connection, events, now)
