@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final, Protocol
 from uuid import UUID
 
-from coincurve import PrivateKey
+from coincurve import GLOBAL_CONTEXT, PrivateKey
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from eth_hash.auto import keccak
@@ -56,7 +56,7 @@ class Vault:
 
         Raises SealedKeyUnreadable when the key was sealed for another wallet, under another master key, or changed.
         """
-        signature = PrivateKey(self.unsafe_open(wallet_id, sealed)).sign_recoverable(digest, hasher=None)
+        signature = _SigningKey(self.unsafe_open(wallet_id, sealed)).sign_recoverable(digest, hasher=None)
         return signature[:64] + bytes([27 + signature[64]])
 
     def unsafe_open(self, wallet_id: UUID, sealed: bytes) -> bytes:
@@ -68,6 +68,13 @@ class Vault:
             return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _PURPOSE + wallet_id.bytes)
         except (InvalidTag, ValueError):
             raise SealedKeyUnreadable(str(wallet_id)) from None
+
+
+class _SigningKey(PrivateKey):
+    """A key that is only signed with: coincurve's makes two public keys of it first, which takes as long as signing."""
+
+    def __init__(self, secret: bytes) -> None:
+        self.secret, self.context = secret, GLOBAL_CONTEXT
 
 
 def check_value(master_key: bytes) -> bytes:
