@@ -5,6 +5,7 @@ sent at all. A batch's gas limit is computed, not estimated: an estimate asks th
 and not of the one the batch will meet. What a batch does not use it does not pay.
 """
 
+from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -154,6 +155,4 @@ def fitting(kind: BatchKind, batch: list[Authorization]) -> list[Authorization]:
     That is at least 238 payments, 303 mints, and 340 payments where payers and payees repeat.
     """
     most = min(len(batch), DATA_BYTES_MAX // (_MINT_BYTES if kind == "mint" else _PAYMENT_BYTES))
-    while gas_limit(kind, batch[:most]) > GAS_MAX:
-        most -= 1
-    return batch[:most]
+    return batch[: bisect_right(range(1, most + 1), GAS_MAX, key=lambda count: gas_limit(kind, batch[:count]))]
