@@ -57,6 +57,12 @@ async def test_a_transfer_is_never_removed(book: Book, ids: dict[str, int]) -> N
     assert await refused_by(book, "DELETE FROM transfer") == "transfer_is_append_only"
 
 
+async def test_what_others_name_without_a_foreign_key_is_never_removed(book: Book, ids: dict[str, int]) -> None:
+    for table in ("account", "asset", "token_authorization", "wallet"):
+        assert await refused_by(book, f"DELETE FROM {table}") == f"{table}_is_append_only"
+        assert await refused_by(book, f"TRUNCATE {table} CASCADE") is not None
+
+
 async def test_a_lone_debit_is_refused(book: Book, ids: dict[str, int]) -> None:
     changed = f"UPDATE account SET debits_posted = 100, entries = 2 WHERE id = {ids[ALICE]}"
     lone = entry(ids[ALICE], 2, "debit", 100, 900)
