@@ -5,6 +5,7 @@ Whatever keeps it from answering is NodeUnavailable, in words that never contain
 secret.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -75,7 +76,7 @@ class HttpNode:
 
     def __init__(self, url: str, timeout_seconds: float = 10.0) -> None:
         self._url = url
-        self._open = False
+        self._open, self._opening = False, asyncio.Lock()
         self._provider = _Provider(
             url,
             request_kwargs={"timeout": ClientTimeout(total=timeout_seconds)},
@@ -166,9 +167,10 @@ class HttpNode:
 
     async def _connect(self) -> None:
         """Keep connections: a session of web3's own making opens one for each request."""
-        if not self._open:
-            self._open = True
-            await self._provider.cache_async_session(ClientSession(raise_for_status=True, connector=TCPConnector()))
+        async with self._opening:  # of calls that are the first side by side, one
+            if not self._open:
+                await self._provider.cache_async_session(ClientSession(raise_for_status=True, connector=TCPConnector()))
+                self._open = True
 
     async def _post(self, method: str, params: list[Any]) -> dict[str, Any]:
         try:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import suppress
 
 import pytest
 
@@ -142,3 +143,30 @@ async def test_a_range_of_logs_that_a_node_refuses_is_asked_for_in_halves(chain:
 
     assert node.asked == [(1, 2), (3, 4), (5, 6), (7, 7)]
     await node.close()
+
+
+async def test_a_connection_is_kept_until_the_node_closes_it() -> None:
+    opened: list[asyncio.StreamWriter] = []
+    body = b'{"jsonrpc": "2.0", "id": 0, "result": "0x7a69"}'
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        opened.append(writer)
+        with suppress(asyncio.IncompleteReadError):  # it has ended
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                length = next(line for line in head.decode().lower().splitlines() if line.startswith("content-length"))
+                await reader.readexactly(int(length.partition(":")[2]))
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    node = HttpNode(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+
+    assert [await node.chain_id() for _ in range(3)] == [31337] * 3
+    assert len(opened) == 1
+
+    opened[0].close()
+    await opened[0].wait_closed()
+    assert await node.chain_id() == 31337
+    assert len(opened) == 2
+
+    await node.close()
+    server.close()
