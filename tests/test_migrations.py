@@ -14,7 +14,8 @@ from gateway.ids import PaymentId, WalletId, new_id
 from gateway.ledger import book
 from gateway.money import Assets, Money
 from gateway.payments import ledger_rail, once, records
-from gateway.payments.ledger_rail import Elsewhere, LedgerPayment, Settled
+from gateway.payments.lean import Elsewhere
+from gateway.payments.ledger_rail import LedgerPayment, Settled
 from gateway.payments.payment import Payment, State
 from gateway.postgres import Database, _migrations, _sha256, migrate
 from gateway.wallets.wallet import Wallet, hash_of

@@ -2,7 +2,7 @@
 
 app.py        the application: routes, limits, OpenAPI
 server.py     the HTTP server that the application runs in
-lean.py       the lean path of ledger payments, before the router
+lean.py       the lean path of payments, before the router
 body.py       a request's body, read strictly: one flat JSON object
 house.py      what a handler is handed: database, terms, vault, node, clock; and who is calling
 shapes.py     what comes in and goes out, as msgspec structs

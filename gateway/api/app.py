@@ -45,8 +45,8 @@ ROUTES = [
 
 
 def application(house: House, most: int = 64, at_once: int = 1) -> Litestar:
-    """The ASGI application over this house. Up to `most` ledger payments share a commit, and `at_once` commits run side
-    by side (payments/group.py); what others would be like is for scripts/bench to say.
+    """The ASGI application over this house. Up to `most` payments of a rail share a commit, `at_once` of them run
+    side by side (payments/group.py); what others would be like is for scripts/bench to say.
     """
 
     gateway = Gateway(

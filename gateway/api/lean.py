@@ -1,13 +1,13 @@
-"""The lean path of `POST /v1/payments`: what a ledger payment needs, and nothing else.
+"""The lean path of `POST /v1/payments`: what a payment needs, and nothing else.
 
 `Gateway` is the Litestar application with this one path before its router, so the route stays what it is: in OpenAPI,
 with its ordinary handler behind. What comes in is decoded by the same reader and encoded by the same view; but there is
 no routing, no request object, nothing is injected, and the whole payment (who is calling, the key, the money, the
-event) is one element of one statement that all who wait share (payments/ledger_rail.py). An ordinary Litestar handler
-spends more on itself than such a payment costs.
+event) is one element of one statement that all who wait share: one of each rail (payments/ledger_rail.py,
+payments/chain_rail.py). An ordinary Litestar handler spends more on itself than such a payment costs.
 
-Whatever this path does not do, the handler behind it does: tokens, holds, addresses, a key used before, and every
-request that will be refused for its form. It is handed the request as it came.
+Whatever this path does not do, the handler behind it does: holds, addresses, payers who keep their own key, a key used
+before, and every request that will be refused for its form. It is handed the request as it came.
 """
 
 import asyncio
@@ -27,23 +27,31 @@ from gateway.api.shapes import PaymentRequest, PaymentView
 from gateway.clock import rfc3339
 from gateway.errors import GatewayError
 from gateway.ids import PaymentId, new_id
+from gateway.money import Money
+from gateway.payments import chain_rail, ledger_rail
+from gateway.payments.chain_rail import Queued, TokenPayment
 from gateway.payments.group import GroupCommit
-from gateway.payments.ledger_rail import Elsewhere, LedgerPayment, Outcome, Settled, pay_all, payee_of
+from gateway.payments.lean import Elsewhere
+from gateway.payments.ledger_rail import LedgerPayment, Settled
 from gateway.payments.pay import check_memo
-from gateway.payments.route import ledger_route
+from gateway.payments.route import Route, ledger_route
 from gateway.wallets.wallet import hash_of
 
 _encode = msgspec.json.Encoder().encode
 _JSON = (b"content-type", b"application/json")
 
+Payment = LedgerPayment | TokenPayment
+Outcome = ledger_rail.Outcome | chain_rail.Outcome
+
 
 class LeanPayments:
-    """Answers ledger payments. Up to `most` share a commit, and `at_once` commits run side by side (group.py)."""
+    """Answers payments. Of each rail up to `most` share a commit, and `at_once` commits run side by side (group.py)."""
 
     def __init__(self, house: House, most: int, at_once: int) -> None:
         self._house = house
-        self._group = GroupCommit(self._commit, most, at_once)
-        self._in_flight: dict[tuple[bytes, str], asyncio.Future[Outcome]] = {}
+        self._ledger = GroupCommit(self._settle, most, at_once)
+        self._chain = GroupCommit(self._queue, most, at_once)
+        self._in_flight: dict[tuple[bytes, str], asyncio.Future[Any]] = {}
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> Receive | None:
         """Answer the payment (or nobody, who has hung up) and return None; or return the request's messages, for the
@@ -60,23 +68,30 @@ class LeanPayments:
         if payment.key in self._in_flight:
             await asyncio.wait([self._in_flight[payment.key]])
             return _again(whole, receive)
-        outcome = await self._settle(payment)
+        outcome = await self._pay(payment)
         if isinstance(outcome, Settled):
-            await _send(scope, send, 201, [_JSON], _encode(_view(outcome)))
+            await _send(scope, send, 201, [_JSON], _encode(_settled(outcome)))
+            return None
+        if isinstance(outcome, Queued):
+            await _send(scope, send, 202, [_JSON], _encode(_queued(outcome)))
             return None
         if isinstance(outcome, GatewayError):
             await _send(scope, send, *problems.as_bytes(outcome))
             return None
         return _again(whole, receive)
 
-    async def _settle(self, payment: LedgerPayment) -> Outcome | GatewayError:
+    async def _pay(self, payment: Payment) -> Outcome | GatewayError:
         """Wait for the commit that has the payment. Its key is in flight until then: a second request with it at the
         same moment waits too, then goes the long way and finds this one's answer. Were it to go at once, it would hold
         the key and want the accounts while the commit holds the accounts and wants the key.
         """
-        self._in_flight[payment.key] = future = self._group.submit(payment)
+        future: asyncio.Future[Any] = (
+            self._chain.submit(payment) if isinstance(payment, TokenPayment) else self._ledger.submit(payment)
+        )
+        self._in_flight[payment.key] = future
         try:
-            return await future
+            outcome: Outcome = await future
+            return outcome
         except GatewayError as refused:
             return refused
         except Exception:  # noqa: BLE001 - whatever it was, the handler behind tries it again, and tells what is wrong
@@ -84,8 +99,11 @@ class LeanPayments:
         finally:
             del self._in_flight[payment.key]
 
-    async def _commit(self, asked: Sequence[LedgerPayment]) -> list[Outcome]:
-        return await pay_all(self._house.database, self._house.terms, asked, self._house.clock())
+    async def _settle(self, asked: Sequence[LedgerPayment]) -> list[ledger_rail.Outcome]:
+        return await ledger_rail.pay_all(self._house.database, self._house.terms, asked, self._house.clock())
+
+    async def _queue(self, asked: Sequence[TokenPayment]) -> list[chain_rail.Outcome]:
+        return await chain_rail.pay_all(self._house.database, self._house.terms, asked, self._house.clock())
 
 
 class Gateway(Litestar):
@@ -102,8 +120,8 @@ class Gateway(Litestar):
         await super().__call__(scope, receive, send)
 
 
-def _understood(house: House, headers: Iterable[tuple[bytes, bytes]], whole: bytes) -> LedgerPayment | None:
-    """The ledger payment that the request asks for; None where it asks for anything else, or wrongly."""
+def _understood(house: House, headers: Iterable[tuple[bytes, bytes]], whole: bytes) -> Payment | None:
+    """The payment that the request asks for; None where it asks for anything else, or wrongly."""
     api_key: bytes | None = None
     key: bytes | None = None
     for name, value in headers:
@@ -124,10 +142,13 @@ def _understood(house: House, headers: Iterable[tuple[bytes, bytes]], whole: byt
         check_memo(asked.memo)
     except GatewayError:
         return None
-    handle = payee_of(asked.to, money, asked.capture)
+    kind: type[LedgerPayment] | type[TokenPayment] = LedgerPayment
+    handle = ledger_rail.payee_of(asked.to, money, asked.capture)
+    if handle is None:
+        kind, handle = TokenPayment, chain_rail.payee_of(house.terms, asked.to, money, asked.capture)
     if handle is None:
         return None
-    return LedgerPayment(
+    return kind(
         hash_of(api_key[7:].strip().decode("latin-1")),
         own_key,
         fingerprint_of("POST /v1/payments", asked),
@@ -138,28 +159,39 @@ def _understood(house: House, headers: Iterable[tuple[bytes, bytes]], whole: byt
     )
 
 
-def _view(settled: Settled) -> PaymentView:
+def _settled(settled: Settled) -> PaymentView:
+    amount, at = settled.asked.money.amount, rfc3339(settled.at)
+    return _view(settled, "settled", settled.fee, ledger_route(settled.fee), captured=amount, settled_at=at)
+
+
+def _queued(queued: Queued) -> PaymentView:
+    nothing = Money(0, queued.asked.money.asset)
+    return _view(queued, "queued", nothing, queued.route, captured=nothing.amount, settled_at=None)
+
+
+def _view(
+    done: Settled | Queued, state: str, fee: Money, route: Route, captured: str, settled_at: str | None
+) -> PaymentView:
     """As `payment_view` would show the payment's row."""
-    asked, at = settled.asked, rfc3339(settled.at)
-    amount, decimals = asked.money.amount, asked.money.asset.decimals
+    asked, decimals = done.asked, done.asked.money.asset.decimals
     return PaymentView(
         id=asked.shown_id,
-        state="settled",
-        from_="@" + settled.payer_handle,
+        state=state,
+        from_="@" + done.payer_handle,
         to="@" + asked.payee_handle,
-        amount=amount,
+        amount=asked.money.amount,
         asset=asked.money.asset.code,
-        fee=settled.fee.amount,
+        fee=fee.amount,
         memo=asked.memo,
-        route=ledger_route(settled.fee),
-        captured=amount,
+        route=route,
+        captured=captured,
         refunded="0." + "0" * decimals if decimals else "0",
         refund_of=None,
         tx_hash=None,
         failure=None,
-        created_at=at,
+        created_at=rfc3339(done.at),
         expires_at=None,
-        settled_at=at,
+        settled_at=settled_at,
     )
 
 

@@ -16,6 +16,7 @@ from gateway.ids import WalletId
 from gateway.payments import once, records
 from gateway.payments.group import GroupCommit
 from gateway.payments.once import Alone, Answer, Claim, Outcome
+from gateway.payments.payment import as_accepted
 from gateway.postgres import Connection
 from gateway.wallets.wallet import Wallet
 
@@ -115,11 +116,10 @@ def _response(answer: Answer) -> Response[Any]:
 
 
 async def _first_answer(connection: Connection, house: House, caller: WalletId, answer: Answer) -> bytes:
-    """What a payment was answered that was settled when it was accepted: all that changes of it are its refunds."""
+    """What a payment was answered that was settled or queued when it was accepted: it follows from its row."""
     assert answer.payment is not None
     payment = await records.payment(connection, house.terms.assets, answer.payment, caller)
-    as_accepted = replace(payment, refunded=payment.captured - payment.captured)
-    return msgspec.json.encode(payment_view(as_accepted))
+    return msgspec.json.encode(payment_view(as_accepted(payment)))
 
 
 def fingerprint_of(call: str, asked: msgspec.Struct) -> bytes:

@@ -49,7 +49,7 @@ async def pay(
     request: Request[Any, Any, Any], data: PaymentRequest, house: House, caller: Wallet
 ) -> Response[PaymentView]:
     """Settled when this answers 201 (the ledger rail); accepted with 202 (the chain rail, or held for capture)."""
-    # Most ledger payments are answered before they come here, in the same words: see lean.py.
+    # Most payments are answered before they come here, in the same words: see lean.py.
     asked = _asked(house, data)
     if _shares(asked):
         together: TokenPayments = request.app.state.token_payments

@@ -5,7 +5,9 @@
     terms.py       what the house is configured to do                (pure)
     once.py        idempotency keys: the first answer, again
     pay.py         pay, and preview
-    ledger_rail.py pay, for many at once, in one statement
+    lean.py        a payment that shares one statement with many     (pure)
+    ledger_rail.py pay in the ledger, for many at once, in one statement
+    chain_rail.py  pay on the chain, for many at once, in one statement
     bulk.py        many payments of one payer in one call
     group.py       who arrives during a commit shares the next one
     finish.py      capture, void, expire: the ends of a held payment

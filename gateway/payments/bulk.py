@@ -12,7 +12,8 @@ from datetime import datetime
 from gateway.errors import GatewayError, LineRefused
 from gateway.ids import PaymentId, new_id
 from gateway.payments import ledger_rail, once, pay, records
-from gateway.payments.ledger_rail import Elsewhere, LedgerPayment, Outcome, Settled
+from gateway.payments.lean import Elsewhere
+from gateway.payments.ledger_rail import LedgerPayment, Outcome, Settled
 from gateway.payments.once import Answer
 from gateway.payments.pay import Accepted, PayRequest
 from gateway.payments.payment import Payment

@@ -10,37 +10,16 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from gateway.errors import InsufficientFunds, Unauthenticated
-from gateway.ids import PaymentId, show
-from gateway.ledger import account
 from gateway.money import Money
+from gateway.payments.lean import LeanPayment, NotDone, facts_of, handle_of, not_done
 from gateway.payments.records import sql
 from gateway.payments.route import fee
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Database
-from gateway.wallets.handle import is_folded
 
 
-class LedgerPayment(Struct, frozen=True):
-    """One request: who asks, by the SHA-256 of an API key; its idempotency key; whom it pays, by handle; a fresh id, of
-    the payment and of its transfer. No two in one batch may have the same `key`.
-    """
-
-    api_key_hash: bytes
-    idempotency_key: str
-    fingerprint: bytes
-    payee_handle: str
-    money: Money
-    memo: str | None
-    payment_id: PaymentId
-
-    @property
-    def key(self) -> tuple[bytes, str]:
-        return self.api_key_hash, self.idempotency_key
-
-    @property
-    def shown_id(self) -> str:
-        return show("pay", self.payment_id)
+class LedgerPayment(LeanPayment, frozen=True):
+    """A payment of fiat to a handle, settled at once."""
 
 
 class Settled(Struct, frozen=True):
@@ -52,20 +31,13 @@ class Settled(Struct, frozen=True):
     at: datetime
 
 
+#: What became of a request.
+Outcome = Settled | NotDone
+
+
 def payee_of(to: str, money: Money, capture: bool) -> str | None:
     """The handle that this path would pay; None for what it does not do: tokens, holds, addresses, odd spellings."""
-    handle = to.removeprefix("@")
-    if money.asset.kind != "fiat" or not capture or to.startswith("0x"):
-        return None
-    return handle if is_folded(handle) else None
-
-
-class Elsewhere:
-    """Not for this path: nothing was written, and `pay` decides."""
-
-
-#: What became of a request: settled, refused, or to be decided by `pay`.
-Outcome = Settled | InsufficientFunds | Unauthenticated | Elsewhere
+    return handle_of(to) if money.asset.kind == "fiat" and capture else None
 
 
 async def pay_all(database: Database, terms: Terms, asked: Sequence[LedgerPayment], now: datetime) -> list[Outcome]:
@@ -91,7 +63,7 @@ async def pay_in(connection: Connection, terms: Terms, asked: Sequence[LedgerPay
         [one.money.units for one in asked],
         [one.memo for one in asked],
         [one.payment_id for one in asked],
-        [_facts(terms, one) for one in asked],
+        [facts_of(one, fee(terms, one.money)) for one in asked],
     )
     assert row is not None
     return [
@@ -102,23 +74,10 @@ async def pay_in(connection: Connection, terms: Terms, asked: Sequence[LedgerPay
     ]
 
 
-def _facts(terms: Terms, one: LedgerPayment) -> str:
-    """The facts of the payment's event but for who paid, as `records.events` has them. None of them needs escaping."""
-    money, cost = one.money, fee(terms, one.money)
-    return (
-        f'{{"payment_id":"{one.shown_id}","to":"@{one.payee_handle}",'
-        f'"amount":"{money.amount}","asset":"{money.asset.code}"' + (f',"fee":"{cost.amount}"}}' if cost.units else "}")
-    )
-
-
 def _outcome(
     one: LedgerPayment, outcome: str, payer_handle: str, cost: int, available: int | None, now: datetime
 ) -> Outcome:
-    asset = one.money.asset
+    paid = Money(cost, one.money.asset)
     if outcome == "done":
-        return Settled(one, payer_handle, Money(cost, asset), now)
-    if outcome == "short":
-        assert available is not None
-        asked = Money(one.money.units + cost, asset)
-        return InsufficientFunds(account.wallet(payer_handle, asset), asked, Money(available, asset))
-    return Unauthenticated() if outcome == "unauthenticated" else Elsewhere()
+        return Settled(one, payer_handle, paid, now)
+    return not_done(one, outcome, payer_handle, paid, available)

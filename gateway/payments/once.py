@@ -5,8 +5,8 @@ the same key waits for that transaction, briefly, then finds its answer. Keys be
 Refusals are not kept: they moved nothing, so the same key may be tried again. (IETF draft idempotency-key-header-07.)
 
 Calls that share a transaction (group.py) claim their keys in one statement, in order of wallet and key, and before they
-lock anything else. So does pay_in_ledger (migrations/). Of two groups that want the same keys one waits for the other,
-then, and never each for the other.
+lock anything else. So do pay_in_ledger and pay_on_chain (migrations/). Of two groups that want the same keys one waits
+for the other, then, and never each for the other.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -43,7 +43,8 @@ class Claim:
 class Answer:
     """What a call answered: a status (that of HTTP) and the bytes of its body.
 
-    A payment that was settled when it was accepted keeps no body: its first answer follows from its row, `payment`.
+    A payment that was settled or queued when it was accepted keeps no body: its first answer follows from its row,
+    `payment`.
     """
 
     status: int

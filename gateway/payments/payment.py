@@ -1,6 +1,6 @@
 """A payment, and what it may become. Pure: no clock, no database."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 from uuid import UUID
@@ -110,3 +110,15 @@ class Payment:
     @property
     def payee_name(self) -> str:
         return f"@{self.payee_handle}" if self.payee_handle is not None else str(self.payee_address)
+
+
+def as_accepted(payment: Payment) -> Payment:
+    """What a payment was that was settled, or queued, when it was accepted. All that changes of the first kind are its
+    refunds. The second kind (chain_rail.py) has its own id for its authorization, too.
+    """
+    nothing = Money(0, payment.amount.asset)
+    if payment.authorization_id != payment.id:
+        return replace(payment, refunded=nothing)
+    return replace(
+        payment, state=State.QUEUED, captured=nothing, refunded=nothing, tx_hash=None, failure=None, settled_at=None
+    )

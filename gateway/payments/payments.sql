@@ -177,3 +177,8 @@ SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::integer[], $4::bigint[], $5:
 -- Many payments on the ledger rail, each with its money, key and events; see migrations/0006_leaner_payments.sql.
 SELECT outcome, payer_handle, fee, available
 FROM pay_in_ledger($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
+
+-- pay_on_chain
+-- Many payments on the chain rail, each with its hold, nonce, authorization, key and event; see
+-- migrations/0012_pay_on_chain.sql.
+SELECT outcome, payer_handle, available FROM pay_on_chain($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);

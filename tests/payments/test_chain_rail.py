@@ -14,9 +14,14 @@ from gateway.chain.contract import selector
 from gateway.chain.node import HttpNode
 from gateway.clock import system_clock
 from gateway.errors import ChainReplaced, LaneStopped, Misconfigured, NodeUnavailable, NoLane
+from gateway.ids import PaymentId, new_id
 from gateway.ledger import book
 from gateway.money import Asset, Assets
+from gateway.payments import chain_rail, records
+from gateway.payments.chain_rail import Queued, TokenPayment
 from gateway.payments.payment import State
+from gateway.wallets import wallet
+from gateway.wallets.wallet import hash_of
 from gateway.worker import Worker
 from tests.factory import NOW, Town
 
@@ -47,6 +52,30 @@ async def test_a_token_payment_is_held_then_submitted_then_settled_when_final(to
     assert settled.state is State.SETTLED
     assert settled.tx_hash == submitted.tx_hash
     assert await town.available(bob, "USDX") == "4.000000 USDX" == await town.on_chain(bob.address)
+    assert await town.differences() == []
+
+
+async def test_payments_that_were_accepted_in_one_statement_are_settled_once_each(town: Town) -> None:
+    alice, bob = await town.person("alice", "10 USDX"), await town.person("bob", "1 USDX")
+    async with town.database.transaction() as connection:
+        await connection.execute(wallet.sql.add_api_key, hash_of("gw_alice"), alice.id, NOW)
+    asked = [
+        TokenPayment(
+            hash_of("gw_alice"), text, b"f" * 32, "bob", town.money(text), None, PaymentId(new_id(town.clock()))
+        )
+        for text in ("1 USDX", "2 USDX", "3 USDX")
+    ]
+
+    assert all(
+        isinstance(one, Queued) for one in await chain_rail.pay_all(town.database, town.terms, asked, town.clock())
+    )
+    assert await town.available(alice, "USDX") == "4.000000 USDX"
+    await town.settle()
+
+    async with town.database.reading() as connection:
+        paid = [await records.payment(connection, town.assets, one.payment_id, alice.id) for one in asked]
+    assert [(one.state, one.captured) for one in paid] == [(State.SETTLED, one.money) for one in asked]
+    assert await town.available(bob, "USDX") == "7.000000 USDX" == await town.on_chain(bob.address)
     assert await town.differences() == []
 
 

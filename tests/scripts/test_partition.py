@@ -11,7 +11,8 @@ from gateway.ids import PaymentId, new_id
 from gateway.ledger import book
 from gateway.money import Assets
 from gateway.payments import ledger_rail, once
-from gateway.payments.ledger_rail import Elsewhere, LedgerPayment, Settled
+from gateway.payments.lean import Elsewhere
+from gateway.payments.ledger_rail import LedgerPayment, Settled
 from gateway.payments.payment import State
 from gateway.postgres import Database, check_migrated, constraint_of
 from gateway.wallets import wallet as wallets

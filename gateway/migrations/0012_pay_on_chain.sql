@@ -1,0 +1,172 @@
+-- Payments on the chain rail, many accepted in one call and one commit: the payment's row, its money set aside, its
+-- authorization with its nonce, its event and its idempotency key, or none of them. Plans as in 0006.
+
+-- What `pay_in_ledger` is for the ledger (0006), in the same words: one asked is one request, and `id` is that of the
+-- payment, of its hold and of its authorization, by which it is known that it was queued when it was accepted. Outcomes:
+--   done             queued
+--   short            with what the payer had available
+--   unauthenticated  the API key speaks for nobody
+--   elsewhere        whatever this path does not do: a key used before, an unknown payee, oneself, an account that is
+--                    not open yet, a payer whose address we have no key of. Nothing was written; the long way decides.
+-- Keys, then accounts, then nonces are locked, each kind in the order that all keep to.
+CREATE FUNCTION pay_on_chain(
+    at timestamptz, valid_before bigint,
+    api_key_hash bytea[], idempotency text[], fingerprint bytea[],
+    payee_handle text[], asset text[], amount numeric[], memo text[], id uuid[],
+    route text[],   -- as JSON
+    facts text[],   -- of the payment's event, as a JSON object; who paid is added
+    OUT outcome text[], OUT payer_handle text[], OUT available numeric[]
+) LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+    payer uuid[]; payee uuid[]; from_account bigint[]; to_account bigint[]; from_address text[]; to_address text[];
+    claimed uuid[];
+    good integer[];           -- requests that go to the book, in order
+    accounts bigint[] := '{}';
+    step_id uuid[]; leg_step integer[]; leg_debit integer[]; leg_credit integer[]; leg_pend numeric[];
+    nothing numeric[];
+    written record;
+    used record;
+    slot integer := 0;
+    known bigint;
+    next numeric[];           -- nonce after the last one taken now, of each payer, by asset and address
+    queued integer;
+BEGIN
+    SELECT array_agg(found.outcome), array_agg(found.payer), array_agg(found.handle), array_agg(found.payee),
+           array_agg(found.from_account), array_agg(found.to_account),
+           array_agg(found.from_address), array_agg(found.to_address), array_agg(NULL::numeric)
+    INTO outcome, payer, payer_handle, payee, from_account, to_account, from_address, to_address, available
+    FROM (
+        SELECT key.wallet_id AS payer, giver.handle, taker.id AS payee,
+            from_account.id AS from_account, to_account.id AS to_account,
+            giver.address AS from_address, taker.address AS to_address,
+            CASE
+                WHEN key.wallet_id IS NULL THEN 'unauthenticated'
+                WHEN giver.custody <> 'gateway' THEN 'elsewhere'
+                WHEN key.wallet_id = taker.id OR taker.id IS NULL OR from_account.id IS NULL THEN 'elsewhere'
+                ELSE 'done'
+            END AS outcome
+        FROM unnest(api_key_hash, payee_handle, asset) WITH ORDINALITY AS asked (api_key_hash, payee_handle, asset, n)
+        LEFT JOIN api_key AS key ON key.hash = asked.api_key_hash AND key.revoked_at IS NULL
+        LEFT JOIN wallet AS giver ON giver.id = key.wallet_id
+        LEFT JOIN account AS from_account ON from_account.owner = key.wallet_id AND from_account.asset = asked.asset
+        LEFT JOIN account AS to_account ON to_account.code = 'wallet:' || asked.payee_handle || ':' || asked.asset
+        LEFT JOIN wallet AS taker ON taker.id = to_account.owner
+        ORDER BY asked.n
+    ) AS found;
+    good := array_positions(outcome, 'done');
+    IF good = '{}' THEN
+        RETURN;
+    END IF;
+
+    WITH fresh AS (
+        INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
+        SELECT payer[g], idempotency[g], fingerprint[g], 202, id[g], at
+        FROM unnest(good) AS g
+        ORDER BY payer[g], idempotency[g]
+        ON CONFLICT DO NOTHING
+        RETURNING payment_id
+    )
+    SELECT array_agg(fresh.payment_id) INTO claimed FROM fresh;
+    IF coalesce(cardinality(claimed), 0) < cardinality(good) THEN
+        FOR i IN 1 .. cardinality(outcome) LOOP
+            IF outcome[i] = 'done' AND NOT id[i] = ANY (coalesce(claimed, '{}')) THEN
+                outcome[i] := 'elsewhere';
+            END IF;
+        END LOOP;
+        good := array_positions(outcome, 'done');
+        IF good = '{}' THEN
+            RETURN;
+        END IF;
+    END IF;
+
+    -- The accounts used, ascending and each once, and the legs that point into them.
+    leg_debit := array_fill(NULL::integer, ARRAY[cardinality(good)]);
+    leg_credit := leg_debit;
+    FOR used IN
+        SELECT half.id, half.debit, step.n
+        FROM unnest(good) WITH ORDINALITY AS step (g, n),
+            LATERAL (VALUES (from_account[g], true), (to_account[g], false)) AS half (id, debit)
+        ORDER BY half.id
+    LOOP
+        IF known IS DISTINCT FROM used.id THEN
+            known := used.id; slot := slot + 1; accounts[slot] := known;
+        END IF;
+        IF used.debit THEN leg_debit[used.n] := slot; ELSE leg_credit[used.n] := slot; END IF;
+    END LOOP;
+    SELECT array_agg(id[g] ORDER BY n), array_agg(n::integer ORDER BY n), array_agg(amount[g] ORDER BY n),
+        array_agg(0::numeric)
+    INTO step_id, leg_step, leg_pend, nothing
+    FROM unnest(good) WITH ORDINALITY AS step (g, n);
+
+    SELECT * INTO written FROM book_write(
+        at, accounts, step_id,
+        array_fill(true, ARRAY[cardinality(good)]),
+        array_fill('pending'::transfer_state, ARRAY[cardinality(good)]),
+        array_fill(false, ARRAY[cardinality(good)]),
+        array_fill('payment'::text, ARRAY[cardinality(good)]),
+        step_id, leg_step, leg_debit, leg_credit, nothing, leg_pend
+    );
+    IF 'short' = ANY (written.outcome) THEN  -- a refusal keeps no key: it may be asked again
+        FOR i IN 1 .. cardinality(good) LOOP
+            IF written.outcome[i] = 'short' THEN
+                outcome[good[i]] := 'short';
+                available[good[i]] := written.short_available[i];
+            END IF;
+        END LOOP;
+        DELETE FROM idempotency_key USING unnest(outcome, payer, idempotency) AS asked (outcome, payer, key)
+        WHERE asked.outcome = 'short' AND wallet_id = asked.payer AND idempotency_key.key = asked.key;
+        good := array_positions(outcome, 'done');
+        IF good = '{}' THEN
+            RETURN;
+        END IF;
+    END IF;
+
+    -- The next nonces of each payer, as many as it needs, as chain.sql's take_nonces hands them out.
+    WITH taken AS (
+        INSERT INTO authorization_nonce AS handed_out (asset, address, next)
+        SELECT asset[g], from_address[g], count(*) FROM unnest(good) AS g
+        GROUP BY asset[g], from_address[g]
+        ORDER BY asset[g], from_address[g]
+        ON CONFLICT (asset, address) DO UPDATE SET next = handed_out.next + excluded.next
+        RETURNING asset, address, next
+    )
+    SELECT array_agg(taken.next ORDER BY taken.asset, taken.address) INTO next FROM taken;
+    -- Each nonce is counted back from its payer's next one. A wallet that went to another address since it was looked
+    -- at has done so before its nonces were locked here, so it is seen now; everybody is then asked again alone.
+    INSERT INTO token_authorization (id, kind, asset, from_address, to_address, value, nonce, valid_before, created_at)
+    SELECT asked.id, 'transfer', asked.asset, asked.giver, asked.taker, asked.amount, next[asked.place] - asked.left,
+        valid_before, at
+    FROM (
+        SELECT id[g] AS id, asset[g] AS asset, payer[g] AS payer, from_address[g] AS giver, to_address[g] AS taker,
+            amount[g] AS amount,
+            dense_rank() OVER (ORDER BY asset[g], from_address[g])::integer AS place,
+            count(*) OVER (PARTITION BY asset[g], from_address[g] ORDER BY g DESC) AS left
+        FROM unnest(good) AS g
+    ) AS asked
+    JOIN wallet ON wallet.id = asked.payer AND wallet.address = asked.giver AND wallet.custody = 'gateway';
+    GET DIAGNOSTICS queued = ROW_COUNT;
+    IF queued < cardinality(good) THEN
+        RAISE EXCEPTION 'a payer has another address now';
+    END IF;
+
+    INSERT INTO payment (id, state, rail, payer, payee, asset, amount, fee, memo, route, transfer_id, authorization_id,
+        created_at)
+    SELECT asked.id, 'queued', 'chain', asked.payer, asked.payee, asked.asset, asked.amount, 0, asked.memo,
+        asked.route::jsonb, asked.id, asked.id, at
+    FROM unnest(outcome, id, payer, payee, asset, amount, memo, route)
+        AS asked (outcome, id, payer, payee, asset, amount, memo, route)
+    WHERE asked.outcome = 'done';
+
+    -- As events/log.sql announces: until this ends, readers stop before the numbers that follow.
+    PERFORM pg_advisory_xact_lock_shared((1::bigint << 62) + CASE WHEN is_called THEN last_value ELSE 0 END)
+    FROM event_id_seq;
+    INSERT INTO event (kind, wallet_id, other_id, subject, facts, at)
+    SELECT 'payment.queued', asked.payer, asked.payee, asked.id,
+        ('{"from":"@' || asked.handle || '",' || substr(asked.facts, 2))::jsonb, at
+    FROM unnest(outcome, id, payer, payer_handle, payee, facts)
+        AS asked (outcome, id, payer, handle, payee, facts)
+    WHERE asked.outcome = 'done';
+END $$;

@@ -1,0 +1,67 @@
+"""A payment that shares one statement with many: what is asked, and how it is passed on. Pure.
+
+Each rail has its own kind and its own statement (ledger_rail.py, chain_rail.py), which finds out who is calling, claims
+the key and pays, for all who are in it. Of such a payment one id is that of everything it writes.
+"""
+
+from msgspec import Struct
+
+from gateway.errors import InsufficientFunds, Unauthenticated
+from gateway.ids import PaymentId, show
+from gateway.ledger import account
+from gateway.money import Money
+from gateway.wallets.handle import is_folded
+
+
+class LeanPayment(Struct, frozen=True):
+    """One request: who asks, by the SHA-256 of an API key; its idempotency key; whom it pays, by handle; a fresh id, of
+    the payment and of its transfer. No two in one batch may have the same `key`.
+    """
+
+    api_key_hash: bytes
+    idempotency_key: str
+    fingerprint: bytes
+    payee_handle: str
+    money: Money
+    memo: str | None
+    payment_id: PaymentId
+
+    @property
+    def key(self) -> tuple[bytes, str]:
+        return self.api_key_hash, self.idempotency_key
+
+    @property
+    def shown_id(self) -> str:
+        return show("pay", self.payment_id)
+
+
+class Elsewhere:
+    """Not for this path: nothing was written, and `pay` decides."""
+
+
+#: Why a request was not done here: it is refused, or to be decided by `pay`.
+NotDone = InsufficientFunds | Unauthenticated | Elsewhere
+
+
+def handle_of(to: str) -> str | None:
+    """The handle that `to` says in the way it is kept; None for addresses and odd spellings, which are `pay`'s."""
+    handle = to.removeprefix("@")
+    return handle if is_folded(handle) and not to.startswith("0x") else None
+
+
+def facts_of(one: LeanPayment, fee: Money) -> str:
+    """The facts of the payment's event but for who paid, as `records.events` has them. None of them needs escaping."""
+    money = one.money
+    return (
+        f'{{"payment_id":"{one.shown_id}","to":"@{one.payee_handle}",'
+        f'"amount":"{money.amount}","asset":"{money.asset.code}"' + (f',"fee":"{fee.amount}"}}' if fee.units else "}")
+    )
+
+
+def not_done(one: LeanPayment, outcome: str, payer_handle: str, fee: Money, available: int | None) -> NotDone:
+    """What a statement says of a payment that it has not done."""
+    if outcome == "short":
+        assert available is not None
+        asset = one.money.asset
+        return InsufficientFunds(account.wallet(payer_handle, asset), one.money + fee, Money(available, asset))
+    return Unauthenticated() if outcome == "unauthenticated" else Elsewhere()
