@@ -290,8 +290,7 @@ async def refuse(
 
 
 async def _write(connection: Connection, chain_id: int, work: _Work, now: datetime) -> None:
-    if work.steps:
-        book.all_done(await book.write(connection, work.steps, now))
+    """The book comes last: it locks the accounts of everybody in the span, and who pays meanwhile waits for them."""
     if work.observed:
         await connection.execute(
             records.sql.observe,
@@ -319,3 +318,5 @@ async def _write(connection: Connection, chain_id: int, work: _Work, now: dateti
     if work.conversions:
         await records.update_conversions(connection, work.conversions)
     await log.append(connection, work.events, now)
+    if work.steps:
+        book.all_done(await book.write(connection, work.steps, now))
