@@ -8,12 +8,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block's header, as much of it as is needed to follow the chain. `timestamp` is in Unix seconds."""
+    """A block's header, as much of it as is needed to follow the chain. `timestamp` is in Unix seconds.
+
+    `forgotten` says that the block has transactions, by their root, and that the node does not have them any more: then
+    it has no logs and receipts of them either, and would answer as if there had never been any.
+    """
 
     number: int
     hash: bytes
     parent_hash: bytes
     timestamp: int
+    forgotten: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -267,8 +267,18 @@ def _bytes(text: str) -> bytes:
     return bytes.fromhex(text[2:])
 
 
+#: The root of no transactions: of an empty trie (Yellow Paper, appendix D).
+_NO_TRANSACTIONS = "0x56e81f171bcc55a6ff8345e692c0f86e5b48e01b996cadc001622fb5e363b421"
+
+
 def _block(found: dict[str, Any]) -> Block:
-    return Block(_int(found["number"]), _bytes(found["hash"]), _bytes(found["parentHash"]), _int(found["timestamp"]))
+    return Block(
+        number=_int(found["number"]),
+        hash=_bytes(found["hash"]),
+        parent_hash=_bytes(found["parentHash"]),
+        timestamp=_int(found["timestamp"]),
+        forgotten=not found["transactions"] and found["transactionsRoot"] != _NO_TRANSACTIONS,
+    )
 
 
 def _log(found: dict[str, Any]) -> Log:

@@ -2,8 +2,9 @@
 
 The cursor is the last block that is in the book. A span is what follows it, up to a final block: its headers are
 followed from the cursor by their parent hashes, and every log and receipt must be of a header so followed, so nothing
-is taken from a block that is not on this chain. Reading touches the network alone; the caller then moves the cursor and
-writes what the span says in one transaction.
+is taken from a block that is not on this chain; and a node that has forgotten what a block had in it is not read as one
+in which nothing moved. Reading touches the network alone; the caller then moves the cursor and writes what the span
+says in one transaction.
 
 What had been final and is not there any more is ChainReplaced: nothing goes on over the old book by itself.
 
@@ -171,6 +172,11 @@ async def _follow(node: Node, cursor: Cursor, last: int) -> list[Block]:
     for parent, child in pairwise(headers):
         if child.parent_hash != parent.hash:
             raise NodeUnavailable("its blocks changed while they were read")
+        if child.forgotten:
+            raise NodeUnavailable(
+                f"it has forgotten the transactions of block {child.number}, of which the book knows nothing yet; only "
+                "a node that keeps them can say what they moved"
+            )
     return headers
 
 

@@ -35,12 +35,18 @@ from gateway.errors import Misconfigured, NodeUnavailable
 
 CHAIN_ID: Final = 31_337
 
+#: What anvil needs for a block grows with the number of blocks it holds: past the first, only the second are kept.
+_BLOCKS_MAX: Final = 20_000
+_BLOCKS_KEPT: Final = 10_000
+
 #: What finality means is `--slots-in-an-epoch 1`: two below the head. The gas limit is mainnet's, and since EIP-7825
-#: (Osaka) one transaction may use 16,777,216 of it. Old states are not kept, transactions of the newest 256 blocks are.
+#: (Osaka) one transaction may use 16,777,216 of it. Old states are not kept. Transactions, with logs and receipts, are
+#: kept of so many blocks that a worker may be away for half an hour of blocks every half second, or for a day at rest;
+#: one that was away for longer is told what it misses (chain/watch.py).
 _OPTIONS: Final = (
     *("--host", "127.0.0.1", "--chain-id", str(CHAIN_ID), "--no-mining", "--slots-in-an-epoch", "1"),
     *("--gas-limit", "60000000", "--enable-tx-gas-limit", "--prune-history", "64"),
-    *("--transaction-block-keeper", "256", "--no-request-size-limit", "--quiet"),
+    *("--transaction-block-keeper", "4096", "--no-request-size-limit", "--quiet"),
 )
 _REST_SECONDS: Final = 30.0  #: Between two blocks of a chain at rest.
 _DEAF_AFTER: Final = 3  #: Calls in a row without an answer, after which a living anvil is ended.
@@ -53,9 +59,6 @@ _SNAPSHOT_CHEAP_SECONDS: Final = 0.1
 #: And one is taken even under load when this much is journalled, so that replaying takes half a minute at most.
 _SNAPSHOT_BLOCKS: Final = 2_048
 _SNAPSHOT_BYTES: Final = 256 * 1024 * 1024
-#: What anvil needs for a block grows with the number of blocks it holds: past the first, only the second are kept.
-_BLOCKS_MAX: Final = 20_000
-_BLOCKS_KEPT: Final = 10_000
 
 
 class Anvil:

@@ -67,18 +67,23 @@ def _crowned(block: Block, transactions: list[dict[str, Any]]) -> str:
 
 
 def restored(packed: bytes, blocks: list[Block], kept: int) -> bytes:
-    """anvil's state, its transactions in the blocks they were in, and no more than the newest `kept` blocks."""
+    """anvil's state, its transactions in the blocks they were in; of both no more than the newest `kept` blocks."""
     state = msgspec.json.decode(b"".join(unpacked(packed)), type=dict[str, msgspec.Raw])
     inside = [msgspec.json.decode(one, type=dict[str, msgspec.Raw]) for one in _list(state["blocks"])]
     numbers = [int(msgspec.json.decode(one["header"])["number"], 16) for one in inside]
     least = max(numbers) - kept
     held = [one for one, number in zip(inside, numbers, strict=True) if number == 0 or number > least]
 
-    mined = [msgspec.json.decode(one, type=dict[str, msgspec.Raw]) for one in _list(state["transactions"])]
+    mined = []
     hashes = {block.number: block.hash for block in blocks}
-    for transaction in mined:
-        if true_hash := hashes.get(msgspec.json.decode(transaction["block_number"])):
+    for one in _list(state["transactions"]):
+        transaction = msgspec.json.decode(one, type=dict[str, msgspec.Raw])
+        number = msgspec.json.decode(transaction["block_number"])
+        if number <= least:
+            continue
+        if true_hash := hashes.get(number):
             transaction["block_hash"] = msgspec.Raw(msgspec.json.encode(true_hash))
+        mined.append(transaction)
 
     return msgspec.json.encode({**state, "blocks": held, "transactions": mined})
 

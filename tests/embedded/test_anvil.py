@@ -180,6 +180,26 @@ def test_a_chain_that_holds_many_blocks_starts_again_with_the_newest(home, monke
     asyncio.run(renewed())
 
 
+def test_a_chain_of_many_blocks_is_small_on_disk_and_knows_its_oldest_logs(home):
+    async def long_ago() -> None:
+        async with chain(home) as (_, rpc):
+            receipts = await some_history(rpc)
+            for _ in range(3):
+                await rpc("anvil_mine", hex(100))
+                receipts.append(await sent(rpc, to=receipts[0]["contractAddress"]))
+            before = await seen(rpc, receipts)
+        async with chain(home) as (_, rpc):
+            assert await seen(rpc, receipts) == before
+            assert await rpc("eth_getLogs", {"fromBlock": "0x1", "toBlock": "latest"}) == [
+                log for receipt in receipts for log in receipt["logs"]
+            ]
+        blocks, transactions = int(receipts[-1]["blockNumber"], 16), len(receipts)
+        on_disk = sum(path.stat().st_size for path in (home / "anvil").rglob("*") if path.is_file())
+        assert on_disk < 100_000 + 2 * (2_000 * blocks + 8_000 * transactions)  # the last two snapshots, and no more
+
+    asyncio.run(long_ago())
+
+
 def test_a_reorganised_chain_comes_back_as_reorganised(home):
     async def reorganised() -> None:
         async with chain(home) as (node, rpc):

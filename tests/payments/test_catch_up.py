@@ -3,12 +3,18 @@
 import logging
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from gateway.chain import watch
 from gateway.chain.catch_up import CatchUp
-from tests.factory import Town
+from gateway.chain.node import HttpNode
+from gateway.chain.signer import Vault
+from gateway.errors import NodeUnavailable
+from gateway.postgres import Database
+from tests.conftest import ASSETS
+from tests.factory import Town, running_anvil
 
 pytestmark = pytest.mark.anyio
 
@@ -51,3 +57,24 @@ async def test_what_was_missed_is_read_across_a_kill_and_each_thing_once(
     assert len(lines) == 2
     assert lines[0].startswith(f"catching up: block {halfway + 500:,} of ")
     assert lines[1].startswith(f"caught up with block {await cursor(town):,}, ")
+
+
+async def test_a_node_that_has_forgotten_what_moved_is_not_taken_for_one_where_nothing_did(
+    database: Database, tmp_path: Path
+) -> None:
+    with running_anvil(tmp_path / "anvil", "--prune-history", "64", "--transaction-block-keeper", "16") as chain:
+        town = Town(database, chain, HttpNode(chain.url), ASSETS, Vault(bytes(range(32))))
+        await town.deploy()
+        alice, bob = await town.person("alice", "10 USDX"), await town.person("bob")
+        payment = await town.pay(alice, "@bob", "4 USDX")
+        await town.worker().relay()
+        before, block = await cursor(town), chain.head() + 1
+        chain.mine(40)
+
+        with pytest.raises(NodeUnavailable, match=f"forgotten the transactions of block {block}, of which"):
+            await town.worker().watch()
+
+        assert await cursor(town) == before
+        assert (await town.payment(payment)).state.value == "submitted"
+        assert await town.available(bob, "USDX") == "0.000000 USDX"
+        await town.node.close()
