@@ -27,7 +27,7 @@ happened; ends with 0 when each payment was settled once or failed with a reason
 def main() -> int:
     parser = argparse.ArgumentParser("scripts/simulate", description=_HELP)
     parser.add_argument("--seed", type=int, required=True, help="which day: any whole number")
-    parser.add_argument("--payments", type=_count, help="how many are asked for; else 40 to 80, as the seed has it")
+    parser.add_argument("--payments", type=_count, help="how many are accepted; else 40 to 80, as the seed has it")
     parser.add_argument("--quiet", action="store_true", help="leave out the diary: the figures alone")
     asked = parser.parse_args()
     logging.disable(logging.CRITICAL)  # what the product logs of faults is what it should
@@ -44,8 +44,8 @@ def main() -> int:
 
 def _count(text: str) -> int:
     count = int(text)
-    if count < 1:
-        raise argparse.ArgumentTypeError("at least 1")
+    if count < 10:
+        raise argparse.ArgumentTypeError("at least 10, which a day begins with")
     return count
 
 
@@ -72,11 +72,10 @@ def _print(report: Report, seconds: float) -> None:
     print("\nhow what was asked for ended")
     for end, count in sorted(report.ends.items()):
         print(f"{count:8}  {end}")
-    others = report.payments - report.settled - report.failed
+    print(f"\nseed {report.seed}: {report.steps} steps in {seconds:.1f} s; this day is {report.digest[:16]}")
     print(
-        f"\nseed {report.seed}: {report.steps} steps in {seconds:.1f} s; {report.payments} payments asked for, "
-        f"{report.settled} settled, {report.failed} failed with a reason, {others} refused, voided or expired; "
-        f"none twice; the book equals the chain\nthis day is {report.digest[:16]}"
+        f"{report.payments} payments accepted, {report.settled} settled and {report.failed} failed with a reason, "
+        "none twice; the book equals the chain"
     )
 
 

@@ -18,7 +18,6 @@ from litestar.utils.deprecation import LitestarDeprecationWarning
 from gateway.api.app import application
 from gateway.api.house import House
 from gateway.errors import DatabaseUnavailable
-from gateway.money import Money
 from tests.cuts import CutDatabase, Fate
 from tests.simulation.world import Person, World
 
@@ -41,6 +40,13 @@ class Asked:
     @property
     def id(self) -> str:
         return str(self.answer["id"])
+
+    @property
+    def kind(self) -> str:
+        """What it asks for, in a word."""
+        if self.path == "/v1/payments":
+            return "hold" if self.body.get("capture") is False else "payment"
+        return self.path.rpartition("/")[2].removesuffix("s")  # conversion, deposit, refund, capture, void
 
 
 @dataclass
@@ -72,7 +78,6 @@ class Customers:
     client: httpx.AsyncClient
     cut: Cut
     asked: list[Asked] = field(default_factory=list)
-    settled: list[Asked] = field(default_factory=list)  #: Payments known to be settled, to be refunded.
 
     # ---- asking -----------------------------------------------------------------------------------------------------
 
@@ -106,7 +111,7 @@ class Customers:
 
     async def see(self, asked: Asked) -> Any:
         """A payment or a conversion as its owner sees it now."""
-        kind = "conversions" if asked.path == "/v1/conversions" else "payments"
+        kind = "conversions" if asked.kind == "conversion" else "payments"
         headers = {"Authorization": f"Bearer {asked.person.api_key}"}
         response = await self.client.get(f"/v1/{kind}/{asked.id}", headers=headers)
         assert response.status_code == 200, response.text
@@ -156,7 +161,7 @@ class Customers:
     async def refund(self) -> None:
         """Somebody who was paid gives some of it back, or asks for too much."""
         rng = self.world.rng
-        paid = [one for one in self.asked if one.accepted and one.path == "/v1/payments" and "@" in one.body["to"]]
+        paid = [one for one in self.asked if one.accepted and one.kind == "payment" and "@" in one.body["to"]]
         if not paid:
             return
         first = rng.choice(paid)
@@ -167,7 +172,7 @@ class Customers:
         await self.ask(asked)
 
     async def end_a_hold(self) -> None:
-        held = [one for one in self.asked if one.accepted and one.body.get("capture") is False]
+        held = [one for one in self.asked if one.accepted and one.kind == "hold"]
         if held:
             one = self.world.rng.choice(held)
             verb = self.world.rng.choice(["capture", "capture", "void"])
@@ -184,18 +189,17 @@ class Customers:
 
     async def insist(self) -> None:
         """Whoever was never answered asks until they are."""
-        for asked in self.asked:
-            if asked.status is None:
+        while waiting := [one for one in self.asked if one.status is None]:
+            for asked in waiting:
                 await self.ask(asked)
+
+    def payments(self) -> int:
+        """How many payments are accepted, or may be for all that anybody knows: no hold and no refund among them."""
+        return sum(one.kind == "payment" and (one.accepted or one.status is None) for one in self.asked)
 
     def cut_off(self) -> None:
         """The gateway loses its database at its next commit."""
         self.cut.side = self.world.rng.choice(["before", "after"])
-
-    # ---- money ------------------------------------------------------------------------------------------------------
-
-    def token_units(self, asked: Asked) -> Money:
-        return self.world.town.assets[asked.body["asset"]].parse(asked.body["amount"])
 
 
 @asynccontextmanager

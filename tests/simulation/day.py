@@ -20,11 +20,14 @@ from tests.simulation.customers import Customers, customers
 from tests.simulation.faults import Faults
 from tests.simulation.invariants import Looks, Reckoning, in_between
 from tests.simulation.outsiders import Outsiders
-from tests.simulation.staff import Staff
+from tests.simulation.staff import Hand, Staff
 from tests.simulation.world import World, world
 
 #: When the faults have stopped, everything has its end after so many rounds of all workers at most.
 _ROUNDS_MAX = 60
+
+#: And a worker who repeats a step has done all there is to do after so many times at most.
+_REPEATS_MAX = 200
 
 #: The book is held against the chain at every so many steps.
 _COMPARE_EVERY = 10
@@ -37,7 +40,7 @@ class Report:
     """What came of a day. `seen` counts what happened by kind, `ends` how many requests ended how."""
 
     seed: int
-    payments: int  #: How many were asked for.
+    payments: int  #: How many were accepted, but for holds and refunds.
     steps: int
     seen: Counter[str]
     ends: Counter[str]
@@ -56,7 +59,7 @@ class Report:
 async def live_through(
     seed: int, payments: int, database: Database, spectator: Database, chain: Chain, assets: Assets
 ) -> Report:
-    """Live through the day of this seed, in which so many payments are asked for. Raises Violation."""
+    """Live through the day of this seed, in which so many payments are accepted. Raises Violation."""
     async with world(seed, database, spectator, chain, assets) as made, customers(made) as asking:
         return await Day(made, asking, payments).live()
 
@@ -69,13 +72,12 @@ class Day:
         self.faults = Faults(world, self.staff)
         self.outsiders = Outsiders(world)
         self.deposits: Counter[tuple[str, str]] = Counter()
-        self.asked = 0
         self.burst = max(5, payments // 50)
 
     async def live(self) -> Report:
         await self._found()
         acts, weights = zip(*self._acts(), strict=True)
-        while self.asked < self.payments:
+        while await self._goes_on():
             self.world.step += 1
             (act,) = self.world.rng.choices(acts, weights)
             done = act()
@@ -88,9 +90,12 @@ class Day:
         reckoning = Reckoning(self.world, self.customers, self.outsiders, self.deposits)
         await reckoning.reckon()
         world = self.world
+        ended = Counter({end: count for end, count in reckoning.ends.items() if end.startswith("payment ")})
+        if ended.total() != self.payments:
+            raise world.violated("each payment is settled or has failed", ended)
         said = "\n".join([*world.diary, world.chain.rpc("eth_getBlockByNumber", "latest", False)["hash"]])
         digest = hashlib.sha256(said.encode()).hexdigest()
-        return Report(world.seed, self.asked, world.step, world.seen, reckoning.ends, world.diary, digest)
+        return Report(world.seed, self.payments, world.step, world.seen, reckoning.ends, world.diary, digest)
 
     def _acts(self) -> list[tuple[Act, float]]:
         """What may come next, and how likely it is."""
@@ -129,14 +134,19 @@ class Day:
             (outsiders.sign_another, 0.8),
         ]
 
+    async def _goes_on(self) -> bool:
+        """Whether there are payments to be made still: so many are to be accepted, whatever is refused beside."""
+        if self.customers.payments() < self.payments:
+            return True
+        await self.customers.insist()
+        return self.customers.payments() < self.payments
+
     async def _pay(self) -> None:
         rng = self.world.rng
-        count = min(rng.randint(1, self.burst) if rng.random() < 0.3 else 1, self.payments - self.asked)
-        self.asked += count
-        await self.customers.pay(count)
+        count = rng.randint(1, self.burst) if rng.random() < 0.3 else 1
+        await self.customers.pay(min(count, self.payments - self.customers.payments()))
 
     async def _hold(self) -> None:
-        self.asked += 1
         await self.customers.pay(1, capture=False)
 
     async def _resume(self) -> None:
@@ -176,7 +186,6 @@ class Day:
             for stranger in world.strangers:
                 body = {"to": stranger, "amount": "1000.00", "asset": code}
                 await customers.new(world.rng.choice(people), "/v1/payments", body)
-                self.asked += 1
         await world.town.settle()
         self.staff.hire()
 
@@ -200,12 +209,16 @@ class Day:
     async def _round(self) -> None:
         staff, world = self.staff, self.world
         for hand in staff.hands:
-            while await staff.work(hand, "relay", staff.calm()):
-                pass
+            await self._until_idle(hand, "relay")
             await staff.work(hand, "resend", staff.calm())
         world.chain.mine(1 + world.town.FINALITY)
-        while await staff.work(staff.hands[0], "watch", staff.calm()):
-            pass
+        await self._until_idle(staff.hands[0], "watch")
         await staff.work(staff.hands[0], "solvency", staff.calm())
         await self._resume()
         world.clock.ahead(31)
+
+    async def _until_idle(self, hand: Hand, step: str) -> None:
+        for _ in range(_REPEATS_MAX):
+            if not await self.staff.work(hand, step, self.staff.calm()):
+                return
+        raise self.world.violated("a worker comes to an end of what there is to do", step)

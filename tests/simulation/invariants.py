@@ -153,14 +153,11 @@ class Reckoning:
                 raise world.violated("every request is answered in the end", asked)
             if not asked.accepted:
                 self.ends[f"refused: {asked.answer['code']}"] += 1
-            elif asked.path.endswith(("/capture", "/void")):
-                self.ends["ends of holds"] += 1
-            elif asked.path != "/v1/deposits":
+            elif asked.kind not in ("deposit", "capture", "void"):
                 now = await self.customers.see(asked)
                 if now["state"] not in ENDS or (now["failure"] is not None) != ENDS[now["state"]]:
                     raise world.violated("an end, with a reason where it failed", now)
-                kind = "conversion" if asked.path == "/v1/conversions" else "payment"
-                self.ends[f"{kind} {now['state']}{': ' + now['failure'] if now['failure'] else ''}"] += 1
+                self.ends[f"{asked.kind} {now['state']}{': ' + now['failure'] if now['failure'] else ''}"] += 1
                 seen.append((asked, now))
         ids = [id_of(now["id"][:3], now["id"]) for _, now in seen]
         rows = await world.rows("SELECT id FROM payment UNION ALL SELECT id FROM conversion")
@@ -200,7 +197,7 @@ class Reckoning:
     ) -> None:
         """Add what a settled payment or conversion moved."""
         assets = self.world.town.assets
-        if asked.path == "/v1/conversions":
+        if asked.kind == "conversion":
             given, got = assets[now["asset"]].parse(now["amount"]), assets[now["to_asset"]].parse(now["to_amount"])
             owner = asked.person
             sign, money, cash = (1, got, given) if given.asset.kind == "fiat" else (-1, given, got)

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Literal
 
-from gateway.chain.signer import fields_of
 from gateway.errors import (
     Contended,
     LaneStopped,
@@ -101,6 +100,7 @@ class Staff:
     looked: Callable[[], Awaitable[None]]
     hands: list[Hand] = field(default_factory=list)
     sleepers: list[Sleeper] = field(default_factory=list)
+    handed: dict[str, set[int]] = field(default_factory=dict)  #: The nonces of each lane that a node was sent.
 
     def hire(self) -> None:
         """Two or three workers: the first has every lane's key, the others some."""
@@ -117,17 +117,22 @@ class Staff:
             world.say(f"worker {n} has the lanes {', '.join(one.address[:8] for one in lanes)}")
 
     async def _handed(self, raw: bytes) -> None:
-        """What is sent is stored, to the byte, and every lower nonce of its lane is stored too."""
-        found = await self.world.rows(
-            "SELECT lane, nonce, (SELECT count(*) FROM chain_transaction AS below "
-            "  WHERE below.lane = t.lane AND below.nonce < t.nonce AND below.state = 'stored') AS before "
-            "FROM attempt JOIN chain_transaction AS t ON t.id = transaction_id WHERE raw = $1",
-            raw,
+        """What is sent is stored, to the byte, and all that is below it in its lane and waits was sent before."""
+        world = self.world
+        rows = await world.rows(
+            "SELECT lane, nonce FROM attempt JOIN chain_transaction AS t ON t.id = transaction_id WHERE raw = $1", raw
         )
-        if not found:
-            raise self.world.violated("only stored bytes are sent", "0x" + raw.hex())
-        assert fields_of(raw).nonce == found[0]["nonce"]
-        self.world.seen["transactions handed to a node"] += 1
+        if not rows:
+            raise world.violated("only stored bytes are sent", "0x" + raw.hex())
+        lane, nonce = rows[0]["lane"], rows[0]["nonce"]
+        waiting = await world.rows(
+            "SELECT nonce FROM chain_transaction WHERE lane = $1 AND nonce < $2 AND state = 'stored'", lane, nonce
+        )
+        handed = self.handed.setdefault(lane, set())
+        if missing := {row["nonce"] for row in waiting} - handed:
+            raise world.violated("a lane's nonces are sent in order", f"{lane}: {nonce} before {sorted(missing)}")
+        handed.add(nonce)
+        world.seen["transactions handed to a node"] += 1
 
     # ---- steps ------------------------------------------------------------------------------------------------------
 

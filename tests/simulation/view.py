@@ -1,7 +1,7 @@
 """The node as the workers see it: now and then it is away, or comes back behind, and what it is handed is looked at."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from gateway.chain.block import Block, Fees, Log, Receipt, Standing
@@ -21,7 +21,6 @@ class View:
     away: bool = False
     behind: int = 0
     swallow: bool = False
-    swallowed: list[bytes] = field(default_factory=list)
 
     async def _head(self) -> int:
         if self.away:
@@ -56,7 +55,6 @@ class View:
         await self.handed(raw)
         if self.swallow:
             self.swallow = False
-            self.swallowed.append(raw)
             return None
         return await self.node.send(raw)
 
