@@ -21,24 +21,25 @@ class CatchUp:
 
     far: int = FAR
     every: timedelta = EVERY
-    _first: int = field(default=0, init=False)  #: Where the way began, a block's number, …
-    _since: datetime | None = field(default=None, init=False)  #: … and when; None while there is none.
+    _first: int = field(default=0, init=False)  #: Where its first span ended, a block's number, …
+    _since: datetime | None = field(default=None, init=False)  #: … and when; None while there is no way to go.
     _said_at: datetime | None = field(default=None, init=False)
 
     def line(self, span: Span, now: datetime) -> str | None:
         """What to say once this span is written; None where there is nothing to say."""
         left = span.final - span.last.number
+        where = f"block {span.last.number:,} of {span.final:,}"
         if self._since is None:
             if left < self.far:
                 return None
-            self._first, self._since = span.first, now
+            self._first, self._since, self._said_at = span.last.number, now, now
+            return f"catching up: {where}"
         seconds = max((now - self._since).total_seconds(), 0.001)
+        done = span.last.number - self._first
         if left == 0:
-            self._since = self._said_at = None
-            return f"caught up with block {span.final:,}, {span.final - self._first + 1:,} blocks in {seconds:,.0f} s"
+            self._since = None
+            return f"caught up with block {span.final:,}, {done:,} blocks in {seconds:,.0f} s"
         if self._said_at is not None and now - self._said_at < self.every:
             return None
         self._said_at = now
-        rate = (span.last.number - self._first + 1) / seconds
-        where = f"block {span.last.number:,} of {span.final:,}"
-        return f"catching up: {where}, {rate:,.0f} blocks/s, {left / rate:,.0f} s left"
+        return f"catching up: {where}, {done / seconds:,.0f} blocks/s, {left * seconds / done:,.0f} s left"

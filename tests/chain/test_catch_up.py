@@ -27,11 +27,12 @@ def test_who_is_near_says_nothing() -> None:
 
 def test_who_is_far_says_how_far_how_fast_and_how_long_yet() -> None:
     catch_up = CatchUp()
-    catch_up.line(span(1, 500, 100_000), at(0))
 
-    line = catch_up.line(span(501, 41_500, 100_000), at(10))
-
-    assert line == "catching up: block 41,500 of 100,000, 4,150 blocks/s, 14 s left"
+    assert catch_up.line(span(1, 500, 100_000), at(0)) == "catching up: block 500 of 100,000"
+    assert (
+        catch_up.line(span(501, 41_500, 100_000), at(10))
+        == "catching up: block 41,500 of 100,000, 4,100 blocks/s, 14 s left"
+    )
 
 
 def test_a_line_comes_every_few_seconds_and_no_more_often() -> None:
@@ -47,7 +48,7 @@ def test_the_end_is_said_once() -> None:
 
     end = catch_up.line(span(601, 100_100, 100_100), at(8))
 
-    assert end == "caught up with block 100,100, 100,000 blocks in 8 s"
+    assert end == "caught up with block 100,100, 99,500 blocks in 8 s"
     assert catch_up.line(span(100_101, 100_102, 100_102), at(60)) is None
 
 
@@ -59,4 +60,4 @@ def test_a_second_way_is_measured_from_its_own_beginning() -> None:
     catch_up.line(span(100_001, 100_500, 200_000), at(1_000))
     line = catch_up.line(span(100_501, 102_000, 200_000), at(1_010))
 
-    assert line == "catching up: block 102,000 of 200,000, 200 blocks/s, 490 s left"
+    assert line == "catching up: block 102,000 of 200,000, 150 blocks/s, 653 s left"
