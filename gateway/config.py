@@ -5,10 +5,12 @@ chain below `.gateway/`. `SETTINGS` is the table that README and `gateway --help
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from gateway.errors import Misconfigured
 from gateway.money import Asset, Assets, fiat
@@ -18,6 +20,7 @@ SETTINGS: Final = (
     ("GATEWAY_HOME", ".gateway", "the folder that all state lies in"),
     ("GATEWAY_HOST", "127.0.0.1", "the address the HTTP server listens on"),
     ("GATEWAY_PORT", "8000", "its port; 0 picks a free one and prints it"),
+    ("GATEWAY_PUBLIC_URL", "", "where people find this gateway, as what they sign says; empty: where it listens"),
     ("GATEWAY_DATABASE_URL", "", "a PostgreSQL of your own; empty: one is embedded"),
     ("GATEWAY_RPC_URL", "", "an Ethereum node of your own; empty: a local anvil is embedded"),
     ("GATEWAY_RELAYER_KEY_FILE", "", "the relayers' private keys (hex), one a line; empty: the local chain's own"),
@@ -28,6 +31,11 @@ SETTINGS: Final = (
     ("GATEWAY_BLOCK_SECONDS", "0.5", "time between the blocks of the embedded chain"),
     ("GATEWAY_BATCH_WAIT_SECONDS", "0.2", "how long a token payment waits for others to share a ChainTransaction with"),
     ("GATEWAY_AUTHORIZATION_SECONDS", "3600", "how long a signed token payment may be settled"),
+    (
+        "GATEWAY_SIGNATURE_SECONDS",
+        "900",
+        "how long a token payment waits for its payer's own signature",
+    ),
     ("GATEWAY_HOLD_SECONDS", "604800", "how long a payment that is only held waits for its capture"),
     ("GATEWAY_GAS_BATCHES_LEAST", "10", "warn when a relayer's gas money is less than so many full batches may cost"),
     ("GATEWAY_LEDGER_FEE_BASIS_POINTS", "0", "the payer's fee on the ledger rail, in hundredths of a percent"),
@@ -41,6 +49,7 @@ class Config:
     home: Path
     host: str
     port: int
+    public_url: str | None
     database_url: str | None
     rpc_url: str | None
     relayer_key_file: Path | None
@@ -50,6 +59,7 @@ class Config:
     block_seconds: float
     batch_wait_seconds: float
     authorization_seconds: int
+    signature_seconds: int
     hold_seconds: int
     gas_batches_least: int
     ledger_fee_basis_points: int
@@ -65,6 +75,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Config:
         home=home,
         host=text["GATEWAY_HOST"],
         port=_whole("GATEWAY_PORT", text, 0, 65_535),
+        public_url=_url("GATEWAY_PUBLIC_URL", text),
         database_url=text["GATEWAY_DATABASE_URL"] or None,
         rpc_url=text["GATEWAY_RPC_URL"] or None,
         relayer_key_file=Path(relayer) if relayer else None,
@@ -74,6 +85,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Config:
         block_seconds=_seconds("GATEWAY_BLOCK_SECONDS", text, 0.1),
         batch_wait_seconds=_seconds("GATEWAY_BATCH_WAIT_SECONDS", text, 0.0),
         authorization_seconds=_whole("GATEWAY_AUTHORIZATION_SECONDS", text, 30, 30 * 86_400),
+        signature_seconds=_whole("GATEWAY_SIGNATURE_SECONDS", text, 10, 7 * 86_400),
         hold_seconds=_whole("GATEWAY_HOLD_SECONDS", text, 1, 365 * 86_400),
         gas_batches_least=_whole("GATEWAY_GAS_BATCHES_LEAST", text, 1, 1_000_000),
         ledger_fee_basis_points=_whole("GATEWAY_LEDGER_FEE_BASIS_POINTS", text, 0, 5_000),
@@ -85,6 +97,17 @@ def _whole(name: str, text: Mapping[str, str], least: int, most: int) -> int:
     if not (digits.isascii() and digits.isdecimal() and len(digits) <= 18 and least <= int(digits) <= most):
         raise Misconfigured(f"{name}={digits[:80]!r}: set it to a whole number from {least} to {most}")
     return int(digits)
+
+
+def _url(name: str, text: Mapping[str, str]) -> str | None:
+    """An http or https URL without user, query and fragment; what of it is an authority can stand in a message."""
+    if not text[name]:
+        return None
+    parts = urlsplit(text[name])
+    plain = re.fullmatch(r"([A-Za-z0-9.-]+|\[[0-9a-fA-F:.]+\])(:[0-9]{1,5})?", parts.netloc)
+    if parts.scheme not in ("http", "https") or not plain or parts.query or parts.fragment or not text[name].isascii():
+        raise Misconfigured(f"{name}={text[name][:80]!r}: set it to a URL such as https://pay.example")
+    return text[name].rstrip("/")
 
 
 def _seconds(name: str, text: Mapping[str, str], least: float) -> float:

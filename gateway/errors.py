@@ -188,6 +188,51 @@ class UnknownHandle(Refused):
     says = "nobody has the handle @{handle}"
 
 
+@dataclass(eq=False)
+class InvalidChallenge(Refused):
+    """`kind` is `malformed`, `unknown`, `altered` or `expired`."""
+
+    kind: str
+    reason: str
+    says = "this message binds no address: {reason}"
+
+
+@dataclass(eq=False)
+class InvalidAddress(Refused):
+    address: str
+    reason: str
+    says = "{address!r} cannot be bound: {reason}"
+
+
+@dataclass(eq=False)
+class AddressTaken(Conflict):
+    address: str
+    says = "{address} is a wallet's already, and an address is one wallet's for ever: bind another"
+
+
+@dataclass(eq=False)
+class AddressNotEmpty(Conflict):
+    address: str
+    left: "Money"
+    says = "{left} is at {address} still: send it to your new address or elsewhere first, and wait until that is final"
+
+
+@dataclass(eq=False)
+class PaymentsUnderWay(Conflict):
+    address: str
+    count: int
+    says = "{count} token payments or conversions from {address} are not settled yet: ask again when they are"
+
+
+@dataclass(eq=False)
+class OwnKey(Refused):
+    """Something that needs a key the gateway does not have, and that its owner does otherwise."""
+
+    handle: str
+    reason: str
+    says = "the key of @{handle} is its owner's own: {reason}"
+
+
 # ---- payments -------------------------------------------------------------------------------------------------------
 
 

@@ -41,7 +41,7 @@ from gateway.errors import (
 from gateway.events import log as events
 from gateway.events.log import Event
 from gateway.money import Money
-from gateway.payments import finish, gas, looks, relay, settle
+from gateway.payments import finish, gas, looks, relay, settle, sweep
 from gateway.payments.looks import Pace
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Database
@@ -327,9 +327,14 @@ class Worker:
         return False
 
     async def expire(self) -> bool:
-        """Give back the money of holds past their time."""
+        """Give back the money of holds past their time, and try sweeps again that have waited for theirs."""
         async with self.database.transaction() as connection:
-            return await finish.expire_due(connection, self.terms, self.clock()) > 0
+            expired = await finish.expire_due(connection, self.terms, self.clock())
+        async with self.database.transaction() as connection:
+            expired += await finish.expire_unsigned(connection, self.terms, self.clock())
+        async with self.database.transaction() as connection:
+            terms = await self._terms(connection)
+            return await sweep.try_again(connection, terms, self.clock()) + expired > 0
 
 
 #: Each step and how long it sleeps when it found nothing to do, in seconds.

@@ -20,12 +20,14 @@ from typing import Any
 import requests
 import rich_click as click
 from eth_account import Account
+from eth_account.messages import encode_defunct
 from eth_account.signers.local import LocalAccount
 from eth_typing import ChecksumAddress, HexAddress, HexStr
 from eth_utils.abi import abi_to_signature
 from hexbytes import HexBytes
 from web3 import HTTPProvider, Web3
 from web3.contract import Contract
+from web3.contract.contract import ContractFunction
 from web3.exceptions import BadFunctionCallOutput, ContractLogicError, TransactionNotFound, Web3Exception, Web3RPCError
 from web3.types import TxParams, TxReceipt, Wei
 
@@ -33,7 +35,7 @@ from gateway import postgres
 from gateway.chain import deploy
 from gateway.chain.address import read
 from gateway.commands import asking, building, options, printing
-from gateway.commands.client import Client, url_of
+from gateway.commands.client import Answer, Client, url_of
 from gateway.config import Config, from_environment
 from gateway.errors import GatewayError, InsufficientFunds, NodeUnavailable
 from gateway.money import Asset, Money
@@ -45,8 +47,8 @@ click.rich_click.PADDING_HELPTEXT_FIRST_LINE = (0, 0, 1, 0)
 click.rich_click.COMMAND_GROUPS = {
     "scripts/wallet": [
         {"name": "Your key", "commands": ["new", "address"]},
-        {"name": "Your money", "commands": ["balance", "fund", "send", "sign"]},
-        {"name": "Through the gateway", "commands": ["pay"]},
+        {"name": "Your money", "commands": ["balance", "fund", "send", "redeem", "sign"]},
+        {"name": "Through the gateway", "commands": ["bind", "pay", "confirm"]},
     ]
 }
 
@@ -331,18 +333,53 @@ def send(
     web3 = _web3()
     token = _token(web3, asset, contract)
     money = _asset(token).parse_positive(amount)
-    payee, sender = _payee(to, url), _address(_keystore(keystore))
+    payee = _payee(to, url)
+    said = f"sending {money} from {{sender}} to {to}{'' if to == payee else f', {payee}'}"
+    _move(web3, token, token.functions.transfer(payee, money.units), money, said, keystore, password_file)
+
+
+@cli.command()
+@click.argument("amount")
+@click.argument("asset")
+@keystore_option
+@password_option
+@contract_option
+def redeem(amount: str, asset: str, keystore: Path | None, password_file: Path | None, contract: str | None) -> None:
+    """Redeem a token at its contract, and pay the gas yourself: the handle at your address is credited the currency.
+
+    \b
+    Example:
+      scripts/wallet redeem 2.00 USDX
+    """
+    web3 = _web3()
+    token = _token(web3, asset, contract)
+    money = _asset(token).parse_positive(amount)
+    said = f"redeeming {money} of {{sender}}"
+    _move(web3, token, token.functions.redeem(money.units), money, said, keystore, password_file)
+
+
+def _move(
+    web3: Web3,
+    token: Contract,
+    call: ContractFunction,
+    money: Money,
+    said: str,
+    keystore: Path | None,
+    password_file: Path | None,
+) -> None:
+    """Have the token do what is called, with your key and your gas, and wait until that is final."""
+    sender = _address(_keystore(keystore))
     available = Money(token.functions.balanceOf(sender).call(), money.asset)
     if money > available:
         raise InsufficientFunds(sender, money, available)
     purse, price = web3.eth.get_balance(sender), _fee_wei_max(web3)
-    gas = token.functions.transfer(payee, money.units).estimate_gas({"from": sender})
+    gas = call.estimate_gas({"from": sender})
     if purse < gas * price:
         raise Refused(
             f"{sender} has {Money(purse, _ETH)} and the gas may cost {Money(gas * price, _ETH)}: send it some "
             "(on the local chain: scripts/wallet fund)"
         )
-    fields = token.functions.transfer(payee, money.units).build_transaction(
+    fields = call.build_transaction(
         {
             "from": sender,
             "gas": gas,
@@ -352,7 +389,7 @@ def send(
         }
     )
     account = _unlocked(_keystore(keystore), password_file)
-    click.echo(f"sending {money} from {sender} to {to}{'' if to == payee else f', {payee}'}")
+    click.echo(said.format(sender=sender))
     _send(web3, account, fields)
 
 
@@ -428,24 +465,132 @@ def _fee_wei_max(web3: Web3) -> int:
 # ---- paying through the gateway -------------------------------------------------------------------------------------
 
 
+from_option = click.option(
+    "--from",
+    "handle",
+    metavar="HANDLE",
+    required=True,
+    help="Who pays; its API key is in keys/ in the home.",
+)
+
+
+@cli.command()
+@click.argument("handle")
+@click.option("--url", metavar="URL", help="Another gateway than the one that runs in the home.")
+@keystore_option
+@password_option
+def bind(handle: str, url: str | None, keystore: Path | None, password_file: Path | None) -> None:
+    """Make your address that of a handle. What the handle pays in tokens needs your signature from then on, and the
+    tokens that it has follow to your address.
+
+    \b
+    Example:
+      scripts/wallet bind @alice
+    """
+    path = _keystore(keystore)
+
+    async def bound(client: Client) -> Answer:
+        asked = await client.challenge(_address(path))
+        click.echo(asked["message"] + "\n", err=True)
+        signed = _unlocked(path, password_file).sign_message(encode_defunct(text=asked["message"]))
+        return await client.bind(asked["message"], Web3.to_hex(signed.signature))
+
+    click.echo("\n".join(printing.handle_lines(asking.ask(handle, url, bound))))
+
+
 @cli.command()
 @click.argument("to")
 @click.argument("amount")
 @click.argument("asset")
-@click.option(
-    "--from", "handle", metavar="HANDLE", required=True, help="Who pays; its API key is in keys/ in the home."
-)
+@from_option
 @click.option("--memo", help="A note that both sides see.")
 @options.moving
 @click.option("--url", metavar="URL", help="Another gateway than the one that runs in the home.")
-def pay(to: str, amount: str, asset: str, handle: str, memo: str | None, key: str | None, url: str | None) -> None:
-    """Pay a handle through the gateway, printing each state that the payment passes through.
+@keystore_option
+@password_option
+@contract_option
+def pay(
+    to: str,
+    amount: str,
+    asset: str,
+    handle: str,
+    memo: str | None,
+    key: str | None,
+    url: str | None,
+    keystore: Path | None,
+    password_file: Path | None,
+    contract: str | None,
+) -> None:
+    """Pay a handle through the gateway, printing each state that the payment passes through. Where the handle's address
+    is yours, it is signed with your key.
 
     \b
     Example:
       scripts/wallet pay @bob 2.00 USDX --from @alice --memo lunch
     """
-    asking.follow(handle, url, False, True, "payments", lambda client: client.pay(to, amount, asset, memo, key=key))
+
+    async def paid(client: Client) -> Answer:
+        found = await client.pay(to, amount, asset, memo, key=key)
+        return await _confirmed(client, found, keystore, password_file, contract)
+
+    asking.follow(handle, url, False, True, "payments", paid)
+
+
+@cli.command()
+@click.argument("id")
+@from_option
+@click.option("--url", metavar="URL", help="Another gateway than the one that runs in the home.")
+@keystore_option
+@password_option
+@contract_option
+def confirm(
+    id: str,
+    handle: str,
+    url: str | None,
+    keystore: Path | None,
+    password_file: Path | None,
+    contract: str | None,
+) -> None:
+    """Sign a payment, or a refund, that waits for your key, and follow it.
+
+    \b
+    Example:
+      scripts/wallet confirm pay_01h455vb4pex5vsknk084sn02q --from @alice
+    """
+
+    async def confirmed(client: Client) -> Answer:
+        return await _confirmed(client, await client.show("payments", id), keystore, password_file, contract)
+
+    asking.follow(handle, url, False, True, "payments", confirmed)
+
+
+async def _confirmed(
+    client: Client, payment: Answer, keystore: Path | None, password_file: Path | None, contract: str | None
+) -> Answer:
+    """The payment, signed if it waits for that. What is signed is looked at first: it has to be this payment."""
+    data = payment.get("to_sign")
+    if payment["state"] != "requires_confirmation" or not data:
+        return payment
+    token = await asyncio.to_thread(lambda: _token(_web3(), payment["asset"], contract))
+    path, domain, message = _keystore(keystore), data["domain"], data["message"]
+    _, name, version, chain_id, verifying, _, _ = await asyncio.to_thread(token.functions.eip712Domain().call)
+    asked = {
+        "domain": (domain["name"], domain["version"], int(domain["chainId"]), domain["verifyingContract"]),
+        "payer": message["from"],
+        "payee": message["to"],
+        "amount": int(message["value"]),
+    }
+    expected = {
+        "domain": (name, version, chain_id, verifying),
+        "payer": _address(path),
+        "payee": await client.address_of(payment["to"]),
+        "amount": Asset(payment["asset"], "token", _asset(token).decimals).parse_positive(payment["amount"]).units,
+    }
+    for what, found in asked.items():
+        if found != expected[what]:
+            raise Refused(f"the {what} that the gateway asks you to sign is {found}, and should be {expected[what]}")
+    signed = _unlocked(path, password_file).sign_typed_data(full_message=data)
+    return await client.sign(payment["id"], Web3.to_hex(signed.signature))
 
 
 # ---- the node, the tokens, the payee --------------------------------------------------------------------------------

@@ -17,6 +17,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from eth_account.messages import encode_defunct
+from eth_account.signers.local import LocalAccount
 from eth_hash.auto import keccak
 
 from gateway.bank import movements
@@ -32,7 +34,7 @@ from gateway.errors import GatewayError
 from gateway.ledger import account, audit, book
 from gateway.ledger.account import Balance
 from gateway.money import Assets, Money, at_par_exact
-from gateway.payments import convert, finish, gas, pay, records, refund, solvency
+from gateway.payments import bind, convert, finish, gas, pay, records, refund, sign, solvency
 from gateway.payments.finish import EndRequest
 from gateway.payments.looks import Pace
 from gateway.payments.pay import PayRequest
@@ -248,6 +250,34 @@ class Town:
         money = self.money(text) if text else None
         async with self.database.transaction() as connection:
             return await refund.refund(connection, self.terms, caller, payment.id, money, self.clock())
+
+    # ---- keys of their own ------------------------------------------------------------------------------------------
+
+    async def challenge(self, of: Wallet, address: str) -> str:
+        """The text that binds `address` to the wallet, once it is signed."""
+        async with self.database.transaction() as connection:
+            return (await bind.ask(connection, self.terms, of, address, "http://gateway.test", self.clock())).text()
+
+    async def bind(self, of: Wallet, key: LocalAccount, at: str | None = None) -> Wallet:
+        """The wallet, bound to the key's own address, or to a contract that takes what the key signs."""
+        text = await self.challenge(of, at or key.address)
+        signed = bytes(key.sign_message(encode_defunct(text=text)).signature)
+        return await bind.bind(self.database, self.node, self.terms, of, text, signed, self.clock())
+
+    async def to_sign(self, payment: Payment) -> dict[str, Any]:
+        """The typed data that the payer's own key is to sign."""
+        async with self.database.reading() as connection:
+            asked = await sign.to_sign(connection, self.terms, payment)
+        assert asked is not None
+        return asked
+
+    async def sign(self, payment: Payment, key: LocalAccount) -> Payment:
+        """The payment, signed with a key as any wallet signs typed data, and handed in."""
+        signed = bytes(key.sign_typed_data(full_message=await self.to_sign(payment)).signature)
+        return await self.hand_in(payment, signed)
+
+    async def hand_in(self, payment: Payment, signed: bytes) -> Payment:
+        return await sign.sign(self.database, self.node, self.terms, payment.payer, payment.id, signed, self.clock())
 
     # ---- the worker, a step at a time -------------------------------------------------------------------------------
 

@@ -27,22 +27,26 @@ def test_an_empty_setting_is_one_that_is_not_set() -> None:
 def test_every_setting_is_read() -> None:
     config = from_environment(
         {
-            "GATEWAY_HOME": "/srv/g", "GATEWAY_HOST": "::1", "GATEWAY_PORT": "0", "GATEWAY_DATABASE_URL": "postgresql://x",
+            "GATEWAY_HOME": "/srv/g", "GATEWAY_HOST": "::1", "GATEWAY_PORT": "0",
+            "GATEWAY_PUBLIC_URL": "https://pay.example/", "GATEWAY_DATABASE_URL": "postgresql://x",
             "GATEWAY_RPC_URL": "http://x", "GATEWAY_RELAYER_KEY_FILE": "/r", "GATEWAY_MASTER_KEY_FILE": "/m",
             "GATEWAY_CURRENCIES": "GBP, KWD", "GATEWAY_TOKENS": "GBPX:GBP:18, KWDX:KWD:3", "GATEWAY_FINALITY": "0",
             "GATEWAY_BLOCK_SECONDS": "2", "GATEWAY_AUTHORIZATION_SECONDS": "60", "GATEWAY_HOLD_SECONDS": "1",
+            "GATEWAY_SIGNATURE_SECONDS": "20",
             "GATEWAY_GAS_BATCHES_LEAST": "3", "GATEWAY_LEDGER_FEE_BASIS_POINTS": "25",
             "GATEWAY_BATCH_WAIT_SECONDS": "0",
         }
     )  # fmt: skip
     assert (config.home, config.host, config.port) == (Path("/srv/g"), "::1", 0)
     assert (config.database_url, config.rpc_url) == ("postgresql://x", "http://x")
+    assert config.public_url == "https://pay.example"
     assert (config.relayer_key_file, config.master_key_file) == (Path("/r"), Path("/m"))
     assert [(asset.code, asset.decimals, asset.backing) for asset in config.assets] == [
         ("GBP", 2, None), ("KWD", 3, None), ("GBPX", 18, "GBP"), ("KWDX", 3, "KWD"), ("ETH", 18, None),
     ]  # fmt: skip
     assert (config.finality, config.block_seconds, config.batch_wait_seconds) == (0, 2.0, 0.0)
     assert config.authorization_seconds == 60
+    assert config.signature_seconds == 20
     assert (config.hold_seconds, config.gas_batches_least, config.ledger_fee_basis_points) == (1, 3, 25)
 
 
@@ -50,10 +54,15 @@ def test_every_setting_is_read() -> None:
     ("name", "value"),
     [
         *(("GATEWAY_PORT", value) for value in ("x", "-1", "65536", "1.5", "٨٠", "9" * 5000, "0x1F")),
+        *(
+            ("GATEWAY_PUBLIC_URL", value)
+            for value in ("pay.example", "ftp://x", "https://", "https://a@b", "https://x?y")
+        ),
         *(("GATEWAY_FINALITY", value) for value in ("latest", "-1", "10001", "Finalized")),
         *(("GATEWAY_BLOCK_SECONDS", value) for value in ("0", "nan", "inf", "-1", "x", "61")),
         *(("GATEWAY_BATCH_WAIT_SECONDS", value) for value in ("-0.1", "nan", "x", "60.1")),
         *(("GATEWAY_AUTHORIZATION_SECONDS", value) for value in ("29", "2592001")),
+        *(("GATEWAY_SIGNATURE_SECONDS", value) for value in ("9", "604801")),
         *(("GATEWAY_HOLD_SECONDS", value) for value in ("0", "31536001")),
         *(("GATEWAY_GAS_BATCHES_LEAST", value) for value in ("0", "-1", "1000001", "1.5")),
         *(("GATEWAY_LEDGER_FEE_BASIS_POINTS", value) for value in ("5001", "-1", "0.5", "1%")),

@@ -10,7 +10,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import Message, Scope
 
-from gateway.api import bank, bulk, handles, payments, public, wallets
+from gateway.api import addresses, bank, bulk, handles, payments, public, wallets
 from gateway.api.body import StrictRequest
 from gateway.api.house import House, caller_of
 from gateway.api.lean import Gateway, LeanPayments
@@ -24,6 +24,8 @@ ROUTES = [
     handles.show_handle,
     wallets.show_wallet,
     wallets.export_key,
+    addresses.challenge_address,
+    addresses.bind_address,
     wallets.list_entries,
     wallets.list_events,
     bank.deposit,
@@ -37,6 +39,7 @@ ROUTES = [
     payments.show_payment,
     payments.capture_payment,
     payments.void_payment,
+    payments.sign_payment,
     payments.refund_payment,
     public.show_solvency,
     public.live,

@@ -5,6 +5,7 @@ from typing import Any
 
 from litestar import Request
 
+from gateway.chain.node import Node
 from gateway.chain.signer import Vault
 from gateway.clock import Clock
 from gateway.errors import Unauthenticated
@@ -22,6 +23,8 @@ class House:
     terms: Terms
     vault: Vault
     clock: Clock
+    node: Node | None = None  #: For what only a chain can answer; all else does without.
+    public_url: str = "http://127.0.0.1:8000"  #: Where people find this gateway: what they sign names it.
 
 
 async def caller_of(request: Request[Any, Any, Any], house: House) -> Wallet:

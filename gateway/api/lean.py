@@ -192,6 +192,7 @@ def _view(
         created_at=rfc3339(done.at),
         expires_at=None,
         settled_at=settled_at,
+        to_sign=None,
     )
 
 

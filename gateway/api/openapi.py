@@ -24,10 +24,14 @@ _END = ("invalid_amount", "amount_too_precise", "not_found", "state_conflict", "
 _OWN: dict[tuple[str, str], tuple[str, ...]] = {
     ("post", "/v1/handles"): ("invalid_handle", "handle_taken"),
     ("get", "/v1/handles/{handle}"): ("invalid_handle", "unknown_handle"),
+    ("post", "/v1/wallet/address/challenge"): ("invalid_address", "address_taken"),
+    ("post", "/v1/wallet/address"): (
+        *("invalid_challenge", "invalid_signature", "address_taken", "address_not_empty", "payments_under_way"),
+    ),
     ("get", "/v1/entries"): ("unknown_asset",),
     ("post", "/v1/deposits"): (*_MONEY, *_KEY),
     ("post", "/v1/withdrawals"): (*_MONEY, *_KEY, "insufficient_funds", "withdrawals_frozen"),
-    ("post", "/v1/conversions"): (*_MONEY, *_KEY, "insufficient_funds", "withdrawals_frozen"),
+    ("post", "/v1/conversions"): (*_MONEY, *_KEY, "insufficient_funds", "withdrawals_frozen", "own_key"),
     ("get", "/v1/conversions/{id}"): ("not_found",),
     ("post", "/v1/payments"): (
         *_MONEY,
@@ -36,6 +40,7 @@ _OWN: dict[tuple[str, str], tuple[str, ...]] = {
         "self_payment",
         "insufficient_funds",
         "withdrawals_frozen",
+        "own_key",
     ),
     ("post", "/v1/payments/preview"): (*_MONEY, "unknown_payee", "self_payment", "withdrawals_frozen"),
     ("post", "/v1/payments/batch"): (
@@ -45,10 +50,18 @@ _OWN: dict[tuple[str, str], tuple[str, ...]] = {
         "self_payment",
         "insufficient_funds",
         "withdrawals_frozen",
+        "own_key",
     ),
     ("get", "/v1/payments/{id}"): ("not_found",),
-    ("post", "/v1/payments/{id}/capture"): (*_KEY, *_END, "withdrawals_frozen"),
+    ("post", "/v1/payments/{id}/capture"): (*_KEY, *_END, "withdrawals_frozen", "own_key"),
     ("post", "/v1/payments/{id}/void"): (*_KEY, "not_found", "state_conflict"),
+    ("post", "/v1/payments/{id}/signature"): (
+        "not_found",
+        "forbidden",
+        "invalid_signature",
+        "state_conflict",
+        "withdrawals_frozen",
+    ),
     ("post", "/v1/payments/{id}/refund"): (*_KEY, *_END, "forbidden", "refund_exceeds_payment"),
 }
 

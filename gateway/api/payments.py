@@ -17,16 +17,18 @@ from gateway.api.shapes import (
     PaymentsPage,
     PaymentView,
     PreviewView,
+    SignatureRequest,
     cursor_position,
     cursor_text,
     payment_view,
     preview_view,
+    signature_bytes,
 )
 from gateway.api.wallets import Limit
 from gateway.errors import GatewayError, InvalidRequest, NotFound
 from gateway.ids import PaymentId, WalletId, read, show
 from gateway.money import Money
-from gateway.payments import finish, records
+from gateway.payments import finish, records, sign
 from gateway.payments import pay as paying
 from gateway.payments.finish import EndRequest
 from gateway.payments.once import Alone
@@ -48,16 +50,19 @@ _ACCEPTED = {202: ResponseSpec(PaymentView, description="Accepted; it settles on
 async def pay(
     request: Request[Any, Any, Any], data: PaymentRequest, house: House, caller: Wallet
 ) -> Response[PaymentView]:
-    """Settled when this answers 201 (the ledger rail); accepted with 202 (the chain rail, or held for capture)."""
+    """Settled when this answers 201 (the ledger rail); accepted with 202 (the chain rail, or held for capture). Where
+    the caller keeps the key, a token payment answers `requires_confirmation` and what is `to_sign`.
+    """
     # Most payments are answered before they come here, in the same words: see lean.py.
     asked = _asked(house, data)
-    if _shares(asked):
+    if _shares(caller, asked):
         together: TokenPayments = request.app.state.token_payments
         return await together.answer(claim_of(request, caller, data), (caller, asked))
 
     async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
         payment = await paying.pay(connection, house.terms, caller, asked, now)
-        return (201 if payment.route.rail == "ledger" else 202), payment_view(payment)
+        to_sign = await sign.to_sign(connection, house.terms, payment)
+        return (201 if payment.route.rail == "ledger" else 202), payment_view(payment, to_sign)
 
     return await answer_once(house, request, caller, data, act)
 
@@ -74,7 +79,8 @@ async def preview_payment(data: PaymentRequest, house: House, caller: Wallet) ->
 async def show_payment(id: str, house: House, caller: Wallet) -> PaymentView:
     """The payment as it stands, for its payer and its payee."""
     async with house.database.reading() as connection:
-        return payment_view(await records.payment(connection, house.terms.assets, _payment_id(id), caller.id))
+        payment = await records.payment(connection, house.terms.assets, _payment_id(id), caller.id)
+        return payment_view(payment, await sign.to_sign(connection, house.terms, payment))
 
 
 @get("/v1/payments", tags=["payments"], summary="The caller's payments")
@@ -137,6 +143,18 @@ async def void_payment(
     return await ends.answer(claim, EndRequest("void", _payment_id(id), caller.id))
 
 
+@post("/v1/payments/{id:str}/signature", tags=["payments"], summary="Sign a payment with your own key", status_code=200)
+async def sign_payment(id: str, data: SignatureRequest, house: House, caller: Wallet) -> PaymentView:
+    """The signature over what is `to_sign`, by the key of the payer's address, or whatever the contract there accepts.
+    The payment is queued. The same signature again is answered with the payment as it stands.
+    """
+    signed = signature_bytes(data.signature)
+    payment_id = _payment_id(id)
+    return payment_view(
+        await sign.sign(house.database, house.node, house.terms, caller.id, payment_id, signed, house.clock())
+    )
+
+
 @post("/v1/payments/{id:str}/refund", tags=["payments"], summary="Give a settled payment back")
 async def refund_payment(
     request: Request[Any, Any, Any], id: str, data: AmountRequest, house: House, caller: Wallet
@@ -146,14 +164,14 @@ async def refund_payment(
     async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
         money = await _part(connection, house, caller.id, _payment_id(id), data.amount)
         payment = await refund(connection, house.terms, caller, _payment_id(id), money, now)
-        return 201, payment_view(payment)
+        return 201, payment_view(payment, await sign.to_sign(connection, house.terms, payment))
 
     return await answer_once(house, request, caller, data, act)
 
 
-def _shares(asked: PayRequest) -> bool:
+def _shares(caller: Wallet, asked: PayRequest) -> bool:
     """Whether a payment shares its commit with others: tokens that the gateway itself signs for, at once."""
-    return asked.money.asset.kind == "token" and asked.capture
+    return asked.money.asset.kind == "token" and asked.capture and not caller.signs_itself
 
 
 def _asked(house: House, data: PaymentRequest) -> PayRequest:

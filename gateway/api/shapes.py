@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from gateway.bank.movements import PREFIX, BankMovement
+from gateway.chain.sign_in import SignIn
 from gateway.chain.watch import Cursor
 from gateway.clock import rfc3339
 from gateway.errors import InvalidRequest
@@ -27,6 +28,12 @@ from gateway.wallets.wallet import Wallet
 Amount = Annotated[str, Meta(description="A positive decimal, as a string.", examples=["12.50"])]
 AssetCode = Annotated[str, Meta(description="ISO 4217 code or token code.", examples=["EUR", "USDX"])]
 PayeeText = Annotated[str, Meta(description="@handle, or a 0x address.", examples=["@bob"])]
+
+Signature = Annotated[str, Meta(description="0x and hex digits: 65 bytes, r, s and v, or what a contract accepts.")]
+CustodyText = Annotated[
+    Literal["gateway", "owner", "contract"],
+    Meta(description="Who keeps the address's key: the gateway, its owner, or nobody: it is a contract."),
+]
 
 #: What an asset's transfers are called in a statement when they are a payment's.
 _PAYMENT_PURPOSES = ("payment", "refund")
@@ -94,14 +101,28 @@ class KeyExportRequest(Struct, forbid_unknown_fields=True):
     ]
 
 
+class SignatureRequest(Struct, forbid_unknown_fields=True):
+    signature: Signature
+
+
 class NothingRequest(Struct, forbid_unknown_fields=True):
     """An empty object."""
+
+
+class AddressRequest(Struct, forbid_unknown_fields=True):
+    address: Annotated[str, Meta(examples=["0x70997970C51812dc3A010C7d01b50e0d17dc79C8"])]
+
+
+class BindRequest(Struct, forbid_unknown_fields=True):
+    message: Annotated[str, Meta(description="The challenge's message, as it was.", max_length=4_000)]
+    signature: Signature
 
 
 class HandleView(Struct):
     handle: str
     wallet_id: str
     address: str
+    custody: CustodyText
 
 
 class NewHandleView(Struct):
@@ -117,6 +138,19 @@ class ExportedKeyView(Struct):
     warning: str
 
 
+class ChallengeView(Struct):
+    message: Annotated[str, Meta(description="What to sign, as it is.")]
+    address: str
+    expires_at: str
+
+
+class BoundView(Struct):
+    handle: str
+    wallet_id: str
+    address: str
+    custody: CustodyText
+
+
 class BalanceView(Struct):
     asset: str
     kind: Literal["fiat", "token"]
@@ -130,6 +164,7 @@ class WalletView(Struct):
     handle: str
     wallet_id: str
     address: str
+    custody: CustodyText
     balances: list[BalanceView]
 
 
@@ -172,6 +207,10 @@ class PaymentView(Struct, rename={"from_": "from"}):
     created_at: str
     expires_at: str | None
     settled_at: str | None
+    to_sign: Annotated[
+        dict[str, Any] | None,
+        Meta(description="While a payer with a key of their own has to sign: EIP-712 typed data. Lists leave it out."),
+    ]
 
 
 class BulkResultView(Struct, omit_defaults=True):
@@ -255,7 +294,23 @@ class HealthView(Struct):
 
 
 def handle_view(wallet: Wallet) -> HandleView:
-    return HandleView(wallet.handle, show("wal", wallet.id), wallet.address)
+    return HandleView(wallet.handle, show("wal", wallet.id), wallet.address, wallet.custody)
+
+
+def challenge_view(sign_in: SignIn) -> ChallengeView:
+    return ChallengeView(sign_in.text(), sign_in.address, rfc3339(sign_in.expires_at))
+
+
+def bound_view(wallet: Wallet) -> BoundView:
+    return BoundView(wallet.handle, show("wal", wallet.id), wallet.address, wallet.custody)
+
+
+def signature_bytes(text: str) -> bytes:
+    """The bytes that a signature's text says. Raises InvalidRequest."""
+    digits = text.removeprefix("0x")
+    if not text.startswith("0x") or len(digits) % 2 or not set(digits) <= set("0123456789abcdefABCDEF"):
+        raise InvalidRequest("signature", "a signature is 0x and hex digits, two for each byte")
+    return bytes.fromhex(digits)
 
 
 #: What everybody is told who has their key exported.
@@ -296,7 +351,7 @@ def conversion_view(conversion: Conversion) -> ConversionView:
     )
 
 
-def payment_view(payment: Payment) -> PaymentView:
+def payment_view(payment: Payment, to_sign: dict[str, Any] | None = None) -> PaymentView:
     return PaymentView(
         id=show("pay", payment.id),
         state=payment.state.value,
@@ -315,6 +370,7 @@ def payment_view(payment: Payment) -> PaymentView:
         created_at=rfc3339(payment.created_at),
         expires_at=rfc3339(payment.expires_at) if payment.expires_at else None,
         settled_at=rfc3339(payment.settled_at) if payment.settled_at else None,
+        to_sign=to_sign,
     )
 
 

@@ -47,6 +47,7 @@ async def show_wallet(house: House, caller: Wallet) -> WalletView:
         caller.handle,
         show("wal", caller.id),
         caller.address,
+        caller.custody,
         [
             balance_view(balances.get(codes[asset.code], Balance(asset, 0, 0)), cursors.get(asset.code))
             for asset in assets

@@ -4,6 +4,8 @@
     rlp.py             Ethereum's encoding of lists                                     (pure)
     block.py           what a node says: blocks, logs, receipts, fees                   (pure)
     contract.py        the shipped ABI and bytecode; calls as bytes, logs as facts      (pure)
+    sign_in.py         EIP-4361 messages: their exact text                              (pure)
+    signature.py       whose a signature is: a key's, or a contract's (ERC-1271)
     authorization.py   EIP-3009 messages: what is signed, and their queue
     signer.py          keys: the vault that seals them, and what may sign with them
     keystore.py        a key in a file that a password opens

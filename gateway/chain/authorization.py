@@ -1,5 +1,7 @@
 """Authorizations: the signed EIP-3009 messages that let tokens move, from their queue to their end.
 
+    unsigned, until its payer has signed it; where the gateway signs it, it begins as
+    │
     queued ──batch──> submitted ──final log──> settled
       │  ^                │ │
       │  └─ its batch ────┘ ├── final log ──> skipped   the contract says why, and will not settle it later
@@ -8,7 +10,8 @@
                                                         says that it was not used
 
 A nonce is given out and stored before anything is signed, so the contract itself refuses a second settlement. Nonces
-of one address go 0, 1, 2, … without a gap, since the contract keeps them as bits of a word and charges for new words.
+of one address go 0, 1, 2, … without a gap, since the contract keeps them as bits of a word and charges for new words;
+those of an address whose owner has the key begin elsewhere, and step over what they use by themselves.
 A mint has no signature: its single-use reference stands in the place of the nonce, the zero address in that of `from`.
 The contract knows no `valid_before` of it, so we keep it: after that time it is put into no batch, and it expires when
 no stored transaction can carry it into a block any more.
@@ -23,20 +26,26 @@ from functools import lru_cache
 from typing import Any, Literal
 from uuid import UUID
 
-from coincurve import PublicKey
 from eth_hash.auto import keccak
 
-from gateway.chain.address import ZERO, of_public_key, to_bytes
+from gateway.chain import signature
+from gateway.chain.address import ZERO, to_bytes
 from gateway.chain.contract import Contract, Movement, authorization_state_data, minted_data, selector
 from gateway.chain.node import Node
-from gateway.errors import InvalidSignature, NodeUnavailable
+from gateway.errors import Contended, NodeUnavailable
 from gateway.postgres import Connection, Record, Statements
 
 sql = Statements(__package__, "chain.sql")
 
-Kind = Literal["transfer", "redemption", "mint"]
-KINDS: tuple[Kind, ...] = ("transfer", "redemption", "mint")
-State = Literal["queued", "submitted", "settled", "skipped", "expired"]
+Kind = Literal["transfer", "redemption", "mint", "sweep"]
+KINDS: tuple[Kind, ...] = ("transfer", "redemption", "mint", "sweep")
+State = Literal["unsigned", "queued", "submitted", "settled", "skipped", "expired"]
+
+#: The states of those that wait for their end.
+OPEN: tuple[State, ...] = ("unsigned", "queued", "submitted")
+
+#: Who is to sign: we, with the payer's sealed key when it is batched; the payer's own key; or the contract that it is.
+By = Literal["gateway", "owner", "contract"]
 
 #: What the contract knows an authorization by: asset code, from (zero for a mint), nonce (a mint's reference).
 Key = tuple[str, str, int]
@@ -46,7 +55,7 @@ Key = tuple[str, str, int]
 class Order:
     """What is asked of the queue. `reference` is a mint's, not zero and used once; the others are given a nonce.
 
-    `value` is in units, `valid_before` in Unix seconds.
+    `value` is in units, `valid_before` in Unix seconds. What is not signed `by` the gateway waits for its signature.
     """
 
     id: UUID
@@ -57,6 +66,7 @@ class Order:
     value: int
     valid_before: int
     reference: int | None = None
+    by: By = "gateway"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +82,7 @@ class Authorization:
     nonce: int
     valid_before: int
     signature: bytes | None
+    by: By = "gateway"
 
     @property
     def key(self) -> Key:
@@ -112,9 +123,6 @@ _TRANSFER_TYPE = keccak(
 )
 _VERSION = "1"
 
-#: The largest s of a signature; its mirror image above would be a second signature of the same message (EIP-2).
-_S_MAX = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
-
 
 @lru_cache(maxsize=1000)
 def domain_separator(contract: Contract) -> bytes:
@@ -139,18 +147,7 @@ def digest(contract: Contract, authorization: Authorization) -> bytes:
 
 def check(contract: Contract, authorization: Authorization) -> None:
     """Raises InvalidSignature unless the contract would accept the signature as the payer's own key's."""
-    signer, signature = authorization.from_address, authorization.signature
-    if signature is None or len(signature) != 65 or signature[64] not in (27, 28):
-        raise InvalidSignature(signer, "it should be 65 bytes, r, s and v, where v is 27 or 28")
-    if int.from_bytes(signature[32:64], "big") > _S_MAX:
-        raise InvalidSignature(signer, "its s is in the upper half, which contracts refuse (EIP-2)")
-    recoverable = signature[:64] + bytes([signature[64] - 27])
-    try:
-        key = PublicKey.from_signature_and_message(recoverable, digest(contract, authorization), hasher=None)
-    except Exception:  # noqa: BLE001 - coincurve raises bare Exception for an r that is on no point
-        raise InvalidSignature(signer, "no key has made it") from None
-    if of_public_key(key.format(compressed=False)) != signer:
-        raise InvalidSignature(signer, "another key has made it, or over another message")
+    signature.check(authorization.from_address, digest(contract, authorization), authorization.signature)
 
 
 def typed_data(contract: Contract, authorization: Authorization) -> dict[str, Any]:
@@ -243,9 +240,10 @@ def mint_data(authorizations: Sequence[Authorization]) -> bytes:
 
 
 async def enqueue(connection: Connection, orders: Sequence[Order], now: datetime) -> list[Authorization]:
-    """Give each order its nonce and queue it. Returns them in order.
+    """Give each order its nonce and queue it, or let it wait for its signature. Returns them in order.
 
-    A mint whose reference was used before breaks the constraint `token_authorization_used_once`.
+    A mint whose reference was used before breaks the constraint `token_authorization_used_once`. Raises Contended when
+    a payer's address was left meanwhile: asked anew, it has another. Sweeps go by themselves: they are from such.
     """
     wanted: dict[tuple[str, str], int] = {}
     for order in orders:
@@ -256,8 +254,12 @@ async def enqueue(connection: Connection, orders: Sequence[Order], now: datetime
             wanted[payer] = wanted.get(payer, 0) + 1
 
     assets, addresses = [asset for asset, _ in wanted], [address for _, address in wanted]
-    rows = await connection.fetch(sql.take_nonces, assets, addresses, list(wanted.values())) if wanted else []
+    sweeps = any(order.kind == "sweep" for order in orders)
+    assert not sweeps or all(order.kind == "sweep" for order in orders)
+    rows = await connection.fetch(sql.take_nonces, assets, addresses, list(wanted.values()), sweeps) if wanted else []
     free = {(row["asset"], row["address"]): int(row["first"]) for row in rows}
+    if len(free) < len(wanted):
+        raise Contended
 
     authorizations = []
     for order in orders:
@@ -277,6 +279,7 @@ async def enqueue(connection: Connection, orders: Sequence[Order], now: datetime
                 nonce,
                 order.valid_before,
                 None,
+                order.by,
             )
         )
     await connection.execute(
@@ -290,8 +293,53 @@ async def enqueue(connection: Connection, orders: Sequence[Order], now: datetime
         [a.nonce for a in authorizations],
         [a.valid_before for a in authorizations],
         now,
+        [a.by for a in authorizations],
     )
     return authorizations
+
+
+async def begin_nonces(connection: Connection, payers: Collection[tuple[str, str]]) -> None:
+    """Where (asset, address) has no nonces yet, begin them at a place of its own, 256 to a word of the contract's.
+
+    An address of somebody's own may have used others, such as 0: the place is far from those, and the same each time.
+    """
+    firsts = [int.from_bytes(keccak(asset.encode() + to_bytes(address)), "big") >> 8 << 8 for asset, address in payers]
+    await connection.execute(
+        sql.begin_nonces, [asset for asset, _ in payers], [address for _, address in payers], firsts
+    )
+
+
+async def pass_over(connection: Connection, keys: Collection[Key]) -> None:
+    """Hand out no nonce that one of these has used: their owners did, without us."""
+    if keys:
+        await connection.execute(sql.pass_over, *(list(column) for column in zip(*keys, strict=True)))
+
+
+async def leave(connection: Connection, assets: Sequence[str], address: str) -> None:
+    """Hand out no more nonces of an address: whoever was handing one out has ended when this returns."""
+    await connection.execute(sql.close_nonces, list(assets), address)
+
+
+async def count_open(connection: Connection, assets: Sequence[str], addresses: Sequence[str]) -> int:
+    """How much of what these addresses give, or of what is minted to them, is still on its way."""
+    return int(await connection.fetchval(sql.count_open, list(assets), list(addresses)))
+
+
+async def come_back(connection: Connection, assets: Sequence[str], address: str) -> None:
+    """Hand out nonces of an address again that was left before."""
+    await connection.execute(sql.open_nonces, list(assets), address)
+
+
+async def one(connection: Connection, id: UUID, for_update: bool = False) -> Tracked:
+    """An authorization of ours, by its id."""
+    row = await connection.fetchrow(sql.by_id_for_update if for_update else sql.by_id, id)
+    assert row is not None
+    return Tracked(from_row(row), row["state"], row["transaction_id"])
+
+
+async def sign(connection: Connection, id: UUID, signature: bytes) -> None:
+    """Queue an authorization with the signature that it waited for; its row is locked by the caller."""
+    await connection.execute(sql.sign, id, signature)
 
 
 async def count_queued(
@@ -401,4 +449,5 @@ def from_row(row: Record) -> Authorization:
         nonce=row["nonce"],
         valid_before=row["valid_before"],
         signature=row["signature"],
+        by=row["signed_by"],
     )

@@ -5,7 +5,7 @@ sent at all. A batch's gas limit is computed, not estimated: an estimate asks th
 and not of the one the batch will meet. What a batch does not use it does not pay.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,6 +17,7 @@ from gateway.chain.authorization import Authorization
 from gateway.chain.block import Fees
 from gateway.chain.contract import Contract
 from gateway.chain.lanes import Stored
+from gateway.chain.signature import CONTRACT_GAS
 from gateway.chain.signer import Signer
 from gateway.errors import InvalidSignature
 from gateway.postgres import Connection, Statements
@@ -27,7 +28,7 @@ sql = Statements(__package__, "chain.sql")
 BatchKind = Literal["settle", "mint"]
 
 #: What authorizations a batch of each kind carries.
-KINDS: dict[BatchKind, list[authorizations.Kind]] = {"settle": ["transfer", "redemption"], "mint": ["mint"]}
+KINDS: dict[BatchKind, list[authorizations.Kind]] = {"settle": ["transfer", "redemption", "sweep"], "mint": ["mint"]}
 
 #: Signs these authorizations, in order, with their payers' keys; None where a key cannot be read. Asked inside the
 #: transaction, so it waits for no network.
@@ -109,7 +110,8 @@ def _checked(
             refused.append((authorization, "key_unreadable"))
             continue
         try:
-            authorizations.check(contract, authorization)
+            if authorization.by != "contract":  # which was asked when it was handed in, and is asked again by the token
+                authorizations.check(contract, authorization)
             good.append(authorization)
         except InvalidSignature:
             refused.append((authorization, "invalid_signature"))
@@ -132,27 +134,46 @@ _FRESH_SLOT_GAS = 17_500
 #: A mint to an account without a balance.
 _MINT_GAS = 55_000
 
-#: Bytes of calldata of a payment (twelve words) and of a mint (three).
+#: What a contract may burn when it is asked whether it has signed, and what asking costs besides; the token hands on 63
+#: of 64 parts of what is left at the most, so there is more than that for the last of a batch too. And for each byte of
+#: its signature.
+_CONTRACT_GAS, _BYTE_GAS = CONTRACT_GAS + 10_000, 20
+
+#: Bytes of calldata of a payment signed by a key (twelve words) and of a mint (three).
 _PAYMENT_BYTES, _MINT_BYTES = 384, 96
 
 
 def gas_limit(kind: BatchKind, batch: Sequence[Authorization]) -> int:
-    """Gas that suffices for the batch, whatever state it meets, as long as its payers are no contracts."""
+    """Gas that suffices for the batch, whatever state it meets."""
     if kind == "mint":
         return _BASE_GAS + _MINT_GAS * len(batch)
     fresh = {a.to_address for a in batch} | {(a.from_address, a.nonce >> 8) for a in batch}
-    return _BASE_GAS + _PAYMENT_GAS * len(batch) + _FRESH_SLOT_GAS * len(fresh)
+    asked = sum(_CONTRACT_GAS + _BYTE_GAS * len(a.signature or b"") for a in batch if a.by == "contract")
+    return _BASE_GAS + _PAYMENT_GAS * len(batch) + _FRESH_SLOT_GAS * len(fresh) + asked
+
+
+def data_bytes(kind: BatchKind, batch: Sequence[Authorization]) -> int:
+    """Bytes of calldata at the most: a contract's signature may be longer than the 65 that a key makes."""
+    if kind == "mint":
+        return _MINT_BYTES * len(batch)
+    return _PAYMENT_BYTES * len(batch) + sum(max(0, len(a.signature or b"") - 65) for a in batch)
 
 
 def gas_most(count: int) -> int:
-    """Gas that suffices for a batch of so many, of either kind and whoever they are."""
+    """Gas that suffices for a batch of so many, of either kind and whoever they are, if keys have signed it."""
     return min(GAS_MAX, _BASE_GAS + (_PAYMENT_GAS + 2 * _FRESH_SLOT_GAS) * count)
 
 
 def fitting(kind: BatchKind, batch: list[Authorization]) -> list[Authorization]:
     """As many of the batch, from its front, as one transaction may carry by gas and by size; the rest stay queued.
 
-    That is at least 238 payments, 303 mints, and 340 payments where payers and payees repeat.
+    That is at least 238 payments, 303 mints, and 340 payments where payers and payees repeat; of payments that
+    contracts have signed, at least 80.
     """
     most = min(len(batch), DATA_BYTES_MAX // (_MINT_BYTES if kind == "mint" else _PAYMENT_BYTES))
-    return batch[: bisect_right(range(1, most + 1), GAS_MAX, key=lambda count: gas_limit(kind, batch[:count]))]
+
+    def too_much(count: int) -> bool:
+        part = batch[:count]
+        return gas_limit(kind, part) > GAS_MAX or data_bytes(kind, part) > DATA_BYTES_MAX
+
+    return batch[: bisect_left(range(1, most + 1), True, key=too_much)]

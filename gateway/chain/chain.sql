@@ -1,23 +1,76 @@
 -- take_nonces
 -- Hand out the next nonces of each payer, as many as it needs, and say the first. Rows are locked in (asset, address)
--- order; the lock is what keeps the nonces of two transactions at once without a gap.
+-- order; the lock is what keeps the nonces of two transactions at once without a gap. An address that its wallet has left
+-- gives out none, but to what brings its tokens after it: what is to be paid from it was decided too early.
 INSERT INTO authorization_nonce AS handed_out (asset, address, next)
 SELECT asset, address, wanted
 FROM unnest($1::text[], $2::text[], $3::bigint[]) AS payer (asset, address, wanted)
 ORDER BY asset, address
-ON CONFLICT (asset, address) DO UPDATE SET next = handed_out.next + excluded.next
+ON CONFLICT (asset, address) DO UPDATE SET next = handed_out.next + excluded.next WHERE NOT handed_out.closed OR $4
 RETURNING asset, address, next - (
     SELECT wanted FROM unnest($1::text[], $2::text[], $3::bigint[]) AS payer (asset, address, wanted)
     WHERE payer.asset = handed_out.asset AND payer.address = handed_out.address
 ) AS first;
 
+-- begin_nonces
+-- An address of somebody's own begins at a place of its own, where its owner has used none.
+INSERT INTO authorization_nonce (asset, address, next)
+SELECT * FROM unnest($1::text[], $2::text[], $3::numeric[])
+ORDER BY 1, 2
+ON CONFLICT DO NOTHING;
+
+-- pass_over
+-- Nonces that their owner has used without us are handed out no more: as far as they lie where ours are next.
+UPDATE authorization_nonce AS kept SET next = used.last + 1
+FROM (
+    SELECT n.asset, n.address, max(u.nonce) AS last
+    FROM unnest($1::text[], $2::text[], $3::numeric[]) AS u (asset, address, nonce)
+    JOIN authorization_nonce AS n USING (asset, address)
+    WHERE u.nonce >= n.next AND u.nonce < n.next + 2::numeric ^ 32
+    GROUP BY n.asset, n.address
+) AS used
+WHERE kept.asset = used.asset AND kept.address = used.address;
+
+-- close_nonces
+-- An address is left: nothing is to be paid from it any more. Who was giving out its nonces has ended by then.
+INSERT INTO authorization_nonce (asset, address, next, closed)
+SELECT asset, $2, 0, true FROM unnest($1::text[]) AS asset
+ORDER BY asset
+ON CONFLICT (asset, address) DO UPDATE SET closed = true;
+
+-- open_nonces
+-- An address is come back to.
+UPDATE authorization_nonce SET closed = false WHERE asset = ANY ($1) AND address = $2;
+
+-- count_open
+-- How much of what these addresses give, or of what is minted to them, has no end yet.
+SELECT count(*) FROM token_authorization
+WHERE asset = ANY ($1) AND state IN ('unsigned', 'queued', 'submitted')
+    AND (from_address = ANY ($2) OR (kind = 'mint' AND to_address = ANY ($2)));
+
 -- enqueue
--- Authorizations with their nonces, not signed yet.
+-- Authorizations with their nonces, not signed yet. What the gateway does not sign waits until somebody has.
 INSERT INTO token_authorization
-    (id, kind, asset, from_address, to_address, value, nonce, valid_before, created_at)
-SELECT id, kind, asset, from_address, to_address, value, nonce, valid_before, $9
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::numeric[], $7::numeric[], $8::bigint[])
-    AS fresh (id, kind, asset, from_address, to_address, value, nonce, valid_before);
+    (id, kind, asset, from_address, to_address, value, nonce, valid_before, created_at, signed_by, state)
+SELECT id, kind, asset, from_address, to_address, value, nonce, valid_before, $9, signed_by,
+    CASE signed_by WHEN 'gateway' THEN 'queued' ELSE 'unsigned' END
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::numeric[], $7::numeric[], $8::bigint[],
+        $10::text[])
+    AS fresh (id, kind, asset, from_address, to_address, value, nonce, valid_before, signed_by);
+
+-- by_id
+-- One authorization.
+SELECT id, kind, asset, from_address, to_address, value, nonce, valid_before, signature, signed_by, state, transaction_id
+FROM token_authorization WHERE id = $1;
+
+-- by_id_for_update
+-- The same, locked.
+SELECT id, kind, asset, from_address, to_address, value, nonce, valid_before, signature, signed_by, state, transaction_id
+FROM token_authorization WHERE id = $1 FOR UPDATE;
+
+-- sign
+-- Somebody has signed it: it is queued like any other.
+UPDATE token_authorization SET state = 'queued', signature = $2 WHERE id = $1 AND state = 'unsigned';
 
 -- count_queued
 -- How many of some kinds are in time for a batch, as far as one batch goes.
@@ -39,14 +92,14 @@ SELECT count(*) >= $4 OR coalesce(min(created_at) <= $5, false) FROM (
 -- find
 -- Authorizations by what the contract knows them by.
 SELECT a.id, a.kind, a.asset, a.from_address, a.to_address, a.value, a.nonce, a.valid_before, a.signature,
-    a.state, a.transaction_id
+    a.signed_by, a.state, a.transaction_id
 FROM unnest($1::text[], $2::text[], $3::numeric[]) AS wanted (asset, from_address, nonce)
 JOIN token_authorization AS a USING (asset, from_address, nonce);
 
 -- find_for_update
 -- The same, locked in id order.
 SELECT a.id, a.kind, a.asset, a.from_address, a.to_address, a.value, a.nonce, a.valid_before, a.signature,
-    a.state, a.transaction_id
+    a.signed_by, a.state, a.transaction_id
 FROM unnest($1::text[], $2::text[], $3::numeric[]) AS wanted (asset, from_address, nonce)
 JOIN token_authorization AS a USING (asset, from_address, nonce)
 ORDER BY a.id
@@ -56,7 +109,7 @@ FOR UPDATE OF a;
 -- Give authorizations their end, those that have none.
 UPDATE token_authorization AS a SET state = $2, reason = given.reason
 FROM unnest($1::uuid[], $3::text[]) AS given (id, reason)
-WHERE a.id = given.id AND a.state IN ('queued', 'submitted')
+WHERE a.id = given.id AND a.state IN ('unsigned', 'queued', 'submitted')
 RETURNING a.id;
 
 -- requeue
@@ -68,7 +121,7 @@ RETURNING id;
 -- overdue
 -- What can be settled by no block after one of this time, the longest over first. The contract knows no such time of a
 -- mint: while a transaction may still carry it into a block, it is not over.
-SELECT id, kind, asset, from_address, to_address, value, nonce, valid_before, signature
+SELECT id, kind, asset, from_address, to_address, value, nonce, valid_before, signature, signed_by
 FROM token_authorization AS a
 WHERE asset = ANY ($1) AND state IN ('queued', 'submitted') AND reason IS NULL AND NOT withheld
     AND valid_before <= $2
@@ -81,7 +134,7 @@ LIMIT $3;
 -- lock_overdue
 -- Of these, the ones that are still so and that nobody else is busy with. What is batched while this waits is seen to be
 -- submitted, and in no transaction that has ended.
-SELECT id, kind, asset, from_address, to_address, value, nonce, valid_before, signature
+SELECT id, kind, asset, from_address, to_address, value, nonce, valid_before, signature, signed_by
 FROM token_authorization AS a
 WHERE id = ANY ($1) AND state IN ('queued', 'submitted') AND reason IS NULL AND NOT withheld
     AND valid_before <= $2
@@ -97,7 +150,7 @@ UPDATE token_authorization SET reason = $2 WHERE id = ANY ($1) AND state IN ('qu
 
 -- claim
 -- The oldest queued authorizations of some kinds that nobody else is busy with and that are still in time.
-SELECT id, kind, asset, from_address, to_address, value, nonce, valid_before, signature
+SELECT id, kind, asset, from_address, to_address, value, nonce, valid_before, signature, signed_by
 FROM token_authorization
 WHERE asset = $1 AND kind = ANY ($2) AND state = 'queued' AND NOT withheld AND valid_before > $3
 ORDER BY id

@@ -6,6 +6,7 @@ secret.
 """
 
 import asyncio
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -27,6 +28,12 @@ _BATCH = 100
 
 #: The tip where a node suggests none: 1 gwei.
 _TIP_WEI = 10**9
+
+#: What a call costs before it begins, and the most that each byte of its data does (EIP-2028, EIP-7623).
+_CALL_GAS, _BYTE_GAS = 21_000, 40
+
+#: How nodes say that the contract that was called is what failed, and not they: it reverted, or had too little gas.
+_NO_VIEW = re.compile(r"revert|out ?of ?gas|invalid opcode|invalid jump|stack|EVM error", re.IGNORECASE)
 
 
 class Node(Protocol):
@@ -59,6 +66,11 @@ class Node(Protocol):
 
     async def calls(self, calls: Sequence[tuple[str, bytes]], at: At) -> list[bytes]:
         """The answers to many calls (contract, data) at one block, in order."""
+
+    async def view(self, to: str, data: bytes, gas: int) -> bytes | None:
+        """What a contract of anybody's answers in the newest block, with so much gas; None where it does not answer:
+        it reverts, or burns all of it.
+        """
 
     async def code(self, address: str) -> bytes: ...
 
@@ -134,6 +146,13 @@ class HttpNode:
     async def calls(self, calls: Sequence[tuple[str, bytes]], at: At) -> list[bytes]:
         asked = [("eth_call", [{"to": to, "data": _hex(data)}, _tag(at)]) for to, data in calls]
         return [_read(_bytes, answer) for answer in await self._ask_all(asked)]
+
+    async def view(self, to: str, data: bytes, gas: int) -> bytes | None:
+        called = {"to": to, "data": _hex(data), "gas": hex(gas + _CALL_GAS + _BYTE_GAS * len(data))}
+        response = await self._post("eth_call", [called, "latest"])
+        if "error" in response and _NO_VIEW.search(self._complaint(response)):
+            return None
+        return _read(_bytes, self._result(response))
 
     async def code(self, address: str) -> bytes:
         return _read(_bytes, await self._ask("eth_getCode", address, "latest"))

@@ -94,6 +94,12 @@ async def advance(connection: Connection, old: Cursor, span: Span) -> bool:
     return status == "UPDATE 1"
 
 
+async def stands(connection: Connection, there: Cursor) -> bool:
+    """Whether the cursor is there still. It then stays until the caller commits, and so does what the book has seen."""
+    await connection.execute(sql.lock_cursor, there.chain_id)
+    return await cursor(connection, there.chain_id) == there
+
+
 # ---- reading --------------------------------------------------------------------------------------------------------
 
 

@@ -71,6 +71,9 @@ def follow(
     last = asyncio.run(followed())
     if as_json:
         _print_json(last)
+    if last["state"] == "requires_confirmation":
+        hint = f"it waits for your own key's signature: scripts/wallet confirm {last['id']} --from {last['from']}"
+        click.echo(hint, err=True)
     if last["state"] in ("failed", "refused", "expired"):
         raise NotSettled(last)
 

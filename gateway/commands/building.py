@@ -95,6 +95,7 @@ async def terms_of(config: Config, database: Database, where: Places) -> Terms:
         hold_seconds=config.hold_seconds,
         authorization_seconds=config.authorization_seconds,
         finality_seconds=local if where.chain_is_ours else _far(config),
+        signature_seconds=config.signature_seconds,
     )
 
 
@@ -111,13 +112,21 @@ async def vault_of(config: Config, database: Database) -> Vault:
 
 
 @asynccontextmanager
-async def house(config: Config, connections: int = 16) -> AsyncIterator[House]:
-    """What the HTTP server is handed. It asks the database alone: while the node is away, token payments wait."""
+async def house(config: Config, connections: int = 16, url: str = "http://127.0.0.1:8000") -> AsyncIterator[House]:
+    """What the HTTP server is handed; it listens at `url`. While the node is away, token payments wait in the database;
+    only who binds an address, or signs as a contract, has to ask again.
+    """
     where = places(config, node=False)
-    async with postgres.connect(where.database_url, connections, "gateway serve") as database:
-        await postgres.check_migrated(database)
-        vault = await vault_of(config, database)
-        yield House(database, await terms_of(config, database, where), vault, system_clock)
+    node = HttpNode(where.rpc_url) if where.rpc_url else None
+    try:
+        async with postgres.connect(where.database_url, connections, "gateway serve") as database:
+            await postgres.check_migrated(database)
+            vault = await vault_of(config, database)
+            terms = await terms_of(config, database, where)
+            yield House(database, terms, vault, system_clock, node, config.public_url or url)
+    finally:
+        if node is not None:
+            await node.close()
 
 
 @asynccontextmanager

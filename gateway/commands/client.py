@@ -98,6 +98,12 @@ class Client:
         """What everybody may know of the handle."""
         return await self._call("GET", f"/v1/handles/{self.handle}", signed=False)
 
+    async def address_of(self, payee: str) -> str:
+        """Where tokens for `@handle` go; an address is its own."""
+        if payee.startswith("0x"):
+            return payee
+        return str((await self._call("GET", f"/v1/handles/{fold(payee)}", signed=False))["address"])
+
     async def wallet(self) -> Answer:
         return await self._call("GET", "/v1/wallet")
 
@@ -163,6 +169,17 @@ class Client:
         """capture, void or refund a payment."""
         asked = {} if amount is None else {"amount": amount}
         return await self._call("POST", f"/v1/payments/{quote(id, safe='')}/{verb}", asked, key=key)
+
+    async def challenge(self, address: str) -> Answer:
+        """What the key of `address` is to sign, so that the address becomes this wallet's."""
+        return await self._call("POST", "/v1/wallet/address/challenge", {"address": address})
+
+    async def bind(self, message: str, signature: str) -> Answer:
+        return await self._call("POST", "/v1/wallet/address", {"message": message, "signature": signature})
+
+    async def sign(self, id: str, signature: str) -> Answer:
+        """Hand in the payer's own signature of a payment that waits for it."""
+        return await self._call("POST", f"/v1/payments/{quote(id, safe='')}/signature", {"signature": signature})
 
     async def show(self, kind: str, id: str) -> Answer:
         """A payment or a conversion, by the plural that its path has."""

@@ -40,9 +40,18 @@ def handle_lines(handle: Mapping[str, Any], key_file: str | None = None) -> list
             ("handle", f"@{handle['handle']}"),
             ("wallet", handle["wallet_id"]),
             ("address", handle["address"]),
+            ("its key", _CUSTODY.get(handle.get("custody", ""))),
             ("API key", key_file),
         ]
     )
+
+
+#: Who keeps the key of an address, in words.
+_CUSTODY = {
+    "gateway": "kept by the gateway, sealed",
+    "owner": "its owner's own",
+    "contract": "none: a contract says what it has signed",
+}
 
 
 def wallet_lines(wallet: Mapping[str, Any]) -> list[str]:

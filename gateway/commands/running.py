@@ -35,7 +35,8 @@ def work(config: Config) -> None:
 async def _serve(config: Config, build: Callable[[House], Any]) -> None:
     port = config.port or free_port(config.host)
     check_port(config.host, port)
-    async with building.house(config) as house:
+    url = f"http://{f'[{config.host}]' if ':' in config.host else config.host}:{port}"
+    async with building.house(config, url=url) as house:
         _collect_less()
         server = Server(build(house), config.host, port)
         on_signal(server.stop)

@@ -11,6 +11,9 @@
     bulk.py        many payments of one payer in one call
     group.py       who arrives during a commit shares the next one
     finish.py      capture, void, expire: the ends of a held payment
+    sign.py        a payment that waits for the signature of its payer's own key
+    bind.py        an address of its owner's own, in the place of a wallet's
+    sweep.py       tokens that follow their wallet to it
     refund.py      give a settled payment back, whole or in part
     convert.py     fiat into tokens and back: mint and redeem
     relay.py       what the worker signs, and what became submitted
@@ -31,12 +34,14 @@ Order inside a transaction, so that nobody waits in a ring:
 
     idempotency keys               by wallet and key, those of a group in one statement
     the turn to look               only where a look is ended or a freeze lifted, and then differences and freezes
-    the chain's cursor             only where a span is written
+    the chain's cursor             only where a span is written or an address bound, and then its challenge
     the lane                       where a batch is stored, which waits for none, or a lane stopped or resumed
     authorizations that are there  in id order; a batch's are claimed and never waited for
     payments                       in id order: all of a group, or of a batch or a span with those they refund
     conversions                    in id order
     accounts not open yet          opened in the order of their codes
     transfers, then accounts       in id order, in one call of the book
+    sweeps                         in id order, those to be tried again first of all
     nonces of new authorizations   by asset and address
+    the wallet                     where its address changes
 """

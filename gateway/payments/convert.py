@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from gateway.chain import authorization
-from gateway.errors import NotConvertible
+from gateway.errors import NotConvertible, OwnKey
 from gateway.events import log
 from gateway.ids import ConversionId, TransferId, new_id
 from gateway.ledger import account, book
@@ -28,9 +28,13 @@ async def convert(
     """Accept a conversion: hold what is given and queue the mint or the redemption. It settles when that is final.
 
     Raises NotConvertible (the two are not a token and its currency), AmountTooPrecise (what is given cannot be said
-    exactly in the other), WithdrawalsFrozen (a redemption), InsufficientFunds.
+    exactly in the other), OwnKey (a redemption: its owner redeems at the contract, and the book pays out
+    what it sees there), WithdrawalsFrozen (a redemption), InsufficientFunds.
     """
     kind = _kind(terms, money.asset, into)
+    if kind == "redemption" and owner.signs_itself:
+        contract = terms.contract(money.asset)
+        raise OwnKey(owner.handle, f"redeem {money} at the token's contract, {contract.address}")
     to_money = at_par_exact(money, into)
     if kind == "redemption":
         await freeze.check(connection, money.asset)

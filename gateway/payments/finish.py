@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
+from gateway.chain import authorization
 from gateway.errors import CaptureExceedsHold, GatewayError, StateConflict
 from gateway.events import log
 from gateway.ids import PaymentId, TransferId, WalletId, new_id, show
@@ -77,9 +78,27 @@ async def end_all(
 async def expire_due(connection: Connection, terms: Terms, now: datetime, limit: int = 100) -> int:
     """Give back what has been held past its time, up to `limit` payments; returns how many."""
     rows = await connection.fetch(records.sql.due_payments, now, limit)
-    due = [records.of_row(terms.assets, row) for row in rows]
+    return await _expire(connection, [records.of_row(terms.assets, row) for row in rows], now)
+
+
+async def expire_unsigned(connection: Connection, terms: Terms, now: datetime, limit: int = 100) -> int:
+    """Give back what nobody has signed in time; returns how many. A transaction of its own: it locks authorizations.
+
+    Should the owner relay such an authorization after that, it is a transfer from outside like any other.
+    """
+    rows = await connection.fetch(records.sql.due_unsigned, now, limit)
+    due = await records.by_authorizations(connection, terms.assets, [row["id"] for row in rows])
+    ids = [payment.authorization_id for payment in due if payment.authorization_id is not None]
+    await authorization.finish(connection, ids, "expired", ["unsigned"] * len(ids))
+    return await _expire(connection, due, now)
+
+
+async def _expire(connection: Connection, due: Sequence[Payment], now: datetime) -> int:
     expired = [replace(payment, state=after(payment.id, payment.state, Event.EXPIRE)) for payment in due]
     await _write(connection, expired, [End(payment.transfer_id, transfer.Event.EXPIRE) for payment in due], now)
+    refunds = [payment for payment in expired if payment.refund_of is not None]
+    if refunds:
+        await records.give_back_refunded(connection, refunds)
     return len(expired)
 
 
@@ -135,7 +154,7 @@ async def _capture_by_chain(
         transfer_id = TransferId(new_id(now))
         smaller = await pay.hold_of(connection, replace(payment, amount=money, transfer_id=transfer_id), payee)
         book.all_done(await book.write(connection, [End(payment.transfer_id, transfer.Event.VOID), smaller], now))
-    id = await pay.authorize(connection, terms, money, payer.address, payee.address, now)
+    id = await pay.authorize(connection, terms, money, payer, payee.address, now)
     queued = replace(
         payment,
         state=after(payment.id, payment.state, Event.QUEUE),

@@ -8,7 +8,7 @@ from uuid import UUID
 from gateway.chain import authorization
 from gateway.chain.address import ZERO, read
 from gateway.chain.authorization import Order
-from gateway.errors import GatewayError, InvalidHandle, InvalidRequest, SelfPayment, UnknownPayee
+from gateway.errors import GatewayError, InvalidHandle, InvalidRequest, OwnKey, SelfPayment, UnknownPayee
 from gateway.events import log
 from gateway.ids import AccountId, PaymentId, TransferId, new_id
 from gateway.ledger import account, book
@@ -22,6 +22,9 @@ from gateway.postgres import Connection
 from gateway.wallets import wallet
 from gateway.wallets.handle import fold
 from gateway.wallets.wallet import Wallet
+
+#: Why tokens are not held for a payer who keeps the key.
+NO_HOLD = "tokens cannot be set aside at an address that only its owner signs for; pay them at once, and sign"
 
 #: Longest memo, in characters.
 MEMO_MAX = 280
@@ -68,9 +71,11 @@ class Preview:
 
 async def pay(connection: Connection, terms: Terms, payer: Wallet, request: PayRequest, now: datetime) -> Payment:
     """Accept a payment. On the ledger rail it is settled when this commits; on the chain rail it is queued, its money
-    held and its EIP-3009 nonce stored. The payment, its money and its event are one transaction.
+    held and its EIP-3009 nonce stored; where the payer keeps the key, it waits for its signature first (sign.py). The
+    payment, its money and its event are one transaction.
 
-    Raises UnknownPayee, SelfPayment, InvalidRequest (the memo), WithdrawalsFrozen, InsufficientFunds.
+    Raises UnknownPayee, SelfPayment, InvalidRequest (the memo), OwnKey (a hold of tokens), WithdrawalsFrozen,
+    InsufficientFunds.
     """
     payee = await find_payee(connection, terms, payer, request.to)
     return await start(connection, terms, payer, payee, request, now)
@@ -155,6 +160,7 @@ async def _start(
     written = await book.write(connection, transfers, now)
     orders: list[Order] = []
     results: list[Payment | GatewayError] = []
+    own: set[tuple[str, str]] = set()
     for one, result in zip(asked, written, strict=True):
         payment = one.payment
         if isinstance(result, GatewayError):
@@ -163,11 +169,17 @@ async def _start(
         if _at_once(payment):
             state = after(payment.id, payment.state, Event.SETTLE)
             payment = replace(payment, state=state, captured=payment.amount, settled_at=now)
+        elif _to_sign(payment):
+            orders.append(_order(terms, payment.amount, one.payer, one.payee.address, now))
+            own.add((payment.amount.asset.code, one.payer.address))
+            payment = replace(payment, authorization_id=orders[-1].id)
         elif payment.expires_at is None:
-            orders.append(_order(terms, payment.amount, one.payer.address, one.payee.address, now))
+            orders.append(_order(terms, payment.amount, one.payer, one.payee.address, now))
             state = after(payment.id, payment.state, Event.QUEUE)
             payment = replace(payment, state=state, authorization_id=orders[-1].id)
         results.append(payment)
+    if own:
+        await authorization.begin_nonces(connection, sorted(own))
     if orders:
         await authorization.enqueue(connection, orders, now)
     started = [result for result in results if isinstance(result, Payment)]
@@ -181,14 +193,18 @@ def accepted(
 ) -> Payment:
     """The payment that a request asks for, before any money moved. A refund has no fee.
 
-    Raises UnknownPayee (fiat to an address), InvalidRequest (the memo).
+    Raises UnknownPayee (fiat to an address), InvalidRequest (the memo), OwnKey (a hold of tokens that cannot be held).
     """
     check_memo(request.memo)
     way = route(terms, request.money, outside=None if payee.wallet else payee.address)
     nothing = Money(0, request.money.asset)
+    own = way.rail == "chain" and payer.signs_itself
+    if own and not request.capture:
+        raise OwnKey(payer.handle, NO_HOLD)
+    wait_seconds = terms.signature_seconds if own else None if request.capture else terms.hold_seconds
     return Payment(
         id=PaymentId(new_id(now)),
-        state=State.HELD,
+        state=State.REQUIRES_CONFIRMATION if own else State.HELD,
         payer=payer.id,
         payer_handle=payer.handle,
         payee=payee.wallet.id if payee.wallet else None,
@@ -206,9 +222,14 @@ def accepted(
         tx_hash=None,
         failure=None,
         created_at=now,
-        expires_at=None if request.capture else now + timedelta(seconds=terms.hold_seconds),
+        expires_at=None if wait_seconds is None else now + timedelta(seconds=wait_seconds),
         settled_at=None,
     )
+
+
+def _to_sign(payment: Payment) -> bool:
+    """Whether the payment waits for the signature of its payer's own key."""
+    return payment.state is State.REQUIRES_CONFIRMATION
 
 
 def _at_once(payment: Payment) -> bool:
@@ -217,24 +238,31 @@ def _at_once(payment: Payment) -> bool:
 
 
 async def authorize(
-    connection: Connection, terms: Terms, money: Money, sender: str, receiver: str, now: datetime
+    connection: Connection, terms: Terms, money: Money, payer: Wallet, receiver: str, now: datetime
 ) -> UUID:
-    """Queue the EIP-3009 authorization that lets a payment's tokens move, with its nonce; returns its id."""
-    order = _order(terms, money, sender, receiver, now)
+    """Queue the EIP-3009 authorization that lets a held payment's tokens move, with its nonce; returns its id.
+
+    Raises OwnKey where the payer has taken the key meanwhile: nobody can sign what was only held.
+    """
+    if payer.signs_itself:
+        raise OwnKey(payer.handle, NO_HOLD)
+    order = _order(terms, money, payer, receiver, now)
     await authorization.enqueue(connection, [order], now)
     return order.id
 
 
-def _order(terms: Terms, money: Money, sender: str, receiver: str, now: datetime) -> Order:
+def _order(terms: Terms, money: Money, payer: Wallet, receiver: str, now: datetime) -> Order:
     terms.contract(money.asset)  # refused here rather than queued for a contract that is not there
+    seconds = terms.authorization_seconds + (terms.signature_seconds if payer.signs_itself else 0)
     return Order(
         id=new_id(now),
         kind="transfer",
         asset=money.asset.code,
-        from_address=sender,
+        from_address=payer.address,
         to_address=receiver,
         value=money.units,
-        valid_before=int(now.timestamp()) + terms.authorization_seconds,
+        valid_before=int(now.timestamp()) + seconds,
+        by=payer.custody,
     )
 
 

@@ -15,14 +15,17 @@ class State(Enum):
     """A payment's life. Ledger payments go from HELD to SETTLED in the transaction that accepts them.
 
     REQUIRES_CONFIRMATION ──confirm──> HELD ──settle────────────────────────────> SETTLED
-       │  └──refuse──> REFUSED          │ └─queue─> QUEUED ─submit─> SUBMITTED ──settle──> SETTLED
-       └─────expire──> EXPIRED          │             └───── fail ───────┴── fail ──> FAILED
-                                        └─void──> VOIDED, ─expire─> EXPIRED
+       │ │└──refuse──> REFUSED          │ └─queue─> QUEUED ─submit─> SUBMITTED ──settle──> SETTLED
+       │ │                              │             │ └─── fail ───────┴── fail ──> FAILED
+       │ └──────────── sign ────────────┼─────────────┘
+       └─────expire──> EXPIRED          └─void──> VOIDED, ─expire─> EXPIRED
 
-    QUEUED may settle too: whoever sees the signed authorization first can relay it.
+    A payment of tokens whose payer keeps the key begins at REQUIRES_CONFIRMATION with its money set aside, and its
+    signature queues it. From there and from QUEUED it may settle or fail too: whoever has the signed authorization can
+    relay it, and its signer can spend its nonce otherwise.
     """
 
-    REQUIRES_CONFIRMATION = "requires_confirmation"  #: Somebody's intent; no money is set aside yet.
+    REQUIRES_CONFIRMATION = "requires_confirmation"  #: Waits for its payer: to confirm it, or to sign it.
     HELD = "held"  #: The payer's money is set aside for it.
     QUEUED = "queued"  #: Its authorization waits to be sent to the chain.
     SUBMITTED = "submitted"  #: Its authorization is in a ChainTransaction; what became of it is not final.
@@ -37,6 +40,7 @@ class Event(Enum):
     """What can happen to a payment."""
 
     CONFIRM = "confirm"
+    SIGN = "sign"
     REFUSE = "refuse"
     QUEUE = "queue"
     SUBMIT = "submit"
@@ -50,6 +54,9 @@ _AFTER = {
     (State.REQUIRES_CONFIRMATION, Event.CONFIRM): State.HELD,
     (State.REQUIRES_CONFIRMATION, Event.REFUSE): State.REFUSED,
     (State.REQUIRES_CONFIRMATION, Event.EXPIRE): State.EXPIRED,
+    (State.REQUIRES_CONFIRMATION, Event.SIGN): State.QUEUED,
+    (State.REQUIRES_CONFIRMATION, Event.SETTLE): State.SETTLED,
+    (State.REQUIRES_CONFIRMATION, Event.FAIL): State.FAILED,
     (State.HELD, Event.SETTLE): State.SETTLED,
     (State.HELD, Event.QUEUE): State.QUEUED,
     (State.HELD, Event.VOID): State.VOIDED,

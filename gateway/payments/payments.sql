@@ -112,9 +112,17 @@ SELECT payment.*, payer.handle AS payer_handle, payee.handle AS payee_handle
 FROM payment
 JOIN wallet AS payer ON payer.id = payment.payer
 LEFT JOIN wallet AS payee ON payee.id = payment.payee
-WHERE payment.state IN ('requires_confirmation', 'held') AND payment.expires_at <= $1
+WHERE payment.state IN ('requires_confirmation', 'held') AND payment.authorization_id IS NULL
+    AND payment.expires_at <= $1
 ORDER BY payment.id LIMIT $2
 FOR UPDATE OF payment SKIP LOCKED;
+
+-- due_unsigned
+-- The authorizations that nobody has signed in time; one that is being signed right now is left to them.
+SELECT a.id FROM payment JOIN token_authorization AS a ON a.id = payment.authorization_id
+WHERE payment.state = 'requires_confirmation' AND payment.expires_at <= $1 AND a.state = 'unsigned'
+ORDER BY a.id LIMIT $2
+FOR UPDATE OF a SKIP LOCKED;
 
 -- lock_payments_of_authorizations
 -- Payments whose authorizations the chain has said something about, and those that they refund: a refund that fails
@@ -182,3 +190,35 @@ FROM pay_in_ledger($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
 -- Many payments on the chain rail, each with its hold, nonce, authorization, key and event; see
 -- migrations/0012_pay_on_chain.sql.
 SELECT outcome, payer_handle, available FROM pay_on_chain($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
+
+-- insert_sweeps
+-- Tokens that follow their wallet to its new address.
+INSERT INTO sweep (id, wallet_id, asset, from_address, amount, state, authorization_id, tried_at)
+SELECT id, wallet_id, asset, from_address, amount, 'queued', authorization_id, $7
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::numeric[], $6::uuid[])
+    AS new (id, wallet_id, asset, from_address, amount, authorization_id);
+
+-- update_sweeps
+-- What became of them.
+UPDATE sweep SET state = new.state, authorization_id = new.authorization_id, failure = new.failure, tried_at = $5::timestamptz,
+    settled_at = CASE new.state WHEN 'settled' THEN $5::timestamptz END
+FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[]) AS new (id, state, authorization_id, failure)
+WHERE sweep.id = new.id;
+
+-- sweeps_of_authorizations
+-- Those that the chain has said something about.
+SELECT * FROM sweep WHERE authorization_id = ANY ($1) ORDER BY id;
+
+-- waiting_sweeps
+-- Those that came to nothing, long enough ago, and that nobody else is trying again; where each is to go.
+SELECT sweep.*, wallet.address AS to_address
+FROM sweep JOIN wallet ON wallet.id = sweep.wallet_id
+WHERE sweep.state = 'waiting' AND sweep.tried_at <= $1
+ORDER BY sweep.id LIMIT $2
+FOR UPDATE OF sweep SKIP LOCKED
+FOR SHARE OF wallet;
+
+-- count_held
+-- How many payments of tokens a wallet has only set aside money for.
+SELECT count(*) FROM payment JOIN asset ON asset.code = payment.asset
+WHERE payment.payer = $1 AND payment.state = 'held' AND asset.kind = 'token';

@@ -25,9 +25,10 @@ from gateway.ids import AccountId, TransferId, new_id
 from gateway.ledger import account, book, transfer
 from gateway.ledger.transfer import End, Leg, Transfer
 from gateway.money import Asset, Money, at_par_floor
-from gateway.payments import gas, records
+from gateway.payments import gas, records, sweep
 from gateway.payments.payment import Event, Payment, State, after
 from gateway.payments.records import Conversion
+from gateway.payments.sweep import Sweep
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection
 from gateway.wallets import wallet
@@ -47,6 +48,9 @@ class _Work:
     observed: list[tuple[Movement, TransferId]] = field(default_factory=list)
     payments: list[Payment] = field(default_factory=list)
     conversions: list[Conversion] = field(default_factory=list)
+    sweeps: list[Sweep] = field(default_factory=list)  #: What became of those that were on their way.
+    arrived: list[tuple[Sweep, str]] = field(default_factory=list)  #: New ones, and to which address.
+    own_nonces: list[authorization.Key] = field(default_factory=list)  #: Used by owners, without us.
     settled: list[UUID] = field(default_factory=list)  #: Authorizations, by id.
     failed: dict[UUID, str] = field(default_factory=dict)  #: Authorizations, and why.
     events: list[log.Event] = field(default_factory=list)
@@ -54,12 +58,12 @@ class _Work:
 
 @dataclass(frozen=True)
 class _Known:
-    """What we have rows of, among all that the span speaks of. `of` has the payment or conversion of an
+    """What we have rows of, among all that the span speaks of. `of` has the payment, conversion or sweep of an
     authorization, `wallets` the handles' wallets by address.
     """
 
     open: Mapping[authorization.Key, Authorization]  #: Those that wait for their end.
-    of: Mapping[UUID, Payment | Conversion]
+    of: Mapping[UUID, Payment | Conversion | Sweep]
     wallets: Mapping[str, Wallet]
     accounts: Mapping[str, AccountId]
 
@@ -81,15 +85,18 @@ async def settle(
     work = _Work()
     for movement in span.movements:
         _observe(terms, known, movement, work, now)
+        _sweep(terms, known, movement, work, now)
+        _note_nonce(known, _key(movement), work)
     for skip in span.skips:
         if skip.ended:
             _give_back(known, (skip.asset_code, skip.from_address, skip.nonce), skip.reason, work)
+            _note_nonce(known, (skip.asset_code, skip.from_address, skip.nonce), work)
     for one in overdue:
         if not used[one.id]:
             _give_back(known, one.key, "expired", work)
     await _doubt(connection, [one for one in overdue if used[one.id] and one.id not in {*work.settled, *work.failed}])
     await _gas(connection, terms, span, work, now)
-    await _write(connection, cursor.chain_id, work, now)
+    await _write(connection, terms, cursor.chain_id, work, now)
     return True
 
 
@@ -103,25 +110,30 @@ async def _look_up(connection: Connection, terms: Terms, span: Span, overdue: Se
     keys: list[authorization.Key] = [_key(movement) for movement in span.movements if _key(movement)[2] >= 0]
     keys += [(skip.asset_code, skip.from_address, skip.nonce) for skip in span.skips]
     found = await authorization.find(connection, {*keys, *overdue}, for_update=True)
-    open = {key: one.authorization for key, one in found.items() if one.state in ("queued", "submitted")}
+    open = {key: one.authorization for key, one in found.items() if one.state in authorization.OPEN}
     of = await _expectations(connection, terms, [one.id for one in open.values()])
     ends = {movement.from_address for movement in span.movements} | {m.to_address for m in span.movements}
+    ends |= {skip.from_address for skip in span.skips}
     wallets = await wallet.by_addresses(connection, sorted(ends - {ZERO}))
-    accounts = await book.accounts(connection, _accounts(terms, span, wallets)) if span.movements else {}
+    wanted = _accounts(terms, span, wallets) + [_receiver(one) for one in of.values()]
+    accounts = await book.accounts(connection, wanted) if span.movements else {}
     return _Known(open, of, wallets, accounts)
 
 
 async def _expectations(
     connection: Connection, terms: Terms, authorizations: Sequence[UUID]
-) -> dict[UUID, Payment | Conversion]:
+) -> dict[UUID, Payment | Conversion | Sweep]:
     """What these authorizations are for, locked."""
-    of: dict[UUID, Payment | Conversion] = {}
+    of: dict[UUID, Payment | Conversion | Sweep] = {}
     if authorizations:
         for payment in await records.by_authorizations(connection, terms.assets, authorizations):
             assert payment.authorization_id is not None
             of[payment.authorization_id] = payment
         for conversion in await records.conversions_by_authorizations(connection, terms.assets, authorizations):
             of[conversion.authorization_id] = conversion
+    if len(of) < len(authorizations):
+        for one in await sweep.by_authorizations(connection, terms.assets, authorizations):
+            of[one.authorization_id] = one
     return of
 
 
@@ -158,6 +170,12 @@ def _observe(terms: Terms, known: _Known, movement: Movement, work: _Work, now: 
             _give_back(known, ours.key, "nonce_used_otherwise", work)
         return
     expected = known.of[ours.id]
+    if isinstance(expected, Sweep):
+        work.settled.append(ours.id)
+        work.steps.append(End(TransferId(expected.id), transfer.Event.VOID))
+        work.sweeps.append(replace(expected, state="settled"))
+        _observe_outside(terms, known, movement, work, now)  # of one wallet, unless it has moved on
+        return
     tx_hash = "0x" + movement.transaction_hash.hex()
     work.settled.append(ours.id)
     work.steps.append(End(expected.transfer_id, transfer.Event.CAPTURE))
@@ -182,6 +200,53 @@ def _observe(terms: Terms, known: _Known, movement: Movement, work: _Work, now: 
         work.conversions.append(converted)
         work.events.append(records.conversion_event(converted))
     work.observed.append((movement, posted_by))
+    _hand_on(terms, known, expected, movement, work, now)
+
+
+def _receiver(expected: Payment | Conversion | Sweep) -> tuple[str, Asset]:
+    """The account that what was on its way is to arrive at."""
+    if isinstance(expected, Payment):
+        asset = expected.amount.asset
+        payee = expected.payee_handle
+        return (account.wallet(payee, asset) if payee else account.house("outside", asset)), asset
+    if isinstance(expected, Conversion):
+        asset = expected.to_amount.asset
+        return account.wallet(expected.handle, asset), asset
+    return account.house("outside", expected.amount.asset), expected.amount.asset
+
+
+def _hand_on(
+    terms: Terms, known: _Known, expected: Payment | Conversion, movement: Movement, work: _Work, now: datetime
+) -> None:
+    """The address that was paid may be another's in the book by now: bound meanwhile, or left by its wallet."""
+    token = terms.assets[movement.asset_code]
+    arrived, _ = _receiver(expected)
+    there = _account_at(known, movement.to_address, token)
+    if movement.to_address != ZERO and arrived != there:
+        id = TransferId(new_id(now))
+        leg = Leg(known.accounts[arrived], known.accounts[there], movement.value)
+        work.steps.append(Transfer(id, "observation", id, (leg,), fact=True))
+
+
+def _sweep(terms: Terms, known: _Known, movement: Movement, work: _Work, now: datetime) -> None:
+    """What arrived at an address that its wallet has left, and whose key we keep, is brought after it."""
+    owner = known.wallets.get(movement.to_address)
+    if owner is None or owner.address == movement.to_address:
+        return
+    if movement.value == 0 or movement.from_address == movement.to_address:
+        return
+    token = terms.assets[movement.asset_code]
+    arrived = sweep.sweep_of(owner.id, Money(movement.value, token), movement.to_address, now)
+    payer, outside = account.wallet(owner.handle, token), account.house("outside", token)
+    leg = Leg(known.accounts[payer], known.accounts[outside], movement.value)
+    work.steps.append(sweep.hold_of(arrived, leg))
+    work.arrived.append((arrived, owner.address))
+
+
+def _note_nonce(known: _Known, key: authorization.Key, work: _Work) -> None:
+    owner = known.wallets.get(key[1])
+    if owner is not None and owner.signs_itself and key[2] >= 0:
+        work.own_nonces.append(key)
 
 
 def _other_side(known: _Known, conversion: Conversion, now: datetime) -> Transfer:
@@ -242,6 +307,12 @@ def _give_back(known: _Known, key: authorization.Key, reason: str, work: _Work) 
         return
     expected = known.of[ours.id]
     work.failed[ours.id] = reason
+    if isinstance(expected, Sweep):
+        complaints.warning("%s at %s stays there for now: %s", expected.amount, expected.from_address, reason)
+        gone = reason == "insufficient_balance"
+        work.sweeps.append(replace(expected, state="gone" if gone else "waiting", failure=reason))
+        work.steps += [End(TransferId(expected.id), transfer.Event.VOID)] if gone else []
+        return
     work.steps.append(End(expected.transfer_id, transfer.Event.VOID))
     if isinstance(expected, Payment):
         failed = replace(expected, state=after(expected.id, expected.state, Event.FAIL), failure=reason)
@@ -286,10 +357,10 @@ async def refuse(
     work = _Work()
     for one, reason in refused:
         _give_back(known, one.key, reason, work)
-    await _write(connection, 0, work, now)
+    await _write(connection, terms, 0, work, now)
 
 
-async def _write(connection: Connection, chain_id: int, work: _Work, now: datetime) -> None:
+async def _write(connection: Connection, terms: Terms, chain_id: int, work: _Work, now: datetime) -> None:
     """The book comes last: it locks the accounts of everybody in the span, and who pays meanwhile waits for them."""
     if work.observed:
         await connection.execute(
@@ -317,6 +388,10 @@ async def _write(connection: Connection, chain_id: int, work: _Work, now: dateti
             await records.give_back_refunded(connection, refunds)
     if work.conversions:
         await records.update_conversions(connection, work.conversions)
+    await sweep.update(connection, work.sweeps, now)
     await log.append(connection, work.events, now)
     if work.steps:
         book.all_done(await book.write(connection, work.steps, now))
+    # Nonces are locked after accounts, as by everybody who pays.
+    await sweep.start(connection, terms, [one for one, _ in work.arrived], [to for _, to in work.arrived], now)
+    await authorization.pass_over(connection, work.own_nonces)

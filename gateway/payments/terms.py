@@ -18,6 +18,7 @@ class Terms:
     hold_seconds: int
     authorization_seconds: int
     finality_seconds: float  #: What a chain payment is expected to take, from accepted to final.
+    signature_seconds: int = 900  #: How long a payment waits for the signature of a payer with a key of their own.
 
     def contract(self, token: Asset) -> Contract:
         """The token's contract. Raises NodeUnavailable while it is not deployed."""

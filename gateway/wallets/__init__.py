@@ -2,6 +2,7 @@
 
     handle.py     what a handle may be                         (pure)
     wallet.py     claim a handle; find a wallet by handle, address or API key
+    challenge.py  what somebody signs to bind an address of their own
     custody.py    sign with the sealed keys of custodial wallets
     export.py     hand a wallet's key to its owner
     wallets.sql   the statements of the room

@@ -3,12 +3,12 @@
 import hashlib
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
 from gateway.chain.signer import Vault
-from gateway.errors import HandleTaken, Unauthenticated, UnknownHandle
+from gateway.errors import AddressTaken, HandleTaken, Unauthenticated, UnknownHandle
 from gateway.events import log
 from gateway.ids import WalletId, new_id
 from gateway.postgres import Connection, Record, Statements
@@ -84,6 +84,21 @@ async def by_addresses(connection: Connection, addresses: Sequence[str]) -> dict
     An address that is nobody's is absent.
     """
     return {row["at"]: _wallet(row) for row in await connection.fetch(sql.by_addresses, list(addresses))}
+
+
+async def change_address(
+    connection: Connection, of: Wallet, address: str, custody: Literal["owner", "contract"], now: datetime
+) -> Wallet:
+    """The wallet, at another address, which is its own from now on and for ever. The other stays its own as well.
+
+    Raises AddressTaken when it is another wallet's, or one whose key is kept otherwise.
+    """
+    await connection.execute(sql.add_address, address, of.id, custody, now)
+    row = await connection.fetchrow(sql.address, address)
+    if row is None or (row["wallet_id"], row["custody"]) != (of.id, custody):
+        raise AddressTaken(address)
+    await connection.execute(sql.change_address, of.id, address, custody)
+    return replace(of, address=address, custody=custody)
 
 
 def _wallet(row: Record) -> Wallet:

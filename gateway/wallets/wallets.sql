@@ -55,3 +55,36 @@ WHERE sealed_key.wallet_id = $1 AND wallet_address.custody = 'gateway';
 SELECT wallet_address.address, sealed_key.wallet_id, sealed_key.sealed
 FROM wallet_address JOIN sealed_key USING (wallet_id)
 WHERE wallet_address.address = ANY ($1) AND wallet_address.custody = 'gateway';
+
+-- write_challenge
+-- What a wallet's owner is to sign; it replaces the one before.
+INSERT INTO address_challenge (wallet_id, nonce, address, domain, uri, chain_id, issued_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+ON CONFLICT (wallet_id) DO UPDATE SET nonce = excluded.nonce, address = excluded.address, domain = excluded.domain,
+    uri = excluded.uri, chain_id = excluded.chain_id, issued_at = excluded.issued_at,
+    expires_at = excluded.expires_at, used_at = NULL
+RETURNING nonce, address, domain, uri, chain_id, issued_at, expires_at, used_at;
+
+-- challenge
+-- What a wallet's owner was last asked to sign.
+SELECT nonce, address, domain, uri, chain_id, issued_at, expires_at, used_at FROM address_challenge WHERE wallet_id = $1;
+
+-- use_challenge
+-- It is used once.
+UPDATE address_challenge SET used_at = $3 WHERE wallet_id = $1 AND nonce = $2 AND used_at IS NULL RETURNING nonce;
+
+-- add_address
+-- An address becomes a wallet's for ever, if it is nobody's.
+INSERT INTO wallet_address (address, wallet_id, custody, since) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING;
+
+-- address
+-- Whose an address is, and who keeps its key.
+SELECT wallet_id, custody FROM wallet_address WHERE address = $1;
+
+-- change_address
+-- A wallet's current address is another.
+UPDATE wallet SET address = $2, custody = $3 WHERE id = $1;
+
+-- addresses
+-- Every address that is a wallet's.
+SELECT address FROM wallet_address WHERE wallet_id = $1 ORDER BY since;

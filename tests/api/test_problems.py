@@ -13,7 +13,6 @@ NOT_OF_A_REQUEST = {
     errors.LaneNotResumable,
     errors.NoLane,
     errors.FreezeStays,
-    errors.InvalidSignature,
     errors.Misconfigured,
 }
 

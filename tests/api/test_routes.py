@@ -8,7 +8,7 @@ pytestmark = pytest.mark.anyio
 
 PAYMENT = {
     *("id", "state", "from", "to", "amount", "asset", "fee", "memo", "route", "captured", "refunded", "refund_of"),
-    *("tx_hash", "failure", "created_at", "expires_at", "settled_at"),
+    *("tx_hash", "failure", "created_at", "expires_at", "settled_at", "to_sign"),
 }
 ROUTES = {
     *(("POST", f"/v1/{name}") for name in ("handles", "deposits", "withdrawals", "conversions", "payments")),
@@ -16,6 +16,7 @@ ROUTES = {
     *(("GET", f"/v1/{name}") for name in ("handles/{handle}", "wallet", "payments", "payments/{id}", "entries")),
     *(("GET", f"/v1/{name}") for name in ("solvency", "events", "conversions/{id}")),
     ("POST", "/v1/wallet/key/export"),
+    *(("POST", f"/v1/{name}") for name in ("wallet/address", "wallet/address/challenge", "payments/{id}/signature")),
     *(("GET", f"/health/{name}") for name in ("live", "ready")),
 }
 
@@ -34,8 +35,8 @@ async def test_a_handle_is_claimed_and_seen_by_everybody(api: Api) -> None:
 
     for typed in ("alice", "@alice", "ALICE", "%EF%BC%A1lice"):
         shown = await api.call("GET", f"/v1/handles/{typed}")
-        assert (shown.status_code, set(shown.json())) == (200, {"handle", "wallet_id", "address"})
-        assert shown.json().items() <= claimed.json().items()
+        assert (shown.status_code, set(shown.json())) == (200, {"handle", "wallet_id", "address", "custody"})
+        assert shown.json().items() <= {**claimed.json(), "custody": "gateway"}.items()
 
 
 async def test_a_deposit_and_a_withdrawal_are_settled_at_once(api: Api) -> None:
@@ -138,7 +139,7 @@ async def test_the_wallet_has_every_asset_and_the_statement_every_entry(api: Api
     paid = (await alice.pay("@bob", "5.00 EUR")).json()
 
     wallet = (await alice.get("/v1/wallet")).json()
-    assert set(wallet) == {"handle", "wallet_id", "address", "balances"}
+    assert set(wallet) == {"handle", "wallet_id", "address", "custody", "balances"}
     assert [one["asset"] for one in wallet["balances"]] == ["EUR", "USD", "THB", "JPY", "USDX"]
     assert [one["kind"] for one in wallet["balances"]] == ["fiat"] * 4 + ["token"]
     assert set(wallet["balances"][0]) == {"asset", "kind", "posted", "pending", "available", "final_block"}

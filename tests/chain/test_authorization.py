@@ -118,6 +118,30 @@ def test_digest_and_signature_are_those_the_contract_is_tested_with() -> None:
     authorization.check(contract, one)
 
 
+#: What the vectors sign, by the types of EIP-712: the contract's own messages.
+_TYPES = {
+    "from": "address", "to": "address", "authorizer": "address", "owner": "address", "spender": "address",
+    "value": "uint256", "validAfter": "uint256", "validBefore": "uint256", "deadline": "uint256",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["transfer", "transferOfTheLargestNumbers", "receive", "cancel", "permit"])
+def test_the_vectors_are_what_eth_account_and_coincurve_make_of_them(name: str) -> None:
+    vectors = json.loads((Path(__file__).parents[2] / "contracts" / "test" / "vectors.json").read_text())
+    vector, key = vectors[name], bytes.fromhex(vectors["privateKey"][2:])
+    nonce = "uint256" if name == "permit" else "bytes32"
+    members = [{"name": member, "type": _TYPES.get(member, nonce)} for member in vector["message"]]
+    message = {member: int(value) if value.isdecimal() else value for member, value in vector["message"].items()}
+
+    encoded = encode_typed_data(vectors["domain"], {vector["primaryType"]: members}, message)
+    digest = keccak(b"\x19" + encoded.version + encoded.header + encoded.body)
+    ours = PrivateKey(key).sign_recoverable(digest, hasher=None)
+
+    assert "0x" + digest.hex() == vector["digest"]
+    assert bytes(Account.sign_message(encoded, key).signature).hex() == vector["signature"][2:]
+    assert (ours[:64] + bytes([27 + ours[64]])).hex() == vector["signature"][2:]
+
+
 # ---- who has signed -------------------------------------------------------------------------------------------------
 
 CONTRACT = Contract(Asset("USDX", "token", 6, "USD"), 31337, to_checksum_address(20 * b"\x11"), 1, bytes(32))

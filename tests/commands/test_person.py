@@ -23,7 +23,8 @@ def test_a_claimed_handle_has_a_wallet_an_address_and_a_key_that_its_owner_alone
     assert claimed.stdout.endswith(f"API key  {key_file}\n")
     assert key_file.stat().st_mode & 0o777 == 0o600
     assert key_file.read_text().strip() not in claimed.stdout + claimed.stderr
-    assert up.gateway("handle", "show", "claimed").stdout == "".join(claimed.stdout.splitlines(True)[:3])
+    shown = "".join(claimed.stdout.splitlines(True)[:3]) + "its key  kept by the gateway, sealed\n"
+    assert up.gateway("handle", "show", "claimed").stdout == shown
 
 
 def test_a_key_that_is_kept_already_is_never_written_over(up: Up) -> None:
@@ -303,4 +304,4 @@ def _read(terminal: int) -> bytes:
 def test_json_has_the_api_s_own_names(up: Up) -> None:
     wallet = json.loads(up.gateway("balance", "alice", "--json").stdout)
 
-    assert set(wallet) == {"handle", "wallet_id", "address", "balances"}
+    assert set(wallet) == {"handle", "wallet_id", "address", "custody", "balances"}

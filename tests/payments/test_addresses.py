@@ -22,9 +22,14 @@ async def now_at(town: Town, of: Wallet, address: str) -> Wallet:
 
 async def transfer(town: Town, sender: str, receiver: str, units: int) -> None:
     """Tokens that move without the gateway, with a key that anvil makes believe it has."""
+    to = bytes.fromhex(receiver[2:]).rjust(32, b"\0")
+    await send(town, sender, selector("transfer") + to + units.to_bytes(32, "big"))
+
+
+async def send(town: Town, sender: str, data: bytes) -> None:
+    """A call of the token with a key that anvil makes believe it has, final and in the book."""
     town.chain.rpc("anvil_impersonateAccount", sender)
     town.chain.rpc("anvil_setBalance", sender, hex(10**18))
-    data = selector("transfer") + bytes.fromhex(receiver[2:]).rjust(32, b"\0") + units.to_bytes(32, "big")
     call = {"from": sender, "to": town.terms.contracts["USDX"].address, "data": "0x" + data.hex()}
     town.chain.rpc("eth_sendTransaction", call)
     town.chain.mine(1 + town.FINALITY)
@@ -50,6 +55,7 @@ async def test_what_arrives_at_any_address_that_counts_is_the_wallets_and_what_l
     await transfer(town, bob.address, alice.address, 3_000_000)
     await transfer(town, bob.address, OWN, 2_000_000)
     await transfer(town, OWN, STRANGER, 1_000_000)
+    await town.settle()
 
     assert await town.available(alice, "USDX") == "4.000000 USDX"
     assert await town.available(bob, "USDX") == "5.000000 USDX"

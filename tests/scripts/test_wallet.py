@@ -133,6 +133,33 @@ def test_a_handle_is_paid_through_the_gateway_state_by_state(up: Up) -> None:
     assert up.available(payee, "EUR") == "2.00"
 
 
+def test_a_handle_is_bound_to_a_key_of_ones_own_which_signs_what_it_pays(up: Up, purse: Purse) -> None:
+    owner, payee = up.someone("own_key", USD="10.00"), up.someone("own_key_payee")
+    up.gateway("convert", "10.00", "USD", "USDX", "--from", owner)
+
+    bound = up.wallet("bind", owner, *purse.opened)
+    assert bound.stdout.splitlines()[2:] == [f"address  {purse.address}", "its key  its owner's own"], bound.stderr
+    assert "wants you to sign in with your Ethereum account" in bound.stderr
+    until(lambda: up.available(owner, "USDX") == "10.000000")
+
+    paid = up.wallet("pay", payee, "2.00", "USDX", "--from", owner, *purse.opened)
+    assert [line.split()[0] for line in paid.stdout.splitlines()[1:]][-1] == "settled", paid.stderr
+
+    waits = up.gateway("pay", payee, "1.00", "USDX", "--from", owner)
+    assert waits.stdout.splitlines()[1].split()[0] == "requires_confirmation"
+    id = waits.stdout.split(":")[0]
+    assert f"scripts/wallet confirm {id} --from {owner}" in waits.stderr
+    confirmed = up.wallet("confirm", id, "--from", owner, *purse.opened)
+    assert confirmed.stdout.splitlines()[-1].split()[0] == "settled", confirmed.stderr
+
+    assert up.wallet("fund", *purse.found).returncode == 0
+    redeemed = up.wallet("redeem", "3.00", "USDX", *purse.opened)
+    assert redeemed.stdout.splitlines()[-1].split()[0] == "final", redeemed.stderr
+    until(lambda: up.available(owner, "USD") == "3.00")
+    assert up.available(owner, "USDX") == "4.000000"
+    assert up.available(payee, "USDX") == "3.000000"
+
+
 def test_gas_money_is_given_on_the_local_chain_alone(up: Up, purse: Purse, tmp_path: Path) -> None:
     with running_anvil(tmp_path / "anvil", "--chain-id", "1") as elsewhere:
         refused = up.wallet("fund", *purse.found, GATEWAY_RPC_URL=elsewhere.url)

@@ -1,0 +1,37 @@
+"""An address of one's own: what to sign to bind it, and binding it."""
+
+from litestar import post
+
+from gateway.api.house import House
+from gateway.api.shapes import (
+    AddressRequest,
+    BindRequest,
+    BoundView,
+    ChallengeView,
+    bound_view,
+    challenge_view,
+    signature_bytes,
+)
+from gateway.payments import bind
+from gateway.wallets.wallet import Wallet
+
+
+@post("/v1/wallet/address/challenge", tags=["wallet"], summary="What to sign to bind an address of your own")
+async def challenge_address(data: AddressRequest, house: House, caller: Wallet) -> ChallengeView:
+    """The text to sign with the address's key (personal_sign, EIP-191; Sign-In with Ethereum, EIP-4361), or to have
+    signed by the contract that it is (ERC-1271). A wallet has one such text at a time.
+    """
+    async with house.database.transaction() as connection:
+        return challenge_view(
+            await bind.ask(connection, house.terms, caller, data.address, house.public_url, house.clock())
+        )
+
+
+@post("/v1/wallet/address", tags=["wallet"], summary="Bind an address of your own", status_code=200)
+async def bind_address(data: BindRequest, house: House, caller: Wallet) -> BoundView:
+    """From now on the wallet is paid there, and its token payments need a signature of that address. What lies at the
+    address before, whose key the gateway keeps, follows. The same message again is answered in the same way.
+    """
+    signed = signature_bytes(data.signature)
+    bound = await bind.bind(house.database, house.node, house.terms, caller, data.message, signed, house.clock())
+    return bound_view(bound)

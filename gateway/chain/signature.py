@@ -1,0 +1,71 @@
+"""Signatures of others: whose they are. By a key (secp256k1), or by a contract, which is asked (ERC-1271).
+
+The token's contract tries the key first and then, where there is code at the address, the contract (`_isSignedBy` in
+Token.sol); so does this, so that what is accepted here is accepted there.
+"""
+
+from typing import Literal
+
+from coincurve import PublicKey
+from eth_abi.abi import encode
+
+from gateway.chain.address import of_public_key
+from gateway.chain.node import Node
+from gateway.errors import InvalidSignature
+
+#: The largest s of a signature; its mirror image above would be a second signature of the same message (EIP-2).
+_S_MAX = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
+
+#: The most bytes a contract's signature may have: a dozen keys' worth. Longer ones would crowd others out of batches.
+BYTES_MAX = 1024
+
+#: isValidSignature(bytes32,bytes): its selector, which is also the answer that accepts (ERC-1271).
+_MAGIC = bytes.fromhex("1626ba7e")
+
+#: What the token lets a contract burn over one signature (`ERC1271_GAS` in Token.sol).
+CONTRACT_GAS = 100_000
+
+
+def check(signer: str, digest: bytes, signature: bytes | None) -> None:
+    """Raises InvalidSignature, saying why, unless the key of `signer` has made the signature over the digest."""
+    if signature is None or len(signature) != 65 or signature[64] not in (27, 28):
+        raise InvalidSignature(signer, "it should be 65 bytes, r, s and v, where v is 27 or 28")
+    if int.from_bytes(signature[32:64], "big") > _S_MAX:
+        raise InvalidSignature(signer, "its s is in the upper half, which contracts refuse (EIP-2)")
+    recoverable = signature[:64] + bytes([signature[64] - 27])
+    try:
+        key = PublicKey.from_signature_and_message(recoverable, digest, hasher=None)
+    except Exception:  # noqa: BLE001 - coincurve raises bare Exception for an r that is on no point
+        raise InvalidSignature(signer, "no key has made it") from None
+    if of_public_key(key.format(compressed=False)) != signer:
+        raise InvalidSignature(signer, "another key has made it, or over another message")
+
+
+async def check_any(node: Node, signer: str, digest: bytes, signature: bytes) -> Literal["owner", "contract"]:
+    """By whom `signer` has signed: its owner's key, or the contract that it is. Network, where no key has.
+
+    Raises InvalidSignature, or NodeUnavailable when the contract cannot be asked.
+    """
+    try:
+        check(signer, digest, signature)
+        return "owner"
+    except InvalidSignature as no_key:
+        if not await node.code(signer):
+            raise no_key from None
+    await ask(node, signer, digest, signature)
+    return "contract"
+
+
+async def ask(node: Node, contract: str, digest: bytes, signature: bytes) -> None:
+    """Ask the contract whether it has signed, with as much gas as the token would let it burn. Network only.
+
+    Raises InvalidSignature unless the answer is ERC-1271's word and nothing else; NodeUnavailable.
+    """
+    if len(signature) > BYTES_MAX:
+        raise InvalidSignature(contract, f"it has more than {BYTES_MAX} bytes")
+    data = _MAGIC + encode(["bytes32", "bytes"], [digest, signature])
+    answer = await node.view(contract, data, CONTRACT_GAS)
+    if answer is None:
+        raise InvalidSignature(contract, f"the contract refuses to answer, or not with {CONTRACT_GAS} gas (ERC-1271)")
+    if len(answer) < 32 or answer[:32] != _MAGIC.ljust(32, b"\0"):
+        raise InvalidSignature(contract, "the contract says that it has not signed this (ERC-1271)")

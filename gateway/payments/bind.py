@@ -1,0 +1,181 @@
+"""Bind an address of its owner's own to a wallet, in the place of the one that it has.
+
+The owner signs a text that we wrote (wallets/challenge.py), with a key or by a contract. The chain is asked what lies
+at both addresses, at the block up to which the book has seen it. Then, in one transaction and if the book is there
+still: what is at the new one is the wallet's, and what is at the first, whose key we keep, is brought after it
+(sweep.py).
+
+Refused while anything of the wallet is on its way from the address it leaves, and while something lies at one of its
+owner's own, which nobody could bring after it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from gateway.chain import authorization, signature, watch
+from gateway.chain.address import ZERO, read
+from gateway.chain.contract import Contract, as_int, balance_of_data
+from gateway.chain.node import Node
+from gateway.chain.sign_in import SignIn, digest
+from gateway.chain.watch import Cursor
+from gateway.errors import (
+    AddressNotEmpty,
+    AddressTaken,
+    Contended,
+    InvalidAddress,
+    InvalidChallenge,
+    NodeUnavailable,
+    PaymentsUnderWay,
+)
+from gateway.events import log
+from gateway.ids import TransferId, new_id
+from gateway.ledger import account, book
+from gateway.ledger.transfer import Leg, Transfer
+from gateway.money import Money
+from gateway.payments import records, sweep
+from gateway.payments.sweep import Sweep
+from gateway.payments.terms import Terms
+from gateway.postgres import Connection, Database
+from gateway.wallets import challenge, wallet
+from gateway.wallets.wallet import Wallet
+
+#: How often the chain is asked anew because the book went on to another block meanwhile.
+_LOOKS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _There:
+    """What lies at two addresses at the cursor's block, by asset code, in units."""
+
+    cursor: Cursor
+    old: Mapping[str, int]
+    new: Mapping[str, int]
+
+
+async def ask(connection: Connection, terms: Terms, of: Wallet, address: str, public_url: str, now: datetime) -> SignIn:
+    """The text to sign with the key of `address`. Raises InvalidAddress, AddressTaken, NodeUnavailable (no token)."""
+    checked = read(address)
+    if checked is None:
+        raise InvalidAddress(address[:60], "it is not 0x and 40 hex digits, in EIP-55's case or in one case")
+    if checked == ZERO or checked in {contract.address for contract in terms.contracts.values()}:
+        raise InvalidAddress(checked, "it is the token's own or the zero address")
+    row = await connection.fetchrow(wallet.sql.address, checked)
+    if row is not None and (row["wallet_id"] != of.id or row["custody"] == "gateway" or checked == of.address):
+        raise AddressTaken(checked)
+    return await challenge.write(connection, of, checked, public_url, _chain_id(terms), now)
+
+
+async def bind(
+    database: Database, node: Node | None, terms: Terms, of: Wallet, text: str, signed: bytes, now: datetime
+) -> Wallet:
+    """Bind the address that the text names. The network is asked before the transaction, never inside it.
+
+    What has bound it already is answered again. Raises InvalidChallenge, InvalidSignature, AddressTaken,
+    AddressNotEmpty, PaymentsUnderWay, NodeUnavailable, Contended.
+    """
+    async with database.reading() as connection:
+        found = await challenge.find(connection, of, text, now)
+        of = await wallet.by_handle(connection, of.handle)
+    if node is None:
+        raise NodeUnavailable("GATEWAY_RPC_URL is not set")
+    by = await signature.check_any(node, found.sign_in.address, digest(text), signed)
+    if found.used_at is not None:
+        if of.address != found.sign_in.address:
+            raise InvalidChallenge("unknown", "it was used before, and the wallet has moved on: ask for a new one")
+        return of
+    for _ in range(_LOOKS):
+        there = await _look(database, node, terms, of.address, found.sign_in.address)
+        async with database.transaction() as connection:
+            bound = await _bind(connection, terms, of, found.sign_in, by, there, now)
+        if bound is not None:
+            return bound
+    raise Contended
+
+
+async def _look(database: Database, node: Node, terms: Terms, old: str, new: str) -> _There:
+    """What the chain has at both addresses, where the book is."""
+    async with database.reading() as connection:
+        cursor = await watch.cursor(connection, _chain_id(terms))
+    if cursor is None:
+        raise NodeUnavailable("the chain was not read yet")
+    contracts = list(terms.contracts.values())
+    calls = [(contract.address, balance_of_data(one)) for one in (old, new) for contract in contracts]
+    units = [as_int(answer) for answer in await node.calls(calls, cursor.number)]
+    codes = [contract.asset.code for contract in contracts]
+    here, ahead = units[: len(codes)], units[len(codes) :]
+    return _There(cursor, dict(zip(codes, here, strict=True)), dict(zip(codes, ahead, strict=True)))
+
+
+async def _bind(
+    connection: Connection,
+    terms: Terms,
+    of: Wallet,
+    sign_in: SignIn,
+    by: Literal["owner", "contract"],
+    there: _There,
+    now: datetime,
+) -> Wallet | None:
+    """All of it, or nothing and None where the book has gone on since the chain was asked.
+
+    Lock order: the cursor, and with it every other binding; the challenge; accounts; nonces; then the wallet.
+    """
+    if not await watch.stands(connection, there.cursor):
+        return None
+    await challenge.use(connection, of, sign_in, now)
+    assert (await wallet.by_handle(connection, of.handle)).address == of.address, "who binds it holds the cursor"
+    contracts = list(terms.contracts.values())
+    if of.signs_itself:
+        for contract in contracts:
+            if there.old[contract.asset.code]:
+                raise AddressNotEmpty(of.address, Money(there.old[contract.asset.code], contract.asset))
+
+    sweeps = await _into_book(connection, of, contracts, there, now)
+
+    tokens = [asset.code for asset in terms.assets.tokens()]
+    await authorization.leave(connection, tokens, of.address)
+    held = int(await connection.fetchval(records.sql.count_held, of.id))
+    addresses = [row["address"] for row in await connection.fetch(wallet.sql.addresses, of.id)]
+    under_way = held + await authorization.count_open(connection, tokens, addresses)
+    if under_way:
+        raise PaymentsUnderWay(of.address, under_way)
+    await authorization.come_back(connection, tokens, sign_in.address)
+    await sweep.start(connection, terms, sweeps, [sign_in.address] * len(sweeps), now)
+    bound = await wallet.change_address(connection, of, sign_in.address, by, now)
+    facts = {"address": bound.address, "custody": bound.custody, "before": of.address}
+    await log.append(connection, [log.Event("wallet.bound", of.id, of.id, facts)], now)
+    return bound
+
+
+async def _into_book(
+    connection: Connection, of: Wallet, contracts: list[Contract], there: _There, now: datetime
+) -> list[Sweep]:
+    """What is at the new address is the wallet's; what is at the first one is set aside until it is there as well."""
+    coming = [one.asset for one in contracts if there.new[one.asset.code]]
+    following = [one.asset for one in contracts if there.old[one.asset.code]]
+    wanted = [(account.wallet(of.handle, asset), asset) for asset in {*coming, *following}]
+    wanted += [(account.house("outside", asset), asset) for asset in {*coming, *following}]
+    if not wanted:
+        return []
+    ids = await book.accounts(connection, wanted)
+    steps: list[Transfer] = []
+    sweeps: list[Sweep] = []
+    for asset in coming:
+        mine, outside = ids[account.wallet(of.handle, asset)], ids[account.house("outside", asset)]
+        id = TransferId(new_id(now))
+        leg = Leg(outside, mine, there.new[asset.code])
+        steps.append(Transfer(id, "observation", id, (leg,), fact=True))
+    for asset in following:
+        mine, outside = ids[account.wallet(of.handle, asset)], ids[account.house("outside", asset)]
+        sweeps.append(sweep.sweep_of(of.id, Money(there.old[asset.code], asset), of.address, now))
+        steps.append(sweep.hold_of(sweeps[-1], Leg(mine, outside, there.old[asset.code])))
+    book.all_done(await book.write(connection, steps, now))
+    return sweeps
+
+
+def _chain_id(terms: Terms) -> int:
+    """The chain that the tokens are on. Raises NodeUnavailable while none is deployed."""
+    for contract in terms.contracts.values():
+        return contract.chain_id
+    raise NodeUnavailable("no token has a contract yet; run 'gateway deploy'")

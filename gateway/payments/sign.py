@@ -1,0 +1,86 @@
+"""Sign a payment with the payer's own key: it was accepted, its money set aside, and it waits for a signature.
+
+What is to be signed is EIP-712 typed data (eth_signTypedData_v4), which any wallet shows and signs. With the signature
+the payment is queued and goes on like any other. The owner needs nobody for it: whoever relays the signed
+authorization, final logs decide (settle.py), of a payment that still waits as well.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from gateway.chain import authorization, signature
+from gateway.chain.authorization import Authorization, Tracked
+from gateway.chain.node import Node
+from gateway.errors import Forbidden, NodeUnavailable, StateConflict
+from gateway.events import log
+from gateway.ids import PaymentId, WalletId, show
+from gateway.payments import freeze, records
+from gateway.payments.payment import Event, Payment, State, after
+from gateway.payments.terms import Terms
+from gateway.postgres import Connection, Database
+
+
+async def to_sign(connection: Connection, terms: Terms, payment: Payment) -> dict[str, Any] | None:
+    """What the payer is to sign of a payment that waits for it, as JSON (EIP-712); None of any other."""
+    if payment.state is not State.REQUIRES_CONFIRMATION or payment.authorization_id is None:
+        return None
+    tracked = await authorization.one(connection, payment.authorization_id)
+    return authorization.typed_data(terms.contract(payment.amount.asset), tracked.authorization)
+
+
+async def sign(
+    database: Database, node: Node | None, terms: Terms, caller: WalletId, id: PaymentId, signed: bytes, now: datetime
+) -> Payment:
+    """Queue the caller's payment with its signature. The same signature again finds the payment as it is.
+
+    A key's signature is checked here; a contract is asked, before the transaction. `node` may be missing for keys.
+
+    Raises NotFound, Forbidden (the payee asks), InvalidSignature, StateConflict (it waits for no signature, or its time
+    is over), WithdrawalsFrozen, NodeUnavailable (a contract cannot be asked).
+    """
+    async with database.reading() as connection:
+        payment, tracked = await _payment(connection, terms, caller, id)
+    if payment.state is not State.REQUIRES_CONFIRMATION and tracked.authorization.signature == signed:
+        return payment
+    await _check(node, terms, payment, tracked.authorization, signed)
+    async with database.transaction() as connection:
+        # The authorization first, then the payment: as settling and expiry lock them.
+        tracked = await authorization.one(connection, tracked.id, for_update=True)
+        payment = await records.payment_for_update(connection, terms.assets, id, caller)
+        if payment.state is not State.REQUIRES_CONFIRMATION and tracked.authorization.signature == signed:
+            return payment
+        if payment.expires_at is not None and payment.expires_at <= now:
+            raise StateConflict(show("pay", id), State.EXPIRED.value, Event.SIGN.value)
+        state = after(payment.id, payment.state, Event.SIGN)
+        if payment.payee is None:
+            await freeze.check(connection, payment.amount.asset)
+        queued = replace(payment, state=state, expires_at=None)
+        await authorization.sign(connection, tracked.id, signed)
+        await records.update(connection, [queued])
+        await log.append(connection, records.events(queued), now)
+    return queued
+
+
+async def _payment(connection: Connection, terms: Terms, caller: WalletId, id: PaymentId) -> tuple[Payment, Tracked]:
+    """The payment, and the authorization that it waits with, or has waited with."""
+    payment = await records.payment(connection, terms.assets, id, caller)
+    if payment.payer != caller:
+        raise Forbidden("only the payer of a payment can sign it")
+    if payment.authorization_id is None:
+        raise StateConflict(show("pay", id), payment.state.value, Event.SIGN.value)
+    tracked = await authorization.one(connection, payment.authorization_id)
+    if tracked.authorization.by == "gateway":
+        raise StateConflict(show("pay", id), payment.state.value, Event.SIGN.value)
+    return payment, tracked
+
+
+async def _check(node: Node | None, terms: Terms, payment: Payment, one: Authorization, signed: bytes) -> None:
+    """Network, where the payer is a contract."""
+    digest = authorization.digest(terms.contract(payment.amount.asset), one)
+    if one.by == "owner":
+        signature.check(one.from_address, digest, signed)
+    elif node is None:
+        raise NodeUnavailable("GATEWAY_RPC_URL is not set, and a contract has to be asked")
+    else:
+        await signature.check_any(node, one.from_address, digest, signed)
