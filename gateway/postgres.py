@@ -36,6 +36,7 @@ class Database:
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._pool = pool
+        self._kept: PoolConnectionProxy[asyncpg.Record] | None = None
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -64,8 +65,30 @@ class Database:
         except _GONE as gone:
             raise DatabaseUnavailable(type(gone).__name__) from gone
 
-    #: For one statement that writes: PostgreSQL makes it a transaction of its own, and saves two round trips.
-    one_statement = reading
+    @asynccontextmanager
+    async def one_statement(self) -> AsyncIterator[Connection]:
+        """For one statement that writes: PostgreSQL makes it a transaction of its own, and saves two round trips.
+
+        One connection is kept between such statements: giving it back and taking it again lets the event loop run
+        whatever else is ready in between, while PostgreSQL waits for the next group.
+        """
+        try:
+            connection, self._kept = self._kept, None
+            if connection is None or _ended(connection):
+                connection = await self._pool.acquire()
+            try:
+                yield connection
+            except BaseException:
+                await self._pool.release(connection)
+                raise
+            if self._kept is None:
+                self._kept = connection
+            else:
+                await self._pool.release(connection)
+        except _CONTENDED as contended:
+            raise Contended from contended
+        except _GONE as gone:
+            raise DatabaseUnavailable(type(gone).__name__) from gone
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Connection]:
@@ -82,7 +105,17 @@ class Database:
             raise DatabaseUnavailable(type(gone).__name__) from gone
 
     async def close(self) -> None:
+        if self._kept is not None:
+            await self._pool.release(self._kept)
         await self._pool.close()
+
+
+def _ended(connection: "PoolConnectionProxy[asyncpg.Record]") -> bool:
+    """Whether the connection was closed behind our back: the server went away, and may be there again."""
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:  # the pool knows already, and has its place back
+        return True
 
 
 #: Nothing was decided, or nobody knows: the server is away, or is going away.
@@ -112,7 +145,7 @@ async def connect(
         pool = await asyncpg.create_pool(
             url,
             min_size=1,
-            max_size=connections,
+            max_size=connections + 1,  # one for `one_statement`, which keeps it
             init=_prepare,
             reset=_keep,
             command_timeout=statement_seconds_max,

@@ -105,6 +105,23 @@ async def test_a_connection_that_the_server_ends_is_unavailable_and_the_next_is_
         assert await connection.fetchval("SELECT 1") == 1
 
 
+async def test_one_connection_is_kept_for_single_statements_until_the_server_ends_it(server: Postgres) -> None:
+    async def backend(database: Database) -> int:
+        async with database.one_statement() as connection:
+            return int(await connection.fetchval("SELECT pg_backend_pid()"))
+
+    async with connect(server.dsn, 1) as database:
+        first = await backend(database)
+        assert await backend(database) == first
+        async with database.one_statement() as one, database.one_statement() as other:
+            assert await one.fetchval("SELECT pg_backend_pid()") == first
+            assert await other.fetchval("SELECT pg_backend_pid()") != first
+            await other.execute("SELECT pg_terminate_backend($1::integer), pg_sleep(0)", first)
+
+        kept = await backend(database)
+        assert await backend(database) == kept != first
+
+
 async def test_commits_are_durable(database: Database) -> None:
     async with database.reading() as connection:
         for setting in ("fsync", "synchronous_commit", "full_page_writes"):
