@@ -3,6 +3,9 @@
 The statement is one call of `pay_in_ledger` (migrations/0006_leaner_payments.sql), a PostgreSQL transaction of its own:
 it finds payer and payee, posts in the book, and writes payment, events and idempotency key. Where it cannot decide (a
 key used before, an unknown payee, an account that is not open yet) it says so and writes nothing: `pay` then does.
+
+One that is alone, in a house without fees, is a call of `pay_one_in_ledger` (migrations/0014_lone_payments.sql): the
+same row by row, with the same answers, for two thirds of the price. What makes many cheap is dear for one.
 """
 
 from collections.abc import Sequence
@@ -51,6 +54,34 @@ async def pay_all(database: Database, terms: Terms, asked: Sequence[LedgerPaymen
 
 async def pay_in(connection: Connection, terms: Terms, asked: Sequence[LedgerPayment], now: datetime) -> list[Outcome]:
     """`pay_all` as a part of the caller's transaction."""
+    if len(asked) == 1 and not terms.ledger_fee_basis_points:
+        return [await pay_alone(connection, terms, asked[0], now)]
+    return await pay_together(connection, terms, asked, now)
+
+
+async def pay_alone(connection: Connection, terms: Terms, one: LedgerPayment, now: datetime) -> Outcome:
+    """What `pay_together` does with one that has no fee to pay, for two thirds of the price."""
+    row = await connection.fetchrow(
+        sql.pay_one_in_ledger,
+        now,
+        one.api_key_hash,
+        one.idempotency_key,
+        one.fingerprint,
+        one.payee_handle,
+        one.money.asset.code,
+        one.money.units,
+        one.memo,
+        one.payment_id,
+        facts_of(one, fee(terms, one.money)),
+    )
+    assert row is not None
+    return _outcome(one, row["outcome"], row["payer_handle"], 0, row["available"], now)
+
+
+async def pay_together(
+    connection: Connection, terms: Terms, asked: Sequence[LedgerPayment], now: datetime
+) -> list[Outcome]:
+    """Any number of them, each on its own, for a price of which half does not depend on how many they are."""
     row = await connection.fetchrow(
         sql.pay_in_ledger,
         now,

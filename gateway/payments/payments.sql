@@ -186,6 +186,10 @@ SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::integer[], $4::bigint[], $5:
 SELECT outcome, payer_handle, fee, available
 FROM pay_in_ledger($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
 
+-- pay_one_in_ledger
+-- The same for one payment without a fee; see migrations/0014_lone_payments.sql.
+SELECT outcome, payer_handle, available FROM pay_one_in_ledger($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
+
 -- pay_on_chain
 -- Many payments on the chain rail, each with its hold, nonce, authorization, key and event; see
 -- migrations/0012_pay_on_chain.sql.

@@ -1,0 +1,201 @@
+"""A payment that is alone goes row by row, and many go together: two ways in the database, and one answer."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from gateway.errors import InsufficientFunds, Unauthenticated
+from gateway.ids import PaymentId, TransferId, new_id
+from gateway.ledger import account, book
+from gateway.ledger.transfer import Leg, Transfer
+from gateway.money import Assets
+from gateway.payments import ledger_rail
+from gateway.payments.lean import Elsewhere
+from gateway.payments.ledger_rail import LedgerPayment, Outcome, Settled
+from gateway.postgres import Connection, Database
+from gateway.wallets import wallet as wallets
+from gateway.wallets.wallet import Wallet, hash_of
+from tests.factory import NOW
+from tests.payments.test_ledger_rail import LedgerTown
+
+pytestmark = pytest.mark.anyio
+
+#: Everything that a payment writes; numbers of events are handed out anew each time.
+WRITTEN = {
+    "payment": "SELECT * FROM payment ORDER BY id",
+    "transfer": "SELECT * FROM transfer ORDER BY id",
+    "entry": "SELECT * FROM entry ORDER BY account_id, number",
+    "account": "SELECT * FROM account ORDER BY id",
+    "key": "SELECT * FROM idempotency_key ORDER BY wallet_id, key",
+    "event": "SELECT kind, wallet_id, other_id, subject, facts, at FROM event ORDER BY id",
+}
+
+
+@dataclass
+class Person:
+    wallet: Wallet
+    api_key: str
+
+
+class Street(LedgerTown):
+    """A town whose people are known by number, and pay by their API keys."""
+
+    async def arrive(self, *handles: str, money: str = "10.00 EUR") -> None:
+        self.people: list[Person] = []
+        for handle in handles:
+            async with self.database.transaction() as connection:
+                self.people.append(Person(*await wallets.claim(connection, self.vault, handle, NOW)))
+            await self.give(self.people[-1].wallet, money)
+
+    def asked(self, payer: int, payee: str, key: str, text: str = "1.00 EUR", api_key: str = "") -> LedgerPayment:
+        money, id = self.money(text), PaymentId(new_id(NOW))
+        return LedgerPayment(hash_of(api_key or self.people[payer].api_key), key, b"f" * 32, payee, money, "tea", id)
+
+
+@pytest.fixture
+async def street(database: Database, assets: Assets) -> Street:
+    street = Street(database, assets)
+    await street.arrive("ann", "bea", "cyd")
+    return street
+
+
+@asynccontextmanager
+async def undone(connection: Connection) -> AsyncIterator[None]:
+    """As if it had not been."""
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        yield
+    finally:
+        await transaction.rollback()
+
+
+async def written(connection: Connection) -> dict[str, list[dict[str, Any]]]:
+    return {name: [dict(row) for row in await connection.fetch(read)] for name, read in WRITTEN.items()}
+
+
+def plain(outcome: Outcome) -> object:
+    """An outcome as something that equals another of its kind."""
+    if isinstance(outcome, InsufficientFunds):
+        return "short", outcome.account, outcome.asked, outcome.available
+    return outcome if isinstance(outcome, Settled) else type(outcome)
+
+
+async def both_ways(street: Street, asked: LedgerPayment) -> Outcome:
+    """Ask it alone and, from the same book, together with nobody; assert that all of it is the same; keep it."""
+    async with street.database.reading() as connection:
+        async with undone(connection):
+            (together,) = await ledger_rail.pay_together(connection, street.terms, [asked], street.now)
+            left_by_many = await written(connection)
+        alone = await ledger_rail.pay_alone(connection, street.terms, asked, street.now)
+        assert plain(alone) == plain(together)
+        assert await written(connection) == left_by_many
+    return alone
+
+
+async def test_alone_or_together_the_answer_and_all_that_is_written_are_the_same(street: Street) -> None:
+    draw = random.Random(7)
+    handles = ["ann", "bea", "cyd"]
+    seen = set()
+    for step in range(120):
+        payer = draw.randrange(3)
+        if step % 15 == 14:  # something is set aside
+            other = handles[(payer + 1) % 3]
+            await street.give(street.people[payer].wallet, "1.00 EUR")
+            await street.pay(street.people[payer].wallet, f"@{other}", "1.00 EUR", capture=False)
+        asked = street.asked(
+            payer,
+            draw.choice([*handles, *handles, "nobody"]),
+            key=f"key {draw.randrange(90)}",
+            text=f"{draw.choice((1, 3, 9))}.0{draw.randrange(1, 10)} EUR",
+            api_key="gw_of_nobody" if draw.random() < 0.05 else "",
+        )
+        seen.add(type(await both_ways(street, asked)))
+
+    assert seen == {Settled, InsufficientFunds, Unauthenticated, Elsewhere}
+    assert await street.wrong() == []
+
+
+async def test_an_account_that_facts_left_short_is_short_and_is_filled_up_alike(street: Street) -> None:
+    eur = street.assets["EUR"]
+    await street.pay(street.people[0].wallet, "@bea", "8.00 EUR", capture=False)
+    async with street.database.transaction() as connection:
+        codes = [account.wallet("ann", eur), account.house("liquidity", eur)]
+        ids = await book.accounts(connection, [(code, eur) for code in codes])
+        id = new_id(NOW)
+        taken = Transfer(TransferId(id), "observation", id, (Leg(ids[codes[0]], ids[codes[1]], 5_00),), fact=True)
+        book.all_done(await book.post(connection, [taken], NOW))
+
+    short = await both_ways(street, street.asked(0, "bea", "short", "0.01 EUR"))
+    assert isinstance(short, InsufficientFunds)
+    assert str(short.available) == "-3.00 EUR"
+
+    assert isinstance(await both_ways(street, street.asked(1, "ann", "some", "2.00 EUR")), Settled)
+    assert isinstance(await both_ways(street, street.asked(2, "ann", "rest", "2.00 EUR")), Settled)
+    assert isinstance(await both_ways(street, street.asked(0, "cyd", "spent", "1.00 EUR")), Settled)
+    assert await street.wrong() == []
+
+
+async def test_the_clock_going_back_leaves_statements_in_order_either_way(street: Street) -> None:
+    for step, seconds in enumerate((5, -9, 3)):
+        street.now = street.now.fromtimestamp(street.now.timestamp() + seconds, street.now.tzinfo)
+        assert isinstance(await both_ways(street, street.asked(step, ("bea", "cyd", "ann")[step], "now")), Settled)
+    assert await street.wrong() == []
+
+
+async def test_a_payment_that_is_asked_alone_goes_alone_unless_there_is_a_fee(street: Street) -> None:
+    async with street.database.transaction() as connection:
+        await book.accounts(connection, [("fees:EUR", street.assets["EUR"])])
+    (free,) = await ledger_rail.pay_all(street.database, street.terms, [street.asked(0, "bea", "free")], NOW)
+    street.charge(100)
+    (paid,) = await ledger_rail.pay_all(street.database, street.terms, [street.asked(0, "bea", "paid")], NOW)
+
+    assert [str(one.fee) for one in (free, paid) if isinstance(one, Settled)] == ["0.00 EUR", "0.01 EUR"]
+    assert await street.fees() == "0.01 EUR"
+    assert await street.wrong() == []
+
+
+async def test_sixty_at_once_to_and_fro_wait_for_each_other_in_no_ring(street: Street) -> None:
+    """Each alone, on a connection of its own, as from so many gateways; in groups beside them too."""
+    lone = [street.asked(n % 3, ("bea", "cyd", "ann", "cyd", "ann", "bea")[n % 6], f"lone {n}") for n in range(48)]
+    groups = [[street.asked(n, ("cyd", "ann", "bea")[n], f"group {g}") for n in range(3)] for g in range(4)]
+
+    outcomes = await asyncio.gather(
+        *(ledger_rail.pay_all(street.database, street.terms, group, NOW) for group in ([one] for one in lone)),
+        *(ledger_rail.pay_all(street.database, street.terms, group, NOW) for group in groups),
+    )
+
+    assert {type(one) for group in outcomes for one in group} <= {Settled, InsufficientFunds}
+    assert await street.wrong() == []
+
+
+async def test_twenty_with_one_key_at_once_pay_once(street: Street) -> None:
+    outcomes = await asyncio.gather(
+        *(
+            ledger_rail.pay_all(street.database, street.terms, [street.asked(0, "bea", "one key")], NOW)
+            for _ in range(20)
+        )
+    )
+    kinds = [type(one) for (one,) in outcomes]
+    assert sorted(kind.__name__ for kind in kinds) == ["Elsewhere"] * 19 + ["Settled"]
+    assert await street.available(street.people[0].wallet, "EUR") == "9.00 EUR"
+
+
+async def test_money_that_arrives_while_it_is_found_short_is_not_told_as_available(street: Street) -> None:
+    """Twenty pay all that ann has while others give her more: who is refused is told of less than what was asked."""
+    spent = [street.asked(0, "bea", f"spent {n}", "10.00 EUR") for n in range(20)]
+    given = [street.asked(1 + n % 2, "ann", f"given {n}", "1.00 EUR") for n in range(16)]
+
+    outcomes = await asyncio.gather(
+        *(ledger_rail.pay_all(street.database, street.terms, [one], NOW) for one in (*spent, *given))
+    )
+
+    refused = [one for (one,) in outcomes if isinstance(one, InsufficientFunds)]
+    assert refused
+    assert all(one.available.units < one.asked.units for one in refused)
+    assert await street.wrong() == []
