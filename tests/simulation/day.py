@@ -112,7 +112,7 @@ class Day:
             (staff.wake_somebody, 4),
             (faults.mine, 18),
             (faults.wait, 5),
-            (faults.wait_long, 0.3),
+            (faults.wait_long, 0.3 if self.payments < 1000 else 0.05),  # what waits then expires, however much it is
             (faults.reorganise, 3),
             (faults.drop, 2),
             (faults.node_goes, 1),
