@@ -163,7 +163,9 @@ class Faults:
             self.world.saw("somebody was frozen", f"{address[:8]} {code}")
 
     def _guard(self, data: bytes, code: str) -> None:
-        self.world.transact(self.world.guard, self.world.token_at(code), data)
+        """The guard is first in the block, so that what is in the pool meets it there: a batch reverts, say."""
+        dear = {"maxFeePerGas": hex(2_000 * 10**9), "maxPriorityFeePerGas": hex(100 * 10**9)}
+        self.world.transact(self.world.guard, self.world.token_at(code), data, **dear)
 
     # ---- the end ----------------------------------------------------------------------------------------------------
 
