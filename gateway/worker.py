@@ -341,7 +341,7 @@ class Worker:
 STEPS: tuple[tuple[str, float], ...] = (
     ("relay", 0.05),
     ("watch", 0.1),
-    ("solvency", 0.25),
+    ("solvency", 1.0),
     ("resend", 2.0),
     ("fuel", 5.0),
     ("expire", 1.0),

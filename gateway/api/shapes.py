@@ -234,7 +234,7 @@ class PaymentsPage(Struct):
     next_cursor: str | None
 
 
-class EntryView(Struct):
+class EntryView(Struct, rename={"from_": "from"}):
     number: int
     asset: str
     amount: str
@@ -243,6 +243,8 @@ class EntryView(Struct):
     payment_id: str | None
     purpose: str
     reference: str | None
+    from_: Annotated[str, Meta(description="Of an observation: who sent the tokens, @handle or address.")] | None
+    to: Annotated[str, Meta(description="Of an observation: where they went.")] | None
     posted_at: str
 
 
@@ -378,7 +380,8 @@ def preview_view(preview: Preview) -> PreviewView:
     return PreviewView(preview.route, preview.fee.amount, preview.available_after.amount)
 
 
-def entry_view(entry: Entry) -> EntryView:
+def entry_view(entry: Entry, ends: tuple[str, str] | None = None) -> EntryView:
+    """`ends` are from whom and to whom the tokens of an observation moved."""
     prefix = _PREFIX_OF_PURPOSE.get(entry.purpose)
     reference = show(prefix, entry.subject) if prefix else None
     return EntryView(
@@ -390,6 +393,8 @@ def entry_view(entry: Entry) -> EntryView:
         payment_id=reference if entry.purpose in _PAYMENT_PURPOSES else None,
         purpose=entry.purpose,
         reference=reference,
+        from_=ends[0] if ends else None,
+        to=ends[1] if ends else None,
         posted_at=rfc3339(entry.posted_at),
     )
 

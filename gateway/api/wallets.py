@@ -25,6 +25,7 @@ from gateway.events import log
 from gateway.ids import show
 from gateway.ledger import account, book
 from gateway.ledger.account import Balance
+from gateway.payments import records
 from gateway.wallets import export
 from gateway.wallets.wallet import Wallet
 
@@ -70,13 +71,19 @@ async def export_key(data: KeyExportRequest, house: House, caller: Wallet) -> Re
 async def list_entries(
     house: House, caller: Wallet, asset: str, limit: Limit = 50, cursor: str | None = None
 ) -> EntriesPage:
-    """Every entry of the caller's account in the asset, newest first, with the balance after each."""
+    """Every entry of the caller's account in the asset, newest first, with the balance after each.
+
+    Tokens that somebody moved without the gateway are an `observation`, which says from whom and to whom.
+    """
     of = house.terms.assets.of_wallet(asset)
     before = _number(cursor_position(cursor)) if cursor else None
     async with house.database.reading() as connection:
         entries = await book.statement(connection, of, account.wallet(caller.handle, of), before, limit)
+        seen = [entry.subject for entry in entries if entry.purpose == "observation"]
+        ends = await records.ends_of_observations(connection, seen)
     more = len(entries) == limit and entries[-1].number > 1
-    return EntriesPage([entry_view(entry) for entry in entries], cursor_text(str(entries[-1].number)) if more else None)
+    items = [entry_view(entry, ends.get(entry.subject)) for entry in entries]
+    return EntriesPage(items, cursor_text(str(entries[-1].number)) if more else None)
 
 
 @get("/v1/events", tags=["wallet"], summary="What happened, in order")

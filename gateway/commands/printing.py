@@ -105,12 +105,19 @@ def statement_lines(entries: Mapping[str, Any]) -> list[str]:
             one["amount"] if one["side"] == "credit" else "",
             one["balance"],
             one["purpose"],
-            one["reference"] or "",
+            _reference(one),
         ]
         for one in entries["items"]
     ]
     heads = ["number", "posted", "out", "in", "balance", "for", "reference"]
     return [*(table(heads, rows, right=(0, 2, 3, 4)) if rows else ["no entries"]), *_more(entries)]
+
+
+def _reference(entry: Mapping[str, Any]) -> str:
+    """What an entry is of: of tokens that were seen to move, who sent them, or where they went."""
+    if entry["from"] is None:
+        return str(entry["reference"] or "")
+    return f"from {entry['from']}" if entry["side"] == "credit" else f"to {entry['to']}"
 
 
 # ---- payments and conversions ---------------------------------------------------------------------------------------

@@ -174,6 +174,16 @@ FROM conversion JOIN wallet ON wallet.id = conversion.wallet_id
 WHERE conversion.authorization_id = ANY ($1)
 ORDER BY conversion.id;
 
+-- ends_of_observations
+-- From where to where the tokens moved that these transfers posted; the handles, where it was from or to one's wallet.
+SELECT observation.transfer_id, from_address, to_address, sender.handle AS from_handle, receiver.handle AS to_handle
+FROM unnest($1::uuid[]) AS asked (id)
+JOIN observation ON observation.transfer_id = asked.id
+LEFT JOIN wallet_address AS sent ON sent.address = from_address
+LEFT JOIN wallet AS sender ON sender.id = sent.wallet_id
+LEFT JOIN wallet_address AS received ON received.address = to_address
+LEFT JOIN wallet AS receiver ON receiver.id = received.wallet_id;
+
 -- observe
 -- Final Transfer logs, each once: a second posting of one is refused by observation_once.
 INSERT INTO observation (chain_id, block_hash, log_index, block_number, transaction_hash, asset, from_address,

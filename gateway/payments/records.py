@@ -182,6 +182,22 @@ def events(payment: Payment) -> list[Event]:
     return [Event(f"payment.{payment.state.value}", payment.payer, payment.id, facts, other=payment.payee)]
 
 
+async def ends_of_observations(connection: Connection, transfers: Sequence[UUID]) -> dict[UUID, tuple[str, str]]:
+    """From whom and to whom the tokens moved that these transfers have posted: a `@handle`, or an address that is none.
+
+    A transfer that posted nothing that was seen on the chain is absent.
+    """
+    if not transfers:
+        return {}
+    return {
+        row["transfer_id"]: (
+            f"@{row['from_handle']}" if row["from_handle"] else row["from_address"],
+            f"@{row['to_handle']}" if row["to_handle"] else row["to_address"],
+        )
+        for row in await connection.fetch(sql.ends_of_observations, list(transfers))
+    }
+
+
 # ---- conversions ----------------------------------------------------------------------------------------------------
 
 

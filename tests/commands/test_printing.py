@@ -39,3 +39,24 @@ def test_differences_are_counted_and_named() -> None:
 
     assert "2 differences:" in lines
     assert lines[-1].split() == ["wallet:bob:USDX", "3.00", "2.00", "USDX", "at", "block", "7"]
+
+
+def test_a_statement_says_who_sent_tokens_past_the_gateway_and_where_they_went() -> None:
+    line = {
+        "number": 2,
+        "posted_at": "2030-01-31T12:00:00.000000Z",
+        "amount": "4.000000",
+        "side": "credit",
+        "balance": "9.000000",
+        "purpose": "observation",
+        "reference": "obs_1",
+        "from": "@alice",
+        "to": "@bob",
+    }
+
+    came, went = ({"items": [line | {"side": side}], "next_cursor": None} for side in ("credit", "debit"))
+
+    assert printing.statement_lines(came)[1].endswith("observation  from @alice")
+    assert printing.statement_lines(went)[1].endswith("observation  to @bob")
+    paid = line | {"from": None, "to": None, "purpose": "payment", "reference": "pay_1"}
+    assert printing.statement_lines({"items": [paid], "next_cursor": None})[1].endswith("payment  pay_1")

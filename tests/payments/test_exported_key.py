@@ -2,6 +2,8 @@
 
 import pytest
 
+from gateway.ledger import account, book
+from gateway.payments import records
 from gateway.payments.payment import State
 from gateway.wallets import export
 from gateway.wallets.wallet import Wallet
@@ -50,6 +52,28 @@ async def test_an_owner_who_empties_the_address_while_a_payment_is_queued_fails_
     assert str((await town.balance(alice, "USDX")).money()[0]) == str(town.money(left))
     assert await town.available(alice, "USDX") == str(town.money(left))
     assert await town.available(bob, "USDX") == "0.000000 USDX"
+    assert await town.differences() == []
+
+
+async def test_what_is_sent_past_the_gateway_is_credited_and_says_from_whom_and_to_whom(town: Town) -> None:
+    alice, bob = await town.person("alice", "10 USDX"), await town.person("bob")
+    key = await exported(town, alice)
+    await town.send_with(key, bob.address, "4 USDX")
+    town.chain.mine()
+    await town.send_with(key, OUTSIDE, "1 USDX")
+    town.chain.mine()
+    await town.settle()
+
+    assert await town.available(bob, "USDX") == "4.000000 USDX"
+    async with town.database.reading() as connection:
+        ends = []
+        for person in (alice, bob):
+            code = account.wallet(person.handle, town.assets["USDX"])
+            entries = await book.statement(connection, town.assets["USDX"], code, None, 10)
+            seen = [entry.subject for entry in entries if entry.purpose == "observation"]
+            of = await records.ends_of_observations(connection, seen)
+            ends.append([of[subject] for subject in seen])
+    assert ends == [[("@alice", OUTSIDE), ("@alice", "@bob")], [("@alice", "@bob")]]
     assert await town.differences() == []
 
 
