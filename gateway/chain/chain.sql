@@ -21,15 +21,14 @@ ON CONFLICT DO NOTHING;
 
 -- pass_over
 -- Nonces that their owner has used without us are handed out no more: as far as they lie where ours are next.
-UPDATE authorization_nonce AS kept SET next = used.last + 1
-FROM (
-    SELECT n.asset, n.address, max(u.nonce) AS last
-    FROM unnest($1::text[], $2::text[], $3::numeric[]) AS u (asset, address, nonce)
-    JOIN authorization_nonce AS n USING (asset, address)
-    WHERE u.nonce >= n.next AND u.nonce < n.next + 2::numeric ^ 32
-    GROUP BY n.asset, n.address
-) AS used
-WHERE kept.asset = used.asset AND kept.address = used.address;
+INSERT INTO authorization_nonce AS kept (asset, address, next)
+SELECT used.asset, used.address, max(used.nonce) + 1
+FROM unnest($1::text[], $2::text[], $3::numeric[]) AS used (asset, address, nonce)
+LEFT JOIN authorization_nonce AS n USING (asset, address)
+WHERE used.nonce >= coalesce(n.next, 0) AND used.nonce < coalesce(n.next, 0) + 2::numeric ^ 32
+GROUP BY used.asset, used.address
+ORDER BY used.asset, used.address
+ON CONFLICT (asset, address) DO UPDATE SET next = greatest(kept.next, excluded.next);
 
 -- close_nonces
 -- An address is left: nothing is to be paid from it any more. Who was giving out its nonces has ended by then.

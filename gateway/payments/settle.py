@@ -244,8 +244,10 @@ def _sweep(terms: Terms, known: _Known, movement: Movement, work: _Work, now: da
 
 
 def _note_nonce(known: _Known, key: authorization.Key, work: _Work) -> None:
-    owner = known.wallets.get(key[1])
-    if owner is not None and owner.signs_itself and key[2] >= 0:
+    """A nonce of a wallet's that we did not wait for: its owner has used it, with a key of their own or one that was
+    handed to them.
+    """
+    if key[1] in known.wallets and key[2] >= 0 and key not in known.open:
         work.own_nonces.append(key)
 
 

@@ -1,13 +1,19 @@
 """A wallet whose owner has had the key exported: both sign, and the contract decides."""
 
-import pytest
+from uuid import UUID
 
+import pytest
+from eth_account import Account
+
+from gateway.chain import authorization
+from gateway.chain.authorization import Authorization
 from gateway.ledger import account, book
 from gateway.payments import records
 from gateway.payments.payment import State
 from gateway.wallets import export
 from gateway.wallets.wallet import Wallet
 from tests.factory import Town
+from tests.payments.test_signing import with_authorization
 
 pytestmark = pytest.mark.anyio
 
@@ -93,4 +99,22 @@ async def test_who_puts_the_tokens_back_in_time_has_paid(town: Town) -> None:
     assert await town.available(alice, "USDX") == "1.000000 USDX"
     assert await town.available(carol, "USDX") == "5.000000 USDX"
     assert await town.available(bob, "USDX") == "4.000000 USDX"
+    assert await town.differences() == []
+
+
+async def test_a_nonce_that_the_owner_used_is_not_handed_out(town: Town) -> None:
+    alice, bob = await town.person("alice", "10 USDX"), await town.person("bob")
+    key = Account.from_key(await exported(town, alice))
+    contract = town.terms.contracts["USDX"]
+    own = Authorization(UUID(int=1), "transfer", "USDX", alice.address, OUTSIDE, 1_000_000, 0, 2**40, None)
+    typed = authorization.typed_data(contract, own)
+    await with_authorization(town, own, bytes(key.sign_typed_data(full_message=typed).signature))
+    await town.settle()
+
+    paid = await town.pay(alice, "@bob", "4 USDX")
+    await town.settle()
+
+    assert (await town.payment(paid)).state is State.SETTLED
+    assert await town.available(bob, "USDX") == "4.000000 USDX"
+    assert await town.on_chain(OUTSIDE) == "1.000000 USDX"
     assert await town.differences() == []
