@@ -21,6 +21,9 @@ from gateway.errors import DatabaseUnavailable
 from tests.cuts import CutDatabase, Fate
 from tests.simulation.world import Person, World
 
+#: The gateway answers a request that is sent so often at the latest: what cuts it off does so once.
+_TIMES_MAX = 20
+
 
 @dataclass
 class Asked:
@@ -189,9 +192,13 @@ class Customers:
 
     async def insist(self) -> None:
         """Whoever was never answered asks until they are."""
-        while waiting := [one for one in self.asked if one.status is None]:
+        for _ in range(_TIMES_MAX):
+            waiting = [one for one in self.asked if one.status is None]
+            if not waiting:
+                return
             for asked in waiting:
                 await self.ask(asked)
+        raise self.world.violated("who insists is answered", waiting[0])
 
     def payments(self) -> int:
         """How many payments are accepted, or may be for all that anybody knows: no hold and no refund among them."""
