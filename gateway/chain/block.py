@@ -5,6 +5,8 @@ Hashes and data are bytes, addresses checksummed text, amounts of the native coi
 
 from dataclasses import dataclass
 
+from eth_hash.auto import keccak
+
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -18,7 +20,14 @@ class Block:
     hash: bytes
     parent_hash: bytes
     timestamp: int
+    bloom: int
     forgotten: bool = False
+
+    def may_have_logs_of(self, address: str) -> bool:
+        """Whether the bloom has the contract's three bits (Yellow Paper, 4.3.1). A no is sure; a yes is a maybe."""
+        digest = keccak(bytes.fromhex(address[2:]))
+        bits = (int.from_bytes(digest[at : at + 2], "big") % 2048 for at in (0, 2, 4))
+        return all(self.bloom >> bit & 1 for bit in bits)
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,14 @@ class Node(Protocol):
         """The blocks from `first` to `last`, both included, as far as the node has them, in order."""
 
     async def logs(self, addresses: Sequence[str], first: int, last: int) -> list[Log]:
-        """The logs of these contracts in these blocks."""
+        """The logs of these contracts in these blocks, as far as the node has them: one that is behind leaves out the
+        newest, and says nothing of it.
+        """
+
+    async def logs_of(self, addresses: Sequence[str], hashes: Sequence[bytes]) -> list[Log]:
+        """The logs of these contracts in the blocks with these hashes: all of them, or NodeUnavailable where the node
+        does not know a block (EIP-234).
+        """
 
     async def receipts(self, hashes: Iterable[bytes]) -> dict[bytes, Receipt]:
         """The receipts of these transactions, by hash; one that is in no block is absent."""
@@ -113,13 +120,24 @@ class HttpNode:
         return [_read(_block, found) for found in await self._ask_all(asked) if found is not None]
 
     async def logs(self, addresses: Sequence[str], first: int, last: int) -> list[Log]:
-        span = {"address": list(addresses), "fromBlock": hex(first), "toBlock": hex(last)}
-        response = await self._post("eth_getLogs", [span])
-        if "error" in response and first < last:
-            # Hosted nodes refuse ranges with too many blocks or logs, each with its own words: ask for the halves.
-            middle = (first + last) // 2
-            return await self.logs(addresses, first, middle) + await self.logs(addresses, middle + 1, last)
-        return _read(lambda found: [_log(log) for log in found], self._result(response))
+        # Hosted nodes refuse ranges with too many blocks or logs: then half of it is asked for, and so on with what
+        # is left. That is at most a request per block, and one more for each time it was halved.
+        found: list[Log] = []
+        step = last - first + 1
+        while first <= last:
+            until = min(first + step - 1, last)
+            span = {"address": list(addresses), "fromBlock": hex(first), "toBlock": hex(until)}
+            response = await self._post_sized("eth_getLogs", [span])
+            if "error" in response and first < until and _is_too_large(response["error"]):
+                step = (until - first + 2) // 2
+                continue
+            found += _read(_logs, self._result(response))
+            first = until + 1
+        return found
+
+    async def logs_of(self, addresses: Sequence[str], hashes: Sequence[bytes]) -> list[Log]:
+        asked = [("eth_getLogs", [{"address": list(addresses), "blockHash": _hex(hash_)}]) for hash_ in hashes]
+        return [log for logs in await self._ask_all(asked) for log in _read(_logs, logs)]
 
     async def receipts(self, hashes: Iterable[bytes]) -> dict[bytes, Receipt]:
         found = await self._ask_all([("eth_getTransactionReceipt", [_hex(hash_)]) for hash_ in hashes])
@@ -199,6 +217,15 @@ class HttpNode:
             raise NodeUnavailable(_why(error)) from None  # the cause may show the URL
         return _json_rpc(response)
 
+    async def _post_sized(self, method: str, params: list[Any]) -> dict[str, Any]:
+        """As `_post`, where an HTTP status that says that too much was asked for is an error of JSON-RPC's."""
+        try:
+            return await self._post(method, params)
+        except NodeUnavailable as away:
+            if away.reason not in _TOO_LARGE_STATUS:
+                raise
+            return {"error": {"message": away.reason}}
+
     async def _post_batch(self, asked: Sequence[tuple[str, list[Any]]]) -> list[Any]:
         try:
             await self._connect()
@@ -240,6 +267,25 @@ _NO_ANSWER = (
     *(ClientError, OSError, TimeoutError, ValueError, TypeError, KeyError, AttributeError),
     *(msgspec.DecodeError, Web3Exception),
 )
+
+
+#: What a hosted node answers to a range that it finds too large, where it does not answer in JSON-RPC.
+_TOO_LARGE_STATUS = ("HTTP status 400", "HTTP status 413")
+
+#: Words of an error by which a node asks us to come back later; asking for less would only make it more requests.
+_LATER = re.compile(r"\brate\b|too many requests|capacity|throttl|per (second|day)|daily|later|overload|busy", re.I)
+
+#: Words of an error about how much was asked for. Some nodes say both with code -32005 (EIP-1474, "limit exceeded").
+_SIZE = re.compile(r"range|results|\blogs\b|size|large|blocks", re.I)
+_LIMIT_EXCEEDED = -32005
+
+
+def _is_too_large(error: Any) -> bool:
+    """Whether less might be answered: every error but those that say that it is too early to ask anything again."""
+    code, text = (error.get("code"), str(error.get("message"))) if isinstance(error, dict) else (None, str(error))
+    if code == 429 or _LATER.search(text):
+        return False
+    return code != _LIMIT_EXCEEDED or _SIZE.search(text) is not None
 
 
 def _why(error: Exception) -> str:
@@ -296,8 +342,13 @@ def _block(found: dict[str, Any]) -> Block:
         hash=_bytes(found["hash"]),
         parent_hash=_bytes(found["parentHash"]),
         timestamp=_int(found["timestamp"]),
+        bloom=_int(found["logsBloom"]),
         forgotten=not found["transactions"] and found["transactionsRoot"] != _NO_TRANSACTIONS,
     )
+
+
+def _logs(found: list[dict[str, Any]]) -> list[Log]:
+    return [_log(log) for log in found]
 
 
 def _log(found: dict[str, Any]) -> Log:

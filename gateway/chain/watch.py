@@ -6,6 +6,10 @@ is taken from a block that is not on this chain; and a node that has forgotten w
 in which nothing moved. Reading touches the network alone; the caller then moves the cursor and writes what the span
 says in one transaction.
 
+No log is left out. Near the tip they are asked for by block hash, which a node answers whole or not at all. Where many
+blocks are read at once they are asked for by range, and a node behind a load balancer may leave out what it does not
+have yet: a block without logs of a contract, whose bloom says that it may have some, is asked for again by hash.
+
 What had been final and is not there any more is ChainReplaced: nothing goes on over the old book by itself.
 
 There is one cursor per chain, so a span counts only if it was read with every contract that is recorded: the cursor's
@@ -16,13 +20,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
-from gateway.chain.block import Block, Receipt
+from gateway.chain.block import Block, Log, Receipt
 from gateway.chain.contract import Contract, Movement, Skip, decode
 from gateway.chain.node import Node
 from gateway.errors import ChainReplaced, NodeUnavailable
 from gateway.postgres import Connection, Statements
 
 sql = Statements(__package__, "chain.sql")
+
+#: So many blocks are asked for their logs one by one; where there are more, by range. It is one JSON-RPC batch.
+_BY_HASH_MOST = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +137,7 @@ async def read(
         raise NodeUnavailable("its blocks changed while they were read")
 
     known = list(contracts)
-    logs = await node.logs([contract.address for contract in known], cursor.number + 1, last.number) if known else []
+    logs = await _logs(node, [contract.address for contract in known], headers[1:]) if known else []
     if any(by_number.get(log.block_number) != log.block_hash for log in logs):
         raise NodeUnavailable("its logs are of other blocks than its headers")
     facts = decode(known, logs)
@@ -184,6 +191,22 @@ async def _follow(node: Node, cursor: Cursor, last: int) -> list[Block]:
                 "a node that keeps them can say what they moved"
             )
     return headers
+
+
+async def _logs(node: Node, addresses: list[str], headers: list[Block]) -> list[Log]:
+    """All logs of these contracts in these blocks, which follow each other."""
+    if len(headers) <= _BY_HASH_MOST:
+        return await node.logs_of(addresses, [header.hash for header in headers])
+    logs = await node.logs(addresses, headers[0].number, headers[-1].number)
+    given = {(log.block_number, log.address) for log in logs}
+    doubtful = [
+        header
+        for header in headers
+        if any((header.number, one) not in given and header.may_have_logs_of(one) for one in addresses)
+    ]
+    again = {header.number for header in doubtful}
+    kept = [log for log in logs if log.block_number not in again]
+    return kept + await node.logs_of(addresses, [header.hash for header in doubtful])
 
 
 async def _receipts(node: Node, hashes: Iterable[bytes], followed: dict[int, bytes], last: int) -> list[Receipt]:

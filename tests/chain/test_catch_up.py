@@ -10,7 +10,7 @@ BEGUN = datetime(2030, 1, 31, 12, 0, tzinfo=UTC)
 
 
 def span(first: int, last: int, final: int) -> Span:
-    return Span(frozenset(), first, Block(last, bytes(32), bytes(32), 0), final, [], [], [])
+    return Span(frozenset(), first, Block(last, bytes(32), bytes(32), 0, 0), final, [], [], [])
 
 
 def at(seconds: float) -> datetime:

@@ -151,7 +151,7 @@ def test_a_bump_waits_for_a_block_and_for_dearer_gas_or_much_time() -> None:
     newest = Attempt(b"", UUID(int=1), 1, Fees(100, 10), now)
 
     def wants(seconds: int, head_seconds: int, fees: Fees) -> bool:
-        head = Block(9, b"", b"", int(now.timestamp()) + head_seconds)
+        head = Block(9, b"", b"", int(now.timestamp()) + head_seconds, 0)
         return lanes.wants_bump(newest, head, fees, now + timedelta(seconds=seconds))
 
     assert not wants(10, 5, Fees(200, 10))  # it is young

@@ -123,28 +123,6 @@ async def test_a_node_that_says_nothing_is_given_up_on() -> None:
     server.close()
 
 
-async def test_a_range_of_logs_that_a_node_refuses_is_asked_for_in_halves(chain: Chain) -> None:
-    class Picky(HttpNode):
-        asked: list[tuple[int, int]]
-
-        async def _post(self, method: str, params: list[object]) -> dict[str, object]:
-            (span,) = params
-            assert isinstance(span, dict)
-            first, last = int(span["fromBlock"], 16), int(span["toBlock"], 16)
-            if last - first > 1:
-                return {"error": {"message": "range too large"}}
-            self.asked.append((first, last))
-            return {"result": []}
-
-    node = Picky(chain.url)
-    node.asked = []
-
-    assert await node.logs([ANYBODY], 1, 7) == []
-
-    assert node.asked == [(1, 2), (3, 4), (5, 6), (7, 7)]
-    await node.close()
-
-
 async def test_a_connection_is_kept_until_the_node_closes_it() -> None:
     opened: list[asyncio.StreamWriter] = []
     body = b'{"jsonrpc": "2.0", "id": 0, "result": "0x7a69"}'

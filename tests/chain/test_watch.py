@@ -190,8 +190,8 @@ class Torn(HttpNode):
 
     torn = ""
 
-    async def logs(self, *arguments: Any) -> Any:
-        found = await super().logs(*arguments)
+    async def logs_of(self, *arguments: Any) -> Any:
+        found = await super().logs_of(*arguments)
         return [replace(log, block_hash=bytes(32)) for log in found] if self.torn == "logs" else found
 
     async def blocks(self, first: int, last: int) -> Any:

@@ -333,7 +333,7 @@ async def cursor_of(town: Town) -> watch.Cursor | None:
 class Deaf(HttpNode):
     """A node that has lost the contract's logs."""
 
-    async def logs(self, *arguments: Any) -> Any:
+    async def logs_of(self, *arguments: Any) -> Any:
         return []
 
 

@@ -45,6 +45,10 @@ class View:
         last = min(last, await self._head())
         return await self.node.logs(addresses, first, last) if first <= last else []
 
+    async def logs_of(self, addresses: Sequence[str], hashes: Sequence[bytes]) -> list[Log]:
+        await self._head()
+        return await self.node.logs_of(addresses, hashes)
+
     async def receipts(self, hashes: Iterable[bytes]) -> dict[bytes, Receipt]:
         head = await self._head()
         found = await self.node.receipts(hashes)
