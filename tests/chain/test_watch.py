@@ -160,6 +160,38 @@ async def test_a_reorganisation_above_the_final_block_changes_nothing_final_and_
     assert await house.balance(bob.address) == 10
 
 
+@pytest.mark.parametrize("depth", [1, 2, 3, 5, 8])
+async def test_batches_undone_at_any_depth_above_the_final_block_are_sent_again_and_settle_once(
+    house: House, depth: int
+) -> None:
+    alice, bob = await house.rich(100), house.purse()
+    made = []
+    for _ in range(depth):  # one batch a block, none of them final
+        made += await house.enqueue(house.order("transfer", alice, bob.address, 1))
+        await house.form()
+        await house.send()
+        house.chain.mine()
+    before = await cursor_of(house)
+    assert await house.balance(bob.address) == depth
+
+    house.chain.rpc("anvil_reorg", depth, [])
+
+    assert await house.balance(bob.address) == 0
+    early = await read(house, before, finality=depth)
+    assert early is None or early.movements == []
+    assert {await house.state(one) for one in made} == {"submitted"}
+    await house.send()  # as stored, all of them
+    house.chain.mine(1 + depth)
+    span = await read(house, before, finality=depth)
+    assert span is not None
+    assert sorted(moved.nonce for moved in span.movements if moved.nonce is not None) == sorted(
+        one.nonce for one in made
+    )
+    await house.observe()
+    assert {await house.state(one) for one in made} == {"settled"}
+    assert await house.balance(bob.address) == depth
+
+
 async def test_a_reorganisation_below_the_final_block_stops_everything(house: House) -> None:
     await house.rich(100)
     house.chain.mine(3)
