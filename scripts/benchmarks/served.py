@@ -44,6 +44,7 @@ async def answer_only(data: PaymentRequest) -> PaymentView:
         created_at="2030-01-31T12:00:00.000000Z",
         expires_at=None,
         settled_at="2030-01-31T12:00:00.000000Z",
+        to_sign=None,
     )
 
 
