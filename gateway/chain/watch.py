@@ -228,20 +228,35 @@ async def _receipts(node: Node, hashes: Iterable[bytes], followed: dict[int, byt
 # ---- at start -------------------------------------------------------------------------------------------------------
 
 
-async def verify(node: Node, contracts: Iterable[Contract], cursor: Cursor | None) -> None:
+async def verify(node: Node, contracts: Iterable[Contract], cursor: Cursor | None, alone: bool = False) -> None:
     """Raises ChainReplaced, saying what differs, unless this is the chain that the book was kept with, and
     NodeUnavailable when the node is behind the cursor. Network only.
+
+    `alone` says that the chain has no other node, as the embedded one: then it is not behind, it has lost blocks.
     """
+    known = list(contracts)
     chain_id, genesis = await node.chain_id(), await node.block(0)
     if genesis is None:
         raise NodeUnavailable("it does not have block 0")
-    for contract in contracts:
+    for contract in known:
         code = contract.asset.code
         if contract.chain_id != chain_id:
             raise ChainReplaced(f"{code} is on chain {contract.chain_id}, and the node is of chain {chain_id}")
         if contract.genesis_hash != genesis.hash:
             raise ChainReplaced(f"the chain of {code} begins with another block 0, 0x{contract.genesis_hash.hex()}")
-        if not await node.code(contract.address):
-            raise ChainReplaced(f"there is no contract at {contract.address}, where {code} was")
     if cursor is not None:
+        await _reached(node, cursor, alone)  # before the code: a node that is behind may not have come to it yet
+    for contract in known:
+        if not await node.code(contract.address):
+            raise ChainReplaced(f"there is no contract at {contract.address}, where {contract.asset.code} was")
+
+
+async def _reached(node: Node, cursor: Cursor, alone: bool) -> None:
+    try:
         await check_cursor(node, cursor)
+    except NodeUnavailable:
+        head = await node.block("latest")
+        if not alone or head is None or head.number >= cursor.number:
+            raise
+        lost = f"it ends at block {head.number}, and the book has what was final in block {cursor.number}"
+        raise ChainReplaced(lost) from None

@@ -9,12 +9,13 @@ from typing import Any
 from gateway import postgres
 from gateway.bank import movements
 from gateway.chain import deploy as deploying
-from gateway.chain import roles, signer
+from gateway.chain import roles, signer, watch
 from gateway.chain.block import Receipt
 from gateway.chain.contract import Contract
 from gateway.chain.node import HttpNode, Node
 from gateway.clock import system_clock
 from gateway.commands import building
+from gateway.commands.building import Places
 from gateway.config import Config
 from gateway.errors import NodeUnavailable
 from gateway.ledger import audit, book
@@ -50,12 +51,16 @@ async def migrate(config: Config) -> list[str]:
 async def deploy(config: Config) -> dict[str, Contract]:
     """See to it that every configured token has its contract, and that every lane may settle and mint; what is so is
     left as it is. The grants are sent and not waited for: a lane carries nothing before they are in a block.
+
+    Raises ChainReplaced where this is not the chain that the book was kept with, or where the embedded one has lost
+    blocks that were final.
     """
     where = building.places(config)
     node = HttpNode(where.rpc_url)
     try:
         async with postgres.connect(where.database_url, 2, "gateway deploy") as database:
             await postgres.check_migrated(database)
+            await _verify(database, node, config, where)
             signers = building.relayers(config, where)
 
             async def conclude(connection: Connection, receipts: Iterable[Receipt], now: datetime) -> None:
@@ -68,6 +73,14 @@ async def deploy(config: Config) -> dict[str, Contract]:
             return contracts
     finally:
         await node.close()
+
+
+async def _verify(database: Database, node: Node, config: Config, where: Places) -> None:
+    async with database.reading() as connection:
+        assets = await book.with_former(connection, config.assets)
+        contracts = list((await deploying.all_contracts(connection, assets)).values())
+        cursor = await watch.cursor(connection, contracts[0].chain_id) if contracts else None
+    await watch.verify(node, contracts, cursor, alone=where.chain_is_ours)
 
 
 @dataclass(frozen=True, slots=True)

@@ -217,6 +217,16 @@ async def test_a_node_that_is_behind_decides_nothing(house: House) -> None:
         await watch.verify(house.node, [house.contract], ahead)
 
 
+async def test_a_chain_without_another_node_that_is_behind_has_lost_its_blocks(house: House) -> None:
+    head = house.chain.head()
+    ahead = replace(await cursor_of(house), number=head + 10)
+
+    with pytest.raises(
+        ChainReplaced, match=f"it ends at block {head}, and the book has what was final in block {head + 10}"
+    ):
+        await watch.verify(house.node, [house.contract], ahead, alone=True)
+
+
 class Torn(HttpNode):
     """A node whose chain moves between two answers: its logs, or its headers, are of other blocks."""
 

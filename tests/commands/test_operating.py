@@ -46,6 +46,17 @@ def test_a_difference_freezes_withdrawals_of_its_asset_until_they_are_lifted(up:
     assert '"account": "bank:THB"' in as_json.stdout
 
 
+def test_a_local_chain_that_has_lost_final_blocks_is_not_gone_on_with(up: Up) -> None:
+    with book_ahead_of_the_chain(up, 1_000):
+        refused = up.gateway("deploy")
+    gone_on = up.gateway("deploy")
+
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("gateway: this is not the chain the book was kept with: it ends at block ")
+    assert "restore the chain's state, or start over" in refused.stderr
+    assert gone_on.returncode == 0, gone_on.stderr
+
+
 def until_frozen(up: Up) -> None:
     """Until a worker has seen it twice."""
     for _ in range(30):
@@ -73,3 +84,18 @@ def bank_says_more(up: Up, asset: str, units: int) -> Iterator[None]:
         yield
     finally:
         asyncio.run(execute("DELETE FROM sandbox_bank_line WHERE reference = 'nobody'"))
+
+
+@contextmanager
+def book_ahead_of_the_chain(up: Up, blocks: int) -> Iterator[None]:
+    """As when the chain was put back to an older copy of itself, and the book was not."""
+
+    async def ahead(by: int) -> None:
+        async with postgres.connect(up.place("database_url"), 1) as database, database.transaction() as connection:
+            await connection.execute("UPDATE chain_cursor SET number = number + $1", by)
+
+    asyncio.run(ahead(blocks))
+    try:
+        yield
+    finally:
+        asyncio.run(ahead(-blocks))
