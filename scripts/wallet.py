@@ -1,44 +1,33 @@
 """A wallet for a person with a key of their own, beside the gateway: it needs a node, and for handles the gateway.
 
-The key lies in a keystore (Web3 Secret Storage, version 3: scrypt and AES-128-CTR), a file that only its owner can
-read and that a password opens. It is opened for one signature at a time, is never printed, and is sent nowhere.
-
-A transaction's hash is printed before it is sent. Sent is not final: `send` waits for the receipt, and then for the
-block to be final under GATEWAY_FINALITY, and prints both.
+wallet.py          the commands
+wallet_key.py      the key, in its keystore
+wallet_signing.py  what it signs
+wallet_chain.py    the node, the tokens, and sending
 """
 
-import asyncio
 import json
 import logging
-import os
-import secrets
 import sys
-import time
 from pathlib import Path
-from typing import Any
 
 import requests
 import rich_click as click
+import wallet_chain
+import wallet_key
+import wallet_signing
 from eth_account import Account
 from eth_account.messages import encode_defunct
 from eth_account.signers.local import LocalAccount
-from eth_typing import ChecksumAddress, HexAddress, HexStr
-from eth_utils.abi import abi_to_signature
-from hexbytes import HexBytes
-from web3 import HTTPProvider, Web3
-from web3.contract import Contract
-from web3.contract.contract import ContractFunction
-from web3.exceptions import BadFunctionCallOutput, ContractLogicError, TransactionNotFound, Web3Exception, Web3RPCError
-from web3.types import TxParams, TxReceipt, Wei
+from wallet_key import Refused
+from web3 import Web3
+from web3.exceptions import ContractLogicError, Web3Exception, Web3RPCError
+from web3.types import TxParams, Wei
 
-from gateway import postgres
-from gateway.chain import deploy
-from gateway.chain.address import read
-from gateway.commands import asking, building, options, printing
-from gateway.commands.client import Answer, Client, url_of
-from gateway.config import Config, from_environment
+from gateway.commands import asking, options, printing
+from gateway.commands.client import Answer, Client
 from gateway.errors import GatewayError, InsufficientFunds, NodeUnavailable
-from gateway.money import Asset, Money
+from gateway.money import Money
 
 click.rich_click.SHOW_ARGUMENTS = True
 click.rich_click.MAX_WIDTH = 100
@@ -52,15 +41,9 @@ click.rich_click.COMMAND_GROUPS = {
     ]
 }
 
-_ABI = json.loads((Path(deploy.__file__).parent / "token.json").read_text())["abi"]
-_ETH = Asset("ETH", "native", 18)
-
 #: The last of the ten accounts that anvil makes: the relayer has the first, and nobody else may use its nonces.
 _LOCAL_PURSE_KEY = "0x2a871d0798f97d79848a013d4936a73bf4cc922c825d33c1cf7073dff6d409c6"
 _LOCAL_CHAIN_ID = 31_337
-
-#: Between two looks at the chain.
-_LOOK_SECONDS = 0.2
 
 keystore_option = click.option(
     "--keystore", type=click.Path(path_type=Path), help="The keystore file.  [default: keystore.json in the home]"
@@ -71,16 +54,6 @@ password_option = click.option(
 contract_option = click.option(
     "--contract", metavar="ADDRESS", help="The token's contract.  [default: that of the gateway in the home]"
 )
-
-
-class Refused(GatewayError):
-    """Something the wallet will not or cannot do, in one sentence."""
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__()
-
-    says = "{reason}"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -108,13 +81,8 @@ def new(keystore: Path | None, password_file: Path | None) -> None:
     Example:
       scripts/wallet new
     """
-    path = _keystore(keystore)
-    if path.exists():
-        raise Refused(f"there is a keystore at {path} already, and it is left as it is; name another with --keystore")
-    password = _password(password_file, confirm=True)
-    account: LocalAccount = Account.create(secrets.token_bytes(32))
-    _write(path, json.dumps(account.encrypt(password)))
-    click.echo(f"address   {account.address}")
+    path = wallet_key.place(keystore)
+    click.echo(f"address   {wallet_key.make(path, password_file)}")
     click.echo(f"keystore  {path}")
 
 
@@ -127,70 +95,7 @@ def address(keystore: Path | None) -> None:
     Example:
       scripts/wallet address
     """
-    click.echo(_address(_keystore(keystore)))
-
-
-def _keystore(given: Path | None) -> Path:
-    return given or _config().home / "keystore.json"
-
-
-def _address(path: Path) -> ChecksumAddress:
-    """The address that a keystore says it is of."""
-    found = read("0x" + str(_opened(path).get("address", "")).removeprefix("0x"))
-    if found is None:
-        raise Refused(f"{path} is not a keystore with an address")
-    return ChecksumAddress(HexAddress(HexStr(found)))
-
-
-def _opened(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise Refused(f"there is no keystore at {path}: make one with scripts/wallet new") from None
-    except OSError as error:
-        raise Refused(f"the keystore {path} cannot be read: {error.strerror}") from None
-    except ValueError:
-        found = None
-    if not isinstance(found, dict) or found.get("version") != 3:
-        raise Refused(f"{path} is not a keystore (Web3 Secret Storage, version 3)")
-    return found
-
-
-def _unlocked(path: Path, password_file: Path | None) -> LocalAccount:
-    """The key, for one signature."""
-    kept = _opened(path)
-    password = _password(password_file)
-    try:
-        account: LocalAccount = Account.from_key(Account.decrypt(kept, password))
-    except (ValueError, KeyError, TypeError):
-        raise Refused(f"this password does not open {path}") from None
-    return account
-
-
-def _password(path: Path | None, confirm: bool = False) -> str:
-    if path is None:
-        return str(click.prompt("Password", hide_input=True, confirmation_prompt=confirm, err=True))
-    try:
-        if path.stat().st_mode & 0o077:
-            raise Refused(f"others can read the password in {path}: run chmod 600 on it")
-        password = path.read_text().rstrip("\r\n")
-    except OSError as error:
-        raise Refused(f"the password file {path} cannot be read: {error.strerror}") from None
-    if not password:
-        raise Refused(f"there is no password in {path}")
-    return password
-
-
-def _write(path: Path, text: str) -> None:
-    """A new file, whole, and for its owner alone."""
-    try:
-        path.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(text + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise Refused(f"the keystore cannot be written to {path}: {error.strerror}") from None
+    click.echo(wallet_key.address_of(wallet_key.place(keystore)))
 
 
 # ---- what an address has --------------------------------------------------------------------------------------------
@@ -208,12 +113,12 @@ def balance(address: str | None, keystore: Path | None, contract: str | None) ->
       scripts/wallet balance
       scripts/wallet balance 0x70997970C51812dc3A010C7d01b50e0d17dc79C8
     """
-    web3 = _web3()
-    of = _checked(address) if address else _address(_keystore(keystore))
-    latest, final = web3.eth.block_number, _final_block(web3)
-    rows = [["ETH", *(Money(web3.eth.get_balance(of, at), _ETH).amount for at in (latest, final))]]
-    for token in _tokens(web3, contract):
-        asset = _asset(token)
+    web3 = wallet_chain.node()
+    of = wallet_chain.checked(address) if address else wallet_key.address_of(wallet_key.place(keystore))
+    latest, final = web3.eth.block_number, wallet_chain.final_block(web3)
+    rows = [["ETH", *(Money(web3.eth.get_balance(of, at), wallet_chain.ETH).amount for at in (latest, final))]]
+    for token in wallet_chain.tokens(web3, contract):
+        asset = wallet_chain.asset_of(token)
         held = [token.functions.balanceOf(of).call(block_identifier=at) for at in (latest, final)]
         rows.append([asset.code, *(Money(units, asset).amount for units in held)])
     click.echo(f"{of}\n")
@@ -255,56 +160,13 @@ def sign(
     Example:
       scripts/wallet sign @bob 2.00 USDX > authorization.json
     """
-    web3 = _web3()
-    token = _token(web3, asset, contract)
-    money = _asset(token).parse_positive(amount)
-    payee = _payee(to, url)
-    account = _unlocked(_keystore(keystore), password_file)
-    now = int(web3.eth.get_block("latest").get("timestamp", 0))
-    unique = _nonce(nonce)
-    message = {
-        "from": account.address,
-        "to": payee,
-        "value": money.units,
-        "validAfter": 0,
-        "validBefore": max(now, int(time.time())) + valid_seconds,
-        "nonce": unique,
-    }
-    if token.functions.authorizationState(account.address, unique).call():
-        raise Refused(f"the nonce {nonce} was used before: leave --nonce out for a fresh one")
-    signed = account.sign_typed_data(_domain(token), {"TransferWithAuthorization": _FIELDS}, message)
-    shown = {name: value if name in ("from", "to") else str(value) for name, value in message.items()}
-    shown |= {"nonce": Web3.to_hex(unique), "signature": Web3.to_hex(signed.signature)}
-    click.echo(json.dumps(shown, indent=2))
-
-
-#: The message of EIP-3009.
-_FIELDS = [
-    {"name": "from", "type": "address"},
-    {"name": "to", "type": "address"},
-    {"name": "value", "type": "uint256"},
-    {"name": "validAfter", "type": "uint256"},
-    {"name": "validBefore", "type": "uint256"},
-    {"name": "nonce", "type": "bytes32"},
-]
-
-
-def _domain(token: Contract) -> dict[str, Any]:
-    """What the signature is for, as the contract itself says (EIP-5267): no other contract and chain takes it."""
-    _, name, version, chain_id, verifying, _, _ = token.functions.eip712Domain().call()
-    return {"name": name, "version": version, "chainId": chain_id, "verifyingContract": verifying}
-
-
-def _nonce(given: str | None) -> bytes:
-    if given is None:
-        return secrets.token_bytes(32)
-    try:
-        nonce = bytes.fromhex(given.removeprefix("0x"))
-    except ValueError:
-        nonce = b""
-    if len(nonce) != 32:
-        raise Refused("--nonce takes 32 bytes in hex, which are 64 digits")
-    return nonce
+    web3 = wallet_chain.node()
+    token = wallet_chain.token_of(web3, asset, contract)
+    money = wallet_chain.asset_of(token).parse_positive(amount)
+    payee = wallet_chain.payee_of(to, url)
+    account = wallet_key.unlocked(wallet_key.place(keystore), password_file)
+    signed = wallet_signing.authorization(web3, token, account, payee, money, valid_seconds, nonce)
+    click.echo(json.dumps(signed, indent=2))
 
 
 @cli.command()
@@ -330,12 +192,13 @@ def send(
     Example:
       scripts/wallet send @bob 2.00 USDX
     """
-    web3 = _web3()
-    token = _token(web3, asset, contract)
-    money = _asset(token).parse_positive(amount)
-    payee = _payee(to, url)
+    web3 = wallet_chain.node()
+    token = wallet_chain.token_of(web3, asset, contract)
+    money = wallet_chain.asset_of(token).parse_positive(amount)
+    payee = wallet_chain.payee_of(to, url)
     said = f"sending {money} from {{sender}} to {to}{'' if to == payee else f', {payee}'}"
-    _move(web3, token, token.functions.transfer(payee, money.units), money, said, keystore, password_file)
+    call = token.functions.transfer(payee, money.units)
+    wallet_chain.carry_out(web3, token, call, money, said, wallet_key.place(keystore), password_file)
 
 
 @cli.command()
@@ -351,46 +214,12 @@ def redeem(amount: str, asset: str, keystore: Path | None, password_file: Path |
     Example:
       scripts/wallet redeem 2.00 USDX
     """
-    web3 = _web3()
-    token = _token(web3, asset, contract)
-    money = _asset(token).parse_positive(amount)
+    web3 = wallet_chain.node()
+    token = wallet_chain.token_of(web3, asset, contract)
+    money = wallet_chain.asset_of(token).parse_positive(amount)
     said = f"redeeming {money} of {{sender}}"
-    _move(web3, token, token.functions.redeem(money.units), money, said, keystore, password_file)
-
-
-def _move(
-    web3: Web3,
-    token: Contract,
-    call: ContractFunction,
-    money: Money,
-    said: str,
-    keystore: Path | None,
-    password_file: Path | None,
-) -> None:
-    """Have the token do what is called, with your key and your gas, and wait until that is final."""
-    sender = _address(_keystore(keystore))
-    available = Money(token.functions.balanceOf(sender).call(), money.asset)
-    if money > available:
-        raise InsufficientFunds(sender, money, available)
-    purse, price = web3.eth.get_balance(sender), _fee_wei_max(web3)
-    gas = call.estimate_gas({"from": sender})
-    if purse < gas * price:
-        raise Refused(
-            f"{sender} has {Money(purse, _ETH)} and the gas may cost {Money(gas * price, _ETH)}: send it some "
-            "(on the local chain: scripts/wallet fund)"
-        )
-    fields = call.build_transaction(
-        {
-            "from": sender,
-            "gas": gas,
-            "maxFeePerGas": Wei(price),
-            "maxPriorityFeePerGas": web3.eth.max_priority_fee,
-            "nonce": web3.eth.get_transaction_count(sender, "pending"),
-        }
-    )
-    account = _unlocked(_keystore(keystore), password_file)
-    click.echo(said.format(sender=sender))
-    _send(web3, account, fields)
+    call = token.functions.redeem(money.units)
+    wallet_chain.carry_out(web3, token, call, money, said, wallet_key.place(keystore), password_file)
 
 
 @cli.command()
@@ -404,9 +233,9 @@ def fund(amount: str, to: str | None, keystore: Path | None) -> None:
     Example:
       scripts/wallet fund
     """
-    web3 = _web3()
-    payee = _checked(to) if to else _address(_keystore(keystore))
-    money = _ETH.parse_positive(amount)
+    web3 = wallet_chain.node()
+    payee = wallet_chain.checked(to) if to else wallet_key.address_of(wallet_key.place(keystore))
+    money = wallet_chain.ETH.parse_positive(amount)
     if web3.eth.chain_id != _LOCAL_CHAIN_ID or not web3.client_version.startswith("anvil/"):
         raise Refused(
             f"this is chain {web3.eth.chain_id} and not the local one of scripts/up: nobody gives gas money away here"
@@ -414,52 +243,18 @@ def fund(amount: str, to: str | None, keystore: Path | None) -> None:
     purse: LocalAccount = Account.from_key(_LOCAL_PURSE_KEY)
     available = web3.eth.get_balance(purse.address)
     if available <= money.units:
-        raise InsufficientFunds(purse.address, money, Money(available, _ETH))
+        raise InsufficientFunds(purse.address, money, Money(available, wallet_chain.ETH))
     fields: TxParams = {
         "to": payee,
         "value": Wei(money.units),
         "chainId": _LOCAL_CHAIN_ID,
         "gas": 21_000,
-        "maxFeePerGas": Wei(_fee_wei_max(web3)),
+        "maxFeePerGas": Wei(wallet_chain.fee_wei_max(web3)),
         "maxPriorityFeePerGas": web3.eth.max_priority_fee,
         "nonce": web3.eth.get_transaction_count(purse.address, "pending"),
     }
     click.echo(f"giving {money} to {payee}")
-    _send(web3, purse, fields)
-
-
-def _send(web3: Web3, account: LocalAccount, fields: TxParams) -> None:
-    """Sign, say the hash, send, and wait: for the receipt, then for its block to be final."""
-    signed = account.sign_transaction(fields)  # type: ignore[arg-type] # eth-account has another type for it
-    click.echo(f"  transaction  {Web3.to_hex(signed.hash)}")
-    web3.eth.send_raw_transaction(signed.raw_transaction)
-    mined = 0
-    while True:
-        receipt, final = _receipt(web3, signed.hash), _final_block(web3)
-        if receipt is not None and receipt["blockNumber"] != mined:
-            mined = receipt["blockNumber"]
-            click.echo(
-                f"  receipt      block {mined}, {receipt['gasUsed']} gas, "
-                + ("done", "reverted")[not receipt["status"]]
-            )
-        if receipt is not None and mined <= final and web3.eth.get_block(mined).get("hash") == receipt["blockHash"]:
-            click.echo(f"  final        at block {final}")
-            if not receipt["status"]:
-                raise Refused("the contract refused the transfer: no token moved, and the gas is spent")
-            return
-        time.sleep(_LOOK_SECONDS)
-
-
-def _receipt(web3: Web3, hash_: HexBytes) -> TxReceipt | None:
-    try:
-        return web3.eth.get_transaction_receipt(hash_)
-    except TransactionNotFound:
-        return None
-
-
-def _fee_wei_max(web3: Web3) -> int:
-    """What to offer for a unit of gas: room for the base fee to double."""
-    return 2 * int(web3.eth.get_block("latest").get("baseFeePerGas", 0)) + web3.eth.max_priority_fee
+    wallet_chain.send(web3, purse, fields)
 
 
 # ---- paying through the gateway -------------------------------------------------------------------------------------
@@ -487,12 +282,12 @@ def bind(handle: str, url: str | None, keystore: Path | None, password_file: Pat
     Example:
       scripts/wallet bind @alice
     """
-    path = _keystore(keystore)
+    path = wallet_key.place(keystore)
 
     async def bound(client: Client) -> Answer:
-        asked = await client.challenge(_address(path))
+        asked = await client.challenge(wallet_key.address_of(path))
         click.echo(asked["message"] + "\n", err=True)
-        signed = _unlocked(path, password_file).sign_message(encode_defunct(text=asked["message"]))
+        signed = wallet_key.unlocked(path, password_file).sign_message(encode_defunct(text=asked["message"]))
         return await client.bind(asked["message"], Web3.to_hex(signed.signature))
 
     click.echo("\n".join(printing.handle_lines(asking.ask(handle, url, bound))))
@@ -531,7 +326,7 @@ def pay(
 
     async def paid(client: Client) -> Answer:
         found = await client.pay(to, amount, asset, memo, key=key)
-        return await _confirmed(client, found, keystore, password_file, contract)
+        return await wallet_signing.confirmed(client, found, wallet_key.place(keystore), password_file, contract)
 
     asking.follow(handle, url, False, True, "payments", paid)
 
@@ -559,116 +354,10 @@ def confirm(
     """
 
     async def confirmed(client: Client) -> Answer:
-        return await _confirmed(client, await client.show("payments", id), keystore, password_file, contract)
+        found = await client.show("payments", id)
+        return await wallet_signing.confirmed(client, found, wallet_key.place(keystore), password_file, contract)
 
     asking.follow(handle, url, False, True, "payments", confirmed)
-
-
-async def _confirmed(
-    client: Client, payment: Answer, keystore: Path | None, password_file: Path | None, contract: str | None
-) -> Answer:
-    """The payment, signed if it waits for that. What is signed is looked at first: it has to be this payment."""
-    data = payment.get("to_sign")
-    if payment["state"] != "requires_confirmation" or not data:
-        return payment
-    token = await asyncio.to_thread(lambda: _token(_web3(), payment["asset"], contract))
-    path, domain, message = _keystore(keystore), data["domain"], data["message"]
-    _, name, version, chain_id, verifying, _, _ = await asyncio.to_thread(token.functions.eip712Domain().call)
-    asked = {
-        "domain": (domain["name"], domain["version"], int(domain["chainId"]), domain["verifyingContract"]),
-        "payer": message["from"],
-        "payee": message["to"],
-        "amount": int(message["value"]),
-    }
-    expected = {
-        "domain": (name, version, chain_id, verifying),
-        "payer": _address(path),
-        "payee": await client.address_of(payment["to"]),
-        "amount": Asset(payment["asset"], "token", _asset(token).decimals).parse_positive(payment["amount"]).units,
-    }
-    for what, found in asked.items():
-        if found != expected[what]:
-            raise Refused(f"the {what} that the gateway asks you to sign is {found}, and should be {expected[what]}")
-    signed = _unlocked(path, password_file).sign_typed_data(full_message=data)
-    return await client.sign(payment["id"], Web3.to_hex(signed.signature))
-
-
-# ---- the node, the tokens, the payee --------------------------------------------------------------------------------
-
-
-def _config() -> Config:
-    return from_environment()
-
-
-def _web3() -> Web3:
-    """The node of GATEWAY_RPC_URL, or the local chain of a running `up`."""
-    url = building.places(_config()).rpc_url
-    return Web3(HTTPProvider(url, request_kwargs={"timeout": 30}, exception_retry_configuration=None))
-
-
-def _final_block(web3: Web3) -> int:
-    """The last block that is final under GATEWAY_FINALITY."""
-    blocks = _config().finality
-    if blocks is None:
-        return int(web3.eth.get_block("finalized").get("number", 0))
-    return max(web3.eth.block_number - blocks, 0)
-
-
-def _tokens(web3: Web3, given: str | None) -> list[Contract]:
-    """The contract that was named, or all that the gateway in the home has."""
-    addresses = [_checked(given)] if given else asyncio.run(_deployed(_config()))
-    return [web3.eth.contract(address=Web3.to_checksum_address(one), abi=_ABI) for one in addresses]
-
-
-async def _deployed(config: Config) -> list[str]:
-    where = building.places(config)
-    async with postgres.connect(where.database_url, 1, "scripts/wallet") as database, database.reading() as connection:
-        return [one.address for one in (await deploy.contracts(connection, config.assets)).values()]
-
-
-def _token(web3: Web3, code: str, given: str | None) -> Contract:
-    tokens = {_asset(token).code: token for token in _tokens(web3, given)}
-    if code not in tokens:
-        raise Refused(f"{code!r} is not a token here; there is {', '.join(tokens) or 'none'}")
-    return tokens[code]
-
-
-def _asset(token: Contract) -> Asset:
-    """The token as its contract describes it."""
-    try:
-        return Asset(token.functions.symbol().call(), "token", token.functions.decimals().call())
-    except (BadFunctionCallOutput, ContractLogicError):
-        raise Refused(f"there is no token at {token.address} on this chain") from None
-
-
-def _checked(text: str) -> ChecksumAddress:
-    address = read(text)
-    if address is None:
-        raise Refused(f"{text[:60]!r} is not an address: 0x and 40 hex digits, in EIP-55's case or in one case")
-    return ChecksumAddress(HexAddress(HexStr(address)))
-
-
-def _payee(to: str, url: str | None) -> ChecksumAddress:
-    """An address, or the one behind a handle."""
-    if to.startswith(("0x", "0X")):
-        return _checked(to)
-
-    async def asked() -> str:
-        client = Client(url_of(_config(), url), _config().home / "keys", to)
-        try:
-            return str((await client.public())["address"])
-        finally:
-            await client.close()
-
-    return _checked(asyncio.run(asked()))
-
-
-def _reason(refusal: ContractLogicError) -> str:
-    """The name of the error that the contract answered with."""
-    names = {
-        Web3.keccak(text=abi_to_signature(part))[:4].hex(): part["name"] for part in _ABI if part["type"] == "error"
-    }
-    return str(names.get(str(refusal.data)[2:10], refusal.message))
 
 
 def main() -> None:
@@ -680,7 +369,7 @@ def main() -> None:
         except requests.RequestException:
             raise NodeUnavailable("no connection") from None  # the cause may show the URL, which may be a secret
         except ContractLogicError as refusal:
-            raise Refused(f"the contract would refuse this: {_reason(refusal)}") from None
+            raise Refused(f"the contract would refuse this: {wallet_chain.reason(refusal)}") from None
         except Web3RPCError as refusal:
             raise Refused(f"the node refused: {(refusal.rpc_response or {}).get('error', {}).get('message')}") from None
         except Web3Exception as error:

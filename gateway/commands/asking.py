@@ -92,10 +92,13 @@ def show_moved(answer: Answer, as_json: bool, lines: Sequence[str]) -> None:
     _say_if_replayed(answer)
 
 
-def password_of(path: Path | None) -> str:
-    """A new password: asked for twice, or read from a file that only its owner can read. Raises Misconfigured."""
+def password_of(path: Path | None, confirm: bool = True) -> str:
+    """A password: asked for, twice where it is new, or read from a file that only its owner can read.
+
+    Raises Misconfigured.
+    """
     if path is None:
-        return str(click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True))
+        return str(click.prompt("Password", hide_input=True, confirmation_prompt=confirm, err=True))
     try:
         if path.stat().st_mode & 0o077:
             raise Misconfigured(f"others can read the password in {path}: run chmod 600 on it")

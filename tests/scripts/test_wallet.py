@@ -1,7 +1,7 @@
 """scripts/wallet: a key of one's own against the local chain of a running `up`."""
 
-import importlib.util
 import json
+import sys
 import time
 from collections.abc import Callable
 from inspect import cleandoc
@@ -15,13 +15,11 @@ from web3.contract import Contract
 from tests.factory import running_anvil
 from tests.running import ROOT, Up
 
-PASSWORD = "correct horse"
+sys.path.append(str(ROOT / "scripts"))  # what is there lies beside the product, not in it
 
-_spec = importlib.util.spec_from_file_location("wallet_script", ROOT / "scripts" / "wallet.py")
-assert _spec is not None
-assert _spec.loader is not None
-wallet_script = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(wallet_script)
+import wallet as wallet_script
+
+PASSWORD = "correct horse"
 
 
 class Purse:
