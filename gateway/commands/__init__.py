@@ -6,7 +6,8 @@ upping.py     up: the embedded parts, the set-up, the tour, and both processes, 
 tour.py       the first start: three handles, some money, a payment on each rail
 operating.py  migrate, deploy, reconcile
 freezes.py    whose withdrawals are stopped, and letting them go on
-sizes.py      how large the tables have grown
+lanes.py      how the relayers' lanes stand, and letting a stopped one go on
+sizes.py      how large the tables have grown (sizes.sql says so)
 person.py     the commands for who has a handle: arguments, examples
 paying.py     pay-many: a CSV file, paid row by row
 rows.py       the CSV file that it pays
