@@ -140,6 +140,7 @@ async def _bind(
     under_way = held + await authorization.count_open(connection, tokens, addresses)
     if under_way:
         raise PaymentsUnderWay(of.address, under_way)
+    await authorization.begin_nonces(connection, sorted((token, sign_in.address) for token in tokens))
     await authorization.come_back(connection, tokens, sign_in.address)
     await sweep.start(connection, terms, sweeps, [sign_in.address] * len(sweeps), now)
     bound = await wallet.change_address(connection, of, sign_in.address, by, now)

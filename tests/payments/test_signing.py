@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from eth_abi.abi import encode
@@ -212,6 +213,32 @@ async def test_a_nonce_that_was_used_without_us_is_not_handed_out(town: Town) ->
     assert {(await town.payment(payment)).state for payment in (first, second)} == {State.SETTLED}
     assert await town.available(bob, "USDX") == "3.000000 USDX"
     assert await town.differences() == []
+
+
+async def test_nonces_of_an_own_address_keep_their_place_though_its_owner_used_others_first(town: Town) -> None:
+    (alice, key), bob = await own(town, "alice", "10 USDX"), await town.person("bob")
+    theirs = Authorization(UUID(int=1), "transfer", "USDX", alice.address, bob.address, 1_000_000, 0, 2**40, None)
+    data = authorization.typed_data(town.terms.contracts["USDX"], theirs)
+    await with_authorization(town, theirs, bytes(key.sign_typed_data(full_message=data).signature))
+    await town.settle()
+
+    asked = await town.pay(alice, "@bob", "1 USDX")
+
+    assert (await authorization_of(town, asked)).nonce > 2**64
+    assert await town.available(bob, "USDX") == "1.000000 USDX"
+
+
+async def test_an_own_address_that_is_come_back_to_has_its_nonces_where_they_were(town: Town) -> None:
+    wallet, first, second = await town.person("alice"), a_key(), a_key()
+    for key in (first, second, first):
+        wallet = await town.bind(wallet, key)
+    await town.give(wallet, "2 USDX")
+    await town.settle()
+    await town.person("bob")
+
+    asked = await town.pay(wallet, "@bob", "1 USDX")
+
+    assert (await authorization_of(town, asked)).nonce > 2**64
 
 
 async def test_an_address_that_its_owner_empties_fails_the_payment_and_the_book_is_right(town: Town) -> None:
