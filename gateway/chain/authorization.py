@@ -426,7 +426,7 @@ async def doubt(connection: Connection, ids: Sequence[UUID], reason: str) -> Non
 
 
 async def withhold(connection: Connection, ids: Sequence[UUID]) -> None:
-    """Put these, which are queued and locked, into no batch, and let none of them expire, until they are released."""
+    """Put these, which are locked, into no further batch, and let none of them expire, until they are released."""
     if ids:
         await connection.execute(sql.withhold, list(ids))
 

@@ -83,7 +83,7 @@ SELECT count(*) FROM (
 -- Whether of some kinds a full batch is waiting, or the oldest has waited for long enough.
 SELECT count(*) >= $4 OR coalesce(min(created_at) <= $5, false) FROM (
     SELECT created_at FROM token_authorization
-    WHERE asset = $1 AND kind = ANY ($2) AND state = 'queued' AND valid_before > $3
+    WHERE asset = $1 AND kind = ANY ($2) AND state = 'queued' AND NOT withheld AND valid_before > $3
     ORDER BY id
     LIMIT $4
 ) AS next;
@@ -157,13 +157,14 @@ LIMIT $4
 FOR UPDATE SKIP LOCKED;
 
 -- withhold
--- Queued authorizations that are put into no batch for now.
-UPDATE token_authorization SET withheld = true WHERE id = ANY ($1) AND state = 'queued';
+-- Authorizations that are put into no batch for now, those too that come back to the queue.
+UPDATE token_authorization SET withheld = true WHERE id = ANY ($1) AND state IN ('queued', 'submitted');
 
 -- release
 -- They are again, in id order as everybody locks them; an unsigned one may still be given more time.
 WITH held AS (
-    SELECT id FROM token_authorization WHERE asset = $1 AND withheld ORDER BY id FOR UPDATE
+    SELECT id FROM token_authorization
+    WHERE asset = $1 AND withheld AND state IN ('queued', 'submitted') ORDER BY id FOR UPDATE
 )
 UPDATE token_authorization AS a SET withheld = false,
     valid_before = CASE WHEN signature IS NULL THEN greatest(valid_before, $2) ELSE valid_before END

@@ -5,9 +5,10 @@ redemption; of a currency, a payout by the bank. Nothing else is stopped: it is 
 balance, but as long as money stays in the house, that can be put right.
 
 A withdrawal that was accepted and has not been sent yet is withheld: its authorization is put into no batch, its money
-stays held, and its time does not run out, until the freeze is lifted; then it goes on. It is kept rather than failed,
-since its owner has been told that it was accepted. What is in a ChainTransaction already goes on, for nothing can call
-it back, and so may what is accepted or sent in the very moment of the freeze.
+stays held, and its time does not run out, until the freeze is lifted; then it goes on, or fails where its payer's own
+signature names a time that is over by then. It is kept rather than failed, since its owner has been told that it was
+accepted. What is in a ChainTransaction already goes on, for nothing can call it back, and so may what is accepted or
+sent in the very moment of the freeze; but if that ChainTransaction comes to nothing, it is withheld too.
 
 Lock order: the turn to look (looks.py), differences, freezes, then authorizations in id order.
 """
@@ -45,12 +46,12 @@ async def check(connection: Connection, leaving: Asset) -> None:
 
 
 async def freeze(connection: Connection, assets: Collection[str], now: datetime) -> list[str]:
-    """Stop the withdrawals of these assets, and withhold those that wait in the queue. Returns which were not stopped
+    """Stop the withdrawals of these assets, and withhold those that are on their way. Returns which were not stopped
     before: of several who do this at once, one is told.
     """
     stopped = [row["asset"] for row in await connection.fetch(sql.freeze, list(assets), now)]
-    queued = [row["id"] for row in await connection.fetch(sql.queued_withdrawals, stopped)] if stopped else []
-    await authorization.withhold(connection, queued)
+    leaving = [row["id"] for row in await connection.fetch(sql.open_withdrawals, stopped)] if stopped else []
+    await authorization.withhold(connection, leaving)
     return stopped
 
 

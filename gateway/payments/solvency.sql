@@ -101,10 +101,10 @@ SELECT DISTINCT asset, $2::timestamptz FROM unnest($1::text[]) AS asset ORDER BY
 ON CONFLICT (asset) WHERE lifted_at IS NULL DO NOTHING
 RETURNING asset;
 
--- queued_withdrawals
--- Authorizations of these tokens that wait for a batch and take tokens out of the house, locked in id order.
+-- open_withdrawals
+-- Authorizations of these tokens that are on their way out of the house, locked in id order.
 SELECT a.id FROM token_authorization AS a
-WHERE a.asset = ANY ($1) AND a.state = 'queued' AND (
+WHERE a.asset = ANY ($1) AND a.state IN ('queued', 'submitted') AND (
     a.kind = 'redemption' OR EXISTS (SELECT FROM payment WHERE authorization_id = a.id AND payee IS NULL)
 )
 ORDER BY a.id FOR UPDATE;

@@ -5,8 +5,10 @@ from datetime import timedelta
 import pytest
 
 from gateway.bank import movements
+from gateway.chain import authorization, batches
 from gateway.chain.node import HttpNode
 from gateway.chain.signer import Vault
+from gateway.clock import system_clock
 from gateway.errors import FreezeStays, NotFound, WithdrawalsFrozen
 from gateway.ledger import book
 from gateway.money import Asset, Assets
@@ -15,6 +17,7 @@ from gateway.payments.payment import State
 from gateway.postgres import Database, Record
 from tests.conftest import ASSETS
 from tests.factory import Chain, Town
+from tests.payments.test_chain_rail import PAUSER_ROLE, pause_by
 
 pytestmark = pytest.mark.anyio
 
@@ -85,6 +88,49 @@ async def test_the_time_of_what_is_withheld_does_not_run_out(town: Town) -> None
 
     assert meanwhile.state is State.QUEUED
     assert (await town.payment(leaving)).state is State.SETTLED
+
+
+async def test_a_withdrawal_whose_batch_comes_to_nothing_during_the_freeze_is_not_sent_again(town: Town) -> None:
+    alice = await town.person("alice", "20 USDX")
+    pauser = town.chain.rpc("eth_accounts")[1]
+    await town.command("grantRole", PAUSER_ROLE, bytes.fromhex(pauser[2:]))
+    leaving = await town.pay(alice, OUTSIDE, "1 USDX")
+    await town.worker().relay()
+    town.chain.rpc("anvil_dropAllTransactions")
+    await freeze_by_difference(town, alice.address, "25 USDX")
+
+    pause_by(town, pauser, "pause")
+    await town.settle()  # its batch is sent again, and reverts
+    pause_by(town, pauser, "unpause")
+    town.clock = lambda: system_clock() + timedelta(minutes=2)
+    await town.settle()
+    meanwhile = await town.on_chain(OUTSIDE)
+    await town.set_balance(alice.address, "20 USDX")
+    await lift(town)
+    await town.settle()
+
+    assert meanwhile == "0.000000 USDX"
+    assert (await town.payment(leaving)).state is State.SETTLED
+    assert await town.on_chain(OUTSIDE) == "1.000000 USDX"
+    assert await town.differences() == []
+
+
+async def test_what_is_withheld_hurries_nobody_else(town: Town) -> None:
+    alice = await town.person("alice", "20 USDX")
+    await town.person("bob")
+    await town.pay(alice, OUTSIDE, "1 USDX")
+    await freeze_by_difference(town, alice.address, "25 USDX")
+    wait = timedelta(minutes=1)
+    town.clock = lambda: system_clock() + timedelta(minutes=5)
+    await town.pay(alice, "@bob", "1 USDX")
+
+    async with town.database.reading() as connection:
+        ripe = [
+            await authorization.is_ripe(connection, "USDX", ["transfer"], at, batches.MOST, wait)
+            for at in (town.clock(), town.clock() + wait)
+        ]
+
+    assert ripe == [False, True]
 
 
 async def test_a_freeze_stays_while_there_is_a_difference_and_is_lifted_when_there_is_none(town: Town) -> None:
