@@ -138,10 +138,10 @@ class Worker:
 
         async with self.database.transaction() as connection:
             # The lane first: who finds it taken takes another, and nobody claims what no lane can carry.
-            count = await authorization.count_queued(
+            count, by_contracts = await authorization.count_queued(
                 connection, contract.asset.code, now, batches.KINDS[kind], batches.MOST
             )
-            cost_wei = fuel.cost_wei(batches.gas_most(count), fees)
+            cost_wei = fuel.cost_wei(batches.gas_most(count, by_contracts), fees)
             lane = await self._lane(connection, standings, allowed, cost_wei) if count else None
             if lane is None:
                 return False

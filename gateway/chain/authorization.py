@@ -344,9 +344,13 @@ async def sign(connection: Connection, id: UUID, signature: bytes) -> None:
 
 async def count_queued(
     connection: Connection, asset: str, now: datetime, kinds: Sequence[Kind] = KINDS, most: int = 1
-) -> int:
-    """How many authorizations of the asset wait for a batch and are in time for one, counted up to `most`."""
-    return int(await connection.fetchval(sql.count_queued, asset, list(kinds), int(now.timestamp()), most))
+) -> tuple[int, int]:
+    """How many authorizations of the asset wait for a batch and are in time for one, counted up to `most`, and how many
+    of these contracts have signed.
+    """
+    row = await connection.fetchrow(sql.count_queued, asset, list(kinds), int(now.timestamp()), most)
+    assert row is not None
+    return row["count"], row["by_contracts"]
 
 
 async def is_ripe(

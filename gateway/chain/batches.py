@@ -17,7 +17,7 @@ from gateway.chain.authorization import Authorization
 from gateway.chain.block import Fees
 from gateway.chain.contract import Contract
 from gateway.chain.lanes import Stored
-from gateway.chain.signature import CONTRACT_GAS
+from gateway.chain.signature import BYTES_MAX, CONTRACT_GAS
 from gateway.chain.signer import Signer
 from gateway.errors import InvalidSignature
 from gateway.postgres import Connection, Statements
@@ -159,9 +159,10 @@ def data_bytes(kind: BatchKind, batch: Sequence[Authorization]) -> int:
     return _PAYMENT_BYTES * len(batch) + sum(max(0, len(a.signature or b"") - 65) for a in batch)
 
 
-def gas_most(count: int) -> int:
-    """Gas that suffices for a batch of so many, of either kind and whoever they are, if keys have signed it."""
-    return min(GAS_MAX, _BASE_GAS + (_PAYMENT_GAS + 2 * _FRESH_SLOT_GAS) * count)
+def gas_most(count: int, by_contracts: int = 0) -> int:
+    """Gas that suffices for a batch of so many, of either kind and whoever they are, some signed by contracts."""
+    asked = (_CONTRACT_GAS + _BYTE_GAS * BYTES_MAX) * by_contracts
+    return min(GAS_MAX, _BASE_GAS + (_PAYMENT_GAS + 2 * _FRESH_SLOT_GAS) * count + asked)
 
 
 def fitting(kind: BatchKind, batch: list[Authorization]) -> list[Authorization]:

@@ -72,9 +72,9 @@ FROM token_authorization WHERE id = $1 FOR UPDATE;
 UPDATE token_authorization SET state = 'queued', signature = $2 WHERE id = $1 AND state = 'unsigned';
 
 -- count_queued
--- How many of some kinds are in time for a batch, as far as one batch goes.
-SELECT count(*) FROM (
-    SELECT FROM token_authorization
+-- How many of some kinds are in time for a batch, as far as one batch goes, and how many of them contracts have signed.
+SELECT count(*) AS count, count(*) FILTER (WHERE signed_by = 'contract') AS by_contracts FROM (
+    SELECT signed_by FROM token_authorization
     WHERE asset = $1 AND kind = ANY ($2) AND state = 'queued' AND NOT withheld AND valid_before > $3
     LIMIT $4
 ) AS next;

@@ -10,7 +10,7 @@ from eth_abi.abi import encode
 from eth_account.signers.local import LocalAccount
 from eth_hash.auto import keccak
 
-from gateway.chain import authorization
+from gateway.chain import authorization, batches
 from gateway.chain.address import checksum
 from gateway.chain.authorization import Authorization
 from gateway.chain.contract import selector
@@ -418,3 +418,18 @@ async def test_a_contract_that_burns_its_gas_costs_its_own_payment_alone(town: T
     assert {(await town.payment(payment)).state for payment in bad} == {State.SUBMITTED}
     assert await town.available(bob, "USDX") == "5.000000 USDX"
     assert await town.differences() == []
+
+
+async def test_a_lane_is_weighed_with_what_contracts_may_burn(town: Town) -> None:
+    (alice, key), _ = await contract_wallet(town, "alice", "10 USDX"), await town.person("bob")
+    for _ in range(8):
+        await town.sign(await town.pay(alice, "@bob", "1 USDX"), key)
+
+    async with town.database.reading() as connection:
+        count, by_contracts = await authorization.count_queued(connection, "USDX", town.clock(), ["transfer"], 300)
+    await town.worker().relay()
+    async with town.database.reading() as connection:
+        limit = await connection.fetchval("SELECT gas_limit FROM chain_transaction WHERE state = 'stored'")
+
+    assert (count, by_contracts) == (8, 8)
+    assert batches.gas_most(count) < limit <= batches.gas_most(count, by_contracts)
