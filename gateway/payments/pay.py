@@ -84,7 +84,7 @@ async def pay(connection: Connection, terms: Terms, payer: Wallet, request: PayR
 async def pay_together(
     connection: Connection, terms: Terms, asked: Sequence[tuple[Wallet, PayRequest]], now: datetime
 ) -> list[Payment | GatewayError]:
-    """`pay` for many payers at once, in order and each on its own: one that is refused leaves no trace and does not
+    """`pay` for many payers at once, in order and each on its own: one that is refused moves nothing and does not
     disturb the others. The number of statements does not depend on how many they are.
     """
     payees = await find_payees(connection, terms, [(payer, request.to) for payer, request in asked])
@@ -142,7 +142,8 @@ async def start_all(
     connection: Connection, terms: Terms, asked: Sequence[Accepted], now: datetime
 ) -> list[Payment | GatewayError]:
     """Move or hold the money of accepted payments, in order and each on its own, and write their rows, authorizations
-    and events. Per payment: as it is now, or InsufficientFunds or WithdrawalsFrozen, which left no trace.
+    and events. Per payment: as it is now, or InsufficientFunds or WithdrawalsFrozen, which moved nothing; it may have
+    opened an account, which is empty.
     """
     leaving = {one.payment.amount.asset for one in asked if one.payee.wallet is None}
     frozen = await freeze.refusals(connection, leaving)
