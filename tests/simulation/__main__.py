@@ -21,7 +21,7 @@ from tests.simulation.world import Violation
 
 _HELP = """A seeded day of faults: payments over a PostgreSQL and a chain of its own, amid killed workers, lost answers,
 reorganisations, stuck lanes and owners who spend what they have. The same seed is the same day each time. Prints what
-happened; ends with 0 when each payment was settled once or failed with a reason, 1 with the violation otherwise."""
+happened; ends with 0 when each payment was settled once, expired unsigned or failed with a reason, else with 1."""
 
 
 def main() -> int:
@@ -74,8 +74,8 @@ def _print(report: Report, seconds: float) -> None:
         print(f"{count:8}  {end}")
     print(f"\nseed {report.seed}: {report.steps} steps in {seconds:.1f} s; this day is {report.digest[:16]}")
     print(
-        f"{report.payments} payments accepted, {report.settled} settled and {report.failed} failed with a reason, "
-        "none twice; the book equals the chain"
+        f"{report.payments} payments accepted, {report.settled} settled, {report.failed} failed with a reason, "
+        f"{report.expired} expired unsigned, none twice; the book equals the chain"
     )
 
 

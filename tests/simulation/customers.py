@@ -19,6 +19,7 @@ from gateway.api.app import application
 from gateway.api.house import House
 from gateway.errors import DatabaseUnavailable
 from tests.cuts import CutDatabase, Fate
+from tests.simulation.view import View
 from tests.simulation.world import Person, World
 
 #: The gateway answers a request that is sent so often at the latest: what cuts it off does so once.
@@ -80,18 +81,15 @@ class Customers:
     world: World
     client: httpx.AsyncClient
     cut: Cut
+    view: View  #: The node as the gateway sees it.
     asked: list[Asked] = field(default_factory=list)
 
     # ---- asking -----------------------------------------------------------------------------------------------------
 
     async def ask(self, asked: Asked) -> None:
         """Send a request, for the first time or again. Whatever was answered once is answered the same."""
-        headers = {"Authorization": f"Bearer {asked.person.api_key}", "Idempotency-Key": asked.key}
-        headers["Content-Type"] = "application/json"
-        response = await self.client.post(asked.path, content=json.dumps(asked.body), headers=headers)
-        status, answer = response.status_code, response.json()
+        status, answer = await self.post(asked.person, asked.path, asked.body, {"Idempotency-Key": asked.key})
         if status >= 500:
-            self.world.seen["a customer got no answer"] += 1
             return
         if asked.accepted:
             self.world.seen["a key was repeated"] += 1
@@ -100,6 +98,16 @@ class Customers:
             return
         asked.status, asked.answer = status, answer
         self.world.seen[f"answered {status}{'' if status < 300 else ' ' + answer['code']}"] += 1
+
+    async def post(
+        self, person: Person, path: str, body: dict[str, Any], headers: dict[str, str] | None = None
+    ) -> tuple[int, Any]:
+        """Send what somebody asks; returns status and answer. From 500 on they know nothing."""
+        headers = {**(headers or {}), "Authorization": f"Bearer {person.api_key}", "Content-Type": "application/json"}
+        response = await self.client.post(path, content=json.dumps(body), headers=headers)
+        if response.status_code >= 500:
+            self.world.seen["a customer got no answer"] += 1
+        return response.status_code, response.json()
 
     async def new(self, person: Person, path: str, body: dict[str, Any]) -> Asked:
         asked = self.note(person, path, body)
@@ -138,7 +146,7 @@ class Customers:
     def _payment(self, capture: bool) -> Asked:
         rng, world = self.world.rng, self.world
         payer, payee = rng.sample(world.people, 2)
-        to = rng.choice(world.strangers) if rng.random() < 0.15 else f"@{payee.handle}"
+        to = rng.choice(world.strangers + world.unbound) if rng.random() < 0.15 else f"@{payee.handle}"
         code = rng.choice(world.tokens)
         most = 500_000 if rng.random() < 0.03 else 3_000  # some have nothing like that
         body = {"to": to, "amount": f"{rng.randint(1, most)}.{rng.randint(0, 99):02}", "asset": code}
@@ -213,9 +221,14 @@ class Customers:
 async def customers(world: World) -> AsyncIterator[Customers]:
     """The gateway over this world, and who asks it."""
     cut = Cut(world=world)
-    house = House(CutDatabase(world.town.database, cut), world.town.terms, world.vault, world.clock)
+    view = View(world.node, _nothing_is_sent)
+    house = House(CutDatabase(world.town.database, cut), world.town.terms, world.vault, world.clock, view)
     with warnings.catch_warnings(category=LitestarDeprecationWarning, action="ignore"):  # of what Litestar 3 will want
         app = application(house)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type] # a dict is a Scope
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway", timeout=60) as client:
-        yield Customers(world, client, cut)
+        yield Customers(world, client, cut, view)
+
+
+async def _nothing_is_sent(raw: bytes) -> None:
+    raise AssertionError("the gateway sends nothing: its workers do")

@@ -20,6 +20,7 @@ from tests.simulation.customers import Customers, customers
 from tests.simulation.faults import Faults
 from tests.simulation.invariants import Looks, Reckoning, in_between
 from tests.simulation.outsiders import Outsiders
+from tests.simulation.owners import Owners
 from tests.simulation.staff import Hand, Staff
 from tests.simulation.world import World, world
 
@@ -55,6 +56,11 @@ class Report:
     def failed(self) -> int:
         return sum(count for end, count in self.ends.items() if end.startswith("payment failed: "))
 
+    @property
+    def expired(self) -> int:
+        """Whose payers did not sign them."""
+        return self.ends["payment expired"]
+
 
 async def live_through(
     seed: int, payments: int, database: Database, spectator: Database, chain: Chain, assets: Assets
@@ -69,8 +75,9 @@ class Day:
         self.world, self.customers, self.payments = world, customers, payments
         self.looks = Looks(world)
         self.staff = Staff(world, self.looks.look)
-        self.faults = Faults(world, self.staff)
+        self.faults = Faults(world, self.staff, customers.view)
         self.outsiders = Outsiders(world)
+        self.owners = Owners(world, customers)
         self.deposits: Counter[tuple[str, str]] = Counter()
         self.burst = max(5, payments // 50)
 
@@ -99,7 +106,8 @@ class Day:
 
     def _acts(self) -> list[tuple[Act, float]]:
         """What may come next, and how likely it is."""
-        customers, staff, faults, outsiders = self.customers, self.staff, self.faults, self.outsiders
+        customers, staff, faults = self.customers, self.staff, self.faults
+        outsiders, owners = self.outsiders, self.owners
         return [
             (self._pay, 24),
             (self._hold, 3),
@@ -108,6 +116,10 @@ class Day:
             (customers.refund, 4),
             (customers.repeat, 6),
             (customers.cut_off, 2),
+            (owners.bind, 4),
+            (owners.sign_late, 5),
+            (owners.sign_again, 1),
+            (owners.sign_wrongly, 1),
             (staff.some_step, 44),
             (staff.wake_somebody, 4),
             (faults.mine, 18),
@@ -129,9 +141,11 @@ class Day:
             (outsiders.send_between, 1),
             (outsiders.relay_leaked, 2),
             (outsiders.spend, 1.5),
+            (outsiders.spend_what_follows, 4),
             (outsiders.redeem, 0.6),
             (outsiders.cancel, 1),
             (outsiders.sign_another, 0.8),
+            (outsiders.relay_oneself, 1),
         ]
 
     async def _goes_on(self) -> bool:
@@ -144,7 +158,7 @@ class Day:
     async def _pay(self) -> None:
         rng = self.world.rng
         count = rng.randint(1, self.burst) if rng.random() < 0.3 else 1
-        await self.customers.pay(min(count, self.payments - self.customers.payments()))
+        await self.owners.sign_at_once(await self.customers.pay(min(count, self.payments - self.customers.payments())))
 
     async def _hold(self) -> None:
         await self.customers.pay(1, capture=False)
@@ -168,7 +182,7 @@ class Day:
     # ---- before and after -------------------------------------------------------------------------------------------
 
     async def _found(self) -> None:
-        """People with money, and strangers whom they have paid."""
+        """People with money, strangers whom they have paid, and a few with an address of their own."""
         world, customers = self.world, self.customers
         count = world.rng.randint(4, 8) if self.payments < 1000 else 40
         each = max(15_000, 500 * self.payments // count)
@@ -187,6 +201,10 @@ class Day:
                 body = {"to": stranger, "amount": "1000.00", "asset": code}
                 await customers.new(world.rng.choice(people), "/v1/payments", body)
         await world.town.settle()
+        for one in people:
+            if world.rng.random() < 0.25:
+                await self.owners.bind_one(one)
+        await world.town.settle()
         self.staff.hire()
 
     async def _settle(self) -> None:
@@ -196,6 +214,7 @@ class Day:
             await staff.wake(staff.sleepers[0])
         self.faults.stop()
         await self.customers.insist()
+        await self.owners.insist()
         for _ in range(_ROUNDS_MAX):
             world.step += 1
             await self._round()
@@ -204,7 +223,7 @@ class Day:
         else:
             raise world.violated("once the faults stop, everything has its end", await in_between(world))
         world.clock.ahead(world.town.terms.hold_seconds)
-        await staff.work(staff.hands[0], "expire", staff.calm())
+        await self._until_idle(staff.hands[0], "expire")
 
     async def _round(self) -> None:
         staff, world = self.staff, self.world
@@ -215,7 +234,9 @@ class Day:
         await self._until_idle(staff.hands[0], "watch")
         await staff.work(staff.hands[0], "solvency", staff.calm())
         await self._resume()
-        world.clock.ahead(31)
+        sweeps = await world.rows("SELECT 1 FROM sweep WHERE state = 'waiting'")
+        world.clock.ahead(601 if sweeps else 31)  # they are tried again after a while
+        await self._until_idle(staff.hands[0], "expire")
 
     async def _until_idle(self, hand: Hand, step: str) -> None:
         for _ in range(_REPEATS_MAX):

@@ -3,11 +3,12 @@
 A block is undone only above the final one: under the day's finality nothing else can happen.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.chain.contract import selector
 from tests.simulation.staff import Staff
-from tests.simulation.world import World
+from tests.simulation.view import View
+from tests.simulation.world import FIRST, World
 
 ETHER = 10**18
 
@@ -21,6 +22,8 @@ _FREEZE, _UNFREEZE = selector("freeze"), selector("unfreeze")
 class Faults:
     world: World
     staff: Staff
+    gateway: View  #: The gateway's node.
+    frozen: set[tuple[str, str]] = field(default_factory=set)  #: Who was frozen, by code and address.
     highest: int = 0  #: The highest block that there has been, which says what was final.
 
     # ---- the chain --------------------------------------------------------------------------------------------------
@@ -86,23 +89,27 @@ class Faults:
 
     # ---- the node ---------------------------------------------------------------------------------------------------
 
+    def _views(self) -> list[tuple[str, View]]:
+        """Who asks a node, and as they see it."""
+        return [*((hand.name, hand.view) for hand in self.staff.hands), ("the gateway", self.gateway)]
+
     def node_goes(self) -> None:
-        view = self.world.rng.choice(self.staff.hands).view
+        _, view = self.world.rng.choice(self._views())
         if not view.away:
             view.away = True
             self.world.saw("a node went away")
 
     def node_comes(self) -> None:
         """A node that was away is back, now and then behind the others; one that was behind has caught up."""
-        for hand in self.staff.hands:
-            if hand.view.away:
-                hand.view.away, hand.view.behind = False, self.world.rng.choice([0, 1, 2, 5])
-                self.world.saw("a node came back", f"{hand.name}, {hand.view.behind} blocks behind")
-                if hand.view.behind:
+        for name, view in self._views():
+            if view.away:
+                view.away, view.behind = False, self.world.rng.choice([0, 1, 2, 5])
+                self.world.saw("a node came back", f"{name}, {view.behind} blocks behind")
+                if view.behind:
                     self.world.seen["a node came back behind"] += 1
-            elif hand.view.behind:
-                hand.view.behind = 0
-                self.world.say(f"the node of {hand.name} has caught up")
+            elif view.behind:
+                view.behind = 0
+                self.world.say(f"the node of {name} has caught up")
 
     def swallow(self) -> None:
         """A node takes the next transaction that it is sent, and forgets it."""
@@ -157,23 +164,23 @@ class Faults:
         """Freeze somebody, or let them go."""
         rng = self.world.rng
         code, verb = rng.choice(self.world.tokens), rng.choice([_FREEZE, _UNFREEZE])
-        address = rng.choice(self.world.people).address
+        address = rng.choice(rng.choice(self.world.people).addresses)
         self._guard(verb + self.world.address_word(address), code)
         if verb == _FREEZE:
+            self.frozen.add((code, address))
             self.world.saw("somebody was frozen", f"{address[:8]} {code}")
 
     def _guard(self, data: bytes, code: str) -> None:
         """The guard is first in the block, so that what is in the pool meets it there: a batch reverts, say."""
-        dear = {"maxFeePerGas": hex(2_000 * 10**9), "maxPriorityFeePerGas": hex(100 * 10**9)}
-        self.world.transact(self.world.guard, self.world.token_at(code), data, **dear)
+        self.world.transact(self.world.guard, self.world.token_at(code), data, **FIRST)
 
     # ---- the end ----------------------------------------------------------------------------------------------------
 
     def stop(self) -> None:
-        """All faults are over: nodes answer, lanes have money, tokens move, gas is cheap."""
+        """All faults are over: nodes answer, lanes have money, tokens move, nobody is frozen, gas is cheap."""
         world = self.world
-        for hand in self.staff.hands:
-            hand.view.away, hand.view.behind, hand.view.swallow = False, 0, False
+        for _, view in self._views():
+            view.away, view.behind, view.swallow = False, 0, False
         world.chain.rpc("anvil_dropAllTransactions")
         for signer in world.town.signers:
             world.chain.rpc("anvil_setBalance", signer.address, hex(_PLENTY))
@@ -181,5 +188,7 @@ class Faults:
         world.chain.rpc("anvil_setNextBlockBaseFeePerGas", hex(10**9))
         for code in world.tokens:
             self._guard(selector("unpause"), code)
+        for code, address in sorted(self.frozen):
+            self._guard(_UNFREEZE + world.address_word(address), code)
         world.chain.mine()
         world.say("all faults are over")

@@ -12,7 +12,7 @@ from tests.simulation import truth
 from tests.simulation.customers import Asked, Customers
 from tests.simulation.outsiders import Outsiders
 from tests.simulation.truth import NOBODY, Moved, Truth
-from tests.simulation.world import Person, World
+from tests.simulation.world import World
 
 #: The ends of a payment and of a conversion. Those marked say why.
 ENDS = {"settled": False, "failed": True, "voided": False, "expired": False}
@@ -29,8 +29,11 @@ _SHORT = """
     WHERE guarded AND code LIKE 'wallet:%' AND credits_posted - debits_posted < debits_pending"""
 
 _POSTED = """
-    SELECT wallet.handle, wallet.address, coalesce(account.credits_posted - account.debits_posted, 0) AS posted
-    FROM wallet LEFT JOIN account ON account.code = 'wallet:' || wallet.handle || ':' || $1"""
+    SELECT wallet.handle, held.addresses, coalesce(account.credits_posted - account.debits_posted, 0) AS posted
+    FROM wallet
+    JOIN (SELECT wallet_id, array_agg(address) AS addresses FROM wallet_address GROUP BY wallet_id) AS held
+        ON held.wallet_id = wallet.id
+    LEFT JOIN account ON account.code = 'wallet:' || wallet.handle || ':' || $1"""
 
 
 @dataclass
@@ -69,10 +72,14 @@ class Looks:
             raise world.violated("the book follows the chain", f"block {number} is not the one that was read")
         for code in world.tokens:
             rows = await world.rows(_POSTED, code)
-            asked = [(world.token_at(code), balance_of_data(row["address"])) for row in rows]
-            for row, answer in zip(rows, await world.node.calls(asked, number), strict=True):
-                if int.from_bytes(answer, "big") != row["posted"]:
-                    has = int.from_bytes(answer, "big")
+            held = [(row["handle"], address) for row in rows for address in row["addresses"]]
+            asked = [(world.token_at(code), balance_of_data(address)) for _, address in held]
+            have = Counter[str]()
+            for (handle, _), answer in zip(held, await world.node.calls(asked, number), strict=True):
+                have[handle] += int.from_bytes(answer, "big")
+            for row in rows:
+                has = have[row["handle"]]
+                if has != row["posted"]:
                     raise world.violated(
                         "the book equals the chain", f"@{row['handle']} {code}: {row['posted']}, and {has} on the chain"
                     )
@@ -85,17 +92,24 @@ _IN_BETWEEN = """
         WHERE state IN ('queued', 'submitted')
     UNION ALL SELECT 'payment ' || id || ' is ' || state FROM payment
         WHERE state NOT IN ('settled', 'failed', 'voided', 'expired')
+    UNION ALL SELECT 'sweep ' || id || ' is ' || state FROM sweep WHERE state NOT IN ('settled', 'gone')
     UNION ALL SELECT 'conversion ' || id || ' is ' || state FROM conversion WHERE state NOT IN ('settled', 'failed')
     UNION ALL SELECT kind || ' of nonce ' || nonce || ' is stored' FROM chain_transaction WHERE state = 'stored'
     UNION ALL SELECT 'money is set aside in ' || code FROM account WHERE debits_pending + credits_pending <> 0
     UNION ALL SELECT 'lane ' || address || ' is stopped' FROM lane WHERE stopped IS NOT NULL"""
 
 _PROMISES = """
-    SELECT promise.id, promise.state, a.kind, a.asset, a.to_address, a.value, a.nonce,
+    SELECT promise.id, promise.state, a.kind, a.signed_by, a.signature, a.asset, a.to_address, a.value, a.nonce,
         CASE a.kind WHEN 'mint' THEN '0x0000000000000000000000000000000000000000' ELSE a.from_address END AS payer
-    FROM (SELECT id, state, authorization_id FROM payment UNION ALL SELECT id, state, authorization_id FROM conversion)
-        AS promise
+    FROM (
+        SELECT id, state, authorization_id FROM payment
+        UNION ALL SELECT id, state, authorization_id FROM conversion
+        UNION ALL SELECT id, state, authorization_id FROM sweep
+    ) AS promise
     JOIN token_authorization AS a ON a.id = promise.authorization_id"""
+
+_TRIED_BEFORE = """
+    SELECT id FROM token_authorization WHERE kind = 'sweep' AND id NOT IN (SELECT authorization_id FROM sweep)"""
 
 
 async def in_between(world: World) -> list[str]:
@@ -122,6 +136,7 @@ class Reckoning:
         if left := await in_between(world):
             raise world.violated("nothing is left in between", left)
         await self._once(said)
+        world.seen["a sweep was tried again"] += len(await world.rows(_TRIED_BEFORE))
         seen = await self._ended()
         await self._money(said, seen)
         if found := await world.town.differences():
@@ -129,21 +144,32 @@ class Reckoning:
 
     async def _once(self, said: Truth) -> None:
         """Each promise moved tokens at most once, just as its state says, and nothing else of ours moved any."""
-        world, moved = self.world, set[Moved]()
+        world, moved, sent = self.world, set[Moved](), self.outsiders.sent
         for row in await world.rows(_PROMISES):
             found = said.settlements(row["asset"], row["payer"], int(row["nonce"]))
             payee = NOBODY if row["kind"] == "redemption" else row["to_address"].lower()
             ours = [one for one in found if (one.payee, one.units) == (payee, int(row["value"]))]
             others = [one for one in found if one not in ours]
             moved |= set(found)
+            if (row["state"], row["signed_by"]) == ("expired", "owner") and {one.transaction for one in ours} <= sent:
+                continue  # its owner had it relayed when its time was over: tokens from outside, like any other
             self._settled |= set(ours)
+            self._note(row)
             if len(ours) != (row["state"] == "settled"):
                 raise world.violated("settled once on the chain, or not at all", f"{dict(row)}: {ours}")
-            if any(one.transaction not in self.outsiders.sent for one in others):
+            if any(one.transaction not in sent for one in others):
                 raise world.violated("what moves is what was promised", others)
-        strange = [one for one in said.moved if one not in moved and one.transaction not in self.outsiders.sent]
+        strange = [one for one in said.moved if one not in moved and one.transaction not in sent]
         if strange:
             raise world.violated("nothing moves that nobody asked for", strange)
+
+    def _note(self, promise: Any) -> None:
+        """What the acts alone do not show."""
+        kind, state, seen = promise["kind"], promise["state"], self.world.seen
+        if kind == "sweep":
+            seen[f"a sweep is {state}"] += 1
+        elif (promise["signed_by"], state, promise["signature"]) == ("owner", "settled", None):
+            seen["what its owner relayed was settled"] += 1
 
     async def _ended(self) -> list[tuple[Asked, Any]]:
         """Every request has an answer, and every payment and conversion an end, with a reason where it failed."""
@@ -166,59 +192,52 @@ class Reckoning:
         return seen
 
     async def _money(self, said: Truth, seen: list[tuple[Asked, Any]]) -> None:
-        """Everybody has what the acts come to; the chain's own sums and the book agree."""
+        """Everybody has what the acts come to, at however many addresses; the chain's own sums and the book agree."""
         world = self.world
         tokens, fiat = Counter[tuple[str, str]](), Counter(self.deposits)
-        person_of = {f"@{one.handle}": one for one in world.people}
         for asked, now in seen:
             if now["state"] == "settled":
-                self._count(asked, now, person_of, tokens, fiat)
-        by_address = {one.address.lower(): one for one in world.people}
+                self._count(asked, now, tokens, fiat)
         for one in said.moved:
             if one.transaction in self.outsiders.sent and one not in self._settled:
-                tokens[one.code, one.payer] -= one.units
-                tokens[one.code, one.payee] += one.units
+                tokens[one.code, world.holder(one.payer)] -= one.units
+                tokens[one.code, world.holder(one.payee)] += one.units
                 if one.payee == NOBODY:
-                    owner, token = by_address[one.payer], world.town.assets[one.code]
+                    owner, token = world.owner_of(one.payer), world.town.assets[one.code]
+                    assert owner is not None
                     cents = one.units * 100 // 10**token.decimals
                     fiat[owner.handle, str(token.backing)] += cents
         mine = {key: units for key, units in tokens.items() if units}
-        if mine != {key: units for key, units in said.have.items() if units}:
-            raise world.violated("the acts come to what the chain says", f"{mine} and {said.have}")
+        theirs = Counter[tuple[str, str]]()
+        for (code, address), units in said.have.items():
+            theirs[code, world.holder(address)] += units
+        if mine != {key: units for key, units in theirs.items() if units}:
+            raise world.violated("the acts come to what the chain says", f"{mine} and {theirs}")
         await self._book(tokens, fiat)
 
-    def _count(
-        self,
-        asked: Asked,
-        now: Any,
-        person_of: dict[str, Person],
-        tokens: Counter[tuple[str, str]],
-        fiat: Counter[tuple[str, str]],
-    ) -> None:
+    def _count(self, asked: Asked, now: Any, tokens: Counter[tuple[str, str]], fiat: Counter[tuple[str, str]]) -> None:
         """Add what a settled payment or conversion moved."""
         assets = self.world.town.assets
         if asked.kind == "conversion":
             given, got = assets[now["asset"]].parse(now["amount"]), assets[now["to_asset"]].parse(now["to_amount"])
             owner = asked.person
             sign, money, cash = (1, got, given) if given.asset.kind == "fiat" else (-1, given, got)
-            tokens[money.asset.code, owner.address.lower()] += sign * money.units
+            tokens[money.asset.code, f"@{owner.handle}"] += sign * money.units
             tokens[money.asset.code, NOBODY] -= sign * money.units
             fiat[owner.handle, cash.asset.code] -= sign * cash.units
             return
         money = assets[now["asset"]].parse(now["captured"])
-        payer = person_of[now["from"]].address
-        payee = person_of[now["to"]].address if now["to"] in person_of else now["to"]
-        tokens[money.asset.code, payer.lower()] -= money.units
-        tokens[money.asset.code, payee.lower()] += money.units
+        payee = now["to"] if now["to"].startswith("@") else self.world.holder(now["to"])
+        tokens[money.asset.code, now["from"]] -= money.units
+        tokens[money.asset.code, payee] += money.units
 
     async def _book(self, tokens: Counter[tuple[str, str]], fiat: Counter[tuple[str, str]]) -> None:
         world, expected = self.world, Counter[str]()
-        people = {one.address.lower(): one for one in world.people}
-        for (code, address), units in tokens.items():
-            if address == NOBODY:
+        for (code, holder), units in tokens.items():
+            if holder == NOBODY:
                 expected[f"supply:{code}"] += -units
-            elif address in people:
-                expected[f"wallet:{people[address].handle}:{code}"] += units
+            elif holder.startswith("@"):
+                expected[f"wallet:{holder[1:]}:{code}"] += units
             else:
                 expected[f"outside:{code}"] += units
         for (handle, code), units in fiat.items():

@@ -12,7 +12,7 @@ from eth_hash.auto import keccak
 from gateway.chain import authorization
 from gateway.chain.authorization import Authorization
 from gateway.chain.contract import Contract, as_int, balance_of_data
-from tests.simulation.world import Person, World
+from tests.simulation.world import FIRST, Person, World
 
 _TRANSFER = keccak(b"transfer(address,uint256)")[:4]
 _REDEEM = keccak(b"redeem(uint256)")[:4]
@@ -30,15 +30,15 @@ class Outsiders:
     world: World
     sent: set[str] = field(default_factory=set)
 
-    def _send(self, kind: str, sender: str, to: str, data: bytes) -> None:
-        hash_ = self.world.transact(sender, to, data)
+    def _send(self, kind: str, sender: str, to: str, data: bytes, **fields: object) -> None:
+        hash_ = self.world.transact(sender, to, data, **fields)
         if hash_ is not None:
             self.sent.add(hash_)
             self.world.saw(kind, f"{sender[:8]} as {hash_[:10]}")
 
-    def _transfer(self, kind: str, sender: str, receiver: str, code: str, units: int) -> None:
+    def _transfer(self, kind: str, sender: str, receiver: str, code: str, units: int, **fields: object) -> None:
         data = _TRANSFER + encode(["address", "uint256"], [receiver, units])
-        self._send(kind, sender, self.world.token_at(code), data)
+        self._send(kind, sender, self.world.token_at(code), data, **fields)
 
     def _some(self, code: str, most: int) -> int:
         """Units of up to so many whole tokens."""
@@ -49,8 +49,14 @@ class Outsiders:
     def send_in(self) -> None:
         rng, world = self.world.rng, self.world
         code = rng.choice(world.tokens)
-        receiver = rng.choice(world.people).address
-        self._transfer("a stranger sent tokens in", rng.choice(world.strangers), receiver, code, self._some(code, 500))
+        person = rng.choice(world.people)
+        receiver = rng.choice([person.address, *person.before, *world.unbound])
+        kind = "a stranger sent tokens in"
+        if receiver in person.before:
+            kind = "a stranger sent tokens to an address that was left"
+        elif receiver != person.address:
+            kind = "a stranger sent tokens to an address that is not bound yet"
+        self._transfer(kind, rng.choice(world.strangers), receiver, code, self._some(code, 500))
 
     def send_between(self) -> None:
         rng, world = self.world.rng, self.world
@@ -73,9 +79,9 @@ class Outsiders:
         self._send(kind, stranger, self.world.token_at(one.asset), _BY_SIGNATURE + encode(types, values))
 
     async def _authorizations(self, which: str) -> list[Authorization]:
-        """Those that wait for their end and that their payers signed, or will sign."""
+        """Those that wait for their end and that their payers signed, or will sign, or may."""
         rows = await self.world.rows(
-            "SELECT * FROM token_authorization WHERE state IN ('queued', 'submitted') AND kind <> 'mint' "
+            "SELECT * FROM token_authorization WHERE state IN ('unsigned', 'queued', 'submitted') AND kind <> 'mint' "
             f"AND {which} ORDER BY id"
         )
         return [authorization.from_row(row) for row in rows]
@@ -86,12 +92,22 @@ class Outsiders:
         """An owner moves what a wallet has, all or some, at best while a payment of theirs is on its way."""
         rng, world = self.world.rng, self.world
         waiting = {one.from_address for one in await self._authorizations("true")}
-        owner = self._leaves([one for one in world.people if one.address in waiting] or world.people)
+        owner = self._leaves([one for one in world.people if waiting & {*one.addresses}] or world.people)
         code = rng.choice(world.tokens)
-        answer = await world.node.call(world.token_at(code), balance_of_data(owner.address), "latest")
+        address = rng.choice([one for one in owner.addresses if one in waiting] or owner.addresses)
+        answer = await world.node.call(world.token_at(code), balance_of_data(address), "latest")
         if have := as_int(answer):
             units = rng.choice([have, have, rng.randint(1, have)])
-            self._transfer("an owner emptied their address", owner.address, rng.choice(world.strangers), code, units)
+            self._transfer("an owner emptied their address", address, rng.choice(world.strangers), code, units)
+
+    async def spend_what_follows(self) -> None:
+        """An owner spends what is on its way from the address that they left, and pays for being first in the block."""
+        following = await self._authorizations("kind = 'sweep'")
+        if following:
+            one, stranger = self.world.rng.choice(following), self.world.rng.choice(self.world.strangers)
+            self._leaves([self._owner(one)])
+            kind = "an owner emptied the address that they left"
+            self._transfer(kind, one.from_address, stranger, one.asset, one.value, **FIRST)
 
     async def redeem(self) -> None:
         """An owner redeems at the contract itself."""
@@ -112,12 +128,22 @@ class Outsiders:
             stranger = self.world.rng.choice(self.world.strangers)
             self._send("an owner cancelled a payment", stranger, self.world.token_at(one.asset), data)
 
+    async def relay_oneself(self) -> None:
+        """An owner signs what they are to sign, and has a stranger relay it without handing it in."""
+        unsigned = await self._authorizations("state = 'unsigned'")
+        if unsigned:
+            one = self.world.rng.choice(unsigned)
+            self._leaves([self._owner(one)])
+            digest = authorization.digest(self._contract(one), one)
+            signature = self._sign_digest(self.world.vault.known[one.from_address], digest)
+            self._by_signature("an owner relayed a payment of theirs", replace(one, signature=signature))
+
     async def sign_another(self) -> None:
         """An owner signs another message with the nonce of a payment that is on its way, and has it relayed."""
         waiting = await self._authorizations("kind = 'transfer'")
         if waiting:
             old = self.world.rng.choice(waiting)
-            self._leaves([one for one in self.world.people if one.address == old.from_address])
+            self._leaves([self._owner(old)])
             other = replace(old, to_address=self.world.rng.choice(self.world.strangers), value=1)
             digest = authorization.digest(self._contract(other), other)
             signature = self._sign_digest(self.world.vault.known[other.from_address], digest)
@@ -126,8 +152,15 @@ class Outsiders:
     def _leaves(self, owners: list[Person]) -> Person:
         owner = self.world.rng.choice(owners)
         owner.left = True
-        self.world.chain.rpc("anvil_setBalance", owner.address, hex(10**18))
+        for address in owner.addresses:
+            self.world.chain.rpc("anvil_setBalance", address, hex(10**18))
         return owner
+
+    def _owner(self, one: Authorization) -> Person:
+        """Who gives; somebody who has not heard yet that their own address is bound has it all the same."""
+        owner = self.world.owner_of(one.from_address)
+        at = one.from_address
+        return owner or next(who for who in self.world.people if who.own is not None and who.own.address == at)
 
     def _contract(self, one: Authorization) -> Contract:
         return self.world.town.terms.contracts[one.asset]

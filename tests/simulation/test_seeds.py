@@ -30,6 +30,13 @@ HAPPENED = {
     *("a stranger sent tokens in", "strangers paid each other", "a stranger relayed a leaked authorization"),
     *("an owner emptied their address", "an owner redeemed at the contract", "an owner cancelled a payment"),
     *("an owner signed another message", "an hour passed"),
+    *("an address was bound amid faults", "a binding was refused: payments_under_way"),
+    *("nobody knows whether an address is bound", "a payment was signed at once", "a payment was signed late"),
+    *("a payment was signed twice", "a wrong signature was refused", "a signature came too late"),
+    *("an owner relayed a payment of theirs", "an owner emptied the address that they left", "a refund was signed"),
+    "a stranger sent tokens to an address that was left",
+    "a stranger sent tokens to an address that is not bound yet",
+    *("what its owner relayed was settled", "a sweep is settled", "a sweep is gone", "a sweep was tried again"),
 }
 
 #: How requests have to have ended in these days.
@@ -37,6 +44,7 @@ ENDED = {
     *("payment settled", "payment failed: insufficient_balance", "payment failed: canceled", "payment failed: expired"),
     *("payment failed: nonce_used_otherwise", "payment failed: account_frozen", "refund settled"),
     *("hold settled", "hold voided", "hold expired", "conversion settled", "conversion failed: expired"),
+    *("payment expired", "refund expired", "refused: own_key"),
     *("refused: insufficient_funds", "refused: state_conflict"),
 }
 

@@ -75,6 +75,11 @@ class View:
     async def calls(self, calls: Sequence[tuple[str, bytes]], at: At) -> list[bytes]:
         return await self.node.calls(calls, await self._known(at))
 
+    async def view(self, to: str, data: bytes, gas: int) -> bytes | None:
+        """Of the newest block, also while it is behind: what a contract has signed does not change in a day."""
+        await self._head()
+        return await self.node.view(to, data, gas)
+
     async def code(self, address: str) -> bytes:
         await self._head()
         return await self.node.code(address)

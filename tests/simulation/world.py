@@ -16,6 +16,8 @@ from unittest.mock import patch
 from uuid import UUID
 
 from coincurve import PrivateKey
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
 from eth_hash.auto import keccak
 
 from gateway import ids
@@ -32,6 +34,9 @@ THIRD_LANE_KEY = bytes.fromhex("59c6995e998f97a5a0044966f0945389dc9e86dae88c7a84
 
 #: Of anvil's accounts: who pauses and freezes, and the strangers.
 GUARD, STRANGERS = 2, range(3, 8)
+
+#: What who wants to be first in a block pays for gas.
+FIRST = {"maxFeePerGas": hex(2_000 * 10**9), "maxPriorityFeePerGas": hex(100 * 10**9)}
 
 
 class Violation(AssertionError):
@@ -81,15 +86,36 @@ class DayVault(Vault):
         sealed = nonce + self._cipher.encrypt(nonce, key.secret, signer._PURPOSE + wallet_id.bytes)
         return address, sealed
 
+    def own_key(self) -> LocalAccount:
+        """A key that the gateway has not."""
+        secret = self._rng.randbytes(32)
+        key: LocalAccount = Account.from_key(secret)
+        self.known[key.address] = PrivateKey(secret)
+        return key
+
 
 @dataclass
 class Person:
-    """Somebody with a handle. Who has `left` moved tokens with the key of their own, behind the gateway's back."""
+    """Somebody with a handle. Who has `left` moved tokens with the key of their own, behind the gateway's back.
+
+    `own` is a key that only they have, whose address they want to bind, or have bound: then it is their `address`, and
+    the one that they had is among those `before`, which stay theirs.
+    """
 
     handle: str
     address: str
     api_key: str
     left: bool = False
+    own: LocalAccount | None = None
+    before: list[str] = field(default_factory=list)
+
+    @property
+    def addresses(self) -> list[str]:
+        return [*self.before, self.address]
+
+    def moves_to(self, address: str) -> None:
+        self.before.append(self.address)
+        self.address = address
 
 
 @dataclass
@@ -114,6 +140,21 @@ class World:
     @property
     def tokens(self) -> list[str]:
         return sorted(self.town.terms.contracts)
+
+    @property
+    def unbound(self) -> list[str]:
+        """The addresses that somebody wants to bind, and has not that anybody knows."""
+        return [one.own.address for one in self.people if one.own is not None and not one.before]
+
+    def owner_of(self, address: str) -> Person | None:
+        """Whose an address is, in any case of its letters; None of a stranger's."""
+        at = address.lower()
+        return next((one for one in self.people if at in (held.lower() for held in one.addresses)), None)
+
+    def holder(self, address: str) -> str:
+        """By what to add up what somebody has: their handle, however many addresses they have, or else the address."""
+        owner = self.owner_of(address)
+        return f"@{owner.handle}" if owner is not None else address.lower()
 
     def token_at(self, code: str) -> str:
         return self.town.terms.contracts[code].address
