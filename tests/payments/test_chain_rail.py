@@ -23,7 +23,7 @@ from gateway.payments.payment import State
 from gateway.wallets import wallet
 from gateway.wallets.wallet import hash_of
 from gateway.worker import Worker
-from tests.factory import NOW, Town
+from tests.factory import NOW, Town, until_waiting
 
 pytestmark = pytest.mark.anyio
 
@@ -528,8 +528,7 @@ async def test_a_failed_refund_waits_for_the_payment_it_is_of_before_it_locks_an
     async with town.database.transaction() as another:
         await another.execute("SELECT FROM payment WHERE id = $1 FOR UPDATE", payment.id)
         watching = asyncio.create_task(town.worker().watch())
-        while not await another.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110 - a lock
-            await asyncio.sleep(0.01)
+        await until_waiting(another, 1)
         await another.execute("SELECT FROM account FOR UPDATE NOWAIT")
         await another.execute("SELECT FROM transfer FOR UPDATE NOWAIT")
 
