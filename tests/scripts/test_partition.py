@@ -80,11 +80,13 @@ async def town(database: Database, assets: Assets) -> PartitionedTown:
     return town
 
 
-async def test_rows_lie_in_every_partition_and_nothing_is_left_of_the_whole(town: PartitionedTown) -> None:
+async def test_rows_lie_in_several_partitions_and_nothing_is_left_of_the_whole(town: PartitionedTown) -> None:
     await asyncio.gather(*(town.pay_all(town.asked(n, (n + 5) % 12, "after")) for n in range(12)))
     for table in ("entry", "idempotency_key"):
-        parts = await town.rows(f"SELECT tableoid::regclass::text AS part FROM {table}")
-        assert {part["part"] for part in parts} == {f"{table}_{n}" for n in range(4)}
+        rows = await town.rows(f"SELECT tableoid::regclass::text AS part FROM {table}")
+        parts = {row["part"] for row in rows}
+        assert parts <= {f"{table}_{n}" for n in range(4)}
+        assert len(parts) > 1  # not always all four: where twelve wallets come to lie is their ids' chance
     left = "SELECT relname FROM pg_class WHERE relname ~ '^(entry|idempotency_key)_whole'"
     assert await town.rows(left) == []
 
