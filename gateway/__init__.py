@@ -8,6 +8,7 @@
     chain/       the token and the node: authorizations, lanes, batches, watch. Knows nothing of the ledger
     events/      what happened, in order
     wallets/     who: handles, addresses and their keys, API keys
+    access/      who may act, and how they show it: passkeys
     payments/    what people do with money: the only room that sees ledger and chain together
     bank/        money in from a bank and out to it
     api/         HTTP and JSON: decode, call one function, encode
@@ -18,6 +19,6 @@
 
 Imports go one way, and import-linter keeps it (pyproject.toml):
 
-    __main__ > commands > api | worker | embedded > bank > payments > wallets > ledger | chain | events
+    __main__ > commands > api | worker | embedded > bank > payments > access > wallets > ledger | chain | events
              > postgres > config > money | ids | clock > errors
 """

@@ -233,6 +233,28 @@ class OwnKey(Refused):
     says = "the key of @{handle} is its owner's own: {reason}"
 
 
+# ---- who may act ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(eq=False)
+class InvalidPasskey(Refused):
+    """`kind` is `malformed`, `type`, `challenge`, `details`, `origin`, `relying_party`, `user_verification`,
+    `algorithm`, `signature`, `unknown_passkey`, `taken` or `cloned`.
+    """
+
+    kind: str
+    reason: str
+    says = "this passkey is not accepted: {reason}"
+
+
+@dataclass(eq=False)
+class ClonedPasskey(InvalidPasskey):
+    """`passkey` is its id. It has signed, but its count of signatures went back: it is to be stopped."""
+
+    passkey: str
+    says = "the passkey {passkey} is stopped: {reason}. Revoke it and make another"
+
+
 # ---- payments -------------------------------------------------------------------------------------------------------
 
 

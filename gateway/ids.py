@@ -16,6 +16,7 @@ PaymentId = NewType("PaymentId", UUID)
 ConversionId = NewType("ConversionId", UUID)
 BankMovementId = NewType("BankMovementId", UUID)
 TransferId = NewType("TransferId", UUID)
+PasskeyId = NewType("PasskeyId", UUID)
 AccountId = NewType("AccountId", int)
 
 #: Crockford's base 32, lower case, as the TypeID specification (0.3) has it.

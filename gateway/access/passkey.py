@@ -1,0 +1,207 @@
+"""Passkeys: what people sign in and approve with. Several of a wallet, each with a name.
+
+Whoever wants a passkey to sign asks for a challenge first, which names what it is for and is good once, for a few
+minutes. It is a hash over what is meant (ceremony.py) and a nonce that lies here, so a signature fits that meaning
+alone: an approval is of this payment to this payee of this amount, and of no other.
+
+A passkey is one wallet's. Its count of signatures only grows, where its authenticator counts at all; one that does not
+grow says that there are two of it, and from then on it signs no more. Whoever catches `ClonedPasskey` calls `stop`
+in a transaction of its own, for the one that found out is undone with what it was about to do.
+
+Lock order: the challenge, the wallet, the passkey.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from gateway.access.ceremony import Assertion, Party, Registration, challenge_in, challenge_of, check, register
+from gateway.errors import ClonedPasskey, InvalidPasskey, InvalidRequest, NotFound
+from gateway.events import log
+from gateway.ids import PasskeyId, WalletId, new_id, read, show
+from gateway.postgres import Connection, Record, Statements
+
+sql = Statements(__package__, "access.sql")
+
+#: What the ids of passkeys begin with.
+PREFIX: Final = "psk"
+
+#: How long a challenge may be answered.
+GOOD_FOR = timedelta(minutes=5)
+
+#: How long one that is over is kept, so that its answer is told from one to a challenge that never was.
+_KEPT_FOR = timedelta(hours=1)
+
+#: What challenges of this room are for. Others have purposes of their own.
+ADD, SIGN_IN = "passkey.add", "session.start"
+
+#: The most passkeys of a wallet, and letters of a name.
+_PASSKEYS_MAX, _NAME_MAX = 20, 60
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A challenge to answer: its 32 bytes, the nonce in it, and until when."""
+
+    challenge: bytes
+    nonce: bytes
+    party: Party
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Passkey:
+    """One that signs. `backed_up`: it lives on several devices of its owner's, by their maker's account."""
+
+    id: PasskeyId
+    wallet: WalletId
+    name: str
+    backed_up: bool
+    created_at: datetime
+    last_used_at: datetime | None
+
+    @property
+    def shown_id(self) -> str:
+        """`psk_…`."""
+        return show(PREFIX, self.id)
+
+
+async def ask(
+    connection: Connection,
+    party: Party,
+    wallet: WalletId | None,
+    purpose: str,
+    details: Sequence[str],
+    now: datetime,
+) -> Asked:
+    """A fresh challenge for this purpose over these details, to be answered by a passkey of the wallet; None: by
+    anybody's, whose wallet is then known.
+    """
+    nonce = secrets.token_bytes(32)
+    challenge = challenge_of(purpose, _shown(wallet), details, nonce)
+    asked = Asked(challenge, nonce, party, now + GOOD_FOR)
+    await connection.execute(sql.forget_challenges, now - _KEPT_FOR)
+    await connection.execute(sql.ask, challenge, wallet, purpose, nonce, party.id, party.origin, asked.expires_at)
+    return asked
+
+
+async def verify(
+    connection: Connection,
+    wallet: WalletId | None,
+    purpose: str,
+    details: Sequence[str],
+    assertion: Assertion,
+    now: datetime,
+) -> Passkey:
+    """The passkey that has signed a challenge which was asked for this wallet and purpose, over these details as they
+    are now: were they others when it was asked, it has signed something else. The challenge is used with it.
+
+    Raises InvalidPasskey, and ClonedPasskey.
+    """
+    challenge, party = await _use(connection, wallet, purpose, details, assertion.client_data, now)
+    row = await connection.fetchrow(sql.passkey_of_credential, assertion.credential_id)
+    if row is None or row["ended_at"] is not None or wallet not in (None, row["wallet_id"]):
+        raise InvalidPasskey("unknown_passkey", "it is no passkey of this wallet, or is one no more")
+    count, before = check(assertion, row["public_key"], challenge, party), row["sign_count"]
+    found = _passkey(row)
+    if count <= before and (count or before):
+        raise ClonedPasskey("cloned", "there are two of it, as its count of signatures says", found.shown_id)
+    await connection.execute(sql.used_passkey, found.id, count, now)
+    return found
+
+
+async def add(
+    connection: Connection, wallet: WalletId, name: str, registration: Registration, now: datetime
+) -> tuple[Passkey, bool]:
+    """Another passkey of the wallet, over a challenge that was asked to `ADD` one; and whether it is the first.
+
+    Raises InvalidRequest for a name that is none, or one passkey too many, and InvalidPasskey.
+    """
+    label = _name(name)
+    challenge, party = await _use(connection, wallet, ADD, (), registration.client_data, now)
+    key = register(registration, challenge, party)
+    await connection.execute(sql.lock_wallet, wallet)
+    there = len(await connection.fetch(sql.passkeys, wallet))
+    if there >= _PASSKEYS_MAX:
+        raise InvalidRequest("passkeys", f"a wallet has {_PASSKEYS_MAX} passkeys at the most: revoke one")
+    id = PasskeyId(new_id(now))
+    added = await connection.fetchval(
+        *(sql.add_passkey, id, wallet, key.credential_id, key.public_key, key.sign_count, key.backed_up, label, now)
+    )
+    if added is None:
+        raise InvalidPasskey("taken", "this authenticator has it already: sign in with it, or make another")
+    made = Passkey(id, wallet, label, key.backed_up, now, None)
+    await _tell(connection, "passkey.added", wallet, id, label, now)
+    return made, not there
+
+
+async def passkeys(connection: Connection, wallet: WalletId) -> list[Passkey]:
+    """Those that sign for the wallet, the newest first."""
+    return [_passkey(row) for row in await connection.fetch(sql.passkeys, wallet)]
+
+
+async def credentials(connection: Connection, wallet: WalletId) -> list[bytes]:
+    """The credential ids of the wallet's passkeys, for browsers to choose among, or to make none twice."""
+    return [row["credential_id"] for row in await connection.fetch(sql.passkeys, wallet)]
+
+
+async def revoke(connection: Connection, wallet: WalletId, id: UUID, now: datetime) -> None:
+    """It signs no more. Raises NotFound where it is none of the wallet's, or is one no more."""
+    await connection.execute(sql.lock_wallet, wallet)
+    name = await connection.fetchval(sql.end_passkey, id, wallet, now, "revoked")
+    if name is None:
+        raise NotFound("such passkey")
+    await _tell(connection, "passkey.revoked", wallet, id, name, now)
+
+
+async def stop(connection: Connection, cloned: ClonedPasskey, now: datetime) -> None:
+    """There are two of it: it signs no more, and its owner is told. Once; a second time nothing is left to do."""
+    row = await connection.fetchrow(sql.passkey, read(PREFIX, cloned.passkey))
+    assert row is not None, "passkeys are kept"
+    if await connection.fetchval(sql.end_passkey, row["id"], row["wallet_id"], now, "cloned") is not None:
+        await _tell(connection, "passkey.stopped", row["wallet_id"], row["id"], row["name"], now)
+
+
+async def _use(
+    connection: Connection,
+    wallet: WalletId | None,
+    purpose: str,
+    details: Sequence[str],
+    client_data: bytes,
+    now: datetime,
+) -> tuple[bytes, Party]:
+    """Use the challenge that the browser names, if it is ours and still means the same. Raises InvalidPasskey."""
+    named = challenge_in(client_data)
+    row = await connection.fetchrow(sql.use_challenge, named, wallet, purpose, now)
+    if row is None:
+        raise InvalidPasskey("challenge", "it is over no challenge that was asked for this, or one used before or over")
+    if challenge_of(purpose, _shown(wallet), details, row["nonce"]) != named:
+        raise InvalidPasskey("details", "what it was asked for has changed since: look again, and approve that")
+    return named, Party(row["rp_id"], row["origin"])
+
+
+async def _tell(connection: Connection, kind: str, wallet: WalletId, id: UUID, name: str, now: datetime) -> None:
+    facts = {"passkey": show(PREFIX, id), "name": name}
+    await log.append(connection, [log.Event(kind, wallet, id, facts)], now)
+
+
+def _name(text: str) -> str:
+    """What a passkey is called, as it may stand in lists and logs."""
+    name = " ".join(text.split())
+    if not 1 <= len(name) <= _NAME_MAX or not name.isprintable():
+        raise InvalidRequest("name", f"a passkey's name has 1 to {_NAME_MAX} letters that can be printed")
+    return name
+
+
+def _shown(wallet: WalletId | None) -> str:
+    return "" if wallet is None else show("wal", wallet)
+
+
+def _passkey(row: Record) -> Passkey:
+    return Passkey(
+        *(PasskeyId(row["id"]), WalletId(row["wallet_id"]), row["name"], row["backed_up"]),
+        *(row["created_at"], row["last_used_at"]),
+    )
