@@ -7,6 +7,7 @@
     ledger/      the book: accounts, transfers, entries, holds. Knows money, nothing of people, HTTP or chains
     chain/       the token and the node: authorizations, lanes, batches, watch. Knows nothing of the ledger
     events/      what happened, in order
+    audit/       who did what that matters to security, in order
     wallets/     who: handles, addresses and their keys, API keys
     access/      who may act, and how they show it: passkeys
     payments/    what people do with money: the only room that sees ledger and chain together
@@ -19,6 +20,6 @@
 
 Imports go one way, and import-linter keeps it (pyproject.toml):
 
-    __main__ > commands > api | worker | embedded > bank > payments > access > wallets > ledger | chain | events
+    __main__ > commands > api | worker | embedded > bank > payments > access > wallets > ledger | chain | events | audit
              > postgres > config > money | ids | clock > errors
 """
