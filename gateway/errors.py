@@ -255,6 +255,33 @@ class ClonedPasskey(InvalidPasskey):
     says = "the passkey {passkey} is stopped: {reason}. Revoke it and make another"
 
 
+@dataclass(eq=False)
+class LastPasskey(Conflict):
+    passkey: str
+    says = (
+        "{passkey} is the last passkey of this wallet, and no recovery code is left: add another passkey or make "
+        "recovery codes first, or nobody could sign in any more"
+    )
+
+
+class InvalidSignIn(InvalidChallenge):
+    """`kind` as of InvalidChallenge, or `no_own_address`."""
+
+    says = "this message signs nobody in: {reason}"
+
+
+class InvalidRecoveryCode(Refused):
+    says = "this is no recovery code of this wallet that is still good"
+
+
+@dataclass(eq=False)
+class TooManyTries(Conflict):
+    """So many wrong ones came that none is looked at for a while: `seconds` at the most."""
+
+    seconds: int
+    says = "too many recovery codes were tried: try again in {seconds} seconds"
+
+
 # ---- payments -------------------------------------------------------------------------------------------------------
 
 

@@ -17,6 +17,7 @@ ConversionId = NewType("ConversionId", UUID)
 BankMovementId = NewType("BankMovementId", UUID)
 TransferId = NewType("TransferId", UUID)
 PasskeyId = NewType("PasskeyId", UUID)
+SessionId = NewType("SessionId", UUID)
 AccountId = NewType("AccountId", int)
 
 #: Crockford's base 32, lower case, as the TypeID specification (0.3) has it.

@@ -48,3 +48,111 @@ UPDATE passkey SET ended_at = $3, ended_by = $4 WHERE id = $1 AND wallet_id = $2
 -- What signs for a wallet, the newest first.
 SELECT id, wallet_id, name, backed_up, created_at, last_used_at, credential_id
 FROM passkey WHERE wallet_id = $1 AND ended_at IS NULL ORDER BY created_at DESC, id DESC;
+
+-- keep_codes
+-- The hashes of a wallet's recovery codes.
+INSERT INTO recovery_code (wallet_id, hash, salt, made_at) SELECT $1, hash, $3, $4 FROM unnest($2::bytea[]) AS hash;
+
+-- forget_codes
+-- Those before are replaced.
+DELETE FROM recovery_code WHERE wallet_id = $1;
+
+-- codes
+-- What was not used yet.
+SELECT hash, salt FROM recovery_code WHERE wallet_id = $1 AND used_at IS NULL;
+
+-- count_codes
+-- How many were not used yet.
+SELECT count(*) FROM recovery_code WHERE wallet_id = $1 AND used_at IS NULL;
+
+-- use_code
+-- It is used once.
+UPDATE recovery_code SET used_at = $3 WHERE wallet_id = $1 AND hash = $2 AND used_at IS NULL RETURNING hash;
+
+-- count_try
+-- One try more, of those since a time; an older count begins anew.
+INSERT INTO recovery_try (wallet_id, began_at, tries) VALUES ($1, $2, 1)
+ON CONFLICT (wallet_id) DO UPDATE SET
+    tries = CASE WHEN recovery_try.began_at <= $3 THEN 1 ELSE recovery_try.tries + 1 END,
+    began_at = CASE WHEN recovery_try.began_at <= $3 THEN $2 ELSE recovery_try.began_at END
+RETURNING tries;
+
+-- forget_tries
+-- Whoever got in begins anew.
+DELETE FROM recovery_try WHERE wallet_id = $1;
+
+-- start_session
+-- Somebody has signed in.
+INSERT INTO session (id, wallet_id, begun_by, passkey_id, device, created_at, last_used_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $6, $7);
+
+-- add_token
+-- The token that opens a session from now on, by its hash alone.
+INSERT INTO session_token (hash, session_id, made_at) VALUES ($1, $2, $3);
+
+-- replace_token
+-- It was replaced; no row where it was before.
+UPDATE session_token SET replaced_at = $2 WHERE hash = $1 AND replaced_at IS NULL RETURNING session_id;
+
+-- used_session
+-- When it was last used, as often as its token is replaced.
+UPDATE session SET last_used_at = $2 WHERE id = $1;
+
+-- session_of_token
+-- What a token opens, or opened once, and whose it is.
+SELECT session.id, session.wallet_id, session.begun_by, session.passkey_id, session.device, session.created_at,
+    session.last_used_at, session.expires_at, session.ended_at, token.made_at, token.replaced_at,
+    wallet.handle, wallet.address, wallet.custody
+FROM session_token AS token
+    JOIN session ON session.id = token.session_id
+    JOIN wallet ON wallet.id = session.wallet_id
+WHERE token.hash = $1;
+
+-- sessions
+-- Those of a wallet that last.
+SELECT id, wallet_id, begun_by, passkey_id, device, created_at, last_used_at, expires_at
+FROM session WHERE wallet_id = $1 AND ended_at IS NULL AND expires_at > $2 AND last_used_at > $3
+ORDER BY created_at DESC, id DESC;
+
+-- end_session
+-- It ends, and why; no row where it had.
+UPDATE session SET ended_at = $3, ended_by = $4 WHERE id = $1 AND wallet_id = $2 AND ended_at IS NULL
+RETURNING id, wallet_id, begun_by, passkey_id, device, created_at, last_used_at, expires_at;
+
+-- end_session_of_token
+-- The browser has signed in anew.
+UPDATE session SET ended_at = $2, ended_by = 'signed_in_again'
+WHERE id = (SELECT session_id FROM session_token WHERE hash = $1) AND ended_at IS NULL;
+
+-- end_sessions_of_passkey
+-- What was begun with a passkey that has ended.
+UPDATE session SET ended_at = $2, ended_by = 'passkey_ended' WHERE passkey_id = $1 AND ended_at IS NULL
+RETURNING id, wallet_id;
+
+-- forget_tokens
+-- Tokens of a wallet's sessions that are over open nothing, and nothing is learnt from them.
+DELETE FROM session_token USING session
+WHERE session.id = session_token.session_id AND session.wallet_id = $1
+    AND (session.ended_at IS NOT NULL OR session.expires_at <= $2);
+
+-- write_sign_in
+-- A text to sign in with (EIP-4361), by its parts.
+INSERT INTO sign_in_challenge (nonce, wallet_id, address, domain, uri, chain_id, issued_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+RETURNING nonce, wallet_id, address, domain, uri, chain_id, issued_at, expires_at, used_at;
+
+-- sign_in
+-- The text with this nonce, and whose it is.
+SELECT nonce, wallet_id, sign_in_challenge.address, domain, uri, chain_id, issued_at, expires_at, used_at, wallet.handle
+FROM sign_in_challenge JOIN wallet ON wallet.id = wallet_id WHERE nonce = $1;
+
+-- use_sign_in
+-- It is used once.
+UPDATE sign_in_challenge SET used_at = $2 WHERE nonce = $1 AND used_at IS NULL RETURNING nonce;
+
+-- forget_sign_ins
+-- As forget_challenges.
+DELETE FROM sign_in_challenge WHERE nonce IN (
+    SELECT nonce FROM sign_in_challenge WHERE expires_at < $1
+    ORDER BY expires_at LIMIT 100 FOR UPDATE SKIP LOCKED
+);

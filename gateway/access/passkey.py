@@ -8,7 +8,9 @@ A passkey is one wallet's. Its count of signatures only grows, where its authent
 grow says that there are two of it, and from then on it signs no more. Whoever catches `ClonedPasskey` calls `stop`
 in a transaction of its own, for the one that found out is undone with what it was about to do.
 
-Lock order: the challenge, the wallet, the passkey.
+Sessions that were begun with a passkey end with it.
+
+Lock order: the challenge, the wallet, the passkey, its sessions.
 """
 
 import secrets
@@ -18,13 +20,15 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from gateway.access import session
 from gateway.access.ceremony import Assertion, Party, Registration, challenge_in, challenge_of, check, register
-from gateway.errors import ClonedPasskey, InvalidPasskey, InvalidRequest, NotFound
+from gateway.access.session import sql
+from gateway.errors import ClonedPasskey, InvalidPasskey, InvalidRequest, LastPasskey, NotFound
+from gateway.audit import log as audit
+from gateway.audit.log import Act, By
 from gateway.events import log
 from gateway.ids import PasskeyId, WalletId, new_id, read, show
-from gateway.postgres import Connection, Record, Statements
-
-sql = Statements(__package__, "access.sql")
+from gateway.postgres import Connection, Record
 
 #: What the ids of passkeys begin with.
 PREFIX: Final = "psk"
@@ -114,9 +118,9 @@ async def verify(
 
 
 async def add(
-    connection: Connection, wallet: WalletId, name: str, registration: Registration, now: datetime
+    connection: Connection, wallet: WalletId, name: str, registration: Registration, by: By, now: datetime
 ) -> tuple[Passkey, bool]:
-    """Another passkey of the wallet, over a challenge that was asked to `ADD` one; and whether it is the first.
+    """Another passkey of the wallet, which `by` may have, over a challenge that was asked to `ADD` one; and whether it is the first.
 
     Raises InvalidRequest for a name that is none, or one passkey too many, and InvalidPasskey.
     """
@@ -134,7 +138,7 @@ async def add(
     if added is None:
         raise InvalidPasskey("taken", "this authenticator has it already: sign in with it, or make another")
     made = Passkey(id, wallet, label, key.backed_up, now, None)
-    await _tell(connection, "passkey.added", wallet, id, label, now)
+    await _tell(connection, "passkey.added", wallet, id, label, by, now)
     return made, not there
 
 
@@ -148,13 +152,23 @@ async def credentials(connection: Connection, wallet: WalletId) -> list[bytes]:
     return [row["credential_id"] for row in await connection.fetch(sql.passkeys, wallet)]
 
 
-async def revoke(connection: Connection, wallet: WalletId, id: UUID, now: datetime) -> None:
-    """It signs no more. Raises NotFound where it is none of the wallet's, or is one no more."""
+async def revoke(connection: Connection, wallet: WalletId, id: UUID, by: By, now: datetime) -> Passkey:
+    """It signs no more. The last one of a wallet is revoked only while a recovery code is left: the wallet stays
+    guarded, and without either nobody could ever sign in again.
+
+    Raises NotFound where it is none of the wallet's, or is one no more, and LastPasskey.
+    """
     await connection.execute(sql.lock_wallet, wallet)
-    name = await connection.fetchval(sql.end_passkey, id, wallet, now, "revoked")
-    if name is None:
+    there = await passkeys(connection, wallet)
+    found = next((one for one in there if one.id == id), None)
+    if found is None:
         raise NotFound("such passkey")
-    await _tell(connection, "passkey.revoked", wallet, id, name, now)
+    if len(there) == 1 and not await connection.fetchval(sql.count_codes, wallet):
+        raise LastPasskey(found.shown_id)
+    await connection.fetchval(sql.end_passkey, id, wallet, now, "revoked")
+    await session.end_of_passkey(connection, id, now)
+    await _tell(connection, "passkey.revoked", wallet, id, found.name, by, now)
+    return found
 
 
 async def stop(connection: Connection, cloned: ClonedPasskey, now: datetime) -> None:
@@ -162,7 +176,9 @@ async def stop(connection: Connection, cloned: ClonedPasskey, now: datetime) -> 
     row = await connection.fetchrow(sql.passkey, read(PREFIX, cloned.passkey))
     assert row is not None, "passkeys are kept"
     if await connection.fetchval(sql.end_passkey, row["id"], row["wallet_id"], now, "cloned") is not None:
-        await _tell(connection, "passkey.stopped", row["wallet_id"], row["id"], row["name"], now)
+        await session.end_of_passkey(connection, row["id"], now)
+        by = By("passkey", cloned.passkey)
+        await _tell(connection, "passkey.stopped", row["wallet_id"], row["id"], row["name"], by, now)
 
 
 async def _use(
@@ -183,9 +199,13 @@ async def _use(
     return named, Party(row["rp_id"], row["origin"])
 
 
-async def _tell(connection: Connection, kind: str, wallet: WalletId, id: UUID, name: str, now: datetime) -> None:
-    facts = {"passkey": show(PREFIX, id), "name": name}
-    await log.append(connection, [log.Event(kind, wallet, id, facts)], now)
+async def _tell(
+    connection: Connection, kind: str, wallet: WalletId, id: UUID, name: str, by: By, now: datetime
+) -> None:
+    """Its owner, as an event, and the audit log, which does without the name."""
+    shown = show(PREFIX, id)
+    await log.append(connection, [log.Event(kind, wallet, id, {"passkey": shown, "name": name})], now)
+    await audit.append(connection, [Act(kind, wallet, by, id, {})], now)
 
 
 def _name(text: str) -> str:

@@ -10,5 +10,7 @@ once.py       the Idempotency-Key of a call that moves money, and the calls that
 problems.py   the one table from error to status and problem type (RFC 9457)
 request_id.py X-Request-Id
 openapi.py    what the document says beyond the handlers' types: the problems of every route
-handles.py wallets.py addresses.py payments.py bulk.py bank.py public.py    the routes
+cookie.py     the cookie that a session lies in, and where its requests may come from
+signing_in.py what comes in and goes out where people sign in
+handles.py wallets.py addresses.py payments.py bulk.py bank.py public.py passkeys.py sessions.py    the routes
 """

@@ -10,9 +10,10 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import Message, Scope
 
-from gateway.api import addresses, bank, bulk, handles, payments, public, wallets
+from gateway.api import addresses, bank, bulk, handles, passkeys, payments, public, sessions, wallets
 from gateway.api.body import StrictRequest
 from gateway.api.house import House, caller_of
+from gateway.api.passkeys import stop_clones
 from gateway.api.lean import Gateway, LeanPayments
 from gateway.api.openapi import Document
 from gateway.api.problems import BODY_BYTES_MAX, fail, refuse, refuse_http
@@ -26,6 +27,16 @@ ROUTES = [
     wallets.export_key,
     addresses.challenge_address,
     addresses.bind_address,
+    passkeys.challenge_new_passkey,
+    passkeys.add_passkey,
+    passkeys.list_passkeys,
+    passkeys.revoke_passkey,
+    passkeys.make_recovery_codes,
+    sessions.challenge_passkey_session,
+    sessions.start_passkey_session,
+    sessions.challenge_ethereum_session,
+    sessions.start_ethereum_session,
+    sessions.start_recovery_session,
     wallets.list_entries,
     wallets.list_events,
     bank.deposit,
@@ -72,6 +83,7 @@ def application(house: House, most: int = 64, at_once: int = 1) -> Litestar:
         request_class=StrictRequest,
         request_max_body_size=BODY_BYTES_MAX,
         before_send=[_name_request],
+        after_exception=[stop_clones],
         openapi_config=OpenAPIConfig(
             title="Wallet gateway",
             version="1",

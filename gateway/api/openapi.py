@@ -28,6 +28,14 @@ _OWN: dict[tuple[str, str], tuple[str, ...]] = {
     ("post", "/v1/wallet/address"): (
         *("invalid_challenge", "invalid_signature", "address_taken", "address_not_empty", "payments_under_way"),
     ),
+    ("post", "/v1/passkeys"): ("invalid_passkey",),
+    ("delete", "/v1/passkeys/{id}"): ("not_found", "last_passkey"),
+    ("post", "/v1/sessions/passkey"): ("forbidden", "invalid_passkey"),
+    ("post", "/v1/sessions/ethereum/challenge"): ("invalid_handle", "unknown_handle", "invalid_challenge"),
+    ("post", "/v1/sessions/ethereum"): ("forbidden", "invalid_challenge", "invalid_signature"),
+    ("post", "/v1/sessions/recovery-code"): (
+        *("forbidden", "invalid_handle", "unknown_handle", "invalid_recovery_code", "too_many_tries"),
+    ),
     ("get", "/v1/entries"): ("unknown_asset",),
     ("post", "/v1/deposits"): (*_MONEY, *_KEY),
     ("post", "/v1/withdrawals"): (*_MONEY, *_KEY, "insufficient_funds", "withdrawals_frozen"),
@@ -66,7 +74,11 @@ _OWN: dict[tuple[str, str], tuple[str, ...]] = {
 }
 
 #: Who calls these sends no API key.
-_PUBLIC = ("/v1/handles", "/v1/handles/{handle}", "/v1/solvency", "/health/live", "/health/ready")
+_PUBLIC = (
+    *("/v1/handles", "/v1/handles/{handle}", "/v1/solvency", "/health/live", "/health/ready"),
+    *("/v1/sessions/passkey/challenge", "/v1/sessions/passkey", "/v1/sessions/recovery-code"),
+    *("/v1/sessions/ethereum/challenge", "/v1/sessions/ethereum"),
+)
 
 #: RFC 9457. The values that the detail speaks of stand beside these members.
 _PROBLEM = {

@@ -56,6 +56,10 @@ PROBLEMS: dict[type[GatewayError], Problem] = {
     errors.AddressNotEmpty: Problem(409, "address_not_empty", retryable=True),
     errors.PaymentsUnderWay: Problem(409, "payments_under_way", retryable=True),
     errors.OwnKey: Problem(422, "own_key"),
+    errors.InvalidPasskey: Problem(422, "invalid_passkey"),
+    errors.LastPasskey: Problem(409, "last_passkey"),
+    errors.InvalidRecoveryCode: Problem(422, "invalid_recovery_code"),
+    errors.TooManyTries: Problem(429, "too_many_tries", retryable=True),
     errors.UnknownPayee: Problem(404, "unknown_payee"),
     errors.SelfPayment: Problem(422, "self_payment"),
     errors.StateConflict: Problem(409, "state_conflict"),
@@ -157,6 +161,8 @@ def _start_of(document: dict[str, object]) -> tuple[int, dict[str, str]]:
     assert isinstance(status, int)
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
+    if document["code"] == "too_many_tries":
+        headers["Retry-After"] = str(document["seconds"])
     if document["code"] in ("idempotency_key_in_progress", "unavailable"):
         headers["Retry-After"] = "1"  # seconds; what else is retryable waits for somebody to do something
     return status, headers

@@ -64,7 +64,7 @@ async def ask(connection: Connection, terms: Terms, of: Wallet, address: str, pu
     row = await connection.fetchrow(wallet.sql.address, checked)
     if row is not None and (row["wallet_id"] != of.id or row["custody"] == "gateway" or checked == of.address):
         raise AddressTaken(checked)
-    return await challenge.write(connection, of, checked, public_url, _chain_id(terms), now)
+    return await challenge.write(connection, of, checked, public_url, chain_id_of(terms), now)
 
 
 async def bind(
@@ -97,7 +97,7 @@ async def bind(
 async def _look(database: Database, node: Node, terms: Terms, old: str, new: str) -> _There:
     """What the chain has at both addresses, where the book is."""
     async with database.reading() as connection:
-        cursor = await watch.cursor(connection, _chain_id(terms))
+        cursor = await watch.cursor(connection, chain_id_of(terms))
     if cursor is None:
         raise NodeUnavailable("the chain was not read yet")
     contracts = list(terms.contracts.values())
@@ -175,7 +175,7 @@ async def _into_book(
     return sweeps
 
 
-def _chain_id(terms: Terms) -> int:
+def chain_id_of(terms: Terms) -> int:
     """The chain that the tokens are on. Raises NodeUnavailable while none is deployed."""
     for contract in terms.contracts.values():
         return contract.chain_id

@@ -63,6 +63,13 @@ async def by_handle(connection: Connection, handle: str) -> Wallet:
     return _wallet(row)
 
 
+async def by_id(connection: Connection, id: WalletId) -> Wallet:
+    """The wallet with this id, which is one."""
+    row = await connection.fetchrow(sql.by_id, id)
+    assert row is not None, "wallets are kept for ever"
+    return _wallet(row)
+
+
 async def by_handles(connection: Connection, handles: Sequence[str]) -> dict[str, Wallet]:
     """The wallets behind these folded handles, by handle; a handle that nobody has is absent."""
     return {row["handle"]: _wallet(row) for row in await connection.fetch(sql.by_handles, list(handles))}

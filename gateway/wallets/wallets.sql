@@ -20,6 +20,10 @@ INSERT INTO api_key (hash, wallet_id, created_at) VALUES ($1, $2, $3);
 -- The wallet a handle points at.
 SELECT id, handle, address, custody FROM wallet WHERE handle = $1;
 
+-- by_id
+-- One of them.
+SELECT id, handle, address, custody FROM wallet WHERE id = $1;
+
 -- by_handles
 -- The wallets that many handles point at.
 SELECT id, handle, address, custody FROM wallet WHERE handle = ANY ($1);

@@ -5,66 +5,25 @@ not. Of an attack nothing is left: its challenge can still be answered rightly.
 import asyncio
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from gateway.access import passkey
+from gateway.access import passkey, recovery
 from gateway.access.ceremony import Assertion, Party, Registration, challenge_of, party_of
 from gateway.access.passkey import Passkey
-from gateway.chain.signer import Vault
-from gateway.errors import ClonedPasskey, InvalidPasskey, InvalidRequest, NotFound
-from gateway.events import log
-from gateway.ids import WalletId
+from gateway.errors import ClonedPasskey, InvalidPasskey, InvalidRequest, LastPasskey, NotFound
 from gateway.postgres import Database
-from gateway.wallets import wallet
+from tests.access.conftest import BY, PARTY, Owner, owner
 from tests.authenticator import PRESENT, VERIFIED, Authenticator, base64url
 from tests.factory import NOW
 
 pytestmark = pytest.mark.anyio
 
-PARTY = Party("localhost", "http://localhost:8000")
-
 #: What an approval of a payment might be over.
 DETAILS = ("@bob", "12.50", "EUR", "ledger")
-
-
-@dataclass
-class Owner:
-    """Somebody with a wallet in this database."""
-
-    database: Database
-    wallet: WalletId
-
-    async def ask(self, purpose: str, *details: str, at: datetime = NOW) -> bytes:
-        async with self.database.transaction() as connection:
-            return (await passkey.ask(connection, PARTY, self.wallet, purpose, details, at)).challenge
-
-    async def add(self, made_by: Authenticator, name: str = "Laptop", at: datetime = NOW) -> Passkey:
-        registration = Registration(*made_by.make(await self.ask(passkey.ADD, at=at)))
-        async with self.database.transaction() as connection:
-            return (await passkey.add(connection, self.wallet, name, registration, at))[0]
-
-    async def approve(self, assertion: Assertion, *details: str, purpose: str = "pay", at: datetime = NOW) -> Passkey:
-        async with self.database.transaction() as connection:
-            return await passkey.verify(connection, self.wallet, purpose, details, assertion, at)
-
-    async def events(self) -> list[str]:
-        async with self.database.reading() as connection:
-            return [event.kind for event in await log.read(connection, self.wallet, 0, 100)]
-
-
-@pytest.fixture
-async def alice(database: Database) -> Owner:
-    return await owner(database, "alice")
-
-
-async def owner(database: Database, handle: str) -> Owner:
-    async with database.transaction() as connection:
-        claimed, _ = await wallet.claim(connection, Vault(bytes(32)), handle, NOW)
-    return Owner(database, claimed.id)
 
 
 def signed(by: Authenticator, challenge: bytes) -> Assertion:
@@ -332,7 +291,7 @@ async def test_what_is_no_attestation_makes_no_passkey(alice: Owner, attestation
     client_data, _ = Authenticator().make(await alice.ask(passkey.ADD))
     async with alice.database.transaction() as connection:
         with pytest.raises(InvalidPasskey) as refused:
-            await passkey.add(connection, alice.wallet, "Laptop", Registration(client_data, attestation), NOW)
+            await passkey.add(connection, alice.wallet, "Laptop", Registration(client_data, attestation), BY, NOW)
     assert kind_of(refused) == "malformed"
 
 
@@ -348,17 +307,28 @@ async def test_a_passkey_that_somebody_has_is_not_made_twice(database: Database,
 async def test_a_revoked_passkey_approves_nothing(alice: Owner) -> None:
     key = Authenticator()
     made = await alice.add(key)
+    await alice.add(Authenticator())
     assertion = signed(key, await alice.ask("pay"))
     async with alice.database.transaction() as connection:
-        await passkey.revoke(connection, alice.wallet, made.id, NOW)
+        await passkey.revoke(connection, alice.wallet, made.id, BY, NOW)
 
     with pytest.raises(InvalidPasskey) as refused:
         await alice.approve(assertion)
     assert kind_of(refused) == "unknown_passkey"
     async with alice.database.transaction() as connection:
         with pytest.raises(NotFound):
-            await passkey.revoke(connection, alice.wallet, made.id, NOW)
+            await passkey.revoke(connection, alice.wallet, made.id, BY, NOW)
     assert (await alice.events())[-2:] == ["passkey.added", "passkey.revoked"]
+
+
+async def test_the_last_passkey_is_revoked_only_while_a_recovery_code_is_left(alice: Owner) -> None:
+    made = await alice.add(Authenticator())
+    async with alice.database.transaction() as connection:
+        with pytest.raises(LastPasskey):
+            await passkey.revoke(connection, alice.wallet, made.id, BY, NOW)
+        await recovery.keep(connection, alice.wallet, [bytes(32)], bytes(16), BY, NOW)
+        await passkey.revoke(connection, alice.wallet, made.id, BY, NOW)
+        assert await passkey.passkeys(connection, alice.wallet) == []
 
 
 async def test_nobody_revokes_a_passkey_of_others(database: Database, alice: Owner) -> None:
@@ -366,7 +336,7 @@ async def test_nobody_revokes_a_passkey_of_others(database: Database, alice: Own
     made = await alice.add(key)
     async with database.transaction() as connection:
         with pytest.raises(NotFound):
-            await passkey.revoke(connection, bob.wallet, made.id, NOW)
+            await passkey.revoke(connection, bob.wallet, made.id, BY, NOW)
     await alice.approve(signed(key, await alice.ask("pay")))
 
 

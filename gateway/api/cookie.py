@@ -1,0 +1,50 @@
+"""The cookie that a session's token lies in, and whether a request with it comes from one of our own pages.
+
+Over https the cookie is `__Host-session`: of this host alone, sent over https alone, set by nobody else (RFC 6265bis,
+4.1.3.2). Over http, which browsers take as safe on one's own machine only, it is `session`. No script reads it, and
+no other site's page has it sent. Yet a page of another port of the same host does, so what changes something also has
+to say that it comes from our own origin, which no script can make a browser say wrongly (Fetch Metadata, RFC 6454).
+"""
+
+from datetime import datetime
+
+from litestar import Request
+from litestar.datastructures import Cookie
+from litestar.types import Scope
+
+from gateway.access.ceremony import Party
+from gateway.errors import Forbidden
+
+#: What reads only, and so needs to come from nowhere in particular (RFC 9110, 9.2.1).
+_SAFE = ("GET", "HEAD", "OPTIONS")
+
+
+def token_of(scope: Scope, party: Party) -> str | None:
+    """The token that the request brings; None where it brings none, or two."""
+    name = _name(party).encode() + b"="
+    pairs = [pair.strip() for key, value in scope["headers"] if key == b"cookie" for pair in value.split(b";")]
+    found = [pair[len(name) :] for pair in pairs if pair.startswith(name)]
+    return found[0].decode("latin-1") if len(found) == 1 else None
+
+
+def refuse_other_origins(request: Request, party: Party) -> None:  # type: ignore[type-arg] # of any state
+    """Raises Forbidden for a request that changes something and does not come from a page of ours."""
+    if request.method in _SAFE:
+        return
+    if "origin" in request.headers:
+        own = request.headers["origin"] == party.origin
+    else:
+        own = request.headers.get("sec-fetch-site") == "same-origin"
+    if not own:
+        raise Forbidden(f"a request with a session comes from a page of {party.origin}, and this one does not say so")
+
+
+def holding(token: str, party: Party, expires_at: datetime, now: datetime) -> Cookie:
+    """The cookie to give the browser. An empty token takes it away."""
+    secure = party.origin.startswith("https:")
+    seconds = max(0, int((expires_at - now).total_seconds())) if token else 0
+    return Cookie(_name(party), value=token, max_age=seconds, secure=secure, httponly=True, samesite="strict")
+
+
+def _name(party: Party) -> str:
+    return "__Host-session" if party.origin.startswith("https:") else "session"

@@ -1,0 +1,79 @@
+"""Passkeys of the caller, and the recovery codes for who has lost them all."""
+
+import secrets
+
+from litestar import Response, delete, get, post
+from litestar.types import Scope
+
+from gateway.access import passkey, recovery
+from gateway.access.ceremony import party_of
+from gateway.api.house import House
+from gateway.api.signing_in import (
+    NewPasskeyChallengeView,
+    PasskeyRequest,
+    PasskeysPage,
+    PasskeyView,
+    RecoveryCodesView,
+    new_passkey_challenge_view,
+    passkey_view,
+    registration_of,
+)
+from gateway.audit.log import By
+from gateway.errors import ClonedPasskey
+from gateway.ids import read
+from gateway.wallets.wallet import Wallet
+
+
+@post("/v1/passkeys/challenge", tags=["signing in"], summary="What to make a passkey over")
+async def challenge_new_passkey(house: House, caller: Wallet) -> NewPasskeyChallengeView:
+    """For navigator.credentials.create(), on a page of this gateway's. Good once, for five minutes."""
+    async with house.database.transaction() as connection:
+        asked = await passkey.ask(connection, party_of(house.public_url), caller.id, passkey.ADD, (), house.clock())
+        there = await passkey.credentials(connection, caller.id)
+    return new_passkey_challenge_view(asked, caller, there)
+
+
+@post("/v1/passkeys", tags=["signing in"], summary="Add a passkey")
+async def add_passkey(data: PasskeyRequest, house: House, caller: Wallet) -> PasskeyView:
+    """From the first on the wallet is guarded: what its policy does not let through waits for a passkey's approval,
+    whoever asks for it.
+    """
+    made = registration_of(data)
+    async with house.database.transaction() as connection:
+        added, _ = await passkey.add(connection, caller.id, data.name, made, By("api_key"), house.clock())
+    return passkey_view(added)
+
+
+@get("/v1/passkeys", tags=["signing in"], summary="The caller's passkeys")
+async def list_passkeys(house: House, caller: Wallet) -> PasskeysPage:
+    """Those that sign, newest first, and how many recovery codes are left."""
+    async with house.database.reading() as connection:
+        items = [passkey_view(one) for one in await passkey.passkeys(connection, caller.id)]
+        return PasskeysPage(items, await recovery.left(connection, caller.id))
+
+
+@delete("/v1/passkeys/{id:str}", tags=["signing in"], summary="Revoke a passkey", status_code=200)
+async def revoke_passkey(id: str, house: House, caller: Wallet) -> PasskeyView:
+    """It signs no more, and what was signed in to with it ends. The last goes only while a recovery code is left."""
+    async with house.database.transaction() as connection:
+        return passkey_view(await passkey.revoke(connection, caller.id, read(passkey.PREFIX, id), By("api_key"), house.clock()))
+
+
+async def stop_clones(error: Exception, scope: Scope) -> None:
+    """After any request that met a passkey of which there are two: what the request did is undone, and so this is done
+    by itself.
+    """
+    if isinstance(error, ClonedPasskey):
+        house: House = scope["litestar_app"].state.house
+        async with house.database.transaction() as connection:
+            await passkey.stop(connection, error, house.clock())
+
+
+@post("/v1/recovery-codes", tags=["signing in"], summary="Make recovery codes")
+async def make_recovery_codes(house: House, caller: Wallet) -> Response[RecoveryCodesView]:
+    """Ten, shown now or never, each good once to sign in and add a passkey. Those made before are good no more."""
+    codes, salt = recovery.fresh_codes(), secrets.token_bytes(16)
+    hashes = await recovery.hashes_of(codes, salt)
+    async with house.database.transaction() as connection:
+        await recovery.keep(connection, caller.id, hashes, salt, By("api_key"), house.clock())
+    return Response(RecoveryCodesView(codes), headers={"Cache-Control": "no-store"})

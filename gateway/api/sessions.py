@@ -1,0 +1,110 @@
+"""Sign in, in three ways; see one's sessions; end them."""
+
+from datetime import datetime
+from typing import Any
+
+from litestar import Request, Response, post
+
+from gateway.access import ethereum, passkey, recovery, session
+from gateway.access.ceremony import party_of
+from gateway.access.session import BegunBy
+from gateway.api.cookie import holding, refuse_other_origins, token_of
+from gateway.api.house import House
+from gateway.api.shapes import ChallengeView, challenge_view, signature_bytes
+from gateway.api.signing_in import (
+    AssertionChallengeView,
+    AssertionRequest,
+    EthereumChallengeRequest,
+    EthereumSessionRequest,
+    RecoverySessionRequest,
+    SessionView,
+    assertion_challenge_view,
+    assertion_of,
+    session_view,
+)
+from gateway.ids import PasskeyId
+from gateway.payments.bind import chain_id_of
+from gateway.postgres import Connection
+from gateway.wallets import wallet as wallets
+from gateway.wallets.wallet import Wallet
+
+
+@post("/v1/sessions/passkey/challenge", tags=["signing in"], summary="What to sign in with a passkey over")
+async def challenge_passkey_session(house: House) -> AssertionChallengeView:
+    """For navigator.credentials.get(), on a page of this gateway's. Good once, for five minutes, for any passkey: who
+    signs it says whose it is.
+    """
+    async with house.database.transaction() as connection:
+        asked = await passkey.ask(connection, party_of(house.public_url), None, passkey.SIGN_IN, (), house.clock())
+    return assertion_challenge_view(asked, [])
+
+
+@post("/v1/sessions/passkey", tags=["signing in"], summary="Sign in with a passkey")
+async def start_passkey_session(
+    data: AssertionRequest, house: House, request: Request[Any, Any, Any]
+) -> Response[SessionView]:
+    """The answer's cookie is the session. For five minutes it may do what only an owner may; then sign in again."""
+    refuse_other_origins(request, party_of(house.public_url))
+    assertion, now = assertion_of(data), house.clock()
+    async with house.database.transaction() as connection:
+        used = await passkey.verify(connection, None, passkey.SIGN_IN, (), assertion, now)
+        of = await wallets.by_id(connection, used.wallet)
+        return await _start(connection, house, request, of, "passkey", used.id, now)
+
+
+@post("/v1/sessions/ethereum/challenge", tags=["signing in"], summary="What to sign in with an Ethereum wallet over")
+async def challenge_ethereum_session(data: EthereumChallengeRequest, house: House) -> ChallengeView:
+    """The text to sign (EIP-4361) with the address that the handle is bound to, good once, for five minutes."""
+    async with house.database.transaction() as connection:
+        of = await wallets.by_handle(connection, data.handle)
+        origin = party_of(house.public_url).origin
+        return challenge_view(await ethereum.ask(connection, of, origin, chain_id_of(house.terms), house.clock()))
+
+
+@post("/v1/sessions/ethereum", tags=["signing in"], summary="Sign in with an Ethereum wallet")
+async def start_ethereum_session(
+    data: EthereumSessionRequest, house: House, request: Request[Any, Any, Any]
+) -> Response[SessionView]:
+    """The text as it was, signed by the address that the wallet is bound to: its owner's key, or the contract that it
+    is (ERC-1271). Once a wallet has a passkey, only that does what an owner may.
+    """
+    refuse_other_origins(request, party_of(house.public_url))
+    now = house.clock()
+    signed = await ethereum.find(house.database, house.node, data.message, signature_bytes(data.signature), now)
+    async with house.database.transaction() as connection:
+        await ethereum.use(connection, signed, now)
+        return await _start(connection, house, request, signed.wallet, "ethereum", None, now)
+
+
+@post("/v1/sessions/recovery-code", tags=["signing in"], summary="Sign in with a recovery code")
+async def start_recovery_session(
+    data: RecoverySessionRequest, house: House, request: Request[Any, Any, Any]
+) -> Response[SessionView]:
+    """For who has lost every passkey: the session reads, and adds a passkey, for five minutes. Ten tries in a quarter
+    of an hour are looked at.
+    """
+    refuse_other_origins(request, party_of(house.public_url))
+    now = house.clock()
+    async with house.database.reading() as connection:
+        of = await wallets.by_handle(connection, data.handle)
+    code = await recovery.find(house.database, of.id, data.code, now)
+    async with house.database.transaction() as connection:
+        await recovery.use(connection, code, now)
+        return await _start(connection, house, request, of, "recovery_code", None, now)
+
+
+async def _start(
+    connection: Connection,
+    house: House,
+    request: Request[Any, Any, Any],
+    of: Wallet,
+    by: BegunBy,
+    signed_by: PasskeyId | None,
+    now: datetime,
+) -> Response[SessionView]:
+    """A session, and the cookie that it lies in. The answer is sent once all is committed."""
+    party, device = party_of(house.public_url), request.headers.get("user-agent", "")
+    before = token_of(request.scope, party)
+    begun, token = await session.start(connection, of.id, by, signed_by, device, before, now)
+    view = session_view(begun, of, True, now)
+    return Response(view, cookies=[holding(token, party, begun.expires_at, now)], headers={"Cache-Control": "no-store"})
