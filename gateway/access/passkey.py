@@ -23,9 +23,9 @@ from uuid import UUID
 from gateway.access import session
 from gateway.access.ceremony import Assertion, Party, Registration, challenge_in, challenge_of, check, register
 from gateway.access.session import sql
-from gateway.errors import ClonedPasskey, InvalidPasskey, InvalidRequest, LastPasskey, NotFound
 from gateway.audit import log as audit
 from gateway.audit.log import Act, By
+from gateway.errors import ClonedPasskey, InvalidPasskey, InvalidRequest, LastPasskey, NotFound
 from gateway.events import log
 from gateway.ids import PasskeyId, WalletId, new_id, read, show
 from gateway.postgres import Connection, Record
@@ -120,7 +120,8 @@ async def verify(
 async def add(
     connection: Connection, wallet: WalletId, name: str, registration: Registration, by: By, now: datetime
 ) -> tuple[Passkey, bool]:
-    """Another passkey of the wallet, which `by` may have, over a challenge that was asked to `ADD` one; and whether it is the first.
+    """Another passkey of the wallet, over a challenge that was asked to `ADD` one, and whether it is the first. `by` is
+    who adds it, and may: a passkey is an owner's to add.
 
     Raises InvalidRequest for a name that is none, or one passkey too many, and InvalidPasskey.
     """

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.access.session import sql
-from gateway.errors import InvalidRecoveryCode, TooManyTries
 from gateway.audit import log as audit
 from gateway.audit.log import Act, By
+from gateway.errors import InvalidRecoveryCode, TooManyTries
 from gateway.events import log
 from gateway.ids import WalletId
 from gateway.postgres import Connection, Database

@@ -17,9 +17,9 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID
 
-from gateway.errors import NotFound, Unauthenticated
 from gateway.audit import log as audit
 from gateway.audit.log import Act, By
+from gateway.errors import NotFound, Unauthenticated
 from gateway.events import log
 from gateway.ids import PasskeyId, SessionId, WalletId, new_id, show
 from gateway.postgres import Connection, Database, Record, Statements

@@ -13,9 +13,9 @@ from litestar.types import Message, Scope
 from gateway.api import addresses, bank, bulk, handles, passkeys, payments, public, sessions, wallets
 from gateway.api.body import StrictRequest
 from gateway.api.house import House, caller_of
-from gateway.api.passkeys import stop_clones
 from gateway.api.lean import Gateway, LeanPayments
 from gateway.api.openapi import Document
+from gateway.api.passkeys import stop_clones
 from gateway.api.problems import BODY_BYTES_MAX, fail, refuse, refuse_http
 from gateway.api.request_id import request_id
 from gateway.errors import GatewayError

@@ -56,7 +56,9 @@ async def list_passkeys(house: House, caller: Wallet) -> PasskeysPage:
 async def revoke_passkey(id: str, house: House, caller: Wallet) -> PasskeyView:
     """It signs no more, and what was signed in to with it ends. The last goes only while a recovery code is left."""
     async with house.database.transaction() as connection:
-        return passkey_view(await passkey.revoke(connection, caller.id, read(passkey.PREFIX, id), By("api_key"), house.clock()))
+        return passkey_view(
+            await passkey.revoke(connection, caller.id, read(passkey.PREFIX, id), By("api_key"), house.clock())
+        )
 
 
 async def stop_clones(error: Exception, scope: Scope) -> None:
