@@ -156,3 +156,10 @@ DELETE FROM sign_in_challenge WHERE nonce IN (
     SELECT nonce FROM sign_in_challenge WHERE expires_at < $1
     ORDER BY expires_at LIMIT 100 FOR UPDATE SKIP LOCKED
 );
+
+-- api_key
+-- The wallet an unrevoked API key speaks for, and what the key may do.
+SELECT wallet.id, wallet.handle, wallet.address, wallet.custody, wallet.guarded,
+    api_key.id AS key_id, api_key.scopes
+FROM api_key JOIN wallet ON wallet.id = api_key.wallet_id
+WHERE api_key.hash = $1 AND api_key.revoked_at IS NULL;

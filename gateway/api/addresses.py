@@ -16,7 +16,12 @@ from gateway.payments import bind
 from gateway.wallets.wallet import Wallet
 
 
-@post("/v1/wallet/address/challenge", tags=["wallet"], summary="What to sign to bind an address of your own")
+@post(
+    "/v1/wallet/address/challenge",
+    tags=["wallet"],
+    summary="What to sign to bind an address of your own",
+    needs="owner",
+)
 async def challenge_address(data: AddressRequest, house: House, caller: Wallet) -> ChallengeView:
     """The text to sign with the address's key (personal_sign, EIP-191; Sign-In with Ethereum, EIP-4361), or to have
     signed by the contract that it is (ERC-1271). A wallet has one such text at a time.
@@ -27,7 +32,7 @@ async def challenge_address(data: AddressRequest, house: House, caller: Wallet) 
         )
 
 
-@post("/v1/wallet/address", tags=["wallet"], summary="Bind an address of your own", status_code=200)
+@post("/v1/wallet/address", tags=["wallet"], summary="Bind an address of your own", status_code=200, needs="owner")
 async def bind_address(data: BindRequest, house: House, caller: Wallet) -> BoundView:
     """From now on the wallet is paid there, and its token payments need a signature of that address. What lies at the
     address before, whose key the gateway keeps, follows. The same message again is answered in the same way.

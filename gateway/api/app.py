@@ -12,7 +12,7 @@ from litestar.types import Message, Scope
 
 from gateway.api import addresses, bank, bulk, handles, passkeys, payments, public, sessions, wallets
 from gateway.api.body import StrictRequest
-from gateway.api.house import House, caller_of
+from gateway.api.house import House, caller_of, check_needs, credential_of
 from gateway.api.lean import Gateway, LeanPayments
 from gateway.api.openapi import Document
 from gateway.api.passkeys import stop_clones
@@ -63,6 +63,7 @@ def application(house: House, most: int = 64, at_once: int = 1) -> Litestar:
     side by side (payments/group.py); what others would be like is for scripts/bench to say.
     """
 
+    check_needs(ROUTES)
     gateway = Gateway(
         route_handlers=ROUTES,
         state=State(
@@ -77,6 +78,7 @@ def application(house: House, most: int = 64, at_once: int = 1) -> Litestar:
         ),
         dependencies={
             "house": Provide(lambda: house, sync_to_thread=False),
+            "credential": Provide(credential_of),
             "caller": Provide(caller_of),
         },
         exception_handlers={GatewayError: refuse, HTTPException: refuse_http, Exception: fail},

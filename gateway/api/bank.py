@@ -39,7 +39,7 @@ def movements_of(house: House) -> Movements:
     return Together(house, act, 201, bank_movement_view)
 
 
-@post("/v1/deposits", tags=["bank"], summary="Pay in from the bank")
+@post("/v1/deposits", tags=["bank"], summary="Pay in from the bank", needs="pay")
 async def deposit(
     request: Request[Any, Any, Any], data: MoneyRequest, house: House, caller: Wallet
 ) -> Response[BankMovementView]:
@@ -47,7 +47,7 @@ async def deposit(
     return await _settle("deposit", request, data, house, caller)
 
 
-@post("/v1/withdrawals", tags=["bank"], summary="Pay out to the bank")
+@post("/v1/withdrawals", tags=["bank"], summary="Pay out to the bank", needs="pay")
 async def withdraw(
     request: Request[Any, Any, Any], data: MoneyRequest, house: House, caller: Wallet
 ) -> Response[BankMovementView]:
@@ -63,7 +63,7 @@ async def _settle(
     return await together.answer(claim_of(request, caller, data), asked)
 
 
-@post("/v1/conversions", tags=["bank"], summary="Buy or redeem tokens", status_code=202)
+@post("/v1/conversions", tags=["bank"], summary="Buy or redeem tokens", status_code=202, needs="pay")
 async def start_conversion(
     request: Request[Any, Any, Any], data: ConversionRequest, house: House, caller: Wallet
 ) -> Response[ConversionView]:
@@ -77,7 +77,7 @@ async def start_conversion(
     return await answer_once(house, request, caller, data, act)
 
 
-@get("/v1/conversions/{id:str}", tags=["bank"], summary="One conversion")
+@get("/v1/conversions/{id:str}", tags=["bank"], summary="One conversion", needs="read")
 async def show_conversion(id: str, house: House, caller: Wallet) -> ConversionView:
     """The conversion as it stands, for its owner."""
     try:

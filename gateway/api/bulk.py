@@ -45,6 +45,7 @@ _LINES = {
     status_code=200,
     request_max_body_size=None,  # an array is measured as it is read; NDJSON has no end that could be too far
     responses=_LINES,
+    needs="pay",
 )
 async def pay_batch(
     request: Request[Any, Any, Any], house: House, caller: Wallet, mode: Mode = "each"

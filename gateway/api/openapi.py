@@ -65,12 +65,11 @@ _OWN: dict[tuple[str, str], tuple[str, ...]] = {
     ("post", "/v1/payments/{id}/void"): (*_KEY, "not_found", "state_conflict"),
     ("post", "/v1/payments/{id}/signature"): (
         "not_found",
-        "forbidden",
         "invalid_signature",
         "state_conflict",
         "withdrawals_frozen",
     ),
-    ("post", "/v1/payments/{id}/refund"): (*_KEY, *_END, "forbidden", "refund_exceeds_payment"),
+    ("post", "/v1/payments/{id}/refund"): (*_KEY, *_END, "refund_exceeds_payment"),
 }
 
 #: Who calls these sends no API key.
@@ -176,7 +175,7 @@ def _common(path: str, operation: dict[str, Any]) -> set[str]:
     if path != "/health/live":
         codes.add("unavailable")
     if path not in _PUBLIC:
-        codes.add("unauthenticated")
+        codes |= {"unauthenticated", "forbidden"}
     if "requestBody" in operation:
         codes |= {"invalid_request", "body_too_large"}
     if any(parameter["in"] == "query" for parameter in operation.get("parameters", [])):

@@ -24,7 +24,7 @@ from gateway.ids import read
 from gateway.wallets.wallet import Wallet
 
 
-@post("/v1/passkeys/challenge", tags=["signing in"], summary="What to make a passkey over")
+@post("/v1/passkeys/challenge", tags=["signing in"], summary="What to make a passkey over", needs="owner")
 async def challenge_new_passkey(house: House, caller: Wallet) -> NewPasskeyChallengeView:
     """For navigator.credentials.create(), on a page of this gateway's. Good once, for five minutes."""
     async with house.database.transaction() as connection:
@@ -33,7 +33,7 @@ async def challenge_new_passkey(house: House, caller: Wallet) -> NewPasskeyChall
     return new_passkey_challenge_view(asked, caller, there)
 
 
-@post("/v1/passkeys", tags=["signing in"], summary="Add a passkey")
+@post("/v1/passkeys", tags=["signing in"], summary="Add a passkey", needs="owner")
 async def add_passkey(data: PasskeyRequest, house: House, caller: Wallet) -> PasskeyView:
     """From the first on the wallet is guarded: what its policy does not let through waits for a passkey's approval,
     whoever asks for it.
@@ -44,7 +44,7 @@ async def add_passkey(data: PasskeyRequest, house: House, caller: Wallet) -> Pas
     return passkey_view(added)
 
 
-@get("/v1/passkeys", tags=["signing in"], summary="The caller's passkeys")
+@get("/v1/passkeys", tags=["signing in"], summary="The caller's passkeys", needs="read")
 async def list_passkeys(house: House, caller: Wallet) -> PasskeysPage:
     """Those that sign, newest first, and how many recovery codes are left."""
     async with house.database.reading() as connection:
@@ -52,7 +52,7 @@ async def list_passkeys(house: House, caller: Wallet) -> PasskeysPage:
         return PasskeysPage(items, await recovery.left(connection, caller.id))
 
 
-@delete("/v1/passkeys/{id:str}", tags=["signing in"], summary="Revoke a passkey", status_code=200)
+@delete("/v1/passkeys/{id:str}", tags=["signing in"], summary="Revoke a passkey", status_code=200, needs="owner")
 async def revoke_passkey(id: str, house: House, caller: Wallet) -> PasskeyView:
     """It signs no more, and what was signed in to with it ends. The last goes only while a recovery code is left."""
     async with house.database.transaction() as connection:
@@ -71,7 +71,7 @@ async def stop_clones(error: Exception, scope: Scope) -> None:
             await passkey.stop(connection, error, house.clock())
 
 
-@post("/v1/recovery-codes", tags=["signing in"], summary="Make recovery codes")
+@post("/v1/recovery-codes", tags=["signing in"], summary="Make recovery codes", needs="owner")
 async def make_recovery_codes(house: House, caller: Wallet) -> Response[RecoveryCodesView]:
     """Ten, shown now or never, each good once to sign in and add a passkey. Those made before are good no more."""
     codes, salt = recovery.fresh_codes(), secrets.token_bytes(16)

@@ -46,6 +46,7 @@ _ACCEPTED = {202: ResponseSpec(PaymentView, description="Accepted; it settles on
     tags=["payments"],
     summary="Pay a handle or an address",
     responses=_ACCEPTED,
+    needs="pay",
 )
 async def pay(
     request: Request[Any, Any, Any], data: PaymentRequest, house: House, caller: Wallet
@@ -67,7 +68,7 @@ async def pay(
     return await answer_once(house, request, caller, data, act)
 
 
-@post("/v1/payments/preview", tags=["payments"], summary="What a payment would be like", status_code=200)
+@post("/v1/payments/preview", tags=["payments"], summary="What a payment would be like", status_code=200, needs="read")
 async def preview_payment(data: PaymentRequest, house: House, caller: Wallet) -> PreviewView:
     """The route, the fee and what would be available afterwards. Nothing moves."""
     asked = _asked(house, data)
@@ -75,7 +76,7 @@ async def preview_payment(data: PaymentRequest, house: House, caller: Wallet) ->
         return preview_view(await paying.preview(connection, house.terms, caller, asked))
 
 
-@get("/v1/payments/{id:str}", tags=["payments"], summary="One payment")
+@get("/v1/payments/{id:str}", tags=["payments"], summary="One payment", needs="read")
 async def show_payment(id: str, house: House, caller: Wallet) -> PaymentView:
     """The payment as it stands, for its payer and its payee."""
     async with house.database.reading() as connection:
@@ -83,7 +84,7 @@ async def show_payment(id: str, house: House, caller: Wallet) -> PaymentView:
         return payment_view(payment, await sign.to_sign(connection, house.terms, payment))
 
 
-@get("/v1/payments", tags=["payments"], summary="The caller's payments")
+@get("/v1/payments", tags=["payments"], summary="The caller's payments", needs="read")
 async def list_payments(house: House, caller: Wallet, limit: Limit = 50, cursor: str | None = None) -> PaymentsPage:
     """What the caller paid and was paid, newest first."""
     before = PaymentId(read("pay", cursor_position(cursor))) if cursor else None
@@ -123,7 +124,7 @@ def ends_of(house: House) -> Ends:
     return Together(house, act, 200, payment_view)
 
 
-@post("/v1/payments/{id:str}/capture", tags=["payments"], summary="Pay what is held", status_code=200)
+@post("/v1/payments/{id:str}/capture", tags=["payments"], summary="Pay what is held", status_code=200, needs="pay")
 async def capture_payment(
     request: Request[Any, Any, Any], id: str, data: AmountRequest, caller: Wallet
 ) -> Response[PaymentView]:
@@ -133,7 +134,7 @@ async def capture_payment(
     return await ends.answer(claim, EndRequest("capture", _payment_id(id), caller.id, data.amount))
 
 
-@post("/v1/payments/{id:str}/void", tags=["payments"], summary="Give back what is held", status_code=200)
+@post("/v1/payments/{id:str}/void", tags=["payments"], summary="Give back what is held", status_code=200, needs="pay")
 async def void_payment(
     request: Request[Any, Any, Any], id: str, data: NothingRequest, caller: Wallet
 ) -> Response[PaymentView]:
@@ -143,7 +144,13 @@ async def void_payment(
     return await ends.answer(claim, EndRequest("void", _payment_id(id), caller.id))
 
 
-@post("/v1/payments/{id:str}/signature", tags=["payments"], summary="Sign a payment with your own key", status_code=200)
+@post(
+    "/v1/payments/{id:str}/signature",
+    tags=["payments"],
+    summary="Sign a payment with your own key",
+    status_code=200,
+    needs="pay",
+)
 async def sign_payment(id: str, data: SignatureRequest, house: House, caller: Wallet) -> PaymentView:
     """The signature over what is `to_sign`, by the key of the payer's address, or whatever the contract there accepts.
     The payment is queued. The same signature again is answered with the payment as it stands.
@@ -155,7 +162,7 @@ async def sign_payment(id: str, data: SignatureRequest, house: House, caller: Wa
     )
 
 
-@post("/v1/payments/{id:str}/refund", tags=["payments"], summary="Give a settled payment back")
+@post("/v1/payments/{id:str}/refund", tags=["payments"], summary="Give a settled payment back", needs="refund")
 async def refund_payment(
     request: Request[Any, Any, Any], id: str, data: AmountRequest, house: House, caller: Wallet
 ) -> Response[PaymentView]:

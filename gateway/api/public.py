@@ -14,7 +14,7 @@ from gateway.payments.solvency import solvency
 _SOLVENCY_SECONDS = 2.0
 
 
-@get("/v1/solvency", tags=["public"], summary="What is issued and what backs it")
+@get("/v1/solvency", tags=["public"], summary="What is issued and what backs it", needs="nothing")
 async def show_solvency(house: House, state: State) -> SolvencyPage:
     """Per token: what is issued, who has it, what it is backed by, at which final block, and any difference.
 
@@ -37,13 +37,13 @@ async def show_solvency(house: House, state: State) -> SolvencyPage:
     return page
 
 
-@get("/health/live", tags=["health"], summary="The process is up")
+@get("/health/live", tags=["health"], summary="The process is up", needs="nothing")
 async def live() -> HealthView:
     """Always, while the process answers at all."""
     return HealthView("ok")
 
 
-@get("/health/ready", tags=["health"], summary="Payments can be taken")
+@get("/health/ready", tags=["health"], summary="Payments can be taken", needs="nothing")
 async def ready(house: House) -> HealthView:
     """200 while the database answers; 503 otherwise. The node may be away: chain payments then wait in the queue."""
     async with house.database.reading() as connection:

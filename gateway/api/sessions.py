@@ -29,7 +29,12 @@ from gateway.wallets import wallet as wallets
 from gateway.wallets.wallet import Wallet
 
 
-@post("/v1/sessions/passkey/challenge", tags=["signing in"], summary="What to sign in with a passkey over")
+@post(
+    "/v1/sessions/passkey/challenge",
+    tags=["signing in"],
+    summary="What to sign in with a passkey over",
+    needs="nothing",
+)
 async def challenge_passkey_session(house: House) -> AssertionChallengeView:
     """For navigator.credentials.get(), on a page of this gateway's. Good once, for five minutes, for any passkey: who
     signs it says whose it is.
@@ -39,7 +44,7 @@ async def challenge_passkey_session(house: House) -> AssertionChallengeView:
     return assertion_challenge_view(asked, [])
 
 
-@post("/v1/sessions/passkey", tags=["signing in"], summary="Sign in with a passkey")
+@post("/v1/sessions/passkey", tags=["signing in"], summary="Sign in with a passkey", needs="nothing")
 async def start_passkey_session(
     data: AssertionRequest, house: House, request: Request[Any, Any, Any]
 ) -> Response[SessionView]:
@@ -52,7 +57,12 @@ async def start_passkey_session(
         return await _start(connection, house, request, of, "passkey", used.id, now)
 
 
-@post("/v1/sessions/ethereum/challenge", tags=["signing in"], summary="What to sign in with an Ethereum wallet over")
+@post(
+    "/v1/sessions/ethereum/challenge",
+    tags=["signing in"],
+    summary="What to sign in with an Ethereum wallet over",
+    needs="nothing",
+)
 async def challenge_ethereum_session(data: EthereumChallengeRequest, house: House) -> ChallengeView:
     """The text to sign (EIP-4361) with the address that the handle is bound to, good once, for five minutes."""
     async with house.database.transaction() as connection:
@@ -61,7 +71,7 @@ async def challenge_ethereum_session(data: EthereumChallengeRequest, house: Hous
         return challenge_view(await ethereum.ask(connection, of, origin, chain_id_of(house.terms), house.clock()))
 
 
-@post("/v1/sessions/ethereum", tags=["signing in"], summary="Sign in with an Ethereum wallet")
+@post("/v1/sessions/ethereum", tags=["signing in"], summary="Sign in with an Ethereum wallet", needs="nothing")
 async def start_ethereum_session(
     data: EthereumSessionRequest, house: House, request: Request[Any, Any, Any]
 ) -> Response[SessionView]:
@@ -76,7 +86,7 @@ async def start_ethereum_session(
         return await _start(connection, house, request, signed.wallet, "ethereum", None, now)
 
 
-@post("/v1/sessions/recovery-code", tags=["signing in"], summary="Sign in with a recovery code")
+@post("/v1/sessions/recovery-code", tags=["signing in"], summary="Sign in with a recovery code", needs="nothing")
 async def start_recovery_session(
     data: RecoverySessionRequest, house: House, request: Request[Any, Any, Any]
 ) -> Response[SessionView]:

@@ -34,7 +34,7 @@ Limit = Annotated[int, Parameter(ge=1, le=200, description="How many at the most
 After = Annotated[int, Parameter(ge=0, le=2**63 - 1, description="The number to read on from: next_after.")]
 
 
-@get("/v1/wallet", tags=["wallet"], summary="Every balance of the caller")
+@get("/v1/wallet", tags=["wallet"], summary="Every balance of the caller", needs="read")
 async def show_wallet(house: House, caller: Wallet) -> WalletView:
     """Fiat and tokens alike, as of one moment; tokens with the block they are final at."""
     assets = house.terms.assets.spendable()
@@ -56,7 +56,13 @@ async def show_wallet(house: House, caller: Wallet) -> WalletView:
     )
 
 
-@post("/v1/wallet/key/export", tags=["wallet"], summary="The private key of the caller's address", status_code=200)
+@post(
+    "/v1/wallet/key/export",
+    tags=["wallet"],
+    summary="The private key of the caller's address",
+    status_code=200,
+    needs="owner",
+)
 async def export_key(data: KeyExportRequest, house: House, caller: Wallet) -> Response[ExportedKeyView]:
     """The key that the gateway keeps for the caller, who says `confirm` word by word. It is an event, each time.
 
@@ -67,7 +73,7 @@ async def export_key(data: KeyExportRequest, house: House, caller: Wallet) -> Re
     return Response(exported_key_view(key), headers={"Cache-Control": "no-store"})
 
 
-@get("/v1/entries", tags=["wallet"], summary="The statement of one asset")
+@get("/v1/entries", tags=["wallet"], summary="The statement of one asset", needs="read")
 async def list_entries(
     house: House, caller: Wallet, asset: str, limit: Limit = 50, cursor: str | None = None
 ) -> EntriesPage:
@@ -86,7 +92,7 @@ async def list_entries(
     return EntriesPage(items, cursor_text(str(entries[-1].number)) if more else None)
 
 
-@get("/v1/events", tags=["wallet"], summary="What happened, in order")
+@get("/v1/events", tags=["wallet"], summary="What happened, in order", needs="read")
 async def list_events(house: House, caller: Wallet, after: After = 0, limit: Limit = 50) -> EventsPage:
     """Events of the caller's wallet after a number, oldest first; asking on from `next_after` misses none."""
     async with house.database.reading() as connection:

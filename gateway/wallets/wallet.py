@@ -1,4 +1,4 @@
-"""Claim a handle, and find the wallet behind a handle, an address or an API key."""
+"""Claim a handle, and find the wallet behind a handle or an address."""
 
 import hashlib
 import secrets
@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from gateway.chain.signer import Vault
-from gateway.errors import AddressTaken, HandleTaken, Unauthenticated, UnknownHandle
+from gateway.errors import AddressTaken, HandleTaken, UnknownHandle
 from gateway.events import log
 from gateway.ids import WalletId, new_id
 from gateway.postgres import Connection, Record, Statements
@@ -30,6 +30,7 @@ class Wallet:
     handle: str
     address: str
     custody: Custody = "gateway"
+    guarded: bool = False  #: It has a passkey, or had one: its policy holds.
 
     @property
     def signs_itself(self) -> bool:
@@ -54,13 +55,18 @@ async def claim(connection: Connection, vault: Vault, handle: str, now: datetime
     return wallet, api_key
 
 
+async def guard(connection: Connection, id: WalletId) -> None:
+    """From now on the wallet's policy holds, and its API keys do not act as its owner: it has its first passkey."""
+    await connection.execute(sql.guard, id)
+
+
 async def by_handle(connection: Connection, handle: str) -> Wallet:
     """Raises InvalidHandle, or UnknownHandle where nobody has it."""
     folded = fold(handle)
     row = await connection.fetchrow(sql.by_handle, folded)
     if row is None:
         raise UnknownHandle(folded)
-    return _wallet(row)
+    return from_row(row)
 
 
 async def by_id(connection: Connection, id: WalletId) -> Wallet:
@@ -72,25 +78,14 @@ async def by_id(connection: Connection, id: WalletId) -> Wallet:
 
 async def by_handles(connection: Connection, handles: Sequence[str]) -> dict[str, Wallet]:
     """The wallets behind these folded handles, by handle; a handle that nobody has is absent."""
-    return {row["handle"]: _wallet(row) for row in await connection.fetch(sql.by_handles, list(handles))}
-
-
-async def by_api_key(connection: Connection, api_key: str) -> Wallet:
-    """The wallet that the key speaks for. Raises Unauthenticated.
-
-    The key has 256 random bits, so its plain SHA-256 can neither be guessed nor searched for.
-    """
-    row = await connection.fetchrow(sql.by_api_key, hash_of(api_key))
-    if row is None:
-        raise Unauthenticated
-    return _wallet(row)
+    return {row["handle"]: from_row(row) for row in await connection.fetch(sql.by_handles, list(handles))}
 
 
 async def by_addresses(connection: Connection, addresses: Sequence[str]) -> dict[str, Wallet]:
     """The wallets whose tokens lie at these addresses, by address: at their current one, or at one whose key we keep.
     An address that is nobody's is absent.
     """
-    return {row["at"]: _wallet(row) for row in await connection.fetch(sql.by_addresses, list(addresses))}
+    return {row["at"]: from_row(row) for row in await connection.fetch(sql.by_addresses, list(addresses))}
 
 
 async def change_address(
@@ -108,8 +103,9 @@ async def change_address(
     return replace(of, address=address, custody=custody)
 
 
-def _wallet(row: Record) -> Wallet:
-    return Wallet(WalletId(row["id"]), row["handle"], row["address"], row["custody"])
+def from_row(row: Record) -> Wallet:
+    """The wallet of a row that has its columns."""
+    return Wallet(WalletId(row["id"]), row["handle"], row["address"], row["custody"], row["guarded"])
 
 
 def hash_of(api_key: str) -> bytes:

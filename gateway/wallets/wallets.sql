@@ -16,9 +16,13 @@ INSERT INTO sealed_key (wallet_id, sealed) VALUES ($1, $2);
 -- A key that speaks for a wallet, by its hash alone.
 INSERT INTO api_key (hash, wallet_id, created_at) VALUES ($1, $2, $3);
 
+-- guard
+-- It has a passkey: from now on its policy holds, and its API keys are no owner's.
+UPDATE wallet SET guarded = true WHERE id = $1 AND NOT guarded;
+
 -- by_handle
 -- The wallet a handle points at.
-SELECT id, handle, address, custody FROM wallet WHERE handle = $1;
+SELECT id, handle, address, custody, guarded FROM wallet WHERE handle = $1;
 
 -- by_id
 -- One of them.
@@ -26,17 +30,11 @@ SELECT id, handle, address, custody FROM wallet WHERE id = $1;
 
 -- by_handles
 -- The wallets that many handles point at.
-SELECT id, handle, address, custody FROM wallet WHERE handle = ANY ($1);
-
--- by_api_key
--- The wallet an unrevoked API key speaks for.
-SELECT wallet.id, wallet.handle, wallet.address, wallet.custody
-FROM api_key JOIN wallet ON wallet.id = api_key.wallet_id
-WHERE api_key.hash = $1 AND api_key.revoked_at IS NULL;
+SELECT id, handle, address, custody, guarded FROM wallet WHERE handle = ANY ($1);
 
 -- by_addresses
 -- The wallets whose tokens lie at these addresses, of a block's logs.
-SELECT counted.address AS at, wallet.id, wallet.handle, wallet.address, wallet.custody
+SELECT counted.address AS at, wallet.id, wallet.handle, wallet.address, wallet.custody, wallet.guarded
 FROM counted_address AS counted JOIN wallet ON wallet.id = counted.wallet_id
 WHERE counted.address = ANY ($1);
 

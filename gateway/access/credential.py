@@ -1,0 +1,50 @@
+"""What a caller has shown: which wallet it acts for, and what it may do there. Pure.
+
+A wallet is guarded from its first passkey on. Before that it is a developer's: its first API key does everything. From
+then on no API key acts as the owner, whatever its scopes say; and what it may pay is for the wallet's policy and the
+key's own caps to say.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Literal, cast, get_args
+from uuid import UUID
+
+from gateway.errors import Forbidden, InvalidRequest
+from gateway.wallets.wallet import Wallet
+
+#: What may be done: look, pay, give back what was paid, say where news are sent; and what only the owner does, such as
+#: making keys, binding an address, taking the wallet's own key away.
+Scope = Literal["read", "pay", "refund", "webhooks", "owner"]
+
+#: All of them.
+SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
+
+#: What a route needs of its caller: a scope, or nothing where anybody may call it.
+Need = Scope | Literal["nothing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """A key, or a session: `id` is its own, and `scopes` what it may do now."""
+
+    kind: Literal["api_key", "session"]
+    id: UUID
+    wallet: Wallet
+    scopes: frozenset[Scope]
+
+    def check(self, need: Need) -> None:
+        """Raises Forbidden where this is not enough."""
+        if need == "nothing" or need in self.scopes:
+            return
+        if need == "owner":
+            raise Forbidden("only the owner does this: sign in, and use your passkey")
+        raise Forbidden(f"this key has no scope {need!r}; use one that has")
+
+
+def scopes_of(names: Iterable[str]) -> frozenset[Scope]:
+    """The scopes that are named. Raises InvalidRequest for a name that is none."""
+    named = frozenset(names)
+    if unknown := sorted(named.difference(SCOPES)):
+        raise InvalidRequest("scope", f"{unknown[0][:60]!r} is no scope; there are: {', '.join(SCOPES)}")
+    return cast("frozenset[Scope]", named)
