@@ -102,7 +102,7 @@ UPDATE session SET last_used_at = $2 WHERE id = $1;
 -- What a token opens, or opened once, and whose it is.
 SELECT session.id, session.wallet_id, session.begun_by, session.passkey_id, session.device, session.created_at,
     session.last_used_at, session.expires_at, session.ended_at, token.made_at, token.replaced_at,
-    wallet.handle, wallet.address, wallet.custody
+    wallet.handle, wallet.address, wallet.custody, wallet.guarded
 FROM session_token AS token
     JOIN session ON session.id = token.session_id
     JOIN wallet ON wallet.id = session.wallet_id

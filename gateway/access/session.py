@@ -116,7 +116,7 @@ async def open(database: Database, token: str, now: datetime) -> Open:
     if row is None or row["ended_at"] is not None or now >= row["expires_at"]:
         raise Unauthenticated
     session = _session(row)
-    wallet = Wallet(WalletId(row["wallet_id"]), row["handle"], row["address"], row["custody"])
+    wallet = Wallet(WalletId(row["wallet_id"]), row["handle"], row["address"], row["custody"], row["guarded"])
     replaced_at, made_at = row["replaced_at"], row["made_at"]
     if replaced_at is not None:
         if now < replaced_at + OVERLAP:

@@ -73,7 +73,7 @@ async def by_id(connection: Connection, id: WalletId) -> Wallet:
     """The wallet with this id, which is one."""
     row = await connection.fetchrow(sql.by_id, id)
     assert row is not None, "wallets are kept for ever"
-    return _wallet(row)
+    return from_row(row)
 
 
 async def by_handles(connection: Connection, handles: Sequence[str]) -> dict[str, Wallet]:

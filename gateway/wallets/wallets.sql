@@ -26,7 +26,7 @@ SELECT id, handle, address, custody, guarded FROM wallet WHERE handle = $1;
 
 -- by_id
 -- One of them.
-SELECT id, handle, address, custody FROM wallet WHERE id = $1;
+SELECT id, handle, address, custody, guarded FROM wallet WHERE id = $1;
 
 -- by_handles
 -- The wallets that many handles point at.
