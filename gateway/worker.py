@@ -288,7 +288,7 @@ class Worker:
             terms = await self._terms(connection)
             contracts = list(terms.contracts.values())
             cursor = await watch.cursor(connection, contracts[0].chain_id) if contracts else None
-            hashes = await lanes.open_hashes(connection, contracts[0].chain_id) if contracts else []
+            hashes = await lanes.open_hashes(connection, contracts[0].chain_id, self.clock()) if contracts else {}
         if cursor is None:
             return False
         span = await watch.read(self.node, contracts, cursor, self.finality, hashes)

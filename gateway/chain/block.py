@@ -10,7 +10,8 @@ from eth_hash.auto import keccak
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block's header, as much of it as is needed to follow the chain. `timestamp` is in Unix seconds.
+    """A block's header, as much of it as is needed to follow the chain, and the hashes of its transactions.
+    `timestamp` is in Unix seconds.
 
     `forgotten` says that the block has transactions, by their root, and that the node does not have them any more: then
     it has no logs and receipts of them either, and would answer as if there had never been any.
@@ -22,6 +23,7 @@ class Block:
     timestamp: int
     bloom: int
     forgotten: bool = False
+    transactions: frozenset[bytes] = frozenset()
 
     def may_have_logs_of(self, address: str) -> bool:
         """Whether the bloom has the contract's three bits (Yellow Paper, 4.3.1). A no is sure; a yes is a maybe."""

@@ -291,8 +291,8 @@ WHERE chain_transaction.lane = $1 AND chain_transaction.state = 'stored'
 ORDER BY chain_transaction.nonce, attempt.fee_wei_max;
 
 -- open_hashes
--- The same of every lane of a chain, by hash alone.
-SELECT attempt.hash
+-- The same of every lane of a chain, by hash alone, and whether they are of before a time.
+SELECT attempt.hash, attempt.created_at < $2 AS late
 FROM lane
 JOIN chain_transaction ON chain_transaction.lane = lane.address AND chain_transaction.state = 'stored'
 JOIN attempt ON attempt.transaction_id = chain_transaction.id

@@ -45,6 +45,10 @@ _FEE_TIMES_MAX = 10
 #: offers: then it is not the fee, or the node has lost it, and a replacement is a new start.
 _PATIENCE, _LONG_PATIENCE = timedelta(seconds=30), timedelta(minutes=5)
 
+#: An attempt that is open for so long may be in a block that somebody had read before it was stored here: its receipt
+#: is asked for, whatever block is read.
+_LATE = timedelta(seconds=10)
+
 
 @dataclass(frozen=True, slots=True)
 class Stored:
@@ -220,9 +224,12 @@ async def attempts_of(connection: Connection, transaction_id: UUID) -> list[Atte
     return [_attempt(row) for row in await connection.fetch(sql.attempts_of, transaction_id)]
 
 
-async def open_hashes(connection: Connection, chain_id: int) -> list[bytes]:
-    """The hashes of the open attempts of every lane of the chain: whoever reads a block concludes what is in it."""
-    return [row["hash"] for row in await connection.fetch(sql.open_hashes, chain_id)]
+async def open_hashes(connection: Connection, chain_id: int, now: datetime) -> dict[bytes, bool]:
+    """The hashes of the open attempts of every lane of the chain, and whether they are late: whoever reads a block
+    concludes what is in it.
+    """
+    rows = await connection.fetch(sql.open_hashes, chain_id, now - _LATE)
+    return {row["hash"]: row["late"] for row in rows}
 
 
 def _attempt(row: Record) -> Attempt:

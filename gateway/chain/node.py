@@ -344,6 +344,7 @@ def _block(found: dict[str, Any]) -> Block:
         timestamp=_int(found["timestamp"]),
         bloom=_int(found["logsBloom"]),
         forgotten=not found["transactions"] and found["transactionsRoot"] != _NO_TRANSACTIONS,
+        transactions=frozenset(map(_bytes, found["transactions"])),
     )
 
 

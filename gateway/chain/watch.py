@@ -16,7 +16,7 @@ There is one cursor per chain, so a span counts only if it was read with every c
 row is locked where a contract is recorded and where a span is written, and the second of the two sees the first.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -115,12 +115,13 @@ async def read(
     contracts: Iterable[Contract],
     cursor: Cursor,
     finality: int | None,
-    open_hashes: Iterable[bytes],
+    open_hashes: Mapping[bytes, bool],
     most: int = 500,
 ) -> Span | None:
     """The next final blocks after the cursor, at most so many. None when there are none. Network only.
 
-    `finality` is how many blocks stand on top of a final one; None: the node says which is final.
+    `finality` is how many blocks stand on top of a final one; None: the node says which is final. `open_hashes` are
+    transactions whose receipts are wanted, each with whether it may be in a block that was read before.
 
     Raises ChainReplaced when the cursor's block is not on the chain, and NodeUnavailable when the node is behind it,
     or when its answers do not fit together because the chain moved under them.
@@ -141,7 +142,9 @@ async def read(
     if any(by_number.get(log.block_number) != log.block_hash for log in logs):
         raise NodeUnavailable("its logs are of other blocks than its headers")
     facts = decode(known, logs)
-    receipts = await _receipts(node, open_hashes, by_number, last.number)
+    here = {hash_ for header in headers[1:] for hash_ in header.transactions}
+    wanted = [hash_ for hash_, late in open_hashes.items() if late or hash_ in here]
+    receipts = await _receipts(node, wanted, by_number, last.number)
     return Span(
         assets=frozenset(contract.asset.code for contract in known),
         first=cursor.number + 1,
@@ -210,7 +213,8 @@ async def _logs(node: Node, addresses: list[str], headers: list[Block]) -> list[
 
 
 async def _receipts(node: Node, hashes: Iterable[bytes], followed: dict[int, bytes], last: int) -> list[Receipt]:
-    """The receipts among these that are of final blocks, in the order of their blocks.
+    """The receipts among these that are of final blocks, in the order of their blocks. A receipt comes with all of its
+    logs, so it is asked for when its block is read, and not each time while its block is not final yet.
 
     One that is of a block before the span (its transaction was not known to be ours when that was read) is looked up
     by its block's number: what is below the cursor is on the cursor's chain.

@@ -110,7 +110,7 @@ class House:
             cursor = await watch.cursor(connection, self.contract.chain_id)
             attempts = await lanes.open_attempts(connection, self.signer.address)
         assert cursor is not None
-        hashes = [attempt.hash for attempt in attempts]
+        hashes = {attempt.hash: False for attempt in attempts}
         return await watch.read(self.node, [self.contract], cursor, FINALITY, hashes)
 
     async def observe(self) -> Span | None:

@@ -97,7 +97,7 @@ async def paid(house: House, blocks: int, units: int = 3) -> None:
 
 
 async def values(node: HttpNode, house: House, start: watch.Cursor) -> list[int]:
-    span = await watch.read(node, [house.contract], start, FINALITY, [])
+    span = await watch.read(node, [house.contract], start, FINALITY, {})
     assert span is not None
     return [moved.value for moved in span.movements]
 

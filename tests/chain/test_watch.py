@@ -1,13 +1,14 @@
 """The chain up to its final block: what is read once, what a reorganisation changes, and what it must not."""
 
 from asyncio import create_task, gather, sleep
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from gateway.chain import authorization, lanes, watch
+from gateway.chain.block import Receipt
 from gateway.chain.contract import Movement
 from gateway.chain.node import HttpNode
 from gateway.chain.watch import Cursor
@@ -26,7 +27,7 @@ async def cursor_of(house: House) -> Cursor:
 
 
 async def read(house: House, cursor: Cursor, most: int = 500, finality: int | None = FINALITY) -> watch.Span | None:
-    return await watch.read(house.node, [house.contract], cursor, finality, [], most)
+    return await watch.read(house.node, [house.contract], cursor, finality, {}, most)
 
 
 async def test_a_block_is_read_when_enough_stand_on_top_of_it_and_once(house: House) -> None:
@@ -89,7 +90,7 @@ async def test_one_of_many_workers_moves_the_cursor(house: House) -> None:
 async def test_a_span_that_was_read_without_a_contract_moves_no_cursor(house: House) -> None:
     house.chain.mine(3)
     old = await cursor_of(house)
-    span = await watch.read(house.node, [], old, FINALITY, [])
+    span = await watch.read(house.node, [], old, FINALITY, {})
     assert span is not None
 
     async with house.database.transaction() as connection:
@@ -259,10 +260,10 @@ async def test_answers_that_do_not_fit_together_are_no_answer(house: House, torn
     node.torn = torn
 
     with pytest.raises(NodeUnavailable):
-        await watch.read(node, [house.contract], start, FINALITY, [])
+        await watch.read(node, [house.contract], start, FINALITY, {})
 
     node.torn = ""
-    span = await watch.read(node, [house.contract], start, FINALITY, [])
+    span = await watch.read(node, [house.contract], start, FINALITY, {})
     await node.close()
     assert span is not None
     assert [moved.value for moved in span.movements] == [5]
@@ -277,21 +278,54 @@ async def test_a_receipt_counts_when_its_block_is_final_even_if_that_was_read_be
     batch = await house.form()
     assert batch is not None
     assert batch.transaction is not None
-    hashes = [batch.transaction.hash]
+    hash_ = batch.transaction.hash
     await house.send()
     house.chain.mine()
     cursor = await cursor_of(house)
-    not_yet = await watch.read(house.node, [house.contract], cursor, FINALITY, hashes)
+    not_yet = await watch.read(house.node, [house.contract], cursor, FINALITY, {hash_: False})
     house.chain.mine(3)
-    span = await watch.read(house.node, [house.contract], cursor, FINALITY, hashes, most=2)
+    span = await watch.read(house.node, [house.contract], cursor, FINALITY, {}, most=2)
     assert span is not None
     after = Cursor(31337, span.last.number, span.last.hash, span.last.timestamp)
 
-    later = await watch.read(house.node, [house.contract], after, FINALITY, hashes)
+    final = await watch.read(house.node, [house.contract], cursor, FINALITY, {hash_: False}, most=2)
+    later = await watch.read(house.node, [house.contract], after, FINALITY, {hash_: True})
 
     assert not_yet is None or not_yet.receipts == []
-    assert later is not None
-    assert [receipt.hash for receipt in later.receipts] == hashes
+    for read_then in (final, later):
+        assert read_then is not None
+        assert [receipt.hash for receipt in read_then.receipts] == [hash_]
+
+
+async def test_a_receipt_is_asked_for_once_and_not_while_its_block_is_not_final(house: House) -> None:
+    alice, bob = await house.rich(100), house.purse()
+    await house.enqueue(house.order("transfer", alice, bob.address, 1))
+    batch = await house.form()
+    assert batch is not None
+    assert batch.transaction is not None
+    open_hashes = {batch.transaction.hash: False}
+    await house.send()
+    house.chain.mine()
+    node, asked = house.node, list[bytes]()
+
+    class Counting:
+        def __getattr__(self, name: str) -> object:
+            return getattr(node, name)
+
+        async def receipts(self, hashes: Iterable[bytes]) -> dict[bytes, Receipt]:
+            wanted = list(hashes)
+            asked.extend(wanted)
+            return await node.receipts(wanted)
+
+    found = list[bytes]()
+    cursor = await cursor_of(house)
+    for _ in range(4):
+        span = await watch.read(Counting(), [house.contract], cursor, FINALITY, open_hashes)  # type: ignore[arg-type] # a node in all that is asked
+        if span is not None:
+            cursor = Cursor(31337, span.last.number, span.last.hash, span.last.timestamp)
+            found += [receipt.hash for receipt in span.receipts]
+        house.chain.mine()
+    assert asked == found == [batch.transaction.hash]
 
 
 # ---- at start -------------------------------------------------------------------------------------------------------
