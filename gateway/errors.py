@@ -63,13 +63,20 @@ class BodyTooLarge(Refused):
 
 
 class Unauthenticated(Refused):
-    says = "send a valid API key as 'Authorization: Bearer <api key>'"
+    says = "send a valid API key as 'Authorization: Bearer <api key>', or sign in"
 
 
 @dataclass(eq=False)
 class Forbidden(Refused):
     reason: str
     says = "{reason}"
+
+
+@dataclass(eq=False)
+class SignInAgain(Forbidden):
+    """A session that is too old for this, or was not begun with what an owner has."""
+
+    kind: str = "sign_in_again"
 
 
 @dataclass(eq=False)

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Final, Literal, cast, get_args
 from uuid import UUID
 
-from gateway.errors import Forbidden, InvalidRequest
+from gateway.audit.log import By
+from gateway.errors import Forbidden, InvalidRequest, SignInAgain
+from gateway.ids import show
 from gateway.wallets.wallet import Wallet
 
 #: What may be done: look, pay, give back what was paid, say where news are sent; and what only the owner does, such as
@@ -20,23 +22,35 @@ Scope = Literal["read", "pay", "refund", "webhooks", "owner"]
 #: All of them.
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 
-#: What a route needs of its caller: a scope, or nothing where anybody may call it.
-Need = Scope | Literal["nothing"]
+#: What a route needs of its caller: a scope, or nothing where anybody may call it; or to be the owner or somebody with
+#: a recovery code, to whom passkeys are given.
+Need = Scope | Literal["nothing", "passkey"]
 
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """A key, or a session: `id` is its own, and `scopes` what it may do now."""
+    """A key, or a session: `id` is its own, and `scopes` what it may do now. `recovers`: it may add a passkey."""
 
     kind: Literal["api_key", "session"]
     id: UUID
     wallet: Wallet
     scopes: frozenset[Scope]
+    recovers: bool = False
+
+    @property
+    def by(self) -> By:
+        """As the audit log has it."""
+        shown = show({"api_key": "key", "session": "ses"}[self.kind], self.id)
+        return By("recovery" if self.recovers else self.kind, shown)
 
     def check(self, need: Need) -> None:
         """Raises Forbidden where this is not enough."""
+        if need == "passkey":
+            need = "nothing" if self.recovers else "owner"
         if need == "nothing" or need in self.scopes:
             return
+        if self.kind == "session":
+            raise SignInAgain("use your passkey once more: a session does this in the minutes after it")
         if need == "owner":
             raise Forbidden("only the owner does this: sign in, and use your passkey")
         raise Forbidden(f"this key has no scope {need!r}; use one that has")

@@ -29,6 +29,7 @@ from gateway.errors import ClonedPasskey, InvalidPasskey, InvalidRequest, LastPa
 from gateway.events import log
 from gateway.ids import PasskeyId, WalletId, new_id, read, show
 from gateway.postgres import Connection, Record
+from gateway.wallets import wallet as wallets
 
 #: What the ids of passkeys begin with.
 PREFIX: Final = "psk"
@@ -119,9 +120,9 @@ async def verify(
 
 async def add(
     connection: Connection, wallet: WalletId, name: str, registration: Registration, by: By, now: datetime
-) -> tuple[Passkey, bool]:
-    """Another passkey of the wallet, over a challenge that was asked to `ADD` one, and whether it is the first. `by` is
-    who adds it, and may: a passkey is an owner's to add.
+) -> Passkey:
+    """Another passkey of the wallet, over a challenge that was asked to `ADD` one; with its first it is guarded.
+    `by` is who adds it, and may: a passkey is an owner's to add.
 
     Raises InvalidRequest for a name that is none, or one passkey too many, and InvalidPasskey.
     """
@@ -138,9 +139,9 @@ async def add(
     )
     if added is None:
         raise InvalidPasskey("taken", "this authenticator has it already: sign in with it, or make another")
-    made = Passkey(id, wallet, label, key.backed_up, now, None)
+    await wallets.guard(connection, wallet)
     await _tell(connection, "passkey.added", wallet, id, label, by, now)
-    return made, not there
+    return Passkey(id, wallet, label, key.backed_up, now, None)
 
 
 async def passkeys(connection: Connection, wallet: WalletId) -> list[Passkey]:

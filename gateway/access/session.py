@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID
 
+from gateway.access.credential import SCOPES, Credential, Scope
 from gateway.audit import log as audit
 from gateway.audit.log import Act, By
 from gateway.errors import NotFound, Unauthenticated
@@ -63,9 +64,21 @@ class Session:
         """`ses_…`."""
         return show(PREFIX, self.id)
 
+    def credential(self, of: Wallet, now: datetime) -> Credential:
+        """What it may do now, in the wallet `of`: for a few minutes what whoever began it may, and then only read.
+
+        With a passkey that is everything. With an Ethereum wallet it is, too, until the wallet is guarded; then only
+        passkeys are its owner's. With a recovery code it is to add a passkey.
+        """
+        scopes: frozenset[Scope] = frozenset({"read"})
+        if now < self.fresh_until and self.by != "recovery_code":
+            scopes = frozenset(SCOPES) - ({"owner"} if self.by == "ethereum" and of.guarded else set())
+        recovers = self.by == "recovery_code" and now < self.fresh_until
+        return Credential("session", self.id, of, scopes, recovers)
+
     @property
     def fresh_until(self) -> datetime:
-        """Until when it may do what an owner may, if it was begun with what an owner has."""
+        """Until when it may do more than read."""
         return self.created_at + FRESH
 
 

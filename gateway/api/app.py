@@ -1,17 +1,20 @@
 """The application: routes, limits, OpenAPI. Built by `application(house)`, once, in `__main__`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
+from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import Message, Scope
 
 from gateway.api import addresses, bank, bulk, handles, passkeys, payments, public, sessions, wallets
 from gateway.api.body import StrictRequest
+from gateway.api.cookie import set_by
 from gateway.api.house import House, caller_of, check_needs, credential_of
 from gateway.api.lean import Gateway, LeanPayments
 from gateway.api.openapi import Document
@@ -37,6 +40,8 @@ ROUTES = [
     sessions.challenge_ethereum_session,
     sessions.start_ethereum_session,
     sessions.start_recovery_session,
+    sessions.list_sessions,
+    sessions.end_session,
     wallets.list_entries,
     wallets.list_events,
     bank.deposit,
@@ -58,14 +63,15 @@ ROUTES = [
 ]
 
 
-def application(house: House, most: int = 64, at_once: int = 1) -> Litestar:
+def application(house: House, most: int = 64, at_once: int = 1, pages: Sequence[HTTPRouteHandler] = ()) -> Litestar:
     """The ASGI application over this house. Up to `most` payments of a rail share a commit, `at_once` of them run
-    side by side (payments/group.py); what others would be like is for scripts/bench to say.
+    side by side (payments/group.py); what others would be like is for scripts/bench to say. `pages` are
+    what people see, beside the API.
     """
-
-    check_needs(ROUTES)
+    routes = [*ROUTES, *pages]
+    check_needs(routes)
     gateway = Gateway(
-        route_handlers=ROUTES,
+        route_handlers=routes,
         state=State(
             {
                 "house": house,
@@ -93,8 +99,13 @@ def application(house: House, most: int = 64, at_once: int = 1) -> Litestar:
             path="/openapi.json",
             use_handler_docstrings=True,
             render_plugins=[Document(path=["/", "/openapi.json"])],
-            components=Components(security_schemes={"api_key": SecurityScheme(type="http", scheme="bearer")}),
-            security=[{"api_key": []}],
+            components=Components(
+                security_schemes={
+                    "api_key": SecurityScheme(type="http", scheme="bearer"),
+                    "session": SecurityScheme(type="apiKey", name="session", security_scheme_in="cookie"),
+                }
+            ),
+            security=[{"api_key": []}, {"session": []}],
         ),
         # Errors are logged in `problems.fail`, by their own logger; Litestar need not configure the process's logging.
         logging_config=None,
@@ -105,7 +116,7 @@ def application(house: House, most: int = 64, at_once: int = 1) -> Litestar:
 
 
 async def _name_request(message: Message, scope: Scope) -> None:
-    """Give the request's id back with every answer of a handler's."""
+    """Give the request's id back with every answer of a handler's, and the next cookie of its session."""
     if message["type"] == "http.response.start":
         headers: list[Any] = list(message["headers"])
-        message["headers"] = [*headers, (b"x-request-id", request_id(scope))]
+        message["headers"] = [*headers, *set_by(scope), (b"x-request-id", request_id(scope))]

@@ -15,6 +15,9 @@ from litestar.types import Scope
 from gateway.access.ceremony import Party
 from gateway.errors import Forbidden
 
+#: Where a request keeps the cookie that its answer will bring.
+_STATE = "session_cookie"
+
 #: What reads only, and so needs to come from nowhere in particular (RFC 9110, 9.2.1).
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
@@ -44,6 +47,17 @@ def holding(token: str, party: Party, expires_at: datetime, now: datetime) -> Co
     secure = party.origin.startswith("https:")
     seconds = max(0, int((expires_at - now).total_seconds())) if token else 0
     return Cookie(_name(party), value=token, max_age=seconds, secure=secure, httponly=True, samesite="strict")
+
+
+def set_with_answer(scope: Scope, cookie: Cookie | None) -> None:
+    """Have the answer to this request, whichever it is, bring the browser this cookie; or none, after all."""
+    scope["state"][_STATE] = cookie
+
+
+def set_by(scope: Scope) -> list[tuple[bytes, bytes]]:
+    """The header of that cookie, if there is one."""
+    cookie: Cookie | None = scope["state"].get(_STATE)
+    return [(b"set-cookie", cookie.to_header(header="").strip().encode())] if cookie else []
 
 
 def _name(party: Party) -> str:

@@ -8,7 +8,10 @@ from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 
 from gateway.access import api_key as api_keys
+from gateway.access import session
+from gateway.access.ceremony import party_of
 from gateway.access.credential import SCOPES, Credential
+from gateway.api import cookie
 from gateway.chain.node import Node
 from gateway.chain.signer import Vault
 from gateway.clock import Clock
@@ -31,16 +34,38 @@ class House:
 
 
 async def credential_of(request: Request[Any, Any, Any], house: House) -> Credential:
-    """What the request's caller has shown, which is enough for its route. Raises Unauthenticated (RFC 6750) where it
-    is nothing, and Forbidden where it is too little.
+    """What the request's caller has shown, which is enough for its route: an API key, or else the cookie of a session,
+    with which it has to come from a page of ours where it changes something.
+
+    Raises Unauthenticated (RFC 6750) where it is nothing, and Forbidden where it is too little.
     """
-    scheme, _, api_key = request.headers.get("authorization", "").partition(" ")
+    if "authorization" in request.headers:
+        shown = await _by_api_key(request, house)
+    else:
+        shown = await _by_session(request, house)
+    shown.check(request.route_handler.opt["needs"])
+    return shown
+
+
+async def _by_api_key(request: Request[Any, Any, Any], house: House) -> Credential:
+    scheme, _, api_key = request.headers["authorization"].partition(" ")
     if scheme.lower() != "bearer" or not api_key.strip():
         raise Unauthenticated
     async with house.database.reading() as connection:
-        shown = await api_keys.authenticate(connection, api_key.strip())
-    shown.check(request.route_handler.opt["needs"])
-    return shown
+        return await api_keys.authenticate(connection, api_key.strip())
+
+
+async def _by_session(request: Request[Any, Any, Any], house: House) -> Credential:
+    party, now = party_of(house.public_url), house.clock()
+    token = cookie.token_of(request.scope, party)
+    if token is None:
+        raise Unauthenticated
+    cookie.refuse_other_origins(request, party)
+    found = await session.open(house.database, token, now)
+    if found.token is not None:
+        next_one = cookie.holding(found.token, party, found.session.expires_at, now)
+        cookie.set_with_answer(request.scope, next_one)
+    return found.session.credential(found.wallet, now)
 
 
 async def caller_of(credential: Credential) -> Wallet:
@@ -51,4 +76,4 @@ async def caller_of(credential: Credential) -> Wallet:
 def check_needs(handlers: Iterable[HTTPRouteHandler]) -> None:
     """Each route says what it needs of its caller (`needs`, of credential.py): to be forgotten is no answer."""
     for handler in handlers:
-        assert handler.opt.get("needs") in (*SCOPES, "nothing"), f"{handler.paths} needs what?"
+        assert handler.opt.get("needs") in (*SCOPES, "nothing", "passkey"), f"{handler.paths} needs what?"

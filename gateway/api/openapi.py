@@ -30,6 +30,7 @@ _OWN: dict[tuple[str, str], tuple[str, ...]] = {
     ),
     ("post", "/v1/passkeys"): ("invalid_passkey",),
     ("delete", "/v1/passkeys/{id}"): ("not_found", "last_passkey"),
+    ("delete", "/v1/sessions/{id}"): ("not_found",),
     ("post", "/v1/sessions/passkey"): ("forbidden", "invalid_passkey"),
     ("post", "/v1/sessions/ethereum/challenge"): ("invalid_handle", "unknown_handle", "invalid_challenge"),
     ("post", "/v1/sessions/ethereum"): ("forbidden", "invalid_challenge", "invalid_signature"),

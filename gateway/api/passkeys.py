@@ -5,8 +5,9 @@ import secrets
 from litestar import Response, delete, get, post
 from litestar.types import Scope
 
-from gateway.access import passkey, recovery
+from gateway.access import passkey, recovery, session
 from gateway.access.ceremony import party_of
+from gateway.access.credential import Credential
 from gateway.api.house import House
 from gateway.api.signing_in import (
     NewPasskeyChallengeView,
@@ -14,17 +15,16 @@ from gateway.api.signing_in import (
     PasskeysPage,
     PasskeyView,
     RecoveryCodesView,
+    id_of,
     new_passkey_challenge_view,
     passkey_view,
     registration_of,
 )
-from gateway.audit.log import By
 from gateway.errors import ClonedPasskey
-from gateway.ids import read
 from gateway.wallets.wallet import Wallet
 
 
-@post("/v1/passkeys/challenge", tags=["signing in"], summary="What to make a passkey over", needs="owner")
+@post("/v1/passkeys/challenge", tags=["signing in"], summary="What to make a passkey over", needs="passkey")
 async def challenge_new_passkey(house: House, caller: Wallet) -> NewPasskeyChallengeView:
     """For navigator.credentials.create(), on a page of this gateway's. Good once, for five minutes."""
     async with house.database.transaction() as connection:
@@ -33,14 +33,16 @@ async def challenge_new_passkey(house: House, caller: Wallet) -> NewPasskeyChall
     return new_passkey_challenge_view(asked, caller, there)
 
 
-@post("/v1/passkeys", tags=["signing in"], summary="Add a passkey", needs="owner")
-async def add_passkey(data: PasskeyRequest, house: House, caller: Wallet) -> PasskeyView:
+@post("/v1/passkeys", tags=["signing in"], summary="Add a passkey", needs="passkey")
+async def add_passkey(data: PasskeyRequest, house: House, credential: Credential) -> PasskeyView:
     """From the first on the wallet is guarded: what its policy does not let through waits for a passkey's approval,
-    whoever asks for it.
+    whoever asks for it. A session that was begun with a recovery code adds one, and ends.
     """
-    made = registration_of(data)
+    made, now, of = registration_of(data), house.clock(), credential.wallet
     async with house.database.transaction() as connection:
-        added, _ = await passkey.add(connection, caller.id, data.name, made, By("api_key"), house.clock())
+        added = await passkey.add(connection, of.id, data.name, made, credential.by, now)
+        if credential.recovers:
+            await session.end(connection, of.id, credential.id, credential.by, now)
     return passkey_view(added)
 
 
@@ -53,12 +55,11 @@ async def list_passkeys(house: House, caller: Wallet) -> PasskeysPage:
 
 
 @delete("/v1/passkeys/{id:str}", tags=["signing in"], summary="Revoke a passkey", status_code=200, needs="owner")
-async def revoke_passkey(id: str, house: House, caller: Wallet) -> PasskeyView:
+async def revoke_passkey(id: str, house: House, credential: Credential) -> PasskeyView:
     """It signs no more, and what was signed in to with it ends. The last goes only while a recovery code is left."""
     async with house.database.transaction() as connection:
-        return passkey_view(
-            await passkey.revoke(connection, caller.id, read(passkey.PREFIX, id), By("api_key"), house.clock())
-        )
+        of = id_of(passkey.PREFIX, id, "such passkey")
+        return passkey_view(await passkey.revoke(connection, credential.wallet.id, of, credential.by, house.clock()))
 
 
 async def stop_clones(error: Exception, scope: Scope) -> None:
@@ -72,10 +73,10 @@ async def stop_clones(error: Exception, scope: Scope) -> None:
 
 
 @post("/v1/recovery-codes", tags=["signing in"], summary="Make recovery codes", needs="owner")
-async def make_recovery_codes(house: House, caller: Wallet) -> Response[RecoveryCodesView]:
+async def make_recovery_codes(house: House, credential: Credential) -> Response[RecoveryCodesView]:
     """Ten, shown now or never, each good once to sign in and add a passkey. Those made before are good no more."""
     codes, salt = recovery.fresh_codes(), secrets.token_bytes(16)
     hashes = await recovery.hashes_of(codes, salt)
     async with house.database.transaction() as connection:
-        await recovery.keep(connection, caller.id, hashes, salt, By("api_key"), house.clock())
+        await recovery.keep(connection, credential.wallet.id, hashes, salt, credential.by, house.clock())
     return Response(RecoveryCodesView(codes), headers={"Cache-Control": "no-store"})

@@ -3,12 +3,13 @@
 from datetime import datetime
 from typing import Any
 
-from litestar import Request, Response, post
+from litestar import Request, Response, delete, get, post
 
 from gateway.access import ethereum, passkey, recovery, session
 from gateway.access.ceremony import party_of
+from gateway.access.credential import Credential
 from gateway.access.session import BegunBy
-from gateway.api.cookie import holding, refuse_other_origins, token_of
+from gateway.api.cookie import holding, refuse_other_origins, set_with_answer, token_of
 from gateway.api.house import House
 from gateway.api.shapes import ChallengeView, challenge_view, signature_bytes
 from gateway.api.signing_in import (
@@ -17,9 +18,11 @@ from gateway.api.signing_in import (
     EthereumChallengeRequest,
     EthereumSessionRequest,
     RecoverySessionRequest,
+    SessionsPage,
     SessionView,
     assertion_challenge_view,
     assertion_of,
+    id_of,
     session_view,
 )
 from gateway.ids import PasskeyId
@@ -101,6 +104,32 @@ async def start_recovery_session(
     async with house.database.transaction() as connection:
         await recovery.use(connection, code, now)
         return await _start(connection, house, request, of, "recovery_code", None, now)
+
+
+@get("/v1/sessions", tags=["signing in"], summary="Where the caller is signed in", needs="read")
+async def list_sessions(house: House, credential: Credential) -> SessionsPage:
+    """The sessions that last, newest first."""
+    of, now = credential.wallet, house.clock()
+    async with house.database.reading() as connection:
+        there = await session.sessions(connection, of.id, now)
+    return SessionsPage([session_view(one, of, one.id == credential.id, now) for one in there])
+
+
+@delete("/v1/sessions/{id:str}", tags=["signing in"], summary="Sign out", status_code=200, needs="read")
+async def end_session(
+    id: str, house: House, credential: Credential, request: Request[Any, Any, Any]
+) -> Response[SessionView]:
+    """It ends at once: one of the list, or `current`, the caller's own. An API key needs to be an owner's for it."""
+    if credential.kind != "session":
+        credential.check("owner")
+    which = credential.id if id == "current" else id_of(session.PREFIX, id, "such session")
+    of, now = credential.wallet, house.clock()
+    async with house.database.transaction() as connection:
+        ended = await session.end(connection, of.id, which, credential.by, now)
+    if which != credential.id:
+        return Response(session_view(ended, of, False, now))
+    set_with_answer(request.scope, None)
+    return Response(session_view(ended, of, True, now), cookies=[holding("", party_of(house.public_url), now, now)])
 
 
 async def _start(

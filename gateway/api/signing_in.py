@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Annotated, Literal
+from uuid import UUID
 
 from msgspec import Meta, Struct
 
@@ -9,7 +10,8 @@ from gateway.access.ceremony import ALGORITHMS, Assertion, Registration, from_ba
 from gateway.access.passkey import Asked, Passkey
 from gateway.access.session import Session
 from gateway.clock import rfc3339
-from gateway.ids import show
+from gateway.errors import InvalidRequest, NotFound
+from gateway.ids import read, show
 from gateway.wallets.wallet import Wallet
 
 Base64 = Annotated[str, Meta(description="Bytes in base64url without padding.", max_length=8192)]
@@ -112,6 +114,14 @@ class RecoveryCodesView(Struct):
     codes: list[str]
 
 
+def id_of(prefix: str, text: str, what: str) -> UUID:
+    """The id that a path says. Raises NotFound where it says none: there is nothing by that name."""
+    try:
+        return read(prefix, text)
+    except InvalidRequest:
+        raise NotFound(what) from None
+
+
 def assertion_of(asked: AssertionRequest) -> Assertion:
     """Raises InvalidPasskey where something is not base64url."""
     return Assertion(
@@ -148,7 +158,8 @@ def passkey_view(of: Passkey) -> PasskeyView:
     return PasskeyView(of.shown_id, of.name, of.backed_up, rfc3339(of.created_at), used)
 
 
-def session_view(of: Session, wallet: Wallet, current: bool, fresh_until: datetime | None) -> SessionView:
+def session_view(of: Session, wallet: Wallet, current: bool, now: datetime) -> SessionView:
+    fresh = "owner" in of.credential(wallet, now).scopes
     return SessionView(
         id=of.shown_id,
         handle=wallet.handle,
@@ -159,5 +170,5 @@ def session_view(of: Session, wallet: Wallet, current: bool, fresh_until: dateti
         created_at=rfc3339(of.created_at),
         last_used_at=rfc3339(of.last_used_at),
         expires_at=rfc3339(of.expires_at),
-        fresh_until=rfc3339(fresh_until) if fresh_until else None,
+        fresh_until=rfc3339(of.fresh_until) if fresh else None,
     )

@@ -39,7 +39,7 @@ class Owner:
     async def add(self, made_by: Authenticator, name: str = "Laptop", at: datetime = NOW) -> Passkey:
         registration = Registration(*made_by.make(await self.ask(passkey.ADD, at=at)))
         async with self.database.transaction() as connection:
-            return (await passkey.add(connection, self.wallet, name, registration, BY, at))[0]
+            return await passkey.add(connection, self.wallet, name, registration, BY, at)
 
     async def approve(self, assertion: Assertion, *details: str, purpose: str = "pay", at: datetime = NOW) -> Passkey:
         async with self.database.transaction() as connection:

@@ -1,46 +1,15 @@
 """Signing in over HTTP: passkeys made and used, cookies, and what is refused."""
 
-import base64
 import re
 from typing import Any
 
-import httpx
 import pytest
 
-from tests.api.conftest import Api, Person, code_of
+from tests.api.browser import OWN, browsing, challenge_in, registered, signed, signed_in
+from tests.api.conftest import Api, code_of
 from tests.authenticator import Authenticator, base64url
 
 pytestmark = pytest.mark.anyio
-
-#: What a browser says of a request that a page of the gateway's makes.
-OWN = {"Origin": "http://localhost:8000", "Sec-Fetch-Site": "same-origin", "User-Agent": "Firefox"}
-
-
-def challenge_in(answer: httpx.Response) -> bytes:
-    assert answer.status_code == 201, answer.text
-    text = answer.json()["challenge"]
-    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-
-
-async def registered(by: Person, key: Authenticator, name: str = "Laptop") -> httpx.Response:
-    client_data, attestation = key.make(challenge_in(await by.post("/v1/passkeys/challenge", b"")))
-    body = {"name": name, "client_data": base64url(client_data), "attestation": base64url(attestation)}
-    return await by.post("/v1/passkeys", body)
-
-
-def signed(key: Authenticator, challenge: bytes) -> dict[str, str]:
-    names = ("credential_id", "client_data", "authenticator_data", "signature")
-    return dict(zip(names, map(base64url, key.sign(challenge)), strict=True))
-
-
-async def signed_in(api: Api, key: Authenticator, **headers: str) -> httpx.Response:
-    challenge = challenge_in(await api.call("POST", "/v1/sessions/passkey/challenge"))
-    return await api.call("POST", "/v1/sessions/passkey", json=signed(key, challenge), headers={**OWN, **headers})
-
-
-def cookie_of(answer: httpx.Response) -> str:
-    """What the browser sends from then on."""
-    return str(answer.headers["set-cookie"].partition(";")[0])
 
 
 async def test_a_passkey_is_made_listed_and_signed_in_with(api: Api) -> None:
@@ -59,10 +28,9 @@ async def test_a_passkey_is_made_listed_and_signed_in_with(api: Api) -> None:
 
 
 async def test_the_challenge_names_the_relying_party_the_owner_and_what_is_there_already(api: Api) -> None:
-    alice, key = await api.person("alice"), Authenticator()
-    await registered(alice, key)
+    _, key, browser = await browsing(api)
 
-    asked = (await alice.post("/v1/passkeys/challenge", b"")).json()
+    asked = (await browser.post("/v1/passkeys/challenge")).json()
 
     assert (asked["rp_id"], asked["user_name"], asked["algorithms"]) == ("localhost", "@alice", [-8, -7, -257])
     assert asked["exclude"] == [base64url(key.credential_id)]
@@ -133,20 +101,22 @@ async def test_what_is_not_base64url_is_refused(shared: Api, spoilt: str) -> Non
 
 
 async def test_nobody_revokes_a_passkey_of_others_or_is_told_that_it_exists(api: Api) -> None:
-    alice, eve, key = await api.person("alice"), await api.person("eve"), Authenticator()
-    id = (await registered(alice, key)).json()["id"]
-    for one in (id, "psk_01h455vb4pex5vsknk084sn02q"):
-        answer = await api.call("DELETE", f"/v1/passkeys/{one}", headers=eve.bearer)
+    alice, _, _ = await browsing(api)
+    _, _, eve = await browsing(api, "eve")
+    (shown,) = (await alice.get("/v1/passkeys")).json()["items"]
+    for one in (shown["id"], "psk_01h455vb4pex5vsknk084sn02q", "nothing"):
+        answer = await eve.call("DELETE", f"/v1/passkeys/{one}")
         assert code_of(answer) == (404, "not_found")
     assert len((await alice.get("/v1/passkeys")).json()["items"]) == 1
 
 
 async def test_the_last_passkey_goes_once_there_are_recovery_codes_and_one_of_them_signs_in(api: Api) -> None:
-    alice, key = await api.person("alice"), Authenticator()
-    id = (await registered(alice, key)).json()["id"]
-    assert code_of(await api.call("DELETE", f"/v1/passkeys/{id}", headers=alice.bearer)) == (409, "last_passkey")
-    codes = (await alice.post("/v1/recovery-codes", b"")).json()["codes"]
-    assert (await api.call("DELETE", f"/v1/passkeys/{id}", headers=alice.bearer)).status_code == 200
+    alice, _, browser = await browsing(api)
+    path = f"/v1/passkeys/{(await alice.get('/v1/passkeys')).json()['items'][0]['id']}"
+    assert code_of(await browser.call("DELETE", path)) == (409, "last_passkey")
+    codes = (await browser.post("/v1/recovery-codes")).json()["codes"]
+    assert (await browser.call("DELETE", path)).status_code == 200
+    assert code_of(await browser.call("GET", "/v1/wallet")) == (401, "unauthenticated")
 
     path, body = "/v1/sessions/recovery-code", {"handle": "@alice", "code": codes[0]}
     begun = await api.call("POST", path, json=body, headers=OWN)
