@@ -7,6 +7,7 @@
     watch   final blocks ─> the book
     solvency  the book is held against the chain and the bank; what differs twice freezes withdrawals of its asset
     expire  holds past their time ─> given back
+    seal    what both logs have got since is chained
 
 Each step is one PostgreSQL transaction with the network before or after it, never inside, so a worker may be killed
 between any two and any number of workers may run: rows are claimed, lanes are taken, the cursor is compared and set.
@@ -19,6 +20,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from gateway.audit import seal as seals
+from gateway.audit.row import LEAF
 from gateway.bank import movements
 from gateway.chain import authorization, batches, deploy, fuel, lanes, roles, watch, watchdog
 from gateway.chain.authorization import Authorization
@@ -336,6 +339,20 @@ class Worker:
             terms = await self._terms(connection)
             return await sweep.try_again(connection, terms, self.clock()) + expired > 0
 
+    async def seal(self) -> bool:
+        """Seal the next rows of both logs. The first seal of an hour is told in our own log: a head once noted shows
+        later whether seals were taken away.
+        """
+        now = self.clock()
+        async with self.database.transaction() as connection:
+            last = await seals.head(connection)
+            sealed = await seals.seal(connection, await custody.seal_key(connection, self.vault, now), now)
+        if sealed is None:
+            return False
+        if last is None or last.at.replace(minute=0, second=0, microsecond=0) + _HEAD_EVERY <= now:
+            log.info("the logs are sealed up to %s", sealed.head)
+        return any(len(part.leaves) == seals.MOST * LEAF for part in sealed.parts.values())
+
 
 #: Each step and how long it sleeps when it found nothing to do, in seconds.
 STEPS: tuple[tuple[str, float], ...] = (
@@ -345,11 +362,15 @@ STEPS: tuple[tuple[str, float], ...] = (
     ("resend", 2.0),
     ("fuel", 5.0),
     ("expire", 1.0),
+    ("seal", 1.0),
 )
 
 #: How long a step that failed sleeps before it is tried again, in seconds.
 _AFTER_FAILURE = 1.0
 
+
+#: How often the newest seal is told.
+_HEAD_EVERY = timedelta(hours=1)
 
 #: A line that is still true is said again after so long.
 _SAY_AGAIN = timedelta(minutes=5)

@@ -16,3 +16,48 @@ SELECT id, kind, wallet_id, by_kind, by_id, subject, facts, at FROM act
 WHERE ($1::uuid IS NULL OR wallet_id = $1) AND ($2::text IS NULL OR kind = $2 OR starts_with(kind, $2 || '.'))
     AND ($3::bigint IS NULL OR id < $3)
 ORDER BY id DESC LIMIT $4;
+
+-- take_seals
+-- One at a time seals, until its transaction ends; who finds it taken does something else.
+SELECT pg_try_advisory_xact_lock(7302518002);
+
+-- events_complete_to
+-- The number up to which no event can be added any more, as in events/log.sql.
+SELECT least(last.number, (
+    SELECT min((classid::bigint << 32 | objid::bigint) - $1)
+    FROM pg_locks
+    WHERE locktype = 'advisory' AND objsubid = 1 AND mode = 'ShareLock'
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND classid::bigint << 32 | objid::bigint BETWEEN $1 AND $1 + last.number
+))
+FROM (SELECT CASE WHEN is_called THEN last_value ELSE 0 END AS number FROM event_id_seq) AS last;
+
+-- acts_complete_to
+-- The same of acts.
+SELECT least(last.number, (
+    SELECT min((classid::bigint << 32 | objid::bigint) - $1)
+    FROM pg_locks
+    WHERE locktype = 'advisory' AND objsubid = 1 AND mode = 'ShareLock'
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+        AND classid::bigint << 32 | objid::bigint BETWEEN $1 AND $1 + last.number
+))
+FROM (SELECT CASE WHEN is_called THEN last_value ELSE 0 END AS number FROM act_id_seq) AS last;
+
+-- newest_seal
+SELECT * FROM seal ORDER BY number DESC LIMIT 1;
+
+-- add_seal
+-- The next seal. Its number is unique, so the chain does not fork.
+INSERT INTO seal
+    (number, previous, at, key_id, hash, events_after, events_to, events, acts_after, acts_to, acts)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
+
+-- seals
+-- Some seals, in order.
+SELECT * FROM seal WHERE number > $1 ORDER BY number LIMIT $2;
+
+-- unsealed
+-- How many rows of each log no seal covers yet.
+SELECT
+    (SELECT count(*) FROM event WHERE id > $1) AS event,
+    (SELECT count(*) FROM act WHERE id > $2) AS act;

@@ -47,9 +47,12 @@ class Vault:
     def new_key(self, wallet_id: UUID) -> tuple[str, bytes]:
         """A fresh key: its address, and the key sealed for this wallet."""
         key = PrivateKey()
+        return of_public_key(key.public_key.format(compressed=False)), self.seal(wallet_id, key.secret)
+
+    def seal(self, id: UUID, secret: bytes) -> bytes:
+        """A key sealed for this id: a wallet's, or that of a key which is no wallet's."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        sealed = nonce + self._cipher.encrypt(nonce, key.secret, _PURPOSE + wallet_id.bytes)
-        return of_public_key(key.public_key.format(compressed=False)), sealed
+        return nonce + self._cipher.encrypt(nonce, secret, _PURPOSE + id.bytes)
 
     def sign(self, wallet_id: UUID, sealed: bytes, digest: bytes) -> bytes:
         """65 bytes, r, s and v (27 or 28), over a digest of 32 bytes.

@@ -5,6 +5,7 @@ running.py    serve and work: one process each
 upping.py     up: the embedded parts, the set-up, the tour, and both processes, until Ctrl-C
 tour.py       the first start: three handles, some money, a payment on each rail
 operating.py  migrate, deploy, reconcile
+auditing.py   the acts, and whether the logs are as they were sealed
 freezes.py    whose withdrawals are stopped, and letting them go on
 lanes.py      how the relayers' lanes stand, and letting a stopped one go on
 sizes.py      how large the tables have grown (sizes.sql says so)

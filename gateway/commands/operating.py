@@ -28,7 +28,7 @@ from gateway.wallets import custody
 
 #: A migration may rewrite a table, and a recount reads every entry there is (80 s for ten million on two cores). One
 #: statement of either that takes longer than this has stopped for another reason.
-_LONG_SECONDS = 6 * 3600.0
+LONG_SECONDS = 6 * 3600.0
 
 
 async def migrate(config: Config) -> list[str]:
@@ -38,7 +38,7 @@ async def migrate(config: Config) -> list[str]:
     seal keys that the first cannot open.
     """
     where = building.places(config, node=False)
-    async with postgres.connect(where.database_url, 2, "gateway migrate", _LONG_SECONDS) as database:
+    async with postgres.connect(where.database_url, 2, "gateway migrate", LONG_SECONDS) as database:
         applied = await postgres.migrate(database)
         async with database.transaction() as connection:
             await book.declare(connection, config.assets)
@@ -130,7 +130,7 @@ async def reconcile(config: Config) -> Reconciliation:
     where = building.places(config)
     node = HttpNode(where.rpc_url)
     try:
-        async with postgres.connect(where.database_url, 2, "gateway reconcile", _LONG_SECONDS) as database:
+        async with postgres.connect(where.database_url, 2, "gateway reconcile", LONG_SECONDS) as database:
             await postgres.check_migrated(database)
             terms = await building.terms_of(config, database, where)
             async with database.snapshot() as connection:

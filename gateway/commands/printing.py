@@ -3,6 +3,7 @@
 Amounts are aligned at their last digit, with all the decimals that their asset has.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -268,6 +269,32 @@ def freezes_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
 def lifted_line(lifted: Mapping[str, Any]) -> str:
     """What goes on again."""
     return f"everything adds up: withdrawals of {lifted['asset']}, frozen since {when(lifted['since'])}, go on"
+
+
+def verified_lines(found: Mapping[str, Any]) -> list[str]:
+    """How far both logs were held against their seals, and what is not as it was sealed."""
+    lines = facts(
+        [
+            ("seals", str(found["seals"])),
+            ("events", f"{found['events']} sealed, {found['unsealed_events']} not yet"),
+            ("acts", f"{found['acts']} sealed, {found['unsealed_acts']} not yet"),
+            ("head", found["head"]),
+        ]
+    )
+    return [*lines, "", *([one["says"] for one in found["broken"]] or ["all as it was sealed"])]
+
+
+def acts_lines(found: Mapping[str, Any]) -> list[str]:
+    """A line per act, the newest first."""
+    heads = ["number", "at", "kind", "by", "wallet", "facts"]
+    rows = [
+        [
+            *(str(one["number"]), when(one["at"]), one["kind"], " ".join(filter(None, [one["by"], one["by_id"]]))),
+            *(one["wallet"] or "", json.dumps(one["facts"])),
+        ]
+        for one in found["items"]
+    ]
+    return table(heads, rows, right=[0]) if rows else ["no such acts"]
 
 
 def lanes_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -1,10 +1,16 @@
-"""Signing for custodial wallets: open the sealed key of each payer, sign, forget it."""
+"""Signing for custodial wallets: open the sealed key of each payer, sign, forget it. And the keys of the audit log's
+seals, which lie in the database as the wallets' do: sealed under the master key.
+"""
 
+import secrets
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
+from gateway.audit.seal import SealKey
 from gateway.chain.signer import Vault
 from gateway.errors import Misconfigured
+from gateway.ids import new_id
 from gateway.postgres import Connection
 from gateway.wallets.wallet import sql
 
@@ -33,3 +39,19 @@ async def sign(connection: Connection, vault: Vault, digests: Sequence[tuple[str
     rows = await connection.fetch(sql.sealed_keys, list({address for address, _ in digests}))
     keys: dict[str, tuple[UUID, bytes]] = {row["address"]: (row["wallet_id"], row["sealed"]) for row in rows}
     return [vault.sign(*keys[address], digest) for address, digest in digests]
+
+
+async def seal_key(connection: Connection, vault: Vault, now: datetime) -> SealKey:
+    """The key to seal the logs with; made the first time that somebody asks, once however many do."""
+    row = await connection.fetchrow(sql.seal_key)
+    if row is None:
+        id = new_id(now)
+        await connection.execute(sql.add_seal_key, id, vault.seal(id, secrets.token_bytes(32)), now)
+        row = await connection.fetchrow(sql.seal_key)
+        assert row is not None
+    return SealKey(row["id"], vault.unsafe_open(row["id"], row["sealed"]))
+
+
+async def seal_keys(connection: Connection, vault: Vault) -> dict[UUID, bytes]:
+    """Every key that the logs were ever sealed with, by id. Raises SealedKeyUnreadable."""
+    return {row["id"]: vault.unsafe_open(row["id"], row["sealed"]) for row in await connection.fetch(sql.seal_keys)}

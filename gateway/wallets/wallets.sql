@@ -90,3 +90,16 @@ UPDATE wallet SET address = $2, custody = $3 WHERE id = $1;
 -- addresses
 -- Every address that is a wallet's.
 SELECT address FROM wallet_address WHERE wallet_id = $1 ORDER BY since;
+
+-- seal_key
+-- The key that the logs are sealed with from now on.
+SELECT id, sealed FROM seal_key ORDER BY number DESC LIMIT 1;
+
+-- add_seal_key
+-- The first key; nothing where somebody was quicker.
+INSERT INTO seal_key (id, number, sealed, made_at) VALUES ($1, 1, $2, $3)
+ON CONFLICT ON CONSTRAINT seal_key_number_unique DO NOTHING;
+
+-- seal_keys
+-- All of them, the first first.
+SELECT id, sealed FROM seal_key ORDER BY number;

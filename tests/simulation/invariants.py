@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from gateway.audit import verify
 from gateway.chain.contract import balance_of_data
 from gateway.ids import read as id_of
+from gateway.wallets import custody
 from tests.factory import NOW
 from tests.simulation import truth
 from tests.simulation.customers import Asked, Customers
@@ -141,6 +143,15 @@ class Reckoning:
         await self._money(said, seen)
         if found := await world.town.differences():
             raise world.violated("a reconciliation finds nothing", found)
+        await self._seals()
+
+    async def _seals(self) -> None:
+        """Whoever was killed amid sealing, both logs are under one chain, and are what it says."""
+        async with self.world.town.database.snapshot() as connection:
+            keys = await custody.seal_keys(connection, self.world.vault)
+            verified = await verify.verify(connection, keys)
+        if verified.broken or any(verified.unsealed.values()) or not verified.seals:
+            raise self.world.violated("both logs are as they were sealed", verified)
 
     async def _once(self, said: Truth) -> None:
         """Each promise moved tokens at most once, just as its state says, and nothing else of ours moved any."""

@@ -1,0 +1,73 @@
+"""audit: the acts, the head of the chain of seals, and whether both logs are as they were sealed."""
+
+from typing import Any
+
+from gateway import postgres
+from gateway.audit import log, seal
+from gateway.audit import verify as verifying
+from gateway.clock import rfc3339
+from gateway.commands import building
+from gateway.commands.operating import LONG_SECONDS
+from gateway.config import Config
+from gateway.errors import NotFound
+from gateway.ids import show
+from gateway.wallets import custody, wallet
+
+
+async def head(config: Config) -> dict[str, Any]:
+    """The newest seal, to be noted somewhere else. Raises NotFound where nothing was sealed yet."""
+    where = building.places(config, node=False)
+    async with postgres.connect(where.database_url, 1, "gateway audit") as database:
+        await postgres.check_migrated(database)
+        async with database.reading() as connection:
+            newest = await seal.head(connection)
+    if newest is None:
+        raise NotFound("seal yet; a worker makes one once something has happened")
+    return {"head": newest.head, "sealed_at": rfc3339(newest.at)}
+
+
+async def verify(config: Config, noted: str | None, rows_after: int) -> dict[str, Any]:
+    """Read both logs against their seals, and say what is not as it was sealed. Raises InvalidRequest where `noted` is
+    no head, Misconfigured for another master key, SealedKeyUnreadable.
+    """
+    where = building.places(config, node=False)
+    noted_head = verifying.read_head(noted) if noted is not None else None
+    async with postgres.connect(where.database_url, 2, "gateway audit", LONG_SECONDS) as database:
+        await postgres.check_migrated(database)
+        vault = await building.vault_of(config, database)
+        async with database.snapshot() as connection:
+            keys = await custody.seal_keys(connection, vault)
+            found = await verifying.verify(connection, keys, noted_head, rows_after)
+    return {
+        "seals": found.seals,
+        "events": found.rows["event"],
+        "acts": found.rows["act"],
+        "unsealed_events": found.unsealed["event"],
+        "unsealed_acts": found.unsealed["act"],
+        "head": found.head.head if found.head else None,
+        "broken": [{"what": one.what, "number": one.number, "how": one.how, "says": str(one)} for one in found.broken],
+    }
+
+
+async def acts(config: Config, handle: str | None, kind: str | None, before: int | None, limit: int) -> dict[str, Any]:
+    """The newest acts: all, or of the wallet of a handle, or of a kind. Raises InvalidHandle, UnknownHandle."""
+    where = building.places(config, node=False)
+    async with postgres.connect(where.database_url, 1, "gateway audit") as database:
+        await postgres.check_migrated(database)
+        async with database.reading() as connection:
+            of = (await wallet.by_handle(connection, handle)).id if handle is not None else None
+            found = await log.read(connection, of, kind, before, limit)
+    return {"items": [plain(act) for act in found]}
+
+
+def plain(act: log.LoggedAct) -> dict[str, Any]:
+    """An act as plain values, for printing."""
+    return {
+        "number": act.number,
+        "at": rfc3339(act.at),
+        "kind": act.kind,
+        "by": act.by.kind,
+        "by_id": act.by.id,
+        "wallet": show("wal", act.wallet) if act.wallet else None,
+        "facts": act.facts,
+    }

@@ -1,0 +1,174 @@
+"""Sealing: in order, without a gap, by one at a time, and never before a row could still come in front."""
+
+import asyncio
+import random
+from dataclasses import replace
+from uuid import UUID
+
+import pytest
+
+from gateway.audit import seal
+from gateway.audit.log import ANNOUNCED
+from gateway.audit.row import numbers
+from gateway.chain.signer import Vault
+from gateway.errors import SealedKeyUnreadable
+from gateway.events import log as events
+from gateway.postgres import Database
+from gateway.wallets import custody
+from tests.audit.conftest import VAULT, Logs
+from tests.factory import NOW
+
+pytestmark = pytest.mark.anyio
+
+NEXT = UUID(int=2)
+
+
+async def seals_of(database: Database) -> list[seal.Seal]:
+    async with database.reading() as connection:
+        return [seal.seal_of(row) for row in await connection.fetch(seal.sql.seals, 0, 10_000)]
+
+
+def test_events_are_read_up_to_what_their_own_log_announces() -> None:
+    assert seal.ANNOUNCED == {"event": events.ANNOUNCED, "act": ANNOUNCED}
+
+
+async def test_each_seal_goes_on_where_the_one_before_ended(logs: Logs) -> None:
+    assert await logs.seal() is None
+    await logs.happen("one", "two")
+    first = await logs.seal()
+    await logs.happen("three")
+    second = await logs.seal()
+    assert await logs.seal() is None
+    assert first is not None
+    assert second is not None
+    assert (first.number, first.rows, second.number, second.rows) == (1, 4, 2, 2)
+    assert second.previous == first.hash
+    assert {name: part.after for name, part in second.parts.items()} == {
+        name: part.to for name, part in first.parts.items()
+    }
+    assert await seals_of(logs.database) == [first, second]
+
+
+async def test_a_seal_covers_a_thousand_rows_of_a_log_and_the_next_goes_on(logs: Logs) -> None:
+    await logs.happen(*(f"n{n}" for n in range(seal.MOST + 5)))
+    rows = []
+    while (one := await logs.seal()) is not None:
+        rows.append(one.rows)
+    assert rows == [2 * seal.MOST, 10]
+    assert await logs.broken() == []
+
+
+async def test_a_transaction_that_commits_late_is_sealed_in_the_order_of_its_numbers(logs: Logs) -> None:
+    await logs.happen("first")
+    async with logs.database.transaction() as slow:
+        await logs.write(slow, "slow")
+        await logs.happen("quick")
+        before = await logs.seal()
+        assert before is not None
+        assert before.rows == 2, "nothing behind the slow one is sealed while it may still be written"
+        assert await logs.seal() is None
+    after = await logs.seal()
+    assert after is not None
+    assert [len(numbers(part.leaves)) for part in after.parts.values()] == [2, 2]
+    assert await logs.broken() == []
+
+
+async def test_a_number_that_was_rolled_back_leaves_a_gap_and_no_difference(logs: Logs) -> None:
+    async def crash() -> None:
+        async with logs.database.transaction() as connection:
+            await logs.write(connection, "never")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await crash()
+    await logs.happen("after")
+    assert await logs.seal() is not None
+    assert await logs.broken() == []
+
+
+async def test_what_was_written_before_a_sealer_was_killed_is_sealed_by_the_next(logs: Logs) -> None:
+    await logs.happen("one")
+
+    async def killed() -> None:
+        async with logs.database.transaction() as connection:
+            assert await seal.seal(connection, logs.key, NOW) is not None
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        await killed()
+    assert (await logs.verify()).unsealed == {"event": 1, "act": 1}
+    sealed = await logs.seal()
+    assert sealed is not None
+    assert (sealed.number, sealed.rows) == (1, 2)
+    assert (await logs.verify()).unsealed == {"event": 0, "act": 0}
+
+
+async def test_of_two_sealers_at_once_one_seals_and_the_other_waits_for_nothing(logs: Logs) -> None:
+    await logs.happen("one")
+    async with logs.database.transaction() as connection:
+        assert await seal.seal(connection, logs.key, NOW) is not None
+        assert await logs.seal() is None
+    assert len(await seals_of(logs.database)) == 1
+
+
+@pytest.mark.parametrize("seed", range(2))
+async def test_many_writers_and_sealers_at_once_make_one_chain_without_a_gap(logs: Logs, seed: int) -> None:
+    chance, done = random.Random(seed), asyncio.Event()
+
+    async def write(n: int) -> None:
+        async with logs.database.transaction() as connection:
+            if chance.random() < 0.5:
+                await connection.execute("SELECT pg_current_xact_id()")
+            for part in range(chance.randint(1, 3)):
+                await logs.write(connection, f"{n}.{part}")
+                await connection.execute("SELECT 1")  # a round trip, in which others write and seal
+
+    async def sealer() -> None:
+        while not done.is_set():
+            await logs.seal()
+        await logs.seal()
+
+    sealers = [asyncio.create_task(sealer()) for _ in range(3)]
+    await asyncio.gather(*(write(n) for n in range(60)))
+    done.set()
+    await asyncio.gather(*sealers)
+    await logs.seal()
+
+    found = await logs.verify()
+    assert (found.broken, found.unsealed) == ([], {"event": 0, "act": 0})
+    async with logs.database.reading() as connection:
+        assert found.rows == {name: await connection.fetchval(f"SELECT count(*) FROM {name}") for name in seal.LOGS}
+
+
+async def test_however_many_ask_for_the_first_key_there_is_one(database: Database) -> None:
+    async def ask() -> seal.SealKey:
+        async with database.transaction() as connection:
+            return await custody.seal_key(connection, VAULT, NOW)
+
+    keys = await asyncio.gather(*(ask() for _ in range(10)))
+    assert len({key.secret for key in keys}) == 1
+    assert keys[0].secret.hex() not in repr(keys[0])
+
+
+async def test_another_master_key_opens_no_key_of_seals(logs: Logs) -> None:
+    async with logs.database.reading() as connection:
+        with pytest.raises(SealedKeyUnreadable):
+            await custody.seal_keys(connection, Vault(bytes(32)))
+
+
+async def test_the_chain_goes_on_under_another_key(logs: Logs) -> None:
+    await logs.happen("one")
+    await logs.seal()
+    async with logs.database.transaction() as connection:
+        other = replace(logs.key, id=NEXT, secret=b"2" * 32)
+        await connection.execute(
+            "INSERT INTO seal_key (id, number, sealed, made_at) VALUES ($1, 2, $2, $3)",
+            *(other.id, VAULT.seal(other.id, other.secret), NOW),
+        )
+        assert await custody.seal_key(connection, VAULT, NOW) == other
+        logs.keys = await custody.seal_keys(connection, VAULT)
+    logs.key = other
+    await logs.happen("two")
+    await logs.seal()
+    assert (await logs.verify()).seals == 2
+    assert await logs.broken() == []

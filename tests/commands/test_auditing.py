@@ -1,0 +1,70 @@
+"""audit, against a running `up`: its worker seals what happens, and what is altered behind its back is named."""
+
+import asyncio
+import json
+import time
+
+from gateway import postgres
+from tests.running import Up
+
+
+def test_what_happens_is_sealed_and_verified_and_an_altered_row_is_named(up: Up) -> None:
+    up.someone("carol_of_the_seal", EUR="10.00")
+    until_sealed(up)
+    head = up.gateway("audit", "head").stdout.strip()
+    verified = up.gateway("audit", "verify", "--from-head", head)
+    other = up.gateway("audit", "verify", "--from-head", "00" * 32 + ":1")
+    kind = execute(up, "UPDATE event SET kind = 'altered' WHERE id = 3")
+    altered, as_json = up.gateway("audit", "verify"), up.gateway("audit", "verify", "--json")
+    execute(up, f"UPDATE event SET kind = '{kind}' WHERE id = 3")
+
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert verified.stdout.startswith("seals   ")
+    assert verified.stdout.endswith("\n\nall as it was sealed\n")
+    assert (other.returncode, altered.returncode, as_json.returncode) == (1, 1, 1)
+    assert other.stdout.endswith(", and not what was noted\n")
+    assert altered.stdout.endswith("\n\nevent 3 was altered\n")
+    assert json.loads(as_json.stdout)["broken"] == [
+        {"what": "event", "number": 3, "how": "altered", "says": "event 3 was altered"}
+    ]
+    assert up.gateway("audit", "verify").returncode == 0
+
+
+def test_acts_are_listed_by_wallet_and_kind(up: Up) -> None:
+    up.someone("carol_of_the_list")
+
+    shown = up.gateway("audit", "list", "--wallet", "@carol_of_the_list")
+    created = up.json("audit", "list", "--wallet", "carol_of_the_list", "--kind", "wallet")["items"]
+
+    assert shown.stdout.splitlines()[0].split() == ["number", "at", "kind", "by", "wallet", "facts"]
+    assert [(one["kind"], one["by"], one["facts"]["handle"]) for one in created] == [
+        ("wallet.created", "anyone", "carol_of_the_list")
+    ]
+    assert up.gateway("audit", "list", "--kind", "nothing").stdout == "no such acts\n"
+
+
+def until_sealed(up: Up) -> None:
+    """Return when the worker has sealed what there is."""
+    until = time.monotonic() + 30
+    while True:
+        found = json.loads(up.gateway("audit", "verify", "--json").stdout)
+        if found["seals"] and not found["unsealed_events"] + found["unsealed_acts"]:
+            return
+        assert time.monotonic() < until, found
+        time.sleep(0.2)
+
+
+def execute(up: Up, statement: str) -> str:
+    """Write to an event past its trigger, and return what kind event 3 had before."""
+
+    async def executed() -> str:
+        async with (
+            postgres.connect(up.place("database_url"), 1) as database,
+            database.transaction() as connection,
+        ):
+            before: str = await connection.fetchval("SELECT kind FROM event WHERE id = 3")
+            await connection.execute("SET LOCAL session_replication_role = replica")
+            await connection.execute(statement)
+            return before
+
+    return asyncio.run(executed())
