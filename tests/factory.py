@@ -21,6 +21,7 @@ from eth_account.messages import encode_defunct
 from eth_account.signers.local import LocalAccount
 from eth_hash.auto import keccak
 
+from gateway.audit.log import ANYONE
 from gateway.bank import movements
 from gateway.bank.movements import BankRequest
 from gateway.chain import deploy, lanes, roles
@@ -262,7 +263,7 @@ class Town:
         """The wallet, bound to the key's own address, or to a contract that takes what the key signs."""
         text = await self.challenge(of, at or key.address)
         signed = bytes(key.sign_message(encode_defunct(text=text)).signature)
-        return await bind.bind(self.database, self.node, self.terms, of, text, signed, self.clock())
+        return await bind.bind(self.database, self.node, self.terms, of, text, signed, ANYONE, self.clock())
 
     async def to_sign(self, payment: Payment) -> dict[str, Any]:
         """The typed data that the payer's own key is to sign."""

@@ -2,6 +2,7 @@
 
 from litestar import post
 
+from gateway.access.credential import Credential
 from gateway.api.house import House
 from gateway.api.shapes import (
     AddressRequest,
@@ -33,10 +34,13 @@ async def challenge_address(data: AddressRequest, house: House, caller: Wallet) 
 
 
 @post("/v1/wallet/address", tags=["wallet"], summary="Bind an address of your own", status_code=200, needs="owner")
-async def bind_address(data: BindRequest, house: House, caller: Wallet) -> BoundView:
+async def bind_address(data: BindRequest, house: House, credential: Credential) -> BoundView:
     """From now on the wallet is paid there, and its token payments need a signature of that address. What lies at the
     address before, whose key the gateway keeps, follows. The same message again is answered in the same way.
     """
     signed = signature_bytes(data.signature)
-    bound = await bind.bind(house.database, house.node, house.terms, caller, data.message, signed, house.clock())
+    bound = await bind.bind(
+        *(house.database, house.node, house.terms, credential.wallet),
+        *(data.message, signed, credential.by, house.clock()),
+    )
     return bound_view(bound)

@@ -5,6 +5,7 @@ from typing import Annotated
 from litestar import Response, get, post
 from litestar.params import Parameter
 
+from gateway.access.credential import Credential
 from gateway.api.house import House
 from gateway.api.shapes import (
     EntriesPage,
@@ -63,13 +64,15 @@ async def show_wallet(house: House, caller: Wallet) -> WalletView:
     status_code=200,
     needs="owner",
 )
-async def export_key(data: KeyExportRequest, house: House, caller: Wallet) -> Response[ExportedKeyView]:
+async def export_key(data: KeyExportRequest, house: House, credential: Credential) -> Response[ExportedKeyView]:
     """The key that the gateway keeps for the caller, who says `confirm` word by word. It is an event, each time.
 
     With it the owner signs EIP-3009 authorizations by themselves, and leaves without gas of their own.
     """
     async with house.database.transaction() as connection:
-        key = await export.export(connection, house.vault, caller, data.confirm, house.clock())
+        key = await export.export(
+            connection, house.vault, credential.wallet, data.confirm, credential.by, house.clock()
+        )
     return Response(exported_key_view(key), headers={"Cache-Control": "no-store"})
 
 

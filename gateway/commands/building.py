@@ -1,6 +1,8 @@
 """The parts of a running gateway, built by hand from the configuration, once per process."""
 
 import json
+import os
+import pwd
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -9,6 +11,7 @@ from pathlib import Path
 
 from gateway import postgres
 from gateway.api.house import House
+from gateway.audit.log import By
 from gateway.chain import deploy, signer
 from gateway.chain.node import HttpNode
 from gateway.chain.signer import LaneSigner, Vault
@@ -35,6 +38,15 @@ class Places:
     rpc_url: str
     chain_is_ours: bool
     api_url: str = ""
+
+
+def at_machine() -> By:
+    """Who runs a command, as the machine knows them: what they do needs no other credential than to be there."""
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        name = str(os.getuid())
+    return By("command", name)
 
 
 def run_file(config: Config) -> Path:

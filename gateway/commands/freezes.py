@@ -48,5 +48,5 @@ async def lift(config: Config, code: str) -> dict[str, Any]:
         still = [f"{fault.where}: not so that {fault.claim}" for fault in found.faults]
         still += [str(one) for one in found.differences if one.asset == asset]
         async with database.transaction() as connection:
-            since = await freeze.lift(connection, terms, asset, known, still, system_clock())
+            since = await freeze.lift(connection, terms, asset, known, still, building.at_machine(), system_clock())
     return {"asset": asset.code, "since": rfc3339(since)}

@@ -4,6 +4,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from gateway import postgres
+from gateway.audit import log as audit
+from gateway.audit.log import Act
 from gateway.chain import address as addresses
 from gateway.chain import batches, fuel, watchdog
 from gateway.chain import lanes as lanes_
@@ -90,7 +92,9 @@ async def resume(config: Config, text: str) -> dict[str, Any]:
                 ended = await watchdog.resume(connection, address, count)
                 next_nonce = await lanes_.next_nonce(connection, address)
                 facts = {"lane": address, "next_nonce": next_nonce, "ended": ended}
-                await log.append(connection, [log.Event("lane.resumed", None, None, facts)], system_clock())
+                now = system_clock()
+                await log.append(connection, [log.Event("lane.resumed", None, None, facts)], now)
+                await audit.append(connection, [Act("lane.resumed", None, building.at_machine(), None, facts)], now)
             return facts
     finally:
         await node.close()

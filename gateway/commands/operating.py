@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from gateway import postgres
+from gateway.audit import log as audit_log
+from gateway.audit.log import Act
 from gateway.bank import movements
 from gateway.chain import deploy as deploying
 from gateway.chain import roles, signer, watch
@@ -64,7 +66,9 @@ async def deploy(config: Config) -> dict[str, Contract]:
             signers = building.relayers(config, where)
 
             async def conclude(connection: Connection, receipts: Iterable[Receipt], now: datetime) -> None:
+                receipts = list(receipts)
                 await gas.conclude(connection, config.assets, receipts, now)
+                await audit_log.append(connection, [_deployed(one) for one in receipts if one.succeeded], now)
 
             contracts = await deploying.deploy(
                 database, node, signers[0], config.assets, config.finality, system_clock, conclude=conclude
@@ -73,6 +77,11 @@ async def deploy(config: Config) -> dict[str, Contract]:
             return contracts
     finally:
         await node.close()
+
+
+def _deployed(receipt: Receipt) -> Act:
+    facts = {"address": receipt.contract_address, "block": receipt.block_number}
+    return Act("contract.deployed", None, building.at_machine(), None, facts)
 
 
 async def _verify(database: Database, node: Node, config: Config, where: Places) -> None:

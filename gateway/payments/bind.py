@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from gateway.audit import log as audit
+from gateway.audit.log import Act, By
 from gateway.chain import authorization, signature, watch
 from gateway.chain.address import ZERO, read
 from gateway.chain.contract import Contract, as_int, balance_of_data
@@ -26,6 +28,7 @@ from gateway.errors import (
     Contended,
     InvalidAddress,
     InvalidChallenge,
+    InvalidSignature,
     NodeUnavailable,
     PaymentsUnderWay,
 )
@@ -68,19 +71,26 @@ async def ask(connection: Connection, terms: Terms, of: Wallet, address: str, pu
 
 
 async def bind(
-    database: Database, node: Node | None, terms: Terms, of: Wallet, text: str, signed: bytes, now: datetime
+    database: Database, node: Node | None, terms: Terms, of: Wallet, text: str, signed: bytes, by: By, now: datetime
 ) -> Wallet:
-    """Bind the address that the text names. The network is asked before the transaction, never inside it.
+    """Bind the address that the text names, as `by` asks. The network is asked before the transaction, never inside it.
+    A text or a signature that is not good is an act too: somebody may be trying.
 
     What has bound it already is answered again. Raises InvalidChallenge, InvalidSignature, AddressTaken,
     AddressNotEmpty, PaymentsUnderWay, NodeUnavailable, Contended.
     """
-    async with database.reading() as connection:
-        found = await challenge.find(connection, of, text, now)
-        of = await wallet.by_handle(connection, of.handle)
-    if node is None:
-        raise NodeUnavailable("GATEWAY_RPC_URL is not set")
-    by = await signature.check_any(node, found.sign_in.address, digest(text), signed)
+    try:
+        async with database.reading() as connection:
+            found = await challenge.find(connection, of, text, now)
+            of = await wallet.by_handle(connection, of.handle)
+        if node is None:
+            raise NodeUnavailable("GATEWAY_RPC_URL is not set")
+        custody = await signature.check_any(node, found.sign_in.address, digest(text), signed)
+    except (InvalidChallenge, InvalidSignature) as refused:
+        why = refused.kind if isinstance(refused, InvalidChallenge) else "signature"
+        async with database.transaction() as connection:
+            await audit.append(connection, [Act("address.refused", of.id, by, of.id, {"why": why})], now)
+        raise
     if found.used_at is not None:
         if of.address != found.sign_in.address:
             raise InvalidChallenge("unknown", "it was used before, and the wallet has moved on: ask for a new one")
@@ -88,7 +98,7 @@ async def bind(
     for _ in range(_LOOKS):
         there = await _look(database, node, terms, of.address, found.sign_in.address)
         async with database.transaction() as connection:
-            bound = await _bind(connection, terms, of, found.sign_in, by, there, now)
+            bound = await _bind(connection, terms, of, found.sign_in, custody, there, by, now)
         if bound is not None:
             return bound
     raise Contended
@@ -113,8 +123,9 @@ async def _bind(
     terms: Terms,
     of: Wallet,
     sign_in: SignIn,
-    by: Literal["owner", "contract"],
+    custody: Literal["owner", "contract"],
     there: _There,
+    by: By,
     now: datetime,
 ) -> Wallet | None:
     """All of it, or nothing and None where the book has gone on since the chain was asked.
@@ -143,9 +154,10 @@ async def _bind(
     await authorization.begin_nonces(connection, sorted((token, sign_in.address) for token in tokens))
     await authorization.come_back(connection, tokens, sign_in.address)
     await sweep.start(connection, terms, sweeps, [sign_in.address] * len(sweeps), now)
-    bound = await wallet.change_address(connection, of, sign_in.address, by, now)
+    bound = await wallet.change_address(connection, of, sign_in.address, custody, now)
     facts = {"address": bound.address, "custody": bound.custody, "before": of.address}
     await log.append(connection, [log.Event("wallet.bound", of.id, of.id, facts)], now)
+    await audit.append(connection, [Act("wallet.bound", of.id, by, of.id, facts)], now)
     return bound
 
 

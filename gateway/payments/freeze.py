@@ -16,6 +16,8 @@ Lock order: the turn to look (looks.py), differences, freezes, then authorizatio
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
+from gateway.audit import log as audit
+from gateway.audit.log import Act, By
 from gateway.chain import authorization
 from gateway.clock import rfc3339
 from gateway.errors import FreezeStays, NotFound, WithdrawalsFrozen
@@ -74,7 +76,13 @@ def not_frozen(asset: Asset) -> NotFound:
 
 
 async def lift(
-    connection: Connection, terms: Terms, asset: Asset, known: Collection[int], still: Sequence[str], now: datetime
+    connection: Connection,
+    terms: Terms,
+    asset: Asset,
+    known: Collection[int],
+    still: Sequence[str],
+    by: By,
+    now: datetime,
 ) -> datetime:
     """Let withdrawals of the asset go on. Returns since when they were stopped.
 
@@ -94,4 +102,5 @@ async def lift(
     released = await authorization.release(connection, asset.code, int(now.timestamp()) + terms.authorization_seconds)
     facts = {"asset": asset.code, "since": rfc3339(since), "released": released}
     await log.append(connection, [log.Event("withdrawals.lifted", None, None, facts)], now)
+    await audit.append(connection, [Act("withdrawals.lifted", None, by, None, facts)], now)
     return since

@@ -18,6 +18,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from gateway.audit import log as audit
+from gateway.audit.log import WORKER, Act
 from gateway.chain.node import Node
 from gateway.clock import Clock
 from gateway.errors import GatewayError
@@ -170,6 +172,8 @@ async def end(
         events = [log.Event("solvency.difference", None, None, _facts(one)) for one in confirmed]
         events += [log.Event("withdrawals.frozen", None, None, {"asset": asset}) for asset in frozen]
         await log.append(connection, events, now)
+        acts = [Act(one.kind, None, WORKER, None, one.facts) for one in events]
+        await audit.append(connection, acts, now)
     return confirmed
 
 

@@ -11,6 +11,8 @@ import logging
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from gateway.audit import log as audit
+from gateway.audit.log import Act, By
 from gateway.chain.signer import Vault
 from gateway.errors import InvalidRequest
 from gateway.events import log
@@ -33,9 +35,11 @@ def sentence(handle: str, address: str) -> str:
     return f"@{handle} exports the key of {address}"
 
 
-async def export(connection: Connection, vault: Vault, owner: Wallet, confirm: str, now: datetime) -> ExportedKey:
+async def export(
+    connection: Connection, vault: Vault, owner: Wallet, confirm: str, by: By, now: datetime
+) -> ExportedKey:
     """The key that we keep for the wallet, if `confirm` says that its owner wants it. That it was exported is an event
-    of the wallet, written in this transaction: hand the key on once that is committed.
+    of the wallet and an act of `by`, written in this transaction: hand the key on once that is committed.
 
     Raises InvalidRequest, which says what to say, and SealedKeyUnreadable.
     """
@@ -46,5 +50,6 @@ async def export(connection: Connection, vault: Vault, owner: Wallet, confirm: s
         raise InvalidRequest("confirm", f"whoever has the key can take all that is there; to have it, say {wanted!r}")
     private_key = vault.unsafe_open(owner.id, kept["sealed"])
     await log.append(connection, [log.Event("wallet.key_exported", owner.id, owner.id, {"address": address})], now)
+    await audit.append(connection, [Act("wallet.key_exported", owner.id, by, owner.id, {"address": address})], now)
     notes.warning("the key of %s was exported to its owner, @%s", address, owner.handle)
     return ExportedKey(address, private_key)

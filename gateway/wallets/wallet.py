@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
+from gateway.audit import log as audit
+from gateway.audit.log import ANYONE, Act
 from gateway.chain.signer import Vault
 from gateway.errors import AddressTaken, HandleTaken, UnknownHandle
 from gateway.events import log
@@ -50,8 +52,10 @@ async def claim(connection: Connection, vault: Vault, handle: str, now: datetime
         raise HandleTaken(wallet.handle)
     await connection.execute(sql.keep_key, wallet.id, sealed)
     api_key = "gw_" + secrets.token_urlsafe(32)
-    await connection.execute(sql.add_api_key, hash_of(api_key), wallet.id, now)
+    key_id = await connection.fetchval(sql.add_api_key, hash_of(api_key), wallet.id, now)
     await log.append(connection, [log.Event("wallet.created", id, id, {"handle": wallet.handle})], now)
+    created = Act("wallet.created", id, ANYONE, id, {"handle": wallet.handle})
+    await audit.append(connection, [created, Act("api_key.made", id, ANYONE, key_id, {"name": "sign-up"})], now)
     return wallet, api_key
 
 

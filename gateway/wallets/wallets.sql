@@ -14,7 +14,7 @@ INSERT INTO sealed_key (wallet_id, sealed) VALUES ($1, $2);
 
 -- add_api_key
 -- A key that speaks for a wallet, by its hash alone.
-INSERT INTO api_key (hash, wallet_id, created_at) VALUES ($1, $2, $3);
+INSERT INTO api_key (hash, wallet_id, created_at) VALUES ($1, $2, $3) RETURNING id;
 
 -- guard
 -- It has a passkey: from now on its policy holds, and its API keys are no owner's.

@@ -8,6 +8,7 @@ from eth_account import Account
 from eth_account.messages import encode_defunct
 from eth_account.signers.local import LocalAccount
 
+from gateway.audit.log import By
 from gateway.clock import system_clock
 from gateway.errors import (
     AddressNotEmpty,
@@ -40,7 +41,9 @@ def signed(key: LocalAccount, text: str) -> bytes:
 
 
 async def answer(town: Town, of: Wallet, text: str, signature: bytes) -> Wallet:
-    return await bind.bind(town.database, town.node, town.terms, of, text, signature, town.clock())
+    return await bind.bind(
+        town.database, town.node, town.terms, of, text, signature, By("session", "ses_1"), town.clock()
+    )
 
 
 async def test_tokens_follow_their_wallet_to_the_address_that_it_binds(town: Town) -> None:

@@ -5,6 +5,7 @@ from uuid import UUID
 import pytest
 from eth_account import Account
 
+from gateway.audit.log import By
 from gateway.chain import authorization
 from gateway.chain.authorization import Authorization
 from gateway.ledger import account, book
@@ -24,7 +25,9 @@ async def exported(town: Town, owner: Wallet) -> bytes:
     """The owner's private key."""
     confirm = export.sentence(owner.handle, owner.address)
     async with town.database.transaction() as connection:
-        return (await export.export(connection, town.vault, owner, confirm, town.clock())).private_key
+        return (
+            await export.export(connection, town.vault, owner, confirm, By("api_key", "key_1"), town.clock())
+        ).private_key
 
 
 async def test_after_the_export_the_gateway_signs_for_the_wallet_as_before(town: Town) -> None:

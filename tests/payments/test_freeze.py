@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from gateway.audit.log import By
 from gateway.bank import movements
 from gateway.chain import authorization, batches
 from gateway.chain.node import HttpNode
@@ -47,7 +48,7 @@ async def lift(town: Town, code: str = "USDX") -> None:
     found += (await solvency.reconcile(town.database, town.node, town.terms))[1]
     still = [str(one) for one in found if one.asset.code == code]
     async with town.database.transaction() as connection:
-        await freeze.lift(connection, town.terms, town.assets[code], known, still, town.clock())
+        await freeze.lift(connection, town.terms, town.assets[code], known, still, By("command", "root"), town.clock())
 
 
 async def test_a_queued_withdrawal_waits_for_the_freeze_to_be_lifted_and_then_goes_on(town: Town) -> None:
@@ -175,7 +176,7 @@ async def test_a_difference_that_was_confirmed_during_the_look_before_a_lift_kee
 
     with pytest.raises(FreezeStays):
         async with town.database.transaction() as connection:
-            await freeze.lift(connection, town.terms, town.assets["USDX"], [], [], town.clock())
+            await freeze.lift(connection, town.terms, town.assets["USDX"], [], [], By("command", "root"), town.clock())
 
 
 async def test_what_is_not_frozen_cannot_be_lifted(town: Town) -> None:
