@@ -91,7 +91,7 @@ async def _pay_part(
     database: Database, terms: Terms, payer: Payer, lines: Sequence[Line], now: datetime
 ) -> list[Result]:
     lean = _lean(payer, lines, now)
-    decided = _decided(lean, await ledger_rail.pay_all(database, terms, list(lean.values()), now) if lean else [])
+    decided = _decided(lean, await ledger_rail.pay_many(database, terms, list(lean.values()), now) if lean else [])
     results: list[Result] = []
     for place, line in enumerate(lines):
         result = decided.get(place)

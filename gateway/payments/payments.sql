@@ -91,11 +91,12 @@ WHERE payment.id = $1 AND $2 IN (payment.payer, payment.payee);
 
 -- payments_page
 -- What a wallet paid and was paid, newest first: a page of each from its own index, merged and cut before anything is
--- looked up. One side of each is the wallet itself.
+-- looked up. One side of each is the wallet itself. The planner is not told which wallet it is: of one that has a good
+-- part of all payments it would read everybody's, the newest first, and plan that anew each time.
 WITH page AS MATERIALIZED (
-    (SELECT * FROM payment WHERE payer = $1 AND id < $2 ORDER BY id DESC LIMIT $3)
+    (SELECT * FROM payment WHERE payer = (SELECT $1::uuid) AND id < $2 ORDER BY id DESC LIMIT $3)
     UNION ALL
-    (SELECT * FROM payment WHERE payee = $1 AND id < $2 ORDER BY id DESC LIMIT $3)
+    (SELECT * FROM payment WHERE payee = (SELECT $1::uuid) AND id < $2 ORDER BY id DESC LIMIT $3)
     ORDER BY id DESC LIMIT $3
 )
 SELECT page.*,
@@ -199,6 +200,10 @@ FROM pay_in_ledger($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
 -- pay_one_in_ledger
 -- The same for one payment without a fee; see migrations/0014_lone_payments.sql.
 SELECT outcome, payer_handle, available FROM pay_one_in_ledger($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
+
+-- pay_many_in_ledger
+-- The same for many payments of one payer without fees; see migrations/0021_bulk_payments.sql.
+SELECT elsewhere, short, payer_handle FROM pay_many_in_ledger($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
 
 -- pay_on_chain
 -- Many payments on the chain rail, each with its hold, nonce, authorization, key and event; see
