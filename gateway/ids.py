@@ -6,6 +6,7 @@ TypeID is the same 128 bits in Crockford's base 32, behind a prefix that says wh
 
 import os
 from datetime import datetime
+from functools import lru_cache
 from typing import NewType
 from uuid import UUID
 
@@ -35,8 +36,11 @@ def new_id(now: datetime) -> UUID:
     return UUID(int=value)
 
 
+@lru_cache(maxsize=4096)
 def show(prefix: str, value: UUID) -> str:
-    """`value` as a TypeID: the prefix, an underscore, and 26 letters of base 32."""
+    """`value` as a TypeID: the prefix, an underscore, and 26 letters of base 32. A payment's is wanted twice: for its
+    event and for its answer.
+    """
     number = value.int
     return prefix + "_" + "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
 

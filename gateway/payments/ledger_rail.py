@@ -5,7 +5,8 @@ it finds payer and payee, posts in the book, and writes payment, events and idem
 key used before, an unknown payee, an account that is not open yet) it says so and writes nothing: `pay` then does.
 
 One that is alone, in a house without fees, is a call of `pay_one_in_ledger` (migrations/0014_lone_payments.sql): the
-same row by row, with the same answers, for two thirds of the price. What makes many cheap is dear for one.
+same row by row, with the same answers, for two thirds of the price. What makes many cheap is dear for one. And many of
+one payer, of a call of `POST /v1/payments/batch`, are one of `pay_many_in_ledger` (0021_bulk_payments.sql).
 """
 
 from collections.abc import Sequence
@@ -53,30 +54,40 @@ async def pay_all(database: Database, terms: Terms, asked: Sequence[LedgerPaymen
 
 
 async def pay_many(database: Database, terms: Terms, asked: Sequence[LedgerPayment], now: datetime) -> list[Outcome]:
-    """`pay_all` for payments of one payer: for half the price, where there are no fees and it has money for all."""
+    """`pay_all` for payments of one payer: for less, where there are no fees and it has money for all of them."""
     if not terms.ledger_fee_basis_points:
         async with database.one_statement() as connection:
-            row = await connection.fetchrow(
-                sql.pay_many_in_ledger,
-                now,
-                asked[0].api_key_hash,
-                [one.idempotency_key for one in asked],
-                [one.fingerprint for one in asked],
-                [one.payee_handle for one in asked],
-                [one.money.asset.code for one in asked],
-                [one.money.units for one in asked],
-                [one.memo for one in asked],
-                [one.payment_id for one in asked],
-                [facts_of(one, fee(terms, one.money)) for one in asked],
-            )
-        assert row is not None
-        if not row["short"]:
-            handle, elsewhere = row["payer_handle"], set(row["elsewhere"] or ())
-            return [
-                Elsewhere() if place in elsewhere else Settled(one, handle, Money(0, one.money.asset), now)
-                for place, one in enumerate(asked, 1)
-            ]
+            outcomes = await pay_columns(connection, asked, now)
+        if outcomes is not None:
+            return outcomes
     return await pay_all(database, terms, asked, now)
+
+
+async def pay_columns(connection: Connection, asked: Sequence[LedgerPayment], now: datetime) -> list[Outcome] | None:
+    """What `pay_together` does with payments of one payer that have no fees, whole columns at a time. None, and nothing
+    was done, where the payer has not enough for all of them: then one depends on another.
+    """
+    row = await connection.fetchrow(
+        sql.pay_many_in_ledger,
+        now,
+        asked[0].api_key_hash,
+        [one.idempotency_key for one in asked],
+        [one.fingerprint for one in asked],
+        [one.payee_handle for one in asked],
+        [one.money.asset.code for one in asked],
+        [one.money.units for one in asked],
+        [one.memo for one in asked],
+        [one.payment_id for one in asked],
+        [facts_of(one, Money(0, one.money.asset)) for one in asked],
+    )
+    assert row is not None
+    if row["short"]:
+        return None
+    handle, elsewhere = row["payer_handle"], set(row["elsewhere"] or ())
+    return [
+        Elsewhere() if place in elsewhere else Settled(one, handle, Money(0, one.money.asset), now)
+        for place, one in enumerate(asked, 1)
+    ]
 
 
 async def pay_in(connection: Connection, terms: Terms, asked: Sequence[LedgerPayment], now: datetime) -> list[Outcome]:
