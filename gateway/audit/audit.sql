@@ -21,30 +21,32 @@ ORDER BY id DESC LIMIT $4;
 -- One at a time seals, until its transaction ends; who finds it taken does something else.
 SELECT pg_try_advisory_xact_lock(7302518002);
 
--- events_complete_to
--- The number up to which no event can be added any more, as in events/log.sql.
-SELECT least(last.number, (
-    SELECT min((classid::bigint << 32 | objid::bigint) - $1)
-    FROM pg_locks
-    WHERE locktype = 'advisory' AND objsubid = 1 AND mode = 'ShareLock'
-        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-        AND classid::bigint << 32 | objid::bigint BETWEEN $1 AND $1 + last.number
-))
-FROM (SELECT CASE WHEN is_called THEN last_value ELSE 0 END AS number FROM event_id_seq) AS last;
-
--- acts_complete_to
--- The same of acts.
-SELECT least(last.number, (
-    SELECT min((classid::bigint << 32 | objid::bigint) - $1)
-    FROM pg_locks
-    WHERE locktype = 'advisory' AND objsubid = 1 AND mode = 'ShareLock'
-        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-        AND classid::bigint << 32 | objid::bigint BETWEEN $1 AND $1 + last.number
-))
-FROM (SELECT CASE WHEN is_called THEN last_value ELSE 0 END AS number FROM act_id_seq) AS last;
+-- complete_to
+-- The numbers up to which no event and no act can be added any more, as in events/log.sql. Locks are looked at after the
+-- last numbers, on which the subqueries depend.
+SELECT
+    least(last.event, (
+        SELECT min((classid::bigint << 32 | objid::bigint) - $1) FROM pg_locks
+        WHERE locktype = 'advisory' AND objsubid = 1 AND mode = 'ShareLock'
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            AND classid::bigint << 32 | objid::bigint BETWEEN $1 AND $1 + last.event
+    )) AS event,
+    least(last.act, (
+        SELECT min((classid::bigint << 32 | objid::bigint) - $2) FROM pg_locks
+        WHERE locktype = 'advisory' AND objsubid = 1 AND mode = 'ShareLock'
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            AND classid::bigint << 32 | objid::bigint BETWEEN $2 AND $2 + last.act
+    )) AS act
+FROM (
+    SELECT
+        (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM event_id_seq) AS event,
+        (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM act_id_seq) AS act
+    OFFSET 0
+) AS last;
 
 -- newest_seal
-SELECT * FROM seal ORDER BY number DESC LIMIT 1;
+-- The end of the chain, without its leaves.
+SELECT number, hash, at, events_to, acts_to FROM seal ORDER BY number DESC LIMIT 1;
 
 -- add_seal
 -- The next seal. Its number is unique, so the chain does not fork.

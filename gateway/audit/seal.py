@@ -31,9 +31,6 @@ MOST = 1000
 #: What a seal's hash begins with, so that no other hash of ours is one.
 _DOMAIN = b"wallet-gateway seal 1"
 
-#: The first seal follows this one.
-_NOTHING = bytes(32)
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 #: The two logs, the columns in the order in which they are sealed, the number always first, and what their numbers are
@@ -68,7 +65,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """One of the chain. `head` is how it is noted elsewhere: the hash in hex, a colon, the number."""
+    """One of the chain."""
 
     number: int
     previous: bytes
@@ -78,12 +75,31 @@ class Seal:
     hash: bytes
 
     @property
-    def head(self) -> str:
-        return f"{self.hash.hex()}:{self.number}"
+    def head(self) -> "Head":
+        return Head(self.number, self.hash, self.at, {name: part.to for name, part in self.parts.items()})
 
     @property
     def rows(self) -> int:
         return sum(len(part.leaves) // LEAF for part in self.parts.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest seal, as far as the next one needs it. Said as it is noted elsewhere: the hash in hex, a colon, the
+    number. `to` is how far it covers each log.
+    """
+
+    number: int
+    hash: bytes
+    at: datetime
+    to: Mapping[str, int]
+
+    def __str__(self) -> str:
+        return f"{self.hash.hex()}:{self.number}"
+
+
+#: What the first seal follows.
+NOTHING = Head(0, bytes(32), _EPOCH, dict.fromkeys(LOGS, 0))
 
 
 def hash_of(secret: bytes, number: int, previous: bytes, at: datetime, key: UUID, parts: Mapping[str, Part]) -> bytes:
@@ -105,17 +121,13 @@ async def seal(connection: Connection, key: SealKey, now: datetime) -> Seal | No
     """
     if not await connection.fetchval(sql.take_seals):
         return None
-    last = await head(connection)
-    parts: dict[str, Part] = {}
-    for name in LOGS:
-        after = last.parts[name].to if last else 0
-        complete_to = await connection.fetchval(_complete_to(name), ANNOUNCED[name])
-        leaves = await leaves_of(connection, name, after, complete_to, MOST)
-        full = len(leaves) == MOST * LEAF
-        parts[name] = Part(after, numbers(leaves)[-1] if full else complete_to, leaves)
+    last = await head(connection) or NOTHING
+    complete_to = await connection.fetchrow(sql.complete_to, *ANNOUNCED.values())
+    assert complete_to is not None
+    parts = {name: await _next(connection, name, last.to[name], complete_to[name]) for name in LOGS}
     if not any(part.leaves for part in parts.values()):
         return None
-    number, previous = (last.number + 1, last.hash) if last else (1, _NOTHING)
+    number, previous = last.number + 1, last.hash
     sealed = Seal(number, previous, now, key.id, parts, hash_of(key.secret, number, previous, now, key.id, parts))
     await connection.execute(
         sql.add_seal,
@@ -125,27 +137,30 @@ async def seal(connection: Connection, key: SealKey, now: datetime) -> Seal | No
     return sealed
 
 
-async def head(connection: Connection) -> Seal | None:
+async def head(connection: Connection) -> Head | None:
     """The newest seal, if there is one."""
     row = await connection.fetchrow(sql.newest_seal)
-    return None if row is None else seal_of(row)
+    return None if row is None else Head(row["number"], row["hash"], row["at"], {n: row[f"{n}s_to"] for n in LOGS})
+
+
+async def _next(connection: Connection, name: str, after: int, complete_to: int) -> Part:
+    """The next rows of a log, up to where nothing can be added any more."""
+    leaves = await leaves_of(connection, name, after, complete_to, MOST) if complete_to > after else b""
+    full = len(leaves) == MOST * LEAF
+    return Part(after, numbers(leaves)[-1] if full else complete_to, leaves)
 
 
 async def leaves_of(connection: Connection, name: str, after: int, to: int, most: int | None = None) -> bytes:
     """The leaves of the rows of a log numbered above `after`, up to `to`, and of those the first `most`."""
     leaves = Leaves()
-    query = f"SELECT {COLUMNS[name]} FROM {name} WHERE id > $1 AND id <= $2 ORDER BY id"  # noqa: S608 - names of ours
-    if most is not None:
-        query += f" LIMIT {most}"
-    await connection.copy_from_query(query, after, to, output=leaves.take, format="binary")
+    limit = f"LIMIT {most:d}" if most is not None else ""
+    query = (  # numbers and names of ours, written out: COPY takes no parameters
+        f"SELECT {COLUMNS[name]} FROM {name} WHERE id > {after:d} AND id <= {to:d} ORDER BY id {limit}"  # noqa: S608
+    )
+    await connection.copy_from_query(query, output=leaves.take, format="binary")
     return leaves.all()
 
 
 def seal_of(row: Record) -> Seal:
     parts = {name: Part(row[f"{name}s_after"], row[f"{name}s_to"], row[f"{name}s"]) for name in LOGS}
     return Seal(row["number"], row["previous"], row["at"], row["key_id"], parts, row["hash"])
-
-
-def _complete_to(name: str) -> str:
-    statement: str = getattr(sql, f"{name}s_complete_to")
-    return statement

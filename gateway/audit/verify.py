@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from gateway.audit.row import LEAF, numbers
-from gateway.audit.seal import LOGS, Seal, hash_of, leaves_of, seal_of, sql
+from gateway.audit.seal import LOGS, NOTHING, Head, Seal, hash_of, leaves_of, seal_of, sql
 from gateway.errors import InvalidRequest
 from gateway.postgres import Connection
 
@@ -41,7 +41,7 @@ class Verified:
     seals: int = 0
     rows: dict[str, int] = field(default_factory=lambda: dict.fromkeys(LOGS, 0))
     unsealed: dict[str, int] = field(default_factory=lambda: dict.fromkeys(LOGS, 0))
-    head: Seal | None = None
+    head: Head = NOTHING
     broken: list[Broken] = field(default_factory=list)
 
 
@@ -72,37 +72,32 @@ async def verify(
             if fault is not None:
                 found.broken.append(Broken("seal", found.seals + 1, fault))
                 return found
-            found.head, found.seals = seal, seal.number
+            found.head, found.seals = seal.head, seal.number
         kept = [seal for seal in page if seal.number > rows_after]
         for name in LOGS if kept else ():
             if name not in {one.what for one in found.broken}:
                 await _rows(connection, name, kept, found)
     if noted is not None and found.seals < noted[1]:
         found.broken.append(Broken("seal", noted[1], f"was noted, and the chain ends at seal {found.seals}"))
-    to = [found.head.parts[name].to if found.head else 0 for name in LOGS]
+    to = [found.head.to[name] for name in LOGS]
     row = await connection.fetchrow(sql.unsealed, *to)
     assert row is not None
     found.unsealed = {name: row[name] for name in LOGS}
     return found
 
 
-def _fault(seal: Seal, last: Seal | None, keys: Mapping[UUID, bytes]) -> str | None:
+def _fault(seal: Seal, last: Head, keys: Mapping[UUID, bytes]) -> str | None:
     """What is wrong with a seal, given the one before. Pure."""
-    number, previous = (last.number + 1, last.hash) if last else (1, bytes(32))
-    if seal.number != number:
+    if seal.number != last.number + 1:
         return "was removed"
     if seal.key not in keys:
         return "is under a key that is not ours"
     made = hash_of(keys[seal.key], seal.number, seal.previous, seal.at, seal.key, seal.parts)
     if not hmac.compare_digest(made, seal.hash):
         return "was altered"
-    if seal.previous != previous or any(seal.parts[name].after != _to(last, name) for name in LOGS):
+    if seal.previous != last.hash or any(seal.parts[name].after != last.to[name] for name in LOGS):
         return "does not follow the one before it"
     return None
-
-
-def _to(last: Seal | None, name: str) -> int:
-    return last.parts[name].to if last else 0
 
 
 async def _rows(connection: Connection, name: str, page: list[Seal], found: Verified) -> None:

@@ -23,7 +23,7 @@ async def head(config: Config) -> dict[str, Any]:
             newest = await seal.head(connection)
     if newest is None:
         raise NotFound("seal yet; a worker makes one once something has happened")
-    return {"head": newest.head, "sealed_at": rfc3339(newest.at)}
+    return {"head": str(newest), "sealed_at": rfc3339(newest.at)}
 
 
 async def verify(config: Config, noted: str | None, rows_after: int) -> dict[str, Any]:
@@ -44,7 +44,7 @@ async def verify(config: Config, noted: str | None, rows_after: int) -> dict[str
         "acts": found.rows["act"],
         "unsealed_events": found.unsealed["event"],
         "unsealed_acts": found.unsealed["act"],
-        "head": found.head.head if found.head else None,
+        "head": str(found.head) if found.seals else None,
         "broken": [{"what": one.what, "number": one.number, "how": one.how, "says": str(one)} for one in found.broken],
     }
 
