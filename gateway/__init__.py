@@ -13,6 +13,7 @@
     payments/    what people do with money: the only room that sees ledger and chain together
     bank/        money in from a bank and out to it
     api/         HTTP and JSON: decode, call one function, encode
+    web/         the pages that people see
     embedded/    the parts started for you when none is configured: PostgreSQL, anvil
     worker.py    the loop: claim rows, call the rooms, sleep
     commands/    what the command line does
@@ -20,6 +21,6 @@
 
 Imports go one way, and import-linter keeps it (pyproject.toml):
 
-    __main__ > commands > api | worker | embedded > bank > payments > access > wallets > ledger | chain | events | audit
-             > postgres > config > money | ids | clock > errors
+    __main__ > commands > api | web | worker | embedded > bank > payments > access > wallets
+             > ledger | chain | events | audit > postgres > config > money | ids | clock > errors
 """

@@ -35,8 +35,8 @@ async def challenge_new_passkey(house: House, caller: Wallet) -> NewPasskeyChall
 
 @post("/v1/passkeys", tags=["signing in"], summary="Add a passkey", needs="passkey")
 async def add_passkey(data: PasskeyRequest, house: House, credential: Credential) -> PasskeyView:
-    """From the first on the wallet is guarded: what its policy does not let through waits for a passkey's approval,
-    whoever asks for it. A session that was begun with a recovery code adds one, and ends.
+    """From the first on the wallet is guarded: no API key acts as its owner any more, not even the one that added it. A
+    session that was begun with a recovery code adds one passkey, and ends.
     """
     made, now, of = registration_of(data), house.clock(), credential.wallet
     async with house.database.transaction() as connection:

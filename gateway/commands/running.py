@@ -18,11 +18,17 @@ from gateway.chain import roles, watch
 from gateway.commands import building
 from gateway.config import Config
 from gateway.errors import Misconfigured, NodeUnavailable
+from gateway.web.pages import PAGES
 
 log = logging.getLogger(__name__)
 
 
-def serve(config: Config, build: Callable[[House], Any] = application) -> None:
+def gateway_of(house: House) -> Any:
+    """The API, and the pages that people see."""
+    return application(house, pages=PAGES)
+
+
+def serve(config: Config, build: Callable[[House], Any] = gateway_of) -> None:
     """Serve HTTP until SIGTERM or Ctrl-C: what `build` makes of the house, an ASGI application."""
     uvloop.run(_serve(config, build))
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 
+from gateway.access.ceremony import party_of
 from gateway.commands import building, operating, printing, tour
 from gateway.commands.building import Places
 from gateway.commands.client import NoGateway
@@ -113,6 +114,7 @@ async def _tour_once(config: Config, url: str, steps: Steps) -> None:
 def _point_out(config: Config, url: str, steps: Steps) -> None:
     """Say where things are, and what to try next."""
     steps.say(f"the API is at {url}, its description at {url}/openapi.json")
+    steps.say(f"people sign up and sign in at {party_of(config.public_url or url).origin}/")
     steps.say(f"the handles' API keys are in {config.home / 'keys'}; everything is in {config.home}")
     steps.say("try next, in another terminal:")
     for line in _try_next(config):

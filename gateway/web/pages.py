@@ -1,0 +1,88 @@
+"""Pages and their files, read once, each with an ETag and the headers that hold a browser to them."""
+
+import hashlib
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any, Final
+
+from litestar import Request, Response, get
+from litestar.exceptions import NotFoundException
+
+#: What a page may do (Content Security Policy Level 3): what is ours, and nothing inline; no text becomes HTML or a
+#: script (Trusted Types), nobody frames it, and it sends no form: its scripts ask the API.
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'none'; "
+    "base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+)
+
+_HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "publickey-credentials-create=(self), publickey-credentials-get=(self), camera=(), "
+    "microphone=(), geolocation=(), payment=()",
+    "Cache-Control": "no-cache",  # asked again each time, and answered with 304
+}
+
+_TYPES = {"html": "text/html; charset=utf-8", "js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8"}
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    content: bytes
+    media_type: str
+    etag: str
+
+
+def _read(folder: str) -> dict[str, _File]:
+    found = {}
+    for entry in files(__package__).joinpath(folder).iterdir():
+        _, _, kind = entry.name.rpartition(".")
+        if kind in _TYPES:
+            content = entry.read_bytes()
+            etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+            found[entry.name] = _File(content, _TYPES[kind], etag)
+    return found
+
+
+_PAGES, _STATIC = _read("pages"), _read("static")
+
+
+@get("/", include_in_schema=False, opt={"needs": "nothing"})
+async def wallet_page(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """One's wallet, once signed in."""
+    return _answer(request, _PAGES["wallet.html"])
+
+
+@get("/sign-in", include_in_schema=False, opt={"needs": "nothing"})
+async def sign_in_page(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """With a passkey, an Ethereum wallet or a recovery code."""
+    return _answer(request, _PAGES["sign-in.html"])
+
+
+@get("/sign-up", include_in_schema=False, opt={"needs": "nothing"})
+async def sign_up_page(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """A handle, and the first passkey."""
+    return _answer(request, _PAGES["sign-up.html"])
+
+
+@get("/static/{name:str}", include_in_schema=False, opt={"needs": "nothing"})
+async def static_file(name: str, request: Request[Any, Any, Any]) -> Response[bytes]:
+    """A script, or the style sheet."""
+    if name not in _STATIC:
+        raise NotFoundException
+    return _answer(request, _STATIC[name])
+
+
+#: What the application serves beside the API.
+PAGES = [wallet_page, sign_in_page, sign_up_page, static_file]
+
+
+def _answer(request: Request[Any, Any, Any], file: _File) -> Response[bytes]:
+    headers = {**_HEADERS, "ETag": file.etag}
+    if request.headers.get("if-none-match") == file.etag:
+        return Response(b"", status_code=304, headers=headers, media_type=file.media_type)
+    return Response(file.content, headers=headers, media_type=file.media_type)

@@ -1,0 +1,37 @@
+// Calls of the API, by the session's cookie or, at sign-up, by the key that was just made. A refusal is an error with
+// the problem's own words (RFC 9457).
+
+export class Refused extends Error {
+  constructor(status, problem) {
+    super(problem.detail || "Something went wrong. Try again.");
+    this.status = status;
+    this.code = problem.code;
+    this.type = problem.type || "";
+  }
+}
+
+export async function call(method, path, body, { key, idempotencyKey } = {}) {
+  const headers = {};
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (key) headers["Authorization"] = `Bearer ${key}`;
+  if (idempotencyKey) headers["Idempotency-Key"] = idempotencyKey;
+  let answer;
+  try {
+    answer = await fetch(path, {
+      method,
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      credentials: key ? "omit" : "same-origin",
+      redirect: "error",
+      cache: "no-store",
+    });
+  } catch {
+    throw new Refused(0, { detail: "The gateway does not answer. Check the connection and try again." });
+  }
+  const shown = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Refused(answer.status, shown);
+  return shown;
+}
+
+export const get = (path) => call("GET", path);
+export const post = (path, body, how) => call("POST", path, body, how);

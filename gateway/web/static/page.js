@@ -1,0 +1,53 @@
+// What every page does: find its elements, make new ones out of text, and say what happened where it is read out.
+
+export const find = (id) => document.getElementById(id);
+
+// An element with this text or these children: text is text, never HTML.
+export function make(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name === "class") element.className = value;
+    else if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value);
+  }
+  element.append(...children);
+  return element;
+}
+
+export function say(text, kind = "info") {
+  const status = find("status");
+  status.className = `status ${kind}`;
+  status.textContent = text;
+}
+
+// What a passkey's refusal by the browser or its owner means to them.
+export function wordsOf(error) {
+  if (error.name === "NotAllowedError") return "The passkey was not used: it was cancelled, or its time was over.";
+  if (error.name === "InvalidStateError") return "This device has a passkey of this wallet already.";
+  if (error.name === "SecurityError") return "Passkeys do not work at this address. Open the gateway by its name.";
+  return error.message;
+}
+
+// Run what a click started: its button rests meanwhile, and what goes wrong is said.
+export async function during(button, act) {
+  button.disabled = true;
+  try {
+    return await act();
+  } catch (error) {
+    say(wordsOf(error), "wrong");
+    return undefined;
+  } finally {
+    button.disabled = false;
+  }
+}
+
+export function onSubmit(form, act) {
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    during(form.querySelector("button[type=submit]"), () => act(new FormData(form)));
+  });
+}
+
+// A time as people here write it.
+export const time = (text) =>
+  new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" }).format(new Date(text));

@@ -1,0 +1,35 @@
+// Sign in, in three ways.
+
+import { post } from "./api.js";
+import { during, find, onSubmit, say } from "./page.js";
+import { signIn, supported } from "./passkey.js";
+
+const enter = () => location.assign("/");
+
+if (!supported()) say("This browser has no passkeys, or not at this address. Open the gateway by its name.", "wrong");
+
+find("passkey").addEventListener("click", (event) =>
+  during(event.target, async () => {
+    say("Use your passkey, as your browser asks you to.");
+    await signIn();
+    enter();
+  }),
+);
+
+onSubmit(find("ethereum"), async (form) => {
+  if (!window.ethereum) {
+    say("This browser has no Ethereum wallet.", "wrong");
+    return;
+  }
+  const { message, address } = await post("/v1/sessions/ethereum/challenge", { handle: form.get("handle") });
+  await window.ethereum.request({ method: "eth_requestAccounts" });
+  const text = Array.from(new TextEncoder().encode(message), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const signature = await window.ethereum.request({ method: "personal_sign", params: [`0x${text}`, address] });
+  await post("/v1/sessions/ethereum", { message, signature });
+  enter();
+});
+
+onSubmit(find("recovery"), async (form) => {
+  await post("/v1/sessions/recovery-code", { handle: form.get("handle"), code: form.get("code") });
+  enter();
+});

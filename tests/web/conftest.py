@@ -1,0 +1,131 @@
+"""The gateway on a port, and a browser in front of it: Debian's Chromium, driven over its own protocol, with an
+authenticator that it plays itself (Chrome DevTools Protocol, WebAuthn).
+"""
+
+import asyncio
+import shutil
+import warnings
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import httpx
+import pytest
+from litestar.utils.deprecation import LitestarDeprecationWarning
+from playwright.async_api import Browser, CDPSession, Page, async_playwright
+
+from gateway.api.app import application
+from gateway.api.server import Server
+from gateway.commands.running import free_port
+from gateway.money import Assets
+from gateway.postgres import Database
+from gateway.web.pages import PAGES
+from tests.api.conftest import Api, Person, opened
+
+#: Nothing but the pages it is told to open: no first run, no updates, no services of its maker's.
+_ALONE = [
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--no-proxy-server"),
+]
+
+
+@dataclass
+class Site:
+    """The gateway at `url`, and the same application without a socket, for what is no browser's to do."""
+
+    url: str
+    api: Api
+
+    async def person(self, handle: str, *moneys: str) -> Person:
+        return await self.api.person(handle, *moneys)
+
+
+@pytest.fixture
+async def site(database: Database, assets: Assets) -> AsyncIterator[Site]:
+    async with opened(database, assets) as api, served(api) as url:
+        yield Site(url, api)
+
+
+@asynccontextmanager
+async def served(api: Api) -> AsyncIterator[str]:
+    """The application with its pages, on a port; where it is."""
+    port = free_port("127.0.0.1")
+    url = f"http://localhost:{port}"
+    house = replace(api.house, public_url=url)
+    with warnings.catch_warnings(category=LitestarDeprecationWarning, action="ignore"):
+        server = Server(application(house, pages=PAGES), "127.0.0.1", port)
+    serving = asyncio.create_task(server.serve())
+    async with httpx.AsyncClient() as client:
+        while True:
+            try:
+                await client.get(f"http://127.0.0.1:{port}/health/live")
+                break
+            except httpx.TransportError:
+                assert not serving.done(), serving
+    yield url
+    server.stop()
+    await serving
+
+
+@dataclass
+class Visitor:
+    """Somebody at a browser of their own, with an authenticator that knows them."""
+
+    page: Page
+    devtools: CDPSession
+    authenticator: str
+    complaints: list[str]
+
+    async def credentials(self) -> list[dict[str, Any]]:
+        asked = {"authenticatorId": self.authenticator}
+        return list((await self.devtools.send("WebAuthn.getCredentials", asked))["credentials"])
+
+    async def is_verified(self, is_verified: bool) -> None:
+        """Whether the authenticator knows the finger."""
+        asked = {"authenticatorId": self.authenticator, "isUserVerified": is_verified}
+        await self.devtools.send("WebAuthn.setUserVerified", asked)
+
+    async def status(self, text: str) -> None:
+        """Wait until the page says this."""
+        await self.page.locator("#status").get_by_text(text).wait_for()
+
+
+@asynccontextmanager
+async def visiting(browser: Browser, site: Site) -> AsyncIterator[Visitor]:
+    """A window with nothing in it yet: no cookie, no passkey."""
+    context = await browser.new_context(base_url=site.url)
+    context.set_default_timeout(20_000)
+    page = await context.new_page()
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    devtools = await context.new_cdp_session(page)
+    await devtools.send("WebAuthn.enable")
+    options = {
+        "protocol": "ctap2",
+        "transport": "internal",
+        "hasResidentKey": True,
+        "hasUserVerification": True,
+        "isUserVerified": True,
+        "automaticPresenceSimulation": True,
+    }
+    added = await devtools.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+    yield Visitor(page, devtools, added["authenticatorId"], complaints)
+    await context.close()
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    found = shutil.which("chromium")
+    assert found, "Debian's Chromium is needed: apt-get install chromium (scripts/test does, as root)"
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=found, args=_ALONE, headless=True)
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def visitor(browser: Browser, site: Site) -> AsyncIterator[Visitor]:
+    async with visiting(browser, site) as visitor:
+        yield visitor

@@ -1,0 +1,81 @@
+"""People at a real browser, Debian's Chromium, with an authenticator that the browser plays itself."""
+
+import pytest
+from playwright.async_api import Browser
+
+from tests.web.conftest import Site, Visitor, visiting
+
+pytestmark = pytest.mark.anyio
+
+
+async def signed_up(visitor: Visitor, handle: str) -> list[str]:
+    """Sign up at the page; the recovery codes that it shows."""
+    page = visitor.page
+    await page.goto("/sign-up")
+    await page.get_by_label("A handle").fill(handle)
+    await page.get_by_label("What you call this device").fill("Test laptop")
+    await page.get_by_role("button", name="Sign up with a passkey").click()
+    await page.get_by_role("heading", name=f"@{handle} is yours").wait_for()
+    codes = await page.locator("#codes code").all_inner_texts()
+    await page.get_by_role("link", name="I have kept them").click()
+    await page.get_by_role("heading", name=f"@{handle}").wait_for()
+    return codes
+
+
+async def test_a_person_signs_up_signs_out_and_signs_in_with_a_passkey(visitor: Visitor, site: Site) -> None:
+    page = visitor.page
+    codes = await signed_up(visitor, "alice")
+    assert len(set(codes)) == 10
+    assert len(await visitor.credentials()) == 1
+    await page.get_by_text("10 recovery codes are left.").wait_for()
+    await page.get_by_text("Test laptop").wait_for()
+
+    await page.get_by_role("button", name="Sign out").click()
+    await page.wait_for_url("**/sign-in")
+    await page.goto("/")
+    await page.wait_for_url("**/sign-in")
+    await page.get_by_role("button", name="Sign in with a passkey").click()
+    await page.get_by_role("heading", name="@alice").wait_for()
+
+    assert [one for one in visitor.complaints if "Content" in one or "policy" in one.lower()] == []
+    assert await page.evaluate("document.cookie") == ""
+    (cookie,) = await page.context.cookies()
+    assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == ("session", True, "Strict")
+
+
+async def test_whom_the_authenticator_does_not_know_is_not_signed_in(visitor: Visitor) -> None:
+    page = visitor.page
+    await signed_up(visitor, "alice")
+    await page.get_by_role("button", name="Sign out").click()
+    await page.wait_for_url("**/sign-in")
+    await visitor.is_verified(False)
+
+    await page.get_by_role("button", name="Sign in with a passkey").click()
+
+    await visitor.status("The passkey was not used")
+    assert page.url.endswith("/sign-in")
+
+
+async def test_a_recovery_code_lets_its_owner_in_on_a_new_device(
+    browser: Browser, site: Site, visitor: Visitor
+) -> None:
+    codes = await signed_up(visitor, "alice")
+    async with visiting(browser, site) as elsewhere:
+        page = elsewhere.page
+        await page.goto("/sign-in")
+        await page.get_by_text("I have lost my passkeys").click()
+        form = page.locator("#recovery")
+        await form.get_by_label("Your handle").fill("@alice")
+        await form.get_by_label("A recovery code").fill(codes[3].upper())
+        await form.get_by_role("button").click()
+        await page.get_by_role("heading", name="@alice").wait_for()
+
+        await page.get_by_label("What you call this device").fill("New phone")
+        await page.get_by_role("button", name="Add a passkey").click()
+
+        await elsewhere.status("It signs for your wallet from now on")
+        await page.get_by_role("button", name="Revoke the passkey Test laptop").click()
+        await elsewhere.status("signs no more")
+        assert len(await elsewhere.credentials()) == 1
+    await visitor.page.reload()
+    await visitor.page.wait_for_url("**/sign-in")

@@ -1,0 +1,65 @@
+"""The pages as they are served: what a browser may do with them, and nothing inline that a policy would let through."""
+
+import re
+from importlib.resources import files
+
+import httpx
+import pytest
+
+from gateway.web.pages import POLICY
+from tests.web.conftest import Site
+
+pytestmark = pytest.mark.anyio
+
+PAGES = ("/", "/sign-in", "/sign-up")
+
+
+async def answers(site: Site, *paths: str) -> list[httpx.Response]:
+    async with httpx.AsyncClient(base_url=site.url.replace("localhost", "127.0.0.1")) as client:
+        return [await client.get(path) for path in paths]
+
+
+async def test_every_page_and_file_is_held_to_the_policy(site: Site) -> None:
+    names = [entry.name for entry in files("gateway.web").joinpath("static").iterdir()]
+    for answer in await answers(site, *PAGES, *(f"/static/{name}" for name in names)):
+        assert answer.status_code == 200
+        assert answer.headers["content-security-policy"] == POLICY
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+    assert "unsafe" not in POLICY
+    assert "http" not in POLICY
+
+
+async def test_no_page_has_a_script_a_style_or_a_handler_inline(site: Site) -> None:
+    for answer in await answers(site, *PAGES):
+        assert re.findall(r"<script(?![^>]* src=)|<style|\son\w+=|\sstyle=|javascript:", answer.text) == []
+        named = re.findall(r'(?:src|href)="(/static/[^"]+)"', answer.text)
+        assert named
+        assert {one.status_code for one in await answers(site, *named)} == {200}
+
+
+def test_no_script_makes_html_or_code_out_of_text() -> None:
+    scripts = [entry for entry in files("gateway.web").joinpath("static").iterdir() if entry.name.endswith(".js")]
+    assert len(scripts) > 4
+    for script in scripts:
+        text = script.read_text()
+        found = re.findall(r"innerHTML|outerHTML|insertAdjacent|document\.write|\beval\b|Function", text)
+        assert found == [], script.name
+
+
+async def test_a_page_that_has_not_changed_is_not_sent_again(site: Site) -> None:
+    (first,) = await answers(site, "/sign-in")
+    async with httpx.AsyncClient(base_url=site.url.replace("localhost", "127.0.0.1")) as client:
+        again = await client.get("/sign-in", headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+async def test_nothing_beside_the_pages_is_served(site: Site) -> None:
+    for path in ("/static/", "/static/%2e%2e%2fpages.py", "/static/pages.py", "/pages/wallet.html"):
+        (answer,) = await answers(site, path)
+        assert answer.status_code == 404, path
+
+
+async def test_the_pages_are_no_part_of_the_documented_api(site: Site) -> None:
+    (document,) = await answers(site, "/openapi.json")
+    assert not [path for path in document.json()["paths"] if not path.startswith(("/v1/", "/health/"))]
