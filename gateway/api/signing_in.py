@@ -67,10 +67,12 @@ class NewPasskeyChallengeView(Struct):
 
 class AssertionChallengeView(Struct):
     """What navigator.credentials.get() is to be given, with user verification required. Of which passkeys is the
-    browser's to know, where `allow` is empty.
+    browser's to know, where `allow` is empty. The challenge is a hash over what is meant and the nonce: a page makes it
+    again from what it shows, and so has signed what was seen.
     """
 
     challenge: Base64
+    nonce: Base64
     rp_id: str
     allow: list[Base64]
     expires_at: str
@@ -150,7 +152,9 @@ def new_passkey_challenge_view(asked: Asked, of: Wallet, there: list[bytes]) -> 
 def assertion_challenge_view(asked: Asked, allowed: list[bytes]) -> AssertionChallengeView:
     """`allowed` are credential ids."""
     allow = [to_base64(one) for one in allowed]
-    return AssertionChallengeView(to_base64(asked.challenge), asked.party.id, allow, rfc3339(asked.expires_at))
+    return AssertionChallengeView(
+        *(to_base64(asked.challenge), to_base64(asked.nonce), asked.party.id, allow, rfc3339(asked.expires_at))
+    )
 
 
 def passkey_view(of: Passkey) -> PasskeyView:

@@ -29,6 +29,7 @@ async def test_a_person_signs_up_signs_out_and_signs_in_with_a_passkey(visitor: 
     assert len(await visitor.credentials()) == 1
     await page.get_by_text("10 recovery codes are left.").wait_for()
     await page.get_by_text("Test laptop").wait_for()
+    await page.get_by_text("Chrome on Linux").wait_for()
 
     await page.get_by_role("button", name="Sign out").click()
     await page.wait_for_url("**/sign-in")

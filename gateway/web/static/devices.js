@@ -2,7 +2,7 @@
 // was used some minutes ago.
 
 import { call, get, post } from "./api.js";
-import { during, find, make, onSubmit, say, time } from "./page.js";
+import { deviceOf, during, find, make, onSubmit, say, time } from "./page.js";
 import { add, signIn } from "./passkey.js";
 
 let again = async () => {};
@@ -47,10 +47,10 @@ function passkeyLine(one) {
 
 function sessionLine(one) {
   const how = { passkey: "with a passkey", ethereum: "with an Ethereum wallet", recovery_code: "with a recovery code" };
-  const device = make("span", { class: "device" }, one.device || "An unknown device");
+  const device = make("span", { class: "device" }, deviceOf(one.device));
   device.append(make("small", {}, `${how[one.begun_by]}, ${time(one.created_at)}${one.current ? " · this one" : ""}`));
   if (one.current) return make("li", { class: "line" }, device);
-  const end = make("button", { class: "quiet", type: "button", "aria-label": `Sign out ${one.device}` }, "Sign out");
+  const end = make("button", { class: "quiet", type: "button", "aria-label": `Sign out ${deviceOf(one.device)}` }, "Sign out");
   end.addEventListener("click", () =>
     during(end, async () => {
       await call("DELETE", `/v1/sessions/${one.id}`);

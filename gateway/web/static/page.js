@@ -48,6 +48,21 @@ export function onSubmit(form, act) {
   });
 }
 
+// What a browser calls itself, in two words: "Firefox on Android".
+export function deviceOf(agent) {
+  const named = (names) => names.find(([pattern]) => pattern.test(agent))?.[1];
+  const browser = named([[/Firefox\//, "Firefox"], [/Edg\//, "Edge"], [/Chrom\w*\//, "Chrome"], [/Safari\//, "Safari"]]);
+  const system = named([
+    [/Android/, "Android"],
+    [/iPhone|iPad/, "iOS"],
+    [/Windows/, "Windows"],
+    [/Mac OS/, "macOS"],
+    [/Linux/, "Linux"],
+  ]);
+  if (browser && system) return `${browser} on ${system}`;
+  return browser ?? (agent || "An unknown device");
+}
+
 // A time as people here write it.
 export const time = (text) =>
   new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" }).format(new Date(text));
