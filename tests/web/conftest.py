@@ -7,7 +7,7 @@ import shutil
 import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -76,6 +76,7 @@ class Visitor:
     devtools: CDPSession
     authenticator: str
     complaints: list[str]
+    api_keys: list[str] = field(default_factory=list)  #: What a page has shown them.
 
     async def credentials(self) -> list[dict[str, Any]]:
         asked = {"authenticatorId": self.authenticator}

@@ -1,6 +1,7 @@
-// One's wallet: what there is, what was paid, and who may come in.
+// One's wallet: what waits, what there is, what was paid, and who may come in.
 
 import { call, get } from "./api.js";
+import { show as showWaiting } from "./approvals.js";
 import { show as showDevices } from "./devices.js";
 import { during, find, make, say, time, wordsOf } from "./page.js";
 
@@ -23,6 +24,7 @@ async function show() {
   showBalances(wallet);
   const { items } = await get("/v1/payments?limit=50");
   showPayments(wallet, items);
+  await showWaiting(wallet, items, show);
   await showDevices(show);
   find("main").setAttribute("aria-busy", "false");
 }

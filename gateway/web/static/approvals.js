@@ -1,0 +1,55 @@
+// Payments that wait for their payer's approval. A passkey signs what stands on the page: the parts of the challenge are
+// read from the very words that are shown, so that whatever altered those has altered what is signed, and is refused.
+
+import { get, post } from "./api.js";
+import { during, find, make, say, time } from "./page.js";
+import { bytesOf, challengeOf, sign } from "./passkey.js";
+
+const RAILS = { ledger: "at once, in the ledger", chain: "on the chain, in a minute or so" };
+
+const REASONS = {
+  amount: "it is more than you let one payment be",
+  day: "it is more than you let a day be",
+  new_payee: "you have never paid them before",
+  address: "it goes to an address that is nobody's handle",
+  changed_payee: "their address has changed lately",
+  new_device: "it was asked for on a new device",
+};
+
+export async function show(wallet, payments, reload) {
+  const mine = payments.filter((one) => one.from === `@${wallet.handle}`);
+  const waiting = mine.filter((one) => one.state === "requires_confirmation" && one.approval);
+  const cards = await Promise.all(waiting.map((one) => card(wallet, one, reload)));
+  find("waiting").replaceChildren(...cards);
+  find("waiting-card").hidden = cards.length === 0;
+}
+
+async function card(wallet, payment, reload) {
+  const payee = payment.to.startsWith("@") ? (await get(`/v1/handles/${payment.to.slice(1)}`)).wallet_id : payment.to;
+  const part = (text, kind = "") => make("span", { class: kind, "data-part": "" }, text);
+  const line = (name, ...shown) => [make("dt", {}, name), make("dd", {}, ...shown)];
+  const details = make(
+    "dl",
+    {},
+    ...line("Payment", part(payment.id)),
+    ...line("To", part(payment.to, "sum")),
+    ...line("Their wallet", part(payee)),
+    ...line("Amount", make("span", { class: "sum" }, part(payment.amount), " ", part(payment.asset))),
+    ...line("By", part(payment.route.rail), ` (${RAILS[payment.route.rail]})`),
+    ...line("Asked", time(payment.created_at)),
+    ...(payment.memo ? line("Memo", payment.memo) : []),
+    ...line("Why you are asked", payment.approval.reasons.map((one) => REASONS[one] ?? one).join("; ")),
+  );
+  const yes = make("button", { type: "button" }, "Approve with your passkey");
+  yes.addEventListener("click", () => during(yes, () => approve(wallet, payment.id, details, reload)));
+  return make("li", { class: "payment" }, details, yes);
+}
+
+async function approve(wallet, id, details, reload) {
+  const asked = await post(`/v1/payments/${id}/approval/challenge`);
+  const shown = [...details.querySelectorAll("[data-part]")].map((part) => part.textContent);
+  const challenge = await challengeOf("payment.approve", wallet.wallet_id, shown, bytesOf(asked.nonce));
+  const paid = await post(`/v1/payments/${id}/approval`, await sign(challenge, asked.rp_id, asked.allow));
+  say(`Approved: ${paid.amount} ${paid.asset} to ${paid.to}.`, "good");
+  await reload();
+}
