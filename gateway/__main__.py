@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import rich_click as click
 
-from gateway.commands import paying, person, printing
+from gateway.commands import guarding, paying, person, printing
 from gateway.commands.asking import show
 from gateway.config import SETTINGS, from_environment
 from gateway.errors import GatewayError
@@ -32,7 +32,19 @@ click.rich_click.COMMAND_GROUPS = {
         {
             "name": "The house",
             "commands": [
-                *("up", "serve", "work", "migrate", "deploy", "lanes", "reconcile", "freezes", "audit", "sizes"),
+                *(
+                    "up",
+                    "serve",
+                    "work",
+                    "migrate",
+                    "deploy",
+                    "lanes",
+                    "reconcile",
+                    "freezes",
+                    "operators",
+                    "audit",
+                    "sizes",
+                ),
             ],
         },
         {"name": "Somebody's wallet", "commands": [str(command.name) for command in PERSONS]},
@@ -51,7 +63,7 @@ def cli() -> None:
     """
 
 
-for command in PERSONS:
+for command in (*PERSONS, *guarding.COMMANDS):
     cli.add_command(command)
 
 
@@ -228,69 +240,6 @@ def lift(asset: str, as_json: bool) -> None:
 
     lifted = run(freezing.lift(from_environment(), asset))
     show(lifted, as_json, [printing.lifted_line(lifted)])
-
-
-@cli.group()
-def audit() -> None:
-    """Who did what, and whether both logs are as they were written.
-
-    \b
-    Example:
-      gateway audit verify
-    """
-
-
-@audit.command()
-@click.option("--from-head", "noted", metavar="HASH:NUMBER", help="A head from before, which has to be on the chain.")
-@click.option("--rows-after", type=click.IntRange(0), default=0, metavar="NUMBER", help="Pass over rows up to a seal.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-def verify(noted: str | None, rows_after: int, as_json: bool) -> None:
-    """Hold the event log and the audit log against their seals. The status is 1 if anything differs.
-
-    \b
-    Example:
-      gateway audit verify
-    """
-    from gateway.commands import auditing
-
-    found = run(auditing.verify(from_environment(), noted, rows_after))
-    show(found, as_json, printing.verified_lines(found))
-    if found["broken"]:
-        sys.exit(1)
-
-
-@audit.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-def head(as_json: bool) -> None:
-    """The newest seal: note it elsewhere, and no seal before it can be taken away unseen.
-
-    \b
-    Example:
-      gateway audit head
-    """
-    from gateway.commands import auditing
-
-    newest = run(auditing.head(from_environment()))
-    show(newest, as_json, [newest["head"]])
-
-
-@audit.command("list")
-@click.option("--wallet", "handle", metavar="HANDLE", help="Only what concerns the wallet of a handle.")
-@click.option("--kind", metavar="KIND", help="Only acts of a kind: wallet.created, or wallet for all that begin so.")
-@click.option("--before", type=click.IntRange(1), metavar="NUMBER", help="Go on below the number of the last one.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many at the most.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-def list_acts(handle: str | None, kind: str | None, before: int | None, limit: int, as_json: bool) -> None:
-    """Who did what that matters to security, the newest first.
-
-    \b
-    Example:
-      gateway audit list --wallet @alice --kind wallet
-    """
-    from gateway.commands import auditing
-
-    found = run(auditing.acts(from_environment(), handle, kind, before, limit))
-    show(found, as_json, printing.acts_lines(found))
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

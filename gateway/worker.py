@@ -6,7 +6,7 @@
     fuel    the lanes' gas money is looked at
     watch   final blocks ─> the book
     solvency  the book is held against the chain and the bank; what differs twice freezes withdrawals of its asset
-    expire  holds past their time ─> given back
+    expire  holds past their time ─> given back; freezes that nobody confirmed ─> lapsed
     seal    what both logs have got since is chained
 
 Each step is one PostgreSQL transaction with the network before or after it, never inside, so a worker may be killed
@@ -20,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from gateway.access import frozen
 from gateway.audit import seal as seals
 from gateway.audit.row import LEAF
 from gateway.bank import movements
@@ -335,6 +336,8 @@ class Worker:
             expired = await finish.expire_due(connection, self.terms, self.clock())
         async with self.database.transaction() as connection:
             expired += await finish.expire_unsigned(connection, self.terms, self.clock())
+        async with self.database.transaction() as connection:
+            expired += await frozen.lapse(connection, self.clock())
         async with self.database.transaction() as connection:
             terms = await self._terms(connection)
             return await sweep.try_again(connection, terms, self.clock()) + expired > 0

@@ -98,7 +98,7 @@ class Up:
 
     def _run(self, argv: list[str], settings: dict[str, str]) -> Ran:
         settings = environ() | settings
-        return subprocess.run(argv, cwd=self.folder, env=settings, capture_output=True, text=True, timeout=60)
+        return subprocess.run(argv, cwd=self.folder, env=settings, capture_output=True, text=True, timeout=100)
 
 
 @contextmanager

@@ -6,6 +6,8 @@ api_key.py     what programs act with
 passkey.py     challenges, and the passkeys that answer them
 recovery.py    codes for who has lost every passkey
 ethereum.py    signing in with the Ethereum wallet that a handle is bound to
+frozen.py      wallets that nothing leaves, and why
+operators.py   people of the house, who act two together
 session.py     who has signed in, on which device, and until when
-access.sql     the statements of the room
+access.sql, operators.sql    the statements of the room
 """

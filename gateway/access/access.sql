@@ -163,3 +163,26 @@ SELECT wallet.id, wallet.handle, wallet.address, wallet.custody, wallet.guarded,
     api_key.id AS key_id, api_key.scopes
 FROM api_key JOIN wallet ON wallet.id = api_key.wallet_id
 WHERE api_key.hash = $1 AND api_key.revoked_at IS NULL;
+
+-- place_freeze
+-- A reason why nothing leaves a wallet.
+INSERT INTO wallet_freeze (id, wallet_id, reason, placed_at, lapses_at) VALUES ($1, $2, $3, $4, $5);
+
+-- keep_freeze
+-- It does not lapse by itself; no row where it has ended.
+UPDATE wallet_freeze SET lapses_at = NULL WHERE id = $1 AND ended_at IS NULL RETURNING id;
+
+-- end_freezes
+UPDATE wallet_freeze SET ended_at = $2 WHERE wallet_id = $1 AND ended_at IS NULL RETURNING id;
+
+-- lapsing
+-- Those whose time is over, in the order in which their wallets are locked.
+SELECT id, wallet_id FROM wallet_freeze WHERE ended_at IS NULL AND lapses_at <= $1 ORDER BY wallet_id, id LIMIT 100;
+
+-- end_freeze
+UPDATE wallet_freeze SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL AND lapses_at <= $2 RETURNING id;
+
+-- set_frozen
+-- Since when the wallet is frozen: as long as a reason has not ended.
+UPDATE wallet SET frozen_at = (SELECT min(placed_at) FROM wallet_freeze WHERE wallet_id = $1 AND ended_at IS NULL)
+WHERE id = $1;

@@ -12,7 +12,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import Message, Scope
 
-from gateway.api import addresses, bank, bulk, handles, passkeys, payments, public, sessions, wallets
+from gateway.api import addresses, bank, bulk, handles, operators, passkeys, payments, public, sessions, wallets
 from gateway.api.body import StrictRequest
 from gateway.api.cookie import set_by
 from gateway.api.house import House, caller_of, check_needs, credential_of
@@ -57,6 +57,7 @@ ROUTES = [
     payments.void_payment,
     payments.sign_payment,
     payments.refund_payment,
+    *operators.ROUTES,
     public.show_solvency,
     public.live,
     public.ready,
@@ -86,6 +87,7 @@ def application(house: House, most: int = 64, at_once: int = 1, pages: Sequence[
             "house": Provide(lambda: house, sync_to_thread=False),
             "credential": Provide(credential_of),
             "caller": Provide(caller_of),
+            "operator": Provide(operators.operator_of),
         },
         exception_handlers={GatewayError: refuse, HTTPException: refuse_http, Exception: fail},
         request_class=StrictRequest,
@@ -102,6 +104,7 @@ def application(house: House, most: int = 64, at_once: int = 1, pages: Sequence[
             components=Components(
                 security_schemes={
                     "api_key": SecurityScheme(type="http", scheme="bearer"),
+                    "operator": SecurityScheme(type="http", scheme="bearer"),
                     "session": SecurityScheme(type="apiKey", name="session", security_scheme_in="cookie"),
                 }
             ),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 from litestar import Request
@@ -74,6 +75,10 @@ async def caller_of(credential: Credential) -> Wallet:
 
 
 def check_needs(handlers: Iterable[HTTPRouteHandler]) -> None:
-    """Each route says what it needs of its caller (`needs`, of credential.py): to be forgotten is no answer."""
+    """Each route says what it needs of its caller (`needs`, of credential.py): to be forgotten is no answer. What needs
+    an operator asks who it is.
+    """
     for handler in handlers:
-        assert handler.opt.get("needs") in (*SCOPES, "nothing", "passkey"), f"{handler.paths} needs what?"
+        assert handler.opt.get("needs") in (*SCOPES, "nothing", "passkey", "operator"), f"{handler.paths} needs what?"
+        asks = "operator" in signature(handler.fn).parameters
+        assert asks == (handler.opt["needs"] == "operator"), f"{handler.paths} asks for an operator, or should"

@@ -37,6 +37,11 @@ _OWN: dict[tuple[str, str], tuple[str, ...]] = {
     ("post", "/v1/sessions/recovery-code"): (
         *("forbidden", "invalid_handle", "unknown_handle", "invalid_recovery_code", "too_many_tries"),
     ),
+    ("post", "/v1/operator/enrolment"): ("invalid_passkey",),
+    ("post", "/v1/operator/session"): ("invalid_passkey",),
+    ("post", "/v1/operator/proposals"): ("invalid_handle", "unknown_handle"),
+    ("post", "/v1/operator/proposals/{id}/challenge"): ("not_found",),
+    ("post", "/v1/operator/proposals/{id}/approve"): ("not_found", "invalid_passkey", "state_conflict"),
     ("get", "/v1/entries"): ("unknown_asset",),
     ("post", "/v1/deposits"): (*_MONEY, *_KEY),
     ("post", "/v1/withdrawals"): (*_MONEY, *_KEY, "insufficient_funds", "withdrawals_frozen"),
@@ -78,7 +83,12 @@ _PUBLIC = (
     *("/v1/handles", "/v1/handles/{handle}", "/v1/solvency", "/health/live", "/health/ready"),
     *("/v1/sessions/passkey/challenge", "/v1/sessions/passkey", "/v1/sessions/recovery-code"),
     *("/v1/sessions/ethereum/challenge", "/v1/sessions/ethereum"),
+    *("/v1/operator/enrolment/challenge", "/v1/operator/enrolment"),
+    *("/v1/operator/session/challenge", "/v1/operator/session"),
 )
+
+#: Who calls these shows the token of an operator's session.
+_OPERATORS = "/v1/operator/"
 
 #: RFC 9457. The values that the detail speaks of stand beside these members.
 _PROBLEM = {
@@ -151,7 +161,7 @@ def _closed(name: str, schema: dict[str, Any]) -> dict[str, Any]:
 def _operation(method: str, path: str, operation: dict[str, Any]) -> dict[str, Any]:
     if path == _BATCH:
         operation = {**operation, "requestBody": _BATCH_BODY}
-    codes = {*_common(path, operation), *_OWN.get((method, path), ())}
+    codes = {*_common(method, path, operation), *_OWN.get((method, path), ())}
     answers = {status: answer for status, answer in operation["responses"].items() if status < "400"}
     changed = dict(operation)
     if "idempotency_key_missing" in codes:
@@ -159,8 +169,10 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> dict[str, A
         answers = {
             status: {**answer, "headers": {"Idempotency-Replayed": _REPLAYED}} for status, answer in answers.items()
         }
-    if path in _PUBLIC:
+    if _is_public(method, path):
         changed["security"] = []
+    elif path.startswith(_OPERATORS):
+        changed["security"] = [{"operator": []}]
     by_status: dict[int, list[str]] = {}
     for code in sorted(codes):
         by_status.setdefault(_BY_CODE[code].status, []).append(code)
@@ -170,12 +182,16 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> dict[str, A
     }
 
 
-def _common(path: str, operation: dict[str, Any]) -> set[str]:
+def _is_public(method: str, path: str) -> bool:
+    return path in _PUBLIC and method != "delete"
+
+
+def _common(method: str, path: str, operation: dict[str, Any]) -> set[str]:
     """The problems that a route has for what it takes: a body, parameters, a key, the database."""
     codes = {"internal_error"}
     if path != "/health/live":
         codes.add("unavailable")
-    if path not in _PUBLIC:
+    if not _is_public(method, path):
         codes |= {"unauthenticated", "forbidden"}
     if "requestBody" in operation:
         codes |= {"invalid_request", "body_too_large"}

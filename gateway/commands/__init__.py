@@ -7,6 +7,8 @@ tour.py       the first start: three handles, some money, a payment on each rail
 operating.py  migrate, deploy, reconcile
 auditing.py   the acts, and whether the logs are as they were sealed
 freezes.py    whose withdrawals are stopped, and letting them go on
+guarding.py   the commands about operators and both logs: arguments, examples
+operators.py  who acts for the house, and break-glass
 lanes.py      how the relayers' lanes stand, and letting a stopped one go on
 sizes.py      how large the tables have grown (sizes.sql says so)
 person.py     the commands for who has a handle: arguments, examples

@@ -271,6 +271,12 @@ def lifted_line(lifted: Mapping[str, Any]) -> str:
     return f"everything adds up: withdrawals of {lifted['asset']}, frozen since {when(lifted['since'])}, go on"
 
 
+def operators_lines(found: Mapping[str, Any]) -> list[str]:
+    """A line per operator, the first first."""
+    rows = [[one["name"], one["state"], when(one["created_at"])] for one in found["items"]]
+    return table(["operator", "state", "since"], rows) if rows else ["no operators"]
+
+
 def verified_lines(found: Mapping[str, Any]) -> list[str]:
     """How far both logs were held against their seals, and what is not as it was sealed."""
     lines = facts(

@@ -1,0 +1,334 @@
+"""Operators: people of the house. They sign in with passkeys of their own, in sessions of their own, and act on wallets
+that are not theirs, two together: one proposes, another approves with a passkey over what is proposed.
+
+The first is made at the machine, with a code that is shown once and makes their passkey. What is approved is done in
+the transaction that approves it, once; a proposal expires. The database holds the two apart (proposal_four_eyes).
+
+A freeze comes first and is confirmed then: what one operator proposes is in force at once, and lapses in an hour unless
+a second approves it. To wait for a second would let go what is to be kept; an hour by mistake can be borne.
+
+Lock order: the challenge, the operators in id order, the proposal, the wallet.
+"""
+
+import hashlib
+import logging
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal, get_args
+from uuid import UUID
+
+from gateway.access import frozen
+from gateway.access.ceremony import Assertion, Party, Registration, challenge_in, challenge_of, check, register
+from gateway.access.passkey import GOOD_FOR, Asked
+from gateway.audit import log as audit
+from gateway.audit.log import Act, By
+from gateway.errors import Forbidden, InvalidPasskey, InvalidRequest, NotFound, StateConflict, Unauthenticated
+from gateway.events import log
+from gateway.ids import WalletId, new_id, show
+from gateway.postgres import Connection, Record, Statements
+from gateway.wallets import wallet as wallets
+
+notes = logging.getLogger(__name__)
+
+sql = Statements(__package__, "operators.sql")
+
+#: What the ids of operators and proposals begin with.
+PREFIX, PROPOSAL_PREFIX = "opr", "pro"
+
+#: What two do together.
+Kind = Literal["wallet.freeze", "wallet.unfreeze"]
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+
+#: How long an enrolment code, a session and a proposal are good. A freeze not confirmed lapses with its proposal.
+ENROLS_FOR, SESSION, PROPOSED_FOR = timedelta(days=1), timedelta(minutes=30), timedelta(hours=1)
+
+_REASON_MAX = 200
+
+#: What an operator's passkey is asked for.
+ENROL, SIGN_IN, APPROVE = "operator.enrol", "operator.sign_in", "operator.approve"
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    id: UUID
+    name: str
+
+    @property
+    def by(self) -> By:
+        """As the audit log has it."""
+        return By("operator", self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What one operator wants done to a wallet, until it expires, and who approved it, if somebody has."""
+
+    id: UUID
+    kind: Kind
+    wallet: WalletId
+    handle: str
+    reason: str
+    freeze: UUID | None
+    proposed_by: str
+    proposed_at: datetime
+    expires_at: datetime
+    approved_by: str | None
+
+    @property
+    def shown_id(self) -> str:
+        """`pro_…`."""
+        return show(PROPOSAL_PREFIX, self.id)
+
+    @property
+    def details(self) -> list[str]:
+        """What an approval is over, so that it fits nothing else."""
+        return [self.shown_id, self.kind, f"@{self.handle}", show("wal", self.wallet), self.reason, self.proposed_by]
+
+
+# ---- who they are ---------------------------------------------------------------------------------------------------
+
+
+async def add(connection: Connection, name: str, by: By, now: datetime) -> str:
+    """A new operator; or a new code for one who has no passkey yet. The code makes it, once, within a day: shown now or
+    never. Raises InvalidRequest for a name that is none, StateConflict where they have a passkey or are revoked.
+    """
+    if not (2 <= len(name) <= 30 and name.isascii() and name.replace("_", "a").isalnum() and name.islower()):
+        raise InvalidRequest("name", "an operator's name has 2 to 30 of a-z, 0-9 and _")
+    code = "go_" + secrets.token_urlsafe(32)
+    id = await connection.fetchval(sql.add_operator, new_id(now), name, _hash(code), now + ENROLS_FOR, now)
+    if id is None:
+        raise StateConflict(f"operator {name}", "enrolled or revoked", "added")
+    await audit.append(connection, [Act("operator.added", None, by, id, {"operator": name})], now)
+    return code
+
+
+async def revoke(connection: Connection, name: str, by: By, now: datetime) -> None:
+    """They act no more, from now on. What they proposed can be approved no more. Raises NotFound."""
+    id = await connection.fetchval(sql.revoke_operator, name, now)
+    if id is None:
+        raise NotFound(f"operator {name}, or they are revoked already")
+    await connection.execute(sql.end_operator_sessions, id, now)
+    await audit.append(connection, [Act("operator.revoked", None, by, id, {"operator": name})], now)
+
+
+async def operators(connection: Connection) -> list[Record]:
+    """All there ever were: name, created_at, revoked_at, and whether they are enrolled."""
+    return await connection.fetch(sql.operators)
+
+
+async def ask(
+    connection: Connection, party: Party, operator: UUID | None, purpose: str, details: Sequence[str], now: datetime
+) -> Asked:
+    """A fresh challenge for an operator's passkey, good once, for a few minutes."""
+    nonce = secrets.token_bytes(32)
+    asked = Asked(challenge_of(purpose, _shown(operator), details, nonce), nonce, party, now + GOOD_FOR)
+    await connection.execute(sql.forget_operator_challenges, now - timedelta(hours=1))
+    await connection.execute(
+        sql.ask_operator, asked.challenge, operator, purpose, nonce, party.id, party.origin, asked.expires_at
+    )
+    return asked
+
+
+async def enrol(connection: Connection, name: str, code: str, registration: Registration, now: datetime) -> Operator:
+    """The passkey of an operator, over a challenge to `ENROL` for this name, by whoever has the code; once.
+
+    Raises InvalidPasskey: also where the code is not the one, which is not told from a name that is nobody's.
+    """
+    challenge, party = await _use(connection, None, ENROL, [name], registration.client_data, now)
+    key = register(registration, challenge, party)
+    row = await connection.fetchrow(sql.operator_to_enrol, name, now)
+    if not secrets.compare_digest(row["enrolment"] if row else bytes(32), _hash(code)) or row is None:
+        raise InvalidPasskey("enrolment", "this code enrols nobody of that name, or does no more")
+    enrolled = await connection.fetchval(
+        sql.enrol_operator, row["id"], key.credential_id, key.public_key, key.sign_count
+    )
+    if enrolled is None:
+        raise InvalidPasskey("taken", "another operator has this passkey")
+    operator = Operator(row["id"], name)
+    await audit.append(connection, [Act("operator.enrolled", None, operator.by, operator.id, {})], now)
+    return operator
+
+
+async def sign_in(connection: Connection, assertion: Assertion, now: datetime) -> tuple[Operator, str]:
+    """Whose passkey has signed a challenge to `SIGN_IN`, and the token of their session: shown now or never.
+
+    Raises InvalidPasskey.
+    """
+    operator = await _verify(connection, None, SIGN_IN, [], assertion, now)
+    token = "gop_" + secrets.token_urlsafe(32)
+    await connection.execute(sql.start_operator_session, _hash(token), operator.id, now, now + SESSION)
+    await audit.append(connection, [Act("operator.signed_in", None, operator.by, operator.id, {})], now)
+    return operator, token
+
+
+async def open(connection: Connection, token: str, now: datetime) -> Operator:
+    """Whose session it is. Raises Unauthenticated."""
+    row = await connection.fetchrow(sql.operator_of_session, _hash(token), now)
+    if row is None:
+        raise Unauthenticated
+    return Operator(row["id"], row["name"])
+
+
+async def sign_out(connection: Connection, token: str, now: datetime) -> None:
+    await connection.execute(sql.end_operator_session, _hash(token), now)
+
+
+# ---- what they do ---------------------------------------------------------------------------------------------------
+
+
+async def propose(
+    connection: Connection, operator: Operator, kind: str, handle: str, reason: str, now: datetime
+) -> Proposal:
+    """Something to be done to the wallet of a handle, once another operator approves it. A freeze is in force already,
+    for as long as the proposal is good.
+
+    Raises InvalidRequest, InvalidHandle, UnknownHandle.
+    """
+    known = next((one for one in KINDS if one == kind), None)
+    if known is None:
+        raise InvalidRequest("kind", f"{kind[:60]!r} is nothing that is proposed; there are: {', '.join(KINDS)}")
+    said = read_reason(reason)
+    of = await wallets.by_handle(connection, handle)
+    await _still(connection, operator)
+    ends = now + PROPOSED_FOR
+    placed = await frozen.freeze(connection, of.id, said, operator.by, ends, now) if kind == "wallet.freeze" else None
+    id = new_id(now)
+    await connection.execute(sql.propose, id, known, of.id, said, placed, operator.id, now, ends)
+    facts = {"proposal": show(PROPOSAL_PREFIX, id), "what": known, "reason": said}
+    await audit.append(connection, [Act("operator.proposed", of.id, operator.by, id, facts)], now)
+    return Proposal(id, known, of.id, of.handle, said, placed, operator.name, now, ends, None)
+
+
+async def proposals(connection: Connection, now: datetime) -> list[Proposal]:
+    """Those that can still be approved, the newest first."""
+    return [_proposal(row) for row in await connection.fetch(sql.proposals, now)]
+
+
+async def proposal(connection: Connection, id: UUID) -> Proposal:
+    """Raises NotFound."""
+    row = await connection.fetchrow(sql.proposal, id)
+    if row is None:
+        raise NotFound("such proposal")
+    return _proposal(row)
+
+
+async def ask_approval(connection: Connection, party: Party, operator: Operator, id: UUID, now: datetime) -> Asked:
+    """What another operator's passkey is to sign, which is over all that is proposed. Raises NotFound, Forbidden."""
+    found = await proposal(connection, id)
+    _refuse_own(operator, found)
+    return await ask(connection, party, operator.id, APPROVE, found.details, now)
+
+
+async def approve(
+    connection: Connection, operator: Operator, id: UUID, assertion: Assertion, now: datetime
+) -> Proposal:
+    """Do what is proposed, in this transaction, once, as this other operator's passkey says.
+
+    Raises NotFound, Forbidden for one's own, InvalidPasskey, and StateConflict where it was done or has expired, or who
+    proposed it is an operator no more, or there is nothing left to do.
+    """
+    found = await proposal(connection, id)
+    _refuse_own(operator, found)
+    await _verify(connection, operator.id, APPROVE, found.details, assertion, now)
+    if await connection.fetchval(sql.approve, id, operator.id, now) is None:
+        raise StateConflict(
+            f"proposal {found.shown_id}", "done or over, or its proposer is no operator now", "approved"
+        )
+    await audit.append(
+        connection, [Act("operator.approved", found.wallet, operator.by, id, {"proposal": found.shown_id})], now
+    )
+    if found.kind == "wallet.freeze":
+        assert found.freeze is not None
+        done = await frozen.keep(connection, found.freeze, found.wallet, operator.by, now)
+    else:
+        done = await frozen.thaw(connection, found.wallet, operator.by, now)
+    if not done:
+        raise StateConflict(f"@{found.handle}", "not frozen", found.kind)
+    return await proposal(connection, id)
+
+
+async def break_glass(connection: Connection, kind: Kind, handle: str, reason: str, by: By, now: datetime) -> WalletId:
+    """Do alone, at the machine, what needs two; all logs say so. Raises as `propose`, and StateConflict."""
+    said, of = read_reason(reason), await wallets.by_handle(connection, handle)
+    facts = {"what": kind, "handle": of.handle, "by": by.id, "reason": said}
+    await audit.append(connection, [Act("operator.break_glass", of.id, by, of.id, facts)], now)
+    await log.append(connection, [log.Event("operator.break_glass", None, of.id, facts)], now)
+    notes.warning("break-glass: %s of @%s by %s alone: %s", kind, of.handle, by.id, said)
+    if kind == "wallet.freeze":
+        await frozen.freeze(connection, of.id, said, by, None, now)
+    elif not await frozen.thaw(connection, of.id, by, now):
+        raise StateConflict(f"@{of.handle}", "not frozen", kind)
+    return of.id
+
+
+def read_reason(text: str) -> str:
+    """Why it is done, as it may stand in logs: no line ends, no letters that cannot be seen. Raises InvalidRequest."""
+    reason = " ".join(text.split())
+    if not 1 <= len(reason) <= _REASON_MAX or not reason.isprintable():
+        raise InvalidRequest("reason", f"say why, in 1 to {_REASON_MAX} letters that can be printed")
+    return reason
+
+
+def _refuse_own(operator: Operator, found: Proposal) -> None:
+    if operator.name == found.proposed_by:
+        raise Forbidden("another operator approves what you proposed")
+
+
+async def _still(connection: Connection, operator: Operator) -> None:
+    """Who was revoked in this moment acts no more. Raises Unauthenticated."""
+    if await connection.fetchval(sql.still_operator, operator.id) is None:
+        raise Unauthenticated
+
+
+async def _verify(
+    connection: Connection,
+    operator: UUID | None,
+    purpose: str,
+    details: Sequence[str],
+    assertion: Assertion,
+    now: datetime,
+) -> Operator:
+    challenge, party = await _use(connection, operator, purpose, details, assertion.client_data, now)
+    row = await connection.fetchrow(sql.operator_of_credential, assertion.credential_id)
+    if row is None or operator not in (None, row["id"]):
+        raise InvalidPasskey("unknown_passkey", "it is no passkey of this operator's")
+    count, before = check(assertion, row["public_key"], challenge, party), row["sign_count"]
+    if count <= before and (count or before):
+        raise InvalidPasskey("cloned", "there are two of it, as its count of signatures says: have it revoked")
+    await connection.execute(sql.used_operator_passkey, row["id"], count)
+    return Operator(row["id"], row["name"])
+
+
+async def _use(
+    connection: Connection,
+    operator: UUID | None,
+    purpose: str,
+    details: Sequence[str],
+    client_data: bytes,
+    now: datetime,
+) -> tuple[bytes, Party]:
+    named = challenge_in(client_data)
+    row = await connection.fetchrow(sql.use_operator_challenge, named, operator, purpose, now)
+    if row is None:
+        raise InvalidPasskey("challenge", "it is over no challenge that was asked for this, or one used before or over")
+    if challenge_of(purpose, _shown(operator), details, row["nonce"]) != named:
+        raise InvalidPasskey("details", "it is over something else than this")
+    return named, Party(row["rp_id"], row["origin"])
+
+
+def _shown(operator: UUID | None) -> str:
+    return "" if operator is None else show(PREFIX, operator)
+
+
+def _hash(secret: str) -> bytes:
+    """What is kept of a code and a token, each of 256 random bits: its SHA-256."""
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def _proposal(row: Record) -> Proposal:
+    return Proposal(
+        *(row["id"], row["kind"], WalletId(row["wallet_id"]), row["handle"], row["reason"], row["freeze_id"]),
+        *(row["proposed_by"], row["proposed_at"], row["expires_at"], row["approved_by"]),
+    )

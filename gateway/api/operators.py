@@ -1,0 +1,204 @@
+"""Operators: they enrol, sign in, propose and approve. Their token goes as `Authorization: Bearer` and never in a
+cookie, so no page can have a browser send it.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, Literal
+
+from litestar import Request, Response, delete, get, post
+from litestar.datastructures import State
+from msgspec import Meta, Struct
+
+from gateway.access import operators
+from gateway.access.ceremony import Registration, from_base64, party_of
+from gateway.access.operators import Operator, Proposal
+from gateway.api.house import House
+from gateway.api.signing_in import (
+    AssertionChallengeView,
+    AssertionRequest,
+    Base64,
+    assertion_challenge_view,
+    assertion_of,
+)
+from gateway.audit import log as audit
+from gateway.audit.log import ANYONE, Act, By
+from gateway.clock import rfc3339
+from gateway.errors import InvalidPasskey, Unauthenticated
+from gateway.ids import read, show
+
+OperatorName = Annotated[str, Meta(description="2 to 30 of a-z, 0-9 and _.", examples=["ann"])]
+Kind = Literal["wallet.freeze", "wallet.unfreeze"]
+
+
+class EnrolmentChallengeRequest(Struct, forbid_unknown_fields=True):
+    name: OperatorName
+
+
+class EnrolmentRequest(Struct, forbid_unknown_fields=True):
+    """The code of `gateway operators add`, and what navigator.credentials.create() gives."""
+
+    name: OperatorName
+    code: Annotated[str, Meta(description="Shown once, by gateway operators add.")]
+    client_data: Base64
+    attestation: Base64
+
+
+class OperatorView(Struct):
+    id: str
+    name: str
+
+
+class OperatorSessionView(Struct):
+    """The token is shown this once."""
+
+    name: str
+    token: str
+    seconds: int
+
+
+class ProposalRequest(Struct, forbid_unknown_fields=True):
+    kind: Kind
+    handle: Annotated[str, Meta(description="Whose wallet.", examples=["alice"])]
+    reason: Annotated[str, Meta(description="Why, in 1 to 200 letters.", examples=["reported as stolen"])]
+
+
+class ProposalView(Struct):
+    id: str
+    kind: Kind
+    handle: str
+    wallet_id: str
+    reason: str
+    proposed_by: str
+    proposed_at: str
+    expires_at: str
+    approved_by: str | None
+
+
+class ProposalsPage(Struct):
+    items: list[ProposalView]
+
+
+async def operator_of(request: Request[Any, Any, State], house: House) -> Operator:
+    """Who of the house is calling. Raises Unauthenticated."""
+    async with house.database.reading() as connection:
+        return await operators.open(connection, _token(request), house.clock())
+
+
+@post("/v1/operator/enrolment/challenge", tags=["operators"], summary="What to enrol over", needs="nothing")
+async def challenge_enrolment(data: EnrolmentChallengeRequest, house: House) -> AssertionChallengeView:
+    """For navigator.credentials.create(), by whoever has the code. Good once, for five minutes."""
+    party = party_of(house.public_url)
+    async with house.database.transaction() as connection:
+        asked = await operators.ask(connection, party, None, operators.ENROL, [data.name], house.clock())
+    return assertion_challenge_view(asked, [])
+
+
+@post("/v1/operator/enrolment", tags=["operators"], summary="Enrol as an operator", needs="nothing")
+async def enrol_operator(data: EnrolmentRequest, house: House) -> OperatorView:
+    """The passkey that the operator signs in and approves with. The code is good once, within a day."""
+    made = Registration(from_base64(data.client_data), from_base64(data.attestation))
+    async with _told(house, By("operator", data.name)), house.database.transaction() as connection:
+        enrolled = await operators.enrol(connection, data.name, data.code, made, house.clock())
+    return OperatorView(show(operators.PREFIX, enrolled.id), enrolled.name)
+
+
+@post("/v1/operator/session/challenge", tags=["operators"], summary="What an operator signs in over", needs="nothing")
+async def challenge_operator_session(house: House) -> AssertionChallengeView:
+    """For navigator.credentials.get(). Good once, for five minutes."""
+    party = party_of(house.public_url)
+    async with house.database.transaction() as connection:
+        asked = await operators.ask(connection, party, None, operators.SIGN_IN, [], house.clock())
+    return assertion_challenge_view(asked, [])
+
+
+@post("/v1/operator/session", tags=["operators"], summary="Sign in as an operator", needs="nothing")
+async def start_operator_session(data: AssertionRequest, house: House) -> Response[OperatorSessionView]:
+    """A token for half an hour, which speaks for no wallet."""
+    assertion = assertion_of(data)
+    async with _told(house, ANYONE), house.database.transaction() as connection:
+        operator, token = await operators.sign_in(connection, assertion, house.clock())
+    view = OperatorSessionView(operator.name, token, int(operators.SESSION.total_seconds()))
+    return Response(view, headers={"Cache-Control": "no-store"})
+
+
+@delete("/v1/operator/session", tags=["operators"], summary="Sign out", status_code=200, needs="operator")
+async def end_operator_session(house: House, request: Request[Any, Any, State], operator: Operator) -> OperatorView:
+    """The token is good no more."""
+    async with house.database.transaction() as connection:
+        await operators.sign_out(connection, _token(request), house.clock())
+    return OperatorView(show(operators.PREFIX, operator.id), operator.name)
+
+
+@get("/v1/operator/proposals", tags=["operators"], summary="What waits for an approval", needs="operator")
+async def list_proposals(house: House, operator: Operator) -> ProposalsPage:
+    """Everything that another operator can still approve, newest first."""
+    async with house.database.reading() as connection:
+        return ProposalsPage([proposal_view(one) for one in await operators.proposals(connection, house.clock())])
+
+
+@post("/v1/operator/proposals", tags=["operators"], summary="Propose an act", needs="operator")
+async def propose(data: ProposalRequest, house: House, operator: Operator) -> ProposalView:
+    """It is done once another operator approves it, within an hour. A freeze is in force at once, and lapses with its
+    proposal.
+    """
+    async with house.database.transaction() as connection:
+        return proposal_view(
+            await operators.propose(connection, operator, data.kind, data.handle, data.reason, house.clock())
+        )
+
+
+@post("/v1/operator/proposals/{id:str}/challenge", tags=["operators"], summary="What to approve over", needs="operator")
+async def challenge_approval(id: str, house: House, operator: Operator) -> AssertionChallengeView:
+    """A hash over all that is proposed, for the passkey of another operator than who proposed it."""
+    party, number = party_of(house.public_url), read(operators.PROPOSAL_PREFIX, id)
+    async with house.database.transaction() as connection:
+        asked = await operators.ask_approval(connection, party, operator, number, house.clock())
+    return assertion_challenge_view(asked, [])
+
+
+@post(
+    "/v1/operator/proposals/{id:str}/approve",
+    tags=["operators"],
+    summary="Approve a proposal",
+    status_code=200,
+    needs="operator",
+)
+async def approve(id: str, data: AssertionRequest, house: House, operator: Operator) -> ProposalView:
+    """It is done with the answer, once."""
+    number, assertion = read(operators.PROPOSAL_PREFIX, id), assertion_of(data)
+    async with _told(house, operator.by), house.database.transaction() as connection:
+        return proposal_view(await operators.approve(connection, operator, number, assertion, house.clock()))
+
+
+def proposal_view(of: Proposal) -> ProposalView:
+    return ProposalView(
+        *(of.shown_id, of.kind, of.handle, show("wal", of.wallet), of.reason, of.proposed_by),
+        *(rfc3339(of.proposed_at), rfc3339(of.expires_at), of.approved_by),
+    )
+
+
+@asynccontextmanager
+async def _told(house: House, by: By) -> AsyncIterator[None]:
+    """What is refused to who would be an operator is an act too: written by itself, since all else is undone."""
+    try:
+        yield
+    except InvalidPasskey as refused:
+        async with house.database.transaction() as connection:
+            await audit.append(
+                connection, [Act("operator.refused", None, by, None, {"why": refused.kind})], house.clock()
+            )
+        raise
+
+
+def _token(request: Request[Any, Any, State]) -> str:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthenticated
+    return token.strip()
+
+
+ROUTES = (
+    *(challenge_enrolment, enrol_operator, challenge_operator_session, start_operator_session, end_operator_session),
+    *(list_proposals, propose, challenge_approval, approve),
+)

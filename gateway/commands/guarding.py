@@ -1,0 +1,147 @@
+"""The commands about who acts for the house, and about what both logs say: arguments, examples. They import their parts
+when they run, as those in `__main__` do.
+"""
+
+import asyncio
+import sys
+from typing import Literal
+
+import rich_click as click
+
+from gateway.commands import printing
+from gateway.commands.asking import show
+from gateway.config import from_environment
+
+
+@click.group(invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@click.pass_context
+def operators(context: click.Context, as_json: bool) -> None:
+    """Who acts for the house, two together, on wallets that are not theirs.
+
+    \b
+    Example:
+      gateway operators
+    """
+    from gateway.commands import operators as operating
+
+    if context.invoked_subcommand is None:
+        found = asyncio.run(operating.operators(from_environment()))
+        show(found, as_json, printing.operators_lines(found))
+
+
+@operators.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+def add(name: str, as_json: bool) -> None:
+    """Make somebody an operator, with a code that makes their passkey: it is shown this once.
+
+    \b
+    Example:
+      gateway operators add ann
+    """
+    from gateway.commands import operators as operating
+
+    added = asyncio.run(operating.add(from_environment(), name))
+    show(added, as_json, [f"{added['name']} enrols within {added['hours']} hours with the code {added['code']}"])
+
+
+@operators.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+def revoke(name: str, as_json: bool) -> None:
+    """Let an operator act no more, from now on.
+
+    \b
+    Example:
+      gateway operators revoke ann
+    """
+    from gateway.commands import operators as operating
+
+    revoked = asyncio.run(operating.revoke(from_environment(), name))
+    show(revoked, as_json, [f"{revoked['name']} is no operator any more"])
+
+
+@operators.command("break-glass")
+@click.argument("kind", type=click.Choice(["wallet.freeze", "wallet.unfreeze"]))
+@click.argument("handle")
+@click.option("--reason", required=True, help="Why it cannot wait for two; both logs keep it.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+def break_glass(kind: Literal["wallet.freeze", "wallet.unfreeze"], handle: str, reason: str, as_json: bool) -> None:
+    """Do alone, at the machine, what needs two operators.
+
+    \b
+    Example:
+      gateway operators break-glass wallet.unfreeze @alice --reason "no second operator until Monday"
+    """
+    from gateway.commands import operators as operating
+
+    done = asyncio.run(operating.break_glass(from_environment(), kind, handle, reason))
+    show(done, as_json, [f"{done['kind']} of {handle}, by {done['by']} alone; the audit log has it"])
+
+
+@click.group()
+def audit() -> None:
+    """Who did what, and whether both logs are as they were written.
+
+    \b
+    Example:
+      gateway audit verify
+    """
+
+
+@audit.command()
+@click.option("--from-head", "noted", metavar="HASH:NUMBER", help="A head from before, which has to be on the chain.")
+@click.option("--rows-after", type=click.IntRange(0), default=0, metavar="NUMBER", help="Pass over rows up to a seal.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+def verify(noted: str | None, rows_after: int, as_json: bool) -> None:
+    """Hold the event log and the audit log against their seals. The status is 1 if anything differs.
+
+    \b
+    Example:
+      gateway audit verify
+    """
+    from gateway.commands import auditing
+
+    found = asyncio.run(auditing.verify(from_environment(), noted, rows_after))
+    show(found, as_json, printing.verified_lines(found))
+    if found["broken"]:
+        sys.exit(1)
+
+
+@audit.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+def head(as_json: bool) -> None:
+    """The newest seal: note it elsewhere, and no seal before it can be taken away unseen.
+
+    \b
+    Example:
+      gateway audit head
+    """
+    from gateway.commands import auditing
+
+    newest = asyncio.run(auditing.head(from_environment()))
+    show(newest, as_json, [newest["head"]])
+
+
+@audit.command("list")
+@click.option("--wallet", "handle", metavar="HANDLE", help="Only what concerns the wallet of a handle.")
+@click.option("--kind", metavar="KIND", help="Only acts of a kind: wallet.created, or wallet for all that begin so.")
+@click.option("--before", type=click.IntRange(1), metavar="NUMBER", help="Go on below the number of the last one.")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many at the most.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+def list_acts(handle: str | None, kind: str | None, before: int | None, limit: int, as_json: bool) -> None:
+    """Who did what that matters to security, the newest first.
+
+    \b
+    Example:
+      gateway audit list --wallet @alice --kind wallet
+    """
+    from gateway.commands import auditing
+
+    found = asyncio.run(auditing.acts(from_environment(), handle, kind, before, limit))
+    show(found, as_json, printing.acts_lines(found))
+
+
+#: In the order that `gateway --help` lists them.
+COMMANDS = (operators, audit)
