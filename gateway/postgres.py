@@ -53,6 +53,9 @@ class Database:
             raise Contended from contended
         except _GONE as gone:
             raise DatabaseUnavailable(type(gone).__name__) from gone
+        except asyncpg.PostgresError as error:
+            _without_the_row(error)
+            raise
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Connection]:
@@ -64,6 +67,9 @@ class Database:
             raise Contended from contended
         except _GONE as gone:
             raise DatabaseUnavailable(type(gone).__name__) from gone
+        except asyncpg.PostgresError as error:
+            _without_the_row(error)
+            raise
 
     @asynccontextmanager
     async def one_statement(self) -> AsyncIterator[Connection]:
@@ -89,6 +95,9 @@ class Database:
             raise Contended from contended
         except _GONE as gone:
             raise DatabaseUnavailable(type(gone).__name__) from gone
+        except asyncpg.PostgresError as error:
+            _without_the_row(error)
+            raise
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Connection]:
@@ -103,6 +112,9 @@ class Database:
             raise Contended from contended
         except _GONE as gone:
             raise DatabaseUnavailable(type(gone).__name__) from gone
+        except asyncpg.PostgresError as error:
+            _without_the_row(error)
+            raise
 
     async def close(self) -> None:
         if self._kept is not None:
@@ -116,6 +128,11 @@ def _ended(connection: "PoolConnectionProxy[asyncpg.Record]") -> bool:
         return connection.is_closed()
     except asyncpg.InterfaceError:  # the pool knows already, and has its place back
         return True
+
+
+def _without_the_row(error: asyncpg.PostgresError) -> None:
+    """PostgreSQL says all of a row that a constraint refuses, which is nothing for a log: people's words are in it."""
+    error.detail = None
 
 
 #: Nothing was decided, or nobody knows: the server is away, or is going away.
