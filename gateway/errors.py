@@ -314,6 +314,21 @@ class StateConflict(Conflict):
 
 
 @dataclass(eq=False)
+class WalletFrozen(Conflict):
+    handle: str
+    since: str
+    says = "nothing leaves the wallet of @{handle}: it is frozen since {since}; what comes in goes on"
+
+
+@dataclass(eq=False)
+class ApprovalRequired(Refused):
+    """Something that is done at once, and only with an approval by a passkey; payments wait for theirs."""
+
+    reasons: tuple[str, ...]
+    says = "this needs an approval by a passkey ({reasons}): ask for a challenge, and send what was signed along"
+
+
+@dataclass(eq=False)
 class RefundExceedsPayment(Conflict):
     asked: "Money"
     left: "Money"

@@ -6,7 +6,7 @@
     fuel    the lanes' gas money is looked at
     watch   final blocks ─> the book
     solvency  the book is held against the chain and the bank; what differs twice freezes withdrawals of its asset
-    expire  holds past their time ─> given back; freezes that nobody confirmed ─> lapsed
+    expire  holds past their time and freezes that nobody confirmed end; what can be undone no more ─> queued
     seal    what both logs have got since is chained
 
 Each step is one PostgreSQL transaction with the network before or after it, never inside, so a worker may be killed
@@ -45,7 +45,7 @@ from gateway.errors import (
 from gateway.events import log as events
 from gateway.events.log import Event
 from gateway.money import Money
-from gateway.payments import finish, gas, looks, relay, settle, sweep
+from gateway.payments import finish, gas, looks, relay, settle, sweep, undo
 from gateway.payments.looks import Pace
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Database
@@ -331,13 +331,17 @@ class Worker:
         return False
 
     async def expire(self) -> bool:
-        """Give back the money of holds past their time, and try sweeps again that have waited for theirs."""
+        """Give back the money of holds past their time, queue what can be undone no more, and try sweeps again
+        that have waited for their time.
+        """
         async with self.database.transaction() as connection:
             expired = await finish.expire_due(connection, self.terms, self.clock())
         async with self.database.transaction() as connection:
             expired += await finish.expire_unsigned(connection, self.terms, self.clock())
         async with self.database.transaction() as connection:
             expired += await frozen.lapse(connection, self.clock())
+        async with self.database.transaction() as connection:
+            expired += await undo.send_due(connection, await self._terms(connection), self.clock())
         async with self.database.transaction() as connection:
             terms = await self._terms(connection)
             return await sweep.try_again(connection, terms, self.clock()) + expired > 0

@@ -12,7 +12,19 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import Message, Scope
 
-from gateway.api import addresses, bank, bulk, handles, operators, passkeys, payments, public, sessions, wallets
+from gateway.api import (
+    addresses,
+    approvals,
+    bank,
+    bulk,
+    handles,
+    operators,
+    passkeys,
+    payments,
+    public,
+    sessions,
+    wallets,
+)
 from gateway.api.body import StrictRequest
 from gateway.api.cookie import set_by
 from gateway.api.house import House, caller_of, check_needs, credential_of
@@ -58,6 +70,13 @@ ROUTES = [
     payments.sign_payment,
     payments.refund_payment,
     *operators.ROUTES,
+    approvals.show_policy,
+    approvals.challenge_policy,
+    approvals.change_policy,
+    approvals.challenge_approval,
+    approvals.approve_payment,
+    approvals.refuse_payment,
+    approvals.challenge_withdrawal,
     public.show_solvency,
     public.live,
     public.ready,

@@ -7,9 +7,14 @@ from typing import Any
 from litestar import Request, Response, get, post
 from msgspec import Struct
 
+from gateway.access import passkey
+from gateway.access.ceremony import Assertion
+from gateway.access.credential import Credential
 from gateway.api.house import House
 from gateway.api.once import Together, answer_once, claim_of
 from gateway.api.shapes import (
+    Amount,
+    AssetCode,
     BankMovementView,
     ConversionRequest,
     ConversionView,
@@ -17,13 +22,29 @@ from gateway.api.shapes import (
     bank_movement_view,
     conversion_view,
 )
+from gateway.api.signing_in import AssertionRequest, assertion_of
+from gateway.audit import log as audit
+from gateway.audit.log import Act, By
 from gateway.bank import movements
 from gateway.bank.movements import BankMovement, BankRequest, Direction
-from gateway.errors import GatewayError, InvalidRequest, NotFound
+from gateway.errors import ApprovalRequired, GatewayError, InvalidRequest, NotFound
 from gateway.ids import ConversionId, read
-from gateway.payments import convert, records
+from gateway.money import Money
+from gateway.payments import convert, policy, records
 from gateway.postgres import Connection
 from gateway.wallets.wallet import Wallet
+
+#: What approvals of withdrawals are for.
+WITHDRAWAL = "withdrawal.approve"
+
+
+class WithdrawalRequest(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """`approval` answers the challenge over this amount, where the wallet's policy asks for it."""
+
+    amount: Amount
+    asset: AssetCode
+    approval: AssertionRequest | None = None
+
 
 Movements = Together[BankRequest, BankMovement]
 
@@ -49,14 +70,53 @@ async def deposit(
 
 @post("/v1/withdrawals", tags=["bank"], summary="Pay out to the bank", needs="pay")
 async def withdraw(
-    request: Request[Any, Any, Any], data: MoneyRequest, house: House, caller: Wallet
+    request: Request[Any, Any, Any], data: WithdrawalRequest, house: House, credential: Credential
 ) -> Response[BankMovementView]:
-    """Fiat that the bank pays out to the caller."""
-    return await _settle("withdrawal", request, data, house, caller)
+    """Fiat that the bank pays out to the caller: beyond what the wallet's policy lets through, with an approval."""
+    caller = credential.wallet
+    if not caller.guarded:
+        return await _settle("withdrawal", request, data, house, caller)
+    money = house.terms.assets.of_wallet(data.asset).parse_positive(data.amount)
+    assertion = assertion_of(data.approval) if data.approval else None
+
+    async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
+        await _check_policy(connection, house, credential, money, assertion, now)
+        asked = BankRequest("withdrawal", caller, money)
+        (done,) = await movements.settle_all(connection, house.terms.assets, [asked], now)
+        if isinstance(done, GatewayError):
+            raise done
+        return 201, bank_movement_view(done)
+
+    return await answer_once(house, request, caller, data, act)
+
+
+async def _check_policy(
+    connection: Connection,
+    house: House,
+    credential: Credential,
+    money: Money,
+    assertion: Assertion | None,
+    now: datetime,
+) -> None:
+    """Raises ApprovalRequired, InvalidPasskey, ClonedPasskey."""
+    of = credential.wallet.id
+    (mine,) = (await policy.policies(connection, house.terms.assets, [of], lock=True)).values()
+    session = credential.id if credential.kind == "session" else None
+    reasons = await policy.withdrawal(connection, of, mine, money, session, now)
+    if assertion is not None:
+        signed_by = await passkey.verify(connection, of, WITHDRAWAL, (money.amount, money.asset.code), assertion, now)
+        by, facts = By("passkey", signed_by.shown_id), {"amount": money.amount, "asset": money.asset.code}
+        await audit.append(connection, [Act("withdrawal.approved", of, by, of, facts)], now)
+    elif reasons:
+        raise ApprovalRequired(reasons)
 
 
 async def _settle(
-    direction: Direction, request: Request[Any, Any, Any], data: MoneyRequest, house: House, caller: Wallet
+    direction: Direction,
+    request: Request[Any, Any, Any],
+    data: MoneyRequest | WithdrawalRequest,
+    house: House,
+    caller: Wallet,
 ) -> Response[Any]:
     asked = BankRequest(direction, caller, house.terms.assets.of_wallet(data.asset).parse_positive(data.amount))
     together: Movements = request.app.state.bank_movements

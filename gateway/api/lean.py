@@ -193,6 +193,8 @@ def _view(
         expires_at=None,
         settled_at=settled_at,
         to_sign=None,
+        approval=None,
+        undo_until=None,
     )
 
 

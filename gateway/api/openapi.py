@@ -44,8 +44,13 @@ _OWN: dict[tuple[str, str], tuple[str, ...]] = {
     ("post", "/v1/operator/proposals/{id}/approve"): ("not_found", "invalid_passkey", "state_conflict"),
     ("get", "/v1/entries"): ("unknown_asset",),
     ("post", "/v1/deposits"): (*_MONEY, *_KEY),
-    ("post", "/v1/withdrawals"): (*_MONEY, *_KEY, "insufficient_funds", "withdrawals_frozen"),
-    ("post", "/v1/conversions"): (*_MONEY, *_KEY, "insufficient_funds", "withdrawals_frozen", "own_key"),
+    ("post", "/v1/withdrawals"): (
+        *(*_MONEY, *_KEY, "insufficient_funds", "withdrawals_frozen", "wallet_frozen"),
+        *("approval_required", "invalid_passkey"),
+    ),
+    ("post", "/v1/conversions"): (
+        *(*_MONEY, *_KEY, "insufficient_funds", "withdrawals_frozen", "own_key", "wallet_frozen"),
+    ),
     ("get", "/v1/conversions/{id}"): ("not_found",),
     ("post", "/v1/payments"): (
         *_MONEY,
@@ -54,6 +59,7 @@ _OWN: dict[tuple[str, str], tuple[str, ...]] = {
         "self_payment",
         "insufficient_funds",
         "withdrawals_frozen",
+        "wallet_frozen",
         "own_key",
     ),
     ("post", "/v1/payments/preview"): (*_MONEY, "unknown_payee", "self_payment", "withdrawals_frozen"),
@@ -64,18 +70,29 @@ _OWN: dict[tuple[str, str], tuple[str, ...]] = {
         "self_payment",
         "insufficient_funds",
         "withdrawals_frozen",
+        "wallet_frozen",
         "own_key",
     ),
+    ("get", "/v1/policy"): ("not_found",),
+    ("post", "/v1/policy/challenge"): _MONEY,
+    ("put", "/v1/policy"): (*_MONEY, "not_found", "approval_required", "invalid_passkey"),
+    ("post", "/v1/withdrawals/challenge"): _MONEY,
+    ("post", "/v1/payments/{id}/approval/challenge"): ("not_found", "state_conflict"),
+    ("post", "/v1/payments/{id}/approval"): (
+        *("not_found", "state_conflict", "invalid_passkey", "withdrawals_frozen", "wallet_frozen", "own_key"),
+    ),
+    ("post", "/v1/payments/{id}/refusal"): ("not_found", "state_conflict"),
     ("get", "/v1/payments/{id}"): ("not_found",),
-    ("post", "/v1/payments/{id}/capture"): (*_KEY, *_END, "withdrawals_frozen", "own_key"),
+    ("post", "/v1/payments/{id}/capture"): (*_KEY, *_END, "withdrawals_frozen", "own_key", "wallet_frozen"),
     ("post", "/v1/payments/{id}/void"): (*_KEY, "not_found", "state_conflict"),
     ("post", "/v1/payments/{id}/signature"): (
         "not_found",
         "invalid_signature",
         "state_conflict",
         "withdrawals_frozen",
+        "wallet_frozen",
     ),
-    ("post", "/v1/payments/{id}/refund"): (*_KEY, *_END, "refund_exceeds_payment"),
+    ("post", "/v1/payments/{id}/refund"): (*_KEY, *_END, "refund_exceeds_payment", "wallet_frozen"),
 }
 
 #: Who calls these sends no API key.

@@ -8,6 +8,7 @@ from litestar import Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Struct
 
+from gateway.access.credential import Credential
 from gateway.api.house import House
 from gateway.api.once import Together, answer_once, claim_of
 from gateway.api.shapes import (
@@ -49,13 +50,15 @@ _ACCEPTED = {202: ResponseSpec(PaymentView, description="Accepted; it settles on
     needs="pay",
 )
 async def pay(
-    request: Request[Any, Any, Any], data: PaymentRequest, house: House, caller: Wallet
+    request: Request[Any, Any, Any], data: PaymentRequest, house: House, credential: Credential
 ) -> Response[PaymentView]:
     """Settled when this answers 201 (the ledger rail); accepted with 202 (the chain rail, or held for capture). Where
-    the caller keeps the key, a token payment answers `requires_confirmation` and what is `to_sign`.
+    the caller keeps the key, a token payment answers `requires_confirmation` and what is `to_sign`; where the wallet's
+    policy asks about it, any does, and why it needs an `approval`.
     """
+    caller = credential.wallet
     # Most payments are answered before they come here, in the same words: see lean.py.
-    asked = _asked(house, data)
+    asked = _asked(house, data, credential)
     if _shares(caller, asked):
         together: TokenPayments = request.app.state.token_payments
         return await together.answer(claim_of(request, caller, data), (caller, asked))
@@ -63,7 +66,8 @@ async def pay(
     async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
         payment = await paying.pay(connection, house.terms, caller, asked, now)
         to_sign = await sign.to_sign(connection, house.terms, payment)
-        return (201 if payment.route.rail == "ledger" else 202), payment_view(payment, to_sign)
+        done = payment.route.rail == "ledger" and not payment.waits_for_approval
+        return (201 if done else 202), payment_view(payment, to_sign)
 
     return await answer_once(house, request, caller, data, act)
 
@@ -80,7 +84,7 @@ async def preview_payment(data: PaymentRequest, house: House, caller: Wallet) ->
 async def show_payment(id: str, house: House, caller: Wallet) -> PaymentView:
     """The payment as it stands, for its payer and its payee."""
     async with house.database.reading() as connection:
-        payment = await records.payment(connection, house.terms.assets, _payment_id(id), caller.id)
+        payment = await records.payment(connection, house.terms.assets, payment_id(id), caller.id)
         return payment_view(payment, await sign.to_sign(connection, house.terms, payment))
 
 
@@ -131,7 +135,7 @@ async def capture_payment(
     """All of a held payment, or a part; the rest goes back to the payer."""
     ends: Ends = request.app.state.ends
     claim = claim_of(request, caller, data)
-    return await ends.answer(claim, EndRequest("capture", _payment_id(id), caller.id, data.amount))
+    return await ends.answer(claim, EndRequest("capture", payment_id(id), caller.id, data.amount))
 
 
 @post("/v1/payments/{id:str}/void", tags=["payments"], summary="Give back what is held", status_code=200, needs="pay")
@@ -141,7 +145,7 @@ async def void_payment(
     """A held payment ends; its money is available to the payer again."""
     ends: Ends = request.app.state.ends
     claim = claim_of(request, caller, data)
-    return await ends.answer(claim, EndRequest("void", _payment_id(id), caller.id))
+    return await ends.answer(claim, EndRequest("void", payment_id(id), caller.id))
 
 
 @post(
@@ -156,10 +160,8 @@ async def sign_payment(id: str, data: SignatureRequest, house: House, caller: Wa
     The payment is queued. The same signature again is answered with the payment as it stands.
     """
     signed = signature_bytes(data.signature)
-    payment_id = _payment_id(id)
-    return payment_view(
-        await sign.sign(house.database, house.node, house.terms, caller.id, payment_id, signed, house.clock())
-    )
+    of = payment_id(id)
+    return payment_view(await sign.sign(house.database, house.node, house.terms, caller.id, of, signed, house.clock()))
 
 
 @post("/v1/payments/{id:str}/refund", tags=["payments"], summary="Give a settled payment back", needs="refund")
@@ -169,8 +171,8 @@ async def refund_payment(
     """All that is left of it, or a part, as a payment of its own whose `refund_of` names the first."""
 
     async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
-        money = await _part(connection, house, caller.id, _payment_id(id), data.amount)
-        payment = await refund(connection, house.terms, caller, _payment_id(id), money, now)
+        money = await _part(connection, house, caller.id, payment_id(id), data.amount)
+        payment = await refund(connection, house.terms, caller, payment_id(id), money, now)
         return 201, payment_view(payment, await sign.to_sign(connection, house.terms, payment))
 
     return await answer_once(house, request, caller, data, act)
@@ -181,9 +183,9 @@ def _shares(caller: Wallet, asked: PayRequest) -> bool:
     return asked.money.asset.kind == "token" and asked.capture and not caller.signs_itself
 
 
-def _asked(house: House, data: PaymentRequest) -> PayRequest:
+def _asked(house: House, data: PaymentRequest, by: Credential | None = None) -> PayRequest:
     money = house.terms.assets.of_wallet(data.asset).parse_positive(data.amount)
-    return PayRequest(data.to, money, data.memo, data.capture)
+    return PayRequest(data.to, money, data.memo, data.capture, by)
 
 
 async def _part(
@@ -194,7 +196,8 @@ async def _part(
     return None if amount is None else payment.amount.asset.parse_positive(amount)
 
 
-def _payment_id(text: str) -> PaymentId:
+def payment_id(text: str) -> PaymentId:
+    """The id that a path says. Raises NotFound where it says none."""
     try:
         return PaymentId(read("pay", text))
     except InvalidRequest:

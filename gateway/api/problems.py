@@ -64,6 +64,8 @@ PROBLEMS: dict[type[GatewayError], Problem] = {
     errors.SelfPayment: Problem(422, "self_payment"),
     errors.StateConflict: Problem(409, "state_conflict"),
     errors.WithdrawalsFrozen: Problem(409, "withdrawals_frozen", retryable=True),
+    errors.WalletFrozen: Problem(409, "wallet_frozen", retryable=True),
+    errors.ApprovalRequired: Problem(403, "approval_required"),
     errors.RefundExceedsPayment: Problem(409, "refund_exceeds_payment"),
     errors.Unavailable: Problem(503, "unavailable", retryable=True),
 }

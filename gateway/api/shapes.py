@@ -189,6 +189,15 @@ class ConversionView(Struct):
     settled_at: str | None
 
 
+class ApprovalView(Struct):
+    """Why the payer has to approve it, and until when: `amount`, `day`, `new_payee`, `address`, `changed_payee`,
+    `new_device`.
+    """
+
+    reasons: list[str]
+    expires_at: str | None
+
+
 class PaymentView(Struct, rename={"from_": "from"}):
     id: str
     state: str
@@ -211,6 +220,8 @@ class PaymentView(Struct, rename={"from_": "from"}):
         dict[str, Any] | None,
         Meta(description="While a payer with a key of their own has to sign: EIP-712 typed data. Lists leave it out."),
     ]
+    approval: Annotated[ApprovalView | None, Meta(description="While the payer has to approve it.")]
+    undo_until: Annotated[str | None, Meta(description="Until when the payer can stop what cannot be undone after it.")]
 
 
 class BulkResultView(Struct, omit_defaults=True):
@@ -373,7 +384,15 @@ def payment_view(payment: Payment, to_sign: dict[str, Any] | None = None) -> Pay
         expires_at=rfc3339(payment.expires_at) if payment.expires_at else None,
         settled_at=rfc3339(payment.settled_at) if payment.settled_at else None,
         to_sign=to_sign,
+        approval=_approval_view(payment),
+        undo_until=rfc3339(payment.undo_until) if payment.undo_until else None,
     )
+
+
+def _approval_view(payment: Payment) -> ApprovalView | None:
+    if not payment.waits_for_approval or payment.approval is None:
+        return None
+    return ApprovalView(list(payment.approval), rfc3339(payment.expires_at) if payment.expires_at else None)
 
 
 def preview_view(preview: Preview) -> PreviewView:

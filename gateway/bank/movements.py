@@ -13,7 +13,7 @@ from gateway.ids import AccountId, BankMovementId, TransferId, new_id, show
 from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Asset, Assets, Money
-from gateway.payments import freeze
+from gateway.payments import freeze, gate
 from gateway.payments.solvency import Difference
 from gateway.postgres import Connection
 from gateway.wallets.wallet import Wallet
@@ -57,7 +57,7 @@ async def settle_all(
     """Pay in and out, in order and each on its own, in a number of statements that does not depend on how many: the
     transfers, the bank's lines, the rows that tie them, and the events.
 
-    Per request what is settled, or NotAtTheBank, WithdrawalsFrozen or InsufficientFunds.
+    Per request what is settled, or NotAtTheBank, WithdrawalsFrozen, WalletFrozen or InsufficientFunds.
 
     Lock order: accounts that are not open yet are opened in the order of their codes; then all of them are locked in id
     order, in the one call of the book. `bank:<fiat>` is among them, so that the bank's lines come one after the other.
@@ -99,7 +99,9 @@ async def _frozen(connection: Connection, moved: Sequence[BankMovement]) -> dict
     """The withdrawals among these that are stopped, and why."""
     leaving = [one for one in moved if one.direction == "withdrawal"]
     refusals = await freeze.refusals(connection, {one.money.asset for one in leaving})
-    return {one.id: refusals[one.money.asset] for one in leaving if one.money.asset in refusals}
+    wallets = await gate.frozen(connection, [one.owner.id for one in leaving]) if leaving else {}
+    why = [(one, refusals.get(one.money.asset) or wallets.get(one.owner.id)) for one in leaving]
+    return {one.id: refusal for one, refusal in why if refusal is not None}
 
 
 def _movement(asked: BankRequest, now: datetime) -> BankMovement:

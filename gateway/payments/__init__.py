@@ -5,6 +5,10 @@
     terms.py       what the house is configured to do                (pure)
     once.py        idempotency keys: the first answer, again
     pay.py         pay, and preview
+    policy.py      what a wallet pays without asking, and why not    (its centre is pure)
+    gate.py        what each payment meets first: freezes, the policy
+    approve.py     a payment approved by a passkey over its details, or refused
+    undo.py        the end of the time in which a token payment can be stopped
     lean.py        a payment that shares one statement with many     (pure)
     ledger_rail.py pay in the ledger, for many at once, in one statement
     chain_rail.py  pay on the chain, for many at once, in one statement
@@ -33,6 +37,7 @@ gateway and the worker may be killed between any two.
 Order inside a transaction, so that nobody waits in a ring:
 
     idempotency keys               by wallet and key, those of a group in one statement
+    policies                       in the order of their wallets
     the turn to look               only where a look is ended or a freeze lifted, and then differences and freezes
     the chain's cursor             only where a span is written or an address bound, and then its challenge
     the lane                       where a batch is stored, which waits for none, or a lane stopped or resumed

@@ -6,9 +6,10 @@ sent again as it was: what was settled is found, what was not is done. Ledger pa
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
+from gateway.access.credential import Credential
 from gateway.errors import GatewayError, LineRefused
 from gateway.ids import PaymentId, new_id
 from gateway.payments import ledger_rail, once, pay, records
@@ -39,10 +40,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """Who pays them all, and the SHA-256 of the API key that said so."""
+    """Who pays them all, the SHA-256 of the API key that said so, and what was shown."""
 
     wallet: Wallet
     api_key_hash: bytes
+    by: Credential | None = None
 
 
 #: What became of a line: settled in the ledger, accepted, accepted by an earlier call with its key, or refused.
@@ -63,7 +65,7 @@ async def pay_each(
 
 
 async def pay_all_or_none(
-    connection: Connection, terms: Terms, payer: Wallet, lines: Sequence[Line], now: datetime
+    connection: Connection, terms: Terms, payer: Payer, lines: Sequence[Line], now: datetime
 ) -> list[Payment]:
     """Pay them in order, all in the caller's transaction, which has claimed the whole's key: they need none of their
     own. Raises LineRefused for the first that cannot be paid: the caller rolls back, and none is.
@@ -75,8 +77,9 @@ async def pay_all_or_none(
         try:
             if isinstance(line.asked, GatewayError):
                 raise line.asked
-            payee = await pay.find_payee(connection, terms, payer, line.asked.to)
-            accepted.append(Accepted(pay.accepted(terms, payer, payee, line.asked, now), payer, payee))
+            payee = await pay.find_payee(connection, terms, payer.wallet, line.asked.to)
+            ready = pay.accepted(terms, payer.wallet, payee, line.asked, now)
+            accepted.append(Accepted(ready, payer.wallet, payee, payer.by))
         except GatewayError as refusal:
             raise LineRefused(place, refusal) from refusal
     payments: list[Payment] = []
@@ -142,6 +145,6 @@ async def _pay_one(connection: Connection, terms: Terms, payer: Payer, line: Lin
     if answer is not None:
         assert answer.payment is not None, "a line's key names its payment"
         return await records.payment(connection, terms.assets, answer.payment, payer.wallet.id)
-    payment = await pay.pay(connection, terms, payer.wallet, line.asked, now)
+    payment = await pay.pay(connection, terms, payer.wallet, replace(line.asked, by=payer.by), now)
     await once.keep(connection, payer.wallet.id, line.key, Answer(202, None, payment=payment.id))
     return payment

@@ -14,7 +14,7 @@ from gateway.ids import ConversionId, TransferId, new_id
 from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Asset, Money, at_par_exact
-from gateway.payments import freeze, records
+from gateway.payments import freeze, gate, records
 from gateway.payments.payment import State
 from gateway.payments.records import Conversion
 from gateway.payments.terms import Terms
@@ -29,13 +29,14 @@ async def convert(
 
     Raises NotConvertible (the two are not a token and its currency), AmountTooPrecise (what is given cannot be said
     exactly in the other), OwnKey (a redemption: its owner redeems at the contract, and the book pays out
-    what it sees there), WithdrawalsFrozen (a redemption), InsufficientFunds.
+    what it sees there), WithdrawalsFrozen (a redemption), WalletFrozen, InsufficientFunds.
     """
     kind = _kind(terms, money.asset, into)
     if kind == "redemption" and owner.signs_itself:
         contract = terms.contract(money.asset)
         raise OwnKey(owner.handle, f"redeem {money} at the token's contract, {contract.address}")
     to_money = at_par_exact(money, into)
+    await gate.check(connection, owner.id)
     if kind == "redemption":
         await freeze.check(connection, money.asset)
     conversion = Conversion(

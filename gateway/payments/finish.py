@@ -16,7 +16,7 @@ from gateway.ids import PaymentId, TransferId, WalletId, new_id, show
 from gateway.ledger import book, transfer
 from gateway.ledger.transfer import End
 from gateway.money import Money
-from gateway.payments import freeze, pay, records
+from gateway.payments import freeze, gate, pay, records
 from gateway.payments.once import Alone
 from gateway.payments.payment import Event, Payment, State, after
 from gateway.payments.route import fee
@@ -46,8 +46,8 @@ async def end_all(
     rail the payment is settled then, on the chain rail queued. A void gives all of it back.
 
     Per request: the payment as it is now, or NotFound, InvalidAmount, AmountTooPrecise, StateConflict (not held, held
-    past its time, or ended by an earlier one of these) or CaptureExceedsHold. A capture on the chain rail is Alone
-    among others; by itself it raises why it is refused.
+    past its time, about to go by itself, or ended by an earlier one of these), CaptureExceedsHold, or WalletFrozen (the
+    payer's). A capture on the chain rail is Alone among others; by itself it raises why it is refused.
 
     Lock order: the payments, all in one statement and in id order, as refunds, the relay, settling and expiry lock
     theirs; then their transfers, then the accounts, each in id order, in the one call of the book.
@@ -56,6 +56,8 @@ async def end_all(
     if len(asked) == 1 and _by_chain(held, asked[0]):
         return [await _capture_by_chain(connection, terms, held, asked[0], now)]
 
+    captured = [held[one.payment].payer for one in asked if one.event == "capture" and one.payment in held]
+    frozen = await gate.frozen(connection, captured) if captured else {}
     results: list[Payment | GatewayError | Alone] = []
     ends: list[End] = []
     for one in asked:
@@ -64,6 +66,8 @@ async def end_all(
             continue
         try:
             payment = records.of_party(held, one.payment, one.caller)
+            if one.event == "capture" and payment.payer in frozen:
+                raise frozen[payment.payer]
             ended, end = _voided(payment) if one.event == "void" else _captured(terms, payment, one.amount, now)
         except GatewayError as refusal:
             results.append(refusal)
@@ -127,7 +131,7 @@ def _captured(terms: Terms, payment: Payment, amount: str | None, now: datetime)
 def _part(payment: Payment, amount: str | None, now: datetime) -> Money:
     """What is to be captured of the payment, which is held still."""
     money = payment.amount if amount is None else payment.amount.asset.parse_positive(amount)
-    if payment.state is not State.HELD:
+    if payment.state is not State.HELD or payment.undo_until is not None:
         raise StateConflict(show("pay", payment.id), payment.state.value, "capture")
     if payment.expires_at is not None and payment.expires_at <= now:
         raise StateConflict(show("pay", payment.id), State.EXPIRED.value, "capture")
@@ -145,6 +149,7 @@ async def _capture_by_chain(
     """Hold just what is captured until the chain has settled it. Raises WithdrawalsFrozen, where it would leave."""
     payment = records.of_party(held, asked.payment, asked.caller)
     money = _part(payment, asked.amount, now)
+    await gate.check(connection, payment.payer)
     payer = await wallet.by_handle(connection, payment.payer_handle)
     payee = await pay.payee_of(connection, payment)
     if payee.wallet is None:

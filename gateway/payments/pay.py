@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from gateway.access.credential import Credential
 from gateway.chain import authorization
 from gateway.chain.address import ZERO, read
 from gateway.chain.authorization import Order
@@ -14,7 +15,7 @@ from gateway.ids import AccountId, PaymentId, TransferId, new_id
 from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Asset, Money
-from gateway.payments import freeze, records
+from gateway.payments import freeze, gate, records
 from gateway.payments.payment import Event, Payment, State, after
 from gateway.payments.route import Route, fee, route
 from gateway.payments.terms import Terms
@@ -38,6 +39,7 @@ class PayRequest:
     money: Money
     memo: str | None = None
     capture: bool = True
+    by: Credential | None = None  #: Who asks, where the payer's policy wants to know.
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Accepted:
     payment: Payment
     payer: Wallet
     payee: Payee
+    by: Credential | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +74,12 @@ class Preview:
 
 async def pay(connection: Connection, terms: Terms, payer: Wallet, request: PayRequest, now: datetime) -> Payment:
     """Accept a payment. On the ledger rail it is settled when this commits; on the chain rail it is queued, its money
-    held and its EIP-3009 nonce stored; where the payer keeps the key, it waits for its signature first (sign.py). The
-    payment, its money and its event are one transaction.
+    held and its EIP-3009 nonce stored; where the payer keeps the key, it waits for its signature first (sign.py), and
+    where the payer's policy asks about it, for an approval (approve.py), its money held. The payment, its money and its
+    event are one transaction.
 
     Raises UnknownPayee, SelfPayment, InvalidRequest (the memo), OwnKey (a hold of tokens), WithdrawalsFrozen,
-    InsufficientFunds.
+    WalletFrozen, InsufficientFunds.
     """
     payee = await find_payee(connection, terms, payer, request.to)
     return await start(connection, terms, payer, payee, request, now)
@@ -100,7 +104,7 @@ async def pay_together(
             results.append(refusal)
         else:
             results.append(payment)
-            ready.append(Accepted(payment, payer, payee))
+            ready.append(Accepted(payment, payer, payee, request.by))
             places.append(place)
     for place, result in zip(places, await start_all(connection, terms, ready, now), strict=True):
         results[place] = result
@@ -132,7 +136,7 @@ async def start(
 ) -> Payment:
     """`pay`, once it is known who is paid."""
     payment = accepted(terms, payer, payee, request, now, refund_of)
-    (result,) = await start_all(connection, terms, [Accepted(payment, payer, payee)], now)
+    (result,) = await start_all(connection, terms, [Accepted(payment, payer, payee, request.by)], now)
     if isinstance(result, GatewayError):
         raise result
     return result
@@ -142,15 +146,21 @@ async def start_all(
     connection: Connection, terms: Terms, asked: Sequence[Accepted], now: datetime
 ) -> list[Payment | GatewayError]:
     """Move or hold the money of accepted payments, in order and each on its own, and write their rows, authorizations
-    and events. Per payment: as it is now, or InsufficientFunds or WithdrawalsFrozen, which moved nothing; it may have
-    opened an account, which is empty.
+    and events. Per payment: as it is now, or InsufficientFunds, WithdrawalsFrozen or WalletFrozen, which moved nothing;
+    it may have opened an account, which is empty.
     """
     leaving = {one.payment.amount.asset for one in asked if one.payee.wallet is None}
     frozen = await freeze.refusals(connection, leaving)
-    refusals = [frozen.get(one.payment.amount.asset) if one.payee.wallet is None else None for one in asked]
-    staying = [one for one, refusal in zip(asked, refusals, strict=True) if refusal is None]
+    gated = await gate.gate(connection, terms, [(one.payment, one.by) for one in asked], now)
+    results: list[Payment | GatewayError] = []
+    staying: list[Accepted] = []
+    for one, found in zip(asked, gated, strict=True):
+        refusal = frozen.get(one.payment.amount.asset) if one.payee.wallet is None else None
+        results.append(refusal or found)
+        if refusal is None and isinstance(found, Payment):
+            staying.append(replace(one, payment=found))
     started = iter(await _start(connection, terms, staying, now))
-    return [next(started) if refusal is None else refusal for refusal in refusals]
+    return [next(started) if isinstance(result, Payment) else result for result in results]
 
 
 async def _start(
@@ -174,7 +184,7 @@ async def _start(
             orders.append(_order(terms, payment.amount, one.payer, one.payee.address, now))
             own.add((payment.amount.asset.code, one.payer.address))
             payment = replace(payment, authorization_id=orders[-1].id)
-        elif payment.expires_at is None:
+        elif payment.expires_at is None and payment.undo_until is None:
             orders.append(_order(terms, payment.amount, one.payer, one.payee.address, now))
             state = after(payment.id, payment.state, Event.QUEUE)
             payment = replace(payment, state=state, authorization_id=orders[-1].id)
@@ -225,12 +235,13 @@ def accepted(
         created_at=now,
         expires_at=None if wait_seconds is None else now + timedelta(seconds=wait_seconds),
         settled_at=None,
+        capture=request.capture,
     )
 
 
 def _to_sign(payment: Payment) -> bool:
     """Whether the payment waits for the signature of its payer's own key."""
-    return payment.state is State.REQUIRES_CONFIRMATION
+    return payment.state is State.REQUIRES_CONFIRMATION and payment.approval is None
 
 
 def _at_once(payment: Payment) -> bool:

@@ -20,6 +20,10 @@ class State(Enum):
        │ └──────────── sign ────────────┼─────────────┘
        └─────expire──> EXPIRED          └─void──> VOIDED, ─expire─> EXPIRED
 
+    A payment that its payer's policy asks about begins at REQUIRES_CONFIRMATION with its money set aside: an approval
+    confirms it, and in the same transaction it goes on as it would have without (approve.py); its payer may refuse it.
+    From HELD a payment of tokens goes to QUEUED at once, or when it can be undone no more (undo.py).
+
     A payment of tokens whose payer keeps the key begins at REQUIRES_CONFIRMATION with its money set aside, and its
     signature queues it. From there and from QUEUED it may settle or fail too: whoever has the signed authorization can
     relay it, and its signer can spend its nonce otherwise.
@@ -33,7 +37,7 @@ class State(Enum):
     FAILED = "failed"  #: The chain can never settle it; the payer has the money back.
     VOIDED = "voided"  #: Given back on purpose.
     EXPIRED = "expired"  #: Given back by time.
-    REFUSED = "refused"  #: Never left the payer.
+    REFUSED = "refused"  #: Its payer did not approve it; the money never left them.
 
 
 class Event(Enum):
@@ -109,6 +113,13 @@ class Payment:
     created_at: datetime
     expires_at: datetime | None
     settled_at: datetime | None
+    approval: tuple[str, ...] | None = None  #: Why it needs its payer's approval, or needed it; None: it did not.
+    capture: bool = True  #: False: once it is approved it is only held.
+    undo_until: datetime | None = None  #: Held until then, for its payer to stop it, and then queued.
+
+    @property
+    def waits_for_approval(self) -> bool:
+        return self.state is State.REQUIRES_CONFIRMATION and self.approval is not None
 
     @property
     def payer_name(self) -> str:

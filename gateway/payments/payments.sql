@@ -32,23 +32,25 @@ WHERE idempotency_key.wallet_id = refused.wallet_id AND idempotency_key.key = re
 -- insert_payments
 -- New payments, each in the state that its transaction leaves it in.
 INSERT INTO payment (id, state, rail, payer, payee, payee_address, asset, amount, fee, captured, memo, route,
-    transfer_id, authorization_id, refund_of, created_at, expires_at, settled_at)
+    transfer_id, authorization_id, refund_of, created_at, expires_at, settled_at, approval, capture, undo_until)
 SELECT id, state, rail, payer, payee, payee_address, asset, amount, fee, captured, memo, route::jsonb,
-    transfer_id, authorization_id, refund_of, created_at, expires_at, settled_at
+    transfer_id, authorization_id, refund_of, created_at, expires_at, settled_at,
+    string_to_array(approval, ' '), capture, undo_until
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::numeric[],
         $9::numeric[], $10::numeric[], $11::text[], $12::text[], $13::uuid[], $14::uuid[], $15::uuid[],
-        $16::timestamptz[], $17::timestamptz[], $18::timestamptz[])
+        $16::timestamptz[], $17::timestamptz[], $18::timestamptz[], $19::text[], $20::boolean[], $21::timestamptz[])
     AS new (id, state, rail, payer, payee, payee_address, asset, amount, fee, captured, memo, route, transfer_id,
-        authorization_id, refund_of, created_at, expires_at, settled_at);
+        authorization_id, refund_of, created_at, expires_at, settled_at, approval, capture, undo_until);
 
 -- update_payments
 -- What may change of payments, many at once.
 UPDATE payment SET state = new.state, fee = new.fee, captured = new.captured, transfer_id = new.transfer_id,
     authorization_id = new.authorization_id, tx_hash = new.tx_hash, failure = new.failure,
-    expires_at = new.expires_at, settled_at = new.settled_at
+    expires_at = new.expires_at, settled_at = new.settled_at, undo_until = new.undo_until
 FROM unnest($1::uuid[], $2::text[], $3::numeric[], $4::numeric[], $5::uuid[], $6::uuid[], $7::text[], $8::text[],
-        $9::timestamptz[], $10::timestamptz[])
-    AS new (id, state, fee, captured, transfer_id, authorization_id, tx_hash, failure, expires_at, settled_at)
+        $9::timestamptz[], $10::timestamptz[], $11::timestamptz[])
+    AS new (id, state, fee, captured, transfer_id, authorization_id, tx_hash, failure, expires_at, settled_at,
+        undo_until)
 WHERE payment.id = new.id;
 
 -- submit_payments
@@ -240,4 +242,5 @@ FOR SHARE OF wallet;
 -- count_held
 -- How many payments of tokens a wallet has only set aside money for.
 SELECT count(*) FROM payment JOIN asset ON asset.code = payment.asset
-WHERE payment.payer = $1 AND payment.state = 'held' AND asset.kind = 'token';
+WHERE payment.payer = $1 AND asset.kind = 'token'
+    AND (payment.state = 'held' OR payment.state = 'requires_confirmation' AND payment.authorization_id IS NULL);

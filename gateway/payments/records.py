@@ -8,6 +8,7 @@ from uuid import UUID
 
 import msgspec
 
+from gateway.clock import rfc3339
 from gateway.errors import NotFound
 from gateway.events.log import Event
 from gateway.ids import ConversionId, PaymentId, TransferId, WalletId, show
@@ -45,6 +46,9 @@ def _row(payment: Payment) -> tuple[object, ...]:
         payment.created_at,
         payment.expires_at,
         payment.settled_at,
+        " ".join(payment.approval) if payment.approval else None,
+        payment.capture,
+        payment.undo_until,
     )
 
 
@@ -62,6 +66,7 @@ async def update(connection: Connection, payments: Sequence[Payment]) -> None:
         [payment.failure for payment in payments],
         [payment.expires_at for payment in payments],
         [payment.settled_at for payment in payments],
+        [payment.undo_until for payment in payments],
     )
 
 
@@ -155,6 +160,9 @@ def of_row(assets: Assets, row: Record) -> Payment:
         created_at=row["created_at"],
         expires_at=row["expires_at"],
         settled_at=row["settled_at"],
+        approval=tuple(row["approval"]) if row["approval"] else None,
+        capture=row["capture"],
+        undo_until=row["undo_until"],
     )
 
 
@@ -179,6 +187,10 @@ def events(payment: Payment) -> list[Event]:
         facts["fee"] = payment.fee.amount
     if payment.failure is not None:
         facts["failure"] = payment.failure
+    if payment.waits_for_approval:
+        facts["approval"] = payment.approval
+    if payment.undo_until is not None and payment.state.value == "held":
+        facts["undo_until"] = rfc3339(payment.undo_until)
     return [Event(f"payment.{payment.state.value}", payment.payer, payment.id, facts, other=payment.payee)]
 
 

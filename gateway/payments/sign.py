@@ -15,7 +15,7 @@ from gateway.chain.node import Node
 from gateway.errors import Forbidden, NodeUnavailable, StateConflict
 from gateway.events import log
 from gateway.ids import PaymentId, WalletId, show
-from gateway.payments import freeze, records
+from gateway.payments import freeze, gate, records
 from gateway.payments.payment import Event, Payment, State, after
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Database
@@ -37,7 +37,7 @@ async def sign(
     A key's signature is checked here; a contract is asked, before the transaction. `node` may be missing for keys.
 
     Raises NotFound, Forbidden (the payee asks), InvalidSignature, StateConflict (it waits for no signature, or its time
-    is over), WithdrawalsFrozen, NodeUnavailable (a contract cannot be asked).
+    is over), WithdrawalsFrozen, WalletFrozen, NodeUnavailable (a contract cannot be asked).
     """
     async with database.reading() as connection:
         payment, tracked = await _payment(connection, terms, caller, id)
@@ -53,6 +53,7 @@ async def sign(
         if payment.expires_at is not None and payment.expires_at <= now:
             raise StateConflict(show("pay", id), State.EXPIRED.value, Event.SIGN.value)
         state = after(payment.id, payment.state, Event.SIGN)
+        await gate.check(connection, caller)
         if payment.payee is None:
             await freeze.check(connection, payment.amount.asset)
         queued = replace(payment, state=state, expires_at=None)

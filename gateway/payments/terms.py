@@ -19,6 +19,7 @@ class Terms:
     authorization_seconds: int
     finality_seconds: float  #: What a chain payment is expected to take, from accepted to final.
     signature_seconds: int = 900  #: How long a payment waits for the signature of a payer with a key of their own.
+    approval_seconds: int = 900  #: How long a payment waits for its payer's approval.
 
     def contract(self, token: Asset) -> Contract:
         """The token's contract. Raises NodeUnavailable while it is not deployed."""

@@ -8,7 +8,8 @@ pytestmark = pytest.mark.anyio
 
 PAYMENT = {
     *("id", "state", "from", "to", "amount", "asset", "fee", "memo", "route", "captured", "refunded", "refund_of"),
-    *("tx_hash", "failure", "created_at", "expires_at", "settled_at", "to_sign"),
+    *("tx_hash", "failure", "created_at", "expires_at", "settled_at", "to_sign", "approval"),
+    "undo_until",
 }
 ROUTES = {
     *(("POST", f"/v1/{name}") for name in ("handles", "deposits", "withdrawals", "conversions", "payments")),
@@ -16,6 +17,9 @@ ROUTES = {
     *(("GET", f"/v1/{name}") for name in ("handles/{handle}", "wallet", "payments", "payments/{id}", "entries")),
     *(("GET", f"/v1/{name}") for name in ("solvency", "events", "conversions/{id}")),
     ("POST", "/v1/wallet/key/export"),
+    *((method, "/v1/policy") for method in ("GET", "PUT")),
+    *(("POST", f"/v1/{name}/challenge") for name in ("policy", "withdrawals", "payments/{id}/approval")),
+    *(("POST", f"/v1/payments/{{id}}/{name}") for name in ("approval", "refusal")),
     *(("POST", f"/v1/{name}") for name in ("wallet/address", "wallet/address/challenge", "payments/{id}/signature")),
     *(("GET", f"/health/{name}") for name in ("live", "ready")),
 }

@@ -1,0 +1,130 @@
+"""Approve a payment by a passkey, over the payment's own details (PSD2, RTS on strong customer authentication,
+article 5, dynamic linking), or refuse it.
+
+What the passkey signs is a hash over the payment's id, its payee by name and by wallet or address, amount, asset and
+rail, as they are in the payment's row when it is asked for, and made again from the row when the answer comes. So an
+approval is of that payment alone, once. With it the payment goes on in the same transaction as it would have gone by
+itself: on the ledger rail it is settled, on the chain rail queued, or held where that was asked or can be undone.
+
+Lock order: the policy, then the payment, as everybody who pays; the challenge and the passkey after those, in the
+transaction that ends with them.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from gateway.access import passkey
+from gateway.access.ceremony import Assertion, Party
+from gateway.access.passkey import Asked
+from gateway.audit import log as audit
+from gateway.audit.log import Act, By
+from gateway.errors import Forbidden, StateConflict
+from gateway.events import log
+from gateway.ids import PaymentId, WalletId, show
+from gateway.ledger import book, transfer
+from gateway.ledger.transfer import End
+from gateway.payments import freeze, gate, pay, policy, records
+from gateway.payments.payment import Event, Payment, State, after
+from gateway.payments.terms import Terms
+from gateway.postgres import Connection
+from gateway.wallets import wallet
+
+#: What these challenges are for.
+PURPOSE = "payment.approve"
+
+
+def details(payment: Payment) -> tuple[str, ...]:
+    """What an approval is over, in order."""
+    payee = show("wal", payment.payee) if payment.payee else str(payment.payee_address)
+    money = payment.amount
+    return (show("pay", payment.id), payment.payee_name, payee, money.amount, money.asset.code, payment.route.rail)
+
+
+async def ask(
+    connection: Connection, terms: Terms, party: Party, caller: WalletId, id: PaymentId, now: datetime
+) -> tuple[Payment, Asked, list[bytes]]:
+    """A challenge over the caller's payment, which waits for it, and the credentials that can answer. Raises NotFound,
+    Forbidden (the payee asks), StateConflict.
+    """
+    payment = _own(await records.payment(connection, terms.assets, id, caller), caller)
+    _check_waiting(payment, Event.CONFIRM, now)
+    asked = await passkey.ask(connection, party, caller, PURPOSE, details(payment), now)
+    return payment, asked, await passkey.credentials(connection, caller)
+
+
+async def approve(
+    connection: Connection, terms: Terms, caller: WalletId, id: PaymentId, assertion: Assertion, now: datetime
+) -> Payment:
+    """The payment, approved, and as far as it goes then. Raises what `ask` raises, InvalidPasskey, ClonedPasskey,
+    WalletFrozen and WithdrawalsFrozen.
+    """
+    policies = await policy.policies(connection, terms.assets, [caller], lock=True)
+    payment = _own(await records.payment_for_update(connection, terms.assets, id, caller), caller)
+    _check_waiting(payment, Event.CONFIRM, now)
+    await gate.check(connection, caller)
+    if payment.payee is None:
+        await freeze.check(connection, payment.amount.asset)
+    signed_by = await passkey.verify(connection, caller, PURPOSE, details(payment), assertion, now)
+
+    confirmed = replace(payment, state=after(payment.id, payment.state, Event.CONFIRM), expires_at=None)
+    (fact,) = await policy.facts(connection, [payment], [None], now)
+    gone_on = await _go_on(connection, terms, confirmed, policy.undo_seconds(policies[caller], fact), now)
+    await policy.known(connection, [gone_on], now)
+    await records.update(connection, [gone_on])
+    await log.append(connection, records.events(gone_on), now)
+    by = By("passkey", signed_by.shown_id)
+    facts = {"amount": payment.amount.amount, "asset": payment.amount.asset.code, "reasons": payment.approval}
+    await audit.append(connection, [Act("payment.approved", caller, by, payment.id, facts)], now)
+    return gone_on
+
+
+async def refuse(
+    connection: Connection, terms: Terms, caller: WalletId, id: PaymentId, by: By, now: datetime
+) -> Payment:
+    """The caller does not want the payment: its money is available again. Raises NotFound, Forbidden, StateConflict."""
+    payment = _own(await records.payment_for_update(connection, terms.assets, id, caller), caller)
+    _check_waiting(payment, Event.REFUSE, now)
+    refused = replace(payment, state=after(payment.id, payment.state, Event.REFUSE))
+    book.all_done(await book.write(connection, [End(payment.transfer_id, transfer.Event.VOID)], now))
+    await records.update(connection, [refused])
+    await log.append(connection, records.events(refused), now)
+    await audit.append(connection, [Act("payment.refused", caller, by, payment.id, {})], now)
+    return refused
+
+
+def _own(payment: Payment, caller: WalletId) -> Payment:
+    if payment.payer != caller:
+        raise Forbidden("only the payer of a payment approves or refuses it")
+    return payment
+
+
+def _check_waiting(payment: Payment, event: Event, now: datetime) -> None:
+    if not payment.waits_for_approval:
+        raise StateConflict(show("pay", payment.id), payment.state.value, event.value)
+    if payment.expires_at is not None and payment.expires_at <= now:
+        raise StateConflict(show("pay", payment.id), State.EXPIRED.value, event.value)
+
+
+async def _go_on(connection: Connection, terms: Terms, payment: Payment, undo_seconds: int, now: datetime) -> Payment:
+    """A payment that was just confirmed, as far as it goes by itself."""
+    if not payment.capture:
+        return replace(payment, expires_at=now + timedelta(seconds=terms.hold_seconds))
+    if payment.route.rail == "ledger":
+        return await _settle(connection, payment, now)
+    held = gate.undoable(payment, undo_seconds, now)
+    return held if held.undo_until else await queue(connection, terms, held, now)
+
+
+async def _settle(connection: Connection, payment: Payment, now: datetime) -> Payment:
+    book.all_done(await book.write(connection, [End(payment.transfer_id, transfer.Event.CAPTURE)], now))
+    state = after(payment.id, payment.state, Event.SETTLE)
+    return replace(payment, state=state, captured=payment.amount, settled_at=now)
+
+
+async def queue(connection: Connection, terms: Terms, payment: Payment, now: datetime) -> Payment:
+    """A payment that is held, whose row is locked, with its authorization in the queue: to be written by the caller."""
+    payer = await wallet.by_handle(connection, payment.payer_handle)
+    payee = await pay.payee_of(connection, payment)
+    id = await pay.authorize(connection, terms, payment.amount, payer, payee.address, now)
+    state = after(payment.id, payment.state, Event.QUEUE)
+    return replace(payment, state=state, authorization_id=id, undo_until=None)

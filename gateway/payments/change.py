@@ -1,0 +1,96 @@
+"""Change a wallet's policy: to tighten it needs nobody but its owner, to loosen it an approval of just the new one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import msgspec
+
+from gateway.access import passkey
+from gateway.access.ceremony import Assertion
+from gateway.audit import log as audit
+from gateway.audit.log import Act, By
+from gateway.errors import ApprovalRequired, GatewayError, InvalidRequest, NotFound
+from gateway.events import log
+from gateway.ids import WalletId, show
+from gateway.money import Assets
+from gateway.payments import pay, policy
+from gateway.payments.pay import Payee
+from gateway.payments.policy import Policy
+from gateway.payments.terms import Terms
+from gateway.postgres import Connection
+from gateway.wallets.wallet import Wallet
+
+#: What these challenges are for.
+PURPOSE = "policy.change"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A policy, and the payees it trusts, found."""
+
+    policy: Policy
+    trusted: tuple[Payee, ...]
+
+
+async def current(connection: Connection, assets: Assets, wallet: WalletId) -> tuple[Policy, list[str]]:
+    """The policy, and whom it trusts as people call them now. Raises NotFound where the wallet is not guarded."""
+    found = (await policy.policies(connection, assets, [wallet])).get(wallet)
+    if found is None:
+        raise NotFound("policy: the wallet has no passkey yet")
+    return found, [row["name"] for row in await connection.fetch(policy.sql.trusted_names, wallet)]
+
+
+async def wanted(connection: Connection, terms: Terms, owner: Wallet, asked: Policy, trusted: Sequence[str]) -> Wanted:
+    """The policy with whom it trusts, bound to the wallets that the handles are now. Raises InvalidRequest for somebody
+    who is nobody.
+    """
+    payees = []
+    for found in await pay.find_payees(connection, terms, [(owner, to) for to in trusted]):
+        if isinstance(found, GatewayError):
+            raise InvalidRequest("trusted", f"trusted: {found}")
+        payees.append(found)
+    ids = frozenset(show("wal", one.wallet.id) if one.wallet else one.address for one in payees)
+    with_trust = replace(asked, trusted=ids)
+    policy.check(with_trust)
+    return Wanted(with_trust, tuple(payees))
+
+
+def details(asked: Wanted) -> tuple[str, ...]:
+    """What an approval is over: all of the policy, written in one way."""
+    of = asked.policy
+    limits = {code: [one.payment.amount, one.day.amount] for code, one in sorted(of.limits.items())}
+    flags = [of.ask_new_payee, of.ask_address, of.changed_days, of.device_hours, of.undo_seconds]
+    return (msgspec.json.encode([limits, flags, sorted(of.trusted)]).decode(),)
+
+
+async def change(
+    connection: Connection,
+    assets: Assets,
+    wallet: WalletId,
+    asked: Wanted,
+    assertion: Assertion | None,
+    by: By,
+    now: datetime,
+) -> None:
+    """From now on it is this. Raises ApprovalRequired where it is looser and nobody approved it, InvalidPasskey,
+    ClonedPasskey, NotFound.
+    """
+    before = (await policy.policies(connection, assets, [wallet], lock=True)).get(wallet)
+    if before is None:
+        raise NotFound("policy: the wallet has no passkey yet")
+    loosened = policy.loosens(before, asked.policy, assets)
+    if assertion is not None:
+        signed_by = await passkey.verify(connection, wallet, PURPOSE, details(asked), assertion, now)
+        by = By("passkey", signed_by.shown_id)
+    elif loosened:
+        raise ApprovalRequired(("policy",))
+    await policy.write(
+        connection,
+        wallet,
+        asked.policy,
+        [(one.wallet.id if one.wallet else None, None if one.wallet else one.address) for one in asked.trusted],
+    )
+    facts = {"loosened": loosened}
+    await log.append(connection, [log.Event("policy.changed", wallet, wallet, facts)], now)
+    await audit.append(connection, [Act("policy.changed", wallet, by, wallet, facts)], now)

@@ -1,0 +1,84 @@
+"""What a payment meets before its money is looked at: whether anything leaves its payer's wallet now, and what the
+payer's policy says: that it goes on, that it waits for an approval, or that for a moment it can be undone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from gateway.access.credential import Credential
+from gateway.clock import rfc3339
+from gateway.errors import WalletFrozen
+from gateway.ids import WalletId
+from gateway.money import Money
+from gateway.payments import policy
+from gateway.payments.payment import Payment, State
+from gateway.payments.terms import Terms
+from gateway.postgres import Connection
+
+
+async def frozen(connection: Connection, wallets: Sequence[WalletId]) -> dict[WalletId, WalletFrozen]:
+    """Why nothing leaves these wallets; one that is not frozen is absent."""
+    return {
+        WalletId(row["id"]): WalletFrozen(row["handle"], rfc3339(row["frozen_at"]))
+        for row in await connection.fetch(policy.sql.frozen_wallets, list(wallets))
+    }
+
+
+async def check(connection: Connection, wallet: WalletId) -> None:
+    """Raises WalletFrozen while nothing leaves the wallet."""
+    for refusal in (await frozen(connection, [wallet])).values():
+        raise refusal
+
+
+async def gate(
+    connection: Connection, terms: Terms, asked: Sequence[tuple[Payment, Credential | None]], now: datetime
+) -> list[Payment | WalletFrozen]:
+    """The payments, each with who asks for it, as they go on: as they are, or to wait for an approval, or to be held
+    for the undo window; or why they do not. Those of one payer are decided one after the other.
+    """
+    policies = await policy.policies(connection, terms.assets, [one.payer for one, _ in asked], lock=True)
+    stopped = await frozen(connection, [one.payer for one, _ in asked])  # read once the policies are ours
+    judged = [(one, by) for one, by in asked if one.payer in policies and not _free(one, by)]
+    sessions = [by.id if by and by.kind == "session" else None for _, by in judged]
+    found = await policy.facts(connection, [one for one, _ in judged], sessions, now) if judged else []
+    facts = {one.id: fact for (one, _), fact in zip(judged, found, strict=True)}
+    spent: dict[tuple[WalletId, str], Money] = {}
+    results: list[Payment | WalletFrozen] = []
+    going: list[Payment] = []
+    for payment, _ in asked:
+        if payment.payer in stopped:
+            results.append(stopped[payment.payer])
+            continue
+        if payment.id not in facts:
+            results.append(payment)
+            continue
+        before = spent.get((payment.payer, payment.amount.asset.code), Money(0, payment.amount.asset))
+        fact = replace(facts[payment.id], spent=facts[payment.id].spent + before)
+        reasons = policy.decide(policies[payment.payer], fact)
+        if reasons:
+            results.append(waiting(terms, payment, reasons, now))
+            continue
+        spent[payment.payer, payment.amount.asset.code] = before + payment.amount
+        going.append(payment)
+        results.append(undoable(payment, policy.undo_seconds(policies[payment.payer], fact), now))
+    await policy.known(connection, going, now)
+    return results
+
+
+def waiting(terms: Terms, payment: Payment, reasons: tuple[str, ...], now: datetime) -> Payment:
+    """The payment, to wait for its payer's approval."""
+    until = now + timedelta(seconds=terms.approval_seconds)
+    return replace(payment, state=State.REQUIRES_CONFIRMATION, approval=reasons, expires_at=until)
+
+
+def undoable(payment: Payment, seconds: int, now: datetime) -> Payment:
+    """The payment, to be held for so long where it could not be undone afterwards."""
+    if not seconds or payment.route.rail != "chain" or not payment.capture:
+        return payment
+    return replace(payment, undo_until=now + timedelta(seconds=seconds))
+
+
+def _free(payment: Payment, by: Credential | None) -> bool:
+    """What no policy asks about: refunds, and what waits for the signature of the payer's own key."""
+    return payment.refund_of is not None or payment.state is State.REQUIRES_CONFIRMATION

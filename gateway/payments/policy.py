@@ -1,0 +1,255 @@
+"""What a guarded wallet pays without asking, and why a payment has to be approved. `decide` is pure.
+
+    amount         more than the policy lets one payment be
+    day            with what went without approval in the last 24 hours, more than it lets a day be
+    new_payee      never paid before
+    address        to an address that is nobody's handle
+    changed_payee  the payee's wallet got its address lately: somebody may have taken it over
+    new_device     by a session whose passkey is new, or that was begun without one
+
+A trusted payee is neither new nor just an address, but limits hold for it, and it is asked about when it has changed:
+trust is in a wallet's id, never in its name. A wallet that is not guarded has no policy, and nothing to approve with.
+
+Not asked about are refunds (they go to who paid, and no more than was paid), and what the payer's own key signs: that
+signature is an approval of payee and amount already.
+
+The policy's row is locked while a payment is decided, so that of many at once no two find the same room in a day.
+"""
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final, Literal
+from uuid import UUID
+
+from gateway.errors import InvalidRequest
+from gateway.ids import WalletId, show
+from gateway.money import Asset, Assets, Money
+from gateway.payments.payment import Payment
+from gateway.postgres import Connection, Record, Statements
+
+sql = Statements(__package__, "policy.sql")
+
+Reason = Literal["amount", "day", "new_payee", "address", "changed_payee", "new_device"]
+
+#: Over how long a day's limit is counted.
+DAY: Final = timedelta(hours=24)
+
+#: The undo window where there is one, in seconds.
+UNDO_SECONDS: Final = range(10, 61)
+
+_CHANGED_DAYS_MAX, _DEVICE_HOURS_MAX, _TRUSTED_MAX = 365, 720, 100
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The most that goes without approval: in one payment, and in 24 hours."""
+
+    payment: Money
+    day: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A wallet's own. `limits` are those that its owner has set, by asset code. `trusted` are wallets' ids as they are
+    shown, and addresses. Zero days, hours or seconds: not asked about, and no window.
+    """
+
+    limits: Mapping[str, Limit] = field(default_factory=dict)
+    ask_new_payee: bool = True
+    ask_address: bool = True
+    changed_days: int = 7
+    device_hours: int = 24
+    undo_seconds: int = 0
+    trusted: AbstractSet[str] = frozenset()
+
+    def limit(self, asset: Asset) -> Limit:
+        return self.limits.get(asset.code) or usual_limit(asset)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is so of one payment. `spent` went without approval in the last 24 hours; `payee` is as in `trusted`."""
+
+    money: Money
+    payee: str
+    is_address: bool
+    known: bool
+    changed_at: datetime | None
+    device_since: datetime | None
+    spent: Money
+    now: datetime
+
+
+def usual_limit(asset: Asset) -> Limit:
+    """Where the owner has set none: 100 whole ones a payment and 300 a day; of a currency without decimals, a hundred
+    times that.
+    """
+    unit = 10 ** max(asset.decimals, 2)
+    return Limit(Money(100 * unit, asset), Money(300 * unit, asset))
+
+
+def decide(policy: Policy, facts: Facts) -> tuple[Reason, ...]:
+    """Why the payment has to be approved; nothing where it goes by itself."""
+    limit, trusted = policy.limit(facts.money.asset), facts.payee in policy.trusted
+    changed_since = facts.now - timedelta(days=policy.changed_days)
+    device_since = facts.now - timedelta(hours=policy.device_hours)
+    why: dict[Reason, bool] = {
+        "amount": facts.money > limit.payment,
+        "day": facts.spent + facts.money > limit.day,
+        "new_payee": policy.ask_new_payee and not (facts.known or trusted),
+        "address": policy.ask_address and facts.is_address and not trusted,
+        "changed_payee": facts.changed_at is not None and facts.changed_at > changed_since,
+        "new_device": facts.device_since is not None and facts.device_since > device_since,
+    }
+    return tuple(reason for reason, holds in why.items() if holds)
+
+
+def undo_seconds(policy: Policy, facts: Facts) -> int:
+    """How long the payment can be stopped before it is sent to the chain."""
+    return 0 if facts.payee in policy.trusted else policy.undo_seconds
+
+
+def loosens(before: Policy, after: Policy, assets: Assets) -> bool:
+    """Whether anything would go by itself after the change that did not before, or could be undone less long."""
+    more = any(
+        after.limit(asset).payment > before.limit(asset).payment or after.limit(asset).day > before.limit(asset).day
+        for asset in assets
+    )
+    return (
+        more
+        or (before.ask_new_payee and not after.ask_new_payee)
+        or (before.ask_address and not after.ask_address)
+        or after.changed_days < before.changed_days
+        or after.device_hours < before.device_hours
+        or after.undo_seconds < before.undo_seconds
+        or not after.trusted <= before.trusted
+    )
+
+
+def check(policy: Policy) -> None:
+    """Raises InvalidRequest for a policy that is none."""
+    for code, limit in policy.limits.items():
+        if limit.day < limit.payment:
+            raise InvalidRequest("policy", f"the limit of a day in {code} is less than that of one payment")
+    if not 0 <= policy.changed_days <= _CHANGED_DAYS_MAX:
+        raise InvalidRequest("policy", f"changed_days is 0 to {_CHANGED_DAYS_MAX}")
+    if not 0 <= policy.device_hours <= _DEVICE_HOURS_MAX:
+        raise InvalidRequest("policy", f"device_hours is 0 to {_DEVICE_HOURS_MAX}")
+    if policy.undo_seconds and policy.undo_seconds not in UNDO_SECONDS:
+        raise InvalidRequest("policy", f"undo_seconds is 0, or {UNDO_SECONDS[0]} to {UNDO_SECONDS[-1]}")
+    if len(policy.trusted) > _TRUSTED_MAX:
+        raise InvalidRequest("policy", f"up to {_TRUSTED_MAX} payees are trusted")
+
+
+# ---- rows -----------------------------------------------------------------------------------------------------------
+
+
+async def policies(
+    connection: Connection, assets: Assets, wallets: Sequence[WalletId], lock: bool = False
+) -> dict[WalletId, Policy]:
+    """The policies of those of these wallets that are guarded; locked in id order, if told so."""
+    rows = await connection.fetch(sql.lock_policies if lock else sql.policies, sorted(set(wallets)))
+    if not rows:
+        return {}
+    there = [row["wallet_id"] for row in rows]
+    limits: dict[UUID, dict[str, Limit]] = {}
+    for row in await connection.fetch(sql.limits, there):
+        asset = assets[row["asset"]]
+        limit = Limit(Money(int(row["payment"]), asset), Money(int(row["day"]), asset))
+        limits.setdefault(row["wallet_id"], {})[asset.code] = limit
+    trusted: dict[UUID, set[str]] = {}
+    for row in await connection.fetch(sql.trusted, there):
+        trusted.setdefault(row["wallet_id"], set()).add(_payee(row))
+    return {
+        WalletId(row["wallet_id"]): Policy(
+            limits.get(row["wallet_id"], {}),
+            row["ask_new_payee"],
+            row["ask_address"],
+            row["changed_days"],
+            row["device_hours"],
+            row["undo_seconds"],
+            frozenset(trusted.get(row["wallet_id"], ())),
+        )
+        for row in rows
+    }
+
+
+async def write(
+    connection: Connection, wallet: WalletId, policy: Policy, trusted: Sequence[tuple[WalletId | None, str | None]]
+) -> None:
+    """The wallet's policy from now on, whose row is locked. `trusted` are wallets, or else addresses."""
+    await connection.execute(
+        sql.change_policy,
+        *(wallet, policy.ask_new_payee, policy.ask_address, policy.changed_days, policy.device_hours),
+        policy.undo_seconds,
+    )
+    codes, limits = list(policy.limits), policy.limits.values()
+    await connection.execute(sql.forget_limits, wallet)
+    await connection.execute(
+        sql.set_limits, wallet, codes, [one.payment.units for one in limits], [one.day.units for one in limits]
+    )
+    await connection.execute(sql.forget_trusted, wallet)
+    await connection.execute(sql.trust, wallet, [payee for payee, _ in trusted], [address for _, address in trusted])
+
+
+async def facts(
+    connection: Connection, payments: Sequence[Payment], sessions: Sequence[UUID | None], now: datetime
+) -> list[Facts]:
+    """What is so of each of these payments, in order, of guarded wallets whose policies are locked."""
+    rows = await connection.fetch(
+        sql.facts,
+        [one.payer for one in payments],
+        [one.payee for one in payments],
+        [one.payee_address for one in payments],
+        [one.amount.asset.code for one in payments],
+        list(sessions),
+        _first_id(now - DAY),
+    )
+    return [
+        Facts(
+            money=payment.amount,
+            payee=show("wal", payment.payee) if payment.payee else str(payment.payee_address),
+            is_address=payment.payee is None,
+            known=row["known"],
+            changed_at=row["changed_at"],
+            device_since=row["device_since"],
+            spent=Money(int(row["spent"]), payment.amount.asset),
+            now=now,
+        )
+        for payment, row in zip(payments, rows, strict=True)
+    ]
+
+
+async def withdrawal(
+    connection: Connection, owner: WalletId, policy: Policy, money: Money, session: UUID | None, now: datetime
+) -> tuple[Reason, ...]:
+    """Why a withdrawal to the owner's bank has to be approved: as of a payment to somebody known."""
+    row = await connection.fetchrow(
+        sql.facts, [owner], [None], [None], [money.asset.code], [session], _first_id(now - DAY)
+    )
+    assert row is not None
+    spent = Money(int(row["spent"]), money.asset)
+    return decide(policy, Facts(money, "", False, True, None, row["device_since"], spent, now))
+
+
+def _first_id(at: datetime) -> UUID:
+    """No id that is made later is less: they begin with their milliseconds."""
+    return UUID(int=int(at.timestamp() * 1000) << 80)
+
+
+async def known(connection: Connection, payments: Sequence[Payment], now: datetime) -> None:
+    """These payments go on: whoever they pay has been paid from now on."""
+    if payments:
+        await connection.execute(
+            sql.know,
+            [one.payer for one in payments],
+            [one.payee for one in payments],
+            [one.payee_address for one in payments],
+            now,
+        )
+
+
+def _payee(row: Record) -> str:
+    return show("wal", row["payee"]) if row["payee"] else str(row["address"])

@@ -1,0 +1,241 @@
+"""Payments that a wallet's policy asks about: what waits, what an approval is good for, and what it is not."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from gateway.payments import finish
+from tests.api.browser import OWN, Browser, browsing, challenge_in, registered, signed
+from tests.api.conftest import Api, Person, amount, code_of
+from tests.authenticator import Authenticator
+
+pytestmark = pytest.mark.anyio
+
+STRANGER = "0x" + "4" * 40
+
+
+async def approval(of: "Person | Browser", key: Authenticator, payment: Any) -> dict[str, str]:
+    """What the passkey signs over a payment, as the payment is."""
+    return signed(key, challenge_in(await of.post(f"/v1/payments/{payment['id']}/approval/challenge", b"")))
+
+
+async def approve(of: "Person | Browser", key: Authenticator, payment: Any) -> Any:
+    return await of.post(f"/v1/payments/{payment['id']}/approval", await approval(of, key, payment))
+
+
+async def waiting(of: Person, to: str, money: str, **fields: Any) -> Any:
+    answer = await of.pay(to, money, **fields)
+    assert answer.status_code == 202, answer.text
+    assert answer.json()["state"] == "requires_confirmation"
+    return answer.json()
+
+
+async def test_a_payee_never_paid_before_is_asked_about_once(api: Api) -> None:
+    alice, key, _ = await browsing(api, "alice", "100.00 EUR")
+    bob = await api.person("bob")
+
+    first = await waiting(alice, "@bob", "10.00 EUR")
+    assert first["approval"]["reasons"] == ["new_payee"]
+    assert await alice.balance("EUR") == ("100.00", "10.00", "90.00")
+    done = await approve(alice, key, first)
+
+    assert (done.status_code, done.json()["state"], done.json()["approval"]) == (200, "settled", None)
+    assert await bob.balance("EUR") == ("10.00", "0.00", "10.00")
+    assert (await alice.pay("@bob", "10.00 EUR")).status_code == 201
+    assert await api.wrong() == []
+
+
+async def test_whom_an_unguarded_wallet_has_paid_it_knows_once_it_is_guarded(api: Api) -> None:
+    alice = await api.person("alice", "100.00 EUR")
+    await api.person("bob")
+    assert (await alice.pay("@bob", "1.00 EUR")).status_code == 201
+    await registered(alice, Authenticator())
+    assert (await alice.pay("@bob", "1.00 EUR")).status_code == 201
+
+
+async def test_each_reason_is_told(api: Api) -> None:
+    alice, key, browser = await browsing(api, "alice", "1000.00 EUR", "50 USDX")
+    await api.person("bob")
+    await approve(alice, key, await waiting(alice, "@bob", "1.00 EUR"))
+
+    assert (await waiting(alice, "@bob", "100.01 EUR"))["approval"]["reasons"] == ["amount"]
+    for _ in range(3):
+        assert (await alice.pay("@bob", "100.00 EUR")).status_code == 201
+    assert (await waiting(alice, "@bob", "0.01 EUR"))["approval"]["reasons"] == ["day"]
+    assert (await waiting(alice, STRANGER, "1 USDX"))["approval"]["reasons"] == ["new_payee", "address"]
+    by_session = await browser.call(
+        "POST", "/v1/payments", json={"to": "@bob", **amount("1 USDX")}, headers={**OWN, "Idempotency-Key": "s"}
+    )
+    assert by_session.json()["approval"]["reasons"] == ["new_device"]
+
+
+async def test_an_approval_is_good_once(api: Api) -> None:
+    alice, key, _ = await browsing(api, "alice", "100.00 EUR")
+    await api.person("bob")
+    payment = await waiting(alice, "@bob", "10.00 EUR")
+    path, assertion = f"/v1/payments/{payment['id']}/approval", await approval(alice, key, payment)
+
+    answers = await asyncio.gather(*(alice.post(path, assertion) for _ in range(10)))
+
+    assert sorted(answer.status_code for answer in answers) == [200] + [409] * 9
+    assert await alice.balance("EUR") == ("90.00", "0.00", "90.00")
+    assert await api.wrong() == []
+
+
+@pytest.mark.parametrize(
+    ("to", "money"),
+    [("@bob", "10.00 EUR"), ("@bob", "99.00 EUR"), ("@carol", "10.00 EUR"), ("@bob", "10 USDX"), ("@bob", "10.00 USD")],
+    ids=["another payment", "another amount", "another payee", "another rail", "another asset"],
+)
+async def test_an_approval_of_one_payment_is_none_of_another(api: Api, to: str, money: str) -> None:
+    alice, key, _ = await browsing(api, "alice", "200.00 EUR", "50 USDX", "50.00 USD")
+    await api.person("bob")
+    await api.person("carol")
+    meant, other = await waiting(alice, "@bob", "10.00 EUR"), await waiting(alice, to, money)
+
+    answer = await alice.post(f"/v1/payments/{other['id']}/approval", await approval(alice, key, meant))
+
+    assert code_of(answer) == (422, "invalid_passkey")
+    assert answer.json()["type"].endswith(":details")
+    assert (await alice.get(f"/v1/payments/{other['id']}")).json()["state"] == "requires_confirmation"
+
+
+async def test_an_approval_is_over_the_row_as_it_is_when_it_comes(api: Api) -> None:
+    """Were the row altered between the challenge and its answer, the passkey has signed something else."""
+    alice, key, _ = await browsing(api, "alice", "100.00 EUR")
+    await api.person("bob")
+    payment = await waiting(alice, "@bob", "10.00 EUR")
+    assertion = await approval(alice, key, payment)
+    async with api.house.database.transaction() as connection:
+        await connection.execute("UPDATE payment SET amount = 9000 WHERE state = 'requires_confirmation'")
+
+    answer = await alice.post(f"/v1/payments/{payment['id']}/approval", assertion)
+
+    assert answer.json()["type"].endswith(":details")
+    assert await alice.balance("EUR") == ("100.00", "10.00", "90.00")
+
+
+async def test_nobody_else_approves_and_nobody_else_is_told(api: Api) -> None:
+    alice, key, _ = await browsing(api, "alice", "100.00 EUR")
+    bob, bobs_key, _ = await browsing(api, "bob")
+    eve, _, _ = await browsing(api, "eve")
+    payment = await waiting(alice, "@bob", "10.00 EUR")
+    path, assertion = f"/v1/payments/{payment['id']}/approval", await approval(alice, key, payment)
+
+    for of, status in ((bob, 403), (eve, 404)):
+        assert (await of.post(path + "/challenge", b"")).status_code == status
+        assert (await of.post(path, assertion)).status_code == status
+        assert (await of.post(path.replace("approval", "refusal"), b"")).status_code == status
+    challenge = challenge_in(await alice.post(path + "/challenge", b""))
+    answer = await alice.post(path, signed(bobs_key, challenge))
+    assert answer.json()["type"].endswith(":unknown_passkey")
+
+
+async def test_a_payment_that_is_refused_or_left_alone_gives_the_money_back(api: Api) -> None:
+    alice, key, _ = await browsing(api, "alice", "100.00 EUR")
+    await api.person("bob")
+    first, second = await waiting(alice, "@bob", "10.00 EUR"), await waiting(alice, "@bob", "20.00 EUR")
+    assertion = await approval(alice, key, first)
+
+    refused = await alice.post(f"/v1/payments/{first['id']}/refusal", b"")
+    assert (refused.status_code, refused.json()["state"]) == (200, "refused")
+    assert code_of(await alice.post(f"/v1/payments/{first['id']}/approval", assertion)) == (409, "state_conflict")
+
+    assertion = await approval(alice, key, second)
+    api.clock.ahead = timedelta(minutes=15, seconds=1)
+    assert code_of(await alice.post(f"/v1/payments/{second['id']}/approval", assertion)) == (409, "state_conflict")
+    async with api.house.database.transaction() as connection:
+        assert await finish.expire_due(connection, api.house.terms, api.clock()) == 1
+    assert (await alice.get(f"/v1/payments/{second['id']}")).json()["state"] == "expired"
+    assert await alice.balance("EUR") == ("100.00", "0.00", "100.00")
+
+
+async def test_a_hold_and_a_token_payment_go_on_as_they_would_have(api: Api) -> None:
+    alice, key, _ = await browsing(api, "alice", "100.00 EUR", "50 USDX")
+    bob = await api.person("bob")
+    hold = (await approve(alice, key, await waiting(alice, "@bob", "10.00 EUR", capture=False))).json()
+    token = (await approve(alice, key, await waiting(alice, STRANGER, "5 USDX"))).json()
+
+    assert (hold["state"], token["state"], token["expires_at"]) == ("held", "queued", None)
+    assert (await bob.post(f"/v1/payments/{hold['id']}/capture", {})).json()["state"] == "settled"
+
+
+async def test_a_day_has_its_room_once_for_payments_at_the_same_moment(api: Api) -> None:
+    alice, key, _ = await browsing(api, "alice", "2000.00 EUR")
+    await api.person("bob")
+    await approve(alice, key, await waiting(alice, "@bob", "1.00 EUR"))
+
+    answers = await asyncio.gather(*(alice.pay("@bob", "50.00 EUR") for _ in range(20)))
+
+    assert sorted(answer.status_code for answer in answers) == [201] * 6 + [202] * 14
+    assert (await alice.balance("EUR"))[0] == "1699.00"
+
+
+@pytest.mark.parametrize("mode", ["each", "all"])
+async def test_many_in_one_call_have_the_room_of_a_day_together(api: Api, mode: str) -> None:
+    alice, key, _ = await browsing(api, "alice", "1000.00 EUR")
+    await api.person("bob")
+    await approve(alice, key, await waiting(alice, "@bob", "1.00 EUR"))
+
+    answer = await alice.post(f"/v1/payments/batch?mode={mode}", [{"to": "@bob", **amount("90.00 EUR")}] * 5)
+
+    assert [one["status"] for one in answer.json()] == [201, 201, 201, 202, 202]
+
+
+async def test_a_policy_is_tightened_at_once_and_loosened_with_an_approval_of_just_it(api: Api) -> None:
+    alice, key, browser = await browsing(api, "alice", "1000.00 EUR")
+    await api.person("bob")
+    tight = {"limits": {"EUR": {"payment": "1.00", "day": "5.00"}}, "undo_seconds": 30}
+    loose = {"limits": {"EUR": {"payment": "500.00", "day": "500.00"}}, "trusted": ["@bob"]}
+
+    assert (await browser.call("PUT", "/v1/policy", json=tight)).json()["limits"]["EUR"]["payment"] == "1.00"
+    assert code_of(await browser.call("PUT", "/v1/policy", json=loose)) == (403, "approval_required")
+    assertion = signed(key, challenge_in(await browser.post("/v1/policy/challenge", loose)))
+    more = {**loose, "trusted": ["@bob", STRANGER], "approval": assertion}
+    assert (await browser.call("PUT", "/v1/policy", json=more)).json()["type"].endswith(":details")
+    assert code_of(
+        await api.call("PUT", "/v1/policy", headers=alice.bearer, json={**loose, "approval": assertion})
+    ) == (403, "forbidden")
+    changed = await browser.call("PUT", "/v1/policy", json={**loose, "approval": assertion})
+
+    assert (changed.status_code, changed.json()["trusted"], changed.json()["undo_seconds"]) == (200, ["@bob"], 0)
+    assert (await alice.pay("@bob", "500.00 EUR")).status_code == 201
+    assert (await browser.call("PUT", "/v1/policy", json={**loose, "approval": assertion})).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"undo_seconds": 5},
+        {"undo_seconds": 61},
+        {"changed_days": -1},
+        {"device_hours": 721},
+        {"trusted": ["@nobody"]},
+        {"limits": {"EUR": {"payment": "2.00", "day": "1.00"}}},
+    ],
+)
+async def test_a_policy_that_is_none_is_refused(api: Api, bad: Any) -> None:
+    _, _, browser = await browsing(api)
+    assert code_of(await browser.call("PUT", "/v1/policy", json=bad)) == (400, "invalid_request")
+
+
+async def test_an_unguarded_wallet_has_no_policy(api: Api) -> None:
+    alice = await api.person("alice")
+    assert code_of(await alice.get("/v1/policy")) == (404, "not_found")
+
+
+async def test_a_withdrawal_beyond_the_policy_comes_with_an_approval_of_its_amount(api: Api) -> None:
+    alice, key, _ = await browsing(api, "alice", "1000.00 EUR")
+    assert (await alice.post("/v1/withdrawals", amount("100.00 EUR"))).status_code == 201
+    assert code_of(await alice.post("/v1/withdrawals", amount("200.01 EUR"))) == (403, "approval_required")
+
+    assertion = signed(key, challenge_in(await alice.post("/v1/withdrawals/challenge", amount("500.00 EUR"))))
+    other = await alice.post("/v1/withdrawals", {**amount("600.00 EUR"), "approval": assertion})
+    assert other.json()["type"].endswith(":details")
+    done = await alice.post("/v1/withdrawals", {**amount("500.00 EUR"), "approval": assertion})
+
+    assert done.status_code == 201
+    assert code_of(await alice.post("/v1/withdrawals", {**amount("500.00 EUR"), "approval": assertion}))[0] == 422
+    assert await api.wrong() == []
