@@ -1,0 +1,70 @@
+"""A payment that waits is approved in a real browser, over its own details as they stand on the page."""
+
+from typing import Any
+
+import pytest
+from playwright.async_api import Locator
+
+from tests.api.conftest import Person
+from tests.web.conftest import Site, Visitor
+from tests.web.test_browser import signed_up
+
+pytestmark = pytest.mark.anyio
+
+
+async def waiting_payment(visitor: Visitor, site: Site) -> tuple[Person, Any]:
+    """@alice, who has signed up at the page, is asked about 12.50 EUR for @bob, whom she has never paid."""
+    await signed_up(visitor, "alice")
+    await site.person("bob")
+    key = visitor.api_keys[-1]
+    wallet = (await site.api.call("GET", "/v1/wallet", headers={"Authorization": f"Bearer {key}"})).json()
+    alice = Person(site.api, "alice", key, wallet["wallet_id"], wallet["address"])
+    await alice.receive("50.00 EUR")
+    asked = (await alice.pay("@bob", "12.50 EUR", memo="lunch <b>now</b>")).json()
+    assert (asked["state"], "new_payee" in asked["approval"]["reasons"]) == ("requires_confirmation", True)
+    await visitor.page.reload()
+    return alice, asked
+
+
+def card(visitor: Visitor) -> Locator:
+    return visitor.page.locator("#waiting .payment")
+
+
+async def test_a_payment_is_approved_with_a_passkey_over_what_the_page_shows(visitor: Visitor, site: Site) -> None:
+    alice, asked = await waiting_payment(visitor, site)
+    shown = await card(visitor).inner_text()
+    for part in (asked["id"], "@bob", "12.50 EUR", "ledger", "lunch <b>now</b>", "never paid them before"):
+        assert part in shown
+
+    await card(visitor).get_by_role("button", name="Approve with your passkey").click()
+
+    await visitor.status("Approved: 12.50 EUR to @bob")
+    assert (await alice.get(f"/v1/payments/{asked['id']}")).json()["state"] == "settled"
+    assert await alice.balance("EUR") == ("37.50", "0.00", "37.50")
+    await card(visitor).wait_for(state="hidden")
+
+
+@pytest.mark.parametrize(("true", "altered"), [("12.50", "1.25"), ("@bob", "@carol"), ("ledger", "chain")])
+async def test_a_page_that_alters_what_it_shows_has_nothing_approved(
+    visitor: Visitor, site: Site, true: str, altered: str
+) -> None:
+    alice, asked = await waiting_payment(visitor, site)
+    part = card(visitor).locator("[data-part]").get_by_text(true, exact=True)
+    await part.evaluate("(element, text) => { element.textContent = text; }", altered)
+
+    await card(visitor).get_by_role("button", name="Approve with your passkey").click()
+
+    await visitor.status("this passkey is not accepted")
+    assert (await alice.get(f"/v1/payments/{asked['id']}")).json()["state"] == "requires_confirmation"
+    assert await alice.balance("EUR") == ("50.00", "12.50", "37.50")
+
+
+async def test_whom_the_authenticator_does_not_know_approves_nothing(visitor: Visitor, site: Site) -> None:
+    alice, asked = await waiting_payment(visitor, site)
+    await card(visitor).wait_for()
+    await visitor.is_verified(False)
+
+    await card(visitor).get_by_role("button", name="Approve with your passkey").click()
+
+    await visitor.status("The passkey was not used")
+    assert (await alice.get(f"/v1/payments/{asked['id']}")).json()["state"] == "requires_confirmation"
