@@ -167,6 +167,28 @@ async def test_a_freeze_is_in_force_when_it_is_proposed_and_stays_once_another_a
     ]
 
 
+async def test_nothing_leaves_a_frozen_wallet_while_what_comes_in_goes_on(api: Api) -> None:
+    alice, bob = await api.person("alice", "20.00 EUR", "20.00 USD"), await api.person("bob", "5.00 EUR")
+    held = (await alice.pay("@bob", "3.00 EUR", capture=False)).json()["id"]
+    ann, ben = await operator(api, "ann"), await operator(api, "ben")
+    await ann.propose("wallet.freeze", "@alice")
+
+    refused = [
+        await alice.pay("@bob", "1.00 EUR"),
+        await alice.post(f"/v1/payments/{held}/capture", {}),
+        await alice.post("/v1/withdrawals", {"amount": "1.00", "asset": "EUR"}),
+        await alice.post("/v1/conversions", {"amount": "1.00", "asset": "USD", "to_asset": "USDX"}),
+    ]
+    batch = await alice.post("/v1/payments/batch", [{"to": "@bob", "amount": "1.00", "asset": "EUR"}])
+    incoming = await bob.pay("@alice", "2.00 EUR")
+    await ben.approve((await ann.propose("wallet.unfreeze", "@alice")).json()["id"])
+
+    assert [code_of(one) for one in refused] == [(409, "wallet_frozen")] * 4
+    assert [one["problem"]["code"] for one in batch.json()] == ["wallet_frozen"]
+    assert incoming.status_code == 201
+    assert (await alice.pay("@bob", "1.00 EUR")).status_code == 201
+
+
 async def test_a_freeze_that_nobody_approves_lapses_within_the_hour(api: Api) -> None:
     alice, ann = await api.person("alice"), await operator(api, "ann")
     await ann.propose("wallet.freeze", "alice")

@@ -26,6 +26,10 @@ ROUTES = {
     *(("POST", f"/v1/{name}/challenge") for name in ("policy", "withdrawals", "payments/{id}/approval")),
     *(("POST", f"/v1/payments/{{id}}/{name}") for name in ("approval", "refusal")),
     *(("POST", f"/v1/{name}") for name in ("wallet/address", "wallet/address/challenge", "payments/{id}/signature")),
+    *(("POST", f"/v1/operator/{name}{rest}") for name in ("enrolment", "session") for rest in ("", "/challenge")),
+    ("DELETE", "/v1/operator/session"),
+    *((method, "/v1/operator/proposals") for method in ("GET", "POST")),
+    *(("POST", f"/v1/operator/proposals/{{id}}/{name}") for name in ("challenge", "approve")),
     *(("GET", f"/health/{name}") for name in ("live", "ready")),
 }
 
