@@ -102,10 +102,9 @@ WITH page AS MATERIALIZED (
     ORDER BY id DESC LIMIT $3
 )
 SELECT page.*,
-    CASE WHEN page.payer = $1 THEN own.handle ELSE other.handle END AS payer_handle,
-    CASE WHEN page.payee = $1 THEN own.handle ELSE other.handle END AS payee_handle
+    CASE WHEN page.payer = $1 THEN (SELECT handle FROM wallet WHERE id = $1) ELSE other.handle END AS payer_handle,
+    CASE WHEN page.payee = $1 THEN (SELECT handle FROM wallet WHERE id = $1) ELSE other.handle END AS payee_handle
 FROM page
-JOIN wallet AS own ON own.id = $1
 LEFT JOIN wallet AS other ON other.id = CASE WHEN page.payer = $1 THEN page.payee ELSE page.payer END
 ORDER BY page.id DESC;
 
