@@ -186,3 +186,16 @@ UPDATE wallet_freeze SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL AND la
 -- Since when the wallet is frozen: as long as a reason has not ended.
 UPDATE wallet SET frozen_at = (SELECT min(placed_at) FROM wallet_freeze WHERE wallet_id = $1 AND ended_at IS NULL)
 WHERE id = $1;
+
+-- freeze_of_payment
+-- It is a payment's: its owner says that it was somebody else's doing.
+UPDATE wallet_freeze SET payment_id = $2 WHERE id = $1;
+
+-- is_frozen_over
+-- Whether that was said of the payment already.
+SELECT EXISTS (SELECT FROM wallet_freeze WHERE payment_id = $1 AND ended_at IS NULL);
+
+-- end_own_freezes
+-- An owner's reasons that are old enough; never an operator's.
+UPDATE wallet_freeze SET ended_at = $2
+WHERE wallet_id = $1 AND ended_at IS NULL AND payment_id IS NOT NULL AND placed_at <= $3 RETURNING id;

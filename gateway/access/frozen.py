@@ -13,7 +13,7 @@ from gateway.audit import log as audit
 from gateway.audit.log import WORKER, Act, By
 from gateway.clock import rfc3339
 from gateway.events import log
-from gateway.ids import WalletId, new_id
+from gateway.ids import PaymentId, WalletId, new_id, show
 from gateway.postgres import Connection
 
 
@@ -41,6 +41,25 @@ async def thaw(connection: Connection, wallet: WalletId, by: By, now: datetime) 
     """End every reason. False where there was none."""
     await connection.execute(sql.lock_wallet, wallet)
     ended = await connection.fetch(sql.end_freezes, wallet, now)
+    if ended:
+        await _tell(connection, "wallet.unfrozen", wallet, by, None, now)
+    return bool(ended)
+
+
+async def freeze_over(connection: Connection, wallet: WalletId, payment: PaymentId, by: By, now: datetime) -> bool:
+    """Its owner, or a link that was sent to them, says that this payment was not theirs. False: it was said before."""
+    await connection.execute(sql.lock_wallet, wallet)
+    if await connection.fetchval(sql.is_frozen_over, payment):
+        return False
+    id = await freeze(connection, wallet, f"not me: {show('pay', payment)}", by, None, now)
+    await connection.execute(sql.freeze_of_payment, id, payment)
+    return True
+
+
+async def thaw_own(connection: Connection, wallet: WalletId, before: datetime, by: By, now: datetime) -> bool:
+    """End the owner's own reasons that were there `before`; an operator's stay. False where there was none."""
+    await connection.execute(sql.lock_wallet, wallet)
+    ended = await connection.fetch(sql.end_own_freezes, wallet, now, before)
     if ended:
         await _tell(connection, "wallet.unfrozen", wallet, by, None, now)
     return bool(ended)

@@ -161,10 +161,14 @@ FOR UPDATE SKIP LOCKED;
 UPDATE token_authorization SET withheld = true WHERE id = ANY ($1) AND state IN ('queued', 'submitted');
 
 -- release
--- They are again, in id order as everybody locks them; an unsigned one may still be given more time.
+-- They are again, in id order as everybody locks them, but for those of wallets that are frozen themselves; an unsigned
+-- one may still be given more time.
 WITH held AS (
-    SELECT id FROM token_authorization
-    WHERE asset = $1 AND withheld AND state IN ('queued', 'submitted') ORDER BY id FOR UPDATE
+    SELECT id FROM token_authorization AS waiting
+    WHERE asset = $1 AND withheld AND state IN ('queued', 'submitted') AND NOT EXISTS (
+        SELECT FROM wallet_address JOIN wallet ON wallet.id = wallet_address.wallet_id
+        WHERE wallet_address.address = waiting.from_address AND wallet.frozen_at IS NOT NULL)
+    ORDER BY id FOR UPDATE
 )
 UPDATE token_authorization AS a SET withheld = false,
     valid_before = CASE WHEN signature IS NULL THEN greatest(valid_before, $2) ELSE valid_before END

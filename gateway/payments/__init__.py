@@ -8,6 +8,7 @@
     policy.py      what a wallet pays without asking, and why not    (its centre is pure)
     gate.py        what each payment meets first: freezes, the policy
     approve.py     a payment approved by a passkey over its details, or refused
+    not_me.py      a payment that was somebody else's doing: its wallet is frozen
     undo.py        the end of the time in which a token payment can be stopped
     lean.py        a payment that shares one statement with many     (pure)
     ledger_rail.py pay in the ledger, for many at once, in one statement

@@ -90,3 +90,17 @@ FOR UPDATE OF payment SKIP LOCKED;
 -- frozen_wallets
 -- Those of these wallets that nothing leaves, and since when.
 SELECT id, handle, frozen_at FROM wallet WHERE id = ANY ($1) AND frozen_at IS NOT NULL;
+
+-- add_link
+-- A link that says "this was not me", by its hash alone.
+INSERT INTO not_me_link (hash, payment_id, wallet_id, expires_at) VALUES ($1, $2, $3, $4);
+
+-- forget_links
+-- Those whose time is over.
+DELETE FROM not_me_link WHERE hash IN (
+    SELECT hash FROM not_me_link WHERE expires_at < $1 ORDER BY expires_at LIMIT 100 FOR UPDATE SKIP LOCKED
+);
+
+-- link
+-- What it is of.
+SELECT payment_id, wallet_id FROM not_me_link WHERE hash = $1 AND expires_at > $2;

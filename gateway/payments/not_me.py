@@ -1,0 +1,116 @@
+"""This was not me: whoever pays says that a payment was somebody else's doing.
+
+At once, in a transaction of its own, nothing leaves the wallet any more, on any path: no payment, capture or
+signature, no withdrawal or conversion is accepted, and what is on its way by the chain and in no ChainTransaction
+waits. What comes in goes on. Then the payment itself is ended, where it still can be, and its money is the wallet's
+again; others wait, for their owner to stop them.
+
+A link in a notification says it too, without signing in: 256 random bits, kept as their SHA-256, good for thirty days
+and for nothing else. To open it only asks; a request of its own does it.
+
+The owner lets the wallet go on with a passkey that is older than the freeze, a day later or more: whoever got hold of a
+session or made a passkey of their own does not. Operators do it two together (access/operators.py), and what they have
+frozen only they let go on.
+"""
+
+import hashlib
+import secrets
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from gateway.access import frozen, passkey
+from gateway.access.ceremony import Assertion, Party
+from gateway.access.passkey import Asked
+from gateway.audit.log import By
+from gateway.chain import authorization
+from gateway.errors import Forbidden, NotFound
+from gateway.events import log
+from gateway.ids import PaymentId, WalletId
+from gateway.ledger import book, transfer
+from gateway.ledger.transfer import End
+from gateway.payments import policy, records, settle
+from gateway.payments.payment import Event, Payment, State, after
+from gateway.payments.terms import Terms
+from gateway.postgres import Connection, Database
+
+#: What challenges to let a wallet go on are for.
+PURPOSE: Final = "wallet.unfreeze"
+
+#: How long after it was frozen its owner lets a wallet go on.
+DELAY: Final = timedelta(hours=24)
+
+#: How long a link is good.
+LINK_GOOD_FOR: Final = timedelta(days=30)
+
+
+async def not_me(database: Database, terms: Terms, caller: WalletId, id: PaymentId, by: By, now: datetime) -> Payment:
+    """Freeze the caller's wallet, and end the payment where that can be; said again, nothing more is done. The payment
+    as it is then. Raises NotFound, and Forbidden (the payee asks).
+    """
+    async with database.transaction() as connection:
+        payment = await records.payment(connection, terms.assets, id, caller)
+        if payment.payer != caller:
+            raise Forbidden("only the payer of a payment can say that it was somebody else's doing")
+        await frozen.freeze_over(connection, caller, id, by, now)
+    async with database.transaction() as connection:
+        return await _end(connection, terms, caller, id, now)
+
+
+async def _end(connection: Connection, terms: Terms, caller: WalletId, id: PaymentId, now: datetime) -> Payment:
+    """The authorization is locked first, then the payment, as settling locks them."""
+    seen = await records.payment(connection, terms.assets, id, caller)
+    if seen.authorization_id is not None:
+        tracked = await authorization.one(connection, seen.authorization_id, for_update=True)
+        if tracked.state == "queued" and tracked.authorization.signature is None:
+            await settle.refuse(connection, terms, [(tracked.authorization, "not_me")], now)
+        return await records.payment(connection, terms.assets, id, caller)
+    payment = await records.payment_for_update(connection, terms.assets, id, caller)
+    event = Event.REFUSE if payment.waits_for_approval else Event.VOID if payment.state is State.HELD else None
+    if event is None or payment.authorization_id is not None:
+        return payment
+    ended = replace(payment, state=after(payment.id, payment.state, event))
+    book.all_done(await book.write(connection, [End(payment.transfer_id, transfer.Event.VOID)], now))
+    await records.update(connection, [ended])
+    await log.append(connection, records.events(ended), now)
+    return ended
+
+
+async def link(connection: Connection, terms: Terms, caller: WalletId, id: PaymentId, now: datetime) -> str:
+    """A token for a link that says it of the caller's payment. Raises NotFound, and Forbidden (the payee asks)."""
+    payment = await records.payment(connection, terms.assets, id, caller)
+    if payment.payer != caller:
+        raise Forbidden("only the payer of a payment is sent such a link")
+    token = "nm_" + secrets.token_urlsafe(32)
+    await connection.execute(policy.sql.forget_links, now)
+    await connection.execute(policy.sql.add_link, _hash(token), id, caller, now + LINK_GOOD_FOR)
+    return token
+
+
+async def of_link(connection: Connection, terms: Terms, token: str, now: datetime) -> Payment:
+    """The payment that a link is of. Raises NotFound where it is none, or its time is over."""
+    row = await connection.fetchrow(policy.sql.link, _hash(token), now)
+    if row is None:
+        raise NotFound("such link")
+    return await records.payment(connection, terms.assets, PaymentId(row["payment_id"]), WalletId(row["wallet_id"]))
+
+
+async def ask(connection: Connection, party: Party, caller: WalletId, now: datetime) -> tuple[Asked, list[bytes]]:
+    """A challenge to let the caller's wallet go on, and the credentials that can answer."""
+    asked = await passkey.ask(connection, party, caller, PURPOSE, (), now)
+    return asked, await passkey.credentials(connection, caller)
+
+
+async def unfreeze(connection: Connection, caller: WalletId, assertion: Assertion, now: datetime) -> None:
+    """Let it go on, as far as it was its owner who stopped it. Raises InvalidPasskey, ClonedPasskey, and Forbidden:
+    nothing was stopped so long ago, or the passkey is too new.
+    """
+    signed_by = await passkey.verify(connection, caller, PURPOSE, (), assertion, now)
+    if now - signed_by.created_at < DELAY:
+        raise Forbidden("this passkey is too new to let a frozen wallet go on: use an older one")
+    if not await frozen.thaw_own(connection, caller, now - DELAY, By("passkey", signed_by.shown_id), now):
+        raise Forbidden("its owner lets a wallet go on 24 hours after they stopped it; operators may before")
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
