@@ -6,6 +6,8 @@ from datetime import timedelta
 
 import pytest
 
+from gateway.access import frozen
+from gateway.audit.log import ANYONE
 from gateway.clock import system_clock
 from gateway.errors import StateConflict
 from gateway.payments import policy, undo
@@ -126,3 +128,29 @@ async def test_a_worker_that_is_killed_at_the_send_sends_once(town: Town, moment
 
     assert (await town.payment(payment)).state is State.SETTLED
     assert await town.on_chain(bob.address) == "4.000000 USDX"
+
+
+async def test_a_frozen_wallets_payments_wait_and_go_on_when_it_does(town: Town) -> None:
+    """One in its undo window, one queued: neither is sent, and neither runs out."""
+    alice, bob = await careful(town), await town.person("bob")
+    undoable = await town.pay(alice, "@bob", "1 USDX")
+    async with town.database.transaction() as connection:
+        await connection.execute("UPDATE policy SET undo_seconds = 0")
+    queued = await town.pay(alice, "@bob", "2 USDX")
+    async with town.database.transaction() as connection:
+        await frozen.freeze(connection, alice.id, "to be looked at", ANYONE, None, town.clock())
+
+    assert await send(town, timedelta(hours=2)) == 0
+    await town.settle()
+    assert [(await town.payment(one)).state for one in (undoable, queued)] == [State.HELD, State.QUEUED]
+
+    async with town.database.transaction() as connection:
+        assert await frozen.thaw(connection, alice.id, ANYONE, town.clock())
+    town.clock = system_clock
+    await town.settle()
+    await send(town)
+    await town.settle()
+
+    assert [(await town.payment(one)).state for one in (undoable, queued)] == [State.SETTLED] * 2
+    assert await town.on_chain(bob.address) == "3.000000 USDX"
+    assert await town.differences() == []

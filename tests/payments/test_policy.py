@@ -1,0 +1,98 @@
+"""What a policy asks about, rule by rule, and what loosens one."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from gateway.errors import InvalidRequest
+from gateway.money import Asset, Assets, Money
+from gateway.payments import policy
+from gateway.payments.policy import Facts, Limit, Policy, decide, loosens, undo_seconds, usual_limit
+from tests.factory import NOW
+
+
+@pytest.fixture
+def eur(assets: Assets) -> Asset:
+    return assets["EUR"]
+
+
+def facts(asset: Asset, text: str = "1.00", **more: Any) -> Facts:
+    nothing: dict[str, Any] = {"changed_at": None, "device_since": None, "spent": Money(0, asset), "now": NOW}
+    named: dict[str, Any] = {"payee": "wal_1", "is_address": False, "known": True}
+    return Facts(asset.parse(text), **{**named, **nothing, **more})
+
+
+def test_what_is_small_and_to_somebody_known_goes_by_itself(eur: Asset) -> None:
+    assert decide(Policy(), facts(eur, "100.00")) == ()
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"text": "100.01"}, "amount"),
+        ({"known": False}, "new_payee"),
+        ({"is_address": True}, "address"),
+        ({"changed_at": NOW - timedelta(days=6)}, "changed_payee"),
+        ({"device_since": NOW - timedelta(hours=23)}, "new_device"),
+    ],
+)
+def test_each_rule_asks_by_itself(eur: Asset, more: dict[str, Any], reason: str) -> None:
+    assert decide(Policy(), facts(eur, **more)) == (reason,)
+
+
+def test_a_day_counts_what_went_before(eur: Asset) -> None:
+    assert decide(Policy(), facts(eur, "50.00", spent=eur.parse("250.00"))) == ()
+    assert decide(Policy(), facts(eur, "50.01", spent=eur.parse("250.00"))) == ("day",)
+
+
+def test_what_changed_or_was_made_long_enough_ago_is_not_asked_about(eur: Asset) -> None:
+    old = facts(eur, changed_at=NOW - timedelta(days=7), device_since=NOW - timedelta(hours=24))
+    assert decide(Policy(), old) == ()
+
+
+def test_trust_is_no_licence_for_any_amount_or_for_whoever_took_the_payee_over(eur: Asset) -> None:
+    trusting = Policy(trusted=frozenset({"wal_1"}), undo_seconds=30)
+    new = facts(eur, known=False, is_address=True)
+    assert (decide(trusting, new), undo_seconds(trusting, new)) == ((), 0)
+    assert decide(trusting, replace(new, money=eur.parse("101.00"), changed_at=NOW)) == ("amount", "changed_payee")
+    assert undo_seconds(trusting, replace(new, payee="wal_2")) == 30
+
+
+def test_usual_limits_are_a_hundred_and_three_hundred_whole_ones(assets: Assets) -> None:
+    assert [str(usual_limit(assets["EUR"]).payment), str(usual_limit(assets["EUR"]).day)] == [
+        "100.00 EUR",
+        "300.00 EUR",
+    ]
+    assert str(usual_limit(assets["USDX"]).payment) == "100.000000 USDX"
+
+
+@pytest.mark.parametrize(
+    "looser",
+    [
+        {"ask_new_payee": False},
+        {"ask_address": False},
+        {"changed_days": 6},
+        {"device_hours": 23},
+        {"undo_seconds": 0},
+        {"trusted": frozenset({"wal_1"})},
+    ],
+)
+def test_each_rule_that_is_relaxed_loosens_and_back_does_not(assets: Assets, looser: dict[str, Any]) -> None:
+    before = Policy(undo_seconds=30)
+    after = replace(before, **looser)
+    assert loosens(before, after, assets)
+    assert not loosens(after, before, assets)
+
+
+def test_a_limit_that_is_left_out_is_the_usual_one_again_and_may_be_looser(assets: Assets, eur: Asset) -> None:
+    tight = Policy({"EUR": Limit(eur.parse("1.00"), eur.parse("1.00"))})
+    assert loosens(tight, Policy(), assets)
+    assert not loosens(Policy(), tight, assets)
+
+
+@pytest.mark.parametrize("trusted", [101])
+def test_trust_has_an_end(trusted: int) -> None:
+    with pytest.raises(InvalidRequest):
+        policy.check(Policy(trusted=frozenset(map(str, range(trusted)))))
