@@ -12,6 +12,7 @@ operators.py  who acts for the house, and break-glass
 lanes.py      how the relayers' lanes stand, and letting a stopped one go on
 sizes.py      how large the tables have grown (sizes.sql says so)
 person.py     the commands for who has a handle: arguments, examples
+protecting.py what goes without approval, and that a payment was not one's own
 paying.py     pay-many: a CSV file, paid row by row
 rows.py       the CSV file that it pays
 results.py    the CSV file that its answers go into

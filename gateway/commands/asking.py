@@ -73,6 +73,9 @@ def follow(
         _print_json(last)
     if last["state"] == "requires_confirmation":
         hint = f"it waits for your own key's signature: scripts/wallet confirm {last['id']} --from {last['from']}"
+        if last.get("approval"):
+            why = ", ".join(last["approval"]["reasons"])
+            hint = f"it waits for its payer's approval by a passkey, on the gateway's page ({why}): {last['id']}"
         click.echo(hint, err=True)
     if last["state"] in ("failed", "refused", "expired"):
         raise NotSettled(last)

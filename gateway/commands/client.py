@@ -170,6 +170,14 @@ class Client:
         asked = {} if amount is None else {"amount": amount}
         return await self._call("POST", f"/v1/payments/{quote(id, safe='')}/{verb}", asked, key=key)
 
+    async def not_me(self, id: str) -> Answer:
+        """A payment was somebody else's doing: nothing leaves the wallet from now on."""
+        return await self._call("POST", f"/v1/payments/{quote(id, safe='')}/not-me")
+
+    async def policy(self) -> Answer:
+        """What goes without approval."""
+        return await self._call("GET", "/v1/policy")
+
     async def challenge(self, address: str) -> Answer:
         """What the key of `address` is to sign, so that the address becomes this wallet's."""
         return await self._call("POST", "/v1/wallet/address/challenge", {"address": address})

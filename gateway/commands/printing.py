@@ -145,6 +145,8 @@ def opening_line(found: Mapping[str, Any]) -> str:
 def state_line(found: Mapping[str, Any], seconds: float) -> str:
     """The state that it is in now, and how long after the command began."""
     line = f"  {found['state'].ljust(_STATE_WIDTH)}  {seconds:5.1f} s"
+    if found["state"] == "held" and found.get("undo_until"):
+        return f"{line}  until {when(found['undo_until'])}, then it goes; stop it with gateway void {found['id']}"
     if found["state"] == "held":
         return f"{line}  until {when(found['expires_at'])}; end it with gateway capture or gateway void {found['id']}"
     if found["state"] == "submitted" and found["tx_hash"]:
