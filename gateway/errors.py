@@ -348,6 +348,15 @@ class WithdrawalsFrozen(Conflict):
 
 
 @dataclass(eq=False)
+class CapExceeded(Conflict):
+    """`left` is what the key's caps leave for such a payment now; nothing where none of them covers it."""
+
+    asked: "Money"
+    left: "Money"
+    says = "this key may pay {left} of this now, and {asked} was asked"
+
+
+@dataclass(eq=False)
 class LineRefused(GatewayError):
     """Of payments that stand or fall together, the one that fell, counted from 0; `cause` says why."""
 

@@ -36,6 +36,11 @@ def new_id(now: datetime) -> UUID:
     return UUID(int=value)
 
 
+def first_id(at: datetime) -> UUID:
+    """Below every id of that millisecond and later."""
+    return UUID(int=int(at.timestamp() * 1000) << 80)
+
+
 @lru_cache(maxsize=4096)
 def show(prefix: str, value: UUID) -> str:
     """`value` as a TypeID: the prefix, an underscore, and 26 letters of base 32. A payment's is wanted twice: for its

@@ -36,6 +36,7 @@ class Credential:
     wallet: Wallet
     scopes: frozenset[Scope]
     recovers: bool = False
+    capped_by: UUID | None = None  #: Whose caps an API key has (payments/caps.py); None: it has none.
 
     @property
     def by(self) -> By:
@@ -43,8 +44,12 @@ class Credential:
         shown = show({"api_key": "key", "session": "ses"}[self.kind], self.id)
         return By("recovery" if self.recovers else self.kind, shown)
 
-    def check(self, need: Need) -> None:
-        """Raises Forbidden where this is not enough."""
+    def check(self, need: Need, capped: bool = False) -> None:
+        """Raises Forbidden where this is not enough. `capped`: what is asked for is held to a key's caps, where it has
+        some; such a key does nothing else that moves money.
+        """
+        if self.capped_by is not None and need == "pay" and not capped:
+            raise Forbidden("a key with caps makes payments and refunds, and does nothing else that moves money")
         if need == "passkey":
             need = "nothing" if self.recovers else "owner"
         if need == "nothing" or need in self.scopes:

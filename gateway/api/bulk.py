@@ -47,6 +47,7 @@ _LINES = {
     request_max_body_size=None,  # an array is measured as it is read; NDJSON has no end that could be too far
     responses=_LINES,
     needs="pay",
+    capped=True,
 )
 async def pay_batch(
     request: Request[Any, Any, Any], house: House, credential: Credential, mode: Mode = "each"

@@ -44,7 +44,7 @@ async def credential_of(request: Request[Any, Any, Any], house: House) -> Creden
         shown = await _by_api_key(request, house)
     else:
         shown = await _by_session(request, house)
-    shown.check(request.route_handler.opt["needs"])
+    shown.check(request.route_handler.opt["needs"], capped=request.route_handler.opt.get("capped", False))
     return shown
 
 
@@ -53,7 +53,12 @@ async def _by_api_key(request: Request[Any, Any, Any], house: House) -> Credenti
     if scheme.lower() != "bearer" or not api_key.strip():
         raise Unauthenticated
     async with house.database.reading() as connection:
-        return await api_keys.authenticate(connection, api_key.strip())
+        return await api_keys.authenticate(connection, api_key.strip(), _address(request), house.clock())
+
+
+def _address(request: Request[Any, Any, Any]) -> str | None:
+    """Where the request comes from, as the socket says."""
+    return request.client.host if request.client is not None else None
 
 
 async def _by_session(request: Request[Any, Any, Any], house: House) -> Credential:

@@ -42,6 +42,9 @@ _OWN: dict[tuple[str, str], tuple[str, ...]] = {
     ("post", "/v1/operator/proposals"): ("invalid_handle", "unknown_handle"),
     ("post", "/v1/operator/proposals/{id}/challenge"): ("not_found",),
     ("post", "/v1/operator/proposals/{id}/approve"): ("not_found", "invalid_passkey", "state_conflict"),
+    ("post", "/v1/keys"): (*_MONEY, "invalid_handle", "unknown_handle"),
+    ("post", "/v1/keys/{id}/replacement"): ("not_found",),
+    ("delete", "/v1/keys/{id}"): ("not_found",),
     ("get", "/v1/entries"): ("unknown_asset",),
     ("post", "/v1/deposits"): (*_MONEY, *_KEY),
     ("post", "/v1/withdrawals"): (
@@ -57,6 +60,7 @@ _OWN: dict[tuple[str, str], tuple[str, ...]] = {
         *_KEY,
         "unknown_payee",
         "self_payment",
+        "cap_exceeded",
         "insufficient_funds",
         "withdrawals_frozen",
         "wallet_frozen",
@@ -68,6 +72,7 @@ _OWN: dict[tuple[str, str], tuple[str, ...]] = {
         *_KEY,
         "unknown_payee",
         "self_payment",
+        "cap_exceeded",
         "insufficient_funds",
         "withdrawals_frozen",
         "wallet_frozen",
@@ -97,7 +102,7 @@ _OWN: dict[tuple[str, str], tuple[str, ...]] = {
         "withdrawals_frozen",
         "wallet_frozen",
     ),
-    ("post", "/v1/payments/{id}/refund"): (*_KEY, *_END, "refund_exceeds_payment", "wallet_frozen"),
+    ("post", "/v1/payments/{id}/refund"): (*_KEY, *_END, "refund_exceeds_payment", "wallet_frozen", "cap_exceeded"),
 }
 
 #: Who calls these sends no API key.

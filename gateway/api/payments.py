@@ -48,6 +48,7 @@ _ACCEPTED = {202: ResponseSpec(PaymentView, description="Accepted; it settles on
     summary="Pay a handle or an address",
     responses=_ACCEPTED,
     needs="pay",
+    capped=True,
 )
 async def pay(
     request: Request[Any, Any, Any], data: PaymentRequest, house: House, credential: Credential
@@ -128,7 +129,14 @@ def ends_of(house: House) -> Ends:
     return Together(house, act, 200, payment_view)
 
 
-@post("/v1/payments/{id:str}/capture", tags=["payments"], summary="Pay what is held", status_code=200, needs="pay")
+@post(
+    "/v1/payments/{id:str}/capture",
+    tags=["payments"],
+    summary="Pay what is held",
+    status_code=200,
+    needs="pay",
+    capped=True,
+)
 async def capture_payment(
     request: Request[Any, Any, Any], id: str, data: AmountRequest, caller: Wallet
 ) -> Response[PaymentView]:
@@ -138,7 +146,14 @@ async def capture_payment(
     return await ends.answer(claim, EndRequest("capture", payment_id(id), caller.id, data.amount))
 
 
-@post("/v1/payments/{id:str}/void", tags=["payments"], summary="Give back what is held", status_code=200, needs="pay")
+@post(
+    "/v1/payments/{id:str}/void",
+    tags=["payments"],
+    summary="Give back what is held",
+    status_code=200,
+    needs="pay",
+    capped=True,
+)
 async def void_payment(
     request: Request[Any, Any, Any], id: str, data: NothingRequest, caller: Wallet
 ) -> Response[PaymentView]:
@@ -154,6 +169,7 @@ async def void_payment(
     summary="Sign a payment with your own key",
     status_code=200,
     needs="pay",
+    capped=True,
 )
 async def sign_payment(id: str, data: SignatureRequest, house: House, caller: Wallet) -> PaymentView:
     """The signature over what is `to_sign`, by the key of the payer's address, or whatever the contract there accepts.
@@ -166,13 +182,15 @@ async def sign_payment(id: str, data: SignatureRequest, house: House, caller: Wa
 
 @post("/v1/payments/{id:str}/refund", tags=["payments"], summary="Give a settled payment back", needs="refund")
 async def refund_payment(
-    request: Request[Any, Any, Any], id: str, data: AmountRequest, house: House, caller: Wallet
+    request: Request[Any, Any, Any], id: str, data: AmountRequest, house: House, credential: Credential
 ) -> Response[PaymentView]:
     """All that is left of it, or a part, as a payment of its own whose `refund_of` names the first."""
 
+    caller = credential.wallet
+
     async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
         money = await _part(connection, house, caller.id, payment_id(id), data.amount)
-        payment = await refund(connection, house.terms, caller, payment_id(id), money, now)
+        payment = await refund(connection, house.terms, caller, payment_id(id), money, now, credential)
         return 201, payment_view(payment, await sign.to_sign(connection, house.terms, payment))
 
     return await answer_once(house, request, caller, data, act)

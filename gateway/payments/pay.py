@@ -15,7 +15,7 @@ from gateway.ids import AccountId, PaymentId, TransferId, new_id
 from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Asset, Money
-from gateway.payments import freeze, gate, records
+from gateway.payments import caps, freeze, gate, records
 from gateway.payments.payment import Event, Payment, State, after
 from gateway.payments.route import Route, fee, route
 from gateway.payments.terms import Terms
@@ -146,21 +146,28 @@ async def start_all(
     connection: Connection, terms: Terms, asked: Sequence[Accepted], now: datetime
 ) -> list[Payment | GatewayError]:
     """Move or hold the money of accepted payments, in order and each on its own, and write their rows, authorizations
-    and events. Per payment: as it is now, or InsufficientFunds, WithdrawalsFrozen or WalletFrozen, which moved nothing;
-    it may have opened an account, which is empty.
+    and events. Per payment: as it is now, or CapExceeded, InsufficientFunds, WithdrawalsFrozen or WalletFrozen, which
+    moved nothing; it may have opened an account, which is empty.
     """
+    keys = {one.payment.id: one.by.capped_by for one in asked if one.by is not None and one.by.capped_by is not None}
+    beyond = await caps.check(connection, terms.assets, [(one.payment, keys.get(one.payment.id)) for one in asked], now)
     leaving = {one.payment.amount.asset for one in asked if one.payee.wallet is None}
     frozen = await freeze.refusals(connection, leaving)
     gated = await gate.gate(connection, terms, [(one.payment, one.by) for one in asked], now)
     results: list[Payment | GatewayError] = []
     staying: list[Accepted] = []
     for one, found in zip(asked, gated, strict=True):
-        refusal = frozen.get(one.payment.amount.asset) if one.payee.wallet is None else None
+        refusal: GatewayError | None = beyond.get(one.payment.id)
+        if one.payee.wallet is None:
+            refusal = refusal or frozen.get(one.payment.amount.asset)
         results.append(refusal or found)
         if refusal is None and isinstance(found, Payment):
             staying.append(replace(one, payment=found))
-    started = iter(await _start(connection, terms, staying, now))
-    return [next(started) if isinstance(result, Payment) else result for result in results]
+    started = await _start(connection, terms, staying, now)
+    paid = [one.id for one in started if isinstance(one, Payment)]
+    await caps.count(connection, [(id, keys[id]) for id in paid if id in keys])
+    outcomes = iter(started)
+    return [next(outcomes) if isinstance(result, Payment) else result for result in results]
 
 
 async def _start(

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from gateway.access.credential import Credential
 from gateway.errors import Forbidden, RefundExceedsPayment, StateConflict
 from gateway.ids import PaymentId, show
 from gateway.money import Money
@@ -14,7 +15,13 @@ from gateway.wallets.wallet import Wallet
 
 
 async def refund(
-    connection: Connection, terms: Terms, caller: Wallet, id: PaymentId, money: Money | None, now: datetime
+    connection: Connection,
+    terms: Terms,
+    caller: Wallet,
+    id: PaymentId,
+    money: Money | None,
+    now: datetime,
+    by: Credential | None = None,
 ) -> Payment:
     """The payee of the first payment pays `money` of it back, or all that is left. It goes by the same rail.
 
@@ -35,5 +42,5 @@ async def refund(
 
     await records.add_refunded(connection, first, money)
     payer = await wallet.by_handle(connection, first.payer_handle)
-    request = pay.PayRequest(to=f"@{payer.handle}", money=money, memo=first.memo)
+    request = pay.PayRequest(to=f"@{payer.handle}", money=money, memo=first.memo, by=by)
     return await pay.start(connection, terms, caller, pay.Payee(payer, payer.address), request, now, refund_of=first.id)

@@ -27,13 +27,13 @@ async def test_a_wallet_is_found_by_handle_by_key_and_by_address(database: Datab
     alice, key = await claim(database, "@Alice")
     async with database.reading() as connection:
         assert await wallet.by_handle(connection, "ALICE") == alice
-        assert (await api_key.authenticate(connection, key)).wallet == alice
+        assert (await api_key.authenticate(connection, key, None, NOW)).wallet == alice
         nobodys = "0x" + "1" * 40
         assert await wallet.by_addresses(connection, [alice.address, nobodys]) == {alice.address: alice}
         with pytest.raises(UnknownHandle):
             await wallet.by_handle(connection, "bob")
         with pytest.raises(Unauthenticated):
-            await api_key.authenticate(connection, key + "x")
+            await api_key.authenticate(connection, key + "x", None, NOW)
 
 
 async def test_of_fifty_who_claim_one_handle_at_once_one_gets_it(database: Database) -> None:

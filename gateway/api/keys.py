@@ -1,0 +1,154 @@
+"""The API keys of a wallet: made, listed, replaced and revoked by its owner."""
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from litestar import Response, delete, get, post
+from msgspec import Meta, Struct
+
+from gateway.access import api_key
+from gateway.access.api_key import PREFIX, ApiKey
+from gateway.access.credential import Credential, Scope, scopes_of
+from gateway.api.house import House
+from gateway.api.signing_in import id_of
+from gateway.clock import rfc3339
+from gateway.ids import WalletId
+from gateway.payments import caps
+from gateway.payments.caps import Cap
+from gateway.postgres import Connection
+from gateway.wallets import wallet as wallets
+from gateway.wallets.wallet import Wallet
+
+Seconds = Annotated[int, Meta(ge=1, le=10 * 365 * 86_400)]
+
+
+class CapView(Struct, forbid_unknown_fields=True):
+    """What a key may pay of an asset, at once and in a day; by any rail and to anybody where it does not say."""
+
+    asset: str
+    rail: Literal["ledger", "chain"] | None = None
+    payee: Annotated[str | None, Meta(examples=["@bob"])] = None
+    payment: Annotated[str | None, Meta(examples=["50.00"])] = None
+    day: Annotated[str | None, Meta(examples=["200.00"])] = None
+
+
+class KeyRequest(Struct, forbid_unknown_fields=True):
+    """A key with caps pays what one of them covers, and no more than each that covers it allows, without asking."""
+
+    name: Annotated[str, Meta(description="What its owner calls it, 1 to 60 letters.", examples=["Web shop"])]
+    scopes: Annotated[list[str], Meta(description="Of read, pay, refund and webhooks.", examples=[["read", "pay"]])]
+    caps: list[CapView] = []
+    networks: Annotated[list[str], Meta(description="From where it may be used; empty: from anywhere.")] = []
+    expires_in: Annotated[Seconds | None, Meta(description="Seconds it is good for; null: until it is revoked.")] = None
+
+
+class ReplaceKeyRequest(Struct, forbid_unknown_fields=True):
+    overlap: Annotated[int, Meta(ge=0, le=604_800, description="Seconds that the old key is good for still.")] = 3600
+
+
+class KeyView(Struct):
+    id: str
+    name: str
+    scopes: list[Scope]
+    caps: list[CapView]
+    networks: list[str]
+    created_at: str
+    expires_at: str | None
+    last_used_at: Annotated[str | None, Meta(description="To the minute.")]
+
+
+class NewKeyView(KeyView, kw_only=True):
+    api_key: Annotated[str, Meta(description="Shown this once.")]
+
+
+class KeysPage(Struct):
+    items: list[KeyView]
+
+
+@post("/v1/keys", tags=["keys"], summary="Make an API key", needs="owner")
+async def make_key(data: KeyRequest, house: House, credential: Credential) -> Response[NewKeyView]:
+    """A key for a program, shown now or never. It acts as no owner."""
+    now, of = house.clock(), credential.wallet
+    expires_at = None if data.expires_in is None else now + timedelta(seconds=data.expires_in)
+    async with house.database.transaction() as connection:
+        made, text = await api_key.make(
+            connection,
+            of.id,
+            data.name,
+            scopes_of(data.scopes),
+            data.networks,
+            expires_at,
+            bool(data.caps),
+            credential.by,
+            now,
+        )
+        if data.caps:
+            await caps.give(connection, made.origin, [await _cap(connection, house, one) for one in data.caps])
+        return await _shown_once(connection, house, made, text)
+
+
+@get("/v1/keys", tags=["keys"], summary="The caller's API keys", needs="read")
+async def list_keys(house: House, caller: Wallet) -> KeysPage:
+    """Those that are good, newest first. What a key is, nobody is told again."""
+    async with house.database.reading() as connection:
+        found = await api_key.keys(connection, caller.id, house.clock())
+        return KeysPage([await _view(connection, house, one) for one in found])
+
+
+@post("/v1/keys/{id:str}/replacement", tags=["keys"], summary="Replace an API key", needs="owner")
+async def replace_key(id: str, data: ReplaceKeyRequest, house: House, credential: Credential) -> Response[NewKeyView]:
+    """A key that may do the same; what the two pay counts together. The old one is good for the overlap, and never for
+    longer than it was to be.
+    """
+    of, overlap = id_of(PREFIX, id, "such key"), timedelta(seconds=data.overlap)
+    async with house.database.transaction() as connection:
+        made, text = await api_key.replace(connection, credential.wallet.id, of, overlap, credential.by, house.clock())
+        return await _shown_once(connection, house, made, text)
+
+
+@delete("/v1/keys/{id:str}", tags=["keys"], summary="Revoke an API key", status_code=200, needs="owner")
+async def revoke_key(id: str, house: House, credential: Credential) -> KeyView:
+    """It is none from this moment on, on every process."""
+    of = id_of(PREFIX, id, "such key")
+    async with house.database.transaction() as connection:
+        ended = await api_key.revoke(connection, credential.wallet.id, of, credential.by, house.clock())
+        return await _view(connection, house, ended)
+
+
+async def _shown_once(connection: Connection, house: House, made: ApiKey, text: str) -> Response[NewKeyView]:
+    view = await _view(connection, house, made)
+    fields = {name: getattr(view, name) for name in KeyView.__struct_fields__}
+    return Response(NewKeyView(**fields, api_key=text), headers={"Cache-Control": "no-store"})
+
+
+async def _view(connection: Connection, house: House, of: ApiKey) -> KeyView:
+    given = (await caps.of_keys(connection, house.terms.assets, [of.origin])).get(of.origin, ())
+    payees = {cap.payee: await wallets.by_id(connection, cap.payee) for cap in given if cap.payee is not None}
+    return KeyView(
+        id=of.shown_id,
+        name=of.name,
+        scopes=sorted(of.scopes),
+        caps=[
+            CapView(
+                cap.asset,
+                cap.rail,
+                None if cap.payee is None else f"@{payees[cap.payee].handle}",
+                None if cap.payment is None else cap.payment.amount,
+                None if cap.day is None else cap.day.amount,
+            )
+            for cap in given
+        ],
+        networks=list(of.networks),
+        created_at=rfc3339(of.created_at),
+        expires_at=rfc3339(of.expires_at) if of.expires_at else None,
+        last_used_at=rfc3339(of.last_used_at) if of.last_used_at else None,
+    )
+
+
+async def _cap(connection: Connection, house: House, asked: CapView) -> Cap:
+    asset = house.terms.assets.of_wallet(asked.asset)
+    payee: WalletId | None = None
+    if asked.payee is not None:
+        payee = (await wallets.by_handle(connection, asked.payee)).id
+    payment, day = (None if text is None else asset.parse(text) for text in (asked.payment, asked.day))
+    return Cap(asset.code, asked.rail, payee, payment, day)

@@ -1,0 +1,129 @@
+"""What a key with caps may pay: what a cap covers, and no more than each that covers it allows, at once and in any
+twenty-four hours. Such a key asks nobody: its owner has said beforehand how much it may.
+
+What was given back (failed, voided, expired, refused) does not count; what was refunded by its payee does. Payments of
+one key, and of those that have taken its place, are decided one after the other, so a thousand at once find no more
+room than one after the other would.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+from uuid import UUID
+
+from gateway.errors import CapExceeded, InvalidRequest
+from gateway.ids import PaymentId, WalletId, first_id
+from gateway.money import Assets, Money
+from gateway.payments.payment import Payment
+from gateway.postgres import Connection, Statements
+
+sql = Statements(__package__, "caps.sql")
+
+#: The most caps of a key.
+_CAPS_MAX = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """Covers payments of its asset, by its rail and to its payee where it names them. `payment` and `day` are how much
+    at once and in a day; None: any.
+    """
+
+    asset: str
+    rail: Literal["ledger", "chain"] | None
+    payee: WalletId | None
+    payment: Money | None
+    day: Money | None
+
+    def covers(self, paid: "Paid") -> bool:
+        return (
+            paid.amount.asset.code == self.asset and self.rail in (None, paid.rail) and self.payee in (None, paid.payee)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """What caps look at, of a payment that is asked for or was made."""
+
+    amount: Money
+    rail: Literal["ledger", "chain"]
+    payee: WalletId | None
+
+
+def refusal(asked: Paid, caps: Sequence[Cap], spent: Sequence[Paid]) -> CapExceeded | None:
+    """Why this is not covered, where `spent` was paid in the day before it. Pure."""
+    covering = [cap for cap in caps if cap.covers(asked)]
+    if not covering:
+        return CapExceeded(asked.amount, Money(0, asked.amount.asset))
+    for cap in covering:
+        if cap.payment is not None and asked.amount > cap.payment:
+            return CapExceeded(asked.amount, cap.payment)
+        if cap.day is not None:
+            before = sum(one.amount.units for one in spent if cap.covers(one))
+            left = Money(max(0, cap.day.units - before), cap.day.asset)
+            if asked.amount > left:
+                return CapExceeded(asked.amount, left)
+    return None
+
+
+async def check(
+    connection: Connection, assets: Assets, asked: Sequence[tuple[Payment, UUID | None]], now: datetime
+) -> dict[PaymentId, CapExceeded]:
+    """Which of these payments their keys may not make, and why. A key is said by its origin; None: it has no caps.
+
+    Lock order: keys, by origin, before policies and accounts.
+    """
+    origins = sorted({origin for _, origin in asked if origin is not None})
+    if not origins:
+        return {}
+    await connection.execute(sql.lock_keys, origins)
+    caps = await of_keys(connection, assets, origins)
+    since = now - timedelta(days=1)
+    spent: dict[UUID, list[Paid]] = {origin: [] for origin in origins}
+    for row in await connection.fetch(sql.spent, origins, since, first_id(since)):
+        spent[row["origin"]].append(Paid(Money(row["amount"], assets[row["asset"]]), row["rail"], row["payee"]))
+    refused: dict[PaymentId, CapExceeded] = {}
+    for payment, origin in asked:
+        if origin is None:
+            continue
+        what = Paid(payment.amount, payment.route.rail, payment.payee)
+        found = refusal(what, caps.get(origin, ()), spent[origin])
+        if found is not None:
+            refused[payment.id] = found
+        else:
+            spent[origin].append(what)
+    return refused
+
+
+async def count(connection: Connection, paid: Sequence[tuple[PaymentId, UUID]]) -> None:
+    """These payments, which are there now, were made by keys of these origins."""
+    if paid:
+        await connection.execute(sql.count, [origin for _, origin in paid], [id for id, _ in paid])
+
+
+async def give(connection: Connection, origin: UUID, caps: Sequence[Cap]) -> None:
+    """A fresh key's caps, for good. Raises InvalidRequest where there are too many, or one says nothing."""
+    if not 1 <= len(caps) <= _CAPS_MAX:
+        raise InvalidRequest("caps", f"a key has 1 to {_CAPS_MAX} caps, or none at all")
+    if any(cap.payment is None and cap.day is None for cap in caps):
+        raise InvalidRequest("caps", "a cap says how much: at once (payment), in a day (day), or both")
+    await connection.execute(
+        sql.give,
+        origin,
+        [cap.asset for cap in caps],
+        [cap.rail for cap in caps],
+        [cap.payee for cap in caps],
+        [cap.payment.units if cap.payment else None for cap in caps],
+        [cap.day.units if cap.day else None for cap in caps],
+    )
+
+
+async def of_keys(connection: Connection, assets: Assets, origins: Sequence[UUID]) -> Mapping[UUID, list[Cap]]:
+    """The caps of these keys, by origin, in the order in which they were given."""
+    caps: dict[UUID, list[Cap]] = {}
+    for row in await connection.fetch(sql.caps, list(origins)):
+        asset = assets[row["asset"]]
+        payment, day = (None if row[one] is None else Money(row[one], asset) for one in ("payment", "day"))
+        caps.setdefault(row["origin"], []).append(Cap(asset.code, row["rail"], row["payee"], payment, day))
+    return caps

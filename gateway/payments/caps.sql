@@ -1,0 +1,26 @@
+-- lock_keys
+-- Payments of these keys are weighed one after the other.
+SELECT id FROM api_key WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE;
+
+-- caps
+-- What keys may pay.
+SELECT origin, asset, rail, payee, payment, day FROM api_key_cap WHERE origin = ANY ($1) ORDER BY origin, number;
+
+-- spent
+-- What they have paid since a time and not got back; its number is that of payments of the day.
+SELECT used.origin, payment.asset, payment.rail, payment.payee, payment.amount
+FROM api_key_payment AS used JOIN payment ON payment.id = used.payment_id
+WHERE used.origin = ANY ($1) AND used.payment_id > $3 AND payment.created_at > $2
+    AND payment.state NOT IN ('failed', 'voided', 'expired', 'refused');
+
+-- count
+-- Payments that keys have made.
+INSERT INTO api_key_payment (origin, payment_id)
+SELECT origin, payment_id FROM unnest($1::uuid[], $2::uuid[]) AS made (origin, payment_id);
+
+-- give
+-- A fresh key's caps.
+INSERT INTO api_key_cap (origin, number, asset, rail, payee, payment, day)
+SELECT $1, n, asset, rail, payee, payment, day
+FROM unnest($2::text[], $3::text[], $4::uuid[], $5::numeric[], $6::numeric[]) WITH ORDINALITY
+    AS cap (asset, rail, payee, payment, day, n);

@@ -1,0 +1,224 @@
+"""API keys that an owner makes: beyond their scope, cap, network or time they do nothing; a thousand at the edge of a
+cap pay no more than one after the other; and one that was revoked is none, on another process as well.
+"""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from gateway.money import Assets
+from gateway.payments.caps import Cap, Paid, refusal
+from gateway.postgres import connect
+from tests.api.browser import browsing
+from tests.api.conftest import Api, Person, code_of, opened
+
+pytestmark = pytest.mark.anyio
+
+EUR = {"asset": "EUR"}
+
+
+async def made(owner: Any, **wanted: Any) -> tuple[str, str]:
+    """A fresh key: its id, and the key."""
+    answer = await owner.post("/v1/keys", {"name": "Shop", "scopes": ["read", "pay", "refund"], **wanted})
+    assert answer.status_code == 201, answer.text
+    return answer.json()["id"], answer.json()["api_key"]
+
+
+def with_key(person: Person, key: str) -> Person:
+    return Person(person.api, person.handle, key, person.wallet_id, person.address)
+
+
+@pytest.fixture
+async def alice(api: Api) -> Person:
+    await api.person("bob")
+    await api.person("carol")
+    return await api.person("alice", "100.00 EUR", "100.00 USD", "50 USDX")
+
+
+async def test_a_key_beyond_its_scope_is_refused(alice: Person) -> None:
+    _, key = await made(alice, scopes=["read"])
+    reader = with_key(alice, key)
+    assert (await reader.get("/v1/wallet")).status_code == 200
+    assert code_of(await reader.pay("@bob", "1.00 EUR")) == (403, "forbidden")
+    assert code_of(await reader.post("/v1/keys", {"name": "More", "scopes": ["pay"]})) == (403, "forbidden")
+    assert code_of(await reader.post("/v1/wallet/key/export", {"confirm": "x"})) == (403, "forbidden")
+
+
+async def test_a_key_beyond_its_cap_is_refused_and_told_what_is_left(alice: Person) -> None:
+    _, key = await made(alice, caps=[{**EUR, "payment": "10.00", "day": "15.00"}])
+    shop = with_key(alice, key)
+    over = await shop.pay("@bob", "10.01 EUR")
+    assert code_of(over) == (409, "cap_exceeded")
+    assert (over.json()["asked"], over.json()["left"]) == ("10.01", "10.00")
+    assert (await shop.pay("@bob", "10.00 EUR")).status_code == 201
+    over = await shop.pay("@bob", "5.01 EUR")
+    assert (code_of(over), over.json()["left"]) == ((409, "cap_exceeded"), "5.00")
+    assert (await shop.pay("@bob", "5.00 EUR")).status_code == 201
+    assert code_of(await shop.pay("@bob", "1.00 USD")) == (409, "cap_exceeded"), "no cap covers dollars"
+
+    shop.api.clock.ahead = timedelta(days=1, seconds=2)
+    assert (await shop.pay("@bob", "10.00 EUR")).status_code == 201
+    assert await alice.balance("EUR") == ("75.00", "0.00", "75.00")
+
+
+async def test_caps_by_payee_and_by_rail_hold_beside_each_other(alice: Person) -> None:
+    wanted = [{**EUR, "day": "20.00"}, {**EUR, "payee": "@bob", "day": "5.00"}]
+    _, key = await made(alice, caps=[*wanted, {"asset": "USDX", "rail": "ledger", "payment": "50"}])
+    shop = with_key(alice, key)
+    assert code_of(await shop.pay("@bob", "5.01 EUR")) == (409, "cap_exceeded")
+    assert (await shop.pay("@bob", "5.00 EUR")).status_code == 201
+    assert code_of(await shop.pay("@bob", "0.01 EUR")) == (409, "cap_exceeded")
+    assert (await shop.pay("@carol", "15.00 EUR")).status_code == 201
+    assert code_of(await shop.pay("@carol", "0.01 EUR")) == (409, "cap_exceeded")
+    assert code_of(await shop.pay("@bob", "1 USDX")) == (409, "cap_exceeded"), "tokens go by the chain"
+
+
+async def test_what_was_given_back_counts_no_more(alice: Person) -> None:
+    _, key = await made(alice, caps=[{**EUR, "day": "10.00"}])
+    shop = with_key(alice, key)
+    held = (await shop.pay("@bob", "10.00 EUR", capture=False)).json()["id"]
+    assert code_of(await shop.pay("@bob", "1.00 EUR")) == (409, "cap_exceeded")
+    assert (await shop.post(f"/v1/payments/{held}/void", {})).status_code == 200
+    assert (await shop.pay("@bob", "10.00 EUR")).status_code == 201
+
+
+async def test_lines_and_refunds_are_held_to_caps_and_nothing_else_moves_money(api: Api, alice: Person) -> None:
+    _, key = await made(alice, caps=[{**EUR, "day": "10.00"}])
+    shop = with_key(alice, key)
+    paid = (await (await api.person("dave", "50.00 EUR")).pay("@alice", "20.00 EUR")).json()["id"]
+    lines = [{"to": "@bob", "amount": "4.00", "asset": "EUR"}] * 3
+    answer = (await shop.post("/v1/payments/batch", lines)).json()
+    assert [line["status"] for line in answer] == [201, 201, 409]
+    assert code_of(await shop.post("/v1/payments/batch?mode=all", lines)) == (409, "cap_exceeded")
+    assert code_of(await shop.post(f"/v1/payments/{paid}/refund", {})) == (409, "cap_exceeded")
+    assert (await shop.post(f"/v1/payments/{paid}/refund", {"amount": "2.00"})).status_code == 201
+    assert code_of(await shop.post("/v1/withdrawals", {"amount": "1.00", **EUR})) == (403, "forbidden")
+    conversion = {"amount": "1.00", "asset": "USD", "to_asset": "USDX"}
+    assert code_of(await shop.post("/v1/conversions", conversion)) == (403, "forbidden")
+
+
+async def test_a_key_used_a_thousand_times_at_once_at_the_edge_of_its_cap_pays_no_more_than_it(alice: Person) -> None:
+    _, key = await made(alice, caps=[{**EUR, "day": "1.00"}])
+    shop = with_key(alice, key)
+    seen: list[int] = []
+    for _ in range(50):  # twenty side by side at a time: a lock is waited for three seconds at the most
+        answers = await asyncio.gather(*(shop.pay("@bob", "0.07 EUR") for _ in range(20)))
+        seen += [answer.status_code for answer in answers]
+    assert (seen.count(201), seen.count(409)) == (14, 986)
+    assert (await alice.balance("EUR"))[0] == "99.02"
+    assert await alice.api.wrong() == []
+
+
+async def test_a_key_of_a_guarded_wallet_pays_within_its_caps_unasked(api: Api) -> None:
+    await api.person("bob")
+    alice, _, browser = await browsing(api, "alice", "100.00 EUR")
+    _, key = await made(browser, caps=[{**EUR, "payment": "50.00"}])
+    _, bare = await made(browser)
+    assert (await with_key(alice, bare).pay("@bob", "1.00 EUR")).json()["state"] == "requires_confirmation"
+    assert (await with_key(alice, key).pay("@bob", "50.00 EUR")).json()["state"] == "settled"
+    assert code_of(await with_key(alice, key).pay("@bob", "50.01 EUR")) == (409, "cap_exceeded")
+    assert code_of(await alice.post("/v1/keys", {"name": "Thief", "scopes": ["pay"]})) == (403, "forbidden")
+
+
+async def test_a_key_is_for_its_networks(api: Api, alice: Person) -> None:
+    _, here = await made(alice, networks=["127.0.0.0/8", "10.1.0.0/16"])
+    _, there = await made(alice, networks=["192.0.2.0/24", "2001:db8::/32"])
+    assert (await with_key(alice, here).get("/v1/wallet")).status_code == 200
+    assert code_of(await with_key(alice, there).get("/v1/wallet")) == (403, "forbidden")
+    assert code_of(await with_key(alice, there).pay("@bob", "1.00 EUR")) == (403, "forbidden")
+
+
+async def test_a_key_ends_with_its_time(alice: Person) -> None:
+    _, key = await made(alice, expires_in=60)
+    shop = with_key(alice, key)
+    assert (await shop.pay("@bob", "1.00 EUR")).status_code == 201
+    alice.api.clock.ahead = timedelta(seconds=61)
+    assert code_of(await shop.pay("@bob", "1.00 EUR")) == (401, "unauthenticated")
+    assert [one["name"] for one in (await alice.get("/v1/keys")).json()["items"]] == ["sign-up"]
+
+
+async def test_a_replaced_key_is_good_for_the_overlap_and_never_for_longer_than_it_was(alice: Person) -> None:
+    old_id, old = await made(alice, caps=[{**EUR, "day": "10.00"}], expires_in=7200)
+    answer = await alice.post(f"/v1/keys/{old_id}/replacement", {"overlap": 60})
+    fresh, new_id = answer.json()["api_key"], answer.json()["id"]
+    assert answer.json()["caps"] == [{**EUR, "rail": None, "payee": None, "payment": None, "day": "10.00"}]
+    again = await alice.post(f"/v1/keys/{old_id}/replacement", {"overlap": 604800})
+    assert again.status_code == 201
+    assert (await with_key(alice, old).pay("@bob", "6.00 EUR")).status_code == 201
+    assert code_of(await with_key(alice, fresh).pay("@bob", "5.00 EUR")) == (409, "cap_exceeded"), "they count together"
+
+    alice.api.clock.ahead = timedelta(seconds=61)
+    assert code_of(await with_key(alice, old).get("/v1/wallet")) == (401, "unauthenticated")
+    assert (await with_key(alice, fresh).pay("@bob", "4.00 EUR")).status_code == 201
+    assert code_of(await alice.post(f"/v1/keys/{old_id}/replacement", {})) == (404, "not_found")
+    alice.api.clock.ahead = timedelta(seconds=7201)
+    assert code_of(await with_key(alice, fresh).get("/v1/wallet")) == (401, "unauthenticated"), new_id
+
+
+async def test_a_revoked_key_is_none_within_the_same_second_on_another_process(
+    api: Api, alice: Person, database_url: str, assets: Assets
+) -> None:
+    """The second application has a pool, and a lean path, of its own over the same database."""
+    async with connect(database_url, connections=5) as database, opened(database, assets) as other:
+        key_id, key = await made(alice)
+        elsewhere = Person(other, "alice", key, alice.wallet_id, alice.address)
+        assert (await elsewhere.pay("@bob", "1.00 EUR")).status_code == 201
+        revoked = await api.call("DELETE", f"/v1/keys/{key_id}", headers=alice.bearer)
+        assert revoked.status_code == 200
+        assert code_of(await elsewhere.pay("@bob", "1.00 EUR")) == (401, "unauthenticated")
+        assert code_of(await elsewhere.get("/v1/wallet")) == (401, "unauthenticated")
+    again = await api.call("DELETE", f"/v1/keys/{key_id}", headers=alice.bearer)
+    assert code_of(again) == (404, "not_found")
+
+
+async def test_keys_are_listed_with_when_they_were_last_used_and_are_shown_once(alice: Person) -> None:
+    _, key = await made(alice, name="  Web \t shop ")
+    await with_key(alice, key).get("/v1/wallet")
+    listed = await alice.get("/v1/keys")
+    assert key not in listed.text
+    shop, first = listed.json()["items"]
+    assert (shop["name"], first["name"]) == ("Web shop", "sign-up")
+    assert shop["last_used_at"] is not None
+    assert shop["scopes"] == ["pay", "read", "refund"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"scopes": []},
+        {"scopes": ["everything"]},
+        {"scopes": ["owner"]},
+        {"name": ""},
+        {"name": "a\x1b[31mb"},
+        {"expires_in": 0},
+        {"networks": ["10.0.0.1/8"]},
+        {"networks": ["everywhere"]},
+        {"caps": [EUR]},
+        {"caps": [{**EUR, "day": "1.00"}] * 51},
+    ],
+)
+async def test_a_key_that_makes_no_sense_is_not_made(alice: Person, wrong: dict[str, Any]) -> None:
+    answer = await alice.post("/v1/keys", {"name": "Shop", "scopes": ["pay"], **wrong})
+    assert code_of(answer) == (400, "invalid_request")
+    assert len((await alice.get("/v1/keys")).json()["items"]) == 1
+
+
+async def test_one_wallets_keys_are_none_of_anothers(api: Api, alice: Person) -> None:
+    id, _ = await made(alice)
+    mallory = await api.person("mallory")
+    assert code_of(await api.call("DELETE", f"/v1/keys/{id}", headers=mallory.bearer)) == (404, "not_found")
+    assert code_of(await mallory.post(f"/v1/keys/{id}/replacement", {})) == (404, "not_found")
+
+
+def test_every_cap_that_covers_a_payment_holds_it(assets: Assets) -> None:
+    eur = assets["EUR"]
+    caps = [Cap("EUR", None, None, eur.parse("9.00"), None), Cap("EUR", "ledger", None, None, eur.parse("10.00"))]
+    spent = [Paid(eur.parse("4.00"), "ledger", None)]
+    assert refusal(Paid(eur.parse("6.00"), "ledger", None), caps, spent) is None
+    beyond = refusal(Paid(eur.parse("6.01"), "ledger", None), caps, spent)
+    assert beyond is not None
+    assert str(beyond.left) == "6.00 EUR"
+    assert refusal(Paid(eur.parse("9.00"), "chain", None), caps, spent) is None
+    assert refusal(Paid(eur.parse("1.00"), "ledger", None), [], spent) is not None
