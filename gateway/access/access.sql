@@ -171,6 +171,13 @@ WHERE id = (
     SELECT id FROM api_key WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $3) FOR NO KEY UPDATE SKIP LOCKED
 );
 
+-- used_api_keys
+-- The same of many, each with when; one that somebody else is at is left to them.
+UPDATE api_key AS key SET last_used_at = greatest(key.last_used_at, used.at)
+FROM unnest($1::bytea[], $2::timestamptz[]) AS used (hash, at)
+WHERE key.hash = used.hash
+    AND key.hash IN (SELECT hash FROM api_key WHERE hash = ANY ($1) ORDER BY hash FOR NO KEY UPDATE SKIP LOCKED);
+
 -- make_api_key
 -- A key that its owner has made, by its hash alone.
 INSERT INTO api_key (hash, wallet_id, id, origin, name, scopes, networks, capped, created_at, expires_at)

@@ -10,6 +10,7 @@ overlap, in which both are good; that is never made longer.
 
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
@@ -19,10 +20,10 @@ from uuid import UUID
 from gateway.access.credential import Credential, Scope, scopes_of
 from gateway.audit import log as audit
 from gateway.audit.log import Act, By
-from gateway.errors import Forbidden, InvalidRequest, NotFound, Unauthenticated
+from gateway.errors import Contended, DatabaseUnavailable, Forbidden, InvalidRequest, NotFound, Unauthenticated
 from gateway.events import log
 from gateway.ids import WalletId, new_id, show
-from gateway.postgres import Connection, Record, Statements
+from gateway.postgres import Connection, Database, Record, Statements
 from gateway.wallets import wallet
 from gateway.wallets.wallet import hash_of
 
@@ -152,6 +153,29 @@ async def _tell(connection: Connection, kind: str, of: WalletId, key: ApiKey, by
     facts = {"key": key.shown_id, "name": key.name, "scopes": sorted(key.scopes)}
     await log.append(connection, [log.Event(kind, of, key.id, facts)], now)
     await audit.append(connection, [Act(kind, of, by, key.id, facts)], now)
+
+
+class LastUsed:
+    """When the keys were used that the short statements of payments serve, which write nothing of it: written together,
+    now and then. What a process has not written is lost with it, and is a minute's at the most.
+    """
+
+    def __init__(self) -> None:
+        self._at: dict[bytes, datetime] = {}
+        self._since: datetime | None = None
+
+    def note(self, api_key_hash: bytes, at: datetime) -> bool:
+        """It was used then. Whether it is time to write."""
+        self._at[api_key_hash] = at
+        self._since = self._since or at
+        return at - self._since >= _USED_EVERY
+
+    async def write(self, database: Database) -> None:
+        """Write what was noted. Where the database is away it is lost: nobody waits for it."""
+        noted, self._at, self._since = self._at, {}, None
+        with suppress(DatabaseUnavailable, Contended):
+            async with database.one_statement() as connection:
+                await connection.execute(sql.used_api_keys, list(noted), list(noted.values()))
 
 
 def _within(address: str | None, networks: Sequence[IPv4Network | IPv6Network]) -> bool:

@@ -18,6 +18,7 @@ import msgspec
 from litestar import Litestar
 from litestar.types import Receive, Scope, Send
 
+from gateway.access.api_key import LastUsed
 from gateway.api import body, problems
 from gateway.api.house import House
 from gateway.api.once import fingerprint_of, key_of
@@ -52,6 +53,8 @@ class LeanPayments:
         self._ledger = GroupCommit(self._settle, most, at_once)
         self._chain = GroupCommit(self._queue, most, at_once)
         self._in_flight: dict[tuple[bytes, str], asyncio.Future[Any]] = {}
+        self._last_used = LastUsed()
+        self._writing: asyncio.Task[None] | None = None  # the loop itself keeps only weak references to tasks
 
     async def answer(self, scope: Scope, receive: Receive, send: Send) -> Receive | None:
         """Answer the payment (or nobody, who has hung up) and return None; or return the request's messages, for the
@@ -69,6 +72,8 @@ class LeanPayments:
             await asyncio.wait([self._in_flight[payment.key]])
             return _again(whole, receive)
         outcome = await self._pay(payment)
+        if isinstance(outcome, Settled | Queued) and self._last_used.note(payment.api_key_hash, outcome.at):
+            self._writing = asyncio.create_task(self._last_used.write(self._house.database))
         if isinstance(outcome, Settled):
             await _send(scope, send, 201, [_JSON], _encode(_settled(outcome)))
             return None

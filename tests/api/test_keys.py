@@ -184,6 +184,20 @@ async def test_keys_are_listed_with_when_they_were_last_used_and_are_shown_once(
     assert shop["scopes"] == ["pay", "read", "refund"]
 
 
+async def test_a_key_that_only_pays_is_told_as_used_too_within_a_minute_or_so(alice: Person) -> None:
+    for minutes in (0, 1, 3):  # the first opens an account, which the short statement does not
+        alice.api.clock.ahead = timedelta(minutes=minutes)
+        assert (await alice.pay("@bob", "1.00 EUR")).status_code == 201
+    used = "SELECT last_used_at FROM api_key JOIN wallet ON wallet.id = wallet_id WHERE handle = 'alice'"
+    before = alice.api.clock() - timedelta(seconds=30)
+    for _ in range(200):  # until the write beside the answer is done
+        async with alice.api.house.database.reading() as connection:
+            at = await connection.fetchval(used)
+        if at is not None and at > before:
+            return
+    raise AssertionError(f"last used at {at}")
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
