@@ -348,6 +348,15 @@ class WithdrawalsFrozen(Conflict):
 
 
 @dataclass(eq=False)
+class MandateExceeded(Conflict):
+    """`left` is what may be drawn by the mandate now."""
+
+    asked: "Money"
+    left: "Money"
+    says = "{left} may be drawn by this mandate now, and {asked} was asked"
+
+
+@dataclass(eq=False)
 class CapExceeded(Conflict):
     """`left` is what the key's caps leave for such a payment now; nothing where none of them covers it."""
 

@@ -31,7 +31,7 @@ Need = Scope | Literal["nothing", "passkey"]
 class Credential:
     """A key, or a session: `id` is its own, and `scopes` what it may do now. `recovers`: it may add a passkey."""
 
-    kind: Literal["api_key", "session"]
+    kind: Literal["api_key", "session", "mandate"]
     id: UUID
     wallet: Wallet
     scopes: frozenset[Scope]
@@ -41,7 +41,8 @@ class Credential:
     @property
     def by(self) -> By:
         """As the audit log has it."""
-        shown = show({"api_key": "key", "session": "ses"}[self.kind], self.id)
+        shown = show({"api_key": "key", "session": "ses", "mandate": "mdt"}[self.kind], self.id)
+        assert self.kind != "mandate", "draws are its payee's payments, and what they do is told as that"
         return By("recovery" if self.recovers else self.kind, shown)
 
     def check(self, need: Need, capped: bool = False) -> None:

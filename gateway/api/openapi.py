@@ -42,6 +42,13 @@ _OWN: dict[tuple[str, str], tuple[str, ...]] = {
     ("post", "/v1/operator/proposals"): ("invalid_handle", "unknown_handle"),
     ("post", "/v1/operator/proposals/{id}/challenge"): ("not_found",),
     ("post", "/v1/operator/proposals/{id}/approve"): ("not_found", "invalid_passkey", "state_conflict"),
+    ("post", "/v1/mandates/challenge"): (*_MONEY, "invalid_handle", "unknown_handle"),
+    ("post", "/v1/mandates"): (*(*_MONEY, "invalid_handle", "unknown_handle", "approval_required", "invalid_passkey"),),
+    ("delete", "/v1/mandates/{id}"): ("not_found",),
+    ("post", "/v1/mandates/{id}/draws"): (
+        *(*_KEY, "invalid_amount", "amount_too_precise", "not_found", "state_conflict", "mandate_exceeded"),
+        *("insufficient_funds", "wallet_frozen"),
+    ),
     ("post", "/v1/keys"): (*_MONEY, "invalid_handle", "unknown_handle"),
     ("post", "/v1/keys/{id}/replacement"): ("not_found",),
     ("delete", "/v1/keys/{id}"): ("not_found",),

@@ -7,6 +7,7 @@
     pay.py         pay, and preview
     policy.py      what a wallet pays without asking, and why not    (its centre is pure)
     caps.py        what an API key with caps may pay                 (its centre is pure)
+    mandate.py     what somebody may draw from another's wallet
     gate.py        what each payment meets first: freezes, the policy
     approve.py     a payment approved by a passkey over its details, or refused
     not_me.py      a payment that was somebody else's doing: its wallet is frozen
@@ -39,6 +40,7 @@ gateway and the worker may be killed between any two.
 Order inside a transaction, so that nobody waits in a ring:
 
     idempotency keys               by wallet and key, those of a group in one statement
+    a mandate                      that is drawn by
     API keys with caps             by origin
     policies                       in the order of their wallets
     the turn to look               only where a look is ended or a freeze lifted, and then differences and freezes

@@ -81,7 +81,7 @@ def undoable(payment: Payment, seconds: int, now: datetime) -> Payment:
 
 def _free(payment: Payment, by: Credential | None) -> bool:
     """What no policy asks about: refunds, what waits for the signature of the payer's own key, and what an API key pays
-    within the caps that its owner has given it.
+    within the caps, and a mandate draws, that its owner has granted.
     """
-    capped = by is not None and by.capped_by is not None
-    return capped or payment.refund_of is not None or payment.state is State.REQUIRES_CONFIRMATION
+    granted = by is not None and (by.capped_by is not None or by.kind == "mandate")
+    return granted or payment.refund_of is not None or payment.state is State.REQUIRES_CONFIRMATION

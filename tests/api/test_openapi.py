@@ -11,7 +11,7 @@ from tests.api.conftest import Api
 
 pytestmark = pytest.mark.anyio
 
-KEYED = ("batch", "deposits", "withdrawals", "conversions", "payments", "capture", "void", "refund")
+KEYED = ("batch", "deposits", "withdrawals", "conversions", "payments", "capture", "void", "refund", "draws")
 
 
 @pytest.fixture

@@ -1,0 +1,148 @@
+"""What an owner grants others to draw, and drawing it."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from litestar import Request, Response, delete, get, post
+from msgspec import Meta, Struct
+
+from gateway.access import passkey
+from gateway.access.ceremony import party_of
+from gateway.access.credential import Credential
+from gateway.api.house import House
+from gateway.api.once import answer_once
+from gateway.api.shapes import PaymentView, payment_view
+from gateway.api.signing_in import (
+    AssertionChallengeView,
+    AssertionRequest,
+    assertion_challenge_view,
+    assertion_of,
+    id_of,
+)
+from gateway.clock import rfc3339
+from gateway.payments import mandate
+from gateway.payments.mandate import PREFIX, Mandate, Wanted
+from gateway.payments.payment import State
+from gateway.postgres import Connection
+from gateway.wallets import wallet as wallets
+from gateway.wallets.wallet import Wallet
+
+_WHAT = "such mandate"
+
+
+class MandateRequest(Struct, forbid_unknown_fields=True):
+    """What `payee` may draw of an asset. `approval` is needed where the wallet is guarded, over all of the rest."""
+
+    payee: Annotated[str, Meta(examples=["@shop"])]
+    asset: str
+    period: Annotated[str, Meta(description="The most in any period.", examples=["20.00"])]
+    period_days: Annotated[int, Meta(ge=1, le=366, description="Days of a period: 1, 7, 30.")] = 30
+    draw: Annotated[str | None, Meta(description="The most at once; null: any.")] = None
+    total: Annotated[str | None, Meta(description="The most in all; null: any.")] = None
+    rail: Literal["ledger", "chain"] | None = None
+    expires_at: Annotated[datetime, Meta(tz=True, description="Null: until it is revoked.")] | None = None
+    approval: AssertionRequest | None = None
+
+
+class DrawRequest(Struct, forbid_unknown_fields=True):
+    amount: Annotated[str, Meta(examples=["5.00"])]
+    memo: str | None = None
+
+
+class MandateView(Struct, rename={"from_": "from"}):
+    id: str
+    from_: str
+    to: str
+    asset: str
+    rail: Literal["ledger", "chain"] | None
+    draw: str | None
+    period: str
+    period_days: int
+    total: str | None
+    created_at: str
+    expires_at: str | None
+    revoked_at: str | None
+
+
+class MandatesPage(Struct):
+    items: list[MandateView]
+
+
+@post("/v1/mandates/challenge", tags=["mandates"], summary="What to sign to grant a mandate", needs="owner")
+async def challenge_mandate(data: MandateRequest, house: House, caller: Wallet) -> AssertionChallengeView:
+    """For navigator.credentials.get(): a hash over all of the mandate. Good once, for five minutes."""
+    async with house.database.transaction() as connection:
+        details = mandate.details(await _wanted(connection, house, data))
+        party, now = party_of(house.public_url), house.clock()
+        asked = await passkey.ask(connection, party, caller.id, mandate.PURPOSE, details, now)
+        return assertion_challenge_view(asked, await passkey.credentials(connection, caller.id))
+
+
+@post("/v1/mandates", tags=["mandates"], summary="Let somebody draw", needs="owner")
+async def grant_mandate(data: MandateRequest, house: House, credential: Credential) -> MandateView:
+    """From now on the payee draws as far as it goes, without asking."""
+    assertion = assertion_of(data.approval) if data.approval is not None else None
+    async with house.database.transaction() as connection:
+        wanted, now = await _wanted(connection, house, data), house.clock()
+        return _view(await mandate.grant(connection, credential.wallet, wanted, assertion, credential.by, now))
+
+
+@get("/v1/mandates", tags=["mandates"], summary="What the caller granted, and was granted", needs="read")
+async def list_mandates(house: House, caller: Wallet) -> MandatesPage:
+    """The latest two hundred, newest first."""
+    async with house.database.reading() as connection:
+        return MandatesPage([_view(one) for one in await mandate.mandates(connection, house.terms.assets, caller.id)])
+
+
+@delete("/v1/mandates/{id:str}", tags=["mandates"], summary="Revoke a mandate", status_code=200, needs="read")
+async def revoke_mandate(id: str, house: House, credential: Credential) -> MandateView:
+    """Nothing is drawn by it from this moment on. Whoever granted it, or draws, may end it: that only stops."""
+    of = id_of(PREFIX, id, _WHAT)
+    async with house.database.transaction() as connection:
+        caller, assets = credential.wallet.id, house.terms.assets
+        return _view(await mandate.end(connection, assets, caller, of, credential.by, house.clock()))
+
+
+@post("/v1/mandates/{id:str}/draws", tags=["mandates"], summary="Draw by a mandate", needs="pay")
+async def draw_mandate(
+    request: Request[Any, Any, Any], id: str, data: DrawRequest, house: House, caller: Wallet
+) -> Response[PaymentView]:
+    """A payment to the caller, from whoever granted the mandate."""
+    of = id_of(PREFIX, id, _WHAT)
+
+    async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
+        payment = await mandate.draw(connection, house.terms, caller, of, data.amount, data.memo, now)
+        return (201 if payment.state is State.SETTLED else 202), payment_view(payment)
+
+    return await answer_once(house, request, caller, data, act)
+
+
+async def _wanted(connection: Connection, house: House, data: MandateRequest) -> Wanted:
+    asset = house.terms.assets.of_wallet(data.asset)
+    draw, total = (None if text is None else asset.parse_positive(text) for text in (data.draw, data.total))
+    return Wanted(
+        payee=await wallets.by_handle(connection, data.payee),
+        rail=data.rail,
+        draw=draw,
+        period_days=data.period_days,
+        period=asset.parse_positive(data.period),
+        total=total,
+        expires_at=data.expires_at,
+    )
+
+
+def _view(of: Mandate) -> MandateView:
+    return MandateView(
+        id=of.shown_id,
+        from_=f"@{of.payer_handle}",
+        to=f"@{of.payee_handle}",
+        asset=of.period.asset.code,
+        rail=of.rail,
+        draw=of.draw.amount if of.draw else None,
+        period=of.period.amount,
+        period_days=of.period_days,
+        total=of.total.amount if of.total else None,
+        created_at=rfc3339(of.created_at),
+        expires_at=rfc3339(of.expires_at) if of.expires_at else None,
+        revoked_at=rfc3339(of.ended_at) if of.ended_at else None,
+    )

@@ -1,0 +1,32 @@
+-- grant
+-- A fresh mandate.
+INSERT INTO mandate (id, payer, payee, asset, rail, draw, period_days, period, total, created_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6::numeric, $7, $8::numeric, $9::numeric, $10, $11);
+
+-- mandate
+-- One of them, for those it concerns, held until the transaction ends: its draws come one after the other.
+SELECT mandate.*, payer.handle AS payer_handle, payee.handle AS payee_handle
+FROM mandate JOIN wallet AS payer ON payer.id = mandate.payer JOIN wallet AS payee ON payee.id = mandate.payee
+WHERE mandate.id = $1 AND $2 IN (mandate.payer, mandate.payee)
+FOR NO KEY UPDATE OF mandate;
+
+-- mandates
+-- Those that a wallet has granted or was granted, newest first.
+SELECT mandate.*, payer.handle AS payer_handle, payee.handle AS payee_handle
+FROM mandate JOIN wallet AS payer ON payer.id = mandate.payer JOIN wallet AS payee ON payee.id = mandate.payee
+WHERE $1 IN (mandate.payer, mandate.payee)
+ORDER BY mandate.id DESC LIMIT 200;
+
+-- drawn
+-- What was drawn and not given back: since a time, and in all.
+SELECT coalesce(sum(amount) FILTER (WHERE payment.created_at > $2), 0) AS period, coalesce(sum(amount), 0) AS total
+FROM mandate_draw JOIN payment ON payment.id = payment_id
+WHERE mandate_id = $1 AND payment.state NOT IN ('failed', 'voided', 'expired', 'refused');
+
+-- drew
+-- A draw.
+INSERT INTO mandate_draw (mandate_id, payment_id) VALUES ($1, $2);
+
+-- end_mandate
+-- Nothing is drawn by it from now on.
+UPDATE mandate SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL;
