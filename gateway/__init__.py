@@ -9,7 +9,7 @@
     events/      what happened, in order
     audit/       who did what that matters to security, in order
     wallets/     who: handles, addresses and their keys, API keys
-    access/      who may act, and how they show it: passkeys
+    access/      who may act, and how they show it: API keys, sessions, passkeys, operators
     payments/    what people do with money: the only room that sees ledger and chain together
     bank/        money in from a bank and out to it
     api/         HTTP and JSON: decode, call one function, encode
