@@ -173,6 +173,7 @@ def _view(index: int, result: Result) -> BulkResultView:
     return BulkResultView(index, status, show("pay", result.id), result.state.value)
 
 
-def _api_key_hash(request: Request[Any, Any, Any]) -> bytes:
-    """Of no key where a session asks: then nothing is for the ledger's own path."""
-    return hash_of(request.headers.get("authorization", "").partition(" ")[2].strip())
+def _api_key_hash(request: Request[Any, Any, Any]) -> bytes | None:
+    """Of the API key that asks; None where a session does."""
+    api_key = request.headers.get("authorization", "").partition(" ")[2].strip()
+    return hash_of(api_key) if api_key else None

@@ -40,10 +40,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Payer:
-    """Who pays them all, the SHA-256 of the API key that said so, and what was shown."""
+    """Who pays them all, the SHA-256 of the API key that said so (None: no key did), and what was shown."""
 
     wallet: Wallet
-    api_key_hash: bytes
+    api_key_hash: bytes | None
     by: Credential | None = None
 
 
@@ -114,8 +114,12 @@ def _decided(lean: dict[int, LedgerPayment], outcomes: Sequence[Outcome]) -> dic
 
 
 def _lean(payer: Payer, lines: Sequence[Line], now: datetime) -> dict[int, LedgerPayment]:
-    """The lines that the ledger's own path can take, by their place. Of two with one key, the first."""
+    """The lines that the ledger's own path can take, by their place: it knows payers by their API keys. Of two with one
+    idempotency key, the first.
+    """
     lean: dict[int, LedgerPayment] = {}
+    if payer.api_key_hash is None:
+        return lean
     keys: set[str] = set()
     for place, line in enumerate(lines):
         asked = line.asked

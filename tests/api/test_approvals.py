@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from gateway.payments import finish
-from tests.api.browser import OWN, Browser, browsing, challenge_in, registered, signed
+from tests.api.browser import OWN, Browser, browsing, challenge_in, registered, signed, signed_in
 from tests.api.conftest import Api, Person, amount, code_of
 from tests.authenticator import Authenticator
 
@@ -182,6 +182,28 @@ async def test_many_in_one_call_have_the_room_of_a_day_together(api: Api, mode: 
     answer = await alice.post(f"/v1/payments/batch?mode={mode}", [{"to": "@bob", **amount("90.00 EUR")}] * 5)
 
     assert [one["status"] for one in answer.json()] == [201, 201, 201, 202, 202]
+
+
+async def test_whoever_has_signed_in_pays_many_in_one_call_too(api: Api) -> None:
+    await api.person("bob")
+    alice = await api.person("alice", "100.00 EUR")
+    assert (await alice.pay("@bob", "1.00 EUR")).status_code == 201
+    key = Authenticator()
+    await registered(alice, key)
+    browser = Browser(api, await signed_in(api, key))
+    async with api.house.database.transaction() as connection:
+        await connection.execute("UPDATE policy SET device_hours = 0")
+
+    lines = [{"to": "@bob", "amount": text, "asset": "EUR"} for text in ("1.00", "101.00", "2.00")]
+    answer = await browser.call("POST", "/v1/payments/batch", headers={**OWN, "Idempotency-Key": "many"}, json=lines)
+
+    assert [(one["status"], one.get("state")) for one in answer.json()] == [
+        (201, "settled"),
+        (409, None),
+        (201, "settled"),
+    ]
+    assert answer.json()[1]["problem"]["code"] == "insufficient_funds"
+    assert await alice.balance("EUR") == ("96.00", "0.00", "96.00")
 
 
 async def test_a_policy_is_tightened_at_once_and_loosened_with_an_approval_of_just_it(api: Api) -> None:

@@ -4,7 +4,8 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.audit.log import By
+from gateway.access import frozen
+from gateway.audit.log import ANYONE, By
 from gateway.bank import movements
 from gateway.chain import authorization, batches
 from gateway.chain.node import HttpNode
@@ -70,6 +71,25 @@ async def test_a_queued_withdrawal_waits_for_the_freeze_to_be_lifted_and_then_go
     assert (await town.payment(leaving)).state is State.SETTLED
     assert (await town.conversion(redeemed)).state is State.SETTLED
     assert await town.differences() == []
+
+
+async def test_what_a_frozen_wallet_sends_stays_withheld_when_the_freeze_of_its_asset_is_lifted(town: Town) -> None:
+    alice = await town.person("alice", "20 USDX")
+    leaving = await town.pay(alice, OUTSIDE, "1 USDX")
+    await freeze_by_difference(town, alice.address, "25 USDX")
+    async with town.database.transaction() as connection:
+        await frozen.freeze(connection, alice.id, "to be looked at", ANYONE, None, town.clock())
+    await town.set_balance(alice.address, "20 USDX")
+
+    await lift(town)
+    await town.settle()
+    meanwhile = (await town.payment(leaving)).state
+    async with town.database.transaction() as connection:
+        assert await frozen.thaw(connection, alice.id, ANYONE, town.clock())
+    await town.settle()
+
+    assert meanwhile is State.QUEUED
+    assert (await town.payment(leaving)).state is State.SETTLED
 
 
 async def test_the_time_of_what_is_withheld_does_not_run_out(town: Town) -> None:
