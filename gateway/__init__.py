@@ -1,6 +1,7 @@
 """The map of the house: one line per room, and who may import whom.
 
     money.py ids.py clock.py   amounts, ids, the time                        errors.py   every refusal, in one tree
+    secret.py                  what is shown once and kept by its hash
     config.py                  the settings, read once                       postgres.py the only file with the driver
     migrations/                the schema, forward only
 
@@ -22,5 +23,5 @@
 Imports go one way, and import-linter keeps it (pyproject.toml):
 
     __main__ > commands > api | web | worker | embedded > bank > payments > access > wallets
-             > ledger | chain | events | audit > postgres > config > money | ids | clock > errors
+             > ledger | chain | events | audit > postgres > config > money | ids | clock | secret > errors
 """

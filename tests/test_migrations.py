@@ -18,7 +18,8 @@ from gateway.payments.lean import Elsewhere
 from gateway.payments.ledger_rail import LedgerPayment, Settled
 from gateway.payments.payment import Payment, State
 from gateway.postgres import Database, _migrations, _sha256, migrate
-from gateway.wallets.wallet import Wallet, hash_of
+from gateway.secret import hash_of
+from gateway.wallets.wallet import Wallet
 from tests.factory import NOW
 from tests.payments.test_ledger_rail import LedgerTown
 

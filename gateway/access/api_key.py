@@ -8,7 +8,6 @@ with scopes and, where it is to pay without asking, with caps (payments/caps.py)
 overlap, in which both are good; that is never made longer.
 """
 
-import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,14 +17,15 @@ from typing import Final
 from uuid import UUID
 
 from gateway.access.credential import Credential, Scope, scopes_of
+from gateway.access.label import label
 from gateway.audit import log as audit
 from gateway.audit.log import Act, By
 from gateway.errors import Contended, DatabaseUnavailable, Forbidden, InvalidRequest, NotFound, Unauthenticated
 from gateway.events import log
 from gateway.ids import WalletId, new_id, show
 from gateway.postgres import Connection, Database, Record, Statements
+from gateway.secret import hash_of, new_secret
 from gateway.wallets import wallet
-from gateway.wallets.wallet import hash_of
 
 sql = Statements(__package__, "access.sql")
 
@@ -92,13 +92,13 @@ async def make(
 
     Raises InvalidRequest.
     """
-    label, id = _name(name), new_id(now)
+    shown, id = _name(name), new_id(now)
     if not scopes or "owner" in scopes:
         raise InvalidRequest("scope", "a key has one scope at least, and acts as no owner: that takes a passkey")
     if expires_at is not None and expires_at <= now:
         raise InvalidRequest("expires_at", "a key expires in the future")
-    fresh = ApiKey(id, id, label, scopes, _networks(networks), capped, now, expires_at, None)
-    return fresh, await _write(connection, of, fresh, "key.made", by, now)
+    fresh = ApiKey(id, id, shown, scopes, _networks(networks), capped, now, expires_at, None)
+    return fresh, await _write(connection, of, fresh, "api_key.made", by, now)
 
 
 async def replace(
@@ -117,7 +117,7 @@ async def replace(
     fresh = ApiKey(
         *(new_id(now), old.origin, old.name, old.scopes, old.networks, old.capped, now, expires_at), last_used_at=None
     )
-    return fresh, await _write(connection, of, fresh, "key.replaced", by, now)
+    return fresh, await _write(connection, of, fresh, "api_key.replaced", by, now)
 
 
 async def revoke(connection: Connection, of: WalletId, id: UUID, by: By, now: datetime) -> ApiKey:
@@ -126,7 +126,7 @@ async def revoke(connection: Connection, of: WalletId, id: UUID, by: By, now: da
     if row is None:
         raise NotFound("such key")
     ended = _api_key(row)
-    await _tell(connection, "key.revoked", of, ended, by, now)
+    await _tell(connection, "api_key.revoked", of, ended, by, now)
     return ended
 
 
@@ -139,7 +139,7 @@ async def _write(connection: Connection, of: WalletId, fresh: ApiKey, kind: str,
     await connection.execute(sql.lock_wallet, of)
     if len(await keys(connection, of, now)) >= _KEYS_MAX:
         raise InvalidRequest("keys", f"a wallet has {_KEYS_MAX} keys at the most: revoke one")
-    text = "gw_" + secrets.token_urlsafe(32)
+    text = new_secret("gw")
     await connection.execute(
         sql.make_api_key,
         *(hash_of(text), of, fresh.id, fresh.origin, fresh.name, sorted(fresh.scopes)),
@@ -196,8 +196,8 @@ def _networks(texts: Sequence[str]) -> tuple[str, ...]:
 
 
 def _name(text: str) -> str:
-    name = " ".join(text.split())
-    if not 1 <= len(name) <= _NAME_MAX or not name.isprintable():
+    name = label(text, _NAME_MAX)
+    if name is None:
         raise InvalidRequest("name", f"a key's name has 1 to {_NAME_MAX} letters that can be printed")
     return name
 

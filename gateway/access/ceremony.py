@@ -189,6 +189,13 @@ def check(assertion: Assertion, public_key: bytes, challenge: bytes, party: Part
     return verified.new_sign_count
 
 
+def is_cloned(count: int, before: int) -> bool:
+    """Whether an authenticator's count of signatures, which only grows where it counts at all, says that there are two
+    of it (Web Authentication, section 6.1.1).
+    """
+    return count <= before and bool(count or before)
+
+
 def _judge(said: _ClientData, data: AuthenticatorData, kind: str, challenge: bytes, party: Party) -> None:
     """What must be so of both ceremonies; the library looks again, but does not tell one from another."""
     if said.type != kind:

@@ -8,9 +8,10 @@ asked, and no other contract is ever: one that says yes to all signs nobody in b
 
 import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from urllib.parse import urlsplit
 
+from gateway.access.challenge import GOOD_FOR, KEPT_FOR
 from gateway.access.session import sql
 from gateway.chain import signature
 from gateway.chain.node import Node
@@ -20,9 +21,6 @@ from gateway.ids import WalletId, show
 from gateway.postgres import Connection, Database, Record
 from gateway.wallets import wallet as wallets
 from gateway.wallets.wallet import Wallet
-
-#: How long a text may be signed, and how long one that is over is kept.
-GOOD_FOR, _KEPT_FOR = timedelta(minutes=5), timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +35,7 @@ async def ask(connection: Connection, of: Wallet, public_url: str, chain_id: int
     """A fresh text to sign in to this wallet with. Raises InvalidSignIn where its key is the gateway's."""
     if not of.signs_itself:
         raise InvalidSignIn("no_own_address", f"@{of.handle} is bound to no address of its owner's own: use a passkey")
-    await connection.execute(sql.forget_sign_ins, now - _KEPT_FOR)
+    await connection.execute(sql.forget_sign_ins, now - KEPT_FOR)
     row = await connection.fetchrow(
         *(sql.write_sign_in, secrets.token_hex(16), of.id, of.address, urlsplit(public_url).netloc, public_url),
         *(chain_id, now, now + GOOD_FOR),

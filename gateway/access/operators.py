@@ -10,7 +10,6 @@ a second approves it. To wait for a second would let go what is to be kept; an h
 Lock order: the challenge, the operators in id order, the proposal, the wallet.
 """
 
-import hashlib
 import logging
 import secrets
 from collections.abc import Sequence
@@ -19,15 +18,18 @@ from datetime import datetime, timedelta
 from typing import Final, Literal, get_args
 from uuid import UUID
 
+from gateway.access import challenge as challenges
 from gateway.access import frozen
-from gateway.access.ceremony import Assertion, Party, Registration, challenge_in, challenge_of, check, register
-from gateway.access.passkey import GOOD_FOR, Asked
+from gateway.access.ceremony import Assertion, Party, Registration, challenge_in, check, is_cloned, register
+from gateway.access.challenge import Asked
+from gateway.access.label import label
 from gateway.audit import log as audit
 from gateway.audit.log import Act, By
 from gateway.errors import Forbidden, InvalidPasskey, InvalidRequest, NotFound, StateConflict, Unauthenticated
 from gateway.events import log
 from gateway.ids import WalletId, new_id, show
 from gateway.postgres import Connection, Record, Statements
+from gateway.secret import hash_of, new_secret
 from gateway.wallets import wallet as wallets
 
 notes = logging.getLogger(__name__)
@@ -96,8 +98,8 @@ async def add(connection: Connection, name: str, by: By, now: datetime) -> str:
     """
     if not (2 <= len(name) <= 30 and name.isascii() and name.replace("_", "a").isalnum() and name.islower()):
         raise InvalidRequest("name", "an operator's name has 2 to 30 of a-z, 0-9 and _")
-    code = "go_" + secrets.token_urlsafe(32)
-    id = await connection.fetchval(sql.add_operator, new_id(now), name, _hash(code), now + ENROLS_FOR, now)
+    code = new_secret("go")
+    id = await connection.fetchval(sql.add_operator, new_id(now), name, hash_of(code), now + ENROLS_FOR, now)
     if id is None:
         raise StateConflict(f"operator {name}", "enrolled or revoked", "added")
     await audit.append(connection, [Act("operator.added", None, by, id, {"operator": name})], now)
@@ -122,11 +124,11 @@ async def ask(
     connection: Connection, party: Party, operator: UUID | None, purpose: str, details: Sequence[str], now: datetime
 ) -> Asked:
     """A fresh challenge for an operator's passkey, good once, for a few minutes."""
-    nonce = secrets.token_bytes(32)
-    asked = Asked(challenge_of(purpose, _shown(operator), details, nonce), nonce, party, now + GOOD_FOR)
-    await connection.execute(sql.forget_operator_challenges, now - timedelta(hours=1))
+    asked = challenges.fresh(party, _shown(operator), purpose, details, now)
+    await connection.execute(sql.forget_operator_challenges, now - challenges.KEPT_FOR)
     await connection.execute(
-        sql.ask_operator, asked.challenge, operator, purpose, nonce, party.id, party.origin, asked.expires_at
+        *(sql.ask_operator, asked.challenge, operator, purpose, asked.nonce),
+        *(party.id, party.origin, asked.expires_at),
     )
     return asked
 
@@ -139,7 +141,7 @@ async def enrol(connection: Connection, name: str, code: str, registration: Regi
     challenge, party = await _use(connection, None, ENROL, [name], registration.client_data, now)
     key = register(registration, challenge, party)
     row = await connection.fetchrow(sql.operator_to_enrol, name, now)
-    if not secrets.compare_digest(row["enrolment"] if row else bytes(32), _hash(code)) or row is None:
+    if not secrets.compare_digest(row["enrolment"] if row else bytes(32), hash_of(code)) or row is None:
         raise InvalidPasskey("enrolment", "this code enrols nobody of that name, or does no more")
     enrolled = await connection.fetchval(
         sql.enrol_operator, row["id"], key.credential_id, key.public_key, key.sign_count
@@ -157,22 +159,22 @@ async def sign_in(connection: Connection, assertion: Assertion, now: datetime) -
     Raises InvalidPasskey.
     """
     operator = await _verify(connection, None, SIGN_IN, [], assertion, now)
-    token = "gop_" + secrets.token_urlsafe(32)
-    await connection.execute(sql.start_operator_session, _hash(token), operator.id, now, now + SESSION)
+    token = new_secret("gop")
+    await connection.execute(sql.start_operator_session, hash_of(token), operator.id, now, now + SESSION)
     await audit.append(connection, [Act("operator.signed_in", None, operator.by, operator.id, {})], now)
     return operator, token
 
 
 async def open(connection: Connection, token: str, now: datetime) -> Operator:
     """Whose session it is. Raises Unauthenticated."""
-    row = await connection.fetchrow(sql.operator_of_session, _hash(token), now)
+    row = await connection.fetchrow(sql.operator_of_session, hash_of(token), now)
     if row is None:
         raise Unauthenticated
     return Operator(row["id"], row["name"])
 
 
 async def sign_out(connection: Connection, token: str, now: datetime) -> None:
-    await connection.execute(sql.end_operator_session, _hash(token), now)
+    await connection.execute(sql.end_operator_session, hash_of(token), now)
 
 
 # ---- what they do ---------------------------------------------------------------------------------------------------
@@ -265,8 +267,8 @@ async def break_glass(connection: Connection, kind: Kind, handle: str, reason: s
 
 def read_reason(text: str) -> str:
     """Why it is done, as it may stand in logs: no line ends, no letters that cannot be seen. Raises InvalidRequest."""
-    reason = " ".join(text.split())
-    if not 1 <= len(reason) <= _REASON_MAX or not reason.isprintable():
+    reason = label(text, _REASON_MAX)
+    if reason is None:
         raise InvalidRequest("reason", f"say why, in 1 to {_REASON_MAX} letters that can be printed")
     return reason
 
@@ -295,7 +297,7 @@ async def _verify(
     if row is None or operator not in (None, row["id"]):
         raise InvalidPasskey("unknown_passkey", "it is no passkey of this operator's")
     count, before = check(assertion, row["public_key"], challenge, party), row["sign_count"]
-    if count <= before and (count or before):
+    if is_cloned(count, before):
         raise InvalidPasskey("cloned", "there are two of it, as its count of signatures says: have it revoked")
     await connection.execute(sql.used_operator_passkey, row["id"], count)
     return Operator(row["id"], row["name"])
@@ -311,20 +313,11 @@ async def _use(
 ) -> tuple[bytes, Party]:
     named = challenge_in(client_data)
     row = await connection.fetchrow(sql.use_operator_challenge, named, operator, purpose, now)
-    if row is None:
-        raise InvalidPasskey("challenge", "it is over no challenge that was asked for this, or one used before or over")
-    if challenge_of(purpose, _shown(operator), details, row["nonce"]) != named:
-        raise InvalidPasskey("details", "it is over something else than this")
-    return named, Party(row["rp_id"], row["origin"])
+    return named, challenges.party_of_used(row, named, _shown(operator), purpose, details)
 
 
 def _shown(operator: UUID | None) -> str:
     return "" if operator is None else show(PREFIX, operator)
-
-
-def _hash(secret: str) -> bytes:
-    """What is kept of a code and a token, each of 256 random bits: its SHA-256."""
-    return hashlib.sha256(secret.encode()).digest()
 
 
 def _proposal(row: Record) -> Proposal:

@@ -1,8 +1,7 @@
 """Passkeys: what people sign in and approve with. Several of a wallet, each with a name.
 
 Whoever wants a passkey to sign asks for a challenge first, which names what it is for and is good once, for a few
-minutes. It is a hash over what is meant (ceremony.py) and a nonce that lies here, so a signature fits that meaning
-alone: an approval is of this payment to this payee of this amount, and of no other.
+minutes (challenge.py): an approval is of this payment to this payee of this amount, and of no other.
 
 A passkey is one wallet's. Its count of signatures only grows, where its authenticator counts at all; one that does not
 grow says that there are two of it, and from then on it signs no more. Whoever catches `ClonedPasskey` calls `stop`
@@ -13,15 +12,17 @@ Sessions that were begun with a passkey end with it.
 Lock order: the challenge, the wallet, the passkey, its sessions.
 """
 
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from gateway.access import challenge as challenges
 from gateway.access import session
-from gateway.access.ceremony import Assertion, Party, Registration, challenge_in, challenge_of, check, register
+from gateway.access.ceremony import Assertion, Party, Registration, challenge_in, check, is_cloned, register
+from gateway.access.challenge import Asked
+from gateway.access.label import label
 from gateway.access.session import sql
 from gateway.audit import log as audit
 from gateway.audit.log import Act, By
@@ -34,27 +35,11 @@ from gateway.wallets import wallet as wallets
 #: What the ids of passkeys begin with.
 PREFIX: Final = "psk"
 
-#: How long a challenge may be answered.
-GOOD_FOR = timedelta(minutes=5)
-
-#: How long one that is over is kept, so that its answer is told from one to a challenge that never was.
-_KEPT_FOR = timedelta(hours=1)
-
 #: What challenges of this room are for. Others have purposes of their own.
 ADD, SIGN_IN = "passkey.add", "session.start"
 
 #: The most passkeys of a wallet, and letters of a name.
 _PASSKEYS_MAX, _NAME_MAX = 20, 60
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A challenge to answer: its 32 bytes, the nonce in it, and until when."""
-
-    challenge: bytes
-    nonce: bytes
-    party: Party
-    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +70,12 @@ async def ask(
     """A fresh challenge for this purpose over these details, to be answered by a passkey of the wallet; None: by
     anybody's, whose wallet is then known.
     """
-    nonce = secrets.token_bytes(32)
-    challenge = challenge_of(purpose, _shown(wallet), details, nonce)
-    asked = Asked(challenge, nonce, party, now + GOOD_FOR)
-    await connection.execute(sql.forget_challenges, now - _KEPT_FOR)
-    await connection.execute(sql.ask, challenge, wallet, purpose, nonce, party.id, party.origin, asked.expires_at)
+    asked = challenges.fresh(party, _shown(wallet), purpose, details, now)
+    await connection.execute(sql.forget_challenges, now - challenges.KEPT_FOR)
+    await connection.execute(
+        *(sql.ask, asked.challenge, wallet, purpose, asked.nonce),
+        *(party.id, party.origin, asked.expires_at),
+    )
     return asked
 
 
@@ -112,7 +98,7 @@ async def verify(
         raise InvalidPasskey("unknown_passkey", "it is no passkey of this wallet, or is one no more")
     count, before = check(assertion, row["public_key"], challenge, party), row["sign_count"]
     found = _passkey(row)
-    if count <= before and (count or before):
+    if is_cloned(count, before):
         raise ClonedPasskey("cloned", "there are two of it, as its count of signatures says", found.shown_id)
     await connection.execute(sql.used_passkey, found.id, count, now)
     return found
@@ -126,7 +112,7 @@ async def add(
 
     Raises InvalidRequest for a name that is none, or one passkey too many, and InvalidPasskey.
     """
-    label = _name(name)
+    called = _name(name)
     challenge, party = await _use(connection, wallet, ADD, (), registration.client_data, now)
     key = register(registration, challenge, party)
     await connection.execute(sql.lock_wallet, wallet)
@@ -135,13 +121,13 @@ async def add(
         raise InvalidRequest("passkeys", f"a wallet has {_PASSKEYS_MAX} passkeys at the most: revoke one")
     id = PasskeyId(new_id(now))
     added = await connection.fetchval(
-        *(sql.add_passkey, id, wallet, key.credential_id, key.public_key, key.sign_count, key.backed_up, label, now)
+        *(sql.add_passkey, id, wallet, key.credential_id, key.public_key, key.sign_count, key.backed_up, called, now)
     )
     if added is None:
         raise InvalidPasskey("taken", "this authenticator has it already: sign in with it, or make another")
     await wallets.guard(connection, wallet)
-    await _tell(connection, "passkey.added", wallet, id, label, by, now)
-    return Passkey(id, wallet, label, key.backed_up, now, None)
+    await _tell(connection, "passkey.added", wallet, id, called, by, now)
+    return Passkey(id, wallet, called, key.backed_up, now, None)
 
 
 async def passkeys(connection: Connection, wallet: WalletId) -> list[Passkey]:
@@ -194,11 +180,7 @@ async def _use(
     """Use the challenge that the browser names, if it is ours and still means the same. Raises InvalidPasskey."""
     named = challenge_in(client_data)
     row = await connection.fetchrow(sql.use_challenge, named, wallet, purpose, now)
-    if row is None:
-        raise InvalidPasskey("challenge", "it is over no challenge that was asked for this, or one used before or over")
-    if challenge_of(purpose, _shown(wallet), details, row["nonce"]) != named:
-        raise InvalidPasskey("details", "what it was asked for has changed since: look again, and approve that")
-    return named, Party(row["rp_id"], row["origin"])
+    return named, challenges.party_of_used(row, named, _shown(wallet), purpose, details)
 
 
 async def _tell(
@@ -212,8 +194,8 @@ async def _tell(
 
 def _name(text: str) -> str:
     """What a passkey is called, as it may stand in lists and logs."""
-    name = " ".join(text.split())
-    if not 1 <= len(name) <= _NAME_MAX or not name.isprintable():
+    name = label(text, _NAME_MAX)
+    if name is None:
         raise InvalidRequest("name", f"a passkey's name has 1 to {_NAME_MAX} letters that can be printed")
     return name
 

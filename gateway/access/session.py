@@ -10,8 +10,6 @@ that somebody planted is never signed in. A session reads for as long as it last
 for a few minutes after a passkey was used (`fresh`): then it is signed in to again.
 """
 
-import hashlib
-import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -24,6 +22,7 @@ from gateway.errors import NotFound, Unauthenticated
 from gateway.events import log
 from gateway.ids import PasskeyId, SessionId, WalletId, new_id, show
 from gateway.postgres import Connection, Database, Record, Statements
+from gateway.secret import hash_of, new_secret
 from gateway.wallets.wallet import Wallet
 
 sql = Statements(__package__, "access.sql")
@@ -104,13 +103,13 @@ async def start(
     the browser had `before` ends.
     """
     if before is not None:
-        await connection.execute(sql.end_session_of_token, _hash(before), now)
+        await connection.execute(sql.end_session_of_token, hash_of(before), now)
     await connection.execute(sql.forget_tokens, wallet, now)
-    id, token = SessionId(new_id(now)), "gs_" + secrets.token_urlsafe(32)
+    id, token = SessionId(new_id(now)), new_secret("gs")
     label = "".join(letter for letter in device if letter.isprintable())[:_DEVICE_MAX]
     begun = Session(id, wallet, by, passkey, label, now, now, now + LASTS)
     await connection.execute(sql.start_session, id, wallet, by, passkey, label, now, begun.expires_at)
-    await connection.execute(sql.add_token, _hash(token), id, now)
+    await connection.execute(sql.add_token, hash_of(token), id, now)
     shown = {
         "passkey": By("passkey", show("psk", passkey) if passkey else ""),
         "recovery_code": By("recovery"),
@@ -125,7 +124,7 @@ async def open(database: Database, token: str, now: datetime) -> Open:
     and not just now, the session ends. Raises Unauthenticated.
     """
     async with database.reading() as connection:
-        row = await connection.fetchrow(sql.session_of_token, _hash(token))
+        row = await connection.fetchrow(sql.session_of_token, hash_of(token))
     if row is None or row["ended_at"] is not None or now >= row["expires_at"]:
         raise Unauthenticated
     session = _session(row)
@@ -140,11 +139,11 @@ async def open(database: Database, token: str, now: datetime) -> Open:
         raise Unauthenticated
     if now < made_at + ROTATES_AFTER:
         return Open(session, wallet, None)
-    fresh = "gs_" + secrets.token_urlsafe(32)
+    fresh = new_secret("gs")
     async with database.transaction() as connection:
-        if await connection.fetchval(sql.replace_token, _hash(token), now) is None:
+        if await connection.fetchval(sql.replace_token, hash_of(token), now) is None:
             return Open(session, wallet, None)  # another request of the same moment has replaced it
-        await connection.execute(sql.add_token, _hash(fresh), session.id, now)
+        await connection.execute(sql.add_token, hash_of(fresh), session.id, now)
         await connection.execute(sql.used_session, session.id, now)
     return Open(replace(session, last_used_at=now), wallet, fresh)
 
@@ -189,8 +188,3 @@ def _session(row: Record) -> Session:
         *(SessionId(row["id"]), WalletId(row["wallet_id"]), row["begun_by"], row["passkey_id"], row["device"]),
         *(row["created_at"], row["last_used_at"], row["expires_at"]),
     )
-
-
-def _hash(token: str) -> bytes:
-    """What is kept of a token: its SHA-256, which cannot be searched for, as it has 256 random bits."""
-    return hashlib.sha256(token.encode()).digest()

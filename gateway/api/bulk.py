@@ -24,7 +24,7 @@ from gateway.payments.bulk import Line, Payer, Result
 from gateway.payments.ledger_rail import Settled
 from gateway.payments.once import Answer
 from gateway.payments.pay import PayRequest, check_memo
-from gateway.wallets.wallet import hash_of
+from gateway.secret import hash_of
 
 #: The largest array that is read: ten thousand payments with the longest memos. A line of NDJSON has the usual limit.
 ARRAY_BYTES_MAX = 8 * 1024 * 1024

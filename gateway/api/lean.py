@@ -36,7 +36,7 @@ from gateway.payments.lean import Elsewhere
 from gateway.payments.ledger_rail import LedgerPayment, Settled
 from gateway.payments.pay import check_memo
 from gateway.payments.route import Route, ledger_route
-from gateway.wallets.wallet import hash_of
+from gateway.secret import hash_of
 
 _encode = msgspec.json.Encoder().encode
 _JSON = (b"content-type", b"application/json")

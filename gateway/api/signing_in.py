@@ -7,7 +7,8 @@ from uuid import UUID
 from msgspec import Meta, Struct
 
 from gateway.access.ceremony import ALGORITHMS, Assertion, Registration, from_base64, to_base64
-from gateway.access.passkey import Asked, Passkey
+from gateway.access.challenge import Asked
+from gateway.access.passkey import Passkey
 from gateway.access.session import Session
 from gateway.clock import rfc3339
 from gateway.errors import InvalidRequest, NotFound

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 from gateway.access import passkey
 from gateway.access.ceremony import Assertion, Party
-from gateway.access.passkey import Asked
+from gateway.access.challenge import Asked
 from gateway.audit import log as audit
 from gateway.audit.log import Act, By
 from gateway.errors import Forbidden, StateConflict

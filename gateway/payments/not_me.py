@@ -13,15 +13,13 @@ session or made a passkey of their own does not. Operators do it two together (a
 frozen only they let go on.
 """
 
-import hashlib
-import secrets
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from gateway.access import frozen, passkey
 from gateway.access.ceremony import Assertion, Party
-from gateway.access.passkey import Asked
+from gateway.access.challenge import Asked
 from gateway.audit.log import By
 from gateway.chain import authorization
 from gateway.errors import Forbidden, NotFound
@@ -33,6 +31,7 @@ from gateway.payments import policy, records, settle
 from gateway.payments.payment import Event, Payment, State, after
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Database
+from gateway.secret import hash_of, new_secret
 
 #: What challenges to let a wallet go on are for.
 PURPOSE: Final = "wallet.unfreeze"
@@ -81,15 +80,15 @@ async def link(connection: Connection, terms: Terms, caller: WalletId, id: Payme
     payment = await records.payment(connection, terms.assets, id, caller)
     if payment.payer != caller:
         raise Forbidden("only the payer of a payment is sent such a link")
-    token = "nm_" + secrets.token_urlsafe(32)
+    token = new_secret("nm")
     await connection.execute(policy.sql.forget_links, now)
-    await connection.execute(policy.sql.add_link, _hash(token), id, caller, now + LINK_GOOD_FOR)
+    await connection.execute(policy.sql.add_link, hash_of(token), id, caller, now + LINK_GOOD_FOR)
     return token
 
 
 async def of_link(connection: Connection, terms: Terms, token: str, now: datetime) -> Payment:
     """The payment that a link is of. Raises NotFound where it is none, or its time is over."""
-    row = await connection.fetchrow(policy.sql.link, _hash(token), now)
+    row = await connection.fetchrow(policy.sql.link, hash_of(token), now)
     if row is None:
         raise NotFound("such link")
     return await records.payment(connection, terms.assets, PaymentId(row["payment_id"]), WalletId(row["wallet_id"]))
@@ -110,7 +109,3 @@ async def unfreeze(connection: Connection, caller: WalletId, assertion: Assertio
         raise Forbidden("this passkey is too new to let a frozen wallet go on: use an older one")
     if not await frozen.thaw_own(connection, caller, now - DELAY, By("passkey", signed_by.shown_id), now):
         raise Forbidden("its owner lets a wallet go on 24 hours after they stopped it; operators may before")
-
-
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()

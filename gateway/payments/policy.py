@@ -24,7 +24,7 @@ from typing import Final, Literal
 from uuid import UUID
 
 from gateway.errors import InvalidRequest
-from gateway.ids import WalletId, show
+from gateway.ids import WalletId, first_id, show
 from gateway.money import Asset, Assets, Money
 from gateway.payments.payment import Payment
 from gateway.postgres import Connection, Record, Statements
@@ -205,7 +205,7 @@ async def facts(
         [one.payee_address for one in payments],
         [one.amount.asset.code for one in payments],
         list(sessions),
-        _first_id(now - DAY),
+        first_id(now - DAY),
     )
     return [
         Facts(
@@ -227,16 +227,11 @@ async def withdrawal(
 ) -> tuple[Reason, ...]:
     """Why a withdrawal to the owner's bank has to be approved: as of a payment to somebody known."""
     row = await connection.fetchrow(
-        sql.facts, [owner], [None], [None], [money.asset.code], [session], _first_id(now - DAY)
+        sql.facts, [owner], [None], [None], [money.asset.code], [session], first_id(now - DAY)
     )
     assert row is not None
     spent = Money(int(row["spent"]), money.asset)
     return decide(policy, Facts(money, "", False, True, None, row["device_since"], spent, now))
-
-
-def _first_id(at: datetime) -> UUID:
-    """No id that is made later is less: they begin with their milliseconds."""
-    return UUID(int=int(at.timestamp() * 1000) << 80)
 
 
 async def known(connection: Connection, payments: Sequence[Payment], now: datetime) -> None:

@@ -1,7 +1,5 @@
 """Claim a handle, and find the wallet behind a handle or an address."""
 
-import hashlib
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,6 +12,7 @@ from gateway.errors import AddressTaken, HandleTaken, UnknownHandle
 from gateway.events import log
 from gateway.ids import WalletId, new_id
 from gateway.postgres import Connection, Record, Statements
+from gateway.secret import hash_of, new_secret
 from gateway.wallets.handle import fold
 
 sql = Statements(__package__, "wallets.sql")
@@ -51,7 +50,7 @@ async def claim(connection: Connection, vault: Vault, handle: str, now: datetime
     if await connection.fetchval(sql.claim, wallet.id, wallet.handle, wallet.address, now) is None:
         raise HandleTaken(wallet.handle)
     await connection.execute(sql.keep_key, wallet.id, sealed)
-    api_key = "gw_" + secrets.token_urlsafe(32)
+    api_key = new_secret("gw")
     key_id = await connection.fetchval(sql.add_api_key, hash_of(api_key), wallet.id, now)
     await log.append(connection, [log.Event("wallet.created", id, id, {"handle": wallet.handle})], now)
     created = Act("wallet.created", id, ANYONE, id, {"handle": wallet.handle})
@@ -110,8 +109,3 @@ async def change_address(
 def from_row(row: Record) -> Wallet:
     """The wallet of a row that has its columns."""
     return Wallet(WalletId(row["id"]), row["handle"], row["address"], row["custody"], row["guarded"])
-
-
-def hash_of(api_key: str) -> bytes:
-    """What is stored of an API key: its SHA-256."""
-    return hashlib.sha256(api_key.encode()).digest()

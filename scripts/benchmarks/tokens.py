@@ -17,8 +17,9 @@ from gateway.commands import building, operating
 from gateway.ids import WalletId, new_id, read
 from gateway.money import Money, fiat
 from gateway.payments import convert
+from gateway.secret import hash_of
 from gateway.wallets import wallet
-from gateway.wallets.wallet import Wallet, hash_of
+from gateway.wallets.wallet import Wallet
 
 USD = fiat("USD")
 _EACH = Money(10_000_00, USD)  #: What every handle has to begin with: nobody runs short.

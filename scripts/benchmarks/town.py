@@ -19,7 +19,7 @@ from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Money, fiat
 from gateway.payments import ledger_rail
 from gateway.payments.ledger_rail import LedgerPayment, Settled
-from gateway.wallets.wallet import hash_of
+from gateway.secret import hash_of
 
 EUR = fiat("EUR")
 _EACH = Money(1_000_000_00, EUR)  #: What every handle has to begin with: nobody runs short.

@@ -8,6 +8,7 @@ from eth_account.messages import encode_defunct
 from eth_account.signers.local import LocalAccount
 
 from gateway.access import ethereum
+from gateway.access.challenge import GOOD_FOR
 from gateway.chain.node import HttpNode
 from gateway.errors import InvalidSignature, InvalidSignIn
 from gateway.postgres import Database
@@ -109,7 +110,7 @@ async def test_a_text_with_another_nonce_is_refused(alice: Owner, key: LocalAcco
 async def test_a_text_that_has_expired_is_refused(alice: Owner, key: LocalAccount) -> None:
     text = await text_for(alice)
     with pytest.raises(InvalidSignIn) as refused:
-        await sign_in(alice, text, signed(key, text), late=int(ethereum.GOOD_FOR.total_seconds()))
+        await sign_in(alice, text, signed(key, text), late=int(GOOD_FOR.total_seconds()))
     assert kind_of(refused) == "expired"
 
 

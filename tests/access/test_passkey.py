@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from gateway.access import passkey, recovery
 from gateway.access.ceremony import Assertion, Party, Registration, challenge_of, party_of
+from gateway.access.challenge import GOOD_FOR
 from gateway.access.passkey import Passkey
 from gateway.errors import ClonedPasskey, InvalidPasskey, InvalidRequest, LastPasskey, NotFound
 from gateway.postgres import Database
@@ -152,7 +153,7 @@ async def test_a_challenge_is_good_for_minutes_and_one_never_asked_for_is_none(a
     late = signed(key, await alice.ask("pay"))
     for assertion in (late, signed(key, challenge_of("pay", "", (), bytes(32)))):
         with pytest.raises(InvalidPasskey) as refused:
-            await alice.approve(assertion, at=NOW + passkey.GOOD_FOR)
+            await alice.approve(assertion, at=NOW + GOOD_FOR)
         assert kind_of(refused) == "challenge"
 
 

@@ -14,7 +14,7 @@ from gateway.ids import PaymentId, new_id
 from gateway.payments import chain_rail
 from gateway.payments.chain_rail import Outcome, TokenPayment
 from gateway.postgres import Connection, connect
-from gateway.wallets.wallet import hash_of
+from gateway.secret import hash_of
 from tests.api.conftest import Api, Person, code_of, opened
 from tests.api.test_attack import known_to
 from tests.factory import until_waiting

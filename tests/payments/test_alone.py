@@ -18,8 +18,9 @@ from gateway.payments import ledger_rail
 from gateway.payments.lean import Elsewhere
 from gateway.payments.ledger_rail import LedgerPayment, Outcome, Settled
 from gateway.postgres import Connection, Database
+from gateway.secret import hash_of
 from gateway.wallets import wallet as wallets
-from gateway.wallets.wallet import Wallet, hash_of
+from gateway.wallets.wallet import Wallet
 from tests.factory import NOW
 from tests.payments.test_ledger_rail import LedgerTown
 

@@ -20,8 +20,8 @@ from gateway.money import Asset, Assets
 from gateway.payments import chain_rail, records
 from gateway.payments.chain_rail import Queued, TokenPayment
 from gateway.payments.payment import State
+from gateway.secret import hash_of
 from gateway.wallets import wallet
-from gateway.wallets.wallet import hash_of
 from gateway.worker import Worker
 from tests.factory import NOW, Town, until_waiting
 

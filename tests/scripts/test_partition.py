@@ -15,8 +15,9 @@ from gateway.payments.lean import Elsewhere
 from gateway.payments.ledger_rail import LedgerPayment, Settled
 from gateway.payments.payment import State
 from gateway.postgres import Database, check_migrated, constraint_of
+from gateway.secret import hash_of
 from gateway.wallets import wallet as wallets
-from gateway.wallets.wallet import Wallet, hash_of
+from gateway.wallets.wallet import Wallet
 from tests.factory import NOW
 from tests.payments.test_ledger_rail import LedgerTown
 

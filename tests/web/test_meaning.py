@@ -9,7 +9,8 @@ import pytest
 
 from gateway.access import passkey
 from gateway.access.ceremony import Party, to_base64
-from gateway.access.passkey import Asked, Passkey
+from gateway.access.challenge import Asked
+from gateway.access.passkey import Passkey
 from gateway.api.signing_in import AssertionRequest, assertion_of
 from gateway.errors import InvalidPasskey
 from gateway.ids import WalletId, show
