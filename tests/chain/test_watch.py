@@ -1,6 +1,6 @@
 """The chain up to its final block: what is read once, what a reorganisation changes, and what it must not."""
 
-from asyncio import create_task, gather, sleep
+from asyncio import create_task, gather
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -14,7 +14,7 @@ from gateway.chain.node import HttpNode
 from gateway.chain.watch import Cursor
 from gateway.errors import ChainReplaced, NodeUnavailable
 from tests.chain.conftest import FINALITY, House
-from tests.factory import Chain
+from tests.factory import Chain, until_waiting
 
 pytestmark = pytest.mark.anyio
 
@@ -116,8 +116,7 @@ async def test_a_contract_that_is_being_recorded_is_waited_for(house: House) -> 
             "INSERT INTO contract SELECT 'EURX', chain_id, '0x', deployed_block, genesis_hash FROM contract"
         )
         late = create_task(advance())
-        await sleep(0.05)
-        assert not late.done()
+        await until_waiting(connection, 1)
 
     assert not await late
     assert await cursor_of(house) == old

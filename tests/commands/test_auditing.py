@@ -51,7 +51,6 @@ def until_sealed(up: Up) -> None:
         if found["seals"] and not found["unsealed_events"] + found["unsealed_acts"]:
             return
         assert time.monotonic() < until, found
-        time.sleep(0.2)
 
 
 def execute(up: Up, statement: str) -> str:

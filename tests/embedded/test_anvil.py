@@ -109,12 +109,15 @@ def test_a_block_that_was_ever_seen_final_is_there_after_any_kill(home):
         async with chain(home) as (node, rpc):
             sender = (await rpc("eth_accounts"))[1]
             for _ in range(4):
-                final = {}
-                for _ in range(12):
+                final: dict[str, object] = {}
+
+                async def four_more(final: dict[str, object] = final) -> bool:
                     await rpc("eth_sendTransaction", {"from": sender, "to": sender, "value": "0x1"})
                     block = await rpc("eth_getBlockByNumber", "finalized", False)
                     final[block["number"]] = block
-                    await asyncio.sleep(0.01)
+                    return len(final) >= 4
+
+                await until(four_more)
                 pid = node.pid
                 os.kill(pid, signal.SIGKILL)
                 await back(rpc, pid, node)
