@@ -102,11 +102,10 @@ async def test_lines_and_refunds_are_held_to_caps_and_nothing_else_moves_money(a
 async def test_a_key_used_a_thousand_times_at_once_at_the_edge_of_its_cap_pays_no_more_than_it(alice: Person) -> None:
     _, key = await made(alice, caps=[{**EUR, "day": "1.00"}])
     shop = with_key(alice, key)
-    seen: list[int] = []
-    for _ in range(50):  # twenty side by side at a time: a lock is waited for three seconds at the most
-        answers = await asyncio.gather(*(shop.pay("@bob", "0.07 EUR") for _ in range(20)))
-        seen += [answer.status_code for answer in answers]
-    assert (seen.count(201), seen.count(409)) == (14, 986)
+    answers = await asyncio.gather(*(shop.pay("@bob", "0.07 EUR") for _ in range(1000)))
+    seen = [answer.status_code for answer in answers]
+    assert set(seen) <= {201, 409, 503}  # 503: a lock is waited for three seconds at the most
+    assert seen.count(201) == 14
     assert (await alice.balance("EUR"))[0] == "99.02"
     assert await alice.api.wrong() == []
 

@@ -51,10 +51,9 @@ async def test_a_payee_draws_as_far_as_the_mandate_goes(alice: Person, shop: Per
 
 async def test_a_mandate_overdrawn_by_fifty_requests_at_once_pays_what_it_may(alice: Person, shop: Person) -> None:
     id = await granted(alice, period="0.30")
-    seen: list[int] = []
-    for _ in range(5):  # ten side by side: the row is waited for, three seconds at the most
-        seen += [one.status_code for one in await asyncio.gather(*(draw(shop, id, "0.10") for _ in range(10)))]
-    assert (seen.count(201), seen.count(409)) == (3, 47)
+    seen = [one.status_code for one in await asyncio.gather(*(draw(shop, id, "0.10") for _ in range(50)))]
+    assert set(seen) <= {201, 409, 503}  # 503: the row is waited for three seconds at the most
+    assert seen.count(201) == 3
     assert (await alice.balance("EUR"))[0] == "99.70"
     assert await shop.api.wrong() == []
 

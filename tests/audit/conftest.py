@@ -1,5 +1,6 @@
 """Both logs, a key to seal them with, and somebody who can write to the database past every trigger."""
 
+from contextlib import suppress
 from uuid import UUID
 
 import pytest
@@ -34,6 +35,13 @@ class Logs:
     async def happen(self, *names: str) -> None:
         async with self.database.transaction() as connection:
             await self.write(connection, *names)
+
+    async def roll_back(self, *names: str) -> None:
+        """They are written and not committed: their numbers are gone."""
+        with suppress(RuntimeError):
+            async with self.database.transaction() as connection:
+                await self.write(connection, *names)
+                raise RuntimeError
 
     async def seal(self) -> Seal | None:
         async with self.database.transaction() as connection:
