@@ -46,30 +46,16 @@ class Database:
         or went away. If that happens while committing, nobody knows whether it was committed: the caller repeats with
         the same idempotency key.
         """
-        try:
+        with _OUR_ERRORS:
             async with self._pool.acquire() as connection, connection.transaction():
                 yield connection
-        except _CONTENDED as contended:
-            raise Contended from contended
-        except _GONE as gone:
-            raise DatabaseUnavailable(type(gone).__name__) from gone
-        except asyncpg.PostgresError as error:
-            _without_the_row(error)
-            raise
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Connection]:
         """A connection for statements that read; each sees its own moment."""
-        try:
+        with _OUR_ERRORS:
             async with self._pool.acquire() as connection:
                 yield connection
-        except _CONTENDED as contended:
-            raise Contended from contended
-        except _GONE as gone:
-            raise DatabaseUnavailable(type(gone).__name__) from gone
-        except asyncpg.PostgresError as error:
-            _without_the_row(error)
-            raise
 
     @asynccontextmanager
     async def one_statement(self) -> AsyncIterator[Connection]:
@@ -78,7 +64,7 @@ class Database:
         One connection is kept between such statements: giving it back and taking it again lets the event loop run
         whatever else is ready in between, while PostgreSQL waits for the next group.
         """
-        try:
+        with _OUR_ERRORS:
             connection, self._kept = self._kept, None
             if connection is None or _ended(connection):
                 connection = await self._pool.acquire()
@@ -91,30 +77,16 @@ class Database:
                 self._kept = connection
             else:
                 await self._pool.release(connection)
-        except _CONTENDED as contended:
-            raise Contended from contended
-        except _GONE as gone:
-            raise DatabaseUnavailable(type(gone).__name__) from gone
-        except asyncpg.PostgresError as error:
-            _without_the_row(error)
-            raise
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Connection]:
         """A read-only transaction in which all statements see one moment."""
-        try:
+        with _OUR_ERRORS:
             async with (
                 self._pool.acquire() as connection,
                 connection.transaction(isolation="repeatable_read", readonly=True),
             ):
                 yield connection
-        except _CONTENDED as contended:
-            raise Contended from contended
-        except _GONE as gone:
-            raise DatabaseUnavailable(type(gone).__name__) from gone
-        except asyncpg.PostgresError as error:
-            _without_the_row(error)
-            raise
 
     async def close(self) -> None:
         if self._kept is not None:
@@ -130,11 +102,6 @@ def _ended(connection: "PoolConnectionProxy[asyncpg.Record]") -> bool:
         return True
 
 
-def _without_the_row(error: asyncpg.PostgresError) -> None:
-    """PostgreSQL says all of a row that a constraint refuses, which is nothing for a log: people's words are in it."""
-    error.detail = None
-
-
 #: Nothing was decided, or nobody knows: the server is away, or is going away.
 _GONE = (
     OSError,
@@ -148,6 +115,26 @@ _GONE = (
 
 #: Nothing was committed: the same may be tried again at once.
 _CONTENDED = (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError, asyncpg.SerializationError)
+
+
+class _OurErrors:
+    """Says in our errors what the driver says in its own, and takes from what it says of a row that a constraint has
+    refused the row itself: people's words are in it, which is nothing for a log. Stateless, so one is enough.
+    """
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, _CONTENDED):
+            raise Contended from error
+        if isinstance(error, _GONE):
+            raise DatabaseUnavailable(type(error).__name__) from error
+        if isinstance(error, asyncpg.PostgresError):
+            error.detail = None
+
+
+_OUR_ERRORS = _OurErrors()
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """The API keys of a wallet: made, listed, replaced and revoked by its owner."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, Literal
 
@@ -92,7 +93,8 @@ async def list_keys(house: House, caller: Wallet) -> KeysPage:
     """Those that are good, newest first. What a key is, nobody is told again."""
     async with house.database.reading() as connection:
         found = await api_key.keys(connection, caller.id, house.clock())
-        return KeysPage([await _view(connection, house, one) for one in found])
+        given = await caps.of_keys(connection, house.terms.assets, [one.origin for one in found])
+    return KeysPage([_view(one, given.get(one.origin, ())) for one in found])
 
 
 @post("/v1/keys/{id:str}/replacement", tags=["keys"], summary="Replace an API key", needs="owner")
@@ -112,18 +114,18 @@ async def revoke_key(id: str, house: House, credential: Credential) -> KeyView:
     of = id_of(PREFIX, id, "such key")
     async with house.database.transaction() as connection:
         ended = await api_key.revoke(connection, credential.wallet.id, of, credential.by, house.clock())
-        return await _view(connection, house, ended)
+        given = await caps.of_keys(connection, house.terms.assets, [ended.origin])
+    return _view(ended, given.get(ended.origin, ()))
 
 
 async def _shown_once(connection: Connection, house: House, made: ApiKey, text: str) -> Response[NewKeyView]:
-    view = await _view(connection, house, made)
+    given = await caps.of_keys(connection, house.terms.assets, [made.origin])
+    view = _view(made, given.get(made.origin, ()))
     fields = {name: getattr(view, name) for name in KeyView.__struct_fields__}
     return Response(NewKeyView(**fields, api_key=text), headers={"Cache-Control": "no-store"})
 
 
-async def _view(connection: Connection, house: House, of: ApiKey) -> KeyView:
-    given = (await caps.of_keys(connection, house.terms.assets, [of.origin])).get(of.origin, ())
-    payees = {cap.payee: await wallets.by_id(connection, cap.payee) for cap in given if cap.payee is not None}
+def _view(of: ApiKey, given: Sequence[Cap]) -> KeyView:
     return KeyView(
         id=of.shown_id,
         name=of.name,
@@ -132,7 +134,7 @@ async def _view(connection: Connection, house: House, of: ApiKey) -> KeyView:
             CapView(
                 cap.asset,
                 cap.rail,
-                None if cap.payee is None else f"@{payees[cap.payee].handle}",
+                None if cap.payee_handle is None else f"@{cap.payee_handle}",
                 None if cap.payment is None else cap.payment.amount,
                 None if cap.day is None else cap.day.amount,
             )

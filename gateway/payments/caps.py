@@ -35,6 +35,7 @@ class Cap:
     payee: WalletId | None
     payment: Money | None
     day: Money | None
+    payee_handle: str | None = None
 
     def covers(self, paid: "Paid") -> bool:
         return (
@@ -125,5 +126,7 @@ async def of_keys(connection: Connection, assets: Assets, origins: Sequence[UUID
     for row in await connection.fetch(sql.caps, list(origins)):
         asset = assets[row["asset"]]
         payment, day = (None if row[one] is None else Money(row[one], asset) for one in ("payment", "day"))
-        caps.setdefault(row["origin"], []).append(Cap(asset.code, row["rail"], row["payee"], payment, day))
+        caps.setdefault(row["origin"], []).append(
+            Cap(asset.code, row["rail"], row["payee"], payment, day, row["handle"])
+        )
     return caps

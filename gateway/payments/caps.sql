@@ -4,7 +4,9 @@ SELECT id FROM api_key WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE;
 
 -- caps
 -- What keys may pay.
-SELECT origin, asset, rail, payee, payment, day FROM api_key_cap WHERE origin = ANY ($1) ORDER BY origin, number;
+SELECT cap.origin, cap.asset, cap.rail, cap.payee, wallet.handle, cap.payment, cap.day
+FROM api_key_cap AS cap LEFT JOIN wallet ON wallet.id = cap.payee
+WHERE cap.origin = ANY ($1) ORDER BY cap.origin, cap.number;
 
 -- spent
 -- What they have paid since a time and not got back; its number is that of payments of the day.

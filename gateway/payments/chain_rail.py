@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from gateway.money import Money
-from gateway.payments.lean import LeanPayment, NotDone, facts_of, handle_of, not_done
+from gateway.payments.lean import LeanPayment, NotDone, columns_of, facts_of, handle_of, not_done
 from gateway.payments.records import sql
 from gateway.payments.route import Route, route
 from gateway.payments.terms import Terms
@@ -54,14 +54,7 @@ async def pay_all(database: Database, terms: Terms, asked: Sequence[TokenPayment
             sql.pay_on_chain,
             now,
             int(now.timestamp()) + terms.authorization_seconds,
-            [one.api_key_hash for one in asked],
-            [one.idempotency_key for one in asked],
-            [one.fingerprint for one in asked],
-            [one.payee_handle for one in asked],
-            [one.money.asset.code for one in asked],
-            [one.money.units for one in asked],
-            [one.memo for one in asked],
-            [one.payment_id for one in asked],
+            *columns_of(asked),
             [msgspec.json.encode(way).decode() for way in ways],
             [facts_of(one, Money(0, one.money.asset)) for one in asked],
         )

@@ -4,6 +4,9 @@ Each rail has its own kind and its own statement (ledger_rail.py, chain_rail.py)
 the key and pays, for all who are in it. Of such a payment one id is that of everything it writes.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 from msgspec import Struct
 
 from gateway.errors import InsufficientFunds, Unauthenticated
@@ -55,6 +58,20 @@ def facts_of(one: LeanPayment, fee: Money) -> str:
     return (
         f'{{"payment_id":"{one.shown_id}","to":"@{one.payee_handle}",'
         f'"amount":"{money.amount}","asset":"{money.asset.code}"' + (f',"fee":"{fee.amount}"}}' if fee.units else "}")
+    )
+
+
+def columns_of(asked: Sequence[LeanPayment]) -> tuple[list[Any], ...]:
+    """What the statements that take many payments have in common, as they take it: a column for each field."""
+    return (
+        [one.api_key_hash for one in asked],
+        [one.idempotency_key for one in asked],
+        [one.fingerprint for one in asked],
+        [one.payee_handle for one in asked],
+        [one.money.asset.code for one in asked],
+        [one.money.units for one in asked],
+        [one.memo for one in asked],
+        [one.payment_id for one in asked],
     )
 
 

@@ -15,7 +15,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from gateway.money import Money
-from gateway.payments.lean import Elsewhere, LeanPayment, NotDone, facts_of, handle_of, not_done
+from gateway.payments.lean import Elsewhere, LeanPayment, NotDone, columns_of, facts_of, handle_of, not_done
 from gateway.payments.records import sql
 from gateway.payments.route import fee
 from gateway.payments.terms import Terms
@@ -67,17 +67,12 @@ async def pay_columns(connection: Connection, asked: Sequence[LedgerPayment], no
     """What `pay_together` does with payments of one payer that have no fees, whole columns at a time. None, and nothing
     was done, where the payer has not enough for all of them: then one depends on another.
     """
+    _, *columns = columns_of(asked)
     row = await connection.fetchrow(
         sql.pay_many_in_ledger,
         now,
         asked[0].api_key_hash,
-        [one.idempotency_key for one in asked],
-        [one.fingerprint for one in asked],
-        [one.payee_handle for one in asked],
-        [one.money.asset.code for one in asked],
-        [one.money.units for one in asked],
-        [one.memo for one in asked],
-        [one.payment_id for one in asked],
+        *columns,
         [facts_of(one, Money(0, one.money.asset)) for one in asked],
     )
     assert row is not None
@@ -124,14 +119,7 @@ async def pay_together(
         sql.pay_in_ledger,
         now,
         terms.ledger_fee_basis_points,
-        [one.api_key_hash for one in asked],
-        [one.idempotency_key for one in asked],
-        [one.fingerprint for one in asked],
-        [one.payee_handle for one in asked],
-        [one.money.asset.code for one in asked],
-        [one.money.units for one in asked],
-        [one.memo for one in asked],
-        [one.payment_id for one in asked],
+        *columns_of(asked),
         [facts_of(one, fee(terms, one.money)) for one in asked],
     )
     assert row is not None

@@ -9,7 +9,7 @@ The mandate's row is held while a draw is made, so fifty at once draw no more th
 waits for a draw that is being made, and no other follows.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
@@ -25,6 +25,7 @@ from gateway.ids import WalletId, new_id, show
 from gateway.money import Assets, Money
 from gateway.payments import pay
 from gateway.payments.payment import Payment
+from gateway.payments.route import route
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Record, Statements
 from gateway.wallets import wallet
@@ -139,13 +140,13 @@ async def draw(
     if found.expires_at is not None and found.expires_at <= now:
         raise StateConflict(found.shown_id, "expired", "draw")
     asked = found.period.asset.parse_positive(money)
+    if found.rail not in (None, route(terms, asked, outside=None).rail):
+        raise MandateExceeded(asked, Money(0, asked.asset))
     await _check(connection, found, asked, now)
     payer = await wallet.by_id(connection, found.payer)
     credential = Credential("mandate", found.id, payer, frozenset({"pay"}))
     request = pay.PayRequest(f"@{holder.handle}", asked, memo, by=credential)
     payment = await pay.pay(connection, terms, payer, request, now)
-    if found.rail not in (None, payment.route.rail):
-        raise MandateExceeded(asked, Money(0, asked.asset))
     await connection.execute(sql.drew, found.id, payment.id)
     return payment
 
@@ -153,10 +154,11 @@ async def draw(
 async def end(connection: Connection, assets: Assets, caller: WalletId, id: UUID, by: By, now: datetime) -> Mandate:
     """Nothing is drawn by it from now on; said twice, it is done once. Raises NotFound."""
     found = await one(connection, assets, id, caller)
-    if found.ended_at is None:
-        await connection.execute(sql.end_mandate, id, now)
-        await _tell(connection, "mandate.revoked", found, by, now)
-    return await one(connection, assets, id, caller)
+    if found.ended_at is not None:
+        return found
+    await connection.execute(sql.end_mandate, id, now)
+    await _tell(connection, "mandate.revoked", found, by, now)
+    return replace(found, ended_at=now)
 
 
 async def one(connection: Connection, assets: Assets, id: UUID, party: WalletId) -> Mandate:
