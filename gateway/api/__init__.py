@@ -6,6 +6,8 @@ lean.py       the lean path of payments, before the router
 body.py       a request's body, read strictly: one flat JSON object
 house.py      what a handler is handed: database, terms, vault, node, clock; and who is calling
 shapes.py     what comes in and goes out, as msgspec structs
+views.py      a shape from each room's values
+cursor.py     where the next page of a list goes on
 once.py       the Idempotency-Key of a call that moves money, and the calls that share commits
 problems.py   the one table from error to status and problem type (RFC 9457)
 request_id.py X-Request-Id

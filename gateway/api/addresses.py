@@ -4,15 +4,8 @@ from litestar import post
 
 from gateway.access.credential import Credential
 from gateway.api.house import House
-from gateway.api.shapes import (
-    AddressRequest,
-    BindRequest,
-    BoundView,
-    ChallengeView,
-    bound_view,
-    challenge_view,
-    signature_bytes,
-)
+from gateway.api.shapes import AddressRequest, BindRequest, BoundView, ChallengeView, signature_bytes
+from gateway.api.views import bound_view, challenge_view
 from gateway.payments import bind
 from gateway.wallets.wallet import Wallet
 

@@ -11,13 +11,14 @@ from gateway.access.credential import Credential
 from gateway.api.bank import WITHDRAWAL
 from gateway.api.house import House
 from gateway.api.payments import payment_id
-from gateway.api.shapes import MoneyRequest, PaymentView, payment_view
+from gateway.api.shapes import MoneyRequest, PaymentView
 from gateway.api.signing_in import (
     AssertionChallengeView,
     AssertionRequest,
     assertion_challenge_view,
     assertion_of,
 )
+from gateway.api.views import payment_view
 from gateway.money import Assets
 from gateway.payments import approve, change, policy
 from gateway.payments.policy import Limit, Policy

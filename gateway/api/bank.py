@@ -12,17 +12,9 @@ from gateway.access.ceremony import Assertion
 from gateway.access.credential import Credential
 from gateway.api.house import House
 from gateway.api.once import Together, answer_once, claim_of
-from gateway.api.shapes import (
-    Amount,
-    AssetCode,
-    BankMovementView,
-    ConversionRequest,
-    ConversionView,
-    MoneyRequest,
-    bank_movement_view,
-    conversion_view,
-)
+from gateway.api.shapes import Amount, AssetCode, BankMovementView, ConversionRequest, ConversionView, MoneyRequest
 from gateway.api.signing_in import AssertionRequest, assertion_of
+from gateway.api.views import bank_movement_view, conversion_view
 from gateway.audit import log as audit
 from gateway.audit.log import Act, By
 from gateway.bank import movements

@@ -9,13 +9,14 @@ from gateway.access.ceremony import party_of
 from gateway.access.credential import Credential
 from gateway.api.house import House
 from gateway.api.payments import payment_id
-from gateway.api.shapes import PaymentView, payment_view
+from gateway.api.shapes import PaymentView
 from gateway.api.signing_in import (
     AssertionChallengeView,
     AssertionRequest,
     assertion_challenge_view,
     assertion_of,
 )
+from gateway.api.views import payment_view
 from gateway.audit.log import ANYONE
 from gateway.clock import rfc3339
 from gateway.ids import show

@@ -3,7 +3,8 @@
 from litestar import get, post
 
 from gateway.api.house import House
-from gateway.api.shapes import HandleRequest, HandleView, NewHandleView, handle_view
+from gateway.api.shapes import HandleRequest, HandleView, NewHandleView
+from gateway.api.views import handle_view
 from gateway.ids import show
 from gateway.wallets import wallet
 

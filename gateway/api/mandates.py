@@ -11,7 +11,7 @@ from gateway.access.ceremony import party_of
 from gateway.access.credential import Credential
 from gateway.api.house import House
 from gateway.api.once import answer_once
-from gateway.api.shapes import PaymentView, payment_view
+from gateway.api.shapes import PaymentView
 from gateway.api.signing_in import (
     AssertionChallengeView,
     AssertionRequest,
@@ -19,6 +19,7 @@ from gateway.api.signing_in import (
     assertion_of,
     id_of,
 )
+from gateway.api.views import payment_view
 from gateway.clock import rfc3339
 from gateway.payments import mandate
 from gateway.payments.mandate import PREFIX, Mandate, Wanted

@@ -10,7 +10,7 @@ import msgspec
 from litestar import Request, Response
 
 from gateway.api.house import House
-from gateway.api.shapes import payment_view
+from gateway.api.views import payment_view
 from gateway.errors import GatewayError, IdempotencyKeyMissing
 from gateway.ids import WalletId
 from gateway.payments import once, records

@@ -9,6 +9,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from msgspec import Struct
 
 from gateway.access.credential import Credential
+from gateway.api.cursor import cursor_position, cursor_text
 from gateway.api.house import House
 from gateway.api.once import Together, answer_once, claim_of
 from gateway.api.shapes import (
@@ -19,12 +20,9 @@ from gateway.api.shapes import (
     PaymentView,
     PreviewView,
     SignatureRequest,
-    cursor_position,
-    cursor_text,
-    payment_view,
-    preview_view,
     signature_bytes,
 )
+from gateway.api.views import payment_view, preview_view
 from gateway.api.wallets import Limit
 from gateway.errors import GatewayError, InvalidRequest, NotFound
 from gateway.ids import PaymentId, WalletId, read, show

@@ -6,7 +6,8 @@ from litestar import get
 from litestar.datastructures import State
 
 from gateway.api.house import House
-from gateway.api.shapes import HealthView, SolvencyPage, frozen_views, solvency_view
+from gateway.api.shapes import HealthView, SolvencyPage
+from gateway.api.views import frozen_views, solvency_view
 from gateway.payments import freeze, looks
 from gateway.payments.solvency import solvency
 

@@ -11,7 +11,7 @@ from gateway.access.credential import Credential
 from gateway.access.session import BegunBy
 from gateway.api.cookie import holding, refuse_other_origins, set_with_answer, token_of
 from gateway.api.house import House
-from gateway.api.shapes import ChallengeView, challenge_view, signature_bytes
+from gateway.api.shapes import ChallengeView, signature_bytes
 from gateway.api.signing_in import (
     AssertionChallengeView,
     AssertionRequest,
@@ -25,6 +25,7 @@ from gateway.api.signing_in import (
     id_of,
     session_view,
 )
+from gateway.api.views import challenge_view
 from gateway.ids import PasskeyId
 from gateway.payments.bind import chain_id_of
 from gateway.postgres import Connection

@@ -6,20 +6,10 @@ from litestar import Response, get, post
 from litestar.params import Parameter
 
 from gateway.access.credential import Credential
+from gateway.api.cursor import cursor_position, cursor_text
 from gateway.api.house import House
-from gateway.api.shapes import (
-    EntriesPage,
-    EventsPage,
-    ExportedKeyView,
-    KeyExportRequest,
-    WalletView,
-    balance_view,
-    cursor_position,
-    cursor_text,
-    entry_view,
-    event_view,
-    exported_key_view,
-)
+from gateway.api.shapes import EntriesPage, EventsPage, ExportedKeyView, KeyExportRequest, WalletView
+from gateway.api.views import balance_view, entry_view, event_view, exported_key_view
 from gateway.chain import watch
 from gateway.errors import InvalidRequest
 from gateway.events import log
