@@ -298,6 +298,13 @@ class Town:
             pace=Pace(again_after=always),
         )
 
+    async def settle_with(self, worker: Worker) -> None:
+        """See what is queued through to its final block, by this worker alone."""
+        await worker.relay()
+        self.chain.mine(1 + self.FINALITY)
+        while await worker.watch():
+            pass
+
     async def settle(self) -> None:
         """Relay, mine and watch until nothing changes any more."""
         worker, idle = self.worker(), 0

@@ -6,8 +6,8 @@ import pytest
 from eth_account import Account
 
 from gateway.audit.log import By
-from gateway.chain import authorization
-from gateway.chain.authorization import Authorization
+from gateway.chain import message
+from gateway.chain.message import Authorization
 from gateway.ledger import account, book
 from gateway.payments import records
 from gateway.payments.payment import State
@@ -110,7 +110,7 @@ async def test_a_nonce_that_the_owner_used_is_not_handed_out(town: Town) -> None
     key = Account.from_key(await exported(town, alice))
     contract = town.terms.contracts["USDX"]
     own = Authorization(UUID(int=1), "transfer", "USDX", alice.address, OUTSIDE, 1_000_000, 0, 2**40, None)
-    typed = authorization.typed_data(contract, own)
+    typed = message.typed_data(contract, own)
     await with_authorization(town, own, bytes(key.sign_typed_data(full_message=typed).signature))
     await town.settle()
 

@@ -10,10 +10,10 @@ from eth_abi.abi import encode
 from eth_account.signers.local import LocalAccount
 from eth_hash.auto import keccak
 
-from gateway.chain import authorization, batches
+from gateway.chain import authorization, batches, message
 from gateway.chain.address import checksum
-from gateway.chain.authorization import Authorization
 from gateway.chain.contract import selector
+from gateway.chain.message import Authorization
 from gateway.clock import system_clock
 from gateway.errors import Contended, Forbidden, InsufficientFunds, InvalidSignature, OwnKey, StateConflict
 from gateway.payments import sign
@@ -201,7 +201,7 @@ async def test_a_nonce_that_was_used_without_us_is_not_handed_out(town: Town) ->
     first = await town.pay(alice, "@bob", "1 USDX")
     one = await authorization_of(town, first)
     ahead = replace(one, nonce=one.nonce + 1)
-    data = authorization.typed_data(town.terms.contracts["USDX"], ahead)
+    data = message.typed_data(town.terms.contracts["USDX"], ahead)
     await with_authorization(town, ahead, bytes(key.sign_typed_data(full_message=data).signature))
     await town.settle()
 
@@ -218,7 +218,7 @@ async def test_a_nonce_that_was_used_without_us_is_not_handed_out(town: Town) ->
 async def test_nonces_of_an_own_address_keep_their_place_though_its_owner_used_others_first(town: Town) -> None:
     (alice, key), bob = await own(town, "alice", "10 USDX"), await town.person("bob")
     theirs = Authorization(UUID(int=1), "transfer", "USDX", alice.address, bob.address, 1_000_000, 0, 2**40, None)
-    data = authorization.typed_data(town.terms.contracts["USDX"], theirs)
+    data = message.typed_data(town.terms.contracts["USDX"], theirs)
     await with_authorization(town, theirs, bytes(key.sign_typed_data(full_message=data).signature))
     await town.settle()
 

@@ -1,0 +1,68 @@
+"""Tokens that are deployed while workers run that do not know them yet."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from gateway import worker as working
+from gateway.chain import watch
+from gateway.errors import Misconfigured
+from gateway.ledger import book
+from gateway.money import Asset, Assets
+from gateway.payments.payment import State
+from tests.factory import Town
+
+pytestmark = pytest.mark.anyio
+
+
+EURX = Asset("EURX", "token", 6, "EUR")
+
+
+async def declare_eurx(town: Town) -> None:
+    town.assets = Assets([*town.assets, EURX])
+    async with town.database.transaction() as connection:
+        await book.declare(connection, town.assets)
+
+
+async def test_a_token_that_is_deployed_while_a_worker_runs_is_relayed_and_watched_by_it(town: Town) -> None:
+    await declare_eurx(town)
+    town.terms = replace(town.terms, assets=town.assets)
+    worker, none_yet = town.worker(), replace(town.worker(), terms=replace(town.terms, contracts={}))
+    await town.deploy()
+    alice = await town.person("alice", "10.00 EUR", "10.00 USD")
+
+    first = await town.convert(alice, "4.00 EUR", "EURX")
+    await town.settle_with(worker)
+    second = await town.convert(alice, "3.00 USD", "USDX")
+    await town.settle_with(none_yet)
+
+    assert (await town.conversion(first)).state is State.SETTLED
+    assert (await town.conversion(second)).state is State.SETTLED
+    assert await town.differences() == []
+
+
+async def test_a_worker_that_does_not_have_a_token_reads_nothing_past_its_logs(town: Town) -> None:
+    stale = town.worker()
+    await declare_eurx(town)
+    town.terms = replace(town.terms, assets=town.assets)
+    await town.deploy()
+    alice = await town.person("alice", "10.00 EUR")
+    bought = await town.convert(alice, "4.00 EUR", "EURX")
+    await town.worker().relay()
+    town.chain.mine(2)
+    before = await cursor_of(town)
+
+    with pytest.raises(Misconfigured, match="EURX was deployed"):
+        await stale.watch()
+    with pytest.raises(Misconfigured, match="EURX was deployed"):
+        await asyncio.wait_for(working.run(stale, asyncio.Event()), 20)
+
+    assert await cursor_of(town) == before
+    await town.worker().watch()
+    assert (await town.conversion(bought)).state is State.SETTLED
+
+
+async def cursor_of(town: Town) -> watch.Cursor | None:
+    async with town.database.reading() as connection:
+        return await watch.cursor(connection, 31337)

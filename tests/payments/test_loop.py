@@ -1,0 +1,109 @@
+"""The lane and the loop: what a worker waits for, what stops it, and what it says of its faults."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from gateway import worker as working
+from gateway.chain import lanes
+from gateway.clock import system_clock
+from gateway.errors import ChainReplaced, LaneStopped, NodeUnavailable, NoLane
+from gateway.payments.payment import State
+from tests.factory import NOW, Town, until_waiting
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_payments_wait_for_transactions_that_are_in_no_block_not_for_final_ones(town: Town) -> None:
+    alice = await town.person("alice", "30 USDX")
+    await town.person("bob")
+    worker = replace(town.worker(), finality=1000)
+    for _ in range(16):
+        await town.pay(alice, "@bob", "1 USDX")
+        assert await worker.relay()
+    late = await town.pay(alice, "@bob", "1 USDX")
+
+    assert not await worker.relay()
+    assert (await town.payment(late)).state is State.QUEUED
+    town.chain.mine()
+    assert await worker.relay()
+    assert (await town.payment(late)).state is State.SUBMITTED
+
+
+async def test_a_lane_is_stopped_when_a_second_look_finds_its_nonce_taken_too(town: Town) -> None:
+    alice = await town.person("alice", "10 USDX")
+    await town.person("bob")
+    await town.pay(alice, "@bob", "1 USDX")
+    now = system_clock()
+    town.clock = lambda: now
+    worker = town.worker()
+    await worker.relay()
+    town.chain.rpc("anvil_dropAllTransactions")
+    town.chain.rpc("eth_sendTransaction", {"from": town.signer.address, "to": town.signer.address})
+    town.chain.mine(2)
+
+    await worker.resend()
+    await worker.resend()
+    async with town.database.reading() as connection:
+        await lanes.next_nonce(connection, town.signer.address)  # it is not stopped
+
+    await replace(worker, clock=lambda: now + timedelta(minutes=1)).resend()
+    async with town.database.reading() as connection:
+        with pytest.raises(LaneStopped, match="not ours"):
+            await lanes.next_nonce(connection, town.signer.address)
+    await town.pay(alice, "@bob", "1 USDX")
+    with pytest.raises(NoLane, match=f"{town.signer.address} stopped, since its nonce"):
+        await worker.relay()
+
+
+async def test_a_worker_ends_and_signs_nothing_when_the_chain_was_replaced(town: Town) -> None:
+    alice = await town.person("alice", "10 USDX")
+    await town.person("bob")
+    payment = await town.pay(alice, "@bob", "1 USDX")
+    town.chain.rpc("anvil_reorg", 4, [])
+    town.chain.mine(4)
+
+    with pytest.raises(ChainReplaced):
+        await town.worker().relay()
+    with pytest.raises(ChainReplaced, match="start over"):
+        await asyncio.wait_for(working.run(town.worker(), asyncio.Event()), 20)
+
+    assert (await town.payment(payment)).state is State.QUEUED
+
+
+def test_a_fault_is_said_again_after_minutes_and_with_where_it_was_if_it_is_our_own(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    said: dict[str, Any] = {}
+    for minutes in (0, 1, 4, 6):
+        working._say("watch", NodeUnavailable("away"), said, NOW + timedelta(minutes=minutes))
+        working._say("watch", ZeroDivisionError(), said, NOW + timedelta(minutes=minutes))
+
+    assert [(record.levelname, record.exc_info is not None) for record in caplog.records] == [
+        ("WARNING", False),
+        ("ERROR", True),
+    ] * 2
+
+
+async def test_a_failed_refund_waits_for_the_payment_it_is_of_before_it_locks_any_account(town: Town) -> None:
+    alice, bob = await town.person("alice", "10 USDX"), await town.person("bob")
+    payment = await town.pay(alice, "@bob", "8 USDX")
+    await town.settle()
+    await town.freeze(alice.address)
+    await town.settle()
+    await town.refund(bob, payment)
+    await town.worker().relay()
+    town.chain.mine(2)
+
+    async with town.database.transaction() as another:
+        await another.execute("SELECT FROM payment WHERE id = $1 FOR UPDATE", payment.id)
+        watching = asyncio.create_task(town.worker().watch())
+        await until_waiting(another, 1)
+        await another.execute("SELECT FROM account FOR UPDATE NOWAIT")
+        await another.execute("SELECT FROM transfer FOR UPDATE NOWAIT")
+
+    await watching
+    assert str((await town.payment(payment)).refunded) == "0.000000 USDX"
