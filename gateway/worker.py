@@ -24,12 +24,12 @@ from gateway.access import frozen
 from gateway.audit import seal as seals
 from gateway.audit.row import LEAF
 from gateway.bank import movements
-from gateway.chain import authorization, batches, deploy, fuel, lanes, roles, watch, watchdog
-from gateway.chain.authorization import Authorization
+from gateway.chain import authorization, batches, deploy, fuel, lanes, message, roles, watch, watchdog
 from gateway.chain.block import Block, Fees, Standing
 from gateway.chain.catch_up import CatchUp
 from gateway.chain.contract import Contract
 from gateway.chain.lanes import Attempt, Lane
+from gateway.chain.message import Authorization
 from gateway.chain.node import Node
 from gateway.chain.signer import Signer, Vault
 from gateway.chain.watch import Span
@@ -137,7 +137,7 @@ class Worker:
         now = self.clock()
 
         async def sign(connection: Connection, unsigned: list[Authorization]) -> Sequence[bytes | None]:
-            digests = [(one.from_address, authorization.digest(contract, one)) for one in unsigned]
+            digests = [(one.from_address, message.digest(contract, one)) for one in unsigned]
             return await self._sign(connection, digests)
 
         async with self.database.transaction() as connection:

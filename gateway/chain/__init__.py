@@ -6,7 +6,8 @@
     contract.py        the shipped ABI and bytecode; calls as bytes, logs as facts      (pure)
     sign_in.py         EIP-4361 messages: their exact text                              (pure)
     signature.py       whose a signature is: a key's, or a contract's (ERC-1271)
-    authorization.py   EIP-3009 messages: what is signed, and their queue
+    message.py         EIP-3009 messages: what is signed, and what the contract takes
+    authorization.py   the queue of such messages, from their order to their end
     signer.py          keys: the vault that seals them, and what may sign with them
     keystore.py        a key in a file that a password opens
     lanes.py           one signer's ordered nonces; raw transactions, stored before they are sent

@@ -12,11 +12,11 @@ from datetime import datetime
 from typing import Literal
 
 from gateway.chain import authorization as authorizations
-from gateway.chain import lanes
-from gateway.chain.authorization import Authorization
+from gateway.chain import lanes, message
 from gateway.chain.block import Fees
 from gateway.chain.contract import Contract
 from gateway.chain.lanes import Stored
+from gateway.chain.message import Authorization
 from gateway.chain.signature import BYTES_MAX, CONTRACT_GAS
 from gateway.chain.signer import Signer
 from gateway.errors import InvalidSignature
@@ -28,7 +28,7 @@ sql = Statements(__package__, "chain.sql")
 BatchKind = Literal["settle", "mint"]
 
 #: What authorizations a batch of each kind carries.
-KINDS: dict[BatchKind, list[authorizations.Kind]] = {"settle": ["transfer", "redemption", "sweep"], "mint": ["mint"]}
+KINDS: dict[BatchKind, list[message.Kind]] = {"settle": ["transfer", "redemption", "sweep"], "mint": ["mint"]}
 
 #: Signs these authorizations, in order, with their payers' keys; None where a key cannot be read. Asked inside the
 #: transaction, so it waits for no network.
@@ -85,7 +85,7 @@ async def form(
     if not good:
         return Batch(None, [], refused)
 
-    data = authorizations.mint_data(good) if kind == "mint" else authorizations.settle_data(good)
+    data = message.mint_data(good) if kind == "mint" else message.settle_data(good)
     asset, limit = contract.asset.code, gas_limit(kind, good)
     stored = await lanes.store(
         connection, signer, contract.chain_id, kind, asset, contract.address, data, limit, fees, now
@@ -111,7 +111,7 @@ def _checked(
             continue
         try:
             if authorization.by != "contract":  # which was asked when it was handed in, and is asked again by the token
-                authorizations.check(contract, authorization)
+                message.check(contract, authorization)
             good.append(authorization)
         except InvalidSignature:
             refused.append((authorization, "invalid_signature"))

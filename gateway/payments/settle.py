@@ -15,10 +15,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
-from gateway.chain import authorization, lanes, watch
+from gateway.chain import authorization, lanes, message, watch
 from gateway.chain.address import ZERO
-from gateway.chain.authorization import Authorization
 from gateway.chain.contract import Movement
+from gateway.chain.message import Authorization
 from gateway.chain.watch import Cursor, Span
 from gateway.events import log
 from gateway.ids import AccountId, TransferId, new_id
@@ -50,7 +50,7 @@ class _Work:
     conversions: list[Conversion] = field(default_factory=list)
     sweeps: list[Sweep] = field(default_factory=list)  #: What became of those that were on their way.
     arrived: list[tuple[Sweep, str]] = field(default_factory=list)  #: New ones, and to which address.
-    own_nonces: list[authorization.Key] = field(default_factory=list)  #: Used by owners, without us.
+    own_nonces: list[message.Key] = field(default_factory=list)  #: Used by owners, without us.
     settled: list[UUID] = field(default_factory=list)  #: Authorizations, by id.
     failed: dict[UUID, str] = field(default_factory=dict)  #: Authorizations, and why.
     events: list[log.Event] = field(default_factory=list)
@@ -62,7 +62,7 @@ class _Known:
     authorization, `wallets` the handles' wallets by address.
     """
 
-    open: Mapping[authorization.Key, Authorization]  #: Those that wait for their end.
+    open: Mapping[message.Key, Authorization]  #: Those that wait for their end.
     of: Mapping[UUID, Payment | Conversion | Sweep]
     wallets: Mapping[str, Wallet]
     accounts: Mapping[str, AccountId]
@@ -103,11 +103,11 @@ async def settle(
 # ---- look up --------------------------------------------------------------------------------------------------------
 
 
-async def _look_up(connection: Connection, terms: Terms, span: Span, overdue: Sequence[authorization.Key]) -> _Known:
+async def _look_up(connection: Connection, terms: Terms, span: Span, overdue: Sequence[message.Key]) -> _Known:
     """Every row that the span concerns, each kind in one statement; authorizations, then payments and conversions, are
     locked.
     """
-    keys: list[authorization.Key] = [_key(movement) for movement in span.movements if _key(movement)[2] >= 0]
+    keys: list[message.Key] = [_key(movement) for movement in span.movements if _key(movement)[2] >= 0]
     keys += [(skip.asset_code, skip.from_address, skip.nonce) for skip in span.skips]
     found = await authorization.find(connection, {*keys, *overdue}, for_update=True)
     open = {key: one.authorization for key, one in found.items() if one.state in authorization.OPEN}
@@ -137,7 +137,7 @@ async def _expectations(
     return of
 
 
-def _key(movement: Movement) -> authorization.Key:
+def _key(movement: Movement) -> message.Key:
     """By what a movement is known to us; a nonce of -1 where it used neither a nonce nor a reference."""
     nonce = movement.reference if movement.reference is not None else movement.nonce
     return movement.asset_code, movement.from_address, nonce if nonce is not None else -1
@@ -243,7 +243,7 @@ def _sweep(terms: Terms, known: _Known, movement: Movement, work: _Work, now: da
     work.arrived.append((arrived, owner.address))
 
 
-def _note_nonce(known: _Known, key: authorization.Key, work: _Work) -> None:
+def _note_nonce(known: _Known, key: message.Key, work: _Work) -> None:
     """A nonce of a wallet's that we did not wait for: its owner has used it, with a key of their own or one that was
     handed to them.
     """
@@ -302,7 +302,7 @@ def _name_at(known: _Known, address: str) -> str:
     return f"@{known.wallets[address].handle}" if address in known.wallets else address
 
 
-def _give_back(known: _Known, key: authorization.Key, reason: str, work: _Work) -> None:
+def _give_back(known: _Known, key: message.Key, reason: str, work: _Work) -> None:
     """The contract can never settle this any more: void its hold, and say why it failed."""
     ours = known.open.get(key)
     if ours is None or ours.id in work.settled or ours.id in work.failed:

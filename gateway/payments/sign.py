@@ -9,8 +9,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from gateway.chain import authorization, signature
-from gateway.chain.authorization import Authorization, Tracked
+from gateway.chain import authorization, message, signature
+from gateway.chain.authorization import Tracked
+from gateway.chain.message import Authorization
 from gateway.chain.node import Node
 from gateway.errors import Forbidden, NodeUnavailable, StateConflict
 from gateway.events import log
@@ -26,7 +27,7 @@ async def to_sign(connection: Connection, terms: Terms, payment: Payment) -> dic
     if payment.state is not State.REQUIRES_CONFIRMATION or payment.authorization_id is None:
         return None
     tracked = await authorization.one(connection, payment.authorization_id)
-    return authorization.typed_data(terms.contract(payment.amount.asset), tracked.authorization)
+    return message.typed_data(terms.contract(payment.amount.asset), tracked.authorization)
 
 
 async def sign(
@@ -78,7 +79,7 @@ async def _payment(connection: Connection, terms: Terms, caller: WalletId, id: P
 
 async def _check(node: Node | None, terms: Terms, payment: Payment, one: Authorization, signed: bytes) -> None:
     """Network, where the payer is a contract."""
-    digest = authorization.digest(terms.contract(payment.amount.asset), one)
+    digest = message.digest(terms.contract(payment.amount.asset), one)
     if one.by == "owner":
         signature.check(one.from_address, digest, signed)
     elif node is None:

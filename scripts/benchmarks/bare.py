@@ -14,11 +14,11 @@ from uuid import UUID, uuid4
 
 from benchmarks import one_at_a_time
 from benchmarks.rig import NODE_MODULES, Rig, environ
-from gateway.chain import authorization, batches
+from gateway.chain import batches, message
 from gateway.chain.address import ZERO, of_deployment
-from gateway.chain.authorization import Authorization, Kind
 from gateway.chain.contract import Contract, Roles, deploy_data
 from gateway.chain.deploy import DEPLOY_GAS
+from gateway.chain.message import Authorization, Kind
 from gateway.chain.signer import LOCAL_RELAYER_KEY, LaneSigner, TransactionFields, Vault
 from gateway.embedded.anvil import CHAIN_ID, Anvil
 from gateway.embedded.children import Children
@@ -63,12 +63,12 @@ class Bare:
         rich = [purse.address for purse in self._purses] + [LaneSigner(one_at_a_time.KEY).address]
         mints = [_authorization("mint", ZERO, one, _EACH, number) for number, one in enumerate(rich, start=1)]
         parts = [mints[start : start + _MINTED_AT_ONCE] for start in range(0, len(mints), _MINTED_AT_ONCE)]
-        await self._send([self._call(authorization.mint_data(one), batches.gas_limit("mint", one)) for one in parts])
+        await self._send([self._call(message.mint_data(one), batches.gas_limit("mint", one)) for one in parts])
 
     async def signed_before(self, count: int) -> float:
         """Payments per second in so many full batches, all signed before the first is sent."""
         made = [self._batch() for _ in range(count)]
-        raws = [self._call(authorization.settle_data(one), batches.gas_limit("settle", one)) for one in made]
+        raws = [self._call(message.settle_data(one), batches.gas_limit("settle", one)) for one in made]
         begun = time.monotonic()
         await self._send(raws)
         return sum(len(one) for one in made) / (time.monotonic() - begun)
@@ -96,7 +96,7 @@ class Bare:
             payer, payee = self._draw.sample(self._purses, 2)
             unsigned = _authorization("transfer", payer.address, payee.address, 1, payer.next_nonce)
             payer.next_nonce += 1
-            digest = authorization.digest(self._contract, unsigned)
+            digest = message.digest(self._contract, unsigned)
             payments.append(replace(unsigned, signature=self._vault.sign(payer.id, payer.sealed, digest)))
         return batches.fitting("settle", payments)
 

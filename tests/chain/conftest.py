@@ -14,10 +14,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from gateway.chain import authorization, batches, deploy, lanes, watch
-from gateway.chain.authorization import Authorization, Kind, Order
+from gateway.chain import authorization, batches, deploy, lanes, message, watch
+from gateway.chain.authorization import Order
 from gateway.chain.batches import Batch, BatchKind
 from gateway.chain.contract import Contract, as_int, balance_of_data
+from gateway.chain.message import Authorization, Kind
 from gateway.chain.node import HttpNode
 from gateway.chain.signer import LOCAL_RELAYER_KEY, LaneSigner, Vault
 from gateway.chain.watch import Span
@@ -82,7 +83,7 @@ class House:
 
     async def sign(self, connection: Connection, wanted: list[Authorization]) -> Sequence[bytes | None]:
         payers = [self.purses[one.from_address] for one in wanted]
-        digests = [authorization.digest(self.contract, one) for one in wanted]
+        digests = [message.digest(self.contract, one) for one in wanted]
         return [self.vault.sign(payer.id, payer.sealed, digest) for payer, digest in zip(payers, digests, strict=True)]
 
     def order(self, kind: Kind, payer: Purse | None, to: str, units: int, seconds: int = 3600) -> Order:

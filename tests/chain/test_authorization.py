@@ -15,10 +15,11 @@ from eth_utils.address import to_checksum_address
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.chain import authorization
+from gateway.chain import authorization, message
 from gateway.chain.address import ZERO
-from gateway.chain.authorization import Authorization, Kind, Order
+from gateway.chain.authorization import Order
 from gateway.chain.contract import Contract, Movement, selector
+from gateway.chain.message import Authorization, Kind
 from gateway.chain.signer import Vault
 from gateway.errors import InvalidSignature
 from gateway.money import Asset
@@ -64,7 +65,7 @@ def test_a_settlement_is_encoded_as_the_abi_says(batch: list[Authorization]) -> 
         for a in batch
     ]
 
-    data = authorization.settle_data(batch)
+    data = message.settle_data(batch)
 
     assert data[:4] == selector("settle")
     assert data[4:] == encode(["(address,address,uint256,uint256,uint256,bytes32,bytes)[]"], [entries])
@@ -73,7 +74,7 @@ def test_a_settlement_is_encoded_as_the_abi_says(batch: list[Authorization]) -> 
 @settings(deadline=None, max_examples=100)
 @given(batch=st.lists(_signed, max_size=5))
 def test_a_mint_is_encoded_as_the_abi_says(batch: list[Authorization]) -> None:
-    data = authorization.mint_data(batch)
+    data = message.mint_data(batch)
 
     assert data[:4] == selector("mint")
     assert data[4:] == encode(
@@ -87,11 +88,11 @@ def test_a_mint_is_encoded_as_the_abi_says(batch: list[Authorization]) -> None:
 @settings(deadline=None, max_examples=150)
 @given(contract=_contracts, one=_authorizations)
 def test_a_digest_is_the_one_eth_account_signs(contract: Contract, one: Authorization) -> None:
-    message = encode_typed_data(full_message=json.loads(json.dumps(authorization.typed_data(contract, one))))
+    signable = encode_typed_data(full_message=json.loads(json.dumps(message.typed_data(contract, one))))
 
-    expected = keccak(b"\x19" + message.version + message.header + message.body)
+    expected = keccak(b"\x19" + signable.version + signable.header + signable.body)
 
-    assert authorization.digest(contract, one) == expected
+    assert message.digest(contract, one) == expected
 
 
 def test_digest_and_signature_are_those_the_contract_is_tested_with() -> None:
@@ -113,9 +114,9 @@ def test_digest_and_signature_are_those_the_contract_is_tested_with() -> None:
         bytes.fromhex(vector["signature"][2:]),
     )
 
-    assert authorization.domain_separator(contract).hex() == vectors["domainSeparator"][2:]
-    assert authorization.digest(contract, one).hex() == vector["digest"][2:]
-    authorization.check(contract, one)
+    assert message.domain_separator(contract).hex() == vectors["domainSeparator"][2:]
+    assert message.digest(contract, one).hex() == vector["digest"][2:]
+    message.check(contract, one)
 
 
 #: What the vectors sign, by the types of EIP-712: the contract's own messages.
@@ -154,11 +155,11 @@ def signed() -> Authorization:
     address, sealed = vault.new_key(wallet_id)
     payee = to_checksum_address(20 * b"\x22")
     one = Authorization(uuid4(), "transfer", "USDX", address, payee, 5, 0, 2_000_000_000, None)
-    return replace(one, signature=vault.sign(wallet_id, sealed, authorization.digest(CONTRACT, one)))
+    return replace(one, signature=vault.sign(wallet_id, sealed, message.digest(CONTRACT, one)))
 
 
 def test_the_payers_own_signature_is_good() -> None:
-    authorization.check(CONTRACT, signed())
+    message.check(CONTRACT, signed())
 
 
 def test_a_high_s_is_refused_although_the_key_can_be_recovered_from_it() -> None:
@@ -167,10 +168,10 @@ def test_a_high_s_is_refused_although_the_key_can_be_recovered_from_it() -> None
     r, s, v = one.signature[:32], int.from_bytes(one.signature[32:64], "big"), one.signature[64]
     assert s <= _HALF
     mirrored = r + (_ORDER - s).to_bytes(32, "big") + bytes([55 - v])
-    assert Account._recover_hash(authorization.digest(CONTRACT, one), signature=mirrored) == one.from_address
+    assert Account._recover_hash(message.digest(CONTRACT, one), signature=mirrored) == one.from_address
 
     with pytest.raises(InvalidSignature, match="upper half"):
-        authorization.check(CONTRACT, replace(one, signature=mirrored))
+        message.check(CONTRACT, replace(one, signature=mirrored))
 
 
 @pytest.mark.parametrize(
@@ -185,20 +186,20 @@ def test_a_high_s_is_refused_although_the_key_can_be_recovered_from_it() -> None
 )
 def test_a_signature_over_another_message_is_refused(changed: dict[str, object]) -> None:
     with pytest.raises(InvalidSignature):
-        authorization.check(CONTRACT, replace(signed(), **changed))  # type: ignore[arg-type] # each fits its field
+        message.check(CONTRACT, replace(signed(), **changed))  # type: ignore[arg-type] # each fits its field
 
 
 def test_a_signature_for_another_contract_or_chain_is_refused() -> None:
     with pytest.raises(InvalidSignature):
-        authorization.check(replace(CONTRACT, chain_id=1), signed())
+        message.check(replace(CONTRACT, chain_id=1), signed())
     with pytest.raises(InvalidSignature):
-        authorization.check(replace(CONTRACT, address=to_checksum_address(20 * b"\x12")), signed())
+        message.check(replace(CONTRACT, address=to_checksum_address(20 * b"\x12")), signed())
 
 
 @given(st.none() | st.binary(max_size=130) | st.binary(min_size=64, max_size=64).map(lambda rs: rs + b"\x1b"))
 def test_any_other_bytes_are_refused_as_no_signature(signature: bytes | None) -> None:
     with pytest.raises(InvalidSignature):
-        authorization.check(CONTRACT, replace(signed(), signature=signature))
+        message.check(CONTRACT, replace(signed(), signature=signature))
 
 
 def test_a_key_of_ones_own_may_sign_what_typed_data_says() -> None:
@@ -206,9 +207,9 @@ def test_a_key_of_ones_own_may_sign_what_typed_data_says() -> None:
     account = Account.from_key(key.secret)
     one = replace(signed(), from_address=account.address, signature=None)
 
-    theirs = account.sign_typed_data(full_message=authorization.typed_data(CONTRACT, one)).signature
+    theirs = account.sign_typed_data(full_message=message.typed_data(CONTRACT, one)).signature
 
-    authorization.check(CONTRACT, replace(one, signature=bytes(theirs)))
+    message.check(CONTRACT, replace(one, signature=bytes(theirs)))
 
 
 # ---- what has settled it --------------------------------------------------------------------------------------------

@@ -10,8 +10,8 @@ from eth_utils.crypto import keccak
 
 from gateway.chain import authorization, batches, lanes, watchdog
 from gateway.chain.address import ZERO
-from gateway.chain.authorization import Authorization
 from gateway.chain.contract import as_int, authorization_state_data, minted_data, total_supply_data
+from gateway.chain.message import Authorization
 from gateway.errors import LaneStopped
 from gateway.postgres import Connection
 from tests.chain.conftest import House

@@ -9,9 +9,9 @@ from coincurve import PrivateKey
 from eth_abi.abi import encode
 from eth_hash.auto import keccak
 
-from gateway.chain import authorization
-from gateway.chain.authorization import Authorization
+from gateway.chain import authorization, message
 from gateway.chain.contract import Contract, as_int, balance_of_data
+from gateway.chain.message import Authorization
 from tests.simulation.world import FIRST, Person, World
 
 _TRANSFER = keccak(b"transfer(address,uint256)")[:4]
@@ -134,7 +134,7 @@ class Outsiders:
         if unsigned:
             one = self.world.rng.choice(unsigned)
             self._leaves([self._owner(one)])
-            digest = authorization.digest(self._contract(one), one)
+            digest = message.digest(self._contract(one), one)
             signature = self._sign_digest(self.world.vault.known[one.from_address], digest)
             self._by_signature("an owner relayed a payment of theirs", replace(one, signature=signature))
 
@@ -145,7 +145,7 @@ class Outsiders:
             old = self.world.rng.choice(waiting)
             self._leaves([self._owner(old)])
             other = replace(old, to_address=self.world.rng.choice(self.world.strangers), value=1)
-            digest = authorization.digest(self._contract(other), other)
+            digest = message.digest(self._contract(other), other)
             signature = self._sign_digest(self.world.vault.known[other.from_address], digest)
             self._by_signature("an owner signed another message", replace(other, signature=signature))
 
@@ -166,7 +166,7 @@ class Outsiders:
         return self.world.town.terms.contracts[one.asset]
 
     def _sign(self, one: Authorization, message: bytes) -> bytes:
-        digest = keccak(b"\x19\x01" + authorization.domain_separator(self._contract(one)) + message)
+        digest = keccak(b"\x19\x01" + message.domain_separator(self._contract(one)) + message)
         return self._sign_digest(self.world.vault.known[one.from_address], digest)
 
     def _sign_digest(self, key: PrivateKey, digest: bytes) -> bytes:
