@@ -113,6 +113,8 @@ def application(house: House, most: int = 64, at_once: int = 1, pages: Sequence[
                 "bank_movements": bank.movements_of(house),
                 "solvency": None,
                 "solvency_at": 0.0,
+                "readiness": None,
+                "readiness_at": 0.0,
             }
         ),
         dependencies={

@@ -272,6 +272,17 @@ class HealthView(Struct):
     status: Literal["ok"]
 
 
+class ReadyView(Struct):
+    """`ok`: payments are taken. Where node or worker are not, those of tokens wait."""
+
+    status: Literal["ok"]
+    node: Annotated[
+        Literal["ok", "away", "behind", "replaced", "not_set"],
+        Meta(description="behind: it has not the block yet that the book is at; replaced: it has another there."),
+    ]
+    worker: Annotated[Literal["ok", "late", "none"], Meta(description="late: none has done its rounds for 30 seconds.")]
+
+
 def signature_bytes(text: str) -> bytes:
     """The bytes that a signature's text says. Raises InvalidRequest."""
     digits = text.removeprefix("0x")

@@ -246,6 +246,10 @@ UPDATE lane SET weighed_at = clock_timestamp() WHERE address IN (
 )
 RETURNING address;
 
+-- looked_after_within
+-- Whether some lane was looked after within a time; NULL: none ever was.
+SELECT bool_or(greatest(resent_at, weighed_at) > clock_timestamp() - $1::interval) FROM lane;
+
 -- note_low
 -- That a lane's gas money runs out, or does no more; a row where that is new.
 UPDATE lane SET low = $2 WHERE address = $1 AND low <> $2 RETURNING address;

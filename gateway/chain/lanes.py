@@ -164,6 +164,12 @@ async def take(connection: Connection, lanes: Sequence[Lane]) -> str | None:
     return taken
 
 
+async def looked_after_within(connection: Connection, time: timedelta) -> bool | None:
+    """Whether a worker has looked after some lane within this time; None: none ever has."""
+    looked: bool | None = await connection.fetchval(sql.looked_after_within, time)
+    return looked
+
+
 async def turn(connection: Connection, wanted: Sequence[str], every: timedelta) -> list[str]:
     """Which of these lanes it is our turn to look after: nobody has for so long, and they go on."""
     return [row["address"] for row in await connection.fetch(sql.turn_to_resend, list(wanted), every)]

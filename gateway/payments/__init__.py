@@ -28,6 +28,7 @@
     gas.py         what the house's transactions cost, into the book
     solvency.py    the book against the chain: what differs
     looks.py       that, all the time: whose turn it is, what was found, what is believed
+    readiness.py   whether node and worker let token payments get on
     freeze.py      withdrawals that are stopped by a difference, until they are let go on
     solvency.sql   the statements of these three
     records.py     rows to payments and conversions; the lists
