@@ -218,6 +218,12 @@ class AddressTaken(Conflict):
 
 
 @dataclass(eq=False)
+class NonceTaken(Conflict):
+    nonce: str
+    says = "another authorization of this address has the nonce {nonce}: sign with another one"
+
+
+@dataclass(eq=False)
 class AddressNotEmpty(Conflict):
     address: str
     left: "Money"

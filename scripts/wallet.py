@@ -37,7 +37,7 @@ click.rich_click.COMMAND_GROUPS = {
     "scripts/wallet": [
         {"name": "Your key", "commands": ["new", "address"]},
         {"name": "Your money", "commands": ["balance", "fund", "send", "redeem", "sign"]},
-        {"name": "Through the gateway", "commands": ["bind", "pay", "confirm"]},
+        {"name": "Through the gateway", "commands": ["bind", "pay", "confirm", "leave"]},
     ]
 }
 
@@ -358,6 +358,43 @@ def confirm(
         return await wallet_signing.confirmed(client, found, wallet_key.place(keystore), password_file, contract)
 
     asking.follow(handle, url, False, True, "payments", confirmed)
+
+
+@cli.command()
+@click.argument("to")
+@click.argument("amount")
+@click.argument("asset")
+@click.option("--url", metavar="URL", help="Another gateway than the one that runs in the home.")
+@keystore_option
+@password_option
+@contract_option
+def leave(
+    to: str,
+    amount: str,
+    asset: str,
+    url: str | None,
+    keystore: Path | None,
+    password_file: Path | None,
+    contract: str | None,
+) -> None:
+    """Take tokens of a handle's to an address, with the key that was exported and nothing else: no API key, and no gas
+    money, for the gateway pays it.
+
+    \b
+    Example:
+      scripts/wallet leave 0x70997970C51812dc3A010C7d01b50e0d17dc79C8 2.00 USDX --keystore alice.json
+    """
+    web3 = wallet_chain.node()
+    token = wallet_chain.token_of(web3, asset, contract)
+    money = wallet_chain.asset_of(token).parse_positive(amount)
+    payee = wallet_chain.payee_of(to, url)
+    account = wallet_key.unlocked(wallet_key.place(keystore), password_file)
+    signed = wallet_signing.authorization(web3, token, account, payee, money, 3600, None)
+
+    async def presented(client: Client) -> Answer:
+        return await client.present(money.asset.code, signed)
+
+    asking.follow(None, url, False, True, "payments", presented, presented)
 
 
 def main() -> None:

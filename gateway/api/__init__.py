@@ -14,6 +14,6 @@ request_id.py X-Request-Id
 openapi.py    what the document says beyond the handlers' types: the problems of every route
 cookie.py     the cookie that a session lies in, and where its requests may come from
 signing_in.py what comes in and goes out where people sign in
-handles.py wallets.py addresses.py payments.py bulk.py bank.py public.py    the routes
+handles.py wallets.py addresses.py payments.py authorizations.py bulk.py bank.py public.py    the routes
 passkeys.py sessions.py operators.py    the routes of signing in, and the operators
 """

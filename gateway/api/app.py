@@ -15,6 +15,7 @@ from litestar.types import Message, Scope
 from gateway.api import (
     addresses,
     approvals,
+    authorizations,
     bank,
     bulk,
     freezing,
@@ -45,6 +46,7 @@ ROUTES = [
     wallets.export_key,
     addresses.challenge_address,
     addresses.bind_address,
+    authorizations.present_authorization,
     passkeys.challenge_new_passkey,
     passkeys.add_passkey,
     passkeys.list_passkeys,

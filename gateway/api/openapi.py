@@ -85,6 +85,10 @@ _OWN: dict[tuple[str, str], tuple[str, ...]] = {
         "wallet_frozen",
         "own_key",
     ),
+    ("post", "/v1/authorizations"): (
+        *("unknown_asset", "not_found", "nonce_taken", "invalid_signature", "unknown_payee", "self_payment"),
+        *("insufficient_funds", "withdrawals_frozen", "wallet_frozen"),
+    ),
     ("post", "/v1/payments/{id}/not-me"): ("not_found",),
     ("post", "/v1/payments/{id}/not-me/link"): ("not_found",),
     ("get", "/v1/not-me/{token}"): ("not_found",),
@@ -116,7 +120,7 @@ _OWN: dict[tuple[str, str], tuple[str, ...]] = {
 _PUBLIC = (
     *("/v1/handles", "/v1/handles/{handle}", "/v1/solvency", "/health/live", "/health/ready"),
     *("/v1/sessions/passkey/challenge", "/v1/sessions/passkey", "/v1/sessions/recovery-code"),
-    "/v1/not-me/{token}",
+    *("/v1/not-me/{token}", "/v1/authorizations"),
     *("/v1/sessions/ethereum/challenge", "/v1/sessions/ethereum"),
     *("/v1/operator/enrolment/challenge", "/v1/operator/enrolment"),
     *("/v1/operator/session/challenge", "/v1/operator/session"),

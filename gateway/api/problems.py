@@ -53,6 +53,7 @@ PROBLEMS: dict[type[GatewayError], Problem] = {
     errors.InvalidChallenge: Problem(422, "invalid_challenge"),
     errors.InvalidSignature: Problem(422, "invalid_signature"),
     errors.AddressTaken: Problem(409, "address_taken"),
+    errors.NonceTaken: Problem(409, "nonce_taken"),
     errors.AddressNotEmpty: Problem(409, "address_not_empty", retryable=True),
     errors.PaymentsUnderWay: Problem(409, "payments_under_way", retryable=True),
     errors.OwnKey: Problem(422, "own_key"),

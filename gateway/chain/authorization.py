@@ -132,6 +132,26 @@ async def enqueue(connection: Connection, orders: Sequence[Order], now: datetime
     return authorizations
 
 
+async def present(connection: Connection, one: Authorization, now: datetime) -> bool:
+    """Queue one that its owner has signed already, with a nonce of their own. False where it is used already."""
+    row = await connection.fetchval(
+        sql.present,
+        *(one.id, one.kind, one.asset, one.from_address, one.to_address, one.value, one.nonce, one.valid_before),
+        *(now, one.by, one.signature),
+    )
+    return row is not None
+
+
+async def nonces_given_out(connection: Connection, asset: str, address: str) -> int:
+    """The next nonce that would be given out at the address; until the caller commits nobody gives out any, or leaves
+    it. Raises Contended when it was left meanwhile.
+    """
+    given_out = await connection.fetchval(sql.hold_nonces, asset, address)
+    if given_out is None:
+        raise Contended
+    return int(given_out)
+
+
 async def begin_nonces(connection: Connection, payers: Collection[tuple[str, str]]) -> None:
     """Where (asset, address) has no nonces yet, begin them at a place of its own, 256 to a word of the contract's.
 

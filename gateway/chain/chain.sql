@@ -57,6 +57,20 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::nume
         $10::text[])
     AS fresh (id, kind, asset, from_address, to_address, value, nonce, valid_before, signed_by);
 
+-- present
+-- One that was signed before we knew of it, with a nonce of its owner's. No row: that nonce is used already.
+INSERT INTO token_authorization
+    (id, kind, asset, from_address, to_address, value, nonce, valid_before, created_at, signed_by, state, signature)
+VALUES ($1, $2, $3, $4, $5, $6::numeric, $7::numeric, $8, $9, $10, 'queued', $11)
+ON CONFLICT ON CONSTRAINT token_authorization_used_once DO NOTHING
+RETURNING id;
+
+-- hold_nonces
+-- Where an address's nonces stand, held until the transaction ends. No row: it was left.
+INSERT INTO authorization_nonce AS n (asset, address, next) VALUES ($1, $2, 0)
+ON CONFLICT (asset, address) DO UPDATE SET next = n.next WHERE NOT n.closed
+RETURNING next;
+
 -- by_id
 -- One authorization.
 SELECT id, kind, asset, from_address, to_address, value, nonce, valid_before, signature, signed_by, state, transaction_id

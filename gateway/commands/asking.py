@@ -34,14 +34,16 @@ def ask(handle: str, url: str | None, question: Callable[[Client], Awaitable[T]]
 
 
 def follow(
-    handle: str,
+    handle: str | None,
     url: str | None,
     as_json: bool,
     wait: bool,
     kind: str,
     start: Callable[[Client], Awaitable[Answer]],
+    look: Callable[[Client], Awaitable[Answer]] | None = None,
 ) -> None:
     """Start a payment or conversion and, with `wait`, follow it to its end, printing each state when it is reached.
+    `look` finds it where its id is not enough.
 
     Raises NotSettled where it ends otherwise than it was asked to.
     """
@@ -56,7 +58,7 @@ def follow(
             _say_if_replayed(first)
             try:
                 with _spinner(wait and not as_json):
-                    async for found in client.follow(kind, first):
+                    async for found in client.follow(kind, first, look):
                         if not as_json:
                             click.echo(printing.state_line(found, time.monotonic() - begun))
                         if not wait:
@@ -130,7 +132,7 @@ def _spinner(wanted: bool) -> AbstractContextManager[object]:
 
 
 @asynccontextmanager
-async def _client(handle: str, url: str | None) -> AsyncIterator[Client]:
+async def _client(handle: str | None, url: str | None) -> AsyncIterator[Client]:
     config = from_environment()
     client = Client(url_of(config, url), config.home / "keys", handle)
     try:

@@ -8,7 +8,7 @@ import asyncio
 import json
 import os
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -50,10 +50,12 @@ class Answer(dict[str, Any]):
 
 
 class Client:
-    """One handle's way to a gateway. Money-moving calls take an idempotency key, or are given a fresh one."""
+    """One handle's way to a gateway; None: that of somebody who is not asked for a key. Money-moving calls take an
+    idempotency key, or are given a fresh one.
+    """
 
-    def __init__(self, url: str, keys: Path, handle: str) -> None:
-        self.handle = fold(handle)
+    def __init__(self, url: str, keys: Path, handle: str | None) -> None:
+        self.handle = fold(handle) if handle is not None else ""
         self._url = url
         self._key_file = keys / self.handle
         try:
@@ -189,18 +191,26 @@ class Client:
         """Hand in the payer's own signature of a payment that waits for it."""
         return await self._call("POST", f"/v1/payments/{quote(id, safe='')}/signature", {"signature": signature})
 
+    async def present(self, asset: str, authorization: Mapping[str, str]) -> Answer:
+        """Hand in a payment that was signed already, or find it again."""
+        return await self._call("POST", "/v1/authorizations", {"asset": asset, **authorization}, signed=False)
+
     async def show(self, kind: str, id: str) -> Answer:
         """A payment or a conversion, by the plural that its path has."""
         return await self._call("GET", f"/v1/{kind}/{quote(id, safe='')}")
 
-    async def follow(self, kind: str, first: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
-        """A payment or conversion from here on: `first`, and then whenever it is found in another state."""
+    async def follow(
+        self, kind: str, first: dict[str, Any], look: Callable[["Client"], Awaitable[Answer]] | None = None
+    ) -> AsyncIterator[dict[str, Any]]:
+        """A payment or conversion from here on: `first`, and then whenever it is found in another state, by its id or
+        by the `look` that finds it.
+        """
         found, pause = first, _LOOK_SECONDS
         yield found
         while found["state"] in _PASSING:
             await asyncio.sleep(pause)
             pause = min(pause * 1.1, _LOOK_SECONDS_MAX)
-            seen, found = found["state"], await self.show(kind, found["id"])
+            seen, found = found["state"], await (look(self) if look else self.show(kind, found["id"]))
             if found["state"] != seen:
                 yield found
 

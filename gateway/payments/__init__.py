@@ -19,6 +19,7 @@
     group.py       who arrives during a commit shares the next one
     finish.py      capture, void, expire: the ends of a held payment
     sign.py        a payment that waits for the signature of its payer's own key
+    present.py     a payment that was signed without us, handed in
     bind.py        an address of its owner's own, in the place of a wallet's
     sweep.py       tokens that follow their wallet to it
     refund.py      give a settled payment back, whole or in part

@@ -158,6 +158,25 @@ def test_a_handle_is_bound_to_a_key_of_ones_own_which_signs_what_it_pays(up: Up,
     assert up.available(payee, "USDX") == "3.000000"
 
 
+def test_who_has_the_exported_key_leaves_with_their_tokens_and_needs_no_api_key(up: Up, purse: Purse) -> None:
+    owner, other = up.someone("leaver", USD="10.00"), up.someone("stays")
+    up.gateway("convert", "10.00", "USD", "USDX", "--from", owner)
+    kept = purse.keystore.with_name("leaver.json")
+    password = ["--password-file", str(purse.password_file)]
+    assert up.gateway("handle", "export-key", owner, "--keystore", str(kept), *password).returncode == 0
+    (up.folder / ".gateway" / "keys" / owner.removeprefix("@")).rename(up.folder / "kept-key")
+
+    left = up.wallet("leave", purse.address, "6.00", "USDX", "--keystore", str(kept), *password)
+    assert left.stdout.splitlines()[-1].split()[0] == "settled", left.stderr
+    found = up.wallet("balance", purse.address).stdout.splitlines()[-1].split()
+    assert found == ["USDX", "6.000000", "6.000000"]
+    too_much = up.wallet("leave", other, "4.01", "USDX", "--keystore", str(kept), *password)
+    assert (too_much.returncode, "4.000000 USDX" in too_much.stderr) == (1, True)
+
+    (up.folder / "kept-key").rename(up.folder / ".gateway" / "keys" / owner.removeprefix("@"))
+    assert up.available(owner, "USDX") == "4.000000"
+
+
 def test_gas_money_is_given_on_the_local_chain_alone(up: Up, purse: Purse, tmp_path: Path) -> None:
     with running_anvil(tmp_path / "anvil", "--chain-id", "1") as elsewhere:
         refused = up.wallet("fund", *purse.found, GATEWAY_RPC_URL=elsewhere.url)

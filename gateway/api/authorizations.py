@@ -1,0 +1,66 @@
+"""Authorizations that were signed without the gateway, handed in to be settled."""
+
+from typing import Annotated
+
+from litestar import Response, post
+from msgspec import Meta, Struct
+
+from gateway.api.house import House
+from gateway.api.shapes import AssetCode, PaymentView, Signature, signature_bytes
+from gateway.api.views import payment_view
+from gateway.errors import InvalidRequest
+from gateway.money import Money
+from gateway.payments.present import Presented, present
+
+_Number = Annotated[str, Meta(description="A decimal, as a string.", max_length=78, examples=["1000000"])]
+_Address = Annotated[str, Meta(examples=["0x70997970C51812dc3A010C7d01b50e0d17dc79C8"])]
+
+
+class AuthorizationRequest(Struct, forbid_unknown_fields=True, rename={"from_": "from"}):
+    """EIP-3009's TransferWithAuthorization, as `scripts/wallet sign` prints it, and the asset."""
+
+    asset: AssetCode
+    from_: _Address
+    to: _Address
+    value: Annotated[_Number, Meta(description="Units: of USDX, millionths.")]
+    validAfter: Annotated[_Number, Meta(description="0: it may settle at once.", examples=["0"])]
+    validBefore: Annotated[_Number, Meta(description="Unix seconds.", examples=["1800000000"])]
+    nonce: Annotated[str, Meta(description="0x and 64 hex digits that were not used before: at random.")]
+    signature: Signature
+
+
+@post(
+    "/v1/authorizations",
+    tags=["payments"],
+    summary="Have a token payment settled that was signed with one's own key",
+    status_code=202,
+    needs="nothing",
+)
+async def present_authorization(data: AuthorizationRequest, house: House) -> Response[PaymentView]:
+    """A payment by whoever has signed it, out of a handle's address: with the key that was exported, or of their own.
+    The house pays the gas. The signature says all, so there is no API key; the same one again finds its payment.
+    """
+    asset = house.terms.assets.of_wallet(data.asset)
+    if _number("validAfter", data.validAfter):
+        raise InvalidRequest("validAfter", "sign one with validAfter 0, which may settle at once")
+    units, nonce = _number("value", data.value), data.nonce.removeprefix("0x")
+    if not 0 < units < 1 << 128:
+        raise InvalidRequest("value", "it pays something, and less than there can be")
+    if len(nonce) != 64 or not data.nonce.startswith("0x") or not set(nonce) <= set("0123456789abcdefABCDEF"):
+        raise InvalidRequest("nonce", "a nonce is 0x and 64 hex digits")
+    asked = Presented(
+        payer=data.from_,
+        payee=data.to,
+        money=Money(units, asset),
+        nonce=int(nonce, 16),
+        valid_before=_number("validBefore", data.validBefore),
+        signature=signature_bytes(data.signature),
+    )
+    payment = await present(house.database, house.node, house.terms, asked, house.clock())
+    return Response(payment_view(payment), status_code=202)
+
+
+def _number(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdecimal()) or len(text) > 78 or (len(text) > 1 and text[0] == "0"):
+        raise InvalidRequest(name, "it is a whole number, as a string of decimal digits")
+    return int(text)
