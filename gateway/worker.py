@@ -7,6 +7,7 @@
     watch   final blocks ─> the book
     solvency  the book is held against the chain and the bank; what differs twice freezes withdrawals of its asset
     expire  holds past their time and freezes that nobody confirmed end; what can be undone no more ─> queued
+    bring   tokens that stayed at an address which their wallet has left are to follow it once more
     seal    what both logs have got since is chained
 
 Each step is one PostgreSQL transaction with the network before or after it, never inside, so a worker may be killed
@@ -331,9 +332,7 @@ class Worker:
         return False
 
     async def expire(self) -> bool:
-        """Give back the money of holds past their time, queue what can be undone no more, and try sweeps again
-        that have waited for their time.
-        """
+        """Give back the money of holds past their time, and queue what can be undone no more."""
         async with self.database.transaction() as connection:
             expired = await finish.expire_due(connection, self.terms, self.clock())
         async with self.database.transaction() as connection:
@@ -342,9 +341,13 @@ class Worker:
             expired += await frozen.lapse(connection, self.clock())
         async with self.database.transaction() as connection:
             expired += await undo.send_due(connection, await self._terms(connection), self.clock())
-        async with self.database.transaction() as connection:
+        return expired > 0
+
+    async def bring(self) -> bool:
+        """Try again what was to follow its wallet to another address and came to nothing."""
+        async with self.database.reading() as connection:
             terms = await self._terms(connection)
-            return await sweep.try_again(connection, terms, self.clock()) + expired > 0
+        return await sweep.bring(self.database, self.node, terms, self.clock()) > 0
 
     async def seal(self) -> bool:
         """Seal the next rows of both logs. The first seal of an hour is told in our own log: a head once noted shows
@@ -369,6 +372,7 @@ STEPS: tuple[tuple[str, float], ...] = (
     ("resend", 2.0),
     ("fuel", 5.0),
     ("expire", 1.0),
+    ("bring", 1.0),
     ("seal", 1.0),
 )
 

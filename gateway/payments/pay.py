@@ -9,7 +9,7 @@ from gateway.access.credential import Credential
 from gateway.chain import authorization
 from gateway.chain.address import ZERO, read
 from gateway.chain.authorization import Order
-from gateway.errors import GatewayError, InvalidHandle, InvalidRequest, OwnKey, SelfPayment, UnknownPayee
+from gateway.errors import Contended, GatewayError, InvalidHandle, InvalidRequest, OwnKey, SelfPayment, UnknownPayee
 from gateway.events import log
 from gateway.ids import AccountId, PaymentId, TransferId, new_id
 from gateway.ledger import account, book
@@ -196,6 +196,9 @@ async def _start(
             state = after(payment.id, payment.state, Event.QUEUE)
             payment = replace(payment, state=state, authorization_id=orders[-1].id)
         results.append(payment)
+    holding = [one.payer for one in asked if one.payment.route.rail == "chain"]
+    if len(orders) < len(holding) and await wallet.have_moved(connection, holding):
+        raise Contended  # nothing takes a nonce of what is only held, which would see that the address was left
     if own:
         await authorization.begin_nonces(connection, sorted(own))
     if orders:

@@ -230,13 +230,18 @@ WHERE sweep.id = new.id;
 SELECT * FROM sweep WHERE authorization_id = ANY ($1) ORDER BY id;
 
 -- waiting_sweeps
--- Those that came to nothing, long enough ago, and that nobody else is trying again; where each is to go.
-SELECT sweep.*, wallet.address AS to_address
+-- Those that came to nothing long enough ago, and that there was too little for, at once; where each is to go.
+SELECT sweep.*, wallet.handle, wallet.address AS to_address
 FROM sweep JOIN wallet ON wallet.id = sweep.wallet_id
-WHERE sweep.state = 'waiting' AND sweep.tried_at <= $1
+WHERE sweep.state = 'waiting' AND (sweep.tried_at <= $1 OR sweep.failure = 'insufficient_balance')
 ORDER BY sweep.id LIMIT $2
-FOR UPDATE OF sweep SKIP LOCKED
-FOR SHARE OF wallet;
+FOR UPDATE OF sweep;
+
+-- swept_otherwise
+-- What other sweeps than these, which there was too little for, are to bring from their addresses.
+SELECT asset, from_address, sum(amount) AS units FROM sweep
+WHERE from_address = ANY ($1) AND state IN ('queued', 'waiting') AND failure IS DISTINCT FROM 'insufficient_balance'
+GROUP BY asset, from_address;
 
 -- count_held
 -- How many payments of tokens a wallet has only set aside money for.

@@ -311,9 +311,7 @@ def _give_back(known: _Known, key: message.Key, reason: str, work: _Work) -> Non
     work.failed[ours.id] = reason
     if isinstance(expected, Sweep):
         complaints.warning("%s at %s stays there for now: %s", expected.amount, expected.from_address, reason)
-        gone = reason == "insufficient_balance"
-        work.sweeps.append(replace(expected, state="gone" if gone else "waiting", failure=reason))
-        work.steps += [End(TransferId(expected.id), transfer.Event.VOID)] if gone else []
+        work.sweeps.append(replace(expected, state="waiting", failure=reason))
         return
     work.steps.append(End(expected.transfer_id, transfer.Event.VOID))
     if isinstance(expected, Payment):

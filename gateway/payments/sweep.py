@@ -3,8 +3,9 @@
     queued ──settled on the chain──> settled
        │ ^
        v └─ after a while, to the address that is current then
-    waiting   the contract has refused it (an account is frozen, say), or its time was over
-    gone      it is not there any more: its owner, who can have that key too, has sent it elsewhere
+    waiting   the contract has refused it (an account is frozen, say), or its time was over, or there is too little
+    gone      not all of it is there any more: its owner, who can have that key too, has sent some elsewhere; what is
+              left has another sweep
 
 In the book nothing changes: both addresses are one wallet's. What is on its way is set aside, since it cannot be paid
 with: a payment from the current address that needed it would fail. So `available` is what lies at that address.
@@ -13,17 +14,23 @@ with: a payment from the current address that needed it would fail. So `availabl
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Final, Literal
 from uuid import UUID
 
-from gateway.chain import authorization
+from gateway.chain import authorization, watch
 from gateway.chain.authorization import Order
+from gateway.chain.contract import as_int, balance_of_data
+from gateway.chain.node import Node
 from gateway.ids import TransferId, WalletId, new_id
-from gateway.ledger.transfer import Leg, Transfer
+from gateway.ledger import account, book, transfer
+from gateway.ledger.transfer import End, Leg, Transfer
 from gateway.money import Assets, Money
 from gateway.payments import records
 from gateway.payments.terms import Terms
-from gateway.postgres import Connection, Record
+from gateway.postgres import Connection, Database, Record
+
+#: What the contract says where there is less than was to be brought.
+TOO_LITTLE: Final = "insufficient_balance"
 
 #: A sweep that came to nothing is tried again after so long.
 _AGAIN_AFTER = timedelta(minutes=10)
@@ -90,16 +97,68 @@ async def by_authorizations(connection: Connection, assets: Assets, ids: Sequenc
     return [_of_row(assets, row) for row in rows]
 
 
-async def try_again(connection: Connection, terms: Terms, now: datetime, limit: int = 100) -> int:
-    """Queue anew what has waited long enough, to where its wallet is now; returns how many."""
-    rows = await connection.fetch(records.sql.waiting_sweeps, now - _AGAIN_AFTER, limit)
+async def bring(database: Database, node: Node, terms: Terms, now: datetime, limit: int = 100) -> int:
+    """Queue anew what came to nothing, to where its wallet is now: after a while, or, where there was too little for
+    it, what is left; that is asked of the chain, before the transaction. Returns how many there were.
+
+    Lock order: the cursor, so that no wallet binds an address meanwhile; the sweeps; accounts; nonces.
+    """
+    async with database.reading() as connection:
+        rows = await connection.fetch(records.sql.waiting_sweeps, now - _AGAIN_AFTER, limit)
+        if not rows:
+            return 0
+        cursor = await watch.cursor(connection, terms.contract(terms.assets[rows[0]["asset"]]).chain_id)
+    assert cursor is not None, "what comes to nothing was read from the chain"
+    short = sorted({(row["asset"], row["from_address"]) for row in rows if row["failure"] == TOO_LITTLE})
+    calls = [(terms.contracts[asset].address, balance_of_data(address)) for asset, address in short]
+    left = dict(zip(short, map(as_int, await node.calls(calls, cursor.number) if calls else []), strict=True))
+    async with database.transaction() as connection:
+        if not await watch.stands(connection, cursor):
+            return len(rows)
+        rows = await connection.fetch(records.sql.waiting_sweeps, now - _AGAIN_AFTER, limit)
+        for row in await connection.fetch(records.sql.swept_otherwise, [address for _, address in short]):
+            pair = row["asset"], row["from_address"]
+            if pair in left:
+                left[pair] -= int(row["units"])
+        await _try_again(connection, terms, [row for row in rows if row["failure"] != TOO_LITTLE], now)
+        await _bring_what_is_left(connection, terms, [row for row in rows if row["failure"] == TOO_LITTLE], left, now)
+    return len(rows)
+
+
+async def _try_again(connection: Connection, terms: Terms, rows: Sequence[Record], now: datetime) -> None:
     again = [
         replace(_of_row(terms.assets, row), state="queued", authorization_id=new_id(now), failure=None) for row in rows
     ]
     if again:
         await authorization.enqueue(connection, _orders(terms, again, [row["to_address"] for row in rows], now), now)
         await update(connection, again, now)
-    return len(again)
+
+
+async def _bring_what_is_left(
+    connection: Connection, terms: Terms, rows: Sequence[Record], left: dict[tuple[str, str], int], now: datetime
+) -> None:
+    """The owner has taken some of it away with the key that we both have: another sweep brings the rest, if any."""
+    tokens = [terms.assets[row["asset"]] for row in rows]
+    wanted = [(account.wallet(row["handle"], token), token) for row, token in zip(rows, tokens, strict=True)]
+    ids = await book.accounts(connection, [*wanted, *((account.house("outside", token), token) for token in tokens)])
+    steps: list[Transfer | End] = []
+    fresh: list[Sweep] = []
+    to: list[str] = []
+    ended: list[Sweep] = []
+    for row, (mine, token) in zip(rows, wanted, strict=True):
+        one, pair = _of_row(terms.assets, row), (token.code, row["from_address"])
+        ended.append(replace(one, state="gone"))
+        steps.append(End(TransferId(one.id), transfer.Event.VOID))
+        rest = min(left.get(pair, 0), one.amount.units)
+        if rest > 0:
+            left[pair] -= rest
+            fresh.append(sweep_of(one.wallet, Money(rest, token), one.from_address, now))
+            steps.append(hold_of(fresh[-1], Leg(ids[mine], ids[account.house("outside", token)], rest)))
+            to.append(row["to_address"])
+    if steps:
+        book.all_done(await book.write(connection, steps, now))
+        await update(connection, ended, now)
+        await start(connection, terms, fresh, to, now)
 
 
 def _orders(terms: Terms, sweeps: Sequence[Sweep], to: Sequence[str], now: datetime) -> list[Order]:

@@ -1,6 +1,6 @@
 """Claim a handle, and find the wallet behind a handle or an address."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
@@ -77,6 +77,13 @@ async def by_id(connection: Connection, id: WalletId) -> Wallet:
     row = await connection.fetchrow(sql.by_id, id)
     assert row is not None, "wallets are kept for ever"
     return from_row(row)
+
+
+async def have_moved(connection: Connection, wallets: Iterable[Wallet]) -> bool:
+    """Whether some of them are bound to another address by now than when they were looked up."""
+    said = [(one.id, one.address) for one in wallets]
+    moved: bool = await connection.fetchval(sql.have_moved, [id for id, _ in said], [address for _, address in said])
+    return moved
 
 
 async def by_handles(connection: Connection, handles: Sequence[str]) -> dict[str, Wallet]:

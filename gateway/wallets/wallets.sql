@@ -28,6 +28,13 @@ SELECT id, handle, address, custody, guarded FROM wallet WHERE handle = $1;
 -- One of them.
 SELECT id, handle, address, custody, guarded FROM wallet WHERE id = $1;
 
+-- have_moved
+-- Whether the address of some of these wallets is another by now than the one that is said.
+SELECT EXISTS (
+    SELECT FROM unnest($1::uuid[], $2::text[]) AS said (id, address) JOIN wallet USING (id)
+    WHERE wallet.address <> said.address
+);
+
 -- by_handles
 -- The wallets that many handles point at.
 SELECT id, handle, address, custody, guarded FROM wallet WHERE handle = ANY ($1);

@@ -108,22 +108,46 @@ async def test_a_sweep_that_the_contract_refuses_is_tried_again(town: Town) -> N
     await town.command("unfreeze", bytes.fromhex(alice.address[2:]))
 
     town.clock = lambda: system_clock() + timedelta(minutes=11)
-    await town.worker().expire()
+    await town.worker().bring()
     await town.settle()
 
     assert await town.available(alice, "USDX") == await town.on_chain(key.address) == "10.000000 USDX"
     assert await town.differences() == []
 
 
-async def test_tokens_that_are_sent_elsewhere_before_they_follow_are_no_longer_set_aside(town: Town) -> None:
+@pytest.mark.parametrize("taken", [4, 10])
+async def test_of_what_is_partly_sent_elsewhere_before_it_follows_the_rest_does(town: Town, taken: int) -> None:
     alice, key = await town.person("alice", "10 USDX"), a_key()
     await town.bind(alice, key)
 
-    await transfer(town, alice.address, STRANGER, 4_000_000)
+    await transfer(town, alice.address, STRANGER, taken * 1_000_000)
     await town.settle()
+    while await town.worker().bring():
+        await town.settle()
 
     balance = await town.balance(alice, "USDX")
-    assert [str(money) for money in balance.money()] == ["6.000000 USDX", "0.000000 USDX", "6.000000 USDX"]
+    rest = f"{10 - taken}.000000 USDX"
+    assert [str(money) for money in balance.money()] == [rest, "0.000000 USDX", rest]
+    assert await town.on_chain(key.address) == rest
+    assert await town.differences() == []
+
+
+async def test_of_several_that_there_is_too_little_for_each_brings_what_is_left_once(town: Town) -> None:
+    alice, key, donor = await town.person("alice", "10 USDX"), a_key(), await town.person("donor", "5 USDX")
+    await town.bind(alice, key)
+    await town.freeze(alice.address)
+    await town.settle()
+    await town.command("unfreeze", bytes.fromhex(alice.address[2:]))
+    await transfer(town, donor.address, alice.address, 5_000_000)
+    await transfer(town, alice.address, STRANGER, 12_000_000)
+    await town.settle()
+
+    town.clock = lambda: system_clock() + timedelta(minutes=11)
+    while await town.worker().bring():
+        await town.settle()
+
+    assert await town.on_chain(key.address) == await town.available(alice, "USDX") == "3.000000 USDX"
+    assert await town.on_chain(alice.address) == "0.000000 USDX"
     assert await town.differences() == []
 
 

@@ -309,6 +309,8 @@ async def test_who_paid_before_the_binding_was_known_is_told_to_ask_again(town: 
 
     with pytest.raises(Contended):
         await town.pay(before, "@bob", "1 USDX")
+    with pytest.raises(Contended):
+        await town.pay(before, "@bob", "1 USDX", capture=False)
 
 
 async def test_what_is_on_its_way_to_the_new_address_cannot_be_paid_with_yet(town: Town) -> None:

@@ -238,6 +238,7 @@ class Day:
         sweeps = await world.rows("SELECT 1 FROM sweep WHERE state = 'waiting'")
         world.clock.ahead(601 if sweeps else 31)  # they are tried again after a while
         await self._until_idle(staff.hands[0], "expire")
+        await self._until_idle(staff.hands[0], "bring")
 
     async def _until_idle(self, hand: Hand, step: str) -> None:
         for _ in range(_REPEATS_MAX):

@@ -165,8 +165,8 @@ class Outsiders:
     def _contract(self, one: Authorization) -> Contract:
         return self.world.town.terms.contracts[one.asset]
 
-    def _sign(self, one: Authorization, message: bytes) -> bytes:
-        digest = keccak(b"\x19\x01" + message.domain_separator(self._contract(one)) + message)
+    def _sign(self, one: Authorization, said: bytes) -> bytes:
+        digest = keccak(b"\x19\x01" + message.domain_separator(self._contract(one)) + said)
         return self._sign_digest(self.world.vault.known[one.from_address], digest)
 
     def _sign_digest(self, key: PrivateKey, digest: bytes) -> bytes:
