@@ -31,6 +31,9 @@ _NONCE_BYTES = 12
 #: What is sealed along with a key, before the wallet's id: a sealed key opens for its own wallet alone.
 _PURPOSE = b"wallet-gateway/wallet-key/1/"
 
+#: Of so many keys at a time it is remembered that they are their addresses', in some 30 MB.
+_SEEN_MOST = 100_000
+
 
 class Vault:
     """Seals the wallets' keys under a master key (AES-256-GCM) and signs with them, opened for as long as that takes.
@@ -40,6 +43,7 @@ class Vault:
 
     def __init__(self, master_key: bytes) -> None:
         self._cipher = AESGCM(master_key)
+        self._seen: set[tuple[str, bytes]] = set()  #: Addresses, and the sealed keys that are theirs.
 
     def __repr__(self) -> str:
         return "Vault()"
@@ -54,12 +58,21 @@ class Vault:
         nonce = secrets.token_bytes(_NONCE_BYTES)
         return nonce + self._cipher.encrypt(nonce, secret, _PURPOSE + id.bytes)
 
-    def sign(self, wallet_id: UUID, sealed: bytes, digest: bytes) -> bytes:
-        """65 bytes, r, s and v (27 or 28), over a digest of 32 bytes.
+    def sign(self, wallet_id: UUID, address: str, sealed: bytes, digest: bytes) -> bytes:
+        """65 bytes, r, s and v (27 or 28), over a digest of 32 bytes, by the key of this address: that it is, is looked
+        at when the key is first signed with.
 
-        Raises SealedKeyUnreadable when the key was sealed for another wallet, under another master key, or changed.
+        Raises SealedKeyUnreadable when the key was sealed for another wallet, under another master key, or changed, or
+        is another address's.
         """
-        signature = _SigningKey(self.unsafe_open(wallet_id, sealed)).sign_recoverable(digest, hasher=None)
+        secret = self.unsafe_open(wallet_id, sealed)
+        if (address, sealed) not in self._seen:
+            if of_public_key(PrivateKey(secret).public_key.format(compressed=False)) != address:
+                raise SealedKeyUnreadable(str(wallet_id))
+            if len(self._seen) >= _SEEN_MOST:
+                self._seen.clear()
+            self._seen.add((address, sealed))
+        signature = _SigningKey(secret).sign_recoverable(digest, hasher=None)
         return signature[:64] + bytes([27 + signature[64]])
 
     def unsafe_open(self, wallet_id: UUID, sealed: bytes) -> bytes:

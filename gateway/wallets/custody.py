@@ -38,7 +38,7 @@ async def sign(connection: Connection, vault: Vault, digests: Sequence[tuple[str
     """A signature (65 bytes: r, s, v) for each (address, digest), in order; every address is a custodial wallet's."""
     rows = await connection.fetch(sql.sealed_keys, list({address for address, _ in digests}))
     keys: dict[str, tuple[UUID, bytes]] = {row["address"]: (row["wallet_id"], row["sealed"]) for row in rows}
-    return [vault.sign(*keys[address], digest) for address, digest in digests]
+    return [vault.sign(id, address, sealed, digest) for address, digest in digests for id, sealed in [keys[address]]]
 
 
 async def seal_key(connection: Connection, vault: Vault, now: datetime) -> SealKey:

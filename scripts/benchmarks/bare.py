@@ -97,7 +97,9 @@ class Bare:
             unsigned = _authorization("transfer", payer.address, payee.address, 1, payer.next_nonce)
             payer.next_nonce += 1
             digest = message.digest(self._contract, unsigned)
-            payments.append(replace(unsigned, signature=self._vault.sign(payer.id, payer.sealed, digest)))
+            payments.append(
+                replace(unsigned, signature=self._vault.sign(payer.id, payer.address, payer.sealed, digest))
+            )
         return batches.fitting("settle", payments)
 
     def _call(self, data: bytes, gas_limit: int) -> str:

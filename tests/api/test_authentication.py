@@ -100,12 +100,16 @@ async def test_a_sealed_key_opens_for_its_own_wallet_alone(api: Api) -> None:
     await api.person("alice")
     await api.person("bob")
     async with api.house.database.reading() as connection:
-        (mine, sealed), (other, _) = await connection.fetch("SELECT wallet_id, sealed FROM sealed_key ORDER BY 1")
+        (mine, at, sealed), (other, elsewhere, _) = await connection.fetch(
+            "SELECT wallet.id, address, sealed FROM sealed_key JOIN wallet ON wallet.id = wallet_id ORDER BY 1"
+        )
     vault = Vault(MASTER_KEY)
 
-    assert len(vault.sign(mine, sealed, bytes(32))) == 65
-    for wallet, bytes_ in ((other, sealed), (mine, sealed[:-1] + bytes([sealed[-1] ^ 1])), (mine, b"")):
+    assert len(vault.sign(mine, at, sealed, bytes(32))) == 65
+    changed = sealed[:-1] + bytes([sealed[-1] ^ 1])
+    tried = ((other, at, sealed), (mine, elsewhere, sealed), (mine, at, changed), (mine, at, b""))
+    for wallet, address, bytes_ in tried:
         with pytest.raises(SealedKeyUnreadable):
-            vault.sign(wallet, bytes_, bytes(32))
+            vault.sign(wallet, address, bytes_, bytes(32))
     with pytest.raises(SealedKeyUnreadable):
-        Vault(bytes(32)).sign(mine, sealed, bytes(32))
+        Vault(bytes(32)).sign(mine, at, sealed, bytes(32))

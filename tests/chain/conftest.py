@@ -84,7 +84,10 @@ class House:
     async def sign(self, connection: Connection, wanted: list[Authorization]) -> Sequence[bytes | None]:
         payers = [self.purses[one.from_address] for one in wanted]
         digests = [message.digest(self.contract, one) for one in wanted]
-        return [self.vault.sign(payer.id, payer.sealed, digest) for payer, digest in zip(payers, digests, strict=True)]
+        return [
+            self.vault.sign(payer.id, payer.address, payer.sealed, digest)
+            for payer, digest in zip(payers, digests, strict=True)
+        ]
 
     def order(self, kind: Kind, payer: Purse | None, to: str, units: int, seconds: int = 3600) -> Order:
         payer_address = payer.address if payer else self.contract.address

@@ -155,7 +155,7 @@ def signed() -> Authorization:
     address, sealed = vault.new_key(wallet_id)
     payee = to_checksum_address(20 * b"\x22")
     one = Authorization(uuid4(), "transfer", "USDX", address, payee, 5, 0, 2_000_000_000, None)
-    return replace(one, signature=vault.sign(wallet_id, sealed, message.digest(CONTRACT, one)))
+    return replace(one, signature=vault.sign(wallet_id, address, sealed, message.digest(CONTRACT, one)))
 
 
 def test_the_payers_own_signature_is_good() -> None:

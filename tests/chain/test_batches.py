@@ -1,6 +1,7 @@
 """Batches on a real chain: what the contract makes of them, and what is kept of it."""
 
 from asyncio import gather
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -8,7 +9,7 @@ import pytest
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
-from gateway.chain import authorization, batches, lanes, watchdog
+from gateway.chain import authorization, batches, lanes, message, watchdog
 from gateway.chain.address import ZERO
 from gateway.chain.contract import as_int, authorization_state_data, minted_data, total_supply_data
 from gateway.chain.message import Authorization
@@ -146,20 +147,15 @@ async def test_nothing_queued_makes_no_batch_and_takes_no_nonce(house: House) ->
         assert await lanes.open_attempts(connection, house.signer.address) == []
 
 
-async def test_what_is_signed_by_another_key_is_not_sent(house: House) -> None:
+async def test_what_its_owner_has_signed_is_not_sent_where_it_is_another_keys(house: House) -> None:
     alice, bob = await house.rich(100), house.purse()
     good, bad = await house.enqueue(
-        house.order("transfer", alice, bob.address, 1), house.order("transfer", alice, bob.address, 2)
+        house.order("transfer", alice, bob.address, 1),
+        replace(house.order("transfer", alice, bob.address, 2), by="owner"),
     )
-    right = house.sign
-
-    async def sign(connection: Connection, wanted: list[Authorization]) -> list[bytes | None]:
-        signatures = await right(connection, wanted)
-        return [
-            signature if one.id == good.id else signatures[0] for one, signature in zip(wanted, signatures, strict=True)
-        ]
-
-    house.sign = sign  # type: ignore[method-assign] # a vault that has the wrong key
+    digest = message.digest(house.contract, bad)
+    async with house.database.transaction() as connection:
+        await authorization.sign(connection, bad.id, house.vault.sign(bob.id, bob.address, bob.sealed, digest))
     batch = await house.form()
 
     assert batch is not None

@@ -60,7 +60,7 @@ def test_a_sealed_key_signs_for_its_address() -> None:
     address, sealed = vault.new_key(ALICE)
     digest = os.urandom(32)
 
-    signature = vault.sign(ALICE, sealed, digest)
+    signature = vault.sign(ALICE, address, sealed, digest)
 
     assert len(sealed) == 12 + 32 + 16
     assert signature[64] in (27, 28)
@@ -68,39 +68,49 @@ def test_a_sealed_key_signs_for_its_address() -> None:
 
 
 def test_a_sealed_key_is_refused_for_another_wallet() -> None:
-    _, sealed = Vault(MASTER).new_key(ALICE)
+    address, sealed = Vault(MASTER).new_key(ALICE)
 
     with pytest.raises(SealedKeyUnreadable):
-        Vault(MASTER).sign(BOB, sealed, bytes(32))
+        Vault(MASTER).sign(BOB, address, sealed, bytes(32))
+
+
+def test_a_sealed_key_signs_for_no_other_address_however_often_it_has_for_its_own() -> None:
+    vault = Vault(MASTER)
+    (address, sealed), (another, _) = vault.new_key(ALICE), vault.new_key(ALICE)
+
+    for _ in range(2):
+        vault.sign(ALICE, address, sealed, bytes(32))
+        with pytest.raises(SealedKeyUnreadable):
+            vault.sign(ALICE, another, sealed, bytes(32))
 
 
 def test_a_sealed_key_is_refused_under_another_master_key() -> None:
-    _, sealed = Vault(MASTER).new_key(ALICE)
+    address, sealed = Vault(MASTER).new_key(ALICE)
 
     with pytest.raises(SealedKeyUnreadable):
-        Vault(bytes(32)).sign(ALICE, sealed, bytes(32))
+        Vault(bytes(32)).sign(ALICE, address, sealed, bytes(32))
 
 
 @pytest.mark.parametrize("at", [0, 11, 12, 43, 44, 59])
 def test_a_sealed_key_is_refused_when_one_bit_of_it_changed(at: int) -> None:
     vault = Vault(MASTER)
-    _, sealed = vault.new_key(ALICE)
+    address, sealed = vault.new_key(ALICE)
     changed = sealed[:at] + bytes([sealed[at] ^ 1]) + sealed[at + 1 :]
 
     with pytest.raises(SealedKeyUnreadable):
-        vault.sign(ALICE, changed, bytes(32))
+        vault.sign(ALICE, address, changed, bytes(32))
 
 
 @pytest.mark.parametrize("sealed", [b"", bytes(12), bytes(59)])
 def test_a_sealed_key_is_refused_when_it_was_cut_short(sealed: bytes) -> None:
     with pytest.raises(SealedKeyUnreadable):
-        Vault(MASTER).sign(ALICE, sealed, bytes(32))
+        Vault(MASTER).sign(ALICE, "0x" + 40 * "1", sealed, bytes(32))
 
 
 def test_no_repr_and_no_error_shows_a_key() -> None:
     lane = LaneSigner(LOCAL_RELAYER_KEY)
     with pytest.raises(SealedKeyUnreadable) as refused:
-        Vault(MASTER).sign(ALICE, bytes(60), bytes(32))
+        Vault(MASTER).sign(ALICE, "0x" + 40 * "1", bytes(60), bytes(32))
 
     shown = f"{lane!r} {lane} {Vault(MASTER)!r} {refused.value!r} {refused.value}"
 
