@@ -1,7 +1,6 @@
 """The application: routes, limits, OpenAPI. Built by `application(house)`, once, in `__main__`."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from litestar import Litestar
 from litestar.datastructures import State
@@ -10,7 +9,6 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
-from litestar.types import Message, Scope
 
 from gateway.api import (
     addresses,
@@ -30,13 +28,12 @@ from gateway.api import (
     wallets,
 )
 from gateway.api.body import StrictRequest
-from gateway.api.cookie import set_by
+from gateway.api.headers import finishing
 from gateway.api.house import House, caller_of, check_needs, credential_of
 from gateway.api.lean import Gateway, LeanPayments
 from gateway.api.openapi import Document
 from gateway.api.passkeys import stop_clones
 from gateway.api.problems import BODY_BYTES_MAX, fail, refuse, refuse_http
-from gateway.api.request_id import request_id
 from gateway.errors import GatewayError
 
 ROUTES = [
@@ -128,7 +125,7 @@ def application(house: House, most: int = 64, at_once: int = 1, pages: Sequence[
         exception_handlers={GatewayError: refuse, HTTPException: refuse_http, Exception: fail},
         request_class=StrictRequest,
         request_max_body_size=BODY_BYTES_MAX,
-        before_send=[_name_request],
+        before_send=[finishing(house.public_url)],
         after_exception=[stop_clones],
         openapi_config=OpenAPIConfig(
             title="Wallet gateway",
@@ -152,10 +149,3 @@ def application(house: House, most: int = 64, at_once: int = 1, pages: Sequence[
     )
     gateway.lean = LeanPayments(house, most, at_once)
     return gateway
-
-
-async def _name_request(message: Message, scope: Scope) -> None:
-    """Give the request's id back with every answer of a handler's, and the next cookie of its session."""
-    if message["type"] == "http.response.start":
-        headers: list[Any] = list(message["headers"])
-        message["headers"] = [*headers, *set_by(scope), (b"x-request-id", request_id(scope))]

@@ -122,7 +122,7 @@ async def _shown_once(connection: Connection, house: House, made: ApiKey, text: 
     given = await caps.of_keys(connection, house.terms.assets, [made.origin])
     view = _view(made, given.get(made.origin, ()))
     fields = {name: getattr(view, name) for name in KeyView.__struct_fields__}
-    return Response(NewKeyView(**fields, api_key=text), headers={"Cache-Control": "no-store"})
+    return Response(NewKeyView(**fields, api_key=text))
 
 
 def _view(of: ApiKey, given: Sequence[Cap]) -> KeyView:

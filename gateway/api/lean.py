@@ -20,10 +20,10 @@ from litestar.types import Receive, Scope, Send
 
 from gateway.access.api_key import LastUsed
 from gateway.api import body, problems
+from gateway.api.headers import finished, security_headers
 from gateway.api.house import House
 from gateway.api.once import fingerprint_of, key_of
 from gateway.api.problems import BODY_BYTES_MAX
-from gateway.api.request_id import request_id
 from gateway.api.shapes import PaymentRequest, PaymentView
 from gateway.clock import rfc3339
 from gateway.errors import GatewayError
@@ -50,6 +50,7 @@ class LeanPayments:
 
     def __init__(self, house: House, most: int, at_once: int) -> None:
         self._house = house
+        self._headers = security_headers(house.public_url)
         self._ledger = GroupCommit(self._settle, most, at_once)
         self._chain = GroupCommit(self._queue, most, at_once)
         self._in_flight: dict[tuple[bytes, str], asyncio.Future[Any]] = {}
@@ -75,13 +76,13 @@ class LeanPayments:
         if isinstance(outcome, Settled | Queued) and self._last_used.note(payment.api_key_hash, outcome.at):
             self._writing = asyncio.create_task(self._last_used.write(self._house.database))
         if isinstance(outcome, Settled):
-            await _send(scope, send, 201, [_JSON], _encode(_settled(outcome)))
+            await self._send(scope, send, 201, [_JSON], _encode(_settled(outcome)))
             return None
         if isinstance(outcome, Queued):
-            await _send(scope, send, 202, [_JSON], _encode(_queued(outcome)))
+            await self._send(scope, send, 202, [_JSON], _encode(_queued(outcome)))
             return None
         if isinstance(outcome, GatewayError):
-            await _send(scope, send, *problems.as_bytes(outcome))
+            await self._send(scope, send, *problems.as_bytes(outcome))
             return None
         return _again(whole, receive)
 
@@ -103,6 +104,13 @@ class LeanPayments:
             return Elsewhere()
         finally:
             del self._in_flight[payment.key]
+
+    async def _send(
+        self, scope: Scope, send: Send, status: int, headers: list[tuple[bytes, bytes]], answer: bytes
+    ) -> None:
+        named = finished([*headers, (b"content-length", b"%d" % len(answer))], scope, self._headers)
+        await send({"type": "http.response.start", "status": status, "headers": named})
+        await send({"type": "http.response.body", "body": answer, "more_body": False})
 
     async def _settle(self, asked: Sequence[LedgerPayment]) -> list[ledger_rail.Outcome]:
         return await ledger_rail.pay_all(self._house.database, self._house.terms, asked, self._house.clock())
@@ -229,9 +237,3 @@ def _again(whole: bytes, receive: Receive) -> Receive:
         return {"type": "http.request", "body": whole, "more_body": len(whole) > BODY_BYTES_MAX}
 
     return again
-
-
-async def _send(scope: Scope, send: Send, status: int, headers: list[tuple[bytes, bytes]], answer: bytes) -> None:
-    named = [*headers, (b"content-length", b"%d" % len(answer)), (b"x-request-id", request_id(scope))]
-    await send({"type": "http.response.start", "status": status, "headers": named})
-    await send({"type": "http.response.body", "body": answer, "more_body": False})

@@ -119,7 +119,7 @@ async def start_operator_session(data: AssertionRequest, house: House) -> Respon
     async with _told(house, ANYONE), house.database.transaction() as connection:
         operator, token = await operators.sign_in(connection, assertion, house.clock())
     view = OperatorSessionView(operator.name, token, int(operators.SESSION.total_seconds()))
-    return Response(view, headers={"Cache-Control": "no-store"})
+    return Response(view)
 
 
 @delete("/v1/operator/session", tags=["operators"], summary="Sign out", status_code=200, needs="operator")

@@ -79,4 +79,4 @@ async def make_recovery_codes(house: House, credential: Credential) -> Response[
     hashes = await recovery.hashes_of(codes, salt)
     async with house.database.transaction() as connection:
         await recovery.keep(connection, credential.wallet.id, hashes, salt, credential.by, house.clock())
-    return Response(RecoveryCodesView(codes), headers={"Cache-Control": "no-store"})
+    return Response(RecoveryCodesView(codes))

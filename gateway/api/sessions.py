@@ -147,4 +147,4 @@ async def _start(
     before = token_of(request.scope, party)
     begun, token = await session.start(connection, of.id, by, signed_by, device, before, now)
     view = session_view(begun, of, True, now)
-    return Response(view, cookies=[holding(token, party, begun.expires_at, now)], headers={"Cache-Control": "no-store"})
+    return Response(view, cookies=[holding(token, party, begun.expires_at, now)])

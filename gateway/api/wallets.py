@@ -63,7 +63,7 @@ async def export_key(data: KeyExportRequest, house: House, credential: Credentia
         key = await export.export(
             connection, house.vault, credential.wallet, data.confirm, credential.by, house.clock()
         )
-    return Response(exported_key_view(key), headers={"Cache-Control": "no-store"})
+    return Response(exported_key_view(key))
 
 
 @get("/v1/entries", tags=["wallet"], summary="The statement of one asset", needs="read")

@@ -17,11 +17,8 @@ POLICY: Final = (
 
 _HEADERS = {
     "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "publickey-credentials-create=(self), publickey-credentials-get=(self), camera=(), "
     "microphone=(), geolocation=(), payment=()",
     "Cache-Control": "no-cache",  # asked again each time, and answered with 304
