@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -15,12 +16,22 @@ from urllib.parse import urlsplit
 from gateway.errors import Misconfigured
 from gateway.money import Asset, Assets, fiat
 
+Network = IPv4Network | IPv6Network
+
 #: Name, default, meaning: the whole configuration.
 SETTINGS: Final = (
     ("GATEWAY_HOME", ".gateway", "the folder that all state lies in"),
     ("GATEWAY_HOST", "127.0.0.1", "the address the HTTP server listens on"),
     ("GATEWAY_PORT", "8000", "its port; 0 picks a free one and prints it"),
     ("GATEWAY_PUBLIC_URL", "", "where people find this gateway, as what they sign says; empty: where it listens"),
+    ("GATEWAY_TRUSTED_PROXIES", "", "the networks of the proxies in front: what they say of who calls is believed"),
+    ("GATEWAY_SIGN_UPS_PER_HOUR", "600", "how many handles are claimed from one address in an hour"),
+    (
+        "GATEWAY_TRIES_PER_MINUTE",
+        "300",
+        "how many sign-ins, look-ups of handles, and wrong keys and names, come from one address in a minute",
+    ),
+    ("GATEWAY_REQUESTS_PER_MINUTE", "60000", "how many requests a caller sends in a minute"),
     ("GATEWAY_DATABASE_URL", "", "a PostgreSQL of your own; empty: one is embedded"),
     ("GATEWAY_RPC_URL", "", "an Ethereum node of your own; empty: a local anvil is embedded"),
     ("GATEWAY_RELAYER_KEY_FILE", "", "the relayers' private keys (hex), one a line; empty: the local chain's own"),
@@ -50,6 +61,10 @@ class Config:
     host: str
     port: int
     public_url: str | None
+    trusted_proxies: tuple[Network, ...]
+    sign_ups_per_hour: int
+    tries_per_minute: int
+    requests_per_minute: int
     database_url: str | None
     rpc_url: str | None
     relayer_key_file: Path | None
@@ -76,6 +91,10 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Config:
         host=text["GATEWAY_HOST"],
         port=_whole("GATEWAY_PORT", text, 0, 65_535),
         public_url=_url("GATEWAY_PUBLIC_URL", text),
+        trusted_proxies=_networks("GATEWAY_TRUSTED_PROXIES", text),
+        sign_ups_per_hour=_whole("GATEWAY_SIGN_UPS_PER_HOUR", text, 1, 1_000_000_000),
+        tries_per_minute=_whole("GATEWAY_TRIES_PER_MINUTE", text, 1, 1_000_000_000),
+        requests_per_minute=_whole("GATEWAY_REQUESTS_PER_MINUTE", text, 1, 1_000_000_000),
         database_url=text["GATEWAY_DATABASE_URL"] or None,
         rpc_url=text["GATEWAY_RPC_URL"] or None,
         relayer_key_file=Path(relayer) if relayer else None,
@@ -108,6 +127,13 @@ def _url(name: str, text: Mapping[str, str]) -> str | None:
     if parts.scheme not in ("http", "https") or not plain or parts.query or parts.fragment or not text[name].isascii():
         raise Misconfigured(f"{name}={text[name][:80]!r}: set it to a URL such as https://pay.example")
     return text[name].rstrip("/")
+
+
+def _networks(name: str, text: Mapping[str, str]) -> tuple[Network, ...]:
+    try:
+        return tuple(ip_network(network.strip()) for network in text[name].split(",") if network.strip())
+    except ValueError:
+        raise Misconfigured(f"{name}={text[name][:80]!r}: set it to networks such as 10.0.0.0/8, ::1") from None
 
 
 def _seconds(name: str, text: Mapping[str, str], least: float) -> float:

@@ -289,10 +289,11 @@ class InvalidRecoveryCode(Refused):
 
 @dataclass(eq=False)
 class TooManyTries(Conflict):
-    """So many wrong ones came that none is looked at for a while: `seconds` at the most."""
+    """So many came that none is looked at for a while: `seconds` at the most. `kind`: of what, such as `sign-ins`."""
 
+    kind: str
     seconds: int
-    says = "too many recovery codes were tried: try again in {seconds} seconds"
+    says = "there were too many {kind}: try again in {seconds} seconds"
 
 
 # ---- payments -------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ Commits are durable as PostgreSQL ships: nothing here turns `fsync` or `synchron
 import hashlib
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
 from typing import Any, TypeAlias
 
@@ -37,6 +37,7 @@ class Database:
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
         self._pool = pool
         self._kept: PoolConnectionProxy[asyncpg.Record] | None = None
+        self._closing = False
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -73,7 +74,7 @@ class Database:
             except BaseException:
                 await self._pool.release(connection)
                 raise
-            if self._kept is None:
+            if self._kept is None and not self._closing:
                 self._kept = connection
             else:
                 await self._pool.release(connection)
@@ -89,9 +90,11 @@ class Database:
                 yield connection
 
     async def close(self) -> None:
+        self._closing = True  # what a statement still has then is given back, and not kept
         if self._kept is not None:
             await self._pool.release(self._kept)
-        await self._pool.close()
+        with suppress(*_GONE):  # a server that went away before has nothing to say goodbye to
+            await self._pool.close()
 
 
 def _ended(connection: "PoolConnectionProxy[asyncpg.Record]") -> bool:

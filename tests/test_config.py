@@ -34,7 +34,8 @@ def test_every_setting_is_read() -> None:
             "GATEWAY_BLOCK_SECONDS": "2", "GATEWAY_AUTHORIZATION_SECONDS": "60", "GATEWAY_HOLD_SECONDS": "1",
             "GATEWAY_SIGNATURE_SECONDS": "20",
             "GATEWAY_GAS_BATCHES_LEAST": "3", "GATEWAY_LEDGER_FEE_BASIS_POINTS": "25",
-            "GATEWAY_BATCH_WAIT_SECONDS": "0",
+            "GATEWAY_BATCH_WAIT_SECONDS": "0", "GATEWAY_TRUSTED_PROXIES": "10.0.0.0/8, ::1",
+            "GATEWAY_SIGN_UPS_PER_HOUR": "1", "GATEWAY_TRIES_PER_MINUTE": "2", "GATEWAY_REQUESTS_PER_MINUTE": "3",
         }
     )  # fmt: skip
     assert (config.home, config.host, config.port) == (Path("/srv/g"), "::1", 0)
@@ -46,6 +47,8 @@ def test_every_setting_is_read() -> None:
     ]  # fmt: skip
     assert (config.finality, config.block_seconds, config.batch_wait_seconds) == (0, 2.0, 0.0)
     assert config.authorization_seconds == 60
+    assert [str(network) for network in config.trusted_proxies] == ["10.0.0.0/8", "::1/128"]
+    assert (config.sign_ups_per_hour, config.tries_per_minute, config.requests_per_minute) == (1, 2, 3)
     assert config.signature_seconds == 20
     assert (config.hold_seconds, config.gas_batches_least, config.ledger_fee_basis_points) == (1, 3, 25)
 
@@ -65,6 +68,10 @@ def test_every_setting_is_read() -> None:
         *(("GATEWAY_SIGNATURE_SECONDS", value) for value in ("9", "604801")),
         *(("GATEWAY_HOLD_SECONDS", value) for value in ("0", "31536001")),
         *(("GATEWAY_GAS_BATCHES_LEAST", value) for value in ("0", "-1", "1000001", "1.5")),
+        *(("GATEWAY_TRUSTED_PROXIES", value) for value in ("proxy.example", "10.0.0.1/8", "10.0.0.0/33", "*")),
+        *(("GATEWAY_SIGN_UPS_PER_HOUR", value) for value in ("0", "-1", "many")),
+        *(("GATEWAY_TRIES_PER_MINUTE", value) for value in ("0", "1.5")),
+        *(("GATEWAY_REQUESTS_PER_MINUTE", value) for value in ("0", "1e3")),
         *(("GATEWAY_LEDGER_FEE_BASIS_POINTS", value) for value in ("5001", "-1", "0.5", "1%")),
         *(
             ("GATEWAY_TOKENS", value)

@@ -5,6 +5,7 @@ ceremony.py    what a browser and its authenticator say of a passkey, judged    
 challenge.py   what passkeys are asked to sign, and for how long                (pure)
 label.py       what people call things, as lists and logs can have it           (pure)
 api_key.py     what programs act with
+limits.py      how often one may try, counted for all gateways
 passkey.py     the passkeys of wallets, and the challenges that they answer
 recovery.py    codes for who has lost every passkey
 ethereum.py    signing in with the Ethereum wallet that a handle is bound to

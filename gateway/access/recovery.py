@@ -82,7 +82,7 @@ async def find(database: Database, wallet: WalletId, text: str, now: datetime) -
     async with database.transaction() as connection:
         tries = await connection.fetchval(sql.count_try, wallet, now, now - TRIES_WITHIN)
     if tries > TRIES_MAX:
-        raise TooManyTries(int(TRIES_WITHIN.total_seconds()))
+        raise TooManyTries("recovery-codes", int(TRIES_WITHIN.total_seconds()))
     async with database.reading() as connection:
         rows = await connection.fetch(sql.codes, wallet)
     salt = rows[0]["salt"] if rows else bytes(16)

@@ -31,9 +31,10 @@ from gateway.api.body import StrictRequest
 from gateway.api.headers import finishing
 from gateway.api.house import House, caller_of, check_needs, credential_of
 from gateway.api.lean import Gateway, LeanPayments
+from gateway.api.limiting import limit, refuse
 from gateway.api.openapi import Document
 from gateway.api.passkeys import stop_clones
-from gateway.api.problems import BODY_BYTES_MAX, fail, refuse, refuse_http
+from gateway.api.problems import BODY_BYTES_MAX, fail, refuse_http
 from gateway.errors import GatewayError
 
 ROUTES = [
@@ -122,6 +123,7 @@ def application(house: House, most: int = 64, at_once: int = 1, pages: Sequence[
             "caller": Provide(caller_of),
             "operator": Provide(operators.operator_of),
         },
+        guards=[limit],
         exception_handlers={GatewayError: refuse, HTTPException: refuse_http, Exception: fail},
         request_class=StrictRequest,
         request_max_body_size=BODY_BYTES_MAX,

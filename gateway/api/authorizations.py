@@ -35,6 +35,7 @@ class AuthorizationRequest(Struct, forbid_unknown_fields=True, rename={"from_": 
     summary="Have a token payment settled that was signed with one's own key",
     status_code=202,
     needs="nothing",
+    counts="look-ups",
 )
 async def present_authorization(data: AuthorizationRequest, house: House) -> Response[PaymentView]:
     """A payment by whoever has signed it, out of a handle's address: with the key that was exported, or of their own.

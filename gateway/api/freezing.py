@@ -67,14 +67,21 @@ async def make_not_me_link(id: str, house: House, caller: Wallet) -> NotMeLinkVi
     return NotMeLinkView(f"/v1/not-me/{token}")
 
 
-@get("/v1/not-me/{token:str}", tags=["freezing"], summary="What a link is of", needs="nothing")
+@get("/v1/not-me/{token:str}", tags=["freezing"], summary="What a link is of", needs="nothing", counts="look-ups")
 async def show_not_me(token: str, house: House) -> NotMeView:
     """Nothing is done: programs open links that nobody has clicked."""
     async with house.database.reading() as connection:
         return _view(await not_me.of_link(connection, house.terms, token, house.clock()))
 
 
-@post("/v1/not-me/{token:str}", tags=["freezing"], summary="Say it by a link", status_code=200, needs="nothing")
+@post(
+    "/v1/not-me/{token:str}",
+    tags=["freezing"],
+    summary="Say it by a link",
+    status_code=200,
+    needs="nothing",
+    counts="look-ups",
+)
 async def follow_not_me(token: str, house: House) -> NotMeView:
     """Nothing leaves the payer's wallet from now on, and the payment is ended where it still can be."""
     async with house.database.reading() as connection:

@@ -9,7 +9,7 @@ from gateway.ids import show
 from gateway.wallets import wallet
 
 
-@post("/v1/handles", tags=["handles"], summary="Claim a handle", needs="nothing")
+@post("/v1/handles", tags=["handles"], summary="Claim a handle", needs="nothing", counts="sign-ups")
 async def claim_handle(data: HandleRequest, house: House) -> NewHandleView:
     """A new wallet under the handle, with an address on the chain, and the API key that speaks for it."""
     async with house.database.transaction() as connection:
@@ -17,7 +17,13 @@ async def claim_handle(data: HandleRequest, house: House) -> NewHandleView:
     return NewHandleView(claimed.handle, show("wal", claimed.id), claimed.address, api_key)
 
 
-@get("/v1/handles/{handle:str}", tags=["handles"], summary="What is public of a handle", needs="nothing")
+@get(
+    "/v1/handles/{handle:str}",
+    tags=["handles"],
+    summary="What is public of a handle",
+    needs="nothing",
+    counts="look-ups",
+)
 async def show_handle(handle: str, house: House) -> HandleView:
     """The wallet id and the address behind a handle."""
     async with house.database.reading() as connection:

@@ -1,25 +1,32 @@
 """What a handler is handed, and who is calling."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from inspect import signature
-from typing import Any
+from typing import Any, Final
 
 from litestar import Request
 from litestar.handlers import HTTPRouteHandler
+from litestar.types import Scope
 
 from gateway.access import api_key as api_keys
 from gateway.access import session
 from gateway.access.ceremony import party_of
 from gateway.access.credential import SCOPES, Credential
+from gateway.access.limits import Limits
 from gateway.api import cookie
+from gateway.api.proxies import Proxies
 from gateway.chain.node import Node
 from gateway.chain.signer import Vault
 from gateway.clock import Clock
 from gateway.errors import Unauthenticated
 from gateway.payments.terms import Terms
 from gateway.postgres import Database
+from gateway.secret import hash_of
 from gateway.wallets.wallet import Wallet
+
+#: Where a request keeps whose it is, once that is known.
+CALLER: Final = "caller"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,33 +39,41 @@ class House:
     clock: Clock
     node: Node | None = None  #: For what only a chain can answer; all else does without.
     public_url: str = "http://127.0.0.1:8000"  #: Where people find this gateway: what they sign names it.
+    proxies: Proxies = field(default_factory=Proxies)
+    limits: Limits = field(default_factory=Limits)
+
+    def address_of(self, scope: Scope) -> str | None:
+        """The address that a request comes from."""
+        return self.proxies.client_of(scope)
 
 
 async def credential_of(request: Request[Any, Any, Any], house: House) -> Credential:
     """What the request's caller has shown, which is enough for its route: an API key, or else the cookie of a session,
     with which it has to come from a page of ours where it changes something.
 
-    Raises Unauthenticated (RFC 6750) where it is nothing, and Forbidden where it is too little.
+    Raises Unauthenticated (RFC 6750) where it is nothing, Forbidden where it is too little, and TooManyTries where it
+    has sent too many requests.
     """
     if "authorization" in request.headers:
-        shown = await _by_api_key(request, house)
+        shown, who = await _by_api_key(request, house)
     else:
         shown = await _by_session(request, house)
+        who = str(shown.wallet.id)
+    request.scope["state"][CALLER] = str(shown.wallet.id)
+    house.limits.check("requests", who, house.clock())
+    house.limits.note(house.database, "requests", who, house.clock())
     shown.check(request.route_handler.opt["needs"], capped=request.route_handler.opt.get("capped", False))
     return shown
 
 
-async def _by_api_key(request: Request[Any, Any, Any], house: House) -> Credential:
+async def _by_api_key(request: Request[Any, Any, Any], house: House) -> tuple[Credential, str]:
     scheme, _, api_key = request.headers["authorization"].partition(" ")
     if scheme.lower() != "bearer" or not api_key.strip():
         raise Unauthenticated
     async with house.database.reading() as connection:
-        return await api_keys.authenticate(connection, api_key.strip(), _address(request), house.clock())
-
-
-def _address(request: Request[Any, Any, Any]) -> str | None:
-    """Where the request comes from, as the socket says."""
-    return request.client.host if request.client is not None else None
+        at = house.address_of(request.scope)
+        shown = await api_keys.authenticate(connection, api_key.strip(), at, house.clock())
+    return shown, hash_of(api_key.strip()).hex()
 
 
 async def _by_session(request: Request[Any, Any, Any], house: House) -> Credential:
@@ -81,9 +96,10 @@ async def caller_of(credential: Credential) -> Wallet:
 
 def check_needs(handlers: Iterable[HTTPRouteHandler]) -> None:
     """Each route says what it needs of its caller (`needs`, of credential.py): to be forgotten is no answer. What needs
-    an operator asks who it is.
+    an operator asks who it is, and what needs nothing says what it counts as (`counts`, of limits.py; None: nothing).
     """
     for handler in handlers:
         assert handler.opt.get("needs") in (*SCOPES, "nothing", "passkey", "operator"), f"{handler.paths} needs what?"
+        assert handler.opt["needs"] != "nothing" or "counts" in handler.opt, f"{handler.paths} counts as what?"
         asks = "operator" in signature(handler.fn).parameters
         assert asks == (handler.opt["needs"] == "operator"), f"{handler.paths} asks for an operator, or should"

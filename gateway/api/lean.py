@@ -7,7 +7,8 @@ event) is one element of one statement that all who wait share: one of each rail
 payments/chain_rail.py). An ordinary Litestar handler spends more on itself than such a payment costs.
 
 Whatever this path does not do, the handler behind it does: holds, addresses, payers who keep their own key, a key used
-before, and every request that will be refused for its form. It is handed the request as it came.
+before, callers who are nobody or have sent too much, and every request that will be refused for its form. It is handed
+the request as it came.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ from gateway.api.once import fingerprint_of, key_of
 from gateway.api.problems import BODY_BYTES_MAX
 from gateway.api.shapes import PaymentRequest, PaymentView
 from gateway.clock import rfc3339
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, Unauthenticated
 from gateway.ids import PaymentId, new_id
 from gateway.money import Money
 from gateway.payments import chain_rail, ledger_rail
@@ -67,21 +68,23 @@ class LeanPayments:
         if len(whole) > BODY_BYTES_MAX:
             return _again(whole, receive)
         payment = _understood(self._house, scope["headers"], whole)
-        if payment is None:
+        if payment is None or self._house.limits.is_over("requests", payment.api_key_hash.hex(), self._house.clock()):
             return _again(whole, receive)
         if payment.key in self._in_flight:
             await asyncio.wait([self._in_flight[payment.key]])
             return _again(whole, receive)
         outcome = await self._pay(payment)
-        if isinstance(outcome, Settled | Queued) and self._last_used.note(payment.api_key_hash, outcome.at):
-            self._writing = asyncio.create_task(self._last_used.write(self._house.database))
+        if isinstance(outcome, Settled | Queued):
+            self._house.limits.note(self._house.database, "requests", payment.api_key_hash.hex(), outcome.at)
+            if self._last_used.note(payment.api_key_hash, outcome.at):
+                self._writing = asyncio.create_task(self._last_used.write(self._house.database))
         if isinstance(outcome, Settled):
             await self._send(scope, send, 201, [_JSON], _encode(_settled(outcome)))
             return None
         if isinstance(outcome, Queued):
             await self._send(scope, send, 202, [_JSON], _encode(_queued(outcome)))
             return None
-        if isinstance(outcome, GatewayError):
+        if isinstance(outcome, GatewayError) and not isinstance(outcome, Unauthenticated):
             await self._send(scope, send, *problems.as_bytes(outcome))
             return None
         return _again(whole, receive)

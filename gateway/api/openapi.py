@@ -35,7 +35,7 @@ _OWN: dict[tuple[str, str], tuple[str, ...]] = {
     ("post", "/v1/sessions/ethereum/challenge"): ("invalid_handle", "unknown_handle", "invalid_challenge"),
     ("post", "/v1/sessions/ethereum"): ("forbidden", "invalid_challenge", "invalid_signature"),
     ("post", "/v1/sessions/recovery-code"): (
-        *("forbidden", "invalid_handle", "unknown_handle", "invalid_recovery_code", "too_many_tries"),
+        *("forbidden", "invalid_handle", "unknown_handle", "invalid_recovery_code"),
     ),
     ("post", "/v1/operator/enrolment"): ("invalid_passkey",),
     ("post", "/v1/operator/session"): ("invalid_passkey",),
@@ -125,6 +125,9 @@ _PUBLIC = (
     *("/v1/operator/enrolment/challenge", "/v1/operator/enrolment"),
     *("/v1/operator/session/challenge", "/v1/operator/session"),
 )
+
+#: Nothing limits how often these are called: one answer serves everybody for a while.
+_UNLIMITED = ("/v1/solvency", "/health/live", "/health/ready")
 
 #: Who calls these shows the token of an operator's session.
 _OPERATORS = "/v1/operator/"
@@ -230,6 +233,8 @@ def _common(method: str, path: str, operation: dict[str, Any]) -> set[str]:
     codes = {"internal_error"}
     if path != "/health/live":
         codes.add("unavailable")
+    if path not in _UNLIMITED:
+        codes.add("too_many_tries")
     if not _is_public(method, path):
         codes |= {"unauthenticated", "forbidden"}
     if "requestBody" in operation:

@@ -85,7 +85,13 @@ async def operator_of(request: Request[Any, Any, State], house: House) -> Operat
         return await operators.open(connection, _token(request), house.clock())
 
 
-@post("/v1/operator/enrolment/challenge", tags=["operators"], summary="What to enrol over", needs="nothing")
+@post(
+    "/v1/operator/enrolment/challenge",
+    tags=["operators"],
+    summary="What to enrol over",
+    needs="nothing",
+    counts="sign-ins",
+)
 async def challenge_enrolment(data: EnrolmentChallengeRequest, house: House) -> AssertionChallengeView:
     """For navigator.credentials.create(), by whoever has the code. Good once, for five minutes."""
     party = party_of(house.public_url)
@@ -94,7 +100,7 @@ async def challenge_enrolment(data: EnrolmentChallengeRequest, house: House) -> 
     return assertion_challenge_view(asked, [])
 
 
-@post("/v1/operator/enrolment", tags=["operators"], summary="Enrol as an operator", needs="nothing")
+@post("/v1/operator/enrolment", tags=["operators"], summary="Enrol as an operator", needs="nothing", counts="sign-ins")
 async def enrol_operator(data: EnrolmentRequest, house: House) -> OperatorView:
     """The passkey that the operator signs in and approves with. The code is good once, within a day."""
     made = Registration(from_base64(data.client_data), from_base64(data.attestation))
@@ -103,7 +109,13 @@ async def enrol_operator(data: EnrolmentRequest, house: House) -> OperatorView:
     return OperatorView(show(operators.PREFIX, enrolled.id), enrolled.name)
 
 
-@post("/v1/operator/session/challenge", tags=["operators"], summary="What an operator signs in over", needs="nothing")
+@post(
+    "/v1/operator/session/challenge",
+    tags=["operators"],
+    summary="What an operator signs in over",
+    needs="nothing",
+    counts="sign-ins",
+)
 async def challenge_operator_session(house: House) -> AssertionChallengeView:
     """For navigator.credentials.get(). Good once, for five minutes."""
     party = party_of(house.public_url)
@@ -112,7 +124,7 @@ async def challenge_operator_session(house: House) -> AssertionChallengeView:
     return assertion_challenge_view(asked, [])
 
 
-@post("/v1/operator/session", tags=["operators"], summary="Sign in as an operator", needs="nothing")
+@post("/v1/operator/session", tags=["operators"], summary="Sign in as an operator", needs="nothing", counts="sign-ins")
 async def start_operator_session(data: AssertionRequest, house: House) -> Response[OperatorSessionView]:
     """A token for half an hour, which speaks for no wallet."""
     assertion = assertion_of(data)

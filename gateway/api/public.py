@@ -16,7 +16,7 @@ from gateway.payments.solvency import solvency
 _SOLVENCY_SECONDS, _READY_SECONDS = 2.0, 1.0
 
 
-@get("/v1/solvency", tags=["public"], summary="What is issued and what backs it", needs="nothing")
+@get("/v1/solvency", tags=["public"], summary="What is issued and what backs it", needs="nothing", counts=None)
 async def show_solvency(house: House, state: State) -> SolvencyPage:
     """Per token: what is issued, who has it, what it is backed by, at which final block, and any difference.
 
@@ -39,13 +39,13 @@ async def show_solvency(house: House, state: State) -> SolvencyPage:
     return page
 
 
-@get("/health/live", tags=["health"], summary="The process is up", needs="nothing")
+@get("/health/live", tags=["health"], summary="The process is up", needs="nothing", counts=None)
 async def live() -> HealthView:
     """Always, while the process answers at all."""
     return HealthView("ok")
 
 
-@get("/health/ready", tags=["health"], summary="Payments can be taken", needs="nothing")
+@get("/health/ready", tags=["health"], summary="Payments can be taken", needs="nothing", counts=None)
 async def ready(house: House, state: State) -> ReadyView:
     """200 while the database answers; 503 otherwise. What the node and the workers do is said, and changes nothing of
     that: payments in the ledger need neither, and token payments wait in the queue.

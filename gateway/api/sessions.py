@@ -38,6 +38,7 @@ from gateway.wallets.wallet import Wallet
     tags=["signing in"],
     summary="What to sign in with a passkey over",
     needs="nothing",
+    counts="sign-ins",
 )
 async def challenge_passkey_session(house: House) -> AssertionChallengeView:
     """For navigator.credentials.get(), on a page of this gateway's. Good once, for five minutes, for any passkey: who
@@ -48,7 +49,7 @@ async def challenge_passkey_session(house: House) -> AssertionChallengeView:
     return assertion_challenge_view(asked, [])
 
 
-@post("/v1/sessions/passkey", tags=["signing in"], summary="Sign in with a passkey", needs="nothing")
+@post("/v1/sessions/passkey", tags=["signing in"], summary="Sign in with a passkey", needs="nothing", counts="sign-ins")
 async def start_passkey_session(
     data: AssertionRequest, house: House, request: Request[Any, Any, Any]
 ) -> Response[SessionView]:
@@ -66,16 +67,25 @@ async def start_passkey_session(
     tags=["signing in"],
     summary="What to sign in with an Ethereum wallet over",
     needs="nothing",
+    counts="sign-ins",
 )
 async def challenge_ethereum_session(data: EthereumChallengeRequest, house: House) -> ChallengeView:
     """The text to sign (EIP-4361) with the address that the handle is bound to, good once, for five minutes."""
-    async with house.database.transaction() as connection:
+    async with house.database.reading() as connection:
         of = await wallets.by_handle(connection, data.handle)
+    await house.limits.count(house.database, "sign-ins", f"@{of.handle}", house.clock())
+    async with house.database.transaction() as connection:
         origin = party_of(house.public_url).origin
         return challenge_view(await ethereum.ask(connection, of, origin, chain_id_of(house.terms), house.clock()))
 
 
-@post("/v1/sessions/ethereum", tags=["signing in"], summary="Sign in with an Ethereum wallet", needs="nothing")
+@post(
+    "/v1/sessions/ethereum",
+    tags=["signing in"],
+    summary="Sign in with an Ethereum wallet",
+    needs="nothing",
+    counts="sign-ins",
+)
 async def start_ethereum_session(
     data: EthereumSessionRequest, house: House, request: Request[Any, Any, Any]
 ) -> Response[SessionView]:
@@ -90,7 +100,13 @@ async def start_ethereum_session(
         return await _start(connection, house, request, signed.wallet, "ethereum", None, now)
 
 
-@post("/v1/sessions/recovery-code", tags=["signing in"], summary="Sign in with a recovery code", needs="nothing")
+@post(
+    "/v1/sessions/recovery-code",
+    tags=["signing in"],
+    summary="Sign in with a recovery code",
+    needs="nothing",
+    counts="sign-ins",
+)
 async def start_recovery_session(
     data: RecoverySessionRequest, house: House, request: Request[Any, Any, Any]
 ) -> Response[SessionView]:
@@ -101,6 +117,7 @@ async def start_recovery_session(
     now = house.clock()
     async with house.database.reading() as connection:
         of = await wallets.by_handle(connection, data.handle)
+    await house.limits.count(house.database, "sign-ins", f"@{of.handle}", now)
     code = await recovery.find(house.database, of.id, data.code, now)
     async with house.database.transaction() as connection:
         await recovery.use(connection, code, now)

@@ -10,7 +10,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from gateway import postgres
+from gateway.access.limits import Limits, Rate, Rates
 from gateway.api.house import House
+from gateway.api.proxies import Proxies
 from gateway.audit.log import By
 from gateway.chain import deploy, signer
 from gateway.chain.node import HttpNode
@@ -135,7 +137,15 @@ async def house(config: Config, connections: int = 16, url: str = "http://127.0.
             await postgres.check_migrated(database)
             vault = await vault_of(config, database)
             terms = await terms_of(config, database, where)
-            yield House(database, terms, vault, system_clock, node, config.public_url or url)
+            rates = Rates(
+                Rate(config.sign_ups_per_hour, timedelta(hours=1)),
+                Rate(config.tries_per_minute, timedelta(minutes=1)),
+                Rate(config.requests_per_minute, timedelta(minutes=1)),
+            )
+            yield House(
+                *(database, terms, vault, system_clock, node, config.public_url or url),
+                *(Proxies(config.trusted_proxies), Limits(rates)),
+            )
     finally:
         if node is not None:
             await node.close()

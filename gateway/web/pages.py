@@ -53,25 +53,25 @@ def _read(folder: str) -> dict[str, _File]:
 _PAGES, _STATIC = _read("pages"), _read("static")
 
 
-@get("/", include_in_schema=False, opt={"needs": "nothing"})
+@get("/", include_in_schema=False, opt={"needs": "nothing", "counts": None})
 async def wallet_page(request: Request[Any, Any, Any]) -> Response[bytes]:
     """One's wallet, once signed in."""
     return _answer(request, _PAGES["wallet.html"])
 
 
-@get("/sign-in", include_in_schema=False, opt={"needs": "nothing"})
+@get("/sign-in", include_in_schema=False, opt={"needs": "nothing", "counts": None})
 async def sign_in_page(request: Request[Any, Any, Any]) -> Response[bytes]:
     """With a passkey, an Ethereum wallet or a recovery code."""
     return _answer(request, _PAGES["sign-in.html"])
 
 
-@get("/sign-up", include_in_schema=False, opt={"needs": "nothing"})
+@get("/sign-up", include_in_schema=False, opt={"needs": "nothing", "counts": None})
 async def sign_up_page(request: Request[Any, Any, Any]) -> Response[bytes]:
     """A handle, and the first passkey."""
     return _answer(request, _PAGES["sign-up.html"])
 
 
-@get("/static/{name:str}", include_in_schema=False, opt={"needs": "nothing"})
+@get("/static/{name:str}", include_in_schema=False, opt={"needs": "nothing", "counts": None})
 async def static_file(name: str, request: Request[Any, Any, Any]) -> Response[bytes]:
     """A script, or the style sheet."""
     if name not in _STATIC:

@@ -150,11 +150,11 @@ def contracts(assets: Assets) -> dict[str, Contract]:
 
 
 @asynccontextmanager
-async def opened(database: Database, assets: Assets, fee_basis_points: int = 0) -> AsyncIterator[Api]:
+async def opened(database: Database, assets: Assets, fee_basis_points: int = 0, **more: Any) -> AsyncIterator[Api]:
     """An application over this database. No node answers: nothing that a request does may ask one."""
     clock = Hands()
     terms = Terms(assets, contracts(assets), fee_basis_points, 7 * 86_400, 3600, 1.0)
-    house = House(database, terms, Vault(MASTER_KEY), clock)
+    house = House(database, terms, Vault(MASTER_KEY), clock, **more)
     with warnings.catch_warnings(category=LitestarDeprecationWarning, action="ignore"):  # of what Litestar 3 will want
         app = application(house)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type] # a dict is a Scope

@@ -1,0 +1,58 @@
+"""Where a request comes from: what the socket says, and behind proxies of ours what they say. Pure."""
+
+import re
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from litestar.types import Scope
+
+from gateway.config import Network
+
+#: An address as X-Forwarded-For has it; some proxies write the port too.
+_ADDRESS = re.compile(r"\[(?P<six>[0-9A-Fa-f:.]+)\](:\d+)?|(?P<four>[0-9.]+)(:\d+)?|(?P<bare>[0-9A-Fa-f:.]+)")
+
+
+class Proxies:
+    """Those of ours in front of the gateway, by their networks."""
+
+    def __init__(self, networks: Iterable[Network] = ()) -> None:
+        self._networks = tuple(networks)
+
+    def client_of(self, scope: Scope) -> str | None:
+        """The address that the request comes from; None where it comes by no network.
+
+        Each proxy adds to X-Forwarded-For whom it was called by, at its right end. So that is read from the right, for
+        as long as who has written it is trusted: what a client writes there itself is never reached.
+        """
+        client = scope["client"]
+        if client is None:
+            return None
+        at = client[0]
+        if not self._has(at):
+            return at
+        said = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
+        for text in reversed(",".join(said).split(",")):
+            told = _address(text.strip())
+            if told is None:
+                break
+            at = str(told)
+            if not self._has(at):
+                break
+        return at
+
+    def _has(self, address: str) -> bool:
+        try:
+            at = ip_address(address) if self._networks else None
+        except ValueError:
+            return False
+        if isinstance(at, IPv6Address) and at.ipv4_mapped is not None:
+            at = at.ipv4_mapped
+        return at is not None and any(at in network for network in self._networks if network.version == at.version)
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    found = _ADDRESS.fullmatch(text[:100])
+    try:
+        return ip_address(found["six"] or found["four"] or found["bare"]) if found else None
+    except ValueError:
+        return None
