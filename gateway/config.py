@@ -35,7 +35,11 @@ SETTINGS: Final = (
     ("GATEWAY_DATABASE_URL", "", "a PostgreSQL of your own; empty: one is embedded"),
     ("GATEWAY_RPC_URL", "", "an Ethereum node of your own; empty: a local anvil is embedded"),
     ("GATEWAY_RELAYER_KEY_FILE", "", "the relayers' private keys (hex), one a line; empty: the local chain's own"),
-    ("GATEWAY_MASTER_KEY_FILE", "", "32 bytes in hex that seal the wallets' keys; empty: master.key in the home"),
+    (
+        "GATEWAY_MASTER_KEY_FILE",
+        "",
+        "the master keys (hex) that seal the wallets' keys, one a line; empty: master.key in the home",
+    ),
     ("GATEWAY_CURRENCIES", "EUR,USD,THB,JPY", "ISO 4217 codes of the fiat assets"),
     ("GATEWAY_TOKENS", "USDX:USD:6", "tokens as CODE:CURRENCY:DECIMALS, each backed one to one by its currency"),
     ("GATEWAY_FINALITY", "finalized", "when a block is final: the node's 'finalized', or a number of blocks on top"),

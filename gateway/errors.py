@@ -438,6 +438,17 @@ class InvalidSignature(Refused):
 
 
 @dataclass(eq=False)
+class MasterKeyMissing(Unavailable):
+    """A key is sealed, or to be sealed, under a master key that this process does not have, and may get."""
+
+    fingerprint: str
+    says = (
+        "the file that GATEWAY_MASTER_KEY_FILE names lacks the master key {fingerprint}, which is in use: copy it from "
+        "the machine where the key was rotated"
+    )
+
+
+@dataclass(eq=False)
 class SealedKeyUnreadable(Refused):
     """The vault's answer to a key that another master key sealed, or that was sealed for another wallet."""
 

@@ -202,12 +202,15 @@ _DIFFERS = (
     (re.compile(r"\b\d+ gas\b"), "<gas>"),
     (re.compile(r"\b\d+(\.\d+)? ([KMGT]i)?B\b"), "<size>"),
     (re.compile(r'(\bblock |"final_block": | +)\d+(?=,|  |$)', re.MULTILINE), r"\1<number>"),
+    (re.compile(r"\b[0-9a-f]{8}\b"), "<key>"),
     (re.compile(r" {2,}"), "  "),
 )
 
 
 def levelled(text: str) -> str:
-    """The text without what differs from run to run: ids, hashes, addresses, times, gas, block numbers, widths."""
+    """The text without what differs from run to run: ids, hashes, addresses, times, gas, numbers of blocks, names of
+    keys, widths.
+    """
     for pattern, instead in _DIFFERS:
         text = pattern.sub(instead, text)
     return text

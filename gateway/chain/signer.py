@@ -8,6 +8,7 @@ low s (EIP-2), as coincurve makes them.
 import hmac
 import os
 import secrets
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from eth_hash.auto import keccak
 
 from gateway.chain import rlp
 from gateway.chain.address import checksum, of_public_key, to_bytes
-from gateway.errors import Misconfigured, SealedKeyUnreadable
+from gateway.errors import MasterKeyMissing, Misconfigured, SealedKeyUnreadable
 
 # ---- the wallets' keys ----------------------------------------------------------------------------------------------
 
@@ -36,36 +37,38 @@ _SEEN_MOST = 100_000
 
 
 class Vault:
-    """Seals the wallets' keys under a master key (AES-256-GCM) and signs with them, opened for as long as that takes.
+    """Seals the wallets' keys under master keys (AES-256-GCM) and signs with them, opened for as long as that takes.
 
-    Random nonces are good for 2**32 keys under one master key.
+    A master key is called by its check value; none is the first. One that the vault does not have is looked for where
+    `again` finds them, which may have got it since. Random nonces are good for 2**32 keys under one master key.
     """
 
-    def __init__(self, master_key: bytes) -> None:
-        self._cipher = AESGCM(master_key)
+    def __init__(self, *master_keys: bytes, again: Callable[[], Sequence[bytes]] | None = None) -> None:
+        self._ciphers = {check_value(master_key): AESGCM(master_key) for master_key in master_keys}
+        self._first, self._again = check_value(master_keys[0]), again
         self._seen: set[tuple[str, bytes]] = set()  #: Addresses, and the sealed keys that are theirs.
 
     def __repr__(self) -> str:
         return "Vault()"
 
-    def new_key(self, wallet_id: UUID) -> tuple[str, bytes]:
-        """A fresh key: its address, and the key sealed for this wallet."""
+    def new_key(self, wallet_id: UUID, under: bytes | None = None) -> tuple[str, bytes]:
+        """A fresh key: its address, and the key sealed for this wallet. Raises MasterKeyMissing."""
         key = PrivateKey()
-        return of_public_key(key.public_key.format(compressed=False)), self.seal(wallet_id, key.secret)
+        return of_public_key(key.public_key.format(compressed=False)), self.seal(wallet_id, key.secret, under)
 
-    def seal(self, id: UUID, secret: bytes) -> bytes:
-        """A key sealed for this id: a wallet's, or that of a key which is no wallet's."""
+    def seal(self, id: UUID, secret: bytes, under: bytes | None = None) -> bytes:
+        """A key sealed for this id: a wallet's, or that of a key which is no wallet's. Raises MasterKeyMissing."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, secret, _PURPOSE + id.bytes)
+        return nonce + self._cipher(under).encrypt(nonce, secret, _PURPOSE + id.bytes)
 
-    def sign(self, wallet_id: UUID, address: str, sealed: bytes, digest: bytes) -> bytes:
+    def sign(self, wallet_id: UUID, address: str, sealed: bytes, digest: bytes, under: bytes | None = None) -> bytes:
         """65 bytes, r, s and v (27 or 28), over a digest of 32 bytes, by the key of this address: that it is, is looked
         at when the key is first signed with.
 
         Raises SealedKeyUnreadable when the key was sealed for another wallet, under another master key, or changed, or
-        is another address's.
+        is another address's; and MasterKeyMissing.
         """
-        secret = self.unsafe_open(wallet_id, sealed)
+        secret = self.unsafe_open(wallet_id, sealed, under)
         if (address, sealed) not in self._seen:
             if of_public_key(PrivateKey(secret).public_key.format(compressed=False)) != address:
                 raise SealedKeyUnreadable(str(wallet_id))
@@ -75,15 +78,24 @@ class Vault:
         signature = _SigningKey(secret).sign_recoverable(digest, hasher=None)
         return signature[:64] + bytes([27 + signature[64]])
 
-    def unsafe_open(self, wallet_id: UUID, sealed: bytes) -> bytes:
+    def unsafe_open(self, wallet_id: UUID, sealed: bytes, under: bytes | None = None) -> bytes:
         """The private key itself, for its owner who has asked for it: whoever sees it can take all that it guards.
 
-        Raises SealedKeyUnreadable as `sign` does.
+        Raises SealedKeyUnreadable and MasterKeyMissing as `sign` does.
         """
         try:
-            return self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _PURPOSE + wallet_id.bytes)
+            return self._cipher(under).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _PURPOSE + wallet_id.bytes)
         except (InvalidTag, ValueError):
             raise SealedKeyUnreadable(str(wallet_id)) from None
+
+    def _cipher(self, under: bytes | None) -> AESGCM:
+        wanted = under or self._first
+        if wanted not in self._ciphers and self._again is not None:
+            with suppress(Misconfigured):  # somebody is at the file: what is known stays, and this one is missing
+                self._ciphers = {check_value(key): AESGCM(key) for key in self._again()}
+        if wanted not in self._ciphers:
+            raise MasterKeyMissing(fingerprint(wanted))
+        return self._ciphers[wanted]
 
 
 class _SigningKey(PrivateKey):
@@ -96,6 +108,11 @@ class _SigningKey(PrivateKey):
 def check_value(master_key: bytes) -> bytes:
     """32 bytes that tell one master key from another and say nothing about it (HMAC-SHA-256, RFC 2104)."""
     return hmac.digest(master_key, _PURPOSE + b"check", "sha256")
+
+
+def fingerprint(check_value: bytes) -> str:
+    """What people call a master key by: eight hex digits."""
+    return check_value[:4].hex()
 
 
 # ---- the relayer's key ----------------------------------------------------------------------------------------------
@@ -223,17 +240,29 @@ def refuse_well_known(signer: Signer, embedded: bool) -> None:
 # ---- key files ------------------------------------------------------------------------------------------------------
 
 
-def load_master_key(path: Path, create: bool) -> bytes:
-    """The 32 bytes that the file says in hex. With `create`, a file that is not there is made, readable by us alone.
+def load_master_keys(path: Path, create: bool = False) -> list[bytes]:
+    """The master keys, 32 bytes in hex on a line each, in the file's order; which of them seals, the database says.
+    With `create`, a file that is not there is made with one, readable by us alone.
 
-    Any number of processes may create it at once: all get the same key. Raises Misconfigured, never showing the key.
+    Any number of processes may create it at once: all get the same key. Raises Misconfigured, never showing a key.
     """
     if create and not path.exists():
         _create(path, secrets.token_hex(32) + "\n")
-    return _read_key(path, "GATEWAY_MASTER_KEY_FILE")
+    return list(_keys(path, _MASTER))
 
 
-#: No relayer key file is larger: a thousand keys with a comment each.
+def add_master_key(path: Path) -> bytes:
+    """A fresh master key, written below those of the file, which stays whole whenever this is stopped. Nobody else may
+    write it meanwhile. Raises Misconfigured.
+    """
+    load_master_keys(path)
+    fresh = secrets.token_bytes(32)
+    text = _read_private(path, _MASTER, _KEY_FILE_BYTES_MAX)
+    _replace(path, text.rstrip("\n") + f"\n{fresh.hex()}\n")
+    return fresh
+
+
+#: No key file is larger: a thousand keys with a comment each.
 _KEY_FILE_BYTES_MAX = 256 * 1024
 
 
@@ -241,39 +270,36 @@ def load_relayer_keys(path: Path) -> list[bytes]:
     """The relayer's private keys, 32 bytes in hex on a line each, in the file's order; blank lines and those that begin
     with # are passed over. Raises Misconfigured, naming the line and never showing a key.
     """
-    keys: dict[bytes, int] = {}
-    for number, line in enumerate(_read_private(path, _RELAYER, _KEY_FILE_BYTES_MAX).splitlines(), 1):
-        text = line.strip()
-        if not text or text.startswith("#"):
-            continue
-        key = _relayer_key(text, f"{_RELAYER}: line {number} of {path}")
-        if key in keys:
-            raise Misconfigured(f"{_RELAYER}: line {number} of {path} repeats the key of line {keys[key]}: remove one")
-        keys[key] = number
-    if not keys:
-        raise Misconfigured(f"{_RELAYER}: {path} should hold a private key, 32 bytes in hex, which are 64 digits")
+    keys = _keys(path, _RELAYER)
+    for key, number in keys.items():
+        try:
+            PrivateKey(key)
+        except ValueError:
+            raise Misconfigured(f"{_RELAYER}: line {number} of {path} is not a private key of secp256k1") from None
     return list(keys)
 
 
-_RELAYER = "GATEWAY_RELAYER_KEY_FILE"
+_RELAYER, _MASTER = "GATEWAY_RELAYER_KEY_FILE", "GATEWAY_MASTER_KEY_FILE"
 
 
-def _relayer_key(text: str, where: str) -> bytes:
-    key = _from_hex(text)
-    if key is None:
-        raise Misconfigured(f"{where} should be a private key, 32 bytes in hex, which are 64 digits, and nothing else")
-    try:
-        PrivateKey(key)
-    except ValueError:
-        raise Misconfigured(f"{where} is not a private key of secp256k1") from None
-    return key
-
-
-def _read_key(path: Path, setting: str) -> bytes:
-    key = _from_hex(_read_private(path, setting, 200))
-    if key is None:
-        raise Misconfigured(f"{setting}: {path} should hold 32 bytes in hex, which are 64 digits")
-    return key
+def _keys(path: Path, setting: str) -> dict[bytes, int]:
+    """The keys of a file, each with the line that it stands in."""
+    keys: dict[bytes, int] = {}
+    for number, line in enumerate(_read_private(path, setting, _KEY_FILE_BYTES_MAX).splitlines(), 1):
+        text = line.strip()
+        if not text or text.startswith("#"):
+            continue
+        key = _from_hex(text)
+        if key is None:
+            raise Misconfigured(
+                f"{setting}: line {number} of {path} should be a key, 32 bytes in hex, which are 64 digits, alone"
+            )
+        if key in keys:
+            raise Misconfigured(f"{setting}: line {number} of {path} repeats the key of line {keys[key]}: remove one")
+        keys[key] = number
+    if not keys:
+        raise Misconfigured(f"{setting}: {path} should hold a key, 32 bytes in hex, which are 64 digits")
+    return keys
 
 
 def _from_hex(text: str) -> bytes | None:
@@ -304,18 +330,43 @@ def _read_private(path: Path, setting: str, bytes_max: int) -> str:
 def _create(path: Path, text: str) -> None:
     """Write a file that is there whole or not at all, and never twice: the first to link it wins."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    fresh = _write_beside(path, text)
     try:
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
         with suppress(FileExistsError):
             os.link(fresh, path)
     finally:
         fresh.unlink()
-    folder = os.open(path.parent, os.O_RDONLY)
+    _keep_names(path.parent)
+
+
+def _replace(path: Path, text: str) -> None:
+    """Write a file anew, for whom it was before; it is the one or the other whenever this is stopped."""
+    fresh = _write_beside(path, text)
+    try:
+        there = path.stat()
+        if os.geteuid() == 0:
+            os.chown(fresh, there.st_uid, there.st_gid)
+        fresh.chmod(there.st_mode & 0o777)
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+    _keep_names(path.parent)
+
+
+def _write_beside(path: Path, text: str) -> Path:
+    """A file of another name in the same folder, readable by us alone, and on the disk."""
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    return fresh
+
+
+def _keep_names(path: Path) -> None:
+    """The folder's names are on the disk."""
+    folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:

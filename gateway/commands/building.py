@@ -118,11 +118,11 @@ def _far(config: Config) -> float:
 
 
 async def vault_of(config: Config, database: Database) -> Vault:
-    """The vault under the master key that this database's keys are sealed with. Raises Misconfigured for another."""
-    master_key = signer.load_master_key(config.master_key_file, create=False)
+    """The vault under the master keys that this database's keys are sealed with. Raises Misconfigured for others."""
+    master_keys = signer.load_master_keys(config.master_key_file)
     async with database.reading() as connection:
-        await custody.hold_to(connection, signer.check_value(master_key))
-    return Vault(master_key)
+        await custody.hold_to(connection, [signer.check_value(key) for key in master_keys])
+    return Vault(*master_keys, again=lambda: signer.load_master_keys(config.master_key_file))
 
 
 @asynccontextmanager

@@ -1,5 +1,5 @@
-"""The commands about who acts for the house, and about what both logs say: arguments, examples. They import their parts
-when they run, as those in `__main__` do.
+"""The commands about who acts for the house, what both logs say, and the master keys: arguments, examples. They import
+their parts when they run, as those in `__main__` do.
 """
 
 import asyncio
@@ -80,6 +80,60 @@ def break_glass(kind: Literal["wallet.freeze", "wallet.unfreeze"], handle: str, 
     show(done, as_json, [f"{done['kind']} of {handle}, by {done['by']} alone; the audit log has it"])
 
 
+@click.group(invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@click.pass_context
+def keys(context: click.Context, as_json: bool) -> None:
+    """The master keys that everything secret is sealed under: which of them seals, and which still open.
+
+    \b
+    Example:
+      gateway keys
+    """
+    from gateway.commands import rotating
+
+    if context.invoked_subcommand is None:
+        found = asyncio.run(rotating.keys(from_environment()))
+        show({"keys": found}, as_json, printing.master_keys_lines(found))
+
+
+@keys.command("add")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+def add_key(as_json: bool) -> None:
+    """Write the next master key into the file and seal nothing with it yet, for other machines to have it first.
+
+    \b
+    Example:
+      gateway keys add
+    """
+    from gateway.commands import rotating
+
+    added = asyncio.run(rotating.add(from_environment()))
+    show(
+        added,
+        as_json,
+        printing.added_key_lines(added),
+    )
+
+
+@keys.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+def rotate(as_json: bool) -> None:
+    """Seal every key anew under the next master key, while everything runs; stopped, it goes on when run again.
+
+    \b
+    Example:
+      gateway keys rotate
+    """
+    from gateway.commands import rotating
+
+    def tell(sealed: int) -> None:
+        click.echo(f"{sealed:,} keys are sealed anew so far", err=True)
+
+    rotated = asyncio.run(rotating.rotate(from_environment(), tell))
+    show(rotated, as_json, printing.rotated_lines(rotated))
+
+
 @click.group()
 def audit() -> None:
     """Who did what, and whether both logs are as they were written.
@@ -144,4 +198,4 @@ def list_acts(handle: str | None, kind: str | None, before: int | None, limit: i
 
 
 #: In the order that `gateway --help` lists them.
-COMMANDS = (operators, audit)
+COMMANDS = (operators, audit, keys)

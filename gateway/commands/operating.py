@@ -45,8 +45,10 @@ async def migrate(config: Config) -> list[str]:
         async with database.transaction() as connection:
             await book.declare(connection, config.assets)
             first = not await custody.has_master_key(connection)
-            master_key = signer.load_master_key(config.master_key_file, create=first)
-            await custody.hold_to(connection, signer.check_value(master_key), first)
+            master_keys = [signer.check_value(key) for key in signer.load_master_keys(config.master_key_file, first)]
+            if first:
+                await custody.remember(connection, master_keys[0], system_clock())
+            await custody.hold_to(connection, master_keys)
     return applied
 
 

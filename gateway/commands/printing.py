@@ -273,6 +273,29 @@ def lifted_line(lifted: Mapping[str, Any]) -> str:
     return f"everything adds up: withdrawals of {lifted['asset']}, frozen since {when(lifted['since'])}, go on"
 
 
+def master_keys_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line per master key, the newest first."""
+    rows = [
+        [str(one["number"] or ""), one["key"], one["state"], when(one["made_at"]), "yes" if one["in_file"] else "no"]
+        for one in found
+    ]
+    return table(["number", "master key", "state", "since", "in the file"], rows)
+
+
+def added_key_lines(added: Mapping[str, Any]) -> list[str]:
+    """Where the next master key is, and what to do with it."""
+    return [f"{added['key']} is in {added['file']}: copy that to every machine, then run 'gateway keys rotate'"]
+
+
+def rotated_lines(rotated: Mapping[str, Any]) -> list[str]:
+    """What is sealed under what now, and what to do with the keys before."""
+    before = ", ".join(rotated["retired"])
+    return [
+        f"{rotated['sealed_anew']:,} keys are sealed anew under {rotated['key']}, and none is under {before} any more",
+        f"a backup from before needs {before}: keep a copy with it, then take it out of {rotated['file']}",
+    ]
+
+
 def operators_lines(found: Mapping[str, Any]) -> list[str]:
     """A line per operator, the first first."""
     rows = [[one["name"], one["state"], when(one["created_at"])] for one in found["items"]]

@@ -3,16 +3,21 @@ seals, which lie in the database as the wallets' do: sealed under the master key
 """
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from gateway.audit.seal import SealKey
-from gateway.chain.signer import Vault
-from gateway.errors import Misconfigured
+from gateway.chain.signer import Vault, fingerprint
+from gateway.errors import MasterKeyMissing, Misconfigured
 from gateway.ids import new_id
 from gateway.postgres import Connection
-from gateway.wallets.wallet import sql
+from gateway.wallets.wallet import master_key, sql
+
+
+async def remember(connection: Connection, check_value: bytes, now: datetime) -> None:
+    """This is the master key that keys are sealed under, unless there is one."""
+    await connection.execute(sql.add_master_key, 1, check_value, now)
 
 
 async def has_master_key(connection: Connection) -> bool:
@@ -20,25 +25,32 @@ async def has_master_key(connection: Connection) -> bool:
     return await connection.fetchval(sql.master_key) is not None
 
 
-async def hold_to(connection: Connection, check_value: bytes, first: bool = False) -> None:
-    """Raises Misconfigured unless this is the master key that the wallets' keys are sealed under.
-
-    `first`: where there is none yet, this is it.
-    """
-    if first:
-        await connection.execute(sql.remember_master_key, check_value)
-    if await connection.fetchval(sql.master_key) != check_value:
+async def hold_to(connection: Connection, check_values: Collection[bytes]) -> None:
+    """Raises Misconfigured unless these master keys open every key here, and the newest is among them."""
+    there = await connection.fetch(sql.master_keys)
+    if not there:
+        raise Misconfigured("this database has no master key yet: run 'gateway migrate'")
+    newest, *_ = there
+    lacking = [row for row in there if (row["opens"] or row is newest) and row["check_value"] not in check_values]
+    if lacking and not any(row["check_value"] in check_values for row in there):
         raise Misconfigured(
             "this is not the master key that the wallets' keys are sealed under: put the right one where "
-            "GATEWAY_MASTER_KEY_FILE says, or run 'gateway migrate' if this database is new"
+            "GATEWAY_MASTER_KEY_FILE says"
         )
+    if lacking:
+        missing = MasterKeyMissing(" and ".join(fingerprint(row["check_value"]) for row in lacking))
+        raise Misconfigured(str(missing))
 
 
 async def sign(connection: Connection, vault: Vault, digests: Sequence[tuple[str, bytes]]) -> list[bytes]:
     """A signature (65 bytes: r, s, v) for each (address, digest), in order; every address is a custodial wallet's."""
     rows = await connection.fetch(sql.sealed_keys, list({address for address, _ in digests}))
-    keys: dict[str, tuple[UUID, bytes]] = {row["address"]: (row["wallet_id"], row["sealed"]) for row in rows}
-    return [vault.sign(id, address, sealed, digest) for address, digest in digests for id, sealed in [keys[address]]]
+    keys = {row["address"]: row for row in rows}
+    return [
+        vault.sign(row["wallet_id"], address, row["sealed"], digest, row["under"])
+        for address, digest in digests
+        for row in [keys[address]]
+    ]
 
 
 async def seal_key(connection: Connection, vault: Vault, now: datetime) -> SealKey:
@@ -46,12 +58,14 @@ async def seal_key(connection: Connection, vault: Vault, now: datetime) -> SealK
     row = await connection.fetchrow(sql.seal_key)
     if row is None:
         id = new_id(now)
-        await connection.execute(sql.add_seal_key, id, vault.seal(id, secrets.token_bytes(32)), now)
+        master, under = await master_key(connection)
+        await connection.execute(sql.add_seal_key, id, vault.seal(id, secrets.token_bytes(32), under), master, now)
         row = await connection.fetchrow(sql.seal_key)
         assert row is not None
-    return SealKey(row["id"], vault.unsafe_open(row["id"], row["sealed"]))
+    return SealKey(row["id"], vault.unsafe_open(row["id"], row["sealed"], row["under"]))
 
 
 async def seal_keys(connection: Connection, vault: Vault) -> dict[UUID, bytes]:
     """Every key that the logs were ever sealed with, by id. Raises SealedKeyUnreadable."""
-    return {row["id"]: vault.unsafe_open(row["id"], row["sealed"]) for row in await connection.fetch(sql.seal_keys)}
+    rows = await connection.fetch(sql.seal_keys)
+    return {row["id"]: vault.unsafe_open(row["id"], row["sealed"], row["under"]) for row in rows}

@@ -48,7 +48,7 @@ async def export(
     address, wanted = kept["address"], sentence(owner.handle, kept["address"])
     if confirm != wanted:
         raise InvalidRequest("confirm", f"whoever has the key can take all that is there; to have it, say {wanted!r}")
-    private_key = vault.unsafe_open(owner.id, kept["sealed"])
+    private_key = vault.unsafe_open(owner.id, kept["sealed"], kept["under"])
     await log.append(connection, [log.Event("wallet.key_exported", owner.id, owner.id, {"address": address})], now)
     await audit.append(connection, [Act("wallet.key_exported", owner.id, by, owner.id, {"address": address})], now)
     notes.warning("the key of %s was exported to its owner, @%s", address, owner.handle)

@@ -42,20 +42,29 @@ class Wallet:
 async def claim(connection: Connection, vault: Vault, handle: str, now: datetime) -> tuple[Wallet, str]:
     """A new wallet under `handle`, with a fresh address, and the API key that speaks for it: shown now or never.
 
-    Raises InvalidHandle and HandleTaken. However many ask at once, one gets the handle.
+    Raises InvalidHandle, HandleTaken and MasterKeyMissing. However many ask at once, one gets the handle.
     """
     id = WalletId(new_id(now))
-    address, sealed = vault.new_key(id)
+    master, under = await master_key(connection)
+    address, sealed = vault.new_key(id, under)
     wallet = Wallet(id, fold(handle), address)
     if await connection.fetchval(sql.claim, wallet.id, wallet.handle, wallet.address, now) is None:
         raise HandleTaken(wallet.handle)
-    await connection.execute(sql.keep_key, wallet.id, sealed)
+    await connection.execute(sql.keep_key, wallet.id, sealed, master)
     api_key = new_secret("gw")
     key_id = await connection.fetchval(sql.add_api_key, hash_of(api_key), wallet.id, now)
     await log.append(connection, [log.Event("wallet.created", id, id, {"handle": wallet.handle})], now)
     created = Act("wallet.created", id, ANYONE, id, {"handle": wallet.handle})
     await audit.append(connection, [created, Act("api_key.made", id, ANYONE, key_id, {"name": "sign-up"})], now)
     return wallet, api_key
+
+
+async def master_key(connection: Connection) -> tuple[int, bytes | None]:
+    """The number and the check value of the master key that keys are sealed under now, until the transaction ends; the
+    first and none in a database that was told of no master key.
+    """
+    row = await connection.fetchrow(sql.master_key)
+    return (row["number"], row["check_value"]) if row is not None else (1, None)
 
 
 async def guard(connection: Connection, id: WalletId) -> None:

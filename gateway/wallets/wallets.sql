@@ -10,7 +10,7 @@ RETURNING wallet_id;
 
 -- keep_key
 -- The sealed private key of a wallet's first address.
-INSERT INTO sealed_key (wallet_id, sealed) VALUES ($1, $2);
+INSERT INTO sealed_key (wallet_id, sealed, master) VALUES ($1, $2, $3);
 
 -- add_api_key
 -- A key that speaks for a wallet, by its hash alone.
@@ -45,24 +45,73 @@ SELECT counted.address AS at, wallet.id, wallet.handle, wallet.address, wallet.c
 FROM counted_address AS counted JOIN wallet ON wallet.id = counted.wallet_id
 WHERE counted.address = ANY ($1);
 
--- remember_master_key
--- The first master key's check value stays.
-INSERT INTO master_key (check_value) VALUES ($1) ON CONFLICT (single) DO NOTHING;
+-- add_master_key
+-- Keys are sealed under it from now on; nothing where somebody was quicker.
+INSERT INTO master_key (number, check_value, made_at) VALUES ($1, $2, $3)
+ON CONFLICT (number) DO NOTHING;
 
 -- master_key
--- The check value of the key that all keys here are sealed under.
-SELECT check_value FROM master_key;
+-- The one that keys are sealed under; it is not retired before we are done.
+SELECT number, check_value FROM master_key ORDER BY number DESC LIMIT 1 FOR SHARE;
+
+-- master_keys
+-- All of them, the newest first, and whether any key is sealed under each.
+SELECT number, check_value, made_at, retired_at,
+    retired_at IS NULL AND (
+        EXISTS (SELECT FROM sealed_key WHERE master = number) OR EXISTS (SELECT FROM seal_key WHERE master = number)
+    ) AS opens
+FROM master_key ORDER BY number DESC;
+
+-- lock_rotation
+-- Whoever begins a rotation is alone at it; who seals meanwhile does not wait.
+LOCK TABLE master_key IN SHARE ROW EXCLUSIVE MODE;
+
+-- old_keys
+-- Some wallets' keys that are not sealed under the newest master key, and that nobody else is sealing anew.
+SELECT sealed_key.wallet_id AS id, sealed_key.sealed, master_key.check_value AS under
+FROM sealed_key JOIN master_key ON master_key.number = sealed_key.master
+WHERE sealed_key.wallet_id > $1 AND sealed_key.master <> $2
+ORDER BY sealed_key.wallet_id LIMIT $3
+FOR UPDATE OF sealed_key SKIP LOCKED;
+
+-- seal_anew
+-- Those are under the newest master key now.
+UPDATE sealed_key SET sealed = anew.sealed, master = $3
+FROM unnest($1::uuid[], $2::bytea[]) AS anew (id, sealed) WHERE sealed_key.wallet_id = anew.id;
+
+-- old_seal_keys
+-- As old_keys, of the logs' seals, of which there are few.
+SELECT seal_key.id, seal_key.sealed, master_key.check_value AS under
+FROM seal_key JOIN master_key ON master_key.number = seal_key.master WHERE seal_key.master <> $1
+FOR UPDATE OF seal_key;
+
+-- seal_seal_keys_anew
+-- The same of them.
+UPDATE seal_key SET sealed = anew.sealed, master = $3
+FROM unnest($1::uuid[], $2::bytea[]) AS anew (id, sealed) WHERE seal_key.id = anew.id;
+
+-- old_master_keys
+-- Those that are to be retired; whoever is sealing under one is waited for.
+SELECT number, check_value FROM master_key WHERE retired_at IS NULL AND number < $1 ORDER BY number FOR UPDATE;
+
+-- retire_master_keys
+-- Those of them that no key is sealed under.
+UPDATE master_key SET retired_at = $2
+WHERE number = ANY ($1)
+    AND NOT EXISTS (SELECT FROM sealed_key WHERE master = number)
+    AND NOT EXISTS (SELECT FROM seal_key WHERE master = number)
+RETURNING number, check_value;
 
 -- kept_key
 -- The address whose key we keep for a wallet, and that key, sealed.
-SELECT wallet_address.address, sealed_key.sealed
-FROM sealed_key JOIN wallet_address USING (wallet_id)
+SELECT wallet_address.address, sealed_key.sealed, master_key.check_value AS under
+FROM sealed_key JOIN wallet_address USING (wallet_id) LEFT JOIN master_key ON master_key.number = sealed_key.master
 WHERE sealed_key.wallet_id = $1 AND wallet_address.custody = 'gateway';
 
 -- sealed_keys
 -- The sealed keys behind addresses that are about to sign.
-SELECT wallet_address.address, sealed_key.wallet_id, sealed_key.sealed
-FROM wallet_address JOIN sealed_key USING (wallet_id)
+SELECT wallet_address.address, sealed_key.wallet_id, sealed_key.sealed, master_key.check_value AS under
+FROM wallet_address JOIN sealed_key USING (wallet_id) LEFT JOIN master_key ON master_key.number = sealed_key.master
 WHERE wallet_address.address = ANY ($1) AND wallet_address.custody = 'gateway';
 
 -- write_challenge
@@ -100,13 +149,15 @@ SELECT address FROM wallet_address WHERE wallet_id = $1 ORDER BY since;
 
 -- seal_key
 -- The key that the logs are sealed with from now on.
-SELECT id, sealed FROM seal_key ORDER BY number DESC LIMIT 1;
+SELECT seal_key.id, seal_key.sealed, master_key.check_value AS under
+FROM seal_key LEFT JOIN master_key ON master_key.number = seal_key.master ORDER BY seal_key.number DESC LIMIT 1;
 
 -- add_seal_key
 -- The first key; nothing where somebody was quicker.
-INSERT INTO seal_key (id, number, sealed, made_at) VALUES ($1, 1, $2, $3)
+INSERT INTO seal_key (id, number, sealed, master, made_at) VALUES ($1, 1, $2, $3, $4)
 ON CONFLICT ON CONSTRAINT seal_key_number_unique DO NOTHING;
 
 -- seal_keys
 -- All of them, the first first.
-SELECT id, sealed FROM seal_key ORDER BY number;
+SELECT seal_key.id, seal_key.sealed, master_key.check_value AS under
+FROM seal_key LEFT JOIN master_key ON master_key.number = seal_key.master ORDER BY seal_key.number;

@@ -81,7 +81,9 @@ async def test_neither_api_keys_nor_private_keys_are_anywhere_in_the_database(ap
     await alice.pay("@bob", "1.00 EUR")
     database = api.house.database
     async with database.reading() as connection:
-        wallet, sealed = await connection.fetchrow("SELECT * FROM sealed_key ORDER BY wallet_id LIMIT 1")
+        wallet, sealed = await connection.fetchrow(
+            "SELECT wallet_id, sealed FROM sealed_key ORDER BY wallet_id LIMIT 1"
+        )
         tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
         rows = [row[0] for (table,) in tables for row in await connection.fetch(f"SELECT t::text FROM {table} AS t")]
     purpose = b"wallet-gateway/wallet-key/1/" + wallet.bytes

@@ -156,7 +156,7 @@ async def test_the_chain_goes_on_under_another_key(logs: Logs) -> None:
     async with logs.database.transaction() as connection:
         other = replace(logs.key, id=NEXT, secret=b"2" * 32)
         await connection.execute(
-            "INSERT INTO seal_key (id, number, sealed, made_at) VALUES ($1, 2, $2, $3)",
+            "INSERT INTO seal_key (id, number, sealed, master, made_at) VALUES ($1, 2, $2, 1, $3)",
             *(other.id, VAULT.seal(other.id, other.secret), NOW),
         )
         assert await custody.seal_key(connection, VAULT, NOW) == other

@@ -78,12 +78,12 @@ class DayVault(Vault):
         self._rng = rng
         self.known: dict[str, PrivateKey] = {}
 
-    def new_key(self, wallet_id: UUID) -> tuple[str, bytes]:
+    def new_key(self, wallet_id: UUID, under: bytes | None = None) -> tuple[str, bytes]:
         key = PrivateKey(self._rng.randbytes(32))
         address = of_public_key(key.public_key.format(compressed=False))
         self.known[address] = key
         nonce = self._rng.randbytes(12)
-        sealed = nonce + self._cipher.encrypt(nonce, key.secret, signer._PURPOSE + wallet_id.bytes)
+        sealed = nonce + self._cipher(under).encrypt(nonce, key.secret, signer._PURPOSE + wallet_id.bytes)
         return address, sealed
 
     def own_key(self) -> LocalAccount:

@@ -1,4 +1,4 @@
-"""One master key for all sealed keys: another one is refused before it seals or opens anything."""
+"""The master keys of all sealed keys: others are refused before they seal or open anything."""
 
 import pytest
 
@@ -6,6 +6,7 @@ from gateway.chain.signer import check_value
 from gateway.errors import Misconfigured
 from gateway.postgres import Database
 from gateway.wallets import custody
+from tests.factory import NOW
 
 pytestmark = pytest.mark.anyio
 
@@ -15,16 +16,17 @@ RIGHT, WRONG = check_value(bytes(32)), check_value(bytes(range(32)))
 async def test_the_first_master_key_stays_and_another_is_refused(database: Database) -> None:
     async with database.transaction() as connection:
         assert not await custody.has_master_key(connection)
-        await custody.hold_to(connection, RIGHT, first=True)
+        await custody.remember(connection, RIGHT, NOW)
         assert await custody.has_master_key(connection)
-        await custody.hold_to(connection, RIGHT)
+        await custody.hold_to(connection, [RIGHT])
+        await custody.hold_to(connection, [WRONG, RIGHT])
 
-        for first in (False, True):
-            with pytest.raises(Misconfigured, match="not the master key"):
-                await custody.hold_to(connection, WRONG, first)
+        await custody.remember(connection, WRONG, NOW)
+        with pytest.raises(Misconfigured, match="not the master key"):
+            await custody.hold_to(connection, [WRONG])
 
 
 async def test_without_any_master_key_nothing_starts(database: Database) -> None:
     async with database.reading() as connection:
         with pytest.raises(Misconfigured, match="gateway migrate"):
-            await custody.hold_to(connection, RIGHT)
+            await custody.hold_to(connection, [RIGHT])
