@@ -5,7 +5,6 @@ Whatever keeps it from answering is NodeUnavailable, in words that never contain
 secret.
 """
 
-import asyncio
 import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, Protocol, TypeVar
@@ -95,12 +94,7 @@ class HttpNode:
 
     def __init__(self, url: str, timeout_seconds: float = 10.0) -> None:
         self._url = url
-        self._open, self._opening = False, asyncio.Lock()
-        self._provider = _Provider(
-            url,
-            request_kwargs={"timeout": ClientTimeout(total=timeout_seconds)},
-            exception_retry_configuration=None,
-        )
+        self._provider = _Provider(url, timeout_seconds)
 
     def __repr__(self) -> str:
         return "HttpNode()"
@@ -202,16 +196,8 @@ class HttpNode:
             results += await self._post_batch(asked[start : start + _BATCH])
         return results
 
-    async def _connect(self) -> None:
-        """Keep connections: a session of web3's own making opens one for each request."""
-        async with self._opening:  # of calls that are the first side by side, one
-            if not self._open:
-                await self._provider.cache_async_session(ClientSession(raise_for_status=True, connector=TCPConnector()))
-                self._open = True
-
     async def _post(self, method: str, params: list[Any]) -> dict[str, Any]:
         try:
-            await self._connect()
             response: Any = await self._provider.make_request(RPCEndpoint(method), params)
         except _NO_ANSWER as error:
             raise NodeUnavailable(_why(error)) from None  # the cause may show the URL
@@ -228,7 +214,6 @@ class HttpNode:
 
     async def _post_batch(self, asked: Sequence[tuple[str, list[Any]]]) -> list[Any]:
         try:
-            await self._connect()
             responses: Any = await self._provider.make_batch_request(
                 [(RPCEndpoint(method), params) for method, params in asked]
             )
@@ -254,7 +239,26 @@ class HttpNode:
 
 
 class _Provider(AsyncHTTPProvider):
-    """web3's, but that answers are read by msgspec: the logs of a block are a megabyte."""
+    """web3's, but that answers are read by msgspec, for the logs of a block are a megabyte, and that its connections
+    are its own, and kept. Those of web3 are behind a lock of the whole process that is waited for in a thread: a call
+    that is cancelled while it waits leaves it taken, and nobody asks any node again.
+    """
+
+    def __init__(self, url: str, timeout_seconds: float) -> None:
+        super().__init__(url, {"timeout": ClientTimeout(total=timeout_seconds)}, exception_retry_configuration=None)
+        self._request_session_manager.async_make_post_request = self._send  # type: ignore[method-assign,assignment]
+        self._session: ClientSession | None = None
+
+    async def _send(self, url: str, data: Any, **request: Any) -> bytes:
+        if self._session is None:
+            self._session = ClientSession(raise_for_status=True, connector=TCPConnector())
+        async with self._session.post(url, data=data, **request) as response:
+            return await response.read()
+
+    async def disconnect(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
 
     @staticmethod
     def decode_rpc_response(raw_response: bytes) -> RPCResponse:

@@ -52,6 +52,21 @@ async def test_calls_and_balances_are_read(chain: Chain, node: HttpNode) -> None
     assert await node.calls([], 0) == []
 
 
+async def test_a_call_that_is_given_up_anywhere_keeps_nobody_from_asking(chain: Chain) -> None:
+    nodes = [HttpNode(chain.url) for _ in range(4)]
+    for turns in range(40):
+        given_up = [asyncio.create_task(node.chain_id()) for node in nodes * 4]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        for call in given_up[1:]:
+            call.cancel()
+        async with asyncio.timeout(10):
+            assert await nodes[-1].chain_id() == 31337
+            assert await given_up[0] == 31337
+    for node in nodes:
+        await node.close()
+
+
 # ---- no answer ------------------------------------------------------------------------------------------------------
 
 
@@ -60,8 +75,8 @@ async def answering(status: int, body: str) -> tuple[asyncio.Server, str]:
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(65_536)
-        head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        writer.write((head + body).encode())
+        head = f"HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Length: {len(body)}\r\n"
+        writer.write(f"{head}Content-Type: application/json\r\n\r\n{body}".encode())
         await writer.drain()
         writer.close()
 
