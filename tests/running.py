@@ -165,6 +165,24 @@ def _wait_until_ready(up: Up) -> None:
     raise AssertionError("".join(up.said))
 
 
+@contextmanager
+def started(folder: Path, lines: str) -> Iterator[str]:
+    """Shell lines that run until they are stopped; what they say first."""
+    with subprocess.Popen(
+        ["bash", "-c", lines.rstrip().replace(".venv/bin/gateway", "exec .venv/bin/gateway")],
+        cwd=folder,
+        env=environ(),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline()
+        finally:
+            process.terminate()
+    assert process.returncode == 0
+
+
 # ---- one for many tests ---------------------------------------------------------------------------------------------
 
 _shared: list[tuple[Any, Up]] = []

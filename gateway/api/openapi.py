@@ -176,6 +176,10 @@ _BATCH_BODY = {
 }
 
 
+#: What it answers to lines: a line for each, as it is paid.
+_BATCH_LINES = {"schema": {"$ref": "#/components/schemas/BulkResultView"}}
+
+
 class Document(JsonRenderPlugin):
     """Serves the document at /openapi.json."""
 
@@ -205,6 +209,9 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> dict[str, A
         operation = {**operation, "requestBody": _BATCH_BODY}
     codes = {*_common(method, path, operation), *_OWN.get((method, path), ())}
     answers = {status: answer for status, answer in operation["responses"].items() if status < "400"}
+    if path == _BATCH:
+        content = {**answers["200"]["content"], "application/x-ndjson": _BATCH_LINES}
+        answers["200"] = {**answers["200"], "content": content}
     changed = dict(operation)
     if "idempotency_key_missing" in codes:
         changed["parameters"] = [*operation.get("parameters", []), _IDEMPOTENCY_KEY]

@@ -13,4 +13,4 @@ def request_id(scope: Scope) -> bytes:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _MAY_STAND.fullmatch(value):
             return value
-    return b"%016x" % random.getrandbits(64)
+    return b"%016x" % random.getrandbits(64)  # nosec B311

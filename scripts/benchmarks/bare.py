@@ -54,7 +54,7 @@ class Bare:
         self._purses = [_Purse(id, *self._vault.new_key(id)) for id in ids]
         contract = of_deployment(self._lane.address, 0)
         self._contract = Contract(Asset("USDX", "token", 6, "USD"), CHAIN_ID, contract, 0, bytes(32))
-        self._draw = random.Random(1)  # noqa: S311 - the same payments in every run
+        self._draw = random.Random(1)  # nosec B311 # noqa: S311 - the same payments in every run
 
     async def prepare(self) -> None:
         """Deploy the contract, and mint for the purses and for who sends one at a time."""

@@ -39,13 +39,13 @@ async def prepare(connection: Connection, book: Book, turn: int) -> list[Read]:
     """What is read of the book in a turn: at random handles, payments and places in the past of handle 0. No turn asks
     what one before has asked, since that is in PostgreSQL's buffers still.
     """
-    draw = random.Random(turn)  # noqa: S311 - the same questions in every run
+    draw = random.Random(turn)  # nosec B311 # noqa: S311 - the same questions in every run
     handles = [f"h{draw.randrange(1, book.handles):07}" for _ in range(_ASKED)]
     found = await connection.fetch("SELECT handle, id FROM wallet WHERE handle = ANY ($1)", [*handles, "h0000000"])
     wallets: dict[str, UUID] = {row["handle"]: row["id"] for row in found}
     percent = min(100.0, 300.0 * _ASKED / max(book.loaded, 1))
     payments = await connection.fetch(
-        f"SELECT id, payer FROM payment TABLESAMPLE BERNOULLI ({percent}) REPEATABLE ({turn})"  # noqa: S608 - a number of ours
+        f"SELECT id, payer FROM payment TABLESAMPLE BERNOULLI ({percent}) REPEATABLE ({turn})"  # noqa: S608
     )
     long = "wallet:h0000000:EUR"
     entries = await connection.fetchval("SELECT entries FROM account WHERE code = $1", long)

@@ -95,7 +95,7 @@ async def live(rig: Rig, book: Book, entries: int) -> float:
 
 
 async def _load(rig: Rig, book: Book, payments: int, remainder: int) -> None:
-    draw = random.Random(remainder)  # noqa: S311 - the same town every time
+    draw = random.Random(remainder)  # nosec B311 # noqa: S311 - the same town every time
     async with building.house(rig.config(book.name), connections=1) as house:
         for start in range(0, payments, _AT_ONCE):
             now = house.clock()

@@ -7,17 +7,14 @@ of the reader's own: those about a PostgreSQL and a node are run below with othe
 
 import asyncio
 import re
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from gateway import postgres
 from gateway.api.problems import INTERNAL, PROBLEMS
 from gateway.config import SETTINGS
-from tests.running import ROOT, Up, checkout, environ, levelled, running_up
+from tests.running import ROOT, Up, checkout, levelled, running_up, started
 
 README = (ROOT / "README.md").read_text()
 
@@ -120,24 +117,6 @@ def test_every_link_leads_somewhere() -> None:
 
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
-
-
-@contextmanager
-def started(folder: Path, lines: str) -> Iterator[str]:
-    """Shell lines that run until they are stopped; what they say first."""
-    with subprocess.Popen(
-        ["bash", "-c", lines.rstrip().replace(".venv/bin/gateway", "exec .venv/bin/gateway")],
-        cwd=folder,
-        env=environ(),
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline()
-        finally:
-            process.terminate()
-    assert process.returncode == 0
 
 
 async def create_database(url: str, name: str) -> None:
