@@ -190,6 +190,15 @@ class HandleTaken(Conflict):
 
 
 @dataclass(eq=False)
+class LooksAlike(HandleTaken):
+    """`like` is a handle that somebody has, and that people would take this one for."""
+
+    like: str
+    kind: str = "look_alike"
+    says = "@{handle} could be taken for @{like}, which somebody has; choose another handle"
+
+
+@dataclass(eq=False)
 class UnknownHandle(Refused):
     handle: str
     says = "nobody has the handle @{handle}"

@@ -69,6 +69,10 @@ SELECT count(*) FROM recovery_code WHERE wallet_id = $1 AND used_at IS NULL;
 -- It is used once.
 UPDATE recovery_code SET used_at = $3 WHERE wallet_id = $1 AND hash = $2 AND used_at IS NULL RETURNING hash;
 
+-- recovered
+-- Its owner has come in by a code: whoever pays it is asked for a while.
+UPDATE wallet SET recovered_at = $2 WHERE id = $1;
+
 -- count_try
 -- One try more, of those since a time; an older count begins anew.
 INSERT INTO recovery_try (wallet_id, began_at, tries) VALUES ($1, $2, 1)

@@ -98,6 +98,7 @@ async def use(connection: Connection, code: Code, now: datetime) -> None:
     if await connection.fetchval(sql.use_code, code.wallet, code.hash, now) is None:
         raise InvalidRecoveryCode
     await connection.execute(sql.forget_tries, code.wallet)
+    await connection.execute(sql.recovered, code.wallet, now)
     facts = {"codes_left": await left(connection, code.wallet)}
     await log.append(connection, [log.Event("recovery_code.used", code.wallet, code.wallet, facts)], now)
     await audit.append(connection, [Act("recovery_code.used", code.wallet, By("recovery"), code.wallet, facts)], now)

@@ -73,7 +73,7 @@ _OWN: dict[tuple[str, str], tuple[str, ...]] = {
         "wallet_frozen",
         "own_key",
     ),
-    ("post", "/v1/payments/preview"): (*_MONEY, "unknown_payee", "self_payment", "withdrawals_frozen"),
+    ("post", "/v1/payments/preview"): (*_MONEY, "unknown_payee", "self_payment", "withdrawals_frozen", "own_key"),
     ("post", "/v1/payments/batch"): (
         *_MONEY,
         *_KEY,

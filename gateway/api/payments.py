@@ -72,11 +72,11 @@ async def pay(
 
 
 @post("/v1/payments/preview", tags=["payments"], summary="What a payment would be like", status_code=200, needs="read")
-async def preview_payment(data: PaymentRequest, house: House, caller: Wallet) -> PreviewView:
-    """The route, the fee and what would be available afterwards. Nothing moves."""
-    asked = _asked(house, data)
+async def preview_payment(data: PaymentRequest, house: House, caller: Wallet, credential: Credential) -> PreviewView:
+    """Route, fee, what would be available afterwards, and why it would have to be approved. Nothing moves."""
+    asked = _asked(house, data, credential)
     async with house.database.snapshot() as connection:
-        return preview_view(await paying.preview(connection, house.terms, caller, asked))
+        return preview_view(await paying.preview(connection, house.terms, caller, asked, house.clock()))
 
 
 @get("/v1/payments/{id:str}", tags=["payments"], summary="One payment", needs="read")

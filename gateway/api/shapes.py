@@ -207,6 +207,7 @@ class PreviewView(Struct):
     route: Route
     fee: str
     available_after: Annotated[str, Meta(description="Below zero where the payment would be refused.")]
+    approval: Annotated[list[str], Meta(description="Why it would have to be approved; empty: it goes by itself.")]
 
 
 class PaymentsPage(Struct):

@@ -131,7 +131,7 @@ def _approval_view(payment: Payment) -> ApprovalView | None:
 
 
 def preview_view(preview: Preview) -> PreviewView:
-    return PreviewView(preview.route, preview.fee.amount, preview.available_after.amount)
+    return PreviewView(preview.route, preview.fee.amount, preview.available_after.amount, list(preview.approval))
 
 
 def entry_view(entry: Entry, ends: tuple[str, str] | None = None) -> EntryView:

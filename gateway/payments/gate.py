@@ -13,6 +13,7 @@ from gateway.ids import WalletId
 from gateway.money import Money
 from gateway.payments import policy
 from gateway.payments.payment import Payment, State
+from gateway.payments.policy import Reason
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection
 
@@ -64,6 +65,18 @@ async def gate(
         results.append(undoable(payment, policy.undo_seconds(policies[payment.payer], fact), now))
     await policy.known(connection, going, now)
     return results
+
+
+async def asks(
+    connection: Connection, terms: Terms, payment: Payment, by: Credential | None, now: datetime
+) -> tuple[Reason, ...]:
+    """Why the payment would have to be approved, were it asked for now; nothing where it would go on by itself."""
+    policies = await policy.policies(connection, terms.assets, [payment.payer])
+    if payment.payer not in policies or _free(payment, by):
+        return ()
+    sessions = [by.id if by and by.kind == "session" else None]
+    (facts,) = await policy.facts(connection, [payment], sessions, now)
+    return policy.decide(policies[payment.payer], facts)
 
 
 def waiting(terms: Terms, payment: Payment, reasons: tuple[str, ...], now: datetime) -> Payment:

@@ -17,6 +17,7 @@ from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Asset, Money
 from gateway.payments import caps, freeze, gate, records
 from gateway.payments.payment import Event, Payment, State, after
+from gateway.payments.policy import Reason
 from gateway.payments.route import Route, fee, route
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection
@@ -65,11 +66,14 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a payment would be like: its route, its fee, and what the payer would have available after it."""
+    """What a payment would be like: its route, its fee, what the payer would have available after it, and why it would
+    have to be approved first.
+    """
 
     route: Route
     fee: Money
     available_after: Money
+    approval: tuple[Reason, ...]
 
 
 async def pay(connection: Connection, terms: Terms, payer: Wallet, request: PayRequest, now: datetime) -> Payment:
@@ -111,18 +115,17 @@ async def pay_together(
     return results
 
 
-async def preview(connection: Connection, terms: Terms, payer: Wallet, request: PayRequest) -> Preview:
+async def preview(connection: Connection, terms: Terms, payer: Wallet, request: PayRequest, now: datetime) -> Preview:
     """The same answers as `pay`, moving nothing. `available_after` is below zero where it would be refused."""
-    check_memo(request.memo)
     payee = await find_payee(connection, terms, payer, request.to)
     if payee.wallet is None:
         await freeze.check(connection, request.money.asset)
-    way = route(terms, request.money, outside=None if payee.wallet else payee.address)
-    cost = fee(terms, request.money)
+    payment = accepted(terms, payer, payee, request, now)
     code = account.wallet(payer.handle, request.money.asset)
     balance = (await book.balances(connection, terms.assets, [code])).get(code)
     available = Money(balance.available if balance else 0, request.money.asset)
-    return Preview(way, cost, available - request.money - cost)
+    asks = await gate.asks(connection, terms, payment, request.by, now)
+    return Preview(payment.route, payment.fee, available - request.money - payment.fee, asks)
 
 
 async def start(

@@ -4,7 +4,7 @@
     day            with what went without approval in the last 24 hours, more than it lets a day be
     new_payee      never paid before
     address        to an address that is nobody's handle
-    changed_payee  the payee's wallet got its address lately: somebody may have taken it over
+    changed_payee  the payee's wallet got another address lately, or its owner a recovery code: it may be taken over
     new_device     by a session whose passkey is new, or that was begun without one
 
 A trusted payee is neither new nor just an address, but limits hold for it, and it is asked about when it has changed:

@@ -43,8 +43,8 @@ INSERT INTO trusted_payee (wallet_id, payee, address)
 SELECT $1, payee, address FROM unnest($2::uuid[], $3::text[]) AS named (payee, address) ON CONFLICT DO NOTHING;
 
 -- facts
--- Of payments that are to be decided: whether the payee was paid before, since when its wallet is at another address,
--- since when the payer's device is known, and what went without approval since $6, the first id of a day.
+-- Of payments that are to be decided: whether the payee was paid before, since when its wallet is at another address or
+-- came back by a recovery code, since when the payer's device is known, and what went without approval since $6, the first id of a day.
 SELECT
     EXISTS (
         SELECT FROM known_payee AS known WHERE known.wallet_id = asked.payer AND known.payee = asked.payee
@@ -52,8 +52,9 @@ SELECT
         SELECT FROM known_payee AS known
         WHERE known.wallet_id = asked.payer AND known.payee IS NULL AND known.address = asked.address
     ) AS known,
-    (SELECT max(since) FROM wallet_address AS moved JOIN wallet ON wallet.id = moved.wallet_id
-        WHERE moved.wallet_id = asked.payee AND moved.since > wallet.created_at) AS changed_at,
+    (SELECT greatest(recovered_at, (SELECT max(since) FROM wallet_address AS moved
+        WHERE moved.wallet_id = wallet.id AND moved.since > wallet.created_at))
+        FROM wallet WHERE wallet.id = asked.payee) AS changed_at,
     (SELECT coalesce(passkey.created_at, session.created_at)
         FROM session LEFT JOIN passkey ON passkey.id = session.passkey_id WHERE session.id = asked.session) AS device_since,
     (SELECT coalesce(sum(amount), 0) FROM payment

@@ -2,7 +2,8 @@
 
 Lower case a-z, 0-9 and `_`, 2 to 30 of them, shown with `@`. What people type is folded first (Unicode NFKC and case,
 UAX #31), so `@Alice` and full-width letters are alice; what then still lies outside is refused rather than guessed at,
-because a look-alike such as a Cyrillic `а` would be somebody else.
+because a look-alike such as a Cyrillic `а` would be somebody else. What looks alike within these letters (`l` and `1`,
+`o` and `0`, `m` and `rn`, `w` and `vv`, one `_` and several) the database keeps apart: of such handles one is claimed.
 """
 
 import re

@@ -8,7 +8,7 @@ from typing import Literal
 from gateway.audit import log as audit
 from gateway.audit.log import ANYONE, Act
 from gateway.chain.signer import Vault
-from gateway.errors import AddressTaken, HandleTaken, UnknownHandle
+from gateway.errors import AddressTaken, HandleTaken, LooksAlike, UnknownHandle
 from gateway.events import log
 from gateway.ids import WalletId, new_id
 from gateway.postgres import Connection, Record, Statements
@@ -42,14 +42,15 @@ class Wallet:
 async def claim(connection: Connection, vault: Vault, handle: str, now: datetime) -> tuple[Wallet, str]:
     """A new wallet under `handle`, with a fresh address, and the API key that speaks for it: shown now or never.
 
-    Raises InvalidHandle, HandleTaken and MasterKeyMissing. However many ask at once, one gets the handle.
+    Raises InvalidHandle, HandleTaken, LooksAlike and MasterKeyMissing. However many ask at once, one gets the handle.
     """
     id = WalletId(new_id(now))
     master, under = await master_key(connection)
     address, sealed = vault.new_key(id, under)
     wallet = Wallet(id, fold(handle), address)
     if await connection.fetchval(sql.claim, wallet.id, wallet.handle, wallet.address, now) is None:
-        raise HandleTaken(wallet.handle)
+        like = await connection.fetchval(sql.look_alike, wallet.handle)
+        raise HandleTaken(wallet.handle) if like in (None, wallet.handle) else LooksAlike(wallet.handle, like)
     await connection.execute(sql.keep_key, wallet.id, sealed, master)
     api_key = new_secret("gw")
     key_id = await connection.fetchval(sql.add_api_key, hash_of(api_key), wallet.id, now)

@@ -1,12 +1,16 @@
 -- claim
--- A wallet under a handle nobody has, with an address whose key we keep; no row when somebody has it.
+-- A wallet under a handle nobody has, with an address whose key we keep; no row when somebody has it, or one like it.
 WITH claimed AS (
     INSERT INTO wallet (id, handle, address, custody, created_at) VALUES ($1, $2, $3, 'gateway', $4)
-    ON CONFLICT ON CONSTRAINT wallet_handle_unique DO NOTHING
+    ON CONFLICT DO NOTHING
     RETURNING *
 )
 INSERT INTO wallet_address (address, wallet_id, custody, since) SELECT address, id, custody, created_at FROM claimed
 RETURNING wallet_id;
+
+-- look_alike
+-- Whoever has the handle that this one would be taken for; itself, where that is taken.
+SELECT handle FROM wallet WHERE looks = looks_of($1) OR handle = $1 ORDER BY handle <> $1 LIMIT 1;
 
 -- keep_key
 -- The sealed private key of a wallet's first address.

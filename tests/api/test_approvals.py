@@ -55,6 +55,43 @@ async def test_whom_an_unguarded_wallet_has_paid_it_knows_once_it_is_guarded(api
     assert (await alice.pay("@bob", "1.00 EUR")).status_code == 201
 
 
+async def test_whoever_came_in_by_a_recovery_code_is_asked_about_for_a_while(api: Api) -> None:
+    alice = await api.person("alice", "100.00 EUR")
+    _, _, bobs = await browsing(api, "bob")
+    assert (await alice.pay("@bob", "1.00 EUR")).status_code == 201
+    await registered(alice, Authenticator())
+    assert (await alice.pay("@bob", "1.00 EUR")).status_code == 201
+
+    code, *_ = (await bobs.post("/v1/recovery-codes")).json()["codes"]
+    body = {"handle": "bob", "code": code}
+    assert (await api.call("POST", "/v1/sessions/recovery-code", json=body, headers=OWN)).status_code == 201
+
+    assert (await waiting(alice, "@bob", "1.00 EUR"))["approval"]["reasons"] == ["changed_payee"]
+    api.clock.ahead += timedelta(days=7, seconds=1)
+    assert (await alice.pay("@bob", "1.00 EUR")).status_code == 201
+
+
+async def test_a_preview_says_what_would_be_asked_about_and_asks_nothing(api: Api) -> None:
+    alice, _, browser = await browsing(api, "alice", "500.00 EUR", "50 USDX")
+    plain = await api.person("plain", "10.00 EUR")
+    await api.person("bob")
+    before = await api.counts()
+
+    async def asks(of: Person | Browser, to: str, money: str) -> list[str]:
+        answer = await of.post("/v1/payments/preview", {"to": to, **amount(money)})
+        assert answer.status_code == 200, answer.text
+        return list(answer.json()["approval"])
+
+    assert await asks(plain, "@bob", "10.00 EUR") == []
+    assert await asks(alice, "@bob", "1.00 EUR") == ["new_payee"]
+    assert await asks(alice, "@bob", "101.00 EUR") == ["amount", "new_payee"]
+    assert await asks(alice, STRANGER, "1 USDX") == ["new_payee", "address"]
+    assert await asks(browser, "@bob", "1.00 EUR") == ["new_payee", "new_device"]
+    assert await api.counts() == before
+    for to, money in (("@bob", "1.00 EUR"), ("@bob", "101.00 EUR")):
+        assert (await waiting(alice, to, money))["approval"]["reasons"] == await asks(alice, to, money)
+
+
 async def test_each_reason_is_told(api: Api) -> None:
     alice, key, browser = await browsing(api, "alice", "1000.00 EUR", "50 USDX")
     await api.person("bob")

@@ -122,7 +122,7 @@ async def test_a_preview_says_what_a_payment_would_and_moves_nothing(api: Api) -
         amount, _, asset = money.partition(" ")
         before = await api.counts()
         seen = await alice.post("/v1/payments/preview", {"to": "@bob", "amount": amount, "asset": asset})
-        assert (seen.status_code, set(seen.json())) == (200, {"route", "fee", "available_after"})
+        assert (seen.status_code, set(seen.json())) == (200, {"route", "fee", "available_after", "approval"})
         assert seen.json()["available_after"] == left
         assert await api.counts() == before
         held = await alice.pay("@bob", money, capture=False)

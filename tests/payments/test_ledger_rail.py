@@ -43,7 +43,7 @@ class LedgerTown(Town):
 
     async def preview(self, payer: Wallet, to: str, text: str) -> pay.Preview:
         async with self.database.snapshot() as connection:
-            return await pay.preview(connection, self.terms, payer, PayRequest(to, self.money(text)))
+            return await pay.preview(connection, self.terms, payer, PayRequest(to, self.money(text)), self.clock())
 
     async def fees(self) -> str:
         eur = self.assets["EUR"]

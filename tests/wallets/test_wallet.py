@@ -7,7 +7,7 @@ from asyncpg import IntegrityConstraintViolationError
 
 from gateway.access import api_key
 from gateway.chain.signer import Vault
-from gateway.errors import HandleTaken, Unauthenticated, UnknownHandle
+from gateway.errors import HandleTaken, LooksAlike, Unauthenticated, UnknownHandle
 from gateway.postgres import Database
 from gateway.wallets import custody, wallet
 from gateway.wallets.wallet import Wallet
@@ -43,6 +43,45 @@ async def test_of_fifty_who_claim_one_handle_at_once_one_gets_it(database: Datab
     async with database.reading() as connection:
         for table in ("wallet", "sealed_key", "api_key", "event"):
             assert await connection.fetchval(f"SELECT count(*) FROM {table}") == 1
+
+
+@pytest.mark.parametrize(
+    ("there", "like"),
+    [
+        *(("alice", like) for like in ("a1ice", "@A1ICE")),
+        *(("bob_l", like) for like in ("b0b_1", "b0b_l", "bob_1", "bob__1")),
+        *(("tom", "torn"), ("modern", "rnodern"), ("wallet", "vvallet")),
+    ],
+)
+async def test_a_handle_that_looks_like_anothers_is_refused(database: Database, there: str, like: str) -> None:
+    await claim(database, there)
+    with pytest.raises(LooksAlike, match=f"could be taken for @{there}") as refused:
+        await claim(database, like)
+    assert refused.value.like == there
+    with pytest.raises(HandleTaken, match="is taken"):
+        await claim(database, there)
+
+
+async def test_handles_that_do_not_look_alike_are_everybodys(database: Database) -> None:
+    for handle in ("alice", "alicia", "allce2", "bob", "bob_", "b_ob", "user_1", "user_10", "user_11", "user_100"):
+        await claim(database, handle)
+
+
+async def test_of_fifty_who_claim_handles_that_look_alike_at_once_one_gets_one(database: Database) -> None:
+    handles = ["loll", "l0ll", "1o11", "10l1", "lo1l"] * 10
+    outcomes = await asyncio.gather(*(claim(database, handle) for handle in handles), return_exceptions=True)
+    assert sum(isinstance(outcome, tuple) for outcome in outcomes) == 1
+    assert all(isinstance(outcome, tuple | HandleTaken) for outcome in outcomes)
+
+
+async def test_a_handle_stays_its_wallets_and_is_never_free_again(database: Database) -> None:
+    await claim(database, "alice")
+    async with database.reading() as connection:
+        for statement in ("UPDATE wallet SET handle = 'eve'", "DELETE FROM wallet", "TRUNCATE wallet CASCADE"):
+            with pytest.raises(IntegrityConstraintViolationError):
+                await connection.execute(statement)
+    with pytest.raises(HandleTaken):
+        await claim(database, "alice")
 
 
 async def test_keys_and_addresses_are_everybodys_own(database: Database) -> None:
