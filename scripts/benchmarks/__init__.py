@@ -9,6 +9,7 @@
     chain.py     the chain rail: its figure, and the house that it is measured in
     tokens.py    who pays whom with tokens, and what is checked afterwards
     bare.py      the chain without a gateway: the chain rail's baselines (one_at_a_time.py is what web3.py runs)
+    auth.py      what knowing the caller costs by itself
     peer.py      the one-call transfer function that bulk payments are held against
     machine.py   processor time, memory, what a sync costs
     compare.py   medians, ratios, the table: pure

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from statistics import median
 
-from benchmarks import machine, peer, reads
+from benchmarks import auth, machine, peer, reads
 from benchmarks.bench import BIG, HANDLES, MIDDLE, SMALL, Bench, Measured
 from benchmarks.chain import chain
 from benchmarks.compare import Row, Target, number
@@ -62,6 +62,26 @@ async def hot(bench: Bench) -> Measured:
     measured.rows.append(_rates("hot", "64 connections", ours, theirs, "all pay all", Target(at_least=0.85)))
     measured.rows += _cpus("hot", "64 connections", ours, theirs, "all pay all")
     await bench.checks(measured, book, uniform)
+    return measured
+
+
+async def authentication(bench: Bench) -> Measured:
+    """What it costs to know who is calling, over all that a payment costs; 64 connections."""
+    measured = Measured()
+    rig, book = bench.rig, await bench.fresh("auth")
+    spent: list[tuple[float, float]] = []
+    async with rig.serving(book) as gateway:
+        for _ in range(bench.rounds):
+            await bench.turn(measured, partial(rig.load, "payments", [gateway], book, 64))
+            spent.append((auth.in_gateway(50_000), await auth.in_postgres(rig, book, bench.seconds / 2)))
+            print(
+                f"  of it to know who calls: gateway {spent[-1][0]:.1f}, PostgreSQL {spent[-1][1]:.1f} µs", flush=True
+            )
+    all_of_it = tuple(leg.gateway_cpu_us + leg.postgres_cpu_us for leg in measured.legs)
+    of_keys = tuple(in_gateway + in_postgres for in_gateway, in_postgres in spent)
+    target = Target(below=0.1)
+    measured.rows.append(Row("auth", "CPU each, who calls", "µs", of_keys, all_of_it, "all of a payment", target))
+    await bench.checks(measured, book)
     return measured
 
 
@@ -246,6 +266,7 @@ FIGURES: dict[str, Callable[[Bench], Awaitable[Measured]]] = {
     "hot": hot,
     "lone": lone,
     "concurrency": concurrency,
+    "auth": authentication,
     "bulk": bulk,
     "two": two,
     "reads": looks,

@@ -1,0 +1,69 @@
+"""What it costs to know who is calling: of a payment's processor time, the part that looks at its API key.
+
+In the gateway that is the key's hash, and whether the caller has sent too much; in PostgreSQL, the key's row. The
+statement of the payments finds it together with everything else. Here it is found by itself, in a statement of its own
+that has as many keys as such a call has, over one that only reads them: that is rather more than its part there.
+"""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+from benchmarks import machine
+from benchmarks.rig import Book, Rig
+from gateway.access.api_key import LastUsed
+from gateway.access.limits import Limits
+from gateway.postgres import Connection
+from gateway.secret import hash_of
+
+#: Keys in a call: what 64 connections have in one, in the median.
+_AT_ONCE = 32
+
+#: As pay_in_ledger looks a key up, and the same without looking.
+_FOUND = """
+SELECT count(key.wallet_id), bool_and(key.plain) FROM (
+    SELECT payer.wallet_id, payer.plain FROM unnest($1::bytea[]) WITH ORDINALITY AS asked (hash, n)
+    LEFT JOIN api_key AS payer ON payer.hash = asked.hash AND payer.revoked_at IS NULL ORDER BY asked.n
+) AS key
+"""
+_READ = """
+SELECT count(key.hash), bool_and(key.hash IS NOT NULL) FROM (
+    SELECT asked.hash FROM unnest($1::bytea[]) WITH ORDINALITY AS asked (hash, n) ORDER BY asked.n
+) AS key
+"""
+
+
+async def in_postgres(rig: Rig, book: Book, seconds: float) -> float:
+    """Microseconds of PostgreSQL's processor a key."""
+    async with rig.connected(book.name) as connection:
+        await connection.execute("SET enable_seqscan = off")
+        await connection.execute("SET plan_cache_mode = force_generic_plan")
+        found = await _microseconds(connection, _FOUND, book, seconds)
+        return found - await _microseconds(connection, _READ, book, seconds)
+
+
+async def _microseconds(connection: Connection, statement: str, book: Book, seconds: float) -> float:
+    prepared = await connection.prepare(statement)
+    pid, calls = connection.get_server_pid(), 0
+    keys = [hash_of(f"gw_{n:043}") for n in range(book.handles)]
+    before, until = machine.cpu_seconds(pid), time.monotonic() + seconds
+    while time.monotonic() < until:
+        first = calls * _AT_ONCE % (book.handles - _AT_ONCE)
+        row = await prepared.fetchrow(keys[first : first + _AT_ONCE])
+        assert row is not None
+        assert tuple(row) == (_AT_ONCE, True)
+        calls += 1
+    return (machine.cpu_seconds(pid) - before) / (calls * _AT_ONCE) * 1e6
+
+
+def in_gateway(count: int) -> float:
+    """Microseconds of the gateway's processor a key."""
+    limits, last_used, now = Limits(), LastUsed(), datetime.now(UTC)
+    limits._told_at = now + timedelta(days=1)  # what is told every second is told by nobody here, and costs as much
+    headers = [f"Bearer gw_{n:043}".encode() for n in range(1_000)]
+    begun = time.process_time()
+    for n in range(count):
+        key = hash_of(headers[n % 1_000][7:].strip().decode("latin-1"))
+        assert not limits.is_over("requests", key.hex(), now)
+        limits._noted["requests", key.hex()] += 1
+        last_used.note(key, now)
+    return (time.process_time() - begun) / count * 1e6
