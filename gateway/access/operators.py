@@ -7,7 +7,10 @@ the transaction that approves it, once; a proposal expires. The database holds t
 A freeze comes first and is confirmed then: what one operator proposes is in force at once, and lapses in an hour unless
 a second approves it. To wait for a second would let go what is to be kept; an hour by mistake can be borne.
 
-Lock order: the challenge, the operators in id order, the proposal, the wallet.
+A limit is what a guarded wallet pays in an asset without its owner's approval (payments/policy.py), lower or higher.
+Its owner hears of it as of a change of their own, and may change it again, with an approval.
+
+Lock order: the challenge, the operators in id order, the proposal, the wallet, its policy.
 """
 
 import logging
@@ -28,6 +31,7 @@ from gateway.audit.log import Act, By
 from gateway.errors import Forbidden, InvalidPasskey, InvalidRequest, NotFound, StateConflict, Unauthenticated
 from gateway.events import log
 from gateway.ids import WalletId, new_id, show
+from gateway.money import Money
 from gateway.postgres import Connection, Record, Statements
 from gateway.secret import hash_of, new_secret
 from gateway.wallets import wallet as wallets
@@ -40,8 +44,11 @@ sql = Statements(__package__, "operators.sql")
 PREFIX, PROPOSAL_PREFIX = "opr", "pro"
 
 #: What two do together.
-Kind = Literal["wallet.freeze", "wallet.unfreeze"]
+Kind = Literal["wallet.freeze", "wallet.unfreeze", "wallet.limit"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+
+#: What one does alone at the machine, where two cannot be waited for.
+Glass = Literal["wallet.freeze", "wallet.unfreeze"]
 
 #: How long an enrolment code, a session and a proposal are good. A freeze not confirmed lapses with its proposal.
 ENROLS_FOR, SESSION, PROPOSED_FOR = timedelta(days=1), timedelta(minutes=30), timedelta(hours=1)
@@ -64,14 +71,30 @@ class Operator:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """The most of one payment, and of a day's, that goes without an approval; both of one asset."""
+
+    payment: Money
+    day: Money
+
+    @property
+    def terms(self) -> str:
+        """In words."""
+        return f"{self.payment} a payment and {self.day} a day go without an approval"
+
+
+@dataclass(frozen=True, slots=True)
 class Proposal:
-    """What one operator wants done to a wallet, until it expires, and who approved it, if somebody has."""
+    """What one operator wants done to a wallet, until it expires, and who approved it, if somebody has. `terms` are of
+    a limit, and empty of everything else.
+    """
 
     id: UUID
     kind: Kind
     wallet: WalletId
     handle: str
     reason: str
+    terms: str
     freeze: UUID | None
     proposed_by: str
     proposed_at: datetime
@@ -86,7 +109,8 @@ class Proposal:
     @property
     def details(self) -> list[str]:
         """What an approval is over, so that it fits nothing else."""
-        return [self.shown_id, self.kind, f"@{self.handle}", show("wal", self.wallet), self.reason, self.proposed_by]
+        what = [self.kind, *([self.terms] if self.terms else [])]
+        return [self.shown_id, *what, f"@{self.handle}", show("wal", self.wallet), self.reason, self.proposed_by]
 
 
 # ---- who they are ---------------------------------------------------------------------------------------------------
@@ -181,26 +205,34 @@ async def sign_out(connection: Connection, token: str, now: datetime) -> None:
 
 
 async def propose(
-    connection: Connection, operator: Operator, kind: str, handle: str, reason: str, now: datetime
+    connection: Connection, operator: Operator, kind: str, handle: str, reason: str, limit: Limit | None, now: datetime
 ) -> Proposal:
     """Something to be done to the wallet of a handle, once another operator approves it. A freeze is in force already,
     for as long as the proposal is good.
 
-    Raises InvalidRequest, InvalidHandle, UnknownHandle.
+    Raises InvalidRequest, InvalidHandle, UnknownHandle, and StateConflict for the limit of a wallet without a policy.
     """
     known = next((one for one in KINDS if one == kind), None)
     if known is None:
         raise InvalidRequest("kind", f"{kind[:60]!r} is nothing that is proposed; there are: {', '.join(KINDS)}")
+    if (known == "wallet.limit") != (limit is not None):
+        raise InvalidRequest("limit", "wallet.limit comes with a limit, and nothing else does")
+    if limit is not None and limit.day < limit.payment:
+        raise InvalidRequest("limit", "the limit of a day is no less than that of one payment")
     said = read_reason(reason)
     of = await wallets.by_handle(connection, handle)
+    if limit is not None and not of.guarded:
+        raise StateConflict(f"@{of.handle}", "without a passkey, so nothing is approved", "limited: freeze it instead")
     await _still(connection, operator)
     ends = now + PROPOSED_FOR
     placed = await frozen.freeze(connection, of.id, said, operator.by, ends, now) if kind == "wallet.freeze" else None
     id = new_id(now)
-    await connection.execute(sql.propose, id, known, of.id, said, placed, operator.id, now, ends)
-    facts = {"proposal": show(PROPOSAL_PREFIX, id), "what": known, "reason": said}
+    terms = limit.terms if limit is not None else ""
+    asked = (limit.payment.asset.code, limit.payment.units, limit.day.units, terms) if limit is not None else [None] * 4
+    await connection.execute(sql.propose, id, known, of.id, said, placed, operator.id, now, ends, *asked)
+    facts = {"proposal": show(PROPOSAL_PREFIX, id), "what": known, "reason": said} | ({"limit": terms} if terms else {})
     await audit.append(connection, [Act("operator.proposed", of.id, operator.by, id, facts)], now)
-    return Proposal(id, known, of.id, of.handle, said, placed, operator.name, now, ends, None)
+    return Proposal(id, known, of.id, of.handle, said, terms, placed, operator.name, now, ends, None)
 
 
 async def proposals(connection: Connection, now: datetime) -> list[Proposal]:
@@ -244,14 +276,26 @@ async def approve(
     if found.kind == "wallet.freeze":
         assert found.freeze is not None
         done = await frozen.keep(connection, found.freeze, found.wallet, operator.by, now)
-    else:
+    elif found.kind == "wallet.unfreeze":
         done = await frozen.thaw(connection, found.wallet, operator.by, now)
+    else:
+        done = await _limit(connection, found, operator.by, now)
     if not done:
         raise StateConflict(f"@{found.handle}", "not frozen", found.kind)
     return await proposal(connection, id)
 
 
-async def break_glass(connection: Connection, kind: Kind, handle: str, reason: str, by: By, now: datetime) -> WalletId:
+async def _limit(connection: Connection, found: Proposal, by: By, now: datetime) -> bool:
+    """The wallet's limit is as proposed from now on; its payments are decided before that, or after."""
+    await connection.execute(sql.lock_policy, found.wallet)
+    await connection.execute(sql.set_limit_as_proposed, found.id)
+    facts = {"limit": found.terms, "by": "two operators"}
+    await log.append(connection, [log.Event("policy.changed", found.wallet, found.wallet, facts)], now)
+    await audit.append(connection, [Act("policy.changed", found.wallet, by, found.wallet, facts)], now)
+    return True
+
+
+async def break_glass(connection: Connection, kind: Glass, handle: str, reason: str, by: By, now: datetime) -> WalletId:
     """Do alone, at the machine, what needs two; all logs say so. Raises as `propose`, and StateConflict."""
     said, of = read_reason(reason), await wallets.by_handle(connection, handle)
     facts = {"what": kind, "handle": of.handle, "by": by.id, "reason": said}
@@ -322,6 +366,7 @@ def _shown(operator: UUID | None) -> str:
 
 def _proposal(row: Record) -> Proposal:
     return Proposal(
-        *(row["id"], row["kind"], WalletId(row["wallet_id"]), row["handle"], row["reason"], row["freeze_id"]),
+        *(row["id"], row["kind"], WalletId(row["wallet_id"]), row["handle"], row["reason"], row["terms"] or ""),
+        row["freeze_id"],
         *(row["proposed_by"], row["proposed_at"], row["expires_at"], row["approved_by"]),
     )

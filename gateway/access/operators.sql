@@ -63,19 +63,29 @@ WHERE hash = $1 AND ended_at IS NULL AND expires_at > $2 AND revoked_at IS NULL;
 UPDATE operator_session SET ended_at = $2 WHERE hash = $1 AND ended_at IS NULL;
 
 -- propose
-INSERT INTO proposal (id, kind, wallet_id, reason, freeze_id, proposed_by, proposed_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
+INSERT INTO proposal (
+    id, kind, wallet_id, reason, freeze_id, proposed_by, proposed_at, expires_at, asset, payment, day, terms
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
+
+-- lock_policy
+-- One payment of the wallet after the other is decided, and none of them now.
+SELECT FROM policy WHERE wallet_id = $1 FOR NO KEY UPDATE;
+
+-- set_limit_as_proposed
+INSERT INTO policy_limit (wallet_id, asset, payment, day)
+SELECT wallet_id, asset, payment, day FROM proposal WHERE id = $1
+ON CONFLICT (wallet_id, asset) DO UPDATE SET payment = excluded.payment, day = excluded.day;
 
 -- proposals
 -- What can still be approved, the newest first.
-SELECT proposal.id, kind, wallet_id, wallet.handle, reason, freeze_id, proposed_at, expires_at,
+SELECT proposal.id, kind, wallet_id, wallet.handle, reason, terms, freeze_id, proposed_at, expires_at,
     proposer.name AS proposed_by, approver.name AS approved_by
 FROM proposal JOIN wallet ON wallet.id = wallet_id JOIN operator AS proposer ON proposer.id = proposal.proposed_by
 LEFT JOIN operator AS approver ON approver.id = proposal.approved_by
 WHERE done_at IS NULL AND expires_at > $1 AND proposer.revoked_at IS NULL ORDER BY proposal.id DESC LIMIT 200;
 
 -- proposal
-SELECT proposal.id, kind, wallet_id, wallet.handle, reason, freeze_id, proposed_at, expires_at,
+SELECT proposal.id, kind, wallet_id, wallet.handle, reason, terms, freeze_id, proposed_at, expires_at,
     proposer.name AS proposed_by, approver.name AS approved_by
 FROM proposal JOIN wallet ON wallet.id = wallet_id JOIN operator AS proposer ON proposer.id = proposal.proposed_by
 LEFT JOIN operator AS approver ON approver.id = proposal.approved_by

@@ -39,7 +39,7 @@ _OWN: dict[tuple[str, str], tuple[str, ...]] = {
     ),
     ("post", "/v1/operator/enrolment"): ("invalid_passkey",),
     ("post", "/v1/operator/session"): ("invalid_passkey",),
-    ("post", "/v1/operator/proposals"): ("invalid_handle", "unknown_handle"),
+    ("post", "/v1/operator/proposals"): (*_MONEY, "invalid_handle", "unknown_handle", "state_conflict"),
     ("post", "/v1/operator/proposals/{id}/challenge"): ("not_found",),
     ("post", "/v1/operator/proposals/{id}/approve"): ("not_found", "invalid_passkey", "state_conflict"),
     ("post", "/v1/mandates/challenge"): (*_MONEY, "invalid_handle", "unknown_handle"),

@@ -12,8 +12,9 @@ from msgspec import Meta, Struct
 
 from gateway.access import operators
 from gateway.access.ceremony import Registration, from_base64, party_of
-from gateway.access.operators import Operator, Proposal
+from gateway.access.operators import Limit, Operator, Proposal
 from gateway.api.house import House
+from gateway.api.shapes import AssetCode
 from gateway.api.signing_in import (
     AssertionChallengeView,
     AssertionRequest,
@@ -28,7 +29,7 @@ from gateway.errors import InvalidPasskey, Unauthenticated
 from gateway.ids import read, show
 
 OperatorName = Annotated[str, Meta(description="2 to 30 of a-z, 0-9 and _.", examples=["ann"])]
-Kind = Literal["wallet.freeze", "wallet.unfreeze"]
+Kind = Literal["wallet.freeze", "wallet.unfreeze", "wallet.limit"]
 
 
 class EnrolmentChallengeRequest(Struct, forbid_unknown_fields=True):
@@ -57,10 +58,19 @@ class OperatorSessionView(Struct):
     seconds: int
 
 
+class ProposedLimitRequest(Struct, forbid_unknown_fields=True):
+    """The most of one payment, and of a day's, that goes without the owner's approval."""
+
+    asset: AssetCode
+    payment: Annotated[str, Meta(examples=["10.00"])]
+    day: Annotated[str, Meta(examples=["20.00"])]
+
+
 class ProposalRequest(Struct, forbid_unknown_fields=True):
     kind: Kind
     handle: Annotated[str, Meta(description="Whose wallet.", examples=["alice"])]
     reason: Annotated[str, Meta(description="Why, in 1 to 200 letters.", examples=["reported as stolen"])]
+    limit: Annotated[ProposedLimitRequest | None, Meta(description="Of wallet.limit.")] = None
 
 
 class ProposalView(Struct):
@@ -69,6 +79,7 @@ class ProposalView(Struct):
     handle: str
     wallet_id: str
     reason: str
+    terms: Annotated[str, Meta(description="The limit in words, of wallet.limit; else empty.")]
     proposed_by: str
     proposed_at: str
     expires_at: str
@@ -152,11 +163,15 @@ async def list_proposals(house: House, operator: Operator) -> ProposalsPage:
 @post("/v1/operator/proposals", tags=["operators"], summary="Propose an act", needs="operator")
 async def propose(data: ProposalRequest, house: House, operator: Operator) -> ProposalView:
     """It is done once another operator approves it, within an hour. A freeze is in force at once, and lapses with its
-    proposal.
+    proposal. A limit is of a wallet that has a passkey.
     """
+    limit = None
+    if data.limit is not None:
+        asset = house.terms.assets.of_wallet(data.limit.asset)
+        limit = Limit(asset.parse(data.limit.payment), asset.parse(data.limit.day))
     async with house.database.transaction() as connection:
         return proposal_view(
-            await operators.propose(connection, operator, data.kind, data.handle, data.reason, house.clock())
+            await operators.propose(connection, operator, data.kind, data.handle, data.reason, limit, house.clock())
         )
 
 
@@ -185,7 +200,7 @@ async def approve(id: str, data: AssertionRequest, house: House, operator: Opera
 
 def proposal_view(of: Proposal) -> ProposalView:
     return ProposalView(
-        *(of.shown_id, of.kind, of.handle, show("wal", of.wallet), of.reason, of.proposed_by),
+        *(of.shown_id, of.kind, of.handle, show("wal", of.wallet), of.reason, of.terms, of.proposed_by),
         *(rfc3339(of.proposed_at), rfc3339(of.expires_at), of.approved_by),
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway import postgres
 from gateway.access import operators as people
-from gateway.access.operators import Kind
+from gateway.access.operators import Glass
 from gateway.clock import rfc3339, system_clock
 from gateway.commands import building
 from gateway.config import Config
@@ -45,7 +45,7 @@ async def revoke(config: Config, name: str) -> dict[str, Any]:
     return {"name": name}
 
 
-async def break_glass(config: Config, kind: Kind, handle: str, reason: str) -> dict[str, Any]:
+async def break_glass(config: Config, kind: Glass, handle: str, reason: str) -> dict[str, Any]:
     """Do alone what needs two. Raises InvalidRequest, InvalidHandle, UnknownHandle, StateConflict."""
     by = building.at_machine()
     async with _database(config) as database, database.transaction() as connection:
