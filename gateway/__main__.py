@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import rich_click as click
 
-from gateway.commands import guarding, paying, person, printing, protecting
+from gateway.commands import granting, guarding, paying, person, printing, protecting
 from gateway.commands.asking import show
 from gateway.config import SETTINGS, from_environment
 from gateway.errors import GatewayError
@@ -21,7 +21,7 @@ from gateway.errors import GatewayError
 T = TypeVar("T")
 
 #: In the order that `gateway --help` lists them.
-PERSONS = (*person.COMMANDS, paying.pay_many, *protecting.COMMANDS)
+PERSONS = (*person.COMMANDS, paying.pay_many, *protecting.COMMANDS, *granting.COMMANDS)
 
 click.rich_click.SHOW_ARGUMENTS = True
 click.rich_click.MAX_WIDTH = 100

@@ -180,6 +180,30 @@ class Client:
         """What goes without approval."""
         return await self._call("GET", "/v1/policy")
 
+    async def api_keys(self) -> Answer:
+        return await self._call("GET", "/v1/keys")
+
+    async def make_api_key(self, wanted: dict[str, Any]) -> Answer:
+        return await self._call("POST", "/v1/keys", wanted)
+
+    async def replace_api_key(self, id: str, overlap: int) -> Answer:
+        return await self._call("POST", f"/v1/keys/{quote(id, safe='')}/replacement", {"overlap": overlap})
+
+    async def revoke_api_key(self, id: str) -> Answer:
+        return await self._call("DELETE", f"/v1/keys/{quote(id, safe='')}")
+
+    async def mandates(self) -> Answer:
+        return await self._call("GET", "/v1/mandates")
+
+    async def grant_mandate(self, wanted: dict[str, Any]) -> Answer:
+        return await self._call("POST", "/v1/mandates", wanted)
+
+    async def revoke_mandate(self, id: str) -> Answer:
+        return await self._call("DELETE", f"/v1/mandates/{quote(id, safe='')}")
+
+    async def draw(self, id: str, amount: str, key: str | None = None) -> Answer:
+        return await self._call("POST", f"/v1/mandates/{quote(id, safe='')}/draws", {"amount": amount}, key=key)
+
     async def challenge(self, address: str) -> Answer:
         """What the key of `address` is to sign, so that the address becomes this wallet's."""
         return await self._call("POST", "/v1/wallet/address/challenge", {"address": address})
