@@ -2,7 +2,8 @@
 
 What is rare or dear is counted one by one before it is done (`count`): a handle claimed, somebody signing in. What is
 frequent is noted in the process (`note`), which tells the database every second and hears how much the others have
-seen: no payment waits for it, and nobody gets more than a second beyond what is due.
+seen: no payment waits for it, and nobody gets more than a second beyond what is due. Of whom there was less than a
+hundredth of what they may, nobody is told: else every caller would cost the database a row.
 
 Windows are fixed: the first of a kind begins one, and who has done too much in it waits for its end.
 """
@@ -26,6 +27,9 @@ Kind = Literal["sign-ups", "sign-ins", "look-ups", "guesses", "requests"]
 
 #: How often a process tells what it has noted.
 _TELL_EVERY: Final = timedelta(seconds=1)
+
+#: What is told, as a part of what may be; and how long less than that is kept in mind.
+_LOUD, _QUIET_FOR = 100, timedelta(minutes=1)
 
 #: So much more often may everybody together sign in to one handle than one address may: who wants to keep its owner
 #: out needs as many.
@@ -64,7 +68,9 @@ class Limits:
         self.rates = rates
         self._over: dict[tuple[Kind, str], datetime] = {}
         self._noted: Counter[tuple[Kind, str]] = Counter()
+        self._loud: set[tuple[Kind, str]] = set()
         self._told_at: datetime | None = None
+        self._quiet_since: datetime | None = None
         self._telling: asyncio.Task[None] | None = None  # the loop itself keeps only weak references to tasks
 
     def check(self, kind: Kind, who: str, now: datetime) -> None:
@@ -88,15 +94,22 @@ class Limits:
 
     def note(self, database: Database, kind: Kind, who: str, now: datetime) -> None:
         """They have done it once more."""
-        self._noted[kind, who] += 1
-        self._told_at = self._told_at or now
-        due = now - self._told_at >= _TELL_EVERY or self._noted[kind, who] >= self.rates.of(kind, who).most
+        one, most = (kind, who), self.rates.of(kind, who).most
+        self._quiet_since, self._told_at = self._quiet_since or now, self._told_at or now
+        if now - self._quiet_since >= _QUIET_FOR:
+            self._noted, self._quiet_since = Counter({loud: self._noted[loud] for loud in self._loud}), now
+        self._noted[one] += 1
+        if self._noted[one] * _LOUD < most:
+            return
+        self._loud.add(one)
+        due = now - self._told_at >= _TELL_EVERY or self._noted[one] >= most
         if due and (self._telling is None or self._telling.done()):
             self._telling = asyncio.create_task(self._tell_all(database, now))
 
     async def _tell_all(self, database: Database, now: datetime) -> None:
         """Where the database is away nothing is counted: nothing is done then, either."""
-        noted, self._noted, self._told_at = self._noted, Counter(), now
+        noted = {one: self._noted.pop(one) for one in self._loud}
+        self._loud, self._told_at = set(), now
         self._over = {who: until for who, until in self._over.items() if until > now}
         with suppress(DatabaseUnavailable, Contended):
             async with database.one_statement() as connection:

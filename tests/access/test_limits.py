@@ -108,6 +108,23 @@ async def test_a_burst_within_the_second_is_seen_at_once(database: Database, lim
     assert one.is_over("requests", "a", NOW)
 
 
+async def test_of_many_who_do_little_nobody_is_told_and_nothing_is_kept_for_long(database: Database) -> None:
+    one = Limits(Rates(requests=Rate(1000, MINUTE)))
+    for n in range(500):
+        for _ in range(9):
+            one.note(database, "requests", f"quiet {n}", NOW)
+    for _ in range(10):
+        one.note(database, "requests", "loud", NOW)
+    one.note(database, "requests", "loud", NOW + timedelta(seconds=1))
+    await told(one)
+    async with database.reading() as connection:
+        rows = await connection.fetch("SELECT who, count FROM tally")
+    assert [tuple(row) for row in rows] == [("loud", 11)]
+
+    one.note(database, "requests", "later", NOW + MINUTE)
+    assert dict(one._noted) == {("requests", "later"): 1}
+
+
 async def test_processes_that_tell_of_the_same_people_at_once_do_not_wait_for_each_other_in_a_ring(
     database: Database, limits: list[Limits]
 ) -> None:
