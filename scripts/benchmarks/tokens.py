@@ -82,7 +82,7 @@ async def _move_in(house: House, numbers: range) -> None:
             address, sealed = house.vault.new_key(id)
             owner = Wallet(id, f"h{number:07}", address)
             await connection.execute(wallet.sql.claim, owner.id, owner.handle, owner.address, now)
-            await connection.execute(wallet.sql.keep_key, owner.id, sealed)
+            await connection.execute(wallet.sql.keep_key, owner.id, sealed, 1)
             await connection.execute(wallet.sql.add_api_key, hash_of(f"gw_{number:043}"), owner.id, now)
             owners.append(owner)
         asked = [BankRequest("deposit", owner, _EACH) for owner in owners]
