@@ -2,7 +2,6 @@
 say more of their own (web/pages.py); what an answer says itself stays.
 """
 
-from collections.abc import Iterable
 from typing import Final
 
 from litestar.types import BeforeMessageSendHookHandler, Message, Scope
@@ -29,19 +28,17 @@ def security_headers(public_url: str) -> tuple[Header, ...]:
     return (*_ALWAYS, _HTTPS) if public_url.startswith("https:") else _ALWAYS
 
 
-def finished(own: Iterable[Header], scope: Scope, security: Iterable[Header]) -> list[Header]:
-    """An answer's own headers, those of security that it has not, and its request's id."""
-    there = dict(own)
-    return [*own, *(header for header in security if header[0] not in there), (b"x-request-id", request_id(scope))]
-
-
 def finishing(public_url: str) -> BeforeMessageSendHookHandler:
-    """What finishes the headers of every answer of a handler's: with the next cookie of its session, too."""
+    """What finishes the headers of every answer of a handler's: those of security that it has not, the next cookie of
+    its session, and its request's id.
+    """
     security = security_headers(public_url)
 
     async def finish(message: Message, scope: Scope) -> None:
         if message["type"] == "http.response.start":
-            own = [(bytes(name).lower(), bytes(value)) for name, value in message["headers"]]
-            message["headers"] = finished([*own, *set_by(scope)], scope, security)
+            own = [*message["headers"], *set_by(scope)]
+            there = {bytes(name).lower() for name, _ in own}
+            missing = (header for header in security if header[0] not in there)
+            message["headers"] = [*own, *missing, (b"x-request-id", request_id(scope))]
 
     return finish

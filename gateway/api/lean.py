@@ -21,10 +21,11 @@ from litestar.types import Receive, Scope, Send
 
 from gateway.access.api_key import LastUsed
 from gateway.api import body, problems
-from gateway.api.headers import finished, security_headers
+from gateway.api.headers import security_headers
 from gateway.api.house import House
 from gateway.api.once import fingerprint_of, key_of
 from gateway.api.problems import BODY_BYTES_MAX
+from gateway.api.request_id import request_id
 from gateway.api.shapes import PaymentRequest, PaymentView
 from gateway.clock import rfc3339
 from gateway.errors import GatewayError, Unauthenticated
@@ -111,7 +112,8 @@ class LeanPayments:
     async def _send(
         self, scope: Scope, send: Send, status: int, headers: list[tuple[bytes, bytes]], answer: bytes
     ) -> None:
-        named = finished([*headers, (b"content-length", b"%d" % len(answer))], scope, self._headers)
+        length = (b"content-length", b"%d" % len(answer))
+        named = [*headers, length, *self._headers, (b"x-request-id", request_id(scope))]
         await send({"type": "http.response.start", "status": status, "headers": named})
         await send({"type": "http.response.body", "body": answer, "more_body": False})
 
