@@ -45,6 +45,8 @@ async def answer_only(data: PaymentRequest) -> PaymentView:
         expires_at=None,
         settled_at="2030-01-31T12:00:00.000000Z",
         to_sign=None,
+        approval=None,
+        undo_until=None,
     )
 
 
