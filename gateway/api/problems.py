@@ -15,6 +15,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.routes import HTTPRoute
 
 from gateway import errors
+from gateway.api.request_id import request_id
 from gateway.errors import GatewayError, InvalidRequest, LineRefused
 from gateway.money import Money
 
@@ -138,7 +139,8 @@ def _methods_of(request: Request[Any, Any, Any]) -> list[str]:
 
 def fail(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, object]]:
     """The answer to a mistake of ours: its details go to the log, with the request's id, and nowhere else."""
-    log.error("a request to %s failed", request.url.path, exc_info=error)
+    id = request_id(request.scope).decode()
+    log.error("request %s to %a failed", id, request.scope["path"], exc_info=error)
     told = "something went wrong on our side; the same request may be sent again"
     return _answer(_document(INTERNAL, "", told, {}))
 

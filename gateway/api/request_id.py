@@ -2,10 +2,14 @@
 
 import random
 import re
+from typing import Any, Final
 
 from litestar.types import Scope
 
 _MAY_STAND = re.compile(rb"[!-~]{1,128}")
+
+#: Where a request keeps the one that was made for it: its answer and our log say the same.
+_KEPT: Final = "gateway.request_id"
 
 
 def request_id(scope: Scope) -> bytes:
@@ -13,4 +17,8 @@ def request_id(scope: Scope) -> bytes:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _MAY_STAND.fullmatch(value):
             return value
-    return b"%016x" % random.getrandbits(64)  # nosec B311
+    kept: dict[str, Any] = scope  # type: ignore[assignment] # which may have keys of ours
+    if _KEPT not in kept:
+        kept[_KEPT] = b"%016x" % random.getrandbits(64)  # nosec B311
+    made: bytes = kept[_KEPT]
+    return made
