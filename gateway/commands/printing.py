@@ -291,9 +291,10 @@ def added_key_lines(added: Mapping[str, Any]) -> list[str]:
 def rotated_lines(rotated: Mapping[str, Any]) -> list[str]:
     """What is sealed under what now, and what to do with the keys before."""
     before = ", ".join(rotated["retired"])
+    backup = f"a backup from before needs {before}: keep a copy with it, then take it out of {rotated['file']}"
     return [
-        f"{rotated['sealed_anew']:,} keys are sealed anew under {rotated['key']}, and none is under {before} any more",
-        f"a backup from before needs {before}: keep a copy with it, then take it out of {rotated['file']}",
+        f"{rotated['sealed_anew']:,} keys are sealed anew under {rotated['key']}, and none is under another any more",
+        *([backup] if before else []),
     ]
 
 

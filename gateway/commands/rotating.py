@@ -69,11 +69,12 @@ async def rotate(config: Config, tell: Callable[[int], None]) -> dict[str, Any]:
             async with database.transaction() as connection:
                 await rotation.retire(connection, newest, by, system_clock())
                 _, *before = await rotation.master_keys(connection)
+    there = _check_values(config)
     return {
         "number": newest.number,
         "key": newest.fingerprint,
         "sealed_anew": sealed,
-        "retired": [one.fingerprint for one in before],
+        "retired": [one.fingerprint for one in before if one.check_value in there],
         "file": str(config.master_key_file),
     }
 
