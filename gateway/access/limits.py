@@ -62,7 +62,7 @@ class Rates:
 
 
 class Limits:
-    """One a process. It remembers who has done too much, so that they cost the database nothing more."""
+    """One a process. It remembers who has done too much, so that counting them costs the database nothing more."""
 
     def __init__(self, rates: Rates = Rates()) -> None:
         self.rates = rates
@@ -89,16 +89,17 @@ class Limits:
         self.check(kind, who, now)
         async with database.one_statement() as connection:
             over = await self._tell(connection, {(kind, who): 1}, now)
+            await connection.execute(sql.forget_tallies, now)
         if over:
             self.check(kind, who, now)
 
-    def note(self, database: Database, kind: Kind, who: str, now: datetime) -> None:
-        """They have done it once more."""
+    def note(self, database: Database, kind: Kind, who: str, now: datetime, times: int = 1) -> None:
+        """They have done it once more, or so many times."""
         one, most = (kind, who), self.rates.of(kind, who).most
         self._quiet_since, self._told_at = self._quiet_since or now, self._told_at or now
         if now - self._quiet_since >= _QUIET_FOR:
             self._noted, self._quiet_since = Counter({loud: self._noted[loud] for loud in self._loud}), now
-        self._noted[one] += 1
+        self._noted[one] += times
         if self._noted[one] * _LOUD < most:
             return
         self._loud.add(one)
@@ -131,12 +132,12 @@ class Limits:
 
 
 def place_of(address: str | None) -> str:
-    """What counts as one address: of IPv6 the network of 64 bits that a household is given (RFC 6177)."""
+    """What counts as one address: of IPv6 a network of 56 bits, as a household may be given a whole one (RFC 6177)."""
     try:
         at = ip_address(address or "")
     except ValueError:
         return "nowhere"
     if isinstance(at, IPv6Address):
         mapped = at.ipv4_mapped
-        return str(mapped) if mapped else f"{IPv6Address(int(at) >> 64 << 64)}/64"
+        return str(mapped) if mapped else f"{IPv6Address(int(at) >> 72 << 72)}/56"
     return str(at)

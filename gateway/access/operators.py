@@ -10,7 +10,7 @@ a second approves it. To wait for a second would let go what is to be kept; an h
 A limit is what a guarded wallet pays in an asset without its owner's approval (payments/policy.py), lower or higher.
 Its owner hears of it as of a change of their own, and may change it again, with an approval.
 
-Lock order: the challenge, the operators in id order, the proposal, the wallet, its policy.
+Lock order: the operators in id order, the challenge, the proposal, the wallet, its policy.
 """
 
 import logging
@@ -265,6 +265,7 @@ async def approve(
     """
     found = await proposal(connection, id)
     _refuse_own(operator, found)
+    await connection.execute(sql.lock_operators, operator.id, found.proposed_by)
     await _verify(connection, operator.id, APPROVE, found.details, assertion, now)
     if await connection.fetchval(sql.approve, id, operator.id, now) is None:
         raise StateConflict(

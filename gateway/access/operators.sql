@@ -42,6 +42,10 @@ WHERE name = $1 AND enrolment_until > $2 AND enrolment IS NOT NULL AND revoked_a
 UPDATE operator SET credential_id = $2, public_key = $3, sign_count = $4, enrolment = NULL
 WHERE id = $1 AND NOT EXISTS (SELECT FROM operator WHERE credential_id = $2) RETURNING id;
 
+-- lock_operators
+-- Who approves and who proposed, in the order that everybody takes them in.
+SELECT FROM operator WHERE id = $1 OR name = $2 ORDER BY id FOR NO KEY UPDATE;
+
 -- operator_of_credential
 -- Who has the passkey, kept to ourselves until the transaction ends: its count is raised one by one.
 SELECT id, name, public_key, sign_count FROM operator WHERE credential_id = $1 AND revoked_at IS NULL FOR NO KEY UPDATE;

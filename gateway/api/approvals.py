@@ -66,7 +66,7 @@ async def show_policy(house: House, caller: Wallet) -> PolicyView:
         return _view(house.terms.assets, *await change.current(connection, house.terms.assets, caller.id))
 
 
-@post("/v1/policy/challenge", tags=["approvals"], summary="What to loosen a policy over", needs="owner")
+@post("/v1/policy/challenge", tags=["approvals"], summary="What to loosen a policy over", needs="owner", names=True)
 async def challenge_policy(data: PolicyRequest, house: House, caller: Wallet) -> AssertionChallengeView:
     """For navigator.credentials.get(): a hash over the policy that is wanted. Good once, for five minutes."""
     async with house.database.transaction() as connection:
@@ -77,7 +77,7 @@ async def challenge_policy(data: PolicyRequest, house: House, caller: Wallet) ->
         return assertion_challenge_view(asked, await passkey.credentials(connection, caller.id))
 
 
-@put("/v1/policy", tags=["approvals"], summary="Change what goes without approval", needs="owner")
+@put("/v1/policy", tags=["approvals"], summary="Change what goes without approval", needs="owner", names=True)
 async def change_policy(data: PolicyRequest, house: House, credential: Credential) -> PolicyView:
     """Tightened at once; loosened only with an approval of just this policy."""
     assets, of = house.terms.assets, credential.wallet

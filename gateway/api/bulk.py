@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import AsyncIterator, Sequence
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -13,11 +12,11 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from gateway.access.credential import Credential
 from gateway.api import body
-from gateway.api.house import House
+from gateway.api.house import CALLER, House
 from gateway.api.once import fingerprint_of, key_of
 from gateway.api.problems import problem_document
 from gateway.api.shapes import BulkPaymentRequest, BulkResultView
-from gateway.errors import GatewayError, InvalidRequest
+from gateway.errors import GatewayError, InvalidRequest, TooManyTries, UnknownPayee
 from gateway.ids import show
 from gateway.payments import bulk, once
 from gateway.payments.bulk import Line, Payer, Result
@@ -47,6 +46,7 @@ _LINES = {
     request_max_body_size=None,  # an array is measured as it is read; NDJSON has no end that could be too far
     responses=_LINES,
     needs="pay",
+    names=True,
     capped=True,
 )
 async def pay_batch(
@@ -86,7 +86,7 @@ async def _pay_array(
         async with house.database.transaction() as connection:
             answer = await once.begin(connection, payer.wallet.id, key, fingerprint, now)
         if answer is None:
-            answer = Answer(200, _shown(await bulk.pay_each(house.database, house.terms, payer, lines, now), 0))
+            answer = Answer(200, _shown(await _pay_each(request, house, payer, lines), 0))
             async with house.database.transaction() as connection:
                 answer = await once.keep(connection, payer.wallet.id, key, answer)
     headers = {"Idempotency-Replayed": "true"} if answer.replayed else {}
@@ -125,16 +125,37 @@ async def _paid_lines(request: Request[Any, Any, Any], house: House, payer: Paye
     async for text in body.lines(request):
         part.append(_line(house, text, key, place + len(part)))
         if len(part) == bulk.AT_ONCE:
-            yield await _pay_part(house, payer, part, place)
+            yield await _pay_part(request, house, payer, part, place)
             place, part = place + len(part), []
     if part:
-        yield await _pay_part(house, payer, part, place)
+        yield await _pay_part(request, house, payer, part, place)
 
 
-async def _pay_part(house: House, payer: Payer, part: Sequence[Line], place: int) -> bytes:
-    now: datetime = house.clock()
-    results = await bulk.pay_each(house.database, house.terms, payer, part, now)
+async def _pay_part(
+    request: Request[Any, Any, Any], house: House, payer: Payer, part: Sequence[Line], place: int
+) -> bytes:
+    results = await _pay_each(request, house, payer, part)
     return b"".join(msgspec.json.encode(_view(place + n, result)) + b"\n" for n, result in enumerate(results))
+
+
+async def _pay_each(request: Request[Any, Any, Any], house: House, payer: Payer, lines: Sequence[Line]) -> list[Result]:
+    """What each line came to. Names that there are not are guesses of the caller's, and after too many of them none of
+    the lines that follow is looked at.
+    """
+    who, results = request.scope["state"][CALLER], list[Result]()
+    for start in range(0, len(lines), bulk.AT_ONCE):
+        part, now = lines[start : start + bulk.AT_ONCE], house.clock()
+        try:
+            house.limits.check("guesses", who, now)
+        except TooManyTries as too_many:
+            results += [too_many] * len(part)
+            continue
+        done = await bulk.pay_each(house.database, house.terms, payer, part, now)
+        wrong = sum(isinstance(one, UnknownPayee) for one in done)
+        if wrong:
+            house.limits.note(house.database, "guesses", who, now, wrong)
+        results += done
+    return results
 
 
 def _line(house: House, element: bytes, key: str, place: int) -> Line:

@@ -25,7 +25,7 @@ from gateway.postgres import Database
 from gateway.secret import hash_of
 from gateway.wallets.wallet import Wallet
 
-#: Where a request keeps whose it is, once that is known.
+#: Where a request keeps who it counts as, once that is known: an API key by its hash, or a session's wallet.
 CALLER: Final = "caller"
 
 
@@ -52,28 +52,32 @@ async def credential_of(request: Request[Any, Any, Any], house: House) -> Creden
     with which it has to come from a page of ours where it changes something.
 
     Raises Unauthenticated (RFC 6750) where it is nothing, Forbidden where it is too little, and TooManyTries where it
-    has sent too many requests.
+    has sent too many requests, or has tried too many names and the route is one that names somebody (`names`).
     """
-    if "authorization" in request.headers:
-        shown, who = await _by_api_key(request, house)
+    api_key = _api_key(request) if "authorization" in request.headers else None
+    if api_key is not None:
+        who = hash_of(api_key).hex()
+        house.limits.check("requests", who, house.clock())
+        async with house.database.reading() as connection:
+            at = house.address_of(request.scope)
+            shown = await api_keys.authenticate(connection, api_key, at, house.clock())
     else:
         shown = await _by_session(request, house)
         who = str(shown.wallet.id)
-    request.scope["state"][CALLER] = str(shown.wallet.id)
-    house.limits.check("requests", who, house.clock())
+        house.limits.check("requests", who, house.clock())
+    request.scope["state"][CALLER] = who
     house.limits.note(house.database, "requests", who, house.clock())
+    if request.route_handler.opt.get("names"):
+        house.limits.check("guesses", who, house.clock())
     shown.check(request.route_handler.opt["needs"], capped=request.route_handler.opt.get("capped", False))
     return shown
 
 
-async def _by_api_key(request: Request[Any, Any, Any], house: House) -> tuple[Credential, str]:
+def _api_key(request: Request[Any, Any, Any]) -> str:
     scheme, _, api_key = request.headers["authorization"].partition(" ")
     if scheme.lower() != "bearer" or not api_key.strip():
         raise Unauthenticated
-    async with house.database.reading() as connection:
-        at = house.address_of(request.scope)
-        shown = await api_keys.authenticate(connection, api_key.strip(), at, house.clock())
-    return shown, hash_of(api_key.strip()).hex()
+    return api_key.strip()
 
 
 async def _by_session(request: Request[Any, Any, Any], house: House) -> Credential:

@@ -66,7 +66,7 @@ class KeysPage(Struct):
     items: list[KeyView]
 
 
-@post("/v1/keys", tags=["keys"], summary="Make an API key", needs="owner")
+@post("/v1/keys", tags=["keys"], summary="Make an API key", needs="owner", names=True)
 async def make_key(data: KeyRequest, house: House, credential: Credential) -> Response[NewKeyView]:
     """A key for a program, shown now or never. It acts as no owner."""
     now, of = house.clock(), credential.wallet

@@ -69,15 +69,16 @@ class LeanPayments:
         if len(whole) > BODY_BYTES_MAX:
             return _again(whole, receive)
         payment = _understood(self._house, scope["headers"], whole)
-        if payment is None or self._house.limits.is_over("requests", payment.api_key_hash.hex(), self._house.clock()):
+        if payment is None or self._has_done_too_much(payment):
             return _again(whole, receive)
         if payment.key in self._in_flight:
             await asyncio.wait([self._in_flight[payment.key]])
             return _again(whole, receive)
         outcome = await self._pay(payment)
-        if isinstance(outcome, Settled | Queued):
-            self._house.limits.note(self._house.database, "requests", payment.api_key_hash.hex(), outcome.at)
-            if self._last_used.note(payment.api_key_hash, outcome.at):
+        if not isinstance(outcome, Elsewhere | Unauthenticated):  # which the handler behind counts
+            now, who = self._house.clock(), payment.api_key_hash
+            self._house.limits.note(self._house.database, "requests", who.hex(), now)
+            if self._last_used.note(who, now):
                 self._writing = asyncio.create_task(self._last_used.write(self._house.database))
         if isinstance(outcome, Settled):
             await self._send(scope, send, 201, [_JSON], _encode(_settled(outcome)))
@@ -89,6 +90,11 @@ class LeanPayments:
             await self._send(scope, send, *problems.as_bytes(outcome))
             return None
         return _again(whole, receive)
+
+    def _has_done_too_much(self, payment: Payment) -> bool:
+        """Whether the handler behind is to refuse it."""
+        limits, who, now = self._house.limits, payment.api_key_hash.hex(), self._house.clock()
+        return limits.is_over("requests", who, now) or limits.is_over("guesses", who, now)
 
     async def _pay(self, payment: Payment) -> Outcome | GatewayError:
         """Wait for the commit that has the payment. Its key is in flight until then: a second request with it at the

@@ -32,7 +32,7 @@ async def limit(request: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteH
 
 
 def refuse(request: Request[Any, Any, Any], error: GatewayError) -> Response[dict[str, object]]:
-    """The answer to an error of ours; whoever guesses too often is told nothing more than that."""
+    """The answer to an error of ours; whoever has guessed too often is told nothing more than that."""
     cause = error.cause if isinstance(error, LineRefused) else error
     if isinstance(cause, _GUESSES):
         house: House = request.app.state.house

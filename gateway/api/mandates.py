@@ -69,7 +69,7 @@ class MandatesPage(Struct):
     items: list[MandateView]
 
 
-@post("/v1/mandates/challenge", tags=["mandates"], summary="What to sign to grant a mandate", needs="owner")
+@post("/v1/mandates/challenge", tags=["mandates"], summary="What to sign to grant a mandate", needs="owner", names=True)
 async def challenge_mandate(data: MandateRequest, house: House, caller: Wallet) -> AssertionChallengeView:
     """For navigator.credentials.get(): a hash over all of the mandate. Good once, for five minutes."""
     async with house.database.transaction() as connection:
@@ -79,7 +79,7 @@ async def challenge_mandate(data: MandateRequest, house: House, caller: Wallet) 
         return assertion_challenge_view(asked, await passkey.credentials(connection, caller.id))
 
 
-@post("/v1/mandates", tags=["mandates"], summary="Let somebody draw", needs="owner")
+@post("/v1/mandates", tags=["mandates"], summary="Let somebody draw", needs="owner", names=True)
 async def grant_mandate(data: MandateRequest, house: House, credential: Credential) -> MandateView:
     """From now on the payee draws as far as it goes, without asking."""
     assertion = assertion_of(data.approval) if data.approval is not None else None

@@ -95,8 +95,10 @@ _OWN: dict[tuple[str, str], tuple[str, ...]] = {
     ("post", "/v1/not-me/{token}"): ("not_found",),
     ("post", "/v1/wallet/unfreeze"): ("invalid_passkey",),
     ("get", "/v1/policy"): ("not_found",),
-    ("post", "/v1/policy/challenge"): _MONEY,
-    ("put", "/v1/policy"): (*_MONEY, "not_found", "approval_required", "invalid_passkey"),
+    ("post", "/v1/policy/challenge"): (*_MONEY, "unknown_payee", "self_payment"),
+    ("put", "/v1/policy"): (
+        *(*_MONEY, "not_found", "approval_required", "invalid_passkey", "unknown_payee", "self_payment"),
+    ),
     ("post", "/v1/withdrawals/challenge"): _MONEY,
     ("post", "/v1/payments/{id}/approval/challenge"): ("not_found", "state_conflict"),
     ("post", "/v1/payments/{id}/approval"): (

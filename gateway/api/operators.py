@@ -28,7 +28,9 @@ from gateway.clock import rfc3339
 from gateway.errors import InvalidPasskey, Unauthenticated
 from gateway.ids import read, show
 
-OperatorName = Annotated[str, Meta(description="2 to 30 of a-z, 0-9 and _.", examples=["ann"])]
+OperatorName = Annotated[
+    str, Meta(pattern="^[a-z0-9_]{2,30}$", description="2 to 30 of a-z, 0-9 and _.", examples=["ann"])
+]
 Kind = Literal["wallet.freeze", "wallet.unfreeze", "wallet.limit"]
 
 
@@ -115,7 +117,7 @@ async def challenge_enrolment(data: EnrolmentChallengeRequest, house: House) -> 
 async def enrol_operator(data: EnrolmentRequest, house: House) -> OperatorView:
     """The passkey that the operator signs in and approves with. The code is good once, within a day."""
     made = Registration(from_base64(data.client_data), from_base64(data.attestation))
-    async with _told(house, By("operator", data.name)), house.database.transaction() as connection:
+    async with _told(house, ANYONE, data.name), house.database.transaction() as connection:
         enrolled = await operators.enrol(connection, data.name, data.code, made, house.clock())
     return OperatorView(show(operators.PREFIX, enrolled.id), enrolled.name)
 
@@ -206,15 +208,16 @@ def proposal_view(of: Proposal) -> ProposalView:
 
 
 @asynccontextmanager
-async def _told(house: House, by: By) -> AsyncIterator[None]:
-    """What is refused to who would be an operator is an act too: written by itself, since all else is undone."""
+async def _told(house: House, by: By, name: str = "") -> AsyncIterator[None]:
+    """What is refused to who would be an operator is an act too: written by itself, since all else is undone. `name` is
+    who they said they are.
+    """
     try:
         yield
     except InvalidPasskey as refused:
+        facts = {"why": refused.kind} | ({"said_to_be": name} if name else {})
         async with house.database.transaction() as connection:
-            await audit.append(
-                connection, [Act("operator.refused", None, by, None, {"why": refused.kind})], house.clock()
-            )
+            await audit.append(connection, [Act("operator.refused", None, by, None, facts)], house.clock())
         raise
 
 

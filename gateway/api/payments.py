@@ -46,6 +46,7 @@ _ACCEPTED = {202: ResponseSpec(PaymentView, description="Accepted; it settles on
     summary="Pay a handle or an address",
     responses=_ACCEPTED,
     needs="pay",
+    names=True,
     capped=True,
 )
 async def pay(
@@ -71,7 +72,14 @@ async def pay(
     return await answer_once(house, request, caller, data, act)
 
 
-@post("/v1/payments/preview", tags=["payments"], summary="What a payment would be like", status_code=200, needs="read")
+@post(
+    "/v1/payments/preview",
+    tags=["payments"],
+    summary="What a payment would be like",
+    status_code=200,
+    needs="read",
+    names=True,
+)
 async def preview_payment(data: PaymentRequest, house: House, caller: Wallet, credential: Credential) -> PreviewView:
     """Route, fee, what would be available afterwards, and why it would have to be approved. Nothing moves."""
     asked = _asked(house, data, credential)

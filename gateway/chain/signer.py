@@ -247,18 +247,20 @@ def load_master_keys(path: Path, create: bool = False) -> list[bytes]:
     Any number of processes may create it at once: all get the same key. Raises Misconfigured, never showing a key.
     """
     if create and not path.exists():
-        _create(path, secrets.token_hex(32) + "\n")
+        _create(path, f"{secrets.token_hex(32)}\n".encode())
     return list(_keys(path, _MASTER))
 
 
 def add_master_key(path: Path) -> bytes:
-    """A fresh master key, written below those of the file, which stays whole whenever this is stopped. Nobody else may
-    write it meanwhile. Raises Misconfigured.
+    """A fresh master key, written below those of the file, which stays whole whenever this is stopped, and is the one
+    that a link leads to. Nobody else may write it meanwhile. Raises Misconfigured.
     """
     load_master_keys(path)
-    fresh = secrets.token_bytes(32)
-    text = _read_private(path, _MASTER, _KEY_FILE_BYTES_MAX)
-    _replace(path, text.rstrip("\n") + f"\n{fresh.hex()}\n")
+    fresh, file = secrets.token_bytes(32), path.resolve()
+    try:
+        _replace(file, file.read_bytes().rstrip(b"\n") + f"\n{fresh.hex()}\n".encode())
+    except OSError as error:
+        raise Misconfigured(f"{_MASTER}: {file} cannot be written: {error.strerror}") from None
     return fresh
 
 
@@ -327,10 +329,10 @@ def _read_private(path: Path, setting: str, bytes_max: int) -> str:
     return raw.decode("ascii", "replace")
 
 
-def _create(path: Path, text: str) -> None:
+def _create(path: Path, content: bytes) -> None:
     """Write a file that is there whole or not at all, and never twice: the first to link it wins."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = _write_beside(path, text)
+    fresh = _write_beside(path, content)
     try:
         with suppress(FileExistsError):
             os.link(fresh, path)
@@ -339,9 +341,9 @@ def _create(path: Path, text: str) -> None:
     _keep_names(path.parent)
 
 
-def _replace(path: Path, text: str) -> None:
+def _replace(path: Path, content: bytes) -> None:
     """Write a file anew, for whom it was before; it is the one or the other whenever this is stopped."""
-    fresh = _write_beside(path, text)
+    fresh = _write_beside(path, content)
     try:
         there = path.stat()
         if os.geteuid() == 0:
@@ -353,14 +355,18 @@ def _replace(path: Path, text: str) -> None:
     _keep_names(path.parent)
 
 
-def _write_beside(path: Path, text: str) -> Path:
-    """A file of another name in the same folder, readable by us alone, and on the disk."""
+def _write_beside(path: Path, content: bytes) -> Path:
+    """A file of another name in the same folder, readable by us alone, and on the disk; none where that fails."""
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        fresh.unlink()
+        raise
     return fresh
 
 

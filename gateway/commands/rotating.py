@@ -63,8 +63,8 @@ async def rotate(config: Config, tell: Callable[[int], None]) -> dict[str, Any]:
         vault = await building.vault_of(config, database)
         async with database.transaction() as connection:
             newest = await rotation.begin(connection, lambda known: _next(config, known), by, system_clock())
-        sealed, before = 0, [newest]
-        while any(one.retired_at is None for one in before):
+        sealed, before = 0, list[MasterKey]()
+        while not before or any(one.retired_at is None and one.number < newest.number for one in before):
             sealed += await rotation.seal_anew(database, vault, newest, tell)
             async with database.transaction() as connection:
                 await rotation.retire(connection, newest, by, system_clock())

@@ -3,7 +3,7 @@
 
 -- What a handle looks like: of signs that are taken for each other, one (as the skeletons of UTS #39, for a-z, 0-9, _).
 CREATE FUNCTION looks_of(handle text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN regexp_replace(replace(replace(translate(handle, '10', 'lo'), 'm', 'rn'), 'vv', 'w'), '_+', '_', 'g');
+    RETURN regexp_replace(replace(replace(translate(handle, '10', 'lo'), 'm', 'rn'), 'w', 'vv'), '_+', '_', 'g');
 
 ALTER TABLE wallet ADD COLUMN looks text, ADD COLUMN recovered_at timestamptz;
 

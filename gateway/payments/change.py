@@ -10,7 +10,7 @@ from gateway.access import passkey
 from gateway.access.ceremony import Assertion
 from gateway.audit import log as audit
 from gateway.audit.log import Act, By
-from gateway.errors import ApprovalRequired, GatewayError, InvalidRequest, NotFound
+from gateway.errors import ApprovalRequired, GatewayError, NotFound
 from gateway.events import log
 from gateway.ids import WalletId, show
 from gateway.money import Assets
@@ -42,13 +42,13 @@ async def current(connection: Connection, assets: Assets, wallet: WalletId) -> t
 
 
 async def wanted(connection: Connection, terms: Terms, owner: Wallet, asked: Policy, trusted: Sequence[str]) -> Wanted:
-    """The policy with whom it trusts, bound to the wallets that the handles are now. Raises InvalidRequest for somebody
-    who is nobody.
+    """The policy with whom it trusts, bound to the wallets that the handles are now. Raises UnknownPayee for somebody
+    who is nobody, SelfPayment, and InvalidRequest for a policy that is none.
     """
     payees = []
     for found in await pay.find_payees(connection, terms, [(owner, to) for to in trusted]):
         if isinstance(found, GatewayError):
-            raise InvalidRequest("trusted", f"trusted: {found}")
+            raise found
         payees.append(found)
     ids = frozenset(show("wal", one.wallet.id) if one.wallet else one.address for one in payees)
     with_trust = replace(asked, trusted=ids)

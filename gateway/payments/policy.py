@@ -197,7 +197,8 @@ async def write(
 async def facts(
     connection: Connection, payments: Sequence[Payment], sessions: Sequence[UUID | None], now: datetime
 ) -> list[Facts]:
-    """What is so of each of these payments, in order, of guarded wallets whose policies are locked."""
+    """What is so of each of these payments, in order, of guarded wallets. Who decides by it has their policies
+    locked."""
     rows = await connection.fetch(
         sql.facts,
         [one.payer for one in payments],

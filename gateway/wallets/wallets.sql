@@ -50,7 +50,7 @@ FROM counted_address AS counted JOIN wallet ON wallet.id = counted.wallet_id
 WHERE counted.address = ANY ($1);
 
 -- add_master_key
--- Keys are sealed under it from now on; nothing where somebody was quicker.
+-- Keys are sealed under it from now on; nothing where there is one of that number.
 INSERT INTO master_key (number, check_value, made_at) VALUES ($1, $2, $3)
 ON CONFLICT (number) DO NOTHING;
 
@@ -71,10 +71,10 @@ FROM master_key ORDER BY number DESC;
 LOCK TABLE master_key IN SHARE ROW EXCLUSIVE MODE;
 
 -- old_keys
--- Some wallets' keys that are not sealed under the newest master key, and that nobody else is sealing anew.
+-- Some wallets' keys that are sealed under an older master key, and that nobody else is sealing anew.
 SELECT sealed_key.wallet_id AS id, sealed_key.sealed, master_key.check_value AS under
 FROM sealed_key JOIN master_key ON master_key.number = sealed_key.master
-WHERE sealed_key.wallet_id > $1 AND sealed_key.master <> $2
+WHERE sealed_key.wallet_id > $1 AND sealed_key.master < $2
 ORDER BY sealed_key.wallet_id LIMIT $3
 FOR UPDATE OF sealed_key SKIP LOCKED;
 
@@ -86,7 +86,7 @@ FROM unnest($1::uuid[], $2::bytea[]) AS anew (id, sealed) WHERE sealed_key.walle
 -- old_seal_keys
 -- As old_keys, of the logs' seals, of which there are few.
 SELECT seal_key.id, seal_key.sealed, master_key.check_value AS under
-FROM seal_key JOIN master_key ON master_key.number = seal_key.master WHERE seal_key.master <> $1
+FROM seal_key JOIN master_key ON master_key.number = seal_key.master WHERE seal_key.master < $1
 FOR UPDATE OF seal_key;
 
 -- seal_seal_keys_anew

@@ -271,13 +271,19 @@ async def test_a_policy_is_tightened_at_once_and_loosened_with_an_approval_of_ju
         {"undo_seconds": 61},
         {"changed_days": -1},
         {"device_hours": 721},
-        {"trusted": ["@nobody"]},
         {"limits": {"EUR": {"payment": "2.00", "day": "1.00"}}},
     ],
 )
 async def test_a_policy_that_is_none_is_refused(api: Api, bad: Any) -> None:
     _, _, browser = await browsing(api)
     assert code_of(await browser.call("PUT", "/v1/policy", json=bad)) == (400, "invalid_request")
+
+
+async def test_nobody_is_trusted_who_is_not_there_or_is_oneself(api: Api) -> None:
+    _, _, browser = await browsing(api)
+    for name, code in (("@nobody", (404, "unknown_payee")), ("@alice", (422, "self_payment"))):
+        assert code_of(await browser.call("PUT", "/v1/policy", json={"trusted": [name]})) == code
+        assert code_of(await browser.post("/v1/policy/challenge", {"trusted": [name]})) == code
 
 
 async def test_an_unguarded_wallet_has_no_policy(api: Api) -> None:

@@ -11,6 +11,7 @@ import pytest
 from gateway.access.limits import Limits, Rate, Rates
 from gateway.api.proxies import Proxies
 from gateway.money import Assets
+from gateway.payments import bulk
 from gateway.postgres import Database
 from tests.api.conftest import Api, code_of, opened
 
@@ -130,3 +131,45 @@ async def test_an_address_that_a_client_made_up_is_not_what_counts(database: Dat
             await asked(api, "POST", "/v1/handles", f"192.0.2.{n}", json={"handle": f"walker{n}"}) for n in range(6)
         ]
         assert [held_off(answer, "sign-ups") for answer in answers] == [False] * 4 + [True] * 2
+
+
+async def test_names_are_tried_by_no_other_way_either_and_a_right_one_is_not_told_apart(tight: Api) -> None:
+    """By a batch, by whom a policy trusts, and, once there were too many, also where the name is somebody's."""
+    alice = await tight.person("alice", "10.00 EUR")
+    await tight.person("bob")
+    lines = [{"to": f"@nobody{n}", "amount": "0.01", "asset": "EUR"} for n in range(6)]
+    assert {one["status"] for one in (await alice.post("/v1/payments/batch", lines)).json()} == {404}
+    await told(tight)
+
+    for path, body in (
+        ("/v1/payments/preview", {"to": "@bob", "amount": "0.01", "asset": "EUR"}),
+        ("/v1/payments", {"to": "@bob", "amount": "0.01", "asset": "EUR"}),
+        ("/v1/payments/batch", lines),
+    ):
+        assert held_off(await alice.post(path, body), "guesses"), path
+    assert (await alice.get("/v1/wallet")).status_code == 200
+    tight.clock.ahead += MINUTE
+    assert (await alice.pay("@bob", "0.01 EUR")).status_code == 201
+
+
+async def test_lines_after_too_many_wrong_names_are_not_looked_at(
+    database: Database, assets: Assets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "AT_ONCE", 2)
+    async with opened(database, assets, limits=Limits(RATES)) as api:
+        alice = await api.person("alice", "10.00 EUR")
+        lines = [{"to": f"@nobody{n}", "amount": "0.01", "asset": "EUR"} for n in range(40)]
+        seen = [one["status"] for one in (await alice.post("/v1/payments/batch", lines)).json()]
+    assert set(seen) == {404, 429}
+    assert seen == sorted(seen)
+    assert seen.count(404) <= 4 * RATES.tries.most
+
+
+async def test_requests_that_are_refused_count_as_well(tight: Api) -> None:
+    alice, _ = await tight.person("alice"), await tight.person("bob")
+    states = []
+    for _ in range(12):
+        states.append((await alice.pay("@bob", "1.00 EUR")).status_code)
+        await told(tight)
+    assert (states[0], states[-1]) == (409, 429)
+    assert states.count(409) <= RATES.requests.most + 1

@@ -265,6 +265,31 @@ async def test_the_file_stays_whose_it_is_and_keeps_what_was_in_it(house: House)
     assert [one.name for one in house.file.parent.iterdir() if one.name.startswith(".")] == []
 
 
+async def test_a_link_still_leads_to_the_file_and_words_of_others_stay(house: House, tmp_path: Path) -> None:
+    kept = tmp_path / "elsewhere.key"
+    house.file.rename(kept)
+    kept.write_bytes("# clé maîtresse\n".encode() + kept.read_bytes())
+    house.file.symlink_to(kept)
+
+    await house.rotate()
+
+    assert house.file.is_symlink()
+    assert kept.read_bytes().startswith("# clé maîtresse\n".encode())
+    assert len(house.in_file()) == 2
+    await house.opened_by(house.in_file()[-1])
+
+
+async def test_a_run_that_comes_late_seals_nothing_back_under_an_older_key(house: House) -> None:
+    people = await house.claim("alice", "bob")
+    await house.rotate()
+    async with house.database.reading() as connection:
+        second, _ = await rotation.master_keys(connection)
+    await house.rotate()
+
+    assert await rotation.seal_anew(house.database, house.vault, second, lambda _: None) == 0
+    assert await house.masters() == {3: len(people)}
+
+
 async def test_a_file_that_cannot_be_read_for_a_moment_takes_no_key_from_who_has_it(house: House) -> None:
     people = await house.claim("alice")
     stale = Vault(*house.in_file(), again=lambda: signer.load_master_keys(house.file))

@@ -50,7 +50,7 @@ async def test_of_fifty_who_claim_one_handle_at_once_one_gets_it(database: Datab
     [
         *(("alice", like) for like in ("a1ice", "@A1ICE")),
         *(("bob_l", like) for like in ("b0b_1", "b0b_l", "bob_1", "bob__1")),
-        *(("tom", "torn"), ("modern", "rnodern"), ("wallet", "vvallet")),
+        *(("tom", "torn"), ("modern", "rnodern"), ("wallet", "vvallet"), ("vw_bank", "vvv_bank"), ("wvw", "vvvw")),
     ],
 )
 async def test_a_handle_that_looks_like_anothers_is_refused(database: Database, there: str, like: str) -> None:
