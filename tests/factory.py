@@ -131,7 +131,7 @@ def _port(log: Path, process: "subprocess.Popen[bytes]") -> str:
         _, said, rest = log.read_text().partition("Listening on 127.0.0.1:")
         if said and "\n" in rest:
             return rest.split()[0]
-        time.sleep(0.01)
+        time.sleep(0.01)  # anvil writes its port into its log, and tells nobody
     raise AssertionError(f"anvil did not start: {log.read_text()}")
 
 

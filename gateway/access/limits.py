@@ -19,7 +19,7 @@ from typing import Final, Literal
 
 from gateway.access.api_key import sql
 from gateway.errors import Contended, DatabaseUnavailable, TooManyTries
-from gateway.postgres import Connection, Database
+from gateway.postgres import Database
 
 #: What is limited: handles claimed, sign-ins begun or tried, handles looked up, keys and names that there are not, and
 #: requests of a caller.
@@ -75,9 +75,8 @@ class Limits:
 
     def check(self, kind: Kind, who: str, now: datetime) -> None:
         """Raises TooManyTries where they have done too much already."""
-        until = self._over.get((kind, who))
-        if until is not None and until > now:
-            raise TooManyTries(kind, 1 + int((until - now).total_seconds()))
+        if self.is_over(kind, who, now):
+            raise TooManyTries(kind, 1 + int((self._over[kind, who] - now).total_seconds()))
 
     def is_over(self, kind: Kind, who: str, now: datetime) -> bool:
         """Whether `check` would raise."""
@@ -87,10 +86,7 @@ class Limits:
     async def count(self, database: Database, kind: Kind, who: str, now: datetime) -> None:
         """They do it once more. Raises TooManyTries where that is once too often."""
         self.check(kind, who, now)
-        async with database.one_statement() as connection:
-            over = await self._tell(connection, {(kind, who): 1}, now)
-            await connection.execute(sql.forget_tallies, now)
-        if over:
+        if await self._tell(database, {(kind, who): 1}, now):
             self.check(kind, who, now)
 
     def note(self, database: Database, kind: Kind, who: str, now: datetime, times: int = 1) -> None:
@@ -111,23 +107,26 @@ class Limits:
         """Where the database is away nothing is counted: nothing is done then, either."""
         noted = {one: self._noted.pop(one) for one in self._loud}
         self._loud, self._told_at = set(), now
-        self._over = {who: until for who, until in self._over.items() if until > now}
         with suppress(DatabaseUnavailable, Contended):
-            async with database.one_statement() as connection:
-                await self._tell(connection, noted, now)
-            async with database.one_statement() as connection:
-                await connection.execute(sql.forget_tallies, now)
+            await self._tell(database, noted, now)
 
-    async def _tell(self, connection: Connection, done: Mapping[tuple[Kind, str], int], now: datetime) -> bool:
-        """Whether any of them has done too much with that."""
+    async def _tell(self, database: Database, done: Mapping[tuple[Kind, str], int], now: datetime) -> bool:
+        """Whether any of them has done too much with that. Windows that are over are forgotten, here and there."""
         rates = {one: self.rates.of(*one) for one in done}
-        rows = await connection.fetch(
-            sql.count_tallies,
-            *([kind for kind, _ in done], [who for _, who in done], list(done.values())),
-            *([now + rate.within for rate in rates.values()], now),
-        )
-        over = [row for row in rows if row["count"] > rates[row["kind"], row["who"]].most]
-        self._over |= {(row["kind"], row["who"]): row["ends_at"] for row in over}
+        async with database.one_statement() as connection:
+            rows = await connection.fetch(
+                sql.count_tallies,
+                *([kind for kind, _ in done], [who for _, who in done], list(done.values())),
+                *([now + rate.within for rate in rates.values()], now),
+            )
+        over = {
+            (row["kind"], row["who"]): row["ends_at"]
+            for row in rows
+            if row["count"] > rates[row["kind"], row["who"]].most
+        }
+        self._over = {one: until for one, until in self._over.items() if until > now} | over
+        async with database.one_statement() as connection:
+            await connection.execute(sql.forget_tallies, now)
         return bool(over)
 
 

@@ -274,26 +274,25 @@ async def approve(
     await audit.append(
         connection, [Act("operator.approved", found.wallet, operator.by, id, {"proposal": found.shown_id})], now
     )
-    if found.kind == "wallet.freeze":
-        assert found.freeze is not None
-        done = await frozen.keep(connection, found.freeze, found.wallet, operator.by, now)
+    if found.kind == "wallet.limit":
+        await _limit(connection, found, operator.by, now)
     elif found.kind == "wallet.unfreeze":
-        done = await frozen.thaw(connection, found.wallet, operator.by, now)
+        if not await frozen.thaw(connection, found.wallet, operator.by, now):
+            raise StateConflict(f"@{found.handle}", "not frozen", found.kind)
     else:
-        done = await _limit(connection, found, operator.by, now)
-    if not done:
-        raise StateConflict(f"@{found.handle}", "not frozen", found.kind)
+        assert found.freeze is not None
+        if not await frozen.keep(connection, found.freeze, found.wallet, operator.by, now):
+            raise StateConflict(f"@{found.handle}", "not frozen", found.kind)
     return await proposal(connection, id)
 
 
-async def _limit(connection: Connection, found: Proposal, by: By, now: datetime) -> bool:
+async def _limit(connection: Connection, found: Proposal, by: By, now: datetime) -> None:
     """The wallet's limit is as proposed from now on; its payments are decided before that, or after."""
     await connection.execute(sql.lock_policy, found.wallet)
     await connection.execute(sql.set_limit_as_proposed, found.id)
     facts = {"limit": found.terms, "by": "two operators"}
     await log.append(connection, [log.Event("policy.changed", found.wallet, found.wallet, facts)], now)
     await audit.append(connection, [Act("policy.changed", found.wallet, by, found.wallet, facts)], now)
-    return True
 
 
 async def break_glass(connection: Connection, kind: Glass, handle: str, reason: str, by: By, now: datetime) -> WalletId:

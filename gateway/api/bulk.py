@@ -12,7 +12,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from gateway.access.credential import Credential
 from gateway.api import body
-from gateway.api.house import CALLER, House
+from gateway.api.house import CALLER, House, bearer_of
 from gateway.api.once import fingerprint_of, key_of
 from gateway.api.problems import problem_document
 from gateway.api.shapes import BulkPaymentRequest, BulkResultView
@@ -57,7 +57,8 @@ async def pay_batch(
     The whole is sent again with its key when its answer was lost: what was paid is found, the rest is done.
     """
     key = key_of(request.headers.get("idempotency-key", ""))
-    payer = Payer(credential.wallet, _api_key_hash(request), credential)
+    api_key_hash = hash_of(bearer_of(request)) if credential.kind == "api_key" else None
+    payer = Payer(credential.wallet, api_key_hash, credential)
     if request.headers.get("content-type", "").partition(";")[0].strip() == "application/x-ndjson":
         if mode == "all":
             raise InvalidRequest("mode", "payments that stand or fall together come as a JSON array")
@@ -192,9 +193,3 @@ def _view(index: int, result: Result) -> BulkResultView:
         return BulkResultView(index, status, problem=problem)
     status = 201 if result.route.rail == "ledger" and not result.waits_for_approval else 202
     return BulkResultView(index, status, show("pay", result.id), result.state.value)
-
-
-def _api_key_hash(request: Request[Any, Any, Any]) -> bytes | None:
-    """Of the API key that asks; None where a session does."""
-    api_key = request.headers.get("authorization", "").partition(" ")[2].strip()
-    return hash_of(api_key) if api_key else None

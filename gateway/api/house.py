@@ -54,8 +54,8 @@ async def credential_of(request: Request[Any, Any, Any], house: House) -> Creden
     Raises Unauthenticated (RFC 6750) where it is nothing, Forbidden where it is too little, and TooManyTries where it
     has sent too many requests, or has tried too many names and the route is one that names somebody (`names`).
     """
-    api_key = _api_key(request) if "authorization" in request.headers else None
-    if api_key is not None:
+    if "authorization" in request.headers:
+        api_key = bearer_of(request)
         who = hash_of(api_key).hex()
         house.limits.check("requests", who, house.clock())
         async with house.database.reading() as connection:
@@ -73,11 +73,12 @@ async def credential_of(request: Request[Any, Any, Any], house: House) -> Creden
     return shown
 
 
-def _api_key(request: Request[Any, Any, Any]) -> str:
-    scheme, _, api_key = request.headers["authorization"].partition(" ")
-    if scheme.lower() != "bearer" or not api_key.strip():
+def bearer_of(request: Request[Any, Any, Any]) -> str:
+    """The API key or token that the request shows (RFC 6750). Raises Unauthenticated."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
         raise Unauthenticated
-    return api_key.strip()
+    return token.strip()
 
 
 async def _by_session(request: Request[Any, Any, Any], house: House) -> Credential:

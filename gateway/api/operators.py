@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 from gateway.access import operators
 from gateway.access.ceremony import Registration, from_base64, party_of
 from gateway.access.operators import Limit, Operator, Proposal
-from gateway.api.house import House
+from gateway.api.house import House, bearer_of
 from gateway.api.shapes import AssetCode
 from gateway.api.signing_in import (
     AssertionChallengeView,
@@ -25,7 +25,7 @@ from gateway.api.signing_in import (
 from gateway.audit import log as audit
 from gateway.audit.log import ANYONE, Act, By
 from gateway.clock import rfc3339
-from gateway.errors import InvalidPasskey, Unauthenticated
+from gateway.errors import InvalidPasskey
 from gateway.ids import read, show
 
 OperatorName = Annotated[
@@ -95,7 +95,7 @@ class ProposalsPage(Struct):
 async def operator_of(request: Request[Any, Any, State], house: House) -> Operator:
     """Who of the house is calling. Raises Unauthenticated."""
     async with house.database.reading() as connection:
-        return await operators.open(connection, _token(request), house.clock())
+        return await operators.open(connection, bearer_of(request), house.clock())
 
 
 @post(
@@ -151,7 +151,7 @@ async def start_operator_session(data: AssertionRequest, house: House) -> Respon
 async def end_operator_session(house: House, request: Request[Any, Any, State], operator: Operator) -> OperatorView:
     """The token is good no more."""
     async with house.database.transaction() as connection:
-        await operators.sign_out(connection, _token(request), house.clock())
+        await operators.sign_out(connection, bearer_of(request), house.clock())
     return OperatorView(show(operators.PREFIX, operator.id), operator.name)
 
 
@@ -219,13 +219,6 @@ async def _told(house: House, by: By, name: str = "") -> AsyncIterator[None]:
         async with house.database.transaction() as connection:
             await audit.append(connection, [Act("operator.refused", None, by, None, facts)], house.clock())
         raise
-
-
-def _token(request: Request[Any, Any, State]) -> str:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
-        raise Unauthenticated
-    return token.strip()
 
 
 ROUTES = (

@@ -9,6 +9,7 @@
     message.py         EIP-3009 messages: what is signed, and what the contract takes
     authorization.py   the queue of such messages, from their order to their end
     signer.py          keys: the vault that seals them, and what may sign with them
+    key_files.py       the files that master keys and relayers' keys lie in
     keystore.py        a key in a file that a password opens
     lanes.py           one signer's ordered nonces; raw transactions, stored before they are sent
     watchdog.py        a nonce that others have used stops its lane, and it goes on again

@@ -14,7 +14,7 @@ from gateway.access.limits import Limits, Rate, Rates
 from gateway.api.house import House
 from gateway.api.proxies import Proxies
 from gateway.audit.log import By
-from gateway.chain import deploy, signer
+from gateway.chain import deploy, key_files, signer
 from gateway.chain.node import HttpNode
 from gateway.chain.signer import LaneSigner, Vault
 from gateway.clock import system_clock
@@ -80,7 +80,7 @@ def relayers(config: Config, where: Places) -> tuple[LaneSigner, ...]:
     deploys, and grants the others what they need.
     """
     if config.relayer_key_file is not None:
-        keys = signer.load_relayer_keys(config.relayer_key_file)
+        keys = key_files.load_relayer_keys(config.relayer_key_file)
     elif where.chain_is_ours:
         keys = list(signer.LOCAL_RELAYER_KEYS)
     else:
@@ -119,10 +119,10 @@ def _far(config: Config) -> float:
 
 async def vault_of(config: Config, database: Database) -> Vault:
     """The vault under the master keys that this database's keys are sealed with. Raises Misconfigured for others."""
-    master_keys = signer.load_master_keys(config.master_key_file)
+    master_keys = key_files.load_master_keys(config.master_key_file)
     async with database.reading() as connection:
         await custody.hold_to(connection, [signer.check_value(key) for key in master_keys])
-    return Vault(*master_keys, again=lambda: signer.load_master_keys(config.master_key_file))
+    return Vault(*master_keys, again=lambda: key_files.load_master_keys(config.master_key_file))
 
 
 @asynccontextmanager

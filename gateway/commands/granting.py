@@ -120,8 +120,9 @@ def keys_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _cap(text: str) -> dict[str, str | None]:
-    asset, payment, day, *more = (*text.split(":"), "", "")[: max(3, text.count(":") + 1)]
-    if not asset or more or not (payment or day):
+    asset, _, most = text.partition(":")
+    payment, _, day = most.partition(":")
+    if not asset or ":" in day or not (payment or day):
         raise InvalidRequest("cap", f"--cap {text!r}: write ASSET:PAYMENT:DAY, such as EUR:50.00:200.00 or EUR::200.00")
     return {"asset": asset, "payment": payment or None, "day": day or None}
 

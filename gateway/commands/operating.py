@@ -11,7 +11,7 @@ from gateway.audit import log as audit_log
 from gateway.audit.log import Act
 from gateway.bank import movements
 from gateway.chain import deploy as deploying
-from gateway.chain import roles, signer, watch
+from gateway.chain import key_files, roles, signer, watch
 from gateway.chain.block import Receipt
 from gateway.chain.contract import Contract
 from gateway.chain.node import HttpNode, Node
@@ -45,7 +45,7 @@ async def migrate(config: Config) -> list[str]:
         async with database.transaction() as connection:
             await book.declare(connection, config.assets)
             first = not await custody.has_master_key(connection)
-            master_keys = [signer.check_value(key) for key in signer.load_master_keys(config.master_key_file, first)]
+            master_keys = [signer.check_value(key) for key in key_files.load_master_keys(config.master_key_file, first)]
             if first:
                 await custody.remember(connection, master_keys[0], system_clock())
             await custody.hold_to(connection, master_keys)

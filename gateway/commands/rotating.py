@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from gateway import postgres
-from gateway.chain import signer
+from gateway.chain import key_files, signer
 from gateway.clock import rfc3339, system_clock
 from gateway.commands import building
 from gateway.commands.operating import LONG_SECONDS
@@ -83,8 +83,8 @@ def _next(config: Config, known: Collection[MasterKey]) -> bytes:
     """The check value of the file's first key that the database does not know; made, if there is none."""
     taken = {one.check_value for one in known}
     ahead = [one for one in _check_values(config) if one not in taken]
-    return ahead[0] if ahead else signer.check_value(signer.add_master_key(config.master_key_file))
+    return ahead[0] if ahead else signer.check_value(key_files.add_master_key(config.master_key_file))
 
 
 def _check_values(config: Config) -> list[bytes]:
-    return [signer.check_value(key) for key in signer.load_master_keys(config.master_key_file)]
+    return [signer.check_value(key) for key in key_files.load_master_keys(config.master_key_file)]

@@ -57,7 +57,7 @@ async def test_a_call_that_is_given_up_anywhere_keeps_nobody_from_asking(chain: 
     for turns in range(40):
         given_up = [asyncio.create_task(node.chain_id()) for node in nodes * 4]
         for _ in range(turns):
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # a turn of the loop, no time: each call has come one step further
         for call in given_up[1:]:
             call.cancel()
         async with asyncio.timeout(10):

@@ -130,7 +130,7 @@ def gone(who: Identity, seconds: float = 10.0) -> bool:
     """Waits for a process that is not our child to end."""
     give_up = time.monotonic() + seconds
     while identify(who.pid) == who and time.monotonic() < give_up:
-        time.sleep(0.01)
+        time.sleep(0.01)  # nobody is told of the end of another's child
     return identify(who.pid) != who
 
 
@@ -139,7 +139,7 @@ def wait_for_log(log: Path, text: str, seconds: float = 10.0) -> str:
     give_up = time.monotonic() + seconds
     while not (log.exists() and text in log.read_text()):
         assert time.monotonic() < give_up, f"{log} never said {text!r}"
-        time.sleep(0.01)
+        time.sleep(0.01)  # another process writes it, and tells nobody
     return log.read_text()
 
 
@@ -154,4 +154,4 @@ async def until(what: Callable[[], Awaitable[T]], seconds: float = 20.0) -> T:
             if time.monotonic() > give_up:
                 raise
         assert time.monotonic() < give_up, "waited in vain"
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.01)  # a server of another process comes up, and tells nobody

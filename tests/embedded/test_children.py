@@ -62,7 +62,7 @@ def test_a_home_waits_for_a_child_that_is_not_on_record_yet(home):
 
         again = asyncio.create_task(Children.claim(home))
         for _ in range(100):
-            await asyncio.sleep(0)
+            await asyncio.sleep(0)  # a turn of the loop, no time: it had every chance to go on
         assert not again.done()
         child.kill()
         await child.wait()

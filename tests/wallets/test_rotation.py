@@ -12,7 +12,7 @@ import pytest
 from asyncpg import CheckViolationError
 
 from gateway.audit import log as audit
-from gateway.chain import signer
+from gateway.chain import key_files
 from gateway.chain.signer import Vault
 from gateway.commands import building, operating, rotating
 from gateway.config import Config, from_environment
@@ -60,7 +60,7 @@ class House:
         await building.vault_of(self.config, self.database)
 
     def in_file(self) -> list[bytes]:
-        return signer.load_master_keys(self.file)
+        return key_files.load_master_keys(self.file)
 
     async def masters(self) -> dict[int, int]:
         """How many keys are sealed under each master key."""
@@ -184,11 +184,11 @@ async def test_stopped_between_the_file_and_the_database_the_key_of_the_file_is_
     added: list[bytes] = []
 
     def add_and_stop(path: Path) -> bytes:
-        added.append(signer_add(path))
+        added.append(really_add(path))
         raise KeyboardInterrupt
 
-    signer_add = signer.add_master_key
-    monkeypatch.setattr(signer, "add_master_key", add_and_stop)
+    really_add = key_files.add_master_key
+    monkeypatch.setattr(key_files, "add_master_key", add_and_stop)
     with pytest.raises(KeyboardInterrupt):
         await house.rotate()
     assert await house.masters() == {1: 1}
@@ -292,7 +292,7 @@ async def test_a_run_that_comes_late_seals_nothing_back_under_an_older_key(house
 
 async def test_a_file_that_cannot_be_read_for_a_moment_takes_no_key_from_who_has_it(house: House) -> None:
     people = await house.claim("alice")
-    stale = Vault(*house.in_file(), again=lambda: signer.load_master_keys(house.file))
+    stale = Vault(*house.in_file(), again=lambda: key_files.load_master_keys(house.file))
     before = await house.signs(stale, people)
     await house.claim("bob")
     whole = house.file.read_text()
