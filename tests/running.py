@@ -219,8 +219,8 @@ _DIFFERS = (
     (re.compile(r"\b\d+(\.\d+)? s\b"), "<seconds>"),
     (re.compile(r"\b\d+ gas\b"), "<gas>"),
     (re.compile(r"\b\d+(\.\d+)? ([KMGT]i)?B\b"), "<size>"),
+    (re.compile(r"\b[0-9a-f]{8}\b"), "<key>"),  # before numbers: one in forty has no letter
     (re.compile(r'(\bblock |"final_block": | +)\d+(?=,|  |$)', re.MULTILINE), r"\1<number>"),
-    (re.compile(r"\b[0-9a-f]{8}\b"), "<key>"),
     (re.compile(r" {2,}"), "  "),
 )
 
