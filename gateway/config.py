@@ -40,6 +40,11 @@ SETTINGS: Final = (
         "",
         "the master keys (hex) that seal the wallets' keys, one a line; empty: master.key in the home",
     ),
+    (
+        "GATEWAY_ROOT_KEY_FILE",
+        "",
+        "the root key (hex) that new wallets' keys are derived from; empty: root.key in the home",
+    ),
     ("GATEWAY_CURRENCIES", "EUR,USD,THB,JPY", "ISO 4217 codes of the fiat assets"),
     ("GATEWAY_TOKENS", "USDX:USD:6", "tokens as CODE:CURRENCY:DECIMALS, each backed one to one by its currency"),
     ("GATEWAY_FINALITY", "finalized", "when a block is final: the node's 'finalized', or a number of blocks on top"),
@@ -73,6 +78,7 @@ class Config:
     rpc_url: str | None
     relayer_key_file: Path | None
     master_key_file: Path
+    root_key_file: Path
     assets: Assets
     finality: int | None  #: Blocks on top of a final one; None: what the node calls finalized.
     block_seconds: float
@@ -88,7 +94,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Config:
     """The configuration that the environment gives. Raises Misconfigured, naming the setting and what it takes."""
     text = {name: environ.get(name, "").strip() or default for name, default, _ in SETTINGS}
     home = Path(text["GATEWAY_HOME"]).absolute()
-    relayer, master = text["GATEWAY_RELAYER_KEY_FILE"], text["GATEWAY_MASTER_KEY_FILE"]
+    relayer, master, root = (text[f"GATEWAY_{which}_KEY_FILE"] for which in ("RELAYER", "MASTER", "ROOT"))
     finality = text["GATEWAY_FINALITY"]
     return Config(
         home=home,
@@ -103,6 +109,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Config:
         rpc_url=text["GATEWAY_RPC_URL"] or None,
         relayer_key_file=Path(relayer) if relayer else None,
         master_key_file=Path(master) if master else home / "master.key",
+        root_key_file=Path(root) if root else home / "root.key",
         assets=_assets(text["GATEWAY_CURRENCIES"], text["GATEWAY_TOKENS"]),
         finality=None if finality == "finalized" else _whole("GATEWAY_FINALITY", text, 0, 10_000),
         block_seconds=_seconds("GATEWAY_BLOCK_SECONDS", text, 0.1),

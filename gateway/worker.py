@@ -233,18 +233,15 @@ class Worker:
                 return
         unmined = watchdog.unmined_of(attempts, (await self.node.receipts([one.hash for one in attempts])).keys())
         taken_below = await self.node.transaction_count(address, final.number) if final else 0
-        reason = f"its nonce {nonce} was used by a transaction that is not ours"
+        reason = lanes.nonce_taken(nonce)
         async with self.database.transaction() as connection:
             stopped = await watchdog.stop(connection, address, reason, unmined, taken_below)
             if stopped:
                 facts = {"lane": address, "reason": reason}
                 await events.append(connection, [Event("lane.stopped", None, None, facts)], now)
         if stopped:
-            log.error(
-                "the lane of %s is stopped: %s. Find out who else signs with its key, then run "
-                "'gateway lanes resume %s'; other lanes go on",
-                *(address, reason, address),
-            )
+            what = lanes.what_to_do(address)
+            log.error("the lane of %s is stopped: %s. %s; other lanes go on", address, reason, what)
 
     async def _bump(self, address: str, newest: Attempt) -> None:
         """Where it is time, offer more for the first transaction that is in no block, on which the others wait."""

@@ -100,7 +100,7 @@ def chain(tmp_path: Path) -> Iterator[Chain]:
 async def town(database: Database, chain: Chain) -> AsyncIterator[Town]:
     """A house around this test's database and chain, its contracts deployed."""
     node = HttpNode(chain.url)
-    town = Town(database, chain, node, ASSETS, Vault(bytes(range(32))))
+    town = Town(database, chain, node, ASSETS, Vault(bytes(range(32)), root=bytes(range(32, 64))))
     await town.deploy()
     yield town
     await node.close()

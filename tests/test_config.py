@@ -14,6 +14,7 @@ def test_nothing_has_to_be_set() -> None:
     assert (config.host, config.port, config.database_url, config.rpc_url) == ("127.0.0.1", 8000, None, None)
     assert config.home.is_absolute()
     assert config.master_key_file == config.home / "master.key"
+    assert config.root_key_file == config.home / "root.key"
     assert [asset.code for asset in config.assets] == ["EUR", "USD", "THB", "JPY", "USDX", "ETH"]
     assert (config.finality, config.ledger_fee_basis_points) == (None, 0)
 
@@ -30,6 +31,7 @@ def test_every_setting_is_read() -> None:
             "GATEWAY_HOME": "/srv/g", "GATEWAY_HOST": "::1", "GATEWAY_PORT": "0",
             "GATEWAY_PUBLIC_URL": "https://pay.example/", "GATEWAY_DATABASE_URL": "postgresql://x",
             "GATEWAY_RPC_URL": "http://x", "GATEWAY_RELAYER_KEY_FILE": "/r", "GATEWAY_MASTER_KEY_FILE": "/m",
+            "GATEWAY_ROOT_KEY_FILE": "/t",
             "GATEWAY_CURRENCIES": "GBP, KWD", "GATEWAY_TOKENS": "GBPX:GBP:18, KWDX:KWD:3", "GATEWAY_FINALITY": "0",
             "GATEWAY_BLOCK_SECONDS": "2", "GATEWAY_AUTHORIZATION_SECONDS": "60", "GATEWAY_HOLD_SECONDS": "1",
             "GATEWAY_SIGNATURE_SECONDS": "20",
@@ -42,6 +44,7 @@ def test_every_setting_is_read() -> None:
     assert (config.database_url, config.rpc_url) == ("postgresql://x", "http://x")
     assert config.public_url == "https://pay.example"
     assert (config.relayer_key_file, config.master_key_file) == (Path("/r"), Path("/m"))
+    assert config.root_key_file == Path("/t")
     assert [(asset.code, asset.decimals, asset.backing) for asset in config.assets] == [
         ("GBP", 2, None), ("KWD", 3, None), ("GBPX", 18, "GBP"), ("KWDX", 3, "KWD"), ("ETH", 18, None),
     ]  # fmt: skip

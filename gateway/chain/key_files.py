@@ -1,4 +1,6 @@
-"""The files that master keys and relayers' keys lie in: readable by us alone, and whole whenever we are stopped."""
+"""The files that master keys, the root key and relayers' keys lie in: readable by us alone, and whole whenever we are
+stopped.
+"""
 
 import os
 import secrets
@@ -18,6 +20,18 @@ def load_master_keys(path: Path, create: bool = False) -> list[bytes]:
     if create and not path.exists():
         _create(path, f"{secrets.token_hex(32)}\n".encode())
     return list(_keys(path, _MASTER))
+
+
+def load_root_key(path: Path, create: bool = False) -> bytes:
+    """The root key, 32 bytes in hex, alone in its file. With `create`, a file that is not there is made, once however
+    many ask. Raises Misconfigured, never showing a key.
+    """
+    if create and not path.exists():
+        _create(path, f"{secrets.token_hex(32)}\n".encode())
+    keys = list(_keys(path, _ROOT))
+    if len(keys) != 1:
+        raise Misconfigured(f"{_ROOT}: {path} should hold one key, and has {len(keys)}")
+    return keys[0]
 
 
 def add_master_key(path: Path) -> bytes:
@@ -50,7 +64,7 @@ def load_relayer_keys(path: Path) -> list[bytes]:
     return list(keys)
 
 
-_RELAYER, _MASTER = "GATEWAY_RELAYER_KEY_FILE", "GATEWAY_MASTER_KEY_FILE"
+_RELAYER, _MASTER, _ROOT = "GATEWAY_RELAYER_KEY_FILE", "GATEWAY_MASTER_KEY_FILE", "GATEWAY_ROOT_KEY_FILE"
 
 
 def _keys(path: Path, setting: str) -> dict[bytes, int]:

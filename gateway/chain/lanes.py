@@ -145,10 +145,24 @@ def unfit(lane: Lane, cost_wei: int) -> str | None:
     if lane.stopped is not None:
         return f"stopped, since {lane.stopped}: see 'gateway lanes resume'"
     if lane.mined > lane.next_nonce:
-        return f"its nonce {lane.next_nonce} was used by a transaction that is not ours"
+        return nonce_taken(lane.next_nonce)
     if lane.left_wei < cost_wei:
         return f"has {max(lane.left_wei, 0)} wei to spend and needs {cost_wei}: send it some"
     return None
+
+
+def nonce_taken(nonce: int) -> str:
+    """Why a relayer cannot go on whose nonce is used on the chain by what this database has not stored. Pure."""
+    return f"its nonce {nonce} was used on the chain by a transaction that this database does not know"
+
+
+def what_to_do(address: str) -> str:
+    """What an operator does about that. Nothing here tells which of the two it was. Pure."""
+    return (
+        "Either the database was restored from a copy that is older than the chain, or something else signs with this "
+        "key: 'gateway recovery' says whether payments are missing from the database. Once you know which, run "
+        f"'gateway lanes resume {address}'"
+    )
 
 
 def in_turn(lanes: Iterable[Lane], cost_wei: int) -> list[Lane]:

@@ -1,5 +1,9 @@
 """Keys: the vault that seals the wallets' own, and what may sign with the relayer's.
 
+A new wallet's key is derived from the root key and its handle (HKDF-SHA-256, RFC 5869), so a database that is restored
+from an older copy loses no address: whoever has the root key and the handle has the key. A handle is one wallet's for
+ever, and no number is counted that a restore could set back, so no address is ever derived for two handles.
+
 A key is never shown: not by repr, not in an error, not in a log; a wallet's own is, to its owner who asks for it
 (wallets/export.py). Signatures are deterministic (RFC 6979) and have a
 low s (EIP-2), as coincurve makes them.
@@ -16,6 +20,8 @@ from uuid import UUID
 from coincurve import GLOBAL_CONTEXT, PrivateKey
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from eth_hash.auto import keccak
 
 from gateway.chain import rlp
@@ -30,6 +36,16 @@ _NONCE_BYTES = 12
 #: What is sealed along with a key, before the wallet's id: a sealed key opens for its own wallet alone.
 _PURPOSE = b"wallet-gateway/wallet-key/1/"
 
+#: What a root key is used for, before the handle whose wallet's key is derived.
+_DERIVED = b"wallet-gateway/root-key/1/wallet/"
+
+#: The order of secp256k1 (SEC 2, 2.4.1): private keys are 1 to one less.
+_ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
+
+#: So many bytes are taken modulo the order, of which 32 would do, so that no key is likelier than another
+#: (FIPS 186-5, A.2.1).
+_DERIVED_BYTES = 48
+
 #: Of so many keys at a time it is remembered that they are their addresses', in some 30 MB.
 _SEEN_MOST = 100_000
 
@@ -37,11 +53,16 @@ _SEEN_MOST = 100_000
 class Vault:
     """Seals the wallets' keys under master keys (AES-256-GCM) and signs with them, opened for as long as that takes.
 
+    New keys are derived from the root key; without one they are random, and lost with the database.
+
     A master key is called by its check value; none is the first. One that the vault does not have is looked for where
     `again` finds them, which may have got it since. Random nonces are good for 2**32 keys under one master key.
     """
 
-    def __init__(self, *master_keys: bytes, again: Callable[[], Sequence[bytes]] | None = None) -> None:
+    def __init__(
+        self, *master_keys: bytes, root: bytes | None = None, again: Callable[[], Sequence[bytes]] | None = None
+    ) -> None:
+        self._root = root
         self._ciphers = {check_value(master_key): AESGCM(master_key) for master_key in master_keys}
         self._first, self._again = check_value(master_keys[0]), again
         self._seen: set[tuple[str, bytes]] = set()  #: Addresses, and the sealed keys that are theirs.
@@ -49,10 +70,16 @@ class Vault:
     def __repr__(self) -> str:
         return "Vault()"
 
-    def new_key(self, wallet_id: UUID, under: bytes | None = None) -> tuple[str, bytes]:
-        """A fresh key: its address, and the key sealed for this wallet. Raises MasterKeyMissing."""
-        key = PrivateKey()
+    def new_key(self, wallet_id: UUID, handle: str, under: bytes | None = None) -> tuple[str, bytes]:
+        """The key of a new wallet under this handle: its address, and the key, sealed. Raises MasterKeyMissing."""
+        key = PrivateKey() if self._root is None else derived(self._root, handle)
         return of_public_key(key.public_key.format(compressed=False)), self.seal(wallet_id, key.secret, under)
+
+    def address_of(self, handle: str) -> str | None:
+        """The address that a wallet under this handle is given, or was; None without a root key."""
+        if self._root is None:
+            return None
+        return of_public_key(derived(self._root, handle).public_key.format(compressed=False))
 
     def seal(self, id: UUID, secret: bytes, under: bytes | None = None) -> bytes:
         """A key sealed for this id: a wallet's, or that of a key which is no wallet's. Raises MasterKeyMissing."""
@@ -96,6 +123,12 @@ class Vault:
         return self._ciphers[wanted]
 
 
+def derived(root: bytes, handle: str) -> PrivateKey:
+    """The private key of the wallet under this handle."""
+    wide = HKDF(SHA256(), _DERIVED_BYTES, salt=None, info=_DERIVED + handle.encode()).derive(root)
+    return PrivateKey.from_int(1 + int.from_bytes(wide, "big") % (_ORDER - 1))
+
+
 class _SigningKey(PrivateKey):
     """A key that is only signed with: coincurve's makes two public keys of it first, which takes as long as signing."""
 
@@ -106,6 +139,11 @@ class _SigningKey(PrivateKey):
 def check_value(master_key: bytes) -> bytes:
     """32 bytes that tell one master key from another and say nothing about it (HMAC-SHA-256, RFC 2104)."""
     return hmac.digest(master_key, _PURPOSE + b"check", "sha256")
+
+
+def root_check_value(root: bytes) -> bytes:
+    """The same of a root key."""
+    return hmac.digest(root, _DERIVED + b"check", "sha256")
 
 
 def fingerprint(check_value: bytes) -> str:

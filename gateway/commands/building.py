@@ -118,11 +118,15 @@ def _far(config: Config) -> float:
 
 
 async def vault_of(config: Config, database: Database) -> Vault:
-    """The vault under the master keys that this database's keys are sealed with. Raises Misconfigured for others."""
+    """The vault under the master keys that this database's keys are sealed with, and the root key that its wallets are
+    derived from. Raises Misconfigured for others.
+    """
     master_keys = key_files.load_master_keys(config.master_key_file)
+    root = key_files.load_root_key(config.root_key_file)
     async with database.reading() as connection:
         await custody.hold_to(connection, [signer.check_value(key) for key in master_keys])
-    return Vault(*master_keys, again=lambda: key_files.load_master_keys(config.master_key_file))
+        await custody.hold_to_root(connection, signer.root_check_value(root))
+    return Vault(*master_keys, root=root, again=lambda: key_files.load_master_keys(config.master_key_file))
 
 
 @asynccontextmanager

@@ -23,13 +23,15 @@ from gateway.payments import gas
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A lane. `state` is `runs`, `low`, `dry` or `stopped`, with its `reason`; `open` counts what no final block has;
-    the balance is in the coin of the chain, less what is in no block yet may cost, and lasts for so many `payments`.
+    """A relayer account. `state` is `runs`, `low`, `dry` or `stopped`, with its `reason` and, in `advice`, what to do;
+    `open` counts what no final block has; the balance is in the coin of the chain, less what is in no block yet may
+    cost, and lasts for so many `payments`.
     """
 
     address: str
     state: str
     reason: str
+    advice: str
     next_nonce: int
     open: int
     oldest_open_at: str | None
@@ -64,6 +66,7 @@ def row_of(lane: Lane, fees: Fees, batches_least: int, coin: Asset) -> Row:
         address=lane.address,
         state=state if lane.stopped is None else "stopped",
         reason=lane.stopped or "",
+        advice=lanes_.what_to_do(lane.address) if lane.stopped is not None else "",
         next_nonce=lane.next_nonce,
         open=lane.unfinished,
         oldest_open_at=rfc3339(lane.oldest_at) if lane.oldest_at else None,

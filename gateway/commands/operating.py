@@ -36,8 +36,8 @@ LONG_SECONDS = 6 * 3600.0
 async def migrate(config: Config) -> list[str]:
     """Bring the schema up to date and make the configured assets known; the names of the migrations applied now.
 
-    The first time, it makes the master key, and the database remembers which it is. Never again: a second one would
-    seal keys that the first cannot open.
+    The first time, it makes the master key and the root key, and the database remembers which they are. Never again: a
+    second master key would seal keys that the first cannot open, a second root key give handles other addresses.
     """
     where = building.places(config, node=False)
     async with postgres.connect(where.database_url, 2, "gateway migrate", LONG_SECONDS) as database:
@@ -49,6 +49,11 @@ async def migrate(config: Config) -> list[str]:
             if first:
                 await custody.remember(connection, master_keys[0], system_clock())
             await custody.hold_to(connection, master_keys)
+            first = not await custody.has_root_key(connection)
+            root = signer.root_check_value(key_files.load_root_key(config.root_key_file, first))
+            if first:
+                await custody.remember_root(connection, root, system_clock())
+            await custody.hold_to_root(connection, root)
     return applied
 
 

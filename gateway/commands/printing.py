@@ -350,8 +350,7 @@ def lanes_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
     return [
         *table(heads, rows, right=(2, 3, 5, 6)),
         *(
-            f"{one['address']} is stopped: {one['reason']}. Find out who else signs with its key, then run "
-            f"'gateway lanes resume {one['address']}'"
+            f"{one['address']} is stopped: {one['reason']}. {one['advice']}"
             for one in found
             if one["state"] == "stopped"
         ),

@@ -42,6 +42,28 @@ async def hold_to(connection: Connection, check_values: Collection[bytes]) -> No
         raise Misconfigured(str(missing))
 
 
+async def hold_to_root(connection: Connection, check_value: bytes) -> None:
+    """Raises Misconfigured unless this is the root key that new wallets' keys are derived from."""
+    there = await connection.fetchval(sql.root_key)
+    if there is None:
+        raise Misconfigured("this database has no root key yet: run 'gateway migrate'")
+    if there != check_value:
+        raise Misconfigured(
+            "this is not the root key that this database's wallets are derived from: put the right one, from the copy "
+            "that was made with it, where GATEWAY_ROOT_KEY_FILE says"
+        )
+
+
+async def remember_root(connection: Connection, check_value: bytes, now: datetime) -> None:
+    """This is the root key that new wallets' keys are derived from, unless there is one."""
+    await connection.execute(sql.add_root_key, check_value, now)
+
+
+async def has_root_key(connection: Connection) -> bool:
+    """Whether new wallets' keys are derived from a root key already."""
+    return await connection.fetchval(sql.root_key) is not None
+
+
 async def sign(connection: Connection, vault: Vault, digests: Sequence[tuple[str, bytes]]) -> list[bytes]:
     """A signature (65 bytes: r, s, v) for each (address, digest), in order; every address is a custodial wallet's."""
     rows = await connection.fetch(sql.sealed_keys, list({address for address, _ in digests}))

@@ -46,8 +46,9 @@ async def claim(connection: Connection, vault: Vault, handle: str, now: datetime
     """
     id = WalletId(new_id(now))
     master, under = await master_key(connection)
-    address, sealed = vault.new_key(id, under)
-    wallet = Wallet(id, fold(handle), address)
+    folded = fold(handle)
+    address, sealed = vault.new_key(id, folded, under)
+    wallet = Wallet(id, folded, address)
     if await connection.fetchval(sql.claim, wallet.id, wallet.handle, wallet.address, now) is None:
         like = await connection.fetchval(sql.look_alike, wallet.handle)
         raise HandleTaken(wallet.handle) if like in (None, wallet.handle) else LooksAlike(wallet.handle, like)

@@ -66,6 +66,14 @@ SELECT number, check_value, made_at, retired_at,
     ) AS opens
 FROM master_key ORDER BY number DESC;
 
+-- add_root_key
+-- New wallets' keys are derived from it from now on; nothing where there is one.
+INSERT INTO root_key (number, check_value, made_at) VALUES (1, $1, $2) ON CONFLICT (number) DO NOTHING;
+
+-- root_key
+-- The one that they are derived from.
+SELECT check_value FROM root_key;
+
 -- lock_rotation
 -- Whoever begins a rotation is alone at it; who seals meanwhile does not wait.
 LOCK TABLE master_key IN SHARE ROW EXCLUSIVE MODE;

@@ -51,7 +51,7 @@ class Bare:
         self._nonce = 0
         self._vault = Vault(bytes(32))
         ids = [uuid4() for _ in range(_PURSES)]
-        self._purses = [_Purse(id, *self._vault.new_key(id)) for id in ids]
+        self._purses = [_Purse(id, *self._vault.new_key(id, f"user_{id.hex[-12:]}")) for id in ids]
         contract = of_deployment(self._lane.address, 0)
         self._contract = Contract(Asset("USDX", "token", 6, "USD"), CHAIN_ID, contract, 0, bytes(32))
         self._draw = random.Random(1)  # nosec B311 # noqa: S311 - the same payments in every run

@@ -79,7 +79,7 @@ async def _move_in(house: House, numbers: range) -> None:
         owners = []
         for number in numbers:
             id = WalletId(new_id(now))
-            address, sealed = house.vault.new_key(id)
+            address, sealed = house.vault.new_key(id, f"user_{id.hex[-12:]}")
             owner = Wallet(id, f"h{number:07}", address)
             await connection.execute(wallet.sql.claim, owner.id, owner.handle, owner.address, now)
             await connection.execute(wallet.sql.keep_key, owner.id, sealed, 1)

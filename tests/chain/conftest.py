@@ -77,7 +77,7 @@ class House:
 
     def purse(self) -> Purse:
         id_ = uuid4()
-        address, sealed = self.vault.new_key(id_)
+        address, sealed = self.vault.new_key(id_, "alice")
         self.purses[address] = Purse(id_, address, sealed)
         return self.purses[address]
 

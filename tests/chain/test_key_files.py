@@ -26,6 +26,21 @@ def test_a_missing_master_key_is_not_made_unasked(tmp_path: Path) -> None:
         key_files.load_master_keys(tmp_path / "master.key")
 
 
+def test_a_root_key_is_made_once_stands_alone_and_is_not_made_unasked(tmp_path: Path) -> None:
+    path = tmp_path / "root.key"
+    with pytest.raises(Misconfigured, match="No such file"):
+        key_files.load_root_key(path)
+
+    made = key_files.load_root_key(path, create=True)
+    assert key_files.load_root_key(path, create=True) == made
+    assert path.stat().st_mode & 0o777 == 0o600
+
+    with path.open("a") as file:
+        file.write(f"{bytes(range(32)).hex()}\n")
+    with pytest.raises(Misconfigured, match="should hold one key, and has 2"):
+        key_files.load_root_key(path)
+
+
 @pytest.mark.parametrize("text", ["", "ab", 63 * "a", 66 * "a", 64 * "g", 64 * "é"])
 def test_a_file_without_32_bytes_of_hex_is_refused_and_not_shown(tmp_path: Path, text: str) -> None:
     path = tmp_path / "master.key"

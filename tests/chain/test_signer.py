@@ -1,3 +1,4 @@
+import hmac
 import os
 from uuid import UUID
 
@@ -55,7 +56,7 @@ def test_raw_bytes_are_those_of_eth_account(key: bytes, fields: TransactionField
 
 def test_a_sealed_key_signs_for_its_address() -> None:
     vault = Vault(MASTER)
-    address, sealed = vault.new_key(ALICE)
+    address, sealed = vault.new_key(ALICE, "alice")
     digest = os.urandom(32)
 
     signature = vault.sign(ALICE, address, sealed, digest)
@@ -65,8 +66,34 @@ def test_a_sealed_key_signs_for_its_address() -> None:
     assert Account._recover_hash(digest, signature=signature) == address
 
 
+def test_a_wallets_key_follows_from_the_root_key_and_its_handle() -> None:
+    root = bytes(range(32))
+    address, sealed = Vault(MASTER, root=root).new_key(ALICE, "alice")
+    again, _ = Vault(bytes(32), root=root).new_key(BOB, "alice")  # another wallet id, as after a restore
+
+    assert again == address == Vault(MASTER, root=root).address_of("alice")
+    assert Account.from_key(Vault(MASTER).unsafe_open(ALICE, sealed)).address == address
+    others = {Vault(MASTER, root=root).address_of("bob"), Vault(MASTER, root=bytes(32)).address_of("alice")}
+    assert address not in others
+    assert len(others) == 2
+
+
+def test_the_derivation_stays_what_it_was() -> None:
+    """Addresses that were given out are found again by every later release. The key was computed by hand from RFC 5869
+    with HMAC-SHA-256 and reduced as FIPS 186-5, A.2.1, says.
+    """
+    root, info = bytes(range(32)), b"wallet-gateway/root-key/1/wallet/alice"
+    extracted = hmac.digest(bytes(32), root, "sha256")
+    first = hmac.digest(extracted, info + b"\x01", "sha256")
+    wide = (first + hmac.digest(extracted, first + info + b"\x02", "sha256"))[:48]
+    order = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+    secret = 1 + int.from_bytes(wide, "big") % (order - 1)
+
+    assert Vault(MASTER, root=root).address_of("alice") == Account.from_key(secret).address
+
+
 def test_a_sealed_key_is_refused_for_another_wallet() -> None:
-    address, sealed = Vault(MASTER).new_key(ALICE)
+    address, sealed = Vault(MASTER).new_key(ALICE, "alice")
 
     with pytest.raises(SealedKeyUnreadable):
         Vault(MASTER).sign(BOB, address, sealed, bytes(32))
@@ -74,7 +101,7 @@ def test_a_sealed_key_is_refused_for_another_wallet() -> None:
 
 def test_a_sealed_key_signs_for_no_other_address_however_often_it_has_for_its_own() -> None:
     vault = Vault(MASTER)
-    (address, sealed), (another, _) = vault.new_key(ALICE), vault.new_key(ALICE)
+    (address, sealed), (another, _) = vault.new_key(ALICE, "alice"), vault.new_key(ALICE, "alice")
 
     for _ in range(2):
         vault.sign(ALICE, address, sealed, bytes(32))
@@ -83,7 +110,7 @@ def test_a_sealed_key_signs_for_no_other_address_however_often_it_has_for_its_ow
 
 
 def test_a_sealed_key_is_refused_under_another_master_key() -> None:
-    address, sealed = Vault(MASTER).new_key(ALICE)
+    address, sealed = Vault(MASTER).new_key(ALICE, "alice")
 
     with pytest.raises(SealedKeyUnreadable):
         Vault(bytes(32)).sign(ALICE, address, sealed, bytes(32))
@@ -92,7 +119,7 @@ def test_a_sealed_key_is_refused_under_another_master_key() -> None:
 @pytest.mark.parametrize("at", [0, 11, 12, 43, 44, 59])
 def test_a_sealed_key_is_refused_when_one_bit_of_it_changed(at: int) -> None:
     vault = Vault(MASTER)
-    address, sealed = vault.new_key(ALICE)
+    address, sealed = vault.new_key(ALICE, "alice")
     changed = sealed[:at] + bytes([sealed[at] ^ 1]) + sealed[at + 1 :]
 
     with pytest.raises(SealedKeyUnreadable):

@@ -87,6 +87,7 @@ def test_a_stopped_lane_is_shown_with_what_to_do() -> None:
 
     assert "its nonce 7 was used" in line
     assert "'gateway lanes resume 0xA'" in line
+    assert "restored from a copy that is older than the chain, or something else signs with this key" in line
     assert printing.lanes_lines([]) == ["no lanes yet: run 'gateway deploy'"]
 
 

@@ -52,7 +52,7 @@ async def test_a_lane_is_stopped_when_a_second_look_finds_its_nonce_taken_too(to
 
     await replace(worker, clock=lambda: now + timedelta(minutes=1)).resend()
     async with town.database.reading() as connection:
-        with pytest.raises(LaneStopped, match="not ours"):
+        with pytest.raises(LaneStopped, match="by a transaction that this database does not know"):
             await lanes.next_nonce(connection, town.signer.address)
     await town.pay(alice, "@bob", "1 USDX")
     with pytest.raises(NoLane, match=f"{town.signer.address} stopped, since its nonce"):

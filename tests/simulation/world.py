@@ -78,7 +78,7 @@ class DayVault(Vault):
         self._rng = rng
         self.known: dict[str, PrivateKey] = {}
 
-    def new_key(self, wallet_id: UUID, under: bytes | None = None) -> tuple[str, bytes]:
+    def new_key(self, wallet_id: UUID, handle: str, under: bytes | None = None) -> tuple[str, bytes]:
         key = PrivateKey(self._rng.randbytes(32))
         address = of_public_key(key.public_key.format(compressed=False))
         self.known[address] = key

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.chain.signer import check_value
+from gateway.chain.signer import check_value, root_check_value
 from gateway.errors import Misconfigured
 from gateway.postgres import Database
 from gateway.wallets import custody
@@ -30,3 +30,16 @@ async def test_without_any_master_key_nothing_starts(database: Database) -> None
     async with database.reading() as connection:
         with pytest.raises(Misconfigured, match="gateway migrate"):
             await custody.hold_to(connection, [RIGHT])
+
+
+async def test_another_root_key_than_the_first_is_refused(database: Database) -> None:
+    right, wrong = root_check_value(bytes(32)), root_check_value(bytes(range(32)))
+    async with database.transaction() as connection:
+        with pytest.raises(Misconfigured, match="gateway migrate"):
+            await custody.hold_to_root(connection, right)
+        await custody.remember_root(connection, right, NOW)
+        await custody.remember_root(connection, wrong, NOW)
+
+        await custody.hold_to_root(connection, right)
+        with pytest.raises(Misconfigured, match="not the root key"):
+            await custody.hold_to_root(connection, wrong)
