@@ -15,6 +15,8 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.routes import HTTPRoute
 
 from gateway import errors
+from gateway.api.framing import Malformed
+from gateway.api.headers import security_headers
 from gateway.api.request_id import request_id
 from gateway.errors import GatewayError, InvalidRequest, LineRefused
 from gateway.money import Money
@@ -102,6 +104,15 @@ def as_bytes(error: GatewayError) -> tuple[int, list[tuple[bytes, bytes]], bytes
     status, headers = _start_of(document)
     named = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     return status, [(b"content-type", _MEDIA_TYPE.encode()), *named], msgspec.json.encode(document)
+
+
+def malformed(fault: Malformed, scope: Any) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """The headers and body of the answer to a request that could not be read: then its connection is closed."""
+    document = problem_document(InvalidRequest(fault.kind, fault.detail)) | {"status": fault.status}
+    body = msgspec.json.encode(document)
+    headers = [(b"content-type", _MEDIA_TYPE.encode()), (b"content-length", b"%d" % len(body))]
+    named = [*security_headers(""), (b"x-request-id", request_id(scope))]
+    return [*headers, *named, (b"connection", b"close")], body
 
 
 def problem_document(error: GatewayError) -> dict[str, object]:

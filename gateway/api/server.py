@@ -13,8 +13,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import httptools
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from gateway.api import framing, problems
+from gateway.api.framing import Malformed
+
+log = logging.getLogger(__name__)
 
 #: How much of a head, or of a body's framing, is read beyond its first piece (which is what the socket had at once).
 UNUSED_BYTES_MAX = 64 * 1024
@@ -93,12 +99,18 @@ class _OneWrite:
 
 
 class _Protocol(HttpToolsProtocol):
-    """A connection: what it is reading, how much of that was of no use, and when its patience ends."""
+    """A connection: what it is reading, how much of that was of no use, and when its patience ends.
+
+    Requests may come one behind the other before the first is answered (pipelining). Answers go out in that order, so
+    the refusal of one that cannot be read waits for the answers before it.
+    """
 
     _reading: str | None = "head"  # or "body"; None when a request is whole
     _unused_bytes = 0
     _used = False
     _deadline: asyncio.TimerHandle | None = None
+    _unanswered = 0  # requests whose head was read and whose answer is not complete
+    _refusal: Malformed | None = None  # once there is one, nothing more is read
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         super().connection_made(_OneWrite(transport, self.loop))  # type: ignore[arg-type] # one in all but its class
@@ -109,12 +121,41 @@ class _Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._refusal is not None:
+            return
         reading, self._used = self._reading, False
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        try:
+            self._parse(data)
+        except Malformed as malformed:
+            self._refuse(malformed)
         if self._reading is None:
             self._stop_waiting()
         else:
             self._wait_for_more(reading, len(data))
+
+    def _parse(self, data: bytes) -> None:
+        """Raises Malformed."""
+        try:
+            while data:
+                try:
+                    self.parser.feed_data(data)
+                    return
+                except httptools.HttpParserUpgrade as offered:
+                    (end,) = offered.args  # of the head, in `data`
+                    method, version = self.parser.get_method(), self.parser.get_http_version()
+                    data = framing.without_upgrade(method, self.url, version, self.headers) + data[end:]
+                    self.parser = httptools.HttpRequestParser(self)
+                    self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        except httptools.HttpParserInvalidMethodError:
+            raise Malformed(501, "method", "this is not a method of HTTP; methods are written in capitals") from None
+        except httptools.HttpParserError as error:
+            cause = error.__context__  # what a method below raised
+            if isinstance(cause, Malformed):
+                raise cause from None
+            if cause is not None and not isinstance(cause, httptools.HttpParserError):
+                log.error("the head of a request could not be read", exc_info=cause)
+            raise Malformed(400, "http", "this is not a request of HTTP/1.1 (RFC 9112)") from None
 
     def on_message_begin(self) -> None:
         self._reading, self._used = "head", True
@@ -122,26 +163,65 @@ class _Protocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._reading != "head":
-            raise ValueError("a field behind the body (RFC 9110, 6.5) would pass for one of the head")
-        super().on_header(name, value)
+            raise Malformed(400, "trailer", "a field behind the body would pass for one of the head; send it there")
+        self.headers.append((name.lower(), value.strip(b" \t")))  # blanks around a value are not of it (RFC 9110, 5.5)
 
     def on_headers_complete(self) -> None:
+        method, version = self.parser.get_method(), self.parser.get_http_version()
+        framing.check_protocol(method, version)
+        if self.parser.should_upgrade():
+            return  # it is read again, without the offer
+        self.url = framing.origin_form(method, self.url, self.headers)
+        self.expect_100_continue = framing.check_fields(version, self.headers)
         self._reading, self._used = "body", True
+        self._unanswered += 1
         super().on_headers_complete()
+        if self.expect_100_continue:  # answered before the body came, nobody knows whether the client sends it still
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         self._used = True
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return
         self._reading = None
+        if self.expect_100_continue:
+            self.cycle.keep_alive = self.parser.should_keep_alive()
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        self._unanswered -= 1
+        super().on_response_complete()
+        if self._refusal is not None and not self._unanswered:
+            self._answer(self._refusal)
+
+    def _refuse(self, malformed: Malformed) -> None:
+        """Answer what cannot be read, after the requests before it, and close."""
+        cut_off, self._refusal, self._reading = self._reading == "body", malformed, None
+        if cut_off and self._unanswered > 1:  # it is the last that waits to be begun
+            self.pipeline.popleft()
+            self._unanswered -= 1
+        elif cut_off and (not self._unanswered or self.cycle.response_started):
+            self.transport.close()  # its answer is out, or on its way
+        elif cut_off or not self._unanswered:
+            self._answer(malformed)
+
+    def _answer(self, malformed: Malformed) -> None:
+        if not self.transport.is_closing():
+            headers, body = problems.malformed(malformed, self.scope or {"headers": []})
+            lines = [b"%b: %b\r\n" % header for header in headers]
+            self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[malformed.status], b"".join(lines), body))
+            self.transport.close()
 
     def _wait_for_more(self, reading: str | None, received: int) -> None:
         """There is more to come: of a head within its time, of a body within a while of its last piece."""
         self._unused_bytes = 0 if self._used else self._unused_bytes + received
         if self._unused_bytes > UNUSED_BYTES_MAX and not self.transport.is_closing():
-            self.send_400_response("The request goes on without end.")
+            status = 431 if self._reading == "head" else 400
+            self._refuse(Malformed(status, "endless", f"more than {UNUSED_BYTES_MAX} bytes brought no end of it"))
+            return
         if self._used or reading != self._reading:
             self._stop_waiting()
             seconds = _HEAD_SECONDS if self._reading == "head" else _BODY_SECONDS
