@@ -286,6 +286,15 @@ class LastPasskey(Conflict):
     )
 
 
+@dataclass(eq=False)
+class LastOwnerKey(Conflict):
+    key: str
+    says = (
+        "{key} is the only key that acts as this wallet's owner, and the wallet has no passkey: replace the key or add "
+        "a passkey first, or nobody could act as the owner any more"
+    )
+
+
 class InvalidSignIn(InvalidChallenge):
     """`kind` as of InvalidChallenge, or `no_own_address`."""
 

@@ -200,6 +200,14 @@ UPDATE api_key SET revoked_at = $3
 WHERE id = $1 AND wallet_id = $2 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $3)
 RETURNING id AS key_id, origin, name, scopes, networks, capped, created_at, expires_at, last_used_at;
 
+-- acts_as_owner
+-- Whether something else than a passkey acts as the wallet's owner, or need not: a key with that scope, the address that
+-- it is bound to, or its passkeys, once it has one.
+SELECT guarded OR custody <> 'gateway' OR EXISTS (
+    SELECT FROM api_key WHERE wallet_id = $1 AND 'owner' = ANY (scopes)
+        AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)
+) FROM wallet WHERE id = $1;
+
 -- end_api_key_later
 -- It is good for a while more, and never for longer than it was to be.
 UPDATE api_key AS key SET expires_at = least(before.expires_at, $3)

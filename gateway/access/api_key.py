@@ -20,7 +20,15 @@ from gateway.access.credential import Credential, Scope, scopes_of
 from gateway.access.label import label
 from gateway.audit import log as audit
 from gateway.audit.log import Act, By
-from gateway.errors import Contended, DatabaseUnavailable, Forbidden, InvalidRequest, NotFound, Unauthenticated
+from gateway.errors import (
+    Contended,
+    DatabaseUnavailable,
+    Forbidden,
+    InvalidRequest,
+    LastOwnerKey,
+    NotFound,
+    Unauthenticated,
+)
 from gateway.events import log
 from gateway.ids import WalletId, new_id, show
 from gateway.postgres import Connection, Database, Record, Statements
@@ -34,6 +42,9 @@ PREFIX: Final = "key"
 
 #: The most keys of a wallet, letters of a name, networks of a key; and how long an overlap may be.
 _KEYS_MAX, _NAME_MAX, _NETWORKS_MAX, OVERLAP_MAX = 100, 60, 20, timedelta(days=7)
+
+#: The shortest overlap of a key that replaces itself.
+OVERLAP_OWN_MIN = timedelta(minutes=1)
 
 #: How old `last_used_at` gets before it is written again.
 _USED_EVERY = timedelta(minutes=1)
@@ -105,8 +116,11 @@ async def replace(
     connection: Connection, of: WalletId, id: UUID, overlap: timedelta, by: By, now: datetime
 ) -> tuple[ApiKey, str]:
     """A key in the place of this one, with all that it may do; the old one is good for the overlap, or for as long as
-    it was to be, whichever is less. Raises NotFound, and InvalidRequest for an overlap beyond seven days.
+    it was to be, whichever is less. A key that replaces itself is good for a minute at least, so that it can do so
+    again when the answer is lost. Raises NotFound, and InvalidRequest for an overlap beyond seven days.
     """
+    if by == By("api_key", show(PREFIX, id)):
+        overlap = max(overlap, OVERLAP_OWN_MIN)
     if not timedelta() <= overlap <= OVERLAP_MAX:
         raise InvalidRequest("overlap", f"an overlap is 0 to {int(OVERLAP_MAX.total_seconds())} seconds")
     row = await connection.fetchrow(sql.end_api_key_later, id, of, now + overlap, now)
@@ -121,11 +135,16 @@ async def replace(
 
 
 async def revoke(connection: Connection, of: WalletId, id: UUID, by: By, now: datetime) -> ApiKey:
-    """It is none from now on. Raises NotFound where it is none of the wallet's, or is none already."""
+    """It is none from now on. Raises NotFound where it is none of the wallet's, or is none already, and LastOwnerKey
+    where nobody could act as the owner without it.
+    """
+    await connection.execute(sql.lock_wallet, of)
     row = await connection.fetchrow(sql.revoke_api_key, id, of, now)
     if row is None:
         raise NotFound("such key")
     ended = _api_key(row)
+    if not await connection.fetchval(sql.acts_as_owner, of, now):
+        raise LastOwnerKey(ended.shown_id)
     await _tell(connection, "api_key.revoked", of, ended, by, now)
     return ended
 

@@ -61,6 +61,15 @@ class Party:
     id: str
     origin: str
 
+    @property
+    def has_passkeys(self) -> bool:
+        """Whether browsers make passkeys for it: for a name, over https or on this machine, and for no IP address."""
+        try:
+            ip_address(self.id)
+        except ValueError:
+            return self.origin.startswith("https:") or self.id == "localhost" or self.id.endswith(".localhost")
+        return False
+
 
 @dataclass(frozen=True, slots=True)
 class Registration:
@@ -98,13 +107,14 @@ class _ClientData(msgspec.Struct, rename="camel"):
 
 
 def party_of(public_url: str) -> Party:
-    """The relying party whose pages are at `public_url`. A loopback address is called localhost there, for browsers
-    make passkeys for names only.
+    """The relying party whose pages are at `public_url`. An address of this machine (loopback, or 0.0.0.0 for all of
+    them) is called localhost there, for browsers make passkeys for names only.
     """
     parts = urlsplit(public_url)
     host = parts.hostname or ""
     try:
-        if ip_address(host).is_loopback:
+        at = ip_address(host)
+        if at.is_loopback or at.is_unspecified:
             host = "localhost"
     except ValueError:
         pass  # a name already

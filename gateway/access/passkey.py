@@ -20,7 +20,7 @@ from uuid import UUID
 
 from gateway.access import challenge as challenges
 from gateway.access import session
-from gateway.access.ceremony import Assertion, Party, Registration, challenge_in, check, is_cloned, register
+from gateway.access.ceremony import Assertion, NewKey, Party, Registration, challenge_in, check, is_cloned, register
 from gateway.access.challenge import Asked
 from gateway.access.label import label
 from gateway.access.session import sql
@@ -112,9 +112,30 @@ async def add(
 
     Raises InvalidRequest for a name that is none, or one passkey too many, and InvalidPasskey.
     """
-    called = _name(name)
-    challenge, party = await _use(connection, wallet, ADD, (), registration.client_data, now)
-    key = register(registration, challenge, party)
+    called = name_of(name)
+    key = await made(connection, wallet, ADD, (), registration, now)
+    return await keep(connection, wallet, called, key, by, now)
+
+
+async def made(
+    connection: Connection,
+    wallet: WalletId | None,
+    purpose: str,
+    details: Sequence[str],
+    registration: Registration,
+    now: datetime,
+) -> NewKey:
+    """The key that a browser has made over a challenge that was asked for this wallet and purpose, over these details.
+    The challenge is used with it. Raises InvalidPasskey.
+    """
+    challenge, party = await _use(connection, wallet, purpose, details, registration.client_data, now)
+    return register(registration, challenge, party)
+
+
+async def keep(connection: Connection, wallet: WalletId, called: str, key: NewKey, by: By, now: datetime) -> Passkey:
+    """A key that was verified becomes a passkey of the wallet. Raises InvalidRequest for one passkey too many, and
+    InvalidPasskey for a key that is a passkey already.
+    """
     await connection.execute(sql.lock_wallet, wallet)
     there = len(await connection.fetch(sql.passkeys, wallet))
     if there >= _PASSKEYS_MAX:
@@ -192,8 +213,8 @@ async def _tell(
     await audit.append(connection, [Act(kind, wallet, by, id, {})], now)
 
 
-def _name(text: str) -> str:
-    """What a passkey is called, as it may stand in lists and logs."""
+def name_of(text: str) -> str:
+    """What a passkey is called, as it may stand in lists and logs. Raises InvalidRequest."""
     name = label(text, _NAME_MAX)
     if name is None:
         raise InvalidRequest("name", f"a passkey's name has 1 to {_NAME_MAX} letters that can be printed")

@@ -25,6 +25,7 @@ from gateway.api import (
     payments,
     public,
     sessions,
+    signing_up,
     wallets,
 )
 from gateway.api.body import StrictRequest
@@ -40,6 +41,8 @@ from gateway.errors import GatewayError
 ROUTES = [
     handles.claim_handle,
     handles.show_handle,
+    signing_up.challenge_sign_up,
+    signing_up.finish_sign_up,
     wallets.show_wallet,
     wallets.export_key,
     addresses.challenge_address,

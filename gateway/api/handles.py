@@ -3,17 +3,21 @@
 from litestar import get, post
 
 from gateway.api.house import House
-from gateway.api.shapes import HandleRequest, HandleView, NewHandleView
+from gateway.api.shapes import ClaimRequest, HandleView, NewHandleView
 from gateway.api.views import handle_view
 from gateway.ids import show
 from gateway.wallets import wallet
 
 
 @post("/v1/handles", tags=["handles"], summary="Claim a handle", needs="nothing", counts="sign-ups")
-async def claim_handle(data: HandleRequest, house: House) -> NewHandleView:
+async def claim_handle(data: ClaimRequest, house: House) -> NewHandleView:
     """A new wallet under the handle, with an address on the chain, and the API key that speaks for it."""
     async with house.database.transaction() as connection:
-        claimed, api_key = await wallet.claim(connection, house.vault, data.handle, house.clock())
+        if data.api_key_hash is None:
+            claimed, api_key = await wallet.claim(connection, house.vault, data.handle, house.clock())
+        else:
+            made, api_key = bytes.fromhex(data.api_key_hash), None
+            claimed = await wallet.claim_with(connection, house.vault, data.handle, made, house.clock())
     return NewHandleView(claimed.handle, show("wal", claimed.id), claimed.address, api_key)
 
 

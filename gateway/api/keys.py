@@ -18,7 +18,6 @@ from gateway.payments import caps
 from gateway.payments.caps import Cap
 from gateway.postgres import Connection
 from gateway.wallets import wallet as wallets
-from gateway.wallets.wallet import Wallet
 
 Seconds = Annotated[int, Meta(ge=1, le=10 * 365 * 86_400)]
 
@@ -56,6 +55,7 @@ class KeyView(Struct):
     created_at: str
     expires_at: str | None
     last_used_at: Annotated[str | None, Meta(description="To the minute.")]
+    current: Annotated[bool, Meta(description="Whether it is the key that asks.")]
 
 
 class NewKeyView(KeyView, kw_only=True):
@@ -89,12 +89,12 @@ async def make_key(data: KeyRequest, house: House, credential: Credential) -> Re
 
 
 @get("/v1/keys", tags=["keys"], summary="The caller's API keys", needs="read")
-async def list_keys(house: House, caller: Wallet) -> KeysPage:
+async def list_keys(house: House, credential: Credential) -> KeysPage:
     """Those that are good, newest first. What a key is, nobody is told again."""
     async with house.database.reading() as connection:
-        found = await api_key.keys(connection, caller.id, house.clock())
+        found = await api_key.keys(connection, credential.wallet.id, house.clock())
         given = await caps.of_keys(connection, house.terms.assets, [one.origin for one in found])
-    return KeysPage([_view(one, given.get(one.origin, ())) for one in found])
+    return KeysPage([_view(one, given.get(one.origin, ()), one.id == credential.id) for one in found])
 
 
 @post("/v1/keys/{id:str}/replacement", tags=["keys"], summary="Replace an API key", needs="owner")
@@ -115,17 +115,17 @@ async def revoke_key(id: str, house: House, credential: Credential) -> KeyView:
     async with house.database.transaction() as connection:
         ended = await api_key.revoke(connection, credential.wallet.id, of, credential.by, house.clock())
         given = await caps.of_keys(connection, house.terms.assets, [ended.origin])
-    return _view(ended, given.get(ended.origin, ()))
+    return _view(ended, given.get(ended.origin, ()), ended.id == credential.id)
 
 
 async def _shown_once(connection: Connection, house: House, made: ApiKey, text: str) -> Response[NewKeyView]:
     given = await caps.of_keys(connection, house.terms.assets, [made.origin])
-    view = _view(made, given.get(made.origin, ()))
+    view = _view(made, given.get(made.origin, ()), False)
     fields = {name: getattr(view, name) for name in KeyView.__struct_fields__}
     return Response(NewKeyView(**fields, api_key=text))
 
 
-def _view(of: ApiKey, given: Sequence[Cap]) -> KeyView:
+def _view(of: ApiKey, given: Sequence[Cap], current: bool) -> KeyView:
     return KeyView(
         id=of.shown_id,
         name=of.name,
@@ -144,6 +144,7 @@ def _view(of: ApiKey, given: Sequence[Cap]) -> KeyView:
         created_at=rfc3339(of.created_at),
         expires_at=rfc3339(of.expires_at) if of.expires_at else None,
         last_used_at=rfc3339(of.last_used_at) if of.last_used_at else None,
+        current=current,
     )
 
 

@@ -23,6 +23,8 @@ _END = ("invalid_amount", "amount_too_precise", "not_found", "state_conflict", "
 #: The problems of a route beyond those that many have (`_common`).
 _OWN: dict[tuple[str, str], tuple[str, ...]] = {
     ("post", "/v1/handles"): ("invalid_handle", "handle_taken"),
+    ("post", "/v1/sign-ups/challenge"): ("invalid_handle", "handle_taken"),
+    ("post", "/v1/sign-ups"): ("forbidden", "invalid_handle", "handle_taken", "invalid_passkey"),
     ("get", "/v1/handles/{handle}"): ("invalid_handle", "unknown_handle"),
     ("post", "/v1/wallet/address/challenge"): ("invalid_address", "address_taken"),
     ("post", "/v1/wallet/address"): (
@@ -51,7 +53,7 @@ _OWN: dict[tuple[str, str], tuple[str, ...]] = {
     ),
     ("post", "/v1/keys"): (*_MONEY, "invalid_handle", "unknown_handle"),
     ("post", "/v1/keys/{id}/replacement"): ("not_found",),
-    ("delete", "/v1/keys/{id}"): ("not_found",),
+    ("delete", "/v1/keys/{id}"): ("not_found", "last_owner_key"),
     ("get", "/v1/entries"): ("unknown_asset",),
     ("post", "/v1/deposits"): (*_MONEY, *_KEY),
     ("post", "/v1/withdrawals"): (
@@ -121,6 +123,7 @@ _OWN: dict[tuple[str, str], tuple[str, ...]] = {
 #: Who calls these sends no API key.
 _PUBLIC = (
     *("/v1/handles", "/v1/handles/{handle}", "/v1/solvency", "/health/live", "/health/ready"),
+    *("/v1/sign-ups/challenge", "/v1/sign-ups"),
     *("/v1/sessions/passkey/challenge", "/v1/sessions/passkey", "/v1/sessions/recovery-code"),
     *("/v1/not-me/{token}", "/v1/authorizations"),
     *("/v1/sessions/ethereum/challenge", "/v1/sessions/ethereum"),

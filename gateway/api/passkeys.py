@@ -30,7 +30,7 @@ async def challenge_new_passkey(house: House, caller: Wallet) -> NewPasskeyChall
     async with house.database.transaction() as connection:
         asked = await passkey.ask(connection, party_of(house.public_url), caller.id, passkey.ADD, (), house.clock())
         there = await passkey.credentials(connection, caller.id)
-    return new_passkey_challenge_view(asked, caller, there)
+    return new_passkey_challenge_view(asked, caller.id, caller.handle, there)
 
 
 @post("/v1/passkeys", tags=["signing in"], summary="Add a passkey", needs="passkey")

@@ -62,6 +62,7 @@ PROBLEMS: dict[type[GatewayError], Problem] = {
     errors.OwnKey: Problem(422, "own_key"),
     errors.InvalidPasskey: Problem(422, "invalid_passkey"),
     errors.LastPasskey: Problem(409, "last_passkey"),
+    errors.LastOwnerKey: Problem(409, "last_owner_key"),
     errors.InvalidRecoveryCode: Problem(422, "invalid_recovery_code"),
     errors.TooManyTries: Problem(429, "too_many_tries", retryable=True),
     errors.UnknownPayee: Problem(404, "unknown_payee"),

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from litestar import Request, Response, delete, get, post
+from litestar.datastructures import Cookie
 
 from gateway.access import ethereum, passkey, recovery, session
 from gateway.access.ceremony import party_of
@@ -59,7 +60,8 @@ async def start_passkey_session(
     async with house.database.transaction() as connection:
         used = await passkey.verify(connection, None, passkey.SIGN_IN, (), assertion, now)
         of = await wallets.by_id(connection, used.wallet)
-        return await _start(connection, house, request, of, "passkey", used.id, now)
+        view, cookie = await start_session(connection, house, request, of, "passkey", used.id, now)
+    return Response(view, cookies=[cookie])
 
 
 @post(
@@ -97,7 +99,8 @@ async def start_ethereum_session(
     signed = await ethereum.find(house.database, house.node, data.message, signature_bytes(data.signature), now)
     async with house.database.transaction() as connection:
         await ethereum.use(connection, signed, now)
-        return await _start(connection, house, request, signed.wallet, "ethereum", None, now)
+        view, cookie = await start_session(connection, house, request, signed.wallet, "ethereum", None, now)
+    return Response(view, cookies=[cookie])
 
 
 @post(
@@ -121,7 +124,8 @@ async def start_recovery_session(
     code = await recovery.find(house.database, of.id, data.code, now)
     async with house.database.transaction() as connection:
         await recovery.use(connection, code, now)
-        return await _start(connection, house, request, of, "recovery_code", None, now)
+        view, cookie = await start_session(connection, house, request, of, "recovery_code", None, now)
+    return Response(view, cookies=[cookie])
 
 
 @get("/v1/sessions", tags=["signing in"], summary="Where the caller is signed in", needs="read")
@@ -150,7 +154,7 @@ async def end_session(
     return Response(session_view(ended, of, True, now), cookies=[holding("", party_of(house.public_url), now, now)])
 
 
-async def _start(
+async def start_session(
     connection: Connection,
     house: House,
     request: Request[Any, Any, Any],
@@ -158,10 +162,9 @@ async def _start(
     by: BegunBy,
     signed_by: PasskeyId | None,
     now: datetime,
-) -> Response[SessionView]:
+) -> tuple[SessionView, Cookie]:
     """A session, and the cookie that it lies in. The answer is sent once all is committed."""
     party, device = party_of(house.public_url), request.headers.get("user-agent", "")
     before = token_of(request.scope, party)
     begun, token = await session.start(connection, of.id, by, signed_by, device, before, now)
-    view = session_view(begun, of, True, now)
-    return Response(view, cookies=[holding(token, party, begun.expires_at, now)])
+    return session_view(begun, of, True, now), holding(token, party, begun.expires_at, now)

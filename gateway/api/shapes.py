@@ -22,6 +22,23 @@ class HandleRequest(Struct, forbid_unknown_fields=True):
     handle: Annotated[str, Meta(description="2 to 30 of a-z, 0-9 and _.", examples=["alice"])]
 
 
+ApiKeyHash = Annotated[
+    str,
+    Meta(
+        description="SHA-256, in hex, of an API key that you make from 256 random bits and keep before you call; "
+        "without it the gateway makes a key and shows it once.",
+        pattern="^[0-9a-f]{64}$",
+    ),
+]
+
+
+class ClaimRequest(Struct, forbid_unknown_fields=True):
+    """With `api_key_hash` the claim can be repeated when its answer was lost: it finds the wallet that it made."""
+
+    handle: Annotated[str, Meta(description="2 to 30 of a-z, 0-9 and _.", examples=["alice"])]
+    api_key_hash: ApiKeyHash | None = None
+
+
 class MoneyRequest(Struct, forbid_unknown_fields=True):
     amount: Amount
     asset: AssetCode
@@ -98,7 +115,7 @@ class NewHandleView(Struct):
     handle: str
     wallet_id: str
     address: str
-    api_key: Annotated[str, Meta(description="Shown this once.")]
+    api_key: Annotated[str | None, Meta(description="Shown this once; null where the caller has made it.")]
 
 
 class ExportedKeyView(Struct):

@@ -12,7 +12,7 @@ from gateway.access.passkey import Passkey
 from gateway.access.session import Session
 from gateway.clock import rfc3339
 from gateway.errors import InvalidRequest, NotFound
-from gateway.ids import read, show
+from gateway.ids import WalletId, read, show
 from gateway.wallets.wallet import Wallet
 
 Base64 = Annotated[str, Meta(description="Bytes in base64url without padding.", max_length=8192)]
@@ -33,6 +33,16 @@ class AssertionRequest(Struct, forbid_unknown_fields=True):
 class PasskeyRequest(Struct, forbid_unknown_fields=True):
     """What navigator.credentials.create() gives: of its response clientDataJSON and attestationObject."""
 
+    name: PasskeyName
+    client_data: Base64
+    attestation: Base64
+
+
+class SignUpRequest(Struct, forbid_unknown_fields=True):
+    """The passkey that was made over a sign-up's challenge, with the handle and the user_id of that challenge."""
+
+    handle: Annotated[str, Meta(description="As it was asked for.", examples=["alice"])]
+    user_id: Base64
     name: PasskeyName
     client_data: Base64
     attestation: Base64
@@ -107,6 +117,14 @@ class SessionView(Struct):
     ]
 
 
+class SignedUpView(Struct):
+    handle: str
+    wallet_id: str
+    address: str
+    api_key: Annotated[str, Meta(description="For programs. Shown this once.")]
+    session: SessionView
+
+
 class SessionsPage(Struct):
     items: list[SessionView]
 
@@ -133,17 +151,17 @@ def assertion_of(asked: AssertionRequest) -> Assertion:
     )
 
 
-def registration_of(asked: PasskeyRequest) -> Registration:
+def registration_of(asked: PasskeyRequest | SignUpRequest) -> Registration:
     """Raises InvalidPasskey where something is not base64url."""
     return Registration(from_base64(asked.client_data), from_base64(asked.attestation))
 
 
-def new_passkey_challenge_view(asked: Asked, of: Wallet, there: list[bytes]) -> NewPasskeyChallengeView:
+def new_passkey_challenge_view(asked: Asked, id: WalletId, handle: str, there: list[bytes]) -> NewPasskeyChallengeView:
     return NewPasskeyChallengeView(
         challenge=to_base64(asked.challenge),
         rp_id=asked.party.id,
-        user_id=to_base64(of.id.bytes),
-        user_name=f"@{of.handle}",
+        user_id=to_base64(id.bytes),
+        user_name=f"@{handle}",
         algorithms=list(ALGORITHMS),
         exclude=[to_base64(one) for one in there],
         expires_at=rfc3339(asked.expires_at),

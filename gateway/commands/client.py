@@ -17,6 +17,7 @@ import httpx
 
 from gateway.config import Config
 from gateway.errors import GatewayError, Misconfigured, Unavailable
+from gateway.secret import hash_of, new_secret
 from gateway.wallets.handle import fold
 
 #: The states that something still comes after by itself. A held payment waits for a person.
@@ -67,29 +68,42 @@ class Client:
         await self._http.aclose()
 
     async def claim(self) -> Answer:
-        """Claim the handle and keep its API key, which is shown this once and cannot be had again.
+        """Claim the handle with an API key that is made here, and keep the key.
 
-        The file is made before the handle is claimed, so a folder that cannot be written loses no key. Raises
-        Misconfigured where a key is kept already, and Answered when the handle is taken.
+        The key is on disk before the handle is claimed, in a file of its own that a lost answer leaves there: said
+        again, the same claim finds the wallet that it made. Raises Misconfigured where a key is kept already, or none
+        can be, and Answered when the handle is taken.
         """
         if self._key_file.exists():
             raise Misconfigured(f"@{self.handle} has an API key in {self._key_file} already; nothing was claimed")
+        pending = self._key_file.with_name(f".{self.handle}.claim")
+        try:
+            api_key = _kept_key(pending)
+            asked = {"handle": self.handle, "api_key_hash": hash_of(api_key).hex()}
+            try:
+                claimed = await self._call("POST", "/v1/handles", asked, signed=False)
+            except Answered as refusal:
+                if refusal.is_final:
+                    pending.unlink(missing_ok=True)
+                raise
+            try:
+                pending.rename(self._key_file)
+            except FileNotFoundError:
+                self._key_file.stat()  # the same claim, at the same moment, has put it there
+        except OSError as error:
+            raise Misconfigured(f"the API key cannot be kept in {pending.parent}: {error.strerror}") from None
+        return claimed
+
+    def keep_api_key(self, api_key: str) -> None:
+        """Keep another API key in the place of the handle's. Raises Misconfigured, and the one before stays."""
         fresh = self._key_file.with_name(f".{self.handle}.{secrets.token_hex(4)}")
         try:
-            fresh.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except OSError as error:
-            raise Misconfigured(f"the API key cannot be kept in {fresh.parent}: {error.strerror}") from None
-        try:
-            with os.fdopen(descriptor, "w") as file:
-                claimed = await self._call("POST", "/v1/handles", {"handle": self.handle}, signed=False)
-                file.write(claimed["api_key"] + "\n")
-                file.flush()
-                os.fsync(file.fileno())
+            _write(fresh, api_key)
             fresh.replace(self._key_file)
+        except OSError as error:
+            raise Misconfigured(f"the new API key cannot be kept in {self._key_file}: {error.strerror}") from None
         finally:
             fresh.unlink(missing_ok=True)
-        return claimed
 
     async def claim_unless_ours(self) -> None:
         """Claim the handle, unless its API key is kept here already."""
@@ -305,6 +319,30 @@ class Client:
         return api_key
 
 
+def _kept_key(path: Path) -> str:
+    """The API key in a file that only its owner reads; a fresh one, whole and on disk, where there is none."""
+    if path.exists():
+        return path.read_text(encoding="ascii").strip()
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    api_key, fresh = new_secret("gw"), path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    try:
+        _write(fresh, api_key)
+        os.link(fresh, path)
+    except FileExistsError:
+        return path.read_text(encoding="ascii").strip()
+    finally:
+        fresh.unlink(missing_ok=True)
+    return api_key
+
+
+def _write(path: Path, api_key: str) -> None:
+    """A new file with the key, on disk, for its owner alone."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(api_key + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
 def is_visible(text: str) -> bool:
     """Whether the text can be an API key or an idempotency key: 1 to 255 visible ASCII characters."""
     return 1 <= len(text) <= 255 and all("!" <= letter <= "~" for letter in text)
@@ -316,6 +354,11 @@ class Answered(GatewayError):
     def __init__(self, problem: dict[str, Any]) -> None:
         self.problem = problem
         super().__init__()
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the same request is refused again."""
+        return not self.problem.get("retryable")
 
     def __str__(self) -> str:
         return f"{self.problem.get('detail', 'refused')} ({self.problem.get('code', 'no code')})"

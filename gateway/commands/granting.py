@@ -6,6 +6,7 @@ from typing import Any
 import rich_click as click
 
 from gateway.commands.asking import ask, follow, show
+from gateway.commands.client import Answer, Client
 from gateway.commands.options import asking, by, moving, waiting
 from gateway.commands.printing import facts, table, when
 from gateway.errors import InvalidRequest
@@ -78,14 +79,23 @@ def make_key(
 )
 @asking
 def replace_key(id: str, handle: str, overlap: int, url: str | None, as_json: bool) -> None:
-    """Another key that may do the same, shown this once; the old one is good for a while.
+    """Another key that may do the same, shown this once; the old one is good for a while. Where it is the key that this
+    command line uses, the new one takes its place in keys/ in the home.
 
     \b
     Example:
       gateway api-keys replace key_01m81tq52cfv7bnsbsrhbmm7f5 --of @shop
     """
-    made = ask(handle, url, lambda client: client.replace_api_key(id, overlap))
-    show(made, as_json, facts([("API key", made["api_key"]), ("id", made["id"])]))
+
+    async def replaced(client: Client) -> Answer:
+        is_ours = any(one["id"] == id and one["current"] for one in (await client.api_keys())["items"])
+        made = await client.replace_api_key(id, overlap)
+        show(made, as_json, facts([("API key", made["api_key"]), ("id", made["id"])]))
+        if is_ours:
+            client.keep_api_key(made["api_key"])
+        return made
+
+    ask(handle, url, replaced)
 
 
 @api_keys.command("revoke")

@@ -113,8 +113,14 @@ async def _tour_once(config: Config, url: str, steps: Steps) -> None:
 
 def _point_out(config: Config, url: str, steps: Steps) -> None:
     """Say where things are, and what to try next."""
+    party = party_of(config.public_url or url)
+    if party.has_passkeys:
+        steps.say(f"people sign up and sign in at {party.origin}/sign-up")
+    else:
+        steps.say(
+            f"nobody can sign up: browsers use no passkeys at {party.origin}; set GATEWAY_PUBLIC_URL to an https URL"
+        )
     steps.say(f"the API is at {url}, its description at {url}/openapi.json")
-    steps.say(f"people sign up and sign in at {party_of(config.public_url or url).origin}/")
     steps.say(f"the handles' API keys are in {config.home / 'keys'}; everything is in {config.home}")
     steps.say("try next, in another terminal:")
     for line in _try_next(config):

@@ -8,7 +8,7 @@ from typing import Literal
 from gateway.audit import log as audit
 from gateway.audit.log import ANYONE, Act
 from gateway.chain.signer import Vault
-from gateway.errors import AddressTaken, HandleTaken, LooksAlike, UnknownHandle
+from gateway.errors import AddressTaken, HandleTaken, InvalidRequest, LooksAlike, UnknownHandle
 from gateway.events import log
 from gateway.ids import WalletId, new_id
 from gateway.postgres import Connection, Record, Statements
@@ -39,12 +39,48 @@ class Wallet:
         return self.custody != "gateway"
 
 
-async def claim(connection: Connection, vault: Vault, handle: str, now: datetime) -> tuple[Wallet, str]:
-    """A new wallet under `handle`, with a fresh address, and the API key that speaks for it: shown now or never.
+async def check_free(connection: Connection, typed: str) -> str:
+    """The handle that was typed, which nobody has at the moment. Nothing is reserved.
+
+    Raises InvalidHandle, HandleTaken and LooksAlike.
+    """
+    handle = fold(typed)
+    like = await connection.fetchval(sql.look_alike, handle)
+    if like is not None:
+        raise HandleTaken(handle) if like == handle else LooksAlike(handle, like)
+    return handle
+
+
+async def claim_with(connection: Connection, vault: Vault, handle: str, api_key_hash: bytes, now: datetime) -> Wallet:
+    """The wallet under `handle`, with an API key that the caller has made and keeps, by its SHA-256. Claimed again with
+    the same hash it is the same wallet, so a claim whose answer was lost can be repeated.
+
+    Raises what `claim` raises, and InvalidRequest where the key is another handle's.
+    """
+    try:
+        return await _claim(connection, vault, handle, WalletId(new_id(now)), api_key_hash, now)
+    except HandleTaken as taken:
+        row = await connection.fetchrow(sql.by_api_key, api_key_hash)
+        if row is None or row["handle"] != taken.handle:
+            raise
+        return from_row(row)
+
+
+async def claim(
+    connection: Connection, vault: Vault, handle: str, now: datetime, id: WalletId | None = None
+) -> tuple[Wallet, str]:
+    """A new wallet under `handle`, with a fresh address, and the API key that speaks for it: shown now or never. `id`
+    is the wallet's, where it was chosen before.
 
     Raises InvalidHandle, HandleTaken, LooksAlike and MasterKeyMissing. However many ask at once, one gets the handle.
     """
-    id = WalletId(new_id(now))
+    api_key = new_secret("gw")
+    return await _claim(connection, vault, handle, id or WalletId(new_id(now)), hash_of(api_key), now), api_key
+
+
+async def _claim(
+    connection: Connection, vault: Vault, handle: str, id: WalletId, api_key_hash: bytes, now: datetime
+) -> Wallet:
     master, under = await master_key(connection)
     folded = fold(handle)
     address, sealed = vault.new_key(id, folded, under)
@@ -53,12 +89,13 @@ async def claim(connection: Connection, vault: Vault, handle: str, now: datetime
         like = await connection.fetchval(sql.look_alike, wallet.handle)
         raise HandleTaken(wallet.handle) if like in (None, wallet.handle) else LooksAlike(wallet.handle, like)
     await connection.execute(sql.keep_key, wallet.id, sealed, master)
-    api_key = new_secret("gw")
-    key_id = await connection.fetchval(sql.add_api_key, hash_of(api_key), wallet.id, now)
+    key_id = await connection.fetchval(sql.add_api_key, api_key_hash, wallet.id, now)
+    if key_id is None:
+        raise InvalidRequest("api_key_hash", "this API key is in use already; make another one from 256 random bits")
     await log.append(connection, [log.Event("wallet.created", id, id, {"handle": wallet.handle})], now)
     created = Act("wallet.created", id, ANYONE, id, {"handle": wallet.handle})
     await audit.append(connection, [created, Act("api_key.made", id, ANYONE, key_id, {"name": "sign-up"})], now)
-    return wallet, api_key
+    return wallet
 
 
 async def master_key(connection: Connection) -> tuple[int, bytes | None]:

@@ -17,8 +17,13 @@ SELECT handle FROM wallet WHERE looks = looks_of($1) OR handle = $1 ORDER BY han
 INSERT INTO sealed_key (wallet_id, sealed, master) VALUES ($1, $2, $3);
 
 -- add_api_key
--- A key that speaks for a wallet, by its hash alone.
-INSERT INTO api_key (hash, wallet_id, created_at) VALUES ($1, $2, $3) RETURNING id;
+-- A key that speaks for a wallet, by its hash alone; no row where the key is one already.
+INSERT INTO api_key (hash, wallet_id, created_at) VALUES ($1, $2, $3) ON CONFLICT (hash) DO NOTHING RETURNING id;
+
+-- by_api_key
+-- The wallet that was claimed with a key; a claim that is repeated finds it.
+SELECT wallet.id, handle, address, custody, guarded FROM api_key JOIN wallet ON wallet.id = wallet_id
+WHERE hash = $1;
 
 -- guard
 -- It has a passkey: from now on its policy holds, and its API keys are no owner's.

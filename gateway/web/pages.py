@@ -8,6 +8,8 @@ from typing import Any, Final
 from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
 
+from gateway.access.ceremony import party_of
+
 #: What a page may do (Content Security Policy Level 3): what is ours, and nothing inline; no text becomes HTML or a
 #: script (Trusted Types), nobody frames it, and it sends no form: its scripts ask the API.
 POLICY: Final = (
@@ -79,8 +81,17 @@ async def static_file(name: str, request: Request[Any, Any, Any]) -> Response[by
     return _answer(request, _STATIC[name])
 
 
+@get("/site.json", include_in_schema=False, opt={"needs": "nothing", "counts": None})
+async def site(request: Request[Any, Any, Any]) -> dict[str, object]:
+    """Where this gateway's pages are, as passkeys have it, and whether browsers make passkeys there: a page that was
+    opened at another address points there before anything is done.
+    """
+    party = party_of(request.app.state.house.public_url)
+    return {"origin": party.origin, "has_passkeys": party.has_passkeys}
+
+
 #: What the application serves beside the API.
-PAGES = [wallet_page, sign_in_page, sign_up_page, static_file]
+PAGES = [wallet_page, sign_in_page, sign_up_page, static_file, site]
 
 
 def _answer(request: Request[Any, Any, Any], file: _File) -> Response[bytes]:

@@ -367,10 +367,19 @@ async def test_challenges_that_are_over_do_not_pile_up(alice: Owner) -> None:
         ("http://127.0.0.1:8000", Party("localhost", "http://localhost:8000")),
         ("http://[::1]:8000", Party("localhost", "http://localhost:8000")),
         ("http://localhost:80", Party("localhost", "http://localhost")),
+        ("http://0.0.0.0:8000", Party("localhost", "http://localhost:8000")),
     ],
 )
 def test_the_relying_party_is_the_host_of_the_public_url(public_url: str, party: Party) -> None:
     assert party_of(public_url) == party
+    assert party.has_passkeys
+
+
+@pytest.mark.parametrize(
+    "url", ["http://192.0.2.1:8000", "https://192.0.2.1", "https://[2001:db8::1]", "http://pay.lan"]
+)
+def test_an_address_at_which_browsers_use_no_passkeys_is_known(url: str) -> None:
+    assert not party_of(url).has_passkeys
 
 
 def test_a_page_can_make_the_challenge_again_from_what_it_shows() -> None:

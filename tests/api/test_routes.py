@@ -26,6 +26,7 @@ ROUTES = {
     *(("POST", f"/v1/sessions/{name}{rest}") for name in ("passkey", "ethereum") for rest in ("", "/challenge")),
     *(("DELETE", f"/v1/{name}/{{id}}") for name in ("passkeys", "sessions")),
     ("GET", "/v1/sessions"),
+    *(("POST", f"/v1/sign-ups{rest}") for rest in ("", "/challenge")),
     *((method, "/v1/not-me/{token}") for method in ("GET", "POST")),
     *(("POST", f"/v1/{name}") for name in ("payments/{id}/not-me", "payments/{id}/not-me/link")),
     *(("POST", f"/v1/{name}") for name in ("wallet/unfreeze", "wallet/unfreeze/challenge")),

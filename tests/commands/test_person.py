@@ -1,5 +1,6 @@
 """What a person does with a handle, by the command line, against a running `up`."""
 
+import hashlib
 import json
 import os
 import pty
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 
+import httpx
 import pytest
 
 from tests.running import Up, environ
@@ -47,6 +49,37 @@ def test_a_handle_that_is_taken_leaves_no_key_behind(up: Up) -> None:
     assert taken.returncode == 1
     assert taken.stderr == "gateway: @first_come is taken; choose another handle (handle_taken)\n"
     assert not [file.name for file in (up.home / "keys").iterdir() if "first_come" in file.name]
+
+
+def test_a_claim_whose_answer_was_lost_is_found_by_the_same_command(up: Up) -> None:
+    """The key lies on disk before the handle is claimed, and the claim is repeated with it."""
+    keys = up.home / "keys"
+    nobody = up.gateway("handle", "create", "lost_answer", "--url", "http://127.0.0.1:1")
+    assert (nobody.returncode, (keys / "lost_answer").exists()) == (1, False)
+    key = (keys / ".lost_answer.claim").read_text().strip()
+    asked = {"handle": "lost_answer", "api_key_hash": hashlib.sha256(key.encode()).hexdigest()}
+    claimed = httpx.post(up.place("api_url") + "/v1/handles", json=asked).raise_for_status().json()
+
+    found = up.json("handle", "create", "lost_answer")
+
+    assert found["wallet_id"] == claimed["wallet_id"]
+    assert up.api("lost_answer", "/v1/wallet")["wallet_id"] == claimed["wallet_id"]
+    assert [file.name for file in keys.iterdir() if "lost_answer" in file.name] == ["lost_answer"]
+
+
+def test_a_key_that_is_replaced_is_replaced_in_the_home_too(up: Up) -> None:
+    up.someone("key_replacer")
+    (old,) = up.json("api-keys", "list", "--of", "@key_replacer")["items"]
+    new = up.json("api-keys", "replace", old["id"], "--of", "@key_replacer")
+    assert (up.home / "keys" / "key_replacer").read_text().strip() == new["api_key"]
+    assert up.gateway("api-keys", "revoke", old["id"], "--of", "@key_replacer").returncode == 0
+    assert up.gateway("balance", "@key_replacer").returncode == 0
+
+
+def test_up_says_where_people_sign_up_at_an_address_that_has_passkeys(up: Up) -> None:
+    port = up.place("api_url").rpartition(":")[2]
+    (said,) = [line for line in up.said if "sign up" in line]
+    assert said.strip() == f"people sign up and sign in at http://localhost:{port}/sign-up"
 
 
 def test_money_comes_in_goes_round_and_goes_out(up: Up) -> None:

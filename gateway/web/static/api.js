@@ -1,5 +1,4 @@
-// Calls of the API, by the session's cookie or, at sign-up, by the key that was just made. A refusal is an error with
-// the problem's own words (RFC 9457).
+// Calls of the API, by the session's cookie. A refusal is an error with the problem's own words (RFC 9457).
 
 export class Refused extends Error {
   constructor(status, problem) {
@@ -10,10 +9,9 @@ export class Refused extends Error {
   }
 }
 
-export async function call(method, path, body, { key, idempotencyKey } = {}) {
+export async function call(method, path, body, { idempotencyKey } = {}) {
   const headers = {};
   if (body !== undefined) headers["Content-Type"] = "application/json";
-  if (key) headers["Authorization"] = `Bearer ${key}`;
   if (idempotencyKey) headers["Idempotency-Key"] = idempotencyKey;
   let answer;
   try {
@@ -21,7 +19,7 @@ export async function call(method, path, body, { key, idempotencyKey } = {}) {
       method,
       headers,
       body: body === undefined ? undefined : JSON.stringify(body),
-      credentials: key ? "omit" : "same-origin",
+      credentials: "same-origin",
       redirect: "error",
       cache: "no-store",
     });

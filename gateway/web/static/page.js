@@ -20,6 +20,15 @@ export function say(text, kind = "info") {
   status.textContent = text;
 }
 
+// Say why a page's forms cannot be used, with the address at which they can, and let nobody start what would fail.
+export function stop({ text, href }) {
+  const link = href ? [" ", make("a", { href }, href), "."] : [];
+  const status = find("status");
+  status.className = "status wrong";
+  status.replaceChildren(text, ...link);
+  for (const control of document.querySelectorAll("main button, main input")) control.disabled = true;
+}
+
 // What a passkey's refusal by the browser or its owner means to them.
 export function wordsOf(error) {
   if (error.name === "NotAllowedError") return "The passkey was not used: it was cancelled, or its time was over.";

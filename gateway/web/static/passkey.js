@@ -1,8 +1,21 @@
 // The browser's side of passkeys: making one, and having one sign.
 
-import { post } from "./api.js";
+import { get, post } from "./api.js";
 
-export const supported = () => window.PublicKeyCredential !== undefined && window.isSecureContext;
+// Why passkeys cannot be used on this page: { text, href }, where `href` is the address at which they can. Or nothing.
+export async function obstacle() {
+  const { origin, has_passkeys: possible } = await get("/site.json");
+  if (!possible) {
+    return { text: "This gateway has no address at which browsers use passkeys. Whoever runs it sets GATEWAY_PUBLIC_URL." };
+  }
+  if (location.origin !== origin) {
+    return { text: "Passkeys do not work at this address. Open this page at", href: origin + location.pathname };
+  }
+  if (window.PublicKeyCredential === undefined || !window.isSecureContext) {
+    return { text: "This browser cannot use passkeys. Open this page in one that can." };
+  }
+  return undefined;
+}
 
 export function bytesOf(text) {
   const base64 = text.replaceAll("-", "+").replaceAll("_", "/");
@@ -30,9 +43,8 @@ export async function challengeOf(purpose, wallet, details, nonce) {
   return new Uint8Array(await crypto.subtle.digest("SHA-256", whole));
 }
 
-// Make a passkey and add it to the wallet, whose owner asks by their session, or at sign-up by the key.
-export async function add(name, key) {
-  const asked = await post("/v1/passkeys/challenge", undefined, { key });
+// Have the browser make a passkey over a challenge, as the API takes it.
+async function create(asked) {
   const made = await navigator.credentials.create({
     publicKey: {
       challenge: bytesOf(asked.challenge),
@@ -44,11 +56,36 @@ export async function add(name, key) {
       attestation: "none",
     },
   });
-  return post(
-    "/v1/passkeys",
-    { name, client_data: textOf(made.response.clientDataJSON), attestation: textOf(made.response.attestationObject) },
-    { key },
-  );
+  return {
+    id: made.id,
+    client_data: textOf(made.response.clientDataJSON),
+    attestation: textOf(made.response.attestationObject),
+  };
+}
+
+// Make a passkey and hand it in with `send`. The authenticator forgets one that is refused (WebAuthn Level 3, signal API).
+async function register(asked, send) {
+  const { id, ...made } = await create(asked);
+  try {
+    return await send(made);
+  } catch (error) {
+    if (error.status >= 400 && error.status < 500) {
+      await PublicKeyCredential.signalUnknownCredential?.({ rpId: asked.rp_id, credentialId: id }).catch(() => {});
+    }
+    throw error;
+  }
+}
+
+// Make a passkey and add it to the wallet, whose owner asks by their session.
+export async function add(name) {
+  const asked = await post("/v1/passkeys/challenge");
+  return register(asked, (made) => post("/v1/passkeys", { name, ...made }));
+}
+
+// Sign up: the handle is claimed together with the passkey that is made for it, or not at all.
+export async function signUp(handle, name) {
+  const asked = await post("/v1/sign-ups/challenge", { handle });
+  return register(asked, (made) => post("/v1/sign-ups", { handle, user_id: asked.user_id, name, ...made }));
 }
 
 // Have a passkey sign a challenge; of which, the browser knows, or one of `allow`.

@@ -1,12 +1,19 @@
 // Sign in, in three ways.
 
 import { post } from "./api.js";
-import { during, find, onSubmit, say } from "./page.js";
-import { signIn, supported } from "./passkey.js";
+import { during, find, onSubmit, say, stop, wordsOf } from "./page.js";
+import { obstacle, signIn } from "./passkey.js";
 
 const enter = () => location.assign("/");
 
-if (!supported()) say("This browser has no passkeys, or not at this address. Open the gateway by its name.", "wrong");
+// At another address nobody signs in; in a browser without passkeys an Ethereum wallet or a recovery code still does.
+obstacle().then((why) => {
+  if (why?.href) stop(why);
+  else if (why) {
+    say(why.text, "wrong");
+    find("passkey").disabled = true;
+  }
+}, (error) => say(wordsOf(error), "wrong"));
 
 find("passkey").addEventListener("click", (event) =>
   during(event.target, async () => {

@@ -1,30 +1,38 @@
-// A handle, the first passkey, and then: signed in, with recovery codes.
+// A handle and its first passkey in one step, and then recovery codes. Until the passkey is made nothing is claimed, so
+// whoever cancels can start again with the same handle.
 
 import { post } from "./api.js";
-import { find, make, onSubmit, say } from "./page.js";
-import { add, signIn, supported } from "./passkey.js";
+import { find, make, onSubmit, say, stop, wordsOf } from "./page.js";
+import { obstacle, signUp } from "./passkey.js";
 
-let claimed; // what was claimed, should making the passkey be cancelled and tried again
-
-if (!supported()) say("This browser has no passkeys, or not at this address. Open the gateway by its name.", "wrong");
+obstacle().then((why) => why && stop(why), (error) => say(wordsOf(error), "wrong"));
 
 onSubmit(find("sign-up"), async (form) => {
-  const handle = form.get("handle");
-  if (claimed?.typed !== handle) {
-    say("Claiming the handle…");
-    claimed = { ...(await post("/v1/handles", { handle })), typed: handle };
-    find("handle").readOnly = true;
-  }
-  say("Now make a passkey, as your browser asks you to.");
-  await add(form.get("device") || "My first passkey", claimed.api_key);
-  say("Signing in with it…");
-  await signIn();
-  const { codes } = await post("/v1/recovery-codes");
-  find("codes").append(...codes.map((code) => make("li", {}, make("code", {}, code))));
-  find("key").textContent = claimed.api_key;
-  find("welcome").textContent = `@${claimed.handle} is yours`;
-  find("before").hidden = true;
-  find("after").hidden = false;
-  find("welcome").focus();
-  say("Keep the recovery codes before you go on: they are shown this once.", "good");
+  say("Make a passkey, as your browser asks you to. The handle is claimed when it is made.");
+  const mine = await signUp(form.get("handle"), form.get("device") || "My first passkey").catch(lost);
+  say("Making your recovery codes…");
+  const codes = await post("/v1/recovery-codes").catch(() => undefined);
+  show(mine, codes?.codes);
 });
+
+// The answer may be lost after the handle was claimed: then the passkey opens it.
+function lost(error) {
+  if (error.status !== 0 && !(error.status >= 500)) throw error;
+  throw new Error(`${error.message} If your device has kept the passkey, sign in with it: the handle may be yours.`);
+}
+
+function show(mine, codes) {
+  if (codes) {
+    find("codes").replaceChildren(...codes.map((code) => make("li", {}, make("code", {}, code))));
+    say("Keep the recovery codes before you go on: they are shown this once.", "good");
+  } else {
+    find("go-on").textContent = "Go to your wallet";
+    say("You have signed up, but have no recovery codes yet. Make them in your wallet.", "wrong");
+  }
+  find("key").textContent = mine.api_key;
+  find("before").hidden = true;
+  find("have-one").hidden = true;
+  find("after").hidden = false;
+  find("welcome").textContent = `@${mine.handle} is yours`;
+  find("welcome").focus();
+}
