@@ -33,6 +33,8 @@ SETTINGS: Final = (
     ),
     ("GATEWAY_REQUESTS_PER_MINUTE", "60000", "how many requests a caller sends in a minute"),
     ("GATEWAY_DATABASE_URL", "", "a PostgreSQL of your own; empty: one is embedded"),
+    ("GATEWAY_DATABASE_CONNECT_SECONDS", "5", "how long connecting may take; connect_timeout in the URL goes first"),
+    ("GATEWAY_DATABASE_STATEMENT_SECONDS", "10", "how long a statement of a request may take"),
     ("GATEWAY_RPC_URL", "", "an Ethereum node of your own; empty: a local anvil is embedded"),
     ("GATEWAY_RELAYER_KEY_FILE", "", "the relayers' private keys (hex), one a line; empty: the local chain's own"),
     (
@@ -75,6 +77,8 @@ class Config:
     tries_per_minute: int
     requests_per_minute: int
     database_url: str | None
+    database_connect_seconds: float
+    database_statement_seconds: float
     rpc_url: str | None
     relayer_key_file: Path | None
     master_key_file: Path
@@ -106,6 +110,8 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Config:
         tries_per_minute=_whole("GATEWAY_TRIES_PER_MINUTE", text, 1, 1_000_000_000),
         requests_per_minute=_whole("GATEWAY_REQUESTS_PER_MINUTE", text, 1, 1_000_000_000),
         database_url=text["GATEWAY_DATABASE_URL"] or None,
+        database_connect_seconds=_seconds("GATEWAY_DATABASE_CONNECT_SECONDS", text, 0.5),
+        database_statement_seconds=_seconds("GATEWAY_DATABASE_STATEMENT_SECONDS", text, 0.5),
         rpc_url=text["GATEWAY_RPC_URL"] or None,
         relayer_key_file=Path(relayer) if relayer else None,
         master_key_file=Path(master) if master else home / "master.key",

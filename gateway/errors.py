@@ -486,6 +486,10 @@ class DatabaseUnavailable(Unavailable):
     says = "the database does not answer: {reason}"
 
 
+class DatabaseNotWritable(DatabaseUnavailable):
+    says = "nothing can be written to the database: {reason}"
+
+
 class Contended(Unavailable):
     """Nothing was done: somebody else held what this needed, or PostgreSQL chose this to break a ring of waiting."""
 

@@ -1,20 +1,26 @@
-"""PostgreSQL: the pool, one way to open a transaction, named statements, migrations. The only file with the driver.
+"""PostgreSQL: the pool, one way to open a transaction, named statements. The driver is here and in connection.py alone.
 
 Amounts are `numeric` in SQL and exact `int` in Python: the codec set on every connection refuses anything else.
 Commits are durable as PostgreSQL ships: nothing here turns `fsync` or `synchronous_commit` off.
 """
 
-import hashlib
+import asyncio
+import logging
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from importlib.resources import files
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from gateway.errors import Contended, DatabaseUnavailable, Misconfigured
+from gateway import database_url
+from gateway.connection import DEADLINES, DatabaseConnection, Deadlines, open_connection
+from gateway.errors import Contended, DatabaseNotWritable, DatabaseUnavailable
+
+log = logging.getLogger(__name__)
 
 Record = asyncpg.Record
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
@@ -24,38 +30,52 @@ LockNotAvailable = asyncpg.LockNotAvailableError
 #: What the driver says when a UNIQUE constraint refused; its `constraint_name` says which.
 UniqueViolation = asyncpg.UniqueViolationError
 
-#: The advisory lock that one migration run at a time holds; any number that nobody else uses.
-_MIGRATION_LOCK = 7_302_518_001
+#: For the end of what is under way when the pool is closed, in seconds.
+_CLOSE_SECONDS: Final = 10.0
 
-#: Nobody waits longer for a lock than this; our transactions hold theirs for milliseconds.
-_LOCK_TIMEOUT = "3s"
+#: The same trouble is said again in the log after so many seconds.
+_SAY_AGAIN_SECONDS: Final = 60.0
 
 
 class Database:
-    """A pool of connections to one database. Made once, in `__main__`, and handed on."""
+    """A pool of connections to one database. Made once, in `connect`, and handed on.
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
-        self._pool = pool
-        self._kept: PoolConnectionProxy[asyncpg.Record] | None = None
+    Whatever makes it doubtful that the connections lead to the server that they should (a statement that was given up,
+    a server that takes no writes, a connection that was cut) throws all of them away, see `start_over`. New ones are
+    opened as they are asked for.
+    """
+
+    def __init__(self, url: database_url.DatabaseUrl, connections: int, name: str, deadlines: Deadlines) -> None:
+        self._url, self._name, self._deadlines = url, name, deadlines
+        self._open = set[DatabaseConnection]()
+        self._generation = 0
+        self._kept: DatabaseConnection | None = None
         self._closing = False
+        self._said = dict[str, float]()
+        self._pool: asyncpg.Pool[asyncpg.Record] = asyncpg.create_pool(
+            min_size=0,  # the driver would keep a minimum by itself, with a traceback in the log at each attempt
+            max_size=connections + 1,  # one for `one_statement`, which keeps it
+            connect=self._connect,
+            reset=_keep,
+        )
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """One PostgreSQL transaction: committed when the body ends, rolled back when it raises.
 
-        Raises Contended when it had to give way to another, and DatabaseUnavailable when the server cannot be reached
-        or went away. If that happens while committing, nobody knows whether it was committed: the caller repeats with
-        the same idempotency key.
+        Raises Contended when it had to give way to another, and DatabaseUnavailable when the server cannot be reached,
+        went away, takes no writes or did not answer in time. If that happens while committing, nobody knows whether it
+        was committed: the caller repeats with the same idempotency key.
         """
         with _OUR_ERRORS:
-            async with self._pool.acquire() as connection, connection.transaction():
+            async with self._connection() as connection, _transaction(connection):
                 yield connection
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Connection]:
         """A connection for statements that read; each sees its own moment."""
         with _OUR_ERRORS:
-            async with self._pool.acquire() as connection:
+            async with self._connection() as connection:
                 yield connection
 
     @asynccontextmanager
@@ -68,41 +88,145 @@ class Database:
         with _OUR_ERRORS:
             connection, self._kept = self._kept, None
             if connection is None or _ended(connection):
-                connection = await self._pool.acquire()
+                connection = await self._acquire()
+            else:
+                connection.use(True)
             try:
                 yield connection
-            except BaseException:
-                await self._pool.release(connection)
+            except BaseException as error:
+                self._judge(connection, error)
+                await self._release(connection)
                 raise
-            if self._kept is None and not self._closing:
+            if self._kept is None and not self._closing and not self._is_stale(connection):
                 self._kept = connection
+                connection.use(False)
             else:
-                await self._pool.release(connection)
+                await self._release(connection)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Connection]:
         """A read-only transaction in which all statements see one moment."""
         with _OUR_ERRORS:
             async with (
-                self._pool.acquire() as connection,
-                connection.transaction(isolation="repeatable_read", readonly=True),
+                self._connection() as connection,
+                _transaction(connection, isolation="repeatable_read", readonly=True),
             ):
                 yield connection
 
+    def start_over(self, why: str) -> None:
+        """Throw every connection away: those that nobody has at once, the others when they are given back."""
+        self._generation += 1
+        self._say(f"the connections to the database are made anew: {why}")
+        for connection in list(self._open):
+            if not connection.in_use:
+                connection.terminate()
+
     async def close(self) -> None:
+        """Let what is under way end, for a while, and close all connections."""
         self._closing = True  # what a statement still has then is given back, and not kept
         if self._kept is not None:
-            await self._pool.release(self._kept)
-        with suppress(*_GONE):  # a server that went away before has nothing to say goodbye to
-            await self._pool.close()
+            await self._release(self._kept)
+        with suppress(*_GONE):  # TimeoutError among them: the pool then ends its connections itself
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await self._pool.close()
+
+    # ---- connections --------------------------------------------------------------------------------------------
+
+    async def _connect(self, *_: object, **__: object) -> DatabaseConnection:
+        """What the pool calls for a new connection."""
+        generation = self._generation
+        try:
+            connection = await open_connection(self._url, self._name, self._deadlines)
+        except (*_GONE, *_REFUSED, DatabaseUnavailable) as error:
+            self._say(f"no connection to the database: {_said_of(error)}")
+            raise
+        connection.generation, connection.gave_up = generation, self.start_over
+        self._open.add(connection)
+        connection.add_termination_listener(lambda _: self._open.discard(connection))
+        return connection
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[DatabaseConnection]:
+        connection = await self._acquire()
+        try:
+            yield connection
+        except BaseException as error:
+            self._judge(connection, error)
+            raise
+        finally:
+            await self._release(connection)
+
+    async def _acquire(self) -> DatabaseConnection:
+        """A connection of the newest generation. Raises DatabaseUnavailable when none is free in time."""
+        try:
+            async with asyncio.timeout(self._deadlines.acquire):
+                while True:
+                    # The pool's proxy, which passes everything on to a connection that `_connect` has opened.
+                    connection = cast(DatabaseConnection, await self._pool.acquire())
+                    if not self._is_stale(connection):
+                        connection.use(True)
+                        return connection
+                    connection.terminate()
+        except TimeoutError as late:
+            raise DatabaseUnavailable(f"no connection was free within {self._deadlines.acquire:g} s") from late
+        except _REFUSED as refused:
+            raise DatabaseUnavailable(_said_of(refused)) from refused
+
+    async def _release(self, connection: DatabaseConnection) -> None:
+        if not _ended(connection):
+            connection.use(False)
+            if self._is_stale(connection):
+                connection.terminate()
+        with suppress(*_GONE):  # then the pool has ended it
+            await self._pool.release(cast("PoolConnectionProxy[asyncpg.Record]", connection))
+
+    def _is_stale(self, connection: DatabaseConnection) -> bool:
+        return _ended(connection) or bool(connection.generation != self._generation)
+
+    def _judge(self, connection: DatabaseConnection, error: BaseException) -> None:
+        """Close the connection of what ended in `error` where it may not be used again, and all others with it where
+        they are no better.
+        """
+        if _ended(connection):
+            self.start_over(_said_of(error))
+        elif isinstance(error, _SPOILS_ALL):
+            connection.terminate()
+            self.start_over(_said_of(error))
+        elif isinstance(error, _ABANDONS):
+            connection.terminate()
+
+    def _say(self, line: str) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._said.get(line, -_SAY_AGAIN_SECONDS) >= _SAY_AGAIN_SECONDS:
+            self._said = {old: at for old, at in self._said.items() if now - at < _SAY_AGAIN_SECONDS} | {line: now}
+            log.warning(line)
 
 
-def _ended(connection: "PoolConnectionProxy[asyncpg.Record]") -> bool:
+@asynccontextmanager
+async def _transaction(connection: DatabaseConnection, **how: Any) -> AsyncIterator[None]:
+    """As the driver's own; but what failed for want of the server is not rolled back: its connection is closed."""
+    transaction = connection.transaction(**how)
+    await transaction.start()
+    try:
+        yield
+    except BaseException as error:
+        if not (_ended(connection) or isinstance(error, (*_SPOILS_ALL, *_ABANDONS))):
+            await transaction.rollback()
+        raise
+    await transaction.commit()
+
+
+def _ended(connection: DatabaseConnection) -> bool:
     """Whether the connection was closed behind our back: the server went away, and may be there again."""
     try:
         return connection.is_closed()
     except asyncpg.InterfaceError:  # the pool knows already, and has its place back
         return True
+
+
+def _said_of(error: BaseException) -> str:
+    """The first line of what it says, or its name: some say nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 #: Nothing was decided, or nobody knows: the server is away, or is going away.
@@ -115,6 +239,25 @@ _GONE = (
     asyncpg.OperatorInterventionError,
     asyncpg.TooManyConnectionsError,
 )
+
+#: The server is there, but does not have us.
+_REFUSED = (
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.TargetServerAttributeNotMatched,
+)
+
+#: The server answers, but nothing can be written there: a standby, or a full disk. Each with what is said of it.
+_NOT_WRITABLE = {
+    asyncpg.ReadOnlySQLTransactionError: "it is read-only",
+    asyncpg.DiskFullError: "its disk is full",
+}
+
+#: After these no connection can be trusted to lead to a server that works.
+_SPOILS_ALL = (TimeoutError, asyncpg.QueryCanceledError, *_NOT_WRITABLE)
+
+#: Whoever used the connection has stopped in the middle.
+_ABANDONS = (asyncio.CancelledError, GeneratorExit)
 
 #: Nothing was committed: the same may be tried again at once.
 _CONTENDED = (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError, asyncpg.SerializationError)
@@ -133,6 +276,9 @@ class _OurErrors:
             raise Contended from error
         if isinstance(error, _GONE):
             raise DatabaseUnavailable(type(error).__name__) from error
+        for kind, reason in _NOT_WRITABLE.items():
+            if isinstance(error, kind):
+                raise DatabaseNotWritable(reason) from error
         if isinstance(error, asyncpg.PostgresError):
             error.detail = None
 
@@ -142,34 +288,23 @@ _OUR_ERRORS = _OurErrors()
 
 @asynccontextmanager
 async def connect(
-    url: str, connections: int = 10, name: str = "gateway", statement_seconds_max: float = 60
+    url: str, connections: int = 10, name: str = "gateway", deadlines: Deadlines = DEADLINES
 ) -> AsyncIterator[Database]:
-    """A database pool, closed at the end. A statement that takes longer than `statement_seconds_max` is given up.
+    """A database pool, closed at the end. Of the deadlines, the URL's own `connect_timeout` goes first.
 
-    Raises DatabaseUnavailable when nobody answers at `url`.
+    Raises DatabaseUnavailable when nobody answers at `url`, and Misconfigured when it is no URL of a database.
     """
+    where = database_url.read(url)
+    if where.connect_seconds is not None:
+        deadlines = replace(deadlines, connect=where.connect_seconds)
+    database = Database(where, connections, name, deadlines)
+    await database._pool
     try:
-        pool = await asyncpg.create_pool(
-            url,
-            min_size=1,
-            max_size=connections + 1,  # one for `one_statement`, which keeps it
-            init=_prepare,
-            reset=_keep,
-            command_timeout=statement_seconds_max,
-            server_settings={"application_name": name, "timezone": "UTC", "lock_timeout": _LOCK_TIMEOUT},
-        )
-    except (*_GONE, asyncpg.InvalidCatalogNameError, asyncpg.InvalidAuthorizationSpecificationError) as gone:
-        raise DatabaseUnavailable(str(gone) or type(gone).__name__) from gone
-    database = Database(pool)
-    try:
+        async with database.reading():
+            pass
         yield database
     finally:
         await database.close()
-
-
-async def _prepare(connection: Connection) -> None:
-    """Teach a new connection that our numerics are whole numbers, exact to any size."""
-    await connection.set_type_codec("numeric", schema="pg_catalog", encoder=str, decoder=int, format="text")
 
 
 async def _keep(connection: Connection) -> None:
@@ -195,62 +330,6 @@ class Statements:
         except KeyError:
             raise AttributeError(f"no statement -- {name}") from None
         return statement
-
-
-# ---- migrations -----------------------------------------------------------------------------------------------------
-
-
-async def migrate(database: Database) -> list[str]:
-    """Bring the schema up to date, forward only, and return the names of the migrations applied now.
-
-    Any number of gateways may call it at once: one does it, the others wait and find it done. A migration that was
-    changed after it was applied, or a database newer than this code, raises Misconfigured and changes nothing.
-    """
-    known = _migrations()
-    async with database.transaction() as connection:
-        await connection.execute("SET LOCAL lock_timeout = 0")
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", _MIGRATION_LOCK)
-        await connection.execute(
-            "CREATE TABLE IF NOT EXISTS migration ("
-            " name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
-        )
-        applied = {row["name"]: row["sha256"] for row in await connection.fetch("SELECT name, sha256 FROM migration")}
-        _check_applied(applied, known)
-        fresh = [name for name in known if name not in applied]
-        for name in fresh:
-            await connection.execute(known[name])
-            await connection.execute("INSERT INTO migration (name, sha256) VALUES ($1, $2)", name, _sha256(known[name]))
-    return fresh
-
-
-async def check_migrated(database: Database) -> None:
-    """Raises Misconfigured unless the schema is just what this code expects."""
-    known = _migrations()
-    async with database.reading() as connection:
-        there = await connection.fetchval("SELECT to_regclass('migration') IS NOT NULL")
-        rows = await connection.fetch("SELECT name, sha256 FROM migration") if there else []
-    applied = {row["name"]: row["sha256"] for row in rows}
-    _check_applied(applied, known)
-    if applied.keys() != known.keys():
-        raise Misconfigured("the database's schema is not up to date: run 'gateway migrate'")
-
-
-def _migrations() -> dict[str, str]:
-    folder = files("gateway").joinpath("migrations")
-    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
-    return {name: folder.joinpath(name).read_text(encoding="utf-8") for name in names}
-
-
-def _check_applied(applied: dict[str, str], known: dict[str, str]) -> None:
-    for name, digest in applied.items():
-        if name not in known:
-            raise Misconfigured(f"the database has migration {name}, which this gateway does not know: use a newer one")
-        if digest != _sha256(known[name]):
-            raise Misconfigured(f"migration {name} was changed after it was applied; put it back and add a new one")
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def constraint_of(error: Exception) -> str | None:

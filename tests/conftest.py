@@ -15,8 +15,9 @@ from gateway.config import from_environment
 from gateway.embedded.children import Children
 from gateway.embedded.postgres import Postgres
 from gateway.ledger import book
+from gateway.migration import migrate
 from gateway.money import Assets
-from gateway.postgres import Database, connect, migrate
+from gateway.postgres import Database, connect
 from tests.factory import Chain, Town, running_anvil
 
 #: The assets that tests use: those of the default configuration.

@@ -55,7 +55,7 @@ class CutDatabase(Database):
     """A database whose client asks a fate before and after each of its commits."""
 
     def __init__(self, database: Database, fate: Fate) -> None:
-        self._pool = database._pool
+        self.__dict__ |= database.__dict__
         self._fate = fate
 
     @asynccontextmanager

@@ -12,12 +12,13 @@ import pytest
 from gateway.events import log
 from gateway.ids import PaymentId, WalletId, new_id
 from gateway.ledger import book
+from gateway.migration import _migrations, _sha256, migrate
 from gateway.money import Assets, Money
 from gateway.payments import ledger_rail, once, records
 from gateway.payments.lean import Elsewhere
 from gateway.payments.ledger_rail import LedgerPayment, Settled
 from gateway.payments.payment import Payment, State
-from gateway.postgres import Database, _migrations, _sha256, migrate
+from gateway.postgres import Database
 from gateway.secret import hash_of
 from gateway.wallets.wallet import Wallet
 from tests.factory import NOW

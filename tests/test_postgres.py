@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from gateway.embedded.postgres import Postgres
 from gateway.errors import DatabaseUnavailable, Misconfigured
-from gateway.postgres import Database, Statements, check_migrated, connect, migrate
+from gateway.migration import check_migrated, migrate
+from gateway.postgres import Database, Statements, connect
 from tests.conftest import _named
 
 pytestmark = pytest.mark.anyio

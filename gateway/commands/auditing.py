@@ -2,12 +2,10 @@
 
 from typing import Any
 
-from gateway import postgres
 from gateway.audit import log, seal
 from gateway.audit import verify as verifying
 from gateway.clock import rfc3339
 from gateway.commands import building
-from gateway.commands.operating import LONG_SECONDS
 from gateway.config import Config
 from gateway.errors import NotFound
 from gateway.ids import show
@@ -16,11 +14,8 @@ from gateway.wallets import custody, wallet
 
 async def head(config: Config) -> dict[str, Any]:
     """The newest seal, to be noted somewhere else. Raises NotFound where nothing was sealed yet."""
-    where = building.places(config, node=False)
-    async with postgres.connect(where.database_url, 1, "gateway audit") as database:
-        await postgres.check_migrated(database)
-        async with database.reading() as connection:
-            newest = await seal.head(connection)
+    async with building.database(config, "audit") as database, database.reading() as connection:
+        newest = await seal.head(connection)
     if newest is None:
         raise NotFound("seal yet; a worker makes one once something has happened")
     return {"head": str(newest), "sealed_at": rfc3339(newest.at)}
@@ -30,10 +25,8 @@ async def verify(config: Config, noted: str | None, rows_after: int) -> dict[str
     """Read both logs against their seals, and say what is not as it was sealed. Raises InvalidRequest where `noted` is
     no head, Misconfigured for another master key, SealedKeyUnreadable.
     """
-    where = building.places(config, node=False)
     noted_head = verifying.read_head(noted) if noted is not None else None
-    async with postgres.connect(where.database_url, 2, "gateway audit", LONG_SECONDS) as database:
-        await postgres.check_migrated(database)
+    async with building.database(config, "audit", 2, building.LONG_SECONDS) as database:
         vault = await building.vault_of(config, database)
         async with database.snapshot() as connection:
             keys = await custody.seal_keys(connection, vault)
@@ -51,12 +44,9 @@ async def verify(config: Config, noted: str | None, rows_after: int) -> dict[str
 
 async def acts(config: Config, handle: str | None, kind: str | None, before: int | None, limit: int) -> dict[str, Any]:
     """The newest acts: all, or of the wallet of a handle, or of a kind. Raises InvalidHandle, UnknownHandle."""
-    where = building.places(config, node=False)
-    async with postgres.connect(where.database_url, 1, "gateway audit") as database:
-        await postgres.check_migrated(database)
-        async with database.reading() as connection:
-            of = (await wallet.by_handle(connection, handle)).id if handle is not None else None
-            found = await log.read(connection, of, kind, before, limit)
+    async with building.database(config, "audit") as database, database.reading() as connection:
+        of = (await wallet.by_handle(connection, handle)).id if handle is not None else None
+        found = await log.read(connection, of, kind, before, limit)
     return {"items": [plain(act) for act in found]}
 
 

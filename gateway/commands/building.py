@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
-from gateway import postgres
+from gateway import migration, postgres
 from gateway.access.limits import Limits, Rate, Rates
 from gateway.api.house import House
 from gateway.api.proxies import Proxies
@@ -19,6 +19,7 @@ from gateway.chain.node import HttpNode
 from gateway.chain.signer import LaneSigner, Vault
 from gateway.clock import system_clock
 from gateway.config import Config
+from gateway.connection import Deadlines
 from gateway.errors import Misconfigured
 from gateway.ledger import book
 from gateway.payments.terms import Terms
@@ -28,6 +29,13 @@ from gateway.worker import Worker
 
 #: How many blocks and seconds a node's own "finalized" is usually behind: two epochs of 32 slots of 12 s.
 _FINALIZED_SECONDS = 64 * 12.0
+
+#: What a statement of a command or of the worker may take, in seconds: nobody waits for an answer meanwhile.
+COMMAND_SECONDS = 30.0
+
+#: A migration may rewrite a table, and a recount reads every entry there is (80 s for ten million on two cores). One
+#: statement of either that takes longer than this has stopped for another reason.
+LONG_SECONDS = 6 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,25 @@ def places(config: Config, node: bool = True) -> Places:
     return replace(
         running, database_url=database_url, rpc_url=rpc_url, chain_is_ours=running.chain_is_ours and not config.rpc_url
     )
+
+
+@asynccontextmanager
+async def database(
+    config: Config, name: str, connections: int = 1, statement_seconds: float = COMMAND_SECONDS
+) -> AsyncIterator[Database]:
+    """The database, with its schema as this code expects it. Raises DatabaseUnavailable, Misconfigured."""
+    async with unmigrated(config, name, connections, statement_seconds) as opened:
+        await migration.check_migrated(opened)
+        yield opened
+
+
+@asynccontextmanager
+async def unmigrated(config: Config, name: str, connections: int, statement_seconds: float) -> AsyncIterator[Database]:
+    """The database, whatever its schema. Raises DatabaseUnavailable, Misconfigured."""
+    url = places(config, node=False).database_url
+    deadlines = Deadlines(config.database_connect_seconds, statement_seconds)
+    async with postgres.connect(url, connections, f"gateway {name}", deadlines) as opened:
+        yield opened
 
 
 def relayers(config: Config, where: Places) -> tuple[LaneSigner, ...]:
@@ -137,17 +164,16 @@ async def house(config: Config, connections: int = 16, url: str = "http://127.0.
     where = places(config, node=False)
     node = HttpNode(where.rpc_url) if where.rpc_url else None
     try:
-        async with postgres.connect(where.database_url, connections, "gateway serve") as database:
-            await postgres.check_migrated(database)
-            vault = await vault_of(config, database)
-            terms = await terms_of(config, database, where)
+        async with database(config, "serve", connections, config.database_statement_seconds) as opened:
+            vault = await vault_of(config, opened)
+            terms = await terms_of(config, opened, where)
             rates = Rates(
                 Rate(config.sign_ups_per_hour, timedelta(hours=1)),
                 Rate(config.tries_per_minute, timedelta(minutes=1)),
                 Rate(config.requests_per_minute, timedelta(minutes=1)),
             )
             yield House(
-                *(database, terms, vault, system_clock, node, config.public_url or url),
+                *(opened, terms, vault, system_clock, node, config.public_url or url),
                 *(Proxies(config.trusted_proxies), Limits(rates)),
             )
     finally:
@@ -161,12 +187,11 @@ async def worker(config: Config) -> AsyncIterator[Worker]:
     where = places(config)
     node = HttpNode(where.rpc_url)
     try:
-        async with postgres.connect(where.database_url, 6, "gateway work") as database:
-            await postgres.check_migrated(database)
-            vault = await vault_of(config, database)
-            terms = await terms_of(config, database, where)
+        async with database(config, "work", 6) as opened:
+            vault = await vault_of(config, opened)
+            terms = await terms_of(config, opened, where)
             yield Worker(
-                database=database,
+                database=opened,
                 node=node,
                 terms=terms,
                 vault=vault,

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from gateway import postgres
 from gateway.clock import rfc3339, system_clock
 from gateway.commands import building, operating
 from gateway.config import Config
@@ -12,13 +11,10 @@ from gateway.payments import freeze
 
 async def freezes(config: Config) -> list[dict[str, Any]]:
     """Every asset whose withdrawals are stopped, since when, and the differences that were the reason."""
-    where = building.places(config, node=False)
-    async with postgres.connect(where.database_url, 1, "gateway freezes") as database:
-        await postgres.check_migrated(database)
-        async with database.snapshot() as connection:
-            assets = await book.with_former(connection, config.assets)
-            frozen = await freeze.frozen(connection)
-            differences = (await freeze.differences(connection, assets)).values()
+    async with building.database(config, "freezes") as database, database.snapshot() as connection:
+        assets = await book.with_former(connection, config.assets)
+        frozen = await freeze.frozen(connection)
+        differences = (await freeze.differences(connection, assets)).values()
     return [
         {
             "asset": asset,
@@ -36,8 +32,7 @@ async def lift(config: Config, code: str) -> dict[str, Any]:
     Raises UnknownAsset, NotFound (nothing is stopped), FreezeStays, NodeUnavailable.
     """
     where = building.places(config)
-    async with postgres.connect(where.database_url, 1, "gateway freezes") as database:
-        await postgres.check_migrated(database)
+    async with building.database(config, "freezes") as database:
         terms = await building.terms_of(config, database, where)
         asset = terms.assets[code]
         async with database.reading() as connection:

@@ -3,7 +3,6 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from gateway import postgres
 from gateway.audit import log as audit
 from gateway.audit.log import Act
 from gateway.chain import address as addresses
@@ -44,8 +43,7 @@ async def lanes(config: Config) -> list[dict[str, Any]]:
     where = building.places(config)
     node = HttpNode(where.rpc_url)
     try:
-        async with postgres.connect(where.database_url, 1, "gateway lanes") as database:
-            await postgres.check_migrated(database)
+        async with building.database(config, "lanes") as database:
             chain_id, fees = await node.chain_id(), await node.fees()
             async with database.reading() as connection:
                 known = await lanes_.addresses(connection, chain_id)
@@ -83,8 +81,7 @@ async def resume(config: Config, text: str) -> dict[str, Any]:
     where = building.places(config)
     node = HttpNode(where.rpc_url)
     try:
-        async with postgres.connect(where.database_url, 1, "gateway lanes") as database:
-            await postgres.check_migrated(database)
+        async with building.database(config, "lanes") as database:
             address, chain_id = addresses.read(text), await node.chain_id()
             async with database.reading() as connection:
                 known = await lanes_.addresses(connection, chain_id)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gateway import postgres
+from gateway import migration
 from gateway.audit import log as audit_log
 from gateway.audit.log import Act
 from gateway.bank import movements
@@ -28,10 +28,6 @@ from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Database
 from gateway.wallets import custody
 
-#: A migration may rewrite a table, and a recount reads every entry there is (80 s for ten million on two cores). One
-#: statement of either that takes longer than this has stopped for another reason.
-LONG_SECONDS = 6 * 3600.0
-
 
 async def migrate(config: Config) -> list[str]:
     """Bring the schema up to date and make the configured assets known; the names of the migrations applied now.
@@ -39,9 +35,8 @@ async def migrate(config: Config) -> list[str]:
     The first time, it makes the master key and the root key, and the database remembers which they are. Never again: a
     second master key would seal keys that the first cannot open, a second root key give handles other addresses.
     """
-    where = building.places(config, node=False)
-    async with postgres.connect(where.database_url, 2, "gateway migrate", LONG_SECONDS) as database:
-        applied = await postgres.migrate(database)
+    async with building.unmigrated(config, "migrate", 2, building.LONG_SECONDS) as database:
+        applied = await migration.migrate(database)
         async with database.transaction() as connection:
             await book.declare(connection, config.assets)
             first = not await custody.has_master_key(connection)
@@ -67,8 +62,7 @@ async def deploy(config: Config) -> dict[str, Contract]:
     where = building.places(config)
     node = HttpNode(where.rpc_url)
     try:
-        async with postgres.connect(where.database_url, 2, "gateway deploy") as database:
-            await postgres.check_migrated(database)
+        async with building.database(config, "deploy", 2) as database:
             await _verify(database, node, config, where)
             signers = building.relayers(config, where)
 
@@ -146,8 +140,7 @@ async def reconcile(config: Config) -> Reconciliation:
     where = building.places(config)
     node = HttpNode(where.rpc_url)
     try:
-        async with postgres.connect(where.database_url, 2, "gateway reconcile", LONG_SECONDS) as database:
-            await postgres.check_migrated(database)
+        async with building.database(config, "reconcile", 2, building.LONG_SECONDS) as database:
             terms = await building.terms_of(config, database, where)
             async with database.snapshot() as connection:
                 faults = await audit.recount(connection)

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from gateway import postgres
 from gateway.access import operators as people
 from gateway.access.operators import Glass
 from gateway.clock import rfc3339, system_clock
@@ -55,7 +54,5 @@ async def break_glass(config: Config, kind: Glass, handle: str, reason: str) -> 
 
 @asynccontextmanager
 async def _database(config: Config) -> AsyncIterator[Database]:
-    where = building.places(config, node=False)
-    async with postgres.connect(where.database_url, 1, "gateway operators") as database:
-        await postgres.check_migrated(database)
+    async with building.database(config, "operators") as database:
         yield database

@@ -3,11 +3,9 @@
 from collections.abc import Callable, Collection
 from typing import Any
 
-from gateway import postgres
 from gateway.chain import key_files, signer
 from gateway.clock import rfc3339, system_clock
 from gateway.commands import building
-from gateway.commands.operating import LONG_SECONDS
 from gateway.config import Config
 from gateway.wallets import rotation
 from gateway.wallets.rotation import MasterKey
@@ -15,9 +13,8 @@ from gateway.wallets.rotation import MasterKey
 
 async def keys(config: Config) -> list[dict[str, Any]]:
     """Every master key that the database or the file knows, the newest first. Raises Misconfigured."""
-    where, there = building.places(config, node=False), _check_values(config)
-    async with postgres.connect(where.database_url, 1, "gateway keys") as database:
-        await postgres.check_migrated(database)
+    async with building.database(config, "keys") as database:
+        there = _check_values(config)
         async with database.reading() as connection:
             known = await rotation.master_keys(connection)
     taken = {one.check_value for one in known}
@@ -43,9 +40,7 @@ async def add(config: Config) -> dict[str, Any]:
 
     Raises Misconfigured, Contended.
     """
-    where = building.places(config, node=False)
-    async with postgres.connect(where.database_url, 1, "gateway keys") as database:
-        await postgres.check_migrated(database)
+    async with building.database(config, "keys") as database:
         await building.vault_of(config, database)
         async with database.transaction() as connection:
             check_value = _next(config, await rotation.alone(connection))
@@ -57,9 +52,8 @@ async def rotate(config: Config, tell: Callable[[int], None]) -> dict[str, Any]:
 
     Raises Misconfigured, SealedKeyUnreadable, Contended; what is done stays.
     """
-    where, by = building.places(config, node=False), building.at_machine()
-    async with postgres.connect(where.database_url, 2, "gateway keys", LONG_SECONDS) as database:
-        await postgres.check_migrated(database)
+    by = building.at_machine()
+    async with building.database(config, "keys", 2, building.LONG_SECONDS) as database:
         vault = await building.vault_of(config, database)
         async with database.transaction() as connection:
             newest = await rotation.begin(connection, lambda known: _next(config, known), by, system_clock())

@@ -3,7 +3,6 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from gateway import postgres
 from gateway.commands import building
 from gateway.config import Config
 from gateway.postgres import Statements
@@ -51,13 +50,10 @@ class Sizes:
 
 async def sizes(config: Config) -> Sizes:
     """Ask PostgreSQL."""
-    where = building.places(config, node=False)
-    async with postgres.connect(where.database_url, 1, "gateway sizes") as database:
-        await postgres.check_migrated(database)
-        async with database.snapshot() as connection:
-            rows = await connection.fetch(sql.sizes)
-            return Sizes(
-                [TableSize(row["name"], row["rows"], row["table_bytes"], row["index_bytes"]) for row in rows],
-                await connection.fetchval(sql.spread_bytes, list(SPREAD)),
-                await connection.fetchval(sql.cache_bytes),
-            )
+    async with building.database(config, "sizes") as database, database.snapshot() as connection:
+        rows = await connection.fetch(sql.sizes)
+        return Sizes(
+            [TableSize(row["name"], row["rows"], row["table_bytes"], row["index_bytes"]) for row in rows],
+            await connection.fetchval(sql.spread_bytes, list(SPREAD)),
+            await connection.fetchval(sql.cache_bytes),
+        )

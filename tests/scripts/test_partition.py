@@ -9,12 +9,13 @@ import pytest
 from gateway.errors import InsufficientFunds
 from gateway.ids import PaymentId, new_id
 from gateway.ledger import book
+from gateway.migration import check_migrated
 from gateway.money import Assets
 from gateway.payments import ledger_rail, once
 from gateway.payments.lean import Elsewhere
 from gateway.payments.ledger_rail import LedgerPayment, Settled
 from gateway.payments.payment import State
-from gateway.postgres import Database, check_migrated, constraint_of
+from gateway.postgres import Database, constraint_of
 from gateway.secret import hash_of
 from gateway.wallets import wallet as wallets
 from gateway.wallets.wallet import Wallet

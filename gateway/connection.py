@@ -1,0 +1,152 @@
+"""One connection to PostgreSQL: how it is opened, what is set on it, and how it is given up.
+
+Every wait has an end. Opening takes `connect` seconds at the most, a statement `statement` seconds: the server ends it
+first (`statement_timeout`), and where the server does not, because it is stopped or cut off, the connection is closed
+from this side a second later. What a closed connection was doing is unknown: whoever asked looks it up by their key.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import asyncpg
+
+from gateway.database_url import DatabaseUrl, Tcp
+from gateway.errors import DatabaseUnavailable
+
+if TYPE_CHECKING:
+    _Driver = asyncpg.Connection[asyncpg.Record]
+else:
+    _Driver = asyncpg.Connection  # a generic class for type checkers alone
+
+#: Nobody waits longer for a lock than this; our transactions hold theirs for milliseconds.
+_LOCK_TIMEOUT: Final = "3s"
+
+#: So much longer than the server we wait for a statement, and for the end of a connection, in seconds.
+_GRACE_SECONDS: Final = 1.0
+
+#: A transaction in which nothing happens for so long holds its locks for a process that is stopped, in seconds.
+_IDLE_SECONDS_LEAST: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long one waits, in seconds: until a connection is open, and for one statement or commit."""
+
+    connect: float = 5.0
+    statement: float = 10.0
+
+    @property
+    def acquire(self) -> float:
+        """For a free connection: whoever has one gives it up by then, and another is open."""
+        return self.connect + min(self.statement + _GRACE_SECONDS, 60.0)
+
+
+#: Unless something else is configured.
+DEADLINES: Final = Deadlines()
+
+
+class DatabaseConnection(_Driver):
+    """A connection that nobody waits for once it is given up.
+
+    asyncpg ends a statement that takes too long, or whose task was cancelled, by asking the server to cancel it, and
+    waits for the answer: for ever where the server is stopped. And a COMMIT that waits for a standby is cut short by
+    such a request, and is then seen by others although no standby has it. So the connection is closed instead. The
+    server notices (`client_connection_check_interval`) and rolls back; a commit goes on waiting for its standby.
+    """
+
+    generation = 0  #: Which pool of `Database` it belongs to: an older one is thrown away.
+    in_use = False
+    gave_up: Callable[[str], None]
+
+    def use(self, in_use: bool) -> None:
+        """Say whether somebody has it."""
+        self.in_use = in_use
+
+    def _cancel_current_command(self, *_waiters: Any) -> None:
+        """What the driver calls to give up a statement. Closing it wakes up whoever waits for the cancellation."""
+        asyncio.get_running_loop().call_soon(self.terminate)
+        self.gave_up("a statement was given up")
+
+    async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as the driver calls it
+        """Say goodbye, but wait for no answer."""
+        with suppress(OSError, asyncpg.InterfaceError):  # TimeoutError is an OSError
+            await super().close(timeout=_GRACE_SECONDS)
+
+
+async def open_connection(url: DatabaseUrl, name: str, deadlines: Deadlines) -> DatabaseConnection:
+    """A connection with our settings, named `name` where the URL does not name it.
+
+    Raises DatabaseUnavailable when there is none in time, and what the driver raises.
+    """
+    try:
+        async with asyncio.timeout(deadlines.connect):
+            connection = await asyncpg.connect(
+                url.url,
+                timeout=deadlines.connect,
+                connection_class=DatabaseConnection,
+                command_timeout=deadlines.statement + _GRACE_SECONDS,
+                server_settings={"application_name": url.application_name or name, "timezone": "UTC"},
+            )
+            connection.gave_up = lambda _why: None
+            try:
+                _keep_alive(connection, url.tcp, deadlines)
+                await _prepare(connection, _settings(deadlines))
+            except BaseException:
+                connection.terminate()
+                raise
+            return connection
+    except TimeoutError as late:
+        raise DatabaseUnavailable(f"no connection within {deadlines.connect:g} s") from late
+
+
+async def _prepare(connection: DatabaseConnection, settings: dict[str, str]) -> None:
+    """Teach a new connection that our numerics are whole numbers, exact to any size, and set what it is to keep to.
+
+    Not by the start-up message, which PgBouncer refuses to pass on. What an older server does not know is left out.
+    """
+    await connection.execute(
+        "SELECT set_config(name, value, false) FROM unnest($1::text[], $2::text[]) AS wanted (name, value)"
+        " WHERE current_setting(name, true) IS NOT NULL",
+        *(list(settings), list(settings.values())),
+    )
+    await connection.set_type_codec("numeric", schema="pg_catalog", encoder=str, decoder=int, format="text")
+
+
+def _settings(deadlines: Deadlines) -> dict[str, str]:
+    """What every session of ours has, whatever the server, the database or the role says."""
+    return {
+        "lock_timeout": _LOCK_TIMEOUT,
+        "statement_timeout": _milliseconds(deadlines.statement),
+        "idle_in_transaction_session_timeout": _milliseconds(max(deadlines.statement, _IDLE_SECONDS_LEAST)),
+        "idle_session_timeout": "0",
+        "transaction_timeout": "0",
+        "client_connection_check_interval": "2s",
+    }
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{round(seconds * 1000)}ms"
+
+
+def _keep_alive(connection: DatabaseConnection, tcp: Tcp, deadlines: Deadlines) -> None:
+    """Notice a peer that is gone without a word, on a connection by TCP."""
+    transport = connection._transport  # type: ignore[attr-defined] # the only way to the socket
+    peer = transport.get_extra_info("socket")
+    if peer is None or peer.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    unacknowledged = tcp.tcp_user_timeout
+    if unacknowledged is None:
+        unacknowledged = round(min(deadlines.statement + _GRACE_SECONDS, 86_400) * 1000)
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, tcp.keepalives)
+    for option, value in (
+        (socket.TCP_KEEPIDLE, tcp.keepalives_idle),
+        (socket.TCP_KEEPINTVL, tcp.keepalives_interval),
+        (socket.TCP_KEEPCNT, tcp.keepalives_count),
+        (socket.TCP_USER_TIMEOUT, unacknowledged),
+    ):
+        if value:  # 0 is what the system does
+            peer.setsockopt(socket.IPPROTO_TCP, option, value)

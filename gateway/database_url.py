@@ -1,0 +1,137 @@
+"""A PostgreSQL URL (libpq-connect, "Connection URIs"), read before the driver reads it.
+
+asyncpg takes every query parameter that it does not know for a setting of the server. libpq's own parameters are
+therefore handled here: what we can do is done (`connect_timeout`, keepalives, `tcp_user_timeout`, `application_name`),
+what changes nothing is left out, and what would be needed for security and cannot be had is refused. A message never
+shows the URL: a password is in it.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final, NoReturn
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
+
+from gateway.errors import Misconfigured
+
+#: Parameters of libpq that the driver has no use for, with the values that ask for nothing which we do not do anyway.
+_WITHOUT_EFFECT: Final = {
+    "client_encoding": {"utf8", "utf-8", "unicode", "auto"},
+    "gssencmode": {"disable", "prefer"},
+    "channel_binding": {"disable", "prefer"},
+    "sslcertmode": {"allow", "disable"},
+    "sslcompression": {"0", "1"},
+    "sslsni": {"0", "1"},
+    "load_balance_hosts": {"disable"},
+    "min_protocol_version": {"3.0"},
+    "max_protocol_version": {"3.0", "latest"},
+}
+
+#: Parameters of libpq that we cannot honour.
+_UNSUPPORTED: Final = {
+    *("requirepeer", "require_auth", "replication", "gssdelegation", "requiressl", "scram_client_key"),
+    *("scram_server_key", "oauth_issuer", "oauth_client_id", "oauth_client_secret", "oauth_scope", "hostaddr"),
+}
+
+#: Those of TCP, with the range of each: seconds, but for the last, which is milliseconds.
+_TCP: Final = {
+    "keepalives": (0, 1),
+    "keepalives_idle": (0, 86_400),
+    "keepalives_interval": (0, 86_400),
+    "keepalives_count": (0, 127),
+    "tcp_user_timeout": (0, 86_400_000),
+}
+
+_ESCAPES: Final = "in a user name or password write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23 and % as %25"
+
+
+@dataclass(frozen=True, slots=True)
+class Tcp:
+    """How a dead peer is noticed (tcp(7)): seconds idle before the first probe, between two, how many; 0 is off."""
+
+    keepalives: int = 1
+    keepalives_idle: int = 10
+    keepalives_interval: int = 5
+    keepalives_count: int = 3
+    tcp_user_timeout: int | None = None  #: Milliseconds that sent data may stay unacknowledged; None: as statements.
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseUrl:
+    """`url` is for the driver; the rest is for us. None: the URL does not say."""
+
+    url: str
+    connect_seconds: float | None
+    application_name: str | None
+    tcp: Tcp
+
+
+def read(text: str) -> DatabaseUrl:
+    """The URL's parts. Raises Misconfigured, which says what is wrong and shows nothing of a password."""
+    parts = _split(text)
+    _check_hosts(parts.netloc)
+    try:
+        query = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+    except ValueError:
+        _refuse("its parameters should read ?name=value&name=value")
+    if "port" in query:
+        for port in query["port"].split(","):
+            _check_port(port)
+    name = query.pop("application_name", None) or query.pop("fallback_application_name", None)
+    query.pop("fallback_application_name", None)
+    seconds = _whole(query, "connect_timeout", 0, 86_400)
+    tcp = {one: value for one, limits in _TCP.items() if (value := _whole(query, one, *limits)) is not None}
+    rest = {one: value for one, value in query.items() if not _is_without_effect(one, value)}
+    return DatabaseUrl(
+        url=urlunsplit(parts._replace(query=urlencode(rest))),
+        connect_seconds=max(seconds, 2) if seconds else None,  # as libpq has it: 0 is no limit of its own, 1 is 2
+        application_name=name,
+        tcp=Tcp(**tcp),
+    )
+
+
+def _split(text: str) -> SplitResult:
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        _refuse(f"it is not a URL; {_ESCAPES}")
+    if parts.scheme not in ("postgresql", "postgres"):
+        _refuse("it should begin with postgresql://, without the name of a driver")
+    if parts.fragment:
+        _refuse(f"it has a '#'; {_ESCAPES}")
+    return parts
+
+
+def _check_hosts(netloc: str) -> None:
+    if netloc.count("@") > 1:
+        _refuse(f"it has more than one '@' before the database's name; {_ESCAPES}")
+    for host in netloc.rpartition("@")[2].split(","):
+        found = re.fullmatch(r"(?:\[[^\[\]]*\]|[^:\[\]]*)(?::([^:]*))?", host)
+        if found is None:
+            _refuse("an IPv6 address should stand in brackets, as in [::1]:5432")
+        if found[1]:
+            _check_port(found[1])
+
+
+def _check_port(text: str) -> None:
+    if not (text.isascii() and text.isdecimal() and len(text) <= 5 and 1 <= int(text) <= 65_535):
+        _refuse(f"a port should be a whole number from 1 to 65535; {_ESCAPES}")
+
+
+def _whole(query: dict[str, str], name: str, least: int, most: int) -> int | None:
+    """The value of a parameter, taken out of the query."""
+    text = query.pop(name, "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) <= 9 and least <= int(text) <= most):
+        _refuse(f"{name}={text[:40]!r} should be a whole number from {least} to {most}")
+    return int(text)
+
+
+def _is_without_effect(name: str, value: str) -> bool:
+    if name in _UNSUPPORTED or value.lower() not in _WITHOUT_EFFECT.get(name, {value.lower()}):
+        _refuse(f"{name}={value[:40]!r} is not supported here; remove it")
+    return name in _WITHOUT_EFFECT
+
+
+def _refuse(why: str) -> NoReturn:
+    raise Misconfigured(f"the URL of the database (GATEWAY_DATABASE_URL): {why}") from None
