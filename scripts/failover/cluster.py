@@ -1,0 +1,101 @@
+"""The whole: PostgreSQL's nodes, a chain, gateways and workers, in one folder."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import httpx
+
+from failover.nodes import Nodes
+from failover.processes import Processes
+from gateway.commands import operating
+from gateway.commands.building import Places
+from gateway.config import Config, from_environment
+from gateway.embedded.anvil import Anvil
+from gateway.embedded.children import Children
+from gateway.embedded.ports import free_port
+
+_ROOT = Path(__file__).resolve().parents[2]
+_NODE_MODULES = _ROOT / "contracts" / "node_modules"
+_GATEWAYS = 2
+_WORKERS = 2
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What runs: the nodes, and where the gateways listen. `home` is GATEWAY_HOME of all of them."""
+
+    nodes: Nodes
+    home: Path
+    urls: list[str]
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The environment that a command of the gateway needs to work on this cluster."""
+        return {"GATEWAY_HOME": str(self.home), "GATEWAY_DATABASE_URL": self.nodes.url()}
+
+    @property
+    def config(self) -> Config:
+        return from_environment(self.settings)
+
+
+@asynccontextmanager
+async def running(folder: Path) -> AsyncIterator[Cluster]:
+    """Start everything in the folder, which exists and is empty; at the end nothing of it runs any more."""
+    processes = Processes(folder)
+    home = folder / "home"
+    try:
+        nodes = Nodes(processes)
+        await nodes.start()
+        children = await Children.claim(home)
+        try:
+            chain = Anvil(home, children, _NODE_MODULES, block_seconds=0.2)
+            await chain.start()
+            try:
+                ports = [free_port() for _ in range(_GATEWAYS)]
+                cluster = Cluster(nodes, home, [f"http://127.0.0.1:{port}" for port in ports])
+                _say_where(home, cluster, chain.url)
+                await operating.migrate(cluster.config)
+                await operating.deploy(cluster.config)
+                await _start(processes, cluster, ports)
+                yield cluster
+            finally:
+                await chain.stop()
+        finally:
+            await children.release()
+    finally:
+        await processes.end()
+
+
+def _say_where(home: Path, cluster: Cluster, rpc_url: str) -> None:
+    """What `gateway up` writes: every command with this GATEWAY_HOME finds the parts."""
+    places = Places(cluster.nodes.url(), rpc_url, chain_is_ours=True, api_url=cluster.urls[0])
+    with os.fdopen(os.open(home / "run.json", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(json.dumps(asdict(places)))
+
+
+async def _start(processes: Processes, cluster: Cluster, ports: list[int]) -> None:
+    program = [sys.executable, "-P", "-m", "gateway"]
+    for number, port in enumerate(ports, 1):
+        settings = {**cluster.settings, "GATEWAY_PORT": str(port), "GATEWAY_SIGN_UPS_PER_HOUR": "100000"}
+        await processes.start(f"gateway{number}", [*program, "serve"], settings)
+    for number in range(1, _WORKERS + 1):
+        await processes.start(f"worker{number}", [*program, "work"], cluster.settings)
+
+    async with httpx.AsyncClient(trust_env=False, timeout=3) as http:
+        for url in cluster.urls:
+            await _until_ready(http, url)
+
+
+async def _until_ready(http: httpx.AsyncClient, url: str) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            with suppress(httpx.HTTPError):
+                if (await http.get(f"{url}/health/ready")).status_code == 200:
+                    return
+            await asyncio.sleep(0.2)

@@ -1,0 +1,68 @@
+"""Nothing of scripts/cluster runs on after it, however it ended. Its rounds take minutes and are run by hand."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+
+#: Starts what a node starts: a process that starts another, in a session of its own, and ends. Says that one's id.
+RIG = """
+import asyncio, sys
+from pathlib import Path
+from failover.processes import Processes
+
+LEAVES = "import subprocess, sys; subprocess.Popen(['sleep', '600'], start_new_session=True)"
+
+async def run():
+    processes = Processes(Path(sys.argv[1]))
+    first = await processes.start("first", [sys.executable, "-c", LEAVES], {})
+    await first.wait()
+    print("started", flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(run())
+"""
+
+
+def of_folder(folder: Path) -> list[psutil.Process]:
+    mark = f"GATEWAY_CLUSTER={folder}"
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if mark in Path(f"/proc/{process.pid}/environ").read_text(errors="replace").split("\0"):
+                found.append(process)
+        except OSError:  # ended, or somebody else's
+            continue
+    return found
+
+
+@pytest.mark.parametrize("how", [psutil.signal.SIGKILL, psutil.signal.SIGTERM], ids=["killed", "ended"])
+def test_what_has_left_its_parent_ends_with_the_cluster(tmp_path: Path, how: int) -> None:
+    environ = os.environ | {"PYTHONPATH": str(SCRIPTS)}
+    argv = [sys.executable, "-P", "-c", RIG, str(tmp_path)]
+    with subprocess.Popen(argv, env=environ, stdout=subprocess.PIPE, text=True) as rig:
+        assert rig.stdout is not None
+        assert rig.stdout.readline() == "started\n"
+        left = of_folder(tmp_path)
+        assert [process.name() for process in left] == ["sleep"]
+        rig.send_signal(how)
+
+    gone, alive = psutil.wait_procs(left, timeout=30)
+
+    assert (len(gone), alive) == (1, [])
+
+
+def test_a_folder_that_is_in_use_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "mine").touch()
+    environ = os.environ | {"PYTHONPATH": str(SCRIPTS)}
+    argv = [sys.executable, "-P", "-m", "failover", "--home", str(tmp_path)]
+
+    ran = subprocess.run(argv, env=environ, capture_output=True, text=True, timeout=60)
+
+    assert ran.returncode == 1
+    assert ran.stderr == f"scripts/cluster: {tmp_path} is not empty: name another folder, or remove what is in it\n"
