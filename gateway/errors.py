@@ -411,8 +411,28 @@ class FreezeStays(Conflict):
 
 @dataclass(eq=False)
 class NodeUnavailable(Unavailable):
+    """There is no answer, or none that can be used."""
+
     reason: str
     says = "the Ethereum node does not answer: {reason}"
+
+
+class NodeRefused(NodeUnavailable):
+    """The node answered with an error of its own; `reason` is in its words."""
+
+    says = "the Ethereum node answers with an error: {reason}"
+
+
+class NodeBehind(NodeUnavailable):
+    """The node has not reached what it is asked about."""
+
+    says = "the Ethereum node is behind: {reason}"
+
+
+class NodeContradiction(NodeUnavailable):
+    """Two answers of the node cannot both be true: its chain moved between them, or two backends gave them."""
+
+    says = "the Ethereum node's answers do not agree: {reason}"
 
 
 @dataclass(eq=False)

@@ -19,7 +19,8 @@
     watch.py           the chain up to its final block, by parent hash
     catch_up.py        what a worker far behind says on the way                         (pure)
     deploy.py          the tokens' contracts, each once
-    node.py            JSON-RPC to an Ethereum node; the only file with web3
+    node.py            what an Ethereum node is asked, and what its answers become
+    json_rpc.py        JSON-RPC over HTTP, in portions that the node takes; the only file with aiohttp
     chain.sql          the statements of the room
 
 Exactly once: a payment's EIP-3009 nonce is stored with the payment before anything is signed, so the contract itself

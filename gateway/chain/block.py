@@ -3,7 +3,8 @@
 Hashes and data are bytes, addresses checksummed text, amounts of the native coin in wei.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from eth_hash.auto import keccak
 
@@ -26,10 +27,32 @@ class Block:
     transactions: frozenset[bytes] = frozenset()
 
     def may_have_logs_of(self, address: str) -> bool:
-        """Whether the bloom has the contract's three bits (Yellow Paper, 4.3.1). A no is sure; a yes is a maybe."""
-        digest = keccak(bytes.fromhex(address[2:]))
-        bits = (int.from_bytes(digest[at : at + 2], "big") % 2048 for at in (0, 2, 4))
-        return all(self.bloom >> bit & 1 for bit in bits)
+        """Whether the bloom has the contract's bits. A no is sure; a yes is a maybe."""
+        bits = _bloom_bits(bytes.fromhex(address[2:]))
+        return self.bloom & bits == bits
+
+    def is_explained_by(self, logs: Iterable["Log"]) -> bool:
+        """Whether these logs set every bit of the bloom: then none of the block's is missing, but for an accident.
+        A bloom of ones alone, as some chains have, says nothing.
+        """
+        parts = {part for log in logs for part in (bytes.fromhex(log.address[2:]), *log.topics)}
+        told = 0
+        for part in parts:
+            told |= _bloom_bits(part)
+        return self.bloom & ~told == 0 or self.bloom == _ALL_ONES
+
+
+#: 256 bytes of ones.
+_ALL_ONES = 2**2048 - 1
+
+
+def _bloom_bits(part: bytes) -> int:
+    """The three bits that an address or a topic sets in a block's bloom (Yellow Paper, 4.3.1)."""
+    digest = keccak(part)
+    bits = 0
+    for at in (0, 2, 4):
+        bits |= 1 << int.from_bytes(digest[at : at + 2], "big") % 2048
+    return bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +70,10 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of a transaction in the block that has it, which is not for ever until that block is final."""
+    """What became of a transaction in the block that has it, which is not for ever until that block is final.
+
+    `logs` counts them by the contract's address, in lower case.
+    """
 
     hash: bytes
     succeeded: bool
@@ -56,6 +82,7 @@ class Receipt:
     gas_used: int
     gas_price_wei: int
     contract_address: str | None
+    logs: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def cost_wei(self) -> int:

@@ -6,9 +6,11 @@ is taken from a block that is not on this chain; and a node that has forgotten w
 in which nothing moved. Reading touches the network alone; the caller then moves the cursor and writes what the span
 says in one transaction.
 
-No log is left out. Near the tip they are asked for by block hash, which a node answers whole or not at all. Where many
-blocks are read at once they are asked for by range, and a node behind a load balancer may leave out what it does not
-have yet: a block without logs of a contract, whose bloom says that it may have some, is asked for again by hash.
+No log is left out, though a node behind a load balancer may answer for a block that it does not have yet as if nothing
+were in it. Near the tip logs are asked for by block hash, with the newest of those blocks in the same batch. Where many
+blocks are read at once they are asked for by range. Either way, a block whose bloom says that it may have logs of a
+contract, and of which none came, is asked for once more: near the tip for the logs of everybody, which must explain the
+whole bloom. And what the receipts of our own transactions count is what must have been read.
 
 What had been final and is not there any more is ChainReplaced: nothing goes on over the old book by itself.
 
@@ -16,6 +18,7 @@ There is one cursor per chain, so a span counts only if it was read with every c
 row is locked where a contract is recorded and where a span is written, and the second of the two sees the first.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -23,7 +26,7 @@ from itertools import pairwise
 from gateway.chain.block import Block, Log, Receipt
 from gateway.chain.contract import Contract, Movement, Skip, decode
 from gateway.chain.node import Node
-from gateway.errors import ChainReplaced, NodeUnavailable
+from gateway.errors import ChainReplaced, NodeBehind, NodeContradiction, NodeRefused, NodeUnavailable
 from gateway.postgres import Connection, Statements
 
 sql = Statements(__package__, "chain.sql")
@@ -127,29 +130,47 @@ async def read(
     or when its answers do not fit together because the chain moved under them.
     """
     final = await final_block(node, finality)
+    if final is not None and (final.number, final.hash) == (cursor.number, cursor.hash):
+        return None
     if final is None or final.number <= cursor.number:
         await check_cursor(node, cursor)
         return None
 
     headers = await _follow(node, cursor, min(final.number, cursor.number + most))
-    last = headers[-1]
     by_number = {header.number: header.hash for header in headers}
     if by_number.get(final.number, final.hash) != final.hash:
-        raise NodeUnavailable("its blocks changed while they were read")
+        raise NodeContradiction("its blocks changed while they were read")
+    return await _span(node, list(contracts), headers[1:], final.number, open_hashes)
 
-    known = list(contracts)
-    logs = await _logs(node, [contract.address for contract in known], headers[1:]) if known else []
+
+async def read_again(
+    node: Node, contracts: Iterable[Contract], cursor: Cursor, first: int, last: int, open_hashes: Iterable[bytes]
+) -> Span:
+    """What blocks say that were read before, up to the cursor's: `first` to `last`. Network only. Raises as `read`."""
+    assert 0 < first <= last <= cursor.number
+    headers = await node.blocks(first, last)
+    _in_a_row(headers, first, last)
+    await check_cursor(node, cursor)  # final blocks below it are on its chain
+    return await _span(node, list(contracts), headers, cursor.number, dict.fromkeys(open_hashes, False))
+
+
+async def _span(
+    node: Node, contracts: list[Contract], headers: list[Block], final: int, open_hashes: Mapping[bytes, bool]
+) -> Span:
+    """What these blocks say, each of which is the parent of the next."""
+    addresses = [contract.address for contract in contracts]
+    by_number = {header.number: header.hash for header in headers}
+    logs = await _logs(node, addresses, headers) if contracts else []
+    receipts = await _receipts(node, open_hashes, headers)
+    logs = await _with_all_of(node, addresses, headers, receipts, logs)
     if any(by_number.get(log.block_number) != log.block_hash for log in logs):
-        raise NodeUnavailable("its logs are of other blocks than its headers")
-    facts = decode(known, logs)
-    here = {hash_ for header in headers[1:] for hash_ in header.transactions}
-    wanted = [hash_ for hash_, late in open_hashes.items() if late or hash_ in here]
-    receipts = await _receipts(node, wanted, by_number, last.number)
+        raise NodeContradiction("its logs are of other blocks than its headers")
+    facts = decode(contracts, logs)
     return Span(
-        assets=frozenset(contract.asset.code for contract in known),
-        first=cursor.number + 1,
-        last=last,
-        final=final.number,
+        assets=frozenset(contract.asset.code for contract in contracts),
+        first=headers[0].number,
+        last=headers[-1],
+        final=final,
         movements=facts.movements,
         skips=facts.skips,
         receipts=receipts,
@@ -165,12 +186,14 @@ async def final_block(node: Node, finality: int | None) -> Block | None:
 
 
 async def check_cursor(node: Node, cursor: Cursor) -> None:
-    """Raises ChainReplaced when another block is where the cursor's was, NodeUnavailable when the node has none there
-    yet: it is behind, and says nothing of the chain. Network only.
+    """Raises ChainReplaced when another block is where the cursor's was, or the node is of another chain; NodeBehind
+    when it has no block there yet: then it says nothing of the chain. Network only.
     """
     here = await node.block(cursor.number)
     if here is None:
-        raise NodeUnavailable(f"it has no block {cursor.number} yet, which was final before")
+        if (chain_id := await node.chain_id()) != cursor.chain_id:
+            raise ChainReplaced(f"the book is of chain {cursor.chain_id}, and the node is of chain {chain_id}")
+        raise NodeBehind(f"it has no block {cursor.number} yet, which was final before")
     _same(cursor, here)
 
 
@@ -182,51 +205,120 @@ def _same(cursor: Cursor, here: Block) -> None:
 async def _follow(node: Node, cursor: Cursor, last: int) -> list[Block]:
     """The headers from the cursor's own to `last`, each the parent of the next."""
     headers = await node.blocks(cursor.number, last)
-    if [header.number for header in headers] != list(range(cursor.number, last + 1)):
-        raise NodeUnavailable(f"it does not have all of the blocks {cursor.number} to {last}")
-    _same(cursor, headers[0])
+    if headers and headers[0].number == cursor.number:
+        _same(cursor, headers[0])
+    _in_a_row(headers, cursor.number, last)
+    return headers
+
+
+def _in_a_row(headers: list[Block], first: int, last: int) -> None:
+    """Raises NodeUnavailable unless these are all blocks from `first` to `last`, with what was in them."""
+    if [header.number for header in headers] != list(range(first, last + 1)):
+        raise NodeBehind(f"it does not have all of the blocks {first} to {last}")
     for parent, child in pairwise(headers):
         if child.parent_hash != parent.hash:
-            raise NodeUnavailable("its blocks changed while they were read")
+            raise NodeContradiction("its blocks changed while they were read")
         if child.forgotten:
             raise NodeUnavailable(
                 f"it has forgotten the transactions of block {child.number}, of which the book knows nothing yet; only "
                 "a node that keeps them can say what they moved"
             )
-    return headers
+
+
+# ---- logs and receipts ----------------------------------------------------------------------------------------------
 
 
 async def _logs(node: Node, addresses: list[str], headers: list[Block]) -> list[Log]:
     """All logs of these contracts in these blocks, which follow each other."""
-    if len(headers) <= _BY_HASH_MOST:
-        return await node.logs_of(addresses, [header.hash for header in headers])
-    logs = await node.logs(addresses, headers[0].number, headers[-1].number)
+    if len(headers) > _BY_HASH_MOST:
+        logs = await node.logs(addresses, headers[0].number, headers[-1].number)
+        return _merged(logs, await node.logs_of(addresses, [one.hash for one in _doubtful(addresses, headers, logs)]))
+    logs = await node.logs_of(addresses, [header.hash for header in headers])
+    for header in _doubtful(addresses, headers, logs):
+        logs = _merged(logs, await _all_of(node, addresses, header))
+    return logs
+
+
+async def _all_of(node: Node, addresses: list[str], header: Block) -> list[Log]:
+    """The logs of these contracts in a block, held against its bloom."""
+    logs = await node.all_logs_of(header.hash)
+    if not header.is_explained_by(logs):
+        raise NodeBehind(f"it has a part of the logs of block {header.number}, or none")
+    return [log for log in logs if log.address in addresses]
+
+
+def _doubtful(addresses: list[str], headers: list[Block], logs: list[Log]) -> list[Block]:
+    """The blocks that may have logs of a contract, by their bloom, and of which none came."""
     given = {(log.block_number, log.address) for log in logs}
-    doubtful = [
+    return [
         header
         for header in headers
         if any((header.number, one) not in given and header.may_have_logs_of(one) for one in addresses)
     ]
-    again = {header.number for header in doubtful}
-    kept = [log for log in logs if log.block_number not in again]
-    return kept + await node.logs_of(addresses, [header.hash for header in doubtful])
 
 
-async def _receipts(node: Node, hashes: Iterable[bytes], followed: dict[int, bytes], last: int) -> list[Receipt]:
-    """The receipts among these that are of final blocks, in the order of their blocks. A receipt comes with all of its
-    logs, so it is asked for when its block is read, and not each time while its block is not final yet.
+def _merged(logs: list[Log], more: list[Log]) -> list[Log]:
+    return list({(log.block_hash, log.log_index): log for log in [*logs, *more]}.values())
 
-    One that is of a block before the span (its transaction was not known to be ours when that was read) is looked up
-    by its block's number: what is below the cursor is on the cursor's chain.
+
+async def _receipts(node: Node, open_hashes: Mapping[bytes, bool], headers: list[Block]) -> list[Receipt]:
+    """The receipts among these transactions that are of final blocks, in the order of their blocks. A receipt comes
+    with all of its logs, so it is asked for when its block is read, and not each time while that is not final yet.
+
+    Of a transaction that is in one of these blocks there must be one. A node that finds none by its hash (it is still
+    indexing, or keeps no index of old ones) is asked for all receipts of the block.
     """
-    found = [receipt for receipt in (await node.receipts(hashes)).values() if receipt.block_number <= last]
-    canonical = dict(followed)
+    here = {hash_: header for header in headers for hash_ in header.transactions if hash_ in open_hashes}
+    late = [hash_ for hash_, is_late in open_hashes.items() if is_late and hash_ not in here]
+    refused: NodeRefused | None = None
+    found: dict[bytes, Receipt] = {}
+    try:
+        found = await node.receipts([*here, *late])
+    except NodeRefused as error:
+        refused = error  # what is late is asked for again with a later span
+    for header in {header.number: header for hash_, header in here.items() if hash_ not in found}.values():
+        try:
+            found |= await node.receipts_in(header.hash)
+        except NodeRefused as error:
+            raise refused or error from None
+    for hash_, header in here.items():
+        if hash_ not in found or found[hash_].block_hash != header.hash:
+            raise NodeBehind(f"it has no receipt yet of 0x{hash_.hex()}, which is in block {header.number}")
+    return await _canonical(node, [found[hash_] for hash_ in [*here, *late] if hash_ in found], headers)
+
+
+async def _canonical(node: Node, found: list[Receipt], headers: list[Block]) -> list[Receipt]:
+    """Those of these that are of blocks up to the last header, on its chain. One of a block before the first (its
+    transaction was not known to be ours when that was read) is looked up by its block's number: what is below the
+    cursor is on the cursor's chain.
+    """
+    found = [receipt for receipt in found if receipt.block_number <= headers[-1].number]
+    canonical = {header.number: header.hash for header in headers}
     for number in {receipt.block_number for receipt in found} - canonical.keys():
         block = await node.block(number)
         if block is not None:
             canonical[number] = block.hash
     final = [receipt for receipt in found if canonical.get(receipt.block_number) == receipt.block_hash]
     return sorted(final, key=lambda receipt: receipt.block_number)
+
+
+async def _with_all_of(
+    node: Node, addresses: list[str], headers: list[Block], receipts: list[Receipt], logs: list[Log]
+) -> list[Log]:
+    """The logs, and what is missing of those that the receipts of our own transactions have."""
+    by_hash = {header.hash: header for header in headers}
+    wrong = {receipt.block_hash for receipt in receipts if _lacks(addresses, receipt, logs)} & by_hash.keys()
+    for hash_ in wrong:
+        logs = _merged(logs, await _all_of(node, addresses, by_hash[hash_]))
+    for receipt in receipts:
+        if receipt.block_hash in wrong and _lacks(addresses, receipt, logs):
+            raise NodeContradiction(f"block {receipt.block_number} has fewer logs than a receipt in it")
+    return logs
+
+
+def _lacks(addresses: list[str], receipt: Receipt, logs: list[Log]) -> bool:
+    read = Counter(log.address for log in logs if log.transaction_hash == receipt.hash)
+    return any(read[one] != receipt.logs.get(one.lower(), 0) for one in addresses)
 
 
 # ---- at start -------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """What is not given back on silence: no log and no answer are no proof that nothing was settled."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,10 +14,16 @@ pytestmark = pytest.mark.anyio
 
 
 class Deaf(HttpNode):
-    """A node that has lost the contract's logs."""
+    """A node that has lost the contract's logs, those in receipts and in blooms too."""
 
     async def logs_of(self, *arguments: Any) -> Any:
         return []
+
+    async def blocks(self, first: int, last: int) -> Any:
+        return [replace(one, bloom=0) for one in await super().blocks(first, last)]
+
+    async def receipts(self, *arguments: Any) -> Any:
+        return {hash_: replace(one, logs={}) for hash_, one in (await super().receipts(*arguments)).items()}
 
 
 async def test_what_the_contract_has_used_is_never_given_back_though_no_log_was_seen(

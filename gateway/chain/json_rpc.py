@@ -1,0 +1,261 @@
+"""JSON-RPC 2.0 over HTTP: an answer to each question, or why there is none, in words that never contain the URL.
+
+Nodes say in many ways that they were asked for too much at once: by an error for the whole batch or for some of it, by
+an HTTP status, or by taking too long. Their words are not read for that. A request that was refused is sent once more;
+when the same answer comes again, half as much is asked for. What worked is remembered (`Portion`).
+
+A node that asks to be left alone (429, "too many requests", "try again later") is not asked again at once, and not
+before the time that its `Retry-After` names (RFC 9110, section 10.2.3).
+"""
+
+import re
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from itertools import count
+from typing import Any, TypeVar
+
+import msgspec
+from aiohttp import (
+    ClientConnectorCertificateError,
+    ClientConnectorError,
+    ClientError,
+    ClientSession,
+    ClientSSLError,
+    ClientTimeout,
+    InvalidURL,
+    TCPConnector,
+)
+
+from gateway.errors import NodeRefused, NodeUnavailable
+
+T = TypeVar("T")
+
+#: Requests in one batch at first; many hosted nodes take fewer.
+_BATCH = 100
+
+#: For how long a refusal counts as "the same again", and for how long one that a lone request got too is believed to
+#: be about something else than size. In seconds, as all below.
+_AGAIN, _ALONE = 60.0, 60.0
+
+#: After so long a larger portion is tried again: what made it too large may have passed.
+_LARGER_AFTER = 600.0
+
+#: No `Retry-After` keeps us away for longer.
+_AWAY_MOST = 300.0
+
+#: HTTP statuses by which a server asks us to come back later.
+_LATER_STATUS = (408, 429, 502, 503, 504)
+
+#: Words of an error that say so. Asking for less would only make it more requests, so that is done the second time.
+_LATER = re.compile(r"\brate\b|too many requests|capacity|throttl|per (second|day)|daily|later|overload|busy", re.I)
+
+#: EIP-1474: "limit exceeded", which some nodes say of how often, and others of how much. Then words decide.
+_LIMIT_EXCEEDED = -32005
+_SIZE = re.compile(r"range|results|\blogs\b|size|large|blocks", re.I)
+
+
+class Refused(NodeRefused):
+    """An error that the node answered with. `later`: it asks us to come back later."""
+
+    later = False
+
+
+class Slow(NodeUnavailable):
+    """No answer in time, which may be for want of time."""
+
+    later = True
+
+
+class Portion:
+    """How much is asked for at once: as much as the node was seen to take, and at first `most`."""
+
+    def __init__(self, most: int) -> None:
+        self.most = self.now = most
+        self._last, self._last_size, self._last_at = "", 0, 0.0
+        self._alone: dict[str, float] = {}
+        self._shrunk_at = 0.0
+
+    async def each(self, total: int, ask: Callable[[int, int], Awaitable[list[T]]]) -> list[T]:
+        """What `ask(start, size)` gives for all of `total` things, in order, in portions. Raises what it raises once
+        nothing smaller is left to ask for.
+        """
+        if self.now < self.most and time.monotonic() - self._shrunk_at >= _LARGER_AFTER:
+            self.now, self._shrunk_at = min(2 * self.now, self.most), time.monotonic()
+        found: list[T] = []
+        start, size = 0, self.now
+        while start < total:
+            asked = min(size, total - start)
+            try:
+                found += await ask(start, asked)
+            except (Refused, Slow) as refusal:
+                size = self._next(asked, refusal)
+                continue
+            start += asked
+            if asked >= self._last_size:
+                self._last = ""
+            if size < self.now:
+                self.now, self._shrunk_at = size, time.monotonic()
+        return found
+
+    def _next(self, asked: int, refusal: Refused | Slow) -> int:
+        """How much to ask for next: the same, half of it, or nothing: then the refusal is raised."""
+        reason, now = same_words(refusal.reason), time.monotonic()
+        again = self._last == reason and now - self._last_at < _AGAIN
+        self._last, self._last_size, self._last_at = reason, asked, now
+        if asked == 1:
+            self._alone = {old: at for old, at in self._alone.items() if now - at < _ALONE} | {reason: now}
+            raise refusal
+        if now - self._alone.get(reason, -_ALONE) < _ALONE:
+            raise refusal
+        if again:
+            return (asked + 1) // 2
+        if refusal.later:
+            raise refusal
+        return asked
+
+
+class JsonRpc:
+    """A node's JSON-RPC. Its connections are its own, and kept. It repeats only what was refused, as said above."""
+
+    def __init__(self, url: str, timeout_seconds: float) -> None:
+        self._url = url
+        self._timeout = ClientTimeout(total=timeout_seconds)
+        self._session: ClientSession | None = None
+        self._ids = count(1)
+        self._batch = Portion(_BATCH)
+        self._away_until, self._away = 0.0, ""
+
+    async def respond(self, method: str, *params: Any) -> dict[str, Any]:
+        """The node's response to one request: with `result`, or with `error`. Raises NodeUnavailable."""
+        return _json_rpc(await self._post(self._request(method, list(params))))
+
+    async def ask(self, method: str, *params: Any) -> Any:
+        """The result of one request. Raises NodeUnavailable, NodeRefused where the node answers with an error."""
+        return self.result(await self.respond(method, *params))
+
+    async def ask_all(self, asked: Sequence[tuple[str, list[Any]]]) -> list[Any]:
+        """The results of many requests, in order; a batch is as good as its worst answer."""
+        return await self._batch.each(len(asked), lambda start, size: self._ask_batch(asked[start : start + size]))
+
+    async def close(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    def complaint(self, error: Any) -> str:
+        """The words of an error."""
+        text = str(error.get("message", error) if isinstance(error, dict) else error)
+        return text.replace(self._url, "its URL")[:300]
+
+    async def _ask_batch(self, asked: Sequence[tuple[str, list[Any]]]) -> list[Any]:
+        if len(asked) == 1:  # a node may take no batches at all
+            return [await self.ask(asked[0][0], *asked[0][1])]
+        requests = [self._request(method, params) for method, params in asked]
+        answer = await self._post(requests)
+        if not isinstance(answer, list):
+            self.result(_json_rpc(answer))
+            answer = []
+        by_id: dict[Any, Any] = {}
+        for response in answer:
+            self.result(_json_rpc(response))  # raises where it is an error
+            by_id[response.get("id")] = response["result"]
+        try:
+            return [by_id[request["id"]] for request in requests]
+        except (KeyError, TypeError):
+            raise Refused("a batch of requests was not answered one to one") from None
+
+    def _request(self, method: str, params: list[Any]) -> dict[str, Any]:
+        return {"jsonrpc": "2.0", "id": next(self._ids), "method": method, "params": params}
+
+    def result(self, response: dict[str, Any]) -> Any:
+        """The result of a response. Raises NodeRefused where there is an error in its place."""
+        if "error" not in response:
+            return response["result"]
+        refused = Refused(self.complaint(response["error"]))
+        refused.later = _asks_to_wait(response["error"])
+        raise refused
+
+    async def _post(self, body: Any) -> Any:
+        if time.monotonic() < self._away_until:
+            raise NodeUnavailable(self._away)
+        if self._session is None:
+            self._session = ClientSession(connector=TCPConnector(), timeout=self._timeout)
+        headers = {"Content-Type": "application/json"}
+        try:
+            async with self._session.post(
+                self._url, data=msgspec.json.encode(body), headers=headers, allow_redirects=False
+            ) as response:
+                status, said = response.status, await response.read()
+                retry_after = response.headers.get("Retry-After")
+        except TimeoutError:
+            raise Slow("it took too long") from None
+        except (ClientError, OSError, ValueError) as error:
+            raise NodeUnavailable(_why(error)) from None  # the cause may show the URL
+        return self._read(status, said, retry_after)
+
+    def _read(self, status: int, said: bytes, retry_after: str | None) -> Any:
+        try:
+            answer = msgspec.json.decode(said)
+        except msgspec.DecodeError:
+            answer = None
+        explained = isinstance(answer, list) or (isinstance(answer, dict) and "error" in answer)
+        if status in _LATER_STATUS or (status >= 300 and not explained):
+            refused = Refused(f"HTTP status {status}")
+            refused.later = status in _LATER_STATUS
+            if retry_after is not None and (seconds := _seconds(retry_after)) > 0:
+                self._away = f"HTTP status {status}, and it asked to be left alone for {seconds:.0f} s"
+                self._away_until = time.monotonic() + seconds
+                refused.reason = self._away
+            raise refused
+        if answer is None:
+            raise NodeUnavailable("it answered with something that is not JSON")
+        return answer
+
+
+def same_words(reason: str) -> str:
+    """What a node says without its numbers, which differ each time: by this two answers are the same."""
+    return re.sub(r"0x[0-9a-fA-F]+|[0-9]+", "#", reason)
+
+
+def _json_rpc(response: Any) -> dict[str, Any]:
+    if not isinstance(response, dict) or ("result" not in response and "error" not in response):
+        raise NodeUnavailable("it answered with something that is not JSON-RPC")
+    return response
+
+
+def _asks_to_wait(error: Any) -> bool:
+    """Whether an error says that it is too early to ask anything again."""
+    code, text = (error.get("code"), str(error.get("message"))) if isinstance(error, dict) else (None, str(error))
+    if code == 429 or _LATER.search(text):
+        return True
+    return code == _LIMIT_EXCEEDED and _SIZE.search(text) is None
+
+
+def _seconds(retry_after: str) -> float:
+    """What a `Retry-After` says, a number of seconds or a date; 0 where it cannot be read."""
+    try:
+        if retry_after.strip().isdecimal():
+            seconds = float(retry_after)
+        else:
+            seconds = (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds()
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
+    return min(max(seconds, 0.0), _AWAY_MOST)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, ClientConnectorCertificateError):
+        why = getattr(error.certificate_error, "verify_message", "") or "it is not valid"
+        return (
+            f"its TLS certificate is not trusted ({why}): where a CA of your own has signed it, set SSL_CERT_FILE to a "
+            "file with that CA's certificate"
+        )
+    if isinstance(error, ClientSSLError):
+        return "no TLS connection: it may speak http:// there and not https://"
+    if isinstance(error, ClientConnectorError):
+        return "no connection"
+    if isinstance(error, InvalidURL):
+        return "its URL cannot be read: it should be one such as https://node.example"
+    return "the connection broke off" if isinstance(error, (ClientError, OSError)) else type(error).__name__

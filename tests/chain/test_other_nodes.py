@@ -1,0 +1,221 @@
+"""Reading the chain from nodes other than ours: several backends, limits, pruned state, receipts that come late."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gateway.chain import lanes, watch
+from gateway.chain.node import HttpNode
+from gateway.errors import ChainReplaced, NodeBehind, NodeRefused, NodeUnavailable
+from tests.chain.conftest import FINALITY, House
+from tests.chain.test_watch import cursor_of
+from tests.factory import Chain
+from tests.other_node import OtherNode, in_front_of
+
+pytestmark = pytest.mark.anyio
+
+ANYBODY = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+
+
+async def spent(house: House) -> watch.Cursor:
+    """A payment in a final block after the cursor that is returned. Its transaction is open still."""
+    alice, bob = await house.rich(100), house.purse()
+    start = await cursor_of(house)
+    await house.enqueue(house.order("transfer", alice, bob.address, 1))
+    await house.form()
+    await house.send()
+    house.chain.mine(1 + FINALITY)
+    return start
+
+
+async def read(house: House, other: OtherNode, start: watch.Cursor, ours: bool = True) -> watch.Span | None:
+    """What is read through the other node; `ours` is whether the transaction is known to be ours."""
+    async with house.database.reading() as connection:
+        attempts = await lanes.open_attempts(connection, house.signer.address)
+    node = HttpNode(other.url)
+    try:
+        open_hashes = {attempt.hash: False for attempt in attempts} if ours else {}
+        return await watch.read(node, [house.contract], start, FINALITY, open_hashes)
+    finally:
+        await node.close()
+
+
+async def read_at_last(
+    house: House, other: OtherNode, start: watch.Cursor, ours: bool = True
+) -> tuple[watch.Span, list[str]]:
+    """The span up to the final block, by a worker that tries again, and why it had to."""
+    refused = list[str]()
+    for _ in range(100):
+        try:
+            span = await read(house, other, start, ours)
+        except NodeUnavailable as why:
+            refused.append(str(why))
+            continue
+        if span is not None and span.last.number == house.chain.head() - FINALITY:
+            return span, refused
+    raise AssertionError(f"nothing was read in a hundred tries: {refused[-4:]}")
+
+
+# ---- several backends -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ours", [True, False])
+@pytest.mark.parametrize("unknown", ["empty", "error"])
+async def test_a_backend_that_does_not_know_a_block_costs_a_second_try_and_no_log(
+    house: House, unknown: Any, ours: bool
+) -> None:
+    start = await spent(house)
+    seen = list[str]()
+    for seed in range(8):
+        async with in_front_of(house.chain, lags=[0, 0, 2], unknown=unknown, seed=seed) as other:
+            span, refused = await read_at_last(house, other, start, ours)
+        seen += refused
+        assert [moved.value for moved in span.movements] == [1]
+        assert len(span.receipts) == ours
+    assert unknown == "error" or any("does not know block" in one for one in seen), seen
+
+
+async def test_a_batch_that_is_split_over_backends_is_held_against_bloom_and_receipts(house: House) -> None:
+    start = await spent(house)
+    for seed in range(12):
+        async with in_front_of(house.chain, lags=[0, 0, 2], split=True, seed=seed) as other:
+            span, _ = await read_at_last(house, other, start, ours=bool(seed % 2))
+        assert [moved.value for moved in span.movements] == [1]
+
+
+async def test_logs_that_do_not_come_though_a_receipt_of_ours_has_them_are_no_answer(house: House) -> None:
+    start = await spent(house)
+
+    class Forgetful(HttpNode):
+        """Its logs are gone; its headers say so too, so that only the receipt tells."""
+
+        async def blocks(self, first: int, last: int) -> Any:
+            return [replace(one, bloom=0) for one in await super().blocks(first, last)]
+
+        async def logs_of(self, *arguments: Any) -> Any:
+            return []
+
+        async def all_logs_of(self, *arguments: Any) -> Any:
+            return []
+
+    async with house.database.reading() as connection:
+        attempts = await lanes.open_attempts(connection, house.signer.address)
+    node = Forgetful(house.chain.url)
+    with pytest.raises(NodeUnavailable, match="fewer logs than a receipt"):
+        await watch.read(node, [house.contract], start, FINALITY, {one.hash: False for one in attempts})
+    await node.close()
+
+
+async def test_a_node_behind_the_book_says_so_and_one_of_another_chain_is_named(house: House) -> None:
+    await house.rich(1)
+    start = await cursor_of(house)
+    async with in_front_of(house.chain, lags=[house.chain.head() - start.number + 1]) as other:
+        with pytest.raises(NodeBehind, match=f"is behind: it has no block {start.number} yet"):
+            await read(house, other, start)
+        other.chain_id = 5
+        with pytest.raises(ChainReplaced, match="the book is of chain 31337, and the node is of chain 5"):
+            await read(house, other, start)
+
+
+# ---- receipts -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", ["indexing", "late_receipts"])
+async def test_receipts_that_no_hash_finds_are_read_with_their_block(house: House, fault: str) -> None:
+    start = await spent(house)
+    async with in_front_of(house.chain, **{fault: True}) as other:
+        span = await read(house, other, start)
+
+    assert span is not None
+    assert [moved.value for moved in span.movements] == [1]
+    assert len(span.receipts) == 1
+
+
+# ---- limits ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("refusal", ["error", "entry", "status", "cut"])
+@pytest.mark.parametrize("most", [1, 10, 20, 50, 99])
+async def test_batches_become_as_small_as_the_node_takes_them_and_stay_so(
+    chain: Chain, most: int, refusal: Any
+) -> None:
+    chain.mine(120)
+    async with in_front_of(chain, batch_most=most, batch_refusal=refusal) as other:
+        node = HttpNode(other.url)
+        assert [block.number for block in await node.blocks(0, 120)] == list(range(121))
+        learnt = len([size for size in other.sizes if size > most])
+        other.sizes.clear()
+        assert [block.number for block in await node.blocks(0, 120)] == list(range(121))
+        await node.close()
+
+    assert 2 <= learnt <= 8
+    assert max(other.sizes, default=1) <= most  # nothing is refused any more
+
+
+async def test_a_lone_refusal_that_passes_makes_no_batch_smaller(chain: Chain) -> None:
+    chain.mine(60)
+    async with in_front_of(chain) as other:
+        node = HttpNode(other.url)
+        other.pruned = 0
+        calls = [(ANYBODY, b"")] * 50
+        for _ in range(2):
+            with pytest.raises(NodeRefused, match="missing trie node"):
+                await node.calls(calls, 1)
+        asked = other.requests
+        with pytest.raises(NodeRefused, match="missing trie node"):
+            await node.calls(calls, 1)
+        assert other.requests - asked == 1  # one request was refused in the same words: it is not about size
+        other.pruned = None
+        other.sizes.clear()
+        assert len(await node.calls(calls, 1)) == 50
+        assert other.sizes == [50]
+        await node.close()
+
+
+async def test_a_range_limit_is_learnt_once(house: House) -> None:
+    start = await cursor_of(house)
+    house.chain.mine(90)
+    async with in_front_of(house.chain, range_most=40) as other:
+        node = HttpNode(other.url)
+        for _ in range(2):
+            span = await watch.read(node, [house.contract], start, FINALITY, {})
+            assert span is not None
+        await node.close()
+
+    assert len([first for first, last in other.ranges if last - first >= 40]) == 3  # 89, 89 again, and 45
+
+
+# ---- a node that wants to be left alone -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_retry_after_is_heeded(chain: Chain, status: int) -> None:
+    async with in_front_of(chain, status=status, retry_after="30") as other:
+        node = HttpNode(other.url)
+        for _ in range(5):
+            with pytest.raises(NodeUnavailable, match=f"HTTP status {status}, and it asked to be left alone for 30 s"):
+                await node.chain_id()
+        assert other.requests == 1
+        await node.close()
+
+
+@pytest.mark.parametrize("retry_after", ["soon", "-5", "Sun, 06 Nov 1994 08:49:37 GMT", ""])
+async def test_a_retry_after_that_says_nothing_of_the_future_keeps_nobody_away(chain: Chain, retry_after: str) -> None:
+    async with in_front_of(chain, status=429, retry_after=retry_after) as other:
+        node = HttpNode(other.url)
+        with pytest.raises(NodeUnavailable, match="HTTP status 429"):
+            await node.chain_id()
+        other.status = None
+        assert await node.chain_id() == 31337
+        await node.close()
+
+
+async def test_a_batch_that_is_never_answered_in_time_becomes_smaller(chain: Chain) -> None:
+    async with in_front_of(chain, silent=True) as other:
+        node = HttpNode(other.url, timeout_seconds=0.05)
+        for _ in range(2):
+            with pytest.raises(NodeUnavailable, match="too long"):
+                await node.blocks(0, 1)
+        other.speak()
+        await node.close()
