@@ -354,6 +354,17 @@ class ApprovalRequired(Refused):
 
 
 @dataclass(eq=False)
+class GrantNotApproved(Refused):
+    """A key with caps, or a mandate, from before the wallet's first passkey. `id` is its own."""
+
+    id: str
+    says = (
+        "{id} is from before this wallet had a passkey and pays nothing until the wallet's owner approves it: sign in "
+        "with a passkey, and approve or revoke it"
+    )
+
+
+@dataclass(eq=False)
 class RefundExceedsPayment(Conflict):
     asked: "Money"
     left: "Money"

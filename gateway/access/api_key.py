@@ -6,6 +6,9 @@ request: one that was revoked a moment ago is none, in every process.
 The key that comes with a handle does everything, until the wallet has a passkey. Others are made by its owner, each
 with scopes and, where it is to pay without asking, with caps (payments/caps.py). A key is replaced by another with an
 overlap, in which both are good; that is never made longer.
+
+A key with caps pays without an approval, so a passkey stands behind it (`approved`): one made before the wallet's first
+passkey pays nothing from then on until the owner approves it.
 """
 
 from collections.abc import Sequence
@@ -63,6 +66,7 @@ class ApiKey:
     created_at: datetime
     expires_at: datetime | None
     last_used_at: datetime | None
+    approved: bool
 
     @property
     def shown_id(self) -> str:
@@ -85,7 +89,8 @@ async def authenticate(connection: Connection, api_key: str, address: str | None
     of = wallet.from_row(row)
     scopes = scopes_of(row["scopes"])
     capped = row["origin"] if row["capped"] else None
-    return Credential("api_key", row["key_id"], of, scopes - {"owner"} if of.guarded else scopes, capped_by=capped)
+    may = scopes - {"owner"} if of.guarded else scopes
+    return Credential("api_key", row["key_id"], of, may, capped_by=capped, approved=row["approved"])
 
 
 async def make(
@@ -96,10 +101,12 @@ async def make(
     networks: Sequence[str],
     expires_at: datetime | None,
     capped: bool,
+    approved: bool,
     by: By,
     now: datetime,
 ) -> tuple[ApiKey, str]:
     """A new key of the wallet, and its text: shown now or never. The caller writes its caps, where it has any.
+    `approved`: whoever makes it has used a passkey.
 
     Raises InvalidRequest.
     """
@@ -108,16 +115,18 @@ async def make(
         raise InvalidRequest("scope", "a key has one scope at least, and acts as no owner: that takes a passkey")
     if expires_at is not None and expires_at <= now:
         raise InvalidRequest("expires_at", "a key expires in the future")
-    fresh = ApiKey(id, id, shown, scopes, _networks(networks), capped, now, expires_at, None)
+    fresh = ApiKey(id, id, shown, scopes, _networks(networks), capped, now, expires_at, None, approved)
     return fresh, await _write(connection, of, fresh, "api_key.made", by, now)
 
 
 async def replace(
-    connection: Connection, of: WalletId, id: UUID, overlap: timedelta, by: By, now: datetime
+    connection: Connection, of: WalletId, id: UUID, overlap: timedelta, approved: bool, by: By, now: datetime
 ) -> tuple[ApiKey, str]:
     """A key in the place of this one, with all that it may do; the old one is good for the overlap, or for as long as
     it was to be, whichever is less. A key that replaces itself is good for a minute at least, so that it can do so
-    again when the answer is lost. Raises NotFound, and InvalidRequest for an overlap beyond seven days.
+    again when the answer is lost. Only the new one is approved by the passkey of whoever replaces it.
+
+    Raises NotFound, and InvalidRequest for an overlap beyond seven days.
     """
     if by == By("api_key", show(PREFIX, id)):
         overlap = max(overlap, OVERLAP_OWN_MIN)
@@ -129,7 +138,9 @@ async def replace(
     old = _api_key(row)
     expires_at = row["expired_at"]
     fresh = ApiKey(
-        *(new_id(now), old.origin, old.name, old.scopes, old.networks, old.capped, now, expires_at), last_used_at=None
+        *(new_id(now), old.origin, old.name, old.scopes, old.networks, old.capped, now, expires_at),
+        last_used_at=None,
+        approved=approved,
     )
     return fresh, await _write(connection, of, fresh, "api_key.replaced", by, now)
 
@@ -149,6 +160,16 @@ async def revoke(connection: Connection, of: WalletId, id: UUID, by: By, now: da
     return ended
 
 
+async def approve(connection: Connection, of: WalletId, id: UUID, by: By, now: datetime) -> ApiKey:
+    """The wallet's owner, who has just used a passkey, lets it pay. Raises NotFound as `revoke` does."""
+    row = await connection.fetchrow(sql.approve_api_key, id, of, now)
+    if row is None:
+        raise NotFound("such key")
+    approved = _api_key(row)
+    await _tell(connection, "api_key.approved", of, approved, by, now)
+    return approved
+
+
 async def keys(connection: Connection, of: WalletId, now: datetime) -> list[ApiKey]:
     """Those of the wallet that are good, the newest first."""
     return [_api_key(row) for row in await connection.fetch(sql.api_keys, of, now)]
@@ -162,7 +183,7 @@ async def _write(connection: Connection, of: WalletId, fresh: ApiKey, kind: str,
     await connection.execute(
         sql.make_api_key,
         *(hash_of(text), of, fresh.id, fresh.origin, fresh.name, sorted(fresh.scopes)),
-        *(list(fresh.networks) or None, fresh.capped, now, fresh.expires_at),
+        *(list(fresh.networks) or None, fresh.capped, now, fresh.expires_at, fresh.approved),
     )
     await _tell(connection, kind, of, fresh, by, now)
     return text
@@ -225,5 +246,5 @@ def _api_key(row: Record) -> ApiKey:
     return ApiKey(
         *(row["key_id"], row["origin"], row["name"], scopes_of(row["scopes"])),
         *(tuple(str(network) for network in row["networks"] or ()), row["capped"]),
-        *(row["created_at"], row["expires_at"], row["last_used_at"]),
+        *(row["created_at"], row["expires_at"], row["last_used_at"], row["approved"]),
     )

@@ -37,13 +37,18 @@ class Credential:
     scopes: frozenset[Scope]
     recovers: bool = False
     capped_by: UUID | None = None  #: Whose caps an API key has (payments/caps.py); None: it has none.
+    approved: bool = False  #: A passkey stands behind it: it granted this key or mandate, or began this session.
+
+    @property
+    def shown_id(self) -> str:
+        """`key_…`, `ses_…` or `mdt_…`."""
+        return show({"api_key": "key", "session": "ses", "mandate": "mdt"}[self.kind], self.id)
 
     @property
     def by(self) -> By:
         """As the audit log has it."""
-        shown = show({"api_key": "key", "session": "ses", "mandate": "mdt"}[self.kind], self.id)
         assert self.kind != "mandate", "draws are its payee's payments, and what they do is told as that"
-        return By("recovery" if self.recovers else self.kind, shown)
+        return By("recovery" if self.recovers else self.kind, self.shown_id)
 
     def check(self, need: Need, capped: bool = False) -> None:
         """Raises Forbidden where this is not enough. `capped`: what is asked for is held to a key's caps, where it has

@@ -73,7 +73,7 @@ class Session:
         if now < self.fresh_until and self.by != "recovery_code":
             scopes = frozenset(SCOPES) - ({"owner"} if self.by == "ethereum" and of.guarded else set())
         recovers = self.by == "recovery_code" and now < self.fresh_until
-        return Credential("session", self.id, of, scopes, recovers)
+        return Credential("session", self.id, of, scopes, recovers, approved=self.passkey is not None)
 
     @property
     def fresh_until(self) -> datetime:

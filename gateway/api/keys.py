@@ -13,6 +13,7 @@ from gateway.access.credential import Credential, Scope, scopes_of
 from gateway.api.house import House
 from gateway.api.signing_in import id_of
 from gateway.clock import rfc3339
+from gateway.errors import Forbidden
 from gateway.ids import WalletId
 from gateway.payments import caps
 from gateway.payments.caps import Cap
@@ -56,6 +57,9 @@ class KeyView(Struct):
     expires_at: str | None
     last_used_at: Annotated[str | None, Meta(description="To the minute.")]
     current: Annotated[bool, Meta(description="Whether it is the key that asks.")]
+    waits_for_approval: Annotated[
+        bool, Meta(description="It has caps and is from before the first passkey: it pays nothing until approved.")
+    ]
 
 
 class NewKeyView(KeyView, kw_only=True):
@@ -80,12 +84,13 @@ async def make_key(data: KeyRequest, house: House, credential: Credential) -> Re
             data.networks,
             expires_at,
             bool(data.caps),
+            credential.approved,
             credential.by,
             now,
         )
         if data.caps:
             await caps.give(connection, made.origin, [await _cap(connection, house, one) for one in data.caps])
-        return await _shown_once(connection, house, made, text)
+        return await _shown_once(connection, house, credential, made, text)
 
 
 @get("/v1/keys", tags=["keys"], summary="The caller's API keys", needs="read")
@@ -94,7 +99,7 @@ async def list_keys(house: House, credential: Credential) -> KeysPage:
     async with house.database.reading() as connection:
         found = await api_key.keys(connection, credential.wallet.id, house.clock())
         given = await caps.of_keys(connection, house.terms.assets, [one.origin for one in found])
-    return KeysPage([_view(one, given.get(one.origin, ()), one.id == credential.id) for one in found])
+    return KeysPage([_view(credential, one, given.get(one.origin, ())) for one in found])
 
 
 @post("/v1/keys/{id:str}/replacement", tags=["keys"], summary="Replace an API key", needs="owner")
@@ -104,8 +109,10 @@ async def replace_key(id: str, data: ReplaceKeyRequest, house: House, credential
     """
     of, overlap = id_of(PREFIX, id, "such key"), timedelta(seconds=data.overlap)
     async with house.database.transaction() as connection:
-        made, text = await api_key.replace(connection, credential.wallet.id, of, overlap, credential.by, house.clock())
-        return await _shown_once(connection, house, made, text)
+        made, text = await api_key.replace(
+            connection, credential.wallet.id, of, overlap, credential.approved, credential.by, house.clock()
+        )
+        return await _shown_once(connection, house, credential, made, text)
 
 
 @delete("/v1/keys/{id:str}", tags=["keys"], summary="Revoke an API key", status_code=200, needs="owner")
@@ -115,17 +122,32 @@ async def revoke_key(id: str, house: House, credential: Credential) -> KeyView:
     async with house.database.transaction() as connection:
         ended = await api_key.revoke(connection, credential.wallet.id, of, credential.by, house.clock())
         given = await caps.of_keys(connection, house.terms.assets, [ended.origin])
-    return _view(ended, given.get(ended.origin, ()), ended.id == credential.id)
+    return _view(credential, ended, given.get(ended.origin, ()))
 
 
-async def _shown_once(connection: Connection, house: House, made: ApiKey, text: str) -> Response[NewKeyView]:
+@post("/v1/keys/{id:str}/approval", tags=["keys"], summary="Let a key pay", status_code=200, needs="owner")
+async def approve_key(id: str, house: House, credential: Credential) -> KeyView:
+    """A key with caps from before the wallet's first passkey pays nothing until its owner says so."""
+    of = id_of(PREFIX, id, "such key")
+    async with house.database.transaction() as connection:
+        await wallets.check_guard(connection, credential.wallet)
+        if not credential.approved:
+            raise Forbidden("a passkey approves a key: add one to the wallet, and sign in with it")
+        approved = await api_key.approve(connection, credential.wallet.id, of, credential.by, house.clock())
+        given = await caps.of_keys(connection, house.terms.assets, [approved.origin])
+    return _view(credential, approved, given.get(approved.origin, ()))
+
+
+async def _shown_once(
+    connection: Connection, house: House, by: Credential, made: ApiKey, text: str
+) -> Response[NewKeyView]:
     given = await caps.of_keys(connection, house.terms.assets, [made.origin])
-    view = _view(made, given.get(made.origin, ()), False)
+    view = _view(by, made, given.get(made.origin, ()))
     fields = {name: getattr(view, name) for name in KeyView.__struct_fields__}
     return Response(NewKeyView(**fields, api_key=text))
 
 
-def _view(of: ApiKey, given: Sequence[Cap], current: bool) -> KeyView:
+def _view(by: Credential, of: ApiKey, given: Sequence[Cap]) -> KeyView:
     return KeyView(
         id=of.shown_id,
         name=of.name,
@@ -144,7 +166,8 @@ def _view(of: ApiKey, given: Sequence[Cap], current: bool) -> KeyView:
         created_at=rfc3339(of.created_at),
         expires_at=rfc3339(of.expires_at) if of.expires_at else None,
         last_used_at=rfc3339(of.last_used_at) if of.last_used_at else None,
-        current=current,
+        current=of.id == by.id,
+        waits_for_approval=by.wallet.guarded and of.capped and not of.approved,
     )
 
 

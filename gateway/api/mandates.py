@@ -63,6 +63,9 @@ class MandateView(Struct, rename={"from_": "from"}):
     created_at: str
     expires_at: str | None
     revoked_at: str | None
+    waits_for_approval: Annotated[
+        bool, Meta(description="It is from before its payer's first passkey: nothing is drawn until that approves it.")
+    ]
 
 
 class MandatesPage(Struct):
@@ -102,6 +105,32 @@ async def revoke_mandate(id: str, house: House, credential: Credential) -> Manda
     async with house.database.transaction() as connection:
         caller, assets = credential.wallet.id, house.terms.assets
         return _view(await mandate.end(connection, assets, caller, of, credential.by, house.clock()))
+
+
+@post("/v1/mandates/{id:str}/approval/challenge", tags=["mandates"], summary="What to approve over", needs="owner")
+async def challenge_mandate_approval(id: str, house: House, caller: Wallet) -> AssertionChallengeView:
+    """For navigator.credentials.get(): a hash over the mandate's id and all of it. Good once, for five minutes."""
+    of = id_of(PREFIX, id, _WHAT)
+    async with house.database.transaction() as connection:
+        waits = await mandate.waiting(connection, house.terms.assets, of, caller.id)
+        party, details = party_of(house.public_url), mandate.approval_details(waits)
+        asked = await passkey.ask(connection, party, caller.id, mandate.APPROVAL, details, house.clock())
+        return assertion_challenge_view(asked, await passkey.credentials(connection, caller.id))
+
+
+@post(
+    "/v1/mandates/{id:str}/approval",
+    tags=["mandates"],
+    summary="Approve a mandate from before the first passkey",
+    status_code=200,
+    needs="owner",
+)
+async def approve_mandate(id: str, data: AssertionRequest, house: House, caller: Wallet) -> MandateView:
+    """Its payee draws again from this moment on."""
+    of, assertion = id_of(PREFIX, id, _WHAT), assertion_of(data)
+    async with house.database.transaction() as connection:
+        assets, now = house.terms.assets, house.clock()
+        return _view(await mandate.approve(connection, assets, of, caller.id, assertion, now))
 
 
 @post("/v1/mandates/{id:str}/draws", tags=["mandates"], summary="Draw by a mandate", needs="pay")
@@ -146,4 +175,5 @@ def _view(of: Mandate) -> MandateView:
         created_at=rfc3339(of.created_at),
         expires_at=rfc3339(of.expires_at) if of.expires_at else None,
         revoked_at=rfc3339(of.ended_at) if of.ended_at else None,
+        waits_for_approval=of.waits,
     )

@@ -49,8 +49,11 @@ _OWN: dict[tuple[str, str], tuple[str, ...]] = {
     ("delete", "/v1/mandates/{id}"): ("not_found",),
     ("post", "/v1/mandates/{id}/draws"): (
         *(*_KEY, "invalid_amount", "amount_too_precise", "not_found", "state_conflict", "mandate_exceeded"),
-        *("insufficient_funds", "wallet_frozen"),
+        *("insufficient_funds", "wallet_frozen", "grant_not_approved"),
     ),
+    ("post", "/v1/mandates/{id}/approval/challenge"): ("not_found", "state_conflict"),
+    ("post", "/v1/mandates/{id}/approval"): ("not_found", "state_conflict", "invalid_passkey"),
+    ("post", "/v1/keys/{id}/approval"): ("not_found",),
     ("post", "/v1/keys"): (*_MONEY, "invalid_handle", "unknown_handle"),
     ("post", "/v1/keys/{id}/replacement"): ("not_found",),
     ("delete", "/v1/keys/{id}"): ("not_found", "last_owner_key"),
@@ -70,18 +73,22 @@ _OWN: dict[tuple[str, str], tuple[str, ...]] = {
         "unknown_payee",
         "self_payment",
         "cap_exceeded",
+        "grant_not_approved",
         "insufficient_funds",
         "withdrawals_frozen",
         "wallet_frozen",
         "own_key",
     ),
-    ("post", "/v1/payments/preview"): (*_MONEY, "unknown_payee", "self_payment", "withdrawals_frozen", "own_key"),
+    ("post", "/v1/payments/preview"): (
+        *(*_MONEY, "unknown_payee", "self_payment", "withdrawals_frozen", "own_key", "grant_not_approved"),
+    ),
     ("post", "/v1/payments/batch"): (
         *_MONEY,
         *_KEY,
         "unknown_payee",
         "self_payment",
         "cap_exceeded",
+        "grant_not_approved",
         "insufficient_funds",
         "withdrawals_frozen",
         "wallet_frozen",
@@ -117,7 +124,9 @@ _OWN: dict[tuple[str, str], tuple[str, ...]] = {
         "withdrawals_frozen",
         "wallet_frozen",
     ),
-    ("post", "/v1/payments/{id}/refund"): (*_KEY, *_END, "refund_exceeds_payment", "wallet_frozen", "cap_exceeded"),
+    ("post", "/v1/payments/{id}/refund"): (
+        *(*_KEY, *_END, "refund_exceeds_payment", "wallet_frozen", "cap_exceeded", "grant_not_approved"),
+    ),
 }
 
 #: Who calls these sends no API key.

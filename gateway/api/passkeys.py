@@ -21,6 +21,7 @@ from gateway.api.signing_in import (
     registration_of,
 )
 from gateway.errors import ClonedPasskey
+from gateway.wallets import wallet as wallets
 from gateway.wallets.wallet import Wallet
 
 
@@ -35,14 +36,16 @@ async def challenge_new_passkey(house: House, caller: Wallet) -> NewPasskeyChall
 
 @post("/v1/passkeys", tags=["signing in"], summary="Add a passkey", needs="passkey")
 async def add_passkey(data: PasskeyRequest, house: House, credential: Credential) -> PasskeyView:
-    """From the first on the wallet is guarded: no API key acts as its owner any more, not even the one that added it. A
-    session that was begun with a recovery code adds one passkey, and ends.
+    """From the first on the wallet is guarded: no API key acts as its owner any more, not even the one that added it;
+    capped keys, mandates and holds from before wait for an approval, and recovery codes end. A session that was begun
+    with a recovery code adds one passkey, and ends.
     """
     made, now, of = registration_of(data), house.clock(), credential.wallet
     async with house.database.transaction() as connection:
-        added = await passkey.add(connection, of.id, data.name, made, credential.by, now)
+        await wallets.check_guard(connection, of)
         if credential.recovers:
             await session.end(connection, of.id, credential.id, credential.by, now)
+        added = await passkey.add(connection, of.id, data.name, made, credential.by, now)
     return passkey_view(added)
 
 
@@ -78,5 +81,6 @@ async def make_recovery_codes(house: House, credential: Credential) -> Response[
     codes, salt = recovery.fresh_codes(), secrets.token_bytes(16)
     hashes = await recovery.hashes_of(codes, salt)
     async with house.database.transaction() as connection:
+        await wallets.check_guard(connection, credential.wallet)
         await recovery.keep(connection, credential.wallet.id, hashes, salt, credential.by, house.clock())
     return Response(RecoveryCodesView(codes))

@@ -71,6 +71,7 @@ PROBLEMS: dict[type[GatewayError], Problem] = {
     errors.WithdrawalsFrozen: Problem(409, "withdrawals_frozen", retryable=True),
     errors.WalletFrozen: Problem(409, "wallet_frozen", retryable=True),
     errors.ApprovalRequired: Problem(403, "approval_required"),
+    errors.GrantNotApproved: Problem(403, "grant_not_approved"),
     errors.MandateExceeded: Problem(409, "mandate_exceeded", retryable=True),
     errors.CapExceeded: Problem(409, "cap_exceeded", retryable=True),
     errors.RefundExceedsPayment: Problem(409, "refund_exceeds_payment"),

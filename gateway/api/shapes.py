@@ -177,7 +177,7 @@ class ConversionView(Struct):
 
 class ApprovalView(Struct):
     """Why the payer has to approve it, and until when: `amount`, `day`, `new_payee`, `address`, `changed_payee`,
-    `new_device`.
+    `new_device`, `before_passkey`.
     """
 
     reasons: list[str]

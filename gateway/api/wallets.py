@@ -18,6 +18,7 @@ from gateway.ledger import account, book
 from gateway.ledger.account import Balance
 from gateway.payments import records
 from gateway.wallets import export
+from gateway.wallets import wallet as wallets
 from gateway.wallets.wallet import Wallet
 
 Limit = Annotated[int, Parameter(ge=1, le=200, description="How many at the most.")]
@@ -60,6 +61,7 @@ async def export_key(data: KeyExportRequest, house: House, credential: Credentia
     With it the owner signs EIP-3009 authorizations by themselves, and leaves without gas of their own.
     """
     async with house.database.transaction() as connection:
+        await wallets.check_guard(connection, credential.wallet)
         key = await export.export(
             connection, house.vault, credential.wallet, data.confirm, credential.by, house.clock()
         )

@@ -121,12 +121,17 @@ def keys_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
             one["name"],
             " ".join(one["scopes"]),
             "; ".join(map(_cap_text, one["caps"])),
-            when(one["expires_at"]),
+            _until(one),
             when(one["last_used_at"]),
         ]
         for one in found
     ]
     return table(["key", "name", "scopes", "caps", "until", "last used"], rows)
+
+
+def _until(grant: Mapping[str, Any]) -> str:
+    """Until when a key or a mandate is good; or that its owner has to approve it first, on the wallet's page."""
+    return "waits for its owner's approval" if grant["waits_for_approval"] else when(grant["expires_at"])
 
 
 def _cap(text: str) -> dict[str, str | None]:
@@ -251,7 +256,7 @@ def mandates_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
             "; ".join(
                 f"{one[name]} {words}" for name, words in (("draw", "at once"), ("total", "in all")) if one[name]
             ),
-            "revoked" if one["revoked_at"] else when(one["expires_at"]),
+            "revoked" if one["revoked_at"] else _until(one),
         ]
         for one in found
     ]

@@ -10,7 +10,7 @@ owner's own, which nobody could bring after it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -77,12 +77,13 @@ async def bind(
     A text or a signature that is not good is an act too: somebody may be trying.
 
     What has bound it already is answered again. Raises InvalidChallenge, InvalidSignature, AddressTaken,
-    AddressNotEmpty, PaymentsUnderWay, NodeUnavailable, Contended.
+    AddressNotEmpty, PaymentsUnderWay, NodeUnavailable, Contended, and Forbidden as of `check_guard`.
     """
     try:
         async with database.reading() as connection:
             found = await challenge.find(connection, of, text, now)
-            of = await wallet.by_handle(connection, of.handle)
+            # `guarded` stays as it was when the caller was let in, which is what `check_guard` compares with.
+            of = replace(await wallet.by_handle(connection, of.handle), guarded=of.guarded)
         if node is None:
             raise NodeUnavailable("GATEWAY_RPC_URL is not set")
         custody = await signature.check_any(node, found.sign_in.address, digest(text), signed)
@@ -154,6 +155,7 @@ async def _bind(
     await authorization.begin_nonces(connection, sorted((token, sign_in.address) for token in tokens))
     await authorization.come_back(connection, tokens, sign_in.address)
     await sweep.start(connection, terms, sweeps, [sign_in.address] * len(sweeps), now)
+    await wallet.check_guard(connection, of)
     bound = await wallet.change_address(connection, of, sign_in.address, custody, now)
     facts = {"address": bound.address, "custody": bound.custody, "before": of.address}
     await log.append(connection, [log.Event("wallet.bound", of.id, of.id, facts)], now)

@@ -1,9 +1,9 @@
 """What a key with caps may pay: what a cap covers, and no more than each that covers it allows, at once and in any
 twenty-four hours. Such a key asks nobody: its owner has said beforehand how much it may.
 
-What was given back (failed, voided, expired, refused) does not count; what was refunded by its payee does. Payments of
-one key, and of those that have taken its place, are decided one after the other, so a thousand at once find no more
-room than one after the other would.
+What was given back does not count: a payment that failed, or was voided, expired or refused, the part of a hold that
+was not captured, and what its payee refunded. Refunds that the key makes count. Payments of one key, and of those that
+have taken its place, are decided one after the other, so a thousand at once find no more room than that.
 """
 
 from collections.abc import Mapping, Sequence

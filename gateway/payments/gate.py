@@ -1,14 +1,19 @@
 """What a payment meets before its money is looked at: whether anything leaves its payer's wallet now, and what the
 payer's policy says: that it goes on, that it waits for an approval, or that for a moment it can be undone.
+
+Keys with caps and mandates are not asked about, so in a guarded wallet a passkey stands behind each: one from before
+the wallet's first passkey pays nothing until its owner has approved it. The wallet's own state and policy are read in
+the transaction that pays; that a grant was approved only becomes true.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import TypeGuard
 
 from gateway.access.credential import Credential
 from gateway.clock import rfc3339
-from gateway.errors import WalletFrozen
+from gateway.errors import GatewayError, GrantNotApproved, WalletFrozen
 from gateway.ids import WalletId
 from gateway.money import Money
 from gateway.payments import policy
@@ -34,10 +39,13 @@ async def check(connection: Connection, wallet: WalletId) -> None:
 
 async def gate(
     connection: Connection, terms: Terms, asked: Sequence[tuple[Payment, Credential | None]], now: datetime
-) -> list[Payment | WalletFrozen]:
+) -> list[Payment | GatewayError]:
     """The payments, each with who asks for it, as they go on: as they are, or to wait for an approval, or to be held
-    for the undo window; or why they do not. Those of one payer are decided one after the other.
+    for the undo window; or WalletFrozen or GrantNotApproved. Those of one payer are decided one after the other.
     """
+    holding = sorted({one.payer for one, _ in asked if not one.capture})
+    if holding:  # a hold is seen by whoever adds the first passkey, or sees the passkey
+        await connection.execute(policy.sql.hold_guard, holding)
     policies = await policy.policies(connection, terms.assets, [one.payer for one, _ in asked], lock=True)
     stopped = await frozen(connection, [one.payer for one, _ in asked])  # read once the policies are ours
     judged = [(one, by) for one, by in asked if one.payer in policies and not _free(one, by)]
@@ -45,11 +53,14 @@ async def gate(
     found = await policy.facts(connection, [one for one, _ in judged], sessions, now) if judged else []
     facts = {one.id: fact for (one, _), fact in zip(judged, found, strict=True)}
     spent: dict[tuple[WalletId, str], Money] = {}
-    results: list[Payment | WalletFrozen] = []
+    results: list[Payment | GatewayError] = []
     going: list[Payment] = []
-    for payment, _ in asked:
+    for payment, by in asked:
         if payment.payer in stopped:
             results.append(stopped[payment.payer])
+            continue
+        if payment.payer in policies and _granted(by) and not by.approved:
+            results.append(GrantNotApproved(by.shown_id))
             continue
         if payment.id not in facts:
             results.append(payment)
@@ -70,8 +81,12 @@ async def gate(
 async def asks(
     connection: Connection, terms: Terms, payment: Payment, by: Credential | None, now: datetime
 ) -> tuple[Reason, ...]:
-    """Why the payment would have to be approved, were it asked for now; nothing where it would go on by itself."""
+    """Why the payment would have to be approved, were it asked for now; nothing where it would go on by itself. Raises
+    GrantNotApproved.
+    """
     policies = await policy.policies(connection, terms.assets, [payment.payer])
+    if payment.payer in policies and _granted(by) and not by.approved:
+        raise GrantNotApproved(by.shown_id)
     if payment.payer not in policies or _free(payment, by):
         return ()
     sessions = [by.id if by and by.kind == "session" else None]
@@ -96,5 +111,9 @@ def _free(payment: Payment, by: Credential | None) -> bool:
     """What no policy asks about: refunds, what waits for the signature of the payer's own key, and what an API key pays
     within the caps, and a mandate draws, that its owner has granted.
     """
-    granted = by is not None and (by.capped_by is not None or by.kind == "mandate")
-    return granted or payment.refund_of is not None or payment.state is State.REQUIRES_CONFIRMATION
+    return _granted(by) or payment.refund_of is not None or payment.state is State.REQUIRES_CONFIRMATION
+
+
+def _granted(by: Credential | None) -> TypeGuard[Credential]:
+    """Whether it is a key with caps, or a mandate."""
+    return by is not None and (by.capped_by is not None or by.kind == "mandate")

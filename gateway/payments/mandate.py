@@ -3,7 +3,8 @@
 A mandate is one payee's, in one asset: so much at once, so much in any period of days, so much in all, until a time.
 Its payee draws, and each draw is a payment like any other from the wallet that granted it; the policy does not ask
 about it, since its owner was asked when it was granted, with a passkey over all of it where the wallet is guarded. A
-wallet that is frozen, or has not enough, pays no draw.
+wallet that is frozen, or has not enough, pays no draw. A mandate from before the wallet's first passkey waits, from
+then on, until the owner approves it with a passkey over all of it (gate.py).
 
 The mandate's row is held while a draw is made, so fifty at once draw no more than one after the other. Who revokes it
 waits for a draw that is being made, and no other follows.
@@ -19,6 +20,7 @@ from gateway.access.ceremony import Assertion
 from gateway.access.credential import Credential
 from gateway.audit import log as audit
 from gateway.audit.log import Act, By
+from gateway.clock import rfc3339
 from gateway.errors import ApprovalRequired, InvalidRequest, MandateExceeded, NotFound, StateConflict
 from gateway.events import log
 from gateway.ids import WalletId, new_id, show
@@ -34,7 +36,7 @@ from gateway.wallets.wallet import Wallet
 sql = Statements(__package__, "mandate.sql")
 
 #: What the ids of mandates begin with, and what their challenges are for.
-PREFIX, PURPOSE = "mdt", "mandate.grant"
+PREFIX, PURPOSE, APPROVAL = "mdt", "mandate.grant", "mandate.approve"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,13 @@ class Mandate:
     created_at: datetime
     expires_at: datetime | None
     ended_at: datetime | None
+    approved: bool  #: A passkey of the payer's stands behind it.
+    payer_guarded: bool
+
+    @property
+    def waits(self) -> bool:
+        """Whether nothing is drawn until its payer has approved it."""
+        return self.payer_guarded and not self.approved and self.ended_at is None
 
     @property
     def shown_id(self) -> str:
@@ -113,12 +122,14 @@ async def grant(
         created_at=now,
         expires_at=asked.expires_at,
         ended_at=None,
+        approved=assertion is not None,
+        payer_guarded=owner.guarded,
     )
     draw, total = (None if one is None else one.units for one in (asked.draw, asked.total))
     await connection.execute(
         sql.grant,
         *(fresh.id, owner.id, asked.payee.id, asked.period.asset.code, asked.rail, draw, asked.period_days),
-        *(asked.period.units, total, now, asked.expires_at),
+        *(asked.period.units, total, now, asked.expires_at, fresh.approved),
     )
     await _tell(connection, "mandate.granted", fresh, by, now)
     return fresh
@@ -130,7 +141,7 @@ async def draw(
     """Pay the holder so much of the mandate's asset, from the wallet that granted it.
 
     Raises NotFound (it is none, or not the holder's to draw), StateConflict (revoked, or over), MandateExceeded,
-    InvalidAmount, AmountTooPrecise, and what `pay` raises.
+    InvalidAmount, AmountTooPrecise, and what `pay` raises, such as GrantNotApproved.
     """
     found = await one(connection, terms.assets, id, holder.id)
     if found.payee != holder.id:
@@ -144,11 +155,42 @@ async def draw(
         raise MandateExceeded(asked, Money(0, asked.asset))
     await _check(connection, found, asked, now)
     payer = await wallet.by_id(connection, found.payer)
-    credential = Credential("mandate", found.id, payer, frozenset({"pay"}))
+    credential = Credential("mandate", found.id, payer, frozenset({"pay"}), approved=found.approved)
     request = pay.PayRequest(f"@{holder.handle}", asked, memo, by=credential)
     payment = await pay.pay(connection, terms, payer, request, now)
     await connection.execute(sql.drew, found.id, payment.id)
     return payment
+
+
+def approval_details(of: Mandate) -> list[str]:
+    """What a passkey signs of a mandate that is there: its id and all of it, as the API shows it."""
+    sums = [one.amount if one is not None else "" for one in (of.draw, of.period, of.total)]
+    until = rfc3339(of.expires_at) if of.expires_at else ""
+    payee = [f"@{of.payee_handle}", show("wal", of.payee)]
+    return [of.shown_id, *payee, of.period.asset.code, of.rail or "", *sums, str(of.period_days), until]
+
+
+async def waiting(connection: Connection, assets: Assets, id: UUID, owner: WalletId) -> Mandate:
+    """The owner's mandate that waits for an approval, held as in `one`. Raises NotFound, and StateConflict where it
+    does not wait.
+    """
+    found = await one(connection, assets, id, owner)
+    if found.payer != owner:
+        raise NotFound(f"mandate {show(PREFIX, id)}")
+    if not found.waits:
+        raise StateConflict(found.shown_id, "revoked" if found.ended_at else "good", "approval")
+    return found
+
+
+async def approve(
+    connection: Connection, assets: Assets, id: UUID, owner: WalletId, assertion: Assertion, now: datetime
+) -> Mandate:
+    """From now on its payee draws again. Raises what `waiting` raises, InvalidPasskey and ClonedPasskey."""
+    found = await waiting(connection, assets, id, owner)
+    used = await passkey.verify(connection, owner, APPROVAL, approval_details(found), assertion, now)
+    await connection.execute(sql.approve_mandate, id)
+    await _tell(connection, "mandate.approved", found, By("passkey", used.shown_id), now)
+    return replace(found, approved=True)
 
 
 async def end(connection: Connection, assets: Assets, caller: WalletId, id: UUID, by: By, now: datetime) -> Mandate:
@@ -197,5 +239,5 @@ def _mandate(assets: Assets, row: Record) -> Mandate:
     return Mandate(
         *(row["id"], WalletId(row["payer"]), row["payer_handle"], WalletId(row["payee"]), row["payee_handle"]),
         *(row["rail"], draw, row["period_days"], Money(row["period"], asset), total),
-        *(row["created_at"], row["expires_at"], row["ended_at"]),
+        *(row["created_at"], row["expires_at"], row["ended_at"], row["approved"], row["payer_guarded"]),
     )

@@ -1,31 +1,39 @@
 -- grant
 -- A fresh mandate.
-INSERT INTO mandate (id, payer, payee, asset, rail, draw, period_days, period, total, created_at, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6::numeric, $7, $8::numeric, $9::numeric, $10, $11);
+INSERT INTO mandate (id, payer, payee, asset, rail, draw, period_days, period, total, created_at, expires_at, approved)
+VALUES ($1, $2, $3, $4, $5, $6::numeric, $7, $8::numeric, $9::numeric, $10, $11, $12);
 
 -- mandate
 -- One of them, for those it concerns, held until the transaction ends: its draws come one after the other.
-SELECT mandate.*, payer.handle AS payer_handle, payee.handle AS payee_handle
+SELECT mandate.*, payer.handle AS payer_handle, payer.guarded AS payer_guarded,
+    payee.handle AS payee_handle
 FROM mandate JOIN wallet AS payer ON payer.id = mandate.payer JOIN wallet AS payee ON payee.id = mandate.payee
 WHERE mandate.id = $1 AND $2 IN (mandate.payer, mandate.payee)
 FOR NO KEY UPDATE OF mandate;
 
 -- mandates
 -- Those that a wallet has granted or was granted, newest first.
-SELECT mandate.*, payer.handle AS payer_handle, payee.handle AS payee_handle
+SELECT mandate.*, payer.handle AS payer_handle, payer.guarded AS payer_guarded,
+    payee.handle AS payee_handle
 FROM mandate JOIN wallet AS payer ON payer.id = mandate.payer JOIN wallet AS payee ON payee.id = mandate.payee
 WHERE $1 IN (mandate.payer, mandate.payee)
 ORDER BY mandate.id DESC LIMIT 200;
 
 -- drawn
--- What was drawn and not given back: since a time, and in all.
-SELECT coalesce(sum(amount) FILTER (WHERE payment.created_at > $2), 0) AS period, coalesce(sum(amount), 0) AS total
-FROM mandate_draw JOIN payment ON payment.id = payment_id
+-- What was drawn and not given back: since a time, and in all. A refund counts as given back from when it is accepted, as
+-- in the payment's row; one that fails is taken out of there again.
+SELECT coalesce(sum(kept) FILTER (WHERE payment.created_at > $2), 0) AS period, coalesce(sum(kept), 0) AS total
+FROM mandate_draw JOIN payment ON payment.id = payment_id,
+    LATERAL (VALUES (CASE payment.state WHEN 'settled' THEN captured ELSE amount END - refunded)) AS counts (kept)
 WHERE mandate_id = $1 AND payment.state NOT IN ('failed', 'voided', 'expired', 'refused');
 
 -- drew
 -- A draw.
 INSERT INTO mandate_draw (mandate_id, payment_id) VALUES ($1, $2);
+
+-- approve_mandate
+-- A passkey stands behind it from now on.
+UPDATE mandate SET approved = true WHERE id = $1;
 
 -- end_mandate
 -- Nothing is drawn by it from now on.

@@ -6,6 +6,10 @@ SELECT * FROM policy WHERE wallet_id = ANY ($1) ORDER BY wallet_id;
 -- The same, one payer's payments after the other: a day has its room once.
 SELECT * FROM policy WHERE wallet_id = ANY ($1) ORDER BY wallet_id FOR NO KEY UPDATE;
 
+-- hold_guard
+-- Whether these wallets have a passkey stays as it is until the transaction ends.
+SELECT FROM wallet WHERE id = ANY ($1) ORDER BY id FOR SHARE;
+
 -- limits
 -- What their owners have set.
 SELECT * FROM policy_limit WHERE wallet_id = ANY ($1);

@@ -8,7 +8,7 @@ from typing import Literal
 from gateway.audit import log as audit
 from gateway.audit.log import ANYONE, Act
 from gateway.chain.signer import Vault
-from gateway.errors import AddressTaken, HandleTaken, InvalidRequest, LooksAlike, UnknownHandle
+from gateway.errors import AddressTaken, Forbidden, HandleTaken, InvalidRequest, LooksAlike, UnknownHandle
 from gateway.events import log
 from gateway.ids import WalletId, new_id
 from gateway.postgres import Connection, Record, Statements
@@ -107,8 +107,18 @@ async def master_key(connection: Connection) -> tuple[int, bytes | None]:
 
 
 async def guard(connection: Connection, id: WalletId) -> None:
-    """From now on the wallet's policy holds, and its API keys do not act as its owner: it has its first passkey."""
+    """From now on the wallet's policy holds, and its API keys do not act as its owner: it has its first passkey. What
+    was granted before waits or ends, in the same transaction (migrations/0035_authority.sql).
+    """
     await connection.execute(sql.guard, id)
+
+
+async def check_guard(connection: Connection, of: Wallet) -> None:
+    """Raises Forbidden where the wallet has got its first passkey since it was looked up: whoever asks may be its owner
+    no more. Until the transaction ends it does not get one.
+    """
+    if not of.guarded and await connection.fetchval(sql.is_guarded, of.id):
+        raise Forbidden("this wallet has got a passkey in this moment: sign in with it, and ask again")
 
 
 async def by_handle(connection: Connection, handle: str) -> Wallet:

@@ -29,6 +29,10 @@ WHERE hash = $1;
 -- It has a passkey: from now on its policy holds, and its API keys are no owner's.
 UPDATE wallet SET guarded = true WHERE id = $1 AND NOT guarded;
 
+-- is_guarded
+-- Whether it has one, until the transaction ends.
+SELECT guarded FROM wallet WHERE id = $1 FOR NO KEY UPDATE;
+
 -- by_handle
 -- The wallet a handle points at.
 SELECT id, handle, address, custody, guarded FROM wallet WHERE handle = $1;

@@ -84,6 +84,18 @@ async def test_what_was_given_back_counts_no_more(alice: Person) -> None:
     assert (await shop.pay("@bob", "10.00 EUR")).status_code == 201
 
 
+async def test_what_a_payee_gives_back_or_does_not_capture_may_be_paid_again(api: Api, alice: Person) -> None:
+    _, key = await made(alice, caps=[{**EUR, "day": "10.00"}])
+    shop, erin = with_key(alice, key), await api.person("erin")
+    held = (await shop.pay("@erin", "10.00 EUR", capture=False)).json()["id"]
+    assert (await erin.post(f"/v1/payments/{held}/capture", {"amount": "4.00"})).status_code == 200
+    assert code_of(await shop.pay("@erin", "6.01 EUR")) == (409, "cap_exceeded")
+    assert (await erin.post(f"/v1/payments/{held}/refund", {"amount": "3.00"})).status_code == 201
+    over = await shop.pay("@erin", "9.01 EUR")
+    assert (code_of(over), over.json()["left"]) == ((409, "cap_exceeded"), "9.00")
+    assert (await shop.pay("@erin", "9.00 EUR")).status_code == 201
+
+
 async def test_lines_and_refunds_are_held_to_caps_and_nothing_else_moves_money(api: Api, alice: Person) -> None:
     _, key = await made(alice, caps=[{**EUR, "day": "10.00"}])
     shop = with_key(alice, key)

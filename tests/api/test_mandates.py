@@ -131,3 +131,13 @@ async def test_a_frozen_or_an_empty_wallet_pays_no_draw(alice: Person, shop: Per
 )
 async def test_a_mandate_that_makes_no_sense_is_not_granted(alice: Person, wrong: dict[str, Any], code: str) -> None:
     assert code_of(await alice.post("/v1/mandates", {**SHOP, **wrong}))[1] == code
+
+
+async def test_what_a_payee_gives_back_may_be_drawn_again(alice: Person, shop: Person) -> None:
+    id = await granted(alice, total="20.00")
+    drawn = (await draw(shop, id, "20.00")).json()["id"]
+    assert code_of(await draw(shop, id, "0.01")) == (409, "mandate_exceeded")
+    assert (await shop.post(f"/v1/payments/{drawn}/refund", {"amount": "15.00"})).status_code == 201
+    over = await draw(shop, id, "15.01")
+    assert (code_of(over), over.json()["left"]) == ((409, "mandate_exceeded"), "15.00")
+    assert (await draw(shop, id, "15.00")).status_code == 201

@@ -29,6 +29,7 @@ BODIES: dict[str, Any] = {
     "/v1/payments/{id}/signature": {"signature": "0x" + "11" * 65},
     "/v1/payments/{id}/approval": ASSERTION,
     "/v1/mandates/{id}/draws": {"amount": "1.00"},
+    "/v1/mandates/{id}/approval": ASSERTION,
     "/v1/keys/{id}/replacement": {"overlap": 60},
     "/v1/operator/proposals/{id}/approve": ASSERTION,
 }

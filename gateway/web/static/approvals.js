@@ -14,6 +14,7 @@ const REASONS = {
   address: "it goes to an address that is nobody's handle",
   changed_payee: "their address has changed lately",
   new_device: "it was asked for on a new device",
+  before_passkey: "it was set aside before you had a passkey",
 };
 
 export async function show(wallet, payments, reload) {

@@ -3,6 +3,7 @@
 import { call, get } from "./api.js";
 import { show as showWaiting } from "./approvals.js";
 import { show as showDevices } from "./devices.js";
+import { show as showGrants } from "./grants.js";
 import { during, find, make, say, time, wordsOf } from "./page.js";
 
 const STATES = {
@@ -25,6 +26,7 @@ async function show() {
   const { items } = await get("/v1/payments?limit=50");
   showPayments(wallet, items);
   await showWaiting(wallet, items, show);
+  await showGrants(wallet, show);
   await showDevices(show);
   find("main").setAttribute("aria-busy", "false");
 }
