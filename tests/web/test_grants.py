@@ -10,10 +10,21 @@ from tests.web.conftest import Site, Visitor
 
 pytestmark = pytest.mark.anyio
 
-#: The passkey is made by the page's own script, for a handle that was claimed with an API key before.
+#: The first passkey of a handle that was claimed with an API key: a program's own page makes it.
 ADD = """async (key) => {
-    const { add, signIn } = await import("/static/passkey.js");
-    await add("Test laptop", key);
+    const { bytesOf, signIn, textOf } = await import("/static/passkey.js");
+    const headers = { Authorization: `Bearer ${key}`, "Content-Type": "application/json" };
+    const send = (path, body) => fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
+    const asked = await (await send("/v1/passkeys/challenge")).json();
+    const { response } = await navigator.credentials.create({ publicKey: {
+        challenge: bytesOf(asked.challenge),
+        rp: { id: asked.rp_id, name: "A test" },
+        user: { id: bytesOf(asked.user_id), name: asked.user_name, displayName: asked.user_name },
+        pubKeyCredParams: asked.algorithms.map((alg) => ({ type: "public-key", alg })),
+        authenticatorSelection: { residentKey: "required", userVerification: "required" },
+    } });
+    const made = { client_data: textOf(response.clientDataJSON), attestation: textOf(response.attestationObject) };
+    await send("/v1/passkeys", { name: "Test laptop", ...made });
     await signIn();
 }"""
 
