@@ -68,9 +68,13 @@ for command in (*PERSONS, *guarding.COMMANDS):
 
 
 @cli.command()
-@click.option("--exit", "exit_after_tour", is_flag=True, help="Stop again once both payments of the tour are settled.")
-def up(exit_after_tour: bool) -> None:
+@click.option("--exit", "exit_when_ready", is_flag=True, help="Stop again once all is ready and the tour was taken.")
+@click.option("--tour", "with_tour", is_flag=True, help="Take the tour on a database or a chain of your own as well.")
+def up(exit_when_ready: bool, with_tour: bool) -> None:
     """Start everything: PostgreSQL, the chain, the server, the worker.
+
+    The first start takes a tour: three handles, money from the sandbox bank and a payment on each rail. On a database
+    or a chain of your own it does so only with --tour.
 
     \b
     Example:
@@ -78,7 +82,7 @@ def up(exit_after_tour: bool) -> None:
     """
     from gateway.commands import upping
 
-    run(upping.up(from_environment(), exit_after_tour))
+    run(upping.up(from_environment(), exit_when_ready, with_tour))
 
 
 @cli.command()

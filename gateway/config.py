@@ -93,6 +93,15 @@ class Config:
     gas_batches_least: int
     ledger_fee_basis_points: int
 
+    def url(self, port: int) -> str:
+        """Where the HTTP server is on this machine (RFC 3986: an IPv6 address stands in brackets). One that listens on
+        every address is asked at the loopback one.
+        """
+        host = self.host
+        if host.strip("0.:") == "":  # 0.0.0.0 and ::
+            host = "::1" if ":" in host else "127.0.0.1"
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Config:
     """The configuration that the environment gives. Raises Misconfigured, naming the setting and what it takes."""

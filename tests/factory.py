@@ -98,7 +98,7 @@ class Chain:
 
 
 @contextmanager
-def running_anvil(home: Path, *arguments: str) -> Iterator[Chain]:
+def running_anvil(home: Path, *arguments: str, mining: str = "--no-mining") -> Iterator[Chain]:
     """anvil on a free port, with a home of its own, ended by its own process id."""
     home.mkdir(parents=True, exist_ok=True)
     with (home / "anvil.log").open("wb") as log:
@@ -108,7 +108,7 @@ def running_anvil(home: Path, *arguments: str) -> Iterator[Chain]:
                 ANVIL,
                 "--port",
                 "0",
-                "--no-mining",
+                mining,
                 "--slots-in-an-epoch",
                 "1",
                 "--enable-tx-gas-limit",

@@ -156,6 +156,14 @@ def environ() -> dict[str, str]:
     return kept | {"PYTHONPATH": str(ROOT), "COLUMNS": "100"}
 
 
+def up_and_down(folder: Path, *options: str, **settings: str) -> str:
+    """`gateway up --exit` in this folder with these settings: it starts, and ends by itself. What it said."""
+    argv = [sys.executable, "-P", "-m", "gateway", "up", "--exit", *options]
+    ran = subprocess.run(argv, cwd=folder, env=environ() | settings, capture_output=True, text=True, timeout=300)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
+
+
 def _wait_until_ready(up: Up) -> None:
     assert up.process.stdout is not None
     for line in up.process.stdout:

@@ -59,6 +59,20 @@ def test_every_setting_is_read() -> None:
 
 
 @pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:80"),
+        ("0.0.0.0", "http://127.0.0.1:80"),
+        ("::", "http://[::1]:80"),
+        ("fd00::1", "http://[fd00::1]:80"),
+        ("localhost", "http://localhost:80"),
+    ],
+)
+def test_the_servers_url_is_one_that_can_be_asked(host: str, url: str) -> None:
+    assert from_environment({"GATEWAY_HOST": host}).url(80) == url
+
+
+@pytest.mark.parametrize(
     ("name", "value"),
     [
         *(("GATEWAY_PORT", value) for value in ("x", "-1", "65536", "1.5", "٨٠", "9" * 5000, "0x1F")),

@@ -41,7 +41,7 @@ def url_of(config: Config, given: str | None = None) -> str:
         running = json.loads((config.home / "run.json").read_text())
     except (OSError, ValueError):
         running = {}
-    return str(running.get("api_url") or f"http://{config.host}:{config.port or 8000}")
+    return str(running.get("api_url") or config.url(config.port or 8000))
 
 
 class Answer(dict[str, Any]):

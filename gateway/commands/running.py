@@ -41,12 +41,12 @@ def work(config: Config) -> None:
 async def _serve(config: Config, build: Callable[[House], Any]) -> None:
     port = config.port or free_port(config.host)
     check_port(config.host, port)
-    url = f"http://{f'[{config.host}]' if ':' in config.host else config.host}:{port}"
+    url = config.url(port)
     async with building.house(config, url=url) as house:
         _collect_less()
         server = Server(build(house), config.host, port)
         on_signal(server.stop)
-        print(f"serving on http://{config.host}:{port}", flush=True)
+        print(f"serving on {url}", flush=True)
         await server.serve()
 
 

@@ -25,13 +25,16 @@ from gateway.embedded.supervise import Command, Parts, Steps, Stopped, embedded
 _NODE_MODULES = Path(__file__).resolve().parents[2] / "contracts" / "node_modules"
 
 
-async def up(config: Config, exit_after_tour: bool) -> None:
-    """Start everything and serve until Ctrl-C, or, with `exit_after_tour`, until both payments are settled."""
+async def up(config: Config, exit_when_ready: bool, with_tour: bool) -> None:
+    """Start everything and serve until Ctrl-C, or, with `exit_when_ready`, until all is ready. The first start takes
+    the tour, which makes money out of nothing: on a database or a chain of one's own only `with_tour`.
+    """
     begun = time.monotonic()
     steps = Steps()
     port = config.port or free_port(config.host)
     check_port(config.host, port)
-    url = f"http://{config.host}:{port}"
+    url = config.url(port)
+    with_tour = with_tour or (config.database_url is None and config.rpc_url is None)
     try:
         async with embedded(
             config.home,
@@ -48,12 +51,13 @@ async def up(config: Config, exit_after_tour: bool) -> None:
             try:
                 await _until_ready(url, running)
                 try:
-                    await _tour_once(config, url, steps)
+                    if with_tour:
+                        await _tour_once(config, url, steps)
                 except NoGateway:
                     if not parts.stopped:
                         raise  # else Ctrl-C came in the middle of the tour, which the next start takes up again
                 steps.say(f"ready after {time.monotonic() - begun:.1f} s")
-                if exit_after_tour:
+                if exit_when_ready:
                     parts.stop()
                 else:
                     _point_out(config, url, steps)
@@ -106,7 +110,7 @@ async def _tour_once(config: Config, url: str, steps: Steps) -> None:
     if toured.exists():
         return
     with steps.step("took the tour"):
-        taken = await tour.take(url, config.home / "keys", lambda text: steps.say(f"  {text}"))
+        taken = await tour.take(url, config.home / "keys", config.assets, lambda text: steps.say(f"  {text}"))
     _show(taken, steps.say)
     _write_privately(toured, json.dumps(asdict(taken)))
 
@@ -130,9 +134,12 @@ def _point_out(config: Config, url: str, steps: Steps) -> None:
 
 def _try_next(config: Config) -> list[str]:
     home = "" if config.home == Path.cwd() / ".gateway" else f"GATEWAY_HOME={config.home} "
+    if not (config.home / "toured.json").exists():
+        return [f"{home}.venv/bin/gateway handle create alice", f"{home}.venv/bin/gateway reconcile"]
+    coffee = tour.money(config.assets, "5.00")
     return [
         f"{home}.venv/bin/gateway balance @alice",
-        f"{home}.venv/bin/gateway pay @bob 5.00 EUR --from @alice --memo coffee",
+        f"{home}.venv/bin/gateway pay @bob {coffee} --from @alice --memo coffee",
         f"{home}.venv/bin/gateway reconcile",
     ]
 
