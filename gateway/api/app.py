@@ -1,8 +1,9 @@
 """The application: routes, limits, OpenAPI. Built by `application(house)`, once, in `__main__`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from litestar import Litestar
+from litestar import Litestar, Request, Response
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
@@ -82,6 +83,7 @@ ROUTES = [
     payments.preview_payment,
     bulk.pay_batch,
     payments.list_payments,
+    payments.list_waiting,
     payments.show_payment,
     payments.capture_payment,
     payments.void_payment,
@@ -102,11 +104,22 @@ ROUTES = [
 ]
 
 
-def application(house: House, most: int = 64, at_once: int = 1, pages: Sequence[HTTPRouteHandler] = ()) -> Litestar:
+def application(
+    house: House,
+    most: int = 64,
+    at_once: int = 1,
+    pages: Sequence[HTTPRouteHandler] = (),
+    missing: Callable[[Request[Any, Any, Any]], Response[bytes] | None] = lambda _: None,
+) -> Litestar:
     """The ASGI application over this house. Up to `most` payments of a rail share a commit, `at_once` of them run
     side by side (payments/group.py); what others would be like is for scripts/bench to say. `pages` are
-    what people see, beside the API.
+    what people see, beside the API, and `missing` what they see instead of a problem where there is no page.
     """
+
+    def refuse_or_show(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
+        page = missing(request) if error.status_code == 404 else None
+        return page or refuse_http(request, error)
+
     routes = [*ROUTES, *pages]
     check_needs(routes)
     gateway = Gateway(
@@ -130,7 +143,7 @@ def application(house: House, most: int = 64, at_once: int = 1, pages: Sequence[
             "operator": Provide(operators.operator_of),
         },
         guards=[limit],
-        exception_handlers={GatewayError: refuse, HTTPException: refuse_http, Exception: fail},
+        exception_handlers={GatewayError: refuse, HTTPException: refuse_or_show, Exception: fail},
         request_class=StrictRequest,
         request_max_body_size=BODY_BYTES_MAX,
         before_send=[finishing(house.public_url)],

@@ -107,6 +107,18 @@ async def list_payments(house: House, caller: Wallet, limit: Limit = 50, cursor:
     )
 
 
+@get("/v1/payments/waiting", tags=["approvals"], summary="What waits for the caller", needs="read")
+async def list_waiting(house: House, caller: Wallet, limit: Limit = 50, cursor: str | None = None) -> PaymentsPage:
+    """Payments of the caller's that wait for their approval by a passkey or a signature of their own key, newest first.
+    However many others were made since, none of these is missing.
+    """
+    before = PaymentId(read("pay", cursor_position(cursor))) if cursor else None
+    async with house.database.reading() as connection:
+        page = await records.waiting_page(connection, house.terms.assets, caller.id, before, limit, house.clock())
+        items = [payment_view(one, await sign.to_sign(connection, house.terms, one)) for one in page]
+    return PaymentsPage(items, cursor_text(show("pay", page[-1].id)) if len(page) == limit else None)
+
+
 TokenPayments = Together[tuple[Wallet, PayRequest], Payment]
 
 

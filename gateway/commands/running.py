@@ -18,14 +18,14 @@ from gateway.chain import roles, watch
 from gateway.commands import building
 from gateway.config import Config
 from gateway.errors import Misconfigured, NodeUnavailable
-from gateway.web.pages import PAGES
+from gateway.web.pages import PAGES, missing
 
 log = logging.getLogger(__name__)
 
 
 def gateway_of(house: House) -> Any:
     """The API, and the pages that people see."""
-    return application(house, pages=PAGES)
+    return application(house, pages=PAGES, missing=missing)
 
 
 def serve(config: Config, build: Callable[[House], Any] = gateway_of) -> None:

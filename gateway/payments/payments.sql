@@ -108,6 +108,16 @@ FROM page
 LEFT JOIN wallet AS other ON other.id = CASE WHEN page.payer = $1 THEN page.payee ELSE page.payer END
 ORDER BY page.id DESC;
 
+-- waiting_page
+-- What a wallet is asked to approve or to sign and has time for, newest first, by the index that has nothing else.
+SELECT payment.*, payer.handle AS payer_handle, payee.handle AS payee_handle
+FROM payment
+JOIN wallet AS payer ON payer.id = payment.payer
+LEFT JOIN wallet AS payee ON payee.id = payment.payee
+WHERE payment.payer = $1 AND payment.state = 'requires_confirmation' AND payment.id < $2
+    AND (payment.expires_at IS NULL OR payment.expires_at > $4)
+ORDER BY payment.id DESC LIMIT $3;
+
 -- due_payments
 -- Payments that are held past their time. One that somebody is capturing right now is left to them.
 SELECT payment.*, payer.handle AS payer_handle, payee.handle AS payee_handle

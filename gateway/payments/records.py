@@ -130,6 +130,14 @@ async def payments_page(
     return [of_row(assets, row) for row in await connection.fetch(sql.payments_page, party, before_id, limit)]
 
 
+async def waiting_page(
+    connection: Connection, assets: Assets, payer: WalletId, before: PaymentId | None, limit: int, now: datetime
+) -> list[Payment]:
+    """Up to `limit` payments that wait for the wallet to approve or to sign them, newest first, older than `before`."""
+    before_id = before if before is not None else UUID(int=2**128 - 1)
+    return [of_row(assets, row) for row in await connection.fetch(sql.waiting_page, payer, before_id, limit, now)]
+
+
 async def by_authorizations(connection: Connection, assets: Assets, ids: Sequence[UUID]) -> list[Payment]:
     """The payments that these authorizations are for, locked in id order."""
     await connection.execute(sql.lock_payments_of_authorizations, list(ids))

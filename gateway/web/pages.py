@@ -26,10 +26,11 @@ _HEADERS = {
     "Cache-Control": "no-cache",  # asked again each time, and answered with 304
 }
 
+#: Litestar adds the charset to those of text.
 _TYPES = {
-    "html": "text/html; charset=utf-8",
-    "js": "text/javascript; charset=utf-8",
-    "css": "text/css; charset=utf-8",
+    "html": "text/html",
+    "js": "text/javascript",
+    "css": "text/css",
     "svg": "image/svg+xml",
 }
 
@@ -92,6 +93,13 @@ async def site(request: Request[Any, Any, Any]) -> dict[str, object]:
 
 #: What the application serves beside the API.
 PAGES = [wallet_page, sign_in_page, sign_up_page, static_file, site]
+
+
+def missing(request: Request[Any, Any, Any]) -> Response[bytes] | None:
+    """What a browser shows at an address that is no page's; None where a program asks, or the API is asked."""
+    if request.url.path.startswith("/v1/") or "text/html" not in request.headers.get("accept", ""):
+        return None
+    return Response(_PAGES["missing.html"].content, status_code=404, headers=_HEADERS, media_type=_TYPES["html"])
 
 
 def _answer(request: Request[Any, Any, Any], file: _File) -> Response[bytes]:

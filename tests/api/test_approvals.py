@@ -47,6 +47,27 @@ async def test_a_payee_never_paid_before_is_asked_about_once(api: Api) -> None:
     assert await api.wrong() == []
 
 
+async def test_what_waits_is_found_however_many_payments_came_since_and_by_its_payer_alone(api: Api) -> None:
+    alice, key, _ = await browsing(api, "alice", "100.00 EUR")
+    bob = await api.person("bob", "10.00 EUR")
+    asked = [await waiting(alice, "@bob", money) for money in ("10.00 EUR", "20.00 EUR", "30.00 EUR")]
+    many = [{"to": "@alice", "amount": "0.01", "asset": "EUR"} for _ in range(60)]
+    assert (await bob.post("/v1/payments/batch", many)).status_code == 200
+
+    page = (await alice.get("/v1/payments/waiting?limit=2")).json()
+    rest = (await alice.get(f"/v1/payments/waiting?limit=2&cursor={page['next_cursor']}")).json()
+
+    assert [one["id"] for one in page["items"] + rest["items"]] == [one["id"] for one in asked[::-1]]
+    assert rest["next_cursor"] is None
+    assert page["items"][0] == asked[2]
+    assert (await bob.get("/v1/payments/waiting")).json()["items"] == []
+    await approve(alice, key, asked[2])
+    await alice.post(f"/v1/payments/{asked[1]['id']}/refusal", b"")
+    assert (await alice.get("/v1/payments/waiting")).json()["items"] == [asked[0]]
+    api.clock.ahead += timedelta(minutes=16)
+    assert (await alice.get("/v1/payments/waiting")).json()["items"] == []
+
+
 async def test_whoever_came_in_by_a_recovery_code_is_asked_about_for_a_while(api: Api) -> None:
     alice = await api.person("alice", "100.00 EUR")
     _, _, bobs = await browsing(api, "bob")

@@ -15,12 +15,10 @@ import pytest
 from litestar.utils.deprecation import LitestarDeprecationWarning
 from playwright.async_api import Browser, CDPSession, Page, async_playwright
 
-from gateway.api.app import application
 from gateway.api.server import Server
-from gateway.commands.running import free_port
+from gateway.commands.running import free_port, gateway_of
 from gateway.money import Assets
 from gateway.postgres import Database
-from gateway.web.pages import PAGES
 from tests.api.conftest import Api, Person, opened
 
 #: Nothing but the pages it is told to open: no first run, no updates, no services of its maker's.
@@ -54,7 +52,7 @@ async def served(api: Api) -> AsyncIterator[str]:
     url = f"http://localhost:{port}"
     house = replace(api.house, public_url=url)
     with warnings.catch_warnings(category=LitestarDeprecationWarning, action="ignore"):
-        server = Server(application(house, pages=PAGES), "127.0.0.1", port)
+        server = Server(gateway_of(house), "127.0.0.1", port)
     serving = asyncio.create_task(server.serve())
     async with httpx.AsyncClient() as client:
         while True:

@@ -1,5 +1,6 @@
 """A payment that waits is approved in a real browser, over its own details as they stand on the page."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -68,3 +69,28 @@ async def test_whom_the_authenticator_does_not_know_approves_nothing(visitor: Vi
 
     await visitor.status("The passkey was not used")
     assert (await alice.get(f"/v1/payments/{asked['id']}")).json()["state"] == "requires_confirmation"
+
+
+async def test_sixty_payments_later_it_still_waits_on_the_page_and_is_declined_there(
+    visitor: Visitor, site: Site
+) -> None:
+    alice, asked = await waiting_payment(visitor, site)
+    mallory = await site.person("mallory", "10.00 EUR")
+    many = [{"to": "@alice", "amount": "0.01", "asset": "EUR"} for _ in range(60)]
+    assert (await mallory.post("/v1/payments/batch", many)).status_code == 200
+    site.api.clock.ahead += timedelta(minutes=6)  # the session is no owner's any more: declining asks for the passkey
+    await visitor.page.reload()
+
+    await card(visitor).get_by_role("button", name="Decline").click()
+
+    await visitor.status("Declined: @bob is not paid the 12.50 EUR.")
+    await card(visitor).wait_for(state="hidden")
+    assert (await alice.get(f"/v1/payments/{asked['id']}")).json()["state"] == "refused"
+    assert await alice.balance("EUR") == ("50.60", "0.00", "50.60")
+
+
+async def test_a_declined_payment_says_so_in_the_list(visitor: Visitor, site: Site) -> None:
+    await waiting_payment(visitor, site)
+    await card(visitor).get_by_role("button", name="Decline").click()
+    await visitor.status("Declined")
+    await visitor.page.locator("#payments").get_by_text("declined", exact=True).wait_for()

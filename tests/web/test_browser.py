@@ -77,6 +77,7 @@ async def test_a_recovery_code_lets_its_owner_in_on_a_new_device(
 
         await elsewhere.status("It signs for your wallet from now on")
         await page.get_by_role("button", name="Revoke the passkey Test laptop").click()
+        await page.get_by_role("dialog").get_by_role("button", name="Revoke it").click()
         await elsewhere.status("signs no more")
         assert len(await elsewhere.credentials()) == 1
     await visitor.page.reload()

@@ -49,6 +49,7 @@ async def test_what_is_from_before_the_first_passkey_is_approved_or_revoked_on_t
     await grant.filter(has_text=drawn).get_by_role("button", name="Approve").click()
     await visitor.status("Approved: the mandate of @shop.")
     await grant.filter(has_text=unwanted).get_by_role("button", name="Revoke").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Revoke it").click()
     await visitor.status("Revoked: the mandate of @shop.")
     await grant.filter(has_text=unwanted).wait_for(state="detached")
 

@@ -60,6 +60,19 @@ async def test_nothing_beside_the_pages_is_served(site: Site) -> None:
         assert answer.status_code == 404, path
 
 
+async def test_a_wrong_address_is_a_page_to_a_browser_and_a_problem_to_a_program(site: Site) -> None:
+    browser = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+    async with httpx.AsyncClient(base_url=site.url.replace("localhost", "127.0.0.1")) as client:
+        for path in ("/walet", "/sign-up/now", "/static/no.js", "/v1nothing"):
+            page = await client.get(path, headers=browser)
+            assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8"), path
+            assert page.headers["content-security-policy"] == POLICY
+            assert "There is no such page" in page.text
+            assert (await client.get(path)).headers["content-type"] == "application/problem+json"
+        answer = await client.get("/v1/nothing", headers=browser)
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+
+
 async def test_the_pages_are_no_part_of_the_documented_api(site: Site) -> None:
     (document,) = await answers(site, "/openapi.json")
     assert not [path for path in document.json()["paths"] if not path.startswith(("/v1/", "/health/"))]

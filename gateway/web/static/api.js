@@ -31,5 +31,17 @@ export async function call(method, path, body, { idempotencyKey } = {}) {
   return shown;
 }
 
+// Every item of a list, page after page.
+export async function all(path) {
+  const found = [];
+  let cursor;
+  do {
+    const page = await get(`${path}?limit=200${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
+    found.push(...page.items);
+    cursor = page.next_cursor;
+  } while (cursor);
+  return found;
+}
+
 export const get = (path) => call("GET", path);
 export const post = (path, body, how) => call("POST", path, body, how);

@@ -1,7 +1,8 @@
 // Payments that wait for their payer's approval. A passkey signs what stands on the page: the parts of the challenge are
 // read from the very words that are shown, so that whatever altered those has altered what is signed, and is refused.
 
-import { get, post } from "./api.js";
+import { all, get, post } from "./api.js";
+import { asOwner } from "./devices.js";
 import { during, find, make, say, time } from "./page.js";
 import { bytesOf, challengeOf, sign } from "./passkey.js";
 
@@ -17,9 +18,8 @@ const REASONS = {
   before_passkey: "it was set aside before you had a passkey",
 };
 
-export async function show(wallet, payments, reload) {
-  const mine = payments.filter((one) => one.from === `@${wallet.handle}`);
-  const waiting = mine.filter((one) => one.state === "requires_confirmation" && one.approval);
+export async function show(wallet, reload) {
+  const waiting = (await all("/v1/payments/waiting")).filter((one) => one.approval);
   const cards = await Promise.all(waiting.map((one) => card(wallet, one, reload)));
   find("waiting").replaceChildren(...cards);
   find("waiting-card").hidden = cards.length === 0;
@@ -43,7 +43,16 @@ async function card(wallet, payment, reload) {
   );
   const yes = make("button", { type: "button" }, "Approve with your passkey");
   yes.addEventListener("click", () => during(yes, () => approve(wallet, payment.id, details, reload)));
-  return make("li", { class: "payment" }, details, yes);
+  const no = make("button", { type: "button", class: "quiet", "aria-label": `Decline ${payment.id}` }, "Decline");
+  no.addEventListener("click", () => during(no, () => decline(payment, reload)));
+  return make("li", { class: "payment" }, details, make("div", { class: "choices" }, yes, no));
+}
+
+// Nothing is paid, and what was set aside for it can be spent again.
+async function decline(payment, reload) {
+  const ended = await asOwner(() => post(`/v1/payments/${payment.id}/refusal`));
+  say(`Declined: ${ended.to} is not paid the ${ended.amount} ${ended.asset}.`, "good");
+  await reload();
 }
 
 async function approve(wallet, id, details, reload) {

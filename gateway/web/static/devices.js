@@ -2,7 +2,7 @@
 // was used some minutes ago.
 
 import { call, get, post } from "./api.js";
-import { deviceOf, during, find, make, onSubmit, say, time } from "./page.js";
+import { confirmed, deviceOf, during, find, make, onSubmit, say, time } from "./page.js";
 import { add, signIn } from "./passkey.js";
 
 let again = async () => {};
@@ -16,7 +16,7 @@ export async function show(reload) {
   ]);
   recovering = sessions.some((one) => one.current && one.begun_by === "recovery_code");
   find("passkeys").replaceChildren(...items.map(passkeyLine));
-  find("codes-left").textContent = left === 1 ? "1 recovery code is left." : `${left} recovery codes are left.`;
+  find("codes-left").textContent = `${codes(left)} ${left === 1 ? "is" : "are"} left.`;
   find("sessions").replaceChildren(...sessions.map(sessionLine));
 }
 
@@ -32,17 +32,32 @@ export async function asOwner(act) {
   }
 }
 
+const codes = (count) => (count === 1 ? "1 recovery code" : `${count} recovery codes`);
+
+// What revoking a passkey does. The last one goes only while there is a recovery code: else nobody could sign in again.
+function consequences(isLast, left) {
+  if (!isLast) return "It signs nothing from then on, and whoever has signed in with it is signed out. This cannot be undone.";
+  return `It is your only passkey. You are signed out, and get in again only with a recovery code: you have ${codes(left)}. This cannot be undone.`;
+}
+
+async function revoke(one) {
+  const { items, recovery_codes_left: left } = await get("/v1/passkeys");
+  const isLast = items.length === 1;
+  if (isLast && left === 0) {
+    say("This is your only passkey, and you have no recovery code: add another passkey or make recovery codes first.", "wrong");
+    return;
+  }
+  if (!(await confirmed(`Revoke the passkey ${one.name}?`, consequences(isLast, left), "Revoke it"))) return;
+  await asOwner(() => call("DELETE", `/v1/passkeys/${one.id}`));
+  say(`The passkey ${one.name} signs no more.`, "good");
+  await again();
+}
+
 function passkeyLine(one) {
   const used = one.last_used_at ? `used ${time(one.last_used_at)}` : "not used yet";
-  const revoke = make("button", { class: "quiet", type: "button", "aria-label": `Revoke the passkey ${one.name}` }, "Revoke");
-  revoke.addEventListener("click", () =>
-    during(revoke, async () => {
-      await asOwner(() => call("DELETE", `/v1/passkeys/${one.id}`));
-      say(`The passkey ${one.name} signs no more.`, "good");
-      await again();
-    }),
-  );
-  return make("li", { class: "line" }, make("span", {}, one.name, make("small", {}, used)), revoke);
+  const button = make("button", { class: "quiet", type: "button", "aria-label": `Revoke the passkey ${one.name}` }, "Revoke");
+  button.addEventListener("click", () => during(button, () => revoke(one)));
+  return make("li", { class: "line" }, make("span", {}, one.name, make("small", {}, used)), button);
 }
 
 function sessionLine(one) {
@@ -70,8 +85,11 @@ onSubmit(find("add-passkey"), async (form) => {
 
 find("make-codes").addEventListener("click", (event) =>
   during(event.target, async () => {
-    const { codes } = await asOwner(() => post("/v1/recovery-codes"));
-    find("codes").replaceChildren(...codes.map((code) => make("li", {}, make("code", {}, code))));
+    const { recovery_codes_left: left } = await get("/v1/passkeys");
+    const ends = `The ${codes(left)} that you have stop working at once. The new ones are shown this once.`;
+    if (left > 0 && !(await confirmed("Replace your recovery codes?", ends, "Replace them"))) return;
+    const made = await asOwner(() => post("/v1/recovery-codes"));
+    find("codes").replaceChildren(...made.codes.map((code) => make("li", {}, make("code", {}, code))));
     find("codes").hidden = false;
     say("Keep these codes: they are shown this once, and those before are good no more.", "good");
     await again();

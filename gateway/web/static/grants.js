@@ -3,7 +3,7 @@
 
 import { call, get, post } from "./api.js";
 import { asOwner } from "./devices.js";
-import { during, find, make, say, time } from "./page.js";
+import { confirmed, during, find, make, say, time } from "./page.js";
 import { bytesOf, challengeOf, sign } from "./passkey.js";
 
 const WAITS = "It is from before you had a passkey, and pays nothing until you approve it.";
@@ -51,7 +51,9 @@ async function mandateLine(wallet, mandate, reload) {
 }
 
 function line(words, grant, name, path, reload, approve) {
-  const buttons = make("span", {}, button("Revoke", name, reload, () => call("DELETE", path), `Revoked: ${name}.`));
+  const text = "Whoever uses it is refused from then on. This cannot be undone.";
+  const revoke = button("Revoke", name, reload, () => call("DELETE", path), `Revoked: ${name}.`, text);
+  const buttons = make("span", {}, revoke);
   if (grant.waits_for_approval) {
     words.append(make("small", { class: "wrong" }, WAITS));
     buttons.prepend(button("Approve", name, reload, approve, `Approved: ${name}.`));
@@ -59,10 +61,12 @@ function line(words, grant, name, path, reload, approve) {
   return make("li", { class: "line" }, words, buttons);
 }
 
-function button(verb, name, reload, act, done) {
+// Where there is a `warning`, it is confirmed first.
+function button(verb, name, reload, act, done, warning) {
   const pressed = make("button", { class: "quiet", type: "button", "aria-label": `${verb} ${name}` }, verb);
   pressed.addEventListener("click", () =>
     during(pressed, async () => {
+      if (warning && !(await confirmed(`${verb} ${name}?`, warning, `${verb} it`))) return;
       await asOwner(act);
       say(done, "good");
       await reload();

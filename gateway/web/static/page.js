@@ -34,6 +34,7 @@ export function wordsOf(error) {
   if (error.name === "NotAllowedError") return "The passkey was not used: it was cancelled, or its time was over.";
   if (error.name === "InvalidStateError") return "This device has a passkey of this wallet already.";
   if (error.name === "SecurityError") return "Passkeys do not work at this address. Open the gateway by its name.";
+  if (error.status === 401) return "You are signed out. Sign in again.";
   return error.message;
 }
 
@@ -43,11 +44,28 @@ export async function during(button, act) {
   try {
     return await act();
   } catch (error) {
+    if (error.status === 401) location.assign("/sign-in#signed-out");
     say(wordsOf(error), "wrong");
     return undefined;
   } finally {
     button.disabled = false;
   }
+}
+
+// Have what cannot be undone confirmed, in a dialog that says what will happen. Whether it was.
+export function confirmed(title, text, yes) {
+  const ok = make("button", { type: "submit", value: "yes", class: "danger" }, yes);
+  const cancel = make("button", { type: "submit", value: "no", class: "quiet", autofocus: "" }, "Cancel");
+  const form = make("form", { method: "dialog", class: "choices" }, ok, cancel);
+  const dialog = make("dialog", { "aria-labelledby": "asked" }, make("h2", { id: "asked" }, title), make("p", {}, text), form);
+  document.body.append(dialog);
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      resolve(dialog.returnValue === "yes");
+    });
+  });
 }
 
 export function onSubmit(form, act) {

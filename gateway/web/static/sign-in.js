@@ -6,6 +6,8 @@ import { obstacle, signIn } from "./passkey.js";
 
 const enter = () => location.assign("/");
 
+if (location.hash === "#signed-out") say("You are signed out. Sign in again.");
+
 // At another address nobody signs in; in a browser without passkeys an Ethereum wallet or a recovery code still does.
 obstacle().then((why) => {
   if (why?.href) stop(why);

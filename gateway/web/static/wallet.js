@@ -15,6 +15,7 @@ const STATES = {
   failed: "failed",
   voided: "taken back",
   expired: "expired",
+  refused: "declined",
 };
 
 async function show() {
@@ -23,9 +24,9 @@ async function show() {
   document.title = `@${wallet.handle} · Wallet gateway`;
   find("sign-out").hidden = false;
   showBalances(wallet);
-  const { items } = await get("/v1/payments?limit=50");
+  const { items } = await get("/v1/payments?limit=10");
   showPayments(wallet, items);
-  await showWaiting(wallet, items, show);
+  await showWaiting(wallet, show);
   await showGrants(wallet, show);
   await showDevices(show);
   find("main").setAttribute("aria-busy", "false");
@@ -45,7 +46,7 @@ function showBalances({ balances }) {
 }
 
 function showPayments({ handle }, items) {
-  const rows = items.slice(0, 10).map((one) => {
+  const rows = items.map((one) => {
     const out = one.from === `@${handle}`;
     return make(
       "li",
