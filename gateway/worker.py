@@ -25,7 +25,7 @@ from gateway.access import frozen
 from gateway.audit import seal as seals
 from gateway.audit.row import LEAF
 from gateway.bank import movements
-from gateway.chain import authorization, batches, deploy, fuel, lanes, message, roles, watch, watchdog
+from gateway.chain import authorization, batches, deploy, fuel, lanes, message, outbox, roles, watch, watchdog
 from gateway.chain.block import Block, Fees, Standing
 from gateway.chain.catch_up import CatchUp
 from gateway.chain.contract import Contract
@@ -39,6 +39,7 @@ from gateway.errors import (
     ChainReplaced,
     GatewayError,
     Misconfigured,
+    NodeRefused,
     NodeUnavailable,
     NoLane,
     SealedKeyUnreadable,
@@ -159,7 +160,7 @@ class Worker:
                 "authorization %s of %s was not sent, and its money given back: %s", one.id, one.from_address, reason
             )
         if batch.transaction is not None:
-            await lanes.send_unsent(self.database, self.node, lane.address)
+            await outbox.send_unsent(self.database, self.node, lane.address)
         return True
 
     async def _lane(
@@ -221,8 +222,10 @@ class Worker:
             return
         async with self.database.one_statement() as connection:
             await watchdog.trust(connection, lane.address)
-        unmined = await lanes.send_open(self.database, self.node, attempts) if attempts else []
-        if unmined:
+        sent = await outbox.send_open(self.database, self.node, attempts) if attempts else outbox.Sent([])
+        if lane.refused is not None and sent.refusal is None:
+            await outbox.taken_again(self.database, lane.address)
+        if unmined := sent.attempts:
             await self._bump(lane.address, [attempt for attempt in unmined if attempt.nonce == unmined[0].nonce][-1])
 
     async def _suspect(self, address: str, nonce: int, attempts: Sequence[Attempt], final: Block | None) -> None:
@@ -232,7 +235,7 @@ class Worker:
             if not await watchdog.suspect(connection, address, nonce, now):
                 return
         unmined = watchdog.unmined_of(attempts, (await self.node.receipts([one.hash for one in attempts])).keys())
-        taken_below = await self.node.transaction_count(address, final.number) if final else 0
+        taken_below = await self._finally_below(address, final)
         reason = lanes.nonce_taken(nonce)
         async with self.database.transaction() as connection:
             stopped = await watchdog.stop(connection, address, reason, unmined, taken_below)
@@ -242,6 +245,13 @@ class Worker:
         if stopped:
             what = lanes.what_to_do(address)
             log.error("the lane of %s is stopped: %s. %s; other lanes go on", address, reason, what)
+
+    async def _finally_below(self, address: str, final: Block | None) -> int:
+        """Below which nonce all of the lane's are used for good; 0 where the node cannot say so."""
+        try:
+            return await self.node.transaction_count(address, final.number) if final else 0
+        except NodeRefused:
+            return 0
 
     async def _bump(self, address: str, newest: Attempt) -> None:
         """Where it is time, offer more for the first transaction that is in no block, on which the others wait."""

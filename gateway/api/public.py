@@ -56,4 +56,4 @@ async def ready(house: House, state: State) -> ReadyView:
         state.readiness = await readiness(house.database, house.node, house.terms)
         state.readiness_at = asyncio.get_running_loop().time()
     there: Readiness = state.readiness
-    return ReadyView("ok", there.node, there.worker)
+    return ReadyView("ok", there.node, there.worker, there.relayers, there.reason)

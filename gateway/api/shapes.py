@@ -299,6 +299,13 @@ class ReadyView(Struct):
         Meta(description="behind: it has not the block yet that the book is at; replaced: it has another there."),
     ]
     worker: Annotated[Literal["ok", "late", "none"], Meta(description="late: none has done its rounds for 30 seconds.")]
+    relayers: Annotated[
+        Literal["ok", "refused", "late"],
+        Meta(
+            description="refused: a node does not take what is sent to it; late: what was sent does not become final."
+        ),
+    ]
+    reason: Annotated[str | None, Meta(description="Why relayers are not ok.")]
 
 
 def signature_bytes(text: str) -> bytes:

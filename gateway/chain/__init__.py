@@ -12,6 +12,7 @@
     key_files.py       the files that master keys and relayers' keys lie in
     keystore.py        a key in a file that a password opens
     lanes.py           one signer's ordered nonces; raw transactions, stored before they are sent
+    outbox.py          what is stored is sent, and what a node does not take is told
     watchdog.py        a nonce that others have used stops its lane, and it goes on again
     fuel.py            what the lanes' gas money still pays for
     roles.py           which lanes may settle and mint, and how they get to

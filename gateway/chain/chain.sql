@@ -213,7 +213,7 @@ SELECT next_nonce, stopped FROM lane WHERE address = $1;
 -- read_lanes
 -- Lanes as they stand, given how many of their nonces are in blocks: what is in none, since when, and what that may
 -- cost at most; and what no final block has.
-SELECT lane.address, lane.next_nonce, lane.stopped, lane.low,
+SELECT lane.address, lane.next_nonce, lane.stopped, lane.low, lane.refused, lane.refused_nonce,
     count(*) FILTER (WHERE t.nonce >= seen.mined) AS open,
     count(t.id) AS unfinished,
     min(t.created_at) AS oldest_at,
@@ -264,13 +264,20 @@ RETURNING address;
 -- Whether some lane was looked after within a time; NULL: none ever was.
 SELECT bool_or(greatest(resent_at, weighed_at) > clock_timestamp() - $1::interval) FROM lane;
 
+-- unfinished_after
+-- Whether a transaction that no final block has is older than this.
+SELECT EXISTS (
+    SELECT FROM lane JOIN chain_transaction AS t ON t.lane = lane.address AND t.state = 'stored'
+    WHERE t.created_at < clock_timestamp() - $1::interval
+);
+
 -- note_low
 -- That a lane's gas money runs out, or does no more; a row where that is new.
 UPDATE lane SET low = $2 WHERE address = $1 AND low <> $2 RETURNING address;
 
 -- unsent
 -- What no node was handed yet, in the order in which it has to be.
-SELECT chain_transaction.nonce, attempt.raw
+SELECT chain_transaction.id AS transaction_id, chain_transaction.nonce, attempt.hash, attempt.raw
 FROM lane
 JOIN chain_transaction ON chain_transaction.lane = lane.address
     AND chain_transaction.nonce >= lane.sent_nonce AND chain_transaction.state = 'stored'
@@ -281,6 +288,28 @@ ORDER BY chain_transaction.nonce, attempt.fee_wei_max;
 -- sent
 -- Everything below this nonce was handed to a node.
 UPDATE lane SET sent_nonce = $2 WHERE address = $1 AND sent_nonce < $2;
+
+-- note_refused
+-- What a node answers to the first transaction of a lane that it does not take; a row where it did not say that before,
+-- in the same words but for numbers.
+WITH known AS (
+    SELECT address, regexp_replace(refused, '0x[0-9a-fA-F]+|[0-9]+', '#', 'g') AS words FROM lane
+    WHERE address = (SELECT lane FROM chain_transaction WHERE id = $1) FOR UPDATE
+)
+UPDATE lane SET refused = $3, refused_nonce = $2,
+    refused_at = CASE WHEN known.words IS DISTINCT FROM $4 THEN clock_timestamp() ELSE refused_at END
+FROM known WHERE lane.address = known.address
+RETURNING lane.address, known.words IS DISTINCT FROM $4 AS fresh;
+
+-- note_taken
+-- A node takes what the lane sends; a row where it did not before.
+UPDATE lane SET refused = NULL, refused_nonce = NULL, refused_at = NULL
+WHERE address = $1 AND refused IS NOT NULL
+RETURNING address;
+
+-- refused_anywhere
+-- A lane whose transactions a node does not take, the longest first.
+SELECT address, refused, refused_nonce FROM lane WHERE refused IS NOT NULL ORDER BY refused_at LIMIT 1;
 
 -- open_raws
 -- The raw bytes of a lane's open transactions of one kind, for one asset.

@@ -20,11 +20,10 @@ from typing import Literal
 from uuid import UUID
 
 from gateway.chain.block import Block, Fees, Receipt, Standing
-from gateway.chain.node import Node
 from gateway.chain.signer import Signer, TransactionFields, fields_of
 from gateway.errors import LaneStopped, Misconfigured
 from gateway.ids import new_id
-from gateway.postgres import Connection, Database, Record, Statements
+from gateway.postgres import Connection, Record, Statements
 
 sql = Statements(__package__, "chain.sql")
 
@@ -100,6 +99,7 @@ async def register(connection: Connection, chain_id: int, address: str, next_non
 class Lane:
     """A lane as it stands. `mined` of its nonces are in blocks, `open` of its transactions in none, `unfinished` in no
     final one; the oldest of these is of `oldest_at`. `left_wei` is its balance, less what the open ones may cost.
+    `refused` is why a node does not take what it sends, in the node's words.
     """
 
     address: str
@@ -112,6 +112,7 @@ class Lane:
     oldest_at: datetime | None
     balance_wei: int
     left_wei: int
+    refused: str | None = None
 
 
 async def read(connection: Connection, standings: Sequence[Standing]) -> list[Lane]:
@@ -130,6 +131,7 @@ async def read(connection: Connection, standings: Sequence[Standing]) -> list[La
             oldest_at=row["oldest_at"],
             balance_wei=by_address[row["address"]].balance_wei,
             left_wei=by_address[row["address"]].balance_wei - row["promised_wei"],
+            refused=row["refused"],
         )
         for row in rows
     ]
@@ -182,6 +184,11 @@ async def looked_after_within(connection: Connection, time: timedelta) -> bool |
     """Whether a worker has looked after some lane within this time; None: none ever has."""
     looked: bool | None = await connection.fetchval(sql.looked_after_within, time)
     return looked
+
+
+async def unfinished_after(connection: Connection, time: timedelta) -> bool:
+    """Whether a transaction that is older than this is in no final block yet."""
+    return bool(await connection.fetchval(sql.unfinished_after, time))
 
 
 async def turn(connection: Connection, wanted: Sequence[str], every: timedelta) -> list[str]:
@@ -314,34 +321,6 @@ async def bump(
 
 def _eighth_more(wei: int) -> int:
     return wei + max(1, -(-wei // 8))
-
-
-async def send_open(database: Database, node: Node, attempts: Sequence[Attempt]) -> list[Attempt]:
-    """Send, as stored and in nonce order, the attempts at transactions that are in no block. Returns those attempts.
-
-    What the node answers to each decides nothing: "already known" is the usual complaint.
-    """
-    receipts = await node.receipts([attempt.hash for attempt in attempts])
-    mined = {attempt.transaction_id for attempt in attempts if attempt.hash in receipts}
-    unmined = [attempt for attempt in attempts if attempt.transaction_id not in mined]
-    if unmined:
-        async with database.reading() as connection:
-            rows = await connection.fetch(sql.raws, [attempt.hash for attempt in unmined])
-        raws = {row["hash"]: row["raw"] for row in rows}
-        for attempt in unmined:
-            await node.send(raws[attempt.hash])
-    return unmined
-
-
-async def send_unsent(database: Database, node: Node, address: str) -> None:
-    """Send what no node was handed yet, in nonce order, and note that."""
-    async with database.reading() as connection:
-        unsent = await connection.fetch(sql.unsent, address)
-    for row in unsent:
-        await node.send(row["raw"])
-    if unsent:
-        async with database.one_statement() as connection:
-            await connection.execute(sql.sent, address, unsent[-1]["nonce"] + 1)
 
 
 async def reverted_since(connection: Connection, asset: str, since: datetime) -> bool:

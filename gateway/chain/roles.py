@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway.chain import lanes
+from gateway.chain import lanes, outbox
 from gateway.chain.batches import BatchKind
 from gateway.chain.block import Fees
 from gateway.chain.contract import (
@@ -91,7 +91,7 @@ async def grant(
         except LaneStopped as stopped:
             log.warning("nothing is granted for %s: %s", contract.asset.code, stopped)
             continue
-        await lanes.send_unsent(database, node, admin.address)
+        await outbox.send_unsent(database, node, admin.address)
 
 
 async def register(database: Database, node: Node, signers: Sequence[Signer]) -> None:

@@ -185,6 +185,21 @@ async def final_block(node: Node, finality: int | None) -> Block | None:
     return None if head is None or head.number < finality else await node.block(head.number - finality)
 
 
+def waiting(final: Block | None, finality: int | None) -> str:
+    """What a block waits for that is not final yet, in a sentence, with the setting that decides. Pure."""
+    if finality is not None:
+        return f"It is final with {finality} blocks on top, as GATEWAY_FINALITY says"
+    if final is None:
+        return (
+            "The node names no block as finalized, so nothing becomes final: set GATEWAY_FINALITY to how many blocks "
+            "on top make a block final, such as 12"
+        )
+    return (
+        f"The node's finalized block is {final.number}; on Ethereum a block is final after some 13 minutes. With "
+        "GATEWAY_FINALITY set to a number, that many blocks on top make one final"
+    )
+
+
 async def check_cursor(node: Node, cursor: Cursor) -> None:
     """Raises ChainReplaced when another block is where the cursor's was, or the node is of another chain; NodeBehind
     when it has no block there yet: then it says nothing of the chain. Network only.

@@ -20,7 +20,7 @@ from uuid import UUID
 from gateway.chain import lanes, watch
 from gateway.chain.lanes import Attempt, sql
 from gateway.chain.node import Node
-from gateway.errors import LaneNotResumable
+from gateway.errors import LaneNotResumable, NodeRefused
 from gateway.postgres import Connection, Database
 
 #: A nonce must be seen for so long to be somebody else's before the lane is stopped: the backends of a hosted node may
@@ -35,11 +35,25 @@ async def overtaken(node: Node, address: str, attempts: Sequence[Attempt], final
     would be sent for ever. Look again, at attempts read anew, before believing it: a node's backend may be behind, and
     an attempt may have been stored meanwhile. Network only.
     """
-    taken = await node.transaction_count(address, final)
-    late = [attempt for attempt in attempts if attempt.nonce < taken]
-    receipts = await node.receipts([attempt.hash for attempt in late])
+    try:
+        taken = await count_at(node, address, final)
+        late = [attempt for attempt in attempts if attempt.nonce < taken]
+        receipts = await node.receipts([attempt.hash for attempt in late])
+    except NodeRefused:
+        return None  # a node that finds no transaction by its hash yet accuses nobody
     mined = {attempt.transaction_id for attempt in late if attempt.hash in receipts}
     return next((attempt for attempt in late if attempt.transaction_id not in mined), None)
+
+
+async def count_at(node: Node, address: str, final: int) -> int:
+    """How many transactions the address has in blocks up to the final one; in all blocks where the node has forgotten
+    the state of that one, as many do after some minutes. More is then found before it is final, and stops no more than
+    a lane.
+    """
+    try:
+        return await node.transaction_count(address, final)
+    except NodeRefused:
+        return await node.transaction_count(address, "latest")
 
 
 async def suspect(connection: Connection, address: str, nonce: int, now: datetime) -> bool:

@@ -60,10 +60,11 @@ def row_of(lane: Lane, fees: Fees, batches_least: int, coin: Asset) -> Row:
     """What is shown of a lane, at these fees. Pure."""
     state = "low" if fuel.is_low(lane, fees, batches_least) else "runs"
     state = "dry" if lane.left_wei < fuel.cost_wei(batches.gas_most(1), fees) else state
+    state = "refused" if lane.refused is not None else state
     return Row(
         address=lane.address,
         state=state if lane.stopped is None else "stopped",
-        reason=lane.stopped or "",
+        reason=lane.stopped or lane.refused or "",
         advice=lanes_.what_to_do(lane.address) if lane.stopped is not None else "",
         next_nonce=lane.next_nonce,
         open=lane.unfinished,

@@ -331,7 +331,7 @@ def acts_lines(found: Mapping[str, Any]) -> list[str]:
 
 
 def lanes_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A line per lane, then why those that are stopped are, and how they go on."""
+    """A line per lane, then why those that are stopped or refused are, and how they go on."""
     rows = [
         [
             one["address"],
@@ -353,6 +353,11 @@ def lanes_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
             f"{one['address']} is stopped: {one['reason']}. {one['advice']}"
             for one in found
             if one["state"] == "stopped"
+        ),
+        *(
+            f"the node does not take what {one['address']} sends: {one['reason']}"
+            for one in found
+            if one["state"] == "refused"
         ),
         *(f"{one['address']} is {one['state']}: send it some ETH" for one in found if one["state"] in ("low", "dry")),
     ]

@@ -187,7 +187,13 @@ async def test_solvency_health_and_the_document_are_public(api: Api) -> None:
     }
     assert page["frozen"] == []
     assert (await api.call("GET", "/health/live")).json() == {"status": "ok"}
-    assert (await api.call("GET", "/health/ready")).json() == {"status": "ok", "node": "not_set", "worker": "none"}
+    assert (await api.call("GET", "/health/ready")).json() == {
+        "status": "ok",
+        "node": "not_set",
+        "worker": "none",
+        "relayers": "ok",
+        "reason": None,
+    }
 
 
 async def test_it_is_alive_but_not_ready_without_its_database(api: Api) -> None:

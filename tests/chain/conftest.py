@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from gateway.chain import authorization, batches, deploy, lanes, message, watch
+from gateway.chain import authorization, batches, deploy, lanes, message, outbox, watch
 from gateway.chain.authorization import Order
 from gateway.chain.batches import Batch, BatchKind
 from gateway.chain.contract import Contract, as_int, balance_of_data
@@ -107,7 +107,7 @@ class House:
     async def send(self) -> None:
         async with self.database.reading() as connection:
             attempts = await lanes.open_attempts(connection, self.signer.address)
-        await lanes.send_open(self.database, self.node, attempts)
+        await outbox.send_open(self.database, self.node, attempts)
 
     async def read(self) -> Span | None:
         async with self.database.reading() as connection:

@@ -1,6 +1,8 @@
 """Deploying each token once, wherever it is interrupted."""
 
+import logging
 from asyncio import gather
+from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import count
 
@@ -17,6 +19,7 @@ from gateway.money import Asset, Assets
 from gateway.postgres import Database
 from tests.chain.conftest import ASSETS, FINALITY
 from tests.factory import Chain
+from tests.other_node import REFUSALS, in_front_of
 
 pytestmark = pytest.mark.anyio
 
@@ -119,7 +122,7 @@ async def test_a_deployment_killed_between_storing_and_sending_is_sent_as_stored
     database: Database, chain: Chain, node: HttpNode
 ) -> None:
     dying = Dying(chain.url)
-    dying.left = 5  # chain id, nonce, fees (two), balance: the next is the first that sends
+    dying.left = 6  # chain id, nonce, fees (two), balance, gas: the next is the first that sends
     with pytest.raises(Killed):
         await run(database, chain, dying)
     await dying.close()
@@ -195,3 +198,54 @@ async def test_the_gas_for_a_deployment_is_enough_with_room(database: Database, 
     block = chain.rpc("eth_getBlockByNumber", hex(contract.deployed_block), False)
 
     assert deploy.DEPLOY_GAS * 0.3 < int(block["gasUsed"], 16) < deploy.DEPLOY_GAS * 0.8
+
+
+async def test_a_deployment_that_the_node_refuses_ends_with_its_reason_and_goes_on_afterwards(
+    database: Database, chain: Chain, node: HttpNode
+) -> None:
+    async with in_front_of(chain, refusal=REFUSALS["geth underpriced"]) as other:
+        refused = HttpNode(other.url)
+        with pytest.raises(Misconfigured, match=r"USDX is not deployed: the node refuses .*minimum needed 25000000000"):
+            await run(database, chain, refused)
+        await refused.close()
+
+    assert (await run(database, chain, node))["USDX"].address == of_deployment(SIGNER.address, 0)
+
+
+async def test_a_chain_older_than_cancun_is_named_and_costs_nothing(
+    database: Database, start_chain: Callable[..., Chain]
+) -> None:
+    old = start_chain("--hardfork", "shanghai")
+    node = HttpNode(old.url)
+
+    with pytest.raises(Misconfigured, match="needs Ethereum's Cancun"):
+        await run(database, old, node)
+
+    assert await node.transaction_count(SIGNER.address, "latest") == 0
+    async with database.reading() as connection:
+        assert await lanes.open_attempts(connection, SIGNER.address) == []
+    await node.close()
+
+
+async def test_a_deployment_that_waits_for_finality_says_so_once_and_which_setting_helps(
+    database: Database, chain: Chain, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    looks = count(1)
+    async with in_front_of(chain, no_finalized=True) as other:
+        node = HttpNode(other.url)
+
+        async def pause() -> None:
+            look = next(looks)
+            if look == 1:
+                chain.mine()
+            if look == 60:
+                other.no_finalized = False
+                chain.mine(3)
+
+        await deploy.deploy(database, node, SIGNER, ASSETS, None, lambda: datetime.now(UTC), pause=pause)
+        await node.close()
+
+    said = [one.getMessage() for one in caplog.records if "GATEWAY_FINALITY" in one.getMessage()]
+    assert len(said) == 1
+    assert said[0].startswith("USDX is deployed in block 1. The node names no block as finalized")

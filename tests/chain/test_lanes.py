@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from gateway.chain import lanes, watchdog
+from gateway.chain import lanes, outbox, watchdog
 from gateway.chain.block import Block, Fees
 from gateway.chain.lanes import Attempt
 from gateway.chain.signer import fields_of
@@ -120,7 +120,7 @@ async def test_a_bump_offers_an_eighth_more_and_takes_the_place_of_the_first(hou
 
 
 async def send(house: House) -> list[Attempt]:
-    return await lanes.send_open(house.database, house.node, await attempts_of(house))
+    return (await outbox.send_open(house.database, house.node, await attempts_of(house))).attempts
 
 
 async def raw_of(house: House, attempt: Attempt) -> bytes:

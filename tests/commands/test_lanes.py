@@ -82,6 +82,15 @@ def test_a_lane_is_low_before_it_is_dry_and_stopped_above_all() -> None:
     assert (shown().open, shown().oldest_open_at) == (2, "2030-01-31T12:00:00.000000Z")
 
 
+def test_a_lane_that_a_node_refuses_is_shown_with_the_reason() -> None:
+    refused = shown(refused="exceeds block gas limit", left_wei=1000)
+    (_, _, line) = printing.lanes_lines([{**plain(refused)}])
+
+    assert refused.state == "refused"
+    assert line == "the node does not take what 0xA sends: exceeds block gas limit"
+    assert shown(refused="exceeds block gas limit", stopped="its nonce 7 was used").state == "stopped"
+
+
 def test_a_stopped_lane_is_shown_with_what_to_do() -> None:
     (_, _, line) = printing.lanes_lines([{**plain(shown(stopped="its nonce 7 was used"))}])
 

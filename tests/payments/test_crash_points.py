@@ -123,7 +123,7 @@ async def transfers(town: Town, payer: str, payee: str) -> int:
 TRANSFER = keccak(b"Transfer(address,address,uint256)")
 
 #: How often an uncut journey asks the node, opens a transaction and signs one.
-CALLS, TRANSACTIONS, SIGNATURES = 41, 4, 2
+CALLS, TRANSACTIONS, SIGNATURES = 40, 4, 2
 
 #: How many journeys, each of other people, are cut in one town: a town takes longer to found than a journey.
 _IN_ONE_TOWN = 12

@@ -1,6 +1,6 @@
 """The node as the workers see it: now and then it is away, or comes back behind, and what it is handed is looked at."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +48,22 @@ class View:
     async def logs_of(self, addresses: Sequence[str], hashes: Sequence[bytes]) -> list[Log]:
         await self._head()
         return await self.node.logs_of(addresses, hashes)
+
+    async def all_logs_of(self, hash_: bytes) -> list[Log]:
+        await self._head()
+        return await self.node.all_logs_of(hash_)
+
+    async def transfer_logs(self, contract: str, party: str, first: int, last: int) -> list[Log]:
+        last = min(last, await self._head())
+        return await self.node.transfer_logs(contract, party, first, last) if first <= last else []
+
+    async def receipts_in(self, block: bytes) -> dict[bytes, Receipt]:
+        await self._head()
+        return await self.node.receipts_in(block)
+
+    async def known(self, hashes: Collection[bytes]) -> set[bytes]:
+        await self._head()
+        return await self.node.known(hashes)
 
     async def receipts(self, hashes: Iterable[bytes]) -> dict[bytes, Receipt]:
         head = await self._head()
