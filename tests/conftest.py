@@ -3,6 +3,7 @@
 All of it is real: the server is the embedded one with fsync on, started once in a temporary folder.
 """
 
+import inspect
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -19,9 +20,25 @@ from gateway.migration import migrate
 from gateway.money import Assets
 from gateway.postgres import Database, connect
 from tests.factory import Chain, Town, running_anvil
+from tests.processes import heed_ctrl_c, limited
 
 #: The assets that tests use: those of the default configuration.
 ASSETS: Assets = from_environment({}).assets
+
+heed_ctrl_c()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each coroutine a limit of its own, a little before pytest-timeout's."""
+    for item in items:
+        if isinstance(item, pytest.Function):
+            marker = item.get_closest_marker("timeout")
+            seconds = 0.9 * float(marker.args[0] if marker else item.config.getini("timeout"))
+            example = getattr(item.obj, "hypothesis", None)
+            if inspect.iscoroutinefunction(item.obj):
+                item.obj = limited(item.obj, seconds)
+            elif example and inspect.iscoroutinefunction(example.inner_test):
+                example.inner_test = limited(example.inner_test, seconds)
 
 
 @pytest.fixture(scope="session")

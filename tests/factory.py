@@ -6,7 +6,7 @@ Here and nowhere else, so that a test says what it is about and no more.
 import json
 import os
 import platform
-import shutil
+import signal
 import subprocess
 import time
 import urllib.request
@@ -46,16 +46,13 @@ from gateway.postgres import Connection, Database
 from gateway.wallets import wallet as wallets
 from gateway.wallets.wallet import Wallet
 from gateway.worker import Worker
-
-#: Ends a child when the test run that started it is killed, which no fixture sees.
-_SETPRIV = shutil.which("setpriv")
-_WITH_US = [_SETPRIV, "--pdeathsig", "KILL"] if _SETPRIV else []
+from tests.processes import HANG_SECONDS, Process, start
 
 #: Holds each transaction to the most gas that a real chain lets one use (EIP-7825).
 _GAS_LIMIT = ["--enable-tx-gas-limit"]
 
 #: How long others may take until they wait for a lock; they give up waiting after 3 s themselves.
-_WAITING_SECONDS = 10
+_WAITING_SECONDS = HANG_SECONDS
 
 _WAITING = """
     SELECT count(*) FROM pg_locks WHERE NOT granted AND pid IN (
@@ -76,12 +73,12 @@ class Chain:
     """A running anvil. Blocks come when `mine` says so."""
 
     url: str
-    process: "subprocess.Popen[bytes]"
+    process: Process[bytes]
 
     def rpc(self, method: str, *params: object) -> Any:
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode()
         request = urllib.request.Request(self.url, body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=20) as response:
+        with urllib.request.urlopen(request, timeout=HANG_SECONDS) as response:
             answer = json.load(response)
         assert "error" not in answer, answer["error"]
         return answer["result"]
@@ -102,9 +99,8 @@ def running_anvil(home: Path, *arguments: str, mining: str = "--no-mining") -> I
     """anvil on a free port, with a home of its own, ended by its own process id."""
     home.mkdir(parents=True, exist_ok=True)
     with (home / "anvil.log").open("wb") as log:
-        process = subprocess.Popen(
+        process = start(
             [
-                *_WITH_US,
                 ANVIL,
                 "--port",
                 "0",
@@ -114,6 +110,7 @@ def running_anvil(home: Path, *arguments: str, mining: str = "--no-mining") -> I
                 "--enable-tx-gas-limit",
                 *arguments,
             ],
+            at_the_end=signal.SIGKILL,
             stdout=log,
             stderr=subprocess.STDOUT,
             env={"HOME": str(home), "PATH": os.environ["PATH"]},
@@ -122,11 +119,11 @@ def running_anvil(home: Path, *arguments: str, mining: str = "--no-mining") -> I
         yield Chain(f"http://127.0.0.1:{_port(home / 'anvil.log', process)}", process)
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(HANG_SECONDS)
 
 
-def _port(log: Path, process: "subprocess.Popen[bytes]") -> str:
-    until = time.monotonic() + 20
+def _port(log: Path, process: Process[bytes]) -> str:
+    until = time.monotonic() + HANG_SECONDS
     while time.monotonic() < until and process.poll() is None:
         _, said, rest = log.read_text().partition("Listening on 127.0.0.1:")
         if said and "\n" in rest:

@@ -26,13 +26,14 @@ from gateway.commands.running import check_port
 from gateway.config import SETTINGS, from_environment
 from gateway.embedded.supervise import Command, Parts, embedded
 from gateway.errors import Misconfigured
+from tests.processes import HANG_SECONDS
 from tests.running import ROOT
 
 #: Between two looks whether a killed part answers again.
 _LOOK_SECONDS = 0.02
 
 #: Longer than anything that a request may wait for.
-_ANSWER_SECONDS = 30
+_ANSWER_SECONDS = HANG_SECONDS
 
 #: How much of the gateways' log is shown when a test fails, in characters.
 _LOG_SHOWN = 2_000

@@ -23,6 +23,8 @@ import httpx
 import psutil
 import pytest
 
+from tests.processes import HANG_SECONDS, Process, start
+
 ROOT = Path(__file__).resolve().parents[1]
 
 #: What `up` says last, when everything works.
@@ -36,7 +38,7 @@ class Up:
     """`gateway up` as a process, in a folder of its own."""
 
     folder: Path
-    process: "subprocess.Popen[str]"
+    process: Process[str]
     said: list[str] = field(default_factory=list)
 
     @property
@@ -68,7 +70,7 @@ class Up:
     def rpc(self, method: str, *parameters: object) -> Any:
         """What the chain answers."""
         asked = {"jsonrpc": "2.0", "id": 1, "method": method, "params": parameters}
-        answer = httpx.post(self.place("rpc_url"), json=asked, timeout=20).json()
+        answer = httpx.post(self.place("rpc_url"), json=asked, timeout=HANG_SECONDS).json()
         assert "error" not in answer, answer["error"]
         return answer["result"]
 
@@ -98,7 +100,7 @@ class Up:
 
     def _run(self, argv: list[str], settings: dict[str, str]) -> Ran:
         settings = environ() | settings
-        return subprocess.run(argv, cwd=self.folder, env=settings, capture_output=True, text=True, timeout=100)
+        return subprocess.run(argv, cwd=self.folder, env=settings, capture_output=True, text=True, timeout=HANG_SECONDS)
 
 
 @contextmanager
@@ -108,7 +110,7 @@ def running_up() -> Iterator[Up]:
     folder.chmod(0o755)  # PostgreSQL runs as another user, who must be able to pass
     try:
         checkout(folder)
-        with subprocess.Popen(
+        with start(
             [sys.executable, "-P", "-m", "gateway", "up"],
             cwd=folder,
             env=environ() | {"GATEWAY_PORT": "0", "GATEWAY_BLOCK_SECONDS": "0.1"},
@@ -125,7 +127,7 @@ def running_up() -> Iterator[Up]:
                 process.send_signal(signal.SIGINT)
                 assert process.stdout is not None
                 up.said += process.stdout.readlines()
-                status = process.wait(timeout=30)
+                status = process.wait(timeout=HANG_SECONDS)
             assert status == 0, "".join(up.said)
             assert [child for child in children if child.is_running()] == []
             assert not (up.home / "run.json").exists()
@@ -176,7 +178,7 @@ def _wait_until_ready(up: Up) -> None:
 @contextmanager
 def started(folder: Path, lines: str) -> Iterator[str]:
     """Shell lines that run until they are stopped; what they say first."""
-    with subprocess.Popen(
+    with start(
         ["bash", "-c", lines.rstrip().replace(".venv/bin/gateway", "exec .venv/bin/gateway")],
         cwd=folder,
         env=environ(),

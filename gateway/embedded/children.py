@@ -8,6 +8,10 @@ the child holds the home's lock, as its standard input. So whoever has the lock 
 will ever be: there is no moment in which a child runs and is not on record.
 
 A child leads a session of its own: Ctrl-C reaches us alone, and what a child leaves behind is found by its session.
+
+A child ends with us, even if we are killed: the kernel sends it a signal then (PR_SET_PDEATHSIG, prctl(2)). A change of
+user clears that setting, so it is made after the change. The kernel watches the thread that started the child, not the
+process, so children are started by the main thread alone.
 """
 
 import asyncio
@@ -15,6 +19,7 @@ import fcntl
 import os
 import shutil
 import signal
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -31,6 +36,9 @@ GATEWAY_CHILD=$1; export GATEWAY_CHILD
 shift 2
 exec "$@" < /dev/null
 """
+#: The death signal is sent for a parent that ends from now on. One that has ended already has sent none: then the
+#: child has another parent by now, and does not become the program.
+_BOUND: Final = '[ "$PPID" = "$1" ] || exit 125; shift; exec "$@"'
 _MARK: Final = b"GATEWAY_CHILD="
 _POLL_SECONDS: Final = 0.02  #: Between two looks at a process that is not our child, so cannot be waited for.
 _LOCK_SECONDS: Final = 2.0  #: How long a child of a killed run may take to write its record.
@@ -114,13 +122,15 @@ class Children:
         """Start `argv` as the child `name`, which must not be running.
 
         `environ` replaces our environment, `settings` add to it. `prefix` changes who runs the program. `if_we_die`
-        is what ends it when this process is killed: the kernel sends it at once where setpriv(1) can ask for that, a
-        courtesy, and the next run does.
+        is what ends it when this process is killed: the kernel sends it at once. What ignores it, or runs where there
+        is no setpriv(1), is ended by the next run of the home.
         """
+        assert threading.current_thread() is threading.main_thread(), "the death signal would follow this thread's end"
         record, log = self.home / "run" / f"{name}.child", self._log(name)
         how = [*prefix]
         if self._setpriv:
             how += [self._setpriv, "--pdeathsig", if_we_die.name.removeprefix("SIG")]
+            how += ["/bin/sh", "-c", _BOUND, "gateway-child", str(os.getpid())]
         if settings:
             how += ["/usr/bin/env", *(f"{key}={value}" for key, value in settings.items())]
         process = await self._spawn(record, log, [if_we_die.name, *how, *argv], environ, folder)

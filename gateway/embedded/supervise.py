@@ -11,6 +11,7 @@ Only a command that has never worked ends the run: what is wrong with it is for 
 """
 
 import asyncio
+import os
 import signal
 import sys
 import time
@@ -75,20 +76,26 @@ class Steps:
         self._console = Console(highlight=False, soft_wrap=True) if sys.stdout.isatty() else None
 
     def say(self, text: str) -> None:
-        if self._console:
-            self._console.print(text, markup=False)
-        else:
-            print(text, flush=True)
+        self._write(text, text, markup=False)
 
     @contextmanager
     def step(self, text: str) -> Iterator[None]:
         begun = time.monotonic()
         yield
         seconds = f"{time.monotonic() - begun:.2f} s"
-        if self._console:
-            self._console.print(f"[green]✓[/] {text} [dim]{seconds}[/]")
-        else:
-            print(f"{text}: {seconds}", flush=True)
+        self._write(f"{text}: {seconds}", f"[green]✓[/] {text} [dim]{seconds}[/]", markup=True)
+
+    def _write(self, plain: str, coloured: str, *, markup: bool) -> None:
+        try:
+            if self._console:
+                self._console.print(coloured, markup=markup)
+            else:
+                print(plain, flush=True)
+        except BrokenPipeError:
+            # Who read has gone, as in `gateway up | head`. The parts are kept up all the same, and nothing is said.
+            nobody = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nobody, sys.stdout.fileno())
+            os.close(nobody)
 
 
 class Parts:
@@ -240,7 +247,8 @@ async def embedded(
 
     `home` is made if there is none, `node_modules` is where npm put anvil, `confirmations` is how many blocks are
     mined on top of the last that had a transaction. SIGINT, SIGTERM and SIGHUP leave the block as if it had ended,
-    with `parts.stopped` set; before the block is entered they raise Stopped.
+    with `parts.stopped` set; before the block is entered they raise Stopped. SIGHUP is left ignored where it was
+    ignored before; SIGINT is not, since a shell ignores it for all that it starts in the background.
 
     Raises Misconfigured where the home is in use or a part cannot run here.
     """
@@ -253,6 +261,8 @@ async def embedded(
         stack.push_async_callback(children.release)
         parts = Parts(children, steps)
         for what in _STOP_SIGNALS:
+            if what == signal.SIGHUP and signal.getsignal(what) is signal.SIG_IGN:
+                continue  # nohup(1): it outlives the terminal
             loop.add_signal_handler(what, parts.stop)
             stack.callback(loop.remove_signal_handler, what)
         trimmer = asyncio.create_task(_trim(children))

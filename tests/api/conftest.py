@@ -29,6 +29,7 @@ from gateway.payments.terms import Terms
 from gateway.postgres import Database, connect
 from tests.api import contract
 from tests.conftest import _execute, _named
+from tests.processes import HANG_SECONDS
 
 MASTER_KEY = bytes(range(32))
 
@@ -158,7 +159,7 @@ async def opened(database: Database, assets: Assets, fee_basis_points: int = 0, 
     with warnings.catch_warnings(category=LitestarDeprecationWarning, action="ignore"):  # of what Litestar 3 will want
         app = application(house)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type] # a dict is a Scope
-    async with httpx.AsyncClient(transport=transport, base_url="http://gateway", timeout=60) as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway", timeout=HANG_SECONDS) as client:
         client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # a test says itself what it sends
         yield Api(house, clock, client)
 

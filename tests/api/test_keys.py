@@ -13,6 +13,7 @@ from gateway.payments.caps import Cap, Paid, refusal
 from gateway.postgres import connect
 from tests.api.browser import browsing
 from tests.api.conftest import Api, Person, code_of, opened
+from tests.processes import HANG_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -201,7 +202,7 @@ async def test_a_key_that_only_pays_is_told_as_used_too_within_a_minute_or_so(al
         assert (await alice.pay("@bob", "1.00 EUR")).status_code == 201
     used = "SELECT last_used_at FROM api_key JOIN wallet ON wallet.id = wallet_id WHERE handle = 'alice'"
     before = alice.api.clock() - timedelta(seconds=30)
-    async with asyncio.timeout(20), alice.api.house.database.reading() as connection:
+    async with asyncio.timeout(HANG_SECONDS), alice.api.house.database.reading() as connection:
         while await connection.fetchval(used) < before:  # until the write beside the answer is done
             pass
 

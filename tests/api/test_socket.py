@@ -13,6 +13,7 @@ from gateway.api.app import application
 from gateway.api.server import UNUSED_BYTES_MAX, Server
 from gateway.commands.running import free_port
 from tests.api.conftest import Api
+from tests.processes import HANG_SECONDS
 
 FIVE = {"amount": "5.00", "asset": "EUR"}
 
@@ -24,7 +25,7 @@ async def client(api: Api) -> AsyncIterator[httpx.AsyncClient]:
     port = free_port("127.0.0.1")
     serving_one = Server(application(api.house), "127.0.0.1", port)
     serving = asyncio.create_task(serving_one.serve())
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=HANG_SECONDS) as client:
         while not serving.done():
             with suppress(httpx.TransportError):
                 await client.get("/health/live")
@@ -129,7 +130,7 @@ async def test_who_stops_in_the_middle_is_hung_up_on(
 
     writer.write(begun)
 
-    assert await asyncio.wait_for(reader.read(), 5) == b""
+    assert await asyncio.wait_for(reader.read(), HANG_SECONDS) == b""
 
 
 async def test_an_answer_in_parts_comes_as_they_are_paid(client: httpx.AsyncClient) -> None:

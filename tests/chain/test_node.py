@@ -9,6 +9,7 @@ import pytest
 from gateway.chain.node import HttpNode
 from gateway.errors import NodeUnavailable
 from tests.factory import Chain
+from tests.processes import HANG_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -60,7 +61,7 @@ async def test_a_call_that_is_given_up_anywhere_keeps_nobody_from_asking(chain: 
             await asyncio.sleep(0)  # a turn of the loop, no time: each call has come one step further
         for call in given_up[1:]:
             call.cancel()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG_SECONDS):
             assert await nodes[-1].chain_id() == 31337
             assert await given_up[0] == 31337
     for node in nodes:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gateway.commands.results import Record
+from tests.processes import Process, start
 from tests.running import Ran, Up, environ
 
 #: What a cent times the number of rows is, of the files that are stopped midway.
@@ -32,10 +33,10 @@ def pay_many(up: Up, name: str, *more: str) -> Ran:
 
 
 @contextmanager
-def paying_many(up: Up, name: str, *more: str) -> Iterator["subprocess.Popen[str]"]:
+def paying_many(up: Up, name: str, *more: str) -> Iterator[Process[str]]:
     """The command while it runs."""
     argv = [sys.executable, "-P", "-m", "gateway", "pay-many", f"{name}.csv", "--from", f"{name}_payer", *more]
-    with subprocess.Popen(
+    with start(
         argv, cwd=up.folder, env=environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
     ) as process:
         try:
@@ -44,7 +45,7 @@ def paying_many(up: Up, name: str, *more: str) -> Iterator["subprocess.Popen[str
             process.kill()
 
 
-def wait_for(process: "subprocess.Popen[str]", said: str) -> None:
+def wait_for(process: Process[str], said: str) -> None:
     """Until it says a line that begins so."""
     assert process.stderr is not None
     assert any(line.startswith(said) for line in process.stderr)

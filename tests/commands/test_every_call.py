@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from tests.processes import HANG_SECONDS
 from tests.running import ROOT, Up, started
 
 SCHEMATHESIS = ROOT / ".venv" / "checks" / "bin" / "schemathesis"
@@ -59,7 +60,7 @@ def called(up: Up, url: str, handle: str, *which: str) -> int:
         env=os.environ | {"SCHEMATHESIS_HOOKS": "lines", "PYTHONPATH": str(up.folder)},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=2 * HANG_SECONDS,
     )
     assert ran.returncode == 0, ran.stdout[-5000:] + ran.stderr[-2000:]
     tested = re.search(r"Tested: (\d+)", ran.stdout)

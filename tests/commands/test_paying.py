@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.commands.many import MANY, assert_each_paid_once, file_of, many, pay_many, paying_many, records, wait_for
+from tests.processes import HANG_SECONDS, Process, start
 from tests.running import Up, environ
 
 # ---- what is paid and what is refused -------------------------------------------------------------------------------
@@ -171,7 +172,7 @@ def test_ctrl_c_stops_it_and_says_how_to_go_on(up: Up) -> None:
     with paying_many(up, "halted") as process:
         wait_for(process, "1000 of ")
         process.send_signal(signal.SIGINT)
-        shown, told = process.communicate(timeout=30)
+        shown, told = process.communicate(timeout=HANG_SECONDS)
 
     assert (process.returncode, shown) == (3, "")
     assert re.search(r"^gateway: stopped with \d000 of 8000 rows answered \(as you asked\): say the same", told, re.M)
@@ -185,7 +186,7 @@ def test_a_gateway_that_goes_away_midway_is_told_and_the_rest_is_paid_later(up: 
         wait_for(process, "1000 of ")
         server.kill()
         server.wait()
-        _, told = process.communicate(timeout=30)
+        _, told = process.communicate(timeout=HANG_SECONDS)
 
     assert process.returncode == 3
     assert re.search(r"^gateway: stopped with \d000 of 8000 rows answered \((the answer of|no gateway)", told, re.M)
@@ -195,10 +196,10 @@ def test_a_gateway_that_goes_away_midway_is_told_and_the_rest_is_paid_later(up: 
 
 
 @contextmanager
-def serving(up: Up) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+def serving(up: Up) -> Iterator[tuple[str, Process[str]]]:
     """A second server over the same database, and where it is."""
     settings = {"GATEWAY_PORT": "0"}
-    with subprocess.Popen(
+    with start(
         [sys.executable, "-P", "-m", "gateway", "serve"],
         cwd=up.folder,
         env=environ() | settings,
@@ -231,7 +232,7 @@ def test_a_file_that_is_changed_while_it_is_paid_is_paid_no_further(up: Up) -> N
         with path.open("r+b") as file:
             file.write(text[:-1])
             file.truncate()
-        _, told = process.communicate(timeout=30)
+        _, told = process.communicate(timeout=HANG_SECONDS)
 
     assert process.returncode == 3
     assert "(changed.csv was changed while it was paid; put it back as it was): say the same command again" in told

@@ -3,7 +3,6 @@
 import os
 import pty
 import re
-import subprocess
 import sys
 
 import pytest
@@ -13,6 +12,7 @@ from gateway.commands.paying import wanted_of
 from gateway.commands.results import Outcome, Record, Tally
 from gateway.commands.rows import Checked
 from tests.commands.many import file_of, pay_many
+from tests.processes import start
 from tests.running import Up, environ
 
 # ---- refused before anything is sent --------------------------------------------------------------------------------
@@ -124,7 +124,7 @@ def test_on_a_terminal_a_bar_shows_how_far_it_is_and_the_summary_stays(up: Up) -
     terminal, end = pty.openpty()
 
     argv = [sys.executable, "-P", "-m", "gateway", "pay-many", "barred.csv", "--from", "barred_payer"]
-    with subprocess.Popen(argv, cwd=up.folder, stdout=end, stderr=end, env=environ() | {"TERM": "xterm"}) as process:
+    with start(argv, cwd=up.folder, stdout=end, stderr=end, env=environ() | {"TERM": "xterm"}) as process:
         os.close(end)
         shown = b"".join(iter(lambda: _read(terminal), b"")).decode()
     os.close(terminal)

@@ -12,6 +12,7 @@ import sys
 import httpx
 import pytest
 
+from tests.processes import HANG_SECONDS, start
 from tests.running import Up, environ
 
 
@@ -279,13 +280,13 @@ def test_what_is_no_id_leads_to_no_other_page(up: Up, id: str) -> None:
 def test_ctrl_c_stops_the_waiting_and_not_the_payment(up: Up) -> None:
     payer = up.someone("impatient", USD="5.00")
     argv = [sys.executable, "-P", "-m", "gateway", "convert", "5.00", "USD", "USDX", "--from", payer]
-    with subprocess.Popen(
+    with start(
         argv, cwd=up.folder, env=environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
     ) as process:
         assert process.stdout is not None
         opening = process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=20)
+        _, told = process.communicate(timeout=HANG_SECONDS)
 
     id = opening.partition(":")[0]
     if process.returncode:  # it was not settled before the signal came
@@ -307,7 +308,7 @@ def test_on_a_terminal_the_waiting_is_shown_and_the_states_stay(up: Up) -> None:
 
     argv = [sys.executable, "-P", "-m", "gateway", "convert", "5.00", "USD", "USDX", "--from", payer]
     environ = os.environ | {"GATEWAY_HOME": str(up.home), "TERM": "xterm-256color"}
-    with subprocess.Popen(argv, stdout=end, stderr=end, env=environ) as process:
+    with start(argv, stdout=end, stderr=end, env=environ) as process:
         os.close(end)
         shown = b"".join(iter(lambda: _read(terminal), b"")).decode()
     os.close(terminal)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """forge as contracts/package-lock.json pins it, run so that it writes nowhere but in contracts/."""
 
+import fcntl
 import os
 import platform
 import subprocess
@@ -10,6 +11,9 @@ from pathlib import Path
 import pytest
 
 CONTRACTS = Path(__file__).resolve().parents[2] / "contracts"
+
+#: A limit for hangs, in seconds: solc in wasm takes a minute for all of them, on a machine that does nothing else.
+COMPILING_SECONDS = 1800
 
 _SYSTEMS = {"Linux": "linux", "Darwin": "darwin", "Windows": "win32"}
 _MACHINES = {"x86_64": "amd64", "AMD64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
@@ -33,3 +37,12 @@ def forge() -> Callable[..., str]:
         return outcome.stdout
 
     return run
+
+
+@pytest.fixture(scope="session")
+def built(forge: Callable[..., str]) -> Callable[..., str]:
+    """forge, with everything compiled: by one process, while the others of this run wait for it."""
+    with (CONTRACTS / "cache" / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        forge("build")
+    return forge

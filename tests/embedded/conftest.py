@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import TypeVar
 
 import asyncpg
+import psutil
 import pytest
 
 from gateway.embedded.children import Identity, identify
 from gateway.embedded.supervise import embedded
+from tests.processes import HANG_SECONDS, start
 
 T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
@@ -64,11 +66,11 @@ class Run:
         self, home: Path, *programs: str, prefix: tuple[str, ...] = (), database: bool = True, **options: object
     ) -> None:
         self.home = home
-        argv = [*prefix, sys.executable, "-P", "-c", RUN, str(home), str(NODE_MODULES), str(database), *programs]
+        argv = [sys.executable, "-P", "-c", RUN, str(home), str(NODE_MODULES), str(database), *programs]
         environ = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
         environ |= options.pop("environ", {})  # type: ignore[arg-type,operator]
-        self.process = subprocess.Popen(  # type: ignore[call-overload]
-            argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environ, **options
+        self.process = start(  # type: ignore[call-overload]
+            argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environ, prefix=prefix, **options
         )
         self.said: list[str] = []
 
@@ -95,7 +97,7 @@ class Run:
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         self.process.send_signal(how)
         self.said += self.process.stdout.readlines()
-        return int(self.process.wait(timeout=30))
+        return int(self.process.wait(timeout=HANG_SECONDS))
 
 
 @pytest.fixture
@@ -126,7 +128,7 @@ def run() -> Iterator[Callable[..., Run]]:
         one.process.stdout.close()
 
 
-def gone(who: Identity, seconds: float = 10.0) -> bool:
+def gone(who: Identity, seconds: float = HANG_SECONDS) -> bool:
     """Waits for a process that is not our child to end."""
     give_up = time.monotonic() + seconds
     while identify(who.pid) == who and time.monotonic() < give_up:
@@ -134,7 +136,7 @@ def gone(who: Identity, seconds: float = 10.0) -> bool:
     return identify(who.pid) != who
 
 
-def wait_for_log(log: Path, text: str, seconds: float = 10.0) -> str:
+def wait_for_log(log: Path, text: str, seconds: float = HANG_SECONDS) -> str:
     """What a child has written, once the text is in it."""
     give_up = time.monotonic() + seconds
     while not (log.exists() and text in log.read_text()):
@@ -143,7 +145,21 @@ def wait_for_log(log: Path, text: str, seconds: float = 10.0) -> str:
     return log.read_text()
 
 
-async def until(what: Callable[[], Awaitable[T]], seconds: float = 20.0) -> T:
+def everything(run: Run) -> list[Identity]:
+    """The children of a run, and what they have started."""
+    leaders = list(run.children().values())
+    below = [one.pid for leader in leaders for one in psutil.Process(leader.pid).children(recursive=True)]
+    return leaders + [found for pid in below if (found := identify(pid))]
+
+
+def until_true(what: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + HANG_SECONDS
+    while not what():
+        assert time.monotonic() < give_up, "waited in vain"
+        time.sleep(0.01)  # another process does it, and tells nobody
+
+
+async def until(what: Callable[[], Awaitable[T]], seconds: float = HANG_SECONDS) -> T:
     """The first answer that is something; an error is taken for none yet."""
     give_up = time.monotonic() + seconds
     while True:

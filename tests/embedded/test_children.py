@@ -3,16 +3,17 @@
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from gateway.embedded.children import Children, identify, send
 from gateway.errors import Misconfigured
+from tests.processes import start
 
-from .conftest import wait_for_log
+from .conftest import ROOT, gone, wait_for_log
 
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); signal.pause()"
 
@@ -30,6 +31,37 @@ def test_leftover_children_of_a_killed_run_are_stopped(run, home):
 
     assert all(identify(child.pid) != child for child in left.values())
     assert second.end() == 0
+
+
+#: Starts one child, which waits at the fifo before it becomes a program that writes a file.
+HELD = """
+import asyncio, sys
+from pathlib import Path
+from gateway.embedded.children import Children
+async def start(home, fifo, file):
+    children = await Children.claim(Path(home))
+    hold = ("/bin/sh", "-c", 'echo held > "$0"; read -r go < "$0.go"; exec "$@"', fifo)
+    await children.start("held", ["/bin/sh", "-c", 'echo ran > "$1"', "x", file], prefix=hold)
+    await asyncio.Event().wait()
+asyncio.run(start(*sys.argv[1:]))
+"""
+
+
+def test_a_child_whose_parent_is_killed_before_the_kernel_was_asked_to_end_it_does_not_run(home, tmp_path):
+    fifo, go, file = (tmp_path / name for name in ("fifo", "fifo.go", "file"))
+    os.mkfifo(fifo)
+    os.mkfifo(go)
+    parent = start([sys.executable, "-P", "-c", HELD, home, fifo, file], env=os.environ | {"PYTHONPATH": str(ROOT)})
+    assert fifo.read_text() == "held\n"
+    (child,) = [identify(one.pid) for one in psutil.Process(parent.pid).children()]
+    assert child is not None
+
+    parent.kill()
+    parent.wait()
+    go.write_text("go\n")
+
+    assert gone(child)
+    assert not file.exists()
 
 
 def test_what_a_leftover_child_had_started_is_stopped_as_well(home):
@@ -84,7 +116,7 @@ def test_two_runs_on_one_home_are_refused(home):
 
 
 def test_a_process_that_only_has_the_same_id_is_not_signalled():
-    other = subprocess.Popen(["/bin/sleep", "60"])
+    other = start(["/bin/sleep", "600"])
     now = identify(other.pid)
     assert now is not None
     then = type(now)(now.pid, now.start - 1, now.session)
@@ -97,7 +129,7 @@ def test_a_process_that_only_has_the_same_id_is_not_signalled():
 
 
 def test_a_record_of_another_boot_is_not_believed(home):
-    other = subprocess.Popen(["/bin/sleep", "60"])
+    other = start(["/bin/sleep", "600"])
     (home / "run").mkdir(parents=True)
     (home / "run" / "boot").write_text("an earlier boot")
     (home / "run" / "gone.child").write_text(Path(f"/proc/{other.pid}/stat").read_text() + "SIGKILL\n")

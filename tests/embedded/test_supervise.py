@@ -9,8 +9,9 @@ import pytest
 
 from gateway.embedded.supervise import Command, embedded
 from gateway.errors import Misconfigured
+from tests.processes import HANG_SECONDS
 
-from .conftest import NODE_MODULES, gone
+from .conftest import NODE_MODULES, everything, gone, status, until_true
 
 PAUSE = "import signal; signal.pause()"
 
@@ -27,6 +28,41 @@ def test_a_signal_stops_everything_and_leaves_no_child_behind(run, home, how):
     assert all(gone(child, 0) for child in children.values())
     stops = [line.split(":")[0].strip() for line in one.said if line.startswith("stopped")]
     assert stops == ["stopped program0 and program1", "stopped the chain", "stopped PostgreSQL"]
+
+
+def test_ctrl_c_stops_what_was_started_with_it_ignored_and_nohup_is_heeded(run, home):
+    one = run(home, PAUSE, prefix=("/bin/sh", "-c", 'trap "" INT HUP; exec "$@"', "shell"))
+    one.wait_for("started program0")
+
+    ignored = int(status(one.process.pid)["SigIgn"], 16)
+
+    assert [ignored >> (number - 1) & 1 for number in (signal.SIGINT, signal.SIGHUP)] == [0, 1]
+    assert one.end(signal.SIGINT) == 0
+
+
+def test_when_it_is_killed_everything_that_it_started_ends(run, home):
+    one = run(home, PAUSE, PAUSE)
+    one.wait_for("started program1")
+    processes = everything(one)
+    assert len(processes) > len(one.children()) == 4  # PostgreSQL has processes of its own
+
+    one.kill()
+
+    assert all(gone(process) for process in processes)
+
+
+def test_it_keeps_its_parts_up_when_nobody_reads_what_it_says(run, home):
+    one = run(home, PAUSE)
+    one.wait_for("started program0")
+    one.process.stdout.close()
+
+    for _ in range(2):
+        before = one.children()["program0"]
+        os.kill(before.pid, signal.SIGKILL)
+        until_true(lambda before=before: one.children().get("program0", before) != before)
+
+    one.process.send_signal(signal.SIGTERM)
+    assert one.process.wait(HANG_SECONDS) == 0
 
 
 def test_every_part_that_is_killed_comes_back(run, home):

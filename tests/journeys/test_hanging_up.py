@@ -13,7 +13,6 @@ from tests.load import Line, request
 pytestmark = pytest.mark.anyio
 
 
-@pytest.mark.timeout(120)
 async def test_clients_that_hang_up_in_the_middle_of_a_request_pay_nothing_and_cost_nothing(assets: Assets) -> None:
     chance = random.Random(SEED)
     cut = [Story(_wanted(chance, f"cut-{n}", chance.choice(PEOPLE))) for n in range(320)]

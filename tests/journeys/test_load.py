@@ -36,7 +36,7 @@ from tests.load import House, Line
 pytestmark = pytest.mark.anyio
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(1200)
 async def test_under_load_and_kills_every_answer_is_true_and_every_payment_is_made_once(assets: Assets) -> None:
     chance = random.Random(SEED)
     load = plan(chance)

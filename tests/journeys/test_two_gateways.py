@@ -12,7 +12,6 @@ from tests.load import Line, Lost
 pytestmark = pytest.mark.anyio
 
 
-@pytest.mark.timeout(120)
 async def test_one_key_at_two_gateways_at_once_pays_once_though_one_is_killed(assets: Assets) -> None:
     chance = random.Random(SEED)
     pairs = [Story(_wanted(chance, f"pair-{n}", chance.choice(PEOPLE))) for n in range(50)]

@@ -207,7 +207,6 @@ class BookMachine(RuleBasedStateMachine):
             assert [line.balance.units for line in reversed(lines)] == self.model.lines[name]
 
 
-@pytest.mark.timeout(300)
 def test_the_book_agrees_with_its_model(anyio_backend: Any, database_url: str, assets: Assets) -> None:
     async def enter() -> tuple[Any, Database]:
         manager = connect(database_url, connections=2)

@@ -12,6 +12,7 @@ from gateway.ledger import book
 from gateway.money import Asset, Assets
 from gateway.payments.payment import State
 from tests.factory import Town
+from tests.processes import HANG_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -56,7 +57,7 @@ async def test_a_worker_that_does_not_have_a_token_reads_nothing_past_its_logs(t
     with pytest.raises(Misconfigured, match="EURX was deployed"):
         await stale.watch()
     with pytest.raises(Misconfigured, match="EURX was deployed"):
-        await asyncio.wait_for(working.run(stale, asyncio.Event()), 20)
+        await asyncio.wait_for(working.run(stale, asyncio.Event()), HANG_SECONDS)
 
     assert await cursor_of(town) == before
     await town.worker().watch()

@@ -13,6 +13,7 @@ from gateway.clock import system_clock
 from gateway.errors import ChainReplaced, LaneStopped, NodeUnavailable, NoLane
 from gateway.payments.payment import State
 from tests.factory import NOW, Town, until_waiting
+from tests.processes import HANG_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -69,7 +70,7 @@ async def test_a_worker_ends_and_signs_nothing_when_the_chain_was_replaced(town:
     with pytest.raises(ChainReplaced):
         await town.worker().relay()
     with pytest.raises(ChainReplaced, match="start over"):
-        await asyncio.wait_for(working.run(town.worker(), asyncio.Event()), 20)
+        await asyncio.wait_for(working.run(town.worker(), asyncio.Event()), HANG_SECONDS)
 
     assert (await town.payment(payment)).state is State.QUEUED
 

@@ -17,6 +17,7 @@ from gateway.ledger import account, book
 from gateway.payments.payment import Payment, State
 from gateway.postgres import Record
 from tests.factory import NOW, Town
+from tests.processes import HANG_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -159,7 +160,7 @@ async def test_a_taken_lane_is_not_waited_for(wide: Town) -> None:
         payment = await wide.pay(alice, "@bob", "1 USDX")
         async with wide.database.transaction() as busy:
             await lanes.lock(busy, taken.address)
-            await asyncio.wait_for(wide.worker().relay(), 2)
+            await asyncio.wait_for(wide.worker().relay(), HANG_SECONDS)
         assert (await lane_of(wide, payment)).address == other.address
         await wide.settle()
 

@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from tests.processes import HANG_SECONDS
 from tests.running import ROOT
 
 SEMGREP = ROOT / ".venv" / "checks" / "bin" / "semgrep"
@@ -54,7 +55,9 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> set[tuple[str, str]]:
     ]
     environment = os.environ | {"PATH": f"{SEMGREP.parent}:{os.environ['PATH']}", "SEMGREP_SEND_METRICS": "off"}
     environment |= {"SEMGREP_SETTINGS_FILE": str(folder / "settings"), "SEMGREP_LOG_FILE": str(folder / "log")}
-    ran = subprocess.run([*asked, "."], cwd=folder, env=environment, capture_output=True, text=True, timeout=100)
+    ran = subprocess.run(
+        [*asked, "."], cwd=folder, env=environment, capture_output=True, text=True, timeout=HANG_SECONDS
+    )
     assert ran.returncode == 0, ran.stderr
     return {(one["check_id"].rpartition(".")[2], one["path"]) for one in json.loads(ran.stdout)["results"]}
 

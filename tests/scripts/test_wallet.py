@@ -13,6 +13,7 @@ from web3 import HTTPProvider, Web3
 from web3.contract import Contract
 
 from tests.factory import running_anvil
+from tests.processes import HANG_SECONDS
 from tests.running import ROOT, Up
 
 sys.path.append(str(ROOT / "scripts"))  # what is there lies beside the product, not in it
@@ -259,7 +260,7 @@ def test_every_commands_help_has_an_example_of_it(name: str) -> None:
 
 def until(true: Callable[[], bool]) -> None:
     """Wait for what the worker does by itself."""
-    give_up = time.monotonic() + 20
+    give_up = time.monotonic() + HANG_SECONDS
     while not true():
         assert time.monotonic() < give_up
         time.sleep(0.05)

@@ -67,7 +67,7 @@ async def test_in_a_day_of_faults_each_payment_settles_once_or_fails_with_a_reas
     lived[seed] = await day(server.dsn, template, home, seed)
 
 
-@pytest.mark.timeout(600)  # by itself it lives through all of them
+@pytest.mark.timeout(1800)  # by itself it lives through all of them
 async def test_every_fault_and_every_end_came_to_pass_in_these_days(
     lived: dict[int, Report], server: Postgres, template: str, home: Path
 ) -> None:

@@ -20,6 +20,7 @@ from gateway.commands.running import free_port, gateway_of
 from gateway.money import Assets
 from gateway.postgres import Database
 from tests.api.conftest import Api, Person, opened
+from tests.processes import HANG_SECONDS
 
 #: Nothing but the pages it is told to open: no first run, no updates, no services of its maker's.
 _ALONE = [
@@ -94,7 +95,7 @@ class Visitor:
 async def visiting(browser: Browser, site: Site) -> AsyncIterator[Visitor]:
     """A window with nothing in it yet: no cookie, no passkey."""
     context = await browser.new_context(base_url=site.url)
-    context.set_default_timeout(20_000)
+    context.set_default_timeout(HANG_SECONDS * 1_000)
     page = await context.new_page()
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
