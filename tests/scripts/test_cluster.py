@@ -8,6 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.processes import HANG_SECONDS, start
+
 SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
 #: Starts what a node starts: a process that starts another, in a session of its own, and ends. Says that one's id.
@@ -45,14 +47,14 @@ def of_folder(folder: Path) -> list[psutil.Process]:
 def test_what_has_left_its_parent_ends_with_the_cluster(tmp_path: Path, how: int) -> None:
     environ = os.environ | {"PYTHONPATH": str(SCRIPTS)}
     argv = [sys.executable, "-P", "-c", RIG, str(tmp_path)]
-    with subprocess.Popen(argv, env=environ, stdout=subprocess.PIPE, text=True) as rig:
+    with start(argv, env=environ, stdout=subprocess.PIPE, text=True) as rig:
         assert rig.stdout is not None
         assert rig.stdout.readline() == "started\n"
         left = of_folder(tmp_path)
         assert [process.name() for process in left] == ["sleep"]
         rig.send_signal(how)
 
-    gone, alive = psutil.wait_procs(left, timeout=30)
+    gone, alive = psutil.wait_procs(left, timeout=HANG_SECONDS)
 
     assert (len(gone), alive) == (1, [])
 
@@ -62,7 +64,7 @@ def test_a_folder_that_is_in_use_is_refused_in_one_sentence(tmp_path: Path) -> N
     environ = os.environ | {"PYTHONPATH": str(SCRIPTS)}
     argv = [sys.executable, "-P", "-m", "failover", "--home", str(tmp_path)]
 
-    ran = subprocess.run(argv, env=environ, capture_output=True, text=True, timeout=60)
+    ran = subprocess.run(argv, env=environ, capture_output=True, text=True, timeout=HANG_SECONDS)
 
     assert ran.returncode == 1
     assert ran.stderr == f"scripts/cluster: {tmp_path} is not empty: name another folder, or remove what is in it\n"
