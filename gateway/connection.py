@@ -86,7 +86,6 @@ async def open_connection(url: DatabaseUrl, name: str, deadlines: Deadlines) -> 
         async with asyncio.timeout(deadlines.connect):
             connection = await asyncpg.connect(
                 url.url,
-                timeout=deadlines.connect,
                 connection_class=DatabaseConnection,
                 command_timeout=deadlines.statement + _GRACE_SECONDS,
                 server_settings={"application_name": url.application_name or name, "timezone": "UTC"},

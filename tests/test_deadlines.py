@@ -132,13 +132,15 @@ async def test_a_transaction_of_a_stopped_server_ends_in_time_wherever_it_is(ser
 
 
 async def test_a_pool_is_closed_though_the_server_is_stopped(server: Postgres, thing: Database) -> None:
-    async with connect(f"{server.dsn}", 2, deadlines=SHORT) as other:
+    async with connect(server.dsn, 2, deadlines=Deadlines(statement=60)) as other:
         await pid(other)
         async with other.one_statement() as connection:
             await connection.fetchval("SELECT 1")
         stop = stopped(server)
         stop.__enter__()
+        begun = asyncio.get_running_loop().time()
     stop.__exit__(None, None, None)
+    assert asyncio.get_running_loop().time() - begun < 9  # by itself the pool would wait for ten
 
 
 async def test_a_task_that_is_cancelled_in_a_statement_ends_at_once_as_cancelled(
@@ -160,6 +162,23 @@ async def test_a_task_that_is_cancelled_in_a_statement_ends_at_once_as_cancelled
         with pytest.raises(asyncio.CancelledError):
             await task
     assert await pid(thing) != before
+
+
+async def test_the_server_ends_what_nobody_waits_for_any_more(server: Postgres) -> None:
+    async with connect(server.dsn, 2, deadlines=Deadlines(statement=60)) as database:
+
+        async def sleeps() -> None:
+            async with database.transaction() as connection:
+                asleep.set_result(await connection.fetchval("SELECT pg_backend_pid()"))
+                await connection.execute("SELECT pg_sleep(60)")
+
+        asleep: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        task = asyncio.create_task(sleeps())
+        backend = await asleep
+        task.cancel()
+        async with asyncio.timeout(HANGS_SECONDS), database.reading() as connection:
+            while await connection.fetchval("SELECT count(*) FROM pg_stat_activity WHERE pid = $1", backend):
+                await connection.fetchval("SELECT pg_sleep(0.1)")
 
 
 async def test_a_statement_that_takes_too_long_ends_all_connections_but_those_in_use(thing: Database) -> None:
@@ -191,12 +210,17 @@ async def test_a_commit_that_waits_for_a_standby_is_given_up_but_not_cut_short(
     """Were it cancelled, everybody would see it at once, though no standby has it: then it is lost with the primary."""
     await set_standbys(server, "nobody_there")
     try:
+        async with thing.reading() as connection:
+            with pytest.raises(TimeoutError):
+                await connection.execute("INSERT INTO thing VALUES (1)")
+            for _ in range(10):
+                assert await things(thing) == []
         with pytest.raises(DatabaseUnavailable):
-            await write(thing, 1)
+            await write(thing, 2)
         assert await things(thing) == []
     finally:
         await set_standbys(server, "")
-    while await things(thing) != [1]:
+    while await things(thing) != [1, 2]:
         pass
 
 
