@@ -33,6 +33,9 @@ UniqueViolation = asyncpg.UniqueViolationError
 #: For the end of what is under way when the pool is closed, in seconds.
 _CLOSE_SECONDS: Final = 10.0
 
+#: A disk that was full is taken to be full for so long, in seconds.
+_FULL_SECONDS: Final = 15.0
+
 #: The same trouble is said again in the log after so many seconds.
 _SAY_AGAIN_SECONDS: Final = 60.0
 
@@ -52,6 +55,7 @@ class Database:
         self._kept: DatabaseConnection | None = None
         self._closing = False
         self._said = dict[str, float]()
+        self._full_until = 0.0  # by the event loop's clock
         self._pool: asyncpg.Pool[asyncpg.Record] = asyncpg.create_pool(
             min_size=0,  # the driver would keep a minimum by itself, with a traceback in the log at each attempt
             max_size=connections + 1,  # one for `one_statement`, which keeps it
@@ -112,6 +116,18 @@ class Database:
                 _transaction(connection, isolation="repeatable_read", readonly=True),
             ):
                 yield connection
+
+    async def prove_writable(self) -> None:
+        """Commit something to the log of the database, and nothing else. Raises DatabaseUnavailable when it cannot.
+
+        A full disk shows only when a table has to grow, so it is believed for a while after it was seen.
+        """
+        if asyncio.get_running_loop().time() < self._full_until:
+            raise DatabaseNotWritable(_NOT_WRITABLE[asyncpg.DiskFullError])
+        async with self.transaction() as connection:
+            if await connection.fetchval("SELECT current_setting('transaction_read_only')::boolean"):
+                raise DatabaseNotWritable(_NOT_WRITABLE[asyncpg.ReadOnlySQLTransactionError])
+            await connection.execute("SELECT pg_logical_emit_message(true, 'gateway', 'writable')")
 
     def start_over(self, why: str) -> None:
         """Throw every connection away: those that nobody has at once, the others when they are given back."""
@@ -187,6 +203,8 @@ class Database:
         """Close the connection of what ended in `error` where it may not be used again, and all others with it where
         they are no better.
         """
+        if isinstance(error, asyncpg.DiskFullError):
+            self._full_until = asyncio.get_running_loop().time() + _FULL_SECONDS
         if _ended(connection):
             self.start_over(_said_of(error))
         elif isinstance(error, _SPOILS_ALL):
@@ -237,7 +255,8 @@ _GONE = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # what a connection says that was cut in the middle of an answer
     asyncpg.OperatorInterventionError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,  # connections, memory, locks, temporary files
+    asyncpg.PostgresSystemError,  # the server's own reads and writes fail
 )
 
 #: The server is there, but does not have us.
@@ -254,7 +273,7 @@ _NOT_WRITABLE = {
 }
 
 #: After these no connection can be trusted to lead to a server that works.
-_SPOILS_ALL = (TimeoutError, asyncpg.QueryCanceledError, *_NOT_WRITABLE)
+_SPOILS_ALL = (TimeoutError, asyncpg.QueryCanceledError, asyncpg.PostgresSystemError, *_NOT_WRITABLE)
 
 #: Whoever used the connection has stopped in the middle.
 _ABANDONS = (asyncio.CancelledError, GeneratorExit)
@@ -274,11 +293,11 @@ class _OurErrors:
     def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         if isinstance(error, _CONTENDED):
             raise Contended from error
-        if isinstance(error, _GONE):
-            raise DatabaseUnavailable(type(error).__name__) from error
         for kind, reason in _NOT_WRITABLE.items():
             if isinstance(error, kind):
                 raise DatabaseNotWritable(reason) from error
+        if isinstance(error, _GONE):
+            raise DatabaseUnavailable(type(error).__name__) from error
         if isinstance(error, asyncpg.PostgresError):
             error.detail = None
 

@@ -1,42 +1,23 @@
 """Every wait for the database has an end, also where it is there and does not answer; nothing is cut short by that."""
 
 import asyncio
-import os
-import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from urllib.parse import parse_qs, urlsplit
 
-import psutil
 import pytest
 
 from gateway.connection import Deadlines
 from gateway.embedded.postgres import Postgres
 from gateway.errors import DatabaseUnavailable
 from gateway.postgres import Database, connect
-from tests.conftest import _execute
+from tests.servers import setting, stopped
 
 pytestmark = pytest.mark.anyio
 
 #: Short, so that a test is; and what no machine is so slow as to reach.
 SHORT, HANGS_SECONDS = Deadlines(connect=0.5, statement=0.5), 30.0
-
-
-@contextmanager
-def stopped(server: Postgres) -> Iterator[None]:
-    """The server and all its processes sleep: connections stay open, and nothing answers."""
-    assert server.pid is not None
-    postmaster = psutil.Process(server.pid)
-    everybody = [postmaster, *postmaster.children(recursive=True)]
-    for one in everybody:
-        os.kill(one.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for one in everybody:
-            with suppress(ProcessLookupError):
-                os.kill(one.pid, signal.SIGCONT)
 
 
 @asynccontextmanager
@@ -208,7 +189,7 @@ async def test_a_commit_that_waits_for_a_standby_is_given_up_but_not_cut_short(
     server: Postgres, thing: Database
 ) -> None:
     """Were it cancelled, everybody would see it at once, though no standby has it: then it is lost with the primary."""
-    await set_standbys(server, "nobody_there")
+    await setting(server, "synchronous_standby_names", "nobody_there")
     try:
         async with thing.reading() as connection:
             with pytest.raises(TimeoutError):
@@ -219,18 +200,9 @@ async def test_a_commit_that_waits_for_a_standby_is_given_up_but_not_cut_short(
             await write(thing, 2)
         assert await things(thing) == []
     finally:
-        await set_standbys(server, "")
+        await setting(server, "synchronous_standby_names", "")
     while await things(thing) != [1, 2]:
         pass
-
-
-async def set_standbys(server: Postgres, names: str) -> None:
-    """Which standbys a commit waits for, from now on."""
-    await _execute(server.dsn, f"ALTER SYSTEM SET synchronous_standby_names = '{names}'")
-    await _execute(server.dsn, "SELECT pg_reload_conf()")
-    async with connect(server.dsn, 1) as database, database.reading() as connection:
-        while await connection.fetchval("SHOW synchronous_standby_names") != names:
-            pass
 
 
 async def test_a_host_that_takes_connections_and_says_nothing_is_given_up_in_time() -> None:

@@ -38,6 +38,7 @@ from gateway.api.openapi import Document
 from gateway.api.passkeys import stop_clones
 from gateway.api.problems import BODY_BYTES_MAX, fail, refuse_http
 from gateway.errors import GatewayError
+from gateway.payments.readiness import Probe
 
 ROUTES = [
     handles.claim_handle,
@@ -132,8 +133,7 @@ def application(
                 "bank_movements": bank.movements_of(house),
                 "solvency": None,
                 "solvency_at": 0.0,
-                "readiness": None,
-                "readiness_at": 0.0,
+                "probe": Probe(house.database, house.node, house.terms),
             }
         ),
         dependencies={

@@ -48,7 +48,10 @@ class GroupCommit(Generic[Asked, Answer]):
         """Commit batch after batch, until nothing waits."""
         try:
             while self._waiting:
-                await self._batch([self._waiting.popleft() for _ in range(min(len(self._waiting), self._most))])
+                fault = await self._batch([self._waiting.popleft() for _ in range(min(len(self._waiting), self._most))])
+                if isinstance(fault, DatabaseUnavailable):  # each batch would wait as long as this one, in vain
+                    waiting, self._waiting = list(self._waiting), deque()
+                    _tell(waiting, fault)
         finally:
             self._free += 1
 

@@ -1,17 +1,18 @@
-"""Whether token payments get on: a node that answers and is where the book is, a worker that does its rounds, and
-transactions that the node takes and that become final.
+"""Whether a payment would be taken now, and whether those of tokens get on.
 
-None of them keeps payments from being taken: those in the ledger need none, and those of tokens wait in the queue.
+Now means that the database commits, which is tried. A node that answers and is where the book is, a worker that does
+its rounds, and transactions that the node takes and that become final, keep no payment from being taken: those in the
+ledger need none of them, and those of tokens wait in the queue.
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, Literal
 
 from gateway.chain import lanes, outbox, watch
 from gateway.chain.node import Node
-from gateway.errors import ChainReplaced, NodeUnavailable
+from gateway.errors import ChainReplaced, DatabaseUnavailable, NodeUnavailable
 from gateway.payments.terms import Terms
 from gateway.postgres import Database
 
@@ -29,8 +30,9 @@ _LATE: Final = timedelta(seconds=30)
 #: How long a transaction may take to be final before it is late: so many times what finality takes, and a while.
 _FINALITIES, _A_WHILE = 3.0, timedelta(seconds=60)
 
-#: How long the node has to answer, in seconds.
-_ANSWERS_WITHIN: Final = 2.0
+#: How long whoever asks may be kept waiting, and how long one answer serves everybody, in seconds.
+_WITHIN: Final = 1.8
+_GOOD_FOR: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,22 +45,57 @@ class Readiness:
     reason: str | None = None
 
 
-async def readiness(database: Database, node: Node | None, terms: Terms) -> Readiness:
-    """All of it, as it stands. Asks the node, in two seconds at the most. Raises DatabaseUnavailable."""
-    chain_id = next((contract.chain_id for contract in terms.contracts.values()), None)
-    allowed = _A_WHILE + timedelta(seconds=_FINALITIES * terms.finality_seconds)
-    async with database.reading() as connection:
-        cursor = None if chain_id is None else await watch.cursor(connection, chain_id)
-        looked_after = await lanes.looked_after_within(connection, _LATE)
-        refusal = await outbox.refused_anywhere(connection)
-        late = await lanes.unfinished_after(connection, allowed)
-    worker: WorkerStanding = "none" if looked_after is None else "ok" if looked_after else "late"
-    standing: NodeStanding = "not_set" if node is None else await _standing(node, cursor)
-    if refusal is not None:
-        return Readiness(standing, worker, "refused", str(refusal))
-    if late:
-        return Readiness(standing, worker, "late", _why_late(allowed, cursor))
-    return Readiness(standing, worker, "ok")
+class Probe:
+    """Tries database and node, once a second at the most and once at a time, and never keeps anybody waiting.
+
+    A try is not cut short, since a commit that waits for a standby would then be waiting in the server many times over.
+    """
+
+    def __init__(self, database: Database, node: Node | None, terms: Terms) -> None:
+        self._database, self._node, self._terms = database, node, terms
+        self._trying: asyncio.Task[Readiness] | None = None
+        self._begun_at = 0.0
+        self._without_node: Readiness | None = None
+
+    async def readiness(self) -> Readiness:
+        """Within two seconds, whatever hangs: a node is then `away`. Raises DatabaseUnavailable."""
+        now = asyncio.get_running_loop().time()
+        if self._trying is None or (self._trying.done() and now - self._begun_at > _GOOD_FOR):
+            self._begun_at, self._without_node = now, None
+            self._trying = asyncio.create_task(self._try())
+            self._trying.add_done_callback(_hear)
+        done, _ = await asyncio.wait({self._trying}, timeout=_WITHIN)
+        if done:
+            return self._trying.result()
+        if self._without_node is not None:
+            return self._without_node
+        raise DatabaseUnavailable("no answer within two seconds")
+
+    async def _try(self) -> Readiness:
+        chain_id = next((contract.chain_id for contract in self._terms.contracts.values()), None)
+        allowed = _A_WHILE + timedelta(seconds=_FINALITIES * self._terms.finality_seconds)
+        await self._database.prove_writable()
+        async with self._database.reading() as connection:
+            cursor = None if chain_id is None else await watch.cursor(connection, chain_id)
+            looked_after = await lanes.looked_after_within(connection, _LATE)
+            refusal = await outbox.refused_anywhere(connection)
+            late = await lanes.unfinished_after(connection, allowed)
+        worker: WorkerStanding = "none" if looked_after is None else "ok" if looked_after else "late"
+        found = Readiness("not_set", worker, "ok")
+        if refusal is not None:
+            found = replace(found, relayers="refused", reason=str(refusal))
+        elif late:
+            found = replace(found, relayers="late", reason=_why_late(allowed, cursor))
+        if self._node is None:
+            return found
+        self._without_node = replace(found, node="away")
+        return replace(found, node=await _standing(self._node, cursor))
+
+
+def _hear(tried: "asyncio.Task[Readiness]") -> None:
+    """Take note of a failure that may come when nobody waits for it any more: asyncio logs what nobody has."""
+    if not tried.cancelled():
+        tried.exception()
 
 
 def _why_late(allowed: timedelta, cursor: watch.Cursor | None) -> str:
@@ -71,7 +108,7 @@ def _why_late(allowed: timedelta, cursor: watch.Cursor | None) -> str:
 
 async def _standing(node: Node, cursor: watch.Cursor | None) -> NodeStanding:
     try:
-        async with asyncio.timeout(_ANSWERS_WITHIN):
+        async with asyncio.timeout(_WITHIN):
             head = await node.block("latest")
             if cursor is None:
                 return "ok"

@@ -98,6 +98,18 @@ async def test_when_the_database_is_away_everybody_is_told_so() -> None:
     assert len(disk.commits) == 1
 
 
+async def test_when_the_database_is_away_those_who_wait_for_the_next_commit_are_told_so_too() -> None:
+    disk = Disk()
+    disk.away = True
+    disk.may_commit.set()
+    group = GroupCommit(disk.commit, most=2, at_once=1)
+
+    answers = await asyncio.gather(*(group.submit(n) for n in range(7)), return_exceptions=True)
+
+    assert [type(answer) for answer in answers] == [DatabaseUnavailable] * 7
+    assert len(disk.commits) == 1
+
+
 async def test_a_group_that_had_to_give_way_is_committed_again_one_by_one() -> None:
     disk = Disk()
     disk.may_commit.set()

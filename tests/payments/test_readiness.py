@@ -4,14 +4,14 @@ import pytest
 
 from gateway.chain.node import HttpNode, Node
 from gateway.commands.running import free_port
-from gateway.payments.readiness import Readiness, readiness
+from gateway.payments.readiness import Probe, Readiness
 from tests.factory import Town
 
 pytestmark = pytest.mark.anyio
 
 
 async def of(town: Town, node: Node | None) -> Readiness:
-    return await readiness(town.database, node, town.terms)
+    return await Probe(town.database, node, town.terms).readiness()
 
 
 async def change(town: Town, statement: str) -> None:

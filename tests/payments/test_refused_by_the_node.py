@@ -9,7 +9,7 @@ import pytest
 from gateway.chain import lanes
 from gateway.chain.node import HttpNode
 from gateway.payments.payment import State
-from gateway.payments.readiness import readiness
+from gateway.payments.readiness import Probe
 from gateway.postgres import Record
 from tests.factory import Town
 from tests.other_node import ALREADY, REFUSALS, OtherNode, in_front_of
@@ -55,7 +55,7 @@ async def test_every_clients_refusal_is_kept_logged_once_and_shown_and_the_payme
         assert len(said) == 1
         assert words in said[0]
         assert (await lane_row(town))["refused"] == words == await shown(town, node)
-        ready = await readiness(town.database, node, town.terms)
+        ready = await Probe(town.database, node, town.terms).readiness()
         assert (ready.relayers, words in str(ready.reason)) == ("refused", True)
         assert (await town.payment(payment)).state is State.SUBMITTED
 
@@ -64,7 +64,7 @@ async def test_every_clients_refusal_is_kept_logged_once_and_shown_and_the_payme
         assert await shown(town, node) is None
         await town.settle()
         assert (await town.payment(payment)).state is State.SETTLED
-        assert (await readiness(town.database, node, town.terms)).relayers == "ok"
+        assert (await Probe(town.database, node, town.terms).readiness()).relayers == "ok"
     await node.close()
     assert await town.differences() == []
 
@@ -132,10 +132,10 @@ async def test_what_does_not_become_final_is_late(town: Town, other: OtherNode) 
     alice, _ = await town.person("alice", "30 USDX"), await town.person("bob")
     await town.pay(alice, "@bob", "1 USDX")
     await town.worker().relay()
-    assert (await readiness(town.database, town.node, town.terms)).relayers == "ok"
+    assert (await Probe(town.database, town.node, town.terms).readiness()).relayers == "ok"
 
     await town.execute("UPDATE chain_transaction SET created_at = created_at - interval '64 seconds'")
 
-    ready = await readiness(town.database, town.node, town.terms)
+    ready = await Probe(town.database, town.node, town.terms).readiness()
     assert ready.relayers == "late"
     assert "GATEWAY_FINALITY" in str(ready.reason)

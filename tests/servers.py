@@ -1,0 +1,87 @@
+"""What befalls a PostgreSQL server in tests: it sleeps, takes no writes, or has no room left."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+from gateway.embedded.postgres import Postgres
+from gateway.postgres import Database, connect
+
+
+@contextmanager
+def stopped(server: Postgres) -> Iterator[None]:
+    """The server and all its processes sleep: connections stay open, and nothing answers."""
+    assert server.pid is not None
+    postmaster = psutil.Process(server.pid)
+    everybody = [postmaster, *postmaster.children(recursive=True)]
+    for one in everybody:
+        with suppress(ProcessLookupError):
+            os.kill(one.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for one in everybody:
+            with suppress(ProcessLookupError):
+                os.kill(one.pid, signal.SIGCONT)
+
+
+async def setting(server: Postgres, name: str, value: str) -> None:
+    """Set it for the whole server, and wait until that is so: what is connected already has it as well."""
+    async with connect(server.dsn, 1) as database, database.reading() as connection:
+        await connection.execute(f"ALTER SYSTEM SET {name} = '{value}'")
+        await connection.execute("SELECT pg_reload_conf()")
+        while await connection.fetchval(f"SHOW {name}") != value:
+            pass
+
+
+@asynccontextmanager
+async def read_only(server: Postgres) -> AsyncIterator[None]:
+    """The server takes no writes, as one that was demoted or is held still for maintenance."""
+    await setting(server, "default_transaction_read_only", "on")
+    try:
+        yield
+    finally:
+        await setting(server, "default_transaction_read_only", "off")
+
+
+@contextmanager
+def small_disk(server: Postgres, mebibytes: int) -> Iterator[Path | None]:
+    """A folder of the server's on a disk of this size (tmpfs); None where only others have the right to mount it."""
+    assert server.pid is not None
+    owner = psutil.Process(server.pid).uids().real
+    folder = Path(tempfile.mkdtemp(prefix="gateway-small-"))
+    options = f"size={mebibytes}m,uid={owner},gid={owner},mode=700"
+    mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder]
+    mounted = subprocess.run(mount, check=False, stderr=subprocess.DEVNULL).returncode == 0
+    try:
+        yield folder if mounted else None
+    finally:
+        if mounted:
+            subprocess.run(["umount", folder], check=True)
+        shutil.rmtree(folder)
+
+
+def fill(folder: Path) -> Path:
+    """Leave no byte free on the disk that the folder is on; what fills it is returned."""
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+    return filler
+
+
+async def fail_for_want_of_room(database: Database, table: str) -> None:
+    """For whoever cannot mount a disk: the server says that it is full when this table would grow."""
+    async with database.transaction() as connection:
+        await connection.execute(
+            "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN RAISE 'could not extend file' USING ERRCODE = 'disk_full'; END $$;"
+            f"CREATE TRIGGER full_disk BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION full_disk()"
+        )
