@@ -128,6 +128,18 @@ class UnknownAsset(Refused):
     says = "{asset!r} is not an asset of this gateway; it has {known}"
 
 
+@dataclass(eq=False)
+class AssetClosed(Refused):
+    """An asset that was configured once. `open` are those that take new money."""
+
+    asset: str
+    open: tuple[str, ...]
+    says = (
+        "this gateway takes no new {asset}: what there is of it can be paid, withdrawn or redeemed; new money comes in "
+        "as {open}"
+    )
+
+
 class NotConvertible(UnknownAsset):
     """An asset of the gateway, but not one that what is given can be converted into."""
 

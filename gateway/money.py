@@ -14,7 +14,7 @@ from typing import Literal
 
 from iso4217 import Currency
 
-from gateway.errors import AmountTooPrecise, InvalidAmount, Misconfigured, UnknownAsset
+from gateway.errors import AmountTooPrecise, AssetClosed, InvalidAmount, Misconfigured, UnknownAsset
 
 #: The largest amount of units: what a uint256 holds.
 UNITS_MAX = 2**256 - 1
@@ -101,31 +101,46 @@ def fiat(code: str) -> Asset:
     try:
         currency = Currency(code)
     except ValueError:
-        raise Misconfigured(f"{code!r} is not an ISO 4217 currency code; use one such as EUR, THB or JPY") from None
+        raise Misconfigured(
+            f"{code!r} is not an ISO 4217 currency code: use one such as EUR, THB or JPY. Where ISO 4217 has withdrawn "
+            "it, take it out of GATEWAY_CURRENCIES: what people have of it can still be paid and withdrawn"
+        ) from None
     if currency.exponent is None:
         raise Misconfigured(f"ISO 4217 gives {code} no minor unit, so it cannot be an asset of the gateway")
     return Asset(code, "fiat", currency.exponent)
 
 
 class Assets:
-    """The assets this gateway is configured with, by code. Those in the book that are not any more are `former`: what
-    was done in them can be read and ended, and nothing new is begun.
+    """Every asset that the gateway knows: those that it is configured with and, after them, the `former` ones, which
+    are in the book and not in the settings any more (or not in ISO 4217).
+
+    Here alone it is decided what a former asset may still do: all but new money. It is shown, paid, withdrawn, redeemed
+    and reconciled as before; a deposit in it and a purchase of it are refused (`check_takes_new`).
     """
 
     def __init__(self, assets: Iterable[Asset], former: Iterable[Asset] = ()) -> None:
-        self._by_code = {asset.code: asset for asset in assets}
-        self._of_wallet = {code: asset for code, asset in self._by_code.items() if asset.kind != "native"}
-        self._former = {asset.code: asset for asset in former if asset.code not in self._by_code}
+        self._configured = {asset.code: asset for asset in assets}
+        self._known = self._configured | {one.code: one for one in former if one.code not in self._configured}
+        self._of_wallet = {code: asset for code, asset in self._known.items() if asset.kind != "native"}
 
     def __getitem__(self, code: str) -> Asset:
-        """The asset with this code, also where it was configured once and is in the book. Raises UnknownAsset."""
+        """The asset with this code. Raises UnknownAsset."""
         try:
-            return self._by_code.get(code) or self._former[code]
+            return self._known[code]
         except (KeyError, TypeError):
-            raise UnknownAsset(str(code)[:80], tuple(self._by_code)) from None
+            raise UnknownAsset(str(code)[:80], tuple(self._configured)) from None
 
     def __iter__(self) -> Iterator[Asset]:
-        return iter(self._by_code.values())
+        return iter(self._known.values())
+
+    def takes_new(self, asset: Asset) -> bool:
+        """Whether new money comes in: the asset is in the settings."""
+        return asset.code in self._configured
+
+    def check_takes_new(self, asset: Asset) -> None:
+        """Raises AssetClosed for a former asset."""
+        if not self.takes_new(asset):
+            raise AssetClosed(asset.code, tuple(code for code in self._of_wallet if code in self._configured))
 
     def tokens(self) -> list[Asset]:
         return [asset for asset in self if asset.kind == "token"]
@@ -139,7 +154,8 @@ class Assets:
         try:
             return self._of_wallet[code]
         except KeyError:
-            raise UnknownAsset(code[:80], tuple(self._of_wallet)) from None
+            known = tuple(one for one in self._of_wallet if one in self._configured)
+            raise UnknownAsset(code[:80], known) from None
 
 
 def at_par_exact(money: Money, into: Asset) -> Money:

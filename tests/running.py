@@ -160,7 +160,12 @@ def environ() -> dict[str, str]:
 
 def up_and_down(folder: Path, *options: str, **settings: str) -> str:
     """`gateway up --exit` in this folder with these settings: it starts, and ends by itself. What it said."""
-    argv = [sys.executable, "-P", "-m", "gateway", "up", "--exit", *options]
+    return gateway(folder, "up", "--exit", *options, **settings)
+
+
+def gateway(folder: Path, *words: str, **settings: str) -> str:
+    """One command in this folder with these settings, which succeeds. What it printed."""
+    argv = [sys.executable, "-P", "-m", "gateway", *words]
     ran = subprocess.run(argv, cwd=folder, env=environ() | settings, capture_output=True, text=True, timeout=300)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout

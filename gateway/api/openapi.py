@@ -58,13 +58,13 @@ _OWN: dict[tuple[str, str], tuple[str, ...]] = {
     ("post", "/v1/keys/{id}/replacement"): ("not_found",),
     ("delete", "/v1/keys/{id}"): ("not_found", "last_owner_key"),
     ("get", "/v1/entries"): ("unknown_asset",),
-    ("post", "/v1/deposits"): (*_MONEY, *_KEY),
+    ("post", "/v1/deposits"): (*_MONEY, *_KEY, "asset_closed"),
     ("post", "/v1/withdrawals"): (
         *(*_MONEY, *_KEY, "insufficient_funds", "withdrawals_frozen", "wallet_frozen"),
         *("approval_required", "invalid_passkey"),
     ),
     ("post", "/v1/conversions"): (
-        *(*_MONEY, *_KEY, "insufficient_funds", "withdrawals_frozen", "own_key", "wallet_frozen"),
+        *(*_MONEY, *_KEY, "insufficient_funds", "withdrawals_frozen", "own_key", "wallet_frozen", "asset_closed"),
     ),
     ("get", "/v1/conversions/{id}"): ("not_found",),
     ("post", "/v1/payments"): (

@@ -46,6 +46,7 @@ PROBLEMS: dict[type[GatewayError], Problem] = {
     errors.InvalidAmount: Problem(422, "invalid_amount"),
     errors.AmountTooPrecise: Problem(422, "amount_too_precise"),
     errors.UnknownAsset: Problem(422, "unknown_asset"),
+    errors.AssetClosed: Problem(422, "asset_closed"),
     errors.InsufficientFunds: Problem(409, "insufficient_funds", retryable=True),
     errors.TransferEnded: Problem(409, "state_conflict"),
     errors.CaptureExceedsHold: Problem(409, "state_conflict"),

@@ -28,7 +28,9 @@ After = Annotated[int, Parameter(ge=0, le=2**63 - 1, description="The number to 
 
 @get("/v1/wallet", tags=["wallet"], summary="Every balance of the caller", needs="read")
 async def show_wallet(house: House, caller: Wallet) -> WalletView:
-    """Fiat and tokens alike, as of one moment; tokens with the block they are final at."""
+    """Fiat and tokens alike, as of one moment; tokens with the block they are final at. An asset that takes no new
+    money is there as long as the wallet has some of it.
+    """
     assets = house.terms.assets.spendable()
     codes = {asset.code: account.wallet(caller.handle, asset) for asset in assets}
     async with house.database.snapshot() as connection:
@@ -44,6 +46,7 @@ async def show_wallet(house: House, caller: Wallet) -> WalletView:
         [
             balance_view(balances.get(codes[asset.code], Balance(asset, 0, 0)), cursors.get(asset.code))
             for asset in assets
+            if house.terms.assets.takes_new(asset) or _has(balances.get(codes[asset.code]))
         ],
     )
 
@@ -93,6 +96,10 @@ async def list_events(house: House, caller: Wallet, after: After = 0, limit: Lim
     async with house.database.reading() as connection:
         events = await log.read(connection, caller.id, after, limit)
     return EventsPage([event_view(event) for event in events], events[-1].number if events else after)
+
+
+def _has(balance: Balance | None) -> bool:
+    return balance is not None and bool(balance.posted or balance.pending)
 
 
 def _number(position: str) -> int:

@@ -57,16 +57,14 @@ async def settle_all(
     """Pay in and out, in order and each on its own, in a number of statements that does not depend on how many: the
     transfers, the bank's lines, the rows that tie them, and the events.
 
-    Per request what is settled, or NotAtTheBank, WithdrawalsFrozen, WalletFrozen or InsufficientFunds.
+    Per request what is settled, or NotAtTheBank, AssetClosed (a deposit), WithdrawalsFrozen, WalletFrozen or
+    InsufficientFunds.
 
     Lock order: accounts that are not open yet are opened in the order of their codes; then all of them are locked in id
     order, in the one call of the book. `bank:<fiat>` is among them, so that the bank's lines come one after the other.
     """
     moved = [_movement(one, now) for one in asked]
-    fiats = tuple(asset.code for asset in assets if asset.kind == "fiat")
-    refused: dict[BankMovementId, GatewayError] = {
-        one.id: NotAtTheBank(one.money.asset.code, fiats) for one in moved if one.money.asset.kind != "fiat"
-    }
+    refused = {one.id: refusal for one in moved if (refusal := _misplaced(assets, one))}
     refused |= await _frozen(connection, [one for one in moved if one.id not in refused])
     ids = await _account_ids(connection, [one for one in moved if one.id not in refused])
     refused |= {one.id: refusal for one in moved if one.id not in refused and (refusal := _closed(one, ids))}
@@ -93,6 +91,19 @@ async def reconcile(connection: Connection, assets: Assets) -> list[Difference]:
         if in_book != at_bank:
             differences.append(Difference(codes[asset.code], in_book, at_bank, "the bank's statement"))
     return differences
+
+
+def _misplaced(assets: Assets, moved: BankMovement) -> GatewayError | None:
+    """Why the asset is none for this: no bank keeps it, or no new money of it comes in."""
+    try:
+        if moved.money.asset.kind != "fiat":
+            fiats = tuple(one.code for one in assets if one.kind == "fiat" and assets.takes_new(one))
+            raise NotAtTheBank(moved.money.asset.code, fiats)
+        if moved.direction == "deposit":
+            assets.check_takes_new(moved.money.asset)
+    except GatewayError as refusal:
+        return refusal
+    return None
 
 
 async def _frozen(connection: Connection, moved: Sequence[BankMovement]) -> dict[BankMovementId, GatewayError]:

@@ -46,7 +46,7 @@ _LOOKS = 25
 
 
 async def contracts(connection: Connection, assets: Assets) -> dict[str, Contract]:
-    """The contracts of the configured tokens, by asset code; a token that has none yet is absent."""
+    """The contracts of these tokens, by asset code; a token that has none yet is absent."""
     tokens = {asset.code for asset in assets.tokens()}
     return {
         row["asset"]: _contract(assets, row) for row in await connection.fetch(sql.contracts) if row["asset"] in tokens
@@ -94,7 +94,7 @@ async def deploy(
     """
     async with database.reading() as connection:
         known = await contracts(connection, assets)
-    missing = [asset for asset in assets.tokens() if asset.code not in known]
+    missing = [asset for asset in assets.tokens() if asset.code not in known and assets.takes_new(asset)]
     if missing:
         chain_id = await node.chain_id()
         next_nonce = await node.transaction_count(signer.address, "latest")

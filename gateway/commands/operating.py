@@ -71,8 +71,10 @@ async def deploy(config: Config) -> dict[str, Contract]:
                 await gas.conclude(connection, config.assets, receipts, now)
                 await audit_log.append(connection, [_deployed(one) for one in receipts if one.succeeded], now)
 
+            async with database.reading() as connection:
+                assets = await book.with_former(connection, config.assets)
             contracts = await deploying.deploy(
-                database, node, signers[0], config.assets, config.finality, system_clock, conclude=conclude
+                database, node, signers[0], assets, config.finality, system_clock, conclude=conclude
             )
             await roles.grant(database, node, signers, contracts.values(), system_clock)
             return contracts
@@ -144,7 +146,7 @@ async def reconcile(config: Config) -> Reconciliation:
             terms = await building.terms_of(config, database, where)
             async with database.snapshot() as connection:
                 faults = await audit.recount(connection)
-                differences = await movements.reconcile(connection, config.assets)
+                differences = await movements.reconcile(connection, terms.assets)
             totals, against_chain = await _against_chain(database, node, terms)
             differences += against_chain
             async with database.transaction() as connection:

@@ -45,10 +45,8 @@ async def declare(connection: Connection, assets: Assets) -> None:
     """
     for asset in assets:
         known = await connection.fetchrow(sql.declare_asset, asset.code, asset.kind, asset.decimals, asset.backing)
-        if known is not None and tuple(known) != (asset.kind, asset.decimals, asset.backing):
-            raise Misconfigured(
-                f"{asset.code} is in the book as a {known['kind']} with {known['decimals']} decimals; configure it so"
-            )
+        if known is not None:
+            _check_same(asset, Asset(asset.code, known["kind"], known["decimals"], known["backing"]))
 
 
 async def with_former(connection: Connection, assets: Assets) -> Assets:
@@ -60,12 +58,20 @@ async def with_former(connection: Connection, assets: Assets) -> Assets:
     for asset in assets:
         if asset.code not in known:
             raise Misconfigured(f"{asset.code} is configured and not in the book yet: run 'gateway migrate'")
-        if known[asset.code] != asset:
-            was = known[asset.code]
-            raise Misconfigured(
-                f"{asset.code} is in the book as a {was.kind} with {was.decimals} decimals; configure it so"
-            )
+        _check_same(asset, known[asset.code])
     return Assets(assets, known.values())
+
+
+def _check_same(asset: Asset, known: Asset) -> None:
+    if asset == known:
+        return
+    was = f"{asset.code} is in the book as a {known.kind} with {known.decimals} decimals"
+    if asset.kind == known.kind == "fiat":
+        raise Misconfigured(
+            f"{was}, and ISO 4217 gives it {asset.decimals} now: take it out of GATEWAY_CURRENCIES; what people have "
+            "of it can still be paid and withdrawn"
+        )
+    raise Misconfigured(f"{was}; configure it so")
 
 
 async def accounts(

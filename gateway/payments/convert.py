@@ -27,14 +27,16 @@ async def convert(
 ) -> Conversion:
     """Accept a conversion: hold what is given and queue the mint or the redemption. It settles when that is final.
 
-    Raises NotConvertible (the two are not a token and its currency), AmountTooPrecise (what is given cannot be said
-    exactly in the other), OwnKey (a redemption: its owner redeems at the contract, and the book pays out
-    what it sees there), WithdrawalsFrozen (a redemption), WalletFrozen, InsufficientFunds.
+    Raises NotConvertible (the two are not a token and its currency), AssetClosed (a mint), AmountTooPrecise (what is
+    given cannot be said exactly in the other), OwnKey (a redemption: its owner redeems at the contract, and the book
+    pays out what it sees there), WithdrawalsFrozen (a redemption), WalletFrozen, InsufficientFunds.
     """
     kind = _kind(terms, money.asset, into)
     if kind == "redemption" and owner.signs_itself:
         contract = terms.contract(money.asset)
         raise OwnKey(owner.handle, f"redeem {money} at the token's contract, {contract.address}")
+    if kind == "mint":
+        terms.assets.check_takes_new(into)
     to_money = at_par_exact(money, into)
     await gate.check(connection, owner.id)
     if kind == "redemption":
@@ -77,7 +79,7 @@ def _kind(terms: Terms, given: Asset, into: Asset) -> Literal["mint", "redemptio
         return "mint"
     if into.kind == "fiat" and given.backing == into.code:
         return "redemption"
-    partners = [asset.code for asset in terms.assets if given.code == asset.backing]
+    partners = [one.code for one in terms.assets if given.code == one.backing and terms.assets.takes_new(one)]
     raise NotConvertible(into.code, tuple([given.backing] if given.backing else partners))
 
 

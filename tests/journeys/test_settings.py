@@ -3,6 +3,7 @@
 A setting that gateway/config.py has and no start here is a failure: it would never have been started otherwise.
 """
 
+import json
 import os
 import shutil
 import tempfile
@@ -18,7 +19,7 @@ from gateway.embedded.postgres import Postgres
 from gateway.postgres import connect
 from tests.conftest import _execute, _named
 from tests.factory import running_anvil
-from tests.running import up_and_down
+from tests.running import gateway, up_and_down
 
 pytestmark = pytest.mark.anyio
 
@@ -110,6 +111,12 @@ async def test_on_a_database_and_a_chain_of_ones_own_nothing_is_made_unless_aske
         said = up_and_down(folder, "--tour", **settings)
         assert "@alice paid @bob 1250 JPY: settled by the ledger" in said
         assert "@alice paid @shop 2000 JPYX: settled by the chain" in said
+
+        others = settings | {"GATEWAY_CURRENCIES": "EUR", "GATEWAY_TOKENS": "EURX:EUR:6"}
+        assert "EURX" not in gateway(folder, "migrate", **others)
+        found = json.loads(gateway(folder, "reconcile", "--json", **others))
+        assert {one["asset"]: one["supply"] for one in found["totals"]} == {"EURX": "0.000000", "JPYX": "25000"}
+        assert found["differences"] == [], "what was taken out of the settings is reconciled all the same"
 
 
 async def rows(url: str) -> dict[str, int]:

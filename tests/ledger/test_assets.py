@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.errors import Misconfigured, UnknownAsset
+from gateway.errors import AssetClosed, Misconfigured
 from gateway.ledger import book
 from gateway.money import Asset, Assets
 from gateway.postgres import Database
@@ -10,7 +10,7 @@ from gateway.postgres import Database
 pytestmark = pytest.mark.anyio
 
 
-async def test_an_asset_that_is_not_configured_any_more_is_still_known_by_its_code(
+async def test_an_asset_that_is_not_configured_any_more_does_all_but_take_new_money(
     database: Database, assets: Assets
 ) -> None:
     fewer = Assets([asset for asset in assets if asset.code != "JPY"])
@@ -18,10 +18,21 @@ async def test_an_asset_that_is_not_configured_any_more_is_still_known_by_its_co
     async with database.reading() as connection:
         known = await book.with_former(connection, fewer)
 
-    assert known["JPY"] == assets["JPY"]
-    assert "JPY" not in {asset.code for asset in known}
-    with pytest.raises(UnknownAsset):
-        known.of_wallet("JPY")
+    assert known["JPY"] == known.of_wallet("JPY") == assets["JPY"]
+    assert list(known)[-1] == assets["JPY"]
+    assert [asset.code for asset in known if not known.takes_new(asset)] == ["JPY"]
+    with pytest.raises(AssetClosed, match="new money comes in as EUR, USD, THB, USDX"):
+        known.check_takes_new(assets["JPY"])
+
+
+async def test_a_currency_whose_decimals_iso_4217_has_changed_is_to_be_taken_out(
+    database: Database, assets: Assets
+) -> None:
+    others = [one for one in assets if one.code != "JPY"]
+    async with database.transaction() as connection:
+        for check in (book.declare, book.with_former):
+            with pytest.raises(Misconfigured, match="take it out of GATEWAY_CURRENCIES"):
+                await check(connection, Assets([*others, Asset("JPY", "fiat", 2)]))
 
 
 @pytest.mark.parametrize(
