@@ -62,6 +62,26 @@ class BodyTooLarge(Refused):
     says = "the body is larger than {bytes_max} bytes; send a smaller one"
 
 
+@dataclass(eq=False)
+class UnsupportedMediaType(Refused):
+    """A body of a kind that is not read. `kind` is a slug: `media_type`, `charset`, `content_encoding`, `encoding`.
+    `accepted` are the media types that the call takes; empty where the type is not the fault.
+    """
+
+    kind: str
+    reason: str
+    accepted: tuple[str, ...]
+    says = "{reason}"
+
+
+@dataclass(eq=False)
+class PreconditionFailed(Refused):
+    """A condition on the state of a resource that is false, so that nothing was done (RFC 9110, 13)."""
+
+    header: str
+    says = "the condition in {header} does not hold, so nothing was done; send the request without it"
+
+
 class Unauthenticated(Refused):
     says = "send a valid API key as 'Authorization: Bearer <api key>', or sign in"
 

@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from litestar import Litestar, Request, Response
+from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
-from litestar.handlers import HTTPRouteHandler
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 
@@ -17,11 +18,13 @@ from gateway.api import (
     authorizations,
     bank,
     bulk,
+    fields,
     freezing,
     handles,
     keys,
     mandates,
     operators,
+    parameters,
     passkeys,
     payments,
     public,
@@ -31,9 +34,10 @@ from gateway.api import (
 )
 from gateway.api.body import StrictRequest
 from gateway.api.headers import finishing
-from gateway.api.house import House, caller_of, check_needs, credential_of
+from gateway.api.house import House, caller_of, check_conditions, check_needs, credential_of
 from gateway.api.lean import Gateway, LeanPayments
 from gateway.api.limiting import limit, refuse
+from gateway.api.methods import Methods
 from gateway.api.openapi import Document
 from gateway.api.passkeys import stop_clones
 from gateway.api.problems import BODY_BYTES_MAX, fail, refuse_http
@@ -105,6 +109,15 @@ ROUTES = [
 ]
 
 
+async def well_formed(request: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Raises InvalidRequest and UnsupportedMediaType for what no route takes, before anything is looked up."""
+    fields.check(request.scope["headers"])
+    parameters.check(request, handler)
+    calls_anybody = handler.opt.get("needs") == "nothing"  # else it is known later who calls
+    if calls_anybody and parameters.names_of(handler) is not None:  # pages have conditions of their own
+        check_conditions(request)
+
+
 def application(
     house: House,
     most: int = 64,
@@ -142,7 +155,7 @@ def application(
             "caller": Provide(caller_of),
             "operator": Provide(operators.operator_of),
         },
-        guards=[limit],
+        guards=[well_formed, limit],
         exception_handlers={GatewayError: refuse, HTTPException: refuse_or_show, Exception: fail},
         request_class=StrictRequest,
         request_max_body_size=BODY_BYTES_MAX,
@@ -168,5 +181,7 @@ def application(
         logging_config=None,
         debug=False,
     )
+    parameters.learn(gateway.routes)
+    gateway.state.methods = Methods(gateway.routes)
     gateway.lean = LeanPayments(house, most, at_once)
     return gateway

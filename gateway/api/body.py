@@ -15,7 +15,8 @@ import msgspec
 from litestar import Request
 from litestar.exceptions import InternalServerException
 
-from gateway.errors import BodyTooLarge, GatewayError, InvalidAmount, InvalidRequest
+from gateway.api.fields import JSON, check_media_type
+from gateway.errors import BodyTooLarge, GatewayError, InvalidAmount, InvalidRequest, UnsupportedMediaType
 
 Wanted = TypeVar("Wanted", bound=msgspec.Struct)
 
@@ -24,6 +25,16 @@ _UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _MISSING_FIELD = re.compile(r"Object missing required field `(.*)`")
 _AT_FIELD = re.compile(r"(.*) - at `\$\.(.*)`")
 
+
+#: How a body begins that is in another encoding, or compressed (RFC 1952, 8878, 1950): the longest first.
+_ENCODINGS = (
+    (b"\xef\xbb\xbf", "UTF-8 with a byte order mark"),
+    (b"\xfe\xff", "in UTF-16"),
+    (b"\xff\xfe", "in UTF-16 or UTF-32"),
+    (b"\x1f\x8b", "compressed (gzip)"),
+    (b"\x28\xb5\x2f\xfd", "compressed (zstd)"),
+    (b"\x78\x9c", "compressed (deflate)"),
+)
 
 #: The longest line of NDJSON that is read.
 _LINE_BYTES_MAX = 64 * 1024
@@ -43,10 +54,15 @@ class StrictRequest(Request[Any, Any, Any]):
             raise InvalidRequest("cut_off", "the body ended before all of it had come") from None
 
     async def json(self) -> Any:
-        """The body. Raises InvalidRequest, and InvalidAmount for an amount that is not a string."""
+        """The body. Raises UnsupportedMediaType, InvalidRequest, and InvalidAmount for an amount that is no string."""
+        self.check_media_type(JSON)
         wanted = self.route_handler.parsed_data_field
         assert wanted is not None, "only a handler that takes data has its body read"
         return read(await self.body(), wanted.annotation)
+
+    def check_media_type(self, *accepted: str) -> str:
+        """Which of these media types the body is said to have. Raises UnsupportedMediaType."""
+        return check_media_type(dict(self.scope["headers"]).get(b"content-type"), *accepted)
 
 
 def read(body: bytes, wanted: type[Wanted]) -> Wanted:
@@ -56,6 +72,7 @@ def read(body: bytes, wanted: type[Wanted]) -> Wanted:
     except msgspec.ValidationError as fault:
         raise _refusal(str(fault)) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
+        refuse_encoding(body)
         raise InvalidRequest("json", "the body is not valid JSON in UTF-8") from None
     if b"\\" in body:
         _refuse_repeated_fields(body)
@@ -83,23 +100,40 @@ def read_array(body: bytes, most: int) -> list[bytes]:
     try:
         elements = msgspec.json.decode(body, type=list[msgspec.Raw])
     except (msgspec.MsgspecError, UnicodeDecodeError):
+        refuse_encoding(body)
         raise InvalidRequest("array", "the body should be a JSON array") from None
     if not 1 <= len(elements) <= most:
         raise InvalidRequest("array", f"the array should have 1 to {most} elements; it has {len(elements)}")
     return [bytes(element) for element in elements]
 
 
+def refuse_encoding(body: bytes) -> None:
+    """Raises UnsupportedMediaType for bytes that are no JSON in UTF-8 (RFC 8259, 8.1) but something known."""
+    for start, what in _ENCODINGS:
+        if body.startswith(start):
+            raise UnsupportedMediaType("encoding", f"the body is {what}; send plain JSON in UTF-8", ())
+    if b"\0" in body[:4] and len(body) > 1:
+        raise UnsupportedMediaType("encoding", "the body is in UTF-16 or UTF-32; send it in UTF-8", ())
+
+
 async def lines(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
-    """The lines of an NDJSON body as they come, empty ones left out. Raises BodyTooLarge for a line that is."""
-    rest = b""
+    """The lines of an NDJSON body as they come, empty ones left out. Raises BodyTooLarge for a line that is, and
+    UnsupportedMediaType before the first where they are not in UTF-8.
+    """
+    rest, begun = b"", False
     async for part in request.stream():
         *whole, rest = (rest + part).split(b"\n")
+        if whole and not begun:
+            refuse_encoding(whole[0])
+            begun = True
         for line in whole:
             if line.strip():
                 yield line
         if len(rest) > _LINE_BYTES_MAX:
             raise BodyTooLarge(_LINE_BYTES_MAX)
     if rest.strip():
+        if not begun:
+            refuse_encoding(rest)
         yield rest
 
 

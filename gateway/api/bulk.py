@@ -5,13 +5,15 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
-from litestar import Request, Response, post
+from litestar import Response, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Parameter
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from gateway.access.credential import Credential
 from gateway.api import body
+from gateway.api.body import StrictRequest
+from gateway.api.fields import JSON
 from gateway.api.house import CALLER, House, bearer_of
 from gateway.api.once import fingerprint_of, key_of
 from gateway.api.problems import problem_document
@@ -19,7 +21,7 @@ from gateway.api.shapes import BulkPaymentRequest, BulkResultView
 from gateway.errors import GatewayError, InvalidRequest, TooManyTries, UnknownPayee
 from gateway.ids import show
 from gateway.payments import bulk, once
-from gateway.payments.bulk import Line, Payer, Result
+from gateway.payments.bulk import Line, Payer, Replayed, Result
 from gateway.payments.ledger_rail import Settled
 from gateway.payments.once import Answer
 from gateway.payments.pay import PayRequest, check_memo
@@ -27,6 +29,8 @@ from gateway.secret import hash_of
 
 #: The largest array that is read: ten thousand payments with the longest memos. A line of NDJSON has the usual limit.
 ARRAY_BYTES_MAX = 8 * 1024 * 1024
+
+_NDJSON = "application/x-ndjson"
 
 _CALL = "POST /v1/payments/batch"
 
@@ -50,7 +54,7 @@ _LINES = {
     capped=True,
 )
 async def pay_batch(
-    request: Request[Any, Any, Any], house: House, credential: Credential, mode: Mode = "each"
+    request: StrictRequest, house: House, credential: Credential, mode: Mode = "each"
 ) -> Response[list[BulkResultView]]:
     """Up to 10,000 payments as a JSON array, or any number as NDJSON (`application/x-ndjson`), paid in order.
 
@@ -59,20 +63,22 @@ async def pay_batch(
     key = key_of(request.headers.get("idempotency-key", ""))
     api_key_hash = hash_of(bearer_of(request)) if credential.kind == "api_key" else None
     payer = Payer(credential.wallet, api_key_hash, credential)
-    if request.headers.get("content-type", "").partition(";")[0].strip() == "application/x-ndjson":
+    if request.check_media_type(JSON, _NDJSON) == _NDJSON:
         if mode == "all":
             raise InvalidRequest("mode", "payments that stand or fall together come as a JSON array")
-        return LinesResponse(_paid_lines(request, house, payer, key))
+        lines = body.lines(request)
+        first = await anext(lines, None)  # before the answer begins: what cannot be read at all is refused as a whole
+        return LinesResponse(_paid_lines(request, house, payer, key, first, lines))
     return await _pay_array(request, house, payer, key, mode)
 
 
 async def _pay_array(
-    request: Request[Any, Any, Any], house: House, payer: Payer, key: str, mode: Literal["each", "all"]
+    request: StrictRequest, house: House, payer: Payer, key: str, mode: Literal["each", "all"]
 ) -> Response[Any]:
     """The whole's key is claimed first, and its answer kept when all is done; what is in between is the lines' own."""
     whole = await body.read_limited(request, ARRAY_BYTES_MAX)
     elements = body.read_array(whole, bulk.MOST if mode == "each" else bulk.MOST_TOGETHER)
-    lines = [_line(house, element, key, place) for place, element in enumerate(elements)]
+    lines = [_line(house, element, key, place, mode == "all") for place, element in enumerate(elements)]
     now = house.clock()
     fingerprint = hashlib.sha256(f"{_CALL} {mode}\n".encode() + whole).digest()
 
@@ -101,14 +107,14 @@ class LinesResponse(Response[Any]):
     """
 
     def __init__(self, parts: AsyncIterator[bytes]) -> None:
-        super().__init__(None, media_type="application/x-ndjson")
+        super().__init__(None, media_type=_NDJSON)
         self._parts = parts
 
     def to_asgi_response(self, *_: Any, **__: Any) -> ASGIApp:  # type: ignore[override] # an application is one too
         """The application that sends them."""
 
         async def send_parts(_scope: Scope, _receive: Receive, send: Send) -> None:
-            headers = [(b"content-type", b"application/x-ndjson")]
+            headers = [(b"content-type", _NDJSON.encode())]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             try:
                 async for part in self._parts:
@@ -120,10 +126,14 @@ class LinesResponse(Response[Any]):
         return send_parts
 
 
-async def _paid_lines(request: Request[Any, Any, Any], house: House, payer: Payer, key: str) -> AsyncIterator[bytes]:
+async def _paid_lines(
+    request: StrictRequest, house: House, payer: Payer, key: str, first: bytes | None, rest: AsyncIterator[bytes]
+) -> AsyncIterator[bytes]:
     """Read lines as they come, pay a thousand at a time, and answer each part when it is committed."""
-    place, part = 0, list[Line]()
-    async for text in body.lines(request):
+    if first is None:
+        return
+    place, part = 0, [_line(house, first, key, 0)]
+    async for text in rest:
         part.append(_line(house, text, key, place + len(part)))
         if len(part) == bulk.AT_ONCE:
             yield await _pay_part(request, house, payer, part, place)
@@ -132,14 +142,12 @@ async def _paid_lines(request: Request[Any, Any, Any], house: House, payer: Paye
         yield await _pay_part(request, house, payer, part, place)
 
 
-async def _pay_part(
-    request: Request[Any, Any, Any], house: House, payer: Payer, part: Sequence[Line], place: int
-) -> bytes:
+async def _pay_part(request: StrictRequest, house: House, payer: Payer, part: Sequence[Line], place: int) -> bytes:
     results = await _pay_each(request, house, payer, part)
     return b"".join(msgspec.json.encode(_view(place + n, result)) + b"\n" for n, result in enumerate(results))
 
 
-async def _pay_each(request: Request[Any, Any, Any], house: House, payer: Payer, lines: Sequence[Line]) -> list[Result]:
+async def _pay_each(request: StrictRequest, house: House, payer: Payer, lines: Sequence[Line]) -> list[Result]:
     """What each line came to. Names that there are not are guesses of the caller's, and after too many of them none of
     the lines that follow is looked at.
     """
@@ -159,12 +167,16 @@ async def _pay_each(request: Request[Any, Any, Any], house: House, payer: Payer,
     return results
 
 
-def _line(house: House, element: bytes, key: str, place: int) -> Line:
-    """One payment, understood; or why not, which is its own answer and nobody else's."""
+def _line(house: House, element: bytes, key: str, place: int, together: bool = False) -> Line:
+    """One payment, understood; or why not, which is its own answer and nobody else's. Those that stand or fall together
+    have the key of the whole: one of their own would be passed over.
+    """
     own, fingerprint = f"{key}/{place}" if len(key) < 200 else f"{_short(key)}/{place}", b""
     try:
         asked = body.read(element, BulkPaymentRequest)
         assert isinstance(asked, BulkPaymentRequest)
+        if together and asked.idempotency_key is not None:
+            raise InvalidRequest("idempotency_key", "with mode=all the whole has one key; leave idempotency_key out")
         own = key_of(asked.idempotency_key) if asked.idempotency_key is not None else own
         fingerprint = fingerprint_of(_CALL, asked)
         money = house.terms.assets.of_wallet(asked.asset).parse_positive(asked.amount)
@@ -191,5 +203,6 @@ def _view(index: int, result: Result) -> BulkResultView:
         status = problem["status"]
         assert isinstance(status, int)
         return BulkResultView(index, status, problem=problem)
-    status = 201 if result.route.rail == "ledger" and not result.waits_for_approval else 202
-    return BulkResultView(index, status, show("pay", result.id), result.state.value)
+    replayed, payment = (True, result.payment) if isinstance(result, Replayed) else (False, result)
+    status = 201 if payment.route.rail == "ledger" and not payment.waits_for_approval else 202
+    return BulkResultView(index, status, show("pay", payment.id), payment.state.value, replayed=replayed)

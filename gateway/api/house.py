@@ -6,6 +6,7 @@ from inspect import signature
 from typing import Any, Final
 
 from litestar import Request
+from litestar.connection import ASGIConnection
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import Scope
 
@@ -14,7 +15,7 @@ from gateway.access import session
 from gateway.access.ceremony import party_of
 from gateway.access.credential import SCOPES, Credential
 from gateway.access.limits import Limits
-from gateway.api import cookie
+from gateway.api import cookie, fields
 from gateway.api.proxies import Proxies
 from gateway.chain.node import Node
 from gateway.chain.signer import Vault
@@ -70,7 +71,15 @@ async def credential_of(request: Request[Any, Any, Any], house: House) -> Creden
     if request.route_handler.opt.get("names"):
         house.limits.check("guesses", who, house.clock())
     shown.check(request.route_handler.opt["needs"], capped=request.route_handler.opt.get("capped", False))
+    check_conditions(request)
     return shown
+
+
+def check_conditions(request: ASGIConnection[Any, Any, Any, Any]) -> None:
+    """Raises PreconditionFailed where the request's conditions do not hold. Whoever may not call is told that first."""
+    headers = request.scope["headers"]
+    if any(name in fields.CONDITIONS for name, _ in headers):
+        fields.check_conditions(headers, "GET" in request.app.state.methods.of(request.scope["path"]))
 
 
 def bearer_of(request: Request[Any, Any, Any]) -> str:

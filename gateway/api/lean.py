@@ -21,8 +21,10 @@ from litestar.types import Receive, Scope, Send
 
 from gateway.access.api_key import LastUsed
 from gateway.api import body, problems
+from gateway.api.fields import NOT_PLAIN, is_json
 from gateway.api.headers import security_headers
 from gateway.api.house import House
+from gateway.api.methods import without_body
 from gateway.api.once import fingerprint_of, key_of
 from gateway.api.problems import BODY_BYTES_MAX
 from gateway.api.request_id import request_id
@@ -118,8 +120,14 @@ class LeanPayments:
     async def _send(
         self, scope: Scope, send: Send, status: int, headers: list[tuple[bytes, bytes]], answer: bytes
     ) -> None:
-        length = (b"content-length", b"%d" % len(answer))
-        named = [*headers, length, *self._headers, (b"x-request-id", request_id(scope))]
+        headers.append((b"content-length", b"%d" % len(answer)))
+        await self.send_head(scope, send, status, headers, answer)
+
+    async def send_head(
+        self, scope: Scope, send: Send, status: int, headers: list[tuple[bytes, bytes]], answer: bytes = b""
+    ) -> None:
+        """Answer with these headers and those that every answer has."""
+        named = [*headers, *self._headers, (b"x-request-id", request_id(scope))]
         await send({"type": "http.response.start", "status": status, "headers": named})
         await send({"type": "http.response.body", "body": answer, "more_body": False})
 
@@ -137,9 +145,16 @@ class Gateway(Litestar):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """An ASGI request: a payment is tried first."""
-        if scope["type"] == "http" and scope["path"] == "/v1/payments" and scope["method"] == "POST":
-            receive = await self.lean.answer(scope, receive, send)
-            if receive is None:
+        if scope["type"] == "http":
+            method = scope["method"]
+            if method == "POST" and scope["path"] == "/v1/payments" and not scope["query_string"]:
+                receive = await self.lean.answer(scope, receive, send)
+                if receive is None:
+                    return
+            elif method == "HEAD":
+                scope, send = {**scope, "method": "GET"}, without_body(send)
+            elif method == "OPTIONS" and (methods := self.state.methods.of(scope["path"])):
+                await self.lean.send_head(scope, send, 204, [(b"allow", ", ".join(methods).encode())])
                 return
         await super().__call__(scope, receive, send)
 
@@ -148,6 +163,7 @@ def _understood(house: House, headers: Iterable[tuple[bytes, bytes]], whole: byt
     """The payment that the request asks for; None where it asks for anything else, or wrongly."""
     api_key: bytes | None = None
     key: bytes | None = None
+    content_type: bytes | None = None
     for name, value in headers:
         if name == b"authorization":
             if api_key is not None:
@@ -157,6 +173,12 @@ def _understood(house: House, headers: Iterable[tuple[bytes, bytes]], whole: byt
             if key is not None:
                 return None
             key = value
+        elif name == b"content-type":
+            if content_type is not None or not is_json(value):
+                return None
+            content_type = value
+        elif name in NOT_PLAIN:
+            return None
     if api_key is None or key is None or not api_key.startswith(b"Bearer "):
         return None
     try:

@@ -31,7 +31,7 @@ async def limit(request: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteH
             house.limits.note(house.database, kind, place, now)
 
 
-def refuse(request: Request[Any, Any, Any], error: GatewayError) -> Response[dict[str, object]]:
+def refuse(request: Request[Any, Any, Any], error: GatewayError) -> Response[Any]:
     """The answer to an error of ours; whoever has guessed too often is told nothing more than that."""
     cause = error.cause if isinstance(error, LineRefused) else error
     if isinstance(cause, _GUESSES):

@@ -251,7 +251,7 @@ def _is_public(method: str, path: str) -> bool:
 
 def _common(method: str, path: str, operation: dict[str, Any]) -> set[str]:
     """The problems that a route has for what it takes: a body, parameters, a key, the database."""
-    codes = {"internal_error"}
+    codes = {"internal_error", "invalid_request", "precondition_failed"}
     if path != "/health/live":
         codes.add("unavailable")
     if path not in _UNLIMITED:
@@ -259,9 +259,7 @@ def _common(method: str, path: str, operation: dict[str, Any]) -> set[str]:
     if not _is_public(method, path):
         codes |= {"unauthenticated", "forbidden"}
     if "requestBody" in operation:
-        codes |= {"invalid_request", "body_too_large"}
-    if any(parameter["in"] == "query" for parameter in operation.get("parameters", [])):
-        codes.add("invalid_request")
+        codes |= {"body_too_large", "unsupported_media_type"}
     return codes
 
 

@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 from gateway.access import operators
 from gateway.access.ceremony import Registration, from_base64, party_of
 from gateway.access.operators import Limit, Operator, Proposal
-from gateway.api.house import House, bearer_of
+from gateway.api.house import House, bearer_of, check_conditions
 from gateway.api.shapes import AssetCode
 from gateway.api.signing_in import (
     AssertionChallengeView,
@@ -93,9 +93,11 @@ class ProposalsPage(Struct):
 
 
 async def operator_of(request: Request[Any, Any, State], house: House) -> Operator:
-    """Who of the house is calling. Raises Unauthenticated."""
+    """Who of the house is calling. Raises Unauthenticated and PreconditionFailed."""
     async with house.database.reading() as connection:
-        return await operators.open(connection, bearer_of(request), house.clock())
+        operator = await operators.open(connection, bearer_of(request), house.clock())
+    check_conditions(request)
+    return operator
 
 
 @post(

@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
-from litestar.routes import HTTPRoute
 
 from gateway import errors
 from gateway.api.framing import Malformed
@@ -37,6 +36,8 @@ class Problem:
 PROBLEMS: dict[type[GatewayError], Problem] = {
     errors.InvalidRequest: Problem(400, "invalid_request"),
     errors.BodyTooLarge: Problem(413, "body_too_large"),
+    errors.UnsupportedMediaType: Problem(415, "unsupported_media_type"),
+    errors.PreconditionFailed: Problem(412, "precondition_failed"),
     errors.Unauthenticated: Problem(401, "unauthenticated"),
     errors.Forbidden: Problem(403, "forbidden"),
     errors.NotFound: Problem(404, "not_found"),
@@ -96,8 +97,10 @@ def problem_of(error: GatewayError) -> Problem:
     return INTERNAL
 
 
-def refuse(_: Request[Any, Any, Any], error: GatewayError) -> Response[dict[str, object]]:
+def refuse(request: Request[Any, Any, Any], error: GatewayError) -> Response[Any]:
     """The answer to an error of ours."""
+    if isinstance(error, errors.PreconditionFailed) and request.method == "GET" and error.header == "If-None-Match":
+        return Response(None, status_code=304)  # RFC 9110, 13.1.2: what the client has is good
     return _answer(problem_document(error))
 
 
@@ -136,19 +139,8 @@ def refuse_http(request: Request[Any, Any, Any], error: HTTPException) -> Respon
     if error.status_code == 405:
         response.status_code = 405
         response.content["status"] = 405
-        response.set_header("Allow", ", ".join(_methods_of(request)))  # RFC 9110, section 15.5.6
+        response.set_header("Allow", ", ".join(request.app.state.methods.of(request.url.path)))
     return response
-
-
-def _methods_of(request: Request[Any, Any, Any]) -> list[str]:
-    """What the request's path takes: of the routes that match it, the one with the fewest parameters is meant."""
-    path = "/" + request.url.path.strip("/")
-    matching = [
-        (route.path_format.count("{"), sorted(str(method) for method in route.methods))
-        for route in request.app.routes
-        if isinstance(route, HTTPRoute) and re.fullmatch(re.sub(r"{\w+}", "[^/]+", route.path_format), path)
-    ]
-    return min(matching)[1] if matching else []
 
 
 def fail(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, object]]:
@@ -184,6 +176,10 @@ def _start_of(document: dict[str, object]) -> tuple[int, dict[str, str]]:
         headers["WWW-Authenticate"] = "Bearer"
     if document["code"] == "too_many_tries":
         headers["Retry-After"] = str(document["seconds"])
+    if document["code"] == "unsupported_media_type":  # RFC 9110, 15.5.16: what would have been taken
+        accepted = document["accepted"]
+        assert isinstance(accepted, tuple)
+        headers["Accept" if accepted else "Accept-Encoding"] = ", ".join(accepted) or "identity"
     if document["code"] in ("idempotency_key_in_progress", "unavailable"):
         headers["Retry-After"] = "1"  # seconds; what else is retryable waits for somebody to do something
     return status, headers

@@ -218,6 +218,9 @@ class BulkResultView(Struct, omit_defaults=True):
     id: str | None = None
     state: str | None = None
     problem: dict[str, Any] | None = None
+    replayed: Annotated[bool, Meta(description="Present when the line's key had paid it already: nothing moved.")] = (
+        False
+    )
 
 
 class PreviewView(Struct):

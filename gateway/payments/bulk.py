@@ -47,8 +47,15 @@ class Payer:
     by: Credential | None = None
 
 
-#: What became of a line: settled in the ledger, accepted, accepted by an earlier call with its key, or refused.
-Result = Settled | Payment | GatewayError
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """The payment that the line's key had paid already, in an earlier call or by an earlier line of this one."""
+
+    payment: Payment
+
+
+#: What became of a line: settled in the ledger, accepted, paid before with its key, or refused.
+Result = Settled | Payment | Replayed | GatewayError
 
 
 async def pay_each(
@@ -141,14 +148,14 @@ def _lean(payer: Payer, lines: Sequence[Line], now: datetime) -> dict[int, Ledge
     return lean
 
 
-async def _pay_one(connection: Connection, terms: Terms, payer: Payer, line: Line, now: datetime) -> Payment:
+async def _pay_one(connection: Connection, terms: Terms, payer: Payer, line: Line, now: datetime) -> Payment | Replayed:
     """Pay one line with its key, or find what its key has paid. Raises what `pay` and `once.claim` raise."""
     if isinstance(line.asked, GatewayError):
         raise line.asked
     answer = await once.claim(connection, payer.wallet.id, line.key, line.fingerprint, now)
     if answer is not None:
         assert answer.payment is not None, "a line's key names its payment"
-        return await records.payment(connection, terms.assets, answer.payment, payer.wallet.id)
+        return Replayed(await records.payment(connection, terms.assets, answer.payment, payer.wallet.id))
     payment = await pay.pay(connection, terms, payer.wallet, replace(line.asked, by=payer.by), now)
     await once.keep(connection, payer.wallet.id, line.key, Answer(202, None, payment=payment.id))
     return payment

@@ -1,6 +1,8 @@
 """Pages and their files, read once, each with an ETag and the headers that hold a browser to them."""
 
 import hashlib
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, Final
@@ -9,6 +11,7 @@ from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
 
 from gateway.access.ceremony import party_of
+from gateway.errors import PreconditionFailed
 
 #: What a page may do (Content Security Policy Level 3): what is ours, and nothing inline; no text becomes HTML or a
 #: script (Trusted Types), nobody frames it, and it sends no form: its scripts ask the API.
@@ -104,6 +107,15 @@ def missing(request: Request[Any, Any, Any]) -> Response[bytes] | None:
 
 def _answer(request: Request[Any, Any, Any], file: _File) -> Response[bytes]:
     headers = {**_HEADERS, "ETag": file.etag}
-    if request.headers.get("if-none-match") == file.etag:
+    if "if-match" in request.headers and not _names(request.headers.getall("if-match"), file.etag):
+        raise PreconditionFailed("If-Match")
+    if _names(request.headers.getall("if-none-match", []), file.etag):
         return Response(b"", status_code=304, headers=headers, media_type=file.media_type)
     return Response(file.content, headers=headers, media_type=file.media_type)
+
+
+def _names(lists: Iterable[str], etag: str) -> bool:
+    """Whether one of these lists of entity tags has this one, or any (RFC 9110, 13.1). A weak one stands for it too:
+    a file's bytes are its tag.
+    """
+    return any(one in ("*", etag) for text in lists for one in re.findall(r'"[^"]*"|\*', text))

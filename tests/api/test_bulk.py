@@ -1,7 +1,9 @@
 """Many payments in one call: each on its own or all or none, an array or lines, cut off and sent again."""
 
 import asyncio
+import gzip
 import json
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -221,3 +223,69 @@ async def test_no_more_than_a_thousand_stand_or_fall_together(api: Api) -> None:
     alice = await api.person("alice", "100.00 EUR")
 
     assert code_of(await send(alice, [to("bob", "0.01")] * 1001, "payroll", "all")) == (400, "invalid_request")
+
+
+LINE = b'{"to": "@bob", "amount": "1.00", "asset": "EUR"}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"\xef\xbb\xbf" + LINE + b"\n" + LINE,
+        b"\xef\xbb\xbf" + LINE,
+        b"\xef\xbb\xbf\n" + LINE,
+        *((LINE + b"\n" + LINE).decode().encode(name) for name in ("utf-16", "utf-16-le", "utf-16-be", "utf-32")),
+        gzip.compress(LINE + b"\n"),
+    ],
+    ids=["mark", "mark and one line", "mark alone", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "gzip"],
+)
+async def test_lines_that_are_not_in_utf_8_are_refused_before_any_is_paid(api: Api, text: bytes) -> None:
+    alice, _ = await api.person("alice", "100.00 EUR"), await api.person("bob")
+    headers = {**alice.bearer, "Idempotency-Key": "payroll", "Content-Type": "application/x-ndjson"}
+
+    for parts in ([text], [text[:1], text[1:2], text[2:]]):
+        answer = await api.call("POST", "/v1/payments/batch", content=_in(parts), headers=headers)
+        assert code_of(answer) == (415, "unsupported_media_type")
+        assert answer.json()["kind"] == "encoding"
+
+    assert await alice.balance("EUR") == ("100.00", "0.00", "100.00")
+
+
+async def _in(parts: list[bytes]) -> AsyncIterator[bytes]:
+    for part in parts:
+        yield part
+
+
+async def test_an_array_that_is_not_in_utf_8_is_refused_with_what_it_is(api: Api) -> None:
+    alice = await api.person("alice", "100.00 EUR")
+    for written in (b"\xef\xbb\xbf[" + LINE + b"]", gzip.compress(b"[" + LINE + b"]")):
+        assert code_of(await send(alice, written, "payroll")) == (415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("fields", [{}, {"capture": False}], ids=["at once", "held"])
+async def test_a_key_that_is_there_twice_pays_once_and_the_second_line_says_so(
+    api: Api, fields: dict[str, Any]
+) -> None:
+    alice, _ = await api.person("alice", "100.00 EUR"), await api.person("bob")
+    items = [to("bob", "1.00", idempotency_key="rent", **fields), to("bob", "2.00")]
+    again = [items[0], to("bob", "3.00", idempotency_key="rent", **fields)]
+
+    first, _, second, other = (await send(alice, [*items, *again], "payroll")).json()
+    lines = await send_lines(alice, json.dumps(items[0]).encode(), "other")
+
+    assert second == {**first, "index": 2, "replayed": True}
+    assert "replayed" not in first
+    assert (other["status"], other["problem"]["code"]) == (422, "idempotency_key_reused")
+    assert lines == [{**first, "index": 0, "replayed": True}]
+    assert (await alice.balance("EUR"))[2] == "97.00"
+
+
+async def test_payments_that_stand_or_fall_together_have_no_keys_of_their_own(api: Api) -> None:
+    alice, _ = await api.person("alice", "100.00 EUR"), await api.person("bob")
+    items = [to("bob", "1.00"), to("bob", "1.00", idempotency_key="rent")]
+
+    answer = await send(alice, items, "payroll", "all")
+
+    assert (code_of(answer), answer.json()["index"]) == ((400, "invalid_request"), 1)
+    assert "idempotency_key" in answer.json()["detail"]
+    assert (await alice.balance("EUR"))[2] == "100.00"

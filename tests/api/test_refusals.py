@@ -1,6 +1,5 @@
 """Every way to ask for something wrong: each is its own problem, and none leaves a trace."""
 
-import json
 from typing import Any
 
 import pytest
@@ -211,9 +210,8 @@ async def test_what_is_not_an_object_is_refused(alice: Person, path: str, body: 
 @pytest.mark.parametrize(
     "body",
     [
-        *(b"{", b"{}}", b"{'to': 1}", b"to=@bob&amount=1.00", b"\x00", b"\xff\xfe{}", b'\xef\xbb\xbf{"to":"@bob"}'),
+        *(b"{", b"{}}", b"{'to': 1}", b"to=@bob&amount=1.00", b"\x00"),
         *(b'{"to":"\xff"}', b'{"to":"\\ud800"}', b'{"\xff":1}', b'{"to":"@bob","amount":"1.00","asset":"EUR"} x'),
-        json.dumps(GOOD).encode("utf-16"),
     ],
 )
 async def test_what_is_not_json_is_refused(alice: Person, body: bytes) -> None:
@@ -298,8 +296,8 @@ async def test_what_cannot_be_read_is_a_problem(alice: Person, path: str, code: 
 
 
 @pytest.mark.parametrize(("method", "path", "allow"), [
-    ("DELETE", "/v1/wallet", "GET, OPTIONS"), ("PUT", "/v1/payments", "GET, OPTIONS, POST"),
-    ("PATCH", "/v1/payments/pay_x", "GET, OPTIONS"), ("GET", "/v1/payments/preview", "OPTIONS, POST"),
+    ("DELETE", "/v1/wallet", "GET, HEAD, OPTIONS"), ("PUT", "/v1/payments", "GET, HEAD, OPTIONS, POST"),
+    ("PATCH", "/v1/payments/pay_x", "GET, HEAD, OPTIONS"), ("GET", "/v1/payments/preview", "OPTIONS, POST"),
 ])  # fmt: skip
 async def test_a_wrong_method_is_told_which_are_right(alice: Person, method: str, path: str, allow: str) -> None:
     answer = await alice.api.call(method, path, headers=alice.bearer)

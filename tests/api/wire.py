@@ -101,7 +101,22 @@ def _answers(received: bytes, heads: int) -> list[Received]:
         length = int(given.get("content-length", 0))
         if len(answers) < heads or status < 200 or status in (204, 304):
             length = 0
-        assert "transfer-encoding" not in given or not length
-        answers.append(Received(status, headers, received[:length]))
-        received = received[length:]
+        if given.get("transfer-encoding") == "chunked" and status >= 200 and len(answers) >= heads:
+            body, received = _unchunked(received)
+        else:
+            body, received = received[:length], received[length:]
+        answers.append(Received(status, headers, body))
     return answers
+
+
+def _unchunked(received: bytes) -> tuple[bytes, bytes]:
+    """A body that came in chunks, and what is behind it."""
+    body = b""
+    while True:
+        size, _, received = received.partition(b"\r\n")
+        length = int(size, 16)
+        body += received[:length]
+        assert received[length : length + 2] == b"\r\n"
+        received = received[length + 2 :]
+        if not length:
+            return body, received

@@ -16,7 +16,7 @@ from tests.running import ROOT, Up, started
 SCHEMATHESIS = ROOT / ".venv" / "checks" / "bin" / "schemathesis"
 
 #: What is looked at in every answer. Not that whatever breaks a schema is refused with one of the usual statuses, since
-#: a body can be too large; nor what OPTIONS says, which is of one of a path's handlers.
+#: a body can be too large.
 CHECKS = (
     *("not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance"),
     *("response_headers_conformance", "ignored_auth", "missing_required_header", "unsupported_method"),

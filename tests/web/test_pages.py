@@ -50,8 +50,16 @@ def test_no_script_makes_html_or_code_out_of_text() -> None:
 async def test_a_page_that_has_not_changed_is_not_sent_again(site: Site) -> None:
     (first,) = await answers(site, "/sign-in")
     async with httpx.AsyncClient(base_url=site.url.replace("localhost", "127.0.0.1")) as client:
-        again = await client.get("/sign-in", headers={"If-None-Match": first.headers["etag"]})
-    assert (again.status_code, again.content) == (304, b"")
+        tag = first.headers["etag"]
+        for named, status in (
+            *((tag, 304), (f"W/{tag}", 304), (f'"x", {tag}', 304), ("*", 304), ('"x"', 200), (tag[1:-1], 200)),
+        ):
+            again = await client.get("/sign-in", headers={"If-None-Match": named})
+            assert (again.status_code, bool(again.content)) == (status, status == 200), named
+        for named, status in ((tag, 200), ("*", 200), ('"x"', 412)):
+            again = await client.get("/sign-in", headers={"If-Match": named})
+            assert again.status_code == status, named
+        assert (await client.get("/sign-in?from=mail", headers={"If-None-Match": tag})).status_code == 304
 
 
 async def test_nothing_beside_the_pages_is_served(site: Site) -> None:

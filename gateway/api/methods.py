@@ -1,0 +1,43 @@
+"""HEAD, OPTIONS and the Allow header: which methods a path takes, told from its routes (RFC 9110, 9.3 and 15.5.6)."""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from litestar.routes import BaseRoute, HTTPRoute
+from litestar.types import Message, Send
+
+
+class Methods:
+    """What every path takes. A path that several routes match is that of the one with the fewest parameters."""
+
+    def __init__(self, routes: Iterable[BaseRoute]) -> None:
+        found = [
+            (route.path_format.count("{"), re.compile(re.sub(r"{\w+}", "[^/]+", route.path_format)), _with_head(route))
+            for route in routes
+            if isinstance(route, HTTPRoute)
+        ]
+        self._routes = sorted(found, key=lambda one: one[0])
+        self._any = tuple(sorted({method for *_, methods in found for method in methods}))
+
+    def of(self, path: str) -> tuple[str, ...]:
+        """The methods that a path takes, in alphabetical order; `*` is the server (RFC 9110, 9.3.7). () for no path."""
+        if path == "*":
+            return self._any
+        plain = "/" + path.strip("/")
+        return next((methods for _, pattern, methods in self._routes if pattern.fullmatch(plain)), ())
+
+
+def _with_head(route: HTTPRoute) -> tuple[str, ...]:
+    methods = {str(method) for method in route.methods}
+    return tuple(sorted(methods | {"HEAD"} if "GET" in methods else methods))
+
+
+def without_body(send: Send) -> Send:
+    """What HEAD is answered with: the headers of GET, whose Content-Length is that of its body, and no body."""
+
+    async def send_head(message: Message) -> None:
+        bare: Any = {**message, "body": b""} if message["type"] == "http.response.body" else message
+        await send(bare)
+
+    return send_head

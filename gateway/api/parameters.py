@@ -1,0 +1,48 @@
+"""Query parameters: each route takes those that its handler declares, once each, and no others.
+
+What is not known is refused rather than passed over: `?Mode=all` would pay a part of what was to be all or nothing. The
+names come from the handlers' own signatures, as Litestar read them. Pages take any: their scripts read them, and links
+from elsewhere bring their own.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+from litestar.routes import BaseRoute, HTTPRoute
+
+from gateway.errors import InvalidRequest
+
+#: Where a handler keeps the names of its query parameters.
+_NAMES: Final = "query_parameters"
+
+
+def learn(routes: Iterable[BaseRoute]) -> None:
+    """Have each handler of the document know the names of its query parameters."""
+    for route in routes:
+        if isinstance(route, HTTPRoute):
+            for handler, model in route.route_handler_map.values():
+                if handler.resolve_include_in_schema():
+                    handler.opt[_NAMES] = tuple(sorted(one.field_alias for one in model.expected_query_params))
+
+
+def names_of(handler: BaseRouteHandler) -> tuple[str, ...] | None:
+    """The query parameters that the route takes; None for a page."""
+    names: tuple[str, ...] | None = handler.opt.get(_NAMES)
+    return names
+
+
+def check(request: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Raises InvalidRequest for a parameter that the route does not take, and for one that is there twice."""
+    names = names_of(handler)
+    if names is None or not request.scope["query_string"]:
+        return
+    seen = set[str]()
+    for name, _ in request.query_params.multi_items():
+        if name not in names:
+            takes = f"it takes {', '.join(names)}" if names else "it takes none"
+            raise InvalidRequest("unknown_parameter", f"this call has no query parameter {name[:60]!r}: {takes}")
+        if name in seen:
+            raise InvalidRequest("repeated_parameter", f"the query parameter {name} is there twice; send it once")
+        seen.add(name)
