@@ -1,7 +1,7 @@
 """The command line: the commands that run the house, and those for who has a handle in it (`commands/person.py`,
 `commands/paying.py`).
 
-What a command does is in `commands/`. The house's commands import their parts when they run: web3 and litestar take a
+What a command does is in `commands/`. The house's commands import their parts when they run: litestar takes a
 second, which somebody who asks for a balance should not wait for.
 """
 
@@ -254,8 +254,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 def main() -> None:
     """Run the command line. A refusal is one sentence on standard error and the status 1."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for chatty in ("httpx", "web3"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         cli(prog_name="gateway")
     except GatewayError as refusal:

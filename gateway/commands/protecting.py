@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import click
+import rich_click as click
 
 from gateway.commands import printing
 from gateway.commands.asking import ask, show

