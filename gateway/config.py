@@ -60,7 +60,11 @@ SETTINGS: Final = (
     ),
     ("GATEWAY_HOLD_SECONDS", "604800", "how long a payment that is only held waits for its capture"),
     ("GATEWAY_GAS_BATCHES_LEAST", "10", "warn when a relayer's gas money is less than so many full batches may cost"),
-    ("GATEWAY_LEDGER_FEE_BASIS_POINTS", "0", "the payer's fee on the ledger rail, in hundredths of a percent"),
+    (
+        "GATEWAY_LEDGER_FEE_BASIS_POINTS",
+        "0",
+        "the payer's fee on the ledger rail, in hundredths of a percent, rounded down",
+    ),
 )
 
 

@@ -188,6 +188,6 @@ def at_par_ceil(money: Money, into: Asset) -> Money:
     return Money(money.units * 10**shift if shift >= 0 else -(-money.units // 10**-shift), into)
 
 
-def basis_points_ceil(money: Money, basis_points: int) -> Money:
-    """`basis_points` hundredths of a percent of `money`, rounded up: towards the house."""
-    return Money(-(-money.units * basis_points // 10_000), money.asset)
+def basis_points_floor(money: Money, basis_points: int) -> Money:
+    """`basis_points` hundredths of a percent of `money`, without the part that is less than a unit."""
+    return Money(money.units * basis_points // 10_000, money.asset)

@@ -12,7 +12,7 @@ from gateway.money import (
     Money,
     at_par_exact,
     at_par_floor,
-    basis_points_ceil,
+    basis_points_floor,
     decimal,
     fiat,
 )
@@ -105,9 +105,9 @@ def test_at_par_nothing_is_made_and_what_is_lost_is_less_than_a_unit(units: int,
 
 
 @given(units=UNITS, basis_points=st.integers(0, 10_000))
-def test_basis_points_are_rounded_up(units: int, basis_points: int) -> None:
-    part = basis_points_ceil(Money(units, fiat("EUR")), basis_points).units
-    assert part * 10_000 >= units * basis_points > (part - 1) * 10_000
+def test_basis_points_are_rounded_down(units: int, basis_points: int) -> None:
+    part = basis_points_floor(Money(units, fiat("EUR")), basis_points).units
+    assert part * 10_000 <= units * basis_points < (part + 1) * 10_000
     assert part <= units
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from gateway.errors import UnknownPayee
-from gateway.money import Money, basis_points_ceil
+from gateway.money import Money, basis_points_floor
 from gateway.payments.terms import Terms
 
 Rail = Literal["ledger", "chain"]
@@ -64,7 +64,9 @@ def ledger_route(fee: Money) -> Route:
 
 
 def fee(terms: Terms, money: Money) -> Money:
-    """The payer's fee for `money`, on top of it; a part of a unit is rounded up, towards the house."""
+    """The payer's fee for `money`, on top of it. It is never more than its part of the amount: what is less than a unit
+    is not charged, so that 1% of 0.01 is nothing.
+    """
     if money.asset.kind == "token":
         return Money(0, money.asset)
-    return basis_points_ceil(money, terms.ledger_fee_basis_points)
+    return basis_points_floor(money, terms.ledger_fee_basis_points)

@@ -1,5 +1,6 @@
 """Lists: newest first, and whoever follows the cursors sees everything once, while more arrives."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -99,9 +100,30 @@ async def test_a_preview_has_the_fee_that_is_paid(two: tuple[Person, Person], am
         paid = (await payer.pay(f"@{two[1].handle}", f"{amount} EUR")).json()
 
     units = int(amount.replace(".", ""))
-    assert int(paid["fee"].replace(".", "")) == -(-units * 33 // 10_000)
+    assert int(paid["fee"].replace(".", "")) == units * 33 // 10_000
     assert (paid["fee"], paid["route"]) == (seen["fee"], seen["route"])
     assert (await alice.balance("EUR"))[2] == seen["available_after"]
+
+
+async def test_a_small_payment_costs_no_more_than_its_part(two: tuple[Person, Person]) -> None:
+    """One by one, in groups and as lines, before anybody has paid a fee and after."""
+    alice, bob = two
+    eur = {"to": f"@{bob.handle}", "asset": "EUR"}
+    async with opened(alice.api.house.database, alice.api.house.terms.assets, fee_basis_points=5000) as costly:
+        payer = replace(alice, api=costly)
+        assert (await payer.pay(f"@{bob.handle}", "0.01 EUR")).json()["fee"] == "0.00", "on the way for all there is"
+        for _ in range(2):
+            assert (await payer.pay(f"@{bob.handle}", "0.01 EUR")).json()["fee"] == "0.00"
+            lines = [{**eur, "amount": text} for text in ("0.01", "0.03", "0.01")]
+            answer = await payer.post("/v1/payments/batch", lines)
+            assert [one["status"] for one in answer.json()] == [201, 201, 201]
+            paid = await asyncio.gather(*(payer.pay(f"@{bob.handle}", f"0.0{n} EUR") for n in (1, 2, 1, 3)))
+            assert [one.json()["fee"] for one in paid] == ["0.00", "0.01", "0.00", "0.01"]
+        held = (await payer.pay(f"@{bob.handle}", "1.00 EUR", capture=False)).json()["id"]
+        part = (await payer.post(f"/v1/payments/{held}/capture", {"amount": "0.01"})).json()
+        assert (part["state"], part["captured"], part["fee"]) == ("settled", "0.01", "0.00")
+    assert await alice.balance("EUR") == ("99.66", "0.00", "99.66")
+    assert await alice.api.wrong() == []
 
 
 async def test_an_event_says_the_same_whichever_way_a_payment_took(two: tuple[Person, Person]) -> None:
