@@ -14,9 +14,10 @@ from typing import Any, TypeVar
 import rich_click as click
 
 from gateway.commands import granting, guarding, paying, person, printing, protecting
-from gateway.commands.asking import show
+from gateway.commands.asking import say, show
 from gateway.config import SETTINGS, from_environment
 from gateway.errors import GatewayError
+from gateway.escape import LogFormatter
 
 T = TypeVar("T")
 
@@ -253,12 +254,14 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 def main() -> None:
     """Run the command line. A refusal is one sentence on standard error and the status 1."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(LogFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         cli(prog_name="gateway")
     except GatewayError as refusal:
-        click.echo(f"gateway: {refusal}", err=True)
+        say(f"gateway: {refusal}", err=True)
         sys.exit(1)
 
 

@@ -6,7 +6,6 @@ wallet_signing.py  what it signs
 wallet_chain.py    the node, the tokens, and sending
 """
 
-import json
 import logging
 import sys
 from pathlib import Path
@@ -27,6 +26,7 @@ from web3.types import TxParams, Wei
 from gateway.commands import asking, options, printing
 from gateway.commands.client import Answer, Client
 from gateway.errors import GatewayError, InsufficientFunds, NodeUnavailable
+from gateway.escape import LogFormatter
 from gateway.money import Money
 
 click.rich_click.SHOW_ARGUMENTS = True
@@ -82,8 +82,8 @@ def new(keystore: Path | None, password_file: Path | None) -> None:
       scripts/wallet new
     """
     path = wallet_key.place(keystore)
-    click.echo(f"address   {wallet_key.make(path, password_file)}")
-    click.echo(f"keystore  {path}")
+    asking.say(f"address   {wallet_key.make(path, password_file)}")
+    asking.say(f"keystore  {path}")
 
 
 @cli.command()
@@ -95,7 +95,7 @@ def address(keystore: Path | None) -> None:
     Example:
       scripts/wallet address
     """
-    click.echo(wallet_key.address_of(wallet_key.place(keystore)))
+    asking.say(wallet_key.address_of(wallet_key.place(keystore)))
 
 
 # ---- what an address has --------------------------------------------------------------------------------------------
@@ -121,9 +121,9 @@ def balance(address: str | None, keystore: Path | None, contract: str | None) ->
         asset = wallet_chain.asset_of(token)
         held = [token.functions.balanceOf(of).call(block_identifier=at) for at in (latest, final)]
         rows.append([asset.code, *(Money(units, asset).amount for units in held)])
-    click.echo(f"{of}\n")
+    asking.say(of, "")
     heads = ["asset", f"latest, block {latest}", f"final, block {final}"]
-    click.echo("\n".join(printing.table(heads, rows, right=(1, 2))))
+    asking.say(*printing.table(heads, rows, right=(1, 2)))
 
 
 # ---- signing and sending --------------------------------------------------------------------------------------------
@@ -166,7 +166,7 @@ def sign(
     payee = wallet_chain.payee_of(to, url)
     account = wallet_key.unlocked(wallet_key.place(keystore), password_file)
     signed = wallet_signing.authorization(web3, token, account, payee, money, valid_seconds, nonce)
-    click.echo(json.dumps(signed, indent=2))
+    asking.show(signed, True, [])
 
 
 @cli.command()
@@ -253,7 +253,7 @@ def fund(amount: str, to: str | None, keystore: Path | None) -> None:
         "maxPriorityFeePerGas": web3.eth.max_priority_fee,
         "nonce": web3.eth.get_transaction_count(purse.address, "pending"),
     }
-    click.echo(f"giving {money} to {payee}")
+    asking.say(f"giving {money} to {payee}")
     wallet_chain.send(web3, purse, fields)
 
 
@@ -286,11 +286,11 @@ def bind(handle: str, url: str | None, keystore: Path | None, password_file: Pat
 
     async def bound(client: Client) -> Answer:
         asked = await client.challenge(wallet_key.address_of(path))
-        click.echo(asked["message"] + "\n", err=True)
+        asking.say(*asked["message"].split("\n"), "", err=True)
         signed = wallet_key.unlocked(path, password_file).sign_message(encode_defunct(text=asked["message"]))
         return await client.bind(asked["message"], Web3.to_hex(signed.signature))
 
-    click.echo("\n".join(printing.handle_lines(asking.ask(handle, url, bound))))
+    asking.say(*printing.handle_lines(asking.ask(handle, url, bound)))
 
 
 @cli.command()
@@ -399,7 +399,9 @@ def leave(
 
 def main() -> None:
     """Run the command line. A refusal is one sentence on standard error and the status 1."""
-    logging.basicConfig(level=logging.WARNING)
+    handler = logging.StreamHandler()
+    handler.setFormatter(LogFormatter())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     try:
         try:
             cli(prog_name="scripts/wallet")
@@ -412,7 +414,7 @@ def main() -> None:
         except Web3Exception as error:
             raise NodeUnavailable(type(error).__name__) from None
     except GatewayError as refusal:
-        click.echo(f"scripts/wallet: {refusal}", err=True)
+        asking.say(f"scripts/wallet: {refusal}", err=True)
         sys.exit(1)
 
 

@@ -9,7 +9,6 @@ import json
 import time
 from pathlib import Path
 
-import rich_click as click
 from eth_account.signers.local import LocalAccount
 from eth_typing import ChecksumAddress, HexAddress, HexStr
 from eth_utils.abi import abi_to_signature
@@ -24,7 +23,7 @@ from web3.types import TxParams, TxReceipt, Wei
 from gateway import postgres
 from gateway.chain import deploy
 from gateway.chain.address import read
-from gateway.commands import building
+from gateway.commands import asking, building
 from gateway.commands.client import Client, url_of
 from gateway.config import Config, from_environment
 from gateway.errors import InsufficientFunds
@@ -139,26 +138,26 @@ def carry_out(
         }
     )
     account = unlocked(keystore, password_file)
-    click.echo(said.format(sender=sender))
+    asking.say(said.format(sender=sender))
     send(web3, account, fields)
 
 
 def send(web3: Web3, account: LocalAccount, fields: TxParams) -> None:
     """Sign, say the hash, send, and wait: for the receipt, then for its block to be final."""
     signed = account.sign_transaction(fields)  # type: ignore[arg-type] # eth-account has another type for it
-    click.echo(f"  transaction  {Web3.to_hex(signed.hash)}")
+    asking.say(f"  transaction  {Web3.to_hex(signed.hash)}")
     web3.eth.send_raw_transaction(signed.raw_transaction)
     mined = 0
     while True:
         receipt, final = _receipt(web3, signed.hash), final_block(web3)
         if receipt is not None and receipt["blockNumber"] != mined:
             mined = receipt["blockNumber"]
-            click.echo(
+            asking.say(
                 f"  receipt      block {mined}, {receipt['gasUsed']} gas, "
                 + ("done", "reverted")[not receipt["status"]]
             )
         if receipt is not None and mined <= final and web3.eth.get_block(mined).get("hash") == receipt["blockHash"]:
-            click.echo(f"  final        at block {final}")
+            asking.say(f"  final        at block {final}")
             if not receipt["status"]:
                 raise Refused("the contract refused the transfer: no token moved, and the gas is spent")
             return

@@ -4,7 +4,6 @@ Results go to standard output, for people or with `--json` for programs; everyth
 """
 
 import asyncio
-import json
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -19,6 +18,7 @@ from gateway.commands import printing
 from gateway.commands.client import Answer, Client, NotSettled, url_of
 from gateway.config import from_environment
 from gateway.errors import Misconfigured
+from gateway.escape import for_terminal, json_for_terminal
 
 T = TypeVar("T")
 
@@ -54,19 +54,17 @@ def follow(
             first = await start(client)
             found: dict[str, Any] = first
             if not as_json:
-                click.echo(printing.opening_line(first))
+                say(printing.opening_line(first))
             _say_if_replayed(first)
             try:
                 with _spinner(wait and not as_json):
                     async for found in client.follow(kind, first, look):
                         if not as_json:
-                            click.echo(printing.state_line(found, time.monotonic() - begun))
+                            say(printing.state_line(found, time.monotonic() - begun))
                         if not wait:
                             break
             except asyncio.CancelledError:
-                click.echo(
-                    f"no longer waiting, but it goes on: gateway show {first['id']} --from @{client.handle}", err=True
-                )
+                say(f"no longer waiting, but it goes on: gateway show {first['id']} --from @{client.handle}", err=True)
                 raise
             return {**found, "replayed": first.replayed}
 
@@ -78,9 +76,16 @@ def follow(
         if last.get("approval"):
             why = ", ".join(last["approval"]["reasons"])
             hint = f"it waits for its payer's approval by a passkey, on the gateway's page ({why}): {last['id']}"
-        click.echo(hint, err=True)
+        say(hint, err=True)
     if last["state"] in ("failed", "refused", "expired"):
         raise NotSettled(last)
+
+
+def say(*lines: str, err: bool = False) -> None:
+    """Print lines, to standard error with `err`. Everything that a command prints goes through here or `show`: what
+    others have written in them stays on its line and moves no cursor.
+    """
+    click.echo("\n".join(map(for_terminal, lines)), err=err)
 
 
 def show(answer: dict[str, Any], as_json: bool, lines: Sequence[str]) -> None:
@@ -88,7 +93,7 @@ def show(answer: dict[str, Any], as_json: bool, lines: Sequence[str]) -> None:
     if as_json:
         _print_json(answer)
     else:
-        click.echo("\n".join(lines))
+        say(*lines)
 
 
 def show_moved(answer: Answer, as_json: bool, lines: Sequence[str]) -> None:
@@ -117,11 +122,11 @@ def password_of(path: Path | None, confirm: bool = True) -> str:
 
 def _say_if_replayed(answer: Answer) -> None:
     if answer.replayed:
-        click.echo("a replay: this key was used before, so this is the first answer again and no money moved", err=True)
+        say("a replay: this key was used before, so this is the first answer again and no money moved", err=True)
 
 
 def _print_json(answer: dict[str, Any]) -> None:
-    click.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+    click.echo(json_for_terminal(answer))
 
 
 def _spinner(wanted: bool) -> AbstractContextManager[object]:

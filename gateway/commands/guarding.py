@@ -9,7 +9,7 @@ from typing import Literal
 import rich_click as click
 
 from gateway.commands import printing
-from gateway.commands.asking import show
+from gateway.commands.asking import say, show
 from gateway.config import from_environment
 
 
@@ -128,7 +128,7 @@ def rotate(as_json: bool) -> None:
     from gateway.commands import rotating
 
     def tell(sealed: int) -> None:
-        click.echo(f"{sealed:,} keys are sealed anew so far", err=True)
+        say(f"{sealed:,} keys are sealed anew so far", err=True)
 
     rotated = asyncio.run(rotating.rotate(from_environment(), tell))
     show(rotated, as_json, printing.rotated_lines(rotated))

@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gateway.commands import options, printing, results, rows
-from gateway.commands.asking import ask, show
+from gateway.commands.asking import ask, say, show
 from gateway.commands.client import Client, OutcomeUnknown
 from gateway.commands.results import Outcome, ResultFile, Run, Tally, record_of
 from gateway.commands.rows import Checked, Row, Unreadable
@@ -83,7 +83,7 @@ def pay_many(
             order = _checked(file, source, results_path, key, retry_refused)
             tally = ask(handle, url, lambda client: _pay(client, order))
     except Unavailable as unavailable:
-        click.echo(f"gateway: {unavailable}", err=True)
+        _say(f"gateway: {unavailable}")
         sys.exit(_SAY_IT_AGAIN)
     show(summary(tally, order.results), as_json, summary_lines(tally, order.results))
     if tally.count(Outcome.UNANSWERED, Outcome.UNDECIDED):
@@ -357,4 +357,4 @@ def left(rows: int, rate: float) -> str:
 
 
 def _say(line: str) -> None:
-    click.echo(line, err=True)
+    say(line, err=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import rich_click as click
 
 from gateway.commands import printing
-from gateway.commands.asking import ask, follow, password_of, show, show_moved
+from gateway.commands.asking import ask, follow, password_of, say, show, show_moved
 from gateway.commands.options import asking, by, moving, paging, waiting
 from gateway.config import from_environment
 from gateway.errors import Misconfigured
@@ -80,7 +80,7 @@ def export_key(handle: str, keystore: Path, password_file: Path | None, url: str
     address = keystores.write(keystore, exported["private_key"], password)
     shown = {"address": address, "keystore": str(keystore), "warning": exported["warning"]}
     show(shown, as_json, printing.facts([("address", address), ("keystore", str(keystore))]))
-    click.echo(exported["warning"], err=True)
+    say(exported["warning"], err=True)
 
 
 @click.command()

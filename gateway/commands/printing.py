@@ -7,15 +7,18 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from gateway.escape import for_terminal
+
 #: As wide as the longest state that a payment passes through while somebody waits for it.
 _STATE_WIDTH = len("submitted")
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> list[str]:
     """Lines of a plain table: two spaces between columns, the columns in `right` aligned at their right."""
-    widths = [max(len(row[column]) for row in [heads, *rows]) for column in range(len(heads))]
+    shown = [list(map(for_terminal, row)) for row in [heads, *rows]]
+    widths = [max(len(row[column]) for row in shown) for column in range(len(heads))]
     lines = []
-    for row in [heads, *rows]:
+    for row in shown:
         cells = [
             text.rjust(width) if column in right else text.ljust(width)
             for column, (text, width) in enumerate(zip(row, widths, strict=True))
@@ -26,7 +29,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[i
 
 def facts(pairs: Sequence[tuple[str, str | None]]) -> list[str]:
     """A line per fact, its name first; a fact that is not there is left out."""
-    known = [(name, value) for name, value in pairs if value not in (None, "")]
+    known = [(name, for_terminal(value)) for name, value in pairs if value]
     width = max(len(name) for name, _ in known)
     return [f"{name.ljust(width)}  {value}" for name, value in known]
 

@@ -5,8 +5,9 @@ anything is sent, because the rows' keys are made of it. Every other record is a
 that was answered more than once has several, and the last one counts. So the file only grows, and whatever moment the
 command is ended at, what is in it is true: what it lacks is sent again with the same keys.
 
-A record is one line (line ends inside it become spaces). A last line without an end was torn by a kill, and is taken
-off. One process at a time has the file: it is locked (flock) while it is open.
+A record is one line (line ends inside it are escaped), and no cell of it is a formula to a spreadsheet. A last line
+without an end was torn by a kill, and is taken off. One process at a time has the file: it is locked (flock) while it
+is open.
 """
 
 import csv
@@ -27,6 +28,7 @@ from typing import Any, NamedTuple
 
 from gateway.commands.rows import Checked, Row
 from gateway.errors import Refused
+from gateway.escape import for_csv, from_csv
 
 #: Sums of amounts: a uint256 and its decimals have 155 digits. Nothing is ever rounded.
 _EXACT = Context(prec=400, traps=[Inexact, InvalidOperation])
@@ -220,7 +222,7 @@ class ResultFile:
         if tuple(cells[0]) != Record._fields or about is None or not head.endswith(b"\n"):
             raise NotAResultFile(self.path)
         self._take_off_torn_line()
-        return Run(cells[1][1], *about.groups())
+        return Run(from_csv(cells[1][1]), *about.groups())
 
     def _take_off_torn_line(self) -> None:
         size = os.fstat(self._descriptor).st_size
@@ -282,7 +284,7 @@ def _record(line: bytes) -> Record:
     (cells,) = csv.reader([line.decode()])
     if len(cells) != len(Record._fields):
         raise ValueError("a record has all its fields")
-    record = Record(int(cells[0]), *cells[1:])
+    record = Record(int(cells[0]), *map(from_csv, cells[1:]))
     if not record.status.isdecimal():
         raise ValueError("a record has a status")
     return record
@@ -290,7 +292,7 @@ def _record(line: bytes) -> Record:
 
 def _text(records: Iterable[tuple[object, ...]]) -> bytes:
     text = StringIO()
-    csv.writer(text, lineterminator="\n").writerows(records)
+    csv.writer(text, lineterminator="\n").writerows([for_csv(str(cell)) for cell in record] for record in records)
     return text.getvalue().encode()
 
 

@@ -27,6 +27,7 @@ from gateway.embedded.anvil import Anvil
 from gateway.embedded.children import Child, Children
 from gateway.embedded.postgres import Postgres
 from gateway.errors import GatewayError, Misconfigured
+from gateway.escape import for_terminal
 
 _PAUSES_SECONDS: Final = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)  #: Before each new start; the last for all that follow.
 _WELL_AFTER_SECONDS: Final = 30.0  #: A part that ran this long starts with no pause again.
@@ -76,6 +77,7 @@ class Steps:
         self._console = Console(highlight=False, soft_wrap=True) if sys.stdout.isatty() else None
 
     def say(self, text: str) -> None:
+        text = for_terminal(text)
         self._write(text, text, markup=False)
 
     @contextmanager

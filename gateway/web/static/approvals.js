@@ -38,7 +38,7 @@ async function card(wallet, payment, reload) {
     ...line("Amount", make("span", { class: "sum" }, part(payment.amount), " ", part(payment.asset))),
     ...line("By", part(payment.route.rail), ` (${RAILS[payment.route.rail]})`),
     ...line("Asked", time(payment.created_at)),
-    ...(payment.memo ? line("Memo", payment.memo) : []),
+    ...(payment.memo ? line("Memo", make("bdi", {}, payment.memo)) : []),
     ...line("Why you are asked", payment.approval.reasons.map((one) => REASONS[one] ?? one).join("; ")),
   );
   const yes = make("button", { type: "button" }, "Approve with your passkey");
