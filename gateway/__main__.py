@@ -40,6 +40,7 @@ click.rich_click.COMMAND_GROUPS = {
                     "migrate",
                     "deploy",
                     "lanes",
+                    "chain",
                     "reconcile",
                     "freezes",
                     "operators",
@@ -212,6 +213,33 @@ def resume(address: str, as_json: bool) -> None:
 
     gone_on = run(laning.resume(from_environment(), address))
     show(gone_on, as_json, [printing.resumed_line(gone_on)])
+
+
+@cli.group()
+def chain() -> None:
+    """What the book has of the chain.
+
+    \b
+    Example:
+      gateway chain reread 1000 1200
+    """
+
+
+@chain.command()
+@click.argument("first", metavar="FROM", type=click.IntRange(min=1))
+@click.argument("last", metavar="TO", type=click.IntRange(min=1))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+def reread(first: int, last: int, as_json: bool) -> None:
+    """Read the final blocks FROM to TO again, and post what the book lacks of them. Nothing is posted twice.
+
+    \b
+    Example:
+      gateway chain reread 1000 1200
+    """
+    from gateway.commands import chain as chaining
+
+    read = run(chaining.reread(from_environment(), first, last))
+    show(read, as_json, [printing.reread_line(read)])
 
 
 @cli.group(invoke_without_command=True)

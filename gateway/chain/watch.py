@@ -104,6 +104,11 @@ async def advance(connection: Connection, old: Cursor, span: Span) -> bool:
     return status == "UPDATE 1"
 
 
+async def lock(connection: Connection, chain_id: int) -> None:
+    """Let nobody write what a block says until the caller commits."""
+    await connection.execute(sql.lock_cursor, chain_id)
+
+
 async def stands(connection: Connection, there: Cursor) -> bool:
     """Whether the cursor is there still. It then stays until the caller commits, and so does what the book has seen."""
     await connection.execute(sql.lock_cursor, there.chain_id)

@@ -374,6 +374,13 @@ def resumed_line(gone_on: Mapping[str, Any]) -> str:
     )
 
 
+def reread_line(read: Mapping[str, Any]) -> str:
+    """What came of reading blocks again."""
+    count = read["posted"]
+    posted = "the book lacked nothing" if not count else f"{count} movements that the book lacked are posted now"
+    return f"blocks {read['first']} to {read['last']} were read again: {posted}"
+
+
 def sizes_lines(found: Mapping[str, Any]) -> list[str]:
     """Every table that has rows, and how what is written all over compares with the memory there is for it."""
     rows = [

@@ -156,7 +156,7 @@ async def _bind(
     await authorization.come_back(connection, tokens, sign_in.address)
     await sweep.start(connection, terms, sweeps, [sign_in.address] * len(sweeps), now)
     await wallet.check_guard(connection, of)
-    bound = await wallet.change_address(connection, of, sign_in.address, custody, now)
+    bound = await wallet.change_address(connection, of, sign_in.address, custody, there.cursor.number, now)
     facts = {"address": bound.address, "custody": bound.custody, "before": of.address}
     await log.append(connection, [log.Event("wallet.bound", of.id, of.id, facts)], now)
     await audit.append(connection, [Act("wallet.bound", of.id, by, of.id, facts)], now)

@@ -3,6 +3,7 @@
     a span is in the book ──> somebody takes the turn ──> looks, without a transaction ──> writes what was found
                                                              │
       seen once: suspected ── found again, a while later ──> confirmed: an event, and withdrawals of it are frozen
+              │                   └─ the book lacks something of it: that is posted, and all is looked at again
               └──────────── not found again ──────────────> forgotten: a node was behind
 
 One worker looks at a time, and at all that came since the last look was begun, so that a busy hour costs a look after
@@ -14,6 +15,7 @@ What the blocks since the last look have moved is looked at, and with it the sup
 wallet is, once a day, which finds also what was never told us: a transfer whose log a node left out, say.
 """
 
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,14 +24,16 @@ from gateway.audit import log as audit
 from gateway.audit.log import WORKER, Act
 from gateway.chain.node import Node
 from gateway.clock import Clock
-from gateway.errors import GatewayError
-from gateway.events import log
+from gateway.errors import GatewayError, NodeUnavailable
+from gateway.events import log as events_log
 from gateway.ids import WalletId
 from gateway.money import Assets
-from gateway.payments import freeze, solvency
+from gateway.payments import freeze, reread, solvency
 from gateway.payments.solvency import Difference, sql
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Database
+
+log = logging.getLogger(__name__)
 
 #: What does not agree at the bank, read in a snapshot.
 Bank = Callable[[Connection, Assets], Awaitable[list[Difference]]]
@@ -100,12 +104,36 @@ async def look(database: Database, node: Node, terms: Terms, bank: Bank, pace: P
             async with database.one_statement() as connection:
                 if not await keep(connection, turn):
                     return []
+        found = solvency.once(found)
+        if not await _read_again(database, node, terms, turn, found, clock):
+            return []
         async with database.transaction() as connection:
-            return await end(connection, turn, to, solvency.once(found), pace, clock())
+            return await end(connection, turn, to, found, pace, clock())
     except GatewayError:
         async with database.one_statement() as connection:
             await give_back(connection, turn)
         raise
+
+
+async def _read_again(
+    database: Database, node: Node, terms: Terms, turn: Turn, found: Sequence[Difference], clock: Clock
+) -> bool:
+    """Before something that is seen again is believed, search for what the book lacks of it. False when there was
+    something, or the turn is somebody else's by now: then what was found says nothing any more.
+    """
+    suspected = {one.account for one in turn.suspicions}
+    again = [one for one in found if one.account in suspected and one.block is not None]
+    try:
+        async for posted in reread.search(database, node, terms, again, clock):
+            async with database.one_statement() as connection:
+                if not await keep(connection, turn):
+                    return False
+                if posted:
+                    await give_back(connection, turn)
+                    return False
+    except NodeUnavailable as why:
+        log.warning("what differs is believed without a search for what the book lacks: %s", why)
+    return True
 
 
 async def _scope(database: Database, terms: Terms, turn: Turn) -> tuple[int, list[WalletId] | None]:
@@ -169,9 +197,9 @@ async def end(
     )
     if confirmed:
         frozen = await freeze.freeze(connection, {one.asset.code for one in confirmed}, now)
-        events = [log.Event("solvency.difference", None, None, _facts(one)) for one in confirmed]
-        events += [log.Event("withdrawals.frozen", None, None, {"asset": asset}) for asset in frozen]
-        await log.append(connection, events, now)
+        events = [events_log.Event("solvency.difference", None, None, _facts(one)) for one in confirmed]
+        events += [events_log.Event("withdrawals.frozen", None, None, {"asset": asset}) for asset in frozen]
+        await events_log.append(connection, events, now)
         acts = [Act(one.kind, None, WORKER, None, one.facts) for one in events]
         await audit.append(connection, acts, now)
     return confirmed

@@ -82,15 +82,7 @@ async def settle(
         return False
     overdue = await authorization.lock_overdue(connection, used, span.last.timestamp) if used else []
     known = await _look_up(connection, terms, span, [one.key for one in overdue])
-    work = _Work()
-    for movement in span.movements:
-        _observe(terms, known, movement, work, now)
-        _sweep(terms, known, movement, work, now)
-        _note_nonce(known, _key(movement), work)
-    for skip in span.skips:
-        if skip.ended:
-            _give_back(known, (skip.asset_code, skip.from_address, skip.nonce), skip.reason, work)
-            _note_nonce(known, (skip.asset_code, skip.from_address, skip.nonce), work)
+    work = _decide(terms, known, span, now)
     for one in overdue:
         if not used[one.id]:
             _give_back(known, one.key, "expired", work)
@@ -100,10 +92,41 @@ async def settle(
     return True
 
 
+async def settle_again(connection: Connection, terms: Terms, chain_id: int, block: Span, now: datetime) -> int:
+    """Write what one block says that was read before; the caller has locked the cursor and left out the movements that
+    are in the book. Returns how many are now. What is not new ends nothing a second time.
+    """
+    known = await _look_up(connection, terms, block, [], again_at=block.first)
+    work = _decide(terms, known, block, now, again=True)
+    await _gas(connection, terms, block, work, now)
+    await _write(connection, terms, chain_id, work, now)
+    return len(work.observed)
+
+
+def _decide(terms: Terms, known: _Known, span: Span, now: datetime, again: bool = False) -> _Work:
+    """What the span's movements and skips come to. What moved within one wallet is not noted, so if it is read `again`
+    nothing is brought after it a second time.
+    """
+    work = _Work()
+    for movement in span.movements:
+        noted = len(work.observed)
+        _observe(terms, known, movement, work, now)
+        if not again or len(work.observed) > noted:
+            _sweep(terms, known, movement, work, now)
+        _note_nonce(known, _key(movement), work)
+    for skip in span.skips:
+        if skip.ended:
+            _give_back(known, (skip.asset_code, skip.from_address, skip.nonce), skip.reason, work)
+            _note_nonce(known, (skip.asset_code, skip.from_address, skip.nonce), work)
+    return work
+
+
 # ---- look up --------------------------------------------------------------------------------------------------------
 
 
-async def _look_up(connection: Connection, terms: Terms, span: Span, overdue: Sequence[message.Key]) -> _Known:
+async def _look_up(
+    connection: Connection, terms: Terms, span: Span, overdue: Sequence[message.Key], again_at: int | None = None
+) -> _Known:
     """Every row that the span concerns, each kind in one statement; authorizations, then payments and conversions, are
     locked.
     """
@@ -114,7 +137,7 @@ async def _look_up(connection: Connection, terms: Terms, span: Span, overdue: Se
     of = await _expectations(connection, terms, [one.id for one in open.values()])
     ends = {movement.from_address for movement in span.movements} | {m.to_address for m in span.movements}
     ends |= {skip.from_address for skip in span.skips}
-    wallets = await wallet.by_addresses(connection, sorted(ends - {ZERO}))
+    wallets = await wallet.by_addresses(connection, sorted(ends - {ZERO}), again_at)
     wanted = _accounts(terms, span, wallets) + [_receiver(one) for one in of.values()]
     accounts = await book.accounts(connection, wanted) if span.movements else {}
     return _Known(open, of, wallets, accounts)

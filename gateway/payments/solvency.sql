@@ -24,6 +24,15 @@ FROM observation, LATERAL (VALUES (from_address), (to_address)) AS side (address
 JOIN wallet_address ON wallet_address.address = side.address
 WHERE chain_id = $1 AND block_number > $2 AND block_number <= $3 AND observation.asset = $4;
 
+-- observed
+-- The movements in these blocks that are in the book.
+SELECT block_hash, log_index FROM observation WHERE chain_id = $1 AND block_number BETWEEN $2 AND $3;
+
+-- addresses_of_handle
+-- The addresses where what a wallet has should lie.
+SELECT counted.address FROM counted_address AS counted JOIN wallet ON wallet.id = counted.wallet_id
+WHERE wallet.handle = $1 ORDER BY counted.address;
+
 -- wallets_of_handles
 -- The wallets of accounts that are suspected.
 SELECT id FROM wallet WHERE handle = ANY ($1);

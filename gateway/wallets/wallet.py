@@ -149,21 +149,33 @@ async def by_handles(connection: Connection, handles: Sequence[str]) -> dict[str
     return {row["handle"]: from_row(row) for row in await connection.fetch(sql.by_handles, list(handles))}
 
 
-async def by_addresses(connection: Connection, addresses: Sequence[str]) -> dict[str, Wallet]:
+async def by_addresses(
+    connection: Connection, addresses: Sequence[str], again_at: int | None = None
+) -> dict[str, Wallet]:
     """The wallets whose tokens lie at these addresses, by address: at their current one, or at one whose key we keep.
-    An address that is nobody's is absent.
+    An address that is nobody's is absent; and, for a block that is read again, one that was bound after that block.
     """
-    return {row["at"]: from_row(row) for row in await connection.fetch(sql.by_addresses, list(addresses))}
+    if again_at is None:
+        rows = await connection.fetch(sql.by_addresses, list(addresses))
+    else:
+        rows = await connection.fetch(sql.by_addresses_at, list(addresses), again_at)
+    return {row["at"]: from_row(row) for row in rows}
 
 
 async def change_address(
-    connection: Connection, of: Wallet, address: str, custody: Literal["owner", "contract"], now: datetime
+    connection: Connection,
+    of: Wallet,
+    address: str,
+    custody: Literal["owner", "contract"],
+    read_to: int,
+    now: datetime,
 ) -> Wallet:
-    """The wallet, at another address, which is its own from now on and for ever. The other stays its own as well.
+    """The wallet, at another address, which is its own from now on and for ever. The other stays its own as well. Up to
+    block `read_to`, what lay there is in the book as one sum.
 
     Raises AddressTaken when it is another wallet's, or one whose key is kept otherwise.
     """
-    await connection.execute(sql.add_address, address, of.id, custody, now)
+    await connection.execute(sql.add_address, address, of.id, custody, now, read_to)
     row = await connection.fetchrow(sql.address, address)
     if row is None or (row["wallet_id"], row["custody"]) != (of.id, custody):
         raise AddressTaken(address)

@@ -58,6 +58,14 @@ SELECT counted.address AS at, wallet.id, wallet.handle, wallet.address, wallet.c
 FROM counted_address AS counted JOIN wallet ON wallet.id = counted.wallet_id
 WHERE counted.address = ANY ($1);
 
+-- by_addresses_at
+-- The same of a block that is read again: not where what the block moved came into the book when the address was bound.
+SELECT counted.address AS at, wallet.id, wallet.handle, wallet.address, wallet.custody, wallet.guarded
+FROM counted_address AS counted
+JOIN wallet ON wallet.id = counted.wallet_id
+JOIN wallet_address AS bound ON bound.address = counted.address
+WHERE counted.address = ANY ($1) AND (bound.custody = 'gateway' OR bound.read_to < $2);
+
 -- add_master_key
 -- Keys are sealed under it from now on; nothing where there is one of that number.
 INSERT INTO master_key (number, check_value, made_at) VALUES ($1, $2, $3)
@@ -154,7 +162,8 @@ UPDATE address_challenge SET used_at = $3 WHERE wallet_id = $1 AND nonce = $2 AN
 
 -- add_address
 -- An address becomes a wallet's for ever, if it is nobody's.
-INSERT INTO wallet_address (address, wallet_id, custody, since) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING;
+INSERT INTO wallet_address (address, wallet_id, custody, since, read_to) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT DO NOTHING;
 
 -- address
 -- Whose an address is, and who keeps its key.

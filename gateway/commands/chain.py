@@ -1,0 +1,31 @@
+"""chain reread: final blocks are read again, and what the book lacks of them is posted."""
+
+from typing import Any
+
+from gateway.audit import log as audit
+from gateway.audit.log import Act
+from gateway.chain.node import HttpNode
+from gateway.clock import system_clock
+from gateway.commands import building
+from gateway.config import Config
+from gateway.payments import reread as rereading
+
+
+async def reread(config: Config, first: int, last: int) -> dict[str, Any]:
+    """Read blocks `first` to `last` again. Any number of times: nothing is posted twice.
+
+    Raises InvalidRequest where they are not in the book, NodeUnavailable and ChainReplaced.
+    """
+    where = building.places(config)
+    node = HttpNode(where.rpc_url)
+    try:
+        async with building.database(config, "chain") as database:
+            terms = await building.terms_of(config, database, where)
+            read = await rereading.reread(database, node, terms, first, last, system_clock)
+            facts = {"first": read.first, "last": read.last, "posted": read.posted}
+            async with database.transaction() as connection:
+                act = Act("chain.reread", None, building.at_machine(), None, facts)
+                await audit.append(connection, [act], system_clock())
+            return facts
+    finally:
+        await node.close()
