@@ -43,6 +43,8 @@ click.rich_click.COMMAND_GROUPS = {
                     "chain",
                     "reconcile",
                     "freezes",
+                    "recovery",
+                    "correct",
                     "operators",
                     "audit",
                     "sizes",

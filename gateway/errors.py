@@ -231,6 +231,15 @@ class LooksAlike(HandleTaken):
 
 
 @dataclass(eq=False)
+class HandleLost(HandleTaken):
+    kind: str = "lost"
+    says = (
+        "@{handle} was somebody's before this gateway's database was restored, and tokens may lie at its address; its "
+        "operators give it back: see 'gateway recovery'"
+    )
+
+
+@dataclass(eq=False)
 class UnknownHandle(Refused):
     handle: str
     says = "nobody has the handle @{handle}"
@@ -412,6 +421,25 @@ class WithdrawalsFrozen(Conflict):
     says = (
         "withdrawals of {asset} are stopped since {since}, while a difference in the books is looked into; what stays "
         "in the house goes on, and the same request may be sent again later"
+    )
+
+
+class InRecovery(Unavailable):
+    says = (
+        "this gateway's database was restored from a copy that is older than the chain: token payments, conversions, "
+        "withdrawals and new handles wait until its operators have confirmed; send the same request again later"
+    )
+
+
+@dataclass(eq=False)
+class PaymentRestored(Conflict):
+    """`restored_id` is of a payment whose record a restore has lost, and that the chain has."""
+
+    restored_id: str
+    tx_hash: str
+    says = (
+        "the same was paid in transaction {tx_hash}, before this gateway's database was restored: if this request "
+        "repeats that one, it is done; if it is another, send it with a new Idempotency-Key"
     )
 
 

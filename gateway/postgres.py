@@ -7,18 +7,28 @@ Commits are durable as PostgreSQL ships: nothing here turns `fsync` or `synchron
 import asyncio
 import logging
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from importlib.resources import files
 from typing import Any, Final, TypeAlias, cast
+from uuid import UUID
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from gateway import database_url
 from gateway.connection import DEADLINES, DatabaseConnection, Deadlines, open_connection
-from gateway.errors import Contended, DatabaseNotWritable, DatabaseUnavailable
+from gateway.errors import (
+    Contended,
+    DatabaseNotWritable,
+    DatabaseUnavailable,
+    GatewayError,
+    HandleLost,
+    InRecovery,
+    PaymentRestored,
+)
+from gateway.ids import show
 
 log = logging.getLogger(__name__)
 
@@ -282,6 +292,14 @@ _ABANDONS = (asyncio.CancelledError, GeneratorExit)
 _CONTENDED = (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError, asyncpg.SerializationError)
 
 
+#: What our triggers refuse with a SQLSTATE of their own, and the error that says so, made of the words of the DETAIL.
+_REFUSALS: dict[str, Callable[..., GatewayError]] = {
+    "GWR01": InRecovery,
+    "GWR02": lambda id, tx_hash: PaymentRestored(show("rst", UUID(id)), tx_hash),
+    "GWR03": HandleLost,
+}
+
+
 class _OurErrors:
     """Says in our errors what the driver says in its own, and takes from what it says of a row that a constraint has
     refused the row itself: people's words are in it, which is nothing for a log. Stateless, so one is enough.
@@ -299,6 +317,8 @@ class _OurErrors:
         if isinstance(error, _GONE):
             raise DatabaseUnavailable(type(error).__name__) from error
         if isinstance(error, asyncpg.PostgresError):
+            if error.sqlstate in _REFUSALS:
+                raise _REFUSALS[error.sqlstate](*(error.detail or "").split()) from None
             error.detail = None
 
 

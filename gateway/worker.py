@@ -5,6 +5,7 @@
             whose nonces others use is stopped
     fuel    the lanes' gas money is looked at
     watch   final blocks ─> the book
+    recover  where the database is older than the chain: what is read is told; what was given back comes into the book
     solvency  the book is held against the chain and the bank; what differs twice freezes withdrawals of its asset
     expire  holds past their time and freezes that nobody confirmed end; what can be undone no more ─> queued
     bring   tokens that stayed at an address which their wallet has left are to follow it once more
@@ -47,7 +48,7 @@ from gateway.errors import (
 from gateway.events import log as events
 from gateway.events.log import Event
 from gateway.money import Money
-from gateway.payments import finish, gas, looks, relay, settle, sweep, undo
+from gateway.payments import finish, gas, looks, recovery, relay, settle, sweep, undo
 from gateway.payments.looks import Pace
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Database
@@ -96,10 +97,15 @@ class Worker:
             queued = {one: kinds for one in terms.contracts.values() if (kinds := await self._ripe(connection, one))}
             if not queued:
                 return False
-            cursor = await watch.cursor(connection, next(iter(queued)).chain_id)
+            chain_id = next(iter(queued)).chain_id
+            cursor = await watch.cursor(connection, chain_id)
+            known = await lanes.addresses(connection, chain_id)
         if cursor is not None:
             await watch.check_cursor(self.node, cursor)  # nothing is signed over a book of another chain
-        fees, standings = await self.node.fees(), await self.node.standings(self._addresses)
+        fees, of_all = await self.node.fees(), await self.node.standings(sorted({*known, *self._addresses}))
+        if not await recovery.may_send(self.database, self.node, chain_id, of_all):
+            return False
+        standings = [one for one in of_all if one.address in self._addresses]
         worked, waits = False, list[NoLane]()
         for contract, kinds in queued.items():
             allowed = await roles.allowed(self.node, contract, self._addresses)
@@ -307,8 +313,11 @@ class Worker:
         if span is None:
             return False
         used = await self._used(terms, span) if span.newest else {}
+        unknown = await recovery.unknown(self.database, self.node, terms, span.movements)
         async with self.database.transaction() as connection:
             written = await settle.settle(connection, terms, cursor, span, used, self.clock())
+            if written:
+                await recovery.note(connection, terms, span, unknown, self.clock())
         line = self.catch_up.line(span, self.clock()) if written else None
         if line:
             log.info(line)
@@ -325,6 +334,13 @@ class Worker:
         except NodeUnavailable as unknown:
             log.warning("%d authorizations whose time is over wait: %s", len(overdue), unknown)
             return {}
+
+    async def recover(self) -> bool:
+        """In recovery, say when all is read; afterwards, bring in what lies at the addresses that were given back."""
+        async with self.database.reading() as connection:
+            terms = await self._terms(connection)
+        read = await recovery.read_up(self.database, self.node, self.clock())
+        return await recovery.open_returned(self.database, self.node, terms, self.clock()) > 0 or read
 
     async def solvency(self) -> bool:
         """Hold the book against the chain and the bank, where it is our turn."""
@@ -375,6 +391,7 @@ class Worker:
 STEPS: tuple[tuple[str, float], ...] = (
     ("relay", 0.05),
     ("watch", 0.1),
+    ("recover", 1.0),
     ("solvency", 1.0),
     ("resend", 2.0),
     ("fuel", 5.0),

@@ -1,5 +1,6 @@
 """Operators: people of the house. They sign in with passkeys of their own, in sessions of their own, and act on wallets
-that are not theirs, two together: one proposes, another approves with a passkey over what is proposed.
+that are not theirs, and on the gateway itself (repairs.py), two together: one proposes, another approves with a passkey
+over what is proposed.
 
 The first is made at the machine, with a code that is shown once and makes their passkey. What is approved is done in
 the transaction that approves it, once; a proposal expires. The database holds the two apart (proposal_four_eyes).
@@ -22,16 +23,17 @@ from typing import Final, Literal, get_args
 from uuid import UUID
 
 from gateway.access import challenge as challenges
-from gateway.access import frozen
+from gateway.access import frozen, repairs
 from gateway.access.ceremony import Assertion, Party, Registration, challenge_in, check, is_cloned, register
 from gateway.access.challenge import Asked
 from gateway.access.label import label
+from gateway.access.repairs import Correction
 from gateway.audit import log as audit
 from gateway.audit.log import Act, By
 from gateway.errors import Forbidden, InvalidPasskey, InvalidRequest, NotFound, StateConflict, Unauthenticated
 from gateway.events import log
 from gateway.ids import WalletId, new_id, show
-from gateway.money import Money
+from gateway.money import Assets, Money
 from gateway.postgres import Connection, Record, Statements
 from gateway.secret import hash_of, new_secret
 from gateway.wallets import wallet as wallets
@@ -44,11 +46,16 @@ sql = Statements(__package__, "operators.sql")
 PREFIX, PROPOSAL_PREFIX = "opr", "pro"
 
 #: What two do together.
-Kind = Literal["wallet.freeze", "wallet.unfreeze", "wallet.limit"]
+Kind = Literal[
+    "wallet.freeze", "wallet.unfreeze", "wallet.limit", "recovery.confirm", "handle.return", "ledger.correct"
+]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 #: What one does alone at the machine, where two cannot be waited for.
 Glass = Literal["wallet.freeze", "wallet.unfreeze"]
+
+#: What is done to a wallet; everything else is a repair.
+_OF_A_WALLET: Final = ("wallet.freeze", "wallet.unfreeze", "wallet.limit")
 
 #: How long an enrolment code, a session and a proposal are good. A freeze not confirmed lapses with its proposal.
 ENROLS_FOR, SESSION, PROPOSED_FOR = timedelta(days=1), timedelta(minutes=30), timedelta(hours=1)
@@ -85,17 +92,19 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What one operator wants done to a wallet, until it expires, and who approved it, if somebody has. `terms` are of
-    a limit, and empty of everything else.
+    """What one operator wants done, until it expires, and who approved it, if somebody has. `terms` are of a limit and
+    of repairs, in words, and empty of everything else; a repair is of no wallet.
     """
 
     id: UUID
     kind: Kind
-    wallet: WalletId
-    handle: str
+    wallet: WalletId | None
+    handle: str | None
     reason: str
     terms: str
     freeze: UUID | None
+    recovery: UUID | None
+    address: str | None
     proposed_by: str
     proposed_at: datetime
     expires_at: datetime
@@ -110,7 +119,8 @@ class Proposal:
     def details(self) -> list[str]:
         """What an approval is over, so that it fits nothing else."""
         what = [self.kind, *([self.terms] if self.terms else [])]
-        return [self.shown_id, *what, f"@{self.handle}", show("wal", self.wallet), self.reason, self.proposed_by]
+        whose = [f"@{self.handle}", show("wal", self.wallet)] if self.wallet is not None else []
+        return [self.shown_id, *what, *whose, self.reason, self.proposed_by]
 
 
 # ---- who they are ---------------------------------------------------------------------------------------------------
@@ -215,6 +225,8 @@ async def propose(
     known = next((one for one in KINDS if one == kind), None)
     if known is None:
         raise InvalidRequest("kind", f"{kind[:60]!r} is nothing that is proposed; there are: {', '.join(KINDS)}")
+    if known not in _OF_A_WALLET:
+        raise InvalidRequest("kind", f"{known} is a repair, of no wallet")
     if (known == "wallet.limit") != (limit is not None):
         raise InvalidRequest("limit", "wallet.limit comes with a limit, and nothing else does")
     if limit is not None and limit.day < limit.payment:
@@ -223,7 +235,7 @@ async def propose(
     of = await wallets.by_handle(connection, handle)
     if limit is not None and not of.guarded:
         raise StateConflict(f"@{of.handle}", "without a passkey, so nothing is approved", "limited: freeze it instead")
-    await _still(connection, operator)
+    await still(connection, operator)
     ends = now + PROPOSED_FOR
     placed = await frozen.freeze(connection, of.id, said, operator.by, ends, now) if kind == "wallet.freeze" else None
     id = new_id(now)
@@ -232,7 +244,7 @@ async def propose(
     await connection.execute(sql.propose, id, known, of.id, said, placed, operator.id, now, ends, *asked)
     facts = {"proposal": show(PROPOSAL_PREFIX, id), "what": known, "reason": said} | ({"limit": terms} if terms else {})
     await audit.append(connection, [Act("operator.proposed", of.id, operator.by, id, facts)], now)
-    return Proposal(id, known, of.id, of.handle, said, terms, placed, operator.name, now, ends, None)
+    return await proposal(connection, id)
 
 
 async def proposals(connection: Connection, now: datetime) -> list[Proposal]:
@@ -256,7 +268,7 @@ async def ask_approval(connection: Connection, party: Party, operator: Operator,
 
 
 async def approve(
-    connection: Connection, operator: Operator, id: UUID, assertion: Assertion, now: datetime
+    connection: Connection, operator: Operator, id: UUID, assertion: Assertion, assets: Assets, now: datetime
 ) -> Proposal:
     """Do what is proposed, in this transaction, once, as this other operator's passkey says.
 
@@ -274,25 +286,47 @@ async def approve(
     await audit.append(
         connection, [Act("operator.approved", found.wallet, operator.by, id, {"proposal": found.shown_id})], now
     )
-    if found.kind == "wallet.limit":
-        await _limit(connection, found, operator.by, now)
-    elif found.kind == "wallet.unfreeze":
-        if not await frozen.thaw(connection, found.wallet, operator.by, now):
-            raise StateConflict(f"@{found.handle}", "not frozen", found.kind)
-    else:
-        assert found.freeze is not None
-        if not await frozen.keep(connection, found.freeze, found.wallet, operator.by, now):
-            raise StateConflict(f"@{found.handle}", "not frozen", found.kind)
+    await _do(connection, found, operator, assets, now)
     return await proposal(connection, id)
 
 
-async def _limit(connection: Connection, found: Proposal, by: By, now: datetime) -> None:
+async def _do(connection: Connection, found: Proposal, operator: Operator, assets: Assets, now: datetime) -> None:
+    by = operator.by
+    if found.kind == "recovery.confirm":
+        assert found.recovery is not None
+        await repairs.confirm(connection, found.recovery, by, now)
+    elif found.kind == "handle.return":
+        assert found.address is not None
+        await repairs.give_back(connection, found.address, by, now)
+    elif found.kind == "ledger.correct":
+        row = await connection.fetchrow(sql.proposed_correction, found.id)
+        assert row is not None
+        correction = Correction(row["debit"], row["credit"], Money(int(row["amount"]), assets[row["asset"]]))
+        await repairs.correct(connection, correction, found.reason, by, [found.proposed_by, operator.name], now)
+    else:
+        assert found.wallet is not None
+        await _do_to_wallet(connection, found, found.wallet, by, now)
+
+
+async def _do_to_wallet(connection: Connection, found: Proposal, wallet: WalletId, by: By, now: datetime) -> None:
+    if found.kind == "wallet.limit":
+        await _limit(connection, found, wallet, by, now)
+    elif found.kind == "wallet.unfreeze":
+        if not await frozen.thaw(connection, wallet, by, now):
+            raise StateConflict(f"@{found.handle}", "not frozen", found.kind)
+    else:
+        assert found.freeze is not None
+        if not await frozen.keep(connection, found.freeze, wallet, by, now):
+            raise StateConflict(f"@{found.handle}", "not frozen", found.kind)
+
+
+async def _limit(connection: Connection, found: Proposal, wallet: WalletId, by: By, now: datetime) -> None:
     """The wallet's limit is as proposed from now on; its payments are decided before that, or after."""
-    await connection.execute(sql.lock_policy, found.wallet)
+    await connection.execute(sql.lock_policy, wallet)
     await connection.execute(sql.set_limit_as_proposed, found.id)
     facts = {"limit": found.terms, "by": "two operators"}
-    await log.append(connection, [log.Event("policy.changed", found.wallet, found.wallet, facts)], now)
-    await audit.append(connection, [Act("policy.changed", found.wallet, by, found.wallet, facts)], now)
+    await log.append(connection, [log.Event("policy.changed", wallet, wallet, facts)], now)
+    await audit.append(connection, [Act("policy.changed", wallet, by, wallet, facts)], now)
 
 
 async def break_glass(connection: Connection, kind: Glass, handle: str, reason: str, by: By, now: datetime) -> WalletId:
@@ -322,7 +356,7 @@ def _refuse_own(operator: Operator, found: Proposal) -> None:
         raise Forbidden("another operator approves what you proposed")
 
 
-async def _still(connection: Connection, operator: Operator) -> None:
+async def still(connection: Connection, operator: Operator) -> None:
     """Who was revoked in this moment acts no more. Raises Unauthenticated."""
     if await connection.fetchval(sql.still_operator, operator.id) is None:
         raise Unauthenticated
@@ -366,7 +400,7 @@ def _shown(operator: UUID | None) -> str:
 
 def _proposal(row: Record) -> Proposal:
     return Proposal(
-        *(row["id"], row["kind"], WalletId(row["wallet_id"]), row["handle"], row["reason"], row["terms"] or ""),
-        row["freeze_id"],
+        *(row["id"], row["kind"], row["wallet_id"], row["handle"], row["reason"], row["terms"] or ""),
+        *(row["freeze_id"], row["recovery_id"], row["address"]),
         *(row["proposed_by"], row["proposed_at"], row["expires_at"], row["approved_by"]),
     )

@@ -71,6 +71,14 @@ INSERT INTO proposal (
     id, kind, wallet_id, reason, freeze_id, proposed_by, proposed_at, expires_at, asset, payment, day, terms
 ) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
 
+-- propose_repair
+INSERT INTO proposal (
+    id, kind, reason, proposed_by, proposed_at, expires_at, terms, recovery_id, address, asset, debit, credit, amount
+) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13);
+
+-- proposed_correction
+SELECT debit, credit, asset, amount FROM proposal WHERE id = $1;
+
 -- lock_policy
 -- One payment of the wallet after the other is decided, and none of them now.
 SELECT FROM policy WHERE wallet_id = $1 FOR NO KEY UPDATE;
@@ -82,16 +90,16 @@ ON CONFLICT (wallet_id, asset) DO UPDATE SET payment = excluded.payment, day = e
 
 -- proposals
 -- What can still be approved, the newest first.
-SELECT proposal.id, kind, wallet_id, wallet.handle, reason, terms, freeze_id, proposed_at, expires_at,
-    proposer.name AS proposed_by, approver.name AS approved_by
-FROM proposal JOIN wallet ON wallet.id = wallet_id JOIN operator AS proposer ON proposer.id = proposal.proposed_by
+SELECT proposal.id, kind, wallet_id, wallet.handle, reason, terms, freeze_id, recovery_id, proposal.address,
+    proposed_at, expires_at, proposer.name AS proposed_by, approver.name AS approved_by
+FROM proposal LEFT JOIN wallet ON wallet.id = wallet_id JOIN operator AS proposer ON proposer.id = proposal.proposed_by
 LEFT JOIN operator AS approver ON approver.id = proposal.approved_by
 WHERE done_at IS NULL AND expires_at > $1 AND proposer.revoked_at IS NULL ORDER BY proposal.id DESC LIMIT 200;
 
 -- proposal
-SELECT proposal.id, kind, wallet_id, wallet.handle, reason, terms, freeze_id, proposed_at, expires_at,
-    proposer.name AS proposed_by, approver.name AS approved_by
-FROM proposal JOIN wallet ON wallet.id = wallet_id JOIN operator AS proposer ON proposer.id = proposal.proposed_by
+SELECT proposal.id, kind, wallet_id, wallet.handle, reason, terms, freeze_id, recovery_id, proposal.address,
+    proposed_at, expires_at, proposer.name AS proposed_by, approver.name AS approved_by
+FROM proposal LEFT JOIN wallet ON wallet.id = wallet_id JOIN operator AS proposer ON proposer.id = proposal.proposed_by
 LEFT JOIN operator AS approver ON approver.id = proposal.approved_by
 WHERE proposal.id = $1;
 

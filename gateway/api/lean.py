@@ -30,7 +30,7 @@ from gateway.api.problems import BODY_BYTES_MAX
 from gateway.api.request_id import request_id
 from gateway.api.shapes import PaymentRequest, PaymentView
 from gateway.clock import rfc3339
-from gateway.errors import GatewayError, Unauthenticated
+from gateway.errors import GatewayError, PaymentRestored, Unauthenticated
 from gateway.ids import PaymentId, new_id
 from gateway.money import Money
 from gateway.payments import chain_rail, ledger_rail
@@ -110,6 +110,8 @@ class LeanPayments:
         try:
             outcome: Outcome = await future
             return outcome
+        except PaymentRestored:
+            return Elsewhere()  # the handler behind keeps that under the key
         except GatewayError as refused:
             return refused
         except Exception:  # noqa: BLE001 - whatever it was, the handler behind tries it again, and tells what is wrong

@@ -11,9 +11,8 @@ from litestar import Request, Response
 
 from gateway.api.house import House
 from gateway.api.views import payment_view
-from gateway.errors import GatewayError, IdempotencyKeyMissing
-from gateway.ids import WalletId
-from gateway.payments import once, records
+from gateway.errors import GatewayError, IdempotencyKeyMissing, PaymentRestored
+from gateway.payments import once, records, recovery
 from gateway.payments.group import GroupCommit
 from gateway.payments.once import Alone, Answer, Claim, Outcome
 from gateway.payments.payment import as_accepted
@@ -40,13 +39,17 @@ async def answer_once(
     """
     claim = claim_of(request, caller, asked)
     now = house.clock()
-    async with house.database.transaction() as connection:
-        answer = await once.claim(connection, claim.wallet, claim.key, claim.fingerprint, now)
-        if answer is None:
-            status, view = await act(connection, now)
-            answer = Answer(status, msgspec.json.encode(view))
-            answer = await once.keep(connection, claim.wallet, claim.key, answer)
-        body = answer.body or await _first_answer(connection, house, caller.id, answer)
+    try:
+        async with house.database.transaction() as connection:
+            answer = await once.claim(connection, claim.wallet, claim.key, claim.fingerprint, now)
+            if answer is None:
+                status, view = await act(connection, now)
+                answer = Answer(status, msgspec.json.encode(view))
+                answer = await once.keep(connection, claim.wallet, claim.key, answer)
+            body = answer.body or await _first_answer(connection, house, claim, answer)
+    except PaymentRestored as refusal:
+        await recovery.keep_met(house.database, claim, refusal, now)
+        raise
     return _response(replace(answer, body=body))
 
 
@@ -66,7 +69,11 @@ class Together(Generic[Asked, Done]):
 
     async def answer(self, claim: Claim, asked: Asked) -> Response[Any]:
         """The call's answer, once it is committed. Raises what `answer_once` raises."""
-        outcome = await self._group.submit((claim, asked))
+        try:
+            outcome = await self._group.submit((claim, asked))
+        except PaymentRestored as refusal:
+            await recovery.keep_met(self._house.database, claim, refusal, self._house.clock())
+            raise
         if isinstance(outcome, Alone):
             (outcome,) = await self._commit([(claim, asked)])
         if isinstance(outcome, GatewayError):
@@ -74,7 +81,7 @@ class Together(Generic[Asked, Done]):
         assert isinstance(outcome, Answer), "by itself a call is decided"
         if outcome.body is None:
             async with self._house.database.reading() as connection:
-                outcome = replace(outcome, body=await _first_answer(connection, self._house, claim.wallet, outcome))
+                outcome = replace(outcome, body=await _first_answer(connection, self._house, claim, outcome))
         return _response(outcome)
 
     async def _commit(self, asked: list[tuple[Claim, Asked]]) -> list[Outcome]:
@@ -115,10 +122,15 @@ def _response(answer: Answer) -> Response[Any]:
     return Response(answer.body, status_code=answer.status, media_type="application/json", headers=headers)
 
 
-async def _first_answer(connection: Connection, house: House, caller: WalletId, answer: Answer) -> bytes:
-    """What a payment was answered that was settled or queued when it was accepted: it follows from its row."""
-    assert answer.payment is not None
-    payment = await records.payment(connection, house.terms.assets, answer.payment, caller)
+async def _first_answer(connection: Connection, house: House, claim: Claim, answer: Answer) -> bytes:
+    """What a payment was answered that was settled or queued when it was accepted: it follows from its row. Raises
+    PaymentRestored where that was the answer.
+    """
+    if answer.payment is None:
+        refusal = await recovery.met(connection, claim.wallet, claim.key)
+        assert refusal is not None, "a key that was answered has an answer"
+        raise refusal
+    payment = await records.payment(connection, house.terms.assets, answer.payment, claim.wallet)
     return msgspec.json.encode(payment_view(as_accepted(payment)))
 
 

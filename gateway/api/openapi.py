@@ -43,7 +43,9 @@ _OWN: dict[tuple[str, str], tuple[str, ...]] = {
     ("post", "/v1/operator/session"): ("invalid_passkey",),
     ("post", "/v1/operator/proposals"): (*_MONEY, "invalid_handle", "unknown_handle", "state_conflict"),
     ("post", "/v1/operator/proposals/{id}/challenge"): ("not_found",),
-    ("post", "/v1/operator/proposals/{id}/approve"): ("not_found", "invalid_passkey", "state_conflict"),
+    ("post", "/v1/operator/proposals/{id}/approve"): (
+        *("not_found", "invalid_passkey", "state_conflict", "insufficient_funds", "unknown_handle"),
+    ),
     ("post", "/v1/mandates/challenge"): (*_MONEY, "invalid_handle", "unknown_handle"),
     ("post", "/v1/mandates"): (*(*_MONEY, "invalid_handle", "unknown_handle", "approval_required", "invalid_passkey"),),
     ("delete", "/v1/mandates/{id}"): ("not_found",),
@@ -128,6 +130,16 @@ _OWN: dict[tuple[str, str], tuple[str, ...]] = {
         *(*_KEY, *_END, "refund_exceeds_payment", "wallet_frozen", "cap_exceeded", "grant_not_approved"),
     ),
 }
+
+#: What may repeat a payment that a restore has lost, and what else waits while the gateway is in recovery.
+_MAY_REPEAT = (
+    *("/v1/payments", "/v1/payments/batch", "/v1/conversions", "/v1/mandates/{id}/draws"),
+    *(f"/v1/payments/{{id}}/{name}" for name in ("capture", "refund", "approval")),
+)
+_WAITS_IN_RECOVERY = (
+    *("/v1/handles", "/v1/sign-ups", "/v1/withdrawals", "/v1/authorizations", "/v1/payments/preview"),
+    "/v1/payments/{id}/signature",
+)
 
 #: Who calls these sends no API key.
 _PUBLIC = (
@@ -256,6 +268,10 @@ def _common(method: str, path: str, operation: dict[str, Any]) -> set[str]:
         codes.add("unavailable")
     if path not in _UNLIMITED:
         codes.add("too_many_tries")
+    if method == "post" and path in (*_MAY_REPEAT, *_WAITS_IN_RECOVERY):
+        codes.add("in_recovery")
+    if method == "post" and path in _MAY_REPEAT:
+        codes.add("payment_restored")
     if not _is_public(method, path):
         codes |= {"unauthenticated", "forbidden"}
     if "requestBody" in operation:

@@ -4,15 +4,17 @@ cookie, so no page can have a browser send it.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from litestar import Request, Response, delete, get, post
 from litestar.datastructures import State
 from msgspec import Meta, Struct
 
-from gateway.access import operators
+from gateway.access import operators, repair_proposal
 from gateway.access.ceremony import Registration, from_base64, party_of
 from gateway.access.operators import Limit, Operator, Proposal
+from gateway.access.repair_proposal import LostHandle
+from gateway.access.repairs import Correction
 from gateway.api.house import House, bearer_of, check_conditions
 from gateway.api.shapes import AssetCode
 from gateway.api.signing_in import (
@@ -25,13 +27,14 @@ from gateway.api.signing_in import (
 from gateway.audit import log as audit
 from gateway.audit.log import ANYONE, Act, By
 from gateway.clock import rfc3339
-from gateway.errors import InvalidPasskey
+from gateway.errors import InvalidPasskey, InvalidRequest
 from gateway.ids import read, show
+from gateway.wallets.handle import fold
 
 OperatorName = Annotated[
     str, Meta(pattern="^[a-z0-9_]{2,30}$", description="2 to 30 of a-z, 0-9 and _.", examples=["ann"])
 ]
-Kind = Literal["wallet.freeze", "wallet.unfreeze", "wallet.limit"]
+Kind = operators.Kind
 
 
 class EnrolmentChallengeRequest(Struct, forbid_unknown_fields=True):
@@ -68,20 +71,32 @@ class ProposedLimitRequest(Struct, forbid_unknown_fields=True):
     day: Annotated[str, Meta(examples=["20.00"])]
 
 
+class CorrectionRequest(Struct, forbid_unknown_fields=True):
+    """A transfer that makes the ledger add up again, between two accounts of one asset, named by their codes."""
+
+    debit: Annotated[str, Meta(examples=["wallet:alice:USD"])]
+    credit: Annotated[str, Meta(examples=["reserve:USD"])]
+    amount: Annotated[str, Meta(examples=["25.00"])]
+    asset: AssetCode
+
+
 class ProposalRequest(Struct, forbid_unknown_fields=True):
     kind: Kind
-    handle: Annotated[str, Meta(description="Whose wallet.", examples=["alice"])]
     reason: Annotated[str, Meta(description="Why, in 1 to 200 letters.", examples=["reported as stolen"])]
+    handle: Annotated[
+        str | None, Meta(description="Whose wallet, or the handle to return; of nothing else.", examples=["alice"])
+    ] = None
     limit: Annotated[ProposedLimitRequest | None, Meta(description="Of wallet.limit.")] = None
+    correction: Annotated[CorrectionRequest | None, Meta(description="Of ledger.correct.")] = None
 
 
 class ProposalView(Struct):
     id: str
     kind: Kind
-    handle: str
-    wallet_id: str
+    handle: Annotated[str | None, Meta(description="Whose wallet; none of a repair.")]
+    wallet_id: str | None
     reason: str
-    terms: Annotated[str, Meta(description="The limit in words, of wallet.limit; else empty.")]
+    terms: Annotated[str, Meta(description="The limit or the repair in words; else empty.")]
     proposed_by: str
     proposed_at: str
     expires_at: str
@@ -167,16 +182,37 @@ async def list_proposals(house: House, operator: Operator) -> ProposalsPage:
 @post("/v1/operator/proposals", tags=["operators"], summary="Propose an act", needs="operator")
 async def propose(data: ProposalRequest, house: House, operator: Operator) -> ProposalView:
     """It is done once another operator approves it, within an hour. A freeze is in force at once, and lapses with its
-    proposal. A limit is of a wallet that has a passkey.
+    proposal. A limit is of a wallet that has a passkey. Repairs are of the gateway itself: that what a restore has lost
+    was looked at (recovery.confirm), that a lost handle may be claimed again, and a correcting transfer.
     """
-    limit = None
+    now, limit = house.clock(), None
     if data.limit is not None:
         asset = house.terms.assets.of_wallet(data.limit.asset)
         limit = Limit(asset.parse(data.limit.payment), asset.parse(data.limit.day))
+    if data.kind in ("recovery.confirm", "handle.return", "ledger.correct"):
+        repair = _repair(house, data)
+        async with house.database.transaction() as connection:
+            return proposal_view(await repair_proposal.propose(connection, operator, repair, data.reason, now))
+    if data.handle is None or data.correction is not None:
+        raise InvalidRequest("handle", f"{data.kind} names a handle, and has no correction")
     async with house.database.transaction() as connection:
-        return proposal_view(
-            await operators.propose(connection, operator, data.kind, data.handle, data.reason, limit, house.clock())
-        )
+        proposed = await operators.propose(connection, operator, data.kind, data.handle, data.reason, limit, now)
+    return proposal_view(proposed)
+
+
+def _repair(house: House, data: ProposalRequest) -> LostHandle | Correction | None:
+    """What is to be repaired; None: recovery is to be confirmed."""
+    wanted = {"handle.return": "handle", "ledger.correct": "correction"}.get(data.kind)
+    for name in ("handle", "limit", "correction"):
+        if (getattr(data, name) is not None) != (name == wanted):
+            raise InvalidRequest(name, f"{data.kind} comes with {f'a {wanted}' if wanted else 'a reason'} alone")
+    if data.handle is not None:
+        handle = fold(data.handle)
+        return LostHandle(handle, house.vault.address_of(handle))
+    if data.correction is not None:
+        asset = house.terms.assets[data.correction.asset]
+        return Correction(data.correction.debit, data.correction.credit, asset.parse_positive(data.correction.amount))
+    return None
 
 
 @post("/v1/operator/proposals/{id:str}/challenge", tags=["operators"], summary="What to approve over", needs="operator")
@@ -199,12 +235,14 @@ async def approve(id: str, data: AssertionRequest, house: House, operator: Opera
     """It is done with the answer, once."""
     number, assertion = read(operators.PROPOSAL_PREFIX, id), assertion_of(data)
     async with _told(house, operator.by), house.database.transaction() as connection:
-        return proposal_view(await operators.approve(connection, operator, number, assertion, house.clock()))
+        assets = house.terms.assets
+        return proposal_view(await operators.approve(connection, operator, number, assertion, assets, house.clock()))
 
 
 def proposal_view(of: Proposal) -> ProposalView:
     return ProposalView(
-        *(of.shown_id, of.kind, of.handle, show("wal", of.wallet), of.reason, of.terms, of.proposed_by),
+        *(of.shown_id, of.kind, of.handle, show("wal", of.wallet) if of.wallet else None, of.reason, of.terms),
+        of.proposed_by,
         *(rfc3339(of.proposed_at), rfc3339(of.expires_at), of.approved_by),
     )
 

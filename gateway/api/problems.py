@@ -77,6 +77,8 @@ PROBLEMS: dict[type[GatewayError], Problem] = {
     errors.MandateExceeded: Problem(409, "mandate_exceeded", retryable=True),
     errors.CapExceeded: Problem(409, "cap_exceeded", retryable=True),
     errors.RefundExceedsPayment: Problem(409, "refund_exceeds_payment"),
+    errors.PaymentRestored: Problem(409, "payment_restored"),
+    errors.InRecovery: Problem(503, "in_recovery", retryable=True),
     errors.Unavailable: Problem(503, "unavailable", retryable=True),
 }
 

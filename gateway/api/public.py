@@ -49,8 +49,8 @@ async def live() -> HealthView:
 async def ready(state: State) -> ReadyView:
     """200 while a payment would be taken: the database commits. 503 otherwise; either within two seconds. What the node
     and the workers do is said, and changes nothing of that: payments in the ledger need neither, and token payments
-    wait in the queue.
+    wait in the queue; in recovery they are refused.
     """
     probe: Probe = state.probe
     there = await probe.readiness()
-    return ReadyView("ok", there.node, there.worker, there.relayers, there.reason)
+    return ReadyView("ok", there.node, there.worker, there.relayers, there.reason, there.recovery)

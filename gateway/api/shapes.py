@@ -309,6 +309,9 @@ class ReadyView(Struct):
         ),
     ]
     reason: Annotated[str | None, Meta(description="Why relayers are not ok.")]
+    recovery: Annotated[
+        str | None, Meta(description="Why token payments are refused until operators have confirmed, after a restore.")
+    ] = None
 
 
 def signature_bytes(text: str) -> bytes:

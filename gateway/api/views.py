@@ -46,6 +46,7 @@ _PREFIX_OF_PURPOSE = {
     "withdrawal": "wdr",
     "conversion": "cnv",
     "observation": "obs",
+    "correction": "cor",
 }
 
 

@@ -90,6 +90,14 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """What a transaction says to whom; None: it creates a contract."""
+
+    to: str | None
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Fees:
     """What a transaction offers for a unit of gas (EIP-1559): `fee_wei_max` in all, of which `tip_wei_max` is a tip."""
 

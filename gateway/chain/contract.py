@@ -84,6 +84,9 @@ _PAUSED = selector("paused")
 _HAS_ROLE = selector("hasRole")
 _GRANT_ROLE = selector("grantRole")
 
+#: The calls that carry a batch, which only a relayer and a minter may make.
+_BATCHES = {selector("settle"), selector("mint")}
+
 #: The contract's roles by name: who may settle, who may mint, and who grants both.
 RELAYER_ROLE, MINTER_ROLE, ADMIN_ROLE = keccak(b"RELAYER_ROLE"), keccak(b"MINTER_ROLE"), bytes(32)
 
@@ -117,6 +120,11 @@ def has_role_data(role: bytes, address: str) -> bytes:
 def grant_role_data(role: bytes, address: str) -> bytes:
     """The call by which an admin lets the address have the role; again, it changes nothing."""
     return _GRANT_ROLE + encode(["bytes32", "address"], [role, address])
+
+
+def is_batch(data: bytes) -> bool:
+    """Whether this call of a token's contract is one that only the gateway's relayers may make."""
+    return data[:4] in _BATCHES
 
 
 def as_int(answer: bytes) -> int:

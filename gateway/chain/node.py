@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
 from gateway.chain.address import checksum
-from gateway.chain.block import Block, Fees, Log, Receipt, Standing
+from gateway.chain.block import Block, Call, Fees, Log, Receipt, Standing
 from gateway.chain.json_rpc import JsonRpc, Portion
 from gateway.errors import ChainReplaced, NodeBehind, NodeUnavailable
 
@@ -66,6 +66,9 @@ class Node(Protocol):
 
     async def receipts_in(self, block: bytes) -> dict[bytes, Receipt]:
         """The receipts of all transactions of the block with this hash; none where the node does not know it."""
+
+    async def sent(self, hashes: Iterable[bytes]) -> dict[bytes, Call]:
+        """What these transactions call, by hash; one that the node does not know is absent."""
 
     async def send(self, raw: bytes) -> str | None:
         """Hand over a signed transaction. Returns the node's complaint, which decides nothing."""
@@ -179,6 +182,10 @@ class HttpNode:
         found = await self._rpc.ask("eth_getBlockReceipts", _hex(block))
         receipts = [_read(_receipt, receipt) for receipt in found or []]
         return {receipt.hash: receipt for receipt in receipts}
+
+    async def sent(self, hashes: Iterable[bytes]) -> dict[bytes, Call]:
+        found = await self._rpc.ask_all([("eth_getTransactionByHash", [_hex(hash_)]) for hash_ in hashes])
+        return dict(_read(_call, one) for one in found if one is not None)
 
     async def send(self, raw: bytes) -> str | None:
         response = await self._rpc.respond("eth_sendRawTransaction", _hex(raw))
@@ -301,6 +308,11 @@ def _log(found: dict[str, Any]) -> Log:
         transaction_hash=_bytes(found["transactionHash"]),
         log_index=_int(found["logIndex"]),
     )
+
+
+def _call(found: dict[str, Any]) -> tuple[bytes, Call]:
+    to = found.get("to")
+    return _bytes(found["hash"]), Call(checksum(_bytes(to)) if to else None, _bytes(found["input"]))
 
 
 def _receipt(found: dict[str, Any]) -> Receipt:

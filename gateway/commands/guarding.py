@@ -197,5 +197,80 @@ def list_acts(handle: str | None, kind: str | None, before: int | None, limit: i
     show(found, as_json, printing.acts_lines(found))
 
 
+@click.group(invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@click.pass_context
+def recovery(context: click.Context, as_json: bool) -> None:
+    """What the chain has and a restored database has not. The status is 1 until it is confirmed.
+
+    \b
+    Example:
+      gateway recovery
+    """
+    from gateway.commands import recovery as recovering
+
+    if context.invoked_subcommand is None:
+        found = asyncio.run(recovering.recovery(from_environment()))
+        show(found, as_json, printing.recovery_lines(found))
+        if found["state"] in ("reading", "read"):
+            sys.exit(1)
+
+
+_REASON = click.option("--reason", required=True, help="Why; both logs keep it.")
+
+
+@recovery.command()
+@_REASON
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+def confirm(reason: str, as_json: bool) -> None:
+    """Let token payments and claims go on, alone, where there are no two operators.
+
+    \b
+    Example:
+      gateway recovery confirm --reason "restored Monday's copy; all payments listed were looked at"
+    """
+    from gateway.commands import recovery as recovering
+
+    done = asyncio.run(recovering.confirm(from_environment(), reason))
+    show(done, as_json, [f"confirmed by {done['by']}: {done['terms']}; token payments and claims go on"])
+
+
+@recovery.command("return")
+@click.argument("handle")
+@_REASON
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+def give_back(handle: str, reason: str, as_json: bool) -> None:
+    """Let a handle that the restore has lost be claimed again, alone, where there are no two operators.
+
+    \b
+    Example:
+      gateway recovery return @carol --reason "carol called, and named her last payments"
+    """
+    from gateway.commands import recovery as recovering
+
+    done = asyncio.run(recovering.give_back(from_environment(), handle, reason))
+    show(done, as_json, [f"whoever claims @{done['handle']} next has {done['address']} and what lies there"])
+
+
+@click.command()
+@click.argument("debit")
+@click.argument("credit")
+@click.argument("amount")
+@click.argument("asset")
+@_REASON
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+def correct(debit: str, credit: str, amount: str, asset: str, reason: str, as_json: bool) -> None:
+    """Post a correcting transfer between two accounts, alone, where there are no two operators.
+
+    \b
+    Example:
+      gateway correct wallet:alice:USD reserve:USD 25.00 USD --reason "the mint of block 812 was lost in a restore"
+    """
+    from gateway.commands import recovery as recovering
+
+    done = asyncio.run(recovering.correct(from_environment(), debit, credit, amount, asset, reason))
+    show(done, as_json, [f"{done['id']}: {done['terms']}, by {done['by']}; 'gateway reconcile' lists it"])
+
+
 #: In the order that `gateway --help` lists them.
-COMMANDS = (operators, audit, keys)
+COMMANDS = (operators, audit, keys, recovery, correct)

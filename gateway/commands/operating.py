@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from gateway import migration
+from gateway.access import repairs
+from gateway.access.repairs import PREFIX, Posted
 from gateway.audit import log as audit_log
 from gateway.audit.log import Act
 from gateway.bank import movements
@@ -15,14 +17,16 @@ from gateway.chain import key_files, roles, signer, watch
 from gateway.chain.block import Receipt
 from gateway.chain.contract import Contract
 from gateway.chain.node import HttpNode, Node
-from gateway.clock import system_clock
+from gateway.clock import rfc3339, system_clock
 from gateway.commands import building
 from gateway.commands.building import Places
 from gateway.config import Config
 from gateway.errors import NodeUnavailable
+from gateway.ids import show
 from gateway.ledger import audit, book
 from gateway.ledger.audit import Fault
-from gateway.payments import gas, looks, solvency
+from gateway.payments import gas, looks, recovery, solvency
+from gateway.payments.recovery import Recovery
 from gateway.payments.solvency import Difference, Solvency
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Database
@@ -97,11 +101,15 @@ async def _verify(database: Database, node: Node, config: Config, where: Places)
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """What `reconcile` found: the totals per token, and every difference there is; `faults` are the book's own."""
+    """What `reconcile` found: the totals per token, and every difference there is; `faults` are the book's own. With it
+    every correcting transfer there was, and the recovery that the gateway is in.
+    """
 
     totals: list[Solvency]
     faults: list[Fault]
     differences: list[Difference]
+    corrections: list[Posted]
+    recovery: Recovery | None
 
     def plain(self) -> dict[str, Any]:
         """The same as plain values, amounts as decimal strings: for printing."""
@@ -119,7 +127,25 @@ class Reconciliation:
             for one in self.totals
         ]
         faults = [{"account": one.where, "book": "", "other": "", "where": one.claim} for one in self.faults]
-        return {"totals": totals, "differences": [*faults, *map(plain, self.differences)]}
+        return {
+            "totals": totals,
+            "differences": [*faults, *map(plain, self.differences)],
+            "corrections": [correction_plain(one) for one in self.corrections],
+            "recovery": str(self.recovery) if self.recovery is not None else None,
+        }
+
+
+def correction_plain(one: Posted) -> dict[str, Any]:
+    """A correcting transfer as plain values, for printing."""
+    return {
+        "id": show(PREFIX, one.id),
+        "debit": one.correction.debit,
+        "credit": one.correction.credit,
+        "amount": str(one.correction.money),
+        "reason": one.reason,
+        "by": list(one.by),
+        "posted_at": rfc3339(one.at),
+    }
 
 
 def plain(one: Difference) -> dict[str, Any]:
@@ -147,11 +173,13 @@ async def reconcile(config: Config) -> Reconciliation:
             async with database.snapshot() as connection:
                 faults = await audit.recount(connection)
                 differences = await movements.reconcile(connection, terms.assets)
+                corrections = await repairs.corrections(connection, terms.assets)
+                found = await recovery.current(connection)
             totals, against_chain = await _against_chain(database, node, terms)
             differences += against_chain
             async with database.transaction() as connection:
                 await looks.suspect(connection, differences)
-            return Reconciliation(totals, faults, differences)
+            return Reconciliation(totals, faults, differences, corrections, found)
     finally:
         await node.close()
 

@@ -251,10 +251,40 @@ def reconciliation_lines(found: Mapping[str, Any]) -> list[str]:
         for one in found["totals"]
     ]
     lines = table(["token", "supply", "wallets", "outside", "reserve", "final block"], totals, right=range(1, 6))
+    if found["recovery"]:
+        lines = [found["recovery"], "", *lines]
+    if found["corrections"]:
+        lines += ["", "correcting transfers:", *_corrections(found["corrections"])]
     if not found["differences"]:
         return [*lines, "", "no difference"]
     count = len(found["differences"])
     return [*lines, "", f"{count} difference{'s' if count > 1 else ''}:", *_differences(found["differences"])]
+
+
+def _corrections(corrections: Sequence[Mapping[str, Any]]) -> list[str]:
+    rows = [
+        [when(one["posted_at"]), one["debit"], one["credit"], one["amount"], " and ".join(one["by"]), one["reason"]]
+        for one in corrections
+    ]
+    return table(["posted", "debit", "credit", "amount", "by", "reason"], rows, right=[3])
+
+
+def recovery_lines(found: Mapping[str, Any]) -> list[str]:
+    """How the gateway stands, then the payments that were missing and the addresses that are no wallet's."""
+    lines = [found["says"]]
+    if found["payments"]:
+        rows = [
+            [one["kind"], one["amount"], one["from"], one["to"], str(one["block"]), one["tx_hash"], when(one["met_at"])]
+            for one in found["payments"]
+        ]
+        heads = ["kind", "amount", "from", "to", "block", "transaction", "asked again"]
+        lines += ["", "on the chain and not in the database's requests:", *table(heads, rows, right=(1, 4))]
+    if found["addresses"]:
+        rows = [
+            [one["address"], one["state"], f"@{one['handle']}" if one["handle"] else ""] for one in found["addresses"]
+        ]
+        lines += ["", "addresses that were no wallet's here:", *table(["address", "state", "handle"], rows)]
+    return lines
 
 
 def _differences(differences: Sequence[Mapping[str, Any]]) -> list[str]:

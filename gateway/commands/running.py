@@ -17,7 +17,8 @@ from gateway.api.server import Server
 from gateway.chain import roles, watch
 from gateway.commands import building
 from gateway.config import Config
-from gateway.errors import Misconfigured, NodeUnavailable
+from gateway.errors import ChainReplaced, Misconfigured, NodeUnavailable
+from gateway.payments import recovery
 from gateway.web.pages import PAGES, missing
 
 log = logging.getLogger(__name__)
@@ -43,11 +44,27 @@ async def _serve(config: Config, build: Callable[[House], Any]) -> None:
     check_port(config.host, port)
     url = config.url(port)
     async with building.house(config, url=url) as house:
+        await _look(house, config)
         _collect_less()
         server = Server(build(house), config.host, port)
         on_signal(server.stop)
         print(f"serving on {url}", flush=True)
         await server.serve()
+
+
+async def _look(house: House, config: Config) -> None:
+    """Whether the database is older than the chain, before anything is accepted. Without the node it cannot be said:
+    then a worker finds out, before anything is sent.
+    """
+    if house.node is None:
+        return
+    try:
+        found = await recovery.look(house.database, house.node, house.terms, config.finality, house.clock)
+    except (NodeUnavailable, ChainReplaced) as unknown:
+        log.warning("whether the database is older than the chain is not known yet: %s", unknown)
+        return
+    if found is not None:
+        log.error("%s", found)
 
 
 async def _work(config: Config) -> None:

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gateway.access.credential import Credential
-from gateway.errors import GatewayError, LineRefused
+from gateway.errors import GatewayError, LineRefused, PaymentRestored
 from gateway.ids import PaymentId, new_id
-from gateway.payments import ledger_rail, once, pay, records
+from gateway.payments import ledger_rail, once, pay, records, recovery
 from gateway.payments.lean import Elsewhere
 from gateway.payments.ledger_rail import LedgerPayment, Outcome, Settled
-from gateway.payments.once import Answer
+from gateway.payments.once import Answer, Claim
 from gateway.payments.pay import Accepted, PayRequest
 from gateway.payments.payment import Payment
 from gateway.payments.terms import Terms
@@ -109,6 +109,10 @@ async def _pay_part(
             try:
                 async with database.transaction() as connection:
                     result = await _pay_one(connection, terms, payer, line, now)
+            except PaymentRestored as refusal:
+                result = refusal
+                claim = Claim(payer.wallet.id, line.key, line.fingerprint)
+                await recovery.keep_met(database, claim, refusal, now)
             except GatewayError as refusal:
                 result = refusal
         results.append(result)
@@ -154,7 +158,10 @@ async def _pay_one(connection: Connection, terms: Terms, payer: Payer, line: Lin
         raise line.asked
     answer = await once.claim(connection, payer.wallet.id, line.key, line.fingerprint, now)
     if answer is not None:
-        assert answer.payment is not None, "a line's key names its payment"
+        if answer.payment is None:
+            refusal = await recovery.met(connection, payer.wallet.id, line.key)
+            assert refusal is not None, "a line's key names its payment"
+            raise refusal
         return Replayed(await records.payment(connection, terms.assets, answer.payment, payer.wallet.id))
     payment = await pay.pay(connection, terms, payer.wallet, replace(line.asked, by=payer.by), now)
     await once.keep(connection, payer.wallet.id, line.key, Answer(202, None, payment=payment.id))

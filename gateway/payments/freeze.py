@@ -20,7 +20,7 @@ from gateway.audit import log as audit
 from gateway.audit.log import Act, By
 from gateway.chain import authorization
 from gateway.clock import rfc3339
-from gateway.errors import FreezeStays, NotFound, WithdrawalsFrozen
+from gateway.errors import FreezeStays, InRecovery, NotFound, WithdrawalsFrozen
 from gateway.events import log
 from gateway.money import Asset, Assets, Money
 from gateway.payments.solvency import Difference, sql
@@ -33,16 +33,18 @@ async def frozen(connection: Connection) -> dict[str, datetime]:
     return {row["asset"]: row["frozen_at"] for row in await connection.fetch(sql.frozen)}
 
 
-async def refusals(connection: Connection, leaving: Collection[Asset]) -> dict[Asset, WithdrawalsFrozen]:
+async def refusals(connection: Connection, leaving: Collection[Asset]) -> dict[Asset, WithdrawalsFrozen | InRecovery]:
     """Why withdrawals of these assets are refused; one that is not is absent. Asks nothing where nothing leaves."""
     if not leaving:
         return {}
-    since = await frozen(connection)
+    since = {row["asset"]: row["since"] for row in await connection.fetch(sql.nothing_leaves)}
+    if None in since:
+        return {one: InRecovery() for one in leaving}
     return {one: WithdrawalsFrozen(one.code, rfc3339(since[one.code])) for one in leaving if one.code in since}
 
 
 async def check(connection: Connection, leaving: Asset) -> None:
-    """Raises WithdrawalsFrozen while withdrawals of the asset are stopped."""
+    """Raises WithdrawalsFrozen while withdrawals of the asset are stopped, and InRecovery while all are."""
     for refusal in (await refusals(connection, [leaving])).values():
         raise refusal
 

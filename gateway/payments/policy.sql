@@ -81,7 +81,8 @@ ON CONFLICT DO NOTHING;
 
 -- due_undo
 -- Payments that can be undone no more, of wallets that are not frozen. One that somebody is stopping is left to them,
--- and what would leave the house while that is stopped waits too.
+-- and what would leave the house while that is stopped waits too; so does all of it in recovery, and afterwards what the
+-- chain may have already.
 SELECT payment.*, payer.handle AS payer_handle, payee.handle AS payee_handle
 FROM payment
 JOIN wallet AS payer ON payer.id = payment.payer
@@ -89,6 +90,11 @@ LEFT JOIN wallet AS payee ON payee.id = payment.payee
 WHERE payment.state = 'held' AND payment.undo_until <= $1 AND payer.frozen_at IS NULL
     AND (payment.payee IS NOT NULL OR NOT EXISTS (
         SELECT FROM withdrawal_freeze AS stopped WHERE stopped.asset = payment.asset AND stopped.lifted_at IS NULL))
+    AND NOT EXISTS (SELECT FROM recovery WHERE ended_at IS NULL)
+    AND NOT EXISTS (
+        SELECT FROM restored_payment AS there WHERE there.met_at IS NULL AND there.asset = payment.asset
+            AND there.value = payment.amount AND there.payer = payment.payer
+            AND (there.payee = payment.payee OR there.to_address = payment.payee_address))
 ORDER BY payment.id LIMIT $2
 FOR UPDATE OF payment SKIP LOCKED;
 

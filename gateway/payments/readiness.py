@@ -13,6 +13,7 @@ from typing import Final, Literal
 from gateway.chain import lanes, outbox, watch
 from gateway.chain.node import Node
 from gateway.errors import ChainReplaced, DatabaseUnavailable, NodeUnavailable
+from gateway.payments import recovery
 from gateway.payments.terms import Terms
 from gateway.postgres import Database
 
@@ -43,6 +44,7 @@ class Readiness:
     worker: WorkerStanding
     relayers: RelayerStanding
     reason: str | None = None
+    recovery: str | None = None  #: Why token payments wait for operators, in a sentence.
 
 
 class Probe:
@@ -80,8 +82,9 @@ class Probe:
             looked_after = await lanes.looked_after_within(connection, _LATE)
             refusal = await outbox.refused_anywhere(connection)
             late = await lanes.unfinished_after(connection, allowed)
+            older = await recovery.current(connection)
         worker: WorkerStanding = "none" if looked_after is None else "ok" if looked_after else "late"
-        found = Readiness("not_set", worker, "ok")
+        found = Readiness("not_set", worker, "ok", recovery=str(older) if older is not None else None)
         if refusal is not None:
             found = replace(found, relayers="refused", reason=str(refusal))
         elif late:

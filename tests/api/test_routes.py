@@ -193,6 +193,7 @@ async def test_solvency_health_and_the_document_are_public(api: Api) -> None:
         "worker": "none",
         "relayers": "ok",
         "reason": None,
+        "recovery": None,
     }
 
 

@@ -35,9 +35,22 @@ def test_amounts_are_aligned_at_their_last_digit() -> None:
 def test_differences_are_counted_and_named() -> None:
     difference = {"account": "wallet:bob:USDX", "book": "3.00", "other": "2.00", "where": "USDX at block 7"}
 
-    lines = printing.reconciliation_lines({"totals": [], "differences": [difference, difference]})
+    correction = {
+        "id": "cor_1",
+        "debit": "wallet:bob:USD",
+        "credit": "reserve:USD",
+        "amount": "1.00 USD",
+        "reason": "a mint",
+        "by": ["ann", "ben"],
+        "posted_at": "2030-01-31T12:00:00.000000Z",
+    }
+    found = {"totals": [], "differences": [difference, difference], "corrections": [correction], "recovery": "in it"}
+
+    lines = printing.reconciliation_lines(found)
 
     assert "2 differences:" in lines
+    assert lines[0] == "in it"
+    assert any(line.split()[-7:] == ["1.00", "USD", "ann", "and", "ben", "a", "mint"] for line in lines)
     assert lines[-1].split() == ["wallet:bob:USDX", "3.00", "2.00", "USDX", "at", "block", "7"]
 
 

@@ -1,0 +1,118 @@
+-- The gateway in recovery: the chain has payments of ours that the rows do not know, since the database was restored from
+-- an older copy. Until an operator has confirmed what was found, nothing goes to the chain and no handle is claimed.
+
+CREATE TABLE recovery (
+    id uuid PRIMARY KEY,
+    chain_id bigint NOT NULL,
+    reason text NOT NULL,              -- what was found first, in a sentence
+    entered_at timestamptz NOT NULL,
+    read_at timestamptz,               -- the book has all that our relayers did; none: a worker is reading
+    ended_at timestamptz,
+    ended_by text,
+    CONSTRAINT recovery_ends_by_somebody CHECK ((ended_at IS NULL) = (ended_by IS NULL)),
+    CONSTRAINT recovery_ends_once_all_is_read CHECK (ended_at IS NULL OR read_at IS NOT NULL)
+);
+CREATE UNIQUE INDEX recovery_one_at_a_time ON recovery ((true)) WHERE ended_at IS NULL;
+CREATE TRIGGER recovery_is_kept BEFORE DELETE OR TRUNCATE ON recovery
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+-- What a transaction of ours moved that no row knows: a payment, mint or redemption whose idempotency key was lost. The
+-- first request for the same again meets it, and is told so instead of being paid once more.
+CREATE TABLE restored_payment (
+    id uuid PRIMARY KEY,
+    recovery_id uuid NOT NULL REFERENCES recovery (id),
+    kind text NOT NULL CONSTRAINT restored_payment_kind_known CHECK (kind IN ('transfer', 'redemption', 'mint')),
+    asset text NOT NULL REFERENCES asset (code),
+    from_address text NOT NULL,
+    to_address text NOT NULL,
+    value amount NOT NULL,
+    nonce numeric NOT NULL,            -- of a mint, its reference
+    payer uuid REFERENCES wallet (id), -- whose request it was; none: of a wallet that was lost too
+    payee uuid REFERENCES wallet (id),
+    block_number bigint NOT NULL,
+    transaction_hash bytea NOT NULL,
+    met_at timestamptz,
+    met_by uuid REFERENCES wallet (id),
+    met_key text,                      -- the idempotency key of the request that met it
+    CONSTRAINT restored_payment_once UNIQUE (asset, from_address, nonce),
+    CONSTRAINT restored_payment_met_by_a_request CHECK (num_nulls(met_at, met_by, met_key) IN (0, 3))
+);
+CREATE INDEX restored_payment_not_met ON restored_payment (asset, value) WHERE met_at IS NULL;
+CREATE TRIGGER restored_payment_is_kept BEFORE DELETE OR TRUNCATE ON restored_payment
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+-- Addresses that were in payments of ours and are no wallet's here: a handle that was lost may have been given one of
+-- them. Such a handle is not claimed again before operators have given it back.
+CREATE TABLE lost_address (
+    address text PRIMARY KEY,
+    recovery_id uuid NOT NULL REFERENCES recovery (id),
+    returned_at timestamptz,           -- since then its handle may be claimed
+    wallet_id uuid REFERENCES wallet (id) DEFERRABLE INITIALLY DEFERRED,    -- by whom it was
+    taken_block bigint,                -- where the book was then: what lay at the address there is to be brought in
+    opened_at timestamptz,             -- and was
+    CONSTRAINT lost_address_is_returned_first CHECK (wallet_id IS NULL OR returned_at IS NOT NULL)
+);
+CREATE INDEX lost_address_to_open ON lost_address (address) WHERE wallet_id IS NOT NULL AND opened_at IS NULL;
+CREATE TRIGGER lost_address_is_kept BEFORE DELETE OR TRUNCATE ON lost_address
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+-- GWR01 and GWR02 are told to the caller (errors.py). Sweeps are no request: their tokens stay in one wallet, and a
+-- relayer sends none of them before recovery has ended. What its owner has signed is known by its nonce.
+CREATE FUNCTION authorization_in_recovery() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    met record;
+BEGIN
+    IF EXISTS (SELECT FROM recovery WHERE ended_at IS NULL) AND EXISTS (SELECT FROM fresh WHERE kind <> 'sweep') THEN
+        RAISE EXCEPTION 'the gateway is in recovery' USING ERRCODE = 'GWR01';
+    END IF;
+    IF NOT EXISTS (SELECT FROM restored_payment WHERE met_at IS NULL) THEN
+        RETURN NULL;
+    END IF;
+    SELECT there.id, there.transaction_hash INTO met
+    FROM fresh
+    JOIN restored_payment AS there ON there.asset = fresh.asset AND there.value = fresh.value
+        AND there.kind = fresh.kind AND there.met_at IS NULL
+    LEFT JOIN wallet_address AS giver
+        ON giver.address = CASE fresh.kind WHEN 'mint' THEN fresh.to_address ELSE fresh.from_address END
+    LEFT JOIN wallet_address AS taker ON taker.address = fresh.to_address
+    WHERE fresh.signature IS NULL
+        AND (there.payer = giver.wallet_id OR there.from_address = fresh.from_address AND fresh.kind <> 'mint')
+        AND (fresh.kind <> 'transfer' OR there.payee = taker.wallet_id OR there.to_address = fresh.to_address)
+    ORDER BY there.block_number, there.id
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'a payment like this is on the chain already'
+            USING ERRCODE = 'GWR02', DETAIL = met.id || ' 0x' || encode(met.transaction_hash, 'hex');
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER authorization_in_recovery AFTER INSERT ON token_authorization
+    REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION authorization_in_recovery();
+
+-- A handle whose address was lost comes with what lies there, and with the nonces that were used there: from the block
+-- on that the book has seen, which stands still until this transaction ends.
+CREATE FUNCTION wallet_in_recovery() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    returned timestamptz;
+BEGIN
+    IF EXISTS (SELECT FROM recovery WHERE ended_at IS NULL) THEN
+        RAISE EXCEPTION 'the gateway is in recovery' USING ERRCODE = 'GWR01';
+    END IF;
+    SELECT returned_at INTO returned FROM lost_address WHERE address = NEW.address FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN NEW;
+    END IF;
+    IF returned IS NULL THEN
+        RAISE EXCEPTION 'a lost handle' USING ERRCODE = 'GWR03', DETAIL = NEW.handle;
+    END IF;
+    UPDATE lost_address SET wallet_id = NEW.id, taken_block = (SELECT number FROM chain_cursor
+        WHERE chain_id = (SELECT chain_id FROM recovery WHERE id = lost_address.recovery_id) FOR UPDATE)
+    WHERE address = NEW.address;
+    INSERT INTO authorization_nonce (asset, address, next)
+    SELECT asset, from_address, max(nonce) + 1 FROM restored_payment
+    WHERE from_address = NEW.address AND kind <> 'mint' AND nonce < 2::numeric ^ 32
+    GROUP BY asset, from_address ORDER BY asset
+    ON CONFLICT DO NOTHING;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER wallet_in_recovery BEFORE INSERT ON wallet FOR EACH ROW EXECUTE FUNCTION wallet_in_recovery();
