@@ -1,0 +1,151 @@
+"""Every writer of events announces them before it is given numbers: no reader passes one that is still writing.
+
+Each writer is stopped by a trigger when it has a number for its first event and has not committed. A later event is
+committed meanwhile, and a reader may not show it yet.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import pytest
+
+from gateway.clock import system_clock
+from gateway.events import log
+from gateway.events.log import Event
+from gateway.ids import PaymentId, WalletId, new_id
+from gateway.payments import ledger_rail
+from gateway.payments.ledger_rail import LedgerPayment
+from gateway.postgres import Database
+from gateway.secret import hash_of
+from tests.api.conftest import Api, Person, api
+from tests.factory import NOW, until_waiting
+
+__all__ = ["api"]
+
+pytestmark = pytest.mark.anyio
+
+#: Stops every writer but that of the later event while the test has the lock, however long the writer would wait.
+STOPPED = """
+CREATE TABLE event_writer (context text);
+CREATE FUNCTION stopped() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = 0 AS $$
+DECLARE context text;
+BEGIN
+    IF NEW.kind <> 'test.later' THEN
+        GET DIAGNOSTICS context = PG_CONTEXT;
+        INSERT INTO event_writer VALUES (context);
+        PERFORM pg_advisory_xact_lock_shared(1, 1);
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER stopped BEFORE INSERT ON event FOR EACH ROW EXECUTE FUNCTION stopped();
+"""
+
+#: The functions in the database that write events, and the one statement of ours (log.sql).
+WRITERS = "SELECT proname FROM pg_proc WHERE prosrc ~* 'INSERT INTO event\\M' ORDER BY proname"
+STATEMENT = "the statement of log.sql"
+
+
+async def lone(alice: Person) -> None:
+    assert (await alice.pay("@bob", "1.00 EUR")).status_code == 201
+
+
+async def together(alice: Person) -> None:
+    house, money = alice.api.house, alice.api.house.terms.assets["EUR"].parse("1.00")
+    asked = [
+        LedgerPayment(hash_of(alice.api_key), key, bytes(32), "bob", money, None, PaymentId(new_id(NOW)))
+        for key in ("one", "two")
+    ]
+    for outcome in await ledger_rail.pay_all(house.database, house.terms, asked, system_clock()):
+        assert isinstance(outcome, ledger_rail.Settled)
+
+
+async def batch(alice: Person) -> None:
+    payments = [{"to": "@bob", "amount": amount, "asset": "EUR"} for amount in ("1.00", "2.00")]
+    assert (await alice.post("/v1/payments/batch", payments)).status_code == 200
+
+
+async def token(alice: Person) -> None:
+    assert (await alice.pay("@bob", "1 USDX")).status_code == 202
+
+
+async def hold(alice: Person) -> None:
+    assert (await alice.pay("@bob", "1.00 EUR", capture=False)).status_code == 201
+
+
+#: A call for each writer.
+CALLS: dict[str, Callable[[Person], Awaitable[None]]] = {
+    "pay_one_in_ledger": lone,
+    "pay_in_ledger": together,
+    "pay_many_in_ledger": batch,
+    "pay_on_chain": token,
+    STATEMENT: hold,
+}
+
+
+@asynccontextmanager
+async def stopping(database: Database) -> AsyncIterator[None]:
+    """Until the end of the block, whoever writes events waits before the first is in the log."""
+    async with database.transaction() as gate:
+        await gate.execute("SELECT pg_advisory_xact_lock(1, 1)")
+        yield
+
+
+async def read(database: Database, wallet: WalletId, after: int) -> list[log.LoggedEvent]:
+    async with database.reading() as connection:
+        return await log.read(connection, wallet, after, 100)
+
+
+@pytest.mark.parametrize("writer", CALLS)
+async def test_no_reader_passes_a_writer_that_has_a_number_and_has_not_committed(api: Api, writer: str) -> None:
+    alice = await api.person("alice", "10.00 EUR", "10 USDX")
+    bob = await api.person("bob")
+    await alice.pay("@bob", "1.00 EUR")  # opens the accounts, which the short statements do not
+    await alice.post("/v1/deposits", {"amount": "1.00", "asset": "EUR"})
+    await bob.receive("1 USDX")
+    database = api.house.database
+    async with database.transaction() as connection:
+        await connection.execute(STOPPED)
+        wallet = WalletId(await connection.fetchval("SELECT id FROM wallet WHERE handle = 'alice'"))
+    before = await read(database, wallet, 0)
+
+    async with stopping(database):
+        writing = asyncio.create_task(CALLS[writer](alice))
+        async with database.reading() as connection:
+            waiting = asyncio.create_task(until_waiting(connection, 1))
+            await asyncio.wait({writing, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            assert not writing.done(), writing
+            await waiting
+        async with database.transaction() as connection:
+            await log.append(connection, [Event("test.later", wallet, None, {})], NOW)
+        passed = await read(database, wallet, before[-1].number)
+    await writing
+
+    assert passed == []
+    after = await read(database, wallet, before[-1].number)
+    assert [event.number for event in after] == sorted(await numbers(database, wallet, before[-1].number))
+    assert {event.kind for event in after} > {"test.later"}
+    assert await written_by(database) == {writer}
+
+
+async def test_there_is_a_call_for_every_writer(database: Database) -> None:
+    async with database.reading() as connection:
+        functions = {row["proname"] for row in await connection.fetch(WRITERS)}
+    assert functions | {STATEMENT} == CALLS.keys()
+
+
+async def numbers(database: Database, wallet: UUID, after: int) -> list[int]:
+    async with database.reading() as connection:
+        found = await connection.fetch(
+            "SELECT id FROM event WHERE (wallet_id = $1 OR other_id = $1) AND id > $2", wallet, after
+        )
+    return [row["id"] for row in found]
+
+
+async def written_by(database: Database) -> set[str]:
+    """The functions that wrote events, by what the trigger was called from."""
+    async with database.reading() as connection:
+        contexts = [row["context"] for row in await connection.fetch("SELECT context FROM event_writer")]
+        names = [row["proname"] for row in await connection.fetch(WRITERS)]
+    return {next((name for name in names if f"function {name}(" in context), STATEMENT) for context in contexts}
