@@ -27,6 +27,7 @@ from uuid import UUID
 from gateway.errors import InvalidRequest
 from gateway.ids import WalletId, first_id, show
 from gateway.money import Asset, Assets, Money
+from gateway.payments import usual_limits
 from gateway.payments.payment import Payment
 from gateway.postgres import Connection, Record, Statements
 
@@ -84,11 +85,9 @@ class Facts:
 
 
 def usual_limit(asset: Asset) -> Limit:
-    """Where the owner has set none: 100 whole ones a payment and 300 a day; of a currency without decimals, a hundred
-    times that.
-    """
-    unit = 10 ** max(asset.decimals, 2)
-    return Limit(Money(100 * unit, asset), Money(300 * unit, asset))
+    """Where the owner has set none: about a hundred euros a payment, and three times that a day (usual_limits.py)."""
+    units = usual_limits.whole(asset.backing or asset.code) * 10**asset.decimals
+    return Limit(Money(units, asset), Money(usual_limits.DAYS_PAYMENTS * units, asset))
 
 
 def decide(policy: Policy, facts: Facts) -> tuple[Reason, ...]:

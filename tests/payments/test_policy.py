@@ -5,10 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from iso4217 import Currency
 
 from gateway.errors import InvalidRequest
-from gateway.money import Asset, Assets, Money
-from gateway.payments import policy
+from gateway.money import Asset, Assets, Money, fiat
+from gateway.payments import policy, usual_limits
 from gateway.payments.policy import Facts, Limit, Policy, decide, loosens, undo_seconds, usual_limit
 from tests.factory import NOW
 
@@ -60,12 +61,27 @@ def test_trust_is_no_licence_for_any_amount_or_for_whoever_took_the_payee_over(e
     assert undo_seconds(trusting, replace(new, payee="wal_2")) == 30
 
 
-def test_usual_limits_are_a_hundred_and_three_hundred_whole_ones(assets: Assets) -> None:
-    assert [str(usual_limit(assets["EUR"]).payment), str(usual_limit(assets["EUR"]).day)] == [
-        "100.00 EUR",
-        "300.00 EUR",
-    ]
-    assert str(usual_limit(assets["USDX"]).payment) == "100.000000 USDX"
+@pytest.mark.parametrize(
+    ("asset", "payment", "day"),
+    [
+        (fiat("EUR"), "100.00 EUR", "300.00 EUR"),
+        (fiat("THB"), "2000.00 THB", "6000.00 THB"),
+        (fiat("JPY"), "10000 JPY", "30000 JPY"),
+        (fiat("KWD"), "20.000 KWD", "60.000 KWD"),
+        (fiat("IDR"), "2000000.00 IDR", "6000000.00 IDR"),
+        (Asset("THBX", "token", 6, "THB"), "2000.000000 THBX", "6000.000000 THBX"),
+        (Asset("HRK", "fiat", 2), "20.00 HRK", "60.00 HRK"),
+    ],
+)
+def test_usual_limits_are_about_as_much_in_every_currency(asset: Asset, payment: str, day: str) -> None:
+    assert (str(usual_limit(asset).payment), str(usual_limit(asset).day)) == (payment, day)
+
+
+def test_every_currency_that_people_pay_with_has_a_usual_limit() -> None:
+    """All of ISO 4217 but units of account, and five currencies without one rate: those have the least there is."""
+    rest = {one.code for one in Currency if one.exponent is not None and usual_limits.whole(one.code) == 20} - {"KWD"}
+    units = {"XAD", "BOV", "CLF", "COU", "MXV", "CHE", "CHW", "USN", "UYI", "UYW"}
+    assert rest == units | {"IRR", "KPW", "SYP", "VED", "VES"}
 
 
 @pytest.mark.parametrize(
