@@ -59,12 +59,15 @@ FROM counted_address AS counted JOIN wallet ON wallet.id = counted.wallet_id
 WHERE counted.address = ANY ($1);
 
 -- by_addresses_at
--- The same of a block that is read again: not where what the block moved came into the book when the address was bound.
+-- The same of a block that is read again: not where what the block moved came into the book when the address was bound,
+-- or when the handle of an address that a restore had lost was claimed again.
 SELECT counted.address AS at, wallet.id, wallet.handle, wallet.address, wallet.custody, wallet.guarded
 FROM counted_address AS counted
 JOIN wallet ON wallet.id = counted.wallet_id
 JOIN wallet_address AS bound ON bound.address = counted.address
-WHERE counted.address = ANY ($1) AND (bound.custody = 'gateway' OR bound.read_to < $2);
+WHERE counted.address = ANY ($1) AND (bound.custody = 'gateway' OR bound.read_to < $2)
+    AND NOT EXISTS (
+        SELECT FROM lost_address AS lost WHERE lost.address = counted.address AND lost.taken_block >= $2);
 
 -- add_master_key
 -- Keys are sealed under it from now on; nothing where there is one of that number.

@@ -27,7 +27,7 @@ from gateway.chain.node import HttpNode
 from gateway.chain.signer import Vault
 from gateway.embedded.postgres import Postgres, binaries
 from gateway.ids import read
-from gateway.payments import recovery
+from gateway.payments import recovery, reread
 from gateway.postgres import Database, connect
 from gateway.wallets import wallet as wallets
 from tests.api.conftest import Api, Hands, Person, amount, code_of
@@ -236,6 +236,11 @@ async def test_nothing_is_paid_twice_after_a_restore_and_two_operators_make_it_a
     await after.town.settle()
     assert (await alice.get(f"/v1/payments/{early.json()['id']}")).json()["failure"] == "nonce_used_otherwise"
     assert {at: await town.on_chain(at) for at in on_chain} == on_chain
+
+    # Reading the blocks again posts none of it a second time.
+    terms, head = after.town.terms, town.chain.head()
+    assert (await reread.reread(after.town.database, town.node, terms, 1, head - 1, town.clock)).posted == 0
+    assert await after.tokens("carol") == "4.000000 USDX"
 
     # The mint stays doubled in value until two operators correct it.
     (short,) = await after.town.differences()

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.chain.block import Block, Fees, Log, Receipt, Standing
+from gateway.chain.block import Block, Call, Fees, Log, Receipt, Standing
 from gateway.chain.node import At, HttpNode
 from gateway.errors import NodeUnavailable
 
@@ -64,6 +64,10 @@ class View:
     async def known(self, hashes: Collection[bytes]) -> set[bytes]:
         await self._head()
         return await self.node.known(hashes)
+
+    async def sent(self, hashes: Iterable[bytes]) -> dict[bytes, Call]:
+        await self._head()
+        return await self.node.sent(hashes)
 
     async def receipts(self, hashes: Iterable[bytes]) -> dict[bytes, Receipt]:
         head = await self._head()
