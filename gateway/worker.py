@@ -28,7 +28,8 @@ from gateway.audit.row import LEAF
 from gateway.bank import movements
 from gateway.chain import authorization, batches, deploy, fuel, lanes, message, outbox, roles, watch, watchdog
 from gateway.chain.block import Block, Fees, Standing
-from gateway.chain.catch_up import CatchUp
+from gateway.chain.block_time import BlockTime
+from gateway.chain.catch_up import CatchUp, FinalityWait
 from gateway.chain.contract import Contract
 from gateway.chain.lanes import Attempt, Lane
 from gateway.chain.message import Authorization
@@ -65,7 +66,8 @@ class Worker:
     """What the steps need; built once, by hand, in `__main__`. `finality` as in the configuration.
 
     `signers` are the lanes that it has keys for. Of all workers one looks after a lane, every `resend_every`, and at
-    its gas money, every `fuel_every`; it is low when it is less than `gas_batches_least` full batches may cost.
+    its gas money, every `fuel_every`, or less often where blocks are slow; it is low when it is less than
+    `gas_batches_least` full batches may cost.
     """
 
     database: Database
@@ -81,6 +83,8 @@ class Worker:
     fuel_every: timedelta = timedelta(seconds=10)
     pace: Pace = looks.PACE
     catch_up: CatchUp = field(default_factory=CatchUp)
+    finality_wait: FinalityWait = field(default_factory=FinalityWait)
+    block_time: BlockTime = field(default_factory=BlockTime)
 
     # Each step returns whether there was something to do, so that the loop asks again at once.
 
@@ -201,13 +205,15 @@ class Worker:
     async def resend(self) -> bool:
         """Look after the lanes whose turn it is, side by side: what fails in one does not keep the others."""
         async with self.database.one_statement() as connection:
-            turn = await lanes.turn(connection, self._addresses, self.resend_every)
+            turn = await lanes.turn(connection, self._addresses, self.block_time.rounds(self.resend_every))
         if not turn:
             return False
         standings = await self.node.standings(turn)
         async with self.database.reading() as connection:
             found = await lanes.read(connection, standings)
         final = await watch.final_block(self.node, self.finality) if any(one.unfinished for one in found) else None
+        if line := self.finality_wait.line(found, final, self.finality, self.clock()):
+            log.info(line)
         looks = await asyncio.gather(*(self._look_after(one, final) for one in found), return_exceptions=True)
         for failed in looks:
             if failed is not None:
@@ -270,7 +276,7 @@ class Worker:
     async def fuel(self) -> bool:
         """Say once that a lane's gas money runs out, well before it has; and once that it does no more."""
         async with self.database.one_statement() as connection:
-            turn = await fuel.turn(connection, self._addresses, self.fuel_every)
+            turn = await fuel.turn(connection, self._addresses, self.block_time.rounds(self.fuel_every))
         if not turn:
             return False
         fees, standings = await self.node.fees(), await self.node.standings(turn)
@@ -307,11 +313,14 @@ class Worker:
             contracts = list(terms.contracts.values())
             cursor = await watch.cursor(connection, contracts[0].chain_id) if contracts else None
             hashes = await lanes.open_hashes(connection, contracts[0].chain_id, self.clock()) if contracts else {}
-        if cursor is None:
+        if cursor is None or not self.block_time.due(awaited=bool(hashes)):
             return False
         span = await watch.read(self.node, contracts, cursor, self.finality, hashes)
         if span is None:
             return False
+        self.block_time.came(span.last.number - cursor.number, span.last.timestamp - cursor.timestamp)
+        if not span.newest:
+            self.block_time.at_once()
         used = await self._used(terms, span) if span.newest else {}
         unknown = await recovery.unknown(self.database, self.node, terms, span.movements)
         async with self.database.transaction() as connection:

@@ -27,6 +27,7 @@ from gateway.bank.movements import BankRequest
 from gateway.chain import deploy, lanes, roles
 from gateway.chain.address import to_bytes
 from gateway.chain.block import Receipt
+from gateway.chain.block_time import BlockTime
 from gateway.chain.contract import as_int, balance_of_data, selector
 from gateway.chain.node import Node
 from gateway.chain.signer import LOCAL_RELAYER_KEY, LaneSigner, Signer, TransactionFields, Vault
@@ -293,6 +294,7 @@ class Town:
             resend_every=always,
             fuel_every=always,
             pace=Pace(again_after=always),
+            block_time=BlockTime(always=True),
         )
 
     async def settle_with(self, worker: Worker) -> None:

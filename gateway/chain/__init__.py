@@ -19,6 +19,8 @@
     batches.py         queued authorizations, many to a ChainTransaction
     watch.py           the chain up to its final block, by parent hash
     catch_up.py        what a worker far behind says on the way                         (pure)
+    balances.py        what addresses have by the contract, as of a final block
+    block_time.py      how often the chain is asked for news, by how long its blocks take
     deploy.py          the tokens' contracts, each once
     node.py            what an Ethereum node is asked, and what its answers become
     json_rpc.py        JSON-RPC over HTTP, in portions that the node takes; the only file with aiohttp

@@ -31,7 +31,7 @@ from gateway.chain.address import ZERO, to_bytes
 from gateway.chain.contract import Contract, authorization_state_data, minted_data
 from gateway.chain.message import KINDS, Authorization, By, Key, Kind
 from gateway.chain.node import Node
-from gateway.errors import Contended, NodeUnavailable
+from gateway.errors import Contended, NodeRefused, NodeUnavailable
 from gateway.postgres import Connection, Record, Statements
 
 sql = Statements(__package__, "chain.sql")
@@ -259,7 +259,10 @@ async def overdue(
 async def used(
     node: Node, contracts: Mapping[str, Contract], asked: Sequence[Authorization], at: int
 ) -> dict[UUID, bool]:
-    """Whether the contract has used each of these, as of block `at`. Network only."""
+    """Whether the contract has used each of these, which are over at block `at`, as of that block. Network only.
+
+    A node that has forgotten the state of that block is asked for the newest: nothing that is over is used after it.
+    """
     calls = [
         (
             contracts[one.asset].address,
@@ -267,7 +270,12 @@ async def used(
         )
         for one in asked
     ]
-    answers = await node.calls(calls, at) if calls else []
+    if not calls:
+        return {}
+    try:
+        answers = await node.calls(calls, at)
+    except NodeRefused:
+        _, answers = await node.calls_from(calls, at)
     if any(len(answer) != 32 for answer in answers):
         raise NodeUnavailable(f"it has no contract at block {at} where one was")
     return {one.id: any(answer) for one, answer in zip(asked, answers, strict=True)}

@@ -1,12 +1,16 @@
-"""What is said on the way by a worker that is far behind the chain: how far it is, how fast, how long yet. Pure.
+"""What a worker says while it waits for the chain. Pure.
 
-Where it goes on after a kill is no business of this: the cursor is in the database, and moves with every span.
+When it is far behind: how far it is, how fast, how long yet. Where it goes on after a kill is no business of this: the
+cursor is in the database, and moves with every span. And when what is mined does not become final: what decides that.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from gateway.chain.watch import Span
+from gateway.chain.block import Block
+from gateway.chain.lanes import Lane
+from gateway.chain.watch import Span, waiting
 
 #: Nothing is said by who is less than so many blocks behind: that is a moment's work.
 FAR = 2_000
@@ -43,3 +47,21 @@ class CatchUp:
             return None
         self._said_at = now
         return f"catching up: {where}, {done / seconds:,.0f} blocks/s, {left * seconds / done:,.0f} s left"
+
+
+@dataclass(slots=True)
+class FinalityWait:
+    """One wait after another for mined transactions to be final. `patience` is how old they are when it is said."""
+
+    patience: timedelta = timedelta(seconds=30)
+    _said: bool = field(default=False, init=False)
+
+    def line(self, lanes: Sequence[Lane], final: Block | None, finality: int | None, now: datetime) -> str | None:
+        """What to say, once for each wait; None where there is nothing to say."""
+        waits = [one.oldest_at for one in lanes if one.unfinished > one.open and one.oldest_at is not None]
+        if not waits:
+            self._said = False
+        if self._said or not waits or now - min(waits) < self.patience:
+            return None
+        self._said = True
+        return f"what is in a block waits for it to be final. {waiting(final, finality)}"

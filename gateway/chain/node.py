@@ -87,6 +87,11 @@ class Node(Protocol):
     async def calls(self, calls: Sequence[tuple[str, bytes]], at: At) -> list[bytes]:
         """The answers to many calls (contract, data) at one block, in order."""
 
+    async def calls_from(self, calls: Sequence[tuple[str, bytes]], number: int) -> tuple[int, list[bytes]]:
+        """The answers to the same at the newest block, and its number. Raises NodeBehind where that is below `number`:
+        of several backends, the one that answers may be.
+        """
+
     async def view(self, to: str, data: bytes, gas: int) -> bytes | None:
         """What a contract of anybody's answers in the newest block, with so much gas; None where it does not answer:
         it reverts, or burns all of it.
@@ -212,6 +217,14 @@ class HttpNode:
     async def calls(self, calls: Sequence[tuple[str, bytes]], at: At) -> list[bytes]:
         asked = [("eth_call", [{"to": to, "data": _hex(data)}, _tag(at)]) for to, data in calls]
         return [_read(_bytes, answer) for answer in await self._rpc.ask_all(asked)]
+
+    async def calls_from(self, calls: Sequence[tuple[str, bytes]], number: int) -> tuple[int, list[bytes]]:
+        asked = [("eth_call", [{"to": to, "data": _hex(data)}, "latest"]) for to, data in calls]
+        first, *answers, last = await self._rpc.ask_all([("eth_blockNumber", []), *asked, ("eth_blockNumber", [])])
+        head = min(_read(_int, first), _read(_int, last))
+        if head < number:
+            raise NodeBehind(f"it has no block {number} yet; its newest is {head}")
+        return head, [_read(_bytes, answer) for answer in answers]
 
     async def view(self, to: str, data: bytes, gas: int) -> bytes | None:
         called = {"to": to, "data": _hex(data), "gas": hex(gas + _CALL_GAS + _BYTE_GAS * len(data))}

@@ -193,7 +193,10 @@ async def final_block(node: Node, finality: int | None) -> Block | None:
 def waiting(final: Block | None, finality: int | None) -> str:
     """What a block waits for that is not final yet, in a sentence, with the setting that decides. Pure."""
     if finality is not None:
-        return f"It is final with {finality} blocks on top, as GATEWAY_FINALITY says"
+        return (
+            f"It is final with {finality} blocks on top, as GATEWAY_FINALITY says; on a chain that makes no block "
+            "without a transaction, 0 makes it final at once"
+        )
     if final is None:
         return (
             "The node names no block as finalized, so nothing becomes final: set GATEWAY_FINALITY to how many blocks "

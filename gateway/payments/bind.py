@@ -16,9 +16,9 @@ from typing import Literal
 
 from gateway.audit import log as audit
 from gateway.audit.log import Act, By
-from gateway.chain import authorization, signature, watch
+from gateway.chain import authorization, balances, signature, watch
 from gateway.chain.address import ZERO, read
-from gateway.chain.contract import Contract, as_int, balance_of_data
+from gateway.chain.contract import Contract
 from gateway.chain.node import Node
 from gateway.chain.sign_in import SignIn, digest
 from gateway.chain.watch import Cursor
@@ -112,11 +112,11 @@ async def _look(database: Database, node: Node, terms: Terms, old: str, new: str
     if cursor is None:
         raise NodeUnavailable("the chain was not read yet")
     contracts = list(terms.contracts.values())
-    calls = [(contract.address, balance_of_data(one)) for one in (old, new) for contract in contracts]
-    units = [as_int(answer) for answer in await node.calls(calls, cursor.number)]
-    codes = [contract.asset.code for contract in contracts]
-    here, ahead = units[: len(codes)], units[len(codes) :]
-    return _There(cursor, dict(zip(codes, here, strict=True)), dict(zip(codes, ahead, strict=True)))
+    here, ahead = dict[str, int](), dict[str, int]()
+    for contract in contracts:
+        code = contract.asset.code
+        here[code], ahead[code] = await balances.read(node, contract, [old, new], cursor.number)
+    return _There(cursor, here, ahead)
 
 
 async def _bind(

@@ -13,10 +13,10 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from gateway.chain import watch
-from gateway.chain.contract import Contract, as_int, balance_of_data, total_supply_data
+from gateway.chain import balances, watch
+from gateway.chain.address import ZERO
+from gateway.chain.contract import Contract
 from gateway.chain.node import Node
-from gateway.errors import NodeUnavailable
 from gateway.ids import WalletId
 from gateway.ledger import account, book
 from gateway.money import Asset, Money, at_par_ceil
@@ -219,27 +219,18 @@ async def _part(
         rows = await connection.fetch(sql.wallets_holding, token.code, list(wallets))
     if cursor is None:
         return []
-    asked = [(supply, issued[supply].posted if supply in issued else 0, "totalSupply", [total_supply_data()])]
-    asked += [
-        (row["code"], int(row["posted"]), "balanceOf", [balance_of_data(address) for address in row["addresses"]])
-        for row in rows
-    ]
-    calls = [(contract.address, call) for _, _, _, calls in asked for call in calls]
-    answers = iter(await node.calls(calls, cursor.number))
+    asked = [(supply, issued[supply].posted if supply in issued else 0, "totalSupply", [ZERO])]
+    asked += [(row["code"], int(row["posted"]), "balanceOf", row["addresses"]) for row in rows]
+    addresses = [address for _, _, _, own in asked for address in own]
+    units = iter(await balances.read(node, contract, addresses, cursor.number))
     differences = []
     for code, posted, against, own in asked:
-        told = sum(_units(next(answers), cursor.number) for _ in own)
+        told = sum(next(units) for _ in own)
         if told != posted:
             differences.append(Difference(code, Money(posted, token), Money(told, token), against, cursor.number))
     if differences:
         await watch.check_cursor(node, cursor)
     return differences
-
-
-def _units(answer: bytes, block: int) -> int:
-    if len(answer) != 32:
-        raise NodeUnavailable(f"it has no contract at block {block} where one was")
-    return as_int(answer)
 
 
 def once(differences: Iterable[Difference]) -> list[Difference]:

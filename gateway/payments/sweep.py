@@ -17,9 +17,8 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID
 
-from gateway.chain import authorization, watch
+from gateway.chain import authorization, balances, watch
 from gateway.chain.authorization import Order
-from gateway.chain.contract import as_int, balance_of_data
 from gateway.chain.node import Node
 from gateway.ids import TransferId, WalletId, new_id
 from gateway.ledger import account, book, transfer
@@ -110,8 +109,11 @@ async def bring(database: Database, node: Node, terms: Terms, now: datetime, lim
         cursor = await watch.cursor(connection, terms.contract(terms.assets[rows[0]["asset"]]).chain_id)
     assert cursor is not None, "what comes to nothing was read from the chain"
     short = sorted({(row["asset"], row["from_address"]) for row in rows if row["failure"] == TOO_LITTLE})
-    calls = [(terms.contracts[asset].address, balance_of_data(address)) for asset, address in short]
-    left = dict(zip(short, map(as_int, await node.calls(calls, cursor.number) if calls else []), strict=True))
+    left = dict[tuple[str, str], int]()
+    for code in {asset for asset, _ in short}:
+        addresses = [address for asset, address in short if asset == code]
+        units = await balances.read(node, terms.contracts[code], addresses, cursor.number)
+        left |= {(code, address): one for address, one in zip(addresses, units, strict=True)}
     async with database.transaction() as connection:
         if not await watch.stands(connection, cursor):
             return len(rows)

@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.chain.block import Block, Call, Fees, Log, Receipt, Standing
 from gateway.chain.node import At, HttpNode
-from gateway.errors import NodeUnavailable
+from gateway.errors import NodeBehind, NodeUnavailable
 
 
 @dataclass
@@ -94,6 +94,12 @@ class View:
 
     async def calls(self, calls: Sequence[tuple[str, bytes]], at: At) -> list[bytes]:
         return await self.node.calls(calls, await self._known(at))
+
+    async def calls_from(self, calls: Sequence[tuple[str, bytes]], number: int) -> tuple[int, list[bytes]]:
+        head = await self._head()
+        if head < number:
+            raise NodeBehind(f"it has no block {number} yet; its newest is {head}")
+        return head, await self.node.calls(calls, head)
 
     async def view(self, to: str, data: bytes, gas: int) -> bytes | None:
         """Of the newest block, also while it is behind: what a contract has signed does not change in a day."""
