@@ -15,7 +15,7 @@ from gateway.api import body
 from gateway.api.body import StrictRequest
 from gateway.api.fields import JSON
 from gateway.api.house import CALLER, House, bearer_of
-from gateway.api.once import fingerprint_of, key_of
+from gateway.api.once import fingerprint_as_written, fingerprint_of, key_of
 from gateway.api.problems import problem_document
 from gateway.api.shapes import BulkPaymentRequest, BulkResultView
 from gateway.errors import GatewayError, InvalidRequest, TooManyTries, UnknownPayee
@@ -80,18 +80,19 @@ async def _pay_array(
     elements = body.read_array(whole, bulk.MOST if mode == "each" else bulk.MOST_TOGETHER)
     lines = [_line(house, element, key, place, mode == "all") for place, element in enumerate(elements)]
     now = house.clock()
-    fingerprint = hashlib.sha256(f"{_CALL} {mode}\n".encode() + whole).digest()
+    call = f"{_CALL} {mode}\n".encode()
+    fingerprint, as_written = (hashlib.sha256(call + text).digest() for text in (_as_meant(elements, lines), whole))
 
     if mode == "all":
         async with house.database.transaction() as connection:
-            answer = await once.claim(connection, payer.wallet.id, key, fingerprint, now)
+            answer = await once.claim(connection, payer.wallet.id, key, fingerprint, now, as_written)
             if answer is None:
                 results = await bulk.pay_all_or_none(connection, house.terms, payer, lines, now)
                 answer = Answer(200, _shown(results, 0))
                 answer = await once.keep(connection, payer.wallet.id, key, answer)
     else:
         async with house.database.transaction() as connection:
-            answer = await once.begin(connection, payer.wallet.id, key, fingerprint, now)
+            answer = await once.begin(connection, payer.wallet.id, key, fingerprint, now, as_written)
         if answer is None:
             answer = Answer(200, _shown(await _pay_each(request, house, payer, lines), 0))
             async with house.database.transaction() as connection:
@@ -171,19 +172,26 @@ def _line(house: House, element: bytes, key: str, place: int, together: bool = F
     """One payment, understood; or why not, which is its own answer and nobody else's. Those that stand or fall together
     have the key of the whole: one of their own would be passed over.
     """
-    own, fingerprint = f"{key}/{place}" if len(key) < 200 else f"{_short(key)}/{place}", b""
+    own = f"{key}/{place}" if len(key) < 200 else f"{_short(key)}/{place}"
+    fingerprint = as_written = b""
     try:
         asked = body.read(element, BulkPaymentRequest)
         assert isinstance(asked, BulkPaymentRequest)
         if together and asked.idempotency_key is not None:
             raise InvalidRequest("idempotency_key", "with mode=all the whole has one key; leave idempotency_key out")
         own = key_of(asked.idempotency_key) if asked.idempotency_key is not None else own
-        fingerprint = fingerprint_of(_CALL, asked)
+        fingerprint, as_written = fingerprint_of(_CALL, asked), fingerprint_as_written(_CALL, asked)
         money = house.terms.assets.of_wallet(asked.asset).parse_positive(asked.amount)
         check_memo(asked.memo)
-        return Line(PayRequest(asked.to, money, asked.memo, asked.capture), own, fingerprint)
+        return Line(PayRequest(asked.to, money, asked.memo, asked.capture), own, fingerprint, as_written)
     except GatewayError as refusal:
-        return Line(refusal, own, fingerprint)
+        return Line(refusal, own, fingerprint, as_written)
+
+
+def _as_meant(elements: Sequence[bytes], lines: Sequence[Line]) -> bytes:
+    """What an array asks for, however it is written: what each line stands for, or itself where it cannot be read."""
+    of_each = (line.fingerprint or hashlib.sha256(one).digest() for one, line in zip(elements, lines, strict=True))
+    return b"lines" + b"".join(of_each)
 
 
 def _short(key: str) -> str:

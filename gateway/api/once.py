@@ -15,6 +15,7 @@ from gateway.errors import GatewayError, IdempotencyKeyMissing, PaymentRestored
 from gateway.payments import once, records, recovery
 from gateway.payments.group import GroupCommit
 from gateway.payments.once import Alone, Answer, Claim, Outcome
+from gateway.payments.pay import payee_as_kept
 from gateway.payments.payment import as_accepted
 from gateway.postgres import Connection
 from gateway.wallets.wallet import Wallet
@@ -41,7 +42,7 @@ async def answer_once(
     now = house.clock()
     try:
         async with house.database.transaction() as connection:
-            answer = await once.claim(connection, claim.wallet, claim.key, claim.fingerprint, now)
+            answer = await once.claim(connection, claim.wallet, claim.key, claim.fingerprint, now, claim.as_written)
             if answer is None:
                 status, view = await act(connection, now)
                 answer = Answer(status, msgspec.json.encode(view))
@@ -114,7 +115,8 @@ class _AllRefused(Exception):
 def claim_of(request: Request[Any, Any, Any], caller: Wallet, asked: msgspec.Struct) -> Claim:
     """The request's key, and what it stands for. Raises IdempotencyKeyMissing."""
     key = key_of(request.headers.get("idempotency-key", ""))
-    return Claim(caller.id, key, fingerprint_of(f"{request.method} {request.url.path}", asked))
+    call = f"{request.method} {request.url.path}"
+    return Claim(caller.id, key, fingerprint_of(call.rstrip("/"), asked), fingerprint_as_written(call, asked))
 
 
 def _response(answer: Answer) -> Response[Any]:
@@ -135,8 +137,29 @@ async def _first_answer(connection: Connection, house: House, claim: Claim, answ
 
 
 def fingerprint_of(call: str, asked: msgspec.Struct) -> bytes:
-    """The SHA-256 of what was asked: the method and path, and the request as it was understood."""
+    """The SHA-256 of what was asked: the method and path, and what the request means.
+
+    These are the same request, however they are written: a field left out and its default; "1", "1.0" and "1.00"; a
+    payee as `bob`, `@bob` or `@Bob`, and an address in any case. These are not: no amount, and one that is
+    all there is; no memo, and an empty one.
+    """
+    return fingerprint_as_written(call, _as_meant(asked))
+
+
+def fingerprint_as_written(call: str, asked: msgspec.Struct) -> bytes:
+    """The same of a request as it is spelled, but for JSON's own blanks, escapes and order, and fields left out."""
     return hashlib.sha256(call.encode() + b"\n" + msgspec.json.encode(asked)).digest()
+
+
+def _as_meant(asked: msgspec.Struct) -> msgspec.Struct:
+    """The request in the one spelling of what it means. What could not be paid may stay as it is: it keeps no key."""
+    spelled: dict[str, str] = {}
+    amount, to = getattr(asked, "amount", None), getattr(asked, "to", None)
+    if amount is not None and "." in amount:
+        spelled["amount"] = amount.rstrip("0").rstrip(".")
+    if to is not None:
+        spelled["to"] = payee_as_kept(to)
+    return msgspec.structs.replace(asked, **spelled) if spelled else asked
 
 
 def key_of(header: str) -> str:

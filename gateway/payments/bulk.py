@@ -31,11 +31,14 @@ MOST, MOST_TOGETHER = 10_000, 1_000
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One payment of the call: what is asked, or why it cannot even be read; its key, and what the key stands for."""
+    """One payment of the call: what is asked, or why it cannot even be read; its key, and what the key stands for (see
+    Claim).
+    """
 
     asked: PayRequest | GatewayError
     key: str
     fingerprint: bytes
+    as_written: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +159,7 @@ async def _pay_one(connection: Connection, terms: Terms, payer: Payer, line: Lin
     """Pay one line with its key, or find what its key has paid. Raises what `pay` and `once.claim` raise."""
     if isinstance(line.asked, GatewayError):
         raise line.asked
-    answer = await once.claim(connection, payer.wallet.id, line.key, line.fingerprint, now)
+    answer = await once.claim(connection, payer.wallet.id, line.key, line.fingerprint, now, line.as_written)
     if answer is not None:
         if answer.payment is None:
             refusal = await recovery.met(connection, payer.wallet.id, line.key)

@@ -22,7 +22,7 @@ from gateway.payments.route import Route, fee, route
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection
 from gateway.wallets import wallet
-from gateway.wallets.handle import fold
+from gateway.wallets.handle import fold, is_folded
 from gateway.wallets.wallet import Wallet
 
 #: Why tokens are not held for a payer who keeps the key.
@@ -331,6 +331,20 @@ class _Name:
 
     handle: str = ""
     address: str = ""
+
+
+def payee_as_kept(to: str) -> str:
+    """The one spelling of what `to` names: a handle as it is kept, with its @, or an address in EIP-55's case. What
+    names nobody stays as it is.
+    """
+    if is_folded(handle := to.removeprefix("@")) and not handle.startswith("0x"):
+        return f"@{handle}"
+    if to.startswith(("0x", "0X")):
+        return read(to) or to
+    try:
+        return f"@{fold(to)}"
+    except InvalidHandle:
+        return to
 
 
 def _named(terms: Terms, to: str) -> _Name | UnknownPayee:

@@ -1,11 +1,15 @@
 """A key makes a call happen once and gives its first answer again, whatever has happened since."""
 
 import asyncio
+import hashlib
+import json
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 import pytest
 
+from gateway.api.shapes import PaymentRequest
 from gateway.clock import system_clock
 from gateway.payments import once
 from tests.api.conftest import Api, Person, code_of, opened
@@ -68,7 +72,78 @@ async def test_how_a_request_is_written_does_not_make_it_another(two: tuple[Pers
 
 
 @pytest.mark.parametrize(
-    "other", [{"amount": "1.01"}, {"amount": "1.0"}, {"to": "bob"}, {"asset": "USD"}, {"memo": ""}, {"capture": False}]
+    "other",
+    [
+        *({"amount": "1"}, {"amount": "1.0"}, {"memo": None}, {"capture": True}),
+        *({"to": written} for written in ("{0}", "@{0}", "{1}", "@{1}", " @{0} ", "\uff20{0}")),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("first", [{}, {"capture": False}, {"amount": "1"}], ids=["at once", "held", "no decimals"])
+async def test_another_spelling_of_the_same_request_is_the_same_request(
+    two: tuple[Person, Person], first: dict[str, Any], other: dict[str, Any]
+) -> None:
+    alice, bob = two
+    if "to" in other:
+        other = {"to": other["to"].format(bob.handle, bob.handle.upper())}
+    if "capture" in other and "capture" in first:
+        other = {}
+    paid = await alice.post("/v1/payments", paying(two) | first, "k")
+    again = await alice.post("/v1/payments", paying(two) | first | other, "k")
+
+    assert (paid.status_code, again.content) == (201, paid.content)
+    assert again.headers["Idempotency-Replayed"] == "true"
+    headers = {**alice.bearer, "Idempotency-Key": "k"}
+    slashed = await alice.api.client.post("/v1/payments/", json=paying(two) | first, headers=headers)
+    assert slashed.content == paid.content
+    assert (await alice.balance("EUR"))[2] == "99.00"
+
+
+async def test_another_spelling_of_any_amount_or_address_is_the_same_request(two: tuple[Person, Person]) -> None:
+    alice, bob = two
+    await alice.receive("10 USDX")
+    held, settled = [
+        (await alice.pay(f"@{bob.handle}", "2.00 EUR", capture=capture)).json()["id"] for capture in (False, True)
+    ]
+    address = alice.api.house.terms.contracts["USDX"].address.replace("5F", "6F").lower()
+    item = {"to": f"@{bob.handle}", "amount": "1.50", "asset": "EUR"}
+    usdx = {"to": address, "amount": "1", "asset": "USDX"}
+    calls: list[tuple[Person, str, Any, Any]] = [
+        (alice, "/v1/deposits", {"amount": "1.50", "asset": "EUR"}, {"amount": "1.5", "asset": "EUR"}),
+        (alice, "/v1/withdrawals", {"amount": "2", "asset": "EUR"}, {"amount": "2.00", "asset": "EUR"}),
+        (bob, f"/v1/payments/{held}/capture", {"amount": "1.50"}, {"amount": "1.5"}),
+        (bob, f"/v1/payments/{settled}/refund", {"amount": "1"}, {"amount": "1.0"}),
+        (alice, "/v1/payments", usdx, usdx | {"to": "0x" + address[2:].upper()}),
+        (alice, "/v1/payments/batch", [item, item], [item, item | {"amount": "1.5", "capture": True}]),
+        (alice, "/v1/payments/batch?mode=all", [item, {"x": 1}][:1], [item | {"to": bob.handle, "memo": None}]),
+    ]
+    for caller, path, body, other in calls:
+        first = await caller.post(path, body, path)
+        again = await caller.post(path, other, path)
+        assert first.status_code < 300, (path, first.text)
+        assert (again.content, again.headers.get("Idempotency-Replayed")) == (first.content, "true"), path
+        reused = await caller.post(path, json.loads(json.dumps(other).replace("1", "3").replace("2", "3")), path)
+        assert code_of(reused)[0] in (404, 422), path
+
+
+async def test_a_key_from_before_spellings_were_one_is_known_by_its_spelling(two: tuple[Person, Person]) -> None:
+    alice, bob = two
+    odd = {"to": bob.handle, "amount": "1.0", "asset": "EUR"}
+    first = await alice.post("/v1/payments", odd, "k")
+    async with alice.api.house.database.transaction() as connection:  # as it was kept then
+        asked = PaymentRequest(bob.handle, "1.0", "EUR")
+        then = hashlib.sha256(b"POST /v1/payments\n" + msgspec.json.encode(asked)).digest()
+        await connection.execute("UPDATE idempotency_key SET fingerprint = $1 WHERE key = 'k'", then)
+
+    again = await alice.post("/v1/payments", odd, "k")
+    other = await alice.post("/v1/payments", odd | {"amount": "1.00"}, "k")
+
+    assert (again.content, again.headers["Idempotency-Replayed"]) == (first.content, "true")
+    assert code_of(other) == (422, "idempotency_key_reused")
+
+
+@pytest.mark.parametrize(
+    "other", [{"amount": "1.01"}, {"amount": "10"}, {"asset": "USD"}, {"memo": ""}, {"capture": False}]
 )
 async def test_a_key_used_for_another_request_is_refused(two: tuple[Person, Person], other: dict[str, Any]) -> None:
     alice, _ = two
