@@ -4,9 +4,11 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from gateway.payments import finish
+from gateway.payments.route import Route
 from tests.api.browser import OWN, Browser, browsing, challenge_in, registered, signed, signed_in
 from tests.api.conftest import Api, Person, amount, code_of
 from tests.authenticator import Authenticator
@@ -14,6 +16,8 @@ from tests.authenticator import Authenticator
 pytestmark = pytest.mark.anyio
 
 STRANGER = "0x" + "4" * 40
+
+BY_CHAIN = msgspec.json.encode(Route("chain", (), "0.00", "", 1.0)).decode()
 
 
 async def approval(of: "Person | Browser", key: Authenticator, payment: Any) -> dict[str, str]:
@@ -153,14 +157,25 @@ async def test_an_approval_of_one_payment_is_none_of_another(api: Api, to: str, 
     assert (await alice.get(f"/v1/payments/{other['id']}")).json()["state"] == "requires_confirmation"
 
 
-async def test_an_approval_is_over_the_row_as_it_is_when_it_comes(api: Api) -> None:
+@pytest.mark.parametrize(
+    "altered",
+    [
+        "amount = 9000",
+        "payee = (SELECT id FROM wallet WHERE handle = 'carol')",
+        f"payee = NULL, payee_address = '{STRANGER}'",
+        "asset = 'USD'",
+        f"rail = 'chain', route = '{BY_CHAIN}'",
+    ],
+)
+async def test_an_approval_is_over_the_row_as_it_is_when_it_comes(api: Api, altered: str) -> None:
     """Were the row altered between the challenge and its answer, the passkey has signed something else."""
     alice, key, _ = await browsing(api, "alice", "100.00 EUR")
     await api.person("bob")
+    await api.person("carol")
     payment = await waiting(alice, "@bob", "10.00 EUR")
     assertion = await approval(alice, key, payment)
     async with api.house.database.transaction() as connection:
-        await connection.execute("UPDATE payment SET amount = 9000 WHERE state = 'requires_confirmation'")
+        await connection.execute(f"UPDATE payment SET {altered} WHERE state = 'requires_confirmation'")
 
     answer = await alice.post(f"/v1/payments/{payment['id']}/approval", assertion)
 

@@ -7,8 +7,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from gateway.errors import InsufficientFunds
+from gateway.ids import PaymentId, new_id
+from gateway.payments import ledger_rail
+from gateway.payments.ledger_rail import LedgerPayment, Settled
 from gateway.postgres import connect
+from gateway.secret import hash_of
 from tests.api.conftest import Api, Person, code_of, opened
+from tests.factory import NOW, until_waiting
 
 pytestmark = pytest.mark.anyio
 
@@ -39,6 +45,26 @@ async def test_the_same_money_spent_through_two_gateways_at_once_is_spent_once(a
     assert Counter(answer.status_code for answer in answers) == {201: 1, 409: 39}
     assert {code_of(answer)[1] for answer in answers if answer.status_code == 409} == {"insufficient_funds"}
     assert (await alice.balance("EUR"))[2] == "40.00"
+    assert await api.wrong() == []
+
+
+async def test_the_same_money_in_two_lone_payments_through_two_gateways_is_spent_once(api: Api, other: Api) -> None:
+    """The statement for a lone payment refuses the second, before the constraints of the book would."""
+    alice, bob = await api.person("alice", "100.00 EUR"), await api.person("bob", "1.00 EUR")
+    sixty = api.house.terms.assets["EUR"].parse("60.00")
+
+    async with api.house.database.transaction() as gate:  # both have begun, and neither has looked at the money
+        await gate.execute("SELECT 1 FROM account WHERE code = 'wallet:alice:EUR' FOR UPDATE")
+        paying = []
+        for key, house in (("one", api.house), ("two", other.house)):
+            id = PaymentId(new_id(NOW))
+            asked = LedgerPayment(hash_of(alice.api_key), key, bytes(32), "bob", sixty, None, id)
+            paying.append(asyncio.create_task(ledger_rail.pay_all(house.database, house.terms, [asked], NOW)))
+        await until_waiting(gate, 2)
+    outcomes = [type(outcome) for one in paying for outcome in await one]
+
+    assert Counter(outcomes) == {Settled: 1, InsufficientFunds: 1}
+    assert (await bob.balance("EUR"))[0] == "61.00"
     assert await api.wrong() == []
 
 
