@@ -231,6 +231,15 @@ class LooksAlike(HandleTaken):
 
 
 @dataclass(eq=False)
+class HandleReserved(HandleTaken):
+    """`word` is reserved, and people would take the handle for it."""
+
+    word: str
+    kind: str = "reserved"
+    says = "@{handle} could be taken for the reserved word {word}; choose another handle"
+
+
+@dataclass(eq=False)
 class HandleLost(HandleTaken):
     kind: str = "lost"
     says = (

@@ -118,15 +118,7 @@ TABLES = (
 async def town(empty: Database, assets: Assets) -> LedgerTown:
     """The database of an older gateway, with rows of its people, brought up to date; it is as it was."""
     known = _migrations()
-    async with empty.transaction() as connection:
-        await connection.execute(
-            "CREATE TABLE migration"
-            " (name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
-        )
-        for name in list(known)[:OLD]:
-            await connection.execute(known[name])
-            await connection.execute("INSERT INTO migration (name, sha256) VALUES ($1, $2)", name, _sha256(known[name]))
-        await connection.execute(ROWS)
+    await as_it_was(empty, list(known)[:OLD], ROWS)
     before = await rows(empty)
 
     assert await migrate(empty) == list(known)[OLD:]
@@ -138,6 +130,20 @@ async def town(empty: Database, assets: Assets) -> LedgerTown:
     async with empty.transaction() as connection:
         await book.declare(connection, assets)
     return LedgerTown(empty, assets)
+
+
+async def as_it_was(database: Database, names: list[str], statements: str) -> None:
+    """A database with these migrations alone, and rows of then."""
+    known = _migrations()
+    async with database.transaction() as connection:
+        await connection.execute(
+            "CREATE TABLE migration"
+            " (name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())"
+        )
+        for name in names:
+            await connection.execute(known[name])
+            await connection.execute("INSERT INTO migration (name, sha256) VALUES ($1, $2)", name, _sha256(known[name]))
+        await connection.execute(statements)
 
 
 async def rows(database: Database) -> dict[str, list[dict[str, Any]]]:
@@ -236,3 +242,25 @@ async def test_what_was_held_is_listed_captured_and_refunded(town: LedgerTown) -
     assert await town.available(Wallet(ALICE, "alice", ""), "EUR") == "60.00 EUR"
     assert (await kinds(town, BOB))[3:] == [("payment.settled", HELD), ("payment.settled", refund.id)]
     assert await town.wrong() == []
+
+
+async def test_of_handles_that_look_alike_the_first_has_the_look_and_all_stay(empty: Database) -> None:
+    before = [name for name in _migrations() if name < "0041"]
+    handles = ["aiice", "alice", "carol", "alice_", "a__b", "ab", "admin"]
+    values = ", ".join(
+        f"('{uuid(n)}', '{handle}', '0x{n:040}', 'gateway', '2029-01-0{n}')"
+        for n, handle in enumerate(handles, start=1)
+    )
+    claimed = (
+        f"WITH claimed AS (INSERT INTO wallet (id, handle, address, custody, created_at) VALUES {values} RETURNING *) "
+        "INSERT INTO wallet_address (address, wallet_id, custody, since) "
+        "SELECT address, id, custody, created_at FROM claimed"
+    )
+    await as_it_was(empty, before, claimed)
+
+    await migrate(empty)
+
+    async with empty.reading() as connection:
+        found = await connection.fetch("SELECT handle, looks FROM wallet ORDER BY created_at")
+    assert [row["handle"] for row in found] == handles
+    assert [row["looks"] for row in found] == ["allce", None, "carol", None, "ab", None, "adrnln"]

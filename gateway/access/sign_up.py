@@ -27,7 +27,7 @@ PURPOSE = "wallet.create"
 async def ask(connection: Connection, party: Party, typed: str, now: datetime) -> tuple[Asked, WalletId, str]:
     """A challenge for the first passkey of a wallet, the wallet's id and its handle.
 
-    Raises InvalidHandle, HandleTaken and LooksAlike.
+    Raises InvalidHandle and HandleTaken.
     """
     handle = await wallets.check_free(connection, typed)
     id = WalletId(new_id(now))
@@ -40,8 +40,8 @@ async def finish(
     """The wallet with its first passkey, and its API key: shown now or never. `id` is the one that was asked for; for
     another one, or another handle, the challenge does not fit.
 
-    Raises InvalidRequest for a passkey's name that cannot be one, InvalidPasskey, InvalidHandle, HandleTaken,
-    LooksAlike and MasterKeyMissing.
+    Raises InvalidRequest for a passkey's name that cannot be one, InvalidPasskey, InvalidHandle, HandleTaken
+    and MasterKeyMissing.
     """
     called = passkey.name_of(name)
     key = await passkey.made(connection, None, PURPOSE, _details(id, fold(typed)), registration, now)

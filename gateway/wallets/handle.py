@@ -2,8 +2,12 @@
 
 Lower case a-z, 0-9 and `_`, 2 to 30 of them, shown with `@`. What people type is folded first (Unicode NFKC and case,
 UAX #31), so `@Alice` and full-width letters are alice; what then still lies outside is refused rather than guessed at,
-because a look-alike such as a Cyrillic `а` would be somebody else. What looks alike within these letters (`l` and `1`,
-`o` and `0`, `m` and `rn`, `w` and `vv`, one `_` and several) the database keeps apart: of such handles one is claimed.
+because a look-alike such as a Cyrillic `а` would be somebody else. So is the long s, which folds to s and looks like f:
+of all signs that fold to these letters it alone looks like another of them (UTS 39; a test walks all of Unicode).
+
+What looks alike within these letters, in whatever case they are spelled, the database keeps apart (`looks_of`): of such
+handles one is claimed. A claim of `@AIice` is one of `@aiice`, and since that can be spelled with a capital I, it looks
+like `@alice` however it is typed.
 """
 
 import re
@@ -12,6 +16,8 @@ import unicodedata
 from gateway.errors import InvalidHandle
 
 _HANDLE = re.compile(r"[a-z0-9_]{2,30}", re.ASCII)
+
+_LONG_S = "\u017f"
 
 #: Longest text that is folded: no handle of 30 needs more, and what is cut off could have said something else.
 _TYPED_MAX = 200
@@ -22,9 +28,9 @@ def fold(text: str) -> str:
     if len(text) > _TYPED_MAX:
         raise InvalidHandle(text[:60], "it must have 2 to 30 characters")
     folded = unicodedata.normalize("NFKC", text).strip().removeprefix("@").casefold()
-    if _HANDLE.fullmatch(folded):
+    if _HANDLE.fullmatch(folded) and _LONG_S not in text:
         return folded
-    if not folded.isascii():
+    if not folded.isascii() or _LONG_S in text:
         raise InvalidHandle(text[:60], "it has letters outside a-z, which could pass for other letters")
     if not 2 <= len(folded) <= 30:
         raise InvalidHandle(text[:60], "it must have 2 to 30 characters")

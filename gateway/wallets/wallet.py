@@ -8,7 +8,15 @@ from typing import Literal
 from gateway.audit import log as audit
 from gateway.audit.log import ANYONE, Act
 from gateway.chain.signer import Vault
-from gateway.errors import AddressTaken, Forbidden, HandleTaken, InvalidRequest, LooksAlike, UnknownHandle
+from gateway.errors import (
+    AddressTaken,
+    Forbidden,
+    HandleReserved,
+    HandleTaken,
+    InvalidRequest,
+    LooksAlike,
+    UnknownHandle,
+)
 from gateway.events import log
 from gateway.ids import WalletId, new_id
 from gateway.postgres import Connection, Record, Statements
@@ -42,12 +50,12 @@ class Wallet:
 async def check_free(connection: Connection, typed: str) -> str:
     """The handle that was typed, which nobody has at the moment. Nothing is reserved.
 
-    Raises InvalidHandle, HandleTaken and LooksAlike.
+    Raises InvalidHandle and HandleTaken, or one of its kinds: LooksAlike, HandleReserved.
     """
     handle = fold(typed)
-    like = await connection.fetchval(sql.look_alike, handle)
-    if like is not None:
-        raise HandleTaken(handle) if like == handle else LooksAlike(handle, like)
+    taken = await _taken(connection, handle)
+    if taken is not None:
+        raise taken
     return handle
 
 
@@ -72,7 +80,8 @@ async def claim(
     """A new wallet under `handle`, with a fresh address, and the API key that speaks for it: shown now or never. `id`
     is the wallet's, where it was chosen before.
 
-    Raises InvalidHandle, HandleTaken, LooksAlike and MasterKeyMissing. However many ask at once, one gets the handle.
+    Raises InvalidHandle, HandleTaken (LooksAlike, HandleReserved) and MasterKeyMissing. However many ask at once, one
+    gets the handle.
     """
     api_key = new_secret("gw")
     return await _claim(connection, vault, handle, id or WalletId(new_id(now)), hash_of(api_key), now), api_key
@@ -86,8 +95,7 @@ async def _claim(
     address, sealed = vault.new_key(id, folded, under)
     wallet = Wallet(id, folded, address)
     if await connection.fetchval(sql.claim, wallet.id, wallet.handle, wallet.address, now) is None:
-        like = await connection.fetchval(sql.look_alike, wallet.handle)
-        raise HandleTaken(wallet.handle) if like in (None, wallet.handle) else LooksAlike(wallet.handle, like)
+        raise await _taken(connection, wallet.handle) or HandleTaken(wallet.handle)
     await connection.execute(sql.keep_key, wallet.id, sealed, master)
     key_id = await connection.fetchval(sql.add_api_key, api_key_hash, wallet.id, now)
     if key_id is None:
@@ -96,6 +104,16 @@ async def _claim(
     created = Act("wallet.created", id, ANYONE, id, {"handle": wallet.handle})
     await audit.append(connection, [created, Act("api_key.made", id, ANYONE, key_id, {"name": "sign-up"})], now)
     return wallet
+
+
+async def _taken(connection: Connection, handle: str) -> HandleTaken | None:
+    """Why a handle cannot be claimed, if it cannot."""
+    row = await connection.fetchrow(sql.look_alike, handle)
+    if row is None:
+        return None
+    if row["reserved"]:
+        return HandleReserved(handle, row["name"])
+    return HandleTaken(handle) if row["name"] == handle else LooksAlike(handle, row["name"])
 
 
 async def master_key(connection: Connection) -> tuple[int, bytes | None]:

@@ -1,7 +1,9 @@
 -- claim
--- A wallet under a handle nobody has, with an address whose key we keep; no row when somebody has it, or one like it.
+-- A wallet under a handle nobody has, with an address whose key we keep; no row when somebody has it, or one like it, or
+-- it is like a reserved word.
 WITH claimed AS (
-    INSERT INTO wallet (id, handle, address, custody, created_at) VALUES ($1, $2, $3, 'gateway', $4)
+    INSERT INTO wallet (id, handle, address, custody, created_at)
+    SELECT $1, $2, $3, 'gateway', $4 WHERE NOT EXISTS (SELECT FROM reserved_handle WHERE looks = looks_of($2))
     ON CONFLICT DO NOTHING
     RETURNING *
 )
@@ -9,8 +11,13 @@ INSERT INTO wallet_address (address, wallet_id, custody, since) SELECT address, 
 RETURNING wallet_id;
 
 -- look_alike
--- Whoever has the handle that this one would be taken for; itself, where that is taken.
-SELECT handle FROM wallet WHERE looks = looks_of($1) OR handle = $1 ORDER BY handle <> $1 LIMIT 1;
+-- Whoever has the handle that this one would be taken for; itself, where that is taken; or a word that is reserved.
+SELECT name, reserved FROM (
+    SELECT handle, false FROM wallet WHERE looks = looks_of($1) OR handle = $1
+    UNION ALL
+    SELECT word, true FROM reserved_handle WHERE looks = looks_of($1)
+) AS there (name, reserved)
+ORDER BY reserved, name <> $1 LIMIT 1;
 
 -- keep_key
 -- The sealed private key of a wallet's first address.

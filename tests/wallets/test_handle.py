@@ -34,7 +34,7 @@ def test_other_forms_of_the_same_letters_are_the_same(typed: str, handle: str) -
 
 
 @pytest.mark.parametrize(
-    "typed", ["аlice", "alicе", "αlice", "ａlice\u0301", "ali\u200bce", "alıce", "a\u0000b", "ⓐⓑ\u20dd"]
+    "typed", ["аlice", "alicе", "αlice", "ａlice\u0301", "ali\u200bce", "alıce", "a\u0000b", "ⓐⓑ\u20dd", "ſun"]
 )
 def test_letters_that_only_look_like_others_are_refused(typed: str) -> None:
     with pytest.raises(InvalidHandle):

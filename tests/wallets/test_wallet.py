@@ -1,15 +1,17 @@
 """Claiming a handle, and finding who is behind a handle, an address or a key."""
 
 import asyncio
+from uuid import uuid4
 
 import pytest
 from asyncpg import IntegrityConstraintViolationError
 
 from gateway.access import api_key
 from gateway.chain.signer import Vault
-from gateway.errors import HandleTaken, LooksAlike, Unauthenticated, UnknownHandle
+from gateway.errors import HandleReserved, HandleTaken, LooksAlike, Unauthenticated, UnknownHandle
 from gateway.postgres import Database
 from gateway.wallets import custody, wallet
+from gateway.wallets.handle import fold
 from gateway.wallets.wallet import Wallet
 from tests.factory import NOW
 
@@ -48,7 +50,10 @@ async def test_of_fifty_who_claim_one_handle_at_once_one_gets_it(database: Datab
 @pytest.mark.parametrize(
     ("there", "like"),
     [
-        *(("alice", like) for like in ("a1ice", "@A1ICE")),
+        *(
+            ("alice", like)
+            for like in ("a1ice", "@A1ICE", "@AIice", "aiice", "alice_", "_alice", "al__ice", "a_l_i_c_e")
+        ),
         *(("bob_l", like) for like in ("b0b_1", "b0b_l", "bob_1", "bob__1")),
         *(("tom", "torn"), ("modern", "rnodern"), ("wallet", "vvallet"), ("vw_bank", "vvv_bank"), ("wvw", "vvvw")),
     ],
@@ -63,8 +68,20 @@ async def test_a_handle_that_looks_like_anothers_is_refused(database: Database, 
 
 
 async def test_handles_that_do_not_look_alike_are_everybodys(database: Database) -> None:
-    for handle in ("alice", "alicia", "allce2", "bob", "bob_", "b_ob", "user_1", "user_10", "user_11", "user_100"):
+    for handle in ("alice", "alicia", "alice2", "bob", "bobo", "bop", "user_1", "user_10", "user_11", "user_100", "nn"):
         await claim(database, handle)
+
+
+@pytest.mark.parametrize("handle", ["admin", "@Admin", "adm1n", "admln", "_admin_", "operator", "0perator", "he1p"])
+async def test_a_reserved_word_and_what_looks_like_one_is_claimed_by_nobody(database: Database, handle: str) -> None:
+    with pytest.raises(HandleReserved, match="reserved word"):
+        await claim(database, handle)
+    with pytest.raises(IntegrityConstraintViolationError, match="is reserved"):
+        async with database.transaction() as connection:
+            await connection.execute(
+                "INSERT INTO wallet (id, handle, address, custody, created_at) VALUES ($1, $2, $3, 'gateway', $4)",
+                *(uuid4(), fold(handle), "0x" + "1" * 40, NOW),
+            )
 
 
 async def test_of_fifty_who_claim_handles_that_look_alike_at_once_one_gets_one(database: Database) -> None:
