@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 
-from gateway.database_url import DatabaseUrl, Tcp
+from gateway.database_url import DatabaseUrl, Host, Tcp
 from gateway.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
@@ -27,6 +27,16 @@ _LOCK_TIMEOUT: Final = "3s"
 
 #: So much longer than the server we wait for a statement, and for the end of a connection, in seconds.
 _GRACE_SECONDS: Final = 1.0
+
+#: A server whose commits wait for no standby is asked again after so many seconds: it may have got one.
+_ASK_AGAIN_SECONDS: Final = 1.0
+
+#: Whether commits wait for a standby; if so, and this transaction has written nothing yet, it does now.
+_CONFIRM: Final = """
+    SELECT waits, CASE WHEN waits AND pg_current_xact_id_if_assigned() IS NULL
+        THEN pg_logical_emit_message(true, 'gateway', '') END
+    FROM (SELECT current_setting('synchronous_standby_names') <> '' AS waits) AS server
+"""
 
 #: A transaction in which nothing happens for so long holds its locks for a process that is stopped, in seconds.
 _IDLE_SECONDS_LEAST: Final = 60.0
@@ -58,6 +68,7 @@ class DatabaseConnection(_Driver):
     server notices (`client_connection_check_interval`) and rolls back; a commit goes on waiting for its standby.
     """
 
+    cut_short = False  #: A commit on it stopped waiting for its standby: nobody knows whether the standby has it.
     generation = 0  #: Which pool of `Database` it belongs to: an older one is thrown away.
     in_use = False
     gave_up: Callable[[str], None]
@@ -71,14 +82,42 @@ class DatabaseConnection(_Driver):
         asyncio.get_running_loop().call_soon(self.terminate)
         self.gave_up("a statement was given up")
 
+    async def confirm(self) -> None:
+        """Wait until a synchronous standby has whatever this connection has seen, or this server is found not to be the
+        one whose commits such a standby takes: then this does not return before its deadline.
+
+        A commit is visible when its wait for the standby ends, also where that was cut short: by a cancellation, or a
+        restart of the server. If the standby then takes over, what was seen has never been. So what was only read is
+        no proof. A transaction that writes waits for its own place in the WAL, and so for all that is before it: a
+        message in the WAL is enough. Where commits wait for no standby this asks the server once in a second.
+        """
+        now = asyncio.get_running_loop().time()
+        if now < self._asked_at + _ASK_AGAIN_SECONDS:
+            return
+        if not await self.fetchval(_CONFIRM):
+            self._asked_at = now
+
+    _asked_at = float("-inf")
+
+    def _process_log_message(self, fields: dict[str, str], last_query: str) -> None:
+        """What the driver calls for a notice or a warning. The one that counts is known by the function in PostgreSQL
+        that says it ("R", protocol-error-fields): its text is in the server's language, its code is that of many.
+        """
+        if fields.get("R") == "SyncRepWaitForLSN":
+            self.cut_short = True
+            self.gave_up("a commit did not wait for its standby")
+        super()._process_log_message(fields, last_query)  # type: ignore[misc] # the driver's stubs leave it out
+
     async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as the driver calls it
         """Say goodbye, but wait for no answer."""
         with suppress(OSError, asyncpg.InterfaceError):  # TimeoutError is an OSError
             await super().close(timeout=_GRACE_SECONDS)
 
 
-async def open_connection(url: DatabaseUrl, name: str, deadlines: Deadlines) -> DatabaseConnection:
-    """A connection with our settings, named `name` where the URL does not name it.
+async def open_connection(
+    url: DatabaseUrl, name: str, deadlines: Deadlines, host: Host | None = None
+) -> DatabaseConnection:
+    """A connection with our settings, named `name` where the URL does not name it, to one of the URL's hosts.
 
     Raises DatabaseUnavailable when there is none in time, and what the driver raises.
     """
@@ -86,6 +125,8 @@ async def open_connection(url: DatabaseUrl, name: str, deadlines: Deadlines) -> 
         async with asyncio.timeout(deadlines.connect):
             connection = await asyncpg.connect(
                 url.url,
+                host=host.name if host else None,
+                port=host.port if host else None,
                 connection_class=DatabaseConnection,
                 command_timeout=deadlines.statement + _GRACE_SECONDS,
                 server_settings={"application_name": url.application_name or name, "timezone": "UTC"},

@@ -9,7 +9,7 @@ shows the URL: a password is in it.
 import re
 from dataclasses import dataclass
 from typing import Final, NoReturn
-from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from gateway.errors import Misconfigured
 
@@ -22,6 +22,7 @@ _WITHOUT_EFFECT: Final = {
     "sslcompression": {"0", "1"},
     "sslsni": {"0", "1"},
     "load_balance_hosts": {"disable"},
+    "target_session_attrs": {"any", "read-write", "primary"},  # we go to the host that takes writes, see primary.py
     "min_protocol_version": {"3.0"},
     "max_protocol_version": {"3.0", "latest"},
 }
@@ -56,13 +57,27 @@ class Tcp:
 
 
 @dataclass(frozen=True, slots=True)
+class Host:
+    """One server: a name, an address or the folder of a unix socket, and its port."""
+
+    name: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
 class DatabaseUrl:
-    """`url` is for the driver; the rest is for us. None: the URL does not say."""
+    """`url` is for the driver; the rest is for us. None: the URL does not say. `hosts` are those of a URL that names
+    several (libpq-connect, "Specifying Multiple Hosts").
+    """
 
     url: str
     connect_seconds: float | None
     application_name: str | None
     tcp: Tcp
+    hosts: tuple[Host, ...] = ()
 
 
 def read(text: str) -> DatabaseUrl:
@@ -86,6 +101,7 @@ def read(text: str) -> DatabaseUrl:
         connect_seconds=max(seconds, 2) if seconds else None,  # as libpq has it: 0 is no limit of its own, 1 is 2
         application_name=name,
         tcp=Tcp(**tcp),
+        hosts=_hosts(parts.netloc, rest),
     )
 
 
@@ -110,6 +126,20 @@ def _check_hosts(netloc: str) -> None:
             _refuse("an IPv6 address should stand in brackets, as in [::1]:5432")
         if found[1]:
             _check_port(found[1])
+
+
+def _hosts(netloc: str, query: dict[str, str]) -> tuple[Host, ...]:
+    """The hosts, where there are several; what one host is, the driver finds out."""
+    written = netloc.rpartition("@")[2]
+    if written:
+        parts = [re.fullmatch(r"(\[.*\]|[^:]*)(?::(.*))?", one) for one in written.split(",")]
+        named = [(unquote(one[1]).strip("[]"), one[2] or "5432") for one in parts if one is not None]
+    else:
+        names, ports = query.get("host", "").split(","), query.get("port", "5432").split(",")
+        if len(ports) not in (1, len(names)):
+            _refuse(f"it names {len(names)} hosts and {len(ports)} ports; give one port for all, or one for each")
+        named = list(zip(names, ports * len(names) if len(ports) == 1 else ports, strict=True))
+    return tuple(Host(name, int(port)) for name, port in named) if len(named) > 1 else ()
 
 
 def _check_port(text: str) -> None:

@@ -18,7 +18,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from gateway import database_url
-from gateway.connection import DEADLINES, DatabaseConnection, Deadlines, open_connection
+from gateway.connection import DEADLINES, DatabaseConnection, Deadlines
 from gateway.errors import (
     Contended,
     DatabaseNotWritable,
@@ -29,6 +29,7 @@ from gateway.errors import (
     PaymentRestored,
 )
 from gateway.ids import show
+from gateway.primary import Primary
 
 log = logging.getLogger(__name__)
 
@@ -55,11 +56,22 @@ class Database:
 
     Whatever makes it doubtful that the connections lead to the server that they should (a statement that was given up,
     a server that takes no writes, a connection that was cut) throws all of them away, see `start_over`. New ones are
-    opened as they are asked for.
+    opened as they are asked for, all to one server (primary.py).
+
+    What is read here may be answered: where commits wait for a synchronous standby, `transaction`, `reading` and
+    `snapshot` end only when one has all that they have seen (`DatabaseConnection.confirm`), also where they refuse.
+    `one_statement` does so if it has written. Where `answers` is False, that is left to `confirm`.
     """
 
-    def __init__(self, url: database_url.DatabaseUrl, connections: int, name: str, deadlines: Deadlines) -> None:
-        self._url, self._name, self._deadlines = url, name, deadlines
+    def __init__(
+        self,
+        url: database_url.DatabaseUrl,
+        connections: int,
+        name: str,
+        deadlines: Deadlines,
+        answers: bool = True,
+    ) -> None:
+        self._primary, self._deadlines, self._answers = Primary(url, name, deadlines), deadlines, answers
         self._open = set[DatabaseConnection]()
         self._generation = 0
         self._kept: DatabaseConnection | None = None
@@ -82,15 +94,25 @@ class Database:
         was committed: the caller repeats with the same idempotency key.
         """
         with _OUR_ERRORS:
-            async with self._connection() as connection, _transaction(connection):
+            async with (
+                self._connection() as connection,
+                _refusals_confirmed(connection, self._answers),
+                _transaction(connection),
+            ):
                 yield connection
+                if self._answers:
+                    await connection.confirm()
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[Connection]:
-        """A connection for statements that read; each sees its own moment."""
+    async def reading(self, *, answers: bool = True) -> AsyncIterator[Connection]:
+        """A connection for statements that read; each sees its own moment. With `answers` False only a refusal is
+        confirmed: what was read is for a decision that a transaction makes later.
+        """
         with _OUR_ERRORS:
-            async with self._connection() as connection:
+            async with self._connection() as connection, _refusals_confirmed(connection, self._answers):
                 yield connection
+                if self._answers and answers:
+                    await connection.confirm()
 
     @asynccontextmanager
     async def one_statement(self) -> AsyncIterator[Connection]:
@@ -107,6 +129,7 @@ class Database:
                 connection.use(True)
             try:
                 yield connection
+                _check_not_cut_short(connection)
             except BaseException as error:
                 self._judge(connection, error)
                 await self._release(connection)
@@ -121,11 +144,11 @@ class Database:
     async def snapshot(self) -> AsyncIterator[Connection]:
         """A read-only transaction in which all statements see one moment."""
         with _OUR_ERRORS:
-            async with (
-                self._connection() as connection,
-                _transaction(connection, isolation="repeatable_read", readonly=True),
-            ):
-                yield connection
+            async with self._connection() as connection, _refusals_confirmed(connection, self._answers):
+                async with _transaction(connection, isolation="repeatable_read", readonly=True):
+                    yield connection
+                if self._answers:
+                    await connection.confirm()
 
     async def prove_writable(self) -> None:
         """Commit something to the log of the database, and nothing else. Raises DatabaseUnavailable when it cannot.
@@ -142,6 +165,7 @@ class Database:
     def start_over(self, why: str) -> None:
         """Throw every connection away: those that nobody has at once, the others when they are given back."""
         self._generation += 1
+        self._primary.forget()
         self._say(f"the connections to the database are made anew: {why}")
         for connection in list(self._open):
             if not connection.in_use:
@@ -162,7 +186,7 @@ class Database:
         """What the pool calls for a new connection."""
         generation = self._generation
         try:
-            connection = await open_connection(self._url, self._name, self._deadlines)
+            connection = await self._primary.connect()
         except (*_GONE, *_REFUSED, DatabaseUnavailable) as error:
             self._say(f"no connection to the database: {_said_of(error)}")
             raise
@@ -176,6 +200,7 @@ class Database:
         connection = await self._acquire()
         try:
             yield connection
+            _check_not_cut_short(connection)
         except BaseException as error:
             self._judge(connection, error)
             raise
@@ -242,6 +267,28 @@ async def _transaction(connection: DatabaseConnection, **how: Any) -> AsyncItera
             await transaction.rollback()
         raise
     await transaction.commit()
+
+
+@asynccontextmanager
+async def _refusals_confirmed(connection: DatabaseConnection, answers: bool) -> AsyncIterator[None]:
+    """A refusal is an answer too: that somebody has no money, or that a payment does not exist, is confirmed before."""
+    try:
+        yield
+    except Exception as error:
+        driver = isinstance(error, (asyncpg.PostgresError, DatabaseUnavailable, *_GONE))
+        if answers and not driver and not _ended(connection):
+            await connection.confirm()
+        raise
+
+
+def _check_not_cut_short(connection: DatabaseConnection) -> None:
+    if _ended(connection) or connection.cut_short:
+        raise DatabaseUnavailable("a commit did not wait for its standby, which may not have it")
+
+
+async def confirm(connection: Connection) -> None:
+    """Wait until a synchronous standby has all that the connection has seen, where commits wait for one."""
+    await cast(DatabaseConnection, connection).confirm()
 
 
 def _ended(connection: DatabaseConnection) -> bool:
@@ -327,19 +374,20 @@ _OUR_ERRORS = _OurErrors()
 
 @asynccontextmanager
 async def connect(
-    url: str, connections: int = 10, name: str = "gateway", deadlines: Deadlines = DEADLINES
+    url: str, connections: int = 10, name: str = "gateway", deadlines: Deadlines = DEADLINES, answers: bool = True
 ) -> AsyncIterator[Database]:
-    """A database pool, closed at the end. Of the deadlines, the URL's own `connect_timeout` goes first.
+    """A database pool, closed at the end. Of the deadlines, the URL's own `connect_timeout` goes first. `answers` is
+    False for a process that tells nobody what it reads.
 
     Raises DatabaseUnavailable when nobody answers at `url`, and Misconfigured when it is no URL of a database.
     """
     where = database_url.read(url)
     if where.connect_seconds is not None:
         deadlines = replace(deadlines, connect=where.connect_seconds)
-    database = Database(where, connections, name, deadlines)
+    database = Database(where, connections, name, deadlines, answers)
     await database._pool
     try:
-        async with database.reading():
+        async with database.reading(answers=False):
             pass
         yield database
     finally:

@@ -65,10 +65,11 @@ class CutDatabase(Database):
             await self._fate.before("commit")
         await self._fate.after("commit")
 
-    def reading(self) -> AbstractAsyncContextManager[Connection]:
-        return self._in_turn(super().reading())
+    def reading(self, *, answers: bool = True) -> AbstractAsyncContextManager[Connection]:
+        return self._in_turn(super().reading(answers=answers))
 
-    one_statement = reading
+    def one_statement(self) -> AbstractAsyncContextManager[Connection]:
+        return self.reading()
 
     def snapshot(self) -> AbstractAsyncContextManager[Connection]:
         return self._in_turn(super().snapshot())

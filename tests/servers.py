@@ -34,7 +34,7 @@ def stopped(server: Postgres) -> Iterator[None]:
 
 async def setting(server: Postgres, name: str, value: str) -> None:
     """Set it for the whole server, and wait until that is so: what is connected already has it as well."""
-    async with connect(server.dsn, 1) as database, database.reading() as connection:
+    async with connect(server.dsn, 1, answers=False) as database, database.reading() as connection:
         await connection.execute(f"ALTER SYSTEM SET {name} = '{value}'")
         await connection.execute("SELECT pg_reload_conf()")
         while await connection.fetchval(f"SHOW {name}") != value:

@@ -3,7 +3,7 @@
 import pytest
 
 from gateway import database_url
-from gateway.database_url import Tcp
+from gateway.database_url import Host, Tcp
 from gateway.errors import Misconfigured
 
 
@@ -20,6 +20,19 @@ def test_libpqs_own_parameters_are_ours_and_not_settings_of_the_server() -> None
 def test_a_connect_timeout_is_as_libpq_has_it() -> None:
     seconds = [database_url.read(f"postgres:///x{query}").connect_seconds for query in ("", *_timeouts("0", "1", "7"))]
     assert seconds == [None, None, 2, 7]
+
+
+def test_of_several_hosts_each_is_known_with_its_port() -> None:
+    by_authority = database_url.read(
+        "postgresql://u:p@h1:5433,[::1],%2Frun%2Fpg:5434/db?target_session_attrs=read-write"
+    )
+    assert by_authority.hosts == (Host("h1", 5433), Host("::1", 5432), Host("/run/pg", 5434))
+    assert "target_session_attrs" not in by_authority.url
+    by_query = [
+        database_url.read(f"postgresql://u@/db?host=/a,/b{port}").hosts for port in ("", "&port=1", "&port=1,2")
+    ]
+    assert [[host.port for host in hosts] for hosts in by_query] == [[5432, 5432], [1, 1], [1, 2]]
+    assert database_url.read("postgresql://u@h/db").hosts == database_url.read("postgresql:///db?host=/a").hosts == ()
 
 
 def _timeouts(*values: str) -> list[str]:
@@ -49,6 +62,11 @@ def _timeouts(*values: str) -> list[str]:
         ("postgresql://u:secret@h/db?gssencmode=require", "not supported"),
         ("postgresql://u:secret@h/db?requirepeer=postgres", "not supported"),
         ("postgresql://u:secret@h/db?client_encoding=LATIN1", "not supported"),
+        (
+            "postgresql://u:secret@h1,h2/db?target_session_attrs=standby",
+            "target_session_attrs='standby' is not supported",
+        ),
+        ("postgresql://u:secret@/db?host=h1,h2,h3&port=1,2", "3 hosts and 2 ports"),
     ],
 )
 def test_what_is_wrong_is_named_and_the_password_is_not_shown(url: str, says: str) -> None:

@@ -123,10 +123,10 @@ async def open(database: Database, token: str, now: datetime) -> Open:
     """The session that this token opens. Where the token is old enough it is replaced; where it was replaced before,
     and not just now, the session ends. Raises Unauthenticated.
     """
-    async with database.reading() as connection:
+    async with database.reading(answers=False) as connection:
         row = await connection.fetchrow(sql.session_of_token, hash_of(token))
-    if row is None or row["ended_at"] is not None or now >= row["expires_at"]:
-        raise Unauthenticated
+        if row is None or row["ended_at"] is not None or now >= row["expires_at"]:
+            raise Unauthenticated
     session = _session(row)
     wallet = Wallet(WalletId(row["wallet_id"]), row["handle"], row["address"], row["custody"], row["guarded"])
     replaced_at, made_at = row["replaced_at"], row["made_at"]

@@ -80,20 +80,27 @@ class Together(Generic[Asked, Done]):
         if isinstance(outcome, GatewayError):
             raise outcome
         assert isinstance(outcome, Answer), "by itself a call is decided"
-        if outcome.body is None:
-            async with self._house.database.reading() as connection:
-                outcome = replace(outcome, body=await _first_answer(connection, self._house, claim, outcome))
         return _response(outcome)
 
     async def _commit(self, asked: list[tuple[Claim, Asked]]) -> list[Outcome]:
         try:
             async with self._house.database.transaction() as connection:
                 outcomes = await once.act_once(connection, asked, self._answers, self._house.clock())
+                for place, (outcome, (claim, _)) in enumerate(zip(outcomes, asked, strict=True)):
+                    if isinstance(outcome, Answer) and outcome.body is None:
+                        outcomes[place] = await self._answered_first(connection, claim, outcome)
                 if not any(isinstance(outcome, Answer) for outcome in outcomes):
                     raise _AllRefused(outcomes)
                 return outcomes
         except _AllRefused as none:
             return none.outcomes
+
+    async def _answered_first(self, connection: Connection, claim: Claim, answer: Answer) -> Outcome:
+        """The answer with its body, read where its key was found: another server may not have the payment."""
+        try:
+            return replace(answer, body=await _first_answer(connection, self._house, claim, answer))
+        except PaymentRestored as refusal:
+            return refusal
 
     async def _answers(self, connection: Connection, asked: Sequence[Asked], now: datetime) -> list[Outcome]:
         results = await self._act(connection, asked, now)

@@ -1,8 +1,9 @@
 """Lanes: one signer's ordered nonces, and the transactions that take them.
 
-Store, then send. A transaction's nonce, raw bytes and hash are committed before a node sees it, and it is only ever
-sent again as stored. A bump is a further attempt at the same nonce: at most one of a transaction's attempts is mined.
-What a node answers decides nothing; the receipt of one of our own hashes, in a final block, does.
+Store, then send. A transaction's nonce, raw bytes and hash are committed, and on the synchronous standby where there is
+one, before a node sees it; it is only ever sent again as stored. A bump is a further attempt at the same nonce: at most
+one of a transaction's attempts is mined. What a node answers decides nothing; the receipt of one of our own hashes, in
+a final block, does.
 
 Any number of workers share the lanes that they have keys for. A nonce is handed out under its lane's row lock, and who
 finds a lane taken takes another. No nonce is handed to a node before every lower one of its lane was, whoever stored

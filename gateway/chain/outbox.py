@@ -1,5 +1,8 @@
 """The outbox: what lanes have stored is sent as it is stored, and what a node does not take is told.
 
+What is read here is confirmed before it is sent: were it lost with its server (see `DatabaseConnection.confirm`), the
+chain would move tokens for a payment that nobody knows any more.
+
 A node's answer decides nothing of a payment: only the receipt of one of our own hashes does. But nobody could guess why
 a node does not take a transaction ("underpriced", "insufficient funds", "exceeds block gas limit"), so the last reason
 is kept with the lane, in the node's words, until it takes what the lane sends. It is logged once, and shown by
@@ -19,7 +22,7 @@ from gateway.chain.json_rpc import same_words
 from gateway.chain.lanes import Attempt, sql
 from gateway.chain.node import Node
 from gateway.errors import NodeRefused
-from gateway.postgres import Connection, Database
+from gateway.postgres import Connection, Database, confirm
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +59,7 @@ async def send_open(database: Database, node: Node, attempts: Sequence[Attempt])
         return Sent([])
     async with database.reading() as connection:
         rows = await connection.fetch(sql.raws, [attempt.hash for attempt in unmined])
+        await confirm(connection)
     raws = {row["hash"]: row["raw"] for row in rows}
     handed = [_Handed(one.transaction_id, one.nonce, one.hash, await node.send(raws[one.hash])) for one in unmined]
     return Sent(unmined, await _note(database, node, handed))
@@ -65,6 +69,8 @@ async def send_unsent(database: Database, node: Node, address: str) -> None:
     """Send what no node was handed yet, in nonce order, and note that."""
     async with database.reading() as connection:
         unsent = await connection.fetch(sql.unsent, address)
+        if unsent:
+            await confirm(connection)
     handed = [_Handed(row["transaction_id"], row["nonce"], row["hash"], await node.send(row["raw"])) for row in unsent]
     if unsent:
         async with database.one_statement() as connection:

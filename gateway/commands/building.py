@@ -85,20 +85,28 @@ def places(config: Config, node: bool = True) -> Places:
 
 @asynccontextmanager
 async def database(
-    config: Config, name: str, connections: int = 1, statement_seconds: float = COMMAND_SECONDS
+    config: Config,
+    name: str,
+    connections: int = 1,
+    statement_seconds: float = COMMAND_SECONDS,
+    answers: bool = True,
 ) -> AsyncIterator[Database]:
-    """The database, with its schema as this code expects it. Raises DatabaseUnavailable, Misconfigured."""
-    async with unmigrated(config, name, connections, statement_seconds) as opened:
+    """The database, with its schema as this code expects it; `answers` as in `postgres.connect`. Raises
+    DatabaseUnavailable, Misconfigured.
+    """
+    async with unmigrated(config, name, connections, statement_seconds, answers) as opened:
         await migration.check_migrated(opened)
         yield opened
 
 
 @asynccontextmanager
-async def unmigrated(config: Config, name: str, connections: int, statement_seconds: float) -> AsyncIterator[Database]:
+async def unmigrated(
+    config: Config, name: str, connections: int, statement_seconds: float, answers: bool = True
+) -> AsyncIterator[Database]:
     """The database, whatever its schema. Raises DatabaseUnavailable, Misconfigured."""
     url = places(config, node=False).database_url
     deadlines = Deadlines(config.database_connect_seconds, statement_seconds)
-    async with postgres.connect(url, connections, f"gateway {name}", deadlines) as opened:
+    async with postgres.connect(url, connections, f"gateway {name}", deadlines, answers) as opened:
         yield opened
 
 
@@ -187,7 +195,7 @@ async def worker(config: Config) -> AsyncIterator[Worker]:
     where = places(config)
     node = HttpNode(where.rpc_url)
     try:
-        async with database(config, "work", 6) as opened:
+        async with database(config, "work", 6, answers=False) as opened:
             vault = await vault_of(config, opened)
             terms = await terms_of(config, opened, where)
             yield Worker(

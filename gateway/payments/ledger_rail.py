@@ -15,11 +15,20 @@ from datetime import datetime
 from msgspec import Struct
 
 from gateway.money import Money
-from gateway.payments.lean import Elsewhere, LeanPayment, NotDone, columns_of, facts_of, handle_of, not_done
+from gateway.payments.lean import (
+    Elsewhere,
+    LeanPayment,
+    NotDone,
+    columns_of,
+    facts_of,
+    handle_of,
+    not_done,
+    rests_on_reading,
+)
 from gateway.payments.records import sql
 from gateway.payments.route import fee
 from gateway.payments.terms import Terms
-from gateway.postgres import Connection, Database
+from gateway.postgres import Connection, Database, confirm
 
 
 class LedgerPayment(LeanPayment, frozen=True):
@@ -50,7 +59,10 @@ async def pay_all(database: Database, terms: Terms, asked: Sequence[LedgerPaymen
     Raises DatabaseUnavailable: then nobody knows, and each is asked again with its key.
     """
     async with database.one_statement() as connection:
-        return await pay_in(connection, terms, asked, now)
+        outcomes = await pay_in(connection, terms, asked, now)
+        if rests_on_reading(outcomes):
+            await confirm(connection)
+        return outcomes
 
 
 async def pay_many(database: Database, terms: Terms, asked: Sequence[LedgerPayment], now: datetime) -> list[Outcome]:

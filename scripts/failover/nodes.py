@@ -65,7 +65,7 @@ class Nodes:
     def url(self, database: str = "gateway", user: str = "gateway") -> str:
         """Where the database is: on one of these hosts, whichever may be written to."""
         hosts = ",".join(node.address for node in self.nodes)
-        return f"postgresql://{user}:{self._password}@{hosts}/{database}?target_session_attrs=read-write"
+        return f"postgresql://{user}:{self._password}@{hosts}/{database}"
 
     async def start(self) -> None:
         """Start them and wait for a primary with a synchronous standby; then make the gateway's role and database."""
