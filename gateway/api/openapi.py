@@ -60,6 +60,7 @@ _OWN: dict[tuple[str, str], tuple[str, ...]] = {
     ("post", "/v1/keys/{id}/replacement"): ("not_found",),
     ("delete", "/v1/keys/{id}"): ("not_found", "last_owner_key"),
     ("get", "/v1/entries"): ("unknown_asset",),
+    ("get", "/v1/payments"): ("unknown_asset",),
     ("post", "/v1/deposits"): (*_MONEY, *_KEY, "asset_closed"),
     ("post", "/v1/withdrawals"): (
         *(*_MONEY, *_KEY, "insufficient_funds", "withdrawals_frozen", "wallet_frozen"),

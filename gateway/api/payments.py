@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from litestar import Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import Parameter, QueryParameter
 from msgspec import Struct
 
 from gateway.access.credential import Credential
@@ -27,15 +28,18 @@ from gateway.api.wallets import Limit
 from gateway.errors import GatewayError, InvalidRequest, NotFound
 from gateway.ids import PaymentId, WalletId, read, show
 from gateway.money import Money
-from gateway.payments import finish, records, sign
+from gateway.payments import finish, records, search, sign
 from gateway.payments import pay as paying
 from gateway.payments.finish import EndRequest
 from gateway.payments.once import Alone
 from gateway.payments.pay import PayRequest
-from gateway.payments.payment import Payment
+from gateway.payments.payment import Payment, State
 from gateway.payments.refund import refund
+from gateway.payments.search import Wanted
 from gateway.postgres import Connection
 from gateway.wallets.wallet import Wallet
+
+_PARTY = "@handle or address."
 
 _ACCEPTED = {202: ResponseSpec(PaymentView, description="Accepted; it settles on the chain.", generate_examples=False)}
 
@@ -96,15 +100,31 @@ async def show_payment(id: str, house: House, caller: Wallet) -> PaymentView:
 
 
 @get("/v1/payments", tags=["payments"], summary="The caller's payments", needs="read")
-async def list_payments(house: House, caller: Wallet, limit: Limit = 50, cursor: str | None = None) -> PaymentsPage:
-    """What the caller paid and was paid, newest first."""
+async def list_payments(
+    house: House,
+    caller: Wallet,
+    limit: Limit = 50,
+    cursor: str | None = None,
+    in_state: Annotated[State | None, QueryParameter(name="state")] = None,
+    asset: str | None = None,
+    memo: Annotated[str | None, Parameter(description="The whole memo, to the letter.")] = None,
+    from_: Annotated[str | None, QueryParameter(name="from", description=_PARTY)] = None,
+    to: Annotated[str | None, Parameter(description=_PARTY)] = None,
+    counterparty: Annotated[str | None, Parameter(description="@handle or address of the other side.")] = None,
+) -> PaymentsPage:
+    """What the caller paid and was paid, newest first; of it what fits all that is given. Then a page may have fewer
+    than `limit`, or none, though there are more: go on until `next_cursor` is null.
+    """
     before = PaymentId(read("pay", cursor_position(cursor))) if cursor else None
+    of = None if asset is None else house.terms.assets.of_wallet(asset)
+    wanted = Wanted(in_state, of, memo, from_, to, counterparty)
     async with house.database.reading() as connection:
-        page = await records.payments_page(connection, house.terms.assets, caller.id, before, limit)
-    more = len(page) == limit
-    return PaymentsPage(
-        [payment_view(payment) for payment in page], cursor_text(show("pay", page[-1].id)) if more else None
-    )
+        if wanted == Wanted():
+            page = await records.payments_page(connection, house.terms.assets, caller.id, before, limit)
+            last = page[-1].id if len(page) == limit else None
+        else:
+            page, last = await search.find(connection, house.terms.assets, caller.id, wanted, before, limit)
+    return PaymentsPage([payment_view(one) for one in page], cursor_text(show("pay", last)) if last else None)
 
 
 @get("/v1/payments/waiting", tags=["approvals"], summary="What waits for the caller", needs="read")

@@ -108,6 +108,31 @@ FROM page
 LEFT JOIN wallet AS other ON other.id = CASE WHEN page.payer = $1 THEN page.payee ELSE page.payer END
 ORDER BY page.id DESC;
 
+-- payments_that_fit
+-- Those of a wallet's next $4 payments, newest first, that fit: state, asset, memo, payer, payee (a wallet, an address
+-- or both), and who is on the other side. How many were walked, and to which, stands in each row; where none fits, in a
+-- row that has nothing else. As in payments_page, the planner is not told which wallet it is.
+WITH walked AS MATERIALIZED (
+    (SELECT * FROM payment WHERE payer = (SELECT $1::uuid) AND id < $2 ORDER BY id DESC LIMIT $4)
+    UNION ALL
+    (SELECT * FROM payment WHERE payee = (SELECT $1::uuid) AND id < $2 ORDER BY id DESC LIMIT $4)
+    ORDER BY id DESC LIMIT $4
+), page AS MATERIALIZED (
+    SELECT * FROM walked
+    WHERE ($5::text IS NULL OR state = $5) AND ($6::text IS NULL OR asset = $6) AND ($7::text IS NULL OR memo = $7)
+        AND ($8::uuid IS NULL OR payer = $8)
+        AND ($9::uuid IS NULL OR payee = $9 OR payee_address = $10::text)
+        AND ($11::uuid IS NULL OR payer = $11 OR payee = $11 OR payee_address = $12::text)
+    ORDER BY id DESC LIMIT $3
+)
+SELECT page.*, count.walked, (SELECT id FROM walked ORDER BY id LIMIT 1) AS walked_to,
+    CASE WHEN page.payer = $1 THEN (SELECT handle FROM wallet WHERE id = $1) ELSE other.handle END AS payer_handle,
+    CASE WHEN page.payee = $1 THEN (SELECT handle FROM wallet WHERE id = $1) ELSE other.handle END AS payee_handle
+FROM (SELECT count(*) AS walked FROM walked) AS count
+LEFT JOIN page ON true
+LEFT JOIN wallet AS other ON other.id = CASE WHEN page.payer = $1 THEN page.payee ELSE page.payer END
+ORDER BY page.id DESC;
+
 -- waiting_page
 -- What a wallet is asked to approve or to sign and has time for, newest first, by the index that has nothing else.
 SELECT payment.*, payer.handle AS payer_handle, payee.handle AS payee_handle

@@ -2,9 +2,11 @@
 
 import asyncio
 from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 
+from gateway.payments import search
 from tests.api.conftest import Person, opened
 
 pytestmark = pytest.mark.anyio
@@ -141,3 +143,95 @@ async def test_an_event_says_the_same_whichever_way_a_payment_took(two: tuple[Pe
     lean, ordinary = ({**event["facts"], "payment_id": ""} for event in told[0])
     assert lean == ordinary
     assert lean["fee"] == "0.02"
+
+
+async def found(person: Person, query: str) -> list[str]:
+    """The ids of all pages of the list."""
+    seen, cursor = list[str](), ""
+    while cursor is not None:
+        answer = await person.get(f"/v1/payments?limit=2&{query}" + (f"&cursor={cursor}" if cursor else ""))
+        assert answer.status_code == 200, answer.text
+        seen += [item["id"] for item in answer.json()["items"]]
+        cursor = answer.json()["next_cursor"]
+    return seen
+
+
+async def test_payments_are_found_by_what_people_look_for(two: tuple[Person, Person]) -> None:
+    alice, bob = two
+    carol = await alice.api.person(f"c{uuid4().hex[:10]}", "5.00 EUR", "5 USDX")
+    await alice.receive("10 USDX")
+    address = "0x" + "1a" * 20
+    made = [
+        *[await alice.pay(f"@{bob.handle}", "1.00 EUR", memo="rent") for _ in range(3)],
+        await alice.pay(f"@{bob.handle}", "2.00 EUR", memo="rent for May", capture=False),
+        await alice.pay(f"@{carol.handle}", "3.00 EUR"),
+        await carol.pay(f"@{alice.handle}", "1.00 EUR", memo="rent"),
+        await alice.pay(address, "1 USDX"),
+        await carol.pay(f"@{alice.handle}", "1 USDX"),
+        await bob.pay(f"@{carol.handle}", "0.50 EUR", memo="rent"),
+    ]
+    ids = [one.json()["id"] for one in made]
+    voided = (await alice.post(f"/v1/payments/{ids[4]}/void", {})).status_code
+    assert voided == 409  # it is settled
+
+    for query, places in {
+        "state=held": [3],
+        "state=queued": [6, 7],
+        "state=settled": [0, 1, 2, 4, 5],
+        "state=failed": [],
+        "memo=rent": [0, 1, 2, 5],
+        "memo=rent%20for%20May": [3],
+        "memo=Rent": [],
+        "memo=": [],
+        "asset=USDX": [6, 7],
+        "asset=EUR&state=settled&memo=rent": [0, 1, 2, 5],
+        f"from=@{alice.handle}": [0, 1, 2, 3, 4, 6],
+        f"from={carol.handle.upper()}": [5, 7],
+        f"from={carol.address}&asset=USDX": [7],
+        f"to=@{alice.handle}": [5, 7],
+        f"to={alice.address.lower()}": [5, 7],
+        f"to={address}": [6],
+        f"to=@{bob.handle}&state=held": [3],
+        f"counterparty=@{carol.handle}": [4, 5, 7],
+        f"counterparty={carol.address}": [4, 5, 7],
+        f"counterparty={address}": [6],
+        f"counterparty=@{alice.handle}": [],
+        f"from=@{bob.handle}": [],
+        "to=@nobody_at_all": [],
+        "from=0x" + "9" * 40: [],
+    }.items():
+        assert await found(alice, query) == [ids[place] for place in reversed(places)], query
+
+
+@pytest.mark.parametrize(
+    ("query", "code", "kind"),
+    [
+        ("state=paid", "invalid_request", "parameter"),
+        ("state=", "invalid_request", "parameter"),
+        ("asset=XXX", "unknown_asset", None),
+        ("from=@x", "invalid_request", "party"),
+        ("to=0x12", "invalid_request", "party"),
+        ("counterparty=", "invalid_request", "party"),
+        ("memo=a&memo=b", "invalid_request", "repeated_parameter"),
+        ("reference=a", "invalid_request", "unknown_parameter"),
+        ("cursor=x&state=held", "invalid_request", "cursor"),
+    ],
+)
+async def test_what_cannot_be_looked_for_is_refused(
+    two: tuple[Person, Person], query: str, code: str, kind: str | None
+) -> None:
+    problem = (await two[0].get(f"/v1/payments?{query}")).json()
+    assert (problem["code"], problem.get("kind")) == (code, kind)
+
+
+async def test_a_page_is_walked_no_further_than_so_many_and_says_where_to_go_on(two: tuple[Person, Person]) -> None:
+    alice, bob = two
+    needle = (await alice.pay(f"@{bob.handle}", "0.01 EUR", memo="needle")).json()["id"]
+    line = {"to": f"@{bob.handle}", "amount": "0.01", "asset": "EUR"}
+    await alice.post("/v1/payments/batch", [line] * search.WALKED_MAX)
+
+    first = (await alice.get("/v1/payments?memo=needle")).json()
+    second = (await alice.get(f"/v1/payments?memo=needle&cursor={first['next_cursor']}")).json()
+
+    assert first["items"] == []
+    assert ([item["id"] for item in second["items"]], second["next_cursor"]) == ([needle], None)
