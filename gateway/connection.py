@@ -150,7 +150,9 @@ async def _prepare(connection: DatabaseConnection, settings: dict[str, str]) -> 
     """
     await connection.execute(
         "SELECT set_config(name, value, false) FROM unnest($1::text[], $2::text[]) AS wanted (name, value)"
-        " WHERE current_setting(name, true) IS NOT NULL",
+        " WHERE current_setting(name, true) IS NOT NULL"
+        " UNION ALL SELECT set_config('synchronous_commit', 'on', false)"  # remote_apply is more, and stays
+        " WHERE current_setting('synchronous_commit') <> 'remote_apply'",
         *(list(settings), list(settings.values())),
     )
     await connection.set_type_codec("numeric", schema="pg_catalog", encoder=str, decoder=int, format="text")
@@ -165,6 +167,13 @@ def _settings(deadlines: Deadlines) -> dict[str, str]:
         "idle_session_timeout": "0",
         "transaction_timeout": "0",
         "client_connection_check_interval": "2s",
+        "default_transaction_isolation": "read committed",
+        "default_transaction_deferrable": "off",
+        "standard_conforming_strings": "on",
+        "transform_null_equals": "off",
+        "bytea_output": "hex",
+        "DateStyle": "ISO, MDY",
+        "IntervalStyle": "postgres",
     }
 
 

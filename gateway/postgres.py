@@ -6,18 +6,16 @@ Commits are durable as PostgreSQL ships: nothing here turns `fsync` or `synchron
 
 import asyncio
 import logging
-import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from importlib.resources import files
 from typing import Any, Final, TypeAlias, cast
 from uuid import UUID
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from gateway import database_url
+from gateway import database_url, prerequisites
 from gateway.connection import DEADLINES, DatabaseConnection, Deadlines
 from gateway.errors import (
     Contended,
@@ -26,10 +24,12 @@ from gateway.errors import (
     GatewayError,
     HandleLost,
     InRecovery,
+    Misconfigured,
     PaymentRestored,
 )
 from gateway.ids import show
 from gateway.primary import Primary
+from gateway.statements import Statements as Statements
 
 log = logging.getLogger(__name__)
 
@@ -76,8 +76,10 @@ class Database:
         self._generation = 0
         self._kept: DatabaseConnection | None = None
         self._closing = False
-        self._said = dict[str, float]()
-        self._full_until = 0.0  # by the event loop's clock
+        self._away_since: float | None = None  # by the event loop's clock, as all times here
+        self._said_at = 0.0
+        self._has_started = False
+        self._full_until = 0.0
         self._pool: asyncpg.Pool[asyncpg.Record] = asyncpg.create_pool(
             min_size=0,  # the driver would keep a minimum by itself, with a traceback in the log at each attempt
             max_size=connections + 1,  # one for `one_statement`, which keeps it
@@ -102,6 +104,7 @@ class Database:
                 yield connection
                 if self._answers:
                     await connection.confirm()
+            self._has_written()
 
     @asynccontextmanager
     async def reading(self, *, answers: bool = True) -> AsyncIterator[Connection]:
@@ -134,6 +137,7 @@ class Database:
                 self._judge(connection, error)
                 await self._release(connection)
                 raise
+            self._has_written()
             if self._kept is None and not self._closing and not self._is_stale(connection):
                 self._kept = connection
                 connection.use(False)
@@ -161,6 +165,15 @@ class Database:
             if await connection.fetchval("SELECT current_setting('transaction_read_only')::boolean"):
                 raise DatabaseNotWritable(_NOT_WRITABLE[asyncpg.ReadOnlySQLTransactionError])
             await connection.execute("SELECT pg_logical_emit_message(true, 'gateway', 'writable')")
+
+    async def _check(self) -> None:
+        """Open the first connection. Raises what `connect` does."""
+        try:
+            async with self.reading(answers=False) as connection:
+                await prerequisites.check(connection, self.reading(answers=False))
+        except (DatabaseUnavailable, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise _at_start(error) from error
+        self._has_started = True
 
     def start_over(self, why: str) -> None:
         """Throw every connection away: those that nobody has at once, the others when they are given back."""
@@ -249,10 +262,19 @@ class Database:
             connection.terminate()
 
     def _say(self, line: str) -> None:
+        """Once when it begins, and again now and then: all connections find out by themselves, each in other words."""
         now = asyncio.get_running_loop().time()
-        if now - self._said.get(line, -_SAY_AGAIN_SECONDS) >= _SAY_AGAIN_SECONDS:
-            self._said = {old: at for old, at in self._said.items() if now - at < _SAY_AGAIN_SECONDS} | {line: now}
+        if not self._has_started or self._closing:
+            return
+        if self._away_since is None or now - self._said_at >= _SAY_AGAIN_SECONDS:
+            self._away_since, self._said_at = self._away_since or now, now
             log.warning(line)
+
+    def _has_written(self) -> None:
+        if self._away_since is not None:
+            seconds = asyncio.get_running_loop().time() - self._away_since
+            self._away_since = None
+            log.info("the database takes writes again, after %.1f s", seconds)
 
 
 @asynccontextmanager
@@ -363,6 +385,8 @@ class _OurErrors:
                 raise DatabaseNotWritable(reason) from error
         if isinstance(error, _GONE):
             raise DatabaseUnavailable(type(error).__name__) from error
+        if isinstance(error, asyncpg.InsufficientPrivilegeError):
+            raise Misconfigured(f"the database refuses this to our role: {_said_of(error)}") from error
         if isinstance(error, asyncpg.PostgresError):
             if error.sqlstate in _REFUSALS:
                 raise _REFUSALS[error.sqlstate](*(error.detail or "").split()) from None
@@ -379,7 +403,8 @@ async def connect(
     """A database pool, closed at the end. Of the deadlines, the URL's own `connect_timeout` goes first. `answers` is
     False for a process that tells nobody what it reads.
 
-    Raises DatabaseUnavailable when nobody answers at `url`, and Misconfigured when it is no URL of a database.
+    Raises DatabaseUnavailable when nobody answers at `url`, and Misconfigured, with what to do, when it is no URL of a
+    database, or of one that is not fit for this.
     """
     where = database_url.read(url)
     if where.connect_seconds is not None:
@@ -387,36 +412,41 @@ async def connect(
     database = Database(where, connections, name, deadlines, answers)
     await database._pool
     try:
-        async with database.reading(answers=False):
-            pass
+        await database._check()
         yield database
     finally:
         await database.close()
+
+
+def _at_start(error: BaseException) -> BaseException:
+    """Why the first connection is none: Misconfigured where waiting would change nothing."""
+    cause = error.__cause__ if isinstance(error, DatabaseUnavailable) and error.__cause__ else error
+    said = _said_of(cause)
+    if isinstance(cause, asyncpg.InvalidCatalogNameError):
+        return Misconfigured(f"{said}: create it (ENCODING 'UTF8'), or correct GATEWAY_DATABASE_URL")
+    if isinstance(cause, (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InsufficientPrivilegeError)):
+        return Misconfigured(f"the database server refuses us: {said}; correct GATEWAY_DATABASE_URL or its rights")
+    if isinstance(cause, asyncpg.ProtocolViolationError) and not said.startswith("unsupported startup parameter"):
+        return DatabaseUnavailable(said)  # a pooler that has no server, or does not say so in words of its own
+    if isinstance(cause, (*_WRONG_PARAMETER, asyncpg.ProtocolViolationError)):
+        return Misconfigured(f"GATEWAY_DATABASE_URL has a parameter that does not work here, remove it: {said}")
+    return DatabaseUnavailable(said) if isinstance(error, DatabaseUnavailable) and str(cause) else error
+
+
+#: What a server, or the driver, says of a parameter in the URL.
+_WRONG_PARAMETER = (
+    asyncpg.ClientConfigurationError,
+    asyncpg.UndefinedObjectError,
+    asyncpg.InvalidParameterValueError,
+    asyncpg.CantChangeRuntimeParamError,
+    asyncpg.PostgresSyntaxError,
+)
 
 
 async def _keep(connection: Connection) -> None:
     """What a connection does when it goes back to the pool: nothing. We set no session state, so a reset costs a
     round trip for nothing; `SET LOCAL` ends with its transaction.
     """
-
-
-# ---- statements -----------------------------------------------------------------------------------------------------
-
-
-class Statements:
-    """The statements of one `.sql` file, by name: `sql.statement_page`. A statement begins at its line `-- name`."""
-
-    def __init__(self, package: str, file: str) -> None:
-        text = files(package).joinpath(file).read_text(encoding="utf-8")
-        parts = re.split(r"^-- ([a-z][a-z0-9_]*)$", text, flags=re.MULTILINE)
-        self._by_name = dict(zip(parts[1::2], (part.strip().rstrip(";") for part in parts[2::2]), strict=True))
-
-    def __getattr__(self, name: str) -> str:
-        try:
-            statement: str = self._by_name[name]
-        except KeyError:
-            raise AttributeError(f"no statement -- {name}") from None
-        return statement
 
 
 def constraint_of(error: Exception) -> str | None:

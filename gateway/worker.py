@@ -39,6 +39,7 @@ from gateway.chain.watch import Span
 from gateway.clock import Clock
 from gateway.errors import (
     ChainReplaced,
+    DatabaseUnavailable,
     GatewayError,
     Misconfigured,
     NodeRefused,
@@ -428,7 +429,8 @@ async def run(worker: Worker, stop: asyncio.Event) -> None:
 
     Raises ChainReplaced or Misconfigured, with every step ended at once, wherever it is.
     """
-    steps = [asyncio.create_task(_loop(worker, name, pause, stop), name=name) for name, pause in STEPS]
+    away: dict[str, datetime] = {}
+    steps = [asyncio.create_task(_loop(worker, name, pause, stop, away), name=name) for name, pause in STEPS]
     try:
         await asyncio.gather(*steps)
     finally:
@@ -437,7 +439,8 @@ async def run(worker: Worker, stop: asyncio.Event) -> None:
         await asyncio.gather(*steps, return_exceptions=True)
 
 
-async def _loop(worker: Worker, name: str, pause: float, stop: asyncio.Event) -> None:
+async def _loop(worker: Worker, name: str, pause: float, stop: asyncio.Event, away: dict[str, datetime]) -> None:
+    """Run one step. `away` is what all of them have said of the database: it is away for one as for the other."""
     step: Callable[[], Awaitable[bool]] = getattr(worker, name)
     said: dict[str, datetime] = {}
     while not stop.is_set():
@@ -446,7 +449,10 @@ async def _loop(worker: Worker, name: str, pause: float, stop: asyncio.Event) ->
         except _FATAL:
             raise
         except Exception as error:  # noqa: BLE001 - the one place that records whatever failed and goes on
-            _say(name, error, said, worker.clock())
+            if isinstance(error, DatabaseUnavailable):
+                _say("every step", error, away, worker.clock())
+            else:
+                _say(name, error, said, worker.clock())
             wait = _AFTER_FAILURE
         if wait:
             await _until(stop, wait)

@@ -1,13 +1,16 @@
 """The parts of a running gateway, built by hand from the configuration, once per process."""
 
+import asyncio
 import json
+import logging
 import os
 import pwd
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import TypeVar
 
 from gateway import migration, postgres
 from gateway.access.limits import Limits, Rate, Rates
@@ -20,15 +23,22 @@ from gateway.chain.signer import LaneSigner, Vault
 from gateway.clock import system_clock
 from gateway.config import Config
 from gateway.connection import Deadlines
-from gateway.errors import Misconfigured
+from gateway.errors import DatabaseUnavailable, Misconfigured
 from gateway.ledger import book
 from gateway.payments.terms import Terms
 from gateway.postgres import Database
 from gateway.wallets import custody
 from gateway.worker import Worker
 
+log = logging.getLogger(__name__)
+
+Built = TypeVar("Built")
+
 #: How many blocks and seconds a node's own "finalized" is usually behind: two epochs of 32 slots of 12 s.
 _FINALIZED_SECONDS = 64 * 12.0
+
+#: How long to wait before the database is tried again at the start.
+_TRY_AGAIN_SECONDS = 1.0
 
 #: What a statement of a command or of the worker may take, in seconds: nobody waits for an answer meanwhile.
 COMMAND_SECONDS = 30.0
@@ -162,6 +172,30 @@ async def vault_of(config: Config, database: Database) -> Vault:
         await custody.hold_to(connection, [signer.check_value(key) for key in master_keys])
         await custody.hold_to_root(connection, signer.root_check_value(root))
     return Vault(*master_keys, root=root, again=lambda: key_files.load_master_keys(config.master_key_file))
+
+
+@asynccontextmanager
+async def patiently(
+    build: Callable[[], AbstractAsyncContextManager[Built]], stop: asyncio.Event
+) -> AsyncIterator[Built | None]:
+    """What `build` gives once the database is there, or None when `stop` is set before. What is waited for is said once
+    and then goes on being waited for: a process that is started first, or during a failover, need not be started again.
+    """
+    async with AsyncExitStack() as stack:
+        said, built = "", None
+        while built is None and not stop.is_set():
+            try:
+                built = await stack.enter_async_context(build())
+            except DatabaseUnavailable as away:
+                if said != str(away):
+                    said = str(away)
+                    log.warning("waiting for the database: %s", said)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_TRY_AGAIN_SECONDS):
+                        await stop.wait()
+        if said and built is not None:
+            log.info("the database is there")
+        yield built
 
 
 @asynccontextmanager

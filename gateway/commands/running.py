@@ -17,9 +17,10 @@ from gateway.api.server import Server
 from gateway.chain import roles, watch
 from gateway.commands import building
 from gateway.config import Config
-from gateway.errors import ChainReplaced, Misconfigured, NodeUnavailable
+from gateway.errors import ChainReplaced, DatabaseUnavailable, Misconfigured, NodeUnavailable
 from gateway.payments import recovery
 from gateway.web.pages import PAGES, missing
+from gateway.worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +44,11 @@ async def _serve(config: Config, build: Callable[[House], Any]) -> None:
     port = config.port or free_port(config.host)
     check_port(config.host, port)
     url = config.url(port)
-    async with building.house(config, url=url) as house:
+    stop = asyncio.Event()
+    on_signal(stop.set)
+    async with building.patiently(lambda: building.house(config, url=url), stop) as house:
+        if house is None:
+            return
         await _look(house, config)
         _collect_less()
         server = Server(build(house), config.host, port)
@@ -60,7 +65,7 @@ async def _look(house: House, config: Config) -> None:
         return
     try:
         found = await recovery.look(house.database, house.node, house.terms, config.finality, house.clock)
-    except (NodeUnavailable, ChainReplaced) as unknown:
+    except (NodeUnavailable, DatabaseUnavailable, ChainReplaced) as unknown:
         log.warning("whether the database is older than the chain is not known yet: %s", unknown)
         return
     if found is not None:
@@ -70,21 +75,29 @@ async def _look(house: House, config: Config) -> None:
 async def _work(config: Config) -> None:
     stop = asyncio.Event()
     on_signal(stop.set)
-    async with building.worker(config) as worker:
-        contracts = list(worker.terms.contracts.values())
-        async with worker.database.reading() as connection:
-            cursor = await watch.cursor(connection, contracts[0].chain_id) if contracts else None
-        while not stop.is_set():
-            try:
-                await watch.verify(worker.node, contracts, cursor)
-                await roles.grant(worker.database, worker.node, worker.signers, contracts, worker.clock)
-                break
-            except NodeUnavailable as gone:
-                log.warning("waiting for the node: %s", gone)
-                await asyncio.sleep(1)
-        _collect_less()
-        print("working", flush=True)
-        await working.run(worker, stop)
+    async with building.patiently(lambda: building.worker(config), stop) as worker:
+        if worker is not None and await _verified(worker, stop):
+            _collect_less()
+            print("working", flush=True)
+            await working.run(worker, stop)
+
+
+async def _verified(worker: Worker, stop: asyncio.Event) -> bool:
+    """Whether node and book are found to be of one chain before `stop` is set. What is waited for is said once."""
+    contracts, said = list(worker.terms.contracts.values()), ""
+    while not stop.is_set():
+        try:
+            async with worker.database.reading() as connection:
+                cursor = await watch.cursor(connection, contracts[0].chain_id) if contracts else None
+            await watch.verify(worker.node, contracts, cursor)
+            await roles.grant(worker.database, worker.node, worker.signers, contracts, worker.clock)
+            return True
+        except (NodeUnavailable, DatabaseUnavailable) as gone:
+            if said != str(gone):
+                said = str(gone)
+                log.warning("waiting: %s", said)
+            await asyncio.sleep(1)
+    return False
 
 
 def _collect_less() -> None:
