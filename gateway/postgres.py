@@ -426,6 +426,8 @@ def _at_start(error: BaseException) -> BaseException:
         return Misconfigured(f"{said}: create it (ENCODING 'UTF8'), or correct GATEWAY_DATABASE_URL")
     if isinstance(cause, (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InsufficientPrivilegeError)):
         return Misconfigured(f"the database server refuses us: {said}; correct GATEWAY_DATABASE_URL or its rights")
+    if isinstance(cause, (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)):
+        return prerequisites.shared_sessions()  # what one session has prepared, another has not
     if isinstance(cause, asyncpg.ProtocolViolationError) and not said.startswith("unsupported startup parameter"):
         return DatabaseUnavailable(said)  # a pooler that has no server, or does not say so in words of its own
     if isinstance(cause, (*_WRONG_PARAMETER, asyncpg.ProtocolViolationError)):

@@ -85,10 +85,15 @@ async def _check_pooler(connection: _Asked, another: AbstractAsyncContextManager
         other = await (await stack.enter_async_context(another)).fetchval("SELECT pg_backend_pid()")
         again = await connection.fetchval("SELECT pg_backend_pid()")
     if process == other or process != again:
-        _refuse(
-            "the pooler in front of the server (PgBouncer) gives the same session to several connections: set "
-            "pool_mode = session for this database, or connect past it"
-        )
+        raise shared_sessions()
+
+
+def shared_sessions() -> Misconfigured:
+    """What a pooler is told that gives a session of the server to several connections."""
+    return Misconfigured(
+        "the database cannot be used: the pooler in front of the server (PgBouncer) gives a session to several "
+        "connections; set pool_mode = session for this database, or connect past it"
+    )
 
 
 def _refuse(why: str) -> NoReturn:

@@ -1,5 +1,6 @@
 """What befalls a PostgreSQL server in tests: it sleeps, takes no writes, or has no room left."""
 
+import asyncio
 import os
 import shutil
 import signal
@@ -8,6 +9,7 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import psutil
 
@@ -30,6 +32,28 @@ def stopped(server: Postgres) -> Iterator[None]:
         for one in everybody:
             with suppress(ProcessLookupError):
                 os.kill(one.pid, signal.SIGCONT)
+
+
+@asynccontextmanager
+async def by_tcp(dsn: str) -> AsyncIterator[str]:
+    """A URL of the same database by TCP, which the embedded server does not speak."""
+    parts = urlsplit(dsn)
+    (folder,) = parse_qs(parts.query)["host"]
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(65_536):
+                writer.write(data)
+        writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        from_server, to_server = await asyncio.open_unix_connection(f"{folder}/.s.PGSQL.5432")
+        await asyncio.gather(pump(reader, to_server), pump(from_server, writer))
+
+    relay = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = relay.sockets[0].getsockname()[1]
+    yield f"postgresql://{parts.username}@127.0.0.1:{port}{parts.path}?sslmode=disable"
+    relay.close()
 
 
 async def setting(server: Postgres, name: str, value: str) -> None:

@@ -3,8 +3,6 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
-from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -12,35 +10,12 @@ from gateway.connection import Deadlines
 from gateway.embedded.postgres import Postgres
 from gateway.errors import DatabaseUnavailable
 from gateway.postgres import Database, connect
-from tests.servers import setting, stopped
+from tests.servers import by_tcp, setting, stopped
 
 pytestmark = pytest.mark.anyio
 
 #: Short, so that a test is; and what no machine is so slow as to reach.
 SHORT, HANGS_SECONDS = Deadlines(connect=0.5, statement=0.5), 30.0
-
-
-@asynccontextmanager
-async def by_tcp(dsn: str) -> AsyncIterator[tuple[str, list[asyncio.StreamWriter]]]:
-    """A URL of the same database by TCP, which the embedded server does not speak; and the ends that clients have."""
-    parts, clients = urlsplit(dsn), list[asyncio.StreamWriter]()
-    (folder,) = parse_qs(parts.query)["host"]
-
-    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            while data := await reader.read(65_536):
-                writer.write(data)
-        writer.close()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        clients.append(writer)
-        from_server, to_server = await asyncio.open_unix_connection(f"{folder}/.s.PGSQL.5432")
-        await asyncio.gather(pump(reader, to_server), pump(from_server, writer))
-
-    relay = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = relay.sockets[0].getsockname()[1]
-    yield f"postgresql://{parts.username}@127.0.0.1:{port}{parts.path}?sslmode=disable", clients
-    relay.close()
 
 
 async def pid(database: Database) -> int:
@@ -218,7 +193,7 @@ async def test_a_host_that_takes_connections_and_says_nothing_is_given_up_in_tim
 
 async def test_a_peer_that_is_gone_without_a_word_is_noticed_by_tcp(server: Postgres) -> None:
     async with (
-        by_tcp(server.dsn) as (url, _),
+        by_tcp(server.dsn) as url,
         connect(url + "&keepalives_idle=7", 1, deadlines=SHORT) as database,
         database.reading() as connection,
     ):
