@@ -6,7 +6,7 @@ import secrets
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
@@ -73,6 +73,14 @@ async def line_with(stream: asyncio.StreamReader | None, words: str, said: list[
     said.append(line)
 
 
+async def answering(client: httpx.AsyncClient) -> None:
+    """The port is bound after the line that names it."""
+    while True:
+        with suppress(httpx.ConnectError):
+            assert (await client.get("/health/ready")).status_code == 200
+            return
+
+
 async def test_they_wait_for_it_say_so_once_and_go_on_after_it_was_away(
     server: Postgres, chain: Chain, tmp_path: Path
 ) -> None:
@@ -100,7 +108,7 @@ async def test_they_wait_for_it_say_so_once_and_go_on_after_it_was_away(
             await line_with(process.stderr, "waiting for the database: the database does not answer", said[name])
         door.open()
         await asyncio.gather(line_with(serve.stdout, "serving on", []), line_with(work.stdout, "working", []))
-        assert (await client.get("/health/ready")).status_code == 200
+        await answering(client)
         claimed = await client.post("/v1/handles", json={"handle": "alice"})
         assert claimed.status_code == 201
 
