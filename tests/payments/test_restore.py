@@ -4,8 +4,11 @@ Nothing is paid twice on the chain, no address is lost, and two operators make t
 """
 
 import asyncio
+import os
+import re
+import sys
 import warnings
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -37,6 +40,9 @@ from tests.conftest import ASSETS, _execute, _named
 from tests.factory import Town
 
 pytestmark = pytest.mark.anyio
+
+#: The keys that the `town` has.
+MASTER, ROOT = bytes(range(32)), bytes(range(32, 64))
 
 #: Of nobody here.
 OUTSIDE = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
@@ -113,12 +119,19 @@ class Copies:
 
     async def restore(self, copy: Path, town: Town) -> Gateway:
         """The copy in a database of its own, and a gateway over that and the same chain."""
+        url = await self.create()
+        await _run("pg_restore", "--exit-on-error", f"--dbname={url}", str(copy))
+        return await self.open(url, town)
+
+    async def create(self) -> str:
+        """An empty database."""
         name = f"restored_{uuid4().hex}"
         await _execute(self.server.dsn, f"CREATE DATABASE {name}")
-        url = _named(self.server.dsn, name)
-        await _run("pg_restore", "--exit-on-error", f"--dbname={url}", str(copy))
+        return _named(self.server.dsn, name)
+
+    async def open(self, url: str, town: Town) -> Gateway:
         database: Database = await self.stack.enter_async_context(connect(url, connections=10))
-        vault = Vault(bytes(range(32)), root=bytes(range(32, 64)))
+        vault = Vault(MASTER, root=ROOT)
         again = Town(database, town.chain, town.node, ASSETS, vault)
         again.terms, again.signers = town.terms, town.signers
         return await self.stack.enter_async_context(opened(again))
@@ -175,8 +188,10 @@ async def test_nothing_is_paid_twice_after_a_restore_and_two_operators_make_it_a
     assert (await bob.post(f"/v1/payments/{held}/capture", {}, "capture")).status_code == 200
     assert (await convert(alice, "25.00 USD", "USDX", "mint")).status_code == 202
     await town.settle()
+    assert (await carol.pay("@bob", "1.00 USDX", "of-carol-too")).status_code == 202
+    await town.settle()
     on_chain = {at: await town.on_chain(at) for at in (alice.address, bob.address, carol.address, OUTSIDE)}
-    assert list(on_chain.values()) == ["53.000000 USDX", "16.000000 USDX", "4.000000 USDX", "2.000000 USDX"]
+    assert list(on_chain.values()) == ["53.000000 USDX", "17.000000 USDX", "3.000000 USDX", "2.000000 USDX"]
 
     # The restored database: nothing is sent before the book has read what the relayers did, and then it is in recovery.
     after = await copies.restore(copy, town)
@@ -231,7 +246,7 @@ async def test_nothing_is_paid_twice_after_a_restore_and_two_operators_make_it_a
     again = await after.api.person("carol")
     assert again.address == carol.address
     assert await after.town.worker().recover()
-    assert await after.tokens("carol") == "4.000000 USDX"
+    assert await after.tokens("carol") == "3.000000 USDX"
     assert code_of(await alice.pay("@carol", "4.00 USDX", "to-carol")) == (409, "payment_restored")
     await after.town.settle()
     assert (await alice.get(f"/v1/payments/{early.json()['id']}")).json()["failure"] == "nonce_used_otherwise"
@@ -240,7 +255,7 @@ async def test_nothing_is_paid_twice_after_a_restore_and_two_operators_make_it_a
     # Reading the blocks again posts none of it a second time.
     terms, head = after.town.terms, town.chain.head()
     assert (await reread.reread(after.town.database, town.node, terms, 1, head - 1, town.clock)).posted == 0
-    assert await after.tokens("carol") == "4.000000 USDX"
+    assert await after.tokens("carol") == "3.000000 USDX"
 
     # The mint stays doubled in value until two operators correct it.
     (short,) = await after.town.differences()
@@ -252,9 +267,10 @@ async def test_nothing_is_paid_twice_after_a_restore_and_two_operators_make_it_a
     # What is new is paid, also where it is like something that was met.
     new = await alice.pay("@bob", "5.00 USDX", "new-one")
     assert new.status_code == 202, new.text
-    assert (await again.pay("@bob", "1.00 USDX", "of-carol")).status_code == 202
+    assert code_of(await again.pay("@bob", "1.00 USDX", "of-carol-too")) == (409, "payment_restored")
+    assert (await again.pay("@bob", "2.00 USDX", "of-carol")).status_code == 202
     await after.town.settle()
-    assert await town.on_chain(bob.address) == "22.000000 USDX"
+    assert await town.on_chain(bob.address) == "24.000000 USDX"
     assert await after.town.differences() == []
 
 
@@ -394,3 +410,81 @@ async def test_what_is_ordinary_raises_no_recovery(before: Gateway) -> None:
     assert await recovery.look(town.database, town.node, town.terms, town.FINALITY, town.clock) is None
     assert await before.recovery() is None
     assert await town.on_chain(OUTSIDE) == "2.000000 USDX"
+
+
+async def test_the_page_about_restoring_does_what_it_says(
+    before: Gateway, copies: Copies, database_url: str, tmp_path: Path
+) -> None:
+    """Every `sh` block of gateway/docs/operate/restore.md, in its order, with what happens between them."""
+    backup, restore, look, confirm, give_back, reconcile, correct = blocks()
+    home, url = Home(tmp_path / "home"), await copies.create()
+    environment = {
+        "GATEWAY_HOME": str(home.path),
+        "GATEWAY_RPC_URL": before.town.chain.url,
+        "HOME": str(tmp_path),
+        "BACKUP": str(home.make("backup")),
+        "KEYS": str(home.make("keys")),
+        "RESTORED_DATABASE_URL": url,
+        "PATH": f"{binaries()}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+    }
+    alice = await with_tokens(before, "alice", "100.00 USD", "50.00 USD")
+    await shell(backup, environment | {"GATEWAY_DATABASE_URL": database_url})
+    carol = await before.api.person("carol")
+    assert (await alice.pay("@carol", "5.00 USDX", "lost")).status_code == 202
+    assert (await convert(alice, "25.00 USD", "USDX", "mint")).status_code == 202
+    await before.town.settle()
+    home.lose_keys()
+
+    await shell(restore, environment | {"GATEWAY_DATABASE_URL": database_url})
+    environment["GATEWAY_DATABASE_URL"] = url
+    after = await copies.open(url, before.town)
+    await after.watch()
+    await after.town.worker().recover()
+
+    assert "5.000000 USDX" in (shown := await shell(look, environment))
+    assert carol.address in shown
+    assert "token payments and claims go on" in await shell(confirm, environment)
+    assert carol.address in await shell(give_back, environment)
+    assert "reserve:USD" in await shell(reconcile, environment)
+    assert "the mint in block 12 was lost" in (last := await shell(correct, environment))
+    assert last.rstrip().endswith("no difference")
+
+
+def blocks() -> list[str]:
+    page = Path(__file__).parents[2] / "gateway" / "docs" / "operate" / "restore.md"
+    found: list[str] = re.findall(r"^```sh\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+    return found
+
+
+@dataclass
+class Home:
+    """A gateway's folder with its keys, those of the tests' vault."""
+
+    path: Path
+
+    def __post_init__(self) -> None:
+        self.path.mkdir()
+        for name, key in (("master", MASTER), ("root", ROOT)):
+            (self.path / f"{name}.key").write_text(key.hex())
+            (self.path / f"{name}.key").chmod(0o600)
+
+    def make(self, name: str) -> Path:
+        (self.path / name).mkdir()
+        return self.path / name
+
+    def lose_keys(self) -> None:
+        for name in ("master", "root"):
+            (self.path / f"{name}.key").unlink()
+
+
+async def shell(script: str, environment: Mapping[str, str]) -> str:
+    """What the commands print. Each has to succeed."""
+    process = await asyncio.create_subprocess_exec(
+        *("bash", "-euo", "pipefail", "-c", script),
+        env=dict(environment),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, said = await process.communicate()
+    assert process.returncode == 0, f"{script}\n{out.decode()}\n{said.decode()}"
+    return out.decode()
