@@ -125,7 +125,7 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Config:
         database_url=text["GATEWAY_DATABASE_URL"] or None,
         database_connect_seconds=_seconds("GATEWAY_DATABASE_CONNECT_SECONDS", text, 0.5),
         database_statement_seconds=_seconds("GATEWAY_DATABASE_STATEMENT_SECONDS", text, 0.5),
-        rpc_url=text["GATEWAY_RPC_URL"] or None,
+        rpc_url=_node_url("GATEWAY_RPC_URL", text),
         relayer_key_file=Path(relayer) if relayer else None,
         master_key_file=Path(master) if master else home / "master.key",
         root_key_file=Path(root) if root else home / "root.key",
@@ -157,6 +157,28 @@ def _url(name: str, text: Mapping[str, str]) -> str | None:
     if parts.scheme not in ("http", "https") or not plain or parts.query or parts.fragment or not text[name].isascii():
         raise Misconfigured(f"{name}={text[name][:80]!r}: set it to a URL such as https://pay.example")
     return text[name].rstrip("/")
+
+
+def _node_url(name: str, text: Mapping[str, str]) -> str | None:
+    """An http or https URL. A message never shows it: its user, path or query may be a secret."""
+    if not text[name]:
+        return None
+    try:
+        parts = urlsplit(text[name])
+        host, scheme, _ = parts.hostname, parts.scheme, parts.port
+    except ValueError:
+        host, scheme = None, ""
+    if scheme in ("ws", "wss"):
+        raise Misconfigured(
+            f"{name} is a WebSocket URL, and the gateway asks the node over HTTP: set it to the node's "
+            f"{'https' if scheme == 'wss' else 'http'}:// URL"
+        )
+    if scheme not in ("http", "https") or not host or not text[name].isascii() or set(text[name]) & set(" \t\\"):
+        raise Misconfigured(
+            f"{name} is not a URL that a node can be asked at: set it to one such as https://node.example/key or "
+            "http://127.0.0.1:8545"
+        )
+    return text[name]
 
 
 def _networks(name: str, text: Mapping[str, str]) -> tuple[Network, ...]:

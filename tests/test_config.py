@@ -115,3 +115,26 @@ def test_a_setting_that_cannot_be_is_named(name: str, value: str) -> None:
 def test_a_currency_that_cannot_be_is_refused(value: str) -> None:
     with pytest.raises(Misconfigured):
         from_environment({"GATEWAY_CURRENCIES": value, "GATEWAY_TOKENS": "EURX:EUR:6"})
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("wss://node.example/v3/secret", "is a WebSocket URL.*set it to the node's https:// URL"),
+        ("WS://node.example/secret", "is a WebSocket URL.*set it to the node's http:// URL"),
+        *((url, "is not a URL that a node can be asked at") for url in (
+            "node.example/secret", "127.0.0.1:8545/secret", "ftp://node.example/secret", "http:///secret",
+            "http://node.example:70000/secret", "http://node.example:port/secret", "http://[::1/secret",
+            "https:// node.example/secret", "https:\\\\node.example\\secret", "https://nöde.example/secret", "secret",
+        )),
+    ],
+)  # fmt: skip
+def test_a_nodes_url_that_cannot_be_is_refused_in_a_sentence_that_does_not_show_it(url: str, says: str) -> None:
+    with pytest.raises(Misconfigured, match=says) as refused:
+        from_environment({"GATEWAY_RPC_URL": url})
+    assert "secret" not in str(refused.value)
+
+
+def test_a_nodes_url_is_left_as_it_is() -> None:
+    for url in ("http://127.0.0.1:8545", "https://user:pass@node.example/v2/key?x=1", "http://[::1]:8545/"):
+        assert from_environment({"GATEWAY_RPC_URL": url}).rpc_url == url

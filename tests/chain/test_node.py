@@ -2,9 +2,18 @@
 
 import asyncio
 import json
+import os
+import ssl
+import sys
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from gateway.chain.node import HttpNode
 from gateway.errors import NodeUnavailable
@@ -137,6 +146,81 @@ async def test_a_node_that_says_nothing_is_given_up_on() -> None:
     waiting.set()
     await node.close()
     server.close()
+
+
+ASK = """
+import asyncio, sys
+from gateway.chain.node import HttpNode
+from gateway.errors import NodeUnavailable
+
+async def ask():
+    try:
+        print(await HttpNode(sys.argv[1]).chain_id())
+    except NodeUnavailable as away:
+        print(away)
+
+asyncio.run(ask())
+"""
+
+
+async def test_a_certificate_of_a_ca_of_ones_own_is_named_and_taken_from_the_file_that_names_the_ca(
+    tmp_path: Path,
+) -> None:
+    key, certificate = _certificate(tmp_path)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate, key)
+    body = b'{"jsonrpc": "2.0", "id": 1, "result": "0x7a69"}'
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(65_536)
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=tls)
+    plain = await asyncio.start_server(answer, "127.0.0.1", 0)
+
+    async def said(of: asyncio.Server, **environ: str) -> str:
+        url = f"https://127.0.0.1:{of.sockets[0].getsockname()[1]}/secret"
+        asking = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-c", ASK, url), stdout=-1, env=dict(os.environ) | environ
+        )
+        return (await asking.communicate())[0].decode().strip()
+
+    untrusted, trusted = await said(server), await said(server, SSL_CERT_FILE=str(certificate))
+    not_tls = await said(plain)
+    server.close()
+    plain.close()
+
+    assert untrusted == (
+        "the Ethereum node does not answer: its TLS certificate is not trusted (self-signed certificate): where a CA "
+        "of your own has signed it, set SSL_CERT_FILE to a file with that CA's certificate"
+    )
+    assert trusted == "31337"
+    assert not_tls.endswith("no TLS connection: it may speak http:// there and not https://")
+
+
+def _certificate(folder: Path) -> tuple[Path, Path]:
+    """A key and a certificate for 127.0.0.1 that it has signed itself."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=True)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    (folder / "certificate.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    return folder / "key.pem", folder / "certificate.pem"
 
 
 async def test_a_connection_is_kept_until_the_node_closes_it() -> None:
