@@ -104,8 +104,10 @@ class Up:
 
 
 @contextmanager
-def running_up() -> Iterator[Up]:
-    """Start `up`, wait until it is ready, and at the end press Ctrl-C: the status is 0 and no child is left."""
+def running_up(**settings: str) -> Iterator[Up]:
+    """Start `up` with these settings, wait until it is ready, and at the end press Ctrl-C: the status is 0 and no child
+    is left.
+    """
     folder = Path(tempfile.mkdtemp(prefix="gateway-test-"))
     folder.chmod(0o755)  # PostgreSQL runs as another user, who must be able to pass
     try:
@@ -113,7 +115,7 @@ def running_up() -> Iterator[Up]:
         with start(
             [sys.executable, "-P", "-m", "gateway", "up"],
             cwd=folder,
-            env=environ() | {"GATEWAY_PORT": "0", "GATEWAY_BLOCK_SECONDS": "0.1"},
+            env=environ() | {"GATEWAY_PORT": "0", "GATEWAY_BLOCK_SECONDS": "0.1"} | settings,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
