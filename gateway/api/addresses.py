@@ -2,6 +2,7 @@
 
 from litestar import post
 
+from gateway.access.ceremony import party_of
 from gateway.access.credential import Credential
 from gateway.api.house import House
 from gateway.api.shapes import AddressRequest, BindRequest, BoundView, ChallengeView, signature_bytes
@@ -22,7 +23,9 @@ async def challenge_address(data: AddressRequest, house: House, caller: Wallet) 
     """
     async with house.database.transaction() as connection:
         return challenge_view(
-            await bind.ask(connection, house.terms, caller, data.address, house.public_url, house.clock())
+            await bind.ask(
+                connection, house.terms, caller, data.address, party_of(house.public_url).origin, house.clock()
+            )
         )
 
 

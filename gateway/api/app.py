@@ -172,7 +172,13 @@ def application(
                 security_schemes={
                     "api_key": SecurityScheme(type="http", scheme="bearer"),
                     "operator": SecurityScheme(type="http", scheme="bearer"),
-                    "session": SecurityScheme(type="apiKey", name="session", security_scheme_in="cookie"),
+                    "session": SecurityScheme(
+                        type="apiKey",
+                        name="session",
+                        security_scheme_in="cookie",
+                        description="What changes something says besides that it comes from a page of the gateway's: "
+                        "by its Origin header, or Sec-Fetch-Site: same-origin.",
+                    ),
                 }
             ),
             security=[{"api_key": []}, {"session": []}],

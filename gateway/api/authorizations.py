@@ -23,7 +23,7 @@ class AuthorizationRequest(Struct, forbid_unknown_fields=True, rename={"from_": 
     from_: _Address
     to: _Address
     value: Annotated[_Number, Meta(description="Units: of USDX, millionths.")]
-    validAfter: Annotated[_Number, Meta(description="0: it may settle at once.", examples=["0"])]
+    validAfter: Annotated[_Number, Meta(description="Unix seconds, in the past.", examples=["0"])]
     validBefore: Annotated[_Number, Meta(description="Unix seconds.", examples=["1800000000"])]
     nonce: Annotated[str, Meta(description="0x and 64 hex digits that were not used before: at random.")]
     signature: Signature
@@ -42,8 +42,6 @@ async def present_authorization(data: AuthorizationRequest, house: House) -> Res
     The house pays the gas. The signature says all, so there is no API key; the same one again finds its payment.
     """
     asset = house.terms.assets.of_wallet(data.asset)
-    if _number("validAfter", data.validAfter):
-        raise InvalidRequest("validAfter", "sign one with validAfter 0, which may settle at once")
     units, nonce = _number("value", data.value), data.nonce.removeprefix("0x")
     if not 0 < units < 1 << 128:
         raise InvalidRequest("value", "it pays something, and less than there can be")
@@ -54,6 +52,7 @@ async def present_authorization(data: AuthorizationRequest, house: House) -> Res
         payee=data.to,
         money=Money(units, asset),
         nonce=int(nonce, 16),
+        valid_after=_number("validAfter", data.validAfter),
         valid_before=_number("validBefore", data.validBefore),
         signature=signature_bytes(data.signature),
     )

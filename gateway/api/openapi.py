@@ -184,6 +184,19 @@ _IDEMPOTENCY_KEY = {
     "example": "lunch-2030-01-31",
 }
 
+_ORIGIN = {
+    "name": "Origin",
+    "in": "header",
+    "required": False,
+    "description": "The gateway's own origin, that of GATEWAY_PUBLIC_URL, as browsers send it from its pages (RFC "
+    "6454). Without it, or Sec-Fetch-Site: same-origin, the answer is 403.",
+    "schema": {"type": "string"},
+    "example": "https://pay.example",
+}
+
+#: What begins a session, and so has to come from a page of the gateway's.
+_FROM_OWN_PAGES = ("/v1/sign-ups", *(f"/v1/sessions/{way}" for way in ("passkey", "ethereum", "recovery-code")))
+
 _REPLAYED = {"description": "Present when this is the first answer again.", "schema": {"const": "true"}}
 
 
@@ -245,6 +258,8 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> dict[str, A
         answers = {
             status: {**answer, "headers": {"Idempotency-Replayed": _REPLAYED}} for status, answer in answers.items()
         }
+    if path in _FROM_OWN_PAGES:
+        changed["parameters"] = [*operation.get("parameters", []), _ORIGIN]
     if _is_public(method, path):
         changed["security"] = []
     elif path.startswith(_OPERATORS):

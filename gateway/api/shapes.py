@@ -204,7 +204,11 @@ class PaymentView(Struct, rename={"from_": "from"}):
     settled_at: str | None
     to_sign: Annotated[
         dict[str, Any] | None,
-        Meta(description="While a payer with a key of their own has to sign: EIP-712 typed data. Lists leave it out."),
+        Meta(
+            description="While a payer with a key of their own has to sign: EIP-712 typed data, as ethers and viem "
+            "take it; eth_signTypedData_v4 wants EIP712Domain (name, version, chainId, verifyingContract) among its "
+            "types besides."
+        ),
     ]
     approval: Annotated[ApprovalView | None, Meta(description="While the payer has to approve it.")]
     undo_until: Annotated[str | None, Meta(description="Until when the payer can stop what cannot be undone after it.")]

@@ -136,8 +136,8 @@ async def present(connection: Connection, one: Authorization, now: datetime) -> 
     """Queue one that its owner has signed already, with a nonce of their own. False where it is used already."""
     row = await connection.fetchval(
         sql.present,
-        *(one.id, one.kind, one.asset, one.from_address, one.to_address, one.value, one.nonce, one.valid_before),
-        *(now, one.by, one.signature),
+        *(one.id, one.kind, one.asset, one.from_address, one.to_address, one.value, one.nonce, one.valid_after),
+        *(one.valid_before, now, one.by, one.signature),
     )
     return row is not None
 
@@ -316,4 +316,5 @@ def from_row(row: Record) -> Authorization:
         valid_before=row["valid_before"],
         signature=row["signature"],
         by=row["signed_by"],
+        valid_after=row["valid_after"],
     )

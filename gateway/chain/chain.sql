@@ -60,8 +60,9 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::nume
 -- present
 -- One that was signed before we knew of it, with a nonce of its owner's. No row: that nonce is used already.
 INSERT INTO token_authorization
-    (id, kind, asset, from_address, to_address, value, nonce, valid_before, created_at, signed_by, state, signature)
-VALUES ($1, $2, $3, $4, $5, $6::numeric, $7::numeric, $8, $9, $10, 'queued', $11)
+    (id, kind, asset, from_address, to_address, value, nonce, valid_after, valid_before, created_at, signed_by, state,
+    signature)
+VALUES ($1, $2, $3, $4, $5, $6::numeric, $7::numeric, $8, $9, $10, $11, 'queued', $12)
 ON CONFLICT ON CONSTRAINT token_authorization_used_once DO NOTHING
 RETURNING id;
 
@@ -73,12 +74,14 @@ RETURNING next;
 
 -- by_id
 -- One authorization.
-SELECT id, kind, asset, from_address, to_address, value, nonce, valid_before, signature, signed_by, state, transaction_id
+SELECT id, kind, asset, from_address, to_address, value, nonce, valid_after, valid_before, signature, signed_by, state,
+    transaction_id
 FROM token_authorization WHERE id = $1;
 
 -- by_id_for_update
 -- The same, locked.
-SELECT id, kind, asset, from_address, to_address, value, nonce, valid_before, signature, signed_by, state, transaction_id
+SELECT id, kind, asset, from_address, to_address, value, nonce, valid_after, valid_before, signature, signed_by, state,
+    transaction_id
 FROM token_authorization WHERE id = $1 FOR UPDATE;
 
 -- sign
@@ -104,15 +107,15 @@ SELECT count(*) >= $4 OR coalesce(min(created_at) <= $5, false) FROM (
 
 -- find
 -- Authorizations by what the contract knows them by.
-SELECT a.id, a.kind, a.asset, a.from_address, a.to_address, a.value, a.nonce, a.valid_before, a.signature,
-    a.signed_by, a.state, a.transaction_id
+SELECT a.id, a.kind, a.asset, a.from_address, a.to_address, a.value, a.nonce, a.valid_after, a.valid_before,
+    a.signature, a.signed_by, a.state, a.transaction_id
 FROM unnest($1::text[], $2::text[], $3::numeric[]) AS wanted (asset, from_address, nonce)
 JOIN token_authorization AS a USING (asset, from_address, nonce);
 
 -- find_for_update
 -- The same, locked in id order.
-SELECT a.id, a.kind, a.asset, a.from_address, a.to_address, a.value, a.nonce, a.valid_before, a.signature,
-    a.signed_by, a.state, a.transaction_id
+SELECT a.id, a.kind, a.asset, a.from_address, a.to_address, a.value, a.nonce, a.valid_after, a.valid_before,
+    a.signature, a.signed_by, a.state, a.transaction_id
 FROM unnest($1::text[], $2::text[], $3::numeric[]) AS wanted (asset, from_address, nonce)
 JOIN token_authorization AS a USING (asset, from_address, nonce)
 ORDER BY a.id
@@ -134,7 +137,7 @@ RETURNING id;
 -- overdue
 -- What can be settled by no block after one of this time, the longest over first. The contract knows no such time of a
 -- mint: while a transaction may still carry it into a block, it is not over.
-SELECT id, kind, asset, from_address, to_address, value, nonce, valid_before, signature, signed_by
+SELECT id, kind, asset, from_address, to_address, value, nonce, valid_after, valid_before, signature, signed_by
 FROM token_authorization AS a
 WHERE asset = ANY ($1) AND state IN ('queued', 'submitted') AND reason IS NULL AND NOT withheld
     AND valid_before <= $2
@@ -147,7 +150,7 @@ LIMIT $3;
 -- lock_overdue
 -- Of these, the ones that are still so and that nobody else is busy with. What is batched while this waits is seen to be
 -- submitted, and in no transaction that has ended.
-SELECT id, kind, asset, from_address, to_address, value, nonce, valid_before, signature, signed_by
+SELECT id, kind, asset, from_address, to_address, value, nonce, valid_after, valid_before, signature, signed_by
 FROM token_authorization AS a
 WHERE id = ANY ($1) AND state IN ('queued', 'submitted') AND reason IS NULL AND NOT withheld
     AND valid_before <= $2
@@ -163,7 +166,7 @@ UPDATE token_authorization SET reason = $2 WHERE id = ANY ($1) AND state IN ('qu
 
 -- claim
 -- The oldest queued authorizations of some kinds that nobody else is busy with and that are still in time.
-SELECT id, kind, asset, from_address, to_address, value, nonce, valid_before, signature, signed_by
+SELECT id, kind, asset, from_address, to_address, value, nonce, valid_after, valid_before, signature, signed_by
 FROM token_authorization
 WHERE asset = $1 AND kind = ANY ($2) AND state = 'queued' AND NOT withheld AND valid_before > $3
 ORDER BY id

@@ -13,6 +13,7 @@ from eth_hash.auto import keccak
 from gateway.chain import signature
 from gateway.chain.address import ZERO, to_bytes
 from gateway.chain.contract import Contract, Movement, selector
+from gateway.errors import InvalidSignature
 
 Kind = Literal["transfer", "redemption", "mint", "sweep"]
 KINDS: tuple[Kind, ...] = ("transfer", "redemption", "mint", "sweep")
@@ -38,6 +39,7 @@ class Authorization:
     valid_before: int
     signature: bytes | None
     by: By = "gateway"
+    valid_after: int = 0
 
     @property
     def key(self) -> Key:
@@ -73,14 +75,14 @@ def domain_separator(contract: Contract) -> bytes:
 
 
 def digest(contract: Contract, authorization: Authorization) -> bytes:
-    """The 32 bytes that the payer signs. `validAfter` is always 0: it may settle at once."""
+    """The 32 bytes that the payer signs."""
     assert authorization.kind != "mint"
     message = keccak(
         _TRANSFER_TYPE
         + _word_of(authorization.from_address)
         + _word_of(authorization.to_address)
         + _word(authorization.value)
-        + _word(0)
+        + _word(authorization.valid_after)
         + _word(authorization.valid_before)
         + _word(authorization.nonce)
     )
@@ -88,29 +90,33 @@ def digest(contract: Contract, authorization: Authorization) -> bytes:
 
 
 def check(contract: Contract, authorization: Authorization) -> None:
-    """Raises InvalidSignature unless the contract would accept the signature as the payer's own key's."""
-    signature.check(authorization.from_address, digest(contract, authorization), authorization.signature)
+    """Raises InvalidSignature unless the contract would accept the signature as the payer's own key's: in one form."""
+    signer, signed = authorization.from_address, authorization.signature
+    if signature.check(signer, digest(contract, authorization), signed) != signed:
+        raise InvalidSignature(signer, "it should be 65 bytes, r, s and v, where v is 27 or 28")
 
 
 def typed_data(contract: Contract, authorization: Authorization) -> dict[str, Any]:
-    """What a wallet of one's own is asked to sign, as eth_signTypedData_v4 takes it. Numbers are decimal strings."""
-    domain = {"name": "string", "version": "string", "chainId": "uint256", "verifyingContract": "address"}
+    """What a wallet of one's own is asked to sign (EIP-712), as ethers v6 and viem take it: without `EIP712Domain`
+    among the types, which ethers refuses, and with a number for a chain id, since viem signs none that is a string. The
+    message's own numbers are decimal strings. A raw eth_signTypedData_v4 wants the type of the domain besides.
+    """
     message = {"from": "address", "to": "address", "value": "uint256", "validAfter": "uint256"}
     message |= {"validBefore": "uint256", "nonce": "bytes32"}
     return {
-        "types": {"EIP712Domain": _members(domain), "TransferWithAuthorization": _members(message)},
+        "types": {"TransferWithAuthorization": _members(message)},
         "primaryType": "TransferWithAuthorization",
         "domain": {
             "name": contract.name,
             "version": _VERSION,
-            "chainId": str(contract.chain_id),
+            "chainId": contract.chain_id,
             "verifyingContract": contract.address,
         },
         "message": {
             "from": authorization.from_address,
             "to": authorization.to_address,
             "value": str(authorization.value),
-            "validAfter": "0",
+            "validAfter": str(authorization.valid_after),
             "validBefore": str(authorization.valid_before),
             "nonce": "0x" + _word(authorization.nonce).hex(),
         },
@@ -138,7 +144,7 @@ _MINT = selector("mint")
 # Encoded by hand, as the contract ABI specification lays them out ("Formal Specification of the Encoding"): a general
 # encoder took as long for a payment as signing it does.
 
-_ZERO, _ARRAY_AT, _SIGNATURE_AT = _word(0), _word(32), _word(7 * 32)
+_ARRAY_AT, _SIGNATURE_AT = _word(32), _word(7 * 32)
 
 
 def settle_data(authorizations: Sequence[Authorization]) -> bytes:
@@ -161,7 +167,7 @@ def _entry(a: Authorization) -> bytes:
             _word_of(a.from_address),
             _word_of(a.to_address),
             _word(a.value),
-            _ZERO,
+            _word(a.valid_after),
             _word(a.valid_before),
             _word(a.nonce),
             _SIGNATURE_AT,

@@ -26,34 +26,58 @@ _MAGIC = bytes.fromhex("1626ba7e")
 CONTRACT_GAS = 100_000
 
 
-def check(signer: str, digest: bytes, signature: bytes | None) -> None:
-    """Raises InvalidSignature, saying why, unless the key of `signer` has made the signature over the digest."""
-    if signature is None or len(signature) != 65 or signature[64] not in (27, 28):
-        raise InvalidSignature(signer, "it should be 65 bytes, r, s and v, where v is 27 or 28")
-    if int.from_bytes(signature[32:64], "big") > _S_MAX:
+def canonical(signature: bytes) -> bytes:
+    """A key's signature in the one form that contracts take: r, s and v, where v is 27 or 28. Ledger devices sign with
+    a v of 0 or 1, and EIP-2098 folds v into the top bit of s, in 64 bytes. What is in no such form stays as it is. A
+    contract's signature is never altered: its last byte means something else (a Safe's v of 1: approved before).
+    """
+    if len(signature) == 64:
+        s, is_odd = signature[32] & 0x7F, signature[32] >> 7
+        return signature[:32] + bytes([s]) + signature[33:] + bytes([27 + is_odd])
+    if len(signature) == 65 and signature[64] in (0, 1):
+        return signature[:64] + bytes([27 + signature[64]])
+    return signature
+
+
+def check(signer: str, digest: bytes, signature: bytes | None) -> bytes:
+    """The signature in its `canonical` form, which the key of `signer` has made over the digest. Raises
+    InvalidSignature, saying why not.
+    """
+    signed = canonical(signature or b"")
+    if len(signed) != 65 or signed[64] not in (27, 28):
+        raise InvalidSignature(signer, "it should be r, s and v in 65 bytes, or the 64 bytes of EIP-2098")
+    if int.from_bytes(signed[32:64], "big") > _S_MAX:
         raise InvalidSignature(signer, "its s is in the upper half, which contracts refuse (EIP-2)")
-    recoverable = signature[:64] + bytes([signature[64] - 27])
+    recoverable = signed[:64] + bytes([signed[64] - 27])
     try:
         key = PublicKey.from_signature_and_message(recoverable, digest, hasher=None)
     except Exception:  # noqa: BLE001 - coincurve raises bare Exception for an r that is on no point
         raise InvalidSignature(signer, "no key has made it") from None
     if of_public_key(key.format(compressed=False)) != signer:
         raise InvalidSignature(signer, "another key has made it, or over another message")
+    return signed
 
 
-async def check_any(node: Node, signer: str, digest: bytes, signature: bytes) -> Literal["owner", "contract"]:
-    """By whom `signer` has signed: its owner's key, or the contract that it is. Network, where no key has.
+def is_same(kept: bytes | None, signature: bytes) -> bool:
+    """Whether what was kept is this signature, in whichever form it comes."""
+    return kept in (signature, canonical(signature))
+
+
+async def check_any(
+    node: Node, signer: str, digest: bytes, signature: bytes
+) -> tuple[Literal["owner", "contract"], bytes]:
+    """By whom `signer` has signed, its owner's key or the contract that it is, and the signature as the token takes it.
+    Network, where no key has.
 
     Raises InvalidSignature, or NodeUnavailable when the contract cannot be asked.
     """
     try:
-        check(signer, digest, signature)
-        return "owner"
+        return "owner", check(signer, digest, signature)
     except InvalidSignature as no_key:
         if not await node.code(signer):
             raise no_key from None
     await ask(node, signer, digest, signature)
-    return "contract"
+    return "contract", signature
 
 
 async def ask(node: Node, contract: str, digest: bytes, signature: bytes) -> None:

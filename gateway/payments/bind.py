@@ -86,7 +86,7 @@ async def bind(
             of = replace(await wallet.by_handle(connection, of.handle), guarded=of.guarded)
         if node is None:
             raise NodeUnavailable("GATEWAY_RPC_URL is not set")
-        custody = await signature.check_any(node, found.sign_in.address, digest(text), signed)
+        custody, _ = await signature.check_any(node, found.sign_in.address, digest(text), signed)
     except (InvalidChallenge, InvalidSignature) as refused:
         why = refused.kind if isinstance(refused, InvalidChallenge) else "signature"
         async with database.transaction() as connection:

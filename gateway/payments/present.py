@@ -41,14 +41,15 @@ _LOOKS = 3
 
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """EIP-3009's TransferWithAuthorization with `validAfter` 0, and its signature. `payer` and `payee` are addresses,
-    `nonce` is 256 bits, `valid_before` in Unix seconds.
+    """EIP-3009's TransferWithAuthorization, and its signature. `payer` and `payee` are addresses, `nonce` is 256 bits,
+    `valid_after` and `valid_before` are in Unix seconds.
     """
 
     payer: str
     payee: str
     money: Money
     nonce: int
+    valid_after: int
     valid_before: int
     signature: bytes
 
@@ -70,7 +71,7 @@ async def present(database: Database, node: Node | None, terms: Terms, asked: Pr
             cursor = await watch.cursor(connection, terms.contract(asked.money.asset).chain_id)
         if node is None or cursor is None:
             raise NodeUnavailable("GATEWAY_RPC_URL is not set, or nothing was read from the chain yet")
-        await _check(node, terms, one)
+        one = await _checked(node, terms, one)
         if (await authorization.used(node, terms.contracts, [one], cursor.number))[one.id]:
             raise _taken(asked)
         try:
@@ -92,8 +93,10 @@ async def _there(connection: Connection, terms: Terms, asked: Presented) -> Paym
         return None
     was = tracked.authorization
     payments = await records.by_authorizations(connection, terms.assets, [tracked.id])
-    same = (was.to_address, was.value, was.valid_before, was.signature)
-    if not payments or same != (_address(asked.payee), asked.money.units, asked.valid_before, asked.signature):
+    same = (was.to_address, was.value, was.valid_after, was.valid_before) == (
+        *(_address(asked.payee), asked.money.units, asked.valid_after, asked.valid_before),
+    )
+    if not (payments and same and signature.is_same(was.signature, asked.signature)):
         raise _taken(asked)
     return payments[0]
 
@@ -121,6 +124,8 @@ def _authorization(terms: Terms, payer: Wallet, asked: Presented, now: datetime)
     left = timedelta(seconds=min(asked.valid_before, 1 << 40) - int(now.timestamp()))
     if not _GOOD_FOR_LEAST <= left <= _GOOD_FOR_MOST:
         raise InvalidRequest("validBefore", "it should be good for 30 seconds at least, and for 30 days at the most")
+    if asked.valid_after >= int(now.timestamp()):
+        raise InvalidRequest("validAfter", "it is not good yet: sign one with a validAfter in the past, such as 0")
     if asked.money.asset.kind != "token":
         raise InvalidRequest("asset", f"{asked.money.asset.code} is no token: nothing is signed of it")
     by: By = "contract" if payer.custody == "contract" else "owner"
@@ -135,16 +140,17 @@ def _authorization(terms: Terms, payer: Wallet, asked: Presented, now: datetime)
         valid_before=asked.valid_before,
         signature=asked.signature,
         by=by,
+        valid_after=asked.valid_after,
     )
 
 
-async def _check(node: Node, terms: Terms, one: Authorization) -> None:
-    """Network, where the payer is a contract."""
+async def _checked(node: Node, terms: Terms, one: Authorization) -> Authorization:
+    """The authorization, with its signature as the token takes it. Network, where the payer is a contract."""
     digest = message.digest(terms.contract(terms.assets[one.asset]), one)
     if one.by == "owner":
-        signature.check(one.from_address, digest, one.signature)
-    else:
-        await signature.check_any(node, one.from_address, digest, one.signature or b"")
+        return replace(one, signature=signature.check(one.from_address, digest, one.signature))
+    _, taken = await signature.check_any(node, one.from_address, digest, one.signature or b"")
+    return replace(one, signature=taken)
 
 
 async def _begin(

@@ -62,8 +62,8 @@ ON CONFLICT (address) DO NOTHING;
 -- queued_like_restored
 -- Authorizations that were queued after the restore, before anybody knew of it, and that ask for what the chain has: each
 -- with one payment that it repeats, locked in id order.
-SELECT a.id, a.kind, a.asset, a.from_address, a.to_address, a.value, a.nonce, a.valid_before, a.signature, a.signed_by,
-    there.id AS restored_id
+SELECT a.id, a.kind, a.asset, a.from_address, a.to_address, a.value, a.nonce, a.valid_after, a.valid_before,
+    a.signature, a.signed_by, there.id AS restored_id
 FROM token_authorization AS a
 LEFT JOIN wallet_address AS giver
     ON giver.address = CASE a.kind WHEN 'mint' THEN a.to_address ELSE a.from_address END

@@ -42,14 +42,14 @@ async def sign(
     """
     async with database.reading() as connection:
         payment, tracked = await _payment(connection, terms, caller, id)
-    if payment.state is not State.REQUIRES_CONFIRMATION and tracked.authorization.signature == signed:
+    if _is_signed_by(payment, tracked, signed):
         return payment
-    await _check(node, terms, payment, tracked.authorization, signed)
+    signed = await _checked(node, terms, payment, tracked.authorization, signed)
     async with database.transaction() as connection:
         # The authorization first, then the payment: as settling and expiry lock them.
         tracked = await authorization.one(connection, tracked.id, for_update=True)
         payment = await records.payment_for_update(connection, terms.assets, id, caller)
-        if payment.state is not State.REQUIRES_CONFIRMATION and tracked.authorization.signature == signed:
+        if _is_signed_by(payment, tracked, signed):
             return payment
         if payment.expires_at is not None and payment.expires_at <= now:
             raise StateConflict(show("pay", id), State.EXPIRED.value, Event.SIGN.value)
@@ -62,6 +62,12 @@ async def sign(
         await records.update(connection, [queued])
         await log.append(connection, records.events(queued), now)
     return queued
+
+
+def _is_signed_by(payment: Payment, tracked: Tracked, signed: bytes) -> bool:
+    """Whether the payment has gone on with just this signature."""
+    gone_on = payment.state is not State.REQUIRES_CONFIRMATION
+    return gone_on and signature.is_same(tracked.authorization.signature, signed)
 
 
 async def _payment(connection: Connection, terms: Terms, caller: WalletId, id: PaymentId) -> tuple[Payment, Tracked]:
@@ -77,12 +83,12 @@ async def _payment(connection: Connection, terms: Terms, caller: WalletId, id: P
     return payment, tracked
 
 
-async def _check(node: Node | None, terms: Terms, payment: Payment, one: Authorization, signed: bytes) -> None:
-    """Network, where the payer is a contract."""
+async def _checked(node: Node | None, terms: Terms, payment: Payment, one: Authorization, signed: bytes) -> bytes:
+    """The signature as the token takes it. Network, where the payer is a contract."""
     digest = message.digest(terms.contract(payment.amount.asset), one)
     if one.by == "owner":
-        signature.check(one.from_address, digest, signed)
-    elif node is None:
+        return signature.check(one.from_address, digest, signed)
+    if node is None:
         raise NodeUnavailable("GATEWAY_RPC_URL is not set, and a contract has to be asked")
-    else:
-        await signature.check_any(node, one.from_address, digest, signed)
+    _, taken = await signature.check_any(node, one.from_address, digest, signed)
+    return taken

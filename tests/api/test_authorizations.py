@@ -32,7 +32,7 @@ GOOD: dict[str, Any] = {
         ("value", 1_000_000, (400, "invalid_request")),
         ("value", "9" * 78, (400, "invalid_request")),
         ("value", "٣", (400, "invalid_request")),
-        ("validAfter", "1", (400, "invalid_request")),
+        ("validAfter", "9999999999", (400, "invalid_request")),
         ("validBefore", "soon", (400, "invalid_request")),
         ("nonce", 64 * "7", (400, "invalid_request")),
         ("nonce", "0x77", (400, "invalid_request")),

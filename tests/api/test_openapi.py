@@ -7,9 +7,24 @@ import pytest
 
 from gateway.api.problems import INTERNAL, PROBLEMS
 from tests.api import contract
-from tests.api.conftest import Api
+from tests.api.conftest import Api, code_of
 
 pytestmark = pytest.mark.anyio
+
+#: What begins a session, each with a body of its form.
+ASSERTION = dict.fromkeys(("credential_id", "client_data", "authenticator_data", "signature"), "AAAA")
+FROM_OWN_PAGES: dict[str, Any] = {
+    "/v1/sessions/passkey": ASSERTION,
+    "/v1/sessions/ethereum": {"message": "Sign me in", "signature": "0x11"},
+    "/v1/sessions/recovery-code": {"handle": "nobody_here", "code": "k7fm-2q9x-0c4t-hhz3"},
+    "/v1/sign-ups": {
+        "handle": "erin",
+        "user_id": "AAAA",
+        "name": "Laptop",
+        "client_data": "AAAA",
+        "attestation": "AAAA",
+    },
+}
 
 KEYED = ("batch", "deposits", "withdrawals", "conversions", "payments", "capture", "void", "refund", "draws")
 
@@ -65,7 +80,18 @@ async def test_every_call_that_moves_money_asks_for_a_key_and_no_other_does(docu
     for method, path, operation in operations(document):
         named = [one["name"] for one in operation.get("parameters", []) if one["in"] == "header"]
         moves = method == "post" and path.rpartition("/")[2] in KEYED
-        assert named == (["Idempotency-Key"] if moves else []), (method, path)
+        wanted = ["Idempotency-Key"] if moves else ["Origin"] if path in FROM_OWN_PAGES else []
+        assert named == wanted, (method, path)
+
+
+@pytest.mark.parametrize(("path", "body"), FROM_OWN_PAGES.items())
+async def test_what_begins_a_session_says_that_it_wants_an_origin(shared: Api, path: str, body: Any) -> None:
+    """A program that sends none is told which; with that it is let in as far as what it has signed."""
+    refused = await shared.call("POST", path, json=body)
+    assert code_of(refused) == (403, "forbidden")
+    (origin,) = set(refused.json()["detail"].split()) & {"http://localhost:8000,"}
+    answer = await shared.call("POST", path, json=body, headers={"Origin": origin.rstrip(",")})
+    assert answer.status_code in (404, 422), answer.text
 
 
 async def test_every_path_parameter_is_described(document: Any) -> None:

@@ -27,11 +27,11 @@ async def test_the_message_to_sign_names_gateway_handle_chain_and_wallet(api: Ap
 
     assert asked.status_code == 201
     lines = asked.json()["message"].split("\n")
-    assert lines[0] == "127.0.0.1:8000 wants you to sign in with your Ethereum account:"
+    assert lines[0] == "localhost:8000 wants you to sign in with your Ethereum account:"
     assert lines[1] == asked.json()["address"] == key.address
     assert "@alice" in lines[3]
     assert (lines[5], lines[7], lines[-1]) == (
-        "URI: http://127.0.0.1:8000",
+        "URI: http://localhost:8000",
         "Chain ID: 31337",
         f"- urn:gateway:wallet:{alice.wallet_id}",
     )

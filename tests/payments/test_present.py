@@ -33,7 +33,7 @@ from gateway.wallets.wallet import Wallet
 from tests.factory import Town
 from tests.payments.test_binding import a_key
 from tests.payments.test_exported_key import OUTSIDE, exported
-from tests.payments.test_signing import contract_wallet, own, with_authorization
+from tests.payments.test_signing import compact, contract_wallet, ledger, own, with_authorization
 
 pytestmark = pytest.mark.anyio
 
@@ -49,9 +49,11 @@ def signed(
     to: str = OUTSIDE,
     nonce: int = NONCE,
     good_for: timedelta = timedelta(hours=1),
+    valid_after: int = 0,
 ) -> Presented:
     """What the key's owner has signed, without asking anybody."""
-    asked = Presented(payer.address, to, town.money(text), nonce, int((town.clock() + good_for).timestamp()), b"")
+    valid_before = int((town.clock() + good_for).timestamp())
+    asked = Presented(payer.address, to, town.money(text), nonce, valid_after, valid_before, b"")
     data = message.typed_data(town.terms.contracts[asked.money.asset.code], authorization_of(asked))
     return replace(asked, signature=bytes(key.sign_typed_data(full_message=data).signature))
 
@@ -60,6 +62,7 @@ def authorization_of(one: Presented) -> Authorization:
     return Authorization(
         *(UUID(int=1), "transfer", one.money.asset.code, one.payer, one.payee, one.money.units),
         *(one.nonce, one.valid_before, one.signature or None),
+        valid_after=one.valid_after,
     )
 
 
@@ -89,6 +92,22 @@ async def test_who_has_the_exported_key_leaves_without_an_api_key_or_gas(town: T
     assert (await town.payment(after)).state is State.SETTLED
     assert await town.on_chain(bob.address) == "3.000000 USDX"
     assert await town.differences() == []
+
+
+async def test_one_that_is_good_since_ten_minutes_is_settled_in_whichever_form_it_is_signed(town: Town) -> None:
+    alice, key = await leaver(town, "10 USDX")
+    since = int((town.clock() - timedelta(minutes=10)).timestamp())
+    paid = []
+    for n, form in enumerate((ledger, compact)):
+        one = signed(town, alice, key, "1 USDX", nonce=NONCE + n, valid_after=since)
+        paid.append(await hand_in(town, replace(one, signature=form(one.signature))))
+        assert await hand_in(town, one) == paid[-1], "the same one, in another form"
+    await town.settle()
+
+    assert [(await town.payment(one)).state for one in paid] == [State.SETTLED] * 2
+    assert await town.on_chain(OUTSIDE) == "2.000000 USDX"
+    with pytest.raises(InvalidRequest, match="in the past"):
+        await hand_in(town, signed(town, alice, key, "1 USDX", nonce=NONCE + 2, valid_after=2**32))
 
 
 async def test_the_same_one_handed_in_fifty_times_at_once_and_again_later_is_one_payment(town: Town) -> None:
@@ -122,6 +141,7 @@ async def test_an_altered_one_is_refused_before_and_after_it_was_handed_in(town:
         replace(one, payee="0x" + 40 * "2"),
         replace(one, money=town.money("5 USDX")),
         replace(one, valid_before=one.valid_before + 1),
+        replace(one, valid_after=1),
         replace(one, signature=one.signature[:-1] + bytes([55 - one.signature[-1]])),
     ]
 

@@ -1,8 +1,15 @@
 """Paying with a key of one's own: accepted, signed, settled; and whatever its owner does meanwhile."""
 
 import asyncio
+import json
+import os
+import shutil
+import subprocess
+import sys
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -71,6 +78,46 @@ async def test_the_same_signature_again_finds_the_payment_as_it_stands(town: Tow
     assert await town.on_chain(key.address) == "6.000000 USDX"
 
 
+def ledger(signature: bytes) -> bytes:
+    """As Ledger devices write it: v is 0 or 1."""
+    return signature[:64] + bytes([signature[64] - 27])
+
+
+def compact(signature: bytes) -> bytes:
+    """In 64 bytes (EIP-2098): the top bit of s says which v it is."""
+    return signature[:32] + bytes([signature[32] | signature[64] - 27 << 7]) + signature[33:64]
+
+
+async def test_what_ethers_and_viem_sign_is_taken_as_it_is_and_settled(town: Town) -> None:
+    """The libraries themselves sign what `to_sign` says; none of it is changed before."""
+    alice, key = await own(town, "alice", "10 USDX")
+    bob = await town.person("bob")
+    paid = []
+    for library in ("ethers", "viem"):
+        for form in ("signature", "compact"):
+            asked = await town.pay(alice, "@bob", "1 USDX")
+            signed = signed_by(library, key, await town.to_sign(asked))
+            paid.append(await town.hand_in(asked, bytes.fromhex(signed[form][2:])))
+            again = await town.hand_in(asked, ledger(bytes.fromhex(signed["signature"][2:])))
+            assert again == paid[-1], "the same signature, in another form"
+    await town.settle()
+
+    assert [(await town.payment(one)).state for one in paid] == [State.SETTLED] * 4
+    assert await town.on_chain(bob.address) == "4.000000 USDX"
+
+
+def signed_by(library: str, key: LocalAccount, to_sign: dict[str, Any]) -> dict[str, str]:
+    """The signature, and the same in EIP-2098's form."""
+    clients = Path(__file__).resolve().parents[1] / "clients"
+    assert (clients / "node_modules").is_dir(), "scripts/test installs ethers and viem: npm ci in tests/clients"
+    asked = json.dumps({"library": library, "key": "0x" + bytes(key.key).hex(), "to_sign": to_sign})
+    node = shutil.which("node", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    assert node, "scripts/setup installs Node.js where there is none"
+    ran = subprocess.run([node, "sign.mjs"], cwd=clients, input=asked, capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stderr
+    return dict(json.loads(ran.stdout))
+
+
 async def test_a_signature_that_the_contract_would_refuse_is_refused_and_the_payment_waits_on(town: Town) -> None:
     alice, key = await own(town, "alice", "10 USDX")
     bob = await town.person("bob")
@@ -82,8 +129,8 @@ async def test_a_signature_that_the_contract_would_refuse_is_refused_and_the_pay
         "another key": bytes(a_key().sign_typed_data(full_message=data).signature),
         "another message": bytes(key.sign_typed_data(full_message=await town.to_sign(other)).signature),
         "upper half": good[:32] + s.to_bytes(32, "big") + bytes([55 - good[64]]),
-        "65 bytes": good[:64],
-        "v is 27 or 28": good[:64] + bytes([good[64] - 27]),
+        "in 65 bytes": good[:63],
+        "the 64 bytes of EIP-2098": good[:64] + bytes([2]),
     }
 
     for why, signature in bad.items():
