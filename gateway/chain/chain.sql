@@ -234,6 +234,10 @@ ORDER BY lane.address;
 -- Every lane of a chain.
 SELECT address FROM lane WHERE chain_id = $1 ORDER BY address;
 
+-- lanes_among
+-- Which of these addresses send our transactions.
+SELECT address FROM lane WHERE address = ANY ($1);
+
 -- take_lane
 -- The first of these lanes that goes on, has room, and that nobody else is taking a nonce of; it is locked.
 SELECT lane.address

@@ -14,7 +14,7 @@ What a gas unit is offered has a ceiling, so a lane may wait, but never spends w
 Lock order: the lane's row, then what its transactions carry, in id order, then the transactions.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -141,6 +141,11 @@ async def read(connection: Connection, standings: Sequence[Standing]) -> list[La
 async def addresses(connection: Connection, chain_id: int) -> list[str]:
     """Every lane of the chain, also those whose keys others have."""
     return [row["address"] for row in await connection.fetch(sql.lane_addresses, chain_id)]
+
+
+async def among(connection: Connection, addresses: Collection[str]) -> set[str]:
+    """Which of these addresses are lanes, of whichever chain."""
+    return {row["address"] for row in await connection.fetch(sql.lanes_among, list(addresses))}
 
 
 def unfit(lane: Lane, cost_wei: int) -> str | None:

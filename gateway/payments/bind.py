@@ -17,7 +17,7 @@ from typing import Literal
 from gateway.audit import log as audit
 from gateway.audit.log import Act, By
 from gateway.chain import authorization, balances, signature, watch
-from gateway.chain.address import ZERO, read
+from gateway.chain.address import read
 from gateway.chain.contract import Contract
 from gateway.chain.node import Node
 from gateway.chain.sign_in import SignIn, digest
@@ -38,6 +38,7 @@ from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Money
 from gateway.payments import records, sweep
+from gateway.payments.payees import unpayable
 from gateway.payments.sweep import Sweep
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Database
@@ -62,8 +63,8 @@ async def ask(connection: Connection, terms: Terms, of: Wallet, address: str, pu
     checked = read(address)
     if checked is None:
         raise InvalidAddress(address[:60], "it is not 0x and 40 hex digits, in EIP-55's case or in one case")
-    if checked == ZERO or checked in {contract.address for contract in terms.contracts.values()}:
-        raise InvalidAddress(checked, "it is the token's own or the zero address")
+    for reason in (await unpayable(connection, terms, [checked])).values():
+        raise InvalidAddress(checked, reason)
     row = await connection.fetchrow(wallet.sql.address, checked)
     if row is not None and (row["wallet_id"] != of.id or row["custody"] == "gateway" or checked == of.address):
         raise AddressTaken(checked)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from gateway.access.credential import Credential
 from gateway.chain import authorization
-from gateway.chain.address import ZERO, read
+from gateway.chain.address import read
 from gateway.chain.authorization import Order
 from gateway.errors import Contended, GatewayError, InvalidHandle, InvalidRequest, OwnKey, SelfPayment, UnknownPayee
 from gateway.events import log
@@ -16,6 +16,7 @@ from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Asset, Money
 from gateway.payments import caps, freeze, gate, records
+from gateway.payments.payees import unpayable
 from gateway.payments.payment import Event, Payment, State, after
 from gateway.payments.policy import Reason
 from gateway.payments.route import Route, fee, route
@@ -305,11 +306,12 @@ async def find_payees(
     """Whom each payer's `to` names, in order: a payee, or UnknownPayee, or SelfPayment where it is the payer. One
     look-up for all handles, one for all addresses.
     """
-    named = [_named(terms, to) for _, to in asked]
+    named = [_named(to) for _, to in asked]
     handles = {one.handle for one in named if isinstance(one, _Name) and one.handle}
     addresses = {one.address for one in named if isinstance(one, _Name) and one.address}
     by_handle = await wallet.by_handles(connection, sorted(handles)) if handles else {}
     by_address = await wallet.by_addresses(connection, sorted(addresses)) if addresses else {}
+    refused = await unpayable(connection, terms, addresses)
     payees: list[Payee | GatewayError] = []
     for (payer, to), one in zip(asked, named, strict=True):
         if isinstance(one, GatewayError):
@@ -318,6 +320,8 @@ async def find_payees(
         found = by_handle.get(one.handle) if one.handle else by_address.get(one.address)
         if found is not None:
             payees.append(SelfPayment(payer.handle) if found.id == payer.id else Payee(found, found.address))
+        elif one.address in refused:
+            payees.append(UnknownPayee(to, refused[one.address]))
         elif one.address:
             payees.append(Payee(None, one.address))
         else:
@@ -347,7 +351,7 @@ def payee_as_kept(to: str) -> str:
         return to
 
 
-def _named(terms: Terms, to: str) -> _Name | UnknownPayee:
+def _named(to: str) -> _Name | UnknownPayee:
     if not to.startswith(("0x", "0X")):
         try:
             return _Name(handle=fold(to))
@@ -356,8 +360,6 @@ def _named(terms: Terms, to: str) -> _Name | UnknownPayee:
     address = read(to)
     if address is None:
         return UnknownPayee(to[:60], "it is not an address: 0x and 40 hex digits, in EIP-55's case or in one case")
-    if address == ZERO or address in {contract.address for contract in terms.contracts.values()}:
-        return UnknownPayee(to, "it is the token's own or the zero address; redeem tokens by a conversion")
     return _Name(address=address)
 
 

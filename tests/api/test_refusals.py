@@ -134,7 +134,7 @@ async def test_nobody_pays_oneself_by_address(alice: Person) -> None:
             STRANGER.replace("C", "c", 1),
             "0X" + STRANGER[2:],
             "0x" + "０" * 40,
-            "0x" + "0" * 40,
+            *("0x" + end.rjust(40, "0") for end in ("", "1", "11", "100", "dead", "ffff")),
         ),
         *("0x5FbDB2315678afecb367f032d93F642f64180aa3", "@" * 5000, "@bob'; DROP TABLE payment; --"),
     ],

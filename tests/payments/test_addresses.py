@@ -1,8 +1,13 @@
 """A wallet of several addresses: the book has it as one."""
 
 import pytest
+from eth_account import Account
 
 from gateway.chain.contract import selector
+from gateway.errors import UnknownPayee
+from gateway.payments import change
+from gateway.payments.payment import State
+from gateway.payments.policy import Policy
 from gateway.wallets import wallet as wallets
 from gateway.wallets.wallet import Wallet
 from tests.factory import NOW, Town
@@ -83,3 +88,23 @@ async def test_a_payment_to_an_address_that_a_wallet_was_given_first_is_a_paymen
     assert payment.payee_name == "@alice"
     assert await town.on_chain(OWN) == "3.000000 USDX"
     assert await town.differences() == []
+
+
+async def test_nobody_pays_the_operators_own_addresses_or_one_that_has_no_key(town: Town) -> None:
+    alice, key = await town.person("alice", "10 USDX"), Account.create()
+    addresses = {
+        town.signer.address: "a relayer of this gateway's operator",
+        town.terms.contracts["USDX"].address: "the contract of USDX",
+        "0x" + "dead".rjust(40, "0"): "a burn address",
+        "0x" + "1".rjust(40, "0"): "a precompiled contract",
+    }
+    for to, why in addresses.items():
+        with pytest.raises(UnknownPayee, match=why):
+            await town.pay(alice, to.lower(), "1 USDX")
+        async with town.database.reading() as connection:
+            wanted = change.wanted(connection, town.terms, alice, Policy(), [to])
+            with pytest.raises(UnknownPayee, match=why):
+                await wanted
+    paid = await town.pay(alice, key.address, "1 USDX")
+    await town.settle()
+    assert (await town.payment(paid)).state is State.SETTLED

@@ -288,7 +288,9 @@ async def test_an_address_of_somebody_elses_wallet_is_never_bound(town: Town) ->
     for taken in (key.address, alice.address, bob.address):
         with pytest.raises(AddressTaken):
             await town.challenge(bob, taken)
-    for bad in ("", "alice", "0x" + "0" * 40, town.terms.contracts["USDX"].address, key.address[:-1]):
+    reserved = ["0x" + end.rjust(40, "0") for end in ("", "1", "11", "dead", "ffff")]
+    operators = [town.terms.contracts["USDX"].address, town.signer.address]
+    for bad in ("", "alice", *reserved, *operators, key.address[:-1]):
         with pytest.raises(InvalidAddress):
             await town.challenge(bob, bad)
 
