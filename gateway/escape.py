@@ -1,4 +1,4 @@
-"""Other people's words, made harmless for the medium that they are printed on: a terminal, a log, a spreadsheet. Pure.
+"""Other people's words, made harmless where they are printed: on a terminal, in a log, a spreadsheet, a command. Pure.
 
 A memo, a passkey's name, a token's symbol, a node's message or a file's name may hold control characters, which move a
 terminal's cursor and write its screen; line ends, which forge a line of a log; and marks of writing direction, which
@@ -14,6 +14,7 @@ isolate the direction of what others have written (`bdi`).
 import json
 import logging
 import re
+import shlex
 
 #: Joiners inside words of Persian, Hindi and others, and inside emoji. They show nothing by themselves.
 _JOINERS = "\u200c\u200d"
@@ -39,6 +40,11 @@ def json_for_terminal(value: object) -> str:
         "".join(one if one.isprintable() or one in _JOINERS else json.dumps(one)[1:-1] for one in line)
         for line in lines
     )
+
+
+def for_shell(text: str) -> str:
+    """The text as one word of a command that is printed to be typed: a path with a space in it, a key with a quote."""
+    return shlex.quote(text)
 
 
 def for_csv(text: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gateway.chain.signer import LaneSigner
 from gateway.errors import Misconfigured
+from gateway.escape import for_shell
 
 
 def load_master_keys(path: Path, create: bool = False) -> list[bytes]:
@@ -106,7 +107,9 @@ def _read_private(path: Path, setting: str, bytes_max: int) -> str:
     except OSError as error:
         raise Misconfigured(f"{setting}: {path} cannot be read: {error.strerror}") from None
     if open_to_others:
-        raise Misconfigured(f"{setting}: others can read {path}; run chmod 600 on it, and think of it as known to them")
+        raise Misconfigured(
+            f"{setting}: others can read it; run chmod 600 {for_shell(str(path))}, and think of it as known to them"
+        )
     if len(raw) > bytes_max:
         raise Misconfigured(f"{setting}: {path} has more than {bytes_max} bytes; it should hold keys of 64 digits")
     return raw.decode("ascii", "replace")

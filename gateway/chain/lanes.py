@@ -23,6 +23,7 @@ from uuid import UUID
 from gateway.chain.block import Block, Fees, Receipt, Standing
 from gateway.chain.signer import Signer, TransactionFields, fields_of
 from gateway.errors import LaneStopped, Misconfigured
+from gateway.escape import for_shell
 from gateway.ids import new_id
 from gateway.postgres import Connection, Record, Statements
 
@@ -169,7 +170,7 @@ def what_to_do(address: str) -> str:
     return (
         "Either the database was restored from a copy that is older than the chain, or something else signs with this "
         "key: 'gateway recovery' says whether payments are missing from the database. Once you know which, run "
-        f"'gateway lanes resume {address}'"
+        f"'gateway lanes resume {for_shell(address)}'"
     )
 
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import rich_click as click
 from rich.console import Console
@@ -18,9 +18,12 @@ from gateway.commands import printing
 from gateway.commands.client import Answer, Client, NotSettled, url_of
 from gateway.config import from_environment
 from gateway.errors import Misconfigured
-from gateway.escape import for_terminal, json_for_terminal
+from gateway.escape import for_shell, for_terminal, json_for_terminal
 
 T = TypeVar("T")
+
+#: The status of a command whose payment was accepted and waits for its payer, to approve or to sign it.
+WAITS: Final = 4
 
 
 def ask(handle: str, url: str | None, question: Callable[[Client], Awaitable[T]]) -> T:
@@ -45,7 +48,8 @@ def follow(
     """Start a payment or conversion and, with `wait`, follow it to its end, printing each state when it is reached.
     `look` finds it where its id is not enough.
 
-    Raises NotSettled where it ends otherwise than it was asked to.
+    Raises NotSettled where it ends otherwise than it was asked to. Ends the command with the status `WAITS` where it is
+    accepted and goes on only once its payer approves or signs it.
     """
 
     async def followed() -> dict[str, Any]:
@@ -64,7 +68,9 @@ def follow(
                         if not wait:
                             break
             except asyncio.CancelledError:
-                say(f"no longer waiting, but it goes on: gateway show {first['id']} --from @{client.handle}", err=True)
+                say(
+                    f"no longer waiting, but it goes on: {_typed('gateway show', first['id'], client.handle)}", err=True
+                )
                 raise
             return {**found, "replayed": first.replayed}
 
@@ -72,11 +78,12 @@ def follow(
     if as_json:
         _print_json(last)
     if last["state"] == "requires_confirmation":
-        hint = f"it waits for your own key's signature: scripts/wallet confirm {last['id']} --from {last['from']}"
+        hint = f"it waits for your own key's signature: {_typed('scripts/wallet confirm', last['id'], last['from'])}"
         if last.get("approval"):
             why = ", ".join(last["approval"]["reasons"])
             hint = f"it waits for its payer's approval by a passkey, on the gateway's page ({why}): {last['id']}"
         say(hint, err=True)
+        sys.exit(WAITS)
     if last["state"] in ("failed", "refused", "expired"):
         raise NotSettled(last)
 
@@ -111,13 +118,18 @@ def password_of(path: Path | None, confirm: bool = True) -> str:
         return str(click.prompt("Password", hide_input=True, confirmation_prompt=confirm, err=True))
     try:
         if path.stat().st_mode & 0o077:
-            raise Misconfigured(f"others can read the password in {path}: run chmod 600 on it")
+            raise Misconfigured(f"others can read the password in {path}: run chmod 600 {for_shell(str(path))}")
         password = path.read_text().rstrip("\r\n")
     except OSError as error:
         raise Misconfigured(f"the password file {path} cannot be read: {error.strerror}") from None
     if not password:
         raise Misconfigured(f"there is no password in {path}")
     return password
+
+
+def _typed(command: str, id: str, handle: str) -> str:
+    """A command about a payment, to be typed as it is printed."""
+    return f"{command} {for_shell(id)} --from {for_shell('@' + handle.removeprefix('@'))}"
 
 
 def _say_if_replayed(answer: Answer) -> None:

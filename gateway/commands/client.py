@@ -17,6 +17,7 @@ import httpx
 
 from gateway.config import Config
 from gateway.errors import GatewayError, Misconfigured, Unavailable
+from gateway.escape import for_shell
 from gateway.secret import hash_of, new_secret
 from gateway.wallets.handle import fold
 
@@ -310,7 +311,7 @@ class Client:
         except OSError:
             raise Misconfigured(
                 f"there is no API key of @{self.handle} in {self._key_file.parent}: "
-                f"run 'gateway handle create {self.handle}', or put its key there"
+                f"run 'gateway handle create {for_shell(self.handle)}', or put its key there"
             ) from None
         except ValueError:
             api_key = ""
@@ -387,7 +388,7 @@ class OutcomeUnknown(Unavailable):
     def __str__(self) -> str:
         return (
             f"the gateway at {self.url} was asked and its answer was lost, so it is not known whether money moved: "
-            f"say the same command again with --key {self.key}, which cannot move it twice"
+            f"say the same command again with --key {for_shell(self.key)}, which cannot move it twice"
         )
 
 

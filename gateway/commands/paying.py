@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gateway.commands import options, printing, results, rows
-from gateway.commands.asking import ask, say, show
+from gateway.commands.asking import WAITS, ask, say, show
 from gateway.commands.client import Client, OutcomeUnknown
 from gateway.commands.results import Outcome, ResultFile, Run, Tally, record_of
 from gateway.commands.rows import Checked, Row, Unreadable
@@ -36,7 +36,7 @@ _AT_ONCE = 1_000
 _KEY_MAX = 230
 
 #: The command's statuses other than 0. A refusal of all of it is 1 too, as everywhere; a usage error is 2.
-_SOME_REFUSED, _SAY_IT_AGAIN = 1, 3
+_SOME_REFUSED, _SAY_IT_AGAIN = 1, 3  # and WAITS, as of any payment
 
 
 @click.command("pay-many")
@@ -68,7 +68,8 @@ def pay_many(
 
     What was refused may be sent again. A token payment that failed is not: put its row into a file of its own.
 
-    The status is 0 when all is paid, 1 when rows were refused or nothing could be sent, 3 when it is to be said again.
+    The status is 0 when all is paid, 1 when rows were refused or nothing could be sent, 3 when it is to be said again,
+    4 when rows wait for your approval or signature.
 
     \b
     Example:
@@ -97,6 +98,9 @@ def pay_many(
         _say("what was refused is sent again, with the same keys, when you add --retry-refused")
     if tally.count(Outcome.REFUSED, Outcome.UNPAID):
         sys.exit(_SOME_REFUSED)
+    if tally.count(Outcome.WAITING):
+        _say("what waits is approved on the gateway's page, or signed with scripts/wallet confirm, one by one")
+        sys.exit(WAITS)
 
 
 # ---- what is to be paid ---------------------------------------------------------------------------------------------
@@ -160,6 +164,7 @@ async def _pay(client: Client, order: Order) -> Tally:
         else:
             _check_same(run, order, client.handle, wallet["wallet_id"])
         tally = kept.tally(order.checked)
+        tally.decimals = {one["asset"]: len(one["posted"].partition(".")[2]) for one in wallet["balances"]}
         wanted = wanted_of(tally, order.retry_refused)
         answered = tally.rows - tally.count(*wanted)
         _say_what_was_answered(tally, wanted, answered)
@@ -193,11 +198,11 @@ def _check_same(run: Run, order: Order, handle: str, wallet_id: str) -> None:
 
 def wanted_of(tally: Tally, retry_refused: bool) -> set[Outcome]:
     """Which rows are sent: those that have no answer or none that decides, and what was refused, when asked. Where
-    there is none, those on their way by the chain, which are found where they are by now. A payment that has ended is
-    never asked after: its key finds no other.
+    there is none, those on their way or waiting for their payer, which are found where they are by now. A payment that
+    has ended is never asked after: its key finds no other.
     """
     wanted = {Outcome.UNANSWERED, Outcome.UNDECIDED} | ({Outcome.REFUSED} if retry_refused else set())
-    return wanted if tally.count(*wanted) else {Outcome.ACCEPTED}
+    return wanted if tally.count(*wanted) else {Outcome.ACCEPTED, Outcome.WAITING}
 
 
 def _parts(wanted: Iterator[Row]) -> Iterator[list[Row]]:
@@ -287,8 +292,9 @@ def summary(tally: Tally, results_path: Path) -> dict[str, Any]:
         "rows": tally.rows,
         "paid": tally.reasons(Outcome.PAID, Outcome.ACCEPTED),
         "refused": tally.reasons(Outcome.REFUSED, Outcome.UNPAID),
+        "waiting": tally.reasons(Outcome.WAITING),
         "undecided": tally.reasons(Outcome.UNDECIDED),
-        "totals": [{"amount": f"{total:f}", "asset": asset} for asset, total in tally.totals.items() if total],
+        "totals": [{"amount": amount, "asset": asset} for asset, amount in tally.shown_totals()],
         "results": str(results_path),
     }
 
@@ -301,6 +307,7 @@ def summary_lines(tally: Tally, results_path: Path) -> list[str]:
             ("rows", str(tally.rows)),
             ("paid", _counted(found["paid"])),
             ("refused", _counted(found["refused"])),
+            ("waiting", _counted(found["waiting"]) if found["waiting"] else None),
             ("undecided", _counted(found["undecided"]) if found["undecided"] else None),
             ("total", ", ".join(f"{one['amount']} {one['asset']}" for one in found["totals"])),
             ("results", found["results"]),
@@ -317,8 +324,8 @@ def _counted(reasons: Mapping[str, int]) -> str:
 def _say_what_was_answered(tally: Tally, wanted: set[Outcome], answered: int) -> None:
     if answered == tally.rows:
         _say("nothing is sent: every row was answered before, and what is in the results is not paid again")
-    elif wanted == {Outcome.ACCEPTED}:
-        _say(f"every row was answered before; asking after the {tally.rows - answered} that were on their way")
+    elif Outcome.ACCEPTED in wanted:
+        _say(f"every row was answered before; asking after the {tally.rows - answered} that had not ended")
     elif answered:
         _say(f"going on: {answered} of {tally.rows} rows are not sent again")
 

@@ -206,6 +206,9 @@ def pay(
 ) -> None:
     """Pay a handle or an address.
 
+    The status is 0 when it is paid, held or on its way, 1 when it is refused or ends unpaid, and 4 when it waits: for
+    an approval by a passkey on the gateway's page, or for the signature of your own key.
+
     \b
     Example:
       gateway pay @bob 5.00 EUR --from @alice --memo coffee

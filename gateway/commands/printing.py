@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gateway.escape import for_terminal
+from gateway.escape import for_shell, for_terminal
 
 #: As wide as the longest state that a payment passes through while somebody waits for it.
 _STATE_WIDTH = len("submitted")
@@ -148,10 +148,11 @@ def opening_line(found: Mapping[str, Any]) -> str:
 def state_line(found: Mapping[str, Any], seconds: float) -> str:
     """The state that it is in now, and how long after the command began."""
     line = f"  {found['state'].ljust(_STATE_WIDTH)}  {seconds:5.1f} s"
+    id = for_shell(found["id"])
     if found["state"] == "held" and found.get("undo_until"):
-        return f"{line}  until {when(found['undo_until'])}, then it goes; stop it with gateway void {found['id']}"
+        return f"{line}  until {when(found['undo_until'])}, then it goes; stop it with gateway void {id}"
     if found["state"] == "held":
-        return f"{line}  until {when(found['expires_at'])}; end it with gateway capture or gateway void {found['id']}"
+        return f"{line}  until {when(found['expires_at'])}; end it with gateway capture or gateway void {id}"
     if found["state"] == "submitted" and found["tx_hash"]:
         return f"{line}  {found['tx_hash']}"
     if found["state"] == "settled" and found.get("captured", found["amount"]) != found["amount"]:
@@ -231,7 +232,7 @@ def preview_lines(preview: Mapping[str, Any], asset: str) -> list[str]:
 
 
 def _more(page: Mapping[str, Any]) -> list[str]:
-    return [f"more with --cursor {page['next_cursor']}"] if page["next_cursor"] else []
+    return [f"more with --cursor {for_shell(page['next_cursor'])}"] if page["next_cursor"] else []
 
 
 # ---- what an operator reads -----------------------------------------------------------------------------------------
@@ -298,7 +299,7 @@ def freezes_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
     for one in found:
         lines += [f"withdrawals of {one['asset']} are frozen since {when(one['since'])}:", ""]
         lines += [*_differences(one["differences"]), ""]
-        lines += [f"find out why, put it right, then run 'gateway freezes lift {one['asset']}'"]
+        lines += [f"find out why, put it right, then run 'gateway freezes lift {for_shell(one['asset'])}'"]
     return lines or ["no withdrawals are frozen"]
 
 

@@ -14,7 +14,7 @@ from gateway.commands.options import asking, by
 @by("--of", "Whose wallet it is.")
 @asking
 def show_policy(handle: str, url: str | None, as_json: bool) -> None:
-    """What goes without an approval. The owner changes it on the gateway's page or by PUT /v1/policy, with a passkey.
+    """What goes without an approval. The owner changes it by PUT /v1/policy, with a passkey.
 
     \b
     Example:

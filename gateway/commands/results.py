@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 
 from gateway.commands.rows import Checked, Row
 from gateway.errors import Refused
-from gateway.escape import for_csv, from_csv
+from gateway.escape import for_csv, for_shell, from_csv
 
 #: Sums of amounts: a uint256 and its decimals have 155 digits. Nothing is ever rounded.
 _EXACT = Context(prec=400, traps=[Inexact, InvalidOperation])
@@ -44,6 +44,7 @@ class Outcome(Enum):
     UNDECIDED = "undecided"  #: The gateway could not say: a part of it was away, or busy with the same key.
     ACCEPTED = "accepted"  #: On its way by the chain; the payer's money is set aside.
     PAID = "paid"  #: Settled.
+    WAITING = "waiting"  #: Accepted, and waits for its payer to approve or to sign it; the money is set aside.
     REFUSED = "refused"  #: There is no payment; with the same key there may be one later.
     UNPAID = "unpaid"  #: Its payment has ended and the money is the payer's again; its key finds that one for ever.
 
@@ -87,6 +88,8 @@ class Record(NamedTuple):
             return Outcome.REFUSED
         if self.state in _ENDED_UNPAID:
             return Outcome.UNPAID
+        if self.state == "requires_confirmation":
+            return Outcome.WAITING
         return Outcome.PAID if self.state == "settled" else Outcome.ACCEPTED
 
 
@@ -119,6 +122,7 @@ class Tally:
     def __init__(self, checked: Checked) -> None:
         self.rows = checked.rows
         self.totals: dict[str, Decimal] = {}
+        self.decimals: dict[str, int] = {}  #: How many each asset has, where that is known.
         self._kinds: list[tuple[Outcome, str]] = [(Outcome.UNANSWERED, "")]
         self._by_line = array("H", bytes(2 * (checked.lines + 1)))
         self._counts = Counter({0: checked.rows})
@@ -140,6 +144,14 @@ class Tally:
                 self.totals[record.asset] = add(self.totals.get(record.asset, Decimal(0)), Decimal(record.amount))
             except InvalidOperation:
                 raise ValueError("the amount is not one") from None
+
+    def shown_totals(self) -> list[tuple[str, str]]:
+        """What was paid of each asset, in all, with the decimals that the asset has."""
+        return [
+            (asset, f"{total:.{max(self.decimals.get(asset, 0), -int(total.as_tuple().exponent))}f}")
+            for asset, total in self.totals.items()
+            if total
+        ]
 
     def outcome(self, line: int) -> Outcome:
         return self._kinds[self._by_line[line]][0]
@@ -208,7 +220,7 @@ class ResultFile:
 
     def _not_kept(self, reason: str) -> "NotKept":
         assert self.run is not None, "answers come after whose they are"
-        return NotKept(self.path, reason, self.run.key)
+        return NotKept(self.path, reason, for_shell(self.run.key))
 
     def _read_run(self) -> Run | None:
         """Whose file this is, after what a kill has torn was taken off. Raises NotAResultFile for any other file."""

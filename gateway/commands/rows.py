@@ -1,8 +1,9 @@
 """The file that `pay-many` pays: CSV (RFC 4180) in UTF-8, a header line, then a payment a row. Pure: bytes to rows.
 
-Columns: to, amount, asset, and where the file has them memo and key, in any order. A row is named by the line that it
-begins in, as an editor numbers them; empty rows are left out. The first fault ends the reading: it is told with its
-line, and with what to do, before anything is sent. Whether a payee exists or an asset is known, the gateway says.
+Columns: to, amount, asset, and where the file has them memo and key, in any order. Blank columns at the end, which
+spreadsheets leave, are nothing. A row is named by the line that it begins in, as an editor numbers them; empty rows are
+left out. The first fault ends the reading: it is told with its line, and with what to do, before anything is sent.
+Whether a payee exists or an asset is known, the gateway says.
 
 Rows are made one by one, and a file is read twice (once to check all of it, once to send), so none is held whole.
 """
@@ -112,10 +113,10 @@ def rows(lines: Iterable[bytes]) -> Iterator[Row]:
         if fields is None:
             break
         if places is None:
-            places = _places(fields)
-            width = len(fields)
+            header = _without_blanks(fields, 0)
+            places, width = _places(header), len(header)
         elif any(fields):
-            yield _row(begins, fields, places, width)
+            yield _row(begins, _without_blanks(fields, width), places, width)
     if places is None:
         raise Unreadable(1, f"the file is empty; begin it with a header line: {_COLUMNS}")
 
@@ -162,6 +163,14 @@ def _told(fault: str) -> str:
     return f"it is not CSV as RFC 4180 has it ({fault})"
 
 
+def _without_blanks(fields: Sequence[str], least: int) -> Sequence[str]:
+    """The fields without blank ones at the end, as long as more than the `least` are there."""
+    end = len(fields)
+    while end > least and not fields[end - 1].strip():
+        end -= 1
+    return fields[:end]
+
+
 def _places(header: Sequence[str]) -> list[int]:
     """Where in a row each column is, in the order of `Row`; -1 where the file has none."""
     names = [name.strip().lower() for name in header]
@@ -171,6 +180,8 @@ def _places(header: Sequence[str]) -> list[int]:
         if name not in (*REQUIRED, *OPTIONAL):
             if len(names) == 1 and any(mark in name for mark in ";\t|"):
                 raise Unreadable(1, "the columns are not separated by commas; save the file as CSV with commas")
+            if not name:
+                raise Unreadable(1, f"a column has no name; name it or take it out: {_COLUMNS}")
             raise Unreadable(1, f"there is no column {name[:60]!r}; rename it or leave it out: {_COLUMNS}")
         if names.count(name) > 1:
             raise Unreadable(1, f"the column {name!r} is there twice; leave one out")
@@ -181,11 +192,17 @@ def _places(header: Sequence[str]) -> list[int]:
 
 
 def _row(line: int, fields: Sequence[str], places: Sequence[int], width: int) -> Row:
-    if len(fields) != width:
+    if len(fields) > width:
         raise Unreadable(
             line,
             f"it has {len(fields)} fields and the header line has {width}; "
             "put quotes around a field that has a comma in it",
+        )
+    if len(fields) < width:
+        raise Unreadable(
+            line,
+            f"it has {len(fields)} fields and the header line has {width}; write the missing ones, or a comma for each "
+            "that is blank",
         )
     if sum(map(len, fields)) > _ROW_MAX:
         raise Unreadable(line, f"it has more than {_ROW_MAX} characters; shorten it, or end a quote that is open")

@@ -20,6 +20,7 @@ from gateway.commands.running import check_port, free_port
 from gateway.commands.tour import Tour
 from gateway.config import Config
 from gateway.embedded.supervise import Command, Parts, Steps, Stopped, embedded
+from gateway.escape import for_shell
 
 #: Where npm puts anvil in a checkout.
 _NODE_MODULES = Path(__file__).resolve().parents[2] / "contracts" / "node_modules"
@@ -133,7 +134,7 @@ def _point_out(config: Config, url: str, steps: Steps) -> None:
 
 
 def _try_next(config: Config) -> list[str]:
-    home = "" if config.home == Path.cwd() / ".gateway" else f"GATEWAY_HOME={config.home} "
+    home = "" if config.home == Path.cwd() / ".gateway" else f"GATEWAY_HOME={for_shell(str(config.home))} "
     if not (config.home / "toured.json").exists():
         return [f"{home}.venv/bin/gateway handle create alice", f"{home}.venv/bin/gateway reconcile"]
     coffee = tour.money(config.assets, "5.00")

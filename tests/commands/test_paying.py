@@ -61,6 +61,7 @@ def test_with_json_the_summary_is_json_and_nothing_else(up: Up) -> None:
         "rows": 3,
         "paid": {"settled": 3},
         "refused": {},
+        "waiting": {},
         "undecided": {},
         "totals": [{"amount": "4.00", "asset": "EUR"}, {"amount": "100", "asset": "JPY"}],
         "results": "elsewhere.csv",
@@ -80,8 +81,8 @@ def test_tokens_are_on_their_way_and_found_settled_when_the_command_is_said_agai
 
     assert (first.returncode, again.returncode) == (0, 0)
     assert "paid     2: 2 queued\n" in first.stdout
-    assert again.stderr.startswith("every row was answered before; asking after the 2 that were on their way\n")
-    assert again.stdout.startswith("rows     2\npaid     2: 2 settled\nrefused  none\ntotal    5.00 USDX\n")
+    assert again.stderr.startswith("every row was answered before; asking after the 2 that had not ended\n")
+    assert again.stdout.startswith("rows     2\npaid     2: 2 settled\nrefused  none\ntotal    5.000000 USDX\n")
     assert up.available(payee, "USDX") == "5.000000"
 
 

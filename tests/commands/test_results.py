@@ -219,10 +219,19 @@ def test_the_last_answer_to_a_row_counts() -> None:
         Outcome.UNPAID,
         Outcome.UNANSWERED,
     )
-    assert [tally.count(outcome) for outcome in Outcome] == [3, 0, 0, 1, 0, 1]
+    assert [tally.count(outcome) for outcome in Outcome] == [3, 0, 0, 1, 0, 0, 1]
     assert tally.reasons(Outcome.PAID) == {"settled": 1}
     assert tally.reasons(Outcome.UNPAID, Outcome.UNDECIDED) == {"failed": 1}
     assert tally.totals == {"EUR": Decimal("1.00")}
+
+
+def test_totals_are_shown_with_the_decimals_of_their_asset() -> None:
+    tally = Tally(CHECKED)
+    tally.decimals = {"EUR": 2, "JPY": 0, "USDX": 6}
+    for line, (amount, asset) in enumerate([("1.5", "EUR"), ("100", "JPY"), ("2.50", "USDX")], start=2):
+        tally.add(answered(line, SETTLED, amount, asset))
+
+    assert tally.shown_totals() == [("EUR", "1.50"), ("JPY", "100"), ("USDX", "2.500000")]
 
 
 def test_totals_are_exact_however_large() -> None:
@@ -232,4 +241,4 @@ def test_totals_are_exact_however_large() -> None:
     for line, amount in enumerate((most, "0." + "0" * 76 + "1", most), start=2):
         tally.add(answered(line, SETTLED, amount, "BIG"))
 
-    assert f"{tally.totals['BIG']:f}" == str(2 * (2**256 - 1)) + "." + "0" * 76 + "1"
+    assert tally.shown_totals()[0][1] == f"{tally.totals['BIG']:f}" == str(2 * (2**256 - 1)) + "." + "0" * 76 + "1"

@@ -43,6 +43,12 @@ def test_a_file_may_have_a_byte_order_mark_and_either_line_end(mark: bytes, end:
     assert [row.memo for row in read(text)] == ["für Mai", None]
 
 
+@pytest.mark.parametrize("head", [b"to,amount,asset", b"to,amount,asset,,", b"to,amount,asset, ,"])
+@pytest.mark.parametrize("row", [b"@bob,1.00,EUR", b"@bob,1.00,EUR,", b"@bob,1.00,EUR,, ,"])
+def test_blank_columns_at_the_end_are_nothing(head: bytes, row: bytes) -> None:
+    assert read(head + b"\n" + row + b"\n") == [Row(2, "@bob", "1.00", "EUR")]
+
+
 def test_a_row_of_several_lines_is_named_by_its_first_and_empty_rows_are_left_out() -> None:
     text = b'to,amount,asset,memo\n@bob,1.00,EUR,"two\nlines, ""quoted"""\n\n,,,\n@bob,2.00,EUR,last'
 
@@ -71,7 +77,11 @@ HEAD = b"to,amount,asset,memo,key\n"
         (b"\n@bob,1,EUR\n", "line 1: it is empty; begin the file with a header line"),
         (b"to,amount\n@bob,1\n", "line 1: the column 'asset' is missing; add it to the header line"),
         (b"to,amount,currency\n@bob,1,EUR\n", "line 1: there is no column 'currency'; rename it or leave it out"),
-        (b"to,amount,asset,\n@bob,1,EUR,\n", "line 1: there is no column ''; rename it or leave it out"),
+        (b"to,,amount,asset\n@bob,,1,EUR\n", "line 1: a column has no name; name it or take it out"),
+        (
+            HEAD + b"@bob,1,EUR\n",
+            "line 2: it has 3 fields and the header line has 5; write the missing ones, or a comma",
+        ),
         (b"to,amount,asset,to\n@bob,1,EUR,@eve\n", "line 1: the column 'to' is there twice; leave one out"),
         (b"to;amount;asset\n@bob;1,00;EUR\n", "line 1: the columns are not separated by commas; save the file as CSV"),
         (b"@bob,1.00,EUR\n", "line 1: there is no column '@bob'; rename it or leave it out"),

@@ -146,8 +146,14 @@ def test_a_handle_is_bound_to_a_key_of_ones_own_which_signs_what_it_pays(up: Up,
 
     waits = up.gateway("pay", payee, "1.00", "USDX", "--from", owner)
     assert waits.stdout.splitlines()[1].split()[0] == "requires_confirmation"
+    assert waits.returncode == 4
     id = waits.stdout.split(":")[0]
     assert f"scripts/wallet confirm {id} --from {owner}" in waits.stderr
+    (up.folder / "own.csv").write_text(f"to,amount,asset\n{payee},0.10,USDX\n")
+    many = up.gateway("pay-many", "own.csv", "--from", owner)
+    assert (many.returncode, many.stdout.splitlines()[1:4]) == (
+        *(4, ["paid     none", "refused  none", "waiting  1: 1 requires_confirmation"]),
+    )
     confirmed = up.wallet("confirm", id, "--from", owner, *purse.opened)
     assert confirmed.stdout.splitlines()[-1].split()[0] == "settled", confirmed.stderr
 
