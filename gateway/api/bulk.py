@@ -18,7 +18,7 @@ from gateway.api.house import CALLER, House, bearer_of
 from gateway.api.once import fingerprint_as_written, fingerprint_of, key_of
 from gateway.api.problems import problem_document
 from gateway.api.shapes import BulkPaymentRequest, BulkResultView
-from gateway.errors import GatewayError, InvalidRequest, TooManyTries, UnknownPayee
+from gateway.errors import BodyTooLarge, GatewayError, InvalidRequest, TooManyTries, UnknownPayee
 from gateway.ids import show
 from gateway.payments import bulk, once
 from gateway.payments.bulk import Line, Payer, Replayed, Result
@@ -66,6 +66,8 @@ async def pay_batch(
     if request.check_media_type(JSON, _NDJSON) == _NDJSON:
         if mode == "all":
             raise InvalidRequest("mode", "payments that stand or fall together come as a JSON array")
+        if _is_older(request.scope) and int(request.headers.get("content-length", 0)) > ARRAY_BYTES_MAX:
+            raise BodyTooLarge(ARRAY_BYTES_MAX)  # its answer is kept until it is whole
         lines = body.lines(request)
         first = await anext(lines, None)  # before the answer begins: what cannot be read at all is refused as a whole
         return LinesResponse(_paid_lines(request, house, payer, key, first, lines))
@@ -114,8 +116,14 @@ class LinesResponse(Response[Any]):
     def to_asgi_response(self, *_: Any, **__: Any) -> ASGIApp:  # type: ignore[override] # an application is one too
         """The application that sends them."""
 
-        async def send_parts(_scope: Scope, _receive: Receive, send: Send) -> None:
+        async def send_parts(scope: Scope, _receive: Receive, send: Send) -> None:
             headers = [(b"content-type", _NDJSON.encode())]
+            if _is_older(scope):
+                whole = b"".join([part async for part in self._parts])
+                headers.append((b"content-length", b"%d" % len(whole)))
+                await send({"type": "http.response.start", "status": 200, "headers": headers})
+                await send({"type": "http.response.body", "body": whole, "more_body": False})
+                return
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             try:
                 async for part in self._parts:
@@ -125,6 +133,11 @@ class LinesResponse(Response[Any]):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
         return send_parts
+
+
+def _is_older(scope: Scope) -> bool:
+    """Whether the client speaks HTTP/1.0, which has no chunks (RFC 9112, 6.1): its answer goes out as a whole."""
+    return scope.get("http_version") == "1.0"
 
 
 async def _paid_lines(

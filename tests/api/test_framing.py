@@ -343,6 +343,28 @@ async def test_an_older_client_cannot_send_chunks(wire: Wire, payer: Person, sho
     assert (answer.status, await moved(wire.api)) == (400, before)
 
 
+async def test_an_older_client_is_sent_no_chunks(wire: Wire, payer: Person, shop: Person) -> None:
+    lines = (PAYMENT + b"\n") * 3
+    fields = ["Content-Type: application/x-ndjson", f"Content-Length: {len(lines)}"]
+    (answer,) = await wire.send(head("POST /v1/payments/batch HTTP/1.0", payer, *fields, key=uuid4().hex) + lines)
+    assert (answer.status, answer.header("transfer-encoding")) == (200, None)
+    assert [json.loads(line)["status"] for line in answer.body.splitlines()] == [201] * 3
+    fields[1] = f"Content-Length: {9 * 2**20}"
+    (answer,) = await wire.send(head("POST /v1/payments/batch HTTP/1.0", payer, *fields, key=uuid4().hex))
+    assert answer.status == 413
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "DELETE"])
+async def test_a_body_where_none_is_read_is_not_the_next_request(wire: Wire, payer: Person, method: str) -> None:
+    hidden = head("GET /v1/handles/shop HTTP/1.1")
+    first = head(f"{method} /health/live HTTP/1.1", None, f"Content-Length: {len(hidden)}")
+    answers = await wire.send(
+        first + hidden + head("GET /health/live HTTP/1.1", None, "Connection: close"), heads=method == "HEAD"
+    )
+    assert [answer.status for answer in answers] == [{"OPTIONS": 204, "DELETE": 405}.get(method, 200), 200]
+    assert json.loads(answers[-1].body) == {"status": "ok"}
+
+
 async def _lines(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
     """The lines of a head that are left."""
     while (line := await asyncio.wait_for(reader.readline(), 60)) != b"\r\n":
