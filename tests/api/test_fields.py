@@ -202,6 +202,13 @@ async def test_a_condition_on_there_being_anything_is_told_by_what_get_reads(wir
             assert answer.status == status, (method, field)
 
 
+async def test_conditions_are_held_on_routes_that_anybody_calls(wire: Wire, payer: Person) -> None:
+    body = b'{"handle": "somebody_new"}'
+    answer = await ask(wire, "POST /v1/handles", None, body, 'If-Match: "x"')
+    assert answer.problem["code"] == "precondition_failed"
+    assert (await ask(wire, "GET /v1/handles/somebody_new", None, b"")).status == 404
+
+
 async def test_whoever_may_not_call_is_told_that_and_not_that_a_condition_fails(wire: Wire) -> None:
     answer = await ask(wire, "POST /v1/payments", None, WAYS["payment"][1], 'If-Match: "x"', key="k")
     assert answer.status == 401

@@ -377,3 +377,19 @@ async def test_two_who_approve_what_the_other_proposed_at_the_same_moment_do_not
             ben.call("POST", f"/proposals/{of_ann}/approve", by_ben),
         )
         assert [answer.status_code for answer in answers] == [200, 200]
+
+
+async def test_an_operators_call_whose_condition_does_not_hold_does_nothing(api: Api) -> None:
+    ann = await operator(api, "ann")
+    await api.person("thief")
+    asked = {"kind": "wallet.freeze", "handle": "thief", "reason": "reported as stolen"}
+
+    answer = await api.call(
+        "POST",
+        "/v1/operator/proposals",
+        headers={"Authorization": f"Bearer {ann.token}", "If-Match": '"x"'},
+        json=asked,
+    )
+
+    assert code_of(answer) == (412, "precondition_failed")
+    assert not await is_frozen(api, "thief")
