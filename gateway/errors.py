@@ -590,6 +590,12 @@ class DatabaseNotWritable(DatabaseUnavailable):
     says = "nothing can be written to the database: {reason}"
 
 
+@dataclass(eq=False)
+class ClockOff(Unavailable):
+    seconds: float
+    says = "the clock of the gateway's machine differs from the database's by {seconds} seconds"
+
+
 class Contended(Unavailable):
     """Nothing was done: somebody else held what this needed, or PostgreSQL chose this to break a ring of waiting."""
 

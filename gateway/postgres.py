@@ -16,6 +16,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from gateway import database_url, prerequisites
+from gateway.clock import DatabaseClock, steady
 from gateway.connection import DEADLINES, DatabaseConnection, Deadlines
 from gateway.errors import (
     Contended,
@@ -46,6 +47,9 @@ _CLOSE_SECONDS: Final = 10.0
 
 #: A disk that was full is taken to be full for so long, in seconds.
 _FULL_SECONDS: Final = 15.0
+
+#: Between two looks at the database's clock, in seconds.
+_LOOK_AT_CLOCK_SECONDS: Final = 10.0
 
 #: The same trouble is said again in the log after so many seconds.
 _SAY_AGAIN_SECONDS: Final = 60.0
@@ -80,6 +84,7 @@ class Database:
         self._said_at = 0.0
         self._has_started = False
         self._full_until = 0.0
+        self.clock = DatabaseClock()
         self._pool: asyncpg.Pool[asyncpg.Record] = asyncpg.create_pool(
             min_size=0,  # the driver would keep a minimum by itself, with a traceback in the log at each attempt
             max_size=connections + 1,  # one for `one_statement`, which keeps it
@@ -200,6 +205,11 @@ class Database:
         generation = self._generation
         try:
             connection = await self._primary.connect()
+            try:
+                await self._set_clock(connection)
+            except BaseException:
+                connection.terminate()
+                raise
         except (*_GONE, *_REFUSED, DatabaseUnavailable) as error:
             self._say(f"no connection to the database: {_said_of(error)}")
             raise
@@ -207,6 +217,19 @@ class Database:
         self._open.add(connection)
         connection.add_termination_listener(lambda _: self._open.discard(connection))
         return connection
+
+    async def _set_clock(self, connection: Connection) -> None:
+        """Look at the database's clock."""
+        asked = steady()
+        self.clock.set(await connection.fetchval("SELECT clock_timestamp()"), asked, steady())
+
+    async def _keep_time(self) -> None:
+        """Look at the database's clock now and then: it may be set, and another server may take its place."""
+        while True:
+            await asyncio.sleep(_LOOK_AT_CLOCK_SECONDS)
+            with suppress(DatabaseUnavailable, Contended):
+                async with self.reading(answers=False) as connection:
+                    await self._set_clock(connection)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[DatabaseConnection]:
@@ -413,7 +436,11 @@ async def connect(
     await database._pool
     try:
         await database._check()
-        yield database
+        keeping_time = asyncio.create_task(database._keep_time())
+        try:
+            yield database
+        finally:
+            keeping_time.cancel()
     finally:
         await database.close()
 

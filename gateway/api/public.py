@@ -47,9 +47,9 @@ async def live() -> HealthView:
 
 @get("/health/ready", tags=["health"], summary="Payments can be taken", needs="nothing", counts=None)
 async def ready(state: State) -> ReadyView:
-    """200 while a payment would be taken: the database commits. 503 otherwise; either within two seconds. What the node
-    and the workers do is said, and changes nothing of that: payments in the ledger need neither, and token payments
-    wait in the queue; in recovery they are refused.
+    """200 while a payment would be taken: the database commits. 503 otherwise, and where the machine's clock is off by
+    more than a second; either within two seconds. What the node and the workers do is said, and changes nothing of
+    that: payments in the ledger need neither, and token payments wait in the queue.
     """
     probe: Probe = state.probe
     there = await probe.readiness()

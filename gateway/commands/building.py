@@ -20,7 +20,6 @@ from gateway.audit.log import By
 from gateway.chain import deploy, key_files, signer
 from gateway.chain.node import HttpNode
 from gateway.chain.signer import LaneSigner, Vault
-from gateway.clock import system_clock
 from gateway.config import Config
 from gateway.connection import Deadlines
 from gateway.errors import DatabaseUnavailable, Misconfigured
@@ -215,7 +214,7 @@ async def house(config: Config, connections: int = 16, url: str = "http://127.0.
                 Rate(config.requests_per_minute, timedelta(minutes=1)),
             )
             yield House(
-                *(opened, terms, vault, system_clock, node, config.public_url or url),
+                *(opened, terms, vault, opened.clock, node, config.public_url or url),
                 *(Proxies(config.trusted_proxies), Limits(rates)),
             )
     finally:
@@ -239,7 +238,7 @@ async def worker(config: Config) -> AsyncIterator[Worker]:
                 vault=vault,
                 signers=relayers(config, where),
                 finality=config.finality,
-                clock=system_clock,
+                clock=opened.clock,
                 gas_batches_least=config.gas_batches_least,
                 batch_wait=timedelta(seconds=config.batch_wait_seconds),
             )

@@ -5,7 +5,6 @@ from typing import Any
 from gateway.audit import log as audit
 from gateway.audit.log import Act
 from gateway.chain.node import HttpNode
-from gateway.clock import system_clock
 from gateway.commands import building
 from gateway.config import Config
 from gateway.payments import reread as rereading
@@ -21,11 +20,11 @@ async def reread(config: Config, first: int, last: int) -> dict[str, Any]:
     try:
         async with building.database(config, "chain") as database:
             terms = await building.terms_of(config, database, where)
-            read = await rereading.reread(database, node, terms, first, last, system_clock)
+            read = await rereading.reread(database, node, terms, first, last, database.clock)
             facts = {"first": read.first, "last": read.last, "posted": read.posted}
             async with database.transaction() as connection:
                 act = Act("chain.reread", None, building.at_machine(), None, facts)
-                await audit.append(connection, [act], system_clock())
+                await audit.append(connection, [act], database.clock())
             return facts
     finally:
         await node.close()

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gateway.clock import rfc3339, system_clock
+from gateway.clock import rfc3339
 from gateway.commands import building, operating
 from gateway.config import Config
 from gateway.ledger import book
@@ -43,5 +43,5 @@ async def lift(config: Config, code: str) -> dict[str, Any]:
         still = [f"{fault.where}: not so that {fault.claim}" for fault in found.faults]
         still += [str(one) for one in found.differences if one.asset == asset]
         async with database.transaction() as connection:
-            since = await freeze.lift(connection, terms, asset, known, still, building.at_machine(), system_clock())
+            since = await freeze.lift(connection, terms, asset, known, still, building.at_machine(), database.clock())
     return {"asset": asset.code, "since": rfc3339(since)}

@@ -11,7 +11,7 @@ from gateway.chain import lanes as lanes_
 from gateway.chain.block import Fees
 from gateway.chain.lanes import Lane
 from gateway.chain.node import HttpNode
-from gateway.clock import rfc3339, system_clock
+from gateway.clock import rfc3339
 from gateway.commands import building
 from gateway.config import Config
 from gateway.errors import NotFound
@@ -93,7 +93,7 @@ async def resume(config: Config, text: str) -> dict[str, Any]:
                 ended = await watchdog.resume(connection, address, count)
                 next_nonce = await lanes_.next_nonce(connection, address)
                 facts = {"lane": address, "next_nonce": next_nonce, "ended": ended}
-                now = system_clock()
+                now = database.clock()
                 await log.append(connection, [log.Event("lane.resumed", None, None, facts)], now)
                 await audit.append(connection, [Act("lane.resumed", None, building.at_machine(), None, facts)], now)
             return facts

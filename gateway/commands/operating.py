@@ -17,7 +17,7 @@ from gateway.chain import key_files, roles, signer, watch
 from gateway.chain.block import Receipt
 from gateway.chain.contract import Contract
 from gateway.chain.node import HttpNode, Node
-from gateway.clock import rfc3339, system_clock
+from gateway.clock import rfc3339
 from gateway.commands import building
 from gateway.commands.building import Places
 from gateway.config import Config
@@ -46,12 +46,12 @@ async def migrate(config: Config) -> list[str]:
             first = not await custody.has_master_key(connection)
             master_keys = [signer.check_value(key) for key in key_files.load_master_keys(config.master_key_file, first)]
             if first:
-                await custody.remember(connection, master_keys[0], system_clock())
+                await custody.remember(connection, master_keys[0], database.clock())
             await custody.hold_to(connection, master_keys)
             first = not await custody.has_root_key(connection)
             root = signer.root_check_value(key_files.load_root_key(config.root_key_file, first))
             if first:
-                await custody.remember_root(connection, root, system_clock())
+                await custody.remember_root(connection, root, database.clock())
             await custody.hold_to_root(connection, root)
     return applied
 
@@ -78,9 +78,9 @@ async def deploy(config: Config) -> dict[str, Contract]:
             async with database.reading() as connection:
                 assets = await book.with_former(connection, config.assets)
             contracts = await deploying.deploy(
-                database, node, signers[0], assets, config.finality, system_clock, conclude=conclude
+                database, node, signers[0], assets, config.finality, database.clock, conclude=conclude
             )
-            await roles.grant(database, node, signers, contracts.values(), system_clock)
+            await roles.grant(database, node, signers, contracts.values(), database.clock)
             return contracts
     finally:
         await node.close()

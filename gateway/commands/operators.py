@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.access import operators as people
 from gateway.access.operators import Glass
-from gateway.clock import rfc3339, system_clock
+from gateway.clock import rfc3339
 from gateway.commands import building
 from gateway.config import Config
 from gateway.ids import show
@@ -33,14 +33,14 @@ async def operators(config: Config) -> dict[str, Any]:
 async def add(config: Config, name: str) -> dict[str, Any]:
     """A new operator, and the code that makes their passkey. Raises InvalidRequest, StateConflict."""
     async with _database(config) as database, database.transaction() as connection:
-        code = await people.add(connection, name, building.at_machine(), system_clock())
+        code = await people.add(connection, name, building.at_machine(), database.clock())
     return {"name": name, "code": code, "hours": int(people.ENROLS_FOR.total_seconds() // 3600)}
 
 
 async def revoke(config: Config, name: str) -> dict[str, Any]:
     """They act no more. Raises NotFound."""
     async with _database(config) as database, database.transaction() as connection:
-        await people.revoke(connection, name, building.at_machine(), system_clock())
+        await people.revoke(connection, name, building.at_machine(), database.clock())
     return {"name": name}
 
 
@@ -48,7 +48,7 @@ async def break_glass(config: Config, kind: Glass, handle: str, reason: str) -> 
     """Do alone what needs two. Raises InvalidRequest, InvalidHandle, UnknownHandle, StateConflict."""
     by = building.at_machine()
     async with _database(config) as database, database.transaction() as connection:
-        wallet = await people.break_glass(connection, kind, handle, reason, by, system_clock())
+        wallet = await people.break_glass(connection, kind, handle, reason, by, database.clock())
     return {"kind": kind, "wallet": show("wal", wallet), "by": by.id}
 
 

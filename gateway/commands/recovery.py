@@ -4,7 +4,7 @@ from typing import Any
 
 from gateway.access import operators, repairs
 from gateway.access.repairs import PREFIX, Correction
-from gateway.clock import rfc3339, system_clock
+from gateway.clock import rfc3339
 from gateway.commands import building
 from gateway.config import Config
 from gateway.ids import show
@@ -54,8 +54,9 @@ async def recovery(config: Config) -> dict[str, Any]:
 
 async def confirm(config: Config, reason: str) -> dict[str, Any]:
     """What was found was looked at. Raises InvalidRequest, Forbidden (there are two operators), StateConflict."""
-    said, by, now = operators.read_reason(reason), building.at_machine(), system_clock()
+    said, by = operators.read_reason(reason), building.at_machine()
     async with building.database(config, "recovery") as database, database.transaction() as connection:
+        now = database.clock()
         id, terms = await repairs.to_confirm(connection)
         await repairs.begin_alone(connection, "recovery.confirm", terms, said, by, now)
         await repairs.confirm(connection, id, by, now)
@@ -64,10 +65,11 @@ async def confirm(config: Config, reason: str) -> dict[str, Any]:
 
 async def give_back(config: Config, handle: str, reason: str) -> dict[str, Any]:
     """Whoever claims the lost handle next has it. Raises as `confirm`, and InvalidHandle."""
-    said, folded, by, now = operators.read_reason(reason), fold(handle), building.at_machine(), system_clock()
+    said, folded, by = operators.read_reason(reason), fold(handle), building.at_machine()
     async with building.database(config, "recovery") as database:
         vault = await building.vault_of(config, database)
         async with database.transaction() as connection:
+            now = database.clock()
             address = await repairs.lost(connection, vault.address_of(folded), folded)
             await repairs.begin_alone(connection, "handle.return", f"@{folded} at {address}", said, by, now)
             await repairs.give_back(connection, address, by, now)
@@ -76,8 +78,9 @@ async def give_back(config: Config, handle: str, reason: str) -> dict[str, Any]:
 
 async def correct(config: Config, debit: str, credit: str, amount: str, code: str, reason: str) -> dict[str, Any]:
     """A correcting transfer. Raises as `confirm`, UnknownAsset, InvalidAmount, UnknownHandle, InsufficientFunds."""
-    said, by, now = operators.read_reason(reason), building.at_machine(), system_clock()
+    said, by = operators.read_reason(reason), building.at_machine()
     async with building.database(config, "recovery") as database, database.transaction() as connection:
+        now = database.clock()
         asset = (await book.with_former(connection, config.assets))[code]
         correction = Correction(debit, credit, asset.parse_positive(amount))
         await repairs.begin_alone(connection, "ledger.correct", correction.terms, said, by, now)

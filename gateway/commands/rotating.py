@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from gateway.chain import key_files, signer
-from gateway.clock import rfc3339, system_clock
+from gateway.clock import rfc3339
 from gateway.commands import building
 from gateway.config import Config
 from gateway.wallets import rotation
@@ -56,12 +56,12 @@ async def rotate(config: Config, tell: Callable[[int], None]) -> dict[str, Any]:
     async with building.database(config, "keys", 2, building.LONG_SECONDS) as database:
         vault = await building.vault_of(config, database)
         async with database.transaction() as connection:
-            newest = await rotation.begin(connection, lambda known: _next(config, known), by, system_clock())
+            newest = await rotation.begin(connection, lambda known: _next(config, known), by, database.clock())
         sealed, before = 0, list[MasterKey]()
         while not before or any(one.retired_at is None and one.number < newest.number for one in before):
             sealed += await rotation.seal_anew(database, vault, newest, tell)
             async with database.transaction() as connection:
-                await rotation.retire(connection, newest, by, system_clock())
+                await rotation.retire(connection, newest, by, database.clock())
                 _, *before = await rotation.master_keys(connection)
     there = _check_values(config)
     return {

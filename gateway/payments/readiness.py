@@ -1,8 +1,9 @@
 """Whether a payment would be taken now, and whether those of tokens get on.
 
-Now means that the database commits, which is tried. A node that answers and is where the book is, a worker that does
-its rounds, and transactions that the node takes and that become final, keep no payment from being taken: those in the
-ledger need none of them, and those of tokens wait in the queue.
+Now means that the database commits, which is tried. A process whose machine has another time than the database is not
+ready: payments go by the database's, but whoever set that clock wrong should hear of it. A node that answers and is
+where the book is, a worker that does its rounds, and transactions that the node takes and that become final, keep no
+payment from being taken: those in the ledger need none of them, and those of tokens wait in the queue.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ from typing import Final, Literal
 
 from gateway.chain import lanes, outbox, watch
 from gateway.chain.node import Node
-from gateway.errors import ChainReplaced, DatabaseUnavailable, NodeUnavailable
+from gateway.errors import ChainReplaced, ClockOff, DatabaseUnavailable, NodeUnavailable
 from gateway.payments import recovery
 from gateway.payments.terms import Terms
 from gateway.postgres import Database
@@ -60,7 +61,7 @@ class Probe:
         self._without_node: Readiness | None = None
 
     async def readiness(self) -> Readiness:
-        """Within two seconds, whatever hangs: a node is then `away`. Raises DatabaseUnavailable."""
+        """Within two seconds, whatever hangs: a node is then `away`. Raises DatabaseUnavailable, ClockOff."""
         now = asyncio.get_running_loop().time()
         if self._trying is None or (self._trying.done() and now - self._begun_at > _GOOD_FOR):
             self._begun_at, self._without_node = now, None
@@ -77,6 +78,8 @@ class Probe:
         chain_id = next((contract.chain_id for contract in self._terms.contracts.values()), None)
         allowed = _A_WHILE + timedelta(seconds=_FINALITIES * self._terms.finality_seconds)
         await self._database.prove_writable()
+        if off := self._database.clock.off_seconds():
+            raise ClockOff(round(off, 1))
         async with self._database.reading() as connection:
             cursor = None if chain_id is None else await watch.cursor(connection, chain_id)
             looked_after = await lanes.looked_after_within(connection, _LATE)
