@@ -10,7 +10,7 @@ import json
 import os
 import secrets
 import signal
-import subprocess
+import subprocess  # nosec B404 - fixed arguments, no shell
 import sys
 import time
 from collections.abc import Sequence
@@ -208,6 +208,6 @@ def _way() -> embedded.Way:
     starts = "import patroni, subprocess, sys; subprocess.run([sys.executable, '-c', ''], check=True)"
     for way in map(embedded.named, embedded.ways()):
         argv: Sequence[str] = [*way.prefix, str(_PATRONI), "-P", "-c", starts]
-        if subprocess.run(argv, capture_output=True, cwd="/", check=False).returncode == 0:  # noqa: S603 - our own
+        if subprocess.run(argv, capture_output=True, cwd="/", check=False).returncode == 0:  # nosec B603 # noqa: S603 - our own
             return way
     raise RuntimeError(f"{_PATRONI} cannot be run here as another user than root: run scripts/cluster as one")

@@ -10,7 +10,7 @@ import asyncio
 import os
 import shutil
 import signal
-import subprocess
+import subprocess  # nosec B404 - fixed arguments, no shell
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ class Processes:
         self.folder = folder
         self._all: list[asyncio.subprocess.Process] = []
         (folder / "log").mkdir(exist_ok=True)
-        self._keeper = subprocess.Popen(  # noqa: S603 - this file, by this interpreter
+        self._keeper = subprocess.Popen(  # nosec B603 # noqa: S603 - this file, by this interpreter
             [sys.executable, "-P", __file__, str(folder)], stdin=subprocess.PIPE, start_new_session=True
         )
 
