@@ -12,12 +12,12 @@ import asyncio
 import json
 import os
 import shutil
-import subprocess
+import subprocess  # nosec B404 - fixed arguments, no shell
 import sys
 import tempfile
 import time
 import tomllib
-import xml.etree.ElementTree as ET
+import xml.etree.ElementTree as ET  # nosec B405 - what pytest has just written for us
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +63,7 @@ def load(path: Path = DATA) -> list[Mutation]:
 def copy(to: Path) -> None:
     """The checkout's files as they are now, without what git ignores, and with the contract tools."""
     argv = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True).stdout  # noqa: S603 - fixed
+    names = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True).stdout  # nosec B603 # noqa: S603 - fixed
     for name in filter(None, names.split("\0")):
         if (ROOT / name).exists():
             (to / name).parent.mkdir(parents=True, exist_ok=True)
@@ -112,7 +112,7 @@ class Copy:
         if not report.exists():
             return [], [], said[-600:]
         failed, passed, broken = [], [], ""
-        for case in ET.parse(report).iter("testcase"):  # noqa: S314 - what pytest has just written for us
+        for case in ET.parse(report).iter("testcase"):  # nosec B314 # noqa: S314 - pytest wrote it
             name = case.get("name", "")
             if (error := case.find("error")) is not None:
                 broken = f"{name}: {error.get('message', '')[:300]}"
@@ -163,7 +163,7 @@ async def mutate(chosen: Sequence[Mutation]) -> int:
     """Try them one after the other; how many were not caught."""
     begun, bad = time.monotonic(), 0
     folder = Path(tempfile.mkdtemp(prefix="gateway-mutate-"))
-    os.chmod(folder, 0o755)  # noqa: S103 - PostgreSQL may run as another user, who must be able to pass
+    os.chmod(folder, 0o755)  # nosec B103 # noqa: S103 - PostgreSQL may run as another user, who must pass
     try:
         copy(tree := folder / "checkout")
         async with embedded(folder / "home", folder, chain=False, steps=Quiet()) as parts:

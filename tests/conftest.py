@@ -3,13 +3,17 @@
 All of it is real: the server is the embedded one with fsync on, started once in a temporary folder.
 """
 
+import hashlib
 import inspect
+import os
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+import gateway
 from gateway.chain.node import HttpNode
 from gateway.chain.signer import Vault
 from gateway.config import from_environment
@@ -24,6 +28,8 @@ from tests.processes import heed_ctrl_c, limited
 
 #: The assets that tests use: those of the default configuration.
 ASSETS: Assets = from_environment({}).assets
+
+MIGRATIONS = Path(gateway.__file__).parent / "migrations"
 
 heed_ctrl_c()
 
@@ -41,6 +47,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 example.inner_test = limited(example.inner_test, seconds)
 
 
+@dataclass(frozen=True)
+class Running:
+    """A server that somebody else started and stops."""
+
+    dsn: str
+
+
 @pytest.fixture(scope="session")
 def anyio_backend() -> tuple[str, dict[str, bool]]:
     """One event loop for the whole run, the one that the gateway runs on."""
@@ -53,8 +66,11 @@ def assets() -> Assets:
 
 
 @pytest.fixture(scope="session")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Postgres]:
-    """The PostgreSQL server of this run."""
+async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Postgres | Running]:
+    """The PostgreSQL server of this run, or the one that TEST_POSTGRES_URL names (scripts/mutate)."""
+    if url := os.environ.get("TEST_POSTGRES_URL"):
+        yield Running(url)
+        return
     home = tmp_path_factory.mktemp("server")
     children = await Children.claim(home)
     postgres = Postgres(home, children)
@@ -73,12 +89,17 @@ async def template(server: Postgres) -> str:
 
 
 async def make_template(dsn: str) -> str:
-    await _execute(dsn, "CREATE DATABASE template_gateway")
-    async with connect(_named(dsn, "template_gateway"), connections=1) as database:
+    written = b"".join(path.read_bytes() for path in sorted(MIGRATIONS.glob("*.sql")))
+    name = f"template_{hashlib.sha256(written).hexdigest()[:16]}"
+    async with connect(dsn, connections=1) as database, database.reading() as connection:
+        if await connection.fetchval("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", name):
+            return name
+    await _execute(dsn, f"CREATE DATABASE {name}")
+    async with connect(_named(dsn, name), connections=1) as database:
         await migrate(database)
         async with database.transaction() as connection:
             await book.declare(connection, ASSETS)
-    return "template_gateway"
+    return name
 
 
 @pytest.fixture
