@@ -35,7 +35,7 @@ _ASK_AGAIN_SECONDS: Final = 1.0
 _CONFIRM: Final = """
     SELECT waits, CASE WHEN waits AND pg_current_xact_id_if_assigned() IS NULL
         THEN pg_logical_emit_message(true, 'gateway', '') END
-    FROM (SELECT current_setting('synchronous_standby_names') <> '' AS waits) AS server
+    FROM (SELECT current_setting('synchronous_standby_names') <> '' AND NOT pg_is_in_recovery() AS waits) AS server
 """
 
 #: A transaction in which nothing happens for so long holds its locks for a process that is stopped, in seconds.
