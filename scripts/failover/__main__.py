@@ -70,7 +70,8 @@ async def _run(folder: Path, rounds: list[str] | None) -> int:
 
 
 def _point_out(cluster: Cluster) -> None:
-    print(f"the gateways are at {' and '.join(cluster.urls)}")
+    for name, url in cluster.urls.items():
+        print(f"a gateway that knows the nodes by {name} is at {url}")
     for name, value in cluster.settings.items():
         print(f"  export {name}='{value}'")
     print("Ctrl-C stops everything", flush=True)

@@ -1,10 +1,13 @@
-"""The whole: PostgreSQL's nodes, a chain, gateways and workers, in one folder."""
+"""The whole: PostgreSQL's nodes, a chain, gateways and workers, in one folder.
+
+One gateway and one worker know the nodes by a URL that names all of them, the others by a proxy.
+"""
 
 import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +16,7 @@ import httpx
 
 from failover.nodes import Nodes
 from failover.processes import Processes
+from failover.proxy import Proxy
 from gateway.commands import operating
 from gateway.commands.building import Places
 from gateway.config import Config, from_environment
@@ -22,17 +26,15 @@ from gateway.embedded.ports import free_port
 
 _ROOT = Path(__file__).resolve().parents[2]
 _NODE_MODULES = _ROOT / "contracts" / "node_modules"
-_GATEWAYS = 2
-_WORKERS = 2
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """What runs: the nodes, and where the gateways listen. `home` is GATEWAY_HOME of all of them."""
+    """What runs: the nodes, and where the gateways listen, by name. `home` is GATEWAY_HOME of all of them."""
 
     nodes: Nodes
     home: Path
-    urls: list[str]
+    urls: dict[str, str]
 
     @property
     def settings(self) -> dict[str, str]:
@@ -52,43 +54,47 @@ async def running(folder: Path) -> AsyncIterator[Cluster]:
     try:
         nodes = Nodes(processes)
         await nodes.start()
+        proxy = Proxy(nodes)
+        await proxy.start()
         children = await Children.claim(home)
         try:
             chain = Anvil(home, children, _NODE_MODULES, block_seconds=0.2)
             await chain.start()
             try:
-                ports = [free_port() for _ in range(_GATEWAYS)]
-                cluster = Cluster(nodes, home, [f"http://127.0.0.1:{port}" for port in ports])
+                ports = {"hosts": free_port(), "proxy": free_port()}
+                cluster = Cluster(nodes, home, {name: f"http://127.0.0.1:{port}" for name, port in ports.items()})
                 _say_where(home, cluster, chain.url)
                 await operating.migrate(cluster.config)
                 await operating.deploy(cluster.config)
-                await _start(processes, cluster, ports)
+                databases = {"hosts": nodes.url(), "proxy": nodes.url(at=f"127.0.0.1:{proxy.port}")}
+                await _start(processes, cluster, ports, databases)
                 yield cluster
             finally:
                 await chain.stop()
         finally:
             await children.release()
+            await proxy.stop()
     finally:
         await processes.end()
 
 
 def _say_where(home: Path, cluster: Cluster, rpc_url: str) -> None:
     """What `gateway up` writes: every command with this GATEWAY_HOME finds the parts."""
-    places = Places(cluster.nodes.url(), rpc_url, chain_is_ours=True, api_url=cluster.urls[0])
+    places = Places(cluster.nodes.url(), rpc_url, chain_is_ours=True, api_url=cluster.urls["hosts"])
     with os.fdopen(os.open(home / "run.json", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(json.dumps(asdict(places)))
 
 
-async def _start(processes: Processes, cluster: Cluster, ports: list[int]) -> None:
+async def _start(
+    processes: Processes, cluster: Cluster, ports: Mapping[str, int], databases: Mapping[str, str]
+) -> None:
     program = [sys.executable, "-P", "-m", "gateway"]
-    for number, port in enumerate(ports, 1):
-        settings = {**cluster.settings, "GATEWAY_PORT": str(port), "GATEWAY_SIGN_UPS_PER_HOUR": "100000"}
-        await processes.start(f"gateway{number}", [*program, "serve"], settings)
-    for number in range(1, _WORKERS + 1):
-        await processes.start(f"worker{number}", [*program, "work"], cluster.settings)
-
+    for name, url in databases.items():
+        settings = {**cluster.settings, "GATEWAY_DATABASE_URL": url, "GATEWAY_PORT": str(ports[name])}
+        await processes.start(f"gateway-{name}", [*program, "serve"], settings)
+        await processes.start(f"worker-{name}", [*program, "work"], settings)
     async with httpx.AsyncClient(trust_env=False, timeout=3) as http:
-        for url in cluster.urls:
+        for url in cluster.urls.values():
             await _until_ready(http, url)
 
 

@@ -62,10 +62,9 @@ class Nodes:
             for number in range(1, count + 1)
         ]
 
-    def url(self, database: str = "gateway", user: str = "gateway") -> str:
-        """Where the database is: on one of these hosts, whichever may be written to."""
-        hosts = ",".join(node.address for node in self.nodes)
-        return f"postgresql://{user}:{self._password}@{hosts}/{database}"
+    def url(self, at: str | None = None) -> str:
+        """Where the gateways' database is: on one of the nodes, whichever takes writes, or behind a proxy."""
+        return f"postgresql://gateway:{self._password}@{at or ','.join(node.address for node in self.nodes)}/gateway"
 
     async def start(self) -> None:
         """Start them and wait for a primary with a synchronous standby; then make the gateway's role and database."""
