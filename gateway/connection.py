@@ -167,6 +167,7 @@ def _settings(deadlines: Deadlines) -> dict[str, str]:
         "idle_session_timeout": "0",
         "transaction_timeout": "0",
         "client_connection_check_interval": "2s",
+        "client_min_messages": "warning",  # or a commit that was cut short would say nothing
         "default_transaction_isolation": "read committed",
         "default_transaction_deferrable": "off",
         "standard_conforming_strings": "on",

@@ -41,6 +41,7 @@ async def servers() -> AsyncIterator[Replicated]:
 @pytest.fixture(scope="module")
 async def patient(servers: Replicated, assets: Assets) -> AsyncIterator[Api]:
     """A gateway over the primary, which waits as long as any."""
+    await servers.ask("ALTER DATABASE template_gateway SET client_min_messages = error")  # and it is heard all the same
     async with connect(servers.url, 16) as database, opened(database, assets) as api:
         yield api
 
