@@ -64,7 +64,7 @@ class Database:
 
     What is read here may be answered: where commits wait for a synchronous standby, `transaction`, `reading` and
     `snapshot` end only when one has all that they have seen (`DatabaseConnection.confirm`), also where they refuse.
-    `one_statement` does so if it has written. Where `answers` is False, that is left to `confirm`.
+    `one_statement` does so if it has written or locked a row. Where `answers` is False, that is left to `confirm`.
     """
 
     def __init__(

@@ -12,11 +12,11 @@ import msgspec
 from msgspec import Struct
 
 from gateway.money import Money
-from gateway.payments.lean import LeanPayment, NotDone, columns_of, facts_of, handle_of, not_done, rests_on_reading
+from gateway.payments.lean import LeanPayment, NotDone, columns_of, facts_of, handle_of, not_done
 from gateway.payments.records import sql
 from gateway.payments.route import Route, route
 from gateway.payments.terms import Terms
-from gateway.postgres import Database, confirm
+from gateway.postgres import Database
 
 
 class TokenPayment(LeanPayment, frozen=True):
@@ -58,15 +58,12 @@ async def pay_all(database: Database, terms: Terms, asked: Sequence[TokenPayment
             [msgspec.json.encode(way).decode() for way in ways],
             [facts_of(one, Money(0, one.money.asset)) for one in asked],
         )
-        assert row is not None
-        outcomes: list[Outcome] = [
-            Queued(one, handle, way, now)
-            if outcome == "done"
-            else not_done(one, outcome, handle, Money(0, one.money.asset), available)
-            for one, way, outcome, handle, available in zip(
-                asked, ways, row["outcome"], row["payer_handle"], row["available"], strict=True
-            )
-        ]
-        if rests_on_reading(outcomes):
-            await confirm(connection)
-    return outcomes
+    assert row is not None
+    return [
+        Queued(one, handle, way, now)
+        if outcome == "done"
+        else not_done(one, outcome, handle, Money(0, one.money.asset), available)
+        for one, way, outcome, handle, available in zip(
+            asked, ways, row["outcome"], row["payer_handle"], row["available"], strict=True
+        )
+    ]

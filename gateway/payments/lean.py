@@ -82,9 +82,3 @@ def not_done(one: LeanPayment, outcome: str, payer_handle: str, fee: Money, avai
         asset = one.money.asset
         return InsufficientFunds(account.wallet(payer_handle, asset), one.money + fee, Money(available, asset))
     return Unauthenticated() if outcome == "unauthenticated" else Elsewhere()
-
-
-def rests_on_reading(outcomes: Sequence[object]) -> bool:
-    """Whether a statement has refused somebody and written nothing, so that no commit has confirmed what it saw."""
-    refused = any(isinstance(outcome, InsufficientFunds) for outcome in outcomes)
-    return refused and all(isinstance(outcome, NotDone) for outcome in outcomes)

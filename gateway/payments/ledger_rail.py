@@ -23,12 +23,11 @@ from gateway.payments.lean import (
     facts_of,
     handle_of,
     not_done,
-    rests_on_reading,
 )
 from gateway.payments.records import sql
 from gateway.payments.route import fee
 from gateway.payments.terms import Terms
-from gateway.postgres import Connection, Database, confirm
+from gateway.postgres import Connection, Database
 
 
 class LedgerPayment(LeanPayment, frozen=True):
@@ -59,10 +58,7 @@ async def pay_all(database: Database, terms: Terms, asked: Sequence[LedgerPaymen
     Raises DatabaseUnavailable: then nobody knows, and each is asked again with its key.
     """
     async with database.one_statement() as connection:
-        outcomes = await pay_in(connection, terms, asked, now)
-        if rests_on_reading(outcomes):
-            await confirm(connection)
-        return outcomes
+        return await pay_in(connection, terms, asked, now)
 
 
 async def pay_many(database: Database, terms: Terms, asked: Sequence[LedgerPayment], now: datetime) -> list[Outcome]:

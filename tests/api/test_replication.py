@@ -147,6 +147,8 @@ async def test_a_refusal_is_not_answered_either(
     missing there, and so is who has signed up since.
     """
     at_once, to = known_to(hurried, payer), f"@{payee.handle}"
+    for money in ("1.00 EUR", "1 USDX"):
+        await payee.receive(money)  # whose accounts are open then, so that one statement decides
     stranger = Person(hurried, "stranger", "gk_" + "x" * 43, "", "")
     with servers.cut_off():
         assert unavailable(
