@@ -1,5 +1,6 @@
 """api-keys and mandates: made, listed, used and ended from the command line."""
 
+from gateway.commands.granting import keys_lines, mandates_lines
 from tests.running import Up, levelled
 
 
@@ -73,3 +74,13 @@ def test_a_mandate_is_granted_drawn_by_once_for_its_key_and_revoked(up: Up) -> N
     assert "20.00 EUR in 7 days" in listed
     assert "15.00 at once" in listed
     assert f"{shop} draws nothing from {alice} any more" in ended.stdout
+
+
+def test_a_list_says_what_waits_for_its_owner() -> None:
+    key = {"id": "key_1", "name": "Till", "scopes": ["pay"], "caps": [], "expires_at": None, "last_used_at": None}
+    mandate = {"id": "mdt_1", "from": "@a", "to": "@b", "asset": "EUR", "period": "1.00", "period_days": 7}
+    mandate |= {"draw": None, "total": None, "expires_at": None, "revoked_at": None}
+    for lines, grant in ((keys_lines, key), (mandates_lines, mandate)):
+        for waits in (True, False):
+            (line,) = [one for one in lines([grant | {"waits_for_approval": waits}]) if str(grant["id"]) in one]
+            assert ("waits for its owner's approval" in line) is waits
