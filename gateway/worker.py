@@ -229,6 +229,8 @@ class Worker:
         taken = (
             await watchdog.overtaken(self.node, lane.address, attempts, final.number) if attempts and final else None
         )
+        if taken is not None and not await watchdog.finds_ours(self.database, self.node, lane.address):
+            taken = None
         nonce = taken.nonce if taken is not None else ahead
         if nonce is not None:
             await self._suspect(lane.address, nonce, attempts, final)

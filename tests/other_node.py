@@ -10,7 +10,7 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field
 from typing import Any, Literal
 
 from aiohttp import ClientSession, web
@@ -33,6 +33,12 @@ REFUSALS = {
 
 #: And to one that it has already: nothing is wrong then.
 ALREADY = ("already known", "transaction already imported", "Known transaction", "AlreadyKnown")
+
+#: What `calm` ends.
+FAULTS = (
+    *("lags", "unknown", "split", "batch_most", "range_most", "refusal", "already", "pruned", "indexing"),
+    *("late_receipts", "no_finalized", "status", "retry_after", "chain_id"),
+)
 
 #: How a batch that is too large is refused.
 BatchRefusal = Literal["error", "entry", "status", "cut"]
@@ -65,8 +71,11 @@ class OtherNode:
     sizes: list[int] = field(default_factory=list)  #: Of batches.
     ranges: list[tuple[int, int]] = field(default_factory=list)
     seed: int = 0
+    passes_on: bool = False  #: Everything, unread; nothing is counted then but requests.
     _lag: int = 0
     _loud: asyncio.Event = field(default_factory=asyncio.Event)
+
+    _http: ClientSession = field(init=False)
 
     def __post_init__(self) -> None:
         self._rng = random.Random(self.seed)
@@ -76,22 +85,34 @@ class OtherNode:
         self.silent = False
         self._loud.set()
 
+    def calm(self) -> None:
+        """End every fault."""
+        self.speak()
+        for name in FAULTS:
+            default = self.__dataclass_fields__[name]
+            value = default.default if default.default is not MISSING else default.default_factory()  # type: ignore[misc]
+            setattr(self, name, value)
+
     async def serve(self, request: web.Request) -> web.Response:
         self.requests += 1
-        body = json.loads(await request.read())
+        raw = await request.read()
+        if self.passes_on:
+            async with self._http.post(self.chain.url, data=raw, headers={"Content-Type": "application/json"}) as said:
+                return web.Response(body=await said.read(), content_type="application/json")
+        body = json.loads(raw)
         if self.silent:
             await self._loud.wait()
         if self.status is not None:
             headers = {} if self.retry_after is None else {"Retry-After": self.retry_after}
             return web.Response(status=self.status, headers=headers)
         self._lag = self._rng.choice(self.lags)
-        async with ClientSession() as http:
-            if not isinstance(body, list):
-                return web.json_response(await self._one(http, body))
-            self.sizes.append(len(body))
-            if self.batch_most is not None and len(body) > self.batch_most:
-                return await self._refuse_batch(http, body)
-            return web.json_response([await self._one(http, one) for one in body])
+        http = self._http
+        if not isinstance(body, list):
+            return web.json_response(await self._one(http, body))
+        self.sizes.append(len(body))
+        if self.batch_most is not None and len(body) > self.batch_most:
+            return await self._refuse_batch(http, body)
+        return web.json_response([await self._one(http, one) for one in body])
 
     async def _refuse_batch(self, http: ClientSession, body: list[dict[str, Any]]) -> web.Response:
         error = {"code": -32600, "message": f"batch too large: {len(body)} of at most {self.batch_most}"}
@@ -189,6 +210,7 @@ def _number(found: dict[str, Any]) -> int:
 async def in_front_of(chain: Chain, **faults: Any) -> AsyncIterator[OtherNode]:
     """Another node over this chain, with these faults to begin with."""
     other = OtherNode(chain, **faults)
+    other._http = ClientSession()
     application = web.Application(client_max_size=64 * 2**20)
     application.router.add_post("/", other.serve)
     runner = web.AppRunner(application, shutdown_timeout=0.1)
@@ -200,3 +222,4 @@ async def in_front_of(chain: Chain, **faults: Any) -> AsyncIterator[OtherNode]:
     finally:
         other.speak()
         await runner.cleanup()
+        await other._http.close()

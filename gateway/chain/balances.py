@@ -7,6 +7,7 @@ and what the contract's logs have moved since is taken back.
 from collections import Counter
 from collections.abc import Sequence
 
+from gateway.chain import watch
 from gateway.chain.address import ZERO
 from gateway.chain.contract import Contract, as_int, balance_of_data, decode, total_supply_data
 from gateway.chain.node import Node
@@ -32,7 +33,7 @@ async def read(node: Node, contract: Contract, addresses: Sequence[str], number:
 
 async def _moved(node: Node, contract: Contract, first: int, last: int) -> Counter[str]:
     """By how much each address has gained in these blocks, and the supply, under the zero address."""
-    logs = await node.logs([contract.address], first, last) if first <= last else []
+    logs = await watch.logs_between(node, [contract.address], first, last)
     gained: Counter[str] = Counter()
     for one in decode([contract], logs).movements:
         gained[one.to_address] += one.value

@@ -420,6 +420,10 @@ FROM chain_transaction JOIN attempt ON attempt.transaction_id = chain_transactio
 WHERE chain_transaction.id = $1
 ORDER BY attempt.fee_wei_max;
 
+-- last_concluded
+-- The hash of a lane's last transaction that a final block has.
+SELECT final_hash FROM chain_transaction WHERE lane = $1 AND final_hash IS NOT NULL ORDER BY nonce DESC LIMIT 1;
+
 -- suspect
 -- A nonce that seems to be used by others, and since when it has seemed so.
 UPDATE lane

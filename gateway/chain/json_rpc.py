@@ -71,8 +71,9 @@ class Slow(NodeUnavailable):
 class Portion:
     """How much is asked for at once: as much as the node was seen to take, and at first `most`."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, now: Callable[[], float] = time.monotonic) -> None:
         self.most = self.now = most
+        self._time = now
         self._last, self._last_size, self._last_at = "", 0, 0.0
         self._alone: dict[str, float] = {}
         self._shrunk_at = 0.0
@@ -81,8 +82,8 @@ class Portion:
         """What `ask(start, size)` gives for all of `total` things, in order, in portions. Raises what it raises once
         nothing smaller is left to ask for.
         """
-        if self.now < self.most and time.monotonic() - self._shrunk_at >= _LARGER_AFTER:
-            self.now, self._shrunk_at = min(2 * self.now, self.most), time.monotonic()
+        if self.now < self.most and self._time() - self._shrunk_at >= _LARGER_AFTER:
+            self.now, self._shrunk_at = min(2 * self.now, self.most), self._time()
         found: list[T] = []
         start, size = 0, self.now
         while start < total:
@@ -96,12 +97,12 @@ class Portion:
             if asked >= self._last_size:
                 self._last = ""
             if size < self.now:
-                self.now, self._shrunk_at = size, time.monotonic()
+                self.now, self._shrunk_at = size, self._time()
         return found
 
     def _next(self, asked: int, refusal: Refused | Slow) -> int:
         """How much to ask for next: the same, half of it, or nothing: then the refusal is raised."""
-        reason, now = same_words(refusal.reason), time.monotonic()
+        reason, now = same_words(refusal.reason), self._time()
         again = self._last == reason and now - self._last_at < _AGAIN
         self._last, self._last_size, self._last_at = reason, asked, now
         if asked == 1:
@@ -119,12 +120,13 @@ class Portion:
 class JsonRpc:
     """A node's JSON-RPC. Its connections are its own, and kept. It repeats only what was refused, as said above."""
 
-    def __init__(self, url: str, timeout_seconds: float) -> None:
+    def __init__(self, url: str, timeout_seconds: float, now: Callable[[], float] = time.monotonic) -> None:
         self._url = url
+        self._time = now
         self._timeout = ClientTimeout(total=timeout_seconds)
         self._session: ClientSession | None = None
         self._ids = count(1)
-        self._batch = Portion(_BATCH)
+        self._batch = Portion(_BATCH, now)
         self._away_until, self._away = 0.0, ""
 
     async def respond(self, method: str, *params: Any) -> dict[str, Any]:
@@ -178,7 +180,7 @@ class JsonRpc:
         raise refused
 
     async def _post(self, body: Any) -> Any:
-        if time.monotonic() < self._away_until:
+        if self._time() < self._away_until:
             raise NodeUnavailable(self._away)
         if self._session is None:
             self._session = ClientSession(connector=TCPConnector(), timeout=self._timeout)
@@ -206,7 +208,7 @@ class JsonRpc:
             refused.later = status in _LATER_STATUS
             if retry_after is not None and (seconds := _seconds(retry_after)) > 0:
                 self._away = f"HTTP status {status}, and it asked to be left alone for {seconds:.0f} s"
-                self._away_until = time.monotonic() + seconds
+                self._away_until = self._time() + seconds
                 refused.reason = self._away
             raise refused
         if answer is None:

@@ -9,6 +9,7 @@ say so, or answer as if nothing were in it; so what is asked of a block by its h
 """
 
 import re
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Literal, Protocol, TypeVar
@@ -117,11 +118,11 @@ class Node(Protocol):
 
 
 class HttpNode:
-    """A node over HTTP. Of the chain it keeps nothing between calls but its id."""
+    """A node over HTTP. Of the chain it keeps nothing between calls but its id. `now` is in seconds."""
 
-    def __init__(self, url: str, timeout_seconds: float = 10.0) -> None:
-        self._rpc = JsonRpc(url, timeout_seconds)
-        self._range = Portion(_RANGE)
+    def __init__(self, url: str, timeout_seconds: float = 10.0, now: Callable[[], float] = time.monotonic) -> None:
+        self._rpc = JsonRpc(url, timeout_seconds, now)
+        self._range = Portion(_RANGE, now)
         self._chain_id: int | None = None
 
     def __repr__(self) -> str:

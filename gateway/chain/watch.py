@@ -153,10 +153,22 @@ async def read_again(
 ) -> Span:
     """What blocks say that were read before, up to the cursor's: `first` to `last`. Network only. Raises as `read`."""
     assert 0 < first <= last <= cursor.number
-    headers = await node.blocks(first, last)
-    _in_a_row(headers, first, last)
+    headers = await _headers(node, first, last)
     await check_cursor(node, cursor)  # final blocks below it are on its chain
     return await _span(node, list(contracts), headers, cursor.number, dict.fromkeys(open_hashes, False))
+
+
+async def logs_between(node: Node, addresses: list[str], first: int, last: int) -> list[Log]:
+    """All logs of these contracts in these blocks, final or not. Network only. Raises as `read`."""
+    if first > last:
+        return []
+    return await _logs(node, addresses, await _headers(node, first, last))
+
+
+async def _headers(node: Node, first: int, last: int) -> list[Block]:
+    headers = await node.blocks(first, last)
+    _in_a_row(headers, first, last)
+    return headers
 
 
 async def _span(

@@ -45,6 +45,15 @@ async def overtaken(node: Node, address: str, attempts: Sequence[Attempt], final
     return next((attempt for attempt in late if attempt.transaction_id not in mined), None)
 
 
+async def finds_ours(database: Database, node: Node, address: str) -> bool:
+    """Whether the node finds the lane's last transaction that is known to be in a final block. One that does not, as
+    while it indexes, knows nothing of whose transaction has taken a nonce.
+    """
+    async with database.reading() as connection:
+        last = await connection.fetchval(sql.last_concluded, address)
+    return last is None or bool(await node.receipts([last]))
+
+
 async def count_at(node: Node, address: str, final: int) -> int:
     """How many transactions the address has in blocks up to the final one; in all blocks where the node has forgotten
     the state of that one, as many do after some minutes. More is then found before it is final, and stops no more than

@@ -135,12 +135,14 @@ async def test_receipts_that_no_hash_finds_are_read_with_their_block(house: Hous
 # ---- limits ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("refusal", ["error", "entry", "status", "cut"])
-@pytest.mark.parametrize("most", [1, 10, 20, 50, 99])
+@pytest.mark.parametrize(
+    ("most", "refusal"),
+    [*((most, "error") for most in (1, 10, 20, 50, 99)), *((20, how) for how in ("entry", "status", "cut"))],
+)
 async def test_batches_become_as_small_as_the_node_takes_them_and_stay_so(
     chain: Chain, most: int, refusal: Any
 ) -> None:
-    chain.mine(120)
+    chain.rpc("anvil_mine", hex(120))
     async with in_front_of(chain, batch_most=most, batch_refusal=refusal) as other:
         node = HttpNode(other.url)
         assert [block.number for block in await node.blocks(0, 120)] == list(range(121))
@@ -154,7 +156,7 @@ async def test_batches_become_as_small_as_the_node_takes_them_and_stay_so(
 
 
 async def test_a_lone_refusal_that_passes_makes_no_batch_smaller(chain: Chain) -> None:
-    chain.mine(60)
+    chain.rpc("anvil_mine", hex(60))
     async with in_front_of(chain) as other:
         node = HttpNode(other.url)
         other.pruned = 0

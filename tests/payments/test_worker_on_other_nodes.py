@@ -116,6 +116,26 @@ async def test_a_lane_is_served_while_the_node_indexes(town: Town, other: OtherN
     assert (await town.payment(payment)).state is State.SETTLED
 
 
+async def test_receipts_that_do_not_come_accuse_nobody_of_having_a_lanes_key(
+    town: Town, other: OtherNode, node: HttpNode
+) -> None:
+    alice, _ = await town.person("alice", "10 USDX"), await town.person("bob")
+    payment = await town.pay(alice, "@bob", "4 USDX")
+    worker = town.worker(node)
+    await worker.relay()
+    town.chain.mine(2)
+    other.late_receipts = True
+    for seconds in (0, 31, 62):
+        now = town.clock() + timedelta(seconds=seconds)
+        await replace(worker, clock=lambda now=now: now).resend()
+
+    assert [row["stopped"] for row in await rows(town, "SELECT stopped FROM lane")] == [None]
+    other.late_receipts = False
+    while await worker.watch():
+        pass
+    assert (await town.payment(payment)).state is State.SETTLED
+
+
 async def test_a_wait_for_finality_is_said_once_with_the_setting_that_decides(
     town: Town, other: OtherNode, node: HttpNode, caplog: pytest.LogCaptureFixture
 ) -> None:

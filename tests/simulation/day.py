@@ -130,6 +130,8 @@ class Day:
             (faults.node_goes, 1),
             (faults.node_comes, 5),
             (faults.swallow, 1),
+            (faults.node_is_odd, 3),
+            (faults.node_is_mended, 2),
             (faults.use_nonce, 0.7),
             (faults.dear, 0.8),
             (faults.dry, 1),

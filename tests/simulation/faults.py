@@ -6,6 +6,7 @@ A block is undone only above the final one: under the day's finality nothing els
 from dataclasses import dataclass, field
 
 from gateway.chain.contract import selector
+from tests.other_node import REFUSALS
 from tests.simulation.staff import Staff
 from tests.simulation.view import View
 from tests.simulation.world import FIRST, World
@@ -116,6 +117,31 @@ class Faults:
         self.world.rng.choice(self.staff.hands).view.swallow = True
         self.world.saw("a node forgets what it is sent next")
 
+    def node_is_odd(self) -> None:
+        """The node of one worker answers as other nodes do, until it is mended."""
+        rng, other = self.world.rng, self.world.other
+        if not other.passes_on:
+            return
+        behind = self.world.town.FINALITY + rng.randint(0, 2)
+        odd: dict[str, object] = rng.choice(
+            [
+                *({"lags": [0, 0, behind], "unknown": unknown} for unknown in ("empty", "error")),
+                *({"pruned": 1 + rng.randint(0, 2)}, {"indexing": True}, {"late_receipts": True}),
+                *({"batch_most": rng.choice([1, 3, 10])}, {"range_most": 2}, {"status": 429}),
+                *({"refusal": words} for words in rng.sample(sorted(REFUSALS.values()), 2)),
+            ]
+        )
+        other.passes_on = False
+        for name, value in odd.items():
+            setattr(other, name, value)
+        self.world.saw(f"another node: {next(iter(odd))}", str(odd))
+
+    def node_is_mended(self) -> None:
+        if not self.world.other.passes_on:
+            self.world.other.calm()
+            self.world.other.passes_on = True
+            self.world.say("the other node is as ours again")
+
     # ---- lanes ------------------------------------------------------------------------------------------------------
 
     def use_nonce(self) -> None:
@@ -181,6 +207,7 @@ class Faults:
         world = self.world
         for _, view in self._views():
             view.away, view.behind, view.swallow = False, 0, False
+        self.node_is_mended()
         world.chain.rpc("anvil_dropAllTransactions")
         for signer in world.town.signers:
             world.chain.rpc("anvil_setBalance", signer.address, hex(_PLENTY))

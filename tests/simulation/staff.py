@@ -106,7 +106,7 @@ class Staff:
         """Two or three workers: the first has every lane's key, the others some."""
         world = self.world
         for n in range(world.rng.randint(2, 3)):
-            view = View(world.node, self._handed)
+            view = View(world.odd if n == 1 else world.node, self._handed)  # the second asks another node
             lanes = list(world.town.signers)
             if n:
                 lanes = sorted(world.rng.sample(lanes, world.rng.randint(1, len(lanes))), key=lambda one: one.address)

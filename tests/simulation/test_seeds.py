@@ -26,6 +26,8 @@ HAPPENED = {
     *("the gateway was cut before its commit", "the gateway was cut after its commit", "a key was repeated"),
     *("reorganised with transactions", "dropped", "a node went away", "a node came back behind"),
     *("a node forgets what it is sent next", "a lane's nonce was used by others", "a lane was resumed"),
+    *("another node: lags", "another node: pruned", "another node: indexing", "another node: late_receipts"),
+    *("another node: batch_most", "another node: range_most", "another node: status", "another node: refusal"),
     *("gas got dear", "a lane ran dry", "a lane was filled", "a token was paused", "somebody was frozen"),
     *("a stranger sent tokens in", "strangers paid each other", "a stranger relayed a leaked authorization"),
     *("an owner emptied their address", "an owner redeemed at the contract", "an owner cancelled a payment"),

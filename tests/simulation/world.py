@@ -28,6 +28,7 @@ from gateway.chain.signer import LOCAL_RELAYER_KEYS, LaneSigner, Vault
 from gateway.money import Assets
 from gateway.postgres import Database
 from tests.factory import NOW, Chain, Town
+from tests.other_node import OtherNode, in_front_of
 
 #: anvil's second key, for a third lane.
 THIRD_LANE_KEY = bytes.fromhex("59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d")
@@ -128,6 +129,8 @@ class World:
     chain: DayChain
     town: Town
     node: HttpNode  #: The real one, which no fault touches.
+    other: OtherNode  #: What stands in front of it for one of the workers, and answers as other nodes do now and then.
+    odd: HttpNode  #: The node, asked through that.
     spectator: Database  #: For those who look and change nothing; no fate touches it.
     vault: DayVault
     people: list[Person] = field(default_factory=list)
@@ -209,7 +212,10 @@ async def world(
             for role in (b"PAUSER_ROLE", b"FREEZER_ROLE"):
                 guard = bytes.fromhex(accounts[GUARD][2:])
                 await town.command("grantRole", keccak(role), guard, code=code)
-        made = World(seed, rng, clock, timed, town, node, spectator, vault)
-        made.guard, made.strangers = accounts[GUARD], [accounts[n] for n in STRANGERS]
-        yield made
+        async with in_front_of(timed, seed=seed, passes_on=True) as other:
+            odd = HttpNode(other.url, now=lambda: clock.now.timestamp())
+            made = World(seed, rng, clock, timed, town, node, other, odd, spectator, vault)
+            made.guard, made.strangers = accounts[GUARD], [accounts[n] for n in STRANGERS]
+            yield made
+            await odd.close()
     await node.close()
