@@ -155,7 +155,8 @@ class _Protocol(HttpToolsProtocol):
                 raise cause from None
             if cause is not None and not isinstance(cause, httptools.HttpParserError):
                 log.error("the head of a request could not be read", exc_info=cause)
-            raise Malformed(400, "http", "this is not a request of HTTP/1.1 (RFC 9112)") from None
+            found = f": {error}" if cause is None else ""  # in llhttp's own words, such as Duplicate Content-Length
+            raise Malformed(400, "http", f"this is not a request of HTTP/1.1 (RFC 9112){found}") from None
 
     def on_message_begin(self) -> None:
         self._reading, self._used = "head", True

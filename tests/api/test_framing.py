@@ -172,6 +172,24 @@ async def test_a_head_that_can_be_read_in_two_ways_is_refused_and_the_connection
     assert await moved(wire.api) == before
 
 
+@every_way
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        (["Content-Length: 2", "Content-Length: 2"], "Content-Length"),
+        (["Content-Length: 2", "Content-Length: 3"], "Content-Length"),
+        (["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"], "Transfer-Encoding"),
+        (["Content-Length: 2", "Host: gateway"], "Host"),
+    ],
+)
+async def test_a_header_of_framing_that_stands_twice_is_named(
+    wire: Wire, payer: Person, way: str, fields: list[str], name: str
+) -> None:
+    (answer,) = await wire.send(head(f"POST {WAYS[way][0]} HTTP/1.1", payer, *fields, key=uuid4().hex) + b"{}")
+    assert answer.status == 400
+    assert name in answer.problem["detail"]
+
+
 #: Chunks that break the grammar of RFC 9112, 7.1.
 CHUNKS = [
     b"%x\n{}\n0\n\n",
