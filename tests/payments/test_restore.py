@@ -11,6 +11,7 @@ import warnings
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -28,9 +29,11 @@ from gateway.chain import message
 from gateway.chain.message import Authorization
 from gateway.chain.node import HttpNode
 from gateway.chain.signer import Vault
+from gateway.clock import system_clock
 from gateway.embedded.postgres import Postgres, binaries
 from gateway.ids import read
 from gateway.payments import recovery, reread
+from gateway.payments.payment import State
 from gateway.postgres import Database, connect
 from gateway.wallets import wallet as wallets
 from tests.api.conftest import Api, Hands, Person, amount, code_of
@@ -38,6 +41,7 @@ from tests.api.test_operators import Person as Operator
 from tests.api.test_operators import operator
 from tests.conftest import ASSETS, _execute, _named
 from tests.factory import Town
+from tests.payments.test_undo import careful
 
 pytestmark = pytest.mark.anyio
 
@@ -338,6 +342,32 @@ async def test_a_retry_that_was_queued_before_anybody_knew_is_given_back(before:
     assert await after.tokens("alice") == "45.000000 USDX"
     assert await after.town.on_chain(alice.address) == "45.000000 USDX"
     assert (await alice.balance("USDX"))[2] == "45.000000"
+
+
+async def test_what_could_still_be_undone_when_the_copy_was_made_is_not_sent_again(
+    before: Gateway, copies: Copies
+) -> None:
+    alice, bob = await careful(before.town), await before.town.person("bob")
+    payment = await before.town.pay(alice, "@bob", "4 USDX")
+    copy = await copies.take(before.town)
+    before.town.clock = lambda: system_clock() + timedelta(seconds=31)
+    await before.town.worker().expire()
+    await before.town.settle()
+    assert await before.town.on_chain(bob.address) == "4.000000 USDX"
+
+    after = await copies.restore(copy, before.town)
+    after.town.clock = before.town.clock
+    await after.watch()
+    await after.town.worker().expire()
+    await after.town.worker().recover()
+    assert await after.approved({"kind": "recovery.confirm"}) == 200
+    await after.town.worker().expire()
+    await after.town.settle()
+
+    assert (await after.town.payment(payment)).state is State.HELD
+    await after.town.void(alice, payment)
+    assert await after.town.on_chain(bob.address) == "4.000000 USDX"
+    assert await after.town.available(alice, "USDX") == await after.town.on_chain(alice.address) == "6.000000 USDX"
 
 
 async def test_a_line_of_a_batch_meets_what_the_chain_has_and_the_others_are_paid(
