@@ -11,6 +11,8 @@ recovery.py    codes for who has lost every passkey
 ethereum.py    signing in with the Ethereum wallet that a handle is bound to
 frozen.py      wallets that nothing leaves, and why
 operators.py   people of the house, who act two together
+repairs.py     what they do to the gateway itself: after a restore, or to correct the ledger
+repair_proposal.py    how that is proposed
 session.py     who has signed in, on which device, and until when
-access.sql, operators.sql    the statements of the room
+access.sql, operators.sql, repairs.sql    the statements of the room
 """

@@ -26,6 +26,7 @@
     convert.py     fiat into tokens and back: mint and redeem
     relay.py       what the worker signs, and what became submitted
     settle.py      what final blocks say, into the book
+    recovery.py    the chain has payments that a restored database has not
     reread.py      final blocks read again, and what the book lacks of them
     gas.py         what the house's transactions cost, into the book
     solvency.py    the book against the chain: what differs

@@ -357,8 +357,11 @@ async def test_what_could_still_be_undone_when_the_copy_was_made_is_not_sent_aga
 
     after = await copies.restore(copy, before.town)
     after.town.clock = before.town.clock
+    other = await after.town.pay(alice, "@bob", "1 USDX")
+    after.town.clock = lambda: system_clock() + timedelta(seconds=62)
     await after.watch()
     await after.town.worker().expire()
+    assert (await after.town.payment(other)).state is State.HELD  # it waits for the operators, and keeps nobody back
     await after.town.worker().recover()
     assert await after.approved({"kind": "recovery.confirm"}) == 200
     await after.town.worker().expire()
@@ -366,8 +369,9 @@ async def test_what_could_still_be_undone_when_the_copy_was_made_is_not_sent_aga
 
     assert (await after.town.payment(payment)).state is State.HELD
     await after.town.void(alice, payment)
-    assert await after.town.on_chain(bob.address) == "4.000000 USDX"
-    assert await after.town.available(alice, "USDX") == await after.town.on_chain(alice.address) == "6.000000 USDX"
+    assert (await after.town.payment(other)).state is State.SETTLED
+    assert await after.town.on_chain(bob.address) == "5.000000 USDX"
+    assert await after.town.available(alice, "USDX") == await after.town.on_chain(alice.address) == "5.000000 USDX"
 
 
 async def test_a_line_of_a_batch_meets_what_the_chain_has_and_the_others_are_paid(
