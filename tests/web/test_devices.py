@@ -1,6 +1,7 @@
 """What cannot be undone is confirmed on the page, and whoever is signed out is told so."""
 
 import pytest
+from playwright.async_api import Route
 
 from tests.web.conftest import Site, Visitor
 from tests.web.test_browser import signed_up
@@ -52,6 +53,27 @@ async def test_recovery_codes_are_replaced_once_that_is_confirmed(visitor: Visit
 
     await visitor.status("Keep these codes")
     assert await page.locator("#codes code").count() == 10
+
+
+async def test_who_loses_the_answer_with_the_new_codes_is_told_to_make_them_again(visitor: Visitor) -> None:
+    page = visitor.page
+    await signed_up(visitor, "alice")
+
+    async def lose(route: Route) -> None:
+        await route.fetch()  # it reaches the gateway, and its answer reaches nobody
+        await route.abort()
+
+    await page.route("**/v1/recovery-codes", lose)
+    make = page.get_by_role("button", name="Make new recovery codes")
+    replace = page.get_by_role("dialog").get_by_role("button", name="Replace them")
+    await make.click()
+    await replace.click()
+    await visitor.status("The codes you have may work no more: make new ones.")
+
+    await page.unroute("**/v1/recovery-codes")
+    await make.click()
+    await replace.click()
+    await visitor.status("Keep these codes")
 
 
 async def test_the_only_passkey_stays_while_there_is_no_recovery_code(visitor: Visitor, site: Site) -> None:

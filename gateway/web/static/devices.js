@@ -83,12 +83,18 @@ onSubmit(find("add-passkey"), async (form) => {
   await again();
 });
 
+// The answer may be lost after the codes were replaced: then nobody has the new ones, and making them again helps.
+function lost(error) {
+  if (error.status !== 0 && !(error.status >= 500)) throw error;
+  throw new Error(`${error.message} The codes you have may work no more: make new ones.`);
+}
+
 find("make-codes").addEventListener("click", (event) =>
   during(event.target, async () => {
     const { recovery_codes_left: left } = await get("/v1/passkeys");
     const ends = `The ${codes(left)} that you have stop working at once. The new ones are shown this once.`;
     if (left > 0 && !(await confirmed("Replace your recovery codes?", ends, "Replace them"))) return;
-    const made = await asOwner(() => post("/v1/recovery-codes"));
+    const made = await asOwner(() => post("/v1/recovery-codes")).catch(lost);
     find("codes").replaceChildren(...made.codes.map((code) => make("li", {}, make("code", {}, code))));
     find("codes").hidden = false;
     say("Keep these codes: they are shown this once, and those before are good no more.", "good");
