@@ -7,6 +7,7 @@ an answer. A round has the primary fail in one way. Afterwards:
 - the shop has what was paid, and not a cent more;
 - nobody was answered 404, 500 or anything else that is not 201, 202, 409 (the key is in progress) or 503;
 - payments are answered again within `SERVICE_SECONDS` of the fault, on both rails, by both gateways;
+- no gateway and no worker has logged a traceback: a failover is a line or two;
 - `gateway reconcile` finds no difference.
 """
 
@@ -152,6 +153,7 @@ async def _round(cluster: Cluster, load: Load, name: str) -> list[str]:
     return [
         *(f"{times} times: {what}" for what, times in load.odd.items()),
         *_too_late(silences),
+        *_tracebacks(cluster),
         *await _untrue(load, paid),
         *await _wrong_sums(cluster, load),
     ]
@@ -177,6 +179,11 @@ def _too_late(silences: dict[Service, float]) -> list[str]:
         for (asset, gateway), seconds in silences.items()
         if seconds > SERVICE_SECONDS
     ]
+
+
+def _tracebacks(cluster: Cluster) -> list[str]:
+    logs = [log for name in ("gateway", "worker") for log in (cluster.home.parent / "log").glob(f"{name}-*.log")]
+    return [f"{log.name} has a traceback" for log in logs if "Traceback" in log.read_text()]
 
 
 async def _untrue(load: Load, paid: list[Paid]) -> list[str]:
