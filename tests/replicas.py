@@ -19,7 +19,7 @@ import psutil
 from gateway.embedded import postgres as embedded
 from gateway.embedded.children import Child, Children
 from gateway.embedded.postgres import Postgres
-from tests.conftest import _named, make_template
+from tests.conftest import make_template
 
 _HANGS_SECONDS = 60.0
 
@@ -33,11 +33,16 @@ class Replicated:
     primary: Postgres
     standby: Child
     standby_socket: Path
+    database: str  #: A migrated one.
 
     @property
     def url(self) -> str:
-        """A migrated database of the primary."""
-        return _named(self.primary.dsn, "template_gateway")
+        """The database on the primary."""
+        return self.at(self.socket)
+
+    def at(self, *folders: Path) -> str:
+        """The database on whichever of these hosts takes writes."""
+        return f"postgresql://gateway@/{self.database}?host={','.join(map(str, folders))}"
 
     @property
     def socket(self) -> Path:
@@ -46,7 +51,7 @@ class Replicated:
     async def ask(self, statement: str, standby: bool = False) -> object:
         """What the server answers past the gateway."""
         folder = self.standby_socket if standby else self.socket
-        connection = await asyncpg.connect(host=str(folder), user="gateway", database="template_gateway")
+        connection = await asyncpg.connect(host=str(folder), user="gateway", database=self.database)
         try:
             return await connection.fetchval(statement)
         finally:
@@ -92,9 +97,9 @@ async def replicated() -> AsyncIterator[Replicated]:
     primary = Postgres(folder / "home", children)
     try:
         await primary.start()
-        await make_template(primary.dsn)
+        name = await make_template(primary.dsn)
         standby = await _standby(primary, children, folder / "standby")
-        servers = Replicated(primary, standby, folder / "standby")
+        servers = Replicated(primary, standby, folder / "standby", name)
         await servers.ask("ALTER SYSTEM SET synchronous_standby_names = '*'")
         await servers.ask("SELECT pg_reload_conf()")
         await servers.until_synchronous()

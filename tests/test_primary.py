@@ -36,10 +36,6 @@ def silent() -> Iterator[Path]:
         yield Path(folder)
 
 
-def url(*hosts: Path) -> str:
-    return f"postgresql://gateway@/template_gateway?host={','.join(map(str, hosts))}"
-
-
 async def timeline(database: Database) -> int:
     """Of the server that takes this write."""
     async with database.transaction() as connection:
@@ -53,7 +49,7 @@ async def timeline(database: Database) -> int:
 
 async def test_where_no_host_takes_writes_each_is_named_with_what_it_does(silent: Path, tmp_path: Path) -> None:
     with pytest.raises(DatabaseUnavailable) as refused:
-        async with connect(url(silent, tmp_path), 4, deadlines=Deadlines(connect=1.0)):
+        async with connect(f"postgresql:///x?host={silent},{tmp_path}", 4, deadlines=Deadlines(connect=1.0)):
             pass
 
     assert f"{silent}:5432: is silent; {tmp_path}:5432: [Errno 2] No such file or directory" in str(refused.value)
@@ -62,16 +58,16 @@ async def test_where_no_host_takes_writes_each_is_named_with_what_it_does(silent
 async def test_the_host_that_takes_writes_is_found_and_followed(servers: Replicated, silent: Path) -> None:
     begun = time.monotonic()
     async with (
-        connect(url(silent, servers.standby_socket, servers.socket), 4, deadlines=PATIENT) as one,
-        connect(url(servers.socket, servers.standby_socket, silent), 4, deadlines=PATIENT) as other,
-        connect(url(servers.socket), 4, deadlines=PATIENT) as alone,
+        connect(servers.at(silent, servers.standby_socket, servers.socket), 4, deadlines=PATIENT) as one,
+        connect(servers.at(servers.socket, servers.standby_socket, silent), 4, deadlines=PATIENT) as other,
+        connect(servers.at(servers.socket), 4, deadlines=PATIENT) as alone,
     ):
         assert [await timeline(one), await timeline(other), await timeline(alone)] == [1, 1, 1]
 
         # The standby takes over while somebody waits for it. The old primary takes writes yet: nobody has told it.
         await servers.ask("ALTER SYSTEM SET synchronous_standby_names = ''")
         await servers.ask("SELECT pg_reload_conf()")
-        waiting = asyncio.create_task(_write(url(silent, servers.standby_socket)))
+        waiting = asyncio.create_task(_write(servers.at(silent, servers.standby_socket)))
         await servers.ask("SELECT pg_promote()", standby=True)
         for database in (one, other):
             database.start_over("the test has it so")

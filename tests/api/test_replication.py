@@ -41,7 +41,9 @@ async def servers() -> AsyncIterator[Replicated]:
 @pytest.fixture(scope="module")
 async def patient(servers: Replicated, assets: Assets) -> AsyncIterator[Api]:
     """A gateway over the primary, which waits as long as any."""
-    await servers.ask("ALTER DATABASE template_gateway SET client_min_messages = error")  # and it is heard all the same
+    await servers.ask(
+        f"ALTER DATABASE {servers.database} SET client_min_messages = error"
+    )  # and it is heard all the same
     async with connect(servers.url, 16) as database, opened(database, assets) as api:
         yield api
 
@@ -178,7 +180,7 @@ class Elsewhere(Fate):
 async def test_a_first_answer_is_read_where_its_key_was_found(
     servers: Replicated, patient: Api, payer: Person, payee: Person, assets: Assets
 ) -> None:
-    to, standby = f"@{payee.handle}", f"postgresql://gateway@/template_gateway?host={servers.standby_socket}"
+    to, standby = f"@{payee.handle}", servers.at(servers.standby_socket)
     await payee.receive("1 USDX")  # whose account is open then: the first answer is kept as the payment alone
     await servers.ask("SELECT pg_wal_replay_pause()", standby=True)  # it has what follows, and does not show it
     await servers.until("SELECT pg_get_wal_replay_pause_state() = 'paused'", standby=True)
