@@ -6,6 +6,7 @@ Nothing is paid twice on the chain, no address is lost, and two operators make t
 import asyncio
 import os
 import re
+import subprocess
 import sys
 import warnings
 from collections.abc import AsyncIterator, Mapping
@@ -42,6 +43,7 @@ from tests.api.test_operators import operator
 from tests.conftest import ASSETS, _execute, _named
 from tests.factory import Town
 from tests.payments.test_undo import careful
+from tests.processes import start
 
 pytestmark = pytest.mark.anyio
 
@@ -480,6 +482,7 @@ async def test_the_page_about_restoring_does_what_it_says(
 
     await shell(restore, environment | {"GATEWAY_DATABASE_URL": database_url})
     environment["GATEWAY_DATABASE_URL"] = url
+    assert (await asyncio.to_thread(served_once, environment))["recovery"].startswith("in recovery since ")
     after = await copies.open(url, before.town)
     await after.watch()
     await after.town.worker().recover()
@@ -518,6 +521,20 @@ class Home:
     def lose_keys(self) -> None:
         for name in ("master", "root"):
             (self.path / f"{name}.key").unlink()
+
+
+def served_once(environment: Mapping[str, str]) -> dict[str, Any]:
+    """What `gateway serve` says of itself once it serves."""
+    settings = {"GATEWAY_PORT": "0", "GATEWAY_FINALITY": str(Town.FINALITY)}
+    serve = [sys.executable, "-P", "-m", "gateway", "serve"]
+    with start(serve, env={**environment, **settings}, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            url = process.stdout.readline().rpartition(" ")[2].strip()
+            ready: dict[str, Any] = httpx.get(f"{url}/health/ready", trust_env=False, timeout=60).json()
+            return ready
+        finally:
+            process.terminate()
 
 
 async def shell(script: str, environment: Mapping[str, str]) -> str:
