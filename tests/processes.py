@@ -6,12 +6,15 @@ A program that a test starts ends when pytest ends, even if pytest is killed: th
 
 import asyncio
 import functools
+import os
 import shutil
 import signal
 import subprocess
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
+
+from gateway.embedded import children
 
 #: How long a test waits for another process or connection before it fails, in seconds. It is there for hangs: nothing
 #: usually takes a tenth of it, and a machine may be slow.
@@ -35,6 +38,7 @@ def start(
     `prefix` is what changes the user: a change after the signal was asked for would undo that.
     """
     with_us = [_SETPRIV, "--pdeathsig", at_the_end.name.removeprefix("SIG")] if _SETPRIV else []
+    with_us += ["/bin/sh", "-c", children._BOUND, "test", str(os.getpid())] if _SETPRIV else []
     return Process([*prefix, *with_us, *argv], **options)
 
 
