@@ -26,7 +26,17 @@ from tests.simulation.world import World
 EXPECTED = (Killed, NodeUnavailable, NoLane, Contended, LaneStopped)
 
 #: The worker's steps, and how often each is done for the others.
-OFTEN = {"relay": 10, "watch": 10, "resend": 6, "solvency": 3, "fuel": 1, "expire": 1, "bring": 1, "seal": 1}
+OFTEN = {
+    "relay": 10,
+    "watch": 10,
+    "resend": 6,
+    "solvency": 3,
+    "fuel": 1,
+    "expire": 1,
+    "bring": 1,
+    "seal": 1,
+    "recover": 1,
+}
 
 Kind = Literal["killed", "unanswered", "asleep"]
 KINDS: tuple[Kind, ...] = ("killed", "unanswered", "asleep")
