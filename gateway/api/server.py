@@ -212,7 +212,8 @@ class _Protocol(HttpToolsProtocol):
     def _answer(self, malformed: Malformed) -> None:
         if not self.transport.is_closing():
             headers, body = problems.malformed(malformed, self.scope or {"headers": []})
-            lines = [b"%b: %b\r\n" % header for header in headers]
+            dated = [*self.server_state.default_headers, *headers]  # as every other answer is (RFC 9110, 6.6.1)
+            lines = [b"%b: %b\r\n" % header for header in dated]
             self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[malformed.status], b"".join(lines), body))
             self.transport.close()
 

@@ -169,6 +169,7 @@ async def test_a_head_that_can_be_read_in_two_ways_is_refused_and_the_connection
     assert (answer.status, answer.header("connection")) == (status, "close")
     assert answer.problem["code"] == "invalid_request"
     assert answer.header("x-request-id")
+    assert answer.header("date")
     assert await moved(wire.api) == before
 
 
