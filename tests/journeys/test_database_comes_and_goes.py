@@ -140,18 +140,35 @@ async def test_they_wait_for_it_say_so_once_and_go_on_after_it_was_away(
         assert sum("waiting for the database" in line for line in lines) == 1
 
 
-async def test_a_process_that_waits_for_its_database_ends_when_it_is_told_to(tmp_path: Path) -> None:
+async def waits(command: str, home: Path) -> None:
+    """Beside a server that hangs up on everybody it tries three times, and is told to stop."""
+    home.mkdir()
+    tries = asyncio.Semaphore(0)
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+        tries.release()
+
+    hangs_up = await asyncio.start_unix_server(hang_up, home / ".s.PGSQL.5432")
     settings = {
-        "GATEWAY_DATABASE_URL": f"postgresql:///x?host={tmp_path}",
-        "GATEWAY_HOME": str(tmp_path),
+        "GATEWAY_DATABASE_URL": f"postgresql:///x?host={home}",
+        "GATEWAY_HOME": str(home),
         "GATEWAY_RPC_URL": "http://127.0.0.1:1",
         "GATEWAY_PORT": "0",
     }
-    for command in ("serve", "work"):
-        async with running(command, settings) as process:
-            await line_with(process.stderr, "waiting for the database", [])
-            process.terminate()
-            assert await process.wait() == 0
+    async with running(command, settings) as process:
+        for _ in range(3):
+            await tries.acquire()
+        process.terminate()
+        _, said = await process.communicate()
+    hangs_up.close()
+    assert process.returncode == 0
+    lines = [line.partition(": ")[2].partition(": ")[0] for line in said.decode().splitlines()]
+    assert lines == ["waiting for the database"]
+
+
+async def test_a_process_that_waits_for_its_database_says_so_once_and_ends_when_it_is_told_to(tmp_path: Path) -> None:
+    await asyncio.gather(*(waits(command, tmp_path / command) for command in ("serve", "work")))
 
 
 async def test_a_command_does_not_wait_but_says_why_in_a_sentence(tmp_path: Path) -> None:
