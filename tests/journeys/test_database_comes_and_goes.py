@@ -142,7 +142,6 @@ async def test_they_wait_for_it_say_so_once_and_go_on_after_it_was_away(
 
 async def waits(command: str, home: Path) -> None:
     """Beside a server that hangs up on everybody it tries three times, and is told to stop."""
-    home.mkdir()
     tries = asyncio.Semaphore(0)
 
     async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -168,7 +167,10 @@ async def waits(command: str, home: Path) -> None:
 
 
 async def test_a_process_that_waits_for_its_database_says_so_once_and_ends_when_it_is_told_to(tmp_path: Path) -> None:
-    await asyncio.gather(*(waits(command, tmp_path / command) for command in ("serve", "work")))
+    homes = {command: tmp_path / command for command in ("serve", "work")}
+    for home in homes.values():
+        home.mkdir()
+    await asyncio.gather(*(waits(command, home) for command, home in homes.items()))
 
 
 async def test_a_command_does_not_wait_but_says_why_in_a_sentence(tmp_path: Path) -> None:
