@@ -23,11 +23,11 @@ def open_binaries(monkeypatch) -> Iterator[None]:
     """PostgreSQL's binaries where everybody may read them, wherever the checkout lies."""
     folder = Path(tempfile.mkdtemp(prefix="gateway-test-"))
     folder.chmod(0o755)
-    package = postgres._binaries().parents[1]
+    package = postgres.binaries().parents[1]
     for name in (package.name, f"{package.name}.libs"):  # the binaries look for their libraries there
         shutil.copytree(package.with_name(name), folder / name, symlinks=True)
     monkeypatch.syspath_prepend(folder)
-    assert postgres._binaries().is_relative_to(folder)
+    assert postgres.binaries().is_relative_to(folder)
     yield
     shutil.rmtree(folder)
 
