@@ -8,6 +8,7 @@ of the reader's own: those about a PostgreSQL and a node are run below with othe
 import asyncio
 import re
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -39,7 +40,8 @@ def story() -> Iterator[tuple[str, str]]:
 
 
 def test_up_prints_what_readme_shows(up: Up) -> None:
-    shown = BLOCKS[1][1].replace(URL, up.place("api_url"))
+    api_url = up.place("api_url")
+    shown = BLOCKS[1][1].replace(URL, api_url).replace("localhost:8000", f"localhost:{urlsplit(api_url).port}")
 
     assert_prints("".join(up.said), shown, up)
 
