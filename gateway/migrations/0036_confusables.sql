@@ -17,7 +17,8 @@ WHERE seen.id = wallet.id AND wallet.looks IS DISTINCT FROM seen.looks;
 ALTER TABLE wallet ADD CONSTRAINT wallet_looks_unique UNIQUE (looks);
 
 -- Whoever had one of these could pass for the operator, for its staff, or for a part of the product. They and what looks
--- like them are claimed by nobody; who has one already keeps it. This is the list: an operator may add to it.
+-- like them are claimed by nobody; who has one already keeps it. This is the list: an operator may add to it. It has no
+-- 'all', which looks like Ali.
 CREATE TABLE reserved_handle (
     word text NOT NULL CONSTRAINT reserved_handle_shape CHECK (word ~ '^[a-z0-9_]{2,30}$'),
     looks text NOT NULL GENERATED ALWAYS AS (looks_of(word)) STORED CONSTRAINT reserved_handle_once PRIMARY KEY
@@ -30,7 +31,7 @@ INSERT INTO reserved_handle (word) VALUES
     ('account'), ('accounts'), ('gateway'), ('login'), ('logout'), ('passkey'), ('passkeys'), ('payment'), ('payments'),
     ('recovery'), ('refund'), ('refunds'), ('settings'), ('sign_in'), ('sign_out'), ('sign_up'), ('verify'),
     ('verification'), ('escrow'), ('fees'), ('relayer'), ('reserve'),
-    ('all'), ('anonymous'), ('anybody'), ('everybody'), ('everyone'), ('me'), ('nobody'), ('none'), ('null'),
+    ('anonymous'), ('anybody'), ('everybody'), ('everyone'), ('me'), ('nobody'), ('none'), ('null'),
     ('undefined'), ('unknown');
 
 CREATE OR REPLACE FUNCTION looks_of_a_new_handle() RETURNS trigger LANGUAGE plpgsql AS $$
