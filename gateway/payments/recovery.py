@@ -31,10 +31,10 @@ from uuid import UUID
 
 from gateway.audit import log as audit
 from gateway.audit.log import WORKER, Act
-from gateway.chain import authorization, lanes, watch, watchdog
+from gateway.chain import authorization, balances, lanes, watch, watchdog
 from gateway.chain.address import ZERO
 from gateway.chain.block import Standing
-from gateway.chain.contract import Movement, as_int, balance_of_data, is_batch
+from gateway.chain.contract import Movement, is_batch
 from gateway.chain.message import Authorization
 from gateway.chain.node import Node
 from gateway.chain.watch import Cursor, Span
@@ -289,8 +289,7 @@ async def open_returned(database: Database, node: Node, terms: Terms, now: datet
         rows = await connection.fetch(sql.to_open)
     for row in rows:
         contracts = list(terms.contracts.values())
-        calls = [(one.address, balance_of_data(row["address"])) for one in contracts]
-        units = [as_int(answer) for answer in await node.calls(calls, row["taken_block"])]
+        units = [(await balances.read(node, one, [row["address"]], row["taken_block"]))[0] for one in contracts]
         async with database.transaction() as connection:
             if await connection.fetchval(sql.open_address, row["address"], now) is None:
                 continue
