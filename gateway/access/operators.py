@@ -27,7 +27,7 @@ from gateway.access import frozen, repairs
 from gateway.access.ceremony import Assertion, Party, Registration, challenge_in, check, is_cloned, register
 from gateway.access.challenge import Asked
 from gateway.access.label import label
-from gateway.access.repairs import Correction
+from gateway.access.repairs import REPAIRS, Correction, Repair
 from gateway.audit import log as audit
 from gateway.audit.log import Act, By
 from gateway.errors import Forbidden, InvalidPasskey, InvalidRequest, NotFound, StateConflict, Unauthenticated
@@ -46,16 +46,12 @@ sql = Statements(__package__, "operators.sql")
 PREFIX, PROPOSAL_PREFIX = "opr", "pro"
 
 #: What two do together.
-Kind = Literal[
-    "wallet.freeze", "wallet.unfreeze", "wallet.limit", "recovery.confirm", "handle.return", "ledger.correct"
-]
+OfWallet = Literal["wallet.freeze", "wallet.unfreeze", "wallet.limit"]
+Kind = Literal[OfWallet, Repair]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 #: What one does alone at the machine, where two cannot be waited for.
 Glass = Literal["wallet.freeze", "wallet.unfreeze"]
-
-#: What is done to a wallet; everything else is a repair.
-_OF_A_WALLET: Final = ("wallet.freeze", "wallet.unfreeze", "wallet.limit")
 
 #: How long an enrolment code, a session and a proposal are good. A freeze not confirmed lapses with its proposal.
 ENROLS_FOR, SESSION, PROPOSED_FOR = timedelta(days=1), timedelta(minutes=30), timedelta(hours=1)
@@ -225,8 +221,8 @@ async def propose(
     known = next((one for one in KINDS if one == kind), None)
     if known is None:
         raise InvalidRequest("kind", f"{kind[:60]!r} is nothing that is proposed; there are: {', '.join(KINDS)}")
-    if known not in _OF_A_WALLET:
-        raise InvalidRequest("kind", f"{known} is a repair, of no wallet")
+    if known in REPAIRS:
+        raise InvalidRequest("kind", f"{known} concerns no wallet; leave the handle out")
     if (known == "wallet.limit") != (limit is not None):
         raise InvalidRequest("limit", "wallet.limit comes with a limit, and nothing else does")
     if limit is not None and limit.day < limit.payment:

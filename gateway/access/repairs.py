@@ -12,7 +12,7 @@ little. Nothing is changed or removed by it, and the next reconciliation says wh
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 from uuid import UUID
 
 from gateway.audit import log as audit
@@ -33,6 +33,7 @@ PREFIX: Final = "cor"
 
 #: What is repaired.
 Repair = Literal["recovery.confirm", "handle.return", "ledger.correct"]
+REPAIRS: Final[tuple[Repair, ...]] = get_args(Repair)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ async def give_back(connection: Connection, address: str, by: By, now: datetime)
 
 
 async def check(connection: Connection, correction: Correction) -> None:
-    """Raises InvalidRequest for accounts that are not, and UnknownHandle."""
+    """Raises InvalidRequest for an account that does not exist, and UnknownHandle."""
     if correction.debit == correction.credit:
         raise InvalidRequest("correction", "debit and credit are the same account; name two")
     for code in (correction.debit, correction.credit):

@@ -14,7 +14,7 @@ from gateway.access import operators, repair_proposal
 from gateway.access.ceremony import Registration, from_base64, party_of
 from gateway.access.operators import Limit, Operator, Proposal
 from gateway.access.repair_proposal import LostHandle
-from gateway.access.repairs import Correction
+from gateway.access.repairs import REPAIRS, Correction
 from gateway.api.house import House, bearer_of, check_conditions
 from gateway.api.shapes import AssetCode
 from gateway.api.signing_in import (
@@ -84,16 +84,17 @@ class ProposalRequest(Struct, forbid_unknown_fields=True):
     kind: Kind
     reason: Annotated[str, Meta(description="Why, in 1 to 200 letters.", examples=["reported as stolen"])]
     handle: Annotated[
-        str | None, Meta(description="Whose wallet, or the handle to return; of nothing else.", examples=["alice"])
+        str | None,
+        Meta(description="Whose wallet, or the handle to return; null for other repairs.", examples=["alice"]),
     ] = None
-    limit: Annotated[ProposedLimitRequest | None, Meta(description="Of wallet.limit.")] = None
-    correction: Annotated[CorrectionRequest | None, Meta(description="Of ledger.correct.")] = None
+    limit: Annotated[ProposedLimitRequest | None, Meta(description="For wallet.limit alone.")] = None
+    correction: Annotated[CorrectionRequest | None, Meta(description="For ledger.correct alone.")] = None
 
 
 class ProposalView(Struct):
     id: str
     kind: Kind
-    handle: Annotated[str | None, Meta(description="Whose wallet; none of a repair.")]
+    handle: Annotated[str | None, Meta(description="Whose wallet; null for a repair.")]
     wallet_id: str | None
     reason: str
     terms: Annotated[str, Meta(description="The limit or the repair in words; else empty.")]
@@ -189,7 +190,7 @@ async def propose(data: ProposalRequest, house: House, operator: Operator) -> Pr
     if data.limit is not None:
         asset = house.terms.assets.of_wallet(data.limit.asset)
         limit = Limit(asset.parse(data.limit.payment), asset.parse(data.limit.day))
-    if data.kind in ("recovery.confirm", "handle.return", "ledger.correct"):
+    if data.kind in REPAIRS:
         repair = _repair(house, data)
         async with house.database.transaction() as connection:
             return proposal_view(await repair_proposal.propose(connection, operator, repair, data.reason, now))
