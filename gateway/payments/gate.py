@@ -6,7 +6,7 @@ the wallet's first passkey pays nothing until its owner has approved it. The wal
 the transaction that pays; that a grant was approved only becomes true.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TypeGuard
@@ -18,7 +18,7 @@ from gateway.ids import WalletId
 from gateway.money import Money
 from gateway.payments import policy
 from gateway.payments.payment import Payment, State
-from gateway.payments.policy import Reason
+from gateway.payments.policy import Policy, Reason
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection
 
@@ -59,8 +59,8 @@ async def gate(
         if payment.payer in stopped:
             results.append(stopped[payment.payer])
             continue
-        if payment.payer in policies and _granted(by) and not by.approved:
-            results.append(GrantNotApproved(by.shown_id))
+        if refusal := _unapproved(policies, payment, by):
+            results.append(refusal)
             continue
         if payment.id not in facts:
             results.append(payment)
@@ -85,8 +85,8 @@ async def asks(
     GrantNotApproved.
     """
     policies = await policy.policies(connection, terms.assets, [payment.payer])
-    if payment.payer in policies and _granted(by) and not by.approved:
-        raise GrantNotApproved(by.shown_id)
+    if refusal := _unapproved(policies, payment, by):
+        raise refusal
     if payment.payer not in policies or _free(payment, by):
         return ()
     sessions = [by.id if by and by.kind == "session" else None]
@@ -112,6 +112,15 @@ def _free(payment: Payment, by: Credential | None) -> bool:
     within the caps, and a mandate draws, that its owner has granted.
     """
     return _granted(by) or payment.refund_of is not None or payment.state is State.REQUIRES_CONFIRMATION
+
+
+def _unapproved(
+    policies: Mapping[WalletId, Policy], payment: Payment, by: Credential | None
+) -> GrantNotApproved | None:
+    """Why the grant that the payment is made by pays nothing: the wallet is guarded, and no passkey has approved it."""
+    if payment.payer in policies and _granted(by) and not by.approved:
+        return GrantNotApproved(by.shown_id)
+    return None
 
 
 def _granted(by: Credential | None) -> TypeGuard[Credential]:
