@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -18,6 +19,9 @@ from gateway.payments.route import Route, ledger_route
 from gateway.postgres import Connection, Record, Statements
 
 sql = Statements(__package__, "payments.sql")
+
+#: An id after that of every payment.
+NEWEST: Final = UUID(int=2**128 - 1)
 
 
 async def insert(connection: Connection, payments: Sequence[Payment]) -> None:
@@ -126,16 +130,16 @@ async def payments_page(
     connection: Connection, assets: Assets, party: WalletId, before: PaymentId | None, limit: int
 ) -> list[Payment]:
     """Up to `limit` payments that the wallet pays or is paid, newest first, older than `before`."""
-    before_id = before if before is not None else UUID(int=2**128 - 1)
-    return [of_row(assets, row) for row in await connection.fetch(sql.payments_page, party, before_id, limit)]
+    rows = await connection.fetch(sql.payments_page, party, before or NEWEST, limit)
+    return [of_row(assets, row) for row in rows]
 
 
 async def waiting_page(
     connection: Connection, assets: Assets, payer: WalletId, before: PaymentId | None, limit: int, now: datetime
 ) -> list[Payment]:
     """Up to `limit` payments that wait for the wallet to approve or to sign them, newest first, older than `before`."""
-    before_id = before if before is not None else UUID(int=2**128 - 1)
-    return [of_row(assets, row) for row in await connection.fetch(sql.waiting_page, payer, before_id, limit, now)]
+    rows = await connection.fetch(sql.waiting_page, payer, before or NEWEST, limit, now)
+    return [of_row(assets, row) for row in rows]
 
 
 async def by_authorizations(connection: Connection, assets: Assets, ids: Sequence[UUID]) -> list[Payment]:

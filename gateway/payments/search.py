@@ -16,16 +16,13 @@ from gateway.errors import InvalidHandle, InvalidRequest
 from gateway.ids import PaymentId, WalletId
 from gateway.money import Asset, Assets
 from gateway.payments.payment import Payment, State
-from gateway.payments.records import of_row, sql
+from gateway.payments.records import NEWEST, of_row, sql
 from gateway.postgres import Connection
 from gateway.wallets import wallet
 from gateway.wallets.handle import fold
 
 #: How many payments of the wallet are walked for a page.
 WALKED_MAX: Final = 1_000
-
-#: After every payment there is.
-_NEWEST: Final = UUID(int=2**128 - 1)
 
 #: In place of a wallet that there is not: nothing fits it.
 _NOBODY: Final = UUID(int=0)
@@ -64,7 +61,7 @@ async def find(
     other, other_address = who(wanted.counterparty)
     rows = await connection.fetch(
         sql.payments_that_fit,
-        *(party, before or _NEWEST, limit, WALKED_MAX),
+        *(party, before or NEWEST, limit, WALKED_MAX),
         *(wanted.state.value if wanted.state else None, wanted.asset.code if wanted.asset else None, wanted.memo),
         *(who(wanted.payer)[0], *who(wanted.payee)),
         *(_NOBODY if other == party else other, other_address),
