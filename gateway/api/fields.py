@@ -9,9 +9,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
+from gateway.api.framing import Field, members
 from gateway.errors import InvalidRequest, PreconditionFailed, UnsupportedMediaType
-
-Field = tuple[bytes, bytes]
 
 JSON: Final = "application/json"
 
@@ -55,7 +54,7 @@ def check(fields: Iterable[Field]) -> None:
             raise InvalidRequest(
                 "content_range", "a part of a body cannot be sent; send the whole, without Content-Range"
             )
-        elif name == b"content-encoding" and _members(value) - {b"identity"}:
+        elif name == b"content-encoding" and set(members(value)) - {b"", b"identity"}:
             coding = value.decode("latin-1")[:60]
             raise UnsupportedMediaType(
                 "content_encoding", f"the body is encoded ({coding}); send it as it is, without Content-Encoding", ()
@@ -113,8 +112,3 @@ def check_media_type(content_type: bytes | None, *accepted: str) -> str:
 
 
 _UTF_8: Final = ("", "utf-8", "utf8")
-
-
-def _members(value: bytes) -> set[bytes]:
-    """The members of a list (RFC 9110, 5.6.1), in lower case."""
-    return {member.strip(b" \t").lower() for member in value.split(b",")} - {b""}

@@ -70,6 +70,11 @@ def check_fields(version: str, fields: list[Field]) -> bool:
     return False
 
 
+def members(value: bytes) -> list[bytes]:
+    """The members of a list (RFC 9110, 5.6.1), in lower case; an empty one is b""."""
+    return [member.strip(b" \t").lower() for member in value.split(b",")]
+
+
 def _check_host(version: str, fields: list[Field]) -> None:
     """Raises Malformed unless there is one Host, or none in HTTP/1.0, and it names a host (RFC 9112, 3.2)."""
     hosts = [value for name, value in fields if name == b"host"]
@@ -83,12 +88,7 @@ def _check_host(version: str, fields: list[Field]) -> None:
 
 def _check_transfer_coding(version: str, fields: list[Field]) -> None:
     """Raises Malformed for a transfer coding that is not read here (RFC 9112, 6.1 and 6.3)."""
-    codings = [
-        coding.strip(b" \t").lower()
-        for name, value in fields
-        if name == b"transfer-encoding"
-        for coding in value.split(b",")
-    ]
+    codings = [coding for name, value in fields if name == b"transfer-encoding" for coding in members(value)]
     if not codings:
         return
     if version == "1.0":
@@ -104,12 +104,7 @@ def _expects_continue(version: str, fields: list[Field]) -> bool:
 
     Raises Malformed (417) for any other expectation (RFC 9110, 10.1.1).
     """
-    expected = {
-        expectation.strip(b" \t").lower()
-        for name, value in fields
-        if name == b"expect"
-        for expectation in value.split(b",")
-    } - {b""}
+    expected = {expectation for name, value in fields if name == b"expect" for expectation in members(value)} - {b""}
     if expected - {b"100-continue"}:
         raise Malformed(417, "expectation", "of Expect only 100-continue is met here; leave the rest out")
     return bool(expected) and version == "1.1"
