@@ -43,5 +43,8 @@ export async function all(path) {
   return found;
 }
 
+// Whether the call may have been carried out all the same: no answer came, or only that of a server in trouble.
+export const isLost = (error) => error.status === 0 || error.status >= 500;
+
 export const get = (path) => call("GET", path);
 export const post = (path, body, how) => call("POST", path, body, how);

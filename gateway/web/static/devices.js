@@ -1,7 +1,7 @@
 // Passkeys, recovery codes and sessions: who may come in. What only an owner may asks for the passkey once more, when it
 // was used some minutes ago.
 
-import { call, get, post } from "./api.js";
+import { call, get, isLost, post } from "./api.js";
 import { confirmed, deviceOf, during, find, make, onSubmit, say, time } from "./page.js";
 import { add, signIn } from "./passkey.js";
 
@@ -85,7 +85,7 @@ onSubmit(find("add-passkey"), async (form) => {
 
 // The answer may be lost after the codes were replaced: then nobody has the new ones, and making them again helps.
 function lost(error) {
-  if (error.status !== 0 && !(error.status >= 500)) throw error;
+  if (!isLost(error)) throw error;
   throw new Error(`${error.message} The codes you have may work no more: make new ones.`);
 }
 

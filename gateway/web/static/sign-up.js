@@ -1,7 +1,7 @@
 // A handle and its first passkey in one step, and then recovery codes. Until the passkey is made nothing is claimed, so
 // whoever cancels can start again with the same handle.
 
-import { post } from "./api.js";
+import { isLost, post } from "./api.js";
 import { find, make, onSubmit, say, stop, wordsOf } from "./page.js";
 import { obstacle, signUp } from "./passkey.js";
 
@@ -17,7 +17,7 @@ onSubmit(find("sign-up"), async (form) => {
 
 // The answer may be lost after the handle was claimed: then the passkey opens it.
 function lost(error) {
-  if (error.status !== 0 && !(error.status >= 500)) throw error;
+  if (!isLost(error)) throw error;
   throw new Error(`${error.message} If your device has kept the passkey, sign in with it: the handle may be yours.`);
 }
 
