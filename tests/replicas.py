@@ -14,12 +14,12 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
-import psutil
 
 from gateway.embedded import postgres as embedded
 from gateway.embedded.children import Child, Children
 from gateway.embedded.postgres import Postgres
 from tests.conftest import make_template
+from tests.servers import stopped
 
 _HANGS_SECONDS = 60.0
 
@@ -78,15 +78,8 @@ class Replicated:
     @contextmanager
     def cut_off(self) -> Iterator[None]:
         """The standby sleeps: what commits on the primary has nobody else."""
-        postmaster = psutil.Process(self.standby.pid)
-        everybody = [postmaster, *postmaster.children(recursive=True)]
-        for one in everybody:
-            one.send_signal(signal.SIGSTOP)
-        try:
+        with stopped(self.standby):
             yield
-        finally:
-            for one in everybody:
-                one.send_signal(signal.SIGCONT)
 
 
 @asynccontextmanager

@@ -13,12 +13,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import psutil
 
+from gateway.embedded.children import Child
 from gateway.embedded.postgres import Postgres
 from gateway.postgres import Database, connect
 
 
 @contextmanager
-def stopped(server: Postgres) -> Iterator[None]:
+def stopped(server: Postgres | Child) -> Iterator[None]:
     """The server and all its processes sleep: connections stay open, and nothing answers."""
     assert server.pid is not None
     postmaster = psutil.Process(server.pid)

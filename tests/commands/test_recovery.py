@@ -10,7 +10,7 @@ from gateway.audit import log as audit
 from gateway.commands import building, operating, printing
 from gateway.commands import recovery as commands
 from gateway.config import Config, from_environment
-from gateway.errors import Forbidden, InsufficientFunds, InvalidRequest, StateConflict, UnknownHandle
+from gateway.errors import Forbidden, HandleLost, InsufficientFunds, InvalidRequest, StateConflict, UnknownHandle
 from gateway.ids import new_id
 from gateway.postgres import Database
 from gateway.wallets import wallet as wallets
@@ -73,13 +73,13 @@ async def test_recovery_is_shown_confirmed_and_a_lost_handle_given_back(
     lines = "\n".join(printing.recovery_lines(shown))
     confirmed = await commands.confirm(config, "looked at")
     vault = await building.vault_of(config, database)
-    with pytest.raises(Exception, match="@carol was somebody's before"):
+    with pytest.raises(HandleLost, match="@carol was somebody's before"):
         async with database.transaction() as connection:
             await wallets.claim(connection, vault, "carol", NOW)
     returned = await commands.give_back(config, "@Carol", "she called")
     async with database.transaction() as connection:
         carol, _ = await wallets.claim(connection, vault, "carol", NOW)
-        next_nonce = await connection.fetchval("SELECT count(*) FROM lost_address WHERE wallet_id = $1", carol.id)
+        taken = await connection.fetchval("SELECT count(*) FROM lost_address WHERE wallet_id = $1", carol.id)
 
     assert shown["state"] == "read"
     assert "in recovery since 2030-01-31" in lines
@@ -87,7 +87,7 @@ async def test_recovery_is_shown_confirmed_and_a_lost_handle_given_back(
     assert in_recovery in lines
     assert confirmed["terms"] == "1 payments restored from the chain, 1 addresses of no wallet"
     assert carol.address == returned["address"] == in_recovery
-    assert next_nonce == 1
+    assert taken == 1
     assert (await commands.recovery(config))["state"] == "ended"
     assert [kind for kind in await kinds(database) if kind.startswith(("operator", "recovery", "handle"))] == [
         *("operator.break_glass", "recovery.ended", "operator.break_glass", "handle.returned")
