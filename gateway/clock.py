@@ -1,6 +1,7 @@
 """The time. A gateway's time is its database's: all processes of one gateway have the same, whatever their machines
 say. It is kept in the process from one look at the database to the next, so that asking for it costs nothing, and it is
-handed in: nothing below `commands` asks the machine, so a test can stand still or go ahead.
+handed in, so a test can stand still or go ahead: nothing below `commands` asks the machine, except to read a header of
+HTTP that is in the machine's time (chain/json_rpc.py).
 """
 
 import logging

@@ -1,4 +1,5 @@
-"""PostgreSQL: the pool, one way to open a transaction, named statements. The driver is here and in connection.py alone.
+"""PostgreSQL: the pool, one way to open a transaction, named statements. The driver is imported here, in connection.py
+and in primary.py alone.
 
 Amounts are `numeric` in SQL and exact `int` in Python: the codec set on every connection refuses anything else.
 Commits are durable as PostgreSQL ships: nothing here turns `fsync` or `synchronous_commit` off.

@@ -94,7 +94,7 @@ async def reconcile(connection: Connection, assets: Assets) -> list[Difference]:
 
 
 def _misplaced(assets: Assets, moved: BankMovement) -> GatewayError | None:
-    """Why the asset is none for this: no bank keeps it, or no new money of it comes in."""
+    """Why the movement is refused: no bank keeps this asset, or it takes no new money. None where it is not."""
     try:
         if moved.money.asset.kind != "fiat":
             fiats = tuple(one.code for one in assets if one.kind == "fiat" and assets.takes_new(one))

@@ -22,9 +22,9 @@ from gateway.payments import gas
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A relayer account. `state` is `runs`, `low`, `dry` or `stopped`, with its `reason` and, in `advice`, what to do;
-    `open` counts what no final block has; the balance is in the coin of the chain, less what is in no block yet may
-    cost, and lasts for so many `payments`.
+    """A relayer account. `state` is `runs`, `low`, `dry`, `refused` or `stopped`, with its `reason` and, in `advice`,
+    what to do; `open` counts what no final block has; the balance is in the coin of the chain, less what is in no block
+    yet may cost, and lasts for so many `payments`.
     """
 
     address: str

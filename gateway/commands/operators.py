@@ -1,7 +1,5 @@
 """operators: who they are, the first of them, and break-glass: one person at the machine instead of two."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 from gateway.access import operators as people
@@ -10,12 +8,11 @@ from gateway.clock import rfc3339
 from gateway.commands import building
 from gateway.config import Config
 from gateway.ids import show
-from gateway.postgres import Database
 
 
 async def operators(config: Config) -> dict[str, Any]:
     """Everybody who is an operator, or was."""
-    async with _database(config) as database, database.reading() as connection:
+    async with building.database(config, "operators") as database, database.reading() as connection:
         found = await people.operators(connection)
     states = {True: "enrolled", False: "has a code to enrol with"}
     return {
@@ -32,14 +29,14 @@ async def operators(config: Config) -> dict[str, Any]:
 
 async def add(config: Config, name: str) -> dict[str, Any]:
     """A new operator, and the code that makes their passkey. Raises InvalidRequest, StateConflict."""
-    async with _database(config) as database, database.transaction() as connection:
+    async with building.database(config, "operators") as database, database.transaction() as connection:
         code = await people.add(connection, name, building.at_machine(), database.clock())
     return {"name": name, "code": code, "hours": int(people.ENROLS_FOR.total_seconds() // 3600)}
 
 
 async def revoke(config: Config, name: str) -> dict[str, Any]:
     """They act no more. Raises NotFound."""
-    async with _database(config) as database, database.transaction() as connection:
+    async with building.database(config, "operators") as database, database.transaction() as connection:
         await people.revoke(connection, name, building.at_machine(), database.clock())
     return {"name": name}
 
@@ -47,12 +44,6 @@ async def revoke(config: Config, name: str) -> dict[str, Any]:
 async def break_glass(config: Config, kind: Glass, handle: str, reason: str) -> dict[str, Any]:
     """Do alone what needs two. Raises InvalidRequest, InvalidHandle, UnknownHandle, StateConflict."""
     by = building.at_machine()
-    async with _database(config) as database, database.transaction() as connection:
+    async with building.database(config, "operators") as database, database.transaction() as connection:
         wallet = await people.break_glass(connection, kind, handle, reason, by, database.clock())
     return {"kind": kind, "wallet": show("wal", wallet), "by": by.id}
-
-
-@asynccontextmanager
-async def _database(config: Config) -> AsyncIterator[Database]:
-    async with building.database(config, "operators") as database:
-        yield database

@@ -94,7 +94,7 @@ class Steps:
             else:
                 print(plain, flush=True)
         except BrokenPipeError:
-            # Who read has gone, as in `gateway up | head`. The parts are kept up all the same, and nothing is said.
+            # The reader has gone, as in `gateway up | head`. The parts are kept up all the same, and nothing is said.
             nobody = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nobody, sys.stdout.fileno())
             os.close(nobody)
