@@ -176,7 +176,8 @@ class Facts:
     skips: list[Skip]
 
 
-_TRANSFER = _topic("Transfer")
+#: The first topic of every movement of tokens (ERC-20).
+TRANSFER = _topic("Transfer")
 _USED = _topic("AuthorizationUsed")
 _CANCELED = _topic("AuthorizationCanceled")
 _SKIPPED = _topic("AuthorizationSkipped")
@@ -199,7 +200,7 @@ def decode(contracts: Iterable[Contract], logs: Iterable[Log]) -> Facts:
     facts = Facts([], [])
     for before, log, after in zip([None, *ours], ours, [*ours[1:], None], strict=False):
         code, topic = by_address[log.address].asset.code, log.topics[0]
-        if topic == _TRANSFER:
+        if topic == TRANSFER:
             used, minted = _beside(before, log, -1, _USED), _beside(after, log, 1, _MINTED_LOG)
             nonce, reference = used.topics[2] if used else None, minted.topics[2] if minted else None
             facts.movements.append(_movement(code, log, nonce, reference))

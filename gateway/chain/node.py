@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from gateway.chain.address import checksum
 from gateway.chain.block import Block, Call, Fees, Log, Receipt, Standing
+from gateway.chain.contract import TRANSFER
 from gateway.chain.json_rpc import JsonRpc, Portion
 from gateway.errors import ChainReplaced, NodeBehind, NodeUnavailable
 
@@ -175,7 +176,7 @@ class HttpNode:
 
     async def transfer_logs(self, contract: str, party: str, first: int, last: int) -> list[Log]:
         word = "0x" + party[2:].lower().rjust(64, "0")
-        sent, received = [_TRANSFER, word], [_TRANSFER, None, word]
+        sent, received = [_hex(TRANSFER), word], [_hex(TRANSFER), None, word]
         found = [await self._logs({"address": contract, "topics": topics}, first, last) for topics in (sent, received)]
         return [log for logs in found for log in logs]
 
@@ -264,9 +265,6 @@ class HttpNode:
 # ---- from and to JSON -----------------------------------------------------------------------------------------------
 
 T = TypeVar("T")
-
-#: keccak256("Transfer(address,address,uint256)"), the first topic of every movement of tokens (ERC-20).
-_TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
 
 
 def _read(convert: Callable[[Any], T], found: Any) -> T:
