@@ -214,8 +214,9 @@ async def test_a_signature_of_another_key_or_of_the_other_s_binds_nothing(town: 
     good = signed(key, text)
     s = N - int.from_bytes(good[32:64], "big")
     mirrored = good[:32] + s.to_bytes(32, "big") + bytes([55 - good[64]])
+    compact = good[:32] + bytes([good[32] | (0x80 if good[64] == 27 else 0)]) + good[33:64]  # EIP-2098, other parity
 
-    for bad in (signed(a_key(), text), signed(key, text + " "), mirrored, b"", bytes(65), good[:64], good + b"\0"):
+    for bad in (signed(a_key(), text), signed(key, text + " "), mirrored, compact, b"", bytes(65), good + b"\0"):
         with pytest.raises(InvalidSignature):
             await answer(town, alice, text, bad)
 
