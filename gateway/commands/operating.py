@@ -17,7 +17,7 @@ from gateway.chain import key_files, roles, signer, watch
 from gateway.chain.block import Receipt
 from gateway.chain.contract import Contract
 from gateway.chain.node import HttpNode, Node
-from gateway.clock import rfc3339
+from gateway.clock import rfc3339, steady
 from gateway.commands import building
 from gateway.commands.building import Places
 from gateway.config import Config
@@ -184,15 +184,17 @@ async def reconcile(config: Config) -> Reconciliation:
         await node.close()
 
 
-#: How often the chain is looked at again, and after how many seconds: a local node that was restarted has forgotten
-#: what was true at older blocks, and the worker is about to read on.
-_LOOKS, _LOOK_AGAIN_SECONDS = 20, 0.5
+#: For how long the chain is read again, and after how many seconds each time: a local node that was restarted has
+#: forgotten what was true at older blocks, and the worker is about to read on. A silent one takes it all.
+_AGAIN_SECONDS, _PAUSE_SECONDS = 10.0, 0.5
 
 
 async def _against_chain(database: Database, node: Node, terms: Terms) -> tuple[list[Solvency], list[Difference]]:
-    for _ in range(_LOOKS - 1):
+    until = steady() + _AGAIN_SECONDS
+    while True:
         try:
             return await solvency.reconcile(database, node, terms)
         except NodeUnavailable:
-            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
-    return await solvency.reconcile(database, node, terms)
+            if steady() >= until:
+                raise
+            await asyncio.sleep(_PAUSE_SECONDS)
