@@ -47,6 +47,7 @@ click.rich_click.COMMAND_GROUPS = {
                     "correct",
                     "operators",
                     "audit",
+                    "keys",
                     "sizes",
                 ),
             ],
