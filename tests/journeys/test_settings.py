@@ -82,7 +82,7 @@ def test_it_starts_with_other_assets_and_every_other_setting_and_takes_its_tour(
     assert "@alice paid @bob 12.50 GBP: settled by the ledger" in said
     assert "@alice paid @shop 20.000000 GBPX: settled by the chain" in said
     after = [line.split() for line in said.splitlines() if line.split()[:2] == ["@alice", "after"]]
-    assert after == [["@alice", "after", "1237.37", "230.000000"]], "with a fee of 0.13"
+    assert after == [["@alice", "after", "1237.38", "230.000000"]], "with a fee of 0.12"
     for path in ("keys/master", "keys/root", "elsewhere/toured.json"):
         assert (folder / path).exists(), path
     assert not (folder / ".gateway").exists()
