@@ -49,8 +49,8 @@ _CLOSE_SECONDS: Final = 10.0
 #: A disk that was full is taken to be full for so long, in seconds.
 _FULL_SECONDS: Final = 15.0
 
-#: Between two looks at the database's clock, in seconds.
-_LOOK_AT_CLOCK_SECONDS: Final = 10.0
+#: Between two looks at the server, in seconds: one that was replaced is left within this and a statement's deadline.
+_LOOK_SECONDS: Final = 5.0
 
 #: The same trouble is said again in the log after so many seconds.
 _SAY_AGAIN_SECONDS: Final = 60.0
@@ -224,13 +224,20 @@ class Database:
         asked = steady()
         self.clock.set(await connection.fetchval("SELECT clock_timestamp()"), asked, steady())
 
-    async def _keep_time(self) -> None:
-        """Look at the database's clock now and then: it may be set, and another server may take its place."""
+    async def _watch_server(self) -> None:
+        """Now and then read the server's clock, which may be set, and have a standby confirm that the server is still
+        the primary.
+
+        A primary that was replaced but still runs can be told only by a commit, which waits for the standby for ever. A
+        process may never get that far: such a commit of another process holds the rows that it needs, so its statements
+        end at `lock_timeout`, or skip the rows.
+        """
         while True:
-            await asyncio.sleep(_LOOK_AT_CLOCK_SECONDS)
+            await asyncio.sleep(_LOOK_SECONDS)
             with suppress(DatabaseUnavailable, Contended):
                 async with self.reading(answers=False) as connection:
                     await self._set_clock(connection)
+                    await confirm(connection)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[DatabaseConnection]:
@@ -437,11 +444,11 @@ async def connect(
     await database._pool
     try:
         await database._check()
-        keeping_time = asyncio.create_task(database._keep_time())
+        watching = asyncio.create_task(database._watch_server())
         try:
             yield database
         finally:
-            keeping_time.cancel()
+            watching.cancel()
     finally:
         await database.close()
 

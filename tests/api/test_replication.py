@@ -11,6 +11,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from gateway import connection, postgres
 from gateway.chain import lanes, outbox
 from gateway.chain.node import HttpNode
 from gateway.chain.signer import Vault
@@ -24,6 +25,7 @@ from tests.api.conftest import MASTER_KEY, Api, Person, code_of, opened
 from tests.api.test_attack import known_to
 from tests.cuts import CutDatabase, Fate
 from tests.factory import Chain, Town
+from tests.processes import HANG_SECONDS
 from tests.replicas import Replicated, replicated
 
 pytestmark = pytest.mark.anyio
@@ -165,6 +167,40 @@ async def test_a_refusal_is_not_answered_either(
 
     answers = [await payer.pay(to, "1000.00 EUR"), await payer.pay("@nobody_has_this", "1.00 EUR")]
     assert [code_of(answer) for answer in answers] == [(409, "insufficient_funds"), (404, "unknown_payee")]
+
+
+async def test_a_gateway_whose_payments_never_reach_a_commit_gives_the_server_up_too(
+    servers: Replicated, hurried: Api, payer: Person, payee: Person, assets: Assets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A payment that one gateway has given up waits for the standby for ever, and holds the accounts. On the other
+    gateway each payment ends at `lock_timeout`, which is shorter than the deadline of a commit.
+    """
+    to = f"@{payee.handle}"
+    await payee.receive("1.00 EUR")  # whose account is open then, so that one statement decides
+    monkeypatch.setattr(connection, "_LOCK_TIMEOUT", "50ms")
+    monkeypatch.setattr(postgres, "_LOOK_SECONDS", 0.1)
+    async with connect(servers.url, 16, deadlines=SHORT) as database, opened(database, assets) as blocked:
+        with servers.cut_off():
+            assert unavailable(await known_to(hurried, payer).pay(to, "1.00 EUR"))
+            async with asyncio.timeout(HANG_SECONDS):
+                while database._generation == 0:
+                    assert unavailable(await known_to(blocked, payer).pay(to, "1.00 EUR"))
+        await servers.until_synchronous()
+
+
+@pytest.mark.parametrize("answers", [True, False], ids=["gateway", "worker"])
+async def test_a_process_that_commits_nothing_gives_the_server_up_too(
+    servers: Replicated, answers: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker skips rows that are locked: it may have nothing to commit as long as another's commit waits."""
+    monkeypatch.setattr(postgres, "_LOOK_SECONDS", 0.1)
+    async with connect(servers.url, 4, deadlines=SHORT, answers=answers) as database:
+        with servers.cut_off():
+            async with asyncio.timeout(HANG_SECONDS):
+                while database._generation == 0:
+                    async with database.reading(answers=False) as reads:
+                        await reads.fetchval("SELECT pg_sleep(0.05)")
+        await servers.until_synchronous()
 
 
 @dataclass
