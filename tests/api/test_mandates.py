@@ -102,8 +102,11 @@ async def test_a_guarded_wallet_grants_with_a_passkey_over_all_of_it_and_is_then
     assert code_of(await alice.post("/v1/mandates", SHOP)) == (403, "forbidden"), "no API key grants"
     assert code_of(await browser.post("/v1/mandates", SHOP)) == (403, "approval_required")
     approval = signed(key, challenge_in(await browser.post("/v1/mandates/challenge", SHOP)))
-    more = {**SHOP, "period": "99.00", "approval": approval}
-    assert code_of(await browser.post("/v1/mandates", more)) == (422, "invalid_passkey")
+    await api.person("bob")
+    others = {"payee": "@bob", "asset": "USD", "period": "99.00", "period_days": 365, "draw": "0.50", "total": "900.00"}
+    for name, value in others.items():
+        other = {**SHOP, name: value, "approval": approval}
+        assert code_of(await browser.post("/v1/mandates", other)) == (422, "invalid_passkey"), name
     id = await granted(browser, approval=approval)
     assert (await draw(shop, id, "20.00")).json()["state"] == "settled"
     assert code_of(await browser.post("/v1/mandates", {**SHOP, "approval": approval})) == (422, "invalid_passkey")

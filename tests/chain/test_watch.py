@@ -43,6 +43,16 @@ async def test_a_block_is_read_when_enough_stand_on_top_of_it_and_once(house: Ho
     assert (await cursor_of(house)).hash == first.last.hash
 
 
+@pytest.mark.parametrize("finality", [1, 3])
+async def test_so_many_blocks_stand_on_top_of_the_last_one_that_is_read(house: House, finality: int) -> None:
+    house.chain.mine(5)
+
+    span = await read(house, await cursor_of(house), finality=finality)
+
+    assert span is not None
+    assert span.last.number == house.chain.head() - finality
+
+
 async def test_the_node_may_say_itself_what_is_final(house: House) -> None:
     house.chain.mine(5)
 
