@@ -161,7 +161,7 @@ class Copy:
 
 async def mutate(chosen: Sequence[Mutation]) -> int:
     """Try them one after the other; how many were not caught."""
-    begun, bad = time.monotonic(), 0
+    begun, caught = time.monotonic(), 0  # one that was not tried, as after Ctrl-C, was not caught
     folder = Path(tempfile.mkdtemp(prefix="gateway-mutate-"))
     os.chmod(folder, 0o755)  # nosec B103 # noqa: S103 - PostgreSQL may run as another user, who must pass
     try:
@@ -175,12 +175,12 @@ async def mutate(chosen: Sequence[Mutation]) -> int:
             for mutation in chosen:
                 since = time.monotonic()
                 outcome = await here.outcome(mutation)
-                bad += outcome != "caught"
+                caught += outcome == "caught"
                 click.echo(f"{outcome:7} {mutation.name} ({time.monotonic() - since:.0f} s)")
     finally:
         shutil.rmtree(folder)
-    click.echo(f"{len(chosen) - bad} of {len(chosen)} caught in {time.monotonic() - begun:.0f} s")
-    return bad
+    click.echo(f"{caught} of {len(chosen)} caught in {time.monotonic() - begun:.0f} s")
+    return len(chosen) - caught
 
 
 class Quiet(Steps):
