@@ -105,6 +105,22 @@ class NotFound(Refused):
     says = "there is no {what}"
 
 
+class NoSuchRoute(NotFound):
+    """`what` is the path that was asked for."""
+
+    says = "there is no route {what}; /openapi.json lists the routes"
+
+
+@dataclass(eq=False)
+class MethodNotAllowed(Refused):
+    """`allowed` are the methods that the path takes (RFC 9110, 15.5.6)."""
+
+    method: str
+    path: str
+    allowed: tuple[str, ...]
+    says = "{path} does not take {method}; it takes {allowed}"
+
+
 class IdempotencyKeyMissing(Refused):
     says = "this call moves money: send an Idempotency-Key header of your own making, 1 to 255 visible characters"
 
@@ -131,6 +147,12 @@ class InvalidAmount(Refused):
     kind: str
     amount: str
     says = "{amount!r} is not an amount ({kind}): write a positive decimal as a string, such as '12.50'"
+
+
+class AmountNotString(InvalidAmount):
+    """`amount` is what was sent in its place, as JSON calls it, such as "a number"."""
+
+    says = 'amount is {amount} in JSON: write it as a string, in quotes, such as "12.50"'
 
 
 @dataclass(eq=False)

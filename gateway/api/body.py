@@ -6,7 +6,6 @@ the process, `"false"` and `0` pass for a boolean, and of two values under one k
 """
 
 import json
-import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -16,15 +15,10 @@ from litestar import Request
 from litestar.exceptions import InternalServerException
 
 from gateway.api.fields import JSON, check_media_type
-from gateway.errors import BodyTooLarge, GatewayError, InvalidAmount, InvalidRequest, UnsupportedMediaType
+from gateway.api.json_faults import refusal_of
+from gateway.errors import BodyTooLarge, InvalidRequest, UnsupportedMediaType
 
 Wanted = TypeVar("Wanted", bound=msgspec.Struct)
-
-#: What msgspec says of an object that has a field we do not know, or lacks one, and of where a fault is.
-_UNKNOWN_FIELD = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
-_MISSING_FIELD = re.compile(r"Object missing required field `(.*)`")
-_AT_FIELD = re.compile(r"(.*) - at `\$\.(.*)`")
-
 
 #: How a body begins that is in another encoding, or compressed (RFC 1952, 8878, 1950): the longest first.
 _ENCODINGS = (
@@ -70,7 +64,7 @@ def read(body: bytes, wanted: type[Wanted]) -> Wanted:
     try:
         asked: Wanted = _decoder(wanted).decode(body)
     except msgspec.ValidationError as fault:
-        raise _refusal(str(fault)) from None
+        raise refusal_of(str(fault), wanted) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         refuse_encoding(body)
         raise InvalidRequest("json", "the body is not valid JSON in UTF-8") from None
@@ -154,18 +148,3 @@ def _refuse_repeated_fields(body: bytes) -> None:
     repeated = {name for name in names if names.count(name) > 1}
     if repeated:
         raise InvalidRequest("repeated_field", f"the field {min(repeated)!r} is there more than once; send it once")
-
-
-def _refusal(fault: str) -> GatewayError:
-    """What msgspec found wrong, in our words."""
-    if unknown := _UNKNOWN_FIELD.match(fault):
-        return InvalidRequest("unknown_field", f"there is no field {unknown.group(1)[:60]!r} here; leave it out")
-    if missing := _MISSING_FIELD.match(fault):
-        return InvalidRequest("missing_field", f"the field {missing.group(1)!r} is missing")
-    if at := _AT_FIELD.fullmatch(fault):
-        expected, field = at.groups()
-        _, _, got = expected.rpartition("got ") if "got " in expected else ("", "", "number")
-        if field == "amount":
-            return InvalidAmount("not_a_string", got.strip("`"))
-        return InvalidRequest("field", f"{field}: {expected}".replace("`", ""))
-    return InvalidRequest("object", "the body should be a JSON object")

@@ -3,19 +3,26 @@
 What is not known is refused rather than passed over: `?Mode=all` would pay a part of what was to be all or nothing. The
 names come from the handlers' own signatures, as Litestar read them. Pages take any: their scripts read them, and links
 from elsewhere bring their own.
+
+A parameter whose value does not fit is named as it was sent, with what it may be (`misfit`).
 """
 
 from collections.abc import Iterable
-from typing import Any, Final
+from enum import Enum
+from typing import Any, Final, Literal, get_origin
 
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
+from litestar.params import KwargDefinition
 from litestar.routes import BaseRoute, HTTPRoute
+from litestar.typing import FieldDefinition
 
+from gateway.api.json_faults import one_of
 from gateway.errors import InvalidRequest
 
-#: Where a handler keeps the names of its query parameters.
+#: Where a handler keeps the names of its query parameters, and the names of the arguments that they are given as.
 _NAMES: Final = "query_parameters"
+_ARGUMENTS: Final = "query_arguments"
 
 
 def learn(routes: Iterable[BaseRoute]) -> None:
@@ -25,6 +32,7 @@ def learn(routes: Iterable[BaseRoute]) -> None:
             for handler, model in route.route_handler_map.values():
                 if handler.resolve_include_in_schema():
                     handler.opt[_NAMES] = tuple(sorted(one.field_alias for one in model.expected_query_params))
+                    handler.opt[_ARGUMENTS] = {one.field_name: one.field_alias for one in model.expected_query_params}
 
 
 def names_of(handler: BaseRouteHandler) -> tuple[str, ...] | None:
@@ -46,3 +54,25 @@ def check(request: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
         if name in seen:
             raise InvalidRequest("repeated_parameter", f"the query parameter {name} is there twice; send it once")
         seen.add(name)
+
+
+def misfit(request: ASGIConnection[Any, Any, Any, Any], argument: str) -> InvalidRequest:
+    """What is wrong with the parameter that a handler would have been given as `argument`."""
+    handler = request.route_handler
+    name = handler.opt.get(_ARGUMENTS, {}).get(argument, argument)
+    value = request.query_params.get(name, "")[:60]
+    wanted = _wanted(handler.parsed_fn_signature.parameters[argument])
+    return InvalidRequest("parameter", f"the query parameter {name} cannot be {value!r}: it should be {wanted}")
+
+
+def _wanted(parameter: FieldDefinition) -> str:
+    """What a parameter may be."""
+    for one in (parameter, *parameter.inner_types):
+        if isinstance(one.annotation, type) and issubclass(one.annotation, Enum):
+            return one_of(choice.value for choice in one.annotation)
+        if get_origin(one.annotation) is Literal:
+            return one_of(one.args)
+    bounds = parameter.kwarg_definition
+    if parameter.is_subclass_of(int) and isinstance(bounds, KwargDefinition):
+        return f"a number from {bounds.ge} to {bounds.le}"
+    return "a string"

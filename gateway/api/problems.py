@@ -14,6 +14,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
 from gateway import errors
+from gateway.api import parameters
 from gateway.api.framing import Malformed
 from gateway.api.headers import security_headers
 from gateway.api.request_id import request_id
@@ -41,6 +42,7 @@ PROBLEMS: dict[type[GatewayError], Problem] = {
     errors.Unauthenticated: Problem(401, "unauthenticated"),
     errors.Forbidden: Problem(403, "forbidden"),
     errors.NotFound: Problem(404, "not_found"),
+    errors.MethodNotAllowed: Problem(405, "method_not_allowed"),
     errors.IdempotencyKeyMissing: Problem(400, "idempotency_key_missing"),
     errors.IdempotencyKeyReused: Problem(422, "idempotency_key_reused"),
     errors.IdempotencyKeyInProgress: Problem(409, "idempotency_key_in_progress", retryable=True),
@@ -137,12 +139,7 @@ def problem_document(error: GatewayError) -> dict[str, object]:
 
 def refuse_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, object]]:
     """The answer to an error of Litestar's: a parameter it could not decode, a path or a method it does not know."""
-    response = refuse(request, _of_http(error))
-    if error.status_code == 405:
-        response.status_code = 405
-        response.content["status"] = 405
-        response.set_header("Allow", ", ".join(request.app.state.methods.of(request.url.path)))
-    return response
+    return refuse(request, _of_http(request, error))
 
 
 def fail(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, object]]:
@@ -178,6 +175,10 @@ def _start_of(document: dict[str, object]) -> tuple[int, dict[str, str]]:
         headers["WWW-Authenticate"] = "Bearer"
     if document["code"] == "too_many_tries":
         headers["Retry-After"] = str(document["seconds"])
+    if document["code"] == "method_not_allowed":
+        allowed = document["allowed"]
+        assert isinstance(allowed, tuple)
+        headers["Allow"] = ", ".join(allowed)
     if document["code"] == "unsupported_media_type":  # RFC 9110, 15.5.16: what would have been taken
         accepted = document["accepted"]
         assert isinstance(accepted, tuple)
@@ -193,32 +194,38 @@ def _plain(value: object) -> object:
     return value if isinstance(value, str | int | tuple | None) else str(value)
 
 
-def _of_http(error: HTTPException) -> GatewayError:
+def _of_http(request: Request[Any, Any, Any], error: HTTPException) -> GatewayError:
     """The error of ours that says the same."""
+    path = request.url.path
     match error.status_code:
+        case 404 if path in _API_ROOTS or path.startswith(tuple(f"{root}/" for root in _API_ROOTS)):
+            return errors.NoSuchRoute(path[:80])
         case 404:
             return errors.NotFound("such page")
         case 413:
             return errors.BodyTooLarge(BODY_BYTES_MAX)
         case 405:
-            return InvalidRequest("method", "this path does not take this method; the Allow header says which it takes")
+            return errors.MethodNotAllowed(request.method, path[:80], request.app.state.methods.of(path))
         case 400 if isinstance(error, ValidationException):
-            return _of_validation(error)
+            return _of_validation(request, error)
         case status if 400 <= status < 500:
             return InvalidRequest("request", "the request is malformed")
     return GatewayError()
 
 
-def _of_validation(error: ValidationException) -> InvalidRequest:
+def _of_validation(request: Request[Any, Any, Any], error: ValidationException) -> InvalidRequest:
     """What is wrong with a parameter; bodies are read in `body.py`, except one that is not there."""
     if missing := _MISSING_PARAMETER.match(error.detail):
-        return InvalidRequest("missing_parameter", f"the parameter {missing.group(1)!r} is missing")
+        return InvalidRequest("missing_parameter", f"the query parameter {missing.group(1)} is missing")
     fault = error.extra[0] if isinstance(error.extra, list) and error.extra else {}
-    name, message = fault.get("key", ""), fault.get("message", "")
+    name = fault.get("key", "")
     if name == "data":
         return InvalidRequest("object", "the body should be a JSON object")
-    return InvalidRequest("parameter", f"{name}: {message}".replace("`", "")[:200])
+    return parameters.misfit(request, name)
 
+
+#: The paths of the API begin so; all else is a page.
+_API_ROOTS = ("/v1", "/health")
 
 #: The largest body that is read.
 BODY_BYTES_MAX = 64 * 1024

@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from gateway.payments import search
+from gateway.payments.payment import State
 from tests.api.conftest import Person, opened
 
 pytestmark = pytest.mark.anyio
@@ -222,6 +223,31 @@ async def test_what_cannot_be_looked_for_is_refused(
 ) -> None:
     problem = (await two[0].get(f"/v1/payments?{query}")).json()
     assert (problem["code"], problem.get("kind")) == (code, kind)
+
+
+STATES = ", ".join(state.value for state in State)
+
+
+@pytest.mark.parametrize(
+    ("query", "detail"),
+    [
+        ("payments?state=banana", f"the query parameter state cannot be 'banana': it should be one of {STATES}"),
+        ("payments?state=", f"the query parameter state cannot be '': it should be one of {STATES}"),
+        ("payments?limit=banana", "the query parameter limit cannot be 'banana': it should be a number from 1 to 200"),
+        ("payments?limit=0", "the query parameter limit cannot be '0': it should be a number from 1 to 200"),
+        ("events?after=-1", f"the query parameter after cannot be '-1': it should be a number from 0 to {2**63 - 1}"),
+        ("entries", "the query parameter asset is missing"),
+    ],
+)
+async def test_a_query_parameter_is_named_as_it_was_sent_with_what_it_may_be(
+    two: tuple[Person, Person], query: str, detail: str
+) -> None:
+    assert (await two[0].get(f"/v1/{query}")).json()["detail"] == detail
+
+
+async def test_the_mode_of_a_batch_is_told_with_what_it_may_be(two: tuple[Person, Person]) -> None:
+    problem = (await two[0].post("/v1/payments/batch?mode=most", [])).json()
+    assert problem["detail"] == "the query parameter mode cannot be 'most': it should be each or all"
 
 
 async def test_a_page_is_walked_no_further_than_so_many_and_says_where_to_go_on(two: tuple[Person, Person]) -> None:

@@ -75,6 +75,24 @@ async def test_a_number_beyond_all_bounds_is_no_amount_either(alice: Person, bob
     assert (problem["code"], problem["kind"]) == ("invalid_amount", "not_a_string")
 
 
+@pytest.mark.parametrize(
+    ("sent", "named"),
+    [
+        *((number, "a number") for number in (b"5.00", b"5", b"-1e3", b"1e400", b"9" * 400)),
+        (b"null", "null"),
+        (b"true", "a boolean"),
+        (b'["5.00"]', "an array"),
+        (b'{"value": "5.00"}', "an object"),
+    ],
+)
+async def test_an_amount_that_is_no_string_is_told_what_json_it_is_and_what_to_write(
+    alice: Person, bob: Person, sent: bytes, named: str
+) -> None:
+    problem = await refused(alice, "/v1/payments", b'{"to":"@bob","asset":"EUR","amount":' + sent + b"}")
+    assert problem["detail"] == f'amount is {named} in JSON: write it as a string, in quotes, such as "12.50"'
+    assert problem["amount"] == named
+
+
 @pytest.mark.parametrize("asset", ["XXX", "eur", "", "EUR ", "ETH", "\0", "EUR:USD", "ＥＵＲ", "E" * 5000])
 @pytest.mark.parametrize("path", ["/v1/payments", "/v1/payments/preview", "/v1/deposits", "/v1/withdrawals"])
 async def test_an_asset_that_no_wallet_can_hold_is_unknown(alice: Person, bob: Person, path: str, asset: str) -> None:
@@ -177,6 +195,46 @@ async def test_a_field_of_another_type_is_refused(alice: Person, bob: Person, fi
     problem = await refused(alice, "/v1/payments", GOOD | {field: value})
     assert (problem["status"], problem["code"]) == (400, "invalid_request")
     assert field in problem["detail"]
+
+
+CAP: dict[str, Any] = {"asset": "EUR", "payment": "1.00"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "detail"),
+    [
+        ("/v1/payments", GOOD | {"to": 5}, "to should be a string, not a number: write it in quotes"),
+        ("/v1/payments", GOOD | {"memo": []}, "memo should be a string or null, not an array"),
+        ("/v1/payments", GOOD | {"capture": "false"}, "capture should be a boolean, not a string"),
+        ("/v1/keys", {"name": "x", "scopes": {}}, "scopes should be an array, not an object"),
+        (
+            "/v1/keys",
+            {"name": "x", "scopes": [], "caps": [CAP | {"payment": 5.0}]},
+            "caps[0].payment should be a string or null, not a number: write it in quotes",
+        ),
+        (
+            "/v1/keys",
+            {"name": "x", "scopes": [], "caps": [CAP, CAP | {"rail": "bank"}]},
+            "caps[1].rail cannot be 'bank': it should be chain or ledger",
+        ),
+        ("/v1/keys", {"name": "x", "scopes": [], "caps": [{"day": "5.00"}]}, "the field 'asset' is missing in caps[0]"),
+        (
+            "/v1/keys",
+            {"name": "x", "scopes": [], "caps": [CAP | {"week": "5.00"}]},
+            "there is no field 'week' in caps[0]; leave it out",
+        ),
+        ("/v1/keys", {"name": "x", "scopes": [], "expires_in": 0}, "expires_in should be an integer >= 1"),
+        (
+            "/v1/keys",
+            {"name": "x", "scopes": [], "expires_in": 1.5},
+            "expires_in should be an integer or null, not a number with decimals",
+        ),
+    ],
+)
+async def test_what_is_wrong_in_a_body_is_said_in_words_of_json(
+    alice: Person, bob: Person, path: str, body: object, detail: str
+) -> None:
+    assert (await refused(alice, path, body))["detail"] == detail
 
 
 @pytest.mark.parametrize("field", ["to", "amount", "asset"])
@@ -286,9 +344,9 @@ async def test_a_handle_that_somebody_has_is_taken_however_it_is_typed(alice: Pe
         ("/", (404, "not_found")),
         ("/v1", (404, "not_found")),
         ("/v1/payments/x/y/z", (404, "not_found")),
-        ("/v1/deposits", (405, "invalid_request")),
-        ("/v1/payments/preview", (405, "invalid_request")),
-        ("/v1/payments/pay_x/void", (405, "invalid_request")),
+        ("/v1/deposits", (405, "method_not_allowed")),
+        ("/v1/payments/preview", (405, "method_not_allowed")),
+        ("/v1/payments/pay_x/void", (405, "method_not_allowed")),
     ],
 )  # fmt: skip
 async def test_what_cannot_be_read_is_a_problem(alice: Person, path: str, code: tuple[int, str]) -> None:
@@ -301,4 +359,21 @@ async def test_what_cannot_be_read_is_a_problem(alice: Person, path: str, code: 
 ])  # fmt: skip
 async def test_a_wrong_method_is_told_which_are_right(alice: Person, method: str, path: str, allow: str) -> None:
     answer = await alice.api.call(method, path, headers=alice.bearer)
-    assert (answer.status_code, answer.headers["Allow"], answer.json()["kind"]) == (405, allow, "method")
+    problem = answer.json()
+    assert (code_of(answer), answer.headers["Allow"]) == ((405, "method_not_allowed"), allow)
+    assert (problem["method"], problem["allowed"]) == (method, allow.split(", "))
+    assert problem["detail"] == f"{path} does not take {method}; it takes {allow}"
+    assert problem["type"] == "urn:problem:gateway:method_not_allowed"
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/nope", "/v1", "/v1/", "/v1/payments/x/y/z", "/health", "/health/nope", "/v1/" + "x" * 500]
+)
+async def test_a_route_that_there_is_not_is_told_as_a_route(alice: Person, path: str) -> None:
+    answer = await alice.get(path)
+    assert code_of(answer) == (404, "not_found")
+    assert answer.json()["detail"] == f"there is no route {path[:80]}; /openapi.json lists the routes"
+
+
+async def test_a_path_outside_the_api_is_told_as_a_page(alice: Person) -> None:
+    assert (await alice.get("/nope")).json()["detail"] == "there is no such page"

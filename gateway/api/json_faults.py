@@ -1,0 +1,124 @@
+"""What msgspec finds wrong with a request's JSON, as an error of ours: the field, what was sent and what to send.
+
+msgspec names Python's types; here they are JSON's (RFC 8259): string, number, boolean, array, object, null. Pure.
+"""
+
+import re
+from collections.abc import Iterable
+from enum import Enum
+from functools import reduce
+from typing import Any, Final
+
+import msgspec
+from msgspec import inspect
+
+from gateway.errors import AmountNotString, GatewayError, InvalidRequest
+
+_UNKNOWN_FIELD: Final = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
+_MISSING_FIELD: Final = re.compile(r"Object missing required field `(.*?)`(?: - at `\$\.(.*)`)?")
+_AT_FIELD: Final = re.compile(r"(.*) - at `\$\.(.*)`", re.DOTALL)
+_OTHER_TYPE: Final = re.compile(r"Expected `(.*)`, got `(.*)`")
+_OTHER_VALUE: Final = re.compile(r"Expected `(.*)` (.*)")
+_NO_CHOICE: Final = re.compile(r"Invalid enum value (.*)", re.DOTALL)
+
+#: msgspec's names of types, and JSON's.
+_JSON_TYPES: Final = {
+    "str": "a string",
+    "int": "an integer",
+    "float": "a number",
+    "bool": "a boolean",
+    "array": "an array",
+    "object": "an object",
+    "null": "null",
+}
+
+
+def refusal_of(fault: str, wanted: type[msgspec.Struct]) -> GatewayError:
+    """The error that says what msgspec said of a body that should be a `wanted`."""
+    if unknown := _UNKNOWN_FIELD.fullmatch(fault):
+        name, where = unknown[1], "here"
+        if (at := _AT_FIELD.fullmatch(f"{name}`")) and _is_object(wanted, at[2]):  # else it is of the name itself
+            name, where = at[1].removesuffix("`"), f"in {at[2]}"
+        return InvalidRequest("unknown_field", f"there is no field {name[:60]!r} {where}; leave it out")
+    if missing := _MISSING_FIELD.fullmatch(fault):
+        name, inside = missing.groups()
+        return InvalidRequest("missing_field", f"the field {name!r} is missing" + (f" in {inside}" if inside else ""))
+    if at := _AT_FIELD.fullmatch(fault):
+        return _of_field(at[1], at[2], wanted)
+    return InvalidRequest("object", "the body should be a JSON object")
+
+
+def one_of(choices: Iterable[object]) -> str:
+    """The values that something may have, as people write them."""
+    names = [str(choice) for choice in choices]
+    return " or ".join(names) if len(names) < 3 else f"one of {', '.join(names)}"
+
+
+def _of_field(said: str, path: str, wanted: type[msgspec.Struct]) -> GatewayError:
+    if said == "Number out of range":
+        said = "Expected `str`, got `float`" if path == "amount" else said
+    if other := _OTHER_TYPE.fullmatch(said):
+        expected, got = other.groups()
+        if path == "amount":
+            return AmountNotString("not_a_string", _sent(expected, got))
+        hint = ": write it in quotes" if got in ("int", "float") and "str" in expected.split(" | ") else ""
+        return InvalidRequest("field", f"{path} should be {_named(expected)}, not {_sent(expected, got)}{hint}")
+    if no_choice := _NO_CHOICE.fullmatch(said):
+        return InvalidRequest("field", f"{path} cannot be {no_choice[1][:60]}: it should be {_choices(wanted, path)}")
+    if other := _OTHER_VALUE.fullmatch(said):
+        return InvalidRequest("field", f"{path} should be {_named(other[1])} {other[2]}")
+    return InvalidRequest("field", f"{path}: {said}".replace("`", ""))
+
+
+def _named(types: str) -> str:
+    return " or ".join(_JSON_TYPES.get(name, name) for name in types.split(" | "))
+
+
+def _sent(expected: str, got: str) -> str:
+    if got == "int":
+        return "a number"
+    return "a number with decimals" if got == "float" and "int" in expected.split(" | ") else _named(got)
+
+
+def _choices(wanted: type[msgspec.Struct], path: str) -> str:
+    """What the field at `path`, such as `caps[0].rail`, may be."""
+    return one_of(choice for one in _at(wanted, path) for choice in _values(one))
+
+
+def _is_object(wanted: type[msgspec.Struct], path: str) -> bool:
+    try:
+        return any(isinstance(one, inspect.StructType) for one in _at(wanted, path))
+    except LookupError:
+        return False
+
+
+def _at(wanted: type[msgspec.Struct], path: str) -> list[inspect.Type]:
+    """What may stand at a path. Raises LookupError where there is none."""
+    steps = re.sub(r"\[[^]]*\]", "", path).split(".")
+    return _alternatives(reduce(_inside, steps, inspect.type_info(wanted)))
+
+
+def _inside(of: inspect.Type, name: str) -> inspect.Type:
+    """The type of a field of a struct, or of the structs in a list, an object or a union."""
+    for one in _alternatives(of):
+        if isinstance(one, inspect.StructType):
+            return {field.encode_name: field.type for field in one.fields}[name]
+    raise LookupError(name)
+
+
+def _alternatives(of: inspect.Type) -> list[inspect.Type]:
+    match of:
+        case inspect.UnionType(types=types):
+            return [one for each in types for one in _alternatives(each)]
+        case inspect.ListType(item_type=inner) | inspect.DictType(value_type=inner) | inspect.Metadata(type=inner):
+            return _alternatives(inner)
+    return [of]
+
+
+def _values(of: inspect.Type) -> Iterable[Any]:
+    match of:
+        case inspect.LiteralType(values=values):
+            return values
+        case inspect.EnumType(cls=kinds):
+            return [kind.value if isinstance(kind, Enum) else kind for kind in kinds]
+    return []
