@@ -3,7 +3,7 @@
     money.py ids.py clock.py   amounts, ids, the time                        errors.py   every refusal, in one tree
     secret.py                  what is shown once and kept by its hash
     config.py                  the settings, read once                       postgres.py the only file with the driver
-    migrations/                the schema, forward only
+    schema/                    the current schema           migrations/ how an older one becomes it
 
     ledger/      the book: accounts, transfers, entries, holds. Knows money, nothing of people, HTTP or chains
     chain/       the token and the node: authorizations, lanes, batches, watch. Knows nothing of the ledger

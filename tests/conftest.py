@@ -7,6 +7,7 @@ import hashlib
 import inspect
 import os
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -29,7 +30,7 @@ from tests.processes import heed_ctrl_c, limited
 #: The assets that tests use: those of the default configuration.
 ASSETS: Assets = from_environment({}).assets
 
-MIGRATIONS = Path(gateway.__file__).parent / "migrations"
+SCHEMA = Path(gateway.__file__).parent / "schema"
 
 heed_ctrl_c()
 
@@ -89,7 +90,7 @@ async def template(server: Postgres) -> str:
 
 
 async def make_template(dsn: str) -> str:
-    written = b"".join(path.read_bytes() for path in sorted(MIGRATIONS.glob("*.sql")))
+    written = b"".join(path.read_bytes() for path in sorted(SCHEMA.glob("*.sql")))
     name = f"template_{hashlib.sha256(written).hexdigest()[:16]}"
     async with connect(dsn, connections=1) as database, database.reading() as connection:
         if await connection.fetchval("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", name):
@@ -121,6 +122,19 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 @pytest.fixture
 async def empty(server: Postgres) -> AsyncIterator[Database]:
     """A database that nobody has migrated."""
+    async with _empty(server) as database:
+        yield database
+
+
+@pytest.fixture
+async def other_empty(server: Postgres) -> AsyncIterator[Database]:
+    """Another."""
+    async with _empty(server) as database:
+        yield database
+
+
+@asynccontextmanager
+async def _empty(server: Postgres) -> AsyncIterator[Database]:
     name = f"empty_{uuid4().hex}"
     await _execute(server.dsn, f"CREATE DATABASE {name}")
     async with connect(_named(server.dsn, name), connections=10) as database:

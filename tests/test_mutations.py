@@ -14,25 +14,14 @@ import mutations
 from mutations import Mutation
 
 MUTATIONS = mutations.load()
-MIGRATIONS = sorted((ROOT / "gateway" / "migrations").glob("*.sql"))
-
-
-def functions_of(sql: str) -> dict[str, str]:
-    """The functions that a migration defines, each with its text."""
-    parts = re.split(r"^CREATE (?:OR REPLACE )?FUNCTION (\w+)", sql, flags=re.MULTILINE)
-    return {name: text.partition("\nEND $$;")[0] for name, text in zip(parts[1::2], parts[2::2], strict=True)}
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.name)
 def test_a_mutation_applies_once_to_what_is_in_force_and_its_tests_are_there(mutation: Mutation) -> None:
+    assert not mutation.file.startswith("gateway/migrations/"), "no new database is made from it"
     text = (ROOT / mutation.file).read_text(encoding="utf-8")
     assert text.count(mutation.old) == 1
     assert mutation.old != mutation.new
-
-    changed = [name for name, body in functions_of(text).items() if mutation.old in body]
-    later = [path for path in MIGRATIONS if path > ROOT / mutation.file]
-    for name in changed if mutation.file.startswith("gateway/migrations/") else ():
-        assert [path.name for path in later if name in functions_of(path.read_text(encoding="utf-8"))] == []
 
     assert mutation.tests
     for test in mutation.tests:

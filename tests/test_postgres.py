@@ -1,4 +1,4 @@
-"""The database: numbers exact, transactions whole, migrations forward and once."""
+"""The database: numbers exact, transactions whole, migrations once."""
 
 import asyncio
 from importlib.resources import files
@@ -31,9 +31,9 @@ async def test_ten_who_migrate_at_once_migrate_once(empty: Database) -> None:
 
 
 async def test_a_migration_that_was_changed_afterwards_is_refused(database: Database) -> None:
-    await execute(database, f"UPDATE migration SET sha256 = 'x' WHERE name = '{NAMES[1]}'")
+    await execute(database, f"UPDATE migration SET sha256 = 'x' WHERE name = '{NAMES[0]}'")
     for check in (migrate, check_migrated):
-        with pytest.raises(Misconfigured, match=NAMES[1]):
+        with pytest.raises(Misconfigured, match=NAMES[0]):
             await check(database)
 
 
@@ -52,7 +52,7 @@ async def test_a_database_that_is_older_is_not_served_but_migrated(empty: Databa
 
 
 async def test_a_migration_that_fails_leaves_nothing(empty: Database) -> None:
-    await execute(empty, "CREATE TABLE payment ()")  # in the way of a later migration
+    await execute(empty, "CREATE TABLE payment ()")  # in the way of a later file of the schema
     with pytest.raises(Exception, match="already exists"):
         await migrate(empty)
     async with empty.reading() as connection:

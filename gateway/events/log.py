@@ -20,7 +20,7 @@ from gateway.postgres import Connection, Statements
 sql = Statements(__package__, "log.sql")
 
 #: What announced numbers are counted from, so that no other advisory lock is taken for one. The
-#: other writers, pay_in_ledger, pay_one_in_ledger and pay_on_chain (migrations/), announce in the same way.
+#: other writers, pay_in_ledger, pay_one_in_ledger and pay_on_chain (schema/), announce in the same way.
 ANNOUNCED = 1 << 62
 
 

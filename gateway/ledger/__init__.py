@@ -14,8 +14,8 @@ it is used in it: that is what keeps a hot account fast.
     account.py    the house's accounts, sides, balances (pure)
     book.py       open, post, hold, capture, void, expire, balances, statement
     book.sql      the statements of book.py; the one that writes is `book_write` in
-                  migrations/0007_entries_say_what_for.sql, and beside it, for a payment that is alone,
-                  `pay_one_in_ledger` in migrations/0014_lone_payments.sql
+                  schema/01_ledger.sql, and beside it, for a payment that is alone,
+                  `pay_one_in_ledger` in schema/08_pay_on_ledger.sql
     audit.py      recount the whole book and name every difference
 
 Knows money. Does not know people, payments, HTTP or chains.

@@ -86,6 +86,6 @@ WHERE transfer_id = ANY ($1)
 ORDER BY transfer_id, number;
 
 -- book_write
--- The one writer; see migrations/0007_entries_say_what_for.sql.
+-- The one writer; see schema/01_ledger.sql.
 SELECT outcome, short_account, short_available
 FROM book_write($1, $2, $3, $4, ($5::text[])::transfer_state[], $6, $7, $8, $9, $10, $11, $12, $13);

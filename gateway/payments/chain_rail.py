@@ -1,6 +1,6 @@
 """Payments on the chain rail, many accepted in one statement: what `pay` does for one, for all that wait.
 
-The statement is one call of `pay_on_chain` (migrations/0012_pay_on_chain.sql), a PostgreSQL transaction of its own: it
+The statement is one call of `pay_on_chain` (schema/09_pay_on_chain.sql), a PostgreSQL transaction of its own: it
 finds payer and payee, holds in the book, takes nonces, and writes authorization, payment, event and idempotency key.
 Where it cannot decide it says so and writes nothing: `pay` then does.
 """

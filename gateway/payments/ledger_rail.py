@@ -1,12 +1,12 @@
 """Payments on the ledger rail, many in one statement: what `pay` does for one, for all that wait.
 
-The statement is one call of `pay_in_ledger` (migrations/0006_leaner_payments.sql), a PostgreSQL transaction of its own:
+The statement is one call of `pay_in_ledger` (schema/08_pay_on_ledger.sql), a PostgreSQL transaction of its own:
 it finds payer and payee, posts in the book, and writes payment, events and idempotency key. Where it cannot decide (a
 key used before, an unknown payee, an account that is not open yet) it says so and writes nothing: `pay` then does.
 
-One that is alone, in a house without fees, is a call of `pay_one_in_ledger` (migrations/0014_lone_payments.sql): the
+One that is alone, in a house without fees, is a call of `pay_one_in_ledger` (schema/08_pay_on_ledger.sql): the
 same row by row, with the same answers, for two thirds of the price. What makes many cheap is dear for one. And many of
-one payer, of a call of `POST /v1/payments/batch`, are one of `pay_many_in_ledger` (0021_bulk_payments.sql).
+one payer, of a call of `POST /v1/payments/batch`, are one of `pay_many_in_ledger`, beside them.
 """
 
 from collections.abc import Sequence

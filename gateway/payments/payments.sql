@@ -229,21 +229,21 @@ SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::integer[], $4::bigint[], $5:
     $8::text[], $9::numeric[], $10::uuid[]);
 
 -- pay_in_ledger
--- Many payments on the ledger rail, each with its money, key and events; see migrations/0006_leaner_payments.sql.
+-- Many payments on the ledger rail, each with its money, key and events; see schema/08_pay_on_ledger.sql.
 SELECT outcome, payer_handle, fee, available
 FROM pay_in_ledger($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
 
 -- pay_one_in_ledger
--- The same for one payment without a fee; see migrations/0014_lone_payments.sql.
+-- The same for one payment without a fee; see schema/08_pay_on_ledger.sql.
 SELECT outcome, payer_handle, available FROM pay_one_in_ledger($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
 
 -- pay_many_in_ledger
--- The same for many payments of one payer without fees; see migrations/0021_bulk_payments.sql.
+-- The same for many payments of one payer without fees; see schema/08_pay_on_ledger.sql.
 SELECT elsewhere, short, payer_handle FROM pay_many_in_ledger($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
 
 -- pay_on_chain
 -- Many payments on the chain rail, each with its hold, nonce, authorization, key and event; see
--- migrations/0012_pay_on_chain.sql.
+-- schema/09_pay_on_chain.sql.
 SELECT outcome, payer_handle, available FROM pay_on_chain($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12);
 
 -- insert_sweeps

@@ -6,7 +6,7 @@
     address        to an address that is nobody's handle
     changed_payee  the payee's wallet got another address lately, or its owner a recovery code: it may be taken over
     new_device     by a session whose passkey is new, or that was begun without one
-    before_passkey the money was set aside before the wallet's first passkey (migrations/0032_authority.sql)
+    before_passkey the money was set aside before the wallet's first passkey (schema/10_controls.sql)
 
 A trusted payee is neither new nor just an address, but limits hold for it, and it is asked about when it has changed:
 trust is in a wallet's id, never in its name. A wallet that is not guarded has no policy, and nothing to approve with.

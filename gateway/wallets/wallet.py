@@ -126,7 +126,7 @@ async def master_key(connection: Connection) -> tuple[int, bytes | None]:
 
 async def guard(connection: Connection, id: WalletId) -> None:
     """From now on the wallet's policy holds, and its API keys do not act as its owner: it has its first passkey. What
-    was granted before waits or ends, in the same transaction (migrations/0032_authority.sql).
+    was granted before waits or ends, in the same transaction (schema/10_controls.sql).
     """
     await connection.execute(sql.guard, id)
 

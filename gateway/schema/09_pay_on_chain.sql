@@ -1,14 +1,11 @@
--- Payments on the chain rail, many accepted in one call and one commit: the payment's row, its money set aside, its
--- authorization with its nonce, its event and its idempotency key, or none of them. Plans as in 0006.
+-- Accept payments of plain API keys on the chain rail, as 08_pay_on_ledger.sql does on the ledger rail.
 
--- What `pay_in_ledger` is for the ledger (0006), in the same words: one asked is one request, and `id` is that of the
--- payment, of its hold and of its authorization, by which it is known that it was queued when it was accepted. Outcomes:
---   done             queued
---   short            with what the payer had available
---   unauthenticated  the API key speaks for nobody
---   elsewhere        whatever this path does not do: a key used before, an unknown payee, oneself, an account that is
---                    not open yet, a payer whose address we have no key of. Nothing was written; the long way decides.
--- Keys, then accounts, then nonces are locked, each kind in the order that all keep to.
+-- Payments of any payers: the payment's row, its hold, its authorization with its nonce, its idempotency key and its
+-- event. The id is that of the payment, of its hold and of its authorization, which shows that the authorization was
+-- queued when the payment was accepted. Outcomes as of pay_in_ledger, but that `done` means queued, and that a payer
+-- whose address the gateway has no key for is not handled here.
+--
+-- Idempotency keys, then accounts, then nonces are locked, each kind in the order that every caller keeps to.
 CREATE FUNCTION pay_on_chain(
     at timestamptz, valid_before bigint,
     api_key_hash bytea[], idempotency text[], fingerprint bytea[],
@@ -44,7 +41,7 @@ BEGIN
             giver.address AS from_address, taker.address AS to_address,
             CASE
                 WHEN key.wallet_id IS NULL THEN 'unauthenticated'
-                WHEN giver.custody <> 'gateway' THEN 'elsewhere'
+                WHEN NOT key.plain OR giver.custody <> 'gateway' THEN 'elsewhere'
                 WHEN key.wallet_id = taker.id OR taker.id IS NULL OR from_account.id IS NULL THEN 'elsewhere'
                 ELSE 'done'
             END AS outcome

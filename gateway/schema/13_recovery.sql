@@ -1,12 +1,13 @@
--- The gateway in recovery: the chain has payments of ours that the rows do not know, since the database was restored from
--- an older copy. Until an operator has confirmed what was found, nothing goes to the chain and no handle is claimed.
+-- Recovery after a restore from an older copy: the chain has payments that the database does not know. Until operators
+-- have confirmed what was found, nothing goes to the chain and no handle is claimed.
 
+-- The recoveries of this database; the gateway is in recovery while one has not ended.
 CREATE TABLE recovery (
     id uuid PRIMARY KEY,
     chain_id bigint NOT NULL,
     reason text NOT NULL,              -- what was found first, in a sentence
     entered_at timestamptz NOT NULL,
-    read_at timestamptz,               -- the book has all that our relayers did; none: a worker is reading
+    read_at timestamptz,               -- the ledger has all that our relayers did; none: a worker is reading
     ended_at timestamptz,
     ended_by text,
     CONSTRAINT recovery_ends_by_somebody CHECK ((ended_at IS NULL) = (ended_by IS NULL)),
@@ -16,8 +17,8 @@ CREATE UNIQUE INDEX recovery_one_at_a_time ON recovery ((true)) WHERE ended_at I
 CREATE TRIGGER recovery_is_kept BEFORE DELETE OR TRUNCATE ON recovery
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
--- What a transaction of ours moved that no row knows: a payment, mint or redemption whose idempotency key was lost. The
--- first request for the same again meets it, and is told so instead of being paid once more.
+-- A payment, mint or redemption that one of our transactions made and no row knows: its idempotency key was lost. The
+-- first request for the same again meets it, and gets this answer instead of paying twice.
 CREATE TABLE restored_payment (
     id uuid PRIMARY KEY,
     recovery_id uuid NOT NULL REFERENCES recovery (id),
@@ -41,23 +42,24 @@ CREATE INDEX restored_payment_not_met ON restored_payment (asset, value) WHERE m
 CREATE TRIGGER restored_payment_is_kept BEFORE DELETE OR TRUNCATE ON restored_payment
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
--- Addresses that were in payments of ours and are no wallet's here: a handle that was lost may have been given one of
--- them. Such a handle is not claimed again before operators have given it back.
+-- Addresses that our payments used and that belong to no wallet here: each may have been that of a handle that was
+-- lost. Such a handle is not claimed again before operators have returned it.
 CREATE TABLE lost_address (
     address text PRIMARY KEY,
     recovery_id uuid NOT NULL REFERENCES recovery (id),
     returned_at timestamptz,           -- since then its handle may be claimed
-    wallet_id uuid REFERENCES wallet (id) DEFERRABLE INITIALLY DEFERRED,    -- by whom it was
-    taken_block bigint,                -- where the book was then: what lay at the address there is to be brought in
-    opened_at timestamptz,             -- and was
+    wallet_id uuid REFERENCES wallet (id) DEFERRABLE INITIALLY DEFERRED,    -- who claimed it
+    taken_block bigint,                -- how far the chain was read then: the balance there is still to be posted,
+    opened_at timestamptz,             -- and has been since
     CONSTRAINT lost_address_is_returned_first CHECK (wallet_id IS NULL OR returned_at IS NOT NULL)
 );
 CREATE INDEX lost_address_to_open ON lost_address (address) WHERE wallet_id IS NOT NULL AND opened_at IS NULL;
 CREATE TRIGGER lost_address_is_kept BEFORE DELETE OR TRUNCATE ON lost_address
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
--- GWR01 and GWR02 are told to the caller (errors.py). Sweeps are no request: their tokens stay in one wallet, and a
--- relayer sends none of them before recovery has ended. What its owner has signed is known by its nonce.
+-- Refuses authorizations during recovery (GWR01) and those that repeat a restored payment (GWR02); errors.py tells the
+-- caller. Sweeps are not requests: their tokens stay in one wallet, and no relayer sends them before recovery has
+-- ended. What an owner has signed is known by its nonce.
 CREATE FUNCTION authorization_in_recovery() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     met record;
@@ -89,8 +91,9 @@ END $$;
 CREATE TRIGGER authorization_in_recovery AFTER INSERT ON token_authorization
     REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION authorization_in_recovery();
 
--- A handle whose address was lost comes with what lies there, and with the nonces that were used there: from the block
--- on that the book has seen, which stands still until this transaction ends.
+-- Refuses new wallets during recovery (GWR01) and a handle that was lost and not returned (GWR03). A returned one comes
+-- with the balance at its address and the nonces that were used there, from the block on that the ledger has read; that
+-- block stays the same until this transaction ends.
 CREATE FUNCTION wallet_in_recovery() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     returned timestamptz;

@@ -1,0 +1,1943 @@
+-- The ledger: assets, accounts, the transfers between them, and the one function that writes them.
+--
+-- The files of this folder are the schema as it is, in the order of their names. A primary key or foreign key without a
+-- name has the one that PostgreSQL gives it (<table>_pkey, <table>_<column>_fkey); everything else is named.
+--
+-- Named constraints carry the guarantees, so that a mistake in the gateway's code cannot write a wrong ledger:
+--   account_available_covered   an intent never takes a guarded account's available balance below zero
+--   account_posted_covered      nothing takes a guarded account's posted balance below zero
+--   entry_debits_equal_credits  in what one statement writes, each transfer's debits equal its credits in every asset
+--   entry_follows_entry         an account's entries are numbered without gaps, each balance is the one before plus or
+--                               minus the amount, and the account's counters agree with its last entry
+--   entry_is_append_only        an entry is never changed or deleted
+
+CREATE DOMAIN units AS numeric CONSTRAINT units_are_whole CHECK (VALUE = trunc(VALUE));
+CREATE DOMAIN amount AS numeric
+    CONSTRAINT amount_is_positive CHECK (VALUE > 0)
+    CONSTRAINT amount_is_whole CHECK (VALUE = trunc(VALUE))
+    CONSTRAINT amount_fits_uint256
+        CHECK (VALUE < 115792089237316195423570985008687907853269984665640564039457584007913129639936);
+CREATE TYPE side AS ENUM ('debit', 'credit');
+CREATE TYPE transfer_state AS ENUM ('pending', 'posted', 'voided', 'expired');
+
+-- Used by the triggers of tables whose rows are kept for ever.
+CREATE FUNCTION append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% is append-only', TG_TABLE_NAME
+        USING ERRCODE = 'check_violation', CONSTRAINT = TG_TABLE_NAME || '_is_append_only', TABLE = TG_TABLE_NAME;
+END $$;
+
+-- Fiat currencies, tokens and native coins; amounts are in whole units of `decimals` places.
+CREATE TABLE asset (
+    code text PRIMARY KEY,
+    kind text NOT NULL CONSTRAINT asset_kind_known CHECK (kind IN ('fiat', 'token', 'native')),
+    decimals smallint NOT NULL CONSTRAINT asset_decimals_sane CHECK (decimals BETWEEN 0 AND 36),
+    backing text                       -- of a token: the fiat asset that backs it
+);
+CREATE TRIGGER asset_is_kept BEFORE DELETE OR TRUNCATE ON asset
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+-- Accounts of wallets and of the operator, with their balances as running totals of each side.
+CREATE TABLE account (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    code text NOT NULL CONSTRAINT account_code_unique UNIQUE,
+    asset text NOT NULL REFERENCES asset (code),
+    normal side NOT NULL,              -- the side that increases the balance
+    guarded boolean NOT NULL,          -- whether an intent must leave the available balance at or above zero
+    debits_posted numeric NOT NULL DEFAULT 0,
+    credits_posted numeric NOT NULL DEFAULT 0,
+    debits_pending numeric NOT NULL DEFAULT 0,
+    credits_pending numeric NOT NULL DEFAULT 0,
+    shortfall numeric NOT NULL DEFAULT 0,   -- how far unconditional postings have taken `available` below zero
+    entries bigint NOT NULL DEFAULT 0,      -- how many there are, which is the number of the last
+    posted_at timestamptz NOT NULL DEFAULT '-infinity',  -- of the last entry
+    owner uuid,                        -- the wallet, of a wallet's account
+    CONSTRAINT account_counters_not_negative CHECK (
+        debits_posted >= 0 AND credits_posted >= 0 AND debits_pending >= 0 AND credits_pending >= 0 AND shortfall >= 0
+    ),
+    CONSTRAINT account_available_covered CHECK (
+        NOT guarded
+        OR shortfall + CASE normal
+            WHEN 'credit' THEN credits_posted - debits_posted - debits_pending
+            ELSE debits_posted - credits_posted - credits_pending END >= 0
+    ),
+    CONSTRAINT account_posted_covered CHECK (
+        NOT guarded OR CASE normal
+            WHEN 'credit' THEN credits_posted - debits_posted
+            ELSE debits_posted - credits_posted END >= 0
+    )
+) WITH (fillfactor = 50);  -- room on the page, so that changing counters changes no index (a HOT update)
+CREATE UNIQUE INDEX account_owner_asset ON account (owner, asset) WHERE owner IS NOT NULL;
+CREATE TRIGGER account_is_kept BEFORE DELETE OR TRUNCATE ON account
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+-- A wallet's account is named wallet:<handle>:<asset>. Its owner is stored, so that the parties of a payment and their
+-- accounts are found together.
+CREATE FUNCTION account_owned() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.owner := (SELECT id FROM wallet WHERE handle = split_part(NEW.code, ':', 2));
+    RETURN NEW;
+END $$;
+CREATE TRIGGER account_owned BEFORE INSERT ON account
+    FOR EACH ROW WHEN (NEW.code LIKE 'wallet:%') EXECUTE FUNCTION account_owned();
+
+-- An amount that moves between accounts: posted at once, or pending (a hold) until it is posted, voided or expires.
+-- Tables that are inserted into far more than updated are vacuumed and analyzed often, in small steps.
+CREATE TABLE transfer (
+    id uuid PRIMARY KEY,
+    state transfer_state NOT NULL,
+    purpose text NOT NULL,             -- payment, refund, deposit, withdrawal, conversion, observation, gas
+    subject uuid NOT NULL,             -- the payment, deposit, … that it is for
+    created_at timestamptz NOT NULL,
+    ended_at timestamptz,
+    CONSTRAINT transfer_pending_has_no_end CHECK ((state = 'pending') = (ended_at IS NULL))
+) WITH (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
+CREATE TRIGGER transfer_is_kept BEFORE DELETE OR TRUNCATE ON transfer
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+-- What a pending transfer sets aside. There are no foreign keys: book_write has locked both accounts and written the
+-- transfer in the same transaction, and neither is ever deleted.
+CREATE TABLE hold_leg (
+    transfer_id uuid NOT NULL,
+    number smallint NOT NULL,
+    debit_id bigint NOT NULL,
+    credit_id bigint NOT NULL,
+    amount amount NOT NULL,
+    PRIMARY KEY (transfer_id, number),
+    CONSTRAINT hold_leg_has_two_sides CHECK (debit_id <> credit_id)
+);
+CREATE TRIGGER hold_leg_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON hold_leg
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+-- One side of a posted transfer on one account. `entry_checked` verifies its account and transfer for all rows of a
+-- statement at once; foreign keys would look each up separately, which cost a fifth of a payment. An entry repeats the
+-- purpose and subject of its transfer, so that a page of a statement is read from entries alone.
+CREATE TABLE entry (
+    account_id bigint NOT NULL,
+    number bigint NOT NULL,
+    transfer_id uuid NOT NULL,
+    side side NOT NULL,
+    amount amount NOT NULL,
+    balance units NOT NULL,            -- of the account after this entry, on its normal side
+    posted_at timestamptz NOT NULL,    -- never earlier than that of the entry before
+    purpose text,                      -- as its transfer's; none: read the transfer
+    subject uuid,                      -- as its transfer's, where that is another id than the transfer's own
+    CONSTRAINT entry_number_unique PRIMARY KEY (account_id, number),
+    CONSTRAINT entry_number_from_one CHECK (number >= 1)
+) WITH (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
+CREATE TRIGGER entry_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON entry
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+-- Checks each inserted entry against its account and the entry before it, and sums each transfer, in one pass; only
+-- what is wrong comes back. What one statement writes to an account is its last entries, so an entry that is not the
+-- last must have one after it. The limits keep each join an index lookup, however the writer's plans are made.
+CREATE FUNCTION entry_checked() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    wrong record;
+BEGIN
+    SELECT checked.transfer_id, checked.balanced INTO wrong
+    FROM (
+        SELECT fresh.transfer_id,
+            sum(CASE fresh.side WHEN 'debit' THEN fresh.amount ELSE -fresh.amount END) = 0 AS balanced,
+            bool_and(coalesce(
+                (fresh.number = 1 OR previous.number IS NOT NULL)
+                AND fresh.posted_at >= coalesce(previous.posted_at, '-infinity')
+                AND fresh.balance = coalesce(previous.balance, 0)
+                    + CASE account.normal WHEN fresh.side THEN fresh.amount ELSE -fresh.amount END
+                AND CASE
+                    WHEN fresh.number < account.entries THEN
+                        (SELECT number FROM entry
+                         WHERE account_id = fresh.account_id AND number = fresh.number + 1) IS NOT NULL
+                    WHEN fresh.number = account.entries THEN fresh.balance =
+                        CASE account.normal WHEN 'credit' THEN account.credits_posted - account.debits_posted
+                            ELSE account.debits_posted - account.credits_posted END
+                    ELSE false END,
+                false)) AS follow
+        FROM fresh
+        LEFT JOIN LATERAL (
+            SELECT asset, normal, entries, credits_posted, debits_posted FROM account
+            WHERE id = fresh.account_id LIMIT 1
+        ) AS account ON true
+        LEFT JOIN LATERAL (
+            SELECT number, balance, posted_at FROM entry
+            WHERE account_id = fresh.account_id AND number = fresh.number - 1 LIMIT 1
+        ) AS previous ON true
+        GROUP BY fresh.transfer_id, account.asset
+    ) AS checked
+    WHERE NOT checked.balanced OR NOT checked.follow
+        OR (SELECT id FROM transfer WHERE id = checked.transfer_id) IS NULL;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    IF NOT wrong.balanced THEN
+        RAISE EXCEPTION 'debits and credits differ in transfer %', wrong.transfer_id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'entry_debits_equal_credits', TABLE = 'entry';
+    END IF;
+    RAISE EXCEPTION 'an entry of transfer % does not follow from the one before', wrong.transfer_id
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'entry_follows_entry', TABLE = 'entry';
+END $$;
+CREATE TRIGGER entry_checked AFTER INSERT ON entry
+    REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION entry_checked();
+
+-- The general writer of the ledger. Steps come in order, and so do their legs; a step is a new transfer (posted at once
+-- or pending) or the end of a pending one, whose row the caller has locked. A leg says how much it adds to posted and
+-- how much to pending (negative when a hold ends). `accounts` are the ids used, ascending and each once; legs point
+-- into it, from 1. A fact is a step that posts whatever is available.
+--
+-- Accounts are locked in id order, so that two batches cannot deadlock. Steps are tried in order against arrays, and
+-- each table is then written once per batch, however hot an account is.
+--
+-- The outcome has an element per step: 'done'; 'exists' when a new transfer's id is in the ledger already; 'ended' when
+-- a transfer to end is not pending; 'short' with the account and what it had available.
+--
+-- Plans are made once and kept (`plan_cache_mode = force_generic_plan`): PostgreSQL would otherwise plan every call
+-- again, because it expects the plan for arrays of unknown length to cost more. A kept plan must be good at every size
+-- of the tables, so everything that could read more than one index lookup per row is switched off for these functions:
+-- what is left is nested loops over indexes.
+CREATE FUNCTION book_write(
+    at timestamptz, accounts bigint[],
+    step_id uuid[], step_new boolean[], step_state transfer_state[], step_fact boolean[],
+    step_purpose text[], step_subject uuid[],
+    leg_step integer[], leg_debit integer[], leg_credit integer[], leg_post numeric[], leg_pend numeric[],
+    OUT outcome text[], OUT short_account bigint[], OUT short_available numeric[]
+) LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+    grows_by_credit boolean[]; guarded boolean[]; last bigint[];
+    debits numeric[]; credits numeric[];                 -- posted so far
+    debits_held numeric[]; credits_held numeric[];       -- pending now
+    balance numeric[];          -- posted, on the account's normal side
+    aside numeric[];            -- pending on the other side, so that available is balance - aside
+    time timestamptz[];         -- of entries written now: no account's time goes back, though a clock does
+    touched boolean[] := array_fill(false, ARRAY[cardinality(accounts)]);
+    fact boolean[] := touched;  -- whether a fact or an end was among what touched it
+    known boolean[];
+    leg_done boolean[] := array_fill(false, ARRAY[cardinality(leg_debit)]);
+    debit_number bigint[] := array_fill(0, ARRAY[cardinality(leg_debit)]);
+    credit_number bigint[] := debit_number;
+    debit_balance numeric[] := array_fill(0::numeric, ARRAY[cardinality(leg_debit)]);
+    credit_balance numeric[] := debit_balance;
+    first integer := 1; final integer; short integer; d integer; c integer; post numeric; pend numeric;
+BEGIN
+    outcome := array_fill(NULL::text, ARRAY[cardinality(step_id)]);
+    short_account := array_fill(NULL::bigint, ARRAY[cardinality(step_id)]);
+    short_available := array_fill(NULL::numeric, ARRAY[cardinality(step_id)]);
+    SELECT array_agg(a.normal = 'credit' ORDER BY a.id), array_agg(a.guarded ORDER BY a.id),
+           array_agg(a.entries ORDER BY a.id),
+           array_agg(a.debits_posted ORDER BY a.id), array_agg(a.credits_posted ORDER BY a.id),
+           array_agg(a.debits_pending ORDER BY a.id), array_agg(a.credits_pending ORDER BY a.id),
+           array_agg(CASE a.normal WHEN 'credit' THEN a.credits_posted - a.debits_posted
+                                   ELSE a.debits_posted - a.credits_posted END ORDER BY a.id),
+           array_agg(CASE a.normal WHEN 'credit' THEN a.debits_pending ELSE a.credits_pending END ORDER BY a.id),
+           array_agg(greatest(at, a.posted_at) ORDER BY a.id)
+    INTO grows_by_credit, guarded, last, debits, credits, debits_held, credits_held, balance, aside, time
+    FROM (SELECT * FROM account WHERE id = ANY (accounts) ORDER BY id FOR NO KEY UPDATE) AS a;
+    IF coalesce(cardinality(last), 0) <> cardinality(accounts) THEN
+        RAISE EXCEPTION 'an account of the batch does not exist' USING ERRCODE = 'foreign_key_violation';
+    END IF;
+
+    SELECT array_agg(CASE WHEN step.new THEN there.id IS NOT NULL ELSE there.state IS DISTINCT FROM 'pending' END
+                     ORDER BY step.n)
+    INTO known
+    FROM unnest(step_id, step_new) WITH ORDINALITY AS step (id, new, n)
+    LEFT JOIN transfer AS there ON there.id = step.id;
+
+    FOR i IN 1 .. cardinality(step_id) LOOP
+        final := first - 1;
+        WHILE leg_step[final + 1] = i LOOP final := final + 1; END LOOP;
+        short := NULL;
+        IF known[i] THEN
+            outcome[i] := CASE WHEN step_new[i] THEN 'exists' ELSE 'ended' END;
+            first := final + 1;
+            CONTINUE;
+        END IF;
+
+        FOR l IN first .. final LOOP
+            d := leg_debit[l]; c := leg_credit[l]; post := leg_post[l]; pend := leg_pend[l];
+            IF grows_by_credit[d] THEN
+                balance[d] := balance[d] - post; aside[d] := aside[d] + pend;
+            ELSE
+                balance[d] := balance[d] + post;
+            END IF;
+            IF grows_by_credit[c] THEN
+                balance[c] := balance[c] + post;
+            ELSE
+                balance[c] := balance[c] - post; aside[c] := aside[c] + pend;
+            END IF;
+            debit_balance[l] := balance[d];
+            credit_balance[l] := balance[c];
+        END LOOP;
+
+        IF step_new[i] AND NOT step_fact[i] THEN
+            FOR l IN first .. final LOOP
+                d := leg_debit[l]; c := leg_credit[l];
+                -- Only the side that a leg takes from can be left short by it.
+                IF grows_by_credit[d] AND guarded[d] AND balance[d] < aside[d] THEN
+                    short := d;
+                ELSIF NOT grows_by_credit[c] AND guarded[c] AND balance[c] < aside[c] THEN
+                    short := c;
+                END IF;
+            END LOOP;
+        END IF;
+
+        IF short IS NULL THEN
+            outcome[i] := 'done';
+            FOR l IN first .. final LOOP
+                d := leg_debit[l]; c := leg_credit[l]; post := leg_post[l]; pend := leg_pend[l];
+                leg_done[l] := true; touched[d] := true; touched[c] := true;
+                IF step_fact[i] OR NOT step_new[i] THEN
+                    fact[d] := true; fact[c] := true;
+                END IF;
+                IF pend <> 0 THEN
+                    debits_held[d] := debits_held[d] + pend; credits_held[c] := credits_held[c] + pend;
+                END IF;
+                IF post > 0 THEN
+                    debits[d] := debits[d] + post; credits[c] := credits[c] + post;
+                    last[d] := last[d] + 1; debit_number[l] := last[d];
+                    last[c] := last[c] + 1; credit_number[l] := last[c];
+                END IF;
+            END LOOP;
+        ELSE
+            FOR l IN first .. final LOOP
+                d := leg_debit[l]; c := leg_credit[l]; post := leg_post[l]; pend := leg_pend[l];
+                IF grows_by_credit[d] THEN
+                    balance[d] := balance[d] + post; aside[d] := aside[d] - pend;
+                ELSE
+                    balance[d] := balance[d] - post;
+                END IF;
+                IF grows_by_credit[c] THEN
+                    balance[c] := balance[c] - post;
+                ELSE
+                    balance[c] := balance[c] + post; aside[c] := aside[c] - pend;
+                END IF;
+            END LOOP;
+            outcome[i] := 'short';
+            short_account[i] := accounts[short];
+            short_available[i] := balance[short] - aside[short];
+        END IF;
+        first := final + 1;
+    END LOOP;
+
+    INSERT INTO transfer (id, state, purpose, subject, created_at, ended_at)
+    SELECT step.id, step.state, step.purpose, step.subject, at,
+           CASE WHEN step.state <> 'pending' THEN at END
+    FROM unnest(step_id, step_new, step_state, step_purpose, step_subject, outcome)
+        AS step (id, new, state, purpose, subject, outcome)
+    WHERE step.new AND step.outcome = 'done';
+
+    IF false = ANY (step_new) THEN
+        UPDATE transfer SET state = step.state, ended_at = at
+        FROM unnest(step_id, step_new, step_state, outcome) AS step (id, new, state, outcome)
+        WHERE transfer.id = step.id AND NOT step.new AND step.outcome = 'done';
+    END IF;
+    IF 'pending' = ANY (step_state) THEN
+        INSERT INTO hold_leg (transfer_id, number, debit_id, credit_id, amount)
+        SELECT step_id[step], row_number() OVER (PARTITION BY step ORDER BY n), accounts[debit], accounts[credit], pend
+        FROM unnest(leg_step, leg_debit, leg_credit, leg_pend, leg_done) WITH ORDINALITY
+            AS leg (step, debit, credit, pend, done, n)
+        WHERE done AND step_new[step] AND step_state[step] = 'pending';
+    END IF;
+
+    UPDATE account SET
+        debits_posted = new.debits, credits_posted = new.credits,
+        debits_pending = new.debits_pending, credits_pending = new.credits_pending,
+        entries = new.entries,
+        posted_at = CASE WHEN new.entries > account.entries THEN new.posted_at ELSE account.posted_at END,
+        shortfall = CASE WHEN new.fact THEN greatest(0, new.aside - new.balance)
+            ELSE least(account.shortfall, greatest(0, new.aside - new.balance)) END
+    FROM unnest(accounts, debits, credits, debits_held, credits_held, last, time, balance, aside, fact, touched)
+        AS new (id, debits, credits, debits_pending, credits_pending, entries, posted_at, balance, aside, fact, touched)
+    WHERE account.id = new.id AND new.touched;
+
+    INSERT INTO entry (account_id, number, transfer_id, side, amount, balance, posted_at, purpose, subject)
+    SELECT half.account_id, half.number, step_id[leg.step], half.side, leg.post, half.balance, half.posted_at,
+        step_purpose[leg.step], nullif(step_subject[leg.step], step_id[leg.step])
+    FROM unnest(leg_step, leg_debit, leg_credit, leg_post, leg_done,
+                debit_number, credit_number, debit_balance, credit_balance)
+            AS leg (step, debit, credit, post, done, debit_number, credit_number, debit_balance, credit_balance),
+        LATERAL (VALUES
+            (accounts[leg.debit], leg.debit_number, 'debit'::side, leg.debit_balance, time[leg.debit]),
+            (accounts[leg.credit], leg.credit_number, 'credit'::side, leg.credit_balance, time[leg.credit])
+        ) AS half (account_id, number, side, balance, posted_at)
+    WHERE leg.done AND leg.post > 0;
+END $$;
+-- Wallets, their handles and their addresses. Addresses are EIP-55 checksummed text.
+
+-- The skeleton of a handle (UTS 39) for a-z, 0-9 and _, and for every spelling of it in capitals: 0 and o look alike,
+-- and so do 1 and l, i and l (as a capital I), and m and rn. Beyond the standard: w and vv, and an underscore is
+-- nothing.
+CREATE FUNCTION looks_of(handle text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN replace(replace(translate(handle, '01i_', 'oll'), 'm', 'rn'), 'w', 'vv');
+
+-- A handle, the address that it is paid at, and what restricts it. Other files add triggers: wallet_keys_are_plain
+-- (04_identity.sql), wallet_has_policy and wallet_withholds (10_controls.sql), wallet_in_recovery (13_recovery.sql).
+CREATE TABLE wallet (
+    id uuid PRIMARY KEY,
+    handle text NOT NULL CONSTRAINT wallet_handle_unique UNIQUE
+        CONSTRAINT wallet_handle_shape CHECK (handle ~ '^[a-z0-9_]{2,30}$'),
+    address text NOT NULL CONSTRAINT wallet_address_unique UNIQUE
+        CONSTRAINT wallet_address_shape CHECK (address ~ '^0x[0-9a-fA-F]{40}$'),
+    created_at timestamptz NOT NULL,
+    custody text NOT NULL,             -- of its current address
+    guarded boolean NOT NULL DEFAULT false,    -- from its first passkey on: its policy applies
+    frozen_at timestamptz,             -- since when nothing leaves it
+    looks text CONSTRAINT wallet_looks_unique UNIQUE,  -- its skeleton; none: another wallet had it first
+    recovered_at timestamptz           -- when its owner last signed in with a recovery code
+);
+-- A page of payments names the other party of each: fifty handles by id, from the index alone.
+CREATE UNIQUE INDEX wallet_handle_of_id ON wallet (id) INCLUDE (handle);
+CREATE TRIGGER wallet_is_kept BEFORE DELETE OR TRUNCATE ON wallet
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+CREATE FUNCTION handle_is_for_ever() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'a handle is its wallet''s for ever' USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME;
+END $$;
+CREATE TRIGGER wallet_handle_is_for_ever BEFORE UPDATE OF handle, id ON wallet
+    FOR EACH ROW WHEN (NEW.handle <> OLD.handle OR NEW.id <> OLD.id) EXECUTE FUNCTION handle_is_for_ever();
+
+-- Words whose owner could pass for the operator, its staff or a part of the product. Nobody can claim them or what
+-- looks like them; a wallet that has one already keeps it. An operator may add words. 'all' is not among them: it looks
+-- like the name Ali.
+CREATE TABLE reserved_handle (
+    word text NOT NULL CONSTRAINT reserved_handle_shape CHECK (word ~ '^[a-z0-9_]{2,30}$'),
+    looks text NOT NULL GENERATED ALWAYS AS (looks_of(word)) STORED CONSTRAINT reserved_handle_once PRIMARY KEY
+);
+INSERT INTO reserved_handle (word) VALUES
+    ('admin'), ('administrator'), ('moderator'), ('official'), ('operator'), ('owner'), ('root'), ('staff'), ('system'),
+    ('team'), ('abuse'), ('contact'), ('help'), ('helpdesk'), ('info'), ('support'), ('service'), ('security'),
+    ('hostmaster'), ('postmaster'), ('webmaster'), ('noreply'), ('mail'), ('email'), ('www'), ('api'),
+    ('bank'), ('billing'), ('compliance'), ('finance'), ('fraud'), ('legal'), ('police'), ('treasury'),
+    ('account'), ('accounts'), ('gateway'), ('login'), ('logout'), ('passkey'), ('passkeys'), ('payment'), ('payments'),
+    ('recovery'), ('refund'), ('refunds'), ('settings'), ('sign_in'), ('sign_out'), ('sign_up'), ('verify'),
+    ('verification'), ('escrow'), ('fees'), ('relayer'), ('reserve'),
+    ('anonymous'), ('anybody'), ('everybody'), ('everyone'), ('me'), ('nobody'), ('none'), ('null'),
+    ('undefined'), ('unknown');
+
+CREATE FUNCTION looks_of_a_new_handle() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.looks := looks_of(NEW.handle);
+    IF EXISTS (SELECT FROM reserved_handle WHERE looks = NEW.looks) THEN
+        RAISE EXCEPTION '% is reserved', NEW.handle
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'wallet_handle_not_reserved';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER wallet_looks BEFORE INSERT ON wallet FOR EACH ROW EXECUTE FUNCTION looks_of_a_new_handle();
+
+-- The current address of each wallet and those it had before. Whoever has the key of an address signs for it.
+CREATE TABLE wallet_address (
+    address text PRIMARY KEY CONSTRAINT wallet_address_is_one CHECK (address ~ '^0x[0-9a-fA-F]{40}$'),
+    wallet_id uuid NOT NULL REFERENCES wallet (id),        -- for ever: no address changes hands
+    -- gateway: we keep the key, encrypted. owner: whoever has bound it. contract: signs by ERC-1271.
+    custody text NOT NULL CONSTRAINT wallet_address_custody_known CHECK (custody IN ('gateway', 'owner', 'contract')),
+    since timestamptz NOT NULL,
+    -- Up to which block the balance found at a bound address was posted as one sum: a block that is read again posts no
+    -- movement at the address up to there. Zero where the gateway keeps the key.
+    read_to bigint NOT NULL DEFAULT 0,
+    CONSTRAINT wallet_address_whole UNIQUE (wallet_id, address, custody)
+);
+CREATE UNIQUE INDEX wallet_address_sealed ON wallet_address (wallet_id) WHERE custody = 'gateway';
+CREATE TRIGGER wallet_address_is_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON wallet_address
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+ALTER TABLE wallet ADD CONSTRAINT wallet_has_its_address FOREIGN KEY (id, address, custody)
+    REFERENCES wallet_address (wallet_id, address, custody);
+
+-- The addresses whose tokens count as a wallet's: the current one, and any whose key the gateway keeps, because what
+-- arrives there is swept to the current one. What arrives at another former address is outside the ledger.
+CREATE VIEW counted_address AS
+SELECT wallet_address.address, wallet.id AS wallet_id
+FROM wallet_address JOIN wallet ON wallet.id = wallet_address.wallet_id
+WHERE wallet_address.custody = 'gateway' OR wallet_address.address = wallet.address;
+
+-- The message (EIP-4361) that an owner is asked to sign to bind an address, in its parts: it is composed again when the
+-- signature comes. A wallet has one at a time.
+CREATE TABLE address_challenge (
+    wallet_id uuid PRIMARY KEY REFERENCES wallet (id),
+    nonce text NOT NULL CONSTRAINT address_challenge_nonce_once UNIQUE,
+    address text NOT NULL,
+    domain text NOT NULL,
+    uri text NOT NULL,
+    chain_id bigint NOT NULL,
+    issued_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    used_at timestamptz                -- when it bound the address; it does so once
+);
+-- The private keys that the gateway keeps, encrypted, and which master key each is encrypted with.
+
+-- Master keys by number. The greatest number encrypts; earlier ones decrypt what has not been encrypted again yet. Only
+-- a check value is stored, so that a gateway with another key is refused before it encrypts anything.
+CREATE TABLE master_key (
+    check_value bytea NOT NULL CONSTRAINT master_key_check_value_unique UNIQUE,    -- reveals nothing about the key
+    number integer PRIMARY KEY CONSTRAINT master_key_number_from_one CHECK (number >= 1),
+    made_at timestamptz NOT NULL,
+    retired_at timestamptz             -- since then nothing is encrypted with it
+);
+CREATE TRIGGER master_key_is_kept BEFORE DELETE OR TRUNCATE ON master_key
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+-- Whoever is about to retire a master key waits for those who are encrypting with it, and later ones are refused.
+CREATE FUNCTION sealed_under_a_good_key() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM master_key WHERE number = NEW.master AND retired_at IS NULL FOR SHARE;
+    IF NOT FOUND AND EXISTS (SELECT FROM master_key) THEN
+        RAISE EXCEPTION 'no key is sealed under master key % any more', NEW.master
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'sealed_under_a_good_key';
+    END IF;
+    RETURN NEW;
+END $$;
+
+-- The private key of a wallet's address.
+CREATE TABLE sealed_key (
+    wallet_id uuid PRIMARY KEY REFERENCES wallet (id),
+    sealed bytea NOT NULL,             -- AES-256-GCM: 12 bytes of nonce, then ciphertext and tag
+    master integer NOT NULL            -- the number of its master key
+);
+CREATE TRIGGER sealed_under_a_good_key BEFORE INSERT OR UPDATE ON sealed_key
+    FOR EACH ROW EXECUTE FUNCTION sealed_under_a_good_key();
+
+-- The check value of the root key, from which the keys of new wallets are derived: a gateway with another root key
+-- would give handles other addresses, which a restore could not find again.
+CREATE TABLE root_key (
+    number integer PRIMARY KEY CONSTRAINT root_key_single CHECK (number = 1),
+    check_value bytea NOT NULL CONSTRAINT root_key_check_value_is_a_hash CHECK (length(check_value) = 32),
+    made_at timestamptz NOT NULL
+);
+CREATE TRIGGER root_key_is_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON root_key
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+-- How a caller proves who they are: passkeys, sessions, recovery codes, an Ethereum wallet's signature, and API keys.
+
+-- WebAuthn credentials that owners sign in and approve payments with.
+CREATE TABLE passkey (
+    id uuid PRIMARY KEY,
+    wallet_id uuid NOT NULL REFERENCES wallet (id),
+    credential_id bytea NOT NULL CONSTRAINT passkey_credential_unique UNIQUE
+        CONSTRAINT passkey_credential_length CHECK (length(credential_id) BETWEEN 1 AND 1023),
+    public_key bytea NOT NULL,         -- in COSE (RFC 9052)
+    sign_count bigint NOT NULL CONSTRAINT passkey_sign_count_of_four_bytes CHECK (sign_count BETWEEN 0 AND 4294967295),
+    backed_up boolean NOT NULL,
+    name text NOT NULL CONSTRAINT passkey_name_length CHECK (length(name) BETWEEN 1 AND 60),
+    created_at timestamptz NOT NULL,
+    last_used_at timestamptz,
+    ended_at timestamptz,
+    ended_by text CONSTRAINT passkey_ended_by_known CHECK (ended_by IN ('revoked', 'cloned')),
+    CONSTRAINT passkey_ended_by_something CHECK ((ended_at IS NULL) = (ended_by IS NULL))
+);
+CREATE INDEX passkey_of_wallet ON passkey (wallet_id);
+CREATE TRIGGER passkey_is_kept BEFORE DELETE OR TRUNCATE ON passkey
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+-- What a passkey is asked to sign: a hash over what is approved and a nonce. Expired ones are deleted after a while.
+CREATE TABLE passkey_challenge (
+    challenge bytea PRIMARY KEY CONSTRAINT passkey_challenge_is_a_sha256 CHECK (length(challenge) = 32),
+    wallet_id uuid REFERENCES wallet (id),     -- none: the answer says whose passkey it is
+    purpose text NOT NULL,
+    nonce bytea NOT NULL CONSTRAINT passkey_challenge_nonce_length CHECK (length(nonce) = 32),
+    rp_id text NOT NULL,
+    origin text NOT NULL,
+    expires_at timestamptz NOT NULL,
+    used_at timestamptz
+);
+CREATE INDEX passkey_challenge_over ON passkey_challenge (expires_at);
+
+-- Sessions of owners in a browser.
+CREATE TABLE session (
+    id uuid PRIMARY KEY,
+    wallet_id uuid NOT NULL REFERENCES wallet (id),
+    begun_by text NOT NULL CONSTRAINT session_begun_by_known
+        CHECK (begun_by IN ('passkey', 'ethereum', 'recovery_code')),
+    passkey_id uuid REFERENCES passkey (id),
+    device text NOT NULL CONSTRAINT session_device_length CHECK (length(device) <= 200),
+    created_at timestamptz NOT NULL,
+    last_used_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    ended_at timestamptz,
+    ended_by text CONSTRAINT session_ended_by_known
+        CHECK (ended_by IN ('signed_out', 'signed_in_again', 'passkey_ended', 'stolen', 'first_passkey')),
+    CONSTRAINT session_ended_by_something CHECK ((ended_at IS NULL) = (ended_by IS NULL)),
+    CONSTRAINT session_begun_by_its_passkey CHECK ((passkey_id IS NOT NULL) = (begun_by = 'passkey'))
+);
+CREATE INDEX session_of_wallet ON session (wallet_id);
+CREATE INDEX session_of_passkey ON session (passkey_id) WHERE ended_at IS NULL;
+
+-- The tokens of a session by their hashes: one is valid; a replaced one that is used again shows that it was stolen.
+CREATE TABLE session_token (
+    hash bytea PRIMARY KEY CONSTRAINT session_token_is_a_sha256 CHECK (length(hash) = 32),
+    session_id uuid NOT NULL REFERENCES session (id),
+    made_at timestamptz NOT NULL,
+    replaced_at timestamptz
+);
+CREATE UNIQUE INDEX session_token_one_is_good ON session_token (session_id) WHERE replaced_at IS NULL;
+CREATE INDEX session_token_of_session ON session_token (session_id);
+
+-- One-time codes for an owner who has lost every passkey.
+CREATE TABLE recovery_code (
+    wallet_id uuid NOT NULL REFERENCES wallet (id),
+    hash bytea NOT NULL CONSTRAINT recovery_code_is_a_scrypt CHECK (length(hash) = 32),
+    salt bytea NOT NULL CONSTRAINT recovery_code_salt_length CHECK (length(salt) = 16),
+    made_at timestamptz NOT NULL,
+    used_at timestamptz,
+    PRIMARY KEY (wallet_id, hash)
+);
+
+-- How often a recovery code of a wallet was tried lately.
+CREATE TABLE recovery_try (
+    wallet_id uuid PRIMARY KEY REFERENCES wallet (id),
+    began_at timestamptz NOT NULL,
+    tries integer NOT NULL CONSTRAINT recovery_try_is_counted CHECK (tries > 0)
+);
+
+-- The message (EIP-4361) that an owner is asked to sign in with, in its parts: it is composed again when the signature
+-- comes.
+CREATE TABLE sign_in_challenge (
+    nonce text PRIMARY KEY,
+    wallet_id uuid NOT NULL REFERENCES wallet (id),
+    address text NOT NULL,
+    domain text NOT NULL,
+    uri text NOT NULL,
+    chain_id bigint NOT NULL,
+    issued_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    used_at timestamptz
+);
+CREATE INDEX sign_in_challenge_over ON sign_in_challenge (expires_at);
+
+-- API keys by their hashes, and what each may do, until when and from which networks.
+CREATE TABLE api_key (
+    hash bytea PRIMARY KEY CONSTRAINT api_key_is_a_sha256 CHECK (length(hash) = 32),
+    wallet_id uuid NOT NULL REFERENCES wallet (id),
+    created_at timestamptz NOT NULL,
+    revoked_at timestamptz,
+    id uuid NOT NULL DEFAULT gen_random_uuid() CONSTRAINT api_key_id_unique UNIQUE,
+    name text NOT NULL DEFAULT 'sign-up' CONSTRAINT api_key_name_length CHECK (length(name) BETWEEN 1 AND 60),
+    scopes text[] NOT NULL DEFAULT '{read,pay,refund,webhooks,owner}' CONSTRAINT api_key_scopes_known
+        CHECK (scopes <@ '{read,pay,refund,webhooks,owner}' AND cardinality(scopes) > 0),
+    expires_at timestamptz,
+    networks cidr[],                   -- none: from anywhere
+    capped boolean NOT NULL DEFAULT false,     -- it has spending caps, which are checked with each payment
+    last_used_at timestamptz,
+    plain boolean NOT NULL DEFAULT true,       -- maintained by api_key_is_plain, below
+    origin uuid NOT NULL,              -- the first key of a row of replacements: they share their spending caps
+    approved boolean NOT NULL DEFAULT false    -- by a passkey, without which no capped key of a guarded wallet pays
+);
+CREATE INDEX api_key_wallet ON api_key (wallet_id);
+
+CREATE FUNCTION api_key_has_origin() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.origin := coalesce(NEW.origin, NEW.id);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER api_key_has_origin BEFORE INSERT ON api_key FOR EACH ROW EXECUTE FUNCTION api_key_has_origin();
+
+-- A key is plain when it only has to exist: pay_in_ledger, pay_one_in_ledger, pay_many_in_ledger and pay_on_chain serve
+-- no other. The wallet is locked, so that it does not become guarded or frozen while a key is added.
+CREATE FUNCTION api_key_is_plain() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    SELECT NEW.scopes @> '{read,pay,refund,webhooks,owner}' AND NEW.expires_at IS NULL AND NEW.networks IS NULL
+        AND NOT NEW.capped AND NOT wallet.guarded AND wallet.frozen_at IS NULL
+    INTO STRICT NEW.plain
+    FROM wallet WHERE id = NEW.wallet_id FOR SHARE;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER api_key_is_plain BEFORE INSERT OR UPDATE OF scopes, expires_at, networks, capped, plain ON api_key
+    FOR EACH ROW EXECUTE FUNCTION api_key_is_plain();
+
+CREATE FUNCTION wallet_keys_are_plain() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE api_key SET plain = plain WHERE wallet_id = NEW.id AND revoked_at IS NULL;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER wallet_keys_are_plain AFTER UPDATE OF guarded, frozen_at ON wallet
+    FOR EACH ROW WHEN ((OLD.guarded, OLD.frozen_at) IS DISTINCT FROM (NEW.guarded, NEW.frozen_at))
+    EXECUTE FUNCTION wallet_keys_are_plain();
+
+-- Rate limits: how often somebody did something in a window. Losing it loses only the counts, so it is not logged.
+CREATE UNLOGGED TABLE tally (
+    kind text NOT NULL,
+    who text NOT NULL,
+    count bigint NOT NULL,
+    ends_at timestamptz NOT NULL,      -- of the window
+    PRIMARY KEY (kind, who)
+);
+CREATE INDEX tally_by_end ON tally (ends_at);
+-- The event log, which webhooks and streams are read from.
+
+-- What happened to a wallet, or to the gateway. Ids are assigned before transactions commit; events/log.py says how a
+-- reader misses none. An event of two wallets is one row.
+CREATE TABLE event (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    kind text NOT NULL,
+    wallet_id uuid,                    -- whose event it is; none: the gateway's
+    subject uuid,
+    facts jsonb NOT NULL,
+    at timestamptz NOT NULL,
+    other_id uuid                      -- the second of two wallets whose event it is
+) WITH (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
+CREATE INDEX event_of_wallet ON event (wallet_id, id);
+CREATE INDEX event_of_other ON event (other_id, id) WHERE other_id IS NOT NULL;
+CREATE TRIGGER event_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON event
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+-- The tokens' contracts, authorizations, relayer accounts with what they sent, and how far the chain was read.
+-- Addresses are EIP-55 checksummed text; hashes are 32 bytes.
+
+-- The token contract of each asset.
+CREATE TABLE contract (
+    asset text PRIMARY KEY REFERENCES asset (code),
+    chain_id bigint NOT NULL,
+    address text NOT NULL,
+    deployed_block bigint NOT NULL,
+    genesis_hash bytea NOT NULL        -- of block 0: tells one local chain from another with the same id
+);
+
+-- The next EIP-3009 nonce of an address: assigned in order, so that the contract's bitmap words fill up.
+CREATE TABLE authorization_nonce (
+    asset text NOT NULL REFERENCES asset (code),
+    address text NOT NULL,
+    next numeric NOT NULL DEFAULT 0,
+    closed boolean NOT NULL DEFAULT false,     -- the address was left by its wallet
+    PRIMARY KEY (asset, address)
+);
+
+-- What lets a token move: an EIP-3009 message signed by the payer (a redemption is one to the contract itself), or a
+-- mint, whose single-use reference stands in the place of the nonce and whose `from_address` is zero. There is no
+-- foreign key to asset: its asset has a contract, which has one. 13_recovery.sql adds the trigger
+-- authorization_in_recovery.
+CREATE TABLE token_authorization (
+    id uuid PRIMARY KEY,
+    kind text NOT NULL CONSTRAINT token_authorization_kind_known
+        CHECK (kind IN ('transfer', 'redemption', 'mint', 'sweep')),
+    asset text NOT NULL,
+    from_address text NOT NULL,
+    to_address text NOT NULL,
+    value amount NOT NULL,
+    nonce numeric NOT NULL,
+    valid_before bigint NOT NULL,      -- Unix seconds; the contract knows none of a mint, so we batch none after it
+    signature bytea,
+    state text NOT NULL DEFAULT 'queued' CONSTRAINT token_authorization_state_known
+        CHECK (state IN ('unsigned', 'queued', 'submitted', 'settled', 'skipped', 'expired')),
+    transaction_id uuid,               -- the chain_transaction that carries it
+    reason text,                       -- why it was skipped; while it has not ended, what needs attention
+    created_at timestamptz NOT NULL,
+    withheld boolean NOT NULL DEFAULT false,   -- while it is queued: not batched and not expired before an unfreeze
+    signed_by text NOT NULL DEFAULT 'gateway'  -- who is to sign; never changed afterwards
+        CONSTRAINT token_authorization_signed_by_known CHECK (signed_by IN ('gateway', 'owner', 'contract')),
+    -- From when it may be settled, in Unix seconds. External wallets sign a time in the past; the gateway signs 0.
+    valid_after bigint NOT NULL DEFAULT 0
+        CONSTRAINT token_authorization_valid_after_not_negative CHECK (valid_after >= 0),
+    CONSTRAINT token_authorization_used_once UNIQUE (asset, from_address, nonce),
+    CONSTRAINT token_authorization_signed_by_its_payer
+        CHECK (signed_by = 'gateway' OR state NOT IN ('queued', 'submitted') OR signature IS NOT NULL)
+);
+CREATE INDEX token_authorization_queue ON token_authorization (asset, id) WHERE state = 'queued';
+CREATE INDEX token_authorization_batch ON token_authorization (transaction_id) WHERE state = 'submitted';
+CREATE INDEX token_authorization_due ON token_authorization (asset, valid_before)
+    WHERE state IN ('queued', 'submitted') AND reason IS NULL;
+CREATE TRIGGER token_authorization_is_kept BEFORE DELETE OR TRUNCATE ON token_authorization
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+-- A relayer account, shared by the workers of several machines. Times are this database's clock: machines' clocks
+-- differ.
+CREATE TABLE lane (
+    address text PRIMARY KEY,
+    chain_id bigint NOT NULL,
+    next_nonce bigint NOT NULL,
+    stopped text,                      -- why, when it is
+    sent_nonce bigint NOT NULL DEFAULT 0,  -- every stored nonce below it was sent to a node, in order
+    resent_at timestamptz,             -- when a worker last took the turn to send again
+    weighed_at timestamptz,            -- when a worker last took the turn to check the gas balance
+    suspect_nonce bigint,              -- a nonce that somebody else seems to have used,
+    suspected_at timestamptz,          -- and since when
+    low boolean NOT NULL DEFAULT false,    -- its gas balance runs out; reported once each time
+    refused text,                      -- the node's words for not taking a transaction; none: it takes them. For people
+    refused_nonce bigint,              -- of the first transaction that the node does not take
+    refused_at timestamptz             -- since when it has said so
+);
+
+-- What a relayer account sends: one transaction for each nonce, with one or more attempts.
+CREATE TABLE chain_transaction (
+    id uuid PRIMARY KEY,
+    lane text NOT NULL REFERENCES lane (address),
+    nonce bigint NOT NULL,
+    kind text NOT NULL CONSTRAINT chain_transaction_kind_known CHECK (kind IN ('settle', 'mint', 'deploy', 'grant')),
+    asset text NOT NULL REFERENCES asset (code),
+    gas_limit bigint NOT NULL,
+    state text NOT NULL DEFAULT 'stored' CONSTRAINT chain_transaction_state_known
+        CHECK (state IN ('stored', 'succeeded', 'reverted', 'overtaken')),  -- each end is of a final block
+    final_hash bytea,                  -- the attempt that was mined; none where somebody else's took the nonce
+    created_at timestamptz NOT NULL,
+    concluded_at timestamptz,          -- when its receipt in a final block was seen
+    CONSTRAINT chain_transaction_nonce_once UNIQUE (lane, nonce)
+);
+CREATE INDEX chain_transaction_open ON chain_transaction (lane, nonce) WHERE state = 'stored';
+CREATE INDEX chain_transaction_reverted ON chain_transaction (asset, concluded_at) WHERE state = 'reverted';
+
+-- Raw bytes, stored before they are sent and only ever sent again as stored.
+CREATE TABLE attempt (
+    hash bytea PRIMARY KEY,
+    transaction_id uuid NOT NULL REFERENCES chain_transaction (id),
+    raw bytea NOT NULL,
+    fee_wei_max numeric NOT NULL,
+    tip_wei_max numeric NOT NULL,
+    created_at timestamptz NOT NULL
+);
+CREATE INDEX attempt_of_transaction ON attempt (transaction_id);
+
+-- How far the chain was read: everything up to and including this final block is in the ledger.
+CREATE TABLE chain_cursor (
+    chain_id bigint PRIMARY KEY,
+    number bigint NOT NULL,
+    hash bytea NOT NULL,
+    timestamp bigint NOT NULL          -- the block's, Unix seconds
+);
+
+-- Every final Transfer log, once, with the ledger transfer that posted it, where there is one. There are no foreign
+-- keys: the same transaction posts the transfer, and its asset is that of a contract.
+CREATE TABLE observation (
+    chain_id bigint NOT NULL,
+    block_hash bytea NOT NULL,
+    log_index integer NOT NULL,
+    block_number bigint NOT NULL,
+    transaction_hash bytea NOT NULL,
+    asset text NOT NULL,
+    from_address text NOT NULL,
+    to_address text NOT NULL,
+    value numeric NOT NULL,
+    transfer_id uuid,
+    CONSTRAINT observation_once PRIMARY KEY (chain_id, block_hash, log_index)
+);
+CREATE INDEX observation_of_block ON observation (chain_id, block_number);
+CREATE INDEX observation_of_transfer ON observation (transfer_id);
+CREATE TRIGGER observation_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON observation
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+-- Payments, conversions, mandates, and the keys that make each request happen once.
+--
+-- Payments and idempotency keys name wallets, assets and authorizations without a foreign key: the statement that
+-- writes looks those rows up or has just written them, they are never deleted, and a foreign key would look each up
+-- again.
+
+-- A CHECK of a table is parsed and planned again by every statement that writes to it; one of a domain is kept. A rule
+-- about one column is therefore the domain's.
+CREATE DOMAIN payment_state AS text CONSTRAINT payment_state_known CHECK (VALUE IN (
+    'requires_confirmation', 'held', 'queued', 'submitted', 'settled', 'failed', 'voided', 'expired', 'refused'));
+CREATE DOMAIN payment_rail AS text CONSTRAINT payment_rail_known CHECK (VALUE IN ('ledger', 'chain'));
+CREATE DOMAIN payment_fee AS units CONSTRAINT payment_fee_not_negative CHECK (VALUE >= 0);
+CREATE DOMAIN payment_memo AS text CONSTRAINT payment_memo_length CHECK (length(VALUE) <= 280);
+
+-- The first answer to each request, written in the transaction that moved the money. The answer of a payment that its
+-- row determines is not stored: the key names the payment.
+CREATE TABLE idempotency_key (
+    wallet_id uuid NOT NULL,
+    key text NOT NULL CONSTRAINT idempotency_key_length CHECK (length(key) BETWEEN 1 AND 255),
+    fingerprint bytea NOT NULL,        -- SHA-256 of the request
+    status smallint,
+    answer bytea,
+    created_at timestamptz NOT NULL,
+    payment_id uuid,
+    PRIMARY KEY (wallet_id, key)
+) WITH (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
+
+-- A request that money goes from a payer to a payee, and how far it is.
+CREATE TABLE payment (
+    id uuid PRIMARY KEY,
+    state payment_state NOT NULL,
+    rail payment_rail NOT NULL,
+    payer uuid NOT NULL,
+    payee uuid,
+    payee_address text,                -- for a payee that is an address and nobody's handle
+    asset text NOT NULL,
+    amount amount NOT NULL,
+    fee payment_fee NOT NULL,
+    captured units NOT NULL DEFAULT 0,
+    refunded units NOT NULL DEFAULT 0,
+    memo payment_memo,
+    route jsonb,                       -- why this rail; none: it follows from the asset and the fee
+    transfer_id uuid NOT NULL,         -- its transfer in the ledger: a hold until it is captured
+    authorization_id uuid,
+    refund_of uuid REFERENCES payment (id),
+    tx_hash text,                      -- of its chain transaction when that was made; once settled, of what settled it
+    failure text,
+    created_at timestamptz NOT NULL,
+    expires_at timestamptz,
+    settled_at timestamptz,
+    approval text[],                   -- why it needed or needs an approval; none: it did not
+    capture boolean NOT NULL DEFAULT true,     -- false: once approved it is only held
+    undo_until timestamptz,            -- held until then, and only then queued
+    CONSTRAINT payment_has_one_payee CHECK ((payee IS NULL) <> (payee_address IS NULL)),
+    CONSTRAINT payment_is_not_to_oneself CHECK (payee IS DISTINCT FROM payer),
+    CONSTRAINT payment_captured_within_amount CHECK (captured BETWEEN 0 AND amount),
+    CONSTRAINT payment_refunded_within_captured CHECK (refunded BETWEEN 0 AND captured),
+    CONSTRAINT payment_route_where_chosen CHECK (route IS NOT NULL OR rail = 'ledger'),
+    CONSTRAINT payment_approval_has_reasons CHECK (cardinality(approval) > 0)
+) WITH (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
+CREATE INDEX payment_of_payer ON payment (payer, id DESC);
+CREATE INDEX payment_of_payee ON payment (payee, id DESC);
+CREATE UNIQUE INDEX payment_authorization ON payment (authorization_id) WHERE authorization_id IS NOT NULL;
+CREATE INDEX payment_due ON payment (expires_at) WHERE state IN ('requires_confirmation', 'held');
+CREATE INDEX payment_undo ON payment (undo_until) WHERE state = 'held' AND undo_until IS NOT NULL;
+CREATE INDEX payment_waiting ON payment (payer, id) WHERE state = 'requires_confirmation';
+
+-- An exchange of one asset of a wallet into another: fiat into the token it backs, or a token back into fiat.
+CREATE TABLE conversion (
+    id uuid PRIMARY KEY,
+    state text NOT NULL CONSTRAINT conversion_state_known CHECK (state IN ('queued', 'submitted', 'settled', 'failed')),
+    wallet_id uuid NOT NULL REFERENCES wallet (id),
+    asset text NOT NULL REFERENCES asset (code),
+    amount amount NOT NULL,
+    to_asset text NOT NULL REFERENCES asset (code),
+    to_amount amount NOT NULL,
+    transfer_id uuid NOT NULL,         -- the hold on what is given
+    authorization_id uuid NOT NULL REFERENCES token_authorization (id),
+    tx_hash text,
+    failure text,
+    created_at timestamptz NOT NULL,
+    settled_at timestamptz
+);
+CREATE UNIQUE INDEX conversion_authorization ON conversion (authorization_id);
+CREATE INDEX conversion_of_wallet ON conversion (wallet_id, id DESC);
+
+-- Tokens on their way from a wallet's first address, whose key the gateway keeps, to its current one. In the ledger
+-- they are the wallet's throughout, and on hold until they arrive.
+CREATE TABLE sweep (
+    id uuid PRIMARY KEY,               -- of its hold as well
+    wallet_id uuid NOT NULL REFERENCES wallet (id),
+    asset text NOT NULL REFERENCES asset (code),
+    from_address text NOT NULL REFERENCES wallet_address (address),
+    amount amount NOT NULL,
+    state text NOT NULL CONSTRAINT sweep_state_known CHECK (state IN ('queued', 'waiting', 'settled', 'gone')),
+    authorization_id uuid NOT NULL REFERENCES token_authorization (id),    -- the latest
+    failure text,                      -- why the previous attempt failed, while it waits to be tried again
+    tried_at timestamptz NOT NULL,
+    settled_at timestamptz
+);
+CREATE UNIQUE INDEX sweep_authorization ON sweep (authorization_id);
+CREATE INDEX sweep_waiting ON sweep (tried_at) WHERE state = 'waiting';
+
+-- What an owner has granted another to draw from their wallet.
+CREATE TABLE mandate (
+    id uuid PRIMARY KEY,
+    payer uuid NOT NULL REFERENCES wallet (id),
+    payee uuid NOT NULL REFERENCES wallet (id),
+    asset text NOT NULL REFERENCES asset (code),
+    rail payment_rail,                 -- none: whichever its payments take
+    draw units,                        -- the most at once; none: any
+    period_days integer NOT NULL CONSTRAINT mandate_period_range CHECK (period_days BETWEEN 1 AND 366),
+    period units NOT NULL,             -- the most in any such period
+    total units,                       -- the most in all; none: any
+    created_at timestamptz NOT NULL,
+    expires_at timestamptz,
+    ended_at timestamptz,
+    approved boolean NOT NULL DEFAULT false,   -- by a passkey, without which a guarded wallet is not drawn from
+    CONSTRAINT mandate_is_to_another CHECK (payer <> payee)
+);
+CREATE INDEX mandate_of_payer ON mandate (payer, id DESC);
+CREATE INDEX mandate_of_payee ON mandate (payee, id DESC);
+CREATE TRIGGER mandate_is_kept BEFORE DELETE OR TRUNCATE ON mandate
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+-- Which payments drew on a mandate.
+CREATE TABLE mandate_draw (
+    mandate_id uuid NOT NULL REFERENCES mandate (id),
+    payment_id uuid NOT NULL,
+    PRIMARY KEY (mandate_id, payment_id)
+);
+-- Accept payments of plain API keys on the ledger rail: each with its row, its money, its idempotency key and its
+-- event, or none of them. Functions with arrays take and return an element per request. Plans are kept as for
+-- book_write.
+
+-- Payments of any payers. A request has the SHA-256 of an API key, its idempotency key and fingerprint, its payee,
+-- and a fresh id, which is that of the payment and of its transfer. Outcomes:
+--   done             settled
+--   short            with what the payer had available
+--   unauthenticated  no such API key
+--   elsewhere        not handled here: a key used before, a key that is not plain, an unknown payee, the payer as
+--                    payee, an account that is not open yet. Nothing was written; the general path decides and says why.
+-- Two requests with one idempotency key must not be in one call. Keys are claimed before accounts are locked, and in
+-- their order, so that no two calls deadlock; where another transaction is using one of the keys at this moment, the
+-- call waits for it, and that request is not handled here.
+--
+-- A fee is rounded down, so that no payment costs more than its rate says: 1% of 0.01 is nothing.
+CREATE FUNCTION pay_in_ledger(
+    at timestamptz, fee_basis_points integer,
+    api_key_hash bytea[], idempotency text[], fingerprint bytea[],
+    payee_handle text[], asset text[], amount numeric[], memo text[], id uuid[],
+    facts text[],   -- of the payment's event, as a JSON object; who paid is added
+    OUT outcome text[], OUT payer_handle text[], OUT fee numeric[], OUT available numeric[]
+) LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+    payer uuid[]; payee uuid[]; from_account bigint[]; to_account bigint[]; fee_account bigint[];
+    claimed uuid[];
+    good integer[];           -- requests that go to the book, in order
+    legs integer := CASE WHEN fee_basis_points > 0 THEN 2 ELSE 1 END;   -- of each: to the payee, and to the house
+    accounts bigint[] := '{}';
+    step_id uuid[]; leg_step integer[]; leg_debit integer[]; leg_credit integer[]; leg_post numeric[];
+    written record;
+    used record;
+    slot integer := 0;
+    known bigint;
+BEGIN
+    SELECT array_agg(found.outcome), array_agg(found.payer), array_agg(found.handle), array_agg(found.payee),
+           array_agg(found.from_account), array_agg(found.to_account), array_agg(found.fee_account),
+           array_agg(found.fee), array_agg(NULL::numeric)
+    INTO outcome, payer, payer_handle, payee, from_account, to_account, fee_account, fee, available
+    FROM (
+        SELECT payer.wallet_id AS payer, split_part(from_account.code, ':', 2) AS handle, to_account.owner AS payee,
+            asked.fee, from_account.id AS from_account, to_account.id AS to_account,
+            CASE WHEN asked.fee > 0 THEN fee_account.id ELSE to_account.id END AS fee_account,   -- a leg of nothing
+            CASE
+                WHEN payer.wallet_id IS NULL THEN 'unauthenticated'
+                WHEN NOT payer.plain OR payer.wallet_id = to_account.owner OR to_account.owner IS NULL
+                    OR from_account.id IS NULL OR fee > 0 AND fee_account.id IS NULL THEN 'elsewhere'
+                ELSE 'done'
+            END AS outcome
+        FROM (
+            SELECT *, div(amount * fee_basis_points, 10000) AS fee
+            FROM unnest(api_key_hash, payee_handle, asset, amount) WITH ORDINALITY
+                AS asked (api_key_hash, payee_handle, asset, amount, n)
+        ) AS asked
+        LEFT JOIN api_key AS payer ON payer.hash = asked.api_key_hash AND payer.revoked_at IS NULL
+        LEFT JOIN account AS from_account ON from_account.owner = payer.wallet_id AND from_account.asset = asked.asset
+        LEFT JOIN account AS to_account ON to_account.code = 'wallet:' || asked.payee_handle || ':' || asked.asset
+        LEFT JOIN account AS fee_account ON fee_basis_points > 0 AND fee_account.code = 'fees:' || asked.asset
+        ORDER BY asked.n
+    ) AS found;
+    good := array_positions(outcome, 'done');
+    IF good = '{}' THEN
+        RETURN;
+    END IF;
+
+    WITH fresh AS (
+        INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
+        SELECT payer[g], idempotency[g], fingerprint[g], 201, id[g], at
+        FROM unnest(good) AS g
+        ORDER BY payer[g], idempotency[g]
+        ON CONFLICT DO NOTHING
+        RETURNING payment_id
+    )
+    SELECT array_agg(fresh.payment_id) INTO claimed FROM fresh;
+    IF coalesce(cardinality(claimed), 0) < cardinality(good) THEN
+        FOR i IN 1 .. cardinality(outcome) LOOP
+            IF outcome[i] = 'done' AND NOT id[i] = ANY (coalesce(claimed, '{}')) THEN
+                outcome[i] := 'elsewhere';
+            END IF;
+        END LOOP;
+        good := array_positions(outcome, 'done');
+        IF good = '{}' THEN
+            RETURN;
+        END IF;
+    END IF;
+
+    -- The accounts used, ascending and each once, and the legs that point into them.
+    leg_debit := array_fill(NULL::integer, ARRAY[cardinality(good) * legs]);
+    leg_credit := leg_debit;
+    FOR used IN
+        SELECT half.id, half.debit, half.leg
+        FROM unnest(good) WITH ORDINALITY AS step (g, n), LATERAL (VALUES
+            (from_account[g], true, legs * (n - 1) + 1), (to_account[g], false, legs * (n - 1) + 1),
+            (CASE legs WHEN 2 THEN from_account[g] END, true, legs * n), (fee_account[g], false, legs * n)
+        ) AS half (id, debit, leg)
+        WHERE half.id IS NOT NULL
+        ORDER BY half.id
+    LOOP
+        IF known IS DISTINCT FROM used.id THEN
+            known := used.id; slot := slot + 1; accounts[slot] := known;
+        END IF;
+        IF used.debit THEN leg_debit[used.leg] := slot; ELSE leg_credit[used.leg] := slot; END IF;
+    END LOOP;
+    SELECT array_agg(id[g] ORDER BY n) FILTER (WHERE leg = 1), array_agg(n::integer ORDER BY n, leg),
+        array_agg(CASE leg WHEN 1 THEN amount[g] ELSE fee[g] END ORDER BY n, leg)
+    INTO step_id, leg_step, leg_post
+    FROM unnest(good) WITH ORDINALITY AS step (g, n), generate_series(1, legs) AS leg;
+
+    SELECT * INTO written FROM book_write(
+        at, accounts, step_id,
+        array_fill(true, ARRAY[cardinality(good)]),
+        array_fill('posted'::transfer_state, ARRAY[cardinality(good)]),
+        array_fill(false, ARRAY[cardinality(good)]),
+        array_fill('payment'::text, ARRAY[cardinality(good)]),
+        step_id, leg_step, leg_debit, leg_credit, leg_post, array_fill(0::numeric, ARRAY[cardinality(leg_step)])
+    );
+    IF 'short' = ANY (written.outcome) THEN  -- a refusal keeps no key: it may be asked again
+        FOR i IN 1 .. cardinality(good) LOOP
+            IF written.outcome[i] = 'short' THEN
+                outcome[good[i]] := 'short';
+                available[good[i]] := written.short_available[i];
+            END IF;
+        END LOOP;
+        DELETE FROM idempotency_key USING unnest(outcome, payer, idempotency) AS asked (outcome, payer, key)
+        WHERE asked.outcome = 'short' AND wallet_id = asked.payer AND idempotency_key.key = asked.key;
+    END IF;
+
+    INSERT INTO payment (id, state, rail, payer, payee, asset, amount, fee, captured, memo, transfer_id, created_at,
+        settled_at)
+    SELECT asked.id, 'settled', 'ledger', asked.payer, asked.payee, asked.asset, asked.amount, asked.fee, asked.amount,
+        asked.memo, asked.id, at, at
+    FROM unnest(outcome, id, payer, payee, asset, amount, fee, memo)
+        AS asked (outcome, id, payer, payee, asset, amount, fee, memo)
+    WHERE asked.outcome = 'done';
+
+    -- As events/log.sql announces: until this ends, readers stop before the numbers that follow.
+    PERFORM pg_advisory_xact_lock_shared((1::bigint << 62) + CASE WHEN is_called THEN last_value ELSE 0 END)
+    FROM event_id_seq;
+    INSERT INTO event (kind, wallet_id, other_id, subject, facts, at)
+    SELECT 'payment.settled', asked.payer, asked.payee, asked.id,
+        ('{"from":"@' || asked.handle || '",' || substr(asked.facts, 2))::jsonb, at
+    FROM unnest(outcome, id, payer, payer_handle, payee, facts)
+        AS asked (outcome, id, payer, handle, payee, facts)
+    WHERE asked.outcome = 'done';
+END $$;
+
+-- One payment without a fee: the same rows and outcomes as pay_in_ledger, and locks in the same order
+-- (the key, then the accounts by id), for two thirds of the work. Every statement is of a row or two by key.
+--
+-- Both accounts are wallets', which grow by credits and are guarded: only the payer's can be left short. The CHECKs of
+-- `account` are read again by each statement, so both are changed by one.
+CREATE FUNCTION pay_one_in_ledger(
+    at timestamptz, api_key_hash bytea, idempotency text, fingerprint bytea,
+    payee_handle text, asset text, amount numeric, memo text, id uuid, facts text,
+    OUT outcome text, OUT payer_handle text, OUT available numeric
+) LANGUAGE plpgsql SET enable_seqscan = off AS $$
+#variable_conflict use_variable
+DECLARE
+    payer uuid; payee uuid; from_account bigint; to_account bigint;
+BEGIN
+    SELECT key.wallet_id, split_part(own.code, ':', 2), own.id, other.owner, other.id
+    INTO payer, payer_handle, from_account, payee, to_account
+    FROM api_key AS key
+    LEFT JOIN account AS own ON own.owner = key.wallet_id AND key.plain AND own.asset = pay_one_in_ledger.asset
+    LEFT JOIN account AS other ON other.code = 'wallet:' || payee_handle || ':' || pay_one_in_ledger.asset
+    WHERE key.hash = api_key_hash AND key.revoked_at IS NULL;
+    IF payer IS NULL THEN
+        outcome := 'unauthenticated';
+        RETURN;
+    END IF;
+    outcome := 'elsewhere';
+    IF from_account IS NULL OR payee IS NULL OR payee = payer THEN
+        RETURN;
+    END IF;
+
+    INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
+    VALUES (payer, idempotency, fingerprint, 201, id, at)
+    ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+
+    SELECT max(locked.available) INTO available
+    FROM (
+        SELECT CASE account.id WHEN from_account THEN credits_posted - debits_posted - debits_pending END AS available
+        FROM account WHERE account.id IN (from_account, to_account)
+        ORDER BY account.id FOR NO KEY UPDATE
+    ) AS locked;
+    IF available < amount THEN
+        DELETE FROM idempotency_key WHERE wallet_id = payer AND key = idempotency;  -- it may be asked again
+        outcome := 'short';
+        RETURN;
+    END IF;
+    available := NULL;
+
+    INSERT INTO transfer (id, state, purpose, subject, created_at, ended_at)
+    VALUES (id, 'posted', 'payment', id, at, at);
+    WITH side AS (
+        UPDATE account SET
+            debits_posted = debits_posted + gives, credits_posted = credits_posted + gets, entries = entries + 1,
+            posted_at = greatest(at, posted_at),
+            shortfall = least(shortfall, greatest(0, debits_pending - credits_posted + debits_posted + gives - gets))
+        FROM (VALUES (from_account, amount, 0), (to_account, 0, amount)) AS part (account_id, gives, gets)
+        WHERE account.id = account_id
+        RETURNING account_id, entries, gives > 0 AS debit, credits_posted - debits_posted AS balance, posted_at
+    )
+    INSERT INTO entry (account_id, number, transfer_id, side, amount, balance, posted_at, purpose)
+    SELECT account_id, entries, id, CASE WHEN debit THEN 'debit'::side ELSE 'credit' END, amount, balance, posted_at,
+        'payment'
+    FROM side;
+    INSERT INTO payment (id, state, rail, payer, payee, asset, amount, fee, captured, memo, transfer_id, created_at,
+        settled_at)
+    VALUES (id, 'settled', 'ledger', payer, payee, asset, amount, 0, amount, memo, id, at, at);
+
+    -- As events/log.sql announces.
+    PERFORM pg_advisory_xact_lock_shared((1::bigint << 62) + CASE WHEN is_called THEN last_value ELSE 0 END)
+    FROM event_id_seq;
+    INSERT INTO event (kind, wallet_id, other_id, subject, facts, at)
+    VALUES ('payment.settled', payer, payee, id, ('{"from":"@' || payer_handle || '",' || substr(facts, 2))::jsonb, at);
+    outcome := 'done';
+END $$;
+
+-- Many payments of one payer without fees who has enough for all of them: then no payment depends on another, and
+-- balances and entry numbers follow from sums. The same rows as pay_in_ledger, and locks in the same order; accounts
+-- are locked as late as possible, because others who pay the same payees wait from then on.
+--
+-- `elsewhere` has the places, from 1, of the requests that are not handled here; nothing was written for them. `short`:
+-- the payer has not enough for all of them, or the API key is unknown; nothing was written at all, and pay_in_ledger
+-- says which can be paid.
+CREATE FUNCTION pay_many_in_ledger(
+    at timestamptz, api_key_hash bytea,
+    idempotency text[], fingerprint bytea[],
+    payee_handle text[], asset text[], amount numeric[], memo text[], id uuid[],
+    facts text[],   -- of the payment's event, as a JSON object; who paid is added
+    OUT elsewhere integer[], OUT short boolean, OUT payer_handle text
+) LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_variable
+DECLARE
+    payer uuid; payee uuid[]; from_account bigint[]; to_account bigint[];
+    claimed uuid[];
+    nothing numeric[];
+    entries bigint[]; balance numeric[]; since timestamptz[];   -- of each account used, by id: before, and from when
+BEGIN
+    short := true;
+    SELECT key.wallet_id, wallet.handle INTO payer, payer_handle
+    FROM api_key AS key JOIN wallet ON wallet.id = key.wallet_id
+    WHERE key.hash = api_key_hash AND key.revoked_at IS NULL AND key.plain;
+    IF payer IS NULL THEN
+        RETURN;
+    END IF;
+
+    SELECT array_agg(own.id ORDER BY asked.n), array_agg(other.id ORDER BY asked.n),
+        array_agg(other.owner ORDER BY asked.n),
+        array_agg(asked.n ORDER BY asked.n) FILTER (WHERE own.id IS NULL OR other.owner IS NULL OR other.owner = payer)
+    INTO from_account, to_account, payee, elsewhere
+    FROM unnest(payee_handle, asset) WITH ORDINALITY AS asked (payee_handle, asset, n)
+    LEFT JOIN account AS own ON own.owner = payer AND own.asset = asked.asset
+    LEFT JOIN account AS other ON other.code = 'wallet:' || asked.payee_handle || ':' || asked.asset;
+
+    WITH fresh AS (
+        INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
+        SELECT payer, asked.key, asked.fingerprint, 201, asked.id, at
+        FROM unnest(idempotency, fingerprint, id) WITH ORDINALITY AS asked (key, fingerprint, id, n)
+        WHERE elsewhere IS NULL OR asked.n <> ALL (elsewhere)
+        ORDER BY asked.key
+        ON CONFLICT DO NOTHING
+        RETURNING payment_id
+    )
+    SELECT array_agg(fresh.payment_id) INTO claimed FROM fresh;
+    IF coalesce(cardinality(claimed), 0) < cardinality(id) THEN   -- go on with what is new alone
+        SELECT array_agg(asked.n ORDER BY asked.n) INTO elsewhere
+        FROM unnest(id) WITH ORDINALITY AS asked (id, n)
+        WHERE claimed IS NULL OR asked.id <> ALL (claimed);
+        SELECT array_agg(asked.from_account ORDER BY n), array_agg(asked.to_account ORDER BY n),
+            array_agg(asked.payee ORDER BY n), array_agg(asked.asset ORDER BY n), array_agg(asked.amount ORDER BY n),
+            array_agg(asked.memo ORDER BY n), array_agg(asked.id ORDER BY n), array_agg(asked.facts ORDER BY n)
+        INTO from_account, to_account, payee, asset, amount, memo, id, facts
+        FROM unnest(from_account, to_account, payee, asset, amount, memo, id, facts) WITH ORDINALITY
+            AS asked (from_account, to_account, payee, asset, amount, memo, id, facts, n)
+        WHERE asked.n <> ALL (elsewhere);
+    END IF;
+    short := false;
+    IF claimed IS NULL THEN
+        RETURN;
+    END IF;
+
+    INSERT INTO transfer (id, state, purpose, subject, created_at, ended_at)
+    SELECT asked.id, 'posted', 'payment', asked.id, at, at FROM unnest(id) AS asked (id);
+    INSERT INTO payment (id, state, rail, payer, payee, asset, amount, fee, captured, memo, transfer_id, created_at,
+        settled_at)
+    SELECT asked.id, 'settled', 'ledger', payer, asked.payee, asked.asset, asked.amount, 0, asked.amount, asked.memo,
+        asked.id, at, at
+    FROM unnest(id, payee, asset, amount, memo) AS asked (id, payee, asset, amount, memo);
+
+    -- As events/log.sql announces.
+    PERFORM pg_advisory_xact_lock_shared((1::bigint << 62) + CASE WHEN is_called THEN last_value ELSE 0 END)
+    FROM event_id_seq;
+    INSERT INTO event (kind, wallet_id, other_id, subject, facts, at)
+    SELECT 'payment.settled', payer, asked.payee, asked.id,
+        ('{"from":"@' || payer_handle || '",' || substr(asked.facts, 2))::jsonb, at
+    FROM unnest(payee, id, facts) WITH ORDINALITY AS asked (payee, id, facts, n)
+    ORDER BY asked.n;
+
+    PERFORM FROM account
+    WHERE account.id = ANY (ARRAY(SELECT unnest(from_account) UNION SELECT unnest(to_account)))
+    ORDER BY account.id FOR NO KEY UPDATE;
+    PERFORM FROM (
+        SELECT asked.account, sum(asked.amount) AS amount FROM unnest(from_account, amount) AS asked (account, amount)
+        GROUP BY asked.account
+    ) AS asked
+    JOIN account AS own ON own.id = asked.account
+    WHERE own.credits_posted - own.debits_posted - own.debits_pending < asked.amount;
+    IF FOUND THEN
+        RAISE EXCEPTION 'not enough for all' USING ERRCODE = 'GWS01';
+    END IF;
+    nothing := array_fill(0::numeric, ARRAY[cardinality(amount)]);
+    WITH changed AS (
+        UPDATE account SET
+            debits_posted = debits_posted + part.gives, credits_posted = credits_posted + part.gets,
+            entries = account.entries + part.more, posted_at = greatest(at, posted_at),
+            shortfall = least(shortfall,
+                greatest(0, debits_pending - credits_posted + debits_posted + part.gives - part.gets))
+        FROM (
+            SELECT half.account, sum(half.gives) AS gives, sum(half.gets) AS gets, count(*) AS more
+            FROM unnest(from_account || to_account, amount || nothing, nothing || amount) AS half (account, gives, gets)
+            GROUP BY half.account
+        ) AS part
+        WHERE account.id = part.account
+        RETURNING account.id, account.entries - part.more AS entries,
+            credits_posted - debits_posted - part.gets + part.gives AS balance, posted_at
+    )
+    SELECT array_agg(changed.entries ORDER BY changed.id), array_agg(changed.balance ORDER BY changed.id),
+        array_agg(changed.posted_at ORDER BY changed.id)
+    INTO entries, balance, since
+    FROM changed;
+
+    -- An account's entries are in the order in which its payments were asked for. `place` is that of the account.
+    INSERT INTO entry (account_id, number, transfer_id, side, amount, balance, posted_at, purpose)
+    SELECT half.account, entries[half.place] + half.rank, half.id, half.side, half.amount,
+        balance[half.place] + half.sum, since[half.place], 'payment'
+    FROM (
+        SELECT half.account, half.id, half.side, half.amount,
+            dense_rank() OVER (ORDER BY half.account)::integer AS place,
+            row_number() OVER (PARTITION BY half.account ORDER BY half.n) AS rank,
+            sum(CASE half.side WHEN 'credit' THEN half.amount ELSE -half.amount END)
+                OVER (PARTITION BY half.account ORDER BY half.n) AS sum
+        FROM (
+            SELECT asked.account, asked.id, 'debit'::side AS side, asked.amount, asked.n
+            FROM unnest(from_account, id, amount) WITH ORDINALITY AS asked (account, id, amount, n)
+            UNION ALL
+            SELECT asked.account, asked.id, 'credit'::side, asked.amount, asked.n
+            FROM unnest(to_account, id, amount) WITH ORDINALITY AS asked (account, id, amount, n)
+        ) AS half
+    ) AS half;
+EXCEPTION WHEN SQLSTATE 'GWS01' THEN  -- undone: nothing of it is there, no key either
+    elsewhere := NULL;
+    short := true;
+END $$;
+-- Accept payments of plain API keys on the chain rail, as 08_pay_on_ledger.sql does on the ledger rail.
+
+-- Payments of any payers: the payment's row, its hold, its authorization with its nonce, its idempotency key and its
+-- event. The id is that of the payment, of its hold and of its authorization, which shows that the authorization was
+-- queued when the payment was accepted. Outcomes as of pay_in_ledger, but that `done` means queued, and that a payer
+-- whose address the gateway has no key for is not handled here.
+--
+-- Idempotency keys, then accounts, then nonces are locked, each kind in the order that every caller keeps to.
+CREATE FUNCTION pay_on_chain(
+    at timestamptz, valid_before bigint,
+    api_key_hash bytea[], idempotency text[], fingerprint bytea[],
+    payee_handle text[], asset text[], amount numeric[], memo text[], id uuid[],
+    route text[],   -- as JSON
+    facts text[],   -- of the payment's event, as a JSON object; who paid is added
+    OUT outcome text[], OUT payer_handle text[], OUT available numeric[]
+) LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+    payer uuid[]; payee uuid[]; from_account bigint[]; to_account bigint[]; from_address text[]; to_address text[];
+    claimed uuid[];
+    good integer[];           -- requests that go to the book, in order
+    accounts bigint[] := '{}';
+    step_id uuid[]; leg_step integer[]; leg_debit integer[]; leg_credit integer[]; leg_pend numeric[];
+    nothing numeric[];
+    written record;
+    used record;
+    slot integer := 0;
+    known bigint;
+    next numeric[];           -- nonce after the last one taken now, of each payer, by asset and address
+    queued integer;
+BEGIN
+    SELECT array_agg(found.outcome), array_agg(found.payer), array_agg(found.handle), array_agg(found.payee),
+           array_agg(found.from_account), array_agg(found.to_account),
+           array_agg(found.from_address), array_agg(found.to_address), array_agg(NULL::numeric)
+    INTO outcome, payer, payer_handle, payee, from_account, to_account, from_address, to_address, available
+    FROM (
+        SELECT key.wallet_id AS payer, giver.handle, taker.id AS payee,
+            from_account.id AS from_account, to_account.id AS to_account,
+            giver.address AS from_address, taker.address AS to_address,
+            CASE
+                WHEN key.wallet_id IS NULL THEN 'unauthenticated'
+                WHEN NOT key.plain OR giver.custody <> 'gateway' THEN 'elsewhere'
+                WHEN key.wallet_id = taker.id OR taker.id IS NULL OR from_account.id IS NULL THEN 'elsewhere'
+                ELSE 'done'
+            END AS outcome
+        FROM unnest(api_key_hash, payee_handle, asset) WITH ORDINALITY AS asked (api_key_hash, payee_handle, asset, n)
+        LEFT JOIN api_key AS key ON key.hash = asked.api_key_hash AND key.revoked_at IS NULL
+        LEFT JOIN wallet AS giver ON giver.id = key.wallet_id
+        LEFT JOIN account AS from_account ON from_account.owner = key.wallet_id AND from_account.asset = asked.asset
+        LEFT JOIN account AS to_account ON to_account.code = 'wallet:' || asked.payee_handle || ':' || asked.asset
+        LEFT JOIN wallet AS taker ON taker.id = to_account.owner
+        ORDER BY asked.n
+    ) AS found;
+    good := array_positions(outcome, 'done');
+    IF good = '{}' THEN
+        RETURN;
+    END IF;
+
+    WITH fresh AS (
+        INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
+        SELECT payer[g], idempotency[g], fingerprint[g], 202, id[g], at
+        FROM unnest(good) AS g
+        ORDER BY payer[g], idempotency[g]
+        ON CONFLICT DO NOTHING
+        RETURNING payment_id
+    )
+    SELECT array_agg(fresh.payment_id) INTO claimed FROM fresh;
+    IF coalesce(cardinality(claimed), 0) < cardinality(good) THEN
+        FOR i IN 1 .. cardinality(outcome) LOOP
+            IF outcome[i] = 'done' AND NOT id[i] = ANY (coalesce(claimed, '{}')) THEN
+                outcome[i] := 'elsewhere';
+            END IF;
+        END LOOP;
+        good := array_positions(outcome, 'done');
+        IF good = '{}' THEN
+            RETURN;
+        END IF;
+    END IF;
+
+    -- The accounts used, ascending and each once, and the legs that point into them.
+    leg_debit := array_fill(NULL::integer, ARRAY[cardinality(good)]);
+    leg_credit := leg_debit;
+    FOR used IN
+        SELECT half.id, half.debit, step.n
+        FROM unnest(good) WITH ORDINALITY AS step (g, n),
+            LATERAL (VALUES (from_account[g], true), (to_account[g], false)) AS half (id, debit)
+        ORDER BY half.id
+    LOOP
+        IF known IS DISTINCT FROM used.id THEN
+            known := used.id; slot := slot + 1; accounts[slot] := known;
+        END IF;
+        IF used.debit THEN leg_debit[used.n] := slot; ELSE leg_credit[used.n] := slot; END IF;
+    END LOOP;
+    SELECT array_agg(id[g] ORDER BY n), array_agg(n::integer ORDER BY n), array_agg(amount[g] ORDER BY n),
+        array_agg(0::numeric)
+    INTO step_id, leg_step, leg_pend, nothing
+    FROM unnest(good) WITH ORDINALITY AS step (g, n);
+
+    SELECT * INTO written FROM book_write(
+        at, accounts, step_id,
+        array_fill(true, ARRAY[cardinality(good)]),
+        array_fill('pending'::transfer_state, ARRAY[cardinality(good)]),
+        array_fill(false, ARRAY[cardinality(good)]),
+        array_fill('payment'::text, ARRAY[cardinality(good)]),
+        step_id, leg_step, leg_debit, leg_credit, nothing, leg_pend
+    );
+    IF 'short' = ANY (written.outcome) THEN  -- a refusal keeps no key: it may be asked again
+        FOR i IN 1 .. cardinality(good) LOOP
+            IF written.outcome[i] = 'short' THEN
+                outcome[good[i]] := 'short';
+                available[good[i]] := written.short_available[i];
+            END IF;
+        END LOOP;
+        DELETE FROM idempotency_key USING unnest(outcome, payer, idempotency) AS asked (outcome, payer, key)
+        WHERE asked.outcome = 'short' AND wallet_id = asked.payer AND idempotency_key.key = asked.key;
+        good := array_positions(outcome, 'done');
+        IF good = '{}' THEN
+            RETURN;
+        END IF;
+    END IF;
+
+    -- The next nonces of each payer, as many as it needs, as chain.sql's take_nonces hands them out.
+    WITH taken AS (
+        INSERT INTO authorization_nonce AS handed_out (asset, address, next)
+        SELECT asset[g], from_address[g], count(*) FROM unnest(good) AS g
+        GROUP BY asset[g], from_address[g]
+        ORDER BY asset[g], from_address[g]
+        ON CONFLICT (asset, address) DO UPDATE SET next = handed_out.next + excluded.next
+        RETURNING asset, address, next
+    )
+    SELECT array_agg(taken.next ORDER BY taken.asset, taken.address) INTO next FROM taken;
+    -- Each nonce is counted back from its payer's next one. A wallet that went to another address since it was looked
+    -- at has done so before its nonces were locked here, so it is seen now; everybody is then asked again alone.
+    INSERT INTO token_authorization (id, kind, asset, from_address, to_address, value, nonce, valid_before, created_at)
+    SELECT asked.id, 'transfer', asked.asset, asked.giver, asked.taker, asked.amount, next[asked.place] - asked.left,
+        valid_before, at
+    FROM (
+        SELECT id[g] AS id, asset[g] AS asset, payer[g] AS payer, from_address[g] AS giver, to_address[g] AS taker,
+            amount[g] AS amount,
+            dense_rank() OVER (ORDER BY asset[g], from_address[g])::integer AS place,
+            count(*) OVER (PARTITION BY asset[g], from_address[g] ORDER BY g DESC) AS left
+        FROM unnest(good) AS g
+    ) AS asked
+    JOIN wallet ON wallet.id = asked.payer AND wallet.address = asked.giver AND wallet.custody = 'gateway';
+    GET DIAGNOSTICS queued = ROW_COUNT;
+    IF queued < cardinality(good) THEN
+        RAISE EXCEPTION 'a payer has another address now';
+    END IF;
+
+    INSERT INTO payment (id, state, rail, payer, payee, asset, amount, fee, memo, route, transfer_id, authorization_id,
+        created_at)
+    SELECT asked.id, 'queued', 'chain', asked.payer, asked.payee, asked.asset, asked.amount, 0, asked.memo,
+        asked.route::jsonb, asked.id, asked.id, at
+    FROM unnest(outcome, id, payer, payee, asset, amount, memo, route)
+        AS asked (outcome, id, payer, payee, asset, amount, memo, route)
+    WHERE asked.outcome = 'done';
+
+    -- As events/log.sql announces: until this ends, readers stop before the numbers that follow.
+    PERFORM pg_advisory_xact_lock_shared((1::bigint << 62) + CASE WHEN is_called THEN last_value ELSE 0 END)
+    FROM event_id_seq;
+    INSERT INTO event (kind, wallet_id, other_id, subject, facts, at)
+    SELECT 'payment.queued', asked.payer, asked.payee, asked.id,
+        ('{"from":"@' || asked.handle || '",' || substr(asked.facts, 2))::jsonb, at
+    FROM unnest(outcome, id, payer, payer_handle, payee, facts)
+        AS asked (outcome, id, payer, handle, payee, facts)
+    WHERE asked.outcome = 'done';
+END $$;
+-- What may leave a wallet: freezes, the policy of a guarded wallet, and spending caps of API keys.
+
+-- Withdrawals of an asset are stopped while a row has no `lifted_at`.
+CREATE TABLE withdrawal_freeze (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    asset text NOT NULL REFERENCES asset (code),
+    frozen_at timestamptz NOT NULL,
+    lifted_at timestamptz
+);
+CREATE UNIQUE INDEX withdrawal_freeze_once ON withdrawal_freeze (asset) WHERE lifted_at IS NULL;
+
+-- Why nothing leaves a wallet: it is frozen while one of these has not ended.
+CREATE TABLE wallet_freeze (
+    id uuid PRIMARY KEY,
+    wallet_id uuid NOT NULL REFERENCES wallet (id),
+    reason text NOT NULL,
+    placed_at timestamptz NOT NULL,
+    lapses_at timestamptz,             -- when it ends unless it is confirmed
+    ended_at timestamptz,
+    payment_id uuid REFERENCES payment (id)    -- the payment that its owner reported; none: an operator's
+);
+CREATE INDEX wallet_freeze_open ON wallet_freeze (wallet_id) WHERE ended_at IS NULL;
+CREATE INDEX wallet_freeze_lapses ON wallet_freeze (lapses_at) WHERE ended_at IS NULL AND lapses_at IS NOT NULL;
+CREATE UNIQUE INDEX wallet_freeze_of_payment_once ON wallet_freeze (payment_id) WHERE ended_at IS NULL;
+CREATE TRIGGER wallet_freeze_is_kept BEFORE DELETE OR TRUNCATE ON wallet_freeze
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+-- Links in notifications to report a payment as unauthorized. A token can freeze the wallet and show this payment, and
+-- nothing else.
+CREATE TABLE not_me_link (
+    hash bytea PRIMARY KEY CONSTRAINT not_me_link_is_a_sha256 CHECK (length(hash) = 32),
+    payment_id uuid NOT NULL REFERENCES payment (id),
+    wallet_id uuid NOT NULL REFERENCES wallet (id),
+    expires_at timestamptz NOT NULL
+);
+CREATE INDEX not_me_link_over ON not_me_link (expires_at);
+
+-- What a frozen wallet sends by the chain waits: it is not batched and does not expire. Afterwards it continues, unless
+-- it is a withdrawal and those are frozen; what is not signed yet gets as much time again.
+CREATE FUNCTION wallet_withholds() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    -- Payments that are being decided end first, and those after them find the wallet frozen (payments/gate.py).
+    PERFORM FROM policy WHERE wallet_id = NEW.id FOR UPDATE;
+    PERFORM FROM token_authorization AS a JOIN wallet_address ON wallet_address.address = a.from_address
+    WHERE wallet_address.wallet_id = NEW.id AND a.state IN ('queued', 'submitted')
+        AND a.kind IN ('transfer', 'redemption')
+    ORDER BY a.id FOR UPDATE OF a;
+    UPDATE token_authorization AS a SET
+        withheld = NEW.frozen_at IS NOT NULL OR (
+            EXISTS (SELECT FROM withdrawal_freeze AS stopped
+                WHERE stopped.asset = a.asset AND stopped.lifted_at IS NULL)
+            AND (a.kind = 'redemption' OR EXISTS (
+                SELECT FROM payment WHERE payment.authorization_id = a.id AND payment.payee IS NULL))),
+        valid_before = CASE
+            WHEN NEW.frozen_at IS NOT NULL OR a.signature IS NOT NULL THEN a.valid_before
+            ELSE greatest(a.valid_before,
+                floor(extract(epoch FROM now())) + a.valid_before - floor(extract(epoch FROM a.created_at))) END
+    FROM wallet_address
+    WHERE wallet_address.wallet_id = NEW.id AND wallet_address.address = a.from_address
+        AND a.state IN ('queued', 'submitted') AND a.kind IN ('transfer', 'redemption');
+    RETURN NULL;
+END $$;
+CREATE TRIGGER wallet_withholds AFTER UPDATE OF frozen_at ON wallet
+    FOR EACH ROW WHEN ((OLD.frozen_at IS NULL) <> (NEW.frozen_at IS NULL)) EXECUTE FUNCTION wallet_withholds();
+
+-- What a guarded wallet pays without its owner's approval.
+CREATE TABLE policy (
+    wallet_id uuid PRIMARY KEY REFERENCES wallet (id),
+    ask_new_payee boolean NOT NULL DEFAULT true,
+    ask_address boolean NOT NULL DEFAULT true,
+    changed_days smallint NOT NULL DEFAULT 7
+        CONSTRAINT policy_changed_days_within_a_year CHECK (changed_days BETWEEN 0 AND 365),
+    device_hours smallint NOT NULL DEFAULT 24
+        CONSTRAINT policy_device_hours_within_a_month CHECK (device_hours BETWEEN 0 AND 720),
+    undo_seconds smallint NOT NULL DEFAULT 0
+        CONSTRAINT policy_undo_seconds_known CHECK (undo_seconds = 0 OR undo_seconds BETWEEN 10 AND 60)
+);
+
+-- Limits per asset. The defaults, for an asset without a row, are in policy.py.
+CREATE TABLE policy_limit (
+    wallet_id uuid NOT NULL REFERENCES policy (wallet_id),
+    asset text NOT NULL REFERENCES asset (code),
+    payment units NOT NULL CONSTRAINT policy_limit_payment_not_negative CHECK (payment >= 0),
+    day units NOT NULL,
+    PRIMARY KEY (wallet_id, asset),
+    CONSTRAINT policy_limit_day_no_less_than_a_payment CHECK (day >= payment)
+);
+
+-- Payees that need no approval: a wallet, or an address that is nobody's handle, and never a name.
+CREATE TABLE trusted_payee (
+    wallet_id uuid NOT NULL REFERENCES policy (wallet_id),
+    payee uuid REFERENCES wallet (id),
+    address text,
+    CONSTRAINT trusted_payee_is_one CHECK ((payee IS NULL) <> (address IS NULL)),
+    CONSTRAINT trusted_payee_once UNIQUE NULLS NOT DISTINCT (wallet_id, payee, address)
+);
+
+-- Whom a guarded wallet has paid before.
+CREATE TABLE known_payee (
+    wallet_id uuid NOT NULL REFERENCES wallet (id),
+    payee uuid,
+    address text,
+    first_paid_at timestamptz NOT NULL,
+    CONSTRAINT known_payee_is_one CHECK ((payee IS NULL) <> (address IS NULL)),
+    CONSTRAINT known_payee_once UNIQUE NULLS NOT DISTINCT (wallet_id, payee, address)
+);
+
+-- Authority that was given before a wallet's first passkey does not outlive it. In the transaction that adds that
+-- passkey, the wallet gets a policy, which knows no payee yet (whoever had the sign-up key may have paid anybody);
+-- recovery codes and the sessions they began end; what is only held needs an approval. API keys and mandates wait until
+-- they are approved.
+CREATE FUNCTION wallet_has_policy() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO policy (wallet_id) VALUES (NEW.id) ON CONFLICT DO NOTHING;
+    DELETE FROM recovery_code WHERE wallet_id = NEW.id;
+    UPDATE session SET ended_at = now(), ended_by = 'first_passkey'
+    WHERE wallet_id = NEW.id AND begun_by = 'recovery_code' AND ended_at IS NULL;
+    UPDATE payment SET state = 'requires_confirmation', approval = '{before_passkey}', capture = false
+    WHERE payer = NEW.id AND state = 'held' AND authorization_id IS NULL AND refund_of IS NULL;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER wallet_has_policy AFTER UPDATE OF guarded ON wallet
+    FOR EACH ROW WHEN (NEW.guarded AND NOT OLD.guarded) EXECUTE FUNCTION wallet_has_policy();
+
+-- Spending caps. A capped key pays only what a cap covers (its asset and, where they are given, its rail and payee),
+-- and no more than every cap that covers it allows, at once and in any twenty-four hours.
+CREATE TABLE api_key_cap (
+    origin uuid NOT NULL REFERENCES api_key (id),
+    number integer NOT NULL,
+    asset text NOT NULL REFERENCES asset (code),
+    rail payment_rail,
+    payee uuid REFERENCES wallet (id),
+    payment units,
+    day units,
+    PRIMARY KEY (origin, number),
+    CONSTRAINT api_key_cap_says_how_much CHECK (payment IS NOT NULL OR day IS NOT NULL)
+);
+CREATE TRIGGER api_key_cap_is_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON api_key_cap
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+-- What capped keys have paid.
+CREATE TABLE api_key_payment (
+    origin uuid NOT NULL,
+    payment_id uuid NOT NULL,
+    PRIMARY KEY (origin, payment_id)
+);
+-- Bank transfers in and out of fiat accounts, and the sandbox bank.
+
+-- A deposit that the bank reported, or a withdrawal that the bank was told to pay.
+CREATE TABLE bank_movement (
+    id uuid PRIMARY KEY,
+    direction text NOT NULL CONSTRAINT bank_movement_direction_known CHECK (direction IN ('deposit', 'withdrawal')),
+    state text NOT NULL CONSTRAINT bank_movement_state_known CHECK (state IN ('pending', 'settled', 'failed')),
+    wallet_id uuid NOT NULL REFERENCES wallet (id),
+    asset text NOT NULL REFERENCES asset (code),
+    amount amount NOT NULL,
+    transfer_id uuid NOT NULL,
+    bank_reference text NOT NULL CONSTRAINT bank_movement_reference_once UNIQUE,
+    created_at timestamptz NOT NULL,
+    settled_at timestamptz
+);
+CREATE INDEX bank_movement_of_wallet ON bank_movement (wallet_id, id DESC);
+
+-- The statement of the sandbox bank, which is reconciled with the ledger like a real bank's.
+CREATE TABLE sandbox_bank_line (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    reference text NOT NULL CONSTRAINT sandbox_bank_line_once UNIQUE,
+    asset text NOT NULL REFERENCES asset (code),
+    amount units NOT NULL CONSTRAINT sandbox_bank_line_not_zero CHECK (amount <> 0),  -- below zero: paid out
+    balance units NOT NULL CONSTRAINT sandbox_bank_not_overdrawn CHECK (balance >= 0),
+    booked_at timestamptz NOT NULL
+);
+CREATE INDEX sandbox_bank_line_of_asset ON sandbox_bank_line (asset, id DESC);
+-- Reconciliation of the ledger with the chain and the bank: how far it is, and what differs.
+
+-- Which worker reconciles a chain, one row per chain. Times are this database's clock: machines' clocks differ.
+CREATE TABLE solvency_look (
+    chain_id bigint PRIMARY KEY,
+    number bigint NOT NULL DEFAULT -1,  -- everything that final blocks up to this one moved is reconciled
+    turn bigint NOT NULL DEFAULT 0,     -- counts the runs: findings of a run that is over are not written
+    taken_at timestamptz,               -- when the current run began
+    all_at timestamptz                  -- when every wallet was last reconciled
+);
+
+-- What differs. A first run suspects, a second confirms; what the second does not find is deleted.
+CREATE TABLE difference (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    account text NOT NULL,
+    asset text NOT NULL REFERENCES asset (code),   -- whose withdrawals it stops
+    against text NOT NULL,              -- what the ledger was reconciled with: balanceOf, totalSupply, a bank statement
+    block bigint,                       -- the final block that the chain was read at; none: it was not read
+    book units NOT NULL,
+    other units NOT NULL,
+    seen_at timestamptz NOT NULL,
+    confirmed_at timestamptz,
+    ended_at timestamptz,               -- when the withdrawal freeze was lifted, once the difference was gone
+    CONSTRAINT difference_is_one CHECK (book <> other)
+);
+CREATE UNIQUE INDEX difference_once ON difference (account, against) WHERE ended_at IS NULL;
+-- Recovery after a restore from an older copy: the chain has payments that the database does not know. Until operators
+-- have confirmed what was found, nothing goes to the chain and no handle is claimed.
+
+-- The recoveries of this database; the gateway is in recovery while one has not ended.
+CREATE TABLE recovery (
+    id uuid PRIMARY KEY,
+    chain_id bigint NOT NULL,
+    reason text NOT NULL,              -- what was found first, in a sentence
+    entered_at timestamptz NOT NULL,
+    read_at timestamptz,               -- the ledger has all that our relayers did; none: a worker is reading
+    ended_at timestamptz,
+    ended_by text,
+    CONSTRAINT recovery_ends_by_somebody CHECK ((ended_at IS NULL) = (ended_by IS NULL)),
+    CONSTRAINT recovery_ends_once_all_is_read CHECK (ended_at IS NULL OR read_at IS NOT NULL)
+);
+CREATE UNIQUE INDEX recovery_one_at_a_time ON recovery ((true)) WHERE ended_at IS NULL;
+CREATE TRIGGER recovery_is_kept BEFORE DELETE OR TRUNCATE ON recovery
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+-- A payment, mint or redemption that one of our transactions made and no row knows: its idempotency key was lost. The
+-- first request for the same again meets it, and gets this answer instead of paying twice.
+CREATE TABLE restored_payment (
+    id uuid PRIMARY KEY,
+    recovery_id uuid NOT NULL REFERENCES recovery (id),
+    kind text NOT NULL CONSTRAINT restored_payment_kind_known CHECK (kind IN ('transfer', 'redemption', 'mint')),
+    asset text NOT NULL REFERENCES asset (code),
+    from_address text NOT NULL,
+    to_address text NOT NULL,
+    value amount NOT NULL,
+    nonce numeric NOT NULL,            -- of a mint, its reference
+    payer uuid REFERENCES wallet (id), -- whose request it was; none: of a wallet that was lost too
+    payee uuid REFERENCES wallet (id),
+    block_number bigint NOT NULL,
+    transaction_hash bytea NOT NULL,
+    met_at timestamptz,
+    met_by uuid REFERENCES wallet (id),
+    met_key text,                      -- the idempotency key of the request that met it
+    CONSTRAINT restored_payment_once UNIQUE (asset, from_address, nonce),
+    CONSTRAINT restored_payment_met_by_a_request CHECK (num_nulls(met_at, met_by, met_key) IN (0, 3))
+);
+CREATE INDEX restored_payment_not_met ON restored_payment (asset, value) WHERE met_at IS NULL;
+CREATE TRIGGER restored_payment_is_kept BEFORE DELETE OR TRUNCATE ON restored_payment
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+-- Addresses that our payments used and that belong to no wallet here: each may have been that of a handle that was
+-- lost. Such a handle is not claimed again before operators have returned it.
+CREATE TABLE lost_address (
+    address text PRIMARY KEY,
+    recovery_id uuid NOT NULL REFERENCES recovery (id),
+    returned_at timestamptz,           -- since then its handle may be claimed
+    wallet_id uuid REFERENCES wallet (id) DEFERRABLE INITIALLY DEFERRED,    -- who claimed it
+    taken_block bigint,                -- how far the chain was read then: the balance there is still to be posted,
+    opened_at timestamptz,             -- and has been since
+    CONSTRAINT lost_address_is_returned_first CHECK (wallet_id IS NULL OR returned_at IS NOT NULL)
+);
+CREATE INDEX lost_address_to_open ON lost_address (address) WHERE wallet_id IS NOT NULL AND opened_at IS NULL;
+CREATE TRIGGER lost_address_is_kept BEFORE DELETE OR TRUNCATE ON lost_address
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+-- Refuses authorizations during recovery (GWR01) and those that repeat a restored payment (GWR02); errors.py tells the
+-- caller. Sweeps are not requests: their tokens stay in one wallet, and no relayer sends them before recovery has
+-- ended. What an owner has signed is known by its nonce.
+CREATE FUNCTION authorization_in_recovery() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    met record;
+BEGIN
+    IF EXISTS (SELECT FROM recovery WHERE ended_at IS NULL) AND EXISTS (SELECT FROM fresh WHERE kind <> 'sweep') THEN
+        RAISE EXCEPTION 'the gateway is in recovery' USING ERRCODE = 'GWR01';
+    END IF;
+    IF NOT EXISTS (SELECT FROM restored_payment WHERE met_at IS NULL) THEN
+        RETURN NULL;
+    END IF;
+    SELECT there.id, there.transaction_hash INTO met
+    FROM fresh
+    JOIN restored_payment AS there ON there.asset = fresh.asset AND there.value = fresh.value
+        AND there.kind = fresh.kind AND there.met_at IS NULL
+    LEFT JOIN wallet_address AS giver
+        ON giver.address = CASE fresh.kind WHEN 'mint' THEN fresh.to_address ELSE fresh.from_address END
+    LEFT JOIN wallet_address AS taker ON taker.address = fresh.to_address
+    WHERE fresh.signature IS NULL
+        AND (there.payer = giver.wallet_id OR there.from_address = fresh.from_address AND fresh.kind <> 'mint')
+        AND (fresh.kind <> 'transfer' OR there.payee = taker.wallet_id OR there.to_address = fresh.to_address)
+    ORDER BY there.block_number, there.id
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'a payment like this is on the chain already'
+            USING ERRCODE = 'GWR02', DETAIL = met.id || ' 0x' || encode(met.transaction_hash, 'hex');
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER authorization_in_recovery AFTER INSERT ON token_authorization
+    REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION authorization_in_recovery();
+
+-- Refuses new wallets during recovery (GWR01) and a handle that was lost and not returned (GWR03). A returned one comes
+-- with the balance at its address and the nonces that were used there, from the block on that the ledger has read; that
+-- block stays the same until this transaction ends.
+CREATE FUNCTION wallet_in_recovery() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    returned timestamptz;
+BEGIN
+    IF EXISTS (SELECT FROM recovery WHERE ended_at IS NULL) THEN
+        RAISE EXCEPTION 'the gateway is in recovery' USING ERRCODE = 'GWR01';
+    END IF;
+    SELECT returned_at INTO returned FROM lost_address WHERE address = NEW.address FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN NEW;
+    END IF;
+    IF returned IS NULL THEN
+        RAISE EXCEPTION 'a lost handle' USING ERRCODE = 'GWR03', DETAIL = NEW.handle;
+    END IF;
+    UPDATE lost_address SET wallet_id = NEW.id, taken_block = (SELECT number FROM chain_cursor
+        WHERE chain_id = (SELECT chain_id FROM recovery WHERE id = lost_address.recovery_id) FOR UPDATE)
+    WHERE address = NEW.address;
+    INSERT INTO authorization_nonce (asset, address, next)
+    SELECT asset, from_address, max(nonce) + 1 FROM restored_payment
+    WHERE from_address = NEW.address AND kind <> 'mint' AND nonce < 2::numeric ^ 32
+    GROUP BY asset, from_address ORDER BY asset
+    ON CONFLICT DO NOTHING;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER wallet_in_recovery BEFORE INSERT ON wallet FOR EACH ROW EXECUTE FUNCTION wallet_in_recovery();
+-- Operators: staff who act on other people's wallets and on the gateway itself, and only two together.
+
+CREATE TABLE operator (
+    id uuid PRIMARY KEY,
+    name text NOT NULL CONSTRAINT operator_name_unique UNIQUE
+        CONSTRAINT operator_name_shape CHECK (name ~ '^[a-z0-9_]{2,30}$'),
+    enrolment bytea,                   -- SHA-256 of the code that enrols their passkey; none once it is used
+    enrolment_until timestamptz,
+    credential_id bytea CONSTRAINT operator_credential_unique UNIQUE,
+    public_key bytea,                  -- in COSE (RFC 9052)
+    sign_count bigint NOT NULL DEFAULT 0,
+    created_at timestamptz NOT NULL,
+    revoked_at timestamptz,
+    CONSTRAINT operator_has_a_whole_passkey CHECK ((credential_id IS NULL) = (public_key IS NULL)),
+    CONSTRAINT operator_enrols_once CHECK (enrolment IS NULL OR credential_id IS NULL)
+);
+CREATE TRIGGER operator_is_kept BEFORE DELETE OR TRUNCATE ON operator
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+CREATE TABLE operator_session (
+    hash bytea PRIMARY KEY,            -- SHA-256 of the token
+    operator_id uuid NOT NULL REFERENCES operator (id),
+    started_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    ended_at timestamptz
+);
+
+-- What an operator's passkey is asked to sign.
+CREATE TABLE operator_challenge (
+    challenge bytea PRIMARY KEY,
+    operator_id uuid REFERENCES operator (id),   -- none: the answer says whose passkey it is
+    purpose text NOT NULL,
+    nonce bytea NOT NULL,
+    rp_id text NOT NULL,
+    origin text NOT NULL,
+    expires_at timestamptz NOT NULL,
+    used_at timestamptz
+);
+CREATE INDEX operator_challenge_over ON operator_challenge (expires_at);
+
+-- What one operator proposes and another approves: a freeze of a wallet or its end, what a guarded wallet pays without
+-- its owner's approval, the end of a recovery, the return of a lost handle, a correction of the ledger.
+CREATE TABLE proposal (
+    id uuid PRIMARY KEY,
+    kind text NOT NULL CONSTRAINT proposal_kind_known CHECK (kind IN (
+        'wallet.freeze', 'wallet.unfreeze', 'wallet.limit', 'recovery.confirm', 'handle.return', 'ledger.correct')),
+    wallet_id uuid REFERENCES wallet (id),
+    reason text NOT NULL,
+    freeze_id uuid REFERENCES wallet_freeze (id),   -- the freeze that is confirmed
+    proposed_by uuid NOT NULL REFERENCES operator (id),
+    proposed_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    approved_by uuid REFERENCES operator (id),
+    done_at timestamptz,
+    asset text REFERENCES asset (code),
+    payment units,
+    day units,
+    terms text,                        -- the proposal in words, which is what is approved
+    recovery_id uuid REFERENCES recovery (id),
+    address text REFERENCES lost_address (address),
+    debit text,                        -- the codes of two accounts
+    credit text,
+    amount amount,
+    CONSTRAINT proposal_four_eyes CHECK (approved_by <> proposed_by),
+    CONSTRAINT proposal_done_by_somebody CHECK ((approved_by IS NULL) = (done_at IS NULL)),
+    CONSTRAINT proposal_done_in_time CHECK (done_at < expires_at),
+    CONSTRAINT proposal_is_whole CHECK (CASE kind
+        WHEN 'wallet.limit' THEN num_nulls(wallet_id, asset, payment, day, terms) = 0
+            AND num_nonnulls(recovery_id, address, debit, credit, amount) = 0
+        WHEN 'recovery.confirm' THEN num_nulls(recovery_id, terms) = 0
+            AND num_nonnulls(wallet_id, asset, payment, day, address, debit, credit, amount) = 0
+        WHEN 'handle.return' THEN num_nulls(address, terms) = 0
+            AND num_nonnulls(wallet_id, asset, payment, day, recovery_id, debit, credit, amount) = 0
+        WHEN 'ledger.correct' THEN num_nulls(asset, debit, credit, amount, terms) = 0
+            AND num_nonnulls(wallet_id, payment, day, recovery_id, address) = 0
+        ELSE wallet_id IS NOT NULL
+            AND num_nonnulls(asset, payment, day, terms, recovery_id, address, debit, credit, amount) = 0 END)
+);
+CREATE INDEX proposal_open ON proposal (expires_at) WHERE done_at IS NULL;
+CREATE TRIGGER proposal_is_kept BEFORE DELETE OR TRUNCATE ON proposal
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+-- A transfer that corrects the ledger, with its reason and who approved it.
+CREATE TABLE correction (
+    id uuid PRIMARY KEY,               -- of its transfer as well
+    debit text NOT NULL,
+    credit text NOT NULL,
+    asset text NOT NULL REFERENCES asset (code),
+    amount amount NOT NULL,
+    reason text NOT NULL,
+    by text[] NOT NULL CONSTRAINT correction_has_somebody CHECK (cardinality(by) > 0),
+    posted_at timestamptz NOT NULL
+);
+CREATE TRIGGER correction_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON correction
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+-- The audit log, and the signed checkpoints of the event log and the audit log.
+
+-- Audit events: who did what that matters to security. Numbered as events are (audit/log.py).
+CREATE TABLE act (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    kind text NOT NULL,
+    wallet_id uuid,                    -- whom it concerns; none: the gateway
+    by_kind text NOT NULL CONSTRAINT act_by_known CHECK (
+        by_kind IN ('anyone', 'api_key', 'session', 'passkey', 'recovery', 'operator', 'worker', 'command')
+    ),
+    by_id text NOT NULL,
+    subject uuid,
+    facts jsonb NOT NULL,
+    at timestamptz NOT NULL
+);
+CREATE INDEX act_of_wallet ON act (wallet_id, id);
+CREATE TRIGGER act_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON act
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+-- The keys that checkpoints are made with, encrypted under a master key as a wallet's is.
+CREATE TABLE seal_key (
+    id uuid PRIMARY KEY,
+    number integer NOT NULL CONSTRAINT seal_key_number_unique UNIQUE,   -- the greatest makes new checkpoints
+    sealed bytea NOT NULL,
+    made_at timestamptz NOT NULL,
+    master integer NOT NULL            -- the number of its master key
+);
+CREATE TRIGGER seal_key_is_kept BEFORE DELETE OR TRUNCATE ON seal_key
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+CREATE TRIGGER sealed_under_a_good_key BEFORE INSERT OR UPDATE ON seal_key
+    FOR EACH ROW EXECUTE FUNCTION sealed_under_a_good_key();
+
+-- Checkpoints (audit/seal.py): each covers the events and audit events of a range of numbers, and the checkpoint
+-- before.
+CREATE TABLE seal (
+    number bigint PRIMARY KEY CONSTRAINT seal_number_from_one CHECK (number >= 1),
+    previous bytea NOT NULL CONSTRAINT seal_previous_unique UNIQUE,     -- the hash of the checkpoint before
+    at timestamptz NOT NULL,
+    key_id uuid NOT NULL REFERENCES seal_key (id),
+    hash bytea NOT NULL CONSTRAINT seal_hash_is_a_sha256 CHECK (length(hash) = 32 AND length(previous) = 32),
+    events_after bigint NOT NULL,      -- it covers the events numbered above this,
+    events_to bigint NOT NULL,         -- up to this,
+    events bytea NOT NULL,             -- which were these: eight bytes of number and a SHA-256 each
+    acts_after bigint NOT NULL,
+    acts_to bigint NOT NULL,
+    acts bytea NOT NULL,
+    CONSTRAINT seal_covers_something CHECK (length(events) + length(acts) > 0),
+    CONSTRAINT seal_goes_on CHECK (events_to >= events_after AND acts_to >= acts_after)
+);
+ALTER TABLE seal ALTER events SET STORAGE EXTERNAL, ALTER acts SET STORAGE EXTERNAL;   -- hashes do not compress
+CREATE TRIGGER seal_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON seal
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();

@@ -1,0 +1,102 @@
+-- Wallets, their handles and their addresses. Addresses are EIP-55 checksummed text.
+
+-- The skeleton of a handle (UTS 39) for a-z, 0-9 and _, and for every spelling of it in capitals: 0 and o look alike,
+-- and so do 1 and l, i and l (as a capital I), and m and rn. Beyond the standard: w and vv, and an underscore is
+-- nothing.
+CREATE FUNCTION looks_of(handle text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN replace(replace(translate(handle, '01i_', 'oll'), 'm', 'rn'), 'w', 'vv');
+
+-- A handle, the address that it is paid at, and what restricts it. Other files add triggers: wallet_keys_are_plain
+-- (04_identity.sql), wallet_has_policy and wallet_withholds (10_controls.sql), wallet_in_recovery (13_recovery.sql).
+CREATE TABLE wallet (
+    id uuid PRIMARY KEY,
+    handle text NOT NULL CONSTRAINT wallet_handle_unique UNIQUE
+        CONSTRAINT wallet_handle_shape CHECK (handle ~ '^[a-z0-9_]{2,30}$'),
+    address text NOT NULL CONSTRAINT wallet_address_unique UNIQUE
+        CONSTRAINT wallet_address_shape CHECK (address ~ '^0x[0-9a-fA-F]{40}$'),
+    created_at timestamptz NOT NULL,
+    custody text NOT NULL,             -- of its current address
+    guarded boolean NOT NULL DEFAULT false,    -- from its first passkey on: its policy applies
+    frozen_at timestamptz,             -- since when nothing leaves it
+    looks text CONSTRAINT wallet_looks_unique UNIQUE,  -- its skeleton; none: another wallet had it first
+    recovered_at timestamptz           -- when its owner last signed in with a recovery code
+);
+-- A page of payments names the other party of each: fifty handles by id, from the index alone.
+CREATE UNIQUE INDEX wallet_handle_of_id ON wallet (id) INCLUDE (handle);
+CREATE TRIGGER wallet_is_kept BEFORE DELETE OR TRUNCATE ON wallet
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+CREATE FUNCTION handle_is_for_ever() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'a handle is its wallet''s for ever' USING ERRCODE = 'check_violation', CONSTRAINT = TG_NAME;
+END $$;
+CREATE TRIGGER wallet_handle_is_for_ever BEFORE UPDATE OF handle, id ON wallet
+    FOR EACH ROW WHEN (NEW.handle <> OLD.handle OR NEW.id <> OLD.id) EXECUTE FUNCTION handle_is_for_ever();
+
+-- Words whose owner could pass for the operator, its staff or a part of the product. Nobody can claim them or what
+-- looks like them; a wallet that has one already keeps it. An operator may add words. 'all' is not among them: it looks
+-- like the name Ali.
+CREATE TABLE reserved_handle (
+    word text NOT NULL CONSTRAINT reserved_handle_shape CHECK (word ~ '^[a-z0-9_]{2,30}$'),
+    looks text NOT NULL GENERATED ALWAYS AS (looks_of(word)) STORED CONSTRAINT reserved_handle_once PRIMARY KEY
+);
+INSERT INTO reserved_handle (word) VALUES
+    ('admin'), ('administrator'), ('moderator'), ('official'), ('operator'), ('owner'), ('root'), ('staff'), ('system'),
+    ('team'), ('abuse'), ('contact'), ('help'), ('helpdesk'), ('info'), ('support'), ('service'), ('security'),
+    ('hostmaster'), ('postmaster'), ('webmaster'), ('noreply'), ('mail'), ('email'), ('www'), ('api'),
+    ('bank'), ('billing'), ('compliance'), ('finance'), ('fraud'), ('legal'), ('police'), ('treasury'),
+    ('account'), ('accounts'), ('gateway'), ('login'), ('logout'), ('passkey'), ('passkeys'), ('payment'), ('payments'),
+    ('recovery'), ('refund'), ('refunds'), ('settings'), ('sign_in'), ('sign_out'), ('sign_up'), ('verify'),
+    ('verification'), ('escrow'), ('fees'), ('relayer'), ('reserve'),
+    ('anonymous'), ('anybody'), ('everybody'), ('everyone'), ('me'), ('nobody'), ('none'), ('null'),
+    ('undefined'), ('unknown');
+
+CREATE FUNCTION looks_of_a_new_handle() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.looks := looks_of(NEW.handle);
+    IF EXISTS (SELECT FROM reserved_handle WHERE looks = NEW.looks) THEN
+        RAISE EXCEPTION '% is reserved', NEW.handle
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'wallet_handle_not_reserved';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER wallet_looks BEFORE INSERT ON wallet FOR EACH ROW EXECUTE FUNCTION looks_of_a_new_handle();
+
+-- The current address of each wallet and those it had before. Whoever has the key of an address signs for it.
+CREATE TABLE wallet_address (
+    address text PRIMARY KEY CONSTRAINT wallet_address_is_one CHECK (address ~ '^0x[0-9a-fA-F]{40}$'),
+    wallet_id uuid NOT NULL REFERENCES wallet (id),        -- for ever: no address changes hands
+    -- gateway: we keep the key, encrypted. owner: whoever has bound it. contract: signs by ERC-1271.
+    custody text NOT NULL CONSTRAINT wallet_address_custody_known CHECK (custody IN ('gateway', 'owner', 'contract')),
+    since timestamptz NOT NULL,
+    -- Up to which block the balance found at a bound address was posted as one sum: a block that is read again posts no
+    -- movement at the address up to there. Zero where the gateway keeps the key.
+    read_to bigint NOT NULL DEFAULT 0,
+    CONSTRAINT wallet_address_whole UNIQUE (wallet_id, address, custody)
+);
+CREATE UNIQUE INDEX wallet_address_sealed ON wallet_address (wallet_id) WHERE custody = 'gateway';
+CREATE TRIGGER wallet_address_is_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON wallet_address
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+ALTER TABLE wallet ADD CONSTRAINT wallet_has_its_address FOREIGN KEY (id, address, custody)
+    REFERENCES wallet_address (wallet_id, address, custody);
+
+-- The addresses whose tokens count as a wallet's: the current one, and any whose key the gateway keeps, because what
+-- arrives there is swept to the current one. What arrives at another former address is outside the ledger.
+CREATE VIEW counted_address AS
+SELECT wallet_address.address, wallet.id AS wallet_id
+FROM wallet_address JOIN wallet ON wallet.id = wallet_address.wallet_id
+WHERE wallet_address.custody = 'gateway' OR wallet_address.address = wallet.address;
+
+-- The message (EIP-4361) that an owner is asked to sign to bind an address, in its parts: it is composed again when the
+-- signature comes. A wallet has one at a time.
+CREATE TABLE address_challenge (
+    wallet_id uuid PRIMARY KEY REFERENCES wallet (id),
+    nonce text NOT NULL CONSTRAINT address_challenge_nonce_once UNIQUE,
+    address text NOT NULL,
+    domain text NOT NULL,
+    uri text NOT NULL,
+    chain_id bigint NOT NULL,
+    issued_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    used_at timestamptz                -- when it bound the address; it does so once
+);

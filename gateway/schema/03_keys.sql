@@ -1,0 +1,42 @@
+-- The private keys that the gateway keeps, encrypted, and which master key each is encrypted with.
+
+-- Master keys by number. The greatest number encrypts; earlier ones decrypt what has not been encrypted again yet. Only
+-- a check value is stored, so that a gateway with another key is refused before it encrypts anything.
+CREATE TABLE master_key (
+    check_value bytea NOT NULL CONSTRAINT master_key_check_value_unique UNIQUE,    -- reveals nothing about the key
+    number integer PRIMARY KEY CONSTRAINT master_key_number_from_one CHECK (number >= 1),
+    made_at timestamptz NOT NULL,
+    retired_at timestamptz             -- since then nothing is encrypted with it
+);
+CREATE TRIGGER master_key_is_kept BEFORE DELETE OR TRUNCATE ON master_key
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+-- Whoever is about to retire a master key waits for those who are encrypting with it, and later ones are refused.
+CREATE FUNCTION sealed_under_a_good_key() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM master_key WHERE number = NEW.master AND retired_at IS NULL FOR SHARE;
+    IF NOT FOUND AND EXISTS (SELECT FROM master_key) THEN
+        RAISE EXCEPTION 'no key is sealed under master key % any more', NEW.master
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'sealed_under_a_good_key';
+    END IF;
+    RETURN NEW;
+END $$;
+
+-- The private key of a wallet's address.
+CREATE TABLE sealed_key (
+    wallet_id uuid PRIMARY KEY REFERENCES wallet (id),
+    sealed bytea NOT NULL,             -- AES-256-GCM: 12 bytes of nonce, then ciphertext and tag
+    master integer NOT NULL            -- the number of its master key
+);
+CREATE TRIGGER sealed_under_a_good_key BEFORE INSERT OR UPDATE ON sealed_key
+    FOR EACH ROW EXECUTE FUNCTION sealed_under_a_good_key();
+
+-- The check value of the root key, from which the keys of new wallets are derived: a gateway with another root key
+-- would give handles other addresses, which a restore could not find again.
+CREATE TABLE root_key (
+    number integer PRIMARY KEY CONSTRAINT root_key_single CHECK (number = 1),
+    check_value bytea NOT NULL CONSTRAINT root_key_check_value_is_a_hash CHECK (length(check_value) = 32),
+    made_at timestamptz NOT NULL
+);
+CREATE TRIGGER root_key_is_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON root_key
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();

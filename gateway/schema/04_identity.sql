@@ -1,0 +1,155 @@
+-- How a caller proves who they are: passkeys, sessions, recovery codes, an Ethereum wallet's signature, and API keys.
+
+-- WebAuthn credentials that owners sign in and approve payments with.
+CREATE TABLE passkey (
+    id uuid PRIMARY KEY,
+    wallet_id uuid NOT NULL REFERENCES wallet (id),
+    credential_id bytea NOT NULL CONSTRAINT passkey_credential_unique UNIQUE
+        CONSTRAINT passkey_credential_length CHECK (length(credential_id) BETWEEN 1 AND 1023),
+    public_key bytea NOT NULL,         -- in COSE (RFC 9052)
+    sign_count bigint NOT NULL CONSTRAINT passkey_sign_count_of_four_bytes CHECK (sign_count BETWEEN 0 AND 4294967295),
+    backed_up boolean NOT NULL,
+    name text NOT NULL CONSTRAINT passkey_name_length CHECK (length(name) BETWEEN 1 AND 60),
+    created_at timestamptz NOT NULL,
+    last_used_at timestamptz,
+    ended_at timestamptz,
+    ended_by text CONSTRAINT passkey_ended_by_known CHECK (ended_by IN ('revoked', 'cloned')),
+    CONSTRAINT passkey_ended_by_something CHECK ((ended_at IS NULL) = (ended_by IS NULL))
+);
+CREATE INDEX passkey_of_wallet ON passkey (wallet_id);
+CREATE TRIGGER passkey_is_kept BEFORE DELETE OR TRUNCATE ON passkey
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+-- What a passkey is asked to sign: a hash over what is approved and a nonce. Expired ones are deleted after a while.
+CREATE TABLE passkey_challenge (
+    challenge bytea PRIMARY KEY CONSTRAINT passkey_challenge_is_a_sha256 CHECK (length(challenge) = 32),
+    wallet_id uuid REFERENCES wallet (id),     -- none: the answer says whose passkey it is
+    purpose text NOT NULL,
+    nonce bytea NOT NULL CONSTRAINT passkey_challenge_nonce_length CHECK (length(nonce) = 32),
+    rp_id text NOT NULL,
+    origin text NOT NULL,
+    expires_at timestamptz NOT NULL,
+    used_at timestamptz
+);
+CREATE INDEX passkey_challenge_over ON passkey_challenge (expires_at);
+
+-- Sessions of owners in a browser.
+CREATE TABLE session (
+    id uuid PRIMARY KEY,
+    wallet_id uuid NOT NULL REFERENCES wallet (id),
+    begun_by text NOT NULL CONSTRAINT session_begun_by_known
+        CHECK (begun_by IN ('passkey', 'ethereum', 'recovery_code')),
+    passkey_id uuid REFERENCES passkey (id),
+    device text NOT NULL CONSTRAINT session_device_length CHECK (length(device) <= 200),
+    created_at timestamptz NOT NULL,
+    last_used_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    ended_at timestamptz,
+    ended_by text CONSTRAINT session_ended_by_known
+        CHECK (ended_by IN ('signed_out', 'signed_in_again', 'passkey_ended', 'stolen', 'first_passkey')),
+    CONSTRAINT session_ended_by_something CHECK ((ended_at IS NULL) = (ended_by IS NULL)),
+    CONSTRAINT session_begun_by_its_passkey CHECK ((passkey_id IS NOT NULL) = (begun_by = 'passkey'))
+);
+CREATE INDEX session_of_wallet ON session (wallet_id);
+CREATE INDEX session_of_passkey ON session (passkey_id) WHERE ended_at IS NULL;
+
+-- The tokens of a session by their hashes: one is valid; a replaced one that is used again shows that it was stolen.
+CREATE TABLE session_token (
+    hash bytea PRIMARY KEY CONSTRAINT session_token_is_a_sha256 CHECK (length(hash) = 32),
+    session_id uuid NOT NULL REFERENCES session (id),
+    made_at timestamptz NOT NULL,
+    replaced_at timestamptz
+);
+CREATE UNIQUE INDEX session_token_one_is_good ON session_token (session_id) WHERE replaced_at IS NULL;
+CREATE INDEX session_token_of_session ON session_token (session_id);
+
+-- One-time codes for an owner who has lost every passkey.
+CREATE TABLE recovery_code (
+    wallet_id uuid NOT NULL REFERENCES wallet (id),
+    hash bytea NOT NULL CONSTRAINT recovery_code_is_a_scrypt CHECK (length(hash) = 32),
+    salt bytea NOT NULL CONSTRAINT recovery_code_salt_length CHECK (length(salt) = 16),
+    made_at timestamptz NOT NULL,
+    used_at timestamptz,
+    PRIMARY KEY (wallet_id, hash)
+);
+
+-- How often a recovery code of a wallet was tried lately.
+CREATE TABLE recovery_try (
+    wallet_id uuid PRIMARY KEY REFERENCES wallet (id),
+    began_at timestamptz NOT NULL,
+    tries integer NOT NULL CONSTRAINT recovery_try_is_counted CHECK (tries > 0)
+);
+
+-- The message (EIP-4361) that an owner is asked to sign in with, in its parts: it is composed again when the signature
+-- comes.
+CREATE TABLE sign_in_challenge (
+    nonce text PRIMARY KEY,
+    wallet_id uuid NOT NULL REFERENCES wallet (id),
+    address text NOT NULL,
+    domain text NOT NULL,
+    uri text NOT NULL,
+    chain_id bigint NOT NULL,
+    issued_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    used_at timestamptz
+);
+CREATE INDEX sign_in_challenge_over ON sign_in_challenge (expires_at);
+
+-- API keys by their hashes, and what each may do, until when and from which networks.
+CREATE TABLE api_key (
+    hash bytea PRIMARY KEY CONSTRAINT api_key_is_a_sha256 CHECK (length(hash) = 32),
+    wallet_id uuid NOT NULL REFERENCES wallet (id),
+    created_at timestamptz NOT NULL,
+    revoked_at timestamptz,
+    id uuid NOT NULL DEFAULT gen_random_uuid() CONSTRAINT api_key_id_unique UNIQUE,
+    name text NOT NULL DEFAULT 'sign-up' CONSTRAINT api_key_name_length CHECK (length(name) BETWEEN 1 AND 60),
+    scopes text[] NOT NULL DEFAULT '{read,pay,refund,webhooks,owner}' CONSTRAINT api_key_scopes_known
+        CHECK (scopes <@ '{read,pay,refund,webhooks,owner}' AND cardinality(scopes) > 0),
+    expires_at timestamptz,
+    networks cidr[],                   -- none: from anywhere
+    capped boolean NOT NULL DEFAULT false,     -- it has spending caps, which are checked with each payment
+    last_used_at timestamptz,
+    plain boolean NOT NULL DEFAULT true,       -- maintained by api_key_is_plain, below
+    origin uuid NOT NULL,              -- the first key of a row of replacements: they share their spending caps
+    approved boolean NOT NULL DEFAULT false    -- by a passkey, without which no capped key of a guarded wallet pays
+);
+CREATE INDEX api_key_wallet ON api_key (wallet_id);
+
+CREATE FUNCTION api_key_has_origin() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    NEW.origin := coalesce(NEW.origin, NEW.id);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER api_key_has_origin BEFORE INSERT ON api_key FOR EACH ROW EXECUTE FUNCTION api_key_has_origin();
+
+-- A key is plain when it only has to exist: pay_in_ledger, pay_one_in_ledger, pay_many_in_ledger and pay_on_chain serve
+-- no other. The wallet is locked, so that it does not become guarded or frozen while a key is added.
+CREATE FUNCTION api_key_is_plain() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    SELECT NEW.scopes @> '{read,pay,refund,webhooks,owner}' AND NEW.expires_at IS NULL AND NEW.networks IS NULL
+        AND NOT NEW.capped AND NOT wallet.guarded AND wallet.frozen_at IS NULL
+    INTO STRICT NEW.plain
+    FROM wallet WHERE id = NEW.wallet_id FOR SHARE;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER api_key_is_plain BEFORE INSERT OR UPDATE OF scopes, expires_at, networks, capped, plain ON api_key
+    FOR EACH ROW EXECUTE FUNCTION api_key_is_plain();
+
+CREATE FUNCTION wallet_keys_are_plain() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE api_key SET plain = plain WHERE wallet_id = NEW.id AND revoked_at IS NULL;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER wallet_keys_are_plain AFTER UPDATE OF guarded, frozen_at ON wallet
+    FOR EACH ROW WHEN ((OLD.guarded, OLD.frozen_at) IS DISTINCT FROM (NEW.guarded, NEW.frozen_at))
+    EXECUTE FUNCTION wallet_keys_are_plain();
+
+-- Rate limits: how often somebody did something in a window. Losing it loses only the counts, so it is not logged.
+CREATE UNLOGGED TABLE tally (
+    kind text NOT NULL,
+    who text NOT NULL,
+    count bigint NOT NULL,
+    ends_at timestamptz NOT NULL,      -- of the window
+    PRIMARY KEY (kind, who)
+);
+CREATE INDEX tally_by_end ON tally (ends_at);

@@ -1,0 +1,132 @@
+-- The tokens' contracts, authorizations, relayer accounts with what they sent, and how far the chain was read.
+-- Addresses are EIP-55 checksummed text; hashes are 32 bytes.
+
+-- The token contract of each asset.
+CREATE TABLE contract (
+    asset text PRIMARY KEY REFERENCES asset (code),
+    chain_id bigint NOT NULL,
+    address text NOT NULL,
+    deployed_block bigint NOT NULL,
+    genesis_hash bytea NOT NULL        -- of block 0: tells one local chain from another with the same id
+);
+
+-- The next EIP-3009 nonce of an address: assigned in order, so that the contract's bitmap words fill up.
+CREATE TABLE authorization_nonce (
+    asset text NOT NULL REFERENCES asset (code),
+    address text NOT NULL,
+    next numeric NOT NULL DEFAULT 0,
+    closed boolean NOT NULL DEFAULT false,     -- the address was left by its wallet
+    PRIMARY KEY (asset, address)
+);
+
+-- What lets a token move: an EIP-3009 message signed by the payer (a redemption is one to the contract itself), or a
+-- mint, whose single-use reference stands in the place of the nonce and whose `from_address` is zero. There is no
+-- foreign key to asset: its asset has a contract, which has one. 13_recovery.sql adds the trigger
+-- authorization_in_recovery.
+CREATE TABLE token_authorization (
+    id uuid PRIMARY KEY,
+    kind text NOT NULL CONSTRAINT token_authorization_kind_known
+        CHECK (kind IN ('transfer', 'redemption', 'mint', 'sweep')),
+    asset text NOT NULL,
+    from_address text NOT NULL,
+    to_address text NOT NULL,
+    value amount NOT NULL,
+    nonce numeric NOT NULL,
+    valid_before bigint NOT NULL,      -- Unix seconds; the contract knows none of a mint, so we batch none after it
+    signature bytea,
+    state text NOT NULL DEFAULT 'queued' CONSTRAINT token_authorization_state_known
+        CHECK (state IN ('unsigned', 'queued', 'submitted', 'settled', 'skipped', 'expired')),
+    transaction_id uuid,               -- the chain_transaction that carries it
+    reason text,                       -- why it was skipped; while it has not ended, what needs attention
+    created_at timestamptz NOT NULL,
+    withheld boolean NOT NULL DEFAULT false,   -- while it is queued: not batched and not expired before an unfreeze
+    signed_by text NOT NULL DEFAULT 'gateway'  -- who is to sign; never changed afterwards
+        CONSTRAINT token_authorization_signed_by_known CHECK (signed_by IN ('gateway', 'owner', 'contract')),
+    -- From when it may be settled, in Unix seconds. External wallets sign a time in the past; the gateway signs 0.
+    valid_after bigint NOT NULL DEFAULT 0
+        CONSTRAINT token_authorization_valid_after_not_negative CHECK (valid_after >= 0),
+    CONSTRAINT token_authorization_used_once UNIQUE (asset, from_address, nonce),
+    CONSTRAINT token_authorization_signed_by_its_payer
+        CHECK (signed_by = 'gateway' OR state NOT IN ('queued', 'submitted') OR signature IS NOT NULL)
+);
+CREATE INDEX token_authorization_queue ON token_authorization (asset, id) WHERE state = 'queued';
+CREATE INDEX token_authorization_batch ON token_authorization (transaction_id) WHERE state = 'submitted';
+CREATE INDEX token_authorization_due ON token_authorization (asset, valid_before)
+    WHERE state IN ('queued', 'submitted') AND reason IS NULL;
+CREATE TRIGGER token_authorization_is_kept BEFORE DELETE OR TRUNCATE ON token_authorization
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+-- A relayer account, shared by the workers of several machines. Times are this database's clock: machines' clocks
+-- differ.
+CREATE TABLE lane (
+    address text PRIMARY KEY,
+    chain_id bigint NOT NULL,
+    next_nonce bigint NOT NULL,
+    stopped text,                      -- why, when it is
+    sent_nonce bigint NOT NULL DEFAULT 0,  -- every stored nonce below it was sent to a node, in order
+    resent_at timestamptz,             -- when a worker last took the turn to send again
+    weighed_at timestamptz,            -- when a worker last took the turn to check the gas balance
+    suspect_nonce bigint,              -- a nonce that somebody else seems to have used,
+    suspected_at timestamptz,          -- and since when
+    low boolean NOT NULL DEFAULT false,    -- its gas balance runs out; reported once each time
+    refused text,                      -- the node's words for not taking a transaction; none: it takes them. For people
+    refused_nonce bigint,              -- of the first transaction that the node does not take
+    refused_at timestamptz             -- since when it has said so
+);
+
+-- What a relayer account sends: one transaction for each nonce, with one or more attempts.
+CREATE TABLE chain_transaction (
+    id uuid PRIMARY KEY,
+    lane text NOT NULL REFERENCES lane (address),
+    nonce bigint NOT NULL,
+    kind text NOT NULL CONSTRAINT chain_transaction_kind_known CHECK (kind IN ('settle', 'mint', 'deploy', 'grant')),
+    asset text NOT NULL REFERENCES asset (code),
+    gas_limit bigint NOT NULL,
+    state text NOT NULL DEFAULT 'stored' CONSTRAINT chain_transaction_state_known
+        CHECK (state IN ('stored', 'succeeded', 'reverted', 'overtaken')),  -- each end is of a final block
+    final_hash bytea,                  -- the attempt that was mined; none where somebody else's took the nonce
+    created_at timestamptz NOT NULL,
+    concluded_at timestamptz,          -- when its receipt in a final block was seen
+    CONSTRAINT chain_transaction_nonce_once UNIQUE (lane, nonce)
+);
+CREATE INDEX chain_transaction_open ON chain_transaction (lane, nonce) WHERE state = 'stored';
+CREATE INDEX chain_transaction_reverted ON chain_transaction (asset, concluded_at) WHERE state = 'reverted';
+
+-- Raw bytes, stored before they are sent and only ever sent again as stored.
+CREATE TABLE attempt (
+    hash bytea PRIMARY KEY,
+    transaction_id uuid NOT NULL REFERENCES chain_transaction (id),
+    raw bytea NOT NULL,
+    fee_wei_max numeric NOT NULL,
+    tip_wei_max numeric NOT NULL,
+    created_at timestamptz NOT NULL
+);
+CREATE INDEX attempt_of_transaction ON attempt (transaction_id);
+
+-- How far the chain was read: everything up to and including this final block is in the ledger.
+CREATE TABLE chain_cursor (
+    chain_id bigint PRIMARY KEY,
+    number bigint NOT NULL,
+    hash bytea NOT NULL,
+    timestamp bigint NOT NULL          -- the block's, Unix seconds
+);
+
+-- Every final Transfer log, once, with the ledger transfer that posted it, where there is one. There are no foreign
+-- keys: the same transaction posts the transfer, and its asset is that of a contract.
+CREATE TABLE observation (
+    chain_id bigint NOT NULL,
+    block_hash bytea NOT NULL,
+    log_index integer NOT NULL,
+    block_number bigint NOT NULL,
+    transaction_hash bytea NOT NULL,
+    asset text NOT NULL,
+    from_address text NOT NULL,
+    to_address text NOT NULL,
+    value numeric NOT NULL,
+    transfer_id uuid,
+    CONSTRAINT observation_once PRIMARY KEY (chain_id, block_hash, log_index)
+);
+CREATE INDEX observation_of_block ON observation (chain_id, block_number);
+CREATE INDEX observation_of_transfer ON observation (transfer_id);
+CREATE TRIGGER observation_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON observation
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();

@@ -1,0 +1,146 @@
+-- What may leave a wallet: freezes, the policy of a guarded wallet, and spending caps of API keys.
+
+-- Withdrawals of an asset are stopped while a row has no `lifted_at`.
+CREATE TABLE withdrawal_freeze (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    asset text NOT NULL REFERENCES asset (code),
+    frozen_at timestamptz NOT NULL,
+    lifted_at timestamptz
+);
+CREATE UNIQUE INDEX withdrawal_freeze_once ON withdrawal_freeze (asset) WHERE lifted_at IS NULL;
+
+-- Why nothing leaves a wallet: it is frozen while one of these has not ended.
+CREATE TABLE wallet_freeze (
+    id uuid PRIMARY KEY,
+    wallet_id uuid NOT NULL REFERENCES wallet (id),
+    reason text NOT NULL,
+    placed_at timestamptz NOT NULL,
+    lapses_at timestamptz,             -- when it ends unless it is confirmed
+    ended_at timestamptz,
+    payment_id uuid REFERENCES payment (id)    -- the payment that its owner reported; none: an operator's
+);
+CREATE INDEX wallet_freeze_open ON wallet_freeze (wallet_id) WHERE ended_at IS NULL;
+CREATE INDEX wallet_freeze_lapses ON wallet_freeze (lapses_at) WHERE ended_at IS NULL AND lapses_at IS NOT NULL;
+CREATE UNIQUE INDEX wallet_freeze_of_payment_once ON wallet_freeze (payment_id) WHERE ended_at IS NULL;
+CREATE TRIGGER wallet_freeze_is_kept BEFORE DELETE OR TRUNCATE ON wallet_freeze
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+-- Links in notifications to report a payment as unauthorized. A token can freeze the wallet and show this payment, and
+-- nothing else.
+CREATE TABLE not_me_link (
+    hash bytea PRIMARY KEY CONSTRAINT not_me_link_is_a_sha256 CHECK (length(hash) = 32),
+    payment_id uuid NOT NULL REFERENCES payment (id),
+    wallet_id uuid NOT NULL REFERENCES wallet (id),
+    expires_at timestamptz NOT NULL
+);
+CREATE INDEX not_me_link_over ON not_me_link (expires_at);
+
+-- What a frozen wallet sends by the chain waits: it is not batched and does not expire. Afterwards it continues, unless
+-- it is a withdrawal and those are frozen; what is not signed yet gets as much time again.
+CREATE FUNCTION wallet_withholds() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    -- Payments that are being decided end first, and those after them find the wallet frozen (payments/gate.py).
+    PERFORM FROM policy WHERE wallet_id = NEW.id FOR UPDATE;
+    PERFORM FROM token_authorization AS a JOIN wallet_address ON wallet_address.address = a.from_address
+    WHERE wallet_address.wallet_id = NEW.id AND a.state IN ('queued', 'submitted')
+        AND a.kind IN ('transfer', 'redemption')
+    ORDER BY a.id FOR UPDATE OF a;
+    UPDATE token_authorization AS a SET
+        withheld = NEW.frozen_at IS NOT NULL OR (
+            EXISTS (SELECT FROM withdrawal_freeze AS stopped
+                WHERE stopped.asset = a.asset AND stopped.lifted_at IS NULL)
+            AND (a.kind = 'redemption' OR EXISTS (
+                SELECT FROM payment WHERE payment.authorization_id = a.id AND payment.payee IS NULL))),
+        valid_before = CASE
+            WHEN NEW.frozen_at IS NOT NULL OR a.signature IS NOT NULL THEN a.valid_before
+            ELSE greatest(a.valid_before,
+                floor(extract(epoch FROM now())) + a.valid_before - floor(extract(epoch FROM a.created_at))) END
+    FROM wallet_address
+    WHERE wallet_address.wallet_id = NEW.id AND wallet_address.address = a.from_address
+        AND a.state IN ('queued', 'submitted') AND a.kind IN ('transfer', 'redemption');
+    RETURN NULL;
+END $$;
+CREATE TRIGGER wallet_withholds AFTER UPDATE OF frozen_at ON wallet
+    FOR EACH ROW WHEN ((OLD.frozen_at IS NULL) <> (NEW.frozen_at IS NULL)) EXECUTE FUNCTION wallet_withholds();
+
+-- What a guarded wallet pays without its owner's approval.
+CREATE TABLE policy (
+    wallet_id uuid PRIMARY KEY REFERENCES wallet (id),
+    ask_new_payee boolean NOT NULL DEFAULT true,
+    ask_address boolean NOT NULL DEFAULT true,
+    changed_days smallint NOT NULL DEFAULT 7
+        CONSTRAINT policy_changed_days_within_a_year CHECK (changed_days BETWEEN 0 AND 365),
+    device_hours smallint NOT NULL DEFAULT 24
+        CONSTRAINT policy_device_hours_within_a_month CHECK (device_hours BETWEEN 0 AND 720),
+    undo_seconds smallint NOT NULL DEFAULT 0
+        CONSTRAINT policy_undo_seconds_known CHECK (undo_seconds = 0 OR undo_seconds BETWEEN 10 AND 60)
+);
+
+-- Limits per asset. The defaults, for an asset without a row, are in policy.py.
+CREATE TABLE policy_limit (
+    wallet_id uuid NOT NULL REFERENCES policy (wallet_id),
+    asset text NOT NULL REFERENCES asset (code),
+    payment units NOT NULL CONSTRAINT policy_limit_payment_not_negative CHECK (payment >= 0),
+    day units NOT NULL,
+    PRIMARY KEY (wallet_id, asset),
+    CONSTRAINT policy_limit_day_no_less_than_a_payment CHECK (day >= payment)
+);
+
+-- Payees that need no approval: a wallet, or an address that is nobody's handle, and never a name.
+CREATE TABLE trusted_payee (
+    wallet_id uuid NOT NULL REFERENCES policy (wallet_id),
+    payee uuid REFERENCES wallet (id),
+    address text,
+    CONSTRAINT trusted_payee_is_one CHECK ((payee IS NULL) <> (address IS NULL)),
+    CONSTRAINT trusted_payee_once UNIQUE NULLS NOT DISTINCT (wallet_id, payee, address)
+);
+
+-- Whom a guarded wallet has paid before.
+CREATE TABLE known_payee (
+    wallet_id uuid NOT NULL REFERENCES wallet (id),
+    payee uuid,
+    address text,
+    first_paid_at timestamptz NOT NULL,
+    CONSTRAINT known_payee_is_one CHECK ((payee IS NULL) <> (address IS NULL)),
+    CONSTRAINT known_payee_once UNIQUE NULLS NOT DISTINCT (wallet_id, payee, address)
+);
+
+-- Authority that was given before a wallet's first passkey does not outlive it. In the transaction that adds that
+-- passkey, the wallet gets a policy, which knows no payee yet (whoever had the sign-up key may have paid anybody);
+-- recovery codes and the sessions they began end; what is only held needs an approval. API keys and mandates wait until
+-- they are approved.
+CREATE FUNCTION wallet_has_policy() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO policy (wallet_id) VALUES (NEW.id) ON CONFLICT DO NOTHING;
+    DELETE FROM recovery_code WHERE wallet_id = NEW.id;
+    UPDATE session SET ended_at = now(), ended_by = 'first_passkey'
+    WHERE wallet_id = NEW.id AND begun_by = 'recovery_code' AND ended_at IS NULL;
+    UPDATE payment SET state = 'requires_confirmation', approval = '{before_passkey}', capture = false
+    WHERE payer = NEW.id AND state = 'held' AND authorization_id IS NULL AND refund_of IS NULL;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER wallet_has_policy AFTER UPDATE OF guarded ON wallet
+    FOR EACH ROW WHEN (NEW.guarded AND NOT OLD.guarded) EXECUTE FUNCTION wallet_has_policy();
+
+-- Spending caps. A capped key pays only what a cap covers (its asset and, where they are given, its rail and payee),
+-- and no more than every cap that covers it allows, at once and in any twenty-four hours.
+CREATE TABLE api_key_cap (
+    origin uuid NOT NULL REFERENCES api_key (id),
+    number integer NOT NULL,
+    asset text NOT NULL REFERENCES asset (code),
+    rail payment_rail,
+    payee uuid REFERENCES wallet (id),
+    payment units,
+    day units,
+    PRIMARY KEY (origin, number),
+    CONSTRAINT api_key_cap_says_how_much CHECK (payment IS NOT NULL OR day IS NOT NULL)
+);
+CREATE TRIGGER api_key_cap_is_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON api_key_cap
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+-- What capped keys have paid.
+CREATE TABLE api_key_payment (
+    origin uuid NOT NULL,
+    payment_id uuid NOT NULL,
+    PRIMARY KEY (origin, payment_id)
+);

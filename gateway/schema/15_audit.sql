@@ -1,0 +1,52 @@
+-- The audit log, and the signed checkpoints of the event log and the audit log.
+
+-- Audit events: who did what that matters to security. Numbered as events are (audit/log.py).
+CREATE TABLE act (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    kind text NOT NULL,
+    wallet_id uuid,                    -- whom it concerns; none: the gateway
+    by_kind text NOT NULL CONSTRAINT act_by_known CHECK (
+        by_kind IN ('anyone', 'api_key', 'session', 'passkey', 'recovery', 'operator', 'worker', 'command')
+    ),
+    by_id text NOT NULL,
+    subject uuid,
+    facts jsonb NOT NULL,
+    at timestamptz NOT NULL
+);
+CREATE INDEX act_of_wallet ON act (wallet_id, id);
+CREATE TRIGGER act_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON act
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+-- The keys that checkpoints are made with, encrypted under a master key as a wallet's is.
+CREATE TABLE seal_key (
+    id uuid PRIMARY KEY,
+    number integer NOT NULL CONSTRAINT seal_key_number_unique UNIQUE,   -- the greatest makes new checkpoints
+    sealed bytea NOT NULL,
+    made_at timestamptz NOT NULL,
+    master integer NOT NULL            -- the number of its master key
+);
+CREATE TRIGGER seal_key_is_kept BEFORE DELETE OR TRUNCATE ON seal_key
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+CREATE TRIGGER sealed_under_a_good_key BEFORE INSERT OR UPDATE ON seal_key
+    FOR EACH ROW EXECUTE FUNCTION sealed_under_a_good_key();
+
+-- Checkpoints (audit/seal.py): each covers the events and audit events of a range of numbers, and the checkpoint
+-- before.
+CREATE TABLE seal (
+    number bigint PRIMARY KEY CONSTRAINT seal_number_from_one CHECK (number >= 1),
+    previous bytea NOT NULL CONSTRAINT seal_previous_unique UNIQUE,     -- the hash of the checkpoint before
+    at timestamptz NOT NULL,
+    key_id uuid NOT NULL REFERENCES seal_key (id),
+    hash bytea NOT NULL CONSTRAINT seal_hash_is_a_sha256 CHECK (length(hash) = 32 AND length(previous) = 32),
+    events_after bigint NOT NULL,      -- it covers the events numbered above this,
+    events_to bigint NOT NULL,         -- up to this,
+    events bytea NOT NULL,             -- which were these: eight bytes of number and a SHA-256 each
+    acts_after bigint NOT NULL,
+    acts_to bigint NOT NULL,
+    acts bytea NOT NULL,
+    CONSTRAINT seal_covers_something CHECK (length(events) + length(acts) > 0),
+    CONSTRAINT seal_goes_on CHECK (events_to >= events_after AND acts_to >= acts_after)
+);
+ALTER TABLE seal ALTER events SET STORAGE EXTERNAL, ALTER acts SET STORAGE EXTERNAL;   -- hashes do not compress
+CREATE TRIGGER seal_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON seal
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
