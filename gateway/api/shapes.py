@@ -141,8 +141,8 @@ class BalanceView(Struct):
     asset: str
     kind: Literal["fiat", "token"]
     posted: str
-    pending: Annotated[str, Meta(description="What of posted is set aside.")]
-    available: str
+    pending: Annotated[str | None, Meta(description="What of posted is set aside; null at a past time: not known.")]
+    available: Annotated[str | None, Meta(description="The rest of posted; null at a past time: not known.")]
     final_block: Annotated[int, Meta(description="The block a token balance is final at.")] | None
 
 
@@ -151,6 +151,7 @@ class WalletView(Struct):
     wallet_id: str
     address: str
     custody: CustodyText
+    at: Annotated[str | None, Meta(description="The past time that the balances are of; null: now.")]
     balances: list[BalanceView]
 
 

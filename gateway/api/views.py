@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from gateway.api.shapes import (
     ApprovalView,
@@ -28,6 +28,7 @@ from gateway.events.log import LoggedEvent
 from gateway.ids import show
 from gateway.ledger.account import Balance
 from gateway.ledger.book import Entry
+from gateway.money import Money
 from gateway.payments.pay import Preview
 from gateway.payments.payment import Payment
 from gateway.payments.records import Conversion
@@ -78,6 +79,12 @@ def balance_view(balance: Balance, cursor: Cursor | None) -> BalanceView:
     token = balance.asset.kind == "token"
     block = cursor.number if token and cursor is not None else None
     return BalanceView(balance.asset.code, "token" if token else "fiat", posted, pending, available, block)
+
+
+def past_balance_view(posted: Money) -> BalanceView:
+    """A balance at a past time, of which nothing is known but what was posted."""
+    kind: Literal["fiat", "token"] = "token" if posted.asset.kind == "token" else "fiat"
+    return BalanceView(posted.asset.code, kind, posted.amount, None, None, None)
 
 
 def bank_movement_view(moved: BankMovement) -> BankMovementView:

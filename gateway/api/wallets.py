@@ -1,5 +1,6 @@
 """What the caller has: balances, statement, events."""
 
+from datetime import datetime
 from typing import Annotated
 
 from litestar import Response, get, post
@@ -9,8 +10,10 @@ from gateway.access.credential import Credential
 from gateway.api.cursor import cursor_position, cursor_text
 from gateway.api.house import House
 from gateway.api.shapes import EntriesPage, EventsPage, ExportedKeyView, KeyExportRequest, WalletView
-from gateway.api.views import balance_view, entry_view, event_view, exported_key_view
+from gateway.api.times import At, past_time_of, period_of, time_parameter
+from gateway.api.views import balance_view, entry_view, event_view, exported_key_view, past_balance_view
 from gateway.chain import watch
+from gateway.clock import rfc3339
 from gateway.errors import InvalidRequest
 from gateway.events import log
 from gateway.ids import show
@@ -27,10 +30,16 @@ After = Annotated[int, Parameter(ge=0, le=2**63 - 1, description="The number to 
 
 
 @get("/v1/wallet", tags=["wallet"], summary="Every balance of the caller", needs="read")
-async def show_wallet(house: House, caller: Wallet) -> WalletView:
+async def show_wallet(house: House, caller: Wallet, at: At = None) -> WalletView:
     """Fiat and tokens alike, as of one moment; tokens with the block they are final at. An asset that takes no new
     money is there as long as the wallet has some of it.
+
+    With `at`, what had been posted up to and including that time: zero before the wallet existed. What was set aside
+    then is not known, so `pending` and `available` are null. What is being committed right now may still be posted at a
+    time of the last few seconds.
     """
+    if at is not None:
+        return await _wallet_at(house, caller, past_time_of("at", at, house.clock()))
     assets = house.terms.assets.spendable()
     codes = {asset.code: account.wallet(caller.handle, asset) for asset in assets}
     async with house.database.snapshot() as connection:
@@ -43,6 +52,7 @@ async def show_wallet(house: House, caller: Wallet) -> WalletView:
         show("wal", caller.id),
         caller.address,
         caller.custody,
+        None,
         [
             balance_view(balances.get(codes[asset.code], Balance(asset, 0, 0)), cursors.get(asset.code))
             for asset in assets
@@ -73,19 +83,29 @@ async def export_key(data: KeyExportRequest, house: House, credential: Credentia
 
 @get("/v1/entries", tags=["wallet"], summary="The statement of one asset", needs="read")
 async def list_entries(
-    house: House, caller: Wallet, asset: str, limit: Limit = 50, cursor: str | None = None
+    house: House,
+    caller: Wallet,
+    asset: str,
+    limit: Limit = 50,
+    cursor: str | None = None,
+    from_: Annotated[str | None, time_parameter("from", "Posted at this time (RFC 3339) or later.")] = None,
+    until: Annotated[str | None, time_parameter("until", "Posted before this time (RFC 3339).")] = None,
 ) -> EntriesPage:
-    """Every entry of the caller's account in the asset, newest first, with the balance after each.
+    """Every entry of the caller's account in the asset, or of a period, newest first, with the balance after each.
 
     Tokens that somebody moved without the gateway are an `observation`, which says from whom and to whom.
     """
     of = house.terms.assets.of_wallet(asset)
-    before = _number(cursor_position(cursor)) if cursor else None
+    code, before = account.wallet(caller.handle, of), _number(cursor_position(cursor)) if cursor else None
+    period = period_of("from", from_, "until", until)
     async with house.database.reading() as connection:
-        entries = await book.statement(connection, of, account.wallet(caller.handle, of), before, limit)
+        after, end = await book.numbers_between(connection, code, *period)
+        below = min((number for number in (before, end) if number is not None), default=None)
+        page = await book.statement(connection, of, code, below, limit)
+        entries = [entry for entry in page if entry.number > after]
         seen = [entry.subject for entry in entries if entry.purpose == "observation"]
         ends = await records.ends_of_observations(connection, seen)
-    more = len(entries) == limit and entries[-1].number > 1
+    more = len(entries) == limit and entries[-1].number > after + 1
     items = [entry_view(entry, ends.get(entry.subject)) for entry in entries]
     return EntriesPage(items, cursor_text(str(entries[-1].number)) if more else None)
 
@@ -96,6 +116,21 @@ async def list_events(house: House, caller: Wallet, after: After = 0, limit: Lim
     async with house.database.reading() as connection:
         events = await log.read(connection, caller.id, after, limit)
     return EventsPage([event_view(event) for event in events], events[-1].number if events else after)
+
+
+async def _wallet_at(house: House, caller: Wallet, at: datetime) -> WalletView:
+    assets = house.terms.assets
+    codes = {account.wallet(caller.handle, asset): asset for asset in assets.spendable()}
+    async with house.database.reading() as connection:
+        balances = await book.balances_at(connection, codes, at)
+    return WalletView(
+        caller.handle,
+        show("wal", caller.id),
+        caller.address,
+        caller.custody,
+        rfc3339(at),
+        [past_balance_view(one) for one in balances.values() if assets.takes_new(one.asset) or one.units],
+    )
 
 
 def _has(balance: Balance | None) -> bool:

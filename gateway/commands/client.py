@@ -121,8 +121,9 @@ class Client:
             return payee
         return str((await self._call("GET", f"/v1/handles/{fold(payee)}", signed=False))["address"])
 
-    async def wallet(self) -> Answer:
-        return await self._call("GET", "/v1/wallet")
+    async def wallet(self, at: str | None = None) -> Answer:
+        """Every balance of the handle; with `at`, those of a past time (RFC 3339)."""
+        return await self._call("GET", "/v1/wallet", params={"at": at})
 
     async def export_key(self) -> Answer:
         """The private key of the handle's address: whoever has it can take all that is there."""
@@ -256,8 +257,17 @@ class Client:
     async def payments(self, limit: int, cursor: str | None = None) -> Answer:
         return await self._call("GET", "/v1/payments", params={"limit": limit, "cursor": cursor})
 
-    async def statement(self, asset: str, limit: int, cursor: str | None = None) -> Answer:
-        return await self._call("GET", "/v1/entries", params={"asset": asset, "limit": limit, "cursor": cursor})
+    async def statement(
+        self,
+        asset: str,
+        limit: int,
+        cursor: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+    ) -> Answer:
+        """The handle's entries in one asset, from `since` on and before `until` (RFC 3339), newest first."""
+        params = {"asset": asset, "limit": limit, "cursor": cursor, "from": since, "until": until}
+        return await self._call("GET", "/v1/entries", params=params)
 
     async def _call(
         self,

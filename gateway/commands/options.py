@@ -29,6 +29,12 @@ def paging(command: Command) -> Command:
     return click.option("--limit", type=_LIMIT, default=20, show_default=True, help="How many at the most.")(command)
 
 
+def period(command: Command) -> Command:
+    """The options of a list that takes a part of the time. Times are RFC 3339, with an offset."""
+    command = click.option("--until", metavar="TIME", help="Before this time.")(command)
+    return click.option("--since", metavar="TIME", help="From this time on, such as 2030-01-31T12:00:00Z.")(command)
+
+
 def moving(command: Command) -> Command:
     """The option of every command that moves money."""
     about = "Idempotency key: the same command with the same key moves money once."

@@ -7,7 +7,7 @@ import rich_click as click
 
 from gateway.commands import printing
 from gateway.commands.asking import ask, follow, password_of, say, show, show_moved
-from gateway.commands.options import asking, by, moving, paging, waiting
+from gateway.commands.options import asking, by, moving, paging, period, waiting
 from gateway.config import from_environment
 from gateway.errors import Misconfigured
 
@@ -85,31 +85,44 @@ def export_key(handle: str, keystore: Path, password_file: Path | None, url: str
 
 @click.command()
 @click.argument("handle")
+@click.option("--at", metavar="TIME", help="What it had at a past time, such as 2030-01-31T12:00:00Z.")
 @asking
-def balance(handle: str, url: str | None, as_json: bool) -> None:
-    """What a handle has: every currency and every token.
+def balance(handle: str, at: str | None, url: str | None, as_json: bool) -> None:
+    """What a handle has, or had at a past time: every currency and every token.
 
     \b
     Example:
       gateway balance @alice
+      gateway balance @alice --at 2025-12-31T23:59:59Z
     """
-    wallet = ask(handle, url, lambda client: client.wallet())
+    wallet = ask(handle, url, lambda client: client.wallet(at))
     show(wallet, as_json, printing.wallet_lines(wallet))
 
 
 @click.command()
 @click.argument("handle")
 @click.argument("asset")
+@period
 @paging
 @asking
-def statement(handle: str, asset: str, limit: int, cursor: str | None, url: str | None, as_json: bool) -> None:
+def statement(
+    handle: str,
+    asset: str,
+    since: str | None,
+    until: str | None,
+    limit: int,
+    cursor: str | None,
+    url: str | None,
+    as_json: bool,
+) -> None:
     """The entries of a handle's account in one asset, newest first, with the balance after each.
 
     \b
     Example:
       gateway statement @alice EUR --limit 5
+      gateway statement @alice EUR --since 2025-12-01T00:00:00Z --until 2026-01-01T00:00:00Z
     """
-    entries = ask(handle, url, lambda client: client.statement(asset, limit, cursor))
+    entries = ask(handle, url, lambda client: client.statement(asset, limit, cursor, since, until))
     show(entries, as_json, printing.statement_lines(entries))
 
 

@@ -59,10 +59,16 @@ _CUSTODY = {
 
 
 def wallet_lines(wallet: Mapping[str, Any]) -> list[str]:
-    """A wallet's balances: what it has, what of that is set aside, and what is left to spend."""
+    """A wallet's balances: what it has, what of that is set aside, and what is left to spend. Of a past time only what
+    was posted is known.
+    """
+    who = f"@{wallet['handle']}, {wallet['wallet_id']}, {wallet['address']}"
+    if wallet["at"] is not None:
+        past = [[one["asset"], one["posted"]] for one in wallet["balances"]]
+        return [f"{who}, at {when(wallet['at'])}", "", *table(["asset", "posted"], past, right=[1])]
     rows = [[one["asset"], one["available"], one["pending"], one["posted"], _where(one)] for one in wallet["balances"]]
     return [
-        f"@{wallet['handle']}, {wallet['wallet_id']}, {wallet['address']}",
+        who,
         "",
         *table(["asset", "available", "pending", "posted", "rail"], rows, right=(1, 2, 3)),
     ]

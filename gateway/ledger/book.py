@@ -4,9 +4,10 @@ Order inside a transaction, so that nobody waits in a ring: pending transfers ar
 accounts, in id order; `write` does both once, so a use case calls it once with all it has to write.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from gateway.errors import CaptureExceedsHold, GatewayError, InsufficientFunds, Misconfigured, TransferNotFound
@@ -17,6 +18,9 @@ from gateway.money import Asset, Assets, Money
 from gateway.postgres import Connection, Record, Statements
 
 sql = Statements(__package__, "book.sql")
+
+#: Between two times that PostgreSQL tells apart.
+_TICK: Final = timedelta(microseconds=1)
 
 #: What became of one step of a batch: the state it is in now, or why it was refused.
 Result = State | GatewayError
@@ -103,13 +107,33 @@ async def balances(connection: Connection, assets: Assets, codes: Iterable[str])
     return {row["code"]: Balance(assets[row["asset"]], row["posted"], row["pending"]) for row in rows}
 
 
-async def balance_at(connection: Connection, assets: Assets, code: str, at: datetime) -> Money:
-    """What was posted to the account up to and including the time `at`. Found by bisection of the entries' numbers,
-    since times never go back along them: the same cost at fifty entries and at five million.
+async def balances_at(connection: Connection, codes: Mapping[str, Asset], at: datetime) -> dict[str, Money]:
+    """What was posted to each account up to and including the time `at`, by code. Found by bisection of the entries'
+    numbers: the same cost at fifty entries and at five million. What was set aside then is not known.
     """
-    row = await connection.fetchrow(sql.balance_at, code, at)
-    assert row is not None, f"not open: {code}"
-    return Money(row["balance"], assets[row["asset"]])
+    found = await last_before(connection, [(code, at + _TICK) for code in codes])
+    return {code: Money(balance, asset) for (code, asset), (_, balance) in zip(codes.items(), found, strict=True)}
+
+
+async def last_before(connection: Connection, asked: Sequence[tuple[str, datetime]]) -> list[tuple[int, int]]:
+    """Per account code and time: the number of the last entry posted before the time, and the balance in units after
+    it. (0, 0) where there is none, also because the account is not open.
+    """
+    rows = await connection.fetch(sql.last_before, [code for code, _ in asked], [at for _, at in asked])
+    found = {row["place"]: (row["number"], row["balance"]) for row in rows}
+    return [found.get(place, (0, 0)) for place in range(1, len(asked) + 1)]
+
+
+async def numbers_between(
+    connection: Connection, code: str, begins: datetime | None, ends: datetime | None
+) -> tuple[int, int | None]:
+    """The entries of the account that were posted from `begins` on and before `ends`: those numbered above the first
+    and below the second; None for either time, and for the second number, is open.
+    """
+    asked = [(code, at) for at in (begins, ends) if at is not None]
+    numbers = [number for number, _ in await last_before(connection, asked)] if asked else []
+    after = numbers.pop(0) if begins is not None else 0
+    return after, numbers[0] + 1 if numbers else None
 
 
 async def statement(connection: Connection, asset: Asset, code: str, before: int | None, limit: int) -> list[Entry]:

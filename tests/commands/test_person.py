@@ -103,6 +103,22 @@ def test_money_comes_in_goes_round_and_goes_out(up: Up) -> None:
     assert lines[1].split()[4:7] == ["2.50", "10.00", "withdrawal"]
 
 
+def test_balances_and_statements_of_the_past_are_shown(up: Up) -> None:
+    owner = up.someone("past_owner", EUR="50.00")
+    up.gateway("withdraw", "20.00", "EUR", "--from", owner)
+    withdrawn, deposited = (one["posted_at"] for one in up.json("statement", owner, "EUR")["items"])
+
+    then = up.gateway("balance", owner, "--at", deposited).stdout.splitlines()
+
+    assert then[0].endswith(f", at {deposited[:10]} {deposited[11:19]} UTC")
+    assert then[2].split() == ["asset", "posted"]
+    assert ["EUR", "50.00"] in [line.split() for line in then[3:]]
+    assert [one["amount"] for one in up.json("statement", owner, "EUR", "--until", withdrawn)["items"]] == ["50.00"]
+    assert [one["amount"] for one in up.json("statement", owner, "EUR", "--since", withdrawn)["items"]] == ["20.00"]
+    refused = up.gateway("balance", owner, "--at", "yesterday").stderr
+    assert refused.startswith("gateway: at: 'yesterday' is not a time; ")
+
+
 def test_a_used_key_prints_the_first_answer_and_says_that_it_is_a_replay(up: Up) -> None:
     payer, payee = up.someone("replay_payer", EUR="50.00"), up.someone("replay_payee")
     asked = ("pay", payee, "5.00", "EUR", "--from", payer, "--key", "order-17")
@@ -338,4 +354,4 @@ def _read(terminal: int) -> bytes:
 def test_json_has_the_api_s_own_names(up: Up) -> None:
     wallet = json.loads(up.gateway("balance", "alice", "--json").stdout)
 
-    assert set(wallet) == {"handle", "wallet_id", "address", "custody", "balances"}
+    assert set(wallet) == {"handle", "wallet_id", "address", "custody", "at", "balances"}

@@ -1,9 +1,12 @@
 """The verbs of the book, one at a time and many at once."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
+from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from gateway.errors import CaptureExceedsHold, InsufficientFunds, TransferEnded, TransferNotFound
 from gateway.ids import TransferId, new_id
@@ -240,16 +243,46 @@ async def test_a_statement_has_every_entry_once_with_numbers_and_balances_that_f
     assert [entry.balance.units for entry in paged] == newest_first
 
 
-async def test_the_balance_at_a_past_time_is_that_of_the_last_entry_until_then(book: Book) -> None:
-    for day in range(1, 12):
-        async with book.database.transaction() as connection:
-            transfer = await book.transfer(("bank:EUR", ALICE, 100))
-            verbs.all_done(await verbs.post(connection, [transfer], NOW + timedelta(days=day)))
+def moment(tick: int) -> datetime:
+    """Times that PostgreSQL just tells apart."""
+    return NOW + timedelta(microseconds=tick)
+
+
+@pytest.mark.timeout(120)
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    moves=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2)), max_size=25).map(sorted),
+    ticks=st.lists(st.integers(-1, 10), min_size=2, max_size=5, unique=True),
+)
+async def test_past_balances_and_periods_are_those_of_a_recount(
+    book: Book, moves: list[tuple[int, int]], ticks: list[int]
+) -> None:
+    """Three wallets and a fourth whose account is not open; several entries at one moment, and a clock's tick apart."""
+    codes = [f"wallet:{uuid4().hex}:EUR" for _ in range(4)]
+    for tick, to in moves:
+        await book.write(await book.transfer((f"liquidity:{codes[0]}", codes[to], 1 + tick)), at=moment(tick))
+    begins, ends = min(ticks), max(ticks)
 
     async with book.database.reading() as connection:
-        for day in range(13):
-            at = NOW + timedelta(days=day, hours=1)
-            assert (await verbs.balance_at(connection, book.assets, ALICE, at)).units == 100 * min(day, 11)
+        for tick in ticks:
+            found = await verbs.balances_at(connection, dict.fromkeys(codes, book.eur), moment(tick))
+            recounted = [sum(1 + at for at, to in moves if to == place and at <= tick) for place in range(4)]
+            assert [found[code].units for code in codes] == recounted
+        for place, code in enumerate(codes):
+            after, before = await verbs.numbers_between(connection, code, moment(begins), moment(ends))
+            entries = await verbs.statement(connection, book.eur, code, before, 100)
+            within = [1 + at for at, to in moves if to == place and begins <= at < ends]
+            assert [one.amount.units for one in entries if one.number > after] == within[::-1]
+
+
+async def test_a_period_that_is_open_at_either_end_goes_on_there(book: Book) -> None:
+    for tick in range(3):
+        await book.write(await book.transfer(("bank:EUR", ALICE, 100)), at=moment(tick))
+
+    async with book.database.reading() as connection:
+        assert await verbs.numbers_between(connection, ALICE, None, None) == (0, None)
+        assert await verbs.numbers_between(connection, ALICE, moment(1), None) == (1, None)
+        assert await verbs.numbers_between(connection, ALICE, None, moment(1)) == (0, 2)
 
 
 async def test_times_on_a_statement_never_go_back_though_a_clock_does(book: Book) -> None:

@@ -139,7 +139,8 @@ async def test_a_hold_is_captured_voided_and_listed_in_the_statement(town: Parti
             await book.statement(connection, town.assets["EUR"], "wallet:person_0:EUR", before, 2)
             for before in (None, 3)
         ]
-        then = await book.balance_at(connection, town.assets, "wallet:person_0:EUR", NOW)
+        code = "wallet:person_0:EUR"
+        then = (await book.balances_at(connection, {code: town.assets["EUR"]}, NOW))[code]
     assert [[line.number for line in page] for page in pages] == [[4, 3], [2, 1]]
     assert [str(line.balance) for line in pages[0]] == ["70.00 EUR", "100.00 EUR"]
     assert str(then) == "70.00 EUR"
