@@ -144,10 +144,11 @@ async def head(connection: Connection) -> Head | None:
 
 
 async def _next(connection: Connection, name: str, after: int, complete_to: int) -> Part:
-    """The next rows of a log, up to where nothing can be added any more."""
+    """The next rows of a log, up to the last one below which nothing can be added any more. Numbers that no row has are
+    left to the next seal: a server that takes over may give them out yet, where another has passed them over.
+    """
     leaves = await leaves_of(connection, name, after, complete_to, MOST) if complete_to > after else b""
-    full = len(leaves) == MOST * LEAF
-    return Part(after, numbers(leaves)[-1] if full else complete_to, leaves)
+    return Part(after, numbers(leaves)[-1] if leaves else after, leaves)
 
 
 async def leaves_of(connection: Connection, name: str, after: int, to: int, most: int | None = None) -> bytes:

@@ -13,6 +13,7 @@ from gateway.audit.row import numbers
 from gateway.chain.signer import Vault
 from gateway.errors import SealedKeyUnreadable
 from gateway.events import log as events
+from gateway.events.log import Event
 from gateway.postgres import Database
 from gateway.wallets import custody
 from tests.audit.conftest import VAULT, Logs
@@ -77,6 +78,24 @@ async def test_a_number_that_was_rolled_back_leaves_a_gap_and_no_difference(logs
     await logs.roll_back("never")
     await logs.happen("after")
     assert await logs.seal() is not None
+    assert await logs.broken() == []
+
+
+async def test_numbers_that_a_failover_skipped_and_another_gave_back_are_sealed_when_they_come(logs: Logs) -> None:
+    """A standby that takes over begins up to 32 numbers later: PostgreSQL logs a sequence that far ahead (sequence.c).
+    The primary before it, which handed over in order, goes on where it was when it takes over again.
+    """
+    await logs.happen("one")
+    async with logs.database.transaction() as connection:
+        await connection.execute("SELECT setval('act_id_seq', 33)")  # the standby
+    assert await logs.seal() is not None
+    async with logs.database.transaction() as connection:
+        await connection.execute("SELECT setval('act_id_seq', 1)")  # the first primary again
+        await events.append(connection, [Event("between", None, None, {})], NOW)
+    assert await logs.seal() is not None
+    await logs.happen("two")
+    assert await logs.seal() is not None
+    assert (await logs.verify()).unsealed == {"event": 0, "act": 0}
     assert await logs.broken() == []
 
 
