@@ -31,6 +31,16 @@ _GRACE_SECONDS: Final = 1.0
 #: A server whose commits wait for no standby is asked again after so many seconds: it may have got one.
 _ASK_AGAIN_SECONDS: Final = 1.0
 
+#: What is raised over a connection, or by opening one, where the server or the way to it fails.
+SERVER_ERRORS: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what a connection says that was cut in the middle of an answer
+    DatabaseUnavailable,
+)
+
 #: Whether commits wait for a standby; if so, and this transaction has written nothing yet, it does now.
 _CONFIRM: Final = """
     SELECT waits, CASE WHEN waits AND pg_current_xact_id_if_assigned() IS NULL
@@ -70,8 +80,10 @@ class DatabaseConnection(_Driver):
 
     cut_short = False  #: A commit on it stopped waiting for its standby: nobody knows whether the standby has it.
     generation = 0  #: Which pool of `Database` it belongs to: an older one is thrown away.
+    timeline = 0  #: That of the server when it was opened; 0 where it cannot be asked.
     in_use = False
     gave_up: Callable[[str], None]
+    check: Callable[[], None]  #: Raises DatabaseUnavailable where a commit would only wait.
 
     def use(self, in_use: bool) -> None:
         """Say whether somebody has it."""
@@ -82,9 +94,10 @@ class DatabaseConnection(_Driver):
         asyncio.get_running_loop().call_soon(self.terminate)
         self.gave_up("a statement was given up")
 
-    async def confirm(self) -> None:
+    async def confirm(self, seconds: float | None = None) -> None:
         """Wait until a synchronous standby has whatever this connection has seen, or this server is found not to be the
-        one whose commits such a standby takes: then this does not return before its deadline.
+        one whose commits such a standby takes: then this does not return before its deadline, `seconds` or that of any
+        statement, and where that is known already (`check`) it raises DatabaseUnavailable at once.
 
         A commit is visible when its wait for the standby ends, also where that was cut short: by a cancellation, or a
         restart of the server. If the standby then takes over, what was seen has never been. So what was only read is
@@ -94,7 +107,8 @@ class DatabaseConnection(_Driver):
         now = asyncio.get_running_loop().time()
         if now < self._asked_at + _ASK_AGAIN_SECONDS:
             return
-        if not await self.fetchval(_CONFIRM):
+        self.check()
+        if not await self.fetchval(_CONFIRM, timeout=seconds):
             self._asked_at = now
 
     _asked_at = float("-inf")
@@ -131,7 +145,7 @@ async def open_connection(
                 command_timeout=deadlines.statement + _GRACE_SECONDS,
                 server_settings={"application_name": url.application_name or name, "timezone": "UTC"},
             )
-            connection.gave_up = lambda _why: None
+            connection.gave_up, connection.check = (lambda _why: None), lambda: None
             try:
                 _keep_alive(connection, url.tcp, deadlines)
                 await _prepare(connection, _settings(deadlines))

@@ -31,6 +31,7 @@ from gateway.errors import (
 )
 from gateway.ids import show
 from gateway.primary import Primary
+from gateway.primary_monitor import PrimaryMonitor
 from gateway.statements import Statements as Statements
 
 log = logging.getLogger(__name__)
@@ -48,9 +49,6 @@ _CLOSE_SECONDS: Final = 10.0
 
 #: A disk that was full is taken to be full for so long, in seconds.
 _FULL_SECONDS: Final = 15.0
-
-#: Between two looks at the server, in seconds: one that was replaced is left within this and a statement's deadline.
-_LOOK_SECONDS: Final = 5.0
 
 #: The same trouble is said again in the log after so many seconds.
 _SAY_AGAIN_SECONDS: Final = 60.0
@@ -86,6 +84,7 @@ class Database:
         self._has_started = False
         self._full_until = 0.0
         self.clock = DatabaseClock()
+        self._monitor = PrimaryMonitor(self._connect, self._set_clock, deadlines)
         self._pool: asyncpg.Pool[asyncpg.Record] = asyncpg.create_pool(
             min_size=0,  # the driver would keep a minimum by itself, with a traceback in the log at each attempt
             max_size=connections + 1,  # one for `one_statement`, which keeps it
@@ -102,6 +101,7 @@ class Database:
         was committed: the caller repeats with the same idempotency key.
         """
         with _OUR_ERRORS:
+            self._monitor.check()
             async with (
                 self._connection() as connection,
                 _refusals_confirmed(connection, self._answers),
@@ -131,6 +131,7 @@ class Database:
         whatever else is ready in between, while PostgreSQL waits for the next group.
         """
         with _OUR_ERRORS:
+            self._monitor.check()
             connection, self._kept = self._kept, None
             if connection is None or _ended(connection):
                 connection = await self._acquire()
@@ -181,9 +182,14 @@ class Database:
             raise _at_start(error) from error
         self._has_started = True
 
-    def start_over(self, why: str) -> None:
-        """Throw every connection away: those that nobody has at once, the others when they are given back."""
+    def start_over(self, why: str, generation: int | None = None) -> None:
+        """Throw every connection away: those that nobody has at once, the others when they are given back. What was
+        found out over a connection of an older generation is known already, and says nothing of the newer ones.
+        """
+        if generation is not None and generation != self._generation:
+            return
         self._generation += 1
+        self._monitor.doubt()
         self._primary.forget()
         self._say(f"the connections to the database are made anew: {why}")
         for connection in list(self._open):
@@ -214,30 +220,29 @@ class Database:
         except (*_GONE, *_REFUSED, DatabaseUnavailable) as error:
             self._say(f"no connection to the database: {_said_of(error)}")
             raise
-        connection.generation, connection.gave_up = generation, self.start_over
+        if self._leave_replaced(connection.timeline, generation):
+            generation = self._generation
+        connection.generation, connection.check = generation, self._monitor.check
+        connection.gave_up = lambda why: self.start_over(why, generation)
         self._open.add(connection)
         connection.add_termination_listener(lambda _: self._open.discard(connection))
         return connection
+
+    def _leave_replaced(self, timeline: int, generation: int) -> bool:
+        """End the connections to servers of an older timeline, whatever is under way there: nothing of it will be. What
+        is slow on a server that is still the primary is not touched.
+        """
+        replaced = [one for one in self._open if 0 < one.timeline < timeline]
+        if replaced:
+            self.start_over("another server is the primary now", generation)
+        for connection in replaced:
+            connection.terminate()
+        return bool(replaced)
 
     async def _set_clock(self, connection: Connection) -> None:
         """Look at the database's clock."""
         asked = steady()
         self.clock.set(await connection.fetchval("SELECT clock_timestamp()"), asked, steady())
-
-    async def _watch_server(self) -> None:
-        """Now and then read the server's clock, which may be set, and have a standby confirm that the server is still
-        the primary.
-
-        A primary that was replaced but still runs can be told only by a commit, which waits for the standby for ever. A
-        process may never get that far: such a commit of another process holds the rows that it needs, so its statements
-        end at `lock_timeout`, or skip the rows.
-        """
-        while True:
-            await asyncio.sleep(_LOOK_SECONDS)
-            with suppress(DatabaseUnavailable, Contended):
-                async with self.reading(answers=False) as connection:
-                    await self._set_clock(connection)
-                    await confirm(connection)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[DatabaseConnection]:
@@ -256,8 +261,9 @@ class Database:
         try:
             async with asyncio.timeout(self._deadlines.acquire):
                 while True:
-                    # The pool's proxy, which passes everything on to a connection that `_connect` has opened.
-                    connection = cast(DatabaseConnection, await self._pool.acquire())
+                    # Without the pool's proxy, which knows nothing of a connection that has ended.
+                    proxy = await self._pool.acquire()
+                    connection: DatabaseConnection = proxy._con  # type: ignore[attr-defined] # the stubs leave it out
                     if not self._is_stale(connection):
                         connection.use(True)
                         return connection
@@ -272,8 +278,10 @@ class Database:
             connection.use(False)
             if self._is_stale(connection):
                 connection.terminate()
-        with suppress(*_GONE):  # then the pool has ended it
-            await self._pool.release(cast("PoolConnectionProxy[asyncpg.Record]", connection))
+        proxy = connection._proxy  # type: ignore[attr-defined] # the stubs leave it out
+        if proxy is not None:  # or the pool has its place back already
+            with suppress(*_GONE):  # then the pool has ended it
+                await self._pool.release(proxy)
 
     def _is_stale(self, connection: DatabaseConnection) -> bool:
         return _ended(connection) or bool(connection.generation != self._generation)
@@ -285,10 +293,10 @@ class Database:
         if isinstance(error, asyncpg.DiskFullError):
             self._full_until = asyncio.get_running_loop().time() + _FULL_SECONDS
         if _ended(connection):
-            self.start_over(_said_of(error))
+            self.start_over(_said_of(error), connection.generation)
         elif isinstance(error, _SPOILS_ALL):
             connection.terminate()
-            self.start_over(_said_of(error))
+            self.start_over(_said_of(error), connection.generation)
         elif isinstance(error, _ABANDONS):
             connection.terminate()
 
@@ -346,10 +354,7 @@ async def confirm(connection: Connection) -> None:
 
 def _ended(connection: DatabaseConnection) -> bool:
     """Whether the connection was closed behind our back: the server went away, and may be there again."""
-    try:
-        return connection.is_closed()
-    except asyncpg.InterfaceError:  # the pool knows already, and has its place back
-        return True
+    return connection.is_closed()
 
 
 def _said_of(error: BaseException) -> str:
@@ -444,11 +449,13 @@ async def connect(
     await database._pool
     try:
         await database._check()
-        watching = asyncio.create_task(database._watch_server())
+        monitoring = asyncio.create_task(database._monitor.run())
         try:
             yield database
         finally:
-            watching.cancel()
+            database._closing = True
+            monitoring.cancel()
+            await asyncio.wait({monitoring})
     finally:
         await database.close()
 

@@ -17,7 +17,7 @@ from typing import Final
 
 import asyncpg
 
-from gateway.connection import DatabaseConnection, Deadlines, open_connection
+from gateway.connection import SERVER_ERRORS, DatabaseConnection, Deadlines, open_connection
 from gateway.database_url import DatabaseUrl, Host
 from gateway.errors import DatabaseUnavailable
 
@@ -70,7 +70,7 @@ class Primary:
         if not self._url.hosts:
             return await self._to(None)
         if self._host is not None:
-            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, DatabaseUnavailable):
+            with suppress(*SERVER_ERRORS):
                 return await self._to(self._host)
             self.forget()
         async with self._finding:  # one looks; the others then know
@@ -88,7 +88,7 @@ class Primary:
                     f"{where} is on timeline {timeline}, and {self._timeline} was seen: another has taken its place"
                 )
             if writes:
-                self._timeline = timeline
+                self._timeline = connection.timeline = timeline
         except BaseException:
             connection.terminate()
             raise
@@ -119,6 +119,7 @@ class Primary:
         self._host, self._timeline = chosen, looks[chosen].timeline
         connection = looks[chosen].connection
         assert connection is not None, "it was asked over one"
+        connection.timeline = self._timeline
         return connection
 
     async def _look(self, host: Host, look: _Look, changed: asyncio.Event) -> None:
@@ -129,7 +130,7 @@ class Primary:
                 look.writes, look.timeline = await _look_at(look.connection)
                 changed.set()
                 await asyncio.sleep(0 if look.writes else _ASK_AGAIN_SECONDS)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, DatabaseUnavailable) as error:
+        except SERVER_ERRORS as error:
             look.writes, look.failed = False, str(error) or type(error).__name__
             changed.set()
 

@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -36,8 +36,10 @@ def stopped(server: Postgres | Child) -> Iterator[None]:
 
 
 @asynccontextmanager
-async def by_tcp(dsn: str) -> AsyncIterator[str]:
-    """A URL of the same database by TCP, which the embedded server does not speak."""
+async def by_tcp(dsn: str, where: Callable[[], Path] | None = None) -> AsyncIterator[str]:
+    """A URL of the same database by TCP, which the embedded server does not speak. `where` says for each connection
+    which server it leads to (the folder of its socket), as a proxy does.
+    """
     parts = urlsplit(dsn)
     (folder,) = parse_qs(parts.query)["host"]
 
@@ -48,7 +50,9 @@ async def by_tcp(dsn: str) -> AsyncIterator[str]:
         writer.close()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        from_server, to_server = await asyncio.open_unix_connection(f"{folder}/.s.PGSQL.5432")
+        from_server, to_server = await asyncio.open_unix_connection(
+            f"{where() if where is not None else folder}/.s.PGSQL.5432"
+        )
         await asyncio.gather(pump(reader, to_server), pump(from_server, writer))
 
     relay = await asyncio.start_server(serve, "127.0.0.1", 0)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from litestar.utils.deprecation import LitestarDeprecationWarning
 
-from gateway import clock, postgres
+from gateway import clock, primary_monitor
 from gateway.api.app import application
 from gateway.clock import DatabaseClock
 from gateway.commands import building, operating
@@ -104,7 +104,7 @@ async def test_the_databases_clock_is_looked_at_again_and_again(
     server: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A machine that slept as a whole, or a server in another's place: nothing else would tell."""
-    monkeypatch.setattr(postgres, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(primary_monitor, "_LOOK_SECONDS", 0.01)
     async with connect(server.dsn, 1) as database:
         database.clock.set(datetime(2001, 1, 1, tzinfo=UTC), clock.steady(), clock.steady())
         while database.clock().year == 2001:

@@ -11,7 +11,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from gateway import connection, postgres
+from gateway import connection, primary_monitor
 from gateway.chain import lanes, outbox
 from gateway.chain.node import HttpNode
 from gateway.chain.signer import Vault
@@ -178,7 +178,7 @@ async def test_a_gateway_whose_payments_never_reach_a_commit_gives_the_server_up
     to = f"@{payee.handle}"
     await payee.receive("1.00 EUR")  # whose account is open then, so that one statement decides
     monkeypatch.setattr(connection, "_LOCK_TIMEOUT", "50ms")
-    monkeypatch.setattr(postgres, "_LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(primary_monitor, "_LOOK_SECONDS", 0.1)
     async with connect(servers.url, 16, deadlines=SHORT) as database, opened(database, assets) as blocked:
         with servers.cut_off():
             assert unavailable(await known_to(hurried, payer).pay(to, "1.00 EUR"))
@@ -193,7 +193,7 @@ async def test_a_process_that_commits_nothing_gives_the_server_up_too(
     servers: Replicated, answers: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker skips rows that are locked: it may have nothing to commit as long as another's commit waits."""
-    monkeypatch.setattr(postgres, "_LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(primary_monitor, "_LOOK_SECONDS", 0.1)
     async with connect(servers.url, 4, deadlines=SHORT, answers=answers) as database:
         with servers.cut_off():
             async with asyncio.timeout(HANG_SECONDS):
