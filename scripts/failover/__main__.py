@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from failover.cluster import Cluster, running
+from failover.processes import TEMPORARY
 from failover.rounds import ROUNDS, run
 from gateway.errors import GatewayError
 
@@ -45,7 +46,7 @@ def main() -> None:
 def _folder(home: Path | None) -> Path:
     if home is None:
         folder = Path(tempfile.mkdtemp(prefix="gateway-cluster-"))
-        (folder / "temporary").touch()
+        (folder / TEMPORARY).touch()
     else:
         folder = home.absolute()
         folder.mkdir(parents=True, exist_ok=True)

@@ -9,13 +9,13 @@ import os
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import httpx
 
 from failover.nodes import Nodes
-from failover.processes import Processes
+from failover.processes import KEEP_LOGS, LOGS, Processes
 from failover.proxy import Proxy
 from gateway.commands import operating
 from gateway.commands.building import Places
@@ -30,11 +30,24 @@ _NODE_MODULES = _ROOT / "contracts" / "node_modules"
 
 @dataclass(frozen=True)
 class Cluster:
-    """What runs: the nodes, and where the gateways listen, by name. `home` is GATEWAY_HOME of all of them."""
+    """What runs: the nodes, and where the gateways listen, by name. `home` is GATEWAY_HOME of all of them. `pids` are
+    those of the gateways and workers, by the name of their logs.
+    """
 
     nodes: Nodes
+    proxy: Proxy
     home: Path
     urls: dict[str, str]
+    pids: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def logs(self) -> Path:
+        """The folder with the logs of all processes."""
+        return self.home.parent / LOGS
+
+    def keep_logs(self) -> None:
+        """Have the logs left where they are when all else is removed."""
+        (self.home.parent / KEEP_LOGS).touch()
 
     @property
     def settings(self) -> dict[str, str]:
@@ -62,7 +75,8 @@ async def running(folder: Path) -> AsyncIterator[Cluster]:
             await chain.start()
             try:
                 ports = {"hosts": free_port(), "proxy": free_port()}
-                cluster = Cluster(nodes, home, {name: f"http://127.0.0.1:{port}" for name, port in ports.items()})
+                urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
+                cluster = Cluster(nodes, proxy, home, urls)
                 _say_where(home, cluster, chain.url)
                 await operating.migrate(cluster.config)
                 await operating.deploy(cluster.config)
@@ -91,8 +105,9 @@ async def _start(
     program = [sys.executable, "-P", "-m", "gateway"]
     for name, url in databases.items():
         settings = {**cluster.settings, "GATEWAY_DATABASE_URL": url, "GATEWAY_PORT": str(ports[name])}
-        await processes.start(f"gateway-{name}", [*program, "serve"], settings)
-        await processes.start(f"worker-{name}", [*program, "work"], settings)
+        for kind, command in (("gateway", "serve"), ("worker", "work")):
+            process = await processes.start(f"{kind}-{name}", [*program, command], settings)
+            cluster.pids[f"{kind}-{name}"] = process.pid
     async with httpx.AsyncClient(trust_env=False, timeout=3) as http:
         for url in cluster.urls.values():
             await _until_ready(http, url)

@@ -79,14 +79,11 @@ class Nodes:
                 node.name, [*way.prefix, str(_PATRONI), "-P", "-m", "patroni", str(config)], {"LC_ALL": "C"}
             )
         await self.until_replicated()
-        connection = await asyncpg.connect(
-            host=_HOST, port=(await self.primary()).port, user="postgres", password=self._password, database="postgres"
+        await self._execute(
+            await self.primary(),
+            f"CREATE ROLE gateway LOGIN PASSWORD '{self._password}'",
+            "CREATE DATABASE gateway OWNER gateway ENCODING 'UTF8' TEMPLATE template0",
         )
-        try:
-            await connection.execute(f"CREATE ROLE gateway LOGIN PASSWORD '{self._password}'")
-            await connection.execute("CREATE DATABASE gateway OWNER gateway ENCODING 'UTF8' TEMPLATE template0")
-        finally:
-            await connection.close()
 
     async def primary(self) -> Node:
         """The node that leads, as the others have agreed. Raises TimeoutError where none does for long."""
@@ -98,6 +95,27 @@ class Nodes:
                         return next(one for one in self.nodes if one.name == member["name"])
             await asyncio.sleep(0.5)
         raise TimeoutError("no node leads: see the nodes' logs")
+
+    async def leads(self, http: httpx.AsyncClient, node: Node) -> bool:
+        """Whether the node says that it is the primary, as a proxy asks it; False where it says nothing."""
+        try:
+            return (await http.get(f"http://{_HOST}:{node.rest_port}/primary", timeout=1)).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    async def commit(self, node: Node) -> None:
+        """Commit something on the node, past every gateway: this ends when a standby has it."""
+        await self._execute(node, "SELECT pg_logical_emit_message(true, 'cluster', '')")
+
+    async def _execute(self, node: Node, *statements: str) -> None:
+        connection = await asyncpg.connect(
+            host=_HOST, port=node.port, user="postgres", password=self._password, database="postgres"
+        )
+        try:
+            for statement in statements:
+                await connection.execute(statement)
+        finally:
+            await connection.close()
 
     async def until_replicated(self) -> None:
         """Wait until every node runs and one of the standbys is synchronous."""

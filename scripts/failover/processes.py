@@ -21,6 +21,10 @@ import psutil
 
 MARK = "GATEWAY_CLUSTER"
 
+#: In the cluster's folder: the logs, and the empty files that say that the folder is removed at the end, and that the
+#: logs are not.
+LOGS, TEMPORARY, KEEP_LOGS = "log", "temporary", "keep-logs"
+
 #: What a postmaster may take to let go of its shared memory, in seconds.
 _GRACE_SECONDS = 3.0
 
@@ -31,7 +35,7 @@ class Processes:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._all: list[asyncio.subprocess.Process] = []
-        (folder / "log").mkdir(exist_ok=True)
+        (folder / LOGS).mkdir(exist_ok=True)
         self._keeper = subprocess.Popen(  # nosec B603 # noqa: S603 - this file, by this interpreter
             [sys.executable, "-P", __file__, str(folder)], stdin=subprocess.PIPE, start_new_session=True
         )
@@ -39,7 +43,7 @@ class Processes:
     async def start(self, name: str, argv: Sequence[str], settings: Mapping[str, str]) -> asyncio.subprocess.Process:
         """Start `argv`; it writes to `log/<name>.log` in the folder."""
         environ = {key: value for key, value in os.environ.items() if not key.startswith("GATEWAY_")}
-        with (self.folder / "log" / f"{name}.log").open("ab") as log:
+        with (self.folder / LOGS / f"{name}.log").open("ab") as log:
             process = await asyncio.create_subprocess_exec(
                 *argv,
                 stdin=subprocess.DEVNULL,
@@ -111,8 +115,18 @@ def _keep(folder: Path) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.stdin.buffer.read()
     _end_all(folder)
-    if (folder / "temporary").exists():
+    if (folder / TEMPORARY).exists():
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Remove the folder, or all of it but the logs where these are to be kept."""
+    if not (folder / KEEP_LOGS).exists():
         shutil.rmtree(folder, ignore_errors=True)
+        return
+    for part in folder.iterdir():
+        if part.is_dir() and part.name != LOGS:
+            shutil.rmtree(part, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ leads, and hands new connections to the one that does. Connections that are ther
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import httpx
 
@@ -21,6 +21,11 @@ class Proxy:
     nodes: Nodes
     port: int = 0
     _leader: Node | None = None
+    _by_port: dict[int, Node] = field(default_factory=dict)
+
+    def leads_to(self, client_port: int) -> Node | None:
+        """The node to which the connection from this port of a client leads."""
+        return self._by_port.get(client_port)
 
     async def start(self) -> None:
         self._server = await asyncio.start_server(self._serve, _HOST, 0)
@@ -35,26 +40,24 @@ class Proxy:
     async def _check(self) -> None:
         async with httpx.AsyncClient(trust_env=False, timeout=_CHECK_SECONDS) as http:
             while True:
-                leads = await asyncio.gather(*(self._leads(http, node) for node in self.nodes.nodes))
+                leads = await asyncio.gather(*(self.nodes.leads(http, node) for node in self.nodes.nodes))
                 self._leader = next((node for node, does in zip(self.nodes.nodes, leads, strict=True) if does), None)
                 await asyncio.sleep(_CHECK_SECONDS)
 
-    async def _leads(self, http: httpx.AsyncClient, node: Node) -> bool:
-        try:
-            return (await http.get(f"http://{_HOST}:{node.rest_port}/primary")).status_code == 200
-        except httpx.HTTPError:
-            return False
-
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._leader is None:
+        node = self._leader
+        if node is None:
             writer.close()
             return
         try:
-            from_node, to_node = await asyncio.open_connection(_HOST, self._leader.port)
+            from_node, to_node = await asyncio.open_connection(_HOST, node.port)
         except OSError:
             writer.close()
             return
+        client_port = writer.get_extra_info("peername")[1]
+        self._by_port[client_port] = node
         await asyncio.gather(_pump(reader, to_node), _pump(from_node, writer))
+        del self._by_port[client_port]
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -7,8 +7,11 @@ an answer. A round has the primary fail in one way. Afterwards:
 - the shop has what was paid, and not a cent more;
 - nobody was answered 404, 500 or anything else that is not 201, 202, 409 (the key is in progress) or 503;
 - payments are answered again within `SERVICE_SECONDS` of the fault, on both rails, by both gateways;
+- `/health/ready` is answered within `READY_SECONDS`, whatever hangs;
 - no gateway and no worker has logged a traceback: a failover is a line or two;
 - `gateway reconcile` finds no difference.
+
+The logs are kept where a round has found something.
 """
 
 import asyncio
@@ -22,10 +25,15 @@ from uuid import uuid4
 import httpx
 
 from failover.cluster import Cluster
+from failover.logs import Logs
+from failover.observer import Observer
 from gateway.commands import operating
 
 #: Within this time of a fault new payments are answered again: a primary's lease of 20 s, and the change itself.
 SERVICE_SECONDS = 30.0
+
+#: Within this time readiness is answered: two seconds, and some for a machine that is busy.
+READY_SECONDS = 3.0
 
 #: How long a primary that is cut off stays so: longer than its lease and any statement's deadline together.
 CUT_SECONDS = 60.0
@@ -128,11 +136,15 @@ async def run(cluster: Cluster, names: list[str]) -> int:
             faults = await _round(cluster, load, name)
             print(f"{name}: {'ok' if not faults else 'FAILED'}", *faults, sep="\n  ", flush=True)
             wrong += bool(faults)
+            if faults:
+                cluster.keep_logs()
+                print(f"  the logs are kept in {cluster.logs}", flush=True)
     return wrong
 
 
 async def _round(cluster: Cluster, load: Load, name: str) -> list[str]:
     await cluster.nodes.until_replicated()
+    logs = Logs(cluster.logs)
     load.stop, load.odd = False, Counter()
     before = len(load.paid)
     clients = [
@@ -141,21 +153,27 @@ async def _round(cluster: Cluster, load: Load, name: str) -> list[str]:
         for turn, payer in enumerate(list(load.keys)[:_CLIENTS])
     ]
     await asyncio.sleep(5)
+    observer = Observer(cluster, load.http, await cluster.nodes.primary())
+    watching = asyncio.create_task(observer.watch())
     fault = time.monotonic()
     await ROUNDS[name](cluster)
     await asyncio.sleep(SETTLED_SECONDS)
     load.stop = True
     async with asyncio.timeout(120):
         await asyncio.gather(*clients)
+    watching.cancel()
+    await asyncio.wait({watching})
     paid = load.paid[before:]
     silences = _silences(paid, fault)
     print(f"{name}: {len(paid)} payments; silent for at most {max(silences.values()):.1f} s", flush=True)
+    print(*observer.lines(fault), sep="\n", flush=True)
     return [
         *(f"{times} times: {what}" for what, times in load.odd.items()),
         *_too_late(silences),
-        *_tracebacks(cluster),
+        *_not_ready(observer),
         *await _untrue(load, paid),
         *await _wrong_sums(cluster, load),
+        *logs.tracebacks(),
     ]
 
 
@@ -181,9 +199,12 @@ def _too_late(silences: dict[Service, float]) -> list[str]:
     ]
 
 
-def _tracebacks(cluster: Cluster) -> list[str]:
-    logs = [log for name in ("gateway", "worker") for log in (cluster.home.parent / "log").glob(f"{name}-*.log")]
-    return [f"{log.name} has a traceback" for log in logs if "Traceback" in log.read_text()]
+def _not_ready(observer: Observer) -> list[str]:
+    return [
+        f"/health/ready of the gateway with {name} took {seconds:.1f} s"
+        for name, seconds in observer.ready_seconds.items()
+        if seconds > READY_SECONDS
+    ]
 
 
 async def _untrue(load: Load, paid: list[Paid]) -> list[str]:

@@ -68,3 +68,41 @@ def test_a_folder_that_is_in_use_is_refused_in_one_sentence(tmp_path: Path) -> N
 
     assert ran.returncode == 1
     assert ran.stderr == f"scripts/cluster: {tmp_path} is not empty: name another folder, or remove what is in it\n"
+
+
+def test_the_logs_are_kept_where_a_round_found_something(tmp_path: Path) -> None:
+    for name in ("temporary", "keep-logs"):
+        (tmp_path / name).touch()
+    (tmp_path / "node1").mkdir()
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / "worker-hosts.log").write_text("something")
+    keeper = [sys.executable, "-P", SCRIPTS / "failover" / "processes.py", tmp_path]
+
+    subprocess.run(keeper, stdin=subprocess.DEVNULL, check=True, timeout=HANG_SECONDS)
+
+    assert not (tmp_path / "node1").exists()
+    assert (tmp_path / "log" / "worker-hosts.log").read_text() == "something"
+
+
+#: Says what a log has since it had its first two lines.
+LOGGED = """
+import sys
+from pathlib import Path
+from failover.logs import Logs
+
+log = Path(sys.argv[1]) / "worker-hosts.log"
+log.write_text("Traceback (most recent call last):\\nOld: error\\n")
+logs = Logs(Path(sys.argv[1]))
+with log.open("a") as file:
+    file.write('a line\\nTraceback (most recent call last):\\n  File "x.py", line 1, in x\\nNew: error\\n')
+print(*logs.tracebacks(), sep="\\n")
+"""
+
+
+def test_a_traceback_is_named_by_its_line_and_its_error_in_the_round_that_it_came_in(tmp_path: Path) -> None:
+    environ = os.environ | {"PYTHONPATH": str(SCRIPTS)}
+    argv = [sys.executable, "-P", "-c", LOGGED, str(tmp_path)]
+
+    ran = subprocess.run(argv, env=environ, capture_output=True, text=True, timeout=HANG_SECONDS, check=True)
+
+    assert ran.stdout == f"{tmp_path}/worker-hosts.log:4: a traceback: New: error\n"
