@@ -1,8 +1,9 @@
 """Takes one defence out at a time (mutations.toml), in a copy of the checkout, and runs the tests that are for it.
 
-A mutation is caught when one of its tests fails. It is missed when they pass, and broken when no test came to fail: its
-text is not there exactly once, nothing could be imported or set up, or a test ended by its limit for hangs. First the
-tests of all chosen mutations run on the copy as it is: what fails there shows nothing later, and ends the run.
+A mutation is caught when each of its tests fails, in one case at least where it has several. It is missed when one of
+them passes, and broken when no test came to fail: its text is not there exactly once, nothing could be imported or set
+up, or a test ended by its limit for hangs. First the tests of all chosen mutations run on the copy as it is: what fails
+there shows nothing later, and ends the run.
 
 Every mutation has the copy and its PostgreSQL; its own few tests run and no more. Those of a Solidity file are forge's,
 compiled without the optimizer, which changes costs alone.
@@ -11,6 +12,7 @@ compiled without the optimizer, which changes costs alone.
 import asyncio
 import json
 import os
+import re
 import shutil
 import subprocess  # nosec B404 - fixed arguments, no shell
 import sys
@@ -35,7 +37,7 @@ _LIMIT_SECONDS = 150
 
 @dataclass(frozen=True)
 class Mutation:
-    """`old` stands once in `file` and becomes `new`: then `guarantee` holds no longer, and one of `tests` fails."""
+    """`old` stands once in `file` and becomes `new`: then `guarantee` holds no longer, and each of `tests` fails."""
 
     name: str
     guarantee: str
@@ -61,14 +63,15 @@ def load(path: Path = DATA) -> list[Mutation]:
 
 
 def copy(to: Path) -> None:
-    """The checkout's files as they are now, without what git ignores, and with the contract tools."""
+    """The checkout's files as they are now, without what git ignores, and the tools that scripts/setup installed."""
     argv = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=True).stdout  # nosec B603 # noqa: S603 - fixed
     for name in filter(None, names.split("\0")):
         if (ROOT / name).exists():
             (to / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, to / name)
-    (to / "contracts" / "node_modules").symlink_to(ROOT / "contracts" / "node_modules")
+    for installed in (".venv", "contracts/node_modules"):
+        (to / installed).symlink_to(ROOT / installed)
 
 
 class Copy:
@@ -79,7 +82,7 @@ class Copy:
         self._environ = os.environ | {"PYTHONPATH": str(tree), "TEST_POSTGRES_URL": dsn}
 
     async def outcome(self, mutation: Mutation) -> str:
-        """`caught`, `missed`, or why it is broken."""
+        """`caught`, `missed` and by which tests, or why it is broken."""
         try:
             before = mutation.apply(self._tree)
         except ValueError as error:
@@ -88,7 +91,11 @@ class Copy:
             failed, passed, broken = await self.run(mutation.tests)
         finally:
             (self._tree / mutation.file).write_text(before, encoding="utf-8")
-        return "caught" if failed else f"broken: {broken}" if broken else "missed" if passed else "broken: no test ran"
+        red = {_function(name) for name in failed}
+        green = [name for test in mutation.tests if (name := test.partition("::")[2]) not in red]
+        if not green:
+            return "caught"
+        return f"broken: {broken}" if broken else f"missed by {', '.join(green)}" if passed else "broken: no test ran"
 
     async def run(self, tests: Iterable[str]) -> tuple[list[str], list[str], str]:
         """Run tests: which failed and which passed, and what else happened."""
@@ -157,6 +164,11 @@ class Copy:
             raise
         assert process.returncode is not None
         return process.returncode, said.decode(errors="replace")
+
+
+def _function(name: str) -> str:
+    """The function of a test, as pytest and forge name it with its parameters."""
+    return re.split(r"[\[(]", name, maxsplit=1)[0]
 
 
 async def mutate(chosen: Sequence[Mutation]) -> int:

@@ -6,9 +6,12 @@ from datetime import datetime, timedelta
 import pytest
 
 from gateway.access import session
+from gateway.access.credential import SCOPES
 from gateway.access.session import FRESH, IDLE, LASTS, OVERLAP, ROTATES_AFTER, Open, Session
 from gateway.errors import NotFound, Unauthenticated
+from gateway.ids import SessionId, WalletId, new_id
 from gateway.postgres import Database
+from gateway.wallets.wallet import Wallet
 from tests.access.conftest import BY, Owner, owner
 from tests.authenticator import Authenticator
 from tests.factory import NOW
@@ -160,3 +163,10 @@ async def test_tokens_of_sessions_that_are_over_do_not_pile_up(database: Databas
 
 def test_a_session_is_fresh_for_minutes() -> None:
     assert timedelta(minutes=1) <= FRESH <= timedelta(minutes=5) < ROTATES_AFTER
+    id = WalletId(new_id(NOW))
+    begun = Session(SessionId(new_id(NOW)), id, "passkey", None, "", NOW, NOW, NOW + LASTS)
+    of = Wallet(id, "alice", "0x" + "1" * 40, guarded=True)
+
+    scopes = [begun.credential(of, NOW + age).scopes for age in (timedelta(), FRESH - SECOND, FRESH)]
+
+    assert scopes == [frozenset(SCOPES), frozenset(SCOPES), {"read"}]

@@ -194,6 +194,20 @@ async def test_what_the_book_shifted_by_itself_is_seen_when_every_wallet_is_look
     assert await frozen(town) == ["USDX"]
 
 
+async def test_an_outside_that_is_not_what_the_supply_leaves_is_seen_when_every_wallet_is_looked_at(town: Town) -> None:
+    alice = await town.person("alice", "10 USDX")
+    await town.pay(alice, OUTSIDE, "3 USDX")
+    await town.settle()
+    await town.execute("UPDATE account SET debits_posted = 1, entries = entries WHERE code = 'outside:USDX'")
+
+    await town.look_at_all()
+    await town.look()
+
+    (row,) = await rows(town, "SELECT account, against, book, other FROM difference")
+    assert tuple(row) == ("outside:USDX", "the supply less all wallets", 2_999_999, 3_000_000)
+    assert await frozen(town) == ["USDX"]
+
+
 async def test_a_reserve_that_does_not_cover_the_supply_freezes_its_currency_and_not_the_token(town: Town) -> None:
     await town.person("alice", "10 USDX")
     await town.execute("UPDATE account SET debits_posted = 300, entries = entries WHERE code = 'reserve:USD'")
