@@ -19,9 +19,8 @@ from gateway.embedded import postgres as embedded
 from gateway.embedded.children import Child, Children
 from gateway.embedded.postgres import Postgres
 from tests.conftest import make_template
+from tests.processes import HANG_SECONDS
 from tests.servers import stopped
-
-_HANGS_SECONDS = 60.0
 
 _CUT_SHORT = "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
 
@@ -63,7 +62,7 @@ class Replicated:
 
     async def until(self, statement: str, standby: bool = False) -> object:
         """The first answer that is something."""
-        give_up = time.monotonic() + _HANGS_SECONDS
+        give_up = time.monotonic() + HANG_SECONDS
         while not (answer := await self.ask(statement, standby)):
             assert time.monotonic() < give_up, f"never: {statement}"
             await asyncio.sleep(0.01)  # a server of another process gets on, and tells nobody
@@ -136,5 +135,5 @@ async def _standby(primary: Postgres, children: Children, folder: Path) -> Child
 
 def _run(way: embedded.Way, argv: list[str]) -> None:
     argv = [*way.prefix, str(embedded.binaries() / argv[0]), *argv[1:]]
-    done = subprocess.run(argv, cwd="/", capture_output=True, text=True, timeout=_HANGS_SECONDS, check=False)
+    done = subprocess.run(argv, cwd="/", capture_output=True, text=True, timeout=HANG_SECONDS, check=False)
     assert done.returncode == 0, done.stderr

@@ -167,8 +167,8 @@ def up_and_down(folder: Path, *options: str, **settings: str) -> str:
 
 def gateway(folder: Path, *words: str, **settings: str) -> str:
     """One command in this folder with these settings, which succeeds. What it printed."""
-    argv = [sys.executable, "-P", "-m", "gateway", *words]
-    ran = subprocess.run(argv, cwd=folder, env=environ() | settings, capture_output=True, text=True, timeout=300)
+    argv, env = [sys.executable, "-P", "-m", "gateway", *words], environ() | settings
+    ran = subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True, timeout=2 * HANG_SECONDS)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     return ran.stdout
 

@@ -11,9 +11,7 @@ from gateway.api.app import application
 from gateway.api.server import Server
 from gateway.commands.running import free_port
 from tests.api.conftest import Api, Person
-
-#: How long an answer may take. It is for hangs: an answer takes milliseconds.
-_SECONDS = 60
+from tests.processes import HANG_SECONDS
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ class Wire:
             writer.write(part)
             await writer.drain()
         try:
-            return _answers(await asyncio.wait_for(reader.read(), _SECONDS), heads)
+            return _answers(await asyncio.wait_for(reader.read(), HANG_SECONDS), heads)
         finally:
             writer.close()
 
@@ -63,7 +61,7 @@ class Wire:
         """Until the server has read what was sent to it: it serves in this event loop, one socket after the other."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         writer.write(b"GET /health/live HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n\r\n")
-        await asyncio.wait_for(reader.read(), _SECONDS)
+        await asyncio.wait_for(reader.read(), HANG_SECONDS)
         writer.close()
 
 

@@ -14,6 +14,7 @@ from gateway.chain.lanes import Attempt
 from gateway.chain.signer import fields_of
 from gateway.errors import LaneStopped, Misconfigured, NodeUnavailable
 from tests.chain.conftest import FINALITY, House
+from tests.processes import HANG_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -227,7 +228,7 @@ async def test_a_node_that_is_away_leaves_what_is_stored_as_it_is(house: House) 
     await store(house)
     before = await attempts_of(house)
     house.chain.process.terminate()
-    house.chain.process.wait(10)
+    house.chain.process.wait(HANG_SECONDS)
 
     with pytest.raises(NodeUnavailable, match="no connection"):
         await send(house)

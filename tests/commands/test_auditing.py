@@ -5,6 +5,7 @@ import json
 import time
 
 from gateway import postgres
+from tests.processes import HANG_SECONDS
 from tests.running import Up
 
 
@@ -45,7 +46,7 @@ def test_acts_are_listed_by_wallet_and_kind(up: Up) -> None:
 
 def until_sealed(up: Up) -> None:
     """Return when the worker has sealed what there is."""
-    until = time.monotonic() + 30
+    until = time.monotonic() + HANG_SECONDS
     while True:
         found = json.loads(up.gateway("audit", "verify", "--json").stdout)
         if found["seals"] and not found["unsealed_events"] + found["unsealed_acts"]:

@@ -14,7 +14,7 @@ import pytest
 from eth_account import Account
 
 from gateway.commands.running import free_port
-from tests.processes import start
+from tests.processes import HANG_SECONDS, start
 from tests.running import running_up
 
 HERE = Path(__file__).parent
@@ -45,8 +45,8 @@ def hardhat(tmp_path: Path) -> Iterator[str]:
         log_on = start(["cat"], stdin=process.stdout, stdout=log)  # it would stop once the pipe is full
         yield f"http://127.0.0.1:{port}"
         process.terminate()
-        process.wait(10)
-        log_on.wait(10)
+        process.wait(HANG_SECONDS)
+        log_on.wait(HANG_SECONDS)
 
 
 def test_the_story_goes_on_hardhat_as_on_anvil(hardhat: str, tmp_path: Path) -> None:

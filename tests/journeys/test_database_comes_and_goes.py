@@ -20,6 +20,7 @@ from gateway.config import from_environment
 from gateway.embedded.postgres import Postgres
 from tests.conftest import _execute
 from tests.factory import Chain
+from tests.processes import HANG_SECONDS
 from tests.running import environ
 
 pytestmark = pytest.mark.anyio
@@ -101,7 +102,7 @@ async def test_they_wait_for_it_say_so_once_and_go_on_after_it_was_away(
     async with (
         running("serve", settings) as serve,
         running("work", settings) as work,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=HANG_SECONDS) as client,
     ):
         both = {"serve": serve, "work": work}
         for name, process in both.items():

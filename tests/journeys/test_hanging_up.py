@@ -36,7 +36,7 @@ async def test_clients_that_hang_up_in_the_middle_of_a_request_pay_nothing_and_c
 
         # then the rest was paid and nothing else, the keys are free, and no connection is left open.
         assert {(answer.status, answer.replayed) for story in whole for answer in story.answers} == {(201, False)}
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(10):  # much less than a connection may be idle (api/server.py)
             while connections():  # noqa: ASYNC110 - another process's, nothing tells us
                 await asyncio.sleep(0.01)
         await hold_to_the_model(town, whole, assets)

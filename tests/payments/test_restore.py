@@ -43,7 +43,7 @@ from tests.api.test_operators import operator
 from tests.conftest import ASSETS, _execute, _named
 from tests.factory import Town
 from tests.payments.test_undo import careful
-from tests.processes import start
+from tests.processes import HANG_SECONDS, start
 
 pytestmark = pytest.mark.anyio
 
@@ -104,7 +104,7 @@ async def opened(town: Town) -> AsyncIterator[Gateway]:
     with warnings.catch_warnings(category=LitestarDeprecationWarning, action="ignore"):  # as in tests/api/conftest.py
         app = application(house)
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type] # a dict is a Scope
-    async with httpx.AsyncClient(transport=transport, base_url="http://gateway", timeout=60) as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway", timeout=HANG_SECONDS) as client:
         yield Gateway(town, Api(house, Hands(), client))
 
 
@@ -531,7 +531,7 @@ def served_once(environment: Mapping[str, str]) -> dict[str, Any]:
         try:
             assert process.stdout is not None
             url = process.stdout.readline().rpartition(" ")[2].strip()
-            ready: dict[str, Any] = httpx.get(f"{url}/health/ready", trust_env=False, timeout=60).json()
+            ready: dict[str, Any] = httpx.get(f"{url}/health/ready", trust_env=False, timeout=HANG_SECONDS).json()
             return ready
         finally:
             process.terminate()

@@ -30,6 +30,7 @@ from tests.cuts import CutDatabase, Fate, Killed
 from tests.factory import Town
 from tests.payments.test_addresses import send, transfer
 from tests.payments.test_binding import N, a_key
+from tests.processes import HANG_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -113,7 +114,8 @@ def signed_by(library: str, key: LocalAccount, to_sign: dict[str, Any]) -> dict[
     asked = json.dumps({"library": library, "key": "0x" + bytes(key.key).hex(), "to_sign": to_sign})
     node = shutil.which("node", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     assert node, "scripts/setup installs Node.js where there is none"
-    ran = subprocess.run([node, "sign.mjs"], cwd=clients, input=asked, capture_output=True, text=True, timeout=120)
+    argv = [node, "sign.mjs"]
+    ran = subprocess.run(argv, cwd=clients, input=asked, capture_output=True, text=True, timeout=HANG_SECONDS)
     assert ran.returncode == 0, ran.stderr
     return dict(json.loads(ran.stdout))
 

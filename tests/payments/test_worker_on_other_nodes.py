@@ -17,6 +17,7 @@ from gateway.worker import Worker
 from tests.factory import Town
 from tests.other_node import OtherNode, in_front_of
 from tests.payments.test_looks import frozen, rows
+from tests.processes import HANG_SECONDS
 
 pytestmark = pytest.mark.anyio
 
@@ -168,6 +169,6 @@ async def test_a_node_that_is_of_another_chain_all_at_once_ends_the_worker_with_
     sent = other.asked["eth_sendRawTransaction"]
 
     with pytest.raises(ChainReplaced, match="the node was of chain 31337 and is of chain 5 now"):
-        await asyncio.wait_for(working.run(worker, asyncio.Event()), 60)
+        await asyncio.wait_for(working.run(worker, asyncio.Event()), HANG_SECONDS)
 
     assert other.asked["eth_sendRawTransaction"] == sent
