@@ -53,8 +53,10 @@ async def test_a_page_that_alters_what_it_shows_has_nothing_approved(
     part = card(visitor).locator("[data-part]").get_by_text(true, exact=True)
     await part.evaluate("(element, text) => { element.textContent = text; }", altered)
 
-    await card(visitor).get_by_role("button", name="Approve with your passkey").click()
+    async with visitor.page.expect_response(lambda answer: answer.url.endswith("/approval")) as answered:
+        await card(visitor).get_by_role("button", name="Approve with your passkey").click()
 
+    assert (await answered.value).status == 422
     await visitor.status("this passkey is not accepted")
     assert (await alice.get(f"/v1/payments/{asked['id']}")).json()["state"] == "requires_confirmation"
     assert await alice.balance("EUR") == ("50.00", "12.50", "37.50")

