@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 from uuid import UUID, uuid4
 
 from benchmarks import one_at_a_time
-from benchmarks.rig import NODE_MODULES, Rig, environ
+from benchmarks.revision import HERE
+from benchmarks.rig import NODE_MODULES, Rig
 from gateway.chain import batches, message
 from gateway.chain.address import ZERO, of_deployment
 from gateway.chain.contract import Contract, Roles, deploy_data
@@ -77,7 +78,7 @@ class Bare:
         """Transfers per second by web3.py, each sent when the receipt of the one before is there."""
         web3 = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", "benchmarks.one_at_a_time", self._url, self._contract.address, str(seconds)),
-            env=environ(),
+            env=HERE.environ(),
             stdout=asyncio.subprocess.PIPE,
         )
         try:

@@ -5,9 +5,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from benchmarks import books, town
+from benchmarks import books, callers, town
 from benchmarks.books import Checked
+from benchmarks.callers import PLAIN, Caller
 from benchmarks.compare import Row, number
+from benchmarks.revision import Revision
 from benchmarks.rig import Book, Leg, Rig
 
 HANDLES = 10_000
@@ -25,12 +27,16 @@ class Past:
         return f"{self.entries:,} entries, {self.handles:,} handles"
 
 
-#: What such books are like; the two greater ones of a quick run have a tenth of it.
-SMALL, MIDDLE, BIG = (
-    Past("small", 1_000, 10_000),
-    Past("middle", 100_000, 1_000_000),
-    Past("big", 1_000_000, 10_000_000),
-)
+def past(name: str, payments: int) -> Past:
+    """A book with so many payments, and a handle for every five of them; each has two entries, and so has a deposit."""
+    handles = max(payments // 5, _FEWEST_HANDLES)
+    return Past(name, handles, 2 * (payments + handles))
+
+
+_FEWEST_HANDLES = 1_000
+
+#: What the others are compared with.
+SMALL = past("small", 10_000)
 
 
 @dataclass
@@ -41,6 +47,8 @@ class Measured:
     legs: list[Leg] = field(default_factory=list)
     checked: list[Checked] = field(default_factory=list)
     failures: int = 0  #: Requests that were not answered 201, those of the warm-ups too.
+    faults: list[str] = field(default_factory=list)  #: Of books that are checked in another way.
+    left_out: dict[str, str] = field(default_factory=dict)  #: What of it could not be measured, and why.
     notes: dict[str, Any] = field(default_factory=dict)
 
     def plain(self) -> dict[str, Any]:
@@ -49,28 +57,42 @@ class Measured:
             "legs": [asdict(leg) | {"rate": leg.rate} for leg in self.legs],
             "failures": self.failures,
             "books": [asdict(one) for one in self.checked],
+            "faults": self.faults,
+            "left_out": self.left_out,
             "notes": self.notes,
         }
 
 
 @dataclass
 class Bench:
-    """The rig, and how long a leg and its warm-up are, and how often each is done; `quick`, big books are smaller."""
+    """The rig, and how long a leg and its warm-up are, and how often each is done. `quick`: a look, no result.
+    `payments` are in the big book, `handles` in each of the others; `steps` are the calls of each step of
+    lifecycle.py, for each second of a leg; `other` is the revision to compare with.
+    """
 
     rig: Rig
     seconds: float
     warm_seconds: float
     rounds: int
     quick: bool
-    _town: Book | None = None
+    payments: int = 5_000_000
+    handles: int = HANDLES
+    steps: int = 100
+    other: Revision | None = None
+    _towns: dict[str, Book] = field(default_factory=dict)
     _lived: dict[str, Book] = field(default_factory=dict)
 
-    async def fresh(self, name: str) -> Book:
+    async def fresh(self, name: str, caller: Caller = PLAIN) -> Book:
         """A book of 10,000 handles with money, and nothing paid yet."""
-        if self._town is None:
-            self._town = await town.settle(self.rig, "town", HANDLES)
+        if PLAIN.name not in self._towns:
+            self._towns[PLAIN.name] = await town.settle(self.rig, "town", self.handles)
+        if caller.name not in self._towns:
+            prepared = await self.rig.copy(self._towns[PLAIN.name], f"town_{caller.name}")
+            async with self.rig.connected(prepared.name) as connection:
+                await callers.prepare(connection, caller)
+            self._towns[caller.name] = replace(prepared, caller=caller)
         await self.rig.drop_database(name)
-        return await self.rig.copy(self._town, name)
+        return await self.rig.copy(self._towns[caller.name], name)
 
     async def lived(self, measured: Measured, past: Past) -> Book:
         """A book with a past; made once, and then kept for all figures."""
@@ -93,8 +115,14 @@ class Bench:
             self._lived[past.name] = book
         return self._lived[past.name]
 
-    def past(self, past: Past) -> Past:
-        return replace(past, handles=past.handles // 10, entries=past.entries // 10) if self.quick else past
+    @property
+    def middle(self) -> Past:
+        """A book with a tenth of the big one's payments."""
+        return past("middle", max(self.payments // 10, 10_000))
+
+    @property
+    def big(self) -> Past:
+        return past("big", self.payments)
 
     async def turns(self, measured: Measured, *sides: Callable[[float], Awaitable[Leg]]) -> list[list[Leg]]:
         """Each side in turn, warmed up and then measured, as many times as there are rounds: the legs of each side."""

@@ -63,7 +63,7 @@ class House:
 
 
 async def chain(bench: Bench) -> Measured:
-    """Token payments from request to settled, over web3.py one at a time, and over anvil with batches signed before."""
+    """Token payments from request to settled, over web3.py one at a time, and anvil with signed batches."""
     measured, spent = Measured(), _Spent()
     one_by_one, before, alone = list[float](), list[float](), list[float]()
     ours: list[Leg] = []

@@ -1,6 +1,7 @@
 -- What both scripts share: the arguments, the counters of each thread, and the one line of results at the end.
 --
--- Arguments: run, handles, apart (handle n is the (n * apart)th), file (for the ids that were answered), seed.
+-- Arguments: run, handles, apart (handle n is the (n * apart)th), file (for the ids that were answered), seed, the
+-- headers that say who calls (callers.py; they hold one %d, for the payer's number), and what the script itself wants.
 
 local threads = {}
 
@@ -14,7 +15,8 @@ function init(arguments)
     run, handles, apart = arguments[1], tonumber(arguments[2]), tonumber(arguments[3])
     ids = io.open(arguments[4] .. "." .. number, "w")
     math.randomseed(tonumber(arguments[5]) * 64 + number)
-    prepare(arguments)
+    caller = arguments[6]
+    prepare(arguments[7])
 end
 
 function prepare() end
@@ -26,12 +28,12 @@ function refuse(count, why)
     end
 end
 
--- A request from the payer with its API key; `call` makes the Idempotency-Key, which no other request has.
+-- A request from the payer; `call` makes the Idempotency-Key, which no other request has.
 local form = "POST %s HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n" ..
-    "Authorization: Bearer gw_%043d\r\nIdempotency-Key: %s-%d-%d\r\nContent-Length: %d\r\n\r\n%s"
+    "%s\r\nIdempotency-Key: %s-%d-%d\r\nContent-Length: %d\r\n\r\n%s"
 
 function signed(path, payer, call, body)
-    return string.format(form, path, payer, run, number, call, #body, body)
+    return string.format(form, path, string.format(caller, payer), run, number, call, #body, body)
 end
 
 function done(summary, latency, requests)

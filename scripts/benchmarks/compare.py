@@ -4,7 +4,7 @@ Ours and theirs are measured in turns, so the n-th of ours stands beside the n-t
 each such pair, which what else the machine was doing disturbs less than it does the two medians.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -85,6 +85,13 @@ class Row:
         }
 
 
+def microseconds_each(seconds: float, payments: int) -> float:
+    """Microseconds a payment. Raises ValueError where there was none: nothing was measured then."""
+    if payments <= 0:
+        raise ValueError("nothing was paid, so nothing can be said of each payment")
+    return seconds * 1e6 / payments
+
+
 _HEAD = ("figure", "what", "measured", "(range)", "against", "there", "(range)", "ratio", "pairwise", "aim", "")
 
 
@@ -94,6 +101,20 @@ def table(rows: Sequence[Row]) -> str:
     widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
     padded = ([cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines)
     return "\n".join("  ".join(line).rstrip() for line in padded)
+
+
+def summary(rows: Sequence[Row], left_out: Mapping[str, str]) -> str:
+    """All that was measured in one Markdown table: the medians, and the ratio of the medians; and below it what was not
+    measured, by its name, and why.
+    """
+    lines = ["| figure | measured | against | ratio |", "| --- | --- | --- | --- |"]
+    for row in rows:
+        there = f"{row.against}, {number(median(row.theirs))} {row.unit}" if row.theirs else ""
+        ratio = "" if row.ratio_of_medians is None else f"{row.ratio_of_medians:.2f}"
+        lines.append(f"| {row.figure}: {row.what} | {number(median(row.ours))} {row.unit} | {there} | {ratio} |")
+    lines += ["", "Left out:" if left_out else "Nothing was left out."]
+    lines += [f"- {name}: {why}" for name, why in left_out.items()]
+    return "\n".join(lines)
 
 
 def _cells(row: Row) -> tuple[str, ...]:

@@ -6,14 +6,19 @@ from functools import partial
 from statistics import median
 
 from benchmarks import auth, machine, peer, reads
-from benchmarks.bench import BIG, HANDLES, MIDDLE, SMALL, Bench, Measured
+from benchmarks.against import against
+from benchmarks.bench import HANDLES, SMALL, Bench, Measured
+from benchmarks.by_caller import callers
 from benchmarks.chain import chain
 from benchmarks.compare import Row, Target, number
+from benchmarks.in_postgres import postgres
+from benchmarks.legs import by_part, cpu_rows, p99_row, rate_row
+from benchmarks.lifecycle import lifecycle
 from benchmarks.rig import Leg
 
 
 async def single(bench: Bench) -> Measured:
-    """Payments one by one, uniform over 10,000 handles, over an empty Litestar POST."""
+    """Payments one by one, uniform over 10,000 handles, over an empty Litestar POST; 64 and 256 connections."""
     measured = Measured()
     rig, book = bench.rig, await bench.fresh("single")
     async with rig.serving(book) as gateway, rig.serving(book, "empty") as empty:
@@ -24,10 +29,10 @@ async def single(bench: Bench) -> Measured:
                 partial(rig.load, "an empty POST", [empty], book, connections, kept=False),
             )
             what = f"{connections} connections"
-            measured.rows.append(_rates("single", what, ours, theirs, "an empty POST", Target(at_least=aim)))
+            measured.rows.append(rate_row("single", what, ours, theirs, "an empty POST", Target(at_least=aim)))
             slow = Target(below=1.5) if connections == 64 else None
-            measured.rows.append(_p99s("single", f"p99, {what}", ours, theirs, "an empty POST", slow))
-            measured.rows += _cpus("single", what, ours, theirs, "an empty POST")
+            measured.rows.append(p99_row("single", f"p99, {what}", ours, theirs, "an empty POST", slow))
+            measured.rows += cpu_rows("single", what, ours, theirs, "an empty POST")
     await bench.checks(measured, book)
     return measured
 
@@ -42,9 +47,9 @@ async def grouped(bench: Bench) -> Measured:
             partial(rig.load, "payments", [gateway], book, 64),
             partial(rig.load, "a transaction each", [one_each], alone, 64),
         )
-    measured.rows.append(_rates("grouped", "64 connections", ours, theirs, "a transaction each", Target(at_least=3)))
-    measured.rows.append(_p99s("grouped", "p99, 64 connections", ours, theirs, "a transaction each", None))
-    measured.rows += _cpus("grouped", "64 connections", ours, theirs, "a transaction each")
+    measured.rows.append(rate_row("grouped", "64 connections", ours, theirs, "a transaction each", Target(at_least=3)))
+    measured.rows.append(p99_row("grouped", "p99, 64 connections", ours, theirs, "a transaction each", None))
+    measured.rows += cpu_rows("grouped", "64 connections", ours, theirs, "a transaction each")
     await bench.checks(measured, book, alone)
     return measured
 
@@ -56,11 +61,11 @@ async def hot(bench: Bench) -> Measured:
     async with rig.serving(book) as gateway, rig.serving(uniform) as other:
         ours, theirs = await bench.turns(
             measured,
-            partial(rig.load, "all pay one", [gateway], book, 64, hot=True),
+            partial(rig.load, "all pay one", [gateway], book, 64, argument="hot"),
             partial(rig.load, "all pay all", [other], uniform, 64),
         )
-    measured.rows.append(_rates("hot", "64 connections", ours, theirs, "all pay all", Target(at_least=0.85)))
-    measured.rows += _cpus("hot", "64 connections", ours, theirs, "all pay all")
+    measured.rows.append(rate_row("hot", "64 connections", ours, theirs, "all pay all", Target(at_least=0.85)))
+    measured.rows += cpu_rows("hot", "64 connections", ours, theirs, "all pay all")
     await bench.checks(measured, book, uniform)
     return measured
 
@@ -108,8 +113,8 @@ async def bulk(bench: Bench) -> Measured:
         beside = Row("bulk", what, "/s", rates, tuple(theirs), "pgbench, 16 clients", Target(at_least=6))
         measured.rows += [alone, beside]
         measured.notes[what] = "met: one of the two is enough" if alone.met or beside.met else "NOT MET: neither is"
-        for part, spent in _spent(done).items():
-            measured.rows.append(Row("bulk", f"{part} CPU each, {what}", "µs", spent))
+        for part, used in by_part(done).items():
+            measured.rows.append(Row("bulk", f"{part} CPU each, {what}", "µs", used))
     found = await peer.faults(rig)
     print(f"  the peer's books: {'; '.join(found) or 'right'}")
     measured.notes["peer_faults"] = found
@@ -136,9 +141,9 @@ async def lone(bench: Bench) -> Measured:
     medians = tuple(leg.p50_ms for leg in ours)
     against = "a sync and an empty POST"
     measured.rows.append(Row("lone", "median, 1 connection", "ms", medians, least, against, Target(below=3)))
-    measured.rows.append(_p99s("lone", "p99, 1 connection", ours, theirs, "an empty POST", None))
+    measured.rows.append(p99_row("lone", "p99, 1 connection", ours, theirs, "an empty POST", None))
     measured.rows.append(Row("lone", "a sync of 8 KiB", "ms", tuple(syncs)))
-    measured.rows += _cpus("lone", "1 connection", ours, theirs, "an empty POST")
+    measured.rows += cpu_rows("lone", "1 connection", ours, theirs, "an empty POST")
     await bench.checks(measured, book)
     return measured
 
@@ -155,8 +160,8 @@ async def concurrency(bench: Bench) -> Measured:
                 partial(rig.load, "an empty POST", [empty], book, connections, kept=False),
             )
             what = f"{connections} connection{'s' if connections > 1 else ''}"
-            measured.rows.append(_rates("concurrency", what, ours, theirs, "an empty POST", None))
-            measured.rows.append(_p99s("concurrency", f"p99, {what}", ours, theirs, "an empty POST", None))
+            measured.rows.append(rate_row("concurrency", what, ours, theirs, "an empty POST", None))
+            measured.rows.append(p99_row("concurrency", f"p99, {what}", ours, theirs, "an empty POST", None))
     await bench.checks(measured, book)
     return measured
 
@@ -171,17 +176,17 @@ async def two(bench: Bench) -> Measured:
             partial(rig.load, "two processes", [first, second], book, 64),
             partial(rig.load, "one process", [first, first], book, 64),
         )
-    measured.rows.append(_rates("two", "64 connections", ours, theirs, "one process", Target(at_least=1.2)))
-    measured.rows.append(_p99s("two", "p99, 64 connections", ours, theirs, "one process", None))
-    measured.rows += _cpus("two", "64 connections", ours, theirs, "one process")
+    measured.rows.append(rate_row("two", "64 connections", ours, theirs, "one process", Target(at_least=1.2)))
+    measured.rows.append(p99_row("two", "p99, 64 connections", ours, theirs, "one process", None))
+    measured.rows += cpu_rows("two", "64 connections", ours, theirs, "one process")
     await bench.checks(measured, book)
     return measured
 
 
 async def looks(bench: Bench) -> Measured:
-    """What people look at, in the database alone: a book of 10,000,000 entries, over one of 10,000."""
+    """Balances, statements and payments in the database, with --payments in the book, over 10,000 of them."""
     measured = Measured()
-    small, big = SMALL, bench.past(BIG)
+    small, big = SMALL, bench.big
     little, much = await bench.lived(measured, small), await bench.lived(measured, big)
     async with bench.rig.connected(little.name) as in_little, bench.rig.connected(much.name) as in_much:
         turns = range(bench.rounds + 1)  # the last one's questions are explained
@@ -215,24 +220,24 @@ async def looks(bench: Bench) -> Measured:
 
 
 async def size(bench: Bench) -> Measured:
-    """What a payment costs with many entries there already, over a fresh book; 64 connections, 10,000 handles."""
+    """What a payment costs with --payments in the book already, over a fresh book; 64 connections."""
     measured = Measured()
     rig, fresh = bench.rig, await bench.fresh("fresh")
-    middle, big = bench.past(MIDDLE), bench.past(BIG)
+    middle, big = bench.middle, bench.big
     in_middle, in_big = await bench.lived(measured, middle), await bench.lived(measured, big)
     async with rig.serving(fresh) as none, rig.serving(in_middle) as little, rig.serving(in_big) as much:
         legs = await bench.turns(
             measured,
             partial(rig.load, "a fresh book", [none], fresh, 64),
-            partial(rig.load, "middle", [little], in_middle, 64, apart=middle.handles // HANDLES),
-            partial(rig.load, "big", [much], in_big, 64, apart=big.handles // HANDLES),
+            partial(rig.load, "middle", [little], in_middle, 64, apart=max(middle.handles // HANDLES, 1)),
+            partial(rig.load, "big", [much], in_big, 64, apart=max(big.handles // HANDLES, 1)),
             partial(rig.load, "big, all handles", [much], in_big, 64),
         )
     some, many = f"{middle.entries:,} entries", f"{big.entries:,} entries"
     for what, ours in zip((some, many, f"{many}, all {big.handles:,} handles"), legs[1:], strict=True):
-        measured.rows.append(_rates("size", what, ours, legs[0], "a fresh book", None))
-        measured.rows.append(_p99s("size", f"p99, {what}", ours, legs[0], "a fresh book", None))
-        measured.rows += _cpus("size", what, ours, legs[0], "a fresh book")
+        measured.rows.append(rate_row("size", what, ours, legs[0], "a fresh book", None))
+        measured.rows.append(p99_row("size", f"p99, {what}", ours, legs[0], "a fresh book", None))
+        measured.rows += cpu_rows("size", what, ours, legs[0], "a fresh book")
     measured.notes["entries"] = {"a fresh book": 2 * HANDLES, "middle": middle.entries, "big": big.entries}
     await bench.checks(measured, fresh, in_middle, in_big)
     return measured
@@ -262,6 +267,8 @@ async def memory(bench: Bench) -> Measured:
 
 FIGURES: dict[str, Callable[[Bench], Awaitable[Measured]]] = {
     "single": single,
+    "callers": callers,
+    "lifecycle": lifecycle,
     "grouped": grouped,
     "hot": hot,
     "lone": lone,
@@ -269,38 +276,10 @@ FIGURES: dict[str, Callable[[Bench], Awaitable[Measured]]] = {
     "auth": authentication,
     "bulk": bulk,
     "two": two,
+    "postgres": postgres,
     "reads": looks,
     "size": size,
     "memory": memory,
     "chain": chain,
+    "against": against,
 }
-
-
-# ---- rows -----------------------------------------------------------------------------------------------------------
-
-
-def _rates(figure: str, what: str, ours: list[Leg], theirs: list[Leg], against: str, target: Target | None) -> Row:
-    rates = tuple(leg.rate for leg in ours), tuple(leg.rate for leg in theirs)
-    return Row(figure, what, "/s", *rates, against, target)
-
-
-def _p99s(figure: str, what: str, ours: list[Leg], theirs: list[Leg], against: str, target: Target | None) -> Row:
-    slowest = tuple(leg.p99_ms for leg in ours), tuple(leg.p99_ms for leg in theirs)
-    return Row(figure, what, "ms", *slowest, against, target)
-
-
-def _cpus(figure: str, what: str, ours: list[Leg], theirs: list[Leg], against: str) -> list[Row]:
-    """Processor time per payment, part by part; nothing is aimed at."""
-    them = _spent(theirs)
-    return [
-        Row(figure, f"{part} CPU each, {what}", "µs", spent, them[part] if min(them[part]) > 0 else (), against)
-        for part, spent in _spent(ours).items()
-    ]
-
-
-def _spent(legs: list[Leg]) -> dict[str, tuple[float, ...]]:
-    return {
-        "gateway": tuple(leg.gateway_cpu_us for leg in legs),
-        "PostgreSQL": tuple(leg.postgres_cpu_us for leg in legs),
-        "wrk": tuple(leg.wrk_cpu_us for leg in legs),
-    }

@@ -30,21 +30,29 @@ def sync_seconds(folder: Path, count: int) -> list[float]:
         path.unlink()
 
 
-def cpu_seconds(pid: int, ended_children: bool = False) -> float:
-    """User and system time of all threads of a process, and of its children that have ended (proc_pid_stat(5))."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return sum(int(field) for field in fields[11 : 15 if ended_children else 13]) / _TICKS
+def cpu_seconds(pid: int) -> float:
+    """Processor time of a process's threads so far, to the nanosecond (/proc/PID/task/*/schedstat, first field)."""
+    total = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            total += int((task / "schedstat").read_text().split()[0])
+        except (OSError, IndexError):
+            continue  # the thread ended just now
+    return total / 1e9
 
 
 def family_cpu_seconds(pid: int) -> float:
-    """The same of a process and its children, those that have ended too: of a PostgreSQL server."""
-    total = cpu_seconds(pid, ended_children=True)
+    """The same of a process and its children: of a PostgreSQL server. Those that have ended count by their parent's
+    `cutime` and `cstime` (proc_pid_stat(5)), so nothing is lost when a child ends between two calls.
+    """
+    ended = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[13:15]
+    total = cpu_seconds(pid) + sum(int(ticks) for ticks in ended) / _TICKS
     for entry in os.listdir("/proc"):
         if entry.isdecimal():
             try:
-                fields = Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()
-                if int(fields[1]) == pid:
-                    total += (int(fields[11]) + int(fields[12])) / _TICKS
+                parent = int(Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()[1])
+                if parent == pid:
+                    total += cpu_seconds(int(entry))
             except OSError:
                 continue  # ended just now: its parent counts it next time
     return total

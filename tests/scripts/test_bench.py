@@ -2,6 +2,7 @@
 
 import os
 import re
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,9 +19,10 @@ from tests.running import ROOT
 sys.path.append(str(ROOT / "scripts"))  # what is there lies beside the product, not in it
 
 from benchmarks import books, town
-from benchmarks.compare import Row, Target, table
+from benchmarks.compare import Row, Target, microseconds_each, summary, table
 from benchmarks.figures import FIGURES
-from benchmarks.machine import resident_bytes, sync_seconds
+from benchmarks.machine import cpu_seconds, family_cpu_seconds, resident_bytes, sync_seconds
+from benchmarks.names import NAMES, parsed
 from benchmarks.rig import Book, Rig
 from benchmarks.served import VARIANTS
 
@@ -30,7 +32,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 def rig(server: Postgres, tmp_path: Path) -> Rig:
     """The tests' own server; no gateway is started in it."""
-    return Rig(tmp_path, children=None, server=server)  # type: ignore[arg-type] # nothing here starts one
+    return Rig(tmp_path, children=None, server=server)
 
 
 @pytest.fixture
@@ -146,6 +148,43 @@ def test_the_table_says_what_was_aimed_at_and_whether_it_was_met() -> None:
     assert second.endswith("< 1.1  NOT MET")
 
 
+def test_the_ratio_is_of_the_medians_and_one_wild_leg_does_not_move_it() -> None:
+    calm = Row("hot", "64", "/s", (900.0, 1000.0, 1100.0), (500.0, 500.0, 500.0), "all pay all")
+    wild = Row("hot", "64", "/s", (900.0, 1000.0, 9_999.0), (500.0, 500.0, 1.0), "all pay all")
+
+    assert calm.ratio_of_medians == wild.ratio_of_medians == 2.0
+
+
+def test_time_per_payment_is_divided_by_the_payments_and_never_by_none() -> None:
+    assert microseconds_each(0.5, 1_000) == 500.0
+    with pytest.raises(ValueError, match="nothing was paid"):
+        microseconds_each(0.5, 0)
+
+
+def test_the_summary_has_every_row_and_says_what_was_left_out_and_why() -> None:
+    rows = [
+        Row("callers", "sessions", "/s", (50.0, 60.0, 70.0), (600.0, 700.0, 500.0), "plain keys"),
+        Row("chain", "alone, to settled", "s", (1.5,)),
+    ]
+
+    assert summary(rows, {"bulk": "could not be measured: pgbench is not here"}).splitlines() == [
+        "| figure | measured | against | ratio |",
+        "| --- | --- | --- | --- |",
+        "| callers: sessions | 60.0 /s | plain keys, 600 /s | 0.10 |",
+        "| chain: alone, to settled | 1.5 s |  |  |",
+        "",
+        "Left out:",
+        "- bulk: could not be measured: pgbench is not here",
+    ]
+
+
+def test_processor_time_is_that_of_the_process_and_of_children_that_have_ended() -> None:
+    own, family = cpu_seconds(os.getpid()), family_cpu_seconds(os.getpid())
+    subprocess.run([sys.executable, "-c", "for _ in range(3_000_000): pass"], check=True)  # a child, and it ends
+
+    assert cpu_seconds(os.getpid()) - own < family_cpu_seconds(os.getpid()) - family
+
+
 def test_the_machine_is_asked_and_not_guessed(tmp_path: Path) -> None:
     took = sync_seconds(tmp_path, 5)
 
@@ -153,6 +192,29 @@ def test_the_machine_is_asked_and_not_guessed(tmp_path: Path) -> None:
     assert min(took) > 0
     assert list(tmp_path.iterdir()) == []
     assert resident_bytes(os.getpid()) > 2**20
+
+
+def test_help_is_printed_without_the_gateway_and_without_setting_anything_up() -> None:
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "scripts"), "PYTHONDONTWRITEBYTECODE": "1"}
+    bare = [sys.executable, "-S", "-m", "benchmarks.names", "--help"]  # -S: without any installed package
+
+    told = subprocess.run(bare, env=environ, capture_output=True, text=True, check=True).stdout
+
+    assert all(f"  {name} " in told for name in NAMES)
+    assert "benchmarks.names --help" in (ROOT / "scripts" / "bench").read_text()
+
+
+def test_every_name_has_a_function_that_says_the_same() -> None:
+    assert {name: (figure.__doc__ or "").splitlines()[0] for name, figure in FIGURES.items()} == NAMES
+
+
+def test_all_is_measured_where_nothing_is_named_and_nothing_unknown_is() -> None:
+    assert parsed([]).names == list(NAMES)
+    assert parsed(["hot"]).names == ["hot"]
+    with pytest.raises(SystemExit):
+        parsed(["cold"])
+    with pytest.raises(SystemExit):
+        parsed(["against"])  # of what?
 
 
 def test_readme_lists_what_can_be_measured() -> None:
