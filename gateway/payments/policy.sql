@@ -92,9 +92,8 @@ WHERE payment.state = 'held' AND payment.undo_until <= $1 AND payer.frozen_at IS
         SELECT FROM withdrawal_freeze AS stopped WHERE stopped.asset = payment.asset AND stopped.lifted_at IS NULL))
     AND NOT EXISTS (SELECT FROM recovery WHERE ended_at IS NULL)
     AND NOT EXISTS (
-        SELECT FROM restored_payment AS there WHERE there.met_at IS NULL AND there.asset = payment.asset
-            AND there.value = payment.amount AND there.payer = payment.payer
-            AND (there.payee = payment.payee OR there.to_address = payment.payee_address))
+        SELECT FROM repeated_payments('transfer', payment.asset, payment.amount, payer.address,
+            coalesce(payee.address, payment.payee_address)))
 ORDER BY payment.id LIMIT $2
 FOR UPDATE OF payment SKIP LOCKED;
 

@@ -233,7 +233,7 @@ async def _give_back(connection: Connection, terms: Terms, now: datetime) -> Non
         if row["id"] not in refused and row["restored_id"] not in met:
             refused[row["id"]] = authorization.from_row(row), PAID_BEFORE
             met.add(row["restored_id"])
-            await connection.execute(sql.meet_queued, row["restored_id"], now, row["id"])
+            await connection.execute(sql.meet_queued, row["restored_id"], now, row["wallet_id"], row["id"])
     if refused:
         await settle.refuse(connection, terms, list(refused.values()), now)
 

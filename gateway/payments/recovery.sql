@@ -63,16 +63,13 @@ ON CONFLICT (address) DO NOTHING;
 -- Authorizations that were queued after the restore, before anybody knew of it, and that ask for what the chain has: each
 -- with one payment that it repeats, locked in id order.
 SELECT a.id, a.kind, a.asset, a.from_address, a.to_address, a.value, a.nonce, a.valid_after, a.valid_before,
-    a.signature, a.signed_by, there.id AS restored_id
-FROM token_authorization AS a
-LEFT JOIN wallet_address AS giver
-    ON giver.address = CASE a.kind WHEN 'mint' THEN a.to_address ELSE a.from_address END
-LEFT JOIN wallet_address AS taker ON taker.address = a.to_address
-JOIN restored_payment AS there ON there.asset = a.asset AND there.value = a.value AND there.kind = a.kind
-    AND there.met_at IS NULL AND there.payer = giver.wallet_id
-    AND (a.kind <> 'transfer' OR there.payee = taker.wallet_id OR there.to_address = a.to_address)
+    a.signature, a.signed_by, there.id AS restored_id,
+    (SELECT wallet_id FROM wallet_address
+        WHERE address = CASE a.kind WHEN 'mint' THEN a.to_address ELSE a.from_address END) AS wallet_id
+FROM token_authorization AS a,
+    LATERAL repeated_payments(a.kind, a.asset, a.value, a.from_address, a.to_address) AS there
 WHERE a.state = 'queued' AND a.signed_by = 'gateway'
-ORDER BY a.id
+ORDER BY a.id, there.block_number, there.id
 FOR UPDATE OF a;
 
 -- meet
@@ -80,8 +77,8 @@ FOR UPDATE OF a;
 UPDATE restored_payment SET met_at = $2, met_by = $3, met_key = $4 WHERE id = $1 AND met_at IS NULL RETURNING id;
 
 -- meet_queued
--- A request that was in the queue has, by the id of its authorization.
-UPDATE restored_payment SET met_at = $2, met_by = payer, met_key = $3::uuid::text WHERE id = $1 AND met_at IS NULL;
+-- A request that was in the queue has: whose, and the id of its authorization.
+UPDATE restored_payment SET met_at = $2, met_by = $3, met_key = $4::uuid::text WHERE id = $1 AND met_at IS NULL;
 
 -- met
 -- What a request has met before.

@@ -57,9 +57,24 @@ CREATE INDEX lost_address_to_open ON lost_address (address) WHERE wallet_id IS N
 CREATE TRIGGER lost_address_is_kept BEFORE DELETE OR TRUNCATE ON lost_address
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
+-- The restored payments that a request repeats, of those that no request has met: of the same kind, asset and value, from
+-- the same wallet or address, and to the same one. Addresses that a wallet had before are its own. A mint is from nobody,
+-- and the request of its payee; a redemption is to nobody.
+CREATE FUNCTION repeated_payments(kind text, asset text, value numeric, from_address text, to_address text)
+RETURNS SETOF restored_payment LANGUAGE sql STABLE
+AS $$
+    SELECT there.* FROM restored_payment AS there
+    WHERE there.met_at IS NULL AND there.kind = repeated_payments.kind AND there.asset = repeated_payments.asset
+        AND there.value = repeated_payments.value
+        AND (there.kind = 'mint' OR there.from_address = repeated_payments.from_address
+            OR there.payer = (SELECT wallet_id FROM wallet_address WHERE address = repeated_payments.from_address))
+        AND (there.kind = 'redemption' OR there.to_address = repeated_payments.to_address
+            OR there.payee = (SELECT wallet_id FROM wallet_address WHERE address = repeated_payments.to_address))
+$$;
+
 -- Refuses authorizations during recovery (GWR01) and those that repeat a restored payment (GWR02); errors.py tells the
--- caller. Sweeps are not requests: their tokens stay in one wallet, and no relayer sends them before recovery has
--- ended. What an owner has signed is known by its nonce.
+-- caller. Sweeps are not requests: their tokens stay in one wallet, and no relayer sends them before recovery has ended.
+-- What an owner has signed is known by its nonce.
 CREATE FUNCTION authorization_in_recovery() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     met record;
@@ -71,15 +86,9 @@ BEGIN
         RETURN NULL;
     END IF;
     SELECT there.id, there.transaction_hash INTO met
-    FROM fresh
-    JOIN restored_payment AS there ON there.asset = fresh.asset AND there.value = fresh.value
-        AND there.kind = fresh.kind AND there.met_at IS NULL
-    LEFT JOIN wallet_address AS giver
-        ON giver.address = CASE fresh.kind WHEN 'mint' THEN fresh.to_address ELSE fresh.from_address END
-    LEFT JOIN wallet_address AS taker ON taker.address = fresh.to_address
+    FROM fresh,
+        LATERAL repeated_payments(fresh.kind, fresh.asset, fresh.value, fresh.from_address, fresh.to_address) AS there
     WHERE fresh.signature IS NULL
-        AND (there.payer = giver.wallet_id OR there.from_address = fresh.from_address AND fresh.kind <> 'mint')
-        AND (fresh.kind <> 'transfer' OR there.payee = taker.wallet_id OR there.to_address = fresh.to_address)
     ORDER BY there.block_number, there.id
     LIMIT 1;
     IF FOUND THEN

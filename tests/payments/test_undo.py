@@ -60,6 +60,27 @@ async def test_a_payment_that_is_stopped_in_time_leaves_no_trace_on_the_chain(to
     assert await town.available(alice, "USDX") == await town.on_chain(alice.address) == "10.000000 USDX"
 
 
+@pytest.mark.parametrize("known", ["payer", "payee"])
+async def test_a_payment_that_the_chain_may_have_waits_and_keeps_nobody_back(town: Town, known: str) -> None:
+    """A restore found one like it; the other wallet was lost then, and was returned with its address since."""
+    alice, bob = await careful(town), await town.person("bob")
+    repeats, other = await town.pay(alice, "@bob", "4 USDX"), await town.pay(alice, "@bob", "1 USDX")
+    async with town.database.transaction() as connection:
+        await connection.execute(
+            "WITH ended AS (INSERT INTO recovery (id, chain_id, reason, entered_at, read_at, ended_at, ended_by)"
+            " VALUES (gen_random_uuid(), 31337, 'one', now(), now(), now(), 'ann') RETURNING id)"
+            " INSERT INTO restored_payment (id, recovery_id, kind, asset, from_address, to_address, value, nonce,"
+            " payer, payee, block_number, transaction_hash)"
+            " SELECT id, id, 'transfer', 'USDX', $1, $2, 4000000, 7, $3, $4, 12, '\\x01' FROM ended",
+            *(alice.address, bob.address, alice.id if known == "payer" else None, bob.id if known == "payee" else None),
+        )
+
+    assert await send(town) == 1
+
+    assert (await town.payment(repeats)).state is State.HELD
+    assert (await town.payment(other)).state is State.QUEUED
+
+
 async def test_a_payment_that_nobody_stops_goes_when_the_time_is_over(town: Town) -> None:
     alice, bob = await careful(town), await town.person("bob")
     payment = await town.pay(alice, "@bob", "4 USDX")
