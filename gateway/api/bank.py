@@ -112,7 +112,7 @@ async def _settle(
 ) -> Response[Any]:
     asked = BankRequest(direction, caller, house.terms.assets.of_wallet(data.asset).parse_positive(data.amount))
     together: Movements = request.app.state.bank_movements
-    return await together.answer(claim_of(request, caller, data), asked)
+    return await together.answer(claim_of(house, request, caller, data), asked)
 
 
 @post("/v1/conversions", tags=["bank"], summary="Buy or redeem tokens", status_code=202, needs="pay")

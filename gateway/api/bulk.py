@@ -193,7 +193,8 @@ def _line(house: House, element: bytes, key: str, place: int, together: bool = F
         if together and asked.idempotency_key is not None:
             raise InvalidRequest("idempotency_key", "with mode=all the whole has one key; leave idempotency_key out")
         own = key_of(asked.idempotency_key) if asked.idempotency_key is not None else own
-        fingerprint, as_written = fingerprint_of(_CALL, asked), fingerprint_as_written(_CALL, asked)
+        fingerprint = fingerprint_of(_CALL, asked, house.terms.payees)
+        as_written = fingerprint_as_written(_CALL, asked)
         money = house.terms.assets.of_wallet(asked.asset).parse_positive(asked.amount)
         check_memo(asked.memo)
         return Line(PayRequest(asked.to, money, asked.memo, asked.capture), own, fingerprint, as_written)

@@ -199,7 +199,7 @@ def _understood(house: House, headers: Iterable[tuple[bytes, bytes]], whole: byt
     return kind(
         hash_of(api_key[7:].strip().decode("latin-1")),
         own_key,
-        fingerprint_of("POST /v1/payments", asked),
+        fingerprint_of("POST /v1/payments", asked, house.terms.payees),
         handle,
         money,
         asked.memo,

@@ -15,7 +15,7 @@ from gateway.errors import GatewayError, IdempotencyKeyMissing, PaymentRestored
 from gateway.payments import once, records, recovery
 from gateway.payments.group import GroupCommit
 from gateway.payments.once import Alone, Answer, Claim, Outcome
-from gateway.payments.pay import payee_as_kept
+from gateway.payments.payees.resolver import PayeeResolver, spelling
 from gateway.payments.payment import as_accepted
 from gateway.postgres import Connection
 from gateway.wallets.wallet import Wallet
@@ -38,7 +38,7 @@ async def answer_once(
     Raises IdempotencyKeyMissing, IdempotencyKeyReused, IdempotencyKeyInProgress, and whatever `act` raises: then
     nothing is kept, and the key may be used again.
     """
-    claim = claim_of(request, caller, asked)
+    claim = claim_of(house, request, caller, asked)
     now = house.clock()
     try:
         async with house.database.transaction() as connection:
@@ -119,11 +119,12 @@ class _AllRefused(Exception):
         self.outcomes = outcomes
 
 
-def claim_of(request: Request[Any, Any, Any], caller: Wallet, asked: msgspec.Struct) -> Claim:
+def claim_of(house: House, request: Request[Any, Any, Any], caller: Wallet, asked: msgspec.Struct) -> Claim:
     """The request's key, and what it stands for. Raises IdempotencyKeyMissing."""
     key = key_of(request.headers.get("idempotency-key", ""))
     call = f"{request.method} {request.url.path}"
-    return Claim(caller.id, key, fingerprint_of(call.rstrip("/"), asked), fingerprint_as_written(call, asked))
+    fingerprint = fingerprint_of(call.rstrip("/"), asked, house.terms.payees)
+    return Claim(caller.id, key, fingerprint, fingerprint_as_written(call, asked))
 
 
 def _response(answer: Answer) -> Response[Any]:
@@ -143,14 +144,14 @@ async def _first_answer(connection: Connection, house: House, claim: Claim, answ
     return msgspec.json.encode(payment_view(as_accepted(payment)))
 
 
-def fingerprint_of(call: str, asked: msgspec.Struct) -> bytes:
+def fingerprint_of(call: str, asked: msgspec.Struct, payees: Sequence[PayeeResolver]) -> bytes:
     """The SHA-256 of what was asked: the method and path, and what the request means.
 
     These are the same request, however they are written: a field left out and its default; "1", "1.0" and "1.00"; a
     payee as `bob`, `@bob` or `@Bob`, and an address in any case. These are not: no amount, and one that is
     all there is; no memo, and an empty one.
     """
-    return fingerprint_as_written(call, _as_meant(asked))
+    return fingerprint_as_written(call, _as_meant(asked, payees))
 
 
 def fingerprint_as_written(call: str, asked: msgspec.Struct) -> bytes:
@@ -158,14 +159,14 @@ def fingerprint_as_written(call: str, asked: msgspec.Struct) -> bytes:
     return hashlib.sha256(call.encode() + b"\n" + msgspec.json.encode(asked)).digest()
 
 
-def _as_meant(asked: msgspec.Struct) -> msgspec.Struct:
+def _as_meant(asked: msgspec.Struct, payees: Sequence[PayeeResolver]) -> msgspec.Struct:
     """The request in the one spelling of what it means. What could not be paid may stay as it is: it keeps no key."""
     spelled: dict[str, str] = {}
     amount, to = getattr(asked, "amount", None), getattr(asked, "to", None)
     if amount is not None and "." in amount:
         spelled["amount"] = amount.rstrip("0").rstrip(".")
     if to is not None:
-        spelled["to"] = payee_as_kept(to)
+        spelled["to"] = spelling(payees, to)
     return msgspec.structs.replace(asked, **spelled) if spelled else asked
 
 

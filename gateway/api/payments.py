@@ -65,7 +65,7 @@ async def pay(
     asked = _asked(house, data, credential)
     if _shares(caller, asked):
         together: TokenPayments = request.app.state.token_payments
-        return await together.answer(claim_of(request, caller, data), (caller, asked))
+        return await together.answer(claim_of(house, request, caller, data), (caller, asked))
 
     async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
         payment = await paying.pay(connection, house.terms, caller, asked, now)
@@ -176,11 +176,11 @@ def ends_of(house: House) -> Ends:
     capped=True,
 )
 async def capture_payment(
-    request: Request[Any, Any, Any], id: str, data: AmountRequest, caller: Wallet
+    request: Request[Any, Any, Any], id: str, data: AmountRequest, house: House, caller: Wallet
 ) -> Response[PaymentView]:
     """All of a held payment, or a part; the rest goes back to the payer."""
     ends: Ends = request.app.state.ends
-    claim = claim_of(request, caller, data)
+    claim = claim_of(house, request, caller, data)
     return await ends.answer(claim, EndRequest("capture", payment_id(id), caller.id, data.amount))
 
 
@@ -193,11 +193,11 @@ async def capture_payment(
     capped=True,
 )
 async def void_payment(
-    request: Request[Any, Any, Any], id: str, data: NothingRequest, caller: Wallet
+    request: Request[Any, Any, Any], id: str, data: NothingRequest, house: House, caller: Wallet
 ) -> Response[PaymentView]:
     """A held payment ends; its money is available to the payer again."""
     ends: Ends = request.app.state.ends
-    claim = claim_of(request, caller, data)
+    claim = claim_of(house, request, caller, data)
     return await ends.answer(claim, EndRequest("void", payment_id(id), caller.id))
 
 

@@ -4,6 +4,7 @@
     route.py       which rail, why, at what fee, how soon            (pure)
     terms.py       what the house is configured to do                (pure)
     once.py        idempotency keys: the first answer, again
+    payees/        who is paid: one resolver for each way to name a payee
     pay.py         pay, and preview
     policy.py      what a wallet pays without asking, and why not    (its centre is pure)
     caps.py        what an API key with caps may pay                 (its centre is pure)

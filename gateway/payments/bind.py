@@ -38,7 +38,7 @@ from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Money
 from gateway.payments import records, sweep
-from gateway.payments.payees import unpayable
+from gateway.payments.payees.unpayable import unpayable
 from gateway.payments.sweep import Sweep
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Database
@@ -63,7 +63,7 @@ async def ask(connection: Connection, terms: Terms, of: Wallet, address: str, pu
     checked = read(address)
     if checked is None:
         raise InvalidAddress(address[:60], "it is not 0x and 40 hex digits, in EIP-55's case or in one case")
-    for reason in (await unpayable(connection, terms, [checked])).values():
+    for reason in (await unpayable(connection, terms.contracts, [checked])).values():
         raise InvalidAddress(checked, reason)
     row = await connection.fetchrow(wallet.sql.address, checked)
     if row is not None and (row["wallet_id"] != of.id or row["custody"] == "gateway" or checked == of.address):

@@ -17,6 +17,7 @@ from gateway.payments.lean import Elsewhere
 from gateway.payments.ledger_rail import LedgerPayment, Outcome, Settled
 from gateway.payments.once import Answer, Claim
 from gateway.payments.pay import Accepted, PayRequest
+from gateway.payments.payees.lookup import find_payee
 from gateway.payments.payment import Payment
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Database
@@ -87,7 +88,7 @@ async def pay_all_or_none(
         try:
             if isinstance(line.asked, GatewayError):
                 raise line.asked
-            payee = await pay.find_payee(connection, terms, payer.wallet, line.asked.to)
+            payee = await find_payee(connection, terms, payer.wallet, line.asked.to)
             ready = pay.accepted(terms, payer.wallet, payee, line.asked, now)
             accepted.append(Accepted(ready, payer.wallet, payee, payer.by))
         except GatewayError as refusal:

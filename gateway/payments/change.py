@@ -14,8 +14,9 @@ from gateway.errors import ApprovalRequired, GatewayError, NotFound
 from gateway.events import log
 from gateway.ids import WalletId, show
 from gateway.money import Assets
-from gateway.payments import pay, policy
-from gateway.payments.pay import Payee
+from gateway.payments import policy
+from gateway.payments.payees.lookup import find_payees
+from gateway.payments.payees.resolver import Payee
 from gateway.payments.policy import Policy
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection
@@ -46,7 +47,7 @@ async def wanted(connection: Connection, terms: Terms, owner: Wallet, asked: Pol
     who is nobody, SelfPayment, and InvalidRequest for a policy that is none.
     """
     payees = []
-    for found in await pay.find_payees(connection, terms, [(owner, to) for to in trusted]):
+    for found in await find_payees(connection, terms, [(owner, to) for to in trusted]):
         if isinstance(found, GatewayError):
             raise found
         payees.append(found)

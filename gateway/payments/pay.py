@@ -7,23 +7,22 @@ from uuid import UUID
 
 from gateway.access.credential import Credential
 from gateway.chain import authorization
-from gateway.chain.address import read
 from gateway.chain.authorization import Order
-from gateway.errors import Contended, GatewayError, InvalidHandle, InvalidRequest, OwnKey, SelfPayment, UnknownPayee
+from gateway.errors import Contended, GatewayError, InvalidRequest, OwnKey
 from gateway.events import log
 from gateway.ids import AccountId, PaymentId, TransferId, new_id
 from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Asset, Money
 from gateway.payments import caps, freeze, gate, records
-from gateway.payments.payees import unpayable
+from gateway.payments.payees.lookup import find_payee, find_payees
+from gateway.payments.payees.resolver import Payee
 from gateway.payments.payment import Event, Payment, State, after
 from gateway.payments.policy import Reason
 from gateway.payments.route import Route, fee, route
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection
 from gateway.wallets import wallet
-from gateway.wallets.handle import fold, is_folded
 from gateway.wallets.wallet import Wallet
 
 #: Why tokens are not held for a payer who keeps the key.
@@ -42,17 +41,6 @@ class PayRequest:
     memo: str | None = None
     capture: bool = True
     by: Credential | None = None  #: Who asks, where the payer's policy wants to know.
-
-
-@dataclass(frozen=True, slots=True)
-class Payee:
-    """Who is paid: a wallet, or an address that is nobody's handle."""
-
-    wallet: Wallet | None
-    address: str
-
-    def account_code(self, asset: Asset) -> str:
-        return account.wallet(self.wallet.handle, asset) if self.wallet else account.house("outside", asset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,77 +278,6 @@ def _order(terms: Terms, money: Money, payer: Wallet, receiver: str, now: dateti
         valid_before=int(now.timestamp()) + seconds,
         by=payer.custody,
     )
-
-
-async def find_payee(connection: Connection, terms: Terms, payer: Wallet, to: str) -> Payee:
-    """Who `to` names. Raises UnknownPayee, and SelfPayment when it is the payer."""
-    (found,) = await find_payees(connection, terms, [(payer, to)])
-    if isinstance(found, GatewayError):
-        raise found
-    return found
-
-
-async def find_payees(
-    connection: Connection, terms: Terms, asked: Sequence[tuple[Wallet, str]]
-) -> list[Payee | GatewayError]:
-    """Whom each payer's `to` names, in order: a payee, or UnknownPayee, or SelfPayment where it is the payer. One
-    look-up for all handles, one for all addresses.
-    """
-    named = [_named(to) for _, to in asked]
-    handles = {one.handle for one in named if isinstance(one, _Name) and one.handle}
-    addresses = {one.address for one in named if isinstance(one, _Name) and one.address}
-    by_handle = await wallet.by_handles(connection, sorted(handles)) if handles else {}
-    by_address = await wallet.by_addresses(connection, sorted(addresses)) if addresses else {}
-    refused = await unpayable(connection, terms, addresses)
-    payees: list[Payee | GatewayError] = []
-    for (payer, to), one in zip(asked, named, strict=True):
-        if isinstance(one, GatewayError):
-            payees.append(one)
-            continue
-        found = by_handle.get(one.handle) if one.handle else by_address.get(one.address)
-        if found is not None:
-            payees.append(SelfPayment(payer.handle) if found.id == payer.id else Payee(found, found.address))
-        elif one.address in refused:
-            payees.append(UnknownPayee(to, refused[one.address]))
-        elif one.address:
-            payees.append(Payee(None, one.address))
-        else:
-            payees.append(UnknownPayee(to[:60], "nobody has this handle"))
-    return payees
-
-
-@dataclass(frozen=True, slots=True)
-class _Name:
-    """A well-formed `to`: one of the two, folded or checksummed, and the other empty."""
-
-    handle: str = ""
-    address: str = ""
-
-
-def payee_as_kept(to: str) -> str:
-    """The one spelling of what `to` names: a handle as it is kept, with its @, or an address in EIP-55's case. What
-    names nobody stays as it is.
-    """
-    if is_folded(handle := to.removeprefix("@")) and not handle.startswith("0x"):
-        return f"@{handle}"
-    if to.startswith(("0x", "0X")):
-        return read(to) or to
-    try:
-        return f"@{fold(to)}"
-    except InvalidHandle:
-        return to
-
-
-def _named(to: str) -> _Name | UnknownPayee:
-    if not to.startswith(("0x", "0X")):
-        try:
-            return _Name(handle=fold(to))
-        except InvalidHandle as refusal:
-            return UnknownPayee(to[:60], f"it is not a handle: {refusal.reason}")
-    address = read(to)
-    if address is None:
-        return UnknownPayee(to[:60], "it is not an address: 0x and 40 hex digits, in EIP-55's case or in one case")
-    return _Name(address=address)
 
 
 async def payee_of(connection: Connection, payment: Payment) -> Payee:

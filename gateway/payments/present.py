@@ -23,6 +23,7 @@ from gateway.ledger import book
 from gateway.money import Money
 from gateway.payments import freeze, gate, pay, records
 from gateway.payments.pay import PayRequest
+from gateway.payments.payees.lookup import find_payee
 from gateway.payments.payment import Payment, State
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Database
@@ -161,7 +162,7 @@ async def _begin(
 
     Lock order: the cursor, which the caller holds; accounts; nonces.
     """
-    payee = await pay.find_payee(connection, terms, payer, one.to_address)
+    payee = await find_payee(connection, terms, payer, one.to_address)
     await gate.check(connection, payer.id)
     if payee.wallet is None:
         await freeze.check(connection, money.asset)

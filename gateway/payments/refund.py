@@ -7,6 +7,7 @@ from gateway.errors import Forbidden, RefundExceedsPayment, StateConflict
 from gateway.ids import PaymentId, show
 from gateway.money import Money
 from gateway.payments import pay, records
+from gateway.payments.payees.resolver import Payee
 from gateway.payments.payment import Payment, State
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection
@@ -43,4 +44,4 @@ async def refund(
     await records.add_refunded(connection, first, money)
     payer = await wallet.by_handle(connection, first.payer_handle)
     request = pay.PayRequest(to=f"@{payer.handle}", money=money, memo=first.memo, by=by)
-    return await pay.start(connection, terms, caller, pay.Payee(payer, payer.address), request, now, refund_of=first.id)
+    return await pay.start(connection, terms, caller, Payee(payer, payer.address), request, now, refund_of=first.id)

@@ -25,6 +25,8 @@ from gateway.ids import TransferId, new_id
 from gateway.ledger import account, audit, book
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Assets
+from gateway.payments.payees import RESOLVERS
+from gateway.payments.payees.resolver import PayeeResolver
 from gateway.payments.terms import Terms
 from gateway.postgres import Database, connect
 from tests.api import contract
@@ -151,10 +153,16 @@ def contracts(assets: Assets) -> dict[str, Contract]:
 
 
 @asynccontextmanager
-async def opened(database: Database, assets: Assets, fee_basis_points: int = 0, **more: Any) -> AsyncIterator[Api]:
+async def opened(
+    database: Database,
+    assets: Assets,
+    fee_basis_points: int = 0,
+    payees: tuple[PayeeResolver, ...] = RESOLVERS,
+    **more: Any,
+) -> AsyncIterator[Api]:
     """An application over this database. No node answers: nothing that a request does may ask one."""
     clock = Hands()
-    terms = Terms(assets, contracts(assets), fee_basis_points, 7 * 86_400, 3600, 1.0)
+    terms = Terms(assets, contracts(assets), fee_basis_points, 7 * 86_400, 3600, 1.0, payees=payees)
     house = House(database, terms, Vault(MASTER_KEY), clock, **more)
     with warnings.catch_warnings(category=LitestarDeprecationWarning, action="ignore"):  # of what Litestar 3 will want
         app = application(house)

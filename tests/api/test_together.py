@@ -226,7 +226,7 @@ def paying(api: Api, *asked: tuple[Wallet, str, str, str]) -> list["asyncio.Task
     for payer, to, text, key in asked:
         units, _, code = text.partition(" ")
         request = PayRequest(to, api.house.terms.assets[code].parse(units))
-        claim = Claim(payer.id, key, fingerprint_of(to, amount_asked(text)))
+        claim = Claim(payer.id, key, fingerprint_of(to, amount_asked(text), api.house.terms.payees))
         tasks.append(asyncio.create_task(together.answer(claim, (payer, request))))
     return tasks
 

@@ -1,13 +1,13 @@
-"""Addresses that nobody means to pay: what they are sent is lost, or is the operator's by mistake.
+"""Addresses that nobody means to pay: tokens sent there are lost, or belong to the operator by mistake.
 
-Asked wherever an address is named: by a payment, a signed authorization, a policy's trust, and when one is bound.
+Checked wherever a request names an address: a payment, a signed authorization, a trusted payee, an address to bind.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from gateway.chain import lanes
-from gateway.payments.terms import Terms
+from gateway.chain.contract import Contract
 from gateway.postgres import Connection
 
 #: Below it there is no account of anybody: the zero address, the precompiled contracts (EIP-1352 keeps 0x0 to 0xffff
@@ -15,18 +15,20 @@ from gateway.postgres import Connection
 _RESERVED: Final = 0x10000
 
 
-async def unpayable(connection: Connection, terms: Terms, addresses: Collection[str]) -> dict[str, str]:
-    """Why each of these addresses (EIP-55) is no payee; one that may be paid is absent."""
+async def unpayable(
+    connection: Connection, contracts: Mapping[str, Contract], addresses: Collection[str]
+) -> dict[str, str]:
+    """Why these addresses (EIP-55) cannot be paid, by address. An address that can be paid is absent."""
     if not addresses:
         return {}
-    contracts = {one.address: one.asset.code for one in terms.contracts.values()}
+    tokens = {one.address: one.asset.code for one in contracts.values()}
     relayers = await lanes.among(connection, addresses)
     reasons = {}
     for address in addresses:
         if int(address, 16) < _RESERVED:
             reasons[address] = "it is the zero address, a precompiled contract or a burn address: nobody has its key"
-        elif address in contracts:
-            reasons[address] = f"it is the contract of {contracts[address]}; redeem tokens by a conversion"
+        elif address in tokens:
+            reasons[address] = f"it is the contract of {tokens[address]}; redeem tokens by a conversion"
         elif address in relayers:
             reasons[address] = "it is a relayer of this gateway's operator, who keeps no tokens there for anybody"
     return reasons

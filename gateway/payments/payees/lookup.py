@@ -1,0 +1,41 @@
+"""Look up who is paid, for many requests at once. The number of statements does not depend on how many they are."""
+
+from collections.abc import Sequence
+
+from gateway.errors import GatewayError, SelfPayment, UnknownPayee
+from gateway.payments.payees.resolver import Name, Payee, read
+from gateway.payments.terms import Terms
+from gateway.postgres import Connection
+from gateway.wallets.wallet import Wallet
+
+
+async def find_payee(connection: Connection, terms: Terms, payer: Wallet, to: str) -> Payee:
+    """Who `to` names. Raises UnknownPayee, and SelfPayment when it is the payer."""
+    (found,) = await find_payees(connection, terms, [(payer, to)])
+    if isinstance(found, GatewayError):
+        raise found
+    return found
+
+
+async def find_payees(
+    connection: Connection, terms: Terms, asked: Sequence[tuple[Wallet, str]]
+) -> list[Payee | GatewayError]:
+    """Whom each payer's `to` names, in order: a payee, or UnknownPayee, or SelfPayment where it is the payer. Each
+    resolver is asked once, for all names that it recognizes.
+    """
+    names = [read(terms.payees, to) for _, to in asked]
+    found = {
+        resolver: await resolver.find(connection, terms.contracts, own)
+        for resolver in terms.payees
+        if (own := {one.name for one in names if isinstance(one, Name) and one.resolver is resolver})
+    }
+    payees: list[Payee | GatewayError] = []
+    for (payer, to), one in zip(asked, names, strict=True):
+        payee = found[one.resolver][one.name] if isinstance(one, Name) else one
+        if isinstance(payee, str):
+            payees.append(UnknownPayee(to[:60], payee))
+        elif isinstance(payee, Payee) and payee.wallet is not None and payee.wallet.id == payer.id:
+            payees.append(SelfPayment(payer.handle))
+        else:
+            payees.append(payee)
+    return payees

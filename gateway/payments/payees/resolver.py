@@ -1,0 +1,69 @@
+"""The protocol of payee resolvers, and how a text is read: by the first resolver that recognizes it."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.chain.contract import Contract
+from gateway.errors import UnknownPayee
+from gateway.ledger import account
+from gateway.money import Asset
+from gateway.postgres import Connection
+from gateway.wallets.wallet import Wallet
+
+
+@dataclass(frozen=True, slots=True)
+class Payee:
+    """Who is paid: a wallet, or an address that is nobody's handle."""
+
+    wallet: Wallet | None
+    address: str
+
+    def account_code(self, asset: Asset) -> str:
+        return account.wallet(self.wallet.handle, asset) if self.wallet else account.house("outside", asset)
+
+
+class PayeeResolver(Protocol):
+    """One way to name a payee."""
+
+    def recognizes(self, to: str) -> bool:
+        """Whether `to` is written in this way, well formed or not. Pure."""
+
+    def read(self, to: str) -> str:
+        """The one spelling of what `to` names. Pure.
+
+        Idempotency fingerprints are made of it and kept for ever, so a spelling never changes. Raises UnknownPayee
+        where `to` is malformed.
+        """
+
+    async def find(
+        self, connection: Connection, contracts: Mapping[str, Contract], names: Collection[str]
+    ) -> Mapping[str, Payee | str]:
+        """Who is paid under each of these names, spelled as `read` returns them, or the reason why nobody is. One
+        look-up for all names. `contracts` are those of the tokens, by asset code.
+        """
+
+
+def spelling(resolvers: Sequence[PayeeResolver], to: str) -> str:
+    """The one spelling of what `to` names; a text that names nobody stays as it is. Pure."""
+    one = read(resolvers, to)
+    return one.name if isinstance(one, Name) else to
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A well-formed `to`, in its one spelling, and who read it."""
+
+    resolver: PayeeResolver
+    name: str
+
+
+def read(resolvers: Sequence[PayeeResolver], to: str) -> Name | UnknownPayee:
+    """The name that `to` is, or why it is none. Pure."""
+    resolver = next((one for one in resolvers if one.recognizes(to)), None)
+    if resolver is None:
+        return UnknownPayee(to[:60], "it is written in no way that this gateway knows")
+    try:
+        return Name(resolver, resolver.read(to))
+    except UnknownPayee as malformed:
+        return malformed
