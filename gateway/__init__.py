@@ -11,7 +11,8 @@
     audit/       who did what that matters to security, in order
     wallets/     who: handles, addresses and their keys, API keys
     access/      who may act, and how they show it: API keys, sessions, passkeys, operators
-    payments/    what people do with money: the only room that sees ledger and chain together
+    settlement/  what final blocks say, into the ledger. Knows nothing of what settles: payments, conversions, …
+    payments/    what people do with money, on both rails
     bank/        money in from a bank and out to it
     api/         HTTP and JSON: decode, call one function, encode
     web/         the pages that people see
@@ -22,6 +23,6 @@
 
 Imports go one way, and import-linter keeps it (pyproject.toml):
 
-    __main__ > commands > api | web | worker | embedded > bank > payments > access > wallets
+    __main__ > commands > api | web | worker | embedded > bank > payments > settlement > access > wallets
              > ledger | chain | events | audit > postgres > config > money | ids | clock | secret > errors
 """

@@ -145,6 +145,11 @@ class Assets:
     def tokens(self) -> list[Asset]:
         return [asset for asset in self if asset.kind == "token"]
 
+    def backing(self, token: Asset) -> Asset:
+        """The currency that a token is issued against."""
+        assert token.backing is not None
+        return self[token.backing]
+
     def spendable(self) -> list[Asset]:
         """What a wallet may hold: currencies and tokens, not the coin that gas is paid in."""
         return list(self._of_wallet.values())

@@ -50,10 +50,11 @@ from gateway.errors import (
 from gateway.events import log as events
 from gateway.events.log import Event
 from gateway.money import Money
-from gateway.payments import finish, gas, looks, recovery, relay, settle, sweep, undo
+from gateway.payments import finish, looks, recovery, sweep, undo
 from gateway.payments.looks import Pace
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Database
+from gateway.settlement import final_blocks, gas, relay
 from gateway.wallets import custody
 
 log = logging.getLogger(__name__)
@@ -165,7 +166,7 @@ class Worker:
             batch = await batches.form(connection, contract, kind, lane, fees, sign, now)
             if batch is None:
                 return False
-            await relay.formed(connection, terms, batch, now)
+            await relay.formed(connection, terms.assets, terms.settles, batch, now)
         for one, reason in batch.refused:
             log.error(
                 "authorization %s of %s was not sent, and its money given back: %s", one.id, one.from_address, reason
@@ -327,7 +328,9 @@ class Worker:
         used = await self._used(terms, span) if span.newest else {}
         unknown = await recovery.unknown(self.database, self.node, terms, span.movements)
         async with self.database.transaction() as connection:
-            written = await settle.settle(connection, terms, cursor, span, used, self.clock())
+            written = await final_blocks.settle(
+                connection, terms.assets, terms.settles, cursor, span, used, self.clock()
+            )
             if written:
                 await recovery.note(connection, terms, span, unknown, self.clock())
         line = self.catch_up.line(span, self.clock()) if written else None

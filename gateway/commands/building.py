@@ -24,7 +24,7 @@ from gateway.config import Config
 from gateway.connection import Deadlines
 from gateway.errors import DatabaseUnavailable, Misconfigured
 from gateway.ledger import book
-from gateway.payments import payees
+from gateway.payments import payees, settles
 from gateway.payments.terms import Terms
 from gateway.postgres import Database
 from gateway.wallets import custody
@@ -156,6 +156,7 @@ async def terms_of(config: Config, database: Database, where: Places) -> Terms:
         finality_seconds=local if where.chain_is_ours else _far(config),
         signature_seconds=config.signature_seconds,
         payees=payees.RESOLVERS,
+        settles=settles.kinds(config.authorization_seconds),
     )
 
 

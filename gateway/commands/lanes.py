@@ -17,7 +17,7 @@ from gateway.config import Config
 from gateway.errors import NotFound
 from gateway.events import log
 from gateway.money import Asset, Money
-from gateway.payments import gas
+from gateway.settlement import gas
 
 
 @dataclass(frozen=True, slots=True)

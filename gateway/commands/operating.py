@@ -25,11 +25,12 @@ from gateway.errors import NodeUnavailable
 from gateway.ids import show
 from gateway.ledger import audit, book
 from gateway.ledger.audit import Fault
-from gateway.payments import gas, looks, recovery, solvency
+from gateway.payments import looks, recovery, solvency
 from gateway.payments.recovery import Recovery
 from gateway.payments.solvency import Difference, Solvency
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Database
+from gateway.settlement import gas
 from gateway.wallets import custody
 
 

@@ -1,8 +1,8 @@
-"""What people do with money: the only room that sees the ledger and the chain together.
+"""What people do with money, on both rails.
 
     payment.py     what a payment is and what it may become          (pure)
     route.py       which rail, why, at what fee, how soon            (pure)
-    terms.py       what the house is configured to do                (pure)
+    terms.py       payment settings, and the kinds that there are    (pure)
     once.py        idempotency keys: the first answer, again
     payees/        who is paid: one resolver for each way to name a payee
     pay.py         pay, and preview
@@ -25,11 +25,9 @@
     sweep.py       tokens that follow their wallet to it
     refund.py      give a settled payment back, whole or in part
     convert.py     fiat into tokens and back: mint and redeem
-    relay.py       what the worker signs, and what became submitted
-    settle.py      what final blocks say, into the book
+    settles/       how payments, conversions and sweeps settle, for gateway/settlement/: one module for each
     recovery.py    the chain has payments that a restored database has not
     reread.py      final blocks read again, and what the book lacks of them
-    gas.py         what the house's transactions cost, into the book
     solvency.py    the book against the chain: what differs
     looks.py       that, all the time: whose turn it is, what was found, what is believed
     readiness.py   whether node and worker let token payments get on

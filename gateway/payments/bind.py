@@ -39,7 +39,7 @@ from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Money
 from gateway.payments import records, sweep
 from gateway.payments.payees.unpayable import unpayable
-from gateway.payments.sweep import Sweep
+from gateway.payments.sweep import NewSweep, Sweep
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Database
 from gateway.wallets import challenge, wallet
@@ -155,7 +155,8 @@ async def _bind(
         raise PaymentsUnderWay(of.address, under_way)
     await authorization.begin_nonces(connection, sorted((token, sign_in.address) for token in tokens))
     await authorization.come_back(connection, tokens, sign_in.address)
-    await sweep.start(connection, terms, sweeps, [sign_in.address] * len(sweeps), now)
+    new_sweeps = [NewSweep(one, sign_in.address) for one in sweeps]
+    await sweep.start(connection, terms.authorization_seconds, new_sweeps, now)
     await wallet.check_guard(connection, of)
     bound = await wallet.change_address(connection, of, sign_in.address, custody, there.cursor.number, now)
     facts = {"address": bound.address, "custody": bound.custody, "before": of.address}

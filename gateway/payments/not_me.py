@@ -27,11 +27,12 @@ from gateway.events import log
 from gateway.ids import PaymentId, WalletId
 from gateway.ledger import book, transfer
 from gateway.ledger.transfer import End
-from gateway.payments import policy, records, settle
+from gateway.payments import policy, records
 from gateway.payments.payment import Event, Payment, State, after
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Database
 from gateway.secret import hash_of, new_secret
+from gateway.settlement import final_blocks
 
 #: What challenges to let a wallet go on are for.
 PURPOSE: Final = "wallet.unfreeze"
@@ -62,7 +63,8 @@ async def _end(connection: Connection, terms: Terms, caller: WalletId, id: Payme
     if seen.authorization_id is not None:
         tracked = await authorization.one(connection, seen.authorization_id, for_update=True)
         if tracked.state == "queued" and tracked.authorization.signature is None:
-            await settle.refuse(connection, terms, [(tracked.authorization, "not_me")], now)
+            refused = [(tracked.authorization, "not_me")]
+            await final_blocks.refuse(connection, terms.assets, terms.settles, refused, now)
         return await records.payment(connection, terms.assets, id, caller)
     payment = await records.payment_for_update(connection, terms.assets, id, caller)
     event = Event.REFUSE if payment.waits_for_approval else Event.VOID if payment.state is State.HELD else None

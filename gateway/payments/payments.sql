@@ -221,13 +221,6 @@ LEFT JOIN wallet AS sender ON sender.id = sent.wallet_id
 LEFT JOIN wallet_address AS received ON received.address = to_address
 LEFT JOIN wallet AS receiver ON receiver.id = received.wallet_id;
 
--- observe
--- Final Transfer logs, each once: a second posting of one is refused by observation_once.
-INSERT INTO observation (chain_id, block_hash, log_index, block_number, transaction_hash, asset, from_address,
-    to_address, value, transfer_id)
-SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::integer[], $4::bigint[], $5::bytea[], $6::text[], $7::text[],
-    $8::text[], $9::numeric[], $10::uuid[]);
-
 -- pay_in_ledger
 -- Many payments on the ledger rail, each with its money, key and events; see schema/08_pay_on_ledger.sql.
 SELECT outcome, payer_handle, fee, available

@@ -19,7 +19,7 @@ What the batches moved is kept, for the idempotency keys are lost: the first req
 every transaction that the relayers have on the chain, so a request that came before anybody knew is found in the queue
 and given back.
 
-Lock order: the cursor, restored payments, authorizations in id order, then as in settle.py.
+Lock order: the cursor, restored payments, authorizations in id order, then as in gateway/settlement/.
 """
 
 import logging
@@ -44,10 +44,11 @@ from gateway.events import log
 from gateway.ids import TransferId, WalletId, new_id, read, show
 from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer
-from gateway.payments import once, settle
+from gateway.payments import once
 from gateway.payments.once import Answer, Claim
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Database, Record, Statements
+from gateway.settlement import final_blocks
 
 notes = logging.getLogger(__name__)
 
@@ -235,7 +236,7 @@ async def _give_back(connection: Connection, terms: Terms, now: datetime) -> Non
             met.add(row["restored_id"])
             await connection.execute(sql.meet_queued, row["restored_id"], now, row["wallet_id"], row["id"])
     if refused:
-        await settle.refuse(connection, terms, list(refused.values()), now)
+        await final_blocks.refuse(connection, terms.assets, terms.settles, list(refused.values()), now)
 
 
 # ---- reading, until all of it is in the book ------------------------------------------------------------------------

@@ -1,9 +1,9 @@
 """Reading final blocks again that are in the book, and posting what was left out of them.
 
 A node that answered for a block as if nothing had been in it leaves the book wrong: a deposit is not credited, a
-payment that is done stays submitted. What a block says is read and posted as the first time (settle.py), less the
-movements that the book has, each known by its block and its place in it. So nothing is posted twice, however often a
-block is read.
+payment that is done stays submitted. What a block says is read and posted as the first time (gateway/settlement/), less
+the movements that the book has, each known by its block and its place in it. So nothing is posted twice, however often
+a block is read.
 
 Two ask for it: an operator (`gateway chain reread`), and a reconciliation that finds for the second time that a wallet
 or a supply is not what the chain says. Before it believes that, the token's own Transfer logs are searched for those of
@@ -25,10 +25,10 @@ from gateway.chain.node import Node
 from gateway.chain.watch import Span
 from gateway.clock import Clock
 from gateway.errors import InvalidRequest
-from gateway.payments import settle
 from gateway.payments.solvency import Difference, sql
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Database
+from gateway.settlement import final_blocks
 
 log = logging.getLogger(__name__)
 
@@ -75,8 +75,9 @@ async def _post(database: Database, terms: Terms, chain_id: int, span: Span, clo
             moved = [one for one in missing if one.block_number == number]
             last = replace(span.last, number=number)
             block = replace(span, first=number, last=last, movements=moved, skips=[], receipts=[])
-            posted += await settle.settle_again(connection, terms, chain_id, block, clock())
-        await settle.settle_again(connection, terms, chain_id, replace(span, movements=[]), clock())
+            posted += await final_blocks.settle_again(connection, terms.assets, terms.settles, chain_id, block, clock())
+        rest = replace(span, movements=[])
+        await final_blocks.settle_again(connection, terms.assets, terms.settles, chain_id, rest, clock())
     for one in missing if posted else ():
         log.warning(
             "block %d was read again: %s of %s from %s to %s was not in the book",

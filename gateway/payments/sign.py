@@ -2,7 +2,7 @@
 
 What is to be signed is EIP-712 typed data (eth_signTypedData_v4), which any wallet shows and signs. With the signature
 the payment is queued and goes on like any other. The owner needs nobody for it: whoever relays the signed
-authorization, final logs decide (settle.py), of a payment that still waits as well.
+authorization, final logs decide (gateway/settlement/), of a payment that still waits as well.
 """
 
 from dataclasses import replace

@@ -53,18 +53,25 @@ def sweep_of(wallet: WalletId, amount: Money, from_address: str, now: datetime) 
     return Sweep(new_id(now), wallet, amount, from_address, "queued", new_id(now), None)
 
 
+@dataclass(frozen=True, slots=True)
+class NewSweep:
+    """A sweep that begins, and the address that it brings its tokens to."""
+
+    sweep: Sweep
+    to_address: str
+
+
 def hold_of(one: Sweep, leg: Leg) -> Transfer:
     """What it sets aside. The tokens are where they are whatever was promised of them, so it is a fact."""
     return Transfer(TransferId(one.id), "sweep", one.id, (leg,), hold=True, fact=True)
 
 
-async def start(
-    connection: Connection, terms: Terms, sweeps: Sequence[Sweep], to: Sequence[str], now: datetime
-) -> None:
-    """Queue new sweeps, each to an address; their holds are written by the caller, before this."""
-    if not sweeps:
+async def start(connection: Connection, authorization_seconds: int, new: Sequence[NewSweep], now: datetime) -> None:
+    """Queue new sweeps, good for so long; their holds are written by the caller, before this."""
+    if not new:
         return
-    await authorization.enqueue(connection, _orders(terms, sweeps, to, now), now)
+    await authorization.enqueue(connection, _orders(authorization_seconds, new, now), now)
+    sweeps = [one.sweep for one in new]
     await connection.execute(
         records.sql.insert_sweeps,
         [one.id for one in sweeps],
@@ -132,7 +139,8 @@ async def _try_again(connection: Connection, terms: Terms, rows: Sequence[Record
         replace(_of_row(terms.assets, row), state="queued", authorization_id=new_id(now), failure=None) for row in rows
     ]
     if again:
-        await authorization.enqueue(connection, _orders(terms, again, [row["to_address"] for row in rows], now), now)
+        new = [NewSweep(one, row["to_address"]) for one, row in zip(again, rows, strict=True)]
+        await authorization.enqueue(connection, _orders(terms.authorization_seconds, new, now), now)
         await update(connection, again, now)
 
 
@@ -144,8 +152,7 @@ async def _bring_what_is_left(
     wanted = [(account.wallet(row["handle"], token), token) for row, token in zip(rows, tokens, strict=True)]
     ids = await book.accounts(connection, [*wanted, *((account.house("outside", token), token) for token in tokens)])
     steps: list[Transfer | End] = []
-    fresh: list[Sweep] = []
-    to: list[str] = []
+    fresh: list[NewSweep] = []
     ended: list[Sweep] = []
     for row, (mine, token) in zip(rows, wanted, strict=True):
         one, pair = _of_row(terms.assets, row), (token.code, row["from_address"])
@@ -154,27 +161,27 @@ async def _bring_what_is_left(
         rest = min(left.get(pair, 0), one.amount.units)
         if rest > 0:
             left[pair] -= rest
-            fresh.append(sweep_of(one.wallet, Money(rest, token), one.from_address, now))
-            steps.append(hold_of(fresh[-1], Leg(ids[mine], ids[account.house("outside", token)], rest)))
-            to.append(row["to_address"])
+            rest_of_it = sweep_of(one.wallet, Money(rest, token), one.from_address, now)
+            fresh.append(NewSweep(rest_of_it, row["to_address"]))
+            steps.append(hold_of(rest_of_it, Leg(ids[mine], ids[account.house("outside", token)], rest)))
     if steps:
         book.all_done(await book.write(connection, steps, now))
         await update(connection, ended, now)
-        await start(connection, terms, fresh, to, now)
+        await start(connection, terms.authorization_seconds, fresh, now)
 
 
-def _orders(terms: Terms, sweeps: Sequence[Sweep], to: Sequence[str], now: datetime) -> list[Order]:
+def _orders(authorization_seconds: int, new: Sequence[NewSweep], now: datetime) -> list[Order]:
     return [
         Order(
-            id=one.authorization_id,
+            id=one.sweep.authorization_id,
             kind="sweep",
-            asset=one.amount.asset.code,
-            from_address=one.from_address,
-            to_address=address,
-            value=one.amount.units,
-            valid_before=int(now.timestamp()) + terms.authorization_seconds,
+            asset=one.sweep.amount.asset.code,
+            from_address=one.sweep.from_address,
+            to_address=one.to_address,
+            value=one.sweep.amount.units,
+            valid_before=int(now.timestamp()) + authorization_seconds,
         )
-        for one, address in zip(sweeps, to, strict=True)
+        for one in new
     ]
 
 

@@ -2,17 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from gateway.chain.contract import Contract
 from gateway.errors import NodeUnavailable
 from gateway.money import Asset, Assets
 from gateway.payments.payees.resolver import PayeeResolver
+from gateway.settlement.settles import Settles
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
     """`contracts` has the contract of every token that is deployed, by asset code; durations are in seconds.
-    `payees` are the ways to name a payee, in the order in which they are asked.
+    `payees` are the ways to name a payee, in the order in which they are asked; `settles` are the kinds of things that
+    final blocks settle, in the order in which they lock their rows.
     """
 
     assets: Assets
@@ -24,6 +27,7 @@ class Terms:
     signature_seconds: int = 900  #: How long a payment waits for the signature of a payer with a key of their own.
     approval_seconds: int = 900  #: How long a payment waits for its payer's approval.
     payees: tuple[PayeeResolver, ...] = field(kw_only=True)
+    settles: tuple[Settles[Any], ...] = field(kw_only=True)
 
     def contract(self, token: Asset) -> Contract:
         """The token's contract. Raises NodeUnavailable while it is not deployed."""
@@ -34,5 +38,4 @@ class Terms:
 
     def backing(self, token: Asset) -> Asset:
         """The currency that the token is issued against."""
-        assert token.backing is not None
-        return self.assets[token.backing]
+        return self.assets.backing(token)

@@ -25,6 +25,7 @@ from gateway.ids import TransferId, new_id
 from gateway.ledger import account, audit, book
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Assets
+from gateway.payments import settles
 from gateway.payments.payees import RESOLVERS
 from gateway.payments.payees.resolver import PayeeResolver
 from gateway.payments.terms import Terms
@@ -162,7 +163,9 @@ async def opened(
 ) -> AsyncIterator[Api]:
     """An application over this database. No node answers: nothing that a request does may ask one."""
     clock = Hands()
-    terms = Terms(assets, contracts(assets), fee_basis_points, 7 * 86_400, 3600, 1.0, payees=payees)
+    terms = Terms(
+        assets, contracts(assets), fee_basis_points, 7 * 86_400, 3600, 1.0, payees=payees, settles=settles.kinds(3600)
+    )
     house = House(database, terms, Vault(MASTER_KEY), clock, **more)
     with warnings.catch_warnings(category=LitestarDeprecationWarning, action="ignore"):  # of what Litestar 3 will want
         app = application(house)

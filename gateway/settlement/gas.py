@@ -1,6 +1,6 @@
-"""Gas: what the house's ChainTransactions cost, into the book, whatever they were for and whether they succeeded.
+"""Gas: post what the gateway's chain transactions cost, whatever they were for and whether they succeeded.
 
-Each is booked by whoever sees its end first, once: a worker in a final block's span, or `gateway deploy`.
+Each is posted once, by whoever sees its end first: a worker that writes final blocks, or `gateway deploy`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,21 +24,21 @@ def coin_of(assets: Assets) -> Asset:
 async def transfers(
     connection: Connection, assets: Assets, concluded: Sequence[Concluded], now: datetime
 ) -> list[Transfer]:
-    """What is to be written of these, whose accounts are opened: a transfer for each that cost anything."""
+    """A transfer for each of these that cost anything, to be written by the caller. The accounts are opened here."""
     if not concluded:
         return []
     coin = coin_of(assets)
-    gas, house = account.house("gas", coin), account.house("liquidity", coin)
-    ids = await book.accounts(connection, [(gas, coin), (house, coin)])
+    gas, liquidity = account.house("gas", coin), account.house("liquidity", coin)
+    ids = await book.accounts(connection, [(gas, coin), (liquidity, coin)])
     return [
-        Transfer(TransferId(new_id(now)), "gas", one.id, (Leg(ids[gas], ids[house], one.cost_wei),), fact=True)
+        Transfer(TransferId(new_id(now)), "gas", one.id, (Leg(ids[gas], ids[liquidity], one.cost_wei),), fact=True)
         for one in concluded
         if one.cost_wei
     ]
 
 
 async def conclude(connection: Connection, assets: Assets, receipts: Iterable[Receipt], now: datetime) -> None:
-    """End the transactions that these receipts, all of final blocks, are of, and book what they cost."""
+    """End the chain transactions of these receipts, which are all of final blocks, and post what they cost."""
     steps = await transfers(connection, assets, await lanes.conclude(connection, receipts, now), now)
     if steps:
         book.all_done(await book.write(connection, steps, now))

@@ -1,0 +1,85 @@
+"""How a conversion settles: what was given is captured, and its owner gets the minted tokens, or fiat out of the
+reserve. Where it fails, its hold is voided.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from gateway.chain.contract import Movement
+from gateway.events.log import Event as Told
+from gateway.ids import TransferId, new_id
+from gateway.ledger import account, transfer
+from gateway.ledger.transfer import End, Leg, Transfer
+from gateway.money import Asset, Assets
+from gateway.payments import records
+from gateway.payments.payment import Event, State, after
+from gateway.payments.records import Conversion
+from gateway.postgres import Connection
+from gateway.settlement.settles import Known, Outcome, Posted, Settles
+
+
+class Conversions(Settles[Conversion]):
+    async def find(
+        self, connection: Connection, assets: Assets, authorizations: Sequence[UUID]
+    ) -> Mapping[UUID, Conversion]:
+        found = await records.conversions_by_authorizations(connection, assets, authorizations)
+        return {one.authorization_id: one for one in found}
+
+    def accounts(self, thing: Conversion) -> Sequence[tuple[str, Asset]]:
+        asset = thing.to_amount.asset
+        return [(_giver(asset), asset), (_receiver(thing), asset)]
+
+    def settle(self, thing: Conversion, movement: Movement, known: Known, now: datetime) -> Outcome[Conversion]:
+        """The log of a mint is posted by what its owner gets, that of a redemption by what was given."""
+        leg = Leg(
+            known.accounts[_giver(thing.to_amount.asset)], known.accounts[_receiver(thing)], thing.to_amount.units
+        )
+        given = Transfer(TransferId(new_id(now)), "conversion", thing.id, (leg,), fact=True)
+        settled = replace(
+            thing,
+            state=after(thing.id, thing.state, Event.SETTLE, "cnv"),
+            settled_at=now,
+            tx_hash="0x" + movement.transaction_hash.hex(),
+        )
+        posted_by = thing.transfer_id if movement.reference is None else given.id
+        return Outcome(
+            settled,
+            (End(thing.transfer_id, transfer.Event.CAPTURE), given),
+            (records.conversion_event(settled),),
+            Posted(posted_by, _receiver(thing)),
+        )
+
+    def fail(self, thing: Conversion, reason: str) -> Outcome[Conversion]:
+        failed = replace(thing, state=after(thing.id, thing.state, Event.FAIL, "cnv"), failure=reason)
+        return Outcome(failed, (End(thing.transfer_id, transfer.Event.VOID),), (records.conversion_event(failed),))
+
+    async def write(self, connection: Connection, things: Sequence[Conversion], now: datetime) -> None:
+        await records.update_conversions(connection, things)
+
+    async def submit(
+        self, connection: Connection, assets: Assets, authorizations: Sequence[UUID], tx_hash: str
+    ) -> Sequence[Told]:
+        submitted = [
+            replace(one, tx_hash=tx_hash, state=_submitted(one))
+            for one in await records.conversions_by_authorizations(connection, assets, authorizations)
+        ]
+        if submitted:
+            await records.update_conversions(connection, submitted)
+        return [records.conversion_event(one) for one in submitted]
+
+
+def _submitted(conversion: Conversion) -> State:
+    """Submitted again, where its chain transaction reverted or was replaced, it is as it was."""
+    if conversion.state is State.SUBMITTED:
+        return conversion.state
+    return after(conversion.id, conversion.state, Event.SUBMIT, "cnv")
+
+
+def _giver(asset: Asset) -> str:
+    return account.house("supply" if asset.kind == "token" else "reserve", asset)
+
+
+def _receiver(conversion: Conversion) -> str:
+    return account.wallet(conversion.handle, conversion.to_amount.asset)

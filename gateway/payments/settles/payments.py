@@ -1,0 +1,74 @@
+"""How a token payment settles: its hold is captured. Where it fails, its hold is voided.
+
+A refund that fails no longer counts against what is left of the payment that it refunds.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from gateway.chain.contract import Movement
+from gateway.events.log import Event as Told
+from gateway.ledger import account, transfer
+from gateway.ledger.transfer import End
+from gateway.money import Asset, Assets, Money
+from gateway.payments import records
+from gateway.payments.payment import Event, Payment, State, after
+from gateway.postgres import Connection
+from gateway.settlement.settles import Known, Outcome, Posted, Settles
+
+
+class Payments(Settles[Payment]):
+    async def find(
+        self, connection: Connection, assets: Assets, authorizations: Sequence[UUID]
+    ) -> Mapping[UUID, Payment]:
+        found = await records.by_authorizations(connection, assets, authorizations)
+        return {one.authorization_id: one for one in found if one.authorization_id is not None}
+
+    def accounts(self, thing: Payment) -> Sequence[tuple[str, Asset]]:
+        return [(_payee_account(thing), thing.amount.asset)]
+
+    def settle(self, thing: Payment, movement: Movement, known: Known, now: datetime) -> Outcome[Payment]:
+        settled = replace(
+            thing,
+            state=after(thing.id, thing.state, Event.SETTLE),
+            captured=Money(movement.value, thing.amount.asset),
+            settled_at=now,
+            tx_hash="0x" + movement.transaction_hash.hex(),
+        )
+        return Outcome(
+            settled,
+            (End(thing.transfer_id, transfer.Event.CAPTURE),),
+            tuple(records.events(settled)),
+            Posted(thing.transfer_id, _payee_account(thing)),
+        )
+
+    def fail(self, thing: Payment, reason: str) -> Outcome[Payment]:
+        failed = replace(thing, state=after(thing.id, thing.state, Event.FAIL), failure=reason)
+        return Outcome(failed, (End(thing.transfer_id, transfer.Event.VOID),), tuple(records.events(failed)))
+
+    async def write(self, connection: Connection, things: Sequence[Payment], now: datetime) -> None:
+        await records.update(connection, things)
+        refunds = [one for one in things if one.state is State.FAILED and one.refund_of is not None]
+        if refunds:
+            await records.give_back_refunded(connection, refunds)
+
+    async def lock(self, connection: Connection, authorizations: Sequence[UUID]) -> None:
+        """With the payments that they refund, which others lock without any authorization."""
+        await connection.execute(records.sql.lock_payments_of_authorizations, list(authorizations))
+
+    async def submit(
+        self, connection: Connection, assets: Assets, authorizations: Sequence[UUID], tx_hash: str
+    ) -> Sequence[Told]:
+        payments = await records.submit(connection, assets, authorizations, tx_hash)
+        for was, payment in payments:
+            if was is not State.SUBMITTED:
+                after(payment.id, was, Event.SUBMIT)
+        return [event for _, payment in payments for event in records.events(payment)]
+
+
+def _payee_account(payment: Payment) -> str:
+    """The account that its tokens arrive at."""
+    asset = payment.amount.asset
+    return account.wallet(payment.payee_handle, asset) if payment.payee_handle else account.house("outside", asset)

@@ -1,0 +1,173 @@
+"""What a block range comes to, decided before anything is written. Pure.
+
+Every movement is posted: as the end of what somebody was waiting for, or as an observation of tokens that moved without
+the gateway.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from gateway.chain import message
+from gateway.chain.address import ZERO
+from gateway.chain.contract import Movement
+from gateway.chain.message import Authorization
+from gateway.chain.watch import Span
+from gateway.events.log import Event
+from gateway.ids import TransferId, new_id
+from gateway.ledger import account
+from gateway.ledger.transfer import End, Leg, Transfer
+from gateway.money import Money, at_par_floor
+from gateway.settlement.settles import Known, Outcome, Posted, Settles
+
+Kinds = Sequence[Settles[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Authorizations that wait for their end, by key, and what each of them is for: its kind and the thing."""
+
+    authorizations: Mapping[message.Key, Authorization]
+    of: Mapping[UUID, tuple[Settles[Any], Any]]
+
+    def thing(self, authorization: Authorization) -> tuple[Settles[Any], Any]:
+        assert authorization.id in self.of, f"no kind knows what authorization {authorization.id} is for"
+        return self.of[authorization.id]
+
+
+@dataclass
+class Decision:
+    """What is to be written, in the order in which it was decided."""
+
+    steps: list[Transfer | End] = field(default_factory=list)
+    observed: list[tuple[Movement, TransferId]] = field(default_factory=list)
+    changed: list[tuple[Settles[Any], Any]] = field(default_factory=list)  #: Things that settled or failed.
+    begun: list[tuple[Settles[Any], Any]] = field(default_factory=list)  #: Things that a movement made begin.
+    own_nonces: list[message.Key] = field(default_factory=list)  #: Used by owners, without the gateway.
+    settled: list[UUID] = field(default_factory=list)  #: Authorizations, by id.
+    failed: dict[UUID, str] = field(default_factory=dict)  #: Authorizations, and why.
+    events: list[Event] = field(default_factory=list)
+
+    def add(self, kind: Settles[Any], outcome: Outcome[Any]) -> None:
+        self.changed.append((kind, outcome.thing))
+        self.steps += outcome.steps
+        self.events += outcome.events
+
+    def of(self, kind: Settles[Any]) -> list[Any]:
+        """The things of this kind that settled or failed."""
+        return [thing for by, thing in self.changed if by is kind]
+
+
+def key_of(movement: Movement) -> message.Key:
+    """The key of the authorization that a movement may settle; its nonce is -1 where it used neither a nonce nor a
+    reference.
+    """
+    nonce = movement.reference if movement.reference is not None else movement.nonce
+    return movement.asset_code, movement.from_address, nonce if nonce is not None else -1
+
+
+def decide(kinds: Kinds, known: Known, expected: Expected, span: Span, now: datetime, again: bool = False) -> Decision:
+    """What the span's movements and skips come to. What moved within one wallet leaves no observation, so where a block
+    is read `again` it makes nothing begin a second time.
+    """
+    decision = Decision()
+    for movement in span.movements:
+        observed = len(decision.observed)
+        _post(known, expected, movement, decision, now)
+        if not again or len(decision.observed) > observed:
+            _notice(kinds, known, movement, decision, now)
+        _note_nonce(known, expected, key_of(movement), decision)
+    for skip in span.skips:
+        if skip.ended:
+            key = (skip.asset_code, skip.from_address, skip.nonce)
+            fail(expected, key, skip.reason, decision)
+            _note_nonce(known, expected, key, decision)
+    return decision
+
+
+def fail(expected: Expected, key: message.Key, reason: str, decision: Decision) -> None:
+    """The contract can never settle this any more. Nothing happens to what has its end already."""
+    authorization = expected.authorizations.get(key)
+    if authorization is None or authorization.id in decision.settled or authorization.id in decision.failed:
+        return
+    kind, thing = expected.thing(authorization)
+    decision.failed[authorization.id] = reason
+    decision.add(kind, kind.fail(thing, reason))
+
+
+def _post(known: Known, expected: Expected, movement: Movement, decision: Decision, now: datetime) -> None:
+    """Post one final Transfer log."""
+    authorization = expected.authorizations.get(key_of(movement))
+    if authorization is None or not authorization.is_settled_by(movement):
+        _observe(known, movement, decision, now)
+        if authorization is not None:
+            fail(expected, authorization.key, "nonce_used_otherwise", decision)
+        return
+    kind, thing = expected.thing(authorization)
+    outcome = kind.settle(thing, movement, known, now)
+    decision.settled.append(authorization.id)
+    decision.add(kind, outcome)
+    if outcome.posted is None:
+        _observe(known, movement, decision, now)
+        return
+    decision.observed.append((movement, outcome.posted.by))
+    _hand_on(known, outcome.posted, movement, decision, now)
+
+
+def _hand_on(known: Known, posted: Posted, movement: Movement, decision: Decision, now: datetime) -> None:
+    """The address that was paid may be another's in the ledger by now: bound meanwhile, or left by its wallet."""
+    there = known.account_at(movement.to_address, known.assets[movement.asset_code])
+    if movement.to_address != ZERO and posted.to != there:
+        id = TransferId(new_id(now))
+        leg = Leg(known.accounts[posted.to], known.accounts[there], movement.value)
+        decision.steps.append(Transfer(id, "observation", id, (leg,), fact=True))
+
+
+def _observe(known: Known, movement: Movement, decision: Decision, now: datetime) -> None:
+    """Post tokens that moved without the gateway. The ledger has nothing to do with what moves between strangers."""
+    token = known.assets[movement.asset_code]
+    sender = known.account_at(movement.from_address, token)
+    receiver = known.account_at(movement.to_address, token)
+    if sender == receiver or movement.value == 0:
+        return
+    id = TransferId(new_id(now))
+    legs = [Leg(known.accounts[sender], known.accounts[receiver], movement.value)]
+    owner = known.wallets.get(movement.from_address)
+    fiat = at_par_floor(Money(movement.value, token), known.assets.backing(token))
+    if movement.to_address == ZERO and owner is not None and fiat.units:
+        # A wallet's owner redeemed at the contract itself: the reserve pays out what it is due.
+        reserve, credited = account.house("reserve", fiat.asset), account.wallet(owner.handle, fiat.asset)
+        legs.append(Leg(known.accounts[reserve], known.accounts[credited], fiat.units))
+    decision.steps.append(Transfer(id, "observation", id, tuple(legs), fact=True))
+    decision.observed.append((movement, id))
+    facts: dict[str, object] = {
+        "from": _name_at(known, movement.from_address),
+        "to": _name_at(known, movement.to_address),
+        "amount": Money(movement.value, token).amount,
+        "asset": token.code,
+        "tx_hash": "0x" + movement.transaction_hash.hex(),
+    }
+    parties = [known.wallets[a] for a in (movement.from_address, movement.to_address) if a in known.wallets]
+    decision.events += [Event("token.observed", party.id, id, facts) for party in parties]
+
+
+def _name_at(known: Known, address: str) -> str:
+    return f"@{known.wallets[address].handle}" if address in known.wallets else address
+
+
+def _notice(kinds: Kinds, known: Known, movement: Movement, decision: Decision, now: datetime) -> None:
+    for kind in kinds:
+        for begun in kind.notice(movement, known, now):
+            decision.begun.append((kind, begun.thing))
+            decision.steps += begun.steps
+            decision.events += begun.events
+
+
+def _note_nonce(known: Known, expected: Expected, key: message.Key, decision: Decision) -> None:
+    """A nonce of a wallet's that nobody waited for: its owner has used it, with a key of their own or one that was
+    handed to them.
+    """
+    if key[1] in known.wallets and key[2] >= 0 and key not in expected.authorizations:
+        decision.own_nonces.append(key)

@@ -1,0 +1,210 @@
+"""Write final blocks into the ledger: in block order, each Transfer log once, whatever had been expected.
+
+The block range and the contract's answers were read from the node beforehand. Here is one PostgreSQL transaction, and
+the cursor moves in it. Lock order: see the package's page.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from gateway.chain import authorization, lanes, message, watch
+from gateway.chain.address import ZERO
+from gateway.chain.message import Authorization
+from gateway.chain.watch import Cursor, Span
+from gateway.events import log
+from gateway.ledger import account, book
+from gateway.money import Asset, Assets
+from gateway.postgres import Connection, Statements
+from gateway.settlement import gas
+from gateway.settlement.decision import Decision, Expected, Kinds, decide, fail, key_of
+from gateway.settlement.settles import Known, Settles
+from gateway.wallets import wallet
+from gateway.wallets.wallet import Wallet
+
+sql = Statements(__package__, "settlement.sql")
+
+complaints = logging.getLogger(__name__)
+
+#: Why an authorization is left without an end: the contract has used it, and no log said for what.
+USED_WITHOUT_A_LOG = "used_without_a_log"
+
+
+async def settle(
+    connection: Connection,
+    assets: Assets,
+    kinds: Kinds,
+    cursor: Cursor,
+    span: Span,
+    used: Mapping[UUID, bool],
+    now: datetime,
+) -> bool:
+    """Write everything that the span says and move the cursor to its end.
+
+    `used` is what the contract answered, at the span's last block, of the authorizations that are overdue there.
+
+    Returns False, having written nothing, when another worker wrote it first or there is a contract that the span was
+    read without.
+    """
+    if not await watch.advance(connection, cursor, span):
+        return False
+    overdue = await authorization.lock_overdue(connection, used, span.last.timestamp) if used else []
+    known, expected = await _look_up(connection, assets, kinds, span, [one.key for one in overdue])
+    decision = decide(kinds, known, expected, span, now)
+    for one in overdue:
+        if not used[one.id]:
+            fail(expected, one.key, "expired", decision)
+    ended = {*decision.settled, *decision.failed}
+    await _doubt(connection, [one for one in overdue if used[one.id] and one.id not in ended])
+    await _conclude(connection, assets, span, decision, now)
+    await _write(connection, kinds, cursor.chain_id, decision, now)
+    return True
+
+
+async def settle_again(
+    connection: Connection, assets: Assets, kinds: Kinds, chain_id: int, block: Span, now: datetime
+) -> int:
+    """Write what one block says that was read before; the caller has locked the cursor and left out the movements that
+    are in the ledger. Returns how many are now. What is not new ends nothing a second time.
+    """
+    known, expected = await _look_up(connection, assets, kinds, block, [], again_at=block.first)
+    decision = decide(kinds, known, expected, block, now, again=True)
+    await _conclude(connection, assets, block, decision, now)
+    await _write(connection, kinds, chain_id, decision, now)
+    return len(decision.observed)
+
+
+async def refuse(
+    connection: Connection,
+    assets: Assets,
+    kinds: Kinds,
+    refused: Sequence[tuple[Authorization, str]],
+    now: datetime,
+) -> None:
+    """Give back the money of authorizations that were never sent, each for its reason; the caller has locked them."""
+    of = await _things(connection, assets, kinds, [one.id for one, _ in refused])
+    expected = Expected({one.key: one for one, _ in refused}, of)
+    decision = Decision()
+    for one, reason in refused:
+        fail(expected, one.key, reason, decision)
+    await _write(connection, kinds, 0, decision, now)
+
+
+# ---- look up --------------------------------------------------------------------------------------------------------
+
+
+async def _look_up(
+    connection: Connection,
+    assets: Assets,
+    kinds: Kinds,
+    span: Span,
+    overdue: Sequence[message.Key],
+    again_at: int | None = None,
+) -> tuple[Known, Expected]:
+    """Every row that the span concerns: authorizations are locked, then what they are for."""
+    keys: list[message.Key] = [key for movement in span.movements if (key := key_of(movement))[2] >= 0]
+    keys += [(skip.asset_code, skip.from_address, skip.nonce) for skip in span.skips]
+    found = await authorization.find(connection, {*keys, *overdue}, for_update=True)
+    open = {key: one.authorization for key, one in found.items() if one.state in authorization.OPEN}
+    of = await _things(connection, assets, kinds, [one.id for one in open.values()])
+    ends = {movement.from_address for movement in span.movements} | {m.to_address for m in span.movements}
+    ends |= {skip.from_address for skip in span.skips}
+    wallets = await wallet.by_addresses(connection, sorted(ends - {ZERO}), again_at)
+    wanted = _accounts(assets, span, wallets)
+    wanted += [one for kind, thing in of.values() for one in kind.accounts(thing)]
+    accounts = await book.accounts(connection, wanted) if span.movements else {}
+    return Known(assets, wallets, accounts), Expected(open, of)
+
+
+async def _things(
+    connection: Connection, assets: Assets, kinds: Kinds, authorizations: Iterable[UUID]
+) -> dict[UUID, tuple[Settles[Any], Any]]:
+    """What these authorizations are for, locked. Each kind is asked for those that no kind before it knows."""
+    of: dict[UUID, tuple[Settles[Any], Any]] = {}
+    left = list(authorizations)
+    for kind in kinds:
+        if left:
+            of |= {id: (kind, thing) for id, thing in (await kind.find(connection, assets, left)).items()}
+            left = [id for id in left if id not in of]
+    return of
+
+
+def _accounts(assets: Assets, span: Span, wallets: Mapping[str, Wallet]) -> list[tuple[str, Asset]]:
+    """The accounts that the span's movements may touch, whatever they are for."""
+    accounts: list[tuple[str, Asset]] = []
+    for movement in span.movements:
+        token = assets[movement.asset_code]
+        fiat = assets.backing(token)
+        accounts += [(account.house(kind, token), token) for kind in ("supply", "outside")]
+        accounts.append((account.house("reserve", fiat), fiat))
+        for address in (movement.from_address, movement.to_address):
+            if address in wallets:
+                handle = wallets[address].handle
+                accounts += [(account.wallet(handle, token), token), (account.wallet(handle, fiat), fiat)]
+    return accounts
+
+
+# ---- write ----------------------------------------------------------------------------------------------------------
+
+
+async def _doubt(connection: Connection, used: Sequence[Authorization]) -> None:
+    """The contract has used these, and no log that was read said for what: nobody is given the money back."""
+    for one in used:
+        complaints.error(
+            "authorization %s of %s is used, the contract says, and no log of it was seen: it is left as it is, "
+            "until somebody finds out what it moved",
+            one.id,
+            one.from_address,
+        )
+    if used:
+        await authorization.doubt(connection, [one.id for one in used], USED_WITHOUT_A_LOG)
+
+
+async def _conclude(connection: Connection, assets: Assets, span: Span, decision: Decision, now: datetime) -> None:
+    """Conclude the gateway's own chain transactions: what they cost, and what is sent again because one reverted."""
+    concluded = await lanes.conclude(connection, span.receipts, now)
+    decision.steps += await gas.transfers(connection, assets, concluded, now)
+    await authorization.requeue(connection, [one.id for one in concluded if not one.succeeded])
+
+
+async def _write(connection: Connection, kinds: Kinds, chain_id: int, decision: Decision, now: datetime) -> None:
+    """The ledger comes last: it locks the accounts of everybody in the span, and who pays meanwhile waits for them."""
+    await _observe(connection, chain_id, decision)
+    await authorization.finish(connection, decision.settled, "settled")
+    expired = [id for id, reason in decision.failed.items() if reason == "expired"]
+    skipped = [id for id in decision.failed if id not in expired]
+    await authorization.finish(connection, expired, "expired", ["expired"] * len(expired))
+    await authorization.finish(connection, skipped, "skipped", [decision.failed[id] for id in skipped])
+    for kind in kinds:
+        if things := decision.of(kind):
+            await kind.write(connection, things, now)
+    await log.append(connection, decision.events, now)
+    if decision.steps:
+        book.all_done(await book.write(connection, decision.steps, now))
+    # Nonces are locked after accounts, as by everybody who pays.
+    for kind in kinds:
+        if begun := [thing for by, thing in decision.begun if by is kind]:
+            await kind.start(connection, begun, now)
+    await authorization.pass_over(connection, decision.own_nonces)
+
+
+async def _observe(connection: Connection, chain_id: int, decision: Decision) -> None:
+    """Note which transfer posts which log. The constraint `observation_once` refuses a second posting of one."""
+    if not decision.observed:
+        return
+    movements = [movement for movement, _ in decision.observed]
+    await connection.execute(
+        sql.observe,
+        [chain_id] * len(movements),
+        [one.block_hash for one in movements],
+        [one.log_index for one in movements],
+        [one.block_number for one in movements],
+        [one.transaction_hash for one in movements],
+        [one.asset_code for one in movements],
+        [one.from_address for one in movements],
+        [one.to_address for one in movements],
+        [one.value for one in movements],
+        [transfer_id for _, transfer_id in decision.observed],
+    )

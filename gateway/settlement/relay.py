@@ -1,0 +1,29 @@
+"""Between the queue and the chain: what was submitted, in which chain transaction, and what was refused."""
+
+from datetime import datetime
+
+from gateway.chain.batches import Batch
+from gateway.events import log
+from gateway.events.log import Event
+from gateway.money import Assets
+from gateway.postgres import Connection
+from gateway.settlement import final_blocks
+from gateway.settlement.decision import Kinds
+
+
+async def formed(connection: Connection, assets: Assets, kinds: Kinds, batch: Batch, now: datetime) -> None:
+    """Write what became of a batch's authorizations, in the transaction that stores the batch.
+
+    An authorization that was in a chain transaction before (which reverted, or was replaced) only changes its hash.
+    Raises StateConflict where a thing is in a state that this does not follow from: the transaction then has to end.
+    """
+    submitted = [one.id for one in batch.submitted]
+    for kind in kinds:
+        await kind.lock(connection, [*submitted, *(one.id for one, _ in batch.refused)])
+    if batch.transaction is not None:
+        tx_hash, events = "0x" + batch.transaction.hash.hex(), list[Event]()
+        for kind in kinds:
+            events += await kind.submit(connection, assets, submitted, tx_hash)
+        await log.append(connection, events, now)
+    if batch.refused:
+        await final_blocks.refuse(connection, assets, kinds, batch.refused, now)

@@ -1,0 +1,180 @@
+"""A new kind of thing that settles is one class: here a gift, which no module of the gateway knows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+import pytest
+
+from gateway.chain import authorization, lanes, watch
+from gateway.chain.authorization import Order
+from gateway.chain.contract import Movement
+from gateway.events.log import Event
+from gateway.ids import TransferId, new_id
+from gateway.ledger import account, book, transfer
+from gateway.ledger.transfer import End, Leg, Transfer
+from gateway.money import Asset, Assets
+from gateway.payments.payment import State
+from gateway.postgres import Connection
+from gateway.settlement import final_blocks
+from gateway.settlement.settles import Known, Outcome, Posted, Settles
+from gateway.wallets.wallet import Wallet
+from tests.factory import Town, statements
+
+pytestmark = pytest.mark.anyio
+
+ORPHANAGE = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
+
+
+@dataclass(frozen=True)
+class Gift:
+    """Tokens on their way out of a wallet, by the id of their authorization, which is that of their hold as well."""
+
+    id: UUID
+    asset: Asset
+    state: str
+
+
+class Gifts(Settles[Gift]):
+    async def find(self, connection: Connection, assets: Assets, authorizations: Sequence[UUID]) -> Mapping[UUID, Gift]:
+        rows = await connection.fetch("-- gifts\nSELECT * FROM gift WHERE id = ANY ($1) ORDER BY id", authorizations)
+        return {row["id"]: Gift(row["id"], assets[row["asset"]], row["state"]) for row in rows}
+
+    def accounts(self, thing: Gift) -> Sequence[tuple[str, Asset]]:
+        return [(account.house("outside", thing.asset), thing.asset)]
+
+    def settle(self, thing: Gift, movement: Movement, known: Known, now: datetime) -> Outcome[Gift]:
+        id = TransferId(thing.id)
+        posted = Posted(id, account.house("outside", thing.asset))
+        return Outcome(replace(thing, state="settled"), (End(id, transfer.Event.CAPTURE),), posted=posted)
+
+    def fail(self, thing: Gift, reason: str) -> Outcome[Gift]:
+        return Outcome(replace(thing, state=reason), (End(TransferId(thing.id), transfer.Event.VOID),))
+
+    async def write(self, connection: Connection, things: Sequence[Gift], now: datetime) -> None:
+        await connection.execute(
+            """-- write_gifts
+            UPDATE gift SET state = new.state FROM unnest($1::uuid[], $2::text[]) AS new (id, state)
+            WHERE gift.id = new.id""",
+            [one.id for one in things],
+            [one.state for one in things],
+        )
+
+    async def submit(
+        self, connection: Connection, assets: Assets, authorizations: Sequence[UUID], tx_hash: str
+    ) -> Sequence[Event]:
+        await connection.execute("UPDATE gift SET state = 'submitted' WHERE id = ANY ($1)", authorizations)
+        return ()
+
+
+@pytest.fixture
+async def giving(town: Town) -> Town:
+    """A town whose people make gifts. What makes them known is one line."""
+    town.terms = replace(town.terms, settles=(*town.terms.settles, Gifts()))
+    await town.execute("CREATE TABLE gift (id uuid PRIMARY KEY, asset text NOT NULL, state text NOT NULL)")
+    return town
+
+
+async def give(town: Town, giver: Wallet, *texts: str) -> list[UUID]:
+    """Set tokens aside, queue their authorizations and remember what they are for, in one transaction."""
+    moneys, now = [town.money(text) for text in texts], town.clock()
+    usdx = moneys[0].asset
+    orders = [
+        Order(new_id(now), "transfer", usdx.code, giver.address, ORPHANAGE, one.units, int(now.timestamp()) + 3600)
+        for one in moneys
+    ]
+    codes = account.wallet(giver.handle, usdx), account.house("outside", usdx)
+    async with town.database.transaction() as connection:
+        ids = await book.accounts(connection, [(code, usdx) for code in codes])
+        holds = [
+            Transfer(TransferId(one.id), "gift", one.id, (Leg(*(ids[code] for code in codes), one.value),), hold=True)
+            for one in orders
+        ]
+        book.all_done(await book.write(connection, holds, now))
+        await authorization.enqueue(connection, orders, now)
+        for one in orders:
+            await connection.execute("INSERT INTO gift VALUES ($1, $2, 'queued')", one.id, usdx.code)
+    return [one.id for one in orders]
+
+
+async def states(town: Town) -> list[str]:
+    async with town.database.reading() as connection:
+        return [row["state"] for row in await connection.fetch("SELECT state FROM gift ORDER BY id")]
+
+
+async def test_a_new_kind_of_thing_is_settled_by_a_block_beside_those_there_are(giving: Town) -> None:
+    alice, _ = await giving.person("alice", "10 USDX", "5.00 USD"), await giving.person("bob")
+    await give(giving, alice, "4 USDX")
+    payment = await giving.pay(alice, "@bob", "1 USDX")
+    bought = await giving.convert(alice, "2.00 USD", "USDX")
+    worker = giving.worker()
+
+    await worker.relay()
+    assert await states(giving) == ["submitted"]
+    await giving.settle()
+
+    assert await states(giving) == ["settled"]
+    assert (await giving.payment(payment)).state is (await giving.conversion(bought)).state is State.SETTLED
+    assert await giving.on_chain(ORPHANAGE) == "4.000000 USDX"
+    assert await giving.available(alice, "USDX") == await giving.on_chain(alice.address) == "7.000000 USDX"
+    assert await giving.differences() == []
+
+
+async def test_a_new_kind_of_thing_fails_where_the_contract_skips_it(giving: Town) -> None:
+    alice = await giving.person("alice", "10 USDX")
+    await give(giving, alice, "4 USDX")
+    await giving.freeze(alice.address)
+
+    await giving.settle()
+
+    assert await states(giving) == ["account_frozen"]
+    assert await giving.available(alice, "USDX") == await giving.on_chain(alice.address) == "10.000000 USDX"
+    assert await giving.differences() == []
+
+
+async def test_a_new_kind_of_thing_fails_once_its_time_is_over_and_it_was_not_used(giving: Town) -> None:
+    alice = await giving.person("alice", "10 USDX")
+    await give(giving, alice, "4 USDX")
+    giving.chain.rpc("evm_increaseTime", 4000)
+    giving.chain.mine(3)
+
+    while await giving.worker().watch():
+        pass
+
+    assert await states(giving) == ["expired"]
+    assert await giving.available(alice, "USDX") == "10.000000 USDX"
+    assert await giving.differences() == []
+
+
+async def said_by_settling(town: Town) -> list[str]:
+    """Write the next final blocks; the names of the statements that it takes, in order."""
+    contracts, now = list(town.terms.contracts.values()), town.clock()
+    async with town.database.reading() as connection:
+        cursor = await watch.cursor(connection, contracts[0].chain_id)
+        hashes = await lanes.open_hashes(connection, contracts[0].chain_id, now)
+    assert cursor is not None
+    span = await watch.read(town.node, contracts, cursor, town.FINALITY, hashes)
+    assert span is not None
+    async with town.database.transaction() as connection:
+        with statements(connection) as said:
+            assert await final_blocks.settle(connection, town.assets, town.terms.settles, cursor, span, {}, now)
+    return [text.split("\n")[0] for text in said]
+
+
+async def test_a_block_is_written_in_as_many_statements_however_much_it_settles(giving: Town) -> None:
+    alice = await giving.person("alice", "100 USDX")
+    await giving.person("bob")
+    said = []
+    for count in (1, 2, 30):
+        await give(giving, alice, *["1 USDX"] * count)
+        for _ in range(count):
+            await giving.pay(alice, "@bob", "1 USDX")
+        await giving.worker().relay()
+        giving.chain.mine(1 + giving.FINALITY)
+        said.append(await said_by_settling(giving))
+
+    assert await states(giving) == ["settled"] * 33
+    assert said[1] == said[2]
+    assert {"-- gifts", "-- write_gifts"} <= set(said[2])
+    assert await giving.differences() == []
