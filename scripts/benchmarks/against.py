@@ -7,7 +7,7 @@ from benchmarks.bench import Bench, Measured
 from benchmarks.callers import CAPPED, GUARDED, PLAIN, REFUNDING, SCOPED, SESSION, Caller
 from benchmarks.compare import Row
 from benchmarks.direct import Direct
-from benchmarks.legs import cpu_rows, p99_row, rate_row
+from benchmarks.legs import cpu_rows, p99_row, rate_row, whole_row
 from benchmarks.lifecycle import Life, Step
 from benchmarks.revision import HERE, NotMeasured, Revision
 from benchmarks.rig import Book, Rig
@@ -57,6 +57,7 @@ async def _loads(bench: Bench, rig: Rig, measured: Measured, other: Revision, ca
             )
             measured.rows.append(rate_row("against", what, legs, base, other.name, None))
             measured.rows.append(p99_row("against", f"p99, {what}", legs, base, other.name, None))
+            measured.rows.append(whole_row("against", what, legs, base, other.name))
             measured.rows += cpu_rows("against", what, legs, base, other.name)
     for book in (ours, theirs):
         await _check(rig, measured, book)

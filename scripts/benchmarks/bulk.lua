@@ -7,7 +7,7 @@ dofile("common.lua")
 local LINES, BODIES = 1000, 16
 
 function prepare()
-    bodies, calls = {}, 0
+    bodies, calls, each = {}, 0, LINES
     for b = 1, BODIES do
         local lines = {}
         for l = 1, LINES do

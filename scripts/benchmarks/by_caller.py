@@ -7,7 +7,7 @@ from functools import partial
 
 from benchmarks.bench import Bench, Measured
 from benchmarks.callers import CAPPED, GUARDED, PLAIN, SCOPED, SESSION
-from benchmarks.legs import cpu_rows, p99_row, rate_row
+from benchmarks.legs import cpu_rows, p99_row, rate_row, whole_row
 from benchmarks.rig import Book, Leg, Served
 
 _KINDS = (PLAIN, SCOPED, CAPPED, GUARDED, SESSION)
@@ -29,6 +29,7 @@ async def callers(bench: Bench) -> Measured:
     for caller, legs in zip(_KINDS[1:], others, strict=True):
         measured.rows.append(rate_row("callers", caller.what, legs, plain, PLAIN.what, None))
         measured.rows.append(p99_row("callers", f"p99, {caller.what}", legs, plain, PLAIN.what, None))
+        measured.rows.append(whole_row("callers", caller.what, legs, plain, PLAIN.what))
         measured.rows += cpu_rows("callers", caller.what, legs, plain, PLAIN.what)
     await bench.checks(measured, *(book for book, _ in sides))
     return measured

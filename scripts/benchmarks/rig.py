@@ -100,6 +100,11 @@ class Leg:
         return self.acknowledged / self.seconds
 
     @property
+    def cpu_us(self) -> float:
+        """Of gateway and PostgreSQL together, per payment."""
+        return self.gateway_cpu_us + self.postgres_cpu_us
+
+    @property
     def failures(self) -> int:
         return self.refused + self.broken
 
@@ -402,6 +407,7 @@ class _Told:
     broken: int
     p50: int
     p99: int
+    each: int  #: Payments a request.
     first_refusal: str
 
 
@@ -424,6 +430,15 @@ async def _wrk(
     lines = [line for line in said.decode().splitlines() if line.startswith("RESULT\t")]
     if wrk.returncode or not lines:
         raise RuntimeError(f"wrk failed: {said.decode()[-2000:]}")
-    _, duration, asked, acknowledged, refused, broken, p50, p99, first_refusal = lines[0].split("\t")
-    counts = int(asked), int(acknowledged), int(refused), int(broken)
-    return _Told(int(duration), *counts, int(p50), int(p99), first_refusal)
+    *numbers, first_refusal = lines[0].split("\t")[1:]
+    told = _Told(*(int(one) for one in numbers), first_refusal)
+    check_in_flight(told.asked - told.acknowledged - told.refused, told.each, connections + told.broken)
+    return told
+
+
+def check_in_flight(unanswered: int, each: int, connections: int) -> None:
+    """Each connection waits for one answer at the most, of so many payments. Raises RuntimeError where more were not
+    answered: then requests were counted that were never sent, and what is said of each payment is too little.
+    """
+    if not 0 <= unanswered <= each * connections:
+        raise RuntimeError(f"wrk left {unanswered} payments unanswered: {connections} connections, {each} a request")

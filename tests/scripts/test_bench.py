@@ -21,9 +21,10 @@ sys.path.append(str(ROOT / "scripts"))  # what is there lies beside the product,
 from benchmarks import books, town
 from benchmarks.compare import Row, Target, microseconds_each, summary, table
 from benchmarks.figures import FIGURES
+from benchmarks.legs import cpu_rows
 from benchmarks.machine import cpu_seconds, family_cpu_seconds, resident_bytes, sync_seconds
 from benchmarks.names import NAMES, parsed
-from benchmarks.rig import Book, Rig
+from benchmarks.rig import Book, Leg, Rig, check_in_flight
 from benchmarks.served import VARIANTS
 
 pytestmark = pytest.mark.anyio
@@ -176,6 +177,28 @@ def test_the_summary_has_every_row_and_says_what_was_left_out_and_why() -> None:
         "Left out:",
         "- bulk: could not be measured: pgbench is not here",
     ]
+
+
+@pytest.mark.parametrize(("unanswered", "each"), [(65, 1), (-1, 1), (64_001, 1_000)])
+def test_requests_that_were_counted_and_never_sent_are_an_error(unanswered: int, each: int) -> None:
+    with pytest.raises(RuntimeError, match="unanswered"):
+        check_in_flight(unanswered, each, 64)
+
+
+def test_what_is_in_flight_when_the_clients_leave_is_no_error() -> None:
+    check_in_flight(64, 1, 64)
+    check_in_flight(2_000, 1_000, 2)
+
+
+def test_there_is_no_ratio_to_a_side_that_does_without_a_part() -> None:
+    ours = Leg(
+        "payments", 64, 1.0, 100, 100, 0, 0, "", 1.0, 2.0, gateway_cpu_us=150, postgres_cpu_us=150, wrk_cpu_us=20
+    )
+    empty = Leg("empty", 64, 1.0, 100, 100, 0, 0, "", 1.0, 2.0, gateway_cpu_us=120, postgres_cpu_us=0.5, wrk_cpu_us=20)
+
+    ratios = {row.what: row.ratio_of_medians for row in cpu_rows("single", "64", [ours], [empty], "an empty POST")}
+
+    assert ratios == {"gateway CPU each, 64": 1.25, "PostgreSQL CPU each, 64": None, "wrk CPU each, 64": 1.0}
 
 
 def test_processor_time_is_that_of_the_process_and_of_children_that_have_ended() -> None:
