@@ -69,6 +69,27 @@ class Deadlines:
 DEADLINES: Final = Deadlines()
 
 
+def why_away(error: BaseException) -> str:
+    """Why a server gave no answer, in words for whoever called: none of the server's own, and no names of classes."""
+    return next((words for kinds, words in _WHY if isinstance(error, kinds)), "the connection to it broke off")
+
+
+#: The first that fits. QueryCanceledError is an OperatorInterventionError, TimeoutError an OSError.
+_WHY: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...]] = (
+    ((TimeoutError, asyncpg.QueryCanceledError), "a statement was not done in time"),
+    (asyncpg.TooManyConnectionsError, "its server takes no more connections"),
+    (asyncpg.InsufficientResourcesError, "its server is short of memory, locks or space"),
+    (asyncpg.PostgresSystemError, "its server cannot read or write its own files"),
+    (asyncpg.OperatorInterventionError, "its server is stopping or starting"),
+    (asyncpg.InvalidAuthorizationSpecificationError, "its server does not let this gateway in"),
+    (asyncpg.InvalidCatalogNameError, "its server has no database of that name"),
+    (asyncpg.TargetServerAttributeNotMatched, "none of its servers takes writes"),
+    (socket.gaierror, "the name of its server cannot be resolved"),
+    (ConnectionRefusedError, "its server refuses connections: it may not be running"),
+    (FileNotFoundError, "its server is not running: there is no socket"),
+)
+
+
 class DatabaseConnection(_Driver):
     """A connection that nobody waits for once it is given up.
 

@@ -18,7 +18,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from gateway import database_url, prerequisites
 from gateway.clock import DatabaseClock, steady
-from gateway.connection import DEADLINES, DatabaseConnection, Deadlines
+from gateway.connection import DEADLINES, DatabaseConnection, Deadlines, why_away
 from gateway.errors import (
     Contended,
     DatabaseNotWritable,
@@ -271,7 +271,7 @@ class Database:
         except TimeoutError as late:
             raise DatabaseUnavailable(f"no connection was free within {self._deadlines.acquire:g} s") from late
         except _REFUSED as refused:
-            raise DatabaseUnavailable(_said_of(refused)) from refused
+            raise DatabaseUnavailable(why_away(refused)) from refused
 
     async def _release(self, connection: DatabaseConnection) -> None:
         if not _ended(connection):
@@ -358,8 +358,8 @@ def _ended(connection: DatabaseConnection) -> bool:
 
 
 def _said_of(error: BaseException) -> str:
-    """The first line of what it says, or its name: some say nothing."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    """The first line of what it says, for the log; some say nothing."""
+    return why_away(error) if isinstance(error, OSError) else (str(error).splitlines() or [why_away(error)])[0]
 
 
 #: Nothing was decided, or nobody knows: the server is away, or is going away.
@@ -420,7 +420,7 @@ class _OurErrors:
             if isinstance(error, kind):
                 raise DatabaseNotWritable(reason) from error
         if isinstance(error, _GONE):
-            raise DatabaseUnavailable(type(error).__name__) from error
+            raise DatabaseUnavailable(why_away(error)) from error
         if isinstance(error, asyncpg.InsufficientPrivilegeError):
             raise Misconfigured(f"the database refuses this to our role: {_said_of(error)}") from error
         if isinstance(error, asyncpg.PostgresError):

@@ -17,7 +17,7 @@ from typing import Final
 
 import asyncpg
 
-from gateway.connection import SERVER_ERRORS, DatabaseConnection, Deadlines, open_connection
+from gateway.connection import SERVER_ERRORS, DatabaseConnection, Deadlines, open_connection, why_away
 from gateway.database_url import DatabaseUrl, Host
 from gateway.errors import DatabaseUnavailable
 
@@ -131,7 +131,7 @@ class Primary:
                 changed.set()
                 await asyncio.sleep(0 if look.writes else _ASK_AGAIN_SECONDS)
         except SERVER_ERRORS as error:
-            look.writes, look.failed = False, str(error) or type(error).__name__
+            look.writes, look.failed = False, _failed(error)
             changed.set()
 
     def _best(self, looks: dict[Host, _Look]) -> Host | None:
@@ -139,6 +139,10 @@ class Primary:
         newest = max(self._timeline, *(look.timeline for look in looks.values()))
         good = (host for host, look in looks.items() if look.writes and look.timeline in (0, newest))
         return next(good, None)
+
+
+def _failed(error: BaseException) -> str:
+    return why_away(error) if isinstance(error, OSError) else str(error) or why_away(error)
 
 
 async def _others(looks: dict[Host, _Look], changed: asyncio.Event) -> None:

@@ -465,7 +465,7 @@ async def _loop(worker: Worker, name: str, pause: float, stop: asyncio.Event, aw
 
 def _say(step: str, error: Exception, said: dict[str, datetime], now: datetime) -> None:
     """Log what failed, unless the same was said lately. What is none of our own refusals is shown with where it was."""
-    line = f"{step}: {type(error).__name__}: {error}"
+    line = f"{step}: {error}" if isinstance(error, GatewayError) else f"{step}: {type(error).__name__}: {error}"
     for old in [old for old, at in said.items() if now - at >= _SAY_AGAIN]:
         del said[old]
     if line not in said:

@@ -412,7 +412,7 @@ def main() -> None:
         except Web3RPCError as refusal:
             raise Refused(f"the node refused: {(refusal.rpc_response or {}).get('error', {}).get('message')}") from None
         except Web3Exception as error:
-            raise NodeUnavailable(type(error).__name__) from None
+            raise NodeUnavailable(f"its answer makes no sense ({error})") from None
     except GatewayError as refusal:
         asking.say(f"scripts/wallet: {refusal}", err=True)
         sys.exit(1)

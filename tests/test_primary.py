@@ -52,7 +52,9 @@ async def test_where_no_host_takes_writes_each_is_named_with_what_it_does(silent
         async with connect(f"postgresql:///x?host={silent},{tmp_path}", 4, deadlines=Deadlines(connect=1.0)):
             pass
 
-    assert f"{silent}:5432: is silent; {tmp_path}:5432: [Errno 2] No such file or directory" in str(refused.value)
+    assert f"{silent}:5432: is silent; {tmp_path}:5432: its server is not running: there is no socket" in str(
+        refused.value
+    )
 
 
 async def test_the_host_that_takes_writes_is_found_and_followed(servers: Replicated, silent: Path) -> None:

@@ -24,7 +24,6 @@ from aiohttp import (
     ClientSession,
     ClientSSLError,
     ClientTimeout,
-    InvalidURL,
     TCPConnector,
 )
 
@@ -258,6 +257,6 @@ def _why(error: Exception) -> str:
         return "no TLS connection: it may speak http:// there and not https://"
     if isinstance(error, ClientConnectorError):
         return "no connection"
-    if isinstance(error, InvalidURL):
+    if isinstance(error, ValueError):  # InvalidURL is one
         return "its URL cannot be read: it should be one such as https://node.example"
-    return "the connection broke off" if isinstance(error, (ClientError, OSError)) else type(error).__name__
+    return "the connection broke off"

@@ -304,7 +304,8 @@ class Client:
         except httpx.HTTPError as gone:
             if key is not None:
                 raise OutcomeUnknown(self._url, key) from None
-            raise NoGateway(self._url, type(gone).__name__) from None
+            why = "no answer in time" if isinstance(gone, httpx.TimeoutException) else "the connection broke off"
+            raise NoGateway(self._url, why) from None
 
     def _read(self, response: httpx.Response) -> Answer:
         """The JSON object that was answered. Raises NoGateway where it is something else."""
@@ -320,8 +321,9 @@ class Client:
             api_key = self._key_file.read_text(encoding="ascii").strip()
         except OSError:
             raise Misconfigured(
-                f"there is no API key of @{self.handle} in {self._key_file.parent}: "
-                f"run 'gateway handle create {for_shell(self.handle)}', or put its key there"
+                f"there is no API key of @{self.handle} in {self._key_file}: if @{self.handle} signed up in a browser, "
+                "put the API key there that the page showed, or one that 'POST /v1/keys' made; a handle that nobody has "
+                f"is claimed by 'gateway handle create {for_shell(self.handle)}'"
             ) from None
         except ValueError:
             api_key = ""

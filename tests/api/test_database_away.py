@@ -79,6 +79,15 @@ async def test_a_database_that_sleeps_is_unavailable_in_time_and_everything_is_d
     assert await hasty.wrong() == []
 
 
+async def test_a_database_that_went_away_is_told_in_words(server: Postgres, hasty: Api) -> None:
+    alice, _ = await hasty.person("alice", "100.00 EUR"), await hasty.person("bob")
+    with stopped(server):
+        assert (await alice.pay("@bob", "1.00 EUR", "k")).json()["detail"] in (
+            "the database does not answer: a statement was not done in time",
+            "the database does not answer: no connection within 0.5 s",
+        )
+
+
 async def test_a_database_that_takes_no_writes_is_unavailable_and_its_connections_are_made_anew(
     server: Postgres, hasty: Api
 ) -> None:

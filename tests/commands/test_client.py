@@ -45,7 +45,7 @@ async def test_a_lost_answer_about_money_tells_the_key_to_ask_again_with(tmp_pat
 
 async def test_a_lost_answer_to_a_question_is_only_no_answer(tmp_path: Path) -> None:
     async with answering(b"") as url, client_of(url, tmp_path) as client:
-        with pytest.raises(NoGateway):
+        with pytest.raises(NoGateway, match=r"\(the connection broke off\)"):
             await client.wallet()
 
 
