@@ -30,7 +30,7 @@ from gateway.embedded.children import Child, Children
 from gateway.embedded.journal import Block, Journal, Snapshot, unpacked
 from gateway.embedded.ports import can_bind, free_port, listens
 from gateway.embedded.replay import replayed, restored
-from gateway.embedded.rpc import Rpc, block_at
+from gateway.embedded.rpc import Rpc, Silent, block_at
 from gateway.errors import Misconfigured, NodeUnavailable
 
 CHAIN_ID: Final = 31_337
@@ -123,7 +123,7 @@ class Anvil:
         self._miner = asyncio.create_task(self._mine(), name="miner")
 
     async def died(self) -> str:
-        """Waits until the chain has stopped by itself, and says how."""
+        """Waits until the chain has ended, or does not answer any more and is ended, and says which."""
         assert self._child is not None
         assert self._miner is not None
         ended = asyncio.create_task(self._child.ended())
@@ -137,7 +137,7 @@ class Anvil:
         why = await self._mined_enough()
         await self._let_go()
         await self._children.sweep(self._child)
-        return why or how
+        return why or f"ended ({how})"
 
     async def stop(self) -> None:
         """Take a last snapshot if that is quick, so that the next start has nothing to replay, and end anvil."""
@@ -155,7 +155,9 @@ class Anvil:
     # ---- mining -----------------------------------------------------------------------------------------------------
 
     async def _mine(self) -> str:
-        """A look every `block_seconds`; a block when there is a reason for one. Gives why anvil should start again."""
+        """A look every `block_seconds`; a block when there is a reason for one. Gives why anvil should start again, as
+        `died` does.
+        """
         loop = asyncio.get_running_loop()
         due, deaf, said = loop.time(), 0, ""
         while not self._enough.is_set():
@@ -165,12 +167,14 @@ class Anvil:
                 break
             try:
                 if await self._tick():
-                    return f"it held {_BLOCKS_MAX:,} blocks, and starts again with the newest"
+                    return f"holds {_BLOCKS_MAX:,} blocks, and goes on with the newest"
                 deaf, said = 0, ""
+            except Silent as error:
+                return f"does not answer ({error.reason})"
             except NodeUnavailable as error:
                 deaf += 1
                 if deaf >= _DEAF_AFTER:
-                    return f"it does not answer: {error}"
+                    return f"does not answer ({error.reason})"
             except OSError as error:
                 if said != (said := f"the chain waits: {self._folder} cannot be written ({error.strerror})"):
                     self._say(said)
@@ -283,7 +287,7 @@ class Anvil:
             if_we_die=signal.SIGKILL,
             folder=Path("/"),
         )
-        rpc = Rpc(f"http://127.0.0.1:{port}")
+        rpc = Rpc(f"http://127.0.0.1:{port}", child.processor_seconds)
         while child.running:
             if await asyncio.to_thread(listens, child.pid, port):
                 with suppress(NodeUnavailable):

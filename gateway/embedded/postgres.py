@@ -140,7 +140,7 @@ class Postgres:
         assert self._child is not None
         how = await self._child.ended()
         await self._children.sweep(self._child)
-        return how
+        return f"ended ({how})"
 
     async def stop(self) -> None:
         """A fast shutdown: transactions under way are rolled back, the data folder is left clean."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from gateway.embedded.journal import Block, unpacked
-from gateway.embedded.rpc import Rpc
+from gateway.embedded.rpc import Rpc, Silent
 from gateway.errors import NodeUnavailable
 
 #: What a block's hash is made of: the header's fields, as anvil names them in a state.
@@ -22,7 +22,7 @@ _HEADER: Final = (
 
 
 async def replayed(rpc: Rpc, block: Block) -> bool:
-    """Mine the block again; whether it is the same in everything that follows from its transactions."""
+    """Mine the block again; whether it is the same in everything that follows from its transactions. Raises Silent."""
     try:
         await rpc("evm_setNextBlockTimestamp", block.timestamp)
         await rpc("anvil_setNextBlockBaseFeePerGas", block.header["baseFeePerGas"])
@@ -30,6 +30,8 @@ async def replayed(rpc: Rpc, block: Block) -> bool:
             await rpc("eth_sendRawTransaction", signed)
         await rpc("evm_mine")
         again = await rpc("eth_getBlockByNumber", "latest", True)
+    except Silent:
+        raise  # that says nothing about the block
     except NodeUnavailable:
         return False
     follows = ("number", "parentHash", "timestamp", "stateRoot", "transactionsRoot", "receiptsRoot", "gasUsed")

@@ -1,5 +1,12 @@
-"""JSON-RPC to the local chain, which is asked here what no other node answers: `evm_mine`, `anvil_dumpState`."""
+"""JSON-RPC to the local chain, which is asked here what no other node answers: `evm_mine`, `anvil_dumpState`.
 
+A call may take long: a large block, a large state. So a hang is not told by the time alone, but by a process that had
+next to nothing of the processor while it owed an answer.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
 from typing import Any, Final
 
 import httpx
@@ -10,12 +17,28 @@ from gateway.errors import NodeUnavailable
 
 _CALL_SECONDS: Final = 120.0  #: The largest state seen took 10.
 
+#: While it owes an answer it is looked at every so many seconds. It hangs when it was seen doing nothing so many times
+#: in a row: when it had less of one processor than this share. Beside twenty others on two processors it still gets
+#: ten times as much. More than one look, since it may be this process that was stopped meanwhile.
+_LOOK_SECONDS: Final = 5.0
+_LOOKS: Final = 4
+_WORK_SHARE: Final = 0.01
+
+
+class Silent(NodeUnavailable):
+    """It is there, and does not answer: asking again would only take as long again."""
+
 
 class Rpc:
-    """JSON-RPC over HTTP, with one answer or NodeUnavailable for everything that is not one."""
+    """JSON-RPC over HTTP, with one answer or NodeUnavailable for everything that is not one.
 
-    def __init__(self, url: str) -> None:
+    `worked` gives how many seconds of the processor the process behind the URL has had; without it, it is taken to work
+    all the time.
+    """
+
+    def __init__(self, url: str, worked: Callable[[], float] = time.monotonic) -> None:
         self._client = httpx.AsyncClient(base_url=url, timeout=_CALL_SECONDS, trust_env=False)
+        self._worked = worked
 
     async def __call__(self, method: str, *params: Any) -> Any:
         return _result(await self._post({"jsonrpc": "2.0", "id": 0, "method": method, "params": params}))
@@ -31,11 +54,34 @@ class Rpc:
 
     async def _post(self, body: Any) -> Any:
         try:
-            headers = {"content-type": "application/json"}
-            response = await self._client.post("/", content=msgspec.json.encode(body), headers=headers)
+            response = await self._answered(msgspec.json.encode(body))
             return msgspec.json.decode(response.content)
-        except (httpx.HTTPError, msgspec.DecodeError) as error:
-            raise NodeUnavailable(str(error) or type(error).__name__) from error
+        except msgspec.DecodeError:
+            raise NodeUnavailable("it answered with something that is not JSON") from None
+        except httpx.TimeoutException:
+            raise Silent(f"it gave no answer within {_CALL_SECONDS:g} s") from None
+        except httpx.ConnectError:
+            raise NodeUnavailable("no connection") from None
+        except httpx.HTTPError:
+            raise NodeUnavailable("the connection broke off") from None
+
+    async def _answered(self, content: bytes) -> httpx.Response:
+        """The response. Raises Silent, and what httpx raises."""
+        asking = asyncio.create_task(self._client.post("/", content=content, headers=_JSON))
+        worked, idle = self._worked(), 0
+        try:
+            while not asking.done():
+                await asyncio.wait({asking}, timeout=_LOOK_SECONDS)
+                before, worked = worked, self._worked()
+                idle = idle + 1 if worked - before < _WORK_SHARE * _LOOK_SECONDS else 0
+                if idle >= _LOOKS and not asking.done():
+                    raise Silent(f"it gave no answer for {_LOOKS * _LOOK_SECONDS:g} s and did nothing")
+            return await asking
+        finally:
+            asking.cancel()
+
+
+_JSON: Final = {"content-type": "application/json"}
 
 
 def _result(answer: dict[str, Any]) -> Any:

@@ -49,7 +49,8 @@ class Part(Protocol):
 
     async def start(self) -> None: ...
 
-    async def died(self) -> str: ...
+    async def died(self) -> str:
+        """What became of it, as what follows its name: `ended (exit status 1)`, `does not answer (...)`."""
 
     async def stop(self) -> None: ...
 
@@ -162,7 +163,7 @@ class Parts:
             begun = time.monotonic()
             how = await part.died()
             fails = 0 if time.monotonic() - begun > _WELL_AFTER_SECONDS else fails
-            self._steps.say(f"{part.name} ended ({how}); starting it again")
+            self._steps.say(f"{part.name} {how}; starting it again")
             while True:
                 await asyncio.sleep(_PAUSES_SECONDS[min(fails, len(_PAUSES_SECONDS) - 1)])
                 fails += 1
@@ -226,7 +227,7 @@ class _Program:
         await self._children.sweep(self._child)
         # Killed by a signal it said nothing; of itself it has ended with a sentence that says why.
         said = "" if how.startswith("signal") else self._child.last_lines(1)
-        return f"{how}: {said}" if said else how
+        return f"ended ({how}: {said})" if said else f"ended ({how})"
 
     async def stop(self) -> None:
         if self._child:

@@ -3,12 +3,15 @@
 import asyncio
 import os
 import signal
+import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from gateway.embedded import anvil
+from gateway.embedded import rpc as rpcs
+from gateway.embedded.children import Children
 from gateway.embedded.rpc import Rpc
 from gateway.embedded.supervise import Steps, embedded
 from gateway.errors import Misconfigured, NodeUnavailable
@@ -239,6 +242,64 @@ def test_a_change_that_no_transaction_made_is_lost_by_a_kill_and_said_so(home):
             assert any("cannot be made again" in line for line in steps.lines)
 
     asyncio.run(changed())
+
+
+def test_a_chain_that_hangs_is_noticed_said_and_started_again(home, monkeypatch):
+    assert rpcs._LOOKS * rpcs._LOOK_SECONDS <= 20
+    monkeypatch.setattr(rpcs, "_LOOK_SECONDS", 0.25)
+    steps = Heard()
+
+    async def hung() -> None:
+        async with chain(home, steps) as (node, rpc):
+            kept = await sent(rpc, data=LOGS)
+            await until(lambda: finality_of(rpc, int(kept["blockNumber"], 16)))
+            pid = node.pid
+            os.kill(pid, signal.SIGSTOP)
+            await back(rpc, pid, node)
+            assert await rpc("eth_getTransactionReceipt", kept["transactionHash"]) == kept
+
+    asyncio.run(hung())
+    said = "the chain does not answer (it gave no answer for 1 s and did nothing); starting it again"
+    assert said in steps.lines
+
+
+#: A server that takes three seconds of a processor for an answer, and asks for none of it with an `idle` argument.
+SLOW = """
+import json, sys, time
+from http.server import BaseHTTPRequestHandler, HTTPServer
+class Slow(BaseHTTPRequestHandler):
+    def do_POST(self):
+        while len(sys.argv) > 1 or time.process_time() < 3:
+            if len(sys.argv) > 1:
+                time.sleep(3600)
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"result": "done"}')
+server = HTTPServer(("127.0.0.1", 0), Slow)
+print(server.server_port, flush=True)
+server.serve_forever()
+"""
+
+
+@pytest.mark.parametrize("idle", [False, True])
+def test_long_work_is_no_hang(home, monkeypatch, idle):
+    monkeypatch.setattr(rpcs, "_LOOK_SECONDS", 0.25)
+
+    async def asked() -> object:
+        children = await Children.claim(home)
+        child = await children.start("slow", [sys.executable, "-c", SLOW, *(["idle"] if idle else [])])
+        try:
+            port = await until(lambda: asyncio.to_thread(child.last_lines))
+            return await Rpc(f"http://127.0.0.1:{int(port)}", child.processor_seconds)("anvil_loadState")
+        finally:
+            await children.end(child, signal.SIGKILL)
+            await children.release()
+
+    if idle:
+        with pytest.raises(rpcs.Silent):
+            asyncio.run(asked())
+    else:
+        assert asyncio.run(asked()) == "done"
 
 
 def test_a_chain_at_rest_does_not_grow(home, monkeypatch):
