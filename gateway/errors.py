@@ -182,10 +182,23 @@ class AssetClosed(Refused):
     )
 
 
+@dataclass(eq=False)
 class NotConvertible(UnknownAsset):
-    """An asset of the gateway, but not one that what is given can be converted into."""
+    """An asset of the gateway, but not one that `given` can be converted into; `known` are those."""
 
-    says = "this cannot be converted into {asset}; it can be into: {known}"
+    given: str = ""
+    says = "{given} cannot be converted into {asset}: convert it into {known}"
+
+
+@dataclass(eq=False)
+class NothingConverts(NotConvertible):
+    """`pairs` are the conversions that there are, each in both directions."""
+
+    pairs: tuple[str, ...] = ()
+    says = (
+        "{given} cannot be converted into {asset}, for no token of this gateway is backed by {given}; it converts, in "
+        "both directions: {pairs}"
+    )
 
 
 class NotAtTheBank(UnknownAsset):
@@ -476,20 +489,85 @@ class PaymentRestored(Conflict):
 
 @dataclass(eq=False)
 class MandateExceeded(Conflict):
-    """`left` is what may be drawn by the mandate now."""
+    """`left` is what may be drawn by the mandate now. This one, and its kinds but the last, never change by waiting."""
 
     asked: "Money"
     left: "Money"
-    says = "{left} may be drawn by this mandate now, and {asked} was asked"
+    says = "this mandate is for payments by another rail than {asked} would take"
+
+
+@dataclass(eq=False)
+class MandateDrawExceeded(MandateExceeded):
+    kind: str = "draw"
+    says = "this mandate allows {left} at most in one draw, and {asked} was asked"
+
+
+@dataclass(eq=False)
+class MandateTotalExceeded(MandateExceeded):
+    kind: str = "total"
+    says = "{left} is left of all that may ever be drawn by this mandate, and {asked} was asked"
+
+
+@dataclass(eq=False)
+class MandatePeriodTooSmall(MandateExceeded):
+    """`cap` is the most in `days` days."""
+
+    cap: "Money"
+    days: int
+    kind: str = "period"
+    says = "this mandate allows {cap} at most in any {days} days, and {asked} was asked"
+
+
+class MandatePeriodExceeded(MandatePeriodTooSmall):
+    says = (
+        "{left} is left of the {cap} that this mandate allows in any {days} days, and {asked} was asked; there is more "
+        "room when earlier draws are {days} days old"
+    )
 
 
 @dataclass(eq=False)
 class CapExceeded(Conflict):
-    """`left` is what the key's caps leave for such a payment now; nothing where none of them covers it."""
+    """`left` is what the key's caps leave for such a payment now. This one, and its kinds but the last, never change by
+    waiting: a key's caps are for good.
+    """
 
     asked: "Money"
     left: "Money"
-    says = "this key may pay {left} of this now, and {asked} was asked"
+    says = (
+        "no cap of this API key covers such a payment of {asked}: pay with another key, or have the wallet's owner "
+        "make one whose caps name its asset, rail and payee"
+    )
+
+
+@dataclass(eq=False)
+class PaymentCapExceeded(CapExceeded):
+    kind: str = "payment"
+    says = (
+        "a cap of this API key allows {left} at most in one payment, and {asked} was asked: pay less at once, or with "
+        "another key"
+    )
+
+
+@dataclass(eq=False)
+class DayCapTooSmall(CapExceeded):
+    """`cap` is the most in twenty-four hours."""
+
+    cap: "Money"
+    kind: str = "day"
+    says = "a cap of this API key allows {cap} at most in any 24 hours, and {asked} was asked: pay with another key"
+
+
+@dataclass(eq=False)
+class DayCapExceeded(CapExceeded):
+    """`again_at` is when there is room for the payment, as RFC 3339 has it, unless others are made before."""
+
+    cap: "Money"
+    again_at: str
+    kind: str = "day"
+    says = (
+        "{left} is left of the {cap} that a cap of this API key allows in any 24 hours, and {asked} was asked: there "
+        "is room for it at {again_at}"
+    )
 
 
 @dataclass(eq=False)
@@ -517,6 +595,15 @@ class NodeUnavailable(Unavailable):
 
     reason: str
     says = "the Ethereum node does not answer: {reason}"
+
+
+@dataclass(eq=False)
+class TokenNotDeployed(Unavailable):
+    asset: str
+    says = (
+        "{asset} has no contract on the chain yet: send the same request again once the gateway's operator has run "
+        "'gateway deploy'"
+    )
 
 
 class NodeRefused(NodeUnavailable):

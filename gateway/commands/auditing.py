@@ -1,6 +1,7 @@
 """audit: the acts, the head of the chain of seals, and whether both logs are as they were sealed."""
 
-from typing import Any
+from typing import Any, Final
+from uuid import UUID
 
 from gateway.audit import log, seal
 from gateway.audit import verify as verifying
@@ -59,5 +60,28 @@ def plain(act: log.LoggedAct) -> dict[str, Any]:
         "by": act.by.kind,
         "by_id": act.by.id,
         "wallet": show("wal", act.wallet) if act.wallet else None,
+        "subject": _shown(act.kind, act.subject) if act.subject not in (None, act.wallet) else None,
         "facts": act.facts,
     }
+
+
+#: What the id of a subject begins with, by the kind of the act or its first part. Of any other the bare id is shown.
+_PREFIXES: Final = {
+    "api_key": "key",
+    "mandate": "mdt",
+    "operator.added": "opr",
+    "operator.approved": "pro",
+    "operator.enrolled": "opr",
+    "operator.proposed": "pro",
+    "operator.revoked": "opr",
+    "operator.signed_in": "opr",
+    "passkey": "psk",
+    "payment": "pay",
+    "session": "ses",
+}
+
+
+def _shown(kind: str, subject: UUID) -> str:
+    """The id of what an act was done to, as people see it elsewhere."""
+    prefix = _PREFIXES.get(kind) or _PREFIXES.get(kind.partition(".")[0])
+    return show(prefix, subject) if prefix else str(subject)

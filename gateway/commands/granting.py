@@ -181,7 +181,7 @@ def list_mandates(handle: str, url: str | None, as_json: bool) -> None:
 
 @mandates.command()
 @click.argument("payee")
-@click.argument("period")
+@click.argument("period", metavar="AMOUNT")
 @click.argument("asset")
 @by("--of", "Whose money it is.")
 @click.option("--days", type=click.IntRange(1, 366), default=30, show_default=True, help="The days of a period.")
@@ -201,7 +201,7 @@ def grant(
     url: str | None,
     as_json: bool,
 ) -> None:
-    """Let a handle draw up to PERIOD of ASSET in any so many days. A wallet with a passkey grants with that, over HTTP.
+    """Let PAYEE draw up to AMOUNT of ASSET in any --days days. A wallet with a passkey grants with that, over HTTP.
 
     \b
     Example:

@@ -133,10 +133,26 @@ def _reference(entry: Mapping[str, Any]) -> str:
 # ---- payments and conversions ---------------------------------------------------------------------------------------
 
 
+def _is_part(payment: Mapping[str, Any]) -> bool:
+    """Whether less was paid than was set aside: a hold of which a part was captured. A conversion never is."""
+    return bool(payment["state"] == "settled" and payment.get("captured", payment["amount"]) != payment["amount"])
+
+
+def _paid(payment: Mapping[str, Any]) -> str:
+    """The amount that was paid, or is to be."""
+    return str(payment["captured"] if _is_part(payment) else payment["amount"])
+
+
+def _state(payment: Mapping[str, Any]) -> str:
+    """The state, and what was captured of how much where that is not all of it."""
+    part = f": {payment['captured']} of {payment['amount']}" if _is_part(payment) else ""
+    return f"{payment['state']}{part}"
+
+
 def payment_line(payment: Mapping[str, Any]) -> str:
     """One payment in one line."""
-    what = f"{payment['from']} paid {payment['to']} {payment['amount']} {payment['asset']}"
-    how = f"{payment['state']} by the {payment['route']['rail']}, {payment['id']}"
+    what = f"{payment['from']} paid {payment['to']} {_paid(payment)} {payment['asset']}"
+    how = f"{_state(payment)} by the {payment['route']['rail']}, {payment['id']}"
     return f"{what}: {how}" + (f", {payment['tx_hash']}" if payment["tx_hash"] else "")
 
 
@@ -161,7 +177,7 @@ def state_line(found: Mapping[str, Any], seconds: float) -> str:
         return f"{line}  until {when(found['expires_at'])}; end it with gateway capture or gateway void {id}"
     if found["state"] == "submitted" and found["tx_hash"]:
         return f"{line}  {found['tx_hash']}"
-    if found["state"] == "settled" and found.get("captured", found["amount"]) != found["amount"]:
+    if _is_part(found):
         return f"{line}  {found['captured']} {found['asset']} of it; the rest is the payer's again"
     return line
 
@@ -213,7 +229,7 @@ def conversion_lines(conversion: Mapping[str, Any]) -> list[str]:
 def payments_lines(page: Mapping[str, Any]) -> list[str]:
     """A list of payments, newest first."""
     rows = [
-        [when(one["created_at"]), one["from"], one["to"], one["amount"], one["asset"], one["state"], one["id"]]
+        [when(one["created_at"]), one["from"], one["to"], _paid(one), one["asset"], _state(one), one["id"]]
         for one in page["items"]
     ]
     heads = ["created", "from", "to", "amount", "asset", "state", "id"]
@@ -359,11 +375,11 @@ def verified_lines(found: Mapping[str, Any]) -> list[str]:
 
 def acts_lines(found: Mapping[str, Any]) -> list[str]:
     """A line per act, the newest first."""
-    heads = ["number", "at", "kind", "by", "wallet", "facts"]
+    heads = ["number", "at", "kind", "by", "wallet", "of", "facts"]
     rows = [
         [
             *(str(one["number"]), when(one["at"]), one["kind"], " ".join(filter(None, [one["by"], one["by_id"]]))),
-            *(one["wallet"] or "", json.dumps(one["facts"])),
+            *(one["wallet"] or "", one["subject"] or "", json.dumps(one["facts"])),
         ]
         for one in found["items"]
     ]

@@ -12,13 +12,17 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from gateway.errors import CapExceeded, InvalidRequest
+from gateway.clock import rfc3339
+from gateway.errors import CapExceeded, DayCapExceeded, DayCapTooSmall, InvalidRequest, PaymentCapExceeded
 from gateway.ids import PaymentId, WalletId, first_id
 from gateway.money import Assets, Money
 from gateway.payments.payment import Payment
 from gateway.postgres import Connection, Statements
 
 sql = Statements(__package__, "caps.sql")
+
+#: What a cap of a day counts.
+_DAY = timedelta(days=1)
 
 #: The most caps of a key.
 _CAPS_MAX = 50
@@ -45,27 +49,47 @@ class Cap:
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """What caps look at, of a payment that is asked for or was made."""
+    """What caps look at, of a payment that is asked for or was made, at a time."""
 
     amount: Money
     rail: Literal["ledger", "chain"]
     payee: WalletId | None
+    at: datetime
 
 
 def refusal(asked: Paid, caps: Sequence[Cap], spent: Sequence[Paid]) -> CapExceeded | None:
-    """Why this is not covered, where `spent` was paid in the day before it. Pure."""
+    """Why this is not covered, where `spent` was paid in the day before it, oldest first: what refuses it for good, or
+    else the cap that has room for it last. Pure.
+    """
     covering = [cap for cap in caps if cap.covers(asked)]
     if not covering:
         return CapExceeded(asked.amount, Money(0, asked.amount.asset))
+    later: list[tuple[datetime, DayCapExceeded]] = []
     for cap in covering:
         if cap.payment is not None and asked.amount > cap.payment:
-            return CapExceeded(asked.amount, cap.payment)
-        if cap.day is not None:
-            before = sum(one.amount.units for one in spent if cap.covers(one))
-            left = Money(max(0, cap.day.units - before), cap.day.asset)
-            if asked.amount > left:
-                return CapExceeded(asked.amount, left)
-    return None
+            return PaymentCapExceeded(asked.amount, cap.payment)
+        if cap.day is not None and asked.amount > cap.day:
+            return DayCapTooSmall(asked.amount, _left(cap.day, cap, spent), cap.day)
+        if cap.day is not None and asked.amount > (left := _left(cap.day, cap, spent)):
+            at = _room_at(asked, cap, spent)
+            later.append((at, DayCapExceeded(asked.amount, left, cap.day, rfc3339(at))))
+    return max(later, key=lambda one: one[0])[1] if later else None
+
+
+def _left(day: Money, cap: Cap, spent: Sequence[Paid]) -> Money:
+    return Money(max(0, day.units - sum(one.amount.units for one in spent if cap.covers(one))), day.asset)
+
+
+def _room_at(asked: Paid, cap: Cap, spent: Sequence[Paid]) -> datetime:
+    """When enough of what was spent is a day old."""
+    assert cap.day is not None
+    counted = [one for one in spent if cap.covers(one)]
+    over = asked.amount.units + sum(one.amount.units for one in counted) - cap.day.units
+    for one in counted:
+        over -= one.amount.units
+        if over <= 0:
+            return one.at + _DAY
+    raise AssertionError("a payment within the cap has room once nothing is spent")
 
 
 async def check(
@@ -80,15 +104,16 @@ async def check(
         return {}
     await connection.execute(sql.lock_keys, origins)
     caps = await of_keys(connection, assets, origins)
-    since = now - timedelta(days=1)
+    since = now - _DAY
     spent: dict[UUID, list[Paid]] = {origin: [] for origin in origins}
     for row in await connection.fetch(sql.spent, origins, since, first_id(since)):
-        spent[row["origin"]].append(Paid(Money(row["amount"], assets[row["asset"]]), row["rail"], row["payee"]))
+        amount = Money(row["amount"], assets[row["asset"]])
+        spent[row["origin"]].append(Paid(amount, row["rail"], row["payee"], row["created_at"]))
     refused: dict[PaymentId, CapExceeded] = {}
     for payment, origin in asked:
         if origin is None:
             continue
-        what = Paid(payment.amount, payment.route.rail, payment.payee)
+        what = Paid(payment.amount, payment.route.rail, payment.payee, now)
         found = refusal(what, caps.get(origin, ()), spent[origin])
         if found is not None:
             refused[payment.id] = found

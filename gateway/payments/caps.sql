@@ -10,11 +10,12 @@ WHERE cap.origin = ANY ($1) ORDER BY cap.origin, cap.number;
 
 -- spent
 -- What they have paid since a time and not got back; its number is that of payments of the day.
-SELECT used.origin, payment.asset, payment.rail, payment.payee,
+SELECT used.origin, payment.asset, payment.rail, payment.payee, payment.created_at,
     CASE payment.state WHEN 'settled' THEN captured ELSE amount END - refunded AS amount
 FROM api_key_payment AS used JOIN payment ON payment.id = used.payment_id
 WHERE used.origin = ANY ($1) AND used.payment_id > $3 AND payment.created_at > $2
-    AND payment.state NOT IN ('failed', 'voided', 'expired', 'refused');
+    AND payment.state NOT IN ('failed', 'voided', 'expired', 'refused')
+ORDER BY payment.created_at;
 
 -- count
 -- Payments that keys have made.

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Literal
 
 from gateway.chain import authorization
-from gateway.errors import NotConvertible, OwnKey
+from gateway.errors import NotConvertible, NothingConverts, OwnKey
 from gateway.events import log
 from gateway.ids import ConversionId, TransferId, new_id
 from gateway.ledger import account, book
@@ -79,8 +79,10 @@ def _kind(terms: Terms, given: Asset, into: Asset) -> Literal["mint", "redemptio
         return "mint"
     if into.kind == "fiat" and given.backing == into.code:
         return "redemption"
-    partners = [one.code for one in terms.assets if given.code == one.backing and terms.assets.takes_new(one)]
-    raise NotConvertible(into.code, tuple([given.backing] if given.backing else partners))
+    tokens = [one for one in terms.assets if one.backing and terms.assets.takes_new(one)]
+    if partners := [given.backing] if given.backing else [one.code for one in tokens if one.backing == given.code]:
+        raise NotConvertible(into.code, tuple(partners), given.code)
+    raise NothingConverts(into.code, (), given.code, tuple(f"{one.backing} and {one.code}" for one in tokens))
 
 
 async def _hold(

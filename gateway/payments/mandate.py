@@ -21,7 +21,17 @@ from gateway.access.credential import Credential
 from gateway.audit import log as audit
 from gateway.audit.log import Act, By
 from gateway.clock import rfc3339
-from gateway.errors import ApprovalRequired, InvalidRequest, MandateExceeded, NotFound, StateConflict
+from gateway.errors import (
+    ApprovalRequired,
+    InvalidRequest,
+    MandateDrawExceeded,
+    MandateExceeded,
+    MandatePeriodExceeded,
+    MandatePeriodTooSmall,
+    MandateTotalExceeded,
+    NotFound,
+    StateConflict,
+)
 from gateway.events import log
 from gateway.ids import WalletId, new_id, show
 from gateway.money import Assets, Money
@@ -220,11 +230,15 @@ async def _check(connection: Connection, of: Mandate, asked: Money, now: datetim
     since = now - timedelta(days=of.period_days)
     drawn = await connection.fetchrow(sql.drawn, of.id, since)
     assert drawn is not None
-    left = [of.period.units - drawn["period"]]
-    left += [of.draw.units] if of.draw is not None else []
-    left += [of.total.units - drawn["total"]] if of.total is not None else []
-    if asked.units > min(left):
-        raise MandateExceeded(asked, Money(max(0, min(left)), asked.asset))
+    left = Money(max(0, of.period.units - drawn["period"]), asked.asset)
+    if of.draw is not None and asked > of.draw:
+        raise MandateDrawExceeded(asked, min(of.draw, left))
+    if of.total is not None and asked > (total := Money(max(0, of.total.units - drawn["total"]), asked.asset)):
+        raise MandateTotalExceeded(asked, min(total, left))
+    if asked > of.period:
+        raise MandatePeriodTooSmall(asked, left, of.period, of.period_days)
+    if asked > left:
+        raise MandatePeriodExceeded(asked, left, of.period, of.period_days)
 
 
 async def _tell(connection: Connection, kind: str, of: Mandate, by: By, now: datetime) -> None:

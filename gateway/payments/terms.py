@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.chain.contract import Contract
-from gateway.errors import NodeUnavailable
+from gateway.errors import TokenNotDeployed
 from gateway.money import Asset, Assets
 from gateway.payments.payees.resolver import PayeeResolver
 from gateway.settlement.settles import Settles
@@ -30,11 +30,11 @@ class Terms:
     settles: tuple[Settles[Any], ...] = field(kw_only=True)
 
     def contract(self, token: Asset) -> Contract:
-        """The token's contract. Raises NodeUnavailable while it is not deployed."""
+        """The token's contract. Raises TokenNotDeployed."""
         try:
             return self.contracts[token.code]
         except KeyError:
-            raise NodeUnavailable(f"{token.code} has no contract on this chain yet; run 'gateway deploy'") from None
+            raise TokenNotDeployed(token.code) from None
 
     def backing(self, token: Asset) -> Asset:
         """The currency that the token is issued against."""

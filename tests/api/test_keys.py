@@ -3,11 +3,12 @@ cap pay no more than one after the other; and one that was revoked is none, on a
 """
 
 import asyncio
-from datetime import timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
 
 import pytest
 
+from gateway.errors import DayCapExceeded, DayCapTooSmall, PaymentCapExceeded
 from gateway.money import Assets
 from gateway.payments.caps import Cap, Paid, refusal
 from gateway.postgres import connect
@@ -62,6 +63,39 @@ async def test_a_key_beyond_its_cap_is_refused_and_told_what_is_left(alice: Pers
     shop.api.clock.ahead = timedelta(days=1, seconds=2)
     assert (await shop.pay("@bob", "10.00 EUR")).status_code == 201
     assert await alice.balance("EUR") == ("75.00", "0.00", "75.00")
+
+
+async def test_a_refusal_by_a_cap_says_which_cap_and_when_there_is_room(alice: Person) -> None:
+    _, key = await made(alice, caps=[{**EUR, "payment": "10.00", "day": "15.00"}, {"asset": "USD", "day": "3.00"}])
+    shop = with_key(alice, key)
+
+    async def refused(to_pay: str) -> dict[str, Any]:
+        answer = await shop.pay("@bob", to_pay)
+        assert code_of(answer) == (409, "cap_exceeded")
+        problem: dict[str, Any] = answer.json()
+        return problem
+
+    at_once = await refused("10.01 EUR")
+    assert (at_once["kind"], at_once["retryable"], at_once["left"]) == ("payment", False, "10.00")
+    assert "10.00 EUR at most in one payment" in at_once["detail"]
+
+    too_small = await refused("3.01 USD")
+    assert (too_small["kind"], too_small["retryable"], too_small["cap"]) == ("day", False, "3.00")
+    assert "3.00 USD at most in any 24 hours" in too_small["detail"]
+
+    uncovered = await refused("1 USDX")
+    assert (uncovered.get("kind"), uncovered["retryable"], uncovered["left"]) == (None, False, "0.000000")
+    assert "no cap of this API key covers such a payment" in uncovered["detail"]
+
+    first = (await shop.pay("@bob", "4.00 EUR")).json()["created_at"]
+    second = (await shop.pay("@bob", "10.00 EUR")).json()["created_at"]
+    for asked, since in (("5.00 EUR", first), ("5.01 EUR", second)):
+        later = await refused(asked)
+        assert (later["kind"], later["retryable"], later["left"]) == ("day", True, "1.00")
+        assert datetime.fromisoformat(later["again_at"]) == datetime.fromisoformat(since) + timedelta(days=1)
+        assert "1.00 EUR is left of the 15.00 EUR" in later["detail"]
+    shop.api.clock.ahead = timedelta(days=1)
+    assert (await shop.pay("@bob", "5.00 EUR")).status_code == 201
 
 
 async def test_caps_by_payee_and_by_rail_hold_beside_each_other(alice: Person) -> None:
@@ -236,12 +270,22 @@ async def test_one_wallets_keys_are_none_of_anothers(api: Api, alice: Person) ->
 
 
 def test_every_cap_that_covers_a_payment_holds_it(assets: Assets) -> None:
+    def paid(amount: str, rail: Literal["ledger", "chain"] = "ledger", hours: int = 0) -> Paid:
+        return Paid(assets["EUR"].parse(amount), rail, None, datetime(2026, 1, 1, hours, tzinfo=UTC))
+
     eur = assets["EUR"]
     caps = [Cap("EUR", None, None, eur.parse("9.00"), None), Cap("EUR", "ledger", None, None, eur.parse("10.00"))]
-    spent = [Paid(eur.parse("4.00"), "ledger", None)]
-    assert refusal(Paid(eur.parse("6.00"), "ledger", None), caps, spent) is None
-    beyond = refusal(Paid(eur.parse("6.01"), "ledger", None), caps, spent)
+    spent = [paid("4.00")]
+    assert refusal(paid("6.00"), caps, spent) is None
+    beyond = refusal(paid("6.01"), caps, spent)
     assert beyond is not None
     assert str(beyond.left) == "6.00 EUR"
-    assert refusal(Paid(eur.parse("9.00"), "chain", None), caps, spent) is None
-    assert refusal(Paid(eur.parse("1.00"), "ledger", None), [], spent) is not None
+    assert refusal(paid("9.00", "chain"), caps, spent) is None
+    assert refusal(paid("1.00"), [], spent) is not None
+
+    twice = [Cap("EUR", None, None, None, eur.parse("8.00")), *caps]
+    later = refusal(paid("5.00"), twice, [paid("4.00", hours=1), paid("3.00", "chain", hours=2)])
+    assert isinstance(later, DayCapExceeded)
+    assert (str(later.cap), later.again_at[:13]) == ("8.00 EUR", "2026-01-02T01")
+    assert isinstance(refusal(paid("9.01"), twice, spent), DayCapTooSmall)
+    assert isinstance(refusal(paid("9.01"), caps, spent), PaymentCapExceeded), "it never has room, though the day has"

@@ -34,6 +34,29 @@ async def draw(by: Person, id: str, amount: str, key: str | None = None) -> Any:
     return await by.post(f"/v1/mandates/{id}/draws", {"amount": amount}, key)
 
 
+async def test_a_refused_draw_says_which_limit_and_is_retryable_for_the_period_alone(
+    alice: Person, shop: Person
+) -> None:
+    id = await granted(alice, draw="15.00", total="30.00")
+    assert (await draw(shop, id, "15.00")).status_code == 201
+    for asked, kind, retryable, said in (
+        ("15.01", "draw", False, "at most in one draw"),
+        ("5.01", "period", True, "5.00 EUR is left of the 20.00 EUR that this mandate allows in any 7 days"),
+    ):
+        problem = (await draw(shop, id, asked)).json()
+        assert (problem["code"], problem["kind"], problem["retryable"]) == ("mandate_exceeded", kind, retryable)
+        assert said in problem["detail"]
+
+    all_of_it = await granted(alice, total="10.00")
+    problem = (await draw(shop, all_of_it, "10.01")).json()
+    assert (problem["kind"], problem["retryable"]) == ("total", False)
+    assert "10.00 EUR is left of all that may ever be drawn" in problem["detail"]
+
+    small = await granted(alice)
+    problem = (await draw(shop, small, "20.01")).json()
+    assert (problem["kind"], problem["retryable"], problem["cap"]) == ("period", False, "20.00")
+
+
 async def test_a_payee_draws_as_far_as_the_mandate_goes(alice: Person, shop: Person) -> None:
     id = await granted(alice, draw="15.00", total="30.00")
     over = await draw(shop, id, "15.01")

@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import Api, Person, code_of
+from gateway.money import Assets
+from gateway.postgres import connect
+from tests.api.conftest import Api, Person, code_of, opened
 
 pytestmark = pytest.mark.anyio
 
@@ -113,6 +115,42 @@ async def test_no_bank_keeps_tokens(alice: Person) -> None:
 async def test_only_a_currency_and_its_token_convert(alice: Person, into: str) -> None:
     problem = await refused(alice, "/v1/conversions", {"amount": "1.00", "asset": "EUR", "to_asset": into})
     assert (problem["status"], problem["code"]) == (422, "unknown_asset")
+
+
+@pytest.mark.parametrize(
+    ("given", "into", "detail"),
+    [
+        (
+            "EUR",
+            "USDX",
+            "EUR cannot be converted into USDX, for no token of this gateway is backed by EUR; it converts, in both "
+            "directions: USD and USDX",
+        ),
+        ("USD", "EUR", "USD cannot be converted into EUR: convert it into USDX"),
+        ("USDX", "EUR", "USDX cannot be converted into EUR: convert it into USD"),
+        ("USDX", "USDX", "USDX cannot be converted into USDX: convert it into USD"),
+    ],
+)
+async def test_what_does_not_convert_is_told_with_what_does(alice: Person, given: str, into: str, detail: str) -> None:
+    problem = await refused(alice, "/v1/conversions", {"amount": "1.00", "asset": given, "to_asset": into})
+    assert (problem["code"], problem["detail"]) == ("unknown_asset", detail)
+
+
+async def test_a_token_that_is_not_deployed_is_told_as_that_and_not_as_a_node_that_is_away(
+    database_url: str, assets: Assets
+) -> None:
+    async with connect(database_url, 2) as database, opened(database, assets, deployed=False) as api:
+        alice = await api.person("alice", "10.00 USD", "5 USDX")
+        for path, body in (
+            ("/v1/conversions", {"amount": "1.00", "asset": "USD", "to_asset": "USDX"}),
+            ("/v1/payments", {"amount": "1.00", "asset": "USDX", "to": STRANGER}),
+        ):
+            answer = await alice.post(path, body)
+            assert code_of(answer) == (503, "unavailable")
+            assert answer.json()["detail"] == (
+                "USDX has no contract on the chain yet: send the same request again once the gateway's operator has "
+                "run 'gateway deploy'"
+            )
 
 
 async def test_what_the_currency_cannot_say_is_not_converted(alice: Person) -> None:

@@ -3,8 +3,13 @@
 import asyncio
 import json
 import time
+from datetime import UTC, datetime
+from uuid import UUID
 
 from gateway import postgres
+from gateway.audit.log import By, LoggedAct
+from gateway.commands import auditing
+from gateway.ids import WalletId, show
 from tests.processes import HANG_SECONDS
 from tests.running import Up
 
@@ -37,11 +42,30 @@ def test_acts_are_listed_by_wallet_and_kind(up: Up) -> None:
     shown = up.gateway("audit", "list", "--wallet", "@carol_of_the_list")
     created = up.json("audit", "list", "--wallet", "carol_of_the_list", "--kind", "wallet")["items"]
 
-    assert shown.stdout.splitlines()[0].split() == ["number", "at", "kind", "by", "wallet", "facts"]
+    assert shown.stdout.splitlines()[0].split() == ["number", "at", "kind", "by", "wallet", "of", "facts"]
     assert [(one["kind"], one["by"], one["facts"]["handle"]) for one in created] == [
         ("wallet.created", "anyone", "carol_of_the_list")
     ]
     assert up.gateway("audit", "list", "--kind", "nothing").stdout == "no such acts\n"
+
+
+def test_an_act_names_what_it_was_done_to() -> None:
+    subject, wallet = UUID(int=1 << 80), WalletId(UUID(int=2 << 80))
+
+    def named(kind: str, of: UUID | None) -> str | None:
+        act = LoggedAct(1, kind, wallet, By("passkey", "psk_1"), of, {}, datetime(2030, 1, 31, tzinfo=UTC))
+        shown: str | None = auditing.plain(act)["subject"]
+        return shown
+
+    assert named("payment.approved", subject) == show("pay", subject)
+    assert named("payment.refused", subject) == show("pay", subject)
+    assert named("api_key.made", subject) == show("key", subject)
+    assert named("mandate.granted", subject) == show("mdt", subject)
+    assert named("operator.proposed", subject) == show("pro", subject)
+    assert named("operator.added", subject) == show("opr", subject)
+    assert named("recovery.read", subject) == str(subject)
+    assert named("wallet.bound", wallet) is None, "the wallet is named already"
+    assert named("lane.resumed", None) is None
 
 
 def until_sealed(up: Up) -> None:

@@ -32,6 +32,37 @@ def test_amounts_are_aligned_at_their_last_digit() -> None:
     assert lines == ["asset    posted", "EUR        5.00", "JPY        1200", "USDX   3.000000"]
 
 
+def test_a_list_of_payments_shows_what_was_captured_and_of_how_much() -> None:
+    payment = {
+        "id": "pay_1",
+        "from": "@alice",
+        "to": "@bob",
+        "amount": "40.00",
+        "asset": "EUR",
+        "tx_hash": None,
+        "created_at": "2030-01-31T12:00:00.000000Z",
+        "route": {"rail": "ledger"},
+    }
+    part = payment | {"state": "settled", "captured": "30.00"}
+    items = [
+        part,
+        payment | {"state": "settled", "captured": "40.00"},
+        payment | {"state": "held", "captured": "0.00"},
+        payment | {"state": "voided", "captured": "0.00"},
+    ]
+
+    lines = printing.payments_lines({"items": items, "next_cursor": None})
+
+    shown = [line.partition("@bob")[2].split() for line in lines[1:5]]
+    assert shown == [
+        ["30.00", "EUR", "settled:", "30.00", "of", "40.00", "pay_1"],
+        ["40.00", "EUR", "settled", "pay_1"],
+        ["40.00", "EUR", "held", "pay_1"],
+        ["40.00", "EUR", "voided", "pay_1"],
+    ]
+    assert printing.payment_line(part) == "@alice paid @bob 30.00 EUR: settled: 30.00 of 40.00 by the ledger, pay_1"
+
+
 def test_differences_are_counted_and_named() -> None:
     difference = {"account": "wallet:bob:USDX", "book": "3.00", "other": "2.00", "where": "USDX at block 7"}
 

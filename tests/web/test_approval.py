@@ -96,3 +96,16 @@ async def test_a_declined_payment_says_so_in_the_list(visitor: Visitor, site: Si
     await card(visitor).get_by_role("button", name="Decline").click()
     await visitor.status("Declined")
     await visitor.page.locator("#payments").get_by_text("declined", exact=True).wait_for()
+
+
+async def test_the_list_shows_what_was_captured_and_of_how_much(visitor: Visitor, site: Site) -> None:
+    carol = await site.person("carol", "50.00 EUR")
+    await signed_up(visitor, "alice")
+    held = (await carol.pay("@alice", "40.00 EUR", capture=False)).json()["id"]
+    assert (await carol.post(f"/v1/payments/{held}/capture", {"amount": "30.00"})).status_code == 200
+
+    await visitor.page.reload()
+
+    line = visitor.page.locator("#payments .line").first
+    await line.get_by_text("done: 30.00 of 40.00").wait_for()
+    assert (await line.locator(".amount").inner_text()).startswith("+30.00 EUR")

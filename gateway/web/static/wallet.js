@@ -48,11 +48,14 @@ function showBalances({ balances }) {
 function showPayments({ handle }, items) {
   const rows = items.map((one) => {
     const out = one.from === `@${handle}`;
+    const part = one.state === "settled" && one.captured !== one.amount;
+    const paid = part ? one.captured : one.amount;
+    const state = (STATES[one.state] ?? one.state) + (part ? `: ${one.captured} of ${one.amount}` : "");
     return make(
       "li",
       { class: "line" },
       make("span", {}, out ? `to ${one.to}` : `from ${one.from}`, make("small", {}, time(one.created_at))),
-      make("span", { class: "amount" }, `${out ? "−" : "+"}${one.amount} ${one.asset}`, make("small", {}, STATES[one.state] ?? one.state)),
+      make("span", { class: "amount" }, `${out ? "−" : "+"}${paid} ${one.asset}`, make("small", {}, state)),
     );
   });
   find("payments").replaceChildren(...(rows.length ? rows : [make("li", { class: "hint" }, "None yet.")]));
