@@ -322,8 +322,8 @@ class Client:
         except OSError:
             raise Misconfigured(
                 f"there is no API key of @{self.handle} in {self._key_file}: if @{self.handle} signed up in a browser, "
-                "put the API key there that the page showed, or one that 'POST /v1/keys' made; a handle that nobody has "
-                f"is claimed by 'gateway handle create {for_shell(self.handle)}'"
+                "put the API key there that the page showed, or one that 'POST /v1/keys' made; a handle that nobody "
+                f"has is claimed by 'gateway handle create {for_shell(self.handle)}'"
             ) from None
         except ValueError:
             api_key = ""
