@@ -37,7 +37,13 @@ class KeyRequest(Struct, forbid_unknown_fields=True):
     """A key with caps pays what one of them covers, and no more than each that covers it allows, without asking."""
 
     name: Annotated[str, Meta(description="What its owner calls it, 1 to 60 letters.", examples=["Web shop"])]
-    scopes: Annotated[list[str], Meta(description="Of read, pay, refund and webhooks.", examples=[["read", "pay"]])]
+    scopes: Annotated[
+        list[str],
+        Meta(
+            description="Of read, pay, refund and webhooks, which is for notifications: a payment's not-me link.",
+            examples=[["read", "pay"]],
+        ),
+    ]
     caps: list[CapView] = []
     networks: Annotated[list[str], Meta(description="From where it may be used; empty: from anywhere.")] = []
     expires_in: Annotated[Seconds | None, Meta(description="Seconds it is good for; null: until it is revoked.")] = None

@@ -11,7 +11,7 @@ from gateway.access.ceremony import party_of
 from gateway.access.credential import Credential
 from gateway.api.house import House
 from gateway.api.once import answer_once
-from gateway.api.shapes import PaymentView
+from gateway.api.shapes import PaymentView, check_time
 from gateway.api.signing_in import (
     AssertionChallengeView,
     AssertionRequest,
@@ -149,6 +149,8 @@ async def draw_mandate(
 
 async def _wanted(connection: Connection, house: House, data: MandateRequest) -> Wanted:
     asset = house.terms.assets.of_wallet(data.asset)
+    if data.expires_at is not None:
+        check_time("expires_at", data.expires_at)
     draw, total = (None if text is None else asset.parse_positive(text) for text in (data.draw, data.total))
     return Wanted(
         payee=await wallets.by_handle(connection, data.payee),

@@ -42,17 +42,21 @@ def names_of(handler: BaseRouteHandler) -> tuple[str, ...] | None:
 
 
 def check(request: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Raises InvalidRequest for a parameter that the route does not take, and for one that is there twice."""
+    """Raises InvalidRequest for a parameter that the route does not take, that is there twice, or has a NUL in it,
+    which PostgreSQL takes in no text.
+    """
     names = names_of(handler)
     if names is None or not request.scope["query_string"]:
         return
     seen = set[str]()
-    for name, _ in request.query_params.multi_items():
+    for name, value in request.query_params.multi_items():
         if name not in names:
             takes = f"it takes {', '.join(names)}" if names else "it takes none"
             raise InvalidRequest("unknown_parameter", f"this call has no query parameter {name[:60]!r}: {takes}")
         if name in seen:
             raise InvalidRequest("repeated_parameter", f"the query parameter {name} is there twice; send it once")
+        if "\0" in value:
+            raise InvalidRequest("parameter", f"the query parameter {name} has a NUL character, which no text here has")
         seen.add(name)
 
 

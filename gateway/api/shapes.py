@@ -1,5 +1,6 @@
 """What comes in and goes out. Requests refuse unknown fields; money is a decimal string, never a JSON number."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
@@ -317,6 +318,14 @@ class ReadyView(Struct):
     recovery: Annotated[
         str | None, Meta(description="Why token payments are refused until operators have confirmed, after a restore.")
     ] = None
+
+
+def check_time(name: str, moment: datetime) -> None:
+    """Raises InvalidRequest for a time that is one only with its offset: PostgreSQL is given all times in UTC."""
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        raise InvalidRequest(name, f"{name} is outside the years 1 to 9999 in UTC") from None
 
 
 def signature_bytes(text: str) -> bytes:

@@ -263,13 +263,13 @@ def test_a_chain_that_hangs_is_noticed_said_and_started_again(home, monkeypatch)
     assert said in steps.lines
 
 
-#: A server that takes three seconds of a processor for an answer, and asks for none of it with an `idle` argument.
+#: A server that works for a second and a half before it answers, or, with an argument, sleeps.
 SLOW = """
 import json, sys, time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 class Slow(BaseHTTPRequestHandler):
     def do_POST(self):
-        while len(sys.argv) > 1 or time.process_time() < 3:
+        while len(sys.argv) > 1 or time.process_time() < 1.5:
             if len(sys.argv) > 1:
                 time.sleep(3600)
         self.send_response(200)
