@@ -145,7 +145,7 @@ def checkout(folder: Path) -> None:
     _executable(commands / "python", f'exec {sys.executable} "$@"')
     _executable(commands / "gateway", f'exec {sys.executable} -P -m gateway "$@"')
     (scripts / "setup").write_text('root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)\n')
-    for name in ("wallet", "wallet.py"):
+    for name in ("help", "wallet", "wallet.py"):
         (scripts / name).symlink_to(ROOT / "scripts" / name)
 
 
