@@ -74,14 +74,19 @@ def run_file(config: Config) -> Path:
     return config.home / "run.json"
 
 
+def running_at(config: Config) -> Places:
+    """Where a running `up` has its parts; empty where none has said so."""
+    try:
+        return Places(**json.loads(run_file(config).read_text()))
+    except (OSError, ValueError, TypeError):
+        return Places("", "", False)
+
+
 def places(config: Config, node: bool = True) -> Places:
     """Where things are: as configured, or else where a running `up` has them. Raises Misconfigured where there is no
     database, or no node and one is needed.
     """
-    try:
-        running = Places(**json.loads(run_file(config).read_text()))
-    except (OSError, ValueError, TypeError):
-        running = Places("", "", False)
+    running = running_at(config)
     database_url = config.database_url or running.database_url
     rpc_url = config.rpc_url or running.rpc_url
     if not database_url:

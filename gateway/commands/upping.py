@@ -19,7 +19,9 @@ from gateway.commands.client import NoGateway
 from gateway.commands.running import check_port, free_port
 from gateway.commands.tour import Tour
 from gateway.config import Config
+from gateway.embedded.children import holder
 from gateway.embedded.supervise import Command, Parts, Steps, Stopped, embedded
+from gateway.errors import Misconfigured
 from gateway.escape import for_shell
 
 #: Where npm puts anvil in a checkout.
@@ -32,6 +34,7 @@ async def up(config: Config, exit_when_ready: bool, with_tour: bool) -> None:
     """
     begun = time.monotonic()
     steps = Steps()
+    _check_not_running(config)
     port = config.port or free_port(config.host)
     check_port(config.host, port)
     url = config.url(port)
@@ -69,6 +72,18 @@ async def up(config: Config, exit_when_ready: bool, with_tour: bool) -> None:
                 building.run_file(config).unlink(missing_ok=True)
     except Stopped:
         steps.say("stopped")
+
+
+def _check_not_running(config: Config) -> None:
+    """Raises Misconfigured where another `up` has this home: its port would be the first to be missed."""
+    process = holder(config.home)
+    if process is not None:
+        url = building.running_at(config).api_url
+        where = f"at {url}, as" if url else "as"
+        raise Misconfigured(
+            f"{config.home} is running already {where} process {process}: use that one, stop it first, or give this "
+            "one a GATEWAY_HOME of its own"
+        )
 
 
 async def _prepare(config: Config, parts: Parts, url: str, steps: Steps) -> None:

@@ -245,6 +245,15 @@ def _identity(stat: str) -> Identity | None:
     return Identity(int(pid), int(fields[19]), int(fields[3]))
 
 
+def holder(home: Path) -> int | None:
+    """The process id of the run that has the home; None where there is none, or it is just starting."""
+    try:
+        recorded = _identity((home / "lock").read_text())
+    except OSError:
+        return None
+    return recorded.pid if recorded is not None and identify(recorded.pid) == recorded else None
+
+
 async def _lock(home: Path) -> int:
     home.mkdir(mode=0o711, parents=True, exist_ok=True)  # noqa: ASYNC240 - a moment, before anything runs
     lock = os.open(home / "lock", os.O_RDWR | os.O_CREAT, 0o600)

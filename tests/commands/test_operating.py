@@ -18,6 +18,17 @@ def test_reconcile_finds_no_difference_in_an_honest_house(up: Up) -> None:
     assert found.stdout.endswith("\nno difference\n")
 
 
+def test_a_second_up_of_one_home_is_told_that_it_runs_already_and_where(up: Up) -> None:
+    url = up.place("api_url")
+    for port in (url.rpartition(":")[2], "0"):
+        second = up.gateway("up", GATEWAY_PORT=port)
+        assert second.returncode == 1
+        assert second.stderr == (
+            f"gateway: {up.home} is running already at {url}, as process {up.process.pid}: use that one, stop it "
+            "first, or give this one a GATEWAY_HOME of its own\n"
+        )
+
+
 def test_a_difference_freezes_withdrawals_of_its_asset_until_they_are_lifted(up: Up) -> None:
     carol = up.someone("carol_of_the_freeze", THB="10.00", JPY="10")
     with bank_says_more(up, "THB", 5):

@@ -45,6 +45,30 @@ async def test_a_person_signs_up_signs_out_and_signs_in_with_a_passkey(visitor: 
     assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == ("session", True, "Strict")
 
 
+@pytest.mark.parametrize("width", [320, 1280])
+async def test_a_recovery_code_stands_on_one_line_and_within_the_page(visitor: Visitor, width: int) -> None:
+    page = visitor.page
+    await page.set_viewport_size({"width": width, "height": 900})
+    lines = "codes => codes.map(code => code.getClientRects().length)"
+    beyond = "codes => Math.max(...codes.map(code => code.getBoundingClientRect().right))"
+    code = page.locator("#codes code")
+
+    async def stand() -> None:
+        await code.first.wait_for()
+        assert await code.evaluate_all(lines) == [1] * 10
+        assert await code.evaluate_all(beyond) <= width
+
+    await page.goto("/sign-up")
+    await page.get_by_label("A handle").fill("alice")
+    await page.get_by_label("What you call this device").fill("Test laptop")
+    await page.get_by_role("button", name="Sign up with a passkey").click()
+    await stand()
+    await page.get_by_role("link", name="I have kept them").click()
+    await page.get_by_role("button", name="Make new recovery codes").click()
+    await page.get_by_role("button", name="Replace them").click()
+    await stand()
+
+
 async def test_whom_the_authenticator_does_not_know_is_not_signed_in(visitor: Visitor) -> None:
     page = visitor.page
     await signed_up(visitor, "alice")
