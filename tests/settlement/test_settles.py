@@ -6,15 +6,18 @@ from datetime import datetime
 from uuid import UUID
 
 import pytest
+from eth_account import Account
 
 from gateway.chain import authorization, lanes, watch
+from gateway.chain.address import ZERO
 from gateway.chain.authorization import Order
 from gateway.chain.contract import Movement
 from gateway.events.log import Event
-from gateway.ids import TransferId, new_id
+from gateway.ids import AccountId, TransferId, new_id
 from gateway.ledger import account, book, transfer
 from gateway.ledger.transfer import End, Leg, Transfer
 from gateway.money import Asset, Assets
+from gateway.payments import reread
 from gateway.payments.payment import State
 from gateway.postgres import Connection
 from gateway.settlement import final_blocks
@@ -68,12 +71,46 @@ class Gifts(Settles[Gift]):
         return ()
 
 
+class Returns(Gifts):
+    """What a stranger sends to @shop is sent back."""
+
+    def notice(self, movement: Movement, known: Known, now: datetime) -> Sequence[Outcome[Order]]:
+        owner, token = known.wallets.get(movement.to_address), known.assets[movement.asset_code]
+        if owner is None or owner.handle != "shop" or movement.from_address in (ZERO, *known.wallets):
+            return ()
+        until = int(now.timestamp()) + 3600
+        back = Order(new_id(now), "transfer", token.code, owner.address, movement.from_address, movement.value, until)
+        payer, outside = account.wallet(owner.handle, token), account.house("outside", token)
+        return [Outcome(back, (hold_of(back, known.accounts[payer], known.accounts[outside]),))]
+
+    async def start(self, connection: Connection, things: Sequence[Order], now: datetime) -> None:
+        await authorization.enqueue(connection, things, now)
+        await remember(connection, things)
+
+
+def hold_of(order: Order, payer: AccountId, payee: AccountId) -> Transfer:
+    return Transfer(TransferId(order.id), "gift", order.id, (Leg(payer, payee, order.value),), hold=True)
+
+
+async def remember(connection: Connection, orders: Sequence[Order]) -> None:
+    await connection.execute(
+        "INSERT INTO gift SELECT id, $2, 'queued' FROM unnest($1::uuid[]) AS id",
+        [one.id for one in orders],
+        orders[0].asset,
+    )
+
+
 @pytest.fixture
 async def giving(town: Town) -> Town:
-    """A town whose people make gifts. What makes them known is one line."""
-    town.terms = replace(town.terms, settles=(*town.terms.settles, Gifts()))
-    await town.execute("CREATE TABLE gift (id uuid PRIMARY KEY, asset text NOT NULL, state text NOT NULL)")
+    """A town whose people make gifts."""
+    await register(town, Gifts())
     return town
+
+
+async def register(town: Town, kind: Settles[Gift]) -> None:
+    """What makes a kind known is one line. The table is its own."""
+    town.terms = replace(town.terms, settles=(*town.terms.settles, kind))
+    await town.execute("CREATE TABLE gift (id uuid PRIMARY KEY, asset text NOT NULL, state text NOT NULL)")
 
 
 async def give(town: Town, giver: Wallet, *texts: str) -> list[UUID]:
@@ -87,14 +124,10 @@ async def give(town: Town, giver: Wallet, *texts: str) -> list[UUID]:
     codes = account.wallet(giver.handle, usdx), account.house("outside", usdx)
     async with town.database.transaction() as connection:
         ids = await book.accounts(connection, [(code, usdx) for code in codes])
-        holds = [
-            Transfer(TransferId(one.id), "gift", one.id, (Leg(*(ids[code] for code in codes), one.value),), hold=True)
-            for one in orders
-        ]
+        holds = [hold_of(one, *(ids[code] for code in codes)) for one in orders]
         book.all_done(await book.write(connection, holds, now))
         await authorization.enqueue(connection, orders, now)
-        for one in orders:
-            await connection.execute("INSERT INTO gift VALUES ($1, $2, 'queued')", one.id, usdx.code)
+        await remember(connection, orders)
     return [one.id for one in orders]
 
 
@@ -145,6 +178,25 @@ async def test_a_new_kind_of_thing_fails_once_its_time_is_over_and_it_was_not_us
     assert await states(giving) == ["expired"]
     assert await giving.available(alice, "USDX") == "10.000000 USDX"
     assert await giving.differences() == []
+
+
+async def test_what_moved_tokens_make_begin_is_settled_and_begins_once(town: Town) -> None:
+    await register(town, Returns())
+    alice, shop, stranger = await town.person("alice", "10 USDX"), await town.person("shop"), Account.create()
+    await town.pay(alice, stranger.address, "4 USDX")
+    await town.settle()
+
+    await town.send_with(bytes(stranger.key), shop.address, "3 USDX")
+    await town.settle()
+    async with town.database.reading() as connection:
+        cursor = await watch.cursor(connection, town.terms.contracts["USDX"].chain_id)
+    assert cursor is not None
+    again = await reread.reread(town.database, town.node, town.terms, 1, cursor.number, town.clock)
+
+    assert (await states(town), again.posted) == (["settled"], 0)
+    assert await town.on_chain(stranger.address) == "4.000000 USDX"
+    assert await town.available(shop, "USDX") == "0.000000 USDX"
+    assert await town.differences() == []
 
 
 async def said_by_settling(town: Town) -> list[str]:
