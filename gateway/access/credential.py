@@ -40,6 +40,11 @@ class Credential:
     approved: bool = False  #: A passkey stands behind it: it granted this key or mandate, or began this session.
 
     @property
+    def is_grant(self) -> bool:
+        """Whether the owner has said beforehand how much it may pay: an API key with caps, or a mandate."""
+        return self.capped_by is not None or self.kind == "mandate"
+
+    @property
     def shown_id(self) -> str:
         """`key_…`, `ses_…` or `mdt_…`."""
         return show({"api_key": "key", "session": "ses", "mandate": "mdt"}[self.kind], self.id)

@@ -20,7 +20,7 @@ from gateway.api.views import payment_view
 from gateway.audit.log import ANYONE
 from gateway.clock import rfc3339
 from gateway.ids import show
-from gateway.payments import gate, not_me
+from gateway.payments import not_me, wallet_freeze
 from gateway.payments.payment import Payment
 from gateway.wallets.wallet import Wallet
 
@@ -104,7 +104,7 @@ async def unfreeze_wallet(data: AssertionRequest, house: House, caller: Wallet) 
     assertion = assertion_of(data)
     async with house.database.transaction() as connection:
         await not_me.unfreeze(connection, caller.id, assertion, house.clock())
-        return UnfrozenView(bool(await gate.frozen(connection, [caller.id])))
+        return UnfrozenView(bool(await wallet_freeze.frozen(connection, [caller.id])))
 
 
 def _view(payment: Payment) -> NotMeView:

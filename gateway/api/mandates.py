@@ -21,6 +21,7 @@ from gateway.api.signing_in import (
 )
 from gateway.api.views import payment_view
 from gateway.clock import rfc3339
+from gateway.payments import draw as drawing
 from gateway.payments import mandate
 from gateway.payments.mandate import PREFIX, Mandate, Wanted
 from gateway.payments.payment import State
@@ -141,7 +142,7 @@ async def draw_mandate(
     of = id_of(PREFIX, id, _WHAT)
 
     async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
-        payment = await mandate.draw(connection, house.terms, caller, of, data.amount, data.memo, now)
+        payment = await drawing.draw(connection, house.terms, caller, of, data.amount, data.memo, now)
         return (201 if payment.state is State.SETTLED else 202), payment_view(payment)
 
     return await answer_once(house, request, caller, data, act)

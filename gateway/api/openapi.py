@@ -83,7 +83,8 @@ _OWN: dict[tuple[str, str], tuple[str, ...]] = {
         "own_key",
     ),
     ("post", "/v1/payments/preview"): (
-        *(*_MONEY, "unknown_payee", "self_payment", "withdrawals_frozen", "own_key", "grant_not_approved"),
+        *(*_MONEY, "unknown_payee", "self_payment", "withdrawals_frozen", "wallet_frozen", "own_key"),
+        *("cap_exceeded", "grant_not_approved"),
     ),
     ("post", "/v1/payments/batch"): (
         *_MONEY,

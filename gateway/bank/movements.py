@@ -13,7 +13,7 @@ from gateway.ids import AccountId, BankMovementId, TransferId, new_id, show
 from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Asset, Assets, Money
-from gateway.payments import freeze, gate
+from gateway.payments import freeze, wallet_freeze
 from gateway.payments.solvency import Difference
 from gateway.postgres import Connection
 from gateway.wallets.wallet import Wallet
@@ -110,7 +110,7 @@ async def _frozen(connection: Connection, moved: Sequence[BankMovement]) -> dict
     """The withdrawals among these that are stopped, and why."""
     leaving = [one for one in moved if one.direction == "withdrawal"]
     refusals = await freeze.refusals(connection, {one.money.asset for one in leaving})
-    wallets = await gate.frozen(connection, [one.owner.id for one in leaving]) if leaving else {}
+    wallets = await wallet_freeze.frozen(connection, [one.owner.id for one in leaving]) if leaving else {}
     why = [(one, refusals.get(one.money.asset) or wallets.get(one.owner.id)) for one in leaving]
     return {one.id: refusal for one, refusal in why if refusal is not None}
 

@@ -6,10 +6,15 @@
     once.py        idempotency keys: the first answer, again
     payees/        who is paid: one resolver for each way to name a payee
     pay.py         pay, and preview
-    policy.py      what a wallet pays without asking, and why not    (its centre is pure)
-    caps.py        what an API key with caps may pay                 (its centre is pure)
-    mandate.py     what somebody may draw from another's wallet
-    gate.py        what each payment meets first: freezes, the policy
+    checks.py      what a payment has to pass: one list of checks, in one order
+    check.py       what a check is
+    caps.py        a check: what an API key with caps may pay        (its centre is pure)
+    freeze.py      a check: withdrawals that are stopped by a difference, until they are let go on
+    wallet_freeze.py  a check: no money leaves a frozen wallet
+    grant_approval.py a check: a passkey stands behind what keys with caps and mandates pay
+    policy.py      a check: what a wallet pays without asking        (its centre is pure)
+    mandate.py     a check: what somebody may draw from another's wallet
+    draw.py        draw by a mandate
     approve.py     a payment approved by a passkey over its details, or refused
     not_me.py      a payment that was somebody else's doing: its wallet is frozen
     undo.py        the end of the time in which a token payment can be stopped
@@ -31,8 +36,7 @@
     solvency.py    the book against the chain: what differs
     looks.py       that, all the time: whose turn it is, what was found, what is believed
     readiness.py   whether node and worker let token payments get on
-    freeze.py      withdrawals that are stopped by a difference, until they are let go on
-    solvency.sql   the statements of these three
+    solvency.sql   the statements of these, and of freeze.py
     records.py     rows to payments and conversions; the lists
     payments.sql   the statements of the room
 
@@ -43,9 +47,9 @@ gateway and the worker may be killed between any two.
 Order inside a transaction, so that nobody waits in a ring:
 
     idempotency keys               by wallet and key, those of a group in one statement
-    a mandate                      that is drawn by
     API keys with caps             by origin
     policies                       in the order of their wallets
+    a mandate                      that is drawn by
     the turn to look               only where a look is ended or a freeze lifted, and then differences and freezes
     the chain's cursor             only where a span is written or an address bound, and then its challenge
     the lane                       where a batch is stored, which waits for none, or a lane stopped or resumed

@@ -23,7 +23,7 @@ from gateway.events import log
 from gateway.ids import PaymentId, WalletId, show
 from gateway.ledger import book, transfer
 from gateway.ledger.transfer import End
-from gateway.payments import freeze, gate, pay, policy, records
+from gateway.payments import checks, freeze, pay, policy, records, wallet_freeze
 from gateway.payments.payment import Event, Payment, State, after
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection
@@ -61,7 +61,7 @@ async def approve(
     policies = await policy.policies(connection, terms.assets, [caller], lock=True)
     payment = _own(await records.payment_for_update(connection, terms.assets, id, caller), caller)
     _check_waiting(payment, Event.CONFIRM, now)
-    await gate.check(connection, caller)
+    await wallet_freeze.check(connection, caller)
     if payment.payee is None:
         await freeze.check(connection, payment.amount.asset)
     signed_by = await passkey.verify(connection, caller, PURPOSE, details(payment), assertion, now)
@@ -111,7 +111,7 @@ async def _go_on(connection: Connection, terms: Terms, payment: Payment, undo_se
         return replace(payment, expires_at=now + timedelta(seconds=terms.hold_seconds))
     if payment.route.rail == "ledger":
         return await _settle(connection, payment, now)
-    held = gate.undoable(payment, undo_seconds, now)
+    held = checks.undoable(payment, undo_seconds, now)
     return held if held.undo_until else await queue(connection, terms, held, now)
 
 

@@ -13,10 +13,17 @@ from typing import Literal
 from uuid import UUID
 
 from gateway.clock import rfc3339
-from gateway.errors import CapExceeded, DayCapExceeded, DayCapTooSmall, InvalidRequest, PaymentCapExceeded
-from gateway.ids import PaymentId, WalletId, first_id
+from gateway.errors import (
+    CapExceeded,
+    DayCapExceeded,
+    DayCapTooSmall,
+    GatewayError,
+    InvalidRequest,
+    PaymentCapExceeded,
+)
+from gateway.ids import WalletId, first_id
 from gateway.money import Assets, Money
-from gateway.payments.payment import Payment
+from gateway.payments.check import Check, CheckContext, Decisions, Passed, Proposed
 from gateway.postgres import Connection, Statements
 
 sql = Statements(__package__, "caps.sql")
@@ -92,40 +99,59 @@ def _room_at(asked: Paid, cap: Cap, spent: Sequence[Paid]) -> datetime:
     raise AssertionError("a payment within the cap has room once nothing is spent")
 
 
-async def check(
-    connection: Connection, assets: Assets, asked: Sequence[tuple[Payment, UUID | None]], now: datetime
-) -> dict[PaymentId, CapExceeded]:
-    """Which of these payments their keys may not make, and why. A key is said by its origin; None: it has no caps.
+class SpendingCaps(Check):
+    """Refuses what an API key pays beyond its caps. Keys are locked by origin, so payments of one key come in turn."""
 
-    Lock order: keys, by origin, before policies and accounts.
-    """
-    origins = sorted({origin for _, origin in asked if origin is not None})
-    if not origins:
-        return {}
-    await connection.execute(sql.lock_keys, origins)
-    caps = await of_keys(connection, assets, origins)
-    since = now - _DAY
-    spent: dict[UUID, list[Paid]] = {origin: [] for origin in origins}
-    for row in await connection.fetch(sql.spent, origins, since, first_id(since)):
-        amount = Money(row["amount"], assets[row["asset"]])
-        spent[row["origin"]].append(Paid(amount, row["rail"], row["payee"], row["created_at"]))
-    refused: dict[PaymentId, CapExceeded] = {}
-    for payment, origin in asked:
-        if origin is None:
-            continue
-        what = Paid(payment.amount, payment.route.rail, payment.payee, now)
-        found = refusal(what, caps.get(origin, ()), spent[origin])
-        if found is not None:
-            refused[payment.id] = found
-        else:
-            spent[origin].append(what)
-    return refused
+    async def lock(self, connection: Connection, asked: Sequence[Proposed]) -> None:
+        if origins := _origins(asked):
+            await connection.execute(sql.lock_keys, origins)
+
+    async def load(self, context: CheckContext, asked: Sequence[Proposed]) -> Decisions:
+        if not (origins := _origins(asked)):
+            return _Spending(context.connection, {}, {})
+        assets, since = context.terms.assets, context.now - _DAY
+        caps = await of_keys(context.connection, assets, origins)
+        spent: dict[UUID, list[Paid]] = {origin: [] for origin in origins}
+        for row in await context.connection.fetch(sql.spent, origins, since, first_id(since)):
+            amount = Money(row["amount"], assets[row["asset"]])
+            spent[row["origin"]].append(Paid(amount, row["rail"], row["payee"], row["created_at"]))
+        return _Spending(context.connection, caps, spent)
 
 
-async def count(connection: Connection, paid: Sequence[tuple[PaymentId, UUID]]) -> None:
-    """These payments, which are there now, were made by keys of these origins."""
-    if paid:
-        await connection.execute(sql.count, [origin for _, origin in paid], [id for id, _ in paid])
+class _Spending(Decisions):
+    def __init__(
+        self, connection: Connection, caps: Mapping[UUID, Sequence[Cap]], spent: dict[UUID, list[Paid]]
+    ) -> None:
+        self._connection = connection
+        self._caps = caps
+        self._spent = spent
+
+    def decide(self, one: Proposed) -> Passed | GatewayError:
+        if (origin := _origin(one)) is None:
+            return Passed()
+        return refusal(_paid(one), self._caps.get(origin, ()), self._spent[origin]) or Passed()
+
+    def add(self, one: Proposed) -> None:
+        if (origin := _origin(one)) is not None:
+            self._spent[origin].append(_paid(one))
+
+    async def write(self, paid: Sequence[Proposed]) -> None:
+        made = [(origin, one.payment.id) for one in paid if (origin := _origin(one)) is not None]
+        if made:
+            await self._connection.execute(sql.count, [origin for origin, _ in made], [id for _, id in made])
+
+
+def _origin(one: Proposed) -> UUID | None:
+    """Whose caps the payment is held to: the origin of the API key that asks for it. None: it has none."""
+    return one.by.capped_by if one.by is not None else None
+
+
+def _origins(asked: Sequence[Proposed]) -> list[UUID]:
+    return sorted({origin for one in asked if (origin := _origin(one)) is not None})
+
+
+def _paid(one: Proposed) -> Paid:
+    return Paid(one.payment.amount, one.payment.route.rail, one.payment.payee, one.payment.created_at)
 
 
 async def give(connection: Connection, origin: UUID, caps: Sequence[Cap]) -> None:

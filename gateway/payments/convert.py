@@ -14,7 +14,7 @@ from gateway.ids import ConversionId, TransferId, new_id
 from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Asset, Money, at_par_exact
-from gateway.payments import freeze, gate, records
+from gateway.payments import freeze, records, wallet_freeze
 from gateway.payments.payment import State
 from gateway.payments.records import Conversion
 from gateway.payments.terms import Terms
@@ -38,7 +38,7 @@ async def convert(
     if kind == "mint":
         terms.assets.check_takes_new(into)
     to_money = at_par_exact(money, into)
-    await gate.check(connection, owner.id)
+    await wallet_freeze.check(connection, owner.id)
     if kind == "redemption":
         await freeze.check(connection, money.asset)
     conversion = Conversion(

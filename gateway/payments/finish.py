@@ -16,7 +16,7 @@ from gateway.ids import PaymentId, TransferId, WalletId, new_id, show
 from gateway.ledger import book, transfer
 from gateway.ledger.transfer import End
 from gateway.money import Money
-from gateway.payments import freeze, gate, pay, records
+from gateway.payments import freeze, pay, records, wallet_freeze
 from gateway.payments.once import Alone
 from gateway.payments.payment import Event, Payment, State, after
 from gateway.payments.route import fee
@@ -57,7 +57,7 @@ async def end_all(
         return [await _capture_by_chain(connection, terms, held, asked[0], now)]
 
     captured = [held[one.payment].payer for one in asked if one.event == "capture" and one.payment in held]
-    frozen = await gate.frozen(connection, captured) if captured else {}
+    frozen = await wallet_freeze.frozen(connection, captured) if captured else {}
     results: list[Payment | GatewayError | Alone] = []
     ends: list[End] = []
     for one in asked:
@@ -149,7 +149,7 @@ async def _capture_by_chain(
     """Hold just what is captured until the chain has settled it. Raises WithdrawalsFrozen, where it would leave."""
     payment = records.of_party(held, asked.payment, asked.caller)
     money = _part(payment, asked.amount, now)
-    await gate.check(connection, payment.payer)
+    await wallet_freeze.check(connection, payment.payer)
     payer = await wallet.by_handle(connection, payment.payer_handle)
     payee = await pay.payee_of(connection, payment)
     if payee.wallet is None:

@@ -13,19 +13,37 @@ sent in the very moment of the freeze; but if that ChainTransaction comes to not
 Lock order: the turn to look (looks.py), differences, freezes, then authorizations in id order.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from gateway.audit import log as audit
 from gateway.audit.log import Act, By
 from gateway.chain import authorization
 from gateway.clock import rfc3339
-from gateway.errors import FreezeStays, InRecovery, NotFound, WithdrawalsFrozen
+from gateway.errors import FreezeStays, GatewayError, InRecovery, NotFound, WithdrawalsFrozen
 from gateway.events import log
 from gateway.money import Asset, Assets, Money
+from gateway.payments.check import Check, CheckContext, Decisions, Passed, Proposed
 from gateway.payments.solvency import Difference, sql
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection
+
+
+class WithdrawalFreeze(Check):
+    """Refuses payments to an address that is nobody's handle while withdrawals of their asset are stopped."""
+
+    async def load(self, context: CheckContext, asked: Sequence[Proposed]) -> Decisions:
+        leaving = {one.payment.amount.asset for one in asked if one.payment.payee is None}
+        return _Stopped(await refusals(context.connection, leaving))
+
+
+class _Stopped(Decisions):
+    def __init__(self, why: Mapping[Asset, WithdrawalsFrozen | InRecovery]) -> None:
+        self._why = why
+
+    def decide(self, one: Proposed) -> Passed | GatewayError:
+        stays = one.payment.payee is not None
+        return Passed() if stays else self._why.get(one.payment.amount.asset) or Passed()
 
 
 async def frozen(connection: Connection) -> dict[str, datetime]:

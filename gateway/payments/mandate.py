@@ -4,12 +4,13 @@ A mandate is one payee's, in one asset: so much at once, so much in any period o
 Its payee draws, and each draw is a payment like any other from the wallet that granted it; the policy does not ask
 about it, since its owner was asked when it was granted, with a passkey over all of it where the wallet is guarded. A
 wallet that is frozen, or has not enough, pays no draw. A mandate from before the wallet's first passkey waits, from
-then on, until the owner approves it with a passkey over all of it (gate.py).
+then on, until the owner approves it with a passkey over all of it (grant_approval.py).
 
-The mandate's row is held while a draw is made, so fifty at once draw no more than one after the other. Who revokes it
-waits for a draw that is being made, and no other follows.
+The mandate's row is locked while a draw is checked and paid, so fifty at once draw no more than one after the other.
+Whoever revokes it waits for a draw that is being made, and no other follows.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
@@ -17,12 +18,12 @@ from uuid import UUID
 
 from gateway.access import passkey
 from gateway.access.ceremony import Assertion
-from gateway.access.credential import Credential
 from gateway.audit import log as audit
 from gateway.audit.log import Act, By
 from gateway.clock import rfc3339
 from gateway.errors import (
     ApprovalRequired,
+    GatewayError,
     InvalidRequest,
     MandateDrawExceeded,
     MandateExceeded,
@@ -35,18 +36,19 @@ from gateway.errors import (
 from gateway.events import log
 from gateway.ids import WalletId, new_id, show
 from gateway.money import Assets, Money
-from gateway.payments import pay
+from gateway.payments.check import Check, CheckContext, Decisions, Passed, Proposed
 from gateway.payments.payment import Payment
-from gateway.payments.route import route
-from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Record, Statements
-from gateway.wallets import wallet
 from gateway.wallets.wallet import Wallet
 
 sql = Statements(__package__, "mandate.sql")
 
 #: What the ids of mandates begin with, and what their challenges are for.
 PREFIX, PURPOSE, APPROVAL = "mdt", "mandate.grant", "mandate.approve"
+
+
+#: What a mandate's payee does with it, as a StateConflict says it.
+DRAW = "draw"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,84 @@ class Mandate:
     def shown_id(self) -> str:
         """`mdt_…`."""
         return show(PREFIX, self.id)
+
+
+class MandateLimits(Check):
+    """Refuses draws beyond their mandate: revoked or expired, by another rail, or more than it lets be drawn."""
+
+    async def lock(self, connection: Connection, asked: Sequence[Proposed]) -> None:
+        if ids := _ids(asked):
+            await connection.execute(sql.lock_mandates, ids)
+
+    async def load(self, context: CheckContext, asked: Sequence[Proposed]) -> Decisions:
+        rows = await context.connection.fetch(sql.by_ids, ids) if (ids := _ids(asked)) else []
+        of = {row["id"]: _mandate(context.terms.assets, row) for row in rows}
+        drawn = {}
+        for one in of.values():
+            since = context.now - timedelta(days=one.period_days)
+            row = await context.connection.fetchrow(sql.drawn, one.id, since)
+            assert row is not None
+            drawn[one.id] = Drawn(Money(row["period"], one.period.asset), Money(row["total"], one.period.asset))
+        return _Draws(context, of, drawn)
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What was drawn and not given back: in the period that ends now, and in all."""
+
+    period: Money
+    total: Money
+
+
+class _Draws(Decisions):
+    def __init__(self, context: CheckContext, mandates: Mapping[UUID, Mandate], drawn: dict[UUID, Drawn]) -> None:
+        self._connection = context.connection
+        self._now = context.now
+        self._mandates = mandates
+        self._drawn = drawn
+
+    def decide(self, one: Proposed) -> Passed | GatewayError:
+        if (id := _id(one)) is None:
+            return Passed()
+        return refusal(self._mandates[id], self._drawn[id], one.payment, self._now) or Passed()
+
+    def add(self, one: Proposed) -> None:
+        if (id := _id(one)) is not None:
+            drawn, money = self._drawn[id], one.payment.amount
+            self._drawn[id] = Drawn(drawn.period + money, drawn.total + money)
+
+    async def write(self, paid: Sequence[Proposed]) -> None:
+        for one in paid:
+            if (id := _id(one)) is not None:
+                await self._connection.execute(sql.drew, id, one.payment.id)
+
+
+def refusal(of: Mandate, drawn: Drawn, asked: Payment, now: datetime) -> GatewayError | None:
+    """Why the mandate does not let this be drawn. Pure."""
+    if of.ended_at is not None:
+        return StateConflict(of.shown_id, "revoked", DRAW)
+    if of.expires_at is not None and of.expires_at <= now:
+        return StateConflict(of.shown_id, "expired", DRAW)
+    if of.rail not in (None, asked.route.rail):
+        return MandateExceeded(asked.amount, Money(0, asked.amount.asset))
+    money, nothing = asked.amount, Money(0, asked.amount.asset)
+    left = max(nothing, of.period - drawn.period)
+    if of.draw is not None and money > of.draw:
+        return MandateDrawExceeded(money, min(of.draw, left))
+    if of.total is not None and money > (total := max(nothing, of.total - drawn.total)):
+        return MandateTotalExceeded(money, min(total, left))
+    if money > of.period:
+        return MandatePeriodTooSmall(money, left, of.period, of.period_days)
+    return MandatePeriodExceeded(money, left, of.period, of.period_days) if money > left else None
+
+
+def _id(one: Proposed) -> UUID | None:
+    """The mandate that the payment is drawn by."""
+    return one.by.id if one.by is not None and one.by.kind == "mandate" else None
+
+
+def _ids(asked: Sequence[Proposed]) -> list[UUID]:
+    return sorted({id for one in asked if (id := _id(one)) is not None})
 
 
 def details(asked: Wanted) -> list[str]:
@@ -145,33 +225,6 @@ async def grant(
     return fresh
 
 
-async def draw(
-    connection: Connection, terms: Terms, holder: Wallet, id: UUID, money: str, memo: str | None, now: datetime
-) -> Payment:
-    """Pay the holder so much of the mandate's asset, from the wallet that granted it.
-
-    Raises NotFound (it is none, or not the holder's to draw), StateConflict (revoked, or over), MandateExceeded,
-    InvalidAmount, AmountTooPrecise, and what `pay` raises, such as GrantNotApproved.
-    """
-    found = await one(connection, terms.assets, id, holder.id)
-    if found.payee != holder.id:
-        raise NotFound(f"mandate {show(PREFIX, id)}")
-    if found.ended_at is not None:
-        raise StateConflict(found.shown_id, "revoked", "draw")
-    if found.expires_at is not None and found.expires_at <= now:
-        raise StateConflict(found.shown_id, "expired", "draw")
-    asked = found.period.asset.parse_positive(money)
-    if found.rail not in (None, route(terms, asked, outside=None).rail):
-        raise MandateExceeded(asked, Money(0, asked.asset))
-    await _check(connection, found, asked, now)
-    payer = await wallet.by_id(connection, found.payer)
-    credential = Credential("mandate", found.id, payer, frozenset({"pay"}), approved=found.approved)
-    request = pay.PayRequest(f"@{holder.handle}", asked, memo, by=credential)
-    payment = await pay.pay(connection, terms, payer, request, now)
-    await connection.execute(sql.drew, found.id, payment.id)
-    return payment
-
-
 def approval_details(of: Mandate) -> list[str]:
     """What a passkey signs of a mandate that is there: its id and all of it, as the API shows it."""
     sums = [one.amount if one is not None else "" for one in (of.draw, of.period, of.total)]
@@ -181,10 +234,10 @@ def approval_details(of: Mandate) -> list[str]:
 
 
 async def waiting(connection: Connection, assets: Assets, id: UUID, owner: WalletId) -> Mandate:
-    """The owner's mandate that waits for an approval, held as in `one`. Raises NotFound, and StateConflict where it
-    does not wait.
+    """The owner's mandate that waits for an approval, its row locked. Raises NotFound, and StateConflict where it does
+    not wait.
     """
-    found = await one(connection, assets, id, owner)
+    found = await one(connection, assets, id, owner, for_update=True)
     if found.payer != owner:
         raise NotFound(f"mandate {show(PREFIX, id)}")
     if not found.waits:
@@ -205,7 +258,7 @@ async def approve(
 
 async def end(connection: Connection, assets: Assets, caller: WalletId, id: UUID, by: By, now: datetime) -> Mandate:
     """Nothing is drawn by it from now on; said twice, it is done once. Raises NotFound."""
-    found = await one(connection, assets, id, caller)
+    found = await one(connection, assets, id, caller, for_update=True)
     if found.ended_at is not None:
         return found
     await connection.execute(sql.end_mandate, id, now)
@@ -213,8 +266,12 @@ async def end(connection: Connection, assets: Assets, caller: WalletId, id: UUID
     return replace(found, ended_at=now)
 
 
-async def one(connection: Connection, assets: Assets, id: UUID, party: WalletId) -> Mandate:
-    """The mandate, for who granted it and who draws, held until the transaction ends. Raises NotFound."""
+async def one(connection: Connection, assets: Assets, id: UUID, party: WalletId, for_update: bool = False) -> Mandate:
+    """The mandate, for who granted it and who draws; `for_update`: its row is locked until the transaction ends. Raises
+    NotFound.
+    """
+    if for_update:
+        await connection.execute(sql.lock_mandates, [id])
     row = await connection.fetchrow(sql.mandate, id, party)
     if row is None:
         raise NotFound(f"mandate {show(PREFIX, id)}")
@@ -224,21 +281,6 @@ async def one(connection: Connection, assets: Assets, id: UUID, party: WalletId)
 async def mandates(connection: Connection, assets: Assets, party: WalletId) -> list[Mandate]:
     """The latest two hundred that the wallet has granted or was granted, the newest first."""
     return [_mandate(assets, row) for row in await connection.fetch(sql.mandates, party)]
-
-
-async def _check(connection: Connection, of: Mandate, asked: Money, now: datetime) -> None:
-    since = now - timedelta(days=of.period_days)
-    drawn = await connection.fetchrow(sql.drawn, of.id, since)
-    assert drawn is not None
-    left = Money(max(0, of.period.units - drawn["period"]), asked.asset)
-    if of.draw is not None and asked > of.draw:
-        raise MandateDrawExceeded(asked, min(of.draw, left))
-    if of.total is not None and asked > (total := Money(max(0, of.total.units - drawn["total"]), asked.asset)):
-        raise MandateTotalExceeded(asked, min(total, left))
-    if asked > of.period:
-        raise MandatePeriodTooSmall(asked, left, of.period, of.period_days)
-    if asked > left:
-        raise MandatePeriodExceeded(asked, left, of.period, of.period_days)
 
 
 async def _tell(connection: Connection, kind: str, of: Mandate, by: By, now: datetime) -> None:

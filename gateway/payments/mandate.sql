@@ -4,12 +4,22 @@ INSERT INTO mandate (id, payer, payee, asset, rail, draw, period_days, period, t
 VALUES ($1, $2, $3, $4, $5, $6::numeric, $7, $8::numeric, $9::numeric, $10, $11, $12);
 
 -- mandate
--- One of them, for those it concerns, held until the transaction ends: its draws come one after the other.
+-- One of them, for those it concerns.
 SELECT mandate.*, payer.handle AS payer_handle, payer.guarded AS payer_guarded,
     payee.handle AS payee_handle
 FROM mandate JOIN wallet AS payer ON payer.id = mandate.payer JOIN wallet AS payee ON payee.id = mandate.payee
-WHERE mandate.id = $1 AND $2 IN (mandate.payer, mandate.payee)
-FOR NO KEY UPDATE OF mandate;
+WHERE mandate.id = $1 AND $2 IN (mandate.payer, mandate.payee);
+
+-- lock_mandates
+-- Draws by a mandate, its approval and its end come one after the other.
+SELECT FROM mandate WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE;
+
+-- by_ids
+-- Mandates that are drawn by.
+SELECT mandate.*, payer.handle AS payer_handle, payer.guarded AS payer_guarded,
+    payee.handle AS payee_handle
+FROM mandate JOIN wallet AS payer ON payer.id = mandate.payer JOIN wallet AS payee ON payee.id = mandate.payee
+WHERE mandate.id = ANY ($1);
 
 -- mandates
 -- Those that a wallet has granted or was granted, newest first.

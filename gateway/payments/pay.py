@@ -14,11 +14,11 @@ from gateway.ids import AccountId, PaymentId, TransferId, new_id
 from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Asset, Money
-from gateway.payments import caps, freeze, gate, records
+from gateway.payments import checks, records
+from gateway.payments.check import Proposed
 from gateway.payments.payees.lookup import find_payee, find_payees
 from gateway.payments.payees.resolver import Payee
 from gateway.payments.payment import Event, Payment, State, after
-from gateway.payments.policy import Reason
 from gateway.payments.route import Route, fee, route
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection
@@ -62,7 +62,7 @@ class Preview:
     route: Route
     fee: Money
     available_after: Money
-    approval: tuple[Reason, ...]
+    approval: tuple[str, ...]
 
 
 async def pay(connection: Connection, terms: Terms, payer: Wallet, request: PayRequest, now: datetime) -> Payment:
@@ -105,16 +105,17 @@ async def pay_together(
 
 
 async def preview(connection: Connection, terms: Terms, payer: Wallet, request: PayRequest, now: datetime) -> Preview:
-    """The same answers as `pay`, moving nothing. `available_after` is below zero where it would be refused."""
+    """The same answers as `pay`, moving nothing. `available_after` is below zero where there is not enough money."""
     payee = await find_payee(connection, terms, payer, request.to)
-    if payee.wallet is None:
-        await freeze.check(connection, request.money.asset)
-    payment = accepted(terms, payer, payee, request, now)
+    checked = await checks.preview(
+        connection, terms, Proposed(accepted(terms, payer, payee, request, now), request.by), now
+    )
+    if isinstance(checked, GatewayError):
+        raise checked
     code = account.wallet(payer.handle, request.money.asset)
     balance = (await book.balances(connection, terms.assets, [code])).get(code)
     available = Money(balance.available if balance else 0, request.money.asset)
-    asks = await gate.asks(connection, terms, payment, request.by, now)
-    return Preview(payment.route, payment.fee, available - request.money - payment.fee, asks)
+    return Preview(checked.route, checked.fee, available - request.money - checked.fee, checked.approval or ())
 
 
 async def start(
@@ -138,28 +139,21 @@ async def start_all(
     connection: Connection, terms: Terms, asked: Sequence[Accepted], now: datetime
 ) -> list[Payment | GatewayError]:
     """Move or hold the money of accepted payments, in order and each on its own, and write their rows, authorizations
-    and events. Per payment: as it is now, or CapExceeded, InsufficientFunds, WithdrawalsFrozen or WalletFrozen, which
-    moved nothing; it may have opened an account, which is empty.
+    and events. Per payment: as it is now, or InsufficientFunds, or why a check has refused it (checks.py). A refused
+    one moved nothing; it may have opened an account, which is empty.
     """
-    keys = {one.payment.id: one.by.capped_by for one in asked if one.by is not None and one.by.capped_by is not None}
-    beyond = await caps.check(connection, terms.assets, [(one.payment, keys.get(one.payment.id)) for one in asked], now)
-    leaving = {one.payment.amount.asset for one in asked if one.payee.wallet is None}
-    frozen = await freeze.refusals(connection, leaving)
-    gated = await gate.gate(connection, terms, [(one.payment, one.by) for one in asked], now)
-    results: list[Payment | GatewayError] = []
-    staying: list[Accepted] = []
-    for one, found in zip(asked, gated, strict=True):
-        refusal: GatewayError | None = beyond.get(one.payment.id)
-        if one.payee.wallet is None:
-            refusal = refusal or frozen.get(one.payment.amount.asset)
-        results.append(refusal or found)
-        if refusal is None and isinstance(found, Payment):
-            staying.append(replace(one, payment=found))
+    checked = await checks.check_all(connection, terms, [Proposed(one.payment, one.by) for one in asked], now)
+    staying = [
+        replace(one, payment=result)
+        for one, result in zip(asked, checked.results, strict=True)
+        if isinstance(result, Payment)
+    ]
     started = await _start(connection, terms, staying, now)
-    paid = [one.id for one in started if isinstance(one, Payment)]
-    await caps.count(connection, [(id, keys[id]) for id in paid if id in keys])
+    await checked.write(
+        [Proposed(result, one.by) for one, result in zip(staying, started, strict=True) if isinstance(result, Payment)]
+    )
     outcomes = iter(started)
-    return [next(outcomes) if isinstance(result, Payment) else result for result in results]
+    return [next(outcomes) if isinstance(result, Payment) else result for result in checked.results]
 
 
 async def _start(

@@ -19,16 +19,17 @@ The policy's row is locked while a payment is decided, so that of many at once n
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID
 
-from gateway.errors import InvalidRequest
-from gateway.ids import WalletId, first_id, show
+from gateway.errors import GatewayError, InvalidRequest
+from gateway.ids import PaymentId, WalletId, first_id, show
 from gateway.money import Asset, Assets, Money
 from gateway.payments import usual_limits
-from gateway.payments.payment import Payment
+from gateway.payments.check import Check, CheckContext, Decisions, Passed, Proposed
+from gateway.payments.payment import Payment, State
 from gateway.postgres import Connection, Record, Statements
 
 sql = Statements(__package__, "policy.sql")
@@ -141,6 +142,70 @@ def check(policy: Policy) -> None:
         raise InvalidRequest("policy", f"undo_seconds is 0, or {UNDO_SECONDS[0]} to {UNDO_SECONDS[-1]}")
     if len(policy.trusted) > _TRUSTED_MAX:
         raise InvalidRequest("policy", f"up to {_TRUSTED_MAX} payees are trusted")
+
+
+# ---- the check ------------------------------------------------------------------------------------------------------
+
+
+class WalletPolicy(Check):
+    """Requires an approval of what a guarded wallet's policy does not let through, and gives the rest its undo window.
+
+    The policies are locked in the order of their wallets. So are the wallets whose money is only to be held: whoever
+    adds the first passkey sees the hold, or the hold sees the passkey.
+    """
+
+    async def lock(self, connection: Connection, asked: Sequence[Proposed]) -> None:
+        if holding := sorted({one.payment.payer for one in asked if not one.payment.capture}):
+            await connection.execute(sql.hold_guard, holding)
+        await connection.execute(sql.lock_policies, sorted({one.payment.payer for one in asked}))
+
+    async def load(self, context: CheckContext, asked: Sequence[Proposed]) -> Decisions:
+        judged = [one for one in asked if context.payers[one.payment.payer].guarded and not _is_exempt(one)]
+        if not judged:
+            return _Judged(context, {}, {})
+        payments = [one.payment for one in judged]
+        sessions = [one.by.id if one.by and one.by.kind == "session" else None for one in judged]
+        of = await policies(context.connection, context.terms.assets, [one.payer for one in payments])
+        found = await facts(context.connection, payments, sessions, context.now)
+        return _Judged(context, of, {one.id: fact for one, fact in zip(payments, found, strict=True)})
+
+
+class _Judged(Decisions):
+    """`spent` is what the payments of the group so far have used of their payers' days, by wallet and asset."""
+
+    def __init__(
+        self, context: CheckContext, policies: Mapping[WalletId, Policy], facts: Mapping[PaymentId, Facts]
+    ) -> None:
+        self._connection = context.connection
+        self._now = context.now
+        self._policies = policies
+        self._facts = facts
+        self._spent: dict[tuple[WalletId, str], Money] = {}
+
+    def decide(self, one: Proposed) -> Passed | GatewayError:
+        payment = one.payment
+        if (fact := self._facts.get(payment.id)) is None:
+            return Passed()
+        policy = self._policies[payment.payer]
+        before = self._spent.get((payment.payer, payment.amount.asset.code))
+        now = fact if before is None else replace(fact, spent=fact.spent + before)
+        return Passed(decide(policy, now), undo_seconds(policy, now))
+
+    def add(self, one: Proposed) -> None:
+        payment = one.payment
+        if payment.approval is None and payment.refund_of is None:
+            day = (payment.payer, payment.amount.asset.code)
+            self._spent[day] = self._spent.get(day, Money(0, payment.amount.asset)) + payment.amount
+
+    async def write(self, paid: Sequence[Proposed]) -> None:
+        going = [one.payment for one in paid if one.payment.id in self._facts and one.payment.approval is None]
+        await known(self._connection, going, self._now)
+
+
+def _is_exempt(one: Proposed) -> bool:
+    """What no policy asks about: refunds, what the payer's own key signs, and what a grant of the owner's pays."""
+    granted = one.by is not None and one.by.is_grant
+    return granted or one.payment.refund_of is not None or one.payment.state is State.REQUIRES_CONFIRMATION
 
 
 # ---- rows -----------------------------------------------------------------------------------------------------------

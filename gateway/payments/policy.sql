@@ -97,9 +97,10 @@ WHERE payment.state = 'held' AND payment.undo_until <= $1 AND payer.frozen_at IS
 ORDER BY payment.id LIMIT $2
 FOR UPDATE OF payment SKIP LOCKED;
 
--- frozen_wallets
--- Those of these wallets that nothing leaves, and since when.
-SELECT id, handle, frozen_at FROM wallet WHERE id = ANY ($1) AND frozen_at IS NOT NULL;
+-- payers
+-- Wallets that pay: whether they are frozen, and whether they have a policy.
+SELECT id, handle, frozen_at, EXISTS (SELECT FROM policy WHERE wallet_id = wallet.id) AS guarded
+FROM wallet WHERE id = ANY ($1);
 
 -- add_link
 -- A link that says "this was not me", by its hash alone.

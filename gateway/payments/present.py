@@ -21,7 +21,7 @@ from gateway.events import log
 from gateway.ids import new_id
 from gateway.ledger import book
 from gateway.money import Money
-from gateway.payments import freeze, gate, pay, records
+from gateway.payments import freeze, pay, records, wallet_freeze
 from gateway.payments.pay import PayRequest
 from gateway.payments.payees.lookup import find_payee
 from gateway.payments.payment import Payment, State
@@ -163,7 +163,7 @@ async def _begin(
     Lock order: the cursor, which the caller holds; accounts; nonces.
     """
     payee = await find_payee(connection, terms, payer, one.to_address)
-    await gate.check(connection, payer.id)
+    await wallet_freeze.check(connection, payer.id)
     if payee.wallet is None:
         await freeze.check(connection, money.asset)
     fresh = pay.accepted(terms, payer, payee, PayRequest(one.to_address, money), now)

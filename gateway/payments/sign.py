@@ -16,7 +16,7 @@ from gateway.chain.node import Node
 from gateway.errors import Forbidden, NodeUnavailable, StateConflict
 from gateway.events import log
 from gateway.ids import PaymentId, WalletId, show
-from gateway.payments import freeze, gate, records
+from gateway.payments import freeze, records, wallet_freeze
 from gateway.payments.payment import Event, Payment, State, after
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Database
@@ -54,7 +54,7 @@ async def sign(
         if payment.expires_at is not None and payment.expires_at <= now:
             raise StateConflict(show("pay", id), State.EXPIRED.value, Event.SIGN.value)
         state = after(payment.id, payment.state, Event.SIGN)
-        await gate.check(connection, caller)
+        await wallet_freeze.check(connection, caller)
         if payment.payee is None:
             await freeze.check(connection, payment.amount.asset)
         queued = replace(payment, state=state, expires_at=None)

@@ -13,7 +13,7 @@ from gateway.money import Assets
 from gateway.payments.caps import Cap, Paid, refusal
 from gateway.postgres import connect
 from tests.api.browser import browsing
-from tests.api.conftest import Api, Person, code_of, opened
+from tests.api.conftest import Api, Person, amount, code_of, opened
 from tests.processes import HANG_SECONDS
 
 pytestmark = pytest.mark.anyio
@@ -96,6 +96,19 @@ async def test_a_refusal_by_a_cap_says_which_cap_and_when_there_is_room(alice: P
         assert "1.00 EUR is left of the 15.00 EUR" in later["detail"]
     shop.api.clock.ahead = timedelta(days=1)
     assert (await shop.pay("@bob", "5.00 EUR")).status_code == 201
+
+
+async def test_a_preview_is_refused_as_the_payment_would_be_and_uses_no_room(alice: Person) -> None:
+    _, key = await made(alice, caps=[{**EUR, "day": "10.00"}])
+    shop = with_key(alice, key)
+    for money, status in (("10.00 EUR", 200), ("10.00 EUR", 200), ("10.01 EUR", 409)):
+        answer = await shop.post("/v1/payments/preview", {"to": "@bob", **amount(money)})
+        assert answer.status_code == status, answer.text
+    assert code_of(answer) == (409, "cap_exceeded")
+    paid = (await shop.pay("@bob", "10.00 EUR")).json()["id"]
+    assert (await alice.post(f"/v1/payments/{paid}/not-me", {})).status_code == 200
+    answer = await alice.post("/v1/payments/preview", {"to": "@bob", **amount("1.00 EUR")})
+    assert code_of(answer) == (409, "wallet_frozen")
 
 
 async def test_caps_by_payee_and_by_rail_hold_beside_each_other(alice: Person) -> None:

@@ -1,0 +1,88 @@
+"""What a check is: a rule that can refuse a payment or require its payer's approval.
+
+Each rule is one `Check` in the list of checks.py; a new rule is a new file and one more line there. A check reads what
+it needs for a whole group of payments, so that the number of statements does not depend on how many they are, and then
+decides them one after the other: what it is told of with `add` counts when it decides the next.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.access.credential import Credential
+from gateway.clock import rfc3339
+from gateway.errors import GatewayError, WalletFrozen
+from gateway.ids import WalletId
+from gateway.payments.payment import Payment
+from gateway.payments.terms import Terms
+from gateway.postgres import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """A payment before any money moves, and who asks for it."""
+
+    payment: Payment
+    by: Credential | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """A payer's wallet as it is now. A guarded wallet has a passkey, and so a policy."""
+
+    handle: str
+    guarded: bool
+    frozen_at: datetime | None
+
+    @property
+    def refusal(self) -> WalletFrozen | None:
+        """Why no money leaves the wallet."""
+        return None if self.frozen_at is None else WalletFrozen(self.handle, rfc3339(self.frozen_at))
+
+
+@dataclass(frozen=True, slots=True)
+class CheckContext:
+    """What every check is given: the caller's transaction, the payment settings, the payers' wallets as they are once
+    all locks are held, and the time.
+    """
+
+    connection: Connection
+    terms: Terms
+    payers: Mapping[WalletId, Payer]
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """The payment is not refused. `reasons`: why its payer has to approve it first. `undo_seconds`: for how long its
+    payer can stop it, where it could not be undone afterwards.
+    """
+
+    reasons: tuple[str, ...] = ()
+    undo_seconds: int = 0
+
+
+class Decisions(ABC):
+    """What a check has read for one group of payments, and what it says of each."""
+
+    @abstractmethod
+    def decide(self, one: Proposed) -> Passed | GatewayError:
+        """What the rule says of this payment, after those that were added. Pure."""
+
+    def add(self, one: Proposed) -> None:  # noqa: B027 - most rules look at each payment by itself
+        """No check has refused this payment: it counts when the next of the group is decided."""
+
+    async def write(self, paid: Sequence[Proposed]) -> None:  # noqa: B027 - most rules keep nothing
+        """Keep what later groups have to know of these payments, which are accepted."""
+
+
+class Check(ABC):
+    """A rule that can refuse a payment or require its payer's approval."""
+
+    async def lock(self, connection: Connection, asked: Sequence[Proposed]) -> None:  # noqa: B027 - few rules lock
+        """Lock the rows that must not change until the payments are written. A preview skips this."""
+
+    @abstractmethod
+    async def load(self, context: CheckContext, asked: Sequence[Proposed]) -> Decisions:
+        """Read what the rule needs to know of all these payments. Locks nothing."""

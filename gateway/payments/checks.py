@@ -1,0 +1,114 @@
+"""What a payment has to pass before its money moves: one list of checks, in one order.
+
+Invariants:
+  - every payment that is accepted has passed every check, in this order; the first refusal is the answer;
+  - the payments of a group are decided one after the other, and what one of them uses of a limit the next lacks;
+  - a check that locks does so in the order of the list, and before anything is read, so two groups never wait for each
+    other in a ring, and what is read cannot change any more.
+
+Lock order: API keys by origin (spending caps), the payers' wallets and policies in id order (policy), mandates in id
+order. Accounts come after all of these, and what the checks write comes last.
+
+A preview asks the same checks, locking and writing nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from gateway.errors import GatewayError
+from gateway.payments import wallet_freeze
+from gateway.payments.caps import SpendingCaps
+from gateway.payments.check import Check, CheckContext, Decisions, Proposed
+from gateway.payments.freeze import WithdrawalFreeze
+from gateway.payments.grant_approval import GrantApproval
+from gateway.payments.mandate import MandateLimits
+from gateway.payments.payment import Payment, State
+from gateway.payments.policy import WalletPolicy
+from gateway.payments.terms import Terms
+from gateway.payments.wallet_freeze import WalletFreeze
+from gateway.postgres import Connection
+
+#: Every rule that can refuse a payment or require an approval, in the order in which they lock and decide.
+CHECKS: Final[Sequence[Check]] = (
+    SpendingCaps(),
+    WithdrawalFreeze(),
+    WalletFreeze(),
+    GrantApproval(),
+    WalletPolicy(),
+    MandateLimits(),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What became of a group: per payment, in order, as it goes on (at once, to wait for an approval, or to be held for
+    the undo window), or why it is refused.
+    """
+
+    results: list[Payment | GatewayError]
+    _decisions: Sequence[Decisions]
+
+    async def write(self, paid: Sequence[Proposed]) -> None:
+        """Keep what later payments have to know of these, whose money has moved or is held."""
+        if paid:
+            for one in self._decisions:
+                await one.write(paid)
+
+
+async def check_all(connection: Connection, terms: Terms, asked: Sequence[Proposed], now: datetime) -> Checked:
+    """Decide these payments, in order. The rows that the rules depend on stay locked until the transaction ends."""
+    if not asked:
+        return Checked([], [])
+    for check in CHECKS:
+        await check.lock(connection, asked)
+    decisions = await _load(connection, terms, asked, now)
+    return Checked([_next(decisions, terms, one, now) for one in asked], decisions)
+
+
+async def preview(connection: Connection, terms: Terms, one: Proposed, now: datetime) -> Payment | GatewayError:
+    """What `check_all` would say of this payment now."""
+    return _decide(await _load(connection, terms, [one], now), terms, one, now)
+
+
+async def _load(connection: Connection, terms: Terms, asked: Sequence[Proposed], now: datetime) -> list[Decisions]:
+    payers = await wallet_freeze.payers(connection, {one.payment.payer for one in asked})
+    context = CheckContext(connection, terms, payers, now)
+    return [await check.load(context, asked) for check in CHECKS]
+
+
+def _next(decisions: Sequence[Decisions], terms: Terms, one: Proposed, now: datetime) -> Payment | GatewayError:
+    result = _decide(decisions, terms, one, now)
+    if isinstance(result, Payment):
+        for each in decisions:
+            each.add(replace(one, payment=result))
+    return result
+
+
+def _decide(decisions: Sequence[Decisions], terms: Terms, one: Proposed, now: datetime) -> Payment | GatewayError:
+    reasons: list[str] = []
+    undo_seconds = 0
+    for each in decisions:
+        answer = each.decide(one)
+        if isinstance(answer, GatewayError):
+            return answer
+        reasons += answer.reasons
+        undo_seconds = max(undo_seconds, answer.undo_seconds)
+    if one.payment.state is State.REQUIRES_CONFIRMATION:
+        return one.payment  # the signature of its payer's own key, which it waits for, approves payee and amount
+    if reasons:
+        return _waiting(terms, one.payment, tuple(reasons), now)
+    return undoable(one.payment, undo_seconds, now)
+
+
+def _waiting(terms: Terms, payment: Payment, reasons: tuple[str, ...], now: datetime) -> Payment:
+    until = now + timedelta(seconds=terms.approval_seconds)
+    return replace(payment, state=State.REQUIRES_CONFIRMATION, approval=reasons, expires_at=until)
+
+
+def undoable(payment: Payment, seconds: int, now: datetime) -> Payment:
+    """The payment, to be held for so long where it could not be undone afterwards."""
+    if not seconds or payment.route.rail != "chain" or not payment.capture:
+        return payment
+    return replace(payment, undo_until=now + timedelta(seconds=seconds))

@@ -1,0 +1,32 @@
+"""Draw by a mandate: its payee takes a payment from the wallet that granted it."""
+
+from datetime import datetime
+from uuid import UUID
+
+from gateway.access.credential import Credential
+from gateway.errors import NotFound
+from gateway.ids import show
+from gateway.payments import mandate, pay
+from gateway.payments.payment import Payment
+from gateway.payments.terms import Terms
+from gateway.postgres import Connection
+from gateway.wallets import wallet
+from gateway.wallets.wallet import Wallet
+
+
+async def draw(
+    connection: Connection, terms: Terms, holder: Wallet, id: UUID, money: str, memo: str | None, now: datetime
+) -> Payment:
+    """Pay the holder so much of the mandate's asset, from the wallet that granted it.
+
+    What the mandate lets be drawn is a check of every payment (mandate.py), which locks its row. Raises NotFound (there
+    is none, or it is not the holder's to draw), InvalidAmount, AmountTooPrecise, and what `pay` raises, such as
+    MandateExceeded, StateConflict (revoked or expired) and GrantNotApproved.
+    """
+    found = await mandate.one(connection, terms.assets, id, holder.id)
+    if found.payee != holder.id:
+        raise NotFound(f"mandate {show(mandate.PREFIX, id)}")
+    payer = await wallet.by_id(connection, found.payer)
+    by = Credential("mandate", found.id, payer, frozenset({"pay"}), approved=found.approved)
+    asked = found.period.asset.parse_positive(money)
+    return await pay.pay(connection, terms, payer, pay.PayRequest(f"@{holder.handle}", asked, memo, by=by), now)
