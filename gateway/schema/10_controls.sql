@@ -39,7 +39,7 @@ CREATE INDEX not_me_link_over ON not_me_link (expires_at);
 -- it is a withdrawal and those are frozen; what is not signed yet gets as much time again.
 CREATE FUNCTION wallet_withholds() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    -- Payments that are being decided end first, and those after them find the wallet frozen (payments/gate.py).
+    -- Payments that are being decided end first, and those after them find the wallet frozen (payments/wallet_freeze.py).
     PERFORM FROM policy WHERE wallet_id = NEW.id FOR UPDATE;
     PERFORM FROM token_authorization AS a JOIN wallet_address ON wallet_address.address = a.from_address
     WHERE wallet_address.wallet_id = NEW.id AND a.state IN ('queued', 'submitted')
