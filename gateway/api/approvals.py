@@ -111,9 +111,8 @@ async def approve_payment(id: str, data: AssertionRequest, house: House, caller:
     """The payment goes on, as far as it would have gone by itself. What counts is the passkey, whoever hands it in."""
     assertion = assertion_of(data)
     async with house.database.transaction() as connection:
-        return payment_view(
-            await approve.approve(connection, house.terms, caller.id, payment_id(id), assertion, house.clock())
-        )
+        payment = await approve.approve(connection, house.terms, caller.id, payment_id(id), assertion, house.clock())
+        return payment_view(payment, caller.id)
 
 
 @post(
@@ -126,11 +125,9 @@ async def approve_payment(id: str, data: AssertionRequest, house: House, caller:
 async def refuse_payment(id: str, house: House, credential: Credential) -> PaymentView:
     """The payer does not approve it: its money is available again."""
     async with house.database.transaction() as connection:
-        return payment_view(
-            await approve.refuse(
-                connection, house.terms, credential.wallet.id, payment_id(id), credential.by, house.clock()
-            )
-        )
+        caller, by, now = credential.wallet.id, credential.by, house.clock()
+        payment = await approve.refuse(connection, house.terms, caller, payment_id(id), by, now)
+        return payment_view(payment, caller)
 
 
 @post("/v1/withdrawals/challenge", tags=["approvals"], summary="What to withdraw over", needs="pay")

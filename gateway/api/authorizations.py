@@ -57,7 +57,7 @@ async def present_authorization(data: AuthorizationRequest, house: House) -> Res
         signature=signature_bytes(data.signature),
     )
     payment = await present(house.database, house.node, house.terms, asked, house.clock())
-    return Response(payment_view(payment), status_code=202)
+    return Response(payment_view(payment, None), status_code=202)
 
 
 def _number(name: str, text: str) -> int:

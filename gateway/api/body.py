@@ -68,7 +68,7 @@ def read(body: bytes, wanted: type[Wanted]) -> Wanted:
     except (msgspec.DecodeError, UnicodeDecodeError):
         refuse_encoding(body)
         raise InvalidRequest("json", "the body is not valid JSON in UTF-8") from None
-    if b"\\" in body:
+    if b"\\" in body or body.count(b"{") > 1:
         _refuse_repeated_fields(body)
     else:
         for name in _names(wanted):
@@ -144,7 +144,12 @@ def _names(wanted: type[msgspec.Struct]) -> tuple[bytes, ...]:
 
 def _refuse_repeated_fields(body: bytes) -> None:
     """Of `{"amount": "1.00", "amount": "100.00"}` no reader knows which is meant (RFC 8259, section 4)."""
-    names: list[str] = json.loads(body, object_pairs_hook=lambda pairs: [name for name, _ in pairs])
-    repeated = {name for name in names if names.count(name) > 1}
-    if repeated:
-        raise InvalidRequest("repeated_field", f"the field {min(repeated)!r} is there more than once; send it once")
+
+    def once(pairs: list[tuple[str, object]]) -> None:
+        seen = set[str]()
+        for name, _ in pairs:
+            if name in seen:
+                raise InvalidRequest("repeated_field", f"the field {name!r} is there more than once; send it once")
+            seen.add(name)
+
+    json.loads(body, object_pairs_hook=once)

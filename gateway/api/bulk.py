@@ -23,6 +23,7 @@ from gateway.ids import show
 from gateway.payments import bulk, once
 from gateway.payments.bulk import Line, Payer, Replayed, Result
 from gateway.payments.ledger_rail import Settled
+from gateway.payments.note import note_of
 from gateway.payments.once import Answer
 from gateway.payments.pay import PayRequest, check_memo
 from gateway.secret import hash_of
@@ -80,7 +81,7 @@ async def _pay_array(
     """The whole's key is claimed first, and its answer kept when all is done; what is in between is the lines' own."""
     whole = await body.read_limited(request, ARRAY_BYTES_MAX)
     elements = body.read_array(whole, bulk.MOST if mode == "each" else bulk.MOST_TOGETHER)
-    lines = [_line(house, element, key, place, mode == "all") for place, element in enumerate(elements)]
+    lines = [_line(house, payer, element, key, place, mode == "all") for place, element in enumerate(elements)]
     now = house.clock()
     call = f"{_CALL} {mode}\n".encode()
     fingerprint, as_written = (hashlib.sha256(call + text).digest() for text in (_as_meant(elements, lines), whole))
@@ -146,9 +147,9 @@ async def _paid_lines(
     """Read lines as they come, pay a thousand at a time, and answer each part when it is committed."""
     if first is None:
         return
-    place, part = 0, [_line(house, first, key, 0)]
+    place, part = 0, [_line(house, payer, first, key, 0)]
     async for text in rest:
-        part.append(_line(house, text, key, place + len(part)))
+        part.append(_line(house, payer, text, key, place + len(part)))
         if len(part) == bulk.AT_ONCE:
             yield await _pay_part(request, house, payer, part, place)
             place, part = place + len(part), []
@@ -181,7 +182,7 @@ async def _pay_each(request: StrictRequest, house: House, payer: Payer, lines: S
     return results
 
 
-def _line(house: House, element: bytes, key: str, place: int, together: bool = False) -> Line:
+def _line(house: House, payer: Payer, element: bytes, key: str, place: int, together: bool = False) -> Line:
     """One payment, understood; or why not, which is its own answer and nobody else's. Those that stand or fall together
     have the key of the whole: one of their own would be passed over.
     """
@@ -197,7 +198,8 @@ def _line(house: House, element: bytes, key: str, place: int, together: bool = F
         as_written = fingerprint_as_written(_CALL, asked)
         money = house.terms.assets.of_wallet(asked.asset).parse_positive(asked.amount)
         check_memo(asked.memo)
-        return Line(PayRequest(asked.to, money, asked.memo, asked.capture), own, fingerprint, as_written)
+        written = note_of(payer.wallet.id, asked.reference, asked.metadata)
+        return Line(PayRequest(asked.to, money, asked.memo, asked.capture, note=written), own, fingerprint, as_written)
     except GatewayError as refusal:
         return Line(refusal, own, fingerprint, as_written)
 

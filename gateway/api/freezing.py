@@ -52,11 +52,9 @@ async def say_not_me(id: str, house: House, credential: Credential) -> PaymentVi
     """Nothing leaves the caller's wallet from now on, and the payment is ended where it still can be. Whoever may look
     at the wallet may say so: it only stops.
     """
-    return payment_view(
-        await not_me.not_me(
-            house.database, house.terms, credential.wallet.id, payment_id(id), credential.by, house.clock()
-        )
-    )
+    caller = credential.wallet.id
+    payment = await not_me.not_me(house.database, house.terms, caller, payment_id(id), credential.by, house.clock())
+    return payment_view(payment, caller)
 
 
 @post("/v1/payments/{id:str}/not-me/link", tags=["freezing"], summary="A link that says it", needs="webhooks")

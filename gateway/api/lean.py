@@ -6,18 +6,21 @@ no routing, no request object, nothing is injected, and the whole payment (who i
 event) is one element of one statement that all who wait share: one of each rail (payments/ledger_rail.py,
 payments/chain_rail.py). An ordinary Litestar handler spends more on itself than such a payment costs.
 
-Whatever this path does not do, the handler behind it does: holds, addresses, payers who keep their own key, a key used
-before, callers who are nobody or have sent too much, and every request that will be refused for its form. It is handed
-the request as it came.
+Whatever this path does not do, the handler behind it does: holds, addresses, references and metadata, payers who keep
+their own key, a key used before, callers who are nobody or have sent too much, and every request that will be refused
+for its form. It is handed the request as it came.
 """
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
 
 import msgspec
 from litestar import Litestar
 from litestar.types import Receive, Scope, Send
+from msgspec import structs
 
 from gateway.access.api_key import LastUsed
 from gateway.api import body, problems
@@ -45,7 +48,11 @@ from gateway.secret import hash_of
 _encode = msgspec.json.Encoder().encode
 _JSON = (b"content-type", b"application/json")
 
+#: In the place of a payment's id until its commit.
+_NO_ID = PaymentId(UUID(int=0))
+
 Payment = LedgerPayment | TokenPayment
+Asked = TypeVar("Asked", LedgerPayment, TokenPayment)
 Outcome = ledger_rail.Outcome | chain_rail.Outcome
 
 
@@ -134,10 +141,12 @@ class LeanPayments:
         await send({"type": "http.response.body", "body": answer, "more_body": False})
 
     async def _settle(self, asked: Sequence[LedgerPayment]) -> list[ledger_rail.Outcome]:
-        return await ledger_rail.pay_all(self._house.database, self._house.terms, asked, self._house.clock())
+        now = self._house.clock()
+        return await ledger_rail.pay_all(self._house.database, self._house.terms, _with_ids(asked, now), now)
 
     async def _queue(self, asked: Sequence[TokenPayment]) -> list[chain_rail.Outcome]:
-        return await chain_rail.pay_all(self._house.database, self._house.terms, asked, self._house.clock())
+        now = self._house.clock()
+        return await chain_rail.pay_all(self._house.database, self._house.terms, _with_ids(asked, now), now)
 
 
 class Gateway(Litestar):
@@ -186,6 +195,8 @@ def _understood(house: House, headers: Iterable[tuple[bytes, bytes]], whole: byt
     try:
         own_key = key_of(key.decode("latin-1"))
         asked = body.read(whole, PaymentRequest)
+        if asked.reference is not None or asked.metadata is not None:
+            return None
         money = house.terms.assets.of_wallet(asked.asset).parse_positive(asked.amount)
         check_memo(asked.memo)
     except GatewayError:
@@ -203,8 +214,15 @@ def _understood(house: House, headers: Iterable[tuple[bytes, bytes]], whole: byt
         handle,
         money,
         asked.memo,
-        PaymentId(new_id(house.clock())),
+        _NO_ID,
     )
+
+
+def _with_ids(asked: Sequence[Asked], now: datetime) -> list[Asked]:
+    """Payments with ids of the time at which they are created, which is that of their commit and not of their arrival:
+    the list of payments is searched by time by its ids.
+    """
+    return [structs.replace(one, payment_id=PaymentId(new_id(now))) for one in asked]
 
 
 def _settled(settled: Settled) -> PaymentView:
@@ -243,6 +261,8 @@ def _view(
         to_sign=None,
         approval=None,
         undo_until=None,
+        reference=None,
+        metadata=None,
     )
 
 

@@ -11,7 +11,7 @@ from gateway.access.ceremony import party_of
 from gateway.access.credential import Credential
 from gateway.api.house import House
 from gateway.api.once import answer_once
-from gateway.api.shapes import PaymentView, check_time
+from gateway.api.shapes import MetadataObject, PaymentView, Reference, check_time
 from gateway.api.signing_in import (
     AssertionChallengeView,
     AssertionRequest,
@@ -24,6 +24,7 @@ from gateway.clock import rfc3339
 from gateway.payments import draw as drawing
 from gateway.payments import mandate
 from gateway.payments.mandate import PREFIX, Mandate, Wanted
+from gateway.payments.note import note_of
 from gateway.payments.payment import State
 from gateway.postgres import Connection
 from gateway.wallets import wallet as wallets
@@ -49,6 +50,8 @@ class MandateRequest(Struct, forbid_unknown_fields=True):
 class DrawRequest(Struct, forbid_unknown_fields=True):
     amount: Annotated[str, Meta(examples=["5.00"])]
     memo: str | None = None
+    reference: Reference | None = None
+    metadata: MetadataObject | None = None
 
 
 class MandateView(Struct, rename={"from_": "from"}):
@@ -138,12 +141,13 @@ async def approve_mandate(id: str, data: AssertionRequest, house: House, caller:
 async def draw_mandate(
     request: Request[Any, Any, Any], id: str, data: DrawRequest, house: House, caller: Wallet
 ) -> Response[PaymentView]:
-    """A payment to the caller, from whoever granted the mandate."""
+    """A payment to the caller, from whoever granted the mandate. Its reference and metadata are the caller's."""
     of = id_of(PREFIX, id, _WHAT)
 
     async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
-        payment = await drawing.draw(connection, house.terms, caller, of, data.amount, data.memo, now)
-        return (201 if payment.state is State.SETTLED else 202), payment_view(payment)
+        written = note_of(caller.id, data.reference, data.metadata)
+        payment = await drawing.draw(connection, house.terms, caller, of, data.amount, data.memo, now, written)
+        return (201 if payment.state is State.SETTLED else 202), payment_view(payment, caller.id)
 
     return await answer_once(house, request, caller, data, act)
 

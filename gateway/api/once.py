@@ -60,7 +60,7 @@ class Together(Generic[Asked, Done]):
     """
 
     def __init__(
-        self, house: House, act: ActTogether[Asked, Done], status: int, view: Callable[[Done], msgspec.Struct]
+        self, house: House, act: ActTogether[Asked, Done], status: int, view: Callable[[Asked, Done], msgspec.Struct]
     ) -> None:
         self._house = house
         self._act = act
@@ -107,8 +107,8 @@ class Together(Generic[Asked, Done]):
         return [
             result
             if isinstance(result, GatewayError | Alone)
-            else Answer(self._status, msgspec.json.encode(self._view(result)))
-            for result in results
+            else Answer(self._status, msgspec.json.encode(self._view(one, result)))
+            for one, result in zip(asked, results, strict=True)
         ]
 
 
@@ -141,15 +141,15 @@ async def _first_answer(connection: Connection, house: House, claim: Claim, answ
         assert refusal is not None, "a key that was answered has an answer"
         raise refusal
     payment = await records.payment(connection, house.terms.assets, answer.payment, claim.wallet)
-    return msgspec.json.encode(payment_view(as_accepted(payment)))
+    return msgspec.json.encode(payment_view(as_accepted(payment), claim.wallet))
 
 
 def fingerprint_of(call: str, asked: msgspec.Struct, payees: Sequence[PayeeResolver]) -> bytes:
     """The SHA-256 of what was asked: the method and path, and what the request means.
 
     These are the same request, however they are written: a field left out and its default; "1", "1.0" and "1.00"; a
-    payee as `bob`, `@bob` or `@Bob`, and an address in any case. These are not: no amount, and one that is
-    all there is; no memo, and an empty one.
+    payee as `bob`, `@bob` or `@Bob`, and an address in any case; metadata with its keys in any order, and none and an
+    empty one. These are not: no amount, and one that is all there is; no memo, and an empty one.
     """
     return fingerprint_as_written(call, _as_meant(asked, payees))
 
@@ -161,12 +161,14 @@ def fingerprint_as_written(call: str, asked: msgspec.Struct) -> bytes:
 
 def _as_meant(asked: msgspec.Struct, payees: Sequence[PayeeResolver]) -> msgspec.Struct:
     """The request in the one spelling of what it means. What could not be paid may stay as it is: it keeps no key."""
-    spelled: dict[str, str] = {}
+    spelled: dict[str, Any] = {}
     amount, to = getattr(asked, "amount", None), getattr(asked, "to", None)
     if amount is not None and "." in amount:
         spelled["amount"] = amount.rstrip("0").rstrip(".")
     if to is not None:
         spelled["to"] = spelling(payees, to)
+    if (metadata := getattr(asked, "metadata", None)) is not None:
+        spelled["metadata"] = dict(sorted(metadata.items())) or None
     return msgspec.structs.replace(asked, **spelled) if spelled else asked
 
 

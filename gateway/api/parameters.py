@@ -64,9 +64,14 @@ def misfit(request: ASGIConnection[Any, Any, Any, Any], argument: str) -> Invali
     """What is wrong with the parameter that a handler would have been given as `argument`."""
     handler = request.route_handler
     name = handler.opt.get(_ARGUMENTS, {}).get(argument, argument)
-    value = request.query_params.get(name, "")[:60]
+    value = request.query_params.get(name, "")
     wanted = _wanted(handler.parsed_fn_signature.parameters[argument])
-    return InvalidRequest("parameter", f"the query parameter {name} cannot be {value!r}: it should be {wanted}")
+    return refused(name, value, f"it should be {wanted}")
+
+
+def refused(name: str, value: str, why: str) -> InvalidRequest:
+    """A query parameter whose value is not taken, and why."""
+    return InvalidRequest("parameter", f"the query parameter {name} cannot be {value[:60]!r}: {why}")
 
 
 def _wanted(parameter: FieldDefinition) -> str:

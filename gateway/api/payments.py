@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from litestar import Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
@@ -13,6 +13,7 @@ from gateway.access.credential import Credential
 from gateway.api.cursor import cursor_position, cursor_text
 from gateway.api.house import House
 from gateway.api.once import Together, answer_once, claim_of
+from gateway.api.parameters import refused
 from gateway.api.shapes import (
     AmountRequest,
     NothingRequest,
@@ -20,17 +21,20 @@ from gateway.api.shapes import (
     PaymentsPage,
     PaymentView,
     PreviewView,
+    RefundRequest,
     SignatureRequest,
     signature_bytes,
 )
+from gateway.api.times import period_of, time_parameter
 from gateway.api.views import payment_view, preview_view
 from gateway.api.wallets import Limit
-from gateway.errors import GatewayError, InvalidRequest, NotFound
+from gateway.errors import AmountTooPrecise, GatewayError, InvalidAmount, InvalidRequest, NotFound
 from gateway.ids import PaymentId, WalletId, read, show
-from gateway.money import Money
+from gateway.money import Asset, Money
 from gateway.payments import finish, records, search, sign
 from gateway.payments import pay as paying
 from gateway.payments.finish import EndRequest
+from gateway.payments.note import check_reference, note_of
 from gateway.payments.once import Alone
 from gateway.payments.pay import PayRequest
 from gateway.payments.payment import Payment, State
@@ -71,7 +75,7 @@ async def pay(
         payment = await paying.pay(connection, house.terms, caller, asked, now)
         to_sign = await sign.to_sign(connection, house.terms, payment)
         done = payment.route.rail == "ledger" and not payment.waits_for_approval
-        return (201 if done else 202), payment_view(payment, to_sign)
+        return (201 if done else 202), payment_view(payment, caller.id, to_sign)
 
     return await answer_once(house, request, caller, data, act)
 
@@ -96,7 +100,7 @@ async def show_payment(id: str, house: House, caller: Wallet) -> PaymentView:
     """The payment as it stands, for its payer and its payee."""
     async with house.database.reading() as connection:
         payment = await records.payment(connection, house.terms.assets, payment_id(id), caller.id)
-        return payment_view(payment, await sign.to_sign(connection, house.terms, payment))
+        return payment_view(payment, caller.id, await sign.to_sign(connection, house.terms, payment))
 
 
 @get("/v1/payments", tags=["payments"], summary="The caller's payments", needs="read")
@@ -107,24 +111,43 @@ async def list_payments(
     cursor: str | None = None,
     in_state: Annotated[State | None, QueryParameter(name="state")] = None,
     asset: str | None = None,
+    rail: Literal["ledger", "chain"] | None = None,
+    reference: Annotated[str | None, Parameter(description="The caller's own, to the letter.")] = None,
     memo: Annotated[str | None, Parameter(description="The whole memo, to the letter.")] = None,
     from_: Annotated[str | None, QueryParameter(name="from", description=_PARTY)] = None,
     to: Annotated[str | None, Parameter(description=_PARTY)] = None,
     counterparty: Annotated[str | None, Parameter(description="@handle or address of the other side.")] = None,
+    created_from: Annotated[
+        str | None, time_parameter("created_from", "Created at this time (RFC 3339) or later.")
+    ] = None,
+    created_until: Annotated[
+        str | None, time_parameter("created_until", "Created before this time (RFC 3339).")
+    ] = None,
+    amount_min: Annotated[str | None, Parameter(description="Of this amount or more; with `asset`.")] = None,
+    amount_max: Annotated[str | None, Parameter(description="Of this amount or less; with `asset`.")] = None,
 ) -> PaymentsPage:
     """What the caller paid and was paid, newest first; of it what fits all that is given. Then a page may have fewer
     than `limit`, or none, though there are more: go on until `next_cursor` is null.
     """
     before = PaymentId(read("pay", cursor_position(cursor))) if cursor else None
     of = None if asset is None else house.terms.assets.of_wallet(asset)
-    wanted = Wanted(in_state, of, memo, from_, to, counterparty)
+    if reference is not None:
+        check_reference(reference)
+    wanted = Wanted(
+        *(in_state, of, memo, from_, to, counterparty, reference, rail),
+        period_of("created_from", created_from, "created_until", created_until),
+        _amount("amount_min", amount_min, of),
+        _amount("amount_max", amount_max, of),
+    )
     async with house.database.reading() as connection:
         if wanted == Wanted():
             page = await records.payments_page(connection, house.terms.assets, caller.id, before, limit)
             last = page[-1].id if len(page) == limit else None
         else:
             page, last = await search.find(connection, house.terms.assets, caller.id, wanted, before, limit)
-    return PaymentsPage([payment_view(one) for one in page], cursor_text(show("pay", last)) if last else None)
+    return PaymentsPage(
+        [payment_view(one, caller.id) for one in page], cursor_text(show("pay", last)) if last else None
+    )
 
 
 @get("/v1/payments/waiting", tags=["approvals"], summary="What waits for the caller", needs="read")
@@ -135,7 +158,7 @@ async def list_waiting(house: House, caller: Wallet, limit: Limit = 50, cursor: 
     before = PaymentId(read("pay", cursor_position(cursor))) if cursor else None
     async with house.database.reading() as connection:
         page = await records.waiting_page(connection, house.terms.assets, caller.id, before, limit, house.clock())
-        items = [payment_view(one, await sign.to_sign(connection, house.terms, one)) for one in page]
+        items = [payment_view(one, caller.id, await sign.to_sign(connection, house.terms, one)) for one in page]
     return PaymentsPage(items, cursor_text(show("pay", page[-1].id)) if len(page) == limit else None)
 
 
@@ -150,7 +173,7 @@ def token_payments_of(house: House) -> TokenPayments:
     ) -> list[Payment | GatewayError]:
         return await paying.pay_together(connection, house.terms, asked, now)
 
-    return Together(house, act, 202, payment_view)
+    return Together(house, act, 202, lambda asked, payment: payment_view(payment, asked[0].id))
 
 
 Ends = Together[EndRequest, Payment]
@@ -164,7 +187,7 @@ def ends_of(house: House) -> Ends:
     ) -> list[Payment | GatewayError | Alone]:
         return await finish.end_all(connection, house.terms, asked, now)
 
-    return Together(house, act, 200, payment_view)
+    return Together(house, act, 200, lambda asked, payment: payment_view(payment, asked.caller))
 
 
 @post(
@@ -215,21 +238,25 @@ async def sign_payment(id: str, data: SignatureRequest, house: House, caller: Wa
     """
     signed = signature_bytes(data.signature)
     of = payment_id(id)
-    return payment_view(await sign.sign(house.database, house.node, house.terms, caller.id, of, signed, house.clock()))
+    signed_payment = await sign.sign(house.database, house.node, house.terms, caller.id, of, signed, house.clock())
+    return payment_view(signed_payment, caller.id)
 
 
 @post("/v1/payments/{id:str}/refund", tags=["payments"], summary="Give a settled payment back", needs="refund")
 async def refund_payment(
-    request: Request[Any, Any, Any], id: str, data: AmountRequest, house: House, credential: Credential
+    request: Request[Any, Any, Any], id: str, data: RefundRequest, house: House, credential: Credential
 ) -> Response[PaymentView]:
-    """All that is left of it, or a part, as a payment of its own whose `refund_of` names the first."""
+    """All that is left of it, or a part, as a payment of its own whose `refund_of` names the first. Its reference and
+    metadata are the refunder's, not those of the first.
+    """
 
     caller = credential.wallet
 
     async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
         money = await _part(connection, house, caller.id, payment_id(id), data.amount)
-        payment = await refund(connection, house.terms, caller, payment_id(id), money, now, credential)
-        return 201, payment_view(payment, await sign.to_sign(connection, house.terms, payment))
+        written = note_of(caller.id, data.reference, data.metadata)
+        payment = await refund(connection, house.terms, caller, payment_id(id), money, now, credential, written)
+        return 201, payment_view(payment, caller.id, await sign.to_sign(connection, house.terms, payment))
 
     return await answer_once(house, request, caller, data, act)
 
@@ -239,9 +266,22 @@ def _shares(caller: Wallet, asked: PayRequest) -> bool:
     return asked.money.asset.kind == "token" and asked.capture and not caller.signs_itself
 
 
-def _asked(house: House, data: PaymentRequest, by: Credential | None = None) -> PayRequest:
+def _asked(house: House, data: PaymentRequest, by: Credential) -> PayRequest:
     money = house.terms.assets.of_wallet(data.asset).parse_positive(data.amount)
-    return PayRequest(data.to, money, data.memo, data.capture, by)
+    written = note_of(by.wallet.id, data.reference, data.metadata)
+    return PayRequest(data.to, money, data.memo, data.capture, by, written)
+
+
+def _amount(name: str, text: str | None, asset: Asset | None) -> Money | None:
+    """An amount to compare with. Raises InvalidRequest where it is none of the asset, or none says what it is of."""
+    if text is None:
+        return None
+    if asset is None:
+        raise refused(name, text, "send asset with it, since amounts of different assets do not compare")
+    try:
+        return asset.parse(text)
+    except (InvalidAmount, AmountTooPrecise) as refusal:
+        raise refused(name, text, str(refusal)) from None
 
 
 async def _part(

@@ -12,6 +12,22 @@ Amount = Annotated[str, Meta(description="A positive decimal, as a string.", exa
 AssetCode = Annotated[str, Meta(description="ISO 4217 code or token code.", examples=["EUR", "USDX"])]
 PayeeText = Annotated[str, Meta(description="@handle, or a 0x address.", examples=["@bob"])]
 
+Reference = Annotated[
+    str,
+    Meta(
+        description="Your own number for it, such as an order's: 1 to 64 printable characters. Only you see it.",
+        examples=["order-17"],
+    ),
+]
+MetadataObject = Annotated[
+    dict[str, str | int | float | bool],
+    Meta(
+        description="For your own systems: keys of 1 to 40 printable characters, 2,048 bytes in all as JSON. Only you "
+        "see it. Numbers are those that every JSON reader has (RFC 8259, section 6).",
+        examples=[{"shop": "berlin", "basket": 3}],
+    ),
+]
+
 Signature = Annotated[str, Meta(description="0x and hex digits: 65 bytes, r, s and v, or what a contract accepts.")]
 CustodyText = Annotated[
     Literal["gateway", "owner", "contract"],
@@ -55,8 +71,10 @@ class PaymentRequest(Struct, forbid_unknown_fields=True):
     to: PayeeText
     amount: Amount
     asset: AssetCode
-    memo: Annotated[str, Meta(description="Up to 280 characters.", examples=["lunch"])] | None = None
+    memo: Annotated[str, Meta(description="Up to 280 characters. Both sides see it.", examples=["lunch"])] | None = None
     capture: bool = True
+    reference: Reference | None = None
+    metadata: MetadataObject | None = None
 
 
 class BulkPaymentRequest(Struct, forbid_unknown_fields=True):
@@ -68,12 +86,22 @@ class BulkPaymentRequest(Struct, forbid_unknown_fields=True):
     memo: str | None = None
     capture: bool = True
     idempotency_key: Annotated[str, Meta(description="Else made of the whole's key and the place.")] | None = None
+    reference: Reference | None = None
+    metadata: MetadataObject | None = None
 
 
 class AmountRequest(Struct, forbid_unknown_fields=True):
     """All of it, when no amount is given."""
 
     amount: Amount | None = None
+
+
+class RefundRequest(Struct, forbid_unknown_fields=True):
+    """All that is left, when no amount is given. A refund has a reference and metadata of its own."""
+
+    amount: Amount | None = None
+    reference: Reference | None = None
+    metadata: MetadataObject | None = None
 
 
 class KeyExportRequest(Struct, forbid_unknown_fields=True):
@@ -214,6 +242,11 @@ class PaymentView(Struct, rename={"from_": "from"}):
     ]
     approval: Annotated[ApprovalView | None, Meta(description="While the payer has to approve it.")]
     undo_until: Annotated[str | None, Meta(description="Until when the payer can stop what cannot be undone after it.")]
+    reference: Annotated[str | None, Meta(description="Shown to the wallet that wrote it, and to nobody else.")]
+    metadata: Annotated[
+        dict[str, str | int | float | bool] | None,
+        Meta(description="Shown to the wallet that wrote it, and to nobody else."),
+    ]
 
 
 class BulkResultView(Struct, omit_defaults=True):

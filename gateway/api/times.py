@@ -10,14 +10,14 @@ from typing import Annotated, Final
 
 from litestar.params import QueryParameter
 
-from gateway.errors import InvalidRequest
+from gateway.api.parameters import refused
 
 _DATE_TIME: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
 
 _FORM: Final = (
-    "send a date, a time and an offset (RFC 3339), such as 2030-01-31T12:00:00Z; in a URL the + of an offset is %2B"
+    "a date, a time and an offset (RFC 3339), such as 2030-01-31T12:00:00Z; in a URL the + of an offset is %2B"
 )
 
 
@@ -36,14 +36,14 @@ def time_of(name: str, text: str) -> datetime:
             return datetime.fromisoformat(text.upper()).astimezone(UTC)
         except (ValueError, OverflowError):  # the 31st of April, or a year beyond 1 and 9999
             pass
-    raise InvalidRequest("parameter", f"{name}: {text[:40]!r} is not a time; {_FORM}")
+    raise refused(name, text, f"it should be {_FORM}")
 
 
 def past_time_of(name: str, text: str, now: datetime) -> datetime:
     """As `time_of`. Raises InvalidRequest for a time that is still to come, too."""
     at = time_of(name, text)
     if at > now:
-        raise InvalidRequest("parameter", f"{name}: {text!r} is in the future; send a time that has passed")
+        raise refused(name, text, "it is in the future")
     return at
 
 
@@ -55,8 +55,6 @@ def period_of(
     """
     begins = None if from_text is None else time_of(from_name, from_text)
     ends = None if until_text is None else time_of(until_name, until_text)
-    if begins is not None and ends is not None and begins >= ends:
-        raise InvalidRequest(
-            "parameter", f"{until_name}: the period ends before it begins; send a time after {from_name}"
-        )
+    if until_text is not None and begins is not None and ends is not None and begins >= ends:
+        raise refused(until_name, until_text, f"it should be later than {from_name}, where the period begins")
     return begins, ends

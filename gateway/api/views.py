@@ -25,7 +25,7 @@ from gateway.chain.sign_in import SignIn
 from gateway.chain.watch import Cursor
 from gateway.clock import rfc3339
 from gateway.events.log import LoggedEvent
-from gateway.ids import show
+from gateway.ids import WalletId, show
 from gateway.ledger.account import Balance
 from gateway.ledger.book import Entry
 from gateway.money import Money
@@ -107,7 +107,9 @@ def conversion_view(conversion: Conversion) -> ConversionView:
     )
 
 
-def payment_view(payment: Payment, to_sign: dict[str, Any] | None = None) -> PaymentView:
+def payment_view(payment: Payment, viewer: WalletId | None, to_sign: dict[str, Any] | None = None) -> PaymentView:
+    """The payment as the wallet `viewer` sees it: a note is its author's alone. None: somebody without a wallet."""
+    note = payment.note if payment.note is not None and payment.note.author == viewer else None
     return PaymentView(
         id=show("pay", payment.id),
         state=payment.state.value,
@@ -129,6 +131,8 @@ def payment_view(payment: Payment, to_sign: dict[str, Any] | None = None) -> Pay
         to_sign=to_sign,
         approval=_approval_view(payment),
         undo_until=rfc3339(payment.undo_until) if payment.undo_until else None,
+        reference=note.reference if note else None,
+        metadata=note.metadata if note else None,
     )
 
 

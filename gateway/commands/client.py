@@ -154,8 +154,11 @@ class Client:
         memo: str | None = None,
         capture: bool = True,
         key: str | None = None,
+        reference: str | None = None,
+        metadata: Mapping[str, str] | None = None,
     ) -> Answer:
-        asked = {"to": to, "amount": amount, "asset": asset, "memo": memo, "capture": capture}
+        asked: dict[str, Any] = {"to": to, "amount": amount, "asset": asset, "memo": memo, "capture": capture}
+        asked |= {"reference": reference, "metadata": dict(metadata) if metadata else None}
         return await self._call("POST", "/v1/payments", asked, key=key)
 
     async def pay_many(self, rows: Sequence[Mapping[str, str]], key: str) -> list[Answer]:
@@ -183,9 +186,12 @@ class Client:
         asked = {"to": to, "amount": amount, "asset": asset}
         return await self._call("POST", "/v1/payments/preview", asked)
 
-    async def end(self, verb: str, id: str, amount: str | None = None, key: str | None = None) -> Answer:
-        """capture, void or refund a payment."""
+    async def end(
+        self, verb: str, id: str, amount: str | None = None, key: str | None = None, reference: str | None = None
+    ) -> Answer:
+        """capture, void or refund a payment; a refund may have a reference."""
         asked = {} if amount is None else {"amount": amount}
+        asked |= {} if reference is None else {"reference": reference}
         return await self._call("POST", f"/v1/payments/{quote(id, safe='')}/{verb}", asked, key=key)
 
     async def not_me(self, id: str) -> Answer:
@@ -254,8 +260,9 @@ class Client:
             if found["state"] != seen:
                 yield found
 
-    async def payments(self, limit: int, cursor: str | None = None) -> Answer:
-        return await self._call("GET", "/v1/payments", params={"limit": limit, "cursor": cursor})
+    async def payments(self, limit: int, cursor: str | None = None, **filters: str | None) -> Answer:
+        """What the handle paid and was paid, newest first; of it what fits the filters, by the API's names."""
+        return await self._call("GET", "/v1/payments", params={"limit": limit, "cursor": cursor, **filters})
 
     async def statement(
         self,

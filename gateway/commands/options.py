@@ -35,6 +35,22 @@ def period(command: Command) -> Command:
     return click.option("--since", metavar="TIME", help="From this time on, such as 2030-01-31T12:00:00Z.")(command)
 
 
+def reference(command: Command) -> Command:
+    """The option that notes something on a payment for the caller's own systems."""
+    about = "Your own number for it, such as an order's; only you see it."
+    return click.option("--reference", metavar="TEXT", help=about)(command)
+
+
+def checked_metadata(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    """KEY=VALUE, any number of times, as an object."""
+    pairs = [one.partition("=") for one in given]
+    if not all(equals for _, equals, _ in pairs):
+        raise click.BadParameter("it should be a key, = and a value, such as shop=berlin")
+    if len({key for key, _, _ in pairs}) < len(pairs):
+        raise click.BadParameter("a key is there twice; give it once")
+    return {key: value for key, _, value in pairs}
+
+
 def moving(command: Command) -> Command:
     """The option of every command that moves money."""
     about = "Idempotency key: the same command with the same key moves money once."

@@ -7,7 +7,7 @@ import rich_click as click
 
 from gateway.commands import printing
 from gateway.commands.asking import ask, follow, password_of, say, show, show_moved
-from gateway.commands.options import asking, by, moving, paging, period, waiting
+from gateway.commands.options import asking, by, checked_metadata, moving, paging, period, reference, waiting
 from gateway.config import from_environment
 from gateway.errors import Misconfigured
 
@@ -201,6 +201,10 @@ def convert(
 @click.argument("asset")
 @by("--from", "Who pays.")
 @click.option("--memo", help="A note that both sides see.")
+@reference
+@click.option(
+    "--metadata", metavar="KEY=VALUE", multiple=True, callback=checked_metadata, help="For your own systems, like it."
+)
 @click.option("--hold", is_flag=True, help="Only set the money aside, for gateway capture or gateway void.")
 @moving
 @waiting
@@ -211,6 +215,8 @@ def pay(
     asset: str,
     handle: str,
     memo: str | None,
+    reference: str | None,
+    metadata: dict[str, str],
     hold: bool,
     key: str | None,
     wait: bool,
@@ -226,8 +232,11 @@ def pay(
     Example:
       gateway pay @bob 5.00 EUR --from @alice --memo coffee
       gateway pay @shop 3.00 USDX --from @alice --key order-17
+      gateway pay @shop 3.00 EUR --from @alice --reference order-17 --metadata shop=berlin
     """
-    start = lambda client: client.pay(to, amount, asset, memo, capture=not hold, key=key)  # noqa: E731 - as above
+    start = lambda client: client.pay(  # noqa: E731 - as above
+        to, amount, asset, memo, capture=not hold, key=key, reference=reference, metadata=metadata
+    )
     follow(handle, url, as_json, wait, "payments", start)
 
 
@@ -250,16 +259,48 @@ def preview(to: str, amount: str, asset: str, handle: str, url: str | None, as_j
 
 @click.command()
 @click.argument("handle")
+@click.option("--state", help="In this state, such as held or failed.")
+@click.option("--reference", help="With this reference of the handle's own.")
+@click.option("--counterparty", metavar="PARTY", help="With this handle or address on the other side.")
+@click.option("--asset", help="Of this asset.")
+@click.option("--rail", type=click.Choice(["ledger", "chain"]), help="By this rail.")
+@click.option("--memo", help="With just this memo.")
+@click.option("--min", "amount_min", metavar="AMOUNT", help="Of this amount of --asset or more.")
+@click.option("--max", "amount_max", metavar="AMOUNT", help="Of this amount of --asset or less.")
+@period
 @paging
 @asking
-def payments(handle: str, limit: int, cursor: str | None, url: str | None, as_json: bool) -> None:
-    """What a handle paid and was paid, newest first.
+def payments(
+    handle: str,
+    state: str | None,
+    reference: str | None,
+    counterparty: str | None,
+    asset: str | None,
+    rail: str | None,
+    memo: str | None,
+    amount_min: str | None,
+    amount_max: str | None,
+    since: str | None,
+    until: str | None,
+    limit: int,
+    cursor: str | None,
+    url: str | None,
+    as_json: bool,
+) -> None:
+    """What a handle paid and was paid, newest first; of it what fits all the options.
+
+    A page may be short, or have none, while there are more: go on with --cursor.
 
     \b
     Example:
       gateway payments @alice --limit 5
+      gateway payments @alice --reference order-17
+      gateway payments @alice --state held --counterparty @shop --since 2030-01-01T00:00:00Z
     """
-    page = ask(handle, url, lambda client: client.payments(limit, cursor))
+    filters = {"state": state, "reference": reference, "counterparty": counterparty, "asset": asset, "rail": rail}
+    filters |= {"memo": memo, "amount_min": amount_min, "amount_max": amount_max}
+    filters |= {"created_from": since, "created_until": until}
+    page = ask(handle, url, lambda client: client.payments(limit, cursor, **filters))
     show(page, as_json, printing.payments_lines(page))
 
 
@@ -326,6 +367,7 @@ def void(payment_id: str, handle: str, key: str | None, url: str | None, as_json
 @click.argument("payment_id")
 @by("--from", "Its payee, who gives back.")
 @click.option("--amount", help="Only a part; the rest can be given back later.")
+@reference
 @moving
 @waiting
 @asking
@@ -333,6 +375,7 @@ def refund(
     payment_id: str,
     handle: str,
     amount: str | None,
+    reference: str | None,
     key: str | None,
     wait: bool,
     url: str | None,
@@ -344,7 +387,8 @@ def refund(
     Example:
       gateway refund pay_01m81tq52cfv7bnsbsrhbmm7f5 --from @bob --amount 2.00
     """
-    follow(handle, url, as_json, wait, "payments", lambda client: client.end("refund", payment_id, amount, key))
+    start = lambda client: client.end("refund", payment_id, amount, key, reference)  # noqa: E731 - as above
+    follow(handle, url, as_json, wait, "payments", start)
 
 
 #: In the order that `gateway --help` lists them.

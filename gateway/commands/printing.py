@@ -199,6 +199,8 @@ def payment_lines(payment: Mapping[str, Any]) -> list[str]:
             ("refunded", f"{payment['refunded']} {asset}"),
             ("refund of", payment["refund_of"]),
             ("memo", payment["memo"]),
+            ("reference", payment["reference"]),
+            ("metadata", json.dumps(payment["metadata"], ensure_ascii=False) if payment["metadata"] else None),
             ("rail", route["rail"]),
             ("because", "; ".join(route["reasons"])),
             ("finality", route["finality"]),

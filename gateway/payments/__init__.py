@@ -1,6 +1,7 @@
 """What people do with money, on both rails.
 
     payment.py     what a payment is and what it may become          (pure)
+    note.py        a reference and metadata, for whoever wrote them  (pure)
     route.py       which rail, why, at what fee, how soon            (pure)
     terms.py       payment settings, and the kinds that there are    (pure)
     once.py        idempotency keys: the first answer, again

@@ -15,6 +15,7 @@ from gateway.ids import PaymentId, new_id
 from gateway.payments import ledger_rail, once, pay, records, recovery
 from gateway.payments.lean import Elsewhere
 from gateway.payments.ledger_rail import LedgerPayment, Outcome, Settled
+from gateway.payments.note import Note
 from gateway.payments.once import Answer, Claim
 from gateway.payments.pay import Accepted, PayRequest
 from gateway.payments.payees.lookup import find_payee
@@ -105,7 +106,9 @@ async def _pay_part(
     database: Database, terms: Terms, payer: Payer, lines: Sequence[Line], now: datetime
 ) -> list[Result]:
     lean = _lean(payer, lines, now)
-    decided = _decided(lean, await ledger_rail.pay_many(database, terms, list(lean.values()), now) if lean else [])
+    notes = {one.payment_id: note for place, one in lean.items() if (note := _note(lines[place])) is not None}
+    paid = await ledger_rail.pay_many(database, terms, list(lean.values()), now, notes) if lean else []
+    decided = _decided(lean, paid)
     results: list[Result] = []
     for place, line in enumerate(lines):
         result = decided.get(place)
@@ -126,6 +129,10 @@ async def _pay_part(
 def _decided(lean: dict[int, LedgerPayment], outcomes: Sequence[Outcome]) -> dict[int, Result]:
     """What the ledger's own path has decided, by place; the rest is for `_pay_one`."""
     return {place: outcome for place, outcome in zip(lean, outcomes, strict=True) if not isinstance(outcome, Elsewhere)}
+
+
+def _note(line: Line) -> Note | None:
+    return None if isinstance(line.asked, GatewayError) else line.asked.note
 
 
 def _lean(payer: Payer, lines: Sequence[Line], now: datetime) -> dict[int, LedgerPayment]:

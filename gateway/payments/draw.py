@@ -7,6 +7,7 @@ from gateway.access.credential import Credential
 from gateway.errors import NotFound
 from gateway.ids import show
 from gateway.payments import mandate, pay
+from gateway.payments.note import Note
 from gateway.payments.payment import Payment
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection
@@ -15,7 +16,14 @@ from gateway.wallets.wallet import Wallet
 
 
 async def draw(
-    connection: Connection, terms: Terms, holder: Wallet, id: UUID, money: str, memo: str | None, now: datetime
+    connection: Connection,
+    terms: Terms,
+    holder: Wallet,
+    id: UUID,
+    money: str,
+    memo: str | None,
+    now: datetime,
+    note: Note | None = None,
 ) -> Payment:
     """Pay the holder so much of the mandate's asset, from the wallet that granted it.
 
@@ -29,4 +37,5 @@ async def draw(
     payer = await wallet.by_id(connection, found.payer)
     by = Credential("mandate", found.id, payer, frozenset({"pay"}), approved=found.approved)
     asked = found.period.asset.parse_positive(money)
-    return await pay.pay(connection, terms, payer, pay.PayRequest(f"@{holder.handle}", asked, memo, by=by), now)
+    request = pay.PayRequest(f"@{holder.handle}", asked, memo, by=by, note=note)
+    return await pay.pay(connection, terms, payer, request, now)

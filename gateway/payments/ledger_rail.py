@@ -9,11 +9,13 @@ same row by row, with the same answers, for two thirds of the price. What makes 
 one payer, of a call of `POST /v1/payments/batch`, are one of `pay_many_in_ledger`, beside them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 from msgspec import Struct
 
+from gateway.ids import PaymentId
 from gateway.money import Money
 from gateway.payments.lean import (
     Elsewhere,
@@ -24,7 +26,8 @@ from gateway.payments.lean import (
     handle_of,
     not_done,
 )
-from gateway.payments.records import sql
+from gateway.payments.note import Note
+from gateway.payments.records import insert_notes, sql
 from gateway.payments.route import fee
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Database
@@ -61,8 +64,24 @@ async def pay_all(database: Database, terms: Terms, asked: Sequence[LedgerPaymen
         return await pay_in(connection, terms, asked, now)
 
 
-async def pay_many(database: Database, terms: Terms, asked: Sequence[LedgerPayment], now: datetime) -> list[Outcome]:
-    """`pay_all` for payments of one payer: for less, where there are no fees and it has money for all of them."""
+async def pay_many(
+    database: Database,
+    terms: Terms,
+    asked: Sequence[LedgerPayment],
+    now: datetime,
+    notes: Mapping[PaymentId, Note] = MappingProxyType({}),
+) -> list[Outcome]:
+    """`pay_all` for payments of one payer: for less, where there are no fees and it has money for all of them. `notes`
+    are written with those that settle.
+    """
+    if notes:
+        async with database.transaction() as connection:
+            outcomes = None if terms.ledger_fee_basis_points else await pay_columns(connection, asked, now)
+            if outcomes is None:
+                outcomes = await pay_in(connection, terms, asked, now)
+            settled = [one.asked.payment_id for one in outcomes if isinstance(one, Settled)]
+            await insert_notes(connection, {id: notes[id] for id in settled if id in notes})
+            return outcomes
     if not terms.ledger_fee_basis_points:
         async with database.one_statement() as connection:
             outcomes = await pay_columns(connection, asked, now)

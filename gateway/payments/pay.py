@@ -16,6 +16,7 @@ from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Asset, Money
 from gateway.payments import checks, records
 from gateway.payments.check import Proposed
+from gateway.payments.note import Note
 from gateway.payments.payees.lookup import find_payee, find_payees
 from gateway.payments.payees.resolver import Payee
 from gateway.payments.payment import Event, Payment, State, after
@@ -41,6 +42,7 @@ class PayRequest:
     memo: str | None = None
     capture: bool = True
     by: Credential | None = None  #: Who asks, where the payer's policy wants to know.
+    note: Note | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +234,7 @@ def accepted(
         expires_at=None if wait_seconds is None else now + timedelta(seconds=wait_seconds),
         settled_at=None,
         capture=request.capture,
+        note=request.note,
     )
 
 

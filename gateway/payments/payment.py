@@ -8,6 +8,7 @@ from uuid import UUID
 from gateway.errors import StateConflict
 from gateway.ids import PaymentId, TransferId, WalletId, show
 from gateway.money import Money
+from gateway.payments.note import Note
 from gateway.payments.route import Route
 
 
@@ -116,6 +117,7 @@ class Payment:
     approval: tuple[str, ...] | None = None  #: Why it needs its payer's approval, or needed it; None: it did not.
     capture: bool = True  #: False: once it is approved it is only held.
     undo_until: datetime | None = None  #: Held until then, for its payer to stop it, and then queued.
+    note: Note | None = None  #: What a caller wrote on it; None too where it was read for nobody to see.
 
     @property
     def waits_for_approval(self) -> bool:

@@ -42,6 +42,12 @@ FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::text
     AS new (id, state, rail, payer, payee, payee_address, asset, amount, fee, captured, memo, route, transfer_id,
         authorization_id, refund_of, created_at, expires_at, settled_at, approval, capture, undo_until);
 
+-- insert_notes
+-- What callers have written on new payments.
+INSERT INTO payment_note (payment_id, wallet_id, reference, metadata)
+SELECT payment_id, wallet_id, reference, metadata::json
+FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) AS new (payment_id, wallet_id, reference, metadata);
+
 -- update_payments
 -- What may change of payments, many at once.
 UPDATE payment SET state = new.state, fee = new.fee, captured = new.captured, transfer_id = new.transfer_id,
@@ -75,20 +81,24 @@ WHERE payment.id = failed.id;
 
 -- payments_for_update
 -- Payments that are about to change, locked in id order, before their transfers and accounts.
-SELECT payment.*, payer.handle AS payer_handle, payee.handle AS payee_handle
+SELECT payment.*, payer.handle AS payer_handle, payee.handle AS payee_handle,
+    note.wallet_id AS note_author, note.reference, note.metadata
 FROM payment
 JOIN wallet AS payer ON payer.id = payment.payer
 LEFT JOIN wallet AS payee ON payee.id = payment.payee
+LEFT JOIN payment_note AS note ON note.payment_id = payment.id
 WHERE payment.id = ANY ($1)
 ORDER BY payment.id
 FOR UPDATE OF payment;
 
 -- payment_of_party
 -- One payment, for those it concerns.
-SELECT payment.*, payer.handle AS payer_handle, payee.handle AS payee_handle
+SELECT payment.*, payer.handle AS payer_handle, payee.handle AS payee_handle,
+    note.wallet_id AS note_author, note.reference, note.metadata
 FROM payment
 JOIN wallet AS payer ON payer.id = payment.payer
 LEFT JOIN wallet AS payee ON payee.id = payment.payee
+LEFT JOIN payment_note AS note ON note.payment_id = payment.id
 WHERE payment.id = $1 AND $2 IN (payment.payer, payment.payee);
 
 -- payments_page
@@ -101,44 +111,83 @@ WITH page AS MATERIALIZED (
     (SELECT * FROM payment WHERE payee = (SELECT $1::uuid) AND id < $2 ORDER BY id DESC LIMIT $3)
     ORDER BY id DESC LIMIT $3
 )
-SELECT page.*,
+SELECT page.*, note.wallet_id AS note_author, note.reference, note.metadata,
     CASE WHEN page.payer = $1 THEN (SELECT handle FROM wallet WHERE id = $1) ELSE other.handle END AS payer_handle,
     CASE WHEN page.payee = $1 THEN (SELECT handle FROM wallet WHERE id = $1) ELSE other.handle END AS payee_handle
 FROM page
 LEFT JOIN wallet AS other ON other.id = CASE WHEN page.payer = $1 THEN page.payee ELSE page.payer END
+LEFT JOIN payment_note AS note ON note.payment_id = page.id
 ORDER BY page.id DESC;
 
 -- payments_that_fit
--- Those of a wallet's next $4 payments, newest first, that fit: state, asset, memo, payer, payee (a wallet, an address
--- or both), and who is on the other side. How many were walked, and to which, stands in each row; where none fits, in a
--- row that has nothing else. As in payments_page, the planner is not told which wallet it is.
-WITH walked AS MATERIALIZED (
-    (SELECT * FROM payment WHERE payer = (SELECT $1::uuid) AND id < $2 ORDER BY id DESC LIMIT $4)
+-- Those of a wallet's next $4 payments, newest first from below $2 down to $3, that fit the filters from $10 on. What is
+-- walked is what $6 names: `all` of them, by the indexes of payer ($7) and payee ($8); those in a `state` that few
+-- payments are in; or those of a `reference`. The payments of the other side ($9) are walked as well: whichever of the two
+-- walks gets further down decides how far it is known what fits. A walk ends when the page is full; where it never is,
+-- how many each walk had, and to which, stands in each row, or in a row that has nothing else. As in payments_page, the planner is not told which wallet it is.
+WITH own AS MATERIALIZED (
+    (SELECT * FROM payment WHERE $6 = 'all' AND $7::boolean AND payer = (SELECT $1::uuid) AND id < $2 AND id >= $3
+     ORDER BY id DESC LIMIT $4)
     UNION ALL
-    (SELECT * FROM payment WHERE payee = (SELECT $1::uuid) AND id < $2 ORDER BY id DESC LIMIT $4)
+    (SELECT * FROM payment WHERE $6 = 'all' AND $8::boolean AND payee = (SELECT $1::uuid) AND id < $2 AND id >= $3
+     ORDER BY id DESC LIMIT $4)
+    UNION ALL
+    (SELECT * FROM payment WHERE $6 = 'state' AND $7 AND payer = (SELECT $1::uuid) AND id < $2 AND id >= $3
+        AND state NOT IN ('queued', 'submitted', 'settled') AND state = (SELECT $10::text)
+     ORDER BY id DESC LIMIT $4)
+    UNION ALL
+    (SELECT * FROM payment WHERE $6 = 'state' AND $8 AND payee = (SELECT $1::uuid) AND id < $2 AND id >= $3
+        AND state NOT IN ('queued', 'submitted', 'settled') AND state = (SELECT $10::text)
+     ORDER BY id DESC LIMIT $4)
+    UNION ALL
+    (SELECT noted.* FROM (
+        SELECT payment_id FROM payment_note
+        WHERE $6 = 'reference' AND wallet_id = $1 AND reference = $23::text AND payment_id < $2 AND payment_id >= $3
+        ORDER BY payment_id DESC LIMIT $4
+     ) AS found, LATERAL (SELECT * FROM payment WHERE id = found.payment_id LIMIT 1) AS noted)
+    ORDER BY id DESC LIMIT $4
+), other AS MATERIALIZED (
+    (SELECT * FROM payment WHERE payer = (SELECT $9::uuid) AND id < $2 AND id >= $3 ORDER BY id DESC LIMIT $4)
+    UNION ALL
+    (SELECT * FROM payment WHERE payee = (SELECT $9::uuid) AND id < $2 AND id >= $3 ORDER BY id DESC LIMIT $4)
     ORDER BY id DESC LIMIT $4
 ), page AS MATERIALIZED (
-    SELECT * FROM walked
-    WHERE ($5::text IS NULL OR state = $5) AND ($6::text IS NULL OR asset = $6) AND ($7::text IS NULL OR memo = $7)
-        AND ($8::uuid IS NULL OR payer = $8)
-        AND ($9::uuid IS NULL OR payee = $9 OR payee_address = $10::text)
-        AND ($11::uuid IS NULL OR payer = $11 OR payee = $11 OR payee_address = $12::text)
-    ORDER BY id DESC LIMIT $3
+    SELECT * FROM (
+        SELECT * FROM own UNION ALL SELECT * FROM other WHERE id NOT IN (SELECT id FROM own)
+    ) AS walked
+    WHERE (payer = $1 OR payee = $1)
+        AND ($10::text IS NULL OR state = $10) AND ($11::text IS NULL OR asset = $11)
+        AND ($12::text IS NULL OR memo = $12) AND ($13::text IS NULL OR rail = $13)
+        AND ($14::uuid IS NULL OR payer = $14)
+        AND ($15::uuid IS NULL OR payee = $15 OR payee_address = $16::text)
+        AND ($17::uuid IS NULL OR payer = $17 OR payee = $17 OR payee_address = $18::text)
+        AND ($19::timestamptz IS NULL OR created_at >= $19) AND ($20::timestamptz IS NULL OR created_at < $20)
+        AND ($21::numeric IS NULL OR amount >= $21) AND ($22::numeric IS NULL OR amount <= $22)
+    ORDER BY id DESC LIMIT $5
 )
-SELECT page.*, count.walked, (SELECT id FROM walked ORDER BY id LIMIT 1) AS walked_to,
-    CASE WHEN page.payer = $1 THEN (SELECT handle FROM wallet WHERE id = $1) ELSE other.handle END AS payer_handle,
-    CASE WHEN page.payee = $1 THEN (SELECT handle FROM wallet WHERE id = $1) ELSE other.handle END AS payee_handle
-FROM (SELECT count(*) AS walked FROM walked) AS count
+SELECT page.*, walks.*, note.wallet_id AS note_author, note.reference, note.metadata,
+    CASE WHEN page.payer = $1 THEN (SELECT handle FROM wallet WHERE id = $1) ELSE party.handle END AS payer_handle,
+    CASE WHEN page.payee = $1 THEN (SELECT handle FROM wallet WHERE id = $1) ELSE party.handle END AS payee_handle
+FROM (
+    SELECT CASE WHEN short THEN (SELECT count(*) FROM own) END AS own_walked,
+        CASE WHEN short THEN (SELECT id FROM own ORDER BY id LIMIT 1) END AS own_to,
+        CASE WHEN short THEN (SELECT count(*) FROM other) END AS other_walked,
+        CASE WHEN short THEN (SELECT id FROM other ORDER BY id LIMIT 1) END AS other_to
+    FROM (SELECT count(*) < $5 FROM page) AS found (short)
+) AS walks
 LEFT JOIN page ON true
-LEFT JOIN wallet AS other ON other.id = CASE WHEN page.payer = $1 THEN page.payee ELSE page.payer END
+LEFT JOIN wallet AS party ON party.id = CASE WHEN page.payer = $1 THEN page.payee ELSE page.payer END
+LEFT JOIN payment_note AS note ON note.payment_id = page.id
 ORDER BY page.id DESC;
 
 -- waiting_page
 -- What a wallet is asked to approve or to sign and has time for, newest first, by the index that has nothing else.
-SELECT payment.*, payer.handle AS payer_handle, payee.handle AS payee_handle
+SELECT payment.*, payer.handle AS payer_handle, payee.handle AS payee_handle,
+    note.wallet_id AS note_author, note.reference, note.metadata
 FROM payment
 JOIN wallet AS payer ON payer.id = payment.payer
 LEFT JOIN wallet AS payee ON payee.id = payment.payee
+LEFT JOIN payment_note AS note ON note.payment_id = payment.id
 WHERE payment.payer = $1 AND payment.state = 'requires_confirmation' AND payment.id < $2
     AND (payment.expires_at IS NULL OR payment.expires_at > $4)
 ORDER BY payment.id DESC LIMIT $3;

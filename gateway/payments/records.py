@@ -14,6 +14,7 @@ from gateway.errors import NotFound
 from gateway.events.log import Event
 from gateway.ids import ConversionId, PaymentId, TransferId, WalletId, show
 from gateway.money import Assets, Money
+from gateway.payments.note import Note
 from gateway.payments.payment import Payment, State
 from gateway.payments.route import Route, ledger_route
 from gateway.postgres import Connection, Record, Statements
@@ -25,9 +26,18 @@ NEWEST: Final = UUID(int=2**128 - 1)
 
 
 async def insert(connection: Connection, payments: Sequence[Payment]) -> None:
-    """Write the rows of new payments."""
+    """Write the rows of new payments, and what was written on them."""
     if payments:
         await connection.execute(sql.insert_payments, *zip(*map(_row, payments), strict=True))
+        await insert_notes(connection, {payment.id: payment.note for payment in payments if payment.note is not None})
+
+
+async def insert_notes(connection: Connection, notes: Mapping[PaymentId, Note]) -> None:
+    """Write what callers have written on new payments, in the transaction that writes these."""
+    if notes:
+        metadata = [one.metadata and msgspec.json.encode(one.metadata).decode() for one in notes.values()]
+        authors, references = [one.author for one in notes.values()], [one.reference for one in notes.values()]
+        await connection.execute(sql.insert_notes, list(notes), authors, references, metadata)
 
 
 def _row(payment: Payment) -> tuple[object, ...]:
@@ -175,7 +185,13 @@ def of_row(assets: Assets, row: Record) -> Payment:
         approval=tuple(row["approval"]) if row["approval"] else None,
         capture=row["capture"],
         undo_until=row["undo_until"],
+        note=_note(row) if row.get("note_author") else None,
     )
+
+
+def _note(row: Record) -> Note:
+    metadata = row["metadata"]
+    return Note(WalletId(row["note_author"]), row["reference"], metadata and msgspec.json.decode(metadata))
 
 
 @lru_cache(maxsize=1000)

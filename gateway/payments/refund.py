@@ -7,6 +7,7 @@ from gateway.errors import Forbidden, RefundExceedsPayment, StateConflict
 from gateway.ids import PaymentId, show
 from gateway.money import Money
 from gateway.payments import pay, records
+from gateway.payments.note import Note
 from gateway.payments.payees.resolver import Payee
 from gateway.payments.payment import Payment, State
 from gateway.payments.terms import Terms
@@ -23,8 +24,10 @@ async def refund(
     money: Money | None,
     now: datetime,
     by: Credential | None = None,
+    note: Note | None = None,
 ) -> Payment:
-    """The payee of the first payment pays `money` of it back, or all that is left. It goes by the same rail.
+    """The payee of the first payment pays `money` of it back, or all that is left. It goes by the same rail, and has a
+    note of its own (note.py).
 
     However many refunds run at once, together they never exceed what was paid: the first payment's row is locked
     before they are counted, and one that is on its way counts already.
@@ -43,5 +46,5 @@ async def refund(
 
     await records.add_refunded(connection, first, money)
     payer = await wallet.by_handle(connection, first.payer_handle)
-    request = pay.PayRequest(to=f"@{payer.handle}", money=money, memo=first.memo, by=by)
+    request = pay.PayRequest(to=f"@{payer.handle}", money=money, memo=first.memo, by=by, note=note)
     return await pay.start(connection, terms, caller, Payee(payer, payer.address), request, now, refund_of=first.id)

@@ -63,7 +63,24 @@ CREATE INDEX payment_of_payee ON payment (payee, id DESC);
 CREATE UNIQUE INDEX payment_authorization ON payment (authorization_id) WHERE authorization_id IS NOT NULL;
 CREATE INDEX payment_due ON payment (expires_at) WHERE state IN ('requires_confirmation', 'held');
 CREATE INDEX payment_undo ON payment (undo_until) WHERE state = 'held' AND undo_until IS NOT NULL;
-CREATE INDEX payment_waiting ON payment (payer, id) WHERE state = 'requires_confirmation';
+-- The states that few payments are in, and none that settles as it should. That of payments which wait is among them.
+CREATE INDEX payment_state_of_payer ON payment (payer, state, id DESC)
+    WHERE state NOT IN ('queued', 'submitted', 'settled');
+CREATE INDEX payment_state_of_payee ON payment (payee, state, id DESC)
+    WHERE state NOT IN ('queued', 'submitted', 'settled');
+
+-- What a wallet has written on a payment for its own systems. Written in the payment's transaction, and only when there is
+-- something to write: a payment without a note costs no more for it.
+CREATE TABLE payment_note (
+    payment_id uuid PRIMARY KEY,
+    wallet_id uuid NOT NULL,           -- whose note it is: the payer's, or the payee's who drew on a mandate
+    reference text CONSTRAINT payment_note_reference_length CHECK (length(reference) BETWEEN 1 AND 64),
+    metadata json CONSTRAINT payment_note_metadata_size CHECK (octet_length(metadata::text) <= 2048),
+    CONSTRAINT payment_note_is_not_empty CHECK (num_nonnulls(reference, metadata) > 0)
+) WITH (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
+CREATE INDEX payment_note_reference ON payment_note (wallet_id, reference, payment_id) WHERE reference IS NOT NULL;
+CREATE TRIGGER payment_note_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON payment_note
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
 -- An exchange of one asset of a wallet into another: fiat into the token it backs, or a token back into fiat.
 CREATE TABLE conversion (

@@ -214,7 +214,10 @@ async def test_payments_are_found_by_what_people_look_for(two: tuple[Person, Per
         ("to=0x12", "invalid_request", "party"),
         ("counterparty=", "invalid_request", "party"),
         ("memo=a&memo=b", "invalid_request", "repeated_parameter"),
-        ("reference=a", "invalid_request", "unknown_parameter"),
+        ("reference=", "invalid_request", "reference"),
+        ("reference=" + "x" * 65, "invalid_request", "reference"),
+        ("rail=bank", "invalid_request", "parameter"),
+        ("created=2030-01-31", "invalid_request", "unknown_parameter"),
         ("cursor=x&state=held", "invalid_request", "cursor"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import logging
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from eth_account import Account
@@ -38,6 +39,9 @@ async def test_no_secret_and_no_memo_is_in_any_log(api: Api, caplog: pytest.LogC
     await api.person("bob")
     secrets.append(alice.api_key)
     assert (await alice.pay("@bob", "5.00 EUR", memo=MEMO)).status_code == 201
+    noted = await alice.pay("@bob", "1.00 EUR", reference=MEMO[:64], metadata={"note": MEMO})
+    assert noted.status_code == 201
+    assert (await alice.get(f"/v1/payments?reference={quote(MEMO[:64])}")).json()["items"] == [noted.json()]
     held = await alice.pay("@bob", "5.00 EUR", memo=MEMO, capture=False)
     await alice.post(f"/v1/payments/{held.json()['id']}/capture", {})
     assert (await alice.pay("@bob", "9000.00 EUR", memo=MEMO)).status_code == 409

@@ -1,0 +1,70 @@
+"""What a caller writes on a payment for its own systems: a reference, such as an order number, and metadata. Pure.
+
+A note is shown to the wallet that wrote it and to nobody else. What the other side should read is the memo. Payment
+APIs do it so: Stripe's `metadata` and Adyen's `reference` are the merchant's alone, and what the customer reads has a
+field of its own (`description`, `referenceForBeneficiary`). GoCardless prints its `reference` on the payer's bank
+statement: that is the memo here. The author is the payer, or the payee where it draws on a mandate.
+
+A note is written once, with its payment, and never changed. A refund has a note of its own, its refunder's, and none of
+the payment that it is of, which `refund_of` names: that note was somebody else's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import msgspec
+
+from gateway.errors import InvalidRequest
+from gateway.ids import WalletId
+
+Metadata: TypeAlias = dict[str, str | int | float | bool]
+
+#: The longest reference, and the longest key of metadata, in characters.
+REFERENCE_MAX: Final = 64
+KEY_MAX: Final = 40
+
+#: The most that metadata takes as JSON in UTF-8, without blanks, in bytes.
+METADATA_BYTES_MAX: Final = 2048
+
+#: The largest whole number that every JSON reader has exactly (RFC 8259, section 6).
+INTEGER_MAX: Final = 2**53 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What `author` has written; at least one of the two is there."""
+
+    author: WalletId
+    reference: str | None
+    metadata: Metadata | None
+
+
+def note_of(
+    author: WalletId, reference: str | None, metadata: Mapping[str, str | int | float | bool] | None
+) -> Note | None:
+    """The note that a request gives; None where it gives none, or metadata without a key. Raises InvalidRequest."""
+    if reference is not None:
+        check_reference(reference)
+    if metadata:
+        _check_metadata(metadata)
+    return Note(author, reference, dict(metadata) if metadata else None) if reference or metadata else None
+
+
+def check_reference(reference: str) -> None:
+    """Raises InvalidRequest for text that no payment has as its reference."""
+    if not (1 <= len(reference) <= REFERENCE_MAX and reference.isprintable()):
+        raise InvalidRequest("reference", f"a reference has 1 to {REFERENCE_MAX} printable characters")
+
+
+def _check_metadata(metadata: Mapping[str, str | int | float | bool]) -> None:
+    for key, value in metadata.items():
+        if not (1 <= len(key) <= KEY_MAX and key.isprintable()):
+            raise InvalidRequest("metadata", f"a key of metadata has 1 to {KEY_MAX} printable characters")
+        if isinstance(value, int) and abs(value) > INTEGER_MAX:
+            raise InvalidRequest("metadata", f"metadata[{key!r}] is larger than {INTEGER_MAX}: write it in quotes")
+        if isinstance(value, str) and "\x00" in value:
+            raise InvalidRequest("metadata", f"metadata[{key!r}] has a NUL; leave it out")
+    size = len(msgspec.json.encode(metadata))
+    if size > METADATA_BYTES_MAX:
+        raise InvalidRequest("metadata", f"metadata takes {size} bytes as JSON; it may have up to {METADATA_BYTES_MAX}")
