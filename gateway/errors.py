@@ -559,7 +559,9 @@ class DayCapTooSmall(CapExceeded):
 
 @dataclass(eq=False)
 class DayCapExceeded(CapExceeded):
-    """`again_at` is when there is room for the payment, as RFC 3339 has it, unless others are made before."""
+    """`again_at` is when there is room for the payment, as RFC 3339 has it, unless others are made before. There may be
+    room up to ten minutes earlier (payments/spending.py).
+    """
 
     cap: "Money"
     again_at: str

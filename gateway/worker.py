@@ -50,7 +50,7 @@ from gateway.errors import (
 from gateway.events import log as events
 from gateway.events.log import Event
 from gateway.money import Money
-from gateway.payments import finish, looks, recovery, sweep, undo
+from gateway.payments import finish, looks, recovery, spending, sweep, undo
 from gateway.payments.looks import Pace
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Database
@@ -370,7 +370,9 @@ class Worker:
         return False
 
     async def expire(self) -> bool:
-        """Give back the money of holds past their time, and queue what can be undone no more."""
+        """Give back the money of holds past their time, queue what can be undone no more, and delete what no limit
+        counts any more.
+        """
         async with self.database.transaction() as connection:
             expired = await finish.expire_due(connection, self.terms, self.clock())
         async with self.database.transaction() as connection:
@@ -379,6 +381,8 @@ class Worker:
             expired += await frozen.lapse(connection, self.clock())
         async with self.database.transaction() as connection:
             expired += await undo.send_due(connection, await self._terms(connection), self.clock())
+        async with self.database.transaction() as connection:
+            expired += await spending.forget(connection, self.clock())
         return expired > 0
 
     async def bring(self) -> bool:

@@ -77,6 +77,7 @@ async def withdraw(
         (done,) = await movements.settle_all(connection, house.terms.assets, [asked], now)
         if isinstance(done, GatewayError):
             raise done
+        await policy.count_withdrawal(connection, caller.id, done.id, money, now)
         return 201, bank_movement_view(done)
 
     return await answer_once(house, request, caller, data, act)

@@ -9,6 +9,7 @@
     pay.py         pay, and preview
     checks.py      what a payment has to pass: one list of checks, in one order
     check.py       what a check is
+    spending.py    what counts against limits over time, in buckets
     caps.py        a check: what an API key with caps may pay        (its centre is pure)
     freeze.py      a check: withdrawals that are stopped by a difference, until they are let go on
     wallet_freeze.py  a check: no money leaves a frozen wallet
@@ -61,5 +62,6 @@ Order inside a transaction, so that nobody waits in a ring:
     transfers, then accounts       in id order, in one call of the book
     sweeps                         in id order, those to be tried again first of all
     nonces of new authorizations   by asset and address
+    buckets of what was spent      in the order of their keys
     the wallet                     where its address changes
 """

@@ -2,14 +2,14 @@
 twenty-four hours. Such a key asks nobody: its owner has said beforehand how much it may.
 
 What was given back does not count: a payment that failed, or was voided, expired or refused, the part of a hold that
-was not captured, and what its payee refunded. Refunds that the key makes count. Payments of one key, and of those that
-have taken its place, are decided one after the other, so a thousand at once find no more room than that.
+was not captured, and what its payee refunded (spending.py). Refunds that the key makes count. Payments of one key, and
+of those that have taken its place, are decided one after the other, so a thousand at once find no more room than that.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Final, Literal
 from uuid import UUID
 
 from gateway.clock import rfc3339
@@ -21,15 +21,17 @@ from gateway.errors import (
     InvalidRequest,
     PaymentCapExceeded,
 )
-from gateway.ids import WalletId, first_id
+from gateway.ids import WalletId
 from gateway.money import Assets, Money
+from gateway.payments import spending
 from gateway.payments.check import Check, CheckContext, Decisions, Passed, Proposed
+from gateway.payments.spending import Counter, Spent
 from gateway.postgres import Connection, Statements
 
 sql = Statements(__package__, "caps.sql")
 
 #: What a cap of a day counts.
-_DAY = timedelta(days=1)
+DAY: Final = timedelta(days=1)
 
 #: The most caps of a key.
 _CAPS_MAX = 50
@@ -38,7 +40,7 @@ _CAPS_MAX = 50
 @dataclass(frozen=True, slots=True)
 class Cap:
     """Covers payments of its asset, by its rail and to its payee where it names them. `payment` and `day` are how much
-    at once and in a day; None: any.
+    at once and in a day; None: any. `number` is its place among the caps of its key, from 1 on.
     """
 
     asset: str
@@ -47,6 +49,7 @@ class Cap:
     payment: Money | None
     day: Money | None
     payee_handle: str | None = None
+    number: int = 0
 
     def covers(self, paid: "Paid") -> bool:
         return (
@@ -56,17 +59,16 @@ class Cap:
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """What caps look at, of a payment that is asked for or was made, at a time."""
+    """What caps look at, of a payment that is asked for."""
 
     amount: Money
     rail: Literal["ledger", "chain"]
     payee: WalletId | None
-    at: datetime
 
 
-def refusal(asked: Paid, caps: Sequence[Cap], spent: Sequence[Paid]) -> CapExceeded | None:
-    """Why this is not covered, where `spent` was paid in the day before it, oldest first: what refuses it for good, or
-    else the cap that has room for it last. Pure.
+def refusal(asked: Paid, caps: Sequence[Cap], spent: Mapping[int, Spent]) -> CapExceeded | None:
+    """Why this is not covered, where `spent` was paid in the day before it, by the cap's number: what refuses it for
+    good, or else the cap that has room for it last. Pure.
     """
     covering = [cap for cap in caps if cap.covers(asked)]
     if not covering:
@@ -75,28 +77,17 @@ def refusal(asked: Paid, caps: Sequence[Cap], spent: Sequence[Paid]) -> CapExcee
     for cap in covering:
         if cap.payment is not None and asked.amount > cap.payment:
             return PaymentCapExceeded(asked.amount, cap.payment)
-        if cap.day is not None and asked.amount > cap.day:
-            return DayCapTooSmall(asked.amount, _left(cap.day, cap, spent), cap.day)
-        if cap.day is not None and asked.amount > (left := _left(cap.day, cap, spent)):
-            at = _room_at(asked, cap, spent)
+        if cap.day is None:
+            continue
+        before = spent.get(cap.number, Spent())
+        left = Money(max(0, cap.day.units - before.units), cap.day.asset)
+        if asked.amount > cap.day:
+            return DayCapTooSmall(asked.amount, left, cap.day)
+        if asked.amount > left:
+            at = before.room_at(asked.amount.units, cap.day.units, DAY)
+            assert at is not None, "a payment within the cap has room once nothing is spent"
             later.append((at, DayCapExceeded(asked.amount, left, cap.day, rfc3339(at))))
     return max(later, key=lambda one: one[0])[1] if later else None
-
-
-def _left(day: Money, cap: Cap, spent: Sequence[Paid]) -> Money:
-    return Money(max(0, day.units - sum(one.amount.units for one in spent if cap.covers(one))), day.asset)
-
-
-def _room_at(asked: Paid, cap: Cap, spent: Sequence[Paid]) -> datetime:
-    """When enough of what was spent is a day old."""
-    assert cap.day is not None
-    counted = [one for one in spent if cap.covers(one)]
-    over = asked.amount.units + sum(one.amount.units for one in counted) - cap.day.units
-    for one in counted:
-        over -= one.amount.units
-        if over <= 0:
-            return one.at + _DAY
-    raise AssertionError("a payment within the cap has room once nothing is spent")
 
 
 class SpendingCaps(Check):
@@ -108,37 +99,37 @@ class SpendingCaps(Check):
 
     async def load(self, context: CheckContext, asked: Sequence[Proposed]) -> Decisions:
         if not (origins := _origins(asked)):
-            return _Spending(context.connection, {}, {})
-        assets, since = context.terms.assets, context.now - _DAY
-        caps = await of_keys(context.connection, assets, origins)
-        spent: dict[UUID, list[Paid]] = {origin: [] for origin in origins}
-        for row in await context.connection.fetch(sql.spent, origins, since, first_id(since)):
-            amount = Money(row["amount"], assets[row["asset"]])
-            spent[row["origin"]].append(Paid(amount, row["rail"], row["payee"], row["created_at"]))
-        return _Spending(context.connection, caps, spent)
+            return _Capped({}, {})
+        caps = await of_keys(context.connection, context.terms.assets, origins)
+        since = context.now - DAY
+        days = {_day(origin, cap): since for origin, of in caps.items() for cap in of if cap.day is not None}
+        return _Capped(caps, await spending.spent(context.connection, days))
 
 
-class _Spending(Decisions):
-    def __init__(
-        self, connection: Connection, caps: Mapping[UUID, Sequence[Cap]], spent: dict[UUID, list[Paid]]
-    ) -> None:
-        self._connection = connection
+class _Capped(Decisions):
+    def __init__(self, caps: Mapping[UUID, Sequence[Cap]], spent: Mapping[Counter, Spent]) -> None:
         self._caps = caps
         self._spent = spent
 
     def decide(self, one: Proposed) -> Passed | GatewayError:
         if (origin := _origin(one)) is None:
             return Passed()
-        return refusal(_paid(one), self._caps.get(origin, ()), self._spent[origin]) or Passed()
+        spent = {counter.number: of for counter, of in self._spent.items() if counter.id == origin}
+        return refusal(_paid(one), self._caps.get(origin, ()), spent) or Passed()
 
     def add(self, one: Proposed) -> None:
-        if (origin := _origin(one)) is not None:
-            self._spent[origin].append(_paid(one))
+        for counter in self.counts(one):
+            self._spent[counter].add(one.payment.amount.units, one.payment.created_at)
 
-    async def write(self, paid: Sequence[Proposed]) -> None:
-        made = [(origin, one.payment.id) for one in paid if (origin := _origin(one)) is not None]
-        if made:
-            await self._connection.execute(sql.count, [origin for origin, _ in made], [id for _, id in made])
+    def counts(self, one: Proposed) -> Sequence[Counter]:
+        if (origin := _origin(one)) is None:
+            return ()
+        days = [cap for cap in self._caps.get(origin, ()) if cap.day is not None and cap.covers(_paid(one))]
+        return [_day(origin, cap) for cap in days]
+
+
+def _day(origin: UUID, cap: Cap) -> Counter:
+    return Counter("cap", origin, cap.asset, cap.number)
 
 
 def _origin(one: Proposed) -> UUID | None:
@@ -151,7 +142,7 @@ def _origins(asked: Sequence[Proposed]) -> list[UUID]:
 
 
 def _paid(one: Proposed) -> Paid:
-    return Paid(one.payment.amount, one.payment.route.rail, one.payment.payee, one.payment.created_at)
+    return Paid(one.payment.amount, one.payment.route.rail, one.payment.payee)
 
 
 async def give(connection: Connection, origin: UUID, caps: Sequence[Cap]) -> None:
@@ -178,6 +169,6 @@ async def of_keys(connection: Connection, assets: Assets, origins: Sequence[UUID
         asset = assets[row["asset"]]
         payment, day = (None if row[one] is None else Money(row[one], asset) for one in ("payment", "day"))
         caps.setdefault(row["origin"], []).append(
-            Cap(asset.code, row["rail"], row["payee"], payment, day, row["handle"])
+            Cap(asset.code, row["rail"], row["payee"], payment, day, row["handle"], row["number"])
         )
     return caps

@@ -15,6 +15,7 @@ from gateway.clock import rfc3339
 from gateway.errors import GatewayError, WalletFrozen
 from gateway.ids import WalletId
 from gateway.payments.payment import Payment
+from gateway.payments.spending import Counter
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection
 
@@ -73,8 +74,12 @@ class Decisions(ABC):
     def add(self, one: Proposed) -> None:  # noqa: B027 - most rules look at each payment by itself
         """No check has refused this payment: it counts when the next of the group is decided."""
 
+    def counts(self, one: Proposed) -> Sequence[Counter]:
+        """The limits over time that the payment counts against, once it is accepted."""
+        return ()
+
     async def write(self, paid: Sequence[Proposed]) -> None:  # noqa: B027 - most rules keep nothing
-        """Keep what later groups have to know of these payments, which are accepted."""
+        """Keep what else later groups have to know of these payments, which are accepted."""
 
 
 class Check(ABC):

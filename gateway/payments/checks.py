@@ -7,7 +7,8 @@ Invariants:
     other in a ring, and what is read cannot change any more.
 
 Lock order: API keys by origin (spending caps), the payers' wallets and policies in id order (policy), mandates in id
-order. Accounts come after all of these, and what the checks write comes last.
+order. Accounts come after all of these, and what is counted comes last: the buckets of spending.py, in the order of
+their keys.
 
 A preview asks the same checks, locking and writing nothing.
 """
@@ -18,7 +19,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from gateway.errors import GatewayError
-from gateway.payments import wallet_freeze
+from gateway.payments import spending, wallet_freeze
 from gateway.payments.caps import SpendingCaps
 from gateway.payments.check import Check, CheckContext, Decisions, Proposed
 from gateway.payments.freeze import WithdrawalFreeze
@@ -50,11 +51,14 @@ class Checked:
     results: list[Payment | GatewayError]
     _decisions: Sequence[Decisions]
 
-    async def write(self, paid: Sequence[Proposed]) -> None:
-        """Keep what later payments have to know of these, whose money has moved or is held."""
-        if paid:
-            for one in self._decisions:
-                await one.write(paid)
+    async def write(self, connection: Connection, paid: Sequence[Proposed]) -> None:
+        """Count these, whose money has moved or is held, and keep what else later payments have to know of them."""
+        if not paid:
+            return
+        for each in self._decisions:
+            await each.write(paid)
+        counters = [(counter, one.payment) for one in paid for each in self._decisions for counter in each.counts(one)]
+        await spending.count(connection, [spending.counted(counter, payment) for counter, payment in counters])
 
 
 async def check_all(connection: Connection, terms: Terms, asked: Sequence[Proposed], now: datetime) -> Checked:

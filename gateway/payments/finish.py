@@ -100,9 +100,6 @@ async def expire_unsigned(connection: Connection, terms: Terms, now: datetime, l
 async def _expire(connection: Connection, due: Sequence[Payment], now: datetime) -> int:
     expired = [replace(payment, state=after(payment.id, payment.state, Event.EXPIRE)) for payment in due]
     await _write(connection, expired, [End(payment.transfer_id, transfer.Event.EXPIRE) for payment in due], now)
-    refunds = [payment for payment in expired if payment.refund_of is not None]
-    if refunds:
-        await records.give_back_refunded(connection, refunds)
     return len(expired)
 
 

@@ -36,8 +36,10 @@ from gateway.errors import (
 from gateway.events import log
 from gateway.ids import WalletId, new_id, show
 from gateway.money import Assets, Money
+from gateway.payments import spending
 from gateway.payments.check import Check, CheckContext, Decisions, Passed, Proposed
 from gateway.payments.payment import Payment
+from gateway.payments.spending import Counter, Spent
 from gateway.postgres import Connection, Record, Statements
 from gateway.wallets.wallet import Wallet
 
@@ -105,13 +107,9 @@ class MandateLimits(Check):
     async def load(self, context: CheckContext, asked: Sequence[Proposed]) -> Decisions:
         rows = await context.connection.fetch(sql.by_ids, ids) if (ids := _ids(asked)) else []
         of = {row["id"]: _mandate(context.terms.assets, row) for row in rows}
-        drawn = {}
-        for one in of.values():
-            since = context.now - timedelta(days=one.period_days)
-            row = await context.connection.fetchrow(sql.drawn, one.id, since)
-            assert row is not None
-            drawn[one.id] = Drawn(Money(row["period"], one.period.asset), Money(row["total"], one.period.asset))
-        return _Draws(context, of, drawn)
+        periods = {_period(one): context.now - timedelta(days=one.period_days) for one in of.values()}
+        totals: dict[Counter, datetime | None] = {_total(one): None for one in of.values() if one.total is not None}
+        return _Draws(context, of, await spending.spent(context.connection, {**periods, **totals}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +121,7 @@ class Drawn:
 
 
 class _Draws(Decisions):
-    def __init__(self, context: CheckContext, mandates: Mapping[UUID, Mandate], drawn: dict[UUID, Drawn]) -> None:
-        self._connection = context.connection
+    def __init__(self, context: CheckContext, mandates: Mapping[UUID, Mandate], drawn: Mapping[Counter, Spent]) -> None:
         self._now = context.now
         self._mandates = mandates
         self._drawn = drawn
@@ -132,17 +129,28 @@ class _Draws(Decisions):
     def decide(self, one: Proposed) -> Passed | GatewayError:
         if (id := _id(one)) is None:
             return Passed()
-        return refusal(self._mandates[id], self._drawn[id], one.payment, self._now) or Passed()
+        of = self._mandates[id]
+        nothing, asset = Spent(), of.period.asset
+        units = [self._drawn.get(counter, nothing).units for counter in (_period(of), _total(of))]
+        return refusal(of, Drawn(*(Money(one, asset) for one in units)), one.payment, self._now) or Passed()
 
     def add(self, one: Proposed) -> None:
-        if (id := _id(one)) is not None:
-            drawn, money = self._drawn[id], one.payment.amount
-            self._drawn[id] = Drawn(drawn.period + money, drawn.total + money)
+        for counter in self.counts(one):
+            self._drawn[counter].add(one.payment.amount.units, one.payment.created_at)
 
-    async def write(self, paid: Sequence[Proposed]) -> None:
-        for one in paid:
-            if (id := _id(one)) is not None:
-                await self._connection.execute(sql.drew, id, one.payment.id)
+    def counts(self, one: Proposed) -> Sequence[Counter]:
+        if (id := _id(one)) is None:
+            return ()
+        of = self._mandates[id]
+        return [_period(of)] if of.total is None else [_period(of), _total(of)]
+
+
+def _period(of: Mandate) -> Counter:
+    return Counter("mandate", of.id, of.period.asset.code)
+
+
+def _total(of: Mandate) -> Counter:
+    return Counter("mandate_total", of.id, of.period.asset.code)
 
 
 def refusal(of: Mandate, drawn: Drawn, asked: Payment, now: datetime) -> GatewayError | None:

@@ -29,18 +29,6 @@ FROM mandate JOIN wallet AS payer ON payer.id = mandate.payer JOIN wallet AS pay
 WHERE $1 IN (mandate.payer, mandate.payee)
 ORDER BY mandate.id DESC LIMIT 200;
 
--- drawn
--- What was drawn and not given back: since a time, and in all. A refund counts as given back from when it is accepted, as
--- in the payment's row; one that fails is taken out of there again.
-SELECT coalesce(sum(kept) FILTER (WHERE payment.created_at > $2), 0) AS period, coalesce(sum(kept), 0) AS total
-FROM mandate_draw JOIN payment ON payment.id = payment_id,
-    LATERAL (VALUES (CASE payment.state WHEN 'settled' THEN captured ELSE amount END - refunded)) AS counts (kept)
-WHERE mandate_id = $1 AND payment.state NOT IN ('failed', 'voided', 'expired', 'refused');
-
--- drew
--- A draw.
-INSERT INTO mandate_draw (mandate_id, payment_id) VALUES ($1, $2);
-
 -- approve_mandate
 -- A passkey stands behind it from now on.
 UPDATE mandate SET approved = true WHERE id = $1;

@@ -151,9 +151,12 @@ async def start_all(
         if isinstance(result, Payment)
     ]
     started = await _start(connection, terms, staying, now)
-    await checked.write(
-        [Proposed(result, one.by) for one, result in zip(staying, started, strict=True) if isinstance(result, Payment)]
-    )
+    paid = [
+        Proposed(result, one.by) for one, result in zip(staying, started, strict=True) if isinstance(result, Payment)
+    ]
+    await checked.write(connection, paid)
+    if refunds := [one.payment for one in paid if one.payment.refund_of is not None]:
+        await records.add_refunded(connection, refunds)
     outcomes = iter(started)
     return [next(outcomes) if isinstance(result, Payment) else result for result in checked.results]
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
+from typing import Final
 from uuid import UUID
 
 from gateway.errors import StateConflict
@@ -39,6 +40,10 @@ class State(Enum):
     VOIDED = "voided"  #: Given back on purpose.
     EXPIRED = "expired"  #: Given back by time.
     REFUSED = "refused"  #: Its payer did not approve it; the money never left them.
+
+
+#: The ends of a payment at which its payer has all of the money.
+ENDED_UNPAID: Final = frozenset({State.FAILED, State.VOIDED, State.EXPIRED, State.REFUSED})
 
 
 class Event(Enum):

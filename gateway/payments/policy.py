@@ -14,7 +14,8 @@ trust is in a wallet's id, never in its name. A wallet that is not guarded has n
 Not asked about are refunds (they go to who paid, and no more than was paid), and what the payer's own key signs: that
 signature is an approval of payee and amount already.
 
-The policy's row is locked while a payment is decided, so that of many at once no two find the same room in a day.
+The policy's row is locked while a payment is decided, so that of many at once no two find the same room in a day. What
+goes without approval is counted as it goes (spending.py).
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,9 +28,10 @@ from uuid import UUID
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.ids import PaymentId, WalletId, first_id, show
 from gateway.money import Asset, Assets, Money
-from gateway.payments import usual_limits
+from gateway.payments import spending, usual_limits
 from gateway.payments.check import Check, CheckContext, Decisions, Passed, Proposed
 from gateway.payments.payment import Payment, State
+from gateway.payments.spending import Counted, Counter
 from gateway.postgres import Connection, Record, Statements
 
 sql = Statements(__package__, "policy.sql")
@@ -38,6 +40,10 @@ Reason = Literal["amount", "day", "new_payee", "address", "changed_payee", "new_
 
 #: Over how long a day's limit is counted.
 DAY: Final = timedelta(hours=24)
+
+#: For how long after it became guarded a wallet's day is summed over its history, since nobody has counted what it paid
+#: before: a day, and an hour for what was being paid in that moment.
+FIRST_DAY: Final = DAY + timedelta(hours=1)
 
 #: The undo window where there is one, in seconds.
 UNDO_SECONDS: Final = range(10, 61)
@@ -171,31 +177,36 @@ class WalletPolicy(Check):
 
 
 class _Judged(Decisions):
-    """`spent` is what the payments of the group so far have used of their payers' days, by wallet and asset."""
+    """`spent` is what the payments of the group so far have used of their payers' days."""
 
     def __init__(
         self, context: CheckContext, policies: Mapping[WalletId, Policy], facts: Mapping[PaymentId, Facts]
     ) -> None:
         self._connection = context.connection
         self._now = context.now
+        self._payers = context.payers
         self._policies = policies
         self._facts = facts
-        self._spent: dict[tuple[WalletId, str], Money] = {}
+        self._spent: dict[Counter, Money] = {}
 
     def decide(self, one: Proposed) -> Passed | GatewayError:
         payment = one.payment
         if (fact := self._facts.get(payment.id)) is None:
             return Passed()
         policy = self._policies[payment.payer]
-        before = self._spent.get((payment.payer, payment.amount.asset.code))
+        before = self._spent.get(day_of(payment.payer, payment.amount.asset))
         now = fact if before is None else replace(fact, spent=fact.spent + before)
         return Passed(decide(policy, now), undo_seconds(policy, now))
 
     def add(self, one: Proposed) -> None:
+        for day in self.counts(one):
+            self._spent[day] = self._spent.get(day, Money(0, one.payment.amount.asset)) + one.payment.amount
+
+    def counts(self, one: Proposed) -> Sequence[Counter]:
         payment = one.payment
-        if payment.approval is None and payment.refund_of is None:
-            day = (payment.payer, payment.amount.asset.code)
-            self._spent[day] = self._spent.get(day, Money(0, payment.amount.asset)) + payment.amount
+        if not self._payers[payment.payer].guarded or payment.approval is not None or payment.refund_of is not None:
+            return ()
+        return [day_of(payment.payer, payment.amount.asset)]
 
     async def write(self, paid: Sequence[Proposed]) -> None:
         going = [one.payment for one in paid if one.payment.id in self._facts and one.payment.approval is None]
@@ -264,15 +275,7 @@ async def facts(
 ) -> list[Facts]:
     """What is so of each of these payments, in order, of guarded wallets. Who decides by it has their policies
     locked."""
-    rows = await connection.fetch(
-        sql.facts,
-        [one.payer for one in payments],
-        [one.payee for one in payments],
-        [one.payee_address for one in payments],
-        [one.amount.asset.code for one in payments],
-        list(sessions),
-        first_id(now - DAY),
-    )
+    asked = [(one.payer, one.payee, one.payee_address, one.amount) for one in payments]
     return [
         Facts(
             money=payment.amount,
@@ -281,10 +284,10 @@ async def facts(
             known=row["known"],
             changed_at=row["changed_at"],
             device_since=row["device_since"],
-            spent=Money(int(row["spent"]), payment.amount.asset),
+            spent=spent,
             now=now,
         )
-        for payment, row in zip(payments, rows, strict=True)
+        for payment, (row, spent) in zip(payments, await _facts(connection, asked, sessions, now), strict=True)
     ]
 
 
@@ -292,12 +295,39 @@ async def withdrawal(
     connection: Connection, owner: WalletId, policy: Policy, money: Money, session: UUID | None, now: datetime
 ) -> tuple[Reason, ...]:
     """Why a withdrawal to the owner's bank has to be approved: as of a payment to somebody known."""
-    row = await connection.fetchrow(
-        sql.facts, [owner], [None], [None], [money.asset.code], [session], first_id(now - DAY)
-    )
-    assert row is not None
-    spent = Money(int(row["spent"]), money.asset)
+    ((row, spent),) = await _facts(connection, [(owner, None, None, money)], [session], now)
     return decide(policy, Facts(money, "", False, True, None, row["device_since"], spent, now))
+
+
+async def count_withdrawal(connection: Connection, owner: WalletId, id: UUID, money: Money, now: datetime) -> None:
+    """A withdrawal of a guarded wallet's, whose policy is locked, counts in its day, with an approval or without."""
+    await spending.count(connection, [Counted(day_of(owner, money.asset), id, money.units, now)])
+
+
+def day_of(owner: WalletId, asset: Asset) -> Counter:
+    """What goes out of a guarded wallet without approval."""
+    return Counter("policy", owner, asset.code)
+
+
+async def _facts(
+    connection: Connection,
+    asked: Sequence[tuple[WalletId, WalletId | None, str | None, Money]],
+    sessions: Sequence[UUID | None],
+    now: datetime,
+) -> list[tuple[Record, Money]]:
+    """The row of each of these (payer, payee, address, amount), in order, and what its payer's day has spent."""
+    payers, payees, addresses, moneys = zip(*asked, strict=True)
+    rows = await connection.fetch(
+        sql.facts,
+        *(list(payers), list(payees), list(addresses), [one.asset.code for one in moneys], list(sessions)),
+        *(first_id(now - DAY), now - FIRST_DAY),
+    )
+    days = [day_of(payer, money.asset) for payer, money in zip(payers, moneys, strict=True)]
+    spent = await spending.spent(connection, dict.fromkeys(days, now - DAY))
+    return [
+        (row, Money(spent[day].units if row["first_day"] is None else int(row["first_day"]), money.asset))
+        for row, day, money in zip(rows, days, moneys, strict=True)
+    ]
 
 
 async def known(connection: Connection, payments: Sequence[Payment], now: datetime) -> None:

@@ -48,7 +48,8 @@ SELECT $1, payee, address FROM unnest($2::uuid[], $3::text[]) AS named (payee, a
 
 -- facts
 -- Of payments that are to be decided: whether the payee was paid before, since when its wallet is at another address or
--- came back by a recovery code, since when the payer's device is known, and what went without approval since $6, the first id of a day.
+-- came back by a recovery code, and since when the payer's device is known. Where the wallet became guarded after $7, what
+-- went since $6, the first id of a day: what it paid before that is counted nowhere else (payments/spending.py).
 SELECT
     EXISTS (
         SELECT FROM known_payee AS known WHERE known.wallet_id = asked.payer AND known.payee = asked.payee
@@ -61,15 +62,18 @@ SELECT
         FROM wallet WHERE wallet.id = asked.payee) AS changed_at,
     (SELECT coalesce(passkey.created_at, session.created_at)
         FROM session LEFT JOIN passkey ON passkey.id = session.passkey_id WHERE session.id = asked.session) AS device_since,
-    (SELECT coalesce(sum(amount), 0) FROM payment
-        WHERE payment.payer = asked.payer AND payment.id >= $6 AND payment.asset = asked.asset
-            AND payment.approval IS NULL AND payment.refund_of IS NULL
-            AND payment.state NOT IN ('failed', 'voided', 'expired', 'refused'))
-    + (SELECT coalesce(sum(amount), 0) FROM bank_movement AS paid_out
-        WHERE paid_out.wallet_id = asked.payer AND paid_out.id >= $6 AND paid_out.asset = asked.asset
-            AND paid_out.direction = 'withdrawal') AS spent
+    CASE WHEN policy.since > $7 THEN
+        (SELECT coalesce(sum(amount), 0) FROM payment
+            WHERE payment.payer = asked.payer AND payment.id >= $6 AND payment.asset = asked.asset
+                AND payment.approval IS NULL AND payment.refund_of IS NULL
+                AND payment.state NOT IN ('failed', 'voided', 'expired', 'refused'))
+        + (SELECT coalesce(sum(amount), 0) FROM bank_movement AS paid_out
+            WHERE paid_out.wallet_id = asked.payer AND paid_out.id >= $6 AND paid_out.asset = asked.asset
+                AND paid_out.direction = 'withdrawal')
+    END AS first_day
 FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::uuid[]) WITH ORDINALITY
     AS asked (payer, payee, address, asset, session, place)
+JOIN policy ON policy.wallet_id = asked.payer
 ORDER BY asked.place;
 
 -- know

@@ -21,7 +21,7 @@ from gateway.events import log
 from gateway.ids import new_id
 from gateway.ledger import book
 from gateway.money import Money
-from gateway.payments import freeze, pay, records, wallet_freeze
+from gateway.payments import freeze, pay, policy, records, spending, wallet_freeze
 from gateway.payments.pay import PayRequest
 from gateway.payments.payees.lookup import find_payee
 from gateway.payments.payment import Payment, State
@@ -163,7 +163,9 @@ async def _begin(
     Lock order: the cursor, which the caller holds; accounts; nonces.
     """
     payee = await find_payee(connection, terms, payer, one.to_address)
-    await wallet_freeze.check(connection, payer.id)
+    owner = (await wallet_freeze.payers(connection, [payer.id]))[payer.id]
+    if owner.refusal is not None:
+        raise owner.refusal
     if payee.wallet is None:
         await freeze.check(connection, money.asset)
     fresh = pay.accepted(terms, payer, payee, PayRequest(one.to_address, money), now)
@@ -177,5 +179,7 @@ async def _begin(
     if not await authorization.present(connection, one, now):
         raise Contended
     await records.insert(connection, [payment])
+    if owner.guarded:
+        await spending.count(connection, [spending.counted(policy.day_of(payer.id, money.asset), payment)])
     await log.append(connection, records.events(payment), now)
     return payment

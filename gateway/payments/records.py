@@ -1,4 +1,9 @@
-"""Payments and conversions as rows: insert, change, find, list. No rule of the room is here."""
+"""Payments and conversions as rows: insert, change, find, list.
+
+Whatever a payment gives back when it changes state (a failed, voided, expired or refused one all of it, a capture the
+part that was not captured, a refund what it pays back) is taken off what it counts against here, in `update` and
+`add_refunded`, and nowhere else. Both come after the accounts are locked, since they lock buckets (spending.py).
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +19,9 @@ from gateway.errors import NotFound
 from gateway.events.log import Event
 from gateway.ids import ConversionId, PaymentId, TransferId, WalletId, show
 from gateway.money import Assets, Money
+from gateway.payments import spending
 from gateway.payments.note import Note
-from gateway.payments.payment import Payment, State
+from gateway.payments.payment import ENDED_UNPAID, Payment, State
 from gateway.payments.route import Route, ledger_route
 from gateway.postgres import Connection, Record, Statements
 
@@ -67,7 +73,7 @@ def _row(payment: Payment) -> tuple[object, ...]:
 
 
 async def update(connection: Connection, payments: Sequence[Payment]) -> None:
-    """Write what may change of the payments; their rows are locked by the caller."""
+    """Write what may change of the payments, and what those that end give back; their rows are locked by the caller."""
     await connection.execute(
         sql.update_payments,
         [payment.id for payment in payments],
@@ -82,6 +88,26 @@ async def update(connection: Connection, payments: Sequence[Payment]) -> None:
         [payment.settled_at for payment in payments],
         [payment.undo_until for payment in payments],
     )
+    back = given_back(payments)
+    if refunds := [one for one in payments if one.state in ENDED_UNPAID and one.refund_of is not None]:
+        await connection.execute(
+            sql.unrefund, [one.refund_of for one in refunds], [one.amount.units for one in refunds]
+        )
+        for one in refunds:
+            assert one.refund_of is not None
+            back[one.refund_of] = (back.get(one.refund_of) or 0) - one.amount.units
+    await spending.give_back(connection, back)
+
+
+def given_back(payments: Sequence[Payment]) -> dict[UUID, int | None]:
+    """How many units payments give back in the state that they have come to; None: all. Pure."""
+    back: dict[UUID, int | None] = {}
+    for one in payments:
+        if one.state in ENDED_UNPAID:
+            back[one.id] = None
+        elif one.state is State.SETTLED and one.captured < one.amount:
+            back[one.id] = one.amount.units - one.captured.units
+    return back
 
 
 async def submit(
@@ -95,16 +121,12 @@ async def submit(
     return sorted(found, key=lambda one: one[1].id)
 
 
-async def give_back_refunded(connection: Connection, refunds: Sequence[Payment]) -> None:
-    """Refunds that failed no longer count against what is left of the payments they were of."""
-    await connection.execute(
-        sql.unrefund, [refund.refund_of for refund in refunds], [refund.amount.units for refund in refunds]
-    )
-
-
-async def add_refunded(connection: Connection, first: Payment, money: Money) -> None:
-    """Count a refund against the payment it is of, whose row is locked by the caller."""
-    await connection.execute(sql.add_refunded, first.id, money.units)
+async def add_refunded(connection: Connection, refunds: Sequence[Payment]) -> None:
+    """Count refunds that were accepted against the payments that they are of, whose rows are locked by the caller."""
+    for one in refunds:
+        assert one.refund_of is not None
+        await connection.execute(sql.add_refunded, one.refund_of, one.amount.units)
+        await spending.give_back(connection, {one.refund_of: one.amount.units})
 
 
 async def payment(connection: Connection, assets: Assets, id: PaymentId, party: WalletId) -> Payment:

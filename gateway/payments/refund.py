@@ -30,7 +30,7 @@ async def refund(
     note of its own (note.py).
 
     However many refunds run at once, together they never exceed what was paid: the first payment's row is locked
-    before they are counted, and one that is on its way counts already.
+    before what is left is read, and one that is on its way counts already (records.py).
 
     Raises NotFound, Forbidden (the payer asks), StateConflict (not settled), RefundExceedsPayment, InsufficientFunds.
     """
@@ -44,7 +44,6 @@ async def refund(
     if money > left or money.units == 0:
         raise RefundExceedsPayment(asked=money, left=left)
 
-    await records.add_refunded(connection, first, money)
     payer = await wallet.by_handle(connection, first.payer_handle)
     request = pay.PayRequest(to=f"@{payer.handle}", money=money, memo=first.memo, by=by, note=note)
     return await pay.start(connection, terms, caller, Payee(payer, payer.address), request, now, refund_of=first.id)

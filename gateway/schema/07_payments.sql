@@ -139,10 +139,3 @@ CREATE INDEX mandate_of_payer ON mandate (payer, id DESC);
 CREATE INDEX mandate_of_payee ON mandate (payee, id DESC);
 CREATE TRIGGER mandate_is_kept BEFORE DELETE OR TRUNCATE ON mandate
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
-
--- Which payments drew on a mandate.
-CREATE TABLE mandate_draw (
-    mandate_id uuid NOT NULL REFERENCES mandate (id),
-    payment_id uuid NOT NULL,
-    PRIMARY KEY (mandate_id, payment_id)
-);

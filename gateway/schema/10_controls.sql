@@ -66,6 +66,7 @@ CREATE TRIGGER wallet_withholds AFTER UPDATE OF frozen_at ON wallet
 -- What a guarded wallet pays without its owner's approval.
 CREATE TABLE policy (
     wallet_id uuid PRIMARY KEY REFERENCES wallet (id),
+    since timestamptz NOT NULL DEFAULT now(),  -- its payments are counted from then on
     ask_new_payee boolean NOT NULL DEFAULT true,
     ask_address boolean NOT NULL DEFAULT true,
     changed_days smallint NOT NULL DEFAULT 7
@@ -138,9 +139,29 @@ CREATE TABLE api_key_cap (
 CREATE TRIGGER api_key_cap_is_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON api_key_cap
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
--- What capped keys have paid.
-CREATE TABLE api_key_payment (
-    origin uuid NOT NULL,
-    payment_id uuid NOT NULL,
-    PRIMARY KEY (origin, payment_id)
-);
+-- What counts against limits over time (payments/spending.py): the day caps of keys, the day of a wallet's policy, and
+-- mandates. A bucket is the sum of the payments counted in it.
+CREATE DOMAIN spending_scope AS text
+    CONSTRAINT spending_scope_known CHECK (VALUE IN ('cap', 'policy', 'mandate', 'mandate_total'));
+CREATE TABLE spending (
+    scope spending_scope NOT NULL,
+    scope_id uuid NOT NULL,            -- the key's origin, the wallet or the mandate
+    number integer NOT NULL,           -- of the cap; 0: of no cap
+    asset text NOT NULL,
+    bucket timestamptz NOT NULL,       -- when it begins
+    amount units NOT NULL CONSTRAINT spending_not_negative CHECK (amount >= 0),
+    PRIMARY KEY (scope, scope_id, number, asset, bucket)
+) WITH (fillfactor = 70);
+CREATE INDEX spending_old ON spending (scope, bucket);
+CREATE TABLE counted_payment (
+    scope spending_scope NOT NULL,
+    scope_id uuid NOT NULL,
+    number integer NOT NULL,
+    asset text NOT NULL,
+    bucket timestamptz NOT NULL,
+    payment_id uuid NOT NULL,          -- a payment, or a withdrawal to the bank
+    at timestamptz NOT NULL,
+    amount units NOT NULL CONSTRAINT counted_payment_not_negative CHECK (amount >= 0),
+    PRIMARY KEY (scope, payment_id, number)
+) WITH (fillfactor = 90);
+CREATE INDEX counted_payment_bucket ON counted_payment (scope, scope_id, number, asset, bucket);

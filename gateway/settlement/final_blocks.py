@@ -170,16 +170,13 @@ async def _conclude(connection: Connection, assets: Assets, span: Span, decision
 
 
 async def _write(connection: Connection, kinds: Kinds, chain_id: int, decision: Decision, now: datetime) -> None:
-    """The ledger comes last: it locks the accounts of everybody in the span, and who pays meanwhile waits for them."""
+    """The ledger comes late: it locks the accounts of everybody in the span, and who pays meanwhile waits for them."""
     await _observe(connection, chain_id, decision)
     await authorization.finish(connection, decision.settled, "settled")
     expired = [id for id, reason in decision.failed.items() if reason == "expired"]
     skipped = [id for id in decision.failed if id not in expired]
     await authorization.finish(connection, expired, "expired", ["expired"] * len(expired))
     await authorization.finish(connection, skipped, "skipped", [decision.failed[id] for id in skipped])
-    for kind in kinds:
-        if things := decision.of(kind):
-            await kind.write(connection, things, now)
     await log.append(connection, decision.events, now)
     if decision.steps:
         book.all_done(await book.write(connection, decision.steps, now))
@@ -188,6 +185,10 @@ async def _write(connection: Connection, kinds: Kinds, chain_id: int, decision: 
         if begun := [thing for by, thing in decision.begun if by is kind]:
             await kind.start(connection, begun, now)
     await authorization.pass_over(connection, decision.own_nonces)
+    # And what counts against limits after those.
+    for kind in kinds:
+        if things := decision.of(kind):
+            await kind.write(connection, things, now)
 
 
 async def _observe(connection: Connection, chain_id: int, decision: Decision) -> None:

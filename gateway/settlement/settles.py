@@ -88,7 +88,7 @@ class Settles(Protocol[Thing]):
         """The contract can never settle it any more; its money goes back."""
 
     async def write(self, connection: Connection, things: Sequence[Thing], now: datetime) -> None:
-        """Write what became of these, in the caller's transaction and before accounts are locked."""
+        """Write what became of these, in the caller's transaction: the last that it does, with accounts locked."""
 
     # ---- what only some kinds need ----------------------------------------------------------------------------------
 

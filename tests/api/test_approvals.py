@@ -228,8 +228,16 @@ async def test_a_hold_and_a_token_payment_go_on_as_they_would_have(api: Api) -> 
     assert (await bob.post(f"/v1/payments/{hold['id']}/capture", {})).json()["state"] == "settled"
 
 
-async def test_a_day_has_its_room_once_for_payments_at_the_same_moment(api: Api) -> None:
+async def guarded_for_days(api: Api, days: int) -> None:
+    """As if every guarded wallet had been one for so long: after a day, what it pays is counted and not summed."""
+    async with api.house.database.transaction() as connection:
+        await connection.execute("UPDATE policy SET since = since - make_interval(days => $1)", days)
+
+
+@pytest.mark.parametrize("days", [0, 2])
+async def test_a_day_has_its_room_once_for_payments_at_the_same_moment(api: Api, days: int) -> None:
     alice, key, _ = await browsing(api, "alice", "2000.00 EUR")
+    await guarded_for_days(api, days)
     await api.person("bob")
     await approve(alice, key, await waiting(alice, "@bob", "1.00 EUR"))
 
@@ -239,9 +247,10 @@ async def test_a_day_has_its_room_once_for_payments_at_the_same_moment(api: Api)
     assert (await alice.balance("EUR"))[0] == "1699.00"
 
 
-@pytest.mark.parametrize("mode", ["each", "all"])
-async def test_many_in_one_call_have_the_room_of_a_day_together(api: Api, mode: str) -> None:
+@pytest.mark.parametrize(("mode", "days"), [("each", 2), ("all", 0), ("all", 2)])
+async def test_many_in_one_call_have_the_room_of_a_day_together(api: Api, mode: str, days: int) -> None:
     alice, key, _ = await browsing(api, "alice", "1000.00 EUR")
+    await guarded_for_days(api, days)
     await api.person("bob")
     await approve(alice, key, await waiting(alice, "@bob", "1.00 EUR"))
 
@@ -320,8 +329,10 @@ async def test_an_unguarded_wallet_has_no_policy(api: Api) -> None:
     assert code_of(await alice.get("/v1/policy")) == (404, "not_found")
 
 
-async def test_a_withdrawal_beyond_the_policy_comes_with_an_approval_of_its_amount(api: Api) -> None:
+@pytest.mark.parametrize("days", [0, 2])
+async def test_a_withdrawal_beyond_the_policy_comes_with_an_approval_of_its_amount(api: Api, days: int) -> None:
     alice, key, _ = await browsing(api, "alice", "1000.00 EUR")
+    await guarded_for_days(api, days)
     assert (await alice.post("/v1/withdrawals", amount("100.00 EUR"))).status_code == 201
     assert code_of(await alice.post("/v1/withdrawals", amount("200.01 EUR"))) == (403, "approval_required")
 

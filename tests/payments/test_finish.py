@@ -128,10 +128,12 @@ async def test_a_hold_past_its_time_is_refused_among_others(town: LedgerTown, al
     assert seen(await end_all(town, capture(bob, old), capture(bob, young))) == ["StateConflict", "settled"]
 
 
-async def test_fifty_ends_take_no_more_statements_than_one(town: LedgerTown, alice: Wallet, bob: Wallet) -> None:
-    held = await hold(town, alice, 51)
+async def test_fifty_ends_take_no_more_statements_than_one_of_each(
+    town: LedgerTown, alice: Wallet, bob: Wallet
+) -> None:
+    held = await hold(town, alice, 52)
     taken = []
-    for some in (held[:1], held[1:]):
+    for some in (held[:2], held[2:]):
         asked = [capture(bob, one) if n % 2 == 0 else void(bob, one) for n, one in enumerate(some)]
         async with town.database.transaction() as connection:
             with statements(connection) as said:

@@ -27,6 +27,7 @@ from gateway.errors import (
     UnknownPayee,
     WalletFrozen,
 )
+from gateway.payments import policy, spending
 from gateway.payments.payment import Payment, State
 from gateway.payments.present import Presented, present
 from gateway.wallets.wallet import Wallet
@@ -269,9 +270,18 @@ async def test_out_of_an_address_that_was_left_nothing_is_taken(town: Town) -> N
         await hand_in(town, signed(town, alice, key, "4 USDX"))
 
 
-async def test_one_whose_time_is_over_before_it_was_settled_gives_the_money_back(town: Town) -> None:
+async def spent_in_a_day(town: Town, of: Wallet) -> int:
+    day = policy.day_of(of.id, town.assets["USDX"])
+    async with town.database.reading() as connection:
+        return (await spending.spent(connection, {day: town.clock() - policy.DAY}))[day].units
+
+
+async def test_one_whose_time_is_over_before_it_was_settled_gives_the_money_and_the_days_room_back(town: Town) -> None:
     alice, key = await leaver(town, "10 USDX")
+    async with town.database.transaction() as connection:
+        await connection.execute("UPDATE wallet SET guarded = true WHERE id = $1", alice.id)
     paid = await hand_in(town, signed(town, alice, key, "4 USDX", good_for=timedelta(minutes=1)))
+    assert await spent_in_a_day(town, alice) == 4_000_000
 
     town.clock = lambda: system_clock() + timedelta(minutes=2)
     town.chain.rpc("evm_increaseTime", 120)
@@ -279,4 +289,5 @@ async def test_one_whose_time_is_over_before_it_was_settled_gives_the_money_back
 
     failed = await town.payment(paid)
     assert (failed.state, failed.failure) == (State.FAILED, "expired")
+    assert await spent_in_a_day(town, alice) == 0
     assert await town.available(alice, "USDX") == "10.000000 USDX"

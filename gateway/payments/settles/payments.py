@@ -1,7 +1,4 @@
-"""How a token payment settles: its hold is captured. Where it fails, its hold is voided.
-
-A refund that fails no longer counts against what is left of the payment that it refunds.
-"""
+"""How a token payment settles: its hold is captured. Where it fails, its hold is voided."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -50,9 +47,6 @@ class Payments(Settles[Payment]):
 
     async def write(self, connection: Connection, things: Sequence[Payment], now: datetime) -> None:
         await records.update(connection, things)
-        refunds = [one for one in things if one.state is State.FAILED and one.refund_of is not None]
-        if refunds:
-            await records.give_back_refunded(connection, refunds)
 
     async def lock(self, connection: Connection, authorizations: Sequence[UUID]) -> None:
         """With the payments that they refund, which others lock without any authorization."""
