@@ -77,7 +77,7 @@ async def test_the_migrations_and_the_schema_make_the_same_database(empty: Datab
         ("functions", "ALTER FUNCTION book_write RESET plan_cache_mode"),
         ("functions", "CREATE OR REPLACE FUNCTION append_only() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN END'"),
         ("triggers", "DROP TRIGGER wallet_is_kept ON wallet"),
-        ("triggers", "ALTER TABLE entry DISABLE TRIGGER entry_checked"),
+        ("triggers", "ALTER TABLE transfer DISABLE TRIGGER transfer_checked"),
         ("types", "ALTER TYPE side ADD VALUE 'both'"),
         ("sequences", "ALTER SEQUENCE event_id_seq CACHE 10"),
         ("grants", "GRANT CREATE ON SCHEMA public TO public"),

@@ -1,8 +1,8 @@
 """The book: who has what, and how it came to be.
 
 True at every commit, whatever ran at once:
-  - per asset and per transfer, debits equal credits;
-  - an entry, once written, is never changed or removed;
+  - a transfer is one row: it debits one account and credits another, of the same asset, by the same amount;
+  - a transfer, once written, is never changed or removed;
   - a guarded account's `available` (posted less what is set aside) is not brought below zero by anybody's intent;
   - account n's entries are numbered 1, 2, 3, … without a gap, each with the balance after it, times never going back.
 

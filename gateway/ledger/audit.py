@@ -12,7 +12,7 @@ sql = Statements(__package__, "audit.sql")
 #: What is recounted, and the statement that returns a row for every account or transfer that is wrong.
 CHECKS = (
     ("debits equal credits", sql.unbalanced_assets),
-    ("a transfer's debits equal its credits", sql.unbalanced_transfers),
+    ("a transfer is between two accounts of one asset", sql.unbalanced_transfers),
     ("an account's counters are the sum of its entries", sql.wrong_counters),
     ("entries are numbered without a gap, each with the balance after it", sql.broken_runs),
     ("what is pending is the sum of the holds", sql.wrong_pending),

@@ -4,10 +4,11 @@ SELECT asset AS where FROM account
 GROUP BY asset HAVING sum(debits_posted) <> sum(credits_posted) OR sum(debits_pending) <> sum(credits_pending);
 
 -- unbalanced_transfers
--- Per transfer and asset, over all entries.
-SELECT transfer_id::text AS where FROM entry JOIN account ON account.id = entry.account_id
-GROUP BY transfer_id, account.asset
-HAVING sum(CASE side WHEN 'debit' THEN entry.amount ELSE -entry.amount END) <> 0;
+-- Per transfer: both of its accounts are there, and are of one asset.
+SELECT transfer.id::text AS where FROM transfer
+LEFT JOIN account AS debit ON debit.id = debit_id
+LEFT JOIN account AS credit ON credit.id = credit_id
+WHERE debit.asset = credit.asset IS NOT TRUE;
 
 -- wrong_counters
 -- Per account, what it says against what its entries add up to.
@@ -38,8 +39,8 @@ WHERE number <> nth OR balance <> expected OR posted_at < posted_before;
 SELECT account.code AS where FROM account
 LEFT JOIN (
     SELECT account_id, sum(debit) AS debits, sum(credit) AS credits
-    FROM hold_leg JOIN transfer ON transfer.id = hold_leg.transfer_id AND transfer.state = 'pending',
-        LATERAL (VALUES (debit_id, amount, 0), (credit_id, 0, amount)) AS half (account_id, debit, credit)
+    FROM hold, LATERAL (VALUES (debit_id, amount, 0), (credit_id, 0, amount)) AS half (account_id, debit, credit)
+    WHERE state = 'pending'
     GROUP BY account_id
 ) AS held ON held.account_id = account.id
 WHERE account.debits_pending <> coalesce(held.debits, 0) OR account.credits_pending <> coalesce(held.credits, 0);

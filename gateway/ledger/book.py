@@ -1,6 +1,6 @@
 """The verbs of the book. Each takes a connection first, inside the caller's transaction, and many things at once.
 
-Order inside a transaction, so that nobody waits in a ring: pending transfers are locked first, in id order, then
+Order inside a transaction, so that nobody waits in a ring: holds are locked first, in id order, then
 accounts, in id order; `write` does both once, so a use case calls it once with all it has to write.
 """
 
@@ -234,16 +234,12 @@ class _Step:
 
 
 async def _prepare(connection: Connection, steps: Sequence[Transfer | End]) -> list[_Step | GatewayError]:
-    """Lock the transfers that are to end, and make each step ready to be written, or find why it is refused."""
+    """Lock the holds that are to end, and make each step ready to be written, or find why it is refused."""
     ending = [step.id for step in steps if isinstance(step, End)]
-    locked: dict[UUID, Record] = {}
-    states: dict[UUID, State] = {}
     legs_of: dict[UUID, list[Record]] = {}
-    if ending:
-        locked = {row["id"]: row for row in await connection.fetch(sql.lock_transfers, ending)}
-        states = {id: State(row["state"]) for id, row in locked.items()}
-        for leg in await connection.fetch(sql.hold_legs, ending):
-            legs_of.setdefault(leg["transfer_id"], []).append(leg)
+    for leg in await connection.fetch(sql.lock_holds, ending) if ending else ():
+        legs_of.setdefault(leg["id"], []).append(leg)
+    states = {id: State(legs[0]["state"]) for id, legs in legs_of.items()}
 
     prepared: list[_Step | GatewayError] = []
     for step in steps:
@@ -254,14 +250,14 @@ async def _prepare(connection: Connection, steps: Sequence[Transfer | End]) -> l
             if step.id not in states:
                 raise TransferNotFound(str(step.id))
             ended = after(states[step.id], step.event)
-            prepared.append(_end(step, ended, locked[step.id], legs_of[step.id]))
+            prepared.append(_end(step, ended, legs_of[step.id]))
             states[step.id] = ended
         except GatewayError as refusal:
             prepared.append(refusal)
     return prepared
 
 
-def _end(end: End, state: State, transfer: Record, held: list[Record]) -> _Step:
+def _end(end: End, state: State, held: list[Record]) -> _Step:
     captured = end.units or tuple(leg["amount"] if end.event is Event.CAPTURE else 0 for leg in held)
     assert len(captured) == len(held), "a capture names an amount for each leg"
     legs = []
@@ -270,7 +266,7 @@ def _end(end: End, state: State, transfer: Record, held: list[Record]) -> _Step:
             asset = Asset(leg["asset"], leg["kind"], leg["decimals"], leg["backing"])
             raise CaptureExceedsHold(Money(units, asset), Money(leg["amount"], asset))
         legs.append((AccountId(leg["debit_id"]), AccountId(leg["credit_id"]), units, -leg["amount"]))
-    return _Step(end.id, False, state, False, transfer["purpose"], transfer["subject"], tuple(legs))
+    return _Step(end.id, False, state, False, held[0]["purpose"], held[0]["subject"], tuple(legs))
 
 
 async def _write(connection: Connection, steps: Sequence[_Step], at: datetime) -> list[Result]:

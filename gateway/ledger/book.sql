@@ -78,37 +78,26 @@ SELECT search.place, search.low AS number,
 FROM search WHERE search.low = search.high;
 
 -- statement_page
--- One account's entries, newest first, before a given number, each with what it is for; one that is too old to say so
--- asks its transfer. The page is cut before anything is joined to it: a prepared join over a hot account otherwise walks
--- the transfers backwards.
-WITH page AS MATERIALIZED (
-    SELECT number, side, amount, balance, posted_at, transfer_id, purpose, subject
-    FROM entry
-    WHERE account_id = (SELECT id FROM account WHERE code = $1) AND number < $2
-    ORDER BY number DESC
-    LIMIT $3
-)
-SELECT page.number, page.side::text, page.amount, page.balance, page.posted_at,
-    coalesce(page.purpose, transfer.purpose) AS purpose,
-    coalesce(page.subject, transfer.subject, page.transfer_id) AS subject
-FROM page LEFT JOIN transfer ON transfer.id = CASE WHEN page.purpose IS NULL THEN page.transfer_id END
-ORDER BY page.number DESC;
+-- One account's entries, newest first, before a given number, each with what it is for. (The view reads a page of each of
+-- two indexes, and merges them.)
+SELECT number, side::text, amount, balance, posted_at, purpose, subject
+FROM entry
+WHERE account_id = (SELECT id FROM account WHERE code = $1) AND number < $2
+ORDER BY number DESC
+LIMIT $3;
 
--- lock_transfers
--- Transfers that are to end, locked in id order.
-SELECT id, state::text, purpose, subject FROM transfer WHERE id = ANY ($1) ORDER BY id FOR UPDATE;
-
--- hold_legs
--- What they had set aside, leg by leg.
-SELECT hold_leg.transfer_id, debit_id, credit_id, hold_leg.amount,
+-- lock_holds
+-- Holds that are to end, leg by leg, locked in id order.
+SELECT hold.id, hold.state::text, hold.purpose, hold.subject, hold.debit_id, hold.credit_id, hold.amount,
     account.asset, asset.kind, asset.decimals, asset.backing
-FROM hold_leg
-JOIN account ON account.id = hold_leg.debit_id
+FROM hold
+JOIN account ON account.id = hold.debit_id
 JOIN asset ON asset.code = account.asset
-WHERE transfer_id = ANY ($1)
-ORDER BY transfer_id, number;
+WHERE hold.id = ANY ($1)
+ORDER BY hold.id, hold.leg
+FOR UPDATE OF hold;
 
 -- book_write
 -- The one writer; see schema/01_ledger.sql.
 SELECT outcome, short_account, short_available
-FROM book_write($1, $2, $3, $4, ($5::text[])::transfer_state[], $6, $7, $8, $9, $10, $11, $12, $13);
+FROM book_write($1, $2, $3, $4, ($5::text[])::hold_state[], $6, $7, $8, $9, $10, $11, $12, $13);

@@ -6,10 +6,11 @@
 -- Named constraints carry the guarantees, so that a mistake in the gateway's code cannot write a wrong ledger:
 --   account_available_covered   an intent never takes a guarded account's available balance below zero
 --   account_posted_covered      nothing takes a guarded account's posted balance below zero
---   entry_debits_equal_credits  in what one statement writes, each transfer's debits equal its credits in every asset
+--   transfer_has_two_accounts   a transfer debits one account and credits another by the same amount
+--   transfer_moves_one_asset    both of its accounts are of one asset
 --   entry_follows_entry         an account's entries are numbered without gaps, each balance is the one before plus or
 --                               minus the amount, and the account's counters agree with its last entry
---   entry_is_append_only        an entry is never changed or deleted
+--   transfer_is_append_only     a transfer is never changed or deleted
 
 CREATE DOMAIN units AS numeric CONSTRAINT units_are_whole CHECK (VALUE = trunc(VALUE));
 CREATE DOMAIN amount AS numeric
@@ -18,7 +19,7 @@ CREATE DOMAIN amount AS numeric
     CONSTRAINT amount_fits_uint256
         CHECK (VALUE < 115792089237316195423570985008687907853269984665640564039457584007913129639936);
 CREATE TYPE side AS ENUM ('debit', 'credit');
-CREATE TYPE transfer_state AS ENUM ('pending', 'posted', 'voided', 'expired');
+CREATE TYPE hold_state AS ENUM ('pending', 'posted', 'voided', 'expired');
 
 -- Used by the triggers of tables whose rows are kept for ever.
 CREATE FUNCTION append_only() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -81,114 +82,134 @@ END $$;
 CREATE TRIGGER account_owned BEFORE INSERT ON account
     FOR EACH ROW WHEN (NEW.code LIKE 'wallet:%') EXECUTE FUNCTION account_owned();
 
--- An amount that moves between accounts: posted at once, or pending (a hold) until it is posted, voided or expires.
--- Tables that are inserted into far more than updated are vacuumed and analyzed often, in small steps.
+-- An amount that was posted from one account to another: one row has both of its entries. A movement of several legs (a
+-- payment and its fee) is several transfers of one id, written together. Tables that are inserted into far more than
+-- updated are vacuumed and analyzed often, in small steps.
+--
+-- There are no foreign keys to the accounts: `transfer_checked` verifies them for all rows of a statement at once, and
+-- an account is never deleted.
 CREATE TABLE transfer (
-    id uuid PRIMARY KEY,
-    state transfer_state NOT NULL,
+    debit_id bigint NOT NULL,
+    debit_number bigint NOT NULL,      -- of the entry on the debited account
+    credit_id bigint NOT NULL,
+    credit_number bigint NOT NULL,
+    posted_at timestamptz NOT NULL,    -- never earlier than that of the entry before, on either account
+    id uuid NOT NULL,
+    leg smallint NOT NULL,             -- from 1
+    amount amount NOT NULL,
+    debit_balance units NOT NULL,      -- of the debited account after this entry, on its normal side
+    credit_balance units NOT NULL,
     purpose text NOT NULL,             -- payment, refund, deposit, withdrawal, conversion, observation, gas
-    subject uuid NOT NULL,             -- the payment, deposit, … that it is for
-    created_at timestamptz NOT NULL,
-    ended_at timestamptz,
-    CONSTRAINT transfer_pending_has_no_end CHECK ((state = 'pending') = (ended_at IS NULL))
+    subject uuid,                      -- the payment, deposit, … that it is for, where that is another id than its own
+    PRIMARY KEY (id, leg),
+    CONSTRAINT transfer_debit_number_unique UNIQUE (debit_id, debit_number),
+    CONSTRAINT transfer_credit_number_unique UNIQUE (credit_id, credit_number),
+    CONSTRAINT transfer_has_two_accounts CHECK (debit_id <> credit_id),
+    CONSTRAINT transfer_numbers_from_one CHECK (debit_number >= 1 AND credit_number >= 1)
 ) WITH (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
-CREATE TRIGGER transfer_is_kept BEFORE DELETE OR TRUNCATE ON transfer
+CREATE TRIGGER transfer_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON transfer
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
--- What a pending transfer sets aside. There are no foreign keys: book_write has locked both accounts and written the
--- transfer in the same transaction, and neither is ever deleted.
-CREATE TABLE hold_leg (
-    transfer_id uuid NOT NULL,
-    number smallint NOT NULL,
+-- An account's statement: each transfer as it looks from either of its accounts.
+CREATE VIEW entry AS
+    SELECT debit_id AS account_id, debit_number AS number, id AS transfer_id, 'debit'::side AS side, amount,
+        debit_balance AS balance, posted_at, purpose, coalesce(subject, id) AS subject
+    FROM transfer
+    UNION ALL
+    SELECT credit_id, credit_number, id, 'credit'::side, amount, credit_balance, posted_at, purpose,
+        coalesce(subject, id)
+    FROM transfer;
+
+-- An amount that is set aside on one account for another, until it is captured (a transfer of the same id and leg posts
+-- what was captured), voided or expires. A hold of several legs is several rows of one id, which end together.
+CREATE TABLE hold (
+    id uuid NOT NULL,
+    leg smallint NOT NULL,
+    state hold_state NOT NULL,
     debit_id bigint NOT NULL,
     credit_id bigint NOT NULL,
     amount amount NOT NULL,
-    PRIMARY KEY (transfer_id, number),
-    CONSTRAINT hold_leg_has_two_sides CHECK (debit_id <> credit_id)
+    purpose text NOT NULL,
+    subject uuid NOT NULL,
+    created_at timestamptz NOT NULL,
+    ended_at timestamptz,
+    PRIMARY KEY (id, leg),
+    CONSTRAINT hold_has_two_accounts CHECK (debit_id <> credit_id),
+    CONSTRAINT hold_pending_has_no_end CHECK ((state = 'pending') = (ended_at IS NULL))
 );
-CREATE TRIGGER hold_leg_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON hold_leg
+CREATE TRIGGER hold_is_kept BEFORE DELETE OR TRUNCATE ON hold
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
--- One side of a posted transfer on one account. `entry_checked` verifies its account and transfer for all rows of a
--- statement at once; foreign keys would look each up separately, which cost a fifth of a payment. An entry repeats the
--- purpose and subject of its transfer, so that a page of a statement is read from entries alone.
-CREATE TABLE entry (
-    account_id bigint NOT NULL,
-    number bigint NOT NULL,
-    transfer_id uuid NOT NULL,
-    side side NOT NULL,
-    amount amount NOT NULL,
-    balance units NOT NULL,            -- of the account after this entry, on its normal side
-    posted_at timestamptz NOT NULL,    -- never earlier than that of the entry before
-    purpose text,                      -- as its transfer's; none: read the transfer
-    subject uuid,                      -- as its transfer's, where that is another id than the transfer's own
-    CONSTRAINT entry_number_unique PRIMARY KEY (account_id, number),
-    CONSTRAINT entry_number_from_one CHECK (number >= 1)
-) WITH (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
-CREATE TRIGGER entry_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON entry
-    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
-
--- Checks each inserted entry against its account and the entry before it, and sums each transfer, in one pass; only
--- what is wrong comes back. What one statement writes to an account is its last entries, so an entry that is not the
--- last must have one after it. The limits keep each join an index lookup, however the writer's plans are made.
-CREATE FUNCTION entry_checked() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Checks each inserted transfer on both of its accounts, against the account and the entry before it; only what is wrong
+-- comes back. What one statement writes to an account is its last entries, so an entry that is not the last must have
+-- one after it. An account has each number once, as a debit or as a credit: two indexes, so the other is asked here. The
+-- limits keep each join an index lookup, however the writer's plans are made.
+CREATE FUNCTION transfer_checked() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     wrong record;
 BEGIN
-    SELECT checked.transfer_id, checked.balanced INTO wrong
+    SELECT checked.id, checked.one_asset INTO wrong
     FROM (
-        SELECT fresh.transfer_id,
-            sum(CASE fresh.side WHEN 'debit' THEN fresh.amount ELSE -fresh.amount END) = 0 AS balanced,
-            bool_and(coalesce(
-                (fresh.number = 1 OR previous.number IS NOT NULL)
-                AND fresh.posted_at >= coalesce(previous.posted_at, '-infinity')
-                AND fresh.balance = coalesce(previous.balance, 0)
-                    + CASE account.normal WHEN fresh.side THEN fresh.amount ELSE -fresh.amount END
+        SELECT half.id, account.asset = (SELECT asset FROM account WHERE id = half.other_id) AS one_asset,
+            half.number_elsewhere IS NULL
+                AND (half.number = 1 OR previous.balance IS NOT NULL)
+                AND half.posted_at >= coalesce(previous.posted_at, '-infinity')
+                AND half.balance = coalesce(previous.balance, 0)
+                    + CASE account.normal WHEN half.side THEN half.amount ELSE -half.amount END
                 AND CASE
-                    WHEN fresh.number < account.entries THEN
+                    WHEN half.number < account.entries THEN
                         (SELECT number FROM entry
-                         WHERE account_id = fresh.account_id AND number = fresh.number + 1) IS NOT NULL
-                    WHEN fresh.number = account.entries THEN fresh.balance =
+                         WHERE account_id = half.account_id AND number = half.number + 1 LIMIT 1) IS NOT NULL
+                    WHEN half.number = account.entries THEN half.balance =
                         CASE account.normal WHEN 'credit' THEN account.credits_posted - account.debits_posted
                             ELSE account.debits_posted - account.credits_posted END
-                    ELSE false END,
-                false)) AS follow
-        FROM fresh
+                    ELSE false END AS follows
+        FROM (
+            SELECT fresh.id, fresh.amount, fresh.posted_at, fresh.debit_id AS account_id, 'debit'::side AS side,
+                fresh.debit_number AS number, fresh.debit_balance AS balance, fresh.credit_id AS other_id,
+                (SELECT id FROM transfer WHERE credit_id = fresh.debit_id AND credit_number = fresh.debit_number)
+                    AS number_elsewhere
+            FROM fresh
+            UNION ALL
+            SELECT fresh.id, fresh.amount, fresh.posted_at, fresh.credit_id, 'credit'::side,
+                fresh.credit_number, fresh.credit_balance, fresh.debit_id,
+                (SELECT id FROM transfer WHERE debit_id = fresh.credit_id AND debit_number = fresh.credit_number)
+            FROM fresh
+        ) AS half
         LEFT JOIN LATERAL (
             SELECT asset, normal, entries, credits_posted, debits_posted FROM account
-            WHERE id = fresh.account_id LIMIT 1
+            WHERE id = half.account_id LIMIT 1
         ) AS account ON true
         LEFT JOIN LATERAL (
-            SELECT number, balance, posted_at FROM entry
-            WHERE account_id = fresh.account_id AND number = fresh.number - 1 LIMIT 1
+            SELECT balance, posted_at FROM entry
+            WHERE account_id = half.account_id AND number = half.number - 1 LIMIT 1
         ) AS previous ON true
-        GROUP BY fresh.transfer_id, account.asset
     ) AS checked
-    WHERE NOT checked.balanced OR NOT checked.follow
-        OR (SELECT id FROM transfer WHERE id = checked.transfer_id) IS NULL;
+    WHERE checked.one_asset IS NOT TRUE OR checked.follows IS NOT TRUE
+    LIMIT 1;
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
-    IF NOT wrong.balanced THEN
-        RAISE EXCEPTION 'debits and credits differ in transfer %', wrong.transfer_id
-            USING ERRCODE = 'check_violation', CONSTRAINT = 'entry_debits_equal_credits', TABLE = 'entry';
+    IF wrong.one_asset IS FALSE THEN
+        RAISE EXCEPTION 'transfer % is between accounts of two assets', wrong.id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'transfer_moves_one_asset', TABLE = 'transfer';
     END IF;
-    RAISE EXCEPTION 'an entry of transfer % does not follow from the one before', wrong.transfer_id
-        USING ERRCODE = 'check_violation', CONSTRAINT = 'entry_follows_entry', TABLE = 'entry';
+    RAISE EXCEPTION 'an entry of transfer % does not follow from the one before', wrong.id
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'entry_follows_entry', TABLE = 'transfer';
 END $$;
-CREATE TRIGGER entry_checked AFTER INSERT ON entry
-    REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION entry_checked();
+CREATE TRIGGER transfer_checked AFTER INSERT ON transfer
+    REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION transfer_checked();
 
--- The general writer of the ledger. Steps come in order, and so do their legs; a step is a new transfer (posted at once
--- or pending) or the end of a pending one, whose row the caller has locked. A leg says how much it adds to posted and
--- how much to pending (negative when a hold ends). `accounts` are the ids used, ascending and each once; legs point
--- into it, from 1. A fact is a step that posts whatever is available.
+-- The writer of the ledger. Steps come in order, and so do their legs; a step is a new transfer, a new hold, or the end
+-- of a hold, whose rows the caller has locked. A leg says how much it adds to posted and how much to pending (negative
+-- when a hold ends). `accounts` are the ids used, ascending and each once; legs point into it, from 1. An unconditional
+-- step posts whatever is available.
 --
 -- Accounts are locked in id order, so that two batches cannot deadlock. Steps are tried in order against arrays, and
 -- each table is then written once per batch, however hot an account is.
 --
--- The outcome has an element per step: 'done'; 'exists' when a new transfer's id is in the ledger already; 'ended' when
--- a transfer to end is not pending; 'short' with the account and what it had available.
+-- The outcome has an element per step: 'done'; 'exists' when a new step's id is in the ledger already; 'ended' when a
+-- hold to end is not pending; 'short' with the account and what it had available.
 --
 -- Plans are made once and kept (`plan_cache_mode = force_generic_plan`): PostgreSQL would otherwise plan every call
 -- again, because it expects the plan for arrays of unknown length to cost more. A kept plan must be good at every size
@@ -196,7 +217,7 @@ CREATE TRIGGER entry_checked AFTER INSERT ON entry
 -- what is left is nested loops over indexes.
 CREATE FUNCTION book_write(
     at timestamptz, accounts bigint[],
-    step_id uuid[], step_new boolean[], step_state transfer_state[], step_fact boolean[],
+    step_id uuid[], step_new boolean[], step_state hold_state[], step_unconditional boolean[],
     step_purpose text[], step_subject uuid[],
     leg_step integer[], leg_debit integer[], leg_credit integer[], leg_post numeric[], leg_pend numeric[],
     OUT outcome text[], OUT short_account bigint[], OUT short_available numeric[]
@@ -205,49 +226,44 @@ CREATE FUNCTION book_write(
     SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
-    grows_by_credit boolean[]; guarded boolean[]; last bigint[];
+    legs CONSTANT integer := cardinality(leg_step);
+    by_credit boolean[]; guarded boolean[];              -- of each account: what increases its balance
     debits numeric[]; credits numeric[];                 -- posted so far
     debits_held numeric[]; credits_held numeric[];       -- pending now
-    balance numeric[];          -- posted, on the account's normal side
-    aside numeric[];            -- pending on the other side, so that available is balance - aside
-    time timestamptz[];         -- of entries written now: no account's time goes back, though a clock does
+    last bigint[]; time timestamptz[];                   -- of its last entry: no account's time goes back, a clock may
     touched boolean[] := array_fill(false, ARRAY[cardinality(accounts)]);
-    fact boolean[] := touched;  -- whether a fact or an end was among what touched it
+    unconditional boolean[] := touched;                  -- whether such a step or an end was among what touched it
     known boolean[];
-    leg_done boolean[] := array_fill(false, ARRAY[cardinality(leg_debit)]);
-    debit_number bigint[] := array_fill(0, ARRAY[cardinality(leg_debit)]);
-    credit_number bigint[] := debit_number;
-    debit_balance numeric[] := array_fill(0::numeric, ARRAY[cardinality(leg_debit)]);
-    credit_balance numeric[] := debit_balance;
+    leg_done boolean[] := array_fill(false, ARRAY[legs]);
+    leg_number smallint[] := array_fill(1::smallint, ARRAY[legs]);
+    debit_number bigint[] := array_fill(0, ARRAY[legs]); credit_number bigint[] := debit_number;
+    debit_balance numeric[] := array_fill(0::numeric, ARRAY[legs]); credit_balance numeric[] := debit_balance;
+    posted_at timestamptz[] := array_fill(at, ARRAY[legs]);
     first integer := 1; final integer; short integer; d integer; c integer; post numeric; pend numeric;
 BEGIN
-    outcome := array_fill(NULL::text, ARRAY[cardinality(step_id)]);
+    outcome := array_fill('done'::text, ARRAY[cardinality(step_id)]);
     short_account := array_fill(NULL::bigint, ARRAY[cardinality(step_id)]);
     short_available := array_fill(NULL::numeric, ARRAY[cardinality(step_id)]);
     SELECT array_agg(a.normal = 'credit' ORDER BY a.id), array_agg(a.guarded ORDER BY a.id),
-           array_agg(a.entries ORDER BY a.id),
            array_agg(a.debits_posted ORDER BY a.id), array_agg(a.credits_posted ORDER BY a.id),
            array_agg(a.debits_pending ORDER BY a.id), array_agg(a.credits_pending ORDER BY a.id),
-           array_agg(CASE a.normal WHEN 'credit' THEN a.credits_posted - a.debits_posted
-                                   ELSE a.debits_posted - a.credits_posted END ORDER BY a.id),
-           array_agg(CASE a.normal WHEN 'credit' THEN a.debits_pending ELSE a.credits_pending END ORDER BY a.id),
-           array_agg(greatest(at, a.posted_at) ORDER BY a.id)
-    INTO grows_by_credit, guarded, last, debits, credits, debits_held, credits_held, balance, aside, time
+           array_agg(a.entries ORDER BY a.id), array_agg(a.posted_at ORDER BY a.id)
+    INTO by_credit, guarded, debits, credits, debits_held, credits_held, last, time
     FROM (SELECT * FROM account WHERE id = ANY (accounts) ORDER BY id FOR NO KEY UPDATE) AS a;
     IF coalesce(cardinality(last), 0) <> cardinality(accounts) THEN
         RAISE EXCEPTION 'an account of the batch does not exist' USING ERRCODE = 'foreign_key_violation';
     END IF;
 
-    SELECT array_agg(CASE WHEN step.new THEN there.id IS NOT NULL ELSE there.state IS DISTINCT FROM 'pending' END
-                     ORDER BY step.n)
+    SELECT array_agg(CASE
+        WHEN step.new THEN (SELECT id FROM transfer WHERE transfer.id = step.id LIMIT 1) IS NOT NULL
+            OR (SELECT id FROM hold WHERE hold.id = step.id LIMIT 1) IS NOT NULL
+        ELSE (SELECT state FROM hold WHERE hold.id = step.id LIMIT 1) IS DISTINCT FROM 'pending' END ORDER BY step.n)
     INTO known
-    FROM unnest(step_id, step_new) WITH ORDINALITY AS step (id, new, n)
-    LEFT JOIN transfer AS there ON there.id = step.id;
+    FROM unnest(step_id, step_new) WITH ORDINALITY AS step (id, new, n);
 
     FOR i IN 1 .. cardinality(step_id) LOOP
         final := first - 1;
         WHILE leg_step[final + 1] = i LOOP final := final + 1; END LOOP;
-        short := NULL;
         IF known[i] THEN
             outcome[i] := CASE WHEN step_new[i] THEN 'exists' ELSE 'ended' END;
             first := final + 1;
@@ -256,111 +272,93 @@ BEGIN
 
         FOR l IN first .. final LOOP
             d := leg_debit[l]; c := leg_credit[l]; post := leg_post[l]; pend := leg_pend[l];
-            IF grows_by_credit[d] THEN
-                balance[d] := balance[d] - post; aside[d] := aside[d] + pend;
-            ELSE
-                balance[d] := balance[d] + post;
+            leg_number[l] := l - first + 1;
+            debits[d] := debits[d] + post; credits[c] := credits[c] + post;
+            IF pend <> 0 THEN
+                debits_held[d] := debits_held[d] + pend; credits_held[c] := credits_held[c] + pend;
             END IF;
-            IF grows_by_credit[c] THEN
-                balance[c] := balance[c] + post;
-            ELSE
-                balance[c] := balance[c] - post; aside[c] := aside[c] + pend;
-            END IF;
-            debit_balance[l] := balance[d];
-            credit_balance[l] := balance[c];
+            debit_balance[l] := CASE WHEN by_credit[d] THEN credits[d] - debits[d] ELSE debits[d] - credits[d] END;
+            credit_balance[l] := CASE WHEN by_credit[c] THEN credits[c] - debits[c] ELSE debits[c] - credits[c] END;
         END LOOP;
 
-        IF step_new[i] AND NOT step_fact[i] THEN
+        short := NULL;
+        IF step_new[i] AND NOT step_unconditional[i] THEN
             FOR l IN first .. final LOOP
                 d := leg_debit[l]; c := leg_credit[l];
                 -- Only the side that a leg takes from can be left short by it.
-                IF grows_by_credit[d] AND guarded[d] AND balance[d] < aside[d] THEN
+                IF by_credit[d] AND guarded[d] AND credits[d] - debits[d] < debits_held[d] THEN
                     short := d;
-                ELSIF NOT grows_by_credit[c] AND guarded[c] AND balance[c] < aside[c] THEN
+                ELSIF NOT by_credit[c] AND guarded[c] AND debits[c] - credits[c] < credits_held[c] THEN
                     short := c;
                 END IF;
             END LOOP;
         END IF;
 
         IF short IS NULL THEN
-            outcome[i] := 'done';
             FOR l IN first .. final LOOP
-                d := leg_debit[l]; c := leg_credit[l]; post := leg_post[l]; pend := leg_pend[l];
+                d := leg_debit[l]; c := leg_credit[l];
                 leg_done[l] := true; touched[d] := true; touched[c] := true;
-                IF step_fact[i] OR NOT step_new[i] THEN
-                    fact[d] := true; fact[c] := true;
+                IF step_unconditional[i] OR NOT step_new[i] THEN
+                    unconditional[d] := true; unconditional[c] := true;
                 END IF;
-                IF pend <> 0 THEN
-                    debits_held[d] := debits_held[d] + pend; credits_held[c] := credits_held[c] + pend;
-                END IF;
-                IF post > 0 THEN
-                    debits[d] := debits[d] + post; credits[c] := credits[c] + post;
+                IF leg_post[l] > 0 THEN
                     last[d] := last[d] + 1; debit_number[l] := last[d];
                     last[c] := last[c] + 1; credit_number[l] := last[c];
+                    posted_at[l] := greatest(at, time[d], time[c]);
+                    time[d] := posted_at[l]; time[c] := posted_at[l];
                 END IF;
             END LOOP;
         ELSE
             FOR l IN first .. final LOOP
                 d := leg_debit[l]; c := leg_credit[l]; post := leg_post[l]; pend := leg_pend[l];
-                IF grows_by_credit[d] THEN
-                    balance[d] := balance[d] + post; aside[d] := aside[d] - pend;
-                ELSE
-                    balance[d] := balance[d] - post;
-                END IF;
-                IF grows_by_credit[c] THEN
-                    balance[c] := balance[c] - post;
-                ELSE
-                    balance[c] := balance[c] + post; aside[c] := aside[c] - pend;
-                END IF;
+                debits[d] := debits[d] - post; credits[c] := credits[c] - post;
+                debits_held[d] := debits_held[d] - pend; credits_held[c] := credits_held[c] - pend;
             END LOOP;
             outcome[i] := 'short';
             short_account[i] := accounts[short];
-            short_available[i] := balance[short] - aside[short];
+            short_available[i] := CASE WHEN by_credit[short] THEN credits[short] - debits[short] - debits_held[short]
+                ELSE debits[short] - credits[short] - credits_held[short] END;
         END IF;
         first := final + 1;
     END LOOP;
 
-    INSERT INTO transfer (id, state, purpose, subject, created_at, ended_at)
-    SELECT step.id, step.state, step.purpose, step.subject, at,
-           CASE WHEN step.state <> 'pending' THEN at END
-    FROM unnest(step_id, step_new, step_state, step_purpose, step_subject, outcome)
-        AS step (id, new, state, purpose, subject, outcome)
-    WHERE step.new AND step.outcome = 'done';
-
     IF false = ANY (step_new) THEN
-        UPDATE transfer SET state = step.state, ended_at = at
+        UPDATE hold SET state = step.state, ended_at = at
         FROM unnest(step_id, step_new, step_state, outcome) AS step (id, new, state, outcome)
-        WHERE transfer.id = step.id AND NOT step.new AND step.outcome = 'done';
+        WHERE hold.id = step.id AND NOT step.new AND step.outcome = 'done';
     END IF;
     IF 'pending' = ANY (step_state) THEN
-        INSERT INTO hold_leg (transfer_id, number, debit_id, credit_id, amount)
-        SELECT step_id[step], row_number() OVER (PARTITION BY step ORDER BY n), accounts[debit], accounts[credit], pend
-        FROM unnest(leg_step, leg_debit, leg_credit, leg_pend, leg_done) WITH ORDINALITY
-            AS leg (step, debit, credit, pend, done, n)
+        INSERT INTO hold (id, leg, state, debit_id, credit_id, amount, purpose, subject, created_at)
+        SELECT step_id[step], leg.number, 'pending', accounts[debit], accounts[credit], pend, step_purpose[step],
+            step_subject[step], at
+        FROM unnest(leg_step, leg_number, leg_debit, leg_credit, leg_pend, leg_done)
+            AS leg (step, number, debit, credit, pend, done)
         WHERE done AND step_new[step] AND step_state[step] = 'pending';
     END IF;
 
     UPDATE account SET
         debits_posted = new.debits, credits_posted = new.credits,
-        debits_pending = new.debits_pending, credits_pending = new.credits_pending,
-        entries = new.entries,
-        posted_at = CASE WHEN new.entries > account.entries THEN new.posted_at ELSE account.posted_at END,
-        shortfall = CASE WHEN new.fact THEN greatest(0, new.aside - new.balance)
-            ELSE least(account.shortfall, greatest(0, new.aside - new.balance)) END
-    FROM unnest(accounts, debits, credits, debits_held, credits_held, last, time, balance, aside, fact, touched)
-        AS new (id, debits, credits, debits_pending, credits_pending, entries, posted_at, balance, aside, fact, touched)
+        debits_pending = new.debits_held, credits_pending = new.credits_held,
+        entries = new.last, posted_at = new.time,
+        shortfall = CASE WHEN new.unconditional OR account.shortfall > new.missing THEN new.missing
+            ELSE account.shortfall END
+    FROM (
+        SELECT *, greatest(0,
+            CASE WHEN by_credit THEN debits_held - credits + debits ELSE credits_held - debits + credits END) AS missing
+        FROM unnest(accounts, by_credit, debits, credits, debits_held, credits_held, last, time, unconditional, touched)
+            AS a (id, by_credit, debits, credits, debits_held, credits_held, last, time, unconditional, touched)
+    ) AS new
     WHERE account.id = new.id AND new.touched;
 
-    INSERT INTO entry (account_id, number, transfer_id, side, amount, balance, posted_at, purpose, subject)
-    SELECT half.account_id, half.number, step_id[leg.step], half.side, leg.post, half.balance, half.posted_at,
-        step_purpose[leg.step], nullif(step_subject[leg.step], step_id[leg.step])
-    FROM unnest(leg_step, leg_debit, leg_credit, leg_post, leg_done,
-                debit_number, credit_number, debit_balance, credit_balance)
-            AS leg (step, debit, credit, post, done, debit_number, credit_number, debit_balance, credit_balance),
-        LATERAL (VALUES
-            (accounts[leg.debit], leg.debit_number, 'debit'::side, leg.debit_balance, time[leg.debit]),
-            (accounts[leg.credit], leg.credit_number, 'credit'::side, leg.credit_balance, time[leg.credit])
-        ) AS half (account_id, number, side, balance, posted_at)
+    INSERT INTO transfer (debit_id, debit_number, credit_id, credit_number, posted_at, id, leg, amount, debit_balance,
+        credit_balance, purpose, subject)
+    SELECT accounts[leg.debit], leg.debit_number, accounts[leg.credit], leg.credit_number, leg.posted_at,
+        step_id[leg.step], leg.number, leg.post, leg.debit_balance, leg.credit_balance, step_purpose[leg.step],
+        nullif(step_subject[leg.step], step_id[leg.step])
+    FROM unnest(leg_step, leg_number, leg_debit, leg_credit, leg_post, leg_done, debit_number, credit_number,
+            debit_balance, credit_balance, posted_at)
+        AS leg (step, number, debit, credit, post, done, debit_number, credit_number, debit_balance, credit_balance,
+            posted_at)
     WHERE leg.done AND leg.post > 0;
 END $$;
 -- Wallets, their handles and their addresses. Addresses are EIP-55 checksummed text.
@@ -1066,7 +1064,7 @@ BEGIN
     SELECT * INTO written FROM book_write(
         at, accounts, step_id,
         array_fill(true, ARRAY[cardinality(good)]),
-        array_fill('posted'::transfer_state, ARRAY[cardinality(good)]),
+        array_fill('posted'::hold_state, ARRAY[cardinality(good)]),
         array_fill(false, ARRAY[cardinality(good)]),
         array_fill('payment'::text, ARRAY[cardinality(good)]),
         step_id, leg_step, leg_debit, leg_credit, leg_post, array_fill(0::numeric, ARRAY[cardinality(leg_step)])
@@ -1113,7 +1111,7 @@ CREATE FUNCTION pay_one_in_ledger(
 ) LANGUAGE plpgsql SET enable_seqscan = off AS $$
 #variable_conflict use_variable
 DECLARE
-    payer uuid; payee uuid; from_account bigint; to_account bigint;
+    payer uuid; payee uuid; from_account bigint; to_account bigint; last_posted_at timestamptz;
 BEGIN
     SELECT key.wallet_id, split_part(own.code, ':', 2), own.id, other.owner, other.id
     INTO payer, payer_handle, from_account, payee, to_account
@@ -1137,9 +1135,10 @@ BEGIN
         RETURN;
     END IF;
 
-    SELECT max(locked.available) INTO available
+    SELECT max(locked.available), max(locked.posted_at) INTO available, last_posted_at
     FROM (
-        SELECT CASE account.id WHEN from_account THEN credits_posted - debits_posted - debits_pending END AS available
+        SELECT CASE account.id WHEN from_account THEN credits_posted - debits_posted - debits_pending END AS available,
+            posted_at
         FROM account WHERE account.id IN (from_account, to_account)
         ORDER BY account.id FOR NO KEY UPDATE
     ) AS locked;
@@ -1150,21 +1149,21 @@ BEGIN
     END IF;
     available := NULL;
 
-    INSERT INTO transfer (id, state, purpose, subject, created_at, ended_at)
-    VALUES (id, 'posted', 'payment', id, at, at);
     WITH side AS (
         UPDATE account SET
             debits_posted = debits_posted + gives, credits_posted = credits_posted + gets, entries = entries + 1,
-            posted_at = greatest(at, posted_at),
+            posted_at = greatest(at, last_posted_at),
             shortfall = least(shortfall, greatest(0, debits_pending - credits_posted + debits_posted + gives - gets))
         FROM (VALUES (from_account, amount, 0), (to_account, 0, amount)) AS part (account_id, gives, gets)
         WHERE account.id = account_id
-        RETURNING account_id, entries, gives > 0 AS debit, credits_posted - debits_posted AS balance, posted_at
+        RETURNING account_id, entries, credits_posted - debits_posted AS balance, posted_at
     )
-    INSERT INTO entry (account_id, number, transfer_id, side, amount, balance, posted_at, purpose)
-    SELECT account_id, entries, id, CASE WHEN debit THEN 'debit'::side ELSE 'credit' END, amount, balance, posted_at,
-        'payment'
-    FROM side;
+    INSERT INTO transfer (debit_id, debit_number, credit_id, credit_number, posted_at, id, leg, amount, debit_balance,
+        credit_balance, purpose)
+    SELECT debit.account_id, debit.entries, credit.account_id, credit.entries, debit.posted_at, id, 1, amount,
+        debit.balance, credit.balance, 'payment'
+    FROM side AS debit, side AS credit
+    WHERE debit.account_id = from_account AND credit.account_id = to_account;
     INSERT INTO payment (id, state, rail, payer, payee, asset, amount, fee, captured, memo, transfer_id, created_at,
         settled_at)
     VALUES (id, 'settled', 'ledger', payer, payee, asset, amount, 0, amount, memo, id, at, at);
@@ -1198,7 +1197,8 @@ DECLARE
     payer uuid; payee uuid[]; from_account bigint[]; to_account bigint[];
     claimed uuid[];
     nothing numeric[];
-    entries bigint[]; balance numeric[]; since timestamptz[];   -- of each account used, by id: before, and from when
+    entries bigint[]; balance numeric[];   -- of each account used, by id, as they were before
+    since timestamptz;                     -- no account's time goes back, though a clock may
 BEGIN
     short := true;
     SELECT key.wallet_id, wallet.handle INTO payer, payer_handle
@@ -1243,8 +1243,6 @@ BEGIN
         RETURN;
     END IF;
 
-    INSERT INTO transfer (id, state, purpose, subject, created_at, ended_at)
-    SELECT asked.id, 'posted', 'payment', asked.id, at, at FROM unnest(id) AS asked (id);
     INSERT INTO payment (id, state, rail, payer, payee, asset, amount, fee, captured, memo, transfer_id, created_at,
         settled_at)
     SELECT asked.id, 'settled', 'ledger', payer, asked.payee, asked.asset, asked.amount, 0, asked.amount, asked.memo,
@@ -1260,9 +1258,12 @@ BEGIN
     FROM unnest(payee, id, facts) WITH ORDINALITY AS asked (payee, id, facts, n)
     ORDER BY asked.n;
 
-    PERFORM FROM account
-    WHERE account.id = ANY (ARRAY(SELECT unnest(from_account) UNION SELECT unnest(to_account)))
-    ORDER BY account.id FOR NO KEY UPDATE;
+    SELECT greatest(at, max(locked.posted_at)) INTO since
+    FROM (
+        SELECT posted_at FROM account
+        WHERE account.id = ANY (ARRAY(SELECT unnest(from_account) UNION SELECT unnest(to_account)))
+        ORDER BY account.id FOR NO KEY UPDATE
+    ) AS locked;
     PERFORM FROM (
         SELECT asked.account, sum(asked.amount) AS amount FROM unnest(from_account, amount) AS asked (account, amount)
         GROUP BY asked.account
@@ -1276,7 +1277,7 @@ BEGIN
     WITH changed AS (
         UPDATE account SET
             debits_posted = debits_posted + part.gives, credits_posted = credits_posted + part.gets,
-            entries = account.entries + part.more, posted_at = greatest(at, posted_at),
+            entries = account.entries + part.more, posted_at = since,
             shortfall = least(shortfall,
                 greatest(0, debits_pending - credits_posted + debits_posted + part.gives - part.gets))
         FROM (
@@ -1286,31 +1287,44 @@ BEGIN
         ) AS part
         WHERE account.id = part.account
         RETURNING account.id, account.entries - part.more AS entries,
-            credits_posted - debits_posted - part.gets + part.gives AS balance, posted_at
+            credits_posted - debits_posted - part.gets + part.gives AS balance
     )
-    SELECT array_agg(changed.entries ORDER BY changed.id), array_agg(changed.balance ORDER BY changed.id),
-        array_agg(changed.posted_at ORDER BY changed.id)
-    INTO entries, balance, since
+    SELECT array_agg(changed.entries ORDER BY changed.id), array_agg(changed.balance ORDER BY changed.id)
+    INTO entries, balance
     FROM changed;
 
     -- An account's entries are in the order in which its payments were asked for. `place` is that of the account.
-    INSERT INTO entry (account_id, number, transfer_id, side, amount, balance, posted_at, purpose)
-    SELECT half.account, entries[half.place] + half.rank, half.id, half.side, half.amount,
-        balance[half.place] + half.sum, since[half.place], 'payment'
-    FROM (
-        SELECT half.account, half.id, half.side, half.amount,
-            dense_rank() OVER (ORDER BY half.account)::integer AS place,
-            row_number() OVER (PARTITION BY half.account ORDER BY half.n) AS rank,
-            sum(CASE half.side WHEN 'credit' THEN half.amount ELSE -half.amount END)
-                OVER (PARTITION BY half.account ORDER BY half.n) AS sum
+    WITH half AS MATERIALIZED (
+        SELECT half.n, half.side, half.account, entries[half.place] + half.rank AS number,
+            balance[half.place] + half.sum AS balance
         FROM (
-            SELECT asked.account, asked.id, 'debit'::side AS side, asked.amount, asked.n
-            FROM unnest(from_account, id, amount) WITH ORDINALITY AS asked (account, id, amount, n)
-            UNION ALL
-            SELECT asked.account, asked.id, 'credit'::side, asked.amount, asked.n
-            FROM unnest(to_account, id, amount) WITH ORDINALITY AS asked (account, id, amount, n)
+            SELECT half.n, half.side, half.account,
+                dense_rank() OVER (ORDER BY half.account)::integer AS place,
+                row_number() OVER (PARTITION BY half.account ORDER BY half.n) AS rank,
+                sum(CASE half.side WHEN 'credit' THEN half.amount ELSE -half.amount END)
+                    OVER (PARTITION BY half.account ORDER BY half.n) AS sum
+            FROM (
+                SELECT asked.n, 'debit'::side AS side, asked.account, asked.amount
+                FROM unnest(from_account, amount) WITH ORDINALITY AS asked (account, amount, n)
+                UNION ALL
+                SELECT asked.n, 'credit'::side, asked.account, asked.amount
+                FROM unnest(to_account, amount) WITH ORDINALITY AS asked (account, amount, n)
+            ) AS half
         ) AS half
-    ) AS half;
+    ), side AS (
+        SELECT array_agg(half.account ORDER BY half.n) AS accounts, array_agg(half.number ORDER BY half.n) AS numbers,
+            array_agg(half.balance ORDER BY half.n) AS balances, half.side
+        FROM half GROUP BY half.side
+    )
+    INSERT INTO transfer (debit_id, debit_number, credit_id, credit_number, posted_at, id, leg, amount, debit_balance,
+        credit_balance, purpose)
+    SELECT asked.debit, asked.debit_number, asked.credit, asked.credit_number, since, asked.id, 1, asked.amount,
+        asked.debit_balance, asked.credit_balance, 'payment'
+    FROM side AS debit, side AS credit,
+        unnest(id, amount, debit.accounts, debit.numbers, debit.balances, credit.accounts, credit.numbers,
+            credit.balances)
+        AS asked (id, amount, debit, debit_number, debit_balance, credit, credit_number, credit_balance)
+    WHERE debit.side = 'debit' AND credit.side = 'credit';
 EXCEPTION WHEN SQLSTATE 'GWS01' THEN  -- undone: nothing of it is there, no key either
     elsewhere := NULL;
     short := true;
@@ -1418,7 +1432,7 @@ BEGIN
     SELECT * INTO written FROM book_write(
         at, accounts, step_id,
         array_fill(true, ARRAY[cardinality(good)]),
-        array_fill('pending'::transfer_state, ARRAY[cardinality(good)]),
+        array_fill('pending'::hold_state, ARRAY[cardinality(good)]),
         array_fill(false, ARRAY[cardinality(good)]),
         array_fill('payment'::text, ARRAY[cardinality(good)]),
         step_id, leg_step, leg_debit, leg_credit, nothing, leg_pend

@@ -112,7 +112,7 @@ BEGIN
     SELECT * INTO written FROM book_write(
         at, accounts, step_id,
         array_fill(true, ARRAY[cardinality(good)]),
-        array_fill('posted'::transfer_state, ARRAY[cardinality(good)]),
+        array_fill('posted'::hold_state, ARRAY[cardinality(good)]),
         array_fill(false, ARRAY[cardinality(good)]),
         array_fill('payment'::text, ARRAY[cardinality(good)]),
         step_id, leg_step, leg_debit, leg_credit, leg_post, array_fill(0::numeric, ARRAY[cardinality(leg_step)])
@@ -159,7 +159,7 @@ CREATE FUNCTION pay_one_in_ledger(
 ) LANGUAGE plpgsql SET enable_seqscan = off AS $$
 #variable_conflict use_variable
 DECLARE
-    payer uuid; payee uuid; from_account bigint; to_account bigint;
+    payer uuid; payee uuid; from_account bigint; to_account bigint; last_posted_at timestamptz;
 BEGIN
     SELECT key.wallet_id, split_part(own.code, ':', 2), own.id, other.owner, other.id
     INTO payer, payer_handle, from_account, payee, to_account
@@ -183,9 +183,10 @@ BEGIN
         RETURN;
     END IF;
 
-    SELECT max(locked.available) INTO available
+    SELECT max(locked.available), max(locked.posted_at) INTO available, last_posted_at
     FROM (
-        SELECT CASE account.id WHEN from_account THEN credits_posted - debits_posted - debits_pending END AS available
+        SELECT CASE account.id WHEN from_account THEN credits_posted - debits_posted - debits_pending END AS available,
+            posted_at
         FROM account WHERE account.id IN (from_account, to_account)
         ORDER BY account.id FOR NO KEY UPDATE
     ) AS locked;
@@ -196,21 +197,21 @@ BEGIN
     END IF;
     available := NULL;
 
-    INSERT INTO transfer (id, state, purpose, subject, created_at, ended_at)
-    VALUES (id, 'posted', 'payment', id, at, at);
     WITH side AS (
         UPDATE account SET
             debits_posted = debits_posted + gives, credits_posted = credits_posted + gets, entries = entries + 1,
-            posted_at = greatest(at, posted_at),
+            posted_at = greatest(at, last_posted_at),
             shortfall = least(shortfall, greatest(0, debits_pending - credits_posted + debits_posted + gives - gets))
         FROM (VALUES (from_account, amount, 0), (to_account, 0, amount)) AS part (account_id, gives, gets)
         WHERE account.id = account_id
-        RETURNING account_id, entries, gives > 0 AS debit, credits_posted - debits_posted AS balance, posted_at
+        RETURNING account_id, entries, credits_posted - debits_posted AS balance, posted_at
     )
-    INSERT INTO entry (account_id, number, transfer_id, side, amount, balance, posted_at, purpose)
-    SELECT account_id, entries, id, CASE WHEN debit THEN 'debit'::side ELSE 'credit' END, amount, balance, posted_at,
-        'payment'
-    FROM side;
+    INSERT INTO transfer (debit_id, debit_number, credit_id, credit_number, posted_at, id, leg, amount, debit_balance,
+        credit_balance, purpose)
+    SELECT debit.account_id, debit.entries, credit.account_id, credit.entries, debit.posted_at, id, 1, amount,
+        debit.balance, credit.balance, 'payment'
+    FROM side AS debit, side AS credit
+    WHERE debit.account_id = from_account AND credit.account_id = to_account;
     INSERT INTO payment (id, state, rail, payer, payee, asset, amount, fee, captured, memo, transfer_id, created_at,
         settled_at)
     VALUES (id, 'settled', 'ledger', payer, payee, asset, amount, 0, amount, memo, id, at, at);
@@ -244,7 +245,8 @@ DECLARE
     payer uuid; payee uuid[]; from_account bigint[]; to_account bigint[];
     claimed uuid[];
     nothing numeric[];
-    entries bigint[]; balance numeric[]; since timestamptz[];   -- of each account used, by id: before, and from when
+    entries bigint[]; balance numeric[];   -- of each account used, by id, as they were before
+    since timestamptz;                     -- no account's time goes back, though a clock may
 BEGIN
     short := true;
     SELECT key.wallet_id, wallet.handle INTO payer, payer_handle
@@ -289,8 +291,6 @@ BEGIN
         RETURN;
     END IF;
 
-    INSERT INTO transfer (id, state, purpose, subject, created_at, ended_at)
-    SELECT asked.id, 'posted', 'payment', asked.id, at, at FROM unnest(id) AS asked (id);
     INSERT INTO payment (id, state, rail, payer, payee, asset, amount, fee, captured, memo, transfer_id, created_at,
         settled_at)
     SELECT asked.id, 'settled', 'ledger', payer, asked.payee, asked.asset, asked.amount, 0, asked.amount, asked.memo,
@@ -306,9 +306,12 @@ BEGIN
     FROM unnest(payee, id, facts) WITH ORDINALITY AS asked (payee, id, facts, n)
     ORDER BY asked.n;
 
-    PERFORM FROM account
-    WHERE account.id = ANY (ARRAY(SELECT unnest(from_account) UNION SELECT unnest(to_account)))
-    ORDER BY account.id FOR NO KEY UPDATE;
+    SELECT greatest(at, max(locked.posted_at)) INTO since
+    FROM (
+        SELECT posted_at FROM account
+        WHERE account.id = ANY (ARRAY(SELECT unnest(from_account) UNION SELECT unnest(to_account)))
+        ORDER BY account.id FOR NO KEY UPDATE
+    ) AS locked;
     PERFORM FROM (
         SELECT asked.account, sum(asked.amount) AS amount FROM unnest(from_account, amount) AS asked (account, amount)
         GROUP BY asked.account
@@ -322,7 +325,7 @@ BEGIN
     WITH changed AS (
         UPDATE account SET
             debits_posted = debits_posted + part.gives, credits_posted = credits_posted + part.gets,
-            entries = account.entries + part.more, posted_at = greatest(at, posted_at),
+            entries = account.entries + part.more, posted_at = since,
             shortfall = least(shortfall,
                 greatest(0, debits_pending - credits_posted + debits_posted + part.gives - part.gets))
         FROM (
@@ -332,31 +335,44 @@ BEGIN
         ) AS part
         WHERE account.id = part.account
         RETURNING account.id, account.entries - part.more AS entries,
-            credits_posted - debits_posted - part.gets + part.gives AS balance, posted_at
+            credits_posted - debits_posted - part.gets + part.gives AS balance
     )
-    SELECT array_agg(changed.entries ORDER BY changed.id), array_agg(changed.balance ORDER BY changed.id),
-        array_agg(changed.posted_at ORDER BY changed.id)
-    INTO entries, balance, since
+    SELECT array_agg(changed.entries ORDER BY changed.id), array_agg(changed.balance ORDER BY changed.id)
+    INTO entries, balance
     FROM changed;
 
     -- An account's entries are in the order in which its payments were asked for. `place` is that of the account.
-    INSERT INTO entry (account_id, number, transfer_id, side, amount, balance, posted_at, purpose)
-    SELECT half.account, entries[half.place] + half.rank, half.id, half.side, half.amount,
-        balance[half.place] + half.sum, since[half.place], 'payment'
-    FROM (
-        SELECT half.account, half.id, half.side, half.amount,
-            dense_rank() OVER (ORDER BY half.account)::integer AS place,
-            row_number() OVER (PARTITION BY half.account ORDER BY half.n) AS rank,
-            sum(CASE half.side WHEN 'credit' THEN half.amount ELSE -half.amount END)
-                OVER (PARTITION BY half.account ORDER BY half.n) AS sum
+    WITH half AS MATERIALIZED (
+        SELECT half.n, half.side, half.account, entries[half.place] + half.rank AS number,
+            balance[half.place] + half.sum AS balance
         FROM (
-            SELECT asked.account, asked.id, 'debit'::side AS side, asked.amount, asked.n
-            FROM unnest(from_account, id, amount) WITH ORDINALITY AS asked (account, id, amount, n)
-            UNION ALL
-            SELECT asked.account, asked.id, 'credit'::side, asked.amount, asked.n
-            FROM unnest(to_account, id, amount) WITH ORDINALITY AS asked (account, id, amount, n)
+            SELECT half.n, half.side, half.account,
+                dense_rank() OVER (ORDER BY half.account)::integer AS place,
+                row_number() OVER (PARTITION BY half.account ORDER BY half.n) AS rank,
+                sum(CASE half.side WHEN 'credit' THEN half.amount ELSE -half.amount END)
+                    OVER (PARTITION BY half.account ORDER BY half.n) AS sum
+            FROM (
+                SELECT asked.n, 'debit'::side AS side, asked.account, asked.amount
+                FROM unnest(from_account, amount) WITH ORDINALITY AS asked (account, amount, n)
+                UNION ALL
+                SELECT asked.n, 'credit'::side, asked.account, asked.amount
+                FROM unnest(to_account, amount) WITH ORDINALITY AS asked (account, amount, n)
+            ) AS half
         ) AS half
-    ) AS half;
+    ), side AS (
+        SELECT array_agg(half.account ORDER BY half.n) AS accounts, array_agg(half.number ORDER BY half.n) AS numbers,
+            array_agg(half.balance ORDER BY half.n) AS balances, half.side
+        FROM half GROUP BY half.side
+    )
+    INSERT INTO transfer (debit_id, debit_number, credit_id, credit_number, posted_at, id, leg, amount, debit_balance,
+        credit_balance, purpose)
+    SELECT asked.debit, asked.debit_number, asked.credit, asked.credit_number, since, asked.id, 1, asked.amount,
+        asked.debit_balance, asked.credit_balance, 'payment'
+    FROM side AS debit, side AS credit,
+        unnest(id, amount, debit.accounts, debit.numbers, debit.balances, credit.accounts, credit.numbers,
+            credit.balances)
+        AS asked (id, amount, debit, debit_number, debit_balance, credit, credit_number, credit_balance)
+    WHERE debit.side = 'debit' AND credit.side = 'credit';
 EXCEPTION WHEN SQLSTATE 'GWS01' THEN  -- undone: nothing of it is there, no key either
     elsewhere := NULL;
     short := true;

@@ -101,7 +101,7 @@ BEGIN
     SELECT * INTO written FROM book_write(
         at, accounts, step_id,
         array_fill(true, ARRAY[cardinality(good)]),
-        array_fill('pending'::transfer_state, ARRAY[cardinality(good)]),
+        array_fill('pending'::hold_state, ARRAY[cardinality(good)]),
         array_fill(false, ARRAY[cardinality(good)]),
         array_fill('payment'::text, ARRAY[cardinality(good)]),
         step_id, leg_step, leg_debit, leg_credit, nothing, leg_pend

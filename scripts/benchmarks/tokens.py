@@ -35,7 +35,7 @@ SELECT count(*) FROM payment
 FULL JOIN (
     SELECT transfer.id AS transfer_id FROM observation
     JOIN transfer ON transfer.id = observation.transfer_id
-    WHERE transfer.purpose = 'payment' AND transfer.state = 'posted'
+    WHERE transfer.purpose = 'payment'
 ) AS seen USING (transfer_id)
 LEFT JOIN token_authorization AS signed ON signed.id = payment.authorization_id
 WHERE payment.id IS NULL OR seen.transfer_id IS NULL OR signed.state IS DISTINCT FROM 'settled'

@@ -42,7 +42,7 @@ NAME_OF_A_CLASS = re.compile(r"\b[A-Z]\w*(Error|Exception|Timeout)\b|\[Errno")
 
 #: What a refused request may not leave behind, in any of them.
 BOOK = (
-    *("account", "transfer", "hold_leg", "entry", "payment", "conversion", "bank_movement", "sandbox_bank_line"),
+    *("account", "transfer", "hold", "payment", "conversion", "bank_movement", "sandbox_bank_line"),
     *("idempotency_key", "event", "wallet", "api_key", "token_authorization", "authorization_nonce"),
 )
 

@@ -25,8 +25,7 @@ pytestmark = pytest.mark.anyio
 _ROWS = """
 SELECT (to_jsonb(payment) || jsonb_build_object('rows', jsonb_build_array(
     (SELECT to_jsonb(a) - 'nonce' FROM token_authorization AS a WHERE a.id = payment.authorization_id),
-    (SELECT to_jsonb(t) FROM transfer AS t WHERE t.id = payment.transfer_id),
-    (SELECT jsonb_agg(to_jsonb(l)) FROM hold_leg AS l WHERE l.transfer_id = payment.transfer_id),
+    (SELECT jsonb_agg(to_jsonb(h)) FROM hold AS h WHERE h.id = payment.transfer_id),
     (SELECT jsonb_agg(to_jsonb(e) || jsonb_build_object('facts', e.facts - 'payment_id')) FROM event AS e
      WHERE e.subject = payment.id)
 )))::text
@@ -207,7 +206,7 @@ async def test_of_a_group_each_is_decided_by_itself(api: Api, ann: Person, ben: 
     assert await nonces(api) == {ann.address: [0, 1, 2], ben.address: [0]}
     after = await api.counts()
     assert {table: after[table] - before[table] for table in after if after[table] != before[table]} == {
-        "transfer": 3, "hold_leg": 3, "payment": 3, "idempotency_key": 3, "event": 3, "token_authorization": 3,
+        "hold": 3, "payment": 3, "idempotency_key": 3, "event": 3, "token_authorization": 3,
         "authorization_nonce": 1,
     }  # fmt: skip
     assert await api.wrong() == []

@@ -31,30 +31,28 @@ async def ids(book: Book) -> dict[str, int]:
         return {row["code"]: row["id"] for row in await connection.fetch("SELECT code, id FROM account")}
 
 
-TRANSFER = (
-    "INSERT INTO transfer (id, state, purpose, subject, created_at, ended_at)"
-    " VALUES ('00000000-0000-7000-8000-000000000001', 'posted', 'payment', gen_random_uuid(), now(), now())"
-)
-
-
-def entry(account: int, number: int, side: str, amount: int, balance: int) -> str:
+def transfer(debit: int, number: int, balance: int, credit: int, credit_number: int, credit_balance: int) -> str:
+    """A transfer of 1.00, as it would be written."""
     return (
-        "INSERT INTO entry (account_id, number, transfer_id, side, amount, balance, posted_at) VALUES"
-        f" ({account}, {number}, '00000000-0000-7000-8000-000000000001', '{side}', {amount}, {balance}, 'infinity')"
+        "INSERT INTO transfer (debit_id, debit_number, debit_balance, credit_id, credit_number, credit_balance, amount,"
+        " posted_at, id, leg, purpose) VALUES"
+        f" ({debit}, {number}, {balance}, {credit}, {credit_number}, {credit_balance}, 100,"
+        " 'infinity', gen_random_uuid(), 1, 'payment')"
     )
 
 
-async def test_an_entry_is_never_changed(book: Book, ids: dict[str, int]) -> None:
-    assert await refused_by(book, "UPDATE entry SET amount = amount + 1") == "entry_is_append_only"
-
-
-async def test_an_entry_is_never_removed(book: Book, ids: dict[str, int]) -> None:
-    assert await refused_by(book, "DELETE FROM entry") == "entry_is_append_only"
-    assert await refused_by(book, "TRUNCATE entry CASCADE") == "entry_is_append_only"
+async def test_a_transfer_is_never_changed(book: Book, ids: dict[str, int]) -> None:
+    assert await refused_by(book, "UPDATE transfer SET amount = amount + 1") == "transfer_is_append_only"
 
 
 async def test_a_transfer_is_never_removed(book: Book, ids: dict[str, int]) -> None:
     assert await refused_by(book, "DELETE FROM transfer") == "transfer_is_append_only"
+    assert await refused_by(book, "TRUNCATE transfer CASCADE") == "transfer_is_append_only"
+
+
+async def test_a_hold_is_never_removed(book: Book, ids: dict[str, int]) -> None:
+    assert await refused_by(book, "DELETE FROM hold") == "hold_is_append_only"
+    assert await refused_by(book, "TRUNCATE hold CASCADE") == "hold_is_append_only"
 
 
 async def test_what_others_name_without_a_foreign_key_is_never_removed(book: Book, ids: dict[str, int]) -> None:
@@ -63,44 +61,86 @@ async def test_what_others_name_without_a_foreign_key_is_never_removed(book: Boo
         assert await refused_by(book, f"TRUNCATE {table} CASCADE") is not None
 
 
-async def test_a_lone_debit_is_refused(book: Book, ids: dict[str, int]) -> None:
+async def test_a_transfer_with_one_account_is_refused(book: Book, ids: dict[str, int]) -> None:
     changed = f"UPDATE account SET debits_posted = 100, entries = 2 WHERE id = {ids[ALICE]}"
-    lone = entry(ids[ALICE], 2, "debit", 100, 900)
-    assert await refused_by(book, TRANSFER, changed, lone) == "entry_debits_equal_credits"
+    nobody = max(ids.values()) + 1_000
+    assert await refused_by(book, changed, transfer(ids[ALICE], 2, 900, nobody, 1, 100)) == "entry_follows_entry"
+    itself = transfer(ids[ALICE], 2, 900, ids[ALICE], 3, 1000)
+    assert await refused_by(book, changed, itself) == "transfer_has_two_accounts"
 
 
-async def test_debits_of_one_asset_do_not_balance_credits_of_another(book: Book, ids: dict[str, int]) -> None:
+async def test_a_transfer_between_two_assets_is_refused(book: Book, ids: dict[str, int]) -> None:
     await book.post("bank:THB", "wallet:bob:THB", 1, asset=book.assets["THB"])
     async with book.database.reading() as connection:
         baht = await connection.fetchval("SELECT id FROM account WHERE code = 'wallet:bob:THB'")
-    both = (
-        entry(ids[ALICE], 2, "debit", 100, 900)
-        + f", ({baht}, 2, '00000000-0000-7000-8000-000000000001', 'credit', 100, 101, 'infinity')"
-    )
     changes = (
         f"UPDATE account SET debits_posted = 100, entries = 2 WHERE id = {ids[ALICE]}",
         f"UPDATE account SET credits_posted = 101, entries = 2 WHERE id = {baht}",
     )
-    assert await refused_by(book, TRANSFER, *changes, both) == "entry_debits_equal_credits"
+    both = transfer(ids[ALICE], 2, 900, baht, 2, 101)
+    assert await refused_by(book, *changes, both) == "transfer_moves_one_asset"
 
 
 @pytest.mark.parametrize(
-    ("number", "balance", "entries"),
-    [(3, 900, 3), (2, 901, 2), (2, 900, 3)],
-    ids=["a number left out", "a balance that does not follow", "an account that counts otherwise"],
+    ("number", "balance", "entries", "constraint"),
+    [
+        (2, 900, 2, None),
+        (3, 900, 3, "entry_follows_entry"),
+        (2, 901, 2, "entry_follows_entry"),
+        (2, 900, 3, "entry_follows_entry"),
+        (1, 900, 1, "entry_follows_entry"),
+        (0, 900, 2, "transfer_numbers_from_one"),
+    ],
+    ids=[
+        "the next number, and the balance after it",
+        "a number left out",
+        "a balance that does not follow",
+        "an account that counts otherwise",
+        "a number that the other side of the account has",
+        "a number before the first",
+    ],
 )
 async def test_an_entry_that_does_not_follow_is_refused(
-    book: Book, ids: dict[str, int], number: int, balance: int, entries: int
+    book: Book, ids: dict[str, int], number: int, balance: int, entries: int, constraint: str | None
 ) -> None:
     changes = (
         f"UPDATE account SET debits_posted = 100, entries = {entries} WHERE id = {ids[ALICE]}",
         f"UPDATE account SET credits_posted = 100, entries = 1 WHERE id = {ids[BOB]}",
     )
-    both = (
-        entry(ids[ALICE], number, "debit", 100, balance)
-        + f", ({ids[BOB]}, 1, '00000000-0000-7000-8000-000000000001', 'credit', 100, 100, 'infinity')"
+    assert await refused_by(book, *changes, transfer(ids[ALICE], number, balance, ids[BOB], 1, 100)) == constraint
+
+
+@pytest.mark.parametrize(("number", "balance", "entries"), [(2, 1100, 3), (3, 1100, 3), (2, 1101, 2)])
+async def test_the_credited_side_follows_too(
+    book: Book, ids: dict[str, int], number: int, balance: int, entries: int
+) -> None:
+    await book.deposit(BOB, 100)
+    changes = (
+        f"UPDATE account SET debits_posted = 100, entries = 2 WHERE id = {ids[BOB]}",
+        f"UPDATE account SET credits_posted = 1100, entries = {entries} WHERE id = {ids[ALICE]}",
     )
-    assert await refused_by(book, TRANSFER, *changes, both) == "entry_follows_entry"
+    both = transfer(ids[BOB], 2, 0, ids[ALICE], number, balance)
+    assert await refused_by(book, *changes, both) == "entry_follows_entry"
+
+
+async def test_a_credit_does_not_take_the_number_of_a_debit(book: Book, ids: dict[str, int]) -> None:
+    await book.deposit(BOB, 100)
+    await book.post(BOB, ALICE, 50)
+    changes = (
+        f"UPDATE account SET debits_posted = 100, entries = 3 WHERE id = {ids[ALICE]}",
+        f"UPDATE account SET credits_posted = 250, entries = 2 WHERE id = {ids[BOB]}",
+    )
+    both = transfer(ids[ALICE], 3, 950, ids[BOB], 2, 200)
+    assert await refused_by(book, *changes, both) == "entry_follows_entry"
+
+
+async def test_an_entry_is_never_earlier_than_the_one_before(book: Book, ids: dict[str, int]) -> None:
+    changes = (
+        f"UPDATE account SET debits_posted = 100, entries = 2 WHERE id = {ids[ALICE]}",
+        f"UPDATE account SET credits_posted = 100, entries = 1 WHERE id = {ids[BOB]}",
+    )
+    earlier = transfer(ids[ALICE], 2, 900, ids[BOB], 1, 100).replace("'infinity'", "'2001-01-01'")
+    assert await refused_by(book, *changes, earlier) == "entry_follows_entry"
 
 
 async def test_an_account_whose_counters_were_altered_takes_no_further_entry(book: Book, ids: dict[str, int]) -> None:
@@ -133,5 +173,8 @@ async def test_posted_cannot_be_set_below_zero(book: Book, ids: dict[str, int]) 
 async def test_an_amount_is_a_whole_positive_uint256(
     book: Book, ids: dict[str, int], amount: str, constraint: str
 ) -> None:
-    leg = f"INSERT INTO hold_leg SELECT id, 1, {ids[ALICE]}, {ids[BOB]}, {amount} FROM transfer LIMIT 1"
+    leg = (
+        "INSERT INTO hold (id, leg, state, debit_id, credit_id, amount, purpose, subject, created_at) VALUES"
+        f" (gen_random_uuid(), 1, 'pending', {ids[ALICE]}, {ids[BOB]}, {amount}, 'payment', gen_random_uuid(), now())"
+    )
     assert await refused_by(book, leg) == constraint

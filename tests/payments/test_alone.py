@@ -29,7 +29,6 @@ pytestmark = pytest.mark.anyio
 #: Everything that a payment writes; numbers of events are handed out anew each time.
 WRITTEN = {
     "payment": "SELECT * FROM payment ORDER BY id",
-    "transfer": "SELECT * FROM transfer ORDER BY id",
     "entry": "SELECT * FROM entry ORDER BY account_id, number",
     "account": "SELECT * FROM account ORDER BY id",
     "key": "SELECT * FROM idempotency_key ORDER BY wallet_id, key",

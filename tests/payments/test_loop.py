@@ -104,7 +104,7 @@ async def test_a_failed_refund_waits_for_the_payment_it_is_of_before_it_locks_an
         watching = asyncio.create_task(town.worker().watch())
         await until_waiting(another, 1)
         await another.execute("SELECT FROM account FOR UPDATE NOWAIT")
-        await another.execute("SELECT FROM transfer FOR UPDATE NOWAIT")
+        await another.execute("SELECT FROM hold FOR UPDATE NOWAIT")
 
     await watching
     assert str((await town.payment(payment)).refunded) == "0.000000 USDX"
