@@ -629,17 +629,18 @@ BEGIN
 END $$;
 CREATE TRIGGER api_key_has_origin BEFORE INSERT ON api_key FOR EACH ROW EXECUTE FUNCTION api_key_has_origin();
 
--- A key is plain when it only has to exist: pay_in_ledger, pay_one_in_ledger, pay_many_in_ledger and pay_on_chain serve
--- no other. The wallet is locked, so that it does not become guarded or frozen while a key is added.
+-- A key is plain when it may pay and nothing else has to be checked but that it is there and has not expired:
+-- pay_in_ledger, pay_one_in_ledger, pay_many_in_ledger and pay_on_chain serve no other. The wallet is locked, so that it
+-- does not become guarded or frozen while a key is added.
 CREATE FUNCTION api_key_is_plain() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    SELECT NEW.scopes @> '{read,pay,refund,webhooks,owner}' AND NEW.expires_at IS NULL AND NEW.networks IS NULL
-        AND NOT NEW.capped AND NOT wallet.guarded AND wallet.frozen_at IS NULL
+    SELECT 'pay' = ANY (NEW.scopes) AND NEW.networks IS NULL AND NOT NEW.capped AND NOT wallet.guarded
+        AND wallet.frozen_at IS NULL
     INTO STRICT NEW.plain
     FROM wallet WHERE id = NEW.wallet_id FOR SHARE;
     RETURN NEW;
 END $$;
-CREATE TRIGGER api_key_is_plain BEFORE INSERT OR UPDATE OF scopes, expires_at, networks, capped, plain ON api_key
+CREATE TRIGGER api_key_is_plain BEFORE INSERT OR UPDATE OF scopes, networks, capped, plain ON api_key
     FOR EACH ROW EXECUTE FUNCTION api_key_is_plain();
 
 CREATE FUNCTION wallet_keys_are_plain() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -1008,6 +1009,7 @@ BEGIN
                 AS asked (api_key_hash, payee_handle, asset, amount, n)
         ) AS asked
         LEFT JOIN api_key AS payer ON payer.hash = asked.api_key_hash AND payer.revoked_at IS NULL
+            AND (payer.expires_at IS NULL OR payer.expires_at > at)
         LEFT JOIN account AS from_account ON from_account.owner = payer.wallet_id AND from_account.asset = asked.asset
         LEFT JOIN account AS to_account ON to_account.code = 'wallet:' || asked.payee_handle || ':' || asked.asset
         LEFT JOIN account AS fee_account ON fee_basis_points > 0 AND fee_account.code = 'fees:' || asked.asset
@@ -1118,7 +1120,7 @@ BEGIN
     FROM api_key AS key
     LEFT JOIN account AS own ON own.owner = key.wallet_id AND key.plain AND own.asset = pay_one_in_ledger.asset
     LEFT JOIN account AS other ON other.code = 'wallet:' || payee_handle || ':' || pay_one_in_ledger.asset
-    WHERE key.hash = api_key_hash AND key.revoked_at IS NULL;
+    WHERE key.hash = api_key_hash AND key.revoked_at IS NULL AND (key.expires_at IS NULL OR key.expires_at > at);
     IF payer IS NULL THEN
         outcome := 'unauthenticated';
         RETURN;
@@ -1203,7 +1205,8 @@ BEGIN
     short := true;
     SELECT key.wallet_id, wallet.handle INTO payer, payer_handle
     FROM api_key AS key JOIN wallet ON wallet.id = key.wallet_id
-    WHERE key.hash = api_key_hash AND key.revoked_at IS NULL AND key.plain;
+    WHERE key.hash = api_key_hash AND key.revoked_at IS NULL AND (key.expires_at IS NULL OR key.expires_at > at)
+        AND key.plain;
     IF payer IS NULL THEN
         RETURN;
     END IF;
@@ -1378,6 +1381,7 @@ BEGIN
             END AS outcome
         FROM unnest(api_key_hash, payee_handle, asset) WITH ORDINALITY AS asked (api_key_hash, payee_handle, asset, n)
         LEFT JOIN api_key AS key ON key.hash = asked.api_key_hash AND key.revoked_at IS NULL
+            AND (key.expires_at IS NULL OR key.expires_at > at)
         LEFT JOIN wallet AS giver ON giver.id = key.wallet_id
         LEFT JOIN account AS from_account ON from_account.owner = key.wallet_id AND from_account.asset = asked.asset
         LEFT JOIN account AS to_account ON to_account.code = 'wallet:' || asked.payee_handle || ':' || asked.asset

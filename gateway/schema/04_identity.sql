@@ -122,17 +122,18 @@ BEGIN
 END $$;
 CREATE TRIGGER api_key_has_origin BEFORE INSERT ON api_key FOR EACH ROW EXECUTE FUNCTION api_key_has_origin();
 
--- A key is plain when it only has to exist: pay_in_ledger, pay_one_in_ledger, pay_many_in_ledger and pay_on_chain serve
--- no other. The wallet is locked, so that it does not become guarded or frozen while a key is added.
+-- A key is plain when it may pay and nothing else has to be checked but that it is there and has not expired:
+-- pay_in_ledger, pay_one_in_ledger, pay_many_in_ledger and pay_on_chain serve no other. The wallet is locked, so that it
+-- does not become guarded or frozen while a key is added.
 CREATE FUNCTION api_key_is_plain() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    SELECT NEW.scopes @> '{read,pay,refund,webhooks,owner}' AND NEW.expires_at IS NULL AND NEW.networks IS NULL
-        AND NOT NEW.capped AND NOT wallet.guarded AND wallet.frozen_at IS NULL
+    SELECT 'pay' = ANY (NEW.scopes) AND NEW.networks IS NULL AND NOT NEW.capped AND NOT wallet.guarded
+        AND wallet.frozen_at IS NULL
     INTO STRICT NEW.plain
     FROM wallet WHERE id = NEW.wallet_id FOR SHARE;
     RETURN NEW;
 END $$;
-CREATE TRIGGER api_key_is_plain BEFORE INSERT OR UPDATE OF scopes, expires_at, networks, capped, plain ON api_key
+CREATE TRIGGER api_key_is_plain BEFORE INSERT OR UPDATE OF scopes, networks, capped, plain ON api_key
     FOR EACH ROW EXECUTE FUNCTION api_key_is_plain();
 
 CREATE FUNCTION wallet_keys_are_plain() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -56,6 +56,7 @@ BEGIN
                 AS asked (api_key_hash, payee_handle, asset, amount, n)
         ) AS asked
         LEFT JOIN api_key AS payer ON payer.hash = asked.api_key_hash AND payer.revoked_at IS NULL
+            AND (payer.expires_at IS NULL OR payer.expires_at > at)
         LEFT JOIN account AS from_account ON from_account.owner = payer.wallet_id AND from_account.asset = asked.asset
         LEFT JOIN account AS to_account ON to_account.code = 'wallet:' || asked.payee_handle || ':' || asked.asset
         LEFT JOIN account AS fee_account ON fee_basis_points > 0 AND fee_account.code = 'fees:' || asked.asset
@@ -166,7 +167,7 @@ BEGIN
     FROM api_key AS key
     LEFT JOIN account AS own ON own.owner = key.wallet_id AND key.plain AND own.asset = pay_one_in_ledger.asset
     LEFT JOIN account AS other ON other.code = 'wallet:' || payee_handle || ':' || pay_one_in_ledger.asset
-    WHERE key.hash = api_key_hash AND key.revoked_at IS NULL;
+    WHERE key.hash = api_key_hash AND key.revoked_at IS NULL AND (key.expires_at IS NULL OR key.expires_at > at);
     IF payer IS NULL THEN
         outcome := 'unauthenticated';
         RETURN;
@@ -251,7 +252,8 @@ BEGIN
     short := true;
     SELECT key.wallet_id, wallet.handle INTO payer, payer_handle
     FROM api_key AS key JOIN wallet ON wallet.id = key.wallet_id
-    WHERE key.hash = api_key_hash AND key.revoked_at IS NULL AND key.plain;
+    WHERE key.hash = api_key_hash AND key.revoked_at IS NULL AND (key.expires_at IS NULL OR key.expires_at > at)
+        AND key.plain;
     IF payer IS NULL THEN
         RETURN;
     END IF;

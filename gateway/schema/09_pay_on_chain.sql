@@ -47,6 +47,7 @@ BEGIN
             END AS outcome
         FROM unnest(api_key_hash, payee_handle, asset) WITH ORDINALITY AS asked (api_key_hash, payee_handle, asset, n)
         LEFT JOIN api_key AS key ON key.hash = asked.api_key_hash AND key.revoked_at IS NULL
+            AND (key.expires_at IS NULL OR key.expires_at > at)
         LEFT JOIN wallet AS giver ON giver.id = key.wallet_id
         LEFT JOIN account AS from_account ON from_account.owner = key.wallet_id AND from_account.asset = asked.asset
         LEFT JOIN account AS to_account ON to_account.code = 'wallet:' || asked.payee_handle || ':' || asked.asset

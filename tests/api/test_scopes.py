@@ -1,5 +1,6 @@
 """What a key may do: its scopes, route by route, and which keys the short statements of payments serve."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -76,8 +77,7 @@ async def test_no_key_acts_as_the_owner_of_a_guarded_wallet(api: Api) -> None:
 @pytest.mark.parametrize(
     ("ground", "gone"),
     [
-        ("UPDATE api_key SET scopes = '{pay}'", "UPDATE api_key SET scopes = '{read,pay,refund,webhooks,owner}'"),
-        ("UPDATE api_key SET expires_at = '2999-01-01'", "UPDATE api_key SET expires_at = NULL"),
+        ("UPDATE api_key SET scopes = '{read,refund}'", "UPDATE api_key SET scopes = '{pay}'"),
         ("UPDATE api_key SET networks = '{10.0.0.0/8}'", "UPDATE api_key SET networks = NULL"),
         ("UPDATE api_key SET capped = true", "UPDATE api_key SET capped = false"),
         ("UPDATE wallet SET guarded = true", "UPDATE wallet SET guarded = false"),
@@ -106,6 +106,28 @@ async def test_the_short_statements_leave_a_key_that_is_not_plain_to_the_long_wa
         "forbidden",
     )
     assert (await bob.pay("@alice", money)).status_code in (201, 202)
+
+
+@pytest.mark.parametrize("money", ["1.00 EUR", "1 USDX"])
+async def test_a_key_that_only_pays_and_expires_one_day_is_plain(api: Api, money: str) -> None:
+    alice, _ = await api.person("alice", "10.00 EUR", "10 USDX"), await api.person("bob", "1.00 EUR", "1 USDX")
+    await change(api, "UPDATE api_key SET scopes = '{pay}', expires_at = '2999-01-01'")
+    assert await plain(api) == {True}
+    assert (await alice.pay("@bob", money)).status_code in (201, 202)
+
+
+async def test_a_key_that_has_expired_pays_nothing_however_it_is_asked(api: Api) -> None:
+    alice, bob = await api.person("alice", "10.00 EUR", "10 USDX"), await api.person("bob", "1.00 EUR", "1 USDX")
+    await change(api, "UPDATE api_key SET expires_at = now() - interval '1 second'")
+    assert await plain(api) == {True}, "time passes, and changes no row"
+    line = {"to": "@bob", "amount": "1", "asset": "EUR"}
+
+    answers = [await alice.pay("@bob", "1.00 EUR"), await alice.pay("@bob", "1 USDX")]
+    answers += [await alice.post("/v1/payments/batch", [line, line])]
+    answers += await asyncio.gather(*(alice.pay("@bob", "1.00 EUR") for _ in range(5)))
+    assert {code_of(answer) for answer in answers} == {(401, "unauthenticated")}
+    await change(api, "UPDATE api_key SET expires_at = NULL")
+    assert await bob.balance("EUR") == ("1.00", "0.00", "1.00")
 
 
 def test_a_route_that_does_not_say_what_it_needs_is_not_built() -> None:
