@@ -141,7 +141,7 @@ def application(
         state=State(
             {
                 "house": house,
-                "token_payments": payments.token_payments_of(house),
+                "payments": payments.payments_of(house),
                 "ends": payments.ends_of(house),
                 "bank_movements": bank.movements_of(house),
                 "solvency": None,

@@ -49,7 +49,7 @@ def movements_of(house: House) -> Movements:
     ) -> list[BankMovement | GatewayError]:
         return await movements.settle_all(connection, house.terms.assets, asked, now)
 
-    return Together(house, act, 201, lambda _, moved: bank_movement_view(moved))
+    return Together(house, act, lambda _: 201, lambda _, moved: bank_movement_view(moved))
 
 
 @post("/v1/deposits", tags=["bank"], summary="Pay in from the bank", needs="pay")

@@ -16,6 +16,7 @@ from gateway.api.body import StrictRequest
 from gateway.api.fields import JSON
 from gateway.api.house import CALLER, House, bearer_of
 from gateway.api.once import fingerprint_as_written, fingerprint_of, key_of
+from gateway.api.payments import status_of
 from gateway.api.problems import problem_document
 from gateway.api.shapes import BulkPaymentRequest, BulkResultView
 from gateway.errors import BodyTooLarge, GatewayError, InvalidRequest, TooManyTries, UnknownPayee
@@ -228,5 +229,5 @@ def _view(index: int, result: Result) -> BulkResultView:
         assert isinstance(status, int)
         return BulkResultView(index, status, problem=problem)
     replayed, payment = (True, result.payment) if isinstance(result, Replayed) else (False, result)
-    status = 201 if payment.route.rail == "ledger" and not payment.waits_for_approval else 202
+    status = status_of(payment)
     return BulkResultView(index, status, show("pay", payment.id), payment.state.value, replayed=replayed)

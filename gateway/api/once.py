@@ -60,7 +60,11 @@ class Together(Generic[Asked, Done]):
     """
 
     def __init__(
-        self, house: House, act: ActTogether[Asked, Done], status: int, view: Callable[[Asked, Done], msgspec.Struct]
+        self,
+        house: House,
+        act: ActTogether[Asked, Done],
+        status: Callable[[Done], int],
+        view: Callable[[Asked, Done], msgspec.Struct],
     ) -> None:
         self._house = house
         self._act = act
@@ -107,7 +111,7 @@ class Together(Generic[Asked, Done]):
         return [
             result
             if isinstance(result, GatewayError | Alone)
-            else Answer(self._status, msgspec.json.encode(self._view(one, result)))
+            else Answer(self._status(result), msgspec.json.encode(self._view(one, result)))
             for one, result in zip(asked, results, strict=True)
         ]
 

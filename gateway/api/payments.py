@@ -68,14 +68,13 @@ async def pay(
     # Most payments are answered before they come here, in the same words: see lean.py.
     asked = _asked(house, data, credential)
     if _shares(caller, asked):
-        together: TokenPayments = request.app.state.token_payments
+        together: Payments = request.app.state.payments
         return await together.answer(claim_of(house, request, caller, data), (caller, asked))
 
     async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
         payment = await paying.pay(connection, house.terms, caller, asked, now)
         to_sign = await sign.to_sign(connection, house.terms, payment)
-        done = payment.route.rail == "ledger" and not payment.waits_for_approval
-        return (201 if done else 202), payment_view(payment, caller.id, to_sign)
+        return status_of(payment), payment_view(payment, caller.id, to_sign)
 
     return await answer_once(house, request, caller, data, act)
 
@@ -162,18 +161,23 @@ async def list_waiting(house: House, caller: Wallet, limit: Limit = 50, cursor: 
     return PaymentsPage(items, cursor_text(show("pay", page[-1].id)) if len(page) == limit else None)
 
 
-TokenPayments = Together[tuple[Wallet, PayRequest], Payment]
+Payments = Together[tuple[Wallet, PayRequest], Payment]
 
 
-def token_payments_of(house: House) -> TokenPayments:
-    """The house's token payments, which share commits whoever pays."""
+def payments_of(house: House) -> Payments:
+    """The gateway's payments that are not plain, which share commits whoever pays."""
 
     async def act(
         connection: Connection, asked: Sequence[tuple[Wallet, PayRequest]], now: datetime
     ) -> list[Payment | GatewayError]:
         return await paying.pay_together(connection, house.terms, asked, now)
 
-    return Together(house, act, 202, lambda asked, payment: payment_view(payment, asked[0].id))
+    return Together(house, act, status_of, lambda asked, payment: payment_view(payment, asked[0].id))
+
+
+def status_of(payment: Payment) -> int:
+    """201 where the ledger has settled or held the payment, 202 where it waits for the chain or for an approval."""
+    return 201 if payment.route.rail == "ledger" and not payment.waits_for_approval else 202
 
 
 Ends = Together[EndRequest, Payment]
@@ -187,7 +191,7 @@ def ends_of(house: House) -> Ends:
     ) -> list[Payment | GatewayError | Alone]:
         return await finish.end_all(connection, house.terms, asked, now)
 
-    return Together(house, act, 200, lambda asked, payment: payment_view(payment, asked.caller))
+    return Together(house, act, lambda _: 200, lambda asked, payment: payment_view(payment, asked.caller))
 
 
 @post(
@@ -262,8 +266,8 @@ async def refund_payment(
 
 
 def _shares(caller: Wallet, asked: PayRequest) -> bool:
-    """Whether a payment shares its commit with others: tokens that the gateway itself signs for, at once."""
-    return asked.money.asset.kind == "token" and asked.capture and not caller.signs_itself
+    """Whether a payment shares its commit with others: all but tokens that the payer's own key has to sign for."""
+    return asked.money.asset.kind != "token" or not caller.signs_itself
 
 
 def _asked(house: House, data: PaymentRequest, by: Credential) -> PayRequest:

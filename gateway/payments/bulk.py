@@ -1,11 +1,11 @@
 """Many payments of one payer in one call: payroll, payouts. Each on its own, or all or none.
 
 Each has an idempotency key, its own or one made of the whole's and its place, so a call that was cut off anywhere is
-sent again as it was: what was settled is found, what was not is done. Ledger payments go a thousand to a commit
-(ledger_rail.py); what that path does not do goes through `pay`, one by one.
+sent again as it was: what was settled is found, what was not is done. Ledger payments of a plain key go a thousand to a
+commit (ledger_rail.py), all others a hundred (`pay_together`); what neither can decide is paid one by one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -26,6 +26,9 @@ from gateway.wallets.wallet import Wallet
 
 #: How many ledger payments share a commit.
 AT_ONCE = 1_000
+
+#: How many of the other payments share a commit: their accounts are locked for longer.
+SHARED = 100
 
 #: The most payments in one array; of those that stand or fall together, which lock their accounts together, fewer.
 MOST, MOST_TOGETHER = 10_000, 1_000
@@ -109,6 +112,10 @@ async def _pay_part(
     notes = {one.payment_id: note for place, one in lean.items() if (note := _note(lines[place])) is not None}
     paid = await ledger_rail.pay_many(database, terms, list(lean.values()), now, notes) if lean else []
     decided = _decided(lean, paid)
+    rest = [place for place in range(len(lines)) if place not in decided]
+    for start in range(0, len(rest), SHARED):
+        places = rest[start : start + SHARED]
+        decided |= await _pay_shared(database, terms, payer, {place: lines[place] for place in places}, now)
     results: list[Result] = []
     for place, line in enumerate(lines):
         result = decided.get(place)
@@ -133,6 +140,50 @@ def _decided(lean: dict[int, LedgerPayment], outcomes: Sequence[Outcome]) -> dic
 
 def _note(line: Line) -> Note | None:
     return None if isinstance(line.asked, GatewayError) else line.asked.note
+
+
+class _NothingPaid(Exception):
+    """No line of a group was paid: it is rolled back, so that not even an empty account is left of it."""
+
+
+async def _pay_shared(
+    database: Database, terms: Terms, payer: Payer, lines: Mapping[int, Line], now: datetime
+) -> dict[int, Result]:
+    """Pay these lines in one transaction, each on its own, by their places. Absent are those that one transaction does
+    not decide: a key that was used before, or by an earlier line; or all, where one of them makes it fail.
+    """
+    paid: dict[PaymentId, Payment] = {}
+    refused: dict[int, Result] = {}
+
+    async def act(connection: Connection, asked: Sequence[PayRequest], at: datetime) -> list[once.Outcome]:
+        results = await pay.pay_together(connection, terms, [(payer.wallet, one) for one in asked], at)
+        paid.update({one.id: one for one in results if isinstance(one, Payment)})
+        return [Answer(202, None, payment=one.id) if isinstance(one, Payment) else one for one in results]
+
+    asked = {
+        place: (
+            Claim(payer.wallet.id, line.key, line.fingerprint, line.as_written),
+            replace(line.asked, by=payer.by),
+        )
+        for place, line in lines.items()
+        if isinstance(line.asked, PayRequest)
+    }
+    try:
+        async with database.transaction() as connection:
+            outcomes = dict(zip(asked, await once.act_once(connection, list(asked.values()), act, now), strict=True))
+            refused = {place: one for place, one in outcomes.items() if isinstance(one, GatewayError)}
+            if not paid:
+                raise _NothingPaid
+    except _NothingPaid:
+        return refused
+    except GatewayError:
+        return {}
+    fresh = {
+        place: paid[one.payment]
+        for place, one in outcomes.items()
+        if isinstance(one, Answer) and not one.replayed and one.payment is not None
+    }
+    return refused | fresh
 
 
 def _lean(payer: Payer, lines: Sequence[Line], now: datetime) -> dict[int, LedgerPayment]:

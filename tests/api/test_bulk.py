@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -53,6 +54,47 @@ async def test_each_payment_has_its_own_result_in_order(api: Api) -> None:
     assert await alice.balance("EUR") == ("60.00", "20.00", "40.00")
     assert (await bob.balance("EUR"))[0] == "40.00"
     assert await api.wrong() == []
+
+
+async def test_payments_of_a_capped_key_share_a_commit_and_each_has_its_own_result(api: Api) -> None:
+    alice, _ = await api.person("alice", "100.00 EUR"), await api.person("bob")
+    cap = {"asset": "EUR", "payment": "20.00", "day": "50.00"}
+    made = await alice.post("/v1/keys", {"name": "payroll", "scopes": ["pay"], "caps": [cap]})
+    payroll = replace(alice, api_key=made.json()["api_key"])
+    items = [
+        to("bob", "20.00"),
+        to("bob", "20.01"),
+        to("nobody_here", "1.00"),
+        to("bob", "20.00", idempotency_key="june"),
+        to("bob", "10.01"),
+        to("bob", "20.00", idempotency_key="june"),
+        to("bob", "1.00", capture=False),
+    ]
+
+    results = (await send(payroll, items, "first")).json()
+
+    assert [one["status"] for one in results] == [201, 409, 404, 201, 409, 201, 201]
+    assert [one["id"] for one in results if one["index"] in (3, 5)] == [results[3]["id"]] * 2
+    async with api.house.database.reading() as connection:
+        assert await connection.fetchval("SELECT count(DISTINCT xmin::text) FROM payment") == 1
+    assert await alice.balance("EUR") == ("60.00", "1.00", "59.00")
+    assert (await send(payroll, items, "first")).json() == results
+    assert await api.wrong() == []
+
+
+async def test_a_call_of_a_capped_key_that_pays_nothing_leaves_nothing(api: Api) -> None:
+    alice, _ = await api.person("alice", "100.00 EUR"), await api.person("bob")
+    made = await alice.post(
+        "/v1/keys", {"name": "payroll", "scopes": ["pay"], "caps": [{"asset": "EUR", "payment": "1.00"}]}
+    )
+    payroll = replace(alice, api_key=made.json()["api_key"])
+    before = await api.counts()
+
+    results = (await send(payroll, [to("bob", "2.00"), to("bob", "3.00")], "first")).json()
+
+    assert [one["status"] for one in results] == [409, 409]
+    after = await api.counts()
+    assert after == {**before, "idempotency_key": before["idempotency_key"] + 1}, "the key of the whole call"
 
 
 async def test_the_same_call_again_is_answered_with_the_first_answer(api: Api) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from litestar import Response
 
 from gateway.api.bank import Movements, movements_of
 from gateway.api.once import fingerprint_of
-from gateway.api.payments import token_payments_of
+from gateway.api.payments import payments_of
 from gateway.api.shapes import PaymentRequest
 from gateway.bank.movements import BankRequest
 from gateway.errors import InsufficientFunds
@@ -222,7 +223,7 @@ async def test_a_client_that_hangs_up_changes_nothing(api: Api, alice: Wallet) -
 
 def paying(api: Api, *asked: tuple[Wallet, str, str, str]) -> list["asyncio.Task[Response[Any]]"]:
     """Pay (payer, to, money, key), all at once and in one group for certain."""
-    together, tasks = token_payments_of(api.house), []
+    together, tasks = payments_of(api.house), []
     for payer, to, text, key in asked:
         units, _, code = text.partition(" ")
         request = PayRequest(to, api.house.terms.assets[code].parse(units))
@@ -242,7 +243,7 @@ async def wallet_of(api: Api, handle: str, *moneys: str) -> Wallet:
         return await wallet.by_handle(connection, handle)
 
 
-async def test_token_payments_of_many_payers_share_one_commit_and_a_bad_one_is_refused_alone(api: Api) -> None:
+async def test_payments_of_many_payers_share_one_commit_and_a_bad_one_is_refused_alone(api: Api) -> None:
     ann, ben = await wallet_of(api, "ann", "10 USDX"), await wallet_of(api, "ben", "5 USDX")
     outside = "0x" + "ab" * 20
 
@@ -282,6 +283,42 @@ async def test_what_was_refused_among_token_payments_may_be_asked_again_with_its
     ]  # fmt: skip
     counted = await api.counts()
     assert counted["payment"] == counted["idempotency_key"] == counted["token_authorization"] == 1
+
+
+async def test_payments_and_holds_of_a_currency_share_one_commit_and_a_bad_one_is_refused_alone(api: Api) -> None:
+    ann, ben = await wallet_of(api, "ann", "10.00 EUR"), await wallet_of(api, "ben", "5.00 EUR")
+
+    tasks = paying(
+        api,
+        (ann, "@ben", "4.00 EUR", "a1"),
+        (ben, "@ann", "9.50 EUR", "b1"),  # more than ben has, even now
+        (ben, "@ann", "9.00 EUR", "b2"),  # what ben has with ann's
+        (ann, "@nobody_here", "1.00 EUR", "a2"),
+        (ann, "@ben", "4.00 EUR", "a1"),
+        (ann, "@ben", "3.00 EUR", "a1"),
+    )
+
+    assert await outcomes(tasks) == [
+        *("201", "InsufficientFunds", "201", "UnknownPayee", "201r", "IdempotencyKeyReused"),
+    ]
+    async with api.house.database.reading() as connection:
+        assert await connection.fetchval("SELECT count(DISTINCT xmin::text) FROM payment") == 1
+    assert await api.wrong() == []
+
+
+async def test_fifty_payments_of_a_capped_key_at_once_go_no_further_than_its_day(api: Api) -> None:
+    ann, ben = await api.person("ann", "100.00 EUR"), await api.person("ben", "1.00 EUR")
+    cap = {"asset": "EUR", "payment": "2.00", "day": "20.00"}
+    made = await ann.post("/v1/keys", {"name": "till", "scopes": ["pay"], "caps": [cap]})
+    till = replace(ann, api_key=made.json()["api_key"])
+
+    answers = await asyncio.gather(*(till.pay("@ben", "1.00 EUR") for _ in range(50)))
+
+    assert Counter(answer.status_code for answer in answers) == {201: 20, 409: 30}
+    assert await ben.balance("EUR") == ("21.00", "0.00", "21.00")
+    async with api.house.database.reading() as connection:
+        assert await connection.fetchval("SELECT count(DISTINCT xmin::text) FROM payment") < 20, "they share commits"
+    assert await api.wrong() == []
 
 
 async def test_a_fault_that_one_token_payment_of_a_group_runs_into_is_its_own(api: Api) -> None:
