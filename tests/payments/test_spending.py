@@ -293,6 +293,16 @@ async def drawn(street: Street, text: str) -> Payment:
 
 
 @pytest.mark.anyio
+async def test_of_the_bucket_that_a_window_begins_in_only_what_is_not_older_counts(street: Street) -> None:
+    for minutes, text in ((1, "3.00"), (7, "5.00")):
+        street.now = NOW + timedelta(minutes=minutes)
+        await drawn(street, text)
+    for minutes, counted in ((1, 800), (2, 500), (7, 500), (8, 0)):
+        street.now = NOW + 2 * DAY + timedelta(minutes=minutes)
+        assert await units(street, "period") == counted, minutes
+
+
+@pytest.mark.anyio
 async def test_a_refund_that_fails_counts_as_paid_again(street: Street) -> None:
     paid = await drawn(street, "10.00")
     back = await street.refund(street.bob, paid, "4.00 EUR")
