@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.errors import GatewayError, NodeUnavailable
+from gateway.errors import GatewayError, TokenNotDeployed
 from gateway.ids import TransferId, new_id
 from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer
@@ -155,7 +155,7 @@ async def test_a_capture_by_the_chain_is_left_alone_by_others_and_refused_as_a_w
     )
 
     assert seen(results) == ["Alone", "settled", "voided"]
-    with pytest.raises(NodeUnavailable):  # there is no contract in this town
+    with pytest.raises(TokenNotDeployed):
         await end_all(town, capture(bob, token_payments[0], "3"))
     assert (await town.payment(token_payments[0])).state is State.HELD
     assert (await town.balance(alice, "USDX")).pending == 4_000_000
