@@ -36,24 +36,6 @@ SELECT code, asset,
     CASE normal WHEN 'credit' THEN debits_pending ELSE credits_pending END AS pending
 FROM account WHERE code = ANY ($1);
 
--- balance_at
--- The balance at a past time. Times never go back along an account's numbers, so the last entry at or before the time
--- is found by halving the range of numbers: 23 look-ups of the primary key in five million entries.
-WITH RECURSIVE search AS (
-    SELECT id, 0::bigint AS low, entries AS high FROM account WHERE code = $1
-    UNION ALL
-    SELECT id,
-        CASE WHEN entry.posted_at <= $2 THEN entry.number ELSE low END,
-        CASE WHEN entry.posted_at <= $2 THEN high ELSE entry.number - 1 END
-    FROM search JOIN entry ON entry.account_id = search.id AND entry.number = (low + high + 1) / 2
-    WHERE low < high
-)
-SELECT account.asset, coalesce(entry.balance, 0) AS balance
-FROM search
-JOIN account ON account.id = search.id
-LEFT JOIN entry ON entry.account_id = search.id AND entry.number = search.low
-WHERE search.low = search.high;
-
 -- last_before
 -- Per account and time, the number of the last entry before the time and the balance after it; 0 and 0 where there is
 -- none, and no row where the account is not open. Times never go back along an account's numbers, so the entry is found
