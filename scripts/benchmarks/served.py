@@ -47,6 +47,8 @@ async def answer_only(data: PaymentRequest) -> PaymentView:
         to_sign=None,
         approval=None,
         undo_until=None,
+        reference=None,
+        metadata=None,
     )
 
 

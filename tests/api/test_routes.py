@@ -10,6 +10,8 @@ PAYMENT = {
     *("id", "state", "from", "to", "amount", "asset", "fee", "memo", "route", "captured", "refunded", "refund_of"),
     *("tx_hash", "failure", "created_at", "expires_at", "settled_at", "to_sign", "approval"),
     "undo_until",
+    "reference",
+    "metadata",
 }
 ROUTES = {
     *(("POST", f"/v1/{name}") for name in ("handles", "deposits", "withdrawals", "conversions", "payments")),
@@ -163,7 +165,7 @@ async def test_the_wallet_has_every_asset_and_the_statement_every_entry(api: Api
     paid = (await alice.pay("@bob", "5.00 EUR")).json()
 
     wallet = (await alice.get("/v1/wallet")).json()
-    assert set(wallet) == {"handle", "wallet_id", "address", "custody", "balances"}
+    assert set(wallet) == {"handle", "wallet_id", "address", "custody", "at", "balances"}
     assert [one["asset"] for one in wallet["balances"]] == ["EUR", "USD", "THB", "JPY", "USDX"]
     assert [one["kind"] for one in wallet["balances"]] == ["fiat"] * 4 + ["token"]
     assert set(wallet["balances"][0]) == {"asset", "kind", "posted", "pending", "available", "final_block"}
