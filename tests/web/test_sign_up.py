@@ -1,9 +1,10 @@
 """Signing up in a real browser: a handle is claimed together with its passkey, or not at all."""
 
+import asyncio
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Page, Route
+from playwright.async_api import Page, Route, expect
 
 from tests.web.conftest import Site, Visitor
 from tests.web.test_browser import signed_up
@@ -92,3 +93,25 @@ async def test_who_gets_no_recovery_codes_at_sign_up_makes_them_in_the_wallet(vi
     await visitor.status("no recovery codes yet")
     await page.get_by_role("link", name="Go to your wallet").click()
     await page.get_by_text("0 recovery codes are left.").wait_for()
+
+
+@pytest.mark.parametrize(
+    ("path", "name"), [("/sign-up", "Sign up with a passkey"), ("/sign-in", "Sign in with a passkey")]
+)
+async def test_a_button_waits_for_its_script_so_that_no_click_is_lost(visitor: Visitor, path: str, name: str) -> None:
+    page, asked, go_on = visitor.page, asyncio.Event(), asyncio.Event()
+
+    async def wait(route: Route) -> None:
+        asked.set()
+        await go_on.wait()
+        await route.continue_()
+
+    await page.route(f"**/static{path}.js", wait)
+    await page.goto(path, wait_until="commit")
+    await asked.wait()
+    button = page.get_by_role("button", name=name)
+    await button.wait_for()
+    assert await button.is_disabled()
+
+    go_on.set()
+    await expect(button).to_be_enabled()

@@ -68,11 +68,14 @@ export function confirmed(title, text, yes) {
   });
 }
 
+// Answer a form. Its button is disabled in the page until somebody listens, so that no click is lost.
 export function onSubmit(form, act) {
+  const button = form.querySelector("button[type=submit]");
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    during(form.querySelector("button[type=submit]"), () => act(new FormData(form)));
+    during(button, () => act(new FormData(form)));
   });
+  button.disabled = false;
 }
 
 // What a browser calls itself, in two words: "Firefox on Android".

@@ -24,6 +24,7 @@ find("passkey").addEventListener("click", (event) =>
     enter();
   }),
 );
+find("passkey").disabled = false;
 
 onSubmit(find("ethereum"), async (form) => {
   if (!window.ethereum) {
