@@ -9,7 +9,7 @@ shows the URL: a password is in it.
 import re
 from dataclasses import dataclass
 from typing import Final, NoReturn
-from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlunsplit
 
 from gateway.errors import Misconfigured
 
@@ -41,6 +41,9 @@ _TCP: Final = {
     "keepalives_count": (0, 127),
     "tcp_user_timeout": (0, 86_400_000),
 }
+
+#: A URI as RFC 3986, appendix B, takes it apart. (urlsplit takes no brackets among several hosts.)
+_URL: Final = re.compile(r"(?:([^:/?#]+):)?(?://([^/?#]*))?([^?#]*)(?:\?([^#]*))?(?:#(.*))?")
 
 _ESCAPES: Final = "in a user name or password write @ as %40, : as %3A, / as %2F, ? as %3F, # as %23 and % as %25"
 
@@ -96,20 +99,24 @@ def read(text: str) -> DatabaseUrl:
     seconds = _whole(query, "connect_timeout", 0, 86_400)
     tcp = {one: value for one, limits in _TCP.items() if (value := _whole(query, one, *limits)) is not None}
     rest = {one: value for one, value in query.items() if not _is_without_effect(one, value)}
+    hosts = _hosts(parts.netloc, rest)
+    who, at, named = parts.netloc.rpartition("@")
+    if hosts and "[" in named:  # the driver reads the URL by urlsplit, and is told each host by itself
+        parts, rest["host"] = parts._replace(netloc=who + at), named
     return DatabaseUrl(
         url=urlunsplit(parts._replace(query=urlencode(rest))),
         connect_seconds=max(seconds, 2) if seconds else None,  # as libpq has it: 0 is no limit of its own, 1 is 2
         application_name=name,
         tcp=Tcp(**tcp),
-        hosts=_hosts(parts.netloc, rest),
+        hosts=hosts,
     )
 
 
 def _split(text: str) -> SplitResult:
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        _refuse(f"it is not a URL; {_ESCAPES}")
+    found = _URL.fullmatch(text.strip())
+    if found is None:
+        _refuse("it has a line break")
+    parts = SplitResult(*(part or "" for part in found.groups()))
     if parts.scheme not in ("postgresql", "postgres"):
         _refuse("it should begin with postgresql://, without the name of a driver")
     if parts.fragment:
@@ -120,6 +127,8 @@ def _split(text: str) -> SplitResult:
 def _check_hosts(netloc: str) -> None:
     if netloc.count("@") > 1:
         _refuse(f"it has more than one '@' before the database's name; {_ESCAPES}")
+    if re.search(r"[\[\]]", netloc.rpartition("@")[0]):
+        _refuse(f"a user name or password has a bracket; {_ESCAPES}, [ as %5B and ] as %5D")
     for host in netloc.rpartition("@")[2].split(","):
         found = re.fullmatch(r"(?:\[[^\[\]]*\]|[^:\[\]]*)(?::([^:]*))?", host)
         if found is None:

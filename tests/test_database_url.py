@@ -1,5 +1,7 @@
 """The URL of the database: what libpq takes is taken, and what is wrong is said without showing a password."""
 
+from urllib.parse import urlsplit
+
 import pytest
 
 from gateway import database_url
@@ -28,6 +30,7 @@ def test_of_several_hosts_each_is_known_with_its_port() -> None:
     )
     assert by_authority.hosts == (Host("h1", 5433), Host("::1", 5432), Host("/run/pg", 5434))
     assert "target_session_attrs" not in by_authority.url
+    assert urlsplit(by_authority.url).netloc == "u:p@", "no Python takes a bracket behind another host"
     by_query = [
         database_url.read(f"postgresql://u@/db?host=/a,/b{port}").hosts for port in ("", "&port=1", "&port=1,2")
     ]
