@@ -235,9 +235,17 @@ def described(generated: dict[str, Any]) -> dict[str, Any]:
         for path, operations in generated["paths"].items()
     }
     components = {**generated["components"]["schemas"], **_BULK_SCHEMAS}
-    schemas = {name: _closed(name, schema) for name, schema in components.items()}
+    schemas = {name: _closed(name, _one_of(schema)) for name, schema in components.items()}
     schemas["Problem"] = _PROBLEM
     return {**generated, "paths": paths, "components": {**generated["components"], "schemas": schemas}}
+
+
+def _one_of(schema: Any) -> Any:
+    """The schema, where a whole number fits one alternative and not two: every `integer` is a `number` besides."""
+    if isinstance(schema, list):
+        parts = [_one_of(part) for part in schema]
+        return [part for part in parts if part != {"type": "integer"}] if {"type": "number"} in parts else parts
+    return {name: _one_of(part) for name, part in schema.items()} if isinstance(schema, dict) else schema
 
 
 def _closed(name: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -36,9 +36,9 @@ CHECKS: Final[Sequence[Check]] = (
     SpendingCaps(),
     WithdrawalFreeze(),
     WalletFreeze(),
-    GrantApproval(),
     WalletPolicy(),
     MandateLimits(),
+    GrantApproval(),  # of a mandate that was revoked nobody is told that it waits for an approval
 )
 
 
