@@ -32,8 +32,8 @@ from gateway.commands import operating
 #: Within this time of a fault new payments are answered again: a primary's lease of 20 s, and the change itself.
 SERVICE_SECONDS = 30.0
 
-#: Within this time readiness is answered: two seconds, and some for a machine that is busy.
-READY_SECONDS = 3.0
+#: Within this time readiness is answered, whatever hangs.
+READY_SECONDS = 2.0
 
 #: How long a primary that is cut off stays so: longer than its lease and any statement's deadline together.
 CUT_SECONDS = 60.0
