@@ -80,7 +80,7 @@ class Database:
         self._kept: DatabaseConnection | None = None
         self._closing = False
         self._away_since: float | None = None  # by the event loop's clock, as all times here
-        self._said_at = 0.0
+        self._said_at: dict[str, float] = {}
         self._has_started = False
         self._full_until = 0.0
         self.clock = DatabaseClock()
@@ -141,8 +141,10 @@ class Database:
                 yield connection
                 _check_not_cut_short(connection)
             except BaseException as error:
-                self._judge(connection, error)
-                await self._release(connection)
+                try:
+                    self._judge(connection, error)
+                finally:
+                    await self._release(connection)
                 raise
             self._has_written()
             if self._kept is None and not self._closing and not self._is_stale(connection):
@@ -191,7 +193,7 @@ class Database:
         self._generation += 1
         self._monitor.doubt()
         self._primary.forget()
-        self._say(f"the connections to the database are made anew: {why}")
+        self._say("the connections to the database are made anew", why)
         for connection in list(self._open):
             if not connection.in_use:
                 connection.terminate()
@@ -201,7 +203,9 @@ class Database:
         self._closing = True  # what a statement still has then is given back, and not kept
         if self._kept is not None:
             await self._release(self._kept)
-        with suppress(*_GONE):  # TimeoutError among them: the pool then ends its connections itself
+        with suppress(
+            *_GONE, asyncpg.InterfaceError
+        ):  # TimeoutError among them: the pool then ends its connections itself
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await self._pool.close()
 
@@ -217,8 +221,8 @@ class Database:
             except BaseException:
                 connection.terminate()
                 raise
-        except (*_GONE, *_REFUSED, DatabaseUnavailable) as error:
-            self._say(f"no connection to the database: {_said_of(error)}")
+        except (*_GONE, *_REFUSED, asyncpg.InterfaceError, DatabaseUnavailable) as error:
+            self._say("no connection to the database", _said_of(error))
             raise
         if self._leave_replaced(connection.timeline, generation):
             generation = self._generation
@@ -270,7 +274,7 @@ class Database:
                     connection.terminate()
         except TimeoutError as late:
             raise DatabaseUnavailable(f"no connection was free within {self._deadlines.acquire:g} s") from late
-        except _REFUSED as refused:
+        except (*_REFUSED, asyncpg.InterfaceError) as refused:  # InterfaceError: of the pool, or in place of a login
             raise DatabaseUnavailable(why_away(refused)) from refused
 
     async def _release(self, connection: DatabaseConnection) -> None:
@@ -280,7 +284,7 @@ class Database:
                 connection.terminate()
         proxy = connection._proxy  # type: ignore[attr-defined] # the stubs leave it out
         if proxy is not None:  # or the pool has its place back already
-            with suppress(*_GONE):  # then the pool has ended it
+            with suppress(*_GONE, asyncpg.InterfaceError):  # then the pool has ended it
                 await self._pool.release(proxy)
 
     def _is_stale(self, connection: DatabaseConnection) -> bool:
@@ -289,25 +293,34 @@ class Database:
     def _judge(self, connection: DatabaseConnection, error: BaseException) -> None:
         """Close the connection of what ended in `error` where it may not be used again, and all others with it where
         they are no better.
+
+        Of an InterfaceError, which the driver raises both where it is used wrongly and where the connection has ended
+        meanwhile, the connection says which it is. Raises DatabaseUnavailable for the second.
         """
         if isinstance(error, asyncpg.DiskFullError):
             self._full_until = asyncio.get_running_loop().time() + _FULL_SECONDS
         if _ended(connection):
             self.start_over(_said_of(error), connection.generation)
+            if isinstance(error, asyncpg.InterfaceError):
+                raise DatabaseUnavailable(why_away(error)) from error
         elif isinstance(error, _SPOILS_ALL):
             connection.terminate()
             self.start_over(_said_of(error), connection.generation)
-        elif isinstance(error, _ABANDONS):
-            connection.terminate()
+        elif isinstance(error, (*_ABANDONS, asyncpg.InterfaceError)):
+            connection.terminate()  # it may be in the middle of something
 
-    def _say(self, line: str) -> None:
-        """Once when it begins, and again now and then: all connections find out by themselves, each in other words."""
+    def _say(self, what: str, why: str) -> None:
+        """Each of the two once when it begins, and again now and then: all connections find out by themselves, each in
+        other words.
+        """
         now = asyncio.get_running_loop().time()
         if not self._has_started or self._closing:
             return
-        if self._away_since is None or now - self._said_at >= _SAY_AGAIN_SECONDS:
-            self._away_since, self._said_at = self._away_since or now, now
-            log.warning(line)
+        if self._away_since is None:
+            self._away_since, self._said_at = now, {}
+        if now - self._said_at.get(what, -_SAY_AGAIN_SECONDS) >= _SAY_AGAIN_SECONDS:
+            self._said_at[what] = now
+            log.warning("%s: %s", what, why)
 
     def _has_written(self) -> None:
         if self._away_since is not None:
@@ -336,7 +349,7 @@ async def _refusals_confirmed(connection: DatabaseConnection, answers: bool) -> 
     try:
         yield
     except Exception as error:
-        driver = isinstance(error, (asyncpg.PostgresError, DatabaseUnavailable, *_GONE))
+        driver = isinstance(error, (asyncpg.PostgresError, asyncpg.InterfaceError, DatabaseUnavailable, *_GONE))
         if answers and not driver and not _ended(connection):
             await connection.confirm()
         raise
@@ -358,8 +371,14 @@ def _ended(connection: DatabaseConnection) -> bool:
 
 
 def _said_of(error: BaseException) -> str:
-    """The first line of what it says, for the log; some say nothing."""
-    return why_away(error) if isinstance(error, OSError) else (str(error).splitlines() or [why_away(error)])[0]
+    """The first line of what it says, for the log, and what is noted there; some say nothing."""
+    if isinstance(error, OSError):
+        said = why_away(error)
+    else:
+        words = error.reason if isinstance(error, DatabaseUnavailable) else str(error)
+        said = (words.splitlines() or [why_away(error)])[0]
+    notes = "; ".join(getattr(error, "__notes__", ()))
+    return f"{said} ({notes})" if notes else said
 
 
 #: Nothing was decided, or nobody knows: the server is away, or is going away.
@@ -367,7 +386,6 @@ _GONE = (
     OSError,
     TimeoutError,
     asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # what a connection says that was cut in the middle of an answer
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,  # connections, memory, locks, temporary files

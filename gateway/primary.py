@@ -83,9 +83,9 @@ class Primary:
         try:
             writes, timeline = await _look_at(connection)
             if writes and 0 < timeline < self._timeline:
-                where = f"{host}" if host else "the server"
-                raise DatabaseUnavailable(
-                    f"{where} is on timeline {timeline}, and {self._timeline} was seen: another has taken its place"
+                raise _away(
+                    "another server has taken the place of its primary",
+                    f"{host or 'the server'} is on timeline {timeline}, and {self._timeline} was seen",
                 )
             if writes:
                 self._timeline = connection.timeline = timeline
@@ -109,7 +109,7 @@ class Primary:
                         await _others(looks, changed)
                         chosen = self._best(looks)
         except TimeoutError:
-            raise DatabaseUnavailable(_none_of(looks, self._timeline)) from None
+            raise _away("no host takes writes", *_each(looks, self._timeline)) from None
         finally:
             for task in tasks:
                 task.cancel()
@@ -163,11 +163,20 @@ async def _look_at(connection: DatabaseConnection) -> tuple[bool, int]:
     return writes, timeline
 
 
-def _none_of(looks: dict[Host, _Look], timeline: int) -> str:
+def _each(looks: dict[Host, _Look], timeline: int) -> list[str]:
+    """What each host does in place of taking writes."""
     said = []
     for host, look in looks.items():
         how = "is silent" if look.writes is None else look.failed
         if not how:
             how = f"is on timeline {look.timeline}, and {timeline} was seen" if look.writes else "takes no writes"
         said.append(f"{host}: {how}")
-    return f"no host takes writes ({'; '.join(said)})"
+    return said
+
+
+def _away(reason: str, *notes: str) -> DatabaseUnavailable:
+    """The reason is for whoever calls. Hosts, and what they say, are for our own log: they stand in notes (PEP 678)."""
+    away = DatabaseUnavailable(reason)
+    for note in notes:
+        away.add_note(note)
+    return away

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.embedded.postgres import Postgres
-from gateway.errors import DatabaseUnavailable, Misconfigured
+from gateway.errors import DatabaseUnavailable, GatewayError, Misconfigured
 from gateway.migration import check_migrated, migrate
 from gateway.postgres import Database, Statements, connect
 from tests.conftest import _named
@@ -106,6 +106,62 @@ async def test_a_connection_that_the_server_ends_is_unavailable_and_the_next_is_
         await ended()
     async with database.reading() as connection:
         assert await connection.fetchval("SELECT 1") == 1
+
+
+@pytest.mark.parametrize("way", ["transaction", "reading", "snapshot", "one_statement"])
+@pytest.mark.parametrize(
+    ("statement", "values", "said"),
+    [
+        ("SELECT $1::int", (), "the server expects 1 argument"),
+        ("SELECT $1::int", ("one",), "invalid input for query argument"),
+        ("SELECT one", (), "does not exist"),
+    ],
+)
+async def test_a_statement_that_is_wrong_is_a_mistake_and_no_database_that_is_away(
+    server: Postgres, way: str, statement: str, values: tuple[str, ...], said: str
+) -> None:
+    async def wrong(database: Database) -> None:
+        async with getattr(database, way)() as connection:
+            await connection.fetch(statement, *values)
+
+    async with connect(server.dsn, 1) as database:
+        with pytest.raises(Exception, match=said) as raised:
+            await wrong(database)
+        assert not isinstance(raised.value, GatewayError)
+        async with database.transaction() as connection:
+            assert await connection.fetchval("SELECT 1") == 1
+
+
+async def test_two_statements_at_once_on_a_connection_are_a_mistake_and_the_next_has_another(server: Postgres) -> None:
+    async def at_once(database: Database) -> None:
+        async with database.transaction() as connection:
+            slow = asyncio.create_task(connection.execute("SELECT pg_sleep(0.2)"))
+            try:
+                await asyncio.sleep(0)
+                await connection.execute("SELECT 1")
+            finally:
+                await asyncio.wait({slow})
+
+    async with connect(server.dsn, 1) as database:
+        with pytest.raises(Exception, match="another operation is in progress") as raised:
+            await at_once(database)
+        assert not isinstance(raised.value, GatewayError)
+        async with database.transaction() as connection:
+            assert await connection.fetchval("SELECT 1") == 1
+
+
+@pytest.mark.parametrize("way", ["transaction", "reading", "snapshot", "one_statement"])
+async def test_a_connection_that_has_ended_is_a_database_that_is_away(server: Postgres, way: str) -> None:
+    async def ended(database: Database) -> None:
+        async with getattr(database, way)() as connection:
+            connection.terminate()
+            await connection.execute("SELECT 1")
+
+    async with connect(server.dsn, 1) as database:
+        with pytest.raises(DatabaseUnavailable):
+            await ended(database)
+        async with database.transaction() as connection:
+            assert await connection.fetchval("SELECT 1") == 1
 
 
 async def test_one_connection_is_kept_for_single_statements_until_the_server_ends_it(server: Postgres) -> None:

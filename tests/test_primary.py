@@ -52,12 +52,15 @@ async def test_where_no_host_takes_writes_each_is_named_with_what_it_does(silent
         async with connect(f"postgresql:///x?host={silent},{tmp_path}", 4, deadlines=Deadlines(connect=1.0)):
             pass
 
-    assert f"{silent}:5432: is silent; {tmp_path}:5432: its server is not running: there is no socket" in str(
-        refused.value
+    assert str(refused.value) == (
+        f"the database does not answer: no host takes writes ({silent}:5432: is silent; {tmp_path}:5432: its server is "
+        "not running: there is no socket)"
     )
 
 
-async def test_the_host_that_takes_writes_is_found_and_followed(servers: Replicated, silent: Path) -> None:
+async def test_the_host_that_takes_writes_is_found_and_followed(
+    servers: Replicated, silent: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     begun = time.monotonic()
     async with (
         connect(servers.at(silent, servers.standby_socket, servers.socket), 4, deadlines=PATIENT) as one,
@@ -82,8 +85,11 @@ async def test_the_host_that_takes_writes_is_found_and_followed(servers: Replica
         with servers.cut_off():
             one._primary._deadlines = Deadlines(connect=1.0)
             one.start_over("the test has it so")
-            with pytest.raises(DatabaseUnavailable, match=r"is on timeline 1, and 2 was seen"):
+            with pytest.raises(DatabaseUnavailable) as refused:
                 await timeline(one)
+        assert str(refused.value) == "the database does not answer: no host takes writes"  # callers are told so
+        said = next(record.message for record in reversed(caplog.records) if "no connection" in record.message)
+        assert f"{servers.socket}:5432: is on timeline 1, and 2 was seen" in said
 
 
 async def _write(where: str) -> int:

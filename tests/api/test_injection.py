@@ -8,7 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.api.conftest import Api, Person
+from gateway.access import api_key
+from tests.api.conftest import Api, Person, code_of
 
 pytestmark = pytest.mark.anyio
 
@@ -102,6 +103,20 @@ async def test_a_fault_of_ours_is_one_line_whatever_was_asked(
     told = [record.getMessage() for record in caplog.records if record.name == "gateway.api.problems"]
     assert told
     assert [line for line in told if any(sign in line for sign in "\r\n\x1b\x85\u2028")] == []
+
+
+async def test_a_statement_that_is_called_wrongly_is_a_fault_of_ours_and_told_with_its_traceback(
+    api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    alice = await api.person("alice")
+    monkeypatch.setitem(vars(api_key.sql)["_by_name"], "api_keys", "SELECT 1")
+
+    answer = await alice.get("/v1/keys")
+
+    assert code_of(answer) == (500, "internal_error")
+    (told,) = (record for record in caplog.records if record.name == "gateway.api.problems")
+    assert told.exc_info is not None
+    assert "the server expects 0 arguments for this query, 2 were passed" in str(told.exc_info[1])
 
 
 @pytest.mark.parametrize(
