@@ -44,6 +44,18 @@ FROM (
     OFFSET 0
 ) AS last;
 
+-- pass_over
+-- Use up the numbers of events and of acts up to these, a thousand at a time, so that rows to come are numbered above.
+SELECT
+    (SELECT count(nextval('event_id_seq')) FROM generate_series(1, least($1 - last.event, 1000))) AS events,
+    (SELECT count(nextval('act_id_seq')) FROM generate_series(1, least($2 - last.act, 1000))) AS acts
+FROM (
+    SELECT
+        (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM event_id_seq) AS event,
+        (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM act_id_seq) AS act
+    OFFSET 0
+) AS last;
+
 -- newest_seal
 -- The end of the chain, without its leaves.
 SELECT number, hash, at, events_to, acts_to FROM seal ORDER BY number DESC LIMIT 1;

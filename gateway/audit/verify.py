@@ -7,11 +7,11 @@ where it ends. Memory does not grow with the logs. Rows that no seal covers yet 
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from gateway.audit.row import LEAF, numbers
-from gateway.audit.seal import LOGS, NOTHING, Head, Seal, hash_of, leaves_of, seal_of, sql
+from gateway.audit.seal import LOGS, NOTHING, Head, Part, Seal, hash_of, leaves_of, seal_of, sql
 from gateway.errors import InvalidRequest
 from gateway.postgres import Connection
 
@@ -32,6 +32,23 @@ class Broken:
 
     def __str__(self) -> str:
         return f"{self.what} {self.number} was {self.how}" if self.what in LOGS else f"seal {self.number} {self.how}"
+
+
+@dataclass(frozen=True, slots=True)
+class Uncovered(Broken):
+    """Rows from `number` to `last` whose numbers seals up to `seal` cover without a row: they came later (seal.py)."""
+
+    last: int
+    rows: int
+    seal: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.what}s {self.number} to {self.last} ({self.rows}) were {self.how} seal {self.seal} had covered "
+            "their numbers without a row, as an earlier version did before a database server took over from another: "
+            "no seal vouches for them, so see that they are right, and verify with "
+            f"--rows-after {self.seal} from now on"
+        )
 
 
 @dataclass(slots=True)
@@ -75,7 +92,7 @@ async def verify(
             found.head, found.seals = seal.head, seal.number
         kept = [seal for seal in page if seal.number > rows_after]
         for name in LOGS if kept else ():
-            if name not in {one.what for one in found.broken}:
+            if name not in {one.what for one in found.broken if not isinstance(one, Uncovered)}:
                 await _rows(connection, name, kept, found)
     if noted is not None and found.seals < noted[1]:
         found.broken.append(Broken("seal", noted[1], f"was noted, and the chain ends at seal {found.seals}"))
@@ -107,8 +124,43 @@ async def _rows(connection: Connection, name: str, page: list[Seal], found: Veri
     after = _LEAST if first.number == 1 else first.parts[name].after
     there = await leaves_of(connection, name, after, page[-1].parts[name].to)
     found.rows[name] += len(sealed) // LEAF
+    if there != sealed and any(_is_ahead(seal.parts[name]) for seal in page):
+        there = _without_uncovered(name, page, there, found)
     if there != sealed:
         found.broken.append(_first_difference(name, sealed, there))
+
+
+def _is_ahead(part: Part) -> bool:
+    """Whether it covers numbers above those of its rows."""
+    return part.to > _last(part)
+
+
+def _last(part: Part) -> int:
+    """The number of its last row."""
+    return numbers(part.leaves[-LEAF:])[0] if part.leaves else part.after
+
+
+def _without_uncovered(name: str, page: list[Seal], there: bytes, found: Verified) -> bytes:
+    """What is there, without the rows that came after these seals had covered their numbers, which are noted."""
+    kept = []
+    for at in range(0, len(there), LEAF):
+        leaf = there[at : at + LEAF]
+        (number,) = numbers(leaf)
+        part, by = next((one.parts[name], one.number) for one in page if number <= one.parts[name].to)
+        if number > _last(part):
+            _note(found, Uncovered(name, number, "written after", last=number, rows=1, seal=by))
+        else:
+            kept.append(leaf)
+    return b"".join(kept)
+
+
+def _note(found: Verified, more: Uncovered) -> None:
+    """Add to what is known of a log's rows, which are named together."""
+    for at, one in enumerate(found.broken):
+        if isinstance(one, Uncovered) and one.what == more.what:
+            found.broken[at] = replace(one, last=more.last, rows=one.rows + 1, seal=more.seal)
+            return
+    found.broken.append(more)
 
 
 def _first_difference(name: str, sealed: bytes, there: bytes) -> Broken:

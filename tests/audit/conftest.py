@@ -1,6 +1,7 @@
 """Both logs, a key to seal them with, and somebody who can write to the database past every trigger."""
 
 from contextlib import suppress
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -46,6 +47,17 @@ class Logs:
     async def seal(self) -> Seal | None:
         async with self.database.transaction() as connection:
             return await seal.seal(connection, self.key, NOW)
+
+    async def seal_ahead(self, monkeypatch: pytest.MonkeyPatch, to: int) -> Seal | None:
+        """As an earlier version did: the numbers up to `to` are covered too, which no row has yet."""
+        real = seal._next
+
+        async def too_far(connection: Connection, name: str, after: int, complete_to: int) -> seal.Part:
+            return replace(await real(connection, name, after, complete_to), to=to)
+
+        with monkeypatch.context() as earlier:
+            earlier.setattr(seal, "_next", too_far)
+            return await self.seal()
 
     async def verify(self, noted: str | None = None, rows_after: int = 0) -> Verified:
         async with self.database.snapshot() as connection:

@@ -99,6 +99,21 @@ async def test_numbers_that_a_failover_skipped_and_another_gave_back_are_sealed_
     assert await logs.broken() == []
 
 
+async def test_where_an_earlier_version_sealed_ahead_the_very_next_rows_are_sealed(
+    logs: Logs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It sealed as far as a sequence was, also where the last numbers had no row yet."""
+    await logs.happen("one")
+    await logs.seal_ahead(monkeypatch, 3000)
+    for _ in range(3):  # a thousand numbers at a time are passed over
+        assert await logs.seal() is None
+    for name in ("two", "three"):
+        await logs.happen(name)
+        assert await logs.seal() is not None
+    found = await logs.verify()
+    assert (found.rows, found.unsealed, found.broken) == ({"event": 3, "act": 3}, {"event": 0, "act": 0}, [])
+
+
 async def test_what_was_written_before_a_sealer_was_killed_is_sealed_by_the_next(logs: Logs) -> None:
     await logs.happen("one")
 
