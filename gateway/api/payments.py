@@ -169,7 +169,7 @@ def payments_of(house: House) -> Payments:
 
     async def act(
         connection: Connection, asked: Sequence[tuple[Wallet, PayRequest]], now: datetime
-    ) -> list[Payment | GatewayError]:
+    ) -> list[Payment | GatewayError | Alone]:
         return await paying.pay_together(connection, house.terms, asked, now)
 
     return Together(house, act, status_of, lambda asked, payment: payment_view(payment, asked[0].id))

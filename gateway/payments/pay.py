@@ -8,15 +8,16 @@ from uuid import UUID
 from gateway.access.credential import Credential
 from gateway.chain import authorization
 from gateway.chain.authorization import Order
-from gateway.errors import Contended, GatewayError, InvalidRequest, OwnKey
+from gateway.errors import Contended, GatewayError, InsufficientFunds, InvalidRequest, OwnKey
 from gateway.events import log
-from gateway.ids import AccountId, PaymentId, TransferId, new_id
+from gateway.ids import AccountId, PaymentId, TransferId, WalletId, new_id
 from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Asset, Money
 from gateway.payments import checks, records
 from gateway.payments.check import Proposed
 from gateway.payments.note import Note
+from gateway.payments.once import Alone
 from gateway.payments.payees.lookup import find_payee, find_payees
 from gateway.payments.payees.resolver import Payee
 from gateway.payments.payment import Event, Payment, State, after
@@ -82,12 +83,16 @@ async def pay(connection: Connection, terms: Terms, payer: Wallet, request: PayR
 
 async def pay_together(
     connection: Connection, terms: Terms, asked: Sequence[tuple[Wallet, PayRequest]], now: datetime
-) -> list[Payment | GatewayError]:
+) -> list[Payment | GatewayError | Alone]:
     """`pay` for many payers at once, in order and each on its own: one that is refused moves nothing and does not
     disturb the others. The number of statements does not depend on how many they are.
+
+    Checks decide before the money is looked at, so a payment for which there is too little has taken room of limits
+    that its payer's next payments have. Where that may be why one of them is refused, it is Alone. Raises Contended
+    where that may be why one waits for an approval: then each is asked again by itself.
     """
     payees = await find_payees(connection, terms, [(payer, request.to) for payer, request in asked])
-    results: list[Payment | GatewayError] = []
+    results: list[Payment | GatewayError | Alone] = []
     ready: list[Accepted] = []
     places: list[int] = []
     for place, ((payer, request), payee) in enumerate(zip(asked, payees, strict=True)):
@@ -101,8 +106,16 @@ async def pay_together(
             results.append(payment)
             ready.append(Accepted(payment, payer, payee, request.by))
             places.append(place)
-    for place, result in zip(places, await start_all(connection, terms, ready, now), strict=True):
-        results[place] = result
+    for place, started in zip(places, await start_all(connection, terms, ready, now), strict=True):
+        results[place] = started
+    short: set[WalletId] = set()
+    for place, ((payer, _), result) in enumerate(zip(asked, results, strict=True)):
+        if isinstance(result, InsufficientFunds):
+            short.add(payer.id)
+        elif payer.id in short and isinstance(result, GatewayError):
+            results[place] = Alone()
+        elif payer.id in short and isinstance(result, Payment) and result.approval:
+            raise Contended
     return results
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from litestar import Response
 
+from gateway.access import api_key
 from gateway.api.bank import Movements, movements_of
 from gateway.api.once import fingerprint_of
 from gateway.api.payments import payments_of
@@ -21,7 +22,9 @@ from gateway.payments.pay import PayRequest
 from gateway.postgres import connect
 from gateway.wallets import wallet
 from gateway.wallets.wallet import Wallet
+from tests.api.browser import browsing
 from tests.api.conftest import Api, Person, amount, code_of, opened
+from tests.api.test_approvals import approve, waiting
 from tests.api.test_attack import known_to
 from tests.factory import until_waiting
 
@@ -318,6 +321,41 @@ async def test_fifty_payments_of_a_capped_key_at_once_go_no_further_than_its_day
     assert await ben.balance("EUR") == ("21.00", "0.00", "21.00")
     async with api.house.database.reading() as connection:
         assert await connection.fetchval("SELECT count(DISTINCT xmin::text) FROM payment") < 20, "they share commits"
+    assert await api.wrong() == []
+
+
+async def test_a_payment_that_is_short_takes_no_room_of_its_keys_day_from_those_after_it(api: Api) -> None:
+    ann, _ = await api.person("ann", "10.00 EUR"), await api.person("ben", "1.00 EUR")
+    made = await ann.post("/v1/keys", {"name": "till", "scopes": ["pay"], "caps": [{"asset": "EUR", "day": "30.00"}]})
+    till = replace(ann, api_key=made.json()["api_key"])
+    lines = [{"to": "@ben", **amount(money)} for money in ("25.00 EUR", "6.00 EUR", "26.00 EUR")]
+
+    answer = await till.post("/v1/payments/batch", lines)
+
+    assert [line["status"] for line in answer.json()] == [409, 201, 409]
+    assert answer.json()[2]["problem"]["left"] == "24.00"
+    async with api.house.database.reading() as connection:
+        shown = await api_key.authenticate(connection, till.api_key, None, api.house.clock())
+    together, tasks, eur = payments_of(api.house), [], api.house.terms.assets["EUR"]
+    for key in ("20.00", "4.00", "20.01"):  # of 4.00, with 24.00 left of the day
+        claim = Claim(shown.wallet.id, key, b"f" * 32)
+        asked = PayRequest("@ben", eur.parse(key), by=shown)
+        tasks.append(asyncio.create_task(together.answer(claim, (shown.wallet, asked))))
+    assert await outcomes(tasks) == ["InsufficientFunds", "201", "DayCapExceeded"]
+    assert await api.wrong() == []
+
+
+async def test_a_payment_that_is_short_takes_no_room_of_its_wallets_day_from_those_after_it(api: Api) -> None:
+    grace, key, _ = await browsing(api, "grace", "250.00 EUR")
+    await api.person("ben", "1.00 EUR")
+    await approve(grace, key, await waiting(grace, "@ben", "1.00 EUR"))  # whom she has paid
+    lines = [{"to": "@ben", **amount(f"{euros}.00 EUR")} for euros in (100, 100, 90, 20)]
+
+    answer = await grace.post("/v1/payments/batch", lines)
+
+    assert [line.get("state") for line in answer.json()] == ["settled", "settled", None, "settled"]
+    assert answer.json()[2]["problem"]["code"] == "insufficient_funds"
+    assert await grace.balance("EUR") == ("29.00", "0.00", "29.00")
     assert await api.wrong() == []
 
 
