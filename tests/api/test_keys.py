@@ -161,15 +161,48 @@ async def test_lines_and_refunds_are_held_to_caps_and_nothing_else_moves_money(a
     assert code_of(await shop.post("/v1/conversions", conversion)) == (403, "forbidden")
 
 
-async def test_a_key_used_a_thousand_times_at_once_at_the_edge_of_its_cap_pays_no_more_than_it(alice: Person) -> None:
+async def test_a_key_used_a_thousand_times_at_once_at_the_edge_of_its_cap_pays_no_more_than_it(
+    alice: Person, database_url: str, assets: Assets
+) -> None:
+    """Two gateways serve it, as one shares its commits. Both are kept waiting until both are deciding."""
     _, key = await made(alice, caps=[{**EUR, "day": "1.00"}])
-    shop = with_key(alice, key)
-    answers = await asyncio.gather(*(shop.pay("@bob", "0.07 EUR") for _ in range(1000)))
+    async with connect(database_url, connections=5) as database, opened(database, assets) as other:
+        shops = [with_key(alice, key), Person(other, "alice", key, alice.wallet_id, alice.address)]
+        async with alice.api.house.database.transaction() as connection:
+            await connection.execute("SELECT FROM account WHERE code = 'wallet:alice:EUR' FOR UPDATE")
+            asked = [asyncio.ensure_future(shops[n % 2].pay("@bob", "0.07 EUR")) for n in range(1000)]
+            waiting = (
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            )
+            while await connection.fetchval(waiting) < 2:
+                await connection.execute("SELECT pg_stat_clear_snapshot()")
+        answers = await asyncio.gather(*asked)
     seen = [answer.status_code for answer in answers]
     assert set(seen) <= {201, 409, 503}  # 503: a lock is waited for three seconds at the most
     assert seen.count(201) == 14
     assert (await alice.balance("EUR"))[0] == "99.02"
     assert await alice.api.wrong() == []
+
+
+async def test_capped_keys_that_refund_each_others_payments_at_the_same_moment_wait_in_no_ring(api: Api) -> None:
+    """Each refund counts against its own key and makes room for the other; both are counted under both accounts."""
+    alice, bob = await api.person("alice", "100.00 EUR"), await api.person("bob", "100.00 EUR")
+    caps = [{**EUR, "day": "100.00"}]
+    one, other = with_key(alice, (await made(alice, caps=caps))[1]), with_key(bob, (await made(bob, caps=caps))[1])
+    refunds = []
+    for _ in range(40):
+        there, back = await one.pay("@bob", "1.00 EUR"), await other.pay("@alice", "1.00 EUR")
+        refunds += [(other, there.json()["id"]), (one, back.json()["id"])]
+
+    answers = await asyncio.gather(*(who.post(f"/v1/payments/{id}/refund", {}) for who, id in refunds))
+
+    assert {answer.status_code for answer in answers} == {201}
+    async with api.house.database.reading() as connection:
+        deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+        assert await connection.fetchval(deadlocks) == 0
+        left = await connection.fetchval("SELECT sum(amount) FROM spending WHERE scope = 'cap'")
+        assert left == 2 * 40 * 100, "the refunds count, and what they gave back does not"
+    assert await api.wrong() == []
 
 
 async def test_a_key_of_a_guarded_wallet_pays_within_its_caps_unasked(api: Api) -> None:
