@@ -1,9 +1,10 @@
 """An application over a database, and people who talk to it. Every answer they get is held to /openapi.json."""
 
+import asyncio
 import json
 import re
 import warnings
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -181,11 +182,33 @@ async def opened(
         yield Api(house, clock, client)
 
 
+async def at_the_same_moment(
+    api: Api, account: str, asked: Iterable[Coroutine[Any, Any, httpx.Response]]
+) -> list[httpx.Response]:
+    """Ask all of these, and let none get past the account until two transactions wait: of two that decide at the same
+    moment each has read what it decides by, unless the second has to wait for the first before that.
+    """
+    async with api.house.database.transaction() as connection:
+        assert await connection.fetch("SELECT FROM account WHERE code = $1 FOR UPDATE", account)
+        asking = [asyncio.create_task(one) for one in asked]
+        waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        while await connection.fetchval(waits) < 2:
+            await connection.execute("SELECT pg_stat_clear_snapshot()")
+    return await asyncio.gather(*asking)
+
+
 @pytest.fixture
 async def api(database: Database, assets: Assets) -> AsyncIterator[Api]:
     """An application over a database of this test alone."""
     async with opened(database, assets) as api:
         yield api
+
+
+@pytest.fixture
+async def beside(api: Api, database_url: str, assets: Assets) -> AsyncIterator[Api]:
+    """A second gateway over the database of `api`."""
+    async with connect(database_url, connections=5) as database, opened(database, assets) as other:
+        yield other
 
 
 @pytest.fixture(scope="module")

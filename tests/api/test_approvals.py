@@ -1,6 +1,7 @@
 """Payments that a wallet's policy asks about: what waits, what an approval is good for, and what it is not."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from gateway.payments import finish
 from gateway.payments.route import Route
 from tests.api.browser import OWN, Browser, browsing, challenge_in, registered, signed, signed_in
-from tests.api.conftest import Api, Person, amount, code_of
+from tests.api.conftest import Api, Person, amount, at_the_same_moment, code_of
 from tests.authenticator import Authenticator
 
 pytestmark = pytest.mark.anyio
@@ -235,13 +236,17 @@ async def guarded_for_days(api: Api, days: int) -> None:
 
 
 @pytest.mark.parametrize("days", [0, 2])
-async def test_a_day_has_its_room_once_for_payments_at_the_same_moment(api: Api, days: int) -> None:
+async def test_a_day_has_its_room_once_for_payments_at_the_same_moment(api: Api, beside: Api, days: int) -> None:
+    """By two gateways, since payments of one share their commits."""
     alice, key, _ = await browsing(api, "alice", "2000.00 EUR")
     await guarded_for_days(api, days)
     await api.person("bob")
     await approve(alice, key, await waiting(alice, "@bob", "1.00 EUR"))
 
-    answers = await asyncio.gather(*(alice.pay("@bob", "50.00 EUR") for _ in range(20)))
+    sides = (alice, replace(alice, api=beside))
+    answers = await at_the_same_moment(
+        api, "wallet:alice:EUR", (sides[n % 2].pay("@bob", "50.00 EUR") for n in range(20))
+    )
 
     assert sorted(answer.status_code for answer in answers) == [201] * 6 + [202] * 14
     assert (await alice.balance("EUR"))[0] == "1699.00"

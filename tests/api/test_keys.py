@@ -12,9 +12,8 @@ from gateway.errors import DayCapExceeded, DayCapTooSmall, PaymentCapExceeded
 from gateway.money import Assets
 from gateway.payments.caps import Cap, Paid, refusal
 from gateway.payments.spending import BUCKET, Spent
-from gateway.postgres import connect
 from tests.api.browser import browsing
-from tests.api.conftest import Api, Person, amount, code_of, opened
+from tests.api.conftest import Api, Person, amount, at_the_same_moment, code_of
 from tests.processes import HANG_SECONDS
 
 pytestmark = pytest.mark.anyio
@@ -162,21 +161,13 @@ async def test_lines_and_refunds_are_held_to_caps_and_nothing_else_moves_money(a
 
 
 async def test_a_key_used_a_thousand_times_at_once_at_the_edge_of_its_cap_pays_no_more_than_it(
-    alice: Person, database_url: str, assets: Assets
+    api: Api, alice: Person, beside: Api
 ) -> None:
-    """Two gateways serve it, as one shares its commits. Both are kept waiting until both are deciding."""
+    """By two gateways, since payments of one share their commits."""
     _, key = await made(alice, caps=[{**EUR, "day": "1.00"}])
-    async with connect(database_url, connections=5) as database, opened(database, assets) as other:
-        shops = [with_key(alice, key), Person(other, "alice", key, alice.wallet_id, alice.address)]
-        async with alice.api.house.database.transaction() as connection:
-            await connection.execute("SELECT FROM account WHERE code = 'wallet:alice:EUR' FOR UPDATE")
-            asked = [asyncio.ensure_future(shops[n % 2].pay("@bob", "0.07 EUR")) for n in range(1000)]
-            waiting = (
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            )
-            while await connection.fetchval(waiting) < 2:
-                await connection.execute("SELECT pg_stat_clear_snapshot()")
-        answers = await asyncio.gather(*asked)
+    shops = [Person(of, "alice", key, alice.wallet_id, alice.address) for of in (api, beside)]
+    asked = (shops[n % 2].pay("@bob", "0.07 EUR") for n in range(1000))
+    answers = await at_the_same_moment(api, "wallet:alice:EUR", asked)
     seen = [answer.status_code for answer in answers]
     assert set(seen) <= {201, 409, 503}  # 503: a lock is waited for three seconds at the most
     assert seen.count(201) == 14
@@ -252,17 +243,16 @@ async def test_a_replaced_key_is_good_for_the_overlap_and_never_for_longer_than_
 
 
 async def test_a_revoked_key_is_none_within_the_same_second_on_another_process(
-    api: Api, alice: Person, database_url: str, assets: Assets
+    api: Api, alice: Person, beside: Api
 ) -> None:
-    """The second application has a pool, and a lean path, of its own over the same database."""
-    async with connect(database_url, connections=5) as database, opened(database, assets) as other:
-        key_id, key = await made(alice)
-        elsewhere = Person(other, "alice", key, alice.wallet_id, alice.address)
-        assert (await elsewhere.pay("@bob", "1.00 EUR")).status_code == 201
-        revoked = await api.call("DELETE", f"/v1/keys/{key_id}", headers=alice.bearer)
-        assert revoked.status_code == 200
-        assert code_of(await elsewhere.pay("@bob", "1.00 EUR")) == (401, "unauthenticated")
-        assert code_of(await elsewhere.get("/v1/wallet")) == (401, "unauthenticated")
+    """The second gateway has a pool, and a lean path, of its own over the same database."""
+    key_id, key = await made(alice)
+    elsewhere = Person(beside, "alice", key, alice.wallet_id, alice.address)
+    assert (await elsewhere.pay("@bob", "1.00 EUR")).status_code == 201
+    revoked = await api.call("DELETE", f"/v1/keys/{key_id}", headers=alice.bearer)
+    assert revoked.status_code == 200
+    assert code_of(await elsewhere.pay("@bob", "1.00 EUR")) == (401, "unauthenticated")
+    assert code_of(await elsewhere.get("/v1/wallet")) == (401, "unauthenticated")
     again = await api.call("DELETE", f"/v1/keys/{key_id}", headers=alice.bearer)
     assert code_of(again) == (404, "not_found")
 
