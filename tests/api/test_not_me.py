@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.api.browser import browsing, challenge_in, signed
+from tests.api.browser import Browser, browsing, challenge_in, registered, signed, signed_in
 from tests.api.conftest import Api, amount, code_of
 from tests.api.test_approvals import STRANGER, approval, waiting
 from tests.authenticator import Authenticator
@@ -123,6 +123,9 @@ async def test_its_owner_lets_a_wallet_go_on_a_day_later_by_a_passkey_that_is_as
     assert await unfreeze(key) == (403, None)
     api.clock.ahead = DAY
     assert (await unfreeze(Authenticator()))[0] == 422
+    fresh = Authenticator()
+    assert (await registered(Browser(api, await signed_in(api, key)), fresh)).status_code == 201
+    assert await unfreeze(fresh) == (403, None), "whoever stole a session can make a passkey too"
     assert await unfreeze(key) == (200, False)
     assert (await waiting(alice, "@bob", "1.00 EUR"))["approval"]["reasons"] == ["new_payee"]
 
