@@ -35,6 +35,26 @@ SCHEMA = Path(gateway.__file__).parent / "schema"
 heed_ctrl_c()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--seeds", type=int, metavar="NUMBER", help="how many seeds each seeded test runs; else as many as it says"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "seeds(count): run with `seed` from 1 to count, or to what --seeds says")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if marker := metafunc.definition.get_closest_marker("seeds"):
+        metafunc.parametrize("seed", seeds(metafunc.config, marker.args[0]))
+
+
+def seeds(config: pytest.Config, count: int) -> range:
+    """The seeds that a test runs which runs so many in the ordinary suite."""
+    return range(1, (config.getoption("--seeds") or count) + 1)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give each coroutine a limit of its own, a little before pytest-timeout's."""
     for item in items:

@@ -80,7 +80,7 @@ async def test_one_key_at_two_gateways_at_once_pays_once(api: Api, other: Api) -
     assert (await bob.balance("EUR"))[0] == "4.00"
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.seeds(3)
 async def test_of_all_ends_of_a_held_payment_at_once_one_wins(api: Api, other: Api, seed: int) -> None:
     alice, bob = await api.person("alice", "100.00 EUR"), await api.person("bob", "1.00 EUR")
     held = (await alice.pay("@bob", "10.00 EUR", capture=False)).json()["id"]
@@ -119,7 +119,7 @@ async def test_fifty_refunds_at_once_give_back_what_was_paid_and_no_more(api: Ap
     assert await api.wrong() == []
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.seeds(2)
 async def test_two_hundred_random_calls_at_once_leave_the_book_right(api: Api, other: Api, seed: int) -> None:
     chance = random.Random(seed)
     names = ["ann", "ben", "cyd", "dan", "eve"]

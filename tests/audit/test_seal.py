@@ -139,7 +139,7 @@ async def test_of_two_sealers_at_once_one_seals_and_the_other_waits_for_nothing(
     assert len(await seals_of(logs.database)) == 1
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.seeds(2)
 async def test_many_writers_and_sealers_at_once_make_one_chain_without_a_gap(logs: Logs, seed: int) -> None:
     chance, done = random.Random(seed), asyncio.Event()
 

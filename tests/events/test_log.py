@@ -96,7 +96,7 @@ async def test_a_transaction_that_writes_no_events_holds_nobody_up(database: Dat
         assert [event.kind for event in await read(database, alice)] == ["wallet.created", "shown"]
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.seeds(2)
 async def test_a_reader_misses_nothing_of_what_many_write_at_once(
     database: Database, alice: WalletId, seed: int
 ) -> None:

@@ -169,7 +169,7 @@ async def settle_meanwhile(town: Town, done: asyncio.Event) -> None:
         await worker.expire()
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.seeds(3)
 async def test_readers_among_32_writers_miss_no_event_and_see_one_order(town: Town, seed: int) -> None:
     async with opened(town) as gateway:
         street = await street_of(town, gateway.api, seed)

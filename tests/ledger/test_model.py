@@ -30,6 +30,7 @@ from gateway.ledger import audit, book
 from gateway.ledger.transfer import End, Event, Leg, State, Transfer
 from gateway.money import Assets
 from gateway.postgres import Database, connect
+from tests.conftest import seeds
 from tests.factory import NOW
 
 WALLETS = ("a", "b", "c", "fees")
@@ -207,7 +208,9 @@ class BookMachine(RuleBasedStateMachine):
             assert [line.balance.units for line in reversed(lines)] == self.model.lines[name]
 
 
-def test_the_book_agrees_with_its_model(anyio_backend: Any, database_url: str, assets: Assets) -> None:
+def test_the_book_agrees_with_its_model(
+    anyio_backend: Any, database_url: str, assets: Assets, pytestconfig: pytest.Config
+) -> None:
     async def enter() -> tuple[Any, Database]:
         manager = connect(database_url, connections=2)
         return manager, await manager.__aenter__()
@@ -222,7 +225,7 @@ def test_the_book_agrees_with_its_model(anyio_backend: Any, database_url: str, a
         run_state_machine_as_test(
             BookMachine,
             settings=settings(
-                max_examples=60,
+                max_examples=2 * len(seeds(pytestconfig, 30)),
                 stateful_step_count=30,
                 deadline=None,  # the steps wait for a disk that is shared
                 suppress_health_check=list(HealthCheck),

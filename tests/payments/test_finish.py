@@ -162,7 +162,7 @@ async def test_a_capture_by_the_chain_is_left_alone_by_others_and_refused_as_a_w
     assert await town.wrong() == []
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.seeds(3)
 async def test_batches_refunds_and_expiry_at_once_neither_wait_in_a_ring_nor_end_twice(
     town: LedgerTown, alice: Wallet, bob: Wallet, seed: int
 ) -> None:

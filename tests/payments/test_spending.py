@@ -35,6 +35,7 @@ from gateway.payments.payment import Payment, State
 from gateway.payments.spending import BUCKET, FOR_EVER, Counter, Spent, bucket_of
 from gateway.postgres import Connection, Database, connect
 from gateway.wallets import wallet as wallets
+from tests.conftest import seeds
 from tests.factory import NOW
 from tests.payments.test_ledger_rail import LedgerTown
 
@@ -242,7 +243,9 @@ class SpendingMachine(RuleBasedStateMachine):
         assert self.run(lambda c: c.fetch(WRONG_BUCKETS)) == []
 
 
-def test_what_is_counted_agrees_with_the_history(anyio_backend: Any, database_url: str, assets: Assets) -> None:
+def test_what_is_counted_agrees_with_the_history(
+    anyio_backend: Any, database_url: str, assets: Assets, pytestconfig: pytest.Config
+) -> None:
     async def enter() -> tuple[Any, Database]:
         manager = connect(database_url, connections=2)
         return manager, await manager.__aenter__()
@@ -253,7 +256,7 @@ def test_what_is_counted_agrees_with_the_history(anyio_backend: Any, database_ur
         run_state_machine_as_test(
             SpendingMachine,
             settings=settings(
-                max_examples=15,
+                max_examples=len(seeds(pytestconfig, 15)),
                 stateful_step_count=25,
                 deadline=None,  # the steps wait for a disk that is shared
                 suppress_health_check=list(HealthCheck),

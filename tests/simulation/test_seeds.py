@@ -1,6 +1,6 @@
 """Seeded days of faults: whatever happens, each payment is settled once or fails with a reason, and the book is right.
 
-`scripts/simulate --seed N` lives through any of them again and says what happened.
+`scripts/simulate --seed N` lives through any of them again and says what happened. More of them: `--seeds 60`.
 """
 
 from collections import Counter
@@ -10,13 +10,14 @@ import pytest
 
 from gateway import worker
 from gateway.embedded.postgres import Postgres
+from tests.conftest import seeds
 from tests.simulation import staff
 from tests.simulation.day import Report
 from tests.simulation.run import day
 
 pytestmark = pytest.mark.anyio
 
-SEEDS = range(1, 31)
+SEEDS = 30
 
 #: What has to have happened in these days, or they would show nothing.
 HAPPENED = {
@@ -62,7 +63,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("days")
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.seeds(SEEDS)
 async def test_in_a_day_of_faults_each_payment_settles_once_or_fails_with_a_reason(
     seed: int, lived: dict[int, Report], server: Postgres, template: str, home: Path
 ) -> None:
@@ -71,10 +72,10 @@ async def test_in_a_day_of_faults_each_payment_settles_once_or_fails_with_a_reas
 
 @pytest.mark.timeout(1800)  # by itself it lives through all of them
 async def test_every_fault_and_every_end_came_to_pass_in_these_days(
-    lived: dict[int, Report], server: Postgres, template: str, home: Path
+    lived: dict[int, Report], server: Postgres, template: str, home: Path, pytestconfig: pytest.Config
 ) -> None:
     seen, ends = Counter[str](), Counter[str]()
-    for seed in SEEDS:
+    for seed in seeds(pytestconfig, SEEDS):
         report = lived.get(seed) or await day(server.dsn, template, home, seed)
         seen += report.seen
         ends += report.ends

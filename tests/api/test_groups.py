@@ -1,0 +1,101 @@
+"""Mixed groups of payments at once are answered as if they were asked for one by one (groups.py).
+
+A seed is a street of its own and GROUPS groups: `scripts/test tests/api/test_groups.py --seeds 40` runs a thousand.
+"""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from random import Random
+from uuid import uuid4
+
+import pytest
+
+from gateway.embedded.postgres import Postgres
+from gateway.money import Assets
+from tests.api.groups import Both, Draw, World, founded, model_of, world
+from tests.conftest import _execute, _named, seeds
+
+pytestmark = pytest.mark.anyio
+
+#: How many seeds the ordinary suite runs, and groups of each.
+SEEDS, GROUPS = 4, 25
+
+#: What has to have been answered in these groups, or they would show nothing.
+ANSWERED = {
+    *("good: 201", "good: 202", "good: 409 insufficient_funds", "good: 201 again", "good: 422 idempotency_key_reused"),
+    *("too dear: 201", "too dear: 409 insufficient_funds", "unknown payee: 404 unknown_payee"),
+    *("to oneself: 422 self_payment", "bad key: 401 unauthenticated", "bad key: 403 forbidden"),
+    *("capped: 201", "capped: 202", "capped: 409 cap_exceeded", "capped: 409 insufficient_funds"),
+    *("beyond the cap: 409 cap_exceeded", "draw: 201", "draw: 409 mandate_exceeded", "frozen: 409 wallet_frozen"),
+    *("hold: 201", "hold: 409 insufficient_funds", "capture: 200", "capture: 409 state_conflict", "void: 200"),
+    *("guarded: 201", "guarded: 202", "session: 202", "refund: 201", "refund: 409 refund_exceeds_payment"),
+    *("payroll: 200", "malformed: 422 invalid_amount"),
+}
+
+
+@dataclass(frozen=True)
+class Lived:
+    """What was answered, and how many keys each transaction of the first world and of the second kept on average."""
+
+    answered: Counter[str]
+    together: float
+    alone: float
+
+
+@pytest.fixture(scope="module")
+def lived() -> dict[int, Lived]:
+    """The seeds that have been lived through in this run."""
+    return {}
+
+
+async def live(seed: int, server: Postgres, template: str, assets: Assets) -> Lived:
+    """All groups of a seed, in both worlds."""
+
+    @asynccontextmanager
+    async def copy_of(original: str) -> AsyncIterator[str]:
+        name = f"group_{uuid4().hex}"
+        await _execute(server.dsn, f"CREATE DATABASE {name} TEMPLATE {original} STRATEGY wal_log")
+        try:
+            yield name
+        finally:
+            await _execute(server.dsn, f"DROP DATABASE {name} WITH (FORCE)")
+
+    chance = Random(f"groups of {seed}")
+    async with AsyncExitStack() as stack:
+        base = await stack.enter_async_context(copy_of(template))
+        street = await founded(_named(server.dsn, base), assets)
+        first, second = [_named(server.dsn, await stack.enter_async_context(copy_of(base))) for _ in range(2)]
+        most, at_once = chance.choice([(64, 1), (64, 1), (8, 1), (16, 3)])
+        together = await stack.enter_async_context(world(first, assets, street, most, at_once))
+        alone = await stack.enter_async_context(world(second, assets, street))
+        both = Both(together, alone, Draw(chance, street, await model_of(street, together)))
+        await both.live(GROUPS)
+        return Lived(both.seen, await _kept_at_once(together), await _kept_at_once(alone))
+
+
+async def _kept_at_once(world: World) -> float:
+    async with world.api.house.database.reading() as connection:
+        asked = "SELECT count(*)::float8 / count(DISTINCT xmin::text) FROM idempotency_key"
+        return float(await connection.fetchval(asked))
+
+
+@pytest.mark.seeds(SEEDS)
+async def test_a_group_is_answered_as_its_payments_would_be_one_by_one(
+    seed: int, lived: dict[int, Lived], server: Postgres, template: str, assets: Assets
+) -> None:
+    lived[seed] = await live(seed, server, template, assets)
+
+
+async def test_in_these_groups_all_that_can_be_answered_was_and_they_share_commits(
+    lived: dict[int, Lived], server: Postgres, template: str, assets: Assets, pytestconfig: pytest.Config
+) -> None:
+    answered = Counter[str]()
+    for seed in seeds(pytestconfig, SEEDS):
+        one = lived.get(seed) or await live(seed, server, template, assets)
+        answered += one.answered
+        assert one.together > 1.5
+        assert one.alone < 1.2, "all but a batch keep one key"
+
+    assert ANSWERED - answered.keys() == set()
