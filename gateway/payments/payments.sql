@@ -60,10 +60,11 @@ FROM unnest($1::uuid[], $2::text[], $3::numeric[], $4::numeric[], $5::uuid[], $6
 WHERE payment.id = new.id;
 
 -- submit_payments
--- Payments that a stored ChainTransaction carries, and in which state they were.
+-- Payments that a stored ChainTransaction carries, and in which state they were. (A subquery sees them as they were, also
+-- before PostgreSQL 18, which calls that `old`.)
 UPDATE payment SET state = 'submitted', tx_hash = $2
 WHERE authorization_id = ANY ($1) AND authorization_id IS NOT NULL
-RETURNING payment.*, old.state AS was,
+RETURNING payment.*, (SELECT was.state FROM payment AS was WHERE was.id = payment.id) AS was,
     (SELECT handle FROM wallet WHERE id = payment.payer) AS payer_handle,
     (SELECT handle FROM wallet WHERE id = payment.payee) AS payee_handle;
 
