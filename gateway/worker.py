@@ -98,12 +98,13 @@ class Worker:
         """Form what is ripe, a batch of each kind of each token, store it in a lane, then send it. Raises NoLane when
         what is queued waits until somebody does something.
         """
+        now = self.clock()
         async with self.database.reading() as connection:
-            terms = await self._terms(connection)
-            queued = {one: kinds for one in terms.contracts.values() if (kinds := await self._ripe(connection, one))}
-            if not queued:
+            ripe = await batches.ripe(connection, now, self.batch_wait, now - _AFTER_REVERT)
+            if not ripe:
                 return False
-            chain_id = next(iter(queued)).chain_id
+            terms = await self._terms(connection)
+            chain_id = terms.contracts[ripe[0][0]].chain_id
             cursor = await watch.cursor(connection, chain_id)
             known = await lanes.addresses(connection, chain_id)
         if cursor is not None:
@@ -113,7 +114,10 @@ class Worker:
             return False
         standings = [one for one in of_all if one.address in self._addresses]
         worked, waits = False, list[NoLane]()
-        for contract, kinds in queued.items():
+        for contract in terms.contracts.values():
+            kinds = [kind for asset, kind in ripe if asset == contract.asset.code]
+            if not kinds:
+                continue
             allowed = await roles.allowed(self.node, contract, self._addresses)
             for kind in () if allowed.paused else kinds:
                 try:
@@ -128,17 +132,6 @@ class Worker:
     def _addresses(self) -> list[str]:
         return [signer.address for signer in self.signers]
 
-    async def _ripe(self, connection: Connection, contract: Contract) -> list[batches.BatchKind]:
-        """The kinds of batch of which one should be formed now."""
-        asset, now = contract.asset.code, self.clock()
-        if await lanes.reverted_since(connection, asset, now - _AFTER_REVERT):
-            return []
-        return [
-            kind
-            for kind, carried in batches.KINDS.items()
-            if await authorization.is_ripe(connection, asset, carried, now, batches.MOST, self.batch_wait)
-        ]
-
     async def _batch(
         self,
         terms: Terms,
@@ -151,8 +144,10 @@ class Worker:
         now = self.clock()
 
         async def sign(connection: Connection, unsigned: list[Authorization]) -> Sequence[bytes | None]:
-            digests = [(one.from_address, message.digest(contract, one)) for one in unsigned]
-            return await self._sign(connection, digests)
+            digests = message.digests(contract, unsigned)
+            return await self._sign(
+                connection, [(one.from_address, d) for one, d in zip(unsigned, digests, strict=True)]
+            )
 
         async with self.database.transaction() as connection:
             # The lane first: who finds it taken takes another, and nobody claims what no lane can carry.

@@ -21,11 +21,12 @@ Lock order: rows of `authorization_nonce` by (asset, address); rows of `token_au
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
 from eth_hash.auto import keccak
+from msgspec import Struct
 
 from gateway.chain.address import ZERO, to_bytes
 from gateway.chain.contract import Contract, authorization_state_data, minted_data
@@ -60,8 +61,7 @@ class Order:
     by: By = "gateway"
 
 
-@dataclass(frozen=True, slots=True)
-class Tracked:
+class Tracked(Struct, frozen=True):
     """An authorization and where it is in its life."""
 
     authorization: Authorization
@@ -207,18 +207,11 @@ async def count_queued(
     return row["count"], row["by_contracts"]
 
 
-async def is_ripe(
-    connection: Connection, asset: str, kinds: Sequence[Kind], now: datetime, most: int, wait: timedelta
-) -> bool:
-    """Whether authorizations of these kinds should be put into a batch: `most` of them, which is a full one, or fewer
-    of which the oldest has waited for `wait`, by the clock of who accepted it.
-    """
-    return bool(await connection.fetchval(sql.is_ripe, asset, list(kinds), int(now.timestamp()), most, now - wait))
-
-
 async def find(connection: Connection, keys: Iterable[Key], for_update: bool = False) -> dict[Key, Tracked]:
     """Our authorizations among these; a key that is not ours is absent. `for_update`: locked in id order."""
     wanted = list(keys)
+    if not wanted:
+        return {}
     rows = await connection.fetch(
         sql.find_for_update if for_update else sql.find,
         [key[0] for key in wanted],
@@ -229,21 +222,29 @@ async def find(connection: Connection, keys: Iterable[Key], for_update: bool = F
     return {tracked.authorization.key: tracked for tracked in found}
 
 
+async def settle(connection: Connection, ids: Sequence[UUID]) -> None:
+    """Give these authorizations their end: a final log has settled them. What has an end already keeps it."""
+    if ids:
+        await connection.execute(sql.settle, list(ids))
+
+
 async def finish(
     connection: Connection,
     ids: Sequence[UUID],
-    state: Literal["settled", "skipped", "expired"],
-    reasons: Sequence[str | None] | None = None,
+    state: Literal["skipped", "expired"],
+    reasons: Sequence[str],
 ) -> list[UUID]:
-    """Give these authorizations their end. Returns those that had none yet; an end is for good."""
-    given = list(reasons) if reasons is not None else [None] * len(ids)
-    assert len(given) == len(ids)
-    return [row["id"] for row in await connection.fetch(sql.finish, list(ids), state, given)]
+    """Give these authorizations an end without a settlement. Returns those that had none yet; an end is for good."""
+    assert len(reasons) == len(ids)
+    if not ids:
+        return []
+    return [row["id"] for row in await connection.fetch(sql.finish, list(ids), state, list(reasons))]
 
 
 async def requeue(connection: Connection, transaction_ids: Iterable[UUID]) -> list[UUID]:
     """Queue again what finally reverted transactions carried: a revert has spent no nonce. Returns their ids."""
-    return [row["id"] for row in await connection.fetch(sql.requeue, list(transaction_ids))]
+    reverted = list(transaction_ids)
+    return [row["id"] for row in await connection.fetch(sql.requeue, reverted)] if reverted else []
 
 
 async def overdue(

@@ -7,9 +7,11 @@ and not of the one the batch will meet. What a batch does not use it does not pa
 
 from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Literal
+
+from msgspec.structs import replace
 
 from gateway.chain import authorization as authorizations
 from gateway.chain import lanes, message
@@ -55,6 +57,20 @@ class Batch:
     transaction: Stored | None
     submitted: list[Authorization]
     refused: list[tuple[Authorization, str]]
+
+
+async def ripe(
+    connection: Connection, now: datetime, wait: timedelta, reverted_after: datetime, most: int = MOST
+) -> list[tuple[str, BatchKind]]:
+    """The batches that should be formed now, by the token's code and their kind: `most` authorizations wait for it, so
+    that it is full, or fewer, of which the oldest has waited for `wait`, by the clock of who accepted it. None of a
+    token of which a batch was seen after `reverted_after` to have finally reverted.
+    """
+    carried = [" ".join(kinds) for kinds in KINDS.values()]
+    rows = await connection.fetch(
+        sql.ripe, list(KINDS), carried, int(now.timestamp()), most, now - wait, reverted_after
+    )
+    return [(row["asset"], row["kind"]) for row in rows]
 
 
 async def form(
@@ -179,4 +195,4 @@ def fitting(kind: BatchKind, batch: list[Authorization]) -> list[Authorization]:
         part = batch[:count]
         return gas_limit(kind, part) > GAS_MAX or data_bytes(kind, part) > DATA_BYTES_MAX
 
-    return batch[: bisect_left(range(1, most + 1), True, key=too_much)]
+    return batch[: bisect_left(range(1, most + 1), True, key=too_much) if too_much(most) else most]

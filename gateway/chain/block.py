@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from eth_hash.auto import keccak
+from msgspec import Struct
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,7 @@ def _bloom_bits(part: bytes) -> int:
     return bits
 
 
-@dataclass(frozen=True, slots=True)
-class Log:
+class Log(Struct, frozen=True):
     """`log_index` counts within the block."""
 
     address: str

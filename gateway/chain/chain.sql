@@ -96,14 +96,23 @@ SELECT count(*) AS count, count(*) FILTER (WHERE signed_by = 'contract') AS by_c
     LIMIT $4
 ) AS next;
 
--- is_ripe
--- Whether of some kinds a full batch is waiting, or the oldest has waited for long enough.
-SELECT count(*) >= $4 OR coalesce(min(created_at) <= $5, false) FROM (
-    SELECT created_at FROM token_authorization
-    WHERE asset = $1 AND kind = ANY ($2) AND state = 'queued' AND NOT withheld AND valid_before > $3
-    ORDER BY id
-    LIMIT $4
-) AS next;
+-- ripe
+-- The batches to form now, by token and kind of batch ($1), which carries these kinds of authorizations ($2, between
+-- spaces): as many wait as make a full one, or the oldest has waited for long enough. None of a token of which a batch was
+-- seen to have reverted since $6; few ever do, and they have an index of their own.
+SELECT contract.asset, batch.kind
+FROM contract CROSS JOIN unnest($1::text[], $2::text[]) AS batch (kind, carried), LATERAL (
+    SELECT count(*) AS count, min(created_at) AS oldest FROM (
+        SELECT created_at FROM token_authorization
+        WHERE asset = contract.asset AND kind = ANY (string_to_array(batch.carried, ' ')) AND state = 'queued'
+            AND NOT withheld AND valid_before > $3
+        ORDER BY id
+        LIMIT $4
+    ) AS next
+) AS waiting
+WHERE (waiting.count >= $4 OR waiting.oldest <= $5) AND NOT EXISTS (
+    SELECT FROM chain_transaction WHERE state = 'reverted' AND asset = contract.asset AND concluded_at > $6
+);
 
 -- find
 -- Authorizations by what the contract knows them by.
@@ -121,6 +130,11 @@ JOIN token_authorization AS a USING (asset, from_address, nonce)
 ORDER BY a.id
 FOR UPDATE OF a;
 
+-- settle
+-- Authorizations that a final log has settled, those that have no end yet; whatever was in doubt is not any more.
+UPDATE token_authorization SET state = 'settled', reason = NULL
+WHERE id = ANY ($1) AND state IN ('unsigned', 'queued', 'submitted');
+
 -- finish
 -- Give authorizations their end, those that have none.
 UPDATE token_authorization AS a SET state = $2, reason = given.reason
@@ -129,9 +143,10 @@ WHERE a.id = given.id AND a.state IN ('unsigned', 'queued', 'submitted')
 RETURNING a.id;
 
 -- requeue
--- What reverted transactions carried goes back to the queue.
+-- What reverted transactions carried goes back to the queue. Few ever revert: it is looked for among all that is open.
 UPDATE token_authorization SET state = 'queued', transaction_id = NULL
-WHERE transaction_id = ANY ($1) AND state = 'submitted'
+WHERE asset = ANY (ARRAY(SELECT asset FROM chain_transaction WHERE id = ANY ($1)))
+    AND transaction_id = ANY ($1) AND state = 'submitted'
 RETURNING id;
 
 -- overdue
@@ -326,13 +341,19 @@ WHERE chain_transaction.lane = $1 AND chain_transaction.kind = $2 AND chain_tran
     AND chain_transaction.state = 'stored';
 
 -- take_lane_nonce
--- The nonce is taken.
-UPDATE lane SET next_nonce = next_nonce + 1 WHERE address = $1;
+-- The lane's next nonce is taken, unless it is stopped; one at a time takes one.
+UPDATE lane SET next_nonce = next_nonce + (stopped IS NULL)::integer WHERE address = $1
+RETURNING next_nonce - (stopped IS NULL)::integer AS next_nonce, stopped;
 
 -- store_transaction
--- What the lane will send.
-INSERT INTO chain_transaction (id, lane, nonce, kind, asset, gas_limit, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7);
+-- What the lane will send, with its first raw bytes, before anybody sees them.
+WITH stored AS (
+    INSERT INTO chain_transaction (id, lane, nonce, kind, asset, gas_limit, created_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
+    RETURNING id
+)
+INSERT INTO attempt (hash, transaction_id, raw, fee_wei_max, tip_wei_max, created_at)
+SELECT $8, id, $9, $10, $11, $7 FROM stored;
 
 -- store_attempt
 -- Raw bytes, before anybody sees them. The same bytes again are the same attempt.
@@ -454,7 +475,10 @@ SELECT id FROM chain_transaction WHERE lane = $1 AND state = 'stored' AND nonce 
 
 -- lock_carried
 -- What these transactions carry, locked in id order as everywhere.
-SELECT id FROM token_authorization WHERE transaction_id = ANY ($1) AND state = 'submitted' ORDER BY id FOR UPDATE;
+SELECT id FROM token_authorization
+WHERE asset = ANY (ARRAY(SELECT asset FROM chain_transaction WHERE id = ANY ($1)))
+    AND transaction_id = ANY ($1) AND state = 'submitted'
+ORDER BY id FOR UPDATE;
 
 -- end_overtaken
 -- Transactions whose nonces others have taken for good.
@@ -464,9 +488,6 @@ RETURNING id;
 -- requeue_signed
 -- What open transactions carry that its payers have signed goes back to the queue. No mint does.
 UPDATE token_authorization SET state = 'queued', transaction_id = NULL
-WHERE transaction_id = ANY ($1) AND state = 'submitted' AND kind <> 'mint'
+WHERE asset = ANY (ARRAY(SELECT asset FROM chain_transaction WHERE id = ANY ($1)))
+    AND transaction_id = ANY ($1) AND state = 'submitted' AND kind <> 'mint'
 RETURNING id;
-
--- reverted_since
--- Whether a batch of the asset was seen to have reverted lately; few ever do, and they have an index of their own.
-SELECT EXISTS (SELECT FROM chain_transaction WHERE state = 'reverted' AND asset = $1 AND concluded_at > $2);

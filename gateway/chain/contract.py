@@ -14,8 +14,9 @@ from typing import Any
 from eth_abi.abi import encode
 from eth_hash.auto import keccak
 from eth_utils.abi import abi_to_signature, event_abi_to_log_topic, function_signature_to_4byte_selector
+from msgspec import Struct
 
-from gateway.chain.address import ZERO, checksum
+from gateway.chain.address import ZERO, checksum, to_bytes
 from gateway.chain.block import Log
 from gateway.money import Asset
 
@@ -93,7 +94,7 @@ RELAYER_ROLE, MINTER_ROLE, ADMIN_ROLE = keccak(b"RELAYER_ROLE"), keccak(b"MINTER
 
 def balance_of_data(address: str) -> bytes:
     """Asks for units; `as_int` reads the answer, of this and of each question below. A yes is 1."""
-    return _BALANCE_OF + encode(["address"], [address])
+    return _BALANCE_OF + _word_of(address)  # by hand: reconciliation asks after every payment, and eth_abi took 19 µs
 
 
 def total_supply_data() -> bytes:
@@ -102,11 +103,11 @@ def total_supply_data() -> bytes:
 
 def authorization_state_data(from_address: str, nonce: int) -> bytes:
     """Asks whether the nonce is spent: by a settlement, a cancellation, or a skip that was final."""
-    return _AUTHORIZATION_STATE + encode(["address", "uint256"], [from_address, nonce])
+    return _AUTHORIZATION_STATE + _word_of(from_address) + nonce.to_bytes(32, "big")
 
 
 def minted_data(reference: int) -> bytes:
-    return _MINTED + encode(["uint256"], [reference])
+    return _MINTED + reference.to_bytes(32, "big")
 
 
 def paused_data() -> bytes:
@@ -127,6 +128,10 @@ def is_batch(data: bytes) -> bool:
     return data[:4] in _BATCHES
 
 
+def _word_of(address: str) -> bytes:
+    return bytes(12) + to_bytes(address)
+
+
 def as_int(answer: bytes) -> int:
     assert len(answer) == 32
     return int.from_bytes(answer, "big")
@@ -135,8 +140,7 @@ def as_int(answer: bytes) -> int:
 # ---- what the logs say ----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Movement:
+class Movement(Struct, frozen=True):
     """Tokens that moved. From the zero address they are minted, to it they are redeemed.
 
     `nonce` is of the authorization that moved them, `reference` of the mint; each None where there was none.

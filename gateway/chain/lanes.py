@@ -236,15 +236,17 @@ async def store(
 
     The lane stays locked until the caller commits: nonces have no gap, and a rollback gives the nonce back.
     """
-    nonce = await lock(connection, signer.address)
+    nonce = _next_nonce(signer.address, await connection.fetchrow(sql.take_lane_nonce, signer.address))
     fees = Fees(min(fees.fee_wei_max, FEE_WEI_CEILING), min(fees.tip_wei_max, FEE_WEI_CEILING))
     fields = TransactionFields(chain_id, nonce, fees.tip_wei_max, fees.fee_wei_max, gas_limit, to, 0, data)
     hash_, raw = signer.sign_transaction(fields)
     id_ = new_id(now)
 
-    await connection.execute(sql.take_lane_nonce, signer.address)
-    await connection.execute(sql.store_transaction, id_, signer.address, nonce, kind, asset, gas_limit, now)
-    await connection.execute(sql.store_attempt, hash_, id_, raw, fees.fee_wei_max, fees.tip_wei_max, now)
+    await connection.execute(
+        sql.store_transaction,
+        *(id_, signer.address, nonce, kind, asset, gas_limit, now),
+        *(hash_, raw, fees.fee_wei_max, fees.tip_wei_max),
+    )
     return Stored(id_, hash_, raw, nonce)
 
 
@@ -328,8 +330,3 @@ async def bump(
 
 def _eighth_more(wei: int) -> int:
     return wei + max(1, -(-wei // 8))
-
-
-async def reverted_since(connection: Connection, asset: str, since: datetime) -> bool:
-    """Whether a transaction for the asset has been seen after `since` to have finally reverted."""
-    return bool(await connection.fetchval(sql.reverted_since, asset, since))

@@ -3,12 +3,12 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 from uuid import UUID
 
 from eth_hash.auto import keccak
+from msgspec import Struct
 
 from gateway.chain import signature
 from gateway.chain.address import ZERO, to_bytes
@@ -25,8 +25,7 @@ By = Literal["gateway", "owner", "contract"]
 Key = tuple[str, str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Authorization:
+class Authorization(Struct, frozen=True):
     """An order with its nonce, and its signature once it has one. A redemption's `to_address` is the contract."""
 
     id: UUID
@@ -76,17 +75,24 @@ def domain_separator(contract: Contract) -> bytes:
 
 def digest(contract: Contract, authorization: Authorization) -> bytes:
     """The 32 bytes that the payer signs."""
-    assert authorization.kind != "mint"
-    message = keccak(
+    return digests(contract, [authorization])[0]
+
+
+def digests(contract: Contract, authorizations: Sequence[Authorization]) -> list[bytes]:
+    """The same of many of one token's."""
+    assert all(one.kind != "mint" for one in authorizations)
+    before = b"\x19\x01" + domain_separator(contract)
+    messages = [
         _TRANSFER_TYPE
-        + _word_of(authorization.from_address)
-        + _word_of(authorization.to_address)
-        + _word(authorization.value)
-        + _word(authorization.valid_after)
-        + _word(authorization.valid_before)
-        + _word(authorization.nonce)
-    )
-    return keccak(b"\x19\x01" + domain_separator(contract) + message)
+        + _word_of(one.from_address)
+        + _word_of(one.to_address)
+        + _word(one.value)
+        + _word(one.valid_after)
+        + _word(one.valid_before)
+        + _word(one.nonce)
+        for one in authorizations
+    ]
+    return [keccak(before + keccak(message)) for message in messages]
 
 
 def check(contract: Contract, authorization: Authorization) -> None:

@@ -33,7 +33,7 @@ WHERE idempotency_key.wallet_id = refused.wallet_id AND idempotency_key.key = re
 -- New payments, each in the state that its transaction leaves it in.
 INSERT INTO payment (id, state, rail, payer, payee, payee_address, asset, amount, fee, captured, memo, route,
     transfer_id, authorization_id, refund_of, created_at, expires_at, settled_at, approval, capture, undo_until)
-SELECT id, state, rail, payer, payee, payee_address, asset, amount, fee, captured, memo, route::jsonb,
+SELECT id, state, rail, payer, payee, payee_address, asset, amount, fee, captured, memo, route::json,
     transfer_id, authorization_id, refund_of, created_at, expires_at, settled_at,
     string_to_array(approval, ' '), capture, undo_until
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::numeric[],
@@ -67,6 +67,12 @@ WHERE authorization_id = ANY ($1) AND authorization_id IS NOT NULL
 RETURNING payment.*, (SELECT was.state FROM payment AS was WHERE was.id = payment.id) AS was,
     (SELECT handle FROM wallet WHERE id = payment.payer) AS payer_handle,
     (SELECT handle FROM wallet WHERE id = payment.payee) AS payee_handle;
+
+-- settle_payments
+-- Payments that a final log has settled, with what was captured and the hash of what settled each.
+UPDATE payment SET state = 'settled', captured = new.captured, tx_hash = new.tx_hash, settled_at = $4
+FROM unnest($1::uuid[], $2::numeric[], $3::text[]) AS new (id, captured, tx_hash)
+WHERE payment.id = new.id;
 
 -- add_refunded
 -- A refund counts from the moment it is accepted; payment_refunded_within_captured bounds the sum.
@@ -223,13 +229,16 @@ WHERE id = ANY (ARRAY(SELECT id FROM concerned UNION SELECT refund_of FROM conce
 ORDER BY id FOR UPDATE;
 
 -- payments_of_authorizations
--- The same, to be read once they are locked.
+-- The same, each as it is once it is locked.
+WITH concerned AS MATERIALIZED (
+    SELECT id, refund_of FROM payment WHERE authorization_id = ANY ($1) AND authorization_id IS NOT NULL
+)
 SELECT payment.*, payer.handle AS payer_handle, payee.handle AS payee_handle
 FROM payment
 JOIN wallet AS payer ON payer.id = payment.payer
 LEFT JOIN wallet AS payee ON payee.id = payment.payee
-WHERE payment.authorization_id = ANY ($1) AND payment.authorization_id IS NOT NULL
-ORDER BY payment.id;
+WHERE payment.id = ANY (ARRAY(SELECT id FROM concerned UNION SELECT refund_of FROM concerned WHERE refund_of IS NOT NULL))
+ORDER BY payment.id FOR UPDATE OF payment;
 
 -- insert_conversion
 -- A new conversion; what is given is held.

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from msgspec import structs
+
 from gateway.chain import authorization, message, signature, watch
 from gateway.chain.address import read
 from gateway.chain.message import Authorization, By
@@ -149,9 +151,9 @@ async def _checked(node: Node, terms: Terms, one: Authorization) -> Authorizatio
     """The authorization, with its signature as the token takes it. Network, where the payer is a contract."""
     digest = message.digest(terms.contract(terms.assets[one.asset]), one)
     if one.by == "owner":
-        return replace(one, signature=signature.check(one.from_address, digest, one.signature))
+        return structs.replace(one, signature=signature.check(one.from_address, digest, one.signature))
     _, taken = await signature.check_any(node, one.from_address, digest, one.signature or b"")
-    return replace(one, signature=taken)
+    return structs.replace(one, signature=taken)
 
 
 async def _begin(

@@ -99,6 +99,18 @@ async def update(connection: Connection, payments: Sequence[Payment]) -> None:
     await spending.give_back(connection, back)
 
 
+async def settle(connection: Connection, payments: Sequence[Payment], now: datetime) -> None:
+    """As `update`, of payments that have settled by the chain, all now: what changes then, and nothing else."""
+    await connection.execute(
+        sql.settle_payments,
+        [payment.id for payment in payments],
+        [payment.captured.units for payment in payments],
+        [payment.tx_hash for payment in payments],
+        now,
+    )
+    await spending.give_back(connection, given_back(payments))
+
+
 def given_back(payments: Sequence[Payment]) -> dict[UUID, int | None]:
     """How many units payments give back in the state that they have come to; None: all. Pure."""
     back: dict[UUID, int | None] = {}
@@ -176,8 +188,9 @@ async def waiting_page(
 
 async def by_authorizations(connection: Connection, assets: Assets, ids: Sequence[UUID]) -> list[Payment]:
     """The payments that these authorizations are for, locked in id order."""
-    await connection.execute(sql.lock_payments_of_authorizations, list(ids))
-    return [of_row(assets, row) for row in await connection.fetch(sql.payments_of_authorizations, list(ids))]
+    wanted = set(ids)
+    rows = await connection.fetch(sql.payments_of_authorizations, list(ids))
+    return [of_row(assets, row) for row in rows if row["authorization_id"] in wanted]  # not those that they refund
 
 
 def of_row(assets: Assets, row: Record) -> Payment:

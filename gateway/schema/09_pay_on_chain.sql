@@ -153,7 +153,7 @@ BEGIN
     INSERT INTO payment (id, state, rail, payer, payee, asset, amount, fee, memo, route, transfer_id, authorization_id,
         created_at)
     SELECT asked.id, 'queued', 'chain', asked.payer, asked.payee, asked.asset, asked.amount, 0, asked.memo,
-        asked.route::jsonb, asked.id, asked.id, at
+        asked.route::json, asked.id, asked.id, at
     FROM unnest(outcome, id, payer, payee, asset, amount, memo, route)
         AS asked (outcome, id, payer, payee, asset, amount, memo, route)
     WHERE asked.outcome = 'done';

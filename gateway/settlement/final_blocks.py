@@ -111,7 +111,7 @@ async def _look_up(
     of = await _things(connection, assets, kinds, [one.id for one in open.values()])
     ends = {movement.from_address for movement in span.movements} | {m.to_address for m in span.movements}
     ends |= {skip.from_address for skip in span.skips}
-    wallets = await wallet.by_addresses(connection, sorted(ends - {ZERO}), again_at)
+    wallets = await wallet.by_addresses(connection, sorted(ends - {ZERO}), again_at) if ends else {}
     wanted = _accounts(assets, span, wallets)
     wanted += [one for kind, thing in of.values() for one in kind.accounts(thing)]
     accounts = await book.accounts(connection, wanted) if span.movements else {}
@@ -134,12 +134,13 @@ async def _things(
 def _accounts(assets: Assets, span: Span, wallets: Mapping[str, Wallet]) -> list[tuple[str, Asset]]:
     """The accounts that the span's movements may touch, whatever they are for."""
     accounts: list[tuple[str, Asset]] = []
-    for movement in span.movements:
-        token = assets[movement.asset_code]
+    for code in {movement.asset_code for movement in span.movements}:
+        token = assets[code]
         fiat = assets.backing(token)
         accounts += [(account.house(kind, token), token) for kind in ("supply", "outside")]
         accounts.append((account.house("reserve", fiat), fiat))
-        for address in (movement.from_address, movement.to_address):
+        moved = [one for one in span.movements if one.asset_code == code]
+        for address in {one.from_address for one in moved} | {one.to_address for one in moved}:
             if address in wallets:
                 handle = wallets[address].handle
                 accounts += [(account.wallet(handle, token), token), (account.wallet(handle, fiat), fiat)]
@@ -172,7 +173,7 @@ async def _conclude(connection: Connection, assets: Assets, span: Span, decision
 async def _write(connection: Connection, kinds: Kinds, chain_id: int, decision: Decision, now: datetime) -> None:
     """The ledger comes late: it locks the accounts of everybody in the span, and who pays meanwhile waits for them."""
     await _observe(connection, chain_id, decision)
-    await authorization.finish(connection, decision.settled, "settled")
+    await authorization.settle(connection, decision.settled)
     expired = [id for id, reason in decision.failed.items() if reason == "expired"]
     skipped = [id for id in decision.failed if id not in expired]
     await authorization.finish(connection, expired, "expired", ["expired"] * len(expired))
@@ -198,7 +199,7 @@ async def _observe(connection: Connection, chain_id: int, decision: Decision) ->
     movements = [movement for movement, _ in decision.observed]
     await connection.execute(
         sql.observe,
-        [chain_id] * len(movements),
+        chain_id,
         [one.block_hash for one in movements],
         [one.log_index for one in movements],
         [one.block_number for one in movements],

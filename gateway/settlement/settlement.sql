@@ -2,5 +2,5 @@
 -- Final Transfer logs, each once: a second posting of one is refused by observation_once.
 INSERT INTO observation (chain_id, block_hash, log_index, block_number, transaction_hash, asset, from_address,
     to_address, value, transfer_id)
-SELECT * FROM unnest($1::bigint[], $2::bytea[], $3::integer[], $4::bigint[], $5::bytea[], $6::text[], $7::text[],
-    $8::text[], $9::numeric[], $10::uuid[]);
+SELECT $1, * FROM unnest($2::bytea[], $3::integer[], $4::bigint[], $5::bytea[], $6::text[], $7::text[], $8::text[],
+    $9::numeric[], $10::uuid[]);

@@ -11,6 +11,8 @@ from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
+from msgspec import Struct
+
 from gateway.chain.address import ZERO
 from gateway.chain.contract import Movement
 from gateway.events.log import Event
@@ -40,16 +42,14 @@ class Known:
         return account.wallet(owner.handle, token) if owner else account.house("outside", token)
 
 
-@dataclass(frozen=True, slots=True)
-class Posted:
+class Posted(Struct, frozen=True):
     """A movement is posted by this transfer, to the account with this code."""
 
     by: TransferId
     to: str
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome(Generic[Thing]):
+class Outcome(Struct, Generic[Thing], frozen=True):
     """What became of a thing: as it is now, what follows in the ledger, and who is told.
 
     `posted` says how the ledger has the movement that settled it. Without it, the movement is posted as every movement

@@ -130,7 +130,7 @@ class House:
             skipped = {(s.asset_code, s.from_address, s.nonce): s.reason for s in span.skips if s.ended}
             settled = await authorization.find(connection, moved)
             ended = await authorization.find(connection, skipped)
-            await authorization.finish(connection, [one.id for one in settled.values()], "settled")
+            await authorization.settle(connection, [one.id for one in settled.values()])
             reasons = [skipped[key] for key in ended]
             await authorization.finish(connection, [one.id for one in ended.values()], "skipped", reasons)
             concluded = await lanes.conclude(connection, span.receipts, self.now)

@@ -186,13 +186,14 @@ async def test_a_key_that_does_not_open_costs_its_own_authorization_alone(house:
 
 async def test_a_batch_is_ripe_when_it_is_full_or_its_oldest_has_waited(house: House) -> None:
     alice, bob = house.purse(), house.purse()
-    kinds, wait = batches.KINDS["settle"], timedelta(seconds=1)
     accepted_at = house.now
 
     async def is_ripe(most: int, seconds: float) -> bool:
         now = accepted_at + timedelta(seconds=seconds)
         async with house.database.reading() as connection:
-            return await authorization.is_ripe(connection, "USDX", kinds, now, most, wait)
+            ripe = await batches.ripe(connection, now, timedelta(seconds=1), now - timedelta(minutes=1), most)
+            assert ripe in ([], [("USDX", "settle")])
+            return bool(ripe)
 
     assert not await is_ripe(most=1, seconds=2), "nothing is queued"
     await house.enqueue(*(house.order("transfer", alice, bob.address, 1) for _ in range(2)))

@@ -1,9 +1,8 @@
 """Logs to facts, by hand-made logs; what the contract really writes is in test_batches.py."""
 
-from dataclasses import replace
-
 from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
+from msgspec.structs import replace
 
 from gateway.chain.address import ZERO, to_bytes
 from gateway.chain.block import Log

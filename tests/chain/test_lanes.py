@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from gateway.chain import lanes, outbox, watchdog
+from gateway.chain import batches, lanes, outbox, watchdog
 from gateway.chain.block import Block, Fees
 from gateway.chain.lanes import Attempt
 from gateway.chain.signer import fields_of
@@ -298,8 +298,9 @@ async def test_a_revert_counts_from_when_it_was_seen_to_be_final(house: House) -
     async with house.database.transaction() as connection:
         await lanes.conclude(connection, span.receipts, seen)
 
-        assert await lanes.reverted_since(connection, "USDX", seen - timedelta(minutes=1))
-        assert not await lanes.reverted_since(connection, "USDX", seen)
+        await house.enqueue(house.order("transfer", house.purse(), house.purse().address, 1))
+        assert await batches.ripe(connection, house.now, timedelta(), seen - timedelta(minutes=1)) == []
+        assert await batches.ripe(connection, house.now, timedelta(), seen) == [("USDX", "settle")]
 
 
 async def overtaken(house: House) -> Attempt | None:

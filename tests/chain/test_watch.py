@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from gateway.chain import authorization, lanes, watch
 from gateway.chain.block import Receipt
@@ -244,7 +245,7 @@ class Torn(HttpNode):
 
     async def logs_of(self, *arguments: Any) -> Any:
         found = await super().logs_of(*arguments)
-        return [replace(log, block_hash=bytes(32)) for log in found] if self.torn == "logs" else found
+        return [structs.replace(log, block_hash=bytes(32)) for log in found] if self.torn == "logs" else found
 
     async def blocks(self, first: int, last: int) -> Any:
         found = await super().blocks(first, last)

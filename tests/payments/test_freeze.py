@@ -7,7 +7,7 @@ import pytest
 from gateway.access import frozen
 from gateway.audit.log import ANYONE, By
 from gateway.bank import movements
-from gateway.chain import authorization, batches
+from gateway.chain import batches
 from gateway.chain.node import HttpNode
 from gateway.chain.signer import Vault
 from gateway.clock import system_clock
@@ -147,11 +147,11 @@ async def test_what_is_withheld_hurries_nobody_else(town: Town) -> None:
 
     async with town.database.reading() as connection:
         ripe = [
-            await authorization.is_ripe(connection, "USDX", ["transfer"], at, batches.MOST, wait)
+            await batches.ripe(connection, at, wait, at - timedelta(minutes=1))
             for at in (town.clock(), town.clock() + wait)
         ]
 
-    assert ripe == [False, True]
+    assert ripe == [[], [("USDX", "settle")]]
 
 
 async def test_a_freeze_stays_while_there_is_a_difference_and_is_lifted_when_there_is_none(town: Town) -> None:

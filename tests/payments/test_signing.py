@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import pytest
 from eth_abi.abi import encode
 from eth_account.signers.local import LocalAccount
 from eth_hash.auto import keccak
+from msgspec import structs
 
 from gateway.chain import authorization, batches, message
 from gateway.chain.address import checksum
@@ -233,7 +234,7 @@ async def test_a_nonce_that_its_owner_spends_otherwise_fails_the_payment(town: T
     data = await town.to_sign(asked)
     data["message"] |= {"to": checksum(b"\x44" * 20), "value": "7000000"}
     signed = bytes(key.sign_typed_data(full_message=data).signature)
-    other = replace(await authorization_of(town, asked), to_address=checksum(b"\x44" * 20), value=7_000_000)
+    other = structs.replace(await authorization_of(town, asked), to_address=checksum(b"\x44" * 20), value=7_000_000)
 
     await with_authorization(town, other, signed)
     await town.settle()
@@ -249,7 +250,7 @@ async def test_a_nonce_that_was_used_without_us_is_not_handed_out(town: Town) ->
     (alice, key), bob = await own(town, "alice", "10 USDX"), await town.person("bob")
     first = await town.pay(alice, "@bob", "1 USDX")
     one = await authorization_of(town, first)
-    ahead = replace(one, nonce=one.nonce + 1)
+    ahead = structs.replace(one, nonce=one.nonce + 1)
     data = message.typed_data(town.terms.contracts["USDX"], ahead)
     await with_authorization(town, ahead, bytes(key.sign_typed_data(full_message=data).signature))
     await town.settle()

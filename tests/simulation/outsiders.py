@@ -3,11 +3,12 @@
 Each hands the node a transaction of their own; whether it succeeds, or is in a block at all, the chain says in the end.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from coincurve import PrivateKey
 from eth_abi.abi import encode
 from eth_hash.auto import keccak
+from msgspec.structs import replace
 
 from gateway.chain import authorization, message
 from gateway.chain.contract import Contract, as_int, balance_of_data

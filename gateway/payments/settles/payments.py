@@ -46,7 +46,11 @@ class Payments(Settles[Payment]):
         return Outcome(failed, (End(thing.transfer_id, transfer.Event.VOID),), tuple(records.events(failed)))
 
     async def write(self, connection: Connection, things: Sequence[Payment], now: datetime) -> None:
-        await records.update(connection, things)
+        settled = [one for one in things if one.state is State.SETTLED]
+        if settled:
+            await records.settle(connection, settled, now)
+        if len(settled) < len(things):
+            await records.update(connection, [one for one in things if one.state is not State.SETTLED])
 
     async def lock(self, connection: Connection, authorizations: Sequence[UUID]) -> None:
         """With the payments that they refund, which others lock without any authorization."""
