@@ -33,7 +33,7 @@ async function card(wallet, payment, reload) {
     "dl",
     {},
     ...line("Payment", part(payment.id)),
-    ...line("To", part(payment.to, "sum")),
+    ...line("To", part(payment.to, payment.to.startsWith("@") ? "sum" : "")),
     ...line("Their wallet", part(payee)),
     ...line("Amount", make("span", { class: "sum" }, part(payment.amount), " ", part(payment.asset))),
     ...line("By", part(payment.route.rail), ` (${RAILS[payment.route.rail]})`),

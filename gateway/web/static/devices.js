@@ -62,7 +62,7 @@ function passkeyLine(one) {
 
 function sessionLine(one) {
   const how = { passkey: "with a passkey", ethereum: "with an Ethereum wallet", recovery_code: "with a recovery code" };
-  const device = make("span", { class: "device" }, deviceOf(one.device));
+  const device = make("span", {}, deviceOf(one.device));
   device.append(make("small", {}, `${how[one.begun_by]}, ${time(one.created_at)}${one.current ? " · this one" : ""}`));
   if (one.current) return make("li", { class: "line" }, device);
   const end = make("button", { class: "quiet", type: "button", "aria-label": `Sign out ${deviceOf(one.device)}` }, "Sign out");

@@ -53,12 +53,12 @@ async function mandateLine(wallet, mandate, reload) {
 function line(words, grant, name, path, reload, approve) {
   const text = "Whoever uses it is refused from then on. This cannot be undone.";
   const revoke = button("Revoke", name, reload, () => call("DELETE", path), `Revoked: ${name}.`, text);
-  const buttons = make("span", {}, revoke);
+  const buttons = make("span", { class: "buttons" }, revoke);
   if (grant.waits_for_approval) {
     words.append(make("small", { class: "wrong" }, WAITS));
     buttons.prepend(button("Approve", name, reload, approve, `Approved: ${name}.`));
   }
-  return make("li", { class: "line" }, words, buttons);
+  return make("li", { class: "line grant" }, words, buttons);
 }
 
 // Where there is a `warning`, it is confirmed first.

@@ -93,6 +93,12 @@ export function deviceOf(agent) {
   return browser ?? (agent || "An unknown device");
 }
 
+// An amount with its thousands set apart, by a space that nothing breaks at (ISO 80000-1, 7.3.1): the same everywhere.
+export function grouped(amount) {
+  const [whole, ...part] = amount.split(".");
+  return [whole.replace(/\B(?=(?:\d{3})+$)/g, "\u202f"), ...part].join(".");
+}
+
 // A time as people here write it.
 export const time = (text) =>
   new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" }).format(new Date(text));

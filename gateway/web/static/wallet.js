@@ -4,7 +4,7 @@ import { call, get } from "./api.js";
 import { show as showWaiting } from "./approvals.js";
 import { show as showDevices } from "./devices.js";
 import { show as showGrants } from "./grants.js";
-import { during, find, make, say, time, wordsOf } from "./page.js";
+import { during, find, grouped, make, say, time, wordsOf } from "./page.js";
 
 const STATES = {
   requires_confirmation: "waits",
@@ -38,24 +38,29 @@ function showBalances({ balances }) {
       "tr",
       {},
       make("th", { scope: "row" }, one.asset),
-      make("td", { class: "number" }, one.available),
-      make("td", { class: "number" }, /[1-9]/.test(one.pending) ? one.pending : "–"),
+      make("td", { class: "number" }, grouped(one.available)),
+      make("td", { class: "number" }, /[1-9]/.test(one.pending) ? grouped(one.pending) : "–"),
     ),
   );
   find("balances").replaceChildren(...rows);
 }
+
+// An address is known by its ends, and is told whole to who points at it; a handle is told whole.
+const shortened = (name) => (name.startsWith("0x") ? `${name.slice(0, 6)}…${name.slice(-4)}` : name);
 
 function showPayments({ handle }, items) {
   const rows = items.map((one) => {
     const out = one.from === `@${handle}`;
     const part = one.state === "settled" && one.captured !== one.amount;
     const paid = part ? one.captured : one.amount;
-    const state = (STATES[one.state] ?? one.state) + (part ? `: ${one.captured} of ${one.amount}` : "");
+    const state = [part ? `done: ${grouped(one.captured)} of ${grouped(one.amount)}` : (STATES[one.state] ?? one.state)];
+    if (/[1-9]/.test(one.refunded)) state.push(`${grouped(one.refunded)} refunded`);
+    const who = make("span", { title: out ? one.to : one.from }, shortened(out ? one.to : one.from));
     return make(
       "li",
       { class: "line" },
-      make("span", {}, out ? `to ${one.to}` : `from ${one.from}`, make("small", {}, time(one.created_at))),
-      make("span", { class: "amount" }, `${out ? "−" : "+"}${paid} ${one.asset}`, make("small", {}, state)),
+      make("span", {}, `${one.refund_of ? "refund " : ""}${out ? "to" : "from"} `, who, make("small", {}, time(one.created_at))),
+      make("span", { class: "amount" }, `${out ? "−" : "+"}${grouped(paid)} ${one.asset}`, make("small", {}, state.join(", "))),
     );
   });
   find("payments").replaceChildren(...(rows.length ? rows : [make("li", { class: "hint" }, "None yet.")]));

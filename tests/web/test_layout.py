@@ -1,0 +1,81 @@
+"""Pages that hold what people really have: long names, great amounts, parts of payments. Nothing leaves the screen."""
+
+import pytest
+from playwright.async_api import Page
+
+from tests.api.test_keys import made
+from tests.web.conftest import Site, Visitor
+from tests.web.test_grants import ADD
+
+pytestmark = pytest.mark.anyio
+
+STRANGER = "0x" + "4" * 40
+
+#: How far a page is wider than the screen.
+BEYOND = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+async def opened(page: Page, api_key: str) -> None:
+    """The wallet of an API key's owner, who makes a first passkey."""
+    await page.goto("/sign-in")
+    await page.evaluate(ADD, api_key)
+    await page.goto("/")
+    await page.locator("main[aria-busy=false]").wait_for()
+
+
+@pytest.mark.parametrize("width", [320, 1280])
+async def test_the_longest_names_and_the_greatest_amounts_stay_within_the_page(
+    visitor: Visitor, site: Site, width: int
+) -> None:
+    page = visitor.page
+    await page.set_viewport_size({"width": width, "height": 900})
+    wide = await site.person("w" * 30, "999999999999.99 EUR", "1000 USDX")
+    await site.person("m" * 30)
+    await made(wide, name="n" * 60, caps=[{"asset": "EUR", "payment": "900000000000.00", "day": "999999999999.99"}])
+    mandate = {"payee": "@" + "m" * 30, "asset": "EUR", "period": "900000000000.00", "total": "999999999999.99"}
+    assert (await wide.post("/v1/mandates", mandate)).status_code == 201
+    await wide.pay(STRANGER, "999 USDX")
+    await wide.pay("@" + "m" * 30, "99999999999.99 EUR", memo="o" * 280)
+    await wide.pay("@" + "m" * 30, "99999999999.99 EUR", memo="o" * 280, capture=False)
+
+    await opened(page, wide.api_key)
+
+    assert await page.locator("#payments li").count() == 3
+    assert await page.evaluate(BEYOND) == 0
+    assert visitor.complaints == []
+
+
+async def test_what_was_paid_of_a_payment_and_what_came_back_is_told(visitor: Visitor, site: Site) -> None:
+    alice, bob = await site.person("alice", "50000.00 EUR", "10 USDX"), await site.person("bob")
+    held = (await alice.pay("@bob", "12345.00 EUR", capture=False)).json()["id"]
+    assert (await bob.post(f"/v1/payments/{held}/capture", {"amount": "4000.00"})).status_code == 200
+    assert (await bob.post(f"/v1/payments/{held}/refund", {"amount": "1500.00"})).status_code == 201
+    await alice.pay(STRANGER, "1 USDX")
+
+    await opened(visitor.page, alice.api_key)
+
+    told = [one.replace("\u202f", " ") for one in await visitor.page.locator("#payments li").all_inner_texts()]
+    sent, refund, paid = (one.splitlines() for one in told)
+    assert (sent[0], sent[2]) == ("to 0x4444…4444", "−1.000000 USDX")
+    assert (refund[0], *refund[2:]) == ("refund from @bob", "+1 500.00 EUR", "done")
+    assert (paid[0], *paid[2:]) == ("to @bob", "−4 000.00 EUR", "done: 4 000.00 of 12 345.00, 1 500.00 refunded")
+    balance = await visitor.page.locator("#balances tr").first.inner_text()
+    assert balance.replace("\u202f", " ").split("\t") == ["EUR", "47 500.00", "–"]
+
+
+async def test_what_went_wrong_is_in_sight_of_whoever_pressed_the_button(visitor: Visitor, site: Site) -> None:
+    page = visitor.page
+    await page.set_viewport_size({"width": 360, "height": 640})
+    alice = await site.person("alice", "50.00 EUR")
+    await site.person("bob")
+    for _ in range(10):
+        await alice.pay("@bob", "1.00 EUR")
+    await opened(page, alice.api_key)
+
+    await page.get_by_label("What you call this device").fill("The same one")
+    await page.get_by_role("button", name="Add a passkey").click()
+
+    await visitor.status("This device has a passkey of this wallet already.")
+    box = await page.locator("#status").bounding_box()
+    assert box is not None
+    assert 0 <= box["y"] <= 640 - box["height"]
