@@ -86,7 +86,8 @@ async def test_what_waits_on_a_primary_that_was_replaced_ends_once_another_is_fo
         await servers.ask("SELECT pg_promote()", standby=True)
         primary[0] = servers.standby_socket
         await together.wait()
-        ended = await asyncio.gather(*waiting, return_exceptions=True)
+        async with asyncio.timeout(30):  # it takes some two; where they are left to wait, it takes for ever
+            ended = await asyncio.gather(*waiting, return_exceptions=True)
 
         assert [type(one) for one in ended] == [DatabaseUnavailable] * (_CONNECTIONS + 1)
         assert await write(database) == 2
