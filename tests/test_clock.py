@@ -18,6 +18,7 @@ from gateway.config import Config, from_environment
 from gateway.embedded.postgres import Postgres
 from gateway.ids import first_id, read
 from gateway.postgres import Database, connect
+from tests.front import Front
 from tests.processes import HANG_SECONDS
 from tests.test_odd_databases import made
 
@@ -57,8 +58,9 @@ async def test_payments_of_a_process_whose_machine_is_wrong_have_the_databases_t
         async with building.house(config) as house, building.worker(config) as worker:
             with warnings.catch_warnings(category=LitestarDeprecationWarning, action="ignore"):
                 app = application(house)
-            asgi = httpx.ASGITransport(app=app)  # type: ignore[arg-type] # a dict is a Scope
-            async with httpx.AsyncClient(transport=asgi, base_url="http://gateway", timeout=HANG_SECONDS) as client:
+            async with httpx.AsyncClient(
+                transport=Front(app), base_url="http://gateway", timeout=HANG_SECONDS
+            ) as client:
                 bearer = (await client.post("/v1/handles", json={"handle": "alice"})).json()["api_key"]
                 headers = {"Authorization": f"Bearer {bearer}", "Idempotency-Key": "k"}
                 money = {"amount": "5.00", "asset": "EUR"}

@@ -2,7 +2,8 @@
 
 app.py        the application: routes, limits, OpenAPI
 server.py     the HTTP server that the application runs in
-lean.py       the lean path of payments, before the router
+fast_payments.py      the fast path of payments: read, pay in a shared commit, answer
+payment_protocol.py   where it is entered: inside the HTTP connection, before ASGI
 body.py       a request's body, read strictly: one flat JSON object
 house.py      what a handler is handed: database, terms, vault, node, clock; and who is calling
 shapes.py     what comes in and goes out, as msgspec structs

@@ -33,11 +33,11 @@ from gateway.api import (
     wallets,
 )
 from gateway.api.body import StrictRequest
+from gateway.api.fast_payments import FastPayments
 from gateway.api.headers import finishing
 from gateway.api.house import House, caller_of, check_conditions, check_needs, credential_of
-from gateway.api.lean import Gateway, LeanPayments
 from gateway.api.limiting import limit, refuse
-from gateway.api.methods import Methods
+from gateway.api.methods import Gateway, Methods
 from gateway.api.openapi import Document
 from gateway.api.passkeys import stop_clones
 from gateway.api.problems import BODY_BYTES_MAX, fail, refuse_http
@@ -189,5 +189,5 @@ def application(
     )
     parameters.learn(gateway.routes)
     gateway.state.methods = Methods(gateway.routes)
-    gateway.lean = LeanPayments(house, most, at_once)
+    gateway.fast_payments = FastPayments(house, most, at_once)
     return gateway

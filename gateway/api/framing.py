@@ -6,6 +6,7 @@ one is answered and its connection is closed, because nobody can tell where the 
 """
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 Field = tuple[bytes, bytes]
@@ -32,8 +33,13 @@ def without_upgrade(method: bytes, target: bytes, version: str, fields: list[Fie
     """The head once more, without the offer of another protocol: a server may ignore an Upgrade (RFC 9110, 7.8), and
     then the request is what it would be without. The parser would take what follows for the other protocol.
     """
-    lines = [b"%b: %b\r\n" % field for field in fields if field[0] != b"upgrade"]
-    return b"%b %b HTTP/%b\r\n%b\r\n" % (method, target, version.encode(), b"".join(lines))
+    kept = field_lines(field for field in fields if field[0] != b"upgrade")
+    return b"%b %b HTTP/%b\r\n%b\r\n" % (method, target, version.encode(), kept)
+
+
+def field_lines(fields: Iterable[Field]) -> bytes:
+    """Fields as the lines of a head."""
+    return b"".join([b"%b: %b\r\n" % field for field in fields])
 
 
 def check_protocol(method: bytes, version: str) -> None:

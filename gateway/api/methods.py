@@ -4,8 +4,34 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from litestar import Litestar
 from litestar.routes import BaseRoute, HTTPRoute
 from litestar.types import Message, Send
+
+from gateway.api.fast_payments import FastPayments
+from gateway.api.request_id import request_id
+
+
+class Gateway(Litestar):
+    """The application, which answers HEAD and OPTIONS before its router. `fast_payments` is set once, by whoever builds
+    it: with it the server pays what needs no router at all (payment_protocol.py).
+    """
+
+    fast_payments: FastPayments
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """An ASGI request."""
+        if scope["type"] == "http":
+            method = scope["method"]
+            if method == "HEAD":
+                scope, send = {**scope, "method": "GET"}, without_body(send)
+            elif method == "OPTIONS" and (methods := self.state.methods.of(scope["path"])):
+                allowed = (b"allow", ", ".join(methods).encode())
+                headers = [allowed, *self.fast_payments.security, (b"x-request-id", request_id(scope))]
+                await send({"type": "http.response.start", "status": 204, "headers": headers})
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+                return
+        await super().__call__(scope, receive, send)
 
 
 class Methods:

@@ -65,7 +65,7 @@ async def pay(
     policy asks about it, any does, and why it needs an `approval`.
     """
     caller = credential.wallet
-    # Most payments are answered before they come here, in the same words: see lean.py.
+    # Most payments are answered before they come here, in the same words: see fast_payments.py.
     asked = _asked(house, data, credential)
     if _shares(caller, asked):
         together: Payments = request.app.state.payments

@@ -11,14 +11,17 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import httptools
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from gateway.api import framing, problems
 from gateway.api.framing import Malformed
+from gateway.api.methods import Gateway
+from gateway.api.payment_protocol import PaymentProtocol
 
 log = logging.getLogger(__name__)
 
@@ -37,12 +40,13 @@ class Server(uvicorn.Server):
 
     def __init__(self, app: Any, host: str, port: int) -> None:
         logging.getLogger("uvicorn").setLevel(logging.ERROR)  # each bad request would be a line otherwise
+        payments = app.fast_payments if isinstance(app, Gateway) else None
         super().__init__(
             uvicorn.Config(
                 app,
                 host=host,
                 port=port,
-                http=_Protocol,
+                http=partial(_Protocol, payments),  # type: ignore[arg-type] # which is called, as the class would be
                 ws="none",
                 lifespan="off",
                 backlog=1024,
@@ -98,7 +102,7 @@ class _OneWrite:
         return getattr(self._transport, name)
 
 
-class _Protocol(HttpToolsProtocol):
+class _Protocol(PaymentProtocol):
     """A connection: what it is reading, how much of that was of no use, and when its patience ends.
 
     Requests may come one behind the other before the first is answered (pipelining). Answers go out in that order, so
@@ -213,8 +217,7 @@ class _Protocol(HttpToolsProtocol):
         if not self.transport.is_closing():
             headers, body = problems.malformed(malformed, self.scope or {"headers": []})
             dated = [*self.server_state.default_headers, *headers]  # as every other answer is (RFC 9110, 6.6.1)
-            lines = [b"%b: %b\r\n" % header for header in dated]
-            self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[malformed.status], b"".join(lines), body))
+            self.transport.write(b"%b%b\r\n%b" % (STATUS_LINE[malformed.status], framing.field_lines(dated), body))
             self.transport.close()
 
     def _wait_for_more(self, reading: str | None, received: int) -> None:

@@ -34,6 +34,7 @@ from gateway.payments.terms import Terms
 from gateway.postgres import Database, connect
 from tests.api import contract
 from tests.conftest import _execute, _named
+from tests.front import Front
 from tests.processes import HANG_SECONDS
 
 MASTER_KEY = bytes(range(32))
@@ -176,8 +177,7 @@ async def opened(
     house = House(database, terms, Vault(MASTER_KEY), clock, **more)
     with warnings.catch_warnings(category=LitestarDeprecationWarning, action="ignore"):  # of what Litestar 3 will want
         app = application(house)
-    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type] # a dict is a Scope
-    async with httpx.AsyncClient(transport=transport, base_url="http://gateway", timeout=HANG_SECONDS) as client:
+    async with httpx.AsyncClient(transport=Front(app), base_url="http://gateway", timeout=HANG_SECONDS) as client:
         client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # a test says itself what it sends
         yield Api(house, clock, client)
 

@@ -39,6 +39,7 @@ from tests.api.conftest import Api, Person, opened
 from tests.api.test_approvals import approve, waiting
 from tests.api.test_keys import made
 from tests.api.test_mandates import granted
+from tests.front import Front
 
 #: A currency that was taken out of the settings: what there is of it is still paid.
 CLOSED = Asset("HRK", "fiat", 2)
@@ -100,10 +101,22 @@ class Answer:
         return self.status < 300 and not self.replayed
 
 
-async def ask(app: Litestar, method: str, path: str, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> Answer:
-    """Ask the application as its server does. Its first step is done when this is first waited for, so requests that
-    are begun together are in one group together.
+@dataclass(frozen=True)
+class Gateway:
+    """An application, and its server's way in for payments."""
+
+    app: Litestar
+    front: Front
+
+
+async def ask(gateway: Gateway, method: str, path: str, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> Answer:
+    """Ask the application as its server does. Its first step is done when this is first waited for, and a payment's
+    when all that were begun together have a connection, so they are in one group together.
     """
+    headers = [(b"host", b"localhost:8000"), *headers]
+    if (method, path) == ("POST", "/v1/payments"):
+        paid = await gateway.front.pay(headers, body)
+        return Answer(paid.status, paid.header("idempotency-replayed") is not None, paid.body)
     done = asyncio.Event()
     parts = [{"type": "http.request", "body": body, "more_body": False}]
     said: list[Any] = []
@@ -128,13 +141,13 @@ async def ask(app: Litestar, method: str, path: str, headers: Sequence[tuple[byt
         "raw_path": path.encode(),
         "root_path": "",
         "query_string": query.encode(),
-        "headers": [(b"host", b"localhost:8000"), *headers],
+        "headers": headers,
         "client": ("127.0.0.1", 5000),
         "server": ("localhost", 8000),
         "state": {},
         "extensions": {},
     }
-    await app(scope, receive, send)
+    await gateway.app(scope, receive, send)
     done.set()
     names = {name for name, _ in said[0]["headers"]}
     return Answer(said[0]["status"], b"idempotency-replayed" in names, b"".join(m.get("body", b"") for m in said[1:]))
@@ -146,7 +159,7 @@ class World:
 
     api: Api
     street: "Street"
-    apps: dict[int, Litestar]
+    apps: dict[int, Gateway]
     ids: dict[str, str] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
     seen: dict[str, int] = field(default_factory=dict)  #: The last event that was read, by handle.
@@ -326,11 +339,12 @@ async def world(dsn: str, assets: Assets, street: Street, most: int = 64, at_onc
         free = Rate(10**9, timedelta(minutes=1))
         async with opened(database, known, limits=Limits(Rates(free, free, free))) as api:
             api.clock.ahead = timedelta(seconds=61)
-            apps: dict[int, Litestar] = {}
+            apps: dict[int, Gateway] = {}
             for fee in FEES:
                 terms = replace(api.house.terms, ledger_fee_basis_points=fee)
                 with warnings.catch_warnings(category=LitestarDeprecationWarning, action="ignore"):
-                    apps[fee] = application(replace(api.house, terms=terms), most, at_once)
+                    app = application(replace(api.house, terms=terms), most, at_once)
+                apps[fee] = Gateway(app, Front(app))
             found = World(api, street, apps)
             await found.news()
             yield found

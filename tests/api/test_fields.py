@@ -12,7 +12,8 @@ import pytest
 
 from tests.api.conftest import Api, Person
 from tests.api.test_framing import WAYS, every_way, moved
-from tests.api.wire import Received, Wire, head, listening
+from tests.api.wire import Wire, head, listening
+from tests.received import Received
 
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 

@@ -245,7 +245,7 @@ async def test_a_replaced_key_is_good_for_the_overlap_and_never_for_longer_than_
 async def test_a_revoked_key_is_none_within_the_same_second_on_another_process(
     api: Api, alice: Person, beside: Api
 ) -> None:
-    """The second gateway has a pool, and a lean path, of its own over the same database."""
+    """The second gateway has a pool, and a fast path, of its own over the same database."""
     key_id, key = await made(alice)
     elsewhere = Person(beside, "alice", key, alice.wallet_id, alice.address)
     assert (await elsewhere.pay("@bob", "1.00 EUR")).status_code == 201

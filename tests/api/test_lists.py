@@ -136,14 +136,14 @@ async def test_an_event_says_the_same_whichever_way_a_payment_took(two: tuple[Pe
         await payer.pay(f"@{bob.handle}", "1.00 EUR")  # the fees' account is open now
         before = (await payer.get("/v1/events?limit=200")).json()["next_after"]
         await payer.pay(f"@{bob.handle}", "2.00 EUR")
-        await payer.pay(f"@{bob.handle.upper()}", "2.00 EUR")  # folded by the handler behind the lean path
+        await payer.pay(f"@{bob.handle.upper()}", "2.00 EUR")  # folded by the handler behind the fast path
 
         told = [(await party.get(f"/v1/events?after={before}")).json()["items"] for party in (payer, payee)]
 
     assert told[0] == told[1]
-    lean, ordinary = ({**event["facts"], "payment_id": ""} for event in told[0])
-    assert lean == ordinary
-    assert lean["fee"] == "0.02"
+    fast, ordinary = ({**event["facts"], "payment_id": ""} for event in told[0])
+    assert fast == ordinary
+    assert fast["fee"] == "0.02"
 
 
 async def found(person: Person, query: str) -> list[str]:

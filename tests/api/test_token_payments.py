@@ -1,4 +1,4 @@
-"""Token payments on the lean path: the same answers and rows as on the long way, in groups, through two gateways."""
+"""Token payments on the fast path: the same answers and rows as on the long way, in groups, through two gateways."""
 
 import asyncio
 import json
@@ -110,21 +110,21 @@ def around_666(ann: Person, ben: Person) -> list[tuple[Person, str, str]]:
 
 
 async def went(api: Api) -> Counter[str]:
-    """How many payments went which way: the lean one has one id for all of them."""
+    """How many payments went which way: the fast one has one id for all of them."""
     async with api.house.database.reading() as connection:
-        rows = await connection.fetch("SELECT transfer_id = id AS lean FROM payment")
-    return Counter("lean" if row["lean"] else "long" for row in rows)
+        rows = await connection.fetch("SELECT transfer_id = id AS fast FROM payment")
+    return Counter("fast" if row["fast"] else "long" for row in rows)
 
 
 async def test_both_ways_give_the_same_answer_and_leave_the_same_rows(api: Api, ann: Person, ben: Person) -> None:
-    lean = await ann.pay("@ben", "1.5 USDX", memo="lunch ☕")
+    fast = await ann.pay("@ben", "1.5 USDX", memo="lunch ☕")
     long = await ann.pay("@Ben", "1.5 USDX", memo="lunch ☕")
-    assert await went(api) == {"lean": 1, "long": 1}
+    assert await went(api) == {"fast": 1, "long": 1}
 
-    shown = [answer.json() for answer in (lean, long)]
+    shown = [answer.json() for answer in (fast, long)]
     assert without(shown[0], {"id", "created_at"}) == without(shown[1], {"id", "created_at"})
     assert list(shown[0]) == list(shown[1])
-    assert (lean.status_code, lean.headers.keys()) == (long.status_code, long.headers.keys())
+    assert (fast.status_code, fast.headers.keys()) == (long.status_code, long.headers.keys())
     assert (await ann.get(f"/v1/payments/{shown[0]['id']}")).json() == shown[0]
 
     async with api.house.database.reading() as connection:
@@ -144,10 +144,10 @@ async def test_every_refusal_is_the_same_on_both_ways(api: Api, ann: Person, ben
         (stranger, "ben", "1 USDX"),
     ):
         before = await api.counts()
-        lean, long = await payer.pay(f"@{handle}", money), await payer.pay(f"@{handle.upper()}", money)
+        fast, long = await payer.pay(f"@{handle}", money), await payer.pay(f"@{handle.upper()}", money)
         as_typed = {"to", "detail"}
-        assert without(lean.json(), as_typed) == without(long.json(), as_typed)
-        assert lean.headers["content-type"] == long.headers["content-type"] == "application/problem+json"
+        assert without(fast.json(), as_typed) == without(long.json(), as_typed)
+        assert fast.headers["content-type"] == long.headers["content-type"] == "application/problem+json"
         assert await api.counts() == before
 
 
@@ -242,7 +242,7 @@ async def test_two_hundred_through_two_gateways_get_nonces_without_a_gap_beside_
     )
 
     assert Counter(answer.status_code for answer in answers) == {202: 200}
-    assert await went(api) == {"lean": 160, "long": 40}
+    assert await went(api) == {"fast": 160, "long": 40}
     assert await nonces(api) == {who.address: list(range(50)) for who in people}
     assert await api.wrong() == []
 

@@ -1,38 +1,16 @@
 """A gateway on a socket, and requests written to it byte by byte: what no client library would send."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from gateway.api.app import application
 from gateway.api.server import Server
 from gateway.commands.running import free_port
 from tests.api.conftest import Api, Person
 from tests.processes import HANG_SECONDS
-
-
-@dataclass(frozen=True)
-class Received:
-    """One answer as it came."""
-
-    status: int
-    headers: list[tuple[str, str]]
-    body: bytes
-
-    def header(self, name: str) -> str | None:
-        values = [value for given, value in self.headers if given == name]
-        assert len(values) <= 1, (name, values)
-        return values[0] if values else None
-
-    @property
-    def problem(self) -> Any:
-        assert self.header("content-type") == "application/problem+json", (self.status, self.body)
-        problem = json.loads(self.body)
-        assert problem["status"] == self.status
-        return problem
+from tests.received import Received, answers
 
 
 @dataclass(frozen=True)
@@ -41,6 +19,7 @@ class Wire:
 
     api: Api
     port: int
+    server: Server
 
     async def send(self, *parts: bytes, heads: int = 0) -> list[Received]:
         """Everything that is answered until the server hangs up. Each part is sent once the server has read what came
@@ -53,7 +32,7 @@ class Wire:
             writer.write(part)
             await writer.drain()
         try:
-            return _answers(await asyncio.wait_for(reader.read(), HANG_SECONDS), heads)
+            return answers(await asyncio.wait_for(reader.read(), HANG_SECONDS), heads)
         finally:
             writer.close()
 
@@ -74,7 +53,7 @@ async def listening(api: Api) -> AsyncIterator[Wire]:
     while not server.started:
         assert not serving.done(), "the server ended"
         await asyncio.sleep(0)
-    yield Wire(api, port)
+    yield Wire(api, port, server)
     server.stop()
     await serving
 
@@ -87,34 +66,3 @@ def head(line: str, person: Person | None = None, *fields: str, key: str | None 
     if key is not None:
         named.append(f"Idempotency-Key: {key}")
     return "\r\n".join([line, *named, *fields, "", ""]).encode("latin-1")
-
-
-def _answers(received: bytes, heads: int) -> list[Received]:
-    answers: list[Received] = []
-    while received:
-        start, _, received = received.partition(b"\r\n\r\n")
-        line, *lines = start.decode("latin-1").split("\r\n")
-        headers = [(name.lower(), value) for name, _, value in (field.partition(": ") for field in lines)]
-        status, given = int(line.split()[1]), dict(headers)
-        length = int(given.get("content-length", 0))
-        if len(answers) < heads or status < 200 or status in (204, 304):
-            length = 0
-        if given.get("transfer-encoding") == "chunked" and status >= 200 and len(answers) >= heads:
-            body, received = _unchunked(received)
-        else:
-            body, received = received[:length], received[length:]
-        answers.append(Received(status, headers, body))
-    return answers
-
-
-def _unchunked(received: bytes) -> tuple[bytes, bytes]:
-    """A body that came in chunks, and what is behind it."""
-    body = b""
-    while True:
-        size, _, received = received.partition(b"\r\n")
-        length = int(size, 16)
-        body += received[:length]
-        assert received[length : length + 2] == b"\r\n"
-        received = received[length + 2 :]
-        if not length:
-            return body, received

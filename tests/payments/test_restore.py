@@ -42,6 +42,7 @@ from tests.api.test_operators import Person as Operator
 from tests.api.test_operators import operator
 from tests.conftest import ASSETS, _execute, _named
 from tests.factory import Town
+from tests.front import Front
 from tests.payments.test_undo import careful
 from tests.processes import HANG_SECONDS, start
 
@@ -103,8 +104,7 @@ async def opened(town: Town) -> AsyncIterator[Gateway]:
     house = House(town.database, town.terms, town.vault, Hands(), town.node)
     with warnings.catch_warnings(category=LitestarDeprecationWarning, action="ignore"):  # as in tests/api/conftest.py
         app = application(house)
-    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type] # a dict is a Scope
-    async with httpx.AsyncClient(transport=transport, base_url="http://gateway", timeout=HANG_SECONDS) as client:
+    async with httpx.AsyncClient(transport=Front(app), base_url="http://gateway", timeout=HANG_SECONDS) as client:
         yield Gateway(town, Api(house, Hands(), client))
 
 

@@ -19,6 +19,7 @@ from gateway.api.app import application
 from gateway.api.house import House
 from gateway.errors import DatabaseUnavailable
 from tests.cuts import CutDatabase, Fate
+from tests.front import Front
 from tests.processes import HANG_SECONDS
 from tests.simulation.view import View
 from tests.simulation.world import Person, World
@@ -226,8 +227,7 @@ async def customers(world: World) -> AsyncIterator[Customers]:
     house = House(CutDatabase(world.town.database, cut), world.town.terms, world.vault, world.clock, view)
     with warnings.catch_warnings(category=LitestarDeprecationWarning, action="ignore"):  # of what Litestar 3 will want
         app = application(house)
-    transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type] # a dict is a Scope
-    async with httpx.AsyncClient(transport=transport, base_url="http://gateway", timeout=HANG_SECONDS) as client:
+    async with httpx.AsyncClient(transport=Front(app), base_url="http://gateway", timeout=HANG_SECONDS) as client:
         yield Customers(world, client, cut, view)
 
 

@@ -1,0 +1,227 @@
+"""The fast path of `POST /v1/payments`: reads the request, pays in a commit that payments share, encodes the answer.
+
+It knows nothing of connections (payment_protocol.py is where requests come from). The request is decoded and its answer
+encoded by the same types as in the ordinary handler, but nothing is routed or injected, and the whole payment (who is
+calling, the key, the money, the event) is one element of one statement that all waiting payments share: one statement
+per rail (payments/ledger_rail.py, payments/chain_rail.py). An ordinary Litestar handler spends more on itself than such
+a payment costs.
+
+Whatever is not handled here, the ordinary handler does: holds, addresses, references and metadata, payers who keep
+their own key, a key used before, callers who are unknown or have sent too much, and every request that will be refused
+for its form.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any, TypeVar
+from uuid import UUID
+
+import msgspec
+from msgspec import structs
+
+from gateway.access.api_key import LastUsed
+from gateway.api import body, problems
+from gateway.api.fields import NOT_PLAIN, is_json
+from gateway.api.framing import Field
+from gateway.api.headers import security_headers
+from gateway.api.house import House
+from gateway.api.once import fingerprint_of, key_of
+from gateway.api.shapes import PaymentRequest, PaymentView
+from gateway.clock import rfc3339
+from gateway.errors import GatewayError, PaymentRestored, Unauthenticated
+from gateway.ids import PaymentId, new_id
+from gateway.money import Money
+from gateway.payments import chain_rail, ledger_rail
+from gateway.payments.chain_rail import Queued, TokenPayment
+from gateway.payments.group import GroupCommit
+from gateway.payments.lean import Elsewhere
+from gateway.payments.ledger_rail import LedgerPayment, Settled
+from gateway.payments.pay import check_memo
+from gateway.payments.route import Route, ledger_route
+from gateway.secret import hash_of
+
+_encode = msgspec.json.Encoder().encode
+_JSON = (b"content-type", b"application/json")
+
+#: In the place of a payment's id until its commit.
+_NO_ID = PaymentId(UUID(int=0))
+
+Payment = LedgerPayment | TokenPayment
+Asked = TypeVar("Asked", LedgerPayment, TokenPayment)
+
+#: A status, the headers that are this answer's own, and the body.
+Answer = tuple[int, list[Field], bytes]
+
+
+class FastPayments:
+    """Pays. Of each rail up to `most` payments share a commit, and `at_once` commits run side by side (group.py)."""
+
+    def __init__(self, house: House, most: int, at_once: int) -> None:
+        self._house = house
+        self.security = security_headers(house.public_url)
+        self._ledger = GroupCommit(self._settle, most, at_once)
+        self._chain = GroupCommit(self._queue, most, at_once)
+        self._in_flight: dict[tuple[bytes, str], asyncio.Future[Any]] = {}
+        self._last_used = LastUsed()
+        self._writing: asyncio.Task[None] | None = None  # the loop itself keeps only weak references to tasks
+
+    def read(self, headers: Iterable[Field], whole: bytes) -> Payment | None:
+        """The payment that the request asks for; None where the ordinary handler is to answer."""
+        payment = _payment(self._house, headers, whole)
+        return None if payment is None or self._has_done_too_much(payment) else payment
+
+    def submit(self, payment: Payment) -> "asyncio.Future[Any]":
+        """A future with the payment's outcome, once that is committed; for `answer`, whatever it is.
+
+        Until then its key is in flight. A second payment with the key waits for the first, and is then not handled
+        here: the ordinary handler finds the first one's answer. If it went at once, it would hold the key and want the
+        accounts while the commit holds the accounts and wants the key.
+        """
+        first = self._in_flight.get(payment.key)
+        if first is not None:
+            waiting: asyncio.Future[Any] = first.get_loop().create_future()
+            first.add_done_callback(lambda _: None if waiting.done() else waiting.set_result(Elsewhere()))
+            return waiting
+        future: asyncio.Future[Any] = (
+            self._chain.submit(payment) if isinstance(payment, TokenPayment) else self._ledger.submit(payment)
+        )
+        self._in_flight[payment.key] = future
+        future.add_done_callback(partial(self._in_flight.pop, payment.key))
+        return future
+
+    def answer(self, payment: Payment, done: "asyncio.Future[Any]") -> Answer | None:
+        """The answer to a payment whose future is done; None where the ordinary handler is to answer."""
+        outcome = _outcome(done)
+        if isinstance(outcome, Elsewhere | Unauthenticated):  # which the ordinary handler counts
+            return None
+        now, who = self._house.clock(), payment.api_key_hash
+        self._house.limits.note(self._house.database, "requests", who.hex(), now)
+        if self._last_used.note(who, now):
+            self._writing = asyncio.create_task(self._last_used.write(self._house.database))
+        if isinstance(outcome, Settled):
+            return 201, [_JSON], _encode(_settled(outcome))
+        if isinstance(outcome, Queued):
+            return 202, [_JSON], _encode(_queued(outcome))
+        return problems.as_bytes(outcome)
+
+    def _has_done_too_much(self, payment: Payment) -> bool:
+        """Whether the ordinary handler is to refuse it."""
+        limits, who, now = self._house.limits, payment.api_key_hash.hex(), self._house.clock()
+        return limits.is_over("requests", who, now) or limits.is_over("guesses", who, now)
+
+    async def _settle(self, asked: Sequence[LedgerPayment]) -> list[ledger_rail.Outcome]:
+        now = self._house.clock()
+        return await ledger_rail.pay_all(self._house.database, self._house.terms, _with_ids(asked, now), now)
+
+    async def _queue(self, asked: Sequence[TokenPayment]) -> list[chain_rail.Outcome]:
+        now = self._house.clock()
+        return await chain_rail.pay_all(self._house.database, self._house.terms, _with_ids(asked, now), now)
+
+
+def _payment(house: House, headers: Iterable[Field], whole: bytes) -> Payment | None:
+    """The payment that the request asks for; None where it asks for anything else, or wrongly."""
+    api_key: bytes | None = None
+    key: bytes | None = None
+    content_type: bytes | None = None
+    for name, value in headers:
+        if name == b"authorization":
+            if api_key is not None:
+                return None  # there twice
+            api_key = value
+        elif name == b"idempotency-key":
+            if key is not None:
+                return None
+            key = value
+        elif name == b"content-type":
+            if content_type is not None or not is_json(value):
+                return None
+            content_type = value
+        elif name in NOT_PLAIN:
+            return None
+    if api_key is None or key is None or not api_key.startswith(b"Bearer "):
+        return None
+    try:
+        own_key = key_of(key.decode("latin-1"))
+        asked = body.read(whole, PaymentRequest)
+        if asked.reference is not None or asked.metadata is not None:
+            return None
+        money = house.terms.assets.of_wallet(asked.asset).parse_positive(asked.amount)
+        check_memo(asked.memo)
+    except GatewayError:
+        return None
+    kind: type[LedgerPayment] | type[TokenPayment] = LedgerPayment
+    handle = ledger_rail.payee_of(asked.to, money, asked.capture)
+    if handle is None:
+        kind, handle = TokenPayment, chain_rail.payee_of(house.terms, asked.to, money, asked.capture)
+    if handle is None:
+        return None
+    return kind(
+        hash_of(api_key[7:].strip().decode("latin-1")),
+        own_key,
+        fingerprint_of("POST /v1/payments", asked, house.terms.payees),
+        handle,
+        money,
+        asked.memo,
+        _NO_ID,
+    )
+
+
+def _outcome(done: "asyncio.Future[Any]") -> Settled | Queued | Elsewhere | GatewayError:
+    """What became of a payment. Whatever went wrong that is no refusal, the ordinary handler tries again, and tells."""
+    error = done.exception()
+    if error is None:
+        outcome: Settled | Queued | Elsewhere | GatewayError = done.result()
+        return outcome
+    if isinstance(error, GatewayError) and not isinstance(error, PaymentRestored):  # which is to be kept under the key
+        return error
+    return Elsewhere()
+
+
+def _with_ids(asked: Sequence[Asked], now: datetime) -> list[Asked]:
+    """Payments with ids of the time at which they are created, which is that of their commit and not of their arrival:
+    the list of payments is searched by time by its ids.
+    """
+    return [structs.replace(one, payment_id=PaymentId(new_id(now))) for one in asked]
+
+
+def _settled(settled: Settled) -> PaymentView:
+    amount, at = settled.asked.money.amount, rfc3339(settled.at)
+    return _view(settled, "settled", settled.fee, ledger_route(settled.fee), captured=amount, settled_at=at)
+
+
+def _queued(queued: Queued) -> PaymentView:
+    nothing = Money(0, queued.asked.money.asset)
+    return _view(queued, "queued", nothing, queued.route, captured=nothing.amount, settled_at=None)
+
+
+def _view(
+    done: Settled | Queued, state: str, fee: Money, route: Route, captured: str, settled_at: str | None
+) -> PaymentView:
+    """As `payment_view` would show the payment's row."""
+    asked, decimals = done.asked, done.asked.money.asset.decimals
+    return PaymentView(
+        id=asked.shown_id,
+        state=state,
+        from_="@" + done.payer_handle,
+        to="@" + asked.payee_handle,
+        amount=asked.money.amount,
+        asset=asked.money.asset.code,
+        fee=fee.amount,
+        memo=asked.memo,
+        route=route,
+        captured=captured,
+        refunded="0." + "0" * decimals if decimals else "0",
+        refund_of=None,
+        tx_hash=None,
+        failure=None,
+        created_at=rfc3339(done.at),
+        expires_at=None,
+        settled_at=settled_at,
+        to_sign=None,
+        approval=None,
+        undo_until=None,
+        reference=None,
+        metadata=None,
+    )

@@ -1,0 +1,74 @@
+"""A client's way into an application: payments by the server's own protocol over a socket, all else by ASGI.
+
+The server answers payments before ASGI (gateway/api/payment_protocol.py), so a client that calls the application alone
+would never see it. Each payment has a connection of its own, to a protocol of this very event loop.
+"""
+
+import asyncio
+import socket
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+
+import httpx
+
+from gateway.api.server import Server
+from tests.received import Received, answers
+
+#: Where requests come from, for httpx's own transport too.
+_CLIENT = ("127.0.0.1", 123)
+
+
+class Front(httpx.AsyncBaseTransport):
+    """For an httpx client in the event loop that the application runs in."""
+
+    def __init__(self, app: Any) -> None:
+        self._asgi = httpx.ASGITransport(app=app, raise_app_exceptions=False, client=_CLIENT)
+        self._server = Server(app, "127.0.0.1", 0)
+        self._server.config.load()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """The answer; an error of httpx where there is none."""
+        if (request.method, request.url.raw_path) != ("POST", b"/v1/payments"):
+            return await self._asgi.handle_async_request(request)
+        received = await self.pay(request.headers.raw, await request.aread())
+        return httpx.Response(received.status, headers=received.headers, content=received.body)
+
+    async def pay(self, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> Received:
+        """The answer to a payment. Raises RemoteProtocolError of httpx where there is none."""
+        fields = [(name, value) for name, value in headers if name.lower() not in _FRAMING]
+        fields += [(b"Content-Length", b"%d" % len(body)), (b"Connection", b"close")]
+        lines = b"".join(b"%b: %b\r\n" % field for field in fields)
+        received = answers(await self._exchange(b"POST /v1/payments HTTP/1.1\r\n%b\r\n%b" % (lines, body)))
+        if not received:
+            raise httpx.RemoteProtocolError("the server hung up")
+        return received[-1]
+
+    async def _exchange(self, sent: bytes) -> bytes:
+        """What is answered until the server hangs up, which it may do before it has read everything."""
+        loop, connection, received = asyncio.get_running_loop(), await self._connect(), bytearray()
+        sending = asyncio.create_task(loop.sock_sendall(connection, sent))
+        try:
+            with suppress(ConnectionResetError):
+                while part := await loop.sock_recv(connection, 65_536):
+                    received += part
+        finally:
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+            connection.close()
+        return bytes(received)
+
+    async def _connect(self) -> socket.socket:
+        """The client's end of a connection."""
+        await self._server.on_tick(0)  # the time of day, for the header Date
+        made: Any = self._server.config.http_protocol_class
+        named = {"config": self._server.config, "server_state": self._server.server_state, "app_state": {}}
+        client, server = socket.socketpair()
+        client.setblocking(False)
+        _, protocol = await asyncio.get_running_loop().connect_accepted_socket(lambda: made(**named), server)
+        protocol.client = _CLIENT
+        return client
+
+
+#: What says where the body ends, and the connection.
+_FRAMING = (b"content-length", b"transfer-encoding", b"connection")
