@@ -19,8 +19,8 @@ from gateway.postgres import Connection, Statements
 
 sql = Statements(__package__, "log.sql")
 
-#: What announced numbers are counted from, so that no other advisory lock is taken for one. The
-#: other writers, pay_in_ledger, pay_one_in_ledger and pay_on_chain (schema/), announce in the same way.
+#: What announced numbers are counted from, so that no other advisory lock is taken for one. The other writers,
+#: pay_by_ledger and pay_on_chain (schema/), announce in the same way.
 ANNOUNCED = 1 << 62
 
 

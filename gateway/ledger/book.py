@@ -101,6 +101,11 @@ async def accounts(
     return found
 
 
+async def lock(connection: Connection, accounts: Iterable[AccountId]) -> None:
+    """Lock accounts in the order that every writer keeps to, for several writes of one transaction."""
+    await connection.execute(sql.lock_accounts, list(accounts))
+
+
 async def balances(connection: Connection, assets: Assets, codes: Iterable[str]) -> dict[str, Balance]:
     """The balance of each account, by code, as of one moment. One row an account, however many entries it has."""
     rows = await connection.fetch(sql.balances, list(codes))

@@ -23,6 +23,10 @@ ON CONFLICT (code) DO NOTHING;
 -- Ids by code, for legs.
 SELECT code, id FROM account WHERE code = ANY ($1);
 
+-- lock_accounts
+-- For several writes of one transaction, which would lock them one after the other.
+SELECT FROM account WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE;
+
 -- accounts_by_id
 -- Accounts and their assets, to say which were short.
 SELECT account.id, account.code, account.asset, account.normal::text, asset.kind, asset.decimals, asset.backing

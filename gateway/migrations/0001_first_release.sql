@@ -8,6 +8,7 @@
 --   account_posted_covered      nothing takes a guarded account's posted balance below zero
 --   transfer_has_two_accounts   a transfer debits one account and credits another by the same amount
 --   transfer_moves_one_asset    both of its accounts are of one asset
+--   account_counts_its_entries  an account's posted balances change with its count of entries, which never goes back
 --   entry_follows_entry         an account's entries are numbered without gaps, each balance is the one before plus or
 --                               minus the amount, and the account's counters agree with its last entry
 --   transfer_is_append_only     a transfer is never changed or deleted
@@ -71,6 +72,18 @@ CREATE TABLE account (
 CREATE UNIQUE INDEX account_owner_asset ON account (owner, asset) WHERE owner IS NOT NULL;
 CREATE TRIGGER account_is_kept BEFORE DELETE OR TRUNCATE ON account
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+-- What is posted to an account is counted, and never counted back.
+CREATE FUNCTION account_counts_its_entries() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'account % has other balances and no further entry', OLD.code
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'account_counts_its_entries', TABLE = 'account';
+END $$;
+CREATE TRIGGER account_counts_its_entries BEFORE UPDATE OF debits_posted, credits_posted, entries ON account
+    FOR EACH ROW WHEN (
+        NEW.entries < OLD.entries OR NEW.entries = OLD.entries
+            AND (NEW.debits_posted <> OLD.debits_posted OR NEW.credits_posted <> OLD.credits_posted)
+    ) EXECUTE FUNCTION account_counts_its_entries();
 
 -- A wallet's account is named wallet:<handle>:<asset>. Its owner is stored, so that the parties of a payment and their
 -- accounts are found together.
@@ -140,41 +153,39 @@ CREATE TABLE hold (
 CREATE TRIGGER hold_is_kept BEFORE DELETE OR TRUNCATE ON hold
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
--- Checks each inserted transfer on both of its accounts, against the account and the entry before it; only what is wrong
--- comes back. What one statement writes to an account is its last entries, so an entry that is not the last must have
--- one after it. An account has each number once, as a debit or as a credit: two indexes, so the other is asked here. The
--- limits keep each join an index lookup, however the writer's plans are made.
+-- Checks the transfers of one statement on both of their accounts, against the accounts and the entries before them; only
+-- what is wrong comes back. On each account the new entries have to be its last: numbered without gaps up to what the
+-- account counts, the first of them following the last that was there. So no number is both a debit's and a credit's,
+-- though each side has an index of its own (and account_counts_its_entries). The limits keep each join an index lookup,
+-- however the writer's plans are made.
 CREATE FUNCTION transfer_checked() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     wrong record;
 BEGIN
     SELECT checked.id, checked.one_asset INTO wrong
     FROM (
-        SELECT half.id, account.asset = (SELECT asset FROM account WHERE id = half.other_id) AS one_asset,
-            half.number_elsewhere IS NULL
-                AND (half.number = 1 OR previous.balance IS NOT NULL)
-                AND half.posted_at >= coalesce(previous.posted_at, '-infinity')
-                AND half.balance = coalesce(previous.balance, 0)
-                    + CASE account.normal WHEN half.side THEN half.amount ELSE -half.amount END
-                AND CASE
-                    WHEN half.number < account.entries THEN
-                        (SELECT number FROM entry
-                         WHERE account_id = half.account_id AND number = half.number + 1 LIMIT 1) IS NOT NULL
-                    WHEN half.number = account.entries THEN half.balance =
-                        CASE account.normal WHEN 'credit' THEN account.credits_posted - account.debits_posted
-                            ELSE account.debits_posted - account.credits_posted END
-                    ELSE false END AS follows
+        SELECT half.id,
+            account.asset = (SELECT asset FROM account WHERE id = half.other_id) AS one_asset,
+            (CASE WHEN half.previous_number IS NOT NULL THEN half.number = half.previous_number + 1
+                ELSE half.number = 1 OR previous.balance IS NOT NULL END)
+            AND half.posted_at >= coalesce(half.previous_posted_at, previous.posted_at, '-infinity')
+            AND half.balance = coalesce(half.previous_balance, previous.balance, 0)
+                + CASE account.normal WHEN half.side THEN half.amount ELSE -half.amount END
+            AND (half.has_next OR half.number = account.entries AND half.balance =
+                CASE account.normal WHEN 'credit' THEN account.credits_posted - account.debits_posted
+                    ELSE account.debits_posted - account.credits_posted END) AS follows
         FROM (
-            SELECT fresh.id, fresh.amount, fresh.posted_at, fresh.debit_id AS account_id, 'debit'::side AS side,
-                fresh.debit_number AS number, fresh.debit_balance AS balance, fresh.credit_id AS other_id,
-                (SELECT id FROM transfer WHERE credit_id = fresh.debit_id AND credit_number = fresh.debit_number)
-                    AS number_elsewhere
-            FROM fresh
-            UNION ALL
-            SELECT fresh.id, fresh.amount, fresh.posted_at, fresh.credit_id, 'credit'::side,
-                fresh.credit_number, fresh.credit_balance, fresh.debit_id,
-                (SELECT id FROM transfer WHERE debit_id = fresh.credit_id AND debit_number = fresh.credit_number)
-            FROM fresh
+            SELECT *, lag(number) OVER own AS previous_number, lag(balance) OVER own AS previous_balance,
+                lag(posted_at) OVER own AS previous_posted_at, lead(number) OVER own IS NOT NULL AS has_next
+            FROM (
+                SELECT id, amount, posted_at, debit_id AS account_id, 'debit'::side AS side, debit_number AS number,
+                    debit_balance AS balance, credit_id AS other_id
+                FROM fresh
+                UNION ALL
+                SELECT id, amount, posted_at, credit_id, 'credit'::side, credit_number, credit_balance, debit_id
+                FROM fresh
+            ) AS half
+            WINDOW own AS (PARTITION BY account_id ORDER BY number)
         ) AS half
         LEFT JOIN LATERAL (
             SELECT asset, normal, entries, credits_posted, debits_posted FROM account
@@ -182,7 +193,7 @@ BEGIN
         ) AS account ON true
         LEFT JOIN LATERAL (
             SELECT balance, posted_at FROM entry
-            WHERE account_id = half.account_id AND number = half.number - 1 LIMIT 1
+            WHERE half.previous_number IS NULL AND account_id = half.account_id AND number = half.number - 1 LIMIT 1
         ) AS previous ON true
     ) AS checked
     WHERE checked.one_asset IS NOT TRUE OR checked.follows IS NOT TRUE
@@ -360,6 +371,92 @@ BEGIN
         AS leg (step, number, debit, credit, post, done, debit_number, credit_number, debit_balance, credit_balance,
             posted_at)
     WHERE leg.done AND leg.post > 0;
+END $$;
+
+-- Posts transfers that every account has enough for, whatever their order; raises account_available_covered where one has
+-- not, and the caller has none of them. It writes what book_write would, for less: accounts are locked by the one
+-- statement that changes them, in the order of their ids, and nothing is decided.
+--
+-- Legs come in order, an element of each array, those of one transfer numbered from 1. An account's entries are numbered
+-- in that order.
+CREATE FUNCTION ledger_post(
+    at timestamptz, transfer_id uuid[], leg smallint[], debit bigint[], credit bigint[], amount numeric[], purpose text[]
+) RETURNS void LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+    debit_number bigint[] := array_fill(0::bigint, ARRAY[cardinality(leg)]); credit_number bigint[] := debit_number;
+    debit_balance numeric[] := array_fill(0::numeric, ARRAY[cardinality(leg)]); credit_balance numeric[] := debit_balance;
+    since timestamptz := at;     -- no account's time goes back, though a clock may
+    earliest timestamptz := 'infinity';
+    one record; number bigint; balance numeric; place integer;
+BEGIN
+    FOR one IN
+        WITH changed AS (
+            UPDATE account SET
+                debits_posted = account.debits_posted + part.given, credits_posted = account.credits_posted + part.got,
+                entries = account.entries + cardinality(part.places), posted_at = greatest(account.posted_at, at),
+                shortfall = least(account.shortfall, greatest(0, CASE account.normal
+                    WHEN 'credit' THEN account.debits_pending - account.credits_posted + account.debits_posted
+                        + part.given - part.got
+                    ELSE account.credits_pending - account.debits_posted + account.credits_posted
+                        + part.got - part.given END))
+            FROM (
+                SELECT account, sum(given) AS given, sum(got) AS got, array_agg(place ORDER BY abs(place)) AS places
+                FROM (
+                    SELECT debit AS account, amount AS given, 0 AS got, -n::integer AS place
+                    FROM unnest(debit, amount) WITH ORDINALITY AS half (debit, amount, n)
+                    UNION ALL
+                    SELECT credit, 0, amount, n::integer
+                    FROM unnest(credit, amount) WITH ORDINALITY AS half (credit, amount, n)
+                ) AS half
+                GROUP BY account
+                ORDER BY account
+            ) AS part
+            WHERE account.id = part.account
+            RETURNING account.code, account.posted_at, account.entries - cardinality(part.places) AS entries,
+                CASE account.normal WHEN 'credit' THEN 1 ELSE -1 END AS sign,
+                CASE account.normal WHEN 'credit' THEN account.credits_posted - account.debits_posted
+                    ELSE account.debits_posted - account.credits_posted END AS balance,
+                CASE account.normal WHEN 'credit' THEN part.got - part.given ELSE part.given - part.got END AS gained,
+                account.guarded AND CASE account.normal
+                    WHEN 'credit' THEN part.given > 0
+                        AND account.credits_posted - part.got - account.debits_posted < account.debits_pending
+                    ELSE part.got > 0
+                        AND account.debits_posted - part.given - account.credits_posted < account.credits_pending
+                    END AS short,
+                part.places
+        )
+        SELECT * FROM changed
+    LOOP
+        IF one.short THEN
+            RAISE EXCEPTION '% has not enough for all', one.code
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'account_available_covered', TABLE = 'account';
+        END IF;
+        number := one.entries; balance := one.balance - one.gained;
+        since := greatest(since, one.posted_at); earliest := least(earliest, one.posted_at);
+        FOREACH place IN ARRAY one.places LOOP
+            number := number + 1;
+            IF place < 0 THEN
+                place := -place; balance := balance - one.sign * amount[place];
+                debit_number[place] := number; debit_balance[place] := balance;
+            ELSE
+                balance := balance + one.sign * amount[place];
+                credit_number[place] := number; credit_balance[place] := balance;
+            END IF;
+        END LOOP;
+    END LOOP;
+    IF earliest < since THEN
+        UPDATE account SET posted_at = since WHERE id = ANY (debit || credit) AND account.posted_at < since;
+    END IF;
+    INSERT INTO transfer (debit_id, debit_number, credit_id, credit_number, posted_at, id, leg, amount, debit_balance,
+        credit_balance, purpose)
+    SELECT new.debit, new.debit_number, new.credit, new.credit_number, since, new.id, new.leg, new.amount,
+        new.debit_balance, new.credit_balance, new.purpose
+    FROM unnest(transfer_id, leg, debit, debit_number, credit, credit_number, amount, debit_balance, credit_balance,
+            purpose)
+        AS new (id, leg, debit, debit_number, credit, credit_number, amount, debit_balance, credit_balance, purpose);
 END $$;
 -- Wallets, their handles and their addresses. Addresses are EIP-55 checksummed text.
 
@@ -630,8 +727,8 @@ END $$;
 CREATE TRIGGER api_key_has_origin BEFORE INSERT ON api_key FOR EACH ROW EXECUTE FUNCTION api_key_has_origin();
 
 -- A key is plain when it may pay and nothing else has to be checked but that it is there and has not expired:
--- pay_in_ledger, pay_one_in_ledger, pay_many_in_ledger and pay_on_chain serve no other. The wallet is locked, so that it
--- does not become guarded or frozen while a key is added.
+-- pay_by_ledger and pay_on_chain pay for no other before the checks have passed. The wallet is locked, so that it does not
+-- become guarded or frozen while a key is added.
 CREATE FUNCTION api_key_is_plain() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     SELECT 'pay' = ANY (NEW.scopes) AND NEW.networks IS NULL AND NOT NEW.capped AND NOT wallet.guarded
@@ -956,127 +1053,120 @@ CREATE INDEX mandate_of_payer ON mandate (payer, id DESC);
 CREATE INDEX mandate_of_payee ON mandate (payee, id DESC);
 CREATE TRIGGER mandate_is_kept BEFORE DELETE OR TRUNCATE ON mandate
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
--- Accept payments of plain API keys on the ledger rail: each with its row, its money, its idempotency key and its
--- event, or none of them. Functions with arrays take and return an element per request. Plans are kept as for
--- book_write.
+-- Payments on the ledger rail that settle at once: each with its row, its money, its idempotency key and its event, or none
+-- of them. One function, for any number of payments, of any payers, whoever asks.
 
--- Payments of any payers. A request has the SHA-256 of an API key, its idempotency key and fingerprint, its payee,
--- and a fresh id, which is that of the payment and of its transfer. Outcomes:
+-- A payment is asked for by an API key (its SHA-256 is in `api_key_hash`), or by a caller whose payment has passed every
+-- check (`wallet` is the payer's, its API key is null). It has a payee by handle, a fee and a fresh id, which is that of its
+-- transfer too; a refund names what it is of. `idempotency` is null where the caller has claimed the key of a whole call.
+-- Arrays have an element per payment, and so has each answer:
 --   done             settled
---   short            with what the payer had available
+--   short            with what the payer had available; its key is free again
 --   unauthenticated  no such API key
---   elsewhere        not handled here: a key used before, a key that is not plain, an unknown payee, the payer as
---                    payee, an account that is not open yet. Nothing was written; the general path decides and says why.
--- Two requests with one idempotency key must not be in one call. Keys are claimed before accounts are locked, and in
--- their order, so that no two calls deadlock; where another transaction is using one of the keys at this moment, the
--- call waits for it, and that request is not handled here.
+--   checks           the API key is not plain: its payments have to pass the checks first
+--   used             the idempotency key was used before, or somebody is using it at this moment
+--   unknown          no such payee, or the payer itself, or an account that is not open yet
+-- Of all but `done` nothing is written. Two payments with one idempotency key must not be in one call.
 --
--- A fee is rounded down, so that no payment costs more than its rate says: 1% of 0.01 is nothing.
-CREATE FUNCTION pay_in_ledger(
-    at timestamptz, fee_basis_points integer,
-    api_key_hash bytea[], idempotency text[], fingerprint bytea[],
-    payee_handle text[], asset text[], amount numeric[], memo text[], id uuid[],
+-- Keys are claimed before accounts are locked, and both in their order, so that no two calls deadlock. Where everybody
+-- seems to have enough, the money moves by ledger_post; where somebody has not, or another took it meanwhile, book_write
+-- decides in order who is short.
+CREATE FUNCTION pay_by_ledger(
+    at timestamptz,
+    api_key_hash bytea[], wallet uuid[], idempotency text[], fingerprint bytea[],
+    payee_handle text[], asset text[], amount numeric[], fee numeric[], memo text[], refund_of uuid[], id uuid[],
     facts text[],   -- of the payment's event, as a JSON object; who paid is added
-    OUT outcome text[], OUT payer_handle text[], OUT fee numeric[], OUT available numeric[]
+    OUT outcome text[], OUT payer_handle text[], OUT available numeric[]
 ) LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
     SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
     payer uuid[]; payee uuid[]; from_account bigint[]; to_account bigint[]; fee_account bigint[];
+    enough boolean;
     claimed uuid[];
-    good integer[];           -- requests that go to the book, in order
-    legs integer := CASE WHEN fee_basis_points > 0 THEN 2 ELSE 1 END;   -- of each: to the payee, and to the house
-    accounts bigint[] := '{}';
-    step_id uuid[]; leg_step integer[]; leg_debit integer[]; leg_credit integer[]; leg_post numeric[];
-    written record;
-    used record;
-    slot integer := 0;
-    known bigint;
+    good integer[];       -- the payments whose money moves, in order; then, by leg:
+    leg_id uuid[]; leg smallint[]; debit bigint[]; credit bigint[]; units numeric[]; purpose text[];
+    accounts bigint[]; written record;
 BEGIN
-    SELECT array_agg(found.outcome), array_agg(found.payer), array_agg(found.handle), array_agg(found.payee),
-           array_agg(found.from_account), array_agg(found.to_account), array_agg(found.fee_account),
-           array_agg(found.fee), array_agg(NULL::numeric)
-    INTO outcome, payer, payer_handle, payee, from_account, to_account, fee_account, fee, available
+    SELECT array_agg(found.outcome ORDER BY n), array_agg(found.payer ORDER BY n), array_agg(found.handle ORDER BY n),
+        array_agg(found.payee ORDER BY n), array_agg(found.from_account ORDER BY n),
+        array_agg(found.to_account ORDER BY n), array_agg(found.fee_account ORDER BY n),
+        array_agg(NULL::numeric), bool_and(found.enough) FILTER (WHERE found.outcome = 'done')
+    INTO outcome, payer, payer_handle, payee, from_account, to_account, fee_account, available, enough
     FROM (
-        SELECT payer.wallet_id AS payer, split_part(from_account.code, ':', 2) AS handle, to_account.owner AS payee,
-            asked.fee, from_account.id AS from_account, to_account.id AS to_account,
-            CASE WHEN asked.fee > 0 THEN fee_account.id ELSE to_account.id END AS fee_account,   -- a leg of nothing
+        SELECT asked.n, own.owner AS payer, split_part(own.code, ':', 2) AS handle, other.owner AS payee,
+            own.id AS from_account, other.id AS to_account, fees.id AS fee_account,
             CASE
-                WHEN payer.wallet_id IS NULL THEN 'unauthenticated'
-                WHEN NOT payer.plain OR payer.wallet_id = to_account.owner OR to_account.owner IS NULL
-                    OR from_account.id IS NULL OR fee > 0 AND fee_account.id IS NULL THEN 'elsewhere'
-                ELSE 'done'
-            END AS outcome
-        FROM (
-            SELECT *, div(amount * fee_basis_points, 10000) AS fee
-            FROM unnest(api_key_hash, payee_handle, asset, amount) WITH ORDINALITY
-                AS asked (api_key_hash, payee_handle, asset, amount, n)
-        ) AS asked
-        LEFT JOIN api_key AS payer ON payer.hash = asked.api_key_hash AND payer.revoked_at IS NULL
-            AND (payer.expires_at IS NULL OR payer.expires_at > at)
-        LEFT JOIN account AS from_account ON from_account.owner = payer.wallet_id AND from_account.asset = asked.asset
-        LEFT JOIN account AS to_account ON to_account.code = 'wallet:' || asked.payee_handle || ':' || asked.asset
-        LEFT JOIN account AS fee_account ON fee_basis_points > 0 AND fee_account.code = 'fees:' || asked.asset
-        ORDER BY asked.n
+                WHEN asked.wallet IS NULL AND key.wallet_id IS NULL THEN 'unauthenticated'
+                WHEN asked.wallet IS NULL AND NOT key.plain THEN 'checks'
+                WHEN own.id IS NULL OR other.owner IS NULL OR own.id = other.id OR asked.fee > 0 AND fees.id IS NULL
+                    THEN 'unknown'
+                ELSE 'done' END AS outcome,
+            own.credits_posted - own.debits_posted - own.debits_pending
+                >= sum(asked.amount + asked.fee) OVER (PARTITION BY own.id) AS enough
+        FROM unnest(api_key_hash, wallet, payee_handle, asset, amount, fee) WITH ORDINALITY
+            AS asked (api_key_hash, wallet, payee_handle, asset, amount, fee, n)
+        LEFT JOIN api_key AS key ON key.hash = asked.api_key_hash AND key.revoked_at IS NULL
+            AND (key.expires_at IS NULL OR key.expires_at > at)
+        LEFT JOIN account AS own ON own.owner = coalesce(asked.wallet, key.wallet_id) AND own.asset = asked.asset
+        LEFT JOIN account AS other ON other.code = 'wallet:' || asked.payee_handle || ':' || asked.asset
+        LEFT JOIN account AS fees ON asked.fee > 0 AND fees.code = 'fees:' || asked.asset
     ) AS found;
+
+    WITH fresh AS (
+        INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
+        SELECT asked.payer, asked.key, asked.fingerprint, 201, asked.id, at
+        FROM unnest(outcome, payer, idempotency, fingerprint, id) AS asked (outcome, payer, key, fingerprint, id)
+        WHERE asked.outcome = 'done' AND asked.key IS NOT NULL
+        ORDER BY asked.payer, asked.key
+        ON CONFLICT DO NOTHING
+        RETURNING payment_id
+    )
+    SELECT array_agg(fresh.payment_id) INTO claimed FROM fresh;
+    IF cardinality(claimed) IS DISTINCT FROM cardinality(id) THEN
+        FOR i IN 1 .. cardinality(id) LOOP
+            IF outcome[i] = 'done' AND idempotency[i] IS NOT NULL AND id[i] = ANY (claimed) IS NOT TRUE THEN
+                outcome[i] := 'used';
+            END IF;
+        END LOOP;
+    END IF;
     good := array_positions(outcome, 'done');
     IF good = '{}' THEN
         RETURN;
     END IF;
 
-    WITH fresh AS (
-        INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
-        SELECT payer[g], idempotency[g], fingerprint[g], 201, id[g], at
-        FROM unnest(good) AS g
-        ORDER BY payer[g], idempotency[g]
-        ON CONFLICT DO NOTHING
-        RETURNING payment_id
-    )
-    SELECT array_agg(fresh.payment_id) INTO claimed FROM fresh;
-    IF coalesce(cardinality(claimed), 0) < cardinality(good) THEN
-        FOR i IN 1 .. cardinality(outcome) LOOP
-            IF outcome[i] = 'done' AND NOT id[i] = ANY (coalesce(claimed, '{}')) THEN
-                outcome[i] := 'elsewhere';
-            END IF;
-        END LOOP;
-        good := array_positions(outcome, 'done');
-        IF good = '{}' THEN
-            RETURN;
-        END IF;
+    SELECT array_agg(id[g] ORDER BY g, leg.n), array_agg(leg.n ORDER BY g, leg.n),
+        array_agg(from_account[g] ORDER BY g, leg.n),
+        array_agg(CASE leg.n WHEN 1 THEN to_account[g] ELSE fee_account[g] END ORDER BY g, leg.n),
+        array_agg(CASE leg.n WHEN 1 THEN amount[g] ELSE fee[g] END ORDER BY g, leg.n),
+        array_agg(CASE WHEN refund_of[g] IS NULL THEN 'payment' ELSE 'refund' END ORDER BY g, leg.n)
+    INTO leg_id, leg, debit, credit, units, purpose
+    FROM unnest(good) AS g, (VALUES (1::smallint), (2)) AS leg (n)
+    WHERE leg.n = 1 OR fee[g] > 0;
+
+    IF enough THEN
+        BEGIN
+            PERFORM ledger_post(at, leg_id, leg, debit, credit, units, purpose);
+        EXCEPTION WHEN check_violation THEN
+            enough := false;
+        END;
     END IF;
-
-    -- The accounts used, ascending and each once, and the legs that point into them.
-    leg_debit := array_fill(NULL::integer, ARRAY[cardinality(good) * legs]);
-    leg_credit := leg_debit;
-    FOR used IN
-        SELECT half.id, half.debit, half.leg
-        FROM unnest(good) WITH ORDINALITY AS step (g, n), LATERAL (VALUES
-            (from_account[g], true, legs * (n - 1) + 1), (to_account[g], false, legs * (n - 1) + 1),
-            (CASE legs WHEN 2 THEN from_account[g] END, true, legs * n), (fee_account[g], false, legs * n)
-        ) AS half (id, debit, leg)
-        WHERE half.id IS NOT NULL
-        ORDER BY half.id
-    LOOP
-        IF known IS DISTINCT FROM used.id THEN
-            known := used.id; slot := slot + 1; accounts[slot] := known;
-        END IF;
-        IF used.debit THEN leg_debit[used.leg] := slot; ELSE leg_credit[used.leg] := slot; END IF;
-    END LOOP;
-    SELECT array_agg(id[g] ORDER BY n) FILTER (WHERE leg = 1), array_agg(n::integer ORDER BY n, leg),
-        array_agg(CASE leg WHEN 1 THEN amount[g] ELSE fee[g] END ORDER BY n, leg)
-    INTO step_id, leg_step, leg_post
-    FROM unnest(good) WITH ORDINALITY AS step (g, n), generate_series(1, legs) AS leg;
-
-    SELECT * INTO written FROM book_write(
-        at, accounts, step_id,
-        array_fill(true, ARRAY[cardinality(good)]),
-        array_fill('posted'::hold_state, ARRAY[cardinality(good)]),
-        array_fill(false, ARRAY[cardinality(good)]),
-        array_fill('payment'::text, ARRAY[cardinality(good)]),
-        step_id, leg_step, leg_debit, leg_credit, leg_post, array_fill(0::numeric, ARRAY[cardinality(leg_step)])
-    );
-    IF 'short' = ANY (written.outcome) THEN  -- a refusal keeps no key: it may be asked again
+    IF NOT enough THEN
+        accounts := ARRAY(SELECT DISTINCT account FROM unnest(debit || credit) AS account ORDER BY account);
+        SELECT * INTO written
+        FROM book_write(
+            at, accounts, ARRAY(SELECT id[g] FROM unnest(good) AS g),
+            array_fill(true, ARRAY[cardinality(good)]), array_fill('posted'::hold_state, ARRAY[cardinality(good)]),
+            array_fill(false, ARRAY[cardinality(good)]),
+            ARRAY(SELECT CASE WHEN refund_of[g] IS NULL THEN 'payment' ELSE 'refund' END FROM unnest(good) AS g),
+            ARRAY(SELECT id[g] FROM unnest(good) AS g),
+            ARRAY(SELECT (sum((leg.n = 1)::integer) OVER (ORDER BY place))::integer
+                FROM unnest(leg) WITH ORDINALITY AS leg (n, place)),
+            ARRAY(SELECT width_bucket(account, accounts) FROM unnest(debit) AS account),
+            ARRAY(SELECT width_bucket(account, accounts) FROM unnest(credit) AS account),
+            units, array_fill(0::numeric, ARRAY[cardinality(units)])
+        );
         FOR i IN 1 .. cardinality(good) LOOP
             IF written.outcome[i] = 'short' THEN
                 outcome[good[i]] := 'short';
@@ -1087,12 +1177,12 @@ BEGIN
         WHERE asked.outcome = 'short' AND wallet_id = asked.payer AND idempotency_key.key = asked.key;
     END IF;
 
-    INSERT INTO payment (id, state, rail, payer, payee, asset, amount, fee, captured, memo, transfer_id, created_at,
-        settled_at)
+    INSERT INTO payment (id, state, rail, payer, payee, asset, amount, fee, captured, memo, transfer_id, refund_of,
+        created_at, settled_at)
     SELECT asked.id, 'settled', 'ledger', asked.payer, asked.payee, asked.asset, asked.amount, asked.fee, asked.amount,
-        asked.memo, asked.id, at, at
-    FROM unnest(outcome, id, payer, payee, asset, amount, fee, memo)
-        AS asked (outcome, id, payer, payee, asset, amount, fee, memo)
+        asked.memo, asked.id, asked.refund_of, at, at
+    FROM unnest(outcome, id, payer, payee, asset, amount, fee, memo, refund_of)
+        AS asked (outcome, id, payer, payee, asset, amount, fee, memo, refund_of)
     WHERE asked.outcome = 'done';
 
     -- As events/log.sql announces: until this ends, readers stop before the numbers that follow.
@@ -1105,243 +1195,11 @@ BEGIN
         AS asked (outcome, id, payer, handle, payee, facts)
     WHERE asked.outcome = 'done';
 END $$;
-
--- One payment without a fee: the same rows and outcomes as pay_in_ledger, and locks in the same order
--- (the key, then the accounts by id), for two thirds of the work. Every statement is of a row or two by key.
---
--- Both accounts are wallets', which grow by credits and are guarded: only the payer's can be left short. The CHECKs of
--- `account` are read again by each statement, so both are changed by one.
-CREATE FUNCTION pay_one_in_ledger(
-    at timestamptz, api_key_hash bytea, idempotency text, fingerprint bytea,
-    payee_handle text, asset text, amount numeric, memo text, id uuid, facts text,
-    OUT outcome text, OUT payer_handle text, OUT available numeric
-) LANGUAGE plpgsql SET enable_seqscan = off AS $$
-#variable_conflict use_variable
-DECLARE
-    payer uuid; payee uuid; from_account bigint; to_account bigint; last_posted_at timestamptz;
-BEGIN
-    SELECT key.wallet_id, split_part(own.code, ':', 2), own.id, other.owner, other.id
-    INTO payer, payer_handle, from_account, payee, to_account
-    FROM api_key AS key
-    LEFT JOIN account AS own ON own.owner = key.wallet_id AND key.plain AND own.asset = pay_one_in_ledger.asset
-    LEFT JOIN account AS other ON other.code = 'wallet:' || payee_handle || ':' || pay_one_in_ledger.asset
-    WHERE key.hash = api_key_hash AND key.revoked_at IS NULL AND (key.expires_at IS NULL OR key.expires_at > at);
-    IF payer IS NULL THEN
-        outcome := 'unauthenticated';
-        RETURN;
-    END IF;
-    outcome := 'elsewhere';
-    IF from_account IS NULL OR payee IS NULL OR payee = payer THEN
-        RETURN;
-    END IF;
-
-    INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
-    VALUES (payer, idempotency, fingerprint, 201, id, at)
-    ON CONFLICT DO NOTHING;
-    IF NOT FOUND THEN
-        RETURN;
-    END IF;
-
-    SELECT max(locked.available), max(locked.posted_at) INTO available, last_posted_at
-    FROM (
-        SELECT CASE account.id WHEN from_account THEN credits_posted - debits_posted - debits_pending END AS available,
-            posted_at
-        FROM account WHERE account.id IN (from_account, to_account)
-        ORDER BY account.id FOR NO KEY UPDATE
-    ) AS locked;
-    IF available < amount THEN
-        DELETE FROM idempotency_key WHERE wallet_id = payer AND key = idempotency;  -- it may be asked again
-        outcome := 'short';
-        RETURN;
-    END IF;
-    available := NULL;
-
-    WITH side AS (
-        UPDATE account SET
-            debits_posted = debits_posted + gives, credits_posted = credits_posted + gets, entries = entries + 1,
-            posted_at = greatest(at, last_posted_at),
-            shortfall = least(shortfall, greatest(0, debits_pending - credits_posted + debits_posted + gives - gets))
-        FROM (VALUES (from_account, amount, 0), (to_account, 0, amount)) AS part (account_id, gives, gets)
-        WHERE account.id = account_id
-        RETURNING account_id, entries, credits_posted - debits_posted AS balance, posted_at
-    )
-    INSERT INTO transfer (debit_id, debit_number, credit_id, credit_number, posted_at, id, leg, amount, debit_balance,
-        credit_balance, purpose)
-    SELECT debit.account_id, debit.entries, credit.account_id, credit.entries, debit.posted_at, id, 1, amount,
-        debit.balance, credit.balance, 'payment'
-    FROM side AS debit, side AS credit
-    WHERE debit.account_id = from_account AND credit.account_id = to_account;
-    INSERT INTO payment (id, state, rail, payer, payee, asset, amount, fee, captured, memo, transfer_id, created_at,
-        settled_at)
-    VALUES (id, 'settled', 'ledger', payer, payee, asset, amount, 0, amount, memo, id, at, at);
-
-    -- As events/log.sql announces.
-    PERFORM pg_advisory_xact_lock_shared((1::bigint << 62) + CASE WHEN is_called THEN last_value ELSE 0 END)
-    FROM event_id_seq;
-    INSERT INTO event (kind, wallet_id, other_id, subject, facts, at)
-    VALUES ('payment.settled', payer, payee, id, ('{"from":"@' || payer_handle || '",' || substr(facts, 2))::jsonb, at);
-    outcome := 'done';
-END $$;
-
--- Many payments of one payer without fees who has enough for all of them: then no payment depends on another, and
--- balances and entry numbers follow from sums. The same rows as pay_in_ledger, and locks in the same order; accounts
--- are locked as late as possible, because others who pay the same payees wait from then on.
---
--- `elsewhere` has the places, from 1, of the requests that are not handled here; nothing was written for them. `short`:
--- the payer has not enough for all of them, or the API key is unknown; nothing was written at all, and pay_in_ledger
--- says which can be paid.
-CREATE FUNCTION pay_many_in_ledger(
-    at timestamptz, api_key_hash bytea,
-    idempotency text[], fingerprint bytea[],
-    payee_handle text[], asset text[], amount numeric[], memo text[], id uuid[],
-    facts text[],   -- of the payment's event, as a JSON object; who paid is added
-    OUT elsewhere integer[], OUT short boolean, OUT payer_handle text
-) LANGUAGE plpgsql
-    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
-    SET plan_cache_mode = force_generic_plan AS $$
-#variable_conflict use_variable
-DECLARE
-    payer uuid; payee uuid[]; from_account bigint[]; to_account bigint[];
-    claimed uuid[];
-    nothing numeric[];
-    entries bigint[]; balance numeric[];   -- of each account used, by id, as they were before
-    since timestamptz;                     -- no account's time goes back, though a clock may
-BEGIN
-    short := true;
-    SELECT key.wallet_id, wallet.handle INTO payer, payer_handle
-    FROM api_key AS key JOIN wallet ON wallet.id = key.wallet_id
-    WHERE key.hash = api_key_hash AND key.revoked_at IS NULL AND (key.expires_at IS NULL OR key.expires_at > at)
-        AND key.plain;
-    IF payer IS NULL THEN
-        RETURN;
-    END IF;
-
-    SELECT array_agg(own.id ORDER BY asked.n), array_agg(other.id ORDER BY asked.n),
-        array_agg(other.owner ORDER BY asked.n),
-        array_agg(asked.n ORDER BY asked.n) FILTER (WHERE own.id IS NULL OR other.owner IS NULL OR other.owner = payer)
-    INTO from_account, to_account, payee, elsewhere
-    FROM unnest(payee_handle, asset) WITH ORDINALITY AS asked (payee_handle, asset, n)
-    LEFT JOIN account AS own ON own.owner = payer AND own.asset = asked.asset
-    LEFT JOIN account AS other ON other.code = 'wallet:' || asked.payee_handle || ':' || asked.asset;
-
-    WITH fresh AS (
-        INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
-        SELECT payer, asked.key, asked.fingerprint, 201, asked.id, at
-        FROM unnest(idempotency, fingerprint, id) WITH ORDINALITY AS asked (key, fingerprint, id, n)
-        WHERE elsewhere IS NULL OR asked.n <> ALL (elsewhere)
-        ORDER BY asked.key
-        ON CONFLICT DO NOTHING
-        RETURNING payment_id
-    )
-    SELECT array_agg(fresh.payment_id) INTO claimed FROM fresh;
-    IF coalesce(cardinality(claimed), 0) < cardinality(id) THEN   -- go on with what is new alone
-        SELECT array_agg(asked.n ORDER BY asked.n) INTO elsewhere
-        FROM unnest(id) WITH ORDINALITY AS asked (id, n)
-        WHERE claimed IS NULL OR asked.id <> ALL (claimed);
-        SELECT array_agg(asked.from_account ORDER BY n), array_agg(asked.to_account ORDER BY n),
-            array_agg(asked.payee ORDER BY n), array_agg(asked.asset ORDER BY n), array_agg(asked.amount ORDER BY n),
-            array_agg(asked.memo ORDER BY n), array_agg(asked.id ORDER BY n), array_agg(asked.facts ORDER BY n)
-        INTO from_account, to_account, payee, asset, amount, memo, id, facts
-        FROM unnest(from_account, to_account, payee, asset, amount, memo, id, facts) WITH ORDINALITY
-            AS asked (from_account, to_account, payee, asset, amount, memo, id, facts, n)
-        WHERE asked.n <> ALL (elsewhere);
-    END IF;
-    short := false;
-    IF claimed IS NULL THEN
-        RETURN;
-    END IF;
-
-    INSERT INTO payment (id, state, rail, payer, payee, asset, amount, fee, captured, memo, transfer_id, created_at,
-        settled_at)
-    SELECT asked.id, 'settled', 'ledger', payer, asked.payee, asked.asset, asked.amount, 0, asked.amount, asked.memo,
-        asked.id, at, at
-    FROM unnest(id, payee, asset, amount, memo) AS asked (id, payee, asset, amount, memo);
-
-    -- As events/log.sql announces.
-    PERFORM pg_advisory_xact_lock_shared((1::bigint << 62) + CASE WHEN is_called THEN last_value ELSE 0 END)
-    FROM event_id_seq;
-    INSERT INTO event (kind, wallet_id, other_id, subject, facts, at)
-    SELECT 'payment.settled', payer, asked.payee, asked.id,
-        ('{"from":"@' || payer_handle || '",' || substr(asked.facts, 2))::jsonb, at
-    FROM unnest(payee, id, facts) WITH ORDINALITY AS asked (payee, id, facts, n)
-    ORDER BY asked.n;
-
-    SELECT greatest(at, max(locked.posted_at)) INTO since
-    FROM (
-        SELECT posted_at FROM account
-        WHERE account.id = ANY (ARRAY(SELECT unnest(from_account) UNION SELECT unnest(to_account)))
-        ORDER BY account.id FOR NO KEY UPDATE
-    ) AS locked;
-    PERFORM FROM (
-        SELECT asked.account, sum(asked.amount) AS amount FROM unnest(from_account, amount) AS asked (account, amount)
-        GROUP BY asked.account
-    ) AS asked
-    JOIN account AS own ON own.id = asked.account
-    WHERE own.credits_posted - own.debits_posted - own.debits_pending < asked.amount;
-    IF FOUND THEN
-        RAISE EXCEPTION 'not enough for all' USING ERRCODE = 'GWS01';
-    END IF;
-    nothing := array_fill(0::numeric, ARRAY[cardinality(amount)]);
-    WITH changed AS (
-        UPDATE account SET
-            debits_posted = debits_posted + part.gives, credits_posted = credits_posted + part.gets,
-            entries = account.entries + part.more, posted_at = since,
-            shortfall = least(shortfall,
-                greatest(0, debits_pending - credits_posted + debits_posted + part.gives - part.gets))
-        FROM (
-            SELECT half.account, sum(half.gives) AS gives, sum(half.gets) AS gets, count(*) AS more
-            FROM unnest(from_account || to_account, amount || nothing, nothing || amount) AS half (account, gives, gets)
-            GROUP BY half.account
-        ) AS part
-        WHERE account.id = part.account
-        RETURNING account.id, account.entries - part.more AS entries,
-            credits_posted - debits_posted - part.gets + part.gives AS balance
-    )
-    SELECT array_agg(changed.entries ORDER BY changed.id), array_agg(changed.balance ORDER BY changed.id)
-    INTO entries, balance
-    FROM changed;
-
-    -- An account's entries are in the order in which its payments were asked for. `place` is that of the account.
-    WITH half AS MATERIALIZED (
-        SELECT half.n, half.side, half.account, entries[half.place] + half.rank AS number,
-            balance[half.place] + half.sum AS balance
-        FROM (
-            SELECT half.n, half.side, half.account,
-                dense_rank() OVER (ORDER BY half.account)::integer AS place,
-                row_number() OVER (PARTITION BY half.account ORDER BY half.n) AS rank,
-                sum(CASE half.side WHEN 'credit' THEN half.amount ELSE -half.amount END)
-                    OVER (PARTITION BY half.account ORDER BY half.n) AS sum
-            FROM (
-                SELECT asked.n, 'debit'::side AS side, asked.account, asked.amount
-                FROM unnest(from_account, amount) WITH ORDINALITY AS asked (account, amount, n)
-                UNION ALL
-                SELECT asked.n, 'credit'::side, asked.account, asked.amount
-                FROM unnest(to_account, amount) WITH ORDINALITY AS asked (account, amount, n)
-            ) AS half
-        ) AS half
-    ), side AS (
-        SELECT array_agg(half.account ORDER BY half.n) AS accounts, array_agg(half.number ORDER BY half.n) AS numbers,
-            array_agg(half.balance ORDER BY half.n) AS balances, half.side
-        FROM half GROUP BY half.side
-    )
-    INSERT INTO transfer (debit_id, debit_number, credit_id, credit_number, posted_at, id, leg, amount, debit_balance,
-        credit_balance, purpose)
-    SELECT asked.debit, asked.debit_number, asked.credit, asked.credit_number, since, asked.id, 1, asked.amount,
-        asked.debit_balance, asked.credit_balance, 'payment'
-    FROM side AS debit, side AS credit,
-        unnest(id, amount, debit.accounts, debit.numbers, debit.balances, credit.accounts, credit.numbers,
-            credit.balances)
-        AS asked (id, amount, debit, debit_number, debit_balance, credit, credit_number, credit_balance)
-    WHERE debit.side = 'debit' AND credit.side = 'credit';
-EXCEPTION WHEN SQLSTATE 'GWS01' THEN  -- undone: nothing of it is there, no key either
-    elsewhere := NULL;
-    short := true;
-END $$;
 -- Accept payments of plain API keys on the chain rail, as 08_pay_on_ledger.sql does on the ledger rail.
 
 -- Payments of any payers: the payment's row, its hold, its authorization with its nonce, its idempotency key and its
 -- event. The id is that of the payment, of its hold and of its authorization, which shows that the authorization was
--- queued when the payment was accepted. Outcomes as of pay_in_ledger, but that `done` means queued, and that a payer
+-- queued when the payment was accepted. Outcomes as of pay_by_ledger, but that `done` means queued, and that a payer
 -- whose address the gateway has no key for is not handled here.
 --
 -- Idempotency keys, then accounts, then nonces are locked, each kind in the order that every caller keeps to.

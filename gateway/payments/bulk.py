@@ -110,7 +110,7 @@ async def _pay_part(
 ) -> list[Result]:
     lean = _lean(payer, lines, now)
     notes = {one.payment_id: note for place, one in lean.items() if (note := _note(lines[place])) is not None}
-    paid = await ledger_rail.pay_many(database, terms, list(lean.values()), now, notes) if lean else []
+    paid = await ledger_rail.pay_all(database, terms, list(lean.values()), now, notes) if lean else []
     decided = _decided(lean, paid)
     rest = [place for place in range(len(lines)) if place not in decided]
     for start in range(0, len(rest), SHARED):

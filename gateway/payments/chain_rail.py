@@ -56,7 +56,7 @@ async def pay_all(database: Database, terms: Terms, asked: Sequence[TokenPayment
             int(now.timestamp()) + terms.authorization_seconds,
             *columns_of(asked),
             [msgspec.json.encode(way).decode() for way in ways],
-            [facts_of(one, Money(0, one.money.asset)) for one in asked],
+            [facts_of(one.payment_id, one.payee_handle, one.money, Money(0, one.money.asset)) for one in asked],
         )
     assert row is not None
     return [

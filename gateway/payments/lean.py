@@ -52,11 +52,10 @@ def handle_of(to: str) -> str | None:
     return handle if is_folded(handle) and not to.startswith("0x") else None
 
 
-def facts_of(one: LeanPayment, fee: Money) -> str:
-    """The facts of the payment's event but for who paid, as `records.events` has them. None of them needs escaping."""
-    money = one.money
+def facts_of(id: PaymentId, payee_handle: str | None, money: Money, fee: Money) -> str:
+    """The facts of a payment's event but for who paid, as `records.events` has them. None of them needs escaping."""
     return (
-        f'{{"payment_id":"{one.shown_id}","to":"@{one.payee_handle}",'
+        f'{{"payment_id":"{show("pay", id)}","to":"@{payee_handle}",'
         f'"amount":"{money.amount}","asset":"{money.asset.code}"' + (f',"fee":"{fee.amount}"}}' if fee.units else "}")
     )
 

@@ -5,8 +5,8 @@ the same key waits for that transaction, briefly, then finds its answer. Keys be
 Refusals are not kept: they moved nothing, so the same key may be tried again. (IETF draft idempotency-key-header-07.)
 
 Calls that share a transaction (group.py) claim their keys in one statement, in order of wallet and key, and before they
-lock anything else. So do pay_in_ledger, pay_one_in_ledger and pay_on_chain (schema/). Of two groups that want the
-same keys one waits for the other, then, and never each for the other.
+lock anything else. So do pay_by_ledger and pay_on_chain (schema/). Of two groups that want the same keys one waits for
+the other, then, and never each for the other.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import groupby
 from uuid import UUID
 
 from gateway.access.credential import Credential
@@ -14,7 +15,7 @@ from gateway.ids import AccountId, PaymentId, TransferId, WalletId, new_id
 from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Asset, Money
-from gateway.payments import checks, records
+from gateway.payments import checks, ledger_rail, records
 from gateway.payments.check import Proposed
 from gateway.payments.note import Note
 from gateway.payments.once import Alone
@@ -177,9 +178,24 @@ async def start_all(
 async def _start(
     connection: Connection, terms: Terms, asked: Sequence[Accepted], now: datetime
 ) -> list[Payment | GatewayError]:
+    """Payments that have passed the checks, in order: what settles at once, and what is held first."""
     ids = await book.accounts(connection, [account for one in asked for account in _accounts(one.payment, one.payee)])
-    transfers = [_transfer(one.payment, one.payee, ids) for one in asked]
-    written = await book.write(connection, transfers, now)
+    runs = [(at_once, list(run)) for at_once, run in groupby(asked, key=lambda one: _at_once(one.payment))]
+    if len(runs) > 1:
+        await book.lock(connection, ids.values())
+    results: list[Payment | GatewayError] = []
+    for at_once, run in runs:
+        if at_once:
+            results += await ledger_rail.settle(connection, [one.payment for one in run], now)
+        else:
+            results += await _hold(connection, terms, run, ids, now)
+    return results
+
+
+async def _hold(
+    connection: Connection, terms: Terms, asked: Sequence[Accepted], ids: Mapping[str, AccountId], now: datetime
+) -> list[Payment | GatewayError]:
+    written = await book.write(connection, [_transfer(one.payment, one.payee, ids) for one in asked], now)
     orders: list[Order] = []
     results: list[Payment | GatewayError] = []
     own: set[tuple[str, str]] = set()
@@ -188,10 +204,7 @@ async def _start(
         if isinstance(result, GatewayError):
             results.append(result)
             continue
-        if _at_once(payment):
-            state = after(payment.id, payment.state, Event.SETTLE)
-            payment = replace(payment, state=state, captured=payment.amount, settled_at=now)
-        elif _to_sign(payment):
+        if _to_sign(payment):
             orders.append(_order(terms, payment.amount, one.payer, one.payee.address, now))
             own.add((payment.amount.asset.code, one.payer.address))
             payment = replace(payment, authorization_id=orders[-1].id)

@@ -280,18 +280,10 @@ LEFT JOIN wallet AS sender ON sender.id = sent.wallet_id
 LEFT JOIN wallet_address AS received ON received.address = to_address
 LEFT JOIN wallet AS receiver ON receiver.id = received.wallet_id;
 
--- pay_in_ledger
--- Many payments on the ledger rail, each with its money, key and events; see schema/08_pay_on_ledger.sql.
-SELECT outcome, payer_handle, fee, available
-FROM pay_in_ledger($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
-
--- pay_one_in_ledger
--- The same for one payment without a fee; see schema/08_pay_on_ledger.sql.
-SELECT outcome, payer_handle, available FROM pay_one_in_ledger($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
-
--- pay_many_in_ledger
--- The same for many payments of one payer without fees; see schema/08_pay_on_ledger.sql.
-SELECT elsewhere, short, payer_handle FROM pay_many_in_ledger($1, $2, $3, $4, $5, $6, $7, $8, $9, $10);
+-- pay_by_ledger
+-- Any number of payments on the ledger rail, each with its money, key and event; see schema/08_pay_on_ledger.sql.
+SELECT outcome, payer_handle, available
+FROM pay_by_ledger($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13);
 
 -- pay_on_chain
 -- Many payments on the chain rail, each with its hold, nonce, authorization, key and event; see

@@ -8,6 +8,7 @@
 --   account_posted_covered      nothing takes a guarded account's posted balance below zero
 --   transfer_has_two_accounts   a transfer debits one account and credits another by the same amount
 --   transfer_moves_one_asset    both of its accounts are of one asset
+--   account_counts_its_entries  an account's posted balances change with its count of entries, which never goes back
 --   entry_follows_entry         an account's entries are numbered without gaps, each balance is the one before plus or
 --                               minus the amount, and the account's counters agree with its last entry
 --   transfer_is_append_only     a transfer is never changed or deleted
@@ -71,6 +72,18 @@ CREATE TABLE account (
 CREATE UNIQUE INDEX account_owner_asset ON account (owner, asset) WHERE owner IS NOT NULL;
 CREATE TRIGGER account_is_kept BEFORE DELETE OR TRUNCATE ON account
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+-- What is posted to an account is counted, and never counted back.
+CREATE FUNCTION account_counts_its_entries() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'account % has other balances and no further entry', OLD.code
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'account_counts_its_entries', TABLE = 'account';
+END $$;
+CREATE TRIGGER account_counts_its_entries BEFORE UPDATE OF debits_posted, credits_posted, entries ON account
+    FOR EACH ROW WHEN (
+        NEW.entries < OLD.entries OR NEW.entries = OLD.entries
+            AND (NEW.debits_posted <> OLD.debits_posted OR NEW.credits_posted <> OLD.credits_posted)
+    ) EXECUTE FUNCTION account_counts_its_entries();
 
 -- A wallet's account is named wallet:<handle>:<asset>. Its owner is stored, so that the parties of a payment and their
 -- accounts are found together.
@@ -140,41 +153,39 @@ CREATE TABLE hold (
 CREATE TRIGGER hold_is_kept BEFORE DELETE OR TRUNCATE ON hold
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
--- Checks each inserted transfer on both of its accounts, against the account and the entry before it; only what is wrong
--- comes back. What one statement writes to an account is its last entries, so an entry that is not the last must have
--- one after it. An account has each number once, as a debit or as a credit: two indexes, so the other is asked here. The
--- limits keep each join an index lookup, however the writer's plans are made.
+-- Checks the transfers of one statement on both of their accounts, against the accounts and the entries before them; only
+-- what is wrong comes back. On each account the new entries have to be its last: numbered without gaps up to what the
+-- account counts, the first of them following the last that was there. So no number is both a debit's and a credit's,
+-- though each side has an index of its own (and account_counts_its_entries). The limits keep each join an index lookup,
+-- however the writer's plans are made.
 CREATE FUNCTION transfer_checked() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     wrong record;
 BEGIN
     SELECT checked.id, checked.one_asset INTO wrong
     FROM (
-        SELECT half.id, account.asset = (SELECT asset FROM account WHERE id = half.other_id) AS one_asset,
-            half.number_elsewhere IS NULL
-                AND (half.number = 1 OR previous.balance IS NOT NULL)
-                AND half.posted_at >= coalesce(previous.posted_at, '-infinity')
-                AND half.balance = coalesce(previous.balance, 0)
-                    + CASE account.normal WHEN half.side THEN half.amount ELSE -half.amount END
-                AND CASE
-                    WHEN half.number < account.entries THEN
-                        (SELECT number FROM entry
-                         WHERE account_id = half.account_id AND number = half.number + 1 LIMIT 1) IS NOT NULL
-                    WHEN half.number = account.entries THEN half.balance =
-                        CASE account.normal WHEN 'credit' THEN account.credits_posted - account.debits_posted
-                            ELSE account.debits_posted - account.credits_posted END
-                    ELSE false END AS follows
+        SELECT half.id,
+            account.asset = (SELECT asset FROM account WHERE id = half.other_id) AS one_asset,
+            (CASE WHEN half.previous_number IS NOT NULL THEN half.number = half.previous_number + 1
+                ELSE half.number = 1 OR previous.balance IS NOT NULL END)
+            AND half.posted_at >= coalesce(half.previous_posted_at, previous.posted_at, '-infinity')
+            AND half.balance = coalesce(half.previous_balance, previous.balance, 0)
+                + CASE account.normal WHEN half.side THEN half.amount ELSE -half.amount END
+            AND (half.has_next OR half.number = account.entries AND half.balance =
+                CASE account.normal WHEN 'credit' THEN account.credits_posted - account.debits_posted
+                    ELSE account.debits_posted - account.credits_posted END) AS follows
         FROM (
-            SELECT fresh.id, fresh.amount, fresh.posted_at, fresh.debit_id AS account_id, 'debit'::side AS side,
-                fresh.debit_number AS number, fresh.debit_balance AS balance, fresh.credit_id AS other_id,
-                (SELECT id FROM transfer WHERE credit_id = fresh.debit_id AND credit_number = fresh.debit_number)
-                    AS number_elsewhere
-            FROM fresh
-            UNION ALL
-            SELECT fresh.id, fresh.amount, fresh.posted_at, fresh.credit_id, 'credit'::side,
-                fresh.credit_number, fresh.credit_balance, fresh.debit_id,
-                (SELECT id FROM transfer WHERE debit_id = fresh.credit_id AND debit_number = fresh.credit_number)
-            FROM fresh
+            SELECT *, lag(number) OVER own AS previous_number, lag(balance) OVER own AS previous_balance,
+                lag(posted_at) OVER own AS previous_posted_at, lead(number) OVER own IS NOT NULL AS has_next
+            FROM (
+                SELECT id, amount, posted_at, debit_id AS account_id, 'debit'::side AS side, debit_number AS number,
+                    debit_balance AS balance, credit_id AS other_id
+                FROM fresh
+                UNION ALL
+                SELECT id, amount, posted_at, credit_id, 'credit'::side, credit_number, credit_balance, debit_id
+                FROM fresh
+            ) AS half
+            WINDOW own AS (PARTITION BY account_id ORDER BY number)
         ) AS half
         LEFT JOIN LATERAL (
             SELECT asset, normal, entries, credits_posted, debits_posted FROM account
@@ -182,7 +193,7 @@ BEGIN
         ) AS account ON true
         LEFT JOIN LATERAL (
             SELECT balance, posted_at FROM entry
-            WHERE account_id = half.account_id AND number = half.number - 1 LIMIT 1
+            WHERE half.previous_number IS NULL AND account_id = half.account_id AND number = half.number - 1 LIMIT 1
         ) AS previous ON true
     ) AS checked
     WHERE checked.one_asset IS NOT TRUE OR checked.follows IS NOT TRUE
@@ -360,4 +371,90 @@ BEGIN
         AS leg (step, number, debit, credit, post, done, debit_number, credit_number, debit_balance, credit_balance,
             posted_at)
     WHERE leg.done AND leg.post > 0;
+END $$;
+
+-- Posts transfers that every account has enough for, whatever their order; raises account_available_covered where one has
+-- not, and the caller has none of them. It writes what book_write would, for less: accounts are locked by the one
+-- statement that changes them, in the order of their ids, and nothing is decided.
+--
+-- Legs come in order, an element of each array, those of one transfer numbered from 1. An account's entries are numbered
+-- in that order.
+CREATE FUNCTION ledger_post(
+    at timestamptz, transfer_id uuid[], leg smallint[], debit bigint[], credit bigint[], amount numeric[], purpose text[]
+) RETURNS void LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+    debit_number bigint[] := array_fill(0::bigint, ARRAY[cardinality(leg)]); credit_number bigint[] := debit_number;
+    debit_balance numeric[] := array_fill(0::numeric, ARRAY[cardinality(leg)]); credit_balance numeric[] := debit_balance;
+    since timestamptz := at;     -- no account's time goes back, though a clock may
+    earliest timestamptz := 'infinity';
+    one record; number bigint; balance numeric; place integer;
+BEGIN
+    FOR one IN
+        WITH changed AS (
+            UPDATE account SET
+                debits_posted = account.debits_posted + part.given, credits_posted = account.credits_posted + part.got,
+                entries = account.entries + cardinality(part.places), posted_at = greatest(account.posted_at, at),
+                shortfall = least(account.shortfall, greatest(0, CASE account.normal
+                    WHEN 'credit' THEN account.debits_pending - account.credits_posted + account.debits_posted
+                        + part.given - part.got
+                    ELSE account.credits_pending - account.debits_posted + account.credits_posted
+                        + part.got - part.given END))
+            FROM (
+                SELECT account, sum(given) AS given, sum(got) AS got, array_agg(place ORDER BY abs(place)) AS places
+                FROM (
+                    SELECT debit AS account, amount AS given, 0 AS got, -n::integer AS place
+                    FROM unnest(debit, amount) WITH ORDINALITY AS half (debit, amount, n)
+                    UNION ALL
+                    SELECT credit, 0, amount, n::integer
+                    FROM unnest(credit, amount) WITH ORDINALITY AS half (credit, amount, n)
+                ) AS half
+                GROUP BY account
+                ORDER BY account
+            ) AS part
+            WHERE account.id = part.account
+            RETURNING account.code, account.posted_at, account.entries - cardinality(part.places) AS entries,
+                CASE account.normal WHEN 'credit' THEN 1 ELSE -1 END AS sign,
+                CASE account.normal WHEN 'credit' THEN account.credits_posted - account.debits_posted
+                    ELSE account.debits_posted - account.credits_posted END AS balance,
+                CASE account.normal WHEN 'credit' THEN part.got - part.given ELSE part.given - part.got END AS gained,
+                account.guarded AND CASE account.normal
+                    WHEN 'credit' THEN part.given > 0
+                        AND account.credits_posted - part.got - account.debits_posted < account.debits_pending
+                    ELSE part.got > 0
+                        AND account.debits_posted - part.given - account.credits_posted < account.credits_pending
+                    END AS short,
+                part.places
+        )
+        SELECT * FROM changed
+    LOOP
+        IF one.short THEN
+            RAISE EXCEPTION '% has not enough for all', one.code
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'account_available_covered', TABLE = 'account';
+        END IF;
+        number := one.entries; balance := one.balance - one.gained;
+        since := greatest(since, one.posted_at); earliest := least(earliest, one.posted_at);
+        FOREACH place IN ARRAY one.places LOOP
+            number := number + 1;
+            IF place < 0 THEN
+                place := -place; balance := balance - one.sign * amount[place];
+                debit_number[place] := number; debit_balance[place] := balance;
+            ELSE
+                balance := balance + one.sign * amount[place];
+                credit_number[place] := number; credit_balance[place] := balance;
+            END IF;
+        END LOOP;
+    END LOOP;
+    IF earliest < since THEN
+        UPDATE account SET posted_at = since WHERE id = ANY (debit || credit) AND account.posted_at < since;
+    END IF;
+    INSERT INTO transfer (debit_id, debit_number, credit_id, credit_number, posted_at, id, leg, amount, debit_balance,
+        credit_balance, purpose)
+    SELECT new.debit, new.debit_number, new.credit, new.credit_number, since, new.id, new.leg, new.amount,
+        new.debit_balance, new.credit_balance, new.purpose
+    FROM unnest(transfer_id, leg, debit, debit_number, credit, credit_number, amount, debit_balance, credit_balance,
+            purpose)
+        AS new (id, leg, debit, debit_number, credit, credit_number, amount, debit_balance, credit_balance, purpose);
 END $$;

@@ -123,8 +123,8 @@ END $$;
 CREATE TRIGGER api_key_has_origin BEFORE INSERT ON api_key FOR EACH ROW EXECUTE FUNCTION api_key_has_origin();
 
 -- A key is plain when it may pay and nothing else has to be checked but that it is there and has not expired:
--- pay_in_ledger, pay_one_in_ledger, pay_many_in_ledger and pay_on_chain serve no other. The wallet is locked, so that it
--- does not become guarded or frozen while a key is added.
+-- pay_by_ledger and pay_on_chain pay for no other before the checks have passed. The wallet is locked, so that it does not
+-- become guarded or frozen while a key is added.
 CREATE FUNCTION api_key_is_plain() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     SELECT 'pay' = ANY (NEW.scopes) AND NEW.networks IS NULL AND NOT NEW.capped AND NOT wallet.guarded

@@ -2,7 +2,7 @@
 
 -- Payments of any payers: the payment's row, its hold, its authorization with its nonce, its idempotency key and its
 -- event. The id is that of the payment, of its hold and of its authorization, which shows that the authorization was
--- queued when the payment was accepted. Outcomes as of pay_in_ledger, but that `done` means queued, and that a payer
+-- queued when the payment was accepted. Outcomes as of pay_by_ledger, but that `done` means queued, and that a payer
 -- whose address the gateway has no key for is not handled here.
 --
 -- Idempotency keys, then accounts, then nonces are locked, each kind in the order that every caller keeps to.

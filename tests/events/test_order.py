@@ -11,14 +11,10 @@ from uuid import UUID
 
 import pytest
 
-from gateway.clock import system_clock
 from gateway.events import log
 from gateway.events.log import Event
-from gateway.ids import PaymentId, WalletId, new_id
-from gateway.payments import ledger_rail
-from gateway.payments.ledger_rail import LedgerPayment
+from gateway.ids import WalletId
 from gateway.postgres import Database
-from gateway.secret import hash_of
 from tests.api.conftest import Api, Person, api
 from tests.factory import NOW, until_waiting
 
@@ -51,21 +47,6 @@ async def lone(alice: Person) -> None:
     assert (await alice.pay("@bob", "1.00 EUR")).status_code == 201
 
 
-async def together(alice: Person) -> None:
-    house, money = alice.api.house, alice.api.house.terms.assets["EUR"].parse("1.00")
-    asked = [
-        LedgerPayment(hash_of(alice.api_key), key, bytes(32), "bob", money, None, PaymentId(new_id(NOW)))
-        for key in ("one", "two")
-    ]
-    for outcome in await ledger_rail.pay_all(house.database, house.terms, asked, system_clock()):
-        assert isinstance(outcome, ledger_rail.Settled)
-
-
-async def batch(alice: Person) -> None:
-    payments = [{"to": "@bob", "amount": amount, "asset": "EUR"} for amount in ("1.00", "2.00")]
-    assert (await alice.post("/v1/payments/batch", payments)).status_code == 200
-
-
 async def token(alice: Person) -> None:
     assert (await alice.pay("@bob", "1 USDX")).status_code == 202
 
@@ -76,9 +57,7 @@ async def hold(alice: Person) -> None:
 
 #: A call for each writer.
 CALLS: dict[str, Callable[[Person], Awaitable[None]]] = {
-    "pay_one_in_ledger": lone,
-    "pay_in_ledger": together,
-    "pay_many_in_ledger": batch,
+    "pay_by_ledger": lone,
     "pay_on_chain": token,
     STATEMENT: hold,
 }

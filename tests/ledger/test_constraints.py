@@ -88,7 +88,8 @@ async def test_a_transfer_between_two_assets_is_refused(book: Book, ids: dict[st
         (3, 900, 3, "entry_follows_entry"),
         (2, 901, 2, "entry_follows_entry"),
         (2, 900, 3, "entry_follows_entry"),
-        (1, 900, 1, "entry_follows_entry"),
+        (1, 900, 2, "entry_follows_entry"),
+        (1, 900, 1, "account_counts_its_entries"),
         (0, 900, 2, "transfer_numbers_from_one"),
     ],
     ids=[
@@ -97,6 +98,7 @@ async def test_a_transfer_between_two_assets_is_refused(book: Book, ids: dict[st
         "a balance that does not follow",
         "an account that counts otherwise",
         "a number that the other side of the account has",
+        "an entry that the account does not count",
         "a number before the first",
     ],
 )
@@ -128,10 +130,16 @@ async def test_a_credit_does_not_take_the_number_of_a_debit(book: Book, ids: dic
     await book.post(BOB, ALICE, 50)
     changes = (
         f"UPDATE account SET debits_posted = 100, entries = 3 WHERE id = {ids[ALICE]}",
-        f"UPDATE account SET credits_posted = 250, entries = 2 WHERE id = {ids[BOB]}",
+        f"UPDATE account SET credits_posted = 250, entries = 3 WHERE id = {ids[BOB]}",
     )
     both = transfer(ids[ALICE], 3, 950, ids[BOB], 2, 200)
     assert await refused_by(book, *changes, both) == "entry_follows_entry"
+
+
+@pytest.mark.parametrize("change", ["entries = 0", "entries = 0, credits_posted = 5000", "credits_posted = 5000"])
+async def test_what_is_posted_is_counted_and_never_counted_back(book: Book, ids: dict[str, int], change: str) -> None:
+    altered = f"UPDATE account SET {change} WHERE id = {ids[ALICE]}"
+    assert await refused_by(book, altered) == "account_counts_its_entries"
 
 
 async def test_an_entry_is_never_earlier_than_the_one_before(book: Book, ids: dict[str, int]) -> None:
@@ -145,7 +153,7 @@ async def test_an_entry_is_never_earlier_than_the_one_before(book: Book, ids: di
 
 async def test_an_account_whose_counters_were_altered_takes_no_further_entry(book: Book, ids: dict[str, int]) -> None:
     async with book.database.transaction() as connection:
-        await connection.execute(f"UPDATE account SET credits_posted = 5000 WHERE id = {ids[ALICE]}")
+        await connection.execute(f"UPDATE account SET credits_posted = 5000, entries = 2 WHERE id = {ids[ALICE]}")
 
     with pytest.raises(Exception, match="does not follow") as refusal:
         await book.post(ALICE, BOB, 1)
@@ -161,7 +169,7 @@ async def test_available_cannot_be_set_below_zero(book: Book, ids: dict[str, int
 
 
 async def test_posted_cannot_be_set_below_zero(book: Book, ids: dict[str, int]) -> None:
-    spent = f"UPDATE account SET debits_posted = 1001, shortfall = 1 WHERE id = {ids[ALICE]}"
+    spent = f"UPDATE account SET debits_posted = 1001, entries = 2, shortfall = 1 WHERE id = {ids[ALICE]}"
     assert await refused_by(book, spent) == "account_posted_covered"
 
 
