@@ -381,9 +381,7 @@ END $$;
 -- in that order.
 CREATE FUNCTION ledger_post(
     at timestamptz, transfer_id uuid[], leg smallint[], debit bigint[], credit bigint[], amount numeric[], purpose text[]
-) RETURNS void LANGUAGE plpgsql
-    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
-    SET plan_cache_mode = force_generic_plan AS $$
+) RETURNS void LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     debit_number bigint[] := array_fill(0::bigint, ARRAY[cardinality(leg)]); credit_number bigint[] := debit_number;
@@ -1083,20 +1081,24 @@ CREATE FUNCTION pay_by_ledger(
 #variable_conflict use_column
 DECLARE
     payer uuid[]; payee uuid[]; from_account bigint[]; to_account bigint[]; fee_account bigint[];
-    enough boolean;
-    claimed uuid[];
+    purpose text[];
+    enough boolean;       -- whether everybody has enough for all that they pay
+    with_fees boolean;
+    claimed bigint; used record;
     good integer[];       -- the payments whose money moves, in order; then, by leg:
-    leg_id uuid[]; leg smallint[]; debit bigint[]; credit bigint[]; units numeric[]; purpose text[];
+    leg_id uuid[]; leg smallint[]; debit bigint[]; credit bigint[]; units numeric[]; leg_purpose text[];
     accounts bigint[]; written record;
 BEGIN
     SELECT array_agg(found.outcome ORDER BY n), array_agg(found.payer ORDER BY n), array_agg(found.handle ORDER BY n),
         array_agg(found.payee ORDER BY n), array_agg(found.from_account ORDER BY n),
         array_agg(found.to_account ORDER BY n), array_agg(found.fee_account ORDER BY n),
-        array_agg(NULL::numeric), bool_and(found.enough) FILTER (WHERE found.outcome = 'done')
-    INTO outcome, payer, payer_handle, payee, from_account, to_account, fee_account, available, enough
+        array_agg(found.purpose ORDER BY n), array_agg(NULL::numeric), bool_or(found.fee > 0),
+        bool_and(found.enough) FILTER (WHERE found.outcome = 'done')
+    INTO outcome, payer, payer_handle, payee, from_account, to_account, fee_account, purpose, available, with_fees, enough
     FROM (
         SELECT asked.n, own.owner AS payer, split_part(own.code, ':', 2) AS handle, other.owner AS payee,
-            own.id AS from_account, other.id AS to_account, fees.id AS fee_account,
+            own.id AS from_account, other.id AS to_account, fees.id AS fee_account, asked.fee,
+            CASE WHEN asked.refund_of IS NULL THEN 'payment' ELSE 'refund' END AS purpose,
             CASE
                 WHEN asked.wallet IS NULL AND key.wallet_id IS NULL THEN 'unauthenticated'
                 WHEN asked.wallet IS NULL AND NOT key.plain THEN 'checks'
@@ -1105,8 +1107,8 @@ BEGIN
                 ELSE 'done' END AS outcome,
             own.credits_posted - own.debits_posted - own.debits_pending
                 >= sum(asked.amount + asked.fee) OVER (PARTITION BY own.id) AS enough
-        FROM unnest(api_key_hash, wallet, payee_handle, asset, amount, fee) WITH ORDINALITY
-            AS asked (api_key_hash, wallet, payee_handle, asset, amount, fee, n)
+        FROM unnest(api_key_hash, wallet, payee_handle, asset, amount, fee, refund_of) WITH ORDINALITY
+            AS asked (api_key_hash, wallet, payee_handle, asset, amount, fee, refund_of, n)
         LEFT JOIN api_key AS key ON key.hash = asked.api_key_hash AND key.revoked_at IS NULL
             AND (key.expires_at IS NULL OR key.expires_at > at)
         LEFT JOIN account AS own ON own.owner = coalesce(asked.wallet, key.wallet_id) AND own.asset = asked.asset
@@ -1114,40 +1116,46 @@ BEGIN
         LEFT JOIN account AS fees ON asked.fee > 0 AND fees.code = 'fees:' || asked.asset
     ) AS found;
 
-    WITH fresh AS (
-        INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
-        SELECT asked.payer, asked.key, asked.fingerprint, 201, asked.id, at
-        FROM unnest(outcome, payer, idempotency, fingerprint, id) AS asked (outcome, payer, key, fingerprint, id)
-        WHERE asked.outcome = 'done' AND asked.key IS NOT NULL
-        ORDER BY asked.payer, asked.key
-        ON CONFLICT DO NOTHING
-        RETURNING payment_id
-    )
-    SELECT array_agg(fresh.payment_id) INTO claimed FROM fresh;
-    IF cardinality(claimed) IS DISTINCT FROM cardinality(id) THEN
-        FOR i IN 1 .. cardinality(id) LOOP
-            IF outcome[i] = 'done' AND idempotency[i] IS NOT NULL AND id[i] = ANY (claimed) IS NOT TRUE THEN
-                outcome[i] := 'used';
-            END IF;
-        END LOOP;
-    END IF;
     good := array_positions(outcome, 'done');
     IF good = '{}' THEN
         RETURN;
     END IF;
+    INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
+    SELECT payer[g], idempotency[g], fingerprint[g], 201, id[g], at
+    FROM unnest(good) AS g
+    WHERE idempotency[g] IS NOT NULL
+    ORDER BY payer[g], idempotency[g]
+    ON CONFLICT DO NOTHING;
+    GET DIAGNOSTICS claimed = ROW_COUNT;
+    IF claimed < cardinality(good) THEN
+        FOR used IN
+            SELECT g FROM unnest(good) AS g
+            WHERE idempotency[g] IS NOT NULL AND id[g] IS DISTINCT FROM (
+                SELECT payment_id FROM idempotency_key WHERE wallet_id = payer[g] AND key = idempotency[g])
+        LOOP
+            outcome[used.g] := 'used';
+        END LOOP;
+        good := array_positions(outcome, 'done');
+    END IF;
+    IF good = '{}' THEN
+        RETURN;
+    END IF;
 
-    SELECT array_agg(id[g] ORDER BY g, leg.n), array_agg(leg.n ORDER BY g, leg.n),
-        array_agg(from_account[g] ORDER BY g, leg.n),
-        array_agg(CASE leg.n WHEN 1 THEN to_account[g] ELSE fee_account[g] END ORDER BY g, leg.n),
-        array_agg(CASE leg.n WHEN 1 THEN amount[g] ELSE fee[g] END ORDER BY g, leg.n),
-        array_agg(CASE WHEN refund_of[g] IS NULL THEN 'payment' ELSE 'refund' END ORDER BY g, leg.n)
-    INTO leg_id, leg, debit, credit, units, purpose
-    FROM unnest(good) AS g, (VALUES (1::smallint), (2)) AS leg (n)
-    WHERE leg.n = 1 OR fee[g] > 0;
+    IF cardinality(good) = cardinality(id) AND NOT with_fees THEN
+        leg_id := id; leg := array_fill(1::smallint, ARRAY[cardinality(id)]);
+        debit := from_account; credit := to_account; units := amount; leg_purpose := purpose;
+    ELSE
+        SELECT array_agg(id[g] ORDER BY g, n), array_agg(n ORDER BY g, n), array_agg(from_account[g] ORDER BY g, n),
+            array_agg(CASE n WHEN 1 THEN to_account[g] ELSE fee_account[g] END ORDER BY g, n),
+            array_agg(CASE n WHEN 1 THEN amount[g] ELSE fee[g] END ORDER BY g, n), array_agg(purpose[g] ORDER BY g, n)
+        INTO leg_id, leg, debit, credit, units, leg_purpose
+        FROM unnest(good) AS g, (VALUES (1::smallint), (2)) AS leg (n)
+        WHERE n = 1 OR fee[g] > 0;
+    END IF;
 
     IF enough THEN
         BEGIN
-            PERFORM ledger_post(at, leg_id, leg, debit, credit, units, purpose);
+            PERFORM ledger_post(at, leg_id, leg, debit, credit, units, leg_purpose);
         EXCEPTION WHEN check_violation THEN
             enough := false;
         END;
@@ -1159,7 +1167,7 @@ BEGIN
             at, accounts, ARRAY(SELECT id[g] FROM unnest(good) AS g),
             array_fill(true, ARRAY[cardinality(good)]), array_fill('posted'::hold_state, ARRAY[cardinality(good)]),
             array_fill(false, ARRAY[cardinality(good)]),
-            ARRAY(SELECT CASE WHEN refund_of[g] IS NULL THEN 'payment' ELSE 'refund' END FROM unnest(good) AS g),
+            ARRAY(SELECT purpose[g] FROM unnest(good) AS g),
             ARRAY(SELECT id[g] FROM unnest(good) AS g),
             ARRAY(SELECT (sum((leg.n = 1)::integer) OVER (ORDER BY place))::integer
                 FROM unnest(leg) WITH ORDINALITY AS leg (n, place)),
@@ -1177,17 +1185,18 @@ BEGIN
         WHERE asked.outcome = 'short' AND wallet_id = asked.payer AND idempotency_key.key = asked.key;
     END IF;
 
-    INSERT INTO payment (id, state, rail, payer, payee, asset, amount, fee, captured, memo, transfer_id, refund_of,
-        created_at, settled_at)
-    SELECT asked.id, 'settled', 'ledger', asked.payer, asked.payee, asked.asset, asked.amount, asked.fee, asked.amount,
-        asked.memo, asked.id, asked.refund_of, at, at
-    FROM unnest(outcome, id, payer, payee, asset, amount, fee, memo, refund_of)
-        AS asked (outcome, id, payer, payee, asset, amount, fee, memo, refund_of)
-    WHERE asked.outcome = 'done';
-
     -- As events/log.sql announces: until this ends, readers stop before the numbers that follow.
     PERFORM pg_advisory_xact_lock_shared((1::bigint << 62) + CASE WHEN is_called THEN last_value ELSE 0 END)
     FROM event_id_seq;
+    WITH paid AS (
+        INSERT INTO payment (id, state, rail, payer, payee, asset, amount, fee, captured, memo, transfer_id, refund_of,
+            created_at, settled_at)
+        SELECT asked.id, 'settled', 'ledger', asked.payer, asked.payee, asked.asset, asked.amount, asked.fee,
+            asked.amount, asked.memo, asked.id, asked.refund_of, at, at
+        FROM unnest(outcome, id, payer, payee, asset, amount, fee, memo, refund_of)
+            AS asked (outcome, id, payer, payee, asset, amount, fee, memo, refund_of)
+        WHERE asked.outcome = 'done'
+    )
     INSERT INTO event (kind, wallet_id, other_id, subject, facts, at)
     SELECT 'payment.settled', asked.payer, asked.payee, asked.id,
         ('{"from":"@' || asked.handle || '",' || substr(asked.facts, 2))::jsonb, at

@@ -381,9 +381,7 @@ END $$;
 -- in that order.
 CREATE FUNCTION ledger_post(
     at timestamptz, transfer_id uuid[], leg smallint[], debit bigint[], credit bigint[], amount numeric[], purpose text[]
-) RETURNS void LANGUAGE plpgsql
-    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
-    SET plan_cache_mode = force_generic_plan AS $$
+) RETURNS void LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
     debit_number bigint[] := array_fill(0::bigint, ARRAY[cardinality(leg)]); credit_number bigint[] := debit_number;
