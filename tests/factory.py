@@ -36,7 +36,7 @@ from gateway.errors import GatewayError
 from gateway.ledger import account, audit, book
 from gateway.ledger.account import Balance
 from gateway.money import Assets, Money, at_par_exact
-from gateway.payments import bind, convert, finish, pay, payees, records, refund, settles, sign, solvency
+from gateway.payments import bind, convert, finish, pay, payees, rails, records, refund, settles, sign, solvency
 from gateway.payments.finish import EndRequest
 from gateway.payments.looks import Pace
 from gateway.payments.pay import PayRequest
@@ -169,7 +169,17 @@ class Town:
         self.signer = LaneSigner(LOCAL_RELAYER_KEY)
         self.signers: tuple[Signer, ...] = (self.signer,)
         self.clock: Clock = system_clock
-        self.terms = Terms(assets, {}, 0, 7 * 86_400, 3600, 1.0, payees=payees.RESOLVERS, settles=settles.kinds(3600))
+        self.terms = Terms(
+            assets,
+            {},
+            0,
+            7 * 86_400,
+            3600,
+            1.0,
+            rails=rails.RAILS,
+            payees=payees.RESOLVERS,
+            settles=settles.kinds(3600),
+        )
 
     async def deploy(self) -> None:
         """Deploy the tokens' contracts, mining as needed."""

@@ -152,7 +152,7 @@ def _payment(house: House, headers: Iterable[Field], whole: bytes) -> Payment | 
     except GatewayError:
         return None
     kind: type[LedgerPayment] | type[TokenPayment] = LedgerPayment
-    handle = ledger_rail.payee_of(asked.to, money, asked.capture)
+    handle = ledger_rail.payee_of(house.terms, asked.to, money, asked.capture)
     if handle is None:
         kind, handle = TokenPayment, chain_rail.payee_of(house.terms, asked.to, money, asked.capture)
     if handle is None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated
 
 from litestar import Response, delete, get, post
 from msgspec import Meta, Struct
@@ -17,6 +17,7 @@ from gateway.errors import Forbidden
 from gateway.ids import WalletId
 from gateway.payments import caps
 from gateway.payments.caps import Cap
+from gateway.payments.route import RailName
 from gateway.postgres import Connection
 from gateway.wallets import wallet as wallets
 
@@ -27,7 +28,7 @@ class CapView(Struct, forbid_unknown_fields=True):
     """What a key may pay of an asset, at once and in a day; by any rail and to anybody where it does not say."""
 
     asset: str
-    rail: Literal["ledger", "chain"] | None = None
+    rail: RailName | None = None
     payee: Annotated[str | None, Meta(examples=["@bob"])] = None
     payment: Annotated[str | None, Meta(examples=["50.00"])] = None
     day: Annotated[str | None, Meta(examples=["200.00"])] = None

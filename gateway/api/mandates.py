@@ -1,7 +1,7 @@
 """What an owner grants others to draw, and drawing it."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from litestar import Request, Response, delete, get, post
 from msgspec import Meta, Struct
@@ -26,6 +26,7 @@ from gateway.payments import mandate
 from gateway.payments.mandate import PREFIX, Mandate, Wanted
 from gateway.payments.note import note_of
 from gateway.payments.payment import State
+from gateway.payments.route import RailName
 from gateway.postgres import Connection
 from gateway.wallets import wallet as wallets
 from gateway.wallets.wallet import Wallet
@@ -42,7 +43,7 @@ class MandateRequest(Struct, forbid_unknown_fields=True):
     period_days: Annotated[int, Meta(ge=1, le=366, description="Days of a period: 1, 7, 30.")] = 30
     draw: Annotated[str | None, Meta(description="The most at once; null: any.")] = None
     total: Annotated[str | None, Meta(description="The most in all; null: any.")] = None
-    rail: Literal["ledger", "chain"] | None = None
+    rail: RailName | None = None
     expires_at: Annotated[datetime, Meta(tz=True, description="Null: until it is revoked.")] | None = None
     approval: AssertionRequest | None = None
 
@@ -59,7 +60,7 @@ class MandateView(Struct, rename={"from_": "from"}):
     from_: str
     to: str
     asset: str
-    rail: Literal["ledger", "chain"] | None
+    rail: RailName | None
     draw: str | None
     period: str
     period_days: int

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from litestar import Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
@@ -39,6 +39,7 @@ from gateway.payments.once import Alone
 from gateway.payments.pay import PayRequest
 from gateway.payments.payment import Payment, State
 from gateway.payments.refund import refund
+from gateway.payments.route import RailName
 from gateway.payments.search import Wanted
 from gateway.postgres import Connection
 from gateway.wallets.wallet import Wallet
@@ -110,7 +111,7 @@ async def list_payments(
     cursor: str | None = None,
     in_state: Annotated[State | None, QueryParameter(name="state")] = None,
     asset: str | None = None,
-    rail: Literal["ledger", "chain"] | None = None,
+    rail: RailName | None = None,
     reference: Annotated[str | None, Parameter(description="The caller's own, to the letter.")] = None,
     memo: Annotated[str | None, Parameter(description="The whole memo, to the letter.")] = None,
     from_: Annotated[str | None, QueryParameter(name="from", description=_PARTY)] = None,

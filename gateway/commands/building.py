@@ -24,7 +24,7 @@ from gateway.config import Config
 from gateway.connection import Deadlines
 from gateway.errors import DatabaseUnavailable, Misconfigured
 from gateway.ledger import book
-from gateway.payments import payees, settles
+from gateway.payments import payees, rails, settles
 from gateway.payments.terms import Terms
 from gateway.postgres import Database
 from gateway.wallets import custody
@@ -160,6 +160,7 @@ async def terms_of(config: Config, database: Database, where: Places) -> Terms:
         authorization_seconds=config.authorization_seconds,
         finality_seconds=local if where.chain_is_ours else _far(config),
         signature_seconds=config.signature_seconds,
+        rails=rails.RAILS,
         payees=payees.RESOLVERS,
         settles=settles.kinds(config.authorization_seconds),
     )

@@ -920,7 +920,7 @@ CREATE TRIGGER observation_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON
 -- about one column is therefore the domain's.
 CREATE DOMAIN payment_state AS text CONSTRAINT payment_state_known CHECK (VALUE IN (
     'requires_confirmation', 'held', 'queued', 'submitted', 'settled', 'failed', 'voided', 'expired', 'refused'));
-CREATE DOMAIN payment_rail AS text CONSTRAINT payment_rail_known CHECK (VALUE IN ('ledger', 'chain'));
+CREATE DOMAIN payment_rail AS text CONSTRAINT payment_rail_is_a_name CHECK (VALUE ~ '^[a-z_]{1,30}$');
 CREATE DOMAIN payment_fee AS units CONSTRAINT payment_fee_not_negative CHECK (VALUE >= 0);
 CREATE DOMAIN payment_memo AS text CONSTRAINT payment_memo_length CHECK (length(VALUE) <= 280);
 

@@ -23,11 +23,10 @@ from gateway.events import log
 from gateway.ids import PaymentId, WalletId, show
 from gateway.ledger import book, transfer
 from gateway.ledger.transfer import End
-from gateway.payments import checks, freeze, pay, policy, records, wallet_freeze
+from gateway.payments import checks, freeze, policy, records, wallet_freeze
 from gateway.payments.payment import Event, Payment, State, after
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection
-from gateway.wallets import wallet
 
 #: What these challenges are for.
 PURPOSE = "payment.approve"
@@ -109,22 +108,10 @@ async def _go_on(connection: Connection, terms: Terms, payment: Payment, undo_se
     """A payment that was just confirmed, as far as it goes by itself."""
     if not payment.capture:
         return replace(payment, expires_at=now + timedelta(seconds=terms.hold_seconds))
-    if payment.route.rail == "ledger":
-        return await _settle(connection, payment, now)
-    held = checks.undoable(payment, undo_seconds, now)
-    return held if held.undo_until else await queue(connection, terms, held, now)
+    held = checks.undoable(terms, payment, undo_seconds, now)
+    return held if held.undo_until else await send(connection, terms, held, now)
 
 
-async def _settle(connection: Connection, payment: Payment, now: datetime) -> Payment:
-    book.all_done(await book.write(connection, [End(payment.transfer_id, transfer.Event.CAPTURE)], now))
-    state = after(payment.id, payment.state, Event.SETTLE)
-    return replace(payment, state=state, captured=payment.amount, settled_at=now)
-
-
-async def queue(connection: Connection, terms: Terms, payment: Payment, now: datetime) -> Payment:
-    """A payment that is held, whose row is locked, with its authorization in the queue: to be written by the caller."""
-    payer = await wallet.by_handle(connection, payment.payer_handle)
-    payee = await pay.payee_of(connection, payment)
-    id = await pay.authorize(connection, terms, payment.amount, payer, payee.address, now)
-    state = after(payment.id, payment.state, Event.QUEUE)
-    return replace(payment, state=state, authorization_id=id, undo_until=None)
+async def send(connection: Connection, terms: Terms, payment: Payment, now: datetime) -> Payment:
+    """A payment that is held, whose row is locked, with all of it paid: to be written by the caller."""
+    return await terms.rail(payment.route.rail).capture(connection, terms, payment, payment.amount, now)

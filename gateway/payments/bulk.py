@@ -13,11 +13,12 @@ from gateway.access.credential import Credential
 from gateway.errors import GatewayError, LineRefused, PaymentRestored
 from gateway.ids import PaymentId, new_id
 from gateway.payments import ledger_rail, once, pay, records, recovery
+from gateway.payments.check import Proposed
 from gateway.payments.lean import Elsewhere
 from gateway.payments.ledger_rail import LedgerPayment, Outcome, Settled
 from gateway.payments.note import Note
 from gateway.payments.once import Answer, Claim
-from gateway.payments.pay import Accepted, PayRequest
+from gateway.payments.pay import PayRequest
 from gateway.payments.payees.lookup import find_payee
 from gateway.payments.payment import Payment
 from gateway.payments.terms import Terms
@@ -87,14 +88,14 @@ async def pay_all_or_none(
 
     Whom they pay is looked up first; the accounts are locked for one write of the book and a few of rows.
     """
-    accepted: list[Accepted] = []
+    accepted: list[Proposed] = []
     for place, line in enumerate(lines):
         try:
             if isinstance(line.asked, GatewayError):
                 raise line.asked
             payee = await find_payee(connection, terms, payer.wallet, line.asked.to)
             ready = pay.accepted(terms, payer.wallet, payee, line.asked, now)
-            accepted.append(Accepted(ready, payer.wallet, payee, payer.by))
+            accepted.append(Proposed(ready, payer.wallet, payee, payer.by))
         except GatewayError as refusal:
             raise LineRefused(place, refusal) from refusal
     payments: list[Payment] = []
@@ -108,7 +109,7 @@ async def pay_all_or_none(
 async def _pay_part(
     database: Database, terms: Terms, payer: Payer, lines: Sequence[Line], now: datetime
 ) -> list[Result]:
-    lean = _lean(payer, lines, now)
+    lean = _lean(terms, payer, lines, now)
     notes = {one.payment_id: note for place, one in lean.items() if (note := _note(lines[place])) is not None}
     paid = await ledger_rail.pay_all(database, terms, list(lean.values()), now, notes) if lean else []
     decided = _decided(lean, paid)
@@ -186,7 +187,7 @@ async def _pay_shared(
     return refused | fresh
 
 
-def _lean(payer: Payer, lines: Sequence[Line], now: datetime) -> dict[int, LedgerPayment]:
+def _lean(terms: Terms, payer: Payer, lines: Sequence[Line], now: datetime) -> dict[int, LedgerPayment]:
     """The lines that the ledger's own path can take, by their place: it knows payers by their API keys. Of two with one
     idempotency key, the first.
     """
@@ -198,7 +199,7 @@ def _lean(payer: Payer, lines: Sequence[Line], now: datetime) -> dict[int, Ledge
         asked = line.asked
         if line.key in keys or isinstance(asked, GatewayError):
             continue
-        handle = ledger_rail.payee_of(asked.to, asked.money, asked.capture)
+        handle = ledger_rail.payee_of(terms, asked.to, asked.money, asked.capture)
         if handle is None:
             continue
         keys.add(line.key)

@@ -9,7 +9,7 @@ of those that have taken its place, are decided one after the other, so a thousa
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final
 from uuid import UUID
 
 from gateway.clock import rfc3339
@@ -25,6 +25,7 @@ from gateway.ids import WalletId
 from gateway.money import Assets, Money
 from gateway.payments import spending
 from gateway.payments.check import Check, CheckContext, Decisions, Passed, Proposed
+from gateway.payments.route import RailName
 from gateway.payments.spending import Counter, Spent
 from gateway.postgres import Connection, Statements
 
@@ -44,7 +45,7 @@ class Cap:
     """
 
     asset: str
-    rail: Literal["ledger", "chain"] | None
+    rail: RailName | None
     payee: WalletId | None
     payment: Money | None
     day: Money | None
@@ -62,7 +63,7 @@ class Paid:
     """What caps look at, of a payment that is asked for."""
 
     amount: Money
-    rail: Literal["ledger", "chain"]
+    rail: str
     payee: WalletId | None
 
 

@@ -14,17 +14,21 @@ from gateway.access.credential import Credential
 from gateway.clock import rfc3339
 from gateway.errors import GatewayError, WalletFrozen
 from gateway.ids import WalletId
+from gateway.payments.payees.resolver import Payee
 from gateway.payments.payment import Payment
 from gateway.payments.spending import Counter
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection
+from gateway.wallets.wallet import Wallet
 
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """A payment before any money moves, and who asks for it."""
+    """A payment before any money moves, its two sides, and who asks for it."""
 
     payment: Payment
+    payer: Wallet
+    payee: Payee
     by: Credential | None = None
 
 

@@ -103,7 +103,7 @@ def _decide(decisions: Sequence[Decisions], terms: Terms, one: Proposed, now: da
         return one.payment  # the signature of its payer's own key, which it waits for, approves payee and amount
     if reasons:
         return _waiting(terms, one.payment, tuple(reasons), now)
-    return undoable(one.payment, undo_seconds, now)
+    return undoable(terms, one.payment, undo_seconds, now)
 
 
 def _waiting(terms: Terms, payment: Payment, reasons: tuple[str, ...], now: datetime) -> Payment:
@@ -111,8 +111,8 @@ def _waiting(terms: Terms, payment: Payment, reasons: tuple[str, ...], now: date
     return replace(payment, state=State.REQUIRES_CONFIRMATION, approval=reasons, expires_at=until)
 
 
-def undoable(payment: Payment, seconds: int, now: datetime) -> Payment:
+def undoable(terms: Terms, payment: Payment, seconds: int, now: datetime) -> Payment:
     """The payment, to be held for so long where it could not be undone afterwards."""
-    if not seconds or payment.route.rail != "chain" or not payment.capture:
+    if not seconds or not payment.capture or terms.rail(payment.route.rail).final_at_once:
         return payment
     return replace(payment, undo_until=now + timedelta(seconds=seconds))

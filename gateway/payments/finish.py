@@ -10,19 +10,17 @@ from datetime import datetime
 from typing import Literal
 
 from gateway.chain import authorization
-from gateway.errors import CaptureExceedsHold, GatewayError, StateConflict
+from gateway.errors import CaptureExceedsHold, GatewayError, StateConflict, WalletFrozen
 from gateway.events import log
-from gateway.ids import PaymentId, TransferId, WalletId, new_id, show
+from gateway.ids import PaymentId, WalletId, show
 from gateway.ledger import book, transfer
 from gateway.ledger.transfer import End
 from gateway.money import Money
-from gateway.payments import freeze, pay, records, wallet_freeze
+from gateway.payments import records, wallet_freeze
 from gateway.payments.once import Alone
 from gateway.payments.payment import Event, Payment, State, after
-from gateway.payments.route import fee
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection
-from gateway.wallets import wallet
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,36 +40,39 @@ async def end_all(
 ) -> list[Payment | GatewayError | Alone]:
     """Capture and void, in order and each on its own, in a number of statements that does not depend on how many.
 
-    A capture pays what is held, or a part of it, and the rest goes back to the payer in the same moment. On the ledger
-    rail the payment is settled then, on the chain rail queued. A void gives all of it back.
+    A capture pays what is held, or a part of it, and the rest goes back to the payer in the same moment; whether the
+    payment is settled then is its rail's to say. A void gives all of it back.
 
     Per request: the payment as it is now, or NotFound, InvalidAmount, AmountTooPrecise, StateConflict (not held, held
     past its time, about to go by itself, or ended by an earlier one of these), CaptureExceedsHold, or WalletFrozen (the
-    payer's). A capture on the chain rail is Alone among others; by itself it raises why it is refused.
+    payer's). A capture on a rail that takes statements of its own for it is Alone among others. A capture by itself
+    raises why it is refused.
 
     Lock order: the payments, all in one statement and in id order, as refunds, the relay, settling and expiry lock
     theirs; then their transfers, then the accounts, each in id order, in the one call of the book.
     """
     held = await records.payments_for_update(connection, terms.assets, [one.payment for one in asked])
-    if len(asked) == 1 and _by_chain(held, asked[0]):
-        return [await _capture_by_chain(connection, terms, held, asked[0], now)]
-
-    captured = [held[one.payment].payer for one in asked if one.event == "capture" and one.payment in held]
-    frozen = await wallet_freeze.frozen(connection, captured) if captured else {}
+    payers = [held[one.payment].payer for one in asked if one.event == "capture" and one.payment in held]
+    frozen = await wallet_freeze.frozen(connection, payers) if payers else {}
+    if len(asked) == 1 and asked[0].event == "capture" and asked[0].payment in held:
+        return [await _capture(connection, terms, held, asked[0], frozen, now)]
     results: list[Payment | GatewayError | Alone] = []
     ends: list[End] = []
     for one in asked:
-        if _by_chain(held, one):
-            results.append(Alone())
-            continue
         try:
             payment = records.of_party(held, one.payment, one.caller)
-            if one.event == "capture" and payment.payer in frozen:
-                raise frozen[payment.payer]
-            ended, end = _voided(payment) if one.event == "void" else _captured(terms, payment, one.amount, now)
+            if one.event == "void":
+                done: tuple[Payment, End] | None = _voided(payment)
+            else:
+                money = _part(payment, one.amount, frozen, now)
+                done = terms.rail(payment.route.rail).captured(terms, payment, money, now)
         except GatewayError as refusal:
             results.append(refusal)
             continue
+        if done is None:
+            results.append(Alone())
+            continue
+        ended, end = done
         held[payment.id] = ended  # what a later request for the same payment finds
         results.append(ended)
         ends.append(end)
@@ -106,27 +107,15 @@ async def _expire(connection: Connection, due: Sequence[Payment], now: datetime)
 # ---- decide ---------------------------------------------------------------------------------------------------------
 
 
-def _by_chain(held: Mapping[PaymentId, Payment], one: EndRequest) -> bool:
-    return one.event == "capture" and one.payment in held and held[one.payment].route.rail == "chain"
-
-
 def _voided(payment: Payment) -> tuple[Payment, End]:
     voided = replace(payment, state=after(payment.id, payment.state, Event.VOID))
     return voided, End(payment.transfer_id, transfer.Event.VOID)
 
 
-def _captured(terms: Terms, payment: Payment, amount: str | None, now: datetime) -> tuple[Payment, End]:
-    """A fee was held for the whole amount; what is captured pays its own part of it."""
-    money = _part(payment, amount, now)
-    cost = min(fee(terms, money), payment.fee, key=lambda part: part.units)
-    units = (money.units, cost.units) if payment.fee.units else (money.units,)
-    state = after(payment.id, payment.state, Event.SETTLE)
-    settled = replace(payment, state=state, captured=money, fee=cost, settled_at=now)
-    return settled, End(payment.transfer_id, transfer.Event.CAPTURE, units)
-
-
-def _part(payment: Payment, amount: str | None, now: datetime) -> Money:
-    """What is to be captured of the payment, which is held still."""
+def _part(payment: Payment, amount: str | None, frozen: Mapping[WalletId, WalletFrozen], now: datetime) -> Money:
+    """What is to be captured of the payment, which is held still, and whose payer is not frozen."""
+    if payment.payer in frozen:
+        raise frozen[payment.payer]
     money = payment.amount if amount is None else payment.amount.asset.parse_positive(amount)
     if payment.state is not State.HELD or payment.undo_until is not None:
         raise StateConflict(show("pay", payment.id), payment.state.value, "capture")
@@ -140,37 +129,25 @@ def _part(payment: Payment, amount: str | None, now: datetime) -> Money:
 # ---- write ----------------------------------------------------------------------------------------------------------
 
 
-async def _capture_by_chain(
-    connection: Connection, terms: Terms, held: Mapping[PaymentId, Payment], asked: EndRequest, now: datetime
+async def _capture(
+    connection: Connection,
+    terms: Terms,
+    held: Mapping[PaymentId, Payment],
+    asked: EndRequest,
+    frozen: Mapping[WalletId, WalletFrozen],
+    now: datetime,
 ) -> Payment:
-    """Hold just what is captured until the chain has settled it. Raises WithdrawalsFrozen, where it would leave."""
     payment = records.of_party(held, asked.payment, asked.caller)
-    money = _part(payment, asked.amount, now)
-    await wallet_freeze.check(connection, payment.payer)
-    payer = await wallet.by_handle(connection, payment.payer_handle)
-    payee = await pay.payee_of(connection, payment)
-    if payee.wallet is None:
-        await freeze.check(connection, payment.amount.asset)
-    transfer_id = payment.transfer_id
-    if payment.amount > money:
-        transfer_id = TransferId(new_id(now))
-        smaller = await pay.hold_of(connection, replace(payment, amount=money, transfer_id=transfer_id), payee)
-        book.all_done(await book.write(connection, [End(payment.transfer_id, transfer.Event.VOID), smaller], now))
-    id = await pay.authorize(connection, terms, money, payer, payee.address, now)
-    queued = replace(
-        payment,
-        state=after(payment.id, payment.state, Event.QUEUE),
-        transfer_id=transfer_id,
-        authorization_id=id,
-        expires_at=None,
-    )
-    await _write(connection, [queued], [], now)
-    return queued
+    money = _part(payment, asked.amount, frozen, now)
+    captured = await terms.rail(payment.route.rail).capture(connection, terms, payment, money, now)
+    await _write(connection, [captured], [], now)
+    return captured
 
 
 async def _write(connection: Connection, payments: Sequence[Payment], ends: Sequence[End], now: datetime) -> None:
     """The ends of holds, and the payments that they changed. A payment that is held has a hold, which always ends."""
-    if payments:
+    if ends:
         book.all_done(await book.write(connection, ends, now))
+    if payments:
         await records.update(connection, payments)
         await log.append(connection, [event for payment in payments for event in records.events(payment)], now)

@@ -6,22 +6,18 @@ their own; those of everybody else (`settle`) have passed the checks in the call
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
 from msgspec import Struct
 
-from gateway.errors import GatewayError, InsufficientFunds
-from gateway.ids import PaymentId, TransferId
-from gateway.ledger import account
+from gateway.ids import PaymentId
 from gateway.money import Money
 from gateway.payments.lean import LeanPayment, NotDone, columns_of, facts_of, handle_of, not_done
 from gateway.payments.note import Note
-from gateway.payments.payment import Event, Payment, after
 from gateway.payments.records import insert_notes, sql
-from gateway.payments.route import fee
+from gateway.payments.route import fee, route
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Database
 
@@ -45,9 +41,9 @@ Outcome = Settled | NotDone
 _NO_NOTES: Final[Mapping[PaymentId, Note]] = MappingProxyType({})
 
 
-def payee_of(to: str, money: Money, capture: bool) -> str | None:
-    """The handle that this path would pay; None for what it does not do: tokens, holds, addresses, odd spellings."""
-    return handle_of(to) if money.asset.kind == "fiat" and capture else None
+def payee_of(terms: Terms, to: str, money: Money, capture: bool) -> str | None:
+    """The handle that this path would pay; None for what it does not do: other rails, holds, addresses, odd names."""
+    return handle_of(to) if capture and route(terms, money, outside=None).rail == "ledger" else None
 
 
 async def pay_all(
@@ -90,40 +86,3 @@ async def pay_in(connection: Connection, terms: Terms, asked: Sequence[LedgerPay
             asked, fees, row["outcome"], row["payer_handle"], row["available"], strict=True
         )
     ]
-
-
-async def settle(connection: Connection, asked: Sequence[Payment], now: datetime) -> list[Payment | GatewayError]:
-    """Settle payments that have passed every check, in order and each on its own: per payment, as it is now, or
-    InsufficientFunds. Their accounts are open, and the caller has claimed their keys.
-    """
-    nobody = [None] * len(asked)
-    row = await connection.fetchrow(
-        sql.pay_by_ledger,
-        *(now, nobody, [one.payer for one in asked], nobody, nobody),
-        [one.payee_handle for one in asked],
-        [one.amount.asset.code for one in asked],
-        [one.amount.units for one in asked],
-        [one.fee.units for one in asked],
-        [one.memo for one in asked],
-        [one.refund_of for one in asked],
-        [one.id for one in asked],
-        [facts_of(one.id, one.payee_handle, one.amount, one.fee) for one in asked],
-    )
-    assert row is not None
-    results = [
-        _settled(one, outcome, available, now)
-        for one, outcome, available in zip(asked, row["outcome"], row["available"], strict=True)
-    ]
-    settled = [one for one in results if isinstance(one, Payment)]
-    await insert_notes(connection, {one.id: one.note for one in settled if one.note is not None})
-    return results
-
-
-def _settled(one: Payment, outcome: str, available: int | None, now: datetime) -> Payment | GatewayError:
-    if outcome == "short":
-        assert available is not None
-        asset = one.amount.asset
-        return InsufficientFunds(account.wallet(one.payer_handle, asset), one.amount + one.fee, Money(available, asset))
-    assert outcome == "done", f"a payment that was checked is {outcome}"
-    state = after(one.id, one.state, Event.SETTLE)
-    return replace(one, state=state, captured=one.amount, settled_at=now, transfer_id=TransferId(one.id))

@@ -13,7 +13,6 @@ Whoever revokes it waits for a draw that is being made, and no other follows.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Literal
 from uuid import UUID
 
 from gateway.access import passkey
@@ -39,6 +38,7 @@ from gateway.money import Assets, Money
 from gateway.payments import spending
 from gateway.payments.check import Check, CheckContext, Decisions, Passed, Proposed
 from gateway.payments.payment import Payment
+from gateway.payments.route import RailName
 from gateway.payments.spending import Counter, Spent
 from gateway.postgres import Connection, Record, Statements
 from gateway.wallets.wallet import Wallet
@@ -58,7 +58,7 @@ class Wanted:
     """What is granted to `payee`: the most at once, in any period of so many days, and in all; None: any."""
 
     payee: Wallet
-    rail: Literal["ledger", "chain"] | None
+    rail: RailName | None
     draw: Money | None
     period_days: int
     period: Money
@@ -75,7 +75,7 @@ class Mandate:
     payer_handle: str
     payee: WalletId
     payee_handle: str
-    rail: Literal["ledger", "chain"] | None
+    rail: RailName | None
     draw: Money | None
     period_days: int
     period: Money

@@ -1,35 +1,26 @@
 """Pay somebody, or see what it would be like. Both rails begin here; the ledger's also ends here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import groupby
-from uuid import UUID
 
 from gateway.access.credential import Credential
-from gateway.chain import authorization
-from gateway.chain.authorization import Order
 from gateway.errors import Contended, GatewayError, InsufficientFunds, InvalidRequest, OwnKey
-from gateway.events import log
-from gateway.ids import AccountId, PaymentId, TransferId, WalletId, new_id
+from gateway.ids import PaymentId, TransferId, WalletId, new_id
 from gateway.ledger import account, book
-from gateway.ledger.transfer import Leg, Transfer
-from gateway.money import Asset, Money
-from gateway.payments import checks, ledger_rail, records
+from gateway.money import Money
+from gateway.payments import checks, records
 from gateway.payments.check import Proposed
 from gateway.payments.note import Note
 from gateway.payments.once import Alone
 from gateway.payments.payees.lookup import find_payee, find_payees
 from gateway.payments.payees.resolver import Payee
-from gateway.payments.payment import Event, Payment, State, after
+from gateway.payments.payment import Payment, State
+from gateway.payments.rails import holding
 from gateway.payments.route import Route, fee, route
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection
-from gateway.wallets import wallet
 from gateway.wallets.wallet import Wallet
-
-#: Why tokens are not held for a payer who keeps the key.
-NO_HOLD = "tokens cannot be set aside at an address that only its owner signs for; pay them at once, and sign"
 
 #: Longest memo, in characters.
 MEMO_MAX = 280
@@ -45,16 +36,6 @@ class PayRequest:
     capture: bool = True
     by: Credential | None = None  #: Who asks, where the payer's policy wants to know.
     note: Note | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """A payment before any money moved, and its two sides."""
-
-    payment: Payment
-    payer: Wallet
-    payee: Payee
-    by: Credential | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +75,7 @@ async def pay_together(
     """
     payees = await find_payees(connection, terms, [(payer, request.to) for payer, request in asked])
     results: list[Payment | GatewayError | Alone] = []
-    ready: list[Accepted] = []
+    ready: list[Proposed] = []
     places: list[int] = []
     for place, ((payer, request), payee) in enumerate(zip(asked, payees, strict=True)):
         try:
@@ -105,7 +86,7 @@ async def pay_together(
             results.append(refusal)
         else:
             results.append(payment)
-            ready.append(Accepted(payment, payer, payee, request.by))
+            ready.append(Proposed(payment, payer, payee, request.by))
             places.append(place)
     for place, started in zip(places, await start_all(connection, terms, ready, now), strict=True):
         results[place] = started
@@ -124,7 +105,7 @@ async def preview(connection: Connection, terms: Terms, payer: Wallet, request: 
     """The same answers as `pay`, moving nothing. `available_after` is below zero where there is not enough money."""
     payee = await find_payee(connection, terms, payer, request.to)
     checked = await checks.preview(
-        connection, terms, Proposed(accepted(terms, payer, payee, request, now), request.by), now
+        connection, terms, Proposed(accepted(terms, payer, payee, request, now), payer, payee, request.by), now
     )
     if isinstance(checked, GatewayError):
         raise checked
@@ -145,29 +126,28 @@ async def start(
 ) -> Payment:
     """`pay`, once it is known who is paid."""
     payment = accepted(terms, payer, payee, request, now, refund_of)
-    (result,) = await start_all(connection, terms, [Accepted(payment, payer, payee, request.by)], now)
+    (result,) = await start_all(connection, terms, [Proposed(payment, payer, payee, request.by)], now)
     if isinstance(result, GatewayError):
         raise result
     return result
 
 
 async def start_all(
-    connection: Connection, terms: Terms, asked: Sequence[Accepted], now: datetime
+    connection: Connection, terms: Terms, asked: Sequence[Proposed], now: datetime
 ) -> list[Payment | GatewayError]:
     """Move or hold the money of accepted payments, in order and each on its own, and write their rows, authorizations
     and events. Per payment: as it is now, or InsufficientFunds, or why a check has refused it (checks.py). A refused
     one moved nothing; it may have opened an account, which is empty.
     """
-    checked = await checks.check_all(connection, terms, [Proposed(one.payment, one.by) for one in asked], now)
+    checked = await checks.check_all(connection, terms, asked, now)
     staying = [
         replace(one, payment=result)
         for one, result in zip(asked, checked.results, strict=True)
         if isinstance(result, Payment)
     ]
     started = await _start(connection, terms, staying, now)
-    paid = [
-        Proposed(result, one.by) for one, result in zip(staying, started, strict=True) if isinstance(result, Payment)
-    ]
+    both = zip(staying, started, strict=True)
+    paid = [replace(one, payment=result) for one, result in both if isinstance(result, Payment)]
     await checked.write(connection, paid)
     if refunds := [one.payment for one in paid if one.payment.refund_of is not None]:
         await records.add_refunded(connection, refunds)
@@ -176,54 +156,20 @@ async def start_all(
 
 
 async def _start(
-    connection: Connection, terms: Terms, asked: Sequence[Accepted], now: datetime
+    connection: Connection, terms: Terms, asked: Sequence[Proposed], now: datetime
 ) -> list[Payment | GatewayError]:
-    """Payments that have passed the checks, in order: what settles at once, and what is held first."""
-    ids = await book.accounts(connection, [account for one in asked for account in _accounts(one.payment, one.payee)])
-    runs = [(at_once, list(run)) for at_once, run in groupby(asked, key=lambda one: _at_once(one.payment))]
-    if len(runs) > 1:
-        await book.lock(connection, ids.values())
-    results: list[Payment | GatewayError] = []
-    for at_once, run in runs:
-        if at_once:
-            results += await ledger_rail.settle(connection, [one.payment for one in run], now)
-        else:
-            results += await _hold(connection, terms, run, ids, now)
-    return results
-
-
-async def _hold(
-    connection: Connection, terms: Terms, asked: Sequence[Accepted], ids: Mapping[str, AccountId], now: datetime
-) -> list[Payment | GatewayError]:
-    written = await book.write(connection, [_transfer(one.payment, one.payee, ids) for one in asked], now)
-    orders: list[Order] = []
-    results: list[Payment | GatewayError] = []
-    own: set[tuple[str, str]] = set()
-    for one, result in zip(asked, written, strict=True):
-        payment = one.payment
-        if isinstance(result, GatewayError):
-            results.append(result)
-            continue
-        if _to_sign(payment):
-            orders.append(_order(terms, payment.amount, one.payer, one.payee.address, now))
-            own.add((payment.amount.asset.code, one.payer.address))
-            payment = replace(payment, authorization_id=orders[-1].id)
-        elif payment.expires_at is None and payment.undo_until is None:
-            orders.append(_order(terms, payment.amount, one.payer, one.payee.address, now))
-            state = after(payment.id, payment.state, Event.QUEUE)
-            payment = replace(payment, state=state, authorization_id=orders[-1].id)
-        results.append(payment)
-    holding = [one.payer for one in asked if one.payment.route.rail == "chain"]
-    if len(orders) < len(holding) and await wallet.have_moved(connection, holding):
-        raise Contended  # nothing takes a nonce of what is only held, which would see that the address was left
-    if own:
-        await authorization.begin_nonces(connection, sorted(own))
-    if orders:
-        await authorization.enqueue(connection, orders, now)
-    started = [result for result in results if isinstance(result, Payment)]
-    await records.insert(connection, started)
-    await log.append(connection, [event for payment in started for event in records.events(payment)], now)
-    return results
+    """Hand payments that have passed the checks to their rails."""
+    by_rail: dict[str, list[int]] = {}
+    for place, one in enumerate(asked):
+        by_rail.setdefault(one.payment.route.rail, []).append(place)
+    if len(by_rail) > 1:  # each rail locks its own accounts: all of them are locked first, in one order
+        await book.lock(connection, (await holding.accounts(connection, asked)).values())
+    results: dict[int, Payment | GatewayError] = {}
+    for rail in terms.rails:
+        if places := by_rail.get(rail.name):
+            own = await rail.accept(connection, terms, [asked[place] for place in places], now)
+            results |= zip(places, own, strict=True)
+    return [results[place] for place in range(len(asked))]
 
 
 def accepted(
@@ -236,9 +182,9 @@ def accepted(
     check_memo(request.memo)
     way = route(terms, request.money, outside=None if payee.wallet else payee.address)
     nothing = Money(0, request.money.asset)
-    own = way.rail == "chain" and payer.signs_itself
+    own = terms.rail(way.rail).signed and payer.signs_itself
     if own and not request.capture:
-        raise OwnKey(payer.handle, NO_HOLD)
+        raise OwnKey(payer.handle, holding.NO_HOLD)
     wait_seconds = terms.signature_seconds if own else None if request.capture else terms.hold_seconds
     return Payment(
         id=PaymentId(new_id(now)),
@@ -265,76 +211,6 @@ def accepted(
         capture=request.capture,
         note=request.note,
     )
-
-
-def _to_sign(payment: Payment) -> bool:
-    """Whether the payment waits for the signature of its payer's own key."""
-    return payment.state is State.REQUIRES_CONFIRMATION and payment.approval is None
-
-
-def _at_once(payment: Payment) -> bool:
-    """Whether the payment is settled when it is accepted."""
-    return payment.route.rail == "ledger" and payment.expires_at is None
-
-
-async def authorize(
-    connection: Connection, terms: Terms, money: Money, payer: Wallet, receiver: str, now: datetime
-) -> UUID:
-    """Queue the EIP-3009 authorization that lets a held payment's tokens move, with its nonce; returns its id.
-
-    Raises OwnKey where the payer has taken the key meanwhile: nobody can sign what was only held.
-    """
-    if payer.signs_itself:
-        raise OwnKey(payer.handle, NO_HOLD)
-    order = _order(terms, money, payer, receiver, now)
-    await authorization.enqueue(connection, [order], now)
-    return order.id
-
-
-def _order(terms: Terms, money: Money, payer: Wallet, receiver: str, now: datetime) -> Order:
-    terms.contract(money.asset)  # refused here rather than queued for a contract that is not there
-    seconds = terms.authorization_seconds + (terms.signature_seconds if payer.signs_itself else 0)
-    return Order(
-        id=new_id(now),
-        kind="transfer",
-        asset=money.asset.code,
-        from_address=payer.address,
-        to_address=receiver,
-        value=money.units,
-        valid_before=int(now.timestamp()) + seconds,
-        by=payer.custody,
-    )
-
-
-async def payee_of(connection: Connection, payment: Payment) -> Payee:
-    """The payee of a payment that was accepted."""
-    if payment.payee_handle is None:
-        return Payee(None, str(payment.payee_address))
-    found = await wallet.by_handle(connection, payment.payee_handle)
-    return Payee(found, found.address)
-
-
-def _accounts(payment: Payment, payee: Payee) -> list[tuple[str, Asset]]:
-    """The accounts that the payment touches: the payer's, the payee's and, where there is a fee, the house's."""
-    asset = payment.amount.asset
-    codes = [account.wallet(payment.payer_handle, asset), payee.account_code(asset)]
-    if payment.fee.units:
-        codes.append(account.house("fees", asset))
-    return [(code, asset) for code in codes]
-
-
-def _transfer(payment: Payment, payee: Payee, ids: Mapping[str, AccountId]) -> Transfer:
-    """The payment as a transfer: the amount to the payee and, where there is one, the fee to the house."""
-    sender, *receivers = (ids[code] for code, _ in _accounts(payment, payee))
-    units = (payment.amount.units, payment.fee.units)
-    legs = tuple(Leg(sender, receiver, part) for receiver, part in zip(receivers, units, strict=False))
-    purpose = "payment" if payment.refund_of is None else "refund"
-    return Transfer(payment.transfer_id, purpose, payment.id, legs, hold=not _at_once(payment))
-
-
-async def hold_of(connection: Connection, payment: Payment, payee: Payee) -> Transfer:
-    """The hold of a payment whose amount or transfer is another than when it was accepted."""
-    return _transfer(payment, payee, await book.accounts(connection, _accounts(payment, payee)))
 
 
 def check_memo(memo: str | None) -> None:

@@ -27,6 +27,7 @@ from gateway.payments import freeze, pay, policy, records, spending, wallet_free
 from gateway.payments.pay import PayRequest
 from gateway.payments.payees.lookup import find_payee
 from gateway.payments.payment import Payment, State
+from gateway.payments.rails import holding
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Database
 from gateway.wallets import wallet
@@ -172,7 +173,7 @@ async def _begin(
         await freeze.check(connection, money.asset)
     fresh = pay.accepted(terms, payer, payee, PayRequest(one.to_address, money), now)
     payment = replace(fresh, state=State.QUEUED, expires_at=None, authorization_id=one.id)
-    book.all_done(await book.write(connection, [await pay.hold_of(connection, payment, payee)], now))
+    book.all_done(await book.write(connection, [await holding.hold_of(connection, payment, payee)], now))
     if payer.signs_itself:
         await authorization.begin_nonces(connection, [(one.asset, one.from_address)])
     given_out = await authorization.nonces_given_out(connection, one.asset, one.from_address)

@@ -59,7 +59,7 @@ def _row(payment: Payment) -> tuple[object, ...]:
         payment.fee.units,
         payment.captured.units,
         payment.memo,
-        msgspec.json.encode(payment.route).decode() if payment.route.rail == "chain" else None,
+        msgspec.json.encode(payment.route).decode() if payment.route != ledger_route(payment.fee) else None,
         payment.transfer_id,
         payment.authorization_id,
         payment.refund_of,

@@ -5,21 +5,21 @@ people; `finality` says when the payment can no longer be undone.
 """
 
 from functools import lru_cache
-from typing import Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
-from gateway.errors import UnknownPayee
 from gateway.money import Money, basis_points_floor
 from gateway.payments.terms import Terms
 
-Rail = Literal["ledger", "chain"]
+#: The rails that a caller can name: in a cap, a mandate, a filter.
+RailName = Literal["ledger", "chain"]
 
 
 class Route(msgspec.Struct, frozen=True):
     """The way a payment takes. `fee` is a decimal string in the payment's asset."""
 
-    rail: Rail
+    rail: Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(get_args(RailName))})]
     reasons: tuple[str, ...]
     fee: str
     finality: str
@@ -27,28 +27,31 @@ class Route(msgspec.Struct, frozen=True):
 
 
 def route(terms: Terms, money: Money, outside: str | None) -> Route:
-    """The route of `money` to a handle, or to `outside`: an address that is nobody's handle.
+    """The route of `money` to a handle, or to `outside`, an address that is nobody's handle: by the first rail that
+    carries it.
 
     Raises UnknownPayee for fiat to such an address: there is no account it could be put on.
     """
-    asset = money.asset
-    assert asset.kind != "native", "no wallet holds the coin that gas is paid in"
-    if asset.kind == "token":
-        where = "an address outside the gateway" if outside else "the payee's address"
-        return Route(
-            rail="chain",
-            reasons=(
-                f"{asset.code} is a token: it moves by its contract",
-                f"it goes to {where}",
-                "the house pays the gas",
-            ),
-            fee=Money(0, asset).amount,
-            finality="final when its block is",
-            expected_seconds=terms.finality_seconds,
-        )
-    if outside:
-        raise UnknownPayee(outside, f"{asset.code} is fiat, and an address that is nobody's handle holds only tokens")
-    return ledger_route(fee(terms, money))
+    for rail in terms.rails:
+        if (way := rail.quote(terms, money, outside)) is not None:
+            return way
+    raise AssertionError(f"no rail carries {money.asset.code}, and no wallet holds it")
+
+
+def chain_route(terms: Terms, money: Money, outside: str | None) -> Route:
+    """The route of every payment on the chain rail."""
+    where = "an address outside the gateway" if outside else "the payee's address"
+    return Route(
+        rail="chain",
+        reasons=(
+            f"{money.asset.code} is a token: it moves by its contract",
+            f"it goes to {where}",
+            "the house pays the gas",
+        ),
+        fee=Money(0, money.asset).amount,
+        finality="final when its block is",
+        expected_seconds=terms.finality_seconds,
+    )
 
 
 @lru_cache(maxsize=1024)

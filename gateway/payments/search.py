@@ -29,6 +29,7 @@ from gateway.ids import PaymentId, WalletId, first_id
 from gateway.money import Asset, Assets, Money
 from gateway.payments.payment import Payment, State
 from gateway.payments.records import NEWEST, of_row, sql
+from gateway.payments.route import RailName
 from gateway.postgres import Connection, Record
 from gateway.wallets import wallet
 from gateway.wallets.handle import fold
@@ -61,7 +62,7 @@ class Wanted:
     payee: str | None = None
     counterparty: str | None = None
     reference: str | None = None
-    rail: Literal["ledger", "chain"] | None = None
+    rail: RailName | None = None
     created: tuple[datetime | None, datetime | None] = (None, None)
     amount_min: Money | None = None
     amount_max: Money | None = None

@@ -16,7 +16,7 @@ async def send_due(connection: Connection, terms: Terms, now: datetime, limit: i
     """Queue what can be undone no more, up to `limit` payments; returns how many. Those of a frozen wallet wait."""
     rows = await connection.fetch(policy.sql.due_undo, now, limit)
     due = [records.of_row(terms.assets, row) for row in rows]
-    queued = [await approve.queue(connection, terms, payment, now) for payment in due]
+    queued = [await approve.send(connection, terms, payment, now) for payment in due]
     if queued:
         await records.update(connection, queued)
         await log.append(connection, [event for payment in queued for event in records.events(payment)], now)

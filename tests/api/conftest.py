@@ -27,7 +27,7 @@ from gateway.ids import TransferId, new_id
 from gateway.ledger import account, audit, book
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Assets
-from gateway.payments import settles
+from gateway.payments import rails, settles
 from gateway.payments.payees import RESOLVERS
 from gateway.payments.payees.resolver import PayeeResolver
 from gateway.payments.terms import Terms
@@ -173,7 +173,17 @@ async def opened(
     """An application over this database. No node answers: nothing that a request does may ask one."""
     clock = Hands()
     there = contracts(assets) if deployed else {}
-    terms = Terms(assets, there, fee_basis_points, 7 * 86_400, 3600, 1.0, payees=payees, settles=settles.kinds(3600))
+    terms = Terms(
+        assets,
+        there,
+        fee_basis_points,
+        7 * 86_400,
+        3600,
+        1.0,
+        rails=rails.RAILS,
+        payees=payees,
+        settles=settles.kinds(3600),
+    )
     house = House(database, terms, Vault(MASTER_KEY), clock, **more)
     with warnings.catch_warnings(category=LitestarDeprecationWarning, action="ignore"):  # of what Litestar 3 will want
         app = application(house)

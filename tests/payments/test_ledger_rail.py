@@ -96,7 +96,9 @@ async def test_a_preview_says_the_fee_that_is_then_paid_to_the_house(
 
 @given(units=st.integers(1, 2**200), basis_points=st.integers(0, 5000))
 def test_a_fee_is_less_than_its_part_by_less_than_a_unit(assets: Assets, units: int, basis_points: int) -> None:
-    cost = fee(Terms(assets, {}, basis_points, 1, 1, 1.0, payees=(), settles=()), Money(units, assets["EUR"])).units
+    cost = fee(
+        Terms(assets, {}, basis_points, 1, 1, 1.0, rails=(), payees=(), settles=()), Money(units, assets["EUR"])
+    ).units
     assert 0 <= units * basis_points - cost * 10_000 < 10_000
 
 

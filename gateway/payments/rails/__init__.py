@@ -1,0 +1,15 @@
+"""The rails that money moves by: one module for each, behind one protocol (payments/rail.py).
+
+ledger.py    fiat, settled at once in the ledger
+chain.py     tokens, by an EIP-3009 authorization that a relayer sends to the chain
+holding.py   what both have in common: money that is set aside
+"""
+
+from typing import Final
+
+from gateway.payments.rail import Rail
+from gateway.payments.rails.chain import ChainRail
+from gateway.payments.rails.ledger import LedgerRail
+
+#: Every rail there is, in the order in which they are asked for a quote.
+RAILS: Final[tuple[Rail, ...]] = (LedgerRail(), ChainRail())

@@ -1,0 +1,123 @@
+"""The chain rail: tokens, moved by an EIP-3009 authorization that a relayer sends to the chain.
+
+A payment is held from its acceptance to the final block that has its transfer (payments/settles/payments.py). It is
+queued with its authorization, whose nonce is stored before anything is signed; where the payer keeps the key it waits
+for its signature (sign.py).
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from gateway.chain import authorization
+from gateway.chain.authorization import Order
+from gateway.errors import Contended, GatewayError, OwnKey
+from gateway.events import log
+from gateway.ids import TransferId, new_id
+from gateway.ledger import book, transfer
+from gateway.ledger.transfer import End
+from gateway.money import Money
+from gateway.payments import freeze, records
+from gateway.payments.check import Proposed
+from gateway.payments.payment import Event, Payment, State, after
+from gateway.payments.rail import Rail
+from gateway.payments.rails import holding
+from gateway.payments.route import Route, chain_route
+from gateway.payments.terms import Terms
+from gateway.postgres import Connection
+from gateway.wallets import wallet
+from gateway.wallets.wallet import Wallet
+
+
+class ChainRail(Rail):
+    """Moves tokens between addresses."""
+
+    name = "chain"
+    final_at_once = False
+    signed = True
+
+    def quote(self, terms: Terms, money: Money, outside: str | None) -> Route | None:
+        return chain_route(terms, money, outside) if money.asset.kind == "token" else None
+
+    async def accept(
+        self, connection: Connection, terms: Terms, asked: Sequence[Proposed], now: datetime
+    ) -> list[Payment | GatewayError]:
+        held = await holding.hold(connection, asked, await holding.accounts(connection, asked), now)
+        orders: list[Order] = []
+        results: list[Payment | GatewayError] = []
+        own: set[tuple[str, str]] = set()
+        for one, result in zip(asked, held, strict=True):
+            payment = one.payment
+            if isinstance(result, GatewayError):
+                results.append(result)
+                continue
+            if _is_to_be_signed(payment):
+                orders.append(_order(terms, payment.amount, one.payer, one.payee.address, now))
+                own.add((payment.amount.asset.code, one.payer.address))
+                payment = replace(payment, authorization_id=orders[-1].id)
+            elif payment.expires_at is None and payment.undo_until is None:
+                orders.append(_order(terms, payment.amount, one.payer, one.payee.address, now))
+                state = after(payment.id, payment.state, Event.QUEUE)
+                payment = replace(payment, state=state, authorization_id=orders[-1].id)
+            results.append(payment)
+        if len(orders) < len(asked) and await wallet.have_moved(connection, [one.payer for one in asked]):
+            raise Contended  # nothing takes a nonce of what is only held, which would see that the address was left
+        if own:
+            await authorization.begin_nonces(connection, sorted(own))
+        if orders:
+            await authorization.enqueue(connection, orders, now)
+        payments = [result for result in results if isinstance(result, Payment)]
+        await records.insert(connection, payments)
+        await log.append(connection, [event for payment in payments for event in records.events(payment)], now)
+        return results
+
+    def captured(self, terms: Terms, payment: Payment, money: Money, now: datetime) -> tuple[Payment, End] | None:
+        return None
+
+    async def capture(
+        self, connection: Connection, terms: Terms, payment: Payment, money: Money, now: datetime
+    ) -> Payment:
+        """Hold just what is captured until the chain has settled it. Raises WithdrawalsFrozen, where it would leave,
+        and OwnKey where the payer has taken the key meanwhile: nobody can sign what was only held.
+        """
+        payer = await wallet.by_handle(connection, payment.payer_handle)
+        payee = await holding.payee_of(connection, payment)
+        if payee.wallet is None:
+            await freeze.check(connection, payment.amount.asset)
+        transfer_id = payment.transfer_id
+        if payment.amount > money:
+            transfer_id = TransferId(new_id(now))
+            smaller = await holding.hold_of(connection, replace(payment, amount=money, transfer_id=transfer_id), payee)
+            book.all_done(await book.write(connection, [End(payment.transfer_id, transfer.Event.VOID), smaller], now))
+        if payer.signs_itself:
+            raise OwnKey(payer.handle, holding.NO_HOLD)
+        order = _order(terms, money, payer, payee.address, now)
+        await authorization.enqueue(connection, [order], now)
+        return replace(
+            payment,
+            state=after(payment.id, payment.state, Event.QUEUE),
+            transfer_id=transfer_id,
+            authorization_id=order.id,
+            expires_at=None,
+            undo_until=None,
+        )
+
+
+def _is_to_be_signed(payment: Payment) -> bool:
+    """Whether the payment waits for the signature of its payer's own key, and not for an approval."""
+    return payment.state is State.REQUIRES_CONFIRMATION and payment.approval is None
+
+
+def _order(terms: Terms, money: Money, payer: Wallet, receiver: str, now: datetime) -> Order:
+    terms.contract(money.asset)  # refused here rather than queued for a contract that is not there
+    seconds = terms.authorization_seconds + (terms.signature_seconds if payer.signs_itself else 0)
+    return Order(
+        id=new_id(now),
+        kind="transfer",
+        asset=money.asset.code,
+        from_address=payer.address,
+        to_address=receiver,
+        value=money.units,
+        valid_before=int(now.timestamp()) + seconds,
+        by=payer.custody,
+    )

@@ -1,0 +1,61 @@
+"""What rails have in common: the accounts of a payment, and its money set aside on them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from gateway.errors import GatewayError
+from gateway.ids import AccountId
+from gateway.ledger import account, book
+from gateway.ledger.transfer import Leg, State, Transfer
+from gateway.money import Asset
+from gateway.payments.check import Proposed
+from gateway.payments.payees.resolver import Payee
+from gateway.payments.payment import Payment
+from gateway.postgres import Connection
+from gateway.wallets import wallet
+
+#: Why tokens are not held for a payer who keeps the key.
+NO_HOLD = "tokens cannot be set aside at an address that only its owner signs for; pay them at once, and sign"
+
+
+async def accounts(connection: Connection, asked: Sequence[Proposed]) -> dict[str, AccountId]:
+    """The ids of the accounts that these payments touch, by code. Those that were not open are."""
+    return await book.accounts(connection, [one for each in asked for one in _accounts(each.payment, each.payee)])
+
+
+async def hold(
+    connection: Connection, asked: Sequence[Proposed], ids: Mapping[str, AccountId], now: datetime
+) -> list[State | GatewayError]:
+    """Set the money of payments aside, in order and each on its own."""
+    return await book.write(connection, [_hold(one.payment, one.payee, ids) for one in asked], now)
+
+
+async def hold_of(connection: Connection, payment: Payment, payee: Payee) -> Transfer:
+    """The hold of a payment as it is now."""
+    return _hold(payment, payee, await book.accounts(connection, _accounts(payment, payee)))
+
+
+async def payee_of(connection: Connection, payment: Payment) -> Payee:
+    """The payee of a payment that was accepted."""
+    if payment.payee_handle is None:
+        return Payee(None, str(payment.payee_address))
+    found = await wallet.by_handle(connection, payment.payee_handle)
+    return Payee(found, found.address)
+
+
+def _accounts(payment: Payment, payee: Payee) -> list[tuple[str, Asset]]:
+    """The payer's, the payee's and, where there is a fee, the house's."""
+    asset = payment.amount.asset
+    codes = [account.wallet(payment.payer_handle, asset), payee.account_code(asset)]
+    if payment.fee.units:
+        codes.append(account.house("fees", asset))
+    return [(code, asset) for code in codes]
+
+
+def _hold(payment: Payment, payee: Payee, ids: Mapping[str, AccountId]) -> Transfer:
+    """The amount for the payee and, where there is one, the fee for the house."""
+    sender, *receivers = (ids[code] for code, _ in _accounts(payment, payee))
+    units = (payment.amount.units, payment.fee.units)
+    legs = tuple(Leg(sender, receiver, part) for receiver, part in zip(receivers, units, strict=False))
+    purpose = "payment" if payment.refund_of is None else "refund"
+    return Transfer(payment.transfer_id, purpose, payment.id, legs, hold=True)

@@ -1,0 +1,114 @@
+"""A rail is one object in one file: payments, captures, rows and lists know it by what it says of itself."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import pytest
+
+from gateway.errors import GatewayError, InsufficientFunds
+from gateway.events import log
+from gateway.ledger import book, transfer
+from gateway.ledger.transfer import End
+from gateway.money import Assets, Money
+from gateway.payments import pay, rails, records
+from gateway.payments.check import Proposed
+from gateway.payments.pay import PayRequest
+from gateway.payments.payment import Event, Payment, State, after
+from gateway.payments.rail import Rail
+from gateway.payments.rails import holding
+from gateway.payments.route import Route
+from gateway.payments.terms import Terms
+from gateway.postgres import Connection, Database
+from tests.payments.test_ledger_rail import LedgerTown
+
+pytestmark = pytest.mark.anyio
+
+
+class Courier(Rail):
+    """A rail for this test: carries fiat from 100.00 on, by hand, and is paid when somebody says that it arrived."""
+
+    name = "courier"
+    final_at_once = False
+    signed = False
+
+    def quote(self, terms: Terms, money: Money, outside: str | None) -> Route | None:
+        if money.asset.kind != "fiat" or money.units < 100_00:
+            return None
+        return Route(self.name, ("somebody carries it",), "0.00", "final when it is handed over", 3600.0)
+
+    async def accept(
+        self, connection: Connection, terms: Terms, asked: Sequence[Proposed], now: datetime
+    ) -> list[Payment | GatewayError]:
+        held = await holding.hold(connection, asked, await holding.accounts(connection, asked), now)
+        results = [
+            result if isinstance(result, GatewayError) else one.payment for one, result in zip(asked, held, strict=True)
+        ]
+        accepted = [one for one in results if isinstance(one, Payment)]
+        await records.insert(connection, accepted)
+        await log.append(connection, [event for one in accepted for event in records.events(one)], now)
+        return results
+
+    def captured(self, terms: Terms, payment: Payment, money: Money, now: datetime) -> tuple[Payment, End] | None:
+        return None
+
+    async def capture(
+        self, connection: Connection, terms: Terms, payment: Payment, money: Money, now: datetime
+    ) -> Payment:
+        end = End(payment.transfer_id, transfer.Event.CAPTURE, (money.units,))
+        book.all_done(await book.write(connection, [end], now))
+        state = after(payment.id, payment.state, Event.SETTLE)
+        return replace(payment, state=state, captured=money, settled_at=now)
+
+
+@pytest.fixture
+async def town(database: Database, assets: Assets) -> LedgerTown:
+    town = LedgerTown(database, assets)
+    town.terms = replace(town.terms, rails=(Courier(), *rails.RAILS))
+    return town
+
+
+async def test_a_new_rail_is_asked_first_and_carries_a_payment_from_its_acceptance_to_its_end(town: LedgerTown) -> None:
+    alice, bob = await town.person("alice", "300.00 EUR"), await town.person("bob")
+
+    carried = await town.pay(alice, "@bob", "150.00 EUR")
+    shown = await town.payment(carried)
+    assert (shown.state, shown.route.rail, shown.route.finality) == (
+        State.HELD,
+        "courier",
+        "final when it is handed over",
+    )
+    assert (await town.balance(bob, "EUR")).posted == 0
+
+    arrived = await town.capture(bob, carried, "120.00 EUR")
+    assert (arrived.state, str(arrived.captured)) == (State.SETTLED, "120.00 EUR")
+    assert (await town.balance(bob, "EUR")).posted == 120_00
+    assert await town.available(alice, "EUR") == "180.00 EUR"
+    assert await town.wrong() == []
+
+
+async def test_payments_of_one_group_go_by_their_rails_each_and_are_answered_in_order(town: LedgerTown) -> None:
+    alice, bob = await town.person("alice", "300.00 EUR"), await town.person("bob", "9.00 EUR")
+    asked = [
+        (alice, PayRequest("@bob", town.money("1.00 EUR"))),
+        (alice, PayRequest("@bob", town.money("200.00 EUR"))),
+        (bob, PayRequest("@alice", town.money("100.00 EUR"))),
+        (bob, PayRequest("@alice", town.money("2.00 EUR"))),
+    ]
+    async with town.database.transaction() as connection:
+        at_once, carried, short, back = await pay.pay_together(connection, town.terms, asked, town.clock())
+
+    assert isinstance(short, InsufficientFunds)
+    payments = [one for one in (at_once, carried, back) if isinstance(one, Payment)]
+    assert [(one.route.rail, one.state) for one in payments] == [
+        ("ledger", State.SETTLED),
+        ("courier", State.HELD),
+        ("ledger", State.SETTLED),
+    ]
+    assert await town.wrong() == []
+
+
+async def test_what_is_previewed_is_the_rail_that_is_taken(town: LedgerTown) -> None:
+    alice, _ = await town.person("alice", "300.00 EUR"), await town.person("bob")
+    seen = [(await town.preview(alice, "@bob", text)).route.rail for text in ("99.99 EUR", "100.00 EUR")]
+    assert seen == ["ledger", "courier"]
