@@ -257,9 +257,9 @@ class Town:
             return ended
 
     async def refund(self, caller: Wallet, payment: Payment, text: str | None = None) -> Payment:
-        money = self.money(text) if text else None
+        asked = refund.Refund(caller, payment.id, text and text.split()[0])
         async with self.database.transaction() as connection:
-            return await refund.refund(connection, self.terms, caller, payment.id, money, self.clock())
+            return await refund.refund(connection, self.terms, asked, self.clock())
 
     # ---- keys of their own ------------------------------------------------------------------------------------------
 

@@ -143,6 +143,7 @@ def application(
                 "house": house,
                 "payments": payments.payments_of(house),
                 "ends": payments.ends_of(house),
+                "refunds": payments.refunds_of(house),
                 "bank_movements": bank.movements_of(house),
                 "solvency": None,
                 "solvency_at": 0.0,

@@ -29,7 +29,7 @@ from gateway.api.times import period_of, time_parameter
 from gateway.api.views import payment_view, preview_view
 from gateway.api.wallets import Limit
 from gateway.errors import AmountTooPrecise, GatewayError, InvalidAmount, InvalidRequest, NotFound
-from gateway.ids import PaymentId, WalletId, read, show
+from gateway.ids import PaymentId, read, show
 from gateway.money import Asset, Money
 from gateway.payments import finish, records, search, sign
 from gateway.payments import pay as paying
@@ -38,7 +38,7 @@ from gateway.payments.note import check_reference, note_of
 from gateway.payments.once import Alone
 from gateway.payments.pay import PayRequest
 from gateway.payments.payment import Payment, State
-from gateway.payments.refund import refund
+from gateway.payments.refund import Refund, refund, refund_all
 from gateway.payments.route import RailName
 from gateway.payments.search import Wanted
 from gateway.postgres import Connection
@@ -256,14 +256,31 @@ async def refund_payment(
     """
 
     caller = credential.wallet
+    written = note_of(caller.id, data.reference, data.metadata)
+    asked = Refund(caller, payment_id(id), data.amount, credential, written)
+    if not caller.signs_itself:
+        refunds: Refunds = request.app.state.refunds
+        return await refunds.answer(claim_of(house, request, caller, data), asked)
 
     async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
-        money = await _part(connection, house, caller.id, payment_id(id), data.amount)
-        written = note_of(caller.id, data.reference, data.metadata)
-        payment = await refund(connection, house.terms, caller, payment_id(id), money, now, credential, written)
+        payment = await refund(connection, house.terms, asked, now)
         return 201, payment_view(payment, caller.id, await sign.to_sign(connection, house.terms, payment))
 
     return await answer_once(house, request, caller, data, act)
+
+
+Refunds = Together[Refund, Payment]
+
+
+def refunds_of(house: House) -> Refunds:
+    """The gateway's refunds, which share commits; but for tokens that the payer's own key has to sign for."""
+
+    async def act(
+        connection: Connection, asked: Sequence[Refund], now: datetime
+    ) -> list[Payment | GatewayError | Alone]:
+        return await refund_all(connection, house.terms, asked, now)
+
+    return Together(house, act, lambda _: 201, lambda asked, payment: payment_view(payment, asked.caller.id))
 
 
 def _shares(caller: Wallet, asked: PayRequest) -> bool:
@@ -287,14 +304,6 @@ def _amount(name: str, text: str | None, asset: Asset | None) -> Money | None:
         return asset.parse(text)
     except (InvalidAmount, AmountTooPrecise) as refusal:
         raise refused(name, text, str(refusal)) from None
-
-
-async def _part(
-    connection: Connection, house: House, caller: WalletId, id: PaymentId, amount: str | None
-) -> Money | None:
-    """The part of a payment that `amount` says, in the payment's asset; None when it says nothing."""
-    payment = await records.payment(connection, house.terms.assets, id, caller)
-    return None if amount is None else payment.amount.asset.parse_positive(amount)
 
 
 def payment_id(text: str) -> PaymentId:

@@ -65,10 +65,15 @@ async def check_all(connection: Connection, terms: Terms, asked: Sequence[Propos
     """Decide these payments, in order. The rows that the rules depend on stay locked until the transaction ends."""
     if not asked:
         return Checked([], [])
-    for check in CHECKS:
-        await check.lock(connection, asked)
+    await lock(connection, asked)
     decisions = await _load(connection, terms, asked, now)
     return Checked([_next(decisions, terms, one, now) for one in asked], decisions)
+
+
+async def lock(connection: Connection, asked: Sequence[Proposed]) -> None:
+    """Lock what these payments are decided by: for a caller that locks something else before it has them decided."""
+    for check in CHECKS:
+        await check.lock(connection, asked)
 
 
 async def preview(connection: Connection, terms: Terms, one: Proposed, now: datetime) -> Payment | GatewayError:

@@ -67,11 +67,8 @@ async def pay_together(
     connection: Connection, terms: Terms, asked: Sequence[tuple[Wallet, PayRequest]], now: datetime
 ) -> list[Payment | GatewayError | Alone]:
     """`pay` for many payers at once, in order and each on its own: one that is refused moves nothing and does not
-    disturb the others. The number of statements does not depend on how many they are.
-
-    Checks decide before the money is looked at, so a payment for which there is too little has taken room of limits
-    that its payer's next payments have. Where that may be why one of them is refused, it is Alone. Raises Contended
-    where that may be why one waits for an approval: then each is asked again by itself.
+    disturb the others. The number of statements does not depend on how many they are. Alone and Contended are as of
+    `start_together`.
     """
     payees = await find_payees(connection, terms, [(payer, request.to) for payer, request in asked])
     results: list[Payment | GatewayError | Alone] = []
@@ -88,16 +85,32 @@ async def pay_together(
             results.append(payment)
             ready.append(Proposed(payment, payer, payee, request.by))
             places.append(place)
-    for place, started in zip(places, await start_all(connection, terms, ready, now), strict=True):
+    for place, started in zip(places, await start_together(connection, terms, ready, now), strict=True):
         results[place] = started
+    return results
+
+
+async def start_together(
+    connection: Connection, terms: Terms, asked: Sequence[Proposed], now: datetime
+) -> list[Payment | GatewayError | Alone]:
+    """`start_all`, as if each payment were asked for by itself.
+
+    Checks decide before the money is looked at, so a payment for which there is too little has taken room of limits
+    that its payer's next payments have. Where that may be why one of them is refused, it is Alone. Raises Contended
+    where that may be why one waits for an approval: then each is asked again by itself.
+    """
+    results: list[Payment | GatewayError | Alone] = []
     short: set[WalletId] = set()
-    for place, ((payer, _), result) in enumerate(zip(asked, results, strict=True)):
+    for one, result in zip(asked, await start_all(connection, terms, asked, now), strict=True):
+        payer = one.payment.payer
         if isinstance(result, InsufficientFunds):
-            short.add(payer.id)
-        elif payer.id in short and isinstance(result, GatewayError):
-            results[place] = Alone()
-        elif payer.id in short and isinstance(result, Payment) and result.approval:
+            short.add(payer)
+        elif payer in short and isinstance(result, Payment) and result.approval:
             raise Contended
+        elif payer in short and isinstance(result, GatewayError):
+            results.append(Alone())
+            continue
+        results.append(result)
     return results
 
 

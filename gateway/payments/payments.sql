@@ -75,8 +75,10 @@ FROM unnest($1::uuid[], $2::numeric[], $3::text[]) AS new (id, captured, tx_hash
 WHERE payment.id = new.id;
 
 -- add_refunded
--- A refund counts from the moment it is accepted; payment_refunded_within_captured bounds the sum.
-UPDATE payment SET refunded = refunded + $2::numeric WHERE id = $1;
+-- Refunds count from the moment they are accepted; payment_refunded_within_captured bounds the sum.
+UPDATE payment SET refunded = refunded + refund.units
+FROM unnest($1::uuid[], $2::numeric[]) AS refund (payment_id, units)
+WHERE payment.id = refund.payment_id;
 
 -- unrefund
 -- Refunds that failed count no more.
@@ -85,6 +87,14 @@ FROM (
     SELECT id, sum(amount) AS amount FROM unnest($1::uuid[], $2::numeric[]) AS f (id, amount) GROUP BY id
 ) AS failed
 WHERE payment.id = failed.id;
+
+-- payments_of
+-- Payments by their ids.
+SELECT payment.*, payer.handle AS payer_handle, payee.handle AS payee_handle
+FROM payment
+JOIN wallet AS payer ON payer.id = payment.payer
+LEFT JOIN wallet AS payee ON payee.id = payment.payee
+WHERE payment.id = ANY ($1);
 
 -- payments_for_update
 -- Payments that are about to change, locked in id order, before their transfers and accounts.

@@ -135,10 +135,10 @@ async def submit(
 
 async def add_refunded(connection: Connection, refunds: Sequence[Payment]) -> None:
     """Count refunds that were accepted against the payments that they are of, whose rows are locked by the caller."""
-    for one in refunds:
-        assert one.refund_of is not None
-        await connection.execute(sql.add_refunded, one.refund_of, one.amount.units)
-        await spending.give_back(connection, {one.refund_of: one.amount.units})
+    back: dict[UUID, int] = {one.refund_of: one.amount.units for one in refunds if one.refund_of is not None}
+    assert len(back) == len(refunds), "of two refunds of one payment the later is not in a group"
+    await connection.execute(sql.add_refunded, list(back), list(back.values()))
+    await spending.give_back(connection, {**back})
 
 
 async def payment(connection: Connection, assets: Assets, id: PaymentId, party: WalletId) -> Payment:
@@ -152,6 +152,12 @@ async def payment(connection: Connection, assets: Assets, id: PaymentId, party: 
 async def payment_for_update(connection: Connection, assets: Assets, id: PaymentId, party: WalletId) -> Payment:
     """As `payment`, and its row is locked until the transaction ends."""
     return of_party(await payments_for_update(connection, assets, [id]), id, party)
+
+
+async def payments_of(connection: Connection, assets: Assets, ids: Iterable[PaymentId]) -> dict[PaymentId, Payment]:
+    """Those of these payments that there are, as they are now."""
+    rows = await connection.fetch(sql.payments_of, list(ids))
+    return {PaymentId(row["id"]): of_row(assets, row) for row in rows}
 
 
 async def payments_for_update(

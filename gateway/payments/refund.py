@@ -1,13 +1,17 @@
 """Give back all or part of a settled payment, as a payment of its own."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.access.credential import Credential
-from gateway.errors import Forbidden, RefundExceedsPayment, StateConflict
+from gateway.errors import Forbidden, GatewayError, RefundExceedsPayment, StateConflict
 from gateway.ids import PaymentId, show
 from gateway.money import Money
-from gateway.payments import pay, records
+from gateway.payments import checks, pay, records
+from gateway.payments.check import Proposed
 from gateway.payments.note import Note
+from gateway.payments.once import Alone
 from gateway.payments.payees.resolver import Payee
 from gateway.payments.payment import Payment, State
 from gateway.payments.terms import Terms
@@ -16,34 +20,95 @@ from gateway.wallets import wallet
 from gateway.wallets.wallet import Wallet
 
 
-async def refund(
-    connection: Connection,
-    terms: Terms,
-    caller: Wallet,
-    id: PaymentId,
-    money: Money | None,
-    now: datetime,
-    by: Credential | None = None,
-    note: Note | None = None,
-) -> Payment:
-    """The payee of the first payment pays `money` of it back, or all that is left. It goes by the same rail, and has a
-    note of its own (note.py).
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """The payee's request to give a payment back. `amount` is the part as it was written, since only the payment says
+    in which asset; None is all that is left of it.
+    """
+
+    caller: Wallet
+    payment: PaymentId
+    amount: str | None = None
+    by: Credential | None = None
+    note: Note | None = None
+
+
+async def refund(connection: Connection, terms: Terms, asked: Refund, now: datetime) -> Payment:
+    """One refund by itself. Raises what `refund_all` answers."""
+    (result,) = await refund_all(connection, terms, [asked], now)
+    if isinstance(result, GatewayError):
+        raise result
+    assert isinstance(result, Payment), "by itself a refund is decided"
+    return result
+
+
+async def refund_all(
+    connection: Connection, terms: Terms, asked: Sequence[Refund], now: datetime
+) -> list[Payment | GatewayError | Alone]:
+    """The payees of these payments pay them back, in order and each on its own, in a number of statements that does not
+    depend on how many they are. A refund goes by the rail of what it gives back, and has a note of its own (note.py).
 
     However many refunds run at once, together they never exceed what was paid: the first payment's row is locked
     before what is left is read, and one that is on its way counts already (records.py).
 
-    Raises NotFound, Forbidden (the payer asks), StateConflict (not settled), RefundExceedsPayment, InsufficientFunds.
+    Per request: the refund, or NotFound, Forbidden (the payer asks), InvalidAmount, AmountTooPrecise, StateConflict
+    (not settled), RefundExceedsPayment, InsufficientFunds, or why a check refuses it. Of two refunds of one payment the
+    later is Alone.
+
+    Lock order: what the checks lock, then the payments that are given back, then accounts.
     """
-    first = await records.payment_for_update(connection, terms.assets, id, caller.id)
-    if first.payee != caller.id:
+    found = await records.payments_of(connection, terms.assets, [one.payment for one in asked])
+    payers = await wallet.by_handles(connection, sorted({one.payer_handle for one in found.values()}))
+    parties = [_proposed(terms, found, payers, one, now) for one in asked]
+    await checks.lock(connection, [one for one in parties if isinstance(one, Proposed)])
+    locked = await records.payments_for_update(connection, terms.assets, found)
+
+    results: dict[int, Payment | GatewayError | Alone] = {}
+    ready: list[tuple[int, Proposed]] = []
+    begun: set[PaymentId] = set()
+    for place, one in enumerate(asked):
+        if one.payment in begun:
+            results[place] = Alone()
+            continue
+        proposed = _proposed(terms, locked, payers, one, now)
+        if isinstance(proposed, GatewayError):
+            results[place] = proposed
+        else:
+            begun.add(one.payment)
+            ready.append((place, proposed))
+    started = await pay.start_together(connection, terms, [one for _, one in ready], now)
+    results |= {place: result for (place, _), result in zip(ready, started, strict=True)}
+    return [results[place] for place in range(len(asked))]
+
+
+def _proposed(
+    terms: Terms,
+    firsts: dict[PaymentId, Payment],
+    payers: dict[str, Wallet],
+    asked: Refund,
+    now: datetime,
+) -> Proposed | GatewayError:
+    """The refund as a payment before any money moves, or why there is none."""
+    try:
+        first = records.of_party(firsts, asked.payment, asked.caller.id)
+        money = _left(first, asked)
+        payee = payers[first.payer_handle]
+        request = pay.PayRequest(f"@{payee.handle}", money, first.memo, by=asked.by, note=asked.note)
+        to = Payee(payee, payee.address)
+        payment = pay.accepted(terms, asked.caller, to, request, now, refund_of=first.id)
+        return Proposed(payment, asked.caller, to, asked.by)
+    except GatewayError as refusal:
+        return refusal
+
+
+def _left(first: Payment, asked: Refund) -> Money:
+    """How much of the payment is given back."""
+    if first.payee != asked.caller.id:
         raise Forbidden("only the payee of a payment can refund it")
     if first.state is not State.SETTLED:
         raise StateConflict(show("pay", first.id), first.state.value, "refund")
     left = first.captured - first.refunded
-    money = money or left
+    money = left if asked.amount is None else left.asset.parse_positive(asked.amount)
     if money > left or money.units == 0:
         raise RefundExceedsPayment(asked=money, left=left)
-
-    payer = await wallet.by_handle(connection, first.payer_handle)
-    request = pay.PayRequest(to=f"@{payer.handle}", money=money, memo=first.memo, by=by, note=note)
-    return await pay.start(connection, terms, caller, Payee(payer, payer.address), request, now, refund_of=first.id)
+    return money
