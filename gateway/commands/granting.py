@@ -44,7 +44,7 @@ def list_keys(handle: str, url: str | None, as_json: bool) -> None:
 @api_keys.command("make")
 @click.argument("name")
 @by("--of", "Whose wallet it is for.")
-@click.option("--scope", "scopes", multiple=True, required=True, type=_SCOPE)
+@click.option("--scope", "scopes", multiple=True, required=True, type=_SCOPE, help="What it may do; webhooks: notify.")
 @click.option("--cap", "caps", multiple=True, metavar="ASSET:PAYMENT:DAY", help="The most at once and a day.")
 @click.option("--network", "networks", multiple=True, metavar="CIDR", help="From where it is good; anywhere, if none.")
 @click.option("--days", type=click.IntRange(1, 3650), help="How long it is good; until it is revoked, if not said.")

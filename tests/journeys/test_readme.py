@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from gateway import postgres
+from gateway.access.credential import SCOPES
+from gateway.api.app import ROUTES
 from gateway.api.problems import INTERNAL, PROBLEMS
 from gateway.config import SETTINGS
 from tests.running import ROOT, Up, checkout, levelled, running_up, started
@@ -103,6 +105,15 @@ def test_the_codes_are_those_of_the_api() -> None:
 
     assert set(rows) == {(problem.code, str(problem.status)) for problem in (*PROBLEMS.values(), INTERNAL)}
     assert len(rows) == len(set(rows))
+
+
+def test_the_scopes_of_an_api_key_are_those_that_there_are() -> None:
+    (table,) = re.findall(r"^\| scope \|.*\n\|.*\n((?:\|.*\n)+)", README, re.MULTILINE)
+    assert re.findall(r"^\| `(\w+)` \| .+ \|$", table, re.MULTILINE) == [one for one in SCOPES if one != "owner"]
+    for route in ROUTES:
+        if route.opt["needs"] == "webhooks":  # the scope whose name alone does not say what it opens
+            (path,) = route.paths
+            assert f"`POST {path.replace(':str', '')}`" in table
 
 
 def test_every_room_is_on_the_map() -> None:
