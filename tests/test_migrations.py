@@ -143,7 +143,7 @@ async def test_a_command_on_such_a_database_says_so_in_one_sentence(
     async with made(server) as url:
         async with connect(url, 1) as database:
             await execute(database, BEFORE_FIRST_RELEASE)
-        settings = {"GATEWAY_DATABASE_URL": url, "GATEWAY_RPC_URL": "http://127.0.0.1:1"}
+        settings = {"GATEWAY_DATABASE_URL": url, "GATEWAY_RPC_URL": "http://127.0.0.1:1", "GATEWAY_PORT": "0"}
         argv = [sys.executable, "-P", "-m", "gateway", command]
         ran = await asyncio.to_thread(
             subprocess.run, argv, cwd=tmp_path, env=environ() | settings, capture_output=True, text=True, timeout=60
