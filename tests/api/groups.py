@@ -423,6 +423,9 @@ class Model:
             return is_used and not is_same
         if is_used:
             return False
+        if answer.is_new:  # a payroll of which nothing was paid
+            told = {Decimal(line["problem"].get("available", -1)) for line in said}
+            return told == {self.available["pat", "EUR"]}
         if code == "insufficient_funds":
             payer, asset = said["account"].split(":")[1:]
             has_room = not asked.limit or self.left[asked.limit] >= Decimal(asked.body["amount"])
@@ -465,6 +468,9 @@ def _meant(asked: Asked) -> Any:
 class Draw:
     """Draws groups. `past` are requests that were made before, whose keys may be used again; the model is read only to
     draw what may be refunded or ended, and what is about as much as there is.
+
+    No group both pays by a limit and gives back to it. What is given back at the moment at which a payment is decided
+    may not count for it yet, though the money does: then it is refused as if that came later, and no order says so.
     """
 
     chance: random.Random
@@ -472,11 +478,14 @@ class Draw:
     model: Model
     past: list[Asked] = field(default_factory=list)
     number: int = 0
+    spent: set[str] = field(default_factory=set)  #: Limits that this group pays by.
+    given_back: set[str] = field(default_factory=set)  #: Limits to which this group gives back.
 
     def group(self) -> list[Asked]:
         """A handful up to 64 requests of mixed kinds."""
         chance = self.chance
         self.number += 1
+        self.spent, self.given_back = set(), set()
         size = chance.choice(
             [chance.randint(3, 8), chance.randint(6, 16), chance.randint(12, 32), chance.randint(40, 64)]
         )
@@ -491,12 +500,24 @@ class Draw:
                 if chance.random() < 0.7
                 else self.past
             )
+            again = [one for one in again if self._may(one.limit, one.of)]
             if kind.startswith("key again") and again:
                 asked.append(self._again(label, kind, chance.choice(again)))
             else:
                 asked.append(self._one(label, kind))
+            self._note(asked[-1])
         self.past = [*self.past, *(one for one in asked if one.kind != "malformed")][-200:]
         return asked
+
+    def _may(self, limit: str, of: str = "") -> bool:
+        """Whether the group may pay by this limit, and give back what this payment counted."""
+        return limit not in self.given_back and self.model.limits.get(of, "-") not in self.spent
+
+    def _note(self, asked: Asked) -> None:
+        if asked.limit:
+            self.spent.add(asked.limit)
+        if limit := self.model.limits.get(asked.of):
+            self.given_back.add(limit)
 
     def _again(self, label: str, kind: str, first: Asked) -> Asked:
         """The same request with its key, spelled otherwise or not; or another one with that key."""
@@ -516,11 +537,14 @@ class Draw:
         who = chance.choice([*PAYERS, "shop"])
         to = "shop" if chance.random() < 0.4 else chance.choice([*PAYERS, *PAYERS, *PAID_ONLY, *NEWCOMERS])
         units, asset = self._money(who)
+        tills = [name for name in street.capped if name != "the mandate" and self._may(name)]
+        if (kind in ("capped", "beyond the cap") and not tills) or (kind == "draw" and not self._may("the mandate")):
+            kind = "good"
         asked = Asked(label, kind, who, street.keys[who], f"{label}-{chance.random()}", "/v1/payments", {})
         if kind == "too dear":
             units = str(abs(self.model.available.get((who, asset), Decimal(0)) * 3 // 4) + self._cents(asset, 1, 300))
-        if kind in ("capped", "beyond the cap") or kind.startswith("draw"):
-            limit = "the mandate" if kind == "draw" else chance.choice([*street.capped][:-1])
+        if kind in ("capped", "beyond the cap", "draw"):
+            limit = "the mandate" if kind == "draw" else chance.choice(tills)
             of = street.capped[limit]
             most = of.once if kind == "capped" or chance.random() < 0.8 else of.once * 2
             units, asset = str(self._cents(of.asset, 1, int(most * 100))), of.asset
@@ -576,7 +600,10 @@ class Draw:
         paid = [
             label
             for label, one in self.model.payments.items()
-            if one["refundable"] and "/" not in label and one["to"].removeprefix("@") in ("shop", *PAYERS)
+            if one["refundable"]
+            and "/" not in label
+            and self._may("", label)
+            and one["to"].removeprefix("@") in ("shop", *PAYERS)
         ][-12:]
         if not paid:
             return replace(asked, path="/v1/payments/{}/refund", body={})
@@ -593,7 +620,10 @@ class Draw:
         held = [
             label
             for label, one in self.model.payments.items()
-            if one["state"] == "held" and one["asset"] != "USDX" and one["to"].removeprefix("@") in self.street.keys
+            if one["state"] == "held"
+            and one["asset"] != "USDX"
+            and self._may("", label)
+            and one["to"].removeprefix("@") in self.street.keys
         ][-6:]
         if not held:
             return replace(asked, path="/v1/payments/{}/" + kind, body={})
@@ -688,6 +718,8 @@ class Both:
             for place in [place for place in waiting if model.expects(asked[place], answers[place])]:
                 waiting.remove(place)
                 await self._again(asked[place], answers[place], fee)
+                if answers[place].is_new:
+                    model.accept(asked[place], {})
             if moment < len(order):
                 place = order[moment]
                 answer = await self._again(asked[place], answers[place], fee)
@@ -737,8 +769,10 @@ class Both:
             if not answer.is_new:
                 continue
             made = [line for _, line in _lines(one, answer.said)] if one.kind == "payroll" else [answer.said]
+            if not made:
+                continue
             place_of |= {payment["id"]: place for payment in made if payment["state"] == "settled"}
-            when[place] = min((numbers[of["id"], f"payment.{of['state']}"] for of in made), default=0)
+            when[place] = min(numbers[of["id"], f"payment.{of['state']}"] for of in made)
         order = sorted(when, key=lambda place: when[place])
         for place in [place for place in order if asked[place].kind == "payroll"]:
             order.remove(place)
