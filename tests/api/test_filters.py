@@ -136,6 +136,20 @@ async def test_any_filters_together_find_what_a_recount_finds(
     assert found == list(filter(fits(person, query), everything))
 
 
+@pytest.mark.parametrize("limit", [3, 6])
+@pytest.mark.parametrize("side", ["from", "to", "counterparty"])
+async def test_of_two_walks_the_page_goes_on_from_where_either_has_seen_all(
+    people: list[Person], monkeypatch: pytest.MonkeyPatch, side: str, limit: int
+) -> None:
+    """One's own payments and those of the other side are walked, a few at a time: none is left out, or found twice."""
+    monkeypatch.setattr(search, "WALKED_MAX", limit + 1)
+    for person in people:
+        everything = await pages(person, 200, {})
+        for handle in HANDLES:
+            query = {side: f"@{handle}"}
+            assert await pages(person, limit, query) == list(filter(fits(person, query), everything))
+
+
 @pytest.mark.parametrize(
     "query",
     [
