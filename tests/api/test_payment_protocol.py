@@ -253,7 +253,9 @@ async def test_answers_keep_the_order_of_requests_whoever_answers_them(
 # ---- hanging up, stopping, mistakes ---------------------------------------------------------------------------------
 
 
-async def test_a_payment_whose_client_hung_up_is_paid_and_a_stop_waits_for_it(shared: Api, payer: Person) -> None:
+async def test_a_payment_whose_client_hung_up_is_paid_and_a_stop_waits_for_it(
+    shared: Api, payer: Person, shop: Person
+) -> None:
     key = uuid4().hex
     async with listening(shared) as wire:
         before = await paid(wire)
@@ -268,7 +270,7 @@ async def test_a_payment_whose_client_hung_up_is_paid_and_a_stop_waits_for_it(sh
     assert (again.status_code, again.headers["Idempotency-Replayed"]) == (201, "true")
 
 
-async def test_a_stop_lets_a_payment_be_answered_and_then_closes(shared: Api, payer: Person) -> None:
+async def test_a_stop_lets_a_payment_be_answered_and_then_closes(shared: Api, payer: Person, shop: Person) -> None:
     async with listening(shared) as wire:
         async with in_flight(wire, request(payer)) as (reader, _):
             wire.server.stop()
@@ -280,7 +282,7 @@ async def test_a_stop_lets_a_payment_be_answered_and_then_closes(shared: Api, pa
 
 
 async def test_a_payment_that_a_stop_cannot_wait_for_is_not_answered(
-    shared: Api, payer: Person, monkeypatch: pytest.MonkeyPatch
+    shared: Api, payer: Person, shop: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(serving, "_GRACE_SECONDS", 0.1)
     key = uuid4().hex

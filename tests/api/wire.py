@@ -53,9 +53,11 @@ async def listening(api: Api) -> AsyncIterator[Wire]:
     while not server.started:
         assert not serving.done(), "the server ended"
         await asyncio.sleep(0)
-    yield Wire(api, port, server)
-    server.stop()
-    await serving
+    try:
+        yield Wire(api, port, server)
+    finally:
+        server.stop()
+        await serving
 
 
 def head(line: str, person: Person | None = None, *fields: str, key: str | None = None, host: str = "gateway") -> bytes:
