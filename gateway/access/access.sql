@@ -169,6 +169,15 @@ SELECT wallet.id, wallet.handle, wallet.address, wallet.custody, wallet.guarded,
 FROM api_key JOIN wallet ON wallet.id = api_key.wallet_id
 WHERE api_key.hash = $1 AND api_key.revoked_at IS NULL AND (api_key.expires_at IS NULL OR api_key.expires_at > $2);
 
+-- api_keys_by_hash
+-- The same of many, those that there are.
+SELECT wallet.id, wallet.handle, wallet.address, wallet.custody, wallet.guarded,
+    api_key.id AS key_id, api_key.origin, api_key.scopes, api_key.networks, api_key.capped, api_key.approved,
+    api_key.hash
+FROM api_key JOIN wallet ON wallet.id = api_key.wallet_id
+WHERE api_key.hash = ANY ($1) AND api_key.revoked_at IS NULL
+    AND (api_key.expires_at IS NULL OR api_key.expires_at > $2);
+
 -- used_api_key
 -- When it was last used, written now and then; whoever else does so at this moment does it for all.
 UPDATE api_key SET last_used_at = $2

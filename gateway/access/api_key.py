@@ -86,11 +86,23 @@ async def authenticate(connection: Connection, api_key: str, address: str | None
     used = row["last_used_at"]
     if used is None or used < now - _USED_EVERY:
         await connection.execute(sql.used_api_key, row["key_id"], now, now - _USED_EVERY)
+    return _credential(row)
+
+
+def _credential(row: Record) -> Credential:
     of = wallet.from_row(row)
     scopes = scopes_of(row["scopes"])
     capped = row["origin"] if row["capped"] else None
     may = scopes - {"owner"} if of.guarded else scopes
     return Credential("api_key", row["key_id"], of, may, capped_by=capped, approved=row["approved"])
+
+
+async def authenticate_all(connection: Connection, hashes: Sequence[bytes], now: datetime) -> dict[bytes, Credential]:
+    """What these keys may do, by their SHA-256. Absent: a key that is none, or that is for some networks alone. That
+    they were used is for the caller to note (LastUsed).
+    """
+    rows = await connection.fetch(sql.api_keys_by_hash, list(set(hashes)), now)
+    return {row["hash"]: _credential(row) for row in rows if row["networks"] is None}
 
 
 async def make(
@@ -196,8 +208,8 @@ async def _tell(connection: Connection, kind: str, of: WalletId, key: ApiKey, by
 
 
 class LastUsed:
-    """When the keys were used that the short statements of payments serve, which write nothing of it: written together,
-    now and then. What a process has not written is lost with it, and is a minute's at the most.
+    """When the keys were used whose payments share commits, which write nothing of it: written together, now and then.
+    What a process has not written is lost with it, and is a minute's at the most.
     """
 
     def __init__(self) -> None:

@@ -1,54 +1,79 @@
 """The fast path of `POST /v1/payments`: reads the request, pays in a commit that payments share, encodes the answer.
 
 It knows nothing of connections (payment_protocol.py is where requests come from). The request is decoded and its answer
-encoded by the same types as in the ordinary handler, but nothing is routed or injected, and the whole payment (who is
-calling, the key, the money, the event) is one element of one statement that all waiting payments share: one statement
-per rail (payments/ledger_rail.py, payments/chain_rail.py). An ordinary Litestar handler spends more on itself than such
-a payment costs.
+encoded by the same types as in the ordinary handler, but nothing is routed or injected. Payments of plain API keys are
+an element each of one statement per rail, which also finds out who is calling (payments/ledger_rail.py,
+payments/chain_rail.py). All others have to be looked at first (caps, a passkey's policy, holds, addresses, a note): who
+is calling is found for all of them together, and they are paid together as the ordinary handler pays them. An ordinary
+Litestar handler spends more on itself than a payment costs.
 
-Whatever is not handled here, the ordinary handler does: holds, addresses, references and metadata, payers who keep
-their own key, a key used before, callers who are unknown or have sent too much, and every request that will be refused
-for its form.
+Whatever is not handled here, the ordinary handler does: sessions, payers who sign with their own key, keys for some
+networks alone, a key used before, payees that there are not, callers who are unknown or have sent too much, and every
+request that will be refused for its form.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
 import msgspec
-from msgspec import structs
+from msgspec import Struct, structs
 
+from gateway.access import api_key as api_keys
 from gateway.access.api_key import LastUsed
+from gateway.access.credential import Credential
 from gateway.api import body, problems
 from gateway.api.fields import NOT_PLAIN, is_json
 from gateway.api.framing import Field
 from gateway.api.headers import security_headers
 from gateway.api.house import House
-from gateway.api.once import fingerprint_of, key_of
+from gateway.api.once import fingerprint_as_written, fingerprint_of, key_of
+from gateway.api.payments import asked_of, payments_of, shares_commits
 from gateway.api.shapes import PaymentRequest, PaymentView
 from gateway.clock import rfc3339
-from gateway.errors import GatewayError, PaymentRestored, Unauthenticated
+from gateway.errors import GatewayError, PaymentRestored, Unauthenticated, UnknownPayee
 from gateway.ids import PaymentId, new_id
 from gateway.money import Money
-from gateway.payments import chain_rail, ledger_rail
+from gateway.payments import chain_rail, ledger_rail, once
 from gateway.payments.chain_rail import Queued, TokenPayment
 from gateway.payments.group import GroupCommit
-from gateway.payments.lean import Elsewhere
+from gateway.payments.lean import Elsewhere, NeedsChecks
 from gateway.payments.ledger_rail import LedgerPayment, Settled
-from gateway.payments.pay import check_memo
+from gateway.payments.once import Claim
+from gateway.payments.pay import PayRequest, check_memo
 from gateway.payments.route import Route, ledger_route
 from gateway.secret import hash_of
+from gateway.wallets.wallet import Wallet
 
 _encode = msgspec.json.Encoder().encode
 _JSON = (b"content-type", b"application/json")
 
+_CALL = "POST /v1/payments"
+
+#: How many API keys are remembered as not plain; one that is not asks in vain once.
+_KEYS_REMEMBERED = 100_000
+
 #: In the place of a payment's id until its commit.
 _NO_ID = PaymentId(UUID(int=0))
 
-Payment = LedgerPayment | TokenPayment
+
+class CheckedPayment(Struct, frozen=True):
+    """One request of an API key, by its SHA-256, whose payment has to pass the checks."""
+
+    api_key_hash: bytes
+    idempotency_key: str
+    fingerprint: bytes
+    asked: PaymentRequest
+
+    @property
+    def key(self) -> tuple[bytes, str]:
+        return self.api_key_hash, self.idempotency_key
+
+
+Payment = LedgerPayment | TokenPayment | CheckedPayment
 Asked = TypeVar("Asked", LedgerPayment, TokenPayment)
 
 #: A status, the headers that are this answer's own, and the body.
@@ -63,13 +88,16 @@ class FastPayments:
         self.security = security_headers(house.public_url)
         self._ledger = GroupCommit(self._settle, most, at_once)
         self._chain = GroupCommit(self._queue, most, at_once)
+        self._checked = GroupCommit(self._check, most)
+        self._payments = payments_of(house)
+        self._need_checks: dict[bytes, None] = {}  # API keys that were found not to be plain, the latest last
         self._in_flight: dict[tuple[bytes, str], asyncio.Future[Any]] = {}
         self._last_used = LastUsed()
         self._writing: asyncio.Task[None] | None = None  # the loop itself keeps only weak references to tasks
 
     def read(self, headers: Iterable[Field], whole: bytes) -> Payment | None:
         """The payment that the request asks for; None where the ordinary handler is to answer."""
-        payment = _payment(self._house, headers, whole)
+        payment = _payment(self._house, headers, whole, self._need_checks)
         return None if payment is None or self._has_done_too_much(payment) else payment
 
     def submit(self, payment: Payment) -> "asyncio.Future[Any]":
@@ -84,9 +112,13 @@ class FastPayments:
             waiting: asyncio.Future[Any] = first.get_loop().create_future()
             first.add_done_callback(lambda _: None if waiting.done() else waiting.set_result(Elsewhere()))
             return waiting
-        future: asyncio.Future[Any] = (
-            self._chain.submit(payment) if isinstance(payment, TokenPayment) else self._ledger.submit(payment)
-        )
+        future: asyncio.Future[Any]
+        if isinstance(payment, CheckedPayment):
+            future = self._checked.submit(payment)
+        elif isinstance(payment, TokenPayment):
+            future = self._chain.submit(payment)
+        else:
+            future = self._ledger.submit(payment)
         self._in_flight[payment.key] = future
         future.add_done_callback(partial(self._in_flight.pop, payment.key))
         return future
@@ -94,7 +126,11 @@ class FastPayments:
     def answer(self, payment: Payment, done: "asyncio.Future[Any]") -> Answer | None:
         """The answer to a payment whose future is done; None where the ordinary handler is to answer."""
         outcome = _outcome(done)
-        if isinstance(outcome, Elsewhere | Unauthenticated):  # which the ordinary handler counts
+        if isinstance(outcome, NeedsChecks):
+            self._need_checks[payment.api_key_hash] = None
+            if len(self._need_checks) > _KEYS_REMEMBERED:
+                del self._need_checks[next(iter(self._need_checks))]
+        if isinstance(outcome, Elsewhere | Unauthenticated | UnknownPayee):  # which the ordinary handler counts
             return None
         now, who = self._house.clock(), payment.api_key_hash
         self._house.limits.note(self._house.database, "requests", who.hex(), now)
@@ -104,6 +140,9 @@ class FastPayments:
             return 201, [_JSON], _encode(_settled(outcome))
         if isinstance(outcome, Queued):
             return 202, [_JSON], _encode(_queued(outcome))
+        if isinstance(outcome, once.Answer):
+            assert outcome.body is not None
+            return outcome.status, [_JSON], outcome.body
         return problems.as_bytes(outcome)
 
     def _has_done_too_much(self, payment: Payment) -> bool:
@@ -119,8 +158,40 @@ class FastPayments:
         now = self._house.clock()
         return await chain_rail.pay_all(self._house.database, self._house.terms, _with_ids(asked, now), now)
 
+    async def _check(self, asked: Sequence[CheckedPayment]) -> list[once.Answer | Elsewhere | GatewayError]:
+        """Find out who asks, and pay for those who may, together."""
+        async with self._house.database.reading(answers=False) as connection:
+            hashes = [one.api_key_hash for one in asked]
+            shown = await api_keys.authenticate_all(connection, hashes, self._house.clock())
+        calls = {place: call for place, one in enumerate(asked) if (call := self._call(one, shown)) is not None}
+        outcomes = dict(zip(calls, await self._payments.commit(list(calls.values())) if calls else (), strict=True))
+        return [_handed_on(outcomes.get(place)) for place in range(len(asked))]
 
-def _payment(house: House, headers: Iterable[Field], whole: bytes) -> Payment | None:
+    def _call(
+        self, one: CheckedPayment, shown: Mapping[bytes, Credential]
+    ) -> tuple[Claim, tuple[Wallet, PayRequest]] | None:
+        """The payment, and its idempotency key; None where the ordinary handler is to answer."""
+        by = shown.get(one.api_key_hash)
+        if by is None or "pay" not in by.scopes:
+            return None
+        try:
+            asked = asked_of(self._house, one.asked, by)
+        except GatewayError:
+            return None
+        if not shares_commits(by.wallet, asked):
+            return None
+        as_written = fingerprint_as_written(_CALL, one.asked)
+        return Claim(by.wallet.id, one.idempotency_key, one.fingerprint, as_written), (by.wallet, asked)
+
+
+def _handed_on(outcome: once.Outcome | None) -> once.Answer | Elsewhere | GatewayError:
+    """The outcome, where it is an answer of this path's: the first, or a refusal."""
+    if outcome is None or isinstance(outcome, once.Alone) or (isinstance(outcome, once.Answer) and outcome.replayed):
+        return Elsewhere()
+    return outcome
+
+
+def _payment(house: House, headers: Iterable[Field], whole: bytes, need_checks: Container[bytes]) -> Payment | None:
     """The payment that the request asks for; None where it asks for anything else, or wrongly."""
     api_key: bytes | None = None
     key: bytes | None = None
@@ -145,34 +216,28 @@ def _payment(house: House, headers: Iterable[Field], whole: bytes) -> Payment | 
     try:
         own_key = key_of(key.decode("latin-1"))
         asked = body.read(whole, PaymentRequest)
-        if asked.reference is not None or asked.metadata is not None:
-            return None
         money = house.terms.assets.of_wallet(asked.asset).parse_positive(asked.amount)
         check_memo(asked.memo)
     except GatewayError:
         return None
+    who = hash_of(api_key[7:].strip().decode("latin-1"))
+    fingerprint = fingerprint_of(_CALL, asked, house.terms.payees)
     kind: type[LedgerPayment] | type[TokenPayment] = LedgerPayment
-    handle = ledger_rail.payee_of(house.terms, asked.to, money, asked.capture)
+    handle = None
+    if who not in need_checks and asked.reference is None and asked.metadata is None:
+        handle = ledger_rail.payee_of(house.terms, asked.to, money, asked.capture)
+        if handle is None:
+            kind, handle = TokenPayment, chain_rail.payee_of(house.terms, asked.to, money, asked.capture)
     if handle is None:
-        kind, handle = TokenPayment, chain_rail.payee_of(house.terms, asked.to, money, asked.capture)
-    if handle is None:
-        return None
-    return kind(
-        hash_of(api_key[7:].strip().decode("latin-1")),
-        own_key,
-        fingerprint_of("POST /v1/payments", asked, house.terms.payees),
-        handle,
-        money,
-        asked.memo,
-        _NO_ID,
-    )
+        return CheckedPayment(who, own_key, fingerprint, asked)
+    return kind(who, own_key, fingerprint, handle, money, asked.memo, _NO_ID)
 
 
-def _outcome(done: "asyncio.Future[Any]") -> Settled | Queued | Elsewhere | GatewayError:
+def _outcome(done: "asyncio.Future[Any]") -> Settled | Queued | once.Answer | Elsewhere | GatewayError:
     """What became of a payment. Whatever went wrong that is no refusal, the ordinary handler tries again, and tells."""
     error = done.exception()
     if error is None:
-        outcome: Settled | Queued | Elsewhere | GatewayError = done.result()
+        outcome: Settled | Queued | once.Answer | Elsewhere | GatewayError = done.result()
         return outcome
     if isinstance(error, GatewayError) and not isinstance(error, PaymentRestored):  # which is to be kept under the key
         return error

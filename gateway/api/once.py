@@ -73,7 +73,7 @@ class Together(Generic[Asked, Done]):
         self._act = act
         self._status = status
         self._view = view
-        self._group: GroupCommit[tuple[Claim, Asked], Outcome] = GroupCommit(self._commit)
+        self._group: GroupCommit[tuple[Claim, Asked], Outcome] = GroupCommit(self.commit)
 
     async def answer(self, claim: Claim, asked: Asked) -> Response[Any]:
         """The call's answer, once it is committed. Raises what `answer_once` raises."""
@@ -83,13 +83,14 @@ class Together(Generic[Asked, Done]):
             await recovery.keep_met(self._house.database, claim, refusal, self._house.clock())
             raise
         if isinstance(outcome, Alone):
-            (outcome,) = await self._commit([(claim, asked)])
+            (outcome,) = await self.commit([(claim, asked)])
         if isinstance(outcome, GatewayError):
             raise outcome
         assert isinstance(outcome, Answer), "by itself a call is decided"
         return _response(outcome)
 
-    async def _commit(self, asked: list[tuple[Claim, Asked]]) -> list[Outcome]:
+    async def commit(self, asked: Sequence[tuple[Claim, Asked]]) -> list[Outcome]:
+        """These calls, in one transaction that is committed when this returns: per call what became of it."""
         try:
             async with self._house.database.transaction() as connection:
                 outcomes = await once.act_once(connection, asked, self._answers, self._house.clock())

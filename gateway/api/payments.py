@@ -67,8 +67,8 @@ async def pay(
     """
     caller = credential.wallet
     # Most payments are answered before they come here, in the same words: see fast_payments.py.
-    asked = _asked(house, data, credential)
-    if _shares(caller, asked):
+    asked = asked_of(house, data, credential)
+    if shares_commits(caller, asked):
         together: Payments = request.app.state.payments
         return await together.answer(claim_of(house, request, caller, data), (caller, asked))
 
@@ -90,7 +90,7 @@ async def pay(
 )
 async def preview_payment(data: PaymentRequest, house: House, caller: Wallet, credential: Credential) -> PreviewView:
     """Route, fee, what would be available afterwards, and why it would have to be approved. Nothing moves."""
-    asked = _asked(house, data, credential)
+    asked = asked_of(house, data, credential)
     async with house.database.snapshot() as connection:
         return preview_view(await paying.preview(connection, house.terms, caller, asked, house.clock()))
 
@@ -283,12 +283,13 @@ def refunds_of(house: House) -> Refunds:
     return Together(house, act, lambda _: 201, lambda asked, payment: payment_view(payment, asked.caller.id))
 
 
-def _shares(caller: Wallet, asked: PayRequest) -> bool:
+def shares_commits(caller: Wallet, asked: PayRequest) -> bool:
     """Whether a payment shares its commit with others: all but tokens that the payer's own key has to sign for."""
     return asked.money.asset.kind != "token" or not caller.signs_itself
 
 
-def _asked(house: House, data: PaymentRequest, by: Credential) -> PayRequest:
+def asked_of(house: House, data: PaymentRequest, by: Credential) -> PayRequest:
+    """What a request asks for. Raises UnknownAsset, InvalidAmount, AmountTooPrecise, and InvalidRequest (its note)."""
     money = house.terms.assets.of_wallet(data.asset).parse_positive(data.amount)
     written = note_of(by.wallet.id, data.reference, data.metadata)
     return PayRequest(data.to, money, data.memo, data.capture, by, written)

@@ -42,6 +42,10 @@ class Elsewhere:
     """Not for this path: nothing was written, and `pay` decides."""
 
 
+class NeedsChecks(Elsewhere):
+    """The API key is not plain: its payments have to pass the checks, which `pay` asks."""
+
+
 #: Why a request was not done here: it is refused, or to be decided by `pay`.
 NotDone = InsufficientFunds | Unauthenticated | Elsewhere
 
@@ -80,4 +84,6 @@ def not_done(one: LeanPayment, outcome: str, payer_handle: str, fee: Money, avai
         assert available is not None
         asset = one.money.asset
         return InsufficientFunds(account.wallet(payer_handle, asset), one.money + fee, Money(available, asset))
-    return Unauthenticated() if outcome == "unauthenticated" else Elsewhere()
+    if outcome == "unauthenticated":
+        return Unauthenticated()
+    return NeedsChecks() if outcome == "checks" else Elsewhere()

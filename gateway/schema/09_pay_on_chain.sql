@@ -41,7 +41,8 @@ BEGIN
             giver.address AS from_address, taker.address AS to_address,
             CASE
                 WHEN key.wallet_id IS NULL THEN 'unauthenticated'
-                WHEN NOT key.plain OR giver.custody <> 'gateway' THEN 'elsewhere'
+                WHEN NOT key.plain THEN 'checks'
+                WHEN giver.custody <> 'gateway' THEN 'elsewhere'
                 WHEN key.wallet_id = taker.id OR taker.id IS NULL OR from_account.id IS NULL THEN 'elsewhere'
                 ELSE 'done'
             END AS outcome

@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -26,6 +27,7 @@ from tests.received import Received, answers
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 PAYMENT = b'{"to": "@shop", "amount": "0.01", "asset": "EUR"}'
+TO_ADDRESS = b'{"to": "0x%b", "amount": "0.01", "asset": "USDX"}' % (b"ab" * 20)
 CLOSE = "Connection: close"
 
 
@@ -116,6 +118,10 @@ PLAIN = {
     "tokens": (PAYMENT.replace(b"EUR", b"USDX"), 202),
     "with a memo": (PAYMENT[:-1] + b', "memo": "lunch \xe2\x98\x95"}', 201),
     "too much": (PAYMENT.replace(b"0.01", b"10000000.00"), 409),
+    "held": (PAYMENT[:-1] + b', "capture": false}', 201),
+    "with a note": (PAYMENT[:-1] + b', "reference": "r", "metadata": {"a": 1}}', 201),
+    "a handle as people type it": (PAYMENT.replace(b"@shop", b"@SHOP"), 201),
+    "tokens to an address": (TO_ADDRESS, 202),
 }
 
 
@@ -130,11 +136,47 @@ async def test_a_plain_payment_is_answered_before_the_application(
     assert by_asgi == ["/health/live"]  # by which `send` sees that the first part was read
 
 
+async def test_a_key_with_caps_is_answered_before_the_application_once_it_is_known(
+    wire: Wire, payer: Person, by_asgi: list[str]
+) -> None:
+    caps = [{"asset": "EUR", "payment": "0.05", "day": "0.10"}]
+    made = await payer.post("/v1/keys", {"name": "till", "scopes": ["pay"], "caps": caps})
+    till = replace(payer, api_key=made.json()["api_key"])
+    by_asgi.clear()
+
+    def of(amount: bytes) -> bytes:
+        return request(till, CLOSE, body=PAYMENT.replace(b"0.01", amount))
+
+    answers = [answer for amount in (b"0.05", b"0.06", b"0.04", b"0.02") for answer in await wire.send(of(amount))]
+
+    assert [answer.status for answer in answers] == [201, 409, 201, 409]
+    assert [json.loads(answer.body).get("code") for answer in answers] == [None, "cap_exceeded", None, "cap_exceeded"]
+    assert len(by_asgi) == 1
+
+
+async def test_a_key_for_some_networks_is_left_to_the_application(
+    wire: Wire, payer: Person, by_asgi: list[str]
+) -> None:
+    made = await payer.post("/v1/keys", {"name": "far", "scopes": ["pay"], "networks": ["192.0.2.0/24"]})
+    far = replace(payer, api_key=made.json()["api_key"])
+    by_asgi.clear()
+    received = [answer for _ in range(2) for answer in await wire.send(request(far, CLOSE))]
+    assert [answer.status for answer in received] == [403, 403]
+    assert len(by_asgi) == 2
+
+
+async def test_a_held_payment_sent_again_has_its_first_answer(wire: Wire, payer: Person, by_asgi: list[str]) -> None:
+    held = PAYMENT[:-1] + b', "capture": false}'
+    before, key = await paid(wire), uuid4().hex
+    first, again = [await wire.send(request(payer, CLOSE, body=held, key=key)) for _ in range(2)]
+    assert (first[0].status, first[0].body) == (again[0].status, again[0].body)
+    assert again[0].header("idempotency-replayed") == "true"
+    assert (await paid(wire) - before, len(by_asgi)) == (1, 1)
+
+
 #: What is left to the ordinary handler, and its answer.
 OTHERWISE: list[tuple[str, list[str], bytes, int]] = [
-    ("POST /v1/payments HTTP/1.1", [], PAYMENT[:-1] + b', "capture": false}', 201),
-    ("POST /v1/payments HTTP/1.1", [], PAYMENT[:-1] + b', "reference": "r"}', 201),
-    ("POST /v1/payments HTTP/1.1", [], PAYMENT.replace(b"@shop", b"@SHOP"), 201),
+    ("POST /v1/payments HTTP/1.1", [], PAYMENT[:-1] + b', "reference": ""}', 400),
     ("POST /v1/payments HTTP/1.1", [], PAYMENT.replace(b"@shop", b"@nobody"), 404),
     ("POST /v1/payments HTTP/1.1", [], PAYMENT[:-1], 400),
     ("POST /v1/payments HTTP/1.1", [], b"", 400),
@@ -162,7 +204,7 @@ async def test_its_headers_are_those_of_the_ordinary_handler(wire: Wire, payer: 
     for fields in ([], ["X-Request-Id: mine"]):
         plain, held, last = await wire.send(
             request(payer, *fields),
-            request(payer, *fields, body=PAYMENT[:-1] + b', "capture": false}'),
+            request(payer, *fields, line="POST /v1/payments/ HTTP/1.1"),
             request(payer, *fields, CLOSE),
         )
 
@@ -173,7 +215,7 @@ async def test_its_headers_are_those_of_the_ordinary_handler(wire: Wire, payer: 
         assert {name for name in both[0] if both[0][name] != both[1][name]} <= varies
         assert last.header("connection") == "close"
         assert {name for name, _ in last.headers} == {*both[0], "connection"}
-    assert "/v1/payments" in by_asgi
+    assert "/v1/payments/" in by_asgi
 
 
 async def test_a_request_that_is_handed_on_is_read_once_and_paid_once(
@@ -237,14 +279,14 @@ async def test_a_client_that_reads_no_answers_is_paid_no_further(wire: Wire, pay
 async def test_answers_keep_the_order_of_requests_whoever_answers_them(
     wire: Wire, payer: Person, by_asgi: list[str]
 ) -> None:
-    held = PAYMENT[:-1] + b', "capture": false}'
+    left = PAYMENT.replace(b"@shop", b"@nobody")  # to the application
     wallet = head("GET /v1/wallet HTTP/1.1", payer)
-    bodies = [PAYMENT, held, PAYMENT, PAYMENT[:-1], PAYMENT, held]
+    bodies = [PAYMENT, left, PAYMENT, PAYMENT[:-1], PAYMENT, left]
 
     sent = b"".join(wallet + request(payer, f"X-Request-Id: {n}", body=body) for n, body in enumerate(bodies))
     received = await wire.send(sent + request(payer, "X-Request-Id: last", CLOSE))
 
-    assert [answer.status for answer in received[1:12:2]] == [201, 201, 201, 400, 201, 201]
+    assert [answer.status for answer in received[1:12:2]] == [201, 404, 201, 400, 201, 404]
     assert [answer.header("x-request-id") for answer in received[1:12:2]] == list("012345")
     assert (received[-1].status, received[-1].header("x-request-id")) == (201, "last")
     assert by_asgi.count("/v1/payments") == 3
