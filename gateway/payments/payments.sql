@@ -150,11 +150,11 @@ WITH own AS MATERIALIZED (
      ORDER BY id DESC LIMIT $4)
     UNION ALL
     (SELECT * FROM payment WHERE $6 = 'state' AND $7 AND payer = (SELECT $1::uuid) AND id < $2 AND id >= $3
-        AND state NOT IN ('queued', 'submitted', 'settled') AND state = (SELECT $10::text)
+        AND rare_state = (SELECT $10::text)
      ORDER BY id DESC LIMIT $4)
     UNION ALL
     (SELECT * FROM payment WHERE $6 = 'state' AND $8 AND payee = (SELECT $1::uuid) AND id < $2 AND id >= $3
-        AND state NOT IN ('queued', 'submitted', 'settled') AND state = (SELECT $10::text)
+        AND rare_state = (SELECT $10::text)
      ORDER BY id DESC LIMIT $4)
     UNION ALL
     (SELECT noted.* FROM (
@@ -205,7 +205,7 @@ FROM payment
 JOIN wallet AS payer ON payer.id = payment.payer
 LEFT JOIN wallet AS payee ON payee.id = payment.payee
 LEFT JOIN payment_note AS note ON note.payment_id = payment.id
-WHERE payment.payer = $1 AND payment.state = 'requires_confirmation' AND payment.id < $2
+WHERE payment.payer = $1 AND payment.rare_state = 'requires_confirmation' AND payment.id < $2
     AND (payment.expires_at IS NULL OR payment.expires_at > $4)
 ORDER BY payment.id DESC LIMIT $3;
 
@@ -215,7 +215,7 @@ SELECT payment.*, payer.handle AS payer_handle, payee.handle AS payee_handle
 FROM payment
 JOIN wallet AS payer ON payer.id = payment.payer
 LEFT JOIN wallet AS payee ON payee.id = payment.payee
-WHERE payment.state IN ('requires_confirmation', 'held') AND payment.authorization_id IS NULL
+WHERE payment.rare_state IN ('requires_confirmation', 'held') AND payment.authorization_id IS NULL
     AND payment.expires_at <= $1
 ORDER BY payment.id LIMIT $2
 FOR UPDATE OF payment SKIP LOCKED;
@@ -223,7 +223,7 @@ FOR UPDATE OF payment SKIP LOCKED;
 -- due_unsigned
 -- The authorizations that nobody has signed in time; one that is being signed right now is left to them.
 SELECT a.id FROM payment JOIN token_authorization AS a ON a.id = payment.authorization_id
-WHERE payment.state = 'requires_confirmation' AND payment.expires_at <= $1 AND a.state = 'unsigned'
+WHERE payment.rare_state = 'requires_confirmation' AND payment.expires_at <= $1 AND a.state = 'unsigned'
 ORDER BY a.id LIMIT $2
 FOR UPDATE OF a SKIP LOCKED;
 
@@ -336,4 +336,4 @@ GROUP BY asset, from_address;
 -- How many payments of tokens a wallet has only set aside money for.
 SELECT count(*) FROM payment JOIN asset ON asset.code = payment.asset
 WHERE payment.payer = $1 AND asset.kind = 'token'
-    AND (payment.state = 'held' OR payment.state = 'requires_confirmation' AND payment.authorization_id IS NULL);
+    AND (payment.rare_state = 'held' OR payment.rare_state = 'requires_confirmation' AND payment.authorization_id IS NULL);

@@ -91,7 +91,7 @@ SELECT payment.*, payer.handle AS payer_handle, payee.handle AS payee_handle
 FROM payment
 JOIN wallet AS payer ON payer.id = payment.payer
 LEFT JOIN wallet AS payee ON payee.id = payment.payee
-WHERE payment.state = 'held' AND payment.undo_until <= $1 AND payer.frozen_at IS NULL
+WHERE payment.rare_state = 'held' AND payment.undo_until <= $1 AND payer.frozen_at IS NULL
     AND (payment.payee IS NOT NULL OR NOT EXISTS (
         SELECT FROM withdrawal_freeze AS stopped WHERE stopped.asset = payment.asset AND stopped.lifted_at IS NULL))
     AND NOT EXISTS (SELECT FROM recovery WHERE ended_at IS NULL)

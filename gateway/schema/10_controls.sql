@@ -117,7 +117,7 @@ BEGIN
     UPDATE session SET ended_at = now(), ended_by = 'first_passkey'
     WHERE wallet_id = NEW.id AND begun_by = 'recovery_code' AND ended_at IS NULL;
     UPDATE payment SET state = 'requires_confirmation', approval = '{before_passkey}', capture = false
-    WHERE payer = NEW.id AND state = 'held' AND authorization_id IS NULL AND refund_of IS NULL;
+    WHERE payer = NEW.id AND rare_state = 'held' AND authorization_id IS NULL AND refund_of IS NULL;
     RETURN NULL;
 END $$;
 CREATE TRIGGER wallet_has_policy AFTER UPDATE OF guarded ON wallet

@@ -79,11 +79,12 @@ CREATE FUNCTION authorization_in_recovery() RETURNS trigger LANGUAGE plpgsql AS 
 DECLARE
     met record;
 BEGIN
+    IF NOT EXISTS (SELECT FROM recovery WHERE ended_at IS NULL)
+        AND NOT EXISTS (SELECT FROM restored_payment WHERE met_at IS NULL) THEN
+        RETURN NULL;
+    END IF;
     IF EXISTS (SELECT FROM recovery WHERE ended_at IS NULL) AND EXISTS (SELECT FROM fresh WHERE kind <> 'sweep') THEN
         RAISE EXCEPTION 'the gateway is in recovery' USING ERRCODE = 'GWR01';
-    END IF;
-    IF NOT EXISTS (SELECT FROM restored_payment WHERE met_at IS NULL) THEN
-        RETURN NULL;
     END IF;
     SELECT there.id, there.transaction_hash INTO met
     FROM fresh,

@@ -1,5 +1,6 @@
 """Token payments and conversions: from accepted to final, and what the chain may do to them meanwhile."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -67,6 +68,25 @@ async def test_payments_that_were_accepted_in_one_statement_are_settled_once_eac
     assert [(one.state, one.captured) for one in paid] == [(State.SETTLED, one.money) for one in asked]
     assert await town.available(bob, "USDX") == "7.000000 USDX" == await town.on_chain(bob.address)
     assert await town.differences() == []
+
+
+async def test_a_payment_that_settles_as_it_should_changes_no_index_of_payments(town: Town) -> None:
+    alice, _ = await town.person("alice", "10 USDX"), await town.person("bob")
+    payment = await town.pay(alice, "@bob", "4 USDX")
+    assert payment.authorization_id is not None
+
+    async with town.database.transaction() as connection:
+        ((_, submitted),) = await records.submit(connection, town.assets, [payment.authorization_id], "0x1")
+        settled = replace(submitted, state=State.SETTLED, captured=submitted.amount, settled_at=NOW)
+        await records.settle(connection, [settled], NOW)
+        updates = await connection.fetchrow(
+            "SELECT pg_stat_get_xact_tuples_updated('payment'::regclass) AS all_of_them, "
+            "pg_stat_get_xact_tuples_hot_updated('payment'::regclass) AS hot"
+        )
+
+    assert updates is not None
+    assert (updates["all_of_them"], updates["hot"]) == (2, 2)
+    assert await town.payment(payment) == settled
 
 
 async def test_tokens_are_bought_and_redeemed_at_par_and_the_reserve_follows(town: Town) -> None:
