@@ -9,8 +9,10 @@ import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from uuid import UUID, uuid4
+
+from msgspec.structs import replace
 
 from benchmarks import one_at_a_time
 from benchmarks.revision import HERE
