@@ -162,6 +162,17 @@ async def test_a_payer_who_has_not_enough_for_all_pays_what_it_can_in_order(stre
     assert await street.available(street.people[0].wallet, "EUR") == "0.00 EUR"
 
 
+@pytest.mark.parametrize("beside", [0, 1])
+async def test_what_was_short_may_be_asked_again_with_its_key(street: Street, beside: int) -> None:
+    group = [street.asked(1, "cyd", "beside", "0.01 EUR")] * beside + [street.asked(0, "bea", "key", "11.00 EUR")]
+    assert isinstance((await ledger_rail.pay_all(street.database, street.terms, group, NOW))[-1], InsufficientFunds)
+
+    await street.give(street.people[0].wallet, "10.00 EUR")
+    again = street.asked(0, "bea", "key", "11.00 EUR")
+    assert isinstance((await ledger_rail.pay_all(street.database, street.terms, [again], NOW))[0], Settled)
+    assert await street.available(street.people[0].wallet, "EUR") == "9.00 EUR"
+
+
 async def test_an_account_that_facts_left_short_is_short_and_is_filled_up(street: Street) -> None:
     eur = street.assets["EUR"]
     await street.pay(street.people[0].wallet, "@bea", "8.00 EUR", capture=False)
