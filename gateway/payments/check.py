@@ -7,7 +7,7 @@ decides them one after the other: what it is told of with `add` counts when it d
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gateway.access.credential import Credential
@@ -30,6 +30,10 @@ class Proposed:
     payer: Wallet
     payee: Payee
     by: Credential | None = None
+
+    def having(self, payment: Payment) -> "Proposed":
+        """The same with the payment as it is now."""
+        return self if payment is self.payment else replace(self, payment=payment)
 
 
 @dataclass(frozen=True, slots=True)

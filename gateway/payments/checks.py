@@ -91,7 +91,7 @@ def _next(decisions: Sequence[Decisions], terms: Terms, one: Proposed, now: date
     result = _decide(decisions, terms, one, now)
     if isinstance(result, Payment):
         for each in decisions:
-            each.add(replace(one, payment=result))
+            each.add(one.having(result))
     return result
 
 

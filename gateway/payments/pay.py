@@ -1,7 +1,7 @@
 """Pay somebody, or see what it would be like. Both rails begin here; the ledger's also ends here."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.access.credential import Credential
@@ -154,13 +154,11 @@ async def start_all(
     """
     checked = await checks.check_all(connection, terms, asked, now)
     staying = [
-        replace(one, payment=result)
-        for one, result in zip(asked, checked.results, strict=True)
-        if isinstance(result, Payment)
+        one.having(result) for one, result in zip(asked, checked.results, strict=True) if isinstance(result, Payment)
     ]
     started = await _start(connection, terms, staying, now)
     both = zip(staying, started, strict=True)
-    paid = [replace(one, payment=result) for one, result in both if isinstance(result, Payment)]
+    paid = [one.having(result) for one, result in both if isinstance(result, Payment)]
     await checked.write(connection, paid)
     if refunds := [one.payment for one in paid if one.payment.refund_of is not None]:
         await records.add_refunded(connection, refunds)

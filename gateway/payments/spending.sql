@@ -1,19 +1,6 @@
 -- spent
--- What counts against limits since a time, by bucket: whole buckets, and of the bucket that the time lies in ($6) the
--- payments that are not older.
-SELECT asked.place, counts.bucket, counts.amount
-FROM unnest($1::text[], $2::uuid[], $3::integer[], $4::text[], $5::timestamptz[], $6::timestamptz[]) WITH ORDINALITY
-    AS asked (scope, scope_id, number, asset, since, oldest, place),
-    LATERAL (
-        SELECT bucket, amount FROM spending
-        WHERE spending.scope = asked.scope AND spending.scope_id = asked.scope_id AND spending.number = asked.number
-            AND spending.asset = asked.asset AND spending.bucket > asked.oldest
-        UNION ALL
-        SELECT asked.oldest, sum(amount) FROM counted_payment AS counted
-        WHERE counted.scope = asked.scope AND counted.scope_id = asked.scope_id AND counted.number = asked.number
-            AND counted.asset = asked.asset AND counted.bucket = asked.oldest AND counted.at >= asked.since
-        HAVING count(*) > 0
-    ) AS counts;
+-- What counts against limits since a time, by bucket; see schema/10_controls.sql.
+SELECT place, bucket, amount FROM spent($1, $2, $3, $4, $5, $6);
 
 -- count
 -- Payments that are accepted, against each limit that they count against.
@@ -71,7 +58,8 @@ SELECT count(*) FROM old;
 WITH old AS (
     DELETE FROM spending AS there USING (
         SELECT scope_id, number, asset, bucket FROM spending
-        WHERE scope = $1 AND bucket < $2 ORDER BY bucket LIMIT $3 FOR UPDATE SKIP LOCKED
+        WHERE scope || '' = $1 AND bucket AT TIME ZONE 'UTC' < $2::timestamptz AT TIME ZONE 'UTC'
+        ORDER BY bucket AT TIME ZONE 'UTC' LIMIT $3 FOR UPDATE SKIP LOCKED
     ) AS gone
     WHERE there.scope = $1 AND there.scope_id = gone.scope_id AND there.number = gone.number
         AND there.asset = gone.asset AND there.bucket = gone.bucket

@@ -337,3 +337,22 @@ async def test_what_no_limit_looks_at_any_more_is_deleted_and_totals_stay(street
     street.now += 400 * DAY
     assert (await forget(), await rows()) == (1, (1, 2)), "the period is over"
     assert await units(street, "total") == 1000
+
+
+@pytest.mark.anyio
+async def test_a_limit_is_added_up_by_its_own_buckets_however_many_others_there_are(database: Database) -> None:
+    """The plan is kept from when the tables were empty, and has to be good when they are not."""
+    now = bucket_of(NOW)
+    mine = Counter("cap", UUID(int=1), "EUR", 1)
+    async with database.transaction() as connection:
+        assert (await spending.spent(connection, {mine: now - DAY}))[mine].units == 0
+        await connection.execute(
+            "INSERT INTO spending (scope, scope_id, number, asset, bucket, amount)"
+            " SELECT 'cap', ('00000000-0000-0000-0000-' || lpad(n::text, 12, '0'))::uuid, 1, 'EUR', $1, 5"
+            " FROM generate_series(1, 3000) AS n",
+            now,
+        )
+        read = "SELECT idx_tup_fetch + seq_tup_read FROM pg_stat_xact_user_tables WHERE relname = 'spending'"
+        before = await connection.fetchval(read)
+        assert (await spending.spent(connection, {mine: now - DAY}))[mine].units == 5
+        assert await connection.fetchval(read) - before == 1
