@@ -292,6 +292,17 @@ async def test_answers_keep_the_order_of_requests_whoever_answers_them(
     assert by_asgi.count("/v1/payments") == 3
 
 
+async def test_a_connection_is_kept_for_the_next_payment_and_closed_idle_by_a_stop(
+    shared: Api, payer: Person, shop: Person
+) -> None:
+    async with listening(shared) as wire:
+        reader, writer = await asyncio.open_connection("127.0.0.1", wire.port)
+        for _ in range(3):  # each sent when the one before is answered
+            writer.write(request(payer))
+            assert (await one(reader)).status == 201
+    assert await rest(reader) == []
+
+
 # ---- hanging up, stopping, mistakes ---------------------------------------------------------------------------------
 
 
