@@ -23,10 +23,10 @@ from gateway.errors import BodyTooLarge, GatewayError, InvalidRequest, TooManyTr
 from gateway.ids import show
 from gateway.payments import bulk, once
 from gateway.payments.bulk import Line, Payer, Replayed, Result
-from gateway.payments.ledger_rail import Settled
 from gateway.payments.note import note_of
 from gateway.payments.once import Answer
 from gateway.payments.pay import PayRequest, check_memo
+from gateway.payments.rails.ledger import Settled
 from gateway.secret import hash_of
 
 #: The largest array that is read: ten thousand payments with the longest memos. A line of NDJSON has the usual limit.

@@ -2,10 +2,10 @@
 
 It knows nothing of connections (payment_protocol.py is where requests come from). The request is decoded and its answer
 encoded by the same types as in the ordinary handler, but nothing is routed or injected. Payments of plain API keys are
-an element each of one statement per rail, which also finds out who is calling (payments/ledger_rail.py,
-payments/chain_rail.py). All others have to be looked at first (caps, a passkey's policy, holds, addresses, a note): who
-is calling is found for all of them together, and they are paid together as the ordinary handler pays them. An ordinary
-Litestar handler spends more on itself than a payment costs.
+an element each of one statement per rail, which also finds out who is calling (payments/rails/). All others have to be
+looked at first (caps, a passkey's policy, holds, addresses, a note): who is calling is found for all of them together,
+and they are paid together as the ordinary handler pays them. An ordinary Litestar handler spends more on itself than a
+payment costs.
 
 Whatever is not handled here, the ordinary handler does: sessions, payers who sign with their own key, keys for some
 networks alone, a key used before, payees that there are not, callers who are unknown or have sent too much, and every
@@ -37,13 +37,15 @@ from gateway.clock import rfc3339
 from gateway.errors import GatewayError, PaymentRestored, Unauthenticated, UnknownPayee
 from gateway.ids import PaymentId, new_id
 from gateway.money import Money
-from gateway.payments import chain_rail, ledger_rail, once
-from gateway.payments.chain_rail import Queued, TokenPayment
+from gateway.payments import once
 from gateway.payments.group import GroupCommit
-from gateway.payments.lean import Elsewhere, NeedsChecks
-from gateway.payments.ledger_rail import LedgerPayment, Settled
 from gateway.payments.once import Claim
 from gateway.payments.pay import PayRequest, check_memo
+from gateway.payments.plain import NeedsChecks, Undecided
+from gateway.payments.rails import chain as chain_rail
+from gateway.payments.rails import ledger as ledger_rail
+from gateway.payments.rails.chain import Queued, TokenPayment
+from gateway.payments.rails.ledger import LedgerPayment, Settled
 from gateway.payments.route import Route, ledger_route
 from gateway.secret import hash_of
 from gateway.wallets.wallet import Wallet
@@ -110,7 +112,7 @@ class FastPayments:
         first = self._in_flight.get(payment.key)
         if first is not None:
             waiting: asyncio.Future[Any] = first.get_loop().create_future()
-            first.add_done_callback(lambda _: None if waiting.done() else waiting.set_result(Elsewhere()))
+            first.add_done_callback(lambda _: None if waiting.done() else waiting.set_result(Undecided()))
             return waiting
         future: asyncio.Future[Any]
         if isinstance(payment, CheckedPayment):
@@ -130,7 +132,7 @@ class FastPayments:
             self._need_checks[payment.api_key_hash] = None
             if len(self._need_checks) > _KEYS_REMEMBERED:
                 del self._need_checks[next(iter(self._need_checks))]
-        if isinstance(outcome, Elsewhere | Unauthenticated | UnknownPayee):  # which the ordinary handler counts
+        if isinstance(outcome, Undecided | Unauthenticated | UnknownPayee):  # which the ordinary handler counts
             return None
         now, who = self._house.clock(), payment.api_key_hash
         self._house.limits.note(self._house.database, "requests", who.hex(), now)
@@ -158,7 +160,7 @@ class FastPayments:
         now = self._house.clock()
         return await chain_rail.pay_all(self._house.database, self._house.terms, _with_ids(asked, now), now)
 
-    async def _check(self, asked: Sequence[CheckedPayment]) -> list[once.Answer | Elsewhere | GatewayError]:
+    async def _check(self, asked: Sequence[CheckedPayment]) -> list[once.Answer | Undecided | GatewayError]:
         """Find out who asks, and pay for those who may, together."""
         async with self._house.database.reading(answers=False) as connection:
             hashes = [one.api_key_hash for one in asked]
@@ -184,10 +186,10 @@ class FastPayments:
         return Claim(by.wallet.id, one.idempotency_key, one.fingerprint, as_written), (by.wallet, asked)
 
 
-def _handed_on(outcome: once.Outcome | None) -> once.Answer | Elsewhere | GatewayError:
+def _handed_on(outcome: once.Outcome | None) -> once.Answer | Undecided | GatewayError:
     """The outcome, where it is an answer of this path's: the first, or a refusal."""
     if outcome is None or isinstance(outcome, once.Alone) or (isinstance(outcome, once.Answer) and outcome.replayed):
-        return Elsewhere()
+        return Undecided()
     return outcome
 
 
@@ -233,15 +235,15 @@ def _payment(house: House, headers: Iterable[Field], whole: bytes, need_checks: 
     return kind(who, own_key, fingerprint, handle, money, asked.memo, _NO_ID)
 
 
-def _outcome(done: "asyncio.Future[Any]") -> Settled | Queued | once.Answer | Elsewhere | GatewayError:
+def _outcome(done: "asyncio.Future[Any]") -> Settled | Queued | once.Answer | Undecided | GatewayError:
     """What became of a payment. Whatever went wrong that is no refusal, the ordinary handler tries again, and tells."""
     error = done.exception()
     if error is None:
-        outcome: Settled | Queued | once.Answer | Elsewhere | GatewayError = done.result()
+        outcome: Settled | Queued | once.Answer | Undecided | GatewayError = done.result()
         return outcome
     if isinstance(error, GatewayError) and not isinstance(error, PaymentRestored):  # which is to be kept under the key
         return error
-    return Elsewhere()
+    return Undecided()
 
 
 def _with_ids(asked: Sequence[Asked], now: datetime) -> list[Asked]:

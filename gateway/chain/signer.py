@@ -247,7 +247,7 @@ LOCAL_RELAYER_KEYS: Final = (
     bytes.fromhex("dbda1821b80551c9d65939329250298aa3472ba22feea921c0cf5d620ea67b97"),
 )
 
-#: The ten addresses whose keys anvil prints when it starts. Elsewhere, whatever they own is taken within seconds.
+#: The ten addresses whose keys anvil prints when it starts. Undecided, whatever they own is taken within seconds.
 WELL_KNOWN_ADDRESSES: Final = frozenset(
     {
         "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266",

@@ -16,5 +16,5 @@ True whatever is killed, this run itself included:
     ports.py       which port is free, and who listens on one
     supervise.py   embedded(): starts the parts, keeps them up, stops them in order
 
-Linux only: it reads /proc. Elsewhere set GATEWAY_DATABASE_URL and GATEWAY_RPC_URL.
+Linux only: it reads /proc. Undecided set GATEWAY_DATABASE_URL and GATEWAY_RPC_URL.
 """

@@ -20,11 +20,9 @@
     approve.py     a payment approved by a passkey over its details, or refused
     not_me.py      a payment that was somebody else's doing: its wallet is frozen
     undo.py        the end of the time in which a token payment can be stopped
-    lean.py        a payment that shares one statement with many     (pure)
+    plain.py       a payment of a plain API key, as one statement takes many (pure)
     rail.py        what a rail is
     rails/         what money moves by: one rail in each file
-    ledger_rail.py payments of plain API keys on the ledger rail, any number in one statement
-    chain_rail.py  the same on the chain rail
     bulk.py        many payments of one payer in one call
     group.py       who arrives during a commit shares the next one
     finish.py      capture, void, expire: the ends of a held payment

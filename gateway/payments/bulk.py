@@ -2,7 +2,7 @@
 
 Each has an idempotency key, its own or one made of the whole's and its place, so a call that was cut off anywhere is
 sent again as it was: what was settled is found, what was not is done. Ledger payments of a plain key go a thousand to a
-commit (ledger_rail.py), all others a hundred (`pay_together`); what neither can decide is paid one by one.
+commit (rails/ledger.py), all others a hundred (`pay_together`); what neither can decide is paid one by one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,15 +12,16 @@ from datetime import datetime
 from gateway.access.credential import Credential
 from gateway.errors import GatewayError, LineRefused, PaymentRestored
 from gateway.ids import PaymentId, new_id
-from gateway.payments import ledger_rail, once, pay, records, recovery
+from gateway.payments import once, pay, records, recovery
 from gateway.payments.check import Proposed
-from gateway.payments.lean import Elsewhere
-from gateway.payments.ledger_rail import LedgerPayment, Outcome, Settled
 from gateway.payments.note import Note
 from gateway.payments.once import Answer, Claim
 from gateway.payments.pay import PayRequest
 from gateway.payments.payees.lookup import find_payee
 from gateway.payments.payment import Payment
+from gateway.payments.plain import Undecided
+from gateway.payments.rails import ledger as ledger_rail
+from gateway.payments.rails.ledger import LedgerPayment, Outcome, Settled
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Database
 from gateway.wallets.wallet import Wallet
@@ -109,10 +110,10 @@ async def pay_all_or_none(
 async def _pay_part(
     database: Database, terms: Terms, payer: Payer, lines: Sequence[Line], now: datetime
 ) -> list[Result]:
-    lean = _lean(terms, payer, lines, now)
-    notes = {one.payment_id: note for place, one in lean.items() if (note := _note(lines[place])) is not None}
-    paid = await ledger_rail.pay_all(database, terms, list(lean.values()), now, notes) if lean else []
-    decided = _decided(lean, paid)
+    plain = _plain(terms, payer, lines, now)
+    notes = {one.payment_id: note for place, one in plain.items() if (note := _note(lines[place])) is not None}
+    paid = await ledger_rail.pay_all(database, terms, list(plain.values()), now, notes) if plain else []
+    decided = _decided(plain, paid)
     rest = [place for place in range(len(lines)) if place not in decided]
     for start in range(0, len(rest), SHARED):
         places = rest[start : start + SHARED]
@@ -134,9 +135,11 @@ async def _pay_part(
     return results
 
 
-def _decided(lean: dict[int, LedgerPayment], outcomes: Sequence[Outcome]) -> dict[int, Result]:
+def _decided(plain: dict[int, LedgerPayment], outcomes: Sequence[Outcome]) -> dict[int, Result]:
     """What the ledger's own path has decided, by place; the rest is for `_pay_one`."""
-    return {place: outcome for place, outcome in zip(lean, outcomes, strict=True) if not isinstance(outcome, Elsewhere)}
+    return {
+        place: outcome for place, outcome in zip(plain, outcomes, strict=True) if not isinstance(outcome, Undecided)
+    }
 
 
 def _note(line: Line) -> Note | None:
@@ -187,13 +190,13 @@ async def _pay_shared(
     return refused | fresh
 
 
-def _lean(terms: Terms, payer: Payer, lines: Sequence[Line], now: datetime) -> dict[int, LedgerPayment]:
+def _plain(terms: Terms, payer: Payer, lines: Sequence[Line], now: datetime) -> dict[int, LedgerPayment]:
     """The lines that the ledger's own path can take, by their place: it knows payers by their API keys. Of two with one
     idempotency key, the first.
     """
-    lean: dict[int, LedgerPayment] = {}
+    plain: dict[int, LedgerPayment] = {}
     if payer.api_key_hash is None:
-        return lean
+        return plain
     keys: set[str] = set()
     for place, line in enumerate(lines):
         asked = line.asked
@@ -203,7 +206,7 @@ def _lean(terms: Terms, payer: Payer, lines: Sequence[Line], now: datetime) -> d
         if handle is None:
             continue
         keys.add(line.key)
-        lean[place] = LedgerPayment(
+        plain[place] = LedgerPayment(
             payer.api_key_hash,
             line.key,
             line.fingerprint,
@@ -212,7 +215,7 @@ def _lean(terms: Terms, payer: Payer, lines: Sequence[Line], now: datetime) -> d
             asked.memo,
             PaymentId(new_id(now)),
         )
-    return lean
+    return plain
 
 
 async def _pay_one(connection: Connection, terms: Terms, payer: Payer, line: Line, now: datetime) -> Payment | Replayed:

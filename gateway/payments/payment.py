@@ -139,7 +139,7 @@ class Payment:
 
 def as_accepted(payment: Payment) -> Payment:
     """What a payment was that was settled, or queued, when it was accepted. All that changes of the first kind are its
-    refunds. The second kind (chain_rail.py) has its own id for its authorization, too.
+    refunds. The second kind (rails/chain.py) has its own id for its authorization, too.
     """
     nothing = Money(0, payment.amount.asset)
     if payment.authorization_id != payment.id:

@@ -20,8 +20,8 @@ from benchmarks.rig import Book, Connection, Rig, program_of_postgres
 from gateway.commands import building
 from gateway.ids import PaymentId, new_id
 from gateway.money import Money, fiat
-from gateway.payments import ledger_rail
-from gateway.payments.ledger_rail import LedgerPayment, Settled
+from gateway.payments.rails import ledger as ledger_rail
+from gateway.payments.rails.ledger import LedgerPayment, Settled
 from gateway.secret import hash_of
 
 _EUR = fiat("EUR")

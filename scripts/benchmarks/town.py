@@ -17,8 +17,8 @@ from gateway.ids import AccountId, PaymentId, TransferId, new_id
 from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Money, fiat
-from gateway.payments import ledger_rail
-from gateway.payments.ledger_rail import LedgerPayment, Settled
+from gateway.payments.rails import ledger as ledger_rail
+from gateway.payments.rails.ledger import LedgerPayment, Settled
 from gateway.secret import hash_of
 
 EUR = fiat("EUR")

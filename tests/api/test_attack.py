@@ -9,8 +9,8 @@ import pytest
 
 from gateway.errors import InsufficientFunds
 from gateway.ids import PaymentId, new_id
-from gateway.payments import ledger_rail
-from gateway.payments.ledger_rail import LedgerPayment, Settled
+from gateway.payments.rails import ledger as ledger_rail
+from gateway.payments.rails.ledger import LedgerPayment, Settled
 from gateway.postgres import connect
 from gateway.secret import hash_of
 from tests.api.conftest import Api, Person, code_of, opened

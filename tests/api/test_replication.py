@@ -204,7 +204,7 @@ async def test_a_process_that_commits_nothing_gives_the_server_up_too(
 
 
 @dataclass
-class Elsewhere(Fate):
+class Undecided(Fate):
     """After each commit the next connection leads to another server, as after a failover, or through a proxy."""
 
     move: Callable[[], None] = field(default=lambda: None)
@@ -222,7 +222,7 @@ async def test_a_first_answer_is_read_where_its_key_was_found(
     await servers.until("SELECT pg_get_wal_replay_pause_state() = 'paused'", standby=True)
     first = await payer.pay(to, "1 USDX", key="once")
     async with connect(servers.url, 4) as database:
-        cut = CutDatabase(database, fate := Elsewhere())
+        cut = CutDatabase(database, fate := Undecided())
 
         def move() -> None:
             database._primary = Primary(read(standby), "test", SHORT)

@@ -11,8 +11,8 @@ import pytest
 from gateway.clock import system_clock
 from gateway.errors import DatabaseUnavailable
 from gateway.ids import PaymentId, new_id
-from gateway.payments import chain_rail
-from gateway.payments.chain_rail import Outcome, TokenPayment
+from gateway.payments.rails import chain as chain_rail
+from gateway.payments.rails.chain import Outcome, TokenPayment
 from gateway.postgres import Connection, connect
 from gateway.secret import hash_of
 from tests.api.conftest import Api, Person, code_of, opened
@@ -200,8 +200,8 @@ async def test_of_a_group_each_is_decided_by_itself(api: Api, ann: Person, ben: 
     )
 
     assert names(outcomes) == [
-        *("Queued", "InsufficientFunds", "Elsewhere", "Unauthenticated", "Elsewhere", "Elsewhere", "Elsewhere"),
-        *("Elsewhere", "Queued", "Queued", "InsufficientFunds"),
+        *("Queued", "InsufficientFunds", "Undecided", "Unauthenticated", "Undecided", "Undecided", "Undecided"),
+        *("Undecided", "Queued", "Queued", "InsufficientFunds"),
     ]
     assert await nonces(api) == {ann.address: [0, 1, 2], ben.address: [0]}
     after = await api.counts()
@@ -307,7 +307,7 @@ async def test_who_keeps_the_key_pays_by_the_long_way_and_is_paid_by_this_one(
     async with api.house.database.transaction() as connection:
         await move_out(connection, ann)
     outcomes = await together(api, asked(api, ann, "ben", "1 USDX", "a"), asked(api, ben, "ann", "1 USDX", "b"))
-    assert names(outcomes) == ["Elsewhere", "Queued"]
+    assert names(outcomes) == ["Undecided", "Queued"]
     async with api.house.database.reading() as connection:
         assert await connection.fetchval("SELECT to_address FROM token_authorization") == "0x" + "7" * 40
 

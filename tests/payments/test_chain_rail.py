@@ -9,9 +9,10 @@ from eth_hash.auto import keccak
 from gateway.chain.contract import selector
 from gateway.clock import system_clock
 from gateway.ids import PaymentId, new_id
-from gateway.payments import chain_rail, records
-from gateway.payments.chain_rail import Queued, TokenPayment
+from gateway.payments import records
 from gateway.payments.payment import State
+from gateway.payments.rails import chain as chain_rail
+from gateway.payments.rails.chain import Queued, TokenPayment
 from gateway.secret import hash_of
 from gateway.wallets import wallet
 from tests.factory import NOW, Town

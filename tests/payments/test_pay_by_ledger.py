@@ -14,9 +14,9 @@ from gateway.ids import PaymentId, TransferId, new_id
 from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Assets
-from gateway.payments import ledger_rail
-from gateway.payments.lean import Elsewhere
-from gateway.payments.ledger_rail import LedgerPayment, Outcome, Settled
+from gateway.payments.plain import Undecided
+from gateway.payments.rails import ledger as ledger_rail
+from gateway.payments.rails.ledger import LedgerPayment, Outcome, Settled
 from gateway.postgres import Connection, Database
 from gateway.secret import hash_of
 from gateway.wallets import wallet as wallets
@@ -126,7 +126,7 @@ async def test_together_or_one_by_one_the_answers_and_all_that_is_written_are_th
         ]
         seen |= {type(one) for one in await both_ways(street, asked)}
 
-    assert seen == {Settled, InsufficientFunds, Unauthenticated, Elsewhere}
+    assert seen == {Settled, InsufficientFunds, Unauthenticated, Undecided}
     assert await street.wrong() == []
 
 
@@ -138,7 +138,7 @@ async def test_many_of_one_payer_are_answered_as_one_by_one(street: Street) -> N
             street.asked(0, draw.choice(("bea", "cyd", "nobody")), f"{call} {n}", f"0.{draw.randrange(1, 60):02} EUR")
             for n in range(80)
         ]
-        assert {type(one) for one in await both_ways(street, asked)} == {Settled, Elsewhere}
+        assert {type(one) for one in await both_ways(street, asked)} == {Settled, Undecided}
     assert await street.wrong() == []
 
 
@@ -249,7 +249,7 @@ async def test_twenty_with_one_key_at_once_pay_once(street: Street) -> None:
         )
     )
     kinds = [type(one) for (one,) in outcomes]
-    assert sorted(kind.__name__ for kind in kinds) == ["Elsewhere"] * 19 + ["Settled"]
+    assert sorted(kind.__name__ for kind in kinds) == ["Undecided"] * 19 + ["Settled"]
     assert await street.available(street.people[0].wallet, "EUR") == "9.00 EUR"
 
 

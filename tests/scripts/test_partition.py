@@ -11,10 +11,11 @@ from gateway.ids import PaymentId, new_id
 from gateway.ledger import book
 from gateway.migration import check_migrated
 from gateway.money import Assets
-from gateway.payments import ledger_rail, once
-from gateway.payments.lean import Elsewhere
-from gateway.payments.ledger_rail import LedgerPayment, Settled
+from gateway.payments import once
 from gateway.payments.payment import State
+from gateway.payments.plain import Undecided
+from gateway.payments.rails import ledger as ledger_rail
+from gateway.payments.rails.ledger import LedgerPayment, Settled
 from gateway.postgres import Database
 from gateway.secret import hash_of
 from gateway.wallets import wallet as wallets
@@ -105,7 +106,7 @@ async def test_a_key_used_before_or_after_pays_once(town: PartitionedTown) -> No
 
     for key, payment in (("after", paid.payment_id), ("before", None)):
         (again,) = await town.pay_all(town.asked(0, 1, key))
-        assert isinstance(again, Elsewhere)
+        assert isinstance(again, Undecided)
         async with town.database.transaction() as connection:
             answer = await once.claim(connection, town.people[0].id, key, b"f" * 32, NOW)
         assert answer is not None

@@ -4,7 +4,7 @@ There are several ways to name a payee. Each is a `PayeeResolver` in a module of
 in `Terms.payees`, in order, and the first that recognizes a text decides alone. So a new way is a new module and one
 line in `RESOLVERS`.
 
-The fast paths of both rails (lean.py) pay a handle in its stored spelling without asking a resolver, unless it begins
+The fast paths of both rails (plain.py) pay a handle in its stored spelling without asking a resolver, unless it begins
 with `0x`. No other resolver may recognize such a text.
 
     resolver.py    the protocol

@@ -3,11 +3,17 @@
 A payment is held from its acceptance to the final block that has its transfer (payments/settles/payments.py). It is
 queued with its authorization, whose nonce is stored before anything is signed; where the payer keeps the key it waits
 for its signature (sign.py).
+
+Payments of plain API keys (`pay_all`) are one call of `pay_on_chain` (schema/09_pay_on_chain.sql), a PostgreSQL
+transaction of its own, which also finds who pays and claims the idempotency key.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+
+import msgspec
+from msgspec import Struct
 
 from gateway.chain import authorization
 from gateway.chain.authorization import Order
@@ -20,11 +26,12 @@ from gateway.money import Money
 from gateway.payments import freeze, records
 from gateway.payments.check import Proposed
 from gateway.payments.payment import Event, Payment, State, after
+from gateway.payments.plain import NotDone, PlainPayment, columns_of, facts_of, handle_of, not_done
 from gateway.payments.rail import Rail
 from gateway.payments.rails import holding
-from gateway.payments.route import Route, chain_route
+from gateway.payments.route import Route, chain_route, route
 from gateway.payments.terms import Terms
-from gateway.postgres import Connection
+from gateway.postgres import Connection, Database
 from gateway.wallets import wallet
 from gateway.wallets.wallet import Wallet
 
@@ -121,3 +128,56 @@ def _order(terms: Terms, money: Money, payer: Wallet, receiver: str, now: dateti
         valid_before=int(now.timestamp()) + seconds,
         by=payer.custody,
     )
+
+
+# ---- payments of plain API keys --------------------------------------------------------------------------------------
+
+
+class TokenPayment(PlainPayment, frozen=True):
+    """A payment of tokens by a payer whose key the gateway keeps. Its id is also that of its authorization."""
+
+
+class Queued(Struct, frozen=True):
+    """What was asked, its money held and its authorization queued: who pays, which way, and since when."""
+
+    asked: TokenPayment
+    payer_handle: str
+    route: Route
+    at: datetime
+
+
+#: What became of a request.
+Outcome = Queued | NotDone
+
+
+def payee_of(terms: Terms, to: str, money: Money, capture: bool) -> str | None:
+    """The handle that this path would pay; None for what it does not do: fiat, holds, addresses, odd spellings, and
+    tokens that are not deployed.
+    """
+    return handle_of(to) if capture and money.asset.code in terms.contracts else None
+
+
+async def pay_all(database: Database, terms: Terms, asked: Sequence[TokenPayment], now: datetime) -> list[Outcome]:
+    """Accept them, each on its own, in one PostgreSQL transaction that is committed when this returns.
+
+    Raises DatabaseUnavailable: then nobody knows, and each is asked again with its key.
+    """
+    ways = [route(terms, one.money, outside=None) for one in asked]
+    async with database.one_statement() as connection:
+        row = await connection.fetchrow(
+            records.sql.pay_on_chain,
+            now,
+            int(now.timestamp()) + terms.authorization_seconds,
+            *columns_of(asked),
+            [msgspec.json.encode(way).decode() for way in ways],
+            [facts_of(one.payment_id, one.payee_handle, one.money, Money(0, one.money.asset)) for one in asked],
+        )
+    assert row is not None
+    return [
+        Queued(one, handle, way, now)
+        if outcome == "done"
+        else not_done(one, outcome, handle, Money(0, one.money.asset), available)
+        for one, way, outcome, handle, available in zip(
+            asked, ways, row["outcome"], row["payer_handle"], row["available"], strict=True
+        )
+    ]

@@ -1,7 +1,7 @@
-"""A payment that shares one statement with many: what is asked, and how it is passed on. Pure.
+"""A payment of a plain API key, one that may pay and that no check concerns, as one statement takes many of. Pure.
 
-Each rail has its own kind and its own statement (ledger_rail.py, chain_rail.py), which finds out who is calling, claims
-the key and pays, for all who are in it. Of such a payment one id is that of everything it writes.
+Each rail has its own kind and its own statement (rails/ledger.py, rails/chain.py), which finds out who is calling,
+claims the key and pays, for all who are in it. Of such a payment one id is that of everything it writes.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from gateway.money import Money
 from gateway.wallets.handle import is_folded
 
 
-class LeanPayment(Struct, frozen=True):
+class PlainPayment(Struct, frozen=True):
     """One request: who asks, by the SHA-256 of an API key; its idempotency key; whom it pays, by handle; a fresh id, of
     the payment and of its transfer. No two in one batch may have the same `key`.
     """
@@ -38,16 +38,16 @@ class LeanPayment(Struct, frozen=True):
         return show("pay", self.payment_id)
 
 
-class Elsewhere:
+class Undecided:
     """Not for this path: nothing was written, and `pay` decides."""
 
 
-class NeedsChecks(Elsewhere):
+class NeedsChecks(Undecided):
     """The API key is not plain: its payments have to pass the checks, which `pay` asks."""
 
 
 #: Why a request was not done here: it is refused, or to be decided by `pay`.
-NotDone = InsufficientFunds | Unauthenticated | Elsewhere
+NotDone = InsufficientFunds | Unauthenticated | Undecided
 
 
 def handle_of(to: str) -> str | None:
@@ -64,7 +64,7 @@ def facts_of(id: PaymentId, payee_handle: str | None, money: Money, fee: Money) 
     )
 
 
-def columns_of(asked: Sequence[LeanPayment]) -> tuple[list[Any], ...]:
+def columns_of(asked: Sequence[PlainPayment]) -> tuple[list[Any], ...]:
     """What the statements that take many payments have in common, as they take it: a column for each field."""
     return (
         [one.api_key_hash for one in asked],
@@ -78,7 +78,7 @@ def columns_of(asked: Sequence[LeanPayment]) -> tuple[list[Any], ...]:
     )
 
 
-def not_done(one: LeanPayment, outcome: str, payer_handle: str, fee: Money, available: int | None) -> NotDone:
+def not_done(one: PlainPayment, outcome: str, payer_handle: str, fee: Money, available: int | None) -> NotDone:
     """What a statement says of a payment that it has not done."""
     if outcome == "short":
         assert available is not None
@@ -86,4 +86,4 @@ def not_done(one: LeanPayment, outcome: str, payer_handle: str, fee: Money, avai
         return InsufficientFunds(account.wallet(payer_handle, asset), one.money + fee, Money(available, asset))
     if outcome == "unauthenticated":
         return Unauthenticated()
-    return NeedsChecks() if outcome == "checks" else Elsewhere()
+    return NeedsChecks() if outcome == "checks" else Undecided()
