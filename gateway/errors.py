@@ -498,14 +498,20 @@ class MandateExceeded(Conflict):
 
 @dataclass(eq=False)
 class MandateDrawExceeded(MandateExceeded):
+    """`cap` is the most in one draw."""
+
+    cap: "Money"
     kind: str = "draw"
-    says = "this mandate allows {left} at most in one draw, and {asked} was asked"
+    says = "this mandate allows {cap} at most in one draw, and {asked} was asked"
 
 
 @dataclass(eq=False)
 class MandateTotalExceeded(MandateExceeded):
+    """`left_in_all` is what may ever be drawn still; no more than `left` of it now."""
+
+    left_in_all: "Money"
     kind: str = "total"
-    says = "{left} is left of all that may ever be drawn by this mandate, and {asked} was asked"
+    says = "{left_in_all} is left of all that may ever be drawn by this mandate, and {asked} was asked"
 
 
 @dataclass(eq=False)

@@ -164,9 +164,9 @@ def refusal(of: Mandate, drawn: Drawn, asked: Payment, now: datetime) -> Gateway
     money, nothing = asked.amount, Money(0, asked.amount.asset)
     left = max(nothing, of.period - drawn.period)
     if of.draw is not None and money > of.draw:
-        return MandateDrawExceeded(money, min(of.draw, left))
+        return MandateDrawExceeded(money, min(of.draw, left), of.draw)
     if of.total is not None and money > (total := max(nothing, of.total - drawn.total)):
-        return MandateTotalExceeded(money, min(total, left))
+        return MandateTotalExceeded(money, min(total, left), total)
     if money > of.period:
         return MandatePeriodTooSmall(money, left, of.period, of.period_days)
     return MandatePeriodExceeded(money, left, of.period, of.period_days) if money > left else None

@@ -40,7 +40,7 @@ async def test_a_refused_draw_says_which_limit_and_is_retryable_for_the_period_a
     id = await granted(alice, draw="15.00", total="30.00")
     assert (await draw(shop, id, "15.00")).status_code == 201
     for asked, kind, retryable, said in (
-        ("15.01", "draw", False, "at most in one draw"),
+        ("15.01", "draw", False, "15.00 EUR at most in one draw"),
         ("5.01", "period", True, "5.00 EUR is left of the 20.00 EUR that this mandate allows in any 7 days"),
     ):
         problem = (await draw(shop, id, asked)).json()
