@@ -331,11 +331,11 @@ async def break_glass(connection: Connection, kind: Glass, handle: str, reason: 
     facts = {"what": kind, "handle": of.handle, "by": by.id, "reason": said}
     await audit.append(connection, [Act("operator.break_glass", of.id, by, of.id, facts)], now)
     await log.append(connection, [log.Event("operator.break_glass", None, of.id, facts)], now)
-    notes.warning("break-glass: %s of @%s by %s alone: %s", kind, of.handle, by.id, said)
     if kind == "wallet.freeze":
         await frozen.freeze(connection, of.id, said, by, None, now)
     elif not await frozen.thaw(connection, of.id, by, now):
         raise StateConflict(f"@{of.handle}", "not frozen", kind)
+    notes.warning("break-glass: %s of @%s by %s alone: %s", kind, of.handle, by.id, said)
     return of.id
 
 

@@ -15,7 +15,7 @@ from gateway.api import body
 from gateway.api.body import StrictRequest
 from gateway.api.fields import JSON
 from gateway.api.house import CALLER, House, bearer_of
-from gateway.api.once import fingerprint_as_written, fingerprint_of, key_of
+from gateway.api.once import fingerprint_of, key_of
 from gateway.api.payments import status_of
 from gateway.api.problems import problem_document
 from gateway.api.shapes import BulkPaymentRequest, BulkResultView
@@ -84,19 +84,18 @@ async def _pay_array(
     elements = body.read_array(whole, bulk.MOST if mode == "each" else bulk.MOST_TOGETHER)
     lines = [_line(house, payer, element, key, place, mode == "all") for place, element in enumerate(elements)]
     now = house.clock()
-    call = f"{_CALL} {mode}\n".encode()
-    fingerprint, as_written = (hashlib.sha256(call + text).digest() for text in (_as_meant(elements, lines), whole))
+    fingerprint = hashlib.sha256(f"{_CALL} {mode}\n".encode() + _as_meant(elements, lines)).digest()
 
     if mode == "all":
         async with house.database.transaction() as connection:
-            answer = await once.claim(connection, payer.wallet.id, key, fingerprint, now, as_written)
+            answer = await once.claim(connection, payer.wallet.id, key, fingerprint, now)
             if answer is None:
                 results = await bulk.pay_all_or_none(connection, house.terms, payer, lines, now)
                 answer = Answer(200, _shown(results, 0))
                 answer = await once.keep(connection, payer.wallet.id, key, answer)
     else:
         async with house.database.transaction() as connection:
-            answer = await once.begin(connection, payer.wallet.id, key, fingerprint, now, as_written)
+            answer = await once.begin(connection, payer.wallet.id, key, fingerprint, now)
         if answer is None:
             answer = Answer(200, _shown(await _pay_each(request, house, payer, lines), 0))
             async with house.database.transaction() as connection:
@@ -188,7 +187,7 @@ def _line(house: House, payer: Payer, element: bytes, key: str, place: int, toge
     have the key of the whole: one of their own would be passed over.
     """
     own = f"{key}/{place}" if len(key) < 200 else f"{_short(key)}/{place}"
-    fingerprint = as_written = b""
+    fingerprint = b""
     try:
         asked = body.read(element, BulkPaymentRequest)
         assert isinstance(asked, BulkPaymentRequest)
@@ -196,13 +195,12 @@ def _line(house: House, payer: Payer, element: bytes, key: str, place: int, toge
             raise InvalidRequest("idempotency_key", "with mode=all the whole has one key; leave idempotency_key out")
         own = key_of(asked.idempotency_key) if asked.idempotency_key is not None else own
         fingerprint = fingerprint_of(_CALL, asked, house.terms.payees)
-        as_written = fingerprint_as_written(_CALL, asked)
         money = house.terms.assets.of_wallet(asked.asset).parse_positive(asked.amount)
         check_memo(asked.memo)
         written = note_of(payer.wallet.id, asked.reference, asked.metadata)
-        return Line(PayRequest(asked.to, money, asked.memo, asked.capture, note=written), own, fingerprint, as_written)
+        return Line(PayRequest(asked.to, money, asked.memo, asked.capture, note=written), own, fingerprint)
     except GatewayError as refusal:
-        return Line(refusal, own, fingerprint, as_written)
+        return Line(refusal, own, fingerprint)
 
 
 def _as_meant(elements: Sequence[bytes], lines: Sequence[Line]) -> bytes:

@@ -30,7 +30,7 @@ from gateway.api.fields import NOT_PLAIN, is_json
 from gateway.api.framing import Field
 from gateway.api.headers import security_headers
 from gateway.api.house import House
-from gateway.api.once import fingerprint_as_written, fingerprint_of, key_of
+from gateway.api.once import fingerprint_of, key_of
 from gateway.api.payments import asked_of, payments_of, shares_commits
 from gateway.api.shapes import PaymentRequest, PaymentView
 from gateway.clock import rfc3339
@@ -182,8 +182,7 @@ class FastPayments:
             return None
         if not shares_commits(by.wallet, asked):
             return None
-        as_written = fingerprint_as_written(_CALL, one.asked)
-        return Claim(by.wallet.id, one.idempotency_key, one.fingerprint, as_written), (by.wallet, asked)
+        return Claim(by.wallet.id, one.idempotency_key, one.fingerprint), (by.wallet, asked)
 
 
 def _handed_on(outcome: once.Outcome | None) -> once.Answer | Undecided | GatewayError:

@@ -45,7 +45,7 @@ async def answer_once(
     now = house.clock()
     try:
         async with house.database.transaction() as connection:
-            answer = await once.claim(connection, claim.wallet, claim.key, claim.fingerprint, now, claim.as_written)
+            answer = await once.claim(connection, claim.wallet, claim.key, claim.fingerprint, now)
             if answer is None:
                 status, view = await act(connection, now)
                 answer = Answer(status, msgspec.json.encode(view))
@@ -132,7 +132,7 @@ def claim_of(house: House, request: Request[Any, Any, Any], caller: Wallet, aske
     key = key_of(request.headers.get("idempotency-key", ""))
     call = f"{request.method} {request.url.path}"
     fingerprint = fingerprint_of(call.rstrip("/"), asked, house.terms.payees)
-    return Claim(caller.id, key, fingerprint, fingerprint_as_written(call, asked))
+    return Claim(caller.id, key, fingerprint)
 
 
 def _response(answer: Answer) -> Response[Any]:
@@ -159,12 +159,7 @@ def fingerprint_of(call: str, asked: msgspec.Struct, payees: Sequence[PayeeResol
     payee as `bob`, `@bob` or `@Bob`, and an address in any case; metadata with its keys in any order, and none and an
     empty one. These are not: no amount, and one that is all there is; no memo, and an empty one.
     """
-    return fingerprint_as_written(call, _as_meant(asked, payees))
-
-
-def fingerprint_as_written(call: str, asked: msgspec.Struct) -> bytes:
-    """The same of a request as it is spelled, but for JSON's own blanks, escapes and order, and fields left out."""
-    return hashlib.sha256(call.encode() + b"\n" + msgspec.json.encode(asked)).digest()
+    return hashlib.sha256(call.encode() + b"\n" + msgspec.json.encode(_as_meant(asked, payees))).digest()
 
 
 def _as_meant(asked: msgspec.Struct, payees: Sequence[PayeeResolver]) -> msgspec.Struct:

@@ -45,7 +45,6 @@ class Line:
     asked: PayRequest | GatewayError
     key: str
     fingerprint: bytes
-    as_written: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +165,7 @@ async def _pay_shared(
 
     asked = {
         place: (
-            Claim(payer.wallet.id, line.key, line.fingerprint, line.as_written),
+            Claim(payer.wallet.id, line.key, line.fingerprint),
             replace(line.asked, by=payer.by),
         )
         for place, line in lines.items()
@@ -222,7 +221,7 @@ async def _pay_one(connection: Connection, terms: Terms, payer: Payer, line: Lin
     """Pay one line with its key, or find what its key has paid. Raises what `pay` and `once.claim` raise."""
     if isinstance(line.asked, GatewayError):
         raise line.asked
-    answer = await once.claim(connection, payer.wallet.id, line.key, line.fingerprint, now, line.as_written)
+    answer = await once.claim(connection, payer.wallet.id, line.key, line.fingerprint, now)
     if answer is not None:
         if answer.payment is None:
             refusal = await recovery.met(connection, payer.wallet.id, line.key)

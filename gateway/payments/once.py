@@ -28,14 +28,11 @@ KeyId = tuple[WalletId, str]
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A key, whose it is, and what it stands for: `fingerprint` is the SHA-256 of what was asked. `as_written` is that
-    of its spelling. Keys of earlier versions were stored with it, and a retry of theirs is recognised by it.
-    """
+    """A key, whose it is, and what it stands for: `fingerprint` is the SHA-256 of what was asked."""
 
     wallet: WalletId
     key: str
     fingerprint: bytes
-    as_written: bytes = b""
 
     @property
     def id(self) -> KeyId:
@@ -67,28 +64,24 @@ Outcome = Answer | GatewayError | Alone
 Act = Callable[[Connection, Sequence[Asked], datetime], Awaitable[Sequence[Outcome]]]
 
 
-async def claim(
-    connection: Connection, wallet: WalletId, key: str, fingerprint: bytes, now: datetime, as_written: bytes = b""
-) -> Answer | None:
+async def claim(connection: Connection, wallet: WalletId, key: str, fingerprint: bytes, now: datetime) -> Answer | None:
     """Claim the key for this request; None when it is ours now, the first answer when it was used before.
 
-    Raises IdempotencyKeyReused when it was used for another request (another `fingerprint`, and not the `as_written` of
-    a Claim either), and IdempotencyKeyInProgress when the first is still running after the database's `lock_timeout`.
+    Raises IdempotencyKeyReused when it was used for another request (another `fingerprint`), and
+    IdempotencyKeyInProgress when the first is still running after the database's `lock_timeout`.
     """
-    (found,) = await _claim_all(connection, [Claim(wallet, key, fingerprint, as_written)], now)
+    (found,) = await _claim_all(connection, [Claim(wallet, key, fingerprint)], now)
     if isinstance(found, GatewayError):
         raise found
     assert not isinstance(found, Alone), "one key is not there twice"
     return found
 
 
-async def begin(
-    connection: Connection, wallet: WalletId, key: str, fingerprint: bytes, now: datetime, as_written: bytes = b""
-) -> Answer | None:
+async def begin(connection: Connection, wallet: WalletId, key: str, fingerprint: bytes, now: datetime) -> Answer | None:
     """As `claim`, for a call of several transactions: commit this first and `keep` the answer last. A call that was cut
     off in between, or is not done yet, is None too: it is done again, and what it does must be done once by itself.
     """
-    answer = await claim(connection, wallet, key, fingerprint, now, as_written)
+    answer = await claim(connection, wallet, key, fingerprint, now)
     return answer if answer is not None and answer.body is not None else None
 
 
@@ -140,7 +133,7 @@ async def _claim_all(connection: Connection, claims: Sequence[Claim], now: datet
         if claim.id in ours:
             return None if first[claim.id] is claim else Alone()
         row = used[claim.id]
-        if row["fingerprint"] not in (claim.fingerprint, claim.as_written):
+        if row["fingerprint"] != claim.fingerprint:
             return IdempotencyKeyReused(claim.key)
         return Answer(row["status"], row["answer"], replayed=True, payment=row["payment_id"])
 
