@@ -112,6 +112,16 @@ FROM session_token AS token
     JOIN wallet ON wallet.id = session.wallet_id
 WHERE token.hash = $1;
 
+-- sessions_of_tokens
+-- The same of many, those that there are.
+SELECT session.id, session.wallet_id, session.begun_by, session.passkey_id, session.device, session.created_at,
+    session.last_used_at, session.expires_at, session.ended_at, token.made_at, token.replaced_at, token.hash,
+    wallet.handle, wallet.address, wallet.custody, wallet.guarded
+FROM session_token AS token
+    JOIN session ON session.id = token.session_id
+    JOIN wallet ON wallet.id = session.wallet_id
+WHERE token.hash = ANY ($1);
+
 -- sessions
 -- Those of a wallet that last.
 SELECT id, wallet_id, begun_by, passkey_id, device, created_at, last_used_at, expires_at

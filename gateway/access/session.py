@@ -10,6 +10,7 @@ that somebody planted is never signed in. A session reads for as long as it last
 for a few minutes after a passkey was used (`fresh`): then it is signed in to again.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -128,7 +129,7 @@ async def open(database: Database, token: str, now: datetime) -> Open:
         if row is None or row["ended_at"] is not None or now >= row["expires_at"]:
             raise Unauthenticated
     session = _session(row)
-    wallet = Wallet(WalletId(row["wallet_id"]), row["handle"], row["address"], row["custody"], row["guarded"])
+    wallet = _wallet(row)
     replaced_at, made_at = row["replaced_at"], row["made_at"]
     if replaced_at is not None:
         if now < replaced_at + OVERLAP:
@@ -146,6 +147,20 @@ async def open(database: Database, token: str, now: datetime) -> Open:
         await connection.execute(sql.add_token, hash_of(fresh), session.id, now)
         await connection.execute(sql.used_session, session.id, now)
     return Open(replace(session, last_used_at=now), wallet, fresh)
+
+
+async def open_all(connection: Connection, hashes: Sequence[bytes], now: datetime) -> dict[bytes, Credential]:
+    """What the sessions of these tokens may do now, by the tokens' SHA-256. Absent: a token that opens nothing, or that
+    is to be replaced or was (`open`).
+    """
+    rows = await connection.fetch(sql.sessions_of_tokens, list(set(hashes)))
+    return {
+        row["hash"]: _session(row).credential(_wallet(row), now)
+        for row in rows
+        if row["ended_at"] is None
+        and row["replaced_at"] is None
+        and now < min(row["expires_at"], row["made_at"] + ROTATES_AFTER)
+    }
 
 
 async def sessions(connection: Connection, wallet: WalletId, now: datetime) -> list[Session]:
@@ -167,6 +182,10 @@ async def end_of_passkey(connection: Connection, passkey: UUID, now: datetime) -
     for row in await connection.fetch(sql.end_sessions_of_passkey, passkey, now):
         by = By("passkey", show("psk", passkey))
         await _tell(connection, "session.ended", row["wallet_id"], row["id"], {"why": "passkey_ended"}, by, now)
+
+
+def _wallet(row: Record) -> Wallet:
+    return Wallet(WalletId(row["wallet_id"]), row["handle"], row["address"], row["custody"], row["guarded"])
 
 
 async def _end_as_stolen(database: Database, session: Session, now: datetime) -> None:

@@ -6,6 +6,7 @@ no other site's page has it sent. Yet a page of another port of the same host do
 to say that it comes from our own origin, which no script can make a browser say wrongly (Fetch Metadata, RFC 6454).
 """
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from litestar import Request
@@ -22,24 +23,25 @@ _STATE = "session_cookie"
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 
-def token_of(scope: Scope, party: Party) -> str | None:
+def token_of(headers: Iterable[tuple[bytes, bytes]], party: Party) -> str | None:
     """The token that the request brings; None where it brings none, or two."""
     name = _name(party).encode() + b"="
-    pairs = [pair.strip() for key, value in scope["headers"] if key == b"cookie" for pair in value.split(b";")]
+    pairs = [pair.strip() for key, value in headers if key == b"cookie" for pair in value.split(b";")]
     found = [pair[len(name) :] for pair in pairs if pair.startswith(name)]
     return found[0].decode("latin-1") if len(found) == 1 else None
 
 
 def refuse_other_origins(request: Request, party: Party) -> None:  # type: ignore[type-arg] # of any state
     """Raises Forbidden for a request that changes something and does not come from a page of ours."""
-    if request.method in _SAFE:
-        return
-    if "origin" in request.headers:
-        own = request.headers["origin"] == party.origin
-    else:
-        own = request.headers.get("sec-fetch-site") == "same-origin"
-    if not own:
+    if request.method not in _SAFE and not is_own(dict(request.scope["headers"]), party):
         raise Forbidden(f"a request with a session comes from a page of {party.origin}, and this one does not say so")
+
+
+def is_own(headers: Mapping[bytes, bytes], party: Party) -> bool:
+    """Whether a request says that it comes from a page of ours."""
+    if (origin := headers.get(b"origin")) is not None:
+        return origin == party.origin.encode()
+    return headers.get(b"sec-fetch-site") == b"same-origin"
 
 
 def holding(token: str, party: Party, expires_at: datetime, now: datetime) -> Cookie:

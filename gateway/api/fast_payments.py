@@ -7,9 +7,9 @@ looked at first (caps, a passkey's policy, holds, addresses, a note): who is cal
 and they are paid together as the ordinary handler pays them. An ordinary Litestar handler spends more on itself than a
 payment costs.
 
-Whatever is not handled here, the ordinary handler does: sessions, payers who sign with their own key, keys for some
-networks alone, a key used before, payees that there are not, callers who are unknown or have sent too much, and every
-request that will be refused for its form.
+Whatever is not handled here, the ordinary handler does: payers who sign with their own key, keys for some networks
+alone, sessions whose token is to be replaced, a key used before, payees that there are not, callers who are unknown or
+have sent too much, and every request that will be refused for its form.
 """
 
 import asyncio
@@ -23,10 +23,12 @@ import msgspec
 from msgspec import Struct, structs
 
 from gateway.access import api_key as api_keys
+from gateway.access import session
 from gateway.access.api_key import LastUsed
+from gateway.access.ceremony import Party, party_of
 from gateway.access.credential import Credential
-from gateway.api import body, problems
-from gateway.api.fields import NOT_PLAIN, is_json
+from gateway.api import body, cookie, problems
+from gateway.api.fields import NOT_PLAIN, ONCE, is_json
 from gateway.api.framing import Field
 from gateway.api.headers import security_headers
 from gateway.api.house import House
@@ -63,16 +65,17 @@ _NO_ID = PaymentId(UUID(int=0))
 
 
 class CheckedPayment(Struct, frozen=True):
-    """One request of an API key, by its SHA-256, whose payment has to pass the checks."""
+    """One request whose payment has to pass the checks, of an API key or of a session's token, by its SHA-256."""
 
-    api_key_hash: bytes
+    token_hash: bytes
+    of_session: bool
     idempotency_key: str
     fingerprint: bytes
     asked: PaymentRequest
 
     @property
     def key(self) -> tuple[bytes, str]:
-        return self.api_key_hash, self.idempotency_key
+        return self.token_hash, self.idempotency_key
 
 
 Payment = LedgerPayment | TokenPayment | CheckedPayment
@@ -87,6 +90,7 @@ class FastPayments:
 
     def __init__(self, house: House, most: int, at_once: int) -> None:
         self._house = house
+        self._party = party_of(house.public_url)
         self.security = security_headers(house.public_url)
         self._ledger = GroupCommit(self._settle, most, at_once)
         self._chain = GroupCommit(self._queue, most, at_once)
@@ -99,8 +103,10 @@ class FastPayments:
 
     def read(self, headers: Iterable[Field], whole: bytes) -> Payment | None:
         """The payment that the request asks for; None where the ordinary handler is to answer."""
-        payment = _payment(self._house, headers, whole, self._need_checks)
-        return None if payment is None or self._has_done_too_much(payment) else payment
+        payment = _payment(self._house, self._party, headers, whole, self._need_checks)
+        if payment is None or isinstance(payment, CheckedPayment):
+            return payment
+        return None if self._is_over(payment.api_key_hash.hex()) else payment
 
     def submit(self, payment: Payment) -> "asyncio.Future[Any]":
         """A future with the payment's outcome, once that is committed; for `answer`, whatever it is.
@@ -128,16 +134,14 @@ class FastPayments:
     def answer(self, payment: Payment, done: "asyncio.Future[Any]") -> Answer | None:
         """The answer to a payment whose future is done; None where the ordinary handler is to answer."""
         outcome = _outcome(done)
-        if isinstance(outcome, NeedsChecks):
+        if isinstance(outcome, NeedsChecks) and not isinstance(payment, CheckedPayment):
             self._need_checks[payment.api_key_hash] = None
             if len(self._need_checks) > _KEYS_REMEMBERED:
                 del self._need_checks[next(iter(self._need_checks))]
         if isinstance(outcome, Undecided | Unauthenticated | UnknownPayee):  # which the ordinary handler counts
             return None
-        now, who = self._house.clock(), payment.api_key_hash
-        self._house.limits.note(self._house.database, "requests", who.hex(), now)
-        if self._last_used.note(who, now):
-            self._writing = asyncio.create_task(self._last_used.write(self._house.database))
+        if not isinstance(payment, CheckedPayment):
+            self._note(payment.api_key_hash.hex(), payment.api_key_hash)
         if isinstance(outcome, Settled):
             return 201, [_JSON], _encode(_settled(outcome))
         if isinstance(outcome, Queued):
@@ -147,10 +151,17 @@ class FastPayments:
             return outcome.status, [_JSON], outcome.body
         return problems.as_bytes(outcome)
 
-    def _has_done_too_much(self, payment: Payment) -> bool:
-        """Whether the ordinary handler is to refuse it."""
-        limits, who, now = self._house.limits, payment.api_key_hash.hex(), self._house.clock()
+    def _is_over(self, who: str) -> bool:
+        """Whether they have done too much: the ordinary handler is to refuse them."""
+        limits, now = self._house.limits, self._house.clock()
         return limits.is_over("requests", who, now) or limits.is_over("guesses", who, now)
+
+    def _note(self, who: str, api_key_hash: bytes | None) -> None:
+        """That they have asked, and when their API key was used."""
+        now = self._house.clock()
+        self._house.limits.note(self._house.database, "requests", who, now)
+        if api_key_hash is not None and self._last_used.note(api_key_hash, now):
+            self._writing = asyncio.create_task(self._last_used.write(self._house.database))
 
     async def _settle(self, asked: Sequence[LedgerPayment]) -> list[ledger_rail.Outcome]:
         now = self._house.clock()
@@ -162,19 +173,25 @@ class FastPayments:
 
     async def _check(self, asked: Sequence[CheckedPayment]) -> list[once.Answer | Undecided | GatewayError]:
         """Find out who asks, and pay for those who may, together."""
+        now = self._house.clock()
+        keys = [one.token_hash for one in asked if not one.of_session]
+        tokens = [one.token_hash for one in asked if one.of_session]
+        shown: dict[bytes, Credential] = {}
         async with self._house.database.reading(answers=False) as connection:
-            hashes = [one.api_key_hash for one in asked]
-            shown = await api_keys.authenticate_all(connection, hashes, self._house.clock())
+            if keys:
+                shown |= await api_keys.authenticate_all(connection, keys, now)
+            if tokens:
+                shown |= await session.open_all(connection, tokens, now)
         calls = {place: call for place, one in enumerate(asked) if (call := self._call(one, shown)) is not None}
         outcomes = dict(zip(calls, await self._payments.commit(list(calls.values())) if calls else (), strict=True))
-        return [_handed_on(outcomes.get(place)) for place in range(len(asked))]
+        return [self._handed_on(one, shown, outcomes.get(place)) for place, one in enumerate(asked)]
 
     def _call(
         self, one: CheckedPayment, shown: Mapping[bytes, Credential]
     ) -> tuple[Claim, tuple[Wallet, PayRequest]] | None:
         """The payment, and its idempotency key; None where the ordinary handler is to answer."""
-        by = shown.get(one.api_key_hash)
-        if by is None or "pay" not in by.scopes:
+        by = shown.get(one.token_hash)
+        if by is None or "pay" not in by.scopes or self._is_over(_who(one, by)):
             return None
         try:
             asked = asked_of(self._house, one.asked, by)
@@ -184,35 +201,34 @@ class FastPayments:
             return None
         return Claim(by.wallet.id, one.idempotency_key, one.fingerprint), (by.wallet, asked)
 
+    def _handed_on(
+        self, one: CheckedPayment, shown: Mapping[bytes, Credential], outcome: once.Outcome | None
+    ) -> once.Answer | Undecided | GatewayError:
+        """The outcome, where it is an answer of this path's: the first, or a refusal that nobody else counts."""
+        if outcome is None or isinstance(outcome, once.Alone | UnknownPayee):
+            return Undecided()
+        if isinstance(outcome, once.Answer) and outcome.replayed:
+            return Undecided()
+        self._note(_who(one, shown[one.token_hash]), None if one.of_session else one.token_hash)
+        return outcome
 
-def _handed_on(outcome: once.Outcome | None) -> once.Answer | Undecided | GatewayError:
-    """The outcome, where it is an answer of this path's: the first, or a refusal."""
-    if outcome is None or isinstance(outcome, once.Alone) or (isinstance(outcome, once.Answer) and outcome.replayed):
-        return Undecided()
-    return outcome
+
+def _who(one: CheckedPayment, by: Credential) -> str:
+    """Whom a request counts as, as in house.py: an API key by its hash, or a session's wallet."""
+    return str(by.wallet.id) if one.of_session else one.token_hash.hex()
 
 
-def _payment(house: House, headers: Iterable[Field], whole: bytes, need_checks: Container[bytes]) -> Payment | None:
+def _payment(
+    house: House, party: Party, headers: Iterable[Field], whole: bytes, need_checks: Container[bytes]
+) -> Payment | None:
     """The payment that the request asks for; None where it asks for anything else, or wrongly."""
-    api_key: bytes | None = None
-    key: bytes | None = None
-    content_type: bytes | None = None
+    named: dict[bytes, bytes] = {}
     for name, value in headers:
-        if name == b"authorization":
-            if api_key is not None:
-                return None  # there twice
-            api_key = value
-        elif name == b"idempotency-key":
-            if key is not None:
-                return None
-            key = value
-        elif name == b"content-type":
-            if content_type is not None or not is_json(value):
-                return None
-            content_type = value
-        elif name in NOT_PLAIN:
+        if name in NOT_PLAIN or (name in ONCE and name in named):
             return None
-    if api_key is None or key is None or not api_key.startswith(b"Bearer "):
+        named[name] = value
+    key, token = named.get(b"idempotency-key"), _token(named, party)
+    if key is None or token is None or not is_json(named.get(b"content-type", b"application/json")):
         return None
     try:
         own_key = key_of(key.decode("latin-1"))
@@ -221,17 +237,29 @@ def _payment(house: House, headers: Iterable[Field], whole: bytes, need_checks: 
         check_memo(asked.memo)
     except GatewayError:
         return None
-    who = hash_of(api_key[7:].strip().decode("latin-1"))
+    who, of_session = hash_of(token), b"authorization" not in named
     fingerprint = fingerprint_of(_CALL, asked, house.terms.payees)
     kind: type[LedgerPayment] | type[TokenPayment] = LedgerPayment
     handle = None
-    if who not in need_checks and asked.reference is None and asked.metadata is None:
+    if not of_session and who not in need_checks and asked.reference is None and asked.metadata is None:
         handle = ledger_rail.payee_of(house.terms, asked.to, money, asked.capture)
         if handle is None:
             kind, handle = TokenPayment, chain_rail.payee_of(house.terms, asked.to, money, asked.capture)
     if handle is None:
-        return CheckedPayment(who, own_key, fingerprint, asked)
+        return CheckedPayment(who, of_session, own_key, fingerprint, asked)
     return kind(who, own_key, fingerprint, handle, money, asked.memo, _NO_ID)
+
+
+def _token(named: Mapping[bytes, bytes], party: Party) -> str | None:
+    """The API key, or else the token of a session whose request comes from a page of ours; None where the ordinary
+    handler is to say what is wrong.
+    """
+    api_key = named.get(b"authorization")
+    if api_key is not None:
+        return api_key[7:].strip().decode("latin-1") if api_key.startswith(b"Bearer ") else None
+    if b"cookie" not in named or not cookie.is_own(named, party):
+        return None
+    return cookie.token_of(named.items(), party)
 
 
 def _outcome(done: "asyncio.Future[Any]") -> Settled | Queued | once.Answer | Undecided | GatewayError:

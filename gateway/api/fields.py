@@ -15,7 +15,7 @@ from gateway.errors import InvalidRequest, PreconditionFailed, UnsupportedMediaT
 JSON: Final = "application/json"
 
 #: Fields that have one value. Of two, one would win without a word.
-_ONCE: Final = {
+ONCE: Final = {
     b"authorization": "Authorization",
     b"content-type": "Content-Type",
     b"cookie": "Cookie",
@@ -31,11 +31,7 @@ CONDITIONS: Final = (b"if-match", b"if-none-match")
 _OTHER_METHOD: Final = (b"x-http-method-override", b"x-http-method", b"x-method-override")
 
 #: Fields that the fast path of payments (fast_payments.py) leaves to the ordinary handler, where `check` reads them.
-NOT_PLAIN: Final = frozenset((*_ONCE, *_OTHER_METHOD, b"content-encoding", b"content-range", *CONDITIONS)) - {
-    b"authorization",
-    b"content-type",
-    b"idempotency-key",
-}
+NOT_PLAIN: Final = frozenset((*_OTHER_METHOD, b"content-encoding", b"content-range", *CONDITIONS))
 
 
 def check(fields: Iterable[Field]) -> None:
@@ -44,9 +40,9 @@ def check(fields: Iterable[Field]) -> None:
     """
     seen = set[bytes]()
     for name, value in fields:
-        if name in _ONCE:
+        if name in ONCE:
             if name in seen:
-                raise InvalidRequest("repeated_header", f"the header {_ONCE[name]} is there twice; send it once")
+                raise InvalidRequest("repeated_header", f"the header {ONCE[name]} is there twice; send it once")
             seen.add(name)
         elif name in _OTHER_METHOD:
             raise InvalidRequest("method", f"the method is that of the request line; leave {name.decode()} out")

@@ -92,7 +92,7 @@ def bearer_of(request: Request[Any, Any, Any]) -> str:
 
 async def _by_session(request: Request[Any, Any, Any], house: House) -> Credential:
     party, now = party_of(house.public_url), house.clock()
-    token = cookie.token_of(request.scope, party)
+    token = cookie.token_of(request.scope["headers"], party)
     if token is None:
         raise Unauthenticated
     cookie.refuse_other_origins(request, party)

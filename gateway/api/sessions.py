@@ -165,6 +165,6 @@ async def start_session(
 ) -> tuple[SessionView, Cookie]:
     """A session, and the cookie that it lies in. The answer is sent once all is committed."""
     party, device = party_of(house.public_url), request.headers.get("user-agent", "")
-    before = token_of(request.scope, party)
+    before = token_of(request.scope["headers"], party)
     begun, token = await session.start(connection, of.id, by, signed_by, device, before, now)
     return session_view(begun, of, True, now), holding(token, party, begun.expires_at, now)

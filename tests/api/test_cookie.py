@@ -39,9 +39,9 @@ def test_over_https_the_cookie_is_of_this_host_alone() -> None:
     ],
 )
 def test_a_token_is_read_from_the_one_cookie_that_is_ours(cookies: tuple[bytes, ...], token: str | None) -> None:
-    assert cookie.token_of(asked(*cookies), HTTPS) == token
+    assert cookie.token_of(asked(*cookies)["headers"], HTTPS) == token
 
 
 def test_over_http_it_has_another_name() -> None:
-    assert cookie.token_of(asked(b"session=gs_x"), HTTP) == "gs_x"
-    assert cookie.token_of(asked(b"__Host-session=gs_x"), HTTP) is None
+    assert cookie.token_of(asked(b"session=gs_x")["headers"], HTTP) == "gs_x"
+    assert cookie.token_of(asked(b"__Host-session=gs_x")["headers"], HTTP) is None

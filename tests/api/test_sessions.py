@@ -1,11 +1,14 @@
 """Sessions over HTTP: what a cookie may do and for how long, where it may come from, and how it ends."""
 
+from typing import Any
+
 import httpx
 import pytest
 from eth_account import Account
 from eth_account.messages import encode_defunct
 
 from gateway.access.session import FRESH, OVERLAP, ROTATES_AFTER
+from gateway.api.methods import Gateway
 from tests.api.browser import OWN, Browser, browsing, registered, signed_in
 from tests.api.conftest import Api, code_of
 from tests.api.test_own_key import with_own_key
@@ -35,6 +38,35 @@ async def test_a_stolen_cookie_moves_no_money_after_minutes(api: Api) -> None:
     body = {"to": "@bob", "amount": "1.00", "asset": "EUR"}
     answer = await browser.call("POST", "/v1/payments", {**OWN, "Idempotency-Key": "k"}, json=body)
     assert code_of(answer) == (403, "forbidden")
+
+
+async def test_payments_with_a_session_are_answered_before_the_router_while_its_token_is_good(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, _, browser = await browsing(api, "alice", "10.00 EUR")
+    await api.person("bob")
+    came: list[str] = []
+    ordinary = Gateway.__call__
+
+    async def note(self: Gateway, scope: Any, receive: Any, send: Any) -> None:
+        came.append(scope["path"])
+        await ordinary(self, scope, receive, send)
+
+    monkeypatch.setattr(Gateway, "__call__", note)
+
+    async def pay(key: str, headers: dict[str, str]) -> tuple[int, int]:
+        body = {"to": "@bob", "amount": "1.00", "asset": "EUR"}
+        answer = await browser.call("POST", "/v1/payments", {**headers, "Idempotency-Key": key}, json=body)
+        ordinarily, came[:] = len(came), []
+        return answer.status_code, ordinarily
+
+    assert await pay("first", OWN) == (202, 0)  # to somebody new: it waits for an approval
+    assert await pay("first", OWN) == (202, 1)  # the same answer again
+    assert await pay("other origin", {"Origin": "http://evil.example"}) == (403, 1)
+    assert await pay("no origin", {}) == (403, 1)
+    assert (await browser.call("DELETE", "/v1/sessions/current")).status_code == 200
+    came.clear()
+    assert await pay("signed out", OWN) == (401, 1)
 
 
 @pytest.mark.parametrize(
