@@ -104,9 +104,10 @@ class FastPayments:
     def read(self, headers: Iterable[Field], whole: bytes) -> Payment | None:
         """The payment that the request asks for; None where the ordinary handler is to answer."""
         payment = _payment(self._house, self._party, headers, whole, self._need_checks)
-        if payment is None or isinstance(payment, CheckedPayment):
-            return payment
-        return None if self._is_over(payment.api_key_hash.hex()) else payment
+        if payment is None:
+            return None
+        of_session = isinstance(payment, CheckedPayment) and payment.of_session  # whose wallet is not known yet
+        return None if not of_session and self._is_over(payment.key[0].hex()) else payment
 
     def submit(self, payment: Payment) -> "asyncio.Future[Any]":
         """A future with the payment's outcome, once that is committed; for `answer`, whatever it is.

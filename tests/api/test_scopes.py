@@ -1,4 +1,4 @@
-"""What a key may do: its scopes, route by route, and which keys the short statements of payments serve."""
+"""What a key may do: its scopes, route by route, and which keys pay without a check."""
 
 import asyncio
 from typing import Any

@@ -80,7 +80,7 @@ async def read(database: Database, wallet: WalletId, after: int) -> list[log.Log
 async def test_no_reader_passes_a_writer_that_has_a_number_and_has_not_committed(api: Api, writer: str) -> None:
     alice = await api.person("alice", "10.00 EUR", "10 USDX")
     bob = await api.person("bob")
-    await alice.pay("@bob", "1.00 EUR")  # opens the accounts, which the short statements do not
+    await alice.pay("@bob", "1.00 EUR")  # opens the accounts, which the statements do not
     await alice.post("/v1/deposits", {"amount": "1.00", "asset": "EUR"})
     await bob.receive("1 USDX")
     database = api.house.database
