@@ -15,6 +15,9 @@ import httpx
 from gateway.api.server import Server
 from tests.received import Received, answers
 
+#: So many connections at once: each is two open files, of which an ordinary user's process may have 1,024.
+_AT_ONCE = 200
+
 #: Where requests come from, for httpx's own transport too.
 _CLIENT = ("127.0.0.1", 123)
 
@@ -26,6 +29,7 @@ class Front(httpx.AsyncBaseTransport):
         self._asgi = httpx.ASGITransport(app=app, raise_app_exceptions=False, client=_CLIENT)
         self._server = Server(app, "127.0.0.1", 0)
         self._server.config.load()
+        self._room = asyncio.Semaphore(_AT_ONCE)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The answer; an error of httpx where there is none."""
@@ -39,7 +43,8 @@ class Front(httpx.AsyncBaseTransport):
         fields = [(name, value) for name, value in headers if name.lower() not in _FRAMING]
         fields += [(b"Content-Length", b"%d" % len(body)), (b"Connection", b"close")]
         lines = b"".join(b"%b: %b\r\n" % field for field in fields)
-        received = answers(await self._exchange(b"POST /v1/payments HTTP/1.1\r\n%b\r\n%b" % (lines, body)))
+        async with self._room:
+            received = answers(await self._exchange(b"POST /v1/payments HTTP/1.1\r\n%b\r\n%b" % (lines, body)))
         if not received:
             raise httpx.RemoteProtocolError("the server hung up")
         return received[-1]
