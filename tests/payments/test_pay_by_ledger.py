@@ -249,7 +249,7 @@ async def test_twenty_with_one_key_at_once_pay_once(street: Street) -> None:
         )
     )
     kinds = [type(one) for (one,) in outcomes]
-    assert sorted(kind.__name__ for kind in kinds) == ["Undecided"] * 19 + ["Settled"]
+    assert sorted(kind.__name__ for kind in kinds) == ["Settled"] + ["Undecided"] * 19
     assert await street.available(street.people[0].wallet, "EUR") == "9.00 EUR"
 
 
