@@ -61,7 +61,7 @@ def test_ctrl_c_reaches_programs_where_the_tests_were_started_with_it_ignored() 
 def test_a_test_that_hangs_fails_alone(tmp_path: Path) -> None:
     (tmp_path / "test_hanging.py").write_text(HANGING)
     (tmp_path / "conftest.py").write_text("from tests.conftest import anyio_backend, pytest_collection_modifyitems\n")
-    options = ["--config-file", str(ROOT / "pyproject.toml"), "--rootdir", str(tmp_path), "-o", "timeout=1"]
+    options = ["--config-file", str(ROOT / "pyproject.toml"), "--rootdir", str(tmp_path), "-o", "timeout=4"]
 
     ran = subprocess.run(
         [sys.executable, "-P", "-m", "pytest", *options, "-p", "no:cacheprovider", str(tmp_path)],
