@@ -18,6 +18,7 @@ from litestar.utils.deprecation import LitestarDeprecationWarning
 
 from gateway.api.app import application
 from gateway.api.house import House
+from gateway.api.methods import Gateway
 from gateway.bank import movements
 from gateway.chain.contract import Contract
 from gateway.chain.signer import Vault
@@ -246,3 +247,17 @@ async def two(shared: Api) -> tuple[Person, Person]:
     """Two people whom no other test knows, the first with 100.00 EUR."""
     payer, payee = uuid4().hex[:12], uuid4().hex[:12]
     return await shared.person(payer, "100.00 EUR"), await shared.person(payee)
+
+
+@pytest.fixture
+def by_asgi(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths of the requests that have come to the application."""
+    came: list[str] = []
+    ordinary = Gateway.__call__
+
+    async def note(self: Gateway, scope: Any, receive: Any, send: Any) -> None:
+        came.append(scope["path"])
+        await ordinary(self, scope, receive, send)
+
+    monkeypatch.setattr(Gateway, "__call__", note)
+    return came

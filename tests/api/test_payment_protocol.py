@@ -16,7 +16,6 @@ import pytest
 
 from gateway.api import server as serving
 from gateway.api.fast_payments import FastPayments
-from gateway.api.methods import Gateway
 from gateway.api.problems import BODY_BYTES_MAX
 from tests.api.conftest import Api, Person
 from tests.api.wire import Wire, head, listening
@@ -48,20 +47,6 @@ async def shop(shared: Api, payer: Person) -> Person:
 async def wire(shared: Api, payer: Person, shop: Person) -> AsyncIterator[Wire]:
     async with listening(shared) as wire:
         yield wire
-
-
-@pytest.fixture
-def by_asgi(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The paths of the requests that have come to the application."""
-    came: list[str] = []
-    ordinary = Gateway.__call__
-
-    async def note(self: Gateway, scope: Any, receive: Any, send: Any) -> None:
-        came.append(scope["path"])
-        await ordinary(self, scope, receive, send)
-
-    monkeypatch.setattr(Gateway, "__call__", note)
-    return came
 
 
 def request(payer: Person, *fields: str, body: bytes = PAYMENT, key: str | None = None, line: str = "") -> bytes:

@@ -1,14 +1,11 @@
 """Sessions over HTTP: what a cookie may do and for how long, where it may come from, and how it ends."""
 
-from typing import Any
-
 import httpx
 import pytest
 from eth_account import Account
 from eth_account.messages import encode_defunct
 
 from gateway.access.session import FRESH, OVERLAP, ROTATES_AFTER
-from gateway.api.methods import Gateway
 from tests.api.browser import OWN, Browser, browsing, registered, signed_in
 from tests.api.conftest import Api, code_of
 from tests.api.test_own_key import with_own_key
@@ -41,23 +38,16 @@ async def test_a_stolen_cookie_moves_no_money_after_minutes(api: Api) -> None:
 
 
 async def test_payments_with_a_session_are_answered_before_the_router_while_its_token_is_good(
-    api: Api, monkeypatch: pytest.MonkeyPatch
+    api: Api, by_asgi: list[str]
 ) -> None:
     _, _, browser = await browsing(api, "alice", "10.00 EUR")
     await api.person("bob")
-    came: list[str] = []
-    ordinary = Gateway.__call__
-
-    async def note(self: Gateway, scope: Any, receive: Any, send: Any) -> None:
-        came.append(scope["path"])
-        await ordinary(self, scope, receive, send)
-
-    monkeypatch.setattr(Gateway, "__call__", note)
+    by_asgi.clear()
 
     async def pay(key: str, headers: dict[str, str]) -> tuple[int, int]:
         body = {"to": "@bob", "amount": "1.00", "asset": "EUR"}
         answer = await browser.call("POST", "/v1/payments", {**headers, "Idempotency-Key": key}, json=body)
-        ordinarily, came[:] = len(came), []
+        ordinarily, by_asgi[:] = len(by_asgi), []
         return answer.status_code, ordinarily
 
     assert await pay("first", OWN) == (202, 0)  # to somebody new: it waits for an approval
@@ -67,7 +57,7 @@ async def test_payments_with_a_session_are_answered_before_the_router_while_its_
     kept = browser.cookie
     assert (await browser.call("DELETE", "/v1/sessions/current")).status_code == 200
     browser.cookie = kept
-    came.clear()
+    by_asgi.clear()
     assert await pay("signed-out", OWN) == (401, 1)
 
 
