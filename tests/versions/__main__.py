@@ -1,4 +1,5 @@
-"""On each PostgreSQL that this machine has, the schema migrates and payments settle: scripts/versions.
+"""On each PostgreSQL that this machine has, the schema migrates, payments settle and every statement is understood:
+scripts/versions.
 
 Debian keeps each major version below /usr/lib/postgresql; folders of others may be named. Each is started in a
 temporary folder, on a socket of its own, and ended. The databases have a locale of each kind there is, Turkish among
@@ -7,6 +8,7 @@ them, whose letters fold otherwise.
 
 import asyncio
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,9 +17,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import asyncpg
 import uvloop
 
 from tests.conftest import ASSETS, _execute, _named
+from tests.running import ROOT
 from tests.test_odd_databases import pays
 
 _VERSIONS = Path("/usr/lib/postgresql")
@@ -58,11 +62,25 @@ def running(binaries: Path) -> Iterator[str]:
         shutil.rmtree(folder)
 
 
+async def understands(url: str) -> None:
+    """The server takes every statement there is, also those that no payment in the ledger needs."""
+    connection = await asyncpg.connect(url)
+    try:
+        for file in sorted((ROOT / "gateway").glob("**/*.sql")):
+            if file.parent.name in ("schema", "migrations"):
+                continue
+            for statement in re.split(r"^-- [a-z][a-z0-9_]*$", file.read_text(), flags=re.MULTILINE)[1:]:
+                await connection.prepare(statement.strip().rstrip(";"))
+    finally:
+        await connection.close()
+
+
 async def try_all(url: str) -> None:
     """Each locale has a database of its own."""
     for number, (name, how) in enumerate(_LOCALES.items()):
         await _execute(url, f"CREATE DATABASE locale_{number} ENCODING 'UTF8' {how} TEMPLATE template0")
         await pays(_named(url, f"locale_{number}"), ASSETS)
+        await understands(_named(url, f"locale_{number}"))
         print(f"  {name}: migrated, and payments settle")
 
 
