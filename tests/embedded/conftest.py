@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -86,8 +87,9 @@ class Run:
         """Who is on record in the home and alive."""
         found = {}
         for record in (self.home / "run").glob("*.child"):
-            if child := identify(int(record.read_text().split()[0])):
-                found[record.stem] = child
+            with suppress(FileNotFoundError):  # a part that has just ended has its record removed
+                if child := identify(int(record.read_text().split()[0])):
+                    found[record.stem] = child
         return found
 
     def kill(self) -> None:
