@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from gateway.errors import GatewayError, IdempotencyKeyInProgress, IdempotencyKeyReused
 from gateway.ids import PaymentId, WalletId
-from gateway.postgres import Connection, LockNotAvailable, Statements
+from gateway.postgres import Connection, LockNotAvailable, Record, Statements
 
 sql = Statements(__package__, "payments.sql")
 
@@ -86,7 +86,9 @@ async def begin(connection: Connection, wallet: WalletId, key: str, fingerprint:
 
 
 async def keep(connection: Connection, wallet: WalletId, key: str, answer: Answer) -> Answer:
-    """Store the answer of the call that claimed the key; returns it, or the first one where two ran side by side."""
+    """Store the answer of the call that claimed the key; returns it, or the first one where two ran side by side: it is
+    replayed to the later of the two.
+    """
     kept = await _keep_all(connection, {(wallet, key): answer})
     return kept[wallet, key]
 
@@ -135,13 +137,13 @@ async def _claim_all(connection: Connection, claims: Sequence[Claim], now: datet
         row = used[claim.id]
         if row["fingerprint"] != claim.fingerprint:
             return IdempotencyKeyReused(claim.key)
-        return Answer(row["status"], row["answer"], replayed=True, payment=row["payment_id"])
+        return _first_of(row)
 
     return [found(claim) for claim in claims]
 
 
 async def _keep_all(connection: Connection, answers: Mapping[KeyId, Answer]) -> dict[KeyId, Answer]:
-    """Store answers of claimed keys; returns what is stored now."""
+    """Store answers of claimed keys; returns what is stored now: where another call was first, its answer, replayed."""
     if not answers:
         return {}
     rows = await connection.fetch(
@@ -151,12 +153,17 @@ async def _keep_all(connection: Connection, answers: Mapping[KeyId, Answer]) -> 
         [answer.body for answer in answers.values()],
         [answer.payment for answer in answers.values()],
     )
-    assert len(rows) == len(answers), "only a key that was claimed has an answer"
-    kept = {(row["wallet_id"], row["key"]): row for row in rows}
-    return {
-        id: Answer(kept[id]["status"], kept[id]["answer"], answer.replayed, kept[id]["payment_id"])
-        for id, answer in answers.items()
-    }
+    others = answers.keys() - {(row["wallet_id"], row["key"]) for row in rows}
+    if not others:
+        return dict(answers)
+    rows = await connection.fetch(sql.answers_of_keys, *_columns(others))
+    assert len(rows) == len(others), "only a key that was claimed has an answer"
+    return {**answers, **{(row["wallet_id"], row["key"]): _first_of(row) for row in rows}}
+
+
+def _first_of(row: Record) -> Answer:
+    """The answer that a key has kept, as whoever comes after it is given it."""
+    return Answer(row["status"], row["answer"], replayed=True, payment=row["payment_id"])
 
 
 async def _release_all(connection: Connection, ids: Sequence[KeyId]) -> None:

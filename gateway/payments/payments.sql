@@ -15,14 +15,12 @@ FROM unnest($1::uuid[], $2::text[]) AS asked (wallet_id, key),
     LATERAL (SELECT * FROM idempotency_key WHERE wallet_id = asked.wallet_id AND key = asked.key LIMIT 1) AS used;
 
 -- keep_answers
--- The answers of the calls that claimed the keys; where there is one already, that one stays and is what comes back.
-UPDATE idempotency_key AS kept SET status = coalesce(kept.status, new.status),
-    answer = CASE WHEN kept.status IS NULL THEN new.answer ELSE kept.answer END,
-    payment_id = CASE WHEN kept.status IS NULL THEN new.payment_id ELSE kept.payment_id END
+-- The answers of the calls that claimed the keys. A key that has one already is left out and keeps it.
+UPDATE idempotency_key AS kept SET status = new.status, answer = new.answer, payment_id = new.payment_id
 FROM unnest($1::uuid[], $2::text[], $3::smallint[], $4::bytea[], $5::uuid[])
     AS new (wallet_id, key, status, answer, payment_id)
-WHERE kept.wallet_id = new.wallet_id AND kept.key = new.key
-RETURNING kept.wallet_id, kept.key, kept.status, kept.answer, kept.payment_id;
+WHERE kept.wallet_id = new.wallet_id AND kept.key = new.key AND kept.status IS NULL
+RETURNING kept.wallet_id, kept.key;
 
 -- release_keys
 -- A refusal keeps no key: it may be asked again.

@@ -121,8 +121,20 @@ async def test_fifty_of_the_same_call_at_once_pay_each_line_once(api: Api) -> No
     assert paid
     assert all(ids == paid[0] for ids in paid)
     assert {code_of(one)[0] for one in answers if one.status_code != 200} <= {409, 503}
+    fresh = [one for one in answers if one.status_code == 200 and "idempotency-replayed" not in one.headers]
+    assert len(fresh) == 1
+    assert {one.content for one in answers if one.status_code == 200} == {fresh[0].content}
     assert (await bob.balance("EUR"))[0] == "20.00"
     assert await api.wrong() == []
+
+
+async def test_of_two_of_the_same_call_at_once_that_pay_nothing_one_is_marked_as_a_replay(api: Api) -> None:
+    alice, _ = await api.person("alice", "1.00 EUR"), await api.person("bob")
+
+    answers = await asyncio.gather(*(send(alice, [to("bob", "2.00")], "payroll") for _ in range(2)))
+
+    assert answers[0].content == answers[1].content
+    assert [answer.headers.get("idempotency-replayed") for answer in answers].count("true") == 1
 
 
 async def test_a_call_that_was_cut_off_pays_the_rest_when_it_is_sent_again(
