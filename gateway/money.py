@@ -9,10 +9,10 @@ What a fiat currency is called and how many decimals it has is ISO 4217's, by wa
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Literal
 
 from iso4217 import Currency
+from msgspec import Struct
 
 from gateway.errors import AmountTooPrecise, AssetClosed, InvalidAmount, Misconfigured, UnknownAsset
 
@@ -23,8 +23,7 @@ UNITS_MAX = 2**256 - 1
 _DECIMAL = re.compile(r"(0|[1-9][0-9]{0,77})(?:\.([0-9]{1,77}))?", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class Asset:
+class Asset(Struct, frozen=True):
     """A fiat currency, a token, or the chain's native coin.
 
     `decimals` is how many decimals one whole has; `backing` is the currency a token is issued against, one to one.
@@ -62,8 +61,7 @@ class Asset:
         return money
 
 
-@dataclass(frozen=True, slots=True)
-class Money:
+class Money(Struct, frozen=True):
     """`units` of `asset`. Never a float, never without its asset; both sides of a sum have the same asset."""
 
     units: int

@@ -6,9 +6,10 @@ key's own caps to say.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final, Literal, cast, get_args
 from uuid import UUID
+
+from msgspec import Struct
 
 from gateway.audit.log import By
 from gateway.errors import Forbidden, InvalidRequest, SignInAgain
@@ -28,8 +29,7 @@ SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 Need = Scope | Literal["nothing", "passkey"]
 
 
-@dataclass(frozen=True, slots=True)
-class Credential:
+class Credential(Struct, frozen=True):
     """A key, or a session: `id` is its own, and `scopes` what it may do now. `recovers`: it may add a passkey."""
 
     kind: Literal["api_key", "session", "mandate"]

@@ -11,10 +11,13 @@ for a few minutes after a passkey was used (`fresh`): then it is signed in to ag
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.access.credential import SCOPES, Credential, Scope
 from gateway.audit import log as audit
@@ -46,8 +49,7 @@ BegunBy = Literal["passkey", "ethereum", "recovery_code"]
 _DEVICE_MAX = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Struct, frozen=True):
     """One that lasts. `device` is what the browser calls itself; `passkey` the one that it was begun with, if any."""
 
     id: SessionId

@@ -3,12 +3,12 @@
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 import msgspec
 from litestar import Request, Response
+from msgspec.structs import replace
 
 from gateway.api.house import House
 from gateway.api.views import payment_view

@@ -10,8 +10,9 @@ Lock order: the policy, then the payment, as everybody who pays; the challenge a
 transaction that ends with them.
 """
 
-from dataclasses import replace
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from gateway.access import passkey
 from gateway.access.ceremony import Assertion, Party

@@ -10,9 +10,11 @@ owner's own, which nobody could bring after it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+
+from msgspec.structs import replace
 
 from gateway.audit import log as audit
 from gateway.audit.log import Act, By

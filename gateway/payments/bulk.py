@@ -6,8 +6,10 @@ commit (rails/ledger.py), all others a hundred (`pay_together`); what neither ca
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from gateway.access.credential import Credential
 from gateway.errors import GatewayError, LineRefused, PaymentRestored

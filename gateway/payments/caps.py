@@ -7,10 +7,11 @@ of those that have taken its place, are decided one after the other, so a thousa
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
+
+from msgspec import Struct
 
 from gateway.clock import rfc3339
 from gateway.errors import (
@@ -38,8 +39,7 @@ DAY: Final = timedelta(days=1)
 _CAPS_MAX = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Cap:
+class Cap(Struct, frozen=True):
     """Covers payments of its asset, by its rail and to its payee where it names them. `payment` and `day` are how much
     at once and in a day; None: any. `number` is its place among the caps of its key, from 1 on.
     """
@@ -58,8 +58,7 @@ class Cap:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Paid:
+class Paid(Struct, frozen=True):
     """What caps look at, of a payment that is asked for."""
 
     amount: Money

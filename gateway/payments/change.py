@@ -1,10 +1,11 @@
 """Change a wallet's policy: to tighten it needs nobody but its owner, to loosen it an approval of just the new one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
+from msgspec.structs import replace
 
 from gateway.access import passkey
 from gateway.access.ceremony import Assertion

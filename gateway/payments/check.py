@@ -7,8 +7,11 @@ decides them one after the other: what it is told of with `add` counts when it d
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.access.credential import Credential
 from gateway.clock import rfc3339
@@ -22,8 +25,7 @@ from gateway.postgres import Connection
 from gateway.wallets.wallet import Wallet
 
 
-@dataclass(frozen=True, slots=True)
-class Proposed:
+class Proposed(Struct, frozen=True):
     """A payment before any money moves, its two sides, and who asks for it."""
 
     payment: Payment
@@ -36,8 +38,7 @@ class Proposed:
         return self if payment is self.payment else replace(self, payment=payment)
 
 
-@dataclass(frozen=True, slots=True)
-class Payer:
+class Payer(Struct, frozen=True):
     """A payer's wallet as it is now. A guarded wallet has a passkey, and so a policy."""
 
     handle: str
@@ -62,8 +63,7 @@ class CheckContext:
     now: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Passed:
+class Passed(Struct, frozen=True):
     """The payment is not refused. `reasons`: why its payer has to approve it first. `undo_seconds`: for how long its
     payer can stop it, where it could not be undone afterwards.
     """

@@ -14,9 +14,11 @@ A preview asks the same checks, locking and writing nothing.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+
+from msgspec.structs import replace
 
 from gateway.errors import GatewayError
 from gateway.payments import spending, wallet_freeze

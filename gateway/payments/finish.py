@@ -5,9 +5,11 @@ there is no such payment. The payments' rows are locked first, so of two ends at
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+
+from msgspec.structs import replace
 
 from gateway.chain import authorization
 from gateway.errors import CaptureExceedsHold, GatewayError, StateConflict, WalletFrozen

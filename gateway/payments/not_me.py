@@ -13,9 +13,10 @@ session or made a passkey of their own does not. Operators do it two together (a
 frozen only they let go on.
 """
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
+
+from msgspec.structs import replace
 
 from gateway.access import frozen, passkey
 from gateway.access.ceremony import Assertion, Party

@@ -10,9 +10,10 @@ the other, then, and never each for the other.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
+
+from msgspec import Struct
 
 from gateway.errors import GatewayError, IdempotencyKeyInProgress, IdempotencyKeyReused
 from gateway.ids import PaymentId, WalletId
@@ -26,8 +27,7 @@ Asked = TypeVar("Asked")
 KeyId = tuple[WalletId, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """A key, whose it is, and what it stands for: `fingerprint` is the SHA-256 of what was asked."""
 
     wallet: WalletId
@@ -39,8 +39,7 @@ class Claim:
         return self.wallet, self.key
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What a call answered: a status (that of HTTP) and the bytes of its body.
 
     A payment that was settled or queued when it was accepted keeps no body: its first answer follows from its row,

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from msgspec import Struct
+
 from gateway.access.credential import Credential
 from gateway.errors import Contended, GatewayError, InsufficientFunds, InvalidRequest, OwnKey
 from gateway.ids import PaymentId, TransferId, WalletId, new_id
@@ -26,8 +28,7 @@ from gateway.wallets.wallet import Wallet
 MEMO_MAX = 280
 
 
-@dataclass(frozen=True, slots=True)
-class PayRequest:
+class PayRequest(Struct, frozen=True):
     """`to` is `@handle` or a `0x` address. Without `capture` the money is only held, for capture or void later."""
 
     to: str

@@ -1,10 +1,12 @@
 """A payment, and what it may become. Pure: no clock, no database."""
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 from typing import Final
 from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.errors import StateConflict
 from gateway.ids import PaymentId, TransferId, WalletId, show
@@ -90,8 +92,7 @@ def after(id: UUID, state: State, event: Event, prefix: str = "pay") -> State:
         raise StateConflict(show(prefix, id), state.value, event.value) from None
 
 
-@dataclass(frozen=True, slots=True)
-class Payment:
+class Payment(Struct, frozen=True):
     """Somebody's intent that money moves from a payer to a payee.
 
     `captured` is what was paid in the end, `refunded` what of it went back or is on its way back. `fee` is on top of

@@ -20,10 +20,12 @@ goes without approval is counted as it goes (spending.py).
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.ids import PaymentId, WalletId, first_id, show
@@ -51,16 +53,14 @@ UNDO_SECONDS: Final = range(10, 61)
 _CHANGED_DAYS_MAX, _DEVICE_HOURS_MAX, _TRUSTED_MAX = 365, 720, 100
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(Struct, frozen=True):
     """The most that goes without approval: in one payment, and in 24 hours."""
 
     payment: Money
     day: Money
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """A wallet's own. `limits` are those that its owner has set, by asset code. `trusted` are wallets' ids as they are
     shown, and addresses. Zero days, hours or seconds: not asked about, and no window.
     """
@@ -77,8 +77,7 @@ class Policy:
         return self.limits.get(asset.code) or usual_limit(asset)
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """What is so of one payment. `spent` went without approval in the last 24 hours; `payee` is as in `trusted`."""
 
     money: Money

@@ -8,11 +8,12 @@ nothing else of theirs works any more. It becomes a payment like any other: its 
 It is known by its asset, payer and nonce. The same one again finds its payment.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from msgspec import structs
+from msgspec.structs import replace
 
 from gateway.chain import authorization, message, signature, watch
 from gateway.chain.address import read

@@ -5,9 +5,10 @@ the payment is queued and goes on like any other. The owner needs nobody for it:
 authorization, final logs decide (gateway/settlement/), of a payment that still waits as well.
 """
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
+
+from msgspec.structs import replace
 
 from gateway.chain import authorization, message, signature
 from gateway.chain.authorization import Tracked

@@ -20,6 +20,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID
 
+from msgspec import Struct
+
 from gateway.ids import first_id
 from gateway.payments.payment import Payment
 from gateway.postgres import Connection, Statements
@@ -36,8 +38,7 @@ FOR_EVER: Final = datetime.fromtimestamp(0, UTC)
 _DAYS, _KEEP_DAYS, _KEEP_PERIODS = ("cap", "policy"), timedelta(hours=25), timedelta(days=367)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Counter:
+class Counter(Struct, frozen=True, order=True):
     """What a payment counts against. `id` is of the key's origin, the wallet or the mandate; `number` is the cap's."""
 
     scope: Literal["cap", "policy", "mandate", "mandate_total"]
@@ -46,8 +47,7 @@ class Counter:
     number: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(Struct, frozen=True):
     """What counts against a limit: `source` is the payment or withdrawal that `units` are of, and `at` its time."""
 
     counter: Counter

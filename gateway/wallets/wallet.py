@@ -1,9 +1,11 @@
 """Claim a handle, and find the wallet behind a handle or an address."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.audit import log as audit
 from gateway.audit.log import ANYONE, Act
@@ -31,8 +33,7 @@ sql = Statements(__package__, "wallets.sql")
 Custody = Literal["gateway", "owner", "contract"]
 
 
-@dataclass(frozen=True, slots=True)
-class Wallet:
+class Wallet(Struct, frozen=True):
     """What a handle points at. `address` is the current one, EIP-55 checksummed, and `custody` is of it."""
 
     id: WalletId

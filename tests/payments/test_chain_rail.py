@@ -1,10 +1,10 @@
 """Token payments and conversions: from accepted to final, and what the chain may do to them meanwhile."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from eth_hash.auto import keccak
+from msgspec.structs import replace
 
 from gateway.chain.contract import selector
 from gateway.clock import system_clock

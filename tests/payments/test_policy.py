@@ -1,11 +1,11 @@
 """What a policy asks about, rule by rule, and what loosens one."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from iso4217 import Currency
+from msgspec.structs import replace
 
 from gateway.errors import InvalidRequest
 from gateway.money import Asset, Assets, Money, fiat

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
+from msgspec import structs
 
 from gateway.access import frozen
 from gateway.audit.log import ANYONE
@@ -159,7 +160,7 @@ async def test_an_altered_one_is_refused_before_and_after_it_was_handed_in(town:
 
 async def test_what_cannot_be_taken_is_refused_and_moves_nothing(town: Town) -> None:
     alice, key = await leaver(town, "10 USDX")
-    elsewhere = replace(alice, address=a_key().address)
+    elsewhere = structs.replace(alice, address=a_key().address)
     refused: list[tuple[Presented, type[GatewayError]]] = [
         (signed(town, alice, key, "10.000001 USDX"), InsufficientFunds),
         (signed(town, alice, a_key(), "1 USDX"), InvalidSignature),

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 import pytest
+from msgspec import structs
 
 from gateway.errors import GatewayError, InsufficientFunds
 from gateway.events import log
@@ -58,7 +59,7 @@ class Courier(Rail):
         end = End(payment.transfer_id, transfer.Event.CAPTURE, (money.units,))
         book.all_done(await book.write(connection, [end], now))
         state = after(payment.id, payment.state, Event.SETTLE)
-        return replace(payment, state=state, captured=money, settled_at=now)
+        return structs.replace(payment, state=state, captured=money, settled_at=now)
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
+from msgspec import structs
 
 from gateway.access.credential import Credential
 from gateway.audit.log import ANYONE
@@ -87,7 +88,7 @@ class Street(LedgerTown):
             wanted = Wanted(self.bob, None, None, 2, eur.parse("30.00"), eur.parse("80.00"), None)
             plain = await wallets.by_id(connection, self.alice.id)
             self.mandate = await mandate.grant(
-                connection, replace(plain, guarded=False), wanted, None, ANYONE, self.now
+                connection, structs.replace(plain, guarded=False), wanted, None, ANYONE, self.now
             )
             await connection.execute("UPDATE mandate SET approved = true WHERE id = $1", self.mandate.id)
             self.alice = plain
@@ -312,7 +313,7 @@ async def test_a_refund_that_fails_counts_as_paid_again(street: Street) -> None:
     assert (await units(street, "period"), await units(street, "total")) == (600, 600)
 
     async with street.database.transaction() as connection:
-        failed = replace(back, state=State.FAILED, failure="expired", settled_at=None)
+        failed = structs.replace(back, state=State.FAILED, failure="expired", settled_at=None)
         await records.update(connection, [failed])
 
     assert (await units(street, "period"), await units(street, "total")) == (1000, 1000)

@@ -1,10 +1,10 @@
 """The moment in which a token payment can be stopped: what it leaves behind, and who wins."""
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from gateway.access import frozen
 from gateway.audit.log import ANYONE

@@ -1,8 +1,9 @@
 """The protocol of payee resolvers, and how a text is read: by the first resolver that recognizes it."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from gateway.chain.contract import Contract
 from gateway.errors import UnknownPayee
@@ -12,8 +13,7 @@ from gateway.postgres import Connection
 from gateway.wallets.wallet import Wallet
 
 
-@dataclass(frozen=True, slots=True)
-class Payee:
+class Payee(Struct, frozen=True):
     """Who is paid: a wallet, or an address that is nobody's handle."""
 
     wallet: Wallet | None
@@ -50,8 +50,7 @@ def spelling(resolvers: Sequence[PayeeResolver], to: str) -> str:
     return one.name if isinstance(one, Name) else to
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(Struct, frozen=True):
     """A well-formed `to`, in its one spelling, and who read it."""
 
     resolver: PayeeResolver

@@ -9,11 +9,11 @@ transaction of its own, which also finds who pays and claims the idempotency key
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.chain import authorization
 from gateway.chain.authorization import Order

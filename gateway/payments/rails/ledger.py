@@ -6,13 +6,13 @@ transaction of their own; those of everybody else have passed the checks in the 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
 from types import MappingProxyType
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.errors import GatewayError, InsufficientFunds, UnknownPayee
 from gateway.events import log

@@ -1,9 +1,10 @@
 """How a token payment settles: its hold is captured. Where it fails, its hold is voided."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from gateway.chain.contract import Movement
 from gateway.events.log import Event as Told
