@@ -79,7 +79,7 @@ BEGIN
     RAISE EXCEPTION 'account % has other balances and no further entry', OLD.code
         USING ERRCODE = 'check_violation', CONSTRAINT = 'account_counts_its_entries', TABLE = 'account';
 END $$;
-CREATE TRIGGER account_counts_its_entries BEFORE UPDATE OF debits_posted, credits_posted, entries ON account
+CREATE TRIGGER account_counts_its_entries AFTER UPDATE OF debits_posted, credits_posted, entries ON account
     FOR EACH ROW WHEN (
         NEW.entries < OLD.entries OR NEW.entries = OLD.entries
             AND (NEW.debits_posted <> OLD.debits_posted OR NEW.credits_posted <> OLD.credits_posted)
@@ -455,6 +455,32 @@ BEGIN
     FROM unnest(transfer_id, leg, debit, debit_number, credit, credit_number, amount, debit_balance, credit_balance,
             purpose)
         AS new (id, leg, debit, debit_number, credit, credit_number, amount, debit_balance, credit_balance, purpose);
+END $$;
+-- Sets amounts aside that every payer has enough for, whatever their order; where one has not, account_available_covered
+-- refuses all of them. It writes what book_write would, for less: accounts are locked by the one statement that changes
+-- them, in the order of their ids, and nothing is decided. (A hold takes from what is available and fills nothing up, so
+-- `shortfall` stays.) Each hold has one leg and is its own subject.
+CREATE FUNCTION ledger_hold(
+    at timestamptz, hold_id uuid[], debit bigint[], credit bigint[], amount numeric[], purpose text
+) RETURNS void LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    UPDATE account SET
+        debits_pending = account.debits_pending + part.given, credits_pending = account.credits_pending + part.got
+    FROM (
+        SELECT account, sum(given) AS given, sum(got) AS got
+        FROM (
+            SELECT debit AS account, amount AS given, 0 AS got FROM unnest(debit, amount) AS half (debit, amount)
+            UNION ALL
+            SELECT credit, 0, amount FROM unnest(credit, amount) AS half (credit, amount)
+        ) AS half
+        GROUP BY account
+        ORDER BY account
+    ) AS part
+    WHERE account.id = part.account;
+    INSERT INTO hold (id, leg, state, debit_id, credit_id, amount, purpose, subject, created_at)
+    SELECT new.id, 1, 'pending', new.debit, new.credit, new.amount, purpose, new.id, at
+    FROM unnest(hold_id, debit, credit, amount) AS new (id, debit, credit, amount);
 END $$;
 -- Wallets, their handles and their addresses. Addresses are EIP-55 checksummed text.
 
@@ -1215,7 +1241,9 @@ END $$;
 -- queued when the payment was accepted. Outcomes as of pay_by_ledger, but that `done` means queued, and that a payer
 -- whose address the gateway has no key for is not handled here.
 --
--- Idempotency keys, then accounts, then nonces are locked, each kind in the order that every caller keeps to.
+-- Idempotency keys, then accounts, then nonces are locked, each kind in the order that every caller keeps to. Where
+-- everybody seems to have enough, the money is held by ledger_hold; where somebody has not, or another took it meanwhile,
+-- book_write decides in order who is short.
 CREATE FUNCTION pay_on_chain(
     at timestamptz, valid_before bigint,
     api_key_hash bytea[], idempotency text[], fingerprint bytea[],
@@ -1230,21 +1258,18 @@ CREATE FUNCTION pay_on_chain(
 DECLARE
     payer uuid[]; payee uuid[]; from_account bigint[]; to_account bigint[]; from_address text[]; to_address text[];
     claimed uuid[];
-    good integer[];           -- requests that go to the book, in order
-    accounts bigint[] := '{}';
-    step_id uuid[]; leg_step integer[]; leg_debit integer[]; leg_credit integer[]; leg_pend numeric[];
-    nothing numeric[];
-    written record;
-    used record;
-    slot integer := 0;
-    known bigint;
+    enough boolean;           -- whether everybody has enough for all that they pay
+    good integer[];           -- requests whose money is held, in order
+    accounts bigint[]; written record;
+    step_id uuid[]; leg_step integer[]; leg_debit integer[]; leg_credit integer[]; leg_pend numeric[]; nothing numeric[];
     next numeric[];           -- nonce after the last one taken now, of each payer, by asset and address
     queued integer;
 BEGIN
     SELECT array_agg(found.outcome), array_agg(found.payer), array_agg(found.handle), array_agg(found.payee),
            array_agg(found.from_account), array_agg(found.to_account),
-           array_agg(found.from_address), array_agg(found.to_address), array_agg(NULL::numeric)
-    INTO outcome, payer, payer_handle, payee, from_account, to_account, from_address, to_address, available
+           array_agg(found.from_address), array_agg(found.to_address), array_agg(NULL::numeric),
+           bool_and(found.enough) FILTER (WHERE found.outcome = 'done')
+    INTO outcome, payer, payer_handle, payee, from_account, to_account, from_address, to_address, available, enough
     FROM (
         SELECT key.wallet_id AS payer, giver.handle, taker.id AS payee,
             from_account.id AS from_account, to_account.id AS to_account,
@@ -1255,8 +1280,11 @@ BEGIN
                 WHEN giver.custody <> 'gateway' THEN 'elsewhere'
                 WHEN key.wallet_id = taker.id OR taker.id IS NULL OR from_account.id IS NULL THEN 'elsewhere'
                 ELSE 'done'
-            END AS outcome
-        FROM unnest(api_key_hash, payee_handle, asset) WITH ORDINALITY AS asked (api_key_hash, payee_handle, asset, n)
+            END AS outcome,
+            from_account.credits_posted - from_account.debits_posted - from_account.debits_pending
+                >= sum(asked.amount) OVER (PARTITION BY from_account.id) AS enough
+        FROM unnest(api_key_hash, payee_handle, asset, amount) WITH ORDINALITY
+            AS asked (api_key_hash, payee_handle, asset, amount, n)
         LEFT JOIN api_key AS key ON key.hash = asked.api_key_hash AND key.revoked_at IS NULL
             AND (key.expires_at IS NULL OR key.expires_at > at)
         LEFT JOIN wallet AS giver ON giver.id = key.wallet_id
@@ -1291,34 +1319,33 @@ BEGIN
         END IF;
     END IF;
 
-    -- The accounts used, ascending and each once, and the legs that point into them.
-    leg_debit := array_fill(NULL::integer, ARRAY[cardinality(good)]);
-    leg_credit := leg_debit;
-    FOR used IN
-        SELECT half.id, half.debit, step.n
-        FROM unnest(good) WITH ORDINALITY AS step (g, n),
-            LATERAL (VALUES (from_account[g], true), (to_account[g], false)) AS half (id, debit)
-        ORDER BY half.id
-    LOOP
-        IF known IS DISTINCT FROM used.id THEN
-            known := used.id; slot := slot + 1; accounts[slot] := known;
-        END IF;
-        IF used.debit THEN leg_debit[used.n] := slot; ELSE leg_credit[used.n] := slot; END IF;
-    END LOOP;
-    SELECT array_agg(id[g] ORDER BY n), array_agg(n::integer ORDER BY n), array_agg(amount[g] ORDER BY n),
-        array_agg(0::numeric)
-    INTO step_id, leg_step, leg_pend, nothing
-    FROM unnest(good) WITH ORDINALITY AS step (g, n);
+    IF enough THEN
+        BEGIN
+            PERFORM ledger_hold(at, ARRAY(SELECT id[g] FROM unnest(good) AS g),
+                ARRAY(SELECT from_account[g] FROM unnest(good) AS g),
+                ARRAY(SELECT to_account[g] FROM unnest(good) AS g),
+                ARRAY(SELECT amount[g] FROM unnest(good) AS g), 'payment');
+        EXCEPTION WHEN check_violation THEN
+            enough := false;
+        END;
+    END IF;
+    IF NOT enough THEN
+        SELECT array_agg(DISTINCT account ORDER BY account) INTO accounts
+        FROM unnest(good) AS g, LATERAL (VALUES (from_account[g]), (to_account[g])) AS half (account);
+        SELECT array_agg(id[g] ORDER BY n), array_agg(n::integer ORDER BY n), array_agg(amount[g] ORDER BY n),
+            array_agg(0::numeric), array_agg(width_bucket(from_account[g], accounts) ORDER BY n),
+            array_agg(width_bucket(to_account[g], accounts) ORDER BY n)
+        INTO step_id, leg_step, leg_pend, nothing, leg_debit, leg_credit
+        FROM unnest(good) WITH ORDINALITY AS step (g, n);
 
-    SELECT * INTO written FROM book_write(
-        at, accounts, step_id,
-        array_fill(true, ARRAY[cardinality(good)]),
-        array_fill('pending'::hold_state, ARRAY[cardinality(good)]),
-        array_fill(false, ARRAY[cardinality(good)]),
-        array_fill('payment'::text, ARRAY[cardinality(good)]),
-        step_id, leg_step, leg_debit, leg_credit, nothing, leg_pend
-    );
-    IF 'short' = ANY (written.outcome) THEN  -- a refusal keeps no key: it may be asked again
+        SELECT * INTO written FROM book_write(
+            at, accounts, step_id,
+            array_fill(true, ARRAY[cardinality(good)]),
+            array_fill('pending'::hold_state, ARRAY[cardinality(good)]),
+            array_fill(false, ARRAY[cardinality(good)]),
+            array_fill('payment'::text, ARRAY[cardinality(good)]),
+            step_id, leg_step, leg_debit, leg_credit, nothing, leg_pend
+        );
         FOR i IN 1 .. cardinality(good) LOOP
             IF written.outcome[i] = 'short' THEN
                 outcome[good[i]] := 'short';

@@ -79,7 +79,7 @@ BEGIN
     RAISE EXCEPTION 'account % has other balances and no further entry', OLD.code
         USING ERRCODE = 'check_violation', CONSTRAINT = 'account_counts_its_entries', TABLE = 'account';
 END $$;
-CREATE TRIGGER account_counts_its_entries BEFORE UPDATE OF debits_posted, credits_posted, entries ON account
+CREATE TRIGGER account_counts_its_entries AFTER UPDATE OF debits_posted, credits_posted, entries ON account
     FOR EACH ROW WHEN (
         NEW.entries < OLD.entries OR NEW.entries = OLD.entries
             AND (NEW.debits_posted <> OLD.debits_posted OR NEW.credits_posted <> OLD.credits_posted)

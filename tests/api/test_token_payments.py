@@ -212,6 +212,28 @@ async def test_of_a_group_each_is_decided_by_itself(api: Api, ann: Person, ben: 
     assert await api.wrong() == []
 
 
+async def test_tokens_that_another_takes_meanwhile_make_the_group_be_decided_in_order(
+    api: Api, ann: Person, ben: Person
+) -> None:
+    """The group sees ten and waits for who is spending seven."""
+    async with api.house.database.transaction() as other:
+        await other.execute(
+            "SELECT ledger_hold(now(), ARRAY[$1::uuid], ARRAY[payer.id], ARRAY[payee.id], ARRAY[$2::numeric], '')"
+            " FROM account AS payer, account AS payee"
+            " WHERE payer.code = 'wallet:ann:USDX' AND payee.code = 'wallet:ben:USDX'",
+            new_id(system_clock()),
+            api.house.terms.assets["USDX"].parse("7").units,
+        )
+        group = [asked(api, ann, "ben", f"{part} USDX", f"key {n}") for n, part in enumerate((4, 2, 2, 1))]
+        waiting = asyncio.create_task(together(api, *group))
+        async with api.house.database.reading() as connection:
+            await until_waiting(connection, 1)
+
+    assert names(await waiting) == ["InsufficientFunds", "Queued", "InsufficientFunds", "Queued"]
+    assert await nonces(api) == {ann.address: [0, 1]}
+    assert await api.wrong() == []
+
+
 async def test_nonces_of_a_group_follow_the_order_in_which_it_was_asked(api: Api, ann: Person, ben: Person) -> None:
     payments = [
         asked(api, payer, to, "0.5 USDX", f"{payer.handle}{n}")
