@@ -104,7 +104,7 @@ class Worker:
             if not ripe:
                 return False
             terms = await self._terms(connection)
-            chain_id = terms.contracts[ripe[0][0]].chain_id
+            chain_id = terms.contracts[ripe[0].asset].chain_id
             cursor = await watch.cursor(connection, chain_id)
             known = await lanes.addresses(connection, chain_id)
         if cursor is not None:
@@ -115,13 +115,13 @@ class Worker:
         standings = [one for one in of_all if one.address in self._addresses]
         worked, waits = False, list[NoLane]()
         for contract in terms.contracts.values():
-            kinds = [kind for asset, kind in ripe if asset == contract.asset.code]
-            if not kinds:
+            due = [one for one in ripe if one.asset == contract.asset.code]
+            if not due:
                 continue
             allowed = await roles.allowed(self.node, contract, self._addresses)
-            for kind in () if allowed.paused else kinds:
+            for one in () if allowed.paused else due:
                 try:
-                    worked |= await self._batch(terms, contract, kind, standings, allowed.of[kind], fees)
+                    worked |= await self._batch(terms, contract, one, standings, allowed.of[one.kind], fees)
                 except NoLane as none:
                     waits.append(none)
         if waits and not worked:
@@ -136,7 +136,7 @@ class Worker:
         self,
         terms: Terms,
         contract: Contract,
-        kind: batches.BatchKind,
+        ripe: batches.Ripe,
         standings: Sequence[Standing],
         allowed: Collection[str],
         fees: Fees,
@@ -151,14 +151,11 @@ class Worker:
 
         async with self.database.transaction() as connection:
             # The lane first: who finds it taken takes another, and nobody claims what no lane can carry.
-            count, by_contracts = await authorization.count_queued(
-                connection, contract.asset.code, now, batches.KINDS[kind], batches.MOST
-            )
-            cost_wei = fuel.cost_wei(batches.gas_most(count, by_contracts), fees)
-            lane = await self._lane(connection, standings, allowed, cost_wei) if count else None
+            cost_wei = fuel.cost_wei(batches.gas_most(ripe.count, ripe.by_contracts), fees)
+            lane = await self._lane(connection, standings, allowed, cost_wei)
             if lane is None:
                 return False
-            batch = await batches.form(connection, contract, kind, lane, fees, sign, now)
+            batch = await batches.form(connection, contract, ripe.kind, lane, fees, sign, now, ripe.count)
             if batch is None:
                 return False
             await relay.formed(connection, terms.assets, terms.settles, batch, now)

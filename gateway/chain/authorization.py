@@ -30,7 +30,7 @@ from msgspec import Struct
 
 from gateway.chain.address import ZERO, to_bytes
 from gateway.chain.contract import Contract, authorization_state_data, minted_data
-from gateway.chain.message import KINDS, Authorization, By, Key, Kind
+from gateway.chain.message import Authorization, By, Key, Kind
 from gateway.chain.node import Node
 from gateway.errors import Contended, NodeRefused, NodeUnavailable
 from gateway.postgres import Connection, Record, Statements
@@ -194,17 +194,6 @@ async def one(connection: Connection, id: UUID, for_update: bool = False) -> Tra
 async def sign(connection: Connection, id: UUID, signature: bytes) -> None:
     """Queue an authorization with the signature that it waited for; its row is locked by the caller."""
     await connection.execute(sql.sign, id, signature)
-
-
-async def count_queued(
-    connection: Connection, asset: str, now: datetime, kinds: Sequence[Kind] = KINDS, most: int = 1
-) -> tuple[int, int]:
-    """How many authorizations of the asset wait for a batch and are in time for one, counted up to `most`, and how many
-    of these contracts have signed.
-    """
-    row = await connection.fetchrow(sql.count_queued, asset, list(kinds), int(now.timestamp()), most)
-    assert row is not None
-    return row["count"], row["by_contracts"]
 
 
 async def find(connection: Connection, keys: Iterable[Key], for_update: bool = False) -> dict[Key, Tracked]:

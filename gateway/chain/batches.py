@@ -29,8 +29,8 @@ sql = Statements(__package__, "chain.sql")
 #: Payments and redemptions are settled, mints are minted: two calls of the contract, so two kinds of batch.
 BatchKind = Literal["settle", "mint"]
 
-#: What authorizations a batch of each kind carries.
-KINDS: dict[BatchKind, list[message.Kind]] = {"settle": ["transfer", "redemption", "sweep"], "mint": ["mint"]}
+#: The database knows which authorizations each carries (`batch_of`, schema/06_chain.sql).
+KINDS: list[BatchKind] = ["settle", "mint"]
 
 #: Signs these authorizations, in order, with their payers' keys; None where a key cannot be read. Asked inside the
 #: transaction, so it waits for no network.
@@ -59,18 +59,27 @@ class Batch:
     refused: list[tuple[Authorization, str]]
 
 
+@dataclass(frozen=True, slots=True)
+class Ripe:
+    """A batch to form: the token's code, and how many authorizations wait for it, counted up to as many as are put into
+    one; contracts have signed `by_contracts` of them.
+    """
+
+    asset: str
+    kind: BatchKind
+    count: int
+    by_contracts: int
+
+
 async def ripe(
     connection: Connection, now: datetime, wait: timedelta, reverted_after: datetime, most: int = MOST
-) -> list[tuple[str, BatchKind]]:
-    """The batches that should be formed now, by the token's code and their kind: `most` authorizations wait for it, so
-    that it is full, or fewer, of which the oldest has waited for `wait`, by the clock of who accepted it. None of a
-    token of which a batch was seen after `reverted_after` to have finally reverted.
+) -> list[Ripe]:
+    """The batches that should be formed now: `most` authorizations wait for it, so that it is full, or fewer, of which
+    the oldest has waited for `wait`, by the clock of who accepted it. None of a token of which a batch was seen after
+    `reverted_after` to have finally reverted.
     """
-    carried = [" ".join(kinds) for kinds in KINDS.values()]
-    rows = await connection.fetch(
-        sql.ripe, list(KINDS), carried, int(now.timestamp()), most, now - wait, reverted_after
-    )
-    return [(row["asset"], row["kind"]) for row in rows]
+    rows = await connection.fetch(sql.ripe, KINDS, int(now.timestamp()), most, now - wait, reverted_after)
+    return [Ripe(row["asset"], row["kind"], row["count"], row["by_contracts"]) for row in rows]
 
 
 async def form(
@@ -88,7 +97,7 @@ async def form(
     Any number of workers may call it at once: each authorization is claimed by one. Raises LaneStopped; nothing is
     claimed then.
     """
-    rows = await connection.fetch(sql.claim, contract.asset.code, KINDS[kind], int(now.timestamp()), most)
+    rows = await connection.fetch(sql.claim, contract.asset.code, kind, int(now.timestamp()), most)
     claimed = [authorizations.from_row(row) for row in rows]
     if not claimed:
         return None
@@ -103,10 +112,10 @@ async def form(
 
     data = message.mint_data(good) if kind == "mint" else message.settle_data(good)
     asset, limit = contract.asset.code, gas_limit(kind, good)
+    carried = {a.id: a.signature for a in good}
     stored = await lanes.store(
-        connection, signer, contract.chain_id, kind, asset, contract.address, data, limit, fees, now
+        connection, signer, contract.chain_id, kind, asset, contract.address, data, limit, fees, now, carried
     )
-    await connection.execute(sql.submit, [a.id for a in good], [a.signature for a in good], stored.id)
     return Batch(stored, good, refused)
 
 

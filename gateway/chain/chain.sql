@@ -88,30 +88,24 @@ FROM token_authorization WHERE id = $1 FOR UPDATE;
 -- Somebody has signed it: it is queued like any other.
 UPDATE token_authorization SET state = 'queued', signature = $2 WHERE id = $1 AND state = 'unsigned';
 
--- count_queued
--- How many of some kinds are in time for a batch, as far as one batch goes, and how many of them contracts have signed.
-SELECT count(*) AS count, count(*) FILTER (WHERE signed_by = 'contract') AS by_contracts FROM (
-    SELECT signed_by FROM token_authorization
-    WHERE asset = $1 AND kind = ANY ($2) AND state = 'queued' AND NOT withheld AND valid_before > $3
-    LIMIT $4
-) AS next;
-
 -- ripe
--- The batches to form now, by token and kind of batch ($1), which carries these kinds of authorizations ($2, between
--- spaces): as many wait as make a full one, or the oldest has waited for long enough. None of a token of which a batch was
--- seen to have reverted since $6; few ever do, and they have an index of their own.
-SELECT contract.asset, batch.kind
-FROM contract CROSS JOIN unnest($1::text[], $2::text[]) AS batch (kind, carried), LATERAL (
-    SELECT count(*) AS count, min(created_at) AS oldest FROM (
-        SELECT created_at FROM token_authorization
-        WHERE asset = contract.asset AND kind = ANY (string_to_array(batch.carried, ' ')) AND state = 'queued'
-            AND NOT withheld AND valid_before > $3
+-- The batches to form now, by token and kind of batch, with how many authorizations wait for each, as far as one batch
+-- goes, and how many of these contracts have signed: as many wait as make a full one, or the oldest has waited for long
+-- enough. None of a token of which a batch was seen to have reverted since $5; few ever do, and they have an index of
+-- their own.
+SELECT contract.asset, batch.kind, waiting.count, waiting.by_contracts
+FROM contract CROSS JOIN unnest($1::text[]) AS batch (kind), LATERAL (
+    SELECT count(*) AS count, count(*) FILTER (WHERE signed_by = 'contract') AS by_contracts, min(created_at) AS oldest
+    FROM (
+        SELECT created_at, signed_by FROM token_authorization
+        WHERE asset = contract.asset AND batch_of(kind) = batch.kind AND state = 'queued'
+            AND NOT withheld AND valid_before > $2
         ORDER BY id
-        LIMIT $4
+        LIMIT $3
     ) AS next
 ) AS waiting
-WHERE (waiting.count >= $4 OR waiting.oldest <= $5) AND NOT EXISTS (
-    SELECT FROM chain_transaction WHERE state = 'reverted' AND asset = contract.asset AND concluded_at > $6
+WHERE (waiting.count >= $3 OR waiting.oldest <= $4) AND NOT EXISTS (
+    SELECT FROM chain_transaction WHERE state = 'reverted' AND asset = contract.asset AND concluded_at > $5
 );
 
 -- find
@@ -180,10 +174,10 @@ FOR UPDATE OF a SKIP LOCKED;
 UPDATE token_authorization SET reason = $2 WHERE id = ANY ($1) AND state IN ('queued', 'submitted');
 
 -- claim
--- The oldest queued authorizations of some kinds that nobody else is busy with and that are still in time.
+-- The oldest queued authorizations for a kind of batch that nobody else is busy with and that are still in time.
 SELECT id, kind, asset, from_address, to_address, value, nonce, valid_after, valid_before, signature, signed_by
 FROM token_authorization
-WHERE asset = $1 AND kind = ANY ($2) AND state = 'queued' AND NOT withheld AND valid_before > $3
+WHERE asset = $1 AND batch_of(kind) = $2 AND state = 'queued' AND NOT withheld AND valid_before > $3
 ORDER BY id
 LIMIT $4
 FOR UPDATE SKIP LOCKED;
@@ -206,12 +200,6 @@ UPDATE token_authorization AS a SET withheld = false,
     valid_before = CASE WHEN signature IS NULL THEN greatest(valid_before, $2) ELSE valid_before END
 FROM held WHERE a.id = held.id
 RETURNING a.id;
-
--- submit
--- Claimed authorizations and the transaction that carries them.
-UPDATE token_authorization AS a SET state = 'submitted', transaction_id = $3, signature = signed.signature
-FROM unnest($1::uuid[], $2::bytea[]) AS signed (id, signature)
-WHERE a.id = signed.id;
 
 -- register_lane
 -- A lane's first nonce, once; then the chain it is of.
@@ -340,20 +328,21 @@ FROM chain_transaction JOIN attempt ON attempt.transaction_id = chain_transactio
 WHERE chain_transaction.lane = $1 AND chain_transaction.kind = $2 AND chain_transaction.asset = $3
     AND chain_transaction.state = 'stored';
 
--- take_lane_nonce
--- The lane's next nonce is taken, unless it is stopped; one at a time takes one.
-UPDATE lane SET next_nonce = next_nonce + (stopped IS NULL)::integer WHERE address = $1
-RETURNING next_nonce - (stopped IS NULL)::integer AS next_nonce, stopped;
-
 -- store_transaction
--- What the lane will send, with its first raw bytes, before anybody sees them.
-WITH stored AS (
+-- What the lane, which is locked, will send, with its first raw bytes, before anybody sees them: its nonce is taken, and
+-- the authorizations that it carries, which were claimed, are submitted.
+WITH taken AS (
+    UPDATE lane SET next_nonce = $3::bigint + 1 WHERE address = $2
+), stored AS (
     INSERT INTO chain_transaction (id, lane, nonce, kind, asset, gas_limit, created_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7)
-    RETURNING id
+), first_attempt AS (
+    INSERT INTO attempt (hash, transaction_id, raw, fee_wei_max, tip_wei_max, created_at)
+    VALUES ($8, $1, $9, $10, $11, $7)
 )
-INSERT INTO attempt (hash, transaction_id, raw, fee_wei_max, tip_wei_max, created_at)
-SELECT $8, id, $9, $10, $11, $7 FROM stored;
+UPDATE token_authorization AS a SET state = 'submitted', transaction_id = $1, signature = signed.signature
+FROM unnest($12::uuid[], $13::bytea[]) AS signed (id, signature)
+WHERE a.id = signed.id;
 
 -- store_attempt
 -- Raw bytes, before anybody sees them. The same bytes again are the same attempt.

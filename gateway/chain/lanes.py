@@ -14,7 +14,7 @@ What a gas unit is offered has a ceiling, so a lane may wait, but never spends w
 Lock order: the lane's row, then what its transactions carry, in id order, then the transactions.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -231,12 +231,16 @@ async def store(
     gas_limit: int,
     fees: Fees,
     now: datetime,
+    carried: Mapping[UUID, bytes | None] | None = None,
 ) -> Stored:
     """Sign a transaction with the lane's next nonce and keep it. Nothing is sent. Raises LaneStopped.
 
+    `carried` are the authorizations that it carries, which the caller has claimed, with their signatures; a mint has
+    none. They are submitted now.
+
     The lane stays locked until the caller commits: nonces have no gap, and a rollback gives the nonce back.
     """
-    nonce = _next_nonce(signer.address, await connection.fetchrow(sql.take_lane_nonce, signer.address))
+    nonce = await lock(connection, signer.address)
     fees = Fees(min(fees.fee_wei_max, FEE_WEI_CEILING), min(fees.tip_wei_max, FEE_WEI_CEILING))
     fields = TransactionFields(chain_id, nonce, fees.tip_wei_max, fees.fee_wei_max, gas_limit, to, 0, data)
     hash_, raw = signer.sign_transaction(fields)
@@ -246,6 +250,7 @@ async def store(
         sql.store_transaction,
         *(id_, signer.address, nonce, kind, asset, gas_limit, now),
         *(hash_, raw, fees.fee_wei_max, fees.tip_wei_max),
+        *(list(carried or ()), list((carried or {}).values())),
     )
     return Stored(id_, hash_, raw, nonce)
 

@@ -805,6 +805,8 @@ CREATE TRIGGER event_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON event
 -- Rules about one column are domains' (07_payments.sql says why).
 CREATE DOMAIN authorization_kind AS text CONSTRAINT authorization_kind_known
     CHECK (VALUE IN ('transfer', 'redemption', 'mint', 'sweep'));
+CREATE FUNCTION batch_of(kind authorization_kind) RETURNS text LANGUAGE sql IMMUTABLE
+    RETURN CASE kind WHEN 'mint' THEN 'mint' ELSE 'settle' END;
 CREATE DOMAIN authorization_state AS text CONSTRAINT authorization_state_known
     CHECK (VALUE IN ('unsigned', 'queued', 'submitted', 'settled', 'skipped', 'expired'));
 CREATE DOMAIN authorization_signer AS text CONSTRAINT authorization_signer_known
@@ -855,7 +857,8 @@ CREATE TABLE token_authorization (
     CONSTRAINT token_authorization_signed_by_its_payer
         CHECK (signed_by = 'gateway' OR state NOT IN ('queued', 'submitted') OR signature IS NOT NULL)
 );
-CREATE INDEX token_authorization_queue ON token_authorization (asset, id) WHERE state = 'queued';
+-- What is queued, by the kind of batch that carries it: of each kind the oldest are found without passing the other's.
+CREATE INDEX token_authorization_queue ON token_authorization (asset, batch_of(kind), id) WHERE state = 'queued';
 CREATE INDEX token_authorization_due ON token_authorization (asset, valid_before)
     WHERE state IN ('queued', 'submitted');
 CREATE TRIGGER token_authorization_is_kept BEFORE DELETE OR TRUNCATE ON token_authorization

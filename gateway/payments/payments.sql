@@ -58,13 +58,8 @@ FROM unnest($1::uuid[], $2::text[], $3::numeric[], $4::numeric[], $5::uuid[], $6
 WHERE payment.id = new.id;
 
 -- submit_payments
--- Payments that a stored ChainTransaction carries, and in which state they were. (A subquery sees them as they were, also
--- before PostgreSQL 18, which calls that `old`.)
-UPDATE payment SET state = 'submitted', tx_hash = $2
-WHERE authorization_id = ANY ($1) AND authorization_id IS NOT NULL
-RETURNING payment.*, (SELECT was.state FROM payment AS was WHERE was.id = payment.id) AS was,
-    (SELECT handle FROM wallet WHERE id = payment.payer) AS payer_handle,
-    (SELECT handle FROM wallet WHERE id = payment.payee) AS payee_handle;
+-- Payments that a stored ChainTransaction carries.
+UPDATE payment SET state = 'submitted', tx_hash = $2 WHERE id = ANY ($1);
 
 -- settle_payments
 -- Payments that a final log has settled, with what was captured and the hash of what settled each.
@@ -225,19 +220,10 @@ WHERE payment.rare_state = 'requires_confirmation' AND payment.expires_at <= $1 
 ORDER BY a.id LIMIT $2
 FOR UPDATE OF a SKIP LOCKED;
 
--- lock_payments_of_authorizations
+-- payments_of_authorizations
 -- Payments whose authorizations the chain has said something about, and those that they refund: a refund that fails
 -- changes both. (IS NOT NULL: the index says so, and a plan that is kept has to be told. An array: IN is a join, which
 -- reads all payments where the planner has not heard yet how many there are.)
-WITH concerned AS MATERIALIZED (
-    SELECT id, refund_of FROM payment WHERE authorization_id = ANY ($1) AND authorization_id IS NOT NULL
-)
-SELECT id FROM payment
-WHERE id = ANY (ARRAY(SELECT id FROM concerned UNION SELECT refund_of FROM concerned WHERE refund_of IS NOT NULL))
-ORDER BY id FOR UPDATE;
-
--- payments_of_authorizations
--- The same, each as it is once it is locked.
 WITH concerned AS MATERIALIZED (
     SELECT id, refund_of FROM payment WHERE authorization_id = ANY ($1) AND authorization_id IS NOT NULL
 )

@@ -122,15 +122,9 @@ def given_back(payments: Sequence[Payment]) -> dict[UUID, int | None]:
     return back
 
 
-async def submit(
-    connection: Connection, assets: Assets, authorizations: Sequence[UUID], tx_hash: str
-) -> list[tuple[State, Payment]]:
-    """Write that a ChainTransaction carries the payments of these authorizations, whose rows are locked by the caller:
-    per payment, in id order, the state it was in, and the payment as it is now.
-    """
-    rows = await connection.fetch(sql.submit_payments, list(authorizations), tx_hash)
-    found = [(State(row["was"]), of_row(assets, row)) for row in rows]
-    return sorted(found, key=lambda one: one[1].id)
+async def submit(connection: Connection, payments: Sequence[Payment], tx_hash: str) -> None:
+    """Write that a ChainTransaction carries these payments, whose rows are locked by the caller."""
+    await connection.execute(sql.submit_payments, [payment.id for payment in payments], tx_hash)
 
 
 async def add_refunded(connection: Connection, refunds: Sequence[Payment]) -> None:

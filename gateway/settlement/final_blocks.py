@@ -82,14 +82,31 @@ async def refuse(
     kinds: Kinds,
     refused: Sequence[tuple[Authorization, str]],
     now: datetime,
+    of: Mapping[UUID, tuple[Settles[Any], Any]] | None = None,
 ) -> None:
-    """Give back the money of authorizations that were never sent, each for its reason; the caller has locked them."""
-    of = await _things(connection, assets, kinds, [one.id for one, _ in refused])
+    """Give back the money of authorizations that were never sent, each for its reason; the caller has locked them, and
+    may have found what they are for.
+    """
+    if of is None:
+        of = await things(connection, assets, kinds, [one.id for one, _ in refused])
     expected = Expected({one.key: one for one, _ in refused}, of)
     decision = Decision()
     for one, reason in refused:
         fail(expected, one.key, reason, decision)
     await _write(connection, kinds, 0, decision, now)
+
+
+async def things(
+    connection: Connection, assets: Assets, kinds: Kinds, authorizations: Iterable[UUID]
+) -> dict[UUID, tuple[Settles[Any], Any]]:
+    """What these authorizations are for, locked. Each kind is asked for those that no kind before it knows."""
+    of: dict[UUID, tuple[Settles[Any], Any]] = {}
+    left = list(authorizations)
+    for kind in kinds:
+        if left:
+            of |= {id: (kind, thing) for id, thing in (await kind.find(connection, assets, left)).items()}
+            left = [id for id in left if id not in of]
+    return of
 
 
 # ---- look up --------------------------------------------------------------------------------------------------------
@@ -108,7 +125,7 @@ async def _look_up(
     keys += [(skip.asset_code, skip.from_address, skip.nonce) for skip in span.skips]
     found = await authorization.find(connection, {*keys, *overdue}, for_update=True)
     open = {key: one.authorization for key, one in found.items() if one.state in authorization.OPEN}
-    of = await _things(connection, assets, kinds, [one.id for one in open.values()])
+    of = await things(connection, assets, kinds, [one.id for one in open.values()])
     ends = {movement.from_address for movement in span.movements} | {m.to_address for m in span.movements}
     ends |= {skip.from_address for skip in span.skips}
     wallets = await wallet.by_addresses(connection, sorted(ends - {ZERO}), again_at) if ends else {}
@@ -116,19 +133,6 @@ async def _look_up(
     wanted += [one for kind, thing in of.values() for one in kind.accounts(thing)]
     accounts = await book.accounts(connection, wanted) if span.movements else {}
     return Known(assets, wallets, accounts), Expected(open, of)
-
-
-async def _things(
-    connection: Connection, assets: Assets, kinds: Kinds, authorizations: Iterable[UUID]
-) -> dict[UUID, tuple[Settles[Any], Any]]:
-    """What these authorizations are for, locked. Each kind is asked for those that no kind before it knows."""
-    of: dict[UUID, tuple[Settles[Any], Any]] = {}
-    left = list(authorizations)
-    for kind in kinds:
-        if left:
-            of |= {id: (kind, thing) for id, thing in (await kind.find(connection, assets, left)).items()}
-            left = [id for id in left if id not in of]
-    return of
 
 
 def _accounts(assets: Assets, span: Span, wallets: Mapping[str, Wallet]) -> list[tuple[str, Asset]]:

@@ -17,13 +17,13 @@ async def formed(connection: Connection, assets: Assets, kinds: Kinds, batch: Ba
     An authorization that was in a chain transaction before (which reverted, or was replaced) only changes its hash.
     Raises StateConflict where a thing is in a state that this does not follow from: the transaction then has to end.
     """
-    submitted = [one.id for one in batch.submitted]
-    for kind in kinds:
-        await kind.lock(connection, [*submitted, *(one.id for one, _ in batch.refused)])
+    submitted, refused = [one.id for one in batch.submitted], [one.id for one, _ in batch.refused]
+    of = await final_blocks.things(connection, assets, kinds, [*submitted, *refused])
     if batch.transaction is not None:
         tx_hash, events = "0x" + batch.transaction.hash.hex(), list[Event]()
         for kind in kinds:
-            events += await kind.submit(connection, assets, submitted, tx_hash)
+            if things := [thing for by, thing in (of[id] for id in submitted if id in of) if by is kind]:
+                events += await kind.submit(connection, things, tx_hash)
         await log.append(connection, events, now)
     if batch.refused:
-        await final_blocks.refuse(connection, assets, kinds, batch.refused, now)
+        await final_blocks.refuse(connection, assets, kinds, batch.refused, now, of)

@@ -100,14 +100,8 @@ class Settles(Protocol[Thing]):
         """Write what `notice` began, and queue its authorizations. The ledger is written: nonces are locked last."""
         assert not things
 
-    async def lock(self, connection: Connection, authorizations: Sequence[UUID]) -> None:
-        """Lock, in id order, what `submit`, and `find` for those that were refused, change of one batch. Only a kind
-        needs it whose rows are locked by others than those who hold their authorization.
+    async def submit(self, connection: Connection, things: Sequence[Thing], tx_hash: str) -> Sequence[Event]:
+        """A stored chain transaction carries the authorizations of these, which `find` has found: write it, and return
+        what is told of it.
         """
-        return
-
-    async def submit(
-        self, connection: Connection, assets: Assets, authorizations: Sequence[UUID], tx_hash: str
-    ) -> Sequence[Event]:
-        """A stored chain transaction carries these authorizations: write it, and return what is told of it."""
         return ()

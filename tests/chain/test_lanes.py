@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 
 from gateway.chain import batches, lanes, outbox, watchdog
+from gateway.chain.batches import Ripe
 from gateway.chain.block import Block, Fees
 from gateway.chain.lanes import Attempt
 from gateway.chain.signer import fields_of
@@ -300,7 +301,7 @@ async def test_a_revert_counts_from_when_it_was_seen_to_be_final(house: House) -
 
         await house.enqueue(house.order("transfer", house.purse(), house.purse().address, 1))
         assert await batches.ripe(connection, house.now, timedelta(), seen - timedelta(minutes=1)) == []
-        assert await batches.ripe(connection, house.now, timedelta(), seen) == [("USDX", "settle")]
+        assert await batches.ripe(connection, house.now, timedelta(), seen) == [Ripe("USDX", "settle", 1, 0)]
 
 
 async def overtaken(house: House) -> Attempt | None:

@@ -77,8 +77,8 @@ async def test_a_payment_that_settles_as_it_should_changes_no_index_of_payments(
     assert payment.authorization_id is not None
 
     async with town.database.transaction() as connection:
-        ((_, submitted),) = await records.submit(connection, town.assets, [payment.authorization_id], "0x1")
-        settled = replace(submitted, state=State.SETTLED, captured=submitted.amount, settled_at=NOW)
+        await records.submit(connection, [payment], "0x1")
+        settled = replace(payment, tx_hash="0x1", state=State.SETTLED, captured=payment.amount, settled_at=NOW)
         await records.settle(connection, [settled], NOW)
         updates = await connection.fetchrow(
             "SELECT pg_stat_get_xact_tuples_updated('payment'::regclass) AS all_of_them, "

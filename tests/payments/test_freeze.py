@@ -8,6 +8,7 @@ from gateway.access import frozen
 from gateway.audit.log import ANYONE, By
 from gateway.bank import movements
 from gateway.chain import batches
+from gateway.chain.batches import Ripe
 from gateway.chain.node import HttpNode
 from gateway.chain.signer import Vault
 from gateway.clock import system_clock
@@ -151,7 +152,7 @@ async def test_what_is_withheld_hurries_nobody_else(town: Town) -> None:
             for at in (town.clock(), town.clock() + wait)
         ]
 
-    assert ripe == [[], [("USDX", "settle")]]
+    assert ripe == [[], [Ripe("USDX", "settle", 1, 0)]]
 
 
 async def test_a_freeze_stays_while_there_is_a_difference_and_is_lifted_when_there_is_none(town: Town) -> None:

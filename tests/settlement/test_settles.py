@@ -64,10 +64,8 @@ class Gifts(Settles[Gift]):
             [one.state for one in things],
         )
 
-    async def submit(
-        self, connection: Connection, assets: Assets, authorizations: Sequence[UUID], tx_hash: str
-    ) -> Sequence[Event]:
-        await connection.execute("UPDATE gift SET state = 'submitted' WHERE id = ANY ($1)", authorizations)
+    async def submit(self, connection: Connection, things: Sequence[Gift], tx_hash: str) -> Sequence[Event]:
+        await connection.execute("UPDATE gift SET state = 'submitted' WHERE id = ANY ($1)", [one.id for one in things])
         return ()
 
 

@@ -58,15 +58,9 @@ class Conversions(Settles[Conversion]):
     async def write(self, connection: Connection, things: Sequence[Conversion], now: datetime) -> None:
         await records.update_conversions(connection, things)
 
-    async def submit(
-        self, connection: Connection, assets: Assets, authorizations: Sequence[UUID], tx_hash: str
-    ) -> Sequence[Told]:
-        submitted = [
-            replace(one, tx_hash=tx_hash, state=_submitted(one))
-            for one in await records.conversions_by_authorizations(connection, assets, authorizations)
-        ]
-        if submitted:
-            await records.update_conversions(connection, submitted)
+    async def submit(self, connection: Connection, things: Sequence[Conversion], tx_hash: str) -> Sequence[Told]:
+        submitted = [replace(one, tx_hash=tx_hash, state=_submitted(one)) for one in things]
+        await records.update_conversions(connection, submitted)
         return [records.conversion_event(one) for one in submitted]
 
 

@@ -53,18 +53,15 @@ class Payments(Settles[Payment]):
         if len(settled) < len(things):
             await records.update(connection, [one for one in things if one.state is not State.SETTLED])
 
-    async def lock(self, connection: Connection, authorizations: Sequence[UUID]) -> None:
-        """With the payments that they refund, which others lock without any authorization."""
-        await connection.execute(records.sql.lock_payments_of_authorizations, list(authorizations))
+    async def submit(self, connection: Connection, things: Sequence[Payment], tx_hash: str) -> Sequence[Told]:
+        submitted = [replace(one, tx_hash=tx_hash, state=_submitted(one)) for one in things]
+        await records.submit(connection, submitted, tx_hash)
+        return [event for payment in submitted for event in records.events(payment)]
 
-    async def submit(
-        self, connection: Connection, assets: Assets, authorizations: Sequence[UUID], tx_hash: str
-    ) -> Sequence[Told]:
-        payments = await records.submit(connection, assets, authorizations, tx_hash)
-        for was, payment in payments:
-            if was is not State.SUBMITTED:
-                after(payment.id, was, Event.SUBMIT)
-        return [event for _, payment in payments for event in records.events(payment)]
+
+def _submitted(payment: Payment) -> State:
+    """Submitted again, where its chain transaction reverted or was replaced, it is as it was."""
+    return payment.state if payment.state is State.SUBMITTED else after(payment.id, payment.state, Event.SUBMIT)
 
 
 def _payee_account(payment: Payment) -> str:
