@@ -39,26 +39,33 @@ class Asset(Struct, frozen=True):
 
         Raises InvalidAmount (not a string, a sign, an exponent, beyond 2**256 - 1 units) and AmountTooPrecise.
         """
+        return Money(self._units(amount), self)
+
+    def parse_positive(self, amount: object) -> "Money":
+        """As `parse`, and zero is refused too: what every payment asks for."""
+        return Money(self.parse_units(amount), self)
+
+    def parse_units(self, amount: object) -> int:
+        """The units of `parse_positive`."""
+        units = self._units(amount)
+        if units == 0:
+            raise InvalidAmount("zero", str(amount)[:80])
+        return units
+
+    def _units(self, amount: object) -> int:
         if not isinstance(amount, str):
             raise InvalidAmount("not_a_string", str(amount)[:80])
         match = _DECIMAL.fullmatch(amount)
         if match is None:
             negative = amount.startswith("-") and _DECIMAL.fullmatch(amount[1:])
             raise InvalidAmount("negative" if negative else "malformed", amount[:80])
-        whole, fraction = match.group(1), match.group(2) or ""
+        whole, fraction = match.groups("")
         if len(fraction) > self.decimals:
             raise AmountTooPrecise(amount[:80], self.code, self.decimals)
         units = int(whole + fraction.ljust(self.decimals, "0"))
         if units > UNITS_MAX:
             raise InvalidAmount("too_large", amount[:80])
-        return Money(units, self)
-
-    def parse_positive(self, amount: object) -> "Money":
-        """As `parse`, and zero is refused too: what every payment asks for."""
-        money = self.parse(amount)
-        if money.units == 0:
-            raise InvalidAmount("zero", str(amount)[:80])
-        return money
+        return units
 
 
 class Money(Struct, frozen=True):

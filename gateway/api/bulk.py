@@ -1,8 +1,11 @@
 """Many payments in one call: a JSON array answered with a JSON array, or NDJSON answered line by line as it is paid."""
 
+import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from contextlib import aclosing
+from typing import Annotated, Any, Literal, TypeVar
+from uuid import UUID
 
 import msgspec
 from litestar import Response, post
@@ -22,11 +25,11 @@ from gateway.api.shapes import BulkPaymentRequest, BulkResultView
 from gateway.errors import BodyTooLarge, GatewayError, InvalidRequest, TooManyTries, UnknownPayee
 from gateway.ids import show
 from gateway.payments import bulk, once
-from gateway.payments.bulk import Line, Payer, Replayed, Result
+from gateway.payments.bulk import Lines, Payer, Replayed, Result
 from gateway.payments.note import note_of
 from gateway.payments.once import Answer
-from gateway.payments.pay import PayRequest, check_memo
-from gateway.payments.rails.ledger import Settled
+from gateway.payments.pay import check_memo
+from gateway.payments.payment import Payment
 from gateway.secret import hash_of
 
 #: The largest array that is read: ten thousand payments with the longest memos. A line of NDJSON has the usual limit.
@@ -35,6 +38,8 @@ ARRAY_BYTES_MAX = 8 * 1024 * 1024
 _NDJSON = "application/x-ndjson"
 
 _CALL = "POST /v1/payments/batch"
+
+Item = TypeVar("Item")
 
 
 Mode = Annotated[Literal["each", "all"], Parameter(description="Each on its own, or all or none (a JSON array only).")]
@@ -72,7 +77,7 @@ async def pay_batch(
             raise BodyTooLarge(ARRAY_BYTES_MAX)  # its answer is kept until it is whole
         lines = body.lines(request)
         first = await anext(lines, None)  # before the answer begins: what cannot be read at all is refused as a whole
-        return LinesResponse(_paid_lines(request, house, payer, key, first, lines))
+        return LinesResponse(_answered_lines(request, house, payer, key, first, lines))
     return await _pay_array(request, house, payer, key, mode)
 
 
@@ -82,22 +87,30 @@ async def _pay_array(
     """The whole's key is claimed first, and its answer kept when all is done; what is in between is the lines' own."""
     whole = await body.read_limited(request, ARRAY_BYTES_MAX)
     elements = body.read_array(whole, bulk.MOST if mode == "each" else bulk.MOST_TOGETHER)
-    lines = [_line(house, payer, element, key, place, mode == "all") for place, element in enumerate(elements)]
+    parts = [
+        (place, _understood(house, payer, elements[place : place + bulk.AT_ONCE], key, place, mode == "all"))
+        for place in range(0, len(elements), bulk.AT_ONCE)
+    ]
     now = house.clock()
-    fingerprint = hashlib.sha256(f"{_CALL} {mode}\n".encode() + _as_meant(elements, lines)).digest()
+    fingerprint = hashlib.sha256(f"{_CALL} {mode}\n".encode() + _as_meant(elements, parts)).digest()
 
     if mode == "all":
         async with house.database.transaction() as connection:
             answer = await once.claim(connection, payer.wallet.id, key, fingerprint, now)
             if answer is None:
-                results = await bulk.pay_all_or_none(connection, house.terms, payer, lines, now)
-                answer = Answer(200, _shown(results, 0))
+                ((_, lines),) = parts
+                payments = await bulk.pay_all_or_none(connection, house.terms, payer, lines, now)
+                answer = Answer(200, msgspec.json.encode(_views(0, payments)))
                 answer = await once.keep(connection, payer.wallet.id, key, answer)
     else:
         async with house.database.transaction() as connection:
             answer = await once.begin(connection, payer.wallet.id, key, fingerprint, now)
         if answer is None:
-            answer = Answer(200, _shown(await _pay_each(request, house, payer, lines), 0))
+            views: list[BulkResultView] = []
+            async with aclosing(_ahead(_paid(request, house, payer, _each(parts)))) as paid:
+                async for place, results in paid:
+                    views += _views(place, results)
+            answer = Answer(200, msgspec.json.encode(views))
             async with house.database.transaction() as connection:
                 answer = await once.keep(connection, payer.wallet.id, key, answer)
     headers = {"Idempotency-Replayed": "true"} if answer.replayed else {}
@@ -141,71 +154,115 @@ def _is_older(scope: Scope) -> bool:
     return scope.get("http_version") == "1.0"
 
 
-async def _paid_lines(
+async def _answered_lines(
     request: StrictRequest, house: House, payer: Payer, key: str, first: bytes | None, rest: AsyncIterator[bytes]
 ) -> AsyncIterator[bytes]:
-    """Read lines as they come, pay a thousand at a time, and answer each part when it is committed."""
+    """Read lines as they come, pay a thousand at a time, and answer each part when it is committed. Of the next part
+    what has come is read and understood meanwhile.
+    """
     if first is None:
         return
-    place, part = 0, [_line(house, payer, first, key, 0)]
+    async with aclosing(_ahead(_read(house, payer, key, first, rest))) as parts:
+        async for place, results in _paid(request, house, payer, parts):
+            yield b"".join([msgspec.json.encode(view) + b"\n" for view in _views(place, results)])
+
+
+async def _read(
+    house: House, payer: Payer, key: str, first: bytes, rest: AsyncIterator[bytes]
+) -> AsyncGenerator[tuple[int, Lines], None]:
+    """The lines that come, understood, a thousand at a time; with each part the place of its first."""
+    place, texts = 0, [first]
     async for text in rest:
-        part.append(_line(house, payer, text, key, place + len(part)))
-        if len(part) == bulk.AT_ONCE:
-            yield await _pay_part(request, house, payer, part, place)
-            place, part = place + len(part), []
-    if part:
-        yield await _pay_part(request, house, payer, part, place)
+        texts.append(text)
+        if len(texts) == bulk.AT_ONCE:
+            yield place, _understood(house, payer, texts, key, place)
+            place, texts = place + len(texts), []
+    if texts:
+        yield place, _understood(house, payer, texts, key, place)
 
 
-async def _pay_part(request: StrictRequest, house: House, payer: Payer, part: Sequence[Line], place: int) -> bytes:
-    results = await _pay_each(request, house, payer, part)
-    return b"".join(msgspec.json.encode(_view(place + n, result)) + b"\n" for n, result in enumerate(results))
-
-
-async def _pay_each(request: StrictRequest, house: House, payer: Payer, lines: Sequence[Line]) -> list[Result]:
-    """What each line came to. Names that there are not are guesses of the caller's, and after too many of them none of
-    the lines that follow is looked at.
+async def _paid(
+    request: StrictRequest, house: House, payer: Payer, parts: AsyncIterator[tuple[int, Lines]]
+) -> AsyncGenerator[tuple[int, list[Result]], None]:
+    """What each line of each part came to. Names that there are not are guesses of the caller's, and after too many of
+    them none of the lines that follow is looked up.
     """
-    who, results = request.scope["state"][CALLER], list[Result]()
-    for start in range(0, len(lines), bulk.AT_ONCE):
-        part, now = lines[start : start + bulk.AT_ONCE], house.clock()
+    who = request.scope["state"][CALLER]
+    async for place, lines in parts:
+        now = house.clock()
         try:
             house.limits.check("guesses", who, now)
         except TooManyTries as too_many:
-            results += [too_many] * len(part)
+            yield place, [too_many] * len(lines.keys)
             continue
-        done = await bulk.pay_each(house.database, house.terms, payer, part, now)
-        wrong = sum(isinstance(one, UnknownPayee) for one in done)
+        results = await bulk.pay_each(house.database, house.terms, payer, lines, now)
+        wrong = sum(isinstance(one, UnknownPayee) for one in results)
         if wrong:
             house.limits.note(house.database, "guesses", who, now, wrong)
-        results += done
-    return results
+        yield place, results
 
 
-def _line(house: House, payer: Payer, element: bytes, key: str, place: int, together: bool = False) -> Line:
-    """One payment, understood; or why not, which is its own answer and nobody else's. Those that stand or fall together
-    have the key of the whole: one of their own would be passed over.
-    """
-    own = f"{key}/{place}" if len(key) < 200 else f"{_short(key)}/{place}"
-    fingerprint = b""
+async def _each(parts: Iterable[Item]) -> AsyncGenerator[Item, None]:
+    for part in parts:
+        yield part
+
+
+async def _ahead(source: AsyncGenerator[Item, None]) -> AsyncGenerator[Item, None]:
+    """The same items, of which the next is made while its taker is busy with the one before."""
+
+    async def next_one() -> Item | None:
+        return await anext(source, None)
+
+    upcoming = asyncio.create_task(next_one())
     try:
-        asked = body.read(element, BulkPaymentRequest)
-        assert isinstance(asked, BulkPaymentRequest)
-        if together and asked.idempotency_key is not None:
-            raise InvalidRequest("idempotency_key", "with mode=all the whole has one key; leave idempotency_key out")
-        own = key_of(asked.idempotency_key) if asked.idempotency_key is not None else own
-        fingerprint = fingerprint_of(_CALL, asked, house.terms.payees)
-        money = house.terms.assets.of_wallet(asked.asset).parse_positive(asked.amount)
-        check_memo(asked.memo)
-        written = note_of(payer.wallet.id, asked.reference, asked.metadata)
-        return Line(PayRequest(asked.to, money, asked.memo, asked.capture, note=written), own, fingerprint)
-    except GatewayError as refusal:
-        return Line(refusal, own, fingerprint)
+        while (item := await upcoming) is not None:
+            upcoming = asyncio.create_task(next_one())
+            yield item
+    finally:
+        upcoming.cancel()
+        await asyncio.gather(upcoming, return_exceptions=True)
+        await source.aclose()
 
 
-def _as_meant(elements: Sequence[bytes], lines: Sequence[Line]) -> bytes:
+def _understood(
+    house: House, payer: Payer, elements: Sequence[bytes], key: str, place: int, together: bool = False
+) -> Lines:
+    """The payments that these say, the first of which is at `place` of the call; or why one says none, which is its own
+    answer and nobody else's. Those that stand or fall together have the key of the whole: one of their own would be
+    passed over.
+    """
+    count, prefix = len(elements), key if len(key) < 200 else _short(key)
+    keys = [f"{prefix}/{n}" for n in range(place, place + count)]
+    lines = Lines(keys, [b""] * count, [""] * count, [""] * count, [0] * count, [None] * count, [False] * count, {}, {})
+    _, fingerprints, to, assets, amounts, memos, captures, notes, refused = lines
+    of_wallet, payees, author = house.terms.assets.of_wallet, house.terms.payees, payer.wallet.id
+    for n, asked in enumerate(body.read_each(elements, BulkPaymentRequest)):
+        try:
+            if isinstance(asked, GatewayError):
+                raise asked
+            if asked.idempotency_key is not None:
+                if together:
+                    raise InvalidRequest(
+                        "idempotency_key", "with mode=all the whole has one key; leave idempotency_key out"
+                    )
+                keys[n] = key_of(asked.idempotency_key)
+            fingerprints[n] = fingerprint_of(_CALL, asked, payees)
+            amounts[n] = of_wallet(asked.asset).parse_units(asked.amount)
+            check_memo(asked.memo)
+            note = note_of(author, asked.reference, asked.metadata)
+        except GatewayError as refusal:
+            refused[n] = refusal
+        else:
+            to[n], assets[n], memos[n], captures[n] = asked.to, asked.asset, asked.memo, asked.capture
+            if note is not None:
+                notes[n] = note
+    return lines
+
+
+def _as_meant(elements: Sequence[bytes], parts: Sequence[tuple[int, Lines]]) -> bytes:
     """What an array asks for, however it is written: what each line stands for, or itself where it cannot be read."""
-    of_each = (line.fingerprint or hashlib.sha256(one).digest() for one, line in zip(elements, lines, strict=True))
+    fingerprints = [fingerprint for _, lines in parts for fingerprint in lines.fingerprints]
+    of_each = (meant or hashlib.sha256(one).digest() for one, meant in zip(elements, fingerprints, strict=True))
     return b"lines" + b"".join(of_each)
 
 
@@ -214,13 +271,15 @@ def _short(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def _shown(results: Sequence[Result], place: int) -> bytes:
-    return msgspec.json.encode([_view(place + n, result) for n, result in enumerate(results)])
+def _views(place: int, results: Sequence[Result]) -> list[BulkResultView]:
+    """The results of the lines from `place` on."""
+    return [
+        BulkResultView(n, 201, show("pay", result), "settled") if isinstance(result, UUID) else _view(n, result)
+        for n, result in enumerate(results, place)
+    ]
 
 
-def _view(index: int, result: Result) -> BulkResultView:
-    if isinstance(result, Settled):
-        return BulkResultView(index, 201, show("pay", result.asked.payment_id), "settled")
+def _view(index: int, result: Payment | Replayed | GatewayError) -> BulkResultView:
     if isinstance(result, GatewayError):
         problem = problem_document(result)
         status = problem["status"]

@@ -23,6 +23,8 @@ from gateway.wallets.wallet import Wallet
 
 _KEY = re.compile(r"[!-~]{1,255}")
 
+_JSON = msgspec.json.Encoder()
+
 Asked = TypeVar("Asked")
 Done = TypeVar("Done")
 
@@ -159,7 +161,7 @@ def fingerprint_of(call: str, asked: msgspec.Struct, payees: Sequence[PayeeResol
     payee as `bob`, `@bob` or `@Bob`, and an address in any case; metadata with its keys in any order, and none and an
     empty one. These are not: no amount, and one that is all there is; no memo, and an empty one.
     """
-    return hashlib.sha256(call.encode() + b"\n" + msgspec.json.encode(_as_meant(asked, payees))).digest()
+    return hashlib.sha256(call.encode() + b"\n" + _JSON.encode(_as_meant(asked, payees))).digest()
 
 
 def _as_meant(asked: msgspec.Struct, payees: Sequence[PayeeResolver]) -> msgspec.Struct:

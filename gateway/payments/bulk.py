@@ -3,17 +3,23 @@
 Each has an idempotency key, its own or one made of the whole's and its place, so a call that was cut off anywhere is
 sent again as it was: what was settled is found, what was not is done. Ledger payments of a plain key go a thousand to a
 commit (rails/ledger.py), all others a hundred (`pay_together`); what neither can decide is paid one by one.
+
+Lines are columns from the moment they are read until they are answered: in Python, an object for each costs more than
+all else that is done with a line.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
 
 from msgspec.structs import replace
 
 from gateway.access.credential import Credential
 from gateway.errors import GatewayError, LineRefused, PaymentRestored
 from gateway.ids import PaymentId, new_id
+from gateway.money import Assets, Money
 from gateway.payments import once, pay, records, recovery
 from gateway.payments.check import Proposed
 from gateway.payments.note import Note
@@ -21,14 +27,13 @@ from gateway.payments.once import Answer, Claim
 from gateway.payments.pay import PayRequest
 from gateway.payments.payees.lookup import find_payee
 from gateway.payments.payment import Payment
-from gateway.payments.plain import Undecided
+from gateway.payments.plain import Undecided, handle_of
 from gateway.payments.rails import ledger as ledger_rail
-from gateway.payments.rails.ledger import LedgerPayment, Outcome, Settled
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Database
 from gateway.wallets.wallet import Wallet
 
-#: How many ledger payments share a commit.
+#: How many ledger payments share a commit: the most lines that are paid in one part.
 AT_ONCE = 1_000
 
 #: How many of the other payments share a commit: their accounts are locked for longer.
@@ -49,6 +54,31 @@ class Line:
     fingerprint: bytes
 
 
+class Lines(NamedTuple):
+    """Lines of a call by columns: an element for each, in order. What one in `refused` asks could not even be read, so
+    the columns say nothing of it. `notes` and `refused` go by the line's place; `amounts` are in units.
+    """
+
+    keys: list[str]
+    fingerprints: list[bytes]
+    to: list[str]
+    assets: list[str]
+    amounts: list[int]
+    memos: list[str | None]
+    captures: list[bool]
+    notes: dict[int, Note]
+    refused: dict[int, GatewayError]
+
+    def line(self, place: int, assets: Assets) -> Line:
+        """One of them by itself."""
+        asked: PayRequest | GatewayError | None = self.refused.get(place)
+        if asked is None:
+            money = Money(self.amounts[place], assets[self.assets[place]])
+            note = self.notes.get(place)
+            asked = PayRequest(self.to[place], money, self.memos[place], self.captures[place], note=note)
+        return Line(asked, self.keys[place], self.fingerprints[place])
+
+
 @dataclass(frozen=True, slots=True)
 class Payer:
     """Who pays them all, the SHA-256 of the API key that said so (None: no key did), and what was shown."""
@@ -65,25 +95,28 @@ class Replayed:
     payment: Payment
 
 
-#: What became of a line: settled in the ledger, accepted, paid before with its key, or refused.
-Result = Settled | Payment | Replayed | GatewayError
+#: What became of a line: settled in the ledger (its payment's id), accepted, paid before with its key, or refused.
+Result = PaymentId | Payment | Replayed | GatewayError
 
 
-async def pay_each(
-    database: Database, terms: Terms, payer: Payer, lines: Sequence[Line], now: datetime
-) -> list[Result]:
-    """Pay them, each on its own: one that is refused leaves no trace and does not disturb the others.
+async def pay_each(database: Database, terms: Terms, payer: Payer, lines: Lines, now: datetime) -> list[Result]:
+    """Pay them, AT_ONCE at the most, each on its own: one that is refused leaves no trace and does not disturb others.
 
-    In order, but for this: of each thousand, those that the ledger's own path can take go first.
+    In order, but for this: those that the ledger's own path can take go first.
     """
-    results: list[Result] = []
-    for start in range(0, len(lines), AT_ONCE):
-        results += await _pay_part(database, terms, payer, lines[start : start + AT_ONCE], now)
-    return results
+    decided = await _pay_plain(database, terms, payer, lines, now)
+    rest = [place for place in range(len(lines.keys)) if place not in decided]
+    for start in range(0, len(rest), SHARED):
+        shared = {place: lines.line(place, terms.assets) for place in rest[start : start + SHARED]}
+        decided |= await _pay_shared(database, terms, payer, shared, now)
+    for place in rest:
+        if place not in decided:
+            decided[place] = await _pay_alone(database, terms, payer, lines.line(place, terms.assets), now)
+    return [decided[place] for place in range(len(lines.keys))]
 
 
 async def pay_all_or_none(
-    connection: Connection, terms: Terms, payer: Payer, lines: Sequence[Line], now: datetime
+    connection: Connection, terms: Terms, payer: Payer, lines: Lines, now: datetime
 ) -> list[Payment]:
     """Pay them in order, all in the caller's transaction, which has claimed the whole's key: they need none of their
     own. Raises LineRefused for the first that cannot be paid: the caller rolls back, and none is.
@@ -91,12 +124,13 @@ async def pay_all_or_none(
     Whom they pay is looked up first; the accounts are locked for one write of the book and a few of rows.
     """
     accepted: list[Proposed] = []
-    for place, line in enumerate(lines):
+    for place in range(len(lines.keys)):
         try:
-            if isinstance(line.asked, GatewayError):
-                raise line.asked
-            payee = await find_payee(connection, terms, payer.wallet, line.asked.to)
-            ready = pay.accepted(terms, payer.wallet, payee, line.asked, now)
+            asked = lines.line(place, terms.assets).asked
+            if isinstance(asked, GatewayError):
+                raise asked
+            payee = await find_payee(connection, terms, payer.wallet, asked.to)
+            ready = pay.accepted(terms, payer.wallet, payee, asked, now)
             accepted.append(Proposed(ready, payer.wallet, payee, payer.by))
         except GatewayError as refusal:
             raise LineRefused(place, refusal) from refusal
@@ -108,43 +142,46 @@ async def pay_all_or_none(
     return payments
 
 
-async def _pay_part(
-    database: Database, terms: Terms, payer: Payer, lines: Sequence[Line], now: datetime
-) -> list[Result]:
-    plain = _plain(terms, payer, lines, now)
-    notes = {one.payment_id: note for place, one in plain.items() if (note := _note(lines[place])) is not None}
-    paid = await ledger_rail.pay_all(database, terms, list(plain.values()), now, notes) if plain else []
-    decided = _decided(plain, paid)
-    rest = [place for place in range(len(lines)) if place not in decided]
-    for start in range(0, len(rest), SHARED):
-        places = rest[start : start + SHARED]
-        decided |= await _pay_shared(database, terms, payer, {place: lines[place] for place in places}, now)
-    results: list[Result] = []
-    for place, line in enumerate(lines):
-        result = decided.get(place)
-        if result is None:
-            try:
-                async with database.transaction() as connection:
-                    result = await _pay_one(connection, terms, payer, line, now)
-            except PaymentRestored as refusal:
-                result = refusal
-                claim = Claim(payer.wallet.id, line.key, line.fingerprint)
-                await recovery.keep_met(database, claim, refusal, now)
-            except GatewayError as refusal:
-                result = refusal
-        results.append(result)
-    return results
-
-
-def _decided(plain: dict[int, LedgerPayment], outcomes: Sequence[Outcome]) -> dict[int, Result]:
-    """What the ledger's own path has decided, by place; the rest is for `_pay_one`."""
-    return {
-        place: outcome for place, outcome in zip(plain, outcomes, strict=True) if not isinstance(outcome, Undecided)
+async def _pay_plain(database: Database, terms: Terms, payer: Payer, lines: Lines, now: datetime) -> dict[int, Result]:
+    """Pay what the ledger's own path can take, by its place: it knows payers by their API keys. Of two lines with one
+    idempotency key it takes the first. Absent is what it does not decide.
+    """
+    if payer.api_key_hash is None:
+        return {}
+    handles = {
+        place: handle
+        for place, to in enumerate(lines.to)
+        if lines.captures[place] and (handle := handle_of(to)) is not None
     }
-
-
-def _note(line: Line) -> Note | None:
-    return None if isinstance(line.asked, GatewayError) else line.asked.note
+    fees = ledger_rail.fees_of(terms, [lines.assets[at] for at in handles], [lines.amounts[at] for at in handles])
+    plain: dict[str, tuple[int, int]] = {}
+    for place, cost in zip(handles, fees, strict=True):
+        if cost is not None:
+            plain.setdefault(lines.keys[place], (place, cost))
+    if not plain:
+        return {}
+    places = [place for place, _ in plain.values()]
+    asked = ledger_rail.Columns(
+        [cost for _, cost in plain.values()],
+        [payer.api_key_hash] * len(places),
+        list(plain),
+        [lines.fingerprints[place] for place in places],
+        [handles[place] for place in places],
+        [lines.assets[place] for place in places],
+        [lines.amounts[place] for place in places],
+        [lines.memos[place] for place in places],
+        [PaymentId(new_id(now)) for _ in places],
+    )
+    notes = {place: lines.notes[place] for place in places if place in lines.notes} if lines.notes else {}
+    if not notes:
+        async with database.one_statement() as connection:
+            outcomes, _ = await ledger_rail.pay_columns(connection, terms, asked, now)
+    else:
+        async with database.transaction() as connection:
+            outcomes, _ = await ledger_rail.pay_columns(connection, terms, asked, now)
+            settled = {place: one for place, one in zip(places, outcomes, strict=True) if isinstance(one, UUID)}
+            await records.insert_notes(connection, {settled[at]: note for at, note in notes.items() if at in settled})
+    return {place: one for place, one in zip(places, outcomes, strict=True) if not isinstance(one, Undecided)}
 
 
 class _NothingPaid(Exception):
@@ -191,32 +228,16 @@ async def _pay_shared(
     return refused | fresh
 
 
-def _plain(terms: Terms, payer: Payer, lines: Sequence[Line], now: datetime) -> dict[int, LedgerPayment]:
-    """The lines that the ledger's own path can take, by their place: it knows payers by their API keys. Of two with one
-    idempotency key, the first.
-    """
-    plain: dict[int, LedgerPayment] = {}
-    if payer.api_key_hash is None:
-        return plain
-    keys: set[str] = set()
-    for place, line in enumerate(lines):
-        asked = line.asked
-        if line.key in keys or isinstance(asked, GatewayError):
-            continue
-        handle = ledger_rail.payee_of(terms, asked.to, asked.money, asked.capture)
-        if handle is None:
-            continue
-        keys.add(line.key)
-        plain[place] = LedgerPayment(
-            payer.api_key_hash,
-            line.key,
-            line.fingerprint,
-            handle,
-            asked.money,
-            asked.memo,
-            PaymentId(new_id(now)),
-        )
-    return plain
+async def _pay_alone(database: Database, terms: Terms, payer: Payer, line: Line, now: datetime) -> Result:
+    """Pay one line in a transaction of its own."""
+    try:
+        async with database.transaction() as connection:
+            return await _pay_one(connection, terms, payer, line, now)
+    except PaymentRestored as refusal:
+        await recovery.keep_met(database, Claim(payer.wallet.id, line.key, line.fingerprint), refusal, now)
+        return refusal
+    except GatewayError as refusal:
+        return refusal
 
 
 async def _pay_one(connection: Connection, terms: Terms, payer: Payer, line: Line, now: datetime) -> Payment | Replayed:

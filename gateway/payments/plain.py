@@ -78,12 +78,12 @@ def columns_of(asked: Sequence[PlainPayment]) -> tuple[list[Any], ...]:
     )
 
 
-def not_done(one: PlainPayment, outcome: str, payer_handle: str, fee: Money, available: int | None) -> NotDone:
-    """What a statement says of a payment that it has not done."""
+def not_done(money: Money, outcome: str, payer_handle: str, fee: Money, available: int | None) -> NotDone:
+    """What a statement says of a payment of `money` that it has not done."""
     if outcome == "short":
         assert available is not None
-        asset = one.money.asset
-        return InsufficientFunds(account.wallet(payer_handle, asset), one.money + fee, Money(available, asset))
+        asset = money.asset
+        return InsufficientFunds(account.wallet(payer_handle, asset), money + fee, Money(available, asset))
     if outcome == "unauthenticated":
         return Unauthenticated()
     return NeedsChecks() if outcome == "checks" else Undecided()

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,9 @@ from gateway.payments import bulk
 from tests.api.conftest import Api, Person, code_of
 
 pytestmark = pytest.mark.anyio
+
+#: Nobody's address.
+OUTSIDE = "0x" + 40 * "1"
 
 
 def to(handle: str, amount: str, **fields: Any) -> dict[str, Any]:
@@ -143,7 +147,7 @@ async def test_a_call_that_was_cut_off_pays_the_rest_when_it_is_sent_again(
     alice, bob = await api.person("alice", "100.00 EUR"), await api.person("bob")
     items = [to("bob", "1.00") for _ in range(20)]
     monkeypatch.setattr(bulk, "AT_ONCE", 5)
-    pay_part, parts = bulk._pay_part, 0
+    pay_part, parts = bulk.pay_each, 0
 
     async def cut_off_at_the_third(*arguments: Any) -> Any:
         nonlocal parts
@@ -152,7 +156,7 @@ async def test_a_call_that_was_cut_off_pays_the_rest_when_it_is_sent_again(
             raise ConnectionResetError
         return await pay_part(*arguments)
 
-    monkeypatch.setattr(bulk, "_pay_part", cut_off_at_the_third)
+    monkeypatch.setattr(bulk, "pay_each", cut_off_at_the_third)
     assert (await send(alice, items, "payroll")).status_code == 500
     assert (await bob.balance("EUR"))[0] == "10.00"
 
@@ -277,6 +281,79 @@ async def test_no_more_than_a_thousand_stand_or_fall_together(api: Api) -> None:
     alice = await api.person("alice", "100.00 EUR")
 
     assert code_of(await send(alice, [to("bob", "0.01")] * 1001, "payroll", "all")) == (400, "invalid_request")
+
+
+async def test_a_line_that_cannot_be_read_is_refused_and_no_other(api: Api) -> None:
+    alice, _ = await api.person("alice", "100.00 EUR"), await api.person("bob")
+    texts = [
+        b'{"to": "@bob", "amount": "1.00", "asset": "EUR", "memo": "rent"}',
+        b'{"to": "@bob", "amount": "1.00", "amount": "2.00", "asset": "EUR"}',
+        b'{"to": "@bob", "amount": "1.00", "asset": "EUR", "memo": null, "memo": "rent"}',
+        b'{"to": "@bob", "amount": "1.00", "asset": "EUR", "memo": "rent", "memo": null}',
+        b'{"to": "@bob", "amount": "1.00", "asset": "EUR", "capture": true, "capture": true}',
+        b'{"to": "@bob", "amount": "1.00", "asset": "EUR", "\\u0061mount": "2.00"}',
+        b'{"to": "@bob", "amount": "1.00", "asset": "EUR", "memo": null, "capture": true}',
+        b'{"to": "@bob", "amount": "1.00", "asset": "EUR", "memo": "amount"}',
+        b'{"to": "@bob", "amount": "1.00", "asset": "EUR", "metadata": {"to": "x", "amount": 1}}',
+        b'{"to": "@bob", "amount": "1.00", "asset": "EUR", "colour": "red"}',
+        b'"@bob"',
+    ]
+    bad = dict.fromkeys((1, 2, 3, 4, 5), "repeated_field") | {9: "unknown_field", 10: "object"}
+
+    together = (await send(alice, b"[" + b",".join(texts) + b"]", "array")).json()
+    by_line = await send_lines(alice, b"\n".join(texts), "lines")
+    alone = [(await send(alice, b"[%b]" % text, f"alone-{n}")).json()[0] for n, text in enumerate(texts)]
+
+    for results in (together, by_line, alone):
+        kinds = {n: one["problem"]["type"].rpartition(":")[2] for n, one in enumerate(results) if "problem" in one}
+        assert kinds == bad
+        assert [one["status"] for one in results] == [400 if n in bad else 201 for n in range(len(texts))]
+    assert (await alice.balance("EUR"))[2] == "88.00"
+
+
+async def test_lines_in_one_call_come_to_what_each_comes_to_in_a_call_of_its_own(api: Api) -> None:
+    alice, _ = await api.person("alice", "1000.00 EUR", "100 USDX"), await api.person("bob")
+    await alice.receive("10.00 USD")
+    draw = random.Random(5)
+    items = [
+        {
+            "to": draw.choice(["@bob", "bob", "@BOB", "@nobody", "@alice", "@", "0x1", OUTSIDE]),
+            "amount": draw.choice(["1.00", "1", "0.5", "0", "-1", "1.001", "1e3", "5000.00"]),
+            "asset": draw.choice(["EUR", "EUR", "EUR", "USD", "USDX", "XXX"]),
+            **draw.choice([{}, {}, {"memo": "tea"}, {"memo": "x" * 281}, {"capture": False}, {"capture": None}]),
+            **draw.choice([{}, {}, {}, {"reference": "order-1"}, {"reference": ""}, {"idempotency_key": "a b"}]),
+        }
+        for _ in range(120)
+    ]
+
+    together = (await send(alice, items, "together")).json()
+    alone = [(await send(alice, [item], f"alone-{n}")).json()[0] for n, item in enumerate(items)]
+
+    def told(one: dict[str, Any]) -> Any:
+        problem = {name: value for name, value in one.get("problem", {}).items() if name not in ("detail", "available")}
+        return one["status"], one.get("state"), problem
+
+    assert [told(one) for one in together] == [told(one) for one in alone]
+    assert {201, 202, 404, 409, 422} <= {one["status"] for one in together}
+    assert await api.wrong() == []
+
+
+async def test_an_array_of_several_parts_is_answered_in_order_and_again_with_its_key(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, _ = await api.person("alice", "1.00 EUR"), await api.person("bob")
+    monkeypatch.setattr(bulk, "AT_ONCE", 3)
+    items = [to("bob" if n % 4 else "nobody", "0.10", reference=f"order-{n}") for n in range(16)]
+
+    first = await send(alice, items, "payroll")
+    monkeypatch.undo()
+    again = await send(alice, items, "payroll")
+
+    assert [one["index"] for one in first.json()] == list(range(16))
+    assert [one["status"] for one in first.json()] == [201 if n % 4 else 404 for n in range(13)] + [201, 409, 409]
+    assert again.content == first.content
+    listed = (await alice.get("/v1/payments")).json()
+    assert {one["reference"] for one in listed["items"]} == {f"order-{n}" for n in range(14) if n % 4}
 
 
 LINE = b'{"to": "@bob", "amount": "1.00", "asset": "EUR"}'

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 
 import httpx
@@ -10,9 +10,13 @@ import pytest
 
 from gateway.api import server
 from gateway.api.app import application
+from gateway.api.body import Wanted, read_each
 from gateway.api.server import UNUSED_BYTES_MAX, Server
 from gateway.commands.running import free_port
+from gateway.errors import GatewayError
+from gateway.payments import bulk
 from tests.api.conftest import Api
+from tests.factory import until_waiting
 from tests.processes import HANG_SECONDS
 
 FIVE = {"amount": "5.00", "asset": "EUR"}
@@ -152,3 +156,44 @@ async def test_an_answer_in_parts_comes_as_they_are_paid(client: httpx.AsyncClie
 
     statuses = [json.loads(one)["status"] for one in answer.text.splitlines()]
     assert statuses == [201] * 500 + [409] * 600
+
+
+async def test_lines_are_answered_before_more_come_and_understood_while_those_before_are_paid(
+    client: httpx.AsyncClient, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [(await client.post("/v1/handles", json={"handle": h})).json()["api_key"] for h in ("alice", "bob")]
+    bearer = {"Authorization": f"Bearer {keys[0]}"}
+    await client.post("/v1/deposits", json=FIVE, headers={**bearer, "Idempotency-Key": "d"})
+    monkeypatch.setattr(bulk, "AT_ONCE", 2)
+    third = asyncio.Event()
+
+    def told(texts: Sequence[bytes], wanted: type[Wanted]) -> list[Wanted | GatewayError]:
+        if b"0.03" in texts[0]:
+            third.set()
+        return read_each(texts, wanted)
+
+    monkeypatch.setattr("gateway.api.body.read_each", told)
+    reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
+    writer.write(
+        b"POST /v1/payments/batch HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\nIdempotency-Key: many\r\n"
+        b"Content-Type: application/x-ndjson\r\nAuthorization: Bearer %b\r\n\r\n" % keys[0].encode()
+    )
+
+    def send(amount: bytes) -> None:
+        lines = b'{"to": "@bob", "amount": "%b", "asset": "EUR"}\n' % amount * 2
+        writer.write(b"%x\r\n%b\r\n" % (len(lines), lines))
+
+    async with asyncio.timeout(HANG_SECONDS):
+        send(b"0.01")
+        await reader.readuntil(b'"index":1')
+        async with api.house.database.transaction() as connection:
+            await connection.execute("SELECT FROM account FOR UPDATE")
+            send(b"0.02")
+            await until_waiting(connection, 1)
+            send(b"0.03")
+            await third.wait()
+        await reader.readuntil(b'"index":5')
+        writer.write(b"0\r\n\r\n")
+        assert (await reader.readuntil(b"0\r\n\r\n")).count(b"index") == 0
+    wallet = (await client.get("/v1/wallet", headers=bearer)).json()
+    assert next(one["available"] for one in wallet["balances"] if one["asset"] == "EUR") == "4.88"

@@ -46,8 +46,13 @@ class PayeeResolver(Protocol):
 
 def spelling(resolvers: Sequence[PayeeResolver], to: str) -> str:
     """The one spelling of what `to` names; a text that names nobody stays as it is. Pure."""
-    one = read(resolvers, to)
-    return one.name if isinstance(one, Name) else to
+    for resolver in resolvers:
+        if resolver.recognizes(to):
+            try:
+                return resolver.read(to)
+            except UnknownPayee:
+                break
+    return to
 
 
 class Name(Struct, frozen=True):

@@ -176,7 +176,7 @@ async def pay_all(database: Database, terms: Terms, asked: Sequence[TokenPayment
     return [
         Queued(one, handle, way, now)
         if outcome == "done"
-        else not_done(one, outcome, handle, Money(0, one.money.asset), available)
+        else not_done(one.money, outcome, handle, Money(0, one.money.asset), available)
         for one, way, outcome, handle, available in zip(
             asked, ways, row["outcome"], row["payer_handle"], row["available"], strict=True
         )

@@ -8,8 +8,8 @@ transaction of their own; those of everybody else have passed the checks in the 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
-from types import MappingProxyType
-from typing import Final
+from typing import NamedTuple
+from uuid import UUID
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -22,7 +22,6 @@ from gateway.ledger.transfer import End
 from gateway.money import Money
 from gateway.payments import records
 from gateway.payments.check import Proposed
-from gateway.payments.note import Note
 from gateway.payments.payment import Event, Payment, after
 from gateway.payments.plain import NotDone, PlainPayment, columns_of, facts_of, handle_of, not_done
 from gateway.payments.rail import Rail
@@ -147,51 +146,83 @@ class Settled(Struct, frozen=True):
 #: What became of a request.
 Outcome = Settled | NotDone
 
-_NO_NOTES: Final[Mapping[PaymentId, Note]] = MappingProxyType({})
-
 
 def payee_of(terms: Terms, to: str, money: Money, capture: bool) -> str | None:
     """The handle that this path would pay; None for what it does not do: other rails, holds, addresses, odd names."""
-    return handle_of(to) if capture and route(terms, money, outside=None).rail == "ledger" else None
+    return handle_of(to) if capture and _goes_by_ledger(terms, money) else None
 
 
-async def pay_all(
-    database: Database,
-    terms: Terms,
-    asked: Sequence[LedgerPayment],
-    now: datetime,
-    notes: Mapping[PaymentId, Note] = _NO_NOTES,
-) -> list[Outcome]:
-    """Settle them, each on its own, in one PostgreSQL transaction that is committed when this returns. `notes` are
-    written with those that settle.
+def _goes_by_ledger(terms: Terms, money: Money) -> bool:
+    return route(terms, money, outside=None).rail == LedgerRail.name
+
+
+def fees_of(terms: Terms, assets: Sequence[str], amounts: Sequence[int]) -> list[int | None]:
+    """The fee of each payment, in units; None for one that goes by another rail. `amounts` are in units of the assets
+    of these codes. Asked once for all payments of one amount.
+    """
+    asked = list(zip(assets, amounts, strict=True))
+    fees: dict[tuple[str, int], int | None] = {}
+    for code, units in set(asked):
+        money = Money(units, terms.assets[code])
+        fees[code, units] = fee(terms, money).units if _goes_by_ledger(terms, money) else None
+    return [fees[one] for one in asked]
+
+
+async def pay_all(database: Database, terms: Terms, asked: Sequence[LedgerPayment], now: datetime) -> list[Outcome]:
+    """Settle them, each on its own, in one PostgreSQL transaction that is committed when this returns.
 
     Raises DatabaseUnavailable: then nobody knows, and each is asked again with its key.
     """
-    if not notes:
-        async with database.one_statement() as connection:
-            return await pay_in(connection, terms, asked, now)
-    async with database.transaction() as connection:
-        outcomes = await pay_in(connection, terms, asked, now)
-        settled = [one.asked.payment_id for one in outcomes if isinstance(one, Settled)]
-        await records.insert_notes(connection, {id: notes[id] for id in settled if id in notes})
-        return outcomes
+    async with database.one_statement() as connection:
+        return await pay_in(connection, terms, asked, now)
 
 
 async def pay_in(connection: Connection, terms: Terms, asked: Sequence[LedgerPayment], now: datetime) -> list[Outcome]:
     """`pay_all` as a part of the caller's transaction."""
     fees = [fee(terms, one.money) for one in asked]
-    nobody = [None] * len(asked)
-    who, keys, fingerprints, payees, assets, amounts, memos, ids = columns_of(asked)
+    columns = Columns([cost.units for cost in fees], *columns_of(asked))
+    outcomes, handles = await pay_columns(connection, terms, columns, now)
+    return [
+        Settled(one, handle, cost, now) if isinstance(outcome, UUID) else outcome
+        for one, cost, outcome, handle in zip(asked, fees, outcomes, handles, strict=True)
+    ]
+
+
+class Columns(NamedTuple):
+    """Payments of plain API keys by columns, an element for each payment: its fee, and what a LedgerPayment has."""
+
+    fees: list[int]
+    api_key_hashes: list[bytes]
+    idempotency_keys: list[str]
+    fingerprints: list[bytes]
+    payee_handles: list[str]
+    assets: list[str]
+    amounts: list[int]
+    memos: list[str | None]
+    payment_ids: list[PaymentId]
+
+
+async def pay_columns(
+    connection: Connection, terms: Terms, asked: Columns, now: datetime
+) -> tuple[list[PaymentId | NotDone], list[str]]:
+    """What became of each: the id of the payment where it is settled, or why it is not. And who paid, by handle."""
+    nobody = [None] * len(asked.fees)
+    assets = [terms.assets[code] for code in asked.assets]
+    fees = [Money(units, asset) for units, asset in zip(asked.fees, assets, strict=True)]
+    moneys = [Money(units, asset) for units, asset in zip(asked.amounts, assets, strict=True)]
     row = await connection.fetchrow(
         records.sql.pay_by_ledger,
-        *(now, who, nobody, keys, fingerprints, payees, assets, amounts),
-        *([cost.units for cost in fees], memos, nobody, ids),
-        [facts_of(one.payment_id, one.payee_handle, one.money, cost) for one, cost in zip(asked, fees, strict=True)],
+        *(now, asked.api_key_hashes, nobody, asked.idempotency_keys, asked.fingerprints, asked.payee_handles),
+        *(asked.assets, asked.amounts, asked.fees, asked.memos, nobody, asked.payment_ids),
+        list(map(facts_of, asked.payment_ids, asked.payee_handles, moneys, fees)),
     )
     assert row is not None
-    return [
-        Settled(one, handle, cost, now) if outcome == "done" else not_done(one, outcome, handle, cost, available)
-        for one, cost, outcome, handle, available in zip(
-            asked, fees, row["outcome"], row["payer_handle"], row["available"], strict=True
+    outcomes: list[PaymentId | NotDone] = [
+        id if outcome == "done" else not_done(Money(units, terms.assets[code]), outcome, handle, cost, available)
+        for id, outcome, handle, available, units, cost, code in zip(
+            *(asked.payment_ids, row["outcome"], row["payer_handle"], row["available"]),
+            *(asked.amounts, fees, asked.assets),
+            strict=True,
         )
     ]
+    return outcomes, row["payer_handle"]
