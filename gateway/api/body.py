@@ -164,12 +164,19 @@ def _names_once(whole: bytes, asked: Sequence[object], wanted: type[msgspec.Stru
     """Whether no body among these, in which nothing is escaped, has a field twice: each field is there as often as it
     was read. One that says what is left out otherwise (`"memo": null`) was not read, for all that one knows.
     """
-    for field, name in zip(msgspec.structs.fields(wanted), _names(wanted), strict=True):
+    for name, (attribute, default) in zip(_names(wanted), _defaults(wanted), strict=True):
         there = whole.count(name)
-        assert field.default_factory is msgspec.NODEFAULT, "what is left out would not be known"
-        if there and there != sum(getattr(one, field.name) != field.default for one in asked):
+        if there and there != sum([getattr(one, attribute) != default for one in asked]):
             return False
     return True
+
+
+@lru_cache
+def _defaults(wanted: type[msgspec.Struct]) -> tuple[tuple[str, object], ...]:
+    """The struct's attributes, in the order of `_names`, and what each is where the body does not have it."""
+    fields = msgspec.structs.fields(wanted)
+    assert all(field.default_factory is msgspec.NODEFAULT for field in fields), "they would be equal to nothing"
+    return tuple((field.name, field.default) for field in fields)
 
 
 def _refuse_repeated_fields(body: bytes) -> None:

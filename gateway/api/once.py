@@ -168,10 +168,10 @@ def _as_meant(asked: msgspec.Struct, payees: Sequence[PayeeResolver]) -> msgspec
     """The request in the one spelling of what it means. What could not be paid may stay as it is: it keeps no key."""
     spelled: dict[str, Any] = {}
     amount, to = getattr(asked, "amount", None), getattr(asked, "to", None)
-    if amount is not None and "." in amount:
+    if amount is not None and "." in amount and amount[-1] in "0.":
         spelled["amount"] = amount.rstrip("0").rstrip(".")
-    if to is not None:
-        spelled["to"] = spelling(payees, to)
+    if to is not None and (name := spelling(payees, to)) != to:
+        spelled["to"] = name
     if (metadata := getattr(asked, "metadata", None)) is not None:
         spelled["metadata"] = dict(sorted(metadata.items())) or None
     return msgspec.structs.replace(asked, **spelled) if spelled else asked
