@@ -26,11 +26,9 @@ from gateway.postgres import Connection, Statements
 
 sql = Statements(__package__, "chain.sql")
 
-#: Payments and redemptions are settled, mints are minted: two calls of the contract, so two kinds of batch.
+#: Payments and redemptions are settled, mints are minted: two calls of the contract, so two kinds of batch. `batch_of`
+#: (schema/06_chain.sql) says which carries an authorization.
 BatchKind = Literal["settle", "mint"]
-
-#: The database knows which authorizations each carries (`batch_of`, schema/06_chain.sql).
-KINDS: list[BatchKind] = ["settle", "mint"]
 
 #: Signs these authorizations, in order, with their payers' keys; None where a key cannot be read. Asked inside the
 #: transaction, so it waits for no network.
@@ -78,7 +76,7 @@ async def ripe(
     the oldest has waited for `wait`, by the clock of who accepted it. None of a token of which a batch was seen after
     `reverted_after` to have finally reverted.
     """
-    rows = await connection.fetch(sql.ripe, KINDS, int(now.timestamp()), most, now - wait, reverted_after)
+    rows = await connection.fetch(sql.ripe, int(now.timestamp()), most, now - wait, reverted_after)
     return [Ripe(row["asset"], row["kind"], row["count"], row["by_contracts"]) for row in rows]
 
 

@@ -91,21 +91,21 @@ UPDATE token_authorization SET state = 'queued', signature = $2 WHERE id = $1 AN
 -- ripe
 -- The batches to form now, by token and kind of batch, with how many authorizations wait for each, as far as one batch
 -- goes, and how many of these contracts have signed: as many wait as make a full one, or the oldest has waited for long
--- enough. None of a token of which a batch was seen to have reverted since $5; few ever do, and they have an index of
--- their own.
+-- enough. None of a token of which a batch was seen to have reverted since $4; few ever do, and they have an index of
+-- their own. (The kinds are not a parameter: PostgreSQL would plan this anew each time that anybody looks.)
 SELECT contract.asset, batch.kind, waiting.count, waiting.by_contracts
-FROM contract CROSS JOIN unnest($1::text[]) AS batch (kind), LATERAL (
+FROM contract CROSS JOIN (VALUES ('settle'), ('mint')) AS batch (kind), LATERAL (
     SELECT count(*) AS count, count(*) FILTER (WHERE signed_by = 'contract') AS by_contracts, min(created_at) AS oldest
     FROM (
         SELECT created_at, signed_by FROM token_authorization
         WHERE asset = contract.asset AND batch_of(kind) = batch.kind AND state = 'queued'
-            AND NOT withheld AND valid_before > $2
+            AND NOT withheld AND valid_before > $1
         ORDER BY id
-        LIMIT $3
+        LIMIT $2
     ) AS next
 ) AS waiting
-WHERE (waiting.count >= $3 OR waiting.oldest <= $4) AND NOT EXISTS (
-    SELECT FROM chain_transaction WHERE state = 'reverted' AND asset = contract.asset AND concluded_at > $5
+WHERE (waiting.count >= $2 OR waiting.oldest <= $3) AND NOT EXISTS (
+    SELECT FROM chain_transaction WHERE state = 'reverted' AND asset = contract.asset AND concluded_at > $4
 );
 
 -- find

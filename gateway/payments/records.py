@@ -8,7 +8,6 @@ part that was not captured, a refund what it pays back) is taken off what it cou
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
@@ -22,7 +21,7 @@ from gateway.money import Assets, Money
 from gateway.payments import spending
 from gateway.payments.note import Note
 from gateway.payments.payment import ENDED_UNPAID, Payment, State
-from gateway.payments.route import Route, ledger_route
+from gateway.payments.route import restored, stored
 from gateway.postgres import Connection, Record, Statements
 
 sql = Statements(__package__, "payments.sql")
@@ -59,7 +58,7 @@ def _row(payment: Payment) -> tuple[object, ...]:
         payment.fee.units,
         payment.captured.units,
         payment.memo,
-        msgspec.json.encode(payment.route).decode() if payment.route != ledger_route(payment.fee) else None,
+        stored(payment.route, payment.fee, outside=payment.payee_address is not None),
         payment.transfer_id,
         payment.authorization_id,
         payment.refund_of,
@@ -208,7 +207,7 @@ def of_row(assets: Assets, row: Record) -> Payment:
         captured=Money(row["captured"], asset),
         refunded=Money(row["refunded"], asset),
         memo=row["memo"],
-        route=_route(row["route"]) if row["route"] else ledger_route(Money(row["fee"], asset)),
+        route=restored(row["route"], Money(row["fee"], asset), row["payee_address"] is not None),
         transfer_id=TransferId(row["transfer_id"]),
         authorization_id=row["authorization_id"],
         refund_of=row["refund_of"],
@@ -227,12 +226,6 @@ def of_row(assets: Assets, row: Record) -> Payment:
 def _note(row: Record) -> Note:
     metadata = row["metadata"]
     return Note(WalletId(row["note_author"]), row["reference"], metadata and msgspec.json.decode(metadata))
-
-
-@lru_cache(maxsize=1000)
-def _route(text: str) -> Route:
-    """Few differ, and they are never changed."""
-    return msgspec.json.decode(text, type=Route)
 
 
 def events(payment: Payment) -> list[Event]:

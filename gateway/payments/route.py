@@ -9,7 +9,7 @@ from typing import Annotated, Literal, get_args
 
 import msgspec
 
-from gateway.money import Money, basis_points_floor
+from gateway.money import Asset, Money, basis_points_floor
 from gateway.payments.terms import Terms
 
 #: The rails that a caller can name: in a cap, a mandate, a filter.
@@ -40,17 +40,18 @@ def route(terms: Terms, money: Money, outside: str | None) -> Route:
 
 def chain_route(terms: Terms, money: Money, outside: str | None) -> Route:
     """The route of every payment on the chain rail."""
+    return _chain_route(money.asset, outside is not None, terms.finality_seconds)
+
+
+@lru_cache(maxsize=1024)
+def _chain_route(asset: Asset, outside: bool, expected_seconds: float) -> Route:
     where = "an address outside the gateway" if outside else "the payee's address"
     return Route(
         rail="chain",
-        reasons=(
-            f"{money.asset.code} is a token: it moves by its contract",
-            f"it goes to {where}",
-            "the house pays the gas",
-        ),
-        fee=Money(0, money.asset).amount,
+        reasons=(f"{asset.code} is a token: it moves by its contract", f"it goes to {where}", "the house pays the gas"),
+        fee=Money(0, asset).amount,
         finality="final when its block is",
-        expected_seconds=terms.finality_seconds,
+        expected_seconds=expected_seconds,
     )
 
 
@@ -64,6 +65,28 @@ def ledger_route(fee: Money) -> Route:
         finality="final at once",
         expected_seconds=0.0,
     )
+
+
+# ---- in a payment's row ---------------------------------------------------------------------------------------------
+
+
+def stored(route: Route, fee: Money, outside: bool) -> str | None:
+    """What is kept, as JSON, of the route of a payment with this fee. None: it follows from the rest of the row. Of a
+    chain route only the expected seconds do not, so the number is all of it.
+    """
+    if route == ledger_route(fee):
+        return None
+    follows = route == _chain_route(fee.asset, outside, route.expected_seconds)
+    return msgspec.json.encode(route.expected_seconds if follows else route).decode()
+
+
+@lru_cache(maxsize=1024)
+def restored(kept: str | None, fee: Money, outside: bool) -> Route:
+    """The route of a payment whose row has `kept` of it. Few differ."""
+    if kept is None:
+        return ledger_route(fee)
+    found = msgspec.json.decode(kept, type=float | Route)
+    return found if isinstance(found, Route) else _chain_route(fee.asset, outside, found)
 
 
 def fee(terms: Terms, money: Money) -> Money:

@@ -39,7 +39,7 @@ CREATE TABLE payment (
     captured units NOT NULL DEFAULT 0,
     refunded units NOT NULL DEFAULT 0,
     memo payment_memo,
-    route json,                        -- why this rail; none: it follows from the asset and the fee
+    route json,                        -- what of its route does not follow from the rest (payments/route.py); none: nothing
     transfer_id uuid NOT NULL,         -- its transfer in the ledger: a hold until it is captured
     authorization_id uuid,
     refund_of uuid REFERENCES payment (id),

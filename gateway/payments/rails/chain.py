@@ -11,7 +11,6 @@ transaction of its own, which also finds who pays and claims the idempotency key
 from collections.abc import Sequence
 from datetime import datetime
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -29,7 +28,7 @@ from gateway.payments.payment import Event, Payment, State, after
 from gateway.payments.plain import NotDone, PlainPayment, columns_of, facts_of, handle_of, not_done
 from gateway.payments.rail import Rail
 from gateway.payments.rails import holding
-from gateway.payments.route import Route, chain_route, route
+from gateway.payments.route import Route, chain_route, route, stored
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Database
 from gateway.wallets import wallet
@@ -162,22 +161,20 @@ async def pay_all(database: Database, terms: Terms, asked: Sequence[TokenPayment
 
     Raises DatabaseUnavailable: then nobody knows, and each is asked again with its key.
     """
-    ways = [route(terms, one.money, outside=None) for one in asked]
+    ways, fees = [route(terms, one.money, outside=None) for one in asked], [Money(0, one.money.asset) for one in asked]
     async with database.one_statement() as connection:
         row = await connection.fetchrow(
             records.sql.pay_on_chain,
             now,
             int(now.timestamp()) + terms.authorization_seconds,
             *columns_of(asked),
-            [msgspec.json.encode(way).decode() for way in ways],
-            [facts_of(one.payment_id, one.payee_handle, one.money, Money(0, one.money.asset)) for one in asked],
+            [stored(way, fee, outside=False) for way, fee in zip(ways, fees, strict=True)],
+            [facts_of(one.payment_id, one.payee_handle, one.money, fee) for one, fee in zip(asked, fees, strict=True)],
         )
     assert row is not None
     return [
-        Queued(one, handle, way, now)
-        if outcome == "done"
-        else not_done(one.money, outcome, handle, Money(0, one.money.asset), available)
-        for one, way, outcome, handle, available in zip(
-            asked, ways, row["outcome"], row["payer_handle"], row["available"], strict=True
+        Queued(one, handle, way, now) if outcome == "done" else not_done(one.money, outcome, handle, fee, available)
+        for one, way, fee, outcome, handle, available in zip(
+            asked, ways, fees, row["outcome"], row["payer_handle"], row["available"], strict=True
         )
     ]
