@@ -28,7 +28,7 @@ from gateway.payments import spending
 from gateway.payments.check import Check, CheckContext, Decisions, Passed, Proposed
 from gateway.payments.route import RailName
 from gateway.payments.spending import Counter, Spent
-from gateway.postgres import Connection, Statements
+from gateway.postgres import Connection, Record, Statements
 
 sql = Statements(__package__, "caps.sql")
 
@@ -79,7 +79,7 @@ def refusal(asked: Paid, caps: Sequence[Cap], spent: Mapping[int, Spent]) -> Cap
             return PaymentCapExceeded(asked.amount, cap.payment)
         if cap.day is None:
             continue
-        before = spent.get(cap.number, Spent())
+        before = spent[cap.number]
         left = Money(max(0, cap.day.units - before.units), cap.day.asset)
         if asked.amount > cap.day:
             return DayCapTooSmall(asked.amount, left, cap.day)
@@ -97,39 +97,43 @@ class SpendingCaps(Check):
         if origins := _origins(asked):
             await connection.execute(sql.lock_keys, origins)
 
-    async def load(self, context: CheckContext, asked: Sequence[Proposed]) -> Decisions:
+    async def load(self, context: CheckContext, asked: Sequence[Proposed]) -> Decisions | None:
         if not (origins := _origins(asked)):
-            return _Capped({}, {})
-        caps = await of_keys(context.connection, context.terms.assets, origins)
+            return None
         since = context.now - DAY
-        days = {_day(origin, cap): since for origin, of in caps.items() for cap in of if cap.day is not None}
-        return _Capped(caps, await spending.spent(context.connection, days))
+        rows = await context.connection.fetch(sql.caps_spent, origins, since, spending.bucket_of(since))
+        capped = _Capped({origin: [] for origin in origins}, {origin: {} for origin in origins})
+        for row in rows:
+            cap = _cap(context.terms.assets, row)
+            capped.caps[row["origin"]].append(cap)
+            if cap.day is not None:
+                buckets = zip(row["buckets"] or (), row["amounts"] or (), strict=True)
+                capped.spent[row["origin"]][cap.number] = Spent(dict(buckets))
+        return capped
 
 
 class _Capped(Decisions):
-    def __init__(self, caps: Mapping[UUID, Sequence[Cap]], spent: Mapping[Counter, Spent]) -> None:
-        self._caps = caps
-        self._spent = spent
+    """The caps of keys by their origin, and by their numbers what was spent of those of a day."""
+
+    def __init__(self, caps: dict[UUID, list[Cap]], spent: dict[UUID, dict[int, Spent]]) -> None:
+        self.caps = caps
+        self.spent = spent
 
     def decide(self, one: Proposed) -> Passed | GatewayError:
         if (origin := _origin(one)) is None:
             return Passed()
-        spent = {counter.number: of for counter, of in self._spent.items() if counter.id == origin}
-        return refusal(_paid(one), self._caps.get(origin, ()), spent) or Passed()
+        return refusal(_paid(one), self.caps[origin], self.spent[origin]) or Passed()
 
     def add(self, one: Proposed) -> None:
         for counter in self.counts(one):
-            self._spent[counter].add(one.payment.amount.units, one.payment.created_at)
+            self.spent[counter.id][counter.number].add(one.payment.amount.units, one.payment.created_at)
 
     def counts(self, one: Proposed) -> Sequence[Counter]:
         if (origin := _origin(one)) is None:
             return ()
-        days = [cap for cap in self._caps.get(origin, ()) if cap.day is not None and cap.covers(_paid(one))]
-        return [_day(origin, cap) for cap in days]
-
-
-def _day(origin: UUID, cap: Cap) -> Counter:
-    return Counter("cap", origin, cap.asset, cap.number)
+        paid = _paid(one)
+        days = [cap for cap in self.caps[origin] if cap.day is not None and cap.covers(paid)]
+        return [Counter("cap", origin, cap.asset, cap.number) for cap in days]
 
 
 def _origin(one: Proposed) -> UUID | None:
@@ -166,9 +170,15 @@ async def of_keys(connection: Connection, assets: Assets, origins: Sequence[UUID
     """The caps of these keys, by origin, in the order in which they were given."""
     caps: dict[UUID, list[Cap]] = {}
     for row in await connection.fetch(sql.caps, list(origins)):
-        asset = assets[row["asset"]]
-        payment, day = (None if row[one] is None else Money(row[one], asset) for one in ("payment", "day"))
-        caps.setdefault(row["origin"], []).append(
-            Cap(asset.code, row["rail"], row["payee"], payment, day, row["handle"], row["number"])
-        )
+        caps.setdefault(row["origin"], []).append(_cap(assets, row, row["handle"]))
     return caps
+
+
+def _cap(assets: Assets, row: Record, payee_handle: str | None = None) -> Cap:
+    asset, payment, day = assets[row["asset"]], row["payment"], row["day"]
+    return Cap(
+        *(asset.code, row["rail"], row["payee"]),
+        None if payment is None else Money(payment, asset),
+        None if day is None else Money(day, asset),
+        *(payee_handle, row["number"]),
+    )

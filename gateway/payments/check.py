@@ -9,12 +9,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.access.credential import Credential
-from gateway.clock import rfc3339
 from gateway.errors import GatewayError, WalletFrozen
 from gateway.ids import WalletId
 from gateway.payments.payees.resolver import Payee
@@ -23,6 +23,9 @@ from gateway.payments.spending import Counter
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection
 from gateway.wallets.wallet import Wallet
+
+if TYPE_CHECKING:  # policy.py is a check itself
+    from gateway.payments.policy import Policy
 
 
 class Proposed(Struct, frozen=True):
@@ -39,16 +42,14 @@ class Proposed(Struct, frozen=True):
 
 
 class Payer(Struct, frozen=True):
-    """A payer's wallet as it is now. A guarded wallet has a passkey, and so a policy."""
+    """A payer's wallet as it is now: why no money leaves it, and the policy of a wallet that has a passkey."""
 
-    handle: str
-    guarded: bool
-    frozen_at: datetime | None
+    refusal: WalletFrozen | None
+    policy: "Policy | None"
 
     @property
-    def refusal(self) -> WalletFrozen | None:
-        """Why no money leaves the wallet."""
-        return None if self.frozen_at is None else WalletFrozen(self.handle, rfc3339(self.frozen_at))
+    def guarded(self) -> bool:
+        return self.policy is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,5 +98,5 @@ class Check(ABC):
         """Lock the rows that must not change until the payments are written. A preview skips this."""
 
     @abstractmethod
-    async def load(self, context: CheckContext, asked: Sequence[Proposed]) -> Decisions:
-        """Read what the rule needs to know of all these payments. Locks nothing."""
+    async def load(self, context: CheckContext, asked: Sequence[Proposed]) -> Decisions | None:
+        """Read what the rule needs to know of all these payments; None where it concerns none. Locks nothing."""

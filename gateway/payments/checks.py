@@ -60,7 +60,8 @@ class Checked:
         for each in self._decisions:
             await each.write(paid)
         counters = [(counter, one.payment) for one in paid for each in self._decisions for counter in each.counts(one)]
-        await spending.count(connection, [spending.counted(counter, payment) for counter, payment in counters])
+        counted = [spending.counted(counter, payment) for counter, payment in counters]
+        await spending.count(connection, counted, paid[0].payment.created_at)
 
 
 async def check_all(connection: Connection, terms: Terms, asked: Sequence[Proposed], now: datetime) -> Checked:
@@ -84,9 +85,9 @@ async def preview(connection: Connection, terms: Terms, one: Proposed, now: date
 
 
 async def _load(connection: Connection, terms: Terms, asked: Sequence[Proposed], now: datetime) -> list[Decisions]:
-    payers = await wallet_freeze.payers(connection, {one.payment.payer for one in asked})
+    payers = await wallet_freeze.payers(connection, terms.assets, {one.payment.payer for one in asked})
     context = CheckContext(connection, terms, payers, now)
-    return [await check.load(context, asked) for check in CHECKS]
+    return [one for check in CHECKS if (one := await check.load(context, asked)) is not None]
 
 
 def _next(decisions: Sequence[Decisions], terms: Terms, one: Proposed, now: datetime) -> Payment | GatewayError:

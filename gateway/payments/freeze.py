@@ -32,9 +32,10 @@ from gateway.postgres import Connection
 class WithdrawalFreeze(Check):
     """Refuses payments to an address that is nobody's handle while withdrawals of their asset are stopped."""
 
-    async def load(self, context: CheckContext, asked: Sequence[Proposed]) -> Decisions:
+    async def load(self, context: CheckContext, asked: Sequence[Proposed]) -> Decisions | None:
         leaving = {one.payment.amount.asset for one in asked if one.payment.payee is None}
-        return _Stopped(await refusals(context.connection, leaving))
+        why = await refusals(context.connection, leaving)
+        return _Stopped(why) if why else None
 
 
 class _Stopped(Decisions):

@@ -13,8 +13,8 @@ from gateway.payments.check import Check, CheckContext, Decisions, Passed, Propo
 class GrantApproval(Check):
     """Refuses payments by a grant that no passkey has approved, out of a guarded wallet."""
 
-    async def load(self, context: CheckContext, asked: Sequence[Proposed]) -> Decisions:
-        return _Approved(context)
+    async def load(self, context: CheckContext, asked: Sequence[Proposed]) -> Decisions | None:
+        return _Approved(context) if any(one.by and one.by.is_grant and not one.by.approved for one in asked) else None
 
 
 class _Approved(Decisions):

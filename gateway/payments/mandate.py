@@ -104,8 +104,10 @@ class MandateLimits(Check):
         if ids := _ids(asked):
             await connection.execute(sql.lock_mandates, ids)
 
-    async def load(self, context: CheckContext, asked: Sequence[Proposed]) -> Decisions:
-        rows = await context.connection.fetch(sql.by_ids, ids) if (ids := _ids(asked)) else []
+    async def load(self, context: CheckContext, asked: Sequence[Proposed]) -> Decisions | None:
+        if not (ids := _ids(asked)):
+            return None
+        rows = await context.connection.fetch(sql.by_ids, ids)
         of = {row["id"]: _mandate(context.terms.assets, row) for row in rows}
         periods = {_period(one): context.now - timedelta(days=one.period_days) for one in of.values()}
         totals: dict[Counter, datetime | None] = {_total(one): None for one in of.values() if one.total is not None}

@@ -164,27 +164,23 @@ class WalletPolicy(Check):
             await connection.execute(sql.hold_guard, holding)
         await connection.execute(sql.lock_policies, sorted({one.payment.payer for one in asked}))
 
-    async def load(self, context: CheckContext, asked: Sequence[Proposed]) -> Decisions:
+    async def load(self, context: CheckContext, asked: Sequence[Proposed]) -> Decisions | None:
+        if not any(payer.guarded for payer in context.payers.values()):
+            return None
         judged = [one for one in asked if context.payers[one.payment.payer].guarded and not _is_exempt(one)]
-        if not judged:
-            return _Judged(context, {}, {})
         payments = [one.payment for one in judged]
         sessions = [one.by.id if one.by and one.by.kind == "session" else None for one in judged]
-        of = await policies(context.connection, context.terms.assets, [one.payer for one in payments])
         found = await facts(context.connection, payments, sessions, context.now)
-        return _Judged(context, of, {one.id: fact for one, fact in zip(payments, found, strict=True)})
+        return _Judged(context, {one.id: fact for one, fact in zip(payments, found, strict=True)})
 
 
 class _Judged(Decisions):
     """`spent` is what the payments of the group so far have used of their payers' days."""
 
-    def __init__(
-        self, context: CheckContext, policies: Mapping[WalletId, Policy], facts: Mapping[PaymentId, Facts]
-    ) -> None:
+    def __init__(self, context: CheckContext, facts: Mapping[PaymentId, Facts]) -> None:
         self._connection = context.connection
         self._now = context.now
         self._payers = context.payers
-        self._policies = policies
         self._facts = facts
         self._spent: dict[Counter, Money] = {}
 
@@ -192,7 +188,8 @@ class _Judged(Decisions):
         payment = one.payment
         if (fact := self._facts.get(payment.id)) is None:
             return Passed()
-        policy = self._policies[payment.payer]
+        policy = self._payers[payment.payer].policy
+        assert policy is not None, "only payments of guarded wallets are decided here"
         before = self._spent.get(day_of(payment.payer, payment.amount.asset))
         now = fact if before is None else replace(fact, spent=fact.spent + before)
         return Passed(decide(policy, now), undo_seconds(policy, now))
@@ -208,7 +205,8 @@ class _Judged(Decisions):
         return [day_of(payment.payer, payment.amount.asset)]
 
     async def write(self, paid: Sequence[Proposed]) -> None:
-        going = [one.payment for one in paid if one.payment.id in self._facts and one.payment.approval is None]
+        facts = ((one.payment, self._facts.get(one.payment.id)) for one in paid if one.payment.approval is None)
+        going = [payment for payment, fact in facts if fact is not None and not fact.known]
         await known(self._connection, going, self._now)
 
 
@@ -225,30 +223,31 @@ async def policies(
     connection: Connection, assets: Assets, wallets: Sequence[WalletId], lock: bool = False
 ) -> dict[WalletId, Policy]:
     """The policies of those of these wallets that are guarded; locked in id order, if told so."""
-    rows = await connection.fetch(sql.lock_policies if lock else sql.policies, sorted(set(wallets)))
-    if not rows:
-        return {}
-    there = [row["wallet_id"] for row in rows]
-    limits: dict[UUID, dict[str, Limit]] = {}
-    for row in await connection.fetch(sql.limits, there):
-        asset = assets[row["asset"]]
-        limit = Limit(Money(int(row["payment"]), asset), Money(int(row["day"]), asset))
-        limits.setdefault(row["wallet_id"], {})[asset.code] = limit
-    trusted: dict[UUID, set[str]] = {}
-    for row in await connection.fetch(sql.trusted, there):
-        trusted.setdefault(row["wallet_id"], set()).add(_payee(row))
-    return {
-        WalletId(row["wallet_id"]): Policy(
-            limits.get(row["wallet_id"], {}),
-            row["ask_new_payee"],
-            row["ask_address"],
-            row["changed_days"],
-            row["device_hours"],
-            row["undo_seconds"],
-            frozenset(trusted.get(row["wallet_id"], ())),
-        )
-        for row in rows
-    }
+    asked = sorted(set(wallets))
+    if lock:
+        await connection.execute(sql.lock_policies, asked)
+    rows = await connection.fetch(sql.payers, asked)
+    return {WalletId(row["id"]): policy for row in rows if (policy := of_row(assets, row)) is not None}
+
+
+def of_row(assets: Assets, row: Record) -> Policy | None:
+    """The policy of a payer's row; None where the wallet is not guarded."""
+    if not row["guarded"]:
+        return None
+    codes, payments, days = (row[one] or () for one in ("limit_assets", "limit_payments", "limit_days"))
+    payees, addresses = (row[one] or () for one in ("trusted_payees", "trusted_addresses"))
+    return Policy(
+        {
+            code: Limit(Money(payment, assets[code]), Money(day, assets[code]))
+            for code, payment, day in zip(codes, payments, days, strict=True)
+        },
+        row["ask_new_payee"],
+        row["ask_address"],
+        row["changed_days"],
+        row["device_hours"],
+        row["undo_seconds"],
+        frozenset(show("wal", payee) if payee else address for payee, address in zip(payees, addresses, strict=True)),
+    )
 
 
 async def write(
@@ -274,6 +273,8 @@ async def facts(
 ) -> list[Facts]:
     """What is so of each of these payments, in order, of guarded wallets. Who decides by it has their policies
     locked."""
+    if not payments:
+        return []
     asked = [(one.payer, one.payee, one.payee_address, one.amount) for one in payments]
     return [
         Facts(
@@ -283,10 +284,10 @@ async def facts(
             known=row["known"],
             changed_at=row["changed_at"],
             device_since=row["device_since"],
-            spent=spent,
+            spent=Money(row["spent"], payment.amount.asset),
             now=now,
         )
-        for payment, (row, spent) in zip(payments, await _facts(connection, asked, sessions, now), strict=True)
+        for payment, row in zip(payments, await _facts(connection, asked, sessions, now), strict=True)
     ]
 
 
@@ -294,13 +295,14 @@ async def withdrawal(
     connection: Connection, owner: WalletId, policy: Policy, money: Money, session: UUID | None, now: datetime
 ) -> tuple[Reason, ...]:
     """Why a withdrawal to the owner's bank has to be approved: as of a payment to somebody known."""
-    ((row, spent),) = await _facts(connection, [(owner, None, None, money)], [session], now)
+    (row,) = await _facts(connection, [(owner, None, None, money)], [session], now)
+    spent = Money(row["spent"], money.asset)
     return decide(policy, Facts(money, "", False, True, None, row["device_since"], spent, now))
 
 
 async def count_withdrawal(connection: Connection, owner: WalletId, id: UUID, money: Money, now: datetime) -> None:
     """A withdrawal of a guarded wallet's, whose policy is locked, counts in its day, with an approval or without."""
-    await spending.count(connection, [Counted(day_of(owner, money.asset), id, money.units, now)])
+    await spending.count(connection, [Counted(day_of(owner, money.asset), id, money.units)], now)
 
 
 def day_of(owner: WalletId, asset: Asset) -> Counter:
@@ -313,20 +315,15 @@ async def _facts(
     asked: Sequence[tuple[WalletId, WalletId | None, str | None, Money]],
     sessions: Sequence[UUID | None],
     now: datetime,
-) -> list[tuple[Record, Money]]:
-    """The row of each of these (payer, payee, address, amount), in order, and what its payer's day has spent."""
+) -> list[Record]:
+    """The row of each of these (payer, payee, address, amount), in order."""
     payers, payees, addresses, moneys = zip(*asked, strict=True)
-    rows = await connection.fetch(
+    since = now - DAY
+    return await connection.fetch(
         sql.facts,
         *(list(payers), list(payees), list(addresses), [one.asset.code for one in moneys], list(sessions)),
-        *(first_id(now - DAY), now - FIRST_DAY),
+        *(first_id(since), now - FIRST_DAY, since, spending.bucket_of(since)),
     )
-    days = [day_of(payer, money.asset) for payer, money in zip(payers, moneys, strict=True)]
-    spent = await spending.spent(connection, dict.fromkeys(days, now - DAY))
-    return [
-        (row, Money(spent[day].units if row["first_day"] is None else int(row["first_day"]), money.asset))
-        for row, day, money in zip(rows, days, moneys, strict=True)
-    ]
 
 
 async def known(connection: Connection, payments: Sequence[Payment], now: datetime) -> None:
@@ -334,12 +331,8 @@ async def known(connection: Connection, payments: Sequence[Payment], now: dateti
     if payments:
         await connection.execute(
             sql.know,
+            now,
             [one.payer for one in payments],
             [one.payee for one in payments],
             [one.payee_address for one in payments],
-            now,
         )
-
-
-def _payee(row: Record) -> str:
-    return show("wal", row["payee"]) if row["payee"] else str(row["address"])

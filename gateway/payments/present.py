@@ -167,7 +167,7 @@ async def _begin(
     Lock order: the cursor, which the caller holds; accounts; nonces.
     """
     payee = await find_payee(connection, terms, payer, one.to_address)
-    owner = (await wallet_freeze.payers(connection, [payer.id]))[payer.id]
+    owner = (await wallet_freeze.payers(connection, terms.assets, [payer.id]))[payer.id]
     if owner.refusal is not None:
         raise owner.refusal
     if payee.wallet is None:
@@ -184,6 +184,7 @@ async def _begin(
         raise Contended
     await records.insert(connection, [payment])
     if owner.guarded:
-        await spending.count(connection, [spending.counted(policy.day_of(payer.id, money.asset), payment)])
+        day = policy.day_of(payer.id, money.asset)
+        await spending.count(connection, [spending.counted(day, payment)], payment.created_at)
     await log.append(connection, records.events(payment), now)
     return payment

@@ -48,16 +48,11 @@ class Counter(Struct, frozen=True, order=True):
 
 
 class Counted(Struct, frozen=True):
-    """What counts against a limit: `source` is the payment or withdrawal that `units` are of, and `at` its time."""
+    """What counts against a limit: `source` is the payment or withdrawal that `units` are of."""
 
     counter: Counter
     source: UUID
     units: int
-    at: datetime
-
-    @property
-    def bucket(self) -> datetime:
-        return FOR_EVER if self.counter.scope == "mandate_total" else bucket_of(self.at)
 
 
 @dataclass(slots=True)
@@ -71,7 +66,8 @@ class Spent:
         return sum(self.buckets.values())
 
     def add(self, units: int, at: datetime) -> None:
-        self.buckets[bucket_of(at)] = self.buckets.get(bucket_of(at), 0) + units
+        bucket = bucket_of(at)
+        self.buckets[bucket] = self.buckets.get(bucket, 0) + units
 
     def room_at(self, asked: int, limit: int, window: timedelta) -> datetime | None:
         """From when there is room for so many units, at the latest, where nothing else is spent. None: never."""
@@ -84,8 +80,8 @@ class Spent:
 
 
 def counted(counter: Counter, payment: Payment) -> Counted:
-    """A payment as it counts when it is accepted: all of its amount, at its own time."""
-    return Counted(counter, payment.id, payment.amount.units, payment.created_at)
+    """A payment as it counts when it is accepted: all of its amount."""
+    return Counted(counter, payment.id, payment.amount.units)
 
 
 def bucket_of(at: datetime) -> datetime:
@@ -106,15 +102,14 @@ async def spent(connection: Connection, since: Mapping[Counter, datetime | None]
     return found
 
 
-async def count(connection: Connection, counted: Sequence[Counted]) -> None:
-    """Count these, which are accepted. Whoever decided that they are has locked their limits."""
+async def count(connection: Connection, counted: Sequence[Counted], at: datetime) -> None:
+    """Count these, which are accepted, as of that time. Whoever decided that they are has locked their limits."""
     if counted:
         await connection.execute(
             sql.count,
+            *(at, bucket_of(at)),
             *_keys([one.counter for one in counted]),
-            [one.bucket for one in counted],
             [one.source for one in counted],
-            [one.at for one in counted],
             [one.units for one in counted],
         )
 

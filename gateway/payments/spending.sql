@@ -3,17 +3,8 @@
 SELECT place, bucket, amount FROM spent($1, $2, $3, $4, $5, $6);
 
 -- count
--- Payments that are accepted, against each limit that they count against.
-WITH fresh AS (
-    INSERT INTO counted_payment (scope, scope_id, number, asset, bucket, payment_id, at, amount)
-    SELECT * FROM unnest($1::text[], $2::uuid[], $3::integer[], $4::text[], $5::timestamptz[], $6::uuid[],
-        $7::timestamptz[], $8::numeric[])
-    RETURNING scope, scope_id, number, asset, bucket, amount
-)
-INSERT INTO spending AS there (scope, scope_id, number, asset, bucket, amount)
-SELECT scope, scope_id, number, asset, bucket, sum(amount) FROM fresh
-GROUP BY scope, scope_id, number, asset, bucket ORDER BY scope, scope_id, number, asset, bucket
-ON CONFLICT (scope, scope_id, number, asset, bucket) DO UPDATE SET amount = there.amount + EXCLUDED.amount;
+-- Payments that are accepted, against each limit that they count against; see schema/10_controls.sql.
+SELECT count_spending($1, $2, $3, $4, $5, $6, $7, $8);
 
 -- give_back
 -- What counts no longer of payments ($2; null: all), taken off the buckets in which it was counted.

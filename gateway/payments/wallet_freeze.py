@@ -6,18 +6,20 @@ that come after read it frozen.
 
 from collections.abc import Collection, Sequence
 
+from gateway.clock import rfc3339
 from gateway.errors import GatewayError, WalletFrozen
 from gateway.ids import WalletId
+from gateway.money import Assets
 from gateway.payments import policy
 from gateway.payments.check import Check, CheckContext, Decisions, Passed, Payer, Proposed
-from gateway.postgres import Connection
+from gateway.postgres import Connection, Record
 
 
 class WalletFreeze(Check):
     """Refuses payments out of a frozen wallet."""
 
-    async def load(self, context: CheckContext, asked: Sequence[Proposed]) -> Decisions:
-        return _Frozen(context)
+    async def load(self, context: CheckContext, asked: Sequence[Proposed]) -> Decisions | None:
+        return _Frozen(context) if any(one.refusal for one in context.payers.values()) else None
 
 
 class _Frozen(Decisions):
@@ -28,18 +30,20 @@ class _Frozen(Decisions):
         return self._payers[one.payment.payer].refusal or Passed()
 
 
-async def payers(connection: Connection, wallets: Collection[WalletId]) -> dict[WalletId, Payer]:
+async def payers(connection: Connection, assets: Assets, wallets: Collection[WalletId]) -> dict[WalletId, Payer]:
     """These wallets as they are now."""
-    return {
-        WalletId(row["id"]): Payer(row["handle"], row["guarded"], row["frozen_at"])
-        for row in await connection.fetch(policy.sql.payers, list(wallets))
-    }
+    rows = await connection.fetch(policy.sql.payers, list(wallets))
+    return {WalletId(row["id"]): Payer(_refusal(row), policy.of_row(assets, row)) for row in rows}
 
 
 async def frozen(connection: Connection, wallets: Collection[WalletId]) -> dict[WalletId, WalletFrozen]:
     """Why no money leaves these wallets; one that is not frozen is absent."""
-    found = await payers(connection, wallets)
-    return {id: refusal for id, one in found.items() if (refusal := one.refusal) is not None}
+    rows = await connection.fetch(policy.sql.payers, list(wallets))
+    return {WalletId(row["id"]): refusal for row in rows if (refusal := _refusal(row)) is not None}
+
+
+def _refusal(row: Record) -> WalletFrozen | None:
+    return None if row["frozen_at"] is None else WalletFrozen(row["handle"], rfc3339(row["frozen_at"]))
 
 
 async def check(connection: Connection, wallet: WalletId) -> None:

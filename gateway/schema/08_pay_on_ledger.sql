@@ -10,7 +10,8 @@
 --   unauthenticated  no such API key
 --   checks           the API key is not plain: its payments have to pass the checks first
 --   used             the idempotency key was used before, or somebody is using it at this moment
---   unknown          no such payee, or the payer itself, or an account that is not open yet
+--   unknown          no such payee, or the payer itself, or an account that is not open yet. Where payers come by their
+--                    wallets nothing at all is written then: the caller opens the accounts, and asks again for all
 -- Of all but `done` nothing is written. Two payments with one idempotency key must not be in one call.
 --
 -- Keys are claimed before accounts are locked, and both in their order, so that no two calls deadlock. Where everybody
@@ -64,7 +65,7 @@ BEGIN
     ) AS found;
 
     good := array_positions(outcome, 'done');
-    IF good = '{}' THEN
+    IF good = '{}' OR 'unknown' = ANY (outcome) AND wallet[1] IS NOT NULL THEN
         RETURN;
     END IF;
     INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)

@@ -168,8 +168,25 @@ CREATE TABLE counted_payment (
 ) WITH (fillfactor = 90);
 CREATE INDEX counted_payment_bucket ON counted_payment (scope, scope_id, number, asset, bucket);
 
--- What counts against limits since a time, by bucket: whole buckets, and of the bucket that the time lies in (`oldest`) the
--- payments that are not older. A function, so that its plan is good at every size of the tables, as that of book_write.
+-- What counts against one limit since a time, by bucket: whole buckets, and of the bucket that the time lies in (`oldest`)
+-- the payments that are not older. PostgreSQL puts its text into the statements that use it, all of them in functions whose
+-- plans are good at every size of the tables, as that of book_write.
+CREATE FUNCTION spent_since(
+    scope text, scope_id uuid, number integer, asset text, since timestamptz, oldest timestamptz
+) RETURNS TABLE (bucket timestamptz, amount numeric) LANGUAGE sql STABLE AS $$
+    SELECT spending.bucket, spending.amount::numeric FROM spending
+    WHERE spending.scope = spent_since.scope AND spending.scope_id = spent_since.scope_id
+        AND spending.number = spent_since.number AND spending.asset = spent_since.asset
+        AND spending.bucket > spent_since.oldest
+    UNION ALL
+    SELECT spent_since.oldest, sum(counted.amount) FROM counted_payment AS counted
+    WHERE counted.scope = spent_since.scope AND counted.scope_id = spent_since.scope_id
+        AND counted.number = spent_since.number AND counted.asset = spent_since.asset
+        AND counted.bucket = spent_since.oldest AND counted.at >= spent_since.since
+    HAVING count(*) > 0
+$$;
+
+-- What counts against each of these limits since its time.
 CREATE FUNCTION spent(
     scope text[], scope_id uuid[], number integer[], asset text[], since timestamptz[], oldest timestamptz[]
 ) RETURNS TABLE (place bigint, bucket timestamptz, amount numeric) LANGUAGE plpgsql STABLE
@@ -180,15 +197,131 @@ BEGIN
     RETURN QUERY
     SELECT asked.place, counts.bucket, counts.amount
     FROM unnest(scope, scope_id, number, asset, since, oldest) WITH ORDINALITY
-        AS asked (scope, scope_id, number, asset, since, oldest, place),
-        LATERAL (
-            SELECT spending.bucket, spending.amount::numeric AS amount FROM spending
-            WHERE spending.scope = asked.scope AND spending.scope_id = asked.scope_id
-                AND spending.number = asked.number AND spending.asset = asked.asset AND spending.bucket > asked.oldest
+            AS asked (scope, scope_id, number, asset, since, oldest, place),
+        LATERAL spent_since(asked.scope, asked.scope_id, asked.number, asked.asset, asked.since, asked.oldest) AS counts;
+END $$;
+
+-- The caps of keys, and what counts against those of a day.
+CREATE FUNCTION caps_spent(origins uuid[], since timestamptz, oldest timestamptz)
+RETURNS TABLE (origin uuid, number integer, asset text, rail text, payee uuid, payment numeric, day numeric,
+    buckets timestamptz[], amounts numeric[]) LANGUAGE plpgsql STABLE
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT cap.origin, cap.number, cap.asset, cap.rail::text, cap.payee, cap.payment::numeric, cap.day::numeric,
+        counts.buckets, counts.amounts
+    FROM unnest(origins) AS asked (origin)
+    JOIN api_key_cap AS cap ON cap.origin = asked.origin
+    LEFT JOIN LATERAL (
+        SELECT array_agg(one.bucket) AS buckets, array_agg(one.amount) AS amounts
+        FROM spent_since('cap', cap.origin, cap.number, cap.asset, caps_spent.since, oldest) AS one
+    ) AS counts ON cap.day IS NOT NULL
+    ORDER BY cap.origin, cap.number;
+END $$;
+
+-- Counts payments and withdrawals of one time, each against a limit; what counts for ever has a bucket of its own.
+CREATE FUNCTION count_spending(
+    at timestamptz, bucket timestamptz, scope text[], scope_id uuid[], number integer[], asset text[], source uuid[],
+    amount numeric[]
+) RETURNS void LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+BEGIN
+    INSERT INTO counted_payment (scope, scope_id, number, asset, bucket, payment_id, at, amount)
+    SELECT fresh.scope, fresh.scope_id, fresh.number, fresh.asset,
+        CASE fresh.scope WHEN 'mandate_total' THEN 'epoch' ELSE count_spending.bucket END, fresh.source, count_spending.at,
+        fresh.amount
+    FROM unnest(scope, scope_id, number, asset, source, amount)
+        AS fresh (scope, scope_id, number, asset, source, amount);
+    INSERT INTO spending AS there (scope, scope_id, number, asset, bucket, amount)
+    SELECT fresh.scope, fresh.scope_id, fresh.number, fresh.asset,
+        CASE fresh.scope WHEN 'mandate_total' THEN 'epoch' ELSE count_spending.bucket END, sum(fresh.amount)
+    FROM unnest(scope, scope_id, number, asset, amount) AS fresh (scope, scope_id, number, asset, amount)
+    GROUP BY fresh.scope, fresh.scope_id, fresh.number, fresh.asset
+    ORDER BY fresh.scope, fresh.scope_id, fresh.number, fresh.asset
+    ON CONFLICT (scope, scope_id, number, asset, bucket) DO UPDATE SET amount = there.amount + EXCLUDED.amount;
+END $$;
+
+-- Wallets that pay: whether they are frozen, and the policies of those that have one.
+CREATE FUNCTION payers(wallets uuid[])
+RETURNS TABLE (id uuid, handle text, frozen_at timestamptz, guarded boolean, ask_new_payee boolean, ask_address boolean,
+    changed_days smallint, device_hours smallint, undo_seconds smallint, limit_assets text[], limit_payments numeric[],
+    limit_days numeric[], trusted_payees uuid[], trusted_addresses text[]) LANGUAGE plpgsql STABLE
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT wallet.id, wallet.handle, wallet.frozen_at, policy.wallet_id IS NOT NULL, policy.ask_new_payee,
+        policy.ask_address, policy.changed_days, policy.device_hours, policy.undo_seconds, own.assets, own.payments, own.days,
+        trusted.payees, trusted.addresses
+    FROM unnest(wallets) AS asked (id)
+    JOIN wallet ON wallet.id = asked.id
+    LEFT JOIN policy ON policy.wallet_id = wallet.id
+    LEFT JOIN LATERAL (
+        SELECT array_agg(one.asset) AS assets, array_agg(one.payment::numeric) AS payments,
+            array_agg(one.day::numeric) AS days
+        FROM policy_limit AS one WHERE one.wallet_id = policy.wallet_id
+    ) AS own ON policy.wallet_id IS NOT NULL
+    LEFT JOIN LATERAL (
+        SELECT array_agg(one.payee) AS payees, array_agg(one.address) AS addresses
+        FROM trusted_payee AS one WHERE one.wallet_id = policy.wallet_id
+    ) AS trusted ON policy.wallet_id IS NOT NULL;
+END $$;
+
+-- What is so of payments that are to be decided: whether the payee was paid before, since when its wallet is at another
+-- address or came back by a recovery code, since when the payer's device is known, and what the payer's day has spent.
+-- Where the wallet became guarded after `first_day`, that is what went since `first`, the first id of a day: what it paid
+-- before that is counted nowhere else (payments/spending.py).
+CREATE FUNCTION policy_facts(
+    payers uuid[], payees uuid[], addresses text[], assets text[], sessions uuid[], first uuid, first_day timestamptz,
+    since timestamptz, oldest timestamptz
+) RETURNS TABLE (known boolean, changed_at timestamptz, device_since timestamptz, spent numeric) LANGUAGE plpgsql STABLE
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT
+        EXISTS (
+            SELECT FROM known_payee AS known WHERE known.wallet_id = asked.payer AND known.payee = asked.payee
             UNION ALL
-            SELECT asked.oldest, sum(counted.amount) FROM counted_payment AS counted
-            WHERE counted.scope = asked.scope AND counted.scope_id = asked.scope_id AND counted.number = asked.number
-                AND counted.asset = asked.asset AND counted.bucket = asked.oldest AND counted.at >= asked.since
-            HAVING count(*) > 0
-        ) AS counts;
+            SELECT FROM known_payee AS known
+            WHERE known.wallet_id = asked.payer AND known.payee IS NULL AND known.address = asked.address
+        ),
+        (SELECT greatest(wallet.recovered_at, (SELECT max(moved.since) FROM wallet_address AS moved
+            WHERE moved.wallet_id = wallet.id AND moved.since > wallet.created_at))
+            FROM wallet WHERE wallet.id = asked.payee),
+        (SELECT coalesce(passkey.created_at, session.created_at)
+            FROM session LEFT JOIN passkey ON passkey.id = session.passkey_id WHERE session.id = asked.session),
+        CASE WHEN policy.since > first_day THEN
+            (SELECT coalesce(sum(payment.amount), 0) FROM payment
+                WHERE payment.payer = asked.payer AND payment.id >= first AND payment.asset = asked.asset
+                    AND payment.approval IS NULL AND payment.refund_of IS NULL
+                    AND payment.state NOT IN ('failed', 'voided', 'expired', 'refused'))
+            + (SELECT coalesce(sum(paid_out.amount), 0) FROM bank_movement AS paid_out
+                WHERE paid_out.wallet_id = asked.payer AND paid_out.id >= first AND paid_out.asset = asked.asset
+                    AND paid_out.direction = 'withdrawal')
+        ELSE
+            (SELECT coalesce(sum(counts.amount), 0)
+                FROM spent_since('policy', asked.payer, 0, asked.asset, policy_facts.since, oldest) AS counts)
+        END
+    FROM unnest(payers, payees, addresses, assets, sessions) WITH ORDINALITY
+        AS asked (payer, payee, address, asset, session, place)
+    JOIN policy ON policy.wallet_id = asked.payer
+    ORDER BY asked.place;
+END $$;
+
+-- Whoever these payers pay has been paid.
+CREATE FUNCTION know_payees(at timestamptz, payers uuid[], payees uuid[], addresses text[]) RETURNS void LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+    INSERT INTO known_payee (wallet_id, payee, address, first_paid_at)
+    SELECT paid.payer, paid.payee, paid.address, at
+    FROM unnest(payers, payees, addresses) AS paid (payer, payee, address)
+    ON CONFLICT DO NOTHING;
 END $$;

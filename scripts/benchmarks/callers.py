@@ -8,7 +8,8 @@
     session     somebody who has signed in with a passkey, in a browser; their wallet's policy lets the payments through
 
 Rows are written as the product writes them (access.sql, caps.sql, policy.sql), many at once; nothing that is checked is
-switched off. The passkeys are a month old, so no device is new, and nobody ever signs with them here. Limits and caps
+switched off. Passkeys and policies are a month old, so no device is new and all that counts is counted, and nobody ever
+signs with them here. Limits and caps
 are far above what is paid, so each is read and added up, and none refuses.
 
 A session pays only in the minutes after its passkey was used, so its token is renewed before each leg.
@@ -61,7 +62,7 @@ SELECT uuidv7(), id, sha256(convert_to('credential' || handle, 'UTF8')), sha256(
 FROM wallet
 """
 _GUARD = "UPDATE wallet SET guarded = true WHERE NOT guarded"
-_POLICIES = "UPDATE policy SET ask_new_payee = false"
+_POLICIES = "UPDATE policy SET ask_new_payee = false, since = now() - interval '30 days'"
 _LIMITS = (
     "INSERT INTO policy_limit (wallet_id, asset, payment, day) SELECT wallet_id, 'EUR', 1000_00, 1000000_00 FROM policy"
 )

@@ -28,7 +28,7 @@ from gateway.payments.rail import Rail
 from gateway.payments.rails import holding
 from gateway.payments.route import Route, fee, ledger_route, route
 from gateway.payments.terms import Terms
-from gateway.postgres import Connection, Database
+from gateway.postgres import Connection, Database, Record
 
 
 class LedgerRail(Rail):
@@ -49,8 +49,10 @@ class LedgerRail(Rail):
     async def accept(
         self, connection: Connection, terms: Terms, asked: Sequence[Proposed], now: datetime
     ) -> list[Payment | GatewayError]:
-        ids = await holding.accounts(connection, asked)
         runs = [(only_held, list(run)) for only_held, run in groupby(asked, key=_is_only_held)]
+        if not any(only_held for only_held, _ in runs):
+            return await _settle(connection, asked, now)
+        ids = await holding.accounts(connection, asked)
         if len(runs) > 1:
             await book.lock(connection, ids.values())
         results: list[Payment | GatewayError] = []
@@ -94,20 +96,12 @@ async def _hold(
 
 
 async def _settle(connection: Connection, asked: Sequence[Proposed], now: datetime) -> list[Payment | GatewayError]:
-    payments, nobody = [one.payment for one in asked], [None] * len(asked)
-    row = await connection.fetchrow(
-        records.sql.pay_by_ledger,
-        *(now, nobody, [one.payer for one in payments], nobody, nobody),
-        [one.payee_handle for one in payments],
-        [one.amount.asset.code for one in payments],
-        [one.amount.units for one in payments],
-        [one.fee.units for one in payments],
-        [one.memo for one in payments],
-        [one.refund_of for one in payments],
-        [one.id for one in payments],
-        [facts_of(one.id, one.payee_handle, one.amount, one.fee) for one in payments],
-    )
-    assert row is not None
+    """Accounts that are not open are opened for them: `pay_by_ledger` finds those that are."""
+    payments = [one.payment for one in asked]
+    row = await _pay(connection, payments, now)
+    if "unknown" in row["outcome"]:
+        await holding.accounts(connection, asked)
+        row = await _pay(connection, payments, now)
     results = [
         _settled(one, outcome, available, now)
         for one, outcome, available in zip(payments, row["outcome"], row["available"], strict=True)
@@ -115,6 +109,25 @@ async def _settle(connection: Connection, asked: Sequence[Proposed], now: dateti
     settled = [one for one in results if isinstance(one, Payment)]
     await records.insert_notes(connection, {one.id: one.note for one in settled if one.note is not None})
     return results
+
+
+async def _pay(connection: Connection, payments: Sequence[Payment], now: datetime) -> Record:
+    """What became of them. Arrays that would have nothing in them but nulls are null themselves."""
+    refunds = [one.refund_of for one in payments]
+    row = await connection.fetchrow(
+        records.sql.pay_by_ledger,
+        *(now, None, [one.payer for one in payments], None, None),
+        [one.payee_handle for one in payments],
+        [one.amount.asset.code for one in payments],
+        [one.amount.units for one in payments],
+        [one.fee.units for one in payments],
+        [one.memo for one in payments],
+        refunds if any(refunds) else None,
+        [one.id for one in payments],
+        [facts_of(one.id, one.payee_handle, one.amount, one.fee) for one in payments],
+    )
+    assert row is not None
+    return row
 
 
 def _settled(one: Payment, outcome: str, available: int | None, now: datetime) -> Payment | GatewayError:
