@@ -1684,6 +1684,24 @@ BEGIN
     ) AS trusted ON policy.wallet_id IS NOT NULL;
 END $$;
 
+-- Locks what payments are decided by until the transaction ends, in the order in which everybody does, each in the order of
+-- their ids: API keys, so that payments of one come one after the other; wallets, which get no passkey meanwhile; policies,
+-- whose day has its room once; mandates. Returns payers as they are once all that is locked.
+CREATE FUNCTION locked_payers(payers uuid[], api_keys uuid[], wallets uuid[], policies uuid[], mandates uuid[])
+RETURNS TABLE (id uuid, handle text, frozen_at timestamptz, guarded boolean, ask_new_payee boolean, ask_address boolean,
+    changed_days smallint, device_hours smallint, undo_seconds smallint, limit_assets text[], limit_payments numeric[],
+    limit_days numeric[], trusted_payees uuid[], trusted_addresses text[]) LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM FROM api_key AS key WHERE key.id = ANY (api_keys) ORDER BY key.id FOR NO KEY UPDATE;
+    PERFORM FROM wallet WHERE wallet.id = ANY (wallets) ORDER BY wallet.id FOR SHARE;
+    PERFORM FROM policy WHERE policy.wallet_id = ANY (policies) ORDER BY policy.wallet_id FOR NO KEY UPDATE;
+    PERFORM FROM mandate WHERE mandate.id = ANY (mandates) ORDER BY mandate.id FOR NO KEY UPDATE;
+    RETURN QUERY SELECT * FROM payers(payers);  -- a statement of its own, which sees what is now
+END $$;
+
 -- What is so of payments that are to be decided: whether the payee was paid before, since when its wallet is at another
 -- address or came back by a recovery code, since when the payer's device is known, and what the payer's day has spent.
 -- Where the wallet became guarded after `first_day`, that is what went since `first`, the first id of a day: what it paid

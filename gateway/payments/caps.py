@@ -25,7 +25,7 @@ from gateway.errors import (
 from gateway.ids import WalletId
 from gateway.money import Assets, Money
 from gateway.payments import spending
-from gateway.payments.check import Check, CheckContext, Decisions, Passed, Proposed
+from gateway.payments.check import Check, CheckContext, Decisions, Locks, Passed, Proposed
 from gateway.payments.route import RailName
 from gateway.payments.spending import Counter, Spent
 from gateway.postgres import Connection, Record, Statements
@@ -79,7 +79,7 @@ def refusal(asked: Paid, caps: Sequence[Cap], spent: Mapping[int, Spent]) -> Cap
             return PaymentCapExceeded(asked.amount, cap.payment)
         if cap.day is None:
             continue
-        before = spent[cap.number]
+        before = spent.get(cap.number) or Spent()
         left = Money(max(0, cap.day.units - before.units), cap.day.asset)
         if asked.amount > cap.day:
             return DayCapTooSmall(asked.amount, left, cap.day)
@@ -93,9 +93,8 @@ def refusal(asked: Paid, caps: Sequence[Cap], spent: Mapping[int, Spent]) -> Cap
 class SpendingCaps(Check):
     """Refuses what an API key pays beyond its caps. Keys are locked by origin, so payments of one key come in turn."""
 
-    async def lock(self, connection: Connection, asked: Sequence[Proposed]) -> None:
-        if origins := _origins(asked):
-            await connection.execute(sql.lock_keys, origins)
+    def locks(self, asked: Sequence[Proposed]) -> Locks:
+        return {"api_keys": _origins(asked)}
 
     async def load(self, context: CheckContext, asked: Sequence[Proposed]) -> Decisions | None:
         if not (origins := _origins(asked)):
@@ -142,7 +141,7 @@ def _origin(one: Proposed) -> UUID | None:
 
 
 def _origins(asked: Sequence[Proposed]) -> list[UUID]:
-    return sorted({origin for one in asked if (origin := _origin(one)) is not None})
+    return list({origin for one in asked if (origin := _origin(one)) is not None})
 
 
 def _paid(one: Proposed) -> Paid:

@@ -1,7 +1,3 @@
--- lock_keys
--- Payments of these keys are weighed one after the other.
-SELECT id FROM api_key WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE;
-
 -- caps
 -- What keys may pay.
 SELECT cap.origin, cap.number, cap.asset, cap.rail, cap.payee, wallet.handle, cap.payment, cap.day

@@ -9,7 +9,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal, get_args
+from uuid import UUID
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -73,6 +74,14 @@ class Passed(Struct, frozen=True):
     undo_seconds: int = 0
 
 
+#: What is locked, by kind, and the ids of it that are locked together.
+Lockable = Literal["api_keys", "wallets", "policies", "mandates"]
+Locks = Mapping[Lockable, Sequence[UUID]]
+
+#: The kinds in the order in which they are locked (`locked_payers` in schema/10_controls.sql).
+LOCKED: Final[Sequence[Lockable]] = get_args(Lockable)
+
+
 class Decisions(ABC):
     """What a check has read for one group of payments, and what it says of each."""
 
@@ -94,8 +103,12 @@ class Decisions(ABC):
 class Check(ABC):
     """A rule that can refuse a payment or require its payer's approval."""
 
-    async def lock(self, connection: Connection, asked: Sequence[Proposed]) -> None:  # noqa: B027 - few rules lock
-        """Lock the rows that must not change until the payments are written. A preview skips this."""
+    def locks(self, asked: Sequence[Proposed]) -> Locks:
+        """The rows that must not change until the payments are written. A preview locks nothing."""
+        return {}
+
+    async def lock(self, connection: Connection, asked: Sequence[Proposed]) -> None:  # noqa: B027 - few rules do
+        """Lock rows of another kind than those, before them."""
 
     @abstractmethod
     async def load(self, context: CheckContext, asked: Sequence[Proposed]) -> Decisions | None:

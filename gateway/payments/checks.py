@@ -3,12 +3,12 @@
 Invariants:
   - every payment that is accepted has passed every check, in this order; the first refusal is the answer;
   - the payments of a group are decided one after the other, and what one of them uses of a limit the next lacks;
-  - a check that locks does so in the order of the list, and before anything is read, so two groups never wait for each
-    other in a ring, and what is read cannot change any more.
+  - what the checks lock is locked in one order, by one statement where it is of the kinds that it knows, and before
+    anything is read, so two groups never wait for each other in a ring, and what is read cannot change any more.
 
 Lock order: API keys by origin (spending caps), the payers' wallets and policies in id order (policy), mandates in id
-order. Accounts come after all of these, and what is counted comes last: the buckets of spending.py, in the order of
-their keys.
+order (`locked_payers` in schema/10_controls.sql). Accounts come after all of these, and what is counted comes last: the
+buckets of spending.py, in the order of their keys.
 
 A preview asks the same checks, locking and writing nothing.
 """
@@ -23,7 +23,7 @@ from msgspec.structs import replace
 from gateway.errors import GatewayError
 from gateway.payments import spending, wallet_freeze
 from gateway.payments.caps import SpendingCaps
-from gateway.payments.check import Check, CheckContext, Decisions, Proposed
+from gateway.payments.check import Check, CheckContext, Decisions, Locks, Proposed
 from gateway.payments.freeze import WithdrawalFreeze
 from gateway.payments.grant_approval import GrantApproval
 from gateway.payments.mandate import MandateLimits
@@ -68,15 +68,14 @@ async def check_all(connection: Connection, terms: Terms, asked: Sequence[Propos
     """Decide these payments, in order. The rows that the rules depend on stay locked until the transaction ends."""
     if not asked:
         return Checked([], [])
-    await lock(connection, asked)
-    decisions = await _load(connection, terms, asked, now)
+    locks = await _lock_others(connection, asked)
+    decisions = await _load(connection, terms, asked, now, locks)
     return Checked([_next(decisions, terms, one, now) for one in asked], decisions)
 
 
-async def lock(connection: Connection, asked: Sequence[Proposed]) -> None:
+async def lock(connection: Connection, terms: Terms, asked: Sequence[Proposed]) -> None:
     """Lock what these payments are decided by: for a caller that locks something else before it has them decided."""
-    for check in CHECKS:
-        await check.lock(connection, asked)
+    await wallet_freeze.payers(connection, terms.assets, (), await _lock_others(connection, asked))
 
 
 async def preview(connection: Connection, terms: Terms, one: Proposed, now: datetime) -> Payment | GatewayError:
@@ -84,8 +83,17 @@ async def preview(connection: Connection, terms: Terms, one: Proposed, now: date
     return _decide(await _load(connection, terms, [one], now), terms, one, now)
 
 
-async def _load(connection: Connection, terms: Terms, asked: Sequence[Proposed], now: datetime) -> list[Decisions]:
-    payers = await wallet_freeze.payers(connection, terms.assets, {one.payment.payer for one in asked})
+async def _lock_others(connection: Connection, asked: Sequence[Proposed]) -> Locks:
+    """Lock what single rules lock by statements of their own; returns what is to be locked for all of them by one."""
+    for check in CHECKS:
+        await check.lock(connection, asked)
+    return {kind: ids for check in CHECKS for kind, ids in check.locks(asked).items() if ids}
+
+
+async def _load(
+    connection: Connection, terms: Terms, asked: Sequence[Proposed], now: datetime, locks: Locks | None = None
+) -> list[Decisions]:
+    payers = await wallet_freeze.payers(connection, terms.assets, {one.payment.payer for one in asked}, locks)
     context = CheckContext(connection, terms, payers, now)
     return [one for check in CHECKS if (one := await check.load(context, asked)) is not None]
 

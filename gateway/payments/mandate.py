@@ -36,7 +36,7 @@ from gateway.events import log
 from gateway.ids import WalletId, new_id, show
 from gateway.money import Assets, Money
 from gateway.payments import spending
-from gateway.payments.check import Check, CheckContext, Decisions, Passed, Proposed
+from gateway.payments.check import Check, CheckContext, Decisions, Locks, Passed, Proposed
 from gateway.payments.payment import Payment
 from gateway.payments.route import RailName
 from gateway.payments.spending import Counter, Spent
@@ -100,9 +100,8 @@ class Mandate:
 class MandateLimits(Check):
     """Refuses draws beyond their mandate: revoked or expired, by another rail, or more than it lets be drawn."""
 
-    async def lock(self, connection: Connection, asked: Sequence[Proposed]) -> None:
-        if ids := _ids(asked):
-            await connection.execute(sql.lock_mandates, ids)
+    def locks(self, asked: Sequence[Proposed]) -> Locks:
+        return {"mandates": _ids(asked)}
 
     async def load(self, context: CheckContext, asked: Sequence[Proposed]) -> Decisions | None:
         if not (ids := _ids(asked)):
@@ -180,7 +179,7 @@ def _id(one: Proposed) -> UUID | None:
 
 
 def _ids(asked: Sequence[Proposed]) -> list[UUID]:
-    return sorted({id for one in asked if (id := _id(one)) is not None})
+    return list({id for one in asked if (id := _id(one)) is not None})
 
 
 def details(asked: Wanted) -> list[str]:

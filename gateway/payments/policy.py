@@ -31,7 +31,7 @@ from gateway.errors import GatewayError, InvalidRequest
 from gateway.ids import PaymentId, WalletId, first_id, show
 from gateway.money import Asset, Assets, Money
 from gateway.payments import spending, usual_limits
-from gateway.payments.check import Check, CheckContext, Decisions, Passed, Proposed
+from gateway.payments.check import Check, CheckContext, Decisions, Locks, Passed, Proposed
 from gateway.payments.payment import Payment, State
 from gateway.payments.spending import Counted, Counter
 from gateway.postgres import Connection, Record, Statements
@@ -159,10 +159,9 @@ class WalletPolicy(Check):
     adds the first passkey sees the hold, or the hold sees the passkey.
     """
 
-    async def lock(self, connection: Connection, asked: Sequence[Proposed]) -> None:
-        if holding := sorted({one.payment.payer for one in asked if not one.payment.capture}):
-            await connection.execute(sql.hold_guard, holding)
-        await connection.execute(sql.lock_policies, sorted({one.payment.payer for one in asked}))
+    def locks(self, asked: Sequence[Proposed]) -> Locks:
+        holding = {one.payment.payer for one in asked if not one.payment.capture}
+        return {"wallets": list(holding), "policies": list({one.payment.payer for one in asked})}
 
     async def load(self, context: CheckContext, asked: Sequence[Proposed]) -> Decisions | None:
         if not any(payer.guarded for payer in context.payers.values()):
@@ -223,10 +222,9 @@ async def policies(
     connection: Connection, assets: Assets, wallets: Sequence[WalletId], lock: bool = False
 ) -> dict[WalletId, Policy]:
     """The policies of those of these wallets that are guarded; locked in id order, if told so."""
-    asked = sorted(set(wallets))
-    if lock:
-        await connection.execute(sql.lock_policies, asked)
-    rows = await connection.fetch(sql.payers, asked)
+    asked = list(set(wallets))
+    locked = (sql.locked_payers, asked, None, None, asked, None)
+    rows = await (connection.fetch(*locked) if lock else connection.fetch(sql.payers, asked))
     return {WalletId(row["id"]): policy for row in rows if (policy := of_row(assets, row)) is not None}
 
 

@@ -1,11 +1,3 @@
--- lock_policies
--- Of wallets that are guarded; one payer's payments come after the other: a day has its room once.
-SELECT FROM policy WHERE wallet_id = ANY ($1) ORDER BY wallet_id FOR NO KEY UPDATE;
-
--- hold_guard
--- Whether these wallets have a passkey stays as it is until the transaction ends.
-SELECT FROM wallet WHERE id = ANY ($1) ORDER BY id FOR SHARE;
-
 -- trusted_names
 -- Whom a wallet trusts, as people call them now.
 SELECT coalesce('@' || wallet.handle, trusted_payee.address) AS name
@@ -65,6 +57,12 @@ FOR UPDATE OF payment SKIP LOCKED;
 SELECT id, handle, frozen_at, guarded, ask_new_payee, ask_address, changed_days, device_hours, undo_seconds,
     limit_assets, limit_payments, limit_days, trusted_payees, trusted_addresses
 FROM payers($1);
+
+-- locked_payers
+-- The same, once what their payments are decided by is locked.
+SELECT id, handle, frozen_at, guarded, ask_new_payee, ask_address, changed_days, device_hours, undo_seconds,
+    limit_assets, limit_payments, limit_days, trusted_payees, trusted_addresses
+FROM locked_payers($1, $2, $3, $4, $5);
 
 -- add_link
 -- A link that says "this was not me", by its hash alone.

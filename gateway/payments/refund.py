@@ -60,7 +60,7 @@ async def refund_all(
     found = await records.payments_of(connection, terms.assets, [one.payment for one in asked])
     payers = await wallet.by_handles(connection, sorted({one.payer_handle for one in found.values()}))
     parties = [_proposed(terms, found, payers, one, now) for one in asked]
-    await checks.lock(connection, [one for one in parties if isinstance(one, Proposed)])
+    await checks.lock(connection, terms, [one for one in parties if isinstance(one, Proposed)])
     locked = await records.payments_for_update(connection, terms.assets, found)
 
     results: dict[int, Payment | GatewayError | Alone] = {}

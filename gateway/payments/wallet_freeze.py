@@ -11,7 +11,7 @@ from gateway.errors import GatewayError, WalletFrozen
 from gateway.ids import WalletId
 from gateway.money import Assets
 from gateway.payments import policy
-from gateway.payments.check import Check, CheckContext, Decisions, Passed, Payer, Proposed
+from gateway.payments.check import LOCKED, Check, CheckContext, Decisions, Locks, Passed, Payer, Proposed
 from gateway.postgres import Connection, Record
 
 
@@ -30,9 +30,15 @@ class _Frozen(Decisions):
         return self._payers[one.payment.payer].refusal or Passed()
 
 
-async def payers(connection: Connection, assets: Assets, wallets: Collection[WalletId]) -> dict[WalletId, Payer]:
-    """These wallets as they are now."""
-    rows = await connection.fetch(policy.sql.payers, list(wallets))
+async def payers(
+    connection: Connection, assets: Assets, wallets: Collection[WalletId], locks: Locks | None = None
+) -> dict[WalletId, Payer]:
+    """These wallets as they are now, or once all that is locked."""
+    if locks is None:
+        rows = await connection.fetch(policy.sql.payers, list(wallets))
+    else:
+        ids = (locks.get(kind) for kind in LOCKED)
+        rows = await connection.fetch(policy.sql.locked_payers, list(wallets), *ids)
     return {WalletId(row["id"]): Payer(_refusal(row), policy.of_row(assets, row)) for row in rows}
 
 

@@ -8,9 +8,8 @@
     session     somebody who has signed in with a passkey, in a browser; their wallet's policy lets the payments through
 
 Rows are written as the product writes them (access.sql, caps.sql, policy.sql), many at once; nothing that is checked is
-switched off. Passkeys and policies are a month old, so no device is new and all that counts is counted, and nobody ever
-signs with them here. Limits and caps
-are far above what is paid, so each is read and added up, and none refuses.
+switched off. Passkeys and policies are a month old, so no device is new and a day is what was counted, and nobody ever
+signs with a passkey here. Limits and caps are far above what is paid, so each is read and added up, and none refuses.
 
 A session pays only in the minutes after its passkey was used, so its token is renewed before each leg.
 """
