@@ -4,7 +4,8 @@ It knows nothing of connections (payment_protocol.py is where requests come from
 encoded by the same types as in the ordinary handler, but nothing is routed or injected. Payments of plain API keys are
 an element each of one statement per rail, which also finds out who is calling (payments/rails/). All others have to be
 looked at first (caps, a passkey's policy, holds, addresses, a note): who is calling is found for all of them together,
-and they are paid together as the ordinary handler pays them. An ordinary Litestar handler spends more on itself than a
+and in the same transaction they are paid as the ordinary handler pays them. A key is taken for plain until it is found
+not to be. An ordinary Litestar handler spends more on itself than a
 payment costs.
 
 Whatever is not handled here, the ordinary handler does: payers who sign with their own key, keys for some networks
@@ -33,7 +34,7 @@ from gateway.api.framing import Field
 from gateway.api.headers import security_headers
 from gateway.api.house import House
 from gateway.api.once import fingerprint_of, key_of
-from gateway.api.payments import asked_of, payments_of, shares_commits
+from gateway.api.payments import pay_request, payments_of, shares_commits
 from gateway.api.shapes import PaymentRequest, PaymentView
 from gateway.clock import rfc3339
 from gateway.errors import GatewayError, PaymentRestored, Unauthenticated, UnknownPayee
@@ -49,6 +50,7 @@ from gateway.payments.rails import ledger as ledger_rail
 from gateway.payments.rails.chain import Queued, TokenPayment
 from gateway.payments.rails.ledger import LedgerPayment, Settled
 from gateway.payments.route import Route, ledger_route
+from gateway.postgres import Connection
 from gateway.secret import hash_of
 from gateway.wallets.wallet import Wallet
 
@@ -57,7 +59,7 @@ _JSON = (b"content-type", b"application/json")
 
 _CALL = "POST /v1/payments"
 
-#: How many API keys are remembered as not plain; one that is not asks in vain once.
+#: How many API keys are remembered as not plain; one that is not is asked about in two transactions.
 _KEYS_REMEMBERED = 100_000
 
 #: In the place of a payment's id until its commit.
@@ -65,13 +67,16 @@ _NO_ID = PaymentId(UUID(int=0))
 
 
 class CheckedPayment(Struct, frozen=True):
-    """One request whose payment has to pass the checks, of an API key or of a session's token, by its SHA-256."""
+    """One request whose payment has to pass the checks, of an API key or of a session's token, by its SHA-256. `money`
+    is what it says.
+    """
 
     token_hash: bytes
     of_session: bool
     idempotency_key: str
     fingerprint: bytes
     asked: PaymentRequest
+    money: Money
 
     @property
     def key(self) -> tuple[bytes, str]:
@@ -107,7 +112,7 @@ class FastPayments:
         if payment is None:
             return None
         of_session = isinstance(payment, CheckedPayment) and payment.of_session  # whose wallet is not known yet
-        return None if not of_session and self._is_over(payment.key[0].hex()) else payment
+        return None if not of_session and self._is_over(payment.key[0].hex(), self._house.clock()) else payment
 
     def submit(self, payment: Payment) -> "asyncio.Future[Any]":
         """A future with the payment's outcome, once that is committed; for `answer`, whatever it is.
@@ -132,17 +137,27 @@ class FastPayments:
         future.add_done_callback(partial(self._in_flight.pop, payment.key))
         return future
 
+    def to_check(self, payment: Payment, done: "asyncio.Future[Any]") -> CheckedPayment | None:
+        """The payment once more, where its API key is found not to be plain: its checks are asked next. None where the
+        future has its outcome.
+        """
+        if isinstance(payment, CheckedPayment) or not isinstance(_outcome(done), NeedsChecks):
+            return None
+        self._need_checks[payment.api_key_hash] = None
+        if len(self._need_checks) > _KEYS_REMEMBERED:
+            del self._need_checks[next(iter(self._need_checks))]
+        money = payment.money
+        asked = PaymentRequest(payment.payee_handle, money.amount, money.asset.code, payment.memo)
+        key, fingerprint = payment.idempotency_key, payment.fingerprint
+        return CheckedPayment(payment.api_key_hash, False, key, fingerprint, asked, money)
+
     def answer(self, payment: Payment, done: "asyncio.Future[Any]") -> Answer | None:
         """The answer to a payment whose future is done; None where the ordinary handler is to answer."""
         outcome = _outcome(done)
-        if isinstance(outcome, NeedsChecks) and not isinstance(payment, CheckedPayment):
-            self._need_checks[payment.api_key_hash] = None
-            if len(self._need_checks) > _KEYS_REMEMBERED:
-                del self._need_checks[next(iter(self._need_checks))]
         if isinstance(outcome, Undecided | Unauthenticated | UnknownPayee):  # which the ordinary handler counts
             return None
         if not isinstance(payment, CheckedPayment):
-            self._note(payment.api_key_hash.hex(), payment.api_key_hash)
+            self._note(payment.api_key_hash.hex(), payment.api_key_hash, self._house.clock())
         if isinstance(outcome, Settled):
             return 201, [_JSON], _encode(_settled(outcome))
         if isinstance(outcome, Queued):
@@ -152,14 +167,13 @@ class FastPayments:
             return outcome.status, [_JSON], outcome.body
         return problems.as_bytes(outcome)
 
-    def _is_over(self, who: str) -> bool:
+    def _is_over(self, who: str, now: datetime) -> bool:
         """Whether they have done too much: the ordinary handler is to refuse them."""
-        limits, now = self._house.limits, self._house.clock()
+        limits = self._house.limits
         return limits.is_over("requests", who, now) or limits.is_over("guesses", who, now)
 
-    def _note(self, who: str, api_key_hash: bytes | None) -> None:
+    def _note(self, who: str, api_key_hash: bytes | None, now: datetime) -> None:
         """That they have asked, and when their API key was used."""
-        now = self._house.clock()
         self._house.limits.note(self._house.database, "requests", who, now)
         if api_key_hash is not None and self._last_used.note(api_key_hash, now):
             self._writing = asyncio.create_task(self._last_used.write(self._house.database))
@@ -173,29 +187,27 @@ class FastPayments:
         return await chain_rail.pay_all(self._house.database, self._house.terms, _with_ids(asked, now), now)
 
     async def _check(self, asked: Sequence[CheckedPayment]) -> list[once.Answer | Undecided | GatewayError]:
-        """Find out who asks, and pay for those who may, together."""
+        """Find out who asks, and pay for those who may, in one transaction."""
         now = self._house.clock()
-        keys = [one.token_hash for one in asked if not one.of_session]
-        tokens = [one.token_hash for one in asked if one.of_session]
         shown: dict[bytes, Credential] = {}
-        async with self._house.database.reading(answers=False) as connection:
-            if keys:
-                shown |= await api_keys.authenticate_all(connection, keys, now)
-            if tokens:
-                shown |= await session.open_all(connection, tokens, now)
-        calls = {place: call for place, one in enumerate(asked) if (call := self._call(one, shown)) is not None}
-        outcomes = dict(zip(calls, await self._payments.commit(list(calls.values())) if calls else (), strict=True))
-        return [self._handed_on(one, shown, outcomes.get(place)) for place, one in enumerate(asked)]
+        calls: dict[int, _Call] = {}
 
-    def _call(
-        self, one: CheckedPayment, shown: Mapping[bytes, Credential]
-    ) -> tuple[Claim, tuple[Wallet, PayRequest]] | None:
+        async def find(connection: Connection) -> list[_Call]:
+            shown.update(await _shown(connection, asked, now))
+            for place, one in enumerate(asked):
+                if (call := self._call(one, shown.get(one.token_hash), now)) is not None:
+                    calls[place] = call
+            return list(calls.values())
+
+        outcomes = dict(zip(calls, await self._payments.commit(find), strict=True))
+        return [self._handed_on(one, shown, outcomes.get(place), now) for place, one in enumerate(asked)]
+
+    def _call(self, one: CheckedPayment, by: Credential | None, now: datetime) -> "_Call | None":
         """The payment, and its idempotency key; None where the ordinary handler is to answer."""
-        by = shown.get(one.token_hash)
-        if by is None or "pay" not in by.scopes or self._is_over(_who(one, by)):
+        if by is None or "pay" not in by.scopes or (one.of_session and self._is_over(str(by.wallet.id), now)):
             return None
         try:
-            asked = asked_of(self._house, one.asked, by)
+            asked = pay_request(one.asked, one.money, by)
         except GatewayError:
             return None
         if not shares_commits(by.wallet, asked):
@@ -203,20 +215,31 @@ class FastPayments:
         return Claim(by.wallet.id, one.idempotency_key, one.fingerprint), (by.wallet, asked)
 
     def _handed_on(
-        self, one: CheckedPayment, shown: Mapping[bytes, Credential], outcome: once.Outcome | None
+        self, one: CheckedPayment, shown: Mapping[bytes, Credential], outcome: once.Outcome | None, now: datetime
     ) -> once.Answer | Undecided | GatewayError:
         """The outcome, where it is an answer of this path's: the first, or a refusal that nobody else counts."""
         if outcome is None or isinstance(outcome, once.Alone | UnknownPayee):
             return Undecided()
         if isinstance(outcome, once.Answer) and outcome.replayed:
             return Undecided()
-        self._note(_who(one, shown[one.token_hash]), None if one.of_session else one.token_hash)
+        if one.of_session:  # which count as in house.py: an API key by its hash, or a session's wallet
+            self._note(str(shown[one.token_hash].wallet.id), None, now)
+        else:
+            self._note(one.token_hash.hex(), one.token_hash, now)
         return outcome
 
 
-def _who(one: CheckedPayment, by: Credential) -> str:
-    """Whom a request counts as, as in house.py: an API key by its hash, or a session's wallet."""
-    return str(by.wallet.id) if one.of_session else one.token_hash.hex()
+#: A payment's idempotency key, its payer, and what is asked.
+_Call = tuple[Claim, tuple[Wallet, PayRequest]]
+
+
+async def _shown(connection: Connection, asked: Sequence[CheckedPayment], now: datetime) -> dict[bytes, Credential]:
+    """Who asks, by the SHA-256 of what they show."""
+    keys = [one.token_hash for one in asked if not one.of_session]
+    tokens = [one.token_hash for one in asked if one.of_session]
+    return (await api_keys.authenticate_all(connection, keys, now) if keys else {}) | (
+        await session.open_all(connection, tokens, now) if tokens else {}
+    )
 
 
 def _payment(
@@ -247,7 +270,7 @@ def _payment(
         if handle is None:
             kind, handle = TokenPayment, chain_rail.payee_of(house.terms, asked.to, money, asked.capture)
     if handle is None:
-        return CheckedPayment(who, of_session, own_key, fingerprint, asked)
+        return CheckedPayment(who, of_session, own_key, fingerprint, asked, money)
     return kind(who, own_key, fingerprint, handle, money, asked.memo, _NO_ID)
 
 

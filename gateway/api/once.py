@@ -34,6 +34,9 @@ Act = Callable[[Connection, datetime], Awaitable[tuple[int, msgspec.Struct]]]
 #: What calls of one kind do together, each on its own: a result each, in order.
 ActTogether = Callable[[Connection, Sequence[Asked], datetime], Awaitable[Sequence[Done | GatewayError | Alone]]]
 
+#: Finds the calls that share a transaction, in that transaction.
+Find = Callable[[Connection], Awaitable[Sequence[tuple[Claim, Asked]]]]
+
 
 async def answer_once(
     house: House, request: Request[Any, Any, Any], caller: Wallet, asked: msgspec.Struct, act: Act
@@ -75,7 +78,7 @@ class Together(Generic[Asked, Done]):
         self._act = act
         self._status = status
         self._view = view
-        self._group: GroupCommit[tuple[Claim, Asked], Outcome] = GroupCommit(self.commit)
+        self._group: GroupCommit[tuple[Claim, Asked], Outcome] = GroupCommit(self._commit)
 
     async def answer(self, claim: Claim, asked: Asked) -> Response[Any]:
         """The call's answer, once it is committed. Raises what `answer_once` raises."""
@@ -85,17 +88,26 @@ class Together(Generic[Asked, Done]):
             await recovery.keep_met(self._house.database, claim, refusal, self._house.clock())
             raise
         if isinstance(outcome, Alone):
-            (outcome,) = await self.commit([(claim, asked)])
+            (outcome,) = await self._commit([(claim, asked)])
         if isinstance(outcome, GatewayError):
             raise outcome
         assert isinstance(outcome, Answer), "by itself a call is decided"
         return _response(outcome)
 
-    async def commit(self, asked: Sequence[tuple[Claim, Asked]]) -> list[Outcome]:
-        """These calls, in one transaction that is committed when this returns: per call what became of it."""
+    async def _commit(self, asked: Sequence[tuple[Claim, Asked]]) -> list[Outcome]:
+        async def find(_: Connection) -> Sequence[tuple[Claim, Asked]]:
+            return asked
+
+        return await self.commit(find)
+
+    async def commit(self, find: Find[Asked]) -> list[Outcome]:
+        """The calls that are found, in one transaction that is committed when this returns: per call what became of
+        it.
+        """
         try:
             async with self._house.database.transaction() as connection:
-                outcomes = await once.act_once(connection, asked, self._answers, self._house.clock())
+                asked = await find(connection)
+                outcomes = await once.act_once(connection, asked, self._answers, self._house.clock()) if asked else []
                 for place, (outcome, (claim, _)) in enumerate(zip(outcomes, asked, strict=True)):
                     if isinstance(outcome, Answer) and outcome.body is None:
                         outcomes[place] = await self._answered_first(connection, claim, outcome)

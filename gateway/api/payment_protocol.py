@@ -83,6 +83,10 @@ class PaymentProtocol(HttpToolsProtocol):
         if payment is None:
             self._hand_on(cycle)
             return
+        self._submit(cycle, payment)
+
+    def _submit(self, cycle: RequestResponseCycle, payment: Payment) -> None:
+        assert self._payments is not None
         outcome = self._payments.submit(payment)
         self.tasks.add(outcome)  # type: ignore[arg-type] # a shutdown waits for it, as for a task
         outcome.add_done_callback(partial(self._paid, cycle, payment))
@@ -93,6 +97,10 @@ class PaymentProtocol(HttpToolsProtocol):
         self.tasks.discard(outcome)
         if outcome.cancelled():
             self.transport.close()
+            return
+        checked = self._payments.to_check(payment, outcome)
+        if checked is not None:
+            self._submit(cycle, checked)
             return
         try:
             answer = self._payments.answer(payment, outcome)

@@ -290,7 +290,11 @@ def shares_commits(caller: Wallet, asked: PayRequest) -> bool:
 
 def asked_of(house: House, data: PaymentRequest, by: Credential) -> PayRequest:
     """What a request asks for. Raises UnknownAsset, InvalidAmount, AmountTooPrecise, and InvalidRequest (its note)."""
-    money = house.terms.assets.of_wallet(data.asset).parse_positive(data.amount)
+    return pay_request(data, house.terms.assets.of_wallet(data.asset).parse_positive(data.amount), by)
+
+
+def pay_request(data: PaymentRequest, money: Money, by: Credential) -> PayRequest:
+    """What a request for `money` asks for. Raises InvalidRequest (its note)."""
     written = note_of(by.wallet.id, data.reference, data.metadata)
     return PayRequest(data.to, money, data.memo, data.capture, by, written)
 
