@@ -9,6 +9,7 @@ What a fiat currency is called and how many decimals it has is ISO 4217's, by wa
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Literal
 
 from iso4217 import Currency
@@ -95,8 +96,11 @@ class Money(Struct, frozen=True):
         return self.units > other.units
 
 
+@lru_cache(maxsize=4096)
 def decimal(units: int, decimals: int) -> str:
-    """`units` as a decimal string with exactly `decimals` decimals. A negative number keeps its sign."""
+    """`units` as a decimal string with exactly `decimals` decimals. A negative number keeps its sign. One payment shows
+    the same several times.
+    """
     sign, digits = ("-" if units < 0 else ""), str(abs(units)).rjust(decimals + 1, "0")
     return sign + (digits if decimals == 0 else f"{digits[:-decimals]}.{digits[-decimals:]}")
 

@@ -7,10 +7,10 @@ Commits are durable as PostgreSQL ships: nothing here turns `fsync` or `synchron
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from typing import Any, Final, TypeAlias, cast
+from typing import Any, Final, TypeAlias, TypeVar, cast
 from uuid import UUID
 
 import asyncpg
@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 
 Record = asyncpg.Record
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+
+Value = TypeVar("Value")
 
 #: What the driver says when a lock was not to be had within `lock_timeout`.
 LockNotAvailable = asyncpg.LockNotAvailableError
@@ -358,6 +360,13 @@ async def _refusals_confirmed(connection: DatabaseConnection, answers: bool) -> 
 def _check_not_cut_short(connection: DatabaseConnection) -> None:
     if _ended(connection) or connection.cut_short:
         raise DatabaseUnavailable("a commit did not wait for its standby, which may not have it")
+
+
+def if_any(column: Sequence[Value]) -> Sequence[Value] | None:
+    """A column as unnest() takes it beside others that are full: one with nothing but nulls can be null itself, and to
+    encode a null costs as much as to encode a value.
+    """
+    return column if any(value is not None for value in column) else None
 
 
 async def confirm(connection: Connection) -> None:

@@ -93,7 +93,7 @@ def _credential(row: Record) -> Credential:
     of = wallet.from_row(row)
     scopes = scopes_of(row["scopes"])
     capped = row["origin"] if row["capped"] else None
-    may = scopes - {"owner"} if of.guarded else scopes
+    may = scopes - {"owner"} if of.guarded and "owner" in scopes else scopes
     return Credential("api_key", row["key_id"], of, may, capped_by=capped, approved=row["approved"])
 
 

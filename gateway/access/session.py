@@ -48,6 +48,10 @@ BegunBy = Literal["passkey", "ethereum", "recovery_code"]
 
 _DEVICE_MAX = 200
 
+_READ: Final[frozenset[Scope]] = frozenset({"read"})
+_ALL: Final = frozenset(SCOPES)
+_ALL_BUT_OWNER: Final = _ALL - {"owner"}
+
 
 class Session(Struct, frozen=True):
     """One that lasts. `device` is what the browser calls itself; `passkey` the one that it was begun with, if any."""
@@ -72,11 +76,11 @@ class Session(Struct, frozen=True):
         With a passkey that is everything. With an Ethereum wallet it is, too, until the wallet is guarded; then only
         passkeys are its owner's. With a recovery code it is to add a passkey.
         """
-        scopes: frozenset[Scope] = frozenset({"read"})
-        if now < self.fresh_until and self.by != "recovery_code":
-            scopes = frozenset(SCOPES) - ({"owner"} if self.by == "ethereum" and of.guarded else set())
-        recovers = self.by == "recovery_code" and now < self.fresh_until
-        return Credential("session", self.id, of, scopes, recovers, approved=self.passkey is not None)
+        is_fresh, by_code = now < self.fresh_until, self.by == "recovery_code"
+        scopes = _READ
+        if is_fresh and not by_code:
+            scopes = _ALL_BUT_OWNER if self.by == "ethereum" and of.guarded else _ALL
+        return Credential("session", self.id, of, scopes, by_code and is_fresh, approved=self.passkey is not None)
 
     @property
     def fresh_until(self) -> datetime:

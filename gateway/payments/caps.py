@@ -25,7 +25,7 @@ from gateway.errors import (
 from gateway.ids import WalletId
 from gateway.money import Assets, Money
 from gateway.payments import spending
-from gateway.payments.check import Check, CheckContext, Decisions, Locks, Passed, Proposed
+from gateway.payments.check import PASSED, Check, CheckContext, Decisions, Locks, Passed, Proposed
 from gateway.payments.route import RailName
 from gateway.payments.spending import Counter, Spent
 from gateway.postgres import Connection, Record, Statements
@@ -120,8 +120,8 @@ class _Capped(Decisions):
 
     def decide(self, one: Proposed) -> Passed | GatewayError:
         if (origin := _origin(one)) is None:
-            return Passed()
-        return refusal(_paid(one), self.caps[origin], self.spent[origin]) or Passed()
+            return PASSED
+        return refusal(_paid(one), self.caps[origin], self.spent[origin]) or PASSED
 
     def add(self, one: Proposed) -> None:
         for counter in self.counts(one):

@@ -74,6 +74,10 @@ class Passed(Struct, frozen=True):
     undo_seconds: int = 0
 
 
+#: By itself and at once, as most go.
+PASSED: Final = Passed()
+
+
 #: What is locked, by kind, and the ids of it that are locked together.
 Lockable = Literal["api_keys", "wallets", "policies", "mandates"]
 Locks = Mapping[Lockable, Sequence[UUID]]

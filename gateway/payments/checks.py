@@ -23,7 +23,7 @@ from msgspec.structs import replace
 from gateway.errors import GatewayError
 from gateway.payments import spending, wallet_freeze
 from gateway.payments.caps import SpendingCaps
-from gateway.payments.check import Check, CheckContext, Decisions, Locks, Proposed
+from gateway.payments.check import PASSED, Check, CheckContext, Decisions, Locks, Proposed
 from gateway.payments.freeze import WithdrawalFreeze
 from gateway.payments.grant_approval import GrantApproval
 from gateway.payments.mandate import MandateLimits
@@ -101,8 +101,9 @@ async def _load(
 def _next(decisions: Sequence[Decisions], terms: Terms, one: Proposed, now: datetime) -> Payment | GatewayError:
     result = _decide(decisions, terms, one, now)
     if isinstance(result, Payment):
+        passed = one.having(result)
         for each in decisions:
-            each.add(one.having(result))
+            each.add(passed)
     return result
 
 
@@ -113,8 +114,9 @@ def _decide(decisions: Sequence[Decisions], terms: Terms, one: Proposed, now: da
         answer = each.decide(one)
         if isinstance(answer, GatewayError):
             return answer
-        reasons += answer.reasons
-        undo_seconds = max(undo_seconds, answer.undo_seconds)
+        if answer is not PASSED:
+            reasons += answer.reasons
+            undo_seconds = max(undo_seconds, answer.undo_seconds)
     if one.payment.state is State.REQUIRES_CONFIRMATION:
         return one.payment  # the signature of its payer's own key, which it waits for, approves payee and amount
     if reasons:

@@ -23,7 +23,7 @@ from gateway.clock import rfc3339
 from gateway.errors import FreezeStays, GatewayError, InRecovery, NotFound, WithdrawalsFrozen
 from gateway.events import log
 from gateway.money import Asset, Assets, Money
-from gateway.payments.check import Check, CheckContext, Decisions, Passed, Proposed
+from gateway.payments.check import PASSED, Check, CheckContext, Decisions, Passed, Proposed
 from gateway.payments.solvency import Difference, sql
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection
@@ -44,7 +44,7 @@ class _Stopped(Decisions):
 
     def decide(self, one: Proposed) -> Passed | GatewayError:
         stays = one.payment.payee is not None
-        return Passed() if stays else self._why.get(one.payment.amount.asset) or Passed()
+        return PASSED if stays else self._why.get(one.payment.amount.asset) or PASSED
 
 
 async def frozen(connection: Connection) -> dict[str, datetime]:

@@ -7,7 +7,7 @@ owner has approved it. That a grant is approved only ever becomes true, so it ma
 from collections.abc import Sequence
 
 from gateway.errors import GatewayError, GrantNotApproved
-from gateway.payments.check import Check, CheckContext, Decisions, Passed, Proposed
+from gateway.payments.check import PASSED, Check, CheckContext, Decisions, Passed, Proposed
 
 
 class GrantApproval(Check):
@@ -23,5 +23,5 @@ class _Approved(Decisions):
 
     def decide(self, one: Proposed) -> Passed | GatewayError:
         if one.by is None or not one.by.is_grant or one.by.approved or not self._payers[one.payment.payer].guarded:
-            return Passed()
+            return PASSED
         return GrantNotApproved(one.by.shown_id)

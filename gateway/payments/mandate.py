@@ -36,7 +36,7 @@ from gateway.events import log
 from gateway.ids import WalletId, new_id, show
 from gateway.money import Assets, Money
 from gateway.payments import spending
-from gateway.payments.check import Check, CheckContext, Decisions, Locks, Passed, Proposed
+from gateway.payments.check import PASSED, Check, CheckContext, Decisions, Locks, Passed, Proposed
 from gateway.payments.payment import Payment
 from gateway.payments.route import RailName
 from gateway.payments.spending import Counter, Spent
@@ -129,11 +129,11 @@ class _Draws(Decisions):
 
     def decide(self, one: Proposed) -> Passed | GatewayError:
         if (id := _id(one)) is None:
-            return Passed()
+            return PASSED
         of = self._mandates[id]
         nothing, asset = Spent(), of.period.asset
         units = [self._drawn.get(counter, nothing).units for counter in (_period(of), _total(of))]
-        return refusal(of, Drawn(*(Money(one, asset) for one in units)), one.payment, self._now) or Passed()
+        return refusal(of, Drawn(*(Money(one, asset) for one in units)), one.payment, self._now) or PASSED
 
     def add(self, one: Proposed) -> None:
         for counter in self.counts(one):

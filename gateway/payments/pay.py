@@ -194,12 +194,13 @@ def accepted(
     check_memo(request.memo)
     way = route(terms, request.money, outside=None if payee.wallet else payee.address)
     nothing = Money(0, request.money.asset)
-    own = terms.rail(way.rail).signed and payer.signs_itself
+    own = payer.signs_itself and terms.rail(way.rail).signed
     if own and not request.capture:
         raise OwnKey(payer.handle, holding.NO_HOLD)
     wait_seconds = terms.signature_seconds if own else None if request.capture else terms.hold_seconds
+    id = PaymentId(new_id(now))
     return Payment(
-        id=PaymentId(new_id(now)),
+        id=id,
         state=State.REQUIRES_CONFIRMATION if own else State.HELD,
         payer=payer.id,
         payer_handle=payer.handle,
@@ -212,7 +213,7 @@ def accepted(
         refunded=nothing,
         memo=request.memo,
         route=way,
-        transfer_id=TransferId(new_id(now)),
+        transfer_id=TransferId(id),
         authorization_id=None,
         refund_of=refund_of,
         tx_hash=None,

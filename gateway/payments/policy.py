@@ -31,10 +31,10 @@ from gateway.errors import GatewayError, InvalidRequest
 from gateway.ids import PaymentId, WalletId, first_id, show
 from gateway.money import Asset, Assets, Money
 from gateway.payments import spending, usual_limits
-from gateway.payments.check import Check, CheckContext, Decisions, Locks, Passed, Proposed
+from gateway.payments.check import PASSED, Check, CheckContext, Decisions, Locks, Passed, Proposed
 from gateway.payments.payment import Payment, State
 from gateway.payments.spending import Counted, Counter
-from gateway.postgres import Connection, Record, Statements
+from gateway.postgres import Connection, Record, Statements, if_any
 
 sql = Statements(__package__, "policy.sql")
 
@@ -78,16 +78,24 @@ class Policy(Struct, frozen=True):
 
 
 class Facts(Struct, frozen=True):
-    """What is so of one payment. `spent` went without approval in the last 24 hours; `payee` is as in `trusted`."""
+    """What is so of one payment. `spent` went without approval in the last 24 hours; `payee` is a wallet, or an address
+    or a wallet's id as in `trusted`.
+    """
 
     money: Money
-    payee: str
+    payee: WalletId | str
     is_address: bool
     known: bool
     changed_at: datetime | None
     device_since: datetime | None
     spent: Money
     now: datetime
+
+    def trusted_by(self, policy: Policy) -> bool:
+        """Whether the payee is one of the policy's trusted."""
+        if not policy.trusted:
+            return False
+        return (self.payee if isinstance(self.payee, str) else show("wal", self.payee)) in policy.trusted
 
 
 def usual_limit(asset: Asset) -> Limit:
@@ -98,7 +106,7 @@ def usual_limit(asset: Asset) -> Limit:
 
 def decide(policy: Policy, facts: Facts) -> tuple[Reason, ...]:
     """Why the payment has to be approved; nothing where it goes by itself."""
-    limit, trusted = policy.limit(facts.money.asset), facts.payee in policy.trusted
+    limit, trusted = policy.limit(facts.money.asset), facts.trusted_by(policy)
     changed_since = facts.now - timedelta(days=policy.changed_days)
     device_since = facts.now - timedelta(hours=policy.device_hours)
     why: dict[Reason, bool] = {
@@ -114,7 +122,7 @@ def decide(policy: Policy, facts: Facts) -> tuple[Reason, ...]:
 
 def undo_seconds(policy: Policy, facts: Facts) -> int:
     """How long the payment can be stopped before it is sent to the chain."""
-    return 0 if facts.payee in policy.trusted else policy.undo_seconds
+    return 0 if not policy.undo_seconds or facts.trusted_by(policy) else policy.undo_seconds
 
 
 def loosens(before: Policy, after: Policy, assets: Assets) -> bool:
@@ -186,7 +194,7 @@ class _Judged(Decisions):
     def decide(self, one: Proposed) -> Passed | GatewayError:
         payment = one.payment
         if (fact := self._facts.get(payment.id)) is None:
-            return Passed()
+            return PASSED
         policy = self._payers[payment.payer].policy
         assert policy is not None, "only payments of guarded wallets are decided here"
         before = self._spent.get(day_of(payment.payer, payment.amount.asset))
@@ -277,7 +285,7 @@ async def facts(
     return [
         Facts(
             money=payment.amount,
-            payee=show("wal", payment.payee) if payment.payee else str(payment.payee_address),
+            payee=payment.payee or str(payment.payee_address),
             is_address=payment.payee is None,
             known=row["known"],
             changed_at=row["changed_at"],
@@ -319,7 +327,7 @@ async def _facts(
     since = now - DAY
     return await connection.fetch(
         sql.facts,
-        *(list(payers), list(payees), list(addresses), [one.asset.code for one in moneys], list(sessions)),
+        *(payers, payees, if_any(addresses), [one.asset.code for one in moneys], if_any(sessions)),
         *(first_id(since), now - FIRST_DAY, since, spending.bucket_of(since)),
     )
 
@@ -332,5 +340,5 @@ async def known(connection: Connection, payments: Sequence[Payment], now: dateti
             now,
             [one.payer for one in payments],
             [one.payee for one in payments],
-            [one.payee_address for one in payments],
+            if_any([one.payee_address for one in payments]),
         )

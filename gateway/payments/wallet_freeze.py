@@ -11,7 +11,7 @@ from gateway.errors import GatewayError, WalletFrozen
 from gateway.ids import WalletId
 from gateway.money import Assets
 from gateway.payments import policy
-from gateway.payments.check import LOCKED, Check, CheckContext, Decisions, Locks, Passed, Payer, Proposed
+from gateway.payments.check import LOCKED, PASSED, Check, CheckContext, Decisions, Locks, Passed, Payer, Proposed
 from gateway.postgres import Connection, Record
 
 
@@ -27,7 +27,7 @@ class _Frozen(Decisions):
         self._payers = context.payers
 
     def decide(self, one: Proposed) -> Passed | GatewayError:
-        return self._payers[one.payment.payer].refusal or Passed()
+        return self._payers[one.payment.payer].refusal or PASSED
 
 
 async def payers(

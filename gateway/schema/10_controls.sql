@@ -96,9 +96,10 @@ CREATE TABLE trusted_payee (
     CONSTRAINT trusted_payee_once UNIQUE NULLS NOT DISTINCT (wallet_id, payee, address)
 );
 
--- Whom a guarded wallet has paid before.
+-- Whom a guarded wallet has paid before. There is no foreign key to the wallet, which would lock it for each payee: whoever
+-- writes here holds its policy, and wallets are never deleted.
 CREATE TABLE known_payee (
-    wallet_id uuid NOT NULL REFERENCES wallet (id),
+    wallet_id uuid NOT NULL,
     payee uuid,
     address text,
     first_paid_at timestamptz NOT NULL,

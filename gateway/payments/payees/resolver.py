@@ -64,10 +64,10 @@ class Name(Struct, frozen=True):
 
 def read(resolvers: Sequence[PayeeResolver], to: str) -> Name | UnknownPayee:
     """The name that `to` is, or why it is none. Pure."""
-    resolver = next((one for one in resolvers if one.recognizes(to)), None)
-    if resolver is None:
-        return UnknownPayee(to[:60], "it is written in no way that this gateway knows")
-    try:
-        return Name(resolver, resolver.read(to))
-    except UnknownPayee as malformed:
-        return malformed
+    for resolver in resolvers:
+        if resolver.recognizes(to):
+            try:
+                return Name(resolver, resolver.read(to))
+            except UnknownPayee as malformed:
+                return malformed
+    return UnknownPayee(to[:60], "it is written in no way that this gateway knows")

@@ -28,7 +28,7 @@ from gateway.payments.rail import Rail
 from gateway.payments.rails import holding
 from gateway.payments.route import Route, fee, ledger_route, route
 from gateway.payments.terms import Terms
-from gateway.postgres import Connection, Database, Record
+from gateway.postgres import Connection, Database, Record, if_any
 
 
 class LedgerRail(Rail):
@@ -112,8 +112,7 @@ async def _settle(connection: Connection, asked: Sequence[Proposed], now: dateti
 
 
 async def _pay(connection: Connection, payments: Sequence[Payment], now: datetime) -> Record:
-    """What became of them. Arrays that would have nothing in them but nulls are null themselves."""
-    refunds = [one.refund_of for one in payments]
+    """What became of them."""
     row = await connection.fetchrow(
         records.sql.pay_by_ledger,
         *(now, None, [one.payer for one in payments], None, None),
@@ -121,8 +120,8 @@ async def _pay(connection: Connection, payments: Sequence[Payment], now: datetim
         [one.amount.asset.code for one in payments],
         [one.amount.units for one in payments],
         [one.fee.units for one in payments],
-        [one.memo for one in payments],
-        refunds if any(refunds) else None,
+        if_any([one.memo for one in payments]),
+        if_any([one.refund_of for one in payments]),
         [one.id for one in payments],
         [facts_of(one.id, one.payee_handle, one.amount, one.fee) for one in payments],
     )
