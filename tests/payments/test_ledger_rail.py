@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.chain.signer import Vault
-from gateway.errors import CaptureExceedsHold, Forbidden, NotFound, RefundExceedsPayment, StateConflict
+from gateway.errors import (
+    CaptureExceedsHold,
+    Forbidden,
+    InsufficientFunds,
+    NotFound,
+    RefundExceedsPayment,
+    StateConflict,
+)
 from gateway.ledger import account, audit, book
 from gateway.money import Assets, Money
 from gateway.payments import finish, pay, records
@@ -100,6 +107,24 @@ def test_a_fee_is_less_than_its_part_by_less_than_a_unit(assets: Assets, units: 
         Terms(assets, {}, basis_points, 1, 1, 1.0, rails=(), payees=(), settles=()), Money(units, assets["EUR"])
     ).units
     assert 0 <= units * basis_points - cost * 10_000 < 10_000
+
+
+async def test_a_group_with_a_payee_whose_account_is_not_open_is_paid_once_and_in_order(
+    town: LedgerTown, alice: Wallet
+) -> None:
+    await town.person("bob", "1.00 EUR")
+    await town.person("carol")
+    lines = (("@bob", "40.00 EUR"), ("@carol", "55.00 EUR"), ("@bob", "10.00 EUR"))
+    asked = [(alice, PayRequest(to, town.money(text))) for to, text in lines]
+
+    async with town.database.transaction() as connection:
+        first, second, third = await pay.pay_together(connection, town.terms, asked, town.clock())
+
+    assert isinstance(first, Payment)
+    assert isinstance(second, Payment)
+    assert isinstance(third, InsufficientFunds)
+    assert await town.available(alice, "EUR") == "5.00 EUR"
+    assert await town.wrong() == []
 
 
 async def test_a_fee_that_is_not_covered_stops_the_payment(town: LedgerTown, alice: Wallet, bob: Wallet) -> None:
