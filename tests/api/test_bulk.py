@@ -338,6 +338,15 @@ async def test_lines_in_one_call_come_to_what_each_comes_to_in_a_call_of_its_own
     assert await api.wrong() == []
 
 
+@pytest.mark.parametrize("memos", [[None, ""], ["tea", None, ""], [None, None]])
+async def test_each_line_keeps_its_own_memo(api: Api, memos: list[str | None]) -> None:
+    alice, bob = await api.person("alice", "100.00 EUR"), await api.person("bob")
+
+    results = (await send(alice, [to("bob", "1.00", memo=memo) for memo in memos], "payroll")).json()
+
+    assert [(await bob.get(f"/v1/payments/{one['id']}")).json()["memo"] for one in results] == memos
+
+
 async def test_an_array_of_several_parts_is_answered_in_order_and_again_with_its_key(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:

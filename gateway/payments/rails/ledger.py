@@ -218,13 +218,14 @@ async def pay_columns(
     connection: Connection, terms: Terms, asked: Columns, now: datetime
 ) -> tuple[list[PaymentId | NotDone], list[str]]:
     """What became of each: the id of the payment where it is settled, or why it is not. And who paid, by handle."""
+    memos = asked.memos if asked.memos.count(None) < len(asked.memos) else None  # a column of nothing takes time
     assets = [terms.assets[code] for code in asked.assets]
     fees = [Money(units, asset) for units, asset in zip(asked.fees, assets, strict=True)]
     moneys = [Money(units, asset) for units, asset in zip(asked.amounts, assets, strict=True)]
     row = await connection.fetchrow(
         records.sql.pay_by_ledger,
         *(now, asked.api_key_hashes, None, asked.idempotency_keys, asked.fingerprints, asked.payee_handles),
-        *(asked.assets, asked.amounts, asked.fees, asked.memos, None, asked.payment_ids),
+        *(asked.assets, asked.amounts, asked.fees, memos, None, asked.payment_ids),
         list(map(facts_of, asked.payment_ids, asked.payee_handles, moneys, fees)),
     )
     assert row is not None
