@@ -103,13 +103,12 @@ class Worker:
             ripe = await batches.ripe(connection, now, self.batch_wait, now - _AFTER_REVERT)
             if not ripe:
                 return False
-            terms = await self._terms(connection)
-            chain_id = terms.contracts[ripe[0].asset].chain_id
-            cursor = await watch.cursor(connection, chain_id)
-            known = await lanes.addresses(connection, chain_id)
-        if cursor is not None:
-            await watch.check_cursor(self.node, cursor)  # nothing is signed over a book of another chain
-        fees, of_all = await self.node.fees(), await self.node.standings(sorted({*known, *self._addresses}))
+            chain = await deploy.chain(connection, self.terms.assets)
+        terms = replace(self.terms, contracts=chain.contracts)
+        chain_id = terms.contracts[ripe[0].asset].chain_id
+        if chain.cursor is not None:
+            await watch.check_cursor(self.node, chain.cursor)  # nothing is signed over a book of another chain
+        fees, of_all = await self.node.fees(), await self.node.standings(sorted({*chain.lanes, *self._addresses}))
         if not await recovery.may_send(self.database, self.node, chain_id, of_all):
             return False
         standings = [one for one in of_all if one.address in self._addresses]
@@ -305,9 +304,9 @@ class Worker:
     async def watch(self) -> bool:
         """Read the next final blocks and write what they say into the book."""
         async with self.database.reading() as connection:
-            terms = await self._terms(connection)
+            chain = await deploy.chain(connection, self.terms.assets)
+            terms, cursor = replace(self.terms, contracts=chain.contracts), chain.cursor
             contracts = list(terms.contracts.values())
-            cursor = await watch.cursor(connection, contracts[0].chain_id) if contracts else None
             hashes = await lanes.open_hashes(connection, contracts[0].chain_id, self.clock()) if contracts else {}
         if cursor is None or not self.block_time.due(awaited=bool(hashes)):
             return False

@@ -410,6 +410,12 @@ WHERE chain_id = $1 AND number = $2 AND hash = $3
 -- The tokens' contracts.
 SELECT asset, chain_id, address, deployed_block, genesis_hash FROM contract;
 
+-- chain
+-- The same, each with how far its chain was read and every lane that sends to it.
+SELECT contract.*, number, hash, timestamp,
+    ARRAY(SELECT address FROM lane WHERE lane.chain_id = contract.chain_id ORDER BY address) AS lanes
+FROM contract LEFT JOIN chain_cursor USING (chain_id);
+
 -- record_contract
 -- Where a token's contract stands, once and for all.
 INSERT INTO contract (asset, chain_id, address, deployed_block, genesis_hash) VALUES ($1, $2, $3, $4, $5)

@@ -12,6 +12,7 @@ node does not take ends with the node's reason.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import count
 from uuid import UUID
@@ -57,8 +58,31 @@ async def all_contracts(connection: Connection, assets: Assets) -> dict[str, Con
     """Every contract that is recorded, by asset code, of tokens that are not configured any more too. Raises
     Misconfigured where one is of a token that these assets never had: who goes on without it passes over its logs.
     """
+    return _all(assets, await connection.fetch(sql.contracts))
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The chain that the contracts are on, by asset code; how far it was read, and every lane that sends to it."""
+
+    contracts: dict[str, Contract]
+    cursor: Cursor | None
+    lanes: list[str]
+
+
+async def chain(connection: Connection, assets: Assets) -> Chain:
+    """Every contract as `all_contracts` has them, and their chain. Raises Misconfigured as it does."""
+    rows = await connection.fetch(sql.chain)
+    contracts = _all(assets, rows)
+    if not rows or rows[0]["number"] is None:
+        return Chain(contracts, None, [])
+    one = rows[0]
+    return Chain(contracts, Cursor(one["chain_id"], one["number"], one["hash"], one["timestamp"]), one["lanes"])
+
+
+def _all(assets: Assets, rows: Iterable[Record]) -> dict[str, Contract]:
     try:
-        return {row["asset"]: _contract(assets, row) for row in await connection.fetch(sql.contracts)}
+        return {row["asset"]: _contract(assets, row) for row in rows}
     except UnknownAsset as unknown:
         raise Misconfigured(
             f"{unknown.asset} was deployed by a gateway with other settings since this one was started: start it again"

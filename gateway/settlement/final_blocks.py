@@ -58,7 +58,7 @@ async def settle(
             fail(expected, one.key, "expired", decision)
     ended = {*decision.settled, *decision.failed}
     await _doubt(connection, [one for one in overdue if used[one.id] and one.id not in ended])
-    await _conclude(connection, assets, span, decision, now)
+    await _conclude(connection, known, span, decision, now)
     await _write(connection, kinds, cursor.chain_id, decision, now)
     return True
 
@@ -71,7 +71,7 @@ async def settle_again(
     """
     known, expected = await _look_up(connection, assets, kinds, block, [], again_at=block.first)
     decision = decide(kinds, known, expected, block, now, again=True)
-    await _conclude(connection, assets, block, decision, now)
+    await _conclude(connection, known, block, decision, now)
     await _write(connection, kinds, chain_id, decision, now)
     return len(decision.observed)
 
@@ -131,7 +131,8 @@ async def _look_up(
     wallets = await wallet.by_addresses(connection, sorted(ends - {ZERO}), again_at) if ends else {}
     wanted = _accounts(assets, span, wallets)
     wanted += [one for kind, thing in of.values() for one in kind.accounts(thing)]
-    accounts = await book.accounts(connection, wanted) if span.movements else {}
+    wanted += gas.accounts(assets) if span.receipts else []
+    accounts = await book.accounts(connection, wanted) if span.movements or span.receipts else {}
     return Known(assets, wallets, accounts), Expected(open, of)
 
 
@@ -167,10 +168,10 @@ async def _doubt(connection: Connection, used: Sequence[Authorization]) -> None:
         await authorization.doubt(connection, [one.id for one in used], USED_WITHOUT_A_LOG)
 
 
-async def _conclude(connection: Connection, assets: Assets, span: Span, decision: Decision, now: datetime) -> None:
+async def _conclude(connection: Connection, known: Known, span: Span, decision: Decision, now: datetime) -> None:
     """Conclude the gateway's own chain transactions: what they cost, and what is sent again because one reverted."""
     concluded = await lanes.conclude(connection, span.receipts, now)
-    decision.steps += await gas.transfers(connection, assets, concluded, now)
+    decision.steps += gas.transfers(known.assets, concluded, known.accounts, now)
     await authorization.requeue(connection, [one.id for one in concluded if not one.succeeded])
 
 

@@ -3,13 +3,13 @@
 Each is posted once, by whoever sees its end first: a worker that writes final blocks, or `gateway deploy`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from gateway.chain import lanes
 from gateway.chain.block import Receipt
 from gateway.chain.lanes import Concluded
-from gateway.ids import TransferId, new_id
+from gateway.ids import AccountId, TransferId, new_id
 from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Asset, Assets
@@ -21,17 +21,19 @@ def coin_of(assets: Assets) -> Asset:
     return next(asset for asset in assets if asset.kind == "native")
 
 
-async def transfers(
-    connection: Connection, assets: Assets, concluded: Sequence[Concluded], now: datetime
-) -> list[Transfer]:
-    """A transfer for each of these that cost anything, to be written by the caller. The accounts are opened here."""
-    if not concluded:
-        return []
+def accounts(assets: Assets) -> list[tuple[str, Asset]]:
+    """The accounts that gas is posted to: what was spent, and what it was paid from. Pure."""
     coin = coin_of(assets)
-    gas, liquidity = account.house("gas", coin), account.house("liquidity", coin)
-    ids = await book.accounts(connection, [(gas, coin), (liquidity, coin)])
+    return [(account.house("gas", coin), coin), (account.house("liquidity", coin), coin)]
+
+
+def transfers(
+    assets: Assets, concluded: Sequence[Concluded], ids: Mapping[str, AccountId], now: datetime
+) -> list[Transfer]:
+    """A transfer for each of these that cost anything; `ids` are of `accounts`, by code. Pure."""
+    spent, paid_from = (code for code, _ in accounts(assets))
     return [
-        Transfer(TransferId(new_id(now)), "gas", one.id, (Leg(ids[gas], ids[liquidity], one.cost_wei),), fact=True)
+        Transfer(TransferId(new_id(now)), "gas", one.id, (Leg(ids[spent], ids[paid_from], one.cost_wei),), fact=True)
         for one in concluded
         if one.cost_wei
     ]
@@ -39,6 +41,7 @@ async def transfers(
 
 async def conclude(connection: Connection, assets: Assets, receipts: Iterable[Receipt], now: datetime) -> None:
     """End the chain transactions of these receipts, which are all of final blocks, and post what they cost."""
-    steps = await transfers(connection, assets, await lanes.conclude(connection, receipts, now), now)
-    if steps:
+    concluded = await lanes.conclude(connection, receipts, now)
+    if concluded:
+        steps = transfers(assets, concluded, await book.accounts(connection, accounts(assets)), now)
         book.all_done(await book.write(connection, steps, now))
