@@ -65,7 +65,7 @@ async def test_the_migrations_and_the_schema_make_the_same_database(empty: Datab
 @pytest.mark.parametrize(
     ("kind", "change"),
     [
-        ("tables", "ALTER TABLE payment RESET (autovacuum_analyze_scale_factor)"),
+        ("tables", "ALTER TABLE staged_payment RESET (autovacuum_analyze_scale_factor)"),
         ("tables", "CREATE OR REPLACE VIEW counted_address AS SELECT address, id AS wallet_id FROM wallet"),
         ("columns", "ALTER TABLE wallet ALTER frozen_at SET DEFAULT now()"),
         ("columns", "ALTER TABLE wallet ALTER looks SET NOT NULL"),
@@ -73,7 +73,7 @@ async def test_the_migrations_and_the_schema_make_the_same_database(empty: Datab
         ("columns", "ALTER TABLE lane DROP low; ALTER TABLE lane ADD low boolean NOT NULL DEFAULT false"),
         ("constraints", "ALTER TABLE session RENAME CONSTRAINT session_wallet_id_fkey TO session_wallet_fkey"),
         ("constraints", "ALTER DOMAIN amount DROP CONSTRAINT amount_is_whole"),
-        ("indexes", "DROP INDEX payment_due; CREATE INDEX payment_due ON payment (expires_at)"),
+        ("indexes", "DROP INDEX payment_due; CREATE INDEX payment_due ON staged_payment (expires_at)"),
         ("functions", "ALTER FUNCTION book_write RESET plan_cache_mode"),
         ("functions", "CREATE OR REPLACE FUNCTION append_only() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN END'"),
         ("triggers", "DROP TRIGGER wallet_is_kept ON wallet"),

@@ -146,7 +146,7 @@ async def test_missing_rights_are_named_before_anything_fails(server: Postgres, 
             await check_migrated(database)
             with pytest.raises(Misconfigured, match="the database refuses this to our role: must be owner of table"):
                 async with database.transaction() as connection:
-                    await connection.execute("ALTER TABLE payment ADD COLUMN more int")
+                    await connection.execute("ALTER TABLE staged_payment ADD COLUMN more int")
     await _execute(server.dsn, f"DROP ROLE {role}")
 
 

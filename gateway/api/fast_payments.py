@@ -17,7 +17,7 @@ import asyncio
 from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -38,7 +38,7 @@ from gateway.api.payments import pay_request, payments_of, shares_commits
 from gateway.api.shapes import PaymentRequest, PaymentView
 from gateway.clock import rfc3339
 from gateway.errors import GatewayError, PaymentRestored, Unauthenticated, UnknownPayee
-from gateway.ids import PaymentId, new_id
+from gateway.ids import PaymentId, new_id, show
 from gateway.money import Money
 from gateway.payments import once
 from gateway.payments.group import GroupCommit
@@ -59,11 +59,11 @@ _JSON = (b"content-type", b"application/json")
 
 _CALL = "POST /v1/payments"
 
+#: In the place of a token payment's id until its commit.
+_NO_ID = PaymentId(UUID(int=0))
+
 #: How many API keys are remembered as not plain; one that is not is asked about in two transactions.
 _KEYS_REMEMBERED = 100_000
-
-#: In the place of a payment's id until its commit.
-_NO_ID = PaymentId(UUID(int=0))
 
 
 class CheckedPayment(Struct, frozen=True):
@@ -84,7 +84,6 @@ class CheckedPayment(Struct, frozen=True):
 
 
 Payment = LedgerPayment | TokenPayment | CheckedPayment
-Asked = TypeVar("Asked", LedgerPayment, TokenPayment)
 
 #: A status, the headers that are this answer's own, and the body.
 Answer = tuple[int, list[Field], bytes]
@@ -180,11 +179,12 @@ class FastPayments:
 
     async def _settle(self, asked: Sequence[LedgerPayment]) -> list[ledger_rail.Outcome]:
         now = self._house.clock()
-        return await ledger_rail.pay_all(self._house.database, self._house.terms, _with_ids(asked, now), now)
+        return await ledger_rail.pay_all(self._house.database, self._house.terms, asked, now)
 
     async def _queue(self, asked: Sequence[TokenPayment]) -> list[chain_rail.Outcome]:
         now = self._house.clock()
-        return await chain_rail.pay_all(self._house.database, self._house.terms, _with_ids(asked, now), now)
+        fresh = [structs.replace(one, payment_id=PaymentId(new_id(now))) for one in asked]  # of the time of the commit
+        return await chain_rail.pay_all(self._house.database, self._house.terms, fresh, now)
 
     async def _check(self, asked: Sequence[CheckedPayment]) -> list[once.Answer | Undecided | GatewayError]:
         """Find out who asks, and pay for those who may, in one transaction."""
@@ -263,15 +263,14 @@ def _payment(
         return None
     who, of_session = hash_of(token), b"authorization" not in named
     fingerprint = fingerprint_of(_CALL, asked, house.terms.payees)
-    kind: type[LedgerPayment] | type[TokenPayment] = LedgerPayment
-    handle = None
     if not of_session and who not in need_checks and asked.reference is None and asked.metadata is None:
         handle = ledger_rail.payee_of(house.terms, asked.to, money, asked.capture)
-        if handle is None:
-            kind, handle = TokenPayment, chain_rail.payee_of(house.terms, asked.to, money, asked.capture)
-    if handle is None:
-        return CheckedPayment(who, of_session, own_key, fingerprint, asked, money)
-    return kind(who, own_key, fingerprint, handle, money, asked.memo, _NO_ID)
+        if handle is not None:
+            return LedgerPayment(who, own_key, fingerprint, handle, money, asked.memo)
+        handle = chain_rail.payee_of(house.terms, asked.to, money, asked.capture)
+        if handle is not None:
+            return TokenPayment(who, own_key, fingerprint, handle, money, asked.memo, _NO_ID)
+    return CheckedPayment(who, of_session, own_key, fingerprint, asked, money)
 
 
 def _token(named: Mapping[bytes, bytes], party: Party) -> str | None:
@@ -297,30 +296,27 @@ def _outcome(done: "asyncio.Future[Any]") -> Settled | Queued | once.Answer | Un
     return Undecided()
 
 
-def _with_ids(asked: Sequence[Asked], now: datetime) -> list[Asked]:
-    """Payments with ids of the time at which they are created, which is that of their commit and not of their arrival:
-    the list of payments is searched by time by its ids.
-    """
-    return [structs.replace(one, payment_id=PaymentId(new_id(now))) for one in asked]
-
-
 def _settled(settled: Settled) -> PaymentView:
     amount, at = settled.asked.money.amount, rfc3339(settled.at)
-    return _view(settled, "settled", settled.fee, ledger_route(settled.fee), captured=amount, settled_at=at)
+    return _view(
+        settled, settled.payment_id, "settled", settled.fee, ledger_route(settled.fee), captured=amount, settled_at=at
+    )
 
 
 def _queued(queued: Queued) -> PaymentView:
     nothing = Money(0, queued.asked.money.asset)
-    return _view(queued, "queued", nothing, queued.route, captured=nothing.amount, settled_at=None)
+    return _view(
+        queued, queued.asked.payment_id, "queued", nothing, queued.route, captured=nothing.amount, settled_at=None
+    )
 
 
 def _view(
-    done: Settled | Queued, state: str, fee: Money, route: Route, captured: str, settled_at: str | None
+    done: Settled | Queued, id: PaymentId, state: str, fee: Money, route: Route, captured: str, settled_at: str | None
 ) -> PaymentView:
     """As `payment_view` would show the payment's row."""
     asked, decimals = done.asked, done.asked.money.asset.decimals
     return PaymentView(
-        id=asked.shown_id,
+        id=show("pay", id),
         state=state,
         from_="@" + done.payer_handle,
         to="@" + asked.payee_handle,

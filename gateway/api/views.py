@@ -167,7 +167,10 @@ def entry_view(entry: Entry, ends: tuple[str, str] | None = None) -> EntryView:
 
 def event_view(event: LoggedEvent) -> EventView:
     assert isinstance(event.facts, dict)
-    return EventView(event.number, event.kind, event.facts, rfc3339(event.at))
+    facts = event.facts
+    if event.subject is not None and event.kind.startswith("payment."):
+        facts = {"payment_id": show("pay", event.subject), **facts}
+    return EventView(event.number, event.kind, facts, rfc3339(event.at))
 
 
 def solvency_view(one: Solvency, checked_block: int | None) -> SolvencyView:

@@ -37,7 +37,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: announced from (events/log.py, audit/log.py).
 LOGS: Final = ("event", "act")
 COLUMNS: Final[Mapping[str, str]] = {
-    "event": "id, at, wallet_id, other_id, subject, kind, facts",
+    "event": "id, at, wallet_id, other_id, subject, kind, sealed",
     "act": "id, at, wallet_id, subject, kind, by_kind, by_id, facts",
 }
 ANNOUNCED: Final[Mapping[str, int]] = {"event": 1 << 62, "act": log.ANNOUNCED}

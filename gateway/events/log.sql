@@ -4,7 +4,7 @@ SELECT pg_advisory_xact_lock_shared($1 + CASE WHEN is_called THEN last_value ELS
 
 -- append
 -- Events of one moment, in the order given.
-INSERT INTO event (kind, wallet_id, other_id, subject, facts, at)
+INSERT INTO logged_event (kind, wallet_id, other_id, subject, facts, at)
 SELECT kind, wallet_id, other_id, subject, facts::jsonb, $6
 FROM unnest($1::text[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[]) WITH ORDINALITY
     AS e (kind, wallet_id, other_id, subject, facts, n)
@@ -23,10 +23,16 @@ SELECT least(last.number, (
 FROM (SELECT CASE WHEN is_called THEN last_value ELSE 0 END AS number FROM event_id_seq) AS last;
 
 -- page
--- What happened to one wallet after a number, up to another: a page of each index, then the oldest of both.
+-- What happened to one wallet after a number, up to another: a page of each index, then the oldest of all.
 SELECT id, kind, subject, facts, at FROM (
-    (SELECT * FROM event WHERE wallet_id = $1 AND id > $2 AND id <= $4 ORDER BY id LIMIT $3)
+    (SELECT id, kind, subject, facts, at FROM logged_event
+     WHERE wallet_id = $1 AND id > $2 AND id <= $4 ORDER BY id LIMIT $3)
     UNION ALL
-    (SELECT * FROM event WHERE other_id = $1 AND id > $2 AND id <= $4 ORDER BY id LIMIT $3)
-) AS either
+    (SELECT id, kind, subject, facts, at FROM logged_event
+     WHERE other_id = $1 AND id > $2 AND id <= $4 ORDER BY id LIMIT $3)
+    UNION ALL
+    (SELECT event.id, kind, subject, facts, at
+     FROM settled_after($1, $2, $3::integer) AS number, LATERAL (SELECT * FROM event WHERE id = number LIMIT 1) AS event
+     WHERE number <= $4)
+) AS any_of_them
 ORDER BY id LIMIT $3;

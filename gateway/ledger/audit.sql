@@ -5,7 +5,9 @@ GROUP BY asset HAVING sum(debits_posted) <> sum(credits_posted) OR sum(debits_pe
 
 -- unbalanced_transfers
 -- Per transfer: both of its accounts are there, and are of one asset.
-SELECT transfer.id::text AS where FROM transfer
+SELECT transfer.id::text AS where FROM (
+    SELECT id, debit_id, credit_id FROM transfer UNION ALL SELECT id, debit_id, credit_id FROM ledger_payment
+) AS transfer
 LEFT JOIN account AS debit ON debit.id = debit_id
 LEFT JOIN account AS credit ON credit.id = credit_id
 WHERE debit.asset = credit.asset IS NOT TRUE;

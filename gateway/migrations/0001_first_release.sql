@@ -11,7 +11,7 @@
 --   account_counts_its_entries  an account's posted balances change with its count of entries, which never goes back
 --   entry_follows_entry         an account's entries are numbered without gaps, each balance is the one before plus or
 --                               minus the amount, and the account's counters agree with its last entry
---   transfer_is_append_only     a transfer is never changed or deleted
+--   transfer_is_append_only     a transfer is never changed or deleted (ledger_payment_is_append_only: nor a payment)
 
 CREATE DOMAIN units AS numeric CONSTRAINT units_are_whole CHECK (VALUE = trunc(VALUE));
 CREATE DOMAIN amount AS numeric
@@ -19,6 +19,7 @@ CREATE DOMAIN amount AS numeric
     CONSTRAINT amount_is_whole CHECK (VALUE = trunc(VALUE))
     CONSTRAINT amount_fits_uint256
         CHECK (VALUE < 115792089237316195423570985008687907853269984665640564039457584007913129639936);
+CREATE DOMAIN memo AS text CONSTRAINT memo_length CHECK (length(VALUE) <= 280);
 CREATE TYPE side AS ENUM ('debit', 'credit');
 CREATE TYPE hold_state AS ENUM ('pending', 'posted', 'voided', 'expired');
 
@@ -123,10 +124,54 @@ CREATE TABLE transfer (
 CREATE TRIGGER transfer_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON transfer
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
+-- A payment on the ledger rail that settled when it was accepted. One row is the payment, its transfer with both entries,
+-- its idempotency key and its event in the log: nothing else is written for it. Where it has a fee, that is a second leg
+-- with the same id, time and event. (What is held first, waits for an approval or goes by the chain is a
+-- `staged_payment` and a `transfer`.)
+--
+-- The time is one for all that are accepted together, and after that of every entry before on their accounts; the id is
+-- made of it and of the payment's place among them. So on each account ids and events rise with the numbers, and lists
+-- by id and pages of events are found by number, without an index of their own (`last_payment`).
+CREATE TABLE ledger_payment (
+    debit_id bigint NOT NULL,
+    debit_number bigint NOT NULL,
+    credit_id bigint NOT NULL,
+    credit_number bigint NOT NULL,
+    posted_at timestamptz NOT NULL,
+    event bigint NOT NULL,             -- the number of its event, payment.settled
+    id uuid NOT NULL,
+    leg smallint NOT NULL,             -- 1 is the payment, 2 its fee
+    amount amount NOT NULL,
+    debit_balance units NOT NULL,
+    credit_balance units NOT NULL,
+    request bytea,                     -- what its idempotency key is found by (`request_of`)
+    fingerprint bytea,                 -- of the request, as in `idempotency_key`
+    refund_of uuid,
+    fee amount,
+    memo memo,
+    PRIMARY KEY (id, leg),
+    CONSTRAINT ledger_payment_debit_number_unique UNIQUE (debit_id, debit_number),
+    CONSTRAINT ledger_payment_credit_number_unique UNIQUE (credit_id, credit_number),
+    CONSTRAINT ledger_payment_request_unique UNIQUE (request),
+    CONSTRAINT transfer_has_two_accounts CHECK (debit_id <> credit_id),
+    CONSTRAINT transfer_numbers_from_one CHECK (debit_number >= 1 AND credit_number >= 1)
+) WITH (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
+CREATE UNIQUE INDEX ledger_payment_event_unique ON ledger_payment (event) WHERE leg = 1;
+CREATE TRIGGER ledger_payment_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_payment
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
 -- An account's statement: each transfer as it looks from either of its accounts.
 CREATE VIEW entry AS
     SELECT debit_id AS account_id, debit_number AS number, id AS transfer_id, 'debit'::side AS side, amount,
-        debit_balance AS balance, posted_at, purpose, coalesce(subject, id) AS subject
+        debit_balance AS balance, posted_at, CASE WHEN refund_of IS NULL THEN 'payment' ELSE 'refund' END AS purpose,
+        id AS subject
+    FROM ledger_payment
+    UNION ALL
+    SELECT credit_id, credit_number, id, 'credit'::side, amount, credit_balance, posted_at,
+        CASE WHEN refund_of IS NULL THEN 'payment' ELSE 'refund' END, id
+    FROM ledger_payment
+    UNION ALL
+    SELECT debit_id, debit_number, id, 'debit'::side, amount, debit_balance, posted_at, purpose, coalesce(subject, id)
     FROM transfer
     UNION ALL
     SELECT credit_id, credit_number, id, 'credit'::side, amount, credit_balance, posted_at, purpose,
@@ -203,15 +248,18 @@ BEGIN
     END IF;
     IF wrong.one_asset IS FALSE THEN
         RAISE EXCEPTION 'transfer % is between accounts of two assets', wrong.id
-            USING ERRCODE = 'check_violation', CONSTRAINT = 'transfer_moves_one_asset', TABLE = 'transfer';
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'transfer_moves_one_asset', TABLE = TG_TABLE_NAME;
     END IF;
     RAISE EXCEPTION 'an entry of transfer % does not follow from the one before', wrong.id
-        USING ERRCODE = 'check_violation', CONSTRAINT = 'entry_follows_entry', TABLE = 'transfer';
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'entry_follows_entry', TABLE = TG_TABLE_NAME;
 END $$;
 CREATE TRIGGER transfer_checked AFTER INSERT ON transfer
     REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION transfer_checked();
+CREATE TRIGGER ledger_payment_checked AFTER INSERT ON ledger_payment
+    REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION transfer_checked();
 
--- The writer of the ledger. Steps come in order, and so do their legs; a step is a new transfer, a new hold, or the end
+-- Decides what moves, changes the accounts and the holds, and says of each leg which numbers and balances its transfer
+-- has, for the caller to write. Steps come in order, and so do their legs; a step is a new transfer, a new hold, or the end
 -- of a hold, whose rows the caller has locked. A leg says how much it adds to posted and how much to pending (negative
 -- when a hold ends). `accounts` are the ids used, ascending and each once; legs point into it, from 1. An unconditional
 -- step posts whatever is available.
@@ -226,12 +274,14 @@ CREATE TRIGGER transfer_checked AFTER INSERT ON transfer
 -- again, because it expects the plan for arrays of unknown length to cost more. A kept plan must be good at every size
 -- of the tables, so everything that could read more than one index lookup per row is switched off for these functions:
 -- what is left is nested loops over indexes.
-CREATE FUNCTION book_write(
+CREATE FUNCTION ledger_decide(
     at timestamptz, accounts bigint[],
     step_id uuid[], step_new boolean[], step_state hold_state[], step_unconditional boolean[],
     step_purpose text[], step_subject uuid[],
     leg_step integer[], leg_debit integer[], leg_credit integer[], leg_post numeric[], leg_pend numeric[],
-    OUT outcome text[], OUT short_account bigint[], OUT short_available numeric[]
+    OUT outcome text[], OUT short_account bigint[], OUT short_available numeric[],
+    OUT leg_done boolean[], OUT leg_number smallint[], OUT posted_at timestamptz[],
+    OUT debit_number bigint[], OUT credit_number bigint[], OUT debit_balance numeric[], OUT credit_balance numeric[]
 ) LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
     SET plan_cache_mode = force_generic_plan AS $$
@@ -245,16 +295,15 @@ DECLARE
     touched boolean[] := array_fill(false, ARRAY[cardinality(accounts)]);
     unconditional boolean[] := touched;                  -- whether such a step or an end was among what touched it
     known boolean[];
-    leg_done boolean[] := array_fill(false, ARRAY[legs]);
-    leg_number smallint[] := array_fill(1::smallint, ARRAY[legs]);
-    debit_number bigint[] := array_fill(0, ARRAY[legs]); credit_number bigint[] := debit_number;
-    debit_balance numeric[] := array_fill(0::numeric, ARRAY[legs]); credit_balance numeric[] := debit_balance;
-    posted_at timestamptz[] := array_fill(at, ARRAY[legs]);
     first integer := 1; final integer; short integer; d integer; c integer; post numeric; pend numeric;
 BEGIN
     outcome := array_fill('done'::text, ARRAY[cardinality(step_id)]);
     short_account := array_fill(NULL::bigint, ARRAY[cardinality(step_id)]);
     short_available := array_fill(NULL::numeric, ARRAY[cardinality(step_id)]);
+    leg_done := array_fill(false, ARRAY[legs]); leg_number := array_fill(1::smallint, ARRAY[legs]);
+    debit_number := array_fill(0::bigint, ARRAY[legs]); credit_number := debit_number;
+    debit_balance := array_fill(0::numeric, ARRAY[legs]); credit_balance := debit_balance;
+    posted_at := array_fill(at, ARRAY[legs]);
     SELECT array_agg(a.normal = 'credit' ORDER BY a.id), array_agg(a.guarded ORDER BY a.id),
            array_agg(a.debits_posted ORDER BY a.id), array_agg(a.credits_posted ORDER BY a.id),
            array_agg(a.debits_pending ORDER BY a.id), array_agg(a.credits_pending ORDER BY a.id),
@@ -360,41 +409,65 @@ BEGIN
             AS a (id, by_credit, debits, credits, debits_held, credits_held, last, time, unconditional, touched)
     ) AS new
     WHERE account.id = new.id AND new.touched;
+END $$;
 
+-- Writes steps as ledger_decide decides them, each transfer as a row. The one writer of everything but payments that
+-- settle at once (pay_by_ledger).
+CREATE FUNCTION book_write(
+    at timestamptz, accounts bigint[],
+    step_id uuid[], step_new boolean[], step_state hold_state[], step_unconditional boolean[],
+    step_purpose text[], step_subject uuid[],
+    leg_step integer[], leg_debit integer[], leg_credit integer[], leg_post numeric[], leg_pend numeric[],
+    OUT outcome text[], OUT short_account bigint[], OUT short_available numeric[]
+) LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+    decided record;
+BEGIN
+    SELECT * INTO decided
+    FROM ledger_decide(at, accounts, step_id, step_new, step_state, step_unconditional, step_purpose, step_subject,
+        leg_step, leg_debit, leg_credit, leg_post, leg_pend);
+    outcome := decided.outcome; short_account := decided.short_account; short_available := decided.short_available;
     INSERT INTO transfer (debit_id, debit_number, credit_id, credit_number, posted_at, id, leg, amount, debit_balance,
         credit_balance, purpose, subject)
     SELECT accounts[leg.debit], leg.debit_number, accounts[leg.credit], leg.credit_number, leg.posted_at,
         step_id[leg.step], leg.number, leg.post, leg.debit_balance, leg.credit_balance, step_purpose[leg.step],
         nullif(step_subject[leg.step], step_id[leg.step])
-    FROM unnest(leg_step, leg_number, leg_debit, leg_credit, leg_post, leg_done, debit_number, credit_number,
-            debit_balance, credit_balance, posted_at)
+    FROM unnest(leg_step, decided.leg_number, leg_debit, leg_credit, leg_post, decided.leg_done, decided.debit_number,
+            decided.credit_number, decided.debit_balance, decided.credit_balance, decided.posted_at)
         AS leg (step, number, debit, credit, post, done, debit_number, credit_number, debit_balance, credit_balance,
             posted_at)
     WHERE leg.done AND leg.post > 0;
 END $$;
 
--- Posts transfers that every account has enough for, whatever their order; raises account_available_covered where one has
--- not, and the caller has none of them. It writes what book_write would, for less: accounts are locked by the one
--- statement that changes them, in the order of their ids, and nothing is decided.
+-- Changes the accounts for transfers that every account has enough for, whatever their order, and says which numbers and
+-- balances they have, for the caller to write; raises account_available_covered where one has not, and the caller has
+-- none of them. It does what ledger_decide would, for less: accounts are locked by the one statement that changes them,
+-- in the order of their ids, and nothing is decided.
 --
--- Legs come in order, an element of each array, those of one transfer numbered from 1. An account's entries are numbered
--- in that order.
+-- Legs come in order, an element of each array; an account's entries are numbered in that order. Their time, one for all,
+-- is `at`, or later where an account has an entry as late.
 CREATE FUNCTION ledger_post(
-    at timestamptz, transfer_id uuid[], leg smallint[], debit bigint[], credit bigint[], amount numeric[], purpose text[]
-) RETURNS void LANGUAGE plpgsql AS $$
+    at timestamptz, debit bigint[], credit bigint[], amount numeric[],
+    OUT debit_number bigint[], OUT credit_number bigint[], OUT debit_balance numeric[], OUT credit_balance numeric[],
+    OUT posted_at timestamptz
+) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
-    debit_number bigint[] := array_fill(0::bigint, ARRAY[cardinality(leg)]); credit_number bigint[] := debit_number;
-    debit_balance numeric[] := array_fill(0::numeric, ARRAY[cardinality(leg)]); credit_balance numeric[] := debit_balance;
-    since timestamptz := at;     -- no account's time goes back, though a clock may
     earliest timestamptz := 'infinity';
     one record; number bigint; balance numeric; place integer;
 BEGIN
+    debit_number := array_fill(0::bigint, ARRAY[cardinality(debit)]); credit_number := debit_number;
+    debit_balance := array_fill(0::numeric, ARRAY[cardinality(debit)]); credit_balance := debit_balance;
+    posted_at := at;
     FOR one IN
         WITH changed AS (
             UPDATE account SET
                 debits_posted = account.debits_posted + part.given, credits_posted = account.credits_posted + part.got,
-                entries = account.entries + cardinality(part.places), posted_at = greatest(account.posted_at, at),
+                entries = account.entries + cardinality(part.places),
+                posted_at = greatest(account.posted_at + interval '1 microsecond', at),
                 shortfall = least(account.shortfall, greatest(0, CASE account.normal
                     WHEN 'credit' THEN account.debits_pending - account.credits_posted + account.debits_posted
                         + part.given - part.got
@@ -433,7 +506,7 @@ BEGIN
                 USING ERRCODE = 'check_violation', CONSTRAINT = 'account_available_covered', TABLE = 'account';
         END IF;
         number := one.entries; balance := one.balance - one.gained;
-        since := greatest(since, one.posted_at); earliest := least(earliest, one.posted_at);
+        posted_at := greatest(posted_at, one.posted_at); earliest := least(earliest, one.posted_at);
         FOREACH place IN ARRAY one.places LOOP
             number := number + 1;
             IF place < 0 THEN
@@ -445,16 +518,10 @@ BEGIN
             END IF;
         END LOOP;
     END LOOP;
-    IF earliest < since THEN
-        UPDATE account SET posted_at = since WHERE id = ANY (debit || credit) AND account.posted_at < since;
+    IF earliest < posted_at THEN
+        UPDATE account SET posted_at = ledger_post.posted_at
+        WHERE id = ANY (debit || credit) AND account.posted_at < ledger_post.posted_at;
     END IF;
-    INSERT INTO transfer (debit_id, debit_number, credit_id, credit_number, posted_at, id, leg, amount, debit_balance,
-        credit_balance, purpose)
-    SELECT new.debit, new.debit_number, new.credit, new.credit_number, since, new.id, new.leg, new.amount,
-        new.debit_balance, new.credit_balance, new.purpose
-    FROM unnest(transfer_id, leg, debit, debit_number, credit, credit_number, amount, debit_balance, credit_balance,
-            purpose)
-        AS new (id, leg, debit, debit_number, credit, credit_number, amount, debit_balance, credit_balance, purpose);
 END $$;
 -- Sets amounts aside that every payer has enough for, whatever their order; where one has not, account_available_covered
 -- refuses all of them. It writes what book_write would, for less: accounts are locked by the one statement that changes
@@ -785,9 +852,9 @@ CREATE INDEX tally_by_end ON tally (ends_at);
 -- The event log, which webhooks and streams are read from.
 
 -- What happened to a wallet, or to the gateway. Ids are assigned before transactions commit; events/log.py says how a
--- reader misses none. An event of two wallets is one row.
-CREATE TABLE event (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+-- reader misses none. An event of two wallets is one row. That a ledger payment has settled is in its own row.
+CREATE TABLE logged_event (
+    id bigint GENERATED ALWAYS AS IDENTITY (SEQUENCE NAME event_id_seq) PRIMARY KEY,
     kind text NOT NULL,
     wallet_id uuid,                    -- whose event it is; none: the gateway's
     subject uuid,
@@ -795,10 +862,36 @@ CREATE TABLE event (
     at timestamptz NOT NULL,
     other_id uuid                      -- the second of two wallets whose event it is
 ) WITH (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
-CREATE INDEX event_of_wallet ON event (wallet_id, id);
-CREATE INDEX event_of_other ON event (other_id, id) WHERE other_id IS NOT NULL;
-CREATE TRIGGER event_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON event
+CREATE INDEX event_of_wallet ON logged_event (wallet_id, id);
+CREATE INDEX event_of_other ON logged_event (other_id, id) WHERE other_id IS NOT NULL;
+CREATE TRIGGER logged_event_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON logged_event
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+-- An amount as it is shown, with all of its asset's decimals.
+CREATE FUNCTION amount_text(units numeric, decimals smallint) RETURNS text LANGUAGE sql IMMUTABLE
+    RETURN ((units::text || 'e-' || decimals)::numeric)::text;
+
+-- The facts of a ledger payment's event, as payments/records.py has them of other payments.
+CREATE FUNCTION event_facts(paid ledger_payment) RETURNS jsonb LANGUAGE sql STABLE
+    RETURN (
+        SELECT jsonb_strip_nulls(jsonb_build_object(
+            'from', '@' || split_part(payer.code, ':', 2), 'to', '@' || split_part(payee.code, ':', 2),
+            'amount', amount_text(paid.amount, decimals), 'asset', asset.code, 'fee', amount_text(paid.fee, decimals)))
+        FROM account AS payer
+        JOIN account AS payee ON payee.id = paid.credit_id
+        JOIN asset ON asset.code = payer.asset
+        WHERE payer.id = paid.debit_id
+    );
+
+-- Every event. `sealed` is what its seal covers of what it says (audit/seal.py).
+CREATE VIEW event AS
+    SELECT id, kind, wallet_id, subject, facts, at, other_id, facts AS sealed FROM logged_event
+    UNION ALL
+    SELECT event, 'payment.settled', (SELECT owner FROM account WHERE account.id = debit_id), id,
+        event_facts(ledger_payment), posted_at, (SELECT owner FROM account WHERE account.id = credit_id),
+        jsonb_build_object('from', debit_id, 'to', credit_id, 'amount', amount, 'fee', fee, 'memo', memo,
+            'refund_of', refund_of)
+    FROM ledger_payment WHERE leg = 1;
 -- The tokens' contracts, authorizations, relayer accounts with what they sent, and how far the chain was read.
 -- Addresses are EIP-55 checksummed text; hashes are 32 bytes.
 
@@ -951,10 +1044,9 @@ CREATE DOMAIN payment_state AS text CONSTRAINT payment_state_known CHECK (VALUE 
     'requires_confirmation', 'held', 'queued', 'submitted', 'settled', 'failed', 'voided', 'expired', 'refused'));
 CREATE DOMAIN payment_rail AS text CONSTRAINT payment_rail_is_a_name CHECK (VALUE ~ '^[a-z_]{1,30}$');
 CREATE DOMAIN payment_fee AS units CONSTRAINT payment_fee_not_negative CHECK (VALUE >= 0);
-CREATE DOMAIN payment_memo AS text CONSTRAINT payment_memo_length CHECK (length(VALUE) <= 280);
 
 -- The first answer to each request, written in the transaction that moved the money. The answer of a payment that its
--- row determines is not stored: the key names the payment.
+-- row determines is not stored: the key names the payment. A payment that is a `ledger_payment` has its key in its own row.
 CREATE TABLE idempotency_key (
     wallet_id uuid NOT NULL,
     key text NOT NULL CONSTRAINT idempotency_key_length CHECK (length(key) BETWEEN 1 AND 255),
@@ -966,8 +1058,55 @@ CREATE TABLE idempotency_key (
     PRIMARY KEY (wallet_id, key)
 ) WITH (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
 
--- A request that money goes from a payer to a payee, and how far it is.
-CREATE TABLE payment (
+-- What a wallet's idempotency key is found by in `ledger_payment`: as short as an id, whatever the key.
+CREATE FUNCTION request_of(wallet uuid, key text) RETURNS bytea LANGUAGE sql STABLE
+    RETURN substr(sha256(uuid_send(wallet) || convert_to(key, 'UTF8')), 1, 16);
+
+-- Until the transaction ends, nobody else looks for or uses these keys: a key is kept in one of two tables, and no index
+-- is over both. Whoever uses keys calls this first, and before any account is locked, so no two calls deadlock. A wallet's
+-- keys share sixteen locks, so that a call with a thousand keys does not fill PostgreSQL's lock table.
+CREATE FUNCTION lock_keys(wallet uuid[], request bytea[]) RETURNS void LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM pg_advisory_xact_lock(1262836595, part)
+    FROM (
+        SELECT DISTINCT uuid_hash(wallet) # (get_byte(request, 0) & 15) AS part
+        FROM unnest(wallet, request) AS used (wallet, request)
+        ORDER BY part
+    ) AS parts;
+END $$;
+
+-- Claims keys: returns the places of those that are the caller's now. Where another transaction is using one, this waits
+-- until that one has ended.
+CREATE FUNCTION claim_keys(wallet uuid[], key text[], fingerprint bytea[], status smallint, payment uuid[], at timestamptz)
+RETURNS SETOF integer LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+    request CONSTANT bytea[] :=
+        ARRAY(SELECT request_of(wallet, key) FROM unnest(wallet, key) WITH ORDINALITY AS used (wallet, key, n) ORDER BY n);
+BEGIN
+    PERFORM lock_keys(wallet, request);
+    RETURN QUERY
+    WITH claimed AS (
+        INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
+        SELECT asked.wallet, asked.key, asked.fingerprint, status, asked.payment, at
+        FROM unnest(wallet, key, fingerprint, payment, request) AS asked (wallet, key, fingerprint, payment, request)
+        WHERE (SELECT id FROM ledger_payment WHERE ledger_payment.request = asked.request LIMIT 1) IS NULL
+        ORDER BY asked.wallet, asked.key
+        ON CONFLICT DO NOTHING
+        RETURNING wallet_id, idempotency_key.key
+    )
+    SELECT asked.n::integer
+    FROM unnest(wallet, key) WITH ORDINALITY AS asked (wallet, key, n)
+    JOIN claimed ON claimed.wallet_id = asked.wallet AND claimed.key = asked.key
+    ORDER BY asked.n;
+END $$;
+
+-- A payment that takes several steps: it is held, waits for an approval or a signature, or goes by the chain. (One that
+-- settles at once by the ledger is a `ledger_payment`.)
+CREATE TABLE staged_payment (
     id uuid PRIMARY KEY,
     state payment_state NOT NULL,
     rail payment_rail NOT NULL,
@@ -979,11 +1118,11 @@ CREATE TABLE payment (
     fee payment_fee NOT NULL,
     captured units NOT NULL DEFAULT 0,
     refunded units NOT NULL DEFAULT 0,
-    memo payment_memo,
+    memo memo,
     route json,                        -- what of its route does not follow from the rest (payments/route.py); none: nothing
     transfer_id uuid NOT NULL,         -- its transfer in the ledger: a hold until it is captured
     authorization_id uuid,
-    refund_of uuid REFERENCES payment (id),
+    refund_of uuid,                    -- which may be a ledger_payment
     tx_hash text,                      -- of its chain transaction when that was made; once settled, of what settled it
     failure text,
     created_at timestamptz NOT NULL,
@@ -1006,13 +1145,124 @@ CREATE TABLE payment (
     fillfactor = 50,                   -- room on the page for what a token payment becomes; README says what it costs
     autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02
 );
-CREATE INDEX payment_of_payer ON payment (payer, id DESC);
-CREATE INDEX payment_of_payee ON payment (payee, id DESC);
-CREATE UNIQUE INDEX payment_authorization ON payment (authorization_id) WHERE authorization_id IS NOT NULL;
-CREATE INDEX payment_due ON payment (expires_at) WHERE rare_state IN ('requires_confirmation', 'held');
-CREATE INDEX payment_undo ON payment (undo_until) WHERE rare_state = 'held' AND undo_until IS NOT NULL;
-CREATE INDEX payment_state_of_payer ON payment (payer, rare_state, id DESC) WHERE rare_state IS NOT NULL;
-CREATE INDEX payment_state_of_payee ON payment (payee, rare_state, id DESC) WHERE rare_state IS NOT NULL;
+CREATE INDEX payment_of_payer ON staged_payment (payer, id DESC);
+CREATE INDEX payment_of_payee ON staged_payment (payee, id DESC);
+CREATE UNIQUE INDEX payment_authorization ON staged_payment (authorization_id) WHERE authorization_id IS NOT NULL;
+CREATE INDEX payment_due ON staged_payment (expires_at) WHERE rare_state IN ('requires_confirmation', 'held');
+CREATE INDEX payment_undo ON staged_payment (undo_until) WHERE rare_state = 'held' AND undo_until IS NOT NULL;
+CREATE INDEX payment_state_of_payer ON staged_payment (payer, rare_state, id DESC) WHERE rare_state IS NOT NULL;
+CREATE INDEX payment_state_of_payee ON staged_payment (payee, rare_state, id DESC) WHERE rare_state IS NOT NULL;
+
+-- What has been refunded of ledger payments, from the first refund on. Counted from the moment a refund is accepted.
+CREATE TABLE refunded_payment (
+    payment_id uuid PRIMARY KEY,
+    amount amount NOT NULL,
+    refunded units NOT NULL,
+    CONSTRAINT payment_refunded_within_captured CHECK (refunded BETWEEN 0 AND amount)
+);
+
+-- Every payment, however it was paid: a request that money goes from a payer to a payee, and how far it is.
+CREATE VIEW payment AS
+    SELECT id, state, rail, payer, payee, payee_address, asset, amount, fee, captured, refunded, memo, route, transfer_id,
+        authorization_id, refund_of, tx_hash, failure, created_at, expires_at, settled_at, approval, capture, undo_until
+    FROM staged_payment
+    UNION ALL
+    SELECT id, 'settled'::payment_state, 'ledger'::payment_rail,
+        (SELECT owner FROM account WHERE account.id = debit_id), (SELECT owner FROM account WHERE account.id = credit_id),
+        NULL, (SELECT asset FROM account WHERE account.id = debit_id), amount, coalesce(fee, 0)::payment_fee,
+        amount::units, coalesce((
+            SELECT refunded FROM refunded_payment WHERE payment_id = ledger_payment.id), 0)::units,
+        memo, NULL, id, NULL, refund_of, NULL, NULL, posted_at, NULL, posted_at, NULL, true, NULL
+    FROM ledger_payment WHERE leg = 1;
+
+-- The number of the last ledger payment on an account that was made before the payment `before`, or whose event is numbered
+-- up to `up_to` (one of the two is given); 0: none. By halving, since ids and events rise with the numbers: some 20 look-ups
+-- in a million entries.
+CREATE FUNCTION last_payment(of_account bigint, before uuid, up_to bigint) RETURNS bigint LANGUAGE plpgsql STABLE
+    SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    low bigint := 0;
+    high bigint; middle bigint; found record;
+BEGIN
+    SELECT entries INTO high FROM account WHERE id = of_account;
+    IF before = '00000000-0000-0000-0000-000000000000' OR before = 'ffffffff-ffff-ffff-ffff-ffffffffffff' THEN
+        RETURN CASE WHEN before > '0fffffff-ffff-ffff-ffff-ffffffffffff' THEN high ELSE 0 END;
+    END IF;
+    WHILE low < high LOOP
+        middle := (low + high + 1) / 2;
+        SELECT * INTO found FROM (
+            (SELECT debit_number AS number, id, event FROM ledger_payment
+             WHERE debit_id = of_account AND debit_number <= middle ORDER BY debit_number DESC LIMIT 1)
+            UNION ALL
+            (SELECT credit_number, id, event FROM ledger_payment
+             WHERE credit_id = of_account AND credit_number <= middle ORDER BY credit_number DESC LIMIT 1)
+        ) AS side ORDER BY number DESC LIMIT 1;
+        IF found.number IS NULL OR found.id < before OR found.event <= up_to THEN
+            low := middle;
+        ELSE
+            high := found.number - 1;
+        END IF;
+    END LOOP;
+    RETURN low;
+END $$;
+
+-- The next `most` events, after a number, of ledger payments that a wallet paid or was paid.
+CREATE FUNCTION settled_after(of_wallet uuid, after bigint, most integer) RETURNS SETOF bigint LANGUAGE plpgsql STABLE
+    SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+    RETURN QUERY
+    SELECT event
+    FROM (
+        SELECT id, last_payment(id, NULL, after) AS last FROM account WHERE owner = of_wallet
+    ) AS own, LATERAL (
+        (SELECT event FROM ledger_payment WHERE debit_id = own.id AND debit_number > own.last AND leg = 1
+         ORDER BY debit_number LIMIT most)
+        UNION ALL
+        (SELECT event FROM ledger_payment WHERE credit_id = own.id AND credit_number > own.last AND leg = 1
+         ORDER BY credit_number LIMIT most)
+    ) AS side
+    ORDER BY event LIMIT most;
+END $$;
+
+-- The newest `most` payments of a wallet whose ids are from `low` on and below `high`, newest first: what it paid, what it
+-- was paid, or both. A page of each index, merged and cut before anything is looked up.
+CREATE FUNCTION payments_of_wallet(of_wallet uuid, paid boolean, was_paid boolean, low uuid, high uuid, most integer)
+RETURNS SETOF payment LANGUAGE plpgsql STABLE
+    SET enable_seqscan = off SET enable_bitmapscan = off SET enable_mergejoin = off SET enable_hashjoin = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+    page uuid[];
+BEGIN
+    page := ARRAY(
+        SELECT id FROM (
+            (SELECT id FROM staged_payment WHERE paid AND payer = of_wallet AND id < high AND id >= low
+             ORDER BY id DESC LIMIT most)
+            UNION ALL
+            (SELECT id FROM staged_payment WHERE was_paid AND payee = of_wallet AND id < high AND id >= low
+             ORDER BY id DESC LIMIT most)
+            UNION ALL
+            SELECT found.id
+            FROM (
+                SELECT id, last_payment(id, low, NULL) AS first, last_payment(id, high, NULL) AS last
+                FROM account WHERE owner = of_wallet
+            ) AS own, LATERAL (
+                SELECT id FROM (
+                    (SELECT id FROM ledger_payment
+                     WHERE paid AND debit_id = own.id AND debit_number > own.first AND debit_number <= own.last AND leg = 1
+                     ORDER BY debit_number DESC LIMIT most)
+                    UNION ALL
+                    (SELECT id FROM ledger_payment
+                     WHERE was_paid AND credit_id = own.id AND credit_number > own.first AND credit_number <= own.last
+                        AND leg = 1
+                     ORDER BY credit_number DESC LIMIT most)
+                ) AS either ORDER BY id DESC LIMIT most
+            ) AS found
+        ) AS all_of_them
+        ORDER BY id DESC LIMIT most
+    );
+    RETURN QUERY SELECT * FROM payment WHERE id = ANY (page) ORDER BY id DESC;
+END $$;
 
 -- What a wallet has written on a payment for its own systems. Written in the payment's transaction, and only when there is
 -- something to write: a payment without a note costs no more for it.
@@ -1084,55 +1334,57 @@ CREATE INDEX mandate_of_payer ON mandate (payer, id DESC);
 CREATE INDEX mandate_of_payee ON mandate (payee, id DESC);
 CREATE TRIGGER mandate_is_kept BEFORE DELETE OR TRUNCATE ON mandate
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
--- Payments on the ledger rail that settle at once: each with its row, its money, its idempotency key and its event, or none
--- of them. One function, for any number of payments, of any payers, whoever asks.
+-- Payments on the ledger rail that settle at once: each is one row of `ledger_payment`, written with the money, or nothing.
+-- One function, for any number of payments, of any payers, whoever asks.
 
 -- A payment is asked for by an API key (its SHA-256 is in `api_key_hash`), or by a caller whose payment has passed every
--- check (`wallet` is the payer's, its API key is null). It has a payee by handle, a fee and a fresh id, which is that of its
--- transfer too; a refund names what it is of. `idempotency` is null where the caller has claimed the key of a whole call.
--- Arrays have an element per payment, and so has each answer:
+-- check (`wallet` is the payer's, its API key is null). It has a payee by handle and a fee; a refund names what it is of.
+-- `idempotency` is null where the caller has claimed the key. Arrays have an element per payment, and so has each answer:
 --   done             settled
 --   short            with what the payer had available; its key is free again
 --   unauthenticated  no such API key
 --   checks           the API key is not plain: its payments have to pass the checks first
---   used             the idempotency key was used before, or somebody is using it at this moment
+--   used             the idempotency key was used before
 --   unknown          no such payee, or the payer itself, or an account that is not open yet. Where payers come by their
 --                    wallets nothing at all is written then: the caller opens the accounts, and asks again for all
 -- Of all but `done` nothing is written. Two payments with one idempotency key must not be in one call.
 --
--- Keys are claimed before accounts are locked, and both in their order, so that no two calls deadlock. Where everybody
--- seems to have enough, the money moves by ledger_post; where somebody has not, or another took it meanwhile, book_write
+-- The ids are made here, of the time that the payments have (`paid_at`: `at`, or later where an account has an entry as
+-- late): UUIDv7 (RFC 9562, section 6.2, method 3) with the microseconds in `rand_a`, the payment's place in the call
+-- behind them, and 48 random bits.
+--
+-- Keys are locked before accounts are, and both in their order, so that no two calls deadlock. Where everybody seems to
+-- have enough, the money moves by ledger_post; where somebody has not, or another took it meanwhile, ledger_decide
 -- decides in order who is short.
 CREATE FUNCTION pay_by_ledger(
     at timestamptz,
     api_key_hash bytea[], wallet uuid[], idempotency text[], fingerprint bytea[],
-    payee_handle text[], asset text[], amount numeric[], fee numeric[], memo text[], refund_of uuid[], id uuid[],
-    facts text[],   -- of the payment's event, as a JSON object; who paid is added
-    OUT outcome text[], OUT payer_handle text[], OUT available numeric[]
+    payee_handle text[], asset text[], amount numeric[], fee numeric[], memo text[], refund_of uuid[],
+    OUT outcome text[], OUT payer_handle text[], OUT available numeric[], OUT id uuid[], OUT paid_at timestamptz
 ) LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
     SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
-    payer uuid[]; payee uuid[]; from_account bigint[]; to_account bigint[]; fee_account bigint[];
-    purpose text[];
+    payer uuid[]; from_account bigint[]; to_account bigint[]; fee_account bigint[]; found_by bytea[];
+    start timestamptz;    -- after every entry on the accounts, as far as one sees without locking them
     enough boolean;       -- whether everybody has enough for all that they pay
     with_fees boolean;
-    claimed bigint; used record;
     good integer[];       -- the payments whose money moves, in order; then, by leg:
-    leg_id uuid[]; leg smallint[]; debit bigint[]; credit bigint[]; units numeric[]; leg_purpose text[];
-    accounts bigint[]; written record;
+    leg_of integer[]; leg smallint[]; debit bigint[]; credit bigint[]; units numeric[]; done boolean[];
+    accounts bigint[]; written record; event bigint[];
 BEGIN
     SELECT array_agg(found.outcome ORDER BY n), array_agg(found.payer ORDER BY n), array_agg(found.handle ORDER BY n),
-        array_agg(found.payee ORDER BY n), array_agg(found.from_account ORDER BY n),
-        array_agg(found.to_account ORDER BY n), array_agg(found.fee_account ORDER BY n),
-        array_agg(found.purpose ORDER BY n), array_agg(NULL::numeric), bool_or(found.fee > 0),
-        bool_and(found.enough) FILTER (WHERE found.outcome = 'done')
-    INTO outcome, payer, payer_handle, payee, from_account, to_account, fee_account, purpose, available, with_fees, enough
+        array_agg(found.from_account ORDER BY n), array_agg(found.to_account ORDER BY n),
+        array_agg(found.fee_account ORDER BY n), array_agg(found.request ORDER BY n), array_agg(NULL::numeric),
+        bool_or(found.fee > 0), bool_and(found.enough) FILTER (WHERE found.outcome = 'done'),
+        greatest(at, max(found.last) + interval '1 microsecond')
+    INTO outcome, payer, payer_handle, from_account, to_account, fee_account, found_by, available, with_fees, enough, start
     FROM (
-        SELECT asked.n, own.owner AS payer, split_part(own.code, ':', 2) AS handle, other.owner AS payee,
+        SELECT asked.n, own.owner AS payer, split_part(own.code, ':', 2) AS handle,
             own.id AS from_account, other.id AS to_account, fees.id AS fee_account, asked.fee,
-            CASE WHEN asked.refund_of IS NULL THEN 'payment' ELSE 'refund' END AS purpose,
+            CASE WHEN asked.idempotency IS NOT NULL THEN request_of(own.owner, asked.idempotency) END AS request,
+            greatest(own.posted_at, other.posted_at, fees.posted_at) AS last,
             CASE
                 WHEN asked.wallet IS NULL AND key.wallet_id IS NULL THEN 'unauthenticated'
                 WHEN asked.wallet IS NULL AND NOT key.plain THEN 'checks'
@@ -1141,8 +1393,8 @@ BEGIN
                 ELSE 'done' END AS outcome,
             own.credits_posted - own.debits_posted - own.debits_pending
                 >= sum(asked.amount + asked.fee) OVER (PARTITION BY own.id) AS enough
-        FROM unnest(api_key_hash, wallet, payee_handle, asset, amount, fee, refund_of) WITH ORDINALITY
-            AS asked (api_key_hash, wallet, payee_handle, asset, amount, fee, refund_of, n)
+        FROM unnest(api_key_hash, wallet, idempotency, payee_handle, asset, amount, fee) WITH ORDINALITY
+            AS asked (api_key_hash, wallet, idempotency, payee_handle, asset, amount, fee, n)
         LEFT JOIN api_key AS key ON key.hash = asked.api_key_hash AND key.revoked_at IS NULL
             AND (key.expires_at IS NULL OR key.expires_at > at)
         LEFT JOIN account AS own ON own.owner = coalesce(asked.wallet, key.wallet_id) AND own.asset = asked.asset
@@ -1154,89 +1406,93 @@ BEGIN
     IF good = '{}' OR 'unknown' = ANY (outcome) AND wallet[1] IS NOT NULL THEN
         RETURN;
     END IF;
-    INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
-    SELECT payer[g], idempotency[g], fingerprint[g], 201, id[g], at
-    FROM unnest(good) AS g
-    WHERE idempotency[g] IS NOT NULL
-    ORDER BY payer[g], idempotency[g]
-    ON CONFLICT DO NOTHING;
-    GET DIAGNOSTICS claimed = ROW_COUNT;
-    IF claimed < cardinality(good) THEN
-        FOR used IN
+    IF EXISTS (SELECT FROM unnest(idempotency) AS key WHERE key IS NOT NULL) THEN
+        PERFORM lock_keys(array_agg(payer[g]), array_agg(found_by[g]))
+        FROM unnest(good) AS g WHERE found_by[g] IS NOT NULL;
+        FOR written IN
             SELECT g FROM unnest(good) AS g
-            WHERE idempotency[g] IS NOT NULL AND id[g] IS DISTINCT FROM (
-                SELECT payment_id FROM idempotency_key WHERE wallet_id = payer[g] AND key = idempotency[g])
+            WHERE (SELECT ledger_payment.id FROM ledger_payment WHERE request = found_by[g] LIMIT 1) IS NOT NULL
+                OR (SELECT wallet_id FROM idempotency_key WHERE wallet_id = payer[g] AND key = idempotency[g] LIMIT 1)
+                    IS NOT NULL
         LOOP
-            outcome[used.g] := 'used';
+            outcome[written.g] := 'used';
         END LOOP;
         good := array_positions(outcome, 'done');
-    END IF;
-    IF good = '{}' THEN
-        RETURN;
+        IF good = '{}' THEN
+            RETURN;
+        END IF;
     END IF;
 
-    IF cardinality(good) = cardinality(id) AND NOT with_fees THEN
-        leg_id := id; leg := array_fill(1::smallint, ARRAY[cardinality(id)]);
-        debit := from_account; credit := to_account; units := amount; leg_purpose := purpose;
+    IF cardinality(good) = cardinality(outcome) AND NOT with_fees THEN
+        leg_of := good; leg := array_fill(1::smallint, ARRAY[cardinality(good)]);
+        debit := from_account; credit := to_account; units := amount;
     ELSE
-        SELECT array_agg(id[g] ORDER BY g, n), array_agg(n ORDER BY g, n), array_agg(from_account[g] ORDER BY g, n),
+        SELECT array_agg(g ORDER BY g, n), array_agg(n ORDER BY g, n), array_agg(from_account[g] ORDER BY g, n),
             array_agg(CASE n WHEN 1 THEN to_account[g] ELSE fee_account[g] END ORDER BY g, n),
-            array_agg(CASE n WHEN 1 THEN amount[g] ELSE fee[g] END ORDER BY g, n), array_agg(purpose[g] ORDER BY g, n)
-        INTO leg_id, leg, debit, credit, units, leg_purpose
+            array_agg(CASE n WHEN 1 THEN amount[g] ELSE fee[g] END ORDER BY g, n)
+        INTO leg_of, leg, debit, credit, units
         FROM unnest(good) AS g, (VALUES (1::smallint), (2)) AS leg (n)
         WHERE n = 1 OR fee[g] > 0;
     END IF;
 
+    done := array_fill(true, ARRAY[cardinality(leg)]);
     IF enough THEN
         BEGIN
-            PERFORM ledger_post(at, leg_id, leg, debit, credit, units, leg_purpose);
+            SELECT * INTO written FROM ledger_post(start, debit, credit, units);
+            paid_at := written.posted_at;
         EXCEPTION WHEN check_violation THEN
             enough := false;
         END;
     END IF;
     IF NOT enough THEN
         accounts := ARRAY(SELECT DISTINCT account FROM unnest(debit || credit) AS account ORDER BY account);
+        SELECT greatest(at, max(own.posted_at) + interval '1 microsecond') INTO paid_at
+        FROM (SELECT posted_at FROM account WHERE account.id = ANY (accounts) ORDER BY account.id FOR NO KEY UPDATE) AS own;
         SELECT * INTO written
-        FROM book_write(
-            at, accounts, ARRAY(SELECT id[g] FROM unnest(good) AS g),
+        FROM ledger_decide(
+            paid_at, accounts, ARRAY(SELECT gen_random_uuid() FROM unnest(good)),
             array_fill(true, ARRAY[cardinality(good)]), array_fill('posted'::hold_state, ARRAY[cardinality(good)]),
-            array_fill(false, ARRAY[cardinality(good)]),
-            ARRAY(SELECT purpose[g] FROM unnest(good) AS g),
-            ARRAY(SELECT id[g] FROM unnest(good) AS g),
+            array_fill(false, ARRAY[cardinality(good)]), array_fill(''::text, ARRAY[cardinality(good)]),
+            array_fill(NULL::uuid, ARRAY[cardinality(good)]),
             ARRAY(SELECT (sum((leg.n = 1)::integer) OVER (ORDER BY place))::integer
                 FROM unnest(leg) WITH ORDINALITY AS leg (n, place)),
             ARRAY(SELECT width_bucket(account, accounts) FROM unnest(debit) AS account),
             ARRAY(SELECT width_bucket(account, accounts) FROM unnest(credit) AS account),
             units, array_fill(0::numeric, ARRAY[cardinality(units)])
         );
+        done := written.leg_done;
         FOR i IN 1 .. cardinality(good) LOOP
             IF written.outcome[i] = 'short' THEN
                 outcome[good[i]] := 'short';
                 available[good[i]] := written.short_available[i];
             END IF;
         END LOOP;
-        DELETE FROM idempotency_key USING unnest(outcome, payer, idempotency) AS asked (outcome, payer, key)
-        WHERE asked.outcome = 'short' AND wallet_id = asked.payer AND idempotency_key.key = asked.key;
+        IF NOT true = ANY (done) THEN
+            RETURN;
+        END IF;
     END IF;
 
+    SELECT array_agg(CASE outcome WHEN 'done' THEN (
+        substr(stamp, 1, 8) || '-' || substr(stamp, 9) || '-' || to_hex(32767 + n)
+        || '-' || lpad(to_hex(floor(random() * 281474976710656)::bigint), 12, '0'))::uuid END ORDER BY n)
+    INTO id
+    FROM unnest(outcome) WITH ORDINALITY AS one (outcome, n), (
+        SELECT lpad(to_hex(micros / 1000), 12, '0') || '-7' || lpad(to_hex(micros % 1000 * 4), 3, '0') AS stamp
+        FROM (SELECT (extract(epoch FROM paid_at) * 1000000)::bigint AS micros) AS time
+    ) AS time;
     -- As events/log.sql announces: until this ends, readers stop before the numbers that follow.
     PERFORM pg_advisory_xact_lock_shared((1::bigint << 62) + CASE WHEN is_called THEN last_value ELSE 0 END)
     FROM event_id_seq;
-    WITH paid AS (
-        INSERT INTO payment (id, state, rail, payer, payee, asset, amount, fee, captured, memo, transfer_id, refund_of,
-            created_at, settled_at)
-        SELECT asked.id, 'settled', 'ledger', asked.payer, asked.payee, asked.asset, asked.amount, asked.fee,
-            asked.amount, asked.memo, asked.id, asked.refund_of, at, at
-        FROM unnest(outcome, id, payer, payee, asset, amount, fee, memo, refund_of)
-            AS asked (outcome, id, payer, payee, asset, amount, fee, memo, refund_of)
-        WHERE asked.outcome = 'done'
-    )
-    INSERT INTO event (kind, wallet_id, other_id, subject, facts, at)
-    SELECT 'payment.settled', asked.payer, asked.payee, asked.id,
-        ('{"from":"@' || asked.handle || '",' || substr(asked.facts, 2))::jsonb, at
-    FROM unnest(outcome, id, payer, payer_handle, payee, facts)
-        AS asked (outcome, id, payer, handle, payee, facts)
-    WHERE asked.outcome = 'done';
+    event := ARRAY(SELECT CASE outcome WHEN 'done' THEN nextval('event_id_seq') END FROM unnest(outcome) AS outcome);
+    INSERT INTO ledger_payment (debit_id, debit_number, credit_id, credit_number, posted_at, event, id, leg, amount,
+        debit_balance, credit_balance, request, fingerprint, refund_of, fee, memo)
+    SELECT new.debit, new.debit_number, new.credit, new.credit_number, paid_at, event[place], id[place], new.leg, new.units,
+        new.debit_balance, new.credit_balance, CASE new.leg WHEN 1 THEN found_by[place] END,
+        CASE new.leg WHEN 1 THEN fingerprint[place] END, refund_of[place], nullif(fee[place], 0), memo[place]
+    FROM unnest(done, leg_of, leg, debit, written.debit_number, credit, written.credit_number, units,
+            written.debit_balance, written.credit_balance)
+        AS new (done, place, leg, debit, debit_number, credit, credit_number, units, debit_balance, credit_balance)
+    WHERE new.done;
 END $$;
 -- Accept payments of plain API keys on the chain rail, as 08_pay_on_ledger.sql does on the ledger rail.
 
@@ -1261,7 +1517,7 @@ CREATE FUNCTION pay_on_chain(
 #variable_conflict use_column
 DECLARE
     payer uuid[]; payee uuid[]; from_account bigint[]; to_account bigint[]; from_address text[]; to_address text[];
-    claimed uuid[];
+    claimed integer[];
     enough boolean;           -- whether everybody has enough for all that they pay
     good integer[];           -- requests whose money is held, in order
     accounts bigint[]; written record;
@@ -1302,19 +1558,13 @@ BEGIN
         RETURN;
     END IF;
 
-    WITH fresh AS (
-        INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
-        SELECT payer[g], idempotency[g], fingerprint[g], 202, id[g], at
-        FROM unnest(good) AS g
-        ORDER BY payer[g], idempotency[g]
-        ON CONFLICT DO NOTHING
-        RETURNING payment_id
-    )
-    SELECT array_agg(fresh.payment_id) INTO claimed FROM fresh;
-    IF coalesce(cardinality(claimed), 0) < cardinality(good) THEN
-        FOR i IN 1 .. cardinality(outcome) LOOP
-            IF outcome[i] = 'done' AND NOT id[i] = ANY (coalesce(claimed, '{}')) THEN
-                outcome[i] := 'elsewhere';
+    claimed := ARRAY(SELECT claim_keys(
+        ARRAY(SELECT payer[g] FROM unnest(good) AS g), ARRAY(SELECT idempotency[g] FROM unnest(good) AS g),
+        ARRAY(SELECT fingerprint[g] FROM unnest(good) AS g), 202::smallint, ARRAY(SELECT id[g] FROM unnest(good) AS g), at));
+    IF cardinality(claimed) < cardinality(good) THEN
+        FOR i IN 1 .. cardinality(good) LOOP
+            IF NOT i = ANY (claimed) THEN
+                outcome[good[i]] := 'elsewhere';
             END IF;
         END LOOP;
         good := array_positions(outcome, 'done');
@@ -1392,7 +1642,7 @@ BEGIN
         RAISE EXCEPTION 'a payer has another address now';
     END IF;
 
-    INSERT INTO payment (id, state, rail, payer, payee, asset, amount, fee, memo, route, transfer_id, authorization_id,
+    INSERT INTO staged_payment (id, state, rail, payer, payee, asset, amount, fee, memo, route, transfer_id, authorization_id,
         created_at)
     SELECT asked.id, 'queued', 'chain', asked.payer, asked.payee, asked.asset, asked.amount, 0, asked.memo,
         asked.route::json, asked.id, asked.id, at
@@ -1403,7 +1653,7 @@ BEGIN
     -- As events/log.sql announces: until this ends, readers stop before the numbers that follow.
     PERFORM pg_advisory_xact_lock_shared((1::bigint << 62) + CASE WHEN is_called THEN last_value ELSE 0 END)
     FROM event_id_seq;
-    INSERT INTO event (kind, wallet_id, other_id, subject, facts, at)
+    INSERT INTO logged_event (kind, wallet_id, other_id, subject, facts, at)
     SELECT 'payment.queued', asked.payer, asked.payee, asked.id,
         ('{"from":"@' || asked.handle || '",' || substr(asked.facts, 2))::jsonb, at
     FROM unnest(outcome, id, payer, payer_handle, payee, facts)
@@ -1429,7 +1679,7 @@ CREATE TABLE wallet_freeze (
     placed_at timestamptz NOT NULL,
     lapses_at timestamptz,             -- when it ends unless it is confirmed
     ended_at timestamptz,
-    payment_id uuid REFERENCES payment (id)    -- the payment that its owner reported; none: an operator's
+    payment_id uuid                           -- the payment that its owner reported; none: an operator's
 );
 CREATE INDEX wallet_freeze_open ON wallet_freeze (wallet_id) WHERE ended_at IS NULL;
 CREATE INDEX wallet_freeze_lapses ON wallet_freeze (lapses_at) WHERE ended_at IS NULL AND lapses_at IS NOT NULL;
@@ -1441,7 +1691,7 @@ CREATE TRIGGER wallet_freeze_is_kept BEFORE DELETE OR TRUNCATE ON wallet_freeze
 -- nothing else.
 CREATE TABLE not_me_link (
     hash bytea PRIMARY KEY CONSTRAINT not_me_link_is_a_sha256 CHECK (length(hash) = 32),
-    payment_id uuid NOT NULL REFERENCES payment (id),
+    payment_id uuid NOT NULL,
     wallet_id uuid NOT NULL REFERENCES wallet (id),
     expires_at timestamptz NOT NULL
 );
@@ -1462,7 +1712,7 @@ BEGIN
             EXISTS (SELECT FROM withdrawal_freeze AS stopped
                 WHERE stopped.asset = a.asset AND stopped.lifted_at IS NULL)
             AND (a.kind = 'redemption' OR EXISTS (
-                SELECT FROM payment WHERE payment.authorization_id = a.id AND payment.payee IS NULL))),
+                SELECT FROM staged_payment AS paid WHERE paid.authorization_id = a.id AND paid.payee IS NULL))),
         valid_before = CASE
             WHEN NEW.frozen_at IS NOT NULL OR a.signature IS NOT NULL THEN a.valid_before
             ELSE greatest(a.valid_before,
@@ -1529,7 +1779,7 @@ BEGIN
     DELETE FROM recovery_code WHERE wallet_id = NEW.id;
     UPDATE session SET ended_at = now(), ended_by = 'first_passkey'
     WHERE wallet_id = NEW.id AND begun_by = 'recovery_code' AND ended_at IS NULL;
-    UPDATE payment SET state = 'requires_confirmation', approval = '{before_passkey}', capture = false
+    UPDATE staged_payment SET state = 'requires_confirmation', approval = '{before_passkey}', capture = false
     WHERE payer = NEW.id AND rare_state = 'held' AND authorization_id IS NULL AND refund_of IS NULL;
     RETURN NULL;
 END $$;
@@ -1729,10 +1979,17 @@ BEGIN
         (SELECT coalesce(passkey.created_at, session.created_at)
             FROM session LEFT JOIN passkey ON passkey.id = session.passkey_id WHERE session.id = asked.session),
         CASE WHEN policy.since > first_day THEN
-            (SELECT coalesce(sum(payment.amount), 0) FROM payment
+            (SELECT coalesce(sum(payment.amount), 0) FROM staged_payment AS payment
                 WHERE payment.payer = asked.payer AND payment.id >= first AND payment.asset = asked.asset
                     AND payment.approval IS NULL AND payment.refund_of IS NULL
                     AND payment.state NOT IN ('failed', 'voided', 'expired', 'refused'))
+            + (SELECT coalesce(sum(paid.amount), 0)
+                FROM account AS own, LATERAL (
+                    SELECT amount FROM ledger_payment
+                    WHERE debit_id = own.id AND debit_number > last_payment(own.id, first, NULL) AND leg = 1
+                        AND refund_of IS NULL
+                ) AS paid
+                WHERE own.owner = asked.payer AND own.asset = asked.asset)
             + (SELECT coalesce(sum(paid_out.amount), 0) FROM bank_movement AS paid_out
                 WHERE paid_out.wallet_id = asked.payer AND paid_out.id >= first AND paid_out.asset = asked.asset
                     AND paid_out.direction = 'withdrawal')

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from gateway.access.credential import Credential
 from gateway.errors import GatewayError, LineRefused, PaymentRestored
-from gateway.ids import PaymentId, new_id
+from gateway.ids import PaymentId
 from gateway.money import Assets, Money
 from gateway.payments import once, pay, records, recovery
 from gateway.payments.check import Proposed
@@ -170,15 +170,14 @@ async def _pay_plain(database: Database, terms: Terms, payer: Payer, lines: Line
         [lines.assets[place] for place in places],
         [lines.amounts[place] for place in places],
         [lines.memos[place] for place in places],
-        [PaymentId(new_id(now)) for _ in places],
     )
     notes = {place: lines.notes[place] for place in places if place in lines.notes} if lines.notes else {}
     if not notes:
         async with database.one_statement() as connection:
-            outcomes, _ = await ledger_rail.pay_columns(connection, terms, asked, now)
+            outcomes, _, _ = await ledger_rail.pay_columns(connection, terms, asked, now)
     else:
         async with database.transaction() as connection:
-            outcomes, _ = await ledger_rail.pay_columns(connection, terms, asked, now)
+            outcomes, _, _ = await ledger_rail.pay_columns(connection, terms, asked, now)
             settled = {place: one for place, one in zip(places, outcomes, strict=True) if isinstance(one, UUID)}
             await records.insert_notes(connection, {settled[at]: note for at, note in notes.items() if at in settled})
     return {place: one for place, one in zip(places, outcomes, strict=True) if not isinstance(one, Undecided)}

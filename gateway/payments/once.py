@@ -124,7 +124,8 @@ async def _claim_all(connection: Connection, claims: Sequence[Claim], now: datet
         if len(claims) == 1:
             raise IdempotencyKeyInProgress(claims[0].key) from None
         raise
-    ours = {(row["wallet_id"], row["key"]) for row in rows}
+    listed = list(first)
+    ours = {listed[row["place"] - 1] for row in rows}
     others = first.keys() - ours
     rows = await connection.fetch(sql.answers_of_keys, *_columns(others)) if others else []
     used = {(row["wallet_id"], row["key"]): row for row in rows}

@@ -1,18 +1,18 @@
 -- claim_keys
--- Those are ours that it gives. Where another transaction is claiming one too, this waits until that one has ended; all
--- who claim several do so in this order.
-INSERT INTO idempotency_key (wallet_id, key, fingerprint, created_at)
-SELECT wallet_id, key, fingerprint, $4
-FROM unnest($1::uuid[], $2::text[], $3::bytea[]) AS asked (wallet_id, key, fingerprint)
-ORDER BY wallet_id, key
-ON CONFLICT DO NOTHING
-RETURNING wallet_id, key;
+-- Those are ours whose places it gives, from 1; see schema/07_payments.sql.
+SELECT place FROM claim_keys($1, $2, $3, NULL, array_fill(NULL::uuid, ARRAY[cardinality($2::text[])]), $4) AS place;
 
 -- answers_of_keys
 -- What the first calls with these keys asked and answered; a look-up each, however many keys there are.
-SELECT used.*
+SELECT asked.wallet_id, asked.key, used.fingerprint, used.status, used.answer, used.payment_id
 FROM unnest($1::uuid[], $2::text[]) AS asked (wallet_id, key),
-    LATERAL (SELECT * FROM idempotency_key WHERE wallet_id = asked.wallet_id AND key = asked.key LIMIT 1) AS used;
+    LATERAL (
+        SELECT fingerprint, status, answer, payment_id FROM idempotency_key
+        WHERE wallet_id = asked.wallet_id AND key = asked.key
+        UNION ALL
+        SELECT fingerprint, 201, NULL, id FROM ledger_payment WHERE request = request_of(asked.wallet_id, asked.key)
+        LIMIT 1
+    ) AS used;
 
 -- keep_answers
 -- The answers of the calls that claimed the keys. A key that has one already is left out and keeps it.
@@ -29,7 +29,7 @@ WHERE idempotency_key.wallet_id = refused.wallet_id AND idempotency_key.key = re
 
 -- insert_payments
 -- New payments, each in the state that its transaction leaves it in.
-INSERT INTO payment (id, state, rail, payer, payee, payee_address, asset, amount, fee, captured, memo, route,
+INSERT INTO staged_payment (id, state, rail, payer, payee, payee_address, asset, amount, fee, captured, memo, route,
     transfer_id, authorization_id, refund_of, created_at, expires_at, settled_at, approval, capture, undo_until)
 SELECT id, state, rail, payer, payee, payee_address, asset, amount, fee, captured, memo, route::json,
     transfer_id, authorization_id, refund_of, created_at, expires_at, settled_at,
@@ -48,38 +48,46 @@ FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) AS new (payment_id, 
 
 -- update_payments
 -- What may change of payments, many at once.
-UPDATE payment SET state = new.state, fee = new.fee, captured = new.captured, transfer_id = new.transfer_id,
+UPDATE staged_payment SET state = new.state, fee = new.fee, captured = new.captured, transfer_id = new.transfer_id,
     authorization_id = new.authorization_id, tx_hash = new.tx_hash, failure = new.failure,
     expires_at = new.expires_at, settled_at = new.settled_at, undo_until = new.undo_until
 FROM unnest($1::uuid[], $2::text[], $3::numeric[], $4::numeric[], $5::uuid[], $6::uuid[], $7::text[], $8::text[],
         $9::timestamptz[], $10::timestamptz[], $11::timestamptz[])
     AS new (id, state, fee, captured, transfer_id, authorization_id, tx_hash, failure, expires_at, settled_at,
         undo_until)
-WHERE payment.id = new.id;
+WHERE staged_payment.id = new.id;
 
 -- submit_payments
 -- Payments that a stored ChainTransaction carries.
-UPDATE payment SET state = 'submitted', tx_hash = $2 WHERE id = ANY ($1);
+UPDATE staged_payment SET state = 'submitted', tx_hash = $2 WHERE id = ANY ($1);
 
 -- settle_payments
 -- Payments that a final log has settled, with what was captured and the hash of what settled each.
-UPDATE payment SET state = 'settled', captured = new.captured, tx_hash = new.tx_hash, settled_at = $4
+UPDATE staged_payment AS payment SET state = 'settled', captured = new.captured, tx_hash = new.tx_hash, settled_at = $4
 FROM unnest($1::uuid[], $2::numeric[], $3::text[]) AS new (id, captured, tx_hash)
 WHERE payment.id = new.id;
 
 -- add_refunded
 -- Refunds count from the moment they are accepted; payment_refunded_within_captured bounds the sum.
-UPDATE payment SET refunded = refunded + refund.units
-FROM unnest($1::uuid[], $2::numeric[]) AS refund (payment_id, units)
-WHERE payment.id = refund.payment_id;
+WITH refund AS (
+    SELECT * FROM unnest($1::uuid[], $2::numeric[]) AS refund (payment_id, units)
+), staged AS (
+    UPDATE staged_payment AS payment SET refunded = refunded + refund.units
+    FROM refund WHERE payment.id = refund.payment_id
+)
+INSERT INTO refunded_payment AS kept (payment_id, amount, refunded)
+SELECT paid.id, paid.amount, refund.units
+FROM refund, LATERAL (SELECT id, amount FROM ledger_payment WHERE id = refund.payment_id AND leg = 1 LIMIT 1) AS paid
+ON CONFLICT (payment_id) DO UPDATE SET refunded = kept.refunded + excluded.refunded;
 
 -- unrefund
 -- Refunds that failed count no more.
-UPDATE payment SET refunded = refunded - failed.amount
-FROM (
+WITH failed AS (
     SELECT id, sum(amount) AS amount FROM unnest($1::uuid[], $2::numeric[]) AS f (id, amount) GROUP BY id
-) AS failed
-WHERE payment.id = failed.id;
+), staged AS (
+    UPDATE staged_payment AS payment SET refunded = refunded - failed.amount FROM failed WHERE payment.id = failed.id
+)
+UPDATE refunded_payment AS kept SET refunded = refunded - failed.amount FROM failed WHERE payment_id = failed.id;
 
 -- payments_of
 -- Payments by their ids.
@@ -89,17 +97,21 @@ JOIN wallet AS payer ON payer.id = payment.payer
 LEFT JOIN wallet AS payee ON payee.id = payment.payee
 WHERE payment.id = ANY ($1);
 
--- payments_for_update
+-- staged_for_update
 -- Payments that are about to change, locked in id order, before their transfers and accounts.
 SELECT payment.*, payer.handle AS payer_handle, payee.handle AS payee_handle,
     note.wallet_id AS note_author, note.reference, note.metadata
-FROM payment
+FROM staged_payment AS payment
 JOIN wallet AS payer ON payer.id = payment.payer
 LEFT JOIN wallet AS payee ON payee.id = payment.payee
 LEFT JOIN payment_note AS note ON note.payment_id = payment.id
 WHERE payment.id = ANY ($1)
 ORDER BY payment.id
 FOR UPDATE OF payment;
+
+-- lock_ledger_payments
+-- The same for ledger payments, of which only what is refunded changes: it is to be read once they are locked.
+SELECT FROM ledger_payment WHERE id = ANY ($1) AND leg = 1 ORDER BY id FOR NO KEY UPDATE;
 
 -- payment_of_party
 -- One payment, for those it concerns.
@@ -112,55 +124,41 @@ LEFT JOIN payment_note AS note ON note.payment_id = payment.id
 WHERE payment.id = $1 AND $2 IN (payment.payer, payment.payee);
 
 -- payments_page
--- What a wallet paid and was paid, newest first: a page of each from its own index, merged and cut before anything is
--- looked up. One side of each is the wallet itself. The planner is not told which wallet it is: of one that has a good
--- part of all payments it would read everybody's, the newest first, and plan that anew each time.
-WITH page AS MATERIALIZED (
-    (SELECT * FROM payment WHERE payer = (SELECT $1::uuid) AND id < $2 ORDER BY id DESC LIMIT $3)
-    UNION ALL
-    (SELECT * FROM payment WHERE payee = (SELECT $1::uuid) AND id < $2 ORDER BY id DESC LIMIT $3)
-    ORDER BY id DESC LIMIT $3
-)
+-- What a wallet paid and was paid, newest first. One side of each is the wallet itself.
 SELECT page.*, note.wallet_id AS note_author, note.reference, note.metadata,
     CASE WHEN page.payer = $1 THEN (SELECT handle FROM wallet WHERE id = $1) ELSE other.handle END AS payer_handle,
     CASE WHEN page.payee = $1 THEN (SELECT handle FROM wallet WHERE id = $1) ELSE other.handle END AS payee_handle
-FROM page
+FROM payments_of_wallet($1, true, true, '00000000-0000-0000-0000-000000000000', $2, $3) AS page
 LEFT JOIN wallet AS other ON other.id = CASE WHEN page.payer = $1 THEN page.payee ELSE page.payer END
 LEFT JOIN payment_note AS note ON note.payment_id = page.id
 ORDER BY page.id DESC;
 
 -- payments_that_fit
 -- Those of a wallet's next $4 payments, newest first from below $2 down to $3, that fit the filters from $10 on. What is
--- walked is what $6 names: `all` of them, by the indexes of payer ($7) and payee ($8); those in a `state` that few
--- payments are in; or those of a `reference`. The payments of the other side ($9) are walked as well: whichever of the two
--- walks gets further down decides how far it is known what fits. A walk ends when the page is full; where it never is,
--- how many each walk had, and to which, stands in each row, or in a row that has nothing else. As in payments_page, the planner is not told which wallet it is.
+-- walked is what $6 names: `all` of them, as payer ($7) and payee ($8); those in a `state` that few payments are in; or
+-- those of a `reference`. The payments of the other side ($9) are walked as well: whichever of the two walks gets further
+-- down decides how far it is known what fits. A walk ends when the page is full; where it never is, how many each walk
+-- had, and to which, stands in each row, or in a row that has nothing else. The planner is not told which wallet it is: of
+-- one that has a good part of all payments it would read everybody's, the newest first, and plan that anew each time.
 WITH own AS MATERIALIZED (
-    (SELECT * FROM payment WHERE $6 = 'all' AND $7::boolean AND payer = (SELECT $1::uuid) AND id < $2 AND id >= $3
-     ORDER BY id DESC LIMIT $4)
+    SELECT * FROM payments_of_wallet($1, $6 = 'all' AND $7, $6 = 'all' AND $8, $3, $2, $4)
     UNION ALL
-    (SELECT * FROM payment WHERE $6 = 'all' AND $8::boolean AND payee = (SELECT $1::uuid) AND id < $2 AND id >= $3
-     ORDER BY id DESC LIMIT $4)
-    UNION ALL
-    (SELECT * FROM payment WHERE $6 = 'state' AND $7 AND payer = (SELECT $1::uuid) AND id < $2 AND id >= $3
-        AND rare_state = (SELECT $10::text)
-     ORDER BY id DESC LIMIT $4)
-    UNION ALL
-    (SELECT * FROM payment WHERE $6 = 'state' AND $8 AND payee = (SELECT $1::uuid) AND id < $2 AND id >= $3
-        AND rare_state = (SELECT $10::text)
-     ORDER BY id DESC LIMIT $4)
-    UNION ALL
-    (SELECT noted.* FROM (
-        SELECT payment_id FROM payment_note
-        WHERE $6 = 'reference' AND wallet_id = $1 AND reference = $23::text AND payment_id < $2 AND payment_id >= $3
-        ORDER BY payment_id DESC LIMIT $4
-     ) AS found, LATERAL (SELECT * FROM payment WHERE id = found.payment_id LIMIT 1) AS noted)
-    ORDER BY id DESC LIMIT $4
+    (SELECT there.* FROM (
+        (SELECT id FROM staged_payment WHERE $6 = 'state' AND $7 AND payer = (SELECT $1::uuid) AND id < $2 AND id >= $3
+            AND rare_state = (SELECT $10::text)
+         ORDER BY id DESC LIMIT $4)
+        UNION ALL
+        (SELECT id FROM staged_payment WHERE $6 = 'state' AND $8 AND payee = (SELECT $1::uuid) AND id < $2 AND id >= $3
+            AND rare_state = (SELECT $10::text)
+         ORDER BY id DESC LIMIT $4)
+        UNION ALL
+        (SELECT payment_id FROM payment_note
+         WHERE $6 = 'reference' AND wallet_id = $1 AND reference = $23::text AND payment_id < $2 AND payment_id >= $3
+         ORDER BY payment_id DESC LIMIT $4)
+        ORDER BY id DESC LIMIT $4
+     ) AS found, LATERAL (SELECT * FROM payment WHERE id = found.id LIMIT 1) AS there)
 ), other AS MATERIALIZED (
-    (SELECT * FROM payment WHERE payer = (SELECT $9::uuid) AND id < $2 AND id >= $3 ORDER BY id DESC LIMIT $4)
-    UNION ALL
-    (SELECT * FROM payment WHERE payee = (SELECT $9::uuid) AND id < $2 AND id >= $3 ORDER BY id DESC LIMIT $4)
-    ORDER BY id DESC LIMIT $4
+    SELECT * FROM payments_of_wallet($9, true, true, $3, $2, $4)
 ), page AS MATERIALIZED (
     SELECT * FROM (
         SELECT * FROM own UNION ALL SELECT * FROM other WHERE id NOT IN (SELECT id FROM own)
@@ -194,7 +192,7 @@ ORDER BY page.id DESC;
 -- What a wallet is asked to approve or to sign and has time for, newest first, by the index that has nothing else.
 SELECT payment.*, payer.handle AS payer_handle, payee.handle AS payee_handle,
     note.wallet_id AS note_author, note.reference, note.metadata
-FROM payment
+FROM staged_payment AS payment
 JOIN wallet AS payer ON payer.id = payment.payer
 LEFT JOIN wallet AS payee ON payee.id = payment.payee
 LEFT JOIN payment_note AS note ON note.payment_id = payment.id
@@ -205,7 +203,7 @@ ORDER BY payment.id DESC LIMIT $3;
 -- due_payments
 -- Payments that are held past their time. One that somebody is capturing right now is left to them.
 SELECT payment.*, payer.handle AS payer_handle, payee.handle AS payee_handle
-FROM payment
+FROM staged_payment AS payment
 JOIN wallet AS payer ON payer.id = payment.payer
 LEFT JOIN wallet AS payee ON payee.id = payment.payee
 WHERE payment.rare_state IN ('requires_confirmation', 'held') AND payment.authorization_id IS NULL
@@ -215,7 +213,7 @@ FOR UPDATE OF payment SKIP LOCKED;
 
 -- due_unsigned
 -- The authorizations that nobody has signed in time; one that is being signed right now is left to them.
-SELECT a.id FROM payment JOIN token_authorization AS a ON a.id = payment.authorization_id
+SELECT a.id FROM staged_payment AS payment JOIN token_authorization AS a ON a.id = payment.authorization_id
 WHERE payment.rare_state = 'requires_confirmation' AND payment.expires_at <= $1 AND a.state = 'unsigned'
 ORDER BY a.id LIMIT $2
 FOR UPDATE OF a SKIP LOCKED;
@@ -225,10 +223,10 @@ FOR UPDATE OF a SKIP LOCKED;
 -- changes both. (IS NOT NULL: the index says so, and a plan that is kept has to be told. An array: IN is a join, which
 -- reads all payments where the planner has not heard yet how many there are.)
 WITH concerned AS MATERIALIZED (
-    SELECT id, refund_of FROM payment WHERE authorization_id = ANY ($1) AND authorization_id IS NOT NULL
+    SELECT id, refund_of FROM staged_payment AS payment WHERE authorization_id = ANY ($1) AND authorization_id IS NOT NULL
 )
 SELECT payment.*, payer.handle AS payer_handle, payee.handle AS payee_handle
-FROM payment
+FROM staged_payment AS payment
 JOIN wallet AS payer ON payer.id = payment.payer
 LEFT JOIN wallet AS payee ON payee.id = payment.payee
 WHERE payment.id = ANY (ARRAY(SELECT id FROM concerned UNION SELECT refund_of FROM concerned WHERE refund_of IS NOT NULL))
@@ -275,9 +273,8 @@ LEFT JOIN wallet_address AS received ON received.address = to_address
 LEFT JOIN wallet AS receiver ON receiver.id = received.wallet_id;
 
 -- pay_by_ledger
--- Any number of payments on the ledger rail, each with its money, key and event; see schema/08_pay_on_ledger.sql.
-SELECT outcome, payer_handle, available
-FROM pay_by_ledger($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13);
+-- Any number of payments on the ledger rail, a row each; see schema/08_pay_on_ledger.sql.
+SELECT outcome, payer_handle, available, id, paid_at FROM pay_by_ledger($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
 
 -- pay_on_chain
 -- Many payments on the chain rail, each with its hold, nonce, authorization, key and event; see
@@ -318,6 +315,6 @@ GROUP BY asset, from_address;
 
 -- count_held
 -- How many payments of tokens a wallet has only set aside money for.
-SELECT count(*) FROM payment JOIN asset ON asset.code = payment.asset
+SELECT count(*) FROM staged_payment AS payment JOIN asset ON asset.code = payment.asset
 WHERE payment.payer = $1 AND asset.kind = 'token'
     AND (payment.rare_state = 'held' OR payment.rare_state = 'requires_confirmation' AND payment.authorization_id IS NULL);

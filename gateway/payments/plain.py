@@ -1,7 +1,7 @@
 """A payment of a plain API key, one that may pay and that no check concerns, as one statement takes many of. Pure.
 
 Each rail has its own kind and its own statement (rails/ledger.py, rails/chain.py), which finds out who is calling,
-claims the key and pays, for all who are in it. Of such a payment one id is that of everything it writes.
+claims the key and pays, for all who are in it.
 """
 
 from collections.abc import Sequence
@@ -10,15 +10,14 @@ from typing import Any
 from msgspec import Struct
 
 from gateway.errors import InsufficientFunds, Unauthenticated
-from gateway.ids import PaymentId, show
 from gateway.ledger import account
 from gateway.money import Money
 from gateway.wallets.handle import is_folded
 
 
 class PlainPayment(Struct, frozen=True):
-    """One request: who asks, by the SHA-256 of an API key; its idempotency key; whom it pays, by handle; a fresh id, of
-    the payment and of its transfer. No two in one batch may have the same `key`.
+    """One request: who asks, by the SHA-256 of an API key; its idempotency key; whom it pays, by handle. No two in one
+    batch may have the same `key`.
     """
 
     api_key_hash: bytes
@@ -27,15 +26,10 @@ class PlainPayment(Struct, frozen=True):
     payee_handle: str
     money: Money
     memo: str | None
-    payment_id: PaymentId
 
     @property
     def key(self) -> tuple[bytes, str]:
         return self.api_key_hash, self.idempotency_key
-
-    @property
-    def shown_id(self) -> str:
-        return show("pay", self.payment_id)
 
 
 class Undecided:
@@ -56,14 +50,6 @@ def handle_of(to: str) -> str | None:
     return handle if is_folded(handle) and not to.startswith("0x") else None
 
 
-def facts_of(id: PaymentId, payee_handle: str | None, money: Money, fee: Money) -> str:
-    """The facts of a payment's event but for who paid, as `records.events` has them. None of them needs escaping."""
-    return (
-        f'{{"payment_id":"{show("pay", id)}","to":"@{payee_handle}",'
-        f'"amount":"{money.amount}","asset":"{money.asset.code}"' + (f',"fee":"{fee.amount}"}}' if fee.units else "}")
-    )
-
-
 def columns_of(asked: Sequence[PlainPayment]) -> tuple[list[Any], ...]:
     """What the statements that take many payments have in common, as they take it: a column for each field."""
     return (
@@ -74,7 +60,6 @@ def columns_of(asked: Sequence[PlainPayment]) -> tuple[list[Any], ...]:
         [one.money.asset.code for one in asked],
         [one.money.units for one in asked],
         [one.memo for one in asked],
-        [one.payment_id for one in asked],
     )
 
 

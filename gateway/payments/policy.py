@@ -18,7 +18,7 @@ The policy's row is locked while a payment is decided, so that of many at once n
 goes without approval is counted as it goes (spending.py).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -160,6 +160,10 @@ def check(policy: Policy) -> None:
 # ---- the check ------------------------------------------------------------------------------------------------------
 
 
+#: A payer, and whom it pays.
+_Pair = tuple[WalletId, WalletId | str | None]
+
+
 class WalletPolicy(Check):
     """Requires an approval of what a guarded wallet's policy does not let through, and gives the rest its undo window.
 
@@ -178,17 +182,21 @@ class WalletPolicy(Check):
         payments = [one.payment for one in judged]
         sessions = [one.by.id if one.by and one.by.kind == "session" else None for one in judged]
         found = await facts(context.connection, payments, sessions, context.now)
-        return _Judged(context, {one.id: fact for one, fact in zip(payments, found, strict=True)})
+        known = {_pair(one) for one, fact in zip(payments, found, strict=True) if fact.known}
+        return _Judged(context, {one.id: fact for one, fact in zip(payments, found, strict=True)}, known)
 
 
 class _Judged(Decisions):
-    """`spent` is what the payments of the group so far have used of their payers' days."""
+    """`known` are payers and payees who have paid before. `spent` is what the payments of the group so far have used of
+    their payers' days.
+    """
 
-    def __init__(self, context: CheckContext, facts: Mapping[PaymentId, Facts]) -> None:
+    def __init__(self, context: CheckContext, facts: Mapping[PaymentId, Facts], known: Set[_Pair]) -> None:
         self._connection = context.connection
         self._now = context.now
         self._payers = context.payers
         self._facts = facts
+        self._known = known
         self._spent: dict[Counter, Money] = {}
 
     def decide(self, one: Proposed) -> Passed | GatewayError:
@@ -212,9 +220,13 @@ class _Judged(Decisions):
         return [day_of(payment.payer, payment.amount.asset)]
 
     async def write(self, paid: Sequence[Proposed]) -> None:
-        facts = ((one.payment, self._facts.get(one.payment.id)) for one in paid if one.payment.approval is None)
-        going = [payment for payment, fact in facts if fact is not None and not fact.known]
-        await known(self._connection, going, self._now)
+        judged = (one for one in paid if self._payers[one.payment.payer].guarded and not _is_exempt(one))
+        going = [one.payment for one in judged if one.payment.approval is None]
+        await known(self._connection, [one for one in going if _pair(one) not in self._known], self._now)
+
+
+def _pair(payment: Payment) -> _Pair:
+    return payment.payer, payment.payee or payment.payee_address
 
 
 def _is_exempt(one: Proposed) -> bool:

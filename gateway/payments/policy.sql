@@ -39,7 +39,7 @@ SELECT know_payees($1, $2, $3, $4);
 -- and what would leave the house while that is stopped waits too; so does all of it in recovery, and afterwards what the
 -- chain may have already.
 SELECT payment.*, payer.handle AS payer_handle, payee.handle AS payee_handle
-FROM payment
+FROM staged_payment AS payment
 JOIN wallet AS payer ON payer.id = payment.payer
 LEFT JOIN wallet AS payee ON payee.id = payment.payee
 WHERE payment.rare_state = 'held' AND payment.undo_until <= $1 AND payer.frozen_at IS NULL

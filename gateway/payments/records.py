@@ -157,8 +157,13 @@ async def payments_for_update(
     connection: Connection, assets: Assets, ids: Iterable[PaymentId]
 ) -> dict[PaymentId, Payment]:
     """Those of these payments that there are, locked in id order until the transaction ends."""
-    rows = await connection.fetch(sql.payments_for_update, list(ids))
-    return {PaymentId(row["id"]): of_row(assets, row) for row in rows}
+    wanted = set(ids)
+    rows = await connection.fetch(sql.staged_for_update, list(wanted))
+    found = {PaymentId(row["id"]): of_row(assets, row) for row in rows}
+    if at_once := wanted - found.keys():
+        await connection.execute(sql.lock_ledger_payments, list(at_once))
+        found |= await payments_of(connection, assets, at_once)
+    return found
 
 
 def of_party(payments: Mapping[PaymentId, Payment], id: PaymentId, party: WalletId) -> Payment:
@@ -231,7 +236,6 @@ def _note(row: Record) -> Note:
 def events(payment: Payment) -> list[Event]:
     """What both sides of a payment are told of the state it is in now: one event of two wallets."""
     facts: dict[str, object] = {
-        "payment_id": show("pay", payment.id),
         "from": payment.payer_name,
         "to": payment.payee_name,
         "amount": payment.amount.amount,

@@ -119,7 +119,7 @@ RETURNING asset;
 -- Authorizations of these tokens that are on their way out of the house, locked in id order.
 SELECT a.id FROM token_authorization AS a
 WHERE a.asset = ANY ($1) AND a.state IN ('queued', 'submitted') AND (
-    a.kind = 'redemption' OR EXISTS (SELECT FROM payment WHERE authorization_id = a.id AND payee IS NULL)
+    a.kind = 'redemption' OR EXISTS (SELECT FROM staged_payment WHERE authorization_id = a.id AND payee IS NULL)
 )
 ORDER BY a.id FOR UPDATE;
 

@@ -11,7 +11,7 @@
 --   account_counts_its_entries  an account's posted balances change with its count of entries, which never goes back
 --   entry_follows_entry         an account's entries are numbered without gaps, each balance is the one before plus or
 --                               minus the amount, and the account's counters agree with its last entry
---   transfer_is_append_only     a transfer is never changed or deleted
+--   transfer_is_append_only     a transfer is never changed or deleted (ledger_payment_is_append_only: nor a payment)
 
 CREATE DOMAIN units AS numeric CONSTRAINT units_are_whole CHECK (VALUE = trunc(VALUE));
 CREATE DOMAIN amount AS numeric
@@ -19,6 +19,7 @@ CREATE DOMAIN amount AS numeric
     CONSTRAINT amount_is_whole CHECK (VALUE = trunc(VALUE))
     CONSTRAINT amount_fits_uint256
         CHECK (VALUE < 115792089237316195423570985008687907853269984665640564039457584007913129639936);
+CREATE DOMAIN memo AS text CONSTRAINT memo_length CHECK (length(VALUE) <= 280);
 CREATE TYPE side AS ENUM ('debit', 'credit');
 CREATE TYPE hold_state AS ENUM ('pending', 'posted', 'voided', 'expired');
 
@@ -123,10 +124,54 @@ CREATE TABLE transfer (
 CREATE TRIGGER transfer_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON transfer
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
+-- A payment on the ledger rail that settled when it was accepted. One row is the payment, its transfer with both entries,
+-- its idempotency key and its event in the log: nothing else is written for it. Where it has a fee, that is a second leg
+-- with the same id, time and event. (What is held first, waits for an approval or goes by the chain is a
+-- `staged_payment` and a `transfer`.)
+--
+-- The time is one for all that are accepted together, and after that of every entry before on their accounts; the id is
+-- made of it and of the payment's place among them. So on each account ids and events rise with the numbers, and lists
+-- by id and pages of events are found by number, without an index of their own (`last_payment`).
+CREATE TABLE ledger_payment (
+    debit_id bigint NOT NULL,
+    debit_number bigint NOT NULL,
+    credit_id bigint NOT NULL,
+    credit_number bigint NOT NULL,
+    posted_at timestamptz NOT NULL,
+    event bigint NOT NULL,             -- the number of its event, payment.settled
+    id uuid NOT NULL,
+    leg smallint NOT NULL,             -- 1 is the payment, 2 its fee
+    amount amount NOT NULL,
+    debit_balance units NOT NULL,
+    credit_balance units NOT NULL,
+    request bytea,                     -- what its idempotency key is found by (`request_of`)
+    fingerprint bytea,                 -- of the request, as in `idempotency_key`
+    refund_of uuid,
+    fee amount,
+    memo memo,
+    PRIMARY KEY (id, leg),
+    CONSTRAINT ledger_payment_debit_number_unique UNIQUE (debit_id, debit_number),
+    CONSTRAINT ledger_payment_credit_number_unique UNIQUE (credit_id, credit_number),
+    CONSTRAINT ledger_payment_request_unique UNIQUE (request),
+    CONSTRAINT transfer_has_two_accounts CHECK (debit_id <> credit_id),
+    CONSTRAINT transfer_numbers_from_one CHECK (debit_number >= 1 AND credit_number >= 1)
+) WITH (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
+CREATE UNIQUE INDEX ledger_payment_event_unique ON ledger_payment (event) WHERE leg = 1;
+CREATE TRIGGER ledger_payment_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_payment
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
 -- An account's statement: each transfer as it looks from either of its accounts.
 CREATE VIEW entry AS
     SELECT debit_id AS account_id, debit_number AS number, id AS transfer_id, 'debit'::side AS side, amount,
-        debit_balance AS balance, posted_at, purpose, coalesce(subject, id) AS subject
+        debit_balance AS balance, posted_at, CASE WHEN refund_of IS NULL THEN 'payment' ELSE 'refund' END AS purpose,
+        id AS subject
+    FROM ledger_payment
+    UNION ALL
+    SELECT credit_id, credit_number, id, 'credit'::side, amount, credit_balance, posted_at,
+        CASE WHEN refund_of IS NULL THEN 'payment' ELSE 'refund' END, id
+    FROM ledger_payment
+    UNION ALL
+    SELECT debit_id, debit_number, id, 'debit'::side, amount, debit_balance, posted_at, purpose, coalesce(subject, id)
     FROM transfer
     UNION ALL
     SELECT credit_id, credit_number, id, 'credit'::side, amount, credit_balance, posted_at, purpose,
@@ -203,15 +248,18 @@ BEGIN
     END IF;
     IF wrong.one_asset IS FALSE THEN
         RAISE EXCEPTION 'transfer % is between accounts of two assets', wrong.id
-            USING ERRCODE = 'check_violation', CONSTRAINT = 'transfer_moves_one_asset', TABLE = 'transfer';
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'transfer_moves_one_asset', TABLE = TG_TABLE_NAME;
     END IF;
     RAISE EXCEPTION 'an entry of transfer % does not follow from the one before', wrong.id
-        USING ERRCODE = 'check_violation', CONSTRAINT = 'entry_follows_entry', TABLE = 'transfer';
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'entry_follows_entry', TABLE = TG_TABLE_NAME;
 END $$;
 CREATE TRIGGER transfer_checked AFTER INSERT ON transfer
     REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION transfer_checked();
+CREATE TRIGGER ledger_payment_checked AFTER INSERT ON ledger_payment
+    REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION transfer_checked();
 
--- The writer of the ledger. Steps come in order, and so do their legs; a step is a new transfer, a new hold, or the end
+-- Decides what moves, changes the accounts and the holds, and says of each leg which numbers and balances its transfer
+-- has, for the caller to write. Steps come in order, and so do their legs; a step is a new transfer, a new hold, or the end
 -- of a hold, whose rows the caller has locked. A leg says how much it adds to posted and how much to pending (negative
 -- when a hold ends). `accounts` are the ids used, ascending and each once; legs point into it, from 1. An unconditional
 -- step posts whatever is available.
@@ -226,12 +274,14 @@ CREATE TRIGGER transfer_checked AFTER INSERT ON transfer
 -- again, because it expects the plan for arrays of unknown length to cost more. A kept plan must be good at every size
 -- of the tables, so everything that could read more than one index lookup per row is switched off for these functions:
 -- what is left is nested loops over indexes.
-CREATE FUNCTION book_write(
+CREATE FUNCTION ledger_decide(
     at timestamptz, accounts bigint[],
     step_id uuid[], step_new boolean[], step_state hold_state[], step_unconditional boolean[],
     step_purpose text[], step_subject uuid[],
     leg_step integer[], leg_debit integer[], leg_credit integer[], leg_post numeric[], leg_pend numeric[],
-    OUT outcome text[], OUT short_account bigint[], OUT short_available numeric[]
+    OUT outcome text[], OUT short_account bigint[], OUT short_available numeric[],
+    OUT leg_done boolean[], OUT leg_number smallint[], OUT posted_at timestamptz[],
+    OUT debit_number bigint[], OUT credit_number bigint[], OUT debit_balance numeric[], OUT credit_balance numeric[]
 ) LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
     SET plan_cache_mode = force_generic_plan AS $$
@@ -245,16 +295,15 @@ DECLARE
     touched boolean[] := array_fill(false, ARRAY[cardinality(accounts)]);
     unconditional boolean[] := touched;                  -- whether such a step or an end was among what touched it
     known boolean[];
-    leg_done boolean[] := array_fill(false, ARRAY[legs]);
-    leg_number smallint[] := array_fill(1::smallint, ARRAY[legs]);
-    debit_number bigint[] := array_fill(0, ARRAY[legs]); credit_number bigint[] := debit_number;
-    debit_balance numeric[] := array_fill(0::numeric, ARRAY[legs]); credit_balance numeric[] := debit_balance;
-    posted_at timestamptz[] := array_fill(at, ARRAY[legs]);
     first integer := 1; final integer; short integer; d integer; c integer; post numeric; pend numeric;
 BEGIN
     outcome := array_fill('done'::text, ARRAY[cardinality(step_id)]);
     short_account := array_fill(NULL::bigint, ARRAY[cardinality(step_id)]);
     short_available := array_fill(NULL::numeric, ARRAY[cardinality(step_id)]);
+    leg_done := array_fill(false, ARRAY[legs]); leg_number := array_fill(1::smallint, ARRAY[legs]);
+    debit_number := array_fill(0::bigint, ARRAY[legs]); credit_number := debit_number;
+    debit_balance := array_fill(0::numeric, ARRAY[legs]); credit_balance := debit_balance;
+    posted_at := array_fill(at, ARRAY[legs]);
     SELECT array_agg(a.normal = 'credit' ORDER BY a.id), array_agg(a.guarded ORDER BY a.id),
            array_agg(a.debits_posted ORDER BY a.id), array_agg(a.credits_posted ORDER BY a.id),
            array_agg(a.debits_pending ORDER BY a.id), array_agg(a.credits_pending ORDER BY a.id),
@@ -360,41 +409,65 @@ BEGIN
             AS a (id, by_credit, debits, credits, debits_held, credits_held, last, time, unconditional, touched)
     ) AS new
     WHERE account.id = new.id AND new.touched;
+END $$;
 
+-- Writes steps as ledger_decide decides them, each transfer as a row. The one writer of everything but payments that
+-- settle at once (pay_by_ledger).
+CREATE FUNCTION book_write(
+    at timestamptz, accounts bigint[],
+    step_id uuid[], step_new boolean[], step_state hold_state[], step_unconditional boolean[],
+    step_purpose text[], step_subject uuid[],
+    leg_step integer[], leg_debit integer[], leg_credit integer[], leg_post numeric[], leg_pend numeric[],
+    OUT outcome text[], OUT short_account bigint[], OUT short_available numeric[]
+) LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+    decided record;
+BEGIN
+    SELECT * INTO decided
+    FROM ledger_decide(at, accounts, step_id, step_new, step_state, step_unconditional, step_purpose, step_subject,
+        leg_step, leg_debit, leg_credit, leg_post, leg_pend);
+    outcome := decided.outcome; short_account := decided.short_account; short_available := decided.short_available;
     INSERT INTO transfer (debit_id, debit_number, credit_id, credit_number, posted_at, id, leg, amount, debit_balance,
         credit_balance, purpose, subject)
     SELECT accounts[leg.debit], leg.debit_number, accounts[leg.credit], leg.credit_number, leg.posted_at,
         step_id[leg.step], leg.number, leg.post, leg.debit_balance, leg.credit_balance, step_purpose[leg.step],
         nullif(step_subject[leg.step], step_id[leg.step])
-    FROM unnest(leg_step, leg_number, leg_debit, leg_credit, leg_post, leg_done, debit_number, credit_number,
-            debit_balance, credit_balance, posted_at)
+    FROM unnest(leg_step, decided.leg_number, leg_debit, leg_credit, leg_post, decided.leg_done, decided.debit_number,
+            decided.credit_number, decided.debit_balance, decided.credit_balance, decided.posted_at)
         AS leg (step, number, debit, credit, post, done, debit_number, credit_number, debit_balance, credit_balance,
             posted_at)
     WHERE leg.done AND leg.post > 0;
 END $$;
 
--- Posts transfers that every account has enough for, whatever their order; raises account_available_covered where one has
--- not, and the caller has none of them. It writes what book_write would, for less: accounts are locked by the one
--- statement that changes them, in the order of their ids, and nothing is decided.
+-- Changes the accounts for transfers that every account has enough for, whatever their order, and says which numbers and
+-- balances they have, for the caller to write; raises account_available_covered where one has not, and the caller has
+-- none of them. It does what ledger_decide would, for less: accounts are locked by the one statement that changes them,
+-- in the order of their ids, and nothing is decided.
 --
--- Legs come in order, an element of each array, those of one transfer numbered from 1. An account's entries are numbered
--- in that order.
+-- Legs come in order, an element of each array; an account's entries are numbered in that order. Their time, one for all,
+-- is `at`, or later where an account has an entry as late.
 CREATE FUNCTION ledger_post(
-    at timestamptz, transfer_id uuid[], leg smallint[], debit bigint[], credit bigint[], amount numeric[], purpose text[]
-) RETURNS void LANGUAGE plpgsql AS $$
+    at timestamptz, debit bigint[], credit bigint[], amount numeric[],
+    OUT debit_number bigint[], OUT credit_number bigint[], OUT debit_balance numeric[], OUT credit_balance numeric[],
+    OUT posted_at timestamptz
+) LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
-    debit_number bigint[] := array_fill(0::bigint, ARRAY[cardinality(leg)]); credit_number bigint[] := debit_number;
-    debit_balance numeric[] := array_fill(0::numeric, ARRAY[cardinality(leg)]); credit_balance numeric[] := debit_balance;
-    since timestamptz := at;     -- no account's time goes back, though a clock may
     earliest timestamptz := 'infinity';
     one record; number bigint; balance numeric; place integer;
 BEGIN
+    debit_number := array_fill(0::bigint, ARRAY[cardinality(debit)]); credit_number := debit_number;
+    debit_balance := array_fill(0::numeric, ARRAY[cardinality(debit)]); credit_balance := debit_balance;
+    posted_at := at;
     FOR one IN
         WITH changed AS (
             UPDATE account SET
                 debits_posted = account.debits_posted + part.given, credits_posted = account.credits_posted + part.got,
-                entries = account.entries + cardinality(part.places), posted_at = greatest(account.posted_at, at),
+                entries = account.entries + cardinality(part.places),
+                posted_at = greatest(account.posted_at + interval '1 microsecond', at),
                 shortfall = least(account.shortfall, greatest(0, CASE account.normal
                     WHEN 'credit' THEN account.debits_pending - account.credits_posted + account.debits_posted
                         + part.given - part.got
@@ -433,7 +506,7 @@ BEGIN
                 USING ERRCODE = 'check_violation', CONSTRAINT = 'account_available_covered', TABLE = 'account';
         END IF;
         number := one.entries; balance := one.balance - one.gained;
-        since := greatest(since, one.posted_at); earliest := least(earliest, one.posted_at);
+        posted_at := greatest(posted_at, one.posted_at); earliest := least(earliest, one.posted_at);
         FOREACH place IN ARRAY one.places LOOP
             number := number + 1;
             IF place < 0 THEN
@@ -445,14 +518,8 @@ BEGIN
             END IF;
         END LOOP;
     END LOOP;
-    IF earliest < since THEN
-        UPDATE account SET posted_at = since WHERE id = ANY (debit || credit) AND account.posted_at < since;
+    IF earliest < posted_at THEN
+        UPDATE account SET posted_at = ledger_post.posted_at
+        WHERE id = ANY (debit || credit) AND account.posted_at < ledger_post.posted_at;
     END IF;
-    INSERT INTO transfer (debit_id, debit_number, credit_id, credit_number, posted_at, id, leg, amount, debit_balance,
-        credit_balance, purpose)
-    SELECT new.debit, new.debit_number, new.credit, new.credit_number, since, new.id, new.leg, new.amount,
-        new.debit_balance, new.credit_balance, new.purpose
-    FROM unnest(transfer_id, leg, debit, debit_number, credit, credit_number, amount, debit_balance, credit_balance,
-            purpose)
-        AS new (id, leg, debit, debit_number, credit, credit_number, amount, debit_balance, credit_balance, purpose);
 END $$;

@@ -10,10 +10,9 @@ CREATE DOMAIN payment_state AS text CONSTRAINT payment_state_known CHECK (VALUE 
     'requires_confirmation', 'held', 'queued', 'submitted', 'settled', 'failed', 'voided', 'expired', 'refused'));
 CREATE DOMAIN payment_rail AS text CONSTRAINT payment_rail_is_a_name CHECK (VALUE ~ '^[a-z_]{1,30}$');
 CREATE DOMAIN payment_fee AS units CONSTRAINT payment_fee_not_negative CHECK (VALUE >= 0);
-CREATE DOMAIN payment_memo AS text CONSTRAINT payment_memo_length CHECK (length(VALUE) <= 280);
 
 -- The first answer to each request, written in the transaction that moved the money. The answer of a payment that its
--- row determines is not stored: the key names the payment.
+-- row determines is not stored: the key names the payment. A payment that is a `ledger_payment` has its key in its own row.
 CREATE TABLE idempotency_key (
     wallet_id uuid NOT NULL,
     key text NOT NULL CONSTRAINT idempotency_key_length CHECK (length(key) BETWEEN 1 AND 255),
@@ -25,8 +24,55 @@ CREATE TABLE idempotency_key (
     PRIMARY KEY (wallet_id, key)
 ) WITH (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
 
--- A request that money goes from a payer to a payee, and how far it is.
-CREATE TABLE payment (
+-- What a wallet's idempotency key is found by in `ledger_payment`: as short as an id, whatever the key.
+CREATE FUNCTION request_of(wallet uuid, key text) RETURNS bytea LANGUAGE sql STABLE
+    RETURN substr(sha256(uuid_send(wallet) || convert_to(key, 'UTF8')), 1, 16);
+
+-- Until the transaction ends, nobody else looks for or uses these keys: a key is kept in one of two tables, and no index
+-- is over both. Whoever uses keys calls this first, and before any account is locked, so no two calls deadlock. A wallet's
+-- keys share sixteen locks, so that a call with a thousand keys does not fill PostgreSQL's lock table.
+CREATE FUNCTION lock_keys(wallet uuid[], request bytea[]) RETURNS void LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM pg_advisory_xact_lock(1262836595, part)
+    FROM (
+        SELECT DISTINCT uuid_hash(wallet) # (get_byte(request, 0) & 15) AS part
+        FROM unnest(wallet, request) AS used (wallet, request)
+        ORDER BY part
+    ) AS parts;
+END $$;
+
+-- Claims keys: returns the places of those that are the caller's now. Where another transaction is using one, this waits
+-- until that one has ended.
+CREATE FUNCTION claim_keys(wallet uuid[], key text[], fingerprint bytea[], status smallint, payment uuid[], at timestamptz)
+RETURNS SETOF integer LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+    request CONSTANT bytea[] :=
+        ARRAY(SELECT request_of(wallet, key) FROM unnest(wallet, key) WITH ORDINALITY AS used (wallet, key, n) ORDER BY n);
+BEGIN
+    PERFORM lock_keys(wallet, request);
+    RETURN QUERY
+    WITH claimed AS (
+        INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
+        SELECT asked.wallet, asked.key, asked.fingerprint, status, asked.payment, at
+        FROM unnest(wallet, key, fingerprint, payment, request) AS asked (wallet, key, fingerprint, payment, request)
+        WHERE (SELECT id FROM ledger_payment WHERE ledger_payment.request = asked.request LIMIT 1) IS NULL
+        ORDER BY asked.wallet, asked.key
+        ON CONFLICT DO NOTHING
+        RETURNING wallet_id, idempotency_key.key
+    )
+    SELECT asked.n::integer
+    FROM unnest(wallet, key) WITH ORDINALITY AS asked (wallet, key, n)
+    JOIN claimed ON claimed.wallet_id = asked.wallet AND claimed.key = asked.key
+    ORDER BY asked.n;
+END $$;
+
+-- A payment that takes several steps: it is held, waits for an approval or a signature, or goes by the chain. (One that
+-- settles at once by the ledger is a `ledger_payment`.)
+CREATE TABLE staged_payment (
     id uuid PRIMARY KEY,
     state payment_state NOT NULL,
     rail payment_rail NOT NULL,
@@ -38,11 +84,11 @@ CREATE TABLE payment (
     fee payment_fee NOT NULL,
     captured units NOT NULL DEFAULT 0,
     refunded units NOT NULL DEFAULT 0,
-    memo payment_memo,
+    memo memo,
     route json,                        -- what of its route does not follow from the rest (payments/route.py); none: nothing
     transfer_id uuid NOT NULL,         -- its transfer in the ledger: a hold until it is captured
     authorization_id uuid,
-    refund_of uuid REFERENCES payment (id),
+    refund_of uuid,                    -- which may be a ledger_payment
     tx_hash text,                      -- of its chain transaction when that was made; once settled, of what settled it
     failure text,
     created_at timestamptz NOT NULL,
@@ -65,13 +111,124 @@ CREATE TABLE payment (
     fillfactor = 50,                   -- room on the page for what a token payment becomes; README says what it costs
     autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02
 );
-CREATE INDEX payment_of_payer ON payment (payer, id DESC);
-CREATE INDEX payment_of_payee ON payment (payee, id DESC);
-CREATE UNIQUE INDEX payment_authorization ON payment (authorization_id) WHERE authorization_id IS NOT NULL;
-CREATE INDEX payment_due ON payment (expires_at) WHERE rare_state IN ('requires_confirmation', 'held');
-CREATE INDEX payment_undo ON payment (undo_until) WHERE rare_state = 'held' AND undo_until IS NOT NULL;
-CREATE INDEX payment_state_of_payer ON payment (payer, rare_state, id DESC) WHERE rare_state IS NOT NULL;
-CREATE INDEX payment_state_of_payee ON payment (payee, rare_state, id DESC) WHERE rare_state IS NOT NULL;
+CREATE INDEX payment_of_payer ON staged_payment (payer, id DESC);
+CREATE INDEX payment_of_payee ON staged_payment (payee, id DESC);
+CREATE UNIQUE INDEX payment_authorization ON staged_payment (authorization_id) WHERE authorization_id IS NOT NULL;
+CREATE INDEX payment_due ON staged_payment (expires_at) WHERE rare_state IN ('requires_confirmation', 'held');
+CREATE INDEX payment_undo ON staged_payment (undo_until) WHERE rare_state = 'held' AND undo_until IS NOT NULL;
+CREATE INDEX payment_state_of_payer ON staged_payment (payer, rare_state, id DESC) WHERE rare_state IS NOT NULL;
+CREATE INDEX payment_state_of_payee ON staged_payment (payee, rare_state, id DESC) WHERE rare_state IS NOT NULL;
+
+-- What has been refunded of ledger payments, from the first refund on. Counted from the moment a refund is accepted.
+CREATE TABLE refunded_payment (
+    payment_id uuid PRIMARY KEY,
+    amount amount NOT NULL,
+    refunded units NOT NULL,
+    CONSTRAINT payment_refunded_within_captured CHECK (refunded BETWEEN 0 AND amount)
+);
+
+-- Every payment, however it was paid: a request that money goes from a payer to a payee, and how far it is.
+CREATE VIEW payment AS
+    SELECT id, state, rail, payer, payee, payee_address, asset, amount, fee, captured, refunded, memo, route, transfer_id,
+        authorization_id, refund_of, tx_hash, failure, created_at, expires_at, settled_at, approval, capture, undo_until
+    FROM staged_payment
+    UNION ALL
+    SELECT id, 'settled'::payment_state, 'ledger'::payment_rail,
+        (SELECT owner FROM account WHERE account.id = debit_id), (SELECT owner FROM account WHERE account.id = credit_id),
+        NULL, (SELECT asset FROM account WHERE account.id = debit_id), amount, coalesce(fee, 0)::payment_fee,
+        amount::units, coalesce((
+            SELECT refunded FROM refunded_payment WHERE payment_id = ledger_payment.id), 0)::units,
+        memo, NULL, id, NULL, refund_of, NULL, NULL, posted_at, NULL, posted_at, NULL, true, NULL
+    FROM ledger_payment WHERE leg = 1;
+
+-- The number of the last ledger payment on an account that was made before the payment `before`, or whose event is numbered
+-- up to `up_to` (one of the two is given); 0: none. By halving, since ids and events rise with the numbers: some 20 look-ups
+-- in a million entries.
+CREATE FUNCTION last_payment(of_account bigint, before uuid, up_to bigint) RETURNS bigint LANGUAGE plpgsql STABLE
+    SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    low bigint := 0;
+    high bigint; middle bigint; found record;
+BEGIN
+    SELECT entries INTO high FROM account WHERE id = of_account;
+    IF before = '00000000-0000-0000-0000-000000000000' OR before = 'ffffffff-ffff-ffff-ffff-ffffffffffff' THEN
+        RETURN CASE WHEN before > '0fffffff-ffff-ffff-ffff-ffffffffffff' THEN high ELSE 0 END;
+    END IF;
+    WHILE low < high LOOP
+        middle := (low + high + 1) / 2;
+        SELECT * INTO found FROM (
+            (SELECT debit_number AS number, id, event FROM ledger_payment
+             WHERE debit_id = of_account AND debit_number <= middle ORDER BY debit_number DESC LIMIT 1)
+            UNION ALL
+            (SELECT credit_number, id, event FROM ledger_payment
+             WHERE credit_id = of_account AND credit_number <= middle ORDER BY credit_number DESC LIMIT 1)
+        ) AS side ORDER BY number DESC LIMIT 1;
+        IF found.number IS NULL OR found.id < before OR found.event <= up_to THEN
+            low := middle;
+        ELSE
+            high := found.number - 1;
+        END IF;
+    END LOOP;
+    RETURN low;
+END $$;
+
+-- The next `most` events, after a number, of ledger payments that a wallet paid or was paid.
+CREATE FUNCTION settled_after(of_wallet uuid, after bigint, most integer) RETURNS SETOF bigint LANGUAGE plpgsql STABLE
+    SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+    RETURN QUERY
+    SELECT event
+    FROM (
+        SELECT id, last_payment(id, NULL, after) AS last FROM account WHERE owner = of_wallet
+    ) AS own, LATERAL (
+        (SELECT event FROM ledger_payment WHERE debit_id = own.id AND debit_number > own.last AND leg = 1
+         ORDER BY debit_number LIMIT most)
+        UNION ALL
+        (SELECT event FROM ledger_payment WHERE credit_id = own.id AND credit_number > own.last AND leg = 1
+         ORDER BY credit_number LIMIT most)
+    ) AS side
+    ORDER BY event LIMIT most;
+END $$;
+
+-- The newest `most` payments of a wallet whose ids are from `low` on and below `high`, newest first: what it paid, what it
+-- was paid, or both. A page of each index, merged and cut before anything is looked up.
+CREATE FUNCTION payments_of_wallet(of_wallet uuid, paid boolean, was_paid boolean, low uuid, high uuid, most integer)
+RETURNS SETOF payment LANGUAGE plpgsql STABLE
+    SET enable_seqscan = off SET enable_bitmapscan = off SET enable_mergejoin = off SET enable_hashjoin = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+    page uuid[];
+BEGIN
+    page := ARRAY(
+        SELECT id FROM (
+            (SELECT id FROM staged_payment WHERE paid AND payer = of_wallet AND id < high AND id >= low
+             ORDER BY id DESC LIMIT most)
+            UNION ALL
+            (SELECT id FROM staged_payment WHERE was_paid AND payee = of_wallet AND id < high AND id >= low
+             ORDER BY id DESC LIMIT most)
+            UNION ALL
+            SELECT found.id
+            FROM (
+                SELECT id, last_payment(id, low, NULL) AS first, last_payment(id, high, NULL) AS last
+                FROM account WHERE owner = of_wallet
+            ) AS own, LATERAL (
+                SELECT id FROM (
+                    (SELECT id FROM ledger_payment
+                     WHERE paid AND debit_id = own.id AND debit_number > own.first AND debit_number <= own.last AND leg = 1
+                     ORDER BY debit_number DESC LIMIT most)
+                    UNION ALL
+                    (SELECT id FROM ledger_payment
+                     WHERE was_paid AND credit_id = own.id AND credit_number > own.first AND credit_number <= own.last
+                        AND leg = 1
+                     ORDER BY credit_number DESC LIMIT most)
+                ) AS either ORDER BY id DESC LIMIT most
+            ) AS found
+        ) AS all_of_them
+        ORDER BY id DESC LIMIT most
+    );
+    RETURN QUERY SELECT * FROM payment WHERE id = ANY (page) ORDER BY id DESC;
+END $$;
 
 -- What a wallet has written on a payment for its own systems. Written in the payment's transaction, and only when there is
 -- something to write: a payment without a note costs no more for it.

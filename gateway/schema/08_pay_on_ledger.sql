@@ -1,52 +1,54 @@
--- Payments on the ledger rail that settle at once: each with its row, its money, its idempotency key and its event, or none
--- of them. One function, for any number of payments, of any payers, whoever asks.
+-- Payments on the ledger rail that settle at once: each is one row of `ledger_payment`, written with the money, or nothing.
+-- One function, for any number of payments, of any payers, whoever asks.
 
 -- A payment is asked for by an API key (its SHA-256 is in `api_key_hash`), or by a caller whose payment has passed every
--- check (`wallet` is the payer's, its API key is null). It has a payee by handle, a fee and a fresh id, which is that of its
--- transfer too; a refund names what it is of. `idempotency` is null where the caller has claimed the key of a whole call.
--- Arrays have an element per payment, and so has each answer:
+-- check (`wallet` is the payer's, its API key is null). It has a payee by handle and a fee; a refund names what it is of.
+-- `idempotency` is null where the caller has claimed the key. Arrays have an element per payment, and so has each answer:
 --   done             settled
 --   short            with what the payer had available; its key is free again
 --   unauthenticated  no such API key
 --   checks           the API key is not plain: its payments have to pass the checks first
---   used             the idempotency key was used before, or somebody is using it at this moment
+--   used             the idempotency key was used before
 --   unknown          no such payee, or the payer itself, or an account that is not open yet. Where payers come by their
 --                    wallets nothing at all is written then: the caller opens the accounts, and asks again for all
 -- Of all but `done` nothing is written. Two payments with one idempotency key must not be in one call.
 --
--- Keys are claimed before accounts are locked, and both in their order, so that no two calls deadlock. Where everybody
--- seems to have enough, the money moves by ledger_post; where somebody has not, or another took it meanwhile, book_write
+-- The ids are made here, of the time that the payments have (`paid_at`: `at`, or later where an account has an entry as
+-- late): UUIDv7 (RFC 9562, section 6.2, method 3) with the microseconds in `rand_a`, the payment's place in the call
+-- behind them, and 48 random bits.
+--
+-- Keys are locked before accounts are, and both in their order, so that no two calls deadlock. Where everybody seems to
+-- have enough, the money moves by ledger_post; where somebody has not, or another took it meanwhile, ledger_decide
 -- decides in order who is short.
 CREATE FUNCTION pay_by_ledger(
     at timestamptz,
     api_key_hash bytea[], wallet uuid[], idempotency text[], fingerprint bytea[],
-    payee_handle text[], asset text[], amount numeric[], fee numeric[], memo text[], refund_of uuid[], id uuid[],
-    facts text[],   -- of the payment's event, as a JSON object; who paid is added
-    OUT outcome text[], OUT payer_handle text[], OUT available numeric[]
+    payee_handle text[], asset text[], amount numeric[], fee numeric[], memo text[], refund_of uuid[],
+    OUT outcome text[], OUT payer_handle text[], OUT available numeric[], OUT id uuid[], OUT paid_at timestamptz
 ) LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
     SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
-    payer uuid[]; payee uuid[]; from_account bigint[]; to_account bigint[]; fee_account bigint[];
-    purpose text[];
+    payer uuid[]; from_account bigint[]; to_account bigint[]; fee_account bigint[]; found_by bytea[];
+    start timestamptz;    -- after every entry on the accounts, as far as one sees without locking them
     enough boolean;       -- whether everybody has enough for all that they pay
     with_fees boolean;
-    claimed bigint; used record;
     good integer[];       -- the payments whose money moves, in order; then, by leg:
-    leg_id uuid[]; leg smallint[]; debit bigint[]; credit bigint[]; units numeric[]; leg_purpose text[];
-    accounts bigint[]; written record;
+    leg_of integer[]; leg smallint[]; debit bigint[]; credit bigint[]; units numeric[]; done boolean[];
+    accounts bigint[]; written record; event bigint[];
 BEGIN
     SELECT array_agg(found.outcome ORDER BY n), array_agg(found.payer ORDER BY n), array_agg(found.handle ORDER BY n),
-        array_agg(found.payee ORDER BY n), array_agg(found.from_account ORDER BY n),
-        array_agg(found.to_account ORDER BY n), array_agg(found.fee_account ORDER BY n),
-        array_agg(found.purpose ORDER BY n), array_agg(NULL::numeric), bool_or(found.fee > 0),
-        bool_and(found.enough) FILTER (WHERE found.outcome = 'done')
-    INTO outcome, payer, payer_handle, payee, from_account, to_account, fee_account, purpose, available, with_fees, enough
+        array_agg(found.from_account ORDER BY n), array_agg(found.to_account ORDER BY n),
+        array_agg(found.fee_account ORDER BY n), array_agg(found.request ORDER BY n), array_agg(NULL::numeric),
+        bool_or(found.fee > 0), bool_and(found.enough) FILTER (WHERE found.outcome = 'done'),
+        greatest(at, max(found.last) + interval '1 microsecond')
+    INTO outcome, payer, payer_handle, from_account, to_account, fee_account, found_by, available, with_fees, enough, start
     FROM (
-        SELECT asked.n, own.owner AS payer, split_part(own.code, ':', 2) AS handle, other.owner AS payee,
+        SELECT asked.n, own.owner AS payer, split_part(own.code, ':', 2) AS handle,
             own.id AS from_account, other.id AS to_account, fees.id AS fee_account, asked.fee,
-            CASE WHEN asked.refund_of IS NULL THEN 'payment' ELSE 'refund' END AS purpose,
+            CASE WHEN asked.idempotency IS NOT NULL THEN request_of(own.owner, asked.idempotency) END AS request,
+            greatest(own.posted_at, other.posted_at, fees.posted_at) AS last,
             CASE
                 WHEN asked.wallet IS NULL AND key.wallet_id IS NULL THEN 'unauthenticated'
                 WHEN asked.wallet IS NULL AND NOT key.plain THEN 'checks'
@@ -55,8 +57,8 @@ BEGIN
                 ELSE 'done' END AS outcome,
             own.credits_posted - own.debits_posted - own.debits_pending
                 >= sum(asked.amount + asked.fee) OVER (PARTITION BY own.id) AS enough
-        FROM unnest(api_key_hash, wallet, payee_handle, asset, amount, fee, refund_of) WITH ORDINALITY
-            AS asked (api_key_hash, wallet, payee_handle, asset, amount, fee, refund_of, n)
+        FROM unnest(api_key_hash, wallet, idempotency, payee_handle, asset, amount, fee) WITH ORDINALITY
+            AS asked (api_key_hash, wallet, idempotency, payee_handle, asset, amount, fee, n)
         LEFT JOIN api_key AS key ON key.hash = asked.api_key_hash AND key.revoked_at IS NULL
             AND (key.expires_at IS NULL OR key.expires_at > at)
         LEFT JOIN account AS own ON own.owner = coalesce(asked.wallet, key.wallet_id) AND own.asset = asked.asset
@@ -68,87 +70,91 @@ BEGIN
     IF good = '{}' OR 'unknown' = ANY (outcome) AND wallet[1] IS NOT NULL THEN
         RETURN;
     END IF;
-    INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
-    SELECT payer[g], idempotency[g], fingerprint[g], 201, id[g], at
-    FROM unnest(good) AS g
-    WHERE idempotency[g] IS NOT NULL
-    ORDER BY payer[g], idempotency[g]
-    ON CONFLICT DO NOTHING;
-    GET DIAGNOSTICS claimed = ROW_COUNT;
-    IF claimed < cardinality(good) THEN
-        FOR used IN
+    IF EXISTS (SELECT FROM unnest(idempotency) AS key WHERE key IS NOT NULL) THEN
+        PERFORM lock_keys(array_agg(payer[g]), array_agg(found_by[g]))
+        FROM unnest(good) AS g WHERE found_by[g] IS NOT NULL;
+        FOR written IN
             SELECT g FROM unnest(good) AS g
-            WHERE idempotency[g] IS NOT NULL AND id[g] IS DISTINCT FROM (
-                SELECT payment_id FROM idempotency_key WHERE wallet_id = payer[g] AND key = idempotency[g])
+            WHERE (SELECT ledger_payment.id FROM ledger_payment WHERE request = found_by[g] LIMIT 1) IS NOT NULL
+                OR (SELECT wallet_id FROM idempotency_key WHERE wallet_id = payer[g] AND key = idempotency[g] LIMIT 1)
+                    IS NOT NULL
         LOOP
-            outcome[used.g] := 'used';
+            outcome[written.g] := 'used';
         END LOOP;
         good := array_positions(outcome, 'done');
-    END IF;
-    IF good = '{}' THEN
-        RETURN;
+        IF good = '{}' THEN
+            RETURN;
+        END IF;
     END IF;
 
-    IF cardinality(good) = cardinality(id) AND NOT with_fees THEN
-        leg_id := id; leg := array_fill(1::smallint, ARRAY[cardinality(id)]);
-        debit := from_account; credit := to_account; units := amount; leg_purpose := purpose;
+    IF cardinality(good) = cardinality(outcome) AND NOT with_fees THEN
+        leg_of := good; leg := array_fill(1::smallint, ARRAY[cardinality(good)]);
+        debit := from_account; credit := to_account; units := amount;
     ELSE
-        SELECT array_agg(id[g] ORDER BY g, n), array_agg(n ORDER BY g, n), array_agg(from_account[g] ORDER BY g, n),
+        SELECT array_agg(g ORDER BY g, n), array_agg(n ORDER BY g, n), array_agg(from_account[g] ORDER BY g, n),
             array_agg(CASE n WHEN 1 THEN to_account[g] ELSE fee_account[g] END ORDER BY g, n),
-            array_agg(CASE n WHEN 1 THEN amount[g] ELSE fee[g] END ORDER BY g, n), array_agg(purpose[g] ORDER BY g, n)
-        INTO leg_id, leg, debit, credit, units, leg_purpose
+            array_agg(CASE n WHEN 1 THEN amount[g] ELSE fee[g] END ORDER BY g, n)
+        INTO leg_of, leg, debit, credit, units
         FROM unnest(good) AS g, (VALUES (1::smallint), (2)) AS leg (n)
         WHERE n = 1 OR fee[g] > 0;
     END IF;
 
+    done := array_fill(true, ARRAY[cardinality(leg)]);
     IF enough THEN
         BEGIN
-            PERFORM ledger_post(at, leg_id, leg, debit, credit, units, leg_purpose);
+            SELECT * INTO written FROM ledger_post(start, debit, credit, units);
+            paid_at := written.posted_at;
         EXCEPTION WHEN check_violation THEN
             enough := false;
         END;
     END IF;
     IF NOT enough THEN
         accounts := ARRAY(SELECT DISTINCT account FROM unnest(debit || credit) AS account ORDER BY account);
+        SELECT greatest(at, max(own.posted_at) + interval '1 microsecond') INTO paid_at
+        FROM (SELECT posted_at FROM account WHERE account.id = ANY (accounts) ORDER BY account.id FOR NO KEY UPDATE) AS own;
         SELECT * INTO written
-        FROM book_write(
-            at, accounts, ARRAY(SELECT id[g] FROM unnest(good) AS g),
+        FROM ledger_decide(
+            paid_at, accounts, ARRAY(SELECT gen_random_uuid() FROM unnest(good)),
             array_fill(true, ARRAY[cardinality(good)]), array_fill('posted'::hold_state, ARRAY[cardinality(good)]),
-            array_fill(false, ARRAY[cardinality(good)]),
-            ARRAY(SELECT purpose[g] FROM unnest(good) AS g),
-            ARRAY(SELECT id[g] FROM unnest(good) AS g),
+            array_fill(false, ARRAY[cardinality(good)]), array_fill(''::text, ARRAY[cardinality(good)]),
+            array_fill(NULL::uuid, ARRAY[cardinality(good)]),
             ARRAY(SELECT (sum((leg.n = 1)::integer) OVER (ORDER BY place))::integer
                 FROM unnest(leg) WITH ORDINALITY AS leg (n, place)),
             ARRAY(SELECT width_bucket(account, accounts) FROM unnest(debit) AS account),
             ARRAY(SELECT width_bucket(account, accounts) FROM unnest(credit) AS account),
             units, array_fill(0::numeric, ARRAY[cardinality(units)])
         );
+        done := written.leg_done;
         FOR i IN 1 .. cardinality(good) LOOP
             IF written.outcome[i] = 'short' THEN
                 outcome[good[i]] := 'short';
                 available[good[i]] := written.short_available[i];
             END IF;
         END LOOP;
-        DELETE FROM idempotency_key USING unnest(outcome, payer, idempotency) AS asked (outcome, payer, key)
-        WHERE asked.outcome = 'short' AND wallet_id = asked.payer AND idempotency_key.key = asked.key;
+        IF NOT true = ANY (done) THEN
+            RETURN;
+        END IF;
     END IF;
 
+    SELECT array_agg(CASE outcome WHEN 'done' THEN (
+        substr(stamp, 1, 8) || '-' || substr(stamp, 9) || '-' || to_hex(32767 + n)
+        || '-' || lpad(to_hex(floor(random() * 281474976710656)::bigint), 12, '0'))::uuid END ORDER BY n)
+    INTO id
+    FROM unnest(outcome) WITH ORDINALITY AS one (outcome, n), (
+        SELECT lpad(to_hex(micros / 1000), 12, '0') || '-7' || lpad(to_hex(micros % 1000 * 4), 3, '0') AS stamp
+        FROM (SELECT (extract(epoch FROM paid_at) * 1000000)::bigint AS micros) AS time
+    ) AS time;
     -- As events/log.sql announces: until this ends, readers stop before the numbers that follow.
     PERFORM pg_advisory_xact_lock_shared((1::bigint << 62) + CASE WHEN is_called THEN last_value ELSE 0 END)
     FROM event_id_seq;
-    WITH paid AS (
-        INSERT INTO payment (id, state, rail, payer, payee, asset, amount, fee, captured, memo, transfer_id, refund_of,
-            created_at, settled_at)
-        SELECT asked.id, 'settled', 'ledger', asked.payer, asked.payee, asked.asset, asked.amount, asked.fee,
-            asked.amount, asked.memo, asked.id, asked.refund_of, at, at
-        FROM unnest(outcome, id, payer, payee, asset, amount, fee, memo, refund_of)
-            AS asked (outcome, id, payer, payee, asset, amount, fee, memo, refund_of)
-        WHERE asked.outcome = 'done'
-    )
-    INSERT INTO event (kind, wallet_id, other_id, subject, facts, at)
-    SELECT 'payment.settled', asked.payer, asked.payee, asked.id,
-        ('{"from":"@' || asked.handle || '",' || substr(asked.facts, 2))::jsonb, at
-    FROM unnest(outcome, id, payer, payer_handle, payee, facts)
-        AS asked (outcome, id, payer, handle, payee, facts)
-    WHERE asked.outcome = 'done';
+    event := ARRAY(SELECT CASE outcome WHEN 'done' THEN nextval('event_id_seq') END FROM unnest(outcome) AS outcome);
+    INSERT INTO ledger_payment (debit_id, debit_number, credit_id, credit_number, posted_at, event, id, leg, amount,
+        debit_balance, credit_balance, request, fingerprint, refund_of, fee, memo)
+    SELECT new.debit, new.debit_number, new.credit, new.credit_number, paid_at, event[place], id[place], new.leg, new.units,
+        new.debit_balance, new.credit_balance, CASE new.leg WHEN 1 THEN found_by[place] END,
+        CASE new.leg WHEN 1 THEN fingerprint[place] END, refund_of[place], nullif(fee[place], 0), memo[place]
+    FROM unnest(done, leg_of, leg, debit, written.debit_number, credit, written.credit_number, units,
+            written.debit_balance, written.credit_balance)
+        AS new (done, place, leg, debit, debit_number, credit, credit_number, units, debit_balance, credit_balance)
+    WHERE new.done;
 END $$;

@@ -21,7 +21,7 @@ CREATE FUNCTION pay_on_chain(
 #variable_conflict use_column
 DECLARE
     payer uuid[]; payee uuid[]; from_account bigint[]; to_account bigint[]; from_address text[]; to_address text[];
-    claimed uuid[];
+    claimed integer[];
     enough boolean;           -- whether everybody has enough for all that they pay
     good integer[];           -- requests whose money is held, in order
     accounts bigint[]; written record;
@@ -62,19 +62,13 @@ BEGIN
         RETURN;
     END IF;
 
-    WITH fresh AS (
-        INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
-        SELECT payer[g], idempotency[g], fingerprint[g], 202, id[g], at
-        FROM unnest(good) AS g
-        ORDER BY payer[g], idempotency[g]
-        ON CONFLICT DO NOTHING
-        RETURNING payment_id
-    )
-    SELECT array_agg(fresh.payment_id) INTO claimed FROM fresh;
-    IF coalesce(cardinality(claimed), 0) < cardinality(good) THEN
-        FOR i IN 1 .. cardinality(outcome) LOOP
-            IF outcome[i] = 'done' AND NOT id[i] = ANY (coalesce(claimed, '{}')) THEN
-                outcome[i] := 'elsewhere';
+    claimed := ARRAY(SELECT claim_keys(
+        ARRAY(SELECT payer[g] FROM unnest(good) AS g), ARRAY(SELECT idempotency[g] FROM unnest(good) AS g),
+        ARRAY(SELECT fingerprint[g] FROM unnest(good) AS g), 202::smallint, ARRAY(SELECT id[g] FROM unnest(good) AS g), at));
+    IF cardinality(claimed) < cardinality(good) THEN
+        FOR i IN 1 .. cardinality(good) LOOP
+            IF NOT i = ANY (claimed) THEN
+                outcome[good[i]] := 'elsewhere';
             END IF;
         END LOOP;
         good := array_positions(outcome, 'done');
@@ -152,7 +146,7 @@ BEGIN
         RAISE EXCEPTION 'a payer has another address now';
     END IF;
 
-    INSERT INTO payment (id, state, rail, payer, payee, asset, amount, fee, memo, route, transfer_id, authorization_id,
+    INSERT INTO staged_payment (id, state, rail, payer, payee, asset, amount, fee, memo, route, transfer_id, authorization_id,
         created_at)
     SELECT asked.id, 'queued', 'chain', asked.payer, asked.payee, asked.asset, asked.amount, 0, asked.memo,
         asked.route::json, asked.id, asked.id, at
@@ -163,7 +157,7 @@ BEGIN
     -- As events/log.sql announces: until this ends, readers stop before the numbers that follow.
     PERFORM pg_advisory_xact_lock_shared((1::bigint << 62) + CASE WHEN is_called THEN last_value ELSE 0 END)
     FROM event_id_seq;
-    INSERT INTO event (kind, wallet_id, other_id, subject, facts, at)
+    INSERT INTO logged_event (kind, wallet_id, other_id, subject, facts, at)
     SELECT 'payment.queued', asked.payer, asked.payee, asked.id,
         ('{"from":"@' || asked.handle || '",' || substr(asked.facts, 2))::jsonb, at
     FROM unnest(outcome, id, payer, payer_handle, payee, facts)

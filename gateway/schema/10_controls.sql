@@ -17,7 +17,7 @@ CREATE TABLE wallet_freeze (
     placed_at timestamptz NOT NULL,
     lapses_at timestamptz,             -- when it ends unless it is confirmed
     ended_at timestamptz,
-    payment_id uuid REFERENCES payment (id)    -- the payment that its owner reported; none: an operator's
+    payment_id uuid                           -- the payment that its owner reported; none: an operator's
 );
 CREATE INDEX wallet_freeze_open ON wallet_freeze (wallet_id) WHERE ended_at IS NULL;
 CREATE INDEX wallet_freeze_lapses ON wallet_freeze (lapses_at) WHERE ended_at IS NULL AND lapses_at IS NOT NULL;
@@ -29,7 +29,7 @@ CREATE TRIGGER wallet_freeze_is_kept BEFORE DELETE OR TRUNCATE ON wallet_freeze
 -- nothing else.
 CREATE TABLE not_me_link (
     hash bytea PRIMARY KEY CONSTRAINT not_me_link_is_a_sha256 CHECK (length(hash) = 32),
-    payment_id uuid NOT NULL REFERENCES payment (id),
+    payment_id uuid NOT NULL,
     wallet_id uuid NOT NULL REFERENCES wallet (id),
     expires_at timestamptz NOT NULL
 );
@@ -50,7 +50,7 @@ BEGIN
             EXISTS (SELECT FROM withdrawal_freeze AS stopped
                 WHERE stopped.asset = a.asset AND stopped.lifted_at IS NULL)
             AND (a.kind = 'redemption' OR EXISTS (
-                SELECT FROM payment WHERE payment.authorization_id = a.id AND payment.payee IS NULL))),
+                SELECT FROM staged_payment AS paid WHERE paid.authorization_id = a.id AND paid.payee IS NULL))),
         valid_before = CASE
             WHEN NEW.frozen_at IS NOT NULL OR a.signature IS NOT NULL THEN a.valid_before
             ELSE greatest(a.valid_before,
@@ -117,7 +117,7 @@ BEGIN
     DELETE FROM recovery_code WHERE wallet_id = NEW.id;
     UPDATE session SET ended_at = now(), ended_by = 'first_passkey'
     WHERE wallet_id = NEW.id AND begun_by = 'recovery_code' AND ended_at IS NULL;
-    UPDATE payment SET state = 'requires_confirmation', approval = '{before_passkey}', capture = false
+    UPDATE staged_payment SET state = 'requires_confirmation', approval = '{before_passkey}', capture = false
     WHERE payer = NEW.id AND rare_state = 'held' AND authorization_id IS NULL AND refund_of IS NULL;
     RETURN NULL;
 END $$;
@@ -317,10 +317,17 @@ BEGIN
         (SELECT coalesce(passkey.created_at, session.created_at)
             FROM session LEFT JOIN passkey ON passkey.id = session.passkey_id WHERE session.id = asked.session),
         CASE WHEN policy.since > first_day THEN
-            (SELECT coalesce(sum(payment.amount), 0) FROM payment
+            (SELECT coalesce(sum(payment.amount), 0) FROM staged_payment AS payment
                 WHERE payment.payer = asked.payer AND payment.id >= first AND payment.asset = asked.asset
                     AND payment.approval IS NULL AND payment.refund_of IS NULL
                     AND payment.state NOT IN ('failed', 'voided', 'expired', 'refused'))
+            + (SELECT coalesce(sum(paid.amount), 0)
+                FROM account AS own, LATERAL (
+                    SELECT amount FROM ledger_payment
+                    WHERE debit_id = own.id AND debit_number > last_payment(own.id, first, NULL) AND leg = 1
+                        AND refund_of IS NULL
+                ) AS paid
+                WHERE own.owner = asked.payer AND own.asset = asked.asset)
             + (SELECT coalesce(sum(paid_out.amount), 0) FROM bank_movement AS paid_out
                 WHERE paid_out.wallet_id = asked.payer AND paid_out.id >= first AND paid_out.asset = asked.asset
                     AND paid_out.direction = 'withdrawal')

@@ -20,7 +20,7 @@ CHECKED = (
 
 _UNMATCHED = """
 SELECT count(*) FROM payment
-FULL JOIN (SELECT id, coalesce(subject, id) AS subject FROM transfer WHERE purpose = 'payment') AS posted
+FULL JOIN (SELECT DISTINCT transfer_id AS id, subject FROM entry WHERE purpose = 'payment') AS posted
     ON posted.id = payment.transfer_id AND posted.subject = payment.id
 WHERE payment.id IS NULL OR posted.id IS NULL
 """
@@ -34,7 +34,10 @@ SELECT count(*) FROM (
 #: With a key lies its payment or, of callers that are not plain, the answer. A batch's own key has another answer.
 _KEYS = """
 SELECT count(*), count(DISTINCT payment_id) + count(*) FILTER (WHERE payment_id IS NULL)
-FROM idempotency_key WHERE payment_id IS NOT NULL OR status = 201
+FROM (
+    SELECT payment_id FROM idempotency_key WHERE payment_id IS NOT NULL OR status = 201
+    UNION ALL SELECT id FROM ledger_payment WHERE request IS NOT NULL
+) AS kept
 """
 _FOUND = """
 SELECT count(*), count(DISTINCT acknowledged.id), count(payment.id)

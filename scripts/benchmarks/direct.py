@@ -18,7 +18,6 @@ from benchmarks import machine, peer
 from benchmarks.revision import NotMeasured
 from benchmarks.rig import Book, Connection, Rig, program_of_postgres
 from gateway.commands import building
-from gateway.ids import PaymentId, new_id
 from gateway.money import Money, fiat
 from gateway.payments.rails import ledger as ledger_rail
 from gateway.payments.rails.ledger import LedgerPayment, Settled
@@ -70,7 +69,7 @@ async def pay(rig: Rig, book: Book, group: int, seconds: float) -> Direct:
 
         async def one_group() -> None:
             now = house.clock()
-            asked = [_payment(draw, book, number, PaymentId(new_id(now))) for number in range(group)]
+            asked = [_payment(draw, book, number) for number in range(group)]
             outcomes = await ledger_rail.pay_all(house.database, house.terms, asked, now)
             assert all(isinstance(outcome, Settled) for outcome in outcomes)
             book.loaded += group
@@ -92,7 +91,7 @@ async def pay_peer(rig: Rig, group: int, seconds: float) -> Direct:
         return await _measured(rig, peer.DATABASE, connection.get_server_pid(), group, seconds, one_group)
 
 
-def _payment(draw: random.Random, book: Book, number: int, id: PaymentId) -> LedgerPayment:
+def _payment(draw: random.Random, book: Book, number: int) -> LedgerPayment:
     payer, payee = draw.sample(range(book.handles), 2)
     return LedgerPayment(
         api_key_hash=hash_of(f"gw_{payer:043}"),
@@ -101,7 +100,6 @@ def _payment(draw: random.Random, book: Book, number: int, id: PaymentId) -> Led
         payee_handle=f"h{payee:07}",
         money=Money(draw.randint(1, 20), _EUR),
         memo=None,
-        payment_id=id,
     )
 
 

@@ -45,7 +45,11 @@ async def prepare(connection: Connection, book: Book, turn: int) -> list[Read]:
     wallets: dict[str, UUID] = {row["handle"]: row["id"] for row in found}
     percent = min(100.0, 300.0 * _ASKED / max(book.loaded, 1))
     payments = await connection.fetch(
-        f"SELECT id, payer FROM payment TABLESAMPLE BERNOULLI ({percent}) REPEATABLE ({turn})"  # noqa: S608
+        f"""
+        SELECT paid.id, account.owner AS payer
+        FROM ledger_payment AS paid TABLESAMPLE BERNOULLI ({percent}) REPEATABLE ({turn})
+        JOIN account ON account.id = debit_id
+        """  # noqa: S608
     )
     long = "wallet:h0000000:EUR"
     entries = await connection.fetchval("SELECT entries FROM account WHERE code = $1", long)

@@ -13,7 +13,7 @@ from benchmarks.rig import Book, Connection, Rig
 from gateway.bank import sandbox
 from gateway.clock import system_clock
 from gateway.commands import building, operating
-from gateway.ids import AccountId, PaymentId, TransferId, new_id
+from gateway.ids import AccountId, TransferId, new_id
 from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Money, fiat
@@ -112,7 +112,6 @@ async def _load(rig: Rig, book: Book, payments: int, remainder: int) -> None:
                         payee_handle=f"h{payee:07}",
                         money=Money(draw.randint(1, 20), EUR),
                         memo=None,
-                        payment_id=PaymentId(new_id(now)),
                     )
                 )
             outcomes = await ledger_rail.pay_all(house.database, house.terms, asked, now)

@@ -176,7 +176,7 @@ async def test_an_approval_is_over_the_row_as_it_is_when_it_comes(api: Api, alte
     payment = await waiting(alice, "@bob", "10.00 EUR")
     assertion = await approval(alice, key, payment)
     async with api.house.database.transaction() as connection:
-        await connection.execute(f"UPDATE payment SET {altered} WHERE state = 'requires_confirmation'")
+        await connection.execute(f"UPDATE staged_payment SET {altered} WHERE state = 'requires_confirmation'")
 
     answer = await alice.post(f"/v1/payments/{payment['id']}/approval", assertion)
 

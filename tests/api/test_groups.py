@@ -77,7 +77,10 @@ async def live(seed: int, server: Postgres, template: str, assets: Assets) -> Li
 
 async def _kept_at_once(world: World) -> float:
     async with world.api.house.database.reading() as connection:
-        asked = "SELECT count(*)::float8 / count(DISTINCT xmin::text) FROM idempotency_key"
+        asked = """SELECT count(*)::float8 / count(DISTINCT written) FROM (
+            SELECT xmin::text AS written FROM idempotency_key
+            UNION ALL SELECT xmin::text FROM ledger_payment WHERE request IS NOT NULL
+        ) AS kept"""
         return float(await connection.fetchval(asked))
 
 

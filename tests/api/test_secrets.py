@@ -90,7 +90,8 @@ async def test_a_fault_of_ours_is_logged_without_what_the_request_said(
     alice = await api.person("alice", "50.00 EUR")
     await api.person("bob")
     async with api.house.database.transaction() as connection:
-        await connection.execute(f"ALTER TABLE payment ADD CONSTRAINT never CHECK (memo <> '{MEMO}')")
+        for table in ("ledger_payment", "staged_payment"):
+            await connection.execute(f"ALTER TABLE {table} ADD CONSTRAINT never CHECK (memo <> '{MEMO}')")
     caplog.set_level(logging.DEBUG)
 
     paid = await alice.pay("@bob", "5.00 EUR", memo=MEMO)

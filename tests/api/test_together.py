@@ -273,7 +273,8 @@ async def test_payments_of_many_payers_share_one_commit_and_a_bad_one_is_refused
     async with api.house.database.reading() as connection:
         rows = await connection.fetch(
             "SELECT payment.xmin::text AS written, a.from_address, a.nonce"
-            " FROM payment JOIN token_authorization AS a ON a.id = authorization_id ORDER BY payment.id"
+            " FROM staged_payment AS payment"
+            " JOIN token_authorization AS a ON a.id = authorization_id ORDER BY payment.id"
         )
     assert len({row["written"] for row in rows}) == 1
     nonces = sorted((row["from_address"], row["nonce"]) for row in rows)
@@ -307,7 +308,7 @@ async def test_payments_and_holds_of_a_currency_share_one_commit_and_a_bad_one_i
         *("201", "InsufficientFunds", "201", "UnknownPayee", "201r", "IdempotencyKeyReused"),
     ]
     async with api.house.database.reading() as connection:
-        assert await connection.fetchval("SELECT count(DISTINCT xmin::text) FROM payment") == 1
+        assert await connection.fetchval("SELECT count(DISTINCT xmin::text) FROM ledger_payment") == 1
     assert await api.wrong() == []
 
 
@@ -322,7 +323,9 @@ async def test_fifty_payments_of_a_capped_key_at_once_go_no_further_than_its_day
     assert Counter(answer.status_code for answer in answers) == {201: 20, 409: 30}
     assert await ben.balance("EUR") == ("21.00", "0.00", "21.00")
     async with api.house.database.reading() as connection:
-        assert await connection.fetchval("SELECT count(DISTINCT xmin::text) FROM payment") < 20, "they share commits"
+        assert await connection.fetchval("SELECT count(DISTINCT xmin::text) FROM ledger_payment") < 20, (
+            "they share commits"
+        )
     assert await api.wrong() == []
 
 
@@ -430,7 +433,9 @@ async def test_refunds_of_many_payees_share_one_commit_and_a_bad_one_is_refused_
         "IdempotencyKeyReused",
     ]
     async with api.house.database.reading() as connection:
-        rows = await connection.fetch("SELECT xmin::text AS written, amount FROM payment WHERE refund_of IS NOT NULL")
+        rows = await connection.fetch(
+            "SELECT xmin::text AS written, amount FROM ledger_payment WHERE refund_of IS NOT NULL"
+        )
     assert (len({row["written"] for row in rows}), sorted(row["amount"] for row in rows)) == (1, [300, 400, 400])
     assert await alice.balance("EUR") == ("99.00", "1.00", "98.00")
     assert await api.wrong() == []

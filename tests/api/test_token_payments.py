@@ -156,8 +156,8 @@ async def test_the_first_answer_is_given_again_whatever_has_become_of_the_paymen
 ) -> None:
     first = await ann.pay("@ben", "1 USDX", "k")
     async with api.house.database.transaction() as connection:
-        await connection.execute("UPDATE payment SET state = 'settled', captured = amount, tx_hash = '0xabc'")
-        await connection.execute("UPDATE payment SET settled_at = now(), refunded = 1")
+        await connection.execute("UPDATE staged_payment SET state = 'settled', captured = amount, tx_hash = '0xabc'")
+        await connection.execute("UPDATE staged_payment SET settled_at = now(), refunded = 1")
 
     again = await ann.pay("@ben", "1 USDX", "k")
 

@@ -7,7 +7,9 @@ import pytest
 from gateway.audit import seal, verify
 from gateway.audit.seal import Part, hash_of
 from gateway.errors import InvalidRequest
+from gateway.money import Assets
 from tests.audit.conftest import Logs
+from tests.payments.test_ledger_rail import LedgerTown
 
 pytestmark = pytest.mark.anyio
 
@@ -32,6 +34,10 @@ ALTERED = [
 ]
 
 
+#: Which table has the rows of each log.
+TABLES = {"event": "logged_event", "act": "act"}
+
+
 async def test_logs_as_they_were_written_are_verified_to_the_head(sealed: Logs) -> None:
     found = await sealed.verify()
     assert (found.seals, found.rows, found.unsealed, found.broken) == (
@@ -44,15 +50,33 @@ async def test_rows_that_no_seal_covers_yet_are_counted_and_vouched_for_by_nobod
     await sealed.happen("late", "later")
     found = await sealed.verify()
     assert (found.rows, found.unsealed, found.broken) == ({"event": 7, "act": 7}, {"event": 2, "act": 2}, [])
-    await sealed.tamper("UPDATE event SET kind = 'other' WHERE kind = 'late'")
+    await sealed.tamper("UPDATE logged_event SET kind = 'other' WHERE kind = 'late'")
     assert await sealed.broken() == []
 
 
 @pytest.mark.parametrize("name", seal.LOGS)
 @pytest.mark.parametrize("change", ALTERED)
 async def test_an_altered_row_is_named(sealed: Logs, name: str, change: str) -> None:
-    await sealed.tamper(f"UPDATE {name} SET {change} WHERE id IN (5, 6)")
+    await sealed.tamper(f"UPDATE {TABLES[name]} SET {change} WHERE id IN (5, 6)")
     assert await sealed.broken() == [f"{name} 5 was altered"]
+
+
+@pytest.mark.parametrize(
+    "change", ["amount = 3", "fee = 1", "memo = 'tea'", "debit_id = 0", "credit_id = 0", "posted_at = now()", "id = id"]
+)
+async def test_the_event_that_a_ledger_payment_is_cannot_be_altered(logs: Logs, assets: Assets, change: str) -> None:
+    town = LedgerTown(logs.database, assets)
+    alice, _ = await town.person("alice", "9 EUR"), await town.person("bob")
+    await town.pay(alice, "@bob", "2 EUR")
+    await logs.seal()
+    async with logs.database.reading() as connection:
+        number = await connection.fetchval("SELECT event FROM ledger_payment")
+
+    await logs.tamper(f"UPDATE ledger_payment SET {change}")
+
+    assert await logs.broken() == ([] if change == "id = id" else [f"event {number} was altered"])
+    await logs.tamper("DELETE FROM ledger_payment")
+    assert await logs.broken() == [f"event {number} was removed"]
 
 
 async def test_who_did_it_cannot_be_altered(sealed: Logs) -> None:
@@ -63,15 +87,16 @@ async def test_who_did_it_cannot_be_altered(sealed: Logs) -> None:
 @pytest.mark.parametrize("name", seal.LOGS)
 @pytest.mark.parametrize("number", [1, 3, 4, 7])
 async def test_a_removed_row_is_named(sealed: Logs, name: str, number: int) -> None:
-    await sealed.tamper(f"DELETE FROM {name} WHERE id = {number}")
+    await sealed.tamper(f"DELETE FROM {TABLES[name]} WHERE id = {number}")
     assert await sealed.broken() == [f"{name} {number} was removed"]
 
 
 @pytest.mark.parametrize("number", [-3, 0, 5])
 async def test_an_inserted_row_is_named(sealed: Logs, number: int) -> None:
     await sealed.tamper(
-        "DELETE FROM event WHERE id = 5",
-        f"INSERT INTO event (id, kind, facts, at) OVERRIDING SYSTEM VALUE VALUES ({number}, 'new', '{{}}', now())",
+        "DELETE FROM logged_event WHERE id = 5",
+        "INSERT INTO logged_event (id, kind, facts, at) OVERRIDING SYSTEM VALUE"
+        f" VALUES ({number}, 'new', '{{}}', now())",
     )
     expected = {5: "event 5 was altered"}.get(number, f"event {number} was inserted")
     assert await sealed.broken() == [expected]
@@ -90,8 +115,8 @@ async def test_a_row_in_the_place_of_one_that_was_rolled_back_is_an_inserted_one
 
 async def test_the_first_difference_of_each_log_is_named_however_many_there_are(sealed: Logs) -> None:
     await sealed.tamper(
-        "UPDATE event SET kind = 'other' WHERE id IN (6, 7)",
-        "DELETE FROM event WHERE id = 4",
+        "UPDATE logged_event SET kind = 'other' WHERE id IN (6, 7)",
+        "DELETE FROM logged_event WHERE id = 4",
         "UPDATE act SET kind = 'other' WHERE id = 2",
     )
     assert await sealed.broken() == ["event 4 was removed", "act 2 was altered"]
@@ -115,7 +140,9 @@ async def test_rows_whose_numbers_were_sealed_before_they_came_are_named_and_hid
     ]
     assert (await logs.verify(rows_after=1)).broken == []
 
-    await logs.tamper("UPDATE event SET kind = 'other' WHERE id = 2", "UPDATE act SET kind = 'other' WHERE id = 12")
+    await logs.tamper(
+        "UPDATE logged_event SET kind = 'other' WHERE id = 2", "UPDATE act SET kind = 'other' WHERE id = 12"
+    )
     assert [one for one in await logs.broken() if "earlier version" not in one] == [
         *("event 2 was altered", "act 12 was altered")
     ]
@@ -143,7 +170,7 @@ async def test_who_has_the_database_alone_can_make_no_seal(sealed: Logs) -> None
     """They alter a row, and make its seal and all later ones anew; but with what key?"""
     async with sealed.database.transaction() as connection:
         await connection.execute("SET LOCAL session_replication_role = replica")
-        await connection.execute("UPDATE event SET kind = 'other' WHERE id = 5")
+        await connection.execute("UPDATE logged_event SET kind = 'other' WHERE id = 5")
         previous = None
         for row in await connection.fetch(seal.sql.seals, 1, 100):
             one = seal.seal_of(row)
@@ -186,7 +213,7 @@ async def test_a_head_that_was_noted_is_still_on_the_chain(sealed: Logs) -> None
 async def test_seals_that_were_taken_away_are_missed_by_whoever_noted_a_head(sealed: Logs) -> None:
     noted = (await sealed.verify()).head
     await sealed.tamper(
-        "DELETE FROM seal WHERE number = 3", "DELETE FROM event WHERE id = 7", "DELETE FROM act WHERE id = 7"
+        "DELETE FROM seal WHERE number = 3", "DELETE FROM logged_event WHERE id = 7", "DELETE FROM act WHERE id = 7"
     )
     assert await sealed.broken() == [], "without a head nobody knows that there was more"
     assert await sealed.broken(str(noted)) == ["seal 3 was noted, and the chain ends at seal 2"]
@@ -197,7 +224,7 @@ async def test_seals_that_were_taken_away_are_missed_by_whoever_noted_a_head(sea
 
 
 async def test_rows_under_seals_that_were_verified_before_can_be_left_out(sealed: Logs) -> None:
-    await sealed.tamper("DELETE FROM event WHERE id = 2")
+    await sealed.tamper("DELETE FROM logged_event WHERE id = 2")
     assert (await sealed.verify(rows_after=0)).broken
     found = await sealed.verify(rows_after=1)
     assert (found.broken, found.rows) == ([], {"event": 4, "act": 4})

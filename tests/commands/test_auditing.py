@@ -20,9 +20,9 @@ def test_what_happens_is_sealed_and_verified_and_an_altered_row_is_named(up: Up)
     head = up.gateway("audit", "head").stdout.strip()
     verified = up.gateway("audit", "verify", "--from-head", head)
     other = up.gateway("audit", "verify", "--from-head", "00" * 32 + ":1")
-    kind = execute(up, "UPDATE event SET kind = 'altered' WHERE id = 3")
+    kind = execute(up, "UPDATE logged_event SET kind = 'altered' WHERE id = 3")
     altered, as_json = up.gateway("audit", "verify"), up.gateway("audit", "verify", "--json")
-    execute(up, f"UPDATE event SET kind = '{kind}' WHERE id = 3")
+    execute(up, f"UPDATE logged_event SET kind = '{kind}' WHERE id = 3")
 
     assert verified.returncode == 0, verified.stdout + verified.stderr
     assert verified.stdout.startswith("seals   ")

@@ -35,11 +35,20 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
-CREATE TRIGGER stopped BEFORE INSERT ON event FOR EACH ROW EXECUTE FUNCTION stopped();
+CREATE TRIGGER stopped BEFORE INSERT ON logged_event FOR EACH ROW EXECUTE FUNCTION stopped();
+CREATE FUNCTION payment_stopped() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = 0 AS $$
+DECLARE context text;
+BEGIN
+    GET DIAGNOSTICS context = PG_CONTEXT;
+    INSERT INTO event_writer VALUES (context);
+    PERFORM pg_advisory_xact_lock_shared(1, 1);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER stopped BEFORE INSERT ON ledger_payment FOR EACH ROW EXECUTE FUNCTION payment_stopped();
 """
 
 #: The functions in the database that write events, and the one statement of ours (log.sql).
-WRITERS = "SELECT proname FROM pg_proc WHERE prosrc ~* 'INSERT INTO event\\M' ORDER BY proname"
+WRITERS = "SELECT proname FROM pg_proc WHERE prosrc ~* 'INSERT INTO (logged_event|ledger_payment)\\M' ORDER BY proname"
 STATEMENT = "the statement of log.sql"
 
 

@@ -81,8 +81,8 @@ async def test_a_payment_that_settles_as_it_should_changes_no_index_of_payments(
         settled = replace(payment, tx_hash="0x1", state=State.SETTLED, captured=payment.amount, settled_at=NOW)
         await records.settle(connection, [settled], NOW)
         updates = await connection.fetchrow(
-            "SELECT pg_stat_get_xact_tuples_updated('payment'::regclass) AS all_of_them, "
-            "pg_stat_get_xact_tuples_hot_updated('payment'::regclass) AS hot"
+            "SELECT pg_stat_get_xact_tuples_updated('staged_payment'::regclass) AS all_of_them, "
+            "pg_stat_get_xact_tuples_hot_updated('staged_payment'::regclass) AS hot"
         )
 
     assert updates is not None

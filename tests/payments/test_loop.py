@@ -100,7 +100,7 @@ async def test_a_failed_refund_waits_for_the_payment_it_is_of_before_it_locks_an
     town.chain.mine(2)
 
     async with town.database.transaction() as another:
-        await another.execute("SELECT FROM payment WHERE id = $1 FOR UPDATE", payment.id)
+        await another.execute("SELECT FROM staged_payment WHERE id = $1 FOR UPDATE", payment.id)
         watching = asyncio.create_task(town.worker().watch())
         await until_waiting(another, 1)
         await another.execute("SELECT FROM account FOR UPDATE NOWAIT")

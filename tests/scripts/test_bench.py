@@ -101,11 +101,14 @@ async def test_an_unanswered_payment_may_be_there_or_not(rig: Rig, lived: Book) 
 
 async def test_money_that_a_payment_has_no_entries_for_is_a_fault(rig: Rig, lived: Book) -> None:
     async with rig.connected(lived.name) as connection:
-        await connection.execute("UPDATE payment SET amount = amount + 1 WHERE id = (SELECT id FROM payment LIMIT 1)")
+        await connection.execute("ALTER TABLE ledger_payment DISABLE TRIGGER ALL")
+        await connection.execute(
+            "UPDATE ledger_payment SET amount = amount + 1 WHERE event = (SELECT max(id) FROM event)"
+        )
 
     checked = await books.check(rig, lived)
 
-    assert checked.faults == ("1 payments have other entries than they should",)
+    assert len(checked.faults) == 4, checked.faults  # counters and balances of two accounts
 
 
 @pytest.mark.filterwarnings("ignore:.*body marker")  # of what Litestar 3 will want

@@ -18,14 +18,14 @@ from gateway.chain import authorization
 from gateway.chain.authorization import Order
 from gateway.errors import Contended, GatewayError, OwnKey
 from gateway.events import log
-from gateway.ids import TransferId, new_id
+from gateway.ids import PaymentId, TransferId, new_id
 from gateway.ledger import book, transfer
 from gateway.ledger.transfer import End
 from gateway.money import Money
 from gateway.payments import freeze, records
 from gateway.payments.check import Proposed
 from gateway.payments.payment import Event, Payment, State, after
-from gateway.payments.plain import NotDone, PlainPayment, columns_of, facts_of, handle_of, not_done
+from gateway.payments.plain import NotDone, PlainPayment, columns_of, handle_of, not_done
 from gateway.payments.rail import Rail
 from gateway.payments.rails import holding
 from gateway.payments.route import Route, chain_route, route, stored
@@ -133,7 +133,9 @@ def _order(terms: Terms, money: Money, payer: Wallet, receiver: str, now: dateti
 
 
 class TokenPayment(PlainPayment, frozen=True):
-    """A payment of tokens by a payer whose key the gateway keeps. Its id is also that of its authorization."""
+    """A payment of tokens by a payer whose key the gateway keeps, with a fresh id: that of everything it writes."""
+
+    payment_id: PaymentId
 
 
 class Queued(Struct, frozen=True):
@@ -147,6 +149,11 @@ class Queued(Struct, frozen=True):
 
 #: What became of a request.
 Outcome = Queued | NotDone
+
+
+def _facts_of(one: TokenPayment) -> str:
+    """The facts of its event but for who paid, as `records.events` has them. None of them needs escaping."""
+    return f'{{"to":"@{one.payee_handle}","amount":"{one.money.amount}","asset":"{one.money.asset.code}"}}'
 
 
 def payee_of(terms: Terms, to: str, money: Money, capture: bool) -> str | None:
@@ -168,8 +175,9 @@ async def pay_all(database: Database, terms: Terms, asked: Sequence[TokenPayment
             now,
             int(now.timestamp()) + terms.authorization_seconds,
             *columns_of(asked),
+            [one.payment_id for one in asked],
             [stored(way, fee, outside=False) for way, fee in zip(ways, fees, strict=True)],
-            [facts_of(one.payment_id, one.payee_handle, one.money, fee) for one, fee in zip(asked, fees, strict=True)],
+            [_facts_of(one) for one in asked],
         )
     assert row is not None
     return [

@@ -1,8 +1,9 @@
 """The ledger rail: fiat, settled in the transaction that accepts it.
 
 What settles at once is one call of `pay_by_ledger` (schema/08_pay_on_ledger.sql), which finds payer and payee, moves
-the money, and writes payment, event and idempotency key. Payments of plain API keys (`pay_all`) are a PostgreSQL
-transaction of their own; those of everybody else have passed the checks in the caller's transaction (checks.py).
+the money, and writes one row a payment, with its entries, its event and its idempotency key. Payments of plain API keys
+(`pay_all`) are a PostgreSQL transaction of their own; those of everybody else have passed the checks in the caller's
+transaction (checks.py).
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,7 +24,7 @@ from gateway.money import Money
 from gateway.payments import records
 from gateway.payments.check import Proposed
 from gateway.payments.payment import Event, Payment, after
-from gateway.payments.plain import NotDone, PlainPayment, columns_of, facts_of, handle_of, not_done
+from gateway.payments.plain import NotDone, PlainPayment, columns_of, handle_of, not_done
 from gateway.payments.rail import Rail
 from gateway.payments.rails import holding
 from gateway.payments.route import Route, fee, ledger_route, route
@@ -102,9 +103,10 @@ async def _settle(connection: Connection, asked: Sequence[Proposed], now: dateti
     if "unknown" in row["outcome"]:
         await holding.accounts(connection, asked)
         row = await _pay(connection, payments, now)
+    ids = row["id"] or [None] * len(payments)
     results = [
-        _settled(one, outcome, available, now)
-        for one, outcome, available in zip(payments, row["outcome"], row["available"], strict=True)
+        _settled(one, outcome, available, id, row["paid_at"])
+        for one, outcome, available, id in zip(payments, row["outcome"], row["available"], ids, strict=True)
     ]
     settled = [one for one in results if isinstance(one, Payment)]
     await records.insert_notes(connection, {one.id: one.note for one in settled if one.note is not None})
@@ -122,21 +124,23 @@ async def _pay(connection: Connection, payments: Sequence[Payment], now: datetim
         [one.fee.units for one in payments],
         if_any([one.memo for one in payments]),
         if_any([one.refund_of for one in payments]),
-        [one.id for one in payments],
-        [facts_of(one.id, one.payee_handle, one.amount, one.fee) for one in payments],
     )
     assert row is not None
     return row
 
 
-def _settled(one: Payment, outcome: str, available: int | None, now: datetime) -> Payment | GatewayError:
+def _settled(
+    one: Payment, outcome: str, available: int | None, id: PaymentId | None, at: datetime
+) -> Payment | GatewayError:
     if outcome == "short":
         assert available is not None
         asset = one.amount.asset
         return InsufficientFunds(account.wallet(one.payer_handle, asset), one.amount + one.fee, Money(available, asset))
     assert outcome == "done", f"a payment that was checked is {outcome}"
+    assert id is not None
     state = after(one.id, one.state, Event.SETTLE)
-    return replace(one, state=state, captured=one.amount, settled_at=now, transfer_id=TransferId(one.id))
+    captured, transfer_id = one.amount, TransferId(id)
+    return replace(one, id=id, state=state, captured=captured, created_at=at, settled_at=at, transfer_id=transfer_id)
 
 
 # ---- payments of plain API keys --------------------------------------------------------------------------------------
@@ -147,9 +151,10 @@ class LedgerPayment(PlainPayment, frozen=True):
 
 
 class Settled(Struct, frozen=True):
-    """What was asked, settled: who paid, the fee, and when."""
+    """What was asked, settled: the payment's id, who paid, the fee, and when."""
 
     asked: LedgerPayment
+    payment_id: PaymentId
     payer_handle: str
     fee: Money
     at: datetime
@@ -193,9 +198,9 @@ async def pay_in(connection: Connection, terms: Terms, asked: Sequence[LedgerPay
     """`pay_all` as a part of the caller's transaction."""
     fees = [fee(terms, one.money) for one in asked]
     columns = Columns([cost.units for cost in fees], *columns_of(asked))
-    outcomes, handles = await pay_columns(connection, terms, columns, now)
+    outcomes, handles, at = await pay_columns(connection, terms, columns, now)
     return [
-        Settled(one, handle, cost, now) if isinstance(outcome, UUID) else outcome
+        Settled(one, outcome, handle, cost, at) if isinstance(outcome, UUID) else outcome
         for one, cost, outcome, handle in zip(asked, fees, outcomes, handles, strict=True)
     ]
 
@@ -211,30 +216,31 @@ class Columns(NamedTuple):
     assets: list[str]
     amounts: list[int]
     memos: list[str | None]
-    payment_ids: list[PaymentId]
 
 
 async def pay_columns(
     connection: Connection, terms: Terms, asked: Columns, now: datetime
-) -> tuple[list[PaymentId | NotDone], list[str]]:
-    """What became of each: the id of the payment where it is settled, or why it is not. And who paid, by handle."""
-    memos = asked.memos if asked.memos.count(None) < len(asked.memos) else None  # a column of nothing takes time
-    assets = [terms.assets[code] for code in asked.assets]
-    fees = [Money(units, asset) for units, asset in zip(asked.fees, assets, strict=True)]
-    moneys = [Money(units, asset) for units, asset in zip(asked.amounts, assets, strict=True)]
+) -> tuple[list[PaymentId | NotDone], list[str], datetime]:
+    """What became of each: the id of the payment where it is settled, or why it is not; who paid; and when."""
     row = await connection.fetchrow(
         records.sql.pay_by_ledger,
         *(now, asked.api_key_hashes, None, asked.idempotency_keys, asked.fingerprints, asked.payee_handles),
-        *(asked.assets, asked.amounts, asked.fees, memos, None, asked.payment_ids),
-        list(map(facts_of, asked.payment_ids, asked.payee_handles, moneys, fees)),
+        *(asked.assets, asked.amounts, asked.fees, if_any(asked.memos), None),
     )
     assert row is not None
     outcomes: list[PaymentId | NotDone] = [
-        id if outcome == "done" else not_done(Money(units, terms.assets[code]), outcome, handle, cost, available)
+        id if outcome == "done" else _not_done(terms, code, units, cost, outcome, handle, available)
         for id, outcome, handle, available, units, cost, code in zip(
-            *(asked.payment_ids, row["outcome"], row["payer_handle"], row["available"]),
-            *(asked.amounts, fees, asked.assets),
+            *(row["id"] or [None] * len(asked.fees), row["outcome"], row["payer_handle"], row["available"]),
+            *(asked.amounts, asked.fees, asked.assets),
             strict=True,
         )
     ]
-    return outcomes, row["payer_handle"]
+    return outcomes, row["payer_handle"], row["paid_at"]
+
+
+def _not_done(
+    terms: Terms, code: str, units: int, cost: int, outcome: str, handle: str, available: int | None
+) -> NotDone:
+    asset = terms.assets[code]
+    return not_done(Money(units, asset), outcome, handle, Money(cost, asset), available)
