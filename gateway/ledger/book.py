@@ -255,20 +255,22 @@ async def _prepare(connection: Connection, steps: Sequence[Transfer | End]) -> l
             if step.id not in states:
                 raise TransferNotFound(str(step.id))
             ended = after(states[step.id], step.event)
-            prepared.append(_end(step, ended, legs_of[step.id]))
+            prepared.append(await _end(connection, step, ended, legs_of[step.id]))
             states[step.id] = ended
         except GatewayError as refusal:
             prepared.append(refusal)
     return prepared
 
 
-def _end(end: End, state: State, held: list[Record]) -> _Step:
+async def _end(connection: Connection, end: End, state: State, held: list[Record]) -> _Step:
     captured = end.units or tuple(leg["amount"] if end.event is Event.CAPTURE else 0 for leg in held)
     assert len(captured) == len(held), "a capture names an amount for each leg"
     legs = []
     for leg, units in zip(held, captured, strict=True):
         if not 0 <= units <= leg["amount"]:
-            asset = Asset(leg["asset"], leg["kind"], leg["decimals"], leg["backing"])
+            row = await connection.fetchrow(sql.accounts_by_id, [leg["debit_id"]])
+            assert row is not None
+            asset = Asset(row["asset"], row["kind"], row["decimals"], row["backing"])
             raise CaptureExceedsHold(Money(units, asset), Money(leg["amount"], asset))
         legs.append((AccountId(leg["debit_id"]), AccountId(leg["credit_id"]), units, -leg["amount"]))
     return _Step(end.id, False, state, False, held[0]["purpose"], held[0]["subject"], tuple(legs))

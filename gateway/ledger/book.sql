@@ -28,7 +28,7 @@ SELECT code, id FROM account WHERE code = ANY ($1);
 SELECT FROM account WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE;
 
 -- accounts_by_id
--- Accounts and their assets, to say which were short.
+-- Accounts and their assets, to say which were short, and of what more was captured than was held.
 SELECT account.id, account.code, account.asset, account.normal::text, asset.kind, asset.decimals, asset.backing
 FROM account JOIN asset ON asset.code = account.asset
 WHERE account.id = ANY ($1);
@@ -74,14 +74,11 @@ LIMIT $3;
 
 -- lock_holds
 -- Holds that are to end, leg by leg, locked in id order.
-SELECT hold.id, hold.state::text, hold.purpose, hold.subject, hold.debit_id, hold.credit_id, hold.amount,
-    account.asset, asset.kind, asset.decimals, asset.backing
+SELECT id, state::text, purpose, subject, debit_id, credit_id, amount
 FROM hold
-JOIN account ON account.id = hold.debit_id
-JOIN asset ON asset.code = account.asset
-WHERE hold.id = ANY ($1)
-ORDER BY hold.id, hold.leg
-FOR UPDATE OF hold;
+WHERE id = ANY ($1)
+ORDER BY id, leg
+FOR UPDATE;
 
 -- book_write
 -- The one writer; see schema/01_ledger.sql.
