@@ -105,16 +105,13 @@ async def _pay_array(
                 answer = Answer(200, msgspec.json.encode(_views(0, payments)))
                 answer = await once.keep(connection, payer.wallet.id, key, answer)
     else:
-        async with house.database.transaction() as connection:
-            answer = await once.begin(connection, payer.wallet.id, key, fingerprint, now)
+        answer = await once.begin(house.database, payer.wallet.id, key, fingerprint, now)
         if answer is None:
             views: list[BulkResultView] = []
             async with aclosing(_ahead(_paid(request, house, payer, _each(parts)))) as paid:
                 async for place, results in paid:
                     views += _views(place, results)
-            answer = Answer(200, msgspec.json.encode(views))
-            async with house.database.transaction() as connection:
-                answer = await once.keep(connection, payer.wallet.id, key, answer)
+            answer = await once.end(house.database, payer.wallet.id, key, Answer(200, msgspec.json.encode(views)))
     headers = {"Idempotency-Replayed": "true"} if answer.replayed else {}
     return Response(answer.body, status_code=200, media_type="application/json", headers=headers)
 

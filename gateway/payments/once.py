@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from gateway.errors import GatewayError, IdempotencyKeyInProgress, IdempotencyKeyReused
 from gateway.ids import PaymentId, WalletId
-from gateway.postgres import Connection, LockNotAvailable, Record, Statements
+from gateway.postgres import Connection, Database, LockNotAvailable, Record, Statements
 
 sql = Statements(__package__, "payments.sql")
 
@@ -76,12 +76,27 @@ async def claim(connection: Connection, wallet: WalletId, key: str, fingerprint:
     return found
 
 
-async def begin(connection: Connection, wallet: WalletId, key: str, fingerprint: bytes, now: datetime) -> Answer | None:
-    """As `claim`, for a call of several transactions: commit this first and `keep` the answer last. A call that was cut
-    off in between, or is not done yet, is None too: it is done again, and what it does must be done once by itself.
+async def begin(database: Database, wallet: WalletId, key: str, fingerprint: bytes, now: datetime) -> Answer | None:
+    """As `claim`, for a call of several transactions: this is the first, and `end` the last. A call that was cut off in
+    between, or is not done yet, is None too: it is done again, and what it does must be done once by itself.
     """
-    answer = await claim(connection, wallet, key, fingerprint, now)
+    async with database.one_statement() as connection:
+        (found,) = await _claim_all(connection, [Claim(wallet, key, fingerprint)], now)
+    if found is None:
+        return None
+    async with database.transaction() as connection:  # which confirms what it has read
+        answer = await claim(connection, wallet, key, fingerprint, now)
     return answer if answer is not None and answer.body is not None else None
+
+
+async def end(database: Database, wallet: WalletId, key: str, answer: Answer) -> Answer:
+    """`keep`, in a transaction of its own."""
+    async with database.one_statement() as connection:
+        kept = await keep(connection, wallet, key, answer)
+    if kept.replayed:
+        async with database.transaction() as connection:  # which confirms what it has read
+            kept = await keep(connection, wallet, key, answer)
+    return kept
 
 
 async def keep(connection: Connection, wallet: WalletId, key: str, answer: Answer) -> Answer:

@@ -144,6 +144,19 @@ async def test_what_is_read_is_not_answered_while_no_standby_confirms_it(
     assert (await payer.get(path)).status_code in (200, 404)
 
 
+async def test_a_batch_is_not_answered_again_while_no_standby_confirms_it(
+    servers: Replicated, hurried: Api, payer: Person, payee: Person
+) -> None:
+    lines = [{"to": f"@{payee.handle}", "amount": "1.00", "asset": "EUR"}]
+    first = await payer.post("/v1/payments/batch", lines, "payroll")
+    with servers.cut_off():
+        assert unavailable(await known_to(hurried, payer).post("/v1/payments/batch", lines, "payroll"))
+    await servers.until_synchronous()
+
+    again = await payer.post("/v1/payments/batch", lines, "payroll")
+    assert (again.content, again.headers["idempotency-replayed"]) == (first.content, "true")
+
+
 async def test_a_refusal_is_not_answered_either(
     servers: Replicated, hurried: Api, payer: Person, payee: Person
 ) -> None:
