@@ -170,21 +170,20 @@ CREATE TABLE counted_payment (
 CREATE INDEX counted_payment_bucket ON counted_payment (scope, scope_id, number, asset, bucket);
 
 -- What counts against one limit since a time, by bucket: whole buckets, and of the bucket that the time lies in (`oldest`)
--- the payments that are not older. PostgreSQL puts its text into the statements that use it, all of them in functions whose
--- plans are good at every size of the tables, as that of book_write.
+-- the payments that are not older, which are looked up where there is that bucket. PostgreSQL puts its text into the
+-- statements that use it, all of them in functions whose plans are good at every size of the tables, as that of book_write.
 CREATE FUNCTION spent_since(
     scope text, scope_id uuid, number integer, asset text, since timestamptz, oldest timestamptz
 ) RETURNS TABLE (bucket timestamptz, amount numeric) LANGUAGE sql STABLE AS $$
-    SELECT spending.bucket, spending.amount::numeric FROM spending
+    SELECT spending.bucket, CASE WHEN spending.bucket > spent_since.oldest THEN spending.amount::numeric
+        ELSE (SELECT coalesce(sum(counted.amount), 0) FROM counted_payment AS counted
+            WHERE counted.scope = spent_since.scope AND counted.scope_id = spent_since.scope_id
+                AND counted.number = spent_since.number AND counted.asset = spent_since.asset
+                AND counted.bucket = spent_since.oldest AND counted.at >= spent_since.since) END
+    FROM spending
     WHERE spending.scope = spent_since.scope AND spending.scope_id = spent_since.scope_id
         AND spending.number = spent_since.number AND spending.asset = spent_since.asset
-        AND spending.bucket > spent_since.oldest
-    UNION ALL
-    SELECT spent_since.oldest, sum(counted.amount) FROM counted_payment AS counted
-    WHERE counted.scope = spent_since.scope AND counted.scope_id = spent_since.scope_id
-        AND counted.number = spent_since.number AND counted.asset = spent_since.asset
-        AND counted.bucket = spent_since.oldest AND counted.at >= spent_since.since
-    HAVING count(*) > 0
+        AND spending.bucket >= spent_since.oldest
 $$;
 
 -- What counts against each of these limits since its time.
