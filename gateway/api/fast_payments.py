@@ -212,7 +212,8 @@ class FastPayments:
             return None
         if not shares_commits(by.wallet, asked):
             return None
-        return Claim(by.wallet.id, one.idempotency_key, one.fingerprint), (by.wallet, asked)
+        claim = Claim(by.wallet.id, one.idempotency_key, one.fingerprint)
+        return claim, (by.wallet, structs.replace(asked, claim=claim))
 
     def _handed_on(
         self, one: CheckedPayment, shown: Mapping[bytes, Credential], outcome: once.Outcome | None, now: datetime

@@ -73,11 +73,13 @@ class Together(Generic[Asked, Done]):
         act: ActTogether[Asked, Done],
         status: Callable[[Done], int],
         view: Callable[[Asked, Done], msgspec.Struct],
+        in_row: Callable[[Done], bool] = lambda _: False,
     ) -> None:
         self._house = house
         self._act = act
         self._status = status
         self._view = view
+        self._in_row = in_row
         self._group: GroupCommit[tuple[Claim, Asked], Outcome] = GroupCommit(self._commit)
 
     async def answer(self, claim: Claim, asked: Asked) -> Response[Any]:
@@ -129,7 +131,7 @@ class Together(Generic[Asked, Done]):
         return [
             result
             if isinstance(result, GatewayError | Alone)
-            else Answer(self._status(result), msgspec.json.encode(self._view(one, result)))
+            else Answer(self._status(result), msgspec.json.encode(self._view(one, result)), in_row=self._in_row(result))
             for one, result in zip(asked, results, strict=True)
         ]
 

@@ -8,6 +8,7 @@ from litestar import Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Parameter, QueryParameter
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.access.credential import Credential
 from gateway.api.cursor import cursor_position, cursor_text
@@ -70,7 +71,8 @@ async def pay(
     asked = asked_of(house, data, credential)
     if shares_commits(caller, asked):
         together: Payments = request.app.state.payments
-        return await together.answer(claim_of(house, request, caller, data), (caller, asked))
+        claim = claim_of(house, request, caller, data)
+        return await together.answer(claim, (caller, replace(asked, claim=claim)))
 
     async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
         payment = await paying.pay(connection, house.terms, caller, asked, now)
@@ -173,7 +175,7 @@ def payments_of(house: House) -> Payments:
     ) -> list[Payment | GatewayError | Alone]:
         return await paying.pay_together(connection, house.terms, asked, now)
 
-    return Together(house, act, status_of, lambda asked, payment: payment_view(payment, asked[0].id))
+    return Together(house, act, status_of, lambda asked, payment: payment_view(payment, asked[0].id), _has_its_key)
 
 
 def status_of(payment: Payment) -> int:
@@ -260,7 +262,8 @@ async def refund_payment(
     asked = Refund(caller, payment_id(id), data.amount, credential, written)
     if not caller.signs_itself:
         refunds: Refunds = request.app.state.refunds
-        return await refunds.answer(claim_of(house, request, caller, data), asked)
+        claim = claim_of(house, request, caller, data)
+        return await refunds.answer(claim, replace(asked, claim=claim))
 
     async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
         payment = await refund(connection, house.terms, asked, now)
@@ -280,7 +283,13 @@ def refunds_of(house: House) -> Refunds:
     ) -> list[Payment | GatewayError | Alone]:
         return await refund_all(connection, house.terms, asked, now)
 
-    return Together(house, act, lambda _: 201, lambda asked, payment: payment_view(payment, asked.caller.id))
+    return Together(
+        house, act, lambda _: 201, lambda asked, payment: payment_view(payment, asked.caller.id), _has_its_key
+    )
+
+
+def _has_its_key(payment: Payment) -> bool:
+    return payment.has_its_key
 
 
 def shares_commits(caller: Wallet, asked: PayRequest) -> bool:

@@ -199,15 +199,15 @@ async def _pay_shared(
     async def act(connection: Connection, asked: Sequence[PayRequest], at: datetime) -> list[once.Outcome]:
         results = await pay.pay_together(connection, terms, [(payer.wallet, one) for one in asked], at)
         paid.update({one.id: one for one in results if isinstance(one, Payment)})
-        return [Answer(202, None, payment=one.id) if isinstance(one, Payment) else one for one in results]
+        return [
+            Answer(202, None, payment=one.id, in_row=one.has_its_key) if isinstance(one, Payment) else one
+            for one in results
+        ]
 
     asked = {
-        place: (
-            Claim(payer.wallet.id, line.key, line.fingerprint),
-            replace(line.asked, by=payer.by),
-        )
+        place: (claim, replace(line.asked, by=payer.by, claim=claim))
         for place, line in lines.items()
-        if isinstance(line.asked, PayRequest)
+        if isinstance(line.asked, PayRequest) and (claim := Claim(payer.wallet.id, line.key, line.fingerprint))
     }
     try:
         async with database.transaction() as connection:

@@ -50,6 +50,7 @@ class Answer(Struct, frozen=True):
     body: bytes | None
     replayed: bool = False
     payment: PaymentId | None = None
+    in_row: bool = False  #: Whether the key is in the payment's own row: then nothing else is kept.
 
 
 class Alone:
@@ -110,21 +111,57 @@ async def keep(connection: Connection, wallet: WalletId, key: str, answer: Answe
 async def act_once(
     connection: Connection, asked: Sequence[tuple[Claim, Asked]], act: Act[Asked], now: datetime
 ) -> list[Outcome]:
-    """Claim the keys of calls that share this transaction, `act` on those that are new and keep their answers; whoever
-    is refused has the key back. The number of statements does not depend on how many calls there are.
+    """Use the keys of calls that share this transaction: `act` on those that are new and keep their answers; a refusal
+    keeps no key. The number of statements does not depend on how many calls there are.
 
     Of two with one new key the later is Alone: once the first is committed, it finds what there is to find. A lone call
     raises IdempotencyKeyInProgress as `claim` does; several raise what `transaction` makes Contended of.
     """
-    found = await _claim_all(connection, [claim for claim, _ in asked], now)
+    found = await _use_all(connection, [claim for claim, _ in asked])
     fresh = [one for one, answer in zip(asked, found, strict=True) if answer is None]
     acted = await act(connection, [what for _, what in fresh], now) if fresh else ()
 
-    ends = {claim.id: outcome for (claim, _), outcome in zip(fresh, acted, strict=True)}
-    await _keep_all(connection, {id: end for id, end in ends.items() if isinstance(end, Answer)})
-    await _release_all(connection, [id for id, end in ends.items() if not isinstance(end, Answer)])
+    ends = [(claim, end) for (claim, _), end in zip(fresh, acted, strict=True) if isinstance(end, Answer)]
+    await _insert_all(connection, [(claim, end) for claim, end in ends if not end.in_row], now)
     outcomes = iter(acted)
     return [next(outcomes) if answer is None else answer for answer in found]
+
+
+async def _use_all(connection: Connection, claims: Sequence[Claim]) -> list[Outcome | None]:
+    """As `_claim_all`, but nothing is written: the key is kept with the call's answer, or with its payment."""
+    first = {claim.id: claim for claim in reversed(claims)}
+    try:
+        rows = await connection.fetch(sql.use_keys, *_columns(first))
+    except LockNotAvailable:
+        if len(claims) == 1:
+            raise IdempotencyKeyInProgress(claims[0].key) from None
+        raise
+    listed = list(first)
+    used = {listed[row["place"] - 1]: row for row in rows}
+    return [_found(claim, used.get(claim.id), first[claim.id] is claim) for claim in claims]
+
+
+def _found(claim: Claim, used: Record | None, is_first: bool) -> Outcome | None:
+    """None for a key that nobody has used, but for the first of several that want it now."""
+    if used is None:
+        return None if is_first else Alone()
+    if used["fingerprint"] != claim.fingerprint:
+        return IdempotencyKeyReused(claim.key)
+    return _first_of(used)
+
+
+async def _insert_all(connection: Connection, answers: Sequence[tuple[Claim, Answer]], now: datetime) -> None:
+    """Keep the answers of calls whose keys `_use_all` has found unused."""
+    if answers:
+        await connection.execute(
+            sql.insert_answers,
+            *_columns(claim.id for claim, _ in answers),
+            [claim.fingerprint for claim, _ in answers],
+            [answer.status for _, answer in answers],
+            [answer.body for _, answer in answers],
+            [answer.payment for _, answer in answers],
+            now,
+        )
 
 
 async def _claim_all(connection: Connection, claims: Sequence[Claim], now: datetime) -> list[Outcome | None]:
@@ -145,16 +182,7 @@ async def _claim_all(connection: Connection, claims: Sequence[Claim], now: datet
     rows = await connection.fetch(sql.answers_of_keys, *_columns(others)) if others else []
     used = {(row["wallet_id"], row["key"]): row for row in rows}
     assert len(used) == len(others), "a key that was answered is never removed"
-
-    def found(claim: Claim) -> Outcome | None:
-        if claim.id in ours:
-            return None if first[claim.id] is claim else Alone()
-        row = used[claim.id]
-        if row["fingerprint"] != claim.fingerprint:
-            return IdempotencyKeyReused(claim.key)
-        return _first_of(row)
-
-    return [found(claim) for claim in claims]
+    return [_found(claim, used.get(claim.id), first[claim.id] is claim) for claim in claims]
 
 
 async def _keep_all(connection: Connection, answers: Mapping[KeyId, Answer]) -> dict[KeyId, Answer]:
@@ -179,12 +207,6 @@ async def _keep_all(connection: Connection, answers: Mapping[KeyId, Answer]) -> 
 def _first_of(row: Record) -> Answer:
     """The answer that a key has kept, as whoever comes after it is given it."""
     return Answer(row["status"], row["answer"], replayed=True, payment=row["payment_id"])
-
-
-async def _release_all(connection: Connection, ids: Sequence[KeyId]) -> None:
-    """Give keys back that this transaction has claimed: a refusal keeps none."""
-    if ids:
-        await connection.execute(sql.release_keys, *_columns(ids))
 
 
 def _columns(ids: Iterable[KeyId]) -> tuple[list[WalletId], list[str]]:

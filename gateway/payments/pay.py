@@ -14,7 +14,7 @@ from gateway.money import Money
 from gateway.payments import checks, records
 from gateway.payments.check import Proposed
 from gateway.payments.note import Note
-from gateway.payments.once import Alone
+from gateway.payments.once import Alone, Claim
 from gateway.payments.payees.lookup import find_payee, find_payees
 from gateway.payments.payees.resolver import Payee
 from gateway.payments.payment import Payment, State
@@ -37,6 +37,7 @@ class PayRequest(Struct, frozen=True):
     capture: bool = True
     by: Credential | None = None  #: Who asks, where the payer's policy wants to know.
     note: Note | None = None
+    claim: Claim | None = None  #: The caller's idempotency key, for a payment that settles at once to keep.
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +224,7 @@ def accepted(
         settled_at=None,
         capture=request.capture,
         note=request.note,
+        claim=request.claim if request.claim is not None and request.claim.wallet == payer.id else None,
     )
 
 

@@ -12,6 +12,7 @@ from gateway.errors import StateConflict
 from gateway.ids import PaymentId, TransferId, WalletId, show
 from gateway.money import Money
 from gateway.payments.note import Note
+from gateway.payments.once import Claim
 from gateway.payments.route import Route
 
 
@@ -123,7 +124,13 @@ class Payment(Struct, frozen=True):
     approval: tuple[str, ...] | None = None  #: Why it needs its payer's approval, or needed it; None: it did not.
     capture: bool = True  #: False: once it is approved it is only held.
     undo_until: datetime | None = None  #: Held until then, for its payer to stop it, and then queued.
+    claim: Claim | None = None  #: The payer's idempotency key that it is asked for with, until it is written.
     note: Note | None = None  #: What a caller wrote on it; None too where it was read for nobody to see.
+
+    @property
+    def has_its_key(self) -> bool:
+        """Whether it was settled at once and its key is in its own row (schema/01_ledger.sql)."""
+        return self.claim is not None and self.state is State.SETTLED and self.transfer_id == self.id
 
     @property
     def waits_for_approval(self) -> bool:

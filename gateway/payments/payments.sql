@@ -1,3 +1,14 @@
+-- use_keys
+-- The caller's from now on, but for those that it gives; see schema/07_payments.sql.
+SELECT place, fingerprint, status, answer, payment_id FROM use_keys($1, $2);
+
+-- insert_answers
+-- The answers of calls that have used these keys.
+INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, answer, payment_id, created_at)
+SELECT wallet_id, key, fingerprint, status, answer, payment_id, $7
+FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::smallint[], $5::bytea[], $6::uuid[])
+    AS new (wallet_id, key, fingerprint, status, answer, payment_id);
+
 -- claim_keys
 -- Those are ours whose places it gives, from 1; see schema/07_payments.sql.
 SELECT place FROM claim_keys($1, $2, $3, NULL, array_fill(NULL::uuid, ARRAY[cardinality($2::text[])]), $4) AS place;
@@ -21,11 +32,6 @@ FROM unnest($1::uuid[], $2::text[], $3::smallint[], $4::bytea[], $5::uuid[])
     AS new (wallet_id, key, status, answer, payment_id)
 WHERE kept.wallet_id = new.wallet_id AND kept.key = new.key AND kept.status IS NULL
 RETURNING kept.wallet_id, kept.key;
-
--- release_keys
--- A refusal keeps no key: it may be asked again.
-DELETE FROM idempotency_key USING unnest($1::uuid[], $2::text[]) AS refused (wallet_id, key)
-WHERE idempotency_key.wallet_id = refused.wallet_id AND idempotency_key.key = refused.key;
 
 -- insert_payments
 -- New payments, each in the state that its transaction leaves it in.

@@ -1,8 +1,9 @@
 """Give back all or part of a settled payment, as a payment of its own."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from gateway.access.credential import Credential
 from gateway.errors import Forbidden, GatewayError, RefundExceedsPayment, StateConflict
@@ -11,7 +12,7 @@ from gateway.money import Money
 from gateway.payments import checks, pay, records
 from gateway.payments.check import Proposed
 from gateway.payments.note import Note
-from gateway.payments.once import Alone
+from gateway.payments.once import Alone, Claim
 from gateway.payments.payees.resolver import Payee
 from gateway.payments.payment import Payment, State
 from gateway.payments.terms import Terms
@@ -20,8 +21,7 @@ from gateway.wallets import wallet
 from gateway.wallets.wallet import Wallet
 
 
-@dataclass(frozen=True, slots=True)
-class Refund:
+class Refund(Struct, frozen=True):
     """The payee's request to give a payment back. `amount` is the part as it was written, since only the payment says
     in which asset; None is all that is left of it.
     """
@@ -31,6 +31,7 @@ class Refund:
     amount: str | None = None
     by: Credential | None = None
     note: Note | None = None
+    claim: Claim | None = None
 
 
 async def refund(connection: Connection, terms: Terms, asked: Refund, now: datetime) -> Payment:
@@ -93,7 +94,7 @@ def _proposed(
         first = records.of_party(firsts, asked.payment, asked.caller.id)
         money = _left(first, asked)
         payee = payers[first.payer_handle]
-        request = pay.PayRequest(f"@{payee.handle}", money, first.memo, by=asked.by, note=asked.note)
+        request = pay.PayRequest(f"@{payee.handle}", money, first.memo, by=asked.by, note=asked.note, claim=asked.claim)
         to = Payee(payee, payee.address)
         payment = pay.accepted(terms, asked.caller, to, request, now, refund_of=first.id)
         return Proposed(payment, asked.caller, to, asked.by)

@@ -42,6 +42,29 @@ BEGIN
     ) AS parts;
 END $$;
 
+-- The caller's from now on, until its transaction ends, but for those that were used before, which are returned with what
+-- they were used for. Where another transaction is using one, this waits until that one has ended.
+CREATE FUNCTION use_keys(wallet uuid[], key text[])
+RETURNS TABLE (place integer, fingerprint bytea, status smallint, answer bytea, payment_id uuid) LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+    request CONSTANT bytea[] :=
+        ARRAY(SELECT request_of(wallet, key) FROM unnest(wallet, key) WITH ORDINALITY AS used (wallet, key, n) ORDER BY n);
+BEGIN
+    PERFORM lock_keys(wallet, request);
+    RETURN QUERY
+    SELECT asked.n::integer, used.*
+    FROM unnest(wallet, key, request) WITH ORDINALITY AS asked (wallet, key, request, n), LATERAL (
+        SELECT kept.fingerprint, kept.status, kept.answer, kept.payment_id FROM idempotency_key AS kept
+        WHERE kept.wallet_id = asked.wallet AND kept.key = asked.key
+        UNION ALL
+        SELECT paid.fingerprint, 201::smallint, NULL, paid.id FROM ledger_payment AS paid WHERE paid.request = asked.request
+        LIMIT 1
+    ) AS used;
+END $$;
+
 -- Claims keys: returns the places of those that are the caller's now. Where another transaction is using one, this waits
 -- until that one has ended.
 CREATE FUNCTION claim_keys(wallet uuid[], key text[], fingerprint bytea[], status smallint, payment uuid[], at timestamptz)

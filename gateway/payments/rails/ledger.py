@@ -115,9 +115,12 @@ async def _settle(connection: Connection, asked: Sequence[Proposed], now: dateti
 
 async def _pay(connection: Connection, payments: Sequence[Payment], now: datetime) -> Record:
     """What became of them."""
+    claims = [one.claim for one in payments]
     row = await connection.fetchrow(
         records.sql.pay_by_ledger,
-        *(now, None, [one.payer for one in payments], None, None),
+        *(now, None, [one.payer for one in payments]),
+        if_any([claim and claim.key for claim in claims]),
+        if_any([claim and claim.fingerprint for claim in claims]),
         [one.payee_handle for one in payments],
         [one.amount.asset.code for one in payments],
         [one.amount.units for one in payments],
