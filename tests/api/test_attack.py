@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gateway.errors import InsufficientFunds
-from gateway.ids import PaymentId, new_id
 from gateway.payments.rails import ledger as ledger_rail
 from gateway.payments.rails.ledger import LedgerPayment, Settled
 from gateway.postgres import connect
@@ -57,8 +56,7 @@ async def test_the_same_money_in_two_lone_payments_through_two_gateways_is_spent
         await gate.execute("SELECT 1 FROM account WHERE code = 'wallet:alice:EUR' FOR UPDATE")
         paying = []
         for key, house in (("one", api.house), ("two", other.house)):
-            id = PaymentId(new_id(NOW))
-            asked = LedgerPayment(hash_of(alice.api_key), key, bytes(32), "bob", sixty, None, id)
+            asked = LedgerPayment(hash_of(alice.api_key), key, bytes(32), "bob", sixty, None)
             paying.append(asyncio.create_task(ledger_rail.pay_all(house.database, house.terms, [asked], NOW)))
         await until_waiting(gate, 2)
     outcomes = [type(outcome) for one in paying for outcome in await one]
