@@ -175,8 +175,13 @@ async def test_one_connection_is_kept_for_single_statements_until_the_server_end
         async with database.one_statement() as one, database.one_statement() as other:
             assert await one.fetchval("SELECT pg_backend_pid()") == first
             assert await other.fetchval("SELECT pg_backend_pid()") != first
-            await other.execute("SELECT pg_terminate_backend($1::integer), pg_sleep(0)", first)
 
+        first = await backend(database)
+        async with database.reading() as other:
+            assert await other.fetchval("SELECT pg_terminate_backend($1::integer, 60000)", first)
+        assert database._kept is not None
+        while not database._kept.is_closed():  # noqa: ASYNC110 - nobody says so
+            await asyncio.sleep(0)  # a turn of the loop, which hears of it
         kept = await backend(database)
         assert await backend(database) == kept != first
 

@@ -1396,6 +1396,7 @@ DECLARE
     good integer[];       -- the payments whose money moves, in order; then, by leg:
     leg_of integer[]; leg smallint[]; debit bigint[]; credit bigint[]; units numeric[]; done boolean[];
     accounts bigint[]; written record; event bigint[];
+    micros bigint; stamp text;
 BEGIN
     SELECT array_agg(found.outcome ORDER BY n), array_agg(found.payer ORDER BY n), array_agg(found.handle ORDER BY n),
         array_agg(found.from_account ORDER BY n), array_agg(found.to_account ORDER BY n),
@@ -1495,14 +1496,14 @@ BEGIN
         END IF;
     END IF;
 
-    SELECT array_agg(CASE outcome WHEN 'done' THEN (
-        substr(stamp, 1, 8) || '-' || substr(stamp, 9) || '-' || to_hex(32767 + n)
-        || '-' || lpad(to_hex(floor(random() * 281474976710656)::bigint), 12, '0'))::uuid END ORDER BY n)
-    INTO id
-    FROM unnest(outcome) WITH ORDINALITY AS one (outcome, n), (
-        SELECT lpad(to_hex(micros / 1000), 12, '0') || '-7' || lpad(to_hex(micros % 1000 * 4), 3, '0') AS stamp
-        FROM (SELECT (extract(epoch FROM paid_at) * 1000000)::bigint AS micros) AS time
-    ) AS time;
+    micros := extract(epoch FROM paid_at) * 1000000;
+    stamp := lpad(to_hex(micros / 1000), 12, '0');
+    stamp := substr(stamp, 1, 8) || '-' || substr(stamp, 9) || '-7' || lpad(to_hex(micros % 1000 * 4), 3, '0') || '-';
+    id := ARRAY(
+        SELECT CASE outcome WHEN 'done' THEN (stamp || to_hex(32767 + n) || '-'
+            || lpad(to_hex(floor(random() * 281474976710656)::bigint), 12, '0'))::uuid END
+        FROM unnest(outcome) WITH ORDINALITY AS one (outcome, n)
+    );
     -- As events/log.sql announces: until this ends, readers stop before the numbers that follow.
     PERFORM pg_advisory_xact_lock_shared((1::bigint << 62) + CASE WHEN is_called THEN last_value ELSE 0 END)
     FROM event_id_seq;
