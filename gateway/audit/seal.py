@@ -33,12 +33,15 @@ _DOMAIN = b"wallet-gateway seal 1"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-#: The two logs, the columns in the order in which they are sealed, the number always first, and what their numbers are
-#: announced from (events/log.py, audit/log.py).
+#: The two logs, the tables and views that each is in, the columns in the order in which they are sealed, the number
+#: always first, and what their numbers are announced from (events/log.py, audit/log.py).
 LOGS: Final = ("event", "act")
-COLUMNS: Final[Mapping[str, str]] = {
-    "event": "id, at, wallet_id, other_id, subject, kind, sealed",
-    "act": "id, at, wallet_id, subject, kind, by_kind, by_id, facts",
+SOURCES: Final[Mapping[str, Mapping[str, str]]] = {
+    "event": {
+        "logged_event": "id, at, wallet_id, other_id, subject, kind, facts",
+        "settled_event": "id, at, wallet_id, other_id, subject, kind, sealed",
+    },
+    "act": {"act": "id, at, wallet_id, subject, kind, by_kind, by_id, facts"},
 }
 ANNOUNCED: Final[Mapping[str, int]] = {"event": 1 << 62, "act": log.ANNOUNCED}
 
@@ -157,9 +160,9 @@ async def leaves_of(connection: Connection, name: str, after: int, to: int, most
     """The leaves of the rows of a log numbered above `after`, up to `to`, and of those the first `most`."""
     leaves = Leaves()
     limit = f"LIMIT {most:d}" if most is not None else ""
-    query = (  # numbers and names of ours, written out: COPY takes no parameters
-        f"SELECT {COLUMNS[name]} FROM {name} WHERE id > {after:d} AND id <= {to:d} ORDER BY id {limit}"  # noqa: S608
-    )
+    first = f"WHERE id > {after:d} AND id <= {to:d} ORDER BY id {limit}"
+    sources = (f"(SELECT {columns} FROM {source} {first})" for source, columns in SOURCES[name].items())  # noqa: S608
+    query = f"{' UNION ALL '.join(sources)} ORDER BY id {limit}"  # names and numbers of ours: COPY takes no parameters
     await connection.copy_from_query(query, output=leaves.take, format="binary")
     return leaves.all()
 

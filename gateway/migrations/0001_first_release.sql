@@ -153,10 +153,10 @@ CREATE TABLE ledger_payment (
     CONSTRAINT ledger_payment_debit_number_unique UNIQUE (debit_id, debit_number),
     CONSTRAINT ledger_payment_credit_number_unique UNIQUE (credit_id, credit_number),
     CONSTRAINT ledger_payment_request_unique UNIQUE (request),
+    CONSTRAINT ledger_payment_event_unique UNIQUE (event, leg),
     CONSTRAINT transfer_has_two_accounts CHECK (debit_id <> credit_id),
     CONSTRAINT transfer_numbers_from_one CHECK (debit_number >= 1 AND credit_number >= 1)
 ) WITH (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
-CREATE UNIQUE INDEX ledger_payment_event_unique ON ledger_payment (event) WHERE leg = 1;
 CREATE TRIGGER ledger_payment_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_payment
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
@@ -872,26 +872,32 @@ CREATE FUNCTION amount_text(units numeric, decimals smallint) RETURNS text LANGU
     RETURN ((units::text || 'e-' || decimals)::numeric)::text;
 
 -- The facts of a ledger payment's event, as payments/records.py has them of other payments.
-CREATE FUNCTION event_facts(paid ledger_payment) RETURNS jsonb LANGUAGE sql STABLE
+CREATE FUNCTION event_facts(debit_id bigint, credit_id bigint, amount numeric, fee numeric) RETURNS jsonb
+LANGUAGE sql STABLE
     RETURN (
         SELECT jsonb_strip_nulls(jsonb_build_object(
             'from', '@' || split_part(payer.code, ':', 2), 'to', '@' || split_part(payee.code, ':', 2),
-            'amount', amount_text(paid.amount, decimals), 'asset', asset.code, 'fee', amount_text(paid.fee, decimals)))
+            'amount', amount_text(event_facts.amount, decimals), 'asset', asset.code, 'fee', amount_text(event_facts.fee, decimals)))
         FROM account AS payer
-        JOIN account AS payee ON payee.id = paid.credit_id
+        JOIN account AS payee ON payee.id = event_facts.credit_id
         JOIN asset ON asset.code = payer.asset
-        WHERE payer.id = paid.debit_id
+        WHERE payer.id = event_facts.debit_id
     );
 
--- Every event. `sealed` is what its seal covers of what it says (audit/seal.py).
+-- The events that ledger payments are. `sealed` is what a seal covers of what an event says (audit/seal.py).
+CREATE VIEW settled_event AS
+    SELECT event AS id, 'payment.settled' AS kind, (SELECT owner FROM account WHERE account.id = debit_id) AS wallet_id,
+        id AS subject, event_facts(debit_id, credit_id, amount, fee) AS facts, posted_at AS at,
+        (SELECT owner FROM account WHERE account.id = credit_id) AS other_id,
+        jsonb_build_object('from', debit_id, 'to', credit_id, 'amount', amount, 'fee', fee, 'memo', memo,
+            'refund_of', refund_of) AS sealed
+    FROM ledger_payment WHERE leg = 1;
+
+-- Every event.
 CREATE VIEW event AS
     SELECT id, kind, wallet_id, subject, facts, at, other_id, facts AS sealed FROM logged_event
     UNION ALL
-    SELECT event, 'payment.settled', (SELECT owner FROM account WHERE account.id = debit_id), id,
-        event_facts(ledger_payment), posted_at, (SELECT owner FROM account WHERE account.id = credit_id),
-        jsonb_build_object('from', debit_id, 'to', credit_id, 'amount', amount, 'fee', fee, 'memo', memo,
-            'refund_of', refund_of)
-    FROM ledger_payment WHERE leg = 1;
+    SELECT * FROM settled_event;
 -- The tokens' contracts, authorizations, relayer accounts with what they sent, and how far the chain was read.
 -- Addresses are EIP-55 checksummed text; hashes are 32 bytes.
 

@@ -153,10 +153,10 @@ CREATE TABLE ledger_payment (
     CONSTRAINT ledger_payment_debit_number_unique UNIQUE (debit_id, debit_number),
     CONSTRAINT ledger_payment_credit_number_unique UNIQUE (credit_id, credit_number),
     CONSTRAINT ledger_payment_request_unique UNIQUE (request),
+    CONSTRAINT ledger_payment_event_unique UNIQUE (event, leg),
     CONSTRAINT transfer_has_two_accounts CHECK (debit_id <> credit_id),
     CONSTRAINT transfer_numbers_from_one CHECK (debit_number >= 1 AND credit_number >= 1)
 ) WITH (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
-CREATE UNIQUE INDEX ledger_payment_event_unique ON ledger_payment (event) WHERE leg = 1;
 CREATE TRIGGER ledger_payment_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_payment
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
