@@ -162,7 +162,8 @@ async def leaves_of(connection: Connection, name: str, after: int, to: int, most
     limit = f"LIMIT {most:d}" if most is not None else ""
     first = f"WHERE id > {after:d} AND id <= {to:d} ORDER BY id {limit}"
     sources = (f"(SELECT {columns} FROM {source} {first})" for source, columns in SOURCES[name].items())  # noqa: S608
-    query = f"{' UNION ALL '.join(sources)} ORDER BY id {limit}"  # names and numbers of ours: COPY takes no parameters
+    rows = " UNION ALL ".join(sources)
+    query = f"SELECT * FROM ({rows}) AS row ORDER BY id {limit}"  # noqa: S608 - names and numbers of ours
     await connection.copy_from_query(query, output=leaves.take, format="binary")
     return leaves.all()
 
