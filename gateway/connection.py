@@ -111,8 +111,11 @@ class DatabaseConnection(_Driver):
         self.in_use = in_use
 
     def _cancel_current_command(self, *_waiters: Any) -> None:
-        """What the driver calls to give up a statement. Closing it wakes up whoever waits for the cancellation."""
+        """What the driver calls to give up a statement. Closing it wakes up whoever waits for the cancellation. It is
+        closed later, by nobody else: the driver goes on with the statement when this returns.
+        """
         asyncio.get_running_loop().call_soon(self.terminate)
+        self.use(True)
         self.gave_up("a statement was given up")
 
     async def confirm(self, seconds: float | None = None) -> None:

@@ -1,12 +1,13 @@
 """Idempotency: a key makes a call happen once, and gives its first answer again for ever.
 
-The key is claimed in the transaction that moves the money, so either both are there or neither. A second caller with
+A key is kept in the transaction that moves the money, so either both are there or neither: with the call's answer in
+`idempotency_key`, or, of a payment that settles at once by the ledger, in the payment's own row. A second caller with
 the same key waits for that transaction, briefly, then finds its answer. Keys belong to the wallet that used them.
 Refusals are not kept: they moved nothing, so the same key may be tried again. (IETF draft idempotency-key-header-07.)
 
-Calls that share a transaction (group.py) claim their keys in one statement, in order of wallet and key, and before they
-lock anything else. So do pay_by_ledger and pay_on_chain (schema/). Of two groups that want the same keys one waits for
-the other, then, and never each for the other.
+Keys are locked before anything else is, and in one order (`lock_keys` in schema/07_payments.sql): by the calls that
+share a transaction (group.py), and by pay_by_ledger and pay_on_chain. Of two groups that want the same keys one waits
+for the other, then, and never each for the other.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
