@@ -1,5 +1,7 @@
 """What the database refuses, whatever a bug in the gateway may ask of it. Each refusal has a name."""
 
+from collections.abc import Callable
+
 import pytest
 
 from gateway.ledger import audit
@@ -7,6 +9,9 @@ from gateway.postgres import constraint_of
 from tests.ledger.conftest import Book
 
 pytestmark = pytest.mark.anyio
+
+#: The text of an INSERT: of the debited and then of the credited account, its id, and the entry's number and balance.
+Transfer = Callable[[int, int, int, int, int, int], str]
 
 ALICE, BOB = "wallet:alice:EUR", "wallet:bob:EUR"
 
@@ -31,23 +36,31 @@ async def ids(book: Book) -> dict[str, int]:
         return {row["code"]: row["id"] for row in await connection.fetch("SELECT code, id FROM account")}
 
 
-def transfer(debit: int, number: int, balance: int, credit: int, credit_number: int, credit_balance: int) -> str:
-    """A transfer of 1.00, as it would be written."""
-    return (
-        "INSERT INTO transfer (debit_id, debit_number, debit_balance, credit_id, credit_number, credit_balance, amount,"
-        " posted_at, id, leg, purpose) VALUES"
-        f" ({debit}, {number}, {balance}, {credit}, {credit_number}, {credit_balance}, 100,"
-        " 'infinity', gen_random_uuid(), 1, 'payment')"
-    )
+@pytest.fixture(params=["transfer", "ledger_payment"])
+def transfer(request: pytest.FixtureRequest) -> Transfer:
+    """A transfer of 1.00, as it would be written, by itself or as a payment that settles at once."""
+    more = {"transfer": ("purpose", "'payment'"), "ledger_payment": ("event", "nextval('event_id_seq')")}[request.param]
+
+    def written(debit: int, number: int, balance: int, credit: int, credit_number: int, credit_balance: int) -> str:
+        return (
+            f"INSERT INTO {request.param} (debit_id, debit_number, debit_balance, credit_id, credit_number,"
+            f" credit_balance, amount, posted_at, id, leg, {more[0]}) VALUES"
+            f" ({debit}, {number}, {balance}, {credit}, {credit_number}, {credit_balance}, 100,"
+            f" 'infinity', gen_random_uuid(), 1, {more[1]})"
+        )
+
+    return written
 
 
-async def test_a_transfer_is_never_changed(book: Book, ids: dict[str, int]) -> None:
-    assert await refused_by(book, "UPDATE transfer SET amount = amount + 1") == "transfer_is_append_only"
+@pytest.mark.parametrize("table", ["transfer", "ledger_payment"])
+async def test_a_transfer_is_never_changed(book: Book, ids: dict[str, int], table: str) -> None:
+    assert await refused_by(book, f"UPDATE {table} SET amount = amount + 1") == f"{table}_is_append_only"
 
 
-async def test_a_transfer_is_never_removed(book: Book, ids: dict[str, int]) -> None:
-    assert await refused_by(book, "DELETE FROM transfer") == "transfer_is_append_only"
-    assert await refused_by(book, "TRUNCATE transfer CASCADE") == "transfer_is_append_only"
+@pytest.mark.parametrize("table", ["transfer", "ledger_payment"])
+async def test_a_transfer_is_never_removed(book: Book, ids: dict[str, int], table: str) -> None:
+    assert await refused_by(book, f"DELETE FROM {table}") == f"{table}_is_append_only"
+    assert await refused_by(book, f"TRUNCATE {table} CASCADE") == f"{table}_is_append_only"
 
 
 async def test_a_hold_is_never_removed(book: Book, ids: dict[str, int]) -> None:
@@ -61,7 +74,7 @@ async def test_what_others_name_without_a_foreign_key_is_never_removed(book: Boo
         assert await refused_by(book, f"TRUNCATE {table} CASCADE") is not None
 
 
-async def test_a_transfer_with_one_account_is_refused(book: Book, ids: dict[str, int]) -> None:
+async def test_a_transfer_with_one_account_is_refused(book: Book, ids: dict[str, int], transfer: Transfer) -> None:
     changed = f"UPDATE account SET debits_posted = 100, entries = 2 WHERE id = {ids[ALICE]}"
     nobody = max(ids.values()) + 1_000
     assert await refused_by(book, changed, transfer(ids[ALICE], 2, 900, nobody, 1, 100)) == "entry_follows_entry"
@@ -69,7 +82,7 @@ async def test_a_transfer_with_one_account_is_refused(book: Book, ids: dict[str,
     assert await refused_by(book, changed, itself) == "transfer_has_two_accounts"
 
 
-async def test_a_transfer_between_two_assets_is_refused(book: Book, ids: dict[str, int]) -> None:
+async def test_a_transfer_between_two_assets_is_refused(book: Book, ids: dict[str, int], transfer: Transfer) -> None:
     await book.post("bank:THB", "wallet:bob:THB", 1, asset=book.assets["THB"])
     async with book.database.reading() as connection:
         baht = await connection.fetchval("SELECT id FROM account WHERE code = 'wallet:bob:THB'")
@@ -103,7 +116,13 @@ async def test_a_transfer_between_two_assets_is_refused(book: Book, ids: dict[st
     ],
 )
 async def test_an_entry_that_does_not_follow_is_refused(
-    book: Book, ids: dict[str, int], number: int, balance: int, entries: int, constraint: str | None
+    book: Book,
+    ids: dict[str, int],
+    transfer: Transfer,
+    number: int,
+    balance: int,
+    entries: int,
+    constraint: str | None,
 ) -> None:
     changes = (
         f"UPDATE account SET debits_posted = 100, entries = {entries} WHERE id = {ids[ALICE]}",
@@ -114,7 +133,7 @@ async def test_an_entry_that_does_not_follow_is_refused(
 
 @pytest.mark.parametrize(("number", "balance", "entries"), [(2, 1100, 3), (3, 1100, 3), (2, 1101, 2)])
 async def test_the_credited_side_follows_too(
-    book: Book, ids: dict[str, int], number: int, balance: int, entries: int
+    book: Book, ids: dict[str, int], transfer: Transfer, number: int, balance: int, entries: int
 ) -> None:
     await book.deposit(BOB, 100)
     changes = (
@@ -125,7 +144,9 @@ async def test_the_credited_side_follows_too(
     assert await refused_by(book, *changes, both) == "entry_follows_entry"
 
 
-async def test_a_credit_does_not_take_the_number_of_a_debit(book: Book, ids: dict[str, int]) -> None:
+async def test_a_credit_does_not_take_the_number_of_a_debit(
+    book: Book, ids: dict[str, int], transfer: Transfer
+) -> None:
     await book.deposit(BOB, 100)
     await book.post(BOB, ALICE, 50)
     changes = (
@@ -142,7 +163,9 @@ async def test_what_is_posted_is_counted_and_never_counted_back(book: Book, ids:
     assert await refused_by(book, altered) == "account_counts_its_entries"
 
 
-async def test_an_entry_is_never_earlier_than_the_one_before(book: Book, ids: dict[str, int]) -> None:
+async def test_an_entry_is_never_earlier_than_the_one_before(
+    book: Book, ids: dict[str, int], transfer: Transfer
+) -> None:
     changes = (
         f"UPDATE account SET debits_posted = 100, entries = 2 WHERE id = {ids[ALICE]}",
         f"UPDATE account SET credits_posted = 100, entries = 1 WHERE id = {ids[BOB]}",
