@@ -71,6 +71,17 @@ async def test_a_crash_before_the_commit_leaves_neither_key_nor_money(town: Ledg
     assert not (await deposit_once(town, alice, "k", OTHER)).replayed
 
 
+async def test_of_two_calls_that_ran_side_by_side_the_first_that_ends_has_answered_for_both(town: LedgerTown) -> None:
+    alice = await town.person("alice")
+    for _ in range(2):
+        assert await once.begin(town.database, alice.id, "k", ASKED, NOW) is None
+
+    first, second = [await once.end(town.database, alice.id, "k", Answer(200, body)) for body in (b"one", b"two")]
+
+    assert (first, second) == (Answer(200, b"one"), Answer(200, b"one", replayed=True))
+    assert await once.begin(town.database, alice.id, "k", ASKED, NOW) == second
+
+
 async def test_who_waits_for_a_claim_that_is_rolled_back_acts_oneself(town: LedgerTown) -> None:
     alice = await town.person("alice", "1.00 EUR")
     outcomes = await asyncio.gather(
