@@ -1105,32 +1105,18 @@ BEGIN
     ) AS used;
 END $$;
 
--- Claims keys: returns the places of those that are the caller's now. Where another transaction is using one, this waits
--- until that one has ended.
+-- Uses keys and writes them down at once, with what is known of the answer: returns the places of those that nobody has used.
 CREATE FUNCTION claim_keys(wallet uuid[], key text[], fingerprint bytea[], status smallint, payment uuid[], at timestamptz)
-RETURNS SETOF integer LANGUAGE plpgsql
-    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
-    SET plan_cache_mode = force_generic_plan AS $$
+RETURNS SETOF integer LANGUAGE plpgsql AS $$
 #variable_conflict use_column
 DECLARE
-    request CONSTANT bytea[] :=
-        ARRAY(SELECT request_of(wallet, key) FROM unnest(wallet, key) WITH ORDINALITY AS used (wallet, key, n) ORDER BY n);
+    used CONSTANT integer[] := ARRAY(SELECT place FROM use_keys(wallet, key));
 BEGIN
-    PERFORM lock_keys(wallet, request);
-    RETURN QUERY
-    WITH claimed AS (
-        INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
-        SELECT asked.wallet, asked.key, asked.fingerprint, status, asked.payment, at
-        FROM unnest(wallet, key, fingerprint, payment, request) AS asked (wallet, key, fingerprint, payment, request)
-        WHERE (SELECT id FROM ledger_payment WHERE ledger_payment.request = asked.request LIMIT 1) IS NULL
-        ORDER BY asked.wallet, asked.key
-        ON CONFLICT DO NOTHING
-        RETURNING wallet_id, idempotency_key.key
-    )
-    SELECT asked.n::integer
-    FROM unnest(wallet, key) WITH ORDINALITY AS asked (wallet, key, n)
-    JOIN claimed ON claimed.wallet_id = asked.wallet AND claimed.key = asked.key
-    ORDER BY asked.n;
+    INSERT INTO idempotency_key (wallet_id, key, fingerprint, status, payment_id, created_at)
+    SELECT asked.wallet, asked.key, asked.fingerprint, status, asked.payment, at
+    FROM unnest(wallet, key, fingerprint, payment) WITH ORDINALITY AS asked (wallet, key, fingerprint, payment, n)
+    WHERE NOT asked.n = ANY (used);
+    RETURN QUERY SELECT n FROM generate_subscripts(key, 1) AS n WHERE NOT n = ANY (used);
 END $$;
 
 -- A payment that takes several steps: it is held, waits for an approval or a signature, or goes by the chain. (One that
