@@ -13,9 +13,8 @@ it is used in it: that is what keeps a hot account fast.
     transfer.py   what a transfer may become            (pure)
     account.py    the house's accounts, sides, balances (pure)
     book.py       open, post, hold, capture, void, expire, balances, statement
-    book.sql      the statements of book.py; those that write are `book_write` and, for
-                  transfers that are covered whatever their order, `ledger_post`, both in
-                  schema/01_ledger.sql
+    book.sql      the statements of book.py; the one that writes is `book_write`
+                  (schema/02_ledger_writers.sql)
     audit.py      recount the whole book and name every difference
 
 Knows money. Does not know people, payments, HTTP or chains.

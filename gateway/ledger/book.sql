@@ -81,6 +81,6 @@ ORDER BY id, leg
 FOR UPDATE;
 
 -- book_write
--- The one writer; see schema/01_ledger.sql.
+-- The one writer; see schema/02_ledger_writers.sql.
 SELECT outcome, short_account, short_available
 FROM book_write($1, $2, $3, $4, ($5::text[])::hold_state[], $6, $7, $8, $9, $10, $11, $12, $13);

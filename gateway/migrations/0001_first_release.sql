@@ -1,4 +1,4 @@
--- The ledger: assets, accounts, the transfers between them, and the one function that writes them.
+-- The ledger: assets, accounts, holds, and the transfers between accounts. What writes them is in 02_ledger_writers.sql.
 --
 -- The files of this folder are the schema as it is, in the order of their names. A primary key or foreign key without a
 -- name has the one that PostgreSQL gives it (<table>_pkey, <table>_<column>_fkey); everything else is named.
@@ -257,6 +257,9 @@ CREATE TRIGGER transfer_checked AFTER INSERT ON transfer
     REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION transfer_checked();
 CREATE TRIGGER ledger_payment_checked AFTER INSERT ON ledger_payment
     REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION transfer_checked();
+
+-- What changes accounts and writes holds and transfers: book_write decides any mixture in order; ledger_post and ledger_hold
+-- are for groups in which everybody has enough, and refuse the whole group otherwise.
 
 -- Decides what moves, changes the accounts and the holds, and says of each leg which numbers and balances its transfer
 -- has, for the caller to write. Steps come in order, and so do their legs; a step is a new transfer, a new hold, or the end

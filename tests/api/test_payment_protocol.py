@@ -83,7 +83,7 @@ async def until(true: Callable[[], bool]) -> None:
     give_up = time.monotonic() + HANG_SECONDS
     while not true():
         assert time.monotonic() < give_up
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # a turn of the loop, in which the server under test runs
 
 
 async def one(reader: asyncio.StreamReader) -> Received:

@@ -52,7 +52,7 @@ async def listening(api: Api) -> AsyncIterator[Wire]:
     serving = asyncio.create_task(server.serve())
     while not server.started:
         assert not serving.done(), "the server ended"
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # a turn of the loop, in which the server starts
     try:
         yield Wire(api, port, server)
     finally:

@@ -1,0 +1,294 @@
+-- What changes accounts and writes holds and transfers: book_write decides any mixture in order; ledger_post and ledger_hold
+-- are for groups in which everybody has enough, and refuse the whole group otherwise.
+
+-- Decides what moves, changes the accounts and the holds, and says of each leg which numbers and balances its transfer
+-- has, for the caller to write. Steps come in order, and so do their legs; a step is a new transfer, a new hold, or the end
+-- of a hold, whose rows the caller has locked. A leg says how much it adds to posted and how much to pending (negative
+-- when a hold ends). `accounts` are the ids used, ascending and each once; legs point into it, from 1. An unconditional
+-- step posts whatever is available.
+--
+-- Accounts are locked in id order, so that two batches cannot deadlock. Steps are tried in order against arrays, and
+-- each table is then written once per batch, however hot an account is.
+--
+-- The outcome has an element per step: 'done'; 'exists' when a new step's id is in the ledger already; 'ended' when a
+-- hold to end is not pending; 'short' with the account and what it had available.
+--
+-- Plans are made once and kept (`plan_cache_mode = force_generic_plan`): PostgreSQL would otherwise plan every call
+-- again, because it expects the plan for arrays of unknown length to cost more. A kept plan must be good at every size
+-- of the tables, so everything that could read more than one index lookup per row is switched off for these functions:
+-- what is left is nested loops over indexes.
+CREATE FUNCTION ledger_decide(
+    at timestamptz, accounts bigint[],
+    step_id uuid[], step_new boolean[], step_state hold_state[], step_unconditional boolean[],
+    step_purpose text[], step_subject uuid[],
+    leg_step integer[], leg_debit integer[], leg_credit integer[], leg_post numeric[], leg_pend numeric[],
+    OUT outcome text[], OUT short_account bigint[], OUT short_available numeric[],
+    OUT leg_done boolean[], OUT leg_number smallint[], OUT posted_at timestamptz[],
+    OUT debit_number bigint[], OUT credit_number bigint[], OUT debit_balance numeric[], OUT credit_balance numeric[]
+) LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+    legs CONSTANT integer := cardinality(leg_step);
+    by_credit boolean[]; guarded boolean[];              -- of each account: what increases its balance
+    debits numeric[]; credits numeric[];                 -- posted so far
+    debits_held numeric[]; credits_held numeric[];       -- pending now
+    last bigint[]; time timestamptz[];                   -- of its last entry: no account's time goes back, a clock may
+    touched boolean[] := array_fill(false, ARRAY[cardinality(accounts)]);
+    unconditional boolean[] := touched;                  -- whether such a step or an end was among what touched it
+    known boolean[];
+    first integer := 1; final integer; short integer; d integer; c integer; post numeric; pend numeric;
+BEGIN
+    outcome := array_fill('done'::text, ARRAY[cardinality(step_id)]);
+    short_account := array_fill(NULL::bigint, ARRAY[cardinality(step_id)]);
+    short_available := array_fill(NULL::numeric, ARRAY[cardinality(step_id)]);
+    leg_done := array_fill(false, ARRAY[legs]); leg_number := array_fill(1::smallint, ARRAY[legs]);
+    debit_number := array_fill(0::bigint, ARRAY[legs]); credit_number := debit_number;
+    debit_balance := array_fill(0::numeric, ARRAY[legs]); credit_balance := debit_balance;
+    posted_at := array_fill(at, ARRAY[legs]);
+    SELECT array_agg(a.normal = 'credit' ORDER BY a.id), array_agg(a.guarded ORDER BY a.id),
+           array_agg(a.debits_posted ORDER BY a.id), array_agg(a.credits_posted ORDER BY a.id),
+           array_agg(a.debits_pending ORDER BY a.id), array_agg(a.credits_pending ORDER BY a.id),
+           array_agg(a.entries ORDER BY a.id), array_agg(a.posted_at ORDER BY a.id)
+    INTO by_credit, guarded, debits, credits, debits_held, credits_held, last, time
+    FROM (SELECT * FROM account WHERE id = ANY (accounts) ORDER BY id FOR NO KEY UPDATE) AS a;
+    IF coalesce(cardinality(last), 0) <> cardinality(accounts) THEN
+        RAISE EXCEPTION 'an account of the batch does not exist' USING ERRCODE = 'foreign_key_violation';
+    END IF;
+
+    SELECT array_agg(CASE
+        WHEN step.new THEN (SELECT id FROM transfer WHERE transfer.id = step.id LIMIT 1) IS NOT NULL
+            OR (SELECT id FROM hold WHERE hold.id = step.id LIMIT 1) IS NOT NULL
+        ELSE (SELECT state FROM hold WHERE hold.id = step.id LIMIT 1) IS DISTINCT FROM 'pending' END ORDER BY step.n)
+    INTO known
+    FROM unnest(step_id, step_new) WITH ORDINALITY AS step (id, new, n);
+
+    FOR i IN 1 .. cardinality(step_id) LOOP
+        final := first - 1;
+        WHILE leg_step[final + 1] = i LOOP final := final + 1; END LOOP;
+        IF known[i] THEN
+            outcome[i] := CASE WHEN step_new[i] THEN 'exists' ELSE 'ended' END;
+            first := final + 1;
+            CONTINUE;
+        END IF;
+
+        FOR l IN first .. final LOOP
+            d := leg_debit[l]; c := leg_credit[l]; post := leg_post[l]; pend := leg_pend[l];
+            leg_number[l] := l - first + 1;
+            debits[d] := debits[d] + post; credits[c] := credits[c] + post;
+            IF pend <> 0 THEN
+                debits_held[d] := debits_held[d] + pend; credits_held[c] := credits_held[c] + pend;
+            END IF;
+            debit_balance[l] := CASE WHEN by_credit[d] THEN credits[d] - debits[d] ELSE debits[d] - credits[d] END;
+            credit_balance[l] := CASE WHEN by_credit[c] THEN credits[c] - debits[c] ELSE debits[c] - credits[c] END;
+        END LOOP;
+
+        short := NULL;
+        IF step_new[i] AND NOT step_unconditional[i] THEN
+            FOR l IN first .. final LOOP
+                d := leg_debit[l]; c := leg_credit[l];
+                -- Only the side that a leg takes from can be left short by it.
+                IF by_credit[d] AND guarded[d] AND credits[d] - debits[d] < debits_held[d] THEN
+                    short := d;
+                ELSIF NOT by_credit[c] AND guarded[c] AND debits[c] - credits[c] < credits_held[c] THEN
+                    short := c;
+                END IF;
+            END LOOP;
+        END IF;
+
+        IF short IS NULL THEN
+            FOR l IN first .. final LOOP
+                d := leg_debit[l]; c := leg_credit[l];
+                leg_done[l] := true; touched[d] := true; touched[c] := true;
+                IF step_unconditional[i] OR NOT step_new[i] THEN
+                    unconditional[d] := true; unconditional[c] := true;
+                END IF;
+                IF leg_post[l] > 0 THEN
+                    last[d] := last[d] + 1; debit_number[l] := last[d];
+                    last[c] := last[c] + 1; credit_number[l] := last[c];
+                    posted_at[l] := greatest(at, time[d], time[c]);
+                    time[d] := posted_at[l]; time[c] := posted_at[l];
+                END IF;
+            END LOOP;
+        ELSE
+            FOR l IN first .. final LOOP
+                d := leg_debit[l]; c := leg_credit[l]; post := leg_post[l]; pend := leg_pend[l];
+                debits[d] := debits[d] - post; credits[c] := credits[c] - post;
+                debits_held[d] := debits_held[d] - pend; credits_held[c] := credits_held[c] - pend;
+            END LOOP;
+            outcome[i] := 'short';
+            short_account[i] := accounts[short];
+            short_available[i] := CASE WHEN by_credit[short] THEN credits[short] - debits[short] - debits_held[short]
+                ELSE debits[short] - credits[short] - credits_held[short] END;
+        END IF;
+        first := final + 1;
+    END LOOP;
+
+    IF false = ANY (step_new) THEN
+        UPDATE hold SET state = step.state, ended_at = at
+        FROM unnest(step_id, step_new, step_state, outcome) AS step (id, new, state, outcome)
+        WHERE hold.id = step.id AND NOT step.new AND step.outcome = 'done';
+    END IF;
+    IF 'pending' = ANY (step_state) THEN
+        INSERT INTO hold (id, leg, state, debit_id, credit_id, amount, purpose, subject, created_at)
+        SELECT step_id[step], leg.number, 'pending', accounts[debit], accounts[credit], pend, step_purpose[step],
+            step_subject[step], at
+        FROM unnest(leg_step, leg_number, leg_debit, leg_credit, leg_pend, leg_done)
+            AS leg (step, number, debit, credit, pend, done)
+        WHERE done AND step_new[step] AND step_state[step] = 'pending';
+    END IF;
+
+    UPDATE account SET
+        debits_posted = new.debits, credits_posted = new.credits,
+        debits_pending = new.debits_held, credits_pending = new.credits_held,
+        entries = new.last, posted_at = new.time,
+        shortfall = CASE WHEN new.unconditional OR account.shortfall > new.missing THEN new.missing
+            ELSE account.shortfall END
+    FROM (
+        SELECT *, greatest(0,
+            CASE WHEN by_credit THEN debits_held - credits + debits ELSE credits_held - debits + credits END) AS missing
+        FROM unnest(accounts, by_credit, debits, credits, debits_held, credits_held, last, time, unconditional, touched)
+            AS a (id, by_credit, debits, credits, debits_held, credits_held, last, time, unconditional, touched)
+    ) AS new
+    WHERE account.id = new.id AND new.touched;
+END $$;
+
+-- Writes steps as ledger_decide decides them, each transfer as a row. The one writer of everything but payments that
+-- settle at once (pay_by_ledger).
+CREATE FUNCTION book_write(
+    at timestamptz, accounts bigint[],
+    step_id uuid[], step_new boolean[], step_state hold_state[], step_unconditional boolean[],
+    step_purpose text[], step_subject uuid[],
+    leg_step integer[], leg_debit integer[], leg_credit integer[], leg_post numeric[], leg_pend numeric[],
+    OUT outcome text[], OUT short_account bigint[], OUT short_available numeric[]
+) LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+DECLARE
+    decided record;
+BEGIN
+    SELECT * INTO decided
+    FROM ledger_decide(at, accounts, step_id, step_new, step_state, step_unconditional, step_purpose, step_subject,
+        leg_step, leg_debit, leg_credit, leg_post, leg_pend);
+    outcome := decided.outcome; short_account := decided.short_account; short_available := decided.short_available;
+    INSERT INTO transfer (debit_id, debit_number, credit_id, credit_number, posted_at, id, leg, amount, debit_balance,
+        credit_balance, purpose, subject)
+    SELECT accounts[leg.debit], leg.debit_number, accounts[leg.credit], leg.credit_number, leg.posted_at,
+        step_id[leg.step], leg.number, leg.post, leg.debit_balance, leg.credit_balance, step_purpose[leg.step],
+        nullif(step_subject[leg.step], step_id[leg.step])
+    FROM unnest(leg_step, decided.leg_number, leg_debit, leg_credit, leg_post, decided.leg_done, decided.debit_number,
+            decided.credit_number, decided.debit_balance, decided.credit_balance, decided.posted_at)
+        AS leg (step, number, debit, credit, post, done, debit_number, credit_number, debit_balance, credit_balance,
+            posted_at)
+    WHERE leg.done AND leg.post > 0;
+END $$;
+
+-- Changes the accounts for transfers that every account has enough for, whatever their order, and says which numbers and
+-- balances they have, for the caller to write; raises account_available_covered where one has not, and the caller has
+-- none of them. It does what ledger_decide would, for less: accounts are locked by the one statement that changes them,
+-- in the order of their ids, and nothing is decided.
+--
+-- Legs come in order, an element of each array; an account's entries are numbered in that order. Their time, one for all,
+-- is `at`, or later where an account has an entry as late.
+CREATE FUNCTION ledger_post(
+    at timestamptz, debit bigint[], credit bigint[], amount numeric[],
+    OUT debit_number bigint[], OUT credit_number bigint[], OUT debit_balance numeric[], OUT credit_balance numeric[],
+    OUT posted_at timestamptz
+) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    earliest timestamptz := 'infinity';
+    one record; number bigint; balance numeric; place integer;
+BEGIN
+    debit_number := array_fill(0::bigint, ARRAY[cardinality(debit)]); credit_number := debit_number;
+    debit_balance := array_fill(0::numeric, ARRAY[cardinality(debit)]); credit_balance := debit_balance;
+    posted_at := at;
+    FOR one IN
+        WITH changed AS (
+            UPDATE account SET
+                debits_posted = account.debits_posted + part.given, credits_posted = account.credits_posted + part.got,
+                entries = account.entries + cardinality(part.places),
+                posted_at = greatest(account.posted_at + interval '1 microsecond', at),
+                shortfall = least(account.shortfall, greatest(0, CASE account.normal
+                    WHEN 'credit' THEN account.debits_pending - account.credits_posted + account.debits_posted
+                        + part.given - part.got
+                    ELSE account.credits_pending - account.debits_posted + account.credits_posted
+                        + part.got - part.given END))
+            FROM (
+                SELECT account, sum(given) AS given, sum(got) AS got, array_agg(place ORDER BY abs(place)) AS places
+                FROM (
+                    SELECT debit AS account, amount AS given, 0 AS got, -n::integer AS place
+                    FROM unnest(debit, amount) WITH ORDINALITY AS half (debit, amount, n)
+                    UNION ALL
+                    SELECT credit, 0, amount, n::integer
+                    FROM unnest(credit, amount) WITH ORDINALITY AS half (credit, amount, n)
+                ) AS half
+                GROUP BY account
+                ORDER BY account
+            ) AS part
+            WHERE account.id = part.account
+            RETURNING account.code, account.posted_at, account.entries - cardinality(part.places) AS entries,
+                CASE account.normal WHEN 'credit' THEN 1 ELSE -1 END AS sign,
+                CASE account.normal WHEN 'credit' THEN account.credits_posted - account.debits_posted
+                    ELSE account.debits_posted - account.credits_posted END AS balance,
+                CASE account.normal WHEN 'credit' THEN part.got - part.given ELSE part.given - part.got END AS gained,
+                account.guarded AND CASE account.normal
+                    WHEN 'credit' THEN part.given > 0
+                        AND account.credits_posted - part.got - account.debits_posted < account.debits_pending
+                    ELSE part.got > 0
+                        AND account.debits_posted - part.given - account.credits_posted < account.credits_pending
+                    END AS short,
+                part.places
+        )
+        SELECT * FROM changed
+    LOOP
+        IF one.short THEN
+            RAISE EXCEPTION '% has not enough for all', one.code
+                USING ERRCODE = 'check_violation', CONSTRAINT = 'account_available_covered', TABLE = 'account';
+        END IF;
+        number := one.entries; balance := one.balance - one.gained;
+        posted_at := greatest(posted_at, one.posted_at); earliest := least(earliest, one.posted_at);
+        FOREACH place IN ARRAY one.places LOOP
+            number := number + 1;
+            IF place < 0 THEN
+                place := -place; balance := balance - one.sign * amount[place];
+                debit_number[place] := number; debit_balance[place] := balance;
+            ELSE
+                balance := balance + one.sign * amount[place];
+                credit_number[place] := number; credit_balance[place] := balance;
+            END IF;
+        END LOOP;
+    END LOOP;
+    IF earliest < posted_at THEN
+        UPDATE account SET posted_at = ledger_post.posted_at
+        WHERE id = ANY (debit || credit) AND account.posted_at < ledger_post.posted_at;
+    END IF;
+END $$;
+-- Sets amounts aside that every payer has enough for, whatever their order; where one has not, account_available_covered
+-- refuses all of them. It writes what book_write would, for less: accounts are locked by the one statement that changes
+-- them, in the order of their ids, and nothing is decided. (A hold takes from what is available and fills nothing up, so
+-- `shortfall` stays.) Each hold has one leg and is its own subject.
+CREATE FUNCTION ledger_hold(
+    at timestamptz, hold_id uuid[], debit bigint[], credit bigint[], amount numeric[], purpose text
+) RETURNS void LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    UPDATE account SET
+        debits_pending = account.debits_pending + part.given, credits_pending = account.credits_pending + part.got
+    FROM (
+        SELECT account, sum(given) AS given, sum(got) AS got
+        FROM (
+            SELECT debit AS account, amount AS given, 0 AS got FROM unnest(debit, amount) AS half (debit, amount)
+            UNION ALL
+            SELECT credit, 0, amount FROM unnest(credit, amount) AS half (credit, amount)
+        ) AS half
+        GROUP BY account
+        ORDER BY account
+    ) AS part
+    WHERE account.id = part.account;
+    INSERT INTO hold (id, leg, state, debit_id, credit_id, amount, purpose, subject, created_at)
+    SELECT new.id, 1, 'pending', new.debit, new.credit, new.amount, purpose, new.id, at
+    FROM unnest(hold_id, debit, credit, amount) AS new (id, debit, credit, amount);
+END $$;
