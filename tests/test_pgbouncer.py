@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import socket
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -58,7 +59,7 @@ async def pooled(url: str, mode: str, **more: str) -> AsyncIterator[str]:
                 os.chown(one, _NOBODY, _NOBODY)
         process = await asyncio.create_subprocess_exec(*become, pgbouncer, "-q", str(folder / "ini"))
         try:
-            while not (folder / ".s.PGSQL.6432").exists():
+            while not answers(folder / ".s.PGSQL.6432"):
                 assert process.returncode is None, (folder / "log").read_text()
                 await asyncio.sleep(0.01)
             yield f"postgresql://gateway@{server.path}?host={folder}&port=6432"
@@ -67,6 +68,12 @@ async def pooled(url: str, mode: str, **more: str) -> AsyncIterator[str]:
                 process.terminate()
             await process.wait()
             shutil.rmtree(folder)
+
+
+def answers(path: Path) -> bool:
+    """Whether connections are taken here: the file is there a moment before they are."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(path)) == 0
 
 
 async def test_its_session_mode_works_though_it_passes_on_no_setting_at_the_start(
