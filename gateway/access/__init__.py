@@ -14,5 +14,4 @@ operators.py   people of the house, who act two together
 repairs.py     what they do to the gateway itself: after a restore, or to correct the ledger
 repair_proposal.py    how that is proposed
 session.py     who has signed in, on which device, and until when
-access.sql, operators.sql, repairs.sql    the statements of the room
 """

@@ -37,8 +37,9 @@ from gateway.ids import WalletId, new_id, show
 from gateway.postgres import Connection, Database, Record, Statements
 from gateway.secret import hash_of, new_secret
 from gateway.wallets import wallet
+from gateway.wallets.wallet import lock_wallet
 
-sql = Statements(__package__, "access.sql")
+sql = Statements(__package__, "api_key.sql")
 
 #: What the ids of keys begin with.
 PREFIX: Final = "key"
@@ -161,7 +162,7 @@ async def revoke(connection: Connection, of: WalletId, id: UUID, by: By, now: da
     """It is none from now on. Raises NotFound where it is none of the wallet's, or is none already, and LastOwnerKey
     where nobody could act as the owner without it.
     """
-    await connection.execute(sql.lock_wallet, of)
+    await lock_wallet(connection, of)
     row = await connection.fetchrow(sql.revoke_api_key, id, of, now)
     if row is None:
         raise NotFound("such key")
@@ -188,7 +189,7 @@ async def keys(connection: Connection, of: WalletId, now: datetime) -> list[ApiK
 
 
 async def _write(connection: Connection, of: WalletId, fresh: ApiKey, kind: str, by: By, now: datetime) -> str:
-    await connection.execute(sql.lock_wallet, of)
+    await lock_wallet(connection, of)
     if len(await keys(connection, of, now)) >= _KEYS_MAX:
         raise InvalidRequest("keys", f"a wallet has {_KEYS_MAX} keys at the most: revoke one")
     text = new_secret("gw")

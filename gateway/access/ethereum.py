@@ -12,15 +12,16 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 from gateway.access.challenge import GOOD_FOR, KEPT_FOR
-from gateway.access.session import sql
 from gateway.chain import signature
 from gateway.chain.node import Node
 from gateway.chain.sign_in import SignIn, differing_line, digest, nonce_of
 from gateway.errors import InvalidSignIn, NodeUnavailable
 from gateway.ids import WalletId, show
-from gateway.postgres import Connection, Database, Record
+from gateway.postgres import Connection, Database, Record, Statements
 from gateway.wallets import wallet as wallets
 from gateway.wallets.wallet import Wallet
+
+sql = Statements(__package__, "ethereum.sql")
 
 
 @dataclass(frozen=True, slots=True)

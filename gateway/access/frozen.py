@@ -8,20 +8,22 @@ Lock order: the wallet, then its reasons.
 from datetime import datetime
 from uuid import UUID
 
-from gateway.access.session import sql
 from gateway.audit import log as audit
 from gateway.audit.log import WORKER, Act, By
 from gateway.clock import rfc3339
 from gateway.events import log
 from gateway.ids import PaymentId, WalletId, new_id, show
-from gateway.postgres import Connection
+from gateway.postgres import Connection, Statements
+from gateway.wallets.wallet import lock_wallet
+
+sql = Statements(__package__, "frozen.sql")
 
 
 async def freeze(
     connection: Connection, wallet: WalletId, reason: str, by: By, lapses_at: datetime | None, now: datetime
 ) -> UUID:
     """A reason why nothing leaves the wallet, from now on, until it is ended or lapses."""
-    await connection.execute(sql.lock_wallet, wallet)
+    await lock_wallet(connection, wallet)
     id = new_id(now)
     await connection.execute(sql.place_freeze, id, wallet, reason, now, lapses_at)
     await _tell(connection, "wallet.frozen", wallet, by, lapses_at, now)
@@ -30,7 +32,7 @@ async def freeze(
 
 async def keep(connection: Connection, id: UUID, wallet: WalletId, by: By, now: datetime) -> bool:
     """It lapses no more. False where it has ended."""
-    await connection.execute(sql.lock_wallet, wallet)
+    await lock_wallet(connection, wallet)
     kept: bool = await connection.fetchval(sql.keep_freeze, id) is not None
     if kept:
         await _tell(connection, "wallet.frozen", wallet, by, None, now)
@@ -39,7 +41,7 @@ async def keep(connection: Connection, id: UUID, wallet: WalletId, by: By, now: 
 
 async def thaw(connection: Connection, wallet: WalletId, by: By, now: datetime) -> bool:
     """End every reason. False where there was none."""
-    await connection.execute(sql.lock_wallet, wallet)
+    await lock_wallet(connection, wallet)
     ended = await connection.fetch(sql.end_freezes, wallet, now)
     if ended:
         await _tell(connection, "wallet.unfrozen", wallet, by, None, now)
@@ -48,7 +50,7 @@ async def thaw(connection: Connection, wallet: WalletId, by: By, now: datetime) 
 
 async def freeze_over(connection: Connection, wallet: WalletId, payment: PaymentId, by: By, now: datetime) -> bool:
     """Its owner, or a link that was sent to them, says that this payment was not theirs. False: it was said before."""
-    await connection.execute(sql.lock_wallet, wallet)
+    await lock_wallet(connection, wallet)
     if await connection.fetchval(sql.is_frozen_over, payment):
         return False
     id = await freeze(connection, wallet, f"not me: {show('pay', payment)}", by, None, now)
@@ -58,7 +60,7 @@ async def freeze_over(connection: Connection, wallet: WalletId, payment: Payment
 
 async def thaw_own(connection: Connection, wallet: WalletId, before: datetime, by: By, now: datetime) -> bool:
     """End the owner's own reasons that were there `before`; an operator's stay. False where there was none."""
-    await connection.execute(sql.lock_wallet, wallet)
+    await lock_wallet(connection, wallet)
     ended = await connection.fetch(sql.end_own_freezes, wallet, now, before)
     if ended:
         await _tell(connection, "wallet.unfrozen", wallet, by, None, now)
@@ -69,7 +71,7 @@ async def lapse(connection: Connection, now: datetime) -> int:
     """End the reasons whose time is over; how many there were."""
     due = await connection.fetch(sql.lapsing, now)
     for row in due:
-        await connection.execute(sql.lock_wallet, row["wallet_id"])
+        await lock_wallet(connection, row["wallet_id"])
         if await connection.fetchval(sql.end_freeze, row["id"], now) is not None:
             await _tell(connection, "wallet.freeze_lapsed", row["wallet_id"], WORKER, None, now)
     return len(due)

@@ -17,9 +17,10 @@ from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address
 from typing import Final, Literal
 
-from gateway.access.api_key import sql
 from gateway.errors import Contended, DatabaseUnavailable, TooManyTries
-from gateway.postgres import Database
+from gateway.postgres import Database, Statements
+
+sql = Statements(__package__, "limits.sql")
 
 #: What is limited: handles claimed, sign-ins begun or tried, handles looked up, keys and names that there are not, and
 #: requests of a caller.

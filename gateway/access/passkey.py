@@ -19,18 +19,20 @@ from typing import Final
 from uuid import UUID
 
 from gateway.access import challenge as challenges
-from gateway.access import session
+from gateway.access import recovery, session
 from gateway.access.ceremony import Assertion, NewKey, Party, Registration, challenge_in, check, is_cloned, register
 from gateway.access.challenge import Asked
 from gateway.access.label import label
-from gateway.access.session import sql
 from gateway.audit import log as audit
 from gateway.audit.log import Act, By
 from gateway.errors import ClonedPasskey, InvalidPasskey, InvalidRequest, LastPasskey, NotFound
 from gateway.events import log
 from gateway.ids import PasskeyId, WalletId, new_id, read, show
-from gateway.postgres import Connection, Record
+from gateway.postgres import Connection, Record, Statements
 from gateway.wallets import wallet as wallets
+from gateway.wallets.wallet import lock_wallet
+
+sql = Statements(__package__, "passkey.sql")
 
 #: What the ids of passkeys begin with.
 PREFIX: Final = "psk"
@@ -136,7 +138,7 @@ async def keep(connection: Connection, wallet: WalletId, called: str, key: NewKe
     """A key that was verified becomes a passkey of the wallet. Raises InvalidRequest for one passkey too many, and
     InvalidPasskey for a key that is a passkey already.
     """
-    await connection.execute(sql.lock_wallet, wallet)
+    await lock_wallet(connection, wallet)
     there = len(await connection.fetch(sql.passkeys, wallet))
     if there >= _PASSKEYS_MAX:
         raise InvalidRequest("passkeys", f"a wallet has {_PASSKEYS_MAX} passkeys at the most: revoke one")
@@ -167,12 +169,12 @@ async def revoke(connection: Connection, wallet: WalletId, id: UUID, by: By, now
 
     Raises NotFound where it is none of the wallet's, or is one no more, and LastPasskey.
     """
-    await connection.execute(sql.lock_wallet, wallet)
+    await lock_wallet(connection, wallet)
     there = await passkeys(connection, wallet)
     found = next((one for one in there if one.id == id), None)
     if found is None:
         raise NotFound("such passkey")
-    if len(there) == 1 and not await connection.fetchval(sql.count_codes, wallet):
+    if len(there) == 1 and not await recovery.left(connection, wallet):
         raise LastPasskey(found.shown_id)
     await connection.fetchval(sql.end_passkey, id, wallet, now, "revoked")
     await session.end_of_passkey(connection, id, now)

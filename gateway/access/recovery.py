@@ -14,13 +14,15 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from gateway.access.session import sql
 from gateway.audit import log as audit
 from gateway.audit.log import Act, By
 from gateway.errors import InvalidRecoveryCode, TooManyTries
 from gateway.events import log
 from gateway.ids import WalletId
-from gateway.postgres import Connection, Database
+from gateway.postgres import Connection, Database, Statements
+from gateway.wallets.wallet import lock_wallet
+
+sql = Statements(__package__, "recovery.sql")
 
 #: How many codes there are, of how many letters (five bits each), in groups of four.
 CODES, _LETTERS = 10, 16
@@ -61,7 +63,7 @@ async def keep(
     connection: Connection, wallet: WalletId, hashes: list[bytes], salt: bytes, by: By, now: datetime
 ) -> None:
     """These are the wallet's codes from now on; those before are good no more."""
-    await connection.execute(sql.lock_wallet, wallet)
+    await lock_wallet(connection, wallet)
     await connection.execute(sql.forget_codes, wallet)
     await connection.execute(sql.keep_codes, wallet, hashes, salt, now)
     facts = {"codes": len(hashes)}

@@ -29,7 +29,7 @@ from gateway.postgres import Connection, Database, Record, Statements
 from gateway.secret import hash_of, new_secret
 from gateway.wallets.wallet import Wallet
 
-sql = Statements(__package__, "access.sql")
+sql = Statements(__package__, "session.sql")
 
 #: What the ids of sessions begin with.
 PREFIX: Final = "ses"

@@ -24,7 +24,6 @@
     deploy.py          the tokens' contracts, each once
     node.py            what an Ethereum node is asked, and what its answers become
     json_rpc.py        JSON-RPC over HTTP, in portions that the node takes; the only file with aiohttp
-    chain.sql          the statements of the room
 
 Exactly once: a payment's EIP-3009 nonce is stored with the payment before anything is signed, so the contract itself
 refuses a second settlement; raw bytes and their hash are stored before they are sent, and only ever sent again as

@@ -35,7 +35,7 @@ from gateway.chain.node import Node
 from gateway.errors import Contended, NodeRefused, NodeUnavailable
 from gateway.postgres import Connection, Record, Statements
 
-sql = Statements(__package__, "chain.sql")
+sql = Statements(__package__, "authorization.sql")
 
 State = Literal["unsigned", "queued", "submitted", "settled", "skipped", "expired"]
 

@@ -24,7 +24,7 @@ from gateway.chain.signer import Signer
 from gateway.errors import InvalidSignature
 from gateway.postgres import Connection, Statements
 
-sql = Statements(__package__, "chain.sql")
+sql = Statements(__package__, "batches.sql")
 
 #: Payments and redemptions are settled, mints are minted: two calls of the contract, so two kinds of batch. `batch_of`
 #: (schema/06_chain.sql) says which carries an authorization.

@@ -28,7 +28,7 @@ from gateway.errors import Misconfigured, NodeRefused, NodeUnavailable, UnknownA
 from gateway.money import Asset, Assets
 from gateway.postgres import Connection, Database, Record, Statements
 
-sql = Statements(__package__, "chain.sql")
+sql = Statements(__package__, "deploy.sql")
 
 #: Takes in the ends of our transactions, in the caller's own transaction.
 Conclude = Callable[[Connection, Iterable[Receipt], datetime], Awaitable[object]]

@@ -9,8 +9,10 @@ from datetime import timedelta
 
 from gateway.chain import batches
 from gateway.chain.block import Fees
-from gateway.chain.lanes import FEE_WEI_CEILING, Lane, sql
-from gateway.postgres import Connection
+from gateway.chain.lanes import FEE_WEI_CEILING, Lane
+from gateway.postgres import Connection, Statements
+
+sql = Statements(__package__, "fuel.sql")
 
 #: What a payment in a full batch uses (contracts/README.md, "Gas").
 PAYMENT_GAS = 27_000

@@ -27,7 +27,7 @@ from gateway.escape import for_shell
 from gateway.ids import new_id
 from gateway.postgres import Connection, Record, Statements
 
-sql = Statements(__package__, "chain.sql")
+sql = Statements(__package__, "lanes.sql")
 
 Kind = Literal["settle", "mint", "deploy", "grant"]
 
@@ -205,12 +205,22 @@ async def turn(connection: Connection, wanted: Sequence[str], every: timedelta) 
 
 async def next_nonce(connection: Connection, address: str) -> int:
     """The lane's next nonce at the moment. Raises LaneStopped."""
-    return _next_nonce(address, await connection.fetchrow(sql.read_lane, address))
+    return _next_nonce(address, await read_any(connection, address))
 
 
 async def lock(connection: Connection, address: str) -> int:
     """Take the lane until the transaction ends. Returns its next nonce. Raises LaneStopped."""
-    return _next_nonce(address, await connection.fetchrow(sql.lock_lane, address))
+    return _next_nonce(address, await lock_any(connection, address))
+
+
+async def read_any(connection: Connection, address: str) -> Record | None:
+    """The lane as it is, stopped or not; None where nobody has registered it."""
+    return await connection.fetchrow(sql.read_lane, address)
+
+
+async def lock_any(connection: Connection, address: str) -> Record | None:
+    """The same, taken until the transaction ends."""
+    return await connection.fetchrow(sql.lock_lane, address)
 
 
 def _next_nonce(address: str, lane: Record | None) -> int:

@@ -19,10 +19,12 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from gateway.chain.json_rpc import same_words
-from gateway.chain.lanes import Attempt, sql
+from gateway.chain.lanes import Attempt
 from gateway.chain.node import Node
 from gateway.errors import NodeRefused
-from gateway.postgres import Connection, Database, confirm
+from gateway.postgres import Connection, Database, Statements, confirm
+
+sql = Statements(__package__, "outbox.sql")
 
 log = logging.getLogger(__name__)
 

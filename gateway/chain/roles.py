@@ -25,12 +25,13 @@ from gateway.chain.contract import (
     has_role_data,
     paused_data,
 )
-from gateway.chain.lanes import sql
 from gateway.chain.node import Node
 from gateway.chain.signer import Signer, fields_of
 from gateway.clock import Clock
 from gateway.errors import LaneStopped, NodeUnavailable
-from gateway.postgres import Connection, Database
+from gateway.postgres import Connection, Database, Statements
+
+sql = Statements(__package__, "roles.sql")
 
 log = logging.getLogger(__name__)
 

@@ -29,7 +29,7 @@ from gateway.chain.node import Node
 from gateway.errors import ChainReplaced, NodeBehind, NodeContradiction, NodeRefused, NodeUnavailable
 from gateway.postgres import Connection, Statements
 
-sql = Statements(__package__, "chain.sql")
+sql = Statements(__package__, "watch.sql")
 
 #: So many blocks are asked for their logs one by one; where there are more, by range. It is one JSON-RPC batch.
 _BY_HASH_MOST = 32

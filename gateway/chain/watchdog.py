@@ -17,11 +17,13 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from gateway.chain import lanes, watch
-from gateway.chain.lanes import Attempt, sql
+from gateway.chain import authorization, lanes, watch
+from gateway.chain.lanes import Attempt
 from gateway.chain.node import Node
 from gateway.errors import LaneNotResumable, NodeRefused
-from gateway.postgres import Connection, Database
+from gateway.postgres import Connection, Database, Statements
+
+sql = Statements(__package__, "watchdog.sql")
 
 #: A nonce must be seen for so long to be somebody else's before the lane is stopped: the backends of a hosted node may
 #: be some blocks apart.
@@ -86,7 +88,7 @@ async def stop(
     `unmined` are its transactions that are in no block; of those, the ones with nonces below `taken_below` can never
     be. Returns whether it went on until now.
     """
-    await connection.fetchrow(sql.lock_lane, address)
+    await lanes.lock_any(connection, address)
     chain_id = await connection.fetchval(sql.stop_lane, address, reason)
     if chain_id is None:
         return False
@@ -105,7 +107,7 @@ async def resumable(database: Database, node: Node, chain_id: int, address: str,
     Raises LaneNotResumable, saying why, and NodeUnavailable.
     """
     async with database.reading() as connection:
-        lane = await connection.fetchrow(sql.read_lane, address)
+        lane = await lanes.read_any(connection, address)
         cursor = await watch.cursor(connection, chain_id)
         attempts = await lanes.open_attempts(connection, address)
     if lane is None or lane["stopped"] is None:
@@ -135,7 +137,7 @@ async def resume(connection: Connection, address: str, next_nonce: int) -> int:
     Transactions of ours that are open below that nonce were overtaken by others and can never be mined: they end, and
     what they carried is queued again. Returns how many ended so.
     """
-    await connection.fetchrow(sql.lock_lane, address)
+    await lanes.lock_any(connection, address)
     await connection.execute(sql.resume_lane, address, next_nonce)
     below = {row["id"] for row in await connection.fetch(sql.open_below, address, next_nonce)}
     await connection.fetch(sql.lock_carried, list(below))
@@ -145,7 +147,7 @@ async def resume(connection: Connection, address: str, next_nonce: int) -> int:
 
 async def _end(connection: Connection, overtaken: Collection[UUID]) -> None:
     ended = [row["id"] for row in await connection.fetch(sql.end_overtaken, list(overtaken))]
-    await connection.fetch(sql.requeue, ended)
+    await authorization.requeue(connection, ended)
 
 
 def unmined_of(attempts: Sequence[Attempt], mined: Collection[bytes]) -> set[UUID]:

@@ -118,7 +118,7 @@ BEGIN
         END IF;
     END IF;
 
-    -- The next nonces of each payer, as many as it needs, as chain.sql's take_nonces hands them out.
+    -- The next nonces of each payer, as many as it needs, as authorization.sql's take_nonces hands them out.
     WITH taken AS (
         INSERT INTO authorization_nonce AS handed_out (asset, address, next)
         SELECT asset[g], from_address[g], count(*) FROM unnest(good) AS g

@@ -6,7 +6,6 @@
     custody.py    sign with the sealed keys of custodial wallets
     rotation.py   seal every key anew under another master key
     export.py     hand a wallet's key to its owner
-    wallets.sql   the statements of the room
 
 An address is one wallet's for ever. Its key is the gateway's, sealed; or its owner's; or it is a contract. Tokens at
 the current address are the wallet's, and so are those at the one whose key the gateway keeps.

@@ -12,8 +12,10 @@ from urllib.parse import urlsplit
 from gateway.chain.sign_in import SignIn, differing_line, nonce_of
 from gateway.errors import InvalidChallenge
 from gateway.ids import show
-from gateway.postgres import Connection, Record
-from gateway.wallets.wallet import Wallet, sql
+from gateway.postgres import Connection, Record, Statements
+from gateway.wallets.wallet import Wallet
+
+sql = Statements(__package__, "challenge.sql")
 
 #: How long a text may be signed.
 GOOD_FOR = timedelta(minutes=10)

@@ -8,37 +8,40 @@ from datetime import datetime
 from uuid import UUID
 
 from gateway.audit.seal import SealKey
-from gateway.chain.signer import Vault, fingerprint
+from gateway.chain.signer import Vault
 from gateway.errors import MasterKeyMissing, Misconfigured
 from gateway.ids import new_id
-from gateway.postgres import Connection
-from gateway.wallets.wallet import master_key, sql
+from gateway.postgres import Connection, Statements
+from gateway.wallets import rotation
+from gateway.wallets.wallet import master_key
+
+sql = Statements(__package__, "custody.sql")
 
 
 async def remember(connection: Connection, check_value: bytes, now: datetime) -> None:
     """This is the master key that keys are sealed under, unless there is one."""
-    await connection.execute(sql.add_master_key, 1, check_value, now)
+    await rotation.add(connection, 1, check_value, now)
 
 
 async def has_master_key(connection: Connection) -> bool:
     """Whether this database's keys are sealed under a master key already."""
-    return await connection.fetchval(sql.master_key) is not None
+    return bool(await rotation.master_keys(connection))
 
 
 async def hold_to(connection: Connection, check_values: Collection[bytes]) -> None:
     """Raises Misconfigured unless these master keys open every key here, and the newest is among them."""
-    there = await connection.fetch(sql.master_keys)
+    there = await rotation.master_keys(connection)
     if not there:
         raise Misconfigured("this database has no master key yet: run 'gateway migrate'")
     newest, *_ = there
-    lacking = [row for row in there if (row["opens"] or row is newest) and row["check_value"] not in check_values]
-    if lacking and not any(row["check_value"] in check_values for row in there):
+    lacking = [one for one in there if (one.opens or one is newest) and one.check_value not in check_values]
+    if lacking and not any(one.check_value in check_values for one in there):
         raise Misconfigured(
             "this is not the master key that the wallets' keys are sealed under: put the right one where "
             "GATEWAY_MASTER_KEY_FILE says"
         )
     if lacking:
-        missing = MasterKeyMissing(" and ".join(fingerprint(row["check_value"]) for row in lacking))
+        missing = MasterKeyMissing(" and ".join(one.fingerprint for one in lacking))
         raise Misconfigured(str(missing))
 
 

@@ -16,8 +16,10 @@ from gateway.audit.log import Act, By
 from gateway.chain.signer import Vault
 from gateway.errors import InvalidRequest
 from gateway.events import log
-from gateway.postgres import Connection
-from gateway.wallets.wallet import Wallet, sql
+from gateway.postgres import Connection, Statements
+from gateway.wallets.wallet import Wallet
+
+sql = Statements(__package__, "export.sql")
 
 notes = logging.getLogger(__name__)
 

@@ -18,8 +18,9 @@ from uuid import UUID
 from gateway.audit import log as audit
 from gateway.audit.log import Act, By
 from gateway.chain.signer import Vault, fingerprint
-from gateway.postgres import Connection, Database, Record
-from gateway.wallets.wallet import sql
+from gateway.postgres import Connection, Database, Record, Statements
+
+sql = Statements(__package__, "rotation.sql")
 
 #: So many keys are sealed anew in one transaction.
 _AT_ONCE = 500
@@ -46,6 +47,11 @@ async def master_keys(connection: Connection) -> list[MasterKey]:
     return [_master_key(row) for row in await connection.fetch(sql.master_keys)]
 
 
+async def add(connection: Connection, number: int, check_value: bytes, now: datetime) -> None:
+    """Keys are sealed under this master key from now on; nothing where there is one of that number."""
+    await connection.execute(sql.add_master_key, number, check_value, now)
+
+
 async def alone(connection: Connection) -> list[MasterKey]:
     """All of them, once nobody else is about to begin a rotation; nobody does until the transaction ends."""
     await connection.execute(sql.lock_rotation)
@@ -61,7 +67,7 @@ async def begin(connection: Connection, fresh: Callable[[list[MasterKey]], bytes
     if any(one.retired_at is None for one in before):
         return newest
     check_value = fresh(known)
-    await connection.execute(sql.add_master_key, newest.number + 1, check_value, now)
+    await add(connection, newest.number + 1, check_value, now)
     facts = {"number": newest.number + 1, "fingerprint": fingerprint(check_value)}
     await audit.append(connection, [Act("master_key.rotated", None, by, None, facts)], now)
     return MasterKey(newest.number + 1, check_value, now, None, opens=False)

@@ -25,7 +25,7 @@ from gateway.postgres import Connection, Record, Statements
 from gateway.secret import hash_of, new_secret
 from gateway.wallets.handle import fold
 
-sql = Statements(__package__, "wallets.sql")
+sql = Statements(__package__, "wallet.sql")
 
 
 #: Who keeps the key of an address, and so who signs for it: the gateway (sealed), the owner, or nobody: it is a
@@ -123,6 +123,11 @@ async def master_key(connection: Connection) -> tuple[int, bytes | None]:
     """
     row = await connection.fetchrow(sql.master_key)
     return (row["number"], row["check_value"]) if row is not None else (1, None)
+
+
+async def lock_wallet(connection: Connection, id: WalletId) -> None:
+    """Take the wallet until the transaction ends: what is decided about it is decided by one after the other."""
+    await connection.execute(sql.lock_wallet, id)
 
 
 async def guard(connection: Connection, id: WalletId) -> None:

@@ -1,0 +1,35 @@
+-- place_freeze
+-- A reason why nothing leaves a wallet.
+INSERT INTO wallet_freeze (id, wallet_id, reason, placed_at, lapses_at) VALUES ($1, $2, $3, $4, $5);
+
+-- keep_freeze
+-- It does not lapse by itself; no row where it has ended.
+UPDATE wallet_freeze SET lapses_at = NULL WHERE id = $1 AND ended_at IS NULL RETURNING id;
+
+-- end_freezes
+UPDATE wallet_freeze SET ended_at = $2 WHERE wallet_id = $1 AND ended_at IS NULL RETURNING id;
+
+-- lapsing
+-- Those whose time is over, in the order in which their wallets are locked.
+SELECT id, wallet_id FROM wallet_freeze WHERE ended_at IS NULL AND lapses_at <= $1 ORDER BY wallet_id, id LIMIT 100;
+
+-- end_freeze
+UPDATE wallet_freeze SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL AND lapses_at <= $2 RETURNING id;
+
+-- set_frozen
+-- Since when the wallet is frozen: as long as a reason has not ended.
+UPDATE wallet SET frozen_at = (SELECT min(placed_at) FROM wallet_freeze WHERE wallet_id = $1 AND ended_at IS NULL)
+WHERE id = $1;
+
+-- freeze_of_payment
+-- It is a payment's: its owner says that it was somebody else's doing.
+UPDATE wallet_freeze SET payment_id = $2 WHERE id = $1;
+
+-- is_frozen_over
+-- Whether that was said of the payment already.
+SELECT EXISTS (SELECT FROM wallet_freeze WHERE payment_id = $1 AND ended_at IS NULL);
+
+-- end_own_freezes
+-- An owner's reasons that are old enough; never an operator's.
+UPDATE wallet_freeze SET ended_at = $2
+WHERE wallet_id = $1 AND ended_at IS NULL AND payment_id IS NOT NULL AND placed_at <= $3 RETURNING id;

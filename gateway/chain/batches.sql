@@ -1,0 +1,28 @@
+-- ripe
+-- The batches to form now, by token and kind of batch, with how many authorizations wait for each, as far as one batch
+-- goes, and how many of these contracts have signed: as many wait as make a full one, or the oldest has waited for long
+-- enough. None of a token of which a batch was seen to have reverted since $4; few ever do, and they have an index of
+-- their own. (The kinds are not a parameter: PostgreSQL would plan this anew each time that anybody looks.)
+SELECT contract.asset, batch.kind, waiting.count, waiting.by_contracts
+FROM contract CROSS JOIN (VALUES ('settle'), ('mint')) AS batch (kind), LATERAL (
+    SELECT count(*) AS count, count(*) FILTER (WHERE signed_by = 'contract') AS by_contracts, min(created_at) AS oldest
+    FROM (
+        SELECT created_at, signed_by FROM token_authorization
+        WHERE asset = contract.asset AND batch_of(kind) = batch.kind AND state = 'queued'
+            AND NOT withheld AND valid_before > $1
+        ORDER BY id
+        LIMIT $2
+    ) AS next
+) AS waiting
+WHERE (waiting.count >= $2 OR waiting.oldest <= $3) AND NOT EXISTS (
+    SELECT FROM chain_transaction WHERE state = 'reverted' AND asset = contract.asset AND concluded_at > $4
+);
+
+-- claim
+-- The oldest queued authorizations for a kind of batch that nobody else is busy with and that are still in time.
+SELECT id, kind, asset, from_address, to_address, value, nonce, valid_after, valid_before, signature, signed_by
+FROM token_authorization
+WHERE asset = $1 AND batch_of(kind) = $2 AND state = 'queued' AND NOT withheld AND valid_before > $3
+ORDER BY id
+LIMIT $4
+FOR UPDATE SKIP LOCKED;

@@ -1,0 +1,21 @@
+-- contracts
+-- The tokens' contracts.
+SELECT asset, chain_id, address, deployed_block, genesis_hash FROM contract;
+
+-- chain
+-- The same, each with how far its chain was read and every lane that sends to it.
+SELECT contract.*, number, hash, timestamp,
+    ARRAY(SELECT address FROM lane WHERE lane.chain_id = contract.chain_id ORDER BY address) AS lanes
+FROM contract LEFT JOIN chain_cursor USING (chain_id);
+
+-- record_contract
+-- Where a token's contract stands, once and for all.
+INSERT INTO contract (asset, chain_id, address, deployed_block, genesis_hash) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (asset) DO NOTHING;
+
+-- deployment
+-- The deployment of a token that is on its way or done, if any; one that came to nothing is not counted.
+SELECT id, nonce FROM chain_transaction
+WHERE asset = $1 AND kind = 'deploy' AND state NOT IN ('reverted', 'overtaken')
+ORDER BY nonce
+LIMIT 1;

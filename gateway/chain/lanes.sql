@@ -1,0 +1,133 @@
+-- register_lane
+-- A lane's first nonce, once; then the chain it is of.
+WITH fresh AS (
+    INSERT INTO lane (address, chain_id, next_nonce) VALUES ($1, $2, $3) ON CONFLICT (address) DO NOTHING
+)
+SELECT chain_id FROM lane WHERE address = $1;
+
+-- lock_lane
+-- One at a time takes a lane's nonce.
+SELECT next_nonce, stopped FROM lane WHERE address = $1 FOR UPDATE;
+
+-- read_lane
+-- A lane as it is at the moment.
+SELECT next_nonce, stopped FROM lane WHERE address = $1;
+
+-- read_lanes
+-- Lanes as they stand, given how many of their nonces are in blocks: what is in none, since when, and what that may
+-- cost at most; and what no final block has.
+SELECT lane.address, lane.next_nonce, lane.stopped, lane.low, lane.refused, lane.refused_nonce,
+    count(*) FILTER (WHERE t.nonce >= seen.mined) AS open,
+    count(t.id) AS unfinished,
+    min(t.created_at) AS oldest_at,
+    coalesce(sum(t.gas_limit * offered.fee_wei) FILTER (WHERE t.nonce >= seen.mined), 0)::numeric AS promised_wei
+FROM unnest($1::text[], $2::bigint[]) AS seen (address, mined)
+JOIN lane USING (address)
+LEFT JOIN chain_transaction AS t ON t.lane = lane.address AND t.state = 'stored'
+LEFT JOIN LATERAL (
+    SELECT max(fee_wei_max) AS fee_wei FROM attempt WHERE attempt.transaction_id = t.id
+) AS offered ON true
+GROUP BY lane.address
+ORDER BY lane.address;
+
+-- lane_addresses
+-- Every lane of a chain.
+SELECT address FROM lane WHERE chain_id = $1 ORDER BY address;
+
+-- lanes_among
+-- Which of these addresses send our transactions.
+SELECT address FROM lane WHERE address = ANY ($1);
+
+-- take_lane
+-- The first of these lanes that goes on, has room, and that nobody else is taking a nonce of; it is locked.
+SELECT lane.address
+FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS wanted (address, below, place)
+JOIN lane USING (address)
+WHERE lane.stopped IS NULL AND lane.next_nonce < wanted.below
+ORDER BY wanted.place
+LIMIT 1
+FOR UPDATE OF lane SKIP LOCKED;
+
+-- turn_to_resend
+-- Whose turn it is to be looked after: one worker at a time takes it, and nobody waits.
+UPDATE lane SET resent_at = clock_timestamp() WHERE address IN (
+    SELECT address FROM lane
+    WHERE address = ANY ($1) AND stopped IS NULL
+        AND coalesce(resent_at + $2::interval <= clock_timestamp(), true)
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING address;
+
+-- looked_after_within
+-- Whether some lane was looked after within a time; NULL: none ever was.
+SELECT bool_or(greatest(resent_at, weighed_at) > clock_timestamp() - $1::interval) FROM lane;
+
+-- unfinished_after
+-- Whether a transaction that no final block has is older than this.
+SELECT EXISTS (
+    SELECT FROM lane JOIN chain_transaction AS t ON t.lane = lane.address AND t.state = 'stored'
+    WHERE t.created_at < clock_timestamp() - $1::interval
+);
+
+-- store_transaction
+-- What the lane, which is locked, will send, with its first raw bytes, before anybody sees them: its nonce is taken, and
+-- the authorizations that it carries, which were claimed, are submitted.
+WITH taken AS (
+    UPDATE lane SET next_nonce = $3::bigint + 1 WHERE address = $2
+), stored AS (
+    INSERT INTO chain_transaction (id, lane, nonce, kind, asset, gas_limit, created_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
+), first_attempt AS (
+    INSERT INTO attempt (hash, transaction_id, raw, fee_wei_max, tip_wei_max, created_at)
+    VALUES ($8, $1, $9, $10, $11, $7)
+)
+UPDATE token_authorization AS a SET state = 'submitted', transaction_id = $1, signature = signed.signature
+FROM unnest($12::uuid[], $13::bytea[]) AS signed (id, signature)
+WHERE a.id = signed.id;
+
+-- store_attempt
+-- Raw bytes, before anybody sees them. The same bytes again are the same attempt.
+INSERT INTO attempt (hash, transaction_id, raw, fee_wei_max, tip_wei_max, created_at)
+VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (hash) DO NOTHING;
+
+-- open_attempts
+-- What a lane has sent, or should have, that no final block has.
+SELECT attempt.hash, attempt.transaction_id, chain_transaction.nonce, attempt.fee_wei_max, attempt.tip_wei_max,
+    attempt.created_at
+FROM chain_transaction JOIN attempt ON attempt.transaction_id = chain_transaction.id
+WHERE chain_transaction.lane = $1 AND chain_transaction.state = 'stored'
+ORDER BY chain_transaction.nonce, attempt.fee_wei_max;
+
+-- open_hashes
+-- The same of every lane of a chain, by hash alone, and whether they are of before a time.
+SELECT attempt.hash, attempt.created_at < $2 AS late
+FROM lane
+JOIN chain_transaction ON chain_transaction.lane = lane.address AND chain_transaction.state = 'stored'
+JOIN attempt ON attempt.transaction_id = chain_transaction.id
+WHERE lane.chain_id = $1;
+
+-- conclude
+-- The end of transactions, of which one attempt is in a final block.
+UPDATE chain_transaction
+SET state = CASE WHEN seen.succeeded THEN 'succeeded' ELSE 'reverted' END, final_hash = seen.hash, concluded_at = $3
+FROM unnest($1::bytea[], $2::boolean[]) AS seen (hash, succeeded)
+JOIN attempt ON attempt.hash = seen.hash
+WHERE chain_transaction.id = attempt.transaction_id AND chain_transaction.state = 'stored'
+RETURNING chain_transaction.id, kind, asset, state, final_hash;
+
+-- last_attempt
+-- The highest offer made for an open transaction of this lane.
+SELECT attempt.raw
+FROM chain_transaction JOIN attempt ON attempt.transaction_id = chain_transaction.id
+WHERE chain_transaction.id = $1 AND chain_transaction.lane = $2 AND chain_transaction.state = 'stored'
+ORDER BY attempt.fee_wei_max DESC
+LIMIT 1;
+
+-- attempts_of
+-- A transaction's attempts, whatever became of it.
+SELECT attempt.hash, attempt.transaction_id, chain_transaction.nonce, attempt.fee_wei_max, attempt.tip_wei_max,
+    attempt.created_at
+FROM chain_transaction JOIN attempt ON attempt.transaction_id = chain_transaction.id
+WHERE chain_transaction.id = $1
+ORDER BY attempt.fee_wei_max;
