@@ -82,6 +82,7 @@ async def refuse(
     connection: Connection, terms: Terms, caller: WalletId, id: PaymentId, by: By, now: datetime
 ) -> Payment:
     """The caller does not want the payment: its money is available again. Raises NotFound, Forbidden, StateConflict."""
+    await checks.lock(connection, terms, giving_back=[id])
     payment = _own(await records.payment_for_update(connection, terms.assets, id, caller), caller)
     _check_waiting(payment, Event.REFUSE, now)
     refused = replace(payment, state=after(payment.id, payment.state, Event.REFUSE))

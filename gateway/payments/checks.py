@@ -7,23 +7,27 @@ Invariants:
     anything is read, so two groups never wait for each other in a ring, and what is read cannot change any more.
 
 Lock order: API keys by origin (spending caps), the payers' wallets and policies in id order (policy), mandates in id
-order (`locked_payers` in schema/10_controls.sql). Accounts come after all of these, and what is counted comes last: the
-buckets of spending.py, in the order of their keys.
+order (`locked_payers` in schema/10_controls.sql). Then come payments, accounts, and what is counted: the buckets of
+spending.py, in the order of their keys. Captures, voids, refunds, refusals and expiry lock what the payment counts
+against in the same way (`lock`) before they lock the payment. Only what the chain settles or fails does not: it locks
+authorizations first, and gives back as if it came after every payment that is being decided.
 
 A preview asks the same checks, locking and writing nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import UUID
 
 from msgspec.structs import replace
 
 from gateway.errors import GatewayError
+from gateway.ids import PaymentId
 from gateway.payments import spending, wallet_freeze
 from gateway.payments.caps import SpendingCaps
-from gateway.payments.check import PASSED, Check, CheckContext, Decisions, Locks, Proposed
+from gateway.payments.check import PASSED, Check, CheckContext, Decisions, Lockable, Locks, Proposed
 from gateway.payments.freeze import WithdrawalFreeze
 from gateway.payments.grant_approval import GrantApproval
 from gateway.payments.mandate import MandateLimits
@@ -73,9 +77,17 @@ async def check_all(connection: Connection, terms: Terms, asked: Sequence[Propos
     return Checked([_next(decisions, terms, one, now) for one in asked], decisions)
 
 
-async def lock(connection: Connection, terms: Terms, asked: Sequence[Proposed]) -> None:
-    """Lock what these payments are decided by: for a caller that locks something else before it has them decided."""
-    await wallet_freeze.payers(connection, terms.assets, (), await _lock_others(connection, asked))
+async def lock(
+    connection: Connection, terms: Terms, asked: Sequence[Proposed] = (), giving_back: Iterable[PaymentId] = ()
+) -> None:
+    """Lock what these payments are decided by, and what those are counted against that may give something back: for a
+    caller that locks payments next. So whoever decides by a limit sees all that was given back before, and nothing is
+    given back between the decision and the payment.
+    """
+    limits = await spending.limits_of(connection, list(giving_back))
+    locks = _union([await _lock_others(connection, asked), limits])
+    if locks:
+        await wallet_freeze.payers(connection, terms.assets, (), locks)
 
 
 async def preview(connection: Connection, terms: Terms, one: Proposed, now: datetime) -> Payment | GatewayError:
@@ -87,7 +99,16 @@ async def _lock_others(connection: Connection, asked: Sequence[Proposed]) -> Loc
     """Lock what single rules lock by statements of their own; returns what is to be locked for all of them by one."""
     for check in CHECKS:
         await check.lock(connection, asked)
-    return {kind: ids for check in CHECKS for kind, ids in check.locks(asked).items() if ids}
+    return _union([check.locks(asked) for check in CHECKS])
+
+
+def _union(many: Sequence[Locks]) -> Locks:
+    ids: dict[Lockable, set[UUID]] = {}
+    for one in many:
+        for kind, own in one.items():
+            if own:
+                ids.setdefault(kind, set()).update(own)
+    return {kind: list(own) for kind, own in ids.items()}
 
 
 async def _load(

@@ -18,7 +18,7 @@ from gateway.ids import PaymentId, WalletId, show
 from gateway.ledger import book, transfer
 from gateway.ledger.transfer import End
 from gateway.money import Money
-from gateway.payments import records, wallet_freeze
+from gateway.payments import checks, records, wallet_freeze
 from gateway.payments.once import Alone
 from gateway.payments.payment import Event, Payment, State, after
 from gateway.payments.terms import Terms
@@ -50,9 +50,11 @@ async def end_all(
     payer's). A capture on a rail that takes statements of its own for it is Alone among others. A capture by itself
     raises why it is refused.
 
-    Lock order: the payments, all in one statement and in id order, as refunds, the relay, settling and expiry lock
-    theirs; then their transfers, then the accounts, each in id order, in the one call of the book.
+    Lock order: what the payments count against (checks.py); the payments, all in one statement and in id order, as
+    refunds, the relay, settling and expiry lock theirs; then their transfers, then the accounts, each in id order, in
+    the one call of the book.
     """
+    await checks.lock(connection, terms, giving_back=[one.payment for one in asked])
     held = await records.payments_for_update(connection, terms.assets, [one.payment for one in asked])
     payers = [held[one.payment].payer for one in asked if one.event == "capture" and one.payment in held]
     frozen = await wallet_freeze.frozen(connection, payers) if payers else {}
@@ -84,7 +86,9 @@ async def end_all(
 
 async def expire_due(connection: Connection, terms: Terms, now: datetime, limit: int = 100) -> int:
     """Give back what has been held past its time, up to `limit` payments; returns how many."""
-    rows = await connection.fetch(records.sql.due_payments, now, limit)
+    ids = [row["id"] for row in await connection.fetch(records.sql.due_payments, now, limit)]
+    await checks.lock(connection, terms, giving_back=ids)
+    rows = await connection.fetch(records.sql.due_for_update, now, ids)
     return await _expire(connection, [records.of_row(terms.assets, row) for row in rows], now)
 
 

@@ -28,7 +28,7 @@ from gateway.events import log
 from gateway.ids import PaymentId, WalletId
 from gateway.ledger import book, transfer
 from gateway.ledger.transfer import End
-from gateway.payments import policy, records
+from gateway.payments import checks, policy, records
 from gateway.payments.payment import Event, Payment, State, after
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection, Database
@@ -67,6 +67,7 @@ async def _end(connection: Connection, terms: Terms, caller: WalletId, id: Payme
             refused = [(tracked.authorization, "not_me")]
             await final_blocks.refuse(connection, terms.assets, terms.settles, refused, now)
         return await records.payment(connection, terms.assets, id, caller)
+    await checks.lock(connection, terms, giving_back=[id])
     payment = await records.payment_for_update(connection, terms.assets, id, caller)
     event = Event.REFUSE if payment.waits_for_approval else Event.VOID if payment.state is State.HELD else None
     if event is None or payment.authorization_id is not None:

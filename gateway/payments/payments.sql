@@ -207,14 +207,20 @@ WHERE payment.payer = $1 AND payment.rare_state = 'requires_confirmation' AND pa
 ORDER BY payment.id DESC LIMIT $3;
 
 -- due_payments
--- Payments that are held past their time. One that somebody is capturing right now is left to them.
+-- Payments that are held past their time.
+SELECT id FROM staged_payment
+WHERE rare_state IN ('requires_confirmation', 'held') AND authorization_id IS NULL AND expires_at <= $1
+ORDER BY id LIMIT $2;
+
+-- due_for_update
+-- Those of these payments that still are. One that somebody is capturing right now is left to them.
 SELECT payment.*, payer.handle AS payer_handle, payee.handle AS payee_handle
 FROM staged_payment AS payment
 JOIN wallet AS payer ON payer.id = payment.payer
 LEFT JOIN wallet AS payee ON payee.id = payment.payee
-WHERE payment.rare_state IN ('requires_confirmation', 'held') AND payment.authorization_id IS NULL
-    AND payment.expires_at <= $1
-ORDER BY payment.id LIMIT $2
+WHERE payment.id = ANY ($2) AND payment.rare_state IN ('requires_confirmation', 'held')
+    AND payment.authorization_id IS NULL AND payment.expires_at <= $1
+ORDER BY payment.id
 FOR UPDATE OF payment SKIP LOCKED;
 
 -- due_unsigned

@@ -56,12 +56,12 @@ async def refund_all(
     (not settled), RefundExceedsPayment, InsufficientFunds, or why a check refuses it. Of two refunds of one payment the
     later is Alone.
 
-    Lock order: what the checks lock, then the payments that are given back, then accounts.
+    Lock order: what the checks lock and what the first payments count against, then those payments, then accounts.
     """
     found = await records.payments_of(connection, terms.assets, [one.payment for one in asked])
     payers = await wallet.by_handles(connection, sorted({one.payer_handle for one in found.values()}))
     parties = [_proposed(terms, found, payers, one, now) for one in asked]
-    await checks.lock(connection, terms, [one for one in parties if isinstance(one, Proposed)])
+    await checks.lock(connection, terms, [one for one in parties if isinstance(one, Proposed)], giving_back=found)
     locked = await records.payments_for_update(connection, terms.assets, found)
 
     results: dict[int, Payment | GatewayError | Alone] = {}

@@ -17,14 +17,17 @@ those of mandates stay as long as a total counts them.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 from uuid import UUID
 
 from msgspec import Struct
 
-from gateway.ids import first_id
+from gateway.ids import PaymentId, first_id
 from gateway.payments.payment import Payment
 from gateway.postgres import Connection, Statements
+
+if TYPE_CHECKING:  # check.py names the counters
+    from gateway.payments.check import Locks
 
 sql = Statements(__package__, "spending.sql")
 
@@ -112,6 +115,15 @@ async def count(connection: Connection, counted: Sequence[Counted], at: datetime
             [one.source for one in counted],
             [one.units for one in counted],
         )
+
+
+async def limits_of(connection: Connection, payments: Sequence[PaymentId]) -> "Locks":
+    """What these payments count against, by what is locked to decide by it."""
+    if not payments:
+        return {}
+    row = await connection.fetchrow(sql.limits_of, payments)
+    assert row is not None
+    return {"api_keys": row["api_keys"] or (), "policies": row["policies"] or (), "mandates": row["mandates"] or ()}
 
 
 async def give_back(connection: Connection, units: Mapping[UUID, int | None]) -> None:

@@ -6,6 +6,10 @@ SELECT place, bucket, amount FROM spent($1, $2, $3, $4, $5, $6);
 -- Payments that are accepted, against each limit that they count against; see schema/10_controls.sql.
 SELECT count_spending($1, $2, $3, $4, $5, $6, $7, $8);
 
+-- limits_of
+-- What payments count against; see schema/10_controls.sql.
+SELECT api_keys, policies, mandates FROM limits_of($1);
+
 -- give_back
 -- What counts no longer of payments ($2; null: all), taken off the buckets in which it was counted.
 WITH back AS (

@@ -290,6 +290,18 @@ BEGIN
     RETURN QUERY SELECT * FROM payers(payers);  -- a statement of its own, which sees what is now
 END $$;
 
+-- What payments count against, by what is locked to decide by it (locked_payers).
+CREATE FUNCTION limits_of(payments uuid[], OUT api_keys uuid[], OUT policies uuid[], OUT mandates uuid[]) LANGUAGE plpgsql
+    STABLE SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+BEGIN
+    SELECT array_agg(scope_id) FILTER (WHERE scope = 'cap'), array_agg(scope_id) FILTER (WHERE scope = 'policy'),
+        array_agg(scope_id) FILTER (WHERE scope = 'mandate')
+    INTO api_keys, policies, mandates
+    FROM counted_payment AS counted
+    WHERE counted.scope = ANY ('{cap,policy,mandate}') AND counted.payment_id = ANY (payments);
+END $$;
+
 -- What is so of payments that are to be decided: whether the payee was paid before, since when its wallet is at another
 -- address or came back by a recovery code, since when the payer's device is known, and what the payer's day has spent.
 -- Where the wallet became guarded after `first_day`, that is what went since `first`, the first id of a day: what it paid

@@ -468,9 +468,6 @@ def _meant(asked: Asked) -> Any:
 class Draw:
     """Draws groups. `past` are requests that were made before, whose keys may be used again; the model is read only to
     draw what may be refunded or ended, and what is about as much as there is.
-
-    No group both pays by a limit and gives back to it. What is given back at the moment at which a payment is decided
-    may not count for it yet, though the money does: then it is refused as if that came later, and no order says so.
     """
 
     chance: random.Random
@@ -478,14 +475,11 @@ class Draw:
     model: Model
     past: list[Asked] = field(default_factory=list)
     number: int = 0
-    spent: set[str] = field(default_factory=set)  #: Limits that this group pays by.
-    given_back: set[str] = field(default_factory=set)  #: Limits to which this group gives back.
 
     def group(self) -> list[Asked]:
         """A handful up to 64 requests of mixed kinds."""
         chance = self.chance
         self.number += 1
-        self.spent, self.given_back = set(), set()
         size = chance.choice(
             [chance.randint(3, 8), chance.randint(6, 16), chance.randint(12, 32), chance.randint(40, 64)]
         )
@@ -500,24 +494,12 @@ class Draw:
                 if chance.random() < 0.7
                 else self.past
             )
-            again = [one for one in again if self._may(one.limit, one.of)]
             if kind.startswith("key again") and again:
                 asked.append(self._again(label, kind, chance.choice(again)))
             else:
                 asked.append(self._one(label, kind))
-            self._note(asked[-1])
         self.past = [*self.past, *(one for one in asked if one.kind != "malformed")][-200:]
         return asked
-
-    def _may(self, limit: str, of: str = "") -> bool:
-        """Whether the group may pay by this limit, and give back what this payment counted."""
-        return limit not in self.given_back and self.model.limits.get(of, "-") not in self.spent
-
-    def _note(self, asked: Asked) -> None:
-        if asked.limit:
-            self.spent.add(asked.limit)
-        if limit := self.model.limits.get(asked.of):
-            self.given_back.add(limit)
 
     def _again(self, label: str, kind: str, first: Asked) -> Asked:
         """The same request with its key, spelled otherwise or not; or another one with that key."""
@@ -537,9 +519,7 @@ class Draw:
         who = chance.choice([*PAYERS, "shop"])
         to = "shop" if chance.random() < 0.4 else chance.choice([*PAYERS, *PAYERS, *PAID_ONLY, *NEWCOMERS])
         units, asset = self._money(who)
-        tills = [name for name in street.capped if name != "the mandate" and self._may(name)]
-        if (kind in ("capped", "beyond the cap") and not tills) or (kind == "draw" and not self._may("the mandate")):
-            kind = "good"
+        tills = [name for name in street.capped if name != "the mandate"]
         asked = Asked(label, kind, who, street.keys[who], f"{label}-{chance.random()}", "/v1/payments", {})
         if kind == "too dear":
             units = str(abs(self.model.available.get((who, asset), Decimal(0)) * 3 // 4) + self._cents(asset, 1, 300))
@@ -600,10 +580,7 @@ class Draw:
         paid = [
             label
             for label, one in self.model.payments.items()
-            if one["refundable"]
-            and "/" not in label
-            and self._may("", label)
-            and one["to"].removeprefix("@") in ("shop", *PAYERS)
+            if one["refundable"] and "/" not in label and one["to"].removeprefix("@") in ("shop", *PAYERS)
         ][-12:]
         if not paid:
             return replace(asked, path="/v1/payments/{}/refund", body={})
@@ -620,10 +597,7 @@ class Draw:
         held = [
             label
             for label, one in self.model.payments.items()
-            if one["state"] == "held"
-            and one["asset"] != "USDX"
-            and self._may("", label)
-            and one["to"].removeprefix("@") in self.street.keys
+            if one["state"] == "held" and one["asset"] != "USDX" and one["to"].removeprefix("@") in self.street.keys
         ][-6:]
         if not held:
             return replace(asked, path="/v1/payments/{}/" + kind, body={})

@@ -1,9 +1,9 @@
 """What is counted against limits agrees with the sums over history that it stands for, whatever happens to payments."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import count
 from typing import Any
@@ -28,8 +28,9 @@ from gateway.audit.log import ANYONE
 from gateway.errors import CapExceeded, GatewayError, MandateExceeded
 from gateway.ids import first_id, new_id
 from gateway.money import Assets
-from gateway.payments import approve, caps, draw, mandate, pay, policy, records, spending
+from gateway.payments import approve, caps, checks, draw, mandate, pay, policy, records, spending
 from gateway.payments.caps import Cap
+from gateway.payments.check import PASSED, Check, CheckContext, Decisions, Passed, Proposed
 from gateway.payments.mandate import Wanted
 from gateway.payments.pay import PayRequest
 from gateway.payments.payment import Payment, State
@@ -37,7 +38,7 @@ from gateway.payments.spending import BUCKET, FOR_EVER, Counter, Spent, bucket_o
 from gateway.postgres import Connection, Database, connect
 from gateway.wallets import wallet as wallets
 from tests.conftest import seeds
-from tests.factory import NOW
+from tests.factory import NOW, until_waiting
 from tests.payments.test_ledger_rail import LedgerTown
 
 DAY = timedelta(days=1)
@@ -94,6 +95,10 @@ class Street(LedgerTown):
             self.alice = plain
 
     @property
+    def key(self) -> Credential:
+        return Credential("api_key", self.origin, self.alice, frozenset({"pay"}), capped_by=self.origin, approved=True)
+
+    @property
     def counters(self) -> dict[str, tuple[Counter, Any]]:
         """Each limit's counter, and since when it counts now."""
         return {
@@ -129,11 +134,6 @@ class SpendingMachine(RuleBasedStateMachine):
                 return await act(connection)
 
         return self.runner.run(inside())
-
-    @property
-    def key(self) -> Credential:
-        town = self.town
-        return Credential("api_key", town.origin, town.alice, frozenset({"pay"}), capped_by=town.origin, approved=True)
 
     # ---- rules ------------------------------------------------------------------------------------------------------
 
@@ -217,7 +217,7 @@ class SpendingMachine(RuleBasedStateMachine):
 
     def request(self, units: int, by_key: bool, capture: bool = True) -> PayRequest:
         money = self.assets["EUR"].parse(f"{units // 100}.{units % 100:02}")
-        return PayRequest(f"@{self.town.bob.handle}", money, capture=capture, by=self.key if by_key else None)
+        return PayRequest(f"@{self.town.bob.handle}", money, capture=capture, by=self.town.key if by_key else None)
 
     def old(self, name: str) -> int:
         """What counted before anything was counted up: a sum over the history."""
@@ -357,3 +357,120 @@ async def test_a_limit_is_added_up_by_its_own_buckets_however_many_others_there_
         before = await connection.fetchval(read)
         assert (await spending.spent(connection, {mine: now - DAY}))[mine].units == 5
         assert await connection.fetchval(read) - before == 1
+
+
+# ---- given back while a payment is decided ---------------------------------------------------------------------------
+
+
+@dataclass
+class Waits(Check, Decisions):
+    """A rule for these tests, the last: when all others have read what they decide by, the first group waits."""
+
+    decided: asyncio.Event = field(default_factory=asyncio.Event)
+    go_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def load(self, context: CheckContext, asked: Sequence[Proposed]) -> Decisions:
+        if not self.decided.is_set():
+            self.decided.set()
+            await self.go_on.wait()
+        return self
+
+    def decide(self, one: Proposed) -> Passed | GatewayError:
+        return PASSED
+
+
+@dataclass
+class NeedsApproval(Waits):
+    """The same, and every payment has to be approved."""
+
+    def decide(self, one: Proposed) -> Passed | GatewayError:
+        return Passed(("test",))
+
+
+@pytest.fixture
+async def other(database_url: str) -> AsyncIterator[Connection]:
+    async with connect(database_url, 1) as database, database.reading() as connection:
+        yield connection
+
+
+async def events(street: Street) -> list[str]:
+    async with street.database.reading() as connection:
+        rows = await connection.fetch("SELECT kind FROM event WHERE kind LIKE 'payment.%' ORDER BY id")
+    return [row["kind"] for row in rows]
+
+
+async def while_decided(street: Street, other: Connection, rule: Waits, paying: Any, ending: Any) -> list[Any]:
+    """What came of a payment, and of what gives back: begun while the payment is decided, and made to wait for it."""
+    payment = asyncio.create_task(paying)
+    await rule.decided.wait()
+    end, waiting = asyncio.create_task(ending), asyncio.create_task(until_waiting(other, 1))
+    try:
+        await asyncio.wait({end, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        assert not end.done(), "it gave back what was not there when the payment was decided"
+    finally:
+        waiting.cancel()
+        rule.go_on.set()
+        both = await asyncio.gather(payment, end, waiting, return_exceptions=True)
+    return both[:2]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("by", ["void", "expiry"])
+async def test_a_payment_asked_about_for_its_day_comes_before_what_gives_room_back(
+    street: Street, other: Connection, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    to = f"@{street.bob.handle}"
+    held = await street.pay(street.alice, to, "100.00 EUR", capture=False)
+    for _ in range(2):
+        await street.pay(street.alice, to, "100.00 EUR")
+    before = await events(street)
+    if by == "expiry":
+        street.now += timedelta(seconds=street.terms.hold_seconds)
+    rule = Waits()
+    monkeypatch.setattr(checks, "CHECKS", (*checks.CHECKS, rule))
+
+    ending = street.expire() if by == "expiry" else street.void(street.alice, held)
+    paying = street.pay(street.alice, to, "50.00 EUR")
+    payment, _ = await while_decided(street, other, rule, paying, ending)
+
+    assert payment.approval == ("day",)
+    end = "expired" if by == "expiry" else "voided"
+    assert (await events(street))[len(before) :] == ["payment.requires_confirmation", f"payment.{end}"]
+    assert (await street.pay(street.alice, to, "50.00 EUR")).state is State.SETTLED
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("by", ["void", "capture", "refund", "refusal", "refund of a draw"])
+async def test_a_payment_that_its_limit_refuses_comes_before_what_gives_room_back(
+    street: Street, other: Connection, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    to, key = f"@{street.bob.handle}", street.key
+    rule, asks = Waits(), NeedsApproval()
+    if by == "refusal":
+        asks.decided.set()
+        monkeypatch.setattr(checks, "CHECKS", (*checks.CHECKS, asks))
+    if by == "refund of a draw":
+        first = await drawn(street, "20.00")
+    else:
+        first = await street.pay(street.alice, to, "20.00 EUR", capture=by == "refund", by=key)
+    monkeypatch.setattr(checks, "CHECKS", (*checks.CHECKS, rule))
+
+    async def refuse() -> None:
+        async with street.database.transaction() as connection:
+            await approve.refuse(connection, street.terms, street.alice.id, first.id, ANYONE, street.now)
+
+    def pay() -> Any:
+        return drawn(street, "15.00") if "draw" in by else street.pay(street.alice, to, "15.00 EUR", by=key)
+
+    ending = {
+        "void": lambda: street.void(street.alice, first),
+        "capture": lambda: street.capture(street.bob, first, "5.00 EUR"),
+        "refund": lambda: street.refund(street.bob, first, "10.00 EUR"),
+        "refusal": refuse,
+        "refund of a draw": lambda: street.refund(street.bob, first, "10.00 EUR"),
+    }[by]
+    payment, end = await while_decided(street, other, rule, pay(), ending())
+
+    assert isinstance(payment, CapExceeded | MandateExceeded)
+    assert not isinstance(end, BaseException)
+    assert isinstance(await pay(), Payment)
