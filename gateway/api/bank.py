@@ -11,7 +11,7 @@ from gateway.access import passkey
 from gateway.access.ceremony import Assertion
 from gateway.access.credential import Credential
 from gateway.api.house import House
-from gateway.api.once import Together, answer_once, claim_of
+from gateway.api.once import Batcher, answer_once, claim_of
 from gateway.api.shapes import Amount, AssetCode, BankMovementView, ConversionRequest, ConversionView, MoneyRequest
 from gateway.api.signing_in import AssertionRequest, assertion_of
 from gateway.api.views import bank_movement_view, conversion_view
@@ -38,7 +38,7 @@ class WithdrawalRequest(Struct, forbid_unknown_fields=True, omit_defaults=True):
     approval: AssertionRequest | None = None
 
 
-Movements = Together[BankRequest, BankMovement]
+Movements = Batcher[BankRequest, BankMovement]
 
 
 def movements_of(house: House) -> Movements:
@@ -49,7 +49,7 @@ def movements_of(house: House) -> Movements:
     ) -> list[BankMovement | GatewayError]:
         return await movements.settle_all(connection, house.terms.assets, asked, now)
 
-    return Together(house, act, lambda _: 201, lambda _, moved: bank_movement_view(moved))
+    return Batcher(house, act, lambda _: 201, lambda _, moved: bank_movement_view(moved))
 
 
 @post("/v1/deposits", tags=["bank"], summary="Pay in from the bank", needs="pay")

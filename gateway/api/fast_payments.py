@@ -219,7 +219,7 @@ class FastPayments:
         self, one: CheckedPayment, shown: Mapping[bytes, Credential], outcome: once.Outcome | None, now: datetime
     ) -> once.Answer | Undecided | GatewayError:
         """The outcome, where it is an answer of this path's: the first, or a refusal that nobody else counts."""
-        if outcome is None or isinstance(outcome, once.Alone | UnknownPayee):
+        if outcome is None or isinstance(outcome, once.Unbatched | UnknownPayee):
             return Undecided()
         if isinstance(outcome, once.Answer) and outcome.replayed:
             return Undecided()

@@ -15,7 +15,7 @@ from gateway.api.views import payment_view
 from gateway.errors import GatewayError, IdempotencyKeyMissing, PaymentRestored
 from gateway.payments import once, records, recovery
 from gateway.payments.group import GroupCommit
-from gateway.payments.once import Alone, Answer, Claim, Outcome
+from gateway.payments.once import Answer, Claim, Outcome, Unbatched
 from gateway.payments.payees.resolver import PayeeResolver, spelling
 from gateway.payments.payment import as_accepted
 from gateway.postgres import Connection
@@ -32,7 +32,7 @@ Done = TypeVar("Done")
 Act = Callable[[Connection, datetime], Awaitable[tuple[int, msgspec.Struct]]]
 
 #: What calls of one kind do together, each on its own: a result each, in order.
-ActTogether = Callable[[Connection, Sequence[Asked], datetime], Awaitable[Sequence[Done | GatewayError | Alone]]]
+ActBatch = Callable[[Connection, Sequence[Asked], datetime], Awaitable[Sequence[Done | GatewayError | Unbatched]]]
 
 #: Finds the calls that share a transaction, in that transaction.
 Find = Callable[[Connection], Awaitable[Sequence[tuple[Claim, Asked]]]]
@@ -62,15 +62,15 @@ async def answer_once(
     return _response(replace(answer, body=body))
 
 
-class Together(Generic[Asked, Done]):
-    """Calls of one kind that share transactions: those that arrive while one is being committed share the next
-    (payments/group.py). Each is answered as `answer_once` would answer it.
+class Batcher(Generic[Asked, Done]):
+    """Batches calls of one kind: those that arrive while a transaction commits share the next one (payments/group.py).
+    Each is answered as `answer_once` would answer it.
     """
 
     def __init__(
         self,
         house: House,
-        act: ActTogether[Asked, Done],
+        act: ActBatch[Asked, Done],
         status: Callable[[Done], int],
         view: Callable[[Asked, Done], msgspec.Struct],
         in_row: Callable[[Done], bool] = lambda _: False,
@@ -89,7 +89,7 @@ class Together(Generic[Asked, Done]):
         except PaymentRestored as refusal:
             await recovery.keep_met(self._house.database, claim, refusal, self._house.clock())
             raise
-        if isinstance(outcome, Alone):
+        if isinstance(outcome, Unbatched):
             (outcome,) = await self._commit([(claim, asked)])
         if isinstance(outcome, GatewayError):
             raise outcome
@@ -130,7 +130,7 @@ class Together(Generic[Asked, Done]):
         results = await self._act(connection, asked, now)
         return [
             result
-            if isinstance(result, GatewayError | Alone)
+            if isinstance(result, GatewayError | Unbatched)
             else Answer(self._status(result), msgspec.json.encode(self._view(one, result)), in_row=self._in_row(result))
             for one, result in zip(asked, results, strict=True)
         ]

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from gateway.access.credential import Credential
 from gateway.api.cursor import cursor_position, cursor_text
 from gateway.api.house import House
-from gateway.api.once import Together, answer_once, claim_of
+from gateway.api.once import Batcher, answer_once, claim_of
 from gateway.api.parameters import refused
 from gateway.api.shapes import (
     AmountRequest,
@@ -36,7 +36,7 @@ from gateway.payments import finish, records, search, sign
 from gateway.payments import pay as paying
 from gateway.payments.finish import EndRequest
 from gateway.payments.note import check_reference, note_of
-from gateway.payments.once import Alone
+from gateway.payments.once import Unbatched
 from gateway.payments.pay import PayRequest
 from gateway.payments.payment import Payment, State
 from gateway.payments.refund import Refund, refund, refund_all
@@ -164,7 +164,7 @@ async def list_waiting(house: House, caller: Wallet, limit: Limit = 50, cursor: 
     return PaymentsPage(items, cursor_text(show("pay", page[-1].id)) if len(page) == limit else None)
 
 
-Payments = Together[tuple[Wallet, PayRequest], Payment]
+Payments = Batcher[tuple[Wallet, PayRequest], Payment]
 
 
 def payments_of(house: House) -> Payments:
@@ -172,10 +172,10 @@ def payments_of(house: House) -> Payments:
 
     async def act(
         connection: Connection, asked: Sequence[tuple[Wallet, PayRequest]], now: datetime
-    ) -> list[Payment | GatewayError | Alone]:
+    ) -> list[Payment | GatewayError | Unbatched]:
         return await paying.pay_together(connection, house.terms, asked, now)
 
-    return Together(house, act, status_of, lambda asked, payment: payment_view(payment, asked[0].id), _has_its_key)
+    return Batcher(house, act, status_of, lambda asked, payment: payment_view(payment, asked[0].id), _has_its_key)
 
 
 def status_of(payment: Payment) -> int:
@@ -183,7 +183,7 @@ def status_of(payment: Payment) -> int:
     return 201 if payment.route.rail == "ledger" and not payment.waits_for_approval else 202
 
 
-Ends = Together[EndRequest, Payment]
+Ends = Batcher[EndRequest, Payment]
 
 
 def ends_of(house: House) -> Ends:
@@ -191,10 +191,10 @@ def ends_of(house: House) -> Ends:
 
     async def act(
         connection: Connection, asked: Sequence[EndRequest], now: datetime
-    ) -> list[Payment | GatewayError | Alone]:
+    ) -> list[Payment | GatewayError | Unbatched]:
         return await finish.end_all(connection, house.terms, asked, now)
 
-    return Together(house, act, lambda _: 200, lambda asked, payment: payment_view(payment, asked.caller))
+    return Batcher(house, act, lambda _: 200, lambda asked, payment: payment_view(payment, asked.caller))
 
 
 @post(
@@ -272,7 +272,7 @@ async def refund_payment(
     return await answer_once(house, request, caller, data, act)
 
 
-Refunds = Together[Refund, Payment]
+Refunds = Batcher[Refund, Payment]
 
 
 def refunds_of(house: House) -> Refunds:
@@ -280,10 +280,10 @@ def refunds_of(house: House) -> Refunds:
 
     async def act(
         connection: Connection, asked: Sequence[Refund], now: datetime
-    ) -> list[Payment | GatewayError | Alone]:
+    ) -> list[Payment | GatewayError | Unbatched]:
         return await refund_all(connection, house.terms, asked, now)
 
-    return Together(
+    return Batcher(
         house, act, lambda _: 201, lambda asked, payment: payment_view(payment, asked.caller.id), _has_its_key
     )
 

@@ -19,7 +19,7 @@ from gateway.ledger import book, transfer
 from gateway.ledger.transfer import End
 from gateway.money import Money
 from gateway.payments import checks, records, wallet_freeze
-from gateway.payments.once import Alone
+from gateway.payments.once import Unbatched
 from gateway.payments.payment import Event, Payment, State, after
 from gateway.payments.terms import Terms
 from gateway.postgres import Connection
@@ -39,7 +39,7 @@ class EndRequest:
 
 async def end_all(
     connection: Connection, terms: Terms, asked: Sequence[EndRequest], now: datetime
-) -> list[Payment | GatewayError | Alone]:
+) -> list[Payment | GatewayError | Unbatched]:
     """Capture and void, in order and each on its own, in a number of statements that does not depend on how many.
 
     A capture pays what is held, or a part of it, and the rest goes back to the payer in the same moment; whether the
@@ -47,7 +47,7 @@ async def end_all(
 
     Per request: the payment as it is now, or NotFound, InvalidAmount, AmountTooPrecise, StateConflict (not held, held
     past its time, about to go by itself, or ended by an earlier one of these), CaptureExceedsHold, or WalletFrozen (the
-    payer's). A capture on a rail that takes statements of its own for it is Alone among others. A capture by itself
+    payer's). A capture on a rail that takes statements of its own for it is Unbatched among others. A capture by itself
     raises why it is refused.
 
     Lock order: what the payments count against (checks.py); the payments, all in one statement and in id order, as
@@ -60,7 +60,7 @@ async def end_all(
     frozen = await wallet_freeze.frozen(connection, payers) if payers else {}
     if len(asked) == 1 and asked[0].event == "capture" and asked[0].payment in held:
         return [await _capture(connection, terms, held, asked[0], frozen, now)]
-    results: list[Payment | GatewayError | Alone] = []
+    results: list[Payment | GatewayError | Unbatched] = []
     ends: list[End] = []
     for one in asked:
         try:
@@ -74,7 +74,7 @@ async def end_all(
             results.append(refusal)
             continue
         if done is None:
-            results.append(Alone())
+            results.append(Unbatched())
             continue
         ended, end = done
         held[payment.id] = ended  # what a later request for the same payment finds

@@ -54,12 +54,14 @@ class Answer(Struct, frozen=True):
     in_row: bool = False  #: Whether the key is in the payment's own row: then nothing else is kept.
 
 
-class Alone:
-    """Not decided among others: nothing of it was written, its key is free, and it is asked again by itself."""
+class Unbatched:
+    """The call was not decided in a batch: nothing was written for it, its key is free, and the caller asks again for
+    this call alone.
+    """
 
 
 #: What became of a call that shares a transaction: its answer (the first, where there was one), or why it is refused.
-Outcome = Answer | GatewayError | Alone
+Outcome = Answer | GatewayError | Unbatched
 
 #: What calls of one kind do, in order and each on its own; a refused one leaves no trace and does not disturb others.
 Act = Callable[[Connection, Sequence[Asked], datetime], Awaitable[Sequence[Outcome]]]
@@ -74,7 +76,7 @@ async def claim(connection: Connection, wallet: WalletId, key: str, fingerprint:
     (found,) = await _claim_all(connection, [Claim(wallet, key, fingerprint)], now)
     if isinstance(found, GatewayError):
         raise found
-    assert not isinstance(found, Alone), "one key is not there twice"
+    assert not isinstance(found, Unbatched), "one key is not there twice"
     return found
 
 
@@ -115,7 +117,7 @@ async def act_once(
     """Use the keys of calls that share this transaction: `act` on those that are new and keep their answers; a refusal
     keeps no key. The number of statements does not depend on how many calls there are.
 
-    Of two with one new key the later is Alone: once the first is committed, it finds what there is to find. A lone call
+    Of two with one new key the later is Unbatched: once the first is committed, it finds its answer. A lone call
     raises IdempotencyKeyInProgress as `claim` does; several raise what `transaction` makes Contended of.
     """
     found = await _use_all(connection, [claim for claim, _ in asked])
@@ -145,7 +147,7 @@ async def _use_all(connection: Connection, claims: Sequence[Claim]) -> list[Outc
 def _found(claim: Claim, used: Record | None, is_first: bool) -> Outcome | None:
     """None for a key that nobody has used, but for the first of several that want it now."""
     if used is None:
-        return None if is_first else Alone()
+        return None if is_first else Unbatched()
     if used["fingerprint"] != claim.fingerprint:
         return IdempotencyKeyReused(claim.key)
     return _first_of(used)
@@ -166,8 +168,8 @@ async def _insert_all(connection: Connection, answers: Sequence[tuple[Claim, Ans
 
 
 async def _claim_all(connection: Connection, claims: Sequence[Claim], now: datetime) -> list[Outcome | None]:
-    """Per claim None when its key is ours now, the first answer or IdempotencyKeyReused when it was used before, Alone
-    when an earlier one of these has it.
+    """Per claim None when its key is ours now, the first answer or IdempotencyKeyReused when it was used before,
+    Unbatched when an earlier one of these has it.
     """
     first = {claim.id: claim for claim in reversed(claims)}
     try:

@@ -14,7 +14,7 @@ from gateway.money import Money
 from gateway.payments import checks, records
 from gateway.payments.check import Proposed
 from gateway.payments.note import Note
-from gateway.payments.once import Alone, Claim
+from gateway.payments.once import Claim, Unbatched
 from gateway.payments.payees.lookup import find_payee, find_payees
 from gateway.payments.payees.resolver import Payee
 from gateway.payments.payment import Payment, State
@@ -67,13 +67,13 @@ async def pay(connection: Connection, terms: Terms, payer: Wallet, request: PayR
 
 async def pay_together(
     connection: Connection, terms: Terms, asked: Sequence[tuple[Wallet, PayRequest]], now: datetime
-) -> list[Payment | GatewayError | Alone]:
+) -> list[Payment | GatewayError | Unbatched]:
     """`pay` for many payers at once, in order and each on its own: one that is refused moves nothing and does not
-    disturb the others. The number of statements does not depend on how many they are. Alone and Contended are as of
+    disturb the others. The number of statements does not depend on how many they are. Unbatched and Contended are as of
     `start_together`.
     """
     payees = await find_payees(connection, terms, [(payer, request.to) for payer, request in asked])
-    results: list[Payment | GatewayError | Alone] = []
+    results: list[Payment | GatewayError | Unbatched] = []
     ready: list[Proposed] = []
     places: list[int] = []
     for place, ((payer, request), payee) in enumerate(zip(asked, payees, strict=True)):
@@ -94,14 +94,14 @@ async def pay_together(
 
 async def start_together(
     connection: Connection, terms: Terms, asked: Sequence[Proposed], now: datetime
-) -> list[Payment | GatewayError | Alone]:
+) -> list[Payment | GatewayError | Unbatched]:
     """`start_all`, as if each payment were asked for by itself.
 
     Checks decide before the money is looked at, so a payment for which there is too little has taken room of limits
-    that its payer's next payments have. Where that may be why one of them is refused, it is Alone. Raises Contended
+    that its payer's next payments have. Where that may be why one of them is refused, it is Unbatched. Raises Contended
     where that may be why one waits for an approval: then each is asked again by itself.
     """
-    results: list[Payment | GatewayError | Alone] = []
+    results: list[Payment | GatewayError | Unbatched] = []
     short: set[WalletId] = set()
     for one, result in zip(asked, await start_all(connection, terms, asked, now), strict=True):
         payer = one.payment.payer
@@ -110,7 +110,7 @@ async def start_together(
         elif payer in short and isinstance(result, Payment) and result.approval:
             raise Contended
         elif payer in short and isinstance(result, GatewayError):
-            results.append(Alone())
+            results.append(Unbatched())
             continue
         results.append(result)
     return results

@@ -12,7 +12,7 @@ from gateway.money import Money
 from gateway.payments import checks, pay, records
 from gateway.payments.check import Proposed
 from gateway.payments.note import Note
-from gateway.payments.once import Alone, Claim
+from gateway.payments.once import Claim, Unbatched
 from gateway.payments.payees.resolver import Payee
 from gateway.payments.payment import Payment, State
 from gateway.payments.terms import Terms
@@ -45,7 +45,7 @@ async def refund(connection: Connection, terms: Terms, asked: Refund, now: datet
 
 async def refund_all(
     connection: Connection, terms: Terms, asked: Sequence[Refund], now: datetime
-) -> list[Payment | GatewayError | Alone]:
+) -> list[Payment | GatewayError | Unbatched]:
     """The payees of these payments pay them back, in order and each on its own, in a number of statements that does not
     depend on how many they are. A refund goes by the rail of what it gives back, and has a note of its own (note.py).
 
@@ -54,7 +54,7 @@ async def refund_all(
 
     Per request: the refund, or NotFound, Forbidden (the payer asks), InvalidAmount, AmountTooPrecise, StateConflict
     (not settled), RefundExceedsPayment, InsufficientFunds, or why a check refuses it. Of two refunds of one payment the
-    later is Alone.
+    later is Unbatched.
 
     Lock order: what the checks lock and what the first payments count against, then those payments, then accounts.
     """
@@ -64,12 +64,12 @@ async def refund_all(
     await checks.lock(connection, terms, [one for one in parties if isinstance(one, Proposed)], giving_back=found)
     locked = await records.payments_for_update(connection, terms.assets, found)
 
-    results: dict[int, Payment | GatewayError | Alone] = {}
+    results: dict[int, Payment | GatewayError | Unbatched] = {}
     ready: list[tuple[int, Proposed]] = []
     begun: set[PaymentId] = set()
     for place, one in enumerate(asked):
         if one.payment in begun:
-            results[place] = Alone()
+            results[place] = Unbatched()
             continue
         proposed = _proposed(terms, locked, payers, one, now)
         if isinstance(proposed, GatewayError):

@@ -13,7 +13,7 @@ from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Assets
 from gateway.payments import finish
 from gateway.payments.finish import EndRequest
-from gateway.payments.once import Alone
+from gateway.payments.once import Unbatched
 from gateway.payments.payment import Payment, State
 from gateway.postgres import Database
 from gateway.wallets.wallet import Wallet
@@ -22,7 +22,7 @@ from tests.payments.test_ledger_rail import LedgerTown
 
 pytestmark = pytest.mark.anyio
 
-Results = list[Payment | GatewayError | Alone]
+Results = list[Payment | GatewayError | Unbatched]
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ async def test_a_capture_by_the_chain_is_left_alone_by_others_and_refused_as_a_w
         town, capture(bob, token_payments[0], "3"), capture(bob, held), void(bob, token_payments[1])
     )
 
-    assert seen(results) == ["Alone", "settled", "voided"]
+    assert seen(results) == ["Unbatched", "settled", "voided"]
     with pytest.raises(TokenNotDeployed):
         await end_all(town, capture(bob, token_payments[0], "3"))
     assert (await town.payment(token_payments[0])).state is State.HELD

@@ -11,7 +11,7 @@ from gateway.bank.movements import BankRequest
 from gateway.errors import Contended, IdempotencyKeyInProgress, IdempotencyKeyReused, Refused
 from gateway.money import Assets
 from gateway.payments import once
-from gateway.payments.once import Alone, Answer, Claim, Outcome
+from gateway.payments.once import Answer, Claim, Outcome, Unbatched
 from gateway.postgres import Connection, Database
 from gateway.wallets.wallet import Wallet
 from tests.factory import NOW, statements, until_waiting
@@ -103,7 +103,7 @@ class Refusing(Refused):
 
 async def act(connection: Connection, asked: Sequence[str], now: datetime) -> list[Outcome]:
     """Answers each with what it asked; what begins with "no" is refused, what begins with "alone" is for later."""
-    later = {"no": Refusing(), "alone": Alone()}
+    later = {"no": Refusing(), "alone": Unbatched()}
     return [later.get(what.partition(" ")[0], Answer(201, what.encode())) for what in asked]
 
 
@@ -141,7 +141,7 @@ async def test_of_keys_claimed_together_each_is_new_used_or_reused_by_itself(tow
         asking(alice, "0", "alone"),
     )
 
-    assert seen(outcomes) == ["new", "(one)", "his own", "IdempotencyKeyReused", "Refusing", "(one)", "Alone"]
+    assert seen(outcomes) == ["new", "(one)", "his own", "IdempotencyKeyReused", "Refusing", "(one)", "Unbatched"]
 
 
 async def test_refused_calls_and_those_left_alone_have_their_keys_back(town: LedgerTown) -> None:
@@ -155,7 +155,7 @@ async def test_of_one_new_key_twice_together_the_first_acts_and_the_other_comes_
     alice = await town.person("alice")
     first, second, other = asking(alice, "k", "this"), asking(alice, "k", "this"), asking(alice, "k", "that")
 
-    assert seen(await act_once(town, first, second, other)) == ["this", "Alone", "Alone"]
+    assert seen(await act_once(town, first, second, other)) == ["this", "Unbatched", "Unbatched"]
 
     assert seen(await act_once(town, second, other)) == ["(this)", "IdempotencyKeyReused"]
 
