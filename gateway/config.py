@@ -1,7 +1,7 @@
 """The settings, read once from the environment. Nothing else in the house reads `os.environ`.
 
 Every setting has a default that needs nothing: without any, the gateway keeps its own PostgreSQL and its own local
-chain below `.gateway/`. `SETTINGS` is the table that README and `gateway --help` show.
+chain below `.gateway/`. `SETTINGS` is the table that the reference page and `gateway --help` show.
 """
 
 import os

@@ -18,7 +18,7 @@ from gateway.wallets.wallet import Wallet
 
 #: What may be done: look, pay, give back what was paid, make the links that notifications carry (and, once there are
 #: webhooks, say where they go); and what only the owner does, such as making keys, binding an address, taking the
-#: wallet's own key away. README says it to those who make keys.
+#: wallet's own key away. gateway/docs/guides/api-keys.md says it to those who make keys.
 Scope = Literal["read", "pay", "refund", "webhooks", "owner"]
 
 #: All of them.

@@ -11,6 +11,7 @@ views.py      a shape from each room's values
 cursor.py     where the next page of a list goes on
 once.py       the Idempotency-Key of a call that moves money, and the calls that share commits
 problems.py   the one table from error to status and problem type (RFC 9457)
+meanings.py   what each of its codes means, for people
 request_id.py X-Request-Id
 openapi.py    what the document says beyond the handlers' types: the problems of every route
 cookie.py     the cookie that a session lies in, and where its requests may come from

@@ -22,4 +22,5 @@ options.py    the options that commands have in common
 asking.py     asking for a handle, and showing the answer
 client.py     what a person does with a handle, over HTTP
 printing.py   tables for people, JSON for programs
+reference.py  the reference pages that are made from the code
 """

@@ -117,7 +117,7 @@ CREATE TABLE staged_payment (
     CONSTRAINT payment_route_where_chosen CHECK (route IS NOT NULL OR rail = 'ledger'),
     CONSTRAINT payment_approval_has_reasons CHECK (cardinality(approval) > 0)
 ) WITH (
-    fillfactor = 50,                   -- room on the page for what a token payment becomes; README says what it costs
+    fillfactor = 50,                   -- room on the page for what a token payment becomes; docs/operate/capacity.md has its cost
     autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02
 );
 CREATE INDEX payment_of_payer ON staged_payment (payer, id DESC);

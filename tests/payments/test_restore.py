@@ -460,7 +460,7 @@ async def test_what_is_ordinary_raises_no_recovery(before: Gateway) -> None:
 async def test_the_page_about_restoring_does_what_it_says(
     before: Gateway, copies: Copies, database_url: str, tmp_path: Path
 ) -> None:
-    """Every `sh` block of gateway/docs/operate/restore.md, in its order, with what happens between them."""
+    """Every `sh` block of gateway/docs/operate/{backup,restore}.md, in order, with what happens between them."""
     backup, restore, look, confirm, give_back, reconcile, correct = blocks()
     home, url = Home(tmp_path / "home"), await copies.create()
     environment = {
@@ -497,8 +497,9 @@ async def test_the_page_about_restoring_does_what_it_says(
 
 
 def blocks() -> list[str]:
-    page = Path(__file__).parents[2] / "gateway" / "docs" / "operate" / "restore.md"
-    found: list[str] = re.findall(r"^```sh\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+    pages = Path(__file__).parents[2] / "gateway" / "docs" / "operate"
+    text = "".join((pages / name).read_text() for name in ("backup.md", "restore.md"))
+    found: list[str] = re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     return found
 
 

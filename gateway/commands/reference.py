@@ -1,0 +1,218 @@
+"""The reference pages that are made from the code: errors, settings, commands, HTTP calls.
+
+`scripts/reference` writes them into gateway/docs/reference/, and a test holds the committed files equal to what `pages`
+returns. Pure: text in, Markdown out.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
+from inspect import cleandoc
+from pathlib import Path
+from textwrap import fill
+from typing import Any, Final
+
+import rich_click as click
+
+from gateway import errors
+from gateway.api.app import ROUTES
+from gateway.api.meanings import MEANINGS
+from gateway.api.problems import INTERNAL, Problem, problem_of
+from gateway.config import SETTINGS
+from gateway.errors import GatewayError
+
+#: Where the pages are in a checkout.
+FOLDER: Final = Path("gateway/docs/reference")
+
+#: Columns of a line of prose, as on the other pages.
+_WIDTH: Final = 125
+
+_MADE_BY: Final = "<!-- Generated from the code by scripts/reference: edit the code, not this page. -->"
+
+#: Options that most commands have, described once at the top of the page of commands.
+_COMMON: Final = ("--json", "--url")
+
+_ERRORS: Final = """
+A refused request is answered with `application/problem+json` (RFC 9457). `code` is stable and decides what a program
+does. `type` is finer where one code has several causes. `retryable` says whether the same request may succeed later.
+The values of the error stand beside them, money as a decimal string. `detail` is a sentence for people: the cause, the
+value, the next step.
+"""
+
+_SETTINGS: Final = """
+Settings are environment variables; nothing else is read. Each has a default that needs nothing. A value that does not
+fit ends the start with a sentence that names the setting and what it takes.
+"""
+
+_COMMANDS: Final = """
+`gateway --help` lists the commands, and each answers `--help`. Results go to standard output, as JSON with `--json`. A
+refusal is one sentence on standard error, and a status other than 0; status 4 means that a payment was accepted and
+waits for its payer's approval or signature. Commands for a wallet use the HTTP API of the gateway that runs in the
+home, or of another with `--url`.
+"""
+
+_CALLS: Final = """
+Every call, and what its caller needs. `/openapi.json` describes them with fields, answers and examples.
+
+Send `Authorization: Bearer <api key>`, or the cookie of a [session](../guides/sign-in.md). A key needs the scope that
+is named ([API keys](../guides/api-keys.md)); `owner` is the wallet's owner. Calls that move money need an
+`Idempotency-Key` header, 1 to 255 visible characters. Lists are newest first, with `limit` and an opaque `cursor`.
+`X-Request-Id` comes back: yours, or one that the gateway makes. Unknown fields and query parameters are refused.
+"""
+
+
+def pages(commands: click.RichGroup) -> dict[str, str]:
+    """Every generated page by its file name. `commands` is the whole command line."""
+    return {
+        "errors.md": errors_page(),
+        "settings.md": settings_page(),
+        "cli.md": cli_page(commands),
+        "http.md": http_page(),
+    }
+
+
+def write(commands: click.RichGroup, folder: Path = FOLDER) -> None:
+    """Write every generated page into the folder."""
+    for name, text in pages(commands).items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+# ---- errors ---------------------------------------------------------------------------------------------------------
+
+
+def errors_page() -> str:
+    kinds: dict[str, list[type[GatewayError]]] = {INTERNAL.code: []}
+    for kind in _errors():
+        problem = problem_of_kind(kind)
+        if problem is not INTERNAL:
+            kinds.setdefault(problem.code, []).append(kind)
+    codes = sorted(kinds)
+    rows = [
+        (f"[`{code}`](#{code})", str(_status(kinds[code])), _retryable(kinds[code]), MEANINGS[code]) for code in codes
+    ]
+    return _page(
+        "Errors",
+        _ERRORS,
+        _table(("code", "status", "retryable", "means"), rows),
+        *(part for code in codes for part in _error_section(code, kinds[code])),
+    )
+
+
+def problem_of_kind(kind: type[GatewayError]) -> Problem:
+    """The problem of an error of this class."""
+    return problem_of(kind.__new__(kind))
+
+
+def _errors() -> Iterator[type[GatewayError]]:
+    """Every error of the gateway, in the order of the file."""
+    for one in vars(errors).values():
+        if isinstance(one, type) and issubclass(one, GatewayError):
+            yield one
+
+
+def _status(kinds: list[type[GatewayError]]) -> int:
+    return problem_of_kind(kinds[0]).status if kinds else INTERNAL.status
+
+
+def _retryable(kinds: list[type[GatewayError]]) -> str:
+    found = {problem_of_kind(kind).retryable for kind in kinds} or {INTERNAL.retryable}
+    return "sometimes" if len(found) == 2 else "yes" if found == {True} else "no"
+
+
+def _error_section(code: str, kinds: list[type[GatewayError]]) -> Iterator[str]:
+    yield f"## `{code}`"
+    yield fill(f"Status {_status(kinds)}. {MEANINGS[code]}", _WIDTH, break_on_hyphens=False)
+    said = {_sentence(kind): _values(kind) for kind in kinds if kind.says not in (GatewayError.says, "{reason}")}
+    if said:
+        rows = [(sentence, ", ".join(f"`{name}`" for name in values)) for sentence, values in said.items()]
+        yield _table(("detail", "values"), rows)
+
+
+def _sentence(kind: type[GatewayError]) -> str:
+    """Its sentence, with the names of its values in italics."""
+    return re.sub(r"\{(\w+)[^}]*\}", r"*\1*", kind.says)
+
+
+def _values(kind: type[GatewayError]) -> list[str]:
+    return [field.name for field in fields(kind) if field.name != "kind"]
+
+
+# ---- settings -------------------------------------------------------------------------------------------------------
+
+
+def settings_page() -> str:
+    rows = [(f"`{name}`", f"`{default}`" if default else "", meaning) for name, default, meaning in SETTINGS]
+    return _page("Settings", _SETTINGS, _table(("setting", "default", "means"), rows))
+
+
+# ---- commands -------------------------------------------------------------------------------------------------------
+
+
+def cli_page(commands: click.RichGroup) -> str:
+    parts = [_COMMANDS]
+    for group in click.rich_click.COMMAND_GROUPS["gateway"]:
+        parts.append(f"## {group['name']}")
+        for name in group["commands"]:
+            parts += _command_sections(commands.commands[name], f"gateway {name}")
+    return _page("Commands", *parts)
+
+
+def _command_sections(command: click.Command, path: str) -> Iterator[str]:
+    told, _, example = cleandoc(command.help or "").partition("\b\nExample:\n")
+    context = click.Context(command, info_name=path)
+    usage = " ".join(piece for piece in command.collect_usage_pieces(context) if piece != "[OPTIONS]")
+    yield f"### `{path}`"
+    for paragraph in re.split(r"\n\s*\n", told.strip()):
+        yield fill(paragraph, _WIDTH, break_on_hyphens=False)
+    if usage:
+        yield f"Arguments: `{usage}`"
+    options = [_option(one) for one in command.params if isinstance(one, click.Option) and one.opts[0] not in _COMMON]
+    if options:
+        yield _table(("option", "means"), options)
+    if example.strip():
+        lines = [line.strip() for line in example.strip().splitlines()]
+        yield "\n".join(("```bash", *lines, "```"))
+    if isinstance(command, click.Group):
+        for name, inner in command.commands.items():
+            yield from _command_sections(inner, f"{path} {name}")
+
+
+def _option(option: click.Option) -> tuple[str, str]:
+    names = ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
+    takes = "" if option.is_flag else f" `{option.metavar or option.type.name.upper()}`"
+    must = " (required)" if option.required else ""
+    return f"{names}{takes}", f"{option.help or ''}{must}"
+
+
+# ---- HTTP calls -----------------------------------------------------------------------------------------------------
+
+
+def http_page() -> str:
+    by_tag: dict[str, list[tuple[str, ...]]] = {}
+    for route in ROUTES:
+        (tag,) = route.tags or ("other",)
+        for method in sorted(route.http_methods):
+            path = re.sub(r"\{(\w+):\w+\}", r"{\1}", min(route.paths))
+            by_tag.setdefault(tag, []).append((f"`{method} {path}`", route.summary or "", _needs(route.opt)))
+    parts = [part for tag, rows in by_tag.items() for part in (f"## {tag.capitalize()}", _table(_CALL, rows))]
+    return _page("HTTP calls", _CALLS, *parts)
+
+
+_CALL: Final = ("call", "does", "needs")
+
+
+def _needs(opt: Mapping[str, Any]) -> str:
+    needs = str(opt["needs"])
+    return "" if needs == "nothing" else needs
+
+
+# ---- Markdown -------------------------------------------------------------------------------------------------------
+
+
+def _page(title: str, *parts: str) -> str:
+    return "\n\n".join((f"# {title}", _MADE_BY, *(part.strip() for part in parts))) + "\n"
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
