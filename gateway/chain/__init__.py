@@ -1,7 +1,6 @@
 """The token and the node: authorizations, lanes, batches, watch. Knows nothing of the ledger, wallets or payments.
 
     address.py         20 bytes, and their text                                         (pure)
-    rlp.py             Ethereum's encoding of lists                                     (pure)
     block.py           what a node says: blocks, logs, receipts, fees                   (pure)
     contract.py        the shipped ABI and bytecode; calls as bytes, logs as facts      (pure)
     sign_in.py         EIP-4361 messages: their exact text                              (pure)

@@ -5,9 +5,9 @@ Letters in upper case are the checksum, so one address has one text, and texts m
 
 from functools import lru_cache
 
+import rlp
 from eth_hash.auto import keccak
-
-from gateway.chain import rlp
+from eth_utils.address import to_checksum_address
 
 #: Who mints come from and redemptions go to.
 ZERO = "0x" + 40 * "0"
@@ -16,10 +16,7 @@ ZERO = "0x" + 40 * "0"
 @lru_cache(maxsize=100_000)
 def checksum(raw: bytes) -> str:
     """The text of an address of 20 bytes (EIP-55)."""
-    assert len(raw) == 20
-    digits = raw.hex()
-    digest = keccak(digits.encode()).hex()
-    return "0x" + "".join(d.upper() if mark > "7" else d for d, mark in zip(digits, digest, strict=False))
+    return to_checksum_address(raw)
 
 
 def to_bytes(address: str) -> bytes:

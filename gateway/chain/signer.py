@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 from uuid import UUID
 
+import rlp
 from coincurve import GLOBAL_CONTEXT, PrivateKey
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -24,7 +25,6 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from eth_hash.auto import keccak
 
-from gateway.chain import rlp
 from gateway.chain.address import checksum, of_public_key, to_bytes
 from gateway.errors import MasterKeyMissing, Misconfigured, SealedKeyUnreadable
 
@@ -170,7 +170,7 @@ class TransactionFields:
     value_wei: int
     data: bytes
 
-    def unsigned(self) -> list[rlp.Encodable]:
+    def unsigned(self) -> list[int | bytes | list[bytes]]:
         to = b"" if self.to is None else to_bytes(self.to)
         fees = [self.tip_wei_max, self.fee_wei_max]
         return [self.chain_id, self.nonce, *fees, self.gas_limit, to, self.value_wei, self.data, []]
@@ -215,9 +215,7 @@ class LaneSigner:
 def fields_of(raw: bytes) -> TransactionFields:
     """What a raw transaction of ours says."""
     assert raw[:1] == _TYPE_2
-    parts = rlp.decode(raw[1:])
-    assert isinstance(parts, list)
-    chain_id, nonce, tip, fee, gas_limit, to, value, data = (part for part in parts[:8] if isinstance(part, bytes))
+    chain_id, nonce, tip, fee, gas_limit, to, value, data = rlp.decode(raw[1:])[:8]
     return TransactionFields(
         chain_id=_int(chain_id),
         nonce=_int(nonce),

@@ -4,7 +4,7 @@ from eth_utils.address import to_checksum_address
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.chain import address, rlp
+from gateway.chain import address
 
 
 @given(st.binary(min_size=20, max_size=20))
@@ -45,11 +45,3 @@ def test_a_contract_stands_where_its_creator_and_nonce_say() -> None:
     creator = Account.from_key("0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80").address
 
     assert address.of_deployment(creator, 0) == "0x5FbDB2315678afecb367f032d93F642f64180aa3"
-
-
-_values = st.recursive(st.binary(max_size=300), lambda inner: st.lists(inner, max_size=20), max_leaves=40)
-
-
-@given(_values)
-def test_rlp_reads_back_what_it_wrote(value: rlp.Decoded) -> None:
-    assert rlp.decode(rlp.encode(value)) == value
