@@ -1,28 +1,34 @@
-"""The map of the house: one line per room, and who may import whom.
+"""The map: one line per package, and who may import whom.
 
-    money.py ids.py clock.py   amounts, ids, the time                        errors.py   every refusal, in one tree
-    secret.py                  what is shown once and kept by its hash
-    config.py                  the settings, read once                       postgres.py the only file with the driver
-    schema/                    the current schema           migrations/ how an older one becomes it
+    money.py ids.py clock.py   amounts, ids, the time                  errors.py   everything that can be refused
+    address.py secret.py       Ethereum addresses; secrets that are kept by their hashes
+    escape.py config.py        other people's words, where they are printed; the settings, read once
+    schema/ migrations/        the current schema; how an older database becomes that
 
-    ledger/      the book: accounts, transfers, entries, holds. Knows money, nothing of people, HTTP or chains
-    chain/       the token and the node: authorizations, lanes, batches, watch. Knows nothing of the ledger
-    events/      what happened, in order
-    audit/       who did what that matters to security, in order
-    wallets/     who: handles, addresses and their keys, API keys
-    access/      who may act, and how they show it: API keys, sessions, passkeys, operators
-    settlement/  what final blocks say, into the ledger. Knows nothing of what settles: payments, conversions, …
-    payments/    what people do with money, on both rails
-    bank/        money in from a bank and out to it
-    api/         HTTP and JSON: decode, call one function, encode
-    web/         the pages that people see
-    embedded/    the parts started for you when none is configured: PostgreSQL, anvil
-    worker.py    the loop: claim rows, call the rooms, sleep
-    commands/    what the command line does
-    __main__.py  the command line
+    postgres/      connections, transactions, named statements; the only package with the driver
+    keys/          private keys: encrypting, signing, the files that they lie in
+    ledger/        accounts, transfers, entries, holds. Knows money, nothing of people, HTTP or chains
+    chain/         the node, the token, final blocks, relayers. Knows nothing of the ledger
+    events/        what happened, in order
+    audit/         who did what that matters to security, in order
+    identity/      handles, wallets, API keys; sign_in/: passkeys, sessions, recovery codes
+    controls/      what may leave a wallet
+    operators/     the people who run the gateway, and what they do to it
+    custody/       the wallets' private keys: signing, rotation, export
+    settlement/    what final blocks say, into the ledger. Knows nothing of what settles: payments, conversions, ...
+    payments/      what people do with money, on both rails
+    bank/          money in from a bank and out to it
+    api/           HTTP and JSON: decode, call one function, encode
+    web/           the pages that people see
+    embedded/      PostgreSQL and anvil, started when none is configured
+    worker/        the loop: claim rows, call the packages, sleep
+    assembly.py    everything is built here, once, by hand
+    cli/           what the command line does
+    __main__.py    the command line
 
 Imports go one way, and import-linter keeps it (pyproject.toml):
 
-    __main__ > commands > api | web | worker | embedded > bank > payments > settlement > access > wallets
-             > ledger | chain | events | audit > postgres > config > money | ids | clock | secret > errors
+    __main__ > cli > assembly > api | web | worker | embedded > bank > payments > settlement > custody > operators
+             > controls > identity > chain > keys | ledger | events | audit > postgres > config
+             > address | money | ids | clock | secret | escape > errors
 """

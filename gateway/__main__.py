@@ -1,7 +1,7 @@
-"""The command line: the commands that run the house, and those for who has a handle in it (`commands/person.py`,
-`commands/paying.py`).
+"""The command line: the commands that run the house, and those for who has a handle in it (`cli/wallet/wallet.py`,
+`cli/pay_many/command.py`).
 
-What a command does is in `commands/`. The house's commands import their parts when they run: litestar takes a
+What a command does is in `cli/`. The house's commands import their parts when they run: litestar takes a
 second, which somebody who asks for a balance should not wait for.
 """
 
@@ -13,8 +13,11 @@ from typing import Any, TypeVar
 
 import rich_click as click
 
-from gateway.commands import granting, guarding, paying, person, printing, protecting
-from gateway.commands.asking import say, show
+from gateway.cli import output
+from gateway.cli.operate import security
+from gateway.cli.pay_many import command
+from gateway.cli.wallet import grants, protection, wallet
+from gateway.cli.wallet.calls import say, show
 from gateway.config import SETTINGS, from_environment
 from gateway.errors import GatewayError
 from gateway.escape import LogFormatter
@@ -22,7 +25,7 @@ from gateway.escape import LogFormatter
 T = TypeVar("T")
 
 #: In the order that `gateway --help` lists them.
-PERSONS = (*person.COMMANDS, paying.pay_many, *protecting.COMMANDS, *granting.COMMANDS)
+PERSONS = (*wallet.COMMANDS, command.pay_many, *protection.COMMANDS, *grants.COMMANDS)
 
 click.rich_click.SHOW_ARGUMENTS = True
 click.rich_click.MAX_WIDTH = 100
@@ -68,8 +71,8 @@ def cli() -> None:
     """
 
 
-for command in (*PERSONS, *guarding.COMMANDS):
-    cli.add_command(command)
+for one in (*PERSONS, *security.COMMANDS):
+    cli.add_command(one)
 
 
 @cli.command()
@@ -85,9 +88,9 @@ def up(exit_when_ready: bool, with_tour: bool) -> None:
     Example:
       gateway up
     """
-    from gateway.commands import upping
+    from gateway.cli.operate import start
 
-    run(upping.up(from_environment(), exit_when_ready, with_tour))
+    run(start.up(from_environment(), exit_when_ready, with_tour))
 
 
 @cli.command()
@@ -98,9 +101,9 @@ def serve() -> None:
     Example:
       GATEWAY_PORT=8001 gateway serve
     """
-    from gateway.commands import running
+    from gateway.cli.operate import processes
 
-    running.serve(from_environment())
+    processes.serve(from_environment())
 
 
 @cli.command()
@@ -111,9 +114,9 @@ def work() -> None:
     Example:
       gateway work
     """
-    from gateway.commands import running
+    from gateway.cli.operate import processes
 
-    running.work(from_environment())
+    processes.work(from_environment())
 
 
 @cli.command()
@@ -125,9 +128,9 @@ def migrate(as_json: bool) -> None:
     Example:
       GATEWAY_DATABASE_URL=postgresql://user@host/db gateway migrate
     """
-    from gateway.commands import operating
+    from gateway.cli.operate import operations
 
-    applied = run(operating.migrate(from_environment()))
+    applied = run(operations.migrate(from_environment()))
     lines = [f"applied {name}" for name in applied] or ["nothing to do"]
     show({"applied": applied}, as_json, lines)
 
@@ -141,11 +144,11 @@ def deploy(as_json: bool) -> None:
     Example:
       GATEWAY_RPC_URL=http://127.0.0.1:8545 GATEWAY_RELAYER_KEY_FILE=relayer.key gateway deploy
     """
-    from gateway.commands import operating
+    from gateway.cli.operate import operations
 
     contracts = [
         {"asset": code, "address": one.address, "chain_id": one.chain_id, "block": one.deployed_block}
-        for code, one in run(operating.deploy(from_environment())).items()
+        for code, one in run(operations.deploy(from_environment())).items()
     ]
     lines = [f"{one['asset']} is at {one['address']} on chain {one['chain_id']}" for one in contracts]
     show({"contracts": contracts}, as_json, lines)
@@ -162,10 +165,10 @@ def reconcile(as_json: bool) -> None:
     Example:
       gateway reconcile
     """
-    from gateway.commands import operating
+    from gateway.cli.operate import operations
 
-    found = run(operating.reconcile(from_environment())).plain()
-    show(found, as_json, printing.reconciliation_lines(found))
+    found = run(operations.reconcile(from_environment())).plain()
+    show(found, as_json, output.reconciliation_lines(found))
     if found["differences"]:
         sys.exit(1)
 
@@ -179,10 +182,10 @@ def sizes(as_json: bool) -> None:
     Example:
       gateway sizes
     """
-    from gateway.commands import sizes as sizing
+    from gateway.cli.operate import sizes as sizing
 
     found = run(sizing.sizes(from_environment())).plain()
-    show(found, as_json, printing.sizes_lines(found))
+    show(found, as_json, output.sizes_lines(found))
 
 
 @cli.group(invoke_without_command=True)
@@ -195,11 +198,11 @@ def lanes(context: click.Context, as_json: bool) -> None:
     Example:
       gateway lanes
     """
-    from gateway.commands import lanes as laning
+    from gateway.cli.operate import relayers as laning
 
     if context.invoked_subcommand is None:
         found = run(laning.lanes(from_environment()))
-        show({"lanes": found}, as_json, printing.lanes_lines(found))
+        show({"lanes": found}, as_json, output.lanes_lines(found))
 
 
 @lanes.command()
@@ -212,10 +215,10 @@ def resume(address: str, as_json: bool) -> None:
     Example:
       gateway lanes resume 0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266
     """
-    from gateway.commands import lanes as laning
+    from gateway.cli.operate import relayers as laning
 
     gone_on = run(laning.resume(from_environment(), address))
-    show(gone_on, as_json, [printing.resumed_line(gone_on)])
+    show(gone_on, as_json, [output.resumed_line(gone_on)])
 
 
 @cli.group()
@@ -239,10 +242,10 @@ def reread(first: int, last: int, as_json: bool) -> None:
     Example:
       gateway chain reread 1000 1200
     """
-    from gateway.commands import chain as chaining
+    from gateway.cli.operate import chain as chaining
 
     read = run(chaining.reread(from_environment(), first, last))
-    show(read, as_json, [printing.reread_line(read)])
+    show(read, as_json, [output.reread_line(read)])
 
 
 @cli.group(invoke_without_command=True)
@@ -255,11 +258,11 @@ def freezes(context: click.Context, as_json: bool) -> None:
     Example:
       gateway freezes
     """
-    from gateway.commands import freezes as freezing
+    from gateway.cli.operate import withdrawal_freezes as freezing
 
     if context.invoked_subcommand is None:
         found = run(freezing.freezes(from_environment()))
-        show({"freezes": found}, as_json, printing.freezes_lines(found))
+        show({"freezes": found}, as_json, output.freezes_lines(found))
 
 
 @freezes.command()
@@ -272,10 +275,10 @@ def lift(asset: str, as_json: bool) -> None:
     Example:
       gateway freezes lift USDX
     """
-    from gateway.commands import freezes as freezing
+    from gateway.cli.operate import withdrawal_freezes as freezing
 
     lifted = run(freezing.lift(from_environment(), asset))
-    show(lifted, as_json, [printing.lifted_line(lifted)])
+    show(lifted, as_json, [output.lifted_line(lifted)])
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -23,8 +23,9 @@ from web3 import Web3
 from web3.exceptions import ContractLogicError, Web3Exception, Web3RPCError
 from web3.types import TxParams, Wei
 
-from gateway.commands import asking, options, printing
-from gateway.commands.client import Answer, Client
+from gateway.cli import options, output
+from gateway.cli.wallet import calls
+from gateway.cli.wallet.client import Answer, Client
 from gateway.errors import GatewayError, InsufficientFunds, NodeUnavailable
 from gateway.escape import LogFormatter
 from gateway.money import Money
@@ -82,8 +83,8 @@ def new(keystore: Path | None, password_file: Path | None) -> None:
       scripts/wallet new
     """
     path = wallet_key.place(keystore)
-    asking.say(f"address   {wallet_key.make(path, password_file)}")
-    asking.say(f"keystore  {path}")
+    calls.say(f"address   {wallet_key.make(path, password_file)}")
+    calls.say(f"keystore  {path}")
 
 
 @cli.command()
@@ -95,7 +96,7 @@ def address(keystore: Path | None) -> None:
     Example:
       scripts/wallet address
     """
-    asking.say(wallet_key.address_of(wallet_key.place(keystore)))
+    calls.say(wallet_key.address_of(wallet_key.place(keystore)))
 
 
 # ---- what an address has --------------------------------------------------------------------------------------------
@@ -121,9 +122,9 @@ def balance(address: str | None, keystore: Path | None, contract: str | None) ->
         asset = wallet_chain.asset_of(token)
         held = [token.functions.balanceOf(of).call(block_identifier=at) for at in (latest, final)]
         rows.append([asset.code, *(Money(units, asset).amount for units in held)])
-    asking.say(of, "")
+    calls.say(of, "")
     heads = ["asset", f"latest, block {latest}", f"final, block {final}"]
-    asking.say(*printing.table(heads, rows, right=(1, 2)))
+    calls.say(*output.table(heads, rows, right=(1, 2)))
 
 
 # ---- signing and sending --------------------------------------------------------------------------------------------
@@ -166,7 +167,7 @@ def sign(
     payee = wallet_chain.payee_of(to, url)
     account = wallet_key.unlocked(wallet_key.place(keystore), password_file)
     signed = wallet_signing.authorization(web3, token, account, payee, money, valid_seconds, nonce)
-    asking.show(signed, True, [])
+    calls.show(signed, True, [])
 
 
 @cli.command()
@@ -253,7 +254,7 @@ def fund(amount: str, to: str | None, keystore: Path | None) -> None:
         "maxPriorityFeePerGas": web3.eth.max_priority_fee,
         "nonce": web3.eth.get_transaction_count(purse.address, "pending"),
     }
-    asking.say(f"giving {money} to {payee}")
+    calls.say(f"giving {money} to {payee}")
     wallet_chain.send(web3, purse, fields)
 
 
@@ -286,11 +287,11 @@ def bind(handle: str, url: str | None, keystore: Path | None, password_file: Pat
 
     async def bound(client: Client) -> Answer:
         asked = await client.challenge(wallet_key.address_of(path))
-        asking.say(*asked["message"].split("\n"), "", err=True)
+        calls.say(*asked["message"].split("\n"), "", err=True)
         signed = wallet_key.unlocked(path, password_file).sign_message(encode_defunct(text=asked["message"]))
         return await client.bind(asked["message"], Web3.to_hex(signed.signature))
 
-    asking.say(*printing.handle_lines(asking.ask(handle, url, bound)))
+    calls.say(*output.handle_lines(calls.ask(handle, url, bound)))
 
 
 @cli.command()
@@ -328,7 +329,7 @@ def pay(
         found = await client.pay(to, amount, asset, memo, key=key)
         return await wallet_signing.confirmed(client, found, wallet_key.place(keystore), password_file, contract)
 
-    asking.follow(handle, url, False, True, "payments", paid)
+    calls.follow(handle, url, False, True, "payments", paid)
 
 
 @cli.command()
@@ -357,7 +358,7 @@ def confirm(
         found = await client.show("payments", id)
         return await wallet_signing.confirmed(client, found, wallet_key.place(keystore), password_file, contract)
 
-    asking.follow(handle, url, False, True, "payments", confirmed)
+    calls.follow(handle, url, False, True, "payments", confirmed)
 
 
 @cli.command()
@@ -394,7 +395,7 @@ def leave(
     async def presented(client: Client) -> Answer:
         return await client.present(money.asset.code, signed)
 
-    asking.follow(None, url, False, True, "payments", presented, presented)
+    calls.follow(None, url, False, True, "payments", presented, presented)
 
 
 def main() -> None:
@@ -414,7 +415,7 @@ def main() -> None:
         except Web3Exception as error:
             raise NodeUnavailable(f"its answer makes no sense ({error})") from None
     except GatewayError as refusal:
-        asking.say(f"scripts/wallet: {refusal}", err=True)
+        calls.say(f"scripts/wallet: {refusal}", err=True)
         sys.exit(1)
 
 

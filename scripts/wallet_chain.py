@@ -20,18 +20,20 @@ from web3.contract.contract import ContractFunction
 from web3.exceptions import BadFunctionCallOutput, ContractLogicError, TransactionNotFound
 from web3.types import TxParams, TxReceipt, Wei
 
-from gateway import postgres
-from gateway.chain import deploy
-from gateway.chain.address import read
-from gateway.commands import asking, building
-from gateway.commands.client import Client, url_of
+from gateway import assembly
+from gateway.address import read
+from gateway.chain.relayer import deploy
+from gateway.chain.token import contract
+from gateway.cli.wallet import calls
+from gateway.cli.wallet.client import Client, url_of
 from gateway.config import Config, from_environment
 from gateway.errors import InsufficientFunds
 from gateway.money import Asset, Money
+from gateway.postgres import pool
 
 ETH = Asset("ETH", "native", 18)
 
-_ABI = json.loads((Path(deploy.__file__).parent / "token.json").read_text())["abi"]
+_ABI = json.loads((Path(contract.__file__).parent / "token.json").read_text())["abi"]
 
 #: Between two looks at the chain.
 _LOOK_SECONDS = 0.2
@@ -39,7 +41,7 @@ _LOOK_SECONDS = 0.2
 
 def node() -> Web3:
     """The node of GATEWAY_RPC_URL, or the local chain of a running `up`."""
-    url = building.places(from_environment()).rpc_url
+    url = assembly.places(from_environment()).rpc_url
     return Web3(HTTPProvider(url, request_kwargs={"timeout": 30}, exception_retry_configuration=None))
 
 
@@ -58,8 +60,8 @@ def tokens(web3: Web3, given: str | None) -> list[Contract]:
 
 
 async def _deployed(config: Config) -> list[str]:
-    where = building.places(config)
-    async with postgres.connect(where.database_url, 1, "scripts/wallet") as database, database.reading() as connection:
+    where = assembly.places(config)
+    async with pool.connect(where.database_url, 1, "scripts/wallet") as database, database.reading() as connection:
         return [one.address for one in (await deploy.contracts(connection, config.assets)).values()]
 
 
@@ -138,26 +140,26 @@ def carry_out(
         }
     )
     account = unlocked(keystore, password_file)
-    asking.say(said.format(sender=sender))
+    calls.say(said.format(sender=sender))
     send(web3, account, fields)
 
 
 def send(web3: Web3, account: LocalAccount, fields: TxParams) -> None:
     """Sign, say the hash, send, and wait: for the receipt, then for its block to be final."""
     signed = account.sign_transaction(fields)  # type: ignore[arg-type] # eth-account has another type for it
-    asking.say(f"  transaction  {Web3.to_hex(signed.hash)}")
+    calls.say(f"  transaction  {Web3.to_hex(signed.hash)}")
     web3.eth.send_raw_transaction(signed.raw_transaction)
     mined = 0
     while True:
         receipt, final = _receipt(web3, signed.hash), final_block(web3)
         if receipt is not None and receipt["blockNumber"] != mined:
             mined = receipt["blockNumber"]
-            asking.say(
+            calls.say(
                 f"  receipt      block {mined}, {receipt['gasUsed']} gas, "
                 + ("done", "reverted")[not receipt["status"]]
             )
         if receipt is not None and mined <= final and web3.eth.get_block(mined).get("hash") == receipt["blockHash"]:
-            asking.say(f"  final        at block {final}")
+            calls.say(f"  final        at block {final}")
             if not receipt["status"]:
                 raise Refused("the contract refused the transfer: no token moved, and the gas is spent")
             return

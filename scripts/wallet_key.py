@@ -11,11 +11,11 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from eth_typing import ChecksumAddress, HexAddress, HexStr
 
-from gateway.chain import keystore
-from gateway.chain.address import read
-from gateway.commands.asking import password_of
+from gateway.address import read
+from gateway.cli.wallet.calls import password_of
 from gateway.config import from_environment
 from gateway.errors import GatewayError
+from gateway.keys import keystore
 
 
 class Refused(GatewayError):

@@ -18,7 +18,7 @@ from wallet_key import Refused
 from web3 import Web3
 from web3.contract import Contract
 
-from gateway.commands.client import Answer, Client
+from gateway.cli.wallet.client import Answer, Client
 from gateway.money import Asset, Money
 
 #: The message of EIP-3009.

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from gateway.postgres import Database
+from gateway.postgres.pool import Database
 
 #: Everything in the current schema, one statement for each kind of thing; a line of text for each thing.
 _STATEMENTS: Final = {

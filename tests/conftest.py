@@ -16,14 +16,14 @@ import pytest
 
 import gateway
 from gateway.chain.node import HttpNode
-from gateway.chain.signer import Vault
 from gateway.config import from_environment
 from gateway.embedded.children import Children
 from gateway.embedded.postgres import Postgres
+from gateway.keys.signer import Vault
 from gateway.ledger import book
-from gateway.migration import migrate
 from gateway.money import Assets
-from gateway.postgres import Database, connect
+from gateway.postgres.migration import migrate
+from gateway.postgres.pool import Database, connect
 from tests.factory import Chain, Town, running_anvil
 from tests.processes import heed_ctrl_c, limited
 

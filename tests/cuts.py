@@ -10,8 +10,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.chain.signer import TransactionFields
-from gateway.postgres import Connection, Database
+from gateway.keys.signer import TransactionFields
+from gateway.postgres.pool import Connection, Database
 
 
 class Killed(Exception):

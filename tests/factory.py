@@ -21,19 +21,20 @@ from eth_account.messages import encode_defunct
 from eth_account.signers.local import LocalAccount
 from eth_hash.auto import keccak
 
+from gateway.address import to_bytes
 from gateway.audit.log import ANYONE
 from gateway.bank import movements
 from gateway.bank.movements import BankRequest
-from gateway.chain import deploy, lanes, roles
-from gateway.chain.address import to_bytes
 from gateway.chain.block import Receipt
-from gateway.chain.block_time import BlockTime
-from gateway.chain.contract import as_int, balance_of_data, selector
 from gateway.chain.node import Node
-from gateway.chain.signer import LOCAL_RELAYER_KEY, LaneSigner, Signer, TransactionFields, Vault
+from gateway.chain.relayer import deploy, relayers, roles
+from gateway.chain.token.contract import as_int, balance_of_data, selector
 from gateway.clock import Clock, system_clock
 from gateway.errors import GatewayError
-from gateway.ledger import account, audit, book
+from gateway.identity import wallet as wallets
+from gateway.identity.wallet import Wallet
+from gateway.keys.signer import LOCAL_RELAYER_KEY, LaneSigner, Signer, TransactionFields, Vault
+from gateway.ledger import account, book, recount
 from gateway.ledger.account import Balance
 from gateway.money import Assets, Money, at_par_exact
 from gateway.payments import bind, convert, finish, pay, payees, rails, records, refund, settles, sign, solvency
@@ -43,11 +44,10 @@ from gateway.payments.pay import PayRequest
 from gateway.payments.payment import Payment
 from gateway.payments.records import Conversion
 from gateway.payments.terms import Terms
-from gateway.postgres import Connection, Database
+from gateway.postgres.pool import Connection, Database
 from gateway.settlement import gas
-from gateway.wallets import wallet as wallets
-from gateway.wallets.wallet import Wallet
-from gateway.worker import Worker
+from gateway.worker.block_time import BlockTime
+from gateway.worker.loop import Worker
 from tests.processes import HANG_SECONDS, Process, start
 
 #: Holds each transaction to the most gas that a real chain lets one use (EIP-7825).
@@ -341,7 +341,7 @@ class Town:
         data = selector(function) + b"".join(word.rjust(32, b"\0") for word in words)
         contract, fees = self.terms.contracts[code], await self.node.fees()
         async with self.database.transaction() as connection:
-            stored = await lanes.store(
+            stored = await relayers.store(
                 connection,
                 self.signer,
                 contract.chain_id,
@@ -425,7 +425,7 @@ class Town:
     async def differences(self) -> list[object]:
         """Everything that a reconciliation finds: the book recounted, against the chain, against the bank."""
         async with self.database.snapshot() as connection:
-            faults: list[object] = [*await audit.recount(connection)]
+            faults: list[object] = [*await recount.recount(connection)]
             faults += await movements.reconcile(connection, self.assets)
         _, against_chain = await solvency.reconcile(self.database, self.node, self.terms)
         return faults + list(against_chain)

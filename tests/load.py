@@ -21,8 +21,8 @@ from typing import Any
 import msgspec
 import psutil
 
-from gateway.commands import operating
-from gateway.commands.running import check_port
+from gateway.cli.operate import operations
+from gateway.cli.operate.processes import check_port
 from gateway.config import SETTINGS, from_environment
 from gateway.embedded.supervise import Command, Parts, embedded
 from gateway.errors import Misconfigured
@@ -228,7 +228,7 @@ async def running_house(gateways: int = 1) -> AsyncIterator[House]:
         async with embedded(home, home, chain=False) as parts:
             environ = {name: "" for name, _, _ in SETTINGS}
             environ |= {"GATEWAY_HOME": str(home), "GATEWAY_DATABASE_URL": str(parts.dsn), "PYTHONPATH": str(ROOT)}
-            await operating.migrate(from_environment(environ))
+            await operations.migrate(from_environment(environ))
             house = House(home, parts, ports(gateways))
             running = asyncio.create_task(parts.run([_gateway(n, port, environ) for n, port in enumerate(house.ports)]))
             try:

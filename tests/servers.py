@@ -15,7 +15,7 @@ import psutil
 
 from gateway.embedded.children import Child
 from gateway.embedded.postgres import Postgres
-from gateway.postgres import Database, connect
+from gateway.postgres.pool import Database, connect
 
 
 @contextmanager

@@ -10,17 +10,18 @@ import httpx
 import pytest
 from litestar.utils.deprecation import LitestarDeprecationWarning
 
-from gateway import clock, primary_monitor
+from gateway import assembly, clock
 from gateway.api.app import application
+from gateway.cli.operate import operations
 from gateway.clock import DatabaseClock
-from gateway.commands import building, operating
 from gateway.config import Config, from_environment
 from gateway.embedded.postgres import Postgres
 from gateway.ids import first_id, read
-from gateway.postgres import Database, connect
+from gateway.postgres import primary_monitor
+from gateway.postgres.pool import Database, connect
 from tests.front import Front
+from tests.postgres.test_odd_databases import made
 from tests.processes import HANG_SECONDS
-from tests.test_odd_databases import made
 
 pytestmark = pytest.mark.anyio
 
@@ -44,7 +45,7 @@ async def configured(server: Postgres, url: str, home: Path) -> Config:
     key.write_text(secrets.token_hex(32))
     settings = {"GATEWAY_DATABASE_URL": url, "GATEWAY_HOME": str(home), "GATEWAY_RPC_URL": "http://127.0.0.1:1"}
     config = from_environment(settings | {"GATEWAY_RELAYER_KEY_FILE": str(key)})
-    await operating.migrate(config)
+    await operations.migrate(config)
     return config
 
 
@@ -55,7 +56,7 @@ async def test_payments_of_a_process_whose_machine_is_wrong_have_the_databases_t
     async with made(server) as url:
         config = await configured(server, url, tmp_path)
         behind(monkeypatch, by)
-        async with building.house(config) as house, building.worker(config) as worker:
+        async with assembly.house(config) as house, assembly.worker(config) as worker:
             with warnings.catch_warnings(category=LitestarDeprecationWarning, action="ignore"):
                 app = application(house)
             async with httpx.AsyncClient(

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.connection import Deadlines
 from gateway.embedded.postgres import Postgres
 from gateway.errors import DatabaseUnavailable
-from gateway.postgres import Database, connect
+from gateway.postgres.connection import Deadlines
+from gateway.postgres.pool import Database, connect
 from tests.servers import by_tcp, setting, stopped
 
 pytestmark = pytest.mark.anyio

@@ -85,14 +85,14 @@ def test_a_line_of_a_log_is_one_that_we_have_begun() -> None:
 def test_commands_print_through_the_one_function_that_escapes() -> None:
     """Every file of the command line and of scripts/wallet; click's own usage errors and progress aside."""
     files = [
-        *(ROOT / "gateway/commands").glob("*.py"),
+        *(ROOT / "gateway/cli").rglob("*.py"),
         ROOT / "gateway/__main__.py",
         *(ROOT / "scripts").glob("wallet*.py"),
     ]
     printed = {str(file.relative_to(ROOT)): _printing(file) for file in files}
     assert {name: calls for name, calls in printed.items() if calls} == {
-        "gateway/commands/asking.py": ["click.echo", "click.echo"],  # `say` itself, and JSON
-        "gateway/commands/running.py": ["print", "print"],  # what the two processes say of themselves
+        "gateway/cli/wallet/calls.py": ["click.echo", "click.echo"],  # `say` itself, and JSON
+        "gateway/cli/operate/processes.py": ["print", "print"],  # what the two processes say of themselves
     }
 
 

@@ -2,13 +2,13 @@
 
 from litestar import post
 
-from gateway.access.ceremony import party_of
-from gateway.access.credential import Credential
 from gateway.api.house import House
 from gateway.api.shapes import AddressRequest, BindRequest, BoundView, ChallengeView, signature_bytes
 from gateway.api.views import bound_view, challenge_view
+from gateway.identity.credential import Credential
+from gateway.identity.sign_in.ceremony import party_of
+from gateway.identity.wallet import Wallet
 from gateway.payments import bind
-from gateway.wallets.wallet import Wallet
 
 
 @post(

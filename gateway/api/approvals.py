@@ -5,9 +5,6 @@ from typing import Annotated
 from litestar import get, post, put
 from msgspec import Meta, Struct
 
-from gateway.access import passkey
-from gateway.access.ceremony import party_of
-from gateway.access.credential import Credential
 from gateway.api.bank import WITHDRAWAL
 from gateway.api.house import House
 from gateway.api.payments import payment_id
@@ -19,10 +16,13 @@ from gateway.api.signing_in import (
     assertion_of,
 )
 from gateway.api.views import payment_view
+from gateway.identity.credential import Credential
+from gateway.identity.sign_in import passkey
+from gateway.identity.sign_in.ceremony import party_of
+from gateway.identity.wallet import Wallet
 from gateway.money import Assets
 from gateway.payments import approve, change, policy
 from gateway.payments.policy import Limit, Policy
-from gateway.wallets.wallet import Wallet
 
 
 class LimitShape(Struct, forbid_unknown_fields=True):

@@ -7,9 +7,6 @@ from typing import Any
 from litestar import Request, Response, get, post
 from msgspec import Struct
 
-from gateway.access import passkey
-from gateway.access.ceremony import Assertion
-from gateway.access.credential import Credential
 from gateway.api.house import House
 from gateway.api.once import Batcher, answer_once, claim_of
 from gateway.api.shapes import Amount, AssetCode, BankMovementView, ConversionRequest, ConversionView, MoneyRequest
@@ -20,11 +17,14 @@ from gateway.audit.log import Act, By
 from gateway.bank import movements
 from gateway.bank.movements import BankMovement, BankRequest, Direction
 from gateway.errors import ApprovalRequired, GatewayError, InvalidRequest, NotFound
+from gateway.identity.credential import Credential
+from gateway.identity.sign_in import passkey
+from gateway.identity.sign_in.ceremony import Assertion
+from gateway.identity.wallet import Wallet
 from gateway.ids import ConversionId, read
 from gateway.money import Money
 from gateway.payments import convert, policy, records
-from gateway.postgres import Connection
-from gateway.wallets.wallet import Wallet
+from gateway.postgres.pool import Connection
 
 #: What approvals of withdrawals are for.
 WITHDRAWAL = "withdrawal.approve"

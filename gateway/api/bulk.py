@@ -13,7 +13,6 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import Parameter
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from gateway.access.credential import Credential
 from gateway.api import body
 from gateway.api.body import StrictRequest
 from gateway.api.fields import JSON
@@ -23,6 +22,7 @@ from gateway.api.payments import status_of
 from gateway.api.problems import problem_document
 from gateway.api.shapes import BulkPaymentRequest, BulkResultView
 from gateway.errors import BodyTooLarge, GatewayError, InvalidRequest, TooManyTries, UnknownPayee
+from gateway.identity.credential import Credential
 from gateway.ids import show
 from gateway.payments import bulk, once
 from gateway.payments.bulk import Lines, Payer, Replayed, Result

@@ -13,8 +13,8 @@ from litestar import Request
 from litestar.datastructures import Cookie
 from litestar.types import Scope
 
-from gateway.access.ceremony import Party
 from gateway.errors import Forbidden
+from gateway.identity.sign_in.ceremony import Party
 
 #: Where a request keeps the cookie that its answer will bring.
 _STATE = "session_cookie"

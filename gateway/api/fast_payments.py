@@ -23,11 +23,6 @@ from uuid import UUID
 import msgspec
 from msgspec import Struct, structs
 
-from gateway.access import api_key as api_keys
-from gateway.access import session
-from gateway.access.api_key import LastUsed
-from gateway.access.ceremony import Party, party_of
-from gateway.access.credential import Credential
 from gateway.api import body, cookie, problems
 from gateway.api.fields import NOT_PLAIN, ONCE, is_json
 from gateway.api.framing import Field
@@ -38,6 +33,12 @@ from gateway.api.payments import pay_request, payments_of, shares_commits
 from gateway.api.shapes import PaymentRequest, PaymentView
 from gateway.clock import rfc3339
 from gateway.errors import GatewayError, PaymentRestored, Unauthenticated, UnknownPayee
+from gateway.identity import api_key as api_keys
+from gateway.identity.api_key import LastUsed
+from gateway.identity.credential import Credential
+from gateway.identity.sign_in import session
+from gateway.identity.sign_in.ceremony import Party, party_of
+from gateway.identity.wallet import Wallet
 from gateway.ids import PaymentId, new_id, show
 from gateway.money import Money
 from gateway.payments import once
@@ -50,9 +51,8 @@ from gateway.payments.rails import ledger as ledger_rail
 from gateway.payments.rails.chain import Queued, TokenPayment
 from gateway.payments.rails.ledger import LedgerPayment, Settled
 from gateway.payments.route import Route, ledger_route
-from gateway.postgres import Connection
+from gateway.postgres.pool import Connection
 from gateway.secret import hash_of
-from gateway.wallets.wallet import Wallet
 
 _encode = msgspec.json.Encoder().encode
 _JSON = (b"content-type", b"application/json")

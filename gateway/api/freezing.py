@@ -5,8 +5,6 @@ from typing import Annotated
 from litestar import get, post
 from msgspec import Meta, Struct
 
-from gateway.access.ceremony import party_of
-from gateway.access.credential import Credential
 from gateway.api.house import House
 from gateway.api.payments import payment_id
 from gateway.api.shapes import PaymentView
@@ -19,10 +17,12 @@ from gateway.api.signing_in import (
 from gateway.api.views import payment_view
 from gateway.audit.log import ANYONE
 from gateway.clock import rfc3339
+from gateway.identity.credential import Credential
+from gateway.identity.sign_in.ceremony import party_of
+from gateway.identity.wallet import Wallet
 from gateway.ids import show
 from gateway.payments import not_me, wallet_freeze
 from gateway.payments.payment import Payment
-from gateway.wallets.wallet import Wallet
 
 
 class NotMeLinkView(Struct):

@@ -5,8 +5,8 @@ from litestar import get, post
 from gateway.api.house import House
 from gateway.api.shapes import ClaimRequest, HandleView, NewHandleView
 from gateway.api.views import handle_view
+from gateway.identity import wallet
 from gateway.ids import show
-from gateway.wallets import wallet
 
 
 @post("/v1/handles", tags=["handles"], summary="Claim a handle", needs="nothing", counts="sign-ups")

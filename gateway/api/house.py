@@ -10,21 +10,21 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import Scope
 
-from gateway.access import api_key as api_keys
-from gateway.access import session
-from gateway.access.ceremony import party_of
-from gateway.access.credential import SCOPES, Credential
-from gateway.access.limits import Limits
 from gateway.api import cookie, fields
 from gateway.api.proxies import Proxies
 from gateway.chain.node import Node
-from gateway.chain.signer import Vault
 from gateway.clock import Clock
 from gateway.errors import Unauthenticated
+from gateway.identity import api_key as api_keys
+from gateway.identity.credential import SCOPES, Credential
+from gateway.identity.rate_limits import Limits
+from gateway.identity.sign_in import session
+from gateway.identity.sign_in.ceremony import party_of
+from gateway.identity.wallet import Wallet
+from gateway.keys.signer import Vault
 from gateway.payments.terms import Terms
-from gateway.postgres import Database
+from gateway.postgres.pool import Database
 from gateway.secret import hash_of
-from gateway.wallets.wallet import Wallet
 
 #: Where a request keeps who it counts as, once that is known: an API key by its hash, or a session's wallet.
 CALLER: Final = "caller"

@@ -7,19 +7,19 @@ from typing import Annotated
 from litestar import Response, delete, get, post
 from msgspec import Meta, Struct
 
-from gateway.access import api_key
-from gateway.access.api_key import PREFIX, ApiKey
-from gateway.access.credential import Credential, Scope, scopes_of
 from gateway.api.house import House
 from gateway.api.signing_in import id_of
 from gateway.clock import rfc3339
 from gateway.errors import Forbidden
+from gateway.identity import api_key
+from gateway.identity import wallet as wallets
+from gateway.identity.api_key import PREFIX, ApiKey
+from gateway.identity.credential import Credential, Scope, scopes_of
 from gateway.ids import WalletId
 from gateway.payments import caps
 from gateway.payments.caps import Cap
 from gateway.payments.route import RailName
-from gateway.postgres import Connection
-from gateway.wallets import wallet as wallets
+from gateway.postgres.pool import Connection
 
 Seconds = Annotated[int, Meta(ge=1, le=10 * 365 * 86_400)]
 

@@ -1,4 +1,4 @@
-"""What a request counts as, and its refusal where there were too many (access/limits.py)."""
+"""What a request counts as, and its refusal where there were too many (identity/rate_limits.py)."""
 
 from typing import Any, Final
 
@@ -6,10 +6,10 @@ from litestar import Request, Response
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
-from gateway.access.limits import place_of
 from gateway.api import problems
 from gateway.api.house import CALLER, House
 from gateway.errors import GatewayError, LineRefused, TooManyTries, Unauthenticated, UnknownHandle, UnknownPayee
+from gateway.identity.rate_limits import place_of
 
 #: What is counted before it is done; what else a route says is noted.
 _DEAR: Final = ("sign-ups", "sign-ins")

@@ -6,9 +6,6 @@ from typing import Annotated, Any
 from litestar import Request, Response, delete, get, post
 from msgspec import Meta, Struct
 
-from gateway.access import passkey
-from gateway.access.ceremony import party_of
-from gateway.access.credential import Credential
 from gateway.api.house import House
 from gateway.api.once import answer_once
 from gateway.api.shapes import MetadataObject, PaymentView, Reference, check_time
@@ -21,15 +18,18 @@ from gateway.api.signing_in import (
 )
 from gateway.api.views import payment_view
 from gateway.clock import rfc3339
+from gateway.identity import wallet as wallets
+from gateway.identity.credential import Credential
+from gateway.identity.sign_in import passkey
+from gateway.identity.sign_in.ceremony import party_of
+from gateway.identity.wallet import Wallet
 from gateway.payments import draw as drawing
 from gateway.payments import mandate
 from gateway.payments.mandate import PREFIX, Mandate, Wanted
 from gateway.payments.note import note_of
 from gateway.payments.payment import State
 from gateway.payments.route import RailName
-from gateway.postgres import Connection
-from gateway.wallets import wallet as wallets
-from gateway.wallets.wallet import Wallet
+from gateway.postgres.pool import Connection
 
 _WHAT = "such mandate"
 

@@ -13,13 +13,13 @@ from msgspec.structs import replace
 from gateway.api.house import House
 from gateway.api.views import payment_view
 from gateway.errors import GatewayError, IdempotencyKeyMissing, PaymentRestored
+from gateway.identity.wallet import Wallet
 from gateway.payments import once, records, recovery
 from gateway.payments.group import GroupCommit
 from gateway.payments.once import Answer, Claim, Outcome, Unbatched
 from gateway.payments.payees.resolver import PayeeResolver, spelling
 from gateway.payments.payment import as_accepted
-from gateway.postgres import Connection
-from gateway.wallets.wallet import Wallet
+from gateway.postgres.pool import Connection
 
 _KEY = re.compile(r"[!-~]{1,255}")
 

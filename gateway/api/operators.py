@@ -10,11 +10,6 @@ from litestar import Request, Response, delete, get, post
 from litestar.datastructures import State
 from msgspec import Meta, Struct
 
-from gateway.access import operators, repair_proposal
-from gateway.access.ceremony import Registration, from_base64, party_of
-from gateway.access.operators import Limit, Operator, Proposal
-from gateway.access.repair_proposal import LostHandle
-from gateway.access.repairs import REPAIRS, Correction
 from gateway.api.house import House, bearer_of, check_conditions
 from gateway.api.shapes import AssetCode
 from gateway.api.signing_in import (
@@ -28,8 +23,13 @@ from gateway.audit import log as audit
 from gateway.audit.log import ANYONE, Act, By
 from gateway.clock import rfc3339
 from gateway.errors import InvalidPasskey, InvalidRequest
+from gateway.identity.handle import fold
+from gateway.identity.sign_in.ceremony import Registration, from_base64, party_of
 from gateway.ids import read, show
-from gateway.wallets.handle import fold
+from gateway.operators import operators, repair_proposal
+from gateway.operators.operators import Limit, Operator, Proposal
+from gateway.operators.repair_proposal import LostHandle
+from gateway.operators.repairs import REPAIRS, Correction
 
 OperatorName = Annotated[
     str, Meta(pattern="^[a-z0-9_]{2,30}$", description="2 to 30 of a-z, 0-9 and _.", examples=["ann"])

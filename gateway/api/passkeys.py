@@ -5,9 +5,6 @@ import secrets
 from litestar import Response, delete, get, post
 from litestar.types import Scope
 
-from gateway.access import passkey, recovery, session
-from gateway.access.ceremony import party_of
-from gateway.access.credential import Credential
 from gateway.api.house import House
 from gateway.api.signing_in import (
     NewPasskeyChallengeView,
@@ -21,8 +18,11 @@ from gateway.api.signing_in import (
     registration_of,
 )
 from gateway.errors import ClonedPasskey
-from gateway.wallets import wallet as wallets
-from gateway.wallets.wallet import Wallet
+from gateway.identity import wallet as wallets
+from gateway.identity.credential import Credential
+from gateway.identity.sign_in import passkey, recovery_codes, session
+from gateway.identity.sign_in.ceremony import party_of
+from gateway.identity.wallet import Wallet
 
 
 @post("/v1/passkeys/challenge", tags=["signing in"], summary="What to make a passkey over", needs="passkey")
@@ -54,7 +54,7 @@ async def list_passkeys(house: House, caller: Wallet) -> PasskeysPage:
     """Those that sign, newest first, and how many recovery codes are left."""
     async with house.database.reading() as connection:
         items = [passkey_view(one) for one in await passkey.passkeys(connection, caller.id)]
-        return PasskeysPage(items, await recovery.left(connection, caller.id))
+        return PasskeysPage(items, await recovery_codes.left(connection, caller.id))
 
 
 @delete("/v1/passkeys/{id:str}", tags=["signing in"], summary="Revoke a passkey", status_code=200, needs="owner")
@@ -78,9 +78,9 @@ async def stop_clones(error: Exception, scope: Scope) -> None:
 @post("/v1/recovery-codes", tags=["signing in"], summary="Make recovery codes", needs="owner")
 async def make_recovery_codes(house: House, credential: Credential) -> Response[RecoveryCodesView]:
     """Ten, shown now or never, each good once to sign in and add a passkey. Those made before are good no more."""
-    codes, salt = recovery.fresh_codes(), secrets.token_bytes(16)
-    hashes = await recovery.hashes_of(codes, salt)
+    codes, salt = recovery_codes.fresh_codes(), secrets.token_bytes(16)
+    hashes = await recovery_codes.hashes_of(codes, salt)
     async with house.database.transaction() as connection:
         await wallets.check_guard(connection, credential.wallet)
-        await recovery.keep(connection, credential.wallet.id, hashes, salt, credential.by, house.clock())
+        await recovery_codes.keep(connection, credential.wallet.id, hashes, salt, credential.by, house.clock())
     return Response(RecoveryCodesView(codes))

@@ -10,7 +10,6 @@ from litestar.params import Parameter, QueryParameter
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.access.credential import Credential
 from gateway.api.cursor import cursor_position, cursor_text
 from gateway.api.house import House
 from gateway.api.once import Batcher, answer_once, claim_of
@@ -30,6 +29,8 @@ from gateway.api.times import period_of, time_parameter
 from gateway.api.views import payment_view, preview_view
 from gateway.api.wallets import Limit
 from gateway.errors import AmountTooPrecise, GatewayError, InvalidAmount, InvalidRequest, NotFound
+from gateway.identity.credential import Credential
+from gateway.identity.wallet import Wallet
 from gateway.ids import PaymentId, read, show
 from gateway.money import Asset, Money
 from gateway.payments import finish, records, search, sign
@@ -42,8 +43,7 @@ from gateway.payments.payment import Payment, State
 from gateway.payments.refund import Refund, refund, refund_all
 from gateway.payments.route import RailName
 from gateway.payments.search import Wanted
-from gateway.postgres import Connection
-from gateway.wallets.wallet import Wallet
+from gateway.postgres.pool import Connection
 
 _PARTY = "@handle or address."
 

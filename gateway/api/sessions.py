@@ -6,10 +6,6 @@ from typing import Any
 from litestar import Request, Response, delete, get, post
 from litestar.datastructures import Cookie
 
-from gateway.access import ethereum, passkey, recovery, session
-from gateway.access.ceremony import party_of
-from gateway.access.credential import Credential
-from gateway.access.session import BegunBy
 from gateway.api.cookie import holding, refuse_other_origins, set_with_answer, token_of
 from gateway.api.house import House
 from gateway.api.shapes import ChallengeView, signature_bytes
@@ -27,11 +23,15 @@ from gateway.api.signing_in import (
     session_view,
 )
 from gateway.api.views import challenge_view
+from gateway.identity import wallet as wallets
+from gateway.identity.credential import Credential
+from gateway.identity.sign_in import ethereum, passkey, recovery_codes, session
+from gateway.identity.sign_in.ceremony import party_of
+from gateway.identity.sign_in.session import BegunBy
+from gateway.identity.wallet import Wallet
 from gateway.ids import PasskeyId
 from gateway.payments.bind import chain_id_of
-from gateway.postgres import Connection
-from gateway.wallets import wallet as wallets
-from gateway.wallets.wallet import Wallet
+from gateway.postgres.pool import Connection
 
 
 @post(
@@ -121,9 +121,9 @@ async def start_recovery_session(
     async with house.database.reading() as connection:
         of = await wallets.by_handle(connection, data.handle)
     await house.limits.count(house.database, "sign-ins", f"@{of.handle}", now)
-    code = await recovery.find(house.database, of.id, data.code, now)
+    code = await recovery_codes.find(house.database, of.id, data.code, now)
     async with house.database.transaction() as connection:
-        await recovery.use(connection, code, now)
+        await recovery_codes.use(connection, code, now)
         view, cookie = await start_session(connection, house, request, of, "recovery_code", None, now)
     return Response(view, cookies=[cookie])
 

@@ -6,14 +6,14 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
-from gateway.access.ceremony import ALGORITHMS, Assertion, Registration, from_base64, to_base64
-from gateway.access.challenge import Asked
-from gateway.access.passkey import Passkey
-from gateway.access.session import Session
 from gateway.clock import rfc3339
 from gateway.errors import InvalidRequest, NotFound
+from gateway.identity.sign_in.ceremony import ALGORITHMS, Assertion, Registration, from_base64, to_base64
+from gateway.identity.sign_in.challenge import Asked
+from gateway.identity.sign_in.passkey import Passkey
+from gateway.identity.sign_in.session import Session
+from gateway.identity.wallet import Wallet
 from gateway.ids import WalletId, read, show
-from gateway.wallets.wallet import Wallet
 
 Base64 = Annotated[str, Meta(description="Bytes in base64url without padding.", max_length=8192)]
 PasskeyName = Annotated[str, Meta(description="What its owner calls it, 1 to 60 letters.", examples=["Laptop"])]

@@ -5,8 +5,6 @@ from uuid import UUID
 
 from litestar import Request, Response, post
 
-from gateway.access import sign_up
-from gateway.access.ceremony import from_base64, party_of
 from gateway.api.cookie import refuse_other_origins
 from gateway.api.house import House
 from gateway.api.sessions import start_session
@@ -19,6 +17,8 @@ from gateway.api.signing_in import (
     registration_of,
 )
 from gateway.errors import InvalidPasskey
+from gateway.identity.sign_in import sign_up
+from gateway.identity.sign_in.ceremony import from_base64, party_of
 from gateway.ids import WalletId, show
 
 

@@ -21,10 +21,12 @@ from gateway.api.shapes import (
     SolvencyView,
 )
 from gateway.bank.movements import PREFIX, BankMovement
-from gateway.chain.sign_in import SignIn
-from gateway.chain.watch import Cursor
+from gateway.chain.watcher.watch import Cursor
 from gateway.clock import rfc3339
+from gateway.custody.export import ExportedKey
 from gateway.events.log import LoggedEvent
+from gateway.identity.sign_in.siwe import SignIn
+from gateway.identity.wallet import Wallet
 from gateway.ids import WalletId, show
 from gateway.ledger.account import Balance
 from gateway.ledger.book import Entry
@@ -33,8 +35,6 @@ from gateway.payments.pay import Preview
 from gateway.payments.payment import Payment
 from gateway.payments.records import Conversion
 from gateway.payments.solvency import Solvency
-from gateway.wallets.export import ExportedKey
-from gateway.wallets.wallet import Wallet
 
 #: What an asset's transfers are called in a statement when they are a payment's.
 _PAYMENT_PURPOSES = ("payment", "refund")

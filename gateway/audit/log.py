@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 from gateway.ids import WalletId
-from gateway.postgres import Connection, Statements
+from gateway.postgres.pool import Connection, Statements
 
 sql = Statements(__package__, "audit.sql")
 

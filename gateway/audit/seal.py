@@ -2,7 +2,7 @@
 
 A seal covers the next rows of both logs, up to a thousand of each, with a leaf for each row (row.py). Its hash is an
 HMAC-SHA-256 (RFC 2104) over its number, the hash of the seal before, its time, the numbers that it covers and the
-leaves. The key lies in the database only sealed under the master key (wallets/custody.py): who can write to the
+leaves. The key lies in the database only sealed under the master key (custody/wallet_keys.py): who can write to the
 database, and nothing else, can make no seal. What they can do is take away the newest ones, so a head that was noted
 elsewhere should still be on the chain (verify.py).
 
@@ -21,7 +21,7 @@ from uuid import UUID
 
 from gateway.audit import log
 from gateway.audit.row import LEAF, Leaves, numbers
-from gateway.postgres import Connection, Record
+from gateway.postgres.pool import Connection, Record
 
 sql = log.sql
 

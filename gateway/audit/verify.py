@@ -13,7 +13,7 @@ from uuid import UUID
 from gateway.audit.row import LEAF, numbers
 from gateway.audit.seal import LOGS, NOTHING, Head, Part, Seal, hash_of, leaves_of, seal_of, sql
 from gateway.errors import InvalidRequest
-from gateway.postgres import Connection
+from gateway.postgres.pool import Connection
 
 #: How many seals are looked at together, at most 80 KB each.
 _TOGETHER = 100

@@ -9,14 +9,14 @@ from gateway.bank import sandbox
 from gateway.bank.sandbox import Line, sql
 from gateway.errors import GatewayError, InsufficientFunds, NotAtTheBank
 from gateway.events import log
+from gateway.identity.wallet import Wallet
 from gateway.ids import AccountId, BankMovementId, TransferId, new_id, show
 from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Asset, Assets, Money
 from gateway.payments import freeze, wallet_freeze
 from gateway.payments.solvency import Difference
-from gateway.postgres import Connection
-from gateway.wallets.wallet import Wallet
+from gateway.postgres.pool import Connection
 
 Direction = Literal["deposit", "withdrawal"]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.money import Assets, Money
-from gateway.postgres import Connection, Statements
+from gateway.postgres.pool import Connection, Statements
 
 sql = Statements(__package__, "bank.sql")
 

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from eth_hash.auto import keccak
 from msgspec import Struct
 
+#: The first topic of every movement of tokens (ERC-20).
+TRANSFER = keccak(b"Transfer(address,address,uint256)")
+
 
 @dataclass(frozen=True, slots=True)
 class Block:

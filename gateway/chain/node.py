@@ -14,9 +14,8 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
-from gateway.chain.address import checksum
-from gateway.chain.block import Block, Call, Fees, Log, Receipt, Standing
-from gateway.chain.contract import TRANSFER
+from gateway.address import checksum
+from gateway.chain.block import TRANSFER, Block, Call, Fees, Log, Receipt, Standing
 from gateway.chain.json_rpc import JsonRpc, Portion
 from gateway.errors import ChainReplaced, NodeBehind, NodeUnavailable
 

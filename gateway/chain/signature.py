@@ -9,7 +9,7 @@ from typing import Literal
 from coincurve import PublicKey
 from eth_abi.abi import encode
 
-from gateway.chain.address import of_public_key
+from gateway.address import of_public_key
 from gateway.chain.node import Node
 from gateway.errors import InvalidSignature
 

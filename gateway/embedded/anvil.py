@@ -42,7 +42,7 @@ _BLOCKS_KEPT: Final = 10_000
 #: What finality means is `--slots-in-an-epoch 1`: two below the head. The gas limit is mainnet's, and since EIP-7825
 #: (Osaka) one transaction may use 16,777,216 of it. Old states are not kept. Transactions, with logs and receipts, are
 #: kept of so many blocks that a worker may be away for half an hour of blocks every half second, or for a day at rest;
-#: one that was away for longer is told what it misses (chain/watch.py).
+#: one that was away for longer is told what it misses (chain/watcher/watch.py).
 _OPTIONS: Final = (
     *("--host", "127.0.0.1", "--chain-id", str(CHAIN_ID), "--no-mining", "--slots-in-an-epoch", "1"),
     *("--gas-limit", "60000000", "--enable-tx-gas-limit", "--prune-history", "64"),

@@ -15,7 +15,7 @@ it is used in it: that is what keeps a hot account fast.
     book.py       open, post, hold, capture, void, expire, balances, statement
     book.sql      the statements of book.py; the one that writes is `book_write`
                   (schema/02_ledger_writers.sql)
-    audit.py      recount the whole book and name every difference
+    recount.py    recount the whole book and name every difference
 
 Knows money. Does not know people, payments, HTTP or chains.
 """

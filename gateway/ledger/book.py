@@ -15,7 +15,7 @@ from gateway.ids import AccountId, TransferId
 from gateway.ledger.account import Balance, Side, kind_of
 from gateway.ledger.transfer import End, Event, State, Transfer, after
 from gateway.money import Asset, Assets, Money
-from gateway.postgres import Connection, Record, Statements
+from gateway.postgres.pool import Connection, Record, Statements
 
 sql = Statements(__package__, "book.sql")
 

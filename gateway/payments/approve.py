@@ -14,20 +14,20 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
-from gateway.access import passkey
-from gateway.access.ceremony import Assertion, Party
-from gateway.access.challenge import Asked
 from gateway.audit import log as audit
 from gateway.audit.log import Act, By
 from gateway.errors import Forbidden, StateConflict
 from gateway.events import log
+from gateway.identity.sign_in import passkey
+from gateway.identity.sign_in.ceremony import Assertion, Party
+from gateway.identity.sign_in.challenge import Asked
 from gateway.ids import PaymentId, WalletId, show
 from gateway.ledger import book, transfer
 from gateway.ledger.transfer import End
 from gateway.payments import checks, freeze, policy, records, wallet_freeze
 from gateway.payments.payment import Event, Payment, State, after
 from gateway.payments.terms import Terms
-from gateway.postgres import Connection
+from gateway.postgres.pool import Connection
 
 #: What these challenges are for.
 PURPOSE = "payment.approve"

@@ -1,8 +1,8 @@
 """Bind an address of its owner's own to a wallet, in the place of the one that it has.
 
-The owner signs a text that we wrote (wallets/challenge.py), with a key or by a contract. The chain is asked what lies
-at both addresses, at the block up to which the book has seen it. Then, in one transaction and if the book is there
-still: what is at the new one is the wallet's, and what is at the first, whose key we keep, is brought after it
+The owner signs a text that we wrote (custody/binding_challenge.py), with a key or by a contract. The chain is asked
+what lies at both addresses, at the block up to which the book has seen it. Then, in one transaction and if the book is
+there still: what is at the new one is the wallet's, and what is at the first, whose key we keep, is brought after it
 (sweep.py).
 
 Refused while anything of the wallet is on its way from the address it leaves, and while something lies at one of its
@@ -16,14 +16,16 @@ from typing import Literal
 
 from msgspec.structs import replace
 
+from gateway.address import read
 from gateway.audit import log as audit
 from gateway.audit.log import Act, By
-from gateway.chain import authorization, balances, signature, watch
-from gateway.chain.address import read
-from gateway.chain.contract import Contract
+from gateway.chain import signature
 from gateway.chain.node import Node
-from gateway.chain.sign_in import SignIn, digest
-from gateway.chain.watch import Cursor
+from gateway.chain.token import authorization
+from gateway.chain.token.contract import Contract
+from gateway.chain.watcher import balances, watch
+from gateway.chain.watcher.watch import Cursor
+from gateway.custody import binding_challenge
 from gateway.errors import (
     AddressNotEmpty,
     AddressTaken,
@@ -35,6 +37,9 @@ from gateway.errors import (
     PaymentsUnderWay,
 )
 from gateway.events import log
+from gateway.identity import wallet
+from gateway.identity.sign_in.siwe import SignIn, digest
+from gateway.identity.wallet import Wallet
 from gateway.ids import TransferId, new_id
 from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer
@@ -43,9 +48,7 @@ from gateway.payments import records, sweep
 from gateway.payments.payees.unpayable import unpayable
 from gateway.payments.sweep import NewSweep, Sweep
 from gateway.payments.terms import Terms
-from gateway.postgres import Connection, Database
-from gateway.wallets import challenge, wallet
-from gateway.wallets.wallet import Wallet
+from gateway.postgres.pool import Connection, Database
 
 #: How often the chain is asked anew because the book went on to another block meanwhile.
 _LOOKS = 5
@@ -70,7 +73,7 @@ async def ask(connection: Connection, terms: Terms, of: Wallet, address: str, pu
     row = await connection.fetchrow(wallet.sql.address, checked)
     if row is not None and (row["wallet_id"] != of.id or row["custody"] == "gateway" or checked == of.address):
         raise AddressTaken(checked)
-    return await challenge.write(connection, of, checked, public_url, chain_id_of(terms), now)
+    return await binding_challenge.write(connection, of, checked, public_url, chain_id_of(terms), now)
 
 
 async def bind(
@@ -84,7 +87,7 @@ async def bind(
     """
     try:
         async with database.reading() as connection:
-            found = await challenge.find(connection, of, text, now)
+            found = await binding_challenge.find(connection, of, text, now)
             # `guarded` stays as it was when the caller was let in, which is what `check_guard` compares with.
             of = replace(await wallet.by_handle(connection, of.handle), guarded=of.guarded)
         if node is None:
@@ -138,7 +141,7 @@ async def _bind(
     """
     if not await watch.stands(connection, there.cursor):
         return None
-    await challenge.use(connection, of, sign_in, now)
+    await binding_challenge.use(connection, of, sign_in, now)
     assert (await wallet.by_handle(connection, of.handle)).address == of.address, "who binds it holds the cursor"
     contracts = list(terms.contracts.values())
     if of.signs_itself:

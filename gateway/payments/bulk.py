@@ -16,8 +16,9 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from gateway.access.credential import Credential
 from gateway.errors import GatewayError, LineRefused, PaymentRestored
+from gateway.identity.credential import Credential
+from gateway.identity.wallet import Wallet
 from gateway.ids import PaymentId
 from gateway.money import Assets, Money
 from gateway.payments import once, pay, records, recovery
@@ -30,8 +31,7 @@ from gateway.payments.payment import Payment
 from gateway.payments.plain import Undecided, handle_of
 from gateway.payments.rails import ledger as ledger_rail
 from gateway.payments.terms import Terms
-from gateway.postgres import Connection, Database
-from gateway.wallets.wallet import Wallet
+from gateway.postgres.pool import Connection, Database
 
 #: How many ledger payments share a commit: the most lines that are paid in one part.
 AT_ONCE = 1_000

@@ -28,7 +28,7 @@ from gateway.payments import spending
 from gateway.payments.check import PASSED, Check, CheckContext, Decisions, Locks, Passed, Proposed
 from gateway.payments.route import RailName
 from gateway.payments.spending import Counter, Spent
-from gateway.postgres import Connection, Record, Statements
+from gateway.postgres.pool import Connection, Record, Statements
 
 sql = Statements(__package__, "caps.sql")
 

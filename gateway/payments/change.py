@@ -7,12 +7,13 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
-from gateway.access import passkey
-from gateway.access.ceremony import Assertion
 from gateway.audit import log as audit
 from gateway.audit.log import Act, By
 from gateway.errors import ApprovalRequired, GatewayError, NotFound
 from gateway.events import log
+from gateway.identity.sign_in import passkey
+from gateway.identity.sign_in.ceremony import Assertion
+from gateway.identity.wallet import Wallet
 from gateway.ids import WalletId, show
 from gateway.money import Assets
 from gateway.payments import policy
@@ -20,8 +21,7 @@ from gateway.payments.payees.lookup import find_payees
 from gateway.payments.payees.resolver import Payee
 from gateway.payments.policy import Policy
 from gateway.payments.terms import Terms
-from gateway.postgres import Connection
-from gateway.wallets.wallet import Wallet
+from gateway.postgres.pool import Connection
 
 #: What these challenges are for.
 PURPOSE = "policy.change"

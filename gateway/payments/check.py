@@ -15,15 +15,15 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.access.credential import Credential
 from gateway.errors import GatewayError, WalletFrozen
+from gateway.identity.credential import Credential
+from gateway.identity.wallet import Wallet
 from gateway.ids import WalletId
 from gateway.payments.payees.resolver import Payee
 from gateway.payments.payment import Payment
 from gateway.payments.spending import Counter
 from gateway.payments.terms import Terms
-from gateway.postgres import Connection
-from gateway.wallets.wallet import Wallet
+from gateway.postgres.pool import Connection
 
 if TYPE_CHECKING:  # policy.py is a check itself
     from gateway.payments.policy import Policy

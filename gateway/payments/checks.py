@@ -35,7 +35,7 @@ from gateway.payments.payment import Payment, State
 from gateway.payments.policy import WalletPolicy
 from gateway.payments.terms import Terms
 from gateway.payments.wallet_freeze import WalletFreeze
-from gateway.postgres import Connection
+from gateway.postgres.pool import Connection
 
 #: Every rule that can refuse a payment or require an approval, in the order in which they lock and decide.
 CHECKS: Final[Sequence[Check]] = (

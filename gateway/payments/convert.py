@@ -7,9 +7,10 @@ redeem   hold the tokens ─> authorize their burn ─> final: capture the hold,
 from datetime import datetime
 from typing import Literal
 
-from gateway.chain import authorization
+from gateway.chain.token import authorization
 from gateway.errors import NotConvertible, NothingConverts, OwnKey
 from gateway.events import log
+from gateway.identity.wallet import Wallet
 from gateway.ids import ConversionId, TransferId, new_id
 from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer
@@ -18,8 +19,7 @@ from gateway.payments import freeze, records, wallet_freeze
 from gateway.payments.payment import State
 from gateway.payments.records import Conversion
 from gateway.payments.terms import Terms
-from gateway.postgres import Connection
-from gateway.wallets.wallet import Wallet
+from gateway.postgres.pool import Connection
 
 
 async def convert(

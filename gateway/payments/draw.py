@@ -3,16 +3,16 @@
 from datetime import datetime
 from uuid import UUID
 
-from gateway.access.credential import Credential
 from gateway.errors import NotFound
+from gateway.identity import wallet
+from gateway.identity.credential import Credential
+from gateway.identity.wallet import Wallet
 from gateway.ids import show
 from gateway.payments import mandate, pay
 from gateway.payments.note import Note
 from gateway.payments.payment import Payment
 from gateway.payments.terms import Terms
-from gateway.postgres import Connection
-from gateway.wallets import wallet
-from gateway.wallets.wallet import Wallet
+from gateway.postgres.pool import Connection
 
 
 async def draw(

@@ -11,7 +11,7 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from gateway.chain import authorization
+from gateway.chain.token import authorization
 from gateway.errors import CaptureExceedsHold, GatewayError, StateConflict, WalletFrozen
 from gateway.events import log
 from gateway.ids import PaymentId, WalletId, show
@@ -22,7 +22,7 @@ from gateway.payments import checks, records, wallet_freeze
 from gateway.payments.once import Unbatched
 from gateway.payments.payment import Event, Payment, State, after
 from gateway.payments.terms import Terms
-from gateway.postgres import Connection
+from gateway.postgres.pool import Connection
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from datetime import datetime
 
 from gateway.audit import log as audit
 from gateway.audit.log import Act, By
-from gateway.chain import authorization
+from gateway.chain.token import authorization
 from gateway.clock import rfc3339
 from gateway.errors import FreezeStays, GatewayError, InRecovery, NotFound, WithdrawalsFrozen
 from gateway.events import log
@@ -26,7 +26,7 @@ from gateway.money import Asset, Assets, Money
 from gateway.payments.check import PASSED, Check, CheckContext, Decisions, Passed, Proposed
 from gateway.payments.solvency import Difference, sql
 from gateway.payments.terms import Terms
-from gateway.postgres import Connection
+from gateway.postgres.pool import Connection
 
 
 class WithdrawalFreeze(Check):

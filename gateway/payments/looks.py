@@ -31,7 +31,7 @@ from gateway.money import Assets
 from gateway.payments import freeze, reread, solvency
 from gateway.payments.solvency import Difference, sql
 from gateway.payments.terms import Terms
-from gateway.postgres import Connection, Database
+from gateway.postgres.pool import Connection, Database
 
 log = logging.getLogger(__name__)
 

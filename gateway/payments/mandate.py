@@ -15,8 +15,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from gateway.access import passkey
-from gateway.access.ceremony import Assertion
 from gateway.audit import log as audit
 from gateway.audit.log import Act, By
 from gateway.clock import rfc3339
@@ -33,6 +31,9 @@ from gateway.errors import (
     StateConflict,
 )
 from gateway.events import log
+from gateway.identity.sign_in import passkey
+from gateway.identity.sign_in.ceremony import Assertion
+from gateway.identity.wallet import Wallet
 from gateway.ids import WalletId, new_id, show
 from gateway.money import Assets, Money
 from gateway.payments import spending
@@ -40,8 +41,7 @@ from gateway.payments.check import PASSED, Check, CheckContext, Decisions, Locks
 from gateway.payments.payment import Payment
 from gateway.payments.route import RailName
 from gateway.payments.spending import Counter, Spent
-from gateway.postgres import Connection, Record, Statements
-from gateway.wallets.wallet import Wallet
+from gateway.postgres.pool import Connection, Record, Statements
 
 sql = Statements(__package__, "mandate.sql")
 

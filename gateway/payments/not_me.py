@@ -9,8 +9,8 @@ A link in a notification says it too, without signing in: 256 random bits, kept 
 and for nothing else. To open it only asks; a request of its own does it.
 
 The owner lets the wallet go on with a passkey that is older than the freeze, a day later or more: whoever got hold of a
-session or made a passkey of their own does not. Operators do it two together (access/operators.py), and what they have
-frozen only they let go on.
+session or made a passkey of their own does not. Operators do it two together (operators/operators.py), and what they
+have frozen only they let go on.
 """
 
 from datetime import datetime, timedelta
@@ -18,20 +18,21 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from gateway.access import frozen, passkey
-from gateway.access.ceremony import Assertion, Party
-from gateway.access.challenge import Asked
 from gateway.audit.log import By
-from gateway.chain import authorization
+from gateway.chain.token import authorization
+from gateway.controls import wallet_freeze
 from gateway.errors import Forbidden, NotFound
 from gateway.events import log
+from gateway.identity.sign_in import passkey
+from gateway.identity.sign_in.ceremony import Assertion, Party
+from gateway.identity.sign_in.challenge import Asked
 from gateway.ids import PaymentId, WalletId
 from gateway.ledger import book, transfer
 from gateway.ledger.transfer import End
 from gateway.payments import checks, policy, records
 from gateway.payments.payment import Event, Payment, State, after
 from gateway.payments.terms import Terms
-from gateway.postgres import Connection, Database
+from gateway.postgres.pool import Connection, Database
 from gateway.secret import hash_of, new_secret
 from gateway.settlement import final_blocks
 
@@ -53,7 +54,7 @@ async def not_me(database: Database, terms: Terms, caller: WalletId, id: Payment
         payment = await records.payment(connection, terms.assets, id, caller)
         if payment.payer != caller:
             raise Forbidden("only the payer of a payment can say that it was somebody else's doing")
-        await frozen.freeze_over(connection, caller, id, by, now)
+        await wallet_freeze.freeze_over(connection, caller, id, by, now)
     async with database.transaction() as connection:
         return await _end(connection, terms, caller, id, now)
 
@@ -111,5 +112,5 @@ async def unfreeze(connection: Connection, caller: WalletId, assertion: Assertio
     signed_by = await passkey.verify(connection, caller, PURPOSE, (), assertion, now)
     if now - signed_by.created_at < DELAY:
         raise Forbidden("this passkey is too new to let a frozen wallet go on: use an older one")
-    if not await frozen.thaw_own(connection, caller, now - DELAY, By("passkey", signed_by.shown_id), now):
+    if not await wallet_freeze.thaw_own(connection, caller, now - DELAY, By("passkey", signed_by.shown_id), now):
         raise Forbidden("its owner lets a wallet go on 24 hours after they stopped it; operators may before")

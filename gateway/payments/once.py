@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from gateway.errors import GatewayError, IdempotencyKeyInProgress, IdempotencyKeyReused
 from gateway.ids import PaymentId, WalletId
-from gateway.postgres import Connection, Database, LockNotAvailable, Record, Statements
+from gateway.postgres.pool import Connection, Database, LockNotAvailable, Record, Statements
 
 sql = Statements(__package__, "payments.sql")
 

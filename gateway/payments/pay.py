@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from gateway.access.credential import Credential
 from gateway.errors import Contended, GatewayError, InsufficientFunds, InvalidRequest, OwnKey
+from gateway.identity.credential import Credential
+from gateway.identity.wallet import Wallet
 from gateway.ids import PaymentId, TransferId, WalletId, new_id
 from gateway.ledger import account, book
 from gateway.money import Money
@@ -21,8 +22,7 @@ from gateway.payments.payment import Payment, State
 from gateway.payments.rails import holding
 from gateway.payments.route import Route, fee, route
 from gateway.payments.terms import Terms
-from gateway.postgres import Connection
-from gateway.wallets.wallet import Wallet
+from gateway.postgres.pool import Connection
 
 #: Longest memo, in characters.
 MEMO_MAX = 280

@@ -10,9 +10,9 @@ from typing import Any
 from msgspec import Struct
 
 from gateway.errors import InsufficientFunds, Unauthenticated
+from gateway.identity.handle import is_folded
 from gateway.ledger import account
 from gateway.money import Money
-from gateway.wallets.handle import is_folded
 
 
 class PlainPayment(Struct, frozen=True):

@@ -34,7 +34,7 @@ from gateway.payments import spending, usual_limits
 from gateway.payments.check import PASSED, Check, CheckContext, Decisions, Locks, Passed, Proposed
 from gateway.payments.payment import Payment, State
 from gateway.payments.spending import Counted, Counter
-from gateway.postgres import Connection, Record, Statements, if_any
+from gateway.postgres.pool import Connection, Record, Statements, if_any
 
 sql = Statements(__package__, "policy.sql")
 

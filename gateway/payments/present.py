@@ -15,12 +15,16 @@ from typing import Final
 from msgspec import structs
 from msgspec.structs import replace
 
-from gateway.chain import authorization, message, signature, watch
-from gateway.chain.address import read
-from gateway.chain.message import Authorization, By
+from gateway.address import read
+from gateway.chain import signature
 from gateway.chain.node import Node
+from gateway.chain.token import authorization, message
+from gateway.chain.token.message import Authorization, By
+from gateway.chain.watcher import watch
 from gateway.errors import Contended, InvalidRequest, NodeUnavailable, NonceTaken, NotFound
 from gateway.events import log
+from gateway.identity import wallet
+from gateway.identity.wallet import Wallet
 from gateway.ids import new_id
 from gateway.ledger import book
 from gateway.money import Money
@@ -30,9 +34,7 @@ from gateway.payments.payees.lookup import find_payee
 from gateway.payments.payment import Payment, State
 from gateway.payments.rails import holding
 from gateway.payments.terms import Terms
-from gateway.postgres import Connection, Database
-from gateway.wallets import wallet
-from gateway.wallets.wallet import Wallet
+from gateway.postgres.pool import Connection, Database
 
 #: For how long at least, and at the most, one has to be good: time to be put into a block, and money held in vain.
 _GOOD_FOR_LEAST, _GOOD_FOR_MOST = timedelta(seconds=30), timedelta(days=30)

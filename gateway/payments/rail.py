@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # all of these know the terms, which know the rails
     from gateway.payments.payment import Payment
     from gateway.payments.route import Route
     from gateway.payments.terms import Terms
-    from gateway.postgres import Connection
+    from gateway.postgres.pool import Connection
 
 
 class Rail(Protocol):

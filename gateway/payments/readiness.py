@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, Literal
 
-from gateway.chain import lanes, outbox, watch
 from gateway.chain.node import Node
+from gateway.chain.relayer import outbox, relayers
+from gateway.chain.watcher import watch
 from gateway.errors import ChainReplaced, ClockOff, DatabaseUnavailable, NodeUnavailable
 from gateway.payments import recovery
 from gateway.payments.terms import Terms
-from gateway.postgres import Database
+from gateway.postgres.pool import Database
 
 #: `behind`: it has no block yet that was final before. `replaced`: another is where that one was.
 NodeStanding = Literal["ok", "away", "behind", "replaced", "not_set"]
@@ -83,9 +84,9 @@ class Probe:
             raise ClockOff(round(off, 1))
         async with self._database.reading() as connection:
             cursor = None if chain_id is None else await watch.cursor(connection, chain_id)
-            looked_after = await lanes.looked_after_within(connection, _LATE)
+            looked_after = await relayers.looked_after_within(connection, _LATE)
             refusal = await outbox.refused_anywhere(connection)
-            late = await lanes.unfinished_after(connection, allowed)
+            late = await relayers.unfinished_after(connection, allowed)
             older = await recovery.current(connection)
         worker: WorkerStanding = "none" if looked_after is None else "ok" if looked_after else "late"
         found = Readiness("not_set", worker, "ok", recovery=str(older) if older is not None else None)

@@ -22,7 +22,7 @@ from gateway.payments import spending
 from gateway.payments.note import Note
 from gateway.payments.payment import ENDED_UNPAID, Payment, State
 from gateway.payments.route import restored, stored
-from gateway.postgres import Connection, Record, Statements
+from gateway.postgres.pool import Connection, Record, Statements
 
 sql = Statements(__package__, "payments.sql")
 

@@ -10,8 +10,8 @@ block and in a transaction that this database has not stored. Nothing else raise
 a crash in between leaves none; a reorganisation undoes no final block; a node that is behind shows less, never more;
 and the owner of an exported key calls other functions.
 
-Until two operators have confirmed what was found (access/operators.py), no token payment, conversion, withdrawal or new
-handle is accepted and no relayer sends anything. Payments in the ledger go on: all there is of them is in this
+Until two operators have confirmed what was found (operators/operators.py), no token payment, conversion, withdrawal or
+new handle is accepted and no relayer sends anything. Payments in the ledger go on: all there is of them is in this
 database, so one that is repeated after a restore moves money once. What the chain says is booked as ever.
 
 What the batches moved is kept, for the idempotency keys are lost: the first request for the same again meets it
@@ -29,15 +29,17 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from gateway.address import ZERO
 from gateway.audit import log as audit
 from gateway.audit.log import WORKER, Act
-from gateway.chain import authorization, balances, lanes, watch, watchdog
-from gateway.chain.address import ZERO
 from gateway.chain.block import Standing
-from gateway.chain.contract import Movement, is_batch
-from gateway.chain.message import Authorization
 from gateway.chain.node import Node
-from gateway.chain.watch import Cursor, Span
+from gateway.chain.relayer import nonce_conflicts, relayers
+from gateway.chain.token import authorization
+from gateway.chain.token.contract import Movement, is_batch
+from gateway.chain.token.message import Authorization
+from gateway.chain.watcher import balances, watch
+from gateway.chain.watcher.watch import Cursor, Span
 from gateway.clock import Clock, rfc3339
 from gateway.errors import Contended, NodeUnavailable, PaymentRestored
 from gateway.events import log
@@ -47,7 +49,7 @@ from gateway.ledger.transfer import Leg, Transfer
 from gateway.payments import once
 from gateway.payments.once import Answer, Claim
 from gateway.payments.terms import Terms
-from gateway.postgres import Connection, Database, Record, Statements
+from gateway.postgres.pool import Connection, Database, Record, Statements
 from gateway.settlement import final_blocks
 
 notes = logging.getLogger(__name__)
@@ -114,7 +116,7 @@ async def look(database: Database, node: Node, terms: Terms, finality: int | Non
     chain_id = next((contract.chain_id for contract in terms.contracts.values()), None)
     async with database.reading() as connection:
         found = await current(connection)
-        known = [] if chain_id is None else await lanes.addresses(connection, chain_id)
+        known = [] if chain_id is None else await relayers.addresses(connection, chain_id)
         cursor = None if chain_id is None else await watch.cursor(connection, chain_id)
     if found is not None or cursor is None or not known:
         return found
@@ -250,9 +252,9 @@ async def read_up(database: Database, node: Node, now: datetime) -> bool:
         found = await current(connection)
         if found is None or found.read_at is not None:
             return False
-        known = await lanes.addresses(connection, found.chain_id)
+        known = await relayers.addresses(connection, found.chain_id)
         cursor = await watch.cursor(connection, found.chain_id)
-        attempts = {one: await lanes.open_attempts(connection, one) for one in known}
+        attempts = {one: await relayers.open_attempts(connection, one) for one in known}
     if cursor is None:
         return False
     counts = {one.address: one.mined for one in await node.standings(known)}
@@ -267,7 +269,7 @@ async def read_up(database: Database, node: Node, now: datetime) -> bool:
             return False
         for row in await connection.fetch(sql.relayers, found.chain_id):
             if row["stopped"] is not None or row["next_nonce"] < counts[row["address"]]:
-                await watchdog.resume(connection, row["address"], counts[row["address"]])
+                await nonce_conflicts.resume(connection, row["address"], counts[row["address"]])
         missing = len(await connection.fetch(sql.restored, found.id))
         facts = {"payments": missing, "block": cursor.number}
         await log.append(connection, [log.Event("recovery.read", None, found.id, facts)], now)

@@ -5,8 +5,10 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from gateway.access.credential import Credential
 from gateway.errors import Forbidden, GatewayError, RefundExceedsPayment, StateConflict
+from gateway.identity import wallet
+from gateway.identity.credential import Credential
+from gateway.identity.wallet import Wallet
 from gateway.ids import PaymentId, show
 from gateway.money import Money
 from gateway.payments import checks, pay, records
@@ -16,9 +18,7 @@ from gateway.payments.once import Claim, Unbatched
 from gateway.payments.payees.resolver import Payee
 from gateway.payments.payment import Payment, State
 from gateway.payments.terms import Terms
-from gateway.postgres import Connection
-from gateway.wallets import wallet
-from gateway.wallets.wallet import Wallet
+from gateway.postgres.pool import Connection
 
 
 class Refund(Struct, frozen=True):

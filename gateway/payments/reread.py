@@ -17,17 +17,18 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 
-from gateway.chain import lanes, watch
-from gateway.chain.address import ZERO
+from gateway.address import ZERO
 from gateway.chain.block import Log
-from gateway.chain.contract import Contract, Movement
 from gateway.chain.node import Node
-from gateway.chain.watch import Span
+from gateway.chain.relayer import relayers
+from gateway.chain.token.contract import Contract, Movement
+from gateway.chain.watcher import watch
+from gateway.chain.watcher.watch import Span
 from gateway.clock import Clock
 from gateway.errors import InvalidRequest
 from gateway.payments.solvency import Difference, sql
 from gateway.payments.terms import Terms
-from gateway.postgres import Connection, Database
+from gateway.postgres.pool import Connection, Database
 from gateway.settlement import final_blocks
 
 log = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ async def reread(database: Database, node: Node, terms: Terms, first: int, last:
     for start in range(first, last + 1, _PART):
         async with database.reading() as connection:
             cursor = await watch.cursor(connection, contracts[0].chain_id) if contracts else None
-            hashes = await lanes.open_hashes(connection, contracts[0].chain_id, clock()) if contracts else {}
+            hashes = await relayers.open_hashes(connection, contracts[0].chain_id, clock()) if contracts else {}
         end = min(start + _PART - 1, last)
         if cursor is None or not 0 < start <= end <= cursor.number:
             read = "nothing is read yet" if cursor is None else f"blocks 1 to {cursor.number} are in the book"

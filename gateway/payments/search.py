@@ -23,16 +23,16 @@ from datetime import UTC, datetime
 from typing import Final, Literal
 from uuid import UUID
 
-from gateway.chain import address
+from gateway import address
 from gateway.errors import InvalidHandle, InvalidRequest
+from gateway.identity import wallet
+from gateway.identity.handle import fold
 from gateway.ids import PaymentId, WalletId, first_id
 from gateway.money import Asset, Assets, Money
 from gateway.payments.payment import Payment, State
 from gateway.payments.records import NEWEST, of_row, sql
 from gateway.payments.route import RailName
-from gateway.postgres import Connection, Record
-from gateway.wallets import wallet
-from gateway.wallets.handle import fold
+from gateway.postgres.pool import Connection, Record
 
 #: How many payments are walked for a page.
 WALKED_MAX: Final = 1_000

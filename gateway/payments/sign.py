@@ -10,17 +10,18 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from gateway.chain import authorization, message, signature
-from gateway.chain.authorization import Tracked
-from gateway.chain.message import Authorization
+from gateway.chain import signature
 from gateway.chain.node import Node
+from gateway.chain.token import authorization, message
+from gateway.chain.token.authorization import Tracked
+from gateway.chain.token.message import Authorization
 from gateway.errors import Forbidden, NodeUnavailable, StateConflict
 from gateway.events import log
 from gateway.ids import PaymentId, WalletId, show
 from gateway.payments import freeze, records, wallet_freeze
 from gateway.payments.payment import Event, Payment, State, after
 from gateway.payments.terms import Terms
-from gateway.postgres import Connection, Database
+from gateway.postgres.pool import Connection, Database
 
 
 async def to_sign(connection: Connection, terms: Terms, payment: Payment) -> dict[str, Any] | None:

@@ -13,15 +13,15 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from gateway.chain import balances, watch
-from gateway.chain.address import ZERO
-from gateway.chain.contract import Contract
+from gateway.address import ZERO
 from gateway.chain.node import Node
+from gateway.chain.token.contract import Contract
+from gateway.chain.watcher import balances, watch
 from gateway.ids import WalletId
 from gateway.ledger import account, book
 from gateway.money import Asset, Money, at_par_ceil
 from gateway.payments.terms import Terms
-from gateway.postgres import Connection, Database, Statements
+from gateway.postgres.pool import Connection, Database, Statements
 
 sql = Statements(__package__, "solvency.sql")
 

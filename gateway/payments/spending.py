@@ -24,7 +24,7 @@ from msgspec import Struct
 
 from gateway.ids import PaymentId, first_id
 from gateway.payments.payment import Payment
-from gateway.postgres import Connection, Statements
+from gateway.postgres.pool import Connection, Statements
 
 if TYPE_CHECKING:  # check.py names the counters
     from gateway.payments.check import Locks

@@ -17,16 +17,17 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID
 
-from gateway.chain import authorization, balances, watch
-from gateway.chain.authorization import Order
 from gateway.chain.node import Node
+from gateway.chain.token import authorization
+from gateway.chain.token.authorization import Order
+from gateway.chain.watcher import balances, watch
 from gateway.ids import TransferId, WalletId, new_id
 from gateway.ledger import account, book, transfer
 from gateway.ledger.transfer import End, Leg, Transfer
 from gateway.money import Assets, Money
 from gateway.payments import records
 from gateway.payments.terms import Terms
-from gateway.postgres import Connection, Database, Record
+from gateway.postgres.pool import Connection, Database, Record
 
 #: What the contract says where there is less than was to be brought.
 TOO_LITTLE: Final = "insufficient_balance"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gateway.chain.contract import Contract
+from gateway.chain.token.contract import Contract
 from gateway.errors import TokenNotDeployed
 from gateway.money import Asset, Assets
 from gateway.payments.payees.resolver import PayeeResolver

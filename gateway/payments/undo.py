@@ -9,7 +9,7 @@ from datetime import datetime
 from gateway.events import log
 from gateway.payments import approve, policy, records
 from gateway.payments.terms import Terms
-from gateway.postgres import Connection
+from gateway.postgres.pool import Connection
 
 
 async def send_due(connection: Connection, terms: Terms, now: datetime, limit: int = 100) -> int:

@@ -12,7 +12,7 @@ from gateway.ids import WalletId
 from gateway.money import Assets
 from gateway.payments import policy
 from gateway.payments.check import LOCKED, PASSED, Check, CheckContext, Decisions, Locks, Passed, Payer, Proposed
-from gateway.postgres import Connection, Record
+from gateway.postgres.pool import Connection, Record
 
 
 class WalletFreeze(Check):

@@ -10,11 +10,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from gateway.chain import message
-from gateway.chain.address import ZERO
-from gateway.chain.contract import Movement
-from gateway.chain.message import Authorization
-from gateway.chain.watch import Span
+from gateway.address import ZERO
+from gateway.chain.token import message
+from gateway.chain.token.contract import Movement
+from gateway.chain.token.message import Authorization
+from gateway.chain.watcher.watch import Span
 from gateway.events.log import Event
 from gateway.ids import TransferId, new_id
 from gateway.ledger import account

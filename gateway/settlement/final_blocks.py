@@ -10,19 +10,21 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from gateway.chain import authorization, lanes, message, watch
-from gateway.chain.address import ZERO
-from gateway.chain.message import Authorization
-from gateway.chain.watch import Cursor, Span
+from gateway.address import ZERO
+from gateway.chain.relayer import relayers
+from gateway.chain.token import authorization, message
+from gateway.chain.token.message import Authorization
+from gateway.chain.watcher import watch
+from gateway.chain.watcher.watch import Cursor, Span
 from gateway.events import log
+from gateway.identity import wallet
+from gateway.identity.wallet import Wallet
 from gateway.ledger import account, book
 from gateway.money import Asset, Assets
-from gateway.postgres import Connection, Statements
+from gateway.postgres.pool import Connection, Statements
 from gateway.settlement import gas
 from gateway.settlement.decision import Decision, Expected, Kinds, decide, fail, key_of
 from gateway.settlement.settles import Known, Settles
-from gateway.wallets import wallet
-from gateway.wallets.wallet import Wallet
 
 sql = Statements(__package__, "settlement.sql")
 
@@ -170,7 +172,7 @@ async def _doubt(connection: Connection, used: Sequence[Authorization]) -> None:
 
 async def _conclude(connection: Connection, known: Known, span: Span, decision: Decision, now: datetime) -> None:
     """Conclude the gateway's own chain transactions: what they cost, and what is sent again because one reverted."""
-    concluded = await lanes.conclude(connection, span.receipts, now)
+    concluded = await relayers.conclude(connection, span.receipts, now)
     decision.steps += gas.transfers(known.assets, concluded, known.accounts, now)
     await authorization.requeue(connection, [one.id for one in concluded if not one.succeeded])
 

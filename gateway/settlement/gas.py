@@ -6,14 +6,14 @@ Each is posted once, by whoever sees its end first: a worker that writes final b
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from gateway.chain import lanes
 from gateway.chain.block import Receipt
-from gateway.chain.lanes import Concluded
+from gateway.chain.relayer import relayers
+from gateway.chain.relayer.relayers import Concluded
 from gateway.ids import AccountId, TransferId, new_id
 from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Asset, Assets
-from gateway.postgres import Connection
+from gateway.postgres.pool import Connection
 
 
 def coin_of(assets: Assets) -> Asset:
@@ -41,7 +41,7 @@ def transfers(
 
 async def conclude(connection: Connection, assets: Assets, receipts: Iterable[Receipt], now: datetime) -> None:
     """End the chain transactions of these receipts, which are all of final blocks, and post what they cost."""
-    concluded = await lanes.conclude(connection, receipts, now)
+    concluded = await relayers.conclude(connection, receipts, now)
     if concluded:
         steps = transfers(assets, concluded, await book.accounts(connection, accounts(assets)), now)
         book.all_done(await book.write(connection, steps, now))

@@ -2,11 +2,11 @@
 
 from datetime import datetime
 
-from gateway.chain.batches import Batch
+from gateway.chain.relayer.batches import Batch
 from gateway.events import log
 from gateway.events.log import Event
 from gateway.money import Assets
-from gateway.postgres import Connection
+from gateway.postgres.pool import Connection
 from gateway.settlement import final_blocks
 from gateway.settlement.decision import Kinds
 

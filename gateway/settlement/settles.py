@@ -1,8 +1,8 @@
 """What a final block can settle: the protocol, with one module for each kind.
 
-A thing settles if it has put an authorization into the queue (gateway/chain/authorization.py): a signed transfer or a
-mint, which a block then settles, or which the contract can never settle any more. Payments, conversions and sweeps are
-such things. Settlement knows none of them; it knows whose an authorization is by asking each kind.
+A thing settles if it has put an authorization into the queue (gateway/chain/token/authorization.py): a signed transfer
+or a mint, which a block then settles, or which the contract can never settle any more. Payments, conversions and sweeps
+are such things. Settlement knows none of them; it knows whose an authorization is by asking each kind.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,15 +13,15 @@ from uuid import UUID
 
 from msgspec import Struct
 
-from gateway.chain.address import ZERO
-from gateway.chain.contract import Movement
+from gateway.address import ZERO
+from gateway.chain.token.contract import Movement
 from gateway.events.log import Event
+from gateway.identity.wallet import Wallet
 from gateway.ids import AccountId, TransferId
 from gateway.ledger import account
 from gateway.ledger.transfer import End, Transfer
 from gateway.money import Asset, Assets
-from gateway.postgres import Connection
-from gateway.wallets.wallet import Wallet
+from gateway.postgres.pool import Connection
 
 Thing = TypeVar("Thing")
 

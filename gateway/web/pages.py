@@ -10,8 +10,8 @@ from typing import Any, Final
 from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
 
-from gateway.access.ceremony import party_of
 from gateway.errors import PreconditionFailed
+from gateway.identity.sign_in.ceremony import party_of
 
 #: What a page may do (Content Security Policy Level 3): what is ours, and nothing inline; no text becomes HTML or a
 #: script (Trusted Types), nobody frames it, and it sends no form: its scripts ask the API.

@@ -11,9 +11,9 @@ from typing import Any
 
 from benchmarks import machine
 from benchmarks.rig import Book, Rig
-from gateway.access.api_key import LastUsed
-from gateway.access.limits import Limits
-from gateway.postgres import Connection
+from gateway.identity.api_key import LastUsed
+from gateway.identity.rate_limits import Limits
+from gateway.postgres.pool import Connection
 from gateway.secret import hash_of
 
 #: Keys in a call: what 64 connections have in one, in the median.

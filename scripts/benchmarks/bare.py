@@ -17,15 +17,16 @@ from msgspec.structs import replace
 from benchmarks import one_at_a_time
 from benchmarks.revision import HERE
 from benchmarks.rig import NODE_MODULES, Rig
-from gateway.chain import batches, message
-from gateway.chain.address import ZERO, of_deployment
-from gateway.chain.contract import Contract, Roles, deploy_data
-from gateway.chain.deploy import DEPLOY_GAS
-from gateway.chain.message import Authorization, Kind
-from gateway.chain.signer import LOCAL_RELAYER_KEY, LaneSigner, TransactionFields, Vault
+from gateway.address import ZERO, of_deployment
+from gateway.chain.relayer import batches
+from gateway.chain.relayer.deploy import DEPLOY_GAS
+from gateway.chain.token import message
+from gateway.chain.token.contract import Contract, Roles, deploy_data
+from gateway.chain.token.message import Authorization, Kind
 from gateway.embedded.anvil import CHAIN_ID, Anvil
 from gateway.embedded.children import Children
 from gateway.embedded.rpc import Rpc
+from gateway.keys.signer import LOCAL_RELAYER_KEY, LaneSigner, TransactionFields, Vault
 from gateway.money import Asset
 
 _FEE_WEI, _TIP_WEI = 500 * 10**9, 10**9  #: More than the base fee reaches in so few blocks.

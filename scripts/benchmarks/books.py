@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from benchmarks.rig import Book, Rig
 from gateway.bank import movements
 from gateway.ids import read
-from gateway.ledger import audit
+from gateway.ledger import recount
 
 #: What is said to have been checked, in the words of the output.
 CHECKED = (
-    "the book's own recount finds no fault: " + "; ".join(claim for claim, _ in audit.CHECKS),
+    "the book's own recount finds no fault: " + "; ".join(claim for claim, _ in recount.CHECKS),
     "the bank's statement has what the book says the bank has",
     "every id that was answered is a settled payment, and no id was answered twice",
     "there are at least as many new payments as were acknowledged, and at most as many more as were asked for and not "
@@ -78,7 +78,7 @@ async def check(rig: Rig, book: Book) -> Checked:
         for file in book.ids:
             records = [(read("pay", line),) for line in file.read_text().splitlines()]
             await connection.copy_records_to_table("acknowledged", records=records)
-        faults += [f"{fault.claim}: {fault.where}" for fault in await audit.recount(connection)]
+        faults += [f"{fault.claim}: {fault.where}" for fault in await recount.recount(connection)]
         faults += [f"the bank: {one}" for one in await movements.reconcile(connection, assets)]
         [(written, distinct, found)] = await connection.fetch(_FOUND)
         payments = await connection.fetchval("SELECT count(*) FROM payment") - book.loaded

@@ -17,9 +17,9 @@ from benchmarks.bare import bare
 from benchmarks.bench import Bench, Measured, told
 from benchmarks.compare import Row, Target, number
 from benchmarks.rig import Book, Connection, Leg, Rig, Served
+from gateway import assembly
+from gateway.assembly import Places
 from gateway.chain.node import HttpNode
-from gateway.commands import building
-from gateway.commands.building import Places
 from gateway.embedded.anvil import Anvil
 from gateway.embedded.children import Child
 
@@ -119,7 +119,7 @@ async def house_with_tokens(above: Rig, handles: int) -> AsyncIterator[House]:
     await rig.drop_database("tokens")
     async with rig.chain(BLOCK_SECONDS) as anvil:
         where = Places(rig.url("tokens"), anvil.url, chain_is_ours=True)
-        building.run_file(rig.config("tokens")).write_text(json.dumps(asdict(where)))
+        assembly.run_file(rig.config("tokens")).write_text(json.dumps(asdict(where)))
         book = await tokens.settle(rig, "tokens", handles)
         async with (
             rig.serving(book) as gateway,

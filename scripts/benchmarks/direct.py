@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmarks import machine, peer
 from benchmarks.revision import NotMeasured
 from benchmarks.rig import Book, Connection, Rig, program_of_postgres
-from gateway.commands import building
+from gateway import assembly
 from gateway.money import Money, fiat
 from gateway.payments.rails import ledger as ledger_rail
 from gateway.payments.rails.ledger import LedgerPayment, Settled
@@ -63,7 +63,7 @@ class Direct:
 async def pay(rig: Rig, book: Book, group: int, seconds: float) -> Direct:
     """Payments between random handles of the book, in groups of so many, for so long."""
     draw = random.Random(book.loaded)  # nosec B311 # noqa: S311 - the same payments in every run
-    async with building.house(rig.config(book.name), connections=1) as house:
+    async with assembly.house(rig.config(book.name), connections=1) as house:
         async with house.database.one_statement() as connection:
             pid = await connection.fetchval("SELECT pg_backend_pid()")
 

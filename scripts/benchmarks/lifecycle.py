@@ -15,7 +15,7 @@ from benchmarks.callers import PLAIN, REFUNDING
 from benchmarks.client import Answers, Call
 from benchmarks.compare import Row, microseconds_each, number
 from benchmarks.rig import Book, Connection, Rig, Served
-from gateway.ledger import audit
+from gateway.ledger import recount
 
 _CONNECTIONS = 64
 #: In the order in which they are done.
@@ -88,7 +88,7 @@ class Life:
         """What is wrong with the book after all rounds: the gateway's own recount, and payments in other states."""
         async with self.rig.connected(self.book.name) as connection:
             there = await _states(connection)
-            found = [f"{fault.claim}: {fault.where}" for fault in await audit.recount(connection)]
+            found = [f"{fault.claim}: {fault.where}" for fault in await recount.recount(connection)]
         if there != self.states:
             found.append(f"payments are {there} and should be {self.states}")
         return found

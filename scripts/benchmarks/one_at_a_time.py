@@ -13,7 +13,7 @@ from eth_account import Account
 from web3 import HTTPProvider, Web3
 from web3.middleware import SignAndSendRawMiddlewareBuilder
 
-from gateway.chain.signer import LOCAL_RELAYER_KEYS
+from gateway.keys.signer import LOCAL_RELAYER_KEYS
 
 #: Whose tokens are sent: an account of anvil's own, which has gas money.
 KEY = LOCAL_RELAYER_KEYS[1]

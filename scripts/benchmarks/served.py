@@ -1,6 +1,7 @@
 """The gateway's server with another application in it: what the gateway is measured against.
 
-Everything else is `gateway serve` (gateway/commands/running.py): one process, the same settings of the same server.
+Everything else is `gateway serve` (gateway/cli/operate/processes.py): one process, the same settings of the
+same server.
 
     one_each   the same application, but each payment is a PostgreSQL transaction of its own, 16 side by side
     empty      an ordinary Litestar handler that reads the same request, does nothing, and gives the same answer
@@ -15,7 +16,7 @@ from litestar import Litestar, post
 from gateway.api.app import application
 from gateway.api.house import House
 from gateway.api.shapes import PaymentRequest, PaymentView
-from gateway.commands import running
+from gateway.cli.operate import processes
 from gateway.config import from_environment
 from gateway.money import Money, fiat
 from gateway.payments.route import ledger_route
@@ -62,4 +63,4 @@ VARIANTS: dict[str, Callable[[House], Litestar]] = {
 }
 
 if __name__ == "__main__":
-    running.serve(from_environment(), VARIANTS[sys.argv[1]])
+    processes.serve(from_environment(), VARIANTS[sys.argv[1]])

@@ -10,16 +10,17 @@ from uuid import UUID
 
 from benchmarks.books import Checked
 from benchmarks.rig import Book, Connection, Rig
+from gateway import assembly
 from gateway.api.house import House
 from gateway.bank import movements
 from gateway.bank.movements import BankRequest
-from gateway.commands import building, operating
+from gateway.cli.operate import operations
+from gateway.identity import wallet
+from gateway.identity.wallet import Wallet
 from gateway.ids import WalletId, new_id, read
 from gateway.money import Money, fiat
 from gateway.payments import convert
 from gateway.secret import hash_of
-from gateway.wallets import wallet
-from gateway.wallets.wallet import Wallet
 
 USD = fiat("USD")
 _EACH = Money(10_000_00, USD)  #: What every handle has to begin with: nobody runs short.
@@ -64,9 +65,9 @@ async def settle(rig: Rig, name: str, handles: int) -> Book:
     """
     await rig.create_database(name)
     config = rig.config(name)
-    await operating.migrate(config)
-    await operating.deploy(config)
-    async with building.house(config, connections=2) as house:
+    await operations.migrate(config)
+    await operations.deploy(config)
+    async with assembly.house(config, connections=2) as house:
         for start in range(0, handles, _AT_ONCE):
             await _move_in(house, range(start, min(start + _AT_ONCE, handles)))
     return Book(name, handles)
@@ -110,7 +111,7 @@ async def fullest(connection: Connection, since: datetime) -> tuple[bytes, int]:
 
 async def check(rig: Rig, book: Book) -> Checked:
     """Hold the book against itself, the chain, the bank, and what wrk was answered."""
-    reconciled = await operating.reconcile(rig.config(book.name))
+    reconciled = await operations.reconcile(rig.config(book.name))
     faults = [f"{one.account}: {one.book} in the book, {one.other} {one.where}" for one in reconciled.differences]
     ids: list[UUID] = [
         read("pay", line) for file in book.ids if file.exists() for line in file.read_text().splitlines()

@@ -10,9 +10,10 @@ import time
 from uuid import UUID
 
 from benchmarks.rig import Book, Connection, Rig
+from gateway import assembly
 from gateway.bank import sandbox
+from gateway.cli.operate import operations
 from gateway.clock import system_clock
-from gateway.commands import building, operating
 from gateway.ids import AccountId, TransferId, new_id
 from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer
@@ -47,7 +48,7 @@ SELECT 'wallet:' || handle || ':EUR', 'EUR', 'credit', true FROM wallet ORDER BY
 async def settle(rig: Rig, name: str, handles: int) -> Book:
     """A migrated database with so many handles, each with an API key, an account in EUR and money in it."""
     await rig.create_database(name)
-    await operating.migrate(rig.config(name))
+    await operations.migrate(rig.config(name))
     async with rig.connected(name) as connection:
         async with connection.transaction():
             await connection.execute(_WALLETS, handles)
@@ -96,7 +97,7 @@ async def live(rig: Rig, book: Book, entries: int) -> float:
 
 async def _load(rig: Rig, book: Book, payments: int, remainder: int) -> None:
     draw = random.Random(remainder)  # nosec B311 # noqa: S311 - the same town every time
-    async with building.house(rig.config(book.name), connections=1) as house:
+    async with assembly.house(rig.config(book.name), connections=1) as house:
         for start in range(0, payments, _AT_ONCE):
             now = house.clock()
             asked = []

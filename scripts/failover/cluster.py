@@ -17,8 +17,8 @@ import httpx
 from failover.nodes import Nodes
 from failover.processes import KEEP_LOGS, LOGS, Processes
 from failover.proxy import Proxy
-from gateway.commands import operating
-from gateway.commands.building import Places
+from gateway.assembly import Places
+from gateway.cli.operate import operations
 from gateway.config import Config, from_environment
 from gateway.embedded.anvil import Anvil
 from gateway.embedded.children import Children
@@ -78,8 +78,8 @@ async def running(folder: Path) -> AsyncIterator[Cluster]:
                 urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
                 cluster = Cluster(nodes, proxy, home, urls)
                 _say_where(home, cluster, chain.url)
-                await operating.migrate(cluster.config)
-                await operating.deploy(cluster.config)
+                await operations.migrate(cluster.config)
+                await operations.deploy(cluster.config)
                 databases = {"hosts": nodes.url(), "proxy": nodes.url(at=f"127.0.0.1:{proxy.port}")}
                 await _start(processes, cluster, ports, databases)
                 yield cluster

@@ -27,7 +27,7 @@ import httpx
 from failover.cluster import Cluster
 from failover.logs import Logs
 from failover.observer import Observer
-from gateway.commands import operating
+from gateway.cli.operate import operations
 
 #: Within this time of a fault new payments are answered again: a primary's lease of 20 s, and the change itself.
 SERVICE_SECONDS = 30.0
@@ -241,7 +241,7 @@ async def _wrong_sums(cluster: Cluster, load: Load) -> list[str]:
         if not wrong or time.monotonic() > give_up:
             break
         await asyncio.sleep(0.5)
-    found = await operating.reconcile(cluster.config)
+    found = await operations.reconcile(cluster.config)
     return wrong + [str(fault) for fault in (*found.faults, *found.differences)]
 
 

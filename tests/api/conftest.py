@@ -20,19 +20,19 @@ from gateway.api.app import application
 from gateway.api.house import House
 from gateway.api.methods import Gateway
 from gateway.bank import movements
-from gateway.chain.contract import Contract
-from gateway.chain.signer import Vault
+from gateway.chain.token.contract import Contract
 from gateway.clock import system_clock
 from gateway.embedded.postgres import Postgres
 from gateway.ids import TransferId, new_id
-from gateway.ledger import account, audit, book
+from gateway.keys.signer import Vault
+from gateway.ledger import account, book, recount
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Assets
 from gateway.payments import rails, settles
 from gateway.payments.payees import RESOLVERS
 from gateway.payments.payees.resolver import PayeeResolver
 from gateway.payments.terms import Terms
-from gateway.postgres import Database, connect
+from gateway.postgres.pool import Database, connect
 from tests.api import contract
 from tests.conftest import _execute, _named
 from tests.front import Front
@@ -96,7 +96,7 @@ class Api:
     async def wrong(self) -> list[object]:
         """Everything that a recount of the book and the bank's statement find wrong."""
         async with self.house.database.snapshot() as connection:
-            faults: list[object] = [*await audit.recount(connection)]
+            faults: list[object] = [*await recount.recount(connection)]
             return faults + list(await movements.reconcile(connection, self.house.terms.assets))
 
 

@@ -29,11 +29,11 @@ from typing import Any
 from litestar import Litestar
 from litestar.utils.deprecation import LitestarDeprecationWarning
 
-from gateway.access.limits import Limits, Rate, Rates
 from gateway.api.app import application
+from gateway.identity.rate_limits import Limits, Rate, Rates
 from gateway.ledger import book
 from gateway.money import Asset, Assets
-from gateway.postgres import connect
+from gateway.postgres.pool import connect
 from tests.api.browser import OWN, browsing
 from tests.api.conftest import Api, Person, opened
 from tests.api.test_approvals import approve, waiting

@@ -10,7 +10,7 @@ import pytest
 from gateway.errors import InsufficientFunds
 from gateway.payments.rails import ledger as ledger_rail
 from gateway.payments.rails.ledger import LedgerPayment, Settled
-from gateway.postgres import connect
+from gateway.postgres.pool import connect
 from gateway.secret import hash_of
 from tests.api.conftest import Api, Person, code_of, opened
 from tests.factory import NOW, until_waiting

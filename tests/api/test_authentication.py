@@ -3,8 +3,8 @@
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from gateway.chain.signer import Vault
 from gateway.errors import SealedKeyUnreadable
+from gateway.keys.signer import Vault
 from tests.api.conftest import MASTER_KEY, Api, code_of
 
 pytestmark = pytest.mark.anyio

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.ledger import book
 from gateway.money import Asset, Assets
-from gateway.postgres import Database
+from gateway.postgres.pool import Database
 from tests.api.browser import browsing, challenge_in, signed
 from tests.api.conftest import Person, amount, code_of, opened
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from gateway.access.ceremony import party_of
 from gateway.api import cookie
+from gateway.identity.sign_in.ceremony import party_of
 from tests.factory import NOW
 
 HTTPS, HTTP = party_of("https://pay.example"), party_of("http://localhost:8000")

@@ -12,10 +12,10 @@ import httpx
 import pytest
 
 from gateway.chain.node import HttpNode
-from gateway.connection import Deadlines
 from gateway.embedded.postgres import Postgres
 from gateway.money import Assets
-from gateway.postgres import connect
+from gateway.postgres.connection import Deadlines
+from gateway.postgres.pool import connect
 from tests.api.conftest import Api, Person, opened
 from tests.conftest import _execute, _named
 from tests.servers import fail_for_want_of_room, fill, read_only, setting, small_disk, stopped

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from gateway.access import api_key
+from gateway.identity import api_key
 from tests.api.conftest import Api, Person, code_of
 
 pytestmark = pytest.mark.anyio

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from gateway.chain.signer import LaneSigner
+from gateway.keys.signer import LaneSigner
 from tests.api.conftest import Api, code_of
 
 pytestmark = pytest.mark.anyio

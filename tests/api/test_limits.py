@@ -8,11 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.access.limits import Limits, Rate, Rates
 from gateway.api.proxies import Proxies
+from gateway.identity.rate_limits import Limits, Rate, Rates
 from gateway.money import Assets
 from gateway.payments import bulk
-from gateway.postgres import Database
+from gateway.postgres.pool import Database
 from tests.api.conftest import Api, code_of, opened
 
 pytestmark = pytest.mark.anyio

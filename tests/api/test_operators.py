@@ -7,10 +7,11 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.access import frozen, operators
 from gateway.audit import log as audit
 from gateway.audit.log import By
+from gateway.controls import wallet_freeze
 from gateway.errors import InvalidRequest, NotFound, StateConflict
+from gateway.operators import operators
 from tests.api.browser import browsing, challenge_in, signed
 from tests.api.conftest import Api, code_of
 from tests.authenticator import PRESENT, Authenticator, base64url
@@ -350,7 +351,7 @@ async def test_a_code_that_was_replaced_enrols_nobody(api: Api) -> None:
 async def lapse(api: Api, ahead: timedelta) -> None:
     """What the worker does, so much later."""
     async with api.house.database.transaction() as connection:
-        await frozen.lapse(connection, api.clock() + ahead)
+        await wallet_freeze.lapse(connection, api.clock() + ahead)
 
 
 @pytest.mark.parametrize("name", ["", "Ann", "a" * 60_000, "a\u0000", "a b", "é" * 5])

@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator, Collection, Mapping
 
 import pytest
 
-from gateway.chain.contract import Contract
+from gateway.chain.token.contract import Contract
 from gateway.errors import SelfPayment, UnknownPayee
+from gateway.identity import wallet
 from gateway.money import Assets
 from gateway.payments.payees import RESOLVERS
 from gateway.payments.payees.lookup import find_payees
 from gateway.payments.payees.resolver import Payee, PayeeResolver
-from gateway.postgres import Connection, Database
-from gateway.wallets import wallet
+from gateway.postgres.pool import Connection, Database
 from tests.api.conftest import Api, code_of, opened
 from tests.factory import statements
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.money import Assets
-from gateway.postgres import connect
+from gateway.postgres.pool import connect
 from tests.api.conftest import Api, Person, code_of, opened
 
 pytestmark = pytest.mark.anyio

@@ -11,16 +11,16 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from gateway import connection, primary_monitor
-from gateway.chain import lanes, outbox
 from gateway.chain.node import HttpNode
-from gateway.chain.signer import Vault
-from gateway.connection import Deadlines
-from gateway.database_url import read
+from gateway.chain.relayer import outbox, relayers
 from gateway.errors import DatabaseUnavailable
+from gateway.keys.signer import Vault
 from gateway.money import Assets
-from gateway.postgres import connect
-from gateway.primary import Primary
+from gateway.postgres import connection, primary_monitor
+from gateway.postgres.connection import Deadlines
+from gateway.postgres.database_url import read
+from gateway.postgres.pool import connect
+from gateway.postgres.primary import Primary
 from tests.api.conftest import MASTER_KEY, Api, Person, code_of, opened
 from tests.api.test_attack import known_to
 from tests.cuts import CutDatabase, Fate
@@ -269,7 +269,7 @@ async def test_a_worker_sends_nothing_that_the_standby_lacks(
                 await replace(town.worker(), database=database).relay()
             await servers.cut_short(f"(SELECT count(*) FROM attempt) > {known}")
             async with database.reading() as connection:
-                attempts = await lanes.open_attempts(connection, town.signer.address)
+                attempts = await relayers.open_attempts(connection, town.signer.address)
 
             with pytest.raises(DatabaseUnavailable):
                 await outbox.send_unsent(database, node, town.signer.address)

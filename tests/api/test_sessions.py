@@ -5,7 +5,7 @@ import pytest
 from eth_account import Account
 from eth_account.messages import encode_defunct
 
-from gateway.access.session import FRESH, OVERLAP, ROTATES_AFTER
+from gateway.identity.sign_in.session import FRESH, OVERLAP, ROTATES_AFTER
 from tests.api.browser import OWN, Browser, browsing, registered, signed_in
 from tests.api.conftest import Api, code_of
 from tests.api.test_own_key import with_own_key

@@ -12,7 +12,7 @@ from gateway.api import server
 from gateway.api.app import application
 from gateway.api.body import Wanted, read_each
 from gateway.api.server import UNUSED_BYTES_MAX, Server
-from gateway.commands.running import free_port
+from gateway.cli.operate.processes import free_port
 from gateway.errors import GatewayError
 from gateway.payments import bulk
 from tests.api.conftest import Api

@@ -11,19 +11,18 @@ from typing import Any
 import pytest
 from litestar import Response
 
-from gateway.access import api_key
 from gateway.api.bank import Movements, movements_of
 from gateway.api.once import fingerprint_of
 from gateway.api.payments import payment_id, payments_of, refunds_of
 from gateway.api.shapes import PaymentRequest
 from gateway.bank.movements import BankRequest
 from gateway.errors import InsufficientFunds
+from gateway.identity import api_key, wallet
+from gateway.identity.wallet import Wallet
 from gateway.payments.once import Claim
 from gateway.payments.pay import PayRequest
 from gateway.payments.refund import Refund
-from gateway.postgres import connect
-from gateway.wallets import wallet
-from gateway.wallets.wallet import Wallet
+from gateway.postgres.pool import connect
 from tests.api.browser import browsing
 from tests.api.conftest import Api, Person, amount, code_of, opened
 from tests.api.test_approvals import approve, waiting

@@ -13,7 +13,7 @@ from gateway.errors import DatabaseUnavailable
 from gateway.ids import PaymentId, new_id
 from gateway.payments.rails import chain as chain_rail
 from gateway.payments.rails.chain import Outcome, TokenPayment
-from gateway.postgres import Connection, connect
+from gateway.postgres.pool import Connection, connect
 from gateway.secret import hash_of
 from tests.api.conftest import Api, Person, code_of, opened
 from tests.api.test_attack import known_to

@@ -10,9 +10,9 @@ from uuid import uuid4
 
 import pytest
 
-from gateway.access.limits import Limits, Rate, Rates
+from gateway.identity.rate_limits import Limits, Rate, Rates
 from gateway.money import Assets
-from gateway.postgres import Database
+from gateway.postgres.pool import Database
 from tests.api import contract
 from tests.api.conftest import Person, code_of, opened
 from tests.api.test_operators import operator

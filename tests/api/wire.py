@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from gateway.api.app import application
 from gateway.api.server import Server
-from gateway.commands.running import free_port
+from gateway.cli.operate.processes import free_port
 from tests.api.conftest import Api, Person
 from tests.processes import HANG_SECONDS
 from tests.received import Received, answers

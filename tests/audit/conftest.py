@@ -10,11 +10,11 @@ from gateway.audit import log, seal, verify
 from gateway.audit.log import WORKER, Act
 from gateway.audit.seal import Seal, SealKey
 from gateway.audit.verify import Verified
-from gateway.chain.signer import Vault
+from gateway.custody import wallet_keys
 from gateway.events import log as events
 from gateway.events.log import Event
-from gateway.postgres import Connection, Database
-from gateway.wallets import custody
+from gateway.keys.signer import Vault
+from gateway.postgres.pool import Connection, Database
 from tests.factory import NOW
 
 VAULT = Vault(bytes(range(32)))
@@ -78,5 +78,5 @@ class Logs:
 @pytest.fixture
 async def logs(database: Database) -> Logs:
     async with database.transaction() as connection:
-        key = await custody.seal_key(connection, VAULT, NOW)
-        return Logs(database, key, await custody.seal_keys(connection, VAULT))
+        key = await wallet_keys.seal_key(connection, VAULT, NOW)
+        return Logs(database, key, await wallet_keys.seal_keys(connection, VAULT))

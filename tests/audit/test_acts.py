@@ -7,8 +7,8 @@ from eth_account.signers.local import LocalAccount
 
 from gateway.audit import log
 from gateway.errors import InvalidChallenge, InvalidSignature
+from gateway.identity.wallet import Wallet
 from gateway.payments import bind
-from gateway.wallets.wallet import Wallet
 from tests.factory import Town
 from tests.payments.test_exported_key import exported
 from tests.payments.test_freeze import freeze_by_difference, lift

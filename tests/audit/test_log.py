@@ -7,7 +7,7 @@ import pytest
 from gateway.audit import log
 from gateway.audit.log import ANYONE, WORKER, Act, By
 from gateway.ids import WalletId
-from gateway.postgres import Database
+from gateway.postgres.pool import Database
 from tests.factory import NOW
 
 pytestmark = pytest.mark.anyio

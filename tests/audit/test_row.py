@@ -8,7 +8,7 @@ import pytest
 
 from gateway.audit.row import LEAF, Leaves, numbers
 from gateway.audit.seal import Part, hash_of, leaves_of
-from gateway.postgres import Database
+from gateway.postgres.pool import Database
 
 pytestmark = pytest.mark.anyio
 

@@ -10,12 +10,12 @@ import pytest
 from gateway.audit import seal
 from gateway.audit.log import ANNOUNCED
 from gateway.audit.row import numbers
-from gateway.chain.signer import Vault
+from gateway.custody import wallet_keys
 from gateway.errors import SealedKeyUnreadable
 from gateway.events import log as events
 from gateway.events.log import Event
-from gateway.postgres import Database
-from gateway.wallets import custody
+from gateway.keys.signer import Vault
+from gateway.postgres.pool import Database
 from tests.audit.conftest import VAULT, Logs
 from tests.factory import NOW
 
@@ -171,7 +171,7 @@ async def test_many_writers_and_sealers_at_once_make_one_chain_without_a_gap(log
 async def test_however_many_ask_for_the_first_key_there_is_one(database: Database) -> None:
     async def ask() -> seal.SealKey:
         async with database.transaction() as connection:
-            return await custody.seal_key(connection, VAULT, NOW)
+            return await wallet_keys.seal_key(connection, VAULT, NOW)
 
     keys = await asyncio.gather(*(ask() for _ in range(10)))
     assert len({key.secret for key in keys}) == 1
@@ -181,7 +181,7 @@ async def test_however_many_ask_for_the_first_key_there_is_one(database: Databas
 async def test_another_master_key_opens_no_key_of_seals(logs: Logs) -> None:
     async with logs.database.reading() as connection:
         with pytest.raises(SealedKeyUnreadable):
-            await custody.seal_keys(connection, Vault(bytes(32)))
+            await wallet_keys.seal_keys(connection, Vault(bytes(32)))
 
 
 async def test_the_chain_goes_on_under_another_key(logs: Logs) -> None:
@@ -193,8 +193,8 @@ async def test_the_chain_goes_on_under_another_key(logs: Logs) -> None:
             "INSERT INTO seal_key (id, number, sealed, master, made_at) VALUES ($1, 2, $2, 1, $3)",
             *(other.id, VAULT.seal(other.id, other.secret), NOW),
         )
-        assert await custody.seal_key(connection, VAULT, NOW) == other
-        logs.keys = await custody.seal_keys(connection, VAULT)
+        assert await wallet_keys.seal_key(connection, VAULT, NOW) == other
+        logs.keys = await wallet_keys.seal_keys(connection, VAULT)
     logs.key = other
     await logs.happen("two")
     await logs.seal()

@@ -6,14 +6,14 @@ import pytest
 
 from gateway.bank import movements
 from gateway.bank.movements import BankMovement, BankRequest, Direction
-from gateway.chain.signer import Vault
 from gateway.errors import GatewayError, InsufficientFunds, UnknownAsset
+from gateway.identity import wallet
+from gateway.identity.wallet import Wallet
+from gateway.keys.signer import Vault
 from gateway.ledger import account, book
 from gateway.money import Assets
 from gateway.payments.solvency import Difference
-from gateway.postgres import Database
-from gateway.wallets import wallet
-from gateway.wallets.wallet import Wallet
+from gateway.postgres.pool import Database
 from tests.factory import NOW, statements, until_waiting
 
 pytestmark = pytest.mark.anyio

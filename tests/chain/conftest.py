@@ -14,16 +14,18 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from gateway.chain import authorization, batches, deploy, lanes, message, outbox, watch
-from gateway.chain.authorization import Order
-from gateway.chain.batches import Batch, BatchKind
-from gateway.chain.contract import Contract, as_int, balance_of_data
-from gateway.chain.message import Authorization, Kind
 from gateway.chain.node import HttpNode
-from gateway.chain.signer import LOCAL_RELAYER_KEY, LaneSigner, Vault
-from gateway.chain.watch import Span
+from gateway.chain.relayer import batches, deploy, outbox, relayers
+from gateway.chain.relayer.batches import Batch, BatchKind
+from gateway.chain.token import authorization, message
+from gateway.chain.token.authorization import Order
+from gateway.chain.token.contract import Contract, as_int, balance_of_data
+from gateway.chain.token.message import Authorization, Kind
+from gateway.chain.watcher import watch
+from gateway.chain.watcher.watch import Span
+from gateway.keys.signer import LOCAL_RELAYER_KEY, LaneSigner, Vault
 from gateway.money import Asset, Assets
-from gateway.postgres import Connection, Database
+from gateway.postgres.pool import Connection, Database
 from tests.factory import Chain, running_anvil
 
 USDX = Asset("USDX", "token", 6, "USD")
@@ -106,13 +108,13 @@ class House:
 
     async def send(self) -> None:
         async with self.database.reading() as connection:
-            attempts = await lanes.open_attempts(connection, self.signer.address)
+            attempts = await relayers.open_attempts(connection, self.signer.address)
         await outbox.send_open(self.database, self.node, attempts)
 
     async def read(self) -> Span | None:
         async with self.database.reading() as connection:
             cursor = await watch.cursor(connection, self.contract.chain_id)
-            attempts = await lanes.open_attempts(connection, self.signer.address)
+            attempts = await relayers.open_attempts(connection, self.signer.address)
         assert cursor is not None
         hashes = {attempt.hash: False for attempt in attempts}
         return await watch.read(self.node, [self.contract], cursor, FINALITY, hashes)
@@ -133,7 +135,7 @@ class House:
             await authorization.settle(connection, [one.id for one in settled.values()])
             reasons = [skipped[key] for key in ended]
             await authorization.finish(connection, [one.id for one in ended.values()], "skipped", reasons)
-            concluded = await lanes.conclude(connection, span.receipts, self.now)
+            concluded = await relayers.conclude(connection, span.receipts, self.now)
             await authorization.requeue(connection, [one.id for one in concluded if not one.succeeded])
         return span
 

@@ -16,15 +16,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from gateway.chain import authorization, message
-from gateway.chain.address import ZERO
-from gateway.chain.authorization import Order
-from gateway.chain.contract import Contract, Movement, selector
-from gateway.chain.message import Authorization, Kind
-from gateway.chain.signer import Vault
+from gateway.address import ZERO
+from gateway.chain.token import authorization, message
+from gateway.chain.token.authorization import Order
+from gateway.chain.token.contract import Contract, Movement, selector
+from gateway.chain.token.message import Authorization, Kind
 from gateway.errors import InvalidSignature
+from gateway.keys.signer import Vault
 from gateway.money import Asset
-from gateway.postgres import Database, UniqueViolation
+from gateway.postgres.pool import Database, UniqueViolation
 from tests.chain.conftest import House
 
 pytestmark = pytest.mark.anyio

@@ -9,13 +9,14 @@ import pytest
 from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
-from gateway.chain import authorization, batches, lanes, message, watchdog
-from gateway.chain.address import ZERO
-from gateway.chain.batches import Ripe
-from gateway.chain.contract import as_int, authorization_state_data, minted_data, total_supply_data
-from gateway.chain.message import Authorization
+from gateway.address import ZERO
+from gateway.chain.relayer import batches, nonce_conflicts, relayers
+from gateway.chain.relayer.batches import Ripe
+from gateway.chain.token import authorization, message
+from gateway.chain.token.contract import as_int, authorization_state_data, minted_data, total_supply_data
+from gateway.chain.token.message import Authorization
 from gateway.errors import LaneStopped
-from gateway.postgres import Connection
+from gateway.postgres.pool import Connection
 from tests.chain.conftest import House
 
 pytestmark = pytest.mark.anyio
@@ -145,7 +146,7 @@ async def test_nothing_queued_makes_no_batch_and_takes_no_nonce(house: House) ->
     assert await house.form() is None
     assert await house.form("mint") is None
     async with house.database.reading() as connection:
-        assert await lanes.open_attempts(connection, house.signer.address) == []
+        assert await relayers.open_attempts(connection, house.signer.address) == []
 
 
 async def test_what_its_owner_has_signed_is_not_sent_where_it_is_another_keys(house: House) -> None:
@@ -253,7 +254,7 @@ async def test_a_stopped_lane_claims_nothing(house: House) -> None:
     alice, bob = await house.rich(100), house.purse()
     (one,) = await house.enqueue(house.order("transfer", alice, bob.address, 1))
     async with house.database.transaction() as connection:
-        await watchdog.stop(connection, house.signer.address, "no gas money")
+        await nonce_conflicts.stop(connection, house.signer.address, "no gas money")
 
     with pytest.raises(LaneStopped, match="no gas money"):
         await house.form()

@@ -4,9 +4,9 @@ from eth_utils.address import to_checksum_address
 from eth_utils.crypto import keccak
 from msgspec.structs import replace
 
-from gateway.chain.address import ZERO, to_bytes
+from gateway.address import ZERO, to_bytes
 from gateway.chain.block import Log
-from gateway.chain.contract import Contract, Skip, decode
+from gateway.chain.token.contract import Contract, Skip, decode
 from gateway.money import Asset
 
 USDX = Contract(Asset("USDX", "token", 6, "USD"), 1, to_checksum_address(20 * b"\x11"), 1, bytes(32))

@@ -8,15 +8,16 @@ from itertools import count
 
 import pytest
 
-from gateway.chain import deploy, lanes, watch
-from gateway.chain.address import of_deployment
-from gateway.chain.contract import Contract
+from gateway.address import of_deployment
 from gateway.chain.node import HttpNode
-from gateway.chain.signer import LOCAL_RELAYER_KEY, LaneSigner
+from gateway.chain.relayer import deploy, relayers
+from gateway.chain.token.contract import Contract
+from gateway.chain.watcher import watch
 from gateway.errors import Misconfigured
+from gateway.keys.signer import LOCAL_RELAYER_KEY, LaneSigner
 from gateway.ledger import book
 from gateway.money import Asset, Assets
-from gateway.postgres import Database
+from gateway.postgres.pool import Database
 from tests.chain.conftest import ASSETS, FINALITY
 from tests.factory import Chain
 from tests.other_node import REFUSALS, in_front_of
@@ -127,7 +128,7 @@ async def test_a_deployment_killed_between_storing_and_sending_is_sent_as_stored
         await run(database, chain, dying)
     await dying.close()
     async with database.reading() as connection:
-        (stored,) = await lanes.open_attempts(connection, SIGNER.address)
+        (stored,) = await relayers.open_attempts(connection, SIGNER.address)
     assert await node.receipts([stored.hash]) == {}
 
     await run(database, chain, node)
@@ -168,8 +169,8 @@ async def test_a_deployment_whose_fee_is_raised_meanwhile_is_found_by_its_new_ha
         if next(looks) == 1:
             fees = await node.fees()
             async with database.transaction() as connection:
-                (attempt,) = await lanes.open_attempts(connection, SIGNER.address)
-                bumped = await lanes.bump(connection, SIGNER, attempt.transaction_id, fees, datetime.now(UTC))
+                (attempt,) = await relayers.open_attempts(connection, SIGNER.address)
+                bumped = await relayers.bump(connection, SIGNER, attempt.transaction_id, fees, datetime.now(UTC))
             assert bumped is not None
             await node.send(bumped.raw)
         assert next(looks) < 20
@@ -189,7 +190,7 @@ async def test_a_relayer_without_money_is_told_how_much_it_takes(
         await run(database, chain, node)
 
     async with database.reading() as connection:
-        assert await lanes.open_attempts(connection, SIGNER.address) == []
+        assert await relayers.open_attempts(connection, SIGNER.address) == []
 
 
 async def test_the_gas_for_a_deployment_is_enough_with_room(database: Database, chain: Chain, node: HttpNode) -> None:
@@ -223,7 +224,7 @@ async def test_a_chain_older_than_cancun_is_named_and_costs_nothing(
 
     assert await node.transaction_count(SIGNER.address, "latest") == 0
     async with database.reading() as connection:
-        assert await lanes.open_attempts(connection, SIGNER.address) == []
+        assert await relayers.open_attempts(connection, SIGNER.address) == []
     await node.close()
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, web
 
-from gateway.chain import watch
 from gateway.chain.node import HttpNode
+from gateway.chain.watcher import watch
 from gateway.errors import NodeUnavailable
 from tests.chain.conftest import FINALITY, House
 from tests.chain.test_watch import cursor_of

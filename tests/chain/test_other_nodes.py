@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from gateway.chain import lanes, watch
 from gateway.chain.node import HttpNode
+from gateway.chain.relayer import relayers
+from gateway.chain.watcher import watch
 from gateway.errors import ChainReplaced, NodeBehind, NodeRefused, NodeUnavailable
 from tests.chain.conftest import FINALITY, House
 from tests.chain.test_watch import cursor_of
@@ -32,7 +33,7 @@ async def spent(house: House) -> watch.Cursor:
 async def read(house: House, other: OtherNode, start: watch.Cursor, ours: bool = True) -> watch.Span | None:
     """What is read through the other node; `ours` is whether the transaction is known to be ours."""
     async with house.database.reading() as connection:
-        attempts = await lanes.open_attempts(connection, house.signer.address)
+        attempts = await relayers.open_attempts(connection, house.signer.address)
     node = HttpNode(other.url)
     try:
         open_hashes = {attempt.hash: False for attempt in attempts} if ours else {}
@@ -100,7 +101,7 @@ async def test_logs_that_do_not_come_though_a_receipt_of_ours_has_them_are_no_an
             return []
 
     async with house.database.reading() as connection:
-        attempts = await lanes.open_attempts(connection, house.signer.address)
+        attempts = await relayers.open_attempts(connection, house.signer.address)
     node = Forgetful(house.chain.url)
     with pytest.raises(NodeUnavailable, match="fewer logs than a receipt"):
         await watch.read(node, [house.contract], start, FINALITY, {one.hash: False for one in attempts})

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from gateway.chain import authorization, lanes, watch
 from gateway.chain.block import Receipt
-from gateway.chain.contract import Movement
 from gateway.chain.node import HttpNode
-from gateway.chain.watch import Cursor
+from gateway.chain.relayer import relayers
+from gateway.chain.token import authorization
+from gateway.chain.token.contract import Movement
+from gateway.chain.watcher import watch
+from gateway.chain.watcher.watch import Cursor
 from gateway.errors import ChainReplaced, NodeUnavailable
 from tests.chain.conftest import FINALITY, House
 from tests.factory import Chain, until_waiting
@@ -417,7 +419,7 @@ async def test_a_lane_that_stands_still_can_be_seen(house: House) -> None:
     await house.form()
 
     async with house.database.reading() as connection:
-        (lowest, *_) = await lanes.open_attempts(connection, house.signer.address)
+        (lowest, *_) = await relayers.open_attempts(connection, house.signer.address)
 
     assert lowest.nonce == await house.node.transaction_count(house.signer.address, "latest")
     assert lowest.created_at == house.now

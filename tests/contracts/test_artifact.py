@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""gateway/chain/token.json is what contracts/ compiles to, to the byte, whichever tool compiles it."""
+"""gateway/chain/token/token.json is what contracts/ compiles to, to the byte, whichever tool compiles it."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ from .conftest import COMPILING_SECONDS, CONTRACTS
 pytestmark = pytest.mark.timeout(COMPILING_SECONDS)
 
 ROOT = Path(__file__).resolve().parents[2]
-ARTIFACT = ROOT / "gateway" / "chain" / "token.json"
+ARTIFACT = ROOT / "gateway" / "chain" / "token" / "token.json"
 
 
 def test_the_artifact_is_what_the_sources_compile_to() -> None:

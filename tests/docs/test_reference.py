@@ -5,12 +5,12 @@ import re
 import pytest
 
 from gateway.__main__ import cli
-from gateway.access.credential import SCOPES
 from gateway.api.app import ROUTES
 from gateway.api.meanings import MEANINGS
 from gateway.api.problems import INTERNAL, PROBLEMS
-from gateway.commands import reference
+from gateway.cli import reference
 from gateway.config import SETTINGS
+from gateway.identity.credential import SCOPES
 from gateway.ledger.account import KINDS
 from gateway.payments.payment import _AFTER, State
 from tests.running import ROOT

@@ -5,13 +5,13 @@ import random
 
 import pytest
 
-from gateway.chain.signer import Vault
 from gateway.events import log
 from gateway.events.log import Event
+from gateway.identity import wallet
 from gateway.ids import WalletId
+from gateway.keys.signer import Vault
 from gateway.money import Assets
-from gateway.postgres import Connection, Database
-from gateway.wallets import wallet
+from gateway.postgres.pool import Connection, Database
 from tests.factory import NOW
 from tests.payments.test_ledger_rail import LedgerTown
 

@@ -14,7 +14,7 @@ import pytest
 from gateway.events import log
 from gateway.events.log import Event
 from gateway.ids import WalletId
-from gateway.postgres import Database
+from gateway.postgres.pool import Database
 from tests.api.conftest import Api, Person, api
 from tests.factory import NOW, until_waiting
 

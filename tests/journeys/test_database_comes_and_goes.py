@@ -14,8 +14,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from gateway.commands import operating
-from gateway.commands.running import free_port
+from gateway.cli.operate import operations
+from gateway.cli.operate.processes import free_port
 from gateway.config import from_environment
 from gateway.embedded.postgres import Postgres
 from tests.conftest import _execute
@@ -96,7 +96,7 @@ async def test_they_wait_for_it_say_so_once_and_go_on_after_it_was_away(
     }  # fmt: skip
     await door.create()
     door.open()
-    await operating.migrate(from_environment(settings))
+    await operations.migrate(from_environment(settings))
     await door.close()
     said = {"serve": list[str](), "work": list[str]()}
     async with (

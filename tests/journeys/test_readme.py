@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from gateway import postgres
+from gateway.postgres import pool
 from tests.running import ROOT, Up, checkout, levelled, running_up, started
 
 README, DEPLOY = ROOT / "README.md", ROOT / "gateway" / "docs" / "operate" / "deploy.md"
@@ -122,7 +122,7 @@ def test_readme_is_read_in_a_sitting() -> None:
 
 
 async def create_database(url: str, name: str) -> None:
-    async with postgres.connect(url, 1) as database, database.reading() as connection:
+    async with pool.connect(url, 1) as database, database.reading() as connection:
         await connection.execute(f"CREATE DATABASE {name}")
 
 

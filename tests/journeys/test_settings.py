@@ -13,10 +13,10 @@ from uuid import uuid4
 
 import pytest
 
-from gateway.chain.signer import LaneSigner
 from gateway.config import SETTINGS
 from gateway.embedded.postgres import Postgres
-from gateway.postgres import connect
+from gateway.keys.signer import LaneSigner
+from gateway.postgres.pool import connect
 from tests.conftest import _execute, _named
 from tests.factory import running_anvil
 from tests.running import gateway, up_and_down

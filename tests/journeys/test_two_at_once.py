@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from gateway.bank import movements
-from gateway.ledger import audit
+from gateway.ledger import recount
 from gateway.money import Assets
-from gateway.postgres import connect
+from gateway.postgres.pool import connect
 from tests.journeys.town import Town, said, town_of
 from tests.load import Answer, Line, request
 
@@ -57,7 +57,7 @@ async def adds_up(town: Town, lines: list[Line], assets: Assets) -> AsyncIterato
     has = sum([await posted(town, lines[0], who) for who in town.api_keys])
     assert has == sum(town.paid_in.values())
     async with connect(town.house.dsn, connections=2) as database, database.snapshot() as connection:
-        assert await audit.recount(connection) == []
+        assert await recount.recount(connection) == []
         assert await movements.reconcile(connection, assets) == []
 
 

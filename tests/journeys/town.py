@@ -15,9 +15,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.bank import movements
-from gateway.ledger import audit
+from gateway.ledger import recount
 from gateway.money import Assets
-from gateway.postgres import connect
+from gateway.postgres.pool import connect
 from tests.load import Answer, House, Line, request, running_house
 
 SEED = int(os.environ.get("LOAD_SEED") or random.SystemRandom().randrange(10**9))
@@ -283,7 +283,7 @@ async def hold_to_the_model(town: Town, stories: Iterable[Story], assets: Assets
 
     async with connect(town.house.dsn, connections=2) as database, database.snapshot() as connection:
         assert await connection.fetchval("SELECT count(*) FROM payment") == len(paid)
-        assert await audit.recount(connection) == []
+        assert await recount.recount(connection) == []
         assert await movements.reconcile(connection, assets) == []
 
 

@@ -11,7 +11,7 @@ from gateway.ledger import book as verbs
 from gateway.ledger.account import Balance
 from gateway.ledger.transfer import End, Event, Leg, State, Transfer
 from gateway.money import Asset, Assets
-from gateway.postgres import Database
+from gateway.postgres.pool import Database
 from tests.factory import NOW
 
 

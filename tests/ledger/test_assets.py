@@ -5,7 +5,7 @@ import pytest
 from gateway.errors import AssetClosed, Misconfigured
 from gateway.ledger import book
 from gateway.money import Asset, Assets
-from gateway.postgres import Database
+from gateway.postgres.pool import Database
 
 pytestmark = pytest.mark.anyio
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from gateway.errors import CaptureExceedsHold, InsufficientFunds, TransferEnded, TransferNotFound
 from gateway.ids import TransferId, new_id
-from gateway.ledger import audit
 from gateway.ledger import book as verbs
+from gateway.ledger import recount
 from gateway.ledger.account import Side
 from gateway.ledger.transfer import End, Event, State
 from gateway.money import UNITS_MAX
@@ -23,9 +23,9 @@ pytestmark = pytest.mark.anyio
 ALICE, BOB, CAROL, FEES = "wallet:alice:EUR", "wallet:bob:EUR", "wallet:carol:EUR", "fees:EUR"
 
 
-async def recounted(book: Book) -> list[audit.Fault]:
+async def recounted(book: Book) -> list[recount.Fault]:
     async with book.database.snapshot() as connection:
-        return await audit.recount(connection)
+        return await recount.recount(connection)
 
 
 async def test_a_posted_transfer_moves_the_money_and_says_so_on_both_statements(book: Book) -> None:

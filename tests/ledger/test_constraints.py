@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.ledger import audit
-from gateway.postgres import constraint_of
+from gateway.ledger import recount
+from gateway.postgres.pool import constraint_of
 from tests.ledger.conftest import Book
 
 pytestmark = pytest.mark.anyio
@@ -182,7 +182,7 @@ async def test_an_account_whose_counters_were_altered_takes_no_further_entry(boo
         await book.post(ALICE, BOB, 1)
     assert constraint_of(refusal.value) == "entry_follows_entry"
     async with book.database.snapshot() as connection:
-        claims = {(fault.claim, fault.where) for fault in await audit.recount(connection)}
+        claims = {(fault.claim, fault.where) for fault in await recount.recount(connection)}
     assert ("an account's counters are the sum of its entries", ALICE) in claims
 
 

@@ -26,10 +26,10 @@ from hypothesis.stateful import (
 
 from gateway.errors import CaptureExceedsHold, GatewayError, InsufficientFunds, TransferEnded
 from gateway.ids import TransferId, new_id
-from gateway.ledger import audit, book
+from gateway.ledger import book, recount
 from gateway.ledger.transfer import End, Event, Leg, State, Transfer
 from gateway.money import Assets
-from gateway.postgres import Database, connect
+from gateway.postgres.pool import Database, connect
 from tests.conftest import seeds
 from tests.factory import NOW
 
@@ -215,9 +215,9 @@ def test_the_book_agrees_with_its_model(
         manager = connect(database_url, connections=2)
         return manager, await manager.__aenter__()
 
-    async def recount(database: Database) -> list[audit.Fault]:
+    async def faults(database: Database) -> list[recount.Fault]:
         async with database.snapshot() as connection:
-            return await audit.recount(connection)
+            return await recount.recount(connection)
 
     with asyncio.Runner() as runner:
         manager, database = runner.run(enter())
@@ -231,5 +231,5 @@ def test_the_book_agrees_with_its_model(
                 suppress_health_check=list(HealthCheck),
             ),
         )
-        assert runner.run(recount(database)) == []
+        assert runner.run(faults(database)) == []
         runner.run(manager.__aexit__(None, None, None))

@@ -3,13 +3,13 @@
 import pytest
 from eth_account import Account
 
-from gateway.chain.contract import selector
+from gateway.chain.token.contract import selector
 from gateway.errors import UnknownPayee
+from gateway.identity import wallet as wallets
+from gateway.identity.wallet import Wallet
 from gateway.payments import change
 from gateway.payments.payment import State
 from gateway.payments.policy import Policy
-from gateway.wallets import wallet as wallets
-from gateway.wallets.wallet import Wallet
 from tests.factory import NOW, Town
 
 pytestmark = pytest.mark.anyio

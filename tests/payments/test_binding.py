@@ -18,10 +18,10 @@ from gateway.errors import (
     InvalidSignature,
     PaymentsUnderWay,
 )
+from gateway.identity import wallet as wallets
+from gateway.identity.wallet import Wallet
 from gateway.payments import bind
 from gateway.payments.payment import State
-from gateway.wallets import wallet as wallets
-from gateway.wallets.wallet import Wallet
 from tests.factory import Town
 from tests.payments.test_addresses import transfer
 

@@ -6,9 +6,9 @@ from eth_account.signers.local import LocalAccount
 
 from gateway.audit.log import ANYONE
 from gateway.errors import NodeUnavailable
+from gateway.identity.wallet import Wallet
 from gateway.payments import bind
-from gateway.wallets.wallet import Wallet
-from gateway.worker import Worker
+from gateway.worker.loop import Worker
 from tests.cuts import CutDatabase, CutNode, Fate, Killed
 from tests.factory import Town
 from tests.payments.test_addresses import transfer

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway.chain import watch
-from gateway.chain.catch_up import CatchUp
 from gateway.chain.node import HttpNode
-from gateway.chain.signer import Vault
+from gateway.chain.watcher import watch
 from gateway.errors import NodeUnavailable
-from gateway.postgres import Database
+from gateway.keys.signer import Vault
+from gateway.postgres.pool import Database
+from gateway.worker.catch_up import CatchUp
 from tests.conftest import ASSETS
 from tests.factory import Town, running_anvil
 

@@ -6,15 +6,15 @@ import pytest
 from eth_hash.auto import keccak
 from msgspec.structs import replace
 
-from gateway.chain.contract import selector
+from gateway.chain.token.contract import selector
 from gateway.clock import system_clock
+from gateway.identity import wallet
 from gateway.ids import PaymentId, new_id
 from gateway.payments import records
 from gateway.payments.payment import State
 from gateway.payments.rails import chain as chain_rail
 from gateway.payments.rails.chain import Queued, TokenPayment
 from gateway.secret import hash_of
-from gateway.wallets import wallet
 from tests.factory import NOW, Town
 
 pytestmark = pytest.mark.anyio

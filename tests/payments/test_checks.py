@@ -11,7 +11,7 @@ from gateway.payments import checks, pay
 from gateway.payments.check import Check, CheckContext, Decisions, Passed, Proposed
 from gateway.payments.pay import PayRequest
 from gateway.payments.payment import Payment, State
-from gateway.postgres import Connection, Database
+from gateway.postgres.pool import Connection, Database
 from tests.payments.test_ledger_rail import LedgerTown
 
 pytestmark = pytest.mark.anyio

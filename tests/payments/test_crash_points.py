@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from eth_hash.auto import keccak
 
-from gateway.chain.address import ZERO
+from gateway.address import ZERO
 from gateway.errors import NodeUnavailable
+from gateway.identity.wallet import Wallet
 from gateway.payments.payment import Payment, State
 from gateway.payments.records import Conversion
-from gateway.wallets.wallet import Wallet
-from gateway.worker import Worker
+from gateway.worker.loop import Worker
 from tests.cuts import CutDatabase, CutNode, CutSigner, Fate, Killed
 from tests.factory import Town
 

@@ -6,13 +6,13 @@ import pytest
 from eth_account import Account
 
 from gateway.audit.log import By
-from gateway.chain import message
-from gateway.chain.message import Authorization
+from gateway.chain.token import message
+from gateway.chain.token.message import Authorization
+from gateway.custody import export
+from gateway.identity.wallet import Wallet
 from gateway.ledger import account, book
 from gateway.payments import records
 from gateway.payments.payment import State
-from gateway.wallets import export
-from gateway.wallets.wallet import Wallet
 from tests.factory import Town
 from tests.payments.test_signing import with_authorization
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from gateway.errors import GatewayError, TokenNotDeployed
+from gateway.identity.wallet import Wallet
 from gateway.ids import TransferId, new_id
 from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer
@@ -15,8 +16,7 @@ from gateway.payments import finish
 from gateway.payments.finish import EndRequest
 from gateway.payments.once import Unbatched
 from gateway.payments.payment import Payment, State
-from gateway.postgres import Database
-from gateway.wallets.wallet import Wallet
+from gateway.postgres.pool import Database
 from tests.factory import statements
 from tests.payments.test_ledger_rail import LedgerTown
 

@@ -4,20 +4,20 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.access import frozen
 from gateway.audit.log import ANYONE, By
 from gateway.bank import movements
-from gateway.chain import batches
-from gateway.chain.batches import Ripe
 from gateway.chain.node import HttpNode
-from gateway.chain.signer import Vault
+from gateway.chain.relayer import batches
+from gateway.chain.relayer.batches import Ripe
 from gateway.clock import system_clock
+from gateway.controls import wallet_freeze
 from gateway.errors import FreezeStays, NotFound, WithdrawalsFrozen
+from gateway.keys.signer import Vault
 from gateway.ledger import book
 from gateway.money import Asset, Assets
 from gateway.payments import freeze, solvency
 from gateway.payments.payment import State
-from gateway.postgres import Database, Record
+from gateway.postgres.pool import Database, Record
 from tests.conftest import ASSETS
 from tests.factory import Chain, Town
 from tests.payments.test_chain_rail import PAUSER_ROLE, pause_by
@@ -79,14 +79,14 @@ async def test_what_a_frozen_wallet_sends_stays_withheld_when_the_freeze_of_its_
     leaving = await town.pay(alice, OUTSIDE, "1 USDX")
     await freeze_by_difference(town, alice.address, "25 USDX")
     async with town.database.transaction() as connection:
-        await frozen.freeze(connection, alice.id, "to be looked at", ANYONE, None, town.clock())
+        await wallet_freeze.freeze(connection, alice.id, "to be looked at", ANYONE, None, town.clock())
     await town.set_balance(alice.address, "20 USDX")
 
     await lift(town)
     await town.settle()
     meanwhile = (await town.payment(leaving)).state
     async with town.database.transaction() as connection:
-        assert await frozen.thaw(connection, alice.id, ANYONE, town.clock())
+        assert await wallet_freeze.thaw(connection, alice.id, ANYONE, town.clock())
     await town.settle()
 
     assert meanwhile is State.QUEUED

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.chain.signer import Vault
 from gateway.errors import (
     CaptureExceedsHold,
     Forbidden,
@@ -19,15 +18,16 @@ from gateway.errors import (
     RefundExceedsPayment,
     StateConflict,
 )
-from gateway.ledger import account, audit, book
+from gateway.identity.wallet import Wallet
+from gateway.keys.signer import Vault
+from gateway.ledger import account, book, recount
 from gateway.money import Assets, Money
 from gateway.payments import finish, pay, records
 from gateway.payments.pay import PayRequest
 from gateway.payments.payment import Payment, State
 from gateway.payments.route import fee
 from gateway.payments.terms import Terms
-from gateway.postgres import Database
-from gateway.wallets.wallet import Wallet
+from gateway.postgres.pool import Database
 from tests.factory import NOW, Town
 
 pytestmark = pytest.mark.anyio
@@ -60,7 +60,7 @@ class LedgerTown(Town):
 
     async def wrong(self) -> list[Any]:
         async with self.database.snapshot() as connection:
-            return list(await audit.recount(connection))
+            return list(await recount.recount(connection))
 
 
 @pytest.fixture

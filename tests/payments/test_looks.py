@@ -13,8 +13,8 @@ from gateway.ids import TransferId, new_id
 from gateway.ledger import book
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.payments.looks import Pace
-from gateway.postgres import Record
-from gateway.worker import Worker
+from gateway.postgres.pool import Record
+from gateway.worker.loop import Worker
 from tests.factory import Town
 
 pytestmark = pytest.mark.anyio

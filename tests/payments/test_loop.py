@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from gateway import worker as working
-from gateway.chain import lanes
+from gateway.chain.relayer import relayers
 from gateway.clock import system_clock
 from gateway.errors import ChainReplaced, LaneStopped, NodeUnavailable, NoLane
 from gateway.payments.payment import State
+from gateway.worker import loop as working
 from tests.factory import NOW, Town, until_waiting
 from tests.processes import HANG_SECONDS
 
@@ -49,12 +49,12 @@ async def test_a_lane_is_stopped_when_a_second_look_finds_its_nonce_taken_too(to
     await worker.resend()
     await worker.resend()
     async with town.database.reading() as connection:
-        await lanes.next_nonce(connection, town.signer.address)  # it is not stopped
+        await relayers.next_nonce(connection, town.signer.address)  # it is not stopped
 
     await replace(worker, clock=lambda: now + timedelta(minutes=1)).resend()
     async with town.database.reading() as connection:
         with pytest.raises(LaneStopped, match="by a transaction that this database does not know"):
-            await lanes.next_nonce(connection, town.signer.address)
+            await relayers.next_nonce(connection, town.signer.address)
     await town.pay(alice, "@bob", "1 USDX")
     with pytest.raises(NoLane, match=f"{town.signer.address} stopped, since its nonce"):
         await worker.relay()

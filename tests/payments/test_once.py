@@ -9,11 +9,11 @@ import pytest
 from gateway.bank import movements
 from gateway.bank.movements import BankRequest
 from gateway.errors import Contended, IdempotencyKeyInProgress, IdempotencyKeyReused, Refused
+from gateway.identity.wallet import Wallet
 from gateway.money import Assets
 from gateway.payments import once
 from gateway.payments.once import Answer, Claim, Outcome, Unbatched
-from gateway.postgres import Connection, Database
-from gateway.wallets.wallet import Wallet
+from gateway.postgres.pool import Connection, Database
 from tests.factory import NOW, statements, until_waiting
 from tests.payments.test_ledger_rail import LedgerTown
 

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from gateway.errors import InsufficientFunds, Unauthenticated
+from gateway.identity import wallet as wallets
+from gateway.identity.wallet import Wallet
 from gateway.ids import TransferId, new_id
 from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer
@@ -17,10 +19,8 @@ from gateway.money import Assets
 from gateway.payments.plain import Undecided
 from gateway.payments.rails import ledger as ledger_rail
 from gateway.payments.rails.ledger import LedgerPayment, Outcome, Settled
-from gateway.postgres import Connection, Database
+from gateway.postgres.pool import Connection, Database
 from gateway.secret import hash_of
-from gateway.wallets import wallet as wallets
-from gateway.wallets.wallet import Wallet
 from tests.factory import NOW, until_waiting
 from tests.payments.test_ledger_rail import LedgerTown
 

@@ -11,12 +11,12 @@ from eth_account import Account
 from eth_account.signers.local import LocalAccount
 from msgspec import structs
 
-from gateway.access import frozen
 from gateway.audit.log import ANYONE
-from gateway.chain import message
-from gateway.chain.message import Authorization
 from gateway.chain.node import HttpNode
+from gateway.chain.token import message
+from gateway.chain.token.message import Authorization
 from gateway.clock import system_clock
+from gateway.controls import wallet_freeze
 from gateway.errors import (
     GatewayError,
     InsufficientFunds,
@@ -28,10 +28,10 @@ from gateway.errors import (
     UnknownPayee,
     WalletFrozen,
 )
+from gateway.identity.wallet import Wallet
 from gateway.payments import policy, spending
 from gateway.payments.payment import Payment, State
 from gateway.payments.present import Presented, present
-from gateway.wallets.wallet import Wallet
 from tests.factory import Town
 from tests.payments.test_binding import a_key
 from tests.payments.test_exported_key import OUTSIDE, exported
@@ -184,7 +184,7 @@ async def test_what_cannot_be_taken_is_refused_and_moves_nothing(town: Town) -> 
 async def test_nothing_is_relayed_out_of_a_frozen_wallet(town: Town) -> None:
     alice, key = await leaver(town, "10 USDX")
     async with town.database.transaction() as connection:
-        await frozen.freeze(connection, alice.id, "to be looked at", ANYONE, None, town.clock())
+        await wallet_freeze.freeze(connection, alice.id, "to be looked at", ANYONE, None, town.clock())
 
     with pytest.raises(WalletFrozen):
         await hand_in(town, signed(town, alice, key, "1 USDX"))

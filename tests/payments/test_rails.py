@@ -20,7 +20,7 @@ from gateway.payments.rail import Rail
 from gateway.payments.rails import holding
 from gateway.payments.route import Route
 from gateway.payments.terms import Terms
-from gateway.postgres import Connection, Database
+from gateway.postgres.pool import Connection, Database
 from tests.payments.test_ledger_rail import LedgerTown
 
 pytestmark = pytest.mark.anyio

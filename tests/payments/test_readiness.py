@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.chain.node import HttpNode, Node
-from gateway.commands.running import free_port
+from gateway.cli.operate.processes import free_port
 from gateway.payments.readiness import Probe, Readiness
 from tests.factory import Town
 

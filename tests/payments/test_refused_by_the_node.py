@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.chain import lanes
 from gateway.chain.node import HttpNode
+from gateway.chain.relayer import relayers
 from gateway.payments.payment import State
 from gateway.payments.readiness import Probe
-from gateway.postgres import Record
+from gateway.postgres.pool import Record
 from tests.factory import Town
 from tests.other_node import ALREADY, REFUSALS, OtherNode, in_front_of
 
@@ -32,7 +32,7 @@ async def lane_row(town: Town) -> Record:
 
 async def shown(town: Town, node: HttpNode) -> str | None:
     async with town.database.reading() as connection:
-        (lane,) = await lanes.read(connection, await node.standings([town.signer.address]))
+        (lane,) = await relayers.read(connection, await node.standings([town.signer.address]))
     return lane.refused
 
 

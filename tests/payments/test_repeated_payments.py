@@ -2,11 +2,11 @@
 
 import pytest
 
-from gateway.chain.address import ZERO
+from gateway.address import ZERO
+from gateway.identity.wallet import Wallet
 from gateway.ids import new_id
 from gateway.money import Assets
-from gateway.postgres import Database
-from gateway.wallets.wallet import Wallet
+from gateway.postgres.pool import Database
 from tests.factory import NOW
 from tests.payments.test_ledger_rail import LedgerTown
 

@@ -7,9 +7,9 @@ from eth_account import Account
 
 from gateway.chain.node import HttpNode
 from gateway.errors import InvalidRequest, NodeUnavailable
+from gateway.identity.wallet import Wallet
 from gateway.payments import reread
 from gateway.payments.payment import State
-from gateway.wallets.wallet import Wallet
 from tests.factory import Town
 from tests.payments.test_looks import cursor, frozen, rows
 from tests.payments.test_silence import Deaf

@@ -26,17 +26,17 @@ from litestar.exceptions.base_exceptions import LitestarDeprecationWarning
 from gateway.api.app import application
 from gateway.api.house import House
 from gateway.audit import log as audit
-from gateway.chain import message
-from gateway.chain.message import Authorization
 from gateway.chain.node import HttpNode
-from gateway.chain.signer import Vault
+from gateway.chain.token import message
+from gateway.chain.token.message import Authorization
 from gateway.clock import system_clock
 from gateway.embedded.postgres import Postgres, binaries
+from gateway.identity import wallet as wallets
 from gateway.ids import read
+from gateway.keys.signer import Vault
 from gateway.payments import recovery, reread
 from gateway.payments.payment import State
-from gateway.postgres import Database, connect
-from gateway.wallets import wallet as wallets
+from gateway.postgres.pool import Database, connect
 from tests.api.conftest import Api, Hands, Person, amount, code_of
 from tests.api.test_operators import Person as Operator
 from tests.api.test_operators import operator

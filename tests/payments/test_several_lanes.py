@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from gateway.chain import batches, lanes, roles, watchdog
-from gateway.chain.lanes import Lane
 from gateway.chain.node import HttpNode
-from gateway.chain.signer import LOCAL_RELAYER_KEYS, LaneSigner, fields_of
+from gateway.chain.relayer import batches, nonce_conflicts, relayers, roles
+from gateway.chain.relayer.relayers import Lane
 from gateway.clock import system_clock
 from gateway.errors import LaneNotResumable, NodeUnavailable, NoLane
+from gateway.keys.signer import LOCAL_RELAYER_KEYS, LaneSigner, fields_of
 from gateway.ledger import account, book
 from gateway.payments.payment import Payment, State
-from gateway.postgres import Record
+from gateway.postgres.pool import Record
 from tests.factory import NOW, Town
 from tests.processes import HANG_SECONDS
 
@@ -159,7 +159,7 @@ async def test_a_taken_lane_is_not_waited_for(wide: Town) -> None:
     for taken, other in ((ONE, TWO), (TWO, ONE)):
         payment = await wide.pay(alice, "@bob", "1 USDX")
         async with wide.database.transaction() as busy:
-            await lanes.lock(busy, taken.address)
+            await relayers.lock(busy, taken.address)
             await asyncio.wait_for(wide.worker().relay(), HANG_SECONDS)
         assert (await lane_of(wide, payment)).address == other.address
         await wide.settle()
@@ -186,7 +186,7 @@ async def test_the_lane_with_least_open_is_next_and_a_full_one_is_not(wide: Town
     alice = await wide.person("alice", "40 USDX")
     await wide.person("bob")
     payments = []
-    for _ in range(2 * lanes.OPEN_MAX):
+    for _ in range(2 * relayers.OPEN_MAX):
         payments.append(await wide.pay(alice, "@bob", "1 USDX"))
         assert await wide.worker().relay()
     late = await wide.pay(alice, "@bob", "1 USDX")
@@ -194,7 +194,7 @@ async def test_the_lane_with_least_open_is_next_and_a_full_one_is_not(wide: Town
     assert not await wide.worker().relay()
 
     carriers = [(await lane_of(wide, payment)).address for payment in payments]
-    assert {carriers.count(signer.address) for signer in wide.signers} == {lanes.OPEN_MAX}
+    assert {carriers.count(signer.address) for signer in wide.signers} == {relayers.OPEN_MAX}
     assert all(first != second for first, second in zip(carriers[::2], carriers[1::2], strict=True))
     await wide.settle()
     assert await states(wide, [*payments, late]) == {State.SETTLED}
@@ -274,9 +274,9 @@ async def test_a_resumed_lane_sends_what_it_still_has_and_nothing_is_settled_twi
     await look_twice(wide)
     await wide.settle()
 
-    count = await watchdog.resumable(wide.database, wide.node, 31337, lane.address, wide.FINALITY)
+    count = await nonce_conflicts.resumable(wide.database, wide.node, 31337, lane.address, wide.FINALITY)
     async with wide.database.transaction() as connection:
-        assert await watchdog.resume(connection, lane.address, count) == 0  # ended when it was stopped
+        assert await nonce_conflicts.resume(connection, lane.address, count) == 0  # ended when it was stopped
     payments.append(await wide.pay(alice, "@bob", "1 USDX"))
     await replace(wide.worker(), signers=(lane,)).relay()
     await wide.settle()
@@ -303,9 +303,9 @@ async def test_a_mint_waits_for_its_stopped_lane_unless_it_was_overtaken(wide: T
     assert (await wide.conversion(overtaken)).state is State.SETTLED
     assert (await wide.conversion(behind)).state is State.SUBMITTED
 
-    count = await watchdog.resumable(wide.database, wide.node, 31337, lane.address, wide.FINALITY)
+    count = await nonce_conflicts.resumable(wide.database, wide.node, 31337, lane.address, wide.FINALITY)
     async with wide.database.transaction() as connection:
-        await watchdog.resume(connection, lane.address, count)
+        await nonce_conflicts.resume(connection, lane.address, count)
     await wide.settle()
     assert (await wide.conversion(behind)).state is State.SETTLED
     assert await wide.on_chain(alice.address) == "1.000000 USDX"
@@ -341,7 +341,7 @@ async def test_a_lane_is_resumed_only_when_the_book_has_what_stopped_it(wide: To
     lane = await lane_of(wide, payment)
 
     async def resumable() -> int:
-        return await watchdog.resumable(wide.database, wide.node, 31337, lane.address, wide.FINALITY)
+        return await nonce_conflicts.resumable(wide.database, wide.node, 31337, lane.address, wide.FINALITY)
 
     with pytest.raises(LaneNotResumable, match="it is not stopped"):
         await resumable()
@@ -469,10 +469,10 @@ def test_a_lane_is_chosen_by_what_it_has_open_and_not_at_all_where_it_cannot_car
 
     idle, busy = lane("0xB"), lane("0xA", open=3)
     unfit = [lane("0xC", stopped="why"), lane("0xD", left_wei=9), lane("0xE", mined=6)]
-    full = lane("0xF", open=lanes.OPEN_MAX)
+    full = lane("0xF", open=relayers.OPEN_MAX)
 
-    assert lanes.in_turn([full, busy, *unfit, idle], 10) == [idle, busy]
-    assert [lanes.unfit(one, 10) is None for one in (idle, busy, full, *unfit)] == [True] * 3 + [False] * 3
+    assert relayers.in_turn([full, busy, *unfit, idle], 10) == [idle, busy]
+    assert [relayers.unfit(one, 10) is None for one in (idle, busy, full, *unfit)] == [True] * 3 + [False] * 3
 
 
 # ---- who may --------------------------------------------------------------------------------------------------------

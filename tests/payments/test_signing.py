@@ -18,15 +18,16 @@ from eth_account.signers.local import LocalAccount
 from eth_hash.auto import keccak
 from msgspec import structs
 
-from gateway.chain import authorization, batches, message
-from gateway.chain.address import checksum
-from gateway.chain.contract import selector
-from gateway.chain.message import Authorization
+from gateway.address import checksum
+from gateway.chain.relayer import batches
+from gateway.chain.token import authorization, message
+from gateway.chain.token.contract import selector
+from gateway.chain.token.message import Authorization
 from gateway.clock import system_clock
 from gateway.errors import Contended, Forbidden, InsufficientFunds, InvalidSignature, OwnKey, StateConflict
+from gateway.identity.wallet import Wallet
 from gateway.payments import sign
 from gateway.payments.payment import Payment, State
-from gateway.wallets.wallet import Wallet
 from tests.cuts import CutDatabase, Fate, Killed
 from tests.factory import Town
 from tests.payments.test_addresses import send, transfer

@@ -23,9 +23,10 @@ from hypothesis.stateful import (
 )
 from msgspec import structs
 
-from gateway.access.credential import Credential
 from gateway.audit.log import ANYONE
 from gateway.errors import CapExceeded, GatewayError, MandateExceeded
+from gateway.identity import wallet as wallets
+from gateway.identity.credential import Credential
 from gateway.ids import first_id, new_id
 from gateway.money import Assets
 from gateway.payments import approve, caps, checks, draw, mandate, pay, policy, records, spending
@@ -35,8 +36,7 @@ from gateway.payments.mandate import Wanted
 from gateway.payments.pay import PayRequest
 from gateway.payments.payment import Payment, State
 from gateway.payments.spending import BUCKET, FOR_EVER, Counter, Spent, bucket_of
-from gateway.postgres import Connection, Database, connect
-from gateway.wallets import wallet as wallets
+from gateway.postgres.pool import Connection, Database, connect
 from tests.conftest import seeds
 from tests.factory import NOW, until_waiting
 from tests.payments.test_ledger_rail import LedgerTown

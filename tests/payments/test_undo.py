@@ -6,14 +6,14 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
-from gateway.access import frozen
 from gateway.audit.log import ANYONE
 from gateway.clock import system_clock
+from gateway.controls import wallet_freeze
 from gateway.errors import StateConflict
+from gateway.identity import wallet as wallets
+from gateway.identity.wallet import Wallet
 from gateway.payments import policy, undo
 from gateway.payments.payment import State
-from gateway.wallets import wallet as wallets
-from gateway.wallets.wallet import Wallet
 from tests.cuts import CutDatabase, Fate, Killed
 from tests.factory import Town
 
@@ -159,14 +159,14 @@ async def test_a_frozen_wallets_payments_wait_and_go_on_when_it_does(town: Town)
         await connection.execute("UPDATE policy SET undo_seconds = 0")
     queued = await town.pay(alice, "@bob", "2 USDX")
     async with town.database.transaction() as connection:
-        await frozen.freeze(connection, alice.id, "to be looked at", ANYONE, None, town.clock())
+        await wallet_freeze.freeze(connection, alice.id, "to be looked at", ANYONE, None, town.clock())
 
     assert await send(town, timedelta(hours=2)) == 0
     await town.settle()
     assert [(await town.payment(one)).state for one in (undoable, queued)] == [State.HELD, State.QUEUED]
 
     async with town.database.transaction() as connection:
-        assert await frozen.thaw(connection, alice.id, ANYONE, town.clock())
+        assert await wallet_freeze.thaw(connection, alice.id, ANYONE, town.clock())
     town.clock = system_clock
     await town.settle()
     await send(town)

@@ -7,13 +7,13 @@ from datetime import timedelta
 
 import pytest
 
-from gateway import worker as working
-from gateway.chain.block_time import BlockTime
 from gateway.chain.node import HttpNode
 from gateway.errors import ChainReplaced
 from gateway.payments import looks, solvency
 from gateway.payments.payment import State
-from gateway.worker import Worker
+from gateway.worker import loop as working
+from gateway.worker.block_time import BlockTime
+from gateway.worker.loop import Worker
 from tests.factory import Town
 from tests.other_node import OtherNode, in_front_of
 from tests.payments.test_looks import frozen, rows

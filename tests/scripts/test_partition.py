@@ -8,18 +8,18 @@ from typing import Any
 import pytest
 
 from gateway.errors import InsufficientFunds
+from gateway.identity import wallet as wallets
+from gateway.identity.wallet import Wallet
 from gateway.ledger import book
-from gateway.migration import check_migrated
 from gateway.money import Assets
 from gateway.payments import once
 from gateway.payments.payment import State
 from gateway.payments.plain import Undecided
 from gateway.payments.rails import ledger as ledger_rail
 from gateway.payments.rails.ledger import LedgerPayment, Settled
-from gateway.postgres import Database
+from gateway.postgres.migration import check_migrated
+from gateway.postgres.pool import Database
 from gateway.secret import hash_of
-from gateway.wallets import wallet as wallets
-from gateway.wallets.wallet import Wallet
 from tests.factory import NOW
 from tests.payments.test_ledger_rail import LedgerTown
 

@@ -17,7 +17,7 @@ BREAKS = {
         'await connection.fetch(f"SELECT * FROM wallet WHERE handle = {handle}")',
     ),
     "text-that-is-run": ("gateway/x.py", "subprocess.run(line, shell=True)"),
-    "secret-compared-with-equals": ("gateway/access/x.py", "if row.token == token: pass"),
+    "secret-compared-with-equals": ("gateway/identity/x.py", "if row.token == token: pass"),
     "secret-in-a-log": ("gateway/x.py", 'log.info("signed in with %s", session_token)'),
     "chance-that-can-be-guessed": ("gateway/x.py", "code = random.choice(letters)"),
     "certificate-not-checked": ("scripts/x.py", "httpx.get(url, verify=False)"),
@@ -29,7 +29,7 @@ BREAKS = {
 #: What looks like it and is none.
 HOLDS = {
     "gateway/ledger/y.py": 'await connection.fetch(sql.by_handle, handle)\nlog.info("signed in with %s", session_id)\n',
-    "gateway/access/y.py": "secrets.compare_digest(row.token, token)\nif kind == other: pass\n",
+    "gateway/identity/y.py": "secrets.compare_digest(row.token, token)\nif kind == other: pass\n",
     "gateway/web/static/y.js": "element.textContent = memo;\n",
 }
 

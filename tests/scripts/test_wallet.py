@@ -58,7 +58,7 @@ def full_purse(up: Up, tmp_path_factory: pytest.TempPathFactory) -> Purse:
 def token(up: Up) -> Contract:
     """The token's contract, seen by web3."""
     (line,) = (line for line in up.said if "USDX is at 0x" in line)
-    abi = json.loads((ROOT / "gateway" / "chain" / "token.json").read_text())["abi"]
+    abi = json.loads((ROOT / "gateway" / "chain" / "token" / "token.json").read_text())["abi"]
     web3 = Web3(HTTPProvider(up.place("rpc_url")))
     return web3.eth.contract(address=Web3.to_checksum_address(line.split()[3]), abi=abi)
 

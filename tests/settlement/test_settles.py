@@ -8,21 +8,23 @@ from uuid import UUID
 import pytest
 from eth_account import Account
 
-from gateway.chain import authorization, lanes, watch
-from gateway.chain.address import ZERO
-from gateway.chain.authorization import Order
-from gateway.chain.contract import Movement
+from gateway.address import ZERO
+from gateway.chain.relayer import relayers
+from gateway.chain.token import authorization
+from gateway.chain.token.authorization import Order
+from gateway.chain.token.contract import Movement
+from gateway.chain.watcher import watch
 from gateway.events.log import Event
+from gateway.identity.wallet import Wallet
 from gateway.ids import AccountId, TransferId, new_id
 from gateway.ledger import account, book, transfer
 from gateway.ledger.transfer import End, Leg, Transfer
 from gateway.money import Asset, Assets
 from gateway.payments import reread
 from gateway.payments.payment import State
-from gateway.postgres import Connection
+from gateway.postgres.pool import Connection
 from gateway.settlement import final_blocks
 from gateway.settlement.settles import Known, Outcome, Posted, Settles
-from gateway.wallets.wallet import Wallet
 from tests.factory import Town, statements
 
 pytestmark = pytest.mark.anyio
@@ -202,7 +204,7 @@ async def said_by_settling(town: Town) -> list[str]:
     contracts, now = list(town.terms.contracts.values()), town.clock()
     async with town.database.reading() as connection:
         cursor = await watch.cursor(connection, contracts[0].chain_id)
-        hashes = await lanes.open_hashes(connection, contracts[0].chain_id, now)
+        hashes = await relayers.open_hashes(connection, contracts[0].chain_id, now)
     assert cursor is not None
     span = await watch.read(town.node, contracts, cursor, town.FINALITY, hashes)
     assert span is not None

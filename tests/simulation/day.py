@@ -11,10 +11,10 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from gateway.chain import watchdog
+from gateway.chain.relayer import nonce_conflicts
 from gateway.errors import LaneNotResumable, NodeUnavailable
 from gateway.money import Assets
-from gateway.postgres import Database
+from gateway.postgres.pool import Database
 from tests.factory import Chain
 from tests.simulation.customers import Customers, customers
 from tests.simulation.faults import Faults
@@ -171,14 +171,14 @@ class Day:
         for row in await world.rows("SELECT address, chain_id FROM lane WHERE stopped IS NOT NULL ORDER BY address"):
             world.seen["a lane was found stopped"] += 1
             try:
-                count = await watchdog.resumable(
+                count = await nonce_conflicts.resumable(
                     town.database, world.node, row["chain_id"], row["address"], town.FINALITY
                 )
             except (LaneNotResumable, NodeUnavailable) as why:
                 world.say(f"{row['address'][:8]} cannot be resumed yet: {why}")
                 continue
             async with town.database.transaction() as connection:
-                await watchdog.resume(connection, row["address"], count)
+                await nonce_conflicts.resume(connection, row["address"], count)
             world.saw("a lane was resumed", row["address"][:8])
 
     # ---- before and after -------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ A block is undone only above the final one: under the day's finality nothing els
 
 from dataclasses import dataclass, field
 
-from gateway.chain.contract import selector
+from gateway.chain.token.contract import selector
 from tests.other_node import REFUSALS
 from tests.simulation.staff import Staff
 from tests.simulation.view import View

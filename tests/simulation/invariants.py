@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 
 from gateway.audit import verify
-from gateway.chain.contract import balance_of_data
+from gateway.chain.token.contract import balance_of_data
+from gateway.custody import wallet_keys
 from gateway.ids import read as id_of
-from gateway.wallets import custody
 from tests.factory import NOW
 from tests.simulation import truth
 from tests.simulation.customers import Asked, Customers
@@ -148,7 +148,7 @@ class Reckoning:
     async def _seals(self) -> None:
         """Whoever was killed amid sealing, both logs are under one chain, and are what it says."""
         async with self.world.town.database.snapshot() as connection:
-            keys = await custody.seal_keys(connection, self.world.vault)
+            keys = await wallet_keys.seal_keys(connection, self.world.vault)
             verified = await verify.verify(connection, keys)
         if verified.broken or any(verified.unsealed.values()) or not verified.seals:
             raise self.world.violated("both logs are as they were sealed", verified)

@@ -10,9 +10,9 @@ from eth_abi.abi import encode
 from eth_hash.auto import keccak
 from msgspec.structs import replace
 
-from gateway.chain import authorization, message
-from gateway.chain.contract import Contract, as_int, balance_of_data
-from gateway.chain.message import Authorization
+from gateway.chain.token import authorization, message
+from gateway.chain.token.contract import Contract, as_int, balance_of_data
+from gateway.chain.token.message import Authorization
 from tests.simulation.world import FIRST, Person, World
 
 _TRANSFER = keccak(b"transfer(address,uint256)")[:4]

@@ -7,7 +7,7 @@ from uuid import uuid4
 from gateway.config import from_environment
 from gateway.ledger import book
 from gateway.money import Assets
-from gateway.postgres import connect
+from gateway.postgres.pool import connect
 from tests.conftest import _execute, _named
 from tests.factory import NOW, running_anvil
 from tests.simulation.day import Report, live_through

@@ -17,7 +17,7 @@ from gateway.errors import (
     NoLane,
 )
 from gateway.payments.looks import Pace
-from gateway.worker import Worker
+from gateway.worker.loop import Worker
 from tests.cuts import CutDatabase, CutNode, CutSigner, Fate, Killed
 from tests.simulation.view import View
 from tests.simulation.world import World

@@ -21,12 +21,12 @@ from eth_account.signers.local import LocalAccount
 from eth_hash.auto import keccak
 
 from gateway import ids
-from gateway.chain import signer
-from gateway.chain.address import checksum, of_public_key
+from gateway.address import checksum, of_public_key
 from gateway.chain.node import HttpNode
-from gateway.chain.signer import LOCAL_RELAYER_KEYS, LaneSigner, Vault
+from gateway.keys import signer
+from gateway.keys.signer import LOCAL_RELAYER_KEYS, LaneSigner, Vault
 from gateway.money import Assets
-from gateway.postgres import Database
+from gateway.postgres.pool import Database
 from tests.factory import NOW, Chain, Town
 from tests.other_node import OtherNode, in_front_of
 

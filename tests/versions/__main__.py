@@ -21,8 +21,8 @@ import asyncpg
 import uvloop
 
 from tests.conftest import ASSETS, _execute, _named
+from tests.postgres.test_odd_databases import pays
 from tests.running import ROOT
-from tests.test_odd_databases import pays
 
 _VERSIONS = Path("/usr/lib/postgresql")
 

@@ -16,9 +16,9 @@ from litestar.utils.deprecation import LitestarDeprecationWarning
 from playwright.async_api import Browser, CDPSession, Page, async_playwright
 
 from gateway.api.server import Server
-from gateway.commands.running import free_port, gateway_of
+from gateway.cli.operate.processes import free_port, gateway_of
 from gateway.money import Assets
-from gateway.postgres import Database
+from gateway.postgres.pool import Database
 from tests.api.conftest import Api, Person, opened
 from tests.processes import HANG_SECONDS
 

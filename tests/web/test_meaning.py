@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from gateway.access import passkey
-from gateway.access.ceremony import Party, to_base64
-from gateway.access.challenge import Asked
-from gateway.access.passkey import Passkey
 from gateway.api.signing_in import AssertionRequest, assertion_of
 from gateway.errors import InvalidPasskey
+from gateway.identity import wallet
+from gateway.identity.sign_in import passkey
+from gateway.identity.sign_in.ceremony import Party, to_base64
+from gateway.identity.sign_in.challenge import Asked
+from gateway.identity.sign_in.passkey import Passkey
 from gateway.ids import WalletId, show
-from gateway.wallets import wallet
 from tests.factory import NOW
 from tests.web.conftest import Site, Visitor
 from tests.web.test_browser import signed_up

@@ -2,13 +2,13 @@
 
 from collections.abc import Collection, Mapping
 
-from gateway.chain.address import read
-from gateway.chain.contract import Contract
+from gateway.address import read
+from gateway.chain.token.contract import Contract
 from gateway.errors import UnknownPayee
+from gateway.identity import wallet
 from gateway.payments.payees.resolver import Payee, PayeeResolver
 from gateway.payments.payees.unpayable import unpayable
-from gateway.postgres import Connection
-from gateway.wallets import wallet
+from gateway.postgres.pool import Connection
 
 
 class AddressResolver(PayeeResolver):

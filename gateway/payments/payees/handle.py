@@ -2,12 +2,12 @@
 
 from collections.abc import Collection, Mapping
 
-from gateway.chain.contract import Contract
+from gateway.chain.token.contract import Contract
 from gateway.errors import InvalidHandle, UnknownPayee
+from gateway.identity import wallet
+from gateway.identity.handle import fold, is_folded
 from gateway.payments.payees.resolver import Payee, PayeeResolver
-from gateway.postgres import Connection
-from gateway.wallets import wallet
-from gateway.wallets.handle import fold, is_folded
+from gateway.postgres.pool import Connection
 
 
 class HandleResolver(PayeeResolver):

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from gateway.errors import GatewayError, SelfPayment, UnknownPayee
+from gateway.identity.wallet import Wallet
 from gateway.payments.payees.resolver import Name, Payee, read
 from gateway.payments.terms import Terms
-from gateway.postgres import Connection
-from gateway.wallets.wallet import Wallet
+from gateway.postgres.pool import Connection
 
 
 async def find_payee(connection: Connection, terms: Terms, payer: Wallet, to: str) -> Payee:

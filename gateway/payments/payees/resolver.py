@@ -5,12 +5,12 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from gateway.chain.contract import Contract
+from gateway.chain.token.contract import Contract
 from gateway.errors import UnknownPayee
+from gateway.identity.wallet import Wallet
 from gateway.ledger import account
 from gateway.money import Asset
-from gateway.postgres import Connection
-from gateway.wallets.wallet import Wallet
+from gateway.postgres.pool import Connection
 
 
 class Payee(Struct, frozen=True):

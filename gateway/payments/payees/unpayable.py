@@ -6,9 +6,9 @@ Checked wherever a request names an address: a payment, a signed authorization, 
 from collections.abc import Collection, Mapping
 from typing import Final
 
-from gateway.chain import lanes
-from gateway.chain.contract import Contract
-from gateway.postgres import Connection
+from gateway.chain.relayer import relayers
+from gateway.chain.token.contract import Contract
+from gateway.postgres.pool import Connection
 
 #: Below it there is no account of anybody: the zero address, the precompiled contracts (EIP-1352 keeps 0x0 to 0xffff
 #: for them), and 0x…dEaD, which is where tokens are sent to be rid of them.
@@ -22,13 +22,13 @@ async def unpayable(
     if not addresses:
         return {}
     tokens = {one.address: one.asset.code for one in contracts.values()}
-    relayers = await lanes.among(connection, addresses)
+    ours = await relayers.among(connection, addresses)
     reasons = {}
     for address in addresses:
         if int(address, 16) < _RESERVED:
             reasons[address] = "it is the zero address, a precompiled contract or a burn address: nobody has its key"
         elif address in tokens:
             reasons[address] = f"it is the contract of {tokens[address]}; redeem tokens by a conversion"
-        elif address in relayers:
+        elif address in ours:
             reasons[address] = "it is a relayer of this gateway's operator, who keeps no tokens there for anybody"
     return reasons

@@ -14,10 +14,12 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.chain import authorization
-from gateway.chain.authorization import Order
+from gateway.chain.token import authorization
+from gateway.chain.token.authorization import Order
 from gateway.errors import Contended, GatewayError, OwnKey
 from gateway.events import log
+from gateway.identity import wallet
+from gateway.identity.wallet import Wallet
 from gateway.ids import PaymentId, TransferId, new_id
 from gateway.ledger import book, transfer
 from gateway.ledger.transfer import End
@@ -30,9 +32,7 @@ from gateway.payments.rail import Rail
 from gateway.payments.rails import holding
 from gateway.payments.route import Route, chain_route, route, stored
 from gateway.payments.terms import Terms
-from gateway.postgres import Connection, Database
-from gateway.wallets import wallet
-from gateway.wallets.wallet import Wallet
+from gateway.postgres.pool import Connection, Database
 
 
 class ChainRail(Rail):

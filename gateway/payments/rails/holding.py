@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from gateway.errors import GatewayError
+from gateway.identity import wallet
 from gateway.ids import AccountId
 from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, State, Transfer
@@ -11,8 +12,7 @@ from gateway.money import Asset
 from gateway.payments.check import Proposed
 from gateway.payments.payees.resolver import Payee
 from gateway.payments.payment import Payment
-from gateway.postgres import Connection
-from gateway.wallets import wallet
+from gateway.postgres.pool import Connection
 
 #: Why tokens are not held for a payer who keeps the key.
 NO_HOLD = "tokens cannot be set aside at an address that only its owner signs for; pay them at once, and sign"

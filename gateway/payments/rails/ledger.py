@@ -29,7 +29,7 @@ from gateway.payments.rail import Rail
 from gateway.payments.rails import holding
 from gateway.payments.route import Route, fee, ledger_route, route
 from gateway.payments.terms import Terms
-from gateway.postgres import Connection, Database, Record, if_any
+from gateway.postgres.pool import Connection, Database, Record, if_any
 
 
 class LedgerRail(Rail):

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
-from gateway.chain.contract import Movement
+from gateway.chain.token.contract import Movement
 from gateway.events.log import Event as Told
 from gateway.ids import TransferId, new_id
 from gateway.ledger import account, transfer
@@ -16,7 +16,7 @@ from gateway.money import Asset, Assets
 from gateway.payments import records
 from gateway.payments.payment import Event, State, after
 from gateway.payments.records import Conversion
-from gateway.postgres import Connection
+from gateway.postgres.pool import Connection
 from gateway.settlement.settles import Known, Outcome, Posted, Settles
 
 

@@ -6,14 +6,14 @@ from uuid import UUID
 
 from msgspec.structs import replace
 
-from gateway.chain.contract import Movement
+from gateway.chain.token.contract import Movement
 from gateway.events.log import Event as Told
 from gateway.ledger import account, transfer
 from gateway.ledger.transfer import End
 from gateway.money import Asset, Assets, Money
 from gateway.payments import records
 from gateway.payments.payment import Event, Payment, State, after
-from gateway.postgres import Connection
+from gateway.postgres.pool import Connection
 from gateway.settlement.settles import Known, Outcome, Posted, Settles
 
 

@@ -10,14 +10,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from gateway.chain.contract import Movement
+from gateway.chain.token.contract import Movement
 from gateway.ids import TransferId
 from gateway.ledger import account, transfer
 from gateway.ledger.transfer import End, Leg
 from gateway.money import Asset, Assets, Money
 from gateway.payments import sweep
 from gateway.payments.sweep import NewSweep, Sweep
-from gateway.postgres import Connection
+from gateway.postgres.pool import Connection
 from gateway.settlement.settles import Known, Outcome, Settles
 
 complaints = logging.getLogger(__name__)

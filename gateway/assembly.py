@@ -1,0 +1,256 @@
+"""The parts of a running gateway, built by hand from the configuration, once per process."""
+
+import asyncio
+import json
+import logging
+import os
+import pwd
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from gateway.api.house import House
+from gateway.api.proxies import Proxies
+from gateway.audit.log import By
+from gateway.chain.node import HttpNode
+from gateway.chain.relayer import deploy
+from gateway.config import Config
+from gateway.custody import wallet_keys
+from gateway.errors import DatabaseUnavailable, Misconfigured
+from gateway.identity.rate_limits import Limits, Rate, Rates
+from gateway.keys import key_files, signer
+from gateway.keys.signer import LaneSigner, Vault
+from gateway.ledger import book
+from gateway.payments import payees, rails, settles
+from gateway.payments.terms import Terms
+from gateway.postgres import migration, pool
+from gateway.postgres.connection import Deadlines
+from gateway.postgres.pool import Database
+from gateway.worker.loop import Worker
+
+log = logging.getLogger(__name__)
+
+Built = TypeVar("Built")
+
+#: How many blocks and seconds a node's own "finalized" is usually behind: two epochs of 32 slots of 12 s.
+_FINALIZED_SECONDS = 64 * 12.0
+
+#: How long to wait before the database is tried again at the start.
+_TRY_AGAIN_SECONDS = 1.0
+
+#: What a statement of a command or of the worker may take, in seconds: nobody waits for an answer meanwhile.
+COMMAND_SECONDS = 30.0
+
+#: A migration may rewrite a table, and a recount reads every entry there is (80 s for ten million on two cores). One
+#: statement of either that takes longer than this has stopped for another reason.
+LONG_SECONDS = 6 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the database and the node are. What `up` embeds is written to `run.json` in the home, so that every other
+    command finds it; `chain_is_ours` says that the node is the embedded one.
+    """
+
+    database_url: str
+    rpc_url: str
+    chain_is_ours: bool
+    api_url: str = ""
+
+
+def at_machine() -> By:
+    """Who runs a command, as the machine knows them: what they do needs no other credential than to be there."""
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        name = str(os.getuid())
+    return By("command", name)
+
+
+def run_file(config: Config) -> Path:
+    """Where a running `up` says where its parts are."""
+    return config.home / "run.json"
+
+
+def running_at(config: Config) -> Places:
+    """Where a running `up` has its parts; empty where none has said so."""
+    try:
+        return Places(**json.loads(run_file(config).read_text()))
+    except (OSError, ValueError, TypeError):
+        return Places("", "", False)
+
+
+def places(config: Config, node: bool = True) -> Places:
+    """Where things are: as configured, or else where a running `up` has them. Raises Misconfigured where there is no
+    database, or no node and one is needed.
+    """
+    running = running_at(config)
+    database_url = config.database_url or running.database_url
+    rpc_url = config.rpc_url or running.rpc_url
+    if not database_url:
+        raise Misconfigured(f"no gateway runs in {config.home}: start scripts/up, or set GATEWAY_DATABASE_URL")
+    if node and not rpc_url:
+        raise Misconfigured(f"no gateway runs in {config.home}: start scripts/up, or set GATEWAY_RPC_URL")
+    return replace(
+        running, database_url=database_url, rpc_url=rpc_url, chain_is_ours=running.chain_is_ours and not config.rpc_url
+    )
+
+
+@asynccontextmanager
+async def database(
+    config: Config,
+    name: str,
+    connections: int = 1,
+    statement_seconds: float = COMMAND_SECONDS,
+    answers: bool = True,
+) -> AsyncIterator[Database]:
+    """The database, with its schema as this code expects it; `answers` as in `postgres.connect`. Raises
+    DatabaseUnavailable, Misconfigured.
+    """
+    async with unmigrated(config, name, connections, statement_seconds, answers) as opened:
+        await migration.check_migrated(opened)
+        yield opened
+
+
+@asynccontextmanager
+async def unmigrated(
+    config: Config, name: str, connections: int, statement_seconds: float, answers: bool = True
+) -> AsyncIterator[Database]:
+    """The database, whatever its schema. Raises DatabaseUnavailable, Misconfigured."""
+    url = places(config, node=False).database_url
+    deadlines = Deadlines(config.database_connect_seconds, statement_seconds)
+    async with pool.connect(url, connections, f"gateway {name}", deadlines, answers) as opened:
+        yield opened
+
+
+def relayers(config: Config, where: Places) -> tuple[LaneSigner, ...]:
+    """Who signs for the house, a lane each: the keys in the file, or, on the embedded chain, well-known ones. The first
+    deploys, and grants the others what they need.
+    """
+    if config.relayer_key_file is not None:
+        keys = key_files.load_relayer_keys(config.relayer_key_file)
+    elif where.chain_is_ours:
+        keys = list(signer.LOCAL_RELAYER_KEYS)
+    else:
+        raise Misconfigured(
+            "with GATEWAY_RPC_URL set, put the relayer's private keys (hex, one a line) into a file that only you "
+            "can read and set GATEWAY_RELAYER_KEY_FILE to it"
+        )
+    chosen = tuple(LaneSigner(key) for key in keys)
+    for one in chosen:
+        signer.refuse_well_known(one, embedded=where.chain_is_ours)
+    return chosen
+
+
+async def terms_of(config: Config, database: Database, where: Places) -> Terms:
+    """The house's terms, with the assets and contracts that the database has. Raises Misconfigured where the settings
+    and the book disagree about an asset.
+    """
+    async with database.reading() as connection:
+        assets = await book.with_former(connection, config.assets)
+        contracts = await deploy.contracts(connection, assets)
+    local = config.block_seconds * (2 + (config.finality if config.finality is not None else 2))
+    return Terms(
+        assets=assets,
+        contracts=contracts,
+        ledger_fee_basis_points=config.ledger_fee_basis_points,
+        hold_seconds=config.hold_seconds,
+        authorization_seconds=config.authorization_seconds,
+        finality_seconds=local if where.chain_is_ours else _far(config),
+        signature_seconds=config.signature_seconds,
+        rails=rails.RAILS,
+        payees=payees.RESOLVERS,
+        settles=settles.kinds(config.authorization_seconds),
+    )
+
+
+def _far(config: Config) -> float:
+    return _FINALIZED_SECONDS if config.finality is None else (config.finality + 1) * 12.0
+
+
+async def vault_of(config: Config, database: Database) -> Vault:
+    """The vault under the master keys that this database's keys are sealed with, and the root key that its wallets are
+    derived from. Raises Misconfigured for others.
+    """
+    master_keys = key_files.load_master_keys(config.master_key_file)
+    root = key_files.load_root_key(config.root_key_file)
+    async with database.reading() as connection:
+        await wallet_keys.hold_to(connection, [signer.check_value(key) for key in master_keys])
+        await wallet_keys.hold_to_root(connection, signer.root_check_value(root))
+    return Vault(*master_keys, root=root, again=lambda: key_files.load_master_keys(config.master_key_file))
+
+
+@asynccontextmanager
+async def patiently(
+    build: Callable[[], AbstractAsyncContextManager[Built]], stop: asyncio.Event
+) -> AsyncIterator[Built | None]:
+    """What `build` gives once the database is there, or None when `stop` is set before. What is waited for is said once
+    and then goes on being waited for: a process that is started first, or during a failover, need not be started again.
+    """
+    async with AsyncExitStack() as stack:
+        said, built = "", None
+        while built is None and not stop.is_set():
+            try:
+                built = await stack.enter_async_context(build())
+            except DatabaseUnavailable as away:
+                if said != str(away):
+                    said = str(away)
+                    log.warning("waiting for the database: %s", said)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_TRY_AGAIN_SECONDS):
+                        await stop.wait()
+        if said and built is not None:
+            log.info("the database is there")
+        yield built
+
+
+@asynccontextmanager
+async def house(config: Config, connections: int = 16, url: str = "http://127.0.0.1:8000") -> AsyncIterator[House]:
+    """What the HTTP server is handed; it listens at `url`. While the node is away, token payments wait in the database;
+    only who binds an address, or signs as a contract, has to ask again.
+    """
+    where = places(config, node=False)
+    node = HttpNode(where.rpc_url) if where.rpc_url else None
+    try:
+        async with database(config, "serve", connections, config.database_statement_seconds) as opened:
+            vault = await vault_of(config, opened)
+            terms = await terms_of(config, opened, where)
+            rates = Rates(
+                Rate(config.sign_ups_per_hour, timedelta(hours=1)),
+                Rate(config.tries_per_minute, timedelta(minutes=1)),
+                Rate(config.requests_per_minute, timedelta(minutes=1)),
+            )
+            yield House(
+                *(opened, terms, vault, opened.clock, node, config.public_url or url),
+                *(Proxies(config.trusted_proxies), Limits(rates)),
+            )
+    finally:
+        if node is not None:
+            await node.close()
+
+
+@asynccontextmanager
+async def worker(config: Config) -> AsyncIterator[Worker]:
+    """What the worker is handed."""
+    where = places(config)
+    node = HttpNode(where.rpc_url)
+    try:
+        async with database(config, "work", 6, answers=False) as opened:
+            vault = await vault_of(config, opened)
+            terms = await terms_of(config, opened, where)
+            yield Worker(
+                database=opened,
+                node=node,
+                terms=terms,
+                vault=vault,
+                signers=relayers(config, where),
+                finality=config.finality,
+                clock=opened.clock,
+                gas_batches_least=config.gas_batches_least,
+                batch_wait=timedelta(seconds=config.batch_wait_seconds),
+            )
+    finally:
+        await node.close()

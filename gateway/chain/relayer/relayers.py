@@ -1,0 +1,347 @@
+"""Lanes: one signer's ordered nonces, and the transactions that take them.
+
+Store, then send. A transaction's nonce, raw bytes and hash are committed, and on the synchronous standby where there is
+one, before a node sees it; it is only ever sent again as stored. A bump is a further attempt at the same nonce: at most
+one of a transaction's attempts is mined. What a node answers decides nothing; the receipt of one of our own hashes, in
+a final block, does.
+
+Any number of workers share the lanes that they have keys for. A nonce is handed out under its lane's row lock, and who
+finds a lane taken takes another. No nonce is handed to a node before every lower one of its lane was, whoever stored
+them: a worker that was killed between storing and sending is made up for by the next that sends.
+
+What a gas unit is offered has a ceiling, so a lane may wait, but never spends without end.
+
+Lock order: the lane's row, then what its transactions carry, in id order, then the transactions.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+from uuid import UUID
+
+from gateway.chain.block import Block, Fees, Receipt, Standing
+from gateway.errors import LaneStopped, Misconfigured
+from gateway.escape import for_shell
+from gateway.ids import new_id
+from gateway.keys.signer import Signer, TransactionFields, fields_of
+from gateway.postgres.pool import Connection, Record, Statements
+
+sql = Statements(__package__, "relayers.sql")
+
+Kind = Literal["settle", "mint", "deploy", "grant"]
+
+#: How many transactions of a lane may be in no block yet; more authorizations then wait in the queue.
+OPEN_MAX = 16
+
+#: No attempt offers more for a unit of gas: 500 gwei, which Ethereum's base fee has passed for hours in all its years.
+#: A transaction of the most gas there may be (16,777,216) then costs 8.4 ETH at worst; above it the lane waits.
+FEE_WEI_CEILING = 500 * 10**9
+
+#: Nor more than so many times what the node suggests at the moment: a suggestion already has room for the base fee to
+#: double, so what is not mined at ten times that is kept back by something other than its fee.
+_FEE_TIMES_MAX = 10
+
+#: An attempt in no block is given so long before a further one, and so long where the node suggests no more than it
+#: offers: then it is not the fee, or the node has lost it, and a replacement is a new start.
+_PATIENCE, _LONG_PATIENCE = timedelta(seconds=30), timedelta(minutes=5)
+
+#: An attempt that is open for so long may be in a block that somebody had read before it was stored here: its receipt
+#: is asked for, whatever block is read.
+_LATE = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A transaction that is stored and may be sent."""
+
+    id: UUID
+    hash: bytes
+    raw: bytes
+    nonce: int
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Raw bytes for a lane's nonce, which are read only to be sent. `created_at` is when they were made."""
+
+    hash: bytes
+    transaction_id: UUID
+    nonce: int
+    fees: Fees
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Concluded:
+    """A transaction that a final block has. `cost_wei` is what its gas cost the lane, also where it reverted."""
+
+    id: UUID
+    kind: Kind
+    asset: str
+    succeeded: bool
+    hash: bytes
+    cost_wei: int
+
+
+async def register(connection: Connection, chain_id: int, address: str, next_nonce: int) -> None:
+    """Make the lane of `address` known, with its first nonce; one that is known keeps its own count.
+
+    Raises Misconfigured when it is known on another chain: its nonces would be of no use there.
+    """
+    known = await connection.fetchval(sql.register_lane, address, chain_id, next_nonce)
+    if known is not None and known != chain_id:
+        raise Misconfigured(
+            f"the relayer {address} has a lane on chain {known} in this database, and the node is of chain {chain_id}: "
+            "use another relayer key or another database"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A lane as it stands. `mined` of its nonces are in blocks, `open` of its transactions in none, `unfinished` in no
+    final one; the oldest of these is of `oldest_at`. `left_wei` is its balance, less what the open ones may cost.
+    `refused` is why a node does not take what it sends, in the node's words.
+    """
+
+    address: str
+    next_nonce: int
+    stopped: str | None
+    low: bool
+    mined: int
+    open: int
+    unfinished: int
+    oldest_at: datetime | None
+    balance_wei: int
+    left_wei: int
+    refused: str | None = None
+
+
+async def read(connection: Connection, standings: Sequence[Standing]) -> list[Lane]:
+    """The lanes of these addresses; one that has none is absent."""
+    by_address = {one.address: one for one in standings}
+    rows = await connection.fetch(sql.read_lanes, list(by_address), [one.mined for one in by_address.values()])
+    return [
+        Lane(
+            address=row["address"],
+            next_nonce=row["next_nonce"],
+            stopped=row["stopped"],
+            low=row["low"],
+            mined=by_address[row["address"]].mined,
+            open=row["open"],
+            unfinished=row["unfinished"],
+            oldest_at=row["oldest_at"],
+            balance_wei=by_address[row["address"]].balance_wei,
+            left_wei=by_address[row["address"]].balance_wei - row["promised_wei"],
+            refused=row["refused"],
+        )
+        for row in rows
+    ]
+
+
+async def addresses(connection: Connection, chain_id: int) -> list[str]:
+    """Every lane of the chain, also those whose keys others have."""
+    return [row["address"] for row in await connection.fetch(sql.lane_addresses, chain_id)]
+
+
+async def among(connection: Connection, addresses: Collection[str]) -> set[str]:
+    """Which of these addresses are lanes, of whichever chain."""
+    return {row["address"] for row in await connection.fetch(sql.lanes_among, list(addresses))}
+
+
+def unfit(lane: Lane, cost_wei: int) -> str | None:
+    """Why the lane can carry nothing that may cost so much, until somebody has done something. Pure."""
+    if lane.stopped is not None:
+        return f"stopped, since {lane.stopped}: see 'gateway lanes resume'"
+    if lane.mined > lane.next_nonce:
+        return nonce_taken(lane.next_nonce)
+    if lane.left_wei < cost_wei:
+        return f"has {max(lane.left_wei, 0)} wei to spend and needs {cost_wei}: send it some"
+    return None
+
+
+def nonce_taken(nonce: int) -> str:
+    """Why a relayer cannot go on whose nonce is used on the chain by what this database has not stored. Pure."""
+    return f"its nonce {nonce} was used on the chain by a transaction that this database does not know"
+
+
+def what_to_do(address: str) -> str:
+    """What an operator does about that. Nothing here tells which of the two it was. Pure."""
+    return (
+        "Either the database was restored from a copy that is older than the chain, or something else signs with this "
+        "key: 'gateway recovery' says whether payments are missing from the database. Once you know which, run "
+        f"'gateway lanes resume {for_shell(address)}'"
+    )
+
+
+def in_turn(lanes: Iterable[Lane], cost_wei: int) -> list[Lane]:
+    """The lanes that can carry something that may cost so much, those with least open first. Pure."""
+    fit = [lane for lane in lanes if unfit(lane, cost_wei) is None and lane.open < OPEN_MAX]
+    return sorted(fit, key=lambda lane: (lane.open, lane.address))
+
+
+async def take(connection: Connection, lanes: Sequence[Lane]) -> str | None:
+    """Take the first of these lanes that nobody else has, until the transaction ends: its address. Never waits."""
+    below = [lane.mined + OPEN_MAX for lane in lanes]
+    taken: str | None = await connection.fetchval(sql.take_lane, [lane.address for lane in lanes], below)
+    return taken
+
+
+async def looked_after_within(connection: Connection, time: timedelta) -> bool | None:
+    """Whether a worker has looked after some lane within this time; None: none ever has."""
+    looked: bool | None = await connection.fetchval(sql.looked_after_within, time)
+    return looked
+
+
+async def unfinished_after(connection: Connection, time: timedelta) -> bool:
+    """Whether a transaction that is older than this is in no final block yet."""
+    return bool(await connection.fetchval(sql.unfinished_after, time))
+
+
+async def turn(connection: Connection, wanted: Sequence[str], every: timedelta) -> list[str]:
+    """Which of these lanes it is our turn to look after: nobody has for so long, and they go on."""
+    return [row["address"] for row in await connection.fetch(sql.turn_to_resend, list(wanted), every)]
+
+
+async def next_nonce(connection: Connection, address: str) -> int:
+    """The lane's next nonce at the moment. Raises LaneStopped."""
+    return _next_nonce(address, await read_any(connection, address))
+
+
+async def lock(connection: Connection, address: str) -> int:
+    """Take the lane until the transaction ends. Returns its next nonce. Raises LaneStopped."""
+    return _next_nonce(address, await lock_any(connection, address))
+
+
+async def read_any(connection: Connection, address: str) -> Record | None:
+    """The lane as it is, stopped or not; None where nobody has registered it."""
+    return await connection.fetchrow(sql.read_lane, address)
+
+
+async def lock_any(connection: Connection, address: str) -> Record | None:
+    """The same, taken until the transaction ends."""
+    return await connection.fetchrow(sql.lock_lane, address)
+
+
+def _next_nonce(address: str, lane: Record | None) -> int:
+    assert lane is not None, f"not registered: {address}"
+    if lane["stopped"] is not None:
+        raise LaneStopped(address, lane["stopped"])
+    return int(lane["next_nonce"])
+
+
+async def store(
+    connection: Connection,
+    signer: Signer,
+    chain_id: int,
+    kind: Kind,
+    asset: str,
+    to: str | None,
+    data: bytes,
+    gas_limit: int,
+    fees: Fees,
+    now: datetime,
+    carried: Mapping[UUID, bytes | None] | None = None,
+) -> Stored:
+    """Sign a transaction with the lane's next nonce and keep it. Nothing is sent. Raises LaneStopped.
+
+    `carried` are the authorizations that it carries, which the caller has claimed, with their signatures; a mint has
+    none. They are submitted now.
+
+    The lane stays locked until the caller commits: nonces have no gap, and a rollback gives the nonce back.
+    """
+    nonce = await lock(connection, signer.address)
+    fees = Fees(min(fees.fee_wei_max, FEE_WEI_CEILING), min(fees.tip_wei_max, FEE_WEI_CEILING))
+    fields = TransactionFields(chain_id, nonce, fees.tip_wei_max, fees.fee_wei_max, gas_limit, to, 0, data)
+    hash_, raw = signer.sign_transaction(fields)
+    id_ = new_id(now)
+
+    await connection.execute(
+        sql.store_transaction,
+        *(id_, signer.address, nonce, kind, asset, gas_limit, now),
+        *(hash_, raw, fees.fee_wei_max, fees.tip_wei_max),
+        *(list(carried or ()), list((carried or {}).values())),
+    )
+    return Stored(id_, hash_, raw, nonce)
+
+
+async def open_attempts(connection: Connection, lane: str) -> list[Attempt]:
+    """Every attempt at the lane's transactions that no final block has, in nonce order, older attempts first."""
+    return [_attempt(row) for row in await connection.fetch(sql.open_attempts, lane)]
+
+
+async def attempts_of(connection: Connection, transaction_id: UUID) -> list[Attempt]:
+    """A transaction's attempts, whatever became of it, older attempts first."""
+    return [_attempt(row) for row in await connection.fetch(sql.attempts_of, transaction_id)]
+
+
+async def open_hashes(connection: Connection, chain_id: int, now: datetime) -> dict[bytes, bool]:
+    """The hashes of the open attempts of every lane of the chain, and whether they are late: whoever reads a block
+    concludes what is in it.
+    """
+    rows = await connection.fetch(sql.open_hashes, chain_id, now - _LATE)
+    return {row["hash"]: row["late"] for row in rows}
+
+
+def _attempt(row: Record) -> Attempt:
+    fees = Fees(row["fee_wei_max"], row["tip_wei_max"])
+    return Attempt(row["hash"], row["transaction_id"], row["nonce"], fees, row["created_at"])
+
+
+async def conclude(connection: Connection, receipts: Iterable[Receipt], now: datetime) -> list[Concluded]:
+    """End the transactions that these receipts, all of final blocks, are of. Returns those that had not ended yet."""
+    by_hash = {receipt.hash: receipt for receipt in receipts}
+    succeeded = [receipt.succeeded for receipt in by_hash.values()]
+    rows = await connection.fetch(sql.conclude, list(by_hash), succeeded, now) if by_hash else []
+    return [
+        Concluded(
+            id=row["id"],
+            kind=row["kind"],
+            asset=row["asset"],
+            succeeded=row["state"] == "succeeded",
+            hash=row["final_hash"],
+            cost_wei=by_hash[row["final_hash"]].cost_wei,
+        )
+        for row in rows
+    ]
+
+
+def wants_bump(newest: Attempt, head: Block, fees: Fees, now: datetime) -> bool:
+    """Whether a transaction's newest attempt, in no block up to `head`, should be followed by another. Pure.
+
+    Not while the chain stands still: it had no chance yet. Then when the node suggests more by now than it offers, or
+    when it is old.
+    """
+    age = now - newest.created_at
+    if head.timestamp <= newest.created_at.timestamp() or age < _PATIENCE:
+        return False
+    offered = newest.fees
+    dearer = fees.fee_wei_max > offered.fee_wei_max or fees.tip_wei_max > offered.tip_wei_max
+    return dearer or age >= _LONG_PATIENCE
+
+
+async def bump(
+    connection: Connection, signer: Signer, transaction_id: UUID, fees: Fees, now: datetime
+) -> Stored | None:
+    """Store a further attempt with higher fees: those given, and at least an eighth more than the last one's.
+
+    Nodes take a replacement only when both fees rise by a tenth. None when the transaction has ended meanwhile, or when
+    that would be more than is ever offered.
+    """
+    await lock(connection, signer.address)
+    last = await connection.fetchrow(sql.last_attempt, transaction_id, signer.address)
+    if last is None:
+        return None
+    old = fields_of(last["raw"])
+    tip = max(fees.tip_wei_max, _eighth_more(old.tip_wei_max))
+    fee = max(fees.fee_wei_max, _eighth_more(old.fee_wei_max), tip)
+    if fee > min(FEE_WEI_CEILING, _FEE_TIMES_MAX * fees.fee_wei_max):
+        return None
+    fields = TransactionFields(old.chain_id, old.nonce, tip, fee, old.gas_limit, old.to, old.value_wei, old.data)
+    hash_, raw = signer.sign_transaction(fields)
+    await connection.execute(sql.store_attempt, hash_, transaction_id, raw, fee, tip, now)
+    return Stored(transaction_id, hash_, raw, old.nonce)
+
+
+def _eighth_more(wei: int) -> int:
+    return wei + max(1, -(-wei // 8))

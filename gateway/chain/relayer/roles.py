@@ -1,0 +1,125 @@
+"""Roles: which lanes may settle and mint, and how those that may not get to.
+
+Every lane gets both. A lane that only settled would make conversions wait for another, and the keys stand in one file:
+whoever has one has them all. Grants are ChainTransactions like any other, of the lane that is the token's admin (the
+deployer), stored before they are sent; one that is on its way is not made again, and a second one changes nothing.
+
+Only lanes whose keys are here are granted anything: a row in the database lets nobody mint.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.chain.block import Fees
+from gateway.chain.node import Node
+from gateway.chain.relayer import outbox, relayers
+from gateway.chain.relayer.batches import BatchKind
+from gateway.chain.token.contract import (
+    ADMIN_ROLE,
+    MINTER_ROLE,
+    RELAYER_ROLE,
+    Contract,
+    as_int,
+    grant_role_data,
+    has_role_data,
+    paused_data,
+)
+from gateway.clock import Clock
+from gateway.errors import LaneStopped, NodeUnavailable
+from gateway.keys.signer import Signer, fields_of
+from gateway.postgres.pool import Connection, Database, Statements
+
+sql = Statements(__package__, "roles.sql")
+
+log = logging.getLogger(__name__)
+
+#: Room for one grant, which uses 51,500.
+GRANT_GAS = 100_000
+
+_WANTED = {"RELAYER_ROLE": RELAYER_ROLE, "MINTER_ROLE": MINTER_ROLE}
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """Who may send each kind of batch. While the token is paused every batch would revert, and cost its gas."""
+
+    paused: bool
+    of: dict[BatchKind, set[str]]
+
+
+async def allowed(node: Node, contract: Contract, addresses: Sequence[str]) -> Allowed:
+    """Who of these addresses may do what, in the newest block. Network only."""
+    asked = [(RELAYER_ROLE, one) for one in addresses] + [(MINTER_ROLE, one) for one in addresses]
+    calls = [paused_data(), *(has_role_data(role, one) for role, one in asked)]
+    paused, *has = await _yes(node, contract, calls)
+    having = {pair for pair, yes in zip(asked, has, strict=True) if yes}
+    settle, mint = ({one for role, one in having if role == wanted} for wanted in (RELAYER_ROLE, MINTER_ROLE))
+    return Allowed(paused, {"settle": settle, "mint": mint})
+
+
+async def grant(
+    database: Database, node: Node, signers: Sequence[Signer], contracts: Iterable[Contract], clock: Clock
+) -> None:
+    """See to it that every signer has a lane, and that each may settle and mint, as soon as a block has the grants.
+
+    Any number of processes may call it, at once and again. What cannot be granted is logged, with what to do; that lane
+    carries nothing until then. Raises NodeUnavailable and Misconfigured (a lane of another chain).
+    """
+    await register(database, node, signers)
+    for contract in contracts:
+        wanted = [(name, role, one.address) for one in signers for name, role in _WANTED.items()]
+        admins = [(ADMIN_ROLE, one.address) for one in signers]
+        calls = [has_role_data(role, address) for role, address in [(role, one) for _, role, one in wanted] + admins]
+        has = await _yes(node, contract, calls)
+        missing = [one for one, yes in zip(wanted, has, strict=False) if not yes]
+        admin = next((one for one, yes in zip(signers, has[len(wanted) :], strict=True) if yes), None)
+        if not missing:
+            continue
+        if admin is None:
+            for name, _, address in missing:
+                log.warning(
+                    "the lane of %s carries no %s: none of the keys here is the contract's admin; have it grant %s",
+                    *(address, contract.asset.code, name),
+                )
+            continue
+        fees = await node.fees()
+        try:
+            async with database.transaction() as connection:
+                calls = [grant_role_data(role, address) for _, role, address in missing]
+                await _store(connection, admin, contract, calls, fees, clock())
+        except LaneStopped as stopped:
+            log.warning("nothing is granted for %s: %s", contract.asset.code, stopped)
+            continue
+        await outbox.send_unsent(database, node, admin.address)
+
+
+async def register(database: Database, node: Node, signers: Sequence[Signer]) -> None:
+    """Make the lanes of these signers known, each with its first nonce."""
+    chain_id, standings = await node.chain_id(), await node.standings([one.address for one in signers])
+    async with database.transaction() as connection:
+        for one in standings:
+            await relayers.register(connection, chain_id, one.address, one.mined)
+
+
+async def _store(
+    connection: Connection, admin: Signer, contract: Contract, calls: Sequence[bytes], fees: Fees, now: datetime
+) -> None:
+    """Store these calls, those that are not on their way already."""
+    await relayers.lock(connection, admin.address)
+    code = contract.asset.code
+    rows = await connection.fetch(sql.open_raws, admin.address, "grant", code)
+    under_way = {fields_of(row["raw"]).data for row in rows}
+    for data in calls:
+        if data not in under_way:
+            await relayers.store(
+                connection, admin, contract.chain_id, "grant", code, contract.address, data, GRANT_GAS, fees, now
+            )
+
+
+async def _yes(node: Node, contract: Contract, calls: Sequence[bytes]) -> list[bool]:
+    answers = await node.calls([(contract.address, data) for data in calls], "latest")
+    if any(len(answer) != 32 for answer in answers):
+        raise NodeUnavailable(f"it has no contract at {contract.address} where {contract.asset.code} is")
+    return [as_int(answer) == 1 for answer in answers]

@@ -1,0 +1,48 @@
+"""What a token's contract says that addresses have, as of a final block. Network only.
+
+Many nodes forget the state of a block after some minutes and keep its logs. Such a node is asked for the newest block,
+and what the contract's logs have moved since is taken back.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from gateway.address import ZERO
+from gateway.chain.node import Node
+from gateway.chain.token.contract import Contract, as_int, balance_of_data, decode, total_supply_data
+from gateway.chain.watcher import watch
+from gateway.errors import NodeRefused, NodeUnavailable
+
+
+async def read(node: Node, contract: Contract, addresses: Sequence[str], number: int) -> list[int]:
+    """The units that each address has at block `number`, in order; the zero address stands for the supply.
+
+    Raises NodeBehind where the node has no such block yet, and NodeUnavailable.
+    """
+    asked = [total_supply_data() if one == ZERO else balance_of_data(one) for one in addresses]
+    calls = [(contract.address, data) for data in asked]
+    if not calls:
+        return []
+    try:
+        return [_units(answer, number) for answer in await node.calls(calls, number)]
+    except NodeRefused:
+        head, answers = await node.calls_from(calls, number)
+    since = await _moved(node, contract, number + 1, head)
+    return [_units(answer, head) - since[one] for one, answer in zip(addresses, answers, strict=True)]
+
+
+async def _moved(node: Node, contract: Contract, first: int, last: int) -> Counter[str]:
+    """By how much each address has gained in these blocks, and the supply, under the zero address."""
+    logs = await watch.logs_between(node, [contract.address], first, last)
+    gained: Counter[str] = Counter()
+    for one in decode([contract], logs).movements:
+        gained[one.to_address] += one.value
+        gained[one.from_address] -= one.value
+    gained[ZERO] = -gained[ZERO]  # what comes from the zero address is issued
+    return gained
+
+
+def _units(answer: bytes, block: int) -> int:
+    if len(answer) != 32:
+        raise NodeUnavailable(f"it has no contract at block {block} where one was")
+    return as_int(answer)

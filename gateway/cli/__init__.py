@@ -1,0 +1,9 @@
+"""The command line. `__main__` names the commands; each file here carries some of them out.
+
+wallet/      what a person does with a handle: pay, hold, approve, grant
+pay_many/    pay-many: a CSV file, paid row by row
+operate/     what an operator runs: up, serve, work, migrate, reconcile, audit, relayers, master keys
+options.py   options that commands share
+reference.py the reference pages of the documentation, made from the code
+output.py    tables for people, JSON for programs
+"""

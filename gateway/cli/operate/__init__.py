@@ -1,0 +1,15 @@
+"""What an operator runs, with the database and the node at hand.
+
+start.py               up: the embedded parts, the set-up, the tour, and both processes, until Ctrl-C
+processes.py           serve and work: one process each
+operations.py          migrate, deploy, reconcile
+relayers.py            the relayers, and letting a stopped one go on
+withdrawal_freezes.py  whose withdrawals are stopped, and letting them go on
+chain.py               chain reread: final blocks are read again
+recovery.py            what a restore has lost, and what one person at the machine does about it
+security.py            the commands about operators, both logs and the master keys: arguments, examples
+operators.py           who acts for the gateway, and break-glass
+audit_log.py           the audit log, and whether both logs are as they were sealed
+master_keys.py         the master keys, and rotating them
+sizes.py               how large the tables have grown
+"""

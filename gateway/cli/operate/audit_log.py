@@ -1,0 +1,88 @@
+"""audit: the acts, the head of the chain of seals, and whether both logs are as they were sealed."""
+
+from typing import Any, Final
+from uuid import UUID
+
+from gateway import assembly
+from gateway.audit import log, seal
+from gateway.audit import verify as verifying
+from gateway.clock import rfc3339
+from gateway.config import Config
+from gateway.custody import wallet_keys
+from gateway.errors import NotFound
+from gateway.identity import wallet
+from gateway.ids import show
+
+
+async def head(config: Config) -> dict[str, Any]:
+    """The newest seal, to be noted somewhere else. Raises NotFound where nothing was sealed yet."""
+    async with assembly.database(config, "audit") as database, database.reading() as connection:
+        newest = await seal.head(connection)
+    if newest is None:
+        raise NotFound("seal yet; a worker makes one once something has happened")
+    return {"head": str(newest), "sealed_at": rfc3339(newest.at)}
+
+
+async def verify(config: Config, noted: str | None, rows_after: int) -> dict[str, Any]:
+    """Read both logs against their seals, and say what is not as it was sealed. Raises InvalidRequest where `noted` is
+    no head, Misconfigured for another master key, SealedKeyUnreadable.
+    """
+    noted_head = verifying.read_head(noted) if noted is not None else None
+    async with assembly.database(config, "audit", 2, assembly.LONG_SECONDS) as database:
+        vault = await assembly.vault_of(config, database)
+        async with database.snapshot() as connection:
+            keys = await wallet_keys.seal_keys(connection, vault)
+            found = await verifying.verify(connection, keys, noted_head, rows_after)
+    return {
+        "seals": found.seals,
+        "events": found.rows["event"],
+        "acts": found.rows["act"],
+        "unsealed_events": found.unsealed["event"],
+        "unsealed_acts": found.unsealed["act"],
+        "head": str(found.head) if found.seals else None,
+        "broken": [{"what": one.what, "number": one.number, "how": one.how, "says": str(one)} for one in found.broken],
+    }
+
+
+async def acts(config: Config, handle: str | None, kind: str | None, before: int | None, limit: int) -> dict[str, Any]:
+    """The newest acts: all, or of the wallet of a handle, or of a kind. Raises InvalidHandle, UnknownHandle."""
+    async with assembly.database(config, "audit") as database, database.reading() as connection:
+        of = (await wallet.by_handle(connection, handle)).id if handle is not None else None
+        found = await log.read(connection, of, kind, before, limit)
+    return {"items": [plain(act) for act in found]}
+
+
+def plain(act: log.LoggedAct) -> dict[str, Any]:
+    """An act as plain values, for printing."""
+    return {
+        "number": act.number,
+        "at": rfc3339(act.at),
+        "kind": act.kind,
+        "by": act.by.kind,
+        "by_id": act.by.id,
+        "wallet": show("wal", act.wallet) if act.wallet else None,
+        "subject": _shown(act.kind, act.subject) if act.subject not in (None, act.wallet) else None,
+        "facts": act.facts,
+    }
+
+
+#: What the id of a subject begins with, by the kind of the act or its first part. Of any other the bare id is shown.
+_PREFIXES: Final = {
+    "api_key": "key",
+    "mandate": "mdt",
+    "operator.added": "opr",
+    "operator.approved": "pro",
+    "operator.enrolled": "opr",
+    "operator.proposed": "pro",
+    "operator.revoked": "opr",
+    "operator.signed_in": "opr",
+    "passkey": "psk",
+    "payment": "pay",
+    "session": "ses",
+}
+
+
+def _shown(kind: str, subject: UUID) -> str:
+    """The id of what an act was done to, as people see it elsewhere."""
+    prefix = _PREFIXES.get(kind) or _PREFIXES.get(kind.partition(".")[0])
+    return show(prefix, subject) if prefix else str(subject)

@@ -1,0 +1,30 @@
+"""chain reread: final blocks are read again, and what the book lacks of them is posted."""
+
+from typing import Any
+
+from gateway import assembly
+from gateway.audit import log as audit
+from gateway.audit.log import Act
+from gateway.chain.node import HttpNode
+from gateway.config import Config
+from gateway.payments import reread as rereading
+
+
+async def reread(config: Config, first: int, last: int) -> dict[str, Any]:
+    """Read blocks `first` to `last` again. Any number of times: nothing is posted twice.
+
+    Raises InvalidRequest where they are not in the book, NodeUnavailable and ChainReplaced.
+    """
+    where = assembly.places(config)
+    node = HttpNode(where.rpc_url)
+    try:
+        async with assembly.database(config, "chain") as database:
+            terms = await assembly.terms_of(config, database, where)
+            read = await rereading.reread(database, node, terms, first, last, database.clock)
+            facts = {"first": read.first, "last": read.last, "posted": read.posted}
+            async with database.transaction() as connection:
+                act = Act("chain.reread", None, assembly.at_machine(), None, facts)
+                await audit.append(connection, [act], database.clock())
+            return facts
+    finally:
+        await node.close()

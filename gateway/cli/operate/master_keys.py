@@ -1,0 +1,84 @@
+"""keys: the master keys that everything secret is sealed under, and rotating them."""
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+from gateway import assembly
+from gateway.clock import rfc3339
+from gateway.config import Config
+from gateway.custody import rotation
+from gateway.custody.rotation import MasterKey
+from gateway.keys import key_files, signer
+
+
+async def keys(config: Config) -> list[dict[str, Any]]:
+    """Every master key that the database or the file knows, the newest first. Raises Misconfigured."""
+    async with assembly.database(config, "keys") as database:
+        there = _check_values(config)
+        async with database.reading() as connection:
+            known = await rotation.master_keys(connection)
+    taken = {one.check_value for one in known}
+    ahead = [
+        {"number": None, "key": signer.fingerprint(one), "state": "unused", "made_at": None, "in_file": True}
+        for one in there
+        if one not in taken
+    ]
+    return ahead + [
+        {
+            "number": one.number,
+            "key": one.fingerprint,
+            "state": "seals" if one is known[0] else "retired" if one.retired_at else "opens",
+            "made_at": rfc3339(one.made_at),
+            "in_file": one.check_value in there,
+        }
+        for one in known
+    ]
+
+
+async def add(config: Config) -> dict[str, Any]:
+    """The next key, in the file, with nothing sealed under it yet: for machines that are to have it first.
+
+    Raises Misconfigured, Contended.
+    """
+    async with assembly.database(config, "keys") as database:
+        await assembly.vault_of(config, database)
+        async with database.transaction() as connection:
+            check_value = _next(config, await rotation.alone(connection))
+    return {"key": signer.fingerprint(check_value), "file": str(config.master_key_file)}
+
+
+async def rotate(config: Config, tell: Callable[[int], None]) -> dict[str, Any]:
+    """Seal every key anew under the next master key, or go on with that where it was stopped. `tell` hears how many.
+
+    Raises Misconfigured, SealedKeyUnreadable, Contended; what is done stays.
+    """
+    by = assembly.at_machine()
+    async with assembly.database(config, "keys", 2, assembly.LONG_SECONDS) as database:
+        vault = await assembly.vault_of(config, database)
+        async with database.transaction() as connection:
+            newest = await rotation.begin(connection, lambda known: _next(config, known), by, database.clock())
+        sealed, before = 0, list[MasterKey]()
+        while not before or any(one.retired_at is None and one.number < newest.number for one in before):
+            sealed += await rotation.seal_anew(database, vault, newest, tell)
+            async with database.transaction() as connection:
+                await rotation.retire(connection, newest, by, database.clock())
+                _, *before = await rotation.master_keys(connection)
+    there = _check_values(config)
+    return {
+        "number": newest.number,
+        "key": newest.fingerprint,
+        "sealed_anew": sealed,
+        "retired": [one.fingerprint for one in before if one.check_value in there],
+        "file": str(config.master_key_file),
+    }
+
+
+def _next(config: Config, known: Collection[MasterKey]) -> bytes:
+    """The check value of the file's first key that the database does not know; made, if there is none."""
+    taken = {one.check_value for one in known}
+    ahead = [one for one in _check_values(config) if one not in taken]
+    return ahead[0] if ahead else signer.check_value(key_files.add_master_key(config.master_key_file))
+
+
+def _check_values(config: Config) -> list[bytes]:
+    return [signer.check_value(key) for key in key_files.load_master_keys(config.master_key_file)]

@@ -1,0 +1,203 @@
+"""migrate, deploy, reconcile: what an operator runs."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from gateway import assembly
+from gateway.assembly import Places
+from gateway.audit import log as audit_log
+from gateway.audit.log import Act
+from gateway.bank import movements
+from gateway.chain.block import Receipt
+from gateway.chain.node import HttpNode, Node
+from gateway.chain.relayer import deploy as deploying
+from gateway.chain.relayer import roles
+from gateway.chain.token.contract import Contract
+from gateway.chain.watcher import watch
+from gateway.clock import rfc3339, steady
+from gateway.config import Config
+from gateway.custody import wallet_keys
+from gateway.errors import NodeUnavailable
+from gateway.ids import show
+from gateway.keys import key_files, signer
+from gateway.ledger import book, recount
+from gateway.ledger.recount import Fault
+from gateway.operators import repairs
+from gateway.operators.repairs import PREFIX, Posted
+from gateway.payments import looks, recovery, solvency
+from gateway.payments.recovery import Recovery
+from gateway.payments.solvency import Difference, Solvency
+from gateway.payments.terms import Terms
+from gateway.postgres import migration
+from gateway.postgres.pool import Connection, Database
+from gateway.settlement import gas
+
+
+async def migrate(config: Config) -> list[str]:
+    """Bring the schema up to date and make the configured assets known; the names of the migrations applied now.
+
+    The first time, it makes the master key and the root key, and the database remembers which they are. Never again: a
+    second master key would seal keys that the first cannot open, a second root key give handles other addresses.
+    """
+    async with assembly.unmigrated(config, "migrate", 2, assembly.LONG_SECONDS) as database:
+        applied = await migration.migrate(database)
+        async with database.transaction() as connection:
+            await book.declare(connection, config.assets)
+            first = not await wallet_keys.has_master_key(connection)
+            master_keys = [signer.check_value(key) for key in key_files.load_master_keys(config.master_key_file, first)]
+            if first:
+                await wallet_keys.remember(connection, master_keys[0], database.clock())
+            await wallet_keys.hold_to(connection, master_keys)
+            first = not await wallet_keys.has_root_key(connection)
+            root = signer.root_check_value(key_files.load_root_key(config.root_key_file, first))
+            if first:
+                await wallet_keys.remember_root(connection, root, database.clock())
+            await wallet_keys.hold_to_root(connection, root)
+    return applied
+
+
+async def deploy(config: Config) -> dict[str, Contract]:
+    """See to it that every configured token has its contract, and that every lane may settle and mint; what is so is
+    left as it is. The grants are sent and not waited for: a lane carries nothing before they are in a block.
+
+    Raises ChainReplaced where this is not the chain that the book was kept with, or where the embedded one has lost
+    blocks that were final.
+    """
+    where = assembly.places(config)
+    node = HttpNode(where.rpc_url)
+    try:
+        async with assembly.database(config, "deploy", 2) as database:
+            await _verify(database, node, config, where)
+            signers = assembly.relayers(config, where)
+
+            async def conclude(connection: Connection, receipts: Iterable[Receipt], now: datetime) -> None:
+                receipts = list(receipts)
+                await gas.conclude(connection, config.assets, receipts, now)
+                await audit_log.append(connection, [_deployed(one) for one in receipts if one.succeeded], now)
+
+            async with database.reading() as connection:
+                assets = await book.with_former(connection, config.assets)
+            contracts = await deploying.deploy(
+                database, node, signers[0], assets, config.finality, database.clock, conclude=conclude
+            )
+            await roles.grant(database, node, signers, contracts.values(), database.clock)
+            return contracts
+    finally:
+        await node.close()
+
+
+def _deployed(receipt: Receipt) -> Act:
+    facts = {"address": receipt.contract_address, "block": receipt.block_number}
+    return Act("contract.deployed", None, assembly.at_machine(), None, facts)
+
+
+async def _verify(database: Database, node: Node, config: Config, where: Places) -> None:
+    async with database.reading() as connection:
+        assets = await book.with_former(connection, config.assets)
+        contracts = list((await deploying.all_contracts(connection, assets)).values())
+        cursor = await watch.cursor(connection, contracts[0].chain_id) if contracts else None
+    await watch.verify(node, contracts, cursor, alone=where.chain_is_ours)
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """What `reconcile` found: the totals per token, and every difference there is; `faults` are the book's own. With it
+    every correcting transfer there was, and the recovery that the gateway is in.
+    """
+
+    totals: list[Solvency]
+    faults: list[Fault]
+    differences: list[Difference]
+    corrections: list[Posted]
+    recovery: Recovery | None
+
+    def plain(self) -> dict[str, Any]:
+        """The same as plain values, amounts as decimal strings: for printing."""
+        totals = [
+            {
+                "asset": one.asset.code,
+                "supply": one.supply.amount,
+                "wallets": one.wallets.amount,
+                "outside": one.outside.amount,
+                "reserve": one.reserve.amount,
+                "reserve_asset": one.reserve.asset.code,
+                "final_block": one.final_block,
+                "difference": one.difference.amount,
+            }
+            for one in self.totals
+        ]
+        faults = [{"account": one.where, "book": "", "other": "", "where": one.claim} for one in self.faults]
+        return {
+            "totals": totals,
+            "differences": [*faults, *map(plain, self.differences)],
+            "corrections": [correction_plain(one) for one in self.corrections],
+            "recovery": str(self.recovery) if self.recovery is not None else None,
+        }
+
+
+def correction_plain(one: Posted) -> dict[str, Any]:
+    """A correcting transfer as plain values, for printing."""
+    return {
+        "id": show(PREFIX, one.id),
+        "debit": one.correction.debit,
+        "credit": one.correction.credit,
+        "amount": str(one.correction.money),
+        "reason": one.reason,
+        "by": list(one.by),
+        "posted_at": rfc3339(one.at),
+    }
+
+
+def plain(one: Difference) -> dict[str, Any]:
+    """A difference as plain values, for printing."""
+    return {
+        "account": one.account,
+        "book": str(one.book),
+        "other": str(one.other),
+        "amount": str(one.amount),
+        "where": one.where,
+        "block": one.block,
+    }
+
+
+async def reconcile(config: Config) -> Reconciliation:
+    """Recount the book, then hold it against the chain and the bank.
+
+    What differs is noted as a suspicion: a worker looks again, and freezes withdrawals if it is so.
+    """
+    where = assembly.places(config)
+    node = HttpNode(where.rpc_url)
+    try:
+        async with assembly.database(config, "reconcile", 2, assembly.LONG_SECONDS) as database:
+            terms = await assembly.terms_of(config, database, where)
+            async with database.snapshot() as connection:
+                faults = await recount.recount(connection)
+                differences = await movements.reconcile(connection, terms.assets)
+                corrections = await repairs.corrections(connection, terms.assets)
+                found = await recovery.current(connection)
+            totals, against_chain = await _against_chain(database, node, terms)
+            differences += against_chain
+            async with database.transaction() as connection:
+                await looks.suspect(connection, differences)
+            return Reconciliation(totals, faults, differences, corrections, found)
+    finally:
+        await node.close()
+
+
+#: For how long the chain is read again, and after how many seconds each time: a local node that was restarted has
+#: forgotten what was true at older blocks, and the worker is about to read on. A silent one takes it all.
+_AGAIN_SECONDS, _PAUSE_SECONDS = 10.0, 0.5
+
+
+async def _against_chain(database: Database, node: Node, terms: Terms) -> tuple[list[Solvency], list[Difference]]:
+    until = steady() + _AGAIN_SECONDS
+    while True:
+        try:
+            return await solvency.reconcile(database, node, terms)
+        except NodeUnavailable:
+            if steady() >= until:
+                raise
+            await asyncio.sleep(_PAUSE_SECONDS)

@@ -1,0 +1,49 @@
+"""operators: who they are, the first of them, and break-glass: one person at the machine instead of two."""
+
+from typing import Any
+
+from gateway import assembly
+from gateway.clock import rfc3339
+from gateway.config import Config
+from gateway.ids import show
+from gateway.operators import operators as people
+from gateway.operators.operators import Glass
+
+
+async def operators(config: Config) -> dict[str, Any]:
+    """Everybody who is an operator, or was."""
+    async with assembly.database(config, "operators") as database, database.reading() as connection:
+        found = await people.operators(connection)
+    states = {True: "enrolled", False: "has a code to enrol with"}
+    return {
+        "items": [
+            {
+                "name": row["name"],
+                "state": "revoked" if row["revoked_at"] else states[row["enrolled"]],
+                "created_at": rfc3339(row["created_at"]),
+            }
+            for row in found
+        ]
+    }
+
+
+async def add(config: Config, name: str) -> dict[str, Any]:
+    """A new operator, and the code that makes their passkey. Raises InvalidRequest, StateConflict."""
+    async with assembly.database(config, "operators") as database, database.transaction() as connection:
+        code = await people.add(connection, name, assembly.at_machine(), database.clock())
+    return {"name": name, "code": code, "hours": int(people.ENROLS_FOR.total_seconds() // 3600)}
+
+
+async def revoke(config: Config, name: str) -> dict[str, Any]:
+    """They act no more. Raises NotFound."""
+    async with assembly.database(config, "operators") as database, database.transaction() as connection:
+        await people.revoke(connection, name, assembly.at_machine(), database.clock())
+    return {"name": name}
+
+
+async def break_glass(config: Config, kind: Glass, handle: str, reason: str) -> dict[str, Any]:
+    """Do alone what needs two. Raises InvalidRequest, InvalidHandle, UnknownHandle, StateConflict."""
+    by = assembly.at_machine()
+    async with assembly.database(config, "operators") as database, database.transaction() as connection:
+        wallet = await people.break_glass(connection, kind, handle, reason, by, database.clock())
+    return {"kind": kind, "wallet": show("wal", wallet), "by": by.id}

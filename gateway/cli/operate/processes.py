@@ -1,0 +1,136 @@
+"""serve and work: one process each, any number of them over one database."""
+
+import asyncio
+import gc
+import logging
+import signal
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import uvloop
+
+from gateway import assembly
+from gateway.api.app import application
+from gateway.api.house import House
+from gateway.api.server import Server
+from gateway.chain.relayer import roles
+from gateway.chain.watcher import watch
+from gateway.config import Config
+from gateway.errors import ChainReplaced, DatabaseUnavailable, Misconfigured, NodeUnavailable
+from gateway.payments import recovery
+from gateway.web.pages import PAGES, missing
+from gateway.worker import loop as working
+from gateway.worker.loop import Worker
+
+log = logging.getLogger(__name__)
+
+
+def gateway_of(house: House) -> Any:
+    """The API, and the pages that people see."""
+    return application(house, pages=PAGES, missing=missing)
+
+
+def serve(config: Config, build: Callable[[House], Any] = gateway_of) -> None:
+    """Serve HTTP until SIGTERM or Ctrl-C: what `build` makes of the house, an ASGI application."""
+    uvloop.run(_serve(config, build))
+
+
+def work(config: Config) -> None:
+    """Sign, batch, send, watch and settle until SIGTERM or Ctrl-C."""
+    uvloop.run(_work(config))
+
+
+async def _serve(config: Config, build: Callable[[House], Any]) -> None:
+    port = config.port or free_port(config.host)
+    check_port(config.host, port)
+    url = config.url(port)
+    stop = asyncio.Event()
+    on_signal(stop.set)
+    async with assembly.patiently(lambda: assembly.house(config, url=url), stop) as house:
+        if house is None:
+            return
+        await _look(house, config)
+        _collect_less()
+        server = Server(build(house), config.host, port)
+        on_signal(server.stop)
+        print(f"serving on {url}", flush=True)
+        await server.serve()
+
+
+async def _look(house: House, config: Config) -> None:
+    """Whether the database is older than the chain, before anything is accepted. Without the node it cannot be said:
+    then a worker finds out, before anything is sent.
+    """
+    if house.node is None:
+        return
+    try:
+        found = await recovery.look(house.database, house.node, house.terms, config.finality, house.clock)
+    except (NodeUnavailable, DatabaseUnavailable, ChainReplaced) as unknown:
+        log.warning("whether the database is older than the chain is not known yet: %s", unknown)
+        return
+    if found is not None:
+        log.error("%s", found)
+
+
+async def _work(config: Config) -> None:
+    stop = asyncio.Event()
+    on_signal(stop.set)
+    async with assembly.patiently(lambda: assembly.worker(config), stop) as worker:
+        if worker is not None and await _verified(worker, stop):
+            _collect_less()
+            print("working", flush=True)
+            await working.run(worker, stop)
+
+
+async def _verified(worker: Worker, stop: asyncio.Event) -> bool:
+    """Whether node and book are found to be of one chain before `stop` is set. What is waited for is said once."""
+    contracts, said = list(worker.terms.contracts.values()), ""
+    while not stop.is_set():
+        try:
+            async with worker.database.reading() as connection:
+                cursor = await watch.cursor(connection, contracts[0].chain_id) if contracts else None
+            await watch.verify(worker.node, contracts, cursor)
+            await roles.grant(worker.database, worker.node, worker.signers, contracts, worker.clock)
+            return True
+        except (NodeUnavailable, DatabaseUnavailable) as gone:
+            if said != str(gone):
+                said = str(gone)
+                log.warning("waiting: %s", said)
+            await asyncio.sleep(1)
+    return False
+
+
+def _collect_less() -> None:
+    """What is built by now lives as long as the process: no collection need walk it again, and none need come often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
+def on_signal(stop: Callable[[], None]) -> None:
+    """Call `stop` on Ctrl-C and SIGTERM."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+
+
+def free_port(host: str) -> int:
+    """A port that nobody has at the moment."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def check_port(host: str, port: int) -> None:
+    """Raises Misconfigured when somebody listens there already, or the address is not this machine's."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise Misconfigured(
+                f"cannot listen on {host}:{port} ({error.strerror}): stop what uses it, or set GATEWAY_PORT to another "
+                "port (0 picks a free one)"
+            ) from None

@@ -1,0 +1,198 @@
+"""up: the embedded parts, the set-up, the tour on the first start, and both processes, until Ctrl-C."""
+
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from gateway import assembly
+from gateway.assembly import Places
+from gateway.cli import output
+from gateway.cli.operate import operations
+from gateway.cli.operate.processes import check_port, free_port
+from gateway.cli.wallet import tour
+from gateway.cli.wallet.client import NoGateway
+from gateway.cli.wallet.tour import Tour
+from gateway.config import Config
+from gateway.embedded.children import holder
+from gateway.embedded.supervise import Command, Parts, Steps, Stopped, embedded
+from gateway.errors import Misconfigured
+from gateway.escape import for_shell
+from gateway.identity.sign_in.ceremony import party_of
+
+#: Where npm puts anvil in a checkout.
+_NODE_MODULES = Path(__file__).resolve().parents[3] / "contracts" / "node_modules"
+
+
+async def up(config: Config, exit_when_ready: bool, with_tour: bool) -> None:
+    """Start everything and serve until Ctrl-C, or, with `exit_when_ready`, until all is ready. The first start takes
+    the tour, which makes money out of nothing: on a database or a chain of one's own only `with_tour`.
+    """
+    begun = time.monotonic()
+    steps = Steps()
+    _check_not_running(config)
+    port = config.port or free_port(config.host)
+    check_port(config.host, port)
+    url = config.url(port)
+    with_tour = with_tour or (config.database_url is None and config.rpc_url is None)
+    try:
+        async with embedded(
+            config.home,
+            _NODE_MODULES,
+            database=config.database_url is None,
+            chain=config.rpc_url is None,
+            block_seconds=config.block_seconds,
+            confirmations=2 if config.finality is None else config.finality,
+            steps=steps,
+        ) as parts:
+            await _prepare(config, parts, url, steps)
+            commands = _commands(url, port)
+            running = asyncio.create_task(parts.run(commands))
+            try:
+                await _until_ready(url, running)
+                try:
+                    if with_tour:
+                        await _tour_once(config, url, steps)
+                except NoGateway:
+                    if not parts.stopped:
+                        raise  # else Ctrl-C came in the middle of the tour, which the next start takes up again
+                steps.say(f"ready after {time.monotonic() - begun:.1f} s")
+                if exit_when_ready:
+                    parts.stop()
+                else:
+                    _point_out(config, url, steps)
+                await running
+            finally:
+                parts.stop()
+                await asyncio.gather(running, return_exceptions=True)
+                assembly.run_file(config).unlink(missing_ok=True)
+    except Stopped:
+        steps.say("stopped")
+
+
+def _check_not_running(config: Config) -> None:
+    """Raises Misconfigured where another `up` has this home: its port would be the first to be missed."""
+    process = holder(config.home)
+    if process is not None:
+        url = assembly.running_at(config).api_url
+        where = f"at {url}, as" if url else "as"
+        raise Misconfigured(
+            f"{config.home} is running already {where} process {process}: use that one, stop it first, or give this "
+            "one a GATEWAY_HOME of its own"
+        )
+
+
+async def _prepare(config: Config, parts: Parts, url: str, steps: Steps) -> None:
+    """Say where the embedded parts are, then bring schema and contracts up to date."""
+    where = Places(
+        database_url=parts.dsn or "",
+        rpc_url=parts.rpc_url or "",
+        chain_is_ours=config.rpc_url is None,
+        api_url=url,
+    )
+    _write_privately(assembly.run_file(config), json.dumps(asdict(where)))
+    with steps.step("migrated the database"):
+        await operations.migrate(config)
+    with steps.step("deployed the contracts"):
+        contracts = await operations.deploy(config)
+    for code, contract in contracts.items():
+        steps.say(f"  {code} is at {contract.address} on chain {contract.chain_id}")
+
+
+def _commands(url: str, port: int) -> list[Command]:
+    program = [sys.executable, "-P", "-m", "gateway"]
+
+    async def answers() -> bool:
+        try:
+            async with httpx.AsyncClient(trust_env=False) as http:
+                return (await http.get(f"{url}/health/ready", timeout=2)).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    settings = {"GATEWAY_PORT": str(port)}
+    return [
+        Command("the HTTP server", [*program, "serve"], settings, ready=answers),
+        Command("the worker", [*program, "work"], settings),
+    ]
+
+
+async def _tour_once(config: Config, url: str, steps: Steps) -> None:
+    """Take the tour on the first start, and show what it did."""
+    toured = config.home / "toured.json"
+    if toured.exists():
+        return
+    with steps.step("took the tour"):
+        taken = await tour.take(url, config.home / "keys", config.assets, lambda text: steps.say(f"  {text}"))
+    _show(taken, steps.say)
+    _write_privately(toured, json.dumps(asdict(taken)))
+
+
+def _point_out(config: Config, url: str, steps: Steps) -> None:
+    """Say where things are, and what to try next."""
+    party = party_of(config.public_url or url)
+    if party.has_passkeys:
+        steps.say(f"people sign up and sign in at {party.origin}/sign-up")
+    else:
+        steps.say(
+            f"nobody can sign up: browsers use no passkeys at {party.origin}; set GATEWAY_PUBLIC_URL to an https URL"
+        )
+    steps.say(f"the API is at {url}, its description at {url}/openapi.json")
+    steps.say(f"the handles' API keys are in {config.home / 'keys'}; everything is in {config.home}")
+    steps.say("try next, in another terminal:")
+    for line in _try_next(config):
+        steps.say(f"  {line}")
+    steps.say("Ctrl-C stops everything")
+
+
+def _try_next(config: Config) -> list[str]:
+    home = "" if config.home == Path.cwd() / ".gateway" else f"GATEWAY_HOME={for_shell(str(config.home))} "
+    if not (config.home / "toured.json").exists():
+        return [f"{home}.venv/bin/gateway handle create alice", f"{home}.venv/bin/gateway reconcile"]
+    coffee = tour.money(config.assets, "5.00")
+    return [
+        f"{home}.venv/bin/gateway balance @alice",
+        f"{home}.venv/bin/gateway pay @bob {coffee} --from @alice --memo coffee",
+        f"{home}.venv/bin/gateway reconcile",
+    ]
+
+
+async def _until_ready(url: str, running: "asyncio.Task[None]") -> None:
+    """Wait for the server; where it ended instead, raise why."""
+    async with httpx.AsyncClient(trust_env=False) as http:
+        while not running.done():
+            try:
+                if (await http.get(f"{url}/health/ready", timeout=2)).status_code == 200:
+                    return
+            except httpx.HTTPError:
+                pass
+            await asyncio.sleep(0.05)
+    await running
+    raise Stopped
+
+
+def _show(taken: Tour, say: Callable[[str], None]) -> None:
+    for payment in taken.payments:
+        say("  " + output.payment_line(payment))
+    say("")
+    for line in output.balances_table(_flat(taken.before), _flat(taken.after)):
+        say("  " + line)
+    say("")
+
+
+def _flat(balances: dict[str, list[dict[str, Any]]]) -> dict[tuple[str, str], str]:
+    return {(handle, one["asset"]): one["available"] for handle, each in balances.items() for one in each}
+
+
+def _write_privately(path: Path, text: str) -> None:
+    """Write a file whole or not at all, readable by its owner alone."""
+    fresh = path.with_name(f".{path.name}.new")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+    fresh.replace(path)

@@ -1,0 +1,48 @@
+"""freezes: whose withdrawals are stopped and why, and letting them go on once everything adds up."""
+
+from typing import Any
+
+from gateway import assembly
+from gateway.cli.operate import operations
+from gateway.clock import rfc3339
+from gateway.config import Config
+from gateway.ledger import book
+from gateway.payments import freeze
+
+
+async def freezes(config: Config) -> list[dict[str, Any]]:
+    """Every asset whose withdrawals are stopped, since when, and the differences that were the reason."""
+    async with assembly.database(config, "freezes") as database, database.snapshot() as connection:
+        assets = await book.with_former(connection, config.assets)
+        frozen = await freeze.frozen(connection)
+        differences = (await freeze.differences(connection, assets)).values()
+    return [
+        {
+            "asset": asset,
+            "since": rfc3339(since),
+            "differences": [operations.plain(one) for one in differences if one.asset.code == asset],
+        }
+        for asset, since in frozen.items()
+    ]
+
+
+async def lift(config: Config, code: str) -> dict[str, Any]:
+    """Let withdrawals of an asset go on, after everything was looked at: the whole book recounted, held against the
+    chain and the bank.
+
+    Raises UnknownAsset, NotFound (nothing is stopped), FreezeStays, NodeUnavailable.
+    """
+    where = assembly.places(config)
+    async with assembly.database(config, "freezes") as database:
+        terms = await assembly.terms_of(config, database, where)
+        asset = terms.assets[code]
+        async with database.reading() as connection:
+            if asset.code not in await freeze.frozen(connection):
+                raise freeze.not_frozen(asset)
+            known = await freeze.differences(connection, terms.assets)
+        found = await operations.reconcile(config)
+        still = [f"{fault.where}: not so that {fault.claim}" for fault in found.faults]
+        still += [str(one) for one in found.differences if one.asset == asset]
+        async with database.transaction() as connection:
+            since = await freeze.lift(connection, terms, asset, known, still, assembly.at_machine(), database.clock())
+    return {"asset": asset.code, "since": rfc3339(since)}

@@ -1,0 +1,9 @@
+"""What a person does with a handle, over the same HTTP API as everybody else.
+
+wallet.py      the commands: arguments, examples
+protection.py  what goes without approval, and that a payment was not one's own
+grants.py      what programs and others may: api-keys and mandates
+calls.py       asking for a handle, and showing the answer
+client.py      the HTTP client
+tour.py        the first start: three handles, some money, a payment on each rail
+"""

@@ -1,0 +1,419 @@
+"""What a person does with a handle, over the same HTTP API as everybody else.
+
+A handle's API key lies in `<home>/keys/<handle>`, a file that its owner alone can read. Every call that moves money
+carries an idempotency key, a fresh one where none is given: a call whose answer was lost can be made again with it.
+"""
+
+import asyncio
+import json
+import os
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from gateway.cli.options import is_visible
+from gateway.config import Config
+from gateway.errors import GatewayError, Misconfigured, Unavailable
+from gateway.escape import for_shell
+from gateway.identity.handle import fold
+from gateway.secret import hash_of, new_secret
+
+#: The states that something still comes after by itself. A held payment waits for a person.
+_PASSING = ("queued", "submitted")
+
+#: Between two looks at a payment: the first, and the longest it grows to.
+_LOOK_SECONDS, _LOOK_SECONDS_MAX = 0.1, 1.0
+
+#: How long an answer may take; one to a part of many payments longer, since token payments are accepted one by one.
+_ANSWER_SECONDS, _MANY_ANSWER_SECONDS = 30, 300
+
+
+def url_of(config: Config, given: str | None = None) -> str:
+    """Where the gateway is: as `given`, as a running `up` wrote into the home's run.json, or as configured.
+
+    run.json is read here by itself: `building.places` is in the company of litestar, which takes a second to import.
+    """
+    if given:
+        return given
+    try:
+        running = json.loads((config.home / "run.json").read_text())
+    except (OSError, ValueError):
+        running = {}
+    return str(running.get("api_url") or config.url(config.port or 8000))
+
+
+class Answer(dict[str, Any]):
+    """A JSON object that the gateway answered. `replayed`: it is the first answer to its idempotency key, again."""
+
+    replayed = False
+
+
+class Client:
+    """One handle's way to a gateway; None: that of somebody who is not asked for a key. Money-moving calls take an
+    idempotency key, or are given a fresh one.
+    """
+
+    def __init__(self, url: str, keys: Path, handle: str | None) -> None:
+        self.handle = fold(handle) if handle is not None else ""
+        self._url = url
+        self._key_file = keys / self.handle
+        try:
+            self._http = httpx.AsyncClient(base_url=url, timeout=_ANSWER_SECONDS, trust_env=False)
+        except httpx.InvalidURL:
+            raise NoGateway(url, "it is not a URL") from None
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def claim(self) -> Answer:
+        """Claim the handle with an API key that is made here, and keep the key.
+
+        The key is on disk before the handle is claimed, in a file of its own that a lost answer leaves there: said
+        again, the same claim finds the wallet that it made. Raises Misconfigured where a key is kept already, or none
+        can be, and Answered when the handle is taken.
+        """
+        if self._key_file.exists():
+            raise Misconfigured(f"@{self.handle} has an API key in {self._key_file} already; nothing was claimed")
+        pending = self._key_file.with_name(f".{self.handle}.claim")
+        try:
+            api_key = _kept_key(pending)
+            asked = {"handle": self.handle, "api_key_hash": hash_of(api_key).hex()}
+            try:
+                claimed = await self._call("POST", "/v1/handles", asked, signed=False)
+            except Answered as refusal:
+                if refusal.is_final:
+                    pending.unlink(missing_ok=True)
+                raise
+            try:
+                pending.rename(self._key_file)
+            except FileNotFoundError:
+                self._key_file.stat()  # the same claim, at the same moment, has put it there
+        except OSError as error:
+            raise Misconfigured(f"the API key cannot be kept in {pending.parent}: {error.strerror}") from None
+        return claimed
+
+    def keep_api_key(self, api_key: str) -> None:
+        """Keep another API key in the place of the handle's. Raises Misconfigured, and the one before stays."""
+        fresh = self._key_file.with_name(f".{self.handle}.{secrets.token_hex(4)}")
+        try:
+            _write(fresh, api_key)
+            fresh.replace(self._key_file)
+        except OSError as error:
+            raise Misconfigured(f"the new API key cannot be kept in {self._key_file}: {error.strerror}") from None
+        finally:
+            fresh.unlink(missing_ok=True)
+
+    async def claim_unless_ours(self) -> None:
+        """Claim the handle, unless its API key is kept here already."""
+        if not self._key_file.exists():
+            await self.claim()
+
+    async def public(self) -> Answer:
+        """What everybody may know of the handle."""
+        return await self._call("GET", f"/v1/handles/{self.handle}", signed=False)
+
+    async def address_of(self, payee: str) -> str:
+        """Where tokens for `@handle` go; an address is its own."""
+        if payee.startswith("0x"):
+            return payee
+        return str((await self._call("GET", f"/v1/handles/{fold(payee)}", signed=False))["address"])
+
+    async def wallet(self, at: str | None = None) -> Answer:
+        """Every balance of the handle; with `at`, those of a past time (RFC 3339)."""
+        return await self._call("GET", "/v1/wallet", params={"at": at})
+
+    async def export_key(self) -> Answer:
+        """The private key of the handle's address: whoever has it can take all that is there."""
+        address = (await self.public())["address"]
+        confirm = f"@{self.handle} exports the key of {address}"
+        return await self._call("POST", "/v1/wallet/key/export", {"confirm": confirm})
+
+    async def balances(self) -> list[dict[str, Any]]:
+        """Every balance of the handle, as the API gives them."""
+        balances: list[dict[str, Any]] = (await self.wallet())["balances"]
+        return balances
+
+    async def deposit(self, amount: str, asset: str, key: str | None = None) -> Answer:
+        return await self._call("POST", "/v1/deposits", {"amount": amount, "asset": asset}, key=key)
+
+    async def withdraw(self, amount: str, asset: str, key: str | None = None) -> Answer:
+        return await self._call("POST", "/v1/withdrawals", {"amount": amount, "asset": asset}, key=key)
+
+    async def convert(self, amount: str, asset: str, to_asset: str, key: str | None = None) -> Answer:
+        asked = {"amount": amount, "asset": asset, "to_asset": to_asset}
+        return await self._call("POST", "/v1/conversions", asked, key=key)
+
+    async def pay(
+        self,
+        to: str,
+        amount: str,
+        asset: str,
+        memo: str | None = None,
+        capture: bool = True,
+        key: str | None = None,
+        reference: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> Answer:
+        asked: dict[str, Any] = {"to": to, "amount": amount, "asset": asset, "memo": memo, "capture": capture}
+        asked |= {"reference": reference, "metadata": dict(metadata) if metadata else None}
+        return await self._call("POST", "/v1/payments", asked, key=key)
+
+    async def pay_many(self, rows: Sequence[Mapping[str, str]], key: str) -> list[Answer]:
+        """Pay rows of `to`, `amount`, `asset`, `idempotency_key` and perhaps `memo`; a result for each, in order.
+
+        They are sent and answered as NDJSON: the whole leaves no trace under its own `key`, only the rows under theirs.
+        Raises OutcomeUnknown also where the answer ends before its last row.
+        """
+        lines = b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows)
+        headers = {"Content-Type": "application/x-ndjson"}
+        path = "/v1/payments/batch"
+        timeout = httpx.Timeout(_ANSWER_SECONDS, read=_MANY_ANSWER_SECONDS)
+        response = await self._send("POST", path, key, headers=headers, content=lines, timeout=timeout)
+        if response.is_error:
+            raise Answered(self._read(response))
+        try:
+            results = [Answer(json.loads(line)) for line in response.content.splitlines()]
+        except (ValueError, TypeError):
+            results = []
+        if [one.get("index") for one in results] != list(range(len(rows))):
+            raise OutcomeUnknown(self._url, key)
+        return results
+
+    async def preview(self, to: str, amount: str, asset: str) -> Answer:
+        asked = {"to": to, "amount": amount, "asset": asset}
+        return await self._call("POST", "/v1/payments/preview", asked)
+
+    async def end(
+        self, verb: str, id: str, amount: str | None = None, key: str | None = None, reference: str | None = None
+    ) -> Answer:
+        """capture, void or refund a payment; a refund may have a reference."""
+        asked = {} if amount is None else {"amount": amount}
+        asked |= {} if reference is None else {"reference": reference}
+        return await self._call("POST", f"/v1/payments/{quote(id, safe='')}/{verb}", asked, key=key)
+
+    async def not_me(self, id: str) -> Answer:
+        """A payment was somebody else's doing: nothing leaves the wallet from now on."""
+        return await self._call("POST", f"/v1/payments/{quote(id, safe='')}/not-me")
+
+    async def policy(self) -> Answer:
+        """What goes without approval."""
+        return await self._call("GET", "/v1/policy")
+
+    async def api_keys(self) -> Answer:
+        return await self._call("GET", "/v1/keys")
+
+    async def make_api_key(self, wanted: dict[str, Any]) -> Answer:
+        return await self._call("POST", "/v1/keys", wanted)
+
+    async def replace_api_key(self, id: str, overlap: int) -> Answer:
+        return await self._call("POST", f"/v1/keys/{quote(id, safe='')}/replacement", {"overlap": overlap})
+
+    async def revoke_api_key(self, id: str) -> Answer:
+        return await self._call("DELETE", f"/v1/keys/{quote(id, safe='')}")
+
+    async def mandates(self) -> Answer:
+        return await self._call("GET", "/v1/mandates")
+
+    async def grant_mandate(self, wanted: dict[str, Any]) -> Answer:
+        return await self._call("POST", "/v1/mandates", wanted)
+
+    async def revoke_mandate(self, id: str) -> Answer:
+        return await self._call("DELETE", f"/v1/mandates/{quote(id, safe='')}")
+
+    async def draw(self, id: str, amount: str, key: str | None = None) -> Answer:
+        return await self._call("POST", f"/v1/mandates/{quote(id, safe='')}/draws", {"amount": amount}, key=key)
+
+    async def challenge(self, address: str) -> Answer:
+        """What the key of `address` is to sign, so that the address becomes this wallet's."""
+        return await self._call("POST", "/v1/wallet/address/challenge", {"address": address})
+
+    async def bind(self, message: str, signature: str) -> Answer:
+        return await self._call("POST", "/v1/wallet/address", {"message": message, "signature": signature})
+
+    async def sign(self, id: str, signature: str) -> Answer:
+        """Hand in the payer's own signature of a payment that waits for it."""
+        return await self._call("POST", f"/v1/payments/{quote(id, safe='')}/signature", {"signature": signature})
+
+    async def present(self, asset: str, authorization: Mapping[str, str]) -> Answer:
+        """Hand in a payment that was signed already, or find it again."""
+        return await self._call("POST", "/v1/authorizations", {"asset": asset, **authorization}, signed=False)
+
+    async def show(self, kind: str, id: str) -> Answer:
+        """A payment or a conversion, by the plural that its path has."""
+        return await self._call("GET", f"/v1/{kind}/{quote(id, safe='')}")
+
+    async def follow(
+        self, kind: str, first: dict[str, Any], look: Callable[["Client"], Awaitable[Answer]] | None = None
+    ) -> AsyncIterator[dict[str, Any]]:
+        """A payment or conversion from here on: `first`, and then whenever it is found in another state, by its id or
+        by the `look` that finds it.
+        """
+        found, pause = first, _LOOK_SECONDS
+        yield found
+        while found["state"] in _PASSING:
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.1, _LOOK_SECONDS_MAX)
+            seen, found = found["state"], await (look(self) if look else self.show(kind, found["id"]))
+            if found["state"] != seen:
+                yield found
+
+    async def payments(self, limit: int, cursor: str | None = None, **filters: str | None) -> Answer:
+        """What the handle paid and was paid, newest first; of it what fits the filters, by the API's names."""
+        return await self._call("GET", "/v1/payments", params={"limit": limit, "cursor": cursor, **filters})
+
+    async def statement(
+        self,
+        asset: str,
+        limit: int,
+        cursor: str | None = None,
+        since: str | None = None,
+        until: str | None = None,
+    ) -> Answer:
+        """The handle's entries in one asset, from `since` on and before `until` (RFC 3339), newest first."""
+        params = {"asset": asset, "limit": limit, "cursor": cursor, "from": since, "until": until}
+        return await self._call("GET", "/v1/entries", params=params)
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        key: str | None = None,
+        signed: bool = True,
+        params: dict[str, Any] | None = None,
+    ) -> Answer:
+        if method == "POST" and signed:
+            key = key or secrets.token_hex(16)
+        given = {name: value for name, value in (params or {}).items() if value is not None}
+        response = await self._send(method, path, key, signed, json=body, params=given)
+        answer = self._read(response)
+        if response.is_error:
+            raise Answered(answer)
+        answer.replayed = response.headers.get("idempotency-replayed") == "true"
+        return answer
+
+    async def _send(
+        self, method: str, path: str, key: str | None, signed: bool = True, **request: Any
+    ) -> httpx.Response:
+        """The response to a request; one with a `key` moves money. Raises NoGateway and OutcomeUnknown."""
+        headers = request.pop("headers", {})
+        if signed:
+            headers["Authorization"] = f"Bearer {self._api_key()}"
+        if key is not None:
+            headers["Idempotency-Key"] = key
+        try:
+            return await self._http.request(method, path, headers=headers, **request)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol):
+            raise NoGateway(self._url, "no connection") from None
+        except httpx.HTTPError as gone:
+            if key is not None:
+                raise OutcomeUnknown(self._url, key) from None
+            why = "no answer in time" if isinstance(gone, httpx.TimeoutException) else "the connection broke off"
+            raise NoGateway(self._url, why) from None
+
+    def _read(self, response: httpx.Response) -> Answer:
+        """The JSON object that was answered. Raises NoGateway where it is something else."""
+        try:
+            return Answer(response.json())
+        except ValueError:
+            raise NoGateway(
+                self._url, f"what answers there is something else, with status {response.status_code}"
+            ) from None
+
+    def _api_key(self) -> str:
+        try:
+            api_key = self._key_file.read_text(encoding="ascii").strip()
+        except OSError:
+            raise Misconfigured(
+                f"there is no API key of @{self.handle} in {self._key_file}: if @{self.handle} signed up in a browser, "
+                "put the API key there that the page showed, or one that 'POST /v1/keys' made; a handle that nobody "
+                f"has is claimed by 'gateway handle create {for_shell(self.handle)}'"
+            ) from None
+        except ValueError:
+            api_key = ""
+        if not is_visible(api_key):
+            raise Misconfigured(f"there is something else than an API key in {self._key_file}")
+        return api_key
+
+
+def _kept_key(path: Path) -> str:
+    """The API key in a file that only its owner reads; a fresh one, whole and on disk, where there is none."""
+    if path.exists():
+        return path.read_text(encoding="ascii").strip()
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    api_key, fresh = new_secret("gw"), path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    try:
+        _write(fresh, api_key)
+        os.link(fresh, path)
+    except FileExistsError:
+        return path.read_text(encoding="ascii").strip()
+    finally:
+        fresh.unlink(missing_ok=True)
+    return api_key
+
+
+def _write(path: Path, api_key: str) -> None:
+    """A new file with the key, on disk, for its owner alone."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(api_key + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+class Answered(GatewayError):
+    """The gateway's refusal, in its own words: the `code` and `detail` of its problem document."""
+
+    def __init__(self, problem: dict[str, Any]) -> None:
+        self.problem = problem
+        super().__init__()
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the same request is refused again."""
+        return not self.problem.get("retryable")
+
+    def __str__(self) -> str:
+        return f"{self.problem.get('detail', 'refused')} ({self.problem.get('code', 'no code')})"
+
+
+class NoGateway(Unavailable):
+    """Nobody answers at the URL, or not a gateway."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        self.url, self.reason = url, reason
+        super().__init__()
+
+    def __str__(self) -> str:
+        return (
+            f"no gateway answers at {self.url} ({self.reason}): start one with scripts/up, or name another with --url"
+        )
+
+
+class OutcomeUnknown(Unavailable):
+    """A request that moves money was sent and its answer was lost: it may have been carried out or not."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self.url, self.key = url, key
+        super().__init__()
+
+    def __str__(self) -> str:
+        return (
+            f"the gateway at {self.url} was asked and its answer was lost, so it is not known whether money moved: "
+            f"say the same command again with --key {for_shell(self.key)}, which cannot move it twice"
+        )
+
+
+class NotSettled(GatewayError):
+    """A payment or conversion that was followed to another end."""
+
+    def __init__(self, found: dict[str, Any]) -> None:
+        self.found = found
+        super().__init__()
+
+    def __str__(self) -> str:
+        why = f" ({self.found['failure']})" if self.found.get("failure") else ""
+        return f"{self.found['id']} is {self.found['state']}{why}: the money is where it came from"

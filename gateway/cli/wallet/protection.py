@@ -1,0 +1,63 @@
+"""The commands by which people protect what they have: what goes without approval, and "this was not me"."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import rich_click as click
+
+from gateway.cli import output
+from gateway.cli.options import asking, by
+from gateway.cli.wallet.calls import ask, show
+
+
+@click.command("policy")
+@by("--of", "Whose wallet it is.")
+@asking
+def show_policy(handle: str, url: str | None, as_json: bool) -> None:
+    """What goes without an approval. The owner changes it by PUT /v1/policy, with a passkey.
+
+    \b
+    Example:
+      gateway policy --of @alice
+    """
+    found = ask(handle, url, lambda client: client.policy())
+    show(found, as_json, policy_lines(found))
+
+
+@click.command("not-me")
+@click.argument("payment_id")
+@by("--from", "Its payer.")
+@asking
+def not_me(payment_id: str, handle: str, url: str | None, as_json: bool) -> None:
+    """Say that a payment was somebody else's doing: nothing leaves the wallet from now on, and money still comes in.
+
+    \b
+    Example:
+      gateway not-me pay_01m81tq52cfv7bnsbsrhbmm7f5 --from @alice
+    """
+    found = ask(handle, url, lambda client: client.not_me(payment_id))
+    frozen = "nothing leaves this wallet now, until a passkey of its owner or two operators let it go on"
+    show(found, as_json, [*output.payment_lines(found), frozen])
+
+
+def policy_lines(found: Mapping[str, Any]) -> list[str]:
+    """A policy, a line a rule."""
+    limits = [
+        f"{one['payment']} {code} a payment and {one['day']} {code} a day" for code, one in found["limits"].items()
+    ]
+    asked = {
+        "a payee never paid before": found["ask_new_payee"],
+        "an address that is nobody's handle": found["ask_address"],
+        f"a payee whose address changed in {found['changed_days']} days": found["changed_days"],
+        f"a device that is new since {found['device_hours']} hours": found["device_hours"],
+    }
+    undo = f"{found['undo_seconds']} s" if found["undo_seconds"] else "no time"
+    return [
+        *(f"without approval  {limit}" for limit in limits),
+        *(f"asked about       {what}" for what, on in asked.items() if on),
+        f"to undo tokens    {undo}",
+        f"trusted           {', '.join(found['trusted']) or 'nobody'}",
+    ]
+
+
+COMMANDS: Sequence[click.Command] = (show_policy, not_me)

@@ -1,0 +1,10 @@
+"""Keeping the wallets' private keys, and signing with them for their owners.
+
+    wallet_keys.py        sign for custodial wallets; which master and root key this database belongs to
+    rotation.py           encrypt every key anew under another master key
+    export.py             hand a wallet's private key to its owner
+    binding_challenge.py  what somebody signs to bind an address of their own
+
+A private key is stored only encrypted under a master key, which lies outside the database, and bound to its
+wallet's id.
+"""

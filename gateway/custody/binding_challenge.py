@@ -1,0 +1,84 @@
+"""What somebody signs to bind an address of their own: a text that we write, once, and that is good for a few minutes.
+
+A wallet has one such text at a time; asking again makes another. It names the gateway, the handle, the chain and what
+the signature will mean, so it is good for nothing else: not elsewhere, not for another wallet, not a second time.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from gateway.errors import InvalidChallenge
+from gateway.identity.sign_in.siwe import SignIn, differing_line, nonce_of
+from gateway.identity.wallet import Wallet
+from gateway.ids import show
+from gateway.postgres.pool import Connection, Record, Statements
+
+sql = Statements(__package__, "binding_challenge.sql")
+
+#: How long a text may be signed.
+GOOD_FOR = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """The text, and when it bound its address, if it has."""
+
+    sign_in: SignIn
+    used_at: datetime | None
+
+
+async def write(
+    connection: Connection, wallet: Wallet, address: str, public_url: str, chain_id: int, now: datetime
+) -> SignIn:
+    """A fresh text for the wallet to bind `address` (EIP-55) with. The one before is good no more."""
+    domain, nonce = urlsplit(public_url).netloc, secrets.token_hex(16)
+    row = await connection.fetchrow(
+        sql.write_challenge, wallet.id, nonce, address, domain, public_url, chain_id, now, now + GOOD_FOR
+    )
+    assert row is not None
+    return _sign_in(wallet, row)
+
+
+async def find(connection: Connection, wallet: Wallet, text: str, now: datetime) -> Challenge:
+    """The text that came back, which is the one that was written, byte for byte.
+
+    Raises InvalidChallenge: `malformed`, `unknown` (another's, replaced, or never written), `altered` or `expired`.
+    """
+    nonce = nonce_of(text)
+    if nonce is None:
+        raise InvalidChallenge("malformed", "it is not the text of a challenge (EIP-4361): send it back as it was")
+    row = await connection.fetchrow(sql.challenge, wallet.id)
+    if row is None or not secrets.compare_digest(row["nonce"], nonce):
+        raise InvalidChallenge("unknown", "it is not the challenge that was written last for this wallet: ask for one")
+    sign_in = _sign_in(wallet, row)
+    if sign_in.text() != text:
+        line = differing_line(text, sign_in.text())
+        raise InvalidChallenge("altered", f"its {line} is not as it was written: sign the text as it is")
+    if row["used_at"] is None and sign_in.expires_at <= now:
+        raise InvalidChallenge("expired", "its time is over: ask for a new one")
+    return Challenge(sign_in, row["used_at"])
+
+
+async def use(connection: Connection, wallet: Wallet, sign_in: SignIn, now: datetime) -> None:
+    """It binds its address now, and never again. Raises InvalidChallenge when it has, or was replaced meanwhile."""
+    if await connection.fetchval(sql.use_challenge, wallet.id, sign_in.nonce, now) is None:
+        raise InvalidChallenge("unknown", "it was used before, or another one was written: ask for a new one")
+
+
+def _sign_in(wallet: Wallet, row: Record) -> SignIn:
+    return SignIn(
+        domain=row["domain"],
+        address=row["address"],
+        statement=(
+            f"I bind this address to the wallet of @{wallet.handle}. Token payments of @{wallet.handle} then need its "
+            f"signature, and the tokens of @{wallet.handle} are sent to it."
+        ),
+        uri=row["uri"],
+        chain_id=row["chain_id"],
+        nonce=row["nonce"],
+        issued_at=row["issued_at"],
+        expires_at=row["expires_at"],
+        resource=f"urn:gateway:wallet:{show('wal', wallet.id)}",
+    )

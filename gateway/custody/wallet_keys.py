@@ -1,0 +1,96 @@
+"""Signing for custodial wallets: open the sealed key of each payer, sign, forget it. And the keys of the audit log's
+seals, which lie in the database as the wallets' do: sealed under the master key.
+"""
+
+import secrets
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from gateway.audit.seal import SealKey
+from gateway.custody import rotation
+from gateway.errors import MasterKeyMissing, Misconfigured
+from gateway.identity.wallet import master_key
+from gateway.ids import new_id
+from gateway.keys.signer import Vault
+from gateway.postgres.pool import Connection, Statements
+
+sql = Statements(__package__, "wallet_keys.sql")
+
+
+async def remember(connection: Connection, check_value: bytes, now: datetime) -> None:
+    """This is the master key that keys are sealed under, unless there is one."""
+    await rotation.add(connection, 1, check_value, now)
+
+
+async def has_master_key(connection: Connection) -> bool:
+    """Whether this database's keys are sealed under a master key already."""
+    return bool(await rotation.master_keys(connection))
+
+
+async def hold_to(connection: Connection, check_values: Collection[bytes]) -> None:
+    """Raises Misconfigured unless these master keys open every key here, and the newest is among them."""
+    there = await rotation.master_keys(connection)
+    if not there:
+        raise Misconfigured("this database has no master key yet: run 'gateway migrate'")
+    newest, *_ = there
+    lacking = [one for one in there if (one.opens or one is newest) and one.check_value not in check_values]
+    if lacking and not any(one.check_value in check_values for one in there):
+        raise Misconfigured(
+            "this is not the master key that the wallets' keys are sealed under: put the right one where "
+            "GATEWAY_MASTER_KEY_FILE says"
+        )
+    if lacking:
+        missing = MasterKeyMissing(" and ".join(one.fingerprint for one in lacking))
+        raise Misconfigured(str(missing))
+
+
+async def hold_to_root(connection: Connection, check_value: bytes) -> None:
+    """Raises Misconfigured unless this is the root key that new wallets' keys are derived from."""
+    there = await connection.fetchval(sql.root_key)
+    if there is None:
+        raise Misconfigured("this database has no root key yet: run 'gateway migrate'")
+    if there != check_value:
+        raise Misconfigured(
+            "this is not the root key that this database's wallets are derived from: put the right one, from the copy "
+            "that was made with it, where GATEWAY_ROOT_KEY_FILE says"
+        )
+
+
+async def remember_root(connection: Connection, check_value: bytes, now: datetime) -> None:
+    """This is the root key that new wallets' keys are derived from, unless there is one."""
+    await connection.execute(sql.add_root_key, check_value, now)
+
+
+async def has_root_key(connection: Connection) -> bool:
+    """Whether new wallets' keys are derived from a root key already."""
+    return await connection.fetchval(sql.root_key) is not None
+
+
+async def sign(connection: Connection, vault: Vault, digests: Sequence[tuple[str, bytes]]) -> list[bytes]:
+    """A signature (65 bytes: r, s, v) for each (address, digest), in order; every address is a custodial wallet's."""
+    rows = await connection.fetch(sql.sealed_keys, list({address for address, _ in digests}))
+    keys = {row["address"]: row for row in rows}
+    return [
+        vault.sign(row["wallet_id"], address, row["sealed"], digest, row["under"])
+        for address, digest in digests
+        for row in [keys[address]]
+    ]
+
+
+async def seal_key(connection: Connection, vault: Vault, now: datetime) -> SealKey:
+    """The key to seal the logs with; made the first time that somebody asks, once however many do."""
+    row = await connection.fetchrow(sql.seal_key)
+    if row is None:
+        id = new_id(now)
+        master, under = await master_key(connection)
+        await connection.execute(sql.add_seal_key, id, vault.seal(id, secrets.token_bytes(32), under), master, now)
+        row = await connection.fetchrow(sql.seal_key)
+        assert row is not None
+    return SealKey(row["id"], vault.unsafe_open(row["id"], row["sealed"], row["under"]))
+
+
+async def seal_keys(connection: Connection, vault: Vault) -> dict[UUID, bytes]:
+    """Every key that the logs were ever sealed with, by id. Raises SealedKeyUnreadable."""
+    rows = await connection.fetch(sql.seal_keys)
+    return {row["id"]: vault.unsafe_open(row["id"], row["sealed"], row["under"]) for row in rows}

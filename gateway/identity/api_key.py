@@ -1,0 +1,263 @@
+"""API keys: what programs act with. Kept by their hashes alone, each with what it may do, from where and until when.
+
+A key has 256 random bits, so its plain SHA-256 can neither be guessed nor searched for. It is looked up with each
+request: one that was revoked a moment ago is none, in every process.
+
+The key that comes with a handle does everything, until the wallet has a passkey. Others are made by its owner, each
+with scopes and, where it is to pay without asking, with caps (payments/caps.py). A key is replaced by another with an
+overlap, in which both are good; that is never made longer.
+
+A key with caps pays without an approval, so a passkey stands behind it (`approved`): one made before the wallet's first
+passkey pays nothing from then on until the owner approves it.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Final
+from uuid import UUID
+
+from gateway.audit import log as audit
+from gateway.audit.log import Act, By
+from gateway.errors import (
+    Contended,
+    DatabaseUnavailable,
+    Forbidden,
+    InvalidRequest,
+    LastOwnerKey,
+    NotFound,
+    Unauthenticated,
+)
+from gateway.events import log
+from gateway.identity import wallet
+from gateway.identity.credential import Credential, Scope, scopes_of
+from gateway.identity.label import label
+from gateway.identity.wallet import lock_wallet
+from gateway.ids import WalletId, new_id, show
+from gateway.postgres.pool import Connection, Database, Record, Statements
+from gateway.secret import hash_of, new_secret
+
+sql = Statements(__package__, "api_key.sql")
+
+#: What the ids of keys begin with.
+PREFIX: Final = "key"
+
+#: The most keys of a wallet, letters of a name, networks of a key; and how long an overlap may be.
+_KEYS_MAX, _NAME_MAX, _NETWORKS_MAX, OVERLAP_MAX = 100, 60, 20, timedelta(days=7)
+
+#: The shortest overlap of a key that replaces itself.
+OVERLAP_OWN_MIN = timedelta(minutes=1)
+
+#: How old `last_used_at` gets before it is written again.
+_USED_EVERY = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key that is good, or was: what it may do, until when, and from which networks (none: from anywhere)."""
+
+    id: UUID
+    origin: UUID
+    name: str
+    scopes: frozenset[Scope]
+    networks: tuple[str, ...]
+    capped: bool
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    approved: bool
+
+    @property
+    def shown_id(self) -> str:
+        """`key_…`."""
+        return show(PREFIX, self.id)
+
+
+async def authenticate(connection: Connection, api_key: str, address: str | None, now: datetime) -> Credential:
+    """What the key may do, used from this address. Raises Unauthenticated when it is none, or is one no more, and
+    Forbidden when it is for other networks.
+    """
+    row = await connection.fetchrow(sql.api_key, hash_of(api_key), now)
+    if row is None:
+        raise Unauthenticated
+    if row["networks"] is not None and not _within(address, row["networks"]):
+        raise Forbidden("this key is not for the network that you call from")
+    used = row["last_used_at"]
+    if used is None or used < now - _USED_EVERY:
+        await connection.execute(sql.used_api_key, row["key_id"], now, now - _USED_EVERY)
+    return _credential(row)
+
+
+def _credential(row: Record) -> Credential:
+    of = wallet.from_row(row)
+    scopes = scopes_of(row["scopes"])
+    capped = row["origin"] if row["capped"] else None
+    may = scopes - {"owner"} if of.guarded and "owner" in scopes else scopes
+    return Credential("api_key", row["key_id"], of, may, capped_by=capped, approved=row["approved"])
+
+
+async def authenticate_all(connection: Connection, hashes: Sequence[bytes], now: datetime) -> dict[bytes, Credential]:
+    """What these keys may do, by their SHA-256. Absent: a key that is none, or that is for some networks alone. That
+    they were used is for the caller to note (LastUsed).
+    """
+    rows = await connection.fetch(sql.api_keys_by_hash, list(set(hashes)), now)
+    return {row["hash"]: _credential(row) for row in rows if row["networks"] is None}
+
+
+async def make(
+    connection: Connection,
+    of: WalletId,
+    name: str,
+    scopes: frozenset[Scope],
+    networks: Sequence[str],
+    expires_at: datetime | None,
+    capped: bool,
+    approved: bool,
+    by: By,
+    now: datetime,
+) -> tuple[ApiKey, str]:
+    """A new key of the wallet, and its text: shown now or never. The caller writes its caps, where it has any.
+    `approved`: whoever makes it has used a passkey.
+
+    Raises InvalidRequest.
+    """
+    shown, id = _name(name), new_id(now)
+    if not scopes or "owner" in scopes:
+        raise InvalidRequest("scope", "a key has one scope at least, and acts as no owner: that takes a passkey")
+    if expires_at is not None and expires_at <= now:
+        raise InvalidRequest("expires_at", "a key expires in the future")
+    fresh = ApiKey(id, id, shown, scopes, _networks(networks), capped, now, expires_at, None, approved)
+    return fresh, await _write(connection, of, fresh, "api_key.made", by, now)
+
+
+async def replace(
+    connection: Connection, of: WalletId, id: UUID, overlap: timedelta, approved: bool, by: By, now: datetime
+) -> tuple[ApiKey, str]:
+    """A key in the place of this one, with all that it may do; the old one is good for the overlap, or for as long as
+    it was to be, whichever is less. A key that replaces itself is good for a minute at least, so that it can do so
+    again when the answer is lost. Only the new one is approved by the passkey of whoever replaces it.
+
+    Raises NotFound, and InvalidRequest for an overlap beyond seven days.
+    """
+    if by == By("api_key", show(PREFIX, id)):
+        overlap = max(overlap, OVERLAP_OWN_MIN)
+    if not timedelta() <= overlap <= OVERLAP_MAX:
+        raise InvalidRequest("overlap", f"an overlap is 0 to {int(OVERLAP_MAX.total_seconds())} seconds")
+    row = await connection.fetchrow(sql.end_api_key_later, id, of, now + overlap, now)
+    if row is None:
+        raise NotFound("such key")
+    old = _api_key(row)
+    expires_at = row["expired_at"]
+    fresh = ApiKey(
+        *(new_id(now), old.origin, old.name, old.scopes, old.networks, old.capped, now, expires_at),
+        last_used_at=None,
+        approved=approved,
+    )
+    return fresh, await _write(connection, of, fresh, "api_key.replaced", by, now)
+
+
+async def revoke(connection: Connection, of: WalletId, id: UUID, by: By, now: datetime) -> ApiKey:
+    """It is none from now on. Raises NotFound where it is none of the wallet's, or is none already, and LastOwnerKey
+    where nobody could act as the owner without it.
+    """
+    await lock_wallet(connection, of)
+    row = await connection.fetchrow(sql.revoke_api_key, id, of, now)
+    if row is None:
+        raise NotFound("such key")
+    ended = _api_key(row)
+    if not await connection.fetchval(sql.acts_as_owner, of, now):
+        raise LastOwnerKey(ended.shown_id)
+    await _tell(connection, "api_key.revoked", of, ended, by, now)
+    return ended
+
+
+async def approve(connection: Connection, of: WalletId, id: UUID, by: By, now: datetime) -> ApiKey:
+    """The wallet's owner, who has just used a passkey, lets it pay. Raises NotFound as `revoke` does."""
+    row = await connection.fetchrow(sql.approve_api_key, id, of, now)
+    if row is None:
+        raise NotFound("such key")
+    approved = _api_key(row)
+    await _tell(connection, "api_key.approved", of, approved, by, now)
+    return approved
+
+
+async def keys(connection: Connection, of: WalletId, now: datetime) -> list[ApiKey]:
+    """Those of the wallet that are good, the newest first."""
+    return [_api_key(row) for row in await connection.fetch(sql.api_keys, of, now)]
+
+
+async def _write(connection: Connection, of: WalletId, fresh: ApiKey, kind: str, by: By, now: datetime) -> str:
+    await lock_wallet(connection, of)
+    if len(await keys(connection, of, now)) >= _KEYS_MAX:
+        raise InvalidRequest("keys", f"a wallet has {_KEYS_MAX} keys at the most: revoke one")
+    text = new_secret("gw")
+    await connection.execute(
+        sql.make_api_key,
+        *(hash_of(text), of, fresh.id, fresh.origin, fresh.name, sorted(fresh.scopes)),
+        *(list(fresh.networks) or None, fresh.capped, now, fresh.expires_at, fresh.approved),
+    )
+    await _tell(connection, kind, of, fresh, by, now)
+    return text
+
+
+async def _tell(connection: Connection, kind: str, of: WalletId, key: ApiKey, by: By, now: datetime) -> None:
+    facts = {"key": key.shown_id, "name": key.name, "scopes": sorted(key.scopes)}
+    await log.append(connection, [log.Event(kind, of, key.id, facts)], now)
+    await audit.append(connection, [Act(kind, of, by, key.id, facts)], now)
+
+
+class LastUsed:
+    """When the keys were used whose payments share commits, which write nothing of it: written together, now and then.
+    What a process has not written is lost with it, and is a minute's at the most.
+    """
+
+    def __init__(self) -> None:
+        self._at: dict[bytes, datetime] = {}
+        self._since: datetime | None = None
+
+    def note(self, api_key_hash: bytes, at: datetime) -> bool:
+        """It was used then. Whether it is time to write."""
+        self._at[api_key_hash] = at
+        self._since = self._since or at
+        return at - self._since >= _USED_EVERY
+
+    async def write(self, database: Database) -> None:
+        """Write what was noted. Where the database is away it is lost: nobody waits for it."""
+        noted, self._at, self._since = self._at, {}, None
+        with suppress(DatabaseUnavailable, Contended):
+            async with database.one_statement() as connection:
+                await connection.execute(sql.used_api_keys, list(noted), list(noted.values()))
+
+
+def _within(address: str | None, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
+    try:
+        at = ip_address(address or "")
+    except ValueError:
+        return False
+    return any(at in network for network in networks if network.version == at.version)
+
+
+def _networks(texts: Sequence[str]) -> tuple[str, ...]:
+    if len(texts) > _NETWORKS_MAX:
+        raise InvalidRequest("networks", f"a key has {_NETWORKS_MAX} networks at the most")
+    try:
+        return tuple(str(ip_network(text)) for text in texts)
+    except ValueError:
+        raise InvalidRequest("networks", "a network is written as 192.0.2.0/24 or 2001:db8::/32") from None
+
+
+def _name(text: str) -> str:
+    name = label(text, _NAME_MAX)
+    if name is None:
+        raise InvalidRequest("name", f"a key's name has 1 to {_NAME_MAX} letters that can be printed")
+    return name
+
+
+def _api_key(row: Record) -> ApiKey:
+    return ApiKey(
+        *(row["key_id"], row["origin"], row["name"], scopes_of(row["scopes"])),
+        *(tuple(str(network) for network in row["networks"] or ()), row["capped"]),
+        *(row["created_at"], row["expires_at"], row["last_used_at"], row["approved"]),
+    )

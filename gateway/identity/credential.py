@@ -1,0 +1,81 @@
+"""What a caller has shown: which wallet it acts for, and what it may do there. Pure.
+
+A wallet is guarded from its first passkey on. Before that it is a developer's: its first API key does everything. From
+then on no API key acts as the owner, whatever its scopes say; and what it may pay is for the wallet's policy and the
+key's own caps to say.
+"""
+
+from collections.abc import Iterable
+from typing import Final, Literal, cast, get_args
+from uuid import UUID
+
+from msgspec import Struct
+
+from gateway.audit.log import By
+from gateway.errors import Forbidden, InvalidRequest, SignInAgain
+from gateway.identity.wallet import Wallet
+from gateway.ids import show
+
+#: What may be done: look, pay, give back what was paid, make the links that notifications carry (and, once there are
+#: webhooks, say where they go); and what only the owner does, such as making keys, binding an address, taking the
+#: wallet's own key away. gateway/docs/guides/api-keys.md says it to those who make keys.
+Scope = Literal["read", "pay", "refund", "webhooks", "owner"]
+
+#: All of them.
+SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
+
+#: What a route needs of its caller: a scope, or nothing where anybody may call it; or to be the owner or somebody with
+#: a recovery code, to whom passkeys are given.
+Need = Scope | Literal["nothing", "passkey"]
+
+
+class Credential(Struct, frozen=True):
+    """A key, or a session: `id` is its own, and `scopes` what it may do now. `recovers`: it may add a passkey."""
+
+    kind: Literal["api_key", "session", "mandate"]
+    id: UUID
+    wallet: Wallet
+    scopes: frozenset[Scope]
+    recovers: bool = False
+    capped_by: UUID | None = None  #: Whose caps an API key has (payments/caps.py); None: it has none.
+    approved: bool = False  #: A passkey stands behind it: it granted this key or mandate, or began this session.
+
+    @property
+    def is_grant(self) -> bool:
+        """Whether the owner has said beforehand how much it may pay: an API key with caps, or a mandate."""
+        return self.capped_by is not None or self.kind == "mandate"
+
+    @property
+    def shown_id(self) -> str:
+        """`key_…`, `ses_…` or `mdt_…`."""
+        return show({"api_key": "key", "session": "ses", "mandate": "mdt"}[self.kind], self.id)
+
+    @property
+    def by(self) -> By:
+        """As the audit log has it."""
+        assert self.kind != "mandate", "draws are its payee's payments, and what they do is told as that"
+        return By("recovery" if self.recovers else self.kind, self.shown_id)
+
+    def check(self, need: Need, capped: bool = False) -> None:
+        """Raises Forbidden where this is not enough. `capped`: what is asked for is held to a key's caps, where it has
+        some; such a key does nothing else that moves money.
+        """
+        if self.capped_by is not None and need == "pay" and not capped:
+            raise Forbidden("a key with caps makes payments and refunds, and does nothing else that moves money")
+        if need == "passkey":
+            need = "nothing" if self.recovers else "owner"
+        if need == "nothing" or need in self.scopes:
+            return
+        if self.kind == "session":
+            raise SignInAgain("use your passkey once more: a session does this in the minutes after it")
+        if need == "owner":
+            raise Forbidden("only the owner does this: sign in, and use your passkey")
+        raise Forbidden(f"this key has no scope {need!r}; use one that has")
+
+
+def scopes_of(names: Iterable[str]) -> frozenset[Scope]:
+    """The scopes that are named. Raises InvalidRequest for a name that is none."""
+    named = frozenset(names)
+    if unknown := sorted(named.difference(SCOPES)):
+        raise InvalidRequest("scope", f"{unknown[0][:60]!r} is no scope; there are: {', '.join(SCOPES)}")
+    return cast("frozenset[Scope]", named)

@@ -1,0 +1,98 @@
+"""Signing in with the Ethereum wallet that a handle is bound to (EIP-4361).
+
+We write the text, with a nonce that is good once for a few minutes, for the address that the wallet is bound to and
+whose key is its owner's; what comes back is that text byte for byte, signed by that address as it is bound: by its key,
+or, where a contract was bound, by the contract (ERC-1271). Code that appears at the address of a key later is not
+asked, and no other contract is ever: one that says yes to all signs nobody in but whom it is bound for.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from gateway.chain import signature
+from gateway.chain.node import Node
+from gateway.errors import InvalidSignIn, NodeUnavailable
+from gateway.identity import wallet as wallets
+from gateway.identity.sign_in.challenge import GOOD_FOR, KEPT_FOR
+from gateway.identity.sign_in.siwe import SignIn, differing_line, digest, nonce_of
+from gateway.identity.wallet import Wallet
+from gateway.ids import WalletId, show
+from gateway.postgres.pool import Connection, Database, Record, Statements
+
+sql = Statements(__package__, "ethereum.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A text that its address has signed; it is not used yet."""
+
+    wallet: Wallet
+    nonce: str
+
+
+async def ask(connection: Connection, of: Wallet, public_url: str, chain_id: int, now: datetime) -> SignIn:
+    """A fresh text to sign in to this wallet with. Raises InvalidSignIn where its key is the gateway's."""
+    if not of.signs_itself:
+        raise InvalidSignIn("no_own_address", f"@{of.handle} is bound to no address of its owner's own: use a passkey")
+    await connection.execute(sql.forget_sign_ins, now - KEPT_FOR)
+    row = await connection.fetchrow(
+        *(sql.write_sign_in, secrets.token_hex(16), of.id, of.address, urlsplit(public_url).netloc, public_url),
+        *(chain_id, now, now + GOOD_FOR),
+    )
+    assert row is not None
+    return _sign_in(of, row)
+
+
+async def find(database: Database, node: Node | None, text: str, signed: bytes, now: datetime) -> Signed:
+    """The text that was written, signed by the address it names, which its wallet is still bound to. The network is
+    asked only where that address is a contract, and outside any transaction.
+
+    Raises InvalidSignIn, InvalidSignature, NodeUnavailable.
+    """
+    nonce = nonce_of(text)
+    if nonce is None:
+        raise InvalidSignIn("malformed", "it is not the text of a challenge (EIP-4361): send it back as it was")
+    async with database.reading() as connection:
+        row = await connection.fetchrow(sql.sign_in, nonce)
+        if row is None or row["used_at"] is not None:
+            raise InvalidSignIn("unknown", "it was never written here, or was used before: ask for a new one")
+        of = await wallets.by_handle(connection, row["handle"])
+    sign_in = _sign_in(of, row)
+    if sign_in.text() != text:
+        line = differing_line(text, sign_in.text())
+        raise InvalidSignIn("altered", f"its {line} is not as it was written: sign the text as it is")
+    if sign_in.expires_at <= now:
+        raise InvalidSignIn("expired", "its time is over: ask for a new one")
+    if of.address != sign_in.address:
+        raise InvalidSignIn("unknown", f"@{of.handle} is bound to another address by now: ask for a new one")
+    if of.custody == "owner":
+        signature.check(of.address, digest(text), signed)
+    else:
+        if node is None:
+            raise NodeUnavailable("GATEWAY_RPC_URL is not set")
+        await signature.ask(node, of.address, digest(text), signed)
+    return Signed(of, sign_in.nonce)
+
+
+async def use(connection: Connection, signed: Signed, now: datetime) -> None:
+    """It signs in now, and never again. Raises InvalidSignIn where it has, or where the wallet has left the address."""
+    if await connection.fetchval(sql.use_sign_in, signed.nonce, now) is None:
+        raise InvalidSignIn("unknown", "it was used before: ask for a new one")
+    if (await wallets.by_handle(connection, signed.wallet.handle)).address != signed.wallet.address:
+        raise InvalidSignIn("unknown", f"@{signed.wallet.handle} is bound to another address by now: ask for a new one")
+
+
+def _sign_in(of: Wallet, row: Record) -> SignIn:
+    return SignIn(
+        domain=row["domain"],
+        address=row["address"],
+        statement=f"I sign in to the wallet of @{of.handle}.",
+        uri=row["uri"],
+        chain_id=row["chain_id"],
+        nonce=row["nonce"],
+        issued_at=row["issued_at"],
+        expires_at=row["expires_at"],
+        resource=f"urn:gateway:wallet:{show('wal', WalletId(row['wallet_id']))}",
+    )

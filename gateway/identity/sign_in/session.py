@@ -1,0 +1,215 @@
+"""Sessions: who has signed in, on which device, until they sign out, are signed out, or a time is over.
+
+A browser keeps an opaque token of 256 bits in a cookie that no script reads and no other site sends; here lies its
+SHA-256. Every so often the token is replaced by another. The one before is good for a moment more, since requests
+cross each other; used later than that, somebody has it who should not, and nobody knows which of the two: the session
+ends, and its owner is told.
+
+Signing in always makes a new session with a new token, whatever the browser had before, and ends that one: a token
+that somebody planted is never signed in. A session reads for as long as it lasts; what only an owner may do, it may do
+for a few minutes after a passkey was used (`fresh`): then it is signed in to again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal
+from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.audit import log as audit
+from gateway.audit.log import Act, By
+from gateway.errors import NotFound, Unauthenticated
+from gateway.events import log
+from gateway.identity.credential import SCOPES, Credential, Scope
+from gateway.identity.wallet import Wallet
+from gateway.ids import PasskeyId, SessionId, WalletId, new_id, show
+from gateway.postgres.pool import Connection, Database, Record, Statements
+from gateway.secret import hash_of, new_secret
+
+sql = Statements(__package__, "session.sql")
+
+#: What the ids of sessions begin with.
+PREFIX: Final = "ses"
+
+#: How long a session lasts, and how long it lasts when nobody uses it.
+LASTS, IDLE = timedelta(days=7), timedelta(hours=12)
+
+#: How old a token gets, and how long the one before is good after it was replaced.
+ROTATES_AFTER, OVERLAP = timedelta(minutes=10), timedelta(seconds=30)
+
+#: How long after a passkey was used the owner may do what only an owner may.
+FRESH = timedelta(minutes=5)
+
+#: How a session was begun.
+BegunBy = Literal["passkey", "ethereum", "recovery_code"]
+
+_DEVICE_MAX = 200
+
+_READ: Final[frozenset[Scope]] = frozenset({"read"})
+_ALL: Final = frozenset(SCOPES)
+_ALL_BUT_OWNER: Final = _ALL - {"owner"}
+
+
+class Session(Struct, frozen=True):
+    """One that lasts. `device` is what the browser calls itself; `passkey` the one that it was begun with, if any."""
+
+    id: SessionId
+    wallet: WalletId
+    by: BegunBy
+    passkey: PasskeyId | None
+    device: str
+    created_at: datetime
+    last_used_at: datetime
+    expires_at: datetime
+
+    @property
+    def shown_id(self) -> str:
+        """`ses_…`."""
+        return show(PREFIX, self.id)
+
+    def credential(self, of: Wallet, now: datetime) -> Credential:
+        """What it may do now, in the wallet `of`: for a few minutes what whoever began it may, and then only read.
+
+        With a passkey that is everything. With an Ethereum wallet it is, too, until the wallet is guarded; then only
+        passkeys are its owner's. With a recovery code it is to add a passkey.
+        """
+        is_fresh, by_code = now < self.fresh_until, self.by == "recovery_code"
+        scopes = _READ
+        if is_fresh and not by_code:
+            scopes = _ALL_BUT_OWNER if self.by == "ethereum" and of.guarded else _ALL
+        return Credential("session", self.id, of, scopes, by_code and is_fresh, approved=self.passkey is not None)
+
+    @property
+    def fresh_until(self) -> datetime:
+        """Until when it may do more than read."""
+        return self.created_at + FRESH
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """A session that a token has opened, whose it is, and the token to use from now on, where it is another."""
+
+    session: Session
+    wallet: Wallet
+    token: str | None
+
+
+async def start(
+    connection: Connection,
+    wallet: WalletId,
+    by: BegunBy,
+    passkey: PasskeyId | None,
+    device: str,
+    before: str | None,
+    now: datetime,
+) -> tuple[Session, str]:
+    """A new session of the wallet, and its token: shown to the browser and kept nowhere. The session of the token that
+    the browser had `before` ends.
+    """
+    if before is not None:
+        await connection.execute(sql.end_session_of_token, hash_of(before), now)
+    await connection.execute(sql.forget_tokens, wallet, now)
+    id, token = SessionId(new_id(now)), new_secret("gs")
+    label = "".join(letter for letter in device if letter.isprintable())[:_DEVICE_MAX]
+    begun = Session(id, wallet, by, passkey, label, now, now, now + LASTS)
+    await connection.execute(sql.start_session, id, wallet, by, passkey, label, now, begun.expires_at)
+    await connection.execute(sql.add_token, hash_of(token), id, now)
+    shown = {
+        "passkey": By("passkey", show("psk", passkey) if passkey else ""),
+        "recovery_code": By("recovery"),
+        "ethereum": By("session", begun.shown_id),
+    }
+    await _tell(connection, "session.started", wallet, id, {"begun_by": by}, shown[by], now)
+    return begun, token
+
+
+async def open(database: Database, token: str, now: datetime) -> Open:
+    """The session that this token opens. Where the token is old enough it is replaced; where it was replaced before,
+    and not just now, the session ends. Raises Unauthenticated.
+    """
+    async with database.reading(answers=False) as connection:
+        row = await connection.fetchrow(sql.session_of_token, hash_of(token))
+        if row is None or row["ended_at"] is not None or now >= row["expires_at"]:
+            raise Unauthenticated
+    session = _session(row)
+    wallet = _wallet(row)
+    replaced_at, made_at = row["replaced_at"], row["made_at"]
+    if replaced_at is not None:
+        if now < replaced_at + OVERLAP:
+            return Open(session, wallet, None)
+        await _end_as_stolen(database, session, now)
+        raise Unauthenticated
+    if now >= made_at + IDLE:
+        raise Unauthenticated
+    if now < made_at + ROTATES_AFTER:
+        return Open(session, wallet, None)
+    fresh = new_secret("gs")
+    async with database.transaction() as connection:
+        if await connection.fetchval(sql.replace_token, hash_of(token), now) is None:
+            return Open(session, wallet, None)  # another request of the same moment has replaced it
+        await connection.execute(sql.add_token, hash_of(fresh), session.id, now)
+        await connection.execute(sql.used_session, session.id, now)
+    return Open(replace(session, last_used_at=now), wallet, fresh)
+
+
+async def open_all(connection: Connection, hashes: Sequence[bytes], now: datetime) -> dict[bytes, Credential]:
+    """What the sessions of these tokens may do now, by the tokens' SHA-256. Absent: a token that opens nothing, or that
+    is to be replaced or was (`open`).
+    """
+    rows = await connection.fetch(sql.sessions_of_tokens, list(set(hashes)))
+    return {
+        row["hash"]: _session(row).credential(_wallet(row), now)
+        for row in rows
+        if row["ended_at"] is None
+        and row["replaced_at"] is None
+        and now < min(row["expires_at"], row["made_at"] + ROTATES_AFTER)
+    }
+
+
+async def sessions(connection: Connection, wallet: WalletId, now: datetime) -> list[Session]:
+    """Those of the wallet that last, the newest first."""
+    return [_session(row) for row in await connection.fetch(sql.sessions, wallet, now, now - IDLE)]
+
+
+async def end(connection: Connection, wallet: WalletId, id: UUID, by: By, now: datetime) -> Session:
+    """It ends at once. Raises NotFound where it is none of the wallet's, or has ended."""
+    row = await connection.fetchrow(sql.end_session, id, wallet, now, "signed_out")
+    if row is None:
+        raise NotFound("such session")
+    await _tell(connection, "session.ended", wallet, id, {"why": "signed_out"}, by, now)
+    return _session(row)
+
+
+async def end_of_passkey(connection: Connection, passkey: UUID, now: datetime) -> None:
+    """What was begun with a passkey ends with it."""
+    for row in await connection.fetch(sql.end_sessions_of_passkey, passkey, now):
+        by = By("passkey", show("psk", passkey))
+        await _tell(connection, "session.ended", row["wallet_id"], row["id"], {"why": "passkey_ended"}, by, now)
+
+
+def _wallet(row: Record) -> Wallet:
+    return Wallet(WalletId(row["wallet_id"]), row["handle"], row["address"], row["custody"], row["guarded"])
+
+
+async def _end_as_stolen(database: Database, session: Session, now: datetime) -> None:
+    async with database.transaction() as connection:
+        if await connection.fetchrow(sql.end_session, session.id, session.wallet, now, "stolen") is not None:
+            by = By("session", session.shown_id)
+            await _tell(connection, "session.ended", session.wallet, session.id, {"why": "stolen"}, by, now)
+
+
+async def _tell(
+    connection: Connection, kind: str, wallet: WalletId, id: UUID, facts: dict[str, object], by: By, now: datetime
+) -> None:
+    await log.append(connection, [log.Event(kind, wallet, id, {"session": show(PREFIX, id), **facts})], now)
+    await audit.append(connection, [Act(kind, wallet, by, id, facts)], now)
+
+
+def _session(row: Record) -> Session:
+    return Session(
+        *(SessionId(row["id"]), WalletId(row["wallet_id"]), row["begun_by"], row["passkey_id"], row["device"]),
+        *(row["created_at"], row["last_used_at"], row["expires_at"]),
+    )

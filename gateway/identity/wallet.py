@@ -1,0 +1,212 @@
+"""Claim a handle, and find the wallet behind a handle or an address."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.audit import log as audit
+from gateway.audit.log import ANYONE, Act
+from gateway.errors import (
+    AddressTaken,
+    Forbidden,
+    HandleReserved,
+    HandleTaken,
+    InvalidRequest,
+    LooksAlike,
+    UnknownHandle,
+)
+from gateway.events import log
+from gateway.identity.handle import fold
+from gateway.ids import WalletId, new_id
+from gateway.keys.signer import Vault
+from gateway.postgres.pool import Connection, Record, Statements
+from gateway.secret import hash_of, new_secret
+
+sql = Statements(__package__, "wallet.sql")
+
+
+#: Who keeps the key of an address, and so who signs for it: the gateway (sealed), the owner, or nobody: it is a
+#: contract, which says itself what it has signed (ERC-1271).
+Custody = Literal["gateway", "owner", "contract"]
+
+
+class Wallet(Struct, frozen=True):
+    """What a handle points at. `address` is the current one, EIP-55 checksummed, and `custody` is of it."""
+
+    id: WalletId
+    handle: str
+    address: str
+    custody: Custody = "gateway"
+    guarded: bool = False  #: It has a passkey, or had one: its policy holds.
+
+    @property
+    def signs_itself(self) -> bool:
+        """Whether token payments of this wallet need a signature that the gateway cannot make."""
+        return self.custody != "gateway"
+
+
+async def check_free(connection: Connection, typed: str) -> str:
+    """The handle that was typed, which nobody has at the moment. Nothing is reserved.
+
+    Raises InvalidHandle and HandleTaken, or one of its kinds: LooksAlike, HandleReserved.
+    """
+    handle = fold(typed)
+    taken = await _taken(connection, handle)
+    if taken is not None:
+        raise taken
+    return handle
+
+
+async def claim_with(connection: Connection, vault: Vault, handle: str, api_key_hash: bytes, now: datetime) -> Wallet:
+    """The wallet under `handle`, with an API key that the caller has made and keeps, by its SHA-256. Claimed again with
+    the same hash it is the same wallet, so a claim whose answer was lost can be repeated.
+
+    Raises what `claim` raises, and InvalidRequest where the key is another handle's.
+    """
+    try:
+        return await _claim(connection, vault, handle, WalletId(new_id(now)), api_key_hash, now)
+    except HandleTaken as taken:
+        row = await connection.fetchrow(sql.by_api_key, api_key_hash)
+        if row is None or row["handle"] != taken.handle:
+            raise
+        return from_row(row)
+
+
+async def claim(
+    connection: Connection, vault: Vault, handle: str, now: datetime, id: WalletId | None = None
+) -> tuple[Wallet, str]:
+    """A new wallet under `handle`, with a fresh address, and the API key that speaks for it: shown now or never. `id`
+    is the wallet's, where it was chosen before.
+
+    Raises InvalidHandle, HandleTaken (LooksAlike, HandleReserved) and MasterKeyMissing. However many ask at once, one
+    gets the handle.
+    """
+    api_key = new_secret("gw")
+    return await _claim(connection, vault, handle, id or WalletId(new_id(now)), hash_of(api_key), now), api_key
+
+
+async def _claim(
+    connection: Connection, vault: Vault, handle: str, id: WalletId, api_key_hash: bytes, now: datetime
+) -> Wallet:
+    master, under = await master_key(connection)
+    folded = fold(handle)
+    address, sealed = vault.new_key(id, folded, under)
+    wallet = Wallet(id, folded, address)
+    if await connection.fetchval(sql.claim, wallet.id, wallet.handle, wallet.address, now) is None:
+        raise await _taken(connection, wallet.handle) or HandleTaken(wallet.handle)
+    await connection.execute(sql.keep_key, wallet.id, sealed, master)
+    key_id = await connection.fetchval(sql.add_api_key, api_key_hash, wallet.id, now)
+    if key_id is None:
+        raise InvalidRequest("api_key_hash", "this API key is in use already; make another one from 256 random bits")
+    await log.append(connection, [log.Event("wallet.created", id, id, {"handle": wallet.handle})], now)
+    created = Act("wallet.created", id, ANYONE, id, {"handle": wallet.handle})
+    await audit.append(connection, [created, Act("api_key.made", id, ANYONE, key_id, {"name": "sign-up"})], now)
+    return wallet
+
+
+async def _taken(connection: Connection, handle: str) -> HandleTaken | None:
+    """Why a handle cannot be claimed, if it cannot."""
+    row = await connection.fetchrow(sql.look_alike, handle)
+    if row is None:
+        return None
+    if row["reserved"]:
+        return HandleReserved(handle, row["name"])
+    return HandleTaken(handle) if row["name"] == handle else LooksAlike(handle, row["name"])
+
+
+async def master_key(connection: Connection) -> tuple[int, bytes | None]:
+    """The number and the check value of the master key that keys are sealed under now, until the transaction ends; the
+    first and none in a database that was told of no master key.
+    """
+    row = await connection.fetchrow(sql.master_key)
+    return (row["number"], row["check_value"]) if row is not None else (1, None)
+
+
+async def lock_wallet(connection: Connection, id: WalletId) -> None:
+    """Take the wallet until the transaction ends: what is decided about it is decided by one after the other."""
+    await connection.execute(sql.lock_wallet, id)
+
+
+async def guard(connection: Connection, id: WalletId) -> None:
+    """From now on the wallet's policy holds, and its API keys do not act as its owner: it has its first passkey. What
+    was granted before waits or ends, in the same transaction (schema/10_controls.sql).
+    """
+    await connection.execute(sql.guard, id)
+
+
+async def check_guard(connection: Connection, of: Wallet) -> None:
+    """Raises Forbidden where the wallet has got its first passkey since it was looked up: whoever asks may be its owner
+    no more. Until the transaction ends it does not get one.
+    """
+    if not of.guarded and await connection.fetchval(sql.is_guarded, of.id):
+        raise Forbidden("this wallet has got a passkey in this moment: sign in with it, and ask again")
+
+
+async def by_handle(connection: Connection, handle: str) -> Wallet:
+    """Raises InvalidHandle, or UnknownHandle where nobody has it."""
+    folded = fold(handle)
+    row = await connection.fetchrow(sql.by_handle, folded)
+    if row is None:
+        raise UnknownHandle(folded)
+    return from_row(row)
+
+
+async def by_id(connection: Connection, id: WalletId) -> Wallet:
+    """The wallet with this id, which is one."""
+    row = await connection.fetchrow(sql.by_id, id)
+    assert row is not None, "wallets are kept for ever"
+    return from_row(row)
+
+
+async def have_moved(connection: Connection, wallets: Iterable[Wallet]) -> bool:
+    """Whether some of them are bound to another address by now than when they were looked up."""
+    said = [(one.id, one.address) for one in wallets]
+    moved: bool = await connection.fetchval(sql.have_moved, [id for id, _ in said], [address for _, address in said])
+    return moved
+
+
+async def by_handles(connection: Connection, handles: Sequence[str]) -> dict[str, Wallet]:
+    """The wallets behind these folded handles, by handle; a handle that nobody has is absent."""
+    return {row["handle"]: from_row(row) for row in await connection.fetch(sql.by_handles, list(handles))}
+
+
+async def by_addresses(
+    connection: Connection, addresses: Sequence[str], again_at: int | None = None
+) -> dict[str, Wallet]:
+    """The wallets whose tokens lie at these addresses, by address: at their current one, or at one whose key we keep.
+    An address that is nobody's is absent; and, for a block that is read again, one that was bound after that block.
+    """
+    if again_at is None:
+        rows = await connection.fetch(sql.by_addresses, list(addresses))
+    else:
+        rows = await connection.fetch(sql.by_addresses_at, list(addresses), again_at)
+    return {row["at"]: from_row(row) for row in rows}
+
+
+async def change_address(
+    connection: Connection,
+    of: Wallet,
+    address: str,
+    custody: Literal["owner", "contract"],
+    read_to: int,
+    now: datetime,
+) -> Wallet:
+    """The wallet, at another address, which is its own from now on and for ever. The other stays its own as well. Up to
+    block `read_to`, what lay there is in the book as one sum.
+
+    Raises AddressTaken when it is another wallet's, or one whose key is kept otherwise.
+    """
+    await connection.execute(sql.add_address, address, of.id, custody, now, read_to)
+    row = await connection.fetchrow(sql.address, address)
+    if row is None or (row["wallet_id"], row["custody"]) != (of.id, custody):
+        raise AddressTaken(address)
+    await connection.execute(sql.change_address, of.id, address, custody)
+    return replace(of, address=address, custody=custody)
+
+
+def from_row(row: Record) -> Wallet:
+    """The wallet of a row that has its columns."""
+    return Wallet(WalletId(row["id"]), row["handle"], row["address"], row["custody"], row["guarded"])

@@ -1,0 +1,165 @@
+"""The files that master keys, the root key and relayers' keys lie in: readable by us alone, and whole whenever we are
+stopped.
+"""
+
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+
+from gateway.errors import Misconfigured
+from gateway.escape import for_shell
+from gateway.keys.signer import LaneSigner
+
+
+def load_master_keys(path: Path, create: bool = False) -> list[bytes]:
+    """The master keys, 32 bytes in hex on a line each, in the file's order; which of them seals, the database says.
+    With `create`, a file that is not there is made with one, readable by us alone.
+
+    Any number of processes may create it at once: all get the same key. Raises Misconfigured, never showing a key.
+    """
+    if create and not path.exists():
+        _create(path, f"{secrets.token_hex(32)}\n".encode())
+    return list(_keys(path, _MASTER))
+
+
+def load_root_key(path: Path, create: bool = False) -> bytes:
+    """The root key, 32 bytes in hex, alone in its file. With `create`, a file that is not there is made, once however
+    many ask. Raises Misconfigured, never showing a key.
+    """
+    if create and not path.exists():
+        _create(path, f"{secrets.token_hex(32)}\n".encode())
+    keys = list(_keys(path, _ROOT))
+    if len(keys) != 1:
+        raise Misconfigured(f"{_ROOT}: {path} should hold one key, and has {len(keys)}")
+    return keys[0]
+
+
+def add_master_key(path: Path) -> bytes:
+    """A fresh master key, written below those of the file, which stays whole whenever this is stopped, and is the one
+    that a link leads to. Nobody else may write it meanwhile. Raises Misconfigured.
+    """
+    load_master_keys(path)
+    fresh, file = secrets.token_bytes(32), path.resolve()
+    try:
+        _replace(file, file.read_bytes().rstrip(b"\n") + f"\n{fresh.hex()}\n".encode())
+    except OSError as error:
+        raise Misconfigured(f"{_MASTER}: {file} cannot be written: {error.strerror}") from None
+    return fresh
+
+
+#: No key file is larger: a thousand keys with a comment each.
+_KEY_FILE_BYTES_MAX = 256 * 1024
+
+
+def load_relayer_keys(path: Path) -> list[bytes]:
+    """The relayer's private keys, 32 bytes in hex on a line each, in the file's order; blank lines and those that begin
+    with # are passed over. Raises Misconfigured, naming the line and never showing a key.
+    """
+    keys = _keys(path, _RELAYER)
+    for key, number in keys.items():
+        try:
+            LaneSigner(key)
+        except ValueError:
+            raise Misconfigured(f"{_RELAYER}: line {number} of {path} is not a private key of secp256k1") from None
+    return list(keys)
+
+
+_RELAYER, _MASTER, _ROOT = "GATEWAY_RELAYER_KEY_FILE", "GATEWAY_MASTER_KEY_FILE", "GATEWAY_ROOT_KEY_FILE"
+
+
+def _keys(path: Path, setting: str) -> dict[bytes, int]:
+    """The keys of a file, each with the line that it stands in."""
+    keys: dict[bytes, int] = {}
+    for number, line in enumerate(_read_private(path, setting, _KEY_FILE_BYTES_MAX).splitlines(), 1):
+        text = line.strip()
+        if not text or text.startswith("#"):
+            continue
+        key = _from_hex(text)
+        if key is None:
+            raise Misconfigured(
+                f"{setting}: line {number} of {path} should be a key, 32 bytes in hex, which are 64 digits, alone"
+            )
+        if key in keys:
+            raise Misconfigured(f"{setting}: line {number} of {path} repeats the key of line {keys[key]}: remove one")
+        keys[key] = number
+    if not keys:
+        raise Misconfigured(f"{setting}: {path} should hold a key, 32 bytes in hex, which are 64 digits")
+    return keys
+
+
+def _from_hex(text: str) -> bytes | None:
+    """32 bytes, or None where the text does not say so many."""
+    digits = text.strip().removeprefix("0x")
+    try:
+        raw = bytes.fromhex(digits)
+    except ValueError:
+        return None
+    return raw if len(digits) == 64 and len(raw) == 32 else None
+
+
+def _read_private(path: Path, setting: str, bytes_max: int) -> str:
+    """The text of a file that nobody else can read; what is not ASCII comes as something that is no digit."""
+    try:
+        with path.open("rb") as file:
+            open_to_others = os.fstat(file.fileno()).st_mode & 0o077
+            raw = file.read(bytes_max + 1)
+    except OSError as error:
+        raise Misconfigured(f"{setting}: {path} cannot be read: {error.strerror}") from None
+    if open_to_others:
+        raise Misconfigured(
+            f"{setting}: others can read it; run chmod 600 {for_shell(str(path))}, and think of it as known to them"
+        )
+    if len(raw) > bytes_max:
+        raise Misconfigured(f"{setting}: {path} has more than {bytes_max} bytes; it should hold keys of 64 digits")
+    return raw.decode("ascii", "replace")
+
+
+def _create(path: Path, content: bytes) -> None:
+    """Write a file that is there whole or not at all, and never twice: the first to link it wins."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = _write_beside(path, content)
+    try:
+        with suppress(FileExistsError):
+            os.link(fresh, path)
+    finally:
+        fresh.unlink()
+    _keep_names(path.parent)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file anew, for whom it was before; it is the one or the other whenever this is stopped."""
+    fresh = _write_beside(path, content)
+    try:
+        there = path.stat()
+        if os.geteuid() == 0:
+            os.chown(fresh, there.st_uid, there.st_gid)
+        fresh.chmod(there.st_mode & 0o777)
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+    _keep_names(path.parent)
+
+
+def _write_beside(path: Path, content: bytes) -> Path:
+    """A file of another name in the same folder, readable by us alone, and on the disk; none where that fails."""
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError:
+        fresh.unlink()
+        raise
+    return fresh
+
+
+def _keep_names(path: Path) -> None:
+    """The folder's names are on the disk."""
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,271 @@
+"""Keys: the vault that seals the wallets' own, and what may sign with the relayer's.
+
+A new wallet's key is derived from the root key and its handle (HKDF-SHA-256, RFC 5869), so a database that is restored
+from an older copy loses no address: whoever has the root key and the handle has the key. A handle is one wallet's for
+ever, and no number is counted that a restore could set back, so no address is ever derived for two handles.
+
+A key is never shown: not by repr, not in an error, not in a log; a wallet's own is, to its owner who asks for it
+(custody/export.py). Signatures are deterministic (RFC 6979) and have a
+low s (EIP-2), as coincurve makes them.
+"""
+
+import hmac
+import secrets
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final, Protocol
+from uuid import UUID
+
+import rlp
+from coincurve import GLOBAL_CONTEXT, PrivateKey
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from eth_hash.auto import keccak
+
+from gateway.address import checksum, of_public_key, to_bytes
+from gateway.errors import MasterKeyMissing, Misconfigured, SealedKeyUnreadable
+
+# ---- the wallets' keys ----------------------------------------------------------------------------------------------
+
+#: Bytes of the random nonce that a sealed key begins with (NIST SP 800-38D: 96 bits).
+_NONCE_BYTES = 12
+
+#: What is sealed along with a key, before the wallet's id: a sealed key opens for its own wallet alone.
+_PURPOSE = b"wallet-gateway/wallet-key/1/"
+
+#: What a root key is used for, before the handle whose wallet's key is derived.
+_DERIVED = b"wallet-gateway/root-key/1/wallet/"
+
+#: The order of secp256k1 (SEC 2, 2.4.1): private keys are 1 to one less.
+_ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
+
+#: So many bytes are taken modulo the order, of which 32 would do, so that no key is likelier than another
+#: (FIPS 186-5, A.2.1).
+_DERIVED_BYTES = 48
+
+#: Of so many keys at a time it is remembered that they are their addresses', in some 30 MB.
+_SEEN_MOST = 100_000
+
+
+class Vault:
+    """Seals the wallets' keys under master keys (AES-256-GCM) and signs with them, opened for as long as that takes.
+
+    New keys are derived from the root key; without one they are random, and lost with the database.
+
+    A master key is called by its check value; none is the first. One that the vault does not have is looked for where
+    `again` finds them, which may have got it since. Random nonces are good for 2**32 keys under one master key.
+    """
+
+    def __init__(
+        self, *master_keys: bytes, root: bytes | None = None, again: Callable[[], Sequence[bytes]] | None = None
+    ) -> None:
+        self._root = root
+        self._ciphers = {check_value(master_key): AESGCM(master_key) for master_key in master_keys}
+        self._first, self._again = check_value(master_keys[0]), again
+        self._seen: set[tuple[str, bytes]] = set()  #: Addresses, and the sealed keys that are theirs.
+
+    def __repr__(self) -> str:
+        return "Vault()"
+
+    def new_key(self, wallet_id: UUID, handle: str, under: bytes | None = None) -> tuple[str, bytes]:
+        """The key of a new wallet under this handle: its address, and the key, sealed. Raises MasterKeyMissing."""
+        key = PrivateKey() if self._root is None else derived(self._root, handle)
+        return of_public_key(key.public_key.format(compressed=False)), self.seal(wallet_id, key.secret, under)
+
+    def address_of(self, handle: str) -> str | None:
+        """The address that a wallet under this handle is given, or was; None without a root key."""
+        if self._root is None:
+            return None
+        return of_public_key(derived(self._root, handle).public_key.format(compressed=False))
+
+    def seal(self, id: UUID, secret: bytes, under: bytes | None = None) -> bytes:
+        """A key sealed for this id: a wallet's, or that of a key which is no wallet's. Raises MasterKeyMissing."""
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        return nonce + self._cipher(under).encrypt(nonce, secret, _PURPOSE + id.bytes)
+
+    def sign(self, wallet_id: UUID, address: str, sealed: bytes, digest: bytes, under: bytes | None = None) -> bytes:
+        """65 bytes, r, s and v (27 or 28), over a digest of 32 bytes, by the key of this address: that it is, is looked
+        at when the key is first signed with.
+
+        Raises SealedKeyUnreadable when the key was sealed for another wallet, under another master key, or changed, or
+        is another address's; and MasterKeyMissing.
+        """
+        secret = self.unsafe_open(wallet_id, sealed, under)
+        if (address, sealed) not in self._seen:
+            if of_public_key(PrivateKey(secret).public_key.format(compressed=False)) != address:
+                raise SealedKeyUnreadable(str(wallet_id))
+            if len(self._seen) >= _SEEN_MOST:
+                self._seen.clear()
+            self._seen.add((address, sealed))
+        signature = _SigningKey(secret).sign_recoverable(digest, hasher=None)
+        return signature[:64] + bytes([27 + signature[64]])
+
+    def unsafe_open(self, wallet_id: UUID, sealed: bytes, under: bytes | None = None) -> bytes:
+        """The private key itself, for its owner who has asked for it: whoever sees it can take all that it guards.
+
+        Raises SealedKeyUnreadable and MasterKeyMissing as `sign` does.
+        """
+        try:
+            return self._cipher(under).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _PURPOSE + wallet_id.bytes)
+        except (InvalidTag, ValueError):
+            raise SealedKeyUnreadable(str(wallet_id)) from None
+
+    def _cipher(self, under: bytes | None) -> AESGCM:
+        wanted = under or self._first
+        if wanted not in self._ciphers and self._again is not None:
+            with suppress(Misconfigured):  # somebody is at the file: what is known stays, and this one is missing
+                self._ciphers = {check_value(key): AESGCM(key) for key in self._again()}
+        if wanted not in self._ciphers:
+            raise MasterKeyMissing(fingerprint(wanted))
+        return self._ciphers[wanted]
+
+
+def derived(root: bytes, handle: str) -> PrivateKey:
+    """The private key of the wallet under this handle."""
+    wide = HKDF(SHA256(), _DERIVED_BYTES, salt=None, info=_DERIVED + handle.encode()).derive(root)
+    return PrivateKey.from_int(1 + int.from_bytes(wide, "big") % (_ORDER - 1))
+
+
+class _SigningKey(PrivateKey):
+    """A key that is only signed with: coincurve's makes two public keys of it first, which takes as long as signing."""
+
+    def __init__(self, secret: bytes) -> None:
+        self.secret, self.context = secret, GLOBAL_CONTEXT
+
+
+def check_value(master_key: bytes) -> bytes:
+    """32 bytes that tell one master key from another and say nothing about it (HMAC-SHA-256, RFC 2104)."""
+    return hmac.digest(master_key, _PURPOSE + b"check", "sha256")
+
+
+def root_check_value(root: bytes) -> bytes:
+    """The same of a root key."""
+    return hmac.digest(root, _DERIVED + b"check", "sha256")
+
+
+def fingerprint(check_value: bytes) -> str:
+    """What people call a master key by: eight hex digits."""
+    return check_value[:4].hex()
+
+
+# ---- the relayer's key ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionFields:
+    """What a transaction of type 2 says (EIP-1559), but for its access list, which ours leave empty.
+
+    `to` is None where it creates a contract.
+    """
+
+    chain_id: int
+    nonce: int
+    tip_wei_max: int
+    fee_wei_max: int
+    gas_limit: int
+    to: str | None
+    value_wei: int
+    data: bytes
+
+    def unsigned(self) -> list[int | bytes | list[bytes]]:
+        to = b"" if self.to is None else to_bytes(self.to)
+        fees = [self.tip_wei_max, self.fee_wei_max]
+        return [self.chain_id, self.nonce, *fees, self.gas_limit, to, self.value_wei, self.data, []]
+
+
+#: EIP-1559's transaction type, the first byte of its encoding.
+_TYPE_2 = b"\x02"
+
+
+class Signer(Protocol):
+    """What signs a lane's transactions. Here a key in memory; elsewhere a hardware module."""
+
+    @property
+    def address(self) -> str: ...
+
+    def sign_transaction(self, fields: TransactionFields) -> tuple[bytes, bytes]:
+        """The transaction's hash, and its raw bytes as a node takes them."""
+
+
+class LaneSigner:
+    """A signer whose key is in this process."""
+
+    def __init__(self, private_key: bytes) -> None:
+        self._key = PrivateKey(private_key)
+        self._address = of_public_key(self._key.public_key.format(compressed=False))
+
+    def __repr__(self) -> str:
+        return f"LaneSigner({self._address})"
+
+    @property
+    def address(self) -> str:
+        return self._address
+
+    def sign_transaction(self, fields: TransactionFields) -> tuple[bytes, bytes]:
+        unsigned = fields.unsigned()
+        signature = self._key.sign_recoverable(keccak(_TYPE_2 + rlp.encode(unsigned)), hasher=None)
+        r, s, parity = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:64], "big"), signature[64]
+        raw = _TYPE_2 + rlp.encode([*unsigned, parity, r, s])
+        return keccak(raw), raw
+
+
+def fields_of(raw: bytes) -> TransactionFields:
+    """What a raw transaction of ours says."""
+    assert raw[:1] == _TYPE_2
+    chain_id, nonce, tip, fee, gas_limit, to, value, data = rlp.decode(raw[1:])[:8]
+    return TransactionFields(
+        chain_id=_int(chain_id),
+        nonce=_int(nonce),
+        tip_wei_max=_int(tip),
+        fee_wei_max=_int(fee),
+        gas_limit=_int(gas_limit),
+        to=checksum(to) if to else None,
+        value_wei=_int(value),
+        data=data,
+    )
+
+
+def _int(raw: bytes) -> int:
+    return int.from_bytes(raw, "big")
+
+
+# ---- keys everybody knows -------------------------------------------------------------------------------------------
+
+#: anvil's first key, which pays for gas on the embedded chain: of the mnemonic "test test … junk", known to everybody.
+LOCAL_RELAYER_KEY: Final = bytes.fromhex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
+
+#: The embedded chain's lanes: that key, and anvil's ninth, which people who try things out rarely take (the tenth is
+#: scripts/wallet's). Two, so that one goes on when the other stands: a block of that chain has room for three full
+#: batches, and one lane fills it, so a third lane would bring nothing but two more grants at the first start.
+LOCAL_RELAYER_KEYS: Final = (
+    LOCAL_RELAYER_KEY,
+    bytes.fromhex("dbda1821b80551c9d65939329250298aa3472ba22feea921c0cf5d620ea67b97"),
+)
+
+#: The ten addresses whose keys anvil prints when it starts. Undecided, whatever they own is taken within seconds.
+WELL_KNOWN_ADDRESSES: Final = frozenset(
+    {
+        "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266",
+        "0x70997970C51812dc3A010C7d01b50e0d17dc79C8",
+        "0x3C44CdDdB6a900fa2b585dd299e03d12FA4293BC",
+        "0x90F79bf6EB2c4f870365E785982E1f101E93b906",
+        "0x15d34AAf54267DB7D7c367839AAf71A00a2C6A65",
+        "0x9965507D1a55bcC2695C58ba16FB37d819B0A4dc",
+        "0x976EA74026E726554dB657fA54763abd0C3a0aa9",
+        "0x14dC79964da2C08b23698B3D3cc7Ca32193d9955",
+        "0x23618e81E3f5cdF7f54C3d65f7FBc0aBf5B21E8f",
+        "0xa0Ee7A142d267C1f36714E4a8F75612F20a79720",
+    }
+)
+
+
+def refuse_well_known(signer: Signer, embedded: bool) -> None:
+    """Raises Misconfigured when a chain other than the embedded one would be signed for with a key everybody has."""
+    if not embedded and signer.address in WELL_KNOWN_ADDRESSES:
+        raise Misconfigured(
+            f"the relayer {signer.address} is one of the test accounts whose keys everybody knows: "
+            "put keys of your own into GATEWAY_RELAYER_KEY_FILE"
+        )

@@ -1,0 +1,6 @@
+"""The people who run the gateway, and what they do to it, two together.
+
+operators.py         operators sign in, propose and approve
+repairs.py           what they do to the gateway itself: after a restore, or to correct the ledger
+repair_proposal.py   how a repair is proposed
+"""

@@ -1,0 +1,405 @@
+"""Operators: people of the house. They sign in with passkeys of their own, in sessions of their own, and act on wallets
+that are not theirs, and on the gateway itself (repairs.py), two together: one proposes, another approves with a passkey
+over what is proposed.
+
+The first is made at the machine, with a code that is shown once and makes their passkey. What is approved is done in
+the transaction that approves it, once; a proposal expires. The database holds the two apart (proposal_four_eyes).
+
+A freeze comes first and is confirmed then: what one operator proposes is in force at once, and lapses in an hour unless
+a second approves it. To wait for a second would let go what is to be kept; an hour by mistake can be borne.
+
+A limit is what a guarded wallet pays in an asset without its owner's approval (payments/policy.py), lower or higher.
+Its owner hears of it as of a change of their own, and may change it again, with an approval.
+
+Lock order: the operators in id order, the challenge, the proposal, the wallet, its policy.
+"""
+
+import logging
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal, get_args
+from uuid import UUID
+
+from gateway.audit import log as audit
+from gateway.audit.log import Act, By
+from gateway.controls import wallet_freeze
+from gateway.errors import Forbidden, InvalidPasskey, InvalidRequest, NotFound, StateConflict, Unauthenticated
+from gateway.events import log
+from gateway.identity import wallet as wallets
+from gateway.identity.label import label
+from gateway.identity.sign_in import challenge as challenges
+from gateway.identity.sign_in.ceremony import Assertion, Party, Registration, challenge_in, check, is_cloned, register
+from gateway.identity.sign_in.challenge import Asked
+from gateway.ids import WalletId, new_id, show
+from gateway.money import Assets, Money
+from gateway.operators import repairs
+from gateway.operators.repairs import REPAIRS, Correction, Repair
+from gateway.postgres.pool import Connection, Record, Statements
+from gateway.secret import hash_of, new_secret
+
+notes = logging.getLogger(__name__)
+
+sql = Statements(__package__, "operators.sql")
+
+#: What the ids of operators and proposals begin with.
+PREFIX, PROPOSAL_PREFIX = "opr", "pro"
+
+#: What two do together.
+OfWallet = Literal["wallet.freeze", "wallet.unfreeze", "wallet.limit"]
+Kind = Literal[OfWallet, Repair]
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+
+#: What one does alone at the machine, where two cannot be waited for.
+Glass = Literal["wallet.freeze", "wallet.unfreeze"]
+
+#: How long an enrolment code, a session and a proposal are good. A freeze not confirmed lapses with its proposal.
+ENROLS_FOR, SESSION, PROPOSED_FOR = timedelta(days=1), timedelta(minutes=30), timedelta(hours=1)
+
+_REASON_MAX = 200
+
+#: What an operator's passkey is asked for.
+ENROL, SIGN_IN, APPROVE = "operator.enrol", "operator.sign_in", "operator.approve"
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    id: UUID
+    name: str
+
+    @property
+    def by(self) -> By:
+        """As the audit log has it."""
+        return By("operator", self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The most of one payment, and of a day's, that goes without an approval; both of one asset."""
+
+    payment: Money
+    day: Money
+
+    @property
+    def terms(self) -> str:
+        """In words."""
+        return f"{self.payment} a payment and {self.day} a day go without an approval"
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What one operator wants done, until it expires, and who approved it, if somebody has. `terms` are of a limit and
+    of repairs, in words, and empty of everything else; a repair is of no wallet.
+    """
+
+    id: UUID
+    kind: Kind
+    wallet: WalletId | None
+    handle: str | None
+    reason: str
+    terms: str
+    freeze: UUID | None
+    recovery: UUID | None
+    address: str | None
+    proposed_by: str
+    proposed_at: datetime
+    expires_at: datetime
+    approved_by: str | None
+
+    @property
+    def shown_id(self) -> str:
+        """`pro_…`."""
+        return show(PROPOSAL_PREFIX, self.id)
+
+    @property
+    def details(self) -> list[str]:
+        """What an approval is over, so that it fits nothing else."""
+        what = [self.kind, *([self.terms] if self.terms else [])]
+        whose = [f"@{self.handle}", show("wal", self.wallet)] if self.wallet is not None else []
+        return [self.shown_id, *what, *whose, self.reason, self.proposed_by]
+
+
+# ---- who they are ---------------------------------------------------------------------------------------------------
+
+
+async def add(connection: Connection, name: str, by: By, now: datetime) -> str:
+    """A new operator; or a new code for one who has no passkey yet. The code makes it, once, within a day: shown now or
+    never. Raises InvalidRequest for a name that is none, StateConflict where they have a passkey or are revoked.
+    """
+    if not (2 <= len(name) <= 30 and name.isascii() and name.replace("_", "a").isalnum() and name.islower()):
+        raise InvalidRequest("name", "an operator's name has 2 to 30 of a-z, 0-9 and _")
+    code = new_secret("go")
+    id = await connection.fetchval(sql.add_operator, new_id(now), name, hash_of(code), now + ENROLS_FOR, now)
+    if id is None:
+        raise StateConflict(f"operator {name}", "enrolled or revoked", "added")
+    await audit.append(connection, [Act("operator.added", None, by, id, {"operator": name})], now)
+    return code
+
+
+async def revoke(connection: Connection, name: str, by: By, now: datetime) -> None:
+    """They act no more, from now on. What they proposed can be approved no more. Raises NotFound."""
+    id = await connection.fetchval(sql.revoke_operator, name, now)
+    if id is None:
+        raise NotFound(f"operator {name}, or they are revoked already")
+    await connection.execute(sql.end_operator_sessions, id, now)
+    await audit.append(connection, [Act("operator.revoked", None, by, id, {"operator": name})], now)
+
+
+async def operators(connection: Connection) -> list[Record]:
+    """All there ever were: name, created_at, revoked_at, and whether they are enrolled."""
+    return await connection.fetch(sql.operators)
+
+
+async def ask(
+    connection: Connection, party: Party, operator: UUID | None, purpose: str, details: Sequence[str], now: datetime
+) -> Asked:
+    """A fresh challenge for an operator's passkey, good once, for a few minutes."""
+    asked = challenges.fresh(party, _shown(operator), purpose, details, now)
+    await connection.execute(sql.forget_operator_challenges, now - challenges.KEPT_FOR)
+    await connection.execute(
+        *(sql.ask_operator, asked.challenge, operator, purpose, asked.nonce),
+        *(party.id, party.origin, asked.expires_at),
+    )
+    return asked
+
+
+async def enrol(connection: Connection, name: str, code: str, registration: Registration, now: datetime) -> Operator:
+    """The passkey of an operator, over a challenge to `ENROL` for this name, by whoever has the code; once.
+
+    Raises InvalidPasskey: also where the code is not the one, which is not told from a name that is nobody's.
+    """
+    challenge, party = await _use(connection, None, ENROL, [name], registration.client_data, now)
+    key = register(registration, challenge, party)
+    row = await connection.fetchrow(sql.operator_to_enrol, name, now)
+    if not secrets.compare_digest(row["enrolment"] if row else bytes(32), hash_of(code)) or row is None:
+        raise InvalidPasskey("enrolment", "this code enrols nobody of that name, or does no more")
+    enrolled = await connection.fetchval(
+        sql.enrol_operator, row["id"], key.credential_id, key.public_key, key.sign_count
+    )
+    if enrolled is None:
+        raise InvalidPasskey("taken", "another operator has this passkey")
+    operator = Operator(row["id"], name)
+    await audit.append(connection, [Act("operator.enrolled", None, operator.by, operator.id, {})], now)
+    return operator
+
+
+async def sign_in(connection: Connection, assertion: Assertion, now: datetime) -> tuple[Operator, str]:
+    """Whose passkey has signed a challenge to `SIGN_IN`, and the token of their session: shown now or never.
+
+    Raises InvalidPasskey.
+    """
+    operator = await _verify(connection, None, SIGN_IN, [], assertion, now)
+    token = new_secret("gop")
+    await connection.execute(sql.start_operator_session, hash_of(token), operator.id, now, now + SESSION)
+    await audit.append(connection, [Act("operator.signed_in", None, operator.by, operator.id, {})], now)
+    return operator, token
+
+
+async def open(connection: Connection, token: str, now: datetime) -> Operator:
+    """Whose session it is. Raises Unauthenticated."""
+    row = await connection.fetchrow(sql.operator_of_session, hash_of(token), now)
+    if row is None:
+        raise Unauthenticated
+    return Operator(row["id"], row["name"])
+
+
+async def sign_out(connection: Connection, token: str, now: datetime) -> None:
+    await connection.execute(sql.end_operator_session, hash_of(token), now)
+
+
+# ---- what they do ---------------------------------------------------------------------------------------------------
+
+
+async def propose(
+    connection: Connection, operator: Operator, kind: str, handle: str, reason: str, limit: Limit | None, now: datetime
+) -> Proposal:
+    """Something to be done to the wallet of a handle, once another operator approves it. A freeze is in force already,
+    for as long as the proposal is good.
+
+    Raises InvalidRequest, InvalidHandle, UnknownHandle, and StateConflict for the limit of a wallet without a policy.
+    """
+    known = next((one for one in KINDS if one == kind), None)
+    if known is None:
+        raise InvalidRequest("kind", f"{kind[:60]!r} is nothing that is proposed; there are: {', '.join(KINDS)}")
+    if known in REPAIRS:
+        raise InvalidRequest("kind", f"{known} concerns no wallet; leave the handle out")
+    if (known == "wallet.limit") != (limit is not None):
+        raise InvalidRequest("limit", "wallet.limit comes with a limit, and nothing else does")
+    if limit is not None and limit.day < limit.payment:
+        raise InvalidRequest("limit", "the limit of a day is no less than that of one payment")
+    said = read_reason(reason)
+    of = await wallets.by_handle(connection, handle)
+    if limit is not None and not of.guarded:
+        raise StateConflict(f"@{of.handle}", "without a passkey, so nothing is approved", "limited: freeze it instead")
+    await still(connection, operator)
+    ends = now + PROPOSED_FOR
+    placed = (
+        await wallet_freeze.freeze(connection, of.id, said, operator.by, ends, now) if kind == "wallet.freeze" else None
+    )
+    id = new_id(now)
+    terms = limit.terms if limit is not None else ""
+    asked = (limit.payment.asset.code, limit.payment.units, limit.day.units, terms) if limit is not None else [None] * 4
+    await connection.execute(sql.propose, id, known, of.id, said, placed, operator.id, now, ends, *asked)
+    facts = {"proposal": show(PROPOSAL_PREFIX, id), "what": known, "reason": said} | ({"limit": terms} if terms else {})
+    await audit.append(connection, [Act("operator.proposed", of.id, operator.by, id, facts)], now)
+    return await proposal(connection, id)
+
+
+async def proposals(connection: Connection, now: datetime) -> list[Proposal]:
+    """Those that can still be approved, the newest first."""
+    return [_proposal(row) for row in await connection.fetch(sql.proposals, now)]
+
+
+async def proposal(connection: Connection, id: UUID) -> Proposal:
+    """Raises NotFound."""
+    row = await connection.fetchrow(sql.proposal, id)
+    if row is None:
+        raise NotFound("such proposal")
+    return _proposal(row)
+
+
+async def ask_approval(connection: Connection, party: Party, operator: Operator, id: UUID, now: datetime) -> Asked:
+    """What another operator's passkey is to sign, which is over all that is proposed. Raises NotFound, Forbidden."""
+    found = await proposal(connection, id)
+    _refuse_own(operator, found)
+    return await ask(connection, party, operator.id, APPROVE, found.details, now)
+
+
+async def approve(
+    connection: Connection, operator: Operator, id: UUID, assertion: Assertion, assets: Assets, now: datetime
+) -> Proposal:
+    """Do what is proposed, in this transaction, once, as this other operator's passkey says.
+
+    Raises NotFound, Forbidden for one's own, InvalidPasskey, and StateConflict where it was done or has expired, or who
+    proposed it is an operator no more, or there is nothing left to do.
+    """
+    found = await proposal(connection, id)
+    _refuse_own(operator, found)
+    await connection.execute(sql.lock_operators, operator.id, found.proposed_by)
+    await _verify(connection, operator.id, APPROVE, found.details, assertion, now)
+    if await connection.fetchval(sql.approve, id, operator.id, now) is None:
+        raise StateConflict(
+            f"proposal {found.shown_id}", "done or over, or its proposer is no operator now", "approved"
+        )
+    await audit.append(
+        connection, [Act("operator.approved", found.wallet, operator.by, id, {"proposal": found.shown_id})], now
+    )
+    await _do(connection, found, operator, assets, now)
+    return await proposal(connection, id)
+
+
+async def _do(connection: Connection, found: Proposal, operator: Operator, assets: Assets, now: datetime) -> None:
+    by = operator.by
+    if found.kind == "recovery.confirm":
+        assert found.recovery is not None
+        await repairs.confirm(connection, found.recovery, by, now)
+    elif found.kind == "handle.return":
+        assert found.address is not None
+        await repairs.give_back(connection, found.address, by, now)
+    elif found.kind == "ledger.correct":
+        row = await connection.fetchrow(sql.proposed_correction, found.id)
+        assert row is not None
+        correction = Correction(row["debit"], row["credit"], Money(int(row["amount"]), assets[row["asset"]]))
+        await repairs.correct(connection, correction, found.reason, by, [found.proposed_by, operator.name], now)
+    else:
+        assert found.wallet is not None
+        await _do_to_wallet(connection, found, found.wallet, by, now)
+
+
+async def _do_to_wallet(connection: Connection, found: Proposal, wallet: WalletId, by: By, now: datetime) -> None:
+    if found.kind == "wallet.limit":
+        await _limit(connection, found, wallet, by, now)
+    elif found.kind == "wallet.unfreeze":
+        if not await wallet_freeze.thaw(connection, wallet, by, now):
+            raise StateConflict(f"@{found.handle}", "not frozen", found.kind)
+    else:
+        assert found.freeze is not None
+        if not await wallet_freeze.keep(connection, found.freeze, wallet, by, now):
+            raise StateConflict(f"@{found.handle}", "not frozen", found.kind)
+
+
+async def _limit(connection: Connection, found: Proposal, wallet: WalletId, by: By, now: datetime) -> None:
+    """The wallet's limit is as proposed from now on; its payments are decided before that, or after."""
+    await connection.execute(sql.lock_policy, wallet)
+    await connection.execute(sql.set_limit_as_proposed, found.id)
+    facts = {"limit": found.terms, "by": "two operators"}
+    await log.append(connection, [log.Event("policy.changed", wallet, wallet, facts)], now)
+    await audit.append(connection, [Act("policy.changed", wallet, by, wallet, facts)], now)
+
+
+async def break_glass(connection: Connection, kind: Glass, handle: str, reason: str, by: By, now: datetime) -> WalletId:
+    """Do alone, at the machine, what needs two; all logs say so. Raises as `propose`, and StateConflict."""
+    said, of = read_reason(reason), await wallets.by_handle(connection, handle)
+    facts = {"what": kind, "handle": of.handle, "by": by.id, "reason": said}
+    await audit.append(connection, [Act("operator.break_glass", of.id, by, of.id, facts)], now)
+    await log.append(connection, [log.Event("operator.break_glass", None, of.id, facts)], now)
+    if kind == "wallet.freeze":
+        await wallet_freeze.freeze(connection, of.id, said, by, None, now)
+    elif not await wallet_freeze.thaw(connection, of.id, by, now):
+        raise StateConflict(f"@{of.handle}", "not frozen", kind)
+    notes.warning("break-glass: %s of @%s by %s alone: %s", kind, of.handle, by.id, said)
+    return of.id
+
+
+def read_reason(text: str) -> str:
+    """Why it is done, as it may stand in logs: no line ends, no letters that cannot be seen. Raises InvalidRequest."""
+    reason = label(text, _REASON_MAX)
+    if reason is None:
+        raise InvalidRequest("reason", f"say why, in 1 to {_REASON_MAX} letters that can be printed")
+    return reason
+
+
+def _refuse_own(operator: Operator, found: Proposal) -> None:
+    if operator.name == found.proposed_by:
+        raise Forbidden("another operator approves what you proposed")
+
+
+async def still(connection: Connection, operator: Operator) -> None:
+    """Who was revoked in this moment acts no more. Raises Unauthenticated."""
+    if await connection.fetchval(sql.still_operator, operator.id) is None:
+        raise Unauthenticated
+
+
+async def _verify(
+    connection: Connection,
+    operator: UUID | None,
+    purpose: str,
+    details: Sequence[str],
+    assertion: Assertion,
+    now: datetime,
+) -> Operator:
+    challenge, party = await _use(connection, operator, purpose, details, assertion.client_data, now)
+    row = await connection.fetchrow(sql.operator_of_credential, assertion.credential_id)
+    if row is None or operator not in (None, row["id"]):
+        raise InvalidPasskey("unknown_passkey", "it is no passkey of this operator's")
+    count, before = check(assertion, row["public_key"], challenge, party), row["sign_count"]
+    if is_cloned(count, before):
+        raise InvalidPasskey("cloned", "there are two of it, as its count of signatures says: have it revoked")
+    await connection.execute(sql.used_operator_passkey, row["id"], count)
+    return Operator(row["id"], row["name"])
+
+
+async def _use(
+    connection: Connection,
+    operator: UUID | None,
+    purpose: str,
+    details: Sequence[str],
+    client_data: bytes,
+    now: datetime,
+) -> tuple[bytes, Party]:
+    named = challenge_in(client_data)
+    row = await connection.fetchrow(sql.use_operator_challenge, named, operator, purpose, now)
+    return named, challenges.party_of_used(row, named, _shown(operator), purpose, details)
+
+
+def _shown(operator: UUID | None) -> str:
+    return "" if operator is None else show(PREFIX, operator)
+
+
+def _proposal(row: Record) -> Proposal:
+    return Proposal(
+        *(row["id"], row["kind"], row["wallet_id"], row["handle"], row["reason"], row["terms"] or ""),
+        *(row["freeze_id"], row["recovery_id"], row["address"]),
+        *(row["proposed_by"], row["proposed_at"], row["expires_at"], row["approved_by"]),
+    )

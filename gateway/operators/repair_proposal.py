@@ -1,0 +1,50 @@
+"""Proposing a repair (repairs.py), which another operator approves as anything else that is proposed (operators.py)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.audit import log as audit
+from gateway.audit.log import Act
+from gateway.ids import new_id, show
+from gateway.operators import operators, repairs
+from gateway.operators.operators import Operator, Proposal
+from gateway.operators.repairs import Correction, Repair
+from gateway.postgres.pool import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class LostHandle:
+    """A handle that a restore has lost, and the address that it was given; None: it cannot be said."""
+
+    handle: str
+    address: str | None
+
+
+async def propose(
+    connection: Connection, operator: Operator, repair: LostHandle | Correction | None, reason: str, now: datetime
+) -> Proposal:
+    """A repair, once another operator approves it; None: recovery is to be confirmed. Raises InvalidRequest,
+    UnknownHandle, and StateConflict where there is nothing to repair.
+    """
+    said = operators.read_reason(reason)
+    await operators.still(connection, operator)
+    kind: Repair = "recovery.confirm"
+    recovery, address = None, None
+    correction: list[object] = [None] * 4
+    if isinstance(repair, Correction):
+        kind, terms = "ledger.correct", repair.terms
+        await repairs.check(connection, repair)
+        correction = [repair.money.asset.code, repair.debit, repair.credit, repair.money.units]
+    elif isinstance(repair, LostHandle):
+        kind, address = "handle.return", await repairs.lost(connection, repair.address, repair.handle)
+        terms = f"@{repair.handle} at {address}"
+    else:
+        recovery, terms = await repairs.to_confirm(connection)
+    id, until = new_id(now), now + operators.PROPOSED_FOR
+    await connection.execute(
+        *(operators.sql.propose_repair, id, kind, said, operator.id, now, until, terms, recovery, address),
+        *correction,
+    )
+    facts = {"proposal": show(operators.PROPOSAL_PREFIX, id), "what": kind, "reason": said, "terms": terms}
+    await audit.append(connection, [Act("operator.proposed", None, operator.by, id, facts)], now)
+    return await operators.proposal(connection, id)

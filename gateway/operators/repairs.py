@@ -1,0 +1,192 @@
+"""Repairs: what two operators do to the gateway itself, after a restore or a mistake, and one alone at the machine
+where there are no two operators.
+
+    recovery.confirm   what a restore has lost was looked at: token payments, conversions, withdrawals and claims go on
+    handle.return      the handle of an address that was lost may be claimed again, with what lies there
+    ledger.correct     a transfer that makes the ledger add up again, for a reason that stays beside it
+
+A correction is a transfer like any other: two accounts of one asset, append-only, refused where a wallet has too
+little. Nothing is changed or removed by it, and the next reconciliation says whether it was right.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal, get_args
+from uuid import UUID
+
+from gateway.audit import log as audit
+from gateway.audit.log import Act, By
+from gateway.errors import Forbidden, InvalidRequest, StateConflict, UnknownHandle
+from gateway.events import log
+from gateway.identity import wallet as wallets
+from gateway.ids import TransferId, new_id
+from gateway.ledger import account, book
+from gateway.ledger.transfer import Leg, Transfer
+from gateway.money import Asset, Assets, Money
+from gateway.postgres.pool import Connection, Statements
+
+sql = Statements(__package__, "repairs.sql")
+
+#: What the ids of corrections begin with.
+PREFIX: Final = "cor"
+
+#: What is repaired.
+Repair = Literal["recovery.confirm", "handle.return", "ledger.correct"]
+REPAIRS: Final[tuple[Repair, ...]] = get_args(Repair)
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """`money` is debited to the one account and credited to the other, each named by its code (`wallet:alice:USD`). A
+    debit takes from a wallet, a reserve or the outside, and adds to the bank and to the supply.
+    """
+
+    debit: str
+    credit: str
+    money: Money
+
+    @property
+    def terms(self) -> str:
+        """In words."""
+        return f"{self.money}: debit {self.debit}, credit {self.credit}"
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A correction as it stands in the ledger, and who did it."""
+
+    id: UUID
+    correction: Correction
+    reason: str
+    by: Sequence[str]
+    at: datetime
+
+
+# ---- recovery -------------------------------------------------------------------------------------------------------
+
+
+async def to_confirm(connection: Connection) -> tuple[UUID, str]:
+    """The recovery that can be confirmed, and in words what it has found. Raises StateConflict where there is none, or
+    not all of it is read.
+    """
+    row = await connection.fetchrow(sql.recovery_to_confirm)
+    if row is None:
+        raise StateConflict("the gateway", "not in recovery", "confirmed")
+    if row["read_at"] is None:
+        raise StateConflict("recovery", "still reading the chain: a worker has to run", "confirmed")
+    return row["id"], f"{row['payments']} payments restored from the chain, {row['addresses']} addresses of no wallet"
+
+
+async def confirm(connection: Connection, id: UUID, by: By, now: datetime) -> None:
+    """The gateway is in recovery no more. Raises StateConflict where it was not, or there is more to read since."""
+    if await connection.fetchval(sql.confirm_recovery, id, now, by.id) is None:
+        raise StateConflict("recovery", "ended, or reading the chain again", "confirmed")
+    await _tell(connection, "recovery.ended", id, by, {}, now)
+
+
+# ---- a handle that was lost -----------------------------------------------------------------------------------------
+
+
+async def lost(connection: Connection, address: str | None, handle: str) -> str:
+    """The address of a handle that was lost and not given back yet. Raises StateConflict."""
+    found: str | None = await connection.fetchval(sql.lost_address, address)
+    if found is None:
+        raise StateConflict(f"@{handle}", "not known to be lost, or given back already", "returned")
+    return found
+
+
+async def give_back(connection: Connection, address: str, by: By, now: datetime) -> None:
+    """Whoever claims the handle of this address next has it. Raises StateConflict."""
+    if await connection.fetchval(sql.return_address, address, now) is None:
+        raise StateConflict(address, "given back already", "returned")
+    await _tell(connection, "handle.returned", None, by, {"address": address}, now)
+
+
+# ---- a correction ---------------------------------------------------------------------------------------------------
+
+
+async def check(connection: Connection, correction: Correction) -> None:
+    """Raises InvalidRequest for an account that does not exist, and UnknownHandle."""
+    if correction.debit == correction.credit:
+        raise InvalidRequest("correction", "debit and credit are the same account; name two")
+    for code in (correction.debit, correction.credit):
+        await _check_code(connection, code, correction.money.asset)
+
+
+async def _check_code(connection: Connection, code: str, asset: Asset) -> None:
+    kind, _, rest = code.partition(":")
+    handle, _, of = rest.rpartition(":")
+    if kind not in account.KINDS or of != asset.code or bool(handle) != (kind == "wallet"):
+        raise InvalidRequest(
+            "correction", f"{code[:80]!r} is no account of {asset.code}; write wallet:alice:{asset.code}, for example"
+        )
+    if handle and not await wallets.by_handles(connection, [handle]):
+        raise UnknownHandle(handle[:60])
+    if not handle and code not in await book.accounts(connection, (), if_open=[code]):
+        raise InvalidRequest("correction", f"{code[:80]!r} was never used; correct one that was")
+
+
+async def correct(
+    connection: Connection, correction: Correction, reason: str, by: By, who: Sequence[str], now: datetime
+) -> UUID:
+    """Post it, for this reason, as these people have decided; returns its id. Raises InsufficientFunds, and as `check`.
+
+    Both logs have it, and an event of each wallet that it touches.
+    """
+    await check(connection, correction)
+    asset, id = correction.money.asset, TransferId(new_id(now))
+    ids = await book.accounts(connection, [(correction.debit, asset), (correction.credit, asset)])
+    leg = Leg(ids[correction.debit], ids[correction.credit], correction.money.units)
+    book.only(await book.post(connection, [Transfer(id, "correction", id, (leg,))], now))
+    await connection.execute(
+        *(sql.add_correction, id, correction.debit, correction.credit, asset.code, correction.money.units),
+        *(reason, list(who), now),
+    )
+    facts = {
+        "debit": correction.debit,
+        "credit": correction.credit,
+        "amount": correction.money.amount,
+        "asset": asset.code,
+        "reason": reason,
+    }
+    handles = [code.split(":")[1] for code in (correction.debit, correction.credit) if code.startswith("wallet:")]
+    touched = (await wallets.by_handles(connection, handles)).values() if handles else ()
+    await log.append(connection, [log.Event("ledger.corrected", one.id, id, facts) for one in touched], now)
+    await _tell(connection, "ledger.corrected", id, by, facts, now)
+    return id
+
+
+async def corrections(connection: Connection, assets: Assets) -> list[Posted]:
+    """All there ever were, the newest first."""
+    return [
+        Posted(
+            row["id"],
+            Correction(row["debit"], row["credit"], Money(int(row["amount"]), assets[row["asset"]])),
+            row["reason"],
+            row["by"],
+            row["posted_at"],
+        )
+        for row in await connection.fetch(sql.corrections)
+    ]
+
+
+# ---- alone ----------------------------------------------------------------------------------------------------------
+
+
+async def begin_alone(connection: Connection, kind: Repair, what: str, reason: str, by: By, now: datetime) -> None:
+    """One person at the machine begins what two operators do where there are two. Both logs have it. Raises Forbidden
+    where there are.
+    """
+    if await connection.fetchval(sql.enrolled) >= 2:
+        raise Forbidden(f"two operators do this: one proposes {kind} at /v1/operator/proposals, another approves it")
+    facts = {"what": kind, "of": what, "by": by.id, "reason": reason}
+    await _tell(connection, "operator.break_glass", None, by, facts, now)
+
+
+async def _tell(
+    connection: Connection, kind: str, subject: UUID | None, by: By, facts: dict[str, str], now: datetime
+) -> None:
+    """An act, and an event of the house."""
+    await log.append(connection, [log.Event(kind, None, subject, facts)], now)
+    await audit.append(connection, [Act(kind, None, by, subject, facts)], now)

@@ -1,0 +1,11 @@
+"""PostgreSQL: connections, transactions, named statements, migrations. The driver is imported here and nowhere else.
+
+pool.py             the pool, and the one way to open a transaction
+connection.py       one connection: how it is opened, what is set on it, how it is given up
+database_url.py     the URL, read before the driver reads it
+primary.py          which of several servers takes writes
+primary_monitor.py  whether the server is still the primary
+prerequisites.py    what a server and a database have to be
+statements.py       the SQL beside each module, by name
+migration.py        a new database, and an older one brought up to date
+"""

@@ -1,0 +1,240 @@
+"""One connection to PostgreSQL: how it is opened, what is set on it, and how it is given up.
+
+Every wait has an end. Opening takes `connect` seconds at the most, a statement `statement` seconds: the server ends it
+first (`statement_timeout`), and where the server does not, because it is stopped or cut off, the connection is closed
+from this side a second later. What a closed connection was doing is unknown: whoever asked looks it up by their key.
+"""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import asyncpg
+
+from gateway.errors import DatabaseUnavailable
+from gateway.postgres.database_url import DatabaseUrl, Host, Tcp
+
+if TYPE_CHECKING:
+    _Driver = asyncpg.Connection[asyncpg.Record]
+else:
+    _Driver = asyncpg.Connection  # a generic class for type checkers alone
+
+#: Nobody waits longer for a lock than this; our transactions hold theirs for milliseconds.
+_LOCK_TIMEOUT: Final = "3s"
+
+#: So much longer than the server we wait for a statement, and for the end of a connection, in seconds.
+_GRACE_SECONDS: Final = 1.0
+
+#: A server whose commits wait for no standby is asked again after so many seconds: it may have got one.
+_ASK_AGAIN_SECONDS: Final = 1.0
+
+#: What is raised over a connection, or by opening one, where the server or the way to it fails.
+SERVER_ERRORS: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what a connection says that was cut in the middle of an answer
+    DatabaseUnavailable,
+)
+
+#: Whether commits wait for a standby; if so, and this transaction has written nothing yet, it does now.
+_CONFIRM: Final = """
+    SELECT waits, CASE WHEN waits AND pg_current_xact_id_if_assigned() IS NULL
+        THEN pg_logical_emit_message(true, 'gateway', '') END
+    FROM (SELECT current_setting('synchronous_standby_names') <> '' AND NOT pg_is_in_recovery() AS waits) AS server
+"""
+
+#: A transaction in which nothing happens for so long holds its locks for a process that is stopped, in seconds.
+_IDLE_SECONDS_LEAST: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long one waits, in seconds: until a connection is open, and for one statement or commit."""
+
+    connect: float = 5.0
+    statement: float = 10.0
+
+    @property
+    def acquire(self) -> float:
+        """For a free connection: whoever has one gives it up by then, and another is open."""
+        return self.connect + min(self.statement + _GRACE_SECONDS, 60.0)
+
+
+#: Unless something else is configured.
+DEADLINES: Final = Deadlines()
+
+
+def why_away(error: BaseException) -> str:
+    """Why a server gave no answer, in words for whoever called: none of the server's own, and no names of classes."""
+    return next((words for kinds, words in _WHY if isinstance(error, kinds)), "the connection to it broke off")
+
+
+#: The first that fits. QueryCanceledError is an OperatorInterventionError, TimeoutError an OSError.
+_WHY: Final[tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...]] = (
+    ((TimeoutError, asyncpg.QueryCanceledError), "a statement was not done in time"),
+    (asyncpg.TooManyConnectionsError, "its server takes no more connections"),
+    (asyncpg.InsufficientResourcesError, "its server is short of memory, locks or space"),
+    (asyncpg.PostgresSystemError, "its server cannot read or write its own files"),
+    (asyncpg.OperatorInterventionError, "its server is stopping or starting"),
+    (asyncpg.InvalidAuthorizationSpecificationError, "its server does not let this gateway in"),
+    (asyncpg.InvalidCatalogNameError, "its server has no database of that name"),
+    (asyncpg.TargetServerAttributeNotMatched, "none of its servers takes writes"),
+    (socket.gaierror, "the name of its server cannot be resolved"),
+    (ConnectionRefusedError, "its server refuses connections: it may not be running"),
+    (FileNotFoundError, "its server is not running: there is no socket"),
+)
+
+
+class DatabaseConnection(_Driver):
+    """A connection that nobody waits for once it is given up.
+
+    asyncpg ends a statement that takes too long, or whose task was cancelled, by asking the server to cancel it, and
+    waits for the answer: for ever where the server is stopped. And a COMMIT that waits for a standby is cut short by
+    such a request, and is then seen by others although no standby has it. So the connection is closed instead. The
+    server notices (`client_connection_check_interval`) and rolls back; a commit goes on waiting for its standby.
+    """
+
+    cut_short = False  #: A commit on it stopped waiting for its standby: nobody knows whether the standby has it.
+    generation = 0  #: Which pool of `Database` it belongs to: an older one is thrown away.
+    timeline = 0  #: That of the server when it was opened; 0 where it cannot be asked.
+    in_use = False
+    gave_up: Callable[[str], None]
+    check: Callable[[], None]  #: Raises DatabaseUnavailable where a commit would only wait.
+
+    def use(self, in_use: bool) -> None:
+        """Say whether somebody has it."""
+        self.in_use = in_use
+
+    def _cancel_current_command(self, *_waiters: Any) -> None:
+        """What the driver calls to give up a statement. Closing it wakes up whoever waits for the cancellation. It is
+        closed later, by nobody else: the driver goes on with the statement when this returns.
+        """
+        asyncio.get_running_loop().call_soon(self.terminate)
+        self.use(True)
+        self.gave_up("a statement was given up")
+
+    async def confirm(self, seconds: float | None = None) -> None:
+        """Wait until a synchronous standby has whatever this connection has seen, or this server is found not to be the
+        one whose commits such a standby takes: then this does not return before its deadline, `seconds` or that of any
+        statement, and where that is known already (`check`) it raises DatabaseUnavailable at once.
+
+        A commit is visible when its wait for the standby ends, also where that was cut short: by a cancellation, or a
+        restart of the server. If the standby then takes over, what was seen has never been. So what was only read is
+        no proof. A transaction that writes waits for its own place in the WAL, and so for all that is before it: a
+        message in the WAL is enough. Where commits wait for no standby this asks the server once in a second.
+        """
+        now = asyncio.get_running_loop().time()
+        if now < self._asked_at + _ASK_AGAIN_SECONDS:
+            return
+        self.check()
+        if not await self.fetchval(_CONFIRM, timeout=seconds):
+            self._asked_at = now
+
+    _asked_at = float("-inf")
+
+    def _process_log_message(self, fields: dict[str, str], last_query: str) -> None:
+        """What the driver calls for a notice or a warning. The one that counts is known by the function in PostgreSQL
+        that says it ("R", protocol-error-fields): its text is in the server's language, its code is that of many.
+        """
+        if fields.get("R") == "SyncRepWaitForLSN":
+            self.cut_short = True
+            self.gave_up("a commit did not wait for its standby")
+        super()._process_log_message(fields, last_query)  # type: ignore[misc] # the driver's stubs leave it out
+
+    async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as the driver calls it
+        """Say goodbye, but wait for no answer."""
+        with suppress(OSError, asyncpg.InterfaceError):  # TimeoutError is an OSError
+            await super().close(timeout=_GRACE_SECONDS)
+
+
+async def open_connection(
+    url: DatabaseUrl, name: str, deadlines: Deadlines, host: Host | None = None
+) -> DatabaseConnection:
+    """A connection with our settings, named `name` where the URL does not name it, to one of the URL's hosts.
+
+    Raises DatabaseUnavailable when there is none in time, and what the driver raises.
+    """
+    try:
+        async with asyncio.timeout(deadlines.connect):
+            connection = await asyncpg.connect(
+                url.url,
+                host=host.name if host else None,
+                port=host.port if host else None,
+                connection_class=DatabaseConnection,
+                command_timeout=deadlines.statement + _GRACE_SECONDS,
+                server_settings={"application_name": url.application_name or name, "timezone": "UTC"},
+            )
+            connection.gave_up, connection.check = (lambda _why: None), lambda: None
+            try:
+                _keep_alive(connection, url.tcp, deadlines)
+                await _prepare(connection, _settings(deadlines))
+            except BaseException:
+                connection.terminate()
+                raise
+            return connection
+    except TimeoutError as late:
+        raise DatabaseUnavailable(f"no connection within {deadlines.connect:g} s") from late
+
+
+async def _prepare(connection: DatabaseConnection, settings: dict[str, str]) -> None:
+    """Teach a new connection that our numerics are whole numbers, exact to any size, and set what it is to keep to.
+
+    Not by the start-up message, which PgBouncer refuses to pass on. What an older server does not know is left out.
+    """
+    await connection.execute(
+        "SELECT set_config(name, value, false) FROM unnest($1::text[], $2::text[]) AS wanted (name, value)"
+        " WHERE current_setting(name, true) IS NOT NULL"
+        " UNION ALL SELECT set_config('synchronous_commit', 'on', false)"  # remote_apply is more, and stays
+        " WHERE current_setting('synchronous_commit') <> 'remote_apply'",
+        *(list(settings), list(settings.values())),
+    )
+    await connection.set_type_codec("numeric", schema="pg_catalog", encoder=str, decoder=int, format="text")
+
+
+def _settings(deadlines: Deadlines) -> dict[str, str]:
+    """What every session of ours has, whatever the server, the database or the role says."""
+    return {
+        "lock_timeout": _LOCK_TIMEOUT,
+        "statement_timeout": _milliseconds(deadlines.statement),
+        "idle_in_transaction_session_timeout": _milliseconds(max(deadlines.statement, _IDLE_SECONDS_LEAST)),
+        "idle_session_timeout": "0",
+        "transaction_timeout": "0",
+        "client_connection_check_interval": "2s",
+        "client_min_messages": "warning",  # or a commit that was cut short would say nothing
+        "default_transaction_isolation": "read committed",
+        "default_transaction_deferrable": "off",
+        "standard_conforming_strings": "on",
+        "transform_null_equals": "off",
+        "bytea_output": "hex",
+        "DateStyle": "ISO, MDY",
+        "IntervalStyle": "postgres",
+    }
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{round(seconds * 1000)}ms"
+
+
+def _keep_alive(connection: DatabaseConnection, tcp: Tcp, deadlines: Deadlines) -> None:
+    """Notice a peer that is gone without a word, on a connection by TCP."""
+    transport = connection._transport  # type: ignore[attr-defined] # the only way to the socket
+    peer = transport.get_extra_info("socket")
+    if peer is None or peer.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    unacknowledged = tcp.tcp_user_timeout
+    if unacknowledged is None:
+        unacknowledged = round(min(deadlines.statement + _GRACE_SECONDS, 86_400) * 1000)
+    peer.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, tcp.keepalives)
+    for option, value in (
+        (socket.TCP_KEEPIDLE, tcp.keepalives_idle),
+        (socket.TCP_KEEPINTVL, tcp.keepalives_interval),
+        (socket.TCP_KEEPCNT, tcp.keepalives_count),
+        (socket.TCP_USER_TIMEOUT, unacknowledged),
+    ):
+        if value:  # 0 is what the system does
+            peer.setsockopt(socket.IPPROTO_TCP, option, value)

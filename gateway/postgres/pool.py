@@ -1,0 +1,526 @@
+"""PostgreSQL: the pool, one way to open a transaction, named statements. The driver is imported here, in connection.py
+and in primary.py alone.
+
+Amounts are `numeric` in SQL and exact `int` in Python: the codec set on every connection refuses anything else.
+Commits are durable as PostgreSQL ships: nothing here turns `fsync` or `synchronous_commit` off.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from typing import Any, Final, TypeAlias, TypeVar, cast
+from uuid import UUID
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from gateway.clock import DatabaseClock, steady
+from gateway.errors import (
+    Contended,
+    DatabaseNotWritable,
+    DatabaseUnavailable,
+    GatewayError,
+    HandleLost,
+    InRecovery,
+    Misconfigured,
+    PaymentRestored,
+)
+from gateway.ids import show
+from gateway.postgres import database_url, prerequisites
+from gateway.postgres.connection import DEADLINES, DatabaseConnection, Deadlines, why_away
+from gateway.postgres.primary import Primary
+from gateway.postgres.primary_monitor import PrimaryMonitor
+from gateway.postgres.statements import Statements as Statements
+
+log = logging.getLogger(__name__)
+
+Record = asyncpg.Record
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+
+Value = TypeVar("Value")
+
+#: What the driver says when a lock was not to be had within `lock_timeout`.
+LockNotAvailable = asyncpg.LockNotAvailableError
+#: What the driver says when a UNIQUE constraint refused; its `constraint_name` says which.
+UniqueViolation = asyncpg.UniqueViolationError
+
+#: For the end of what is under way when the pool is closed, in seconds.
+_CLOSE_SECONDS: Final = 10.0
+
+#: A disk that was full is taken to be full for so long, in seconds.
+_FULL_SECONDS: Final = 15.0
+
+#: The same trouble is said again in the log after so many seconds.
+_SAY_AGAIN_SECONDS: Final = 60.0
+
+
+class Database:
+    """A pool of connections to one database. Made once, in `connect`, and handed on.
+
+    Whatever makes it doubtful that the connections lead to the server that they should (a statement that was given up,
+    a server that takes no writes, a connection that was cut) throws all of them away, see `start_over`. New ones are
+    opened as they are asked for, all to one server (primary.py).
+
+    What is read here may be answered: where commits wait for a synchronous standby, `transaction`, `reading` and
+    `snapshot` end only when one has all that they have seen (`DatabaseConnection.confirm`), also where they refuse.
+    `one_statement` does so if it has written or locked a row. Where `answers` is False, that is left to `confirm`.
+    """
+
+    def __init__(
+        self,
+        url: database_url.DatabaseUrl,
+        connections: int,
+        name: str,
+        deadlines: Deadlines,
+        answers: bool = True,
+    ) -> None:
+        self._primary, self._deadlines, self._answers = Primary(url, name, deadlines), deadlines, answers
+        self._open = set[DatabaseConnection]()
+        self._generation = 0
+        self._kept: DatabaseConnection | None = None
+        self._closing = False
+        self._away_since: float | None = None  # by the event loop's clock, as all times here
+        self._said_at: dict[str, float] = {}
+        self._has_started = False
+        self._full_until = 0.0
+        self.clock = DatabaseClock()
+        self._monitor = PrimaryMonitor(self._connect, self._set_clock, deadlines)
+        self._pool: asyncpg.Pool[asyncpg.Record] = asyncpg.create_pool(
+            min_size=0,  # the driver would keep a minimum by itself, with a traceback in the log at each attempt
+            max_size=connections + 1,  # one for `one_statement`, which keeps it
+            connect=self._connect,
+            reset=_keep,
+        )
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """One PostgreSQL transaction: committed when the body ends, rolled back when it raises.
+
+        Raises Contended when it had to give way to another, and DatabaseUnavailable when the server cannot be reached,
+        went away, takes no writes or did not answer in time. If that happens while committing, nobody knows whether it
+        was committed: the caller repeats with the same idempotency key.
+        """
+        with _OUR_ERRORS:
+            self._monitor.check()
+            async with (
+                self._connection() as connection,
+                _refusals_confirmed(connection, self._answers),
+                _transaction(connection),
+            ):
+                yield connection
+                if self._answers:
+                    await connection.confirm()
+            self._has_written()
+
+    @asynccontextmanager
+    async def reading(self, *, answers: bool = True) -> AsyncIterator[Connection]:
+        """A connection for statements that read; each sees its own moment. With `answers` False only a refusal is
+        confirmed: what was read is for a decision that a transaction makes later.
+        """
+        with _OUR_ERRORS:
+            async with self._connection() as connection, _refusals_confirmed(connection, self._answers):
+                yield connection
+                if self._answers and answers:
+                    await connection.confirm()
+
+    @asynccontextmanager
+    async def one_statement(self) -> AsyncIterator[Connection]:
+        """For one statement that writes: PostgreSQL makes it a transaction of its own, and saves two round trips.
+
+        One connection is kept between such statements: giving it back and taking it again lets the event loop run
+        whatever else is ready in between, while PostgreSQL waits for the next group.
+        """
+        with _OUR_ERRORS:
+            self._monitor.check()
+            connection, self._kept = self._kept, None
+            if connection is None or _ended(connection):
+                connection = await self._acquire()
+            else:
+                connection.use(True)
+            try:
+                yield connection
+                _check_not_cut_short(connection)
+            except BaseException as error:
+                try:
+                    self._judge(connection, error)
+                finally:
+                    await self._release(connection)
+                raise
+            self._has_written()
+            if self._kept is None and not self._closing and not self._is_stale(connection):
+                self._kept = connection
+                connection.use(False)
+            else:
+                await self._release(connection)
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Connection]:
+        """A read-only transaction in which all statements see one moment."""
+        with _OUR_ERRORS:
+            async with self._connection() as connection, _refusals_confirmed(connection, self._answers):
+                async with _transaction(connection, isolation="repeatable_read", readonly=True):
+                    yield connection
+                if self._answers:
+                    await connection.confirm()
+
+    async def prove_writable(self) -> None:
+        """Commit something to the log of the database, and nothing else. Raises DatabaseUnavailable when it cannot.
+
+        A full disk shows only when a table has to grow, so it is believed for a while after it was seen.
+        """
+        if asyncio.get_running_loop().time() < self._full_until:
+            raise DatabaseNotWritable(_NOT_WRITABLE[asyncpg.DiskFullError])
+        async with self.transaction() as connection:
+            if await connection.fetchval("SELECT current_setting('transaction_read_only')::boolean"):
+                raise DatabaseNotWritable(_NOT_WRITABLE[asyncpg.ReadOnlySQLTransactionError])
+            await connection.execute("SELECT pg_logical_emit_message(true, 'gateway', 'writable')")
+
+    async def _check(self) -> None:
+        """Open the first connection. Raises what `connect` does."""
+        try:
+            async with self.reading(answers=False) as connection:
+                await prerequisites.check(connection, self.reading(answers=False))
+        except (DatabaseUnavailable, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise _at_start(error) from error
+        self._has_started = True
+
+    def start_over(self, why: str, generation: int | None = None) -> None:
+        """Throw every connection away: those that nobody has at once, the others when they are given back. What was
+        found out over a connection of an older generation is known already, and says nothing of the newer ones.
+        """
+        if generation is not None and generation != self._generation:
+            return
+        self._generation += 1
+        self._monitor.doubt()
+        self._primary.forget()
+        self._say("the connections to the database are made anew", why)
+        for connection in list(self._open):
+            if not connection.in_use:
+                connection.terminate()
+
+    async def close(self) -> None:
+        """Let what is under way end, for a while, and close all connections."""
+        self._closing = True  # what a statement still has then is given back, and not kept
+        if self._kept is not None:
+            await self._release(self._kept)
+        with suppress(
+            *_GONE, asyncpg.InterfaceError
+        ):  # TimeoutError among them: the pool then ends its connections itself
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await self._pool.close()
+
+    # ---- connections --------------------------------------------------------------------------------------------
+
+    async def _connect(self, *_: object, **__: object) -> DatabaseConnection:
+        """What the pool calls for a new connection."""
+        generation = self._generation
+        try:
+            connection = await self._primary.connect()
+            try:
+                await self._set_clock(connection)
+            except BaseException:
+                connection.terminate()
+                raise
+        except (*_GONE, *_REFUSED, asyncpg.InterfaceError, DatabaseUnavailable) as error:
+            self._say("no connection to the database", _said_of(error))
+            raise
+        if self._leave_replaced(connection.timeline, generation):
+            generation = self._generation
+        connection.generation, connection.check = generation, self._monitor.check
+        connection.gave_up = lambda why: self.start_over(why, generation)
+        self._open.add(connection)
+        connection.add_termination_listener(lambda _: self._open.discard(connection))
+        return connection
+
+    def _leave_replaced(self, timeline: int, generation: int) -> bool:
+        """End the connections to servers of an older timeline, whatever is under way there: nothing of it will be. What
+        is slow on a server that is still the primary is not touched.
+        """
+        replaced = [one for one in self._open if 0 < one.timeline < timeline]
+        if replaced:
+            self.start_over("another server is the primary now", generation)
+        for connection in replaced:
+            connection.terminate()
+        return bool(replaced)
+
+    async def _set_clock(self, connection: Connection) -> None:
+        """Look at the database's clock."""
+        asked = steady()
+        self.clock.set(await connection.fetchval("SELECT clock_timestamp()"), asked, steady())
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[DatabaseConnection]:
+        connection = await self._acquire()
+        try:
+            yield connection
+            _check_not_cut_short(connection)
+        except BaseException as error:
+            self._judge(connection, error)
+            raise
+        finally:
+            await self._release(connection)
+
+    async def _acquire(self) -> DatabaseConnection:
+        """A connection of the newest generation. Raises DatabaseUnavailable when none is free in time."""
+        try:
+            async with asyncio.timeout(self._deadlines.acquire):
+                while True:
+                    # Without the pool's proxy, which knows nothing of a connection that has ended.
+                    proxy = await self._pool.acquire()
+                    connection: DatabaseConnection = proxy._con  # type: ignore[attr-defined] # the stubs leave it out
+                    if not self._is_stale(connection):
+                        connection.use(True)
+                        return connection
+                    connection.terminate()
+        except TimeoutError as late:
+            raise DatabaseUnavailable(f"no connection was free within {self._deadlines.acquire:g} s") from late
+        except (*_REFUSED, asyncpg.InterfaceError) as refused:  # InterfaceError: of the pool, or in place of a login
+            raise DatabaseUnavailable(why_away(refused)) from refused
+
+    async def _release(self, connection: DatabaseConnection) -> None:
+        if not _ended(connection):
+            connection.use(False)
+            if self._is_stale(connection):
+                connection.terminate()
+        proxy = connection._proxy  # type: ignore[attr-defined] # the stubs leave it out
+        if proxy is not None:  # or the pool has its place back already
+            with suppress(*_GONE, asyncpg.InterfaceError):  # then the pool has ended it
+                await self._pool.release(proxy)
+
+    def _is_stale(self, connection: DatabaseConnection) -> bool:
+        return _ended(connection) or bool(connection.generation != self._generation)
+
+    def _judge(self, connection: DatabaseConnection, error: BaseException) -> None:
+        """Close the connection of what ended in `error` where it may not be used again, and all others with it where
+        they are no better.
+
+        Of an InterfaceError, which the driver raises both where it is used wrongly and where the connection has ended
+        meanwhile, the connection says which it is. Raises DatabaseUnavailable for the second.
+        """
+        if isinstance(error, asyncpg.DiskFullError):
+            self._full_until = asyncio.get_running_loop().time() + _FULL_SECONDS
+        if _ended(connection):
+            self.start_over(_said_of(error), connection.generation)
+            if isinstance(error, asyncpg.InterfaceError):
+                raise DatabaseUnavailable(why_away(error)) from error
+        elif isinstance(error, _SPOILS_ALL):
+            connection.terminate()
+            self.start_over(_said_of(error), connection.generation)
+        elif isinstance(error, (*_ABANDONS, asyncpg.InterfaceError)):
+            connection.terminate()  # it may be in the middle of something
+
+    def _say(self, what: str, why: str) -> None:
+        """Each of the two once when it begins, and again now and then: all connections find out by themselves, each in
+        other words.
+        """
+        now = asyncio.get_running_loop().time()
+        if not self._has_started or self._closing:
+            return
+        if self._away_since is None:
+            self._away_since, self._said_at = now, {}
+        if now - self._said_at.get(what, -_SAY_AGAIN_SECONDS) >= _SAY_AGAIN_SECONDS:
+            self._said_at[what] = now
+            log.warning("%s: %s", what, why)
+
+    def _has_written(self) -> None:
+        if self._away_since is not None:
+            seconds = asyncio.get_running_loop().time() - self._away_since
+            self._away_since = None
+            log.info("the database takes writes again, after %.1f s", seconds)
+
+
+@asynccontextmanager
+async def _transaction(connection: DatabaseConnection, **how: Any) -> AsyncIterator[None]:
+    """As the driver's own; but what failed for want of the server is not rolled back: its connection is closed."""
+    transaction = connection.transaction(**how)
+    await transaction.start()
+    try:
+        yield
+    except BaseException as error:
+        if not (_ended(connection) or isinstance(error, (*_SPOILS_ALL, *_ABANDONS))):
+            await transaction.rollback()
+        raise
+    await transaction.commit()
+
+
+@asynccontextmanager
+async def _refusals_confirmed(connection: DatabaseConnection, answers: bool) -> AsyncIterator[None]:
+    """A refusal is an answer too: that somebody has no money, or that a payment does not exist, is confirmed before."""
+    try:
+        yield
+    except Exception as error:
+        driver = isinstance(error, (asyncpg.PostgresError, asyncpg.InterfaceError, DatabaseUnavailable, *_GONE))
+        if answers and not driver and not _ended(connection):
+            await connection.confirm()
+        raise
+
+
+def _check_not_cut_short(connection: DatabaseConnection) -> None:
+    if _ended(connection) or connection.cut_short:
+        raise DatabaseUnavailable("a commit did not wait for its standby, which may not have it")
+
+
+def if_any(column: Sequence[Value]) -> Sequence[Value] | None:
+    """A column as unnest() takes it beside others that are full: one with nothing but nulls can be null itself, and to
+    encode a null costs as much as to encode a value.
+    """
+    return column if any(value is not None for value in column) else None
+
+
+async def confirm(connection: Connection) -> None:
+    """Wait until a synchronous standby has all that the connection has seen, where commits wait for one."""
+    await cast(DatabaseConnection, connection).confirm()
+
+
+def _ended(connection: DatabaseConnection) -> bool:
+    """Whether the connection was closed behind our back: the server went away, and may be there again."""
+    return connection.is_closed()
+
+
+def _said_of(error: BaseException) -> str:
+    """The first line of what it says, for the log, and what is noted there; some say nothing."""
+    if isinstance(error, OSError):
+        said = why_away(error)
+    else:
+        words = error.reason if isinstance(error, DatabaseUnavailable) else str(error)
+        said = (words.splitlines() or [why_away(error)])[0]
+    notes = "; ".join(getattr(error, "__notes__", ()))
+    return f"{said} ({notes})" if notes else said
+
+
+#: Nothing was decided, or nobody knows: the server is away, or is going away.
+_GONE = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InternalClientError,  # what a connection says that was cut in the middle of an answer
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,  # connections, memory, locks, temporary files
+    asyncpg.PostgresSystemError,  # the server's own reads and writes fail
+)
+
+#: The server is there, but does not have us.
+_REFUSED = (
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.TargetServerAttributeNotMatched,
+)
+
+#: The server answers, but nothing can be written there: a standby, or a full disk. Each with what is said of it.
+_NOT_WRITABLE = {
+    asyncpg.ReadOnlySQLTransactionError: "it is read-only",
+    asyncpg.DiskFullError: "its disk is full",
+}
+
+#: After these no connection can be trusted to lead to a server that works.
+_SPOILS_ALL = (TimeoutError, asyncpg.QueryCanceledError, asyncpg.PostgresSystemError, *_NOT_WRITABLE)
+
+#: Whoever used the connection has stopped in the middle.
+_ABANDONS = (asyncio.CancelledError, GeneratorExit)
+
+#: Nothing was committed: the same may be tried again at once.
+_CONTENDED = (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError, asyncpg.SerializationError)
+
+
+#: What our triggers refuse with a SQLSTATE of their own, and the error that says so, made of the words of the DETAIL.
+_REFUSALS: dict[str, Callable[..., GatewayError]] = {
+    "GWR01": InRecovery,
+    "GWR02": lambda id, tx_hash: PaymentRestored(show("rst", UUID(id)), tx_hash),
+    "GWR03": HandleLost,
+}
+
+
+class _OurErrors:
+    """Says in our errors what the driver says in its own, and takes from what it says of a row that a constraint has
+    refused the row itself: people's words are in it, which is nothing for a log. Stateless, so one is enough.
+    """
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, _CONTENDED):
+            raise Contended from error
+        for kind, reason in _NOT_WRITABLE.items():
+            if isinstance(error, kind):
+                raise DatabaseNotWritable(reason) from error
+        if isinstance(error, _GONE):
+            raise DatabaseUnavailable(why_away(error)) from error
+        if isinstance(error, asyncpg.InsufficientPrivilegeError):
+            raise Misconfigured(f"the database refuses this to our role: {_said_of(error)}") from error
+        if isinstance(error, asyncpg.PostgresError):
+            if error.sqlstate in _REFUSALS:
+                raise _REFUSALS[error.sqlstate](*(error.detail or "").split()) from None
+            error.detail = None
+
+
+_OUR_ERRORS = _OurErrors()
+
+
+@asynccontextmanager
+async def connect(
+    url: str, connections: int = 10, name: str = "gateway", deadlines: Deadlines = DEADLINES, answers: bool = True
+) -> AsyncIterator[Database]:
+    """A database pool, closed at the end. Of the deadlines, the URL's own `connect_timeout` goes first. `answers` is
+    False for a process that tells nobody what it reads.
+
+    Raises DatabaseUnavailable when nobody answers at `url`, and Misconfigured, with what to do, when it is no URL of a
+    database, or of one that is not fit for this.
+    """
+    where = database_url.read(url)
+    if where.connect_seconds is not None:
+        deadlines = replace(deadlines, connect=where.connect_seconds)
+    database = Database(where, connections, name, deadlines, answers)
+    await database._pool
+    try:
+        await database._check()
+        monitoring = asyncio.create_task(database._monitor.run())
+        try:
+            yield database
+        finally:
+            database._closing = True
+            monitoring.cancel()
+            await asyncio.wait({monitoring})
+    finally:
+        await database.close()
+
+
+def _at_start(error: BaseException) -> BaseException:
+    """Why the first connection is none: Misconfigured where waiting would change nothing."""
+    cause = error.__cause__ if isinstance(error, DatabaseUnavailable) and error.__cause__ else error
+    said = _said_of(cause)
+    if isinstance(cause, asyncpg.InvalidCatalogNameError):
+        return Misconfigured(f"{said}: create it (ENCODING 'UTF8'), or correct GATEWAY_DATABASE_URL")
+    if isinstance(cause, (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InsufficientPrivilegeError)):
+        return Misconfigured(f"the database server refuses us: {said}; correct GATEWAY_DATABASE_URL or its rights")
+    if isinstance(cause, (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)):
+        return prerequisites.shared_sessions()  # what one session has prepared, another has not
+    if isinstance(cause, asyncpg.ProtocolViolationError) and not said.startswith("unsupported startup parameter"):
+        return DatabaseUnavailable(said)  # a pooler that has no server, or does not say so in words of its own
+    if isinstance(cause, (*_WRONG_PARAMETER, asyncpg.ProtocolViolationError)):
+        return Misconfigured(f"GATEWAY_DATABASE_URL has a parameter that does not work here, remove it: {said}")
+    return DatabaseUnavailable(said) if isinstance(error, DatabaseUnavailable) and str(cause) else error
+
+
+#: What a server, or the driver, says of a parameter in the URL.
+_WRONG_PARAMETER = (
+    asyncpg.ClientConfigurationError,
+    asyncpg.UndefinedObjectError,
+    asyncpg.InvalidParameterValueError,
+    asyncpg.CantChangeRuntimeParamError,
+    asyncpg.PostgresSyntaxError,
+)
+
+
+async def _keep(connection: Connection) -> None:
+    """What a connection does when it goes back to the pool: nothing. We set no session state, so a reset costs a
+    round trip for nothing; `SET LOCAL` ends with its transaction.
+    """
+
+
+def constraint_of(error: Exception) -> str | None:
+    """The name of the constraint that refused, when `error` came from one."""
+    name: Any = getattr(error, "constraint_name", None)
+    return name if isinstance(name, str) else None

@@ -1,0 +1,100 @@
+"""What a server and a database have to be for a ledger to be right in them; asked once, at the start.
+
+What can be set on a connection of ours is set there (connection.py) and not asked here.
+"""
+
+import logging
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Any, Final, NoReturn, Protocol
+
+from gateway.errors import Misconfigured
+from gateway.postgres.statements import Statements
+
+log = logging.getLogger(__name__)
+
+sql = Statements(__package__, "prerequisites.sql")
+
+#: What is tested: older ones lack what the migrations use, or who may create in `public` is another matter.
+_VERSION_LEAST: Final = 15
+
+
+class _Asked(Protocol):
+    """A connection, as far as it is asked here."""
+
+    async def fetchval(self, query: str, /) -> Any: ...
+
+    async def fetchrow(self, query: str, /) -> Any: ...
+
+    def get_server_pid(self) -> int: ...
+
+
+async def check(connection: _Asked, another: AbstractAsyncContextManager[_Asked]) -> None:
+    """Raises Misconfigured with what is wrong and what to do. `another` is a second connection, opened if need be."""
+    version: int = await connection.fetchval(sql.version)
+    if version // 10_000 < _VERSION_LEAST:
+        _refuse(f"PostgreSQL {version // 10_000} is too old: use {_VERSION_LEAST} or newer")
+    found: Mapping[str, Any] = await connection.fetchrow(sql.session)
+    _check_database(found)
+    _check_rights(found)
+    if found["process"] != connection.get_server_pid():  # somebody in between has made up the number of the process
+        await _check_pooler(connection, another)
+
+
+def _check_database(found: Mapping[str, Any]) -> None:
+    if found["encoding"] != "UTF8":
+        _refuse(
+            f"the database {found['database']!r} has the encoding {found['encoding']}: make one with "
+            "CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0"
+        )
+    if found["schema"] is None:
+        _refuse(
+            f"the search_path {found['search_path']!r} of the role {found['role']!r} names no schema that is there: "
+            "CREATE SCHEMA, or correct it with ALTER ROLE … SET search_path"
+        )
+    if found["replication_role"] != "origin":
+        _refuse(
+            f"session_replication_role is {found['replication_role']!r}, which leaves out the checks of foreign keys: "
+            "ALTER ROLE … RESET session_replication_role"
+        )
+    for setting in ("fsync", "full_page_writes"):
+        if found[setting] == "off":
+            log.warning("the server has %s=off: a crash of its machine may lose payments that were answered", setting)
+
+
+def _check_rights(found: Mapping[str, Any]) -> None:
+    role, schema = found["role"], found["schema"]
+    if not found["may_migrate"]:
+        _refuse(
+            f"the role {role!r} may not create tables in the schema {schema!r}: GRANT CREATE ON SCHEMA … TO it, or "
+            "connect as the database's owner"
+        )
+    if found["forbidden"] is not None:
+        _refuse(
+            f"the role {role!r} may not read and write the table {found['forbidden']!r}: GRANT ALL ON ALL TABLES IN "
+            f"SCHEMA {schema} TO it, or connect as the tables' owner"
+        )
+
+
+async def _check_pooler(connection: _Asked, another: AbstractAsyncContextManager[_Asked]) -> None:
+    """In a pooler's session mode a connection stays with its process of the server, which nobody else has. In the mode
+    of transactions it does not: an idle one's process is given to whoever asks next, or they go round.
+    """
+    async with AsyncExitStack() as stack:
+        process = await connection.fetchval("SELECT pg_backend_pid()")
+        other = await (await stack.enter_async_context(another)).fetchval("SELECT pg_backend_pid()")
+        again = await connection.fetchval("SELECT pg_backend_pid()")
+    if process == other or process != again:
+        raise shared_sessions()
+
+
+def shared_sessions() -> Misconfigured:
+    """What a pooler is told that gives a session of the server to several connections."""
+    return Misconfigured(
+        "the database cannot be used: the pooler in front of the server (PgBouncer) gives a session to several "
+        "connections; set pool_mode = session for this database, or connect past it"
+    )
+
+
+def _refuse(why: str) -> NoReturn:
+    raise Misconfigured(f"the database cannot be used: {why}")

@@ -1,0 +1,67 @@
+"""What a worker says while it waits for the chain. Pure.
+
+When it is far behind: how far it is, how fast, how long yet. Where it goes on after a kill is no business of this: the
+cursor is in the database, and moves with every span. And when what is mined does not become final: what decides that.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from gateway.chain.block import Block
+from gateway.chain.relayer.relayers import Lane
+from gateway.chain.watcher.watch import Span, waiting
+
+#: Nothing is said by who is less than so many blocks behind: that is a moment's work.
+FAR = 2_000
+
+#: How long nothing is said after something was.
+EVERY = timedelta(seconds=5)
+
+
+@dataclass(slots=True)
+class CatchUp:
+    """One way to the newest final block after another. `far` is in blocks."""
+
+    far: int = FAR
+    every: timedelta = EVERY
+    _first: int = field(default=0, init=False)  #: Where its first span ended, a block's number, …
+    _since: datetime | None = field(default=None, init=False)  #: … and when; None while there is no way to go.
+    _said_at: datetime | None = field(default=None, init=False)
+
+    def line(self, span: Span, now: datetime) -> str | None:
+        """What to say once this span is written; None where there is nothing to say."""
+        left = span.final - span.last.number
+        where = f"block {span.last.number:,} of {span.final:,}"
+        if self._since is None:
+            if left < self.far:
+                return None
+            self._first, self._since, self._said_at = span.last.number, now, now
+            return f"catching up: {where}"
+        seconds = max((now - self._since).total_seconds(), 0.001)
+        done = span.last.number - self._first
+        if left == 0:
+            self._since = None
+            return f"caught up with block {span.final:,}, {done:,} blocks in {seconds:,.0f} s"
+        if self._said_at is not None and now - self._said_at < self.every:
+            return None
+        self._said_at = now
+        return f"catching up: {where}, {done / seconds:,.0f} blocks/s, {left * seconds / done:,.0f} s left"
+
+
+@dataclass(slots=True)
+class FinalityWait:
+    """One wait after another for mined transactions to be final. `patience` is how old they are when it is said."""
+
+    patience: timedelta = timedelta(seconds=30)
+    _said: bool = field(default=False, init=False)
+
+    def line(self, lanes: Sequence[Lane], final: Block | None, finality: int | None, now: datetime) -> str | None:
+        """What to say, once for each wait; None where there is nothing to say."""
+        waits = [one.oldest_at for one in lanes if one.unfinished > one.open and one.oldest_at is not None]
+        if not waits:
+            self._said = False
+        if self._said or not waits or now - min(waits) < self.patience:
+            return None
+        self._said = True
+        return f"what is in a block waits for it to be final. {waiting(final, finality)}"

@@ -1,0 +1,486 @@
+"""The loop: claim rows, call the rooms, sleep. No business rule is here.
+
+    relay   queued authorizations ─> a stored ChainTransaction ─> sent
+    resend  what is stored and in no block is sent again, as stored; what stays out too long gets a higher fee; a lane
+            whose nonces others use is stopped
+    fuel    the lanes' gas money is looked at
+    watch   final blocks ─> the book
+    recover  where the database is older than the chain: what is read is told; what was given back comes into the book
+    solvency  the book is held against the chain and the bank; what differs twice freezes withdrawals of its asset
+    expire  holds past their time and freezes that nobody confirmed end; what can be undone no more ─> queued
+    bring   tokens that stayed at an address which their wallet has left are to follow it once more
+    seal    what both logs have got since is chained
+
+Each step is one PostgreSQL transaction with the network before or after it, never inside, so a worker may be killed
+between any two and any number of workers may run: rows are claimed, lanes are taken, the cursor is compared and set.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from gateway.audit import seal as seals
+from gateway.audit.row import LEAF
+from gateway.bank import movements
+from gateway.chain.block import Block, Fees, Standing
+from gateway.chain.node import Node
+from gateway.chain.relayer import batches, deploy, gas_balance, nonce_conflicts, outbox, relayers, roles
+from gateway.chain.relayer.relayers import Attempt, Lane
+from gateway.chain.token import authorization, message
+from gateway.chain.token.contract import Contract
+from gateway.chain.token.message import Authorization
+from gateway.chain.watcher import watch
+from gateway.chain.watcher.watch import Span
+from gateway.clock import Clock
+from gateway.controls import wallet_freeze
+from gateway.custody import wallet_keys
+from gateway.errors import (
+    ChainReplaced,
+    DatabaseUnavailable,
+    GatewayError,
+    Misconfigured,
+    NodeRefused,
+    NodeUnavailable,
+    NoLane,
+    SealedKeyUnreadable,
+)
+from gateway.events import log as events
+from gateway.events.log import Event
+from gateway.keys.signer import Signer, Vault
+from gateway.money import Money
+from gateway.payments import finish, looks, recovery, spending, sweep, undo
+from gateway.payments.looks import Pace
+from gateway.payments.terms import Terms
+from gateway.postgres.pool import Connection, Database
+from gateway.settlement import final_blocks, gas, relay
+from gateway.worker.block_time import BlockTime
+from gateway.worker.catch_up import CatchUp, FinalityWait
+
+log = logging.getLogger(__name__)
+
+#: After a batch that reverted, no further one of that token is formed for so long: each costs gas for nothing.
+_AFTER_REVERT = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """What the steps need; built once, by hand, in `__main__`. `finality` as in the configuration.
+
+    `signers` are the lanes that it has keys for. Of all workers one looks after a lane, every `resend_every`, and at
+    its gas money, every `fuel_every`, or less often where blocks are slow; it is low when it is less than
+    `gas_batches_least` full batches may cost.
+    """
+
+    database: Database
+    node: Node
+    terms: Terms
+    vault: Vault
+    signers: Sequence[Signer]
+    finality: int | None
+    clock: Clock
+    gas_batches_least: int = 10
+    batch_wait: timedelta = timedelta()
+    resend_every: timedelta = timedelta(seconds=1.5)
+    fuel_every: timedelta = timedelta(seconds=10)
+    pace: Pace = looks.PACE
+    catch_up: CatchUp = field(default_factory=CatchUp)
+    finality_wait: FinalityWait = field(default_factory=FinalityWait)
+    block_time: BlockTime = field(default_factory=BlockTime)
+
+    # Each step returns whether there was something to do, so that the loop asks again at once.
+
+    async def _terms(self, connection: Connection) -> Terms:
+        """The terms with every contract that there is now, whenever it was deployed. Raises Misconfigured."""
+        return replace(self.terms, contracts=await deploy.all_contracts(connection, self.terms.assets))
+
+    async def relay(self) -> bool:
+        """Form what is ripe, a batch of each kind of each token, store it in a lane, then send it. Raises NoLane when
+        what is queued waits until somebody does something.
+        """
+        now = self.clock()
+        async with self.database.reading() as connection:
+            ripe = await batches.ripe(connection, now, self.batch_wait, now - _AFTER_REVERT)
+            if not ripe:
+                return False
+            chain = await deploy.chain(connection, self.terms.assets)
+        terms = replace(self.terms, contracts=chain.contracts)
+        chain_id = terms.contracts[ripe[0].asset].chain_id
+        if chain.cursor is not None:
+            await watch.check_cursor(self.node, chain.cursor)  # nothing is signed over a book of another chain
+        fees, of_all = await self.node.fees(), await self.node.standings(sorted({*chain.lanes, *self._addresses}))
+        if not await recovery.may_send(self.database, self.node, chain_id, of_all):
+            return False
+        standings = [one for one in of_all if one.address in self._addresses]
+        worked, waits = False, list[NoLane]()
+        for contract in terms.contracts.values():
+            due = [one for one in ripe if one.asset == contract.asset.code]
+            if not due:
+                continue
+            allowed = await roles.allowed(self.node, contract, self._addresses)
+            for one in () if allowed.paused else due:
+                try:
+                    worked |= await self._batch(terms, contract, one, standings, allowed.of[one.kind], fees)
+                except NoLane as none:
+                    waits.append(none)
+        if waits and not worked:
+            raise waits[0]
+        return worked
+
+    @property
+    def _addresses(self) -> list[str]:
+        return [signer.address for signer in self.signers]
+
+    async def _batch(
+        self,
+        terms: Terms,
+        contract: Contract,
+        ripe: batches.Ripe,
+        standings: Sequence[Standing],
+        allowed: Collection[str],
+        fees: Fees,
+    ) -> bool:
+        now = self.clock()
+
+        async def sign(connection: Connection, unsigned: list[Authorization]) -> Sequence[bytes | None]:
+            digests = message.digests(contract, unsigned)
+            return await self._sign(
+                connection, [(one.from_address, d) for one, d in zip(unsigned, digests, strict=True)]
+            )
+
+        async with self.database.transaction() as connection:
+            # The lane first: who finds it taken takes another, and nobody claims what no lane can carry.
+            cost_wei = gas_balance.cost_wei(batches.gas_most(ripe.count, ripe.by_contracts), fees)
+            lane = await self._lane(connection, standings, allowed, cost_wei)
+            if lane is None:
+                return False
+            batch = await batches.form(connection, contract, ripe.kind, lane, fees, sign, now, ripe.count)
+            if batch is None:
+                return False
+            await relay.formed(connection, terms.assets, terms.settles, batch, now)
+        for one, reason in batch.refused:
+            log.error(
+                "authorization %s of %s was not sent, and its money given back: %s", one.id, one.from_address, reason
+            )
+        if batch.transaction is not None:
+            await outbox.send_unsent(self.database, self.node, lane.address)
+        return True
+
+    async def _lane(
+        self, connection: Connection, standings: Sequence[Standing], allowed: Collection[str], cost_wei: int
+    ) -> Signer | None:
+        """Take the lane with least open that can carry this. None where all are full or taken; raises NoLane where that
+        does not pass by itself.
+        """
+        found = await relayers.read(connection, standings)
+        fit = relayers.in_turn([one for one in found if one.address in allowed], cost_wei)
+        taken = await relayers.take(connection, fit) if fit else None
+        if taken is None:
+            reasons = {one.address: relayers.unfit(one, cost_wei) for one in found}
+            reasons |= {
+                one: "may not: run 'gateway deploy' with the key of the token's admin first in the file"
+                for one, why in reasons.items()
+                if why is None and one not in allowed
+            }
+            if all(reasons.values()):
+                raise NoLane(tuple(f"{address} {why}" for address, why in reasons.items()))
+        return next((signer for signer in self.signers if signer.address == taken), None)
+
+    async def _sign(self, connection: Connection, digests: list[tuple[str, bytes]]) -> Sequence[bytes | None]:
+        """A signature for each; None for an address without a key, or with one that does not open, alone."""
+        try:
+            return await wallet_keys.sign(connection, self.vault, digests)
+        except (SealedKeyUnreadable, KeyError):
+            if len(digests) == 1:
+                return [None]
+        return [signature for one in digests for signature in await self._sign(connection, [one])]
+
+    async def resend(self) -> bool:
+        """Look after the lanes whose turn it is, side by side: what fails in one does not keep the others."""
+        async with self.database.one_statement() as connection:
+            turn = await relayers.turn(connection, self._addresses, self.block_time.rounds(self.resend_every))
+        if not turn:
+            return False
+        standings = await self.node.standings(turn)
+        async with self.database.reading() as connection:
+            found = await relayers.read(connection, standings)
+        final = await watch.final_block(self.node, self.finality) if any(one.unfinished for one in found) else None
+        if line := self.finality_wait.line(found, final, self.finality, self.clock()):
+            log.info(line)
+        looks = await asyncio.gather(*(self._look_after(one, final) for one in found), return_exceptions=True)
+        for failed in looks:
+            if failed is not None:
+                raise failed
+        return False
+
+    async def _look_after(self, lane: Lane, final: Block | None) -> None:
+        """Send again, as stored, what is in no block; raise the fee of what has been so for long."""
+        async with self.database.reading() as connection:
+            attempts = await relayers.open_attempts(connection, lane.address)
+        ahead = lane.next_nonce if lane.mined > lane.next_nonce else None
+        taken = (
+            await nonce_conflicts.overtaken(self.node, lane.address, attempts, final.number)
+            if attempts and final
+            else None
+        )
+        if taken is not None and not await nonce_conflicts.finds_ours(self.database, self.node, lane.address):
+            taken = None
+        nonce = taken.nonce if taken is not None else ahead
+        if nonce is not None:
+            await self._suspect(lane.address, nonce, attempts, final)
+            return
+        async with self.database.one_statement() as connection:
+            await nonce_conflicts.trust(connection, lane.address)
+        sent = await outbox.send_open(self.database, self.node, attempts) if attempts else outbox.Sent([])
+        if lane.refused is not None and sent.refusal is None:
+            await outbox.taken_again(self.database, lane.address)
+        if unmined := sent.attempts:
+            await self._bump(lane.address, [attempt for attempt in unmined if attempt.nonce == unmined[0].nonce][-1])
+
+    async def _suspect(self, address: str, nonce: int, attempts: Sequence[Attempt], final: Block | None) -> None:
+        """Stop the lane once the same nonce has been seen to be somebody else's for long enough; the others go on."""
+        now = self.clock()
+        async with self.database.one_statement() as connection:
+            if not await nonce_conflicts.suspect(connection, address, nonce, now):
+                return
+        unmined = nonce_conflicts.unmined_of(
+            attempts, (await self.node.receipts([one.hash for one in attempts])).keys()
+        )
+        taken_below = await self._finally_below(address, final)
+        reason = relayers.nonce_taken(nonce)
+        async with self.database.transaction() as connection:
+            stopped = await nonce_conflicts.stop(connection, address, reason, unmined, taken_below)
+            if stopped:
+                facts = {"lane": address, "reason": reason}
+                await events.append(connection, [Event("lane.stopped", None, None, facts)], now)
+        if stopped:
+            what = relayers.what_to_do(address)
+            log.error("the lane of %s is stopped: %s. %s; other lanes go on", address, reason, what)
+
+    async def _finally_below(self, address: str, final: Block | None) -> int:
+        """Below which nonce all of the lane's are used for good; 0 where the node cannot say so."""
+        try:
+            return await self.node.transaction_count(address, final.number) if final else 0
+        except NodeRefused:
+            return 0
+
+    async def _bump(self, address: str, newest: Attempt) -> None:
+        """Where it is time, offer more for the first transaction that is in no block, on which the others wait."""
+        head, fees, now = await self.node.block("latest"), await self.node.fees(), self.clock()
+        signer = next(one for one in self.signers if one.address == address)
+        if head is not None and relayers.wants_bump(newest, head, fees, now):
+            async with self.database.transaction() as connection:
+                await relayers.bump(connection, signer, newest.transaction_id, fees, now)
+
+    async def fuel(self) -> bool:
+        """Say once that a lane's gas money runs out, well before it has; and once that it does no more."""
+        async with self.database.one_statement() as connection:
+            turn = await gas_balance.turn(connection, self._addresses, self.block_time.rounds(self.fuel_every))
+        if not turn:
+            return False
+        fees, standings = await self.node.fees(), await self.node.standings(turn)
+        async with self.database.reading() as connection:
+            found = await relayers.read(connection, standings)
+        for lane in found:
+            low = gas_balance.is_low(lane, fees, self.gas_batches_least)
+            if low != lane.low:
+                await self._say_low(lane, low, gas_balance.payments_left(lane, fees))
+        return False
+
+    async def _say_low(self, lane: Lane, low: bool, payments: int) -> None:
+        left = str(Money(max(lane.left_wei, 0), gas.coin_of(self.terms.assets)))
+        async with self.database.transaction() as connection:
+            new = await gas_balance.note(connection, lane.address, low)
+            if new:
+                facts = {"lane": lane.address, "left": left, "payments": payments}
+                event = Event("lane.low" if low else "lane.filled", None, None, facts)
+                await events.append(connection, [event], self.clock())
+        if new and low:
+            log.warning(
+                "the lane of %s has %s left for gas, enough for about %d payments: send it some",
+                lane.address,
+                left,
+                payments,
+            )
+        elif new:
+            log.info("the lane of %s has %s for gas again", lane.address, left)
+
+    async def watch(self) -> bool:
+        """Read the next final blocks and write what they say into the book."""
+        async with self.database.reading() as connection:
+            chain = await deploy.chain(connection, self.terms.assets)
+            terms, cursor = replace(self.terms, contracts=chain.contracts), chain.cursor
+            contracts = list(terms.contracts.values())
+            hashes = await relayers.open_hashes(connection, contracts[0].chain_id, self.clock()) if contracts else {}
+        if cursor is None or not self.block_time.due(awaited=bool(hashes)):
+            return False
+        span = await watch.read(self.node, contracts, cursor, self.finality, hashes)
+        if span is None:
+            return False
+        self.block_time.came(span.last.number - cursor.number, span.last.timestamp - cursor.timestamp)
+        if not span.newest:
+            self.block_time.at_once()
+        used = await self._used(terms, span) if span.newest else {}
+        unknown = await recovery.unknown(self.database, self.node, terms, span.movements)
+        async with self.database.transaction() as connection:
+            written = await final_blocks.settle(
+                connection, terms.assets, terms.settles, cursor, span, used, self.clock()
+            )
+            if written:
+                await recovery.note(connection, terms, span, unknown, self.clock())
+        line = self.catch_up.line(span, self.clock()) if written else None
+        if line:
+            log.info(line)
+        return True
+
+    async def _used(self, terms: Terms, span: Span) -> dict[UUID, bool]:
+        """What the contracts say of authorizations whose time is over. Of a block that is not new, or after it was
+        started again, a node may not know: then they wait for a later span, and what this one has is written.
+        """
+        async with self.database.reading() as connection:
+            overdue = await authorization.overdue(connection, span.assets, span.last.timestamp)
+        try:
+            return await authorization.used(self.node, terms.contracts, overdue, span.last.number)
+        except NodeUnavailable as unknown:
+            log.warning("%d authorizations whose time is over wait: %s", len(overdue), unknown)
+            return {}
+
+    async def recover(self) -> bool:
+        """In recovery, say when all is read; afterwards, bring in what lies at the addresses that were given back."""
+        async with self.database.reading() as connection:
+            terms = await self._terms(connection)
+        read = await recovery.read_up(self.database, self.node, self.clock())
+        return await recovery.open_returned(self.database, self.node, terms, self.clock()) > 0 or read
+
+    async def solvency(self) -> bool:
+        """Hold the book against the chain and the bank, where it is our turn."""
+        async with self.database.reading() as connection:
+            terms = await self._terms(connection)
+        confirmed = await looks.look(self.database, self.node, terms, movements.reconcile, self.pace, self.clock)
+        for one in confirmed:
+            log.error(
+                "%s: withdrawals of %s are frozen. Find out why, put it right, then run 'gateway freezes lift %s'",
+                *(one, one.asset.code, one.asset.code),
+            )
+        return False
+
+    async def expire(self) -> bool:
+        """Give back the money of holds past their time, queue what can be undone no more, and delete what no limit
+        counts any more.
+        """
+        async with self.database.transaction() as connection:
+            expired = await finish.expire_due(connection, self.terms, self.clock())
+        async with self.database.transaction() as connection:
+            expired += await finish.expire_unsigned(connection, self.terms, self.clock())
+        async with self.database.transaction() as connection:
+            expired += await wallet_freeze.lapse(connection, self.clock())
+        async with self.database.transaction() as connection:
+            expired += await undo.send_due(connection, await self._terms(connection), self.clock())
+        async with self.database.transaction() as connection:
+            expired += await spending.forget(connection, self.clock())
+        return expired > 0
+
+    async def bring(self) -> bool:
+        """Try again what was to follow its wallet to another address and came to nothing."""
+        async with self.database.reading() as connection:
+            terms = await self._terms(connection)
+        return await sweep.bring(self.database, self.node, terms, self.clock()) > 0
+
+    async def seal(self) -> bool:
+        """Seal the next rows of both logs. The first seal of an hour is told in our own log: a head once noted shows
+        later whether seals were taken away.
+        """
+        now = self.clock()
+        async with self.database.transaction() as connection:
+            last = await seals.head(connection)
+            sealed = await seals.seal(connection, await wallet_keys.seal_key(connection, self.vault, now), now)
+        if sealed is None:
+            return False
+        if last is None or last.at.replace(minute=0, second=0, microsecond=0) + _HEAD_EVERY <= now:
+            log.info("the logs are sealed up to %s", sealed.head)
+        return any(len(part.leaves) == seals.MOST * LEAF for part in sealed.parts.values())
+
+
+#: Each step and how long it sleeps when it found nothing to do, in seconds.
+STEPS: tuple[tuple[str, float], ...] = (
+    ("relay", 0.05),
+    ("watch", 0.1),
+    ("recover", 1.0),
+    ("solvency", 1.0),
+    ("resend", 2.0),
+    ("fuel", 5.0),
+    ("expire", 1.0),
+    ("bring", 1.0),
+    ("seal", 1.0),
+)
+
+#: How long a step that failed sleeps before it is tried again, in seconds.
+_AFTER_FAILURE = 1.0
+
+
+#: How often the newest seal is told.
+_HEAD_EVERY = timedelta(hours=1)
+
+#: A line that is still true is said again after so long.
+_SAY_AGAIN = timedelta(minutes=5)
+
+#: What a worker cannot go on after: it ends, so that nothing more is signed, and a person sees why.
+_FATAL = (ChainReplaced, Misconfigured)
+
+
+async def run(worker: Worker, stop: asyncio.Event) -> None:
+    """Run every step over and over, side by side, until `stop` is set; each ends between two of its transactions.
+
+    Raises ChainReplaced or Misconfigured, with every step ended at once, wherever it is.
+    """
+    away: dict[str, datetime] = {}
+    steps = [asyncio.create_task(_loop(worker, name, pause, stop, away), name=name) for name, pause in STEPS]
+    try:
+        await asyncio.gather(*steps)
+    finally:
+        for step in steps:
+            step.cancel()
+        await asyncio.gather(*steps, return_exceptions=True)
+
+
+async def _loop(worker: Worker, name: str, pause: float, stop: asyncio.Event, away: dict[str, datetime]) -> None:
+    """Run one step. `away` is what all of them have said of the database: it is away for one as for the other."""
+    step: Callable[[], Awaitable[bool]] = getattr(worker, name)
+    said: dict[str, datetime] = {}
+    while not stop.is_set():
+        try:
+            wait = 0.0 if await step() else pause
+        except _FATAL:
+            raise
+        except Exception as error:  # noqa: BLE001 - the one place that records whatever failed and goes on
+            if isinstance(error, DatabaseUnavailable):
+                _say("every step", error, away, worker.clock())
+            else:
+                _say(name, error, said, worker.clock())
+            wait = _AFTER_FAILURE
+        if wait:
+            await _until(stop, wait)
+
+
+def _say(step: str, error: Exception, said: dict[str, datetime], now: datetime) -> None:
+    """Log what failed, unless the same was said lately. What is none of our own refusals is shown with where it was."""
+    line = f"{step}: {error}" if isinstance(error, GatewayError) else f"{step}: {type(error).__name__}: {error}"
+    for old in [old for old, at in said.items() if now - at >= _SAY_AGAIN]:
+        del said[old]
+    if line not in said:
+        said[line] = now
+        if isinstance(error, GatewayError):
+            log.warning(line)
+        else:
+            log.error(line, exc_info=error)
+
+
+async def _until(stop: asyncio.Event, seconds: float) -> None:
+    """Sleep, but not beyond the moment when `stop` is set."""
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        pass
