@@ -42,7 +42,7 @@ click.rich_click.COMMAND_GROUPS = {
                     "work",
                     "migrate",
                     "deploy",
-                    "lanes",
+                    "relayers",
                     "chain",
                     "reconcile",
                     "freezes",
@@ -191,33 +191,33 @@ def sizes(as_json: bool) -> None:
 @cli.group(invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.pass_context
-def lanes(context: click.Context, as_json: bool) -> None:
-    """How the relayers' lanes stand, and how long their gas money lasts.
+def relayers(context: click.Context, as_json: bool) -> None:
+    """How the relayers stand, and how long their gas money lasts.
 
     \b
     Example:
-      gateway lanes
+      gateway relayers
     """
-    from gateway.cli.operate import relayers as laning
+    from gateway.cli.operate import relayers as commands
 
     if context.invoked_subcommand is None:
-        found = run(laning.lanes(from_environment()))
-        show({"lanes": found}, as_json, output.lanes_lines(found))
+        found = run(commands.listed(from_environment()))
+        show({"relayers": found}, as_json, output.relayer_lines(found))
 
 
-@lanes.command()
+@relayers.command()
 @click.argument("address")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def resume(address: str, as_json: bool) -> None:
-    """Let a stopped lane go on.
+    """Let a stopped relayer go on.
 
     \b
     Example:
-      gateway lanes resume 0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266
+      gateway relayers resume 0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266
     """
-    from gateway.cli.operate import relayers as laning
+    from gateway.cli.operate import relayers as commands
 
-    gone_on = run(laning.resume(from_environment(), address))
+    gone_on = run(commands.resume(from_environment(), address))
     show(gone_on, as_json, [output.resumed_line(gone_on)])
 
 

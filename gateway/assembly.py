@@ -22,7 +22,7 @@ from gateway.custody import wallet_keys
 from gateway.errors import DatabaseUnavailable, Misconfigured
 from gateway.identity.rate_limits import Limits, Rate, Rates
 from gateway.keys import key_files, signer
-from gateway.keys.signer import LaneSigner, Vault
+from gateway.keys.signer import RelayerSigner, Vault
 from gateway.ledger import book
 from gateway.payments import payees, rails, settles
 from gateway.payments.terms import Terms
@@ -126,9 +126,9 @@ async def unmigrated(
         yield opened
 
 
-def relayers(config: Config, where: Places) -> tuple[LaneSigner, ...]:
-    """Who signs for the house, a lane each: the keys in the file, or, on the embedded chain, well-known ones. The first
-    deploys, and grants the others what they need.
+def relayers(config: Config, where: Places) -> tuple[RelayerSigner, ...]:
+    """Who signs for the house, a relayer each: the keys in the file, or, on the embedded chain, well-known ones. The
+    first deploys, and grants the others what they need.
     """
     if config.relayer_key_file is not None:
         keys = key_files.load_relayer_keys(config.relayer_key_file)
@@ -139,7 +139,7 @@ def relayers(config: Config, where: Places) -> tuple[LaneSigner, ...]:
             "with GATEWAY_RPC_URL set, put the relayer's private keys (hex, one a line) into a file that only you "
             "can read and set GATEWAY_RELAYER_KEY_FILE to it"
         )
-    chosen = tuple(LaneSigner(key) for key in keys)
+    chosen = tuple(RelayerSigner(key) for key in keys)
     for one in chosen:
         signer.refuse_well_known(one, embedded=where.chain_is_ours)
     return chosen

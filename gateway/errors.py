@@ -644,25 +644,25 @@ class ChainReplaced(Refused):
 
 
 @dataclass(eq=False)
-class LaneStopped(Refused):
-    lane: str
+class RelayerStopped(Refused):
+    relayer: str
     reason: str
-    says = "the lane of {lane} is stopped: {reason}"
+    says = "the relayer {relayer} is stopped: {reason}"
 
 
 @dataclass(eq=False)
-class NoLane(Unavailable):
-    """Of all lanes that we have keys for, none can carry anything before somebody has done something."""
+class NoRelayer(Unavailable):
+    """Of all relayers that we have keys for, none can carry anything before somebody has done something."""
 
     reasons: tuple[str, ...]
-    says = "payments stay queued, since no lane can carry them: {reasons}"
+    says = "payments stay queued, since no relayer can carry them: {reasons}"
 
 
 @dataclass(eq=False)
-class LaneNotResumable(Conflict):
-    lane: str
+class RelayerNotResumable(Conflict):
+    relayer: str
     reason: str
-    says = "the lane of {lane} is left as it is: {reason}"
+    says = "the relayer {relayer} is left as it is: {reason}"
 
 
 @dataclass(eq=False)

@@ -31,7 +31,7 @@ class Fate:
         """Told when it is done. What this raises keeps who asked for it from hearing so."""
 
     def signs(self) -> None:
-        """Told before a lane's key signs."""
+        """Told before a relayer's key signs."""
 
 
 class CutNode:

@@ -33,7 +33,7 @@ from gateway.clock import Clock, system_clock
 from gateway.errors import GatewayError
 from gateway.identity import wallet as wallets
 from gateway.identity.wallet import Wallet
-from gateway.keys.signer import LOCAL_RELAYER_KEY, LaneSigner, Signer, TransactionFields, Vault
+from gateway.keys.signer import LOCAL_RELAYER_KEY, RelayerSigner, Signer, TransactionFields, Vault
 from gateway.ledger import account, book, recount
 from gateway.ledger.account import Balance
 from gateway.money import Assets, Money, at_par_exact
@@ -166,7 +166,7 @@ class Town:
         self.node = node
         self.assets = assets
         self.vault = vault
-        self.signer = LaneSigner(LOCAL_RELAYER_KEY)
+        self.signer = RelayerSigner(LOCAL_RELAYER_KEY)
         self.signers: tuple[Signer, ...] = (self.signer,)
         self.clock: Clock = system_clock
         self.terms = Terms(
@@ -292,7 +292,7 @@ class Town:
     # ---- the worker, a step at a time -------------------------------------------------------------------------------
 
     def worker(self, node: Node | None = None) -> Worker:
-        """One of its own for each call, that looks after every lane whenever it is told to."""
+        """One of its own for each call, that looks after every relayer whenever it is told to."""
         always = timedelta(0)
         return Worker(
             database=self.database,
@@ -303,7 +303,7 @@ class Town:
             finality=self.FINALITY,
             clock=self.clock,
             resend_every=always,
-            fuel_every=always,
+            gas_every=always,
             pace=Pace(again_after=always),
             block_time=BlockTime(always=True),
         )
@@ -369,7 +369,7 @@ class Town:
 
     async def send_with(self, key: bytes, to: str, text: str) -> None:
         """Send tokens with a private key, past the gateway; the gas is a present. In no block yet."""
-        own, money = LaneSigner(key), self.money(text)
+        own, money = RelayerSigner(key), self.money(text)
         contract, fees = self.terms.contracts[money.asset.code], await self.node.fees()
         self.chain.rpc("anvil_setBalance", own.address, hex(10**18))
         data = selector("transfer") + to_bytes(to).rjust(32, b"\0") + money.units.to_bytes(32, "big")

@@ -109,7 +109,7 @@ class Fees:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class AccountState:
     """How an address stands in the newest block: so many of its transactions are in blocks, and so much is left."""
 
     address: str

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
 from gateway.address import checksum
-from gateway.chain.block import TRANSFER, Block, Call, Fees, Log, Receipt, Standing
+from gateway.chain.block import TRANSFER, AccountState, Block, Call, Fees, Log, Receipt
 from gateway.chain.json_rpc import JsonRpc, Portion
 from gateway.errors import ChainReplaced, NodeBehind, NodeUnavailable
 
@@ -109,7 +109,7 @@ class Node(Protocol):
     async def balance(self, address: str) -> int:
         """The native coin the address has, in wei."""
 
-    async def standings(self, addresses: Sequence[str]) -> list[Standing]:
+    async def account_states(self, addresses: Sequence[str]) -> list[AccountState]:
         """How these addresses stand in the newest block, in order. Raises ChainReplaced where the node's chain id is
         not the one that it told first.
         """
@@ -156,8 +156,8 @@ class HttpNode:
         """By range, in as many requests as it takes: nodes refuse ranges with too many blocks or too many logs."""
 
         async def part(start: int, size: int) -> list[Log]:
-            span = {"fromBlock": hex(first + start), "toBlock": hex(first + start + size - 1)}
-            return _read(_logs, await self._rpc.ask("eth_getLogs", wanted | span))
+            block_range = {"fromBlock": hex(first + start), "toBlock": hex(first + start + size - 1)}
+            return _read(_logs, await self._rpc.ask("eth_getLogs", wanted | block_range))
 
         return await self._range.each(last - first + 1, part)
 
@@ -246,14 +246,14 @@ class HttpNode:
     async def balance(self, address: str) -> int:
         return _read(_int, await self._rpc.ask("eth_getBalance", address, "latest"))
 
-    async def standings(self, addresses: Sequence[str]) -> list[Standing]:
+    async def account_states(self, addresses: Sequence[str]) -> list[AccountState]:
         methods = ("eth_getTransactionCount", "eth_getBalance")
         asked = [(method, [one, "latest"]) for one in addresses for method in methods]
         chain_id, *found = await self._rpc.ask_all([("eth_chainId", []), *asked])
         self._same_chain(_read(_int, chain_id))
         numbers = [_read(_int, number) for number in found]
         return [
-            Standing(address, mined, balance)
+            AccountState(address, mined, balance)
             for address, mined, balance in zip(addresses, numbers[::2], numbers[1::2], strict=True)
         ]
 

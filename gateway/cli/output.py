@@ -388,8 +388,8 @@ def acts_lines(found: Mapping[str, Any]) -> list[str]:
     return table(heads, rows, right=[0]) if rows else ["no such acts"]
 
 
-def lanes_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A line per lane, then why those that are stopped or refused are, and how they go on."""
+def relayer_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line per relayer, then why those that are stopped or refused are, and how they go on."""
     rows = [
         [
             one["address"],
@@ -403,8 +403,8 @@ def lanes_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
         for one in found
     ]
     if not rows:
-        return ["no lanes yet: run 'gateway deploy'"]
-    heads = ["lane", "state", "next nonce", "open", "oldest open", "balance (ETH)", "lasts for"]
+        return ["no relayers yet: run 'gateway deploy'"]
+    heads = ["relayer", "state", "next nonce", "open", "oldest open", "balance (ETH)", "lasts for"]
     return [
         *table(heads, rows, right=(2, 3, 5, 6)),
         *(
@@ -422,9 +422,9 @@ def lanes_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def resumed_line(gone_on: Mapping[str, Any]) -> str:
-    """How a lane goes on."""
+    """How a relayer goes on."""
     return (
-        f"the lane of {gone_on['lane']} goes on from nonce {gone_on['next_nonce']}; {gone_on['ended']} transactions "
+        f"the relayer {gone_on['relayer']} goes on from nonce {gone_on['next_nonce']}; {gone_on['ended']} transactions "
         "were overtaken by others, and what they carried is queued again"
     )
 

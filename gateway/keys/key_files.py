@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gateway.errors import Misconfigured
 from gateway.escape import for_shell
-from gateway.keys.signer import LaneSigner
+from gateway.keys.signer import RelayerSigner
 
 
 def load_master_keys(path: Path, create: bool = False) -> list[bytes]:
@@ -59,7 +59,7 @@ def load_relayer_keys(path: Path) -> list[bytes]:
     keys = _keys(path, _RELAYER)
     for key, number in keys.items():
         try:
-            LaneSigner(key)
+            RelayerSigner(key)
         except ValueError:
             raise Misconfigured(f"{_RELAYER}: line {number} of {path} is not a private key of secp256k1") from None
     return list(keys)

@@ -181,7 +181,7 @@ _TYPE_2 = b"\x02"
 
 
 class Signer(Protocol):
-    """What signs a lane's transactions. Here a key in memory; elsewhere a hardware module."""
+    """What signs a relayer's transactions. Here a key in memory; elsewhere a hardware module."""
 
     @property
     def address(self) -> str: ...
@@ -190,7 +190,7 @@ class Signer(Protocol):
         """The transaction's hash, and its raw bytes as a node takes them."""
 
 
-class LaneSigner:
+class RelayerSigner:
     """A signer whose key is in this process."""
 
     def __init__(self, private_key: bytes) -> None:
@@ -198,7 +198,7 @@ class LaneSigner:
         self._address = of_public_key(self._key.public_key.format(compressed=False))
 
     def __repr__(self) -> str:
-        return f"LaneSigner({self._address})"
+        return f"RelayerSigner({self._address})"
 
     @property
     def address(self) -> str:
@@ -237,9 +237,9 @@ def _int(raw: bytes) -> int:
 #: anvil's first key, which pays for gas on the embedded chain: of the mnemonic "test test … junk", known to everybody.
 LOCAL_RELAYER_KEY: Final = bytes.fromhex("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80")
 
-#: The embedded chain's lanes: that key, and anvil's ninth, which people who try things out rarely take (the tenth is
+#: The embedded chain's relayers: that key, and anvil's ninth, which people who try things out rarely take (the tenth is
 #: scripts/wallet's). Two, so that one goes on when the other stands: a block of that chain has room for three full
-#: batches, and one lane fills it, so a third lane would bring nothing but two more grants at the first start.
+#: batches, and one relayer fills it, so a third relayer would bring nothing but two more grants at the first start.
 LOCAL_RELAYER_KEYS: Final = (
     LOCAL_RELAYER_KEY,
     bytes.fromhex("dbda1821b80551c9d65939329250298aa3472ba22feea921c0cf5d620ea67b97"),

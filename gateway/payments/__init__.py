@@ -53,10 +53,10 @@ Order inside a transaction, so that nobody waits in a ring:
     policies                       in the order of their wallets
     a mandate                      that is drawn by
     the turn to look               only where a look is ended or a freeze lifted, and then differences and freezes
-    the chain's cursor             only where a span is written or an address bound, and then its challenge
-    the lane                       where a batch is stored, which waits for none, or a lane stopped or resumed
+    the chain's cursor             only where a block range is written or an address bound, and then its challenge
+    the relayer                       where a batch is stored, which waits for none, or a relayer stopped or resumed
     authorizations that are there  in id order; a batch's are claimed and never waited for
-    payments                       in id order: all of a group, or of a batch or a span with those they refund
+    payments                       in id order: all of a group, or of a batch or a block range with those they refund
     conversions                    in id order
     accounts not open yet          opened in the order of their codes
     transfers, then accounts       in id order, in one call of the book

@@ -58,7 +58,7 @@ class GroupCommit(Generic[Asked, Answer]):
     async def _batch(self, batch: "list[tuple[Asked, asyncio.Future[Answer]]]") -> Exception | None:
         """Commit a batch. One that fails for a reason of its own is committed again, each alone, so that the fault of
         one is not the fault of all; where the database is away, everybody is told so, and so is the rest where somebody
-        holds what even one alone is waiting for: the lane is not theirs to block. Returns what went wrong at last.
+        holds what even one alone is waiting for: the relayer is not theirs to block. Returns what went wrong at last.
         """
         try:
             answers = await self._commit([asked for asked, _ in batch])

@@ -1,6 +1,6 @@
 """Holding the book against the chain and the bank all the time: whose turn it is, and what became of what was found.
 
-    a span is in the book ──> somebody takes the turn ──> looks, without a transaction ──> writes what was found
+    a block range is in the book ──> somebody takes the turn ──> looks, without a transaction ──> writes what was found
                                                              │
       seen once: suspected ── found again, a while later ──> confirmed: an event, and withdrawals of it are frozen
               │                   └─ the book lacks something of it: that is posted, and all is looked at again

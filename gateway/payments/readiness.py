@@ -20,13 +20,14 @@ from gateway.payments.terms import Terms
 from gateway.postgres.pool import Database
 
 #: `behind`: it has no block yet that was final before. `replaced`: another is where that one was.
-NodeStanding = Literal["ok", "away", "behind", "replaced", "not_set"]
+NodeState = Literal["ok", "away", "behind", "replaced", "not_set"]
 
-#: `late`: none has looked after a lane for so long as it takes several times over. `none`: none ever has.
-WorkerStanding = Literal["ok", "late", "none"]
+#: `late`: none has looked after a relayer for so long as it takes several times over. `none`: none ever has.
+WorkerState = Literal["ok", "late", "none"]
 
-#: `refused`: a node does not take what a lane sends. `late`: what was sent is in no final block, long after it should.
-RelayerStanding = Literal["ok", "refused", "late"]
+#: `refused`: a node does not take what a relayer sends. `late`: what was sent is in no final block, long after it
+#: should.
+RelayerState = Literal["ok", "refused", "late"]
 
 _LATE: Final = timedelta(seconds=30)
 
@@ -43,9 +44,9 @@ _GOOD_FOR: Final = 1.0
 class Readiness:
     """`reason` is why relayers are not ok, in a sentence."""
 
-    node: NodeStanding
-    worker: WorkerStanding
-    relayers: RelayerStanding
+    node: NodeState
+    worker: WorkerState
+    relayers: RelayerState
     reason: str | None = None
     recovery: str | None = None  #: Why token payments wait for operators, in a sentence.
 
@@ -88,7 +89,7 @@ class Probe:
             refusal = await outbox.refused_anywhere(connection)
             late = await relayers.unfinished_after(connection, allowed)
             older = await recovery.current(connection)
-        worker: WorkerStanding = "none" if looked_after is None else "ok" if looked_after else "late"
+        worker: WorkerState = "none" if looked_after is None else "ok" if looked_after else "late"
         found = Readiness("not_set", worker, "ok", recovery=str(older) if older is not None else None)
         if refusal is not None:
             found = replace(found, relayers="refused", reason=str(refusal))
@@ -97,7 +98,7 @@ class Probe:
         if self._node is None:
             return found
         self._without_node = replace(found, node="away")
-        return replace(found, node=await _standing(self._node, cursor))
+        return replace(found, node=await _account_state(self._node, cursor))
 
 
 def _hear(tried: "asyncio.Task[Readiness]") -> None:
@@ -114,7 +115,7 @@ def _why_late(allowed: timedelta, cursor: watch.Cursor | None) -> str:
     )
 
 
-async def _standing(node: Node, cursor: watch.Cursor | None) -> NodeStanding:
+async def _account_state(node: Node, cursor: watch.Cursor | None) -> NodeState:
     try:
         async with asyncio.timeout(_WITHIN):
             head = await node.block("latest")

@@ -32,14 +32,14 @@ from uuid import UUID
 from gateway.address import ZERO
 from gateway.audit import log as audit
 from gateway.audit.log import WORKER, Act
-from gateway.chain.block import Standing
+from gateway.chain.block import AccountState
 from gateway.chain.node import Node
 from gateway.chain.relayer import nonce_conflicts, relayers
 from gateway.chain.token import authorization
 from gateway.chain.token.contract import Movement, is_batch
 from gateway.chain.token.message import Authorization
 from gateway.chain.watcher import balances, watch
-from gateway.chain.watcher.watch import Cursor, Span
+from gateway.chain.watcher.watch import BlockRange, Cursor
 from gateway.clock import Clock, rfc3339
 from gateway.errors import Contended, NodeUnavailable, PaymentRestored
 from gateway.events import log
@@ -120,15 +120,15 @@ async def look(database: Database, node: Node, terms: Terms, finality: int | Non
         cursor = None if chain_id is None else await watch.cursor(connection, chain_id)
     if found is not None or cursor is None or not known:
         return found
-    standings = await node.standings(known)
+    account_states = await node.account_states(known)
     async with database.reading() as connection:
         rows = await connection.fetch(sql.relayers, cursor.chain_id)
-    if not _ahead(rows, standings):
+    if not _ahead(rows, account_states):
         return None
     batch, contracts = list[Movement](), list(terms.contracts.values())
-    while not batch and (span := await watch.read(node, contracts, cursor, finality, {})) is not None:
-        batch = await unknown(database, node, terms, span.movements)
-        cursor = Cursor(cursor.chain_id, span.last.number, span.last.hash, span.last.timestamp)
+    while not batch and (block_range := await watch.read(node, contracts, cursor, finality, {})) is not None:
+        batch = await unknown(database, node, terms, block_range.movements)
+        cursor = Cursor(cursor.chain_id, block_range.last.number, block_range.last.hash, block_range.last.timestamp)
     if batch:
         async with database.transaction() as connection:
             await enter(connection, cursor.chain_id, batch, clock())
@@ -136,27 +136,27 @@ async def look(database: Database, node: Node, terms: Terms, finality: int | Non
         return await current(connection)
 
 
-async def may_send(database: Database, node: Node, chain_id: int, standings: Sequence[Standing]) -> bool:
+async def may_send(database: Database, node: Node, chain_id: int, account_states: Sequence[AccountState]) -> bool:
     """Whether a relayer may send: not in recovery, nor while one of them has transactions on the chain that neither the
-    rows know nor the book has read. `standings` are of every relayer of the chain, from before this is called.
+    rows know nor the book has read. `account_states` are of every relayer of the chain, from before this is called.
     """
     async with database.reading() as connection:
         rows = await connection.fetch(sql.relayers, chain_id)
     if any(row["recovering"] for row in rows):
         return False
-    for one in _ahead(rows, standings):
+    for one in _ahead(rows, account_states):
         read_to = rows[0]["read_to"]
         if read_to is None or await node.transaction_count(one.address, read_to) < one.mined:
             return False
     return True
 
 
-def _ahead(rows: Sequence[Record], standings: Sequence[Standing]) -> list[Standing]:
+def _ahead(rows: Sequence[Record], account_states: Sequence[AccountState]) -> list[AccountState]:
     """The relayers that have more transactions on the chain than the rows know. The rows were read after the chain, and
     what is sent is in the rows before: so these are others'.
     """
     next_nonce = {row["address"]: row["next_nonce"] for row in rows}
-    return [one for one in standings if one.mined > next_nonce.get(one.address, one.mined)]
+    return [one for one in account_states if one.mined > next_nonce.get(one.address, one.mined)]
 
 
 # ---- entering it ----------------------------------------------------------------------------------------------------
@@ -184,9 +184,12 @@ async def enter(connection: Connection, chain_id: int, batch: Sequence[Movement]
     return found.id
 
 
-async def note(connection: Connection, terms: Terms, span: Span, batch: Sequence[Movement], now: datetime) -> None:
-    """In the transaction that books a span, and after that: enter recovery because of the batches in it that no row
-    knows, and keep what they moved. Of a span that is read in recovery, keep the addresses that are no wallet's.
+async def note(
+    connection: Connection, terms: Terms, block_range: BlockRange, batch: Sequence[Movement], now: datetime
+) -> None:
+    """In the transaction that books a block range, and after that: enter recovery because of the batches in it that no
+    row knows, and keep what they moved. Of a block range that is read in recovery, keep the addresses that are no
+    wallet's.
     """
     found = await current(connection)
     if not batch and found is None:
@@ -199,7 +202,7 @@ async def note(connection: Connection, terms: Terms, span: Span, batch: Sequence
     else:
         assert found is not None
         recovery_id = found.id
-    ends = {end for one in span.movements for end in (one.from_address, one.to_address)}
+    ends = {end for one in block_range.movements for end in (one.from_address, one.to_address)}
     strangers = ends - {ZERO} - {contract.address for contract in terms.contracts.values()}
     await connection.execute(sql.keep_addresses, recovery_id, sorted(strangers))
 
@@ -257,7 +260,7 @@ async def read_up(database: Database, node: Node, now: datetime) -> bool:
         attempts = {one: await relayers.open_attempts(connection, one) for one in known}
     if cursor is None:
         return False
-    counts = {one.address: one.mined for one in await node.standings(known)}
+    counts = {one.address: one.mined for one in await node.account_states(known)}
     for address, count in counts.items():
         late = [one.hash for one in attempts[address] if one.nonce < count]
         if await node.transaction_count(address, cursor.number) < count or await node.receipts(late):

@@ -25,10 +25,10 @@ SELECT hash FROM attempt WHERE hash = ANY ($1);
 -- relayers
 -- How each relayer account of a chain stands, up to which block the book is read, and whether the gateway is in recovery,
 -- all of one moment.
-SELECT lane.address, lane.next_nonce, lane.stopped,
-    (SELECT number FROM chain_cursor AS cursor WHERE cursor.chain_id = lane.chain_id) AS read_to,
+SELECT relayer.address, relayer.next_nonce, relayer.stopped,
+    (SELECT number FROM chain_cursor AS cursor WHERE cursor.chain_id = relayer.chain_id) AS read_to,
     EXISTS (SELECT FROM recovery WHERE ended_at IS NULL) AS recovering
-FROM lane WHERE lane.chain_id = $1 ORDER BY lane.address;
+FROM relayer WHERE relayer.chain_id = $1 ORDER BY relayer.address;
 
 -- keep_payments
 -- Payments of ours that no row knows. One that a request from after the restore has taken the same nonce for is known by

@@ -23,7 +23,7 @@ from gateway.chain.node import Node
 from gateway.chain.relayer import relayers
 from gateway.chain.token.contract import Contract, Movement
 from gateway.chain.watcher import watch
-from gateway.chain.watcher.watch import Span
+from gateway.chain.watcher.watch import BlockRange
 from gateway.clock import Clock
 from gateway.errors import InvalidRequest
 from gateway.payments.solvency import Difference, sql
@@ -61,23 +61,23 @@ async def reread(database: Database, node: Node, terms: Terms, first: int, last:
         if cursor is None or not 0 < start <= end <= cursor.number:
             read = "nothing is read yet" if cursor is None else f"blocks 1 to {cursor.number} are in the book"
             raise InvalidRequest("blocks", f"blocks {first} to {last} cannot be read again: {read}")
-        span = await watch.read_again(node, contracts, cursor, start, end, hashes)
-        posted += await _post(database, terms, cursor.chain_id, span, clock)
+        block_range = await watch.read_again(node, contracts, cursor, start, end, hashes)
+        posted += await _post(database, terms, cursor.chain_id, block_range, clock)
     return Reread(first, last, posted)
 
 
-async def _post(database: Database, terms: Terms, chain_id: int, span: Span, clock: Clock) -> int:
+async def _post(database: Database, terms: Terms, chain_id: int, block_range: BlockRange, clock: Clock) -> int:
     """Post what the book lacks, block by block, in one transaction; returns how many movements that were."""
     async with database.transaction() as connection:
         await watch.lock(connection, chain_id)
-        missing = await _missing(connection, chain_id, span)
+        missing = await _missing(connection, chain_id, block_range)
         posted = 0
         for number in sorted({one.block_number for one in missing}):
             moved = [one for one in missing if one.block_number == number]
-            last = replace(span.last, number=number)
-            block = replace(span, first=number, last=last, movements=moved, skips=[], receipts=[])
+            last = replace(block_range.last, number=number)
+            block = replace(block_range, first=number, last=last, movements=moved, skips=[], receipts=[])
             posted += await final_blocks.settle_again(connection, terms.assets, terms.settles, chain_id, block, clock())
-        rest = replace(span, movements=[])
+        rest = replace(block_range, movements=[])
         await final_blocks.settle_again(connection, terms.assets, terms.settles, chain_id, rest, clock())
     for one in missing if posted else ():
         log.warning(
@@ -87,10 +87,10 @@ async def _post(database: Database, terms: Terms, chain_id: int, span: Span, clo
     return posted
 
 
-async def _missing(connection: Connection, chain_id: int, span: Span) -> list[Movement]:
-    rows = await connection.fetch(sql.observed, chain_id, span.first, span.last.number)
+async def _missing(connection: Connection, chain_id: int, block_range: BlockRange) -> list[Movement]:
+    rows = await connection.fetch(sql.observed, chain_id, block_range.first, block_range.last.number)
     observed = {(row["block_hash"], row["log_index"]) for row in rows}
-    return [one for one in span.movements if (one.block_hash, one.log_index) not in observed]
+    return [one for one in block_range.movements if (one.block_hash, one.log_index) not in observed]
 
 
 # ---- a difference that is seen again --------------------------------------------------------------------------------

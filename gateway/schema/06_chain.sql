@@ -65,7 +65,7 @@ CREATE TRIGGER token_authorization_is_kept BEFORE DELETE OR TRUNCATE ON token_au
 
 -- A relayer account, shared by the workers of several machines. Times are this database's clock: machines' clocks
 -- differ.
-CREATE TABLE lane (
+CREATE TABLE relayer (
     address text PRIMARY KEY,
     chain_id bigint NOT NULL,
     next_nonce bigint NOT NULL,
@@ -84,7 +84,7 @@ CREATE TABLE lane (
 -- What a relayer account sends: one transaction for each nonce, with one or more attempts.
 CREATE TABLE chain_transaction (
     id uuid PRIMARY KEY,
-    lane text NOT NULL REFERENCES lane (address),
+    relayer text NOT NULL REFERENCES relayer (address),
     nonce bigint NOT NULL,
     kind text NOT NULL CONSTRAINT chain_transaction_kind_known CHECK (kind IN ('settle', 'mint', 'deploy', 'grant')),
     asset text NOT NULL REFERENCES asset (code),
@@ -94,9 +94,9 @@ CREATE TABLE chain_transaction (
     final_hash bytea,                  -- the attempt that was mined; none where somebody else's took the nonce
     created_at timestamptz NOT NULL,
     concluded_at timestamptz,          -- when its receipt in a final block was seen
-    CONSTRAINT chain_transaction_nonce_once UNIQUE (lane, nonce)
+    CONSTRAINT chain_transaction_nonce_once UNIQUE (relayer, nonce)
 );
-CREATE INDEX chain_transaction_open ON chain_transaction (lane, nonce) WHERE state = 'stored';
+CREATE INDEX chain_transaction_open ON chain_transaction (relayer, nonce) WHERE state = 'stored';
 CREATE INDEX chain_transaction_reverted ON chain_transaction (asset, concluded_at) WHERE state = 'reverted';
 
 -- Raw bytes, stored before they are sent and only ever sent again as stored.

@@ -22,7 +22,7 @@ Lock order in the transaction of a block range:
     transfers, then accounts       in id order, in one call of the ledger
     nonces                         of authorizations that begin, and that owners have used
 
-A batch for the relayer (relay.py) has locked its lane and claimed its authorizations; then it locks things, accounts
+A batch for the relayer (relay.py) has locked its relayer and claimed its authorizations; then it locks things, accounts
 and so on, as above.
 
     settles.py       the protocol: what a kind says of its things

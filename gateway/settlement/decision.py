@@ -14,7 +14,7 @@ from gateway.address import ZERO
 from gateway.chain.token import message
 from gateway.chain.token.contract import Movement
 from gateway.chain.token.message import Authorization
-from gateway.chain.watcher.watch import Span
+from gateway.chain.watcher.watch import BlockRange
 from gateway.events.log import Event
 from gateway.ids import TransferId, new_id
 from gateway.ledger import account
@@ -68,18 +68,20 @@ def key_of(movement: Movement) -> message.Key:
     return movement.asset_code, movement.from_address, nonce if nonce is not None else -1
 
 
-def decide(kinds: Kinds, known: Known, expected: Expected, span: Span, now: datetime, again: bool = False) -> Decision:
-    """What the span's movements and skips come to. What moved within one wallet leaves no observation, so where a block
-    is read `again` it makes nothing begin a second time.
+def decide(
+    kinds: Kinds, known: Known, expected: Expected, block_range: BlockRange, now: datetime, again: bool = False
+) -> Decision:
+    """What the block range's movements and skips come to. What moved within one wallet leaves no observation, so where
+    a block is read `again` it makes nothing begin a second time.
     """
     decision = Decision()
-    for movement in span.movements:
+    for movement in block_range.movements:
         observed = len(decision.observed)
         _post(known, expected, movement, decision, now)
         if not again or len(decision.observed) > observed:
             _notice(kinds, known, movement, decision, now)
         _note_nonce(known, expected, key_of(movement), decision)
-    for skip in span.skips:
+    for skip in block_range.skips:
         if skip.ended:
             key = (skip.asset_code, skip.from_address, skip.nonce)
             fail(expected, key, skip.reason, decision)

@@ -15,7 +15,7 @@ from gateway.chain.relayer import relayers
 from gateway.chain.token import authorization, message
 from gateway.chain.token.message import Authorization
 from gateway.chain.watcher import watch
-from gateway.chain.watcher.watch import Cursor, Span
+from gateway.chain.watcher.watch import BlockRange, Cursor
 from gateway.events import log
 from gateway.identity import wallet
 from gateway.identity.wallet import Wallet
@@ -39,34 +39,34 @@ async def settle(
     assets: Assets,
     kinds: Kinds,
     cursor: Cursor,
-    span: Span,
+    block_range: BlockRange,
     used: Mapping[UUID, bool],
     now: datetime,
 ) -> bool:
-    """Write everything that the span says and move the cursor to its end.
+    """Write everything that the block range says and move the cursor to its end.
 
-    `used` is what the contract answered, at the span's last block, of the authorizations that are overdue there.
+    `used` is what the contract answered, at the block range's last block, of the authorizations that are overdue there.
 
-    Returns False, having written nothing, when another worker wrote it first or there is a contract that the span was
-    read without.
+    Returns False, having written nothing, when another worker wrote it first or there is a contract that the block
+    range was read without.
     """
-    if not await watch.advance(connection, cursor, span):
+    if not await watch.advance(connection, cursor, block_range):
         return False
-    overdue = await authorization.lock_overdue(connection, used, span.last.timestamp) if used else []
-    known, expected = await _look_up(connection, assets, kinds, span, [one.key for one in overdue])
-    decision = decide(kinds, known, expected, span, now)
+    overdue = await authorization.lock_overdue(connection, used, block_range.last.timestamp) if used else []
+    known, expected = await _look_up(connection, assets, kinds, block_range, [one.key for one in overdue])
+    decision = decide(kinds, known, expected, block_range, now)
     for one in overdue:
         if not used[one.id]:
             fail(expected, one.key, "expired", decision)
     ended = {*decision.settled, *decision.failed}
     await _doubt(connection, [one for one in overdue if used[one.id] and one.id not in ended])
-    await _conclude(connection, known, span, decision, now)
+    await _conclude(connection, known, block_range, decision, now)
     await _write(connection, kinds, cursor.chain_id, decision, now)
     return True
 
 
 async def settle_again(
-    connection: Connection, assets: Assets, kinds: Kinds, chain_id: int, block: Span, now: datetime
+    connection: Connection, assets: Assets, kinds: Kinds, chain_id: int, block: BlockRange, now: datetime
 ) -> int:
     """Write what one block says that was read before; the caller has locked the cursor and left out the movements that
     are in the ledger. Returns how many are now. What is not new ends nothing a second time.
@@ -118,35 +118,35 @@ async def _look_up(
     connection: Connection,
     assets: Assets,
     kinds: Kinds,
-    span: Span,
+    block_range: BlockRange,
     overdue: Sequence[message.Key],
     again_at: int | None = None,
 ) -> tuple[Known, Expected]:
-    """Every row that the span concerns: authorizations are locked, then what they are for."""
-    keys: list[message.Key] = [key for movement in span.movements if (key := key_of(movement))[2] >= 0]
-    keys += [(skip.asset_code, skip.from_address, skip.nonce) for skip in span.skips]
+    """Every row that the block range concerns: authorizations are locked, then what they are for."""
+    keys: list[message.Key] = [key for movement in block_range.movements if (key := key_of(movement))[2] >= 0]
+    keys += [(skip.asset_code, skip.from_address, skip.nonce) for skip in block_range.skips]
     found = await authorization.find(connection, {*keys, *overdue}, for_update=True)
     open = {key: one.authorization for key, one in found.items() if one.state in authorization.OPEN}
     of = await things(connection, assets, kinds, [one.id for one in open.values()])
-    ends = {movement.from_address for movement in span.movements} | {m.to_address for m in span.movements}
-    ends |= {skip.from_address for skip in span.skips}
+    ends = {movement.from_address for movement in block_range.movements} | {m.to_address for m in block_range.movements}
+    ends |= {skip.from_address for skip in block_range.skips}
     wallets = await wallet.by_addresses(connection, sorted(ends - {ZERO}), again_at) if ends else {}
-    wanted = _accounts(assets, span, wallets)
+    wanted = _accounts(assets, block_range, wallets)
     wanted += [one for kind, thing in of.values() for one in kind.accounts(thing)]
-    wanted += gas.accounts(assets) if span.receipts else []
-    accounts = await book.accounts(connection, wanted) if span.movements or span.receipts else {}
+    wanted += gas.accounts(assets) if block_range.receipts else []
+    accounts = await book.accounts(connection, wanted) if block_range.movements or block_range.receipts else {}
     return Known(assets, wallets, accounts), Expected(open, of)
 
 
-def _accounts(assets: Assets, span: Span, wallets: Mapping[str, Wallet]) -> list[tuple[str, Asset]]:
-    """The accounts that the span's movements may touch, whatever they are for."""
+def _accounts(assets: Assets, block_range: BlockRange, wallets: Mapping[str, Wallet]) -> list[tuple[str, Asset]]:
+    """The accounts that the block range's movements may touch, whatever they are for."""
     accounts: list[tuple[str, Asset]] = []
-    for code in {movement.asset_code for movement in span.movements}:
+    for code in {movement.asset_code for movement in block_range.movements}:
         token = assets[code]
         fiat = assets.backing(token)
         accounts += [(account.house(kind, token), token) for kind in ("supply", "outside")]
         accounts.append((account.house("reserve", fiat), fiat))
-        moved = [one for one in span.movements if one.asset_code == code]
+        moved = [one for one in block_range.movements if one.asset_code == code]
         for address in {one.from_address for one in moved} | {one.to_address for one in moved}:
             if address in wallets:
                 handle = wallets[address].handle
@@ -170,15 +170,19 @@ async def _doubt(connection: Connection, used: Sequence[Authorization]) -> None:
         await authorization.doubt(connection, [one.id for one in used], USED_WITHOUT_A_LOG)
 
 
-async def _conclude(connection: Connection, known: Known, span: Span, decision: Decision, now: datetime) -> None:
+async def _conclude(
+    connection: Connection, known: Known, block_range: BlockRange, decision: Decision, now: datetime
+) -> None:
     """Conclude the gateway's own chain transactions: what they cost, and what is sent again because one reverted."""
-    concluded = await relayers.conclude(connection, span.receipts, now)
+    concluded = await relayers.conclude(connection, block_range.receipts, now)
     decision.steps += gas.transfers(known.assets, concluded, known.accounts, now)
     await authorization.requeue(connection, [one.id for one in concluded if not one.succeeded])
 
 
 async def _write(connection: Connection, kinds: Kinds, chain_id: int, decision: Decision, now: datetime) -> None:
-    """The ledger comes late: it locks the accounts of everybody in the span, and who pays meanwhile waits for them."""
+    """The ledger comes late: it locks the accounts of everybody in the block range, and who pays meanwhile waits for
+    them.
+    """
     await _observe(connection, chain_id, decision)
     await authorization.settle(connection, decision.settled)
     expired = [id for id, reason in decision.failed.items() if reason == "expired"]

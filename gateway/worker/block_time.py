@@ -14,14 +14,14 @@ from datetime import timedelta
 #: In seconds: the least and the most between two questions, and the most where blocks are quick and nothing is awaited.
 _LEAST, _MOST, _MOST_QUICK = 0.1, 4.0, 1.0
 
-#: Questions in a block's time, and for each look after the lanes.
+#: Questions in a block's time, and for each look after the relayers.
 _QUESTIONS = 4
 _ROUNDS = 2
 
 #: Measurements that count.
 _LATE = 16
 
-#: Whatever blocks take, lanes are looked after so often: readiness counts on it.
+#: Whatever blocks take, relayers are looked after so often: readiness counts on it.
 _ROUND_MOST = timedelta(seconds=20)
 
 
@@ -75,7 +75,7 @@ class BlockTime:
         return min(max(pause, _LEAST), _MOST)
 
     def rounds(self, least: timedelta) -> timedelta:
-        """How often lanes are looked after, which is no more than twice a block, and `least` where blocks are quick."""
+        """How often relayers are looked after: no more than twice a block, and `least` where blocks are quick."""
         if self._always or self.seconds is None:
             return least
         return max(least, min(timedelta(seconds=self.seconds / _ROUNDS), _ROUND_MOST))

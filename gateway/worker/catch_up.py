@@ -1,7 +1,8 @@
 """What a worker says while it waits for the chain. Pure.
 
 When it is far behind: how far it is, how fast, how long yet. Where it goes on after a kill is no business of this: the
-cursor is in the database, and moves with every span. And when what is mined does not become final: what decides that.
+cursor is in the database, and moves with every block range. And when what is mined does not become final: what decides
+that.
 """
 
 from collections.abc import Sequence
@@ -9,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from gateway.chain.block import Block
-from gateway.chain.relayer.relayers import Lane
-from gateway.chain.watcher.watch import Span, waiting
+from gateway.chain.relayer.relayers import Relayer
+from gateway.chain.watcher.watch import BlockRange, waiting
 
 #: Nothing is said by who is less than so many blocks behind: that is a moment's work.
 FAR = 2_000
@@ -25,24 +26,24 @@ class CatchUp:
 
     far: int = FAR
     every: timedelta = EVERY
-    _first: int = field(default=0, init=False)  #: Where its first span ended, a block's number, …
+    _first: int = field(default=0, init=False)  #: Where its first block range ended, a block's number, …
     _since: datetime | None = field(default=None, init=False)  #: … and when; None while there is no way to go.
     _said_at: datetime | None = field(default=None, init=False)
 
-    def line(self, span: Span, now: datetime) -> str | None:
-        """What to say once this span is written; None where there is nothing to say."""
-        left = span.final - span.last.number
-        where = f"block {span.last.number:,} of {span.final:,}"
+    def line(self, block_range: BlockRange, now: datetime) -> str | None:
+        """What to say once this block range is written; None where there is nothing to say."""
+        left = block_range.final - block_range.last.number
+        where = f"block {block_range.last.number:,} of {block_range.final:,}"
         if self._since is None:
             if left < self.far:
                 return None
-            self._first, self._since, self._said_at = span.last.number, now, now
+            self._first, self._since, self._said_at = block_range.last.number, now, now
             return f"catching up: {where}"
         seconds = max((now - self._since).total_seconds(), 0.001)
-        done = span.last.number - self._first
+        done = block_range.last.number - self._first
         if left == 0:
             self._since = None
-            return f"caught up with block {span.final:,}, {done:,} blocks in {seconds:,.0f} s"
+            return f"caught up with block {block_range.final:,}, {done:,} blocks in {seconds:,.0f} s"
         if self._said_at is not None and now - self._said_at < self.every:
             return None
         self._said_at = now
@@ -56,9 +57,9 @@ class FinalityWait:
     patience: timedelta = timedelta(seconds=30)
     _said: bool = field(default=False, init=False)
 
-    def line(self, lanes: Sequence[Lane], final: Block | None, finality: int | None, now: datetime) -> str | None:
+    def line(self, relayers: Sequence[Relayer], final: Block | None, finality: int | None, now: datetime) -> str | None:
         """What to say, once for each wait; None where there is nothing to say."""
-        waits = [one.oldest_at for one in lanes if one.unfinished > one.open and one.oldest_at is not None]
+        waits = [one.oldest_at for one in relayers if one.unfinished > one.open and one.oldest_at is not None]
         if not waits:
             self._said = False
         if self._said or not waits or now - min(waits) < self.patience:

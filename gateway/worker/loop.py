@@ -1,9 +1,9 @@
 """The loop: claim rows, call the rooms, sleep. No business rule is here.
 
     relay   queued authorizations ─> a stored ChainTransaction ─> sent
-    resend  what is stored and in no block is sent again, as stored; what stays out too long gets a higher fee; a lane
-            whose nonces others use is stopped
-    fuel    the lanes' gas money is looked at
+    resend  what is stored and in no block is sent again, as stored; what stays out too long gets a higher fee; a
+            relayer whose nonces others use is stopped
+    gas     the relayers' gas money is looked at
     watch   final blocks ─> the book
     recover  where the database is older than the chain: what is read is told; what was given back comes into the book
     solvency  the book is held against the chain and the bank; what differs twice freezes withdrawals of its asset
@@ -12,7 +12,7 @@
     seal    what both logs have got since is chained
 
 Each step is one PostgreSQL transaction with the network before or after it, never inside, so a worker may be killed
-between any two and any number of workers may run: rows are claimed, lanes are taken, the cursor is compared and set.
+between any two and any number of workers may run: rows are claimed, relayers are taken, the cursor is compared and set.
 """
 
 import asyncio
@@ -25,15 +25,15 @@ from uuid import UUID
 from gateway.audit import seal as seals
 from gateway.audit.row import LEAF
 from gateway.bank import movements
-from gateway.chain.block import Block, Fees, Standing
+from gateway.chain.block import AccountState, Block, Fees
 from gateway.chain.node import Node
 from gateway.chain.relayer import batches, deploy, gas_balance, nonce_conflicts, outbox, relayers, roles
-from gateway.chain.relayer.relayers import Attempt, Lane
+from gateway.chain.relayer.relayers import Attempt, Relayer
 from gateway.chain.token import authorization, message
 from gateway.chain.token.contract import Contract
 from gateway.chain.token.message import Authorization
 from gateway.chain.watcher import watch
-from gateway.chain.watcher.watch import Span
+from gateway.chain.watcher.watch import BlockRange
 from gateway.clock import Clock
 from gateway.controls import wallet_freeze
 from gateway.custody import wallet_keys
@@ -44,7 +44,7 @@ from gateway.errors import (
     Misconfigured,
     NodeRefused,
     NodeUnavailable,
-    NoLane,
+    NoRelayer,
     SealedKeyUnreadable,
 )
 from gateway.events import log as events
@@ -69,8 +69,8 @@ _AFTER_REVERT = timedelta(seconds=60)
 class Worker:
     """What the steps need; built once, by hand, in `__main__`. `finality` as in the configuration.
 
-    `signers` are the lanes that it has keys for. Of all workers one looks after a lane, every `resend_every`, and at
-    its gas money, every `fuel_every`, or less often where blocks are slow; it is low when it is less than
+    `signers` are the relayers that it has keys for. Of all workers one looks after a relayer, every `resend_every`, and
+    at its gas money, every `gas_every`, or less often where blocks are slow; it is low when it is less than
     `gas_batches_least` full batches may cost.
     """
 
@@ -84,7 +84,7 @@ class Worker:
     gas_batches_least: int = 10
     batch_wait: timedelta = timedelta()
     resend_every: timedelta = timedelta(seconds=1.5)
-    fuel_every: timedelta = timedelta(seconds=10)
+    gas_every: timedelta = timedelta(seconds=10)
     pace: Pace = looks.PACE
     catch_up: CatchUp = field(default_factory=CatchUp)
     finality_wait: FinalityWait = field(default_factory=FinalityWait)
@@ -97,8 +97,8 @@ class Worker:
         return replace(self.terms, contracts=await deploy.all_contracts(connection, self.terms.assets))
 
     async def relay(self) -> bool:
-        """Form what is ripe, a batch of each kind of each token, store it in a lane, then send it. Raises NoLane when
-        what is queued waits until somebody does something.
+        """Form what is ripe, a batch of each kind of each token, store it in a relayer, then send it. Raises NoRelayer
+        when what is queued waits until somebody does something.
         """
         now = self.clock()
         async with self.database.reading() as connection:
@@ -110,11 +110,14 @@ class Worker:
         chain_id = terms.contracts[ripe[0].asset].chain_id
         if chain.cursor is not None:
             await watch.check_cursor(self.node, chain.cursor)  # nothing is signed over a book of another chain
-        fees, of_all = await self.node.fees(), await self.node.standings(sorted({*chain.lanes, *self._addresses}))
+        fees, of_all = (
+            await self.node.fees(),
+            await self.node.account_states(sorted({*chain.relayers, *self._addresses})),
+        )
         if not await recovery.may_send(self.database, self.node, chain_id, of_all):
             return False
-        standings = [one for one in of_all if one.address in self._addresses]
-        worked, waits = False, list[NoLane]()
+        account_states = [one for one in of_all if one.address in self._addresses]
+        worked, waits = False, list[NoRelayer]()
         for contract in terms.contracts.values():
             due = [one for one in ripe if one.asset == contract.asset.code]
             if not due:
@@ -122,8 +125,8 @@ class Worker:
             allowed = await roles.allowed(self.node, contract, self._addresses)
             for one in () if allowed.paused else due:
                 try:
-                    worked |= await self._batch(terms, contract, one, standings, allowed.of[one.kind], fees)
-                except NoLane as none:
+                    worked |= await self._batch(terms, contract, one, account_states, allowed.of[one.kind], fees)
+                except NoRelayer as none:
                     waits.append(none)
         if waits and not worked:
             raise waits[0]
@@ -138,7 +141,7 @@ class Worker:
         terms: Terms,
         contract: Contract,
         ripe: batches.Ripe,
-        standings: Sequence[Standing],
+        account_states: Sequence[AccountState],
         allowed: Collection[str],
         fees: Fees,
     ) -> bool:
@@ -151,12 +154,12 @@ class Worker:
             )
 
         async with self.database.transaction() as connection:
-            # The lane first: who finds it taken takes another, and nobody claims what no lane can carry.
+            # The relayer first: who finds it taken takes another, and nobody claims what no relayer can carry.
             cost_wei = gas_balance.cost_wei(batches.gas_most(ripe.count, ripe.by_contracts), fees)
-            lane = await self._lane(connection, standings, allowed, cost_wei)
-            if lane is None:
+            relayer = await self._relayer(connection, account_states, allowed, cost_wei)
+            if relayer is None:
                 return False
-            batch = await batches.form(connection, contract, ripe.kind, lane, fees, sign, now, ripe.count)
+            batch = await batches.form(connection, contract, ripe.kind, relayer, fees, sign, now, ripe.count)
             if batch is None:
                 return False
             await relay.formed(connection, terms.assets, terms.settles, batch, now)
@@ -165,16 +168,16 @@ class Worker:
                 "authorization %s of %s was not sent, and its money given back: %s", one.id, one.from_address, reason
             )
         if batch.transaction is not None:
-            await outbox.send_unsent(self.database, self.node, lane.address)
+            await outbox.send_unsent(self.database, self.node, relayer.address)
         return True
 
-    async def _lane(
-        self, connection: Connection, standings: Sequence[Standing], allowed: Collection[str], cost_wei: int
+    async def _relayer(
+        self, connection: Connection, account_states: Sequence[AccountState], allowed: Collection[str], cost_wei: int
     ) -> Signer | None:
-        """Take the lane with least open that can carry this. None where all are full or taken; raises NoLane where that
-        does not pass by itself.
+        """Take the relayer with least open that can carry this. None where all are full or taken; raises NoRelayer
+        where that does not pass by itself.
         """
-        found = await relayers.read(connection, standings)
+        found = await relayers.read(connection, account_states)
         fit = relayers.in_turn([one for one in found if one.address in allowed], cost_wei)
         taken = await relayers.take(connection, fit) if fit else None
         if taken is None:
@@ -185,7 +188,7 @@ class Worker:
                 if why is None and one not in allowed
             }
             if all(reasons.values()):
-                raise NoLane(tuple(f"{address} {why}" for address, why in reasons.items()))
+                raise NoRelayer(tuple(f"{address} {why}" for address, why in reasons.items()))
         return next((signer for signer in self.signers if signer.address == taken), None)
 
     async def _sign(self, connection: Connection, digests: list[tuple[str, bytes]]) -> Sequence[bytes | None]:
@@ -198,14 +201,14 @@ class Worker:
         return [signature for one in digests for signature in await self._sign(connection, [one])]
 
     async def resend(self) -> bool:
-        """Look after the lanes whose turn it is, side by side: what fails in one does not keep the others."""
+        """Look after the relayers whose turn it is, side by side: what fails in one does not keep the others."""
         async with self.database.one_statement() as connection:
             turn = await relayers.turn(connection, self._addresses, self.block_time.rounds(self.resend_every))
         if not turn:
             return False
-        standings = await self.node.standings(turn)
+        account_states = await self.node.account_states(turn)
         async with self.database.reading() as connection:
-            found = await relayers.read(connection, standings)
+            found = await relayers.read(connection, account_states)
         final = await watch.final_block(self.node, self.finality) if any(one.unfinished for one in found) else None
         if line := self.finality_wait.line(found, final, self.finality, self.clock()):
             log.info(line)
@@ -215,32 +218,32 @@ class Worker:
                 raise failed
         return False
 
-    async def _look_after(self, lane: Lane, final: Block | None) -> None:
+    async def _look_after(self, relayer: Relayer, final: Block | None) -> None:
         """Send again, as stored, what is in no block; raise the fee of what has been so for long."""
         async with self.database.reading() as connection:
-            attempts = await relayers.open_attempts(connection, lane.address)
-        ahead = lane.next_nonce if lane.mined > lane.next_nonce else None
+            attempts = await relayers.open_attempts(connection, relayer.address)
+        ahead = relayer.next_nonce if relayer.mined > relayer.next_nonce else None
         taken = (
-            await nonce_conflicts.overtaken(self.node, lane.address, attempts, final.number)
+            await nonce_conflicts.overtaken(self.node, relayer.address, attempts, final.number)
             if attempts and final
             else None
         )
-        if taken is not None and not await nonce_conflicts.finds_ours(self.database, self.node, lane.address):
+        if taken is not None and not await nonce_conflicts.finds_ours(self.database, self.node, relayer.address):
             taken = None
         nonce = taken.nonce if taken is not None else ahead
         if nonce is not None:
-            await self._suspect(lane.address, nonce, attempts, final)
+            await self._suspect(relayer.address, nonce, attempts, final)
             return
         async with self.database.one_statement() as connection:
-            await nonce_conflicts.trust(connection, lane.address)
+            await nonce_conflicts.trust(connection, relayer.address)
         sent = await outbox.send_open(self.database, self.node, attempts) if attempts else outbox.Sent([])
-        if lane.refused is not None and sent.refusal is None:
-            await outbox.taken_again(self.database, lane.address)
+        if relayer.refused is not None and sent.refusal is None:
+            await outbox.taken_again(self.database, relayer.address)
         if unmined := sent.attempts:
-            await self._bump(lane.address, [attempt for attempt in unmined if attempt.nonce == unmined[0].nonce][-1])
+            await self._bump(relayer.address, [attempt for attempt in unmined if attempt.nonce == unmined[0].nonce][-1])
 
     async def _suspect(self, address: str, nonce: int, attempts: Sequence[Attempt], final: Block | None) -> None:
-        """Stop the lane once the same nonce has been seen to be somebody else's for long enough; the others go on."""
+        """Stop the relayer once the same nonce was seen to be somebody else's for long enough; the others go on."""
         now = self.clock()
         async with self.database.one_statement() as connection:
             if not await nonce_conflicts.suspect(connection, address, nonce, now):
@@ -253,14 +256,14 @@ class Worker:
         async with self.database.transaction() as connection:
             stopped = await nonce_conflicts.stop(connection, address, reason, unmined, taken_below)
             if stopped:
-                facts = {"lane": address, "reason": reason}
-                await events.append(connection, [Event("lane.stopped", None, None, facts)], now)
+                facts = {"relayer": address, "reason": reason}
+                await events.append(connection, [Event("relayer.stopped", None, None, facts)], now)
         if stopped:
             what = relayers.what_to_do(address)
-            log.error("the lane of %s is stopped: %s. %s; other lanes go on", address, reason, what)
+            log.error("the relayer %s is stopped: %s. %s; other relayers go on", address, reason, what)
 
     async def _finally_below(self, address: str, final: Block | None) -> int:
-        """Below which nonce all of the lane's are used for good; 0 where the node cannot say so."""
+        """Below which nonce all of the relayer's are used for good; 0 where the node cannot say so."""
         try:
             return await self.node.transaction_count(address, final.number) if final else 0
         except NodeRefused:
@@ -274,38 +277,38 @@ class Worker:
             async with self.database.transaction() as connection:
                 await relayers.bump(connection, signer, newest.transaction_id, fees, now)
 
-    async def fuel(self) -> bool:
-        """Say once that a lane's gas money runs out, well before it has; and once that it does no more."""
+    async def gas_balance(self) -> bool:
+        """Say once that a relayer's gas money runs out, well before it has; and once that it does no more."""
         async with self.database.one_statement() as connection:
-            turn = await gas_balance.turn(connection, self._addresses, self.block_time.rounds(self.fuel_every))
+            turn = await gas_balance.turn(connection, self._addresses, self.block_time.rounds(self.gas_every))
         if not turn:
             return False
-        fees, standings = await self.node.fees(), await self.node.standings(turn)
+        fees, account_states = await self.node.fees(), await self.node.account_states(turn)
         async with self.database.reading() as connection:
-            found = await relayers.read(connection, standings)
-        for lane in found:
-            low = gas_balance.is_low(lane, fees, self.gas_batches_least)
-            if low != lane.low:
-                await self._say_low(lane, low, gas_balance.payments_left(lane, fees))
+            found = await relayers.read(connection, account_states)
+        for relayer in found:
+            low = gas_balance.is_low(relayer, fees, self.gas_batches_least)
+            if low != relayer.low:
+                await self._say_low(relayer, low, gas_balance.payments_left(relayer, fees))
         return False
 
-    async def _say_low(self, lane: Lane, low: bool, payments: int) -> None:
-        left = str(Money(max(lane.left_wei, 0), gas.coin_of(self.terms.assets)))
+    async def _say_low(self, relayer: Relayer, low: bool, payments: int) -> None:
+        left = str(Money(max(relayer.left_wei, 0), gas.coin_of(self.terms.assets)))
         async with self.database.transaction() as connection:
-            new = await gas_balance.note(connection, lane.address, low)
+            new = await gas_balance.note(connection, relayer.address, low)
             if new:
-                facts = {"lane": lane.address, "left": left, "payments": payments}
-                event = Event("lane.low" if low else "lane.filled", None, None, facts)
+                facts = {"relayer": relayer.address, "left": left, "payments": payments}
+                event = Event("relayer.low" if low else "relayer.filled", None, None, facts)
                 await events.append(connection, [event], self.clock())
         if new and low:
             log.warning(
-                "the lane of %s has %s left for gas, enough for about %d payments: send it some",
-                lane.address,
+                "the relayer %s has %s left for gas, enough for about %d payments: send it some",
+                relayer.address,
                 left,
                 payments,
             )
         elif new:
-            log.info("the lane of %s has %s for gas again", lane.address, left)
+            log.info("the relayer %s has %s for gas again", relayer.address, left)
 
     async def watch(self) -> bool:
         """Read the next final blocks and write what they say into the book."""
@@ -316,33 +319,33 @@ class Worker:
             hashes = await relayers.open_hashes(connection, contracts[0].chain_id, self.clock()) if contracts else {}
         if cursor is None or not self.block_time.due(awaited=bool(hashes)):
             return False
-        span = await watch.read(self.node, contracts, cursor, self.finality, hashes)
-        if span is None:
+        block_range = await watch.read(self.node, contracts, cursor, self.finality, hashes)
+        if block_range is None:
             return False
-        self.block_time.came(span.last.number - cursor.number, span.last.timestamp - cursor.timestamp)
-        if not span.newest:
+        self.block_time.came(block_range.last.number - cursor.number, block_range.last.timestamp - cursor.timestamp)
+        if not block_range.newest:
             self.block_time.at_once()
-        used = await self._used(terms, span) if span.newest else {}
-        unknown = await recovery.unknown(self.database, self.node, terms, span.movements)
+        used = await self._used(terms, block_range) if block_range.newest else {}
+        unknown = await recovery.unknown(self.database, self.node, terms, block_range.movements)
         async with self.database.transaction() as connection:
             written = await final_blocks.settle(
-                connection, terms.assets, terms.settles, cursor, span, used, self.clock()
+                connection, terms.assets, terms.settles, cursor, block_range, used, self.clock()
             )
             if written:
-                await recovery.note(connection, terms, span, unknown, self.clock())
-        line = self.catch_up.line(span, self.clock()) if written else None
+                await recovery.note(connection, terms, block_range, unknown, self.clock())
+        line = self.catch_up.line(block_range, self.clock()) if written else None
         if line:
             log.info(line)
         return True
 
-    async def _used(self, terms: Terms, span: Span) -> dict[UUID, bool]:
+    async def _used(self, terms: Terms, block_range: BlockRange) -> dict[UUID, bool]:
         """What the contracts say of authorizations whose time is over. Of a block that is not new, or after it was
-        started again, a node may not know: then they wait for a later span, and what this one has is written.
+        started again, a node may not know: then they wait for a later block range, and what this one has is written.
         """
         async with self.database.reading() as connection:
-            overdue = await authorization.overdue(connection, span.assets, span.last.timestamp)
+            overdue = await authorization.overdue(connection, block_range.assets, block_range.last.timestamp)
         try:
-            return await authorization.used(self.node, terms.contracts, overdue, span.last.number)
+            return await authorization.used(self.node, terms.contracts, overdue, block_range.last.number)
         except NodeUnavailable as unknown:
             log.warning("%d authorizations whose time is over wait: %s", len(overdue), unknown)
             return {}
@@ -410,7 +413,7 @@ STEPS: tuple[tuple[str, float], ...] = (
     ("recover", 1.0),
     ("solvency", 1.0),
     ("resend", 2.0),
-    ("fuel", 5.0),
+    ("gas_balance", 5.0),
     ("expire", 1.0),
     ("bring", 1.0),
     ("seal", 1.0),

@@ -26,7 +26,7 @@ from gateway.chain.token.message import Authorization, Kind
 from gateway.embedded.anvil import CHAIN_ID, Anvil
 from gateway.embedded.children import Children
 from gateway.embedded.rpc import Rpc
-from gateway.keys.signer import LOCAL_RELAYER_KEY, LaneSigner, TransactionFields, Vault
+from gateway.keys.signer import LOCAL_RELAYER_KEY, RelayerSigner, TransactionFields, Vault
 from gateway.money import Asset
 
 _FEE_WEI, _TIP_WEI = 500 * 10**9, 10**9  #: More than the base fee reaches in so few blocks.
@@ -51,20 +51,20 @@ class Bare:
     def __init__(self, url: str, rpc: Rpc) -> None:
         self._url = url
         self._rpc = rpc
-        self._lane = LaneSigner(LOCAL_RELAYER_KEY)
+        self._relayer = RelayerSigner(LOCAL_RELAYER_KEY)
         self._nonce = 0
         self._vault = Vault(bytes(32))
         ids = [uuid4() for _ in range(_PURSES)]
         self._purses = [_Purse(id, *self._vault.new_key(id, f"user_{id.hex[-12:]}")) for id in ids]
-        contract = of_deployment(self._lane.address, 0)
+        contract = of_deployment(self._relayer.address, 0)
         self._contract = Contract(Asset("USDX", "token", 6, "USD"), CHAIN_ID, contract, 0, bytes(32))
         self._draw = random.Random(1)  # nosec B311 # noqa: S311 - the same payments in every run
 
     async def prepare(self) -> None:
         """Deploy the contract, and mint for the purses and for who sends one at a time."""
-        deployment = deploy_data(self._contract.asset, Roles.all_of(self._lane.address))
+        deployment = deploy_data(self._contract.asset, Roles.all_of(self._relayer.address))
         await self._send([self._signed(None, deployment, DEPLOY_GAS)])
-        rich = [purse.address for purse in self._purses] + [LaneSigner(one_at_a_time.KEY).address]
+        rich = [purse.address for purse in self._purses] + [RelayerSigner(one_at_a_time.KEY).address]
         mints = [_authorization("mint", ZERO, one, _EACH, number) for number, one in enumerate(rich, start=1)]
         parts = [mints[start : start + _MINTED_AT_ONCE] for start in range(0, len(mints), _MINTED_AT_ONCE)]
         await self._send([self._call(message.mint_data(one), batches.gas_limit("mint", one)) for one in parts])
@@ -112,7 +112,7 @@ class Bare:
     def _signed(self, to: str | None, data: bytes, gas_limit: int) -> str:
         fields = TransactionFields(CHAIN_ID, self._nonce, _TIP_WEI, _FEE_WEI, gas_limit, to, 0, data)
         self._nonce += 1
-        return "0x" + self._lane.sign_transaction(fields)[1].hex()
+        return "0x" + self._relayer.sign_transaction(fields)[1].hex()
 
     async def _send(self, raws: Sequence[str]) -> None:
         """Send transactions, and wait until the last of them is mined. Raises where one of them reverted."""

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from gateway.keys.signer import LaneSigner
+from gateway.keys.signer import RelayerSigner
 from tests.api.conftest import Api, code_of
 
 pytestmark = pytest.mark.anyio
@@ -24,7 +24,7 @@ async def test_the_owner_who_says_so_has_the_key_of_the_address_with_a_warning_a
     for answer in answers:
         assert answer.status_code == 200
         assert answer.headers["Cache-Control"] == "no-store"
-        assert LaneSigner(bytes.fromhex(answer.json()["private_key"][2:])).address == alice.address
+        assert RelayerSigner(bytes.fromhex(answer.json()["private_key"][2:])).address == alice.address
         assert answer.json()["warning"].startswith("Whoever sees this key can take every token")
     events = (await alice.get("/v1/events")).json()["items"]
     assert [(one["kind"], one["facts"]) for one in events[1:]] == [

@@ -9,9 +9,9 @@ from gateway.errors import GatewayError
 #: What only the worker, the command line or a start can meet: no request is answered with it.
 NOT_OF_A_REQUEST = {
     errors.ChainReplaced,
-    errors.LaneStopped,
-    errors.LaneNotResumable,
-    errors.NoLane,
+    errors.RelayerStopped,
+    errors.RelayerNotResumable,
+    errors.NoRelayer,
     errors.FreezeStays,
     errors.Misconfigured,
 }

@@ -24,14 +24,14 @@ async def test_acts_are_listed_newest_first_by_wallet_and_by_kind(database: Data
     subject = uuid4()
     exported = Act("wallet.key_exported", ALICE, By("passkey", "psk_1"), subject, {"address": "0x", "n": [1, None]})
     await append(database, Act("wallet.created", ALICE, ANYONE, ALICE, {}), Act("wallet.created", BOB, ANYONE, BOB, {}))
-    await append(database, exported, Act("lane.resumed", None, By("command", "root"), None, {}))
+    await append(database, exported, Act("relayer.resumed", None, By("command", "root"), None, {}))
     async with database.reading() as connection:
         everything = await log.read(connection)
         of_alice = await log.read(connection, wallet=ALICE)
         created = await log.read(connection, kind="wallet.created")
         of_wallets = await log.read(connection, kind="wallet", before=created[0].number, limit=1)
     assert [act.kind for act in everything] == [
-        "lane.resumed",
+        "relayer.resumed",
         "wallet.key_exported",
         "wallet.created",
         "wallet.created",

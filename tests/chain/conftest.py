@@ -22,8 +22,8 @@ from gateway.chain.token.authorization import Order
 from gateway.chain.token.contract import Contract, as_int, balance_of_data
 from gateway.chain.token.message import Authorization, Kind
 from gateway.chain.watcher import watch
-from gateway.chain.watcher.watch import Span
-from gateway.keys.signer import LOCAL_RELAYER_KEY, LaneSigner, Vault
+from gateway.chain.watcher.watch import BlockRange
+from gateway.keys.signer import LOCAL_RELAYER_KEY, RelayerSigner, Vault
 from gateway.money import Asset, Assets
 from gateway.postgres.pool import Connection, Database
 from tests.factory import Chain, running_anvil
@@ -70,7 +70,7 @@ class House:
     database: Database
     chain: Chain
     node: HttpNode
-    signer: LaneSigner
+    signer: RelayerSigner
     contract: Contract
     vault: Vault = field(default_factory=lambda: Vault(bytes(32)))
     purses: dict[str, Purse] = field(default_factory=dict)
@@ -111,7 +111,7 @@ class House:
             attempts = await relayers.open_attempts(connection, self.signer.address)
         await outbox.send_open(self.database, self.node, attempts)
 
-    async def read(self) -> Span | None:
+    async def read(self) -> BlockRange | None:
         async with self.database.reading() as connection:
             cursor = await watch.cursor(connection, self.contract.chain_id)
             attempts = await relayers.open_attempts(connection, self.signer.address)
@@ -119,34 +119,34 @@ class House:
         hashes = {attempt.hash: False for attempt in attempts}
         return await watch.read(self.node, [self.contract], cursor, FINALITY, hashes)
 
-    async def observe(self) -> Span | None:
+    async def observe(self) -> BlockRange | None:
         """Take in the final blocks that are new, as the payments' room does."""
-        span = await self.read()
-        if span is None:
+        block_range = await self.read()
+        if block_range is None:
             return None
         async with self.database.transaction() as connection:
             cursor = await watch.cursor(connection, self.contract.chain_id)
             assert cursor is not None
-            assert await watch.advance(connection, cursor, span)
-            moved = [(m.asset_code, m.from_address, m.reference or m.nonce or 0) for m in span.movements]
-            skipped = {(s.asset_code, s.from_address, s.nonce): s.reason for s in span.skips if s.ended}
+            assert await watch.advance(connection, cursor, block_range)
+            moved = [(m.asset_code, m.from_address, m.reference or m.nonce or 0) for m in block_range.movements]
+            skipped = {(s.asset_code, s.from_address, s.nonce): s.reason for s in block_range.skips if s.ended}
             settled = await authorization.find(connection, moved)
             ended = await authorization.find(connection, skipped)
             await authorization.settle(connection, [one.id for one in settled.values()])
             reasons = [skipped[key] for key in ended]
             await authorization.finish(connection, [one.id for one in ended.values()], "skipped", reasons)
-            concluded = await relayers.conclude(connection, span.receipts, self.now)
+            concluded = await relayers.conclude(connection, block_range.receipts, self.now)
             await authorization.requeue(connection, [one.id for one in concluded if not one.succeeded])
-        return span
+        return block_range
 
-    async def settle(self, kind: BatchKind = "settle") -> Span:
+    async def settle(self, kind: BatchKind = "settle") -> BlockRange:
         """Form a batch of what is queued and see it through to its final block."""
         await self.form(kind)
         await self.send()
         self.chain.mine(1 + FINALITY)
-        span = await self.observe()
-        assert span is not None
-        return span
+        block_range = await self.observe()
+        assert block_range is not None
+        return block_range
 
     async def rich(self, units: int = 1_000_000) -> Purse:
         """A purse with tokens."""
@@ -166,7 +166,7 @@ class House:
 
 @pytest.fixture
 async def house(database: Database, chain: Chain, node: HttpNode) -> House:
-    signer = LaneSigner(LOCAL_RELAYER_KEY)
+    signer = RelayerSigner(LOCAL_RELAYER_KEY)
 
     async def mine() -> None:
         chain.mine()

@@ -15,7 +15,7 @@ from gateway.chain.relayer.batches import Ripe
 from gateway.chain.token import authorization, message
 from gateway.chain.token.contract import as_int, authorization_state_data, minted_data, total_supply_data
 from gateway.chain.token.message import Authorization
-from gateway.errors import LaneStopped
+from gateway.errors import RelayerStopped
 from gateway.postgres.pool import Connection
 from tests.chain.conftest import House
 
@@ -27,9 +27,9 @@ async def test_a_batch_settles_payments_and_its_logs_name_each(house: House) -> 
     orders = [house.order("transfer", alice, bob.address, units) for units in (10, 20, 30)]
     queued = await house.enqueue(*orders)
 
-    span = await house.settle()
+    block_range = await house.settle()
 
-    assert [one.is_settled_by(moved) for one, moved in zip(queued, span.movements, strict=True)] == [True] * 3
+    assert [one.is_settled_by(moved) for one, moved in zip(queued, block_range.movements, strict=True)] == [True] * 3
     assert [await house.state(one) for one in queued] == ["settled"] * 3
     assert (await house.balance(alice.address), await house.balance(bob.address)) == (40, 60)
 
@@ -43,9 +43,9 @@ async def test_a_bad_authorization_is_named_and_costs_the_others_nothing(house: 
         house.order("transfer", alice, bob.address, 2),
     )
 
-    span = await house.settle()
+    block_range = await house.settle()
 
-    assert [(skip.nonce, skip.reason, skip.ended) for skip in span.skips] == [
+    assert [(skip.nonce, skip.reason, skip.ended) for skip in block_range.skips] == [
         (queued[1].nonce, "insufficient_balance", True),
         (queued[2].nonce, "invalid_receiver", True),
     ]
@@ -66,9 +66,9 @@ async def test_a_redemption_burns_and_a_mint_creates(house: House) -> None:
     alice = await house.rich(100)
     (redemption,) = await house.enqueue(house.order("redemption", alice, house.contract.address, 30))
 
-    span = await house.settle()
+    block_range = await house.settle()
 
-    assert redemption.is_settled_by(span.movements[0])
+    assert redemption.is_settled_by(block_range.movements[0])
     assert as_int(await house.node.call(house.contract.address, total_supply_data(), "latest")) == 70
     spent = authorization_state_data(alice.address, redemption.nonce)
     assert as_int(await house.node.call(house.contract.address, spent, "latest")) == 1
@@ -80,10 +80,10 @@ async def test_a_mint_batch_skips_a_bad_mint_and_says_which(house: House) -> Non
         house.order("mint", None, alice.address, 5), house.order("mint", None, house.contract.address, 5)
     )
 
-    span = await house.settle("mint")
+    block_range = await house.settle("mint")
 
-    assert good.is_settled_by(span.movements[0])
-    assert [(skip.from_address, skip.nonce, skip.reason) for skip in span.skips] == [
+    assert good.is_settled_by(block_range.movements[0])
+    assert [(skip.from_address, skip.nonce, skip.reason) for skip in block_range.skips] == [
         (ZERO, bad.nonce, "invalid_receiver")
     ]
     answers = await house.node.calls(
@@ -106,10 +106,10 @@ async def test_a_payment_that_somebody_else_sent_first_is_settled_by_that(house:
     )
 
     house.chain.mine(2)
-    span = await house.observe()
+    block_range = await house.observe()
 
-    assert span is not None
-    assert [(skip.reason, skip.ended) for skip in span.skips] == [("used_authorization", False)]
+    assert block_range is not None
+    assert [(skip.reason, skip.ended) for skip in block_range.skips] == [("used_authorization", False)]
     assert await house.state(one) == "settled"
     assert await house.balance(bob.address) == 10
 
@@ -231,9 +231,9 @@ async def test_a_reverted_batch_is_queued_again_and_settles_in_the_next(house: H
     switch(house, paused=1)
     await house.send()
     house.chain.mine(2)
-    span = await house.observe()
-    assert span is not None
-    assert [receipt.succeeded for receipt in span.receipts] == [False]
+    block_range = await house.observe()
+    assert block_range is not None
+    assert [receipt.succeeded for receipt in block_range.receipts] == [False]
     assert await house.state(one) == "queued"
 
     switch(house, paused=0)
@@ -250,13 +250,13 @@ def switch(house: House, paused: int = 0, frozen: int = 0) -> None:
     )
 
 
-async def test_a_stopped_lane_claims_nothing(house: House) -> None:
+async def test_a_stopped_relayer_claims_nothing(house: House) -> None:
     alice, bob = await house.rich(100), house.purse()
     (one,) = await house.enqueue(house.order("transfer", alice, bob.address, 1))
     async with house.database.transaction() as connection:
         await nonce_conflicts.stop(connection, house.signer.address, "no gas money")
 
-    with pytest.raises(LaneStopped, match="no gas money"):
+    with pytest.raises(RelayerStopped, match="no gas money"):
         await house.form()
 
     assert await house.state(one) == "queued"
@@ -291,10 +291,10 @@ async def test_the_gas_limit_suffices_for_the_costliest_batch(house: House) -> N
     switch(house, frozen=1)
     await house.enqueue(*(house.order("transfer", payer, house.purse().address, 9) for payer in payers))
 
-    span = await house.settle()
+    block_range = await house.settle()
 
-    (receipt,) = span.receipts
-    assert len(span.movements) == 60
+    (receipt,) = block_range.receipts
+    assert len(block_range.movements) == 60
     async with house.database.reading() as connection:
         limit = await connection.fetchval("SELECT gas_limit FROM chain_transaction WHERE final_hash = $1", receipt.hash)
     assert limit * 0.8 < receipt.gas_used < limit
@@ -305,9 +305,9 @@ async def test_three_hundred_payments_of_few_payers_are_one_batch(house: House) 
     orders = [house.order("transfer", payers[n % 3], payers[(n + 1) % 3].address, 1) for n in range(300)]
     await house.enqueue(*orders)
 
-    span = await house.settle()
+    block_range = await house.settle()
 
-    assert len(span.movements) == 300
-    assert len(span.receipts) == 1
+    assert len(block_range.movements) == 300
+    assert len(block_range.receipts) == 1
     async with house.database.reading() as connection:
         assert await batches.ripe(connection, house.now, timedelta(), house.now) == []

@@ -14,7 +14,7 @@ from gateway.chain.relayer import deploy, relayers
 from gateway.chain.token.contract import Contract
 from gateway.chain.watcher import watch
 from gateway.errors import Misconfigured
-from gateway.keys.signer import LOCAL_RELAYER_KEY, LaneSigner
+from gateway.keys.signer import LOCAL_RELAYER_KEY, RelayerSigner
 from gateway.ledger import book
 from gateway.money import Asset, Assets
 from gateway.postgres.pool import Database
@@ -24,7 +24,7 @@ from tests.other_node import REFUSALS, in_front_of
 
 pytestmark = pytest.mark.anyio
 
-SIGNER = LaneSigner(LOCAL_RELAYER_KEY)
+SIGNER = RelayerSigner(LOCAL_RELAYER_KEY)
 TWO = Assets([*ASSETS, Asset("THBX", "token", 2, "USD")])
 
 

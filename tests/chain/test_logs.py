@@ -97,9 +97,9 @@ async def paid(house: House, blocks: int, units: int = 3) -> None:
 
 
 async def values(node: HttpNode, house: House, start: watch.Cursor) -> list[int]:
-    span = await watch.read(node, [house.contract], start, FINALITY, {})
-    assert span is not None
-    return [moved.value for moved in span.movements]
+    block_range = await watch.read(node, [house.contract], start, FINALITY, {})
+    assert block_range is not None
+    return [moved.value for moved in block_range.movements]
 
 
 # ---- a node that is behind ------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ async def spent(house: House) -> watch.Cursor:
     return start
 
 
-async def read(house: House, other: OtherNode, start: watch.Cursor, ours: bool = True) -> watch.Span | None:
+async def read(house: House, other: OtherNode, start: watch.Cursor, ours: bool = True) -> watch.BlockRange | None:
     """What is read through the other node; `ours` is whether the transaction is known to be ours."""
     async with house.database.reading() as connection:
         attempts = await relayers.open_attempts(connection, house.signer.address)
@@ -44,17 +44,17 @@ async def read(house: House, other: OtherNode, start: watch.Cursor, ours: bool =
 
 async def read_at_last(
     house: House, other: OtherNode, start: watch.Cursor, ours: bool = True
-) -> tuple[watch.Span, list[str]]:
-    """The span up to the final block, by a worker that tries again, and why it had to."""
+) -> tuple[watch.BlockRange, list[str]]:
+    """The block range up to the final block, by a worker that tries again, and why it had to."""
     refused = list[str]()
     for _ in range(100):
         try:
-            span = await read(house, other, start, ours)
+            block_range = await read(house, other, start, ours)
         except NodeUnavailable as why:
             refused.append(str(why))
             continue
-        if span is not None and span.last.number == house.chain.head() - FINALITY:
-            return span, refused
+        if block_range is not None and block_range.last.number == house.chain.head() - FINALITY:
+            return block_range, refused
     raise AssertionError(f"nothing was read in a hundred tries: {refused[-4:]}")
 
 
@@ -70,10 +70,10 @@ async def test_a_backend_that_does_not_know_a_block_costs_a_second_try_and_no_lo
     seen = list[str]()
     for seed in range(8):
         async with in_front_of(house.chain, lags=[0, 0, 2], unknown=unknown, seed=seed) as other:
-            span, refused = await read_at_last(house, other, start, ours)
+            block_range, refused = await read_at_last(house, other, start, ours)
         seen += refused
-        assert [moved.value for moved in span.movements] == [1]
-        assert len(span.receipts) == ours
+        assert [moved.value for moved in block_range.movements] == [1]
+        assert len(block_range.receipts) == ours
     assert unknown == "error" or any("does not know block" in one for one in seen), seen
 
 
@@ -81,8 +81,8 @@ async def test_a_batch_that_is_split_over_backends_is_held_against_bloom_and_rec
     start = await spent(house)
     for seed in range(12):
         async with in_front_of(house.chain, lags=[0, 0, 2], split=True, seed=seed) as other:
-            span, _ = await read_at_last(house, other, start, ours=bool(seed % 2))
-        assert [moved.value for moved in span.movements] == [1]
+            block_range, _ = await read_at_last(house, other, start, ours=bool(seed % 2))
+        assert [moved.value for moved in block_range.movements] == [1]
 
 
 async def test_logs_that_do_not_come_though_a_receipt_of_ours_has_them_are_no_answer(house: House) -> None:
@@ -126,11 +126,11 @@ async def test_a_node_behind_the_book_says_so_and_one_of_another_chain_is_named(
 async def test_receipts_that_no_hash_finds_are_read_with_their_block(house: House, fault: str) -> None:
     start = await spent(house)
     async with in_front_of(house.chain, **{fault: True}) as other:
-        span = await read(house, other, start)
+        block_range = await read(house, other, start)
 
-    assert span is not None
-    assert [moved.value for moved in span.movements] == [1]
-    assert len(span.receipts) == 1
+    assert block_range is not None
+    assert [moved.value for moved in block_range.movements] == [1]
+    assert len(block_range.receipts) == 1
 
 
 # ---- limits ---------------------------------------------------------------------------------------------------------
@@ -182,8 +182,8 @@ async def test_a_range_limit_is_learnt_once(house: House) -> None:
     async with in_front_of(house.chain, range_most=40) as other:
         node = HttpNode(other.url)
         for _ in range(2):
-            span = await watch.read(node, [house.contract], start, FINALITY, {})
-            assert span is not None
+            block_range = await watch.read(node, [house.contract], start, FINALITY, {})
+            assert block_range is not None
         await node.close()
 
     assert len([first for first, last in other.ranges if last - first >= 40]) == 3  # 89, 89 again, and 45

@@ -1,4 +1,4 @@
-"""A lane's transactions: stored before they are sent, sent as stored, ended by a final receipt."""
+"""A relayer's transactions: stored before they are sent, sent as stored, ended by a final receipt."""
 
 from asyncio import gather
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from gateway.chain.block import Block, Fees
 from gateway.chain.relayer import batches, nonce_conflicts, outbox, relayers
 from gateway.chain.relayer.batches import Ripe
 from gateway.chain.relayer.relayers import Attempt
-from gateway.errors import LaneStopped, Misconfigured, NodeUnavailable
+from gateway.errors import Misconfigured, NodeUnavailable, RelayerStopped
 from gateway.keys.signer import fields_of
 from tests.chain.conftest import FINALITY, House
 from tests.processes import HANG_SECONDS
@@ -26,7 +26,7 @@ async def attempts_of(house: House) -> list[Attempt]:
 
 
 async def store(house: House, fees: Fees | None = None) -> relayers.Stored:
-    """A transaction of the lane that calls nothing of the token's, which reverts."""
+    """A transaction of the relayer that calls nothing of the token's, which reverts."""
     offered = fees or await house.node.fees()
     async with house.database.transaction() as connection:
         return await relayers.store(
@@ -84,14 +84,14 @@ async def test_a_crash_while_storing_gives_everything_back(house: House) -> None
     assert await house.state(one) == "settled"
 
 
-async def test_nonces_of_a_lane_have_no_gap_whatever_runs_at_once(house: House) -> None:
+async def test_nonces_of_a_relayer_have_no_gap_whatever_runs_at_once(house: House) -> None:
     stored = await gather(*(store(house) for _ in range(20)))
 
     assert sorted(one.nonce for one in stored) == list(range(1, 21))
     assert [attempt.nonce for attempt in await attempts_of(house)] == list(range(1, 21))
 
 
-async def test_a_lane_is_registered_once_and_keeps_its_own_count(house: House) -> None:
+async def test_a_relayer_is_registered_once_and_keeps_its_own_count(house: House) -> None:
     await store(house)
     async with house.database.transaction() as connection:
         await relayers.register(connection, 31337, house.signer.address, 0)
@@ -111,14 +111,14 @@ async def test_a_bump_offers_an_eighth_more_and_takes_the_place_of_the_first(hou
     assert bumped is not None
     unmined = await send(house)
     house.chain.mine(2)
-    span = await house.read()
+    block_range = await house.read()
 
     old, new = fields_of(stored.raw), fields_of(bumped.raw)
     assert new == replace(old, fee_wei_max=new.fee_wei_max, tip_wei_max=new.tip_wei_max)
     assert (new.fee_wei_max * 8 >= old.fee_wei_max * 9, new.tip_wei_max * 8 >= old.tip_wei_max * 9) == (True, True)
     assert [attempt.hash for attempt in unmined] == [stored.hash, bumped.hash]
-    assert span is not None
-    assert [receipt.hash for receipt in span.receipts] == [bumped.hash]
+    assert block_range is not None
+    assert [receipt.hash for receipt in block_range.receipts] == [bumped.hash]
 
 
 async def send(house: House) -> list[Attempt]:
@@ -198,12 +198,12 @@ async def test_a_reverted_transaction_costs_what_it_burnt(house: House) -> None:
     await store(house)
     await house.send()
     house.chain.mine(2)
-    span = await house.read()
-    assert span is not None
+    block_range = await house.read()
+    assert block_range is not None
     before = 10_000 * 10**18
 
     async with house.database.transaction() as connection:
-        (concluded,) = await relayers.conclude(connection, span.receipts, house.now)
+        (concluded,) = await relayers.conclude(connection, block_range.receipts, house.now)
         deployed = await connection.fetchval("SELECT final_hash FROM chain_transaction WHERE kind = 'deploy'")
 
     assert not concluded.succeeded
@@ -219,9 +219,9 @@ async def test_transactions_are_sent_in_the_order_of_their_nonces(house: House) 
     assert [attempt.nonce for attempt in await send(house)] == [1, 2, 3, 4, 5]
     house.chain.mine(2)
 
-    span = await house.read()
-    assert span is not None
-    assert len(span.receipts) == 5
+    block_range = await house.read()
+    assert block_range is not None
+    assert len(block_range.receipts) == 5
     assert await send(house) == []  # what is in a block is not sent again
 
 
@@ -237,7 +237,7 @@ async def test_a_node_that_is_away_leaves_what_is_stored_as_it_is(house: House) 
     assert await attempts_of(house) == before
 
 
-async def test_a_nonce_that_somebody_else_took_is_noticed_and_the_lane_stopped(house: House) -> None:
+async def test_a_nonce_that_somebody_else_took_is_noticed_and_the_relayer_stopped(house: House) -> None:
     await store(house)
     await house.send()
     house.chain.mine(2)
@@ -255,11 +255,11 @@ async def test_a_nonce_that_somebody_else_took_is_noticed_and_the_lane_stopped(h
             connection, house.signer.address, f"nonce {late.nonce} was taken by a transaction not of ours"
         )
 
-    with pytest.raises(LaneStopped, match="nonce 2 was taken"):
+    with pytest.raises(RelayerStopped, match="nonce 2 was taken"):
         await store(house)
 
 
-async def test_a_resumed_lane_ends_what_was_overtaken_and_sends_the_rest(house: House) -> None:
+async def test_a_resumed_relayer_ends_what_was_overtaken_and_sends_the_rest(house: House) -> None:
     alice, bob = await house.rich(100), house.purse()
     (one,) = await house.enqueue(house.order("transfer", alice, bob.address, 10))
     await house.form()
@@ -280,7 +280,7 @@ async def test_a_resumed_lane_ends_what_was_overtaken_and_sends_the_rest(house: 
     assert await house.balance(bob.address) == 10
 
 
-async def test_a_lane_that_others_are_ahead_of_resumes_behind_them(house: House) -> None:
+async def test_a_relayer_that_others_are_ahead_of_resumes_behind_them(house: House) -> None:
     async with house.database.transaction() as connection:
         before = await relayers.next_nonce(connection, house.signer.address)
         await nonce_conflicts.resume(connection, house.signer.address, before + 5)
@@ -294,10 +294,10 @@ async def test_a_revert_counts_from_when_it_was_seen_to_be_final(house: House) -
     await house.send()
     house.chain.mine(2)
     seen = house.now + timedelta(minutes=20)
-    span = await house.read()
-    assert span is not None
+    block_range = await house.read()
+    assert block_range is not None
     async with house.database.transaction() as connection:
-        await relayers.conclude(connection, span.receipts, seen)
+        await relayers.conclude(connection, block_range.receipts, seen)
 
         await house.enqueue(house.order("transfer", house.purse(), house.purse().address, 1))
         assert await batches.ripe(connection, house.now, timedelta(), seen - timedelta(minutes=1)) == []

@@ -29,7 +29,9 @@ async def cursor_of(house: House) -> Cursor:
     return cursor
 
 
-async def read(house: House, cursor: Cursor, most: int = 500, finality: int | None = FINALITY) -> watch.Span | None:
+async def read(
+    house: House, cursor: Cursor, most: int = 500, finality: int | None = FINALITY
+) -> watch.BlockRange | None:
     return await watch.read(house.node, [house.contract], cursor, finality, {}, most)
 
 
@@ -50,19 +52,19 @@ async def test_a_block_is_read_when_enough_stand_on_top_of_it_and_once(house: Ho
 async def test_so_many_blocks_stand_on_top_of_the_last_one_that_is_read(house: House, finality: int) -> None:
     house.chain.mine(5)
 
-    span = await read(house, await cursor_of(house), finality=finality)
+    block_range = await read(house, await cursor_of(house), finality=finality)
 
-    assert span is not None
-    assert span.last.number == house.chain.head() - finality
+    assert block_range is not None
+    assert block_range.last.number == house.chain.head() - finality
 
 
 async def test_the_node_may_say_itself_what_is_final(house: House) -> None:
     house.chain.mine(5)
 
-    span = await read(house, await cursor_of(house), finality=None)
+    block_range = await read(house, await cursor_of(house), finality=None)
 
-    assert span is not None
-    assert span.last.number == house.chain.head() - 2  # two epochs of one slot
+    assert block_range is not None
+    assert block_range.last.number == house.chain.head() - 2  # two epochs of one slot
 
 
 async def test_spans_cut_anywhere_say_the_same(house: House) -> None:
@@ -80,34 +82,34 @@ async def test_spans_cut_anywhere_say_the_same(house: House) -> None:
     for most in (1, 2, 3):
         pieces: list[Movement] = []
         cursor = start
-        while (span := await read(house, cursor, most)) is not None:
-            pieces += span.movements
-            cursor = Cursor(31337, span.last.number, span.last.hash, span.last.timestamp)
+        while (block_range := await read(house, cursor, most)) is not None:
+            pieces += block_range.movements
+            cursor = Cursor(31337, block_range.last.number, block_range.last.hash, block_range.last.timestamp)
         assert pieces == whole.movements
 
 
 async def test_one_of_many_workers_moves_the_cursor(house: House) -> None:
     house.chain.mine(3)
     old = await cursor_of(house)
-    span = await read(house, old)
-    assert span is not None
+    block_range = await read(house, old)
+    assert block_range is not None
 
     async def advance() -> bool:
         async with house.database.transaction() as connection:
-            return await watch.advance(connection, old, span)
+            return await watch.advance(connection, old, block_range)
 
     assert sorted(await gather(*(advance() for _ in range(10)))) == [False] * 9 + [True]
-    assert (await cursor_of(house)).number == span.last.number
+    assert (await cursor_of(house)).number == block_range.last.number
 
 
 async def test_a_span_that_was_read_without_a_contract_moves_no_cursor(house: House) -> None:
     house.chain.mine(3)
     old = await cursor_of(house)
-    span = await watch.read(house.node, [], old, FINALITY, {})
-    assert span is not None
+    block_range = await watch.read(house.node, [], old, FINALITY, {})
+    assert block_range is not None
 
     async with house.database.transaction() as connection:
-        assert not await watch.advance(connection, old, span)
+        assert not await watch.advance(connection, old, block_range)
 
     assert await cursor_of(house) == old
 
@@ -115,12 +117,12 @@ async def test_a_span_that_was_read_without_a_contract_moves_no_cursor(house: Ho
 async def test_a_contract_that_is_being_recorded_is_waited_for(house: House) -> None:
     house.chain.mine(3)
     old = await cursor_of(house)
-    span = await read(house, old)
-    assert span is not None
+    block_range = await read(house, old)
+    assert block_range is not None
 
     async def advance() -> bool:
         async with house.database.transaction() as connection:
-            return await watch.advance(connection, old, span)
+            return await watch.advance(connection, old, block_range)
 
     async with house.database.transaction() as connection:
         await watch.begin(connection, old)
@@ -195,9 +197,9 @@ async def test_batches_undone_at_any_depth_above_the_final_block_are_sent_again_
     assert {await house.state(one) for one in made} == {"submitted"}
     await house.send()  # as stored, all of them
     house.chain.mine(1 + depth)
-    span = await read(house, before, finality=depth)
-    assert span is not None
-    assert sorted(moved.nonce for moved in span.movements if moved.nonce is not None) == sorted(
+    block_range = await read(house, before, finality=depth)
+    assert block_range is not None
+    assert sorted(moved.nonce for moved in block_range.movements if moved.nonce is not None) == sorted(
         one.nonce for one in made
     )
     await house.observe()
@@ -275,10 +277,10 @@ async def test_answers_that_do_not_fit_together_are_no_answer(house: House, torn
         await watch.read(node, [house.contract], start, FINALITY, {})
 
     node.torn = ""
-    span = await watch.read(node, [house.contract], start, FINALITY, {})
+    block_range = await watch.read(node, [house.contract], start, FINALITY, {})
     await node.close()
-    assert span is not None
-    assert [moved.value for moved in span.movements] == [5]
+    assert block_range is not None
+    assert [moved.value for moved in block_range.movements] == [5]
 
 
 # ---- receipts -------------------------------------------------------------------------------------------------------
@@ -296,9 +298,9 @@ async def test_a_receipt_counts_when_its_block_is_final_even_if_that_was_read_be
     cursor = await cursor_of(house)
     not_yet = await watch.read(house.node, [house.contract], cursor, FINALITY, {hash_: False})
     house.chain.mine(3)
-    span = await watch.read(house.node, [house.contract], cursor, FINALITY, {}, most=2)
-    assert span is not None
-    after = Cursor(31337, span.last.number, span.last.hash, span.last.timestamp)
+    block_range = await watch.read(house.node, [house.contract], cursor, FINALITY, {}, most=2)
+    assert block_range is not None
+    after = Cursor(31337, block_range.last.number, block_range.last.hash, block_range.last.timestamp)
 
     final = await watch.read(house.node, [house.contract], cursor, FINALITY, {hash_: False}, most=2)
     later = await watch.read(house.node, [house.contract], after, FINALITY, {hash_: True})
@@ -332,10 +334,10 @@ async def test_a_receipt_is_asked_for_once_and_not_while_its_block_is_not_final(
     found = list[bytes]()
     cursor = await cursor_of(house)
     for _ in range(4):
-        span = await watch.read(Counting(), [house.contract], cursor, FINALITY, open_hashes)  # type: ignore[arg-type] # a node in all that is asked
-        if span is not None:
-            cursor = Cursor(31337, span.last.number, span.last.hash, span.last.timestamp)
-            found += [receipt.hash for receipt in span.receipts]
+        block_range = await watch.read(Counting(), [house.contract], cursor, FINALITY, open_hashes)  # type: ignore[arg-type] # a node in all that is asked
+        if block_range is not None:
+            cursor = Cursor(31337, block_range.last.number, block_range.last.hash, block_range.last.timestamp)
+            found += [receipt.hash for receipt in block_range.receipts]
         house.chain.mine()
     assert asked == found == [batch.transaction.hash]
 
@@ -381,12 +383,12 @@ async def test_what_is_over_at_a_final_block_can_never_settle(house: House) -> N
     await house.form()
     house.chain.rpc("evm_setNextBlockTimestamp", one.valid_before)
     house.chain.mine(2)
-    span = await house.observe()
-    assert span is not None
+    block_range = await house.observe()
+    assert block_range is not None
     async with house.database.transaction() as connection:
-        over = await authorization.overdue(connection, span.assets, span.last.timestamp)
+        over = await authorization.overdue(connection, block_range.assets, block_range.last.timestamp)
     assert [late.id for late in over] == [one.id]
-    used = await authorization.used(house.node, {"USDX": house.contract}, over, span.last.number)
+    used = await authorization.used(house.node, {"USDX": house.contract}, over, block_range.last.number)
     assert used == {one.id: False}
 
     await house.send()  # as late as this, it is skipped and not final
@@ -413,7 +415,7 @@ async def test_a_mint_is_over_when_no_stored_transaction_can_carry_it_any_more(h
         assert [late.id for late in await authorization.lock_overdue(connection, [one.id], later)] == [one.id]
 
 
-async def test_a_lane_that_stands_still_can_be_seen(house: House) -> None:
+async def test_a_relayer_that_stands_still_can_be_seen(house: House) -> None:
     alice, bob = await house.rich(100), house.purse()
     await house.enqueue(house.order("transfer", alice, bob.address, 1))
     await house.form()

@@ -65,7 +65,7 @@ def test_an_act_names_what_it_was_done_to() -> None:
     assert named("operator.added", subject) == show("opr", subject)
     assert named("recovery.read", subject) == str(subject)
     assert named("wallet.bound", wallet) is None, "the wallet is named already"
-    assert named("lane.resumed", None) is None
+    assert named("relayer.resumed", None) is None
 
 
 def until_sealed(up: Up) -> None:

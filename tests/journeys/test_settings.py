@@ -15,7 +15,7 @@ import pytest
 
 from gateway.config import SETTINGS
 from gateway.embedded.postgres import Postgres
-from gateway.keys.signer import LaneSigner
+from gateway.keys.signer import RelayerSigner
 from gateway.postgres.pool import connect
 from tests.conftest import _execute, _named
 from tests.factory import running_anvil
@@ -103,7 +103,7 @@ async def test_on_a_database_and_a_chain_of_ones_own_nothing_is_made_unless_aske
         "GATEWAY_TOKENS": "JPYX:JPY:0",
     }
     with running_anvil(folder / "chain", "--chain-id", "4242", mining="--block-time=0.3") as chain:
-        chain.rpc("anvil_setBalance", LaneSigner(key).address, hex(10**20))
+        chain.rpc("anvil_setBalance", RelayerSigner(key).address, hex(10**20))
         settings["GATEWAY_RPC_URL"] = chain.url
         said = up_and_down(folder, **settings)
         assert "took the tour" not in said

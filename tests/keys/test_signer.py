@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import Misconfigured, SealedKeyUnreadable
 from gateway.keys import signer
-from gateway.keys.signer import LOCAL_RELAYER_KEY, LaneSigner, TransactionFields, Vault, fields_of
+from gateway.keys.signer import LOCAL_RELAYER_KEY, RelayerSigner, TransactionFields, Vault, fields_of
 from tests.factory import Chain
 
 ALICE, BOB = UUID(int=1), UUID(int=2)
@@ -33,7 +33,7 @@ _fields = st.builds(
 @settings(deadline=None, max_examples=150)
 @given(key=_keys, fields=_fields)
 def test_raw_bytes_are_those_of_eth_account(key: bytes, fields: TransactionFields) -> None:
-    hash_, raw = LaneSigner(key).sign_transaction(fields)
+    hash_, raw = RelayerSigner(key).sign_transaction(fields)
 
     expected = Account.sign_transaction(
         {
@@ -133,11 +133,11 @@ def test_a_sealed_key_is_refused_when_it_was_cut_short(sealed: bytes) -> None:
 
 
 def test_no_repr_and_no_error_shows_a_key() -> None:
-    lane = LaneSigner(LOCAL_RELAYER_KEY)
+    relayer = RelayerSigner(LOCAL_RELAYER_KEY)
     with pytest.raises(SealedKeyUnreadable) as refused:
         Vault(MASTER).sign(ALICE, "0x" + 40 * "1", bytes(60), bytes(32))
 
-    shown = f"{lane!r} {lane} {Vault(MASTER)!r} {refused.value!r} {refused.value}"
+    shown = f"{relayer!r} {relayer} {Vault(MASTER)!r} {refused.value!r} {refused.value}"
 
     assert LOCAL_RELAYER_KEY.hex() not in shown.lower()
     assert MASTER.hex() not in shown.lower()
@@ -148,20 +148,20 @@ def test_no_repr_and_no_error_shows_a_key() -> None:
 
 def test_the_well_known_addresses_are_the_ones_anvil_has(chain: Chain) -> None:
     assert {to_checksum_address(account) for account in chain.rpc("eth_accounts")} == signer.WELL_KNOWN_ADDRESSES
-    assert LaneSigner(LOCAL_RELAYER_KEY).address in signer.WELL_KNOWN_ADDRESSES
+    assert RelayerSigner(LOCAL_RELAYER_KEY).address in signer.WELL_KNOWN_ADDRESSES
 
 
 def test_a_well_known_key_signs_on_the_embedded_chain_alone() -> None:
-    lane = LaneSigner(LOCAL_RELAYER_KEY)
-    signer.refuse_well_known(lane, embedded=True)
-    signer.refuse_well_known(LaneSigner(os.urandom(32)), embedded=False)
+    relayer = RelayerSigner(LOCAL_RELAYER_KEY)
+    signer.refuse_well_known(relayer, embedded=True)
+    signer.refuse_well_known(RelayerSigner(os.urandom(32)), embedded=False)
 
     with pytest.raises(Misconfigured):
-        signer.refuse_well_known(lane, embedded=False)
+        signer.refuse_well_known(relayer, embedded=False)
 
 
-def test_the_embedded_chains_lanes_are_of_addresses_that_everybody_knows() -> None:
-    addresses = {LaneSigner(key).address for key in signer.LOCAL_RELAYER_KEYS}
+def test_the_embedded_chains_relayers_are_of_addresses_that_everybody_knows() -> None:
+    addresses = {RelayerSigner(key).address for key in signer.LOCAL_RELAYER_KEYS}
 
     assert len(addresses) == len(signer.LOCAL_RELAYER_KEYS) == 2
     assert addresses < signer.WELL_KNOWN_ADDRESSES

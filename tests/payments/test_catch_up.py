@@ -18,7 +18,7 @@ from tests.factory import Town, running_anvil
 
 pytestmark = pytest.mark.anyio
 
-#: A few spans of 500 blocks.
+#: A few block ranges of 500 blocks.
 BLOCKS = 1_200
 
 
@@ -42,7 +42,7 @@ async def test_what_was_missed_is_read_across_a_kill_and_each_thing_once(
     await worker.relay()
     town.chain.mine(1 + Town.FINALITY)
 
-    assert await town.worker().watch()  # one span, and no more of this worker
+    assert await town.worker().watch()  # one block range, and no more of this worker
     halfway = await cursor(town)
     caplog.set_level(logging.INFO, "gateway.worker")
     another = replace(town.worker(), catch_up=CatchUp(far=100, every=timedelta(0)))

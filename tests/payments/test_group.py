@@ -122,7 +122,7 @@ async def test_a_group_that_had_to_give_way_is_committed_again_one_by_one() -> N
     assert disk.commits == [[0, 1, 2], [0], [1], [2]]
 
 
-async def test_what_somebody_holds_does_not_hold_up_the_lane() -> None:
+async def test_what_somebody_holds_does_not_hold_up_the_relayer() -> None:
     disk = Disk()
     disk.may_commit.set()
     disk.held = 1

@@ -1,4 +1,4 @@
-"""The lane and the loop: what a worker waits for, what stops it, and what it says of its faults."""
+"""The relayer and the loop: what a worker waits for, what stops it, and what it says of its faults."""
 
 import asyncio
 from dataclasses import replace
@@ -9,7 +9,7 @@ import pytest
 
 from gateway.chain.relayer import relayers
 from gateway.clock import system_clock
-from gateway.errors import ChainReplaced, LaneStopped, NodeUnavailable, NoLane
+from gateway.errors import ChainReplaced, NodeUnavailable, NoRelayer, RelayerStopped
 from gateway.payments.payment import State
 from gateway.worker import loop as working
 from tests.factory import NOW, Town, until_waiting
@@ -34,7 +34,7 @@ async def test_payments_wait_for_transactions_that_are_in_no_block_not_for_final
     assert (await town.payment(late)).state is State.SUBMITTED
 
 
-async def test_a_lane_is_stopped_when_a_second_look_finds_its_nonce_taken_too(town: Town) -> None:
+async def test_a_relayer_is_stopped_when_a_second_look_finds_its_nonce_taken_too(town: Town) -> None:
     alice = await town.person("alice", "10 USDX")
     await town.person("bob")
     await town.pay(alice, "@bob", "1 USDX")
@@ -53,10 +53,10 @@ async def test_a_lane_is_stopped_when_a_second_look_finds_its_nonce_taken_too(to
 
     await replace(worker, clock=lambda: now + timedelta(minutes=1)).resend()
     async with town.database.reading() as connection:
-        with pytest.raises(LaneStopped, match="by a transaction that this database does not know"):
+        with pytest.raises(RelayerStopped, match="by a transaction that this database does not know"):
             await relayers.next_nonce(connection, town.signer.address)
     await town.pay(alice, "@bob", "1 USDX")
-    with pytest.raises(NoLane, match=f"{town.signer.address} stopped, since its nonce"):
+    with pytest.raises(NoRelayer, match=f"{town.signer.address} stopped, since its nonce"):
         await worker.relay()
 
 

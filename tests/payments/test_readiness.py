@@ -35,11 +35,11 @@ async def test_a_node_that_is_away_behind_or_replaced_is_said_to_be(town: Town) 
 
 
 async def test_a_worker_that_was_never_there_or_has_stopped_its_rounds_is_said_to_be_missing(town: Town) -> None:
-    await change(town, "UPDATE lane SET resent_at = NULL, weighed_at = NULL")
+    await change(town, "UPDATE relayer SET resent_at = NULL, weighed_at = NULL")
     assert (await of(town, None)).worker == "none"
     await town.worker().resend()
     assert (await of(town, None)).worker == "ok"
-    await change(town, "UPDATE lane SET resent_at = resent_at - interval '31 seconds'")
+    await change(town, "UPDATE relayer SET resent_at = resent_at - interval '31 seconds'")
     assert (await of(town, None)).worker == "late"
-    await town.worker().fuel()
+    await town.worker().gas_balance()
     assert (await of(town, None)).worker == "ok"

@@ -23,17 +23,17 @@ async def other(town: Town) -> AsyncIterator[OtherNode]:
         yield other
 
 
-async def lane_row(town: Town) -> Record:
+async def relayer_row(town: Town) -> Record:
     async with town.database.reading() as connection:
-        row = await connection.fetchrow("SELECT refused, refused_nonce, refused_at FROM lane")
+        row = await connection.fetchrow("SELECT refused, refused_nonce, refused_at FROM relayer")
     assert row is not None
     return row
 
 
 async def shown(town: Town, node: HttpNode) -> str | None:
     async with town.database.reading() as connection:
-        (lane,) = await relayers.read(connection, await node.standings([town.signer.address]))
-    return lane.refused
+        (relayer,) = await relayers.read(connection, await node.account_states([town.signer.address]))
+    return relayer.refused
 
 
 async def test_every_clients_refusal_is_kept_logged_once_and_shown_and_the_payment_settles_when_it_ends(
@@ -54,7 +54,7 @@ async def test_every_clients_refusal_is_kept_logged_once_and_shown_and_the_payme
         said = [one.getMessage() for one in caplog.records if "refuses" in one.getMessage()]
         assert len(said) == 1
         assert words in said[0]
-        assert (await lane_row(town))["refused"] == words == await shown(town, node)
+        assert (await relayer_row(town))["refused"] == words == await shown(town, node)
         ready = await Probe(town.database, node, town.terms).readiness()
         assert (ready.relayers, words in str(ready.reason)) == ("refused", True)
         assert (await town.payment(payment)).state is State.SUBMITTED
@@ -84,7 +84,7 @@ async def test_numbers_that_change_make_no_second_line_and_other_words_do(
 
     said = [one.getMessage() for one in caplog.records if "refuses" in one.getMessage()]
     assert ["balance 5" in said[0], "too low" in said[1], len(said)] == [True, True, 2]
-    assert (await lane_row(town))["refused_nonce"] == fresh_nonce(said[0])
+    assert (await relayer_row(town))["refused_nonce"] == fresh_nonce(said[0])
 
 
 def fresh_nonce(line: str) -> int:

@@ -473,7 +473,7 @@ async def test_a_contract_that_burns_its_gas_costs_its_own_payment_alone(town: T
     assert await town.differences() == []
 
 
-async def test_a_lane_is_weighed_with_what_contracts_may_burn(town: Town) -> None:
+async def test_a_relayer_is_weighed_with_what_contracts_may_burn(town: Town) -> None:
     (alice, key), _ = await contract_wallet(town, "alice", "10 USDX"), await town.person("bob")
     for _ in range(8):
         await town.sign(await town.pay(alice, "@bob", "1 USDX"), key)

@@ -67,7 +67,7 @@ async def test_nothing_expires_while_the_contract_does_not_answer(town: Town) ->
     town.chain.mine(2)
     mute = Mute(town.chain.url)
 
-    assert await town.worker(mute).watch()  # the rest of the span is written all the same
+    assert await town.worker(mute).watch()  # the rest of the block range is written all the same
     await mute.close()
 
     assert (await town.payment(payment)).state is State.QUEUED

@@ -43,7 +43,7 @@ async def test_an_idle_worker_asks_little_where_blocks_are_slow(town: Town, othe
     for _ in range(4):
         town.chain.rpc("evm_increaseTime", 12)
         town.chain.mine()
-    usual = {field: Worker.__dataclass_fields__[field].default for field in ("resend_every", "fuel_every")}
+    usual = {field: Worker.__dataclass_fields__[field].default for field in ("resend_every", "gas_every")}
     worker = replace(town.worker(node), block_time=BlockTime(), pace=looks.PACE, **usual)
     while await worker.watch():
         pass
@@ -101,7 +101,7 @@ async def test_what_is_over_is_given_back_on_a_node_that_keeps_no_older_state(
     assert await town.available(alice, "USDX") == "10.000000 USDX"
 
 
-async def test_a_lane_is_served_while_the_node_indexes(town: Town, other: OtherNode, node: HttpNode) -> None:
+async def test_a_relayer_is_served_while_the_node_indexes(town: Town, other: OtherNode, node: HttpNode) -> None:
     alice, _ = await town.person("alice", "10 USDX"), await town.person("bob")
     other.indexing = True
     worker = town.worker(node)
@@ -117,7 +117,7 @@ async def test_a_lane_is_served_while_the_node_indexes(town: Town, other: OtherN
     assert (await town.payment(payment)).state is State.SETTLED
 
 
-async def test_receipts_that_do_not_come_accuse_nobody_of_having_a_lanes_key(
+async def test_receipts_that_do_not_come_accuse_nobody_of_having_a_relayers_key(
     town: Town, other: OtherNode, node: HttpNode
 ) -> None:
     alice, _ = await town.person("alice", "10 USDX"), await town.person("bob")
@@ -130,7 +130,7 @@ async def test_receipts_that_do_not_come_accuse_nobody_of_having_a_lanes_key(
         now = town.clock() + timedelta(seconds=seconds)
         await replace(worker, clock=lambda now=now: now).resend()
 
-    assert [row["stopped"] for row in await rows(town, "SELECT stopped FROM lane")] == [None]
+    assert [row["stopped"] for row in await rows(town, "SELECT stopped FROM relayer")] == [None]
     other.late_receipts = False
     while await worker.watch():
         pass

@@ -72,7 +72,7 @@ async def test_the_migrations_and_the_schema_make_the_same_database(empty: Datab
         ("columns", "ALTER TABLE wallet ALTER frozen_at SET DEFAULT now()"),
         ("columns", "ALTER TABLE wallet ALTER looks SET NOT NULL"),
         ("columns", "ALTER TABLE seal ALTER acts SET STORAGE MAIN"),
-        ("columns", "ALTER TABLE lane DROP low; ALTER TABLE lane ADD low boolean NOT NULL DEFAULT false"),
+        ("columns", "ALTER TABLE relayer DROP low; ALTER TABLE relayer ADD low boolean NOT NULL DEFAULT false"),
         ("constraints", "ALTER TABLE session RENAME CONSTRAINT session_wallet_id_fkey TO session_wallet_fkey"),
         ("constraints", "ALTER DOMAIN amount DROP CONSTRAINT amount_is_whole"),
         ("indexes", "DROP INDEX payment_due; CREATE INDEX payment_due ON staged_payment (expires_at)"),

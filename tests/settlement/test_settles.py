@@ -206,11 +206,11 @@ async def said_by_settling(town: Town) -> list[str]:
         cursor = await watch.cursor(connection, contracts[0].chain_id)
         hashes = await relayers.open_hashes(connection, contracts[0].chain_id, now)
     assert cursor is not None
-    span = await watch.read(town.node, contracts, cursor, town.FINALITY, hashes)
-    assert span is not None
+    block_range = await watch.read(town.node, contracts, cursor, town.FINALITY, hashes)
+    assert block_range is not None
     async with town.database.transaction() as connection:
         with statements(connection) as said:
-            assert await final_blocks.settle(connection, town.assets, town.terms.settles, cursor, span, {}, now)
+            assert await final_blocks.settle(connection, town.assets, town.terms.settles, cursor, block_range, {}, now)
     return [text.split("\n")[0] for text in said]
 
 

@@ -22,9 +22,10 @@ from tests.simulation.run import day
 from tests.simulation.world import Violation
 
 _HELP = """A seeded day of faults: payments over a PostgreSQL and a chain of its own, amid killed workers, lost answers,
-reorganisations, stuck lanes and owners who spend what they have. The same seed is the same day each time. Prints what
-happened; ends with 0 when each payment was settled once, expired unsigned or failed with a reason, else with 1.
-Of several days each has a line, also where one did not end well."""
+reorganisations, stuck relayers and owners who spend what they have. The same seed is the same day each time. Prints
+what happened; ends with 0 when each payment was settled once, expired unsigned or failed with a reason, else with 1. Of
+several days each has a line, also where one did not end well.
+"""
 
 
 def main() -> int:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from gateway.chain.relayer import nonce_conflicts
-from gateway.errors import LaneNotResumable, NodeUnavailable
+from gateway.errors import NodeUnavailable, RelayerNotResumable
 from gateway.money import Assets
 from gateway.postgres.pool import Database
 from tests.factory import Chain
@@ -166,20 +166,20 @@ class Day:
         await self.customers.pay(1, capture=False)
 
     async def _resume(self) -> None:
-        """An operator looks at lanes that have stopped, and resumes those that can go on."""
+        """An operator looks at relayers that have stopped, and resumes those that can go on."""
         world, town = self.world, self.world.town
-        for row in await world.rows("SELECT address, chain_id FROM lane WHERE stopped IS NOT NULL ORDER BY address"):
-            world.seen["a lane was found stopped"] += 1
+        for row in await world.rows("SELECT address, chain_id FROM relayer WHERE stopped IS NOT NULL ORDER BY address"):
+            world.seen["a relayer was found stopped"] += 1
             try:
                 count = await nonce_conflicts.resumable(
                     town.database, world.node, row["chain_id"], row["address"], town.FINALITY
                 )
-            except (LaneNotResumable, NodeUnavailable) as why:
+            except (RelayerNotResumable, NodeUnavailable) as why:
                 world.say(f"{row['address'][:8]} cannot be resumed yet: {why}")
                 continue
             async with town.database.transaction() as connection:
                 await nonce_conflicts.resume(connection, row["address"], count)
-            world.saw("a lane was resumed", row["address"][:8])
+            world.saw("a relayer was resumed", row["address"][:8])
 
     # ---- before and after -------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""What befalls the chain, its node and the lanes. Each fault passes, or is put right when the day is over.
+"""What befalls the chain, its node and the relayers. Each fault passes, or is put right when the day is over.
 
 A block is undone only above the final one: under the day's finality nothing else can happen.
 """
@@ -13,7 +13,7 @@ from tests.simulation.world import FIRST, World
 
 ETHER = 10**18
 
-#: What a lane has to spend on gas ordinarily.
+#: What a relayer has to spend on gas ordinarily.
 _PLENTY = 10_000 * ETHER
 
 _FREEZE, _UNFREEZE = selector("freeze"), selector("unfreeze")
@@ -142,20 +142,20 @@ class Faults:
             self.world.other.passes_on = True
             self.world.say("the other node is as ours again")
 
-    # ---- lanes ------------------------------------------------------------------------------------------------------
+    # ---- relayers ----------------------------------------------------------------------------------------------------
 
     def use_nonce(self) -> None:
-        """Somebody else signs with a lane's key: its next nonce, or one of a transaction that waits in the pool."""
+        """Somebody else signs with a relayer's key: its next nonce, or one of a transaction that waits in the pool."""
         rng, world = self.world.rng, self.world
-        lane = rng.choice(world.town.signers).address
-        nonce = int(world.chain.rpc("eth_getTransactionCount", lane, "latest"), 16)
+        relayer = rng.choice(world.town.signers).address
+        nonce = int(world.chain.rpc("eth_getTransactionCount", relayer, "latest"), 16)
         pool = world.chain.rpc("txpool_content")
         ours = [one["hash"] for part in pool.values() for of in part.values() for one in of.values()
-                if one["from"].lower() == lane.lower()]  # fmt: skip
+                if one["from"].lower() == relayer.lower()]  # fmt: skip
         for hash_ in ours:
             world.chain.rpc("anvil_dropTransaction", hash_)
-        if world.transact(lane, lane, b"", nonce=hex(nonce)):
-            world.saw("a lane's nonce was used by others", f"{lane[:8]} nonce {nonce}")
+        if world.transact(relayer, relayer, b"", nonce=hex(nonce)):
+            world.saw("a relayer's nonce was used by others", f"{relayer[:8]} nonce {nonce}")
         world.chain.mine()
 
     def dear(self) -> None:
@@ -166,15 +166,15 @@ class Faults:
         self.world.saw("gas got dear", f"{gwei} gwei")
 
     def dry(self) -> None:
-        lane = self.world.rng.choice(self.world.town.signers).address
-        self.world.chain.rpc("anvil_setBalance", lane, hex(self.world.rng.choice([0, ETHER // 10_000])))
-        self.world.saw("a lane ran dry", lane[:8])
+        relayer = self.world.rng.choice(self.world.town.signers).address
+        self.world.chain.rpc("anvil_setBalance", relayer, hex(self.world.rng.choice([0, ETHER // 10_000])))
+        self.world.saw("a relayer ran dry", relayer[:8])
 
     def fill(self) -> None:
         for signer in self.world.town.signers:
             if int(self.world.chain.rpc("eth_getBalance", signer.address, "latest"), 16) < ETHER:
                 self.world.chain.rpc("anvil_setBalance", signer.address, hex(_PLENTY))
-                self.world.saw("a lane was filled", signer.address[:8])
+                self.world.saw("a relayer was filled", signer.address[:8])
 
     # ---- the contract -----------------------------------------------------------------------------------------------
 
@@ -203,7 +203,7 @@ class Faults:
     # ---- the end ----------------------------------------------------------------------------------------------------
 
     def stop(self) -> None:
-        """All faults are over: nodes answer, lanes have money, tokens move, nobody is frozen, gas is cheap."""
+        """All faults are over: nodes answer, relayers have money, tokens move, nobody is frozen, gas is cheap."""
         world = self.world
         for _, view in self._views():
             view.away, view.behind, view.swallow = False, 0, False

@@ -98,7 +98,7 @@ _IN_BETWEEN = """
     UNION ALL SELECT 'conversion ' || id || ' is ' || state FROM conversion WHERE state NOT IN ('settled', 'failed')
     UNION ALL SELECT kind || ' of nonce ' || nonce || ' is stored' FROM chain_transaction WHERE state = 'stored'
     UNION ALL SELECT 'money is set aside in ' || code FROM account WHERE debits_pending + credits_pending <> 0
-    UNION ALL SELECT 'lane ' || address || ' is stopped' FROM lane WHERE stopped IS NOT NULL"""
+    UNION ALL SELECT 'relayer ' || address || ' is stopped' FROM relayer WHERE stopped IS NOT NULL"""
 
 _PROMISES = """
     SELECT promise.id, promise.state, a.kind, a.signed_by, a.signature, a.asset, a.to_address, a.value, a.nonce,

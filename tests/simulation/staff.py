@@ -12,9 +12,9 @@ from typing import Literal
 
 from gateway.errors import (
     Contended,
-    LaneStopped,
     NodeUnavailable,
-    NoLane,
+    NoRelayer,
+    RelayerStopped,
 )
 from gateway.payments.looks import Pace
 from gateway.worker.loop import Worker
@@ -23,7 +23,7 @@ from tests.simulation.view import View
 from tests.simulation.world import World
 
 #: What may end a step without anything being wrong: the loop says so and goes on.
-EXPECTED = (Killed, NodeUnavailable, NoLane, Contended, LaneStopped)
+EXPECTED = (Killed, NodeUnavailable, NoRelayer, Contended, RelayerStopped)
 
 #: The worker's steps, and how often each is done for the others.
 OFTEN = {
@@ -31,7 +31,7 @@ OFTEN = {
     "watch": 10,
     "resend": 6,
     "solvency": 3,
-    "fuel": 1,
+    "gas_balance": 1,
     "expire": 1,
     "bring": 1,
     "seal": 1,
@@ -87,7 +87,7 @@ class Mishap(Fate):
 
 @dataclass
 class Hand:
-    """One of the workers: the lanes that it has keys for, and the node that it asks."""
+    """One of the workers: the relayers that it has keys for, and the node that it asks."""
 
     name: str
     worker: Worker
@@ -110,37 +110,40 @@ class Staff:
     looked: Callable[[], Awaitable[None]]
     hands: list[Hand] = field(default_factory=list)
     sleepers: list[Sleeper] = field(default_factory=list)
-    handed: dict[str, set[int]] = field(default_factory=dict)  #: The nonces of each lane that a node was sent.
+    handed: dict[str, set[int]] = field(default_factory=dict)  #: The nonces of each relayer that a node was sent.
 
     def hire(self) -> None:
-        """Two or three workers: the first has every lane's key, the others some."""
+        """Two or three workers: the first has every relayer's key, the others some."""
         world = self.world
         for n in range(world.rng.randint(2, 3)):
             view = View(world.odd if n == 1 else world.node, self._handed)  # the second asks another node
-            lanes = list(world.town.signers)
+            relayers = list(world.town.signers)
             if n:
-                lanes = sorted(world.rng.sample(lanes, world.rng.randint(1, len(lanes))), key=lambda one: one.address)
+                relayers = sorted(
+                    world.rng.sample(relayers, world.rng.randint(1, len(relayers))), key=lambda one: one.address
+                )
             # Who sleeps while they look at the book loses the turn at once; some look at every wallet each time.
             pace = Pace(timedelta(days=world.rng.randint(0, 1)), timedelta(0), timedelta(0))
-            worker = replace(world.town.worker(), signers=tuple(lanes), node=view, pace=pace)
+            worker = replace(world.town.worker(), signers=tuple(relayers), node=view, pace=pace)
             self.hands.append(Hand(f"worker {n}", worker, view))
-            world.say(f"worker {n} has the lanes {', '.join(one.address[:8] for one in lanes)}")
+            world.say(f"worker {n} has the relayers {', '.join(one.address[:8] for one in relayers)}")
 
     async def _handed(self, raw: bytes) -> None:
-        """What is sent is stored, to the byte, and all that is below it in its lane and waits was sent before."""
+        """What is sent is stored, to the byte, and all that is below it in its relayer and waits was sent before."""
         world = self.world
         rows = await world.rows(
-            "SELECT lane, nonce FROM attempt JOIN chain_transaction AS t ON t.id = transaction_id WHERE raw = $1", raw
+            "SELECT relayer, nonce FROM attempt JOIN chain_transaction AS t ON t.id = transaction_id WHERE raw = $1",
+            raw,
         )
         if not rows:
             raise world.violated("only stored bytes are sent", "0x" + raw.hex())
-        lane, nonce = rows[0]["lane"], rows[0]["nonce"]
+        relayer, nonce = rows[0]["relayer"], rows[0]["nonce"]
         waiting = await world.rows(
-            "SELECT nonce FROM chain_transaction WHERE lane = $1 AND nonce < $2 AND state = 'stored'", lane, nonce
+            "SELECT nonce FROM chain_transaction WHERE relayer = $1 AND nonce < $2 AND state = 'stored'", relayer, nonce
         )
-        handed = self.handed.setdefault(lane, set())
+        handed = self.handed.setdefault(relayer, set())
         if missing := {row["nonce"] for row in waiting} - handed:
-            raise world.violated("a lane's nonces are sent in order", f"{lane}: {nonce} before {sorted(missing)}")
+            raise world.violated("a relayer's nonces are sent in order", f"{relayer}: {nonce} before {sorted(missing)}")
         handed.add(nonce)
         world.seen["transactions handed to a node"] += 1
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.chain.block import Block, Call, Fees, Log, Receipt, Standing
+from gateway.chain.block import AccountState, Block, Call, Fees, Log, Receipt
 from gateway.chain.node import At, HttpNode
 from gateway.errors import NodeBehind, NodeUnavailable
 
@@ -114,12 +114,12 @@ class View:
         await self._head()
         return await self.node.balance(address)
 
-    async def standings(self, addresses: Sequence[str]) -> list[Standing]:
+    async def account_states(self, addresses: Sequence[str]) -> list[AccountState]:
         head = await self._head()
         if not self.behind:
-            return await self.node.standings(addresses)
+            return await self.node.account_states(addresses)
         return [
-            Standing(one, await self.node.transaction_count(one, head), await self.node.balance(one))
+            AccountState(one, await self.node.transaction_count(one, head), await self.node.balance(one))
             for one in addresses
         ]
 

@@ -24,13 +24,13 @@ from gateway import ids
 from gateway.address import checksum, of_public_key
 from gateway.chain.node import HttpNode
 from gateway.keys import signer
-from gateway.keys.signer import LOCAL_RELAYER_KEYS, LaneSigner, Vault
+from gateway.keys.signer import LOCAL_RELAYER_KEYS, RelayerSigner, Vault
 from gateway.money import Assets
 from gateway.postgres.pool import Database
 from tests.factory import NOW, Chain, Town
 from tests.other_node import OtherNode, in_front_of
 
-#: anvil's second key, for a third lane.
+#: anvil's second key, for a third relayer.
 THIRD_LANE_KEY = bytes.fromhex("59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d")
 
 #: Of anvil's accounts: who pauses and freezes, and the strangers.
@@ -197,7 +197,7 @@ class World:
 async def world(
     seed: int, database: Database, spectator: Database, chain: Chain, assets: Assets
 ) -> AsyncIterator[World]:
-    """A world with its contracts deployed and its lanes, where nobody is yet."""
+    """A world with its contracts deployed and its relayers, where nobody is yet."""
     rng, keys, clock = random.Random(seed), random.Random(f"keys of {seed}"), DayClock()
     timed, node, vault = DayChain(chain.url, chain.process, clock), HttpNode(chain.url), DayVault(keys)
     accounts = [checksum(bytes.fromhex(one[2:])) for one in timed.rpc("eth_accounts")]
@@ -205,7 +205,7 @@ async def world(
 
     town = Town(database, timed, node, assets, vault)
     town.clock, town.FINALITY = clock, rng.randint(1, 4)
-    town.signers = tuple(LaneSigner(key) for key in (*LOCAL_RELAYER_KEYS, THIRD_LANE_KEY)[: rng.randint(2, 3)])
+    town.signers = tuple(RelayerSigner(key) for key in (*LOCAL_RELAYER_KEYS, THIRD_LANE_KEY)[: rng.randint(2, 3)])
     with patch.object(ids, "os", SimpleNamespace(urandom=keys.randbytes)):
         await town.deploy()
         for code in sorted(town.terms.contracts):

@@ -55,7 +55,7 @@ def test_there_is_more_to_read_at_once() -> None:
     assert of.due(False)
 
 
-def test_lanes_are_looked_after_about_twice_a_block_but_always_in_time_for_readiness() -> None:
+def test_relayers_are_looked_after_about_twice_a_block_but_always_in_time_for_readiness() -> None:
     often = timedelta(seconds=1.5)
     for seconds, every in ((0.5, 1.5), (12, 6), (600, 20)):
         assert measured(seconds)[0].rounds(often) == timedelta(seconds=every)

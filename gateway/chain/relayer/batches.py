@@ -93,7 +93,7 @@ async def form(
 ) -> Batch | None:
     """Put up to `most` queued authorizations, oldest first, into a stored transaction. None when none is queued.
 
-    Any number of workers may call it at once: each authorization is claimed by one. Raises LaneStopped; nothing is
+    Any number of workers may call it at once: each authorization is claimed by one. Raises RelayerStopped; nothing is
     claimed then.
     """
     rows = await connection.fetch(sql.claim, contract.asset.code, kind, int(now.timestamp()), most)

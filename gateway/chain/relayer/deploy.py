@@ -64,11 +64,11 @@ async def all_contracts(connection: Connection, assets: Assets) -> dict[str, Con
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """The chain that the contracts are on, by asset code; how far it was read, and every lane that sends to it."""
+    """The chain that the contracts are on, by asset code; how far it was read, and every relayer that sends to it."""
 
     contracts: dict[str, Contract]
     cursor: Cursor | None
-    lanes: list[str]
+    relayers: list[str]
 
 
 async def chain(connection: Connection, assets: Assets) -> Chain:
@@ -78,7 +78,7 @@ async def chain(connection: Connection, assets: Assets) -> Chain:
     if not rows or rows[0]["number"] is None:
         return Chain(contracts, None, [])
     one = rows[0]
-    return Chain(contracts, Cursor(one["chain_id"], one["number"], one["hash"], one["timestamp"]), one["lanes"])
+    return Chain(contracts, Cursor(one["chain_id"], one["number"], one["hash"], one["timestamp"]), one["relayers"])
 
 
 def _all(assets: Assets, rows: Iterable[Record]) -> dict[str, Contract]:
@@ -115,7 +115,7 @@ async def deploy(
     chain waits for the next; `conclude` takes in the receipts of final blocks. It waits until the deployments are
     final. Any number of processes may call it at once.
 
-    Raises NodeUnavailable, Misconfigured (no gas money, a relayer of another chain) and LaneStopped.
+    Raises NodeUnavailable, Misconfigured (no gas money, a relayer of another chain) and RelayerStopped.
     """
     async with database.reading() as connection:
         known = await contracts(connection, assets)

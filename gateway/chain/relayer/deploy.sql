@@ -3,9 +3,9 @@
 SELECT asset, chain_id, address, deployed_block, genesis_hash FROM contract;
 
 -- chain
--- The same, each with how far its chain was read and every lane that sends to it.
+-- The same, each with how far its chain was read and every relayer that sends to it.
 SELECT contract.*, number, hash, timestamp,
-    ARRAY(SELECT address FROM lane WHERE lane.chain_id = contract.chain_id ORDER BY address) AS lanes
+    ARRAY(SELECT address FROM relayer WHERE relayer.chain_id = contract.chain_id ORDER BY address) AS relayers
 FROM contract LEFT JOIN chain_cursor USING (chain_id);
 
 -- record_contract

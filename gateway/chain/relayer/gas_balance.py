@@ -1,7 +1,8 @@
-"""Fuel: what the lanes' gas money still pays for. Looked at regularly, so that somebody is told well before one is dry.
+"""Gas balances: what the relayers' gas money still pays for. Looked at regularly, so that somebody is told well before
+one is dry.
 
-Everything is reckoned at what would be offered now at most, which has room for the base fee to double, so a lane lasts
-longer than is said rather than shorter.
+Everything is reckoned at what would be offered now at most, which has room for the base fee to double, so a relayer
+lasts longer than is said rather than shorter.
 """
 
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from datetime import timedelta
 
 from gateway.chain.block import Fees
 from gateway.chain.relayer import batches
-from gateway.chain.relayer.relayers import FEE_WEI_CEILING, Lane
+from gateway.chain.relayer.relayers import FEE_WEI_CEILING, Relayer
 from gateway.postgres.pool import Connection, Statements
 
 sql = Statements(__package__, "gas_balance.sql")
@@ -23,24 +24,24 @@ def cost_wei(gas: int, fees: Fees) -> int:
     return gas * min(fees.fee_wei_max, FEE_WEI_CEILING)
 
 
-def payments_left(lane: Lane, fees: Fees) -> int:
-    """How many payments in full batches the lane can pay for."""
-    return max(lane.left_wei, 0) // max(1, cost_wei(PAYMENT_GAS, fees))
+def payments_left(relayer: Relayer, fees: Fees) -> int:
+    """How many payments in full batches the relayer can pay for."""
+    return max(relayer.left_wei, 0) // max(1, cost_wei(PAYMENT_GAS, fees))
 
 
-def is_low(lane: Lane, fees: Fees, batches_least: int) -> bool:
-    """Whether the lane has less than so many full batches may cost. One that was low is so until it has a quarter more:
-    fees that go up and down are said once.
+def is_low(relayer: Relayer, fees: Fees, batches_least: int) -> bool:
+    """Whether the relayer has less than so many full batches may cost. One that was low is so until it has a quarter
+    more: fees that go up and down are said once.
     """
     least = batches_least * cost_wei(batches.GAS_MAX, fees)
-    return lane.left_wei < (least + least // 4 if lane.low else least)
+    return relayer.left_wei < (least + least // 4 if relayer.low else least)
 
 
 async def turn(connection: Connection, wanted: Sequence[str], every: timedelta) -> list[str]:
-    """Which of these lanes it is our turn to look at: nobody has for so long."""
+    """Which of these relayers it is our turn to look at: nobody has for so long."""
     return [row["address"] for row in await connection.fetch(sql.turn_to_weigh, list(wanted), every)]
 
 
 async def note(connection: Connection, address: str, low: bool) -> bool:
-    """Note that the lane's gas money runs out, or does no more. Returns whether that is new: one worker is told so."""
+    """Note that the relayer's gas money runs low, or no longer does. Returns whether that is news, to one worker."""
     return await connection.fetchval(sql.note_low, address, low) is not None

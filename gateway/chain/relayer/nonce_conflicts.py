@@ -1,16 +1,16 @@
-"""The watchdog: a nonce of a lane that somebody else has used stops that lane, and that lane alone.
+"""The watchdog: a nonce of a relayer that somebody else has used stops that relayer, and that relayer alone.
 
     runs ──(a nonce of ours is taken, seen twice, some time apart)──> stopped ──(somebody resumes it)──> runs
 
-What a stopped lane carries, by the state of its transaction:
+What a stopped relayer carries, by the state of its transaction:
 
     overtaken: its nonce is taken for good      ends, and what it carried is queued again at once
     in a block                                  is left, and concluded when final
-    in no block, payments and redemptions       what it carries is queued again at once, where another lane runs: the
+    in no block, payments and redemptions       what it carries is queued again at once, where another relayer runs: the
                                                 contract itself settles each once, and none after its time
-    in no block, mints                          wait for the lane: the contract knows no time of a mint, so one whose
+    in no block, mints                          wait for the relayer: the contract knows no time of a mint, so one whose
                                                 money was given back could still be made
-    in no block, a deployment or a grant        waits for the lane
+    in no block, a deployment or a grant        waits for the relayer
 """
 
 from collections.abc import Collection, Sequence
@@ -22,20 +22,20 @@ from gateway.chain.relayer import relayers
 from gateway.chain.relayer.relayers import Attempt
 from gateway.chain.token import authorization
 from gateway.chain.watcher import watch
-from gateway.errors import LaneNotResumable, NodeRefused
+from gateway.errors import NodeRefused, RelayerNotResumable
 from gateway.postgres.pool import Connection, Database, Statements
 
 sql = Statements(__package__, "nonce_conflicts.sql")
 
-#: A nonce must be seen for so long to be somebody else's before the lane is stopped: the backends of a hosted node may
-#: be some blocks apart.
+#: A nonce must be seen for so long to be somebody else's before the relayer is stopped: the backends of a hosted node
+#: may be some blocks apart.
 SECOND_LOOK = timedelta(seconds=30)
 
 
 async def overtaken(node: Node, address: str, attempts: Sequence[Attempt], final: int) -> Attempt | None:
     """The first of these attempts whose nonce a transaction that is not ours has taken, up to block `final`.
 
-    Somebody else signs with the lane's key, or the database is older than the chain: what waits behind that nonce
+    Somebody else signs with the relayer's key, or the database is older than the chain: what waits behind that nonce
     would be sent for ever. Look again, at attempts read anew, before believing it: a node's backend may be behind, and
     an attempt may have been stored meanwhile. Network only.
     """
@@ -50,7 +50,7 @@ async def overtaken(node: Node, address: str, attempts: Sequence[Attempt], final
 
 
 async def finds_ours(database: Database, node: Node, address: str) -> bool:
-    """Whether the node finds the lane's last transaction that is known to be in a final block. One that does not, as
+    """Whether the node finds the relayer's last transaction that is known to be in a final block. One that does not, as
     while it indexes, knows nothing of whose transaction has taken a nonce.
     """
     async with database.reading() as connection:
@@ -61,7 +61,7 @@ async def finds_ours(database: Database, node: Node, address: str) -> bool:
 async def count_at(node: Node, address: str, final: int) -> int:
     """How many transactions the address has in blocks up to the final one; in all blocks where the node has forgotten
     the state of that one, as many do after some minutes. More is then found before it is final, and stops no more than
-    a lane.
+    a relayer.
     """
     try:
         return await node.transaction_count(address, final)
@@ -85,13 +85,13 @@ async def trust(connection: Connection, address: str) -> None:
 async def stop(
     connection: Connection, address: str, reason: str, unmined: Collection[UUID] = (), taken_below: int = 0
 ) -> bool:
-    """Let the lane take no more transactions, for a reason that somebody has to look at. The first reason stays.
+    """Let the relayer take no more transactions, for a reason that somebody has to look at. The first reason stays.
 
     `unmined` are its transactions that are in no block; of those, the ones with nonces below `taken_below` can never
     be. Returns whether it went on until now.
     """
     await relayers.lock_any(connection, address)
-    chain_id = await connection.fetchval(sql.stop_lane, address, reason)
+    chain_id = await connection.fetchval(sql.stop_relayer, address, reason)
     if chain_id is None:
         return False
     below = {row["id"] for row in await connection.fetch(sql.open_below, address, taken_below)}
@@ -103,44 +103,45 @@ async def stop(
 
 
 async def resumable(database: Database, node: Node, chain_id: int, address: str, finality: int | None) -> int:
-    """The transaction count that the lane of this address can be resumed with: at a final block that is in the book,
+    """The transaction count that the relayer of this address can be resumed with: at a final block that is in the book,
     and that no later final one changes. Changes nothing.
 
-    Raises LaneNotResumable, saying why, and NodeUnavailable.
+    Raises RelayerNotResumable, saying why, and NodeUnavailable.
     """
     async with database.reading() as connection:
-        lane = await relayers.read_any(connection, address)
+        relayer = await relayers.read_any(connection, address)
         cursor = await watch.cursor(connection, chain_id)
         attempts = await relayers.open_attempts(connection, address)
-    if lane is None or lane["stopped"] is None:
-        raise LaneNotResumable(address, "it is not stopped")
+    if relayer is None or relayer["stopped"] is None:
+        raise RelayerNotResumable(address, "it is not stopped")
     if cursor is not None:
         await watch.check_cursor(node, cursor)
     final = await watch.final_block(node, finality)
     if final is None:
-        raise LaneNotResumable(address, "no block is final yet")
+        raise RelayerNotResumable(address, "no block is final yet")
     read = cursor.number if cursor is not None else final.number
     count = await node.transaction_count(address, read)
     if final.number > read and await node.transaction_count(address, final.number) != count:
-        raise LaneNotResumable(
+        raise RelayerNotResumable(
             address, f"the book is read up to block {read}, and a later one has more of it: let a worker read on first"
         )
     late = [attempt.hash for attempt in attempts if attempt.nonce < count]
     if await node.receipts(late):
-        raise LaneNotResumable(
+        raise RelayerNotResumable(
             address, "a transaction of it is final and not in the book yet: let a worker read on first"
         )
     return count
 
 
 async def resume(connection: Connection, address: str, next_nonce: int) -> int:
-    """Let a stopped lane go on. `next_nonce` is the address's transaction count at a final block that is in the book.
+    """Let a stopped relayer go on. `next_nonce` is the address's transaction count at a final block that is in the
+    book.
 
     Transactions of ours that are open below that nonce were overtaken by others and can never be mined: they end, and
     what they carried is queued again. Returns how many ended so.
     """
     await relayers.lock_any(connection, address)
-    await connection.execute(sql.resume_lane, address, next_nonce)
+    await connection.execute(sql.resume_relayer, address, next_nonce)
     below = {row["id"] for row in await connection.fetch(sql.open_below, address, next_nonce)}
     await connection.fetch(sql.lock_carried, list(below))
     await _end(connection, below)

@@ -1,34 +1,34 @@
 -- last_concluded
--- The hash of a lane's last transaction that a final block has.
-SELECT final_hash FROM chain_transaction WHERE lane = $1 AND final_hash IS NOT NULL ORDER BY nonce DESC LIMIT 1;
+-- The hash of a relayer's last transaction that a final block has.
+SELECT final_hash FROM chain_transaction WHERE relayer = $1 AND final_hash IS NOT NULL ORDER BY nonce DESC LIMIT 1;
 
 -- suspect
 -- A nonce that seems to be used by others, and since when it has seemed so.
-UPDATE lane
+UPDATE relayer
 SET suspected_at = CASE WHEN suspect_nonce = $2 THEN suspected_at ELSE $3 END, suspect_nonce = $2
 WHERE address = $1
 RETURNING suspected_at;
 
 -- trust
 -- It does not seem so any more.
-UPDATE lane SET suspect_nonce = NULL, suspected_at = NULL WHERE address = $1 AND suspect_nonce IS NOT NULL;
+UPDATE relayer SET suspect_nonce = NULL, suspected_at = NULL WHERE address = $1 AND suspect_nonce IS NOT NULL;
 
--- stop_lane
--- Why a lane takes nothing more; the first reason stays.
-UPDATE lane SET stopped = $2 WHERE address = $1 AND stopped IS NULL RETURNING chain_id;
+-- stop_relayer
+-- Why a relayer takes nothing more; the first reason stays.
+UPDATE relayer SET stopped = $2 WHERE address = $1 AND stopped IS NULL RETURNING chain_id;
 
--- resume_lane
--- A lane goes on, from no earlier a nonce than this.
-UPDATE lane SET stopped = NULL, next_nonce = greatest(next_nonce, $2), suspect_nonce = NULL, suspected_at = NULL
+-- resume_relayer
+-- A relayer goes on, from no earlier a nonce than this.
+UPDATE relayer SET stopped = NULL, next_nonce = greatest(next_nonce, $2), suspect_nonce = NULL, suspected_at = NULL
 WHERE address = $1;
 
 -- any_running
--- Whether some lane of the chain goes on.
-SELECT EXISTS (SELECT FROM lane WHERE chain_id = $1 AND stopped IS NULL);
+-- Whether some relayer of the chain goes on.
+SELECT EXISTS (SELECT FROM relayer WHERE chain_id = $1 AND stopped IS NULL);
 
 -- open_below
--- A lane's open transactions whose nonces are below this one.
-SELECT id FROM chain_transaction WHERE lane = $1 AND state = 'stored' AND nonce < $2;
+-- A relayer's open transactions whose nonces are below this one.
+SELECT id FROM chain_transaction WHERE relayer = $1 AND state = 'stored' AND nonce < $2;
 
 -- lock_carried
 -- What these transactions carry, locked in id order as everywhere.

@@ -1,12 +1,12 @@
-"""The outbox: what lanes have stored is sent as it is stored, and what a node does not take is told.
+"""The outbox: what relayers have stored is sent as it is stored, and what a node does not take is told.
 
 What is read here is confirmed before it is sent: were it lost with its server (see `DatabaseConnection.confirm`), the
 chain would move tokens for a payment that nobody knows any more.
 
 A node's answer decides nothing of a payment: only the receipt of one of our own hashes does. But nobody could guess why
 a node does not take a transaction ("underpriced", "insufficient funds", "exceeds block gas limit"), so the last reason
-is kept with the lane, in the node's words, until it takes what the lane sends. It is logged once, and shown by
-`gateway lanes`, by `/health/ready` and by `gateway deploy`.
+is kept with the relayer, in the node's words, until it takes what the relayer sends. It is logged once, and shown by
+`gateway relayers`, by `/health/ready` and by `gateway deploy`.
 
 Nodes also complain about what they have already. So a complaint counts when no attempt at its nonce was taken, and the
 node, asked by their hashes, knows none of them.
@@ -34,14 +34,14 @@ _HAS_IT = re.compile(r"already ?(known|imported|exists)|known transaction", re.I
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """The first transaction of a lane that a node does not take, and why, in its words."""
+    """The first transaction of a relayer that a node does not take, and why, in its words."""
 
-    lane: str
+    relayer: str
     nonce: int
     reason: str
 
     def __str__(self) -> str:
-        return f"the node refuses transaction {self.nonce} of the lane of {self.lane}: {self.reason}"
+        return f"the node refuses transaction {self.nonce} of the relayer {self.relayer}: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +81,14 @@ async def send_unsent(database: Database, node: Node, address: str) -> None:
 
 
 async def taken_again(database: Database, address: str) -> None:
-    """Note that the node takes what the lane sends, or that nothing waits to be sent."""
+    """Note that the node takes what the relayer sends, or that nothing waits to be sent."""
     async with database.one_statement() as connection:
         if await connection.fetchval(sql.note_taken, address) is not None:
-            log.info("the node takes the transactions of the lane of %s again", address)
+            log.info("the node takes the transactions of the relayer %s again", address)
 
 
 async def refused_anywhere(connection: Connection) -> Refusal | None:
-    """The refusal that has stood for longest, of all lanes."""
+    """The refusal that has stood for longest, of all relayers."""
     row = await connection.fetchrow(sql.refused_anywhere)
     return None if row is None else Refusal(row["address"], row["refused_nonce"], row["refused"])
 
@@ -112,7 +112,7 @@ async def _receipts(node: Node, hashes: Sequence[bytes]) -> Collection[bytes]:
 
 
 async def _note(database: Database, node: Node, handed: Sequence[_Handed]) -> Refusal | None:
-    """Note what a node did not take of this, all of one lane, and say it once."""
+    """Note what a node did not take of this, all of one relayer, and say it once."""
     first = await _first_refused(node, handed)
     if first is None:
         return None

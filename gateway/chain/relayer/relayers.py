@@ -1,17 +1,17 @@
-"""Lanes: one signer's ordered nonces, and the transactions that take them.
+"""Relayers: one signer's ordered nonces, and the transactions that take them.
 
 Store, then send. A transaction's nonce, raw bytes and hash are committed, and on the synchronous standby where there is
 one, before a node sees it; it is only ever sent again as stored. A bump is a further attempt at the same nonce: at most
 one of a transaction's attempts is mined. What a node answers decides nothing; the receipt of one of our own hashes, in
 a final block, does.
 
-Any number of workers share the lanes that they have keys for. A nonce is handed out under its lane's row lock, and who
-finds a lane taken takes another. No nonce is handed to a node before every lower one of its lane was, whoever stored
-them: a worker that was killed between storing and sending is made up for by the next that sends.
+Any number of workers share the relayers that they have keys for. A nonce is handed out under its relayer's row lock,
+and who finds a relayer taken takes another. No nonce is handed to a node before every lower one of its relayer was,
+whoever stored them: a worker that was killed between storing and sending is made up for by the next that sends.
 
-What a gas unit is offered has a ceiling, so a lane may wait, but never spends without end.
+What a gas unit is offered has a ceiling, so a relayer may wait, but never spends without end.
 
-Lock order: the lane's row, then what its transactions carry, in id order, then the transactions.
+Lock order: the relayer's row, then what its transactions carry, in id order, then the transactions.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -20,8 +20,8 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from gateway.chain.block import Block, Fees, Receipt, Standing
-from gateway.errors import LaneStopped, Misconfigured
+from gateway.chain.block import AccountState, Block, Fees, Receipt
+from gateway.errors import Misconfigured, RelayerStopped
 from gateway.escape import for_shell
 from gateway.ids import new_id
 from gateway.keys.signer import Signer, TransactionFields, fields_of
@@ -31,11 +31,11 @@ sql = Statements(__package__, "relayers.sql")
 
 Kind = Literal["settle", "mint", "deploy", "grant"]
 
-#: How many transactions of a lane may be in no block yet; more authorizations then wait in the queue.
+#: How many transactions of a relayer may be in no block yet; more authorizations then wait in the queue.
 OPEN_MAX = 16
 
 #: No attempt offers more for a unit of gas: 500 gwei, which Ethereum's base fee has passed for hours in all its years.
-#: A transaction of the most gas there may be (16,777,216) then costs 8.4 ETH at worst; above it the lane waits.
+#: A transaction of the most gas there may be (16,777,216) then costs 8.4 ETH at worst; above it the relayer waits.
 FEE_WEI_CEILING = 500 * 10**9
 
 #: Nor more than so many times what the node suggests at the moment: a suggestion already has room for the base fee to
@@ -63,7 +63,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """Raw bytes for a lane's nonce, which are read only to be sent. `created_at` is when they were made."""
+    """Raw bytes for a relayer's nonce, which are read only to be sent. `created_at` is when they were made."""
 
     hash: bytes
     transaction_id: UUID
@@ -74,7 +74,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Concluded:
-    """A transaction that a final block has. `cost_wei` is what its gas cost the lane, also where it reverted."""
+    """A transaction that a final block has. `cost_wei` is what its gas cost the relayer, also where it reverted."""
 
     id: UUID
     kind: Kind
@@ -85,22 +85,22 @@ class Concluded:
 
 
 async def register(connection: Connection, chain_id: int, address: str, next_nonce: int) -> None:
-    """Make the lane of `address` known, with its first nonce; one that is known keeps its own count.
+    """Make the relayer of `address` known, with its first nonce; one that is known keeps its own count.
 
     Raises Misconfigured when it is known on another chain: its nonces would be of no use there.
     """
-    known = await connection.fetchval(sql.register_lane, address, chain_id, next_nonce)
+    known = await connection.fetchval(sql.register_relayer, address, chain_id, next_nonce)
     if known is not None and known != chain_id:
         raise Misconfigured(
-            f"the relayer {address} has a lane on chain {known} in this database, and the node is of chain {chain_id}: "
-            "use another relayer key or another database"
+            f"the relayer {address} is registered on chain {known} in this database, and the node is of chain "
+            f"{chain_id}: use another relayer key or another database"
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
-    """A lane as it stands. `mined` of its nonces are in blocks, `open` of its transactions in none, `unfinished` in no
-    final one; the oldest of these is of `oldest_at`. `left_wei` is its balance, less what the open ones may cost.
+class Relayer:
+    """A relayer as it stands. `mined` of its nonces are in blocks, `open` of its transactions in none, `unfinished` in
+    no final one; the oldest of these is of `oldest_at`. `left_wei` is its balance, less what the open ones may cost.
     `refused` is why a node does not take what it sends, in the node's words.
     """
 
@@ -117,12 +117,12 @@ class Lane:
     refused: str | None = None
 
 
-async def read(connection: Connection, standings: Sequence[Standing]) -> list[Lane]:
-    """The lanes of these addresses; one that has none is absent."""
-    by_address = {one.address: one for one in standings}
-    rows = await connection.fetch(sql.read_lanes, list(by_address), [one.mined for one in by_address.values()])
+async def read(connection: Connection, account_states: Sequence[AccountState]) -> list[Relayer]:
+    """The relayers of these addresses; one that has none is absent."""
+    by_address = {one.address: one for one in account_states}
+    rows = await connection.fetch(sql.read_relayers, list(by_address), [one.mined for one in by_address.values()])
     return [
-        Lane(
+        Relayer(
             address=row["address"],
             next_nonce=row["next_nonce"],
             stopped=row["stopped"],
@@ -140,23 +140,23 @@ async def read(connection: Connection, standings: Sequence[Standing]) -> list[La
 
 
 async def addresses(connection: Connection, chain_id: int) -> list[str]:
-    """Every lane of the chain, also those whose keys others have."""
-    return [row["address"] for row in await connection.fetch(sql.lane_addresses, chain_id)]
+    """Every relayer of the chain, also those whose keys others have."""
+    return [row["address"] for row in await connection.fetch(sql.relayer_addresses, chain_id)]
 
 
 async def among(connection: Connection, addresses: Collection[str]) -> set[str]:
-    """Which of these addresses are lanes, of whichever chain."""
-    return {row["address"] for row in await connection.fetch(sql.lanes_among, list(addresses))}
+    """Which of these addresses are relayers, of whichever chain."""
+    return {row["address"] for row in await connection.fetch(sql.relayers_among, list(addresses))}
 
 
-def unfit(lane: Lane, cost_wei: int) -> str | None:
-    """Why the lane can carry nothing that may cost so much, until somebody has done something. Pure."""
-    if lane.stopped is not None:
-        return f"stopped, since {lane.stopped}: see 'gateway lanes resume'"
-    if lane.mined > lane.next_nonce:
-        return nonce_taken(lane.next_nonce)
-    if lane.left_wei < cost_wei:
-        return f"has {max(lane.left_wei, 0)} wei to spend and needs {cost_wei}: send it some"
+def unfit(relayer: Relayer, cost_wei: int) -> str | None:
+    """Why the relayer can carry nothing that may cost so much, until somebody has done something. Pure."""
+    if relayer.stopped is not None:
+        return f"stopped, since {relayer.stopped}: see 'gateway relayers resume'"
+    if relayer.mined > relayer.next_nonce:
+        return nonce_taken(relayer.next_nonce)
+    if relayer.left_wei < cost_wei:
+        return f"has {max(relayer.left_wei, 0)} wei to spend and needs {cost_wei}: send it some"
     return None
 
 
@@ -170,25 +170,25 @@ def what_to_do(address: str) -> str:
     return (
         "Either the database was restored from a copy that is older than the chain, or something else signs with this "
         "key: 'gateway recovery' says whether payments are missing from the database. Once you know which, run "
-        f"'gateway lanes resume {for_shell(address)}'"
+        f"'gateway relayers resume {for_shell(address)}'"
     )
 
 
-def in_turn(lanes: Iterable[Lane], cost_wei: int) -> list[Lane]:
-    """The lanes that can carry something that may cost so much, those with least open first. Pure."""
-    fit = [lane for lane in lanes if unfit(lane, cost_wei) is None and lane.open < OPEN_MAX]
-    return sorted(fit, key=lambda lane: (lane.open, lane.address))
+def in_turn(relayers: Iterable[Relayer], cost_wei: int) -> list[Relayer]:
+    """The relayers that can carry something that may cost so much, those with least open first. Pure."""
+    fit = [relayer for relayer in relayers if unfit(relayer, cost_wei) is None and relayer.open < OPEN_MAX]
+    return sorted(fit, key=lambda relayer: (relayer.open, relayer.address))
 
 
-async def take(connection: Connection, lanes: Sequence[Lane]) -> str | None:
-    """Take the first of these lanes that nobody else has, until the transaction ends: its address. Never waits."""
-    below = [lane.mined + OPEN_MAX for lane in lanes]
-    taken: str | None = await connection.fetchval(sql.take_lane, [lane.address for lane in lanes], below)
+async def take(connection: Connection, relayers: Sequence[Relayer]) -> str | None:
+    """Take the first of these relayers that nobody else has, until the transaction ends: its address. Never waits."""
+    below = [relayer.mined + OPEN_MAX for relayer in relayers]
+    taken: str | None = await connection.fetchval(sql.take_relayer, [relayer.address for relayer in relayers], below)
     return taken
 
 
 async def looked_after_within(connection: Connection, time: timedelta) -> bool | None:
-    """Whether a worker has looked after some lane within this time; None: none ever has."""
+    """Whether a worker has looked after some relayer within this time; None: none ever has."""
     looked: bool | None = await connection.fetchval(sql.looked_after_within, time)
     return looked
 
@@ -199,35 +199,35 @@ async def unfinished_after(connection: Connection, time: timedelta) -> bool:
 
 
 async def turn(connection: Connection, wanted: Sequence[str], every: timedelta) -> list[str]:
-    """Which of these lanes it is our turn to look after: nobody has for so long, and they go on."""
+    """Which of these relayers it is our turn to look after: nobody has for so long, and they go on."""
     return [row["address"] for row in await connection.fetch(sql.turn_to_resend, list(wanted), every)]
 
 
 async def next_nonce(connection: Connection, address: str) -> int:
-    """The lane's next nonce at the moment. Raises LaneStopped."""
+    """The relayer's next nonce at the moment. Raises RelayerStopped."""
     return _next_nonce(address, await read_any(connection, address))
 
 
 async def lock(connection: Connection, address: str) -> int:
-    """Take the lane until the transaction ends. Returns its next nonce. Raises LaneStopped."""
+    """Take the relayer until the transaction ends. Returns its next nonce. Raises RelayerStopped."""
     return _next_nonce(address, await lock_any(connection, address))
 
 
 async def read_any(connection: Connection, address: str) -> Record | None:
-    """The lane as it is, stopped or not; None where nobody has registered it."""
-    return await connection.fetchrow(sql.read_lane, address)
+    """The relayer as it is, stopped or not; None where nobody has registered it."""
+    return await connection.fetchrow(sql.read_relayer, address)
 
 
 async def lock_any(connection: Connection, address: str) -> Record | None:
     """The same, taken until the transaction ends."""
-    return await connection.fetchrow(sql.lock_lane, address)
+    return await connection.fetchrow(sql.lock_relayer, address)
 
 
-def _next_nonce(address: str, lane: Record | None) -> int:
-    assert lane is not None, f"not registered: {address}"
-    if lane["stopped"] is not None:
-        raise LaneStopped(address, lane["stopped"])
-    return int(lane["next_nonce"])
+def _next_nonce(address: str, relayer: Record | None) -> int:
+    assert relayer is not None, f"not registered: {address}"
+    if relayer["stopped"] is not None:
+        raise RelayerStopped(address, relayer["stopped"])
+    return int(relayer["next_nonce"])
 
 
 async def store(
@@ -243,12 +243,12 @@ async def store(
     now: datetime,
     carried: Mapping[UUID, bytes | None] | None = None,
 ) -> Stored:
-    """Sign a transaction with the lane's next nonce and keep it. Nothing is sent. Raises LaneStopped.
+    """Sign a transaction with the relayer's next nonce and keep it. Nothing is sent. Raises RelayerStopped.
 
     `carried` are the authorizations that it carries, which the caller has claimed, with their signatures; a mint has
     none. They are submitted now.
 
-    The lane stays locked until the caller commits: nonces have no gap, and a rollback gives the nonce back.
+    The relayer stays locked until the caller commits: nonces have no gap, and a rollback gives the nonce back.
     """
     nonce = await lock(connection, signer.address)
     fees = Fees(min(fees.fee_wei_max, FEE_WEI_CEILING), min(fees.tip_wei_max, FEE_WEI_CEILING))
@@ -265,9 +265,9 @@ async def store(
     return Stored(id_, hash_, raw, nonce)
 
 
-async def open_attempts(connection: Connection, lane: str) -> list[Attempt]:
-    """Every attempt at the lane's transactions that no final block has, in nonce order, older attempts first."""
-    return [_attempt(row) for row in await connection.fetch(sql.open_attempts, lane)]
+async def open_attempts(connection: Connection, relayer: str) -> list[Attempt]:
+    """Every attempt at the relayer's transactions that no final block has, in nonce order, older attempts first."""
+    return [_attempt(row) for row in await connection.fetch(sql.open_attempts, relayer)]
 
 
 async def attempts_of(connection: Connection, transaction_id: UUID) -> list[Attempt]:
@@ -276,7 +276,7 @@ async def attempts_of(connection: Connection, transaction_id: UUID) -> list[Atte
 
 
 async def open_hashes(connection: Connection, chain_id: int, now: datetime) -> dict[bytes, bool]:
-    """The hashes of the open attempts of every lane of the chain, and whether they are late: whoever reads a block
+    """The hashes of the open attempts of every relayer of the chain, and whether they are late: whoever reads a block
     concludes what is in it.
     """
     rows = await connection.fetch(sql.open_hashes, chain_id, now - _LATE)

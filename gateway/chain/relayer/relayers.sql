@@ -1,57 +1,57 @@
--- register_lane
--- A lane's first nonce, once; then the chain it is of.
+-- register_relayer
+-- A relayer's first nonce, once; then the chain it is of.
 WITH fresh AS (
-    INSERT INTO lane (address, chain_id, next_nonce) VALUES ($1, $2, $3) ON CONFLICT (address) DO NOTHING
+    INSERT INTO relayer (address, chain_id, next_nonce) VALUES ($1, $2, $3) ON CONFLICT (address) DO NOTHING
 )
-SELECT chain_id FROM lane WHERE address = $1;
+SELECT chain_id FROM relayer WHERE address = $1;
 
--- lock_lane
--- One at a time takes a lane's nonce.
-SELECT next_nonce, stopped FROM lane WHERE address = $1 FOR UPDATE;
+-- lock_relayer
+-- One at a time takes a relayer's nonce.
+SELECT next_nonce, stopped FROM relayer WHERE address = $1 FOR UPDATE;
 
--- read_lane
--- A lane as it is at the moment.
-SELECT next_nonce, stopped FROM lane WHERE address = $1;
+-- read_relayer
+-- A relayer as it is at the moment.
+SELECT next_nonce, stopped FROM relayer WHERE address = $1;
 
--- read_lanes
--- Lanes as they stand, given how many of their nonces are in blocks: what is in none, since when, and what that may
+-- read_relayers
+-- Relayers as they stand, given how many of their nonces are in blocks: what is in none, since when, and what that may
 -- cost at most; and what no final block has.
-SELECT lane.address, lane.next_nonce, lane.stopped, lane.low, lane.refused, lane.refused_nonce,
+SELECT relayer.address, relayer.next_nonce, relayer.stopped, relayer.low, relayer.refused, relayer.refused_nonce,
     count(*) FILTER (WHERE t.nonce >= seen.mined) AS open,
     count(t.id) AS unfinished,
     min(t.created_at) AS oldest_at,
     coalesce(sum(t.gas_limit * offered.fee_wei) FILTER (WHERE t.nonce >= seen.mined), 0)::numeric AS promised_wei
 FROM unnest($1::text[], $2::bigint[]) AS seen (address, mined)
-JOIN lane USING (address)
-LEFT JOIN chain_transaction AS t ON t.lane = lane.address AND t.state = 'stored'
+JOIN relayer USING (address)
+LEFT JOIN chain_transaction AS t ON t.relayer = relayer.address AND t.state = 'stored'
 LEFT JOIN LATERAL (
     SELECT max(fee_wei_max) AS fee_wei FROM attempt WHERE attempt.transaction_id = t.id
 ) AS offered ON true
-GROUP BY lane.address
-ORDER BY lane.address;
+GROUP BY relayer.address
+ORDER BY relayer.address;
 
--- lane_addresses
--- Every lane of a chain.
-SELECT address FROM lane WHERE chain_id = $1 ORDER BY address;
+-- relayer_addresses
+-- Every relayer of a chain.
+SELECT address FROM relayer WHERE chain_id = $1 ORDER BY address;
 
--- lanes_among
+-- relayers_among
 -- Which of these addresses send our transactions.
-SELECT address FROM lane WHERE address = ANY ($1);
+SELECT address FROM relayer WHERE address = ANY ($1);
 
--- take_lane
--- The first of these lanes that goes on, has room, and that nobody else is taking a nonce of; it is locked.
-SELECT lane.address
+-- take_relayer
+-- The first of these relayers that goes on, has room, and that nobody else is taking a nonce of; it is locked.
+SELECT relayer.address
 FROM unnest($1::text[], $2::bigint[]) WITH ORDINALITY AS wanted (address, below, place)
-JOIN lane USING (address)
-WHERE lane.stopped IS NULL AND lane.next_nonce < wanted.below
+JOIN relayer USING (address)
+WHERE relayer.stopped IS NULL AND relayer.next_nonce < wanted.below
 ORDER BY wanted.place
 LIMIT 1
-FOR UPDATE OF lane SKIP LOCKED;
+FOR UPDATE OF relayer SKIP LOCKED;
 
 -- turn_to_resend
 -- Whose turn it is to be looked after: one worker at a time takes it, and nobody waits.
-UPDATE lane SET resent_at = clock_timestamp() WHERE address IN (
-    SELECT address FROM lane
+UPDATE relayer SET resent_at = clock_timestamp() WHERE address IN (
+    SELECT address FROM relayer
     WHERE address = ANY ($1) AND stopped IS NULL
         AND coalesce(resent_at + $2::interval <= clock_timestamp(), true)
     FOR UPDATE SKIP LOCKED
@@ -59,23 +59,23 @@ UPDATE lane SET resent_at = clock_timestamp() WHERE address IN (
 RETURNING address;
 
 -- looked_after_within
--- Whether some lane was looked after within a time; NULL: none ever was.
-SELECT bool_or(greatest(resent_at, weighed_at) > clock_timestamp() - $1::interval) FROM lane;
+-- Whether some relayer was looked after within a time; NULL: none ever was.
+SELECT bool_or(greatest(resent_at, weighed_at) > clock_timestamp() - $1::interval) FROM relayer;
 
 -- unfinished_after
 -- Whether a transaction that no final block has is older than this.
 SELECT EXISTS (
-    SELECT FROM lane JOIN chain_transaction AS t ON t.lane = lane.address AND t.state = 'stored'
+    SELECT FROM relayer JOIN chain_transaction AS t ON t.relayer = relayer.address AND t.state = 'stored'
     WHERE t.created_at < clock_timestamp() - $1::interval
 );
 
 -- store_transaction
--- What the lane, which is locked, will send, with its first raw bytes, before anybody sees them: its nonce is taken, and
+-- What the relayer, which is locked, will send, with its first raw bytes, before anybody sees them: its nonce is taken, and
 -- the authorizations that it carries, which were claimed, are submitted.
 WITH taken AS (
-    UPDATE lane SET next_nonce = $3::bigint + 1 WHERE address = $2
+    UPDATE relayer SET next_nonce = $3::bigint + 1 WHERE address = $2
 ), stored AS (
-    INSERT INTO chain_transaction (id, lane, nonce, kind, asset, gas_limit, created_at)
+    INSERT INTO chain_transaction (id, relayer, nonce, kind, asset, gas_limit, created_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7)
 ), first_attempt AS (
     INSERT INTO attempt (hash, transaction_id, raw, fee_wei_max, tip_wei_max, created_at)
@@ -92,20 +92,20 @@ VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (hash) DO NOTHING;
 
 -- open_attempts
--- What a lane has sent, or should have, that no final block has.
+-- What a relayer has sent, or should have, that no final block has.
 SELECT attempt.hash, attempt.transaction_id, chain_transaction.nonce, attempt.fee_wei_max, attempt.tip_wei_max,
     attempt.created_at
 FROM chain_transaction JOIN attempt ON attempt.transaction_id = chain_transaction.id
-WHERE chain_transaction.lane = $1 AND chain_transaction.state = 'stored'
+WHERE chain_transaction.relayer = $1 AND chain_transaction.state = 'stored'
 ORDER BY chain_transaction.nonce, attempt.fee_wei_max;
 
 -- open_hashes
--- The same of every lane of a chain, by hash alone, and whether they are of before a time.
+-- The same of every relayer of a chain, by hash alone, and whether they are of before a time.
 SELECT attempt.hash, attempt.created_at < $2 AS late
-FROM lane
-JOIN chain_transaction ON chain_transaction.lane = lane.address AND chain_transaction.state = 'stored'
+FROM relayer
+JOIN chain_transaction ON chain_transaction.relayer = relayer.address AND chain_transaction.state = 'stored'
 JOIN attempt ON attempt.transaction_id = chain_transaction.id
-WHERE lane.chain_id = $1;
+WHERE relayer.chain_id = $1;
 
 -- conclude
 -- The end of transactions, of which one attempt is in a final block.
@@ -117,10 +117,10 @@ WHERE chain_transaction.id = attempt.transaction_id AND chain_transaction.state 
 RETURNING chain_transaction.id, kind, asset, state, final_hash;
 
 -- last_attempt
--- The highest offer made for an open transaction of this lane.
+-- The highest offer made for an open transaction of this relayer.
 SELECT attempt.raw
 FROM chain_transaction JOIN attempt ON attempt.transaction_id = chain_transaction.id
-WHERE chain_transaction.id = $1 AND chain_transaction.lane = $2 AND chain_transaction.state = 'stored'
+WHERE chain_transaction.id = $1 AND chain_transaction.relayer = $2 AND chain_transaction.state = 'stored'
 ORDER BY attempt.fee_wei_max DESC
 LIMIT 1;
 

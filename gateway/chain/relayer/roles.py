@@ -1,10 +1,11 @@
-"""Roles: which lanes may settle and mint, and how those that may not get to.
+"""Roles: which relayers may settle and mint, and how those that may not get to.
 
-Every lane gets both. A lane that only settled would make conversions wait for another, and the keys stand in one file:
-whoever has one has them all. Grants are ChainTransactions like any other, of the lane that is the token's admin (the
-deployer), stored before they are sent; one that is on its way is not made again, and a second one changes nothing.
+Every relayer gets both. A relayer that only settled would make conversions wait for another, and the keys stand in one
+file: whoever has one has them all. Grants are ChainTransactions like any other, of the relayer that is the token's
+admin (the deployer), stored before they are sent; one that is on its way is not made again, and a second one changes
+nothing.
 
-Only lanes whose keys are here are granted anything: a row in the database lets nobody mint.
+Only relayers whose keys are here are granted anything: a row in the database lets nobody mint.
 """
 
 import logging
@@ -27,7 +28,7 @@ from gateway.chain.token.contract import (
     paused_data,
 )
 from gateway.clock import Clock
-from gateway.errors import LaneStopped, NodeUnavailable
+from gateway.errors import NodeUnavailable, RelayerStopped
 from gateway.keys.signer import Signer, fields_of
 from gateway.postgres.pool import Connection, Database, Statements
 
@@ -62,10 +63,10 @@ async def allowed(node: Node, contract: Contract, addresses: Sequence[str]) -> A
 async def grant(
     database: Database, node: Node, signers: Sequence[Signer], contracts: Iterable[Contract], clock: Clock
 ) -> None:
-    """See to it that every signer has a lane, and that each may settle and mint, as soon as a block has the grants.
+    """See to it that every signer has a relayer, and that each may settle and mint, as soon as a block has the grants.
 
-    Any number of processes may call it, at once and again. What cannot be granted is logged, with what to do; that lane
-    carries nothing until then. Raises NodeUnavailable and Misconfigured (a lane of another chain).
+    Any number of processes may call it, at once and again. What cannot be granted is logged, with what to do; that
+    relayer carries nothing until then. Raises NodeUnavailable and Misconfigured (a relayer of another chain).
     """
     await register(database, node, signers)
     for contract in contracts:
@@ -80,7 +81,7 @@ async def grant(
         if admin is None:
             for name, _, address in missing:
                 log.warning(
-                    "the lane of %s carries no %s: none of the keys here is the contract's admin; have it grant %s",
+                    "the relayer %s carries no %s: none of the keys here is the contract's admin; have it grant %s",
                     *(address, contract.asset.code, name),
                 )
             continue
@@ -89,17 +90,17 @@ async def grant(
             async with database.transaction() as connection:
                 calls = [grant_role_data(role, address) for _, role, address in missing]
                 await _store(connection, admin, contract, calls, fees, clock())
-        except LaneStopped as stopped:
+        except RelayerStopped as stopped:
             log.warning("nothing is granted for %s: %s", contract.asset.code, stopped)
             continue
         await outbox.send_unsent(database, node, admin.address)
 
 
 async def register(database: Database, node: Node, signers: Sequence[Signer]) -> None:
-    """Make the lanes of these signers known, each with its first nonce."""
-    chain_id, standings = await node.chain_id(), await node.standings([one.address for one in signers])
+    """Make the relayers of these signers known, each with its first nonce."""
+    chain_id, account_states = await node.chain_id(), await node.account_states([one.address for one in signers])
     async with database.transaction() as connection:
-        for one in standings:
+        for one in account_states:
             await relayers.register(connection, chain_id, one.address, one.mined)
 
 

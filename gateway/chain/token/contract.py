@@ -191,7 +191,7 @@ _MINT_ENDED = {"mint_reference_missing", "mint_too_large", "invalid_receiver", "
 
 
 def decode(contracts: Iterable[Contract], logs: Iterable[Log]) -> Facts:
-    """What the logs of one span say, in their order. Logs of other addresses are passed over.
+    """What the logs of one block range say, in their order. Logs of other addresses are passed over.
 
     A fact is told by its neighbours of the same contract and transaction: AuthorizationUsed comes just before the
     Transfer it caused, Minted just after; AuthorizationCanceled comes just before a skip that has spent the nonce, and

@@ -1,10 +1,10 @@
 """The chain up to its final block, read once and in order.
 
-The cursor is the last block that is in the book. A span is what follows it, up to a final block: its headers are
+The cursor is the last block that is in the book. A block range is what follows it, up to a final block: its headers are
 followed from the cursor by their parent hashes, and every log and receipt must be of a header so followed, so nothing
 is taken from a block that is not on this chain; and a node that has forgotten what a block had in it is not read as one
-in which nothing moved. Reading touches the network alone; the caller then moves the cursor and writes what the span
-says in one transaction.
+in which nothing moved. Reading touches the network alone; the caller then moves the cursor and writes what the block
+range says in one transaction.
 
 No log is left out, though a node behind a load balancer may answer for a block that it does not have yet as if nothing
 were in it. Near the tip logs are asked for by block hash, with the newest of those blocks in the same batch. Where many
@@ -14,8 +14,9 @@ whole bloom. And what the receipts of our own transactions count is what must ha
 
 What had been final and is not there any more is ChainReplaced: nothing goes on over the old book by itself.
 
-There is one cursor per chain, so a span counts only if it was read with every contract that is recorded: the cursor's
-row is locked where a contract is recorded and where a span is written, and the second of the two sees the first.
+There is one cursor per chain, so a block range counts only if it was read with every contract that is recorded: the
+cursor's row is locked where a contract is recorded and where a block range is written, and the second of the two sees
+the first.
 """
 
 from collections import Counter
@@ -46,7 +47,7 @@ class Cursor:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class BlockRange:
     """Final blocks `first` to `last.number`: what moved, what was skipped, and the receipts of asked hashes.
 
     Everything is in the order of the chain. A receipt may be of a block before `first`. `assets` are the tokens whose
@@ -83,13 +84,13 @@ async def begin(connection: Connection, start: Cursor) -> None:
     await connection.execute(sql.begin_cursor, start.chain_id, start.number, start.hash, start.timestamp)
 
 
-async def advance(connection: Connection, old: Cursor, span: Span) -> bool:
-    """Move the cursor over the span. False when another worker did first, or when a contract was recorded that the
-    span was not read with: then write nothing of it, and read again.
+async def advance(connection: Connection, old: Cursor, block_range: BlockRange) -> bool:
+    """Move the cursor over the block range. False when another worker did first, or when a contract was recorded that
+    the block range was not read with: then write nothing of it, and read again.
 
-    The cursor's row stays locked until the caller commits, so spans are written one at a time and in order.
+    The cursor's row stays locked until the caller commits, so block ranges are written one at a time and in order.
     """
-    last = span.last
+    last = block_range.last
     await connection.execute(sql.lock_cursor, old.chain_id)  # by itself: what follows sees what was waited for
     status = await connection.execute(
         sql.advance_cursor,
@@ -99,7 +100,7 @@ async def advance(connection: Connection, old: Cursor, span: Span) -> bool:
         last.number,
         last.hash,
         last.timestamp,
-        list(span.assets),
+        list(block_range.assets),
     )
     return status == "UPDATE 1"
 
@@ -125,7 +126,7 @@ async def read(
     finality: int | None,
     open_hashes: Mapping[bytes, bool],
     most: int = 500,
-) -> Span | None:
+) -> BlockRange | None:
     """The next final blocks after the cursor, at most so many. None when there are none. Network only.
 
     `finality` is how many blocks stand on top of a final one; None: the node says which is final. `open_hashes` are
@@ -150,7 +151,7 @@ async def read(
 
 async def read_again(
     node: Node, contracts: Iterable[Contract], cursor: Cursor, first: int, last: int, open_hashes: Iterable[bytes]
-) -> Span:
+) -> BlockRange:
     """What blocks say that were read before, up to the cursor's: `first` to `last`. Network only. Raises as `read`."""
     assert 0 < first <= last <= cursor.number
     headers = await _headers(node, first, last)
@@ -173,7 +174,7 @@ async def _headers(node: Node, first: int, last: int) -> list[Block]:
 
 async def _span(
     node: Node, contracts: list[Contract], headers: list[Block], final: int, open_hashes: Mapping[bytes, bool]
-) -> Span:
+) -> BlockRange:
     """What these blocks say, each of which is the parent of the next."""
     addresses = [contract.address for contract in contracts]
     by_number = {header.number: header.hash for header in headers}
@@ -183,7 +184,7 @@ async def _span(
     if any(by_number.get(log.block_number) != log.block_hash for log in logs):
         raise NodeContradiction("its logs are of other blocks than its headers")
     facts = decode(contracts, logs)
-    return Span(
+    return BlockRange(
         assets=frozenset(contract.asset.code for contract in contracts),
         first=headers[0].number,
         last=headers[-1],
@@ -310,7 +311,7 @@ async def _receipts(node: Node, open_hashes: Mapping[bytes, bool], headers: list
     try:
         found = await node.receipts([*here, *late])
     except NodeRefused as error:
-        refused = error  # what is late is asked for again with a later span
+        refused = error  # what is late is asked for again with a later block range
     for header in {header.number: header for hash_, header in here.items() if hash_ not in found}.values():
         try:
             found |= await node.receipts_in(header.hash)

@@ -60,8 +60,8 @@ async def migrate(config: Config) -> list[str]:
 
 
 async def deploy(config: Config) -> dict[str, Contract]:
-    """See to it that every configured token has its contract, and that every lane may settle and mint; what is so is
-    left as it is. The grants are sent and not waited for: a lane carries nothing before they are in a block.
+    """See to it that every configured token has its contract, and that every relayer may settle and mint; what is so is
+    left as it is. The grants are sent and not waited for: a relayer carries nothing before they are in a block.
 
     Raises ChainReplaced where this is not the chain that the book was kept with, or where the embedded one has lost
     blocks that were final.

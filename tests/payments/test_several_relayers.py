@@ -1,4 +1,4 @@
-"""Several lanes: shared by any number of workers, each standing for itself when something is wrong with it."""
+"""Several relayers: shared by any number of workers, each standing for itself when something is wrong with it."""
 
 import asyncio
 from dataclasses import replace
@@ -9,10 +9,10 @@ import pytest
 
 from gateway.chain.node import HttpNode
 from gateway.chain.relayer import batches, nonce_conflicts, relayers, roles
-from gateway.chain.relayer.relayers import Lane
+from gateway.chain.relayer.relayers import Relayer
 from gateway.clock import system_clock
-from gateway.errors import LaneNotResumable, NodeUnavailable, NoLane
-from gateway.keys.signer import LOCAL_RELAYER_KEYS, LaneSigner, fields_of
+from gateway.errors import NodeUnavailable, NoRelayer, RelayerNotResumable
+from gateway.keys.signer import LOCAL_RELAYER_KEYS, RelayerSigner, fields_of
 from gateway.ledger import account, book
 from gateway.payments.payment import Payment, State
 from gateway.postgres.pool import Record
@@ -21,12 +21,12 @@ from tests.processes import HANG_SECONDS
 
 pytestmark = pytest.mark.anyio
 
-ONE, TWO = (LaneSigner(key) for key in LOCAL_RELAYER_KEYS)
+ONE, TWO = (RelayerSigner(key) for key in LOCAL_RELAYER_KEYS)
 
 
 @pytest.fixture
 async def wide(town: Town) -> Town:
-    """A town with two lanes, each of which may settle and mint."""
+    """A town with two relayers, each of which may settle and mint."""
     town.signers = (ONE, TWO)
     await town.deploy()
     await town.settle()
@@ -42,15 +42,15 @@ async def states(town: Town, payments: list[Payment]) -> set[State]:
     return {(await town.payment(payment)).state for payment in payments}
 
 
-async def lane_of(town: Town, payment: Payment) -> LaneSigner:
-    """Which lane carries the payment now."""
+async def relayer_of(town: Town, payment: Payment) -> RelayerSigner:
+    """Which relayer carries the payment now."""
     (row,) = await rows(
         town,
-        "SELECT t.lane FROM payment JOIN token_authorization AS a ON a.id = payment.authorization_id "
+        "SELECT t.relayer FROM payment JOIN token_authorization AS a ON a.id = payment.authorization_id "
         "JOIN chain_transaction AS t ON t.id = a.transaction_id WHERE payment.id = $1",
         payment.id,
     )
-    return next(signer for signer in town.signers if signer.address == row["lane"])  # type: ignore[return-value]
+    return next(signer for signer in town.signers if signer.address == row["relayer"])  # type: ignore[return-value]
 
 
 async def house_events(town: Town, kind: str) -> list[Record]:
@@ -71,9 +71,9 @@ class Recording(HttpNode):
 
 
 async def handed_nonces(town: Town, handed: list[bytes]) -> dict[str, list[int]]:
-    """The nonces of each lane in the order in which a node first had them."""
-    of = {row["raw"]: row["lane"] for row in await rows(
-        town, "SELECT raw, lane FROM attempt JOIN chain_transaction AS t ON t.id = attempt.transaction_id"
+    """The nonces of each relayer in the order in which a node first had them."""
+    of = {row["raw"]: row["relayer"] for row in await rows(
+        town, "SELECT raw, relayer FROM attempt JOIN chain_transaction AS t ON t.id = attempt.transaction_id"
     )}  # fmt: skip
     first: dict[str, list[int]] = {}
     for raw in handed:
@@ -109,16 +109,16 @@ async def test_workers_with_the_same_keys_use_each_nonce_once_and_in_order_and_s
     assert {(await wide.conversion(one)).state for one in conversions} == {State.SETTLED}
     for signer in wide.signers:
         ours = await rows(
-            wide, "SELECT nonce, state FROM chain_transaction WHERE lane = $1 ORDER BY nonce", signer.address
+            wide, "SELECT nonce, state FROM chain_transaction WHERE relayer = $1 ORDER BY nonce", signer.address
         )
         first = ours[0]["nonce"]
         assert [row["nonce"] for row in ours] == list(range(first, first + len(ours)))
         assert {row["state"] for row in ours} == {"succeeded"}
         assert await wide.node.transaction_count(signer.address, "latest") == first + len(ours)
-    by_lane = await handed_nonces(wide, handed)
-    assert by_lane.keys() == {ONE.address, TWO.address}
-    assert sum(map(len, by_lane.values())) >= 24
-    assert all(nonces == list(range(nonces[0], nonces[0] + len(nonces))) for nonces in by_lane.values())
+    by_relayer = await handed_nonces(wide, handed)
+    assert by_relayer.keys() == {ONE.address, TWO.address}
+    assert sum(map(len, by_relayer.values())) >= 24
+    assert all(nonces == list(range(nonces[0], nonces[0] + len(nonces))) for nonces in by_relayer.values())
     assert await wide.differences() == []
 
 
@@ -152,7 +152,7 @@ async def test_what_a_killed_worker_stored_is_sent_before_what_comes_after_it(to
     assert await town.differences() == []
 
 
-async def test_a_taken_lane_is_not_waited_for(wide: Town) -> None:
+async def test_a_taken_relayer_is_not_waited_for(wide: Town) -> None:
     alice = await wide.person("alice", "10 USDX")
     await wide.person("bob")
 
@@ -161,11 +161,11 @@ async def test_a_taken_lane_is_not_waited_for(wide: Town) -> None:
         async with wide.database.transaction() as busy:
             await relayers.lock(busy, taken.address)
             await asyncio.wait_for(wide.worker().relay(), HANG_SECONDS)
-        assert (await lane_of(wide, payment)).address == other.address
+        assert (await relayer_of(wide, payment)).address == other.address
         await wide.settle()
 
 
-async def test_a_worker_leaves_lanes_whose_keys_it_has_not_to_others_but_concludes_them(wide: Town) -> None:
+async def test_a_worker_leaves_relayers_whose_keys_it_has_not_to_others_but_concludes_them(wide: Town) -> None:
     alice = await wide.person("alice", "10 USDX")
     await wide.person("bob")
     only_one, only_two = (replace(wide.worker(), signers=(signer,)) for signer in wide.signers)
@@ -173,7 +173,7 @@ async def test_a_worker_leaves_lanes_whose_keys_it_has_not_to_others_but_conclud
     for _ in range(3):
         payments.append(await wide.pay(alice, "@bob", "1 USDX"))
         assert await only_one.relay()
-    assert {(await lane_of(wide, payment)).address for payment in payments} == {ONE.address}
+    assert {(await relayer_of(wide, payment)).address for payment in payments} == {ONE.address}
 
     wide.chain.mine(2)
     await only_two.watch()
@@ -182,7 +182,7 @@ async def test_a_worker_leaves_lanes_whose_keys_it_has_not_to_others_but_conclud
     assert await rows(wide, "SELECT FROM chain_transaction WHERE state = 'stored'") == []
 
 
-async def test_the_lane_with_least_open_is_next_and_a_full_one_is_not(wide: Town) -> None:
+async def test_the_relayer_with_least_open_is_next_and_a_full_one_is_not(wide: Town) -> None:
     alice = await wide.person("alice", "40 USDX")
     await wide.person("bob")
     payments = []
@@ -193,14 +193,14 @@ async def test_the_lane_with_least_open_is_next_and_a_full_one_is_not(wide: Town
 
     assert not await wide.worker().relay()
 
-    carriers = [(await lane_of(wide, payment)).address for payment in payments]
+    carriers = [(await relayer_of(wide, payment)).address for payment in payments]
     assert {carriers.count(signer.address) for signer in wide.signers} == {relayers.OPEN_MAX}
     assert all(first != second for first, second in zip(carriers[::2], carriers[1::2], strict=True))
     await wide.settle()
     assert await states(wide, [*payments, late]) == {State.SETTLED}
 
 
-async def test_one_worker_at_a_time_looks_after_a_lane(wide: Town) -> None:
+async def test_one_worker_at_a_time_looks_after_a_relayer(wide: Town) -> None:
     alice = await wide.person("alice", "10 USDX")
     await wide.person("bob")
     await wide.pay(alice, "@bob", "1 USDX")
@@ -210,7 +210,7 @@ async def test_one_worker_at_a_time_looks_after_a_lane(wide: Town) -> None:
     node = Recording(wide.chain.url, handed)
     patient = replace(wide.worker(node), resend_every=timedelta(hours=1))
     async with wide.database.transaction() as connection:
-        await connection.execute("UPDATE lane SET resent_at = NULL")
+        await connection.execute("UPDATE relayer SET resent_at = NULL")
 
     await asyncio.gather(*(patient.resend() for _ in range(8)))
     await node.close()
@@ -218,11 +218,11 @@ async def test_one_worker_at_a_time_looks_after_a_lane(wide: Town) -> None:
     assert len(handed) == 1
 
 
-# ---- a lane that is stopped -----------------------------------------------------------------------------------------
+# ---- a relayer that is stopped ---------------------------------------------------------------------------------------
 
 
-async def use_elsewhere(town: Town, signer: LaneSigner) -> None:
-    """Somebody else signs with the lane's key; what was in the pool is gone."""
+async def use_elsewhere(town: Town, signer: RelayerSigner) -> None:
+    """Somebody else signs with the relayer's key; what was in the pool is gone."""
     town.chain.rpc("anvil_dropAllTransactions")
     town.chain.rpc("eth_sendTransaction", {"from": signer.address, "to": signer.address})
     town.chain.mine(2)
@@ -233,79 +233,79 @@ async def look_twice(town: Town) -> None:
     await replace(town.worker(), clock=lambda: system_clock() + timedelta(minutes=1)).resend()
 
 
-async def test_what_a_stopped_lane_carried_is_settled_by_another_at_once(
+async def test_what_a_stopped_relayer_carried_is_settled_by_another_at_once(
     wide: Town, caplog: pytest.LogCaptureFixture
 ) -> None:
     alice = await wide.person("alice", "20 USDX")
     await wide.person("bob")
     payments = [await wide.pay(alice, "@bob", "1 USDX")]
     await wide.worker().relay()
-    lane = await lane_of(wide, payments[0])
-    alone = replace(wide.worker(), signers=(lane,))
+    relayer = await relayer_of(wide, payments[0])
+    alone = replace(wide.worker(), signers=(relayer,))
     payments.append(await wide.pay(alice, "@bob", "1 USDX"))
     await alone.relay()  # a second one behind the first
-    await use_elsewhere(wide, lane)
+    await use_elsewhere(wide, relayer)
 
     await wide.worker().resend()
     assert await states(wide, payments) == {State.SUBMITTED}
     await look_twice(wide)
     await look_twice(wide)
 
-    (stopped,) = await rows(wide, "SELECT address, stopped FROM lane WHERE stopped IS NOT NULL")
-    assert stopped["address"] == lane.address
-    assert len(await house_events(wide, "lane.stopped")) == 1
-    assert sum(f"gateway lanes resume {lane.address}" in one.getMessage() for one in caplog.records) == 1
+    (stopped,) = await rows(wide, "SELECT address, stopped FROM relayer WHERE stopped IS NOT NULL")
+    assert stopped["address"] == relayer.address
+    assert len(await house_events(wide, "relayer.stopped")) == 1
+    assert sum(f"gateway relayers resume {relayer.address}" in one.getMessage() for one in caplog.records) == 1
     await wide.settle()
     assert await states(wide, payments) == {State.SETTLED}
-    assert {(await lane_of(wide, payment)).address for payment in payments} == {
-        signer.address for signer in wide.signers if signer is not lane
+    assert {(await relayer_of(wide, payment)).address for payment in payments} == {
+        signer.address for signer in wide.signers if signer is not relayer
     }
     assert await wide.differences() == []
 
 
-async def test_a_resumed_lane_sends_what_it_still_has_and_nothing_is_settled_twice(wide: Town) -> None:
+async def test_a_resumed_relayer_sends_what_it_still_has_and_nothing_is_settled_twice(wide: Town) -> None:
     alice, bob = await wide.person("alice", "20 USDX"), await wide.person("bob")
     payments = [await wide.pay(alice, "@bob", "1 USDX")]
     await wide.worker().relay()
-    lane = await lane_of(wide, payments[0])
+    relayer = await relayer_of(wide, payments[0])
     payments.append(await wide.pay(alice, "@bob", "1 USDX"))
-    await replace(wide.worker(), signers=(lane,)).relay()
-    await use_elsewhere(wide, lane)
+    await replace(wide.worker(), signers=(relayer,)).relay()
+    await use_elsewhere(wide, relayer)
     await look_twice(wide)
     await wide.settle()
 
-    count = await nonce_conflicts.resumable(wide.database, wide.node, 31337, lane.address, wide.FINALITY)
+    count = await nonce_conflicts.resumable(wide.database, wide.node, 31337, relayer.address, wide.FINALITY)
     async with wide.database.transaction() as connection:
-        assert await nonce_conflicts.resume(connection, lane.address, count) == 0  # ended when it was stopped
+        assert await nonce_conflicts.resume(connection, relayer.address, count) == 0  # ended when it was stopped
     payments.append(await wide.pay(alice, "@bob", "1 USDX"))
-    await replace(wide.worker(), signers=(lane,)).relay()
+    await replace(wide.worker(), signers=(relayer,)).relay()
     await wide.settle()
 
     assert await states(wide, payments) == {State.SETTLED}
     assert await wide.on_chain(bob.address) == "3.000000 USDX"
-    ends = await rows(wide, "SELECT state FROM chain_transaction WHERE lane = $1 ORDER BY nonce", lane.address)
+    ends = await rows(wide, "SELECT state FROM chain_transaction WHERE relayer = $1 ORDER BY nonce", relayer.address)
     assert [row["state"] for row in ends[-3:]] == ["overtaken", "succeeded", "succeeded"]
     assert await wide.differences() == []
 
 
-async def test_a_mint_waits_for_its_stopped_lane_unless_it_was_overtaken(wide: Town) -> None:
+async def test_a_mint_waits_for_its_stopped_relayer_unless_it_was_overtaken(wide: Town) -> None:
     alice, carol = await wide.person("alice", "10.00 USD"), await wide.person("carol", "10.00 USD")
     overtaken = await wide.convert(alice, "1.00 USD", "USDX")
-    lane = wide.signers[0]
-    alone = replace(wide.worker(), signers=(lane,))
+    relayer = wide.signers[0]
+    alone = replace(wide.worker(), signers=(relayer,))
     await alone.relay()
     behind = await wide.convert(carol, "2.00 USD", "USDX")
     await alone.relay()
-    await use_elsewhere(wide, lane)  # type: ignore[arg-type] # both are LaneSigners
+    await use_elsewhere(wide, relayer)  # type: ignore[arg-type] # both are RelayerSigners
     await look_twice(wide)
 
     await wide.settle()
     assert (await wide.conversion(overtaken)).state is State.SETTLED
     assert (await wide.conversion(behind)).state is State.SUBMITTED
 
-    count = await nonce_conflicts.resumable(wide.database, wide.node, 31337, lane.address, wide.FINALITY)
+    count = await nonce_conflicts.resumable(wide.database, wide.node, 31337, relayer.address, wide.FINALITY)
     async with wide.database.transaction() as connection:
-        await nonce_conflicts.resume(connection, lane.address, count)
+        await nonce_conflicts.resume(connection, relayer.address, count)
     await wide.settle()
     assert (await wide.conversion(behind)).state is State.SETTLED
     assert await wide.on_chain(alice.address) == "1.000000 USDX"
@@ -313,7 +313,7 @@ async def test_a_mint_waits_for_its_stopped_lane_unless_it_was_overtaken(wide: T
     assert await wide.differences() == []
 
 
-async def test_a_nonce_that_others_used_while_the_lane_had_nothing_open_stops_it_before_it_carries_anything(
+async def test_a_nonce_that_others_used_while_the_relayer_had_nothing_open_stops_it_before_it_carries_anything(
     wide: Town,
 ) -> None:
     alice = await wide.person("alice", "10 USDX")
@@ -328,41 +328,41 @@ async def test_a_nonce_that_others_used_while_the_lane_had_nothing_open_stops_it
     await wide.worker().relay()
     await look_twice(wide)
 
-    assert {(await lane_of(wide, payment)).address for payment in payments} == {ONE.address}
-    (stopped,) = await rows(wide, "SELECT address FROM lane WHERE stopped IS NOT NULL")
+    assert {(await relayer_of(wide, payment)).address for payment in payments} == {ONE.address}
+    (stopped,) = await rows(wide, "SELECT address FROM relayer WHERE stopped IS NOT NULL")
     assert stopped["address"] == TWO.address
 
 
-async def test_a_lane_is_resumed_only_when_the_book_has_what_stopped_it(wide: Town) -> None:
+async def test_a_relayer_is_resumed_only_when_the_book_has_what_stopped_it(wide: Town) -> None:
     alice = await wide.person("alice", "10 USDX")
     await wide.person("bob")
     payment = await wide.pay(alice, "@bob", "1 USDX")
     await wide.worker().relay()
-    lane = await lane_of(wide, payment)
+    relayer = await relayer_of(wide, payment)
 
     async def resumable() -> int:
-        return await nonce_conflicts.resumable(wide.database, wide.node, 31337, lane.address, wide.FINALITY)
+        return await nonce_conflicts.resumable(wide.database, wide.node, 31337, relayer.address, wide.FINALITY)
 
-    with pytest.raises(LaneNotResumable, match="it is not stopped"):
+    with pytest.raises(RelayerNotResumable, match="it is not stopped"):
         await resumable()
-    await use_elsewhere(wide, lane)
+    await use_elsewhere(wide, relayer)
     await look_twice(wide)
-    with pytest.raises(LaneNotResumable, match="let a worker read on first"):
+    with pytest.raises(RelayerNotResumable, match="let a worker read on first"):
         await resumable()
     await wide.worker().watch()
-    assert await resumable() == await wide.node.transaction_count(lane.address, "latest")
+    assert await resumable() == await wide.node.transaction_count(relayer.address, "latest")
 
 
 # ---- drops and fees -------------------------------------------------------------------------------------------------
 
 
-async def test_each_lane_sends_again_after_a_drop_and_then_offers_an_eighth_more(wide: Town) -> None:
+async def test_each_relayer_sends_again_after_a_drop_and_then_offers_an_eighth_more(wide: Town) -> None:
     alice, bob = await wide.person("alice", "10 USDX"), await wide.person("bob")
     payments = []
     for _ in range(2):
         payments.append(await wide.pay(alice, "@bob", "1 USDX"))
         await wide.worker().relay()
-    assert len({(await lane_of(wide, payment)).address for payment in payments}) == 2
+    assert len({(await relayer_of(wide, payment)).address for payment in payments}) == 2
     wide.chain.rpc("anvil_dropAllTransactions")
     wide.chain.rpc("evm_increaseTime", 600)
     wide.chain.mine()
@@ -370,7 +370,7 @@ async def test_each_lane_sends_again_after_a_drop_and_then_offers_an_eighth_more
     later = replace(wide.worker(), clock=lambda: system_clock() + timedelta(minutes=6))
     await later.resend()  # as stored, and a further attempt is stored
     wide.chain.rpc("anvil_dropAllTransactions")
-    await later.resend()  # both again, each lane's newest last
+    await later.resend()  # both again, each relayer's newest last
     wide.chain.mine(2)
     await wide.worker().watch()
 
@@ -378,7 +378,7 @@ async def test_each_lane_sends_again_after_a_drop_and_then_offers_an_eighth_more
         found = await rows(
             wide,
             "SELECT raw, hash = final_hash AS mined FROM attempt JOIN chain_transaction AS t ON t.id = transaction_id "
-            "WHERE lane = $1 AND kind = 'settle' ORDER BY nonce DESC, fee_wei_max LIMIT 2",
+            "WHERE relayer = $1 AND kind = 'settle' ORDER BY nonce DESC, fee_wei_max LIMIT 2",
             signer.address,
         )
         old, new = (fields_of(row["raw"]) for row in found)
@@ -396,11 +396,11 @@ async def test_each_lane_sends_again_after_a_drop_and_then_offers_an_eighth_more
 ETHER = 10**18
 
 
-async def set_balance(town: Town, signer: LaneSigner, wei: int) -> None:
+async def set_balance(town: Town, signer: RelayerSigner, wei: int) -> None:
     town.chain.rpc("anvil_setBalance", signer.address, hex(wei))
 
 
-async def test_a_dry_lane_is_left_out_and_when_all_are_payments_wait_until_one_is_filled(wide: Town) -> None:
+async def test_a_dry_relayer_is_left_out_and_when_all_are_payments_wait_until_one_is_filled(wide: Town) -> None:
     alice = await wide.person("alice", "10 USDX")
     await wide.person("bob")
     worker = wide.worker()
@@ -409,22 +409,22 @@ async def test_a_dry_lane_is_left_out_and_when_all_are_payments_wait_until_one_i
         await set_balance(wide, rich, 100 * ETHER)
         payment = await wide.pay(alice, "@bob", "1 USDX")
         await worker.relay()
-        assert (await lane_of(wide, payment)).address == rich.address
+        assert (await relayer_of(wide, payment)).address == rich.address
         await wide.settle()
 
     await set_balance(wide, ONE, 0)
     await set_balance(wide, TWO, 0)
     payment = await wide.pay(alice, "@bob", "1 USDX")
-    with pytest.raises(NoLane, match=rf"{ONE.address} has 0 wei to spend and needs \d+: send it some"):
+    with pytest.raises(NoRelayer, match=rf"{ONE.address} has 0 wei to spend and needs \d+: send it some"):
         await worker.relay()
     assert (await wide.payment(payment)).state is State.QUEUED
 
     await set_balance(wide, TWO, ETHER)
     assert await worker.relay()
-    assert (await lane_of(wide, payment)).address == TWO.address
+    assert (await relayer_of(wide, payment)).address == TWO.address
 
 
-async def test_a_lane_that_runs_low_says_so_once_well_before_it_is_dry_and_once_when_it_is_filled(
+async def test_a_relayer_that_runs_low_says_so_once_well_before_it_is_dry_and_once_when_it_is_filled(
     wide: Town, caplog: pytest.LogCaptureFixture
 ) -> None:
     fees = await wide.node.fees()
@@ -432,21 +432,21 @@ async def test_a_lane_that_runs_low_says_so_once_well_before_it_is_dry_and_once_
     worker = replace(wide.worker(), gas_batches_least=10)
 
     await set_balance(wide, TWO, 9 * batch_wei)
-    await asyncio.gather(*(worker.fuel() for _ in range(4)))
+    await asyncio.gather(*(worker.gas_balance() for _ in range(4)))
     await set_balance(wide, TWO, 11 * batch_wei)  # it goes up and down around the mark
-    await worker.fuel()
+    await worker.gas_balance()
 
-    (low,) = await house_events(wide, "lane.low")
-    assert f'"lane": "{TWO.address}"' in low["facts"]
+    (low,) = await house_events(wide, "relayer.low")
+    assert f'"relayer": "{TWO.address}"' in low["facts"]
     said = [one.getMessage() for one in caplog.records if "send it some" in one.getMessage()]
     assert len(said) == 1
     assert TWO.address in said[0]
     await set_balance(wide, TWO, 20 * batch_wei)
-    await worker.fuel()
-    assert len(await house_events(wide, "lane.filled")) == 1
+    await worker.gas_balance()
+    assert len(await house_events(wide, "relayer.filled")) == 1
     await set_balance(wide, TWO, 9 * batch_wei)
-    await worker.fuel()
-    assert len(await house_events(wide, "lane.low")) == 2
+    await worker.gas_balance()
+    assert len(await house_events(wide, "relayer.low")) == 2
 
 
 async def test_what_is_in_no_block_yet_is_counted_as_spent(wide: Town) -> None:
@@ -459,17 +459,17 @@ async def test_what_is_in_no_block_yet_is_counted_as_spent(wide: Town) -> None:
     assert await alone.relay()
     await wide.pay(alice, "@bob", "1 USDX")
 
-    with pytest.raises(NoLane, match="send it some"):
+    with pytest.raises(NoRelayer, match="send it some"):
         await alone.relay()
 
 
-def test_a_lane_is_chosen_by_what_it_has_open_and_not_at_all_where_it_cannot_carry() -> None:
-    def lane(name: str, **fields: Any) -> Lane:
-        return replace(Lane(name, 5, None, False, 5, 0, 0, NOW, 100, 100), **fields)
+def test_a_relayer_is_chosen_by_what_it_has_open_and_not_at_all_where_it_cannot_carry() -> None:
+    def relayer(name: str, **fields: Any) -> Relayer:
+        return replace(Relayer(name, 5, None, False, 5, 0, 0, NOW, 100, 100), **fields)
 
-    idle, busy = lane("0xB"), lane("0xA", open=3)
-    unfit = [lane("0xC", stopped="why"), lane("0xD", left_wei=9), lane("0xE", mined=6)]
-    full = lane("0xF", open=relayers.OPEN_MAX)
+    idle, busy = relayer("0xB"), relayer("0xA", open=3)
+    unfit = [relayer("0xC", stopped="why"), relayer("0xD", left_wei=9), relayer("0xE", mined=6)]
+    full = relayer("0xF", open=relayers.OPEN_MAX)
 
     assert relayers.in_turn([full, busy, *unfit, idle], 10) == [idle, busy]
     assert [relayers.unfit(one, 10) is None for one in (idle, busy, full, *unfit)] == [True] * 3 + [False] * 3
@@ -478,7 +478,7 @@ def test_a_lane_is_chosen_by_what_it_has_open_and_not_at_all_where_it_cannot_car
 # ---- who may --------------------------------------------------------------------------------------------------------
 
 
-async def test_a_lane_that_is_added_later_is_granted_what_it_needs_once(town: Town) -> None:
+async def test_a_relayer_that_is_added_later_is_granted_what_it_needs_once(town: Town) -> None:
     async def grants() -> int:
         return len(await rows(town, "SELECT FROM chain_transaction WHERE kind = 'grant'"))
 
@@ -496,7 +496,7 @@ async def test_a_lane_that_is_added_later_is_granted_what_it_needs_once(town: To
     assert allowed.of == {"settle": {ONE.address, TWO.address}, "mint": {ONE.address, TWO.address}}
 
 
-async def test_a_lane_that_nobody_here_can_grant_anything_carries_nothing_and_says_so(
+async def test_a_relayer_that_nobody_here_can_grant_anything_carries_nothing_and_says_so(
     town: Town, caplog: pytest.LogCaptureFixture
 ) -> None:
     alice = await town.person("alice", "10 USDX")
@@ -504,13 +504,13 @@ async def test_a_lane_that_nobody_here_can_grant_anything_carries_nothing_and_sa
     payment = await town.pay(alice, "@bob", "1 USDX")
 
     await roles.grant(town.database, town.node, (TWO,), town.terms.contracts.values(), system_clock)
-    assert any(f"the lane of {TWO.address} carries no USDX" in one.getMessage() for one in caplog.records)
-    with pytest.raises(NoLane, match=f"{TWO.address} may not"):
+    assert any(f"the relayer {TWO.address} carries no USDX" in one.getMessage() for one in caplog.records)
+    with pytest.raises(NoRelayer, match=f"{TWO.address} may not"):
         await replace(town.worker(), signers=(TWO,)).relay()
 
     await replace(town.worker(), signers=(TWO, ONE)).relay()
     town.signers = (ONE, TWO)
-    assert (await lane_of(town, payment)).address == ONE.address
+    assert (await relayer_of(town, payment)).address == ONE.address
 
 
 async def test_the_gas_of_deployments_and_grants_is_booked_like_all_other(wide: Town) -> None:
