@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
@@ -24,6 +23,7 @@ from gateway.ledger import book
 from gateway.money import Assets
 from gateway.postgres.migration import migrate
 from gateway.postgres.pool import Database, connect
+from tests.databases import execute, fresh_database, named
 from tests.factory import Chain, Town, running_anvil
 from tests.processes import heed_ctrl_c, limited
 
@@ -115,8 +115,8 @@ async def make_template(dsn: str) -> str:
     async with connect(dsn, connections=1) as database, database.reading() as connection:
         if await connection.fetchval("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", name):
             return name
-    await _execute(dsn, f"CREATE DATABASE {name}")
-    async with connect(_named(dsn, name), connections=1) as database:
+    await execute(dsn, f"CREATE DATABASE {name}")
+    async with connect(named(dsn, name), connections=1) as database:
         await migrate(database)
         async with database.transaction() as connection:
             await book.declare(connection, ASSETS)
@@ -126,10 +126,8 @@ async def make_template(dsn: str) -> str:
 @pytest.fixture
 async def database_url(server: Postgres, template: str) -> AsyncIterator[str]:
     """A fresh, migrated database of this test alone."""
-    name = f"test_{uuid4().hex}"
-    await _execute(server.dsn, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY wal_log")
-    yield _named(server.dsn, name)
-    await _execute(server.dsn, f"DROP DATABASE {name} WITH (FORCE)")
+    async with fresh_database(server.dsn, template) as url:
+        yield url
 
 
 @pytest.fixture
@@ -155,11 +153,8 @@ async def other_empty(server: Postgres) -> AsyncIterator[Database]:
 
 @asynccontextmanager
 async def _empty(server: Postgres) -> AsyncIterator[Database]:
-    name = f"empty_{uuid4().hex}"
-    await _execute(server.dsn, f"CREATE DATABASE {name}")
-    async with connect(_named(server.dsn, name), connections=10) as database:
+    async with fresh_database(server.dsn) as url, connect(url, connections=10) as database:
         yield database
-    await _execute(server.dsn, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -177,14 +172,3 @@ async def town(database: Database, chain: Chain) -> AsyncIterator[Town]:
     await town.deploy()
     yield town
     await node.close()
-
-
-async def _execute(url: str, statement: str) -> None:
-    async with connect(url, connections=1) as database, database.reading() as connection:
-        await connection.execute(statement)
-
-
-def _named(dsn: str, database: str) -> str:
-    """The same server's other database."""
-    before, _, query = dsn.partition("?")
-    return f"{before.rpartition('/')[0]}/{database}?{query}"

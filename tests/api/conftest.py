@@ -34,7 +34,7 @@ from gateway.payments.payees.resolver import PayeeResolver
 from gateway.payments.terms import Terms
 from gateway.postgres.pool import Database, connect
 from tests.api import contract
-from tests.conftest import _execute, _named
+from tests.databases import fresh_database
 from tests.front import Front
 from tests.processes import HANG_SECONDS
 
@@ -225,11 +225,12 @@ async def beside(api: Api, database_url: str, assets: Assets) -> AsyncIterator[A
 @pytest.fixture(scope="module")
 async def shared(server: Postgres, template: str, assets: Assets) -> AsyncIterator[Api]:
     """An application that a file's tests share: a database of one's own costs more than most of what is done in it."""
-    name = f"shared_{uuid4().hex}"
-    await _execute(server.dsn, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY wal_log")
-    async with connect(_named(server.dsn, name), connections=50) as database, opened(database, assets) as api:
+    async with (
+        fresh_database(server.dsn, template) as url,
+        connect(url, connections=50) as database,
+        opened(database, assets) as api,
+    ):
         yield api
-    await _execute(server.dsn, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(scope="module")

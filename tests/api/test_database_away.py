@@ -17,7 +17,7 @@ from gateway.money import Assets
 from gateway.postgres.connection import Deadlines
 from gateway.postgres.pool import connect
 from tests.api.conftest import Api, Person, opened
-from tests.conftest import _execute, _named
+from tests.databases import execute, fresh_database
 from tests.servers import fail_for_want_of_room, fill, read_only, setting, small_disk, stopped
 
 pytestmark = pytest.mark.anyio
@@ -122,13 +122,15 @@ async def backends_of(api: Api) -> set[int]:
 async def test_a_full_disk_is_unavailable_and_what_was_not_paid_is_paid_when_there_is_room(
     server: Postgres, template: str, assets: Assets
 ) -> None:
-    name = f"full_{uuid4().hex}"
     with small_disk(server, 64) as disk:
         if disk:
-            await _execute(server.dsn, f"CREATE TABLESPACE small LOCATION '{disk}'")
+            await execute(server.dsn, f"CREATE TABLESPACE small LOCATION '{disk}'")
         where = "TABLESPACE small" if disk else ""
-        await _execute(server.dsn, f"CREATE DATABASE {name} TEMPLATE {template} {where}")
-        async with connect(_named(server.dsn, name), 5) as database, opened(database, assets) as api:
+        async with (
+            fresh_database(server.dsn, template, where) as url,
+            connect(url, 5) as database,
+            opened(database, assets) as api,
+        ):
             alice, bob = await api.person("alice", "100.00 EUR", "10 USDX"), await api.person("bob")
             filler = fill(disk) if disk else None
             if not disk:
@@ -147,9 +149,8 @@ async def test_a_full_disk_is_unavailable_and_what_was_not_paid_is_paid_when_the
             assert {answer.status_code for answer in again} == {201}
             assert await bob.balance("EUR") == ("1.00", "0.00", "1.00")
             assert await api.wrong() == []
-        await _execute(server.dsn, f"DROP DATABASE {name} WITH (FORCE)")
         if disk:
-            await _execute(server.dsn, "DROP TABLESPACE small")
+            await execute(server.dsn, "DROP TABLESPACE small")
 
 
 async def _mend(api: Api) -> None:

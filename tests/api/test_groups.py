@@ -4,18 +4,17 @@ A seed is a street of its own and GROUPS groups: `scripts/test tests/api/test_gr
 """
 
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from random import Random
-from uuid import uuid4
 
 import pytest
 
 from gateway.embedded.postgres import Postgres
 from gateway.money import Assets
 from tests.api.groups import Both, Draw, World, founded, model_of, world
-from tests.conftest import _execute, _named, seeds
+from tests.conftest import seeds
+from tests.databases import fresh_database, name_of
 
 pytestmark = pytest.mark.anyio
 
@@ -52,21 +51,12 @@ def lived() -> dict[int, Lived]:
 
 async def live(seed: int, server: Postgres, template: str, assets: Assets) -> Lived:
     """All groups of a seed, in both worlds."""
-
-    @asynccontextmanager
-    async def copy_of(original: str) -> AsyncIterator[str]:
-        name = f"group_{uuid4().hex}"
-        await _execute(server.dsn, f"CREATE DATABASE {name} TEMPLATE {original} STRATEGY wal_log")
-        try:
-            yield name
-        finally:
-            await _execute(server.dsn, f"DROP DATABASE {name} WITH (FORCE)")
-
     chance = Random(f"groups of {seed}")
     async with AsyncExitStack() as stack:
-        base = await stack.enter_async_context(copy_of(template))
-        street = await founded(_named(server.dsn, base), assets)
-        first, second = [_named(server.dsn, await stack.enter_async_context(copy_of(base))) for _ in range(2)]
+        base = await stack.enter_async_context(fresh_database(server.dsn, template))
+        street = await founded(base, assets)
+        copies = [fresh_database(server.dsn, name_of(base)) for _ in range(2)]
+        first, second = [await stack.enter_async_context(copy) for copy in copies]
         most, at_once = chance.choice([(64, 1), (64, 1), (8, 1), (16, 3)])
         together = await stack.enter_async_context(world(first, assets, street, most, at_once))
         alone = await stack.enter_async_context(world(second, assets, street))

@@ -18,7 +18,7 @@ from gateway.cli.operate import operations
 from gateway.cli.operate.processes import free_port
 from gateway.config import from_environment
 from gateway.embedded.postgres import Postgres
-from tests.conftest import _execute
+from tests.databases import execute
 from tests.factory import Chain
 from tests.processes import HANG_SECONDS
 from tests.running import environ
@@ -36,17 +36,17 @@ class Door:
         self.url = f"postgresql://{parts.username}@/{self._name}?host={folder}"
 
     async def create(self) -> None:
-        await _execute(self._dsn, f"CREATE DATABASE {self._name}")
+        await execute(self._dsn, f"CREATE DATABASE {self._name}")
 
     async def drop(self) -> None:
-        await _execute(self._dsn, f"DROP DATABASE {self._name} WITH (FORCE)")
+        await execute(self._dsn, f"DROP DATABASE {self._name} WITH (FORCE)")
 
     def open(self) -> None:
         (self._folder / ".s.PGSQL.5432").symlink_to(self._socket)
 
     async def close(self) -> None:
         (self._folder / ".s.PGSQL.5432").unlink()
-        await _execute(
+        await execute(
             self._dsn,
             f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{self._name}'",
         )

@@ -9,7 +9,6 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
@@ -17,7 +16,7 @@ from gateway.config import SETTINGS
 from gateway.embedded.postgres import Postgres
 from gateway.keys.signer import RelayerSigner
 from gateway.postgres.pool import connect
-from tests.conftest import _execute, _named
+from tests.databases import fresh_database
 from tests.factory import running_anvil
 from tests.running import gateway, up_and_down
 
@@ -64,10 +63,8 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture
 async def own_database(server: Postgres) -> AsyncIterator[str]:
-    name = f"own_{uuid4().hex}"
-    await _execute(server.dsn, f"CREATE DATABASE {name}")
-    yield _named(server.dsn, name)
-    await _execute(server.dsn, f"DROP DATABASE {name} WITH (FORCE)")
+    async with fresh_database(server.dsn) as url:
+        yield url
 
 
 def test_every_setting_is_started_off_its_default() -> None:

@@ -40,7 +40,8 @@ from gateway.postgres.pool import Database, connect
 from tests.api.conftest import Api, Hands, Person, amount, code_of
 from tests.api.test_operators import Person as Operator
 from tests.api.test_operators import operator
-from tests.conftest import ASSETS, _execute, _named
+from tests.conftest import ASSETS
+from tests.databases import fresh_database, named
 from tests.factory import Town
 from tests.front import Front
 from tests.payments.test_undo import careful
@@ -120,7 +121,7 @@ class Copies:
         async with town.database.reading() as connection:
             name = await connection.fetchval("SELECT current_database()")
         file = self.folder / f"{name}.dump"
-        await _run("pg_dump", "--format=custom", f"--file={file}", f"--dbname={_named(self.server.dsn, name)}")
+        await _run("pg_dump", "--format=custom", f"--file={file}", f"--dbname={named(self.server.dsn, name)}")
         return file
 
     async def restore(self, copy: Path, town: Town) -> Gateway:
@@ -131,9 +132,7 @@ class Copies:
 
     async def create(self) -> str:
         """An empty database."""
-        name = f"restored_{uuid4().hex}"
-        await _execute(self.server.dsn, f"CREATE DATABASE {name}")
-        return _named(self.server.dsn, name)
+        return await self.stack.enter_async_context(fresh_database(self.server.dsn))
 
     async def open(self, url: str, town: Town) -> Gateway:
         database: Database = await self.stack.enter_async_context(connect(url, connections=10))

@@ -17,7 +17,7 @@ from gateway.postgres import prerequisites
 from gateway.postgres.migration import check_migrated, migrate
 from gateway.postgres.pool import connect
 from tests.api.conftest import opened
-from tests.conftest import _execute, _named
+from tests.databases import execute, fresh_database, name_of
 
 pytestmark = pytest.mark.anyio
 
@@ -25,14 +25,10 @@ pytestmark = pytest.mark.anyio
 @asynccontextmanager
 async def made(server: Postgres, how: str = "", *settings: str) -> AsyncIterator[str]:
     """The URL of a database made so, with these settings of its own."""
-    name = f"odd_{uuid4().hex}"
-    await _execute(server.dsn, f"CREATE DATABASE {name} {how}")
-    for setting in settings:
-        await _execute(server.dsn, f"ALTER DATABASE {name} SET {setting}")
-    try:
-        yield _named(server.dsn, name)
-    finally:
-        await _execute(server.dsn, f"DROP DATABASE {name} WITH (FORCE)")
+    async with fresh_database(server.dsn, how=how) as url:
+        for setting in settings:
+            await execute(server.dsn, f"ALTER DATABASE {name_of(url)} SET {setting}")
+        yield url
 
 
 async def refusal(url: str) -> str:
@@ -88,7 +84,7 @@ async def test_a_search_path_without_a_schema_is_refused_and_one_of_our_own_is_k
 ) -> None:
     async with made(server, "", "search_path = nowhere") as url:
         assert "the search_path 'nowhere' of the role 'gateway' names no schema" in await refusal(url)
-        await _execute(url + "&search_path=public", "CREATE SCHEMA nowhere")
+        await execute(url + "&search_path=public", "CREATE SCHEMA nowhere")
         await pays(url, assets)
 
 
@@ -135,19 +131,19 @@ async def test_a_commit_that_waits_for_more_than_we_need_goes_on_waiting_for_it(
 
 async def test_missing_rights_are_named_before_anything_fails(server: Postgres, assets: Assets) -> None:
     role = f"poor_{uuid4().hex}"
-    await _execute(server.dsn, f"CREATE ROLE {role} LOGIN")
+    await execute(server.dsn, f"CREATE ROLE {role} LOGIN")
     async with made(server) as url:
         poor = url.replace("gateway@", f"{role}@", 1)
         assert f"the role '{role}' may not create tables in the schema 'public': GRANT CREATE" in await refusal(poor)
         await pays(url, assets)
         assert f"the role '{role}' may not read and write the table 'account'" in await refusal(poor)
-        await _execute(url, f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}")
+        await execute(url, f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}")
         async with connect(poor, 1) as database:
             await check_migrated(database)
             with pytest.raises(Misconfigured, match="the database refuses this to our role: must be owner of table"):
                 async with database.transaction() as connection:
                     await connection.execute("ALTER TABLE staged_payment ADD COLUMN more int")
-    await _execute(server.dsn, f"DROP ROLE {role}")
+    await execute(server.dsn, f"DROP ROLE {role}")
 
 
 async def test_a_user_that_the_server_does_not_know_is_refused(server: Postgres) -> None:

@@ -11,7 +11,7 @@ from gateway.embedded.postgres import Postgres
 from gateway.errors import DatabaseUnavailable, GatewayError, Misconfigured
 from gateway.postgres.migration import check_migrated, migrate
 from gateway.postgres.pool import Database, Statements, connect
-from tests.conftest import _named
+from tests.databases import named
 
 pytestmark = pytest.mark.anyio
 
@@ -93,7 +93,7 @@ async def test_a_server_that_is_not_there_is_unavailable(server: Postgres) -> No
         async with connect("postgresql://nobody@127.0.0.1:1/x", 1):
             pass
     with pytest.raises(Misconfigured, match=r'"no_such_database" does not exist: create it'):
-        async with connect(_named(server.dsn, "no_such_database"), 1):
+        async with connect(named(server.dsn, "no_such_database"), 1):
             pass
 
 

@@ -10,7 +10,7 @@ import pytest
 from gateway.embedded.postgres import Postgres
 from gateway.postgres.connection import DEADLINES, open_connection, why_away
 from gateway.postgres.database_url import Host, read
-from tests.conftest import _named
+from tests.databases import named
 
 pytestmark = pytest.mark.anyio
 
@@ -30,7 +30,7 @@ async def test_each_way_to_be_away_is_told_in_its_own_words(server: Postgres, tm
         refused = await refusal(f"postgresql://127.0.0.1:{port}/x?sslmode=disable")
     assert refused == "its server refuses connections: it may not be running"
     assert await refusal(f"postgresql:///x?host={tmp_path}") == "its server is not running: there is no socket"
-    assert await refusal(_named(server.dsn, "no_such")) == "its server has no database of that name"
+    assert await refusal(named(server.dsn, "no_such")) == "its server has no database of that name"
     assert await refusal("postgresql://no-such-host.invalid/x") == "the name of its server cannot be resolved"
 
 

@@ -2,13 +2,12 @@
 
 import random
 from pathlib import Path
-from uuid import uuid4
 
 from gateway.config import from_environment
 from gateway.ledger import book
 from gateway.money import Assets
 from gateway.postgres.pool import connect
-from tests.conftest import _execute, _named
+from tests.databases import fresh_database
 from tests.factory import NOW, running_anvil
 from tests.simulation.day import Report, live_through
 
@@ -29,14 +28,13 @@ async def day(dsn: str, template: str, home: Path, seed: int, payments: int | No
 
     Raises Violation, which says the seed, the step, what was not true and the last acts.
     """
-    name, assets = f"day_{uuid4().hex}", TWO_TOKENS if seed % 3 == 0 else ONE_TOKEN
-    await _execute(dsn, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY wal_log")
-    try:
-        url = _named(dsn, name)
-        async with connect(url) as database, connect(url, connections=1) as spectator:
-            async with database.transaction() as connection:
-                await book.declare(connection, assets)
-            with running_anvil(home / f"anvil-{seed}", "--timestamp", str(_GENESIS)) as chain:
-                return await live_through(seed, payments or size_of(seed), database, spectator, chain, assets)
-    finally:
-        await _execute(dsn, f"DROP DATABASE {name} WITH (FORCE)")
+    assets = TWO_TOKENS if seed % 3 == 0 else ONE_TOKEN
+    async with (
+        fresh_database(dsn, template) as url,
+        connect(url) as database,
+        connect(url, connections=1) as spectator,
+    ):
+        async with database.transaction() as connection:
+            await book.declare(connection, assets)
+        with running_anvil(home / f"anvil-{seed}", "--timestamp", str(_GENESIS)) as chain:
+            return await live_through(seed, payments or size_of(seed), database, spectator, chain, assets)

@@ -20,7 +20,8 @@ from pathlib import Path
 import asyncpg
 import uvloop
 
-from tests.conftest import ASSETS, _execute, _named
+from tests.conftest import ASSETS
+from tests.databases import execute, named
 from tests.postgres.test_odd_databases import pays
 from tests.running import ROOT
 
@@ -78,9 +79,9 @@ async def understands(url: str) -> None:
 async def try_all(url: str) -> None:
     """Each locale has a database of its own."""
     for number, (name, how) in enumerate(_LOCALES.items()):
-        await _execute(url, f"CREATE DATABASE locale_{number} ENCODING 'UTF8' {how} TEMPLATE template0")
-        await pays(_named(url, f"locale_{number}"), ASSETS)
-        await understands(_named(url, f"locale_{number}"))
+        await execute(url, f"CREATE DATABASE locale_{number} ENCODING 'UTF8' {how} TEMPLATE template0")
+        await pays(named(url, f"locale_{number}"), ASSETS)
+        await understands(named(url, f"locale_{number}"))
         print(f"  {name}: migrated, and payments settle")
 
 
