@@ -6,6 +6,7 @@ All of it is real: the server is the embedded one with fsync on, started once in
 import hashlib
 import inspect
 import os
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from gateway.postgres.pool import Database, connect
 from tests.databases import execute, fresh_database, named
 from tests.factory import Chain, Town, running_anvil
 from tests.processes import heed_ctrl_c, limited
+from tests.temporary import use_memory
 
 #: The assets that tests use: those of the default configuration.
 ASSETS: Assets = from_environment({}).assets
@@ -33,6 +35,9 @@ ASSETS: Assets = from_environment({}).assets
 SCHEMA = Path(gateway.__file__).parent / "schema"
 
 heed_ctrl_c()
+
+#: The folder of this run, in the first of its processes.
+_FOLDER = pytest.StashKey[Path | None]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -43,6 +48,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "seeds(count): run with `seed` from 1 to count, or to what --seeds says")
+    config.stash[_FOLDER] = use_memory()
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Leave the files of a run that failed for whoever wants to see why."""
+    if exitstatus == pytest.ExitCode.TESTS_FAILED:
+        session.config.stash[_FOLDER] = None
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if folder := config.stash[_FOLDER]:
+        shutil.rmtree(folder)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
