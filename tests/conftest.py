@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 import gateway
@@ -49,6 +50,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "seeds(count): run with `seed` from 1 to count, or to what --seeds says")
     config.stash[_FOLDER] = use_memory()
+    hypothesis.settings.register_profile("limited by pytest alone", deadline=None)
+    hypothesis.settings.load_profile("limited by pytest alone")
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

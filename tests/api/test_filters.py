@@ -99,7 +99,7 @@ TIMES = st.tuples(st.integers(0, 200), st.booleans())
 
 
 @pytest.mark.timeout(240)
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, suppress_health_check=list(HealthCheck))
 @given(
     who=st.integers(0, 2),
     limit=st.integers(1, 6),

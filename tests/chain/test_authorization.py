@@ -58,7 +58,7 @@ _signed = st.builds(replace, _authorizations, signature=st.binary(max_size=200))
 # ---- what the contract takes ----------------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(batch=st.lists(_signed, max_size=5))
 def test_a_settlement_is_encoded_as_the_abi_says(batch: list[Authorization]) -> None:
     entries = [
@@ -72,7 +72,7 @@ def test_a_settlement_is_encoded_as_the_abi_says(batch: list[Authorization]) -> 
     assert data[4:] == encode(["(address,address,uint256,uint256,uint256,bytes32,bytes)[]"], [entries])
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(batch=st.lists(_signed, max_size=5))
 def test_a_mint_is_encoded_as_the_abi_says(batch: list[Authorization]) -> None:
     data = message.mint_data(batch)
@@ -86,7 +86,7 @@ def test_a_mint_is_encoded_as_the_abi_says(batch: list[Authorization]) -> None:
 # ---- what is signed -------------------------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(contract=_contracts, one=_authorizations)
 def test_a_digest_is_the_one_eth_account_signs(contract: Contract, one: Authorization) -> None:
     signable = encode_typed_data(full_message=json.loads(json.dumps(message.typed_data(contract, one))))

@@ -27,7 +27,7 @@ def altered(draw: st.DrawFn, right: bytes) -> bytes:
     return bytes(changed)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(altered(MADE.attestation))
 @example(b"")
 def test_an_altered_attestation_makes_a_key_or_is_refused(attestation: bytes) -> None:
@@ -39,7 +39,7 @@ def test_an_altered_attestation_makes_a_key_or_is_refused(attestation: bytes) ->
     assert 0 < len(made.credential_id) <= 1023
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(altered(SIGNED.authenticator_data), altered(SIGNED.client_data), altered(SIGNED.signature))
 def test_an_altered_assertion_is_refused(data: bytes, client_data: bytes, signature: bytes) -> None:
     for one in (

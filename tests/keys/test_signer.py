@@ -30,7 +30,7 @@ _fields = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(key=_keys, fields=_fields)
 def test_raw_bytes_are_those_of_eth_account(key: bytes, fields: TransactionFields) -> None:
     hash_, raw = RelayerSigner(key).sign_transaction(fields)

@@ -249,7 +249,7 @@ def moment(tick: int) -> datetime:
 
 
 @pytest.mark.timeout(120)
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(
     moves=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 2)), max_size=25).map(sorted),
     ticks=st.lists(st.integers(-1, 10), min_size=2, max_size=5, unique=True),

@@ -227,7 +227,6 @@ def test_the_book_agrees_with_its_model(
             settings=settings(
                 max_examples=2 * len(seeds(pytestconfig, 30)),
                 stateful_step_count=30,
-                deadline=None,  # the steps wait for a disk that is shared
                 suppress_health_check=list(HealthCheck),
             ),
         )

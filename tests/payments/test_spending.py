@@ -259,7 +259,6 @@ def test_what_is_counted_agrees_with_the_history(
             settings=settings(
                 max_examples=len(seeds(pytestconfig, 15)),
                 stateful_step_count=25,
-                deadline=None,  # the steps wait for a disk that is shared
                 suppress_health_check=list(HealthCheck),
             ),
         )
