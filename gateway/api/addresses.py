@@ -13,13 +13,14 @@ from gateway.payments import bind
 
 @post(
     "/v1/wallet/address/challenge",
-    tags=["wallet"],
-    summary="What to sign to bind an address of your own",
+    tags=["Wallet"],
+    summary="Start binding an address",
     needs="owner",
+    problems=("invalid_address", "address_taken"),
 )
 async def challenge_address(data: AddressRequest, house: House, caller: Wallet) -> ChallengeView:
-    """The text to sign with the address's key (personal_sign, EIP-191; Sign-In with Ethereum, EIP-4361), or to have
-    signed by the contract that it is (ERC-1271). A wallet has one such text at a time.
+    """Returns the text to sign with the key of your address (EIP-191 `personal_sign`, EIP-4361 Sign-In with Ethereum),
+    or by the contract at it (ERC-1271). A wallet has one such text at a time.
     """
     async with house.database.transaction() as connection:
         return challenge_view(
@@ -29,10 +30,17 @@ async def challenge_address(data: AddressRequest, house: House, caller: Wallet) 
         )
 
 
-@post("/v1/wallet/address", tags=["wallet"], summary="Bind an address of your own", status_code=200, needs="owner")
+@post(
+    "/v1/wallet/address",
+    tags=["Wallet"],
+    summary="Bind an address of your own",
+    status_code=200,
+    needs="owner",
+    problems=("invalid_challenge", "invalid_signature", "address_taken", "address_not_empty", "payments_under_way"),
+)
 async def bind_address(data: BindRequest, house: House, credential: Credential) -> BoundView:
-    """From now on the wallet is paid there, and its token payments need a signature of that address. What lies at the
-    address before, whose key the gateway keeps, follows. The same message again is answered in the same way.
+    """From now on the wallet is paid at this address, and its token payments need a signature of its key. Tokens at the
+    address before, whose key the gateway keeps, are moved to it. The same message again has the same answer.
     """
     signed = signature_bytes(data.signature)
     bound = await bind.bind(

@@ -1,6 +1,7 @@
 """The application: routes, limits, OpenAPI. Built by `application(house)`, once, in `__main__`."""
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 from litestar import Litestar, Request, Response
@@ -9,8 +10,6 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
-from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.spec import Components, SecurityScheme
 
 from gateway.api import (
     addresses,
@@ -23,6 +22,7 @@ from gateway.api import (
     handles,
     keys,
     mandates,
+    openapi,
     operators,
     parameters,
     passkeys,
@@ -38,7 +38,6 @@ from gateway.api.headers import finishing
 from gateway.api.house import House, caller_of, check_conditions, check_needs, credential_of
 from gateway.api.limiting import limit, refuse
 from gateway.api.methods import Gateway, Methods
-from gateway.api.openapi import Document
 from gateway.api.passkeys import stop_clones
 from gateway.api.problems import BODY_BYTES_MAX, fail, refuse_http
 from gateway.errors import GatewayError
@@ -46,19 +45,19 @@ from gateway.payments.readiness import Probe
 
 ROUTES = [
     handles.claim_handle,
-    handles.show_handle,
+    handles.get_handle,
     signing_up.challenge_sign_up,
-    signing_up.finish_sign_up,
-    wallets.show_wallet,
-    wallets.export_key,
+    signing_up.sign_up,
+    wallets.get_wallet,
+    wallets.export_private_key,
     addresses.challenge_address,
     addresses.bind_address,
-    authorizations.present_authorization,
-    passkeys.challenge_new_passkey,
+    authorizations.submit_authorization,
+    passkeys.challenge_passkey,
     passkeys.add_passkey,
     passkeys.list_passkeys,
     passkeys.revoke_passkey,
-    passkeys.make_recovery_codes,
+    passkeys.create_recovery_codes,
     sessions.challenge_passkey_session,
     sessions.start_passkey_session,
     sessions.challenge_ethereum_session,
@@ -72,40 +71,40 @@ ROUTES = [
     mandates.revoke_mandate,
     mandates.challenge_mandate_approval,
     mandates.approve_mandate,
-    mandates.draw_mandate,
-    keys.make_key,
-    keys.list_keys,
-    keys.replace_key,
-    keys.revoke_key,
-    keys.approve_key,
+    mandates.draw,
+    keys.create_api_key,
+    keys.list_api_keys,
+    keys.replace_api_key,
+    keys.revoke_api_key,
+    keys.approve_api_key,
     wallets.list_entries,
     wallets.list_events,
     bank.deposit,
     bank.withdraw,
-    bank.start_conversion,
-    bank.show_conversion,
+    bank.convert,
+    bank.get_conversion,
     payments.pay,
-    payments.preview_payment,
+    payments.preview,
     bulk.pay_batch,
     payments.list_payments,
-    payments.list_waiting,
-    payments.show_payment,
-    payments.capture_payment,
-    payments.void_payment,
+    payments.list_waiting_payments,
+    payments.get_payment,
+    payments.capture,
+    payments.void,
     payments.sign_payment,
-    payments.refund_payment,
+    payments.refund,
     *operators.ROUTES,
-    approvals.show_policy,
+    approvals.get_policy,
     approvals.challenge_policy,
     approvals.change_policy,
-    approvals.challenge_approval,
+    approvals.challenge_payment_approval,
     approvals.approve_payment,
     approvals.refuse_payment,
     approvals.challenge_withdrawal,
     *freezing.ROUTES,
-    public.show_solvency,
-    public.live,
-    public.ready,
+    public.get_solvency,
+    public.get_liveness,
+    public.get_readiness,
 ]
 
 
@@ -162,33 +161,13 @@ def application(
         request_max_body_size=BODY_BYTES_MAX,
         before_send=[finishing(house.public_url)],
         after_exception=[stop_clones],
-        openapi_config=OpenAPIConfig(
-            title="Wallet gateway",
-            version="1",
-            description="One handle, one wallet, two rails: a double-entry ledger and an ERC-20 token.",
-            path="/openapi.json",
-            use_handler_docstrings=True,
-            render_plugins=[Document(path=["/", "/openapi.json"])],
-            components=Components(
-                security_schemes={
-                    "api_key": SecurityScheme(type="http", scheme="bearer"),
-                    "operator": SecurityScheme(type="http", scheme="bearer"),
-                    "session": SecurityScheme(
-                        type="apiKey",
-                        name="session",
-                        security_scheme_in="cookie",
-                        description="What changes something says besides that it comes from a page of the gateway's: "
-                        "by its Origin header, or Sec-Fetch-Site: same-origin.",
-                    ),
-                }
-            ),
-            security=[{"api_key": []}, {"session": []}],
-        ),
+        openapi_config=openapi.config(house.public_url),
         # Errors are logged in `problems.fail`, by their own logger; Litestar need not configure the process's logging.
         logging_config=None,
         debug=False,
     )
     parameters.learn(gateway.routes)
     gateway.state.methods = Methods(gateway.routes)
+    gateway.state.document = cache(lambda: openapi.document(gateway))
     gateway.fast_payments = FastPayments(house, most, at_once)
     return gateway

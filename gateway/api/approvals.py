@@ -7,7 +7,8 @@ from msgspec import Meta, Struct
 
 from gateway.api.bank import WITHDRAWAL
 from gateway.api.house import House
-from gateway.api.payments import payment_id
+from gateway.api.payments import PaymentPath, payment_id
+from gateway.api.problems import MONEY_PROBLEMS
 from gateway.api.shapes import MoneyRequest, PaymentView
 from gateway.api.signing_in import (
     AssertionChallengeView,
@@ -26,49 +27,68 @@ from gateway.payments.policy import Limit, Policy
 
 
 class LimitShape(Struct, forbid_unknown_fields=True):
-    """The most that goes without approval: in one payment, and in 24 hours."""
+    """The most that goes without an approval."""
 
-    payment: Annotated[str, Meta(examples=["100.00"])]
-    day: Annotated[str, Meta(examples=["300.00"])]
+    payment: Annotated[str, Meta(description="In one payment.", examples=["100.00"])]
+    day: Annotated[str, Meta(description="In any 24 hours.", examples=["300.00"])]
+
+
+Limits = Annotated[dict[str, LimitShape], Meta(description="By asset.")]
+AskNewPayee = Annotated[bool, Meta(description="Ask for an approval of the first payment to a payee.")]
+AskAddress = Annotated[bool, Meta(description="Ask for an approval of payments to addresses without a handle.")]
+ChangedDays = Annotated[
+    int,
+    Meta(description="Days for which payees are asked about after they got another address or used a recovery code."),
+]
+DeviceHours = Annotated[int, Meta(description="Hours for which payments of a new passkey are asked about.")]
+UndoSeconds = Annotated[int, Meta(description="Seconds for which the payer can void a payment on the chain.")]
+Trusted = Annotated[list[str], Meta(description="Handles and addresses that need no approval.", examples=[["@bob"]])]
 
 
 class PolicyRequest(Struct, forbid_unknown_fields=True):
-    """All of it: what is left out is as it is by default. `trusted` are handles and addresses. `approval` is needed
-    where something is loosened.
-    """
+    """The whole policy: what is left out has its default. `approval` is needed where something is loosened."""
 
-    limits: dict[str, LimitShape] = {}
-    ask_new_payee: bool = True
-    ask_address: bool = True
-    changed_days: int = 7
-    device_hours: int = 24
-    undo_seconds: int = 0
-    trusted: list[str] = []
+    limits: Limits = {}
+    ask_new_payee: AskNewPayee = True
+    ask_address: AskAddress = True
+    changed_days: ChangedDays = 7
+    device_hours: DeviceHours = 24
+    undo_seconds: UndoSeconds = 0
+    trusted: Trusted = []
     approval: AssertionRequest | None = None
 
 
 class PolicyView(Struct):
     """`limits` has every asset of the gateway."""
 
-    limits: dict[str, LimitShape]
-    ask_new_payee: bool
-    ask_address: bool
-    changed_days: int
-    device_hours: int
-    undo_seconds: int
-    trusted: list[str]
+    limits: Limits
+    ask_new_payee: AskNewPayee
+    ask_address: AskAddress
+    changed_days: ChangedDays
+    device_hours: DeviceHours
+    undo_seconds: UndoSeconds
+    trusted: Trusted
 
 
-@get("/v1/policy", tags=["approvals"], summary="What goes without approval", needs="read")
-async def show_policy(house: House, caller: Wallet) -> PolicyView:
-    """The policy of the caller's wallet, which it has from its first passkey on."""
+@get("/v1/policy", tags=["Approvals"], summary="Get the policy", needs="read", problems=("not_found",))
+async def get_policy(house: House, caller: Wallet) -> PolicyView:
+    """What goes without an approval. A wallet has a policy from its first passkey on."""
     async with house.database.reading() as connection:
         return _view(house.terms.assets, *await change.current(connection, house.terms.assets, caller.id))
 
 
-@post("/v1/policy/challenge", tags=["approvals"], summary="What to loosen a policy over", needs="owner", names=True)
+@post(
+    "/v1/policy/challenge",
+    tags=["Approvals"],
+    summary="Start loosening the policy",
+    needs="owner",
+    names=True,
+    problems=(*MONEY_PROBLEMS, "unknown_payee", "self_payment"),
+)
 async def challenge_policy(data: PolicyRequest, house: House, caller: Wallet) -> AssertionChallengeView:
-    """For navigator.credentials.get(): a hash over the policy that is wanted. Good once, for five minutes."""
+    """Returns a challenge over the policy that is wanted. Pass it to `navigator.credentials.get()`. It is good once,
+    for five minutes.
+    """
     async with house.database.transaction() as connection:
         wanted = await change.wanted(connection, house.terms, caller, _policy(house.terms.assets, data), data.trusted)
         asked = await passkey.ask(
@@ -77,9 +97,18 @@ async def challenge_policy(data: PolicyRequest, house: House, caller: Wallet) ->
         return assertion_challenge_view(asked, await passkey.credentials(connection, caller.id))
 
 
-@put("/v1/policy", tags=["approvals"], summary="Change what goes without approval", needs="owner", names=True)
+@put(
+    "/v1/policy",
+    tags=["Approvals"],
+    summary="Change the policy",
+    needs="owner",
+    names=True,
+    problems=(*MONEY_PROBLEMS, "not_found", "approval_required", "invalid_passkey", "unknown_payee", "self_payment"),
+)
 async def change_policy(data: PolicyRequest, house: House, credential: Credential) -> PolicyView:
-    """Tightened at once; loosened only with an approval of just this policy."""
+    """What is left out has its default again. It is tightened at once, and loosened only with an `approval` over just
+    this policy.
+    """
     assets, of = house.terms.assets, credential.wallet
     assertion = assertion_of(data.approval) if data.approval else None
     async with house.database.transaction() as connection:
@@ -88,10 +117,16 @@ async def change_policy(data: PolicyRequest, house: House, credential: Credentia
         return _view(assets, *await change.current(connection, assets, of.id))
 
 
-@post("/v1/payments/{id:str}/approval/challenge", tags=["approvals"], summary="What to approve over", needs="read")
-async def challenge_approval(id: str, house: House, caller: Wallet) -> AssertionChallengeView:
-    """For navigator.credentials.get(): a hash over the payment's id, payee, amount, asset and rail. Good once, for five
-    minutes.
+@post(
+    "/v1/payments/{id:str}/approval/challenge",
+    tags=["Approvals"],
+    summary="Start approving a payment",
+    needs="read",
+    problems=("not_found", "state_conflict"),
+)
+async def challenge_payment_approval(id: PaymentPath, house: House, caller: Wallet) -> AssertionChallengeView:
+    """Returns a challenge over the payment's id, payee, amount, asset and rail. Pass it to
+    `navigator.credentials.get()`. It is good once, for five minutes.
     """
     async with house.database.transaction() as connection:
         _, asked, allowed = await approve.ask(
@@ -102,13 +137,19 @@ async def challenge_approval(id: str, house: House, caller: Wallet) -> Assertion
 
 @post(
     "/v1/payments/{id:str}/approval",
-    tags=["approvals"],
-    summary="Approve a payment by a passkey",
+    tags=["Approvals"],
+    summary="Approve a payment",
     status_code=200,
     needs="read",
+    problems=(
+        *("not_found", "state_conflict", "invalid_passkey", "withdrawals_frozen", "wallet_frozen", "own_key"),
+        *("in_recovery", "payment_restored"),
+    ),
 )
-async def approve_payment(id: str, data: AssertionRequest, house: House, caller: Wallet) -> PaymentView:
-    """The payment goes on, as far as it would have gone by itself. What counts is the passkey, whoever hands it in."""
+async def approve_payment(id: PaymentPath, data: AssertionRequest, house: House, caller: Wallet) -> PaymentView:
+    """The payment goes on as it would have without the policy. What counts is the passkey, whoever submits its
+    signature.
+    """
     assertion = assertion_of(data)
     async with house.database.transaction() as connection:
         payment = await approve.approve(connection, house.terms, caller.id, payment_id(id), assertion, house.clock())
@@ -117,12 +158,13 @@ async def approve_payment(id: str, data: AssertionRequest, house: House, caller:
 
 @post(
     "/v1/payments/{id:str}/refusal",
-    tags=["approvals"],
-    summary="Refuse a payment that waits",
+    tags=["Approvals"],
+    summary="Refuse a payment",
     status_code=200,
     needs="pay",
+    problems=("not_found", "state_conflict"),
 )
-async def refuse_payment(id: str, house: House, credential: Credential) -> PaymentView:
+async def refuse_payment(id: PaymentPath, house: House, credential: Credential) -> PaymentView:
     """The payer does not approve it: its money is available again."""
     async with house.database.transaction() as connection:
         caller, by, now = credential.wallet.id, credential.by, house.clock()
@@ -130,9 +172,17 @@ async def refuse_payment(id: str, house: House, credential: Credential) -> Payme
         return payment_view(payment, caller)
 
 
-@post("/v1/withdrawals/challenge", tags=["approvals"], summary="What to withdraw over", needs="pay")
+@post(
+    "/v1/withdrawals/challenge",
+    tags=["Approvals"],
+    summary="Start approving a withdrawal",
+    needs="pay",
+    problems=MONEY_PROBLEMS,
+)
 async def challenge_withdrawal(data: MoneyRequest, house: House, caller: Wallet) -> AssertionChallengeView:
-    """For navigator.credentials.get(): a hash over amount and asset. Good once, for five minutes."""
+    """Returns a challenge over the amount and the asset. Pass it to `navigator.credentials.get()`. It is good once, for
+    five minutes.
+    """
     money = house.terms.assets.of_wallet(data.asset).parse_positive(data.amount)
     async with house.database.transaction() as connection:
         asked = await passkey.ask(

@@ -6,40 +6,44 @@ from litestar import Response, post
 from msgspec import Meta, Struct
 
 from gateway.api.house import House
-from gateway.api.shapes import AssetCode, PaymentView, Signature, signature_bytes
+from gateway.api.shapes import Address, AssetCode, PaymentView, Signature, signature_bytes
 from gateway.api.views import payment_view
 from gateway.errors import InvalidRequest
 from gateway.money import Money
 from gateway.payments.present import Presented, present
 
 _Number = Annotated[str, Meta(description="A decimal, as a string.", max_length=78, examples=["1000000"])]
-_Address = Annotated[str, Meta(examples=["0x70997970C51812dc3A010C7d01b50e0d17dc79C8"])]
 
 
 class AuthorizationRequest(Struct, forbid_unknown_fields=True, rename={"from_": "from"}):
-    """EIP-3009's TransferWithAuthorization, as `scripts/wallet sign` prints it, and the asset."""
+    """The `TransferWithAuthorization` of EIP-3009, as `scripts/wallet sign` prints it, and the asset."""
 
     asset: AssetCode
-    from_: _Address
-    to: _Address
-    value: Annotated[_Number, Meta(description="Units: of USDX, millionths.")]
+    from_: Address
+    to: Address
+    value: Annotated[_Number, Meta(description="In units of the token: of USDX, millionths.")]
     validAfter: Annotated[_Number, Meta(description="Unix seconds, in the past.", examples=["0"])]
     validBefore: Annotated[_Number, Meta(description="Unix seconds.", examples=["1800000000"])]
-    nonce: Annotated[str, Meta(description="0x and 64 hex digits that were not used before: at random.")]
+    nonce: Annotated[str, Meta(description="0x and 64 hex digits: random, and not used before.")]
     signature: Signature
 
 
 @post(
     "/v1/authorizations",
-    tags=["payments"],
-    summary="Have a token payment settled that was signed with one's own key",
+    tags=["Payments"],
+    summary="Submit a signed authorization",
     status_code=202,
     needs="nothing",
     counts="look-ups",
+    problems=(
+        *("unknown_asset", "not_found", "nonce_taken", "invalid_signature", "unknown_payee", "self_payment"),
+        *("insufficient_funds", "withdrawals_frozen", "wallet_frozen", "in_recovery"),
+    ),
 )
-async def present_authorization(data: AuthorizationRequest, house: House) -> Response[PaymentView]:
-    """A payment by whoever has signed it, out of a handle's address: with the key that was exported, or of their own.
-    The house pays the gas. The signature says all, so there is no API key; the same one again finds its payment.
+async def submit_authorization(data: AuthorizationRequest, house: House) -> Response[PaymentView]:
+    """Settles a token payment out of a handle's address that was signed without the gateway (EIP-3009), with an
+    exported key or an own key. The gateway pays the gas. The signature is all that is needed, so there is no API key.
+    The same authorization again finds its payment.
     """
     asset = house.terms.assets.of_wallet(data.asset)
     units, nonce = _number("value", data.value), data.nonce.removeprefix("0x")

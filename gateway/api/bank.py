@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from litestar import Request, Response, get, post
 from msgspec import Struct
 
 from gateway.api.house import House
 from gateway.api.once import Batcher, answer_once, claim_of
+from gateway.api.parameters import path_id
+from gateway.api.problems import KEY_PROBLEMS, MONEY_PROBLEMS
 from gateway.api.shapes import Amount, AssetCode, BankMovementView, ConversionRequest, ConversionView, MoneyRequest
 from gateway.api.signing_in import AssertionRequest, assertion_of
 from gateway.api.views import bank_movement_view, conversion_view
@@ -23,15 +25,19 @@ from gateway.identity.sign_in.ceremony import Assertion
 from gateway.identity.wallet import Wallet
 from gateway.ids import ConversionId, read
 from gateway.money import Money
-from gateway.payments import convert, policy, records
+from gateway.payments import convert as converting
+from gateway.payments import policy, records
 from gateway.postgres.pool import Connection
+
+ConversionPath = Annotated[str, path_id("cnv", "The conversion's id.")]
+
 
 #: What approvals of withdrawals are for.
 WITHDRAWAL = "withdrawal.approve"
 
 
 class WithdrawalRequest(Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """`approval` answers the challenge over this amount, where the wallet's policy asks for it."""
+    """`approval` answers the challenge over this amount, where the wallet's policy asks for one."""
 
     amount: Amount
     asset: AssetCode
@@ -52,19 +58,36 @@ def movements_of(house: House) -> Movements:
     return Batcher(house, act, lambda _: 201, lambda _, moved: bank_movement_view(moved))
 
 
-@post("/v1/deposits", tags=["bank"], summary="Pay in from the bank", needs="pay")
+@post(
+    "/v1/deposits",
+    tags=["Bank"],
+    summary="Deposit money from the bank",
+    needs="pay",
+    problems=(*MONEY_PROBLEMS, *KEY_PROBLEMS, "asset_closed"),
+)
 async def deposit(
     request: Request[Any, Any, Any], data: MoneyRequest, house: House, caller: Wallet
 ) -> Response[BankMovementView]:
-    """Fiat that came in at the bank, credited to the caller. The sandbox bank takes everybody's word for it."""
+    """Credits fiat that came in at the bank to the caller. The sandbox bank believes every caller."""
     return await _settle("deposit", request, data, house, caller)
 
 
-@post("/v1/withdrawals", tags=["bank"], summary="Pay out to the bank", needs="pay")
+@post(
+    "/v1/withdrawals",
+    tags=["Bank"],
+    summary="Withdraw money to the bank",
+    needs="pay",
+    problems=(
+        *MONEY_PROBLEMS,
+        *KEY_PROBLEMS,
+        *("insufficient_funds", "withdrawals_frozen", "wallet_frozen", "approval_required", "invalid_passkey"),
+        "in_recovery",
+    ),
+)
 async def withdraw(
     request: Request[Any, Any, Any], data: WithdrawalRequest, house: House, credential: Credential
 ) -> Response[BankMovementView]:
-    """Fiat that the bank pays out to the caller: beyond what the wallet's policy lets through, with an approval."""
+    """Pays fiat out to the caller's bank account. Beyond what the wallet's policy allows it needs an `approval`."""
     caller = credential.wallet
     if not caller.guarded:
         return await _settle("withdrawal", request, data, house, caller)
@@ -116,23 +139,35 @@ async def _settle(
     return await together.answer(claim_of(house, request, caller, data), asked)
 
 
-@post("/v1/conversions", tags=["bank"], summary="Buy or redeem tokens", status_code=202, needs="pay")
-async def start_conversion(
+@post(
+    "/v1/conversions",
+    tags=["Bank"],
+    summary="Convert a currency into its token, or back",
+    status_code=202,
+    needs="pay",
+    problems=(
+        *MONEY_PROBLEMS,
+        *KEY_PROBLEMS,
+        *("insufficient_funds", "withdrawals_frozen", "own_key", "wallet_frozen", "asset_closed", "in_recovery"),
+        "payment_restored",
+    ),
+)
+async def convert(
     request: Request[Any, Any, Any], data: ConversionRequest, house: House, caller: Wallet
 ) -> Response[ConversionView]:
-    """A currency into the token it backs, or back, at par. It settles when its block is final."""
+    """At par. The conversion is settled when its block is final."""
     money = house.terms.assets.of_wallet(data.asset).parse_positive(data.amount)
     into = house.terms.assets.of_wallet(data.to_asset)
 
     async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
-        return 202, conversion_view(await convert.convert(connection, house.terms, caller, money, into, now))
+        return 202, conversion_view(await converting.convert(connection, house.terms, caller, money, into, now))
 
     return await answer_once(house, request, caller, data, act)
 
 
-@get("/v1/conversions/{id:str}", tags=["bank"], summary="One conversion", needs="read")
-async def show_conversion(id: str, house: House, caller: Wallet) -> ConversionView:
-    """The conversion as it stands, for its owner."""
+@get("/v1/conversions/{id:str}", tags=["Bank"], summary="Get a conversion", needs="read", problems=("not_found",))
+async def get_conversion(id: ConversionPath, house: House, caller: Wallet) -> ConversionView:
+    """For its owner."""
     try:
         conversion_id = ConversionId(read("cnv", id))
     except InvalidRequest:

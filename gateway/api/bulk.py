@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 from litestar import Response, post
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from gateway.api import body
@@ -19,7 +19,7 @@ from gateway.api.fields import JSON
 from gateway.api.house import CALLER, House, bearer_of
 from gateway.api.once import fingerprint_of, key_of
 from gateway.api.payments import status_of
-from gateway.api.problems import problem_document
+from gateway.api.problems import KEY_PROBLEMS, MONEY_PROBLEMS, PAY_PROBLEMS, problem_document
 from gateway.api.shapes import BulkPaymentRequest, BulkResultView
 from gateway.errors import BodyTooLarge, GatewayError, InvalidRequest, TooManyTries, UnknownPayee
 from gateway.identity.credential import Credential
@@ -42,16 +42,18 @@ _CALL = "POST /v1/payments/batch"
 Item = TypeVar("Item")
 
 
-Mode = Annotated[Literal["each", "all"], Parameter(description="Each on its own, or all or none (a JSON array only).")]
+Mode = Annotated[
+    Literal["each", "all"], QueryParameter(description="`each`: each on its own; `all`: all or none, of a JSON array.")
+]
 
 _LINES = {
-    200: ResponseSpec(list[BulkResultView], description="A result per payment, in order.", generate_examples=False)
+    200: ResponseSpec(list[BulkResultView], description="A result for each payment, in order.", generate_examples=False)
 }
 
 
 @post(
     "/v1/payments/batch",
-    tags=["payments"],
+    tags=["Payments"],
     summary="Pay many at once",
     status_code=200,
     request_max_body_size=None,  # an array is measured as it is read; NDJSON has no end that could be too far
@@ -59,13 +61,14 @@ _LINES = {
     needs="pay",
     names=True,
     capped=True,
+    problems=(*MONEY_PROBLEMS, *KEY_PROBLEMS, *PAY_PROBLEMS, "insufficient_funds", "in_recovery", "payment_restored"),
 )
 async def pay_batch(
     request: StrictRequest, house: House, credential: Credential, mode: Mode = "each"
 ) -> Response[list[BulkResultView]]:
     """Up to 10,000 payments as a JSON array, or any number as NDJSON (`application/x-ndjson`), paid in order.
 
-    The whole is sent again with its key when its answer was lost: what was paid is found, the rest is done.
+    Send the whole again with its key when its answer was lost: what was paid is found, and the rest is paid.
     """
     key = key_of(request.headers.get("idempotency-key", ""))
     api_key_hash = hash_of(bearer_of(request)) if credential.kind == "api_key" else None

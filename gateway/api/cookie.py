@@ -25,7 +25,7 @@ _SAFE = ("GET", "HEAD", "OPTIONS")
 
 def token_of(headers: Iterable[tuple[bytes, bytes]], party: Party) -> str | None:
     """The token that the request brings; None where it brings none, or two."""
-    name = _name(party).encode() + b"="
+    name = name_of(party).encode() + b"="
     pairs = [pair.strip() for key, value in headers if key == b"cookie" for pair in value.split(b";")]
     found = [pair[len(name) :] for pair in pairs if pair.startswith(name)]
     return found[0].decode("latin-1") if len(found) == 1 else None
@@ -48,7 +48,7 @@ def holding(token: str, party: Party, expires_at: datetime, now: datetime) -> Co
     """The cookie to give the browser. An empty token takes it away."""
     secure = party.origin.startswith("https:")
     seconds = max(0, int((expires_at - now).total_seconds())) if token else 0
-    return Cookie(_name(party), value=token, max_age=seconds, secure=secure, httponly=True, samesite="strict")
+    return Cookie(name_of(party), value=token, max_age=seconds, secure=secure, httponly=True, samesite="strict")
 
 
 def set_with_answer(scope: Scope, cookie: Cookie | None) -> None:
@@ -62,5 +62,5 @@ def set_by(scope: Scope) -> list[tuple[bytes, bytes]]:
     return [(b"set-cookie", cookie.to_header(header="").strip().encode())] if cookie else []
 
 
-def _name(party: Party) -> str:
+def name_of(party: Party) -> str:
     return "__Host-session" if party.origin.startswith("https:") else "session"

@@ -3,11 +3,12 @@
 from typing import Annotated
 
 from litestar import get, post
+from litestar.params import PathParameter
 from msgspec import Meta, Struct
 
 from gateway.api.house import House
-from gateway.api.payments import payment_id
-from gateway.api.shapes import PaymentView
+from gateway.api.payments import PaymentPath, payment_id
+from gateway.api.shapes import AssetCode, Decimal, Party, PaymentIdText, PaymentState, PaymentView, Time
 from gateway.api.signing_in import (
     AssertionChallengeView,
     AssertionRequest,
@@ -24,89 +25,123 @@ from gateway.ids import show
 from gateway.payments import not_me, wallet_freeze
 from gateway.payments.payment import Payment
 
-
-class NotMeLinkView(Struct):
-    """Shown once: for whoever notifies the wallet's owner of the payment."""
-
-    path: Annotated[str, Meta(description="To be put behind where people find this gateway.")]
+TokenPath = Annotated[str, PathParameter(description="The end of a report link.", schema_extra={"examples": ["q2Zx"]})]
 
 
-class NotMeView(Struct):
-    """What a link is of, and what it would do: POST to it does it."""
+class ReportLinkView(Struct):
+    """Shown once, for whoever notifies the wallet's owner of the payment."""
 
-    payment: str
-    to: str
-    amount: str
-    asset: str
-    created_at: str
-    state: str
-    asks: str
+    path: Annotated[
+        str, Meta(description="To be put behind the gateway's public address.", examples=["/v1/not-me/q2…"])
+    ]
+
+
+class ReportView(Struct):
+    """The payment of a link. POST to the link freezes the wallet."""
+
+    payment: PaymentIdText
+    to: Party
+    amount: Decimal
+    asset: AssetCode
+    created_at: Time
+    state: PaymentState
+    asks: Annotated[str, Meta(description="What to ask the wallet's owner.")]
 
 
 class UnfrozenView(Struct):
     frozen: bool
 
 
-@post("/v1/payments/{id:str}/not-me", tags=["freezing"], summary="This was not me", status_code=200, needs="read")
-async def say_not_me(id: str, house: House, credential: Credential) -> PaymentView:
-    """Nothing leaves the caller's wallet from now on, and the payment is ended where it still can be. Whoever may look
-    at the wallet may say so: it only stops.
+@post(
+    "/v1/payments/{id:str}/not-me",
+    tags=["Freezes"],
+    summary="Report a payment as unauthorized",
+    status_code=200,
+    needs="read",
+    problems=("not_found",),
+)
+async def report_payment(id: PaymentPath, house: House, credential: Credential) -> PaymentView:
+    """Freezes the caller's wallet: nothing leaves it from now on, and the payment ends where it still can. Reading the
+    wallet is enough to report, since a report only stops.
     """
     caller = credential.wallet.id
     payment = await not_me.not_me(house.database, house.terms, caller, payment_id(id), credential.by, house.clock())
     return payment_view(payment, caller)
 
 
-@post("/v1/payments/{id:str}/not-me/link", tags=["freezing"], summary="A link that says it", needs="webhooks")
-async def make_not_me_link(id: str, house: House, caller: Wallet) -> NotMeLinkView:
-    """For a notification of this payment: it freezes the wallet, and does nothing else. Good for thirty days."""
+@post(
+    "/v1/payments/{id:str}/not-me/link",
+    tags=["Freezes"],
+    summary="Create a report link",
+    needs="webhooks",
+    problems=("not_found",),
+)
+async def create_report_link(id: PaymentPath, house: House, caller: Wallet) -> ReportLinkView:
+    """For a notification about this payment: whoever follows the link freezes the wallet, and can do nothing else with
+    it. It is good for thirty days.
+    """
     async with house.database.transaction() as connection:
         token = await not_me.link(connection, house.terms, caller.id, payment_id(id), house.clock())
-    return NotMeLinkView(f"/v1/not-me/{token}")
+    return ReportLinkView(f"/v1/not-me/{token}")
 
 
-@get("/v1/not-me/{token:str}", tags=["freezing"], summary="What a link is of", needs="nothing", counts="look-ups")
-async def show_not_me(token: str, house: House) -> NotMeView:
-    """Nothing is done: programs open links that nobody has clicked."""
+@get(
+    "/v1/not-me/{token:str}",
+    tags=["Freezes"],
+    summary="Get the payment of a report link",
+    needs="nothing",
+    counts="look-ups",
+    problems=("not_found",),
+)
+async def get_report_link(token: TokenPath, house: House) -> ReportView:
+    """Does nothing, since programs open links that nobody has clicked."""
     async with house.database.reading() as connection:
         return _view(await not_me.of_link(connection, house.terms, token, house.clock()))
 
 
 @post(
     "/v1/not-me/{token:str}",
-    tags=["freezing"],
-    summary="Say it by a link",
+    tags=["Freezes"],
+    summary="Report by a link",
     status_code=200,
     needs="nothing",
     counts="look-ups",
+    problems=("not_found",),
 )
-async def follow_not_me(token: str, house: House) -> NotMeView:
-    """Nothing leaves the payer's wallet from now on, and the payment is ended where it still can be."""
+async def follow_report_link(token: TokenPath, house: House) -> ReportView:
+    """Freezes the payer's wallet: nothing leaves it from now on, and the payment ends where it still can."""
     async with house.database.reading() as connection:
         found = await not_me.of_link(connection, house.terms, token, house.clock())
     return _view(await not_me.not_me(house.database, house.terms, found.payer, found.id, ANYONE, house.clock()))
 
 
-@post("/v1/wallet/unfreeze/challenge", tags=["freezing"], summary="What to let a wallet go on over", needs="read")
+@post("/v1/wallet/unfreeze/challenge", tags=["Freezes"], summary="Start unfreezing the wallet", needs="read")
 async def challenge_unfreeze(house: House, caller: Wallet) -> AssertionChallengeView:
-    """For navigator.credentials.get(). Good once, for five minutes."""
+    """Pass it to `navigator.credentials.get()`. It is good once, for five minutes."""
     async with house.database.transaction() as connection:
         return assertion_challenge_view(
             *await not_me.ask(connection, party_of(house.public_url), caller.id, house.clock())
         )
 
 
-@post("/v1/wallet/unfreeze", tags=["freezing"], summary="Let a wallet go on", status_code=200, needs="read")
+@post(
+    "/v1/wallet/unfreeze",
+    tags=["Freezes"],
+    summary="Unfreeze the wallet",
+    status_code=200,
+    needs="read",
+    problems=("invalid_passkey",),
+)
 async def unfreeze_wallet(data: AssertionRequest, house: House, caller: Wallet) -> UnfrozenView:
-    """By a passkey that is a day old, a day after it was stopped. What operators have stopped stays so."""
+    """By a passkey that is at least a day old, a day after the wallet was frozen. What operators froze stays frozen."""
     assertion = assertion_of(data)
     async with house.database.transaction() as connection:
         await not_me.unfreeze(connection, caller.id, assertion, house.clock())
         return UnfrozenView(bool(await wallet_freeze.frozen(connection, [caller.id])))
 
 
-def _view(payment: Payment) -> NotMeView:
-    return NotMeView(
+def _view(payment: Payment) -> ReportView:
+    return ReportView(
         payment=show("pay", payment.id),
         to=payment.payee_name,
         amount=payment.amount.amount,
@@ -118,10 +153,10 @@ def _view(payment: Payment) -> NotMeView:
 
 
 ROUTES = [
-    say_not_me,
-    make_not_me_link,
-    show_not_me,
-    follow_not_me,
+    report_payment,
+    create_report_link,
+    get_report_link,
+    follow_report_link,
     challenge_unfreeze,
     unfreeze_wallet,
 ]

@@ -1,6 +1,9 @@
 """Sign up, and see what is public of a handle."""
 
+from typing import Annotated
+
 from litestar import get, post
+from litestar.params import PathParameter
 
 from gateway.api.house import House
 from gateway.api.shapes import ClaimRequest, HandleView, NewHandleView
@@ -9,9 +12,18 @@ from gateway.identity import wallet
 from gateway.ids import show
 
 
-@post("/v1/handles", tags=["handles"], summary="Claim a handle", needs="nothing", counts="sign-ups")
+@post(
+    "/v1/handles",
+    tags=["Handles"],
+    summary="Claim a handle",
+    needs="nothing",
+    counts="sign-ups",
+    problems=("invalid_handle", "handle_taken", "in_recovery"),
+)
 async def claim_handle(data: ClaimRequest, house: House) -> NewHandleView:
-    """A new wallet under the handle, with an address on the chain, and the API key that speaks for it."""
+    """Creates a wallet under the handle, with an address on the chain and an API key that acts for it. The key is shown
+    once. With `api_key_hash` the caller makes the key, and the call can be repeated when its answer was lost.
+    """
     async with house.database.transaction() as connection:
         if data.api_key_hash is None:
             claimed, api_key = await wallet.claim(connection, house.vault, data.handle, house.clock())
@@ -23,12 +35,18 @@ async def claim_handle(data: ClaimRequest, house: House) -> NewHandleView:
 
 @get(
     "/v1/handles/{handle:str}",
-    tags=["handles"],
-    summary="What is public of a handle",
+    tags=["Handles"],
+    summary="Get a handle",
     needs="nothing",
     counts="look-ups",
+    problems=("invalid_handle", "unknown_handle"),
 )
-async def show_handle(handle: str, house: House) -> HandleView:
-    """The wallet id and the address behind a handle."""
+async def get_handle(
+    handle: Annotated[
+        str, PathParameter(description="The handle, with or without the @.", schema_extra={"examples": ["alice"]})
+    ],
+    house: House,
+) -> HandleView:
+    """The wallet id and the address behind a handle, for anybody."""
     async with house.database.reading() as connection:
         return handle_view(await wallet.by_handle(connection, handle))

@@ -8,6 +8,9 @@ from litestar import Response, delete, get, post
 from msgspec import Meta, Struct
 
 from gateway.api.house import House
+from gateway.api.parameters import path_id
+from gateway.api.problems import MONEY_PROBLEMS
+from gateway.api.shapes import AssetCode, ScopeText, Time, typed_id
 from gateway.api.signing_in import id_of
 from gateway.clock import rfc3339
 from gateway.errors import Forbidden
@@ -21,33 +24,41 @@ from gateway.payments.caps import Cap
 from gateway.payments.route import RailName
 from gateway.postgres.pool import Connection
 
+KeyPath = Annotated[str, path_id(PREFIX, "The API key's id.")]
+
+
 Seconds = Annotated[int, Meta(ge=1, le=10 * 365 * 86_400)]
 
 
 class CapView(Struct, forbid_unknown_fields=True):
-    """What a key may pay of an asset, at once and in a day; by any rail and to anybody where it does not say."""
+    """What a key may pay of an asset."""
 
-    asset: str
-    rail: RailName | None = None
-    payee: Annotated[str | None, Meta(examples=["@bob"])] = None
-    payment: Annotated[str | None, Meta(examples=["50.00"])] = None
-    day: Annotated[str | None, Meta(examples=["200.00"])] = None
+    asset: AssetCode
+    rail: Annotated[RailName | None, Meta(description="By this rail only; null: by any.")] = None
+    payee: Annotated[str | None, Meta(description="To this handle only; null: to anybody.", examples=["@bob"])] = None
+    payment: Annotated[str | None, Meta(description="The most in one payment; null: any.", examples=["50.00"])] = None
+    day: Annotated[str | None, Meta(description="The most in any 24 hours; null: any.", examples=["200.00"])] = None
 
 
 class KeyRequest(Struct, forbid_unknown_fields=True):
-    """A key with caps pays what one of them covers, and no more than each that covers it allows, without asking."""
+    """A key with caps pays what one of them covers, up to what each that covers it allows, without an approval."""
 
-    name: Annotated[str, Meta(description="What its owner calls it, 1 to 60 letters.", examples=["Web shop"])]
+    name: Annotated[str, Meta(description="What its owner calls it: 1 to 60 characters.", examples=["Web shop"])]
     scopes: Annotated[
-        list[str],
+        list[ScopeText],
         Meta(
-            description="Of read, pay, refund and webhooks, which is for notifications: a payment's not-me link.",
+            description="`read`, `pay`, `refund` and `webhooks`, which is for notifications: report links.",
             examples=[["read", "pay"]],
         ),
     ]
     caps: list[CapView] = []
-    networks: Annotated[list[str], Meta(description="From where it may be used; empty: from anywhere.")] = []
-    expires_in: Annotated[Seconds | None, Meta(description="Seconds it is good for; null: until it is revoked.")] = None
+    networks: Annotated[
+        list[str],
+        Meta(description="Networks that it may be used from (CIDR); empty: any.", examples=[["192.0.2.0/24"]]),
+    ] = []
+    expires_in: Annotated[
+        Seconds | None, Meta(description="Seconds that it is good for; null: until it is revoked.")
+    ] = None
 
 
 class ReplaceKeyRequest(Struct, forbid_unknown_fields=True):
@@ -55,15 +66,15 @@ class ReplaceKeyRequest(Struct, forbid_unknown_fields=True):
 
 
 class KeyView(Struct):
-    id: str
+    id: Annotated[str, typed_id("key", "An API key's id.")]
     name: str
     scopes: list[Scope]
     caps: list[CapView]
     networks: list[str]
-    created_at: str
-    expires_at: str | None
-    last_used_at: Annotated[str | None, Meta(description="To the minute.")]
-    current: Annotated[bool, Meta(description="Whether it is the key that asks.")]
+    created_at: Time
+    expires_at: Time | None
+    last_used_at: Annotated[Time | None, Meta(description="To the minute.")]
+    current: Annotated[bool, Meta(description="Whether the request was made with it.")]
     waits_for_approval: Annotated[
         bool, Meta(description="It has caps and is from before the first passkey: it pays nothing until approved.")
     ]
@@ -77,9 +88,16 @@ class KeysPage(Struct):
     items: list[KeyView]
 
 
-@post("/v1/keys", tags=["keys"], summary="Make an API key", needs="owner", names=True)
-async def make_key(data: KeyRequest, house: House, credential: Credential) -> Response[NewKeyView]:
-    """A key for a program, shown now or never. It acts as no owner."""
+@post(
+    "/v1/keys",
+    tags=["API keys"],
+    summary="Create an API key",
+    needs="owner",
+    names=True,
+    problems=(*MONEY_PROBLEMS, "invalid_handle", "unknown_handle"),
+)
+async def create_api_key(data: KeyRequest, house: House, credential: Credential) -> Response[NewKeyView]:
+    """Creates a key for a program. It is shown once, and never acts as the owner."""
     now, of = house.clock(), credential.wallet
     expires_at = None if data.expires_in is None else now + timedelta(seconds=data.expires_in)
     async with house.database.transaction() as connection:
@@ -100,19 +118,27 @@ async def make_key(data: KeyRequest, house: House, credential: Credential) -> Re
         return await _shown_once(connection, house, credential, made, text)
 
 
-@get("/v1/keys", tags=["keys"], summary="The caller's API keys", needs="read")
-async def list_keys(house: House, credential: Credential) -> KeysPage:
-    """Those that are good, newest first. What a key is, nobody is told again."""
+@get("/v1/keys", tags=["API keys"], summary="List API keys", needs="read")
+async def list_api_keys(house: House, credential: Credential) -> KeysPage:
+    """The keys that are still good, newest first. The key itself is never shown again."""
     async with house.database.reading() as connection:
         found = await api_key.keys(connection, credential.wallet.id, house.clock())
         given = await caps.of_keys(connection, house.terms.assets, [one.origin for one in found])
     return KeysPage([_view(credential, one, given.get(one.origin, ())) for one in found])
 
 
-@post("/v1/keys/{id:str}/replacement", tags=["keys"], summary="Replace an API key", needs="owner")
-async def replace_key(id: str, data: ReplaceKeyRequest, house: House, credential: Credential) -> Response[NewKeyView]:
-    """A key that may do the same; what the two pay counts together. The old one is good for the overlap, and never for
-    longer than it was to be.
+@post(
+    "/v1/keys/{id:str}/replacement",
+    tags=["API keys"],
+    summary="Replace an API key",
+    needs="owner",
+    problems=("not_found",),
+)
+async def replace_api_key(
+    id: KeyPath, data: ReplaceKeyRequest, house: House, credential: Credential
+) -> Response[NewKeyView]:
+    """Creates a key that may do the same; caps count what both pay together. The old key stays good for `overlap`
+    seconds, and never longer than it would have been.
     """
     of, overlap = id_of(PREFIX, id, "such key"), timedelta(seconds=data.overlap)
     async with house.database.transaction() as connection:
@@ -122,9 +148,16 @@ async def replace_key(id: str, data: ReplaceKeyRequest, house: House, credential
         return await _shown_once(connection, house, credential, made, text)
 
 
-@delete("/v1/keys/{id:str}", tags=["keys"], summary="Revoke an API key", status_code=200, needs="owner")
-async def revoke_key(id: str, house: House, credential: Credential) -> KeyView:
-    """It is none from this moment on, on every process."""
+@delete(
+    "/v1/keys/{id:str}",
+    tags=["API keys"],
+    summary="Revoke an API key",
+    status_code=200,
+    needs="owner",
+    problems=("not_found", "last_owner_key"),
+)
+async def revoke_api_key(id: KeyPath, house: House, credential: Credential) -> KeyView:
+    """Ends the key at once, on every process of the gateway."""
     of = id_of(PREFIX, id, "such key")
     async with house.database.transaction() as connection:
         ended = await api_key.revoke(connection, credential.wallet.id, of, credential.by, house.clock())
@@ -132,9 +165,16 @@ async def revoke_key(id: str, house: House, credential: Credential) -> KeyView:
     return _view(credential, ended, given.get(ended.origin, ()))
 
 
-@post("/v1/keys/{id:str}/approval", tags=["keys"], summary="Let a key pay", status_code=200, needs="owner")
-async def approve_key(id: str, house: House, credential: Credential) -> KeyView:
-    """A key with caps from before the wallet's first passkey pays nothing until its owner says so."""
+@post(
+    "/v1/keys/{id:str}/approval",
+    tags=["API keys"],
+    summary="Approve an API key",
+    status_code=200,
+    needs="owner",
+    problems=("not_found",),
+)
+async def approve_api_key(id: KeyPath, house: House, credential: Credential) -> KeyView:
+    """A key with caps that was created before the wallet's first passkey pays nothing until its owner approves it."""
     of = id_of(PREFIX, id, "such key")
     async with house.database.transaction() as connection:
         await wallets.check_guard(connection, credential.wallet)

@@ -8,7 +8,22 @@ from msgspec import Meta, Struct
 
 from gateway.api.house import House
 from gateway.api.once import answer_once
-from gateway.api.shapes import MetadataObject, PaymentView, Reference, check_time
+from gateway.api.parameters import path_id
+from gateway.api.payments import ACCEPTED
+from gateway.api.problems import KEY_PROBLEMS, MONEY_PROBLEMS
+from gateway.api.shapes import (
+    Amount,
+    AssetCode,
+    Decimal,
+    MemoText,
+    MetadataObject,
+    Party,
+    PaymentView,
+    Reference,
+    Time,
+    check_time,
+    typed_id,
+)
 from gateway.api.signing_in import (
     AssertionChallengeView,
     AssertionRequest,
@@ -31,43 +46,46 @@ from gateway.payments.payment import State
 from gateway.payments.route import RailName
 from gateway.postgres.pool import Connection
 
+MandatePath = Annotated[str, path_id(PREFIX, "The mandate's id.")]
+
+
 _WHAT = "such mandate"
 
 
 class MandateRequest(Struct, forbid_unknown_fields=True):
-    """What `payee` may draw of an asset. `approval` is needed where the wallet is guarded, over all of the rest."""
+    """What `payee` may draw of an asset. A guarded wallet grants it with an `approval` over all of the rest."""
 
-    payee: Annotated[str, Meta(examples=["@shop"])]
-    asset: str
+    payee: Annotated[str, Meta(description="Who may draw: a handle.", examples=["@shop"])]
+    asset: AssetCode
     period: Annotated[str, Meta(description="The most in any period.", examples=["20.00"])]
-    period_days: Annotated[int, Meta(ge=1, le=366, description="Days of a period: 1, 7, 30.")] = 30
-    draw: Annotated[str | None, Meta(description="The most at once; null: any.")] = None
-    total: Annotated[str | None, Meta(description="The most in all; null: any.")] = None
-    rail: RailName | None = None
+    period_days: Annotated[int, Meta(ge=1, le=366, description="Days of a period, such as 1, 7 or 30.")] = 30
+    draw: Annotated[str | None, Meta(description="The most in one draw; null: any.", examples=["10.00"])] = None
+    total: Annotated[str | None, Meta(description="The most in all; null: any.", examples=["240.00"])] = None
+    rail: Annotated[RailName | None, Meta(description="By this rail only; null: by any.")] = None
     expires_at: Annotated[datetime, Meta(tz=True, description="Null: until it is revoked.")] | None = None
     approval: AssertionRequest | None = None
 
 
 class DrawRequest(Struct, forbid_unknown_fields=True):
-    amount: Annotated[str, Meta(examples=["5.00"])]
-    memo: str | None = None
+    amount: Amount
+    memo: MemoText | None = None
     reference: Reference | None = None
     metadata: MetadataObject | None = None
 
 
 class MandateView(Struct, rename={"from_": "from"}):
-    id: str
-    from_: str
-    to: str
-    asset: str
-    rail: RailName | None
-    draw: str | None
-    period: str
+    id: Annotated[str, typed_id("mdt", "A mandate's id.")]
+    from_: Party
+    to: Party
+    asset: AssetCode
+    rail: Annotated[RailName | None, Meta(description="By this rail only; null: by any.")]
+    draw: Annotated[Decimal | None, Meta(description="The most in one draw; null: any.")]
+    period: Annotated[Decimal, Meta(description="The most in any period.")]
     period_days: int
-    total: str | None
-    created_at: str
-    expires_at: str | None
-    revoked_at: str | None
+    total: Annotated[Decimal | None, Meta(description="The most in all; null: any.")]
+    created_at: Time
+    expires_at: Time | None
+    revoked_at: Time | None
     waits_for_approval: Annotated[
         bool, Meta(description="It is from before its payer's first passkey: nothing is drawn until that approves it.")
     ]
@@ -77,9 +95,18 @@ class MandatesPage(Struct):
     items: list[MandateView]
 
 
-@post("/v1/mandates/challenge", tags=["mandates"], summary="What to sign to grant a mandate", needs="owner", names=True)
+@post(
+    "/v1/mandates/challenge",
+    tags=["Mandates"],
+    summary="Start granting a mandate",
+    needs="owner",
+    names=True,
+    problems=(*MONEY_PROBLEMS, "invalid_handle", "unknown_handle"),
+)
 async def challenge_mandate(data: MandateRequest, house: House, caller: Wallet) -> AssertionChallengeView:
-    """For navigator.credentials.get(): a hash over all of the mandate. Good once, for five minutes."""
+    """Returns a challenge over all of the mandate. Pass it to `navigator.credentials.get()`. It is good once, for five
+    minutes.
+    """
     async with house.database.transaction() as connection:
         details = mandate.details(await _wanted(connection, house, data))
         party, now = party_of(house.public_url), house.clock()
@@ -87,34 +114,58 @@ async def challenge_mandate(data: MandateRequest, house: House, caller: Wallet) 
         return assertion_challenge_view(asked, await passkey.credentials(connection, caller.id))
 
 
-@post("/v1/mandates", tags=["mandates"], summary="Let somebody draw", needs="owner", names=True)
+@post(
+    "/v1/mandates",
+    tags=["Mandates"],
+    summary="Grant a mandate",
+    needs="owner",
+    names=True,
+    problems=(*MONEY_PROBLEMS, "invalid_handle", "unknown_handle", "approval_required", "invalid_passkey"),
+)
 async def grant_mandate(data: MandateRequest, house: House, credential: Credential) -> MandateView:
-    """From now on the payee draws as far as it goes, without asking."""
+    """From now on the payee may draw up to what the mandate allows, without asking. A guarded wallet grants it with an
+    `approval` over all of it.
+    """
     assertion = assertion_of(data.approval) if data.approval is not None else None
     async with house.database.transaction() as connection:
         wanted, now = await _wanted(connection, house, data), house.clock()
         return _view(await mandate.grant(connection, credential.wallet, wanted, assertion, credential.by, now))
 
 
-@get("/v1/mandates", tags=["mandates"], summary="What the caller granted, and was granted", needs="read")
+@get("/v1/mandates", tags=["Mandates"], summary="List mandates", needs="read")
 async def list_mandates(house: House, caller: Wallet) -> MandatesPage:
-    """The latest two hundred, newest first."""
+    """The mandates that the caller granted and was granted: the latest two hundred, newest first."""
     async with house.database.reading() as connection:
         return MandatesPage([_view(one) for one in await mandate.mandates(connection, house.terms.assets, caller.id)])
 
 
-@delete("/v1/mandates/{id:str}", tags=["mandates"], summary="Revoke a mandate", status_code=200, needs="read")
-async def revoke_mandate(id: str, house: House, credential: Credential) -> MandateView:
-    """Nothing is drawn by it from this moment on. Whoever granted it, or draws, may end it: that only stops."""
+@delete(
+    "/v1/mandates/{id:str}",
+    tags=["Mandates"],
+    summary="Revoke a mandate",
+    status_code=200,
+    needs="read",
+    problems=("not_found",),
+)
+async def revoke_mandate(id: MandatePath, house: House, credential: Credential) -> MandateView:
+    """Nothing can be drawn by it from now on. Payer and payee may both revoke it."""
     of = id_of(PREFIX, id, _WHAT)
     async with house.database.transaction() as connection:
         caller, assets = credential.wallet.id, house.terms.assets
         return _view(await mandate.end(connection, assets, caller, of, credential.by, house.clock()))
 
 
-@post("/v1/mandates/{id:str}/approval/challenge", tags=["mandates"], summary="What to approve over", needs="owner")
-async def challenge_mandate_approval(id: str, house: House, caller: Wallet) -> AssertionChallengeView:
-    """For navigator.credentials.get(): a hash over the mandate's id and all of it. Good once, for five minutes."""
+@post(
+    "/v1/mandates/{id:str}/approval/challenge",
+    tags=["Mandates"],
+    summary="Start approving a mandate",
+    needs="owner",
+    problems=("not_found", "state_conflict"),
+)
+async def challenge_mandate_approval(id: MandatePath, house: House, caller: Wallet) -> AssertionChallengeView:
+    """Returns a challenge over the mandate and its id. Pass it to `navigator.credentials.get()`. It is good once, for
+    five minutes.
+    """
     of = id_of(PREFIX, id, _WHAT)
     async with house.database.transaction() as connection:
         waits = await mandate.waiting(connection, house.terms.assets, of, caller.id)
@@ -125,24 +176,36 @@ async def challenge_mandate_approval(id: str, house: House, caller: Wallet) -> A
 
 @post(
     "/v1/mandates/{id:str}/approval",
-    tags=["mandates"],
-    summary="Approve a mandate from before the first passkey",
+    tags=["Mandates"],
+    summary="Approve a mandate",
     status_code=200,
     needs="owner",
+    problems=("not_found", "state_conflict", "invalid_passkey"),
 )
-async def approve_mandate(id: str, data: AssertionRequest, house: House, caller: Wallet) -> MandateView:
-    """Its payee draws again from this moment on."""
+async def approve_mandate(id: MandatePath, data: AssertionRequest, house: House, caller: Wallet) -> MandateView:
+    """For a mandate that was granted before the wallet's first passkey: from now on its payee draws again."""
     of, assertion = id_of(PREFIX, id, _WHAT), assertion_of(data)
     async with house.database.transaction() as connection:
         assets, now = house.terms.assets, house.clock()
         return _view(await mandate.approve(connection, assets, of, caller.id, assertion, now))
 
 
-@post("/v1/mandates/{id:str}/draws", tags=["mandates"], summary="Draw by a mandate", needs="pay")
-async def draw_mandate(
-    request: Request[Any, Any, Any], id: str, data: DrawRequest, house: House, caller: Wallet
+@post(
+    "/v1/mandates/{id:str}/draws",
+    tags=["Mandates"],
+    summary="Draw by a mandate",
+    responses=ACCEPTED,
+    needs="pay",
+    problems=(
+        *(*KEY_PROBLEMS,),
+        *("invalid_amount", "amount_too_precise", "not_found", "state_conflict", "mandate_exceeded"),
+        *("insufficient_funds", "wallet_frozen", "grant_not_approved", "in_recovery", "payment_restored"),
+    ),
+)
+async def draw(
+    request: Request[Any, Any, Any], id: MandatePath, data: DrawRequest, house: House, caller: Wallet
 ) -> Response[PaymentView]:
-    """A payment to the caller, from whoever granted the mandate. Its reference and metadata are the caller's."""
+    """A payment to the caller from whoever granted the mandate. Its `reference` and `metadata` are the caller's."""
     of = id_of(PREFIX, id, _WHAT)
 
     async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:

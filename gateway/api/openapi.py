@@ -1,313 +1,414 @@
-"""What OpenAPI says beyond the handlers' own types: the problems of every route, keys, and who may call.
+"""The OpenAPI document: what Litestar reads off the routes, and what their types alone do not say.
 
-One table, so that a route's problems stand in one place; the tests hold every answer of the server to the document.
+    operation ids  the handler's name: a verb and what it acts on (list_payments); where money moves, the verb (pay)
+    schemas        msgspec's own, of the very types that requests are read as and answers are written from
+    problems       one schema; a route's decorator names the codes that it may answer (`problems=`)
+    security       what a route needs of its caller (`needs=`)
+    examples       examples.py
+
+Everything that many operations share stands in `components` once, so that what generators make of it is small. The
+tests hold every answer of the server to the document, and every example to its type.
 """
 
-from typing import Any
+import inspect
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from http import HTTPStatus
+from typing import Any, Final, get_args
 
 import msgspec
-from litestar import Request
+from litestar import Litestar, Request, Response
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, Contact, License, SecurityScheme, Server, Tag
+from litestar.routes import HTTPRoute
 
-from gateway.api.problems import INTERNAL, PROBLEMS, Problem
-from gateway.api.shapes import BulkPaymentRequest
+from gateway.api import cookie, examples
+from gateway.api.problems import INTERNAL, PROBLEMS, Problem, internal_document, problem_document
+from gateway.api.shapes import BulkPaymentRequest, BulkResultView, CustodyText, MetadataObject, TypedData
+from gateway.identity.credential import SCOPES
+from gateway.identity.sign_in.ceremony import party_of
+from gateway.operators import operators
 from gateway.payments import bulk
+from gateway.payments.payment import State
+from gateway.payments.policy import Reason
+from gateway.payments.route import RailName
 
-#: Every problem by its code.
-_BY_CODE: dict[str, Problem] = {problem.code: problem for problem in (*PROBLEMS.values(), INTERNAL)}
+Json = Any
 
-_MONEY = ("unknown_asset", "invalid_amount", "amount_too_precise")
-_KEY = ("idempotency_key_missing", "idempotency_key_reused", "idempotency_key_in_progress")
-_END = ("invalid_amount", "amount_too_precise", "not_found", "state_conflict", "insufficient_funds")
+_DESCRIPTION: Final = """
+A handle such as `@alice` stands for a wallet with balances in fiat currencies, kept in a double-entry ledger, and in
+tokens, kept by an ERC-20 contract. The gateway takes each payment, chooses its rail and settles it exactly once.
 
-#: The problems of a route beyond those that many have (`_common`).
-_OWN: dict[tuple[str, str], tuple[str, ...]] = {
-    ("post", "/v1/handles"): ("invalid_handle", "handle_taken"),
-    ("post", "/v1/sign-ups/challenge"): ("invalid_handle", "handle_taken"),
-    ("post", "/v1/sign-ups"): ("forbidden", "invalid_handle", "handle_taken", "invalid_passkey"),
-    ("get", "/v1/handles/{handle}"): ("invalid_handle", "unknown_handle"),
-    ("post", "/v1/wallet/address/challenge"): ("invalid_address", "address_taken"),
-    ("post", "/v1/wallet/address"): (
-        *("invalid_challenge", "invalid_signature", "address_taken", "address_not_empty", "payments_under_way"),
-    ),
-    ("post", "/v1/passkeys"): ("invalid_passkey",),
-    ("delete", "/v1/passkeys/{id}"): ("not_found", "last_passkey"),
-    ("delete", "/v1/sessions/{id}"): ("not_found",),
-    ("post", "/v1/sessions/passkey"): ("forbidden", "invalid_passkey"),
-    ("post", "/v1/sessions/ethereum/challenge"): ("invalid_handle", "unknown_handle", "invalid_challenge"),
-    ("post", "/v1/sessions/ethereum"): ("forbidden", "invalid_challenge", "invalid_signature"),
-    ("post", "/v1/sessions/recovery-code"): (
-        *("forbidden", "invalid_handle", "unknown_handle", "invalid_recovery_code"),
-    ),
-    ("post", "/v1/operator/enrolment"): ("invalid_passkey",),
-    ("post", "/v1/operator/session"): ("invalid_passkey",),
-    ("post", "/v1/operator/proposals"): (*_MONEY, "invalid_handle", "unknown_handle", "state_conflict"),
-    ("post", "/v1/operator/proposals/{id}/challenge"): ("not_found",),
-    ("post", "/v1/operator/proposals/{id}/approve"): (
-        *("not_found", "invalid_passkey", "state_conflict", "insufficient_funds", "unknown_handle"),
-    ),
-    ("post", "/v1/mandates/challenge"): (*_MONEY, "invalid_handle", "unknown_handle"),
-    ("post", "/v1/mandates"): (*(*_MONEY, "invalid_handle", "unknown_handle", "approval_required", "invalid_passkey"),),
-    ("delete", "/v1/mandates/{id}"): ("not_found",),
-    ("post", "/v1/mandates/{id}/draws"): (
-        *(*_KEY, "invalid_amount", "amount_too_precise", "not_found", "state_conflict", "mandate_exceeded"),
-        *("insufficient_funds", "wallet_frozen", "grant_not_approved"),
-    ),
-    ("post", "/v1/mandates/{id}/approval/challenge"): ("not_found", "state_conflict"),
-    ("post", "/v1/mandates/{id}/approval"): ("not_found", "state_conflict", "invalid_passkey"),
-    ("post", "/v1/keys/{id}/approval"): ("not_found",),
-    ("post", "/v1/keys"): (*_MONEY, "invalid_handle", "unknown_handle"),
-    ("post", "/v1/keys/{id}/replacement"): ("not_found",),
-    ("delete", "/v1/keys/{id}"): ("not_found", "last_owner_key"),
-    ("get", "/v1/entries"): ("unknown_asset",),
-    ("get", "/v1/payments"): ("unknown_asset",),
-    ("post", "/v1/deposits"): (*_MONEY, *_KEY, "asset_closed"),
-    ("post", "/v1/withdrawals"): (
-        *(*_MONEY, *_KEY, "insufficient_funds", "withdrawals_frozen", "wallet_frozen"),
-        *("approval_required", "invalid_passkey"),
-    ),
-    ("post", "/v1/conversions"): (
-        *(*_MONEY, *_KEY, "insufficient_funds", "withdrawals_frozen", "own_key", "wallet_frozen", "asset_closed"),
-    ),
-    ("get", "/v1/conversions/{id}"): ("not_found",),
-    ("post", "/v1/payments"): (
-        *_MONEY,
-        *_KEY,
-        "unknown_payee",
-        "self_payment",
-        "cap_exceeded",
-        "grant_not_approved",
-        "insufficient_funds",
-        "withdrawals_frozen",
-        "wallet_frozen",
-        "own_key",
-    ),
-    ("post", "/v1/payments/preview"): (
-        *(*_MONEY, "unknown_payee", "self_payment", "withdrawals_frozen", "wallet_frozen", "own_key"),
-        *("cap_exceeded", "grant_not_approved"),
-    ),
-    ("post", "/v1/payments/batch"): (
-        *_MONEY,
-        *_KEY,
-        "unknown_payee",
-        "self_payment",
-        "cap_exceeded",
-        "grant_not_approved",
-        "insufficient_funds",
-        "withdrawals_frozen",
-        "wallet_frozen",
-        "own_key",
-    ),
-    ("post", "/v1/authorizations"): (
-        *("unknown_asset", "not_found", "nonce_taken", "invalid_signature", "unknown_payee", "self_payment"),
-        *("insufficient_funds", "withdrawals_frozen", "wallet_frozen"),
-    ),
-    ("post", "/v1/payments/{id}/not-me"): ("not_found",),
-    ("post", "/v1/payments/{id}/not-me/link"): ("not_found",),
-    ("get", "/v1/not-me/{token}"): ("not_found",),
-    ("post", "/v1/not-me/{token}"): ("not_found",),
-    ("post", "/v1/wallet/unfreeze"): ("invalid_passkey",),
-    ("get", "/v1/policy"): ("not_found",),
-    ("post", "/v1/policy/challenge"): (*_MONEY, "unknown_payee", "self_payment"),
-    ("put", "/v1/policy"): (
-        *(*_MONEY, "not_found", "approval_required", "invalid_passkey", "unknown_payee", "self_payment"),
-    ),
-    ("post", "/v1/withdrawals/challenge"): _MONEY,
-    ("post", "/v1/payments/{id}/approval/challenge"): ("not_found", "state_conflict"),
-    ("post", "/v1/payments/{id}/approval"): (
-        *("not_found", "state_conflict", "invalid_passkey", "withdrawals_frozen", "wallet_frozen", "own_key"),
-    ),
-    ("post", "/v1/payments/{id}/refusal"): ("not_found", "state_conflict"),
-    ("get", "/v1/payments/{id}"): ("not_found",),
-    ("post", "/v1/payments/{id}/capture"): (*_KEY, *_END, "withdrawals_frozen", "own_key", "wallet_frozen"),
-    ("post", "/v1/payments/{id}/void"): (*_KEY, "not_found", "state_conflict"),
-    ("post", "/v1/payments/{id}/signature"): (
-        "not_found",
-        "invalid_signature",
-        "state_conflict",
-        "withdrawals_frozen",
-        "wallet_frozen",
-    ),
-    ("post", "/v1/payments/{id}/refund"): (
-        *(*_KEY, *_END, "refund_exceeds_payment", "wallet_frozen", "cap_exceeded", "grant_not_approved"),
-    ),
+**Authentication.** Send an API key as `Authorization: Bearer <key>`. `POST /v1/handles` gives the first one. People
+sign in with a passkey instead, and their browser sends a session's cookie.
+
+**Money** is a decimal string and an asset, such as `"12.50"` and `"EUR"`: never a JSON number, and never rounded.
+**Times** are RFC 3339 in UTC.
+
+**Idempotency.** Every call that moves money needs an `Idempotency-Key` of your own making, one for each thing that you
+want done. When an answer was lost, send the same request with the same key: it is done once, and answered as the first
+time, with `Idempotency-Replayed: true`. Keys are kept for ever.
+
+**Problems** are `application/problem+json` (RFC 9457). Decide by `code`, which is stable; `detail` is for people, the
+values that it speaks of stand beside it, and `retryable` says whether the same request may succeed later. Unknown
+fields and unknown query parameters are refused.
+
+**Lists** are newest first, in pages: pass `next_cursor` as `cursor` until it is null. Every answer has an
+`X-Request-Id`, which the gateway's log knows too.
+""".strip()
+
+#: What operations are grouped by, in the order in which an integrator meets them.
+_TAGS: Final = {
+    "Payments": "Pay a handle or an address; hold, capture and void; refund; find payments.",
+    "Wallet": "Balances, statement and events of a wallet, and an address of your own.",
+    "Handles": "Claim a handle, and look one up.",
+    "Bank": "Deposits, withdrawals, and conversions between a currency and its token.",
+    "API keys": "Keys for programs, with scopes, caps and networks.",
+    "Mandates": "What an owner lets somebody draw without asking.",
+    "Approvals": "The policy of a wallet, and the passkey approvals that it asks for.",
+    "Sign-in": "Sign-up, passkeys, sessions and recovery codes. For pages of the gateway.",
+    "Freezes": "Report a payment as unauthorized, which freezes the wallet; unfreeze it.",
+    "Operators": "For the operators of the gateway: enrol, sign in, propose and approve.",
+    "Status": "Solvency and health, for anybody.",
 }
 
-#: What may repeat a payment that a restore has lost, and what else waits while the gateway is in recovery.
-_MAY_REPEAT = (
-    *("/v1/payments", "/v1/payments/batch", "/v1/conversions", "/v1/mandates/{id}/draws"),
-    *(f"/v1/payments/{{id}}/{name}" for name in ("capture", "refund", "approval")),
-)
-_WAITS_IN_RECOVERY = (
-    *("/v1/handles", "/v1/sign-ups", "/v1/withdrawals", "/v1/authorizations", "/v1/payments/preview"),
-    "/v1/payments/{id}/signature",
-)
+#: The values of a text that several schemas have, under one name.
+_ENUMS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
+    "PaymentState": ("Where a payment is in its life.", tuple(state.value for state in State)),
+    "Rail": ("The way that a payment takes.", get_args(RailName)),
+    "Scope": ("What an API key or a session may do.", SCOPES),
+    "Custody": (
+        "Who keeps an address's key: the gateway, its owner, or nobody, since it is a contract.",
+        get_args(get_args(CustodyText)[0]),
+    ),
+    "ApprovalReason": ("Why a payment needs its payer's approval.", get_args(Reason)),
+    "ProposalKind": ("What operators propose.", operators.KINDS),
+}
 
-#: Who calls these sends no API key.
-_PUBLIC = (
-    *("/v1/handles", "/v1/handles/{handle}", "/v1/solvency", "/health/live", "/health/ready"),
-    *("/v1/sign-ups/challenge", "/v1/sign-ups"),
-    *("/v1/sessions/passkey/challenge", "/v1/sessions/passkey", "/v1/sessions/recovery-code"),
-    *("/v1/not-me/{token}", "/v1/authorizations"),
-    *("/v1/sessions/ethereum/challenge", "/v1/sessions/ethereum"),
-    *("/v1/operator/enrolment/challenge", "/v1/operator/enrolment"),
-    *("/v1/operator/session/challenge", "/v1/operator/session"),
-)
+#: Objects that are no structs of msgspec's, which have their name as a title.
+_OBJECTS: Final = ("Problem", "Metadata", "TypedData")
 
-#: Nothing limits how often these are called: one answer serves everybody for a while.
-_UNLIMITED = ("/v1/solvency", "/health/live", "/health/ready")
-
-#: Who calls these shows the token of an operator's session.
-_OPERATORS = "/v1/operator/"
+#: Every problem by its code.
+_BY_CODE: Final[Mapping[str, Problem]] = {problem.code: problem for problem in (*PROBLEMS.values(), INTERNAL)}
 
 #: RFC 9457. The values that the detail speaks of stand beside these members.
-_PROBLEM = {
+_PROBLEM: Final = {
     "title": "Problem",
     "description": "Why a request was refused (RFC 9457), with the values that its detail speaks of beside it.",
     "type": "object",
     "properties": {
         "type": {"type": "string", "description": "The code, and the cause where a code has several."},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "code": {"type": "string", "enum": sorted(_BY_CODE), "description": "Stable: decide by this."},
+        "title": {"type": "string", "description": "The code in words."},
+        "status": {"type": "integer", "description": "The HTTP status."},
+        "detail": {"type": "string", "description": "What happened and what to do, for people."},
+        "code": {"$ref": "#/components/schemas/ProblemCode"},
         "retryable": {"type": "boolean", "description": "Whether the same request may succeed later."},
     },
     "required": ["type", "title", "status", "detail", "code", "retryable"],
+    "additionalProperties": True,
 }
 
-_IDEMPOTENCY_KEY = {
+_PROBLEM_CODE: Final = {
+    "title": "ProblemCode",
+    "description": "Stable: decide by this.",
+    "type": "string",
+    "enum": sorted(_BY_CODE),
+}
+
+#: The header of every call that moves money.
+_IDEMPOTENCY_KEY: Final = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": True,
     "description": "Of your own making, new for every new request: the same key gives the first answer again.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
-    "example": "lunch-2030-01-31",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$", "examples": ["lunch-17"]},
 }
 
-_ORIGIN = {
+#: The header of what begins a session, and so has to come from a page of the gateway (`own_page=`).
+_ORIGIN: Final = {
     "name": "Origin",
     "in": "header",
-    "required": False,
     "description": "The gateway's own origin, that of GATEWAY_PUBLIC_URL, as browsers send it from its pages (RFC "
-    "6454). Without it, or Sec-Fetch-Site: same-origin, the answer is 403.",
-    "schema": {"type": "string"},
-    "example": "https://pay.example",
+    "6454). Without it, or `Sec-Fetch-Site: same-origin`, the answer is 403.",
+    "schema": {"type": "string", "examples": ["https://pay.example"]},
 }
 
-#: What begins a session, and so has to come from a page of the gateway's.
-_FROM_OWN_PAGES = ("/v1/sign-ups", *(f"/v1/sessions/{way}" for way in ("passkey", "ethereum", "recovery-code")))
-
-_REPLAYED = {"description": "Present when this is the first answer again.", "schema": {"const": "true"}}
-
-
-#: What the handler of many payments reads by itself, element by element or line by line.
-_BATCH = "/v1/payments/batch"
-(_BULK_REFERENCE,), _BULK_SCHEMAS = msgspec.json.schema_components(
-    (BulkPaymentRequest,), ref_template="#/components/schemas/{name}"
-)
-_BATCH_BODY = {
-    "required": True,
-    "content": {
-        "application/json": {
-            "schema": {"type": "array", "items": _BULK_REFERENCE, "minItems": 1, "maxItems": bulk.MOST}
-        },
-        "application/x-ndjson": {"schema": _BULK_REFERENCE},
+_HEADERS: Final = {
+    "Idempotency-Replayed": {
+        "description": "Present when this is the first answer again.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+    "Retry-After": {
+        "description": "Seconds after which to send the same request again.",
+        "schema": {"type": "integer", "minimum": 1},
     },
 }
 
+#: What problems with a Retry-After say that it is worth waiting for.
+_WAIT: Final = ("too_many_tries", "unavailable", "idempotency_key_in_progress")
 
-#: What it answers to lines: a line for each, as it is paid.
-_BATCH_LINES = {"schema": {"$ref": "#/components/schemas/BulkResultView"}}
+_STATUSES: Final = {"200": "Done.", "201": "Created.", "202": "Accepted: it settles later."}
+
+_REFERENCE: Final = "#/components/schemas/{name}"
 
 
-class Document(JsonRenderPlugin):
+def config(public_url: str) -> OpenAPIConfig:
+    """How Litestar makes the document of a gateway that people find here."""
+    return OpenAPIConfig(
+        title="Wallet gateway",
+        version="1",
+        description=_DESCRIPTION,
+        license=License(name="Apache-2.0", url="https://www.apache.org/licenses/LICENSE-2.0"),
+        contact=Contact(name="The operators of this gateway", url=public_url),
+        servers=[Server(url=public_url, description="This gateway")],
+        tags=[Tag(name, description) for name, description in _TAGS.items()],
+        path="/openapi.json",
+        operation_id_creator=lambda handler, *_: handler.handler_name,
+        render_plugins=[_Document(path=["/", "/openapi.json"])],
+        components=Components(
+            security_schemes={
+                "api_key": SecurityScheme(
+                    type="http",
+                    scheme="bearer",
+                    bearer_format="gw_…",
+                    description="An API key, which has the scopes that it was created with.",
+                ),
+                "session": SecurityScheme(
+                    type="apiKey",
+                    name=cookie.name_of(party_of(public_url)),
+                    security_scheme_in="cookie",
+                    description="The cookie that signing in sets. A request that changes something also says that it "
+                    "comes from a page of the gateway: by its Origin header, or by `Sec-Fetch-Site: same-origin`.",
+                ),
+                "operator": SecurityScheme(
+                    type="http", scheme="bearer", description="The token of an operator's session."
+                ),
+            }
+        ),
+    )
+
+
+class _Document(JsonRenderPlugin):
     """Serves the document at /openapi.json."""
 
-    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
-        return super().render(request, described(openapi_schema))
+    def render(self, request: Request[Any, Any, Any], _: dict[str, Any]) -> bytes:
+        return msgspec.json.encode(request.app.state.document())
 
 
-def described(generated: dict[str, Any]) -> dict[str, Any]:
-    """The document that the handlers' types make, with their problems, keys and callers."""
+def document(app: Litestar) -> dict[str, Any]:
+    """The document of the application's routes."""
+    generated = app.openapi_schema.to_schema()
+    handlers = {(method.lower(), path): handler for method, path, handler in _handlers(app)}
     paths = {
-        path: {method: _operation(method, path, operation) for method, operation in operations.items()}
+        path: {method: _operation(handlers[method, path], operation) for method, operation in operations.items()}
         for path, operations in generated["paths"].items()
     }
-    components = {**generated["components"]["schemas"], **_BULK_SCHEMAS}
-    schemas = {name: _closed(name, _one_of(schema)) for name, schema in components.items()}
-    schemas["Problem"] = _PROBLEM
-    return {**generated, "paths": paths, "components": {**generated["components"], "schemas": schemas}}
+    alone = set(re.findall(r'"#/components/responses/(\w+)"', msgspec.json.encode(paths).decode()))
+    components = {
+        "schemas": _schemas(handlers.values()),
+        "responses": {code: _refusal([code]) for code in sorted(alone)},
+        "parameters": {"IdempotencyKey": _IDEMPOTENCY_KEY},
+        "headers": _HEADERS,
+        "examples": _problem_examples(),
+        "securitySchemes": generated["components"]["securitySchemes"],
+    }
+    return {**generated, "paths": paths, "components": components}
 
 
-def _one_of(schema: Any) -> Any:
-    """The schema, where a whole number fits one alternative and not two: every `integer` is a `number` besides."""
+def _handlers(app: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandler]]:
+    for route in app.routes:
+        if isinstance(route, HTTPRoute):
+            for method, (handler, _) in route.route_handler_map.items():
+                yield str(method), route.path_format, handler
+
+
+# ---- schemas --------------------------------------------------------------------------------------------------------
+
+
+def _schemas(handlers: Iterable[HTTPRouteHandler]) -> dict[str, Json]:
+    """Every type that a request or an answer has, and what those are made of."""
+    types = [kind for handler in handlers if handler.resolve_include_in_schema() for kind in _types(handler)]
+    _, found = msgspec.json.schema_components([*types, BulkPaymentRequest, BulkResultView], ref_template=_REFERENCE)
+    enums = {
+        name: {"title": name, "description": description, "type": "string", "enum": list(values)}
+        for name, (description, values) in _ENUMS.items()
+    }
+    shown = {_name(name): _shown(schema) for name, schema in found.items() if name != "State"}
+    for schema in shown.values():
+        schema["properties"] = {name: _optional(field) for name, field in schema["properties"].items()}
+    objects = {str(one["title"]): one for one in map(msgspec.json.schema, (MetadataObject, TypedData))}
+    return dict(sorted((shown | enums | objects | {"Problem": _PROBLEM, "ProblemCode": _PROBLEM_CODE}).items()))
+
+
+def _types(handler: HTTPRouteHandler) -> Iterator[type[msgspec.Struct]]:
+    """The structs that a handler takes and answers."""
+    signature = handler.parsed_fn_signature
+    answer = signature.return_type
+    fields = [*answer.inner_types] if answer.is_subclass_of(Response) else [answer]
+    for field in (*fields, *(value for name, value in signature.parameters.items() if name == "data")):
+        if field.is_subclass_of(msgspec.Struct):
+            yield field.annotation
+
+
+def _name(name: str) -> str:
+    """What a type is called outside: `Payment`, not `PaymentView`."""
+    return "PaymentState" if name == "State" else name.removesuffix("View").removesuffix("Shape")
+
+
+def _shown(schema: Json) -> Json:
+    """The schema with names as they are outside, and what others share in its own place."""
     if isinstance(schema, list):
-        parts = [_one_of(part) for part in schema]
-        return [part for part in parts if part != {"type": "integer"}] if {"type": "number"} in parts else parts
-    return {name: _one_of(part) for name, part in schema.items()} if isinstance(schema, dict) else schema
+        return [_shown(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("title") in _OBJECTS:
+        return {"$ref": _REFERENCE.format(name=schema["title"])}
+    for name, (description, values) in _ENUMS.items():
+        if set(schema.get("enum", ())) == set(values):
+            own = schema.get("description", description)
+            reference = {"$ref": _REFERENCE.format(name=name)}
+            return reference if own == description else {**reference, "description": own}
+    shown = {key: _shown(part) for key, part in schema.items()}
+    if "$ref" in shown:
+        shown["$ref"] = _REFERENCE.format(name=_name(shown["$ref"].rpartition("/")[2]))
+    if isinstance(shown.get("title"), str):
+        shown["title"] = _name(shown["title"])
+    match shown.get("anyOf"):
+        case [{"description": _} as one, {"type": "null"}]:  # what is said of it is said of it where it is null, too
+            said = {key: one.pop(key) for key in ("description", "examples") if key in one}
+            shown = {**said, **shown}
+    return shown
 
 
-def _closed(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    """A request's schema says that it refuses unknown fields."""
-    return {**schema, "additionalProperties": False} if name.endswith("Request") else schema
+def _optional(field: Json) -> Json:
+    """A field with its default in words: generators take one that has a `default` for one that is always there."""
+    default = field.get("default")
+    without = {key: value for key, value in field.items() if key != "default"}
+    if default in (None, [], {}):
+        return without
+    return {**without, "description": f"{field.get('description', '')} Default: `{json.dumps(default)}`.".strip()}
 
 
-def _operation(method: str, path: str, operation: dict[str, Any]) -> dict[str, Any]:
-    if path == _BATCH:
-        operation = {**operation, "requestBody": _BATCH_BODY}
-    codes = {*_common(method, path, operation), *_OWN.get((method, path), ())}
-    answers = {status: answer for status, answer in operation["responses"].items() if status < "400"}
-    if path == _BATCH:
-        content = {**answers["200"]["content"], "application/x-ndjson": _BATCH_LINES}
-        answers["200"] = {**answers["200"], "content": content}
-    changed = dict(operation)
+# ---- operations -----------------------------------------------------------------------------------------------------
+
+
+def _operation(handler: HTTPRouteHandler, operation: dict[str, Json]) -> dict[str, Json]:
+    name, codes = operation["operationId"], _codes(handler, operation)
+    shown = {key: operation[key] for key in ("operationId", "tags", "summary")}
+    shown["security"], shown["description"] = _security(handler.opt["needs"]), _described(handler)
+    parameters = [_parameter(one) for one in operation.get("parameters", ())]
     if "idempotency_key_missing" in codes:
-        changed["parameters"] = [*operation.get("parameters", []), _IDEMPOTENCY_KEY]
-        answers = {
-            status: {**answer, "headers": {"Idempotency-Replayed": _REPLAYED}} for status, answer in answers.items()
-        }
-    if path in _FROM_OWN_PAGES:
-        changed["parameters"] = [*operation.get("parameters", []), _ORIGIN]
-    if _is_public(method, path):
-        changed["security"] = []
-    elif path.startswith(_OPERATORS):
-        changed["security"] = [{"operator": []}]
+        parameters.append({"$ref": "#/components/parameters/IdempotencyKey"})
+    if handler.opt.get("own_page"):
+        parameters.append(_ORIGIN)
+    if parameters:
+        shown["parameters"] = parameters
+    if name in examples.REQUESTS:
+        shown["requestBody"] = _body(name, operation)
+    answers = {status: answer for status, answer in operation["responses"].items() if status < "400"}
+    shown["responses"] = {status: _answer(name, status, answer, codes) for status, answer in answers.items()}
     by_status: dict[int, list[str]] = {}
     for code in sorted(codes):
         by_status.setdefault(_BY_CODE[code].status, []).append(code)
-    return {
-        **changed,
-        "responses": answers | {str(status): _refusal(by_status[status]) for status in sorted(by_status)},
-    }
+    for status, several in sorted(by_status.items()):
+        shared = {"$ref": f"#/components/responses/{several[0]}"}
+        shown["responses"][str(status)] = _refusal(several) if several[1:] else shared
+    return shown
 
 
-def _is_public(method: str, path: str) -> bool:
-    return path in _PUBLIC and method != "delete"
-
-
-def _common(method: str, path: str, operation: dict[str, Any]) -> set[str]:
-    """The problems that a route has for what it takes: a body, parameters, a key, the database."""
-    codes = {"internal_error", "invalid_request", "precondition_failed"}
-    if path != "/health/live":
+def _codes(handler: HTTPRouteHandler, operation: dict[str, Json]) -> set[str]:
+    """The problems that a route says it has, and those it has for what it takes: a body, a caller, the database."""
+    codes = {"internal_error", "invalid_request", "precondition_failed", *handler.opt.get("problems", ())}
+    if handler.parsed_fn_signature.parameters:
         codes.add("unavailable")
-    if path not in _UNLIMITED:
+    if handler.opt.get("counts", "requests") is not None:
         codes.add("too_many_tries")
-    if method == "post" and path in (*_MAY_REPEAT, *_WAITS_IN_RECOVERY):
-        codes.add("in_recovery")
-    if method == "post" and path in _MAY_REPEAT:
-        codes.add("payment_restored")
-    if not _is_public(method, path):
+    if handler.opt["needs"] != "nothing":
         codes |= {"unauthenticated", "forbidden"}
-    if "requestBody" in operation:
+    if operation["operationId"] in examples.REQUESTS:
         codes |= {"body_too_large", "unsupported_media_type"}
     return codes
 
 
-def _refusal(codes: list[str]) -> dict[str, Any]:
-    schema = {"$ref": "#/components/schemas/Problem"}
-    only = {"type": "object", "properties": {"code": {"enum": codes}}}
+def _security(need: str) -> list[dict[str, list[str]]]:
+    """Who may call."""
+    match need:
+        case "nothing":
+            return []
+        case "operator":
+            return [{"operator": []}]
+    return [{"api_key": []}, {"session": []}]
+
+
+def _described(handler: HTTPRouteHandler) -> str:
+    """What the handler says of itself, and the scope that it needs: only OAuth's are for `security` to say."""
+    said, need = inspect.getdoc(handler.fn) or "", handler.opt["needs"]
+    if need == "passkey":
+        return f"{said}\n\nNeeds the `owner` scope, or a session that was started with a recovery code."
+    return f"{said}\n\nNeeds the `{need}` scope." if need in SCOPES else said
+
+
+def _parameter(generated: dict[str, Json]) -> dict[str, Json]:
+    """A parameter: one that is not sent is not there, which is no null."""
+    schema = dict(generated["schema"])
+    schema.pop("description", None)
+    if "oneOf" in schema:
+        (one,) = (part for part in schema.pop("oneOf") if part != {"type": "null"})
+        schema = {**one, **schema}
+    if "enum" in schema:
+        schema = {**schema, "type": "string", "enum": [value for value in schema["enum"] if value is not None]}
+    for bound in ("minimum", "maximum"):
+        if bound in schema:
+            schema[bound] = int(schema[bound])
+    shown = {key: generated[key] for key in ("name", "in", "description")}
+    return {**shown, **({"required": True} if generated.get("required") else {}), "schema": _shown(schema)}
+
+
+def _body(name: str, operation: dict[str, Json]) -> dict[str, Json]:
+    """What the operation is sent. The body of many payments is read line by line, and so no type of its handler's."""
+    example = examples.request_example(name)
+    if name == "pay_batch":
+        (one,), _ = msgspec.json.schema_components((BulkPaymentRequest,), ref_template=_REFERENCE)
+        array = {"type": "array", "items": one, "minItems": 1, "maxItems": bulk.MOST}
+        lines = {"schema": one, "example": example[0]}
+        content = {"application/json": {"schema": array, "example": example}, "application/x-ndjson": lines}
+    else:
+        schema = operation["requestBody"]["content"]["application/json"]["schema"]
+        content = {"application/json": {"schema": _shown(schema), "example": example}}
+    return {"required": True, "content": content}
+
+
+def _answer(name: str, status: str, generated: dict[str, Json], codes: set[str]) -> dict[str, Json]:
+    example = examples.answer_example(name, status)
+    schema = _shown(generated["content"]["application/json"]["schema"])
+    content = {"application/json": {"schema": schema, "example": example}}
+    if name == "pay_batch":  # a line for each, as it is paid
+        content["application/x-ndjson"] = {"schema": schema["items"], "example": example[0]}
+    said = generated["description"]
+    described = _STATUSES[status] if said == HTTPStatus(int(status)).description else said
+    replayed = {"Idempotency-Replayed": {"$ref": "#/components/headers/Idempotency-Replayed"}}
+    headers = {"headers": replayed} if "idempotency_key_missing" in codes else {}
+    return {"description": described, **headers, "content": content}
+
+
+def _refusal(codes: list[str]) -> dict[str, Json]:
+    """A response that has one of these codes, each with an example."""
+    named = {code: {"$ref": f"#/components/examples/{code}"} for code in codes}
+    problem = {"schema": {"$ref": _REFERENCE.format(name="Problem")}, "examples": named}
+    wait = {"headers": {"Retry-After": {"$ref": "#/components/headers/Retry-After"}}}
     return {
-        "description": ", ".join(codes),
-        "content": {"application/problem+json": {"schema": {"allOf": [schema, only]}}},
+        "description": ", ".join(f"`{code}`" for code in codes),
+        **(wait if set(codes) & set(_WAIT) else {}),
+        "content": {"application/problem+json": problem},
+    }
+
+
+def _problem_examples() -> dict[str, Json]:
+    documents = [problem_document(error) for error in examples.PROBLEM_EXAMPLES] + [internal_document()]
+    return {
+        str(shown["code"]): {"summary": shown["title"], "value": msgspec.to_builtins(shown)}
+        for shown in sorted(documents, key=lambda one: str(one["code"]))
     }

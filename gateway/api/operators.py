@@ -11,7 +11,9 @@ from litestar.datastructures import State
 from msgspec import Meta, Struct
 
 from gateway.api.house import House, bearer_of, check_conditions
-from gateway.api.shapes import AssetCode
+from gateway.api.parameters import path_id
+from gateway.api.problems import MONEY_PROBLEMS
+from gateway.api.shapes import AssetCode, Time, WalletIdText, typed_id
 from gateway.api.signing_in import (
     AssertionChallengeView,
     AssertionRequest,
@@ -31,6 +33,9 @@ from gateway.operators.operators import Limit, Operator, Proposal
 from gateway.operators.repair_proposal import LostHandle
 from gateway.operators.repairs import REPAIRS, Correction
 
+ProposalPath = Annotated[str, path_id(operators.PROPOSAL_PREFIX, "The proposal's id.")]
+
+
 OperatorName = Annotated[
     str, Meta(pattern="^[a-z0-9_]{2,30}$", description="2 to 30 of a-z, 0-9 and _.", examples=["ann"])
 ]
@@ -42,7 +47,7 @@ class EnrolmentChallengeRequest(Struct, forbid_unknown_fields=True):
 
 
 class EnrolmentRequest(Struct, forbid_unknown_fields=True):
-    """The code of `gateway operators add`, and what navigator.credentials.create() gives."""
+    """The code of `gateway operators add`, and what `navigator.credentials.create()` returned."""
 
     name: OperatorName
     code: Annotated[str, Meta(description="Shown once, by gateway operators add.")]
@@ -51,7 +56,7 @@ class EnrolmentRequest(Struct, forbid_unknown_fields=True):
 
 
 class OperatorView(Struct):
-    id: str
+    id: Annotated[str, typed_id(operators.PREFIX, "An operator's id.")]
     name: str
 
 
@@ -60,15 +65,15 @@ class OperatorSessionView(Struct):
 
     name: str
     token: str
-    seconds: int
+    seconds: Annotated[int, Meta(description="How long the token is good.")]
 
 
 class ProposedLimitRequest(Struct, forbid_unknown_fields=True):
-    """The most of one payment, and of a day's, that goes without the owner's approval."""
+    """The most that goes without the owner's approval."""
 
     asset: AssetCode
-    payment: Annotated[str, Meta(examples=["10.00"])]
-    day: Annotated[str, Meta(examples=["20.00"])]
+    payment: Annotated[str, Meta(description="In one payment.", examples=["10.00"])]
+    day: Annotated[str, Meta(description="In any 24 hours.", examples=["20.00"])]
 
 
 class CorrectionRequest(Struct, forbid_unknown_fields=True):
@@ -82,7 +87,7 @@ class CorrectionRequest(Struct, forbid_unknown_fields=True):
 
 class ProposalRequest(Struct, forbid_unknown_fields=True):
     kind: Kind
-    reason: Annotated[str, Meta(description="Why, in 1 to 200 letters.", examples=["reported as stolen"])]
+    reason: Annotated[str, Meta(description="Why, in 1 to 200 characters.", examples=["reported as stolen"])]
     handle: Annotated[
         str | None,
         Meta(description="Whose wallet, or the handle to return; null for other repairs.", examples=["alice"]),
@@ -92,16 +97,16 @@ class ProposalRequest(Struct, forbid_unknown_fields=True):
 
 
 class ProposalView(Struct):
-    id: str
+    id: Annotated[str, typed_id(operators.PROPOSAL_PREFIX, "A proposal's id.")]
     kind: Kind
     handle: Annotated[str | None, Meta(description="Whose wallet; null for a repair.")]
-    wallet_id: str | None
+    wallet_id: WalletIdText | None
     reason: str
     terms: Annotated[str, Meta(description="The limit or the repair in words; else empty.")]
-    proposed_by: str
-    proposed_at: str
-    expires_at: str
-    approved_by: str | None
+    proposed_by: Annotated[str, Meta(description="The name of an operator.")]
+    proposed_at: Time
+    expires_at: Time
+    approved_by: Annotated[str | None, Meta(description="The name of another operator; null: none yet.")]
 
 
 class ProposalsPage(Struct):
@@ -118,22 +123,31 @@ async def operator_of(request: Request[Any, Any, State], house: House) -> Operat
 
 @post(
     "/v1/operator/enrolment/challenge",
-    tags=["operators"],
-    summary="What to enrol over",
+    tags=["Operators"],
+    summary="Start enrolling as an operator",
     needs="nothing",
     counts="sign-ins",
 )
 async def challenge_enrolment(data: EnrolmentChallengeRequest, house: House) -> AssertionChallengeView:
-    """For navigator.credentials.create(), by whoever has the code. Good once, for five minutes."""
+    """Returns a challenge for `navigator.credentials.create()`, for whoever has the enrolment code. It is good once,
+    for five minutes.
+    """
     party = party_of(house.public_url)
     async with house.database.transaction() as connection:
         asked = await operators.ask(connection, party, None, operators.ENROL, [data.name], house.clock())
     return assertion_challenge_view(asked, [])
 
 
-@post("/v1/operator/enrolment", tags=["operators"], summary="Enrol as an operator", needs="nothing", counts="sign-ins")
+@post(
+    "/v1/operator/enrolment",
+    tags=["Operators"],
+    summary="Enrol as an operator",
+    needs="nothing",
+    counts="sign-ins",
+    problems=("invalid_passkey",),
+)
 async def enrol_operator(data: EnrolmentRequest, house: House) -> OperatorView:
-    """The passkey that the operator signs in and approves with. The code is good once, within a day."""
+    """Registers the passkey that the operator signs in and approves with. The code is good once, within a day."""
     made = Registration(from_base64(data.client_data), from_base64(data.attestation))
     async with _told(house, ANYONE, data.name), house.database.transaction() as connection:
         enrolled = await operators.enrol(connection, data.name, data.code, made, house.clock())
@@ -142,22 +156,29 @@ async def enrol_operator(data: EnrolmentRequest, house: House) -> OperatorView:
 
 @post(
     "/v1/operator/session/challenge",
-    tags=["operators"],
-    summary="What an operator signs in over",
+    tags=["Operators"],
+    summary="Start signing in as an operator",
     needs="nothing",
     counts="sign-ins",
 )
 async def challenge_operator_session(house: House) -> AssertionChallengeView:
-    """For navigator.credentials.get(). Good once, for five minutes."""
+    """Returns a challenge. Pass it to `navigator.credentials.get()`. It is good once, for five minutes."""
     party = party_of(house.public_url)
     async with house.database.transaction() as connection:
         asked = await operators.ask(connection, party, None, operators.SIGN_IN, [], house.clock())
     return assertion_challenge_view(asked, [])
 
 
-@post("/v1/operator/session", tags=["operators"], summary="Sign in as an operator", needs="nothing", counts="sign-ins")
+@post(
+    "/v1/operator/session",
+    tags=["Operators"],
+    summary="Sign in as an operator",
+    needs="nothing",
+    counts="sign-ins",
+    problems=("invalid_passkey",),
+)
 async def start_operator_session(data: AssertionRequest, house: House) -> Response[OperatorSessionView]:
-    """A token for half an hour, which speaks for no wallet."""
+    """Returns a token for half an hour, which acts for no wallet."""
     assertion = assertion_of(data)
     async with _told(house, ANYONE), house.database.transaction() as connection:
         operator, token = await operators.sign_in(connection, assertion, house.clock())
@@ -165,26 +186,35 @@ async def start_operator_session(data: AssertionRequest, house: House) -> Respon
     return Response(view)
 
 
-@delete("/v1/operator/session", tags=["operators"], summary="Sign out", status_code=200, needs="operator")
+@delete(
+    "/v1/operator/session", tags=["Operators"], summary="Sign out as an operator", status_code=200, needs="operator"
+)
 async def end_operator_session(house: House, request: Request[Any, Any, State], operator: Operator) -> OperatorView:
-    """The token is good no more."""
+    """Ends the token."""
     async with house.database.transaction() as connection:
         await operators.sign_out(connection, bearer_of(request), house.clock())
     return OperatorView(show(operators.PREFIX, operator.id), operator.name)
 
 
-@get("/v1/operator/proposals", tags=["operators"], summary="What waits for an approval", needs="operator")
+@get("/v1/operator/proposals", tags=["Operators"], summary="List proposals", needs="operator")
 async def list_proposals(house: House, operator: Operator) -> ProposalsPage:
-    """Everything that another operator can still approve, newest first."""
+    """What another operator can still approve, newest first."""
     async with house.database.reading() as connection:
         return ProposalsPage([proposal_view(one) for one in await operators.proposals(connection, house.clock())])
 
 
-@post("/v1/operator/proposals", tags=["operators"], summary="Propose an act", needs="operator")
-async def propose(data: ProposalRequest, house: House, operator: Operator) -> ProposalView:
-    """It is done once another operator approves it, within an hour. A freeze is in force at once, and lapses with its
-    proposal. A limit is of a wallet that has a passkey. Repairs are of the gateway itself: that what a restore has lost
-    was looked at (recovery.confirm), that a lost handle may be claimed again, and a correcting transfer.
+@post(
+    "/v1/operator/proposals",
+    tags=["Operators"],
+    summary="Propose an operation",
+    needs="operator",
+    problems=(*MONEY_PROBLEMS, "invalid_handle", "unknown_handle", "state_conflict"),
+)
+async def create_proposal(data: ProposalRequest, house: House, operator: Operator) -> ProposalView:
+    """It is done once another operator approves it, within an hour. A freeze is in force at once, and ends with its
+    proposal. A limit is for a wallet that has a passkey. Repairs concern the gateway: `recovery.confirm` says that what
+    a restore lost was examined, `handle.return` lets a lost handle be claimed again, and `ledger.correct` is a
+    correcting transfer.
     """
     now, limit = house.clock(), None
     if data.limit is not None:
@@ -216,9 +246,17 @@ def _repair(house: House, data: ProposalRequest) -> LostHandle | Correction | No
     return None
 
 
-@post("/v1/operator/proposals/{id:str}/challenge", tags=["operators"], summary="What to approve over", needs="operator")
-async def challenge_approval(id: str, house: House, operator: Operator) -> AssertionChallengeView:
-    """A hash over all that is proposed, for the passkey of another operator than who proposed it."""
+@post(
+    "/v1/operator/proposals/{id:str}/challenge",
+    tags=["Operators"],
+    summary="Start approving a proposal",
+    needs="operator",
+    problems=("not_found",),
+)
+async def challenge_proposal(id: ProposalPath, house: House, operator: Operator) -> AssertionChallengeView:
+    """Returns a challenge over all that is proposed, for the passkey of another operator than the one who proposed it.
+    Pass it to `navigator.credentials.get()`. It is good once, for five minutes.
+    """
     party, number = party_of(house.public_url), read(operators.PROPOSAL_PREFIX, id)
     async with house.database.transaction() as connection:
         asked = await operators.ask_approval(connection, party, operator, number, house.clock())
@@ -227,13 +265,14 @@ async def challenge_approval(id: str, house: House, operator: Operator) -> Asser
 
 @post(
     "/v1/operator/proposals/{id:str}/approve",
-    tags=["operators"],
+    tags=["Operators"],
     summary="Approve a proposal",
     status_code=200,
     needs="operator",
+    problems=("not_found", "invalid_passkey", "state_conflict", "insufficient_funds", "unknown_handle"),
 )
-async def approve(id: str, data: AssertionRequest, house: House, operator: Operator) -> ProposalView:
-    """It is done with the answer, once."""
+async def approve_proposal(id: ProposalPath, data: AssertionRequest, house: House, operator: Operator) -> ProposalView:
+    """It is done when this is answered, once."""
     number, assertion = read(operators.PROPOSAL_PREFIX, id), assertion_of(data)
     async with _told(house, operator.by), house.database.transaction() as connection:
         assets = house.terms.assets
@@ -264,5 +303,5 @@ async def _told(house: House, by: By, name: str = "") -> AsyncIterator[None]:
 
 ROUTES = (
     *(challenge_enrolment, enrol_operator, challenge_operator_session, start_operator_session, end_operator_session),
-    *(list_proposals, propose, challenge_approval, approve),
+    *(list_proposals, create_proposal, challenge_proposal, approve_proposal),
 )

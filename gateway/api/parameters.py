@@ -9,16 +9,35 @@ A parameter whose value does not fit is named as it was sent, with what it may b
 
 from collections.abc import Iterable
 from enum import Enum
-from typing import Any, Final, Literal, get_origin
+from typing import Annotated, Any, Final, Literal, get_origin
 
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
-from litestar.params import KwargDefinition
+from litestar.params import KwargDefinition, PathParameter, QueryParameter
 from litestar.routes import BaseRoute, HTTPRoute
 from litestar.typing import FieldDefinition
 
 from gateway.api.json_faults import one_of
+from gateway.api.shapes import typed_id
 from gateway.errors import InvalidRequest
+
+Cursor = Annotated[str | None, QueryParameter(description="The `next_cursor` of the page before.")]
+
+Limit = Annotated[int, QueryParameter(ge=1, le=200, description="How many at the most.")]
+
+
+def asset_parameter(description: str) -> QueryParameter:
+    """A query parameter that names an asset."""
+    return QueryParameter(name="asset", description=description, schema_extra={"examples": ["EUR"]})
+
+
+def path_id(prefix: str, description: str) -> PathParameter:
+    """A TypeID with this prefix, in a path. What is no such id is no thing that is there: 404."""
+    shown = typed_id(prefix, description)
+    return PathParameter(
+        description=description, schema_extra={"examples": shown.examples, **(shown.extra_json_schema or {})}
+    )
+
 
 #: Where a handler keeps the names of its query parameters, and the names of the arguments that they are given as.
 _NAMES: Final = "query_parameters"

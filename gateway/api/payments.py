@@ -6,14 +6,15 @@ from typing import Annotated, Any
 
 from litestar import Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import Parameter, QueryParameter
+from litestar.params import QueryParameter
 from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.api.cursor import cursor_position, cursor_text
 from gateway.api.house import House
 from gateway.api.once import Batcher, answer_once, claim_of
-from gateway.api.parameters import refused
+from gateway.api.parameters import Cursor, Limit, asset_parameter, path_id, refused
+from gateway.api.problems import END_PROBLEMS, KEY_PROBLEMS, MONEY_PROBLEMS, PAY_PROBLEMS
 from gateway.api.shapes import (
     AmountRequest,
     NothingRequest,
@@ -27,7 +28,6 @@ from gateway.api.shapes import (
 )
 from gateway.api.times import period_of, time_parameter
 from gateway.api.views import payment_view, preview_view
-from gateway.api.wallets import Limit
 from gateway.errors import AmountTooPrecise, GatewayError, InvalidAmount, InvalidRequest, NotFound
 from gateway.identity.credential import Credential
 from gateway.identity.wallet import Wallet
@@ -35,36 +35,53 @@ from gateway.ids import PaymentId, read, show
 from gateway.money import Asset, Money
 from gateway.payments import finish, records, search, sign
 from gateway.payments import pay as paying
+from gateway.payments import refund as refunding
 from gateway.payments.finish import EndRequest
 from gateway.payments.note import check_reference, note_of
 from gateway.payments.once import Unbatched
 from gateway.payments.pay import PayRequest
 from gateway.payments.payment import Payment, State
-from gateway.payments.refund import Refund, refund, refund_all
+from gateway.payments.refund import Refund
 from gateway.payments.route import RailName
 from gateway.payments.search import Wanted
 from gateway.postgres.pool import Connection
 
-_PARTY = "@handle or address."
+#: Whose payment a path names.
+PaymentPath = Annotated[str, path_id("pay", "The payment's id.")]
 
-_ACCEPTED = {202: ResponseSpec(PaymentView, description="Accepted; it settles on the chain.", generate_examples=False)}
+
+def _filter(description: str, example: str) -> QueryParameter:
+    return QueryParameter(description=description, schema_extra={"examples": [example]})
+
+
+ACCEPTED = {
+    202: ResponseSpec(
+        PaymentView,
+        description="Accepted: it settles on the chain, or waits for the payer's approval or signature.",
+        generate_examples=False,
+    )
+}
 
 
 @post(
     "/v1/payments",
-    tags=["payments"],
+    tags=["Payments"],
     summary="Pay a handle or an address",
-    responses=_ACCEPTED,
+    response_description="Settled, or held for capture, in the ledger.",
+    responses=ACCEPTED,
     needs="pay",
     names=True,
     capped=True,
+    problems=(*MONEY_PROBLEMS, *KEY_PROBLEMS, *PAY_PROBLEMS, "insufficient_funds", "in_recovery", "payment_restored"),
 )
 async def pay(
     request: Request[Any, Any, Any], data: PaymentRequest, house: House, credential: Credential
 ) -> Response[PaymentView]:
-    """Settled when this answers 201 (the ledger rail); accepted with 202 (the chain rail, or held for capture). Where
-    the caller keeps the key, a token payment answers `requires_confirmation` and what is `to_sign`; where the wallet's
-    policy asks about it, any does, and why it needs an `approval`.
+    """A payment in the ledger is settled, or held for capture, when it is answered (201). A token payment is accepted
+    (202) and settles when its block is final.
+
+    Where the payer's key is their own, a token payment answers `requires_confirmation` and what is `to_sign`. Where the
+    wallet's policy asks for an approval, any payment does, and `approval` says why.
     """
     caller = credential.wallet
     # Most payments are answered before they come here, in the same words: see fast_payments.py.
@@ -84,52 +101,58 @@ async def pay(
 
 @post(
     "/v1/payments/preview",
-    tags=["payments"],
-    summary="What a payment would be like",
+    tags=["Payments"],
+    summary="Preview a payment",
     status_code=200,
     needs="read",
     names=True,
+    problems=(*MONEY_PROBLEMS, *PAY_PROBLEMS, "in_recovery"),
 )
-async def preview_payment(data: PaymentRequest, house: House, caller: Wallet, credential: Credential) -> PreviewView:
-    """Route, fee, what would be available afterwards, and why it would have to be approved. Nothing moves."""
+async def preview(data: PaymentRequest, house: House, caller: Wallet, credential: Credential) -> PreviewView:
+    """The route, the fee, what would be available afterwards, and why the payment would need an approval. Nothing
+    moves.
+    """
     asked = asked_of(house, data, credential)
     async with house.database.snapshot() as connection:
         return preview_view(await paying.preview(connection, house.terms, caller, asked, house.clock()))
 
 
-@get("/v1/payments/{id:str}", tags=["payments"], summary="One payment", needs="read")
-async def show_payment(id: str, house: House, caller: Wallet) -> PaymentView:
-    """The payment as it stands, for its payer and its payee."""
+@get("/v1/payments/{id:str}", tags=["Payments"], summary="Get a payment", needs="read", problems=("not_found",))
+async def get_payment(id: PaymentPath, house: House, caller: Wallet) -> PaymentView:
+    """For its payer and its payee."""
     async with house.database.reading() as connection:
         payment = await records.payment(connection, house.terms.assets, payment_id(id), caller.id)
         return payment_view(payment, caller.id, await sign.to_sign(connection, house.terms, payment))
 
 
-@get("/v1/payments", tags=["payments"], summary="The caller's payments", needs="read")
+@get("/v1/payments", tags=["Payments"], summary="List payments", needs="read", problems=("unknown_asset",))
 async def list_payments(
     house: House,
     caller: Wallet,
     limit: Limit = 50,
-    cursor: str | None = None,
-    in_state: Annotated[State | None, QueryParameter(name="state")] = None,
-    asset: str | None = None,
-    rail: RailName | None = None,
-    reference: Annotated[str | None, Parameter(description="The caller's own, to the letter.")] = None,
-    memo: Annotated[str | None, Parameter(description="The whole memo, to the letter.")] = None,
-    from_: Annotated[str | None, QueryParameter(name="from", description=_PARTY)] = None,
-    to: Annotated[str | None, Parameter(description=_PARTY)] = None,
-    counterparty: Annotated[str | None, Parameter(description="@handle or address of the other side.")] = None,
+    cursor: Cursor = None,
+    in_state: Annotated[State | None, QueryParameter(name="state", description="Only payments in this state.")] = None,
+    asset: Annotated[str | None, asset_parameter("Only payments of this asset.")] = None,
+    rail: Annotated[RailName | None, QueryParameter(description="Only payments by this rail.")] = None,
+    reference: Annotated[str | None, _filter("The caller's own reference, exactly.", "order-17")] = None,
+    memo: Annotated[str | None, _filter("The whole memo, exactly.", "lunch")] = None,
+    from_: Annotated[
+        str | None,
+        QueryParameter(name="from", description="Who paid: @handle or address.", schema_extra={"examples": ["@alice"]}),
+    ] = None,
+    to: Annotated[str | None, _filter("Who was paid: @handle or address.", "@bob")] = None,
+    counterparty: Annotated[str | None, _filter("The other side, whoever paid: @handle or address.", "@bob")] = None,
     created_from: Annotated[
         str | None, time_parameter("created_from", "Created at this time (RFC 3339) or later.")
     ] = None,
     created_until: Annotated[
         str | None, time_parameter("created_until", "Created before this time (RFC 3339).")
     ] = None,
-    amount_min: Annotated[str | None, Parameter(description="Of this amount or more; with `asset`.")] = None,
-    amount_max: Annotated[str | None, Parameter(description="Of this amount or less; with `asset`.")] = None,
+    amount_min: Annotated[str | None, _filter("Of this amount or more: a decimal, with `asset`.", "10.00")] = None,
+    amount_max: Annotated[str | None, _filter("Of this amount or less: a decimal, with `asset`.", "50.00")] = None,
 ) -> PaymentsPage:
-    """What the caller paid and was paid, newest first; of it what fits all that is given. Then a page may have fewer
-    than `limit`, or none, though there are more: go on until `next_cursor` is null.
+    """What the caller paid and was paid, newest first, as far as it matches every filter. With filters a page may have
+    fewer than `limit` payments, or none, though there are more: continue until `next_cursor` is null.
     """
     before = PaymentId(read("pay", cursor_position(cursor))) if cursor else None
     of = None if asset is None else house.terms.assets.of_wallet(asset)
@@ -152,10 +175,10 @@ async def list_payments(
     )
 
 
-@get("/v1/payments/waiting", tags=["approvals"], summary="What waits for the caller", needs="read")
-async def list_waiting(house: House, caller: Wallet, limit: Limit = 50, cursor: str | None = None) -> PaymentsPage:
-    """Payments of the caller's that wait for their approval by a passkey or a signature of their own key, newest first.
-    However many others were made since, none of these is missing.
+@get("/v1/payments/waiting", tags=["Approvals"], summary="List payments that wait for you", needs="read")
+async def list_waiting_payments(house: House, caller: Wallet, limit: Limit = 50, cursor: Cursor = None) -> PaymentsPage:
+    """Payments of the caller that wait for an approval by a passkey or for a signature by an own key, newest first.
+    None is missing, however many payments were made since.
     """
     before = PaymentId(read("pay", cursor_position(cursor))) if cursor else None
     async with house.database.reading() as connection:
@@ -199,16 +222,21 @@ def ends_of(house: House) -> Ends:
 
 @post(
     "/v1/payments/{id:str}/capture",
-    tags=["payments"],
-    summary="Pay what is held",
+    tags=["Payments"],
+    summary="Capture a held payment",
     status_code=200,
     needs="pay",
     capped=True,
+    problems=(
+        *KEY_PROBLEMS,
+        *END_PROBLEMS,
+        *("withdrawals_frozen", "own_key", "wallet_frozen", "in_recovery", "payment_restored"),
+    ),
 )
-async def capture_payment(
-    request: Request[Any, Any, Any], id: str, data: AmountRequest, house: House, caller: Wallet
+async def capture(
+    request: Request[Any, Any, Any], id: PaymentPath, data: AmountRequest, house: House, caller: Wallet
 ) -> Response[PaymentView]:
-    """All of a held payment, or a part; the rest goes back to the payer."""
+    """All of it, or a part; the rest goes back to the payer."""
     ends: Ends = request.app.state.ends
     claim = claim_of(house, request, caller, data)
     return await ends.answer(claim, EndRequest("capture", payment_id(id), caller.id, data.amount))
@@ -216,16 +244,17 @@ async def capture_payment(
 
 @post(
     "/v1/payments/{id:str}/void",
-    tags=["payments"],
-    summary="Give back what is held",
+    tags=["Payments"],
+    summary="Void a held payment",
     status_code=200,
     needs="pay",
     capped=True,
+    problems=(*KEY_PROBLEMS, "not_found", "state_conflict"),
 )
-async def void_payment(
-    request: Request[Any, Any, Any], id: str, data: NothingRequest, house: House, caller: Wallet
+async def void(
+    request: Request[Any, Any, Any], id: PaymentPath, data: NothingRequest, house: House, caller: Wallet
 ) -> Response[PaymentView]:
-    """A held payment ends; its money is available to the payer again."""
+    """Ends the payment; its money is available to the payer again."""
     ends: Ends = request.app.state.ends
     claim = claim_of(house, request, caller, data)
     return await ends.answer(claim, EndRequest("void", payment_id(id), caller.id))
@@ -233,15 +262,16 @@ async def void_payment(
 
 @post(
     "/v1/payments/{id:str}/signature",
-    tags=["payments"],
+    tags=["Payments"],
     summary="Sign a payment with your own key",
     status_code=200,
     needs="pay",
     capped=True,
+    problems=("not_found", "invalid_signature", "state_conflict", "withdrawals_frozen", "wallet_frozen", "in_recovery"),
 )
-async def sign_payment(id: str, data: SignatureRequest, house: House, caller: Wallet) -> PaymentView:
-    """The signature over what is `to_sign`, by the key of the payer's address, or whatever the contract there accepts.
-    The payment is queued. The same signature again is answered with the payment as it stands.
+async def sign_payment(id: PaymentPath, data: SignatureRequest, house: House, caller: Wallet) -> PaymentView:
+    """Takes the signature over the payment's `to_sign`, by the key of the payer's address or as the contract at it
+    accepts it, and queues the payment. The same signature again is answered with the payment as it is.
     """
     signed = signature_bytes(data.signature)
     of = payment_id(id)
@@ -249,9 +279,20 @@ async def sign_payment(id: str, data: SignatureRequest, house: House, caller: Wa
     return payment_view(signed_payment, caller.id)
 
 
-@post("/v1/payments/{id:str}/refund", tags=["payments"], summary="Give a settled payment back", needs="refund")
-async def refund_payment(
-    request: Request[Any, Any, Any], id: str, data: RefundRequest, house: House, credential: Credential
+@post(
+    "/v1/payments/{id:str}/refund",
+    tags=["Payments"],
+    summary="Refund a settled payment",
+    needs="refund",
+    problems=(
+        *KEY_PROBLEMS,
+        *END_PROBLEMS,
+        *("refund_exceeds_payment", "wallet_frozen", "cap_exceeded", "grant_not_approved", "in_recovery"),
+        "payment_restored",
+    ),
+)
+async def refund(
+    request: Request[Any, Any, Any], id: PaymentPath, data: RefundRequest, house: House, credential: Credential
 ) -> Response[PaymentView]:
     """All that is left of it, or a part, as a payment of its own whose `refund_of` names the first. Its reference and
     metadata are the refunder's, not those of the first.
@@ -266,7 +307,7 @@ async def refund_payment(
         return await refunds.answer(claim, replace(asked, claim=claim))
 
     async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
-        payment = await refund(connection, house.terms, asked, now)
+        payment = await refunding.refund(connection, house.terms, asked, now)
         return 201, payment_view(payment, caller.id, await sign.to_sign(connection, house.terms, payment))
 
     return await answer_once(house, request, caller, data, act)
@@ -281,7 +322,7 @@ def refunds_of(house: House) -> Refunds:
     async def act(
         connection: Connection, asked: Sequence[Refund], now: datetime
     ) -> list[Payment | GatewayError | Unbatched]:
-        return await refund_all(connection, house.terms, asked, now)
+        return await refunding.refund_all(connection, house.terms, asked, now)
 
     return Batcher(
         house, act, lambda _: 201, lambda asked, payment: payment_view(payment, asked.caller.id), _has_its_key

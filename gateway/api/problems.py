@@ -89,6 +89,16 @@ PROBLEMS: dict[type[GatewayError], Problem] = {
 #: Errors that say something about the machine or the house and nothing that the caller can mend: shown as a 500.
 INTERNAL = Problem(500, "internal_error", retryable=True)
 
+#: Codes that come together, for the routes that say which they may answer (`problems=`): of an amount of an asset, of
+#: an Idempotency-Key, of whom is paid and how, of the end of a payment.
+MONEY_PROBLEMS = ("unknown_asset", "invalid_amount", "amount_too_precise")
+KEY_PROBLEMS = ("idempotency_key_missing", "idempotency_key_reused", "idempotency_key_in_progress")
+PAY_PROBLEMS = (
+    *("unknown_payee", "self_payment", "cap_exceeded", "grant_not_approved"),
+    *("withdrawals_frozen", "wallet_frozen", "own_key"),
+)
+END_PROBLEMS = ("invalid_amount", "amount_too_precise", "not_found", "state_conflict", "insufficient_funds")
+
 _MEDIA_TYPE = "application/problem+json"
 
 #: What Litestar says when a parameter is not there.
@@ -148,8 +158,12 @@ def fail(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str
     """The answer to a mistake of ours: its details go to the log, with the request's id, and nowhere else."""
     id = request_id(request.scope).decode()
     log.error("request %s to %a failed", id, request.scope["path"], exc_info=error)
-    told = "something went wrong on our side; the same request may be sent again"
-    return _answer(_document(INTERNAL, "", told, {}))
+    return _answer(internal_document())
+
+
+def internal_document() -> dict[str, object]:
+    """The problem document of a mistake of ours, which says nothing about it."""
+    return _document(INTERNAL, "", "something went wrong on our side; the same request may be sent again", {})
 
 
 def _document(problem: Problem, kind: str, detail: str, values: dict[str, object]) -> dict[str, object]:

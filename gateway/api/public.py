@@ -16,12 +16,12 @@ from gateway.payments.solvency import solvency
 _SOLVENCY_SECONDS = 2.0
 
 
-@get("/v1/solvency", tags=["public"], summary="What is issued and what backs it", needs="nothing", counts=None)
-async def show_solvency(house: House, state: State) -> SolvencyPage:
-    """Per token: what is issued, who has it, what it is backed by, at which final block, and any difference.
+@get("/v1/solvency", tags=["Status"], summary="Get solvency", needs="nothing", counts=None)
+async def get_solvency(house: House, state: State) -> SolvencyPage:
+    """Per token: what is issued, who holds it, what backs it, at which final block, and any difference.
 
-    `checked_block` is the final block up to which the book was held against the chain. Where something does not agree,
-    withdrawals of that asset are in `frozen`, from a second look on until they are let go on.
+    `checked_block` is the final block up to which the ledger was reconciled with the chain. Where they differ twice in
+    a row, withdrawals of the asset are listed in `frozen` until an operator unfreezes them.
     """
     age = asyncio.get_running_loop().time() - state.solvency_at
     if state.solvency is None or age > _SOLVENCY_SECONDS:
@@ -39,17 +39,17 @@ async def show_solvency(house: House, state: State) -> SolvencyPage:
     return page
 
 
-@get("/health/live", tags=["health"], summary="The process is up", needs="nothing", counts=None)
-async def live() -> HealthView:
-    """Always, while the process answers at all."""
+@get("/health/live", tags=["Status"], summary="Check that the process is up", needs="nothing", counts=None)
+async def get_liveness() -> HealthView:
+    """Answers while the process answers at all."""
     return HealthView("ok")
 
 
-@get("/health/ready", tags=["health"], summary="Payments can be taken", needs="nothing", counts=None)
-async def ready(state: State) -> ReadyView:
-    """200 while a payment would be taken: the database commits. 503 otherwise, and where the machine's clock is off by
-    more than a second; either within two seconds. What the node and the workers do is said, and changes nothing of
-    that: payments in the ledger need neither, and token payments wait in the queue.
+@get("/health/ready", tags=["Status"], summary="Check that payments are accepted", needs="nothing", counts=None)
+async def get_readiness(state: State) -> ReadyView:
+    """200 while a payment would be accepted: the database commits. 503 otherwise, and where the machine's clock is off
+    by more than a second; either within two seconds. The state of the node and of the workers is reported and changes
+    nothing of that: payments in the ledger need neither, and token payments wait in the queue.
     """
     probe: Probe = state.probe
     there = await probe.readiness()

@@ -1,10 +1,11 @@
 """Sign in, in three ways; see one's sessions; end them."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from litestar import Request, Response, delete, get, post
 from litestar.datastructures import Cookie
+from litestar.params import PathParameter
 
 from gateway.api.cookie import holding, refuse_other_origins, set_with_answer, token_of
 from gateway.api.house import House
@@ -36,25 +37,33 @@ from gateway.postgres.pool import Connection
 
 @post(
     "/v1/sessions/passkey/challenge",
-    tags=["signing in"],
-    summary="What to sign in with a passkey over",
+    tags=["Sign-in"],
+    summary="Start signing in with a passkey",
     needs="nothing",
     counts="sign-ins",
 )
 async def challenge_passkey_session(house: House) -> AssertionChallengeView:
-    """For navigator.credentials.get(), on a page of this gateway's. Good once, for five minutes, for any passkey: who
-    signs it says whose it is.
+    """Returns a challenge for any passkey of this gateway: the signature says whose it is. Pass it to
+    `navigator.credentials.get()`. It is good once, for five minutes.
     """
     async with house.database.transaction() as connection:
         asked = await passkey.ask(connection, party_of(house.public_url), None, passkey.SIGN_IN, (), house.clock())
     return assertion_challenge_view(asked, [])
 
 
-@post("/v1/sessions/passkey", tags=["signing in"], summary="Sign in with a passkey", needs="nothing", counts="sign-ins")
+@post(
+    "/v1/sessions/passkey",
+    tags=["Sign-in"],
+    summary="Sign in with a passkey",
+    needs="nothing",
+    counts="sign-ins",
+    own_page=True,
+    problems=("forbidden", "invalid_passkey"),
+)
 async def start_passkey_session(
     data: AssertionRequest, house: House, request: Request[Any, Any, Any]
 ) -> Response[SessionView]:
-    """The answer's cookie is the session. For five minutes it may do what only an owner may; then sign in again."""
+    """Starts a session, in the answer's cookie. For five minutes it may do what only the owner may."""
     refuse_other_origins(request, party_of(house.public_url))
     assertion, now = assertion_of(data), house.clock()
     async with house.database.transaction() as connection:
@@ -66,13 +75,16 @@ async def start_passkey_session(
 
 @post(
     "/v1/sessions/ethereum/challenge",
-    tags=["signing in"],
-    summary="What to sign in with an Ethereum wallet over",
+    tags=["Sign-in"],
+    summary="Start signing in with an Ethereum wallet",
     needs="nothing",
     counts="sign-ins",
+    problems=("invalid_handle", "unknown_handle", "invalid_challenge"),
 )
 async def challenge_ethereum_session(data: EthereumChallengeRequest, house: House) -> ChallengeView:
-    """The text to sign (EIP-4361) with the address that the handle is bound to, good once, for five minutes."""
+    """Returns the text (EIP-4361) to sign with the address that the handle is bound to. It is good once, for five
+    minutes.
+    """
     async with house.database.reading() as connection:
         of = await wallets.by_handle(connection, data.handle)
     await house.limits.count(house.database, "sign-ins", f"@{of.handle}", house.clock())
@@ -83,16 +95,18 @@ async def challenge_ethereum_session(data: EthereumChallengeRequest, house: Hous
 
 @post(
     "/v1/sessions/ethereum",
-    tags=["signing in"],
+    tags=["Sign-in"],
     summary="Sign in with an Ethereum wallet",
     needs="nothing",
     counts="sign-ins",
+    own_page=True,
+    problems=("forbidden", "invalid_challenge", "invalid_signature"),
 )
 async def start_ethereum_session(
     data: EthereumSessionRequest, house: House, request: Request[Any, Any, Any]
 ) -> Response[SessionView]:
-    """The text as it was, signed by the address that the wallet is bound to: its owner's key, or the contract that it
-    is (ERC-1271). Once a wallet has a passkey, only that does what an owner may.
+    """Takes the text of the challenge, signed by the address that the wallet is bound to: by its owner's key, or by the
+    contract at it (ERC-1271). Once a wallet has a passkey, only a passkey makes its session the owner's.
     """
     refuse_other_origins(request, party_of(house.public_url))
     now = house.clock()
@@ -105,16 +119,18 @@ async def start_ethereum_session(
 
 @post(
     "/v1/sessions/recovery-code",
-    tags=["signing in"],
+    tags=["Sign-in"],
     summary="Sign in with a recovery code",
     needs="nothing",
     counts="sign-ins",
+    own_page=True,
+    problems=("forbidden", "invalid_handle", "unknown_handle", "invalid_recovery_code"),
 )
 async def start_recovery_session(
     data: RecoverySessionRequest, house: House, request: Request[Any, Any, Any]
 ) -> Response[SessionView]:
-    """For who has lost every passkey: the session reads, and adds a passkey, for five minutes. Ten tries in a quarter
-    of an hour are looked at.
+    """For an owner who has lost every passkey: the session reads, and adds one passkey, for five minutes. Ten attempts
+    are looked at in fifteen minutes.
     """
     refuse_other_origins(request, party_of(house.public_url))
     now = house.clock()
@@ -128,20 +144,34 @@ async def start_recovery_session(
     return Response(view, cookies=[cookie])
 
 
-@get("/v1/sessions", tags=["signing in"], summary="Where the caller is signed in", needs="read")
+@get("/v1/sessions", tags=["Sign-in"], summary="List sessions", needs="read")
 async def list_sessions(house: House, credential: Credential) -> SessionsPage:
-    """The sessions that last, newest first."""
+    """The sessions that are still good, newest first."""
     of, now = credential.wallet, house.clock()
     async with house.database.reading() as connection:
         there = await session.sessions(connection, of.id, now)
     return SessionsPage([session_view(one, of, one.id == credential.id, now) for one in there])
 
 
-@delete("/v1/sessions/{id:str}", tags=["signing in"], summary="Sign out", status_code=200, needs="read")
+@delete(
+    "/v1/sessions/{id:str}",
+    tags=["Sign-in"],
+    summary="Sign out",
+    status_code=200,
+    needs="read",
+    problems=("not_found",),
+)
 async def end_session(
-    id: str, house: House, credential: Credential, request: Request[Any, Any, Any]
+    id: Annotated[
+        str, PathParameter(description="The session's id, or `current`.", schema_extra={"examples": ["current"]})
+    ],
+    house: House,
+    credential: Credential,
+    request: Request[Any, Any, Any],
 ) -> Response[SessionView]:
-    """It ends at once: one of the list, or `current`, the caller's own. An API key needs to be an owner's for it."""
+    """Ends a session at once: one of the list, or `current`, the caller's own. An API key needs the `owner` scope for
+    it.
+    """
     if credential.kind != "session":
         credential.check("owner")
     which = credential.id if id == "current" else id_of(session.PREFIX, id, "such session")

@@ -6,22 +6,25 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
+from gateway.api.shapes import Address, Handle, HandleText, Time, WalletIdText, typed_id
 from gateway.clock import rfc3339
 from gateway.errors import InvalidRequest, NotFound
 from gateway.identity.sign_in.ceremony import ALGORITHMS, Assertion, Registration, from_base64, to_base64
 from gateway.identity.sign_in.challenge import Asked
+from gateway.identity.sign_in.passkey import PREFIX as PASSKEY_PREFIX
 from gateway.identity.sign_in.passkey import Passkey
+from gateway.identity.sign_in.session import PREFIX as SESSION_PREFIX
 from gateway.identity.sign_in.session import Session
 from gateway.identity.wallet import Wallet
 from gateway.ids import WalletId, read, show
 
 Base64 = Annotated[str, Meta(description="Bytes in base64url without padding.", max_length=8192)]
-PasskeyName = Annotated[str, Meta(description="What its owner calls it, 1 to 60 letters.", examples=["Laptop"])]
+PasskeyName = Annotated[str, Meta(description="What its owner calls it: 1 to 60 characters.", examples=["Laptop"])]
 
 
 class AssertionRequest(Struct, forbid_unknown_fields=True):
-    """What navigator.credentials.get() gives: its rawId, and of its response clientDataJSON, authenticatorData and
-    signature.
+    """What `navigator.credentials.get()` returned: its `rawId`, and of its response `clientDataJSON`,
+    `authenticatorData` and `signature`.
     """
 
     credential_id: Base64
@@ -31,7 +34,7 @@ class AssertionRequest(Struct, forbid_unknown_fields=True):
 
 
 class PasskeyRequest(Struct, forbid_unknown_fields=True):
-    """What navigator.credentials.create() gives: of its response clientDataJSON and attestationObject."""
+    """What `navigator.credentials.create()` returned: of its response `clientDataJSON` and `attestationObject`."""
 
     name: PasskeyName
     client_data: Base64
@@ -39,9 +42,9 @@ class PasskeyRequest(Struct, forbid_unknown_fields=True):
 
 
 class SignUpRequest(Struct, forbid_unknown_fields=True):
-    """The passkey that was made over a sign-up's challenge, with the handle and the user_id of that challenge."""
+    """The passkey that was made over a sign-up's challenge, with the handle and the `user_id` of that challenge."""
 
-    handle: Annotated[str, Meta(description="As it was asked for.", examples=["alice"])]
+    handle: HandleText
     user_id: Base64
     name: PasskeyName
     client_data: Base64
@@ -49,7 +52,7 @@ class SignUpRequest(Struct, forbid_unknown_fields=True):
 
 
 class EthereumChallengeRequest(Struct, forbid_unknown_fields=True):
-    handle: Annotated[str, Meta(description="Whose wallet is bound to the address.", examples=["alice"])]
+    handle: HandleText
 
 
 class EthereumSessionRequest(Struct, forbid_unknown_fields=True):
@@ -58,43 +61,42 @@ class EthereumSessionRequest(Struct, forbid_unknown_fields=True):
 
 
 class RecoverySessionRequest(Struct, forbid_unknown_fields=True):
-    handle: Annotated[str, Meta(description="Whose code it is.", examples=["alice"])]
+    handle: HandleText
     code: Annotated[str, Meta(description="One of the recovery codes.", examples=["k7fm-2q9x-0c4t-hhz3"])]
 
 
 class NewPasskeyChallengeView(Struct):
-    """What navigator.credentials.create() is to be given. `algorithms` are COSE's, the best first; `exclude` are the
-    credentials that the wallet has already.
-    """
+    """What to pass to `navigator.credentials.create()`."""
 
     challenge: Base64
-    rp_id: str
+    rp_id: Annotated[str, Meta(description="The relying party: the gateway's host.", examples=["pay.example"])]
     user_id: Base64
-    user_name: str
-    algorithms: list[int]
-    exclude: list[Base64]
-    expires_at: str
+    user_name: Annotated[str, Meta(examples=["@alice"])]
+    algorithms: Annotated[list[int], Meta(description="COSE algorithms, the best first.")]
+    exclude: Annotated[list[Base64], Meta(description="The credentials that the wallet has already.")]
+    expires_at: Time
 
 
 class AssertionChallengeView(Struct):
-    """What navigator.credentials.get() is to be given, with user verification required. Of which passkeys is the
-    browser's to know, where `allow` is empty. The challenge is a hash over what is meant and the nonce: a page makes it
-    again from what it shows, and so has signed what was seen.
+    """What to pass to `navigator.credentials.get()`, with user verification required. The challenge is a hash over what
+    is meant and the nonce: a page makes it again from what it shows, so that what was seen is what is signed.
     """
 
     challenge: Base64
     nonce: Base64
-    rp_id: str
-    allow: list[Base64]
-    expires_at: str
+    rp_id: Annotated[str, Meta(description="The relying party: the gateway's host.", examples=["pay.example"])]
+    allow: Annotated[
+        list[Base64], Meta(description="The credentials that may sign; empty: any that the browser knows.")
+    ]
+    expires_at: Time
 
 
 class PasskeyView(Struct):
-    id: str
-    name: str
-    backed_up: Annotated[bool, Meta(description="Whether it lives on several devices of its owner's.")]
-    created_at: str
-    last_used_at: str | None
+    id: Annotated[str, typed_id(PASSKEY_PREFIX, "A passkey's id.")]
+    name: PasskeyName
+    backed_up: Annotated[bool, Meta(description="Whether it is on several devices of its owner.")]
+    created_at: Time
+    last_used_at: Time | None
 
 
 class PasskeysPage(Struct):
@@ -103,24 +105,24 @@ class PasskeysPage(Struct):
 
 
 class SessionView(Struct):
-    id: str
-    handle: str
-    wallet_id: str
-    begun_by: Literal["passkey", "ethereum", "recovery_code"]
-    device: str
-    current: Annotated[bool, Meta(description="Whether it is the session that asks.")]
-    created_at: str
-    last_used_at: str
-    expires_at: str
+    id: Annotated[str, typed_id(SESSION_PREFIX, "A session's id.")]
+    handle: Handle
+    wallet_id: WalletIdText
+    begun_by: Annotated[Literal["passkey", "ethereum", "recovery_code"], Meta(description="How it was started.")]
+    device: Annotated[str, Meta(description="The User-Agent that started it.")]
+    current: Annotated[bool, Meta(description="Whether the request was made with it.")]
+    created_at: Time
+    last_used_at: Time
+    expires_at: Time
     fresh_until: Annotated[
-        str | None, Meta(description="Until when it may do what only an owner may; null: it may not.")
+        Time | None, Meta(description="Until when it may do what only the owner may; null: it may not.")
     ]
 
 
 class SignedUpView(Struct):
-    handle: str
-    wallet_id: str
-    address: str
+    handle: Handle
+    wallet_id: WalletIdText
+    address: Address
     api_key: Annotated[str, Meta(description="For programs. Shown this once.")]
     session: SessionView
 

@@ -17,36 +17,45 @@ from gateway.api.signing_in import (
     registration_of,
 )
 from gateway.errors import InvalidPasskey
-from gateway.identity.sign_in import sign_up
+from gateway.identity.sign_in import sign_up as signing
 from gateway.identity.sign_in.ceremony import from_base64, party_of
 from gateway.ids import WalletId, show
 
 
 @post(
     "/v1/sign-ups/challenge",
-    tags=["signing in"],
-    summary="What to make a first passkey over",
+    tags=["Sign-in"],
+    summary="Start a sign-up",
     needs="nothing",
     counts="sign-ins",
+    problems=("invalid_handle", "handle_taken"),
 )
 async def challenge_sign_up(data: HandleRequest, house: House) -> NewPasskeyChallengeView:
-    """For navigator.credentials.create(), on a page of this gateway's, for a handle that nobody has. Good once, for
-    five minutes. Nothing is reserved: the handle is claimed when the passkey comes.
+    """Returns what to pass to `navigator.credentials.create()`, on a page of this gateway, for a handle that is free.
+    The challenge is good once, for five minutes. It reserves nothing: the handle is claimed when the passkey arrives.
     """
     async with house.database.transaction() as connection:
-        asked, id, handle = await sign_up.ask(connection, party_of(house.public_url), data.handle, house.clock())
+        asked, id, handle = await signing.ask(connection, party_of(house.public_url), data.handle, house.clock())
     return new_passkey_challenge_view(asked, id, handle, [])
 
 
-@post("/v1/sign-ups", tags=["signing in"], summary="Sign up with a passkey", needs="nothing", counts="sign-ups")
-async def finish_sign_up(data: SignUpRequest, house: House, request: Request[Any, Any, Any]) -> Response[SignedUpView]:
-    """The handle is claimed, with the passkey that guards it, and the answer's cookie is a session of its owner: all of
-    it, or nothing. The session is as one that was begun with the passkey.
+@post(
+    "/v1/sign-ups",
+    tags=["Sign-in"],
+    summary="Sign up with a passkey",
+    needs="nothing",
+    counts="sign-ups",
+    own_page=True,
+    problems=("forbidden", "invalid_handle", "handle_taken", "invalid_passkey", "in_recovery"),
+)
+async def sign_up(data: SignUpRequest, house: House, request: Request[Any, Any, Any]) -> Response[SignedUpView]:
+    """Claims the handle together with the passkey that guards it, and starts a session of its owner in the answer's
+    cookie: all of it, or nothing. The session is as if it was started with the passkey.
     """
     refuse_other_origins(request, party_of(house.public_url))
     made, id, now = registration_of(data), _wallet_id(data.user_id), house.clock()
     async with house.database.transaction() as connection:
-        of, key, api_key = await sign_up.finish(connection, house.vault, data.handle, id, data.name, made, now)
+        of, key, api_key = await signing.finish(connection, house.vault, data.handle, id, data.name, made, now)
         view, cookie = await start_session(connection, house, request, of, "passkey", key.id, now)
     return Response(SignedUpView(of.handle, show("wal", of.id), of.address, api_key, view), cookies=[cookie])
 

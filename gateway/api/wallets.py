@@ -4,10 +4,11 @@ from datetime import datetime
 from typing import Annotated
 
 from litestar import Response, get, post
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from gateway.api.cursor import cursor_position, cursor_text
 from gateway.api.house import House
+from gateway.api.parameters import Cursor, Limit, asset_parameter
 from gateway.api.shapes import EntriesPage, EventsPage, ExportedKeyView, KeyExportRequest, WalletView
 from gateway.api.times import At, past_time_of, period_of, time_parameter
 from gateway.api.views import balance_view, entry_view, event_view, exported_key_view, past_balance_view
@@ -24,19 +25,17 @@ from gateway.ledger import account, book
 from gateway.ledger.account import Balance
 from gateway.payments import records
 
-Limit = Annotated[int, Parameter(ge=1, le=200, description="How many at the most.")]
-
-After = Annotated[int, Parameter(ge=0, le=2**63 - 1, description="The number to read on from: next_after.")]
+After = Annotated[int, QueryParameter(ge=0, le=2**63 - 1, description="The number to read on from: `next_after`.")]
 
 
-@get("/v1/wallet", tags=["wallet"], summary="Every balance of the caller", needs="read")
-async def show_wallet(house: House, caller: Wallet, at: At = None) -> WalletView:
-    """Fiat and tokens alike, as of one moment; tokens with the block they are final at. An asset that takes no new
-    money is there as long as the wallet has some of it.
+@get("/v1/wallet", tags=["Wallet"], summary="Get the wallet and its balances", needs="read")
+async def get_wallet(house: House, caller: Wallet, at: At = None) -> WalletView:
+    """Fiat and tokens, all read at one moment; tokens with the block at which they are final. An asset that takes no
+    new money is listed while the wallet has some of it.
 
-    With `at`, what had been posted up to and including that time: zero before the wallet existed. What was set aside
-    then is not known, so `pending` and `available` are null. What is being committed right now may still be posted at a
-    time of the last few seconds.
+    With `at`, the balances that were posted up to and including that time: zero before the wallet existed. `pending`
+    and `available` are null then, since what was set aside at a past time is not known. What is being committed now may
+    still be posted at a time of the last few seconds.
     """
     if at is not None:
         return await _wallet_at(house, caller, past_time_of("at", at, house.clock()))
@@ -62,16 +61,13 @@ async def show_wallet(house: House, caller: Wallet, at: At = None) -> WalletView
 
 
 @post(
-    "/v1/wallet/key/export",
-    tags=["wallet"],
-    summary="The private key of the caller's address",
-    status_code=200,
-    needs="owner",
+    "/v1/wallet/key/export", tags=["Wallet"], summary="Export the wallet's private key", status_code=200, needs="owner"
 )
-async def export_key(data: KeyExportRequest, house: House, credential: Credential) -> Response[ExportedKeyView]:
-    """The key that the gateway keeps for the caller, who says `confirm` word by word. It is an event, each time.
+async def export_private_key(data: KeyExportRequest, house: House, credential: Credential) -> Response[ExportedKeyView]:
+    """Returns the private key that the gateway keeps for the wallet's address. The owner confirms it in words
+    (`confirm`). Each export is an event of the wallet.
 
-    With it the owner signs EIP-3009 authorizations by themselves, and leaves without gas of their own.
+    With the key the owner signs EIP-3009 authorizations without the gateway, and can leave without gas of their own.
     """
     async with house.database.transaction() as connection:
         await wallets.check_guard(connection, credential.wallet)
@@ -81,19 +77,18 @@ async def export_key(data: KeyExportRequest, house: House, credential: Credentia
     return Response(exported_key_view(key))
 
 
-@get("/v1/entries", tags=["wallet"], summary="The statement of one asset", needs="read")
+@get("/v1/entries", tags=["Wallet"], summary="List the entries of an asset", needs="read", problems=("unknown_asset",))
 async def list_entries(
     house: House,
     caller: Wallet,
-    asset: str,
+    asset: Annotated[str, asset_parameter("The asset whose entries to list.")],
     limit: Limit = 50,
-    cursor: str | None = None,
+    cursor: Cursor = None,
     from_: Annotated[str | None, time_parameter("from", "Posted at this time (RFC 3339) or later.")] = None,
     until: Annotated[str | None, time_parameter("until", "Posted before this time (RFC 3339).")] = None,
 ) -> EntriesPage:
-    """Every entry of the caller's account in the asset, or of a period, newest first, with the balance after each.
-
-    Tokens that somebody moved without the gateway are an `observation`, which says from whom and to whom.
+    """The statement of one asset, newest first, with the balance after each entry. Tokens that were moved without the
+    gateway are an `observation`, which says from whom and to whom.
     """
     of = house.terms.assets.of_wallet(asset)
     code, before = account.wallet(caller.handle, of), _number(cursor_position(cursor)) if cursor else None
@@ -110,9 +105,9 @@ async def list_entries(
     return EntriesPage(items, cursor_text(str(entries[-1].number)) if more else None)
 
 
-@get("/v1/events", tags=["wallet"], summary="What happened, in order", needs="read")
+@get("/v1/events", tags=["Wallet"], summary="List events", needs="read")
 async def list_events(house: House, caller: Wallet, after: After = 0, limit: Limit = 50) -> EventsPage:
-    """Events of the caller's wallet after a number, oldest first; asking on from `next_after` misses none."""
+    """Events of the wallet after a number, oldest first. Whoever continues from `next_after` misses none."""
     async with house.database.reading() as connection:
         events = await log.read(connection, caller.id, after, limit)
     return EventsPage([event_view(event) for event in events], events[-1].number if events else after)

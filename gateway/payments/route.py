@@ -20,10 +20,10 @@ class Route(msgspec.Struct, frozen=True):
     """The way a payment takes. `fee` is a decimal string in the payment's asset."""
 
     rail: Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(get_args(RailName))})]
-    reasons: tuple[str, ...]
-    fee: str
-    finality: str
-    expected_seconds: float
+    reasons: Annotated[tuple[str, ...], msgspec.Meta(description="Why this way, in sentences for people.")]
+    fee: Annotated[str, msgspec.Meta(description="In the payment's asset.", examples=["0.00"])]
+    finality: Annotated[str, msgspec.Meta(description="When the payment can no longer be undone, for people.")]
+    expected_seconds: Annotated[float, msgspec.Meta(description="Until it is settled, as a rule; 0: at once.")]
 
 
 def route(terms: Terms, money: Money, outside: str | None) -> Route:
@@ -40,11 +40,12 @@ def route(terms: Terms, money: Money, outside: str | None) -> Route:
 
 def chain_route(terms: Terms, money: Money, outside: str | None) -> Route:
     """The route of every payment on the chain rail."""
-    return _chain_route(money.asset, outside is not None, terms.finality_seconds)
+    return token_route(money.asset, outside is not None, terms.finality_seconds)
 
 
 @lru_cache(maxsize=1024)
-def _chain_route(asset: Asset, outside: bool, expected_seconds: float) -> Route:
+def token_route(asset: Asset, outside: bool, expected_seconds: float) -> Route:
+    """The same, of a token and to whom it goes."""
     where = "an address outside the gateway" if outside else "the payee's address"
     return Route(
         rail="chain",
@@ -76,7 +77,7 @@ def stored(route: Route, fee: Money, outside: bool) -> str | None:
     """
     if route == ledger_route(fee):
         return None
-    follows = route == _chain_route(fee.asset, outside, route.expected_seconds)
+    follows = route == token_route(fee.asset, outside, route.expected_seconds)
     return msgspec.json.encode(route.expected_seconds if follows else route).decode()
 
 
@@ -86,7 +87,7 @@ def restored(kept: str | None, fee: Money, outside: bool) -> Route:
     if kept is None:
         return ledger_route(fee)
     found = msgspec.json.decode(kept, type=float | Route)
-    return found if isinstance(found, Route) else _chain_route(fee.asset, outside, found)
+    return found if isinstance(found, Route) else token_route(fee.asset, outside, found)
 
 
 def fee(terms: Terms, money: Money) -> Money:

@@ -67,6 +67,7 @@ class Api:
     house: House
     clock: Hands
     client: httpx.AsyncClient
+    app: Gateway | None = None
     document: Any = None
 
     async def call(self, method: str, path: str, **arguments: Any) -> httpx.Response:
@@ -190,7 +191,7 @@ async def opened(
         app = application(house)
     async with httpx.AsyncClient(transport=Front(app), base_url="http://gateway", timeout=HANG_SECONDS) as client:
         client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # a test says itself what it sends
-        yield Api(house, clock, client)
+        yield Api(house, clock, client, app)
 
 
 async def at_the_same_moment(

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 Json = Any
@@ -20,7 +21,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 _KNOWN = {
     *("$ref", "allOf", "oneOf", "anyOf", "enum", "const", "type", "properties", "required", "items", "pattern"),
     *("additionalProperties", "minimum", "maximum", "minLength", "maxLength"),
-    *("title", "description", "examples", "example", "default", "format"),
+    *("title", "description", "examples", "example", "default", "format", "minItems", "maxItems"),
 }
 
 
@@ -57,7 +58,7 @@ def _inside(document: Json, schema: Json, value: Json, at: str) -> Iterator[str]
                 yield from faults(document, properties[name], inner, f"{at}.{name}")
             elif isinstance(rest, dict):
                 yield from faults(document, rest, inner, f"{at}.{name}")
-            elif schema.get("title") != "Problem":
+            elif rest is not True:
                 yield f"{at}: {name} is not in the schema"
     elif isinstance(value, list) and "items" in schema:
         for number, inner in enumerate(value):
@@ -67,8 +68,27 @@ def _inside(document: Json, schema: Json, value: Json, at: str) -> Iterator[str]
             yield f"{at}: the length of {value!r}"
         if "pattern" in schema and not re.search(schema["pattern"], value):
             yield f"{at}: {value!r} does not match"
+        if schema.get("format") == "date-time" and not _is_a_time(value):
+            yield f"{at}: {value!r} is no time with an offset"
     elif isinstance(value, int | float) and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
         yield f"{at}: {value!r} is out of bounds"
+
+
+def _is_a_time(text: str) -> bool:
+    try:
+        return datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
+
+
+def response_of(document: Json, operation: Json, status: int | str) -> Json:
+    """What the document says of an operation's answer with this status."""
+    return resolved(document, operation["responses"][str(status)])
+
+
+def resolved(document: Json, schema: Json) -> Json:
+    """The schema, or the one that it refers to."""
+    return resolve(document, schema["$ref"]) if "$ref" in schema else schema
 
 
 def resolve(document: Json, reference: str) -> Json:
@@ -93,6 +113,8 @@ def check(document: Json, method: str, path: str, status: int, media_type: str, 
         assert status in (204, 404, 405), (method, path, status)
         return
     assert str(status) in operation["responses"], (method, path, status, body)
-    declared = operation["responses"][str(status)]["content"]
+    declared = response_of(document, operation, status)["content"]
     assert media_type in declared, (method, path, status, media_type)
+    if media_type == "application/problem+json":
+        assert body["code"] in declared[media_type]["examples"], (method, path, body)
     assert faults(document, declared[media_type]["schema"], body) == [], (method, path, status)

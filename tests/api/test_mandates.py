@@ -167,3 +167,9 @@ async def test_what_a_payee_gives_back_may_be_drawn_again(alice: Person, shop: P
     over = await draw(shop, id, "15.01")
     assert (code_of(over), over.json()["left"]) == ((409, "mandate_exceeded"), "15.00")
     assert (await draw(shop, id, "15.00")).status_code == 201
+
+
+async def test_a_draw_of_tokens_is_accepted_and_settles_on_the_chain(alice: Person, shop: Person) -> None:
+    id = await granted(alice, asset="USDX")
+    drawn = await draw(shop, id, "5")
+    assert (drawn.status_code, drawn.json()["state"]) == (202, "queued")

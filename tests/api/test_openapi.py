@@ -1,13 +1,18 @@
 """The document: complete, and its examples are what it says. Answers are held to it in every other file."""
 
+import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
+from litestar.routes import HTTPRoute
 
 from gateway.api.problems import INTERNAL, PROBLEMS
+from gateway.api.shapes import BulkPaymentRequest
 from tests.api import contract
-from tests.api.conftest import Api, code_of
+from tests.api.conftest import Api, Person, code_of
 
 pytestmark = pytest.mark.anyio
 
@@ -54,32 +59,46 @@ def schemas(node: Any) -> Iterator[Any]:
             yield from schemas(inner)
 
 
-async def test_every_route_announces_its_problems_as_such(document: Any) -> None:
+def refusals(document: Any, operation: Any) -> dict[str, Any]:
+    """The problems that an operation announces, by their status."""
+    found = {status: contract.response_of(document, operation, status) for status in operation["responses"]}
+    return {status: answer for status, answer in found.items() if status >= "400"}
+
+
+def parameters(document: Any, operation: Any) -> list[Any]:
+    listed = operation.get("parameters", [])
+    return [contract.resolved(document, one) for one in listed]
+
+
+async def test_every_route_announces_its_problems_as_one_schema(document: Any) -> None:
     for method, path, operation in operations(document):
-        refusals = {status: answer for status, answer in operation["responses"].items() if status >= "400"}
-        assert "500" in refusals, (method, path)
-        for answer in refusals.values():
+        found = refusals(document, operation)
+        assert "500" in found, (method, path)
+        for answer in found.values():
             assert set(answer["content"]) == {"application/problem+json"}, (method, path)
-        public = operation.get("security") == []
-        assert ("401" in refusals) is not public, (method, path)
-        assert ("413" in refusals) is ("requestBody" in operation), (method, path)
+            schema = answer["content"]["application/problem+json"]["schema"]
+            assert schema == {"$ref": "#/components/schemas/Problem"}, (method, path)
+        public = operation["security"] == []
+        assert ("401" in found) is not public, (method, path)
+        assert ("413" in found) is ("requestBody" in operation), (method, path)
 
 
-async def test_every_code_stands_at_some_route_under_its_own_status(document: Any) -> None:
-    announced = {
-        (int(status), code)
-        for _, _, operation in operations(document)
-        for status, answer in operation["responses"].items()
-        for part in answer["content"].get("application/problem+json", {}).get("schema", {}).get("allOf", [])
-        for code in part.get("properties", {}).get("code", {}).get("enum", [])
-    }
+async def test_every_code_stands_at_some_route_under_its_own_status_with_an_example(document: Any) -> None:
+    announced = set()
+    for _, _, operation in operations(document):
+        for status, answer in refusals(document, operation).items():
+            for code, reference in answer["content"]["application/problem+json"]["examples"].items():
+                example = contract.resolve(document, reference["$ref"])["value"]
+                assert (str(example["status"]), example["code"]) == (status, code)
+                assert contract.faults(document, {"$ref": "#/components/schemas/Problem"}, example) == []
+                announced.add((int(status), code))
     of_no_route = {(405, "method_not_allowed")}
     assert announced == {(problem.status, problem.code) for problem in (*PROBLEMS.values(), INTERNAL)} - of_no_route
 
 
 async def test_every_call_that_moves_money_asks_for_a_key_and_no_other_does(document: Any) -> None:
     for method, path, operation in operations(document):
-        named = [one["name"] for one in operation.get("parameters", []) if one["in"] == "header"]
+        named = [one["name"] for one in parameters(document, operation) if one["in"] == "header"]
         moves = method == "post" and path.rpartition("/")[2] in KEYED
         wanted = ["Idempotency-Key"] if moves else ["Origin"] if path in FROM_OWN_PAGES else []
         assert named == wanted, (method, path)
@@ -95,38 +114,148 @@ async def test_what_begins_a_session_says_that_it_wants_an_origin(shared: Api, p
     assert answer.status_code in (404, 422), answer.text
 
 
-async def test_every_path_parameter_is_described(document: Any) -> None:
-    for _, path, operation in operations(document):
-        named = {one["name"] for one in operation.get("parameters", []) if one["in"] == "path"}
+async def test_every_parameter_is_described_and_every_one_of_a_path_is_there(document: Any) -> None:
+    for method, path, operation in operations(document):
+        listed = parameters(document, operation)
+        named = {one["name"] for one in listed if one["in"] == "path"}
         assert named == {part[1:-1] for part in path.split("/") if part.startswith("{")}
+        assert [one["name"] for one in listed if not one["description"]] == [], (method, path)
 
 
-async def test_every_route_has_a_summary_a_description_and_an_id_of_its_own(document: Any) -> None:
+async def test_every_operation_says_what_it_does_under_the_name_of_its_handler(shared: Api, document: Any) -> None:
+    assert shared.app is not None
+    handlers = {
+        (method.lower(), route.path_format): handler.handler_name
+        for route in shared.app.routes
+        if isinstance(route, HTTPRoute)
+        for method, (handler, _) in route.route_handler_map.items()
+    }
+    tags = [tag["name"] for tag in document["tags"] if tag["description"]]
+    used = set()
+    for method, path, operation in operations(document):
+        assert operation["operationId"] == handlers[method, path]
+        assert operation["summary"][-1] not in ".…", (method, path)
+        assert operation["description"], (method, path)
+        (tag,) = operation["tags"]
+        used.add(tag)
     ids = [operation["operationId"] for _, _, operation in operations(document)]
     assert len(ids) == len(set(ids))
-    for method, path, operation in operations(document):
-        assert operation["summary"], (method, path)
-        assert operation["description"], (method, path)
+    assert used == set(tags)
+    assert len(tags) == len(used)
 
 
-async def test_every_reference_leads_somewhere(document: Any) -> None:
-    for schema in schemas(document):
-        if "$ref" in schema:
-            assert contract.resolve(document, schema["$ref"])
+async def test_every_reference_leads_somewhere_and_every_component_is_referred_to(document: Any) -> None:
+    found = set(re.findall(r'"\$ref": ?"#/components/([^"]+)"', json.dumps(document)))
+    there = {f"{kind}/{name}" for kind, named in document["components"].items() for name in named}
+    assert found == there - {f"securitySchemes/{name}" for name in document["components"]["securitySchemes"]}
+
+
+async def test_times_are_times_and_states_are_named(document: Any) -> None:
+    """A field's name says which it is: a text that could be anything is of no use to a generated client."""
+    for name, schema in document["components"]["schemas"].items():
+        for field, kind in schema.get("properties", {}).items():
+            if field.endswith(("_at", "_until")) or field in ("at", "since"):
+                forms = [one.get("format") for one in kind.get("anyOf", [kind]) if one.get("type") != "null"]
+                assert forms == ["date-time"], (name, field)
+            if field in ("state", "rail", "custody", "side", "scopes", "begun_by"):
+                listed = kind.get("items", kind)
+                named = [one for one in listed.get("anyOf", [listed]) if one.get("type") != "null"]
+                assert all("enum" in contract.resolved(document, one) for one in named), (name, field)
 
 
 async def test_every_example_is_what_its_schema_says(document: Any) -> None:
+    """Wherever it stands: of a type, of a parameter, of a body and of an answer."""
     checked = 0
     for schema in schemas(document["components"]["schemas"]):
         for example in schema.get("examples", []):
             assert contract.faults(document, schema, example) == []
             checked += 1
-    for _, _, operation in operations(document):
-        for parameter in operation.get("parameters", []):
-            if "example" in parameter:
-                assert contract.faults(document, parameter["schema"], parameter["example"]) == []
+    for method, path, operation in operations(document):
+        for parameter in parameters(document, operation):
+            for example in parameter["schema"].get("examples", []):
+                assert contract.faults(document, parameter["schema"], example) == []
                 checked += 1
-    assert checked > 10
+        answers = [contract.response_of(document, operation, status) for status in operation["responses"]]
+        for part in (operation.get("requestBody", {}), *answers):
+            for media in part.get("content", {}).values():
+                if "example" in media:
+                    assert contract.faults(document, media["schema"], media["example"]) == [], (method, path)
+                    checked += 1
+    assert checked > 200
+
+
+async def test_every_example_is_read_as_the_type_that_its_handler_takes_or_answers(shared: Api, document: Any) -> None:
+    """By the decoder of the API, which knows more than a schema can say."""
+    assert shared.app is not None
+    for route in shared.app.routes:
+        for method, (handler, _) in getattr(route, "route_handler_map", {}).items():
+            if not handler.resolve_include_in_schema():
+                continue
+            operation = document["paths"][route.path_format][method.lower()]
+            signature = handler.parsed_fn_signature
+            answered = signature.return_type
+            kind = answered.inner_types[0].raw if answered.inner_types else answered.raw
+            for status, answer in operation["responses"].items():
+                if status < "400":
+                    example = answer["content"]["application/json"]["example"]
+                    read = msgspec.convert(example, kind)
+                    assert msgspec.json.decode(msgspec.json.encode(read)) == example, operation["operationId"]
+            takes = signature.parameters.get("data")
+            taken = takes.raw if takes else list[BulkPaymentRequest]
+            assert ("requestBody" in operation) is (takes is not None or handler.handler_name == "pay_batch")
+            for name, media in operation.get("requestBody", {}).get("content", {}).items():
+                msgspec.convert([media["example"]] if name.endswith("ndjson") else media["example"], taken)
+
+
+async def test_examples_of_calls_are_answered_as_their_examples_say(api: Api, document: Any) -> None:
+    """The first calls of an integrator, as they stand in the document, one after the other."""
+    alice, bob = await api.person("alice", "482.50 EUR", "20 USDX", "5.00 USD"), await api.person("bob")
+    await api.person("shop")
+
+    async def calls(asker: Person, path: str, id: str = "", method: str = "post") -> Any:
+        operation = document["paths"][path][method]
+        body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("example")
+        if body is None:
+            answer = await asker.get(path.replace("{id}", id))
+        else:
+            answer = await asker.post(path.replace("{id}", id), body)
+        example = operation["responses"][str(answer.status_code)]["content"]["application/json"]["example"]
+        assert stripped(answer.json()) == stripped(example), path
+        return answer.json()
+
+    await calls(alice, "/v1/payments/preview")
+    paid = await calls(alice, "/v1/payments")
+    await calls(alice, "/v1/payments/{id}", paid["id"], "get")
+    await calls(bob, "/v1/payments/{id}/refund", paid["id"])
+    held = (await alice.pay("@bob", "12.50 EUR", memo="lunch", capture=False)).json()
+    await calls(bob, "/v1/payments/{id}/capture", held["id"])
+    held = (await alice.pay("@bob", "12.50 EUR", memo="lunch", capture=False)).json()
+    await calls(bob, "/v1/payments/{id}/void", held["id"])
+    queued = (await alice.pay("@bob", "5 USDX", memo="lunch")).json()
+    signed = document["paths"]["/v1/payments/{id}/signature"]["post"]["responses"]["200"]
+    assert stripped(queued) == stripped(signed["content"]["application/json"]["example"])
+    await calls(alice, "/v1/payments/batch")
+    await calls(alice, "/v1/deposits")
+    await calls(alice, "/v1/withdrawals")
+    await calls(alice, "/v1/conversions")
+    await calls(alice, "/v1/mandates")
+    await calls(alice, "/v1/keys")
+
+
+#: What is another one at each call: ids, times, keys, and what the story of the examples has before them.
+_ITS_OWN = ("id", "refund_of", "created_at", "settled_at", "expires_at", "api_key", "available_after")
+
+#: What the wallet that wrote it is shown alone.
+_NOTES = ("reference", "metadata")
+
+
+def stripped(value: Any) -> Any:
+    """The value without what is another one at each call."""
+    if isinstance(value, list):
+        return [stripped(one) for one in value]
+    if isinstance(value, dict):
+        return {name: stripped(one) for name, one in value.items() if name not in (*_ITS_OWN, *_NOTES)}
+    return value
 
 
 async def test_requests_in_the_document_have_no_room_for_unknown_fields(document: Any) -> None:

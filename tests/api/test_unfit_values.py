@@ -106,7 +106,7 @@ def calls(document: Any) -> Iterator[tuple[str, str, Any]]:
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             place = path.replace("{", "").replace("}", "")
-            for parameter in operation.get("parameters", ()):
+            for parameter in (contract.resolved(document, one) for one in operation.get("parameters", ())):
                 if parameter["in"] == "query":
                     required = "asset=EUR&" if path == "/v1/entries" and parameter["name"] != "asset" else ""
                     yield from ((method, f"{place}?{required}{parameter['name']}={value}", None) for value in QUERIES)

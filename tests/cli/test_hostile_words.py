@@ -50,8 +50,8 @@ def answer_of(document: Any, schema: Any, word: str, name: str = "") -> Any:
     for choice in ("oneOf", "anyOf"):
         if choice in schema:
             return answer_of(document, next(one for one in schema[choice] if one.get("type") != "null"), word, name)
-    if "enum" in schema or "const" in schema:
-        return schema.get("const", schema.get("enum", [None])[0])
+    if "enum" in schema:
+        return "settled" if "settled" in schema["enum"] else schema["enum"][0]  # a state in which no command waits
     kinds = schema.get("type", "object")
     kind = next(one for one in ([kinds] if isinstance(kinds, str) else kinds) if one != "null")
     if kind == "object":
