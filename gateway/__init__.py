@@ -19,7 +19,9 @@
     payments/      what people do with money, on both rails
     bank/          money in from a bank and out to it
     api/           HTTP and JSON: decode, call one function, encode
+    http/          what the API and the pages share of HTTP
     web/           the pages that people see
+    docs/          the documentation, served at /docs
     embedded/      PostgreSQL and anvil, started when none is configured
     worker/        the loop: claim rows, call the packages, sleep
     assembly.py    everything is built here, once, by hand
@@ -28,7 +30,7 @@
 
 Imports go one way, and import-linter keeps it (pyproject.toml):
 
-    __main__ > cli > assembly > api | web | worker | embedded > bank > payments > settlement > custody > operators
-             > controls > identity > chain > keys | ledger | events | audit > postgres > config
+    __main__ > cli > assembly > api | web | docs | worker | embedded > http > bank > payments > settlement > custody
+             > operators > controls > identity > chain > keys | ledger | events | audit > postgres > config
              > address | money | ids | clock | secret | escape > errors
 """

@@ -27,7 +27,7 @@ FOLDER: Final = Path("gateway/docs/reference")
 #: Columns of a line of prose, as on the other pages.
 _WIDTH: Final = 125
 
-_MADE_BY: Final = "<!-- Generated from the code by scripts/reference: edit the code, not this page. -->"
+_MADE_BY: Final = "[//]: # (Generated from the code by scripts/reference: edit the code, not this page.)"
 
 #: Options that most commands have, described once at the top of the page of commands.
 _COMMON: Final = ("--json", "--url")

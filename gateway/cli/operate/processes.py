@@ -17,6 +17,8 @@ from gateway.api.server import Server
 from gateway.chain.relayer import roles
 from gateway.chain.watcher import watch
 from gateway.config import Config
+from gateway.docs.library import Library
+from gateway.docs.pages import pages as documentation
 from gateway.errors import ChainReplaced, DatabaseUnavailable, Misconfigured, NodeUnavailable
 from gateway.payments import recovery
 from gateway.web.pages import PAGES, missing
@@ -27,8 +29,8 @@ log = logging.getLogger(__name__)
 
 
 def gateway_of(house: House) -> Any:
-    """The API, and the pages that people see."""
-    return application(house, pages=PAGES, missing=missing)
+    """The API, the pages that people see, and the documentation."""
+    return application(house, pages=[*PAGES, *documentation(Library.read())], missing=missing)
 
 
 def serve(config: Config, build: Callable[[House], Any] = gateway_of) -> None:

@@ -144,6 +144,7 @@ def _point_out(config: Config, url: str, steps: Steps) -> None:
             f"nobody can sign up: browsers use no passkeys at {party.origin}; set GATEWAY_PUBLIC_URL to an https URL"
         )
     steps.say(f"the API is at {url}, its description at {url}/openapi.json")
+    steps.say(f"the documentation is at {url}/docs")
     steps.say(f"the handles' API keys are in {config.home / 'keys'}; everything is in {config.home}")
     steps.say("try next, in another terminal:")
     for line in _try_next(config):

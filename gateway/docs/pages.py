@@ -1,0 +1,46 @@
+"""What is served at /docs: the contents page, every page, and a search that is an ordinary form."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from litestar import Request, Response, get
+from litestar.handlers import HTTPRouteHandler
+
+from gateway.docs import layout
+from gateway.docs.library import Library
+from gateway.docs.markdown import ROOT
+from gateway.http.content import HTML, Content
+
+#: What a page may do (Content Security Policy Level 3): show our own styles and icon, and send the search. No script.
+POLICY: Final = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+)
+
+SEARCH: Final = f"{ROOT}/search"
+
+_PAGE: Final[dict[str, Any]] = {"needs": "nothing", "counts": None}
+
+
+def pages(library: Library) -> Sequence[HTTPRouteHandler]:
+    """The handlers of all pages of the library. Each path that is served is a route, so nothing else is."""
+    rendered = {page.url: _html(layout.page(library, page)) for page in library.pages() if page is not library.front}
+    rendered[ROOT] = _html(layout.front(library))
+    assert SEARCH not in rendered
+
+    @get(sorted(rendered), include_in_schema=False, opt=_PAGE)
+    async def documentation_page(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """A page of the documentation."""
+        return rendered[request.url.path.rstrip("/")].answer(request)
+
+    @get(SEARCH, include_in_schema=False, opt=_PAGE)
+    async def search_documentation(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """The sections that have every word of `q`."""
+        asked = request.query_params.get("q", "")
+        return _html(layout.results(library, asked, library.search(asked))).answer(request)
+
+    return [documentation_page, search_documentation]
+
+
+def _html(body: bytes) -> Content:
+    return Content.of(body, HTML, POLICY)

@@ -1,0 +1,60 @@
+"""Content for browsers: bytes with an ETag, and the headers that hold a browser to them.
+
+A page may do what its Content-Security-Policy allows and nothing else. Browsers ask for content again each time, and
+get 304 while it is the same (RFC 9110, 13).
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from litestar import Request, Response
+
+from gateway.errors import PreconditionFailed
+
+HTML: Final = "text/html"
+
+_HEADERS: Final = {
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "publickey-credentials-create=(self), publickey-credentials-get=(self), camera=(), "
+    "microphone=(), geolocation=(), payment=()",
+    "Cache-Control": "no-cache",  # asked again each time, and answered with 304
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Bytes of a media type, and what a page of them may do. Litestar adds the charset to the types of text."""
+
+    body: bytes
+    media_type: str
+    policy: str
+    etag: str
+
+    @classmethod
+    def of(cls, body: bytes, media_type: str, policy: str) -> "Content":
+        """Content whose ETag is made of its bytes."""
+        return cls(body, media_type, policy, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+
+    def answer(self, request: Request[Any, Any, Any]) -> Response[bytes]:
+        """The answer to a request for it. Raises PreconditionFailed."""
+        headers = {**self.headers(), "ETag": self.etag}
+        if "if-match" in request.headers and not _names(request.headers.getall("if-match"), self.etag):
+            raise PreconditionFailed("If-Match")
+        if _names(request.headers.getall("if-none-match", []), self.etag):
+            return Response(b"", status_code=304, headers=headers, media_type=self.media_type)
+        return Response(self.body, headers=headers, media_type=self.media_type)
+
+    def headers(self) -> dict[str, str]:
+        """What holds a browser to it."""
+        return {"Content-Security-Policy": self.policy, **_HEADERS}
+
+
+def _names(lists: Iterable[str], etag: str) -> bool:
+    """Whether one of these lists of entity tags has this one, or any (RFC 9110, 13.1). A weak one stands for it too:
+    content's bytes are its tag.
+    """
+    return any(one in ("*", etag) for text in lists for one in re.findall(r'"[^"]*"|\*', text))
