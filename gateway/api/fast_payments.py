@@ -1,9 +1,10 @@
 """The fast path of `POST /v1/payments`: reads the request, pays in a commit that payments share, encodes the answer.
 
 It knows nothing of connections (payment_protocol.py is where requests come from). The request is decoded and its answer
-encoded by the same types as in the ordinary handler, but nothing is routed or injected. Payments of plain API keys are
-an element each of one statement per rail, which also finds out who is calling (payments/rails/). All others have to be
-looked at first (caps, a passkey's policy, holds, addresses, a note): who is calling is found for all of them together,
+encoded by the same types as in the ordinary handler, but nothing is routed or injected. Payments of plain API keys,
+and of keys with caps by the ledger, are an element each of one statement per rail, which also finds out who is calling
+(payments/rails/). Those that the caps seem to have no room for are asked again with the others. All others have to be
+looked at first (a passkey's policy, holds, addresses, a note): who is calling is found for all of them together,
 and in the same transaction they are paid as the ordinary handler pays them. A key is taken for plain until it is found
 not to be. An ordinary Litestar handler spends more on itself than a
 payment costs.
@@ -140,9 +141,11 @@ class FastPayments:
         """The payment once more, where its API key is found not to be plain: its checks are asked next. None where the
         future has its outcome.
         """
-        if isinstance(payment, CheckedPayment) or not isinstance(_outcome(done), NeedsChecks):
+        outcome = _outcome(done)
+        if isinstance(payment, CheckedPayment) or not isinstance(outcome, NeedsChecks):
             return None
-        self._need_checks[payment.api_key_hash] = None
+        if outcome.always:
+            self._need_checks[payment.api_key_hash] = None
         if len(self._need_checks) > _KEYS_REMEMBERED:
             del self._need_checks[next(iter(self._need_checks))]
         money = payment.money

@@ -560,7 +560,7 @@ END $$;
 CREATE FUNCTION looks_of(handle text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN replace(replace(translate(handle, '01i_', 'oll'), 'm', 'rn'), 'w', 'vv');
 
--- A handle, the address that it is paid at, and what restricts it. Other files add triggers: wallet_keys_are_plain
+-- A handle, the address that it is paid at, and what restricts it. Other files add triggers: wallet_keys_are_checked
 -- (04_identity.sql), wallet_has_policy and wallet_withholds (10_controls.sql), wallet_in_recovery (13_recovery.sql).
 CREATE TABLE wallet (
     id uuid PRIMARY KEY,
@@ -807,7 +807,8 @@ CREATE TABLE api_key (
     networks cidr[],                   -- none: from anywhere
     capped boolean NOT NULL DEFAULT false,     -- it has spending caps, which are checked with each payment
     last_used_at timestamptz,
-    plain boolean NOT NULL DEFAULT true,       -- maintained by api_key_is_plain, below
+    plain boolean NOT NULL DEFAULT true,       -- this and the next: maintained by api_key_is_checked, below
+    only_caps boolean NOT NULL DEFAULT false,
     origin uuid NOT NULL,              -- the first key of a row of replacements: they share their spending caps
     approved boolean NOT NULL DEFAULT false    -- by a passkey, without which no capped key of a guarded wallet pays
 );
@@ -820,28 +821,32 @@ BEGIN
 END $$;
 CREATE TRIGGER api_key_has_origin BEFORE INSERT ON api_key FOR EACH ROW EXECUTE FUNCTION api_key_has_origin();
 
--- A key is plain when it may pay and nothing else has to be checked but that it is there and has not expired:
--- pay_by_ledger and pay_on_chain pay for no other before the checks have passed. The wallet is locked, so that it does not
--- become guarded or frozen while a key is added.
-CREATE FUNCTION api_key_is_plain() RETURNS trigger LANGUAGE plpgsql AS $$
+-- A key is plain when it may pay and nothing else has to be checked but that it is there and has not expired; of one that
+-- is `only_caps` its spending caps have to be checked, and nothing else. pay_by_ledger pays for these two, pay_on_chain for
+-- plain keys, and for no other before the checks have passed. The wallet is locked, so that it does not become guarded or
+-- frozen while a key is added.
+CREATE FUNCTION api_key_is_checked() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    may_pay boolean; guarded boolean;
 BEGIN
-    SELECT 'pay' = ANY (NEW.scopes) AND NEW.networks IS NULL AND NOT NEW.capped AND NOT wallet.guarded
-        AND wallet.frozen_at IS NULL
-    INTO STRICT NEW.plain
+    SELECT 'pay' = ANY (NEW.scopes) AND NEW.networks IS NULL AND wallet.frozen_at IS NULL, wallet.guarded
+    INTO STRICT may_pay, guarded
     FROM wallet WHERE id = NEW.wallet_id FOR SHARE;
+    NEW.plain := may_pay AND NOT NEW.capped AND NOT guarded;
+    NEW.only_caps := may_pay AND NEW.capped AND (NEW.approved OR NOT guarded);
     RETURN NEW;
 END $$;
-CREATE TRIGGER api_key_is_plain BEFORE INSERT OR UPDATE OF scopes, networks, capped, plain ON api_key
-    FOR EACH ROW EXECUTE FUNCTION api_key_is_plain();
+CREATE TRIGGER api_key_is_checked BEFORE INSERT OR UPDATE OF scopes, networks, capped, approved, plain ON api_key
+    FOR EACH ROW EXECUTE FUNCTION api_key_is_checked();
 
-CREATE FUNCTION wallet_keys_are_plain() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION wallet_keys_are_checked() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE api_key SET plain = plain WHERE wallet_id = NEW.id AND revoked_at IS NULL;
     RETURN NULL;
 END $$;
-CREATE TRIGGER wallet_keys_are_plain AFTER UPDATE OF guarded, frozen_at ON wallet
+CREATE TRIGGER wallet_keys_are_checked AFTER UPDATE OF guarded, frozen_at ON wallet
     FOR EACH ROW WHEN ((OLD.guarded, OLD.frozen_at) IS DISTINCT FROM (NEW.guarded, NEW.frozen_at))
-    EXECUTE FUNCTION wallet_keys_are_plain();
+    EXECUTE FUNCTION wallet_keys_are_checked();
 
 -- Rate limits: how often somebody did something in a window. Losing it loses only the counts, so it is not logged.
 CREATE UNLOGGED TABLE tally (
@@ -1361,7 +1366,8 @@ CREATE TRIGGER mandate_is_kept BEFORE DELETE OR TRUNCATE ON mandate
 --   done             settled
 --   short            with what the payer had available; its key is free again
 --   unauthenticated  no such API key
---   checks           the API key is not plain: its payments have to pass the checks first
+--   checks           the API key is neither plain nor one with caps alone: its payments have to pass the checks first
+--   caps             what is asked for by the API key here is more than its caps have room for, as it seems
 --   used             the idempotency key was used before
 --   unknown          no such payee, or the payer itself, or an account that is not open yet. Where payers come by their
 --                    wallets nothing at all is written then: the caller opens the accounts, and asks again for all
@@ -1371,13 +1377,17 @@ CREATE TRIGGER mandate_is_kept BEFORE DELETE OR TRUNCATE ON mandate
 -- late): UUIDv7 (RFC 9562, section 6.2, method 3) with the microseconds in `rand_a`, the payment's place in the call
 -- behind them, and 48 random bits.
 --
--- Keys are locked before accounts are, and both in their order, so that no two calls deadlock. Where everybody seems to
+-- What a key with caps asks for is paid where all of it has room (caps_with_room), and then it counts against them.
+-- Otherwise the checks decide which of it has (payments/caps.py): they know of one payment after the other, and say why not.
+--
+-- Keys are locked before limits, and these before accounts, all in their order, so that no two calls deadlock. Where everybody seems to
 -- have enough, the money moves by ledger_post; where somebody has not, or another took it meanwhile, ledger_decide
 -- decides in order who is short.
 CREATE FUNCTION pay_by_ledger(
     at timestamptz,
     api_key_hash bytea[], wallet uuid[], idempotency text[], fingerprint bytea[],
     payee_handle text[], asset text[], amount numeric[], fee numeric[], memo text[], refund_of uuid[],
+    caps_since timestamptz, caps_oldest timestamptz,     -- a day before `at`, and the beginning of its bucket
     OUT outcome text[], OUT payer_handle text[], OUT available numeric[], OUT id uuid[], OUT paid_at timestamptz
 ) LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
@@ -1388,6 +1398,8 @@ DECLARE
     start timestamptz;    -- after every entry on the accounts, as far as one sees without locking them
     enough boolean;       -- whether everybody has enough for all that they pay
     with_fees boolean;
+    payee uuid[]; origin uuid[];          -- of keys with caps
+    capped integer[]; limits record;      -- the payments by such keys, and what those count against that have room
     good integer[];       -- the payments whose money moves, in order; then, by leg:
     leg_of integer[]; leg smallint[]; debit bigint[]; credit bigint[]; units numeric[]; done boolean[];
     accounts bigint[]; written record; event bigint[];
@@ -1396,17 +1408,20 @@ BEGIN
     SELECT array_agg(found.outcome ORDER BY n), array_agg(found.payer ORDER BY n), array_agg(found.handle ORDER BY n),
         array_agg(found.from_account ORDER BY n), array_agg(found.to_account ORDER BY n),
         array_agg(found.fee_account ORDER BY n), array_agg(found.request ORDER BY n), array_agg(NULL::numeric),
+        array_agg(found.payee ORDER BY n), array_agg(found.origin ORDER BY n),
         bool_or(found.fee > 0), bool_and(found.enough) FILTER (WHERE found.outcome = 'done'),
         greatest(at, max(found.last) + interval '1 microsecond')
-    INTO outcome, payer, payer_handle, from_account, to_account, fee_account, found_by, available, with_fees, enough, start
+    INTO outcome, payer, payer_handle, from_account, to_account, fee_account, found_by, available,
+        payee, origin, with_fees, enough, start
     FROM (
         SELECT asked.n, own.owner AS payer, split_part(own.code, ':', 2) AS handle,
             own.id AS from_account, other.id AS to_account, fees.id AS fee_account, asked.fee,
+            other.owner AS payee, CASE WHEN key.only_caps THEN key.origin END AS origin,
             CASE WHEN asked.idempotency IS NOT NULL THEN request_of(own.owner, asked.idempotency) END AS request,
             greatest(own.posted_at, other.posted_at, fees.posted_at) AS last,
             CASE
                 WHEN asked.wallet IS NULL AND key.wallet_id IS NULL THEN 'unauthenticated'
-                WHEN asked.wallet IS NULL AND NOT key.plain THEN 'checks'
+                WHEN asked.wallet IS NULL AND NOT (key.plain OR key.only_caps) THEN 'checks'
                 WHEN own.id IS NULL OR other.owner IS NULL OR own.id = other.id OR asked.fee > 0 AND fees.id IS NULL
                     THEN 'unknown'
                 ELSE 'done' END AS outcome,
@@ -1435,6 +1450,23 @@ BEGIN
                     IS NOT NULL
         LOOP
             outcome[written.g] := 'used';
+        END LOOP;
+        good := array_positions(outcome, 'done');
+        IF good = '{}' THEN
+            RETURN;
+        END IF;
+    END IF;
+
+    capped := ARRAY(SELECT g FROM unnest(good) AS g WHERE origin[g] IS NOT NULL);
+    IF capped <> '{}' THEN
+        SELECT * INTO limits
+        FROM caps_with_room(
+            capped, ARRAY(SELECT api_key_hash[g] FROM unnest(capped) AS g), ARRAY(SELECT origin[g] FROM unnest(capped) AS g),
+            ARRAY(SELECT payer[g] FROM unnest(capped) AS g), ARRAY(SELECT payee[g] FROM unnest(capped) AS g),
+            ARRAY(SELECT asset[g] FROM unnest(capped) AS g), ARRAY(SELECT amount[g] FROM unnest(capped) AS g),
+            caps_since, caps_oldest);
+        FOR written IN SELECT g FROM unnest(capped) AS g WHERE NOT g = ANY (limits.room) LOOP
+            outcome[written.g] := 'caps';
         END LOOP;
         good := array_positions(outcome, 'done');
         IF good = '{}' THEN
@@ -1512,6 +1544,13 @@ BEGIN
             written.debit_balance, written.credit_balance)
         AS new (done, place, leg, debit, debit_number, credit, credit_number, units, debit_balance, credit_balance)
     WHERE new.done;
+    IF capped <> '{}' THEN
+        PERFORM count_spending(paid_at, spending_bucket(paid_at), array_agg(counter.scope), array_agg(counter.scope_id),
+            array_agg(counter.number), array_agg(asset[counter.place]), array_agg(id[counter.place]),
+            array_agg(amount[counter.place]))
+        FROM unnest(limits.place, limits.scope, limits.scope_id, limits.number) AS counter (place, scope, scope_id, number)
+        WHERE outcome[counter.place] = 'done';
+    END IF;
 END $$;
 -- Accept payments of plain API keys on the chain rail, as 08_pay_on_ledger.sql does on the ledger rail.
 
@@ -1900,6 +1939,61 @@ BEGIN
         FROM spent_since('cap', cap.origin, cap.number, cap.asset, caps_spent.since, oldest) AS one
     ) AS counts ON cap.day IS NOT NULL
     ORDER BY cap.origin, cap.number;
+END $$;
+
+-- The beginning of the bucket that a time lies in (payments/spending.py).
+CREATE FUNCTION spending_bucket(at timestamptz) RETURNS timestamptz LANGUAGE sql IMMUTABLE
+    RETURN date_bin(interval '10 minutes', at, timestamptz 'epoch');
+
+-- Which of these payments on the ledger rail have room: all that are asked for here by keys of one origin, where caps cover
+-- each of them and let each and all of them through; otherwise none of these. Locks what they are decided by. Returns the
+-- places of those that have room, and what each counts against: the day caps that cover it, and the day of a guarded
+-- wallet's policy, which does not ask about keys with caps.
+CREATE FUNCTION caps_with_room(
+    asked_place integer[], key_hash bytea[], origin uuid[], payer uuid[], payee uuid[], asset text[], amount numeric[],
+    since timestamptz, oldest timestamptz,
+    OUT room integer[], OUT place integer[], OUT scope text[], OUT scope_id uuid[], OUT number integer[]
+) LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM FROM locked_payers(NULL, origin, NULL, payer, NULL);
+    -- A statement of its own, which sees what is now.
+    WITH fits AS MATERIALIZED (
+        SELECT cap.number, cap.has_day, cap.origin, cap.places, bool_and(cap.fits) OVER (PARTITION BY cap.origin) AS all_fit
+        FROM (
+            SELECT covered.origin, covered.number, covered.places, covered.day IS NOT NULL AS has_day,
+                covered.each_fits AND (covered.day IS NULL OR covered.day >= covered.asked + (
+                    SELECT coalesce(sum(counts.amount), 0)
+                    FROM spent_since('cap', covered.origin, covered.number, covered.asset, since, oldest) AS counts
+                )) AS fits
+            FROM (
+                SELECT asked.origin, cap.number, asked.asset, cap.day::numeric AS day, sum(asked.amount) AS asked,
+                    array_agg(asked.place) AS places,
+                    bool_and(key.only_caps AND cap.number IS NOT NULL
+                        AND (cap.payment IS NULL OR asked.amount <= cap.payment)) AS each_fits
+                FROM unnest(asked_place, key_hash, origin, payee, asset, amount)
+                    AS asked (place, key_hash, origin, payee, asset, amount)
+                JOIN api_key AS key ON key.hash = asked.key_hash
+                LEFT JOIN api_key_cap AS cap ON cap.origin = asked.origin AND cap.asset = asked.asset
+                    AND (cap.rail IS NULL OR cap.rail = 'ledger') AND (cap.payee IS NULL OR cap.payee = asked.payee)
+                GROUP BY asked.origin, cap.number, asked.asset, cap.day
+            ) AS covered
+        ) AS cap
+    ), counters AS MATERIALIZED (
+        SELECT of_cap.place, fits.origin, fits.number, fits.has_day
+        FROM fits, unnest(fits.places) AS of_cap (place) WHERE fits.all_fit
+    )
+    SELECT ARRAY(SELECT DISTINCT place FROM counters), array_agg(counts.place), array_agg(counts.scope),
+        array_agg(counts.id), array_agg(counts.number)
+    INTO room, place, scope, scope_id, number
+    FROM (
+        SELECT place, 'cap' AS scope, origin AS id, number FROM counters WHERE has_day
+        UNION ALL
+        SELECT asked.place, 'policy', asked.payer, 0
+        FROM unnest(asked_place, payer) AS asked (place, payer) JOIN policy ON policy.wallet_id = asked.payer
+    ) AS counts;
 END $$;
 
 -- Counts payments and withdrawals of one time, each against a limit; what counts for ever has a bucket of its own.

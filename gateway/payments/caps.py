@@ -4,6 +4,10 @@ twenty-four hours. Such a key asks nobody: its owner has said beforehand how muc
 What was given back does not count: a payment that failed, or was voided, expired or refused, the part of a hold that
 was not captured, and what its payee refunded (spending.py). Refunds that the key makes count. Payments of one key, and
 of those that have taken its place, are decided one after the other, so a thousand at once find no more room than that.
+
+Payments that settle at once by the ledger are paid in one statement where all that a key asks for has room
+(`caps_with_room` in schema/10_controls.sql), as most of them are. It only sees that there is room; which of several
+have it, and why others have not, is decided here. tests/payments/test_spending.py holds the two to the same sums.
 """
 
 from collections.abc import Mapping, Sequence

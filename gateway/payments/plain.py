@@ -37,7 +37,10 @@ class Undecided:
 
 
 class NeedsChecks(Undecided):
-    """The API key is not plain: its payments have to pass the checks, which `pay` asks."""
+    """The payment has to pass the checks, which `pay` asks. `always`: every payment of this API key has to."""
+
+    def __init__(self, always: bool) -> None:
+        self.always = always
 
 
 #: Why a request was not done here: it is refused, or to be decided by `pay`.
@@ -71,4 +74,4 @@ def not_done(money: Money, outcome: str, payer_handle: str, fee: Money, availabl
         return InsufficientFunds(account.wallet(payer_handle, asset), money + fee, Money(available, asset))
     if outcome == "unauthenticated":
         return Unauthenticated()
-    return NeedsChecks() if outcome == "checks" else Undecided()
+    return NeedsChecks(always=outcome == "checks") if outcome in ("checks", "caps") else Undecided()

@@ -6,7 +6,7 @@
 CREATE FUNCTION looks_of(handle text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN replace(replace(translate(handle, '01i_', 'oll'), 'm', 'rn'), 'w', 'vv');
 
--- A handle, the address that it is paid at, and what restricts it. Other files add triggers: wallet_keys_are_plain
+-- A handle, the address that it is paid at, and what restricts it. Other files add triggers: wallet_keys_are_checked
 -- (04_identity.sql), wallet_has_policy and wallet_withholds (10_controls.sql), wallet_in_recovery (13_recovery.sql).
 CREATE TABLE wallet (
     id uuid PRIMARY KEY,

@@ -109,7 +109,8 @@ CREATE TABLE api_key (
     networks cidr[],                   -- none: from anywhere
     capped boolean NOT NULL DEFAULT false,     -- it has spending caps, which are checked with each payment
     last_used_at timestamptz,
-    plain boolean NOT NULL DEFAULT true,       -- maintained by api_key_is_plain, below
+    plain boolean NOT NULL DEFAULT true,       -- this and the next: maintained by api_key_is_checked, below
+    only_caps boolean NOT NULL DEFAULT false,
     origin uuid NOT NULL,              -- the first key of a row of replacements: they share their spending caps
     approved boolean NOT NULL DEFAULT false    -- by a passkey, without which no capped key of a guarded wallet pays
 );
@@ -122,28 +123,32 @@ BEGIN
 END $$;
 CREATE TRIGGER api_key_has_origin BEFORE INSERT ON api_key FOR EACH ROW EXECUTE FUNCTION api_key_has_origin();
 
--- A key is plain when it may pay and nothing else has to be checked but that it is there and has not expired:
--- pay_by_ledger and pay_on_chain pay for no other before the checks have passed. The wallet is locked, so that it does not
--- become guarded or frozen while a key is added.
-CREATE FUNCTION api_key_is_plain() RETURNS trigger LANGUAGE plpgsql AS $$
+-- A key is plain when it may pay and nothing else has to be checked but that it is there and has not expired; of one that
+-- is `only_caps` its spending caps have to be checked, and nothing else. pay_by_ledger pays for these two, pay_on_chain for
+-- plain keys, and for no other before the checks have passed. The wallet is locked, so that it does not become guarded or
+-- frozen while a key is added.
+CREATE FUNCTION api_key_is_checked() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    may_pay boolean; guarded boolean;
 BEGIN
-    SELECT 'pay' = ANY (NEW.scopes) AND NEW.networks IS NULL AND NOT NEW.capped AND NOT wallet.guarded
-        AND wallet.frozen_at IS NULL
-    INTO STRICT NEW.plain
+    SELECT 'pay' = ANY (NEW.scopes) AND NEW.networks IS NULL AND wallet.frozen_at IS NULL, wallet.guarded
+    INTO STRICT may_pay, guarded
     FROM wallet WHERE id = NEW.wallet_id FOR SHARE;
+    NEW.plain := may_pay AND NOT NEW.capped AND NOT guarded;
+    NEW.only_caps := may_pay AND NEW.capped AND (NEW.approved OR NOT guarded);
     RETURN NEW;
 END $$;
-CREATE TRIGGER api_key_is_plain BEFORE INSERT OR UPDATE OF scopes, networks, capped, plain ON api_key
-    FOR EACH ROW EXECUTE FUNCTION api_key_is_plain();
+CREATE TRIGGER api_key_is_checked BEFORE INSERT OR UPDATE OF scopes, networks, capped, approved, plain ON api_key
+    FOR EACH ROW EXECUTE FUNCTION api_key_is_checked();
 
-CREATE FUNCTION wallet_keys_are_plain() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION wallet_keys_are_checked() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE api_key SET plain = plain WHERE wallet_id = NEW.id AND revoked_at IS NULL;
     RETURN NULL;
 END $$;
-CREATE TRIGGER wallet_keys_are_plain AFTER UPDATE OF guarded, frozen_at ON wallet
+CREATE TRIGGER wallet_keys_are_checked AFTER UPDATE OF guarded, frozen_at ON wallet
     FOR EACH ROW WHEN ((OLD.guarded, OLD.frozen_at) IS DISTINCT FROM (NEW.guarded, NEW.frozen_at))
-    EXECUTE FUNCTION wallet_keys_are_plain();
+    EXECUTE FUNCTION wallet_keys_are_checked();
 
 -- Rate limits: how often somebody did something in a window. Losing it loses only the counts, so it is not logged.
 CREATE UNLOGGED TABLE tally (

@@ -7,7 +7,8 @@
 --   done             settled
 --   short            with what the payer had available; its key is free again
 --   unauthenticated  no such API key
---   checks           the API key is not plain: its payments have to pass the checks first
+--   checks           the API key is neither plain nor one with caps alone: its payments have to pass the checks first
+--   caps             what is asked for by the API key here is more than its caps have room for, as it seems
 --   used             the idempotency key was used before
 --   unknown          no such payee, or the payer itself, or an account that is not open yet. Where payers come by their
 --                    wallets nothing at all is written then: the caller opens the accounts, and asks again for all
@@ -17,13 +18,17 @@
 -- late): UUIDv7 (RFC 9562, section 6.2, method 3) with the microseconds in `rand_a`, the payment's place in the call
 -- behind them, and 48 random bits.
 --
--- Keys are locked before accounts are, and both in their order, so that no two calls deadlock. Where everybody seems to
+-- What a key with caps asks for is paid where all of it has room (caps_with_room), and then it counts against them.
+-- Otherwise the checks decide which of it has (payments/caps.py): they know of one payment after the other, and say why not.
+--
+-- Keys are locked before limits, and these before accounts, all in their order, so that no two calls deadlock. Where everybody seems to
 -- have enough, the money moves by ledger_post; where somebody has not, or another took it meanwhile, ledger_decide
 -- decides in order who is short.
 CREATE FUNCTION pay_by_ledger(
     at timestamptz,
     api_key_hash bytea[], wallet uuid[], idempotency text[], fingerprint bytea[],
     payee_handle text[], asset text[], amount numeric[], fee numeric[], memo text[], refund_of uuid[],
+    caps_since timestamptz, caps_oldest timestamptz,     -- a day before `at`, and the beginning of its bucket
     OUT outcome text[], OUT payer_handle text[], OUT available numeric[], OUT id uuid[], OUT paid_at timestamptz
 ) LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
@@ -34,6 +39,8 @@ DECLARE
     start timestamptz;    -- after every entry on the accounts, as far as one sees without locking them
     enough boolean;       -- whether everybody has enough for all that they pay
     with_fees boolean;
+    payee uuid[]; origin uuid[];          -- of keys with caps
+    capped integer[]; limits record;      -- the payments by such keys, and what those count against that have room
     good integer[];       -- the payments whose money moves, in order; then, by leg:
     leg_of integer[]; leg smallint[]; debit bigint[]; credit bigint[]; units numeric[]; done boolean[];
     accounts bigint[]; written record; event bigint[];
@@ -42,17 +49,20 @@ BEGIN
     SELECT array_agg(found.outcome ORDER BY n), array_agg(found.payer ORDER BY n), array_agg(found.handle ORDER BY n),
         array_agg(found.from_account ORDER BY n), array_agg(found.to_account ORDER BY n),
         array_agg(found.fee_account ORDER BY n), array_agg(found.request ORDER BY n), array_agg(NULL::numeric),
+        array_agg(found.payee ORDER BY n), array_agg(found.origin ORDER BY n),
         bool_or(found.fee > 0), bool_and(found.enough) FILTER (WHERE found.outcome = 'done'),
         greatest(at, max(found.last) + interval '1 microsecond')
-    INTO outcome, payer, payer_handle, from_account, to_account, fee_account, found_by, available, with_fees, enough, start
+    INTO outcome, payer, payer_handle, from_account, to_account, fee_account, found_by, available,
+        payee, origin, with_fees, enough, start
     FROM (
         SELECT asked.n, own.owner AS payer, split_part(own.code, ':', 2) AS handle,
             own.id AS from_account, other.id AS to_account, fees.id AS fee_account, asked.fee,
+            other.owner AS payee, CASE WHEN key.only_caps THEN key.origin END AS origin,
             CASE WHEN asked.idempotency IS NOT NULL THEN request_of(own.owner, asked.idempotency) END AS request,
             greatest(own.posted_at, other.posted_at, fees.posted_at) AS last,
             CASE
                 WHEN asked.wallet IS NULL AND key.wallet_id IS NULL THEN 'unauthenticated'
-                WHEN asked.wallet IS NULL AND NOT key.plain THEN 'checks'
+                WHEN asked.wallet IS NULL AND NOT (key.plain OR key.only_caps) THEN 'checks'
                 WHEN own.id IS NULL OR other.owner IS NULL OR own.id = other.id OR asked.fee > 0 AND fees.id IS NULL
                     THEN 'unknown'
                 ELSE 'done' END AS outcome,
@@ -81,6 +91,23 @@ BEGIN
                     IS NOT NULL
         LOOP
             outcome[written.g] := 'used';
+        END LOOP;
+        good := array_positions(outcome, 'done');
+        IF good = '{}' THEN
+            RETURN;
+        END IF;
+    END IF;
+
+    capped := ARRAY(SELECT g FROM unnest(good) AS g WHERE origin[g] IS NOT NULL);
+    IF capped <> '{}' THEN
+        SELECT * INTO limits
+        FROM caps_with_room(
+            capped, ARRAY(SELECT api_key_hash[g] FROM unnest(capped) AS g), ARRAY(SELECT origin[g] FROM unnest(capped) AS g),
+            ARRAY(SELECT payer[g] FROM unnest(capped) AS g), ARRAY(SELECT payee[g] FROM unnest(capped) AS g),
+            ARRAY(SELECT asset[g] FROM unnest(capped) AS g), ARRAY(SELECT amount[g] FROM unnest(capped) AS g),
+            caps_since, caps_oldest);
+        FOR written IN SELECT g FROM unnest(capped) AS g WHERE NOT g = ANY (limits.room) LOOP
+            outcome[written.g] := 'caps';
         END LOOP;
         good := array_positions(outcome, 'done');
         IF good = '{}' THEN
@@ -158,4 +185,11 @@ BEGIN
             written.debit_balance, written.credit_balance)
         AS new (done, place, leg, debit, debit_number, credit, credit_number, units, debit_balance, credit_balance)
     WHERE new.done;
+    IF capped <> '{}' THEN
+        PERFORM count_spending(paid_at, spending_bucket(paid_at), array_agg(counter.scope), array_agg(counter.scope_id),
+            array_agg(counter.number), array_agg(asset[counter.place]), array_agg(id[counter.place]),
+            array_agg(amount[counter.place]))
+        FROM unnest(limits.place, limits.scope, limits.scope_id, limits.number) AS counter (place, scope, scope_id, number)
+        WHERE outcome[counter.place] = 'done';
+    END IF;
 END $$;

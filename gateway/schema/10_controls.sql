@@ -221,6 +221,61 @@ BEGIN
     ORDER BY cap.origin, cap.number;
 END $$;
 
+-- The beginning of the bucket that a time lies in (payments/spending.py).
+CREATE FUNCTION spending_bucket(at timestamptz) RETURNS timestamptz LANGUAGE sql IMMUTABLE
+    RETURN date_bin(interval '10 minutes', at, timestamptz 'epoch');
+
+-- Which of these payments on the ledger rail have room: all that are asked for here by keys of one origin, where caps cover
+-- each of them and let each and all of them through; otherwise none of these. Locks what they are decided by. Returns the
+-- places of those that have room, and what each counts against: the day caps that cover it, and the day of a guarded
+-- wallet's policy, which does not ask about keys with caps.
+CREATE FUNCTION caps_with_room(
+    asked_place integer[], key_hash bytea[], origin uuid[], payer uuid[], payee uuid[], asset text[], amount numeric[],
+    since timestamptz, oldest timestamptz,
+    OUT room integer[], OUT place integer[], OUT scope text[], OUT scope_id uuid[], OUT number integer[]
+) LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM FROM locked_payers(NULL, origin, NULL, payer, NULL);
+    -- A statement of its own, which sees what is now.
+    WITH fits AS MATERIALIZED (
+        SELECT cap.number, cap.has_day, cap.origin, cap.places, bool_and(cap.fits) OVER (PARTITION BY cap.origin) AS all_fit
+        FROM (
+            SELECT covered.origin, covered.number, covered.places, covered.day IS NOT NULL AS has_day,
+                covered.each_fits AND (covered.day IS NULL OR covered.day >= covered.asked + (
+                    SELECT coalesce(sum(counts.amount), 0)
+                    FROM spent_since('cap', covered.origin, covered.number, covered.asset, since, oldest) AS counts
+                )) AS fits
+            FROM (
+                SELECT asked.origin, cap.number, asked.asset, cap.day::numeric AS day, sum(asked.amount) AS asked,
+                    array_agg(asked.place) AS places,
+                    bool_and(key.only_caps AND cap.number IS NOT NULL
+                        AND (cap.payment IS NULL OR asked.amount <= cap.payment)) AS each_fits
+                FROM unnest(asked_place, key_hash, origin, payee, asset, amount)
+                    AS asked (place, key_hash, origin, payee, asset, amount)
+                JOIN api_key AS key ON key.hash = asked.key_hash
+                LEFT JOIN api_key_cap AS cap ON cap.origin = asked.origin AND cap.asset = asked.asset
+                    AND (cap.rail IS NULL OR cap.rail = 'ledger') AND (cap.payee IS NULL OR cap.payee = asked.payee)
+                GROUP BY asked.origin, cap.number, asked.asset, cap.day
+            ) AS covered
+        ) AS cap
+    ), counters AS MATERIALIZED (
+        SELECT of_cap.place, fits.origin, fits.number, fits.has_day
+        FROM fits, unnest(fits.places) AS of_cap (place) WHERE fits.all_fit
+    )
+    SELECT ARRAY(SELECT DISTINCT place FROM counters), array_agg(counts.place), array_agg(counts.scope),
+        array_agg(counts.id), array_agg(counts.number)
+    INTO room, place, scope, scope_id, number
+    FROM (
+        SELECT place, 'cap' AS scope, origin AS id, number FROM counters WHERE has_day
+        UNION ALL
+        SELECT asked.place, 'policy', asked.payer, 0
+        FROM unnest(asked_place, payer) AS asked (place, payer) JOIN policy ON policy.wallet_id = asked.payer
+    ) AS counts;
+END $$;
+
 -- Counts payments and withdrawals of one time, each against a limit; what counts for ever has a bucket of its own.
 CREATE FUNCTION count_spending(
     at timestamptz, bucket timestamptz, scope text[], scope_id uuid[], number integer[], asset text[], source uuid[],

@@ -28,15 +28,20 @@ from gateway.errors import CapExceeded, GatewayError, MandateExceeded
 from gateway.identity import wallet as wallets
 from gateway.identity.credential import Credential
 from gateway.ids import first_id, new_id
-from gateway.money import Assets
+from gateway.ledger import account, book
+from gateway.money import Assets, Money
 from gateway.payments import approve, caps, checks, draw, mandate, pay, policy, records, spending
 from gateway.payments.caps import Cap
 from gateway.payments.check import PASSED, Check, CheckContext, Decisions, Passed, Proposed
 from gateway.payments.mandate import Wanted
 from gateway.payments.pay import PayRequest
 from gateway.payments.payment import Payment, State
+from gateway.payments.plain import NeedsChecks
+from gateway.payments.rails import ledger as ledger_rail
+from gateway.payments.rails.ledger import LedgerPayment, Settled
 from gateway.payments.spending import BUCKET, FOR_EVER, Counter, Spent, bucket_of
 from gateway.postgres.pool import Connection, Database, connect
+from gateway.secret import hash_of
 from tests.conftest import seeds
 from tests.factory import NOW, until_waiting
 from tests.payments.test_ledger_rail import LedgerTown
@@ -78,8 +83,8 @@ class Street(LedgerTown):
             )
             await connection.execute(
                 "INSERT INTO api_key (id, hash, wallet_id, created_at, scopes, capped, approved)"
-                " VALUES ($1, sha256('key'::bytea || decode($4, 'hex')), $2, $3, '{pay}', true, true)",
-                *(self.origin, self.alice.id, self.now, self.origin.hex),
+                " VALUES ($1, $4, $2, $3, '{pay}', true, true)",
+                *(self.origin, self.alice.id, self.now, hash_of("key" + self.origin.hex)),
             )
             limits = [
                 Cap("EUR", None, None, None, eur.parse("40.00")),
@@ -97,6 +102,11 @@ class Street(LedgerTown):
     @property
     def key(self) -> Credential:
         return Credential("api_key", self.origin, self.alice, frozenset({"pay"}), capped_by=self.origin, approved=True)
+
+    def by_key(self, *moneys: Money, to: str | None = None) -> list[LedgerPayment]:
+        """Payments of bob or somebody else by the key, as pay_by_ledger takes them."""
+        key, handle = hash_of("key" + self.origin.hex), to or self.bob.handle
+        return [LedgerPayment(key, f"{new_id(self.now)}", bytes(32), handle, money, None) for money in moneys]
 
     @property
     def counters(self) -> dict[str, tuple[Counter, Any]]:
@@ -153,6 +163,18 @@ class SpendingMachine(RuleBasedStateMachine):
                 self.by_key += [result.id] if by_key else []
                 settled += [result] if result.state is State.SETTLED else []
         return multiple(*settled)
+
+    @rule(target=paid, cents=st.lists(st.integers(1, 2600), min_size=1, max_size=3))
+    def pay_in_one_statement(self, cents: list[int]) -> Any:
+        """Payments by the key as pay_by_ledger takes them: all have room by the old sums, or it leaves all to `pay`."""
+        town = self.town
+        fit = sum(cents) <= min(4000 - self.old("cap"), 3000 - self.old("cap of bob")) and max(cents) <= 2500
+        moneys = [self.request(units, by_key=True).money for units in cents]
+        outcomes = self.runner.run(ledger_rail.pay_all(town.database, town.terms, town.by_key(*moneys), town.now))
+        assert all(isinstance(one, Settled if fit else NeedsChecks) for one in outcomes)
+        settled = [one.payment_id for one in outcomes if isinstance(one, Settled)]
+        self.by_key += settled
+        return multiple(*self.run(lambda c: records.payments_of(c, town.assets, settled)).values())
 
     @rule(target=held, units=st.integers(1, 2000), by_key=st.booleans())
     def hold(self, units: int, by_key: bool) -> Any:
@@ -356,6 +378,79 @@ async def test_a_limit_is_added_up_by_its_own_buckets_however_many_others_there_
         before = await connection.fetchval(read)
         assert (await spending.spent(connection, {mine: now - DAY}))[mine].units == 5
         assert await connection.fetchval(read) - before == 1
+
+
+# ---- in one statement -----------------------------------------------------------------------------------------------
+
+
+async def outcomes(street: Street, asked: Sequence[LedgerPayment]) -> list[str]:
+    done = await ledger_rail.pay_all(street.database, street.terms, asked, street.now)
+    return [type(one).__name__ for one in done]
+
+
+@pytest.mark.anyio
+async def test_what_no_cap_covers_or_one_is_too_small_for_is_left_to_the_checks(street: Street) -> None:
+    eur, jpy = street.assets["EUR"], street.assets["JPY"]
+    await street.person("carol", "1.00 EUR")
+    async with street.database.transaction() as connection:
+        code = account.wallet(street.alice.handle, jpy)
+        await book.accounts(connection, [(code, jpy), (account.wallet(street.bob.handle, jpy), jpy)])
+
+    assert await outcomes(street, street.by_key(jpy.parse("5"))) == ["NeedsChecks"]
+    assert await outcomes(street, street.by_key(eur.parse("25.01"))) == ["NeedsChecks"]
+    # 30.00 a day are for bob, and 40.00 for all: of these two the second has no room.
+    assert await outcomes(street, street.by_key(*map(eur.parse, ("20.00", "15.00")))) == ["NeedsChecks"] * 2
+    assert await outcomes(street, street.by_key(*map(eur.parse, ("20.00", "10.00")))) == ["Settled"] * 2
+    assert await outcomes(street, street.by_key(eur.parse("0.01"))) == ["NeedsChecks"]
+    assert await outcomes(street, street.by_key(eur.parse("10.00"), to="carol")) == ["Settled"]
+    assert await outcomes(street, street.by_key(eur.parse("0.01"), to="carol")) == ["NeedsChecks"]
+    assert [await units(street, name) for name in ("cap", "cap of bob", "policy")] == [4000, 3000, 4000]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE wallet SET frozen_at = now() WHERE id = $1",
+        "UPDATE api_key SET approved = false WHERE wallet_id = $1",
+        "UPDATE api_key SET scopes = '{read}' WHERE wallet_id = $1",
+        "UPDATE api_key SET networks = '{10.0.0.0/8}' WHERE wallet_id = $1",
+    ],
+)
+async def test_a_key_of_which_more_than_caps_is_to_be_checked_is_left_to_the_checks(
+    street: Street, change: str
+) -> None:
+    async with street.database.transaction() as connection:
+        await connection.execute(change, street.alice.id)
+
+    assert await outcomes(street, street.by_key(street.money("1.00 EUR"))) == ["NeedsChecks"]
+
+
+@pytest.mark.anyio
+async def test_fifty_groups_at_once_find_no_more_room_than_a_keys_day_has(street: Street) -> None:
+    groups = [street.by_key(*[street.money("1.00 EUR")] * 2) for _ in range(50)]
+
+    done = await asyncio.gather(*(outcomes(street, asked) for asked in groups))
+
+    assert sorted(done) == [["NeedsChecks"] * 2] * 35 + [["Settled"] * 2] * 15
+    assert await units(street, "cap of bob") == 3000
+
+
+@pytest.mark.anyio
+async def test_a_payment_that_is_short_takes_no_room(street: Street) -> None:
+    await street.pay(street.alice, f"@{street.bob.handle}", "885.00 EUR")  # to be approved: only 15.00 are left
+
+    asked = street.by_key(*(street.money(text) for text in ("10.00 EUR", "10.00 EUR", "5.00 EUR")))
+    assert await outcomes(street, asked) == ["Settled", "InsufficientFunds", "Settled"]
+    assert await units(street, "cap of bob") == 1500
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 599, 600, 601, 86399])
+@pytest.mark.anyio
+async def test_the_database_and_the_gateway_mean_the_same_buckets(street: Street, seconds: int) -> None:
+    at = NOW + timedelta(seconds=seconds, microseconds=7)
+    async with street.database.reading() as connection:
+        assert await connection.fetchval("SELECT spending_bucket($1)", at) == bucket_of(at)
 
 
 # ---- given back while a payment is decided ---------------------------------------------------------------------------

@@ -21,13 +21,14 @@ from gateway.ids import AccountId, PaymentId, TransferId
 from gateway.ledger import account, book, transfer
 from gateway.ledger.transfer import End
 from gateway.money import Money
-from gateway.payments import records
+from gateway.payments import caps, records
 from gateway.payments.check import Proposed
 from gateway.payments.payment import Event, Payment, after
 from gateway.payments.plain import NotDone, PlainPayment, columns_of, handle_of, not_done
 from gateway.payments.rail import Rail
 from gateway.payments.rails import holding
 from gateway.payments.route import Route, fee, ledger_route, route
+from gateway.payments.spending import bucket_of
 from gateway.payments.terms import Terms
 from gateway.postgres.pool import Connection, Database, Record, if_any
 
@@ -127,6 +128,7 @@ async def _pay(connection: Connection, payments: Sequence[Payment], now: datetim
         [one.fee.units for one in payments],
         if_any([one.memo for one in payments]),
         if_any([one.refund_of for one in payments]),
+        *(None, None),
     )
     assert row is not None
     return row
@@ -225,10 +227,11 @@ async def pay_columns(
     connection: Connection, terms: Terms, asked: Columns, now: datetime
 ) -> tuple[list[PaymentId | NotDone], list[str], datetime]:
     """What became of each: the id of the payment where it is settled, or why it is not; who paid; and when."""
+    since = now - caps.DAY
     row = await connection.fetchrow(
         records.sql.pay_by_ledger,
         *(now, asked.api_key_hashes, None, asked.idempotency_keys, asked.fingerprints, asked.payee_handles),
-        *(asked.assets, asked.amounts, asked.fees, if_any(asked.memos), None),
+        *(asked.assets, asked.amounts, asked.fees, if_any(asked.memos), None, since, bucket_of(since)),
     )
     assert row is not None
     outcomes: list[PaymentId | NotDone] = [
