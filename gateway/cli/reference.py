@@ -10,9 +10,10 @@ from dataclasses import fields
 from inspect import cleandoc
 from pathlib import Path
 from textwrap import fill
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import rich_click as click
+from msgspec import Struct, structs
 
 from gateway import errors
 from gateway.api.app import ROUTES
@@ -20,6 +21,9 @@ from gateway.api.meanings import MEANINGS
 from gateway.api.problems import INTERNAL, Problem, problem_of
 from gateway.config import SETTINGS
 from gateway.errors import GatewayError
+
+if TYPE_CHECKING:  # litestar is for those who serve
+    from litestar.handlers import HTTPRouteHandler
 
 #: Where the pages are in a checkout.
 FOLDER: Final = Path("gateway/docs/reference")
@@ -55,9 +59,11 @@ _CALLS: Final = """
 Every call, and what its caller needs. `/openapi.json` describes them with fields, answers and examples.
 
 Send `Authorization: Bearer <api key>`, or the cookie of a [session](../guides/sign-in.md). A key needs the scope that
-is named ([API keys](../guides/api-keys.md)); `owner` is the wallet's owner. Calls that move money need an
-`Idempotency-Key` header, 1 to 255 visible characters. Lists are newest first, with `limit` and an opaque `cursor`.
-`X-Request-Id` comes back: yours, or one that the gateway makes. Unknown fields and query parameters are refused.
+is named ([API keys](../guides/api-keys.md)); `owner` is the wallet's owner, `passkey` somebody who may add a passkey,
+`operator` a signed-in [operator](../operate/operators.md). Calls marked \\* move money and need an `Idempotency-Key`
+header, 1 to 255 visible characters. Fields marked ? may be left out. Lists are newest first, with `limit` and an opaque
+`cursor`. `X-Request-Id` comes back: yours, or one that the gateway makes. Unknown fields and query parameters are
+refused.
 """
 
 
@@ -193,17 +199,27 @@ def http_page() -> str:
         (tag,) = route.tags or ("other",)
         for method in sorted(route.http_methods):
             path = re.sub(r"\{(\w+):\w+\}", r"{\1}", min(route.paths))
-            by_tag.setdefault(tag, []).append((f"`{method} {path}`", route.summary or "", _needs(route.opt)))
-    parts = [part for tag, rows in by_tag.items() for part in (f"## {tag.capitalize()}", _table(_CALL, rows))]
+            by_tag.setdefault(tag, []).append(
+                (f"`{method} {path}`", route.summary or "", _body(route), _needs(route.opt))
+            )
+    parts = [part for tag, rows in by_tag.items() for part in (f"## {tag}", _table(_CALL, rows))]
     return _page("HTTP calls", _CALLS, *parts)
 
 
-_CALL: Final = ("call", "does", "needs")
+_CALL: Final = ("call", "does", "body", "needs")
+
+
+def _body(route: "HTTPRouteHandler") -> str:
+    """The fields of its JSON body; those that may be left out have a question mark."""
+    data = route.parsed_fn_signature.parameters.get("data")
+    if data is None or not issubclass(data.annotation, Struct):
+        return ""
+    return ", ".join(f"`{one.encode_name}`" + ("" if one.required else "?") for one in structs.fields(data.annotation))
 
 
 def _needs(opt: Mapping[str, Any]) -> str:
-    needs = str(opt["needs"])
-    return "" if needs == "nothing" else needs
+    needs = "" if opt["needs"] == "nothing" else str(opt["needs"])
+    return f"{needs} \\*" if "idempotency_key_missing" in opt.get("problems", ()) else needs
 
 
 # ---- Markdown -------------------------------------------------------------------------------------------------------

@@ -67,6 +67,9 @@ def test_every_call_is_there(generated: dict[str, str]) -> None:
     calls = re.findall(r"^\| `(\w+) (/\S+)` \|", generated["http.md"], re.MULTILINE)
 
     assert len(calls) == len(set(calls)) == len(ROUTES)
+    assert (
+        "| `to`, `amount`, `asset`, `memo`?, `capture`?, `reference`?, `metadata`? | pay \\* |" in generated["http.md"]
+    )
 
 
 def test_the_scopes_of_an_api_key_are_those_that_there_are() -> None:
