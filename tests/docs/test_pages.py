@@ -27,6 +27,7 @@ async def client(site: Site) -> AsyncIterator[httpx.AsyncClient]:
 
 async def test_every_page_is_served_and_every_link_on_it_leads_somewhere(client: httpx.AsyncClient) -> None:
     pages = {url: (await client.get(url)) for url in URLS}
+    assert (await client.get("/docs/")).content == pages["/docs"].content
     ids = {url: set(re.findall(r'\sid="([^"]+)"', page.text)) for url, page in pages.items()}
     for url, page in pages.items():
         assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8"), url
