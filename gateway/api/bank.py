@@ -15,7 +15,7 @@ from gateway.api.shapes import Amount, AssetCode, BankMovementView, ConversionRe
 from gateway.api.signing_in import AssertionRequest, assertion_of
 from gateway.api.views import bank_movement_view, conversion_view
 from gateway.audit import log as audit
-from gateway.audit.log import Act, By
+from gateway.audit.log import AuditEvent, By
 from gateway.bank import movements
 from gateway.bank.movements import BankMovement, BankRequest, Direction
 from gateway.errors import ApprovalRequired, GatewayError, InvalidRequest, NotFound
@@ -122,7 +122,7 @@ async def _check_policy(
     if assertion is not None:
         signed_by = await passkey.verify(connection, of, WITHDRAWAL, (money.amount, money.asset.code), assertion, now)
         by, facts = By("passkey", signed_by.shown_id), {"amount": money.amount, "asset": money.asset.code}
-        await audit.append(connection, [Act("withdrawal.approved", of, by, of, facts)], now)
+        await audit.append(connection, [AuditEvent("withdrawal.approved", of, by, of, facts)], now)
     elif reasons:
         raise ApprovalRequired(reasons)
 

@@ -22,7 +22,7 @@ from gateway.api.signing_in import (
     assertion_of,
 )
 from gateway.audit import log as audit
-from gateway.audit.log import ANYONE, Act, By
+from gateway.audit.log import ANYONE, AuditEvent, By
 from gateway.clock import rfc3339
 from gateway.errors import InvalidPasskey, InvalidRequest
 from gateway.identity.handle import fold
@@ -289,15 +289,15 @@ def proposal_view(of: Proposal) -> ProposalView:
 
 @asynccontextmanager
 async def _told(house: House, by: By, name: str = "") -> AsyncIterator[None]:
-    """What is refused to who would be an operator is an act too: written by itself, since all else is undone. `name` is
-    who they said they are.
+    """What is refused to who would be an operator is an audit event too: written by itself, since all else is undone.
+    `name` is who they said they are.
     """
     try:
         yield
     except InvalidPasskey as refused:
         facts = {"why": refused.kind} | ({"said_to_be": name} if name else {})
         async with house.database.transaction() as connection:
-            await audit.append(connection, [Act("operator.refused", None, by, None, facts)], house.clock())
+            await audit.append(connection, [AuditEvent("operator.refused", None, by, None, facts)], house.clock())
         raise
 
 

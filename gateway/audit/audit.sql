@@ -1,18 +1,18 @@
--- announce_acts
--- Until this transaction ends, let readers see (in pg_locks) that its acts will be numbered above the last one so far.
-SELECT pg_advisory_xact_lock_shared($1 + CASE WHEN is_called THEN last_value ELSE 0 END) FROM act_id_seq;
+-- announce_audit_events
+-- Until this transaction ends, let readers see (in pg_locks) that its audit events will be numbered above the last one.
+SELECT pg_advisory_xact_lock_shared($1 + CASE WHEN is_called THEN last_value ELSE 0 END) FROM audit_event_id_seq;
 
--- append_acts
--- Acts of one moment, in the order given.
-INSERT INTO act (kind, wallet_id, by_kind, by_id, subject, facts, at)
+-- append_audit_events
+-- Audit events of one moment, in the order given.
+INSERT INTO audit_event (kind, wallet_id, by_kind, by_id, subject, facts, at)
 SELECT kind, wallet_id, by_kind, by_id, subject, facts::jsonb, $7
 FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::text[]) WITH ORDINALITY
     AS a (kind, wallet_id, by_kind, by_id, subject, facts, n)
 ORDER BY n;
 
--- acts
--- The newest acts: of a wallet, of a kind or of all that begin with it, below a number.
-SELECT id, kind, wallet_id, by_kind, by_id, subject, facts, at FROM act
+-- audit_events
+-- The newest audit events: of a wallet, of a kind or of all that begin with it, below a number.
+SELECT id, kind, wallet_id, by_kind, by_id, subject, facts, at FROM audit_event
 WHERE ($1::uuid IS NULL OR wallet_id = $1) AND ($2::text IS NULL OR kind = $2 OR starts_with(kind, $2 || '.'))
     AND ($3::bigint IS NULL OR id < $3)
 ORDER BY id DESC LIMIT $4;
@@ -22,8 +22,8 @@ ORDER BY id DESC LIMIT $4;
 SELECT pg_try_advisory_xact_lock(7302518002);
 
 -- complete_to
--- The numbers up to which no event and no act can be added any more, as in events/log.sql. Locks are looked at after the
--- last numbers, on which the subqueries depend.
+-- The numbers up to which no event and no audit event can be added any more, as in events/log.sql. Locks are looked at
+-- after the last numbers, on which the subqueries depend.
 SELECT
     least(last.event, (
         SELECT min((classid::bigint << 32 | objid::bigint) - $1) FROM pg_locks
@@ -31,39 +31,44 @@ SELECT
             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
             AND classid::bigint << 32 | objid::bigint BETWEEN $1 AND $1 + last.event
     )) AS event,
-    least(last.act, (
+    least(last.audit_event, (
         SELECT min((classid::bigint << 32 | objid::bigint) - $2) FROM pg_locks
         WHERE locktype = 'advisory' AND objsubid = 1 AND mode = 'ShareLock'
             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-            AND classid::bigint << 32 | objid::bigint BETWEEN $2 AND $2 + last.act
-    )) AS act
+            AND classid::bigint << 32 | objid::bigint BETWEEN $2 AND $2 + last.audit_event
+    )) AS audit_event
 FROM (
     SELECT
         (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM event_id_seq) AS event,
-        (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM act_id_seq) AS act
+        (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM audit_event_id_seq) AS audit_event
     OFFSET 0
 ) AS last;
 
 -- pass_over
--- Use up the numbers of events and of acts up to these, a thousand at a time, so that rows to come are numbered above.
+-- Use up the numbers of events and audit events up to these, a thousand at a time, so that new rows are numbered above.
 SELECT
     (SELECT count(nextval('event_id_seq')) FROM generate_series(1, least($1 - last.event, 1000))) AS events,
-    (SELECT count(nextval('act_id_seq')) FROM generate_series(1, least($2 - last.act, 1000))) AS acts
+    (
+        SELECT count(nextval('audit_event_id_seq')) FROM generate_series(1, least($2 - last.audit_event, 1000))
+    ) AS audit_events
 FROM (
     SELECT
         (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM event_id_seq) AS event,
-        (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM act_id_seq) AS act
+        (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM audit_event_id_seq) AS audit_event
     OFFSET 0
 ) AS last;
 
 -- newest_seal
 -- The end of the chain, without its leaves.
-SELECT number, hash, at, events_to, acts_to FROM seal ORDER BY number DESC LIMIT 1;
+SELECT number, hash, at, events_to, audit_events_to FROM seal ORDER BY number DESC LIMIT 1;
 
 -- add_seal
 -- The next seal. Its number is unique, so the chain does not fork.
 INSERT INTO seal
-    (number, previous, at, key_id, hash, events_after, events_to, events, acts_after, acts_to, acts)
+    (
+        number, previous, at, key_id, hash,
+        events_after, events_to, events, audit_events_after, audit_events_to, audit_events
+    )
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
 
 -- seals
@@ -74,4 +79,4 @@ SELECT * FROM seal WHERE number > $1 ORDER BY number LIMIT $2;
 -- How many rows of each log no seal covers yet.
 SELECT
     (SELECT count(*) FROM event WHERE id > $1) AS event,
-    (SELECT count(*) FROM act WHERE id > $2) AS act;
+    (SELECT count(*) FROM audit_event WHERE id > $2) AS audit_event;

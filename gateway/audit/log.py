@@ -1,4 +1,4 @@
-"""The acts: appended in the transaction that does them, numbered as the event log is, and never changed.
+"""Audit events: appended in the transaction that does what they say, numbered as the event log is, and never changed.
 
 Writers do not wait for each other. As in events/log.py, a number may be there while a lesser one is still being
 written, so a writer announces what the last number was before it is given any, with an advisory lock that ends with its
@@ -40,9 +40,9 @@ WORKER = By("worker")
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
-    """An act to append. `wallet` is whose it concerns (None: the house), `by` who did it, `subject` the id of what it
-    was done to; `facts` are plain JSON values: no secrets, and nothing that people wrote to each other.
+class AuditEvent:
+    """An audit event to append. `wallet` is whose it concerns (None: the house), `by` who did it, `subject` the id of
+    what it was done to; `facts` are plain JSON values: no secrets, and nothing that people wrote to each other.
     """
 
     kind: str
@@ -53,8 +53,8 @@ class Act:
 
 
 @dataclass(frozen=True, slots=True)
-class LoggedAct:
-    """An act of the log: its number, which only grows, and when it was done."""
+class LoggedAuditEvent:
+    """An audit event as it was logged: its number, which only grows, and when it happened."""
 
     number: int
     kind: str
@@ -65,18 +65,18 @@ class LoggedAct:
     at: datetime
 
 
-async def append(connection: Connection, acts: Sequence[Act], at: datetime) -> None:
-    """Write the acts, in order, as part of the caller's transaction."""
-    if acts:
-        await connection.execute(sql.announce_acts, ANNOUNCED)
+async def append(connection: Connection, audit_events: Sequence[AuditEvent], at: datetime) -> None:
+    """Write the audit events, in order, as part of the caller's transaction."""
+    if audit_events:
+        await connection.execute(sql.announce_audit_events, ANNOUNCED)
         await connection.execute(
-            sql.append_acts,
-            [act.kind for act in acts],
-            [act.wallet for act in acts],
-            [act.by.kind for act in acts],
-            [act.by.id for act in acts],
-            [act.subject for act in acts],
-            [msgspec.json.encode(act.facts).decode() for act in acts],
+            sql.append_audit_events,
+            [event.kind for event in audit_events],
+            [event.wallet for event in audit_events],
+            [event.by.kind for event in audit_events],
+            [event.by.id for event in audit_events],
+            [event.subject for event in audit_events],
+            [msgspec.json.encode(event.facts).decode() for event in audit_events],
             at,
         )
 
@@ -87,13 +87,13 @@ async def read(
     kind: str | None = None,
     before: int | None = None,
     limit: int = 100,
-) -> list[LoggedAct]:
-    """Up to `limit` acts, newest first: all, or those of a wallet, of a kind (`wallet` means `wallet.created` too),
-    numbered below `before`.
+) -> list[LoggedAuditEvent]:
+    """Up to `limit` audit events, newest first: all, or those of a wallet, of a kind (`wallet` means `wallet.created`
+    too), numbered below `before`.
     """
-    rows = await connection.fetch(sql.acts, wallet, kind, before, limit)
+    rows = await connection.fetch(sql.audit_events, wallet, kind, before, limit)
     return [
-        LoggedAct(
+        LoggedAuditEvent(
             number=row["id"],
             kind=row["kind"],
             wallet=WalletId(row["wallet_id"]) if row["wallet_id"] else None,

@@ -35,15 +35,15 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 #: The two logs, the tables and views that each is in, the columns in the order in which they are sealed, the number
 #: always first, and what their numbers are announced from (events/log.py, audit/log.py).
-LOGS: Final = ("event", "act")
+LOGS: Final = ("event", "audit_event")
 SOURCES: Final[Mapping[str, Mapping[str, str]]] = {
     "event": {
         "logged_event": "id, at, wallet_id, other_id, subject, kind, facts",
         "settled_event": "id, at, wallet_id, other_id, subject, kind, sealed",
     },
-    "act": {"act": "id, at, wallet_id, subject, kind, by_kind, by_id, facts"},
+    "audit_event": {"audit_event": "id, at, wallet_id, subject, kind, by_kind, by_id, facts"},
 }
-ANNOUNCED: Final[Mapping[str, int]] = {"event": 1 << 62, "act": log.ANNOUNCED}
+ANNOUNCED: Final[Mapping[str, int]] = {"event": 1 << 62, "audit_event": log.ANNOUNCED}
 
 
 @dataclass(frozen=True, slots=True)

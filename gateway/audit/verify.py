@@ -24,14 +24,21 @@ _LEAST = -(1 << 63)
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """What is not as it was sealed: `what` is `event`, `act` or `seal`, and `how` a word for what was done to it."""
+    """What is not as it was sealed: `what` is `event`, `audit_event` or `seal`, and `how` a word for what was done to
+    it.
+    """
 
     what: str
     number: int
     how: str
 
+    @property
+    def row(self) -> str:
+        """`what`, as people write it."""
+        return self.what.replace("_", " ")
+
     def __str__(self) -> str:
-        return f"{self.what} {self.number} was {self.how}" if self.what in LOGS else f"seal {self.number} {self.how}"
+        return f"{self.row} {self.number} was {self.how}" if self.what in LOGS else f"seal {self.number} {self.how}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,7 @@ class Uncovered(Broken):
 
     def __str__(self) -> str:
         return (
-            f"{self.what}s {self.number} to {self.last} ({self.rows}) were {self.how} seal {self.seal} had covered "
+            f"{self.row}s {self.number} to {self.last} ({self.rows}) were {self.how} seal {self.seal} had covered "
             "their numbers without a row, as an earlier version did before a database server took over from another: "
             "no seal vouches for them, so see that they are right, and verify with "
             f"--rows-after {self.seal} from now on"

@@ -368,15 +368,15 @@ def verified_lines(found: Mapping[str, Any]) -> list[str]:
         [
             ("seals", str(found["seals"])),
             ("events", f"{found['events']} sealed, {found['unsealed_events']} not yet"),
-            ("acts", f"{found['acts']} sealed, {found['unsealed_acts']} not yet"),
+            ("audit events", f"{found['audit_events']} sealed, {found['unsealed_audit_events']} not yet"),
             ("head", found["head"]),
         ]
     )
     return [*lines, "", *([one["says"] for one in found["broken"]] or ["all as it was sealed"])]
 
 
-def acts_lines(found: Mapping[str, Any]) -> list[str]:
-    """A line per act, the newest first."""
+def audit_event_lines(found: Mapping[str, Any]) -> list[str]:
+    """A line per audit event, the newest first."""
     heads = ["number", "at", "kind", "by", "wallet", "of", "facts"]
     rows = [
         [
@@ -385,7 +385,7 @@ def acts_lines(found: Mapping[str, Any]) -> list[str]:
         ]
         for one in found["items"]
     ]
-    return table(heads, rows, right=[0]) if rows else ["no such acts"]
+    return table(heads, rows, right=[0]) if rows else ["no such audit events"]
 
 
 def relayer_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from gateway.audit import log as audit
-from gateway.audit.log import WORKER, Act, By
+from gateway.audit.log import WORKER, AuditEvent, By
 from gateway.clock import rfc3339
 from gateway.events import log
 from gateway.identity.wallet import lock_wallet
@@ -84,4 +84,4 @@ async def _tell(
     await connection.execute(sql.set_frozen, wallet)
     facts: dict[str, object] = {"lapses_at": rfc3339(lapses_at)} if lapses_at else {}
     await log.append(connection, [log.Event(kind, wallet, wallet, facts)], now)
-    await audit.append(connection, [Act(kind, wallet, by, wallet, facts)], now)
+    await audit.append(connection, [AuditEvent(kind, wallet, by, wallet, facts)], now)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from gateway.audit import log as audit
-from gateway.audit.log import Act, By
+from gateway.audit.log import AuditEvent, By
 from gateway.errors import InvalidRequest
 from gateway.events import log
 from gateway.identity.wallet import Wallet
@@ -41,7 +41,7 @@ async def export(
     connection: Connection, vault: Vault, owner: Wallet, confirm: str, by: By, now: datetime
 ) -> ExportedKey:
     """The key that we keep for the wallet, if `confirm` says that its owner wants it. That it was exported is an event
-    of the wallet and an act of `by`, written in this transaction: hand the key on once that is committed.
+    of the wallet and an audit event by `by`, written in this transaction: hand the key on once that is committed.
 
     Raises InvalidRequest, which says what to say, and SealedKeyUnreadable.
     """
@@ -52,6 +52,8 @@ async def export(
         raise InvalidRequest("confirm", f"whoever has the key can take all that is there; to have it, say {wanted!r}")
     private_key = vault.unsafe_open(owner.id, kept["sealed"], kept["under"])
     await log.append(connection, [log.Event("wallet.key_exported", owner.id, owner.id, {"address": address})], now)
-    await audit.append(connection, [Act("wallet.key_exported", owner.id, by, owner.id, {"address": address})], now)
+    await audit.append(
+        connection, [AuditEvent("wallet.key_exported", owner.id, by, owner.id, {"address": address})], now
+    )
     notes.warning("the key of %s was exported to its owner, @%s", address, owner.handle)
     return ExportedKey(address, private_key)

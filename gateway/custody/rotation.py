@@ -16,7 +16,7 @@ from datetime import datetime
 from uuid import UUID
 
 from gateway.audit import log as audit
-from gateway.audit.log import Act, By
+from gateway.audit.log import AuditEvent, By
 from gateway.keys.signer import Vault, fingerprint
 from gateway.postgres.pool import Connection, Database, Record, Statements
 
@@ -69,7 +69,7 @@ async def begin(connection: Connection, fresh: Callable[[list[MasterKey]], bytes
     check_value = fresh(known)
     await add(connection, newest.number + 1, check_value, now)
     facts = {"number": newest.number + 1, "fingerprint": fingerprint(check_value)}
-    await audit.append(connection, [Act("master_key.rotated", None, by, None, facts)], now)
+    await audit.append(connection, [AuditEvent("master_key.rotated", None, by, None, facts)], now)
     return MasterKey(newest.number + 1, check_value, now, None, opens=False)
 
 
@@ -99,7 +99,7 @@ async def retire(connection: Connection, newest: MasterKey, by: By, now: datetim
     old = await connection.fetch(sql.old_master_keys, newest.number)
     retired = await connection.fetch(sql.retire_master_keys, [row["number"] for row in old], now)
     facts = [{"number": row["number"], "fingerprint": fingerprint(row["check_value"])} for row in retired]
-    await audit.append(connection, [Act("master_key.retired", None, by, None, one) for one in facts], now)
+    await audit.append(connection, [AuditEvent("master_key.retired", None, by, None, one) for one in facts], now)
     return sorted(row["number"] for row in retired)
 
 

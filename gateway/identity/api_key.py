@@ -20,7 +20,7 @@ from typing import Final
 from uuid import UUID
 
 from gateway.audit import log as audit
-from gateway.audit.log import Act, By
+from gateway.audit.log import AuditEvent, By
 from gateway.errors import (
     Contended,
     DatabaseUnavailable,
@@ -205,7 +205,7 @@ async def _write(connection: Connection, of: WalletId, fresh: ApiKey, kind: str,
 async def _tell(connection: Connection, kind: str, of: WalletId, key: ApiKey, by: By, now: datetime) -> None:
     facts = {"key": key.shown_id, "name": key.name, "scopes": sorted(key.scopes)}
     await log.append(connection, [log.Event(kind, of, key.id, facts)], now)
-    await audit.append(connection, [Act(kind, of, by, key.id, facts)], now)
+    await audit.append(connection, [AuditEvent(kind, of, by, key.id, facts)], now)
 
 
 class LastUsed:

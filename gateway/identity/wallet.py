@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.audit import log as audit
-from gateway.audit.log import ANYONE, Act
+from gateway.audit.log import ANYONE, AuditEvent
 from gateway.errors import (
     AddressTaken,
     Forbidden,
@@ -102,8 +102,8 @@ async def _claim(
     if key_id is None:
         raise InvalidRequest("api_key_hash", "this API key is in use already; make another one from 256 random bits")
     await log.append(connection, [log.Event("wallet.created", id, id, {"handle": wallet.handle})], now)
-    created = Act("wallet.created", id, ANYONE, id, {"handle": wallet.handle})
-    await audit.append(connection, [created, Act("api_key.made", id, ANYONE, key_id, {"name": "sign-up"})], now)
+    created = AuditEvent("wallet.created", id, ANYONE, id, {"handle": wallet.handle})
+    await audit.append(connection, [created, AuditEvent("api_key.made", id, ANYONE, key_id, {"name": "sign-up"})], now)
     return wallet
 
 

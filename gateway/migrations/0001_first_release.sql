@@ -2419,11 +2419,11 @@ CREATE TRIGGER correction_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON 
 -- The audit log, and the signed checkpoints of the event log and the audit log.
 
 -- Audit events: who did what that matters to security. Numbered as events are (audit/log.py).
-CREATE TABLE act (
+CREATE TABLE audit_event (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     kind text NOT NULL,
     wallet_id uuid,                    -- whom it concerns; none: the gateway
-    by_kind text NOT NULL CONSTRAINT act_by_known CHECK (
+    by_kind text NOT NULL CONSTRAINT audit_event_by_known CHECK (
         by_kind IN ('anyone', 'api_key', 'session', 'passkey', 'recovery', 'operator', 'worker', 'command')
     ),
     by_id text NOT NULL,
@@ -2431,8 +2431,8 @@ CREATE TABLE act (
     facts jsonb NOT NULL,
     at timestamptz NOT NULL
 );
-CREATE INDEX act_of_wallet ON act (wallet_id, id);
-CREATE TRIGGER act_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON act
+CREATE INDEX audit_event_of_wallet ON audit_event (wallet_id, id);
+CREATE TRIGGER audit_event_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_event
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
 -- The keys that checkpoints are made with, encrypted under a master key as a wallet's is.
@@ -2459,12 +2459,12 @@ CREATE TABLE seal (
     events_after bigint NOT NULL,      -- it covers the events numbered above this,
     events_to bigint NOT NULL,         -- up to this,
     events bytea NOT NULL,             -- which were these: eight bytes of number and a SHA-256 each
-    acts_after bigint NOT NULL,
-    acts_to bigint NOT NULL,
-    acts bytea NOT NULL,
-    CONSTRAINT seal_covers_something CHECK (length(events) + length(acts) > 0),
-    CONSTRAINT seal_goes_on CHECK (events_to >= events_after AND acts_to >= acts_after)
+    audit_events_after bigint NOT NULL,
+    audit_events_to bigint NOT NULL,
+    audit_events bytea NOT NULL,
+    CONSTRAINT seal_covers_something CHECK (length(events) + length(audit_events) > 0),
+    CONSTRAINT seal_goes_on CHECK (events_to >= events_after AND audit_events_to >= audit_events_after)
 );
-ALTER TABLE seal ALTER events SET STORAGE EXTERNAL, ALTER acts SET STORAGE EXTERNAL;   -- hashes do not compress
+ALTER TABLE seal ALTER events SET STORAGE EXTERNAL, ALTER audit_events SET STORAGE EXTERNAL;   -- hashes do not compress
 CREATE TRIGGER seal_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON seal
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();

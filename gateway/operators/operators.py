@@ -23,7 +23,7 @@ from typing import Final, Literal, get_args
 from uuid import UUID
 
 from gateway.audit import log as audit
-from gateway.audit.log import Act, By
+from gateway.audit.log import AuditEvent, By
 from gateway.controls import wallet_freeze
 from gateway.errors import Forbidden, InvalidPasskey, InvalidRequest, NotFound, StateConflict, Unauthenticated
 from gateway.events import log
@@ -133,7 +133,7 @@ async def add(connection: Connection, name: str, by: By, now: datetime) -> str:
     id = await connection.fetchval(sql.add_operator, new_id(now), name, hash_of(code), now + ENROLS_FOR, now)
     if id is None:
         raise StateConflict(f"operator {name}", "enrolled or revoked", "added")
-    await audit.append(connection, [Act("operator.added", None, by, id, {"operator": name})], now)
+    await audit.append(connection, [AuditEvent("operator.added", None, by, id, {"operator": name})], now)
     return code
 
 
@@ -143,7 +143,7 @@ async def revoke(connection: Connection, name: str, by: By, now: datetime) -> No
     if id is None:
         raise NotFound(f"operator {name}, or they are revoked already")
     await connection.execute(sql.end_operator_sessions, id, now)
-    await audit.append(connection, [Act("operator.revoked", None, by, id, {"operator": name})], now)
+    await audit.append(connection, [AuditEvent("operator.revoked", None, by, id, {"operator": name})], now)
 
 
 async def operators(connection: Connection) -> list[Record]:
@@ -180,7 +180,7 @@ async def enrol(connection: Connection, name: str, code: str, registration: Regi
     if enrolled is None:
         raise InvalidPasskey("taken", "another operator has this passkey")
     operator = Operator(row["id"], name)
-    await audit.append(connection, [Act("operator.enrolled", None, operator.by, operator.id, {})], now)
+    await audit.append(connection, [AuditEvent("operator.enrolled", None, operator.by, operator.id, {})], now)
     return operator
 
 
@@ -192,7 +192,7 @@ async def sign_in(connection: Connection, assertion: Assertion, now: datetime) -
     operator = await _verify(connection, None, SIGN_IN, [], assertion, now)
     token = new_secret("gop")
     await connection.execute(sql.start_operator_session, hash_of(token), operator.id, now, now + SESSION)
-    await audit.append(connection, [Act("operator.signed_in", None, operator.by, operator.id, {})], now)
+    await audit.append(connection, [AuditEvent("operator.signed_in", None, operator.by, operator.id, {})], now)
     return operator, token
 
 
@@ -242,7 +242,7 @@ async def propose(
     asked = (limit.payment.asset.code, limit.payment.units, limit.day.units, terms) if limit is not None else [None] * 4
     await connection.execute(sql.propose, id, known, of.id, said, placed, operator.id, now, ends, *asked)
     facts = {"proposal": show(PROPOSAL_PREFIX, id), "what": known, "reason": said} | ({"limit": terms} if terms else {})
-    await audit.append(connection, [Act("operator.proposed", of.id, operator.by, id, facts)], now)
+    await audit.append(connection, [AuditEvent("operator.proposed", of.id, operator.by, id, facts)], now)
     return await proposal(connection, id)
 
 
@@ -283,7 +283,7 @@ async def approve(
             f"proposal {found.shown_id}", "done or over, or its proposer is no operator now", "approved"
         )
     await audit.append(
-        connection, [Act("operator.approved", found.wallet, operator.by, id, {"proposal": found.shown_id})], now
+        connection, [AuditEvent("operator.approved", found.wallet, operator.by, id, {"proposal": found.shown_id})], now
     )
     await _do(connection, found, operator, assets, now)
     return await proposal(connection, id)
@@ -325,14 +325,14 @@ async def _limit(connection: Connection, found: Proposal, wallet: WalletId, by: 
     await connection.execute(sql.set_limit_as_proposed, found.id)
     facts = {"limit": found.terms, "by": "two operators"}
     await log.append(connection, [log.Event("policy.changed", wallet, wallet, facts)], now)
-    await audit.append(connection, [Act("policy.changed", wallet, by, wallet, facts)], now)
+    await audit.append(connection, [AuditEvent("policy.changed", wallet, by, wallet, facts)], now)
 
 
 async def break_glass(connection: Connection, kind: Glass, handle: str, reason: str, by: By, now: datetime) -> WalletId:
     """Do alone, at the machine, what needs two; all logs say so. Raises as `propose`, and StateConflict."""
     said, of = read_reason(reason), await wallets.by_handle(connection, handle)
     facts = {"what": kind, "handle": of.handle, "by": by.id, "reason": said}
-    await audit.append(connection, [Act("operator.break_glass", of.id, by, of.id, facts)], now)
+    await audit.append(connection, [AuditEvent("operator.break_glass", of.id, by, of.id, facts)], now)
     await log.append(connection, [log.Event("operator.break_glass", None, of.id, facts)], now)
     if kind == "wallet.freeze":
         await wallet_freeze.freeze(connection, of.id, said, by, None, now)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.audit import log as audit
-from gateway.audit.log import Act
+from gateway.audit.log import AuditEvent
 from gateway.ids import new_id, show
 from gateway.operators import operators, repairs
 from gateway.operators.operators import Operator, Proposal
@@ -46,5 +46,5 @@ async def propose(
         *correction,
     )
     facts = {"proposal": show(operators.PROPOSAL_PREFIX, id), "what": kind, "reason": said, "terms": terms}
-    await audit.append(connection, [Act("operator.proposed", None, operator.by, id, facts)], now)
+    await audit.append(connection, [AuditEvent("operator.proposed", None, operator.by, id, facts)], now)
     return await operators.proposal(connection, id)

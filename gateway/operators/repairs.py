@@ -16,7 +16,7 @@ from typing import Final, Literal, get_args
 from uuid import UUID
 
 from gateway.audit import log as audit
-from gateway.audit.log import Act, By
+from gateway.audit.log import AuditEvent, By
 from gateway.errors import Forbidden, InvalidRequest, StateConflict, UnknownHandle
 from gateway.events import log
 from gateway.identity import wallet as wallets
@@ -187,6 +187,6 @@ async def begin_alone(connection: Connection, kind: Repair, what: str, reason: s
 async def _tell(
     connection: Connection, kind: str, subject: UUID | None, by: By, facts: dict[str, str], now: datetime
 ) -> None:
-    """An act, and an event of the house."""
+    """An audit event, and an event of the house."""
     await log.append(connection, [log.Event(kind, None, subject, facts)], now)
-    await audit.append(connection, [Act(kind, None, by, subject, facts)], now)
+    await audit.append(connection, [AuditEvent(kind, None, by, subject, facts)], now)

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 
 from gateway.audit import log as audit
-from gateway.audit.log import Act, By
+from gateway.audit.log import AuditEvent, By
 from gateway.errors import Forbidden, StateConflict
 from gateway.events import log
 from gateway.identity.sign_in import passkey
@@ -74,7 +74,7 @@ async def approve(
     await log.append(connection, records.events(gone_on), now)
     by = By("passkey", signed_by.shown_id)
     facts = {"amount": payment.amount.amount, "asset": payment.amount.asset.code, "reasons": payment.approval}
-    await audit.append(connection, [Act("payment.approved", caller, by, payment.id, facts)], now)
+    await audit.append(connection, [AuditEvent("payment.approved", caller, by, payment.id, facts)], now)
     return gone_on
 
 
@@ -89,7 +89,7 @@ async def refuse(
     book.all_done(await book.write(connection, [End(payment.transfer_id, transfer.Event.VOID)], now))
     await records.update(connection, [refused])
     await log.append(connection, records.events(refused), now)
-    await audit.append(connection, [Act("payment.refused", caller, by, payment.id, {})], now)
+    await audit.append(connection, [AuditEvent("payment.refused", caller, by, payment.id, {})], now)
     return refused
 
 

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from gateway.address import read
 from gateway.audit import log as audit
-from gateway.audit.log import Act, By
+from gateway.audit.log import AuditEvent, By
 from gateway.chain import signature
 from gateway.chain.node import Node
 from gateway.chain.token import authorization
@@ -80,7 +80,7 @@ async def bind(
     database: Database, node: Node | None, terms: Terms, of: Wallet, text: str, signed: bytes, by: By, now: datetime
 ) -> Wallet:
     """Bind the address that the text names, as `by` asks. The network is asked before the transaction, never inside it.
-    A text or a signature that is not good is an act too: somebody may be trying.
+    A text or a signature that is not good is an audit event too: somebody may be trying.
 
     What has bound it already is answered again. Raises InvalidChallenge, InvalidSignature, AddressTaken,
     AddressNotEmpty, PaymentsUnderWay, NodeUnavailable, Contended, and Forbidden as of `check_guard`.
@@ -96,7 +96,7 @@ async def bind(
     except (InvalidChallenge, InvalidSignature) as refused:
         why = refused.kind if isinstance(refused, InvalidChallenge) else "signature"
         async with database.transaction() as connection:
-            await audit.append(connection, [Act("address.refused", of.id, by, of.id, {"why": why})], now)
+            await audit.append(connection, [AuditEvent("address.refused", of.id, by, of.id, {"why": why})], now)
         raise
     if found.used_at is not None:
         if of.address != found.sign_in.address:
@@ -166,7 +166,7 @@ async def _bind(
     bound = await wallet.change_address(connection, of, sign_in.address, custody, there.cursor.number, now)
     facts = {"address": bound.address, "custody": bound.custody, "before": of.address}
     await log.append(connection, [log.Event("wallet.bound", of.id, of.id, facts)], now)
-    await audit.append(connection, [Act("wallet.bound", of.id, by, of.id, facts)], now)
+    await audit.append(connection, [AuditEvent("wallet.bound", of.id, by, of.id, facts)], now)
     return bound
 
 

@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from gateway.audit import log as audit
-from gateway.audit.log import Act, By
+from gateway.audit.log import AuditEvent, By
 from gateway.errors import ApprovalRequired, GatewayError, NotFound
 from gateway.events import log
 from gateway.identity.sign_in import passkey
@@ -95,4 +95,4 @@ async def change(
     )
     facts = {"loosened": loosened}
     await log.append(connection, [log.Event("policy.changed", wallet, wallet, facts)], now)
-    await audit.append(connection, [Act("policy.changed", wallet, by, wallet, facts)], now)
+    await audit.append(connection, [AuditEvent("policy.changed", wallet, by, wallet, facts)], now)

@@ -17,7 +17,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from gateway.audit import log as audit
-from gateway.audit.log import Act, By
+from gateway.audit.log import AuditEvent, By
 from gateway.chain.token import authorization
 from gateway.clock import rfc3339
 from gateway.errors import FreezeStays, GatewayError, InRecovery, NotFound, WithdrawalsFrozen
@@ -123,5 +123,5 @@ async def lift(
     released = await authorization.release(connection, asset.code, int(now.timestamp()) + terms.authorization_seconds)
     facts = {"asset": asset.code, "since": rfc3339(since), "released": released}
     await log.append(connection, [log.Event("withdrawals.lifted", None, None, facts)], now)
-    await audit.append(connection, [Act("withdrawals.lifted", None, by, None, facts)], now)
+    await audit.append(connection, [AuditEvent("withdrawals.lifted", None, by, None, facts)], now)
     return since

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.audit import log as audit
-from gateway.audit.log import WORKER, Act
+from gateway.audit.log import WORKER, AuditEvent
 from gateway.chain.node import Node
 from gateway.clock import Clock
 from gateway.errors import GatewayError, NodeUnavailable
@@ -200,8 +200,8 @@ async def end(
         events = [events_log.Event("solvency.difference", None, None, _facts(one)) for one in confirmed]
         events += [events_log.Event("withdrawals.frozen", None, None, {"asset": asset}) for asset in frozen]
         await events_log.append(connection, events, now)
-        acts = [Act(one.kind, None, WORKER, None, one.facts) for one in events]
-        await audit.append(connection, acts, now)
+        audit_events = [AuditEvent(one.kind, None, WORKER, None, one.facts) for one in events]
+        await audit.append(connection, audit_events, now)
     return confirmed
 
 

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from gateway.audit import log as audit
-from gateway.audit.log import Act, By
+from gateway.audit.log import AuditEvent, By
 from gateway.clock import rfc3339
 from gateway.errors import (
     ApprovalRequired,
@@ -295,7 +295,7 @@ async def mandates(connection: Connection, assets: Assets, party: WalletId) -> l
 async def _tell(connection: Connection, kind: str, of: Mandate, by: By, now: datetime) -> None:
     facts = {"mandate": of.shown_id, "from": f"@{of.payer_handle}", "to": f"@{of.payee_handle}"}
     await log.append(connection, [log.Event(kind, of.payer, of.id, facts, other=of.payee)], now)
-    await audit.append(connection, [Act(kind, of.payer, by, of.id, facts)], now)
+    await audit.append(connection, [AuditEvent(kind, of.payer, by, of.id, facts)], now)
 
 
 def _mandate(assets: Assets, row: Record) -> Mandate:

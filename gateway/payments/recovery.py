@@ -31,7 +31,7 @@ from uuid import UUID
 
 from gateway.address import ZERO
 from gateway.audit import log as audit
-from gateway.audit.log import WORKER, Act
+from gateway.audit.log import WORKER, AuditEvent
 from gateway.chain.block import AccountState
 from gateway.chain.node import Node
 from gateway.chain.relayer import nonce_conflicts, relayers
@@ -174,7 +174,7 @@ async def enter(connection: Connection, chain_id: int, batch: Sequence[Movement]
     if id is not None:
         facts = {"reason": reason}
         await log.append(connection, [log.Event("recovery.entered", None, id, facts)], now)
-        await audit.append(connection, [Act("recovery.entered", None, WORKER, id, facts)], now)
+        await audit.append(connection, [AuditEvent("recovery.entered", None, WORKER, id, facts)], now)
     else:
         await connection.execute(sql.read_on)
     found = await current(connection)
@@ -276,7 +276,7 @@ async def read_up(database: Database, node: Node, now: datetime) -> bool:
         missing = len(await connection.fetch(sql.restored, found.id))
         facts = {"payments": missing, "block": cursor.number}
         await log.append(connection, [log.Event("recovery.read", None, found.id, facts)], now)
-        await audit.append(connection, [Act("recovery.read", None, WORKER, found.id, facts)], now)
+        await audit.append(connection, [AuditEvent("recovery.read", None, WORKER, found.id, facts)], now)
     notes.error(
         "the book has all of the chain up to block %d, and %d payments that were missing: look at them with 'gateway "
         "recovery', then have two operators confirm",

@@ -85,7 +85,7 @@ async def test_a_link_asks_first_and_only_freezes(api: Api) -> None:
     assert code_of(await alice.pay("@bob", "1.00 EUR")) == (409, "wallet_frozen")
     assert (await bob.pay("@alice", "1.00 EUR")).status_code == 201
     async with api.house.database.reading() as connection:
-        assert await connection.fetchval("SELECT count(*) FROM act WHERE kind = 'wallet.frozen'") == 1
+        assert await connection.fetchval("SELECT count(*) FROM audit_event WHERE kind = 'wallet.frozen'") == 1
         assert await connection.fetchval("SELECT count(*) FROM not_me_link WHERE hash = $1", path.encode()) == 0
 
 

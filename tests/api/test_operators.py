@@ -76,11 +76,15 @@ async def is_frozen(api: Api, handle: str) -> bool:
         return found
 
 
-async def acts(api: Api) -> list[tuple[str, str]]:
+async def audit_events(api: Api) -> list[tuple[str, str]]:
     """Kind and who did it, of what operators did and what wallets went through, in order."""
     async with api.house.database.reading() as connection:
         found = reversed(await audit.read(connection))
-    return [(act.kind, act.by.id) for act in found if act.kind.startswith(("operator.", "wallet.frozen", "wallet.un"))]
+    return [
+        (event.kind, event.by.id)
+        for event in found
+        if event.kind.startswith(("operator.", "wallet.frozen", "wallet.un"))
+    ]
 
 
 # ---- who they are ---------------------------------------------------------------------------------------------------
@@ -96,7 +100,7 @@ async def test_an_operator_enrols_with_a_code_of_the_machine_once_and_signs_in(a
     assert (enrolled.status_code, enrolled.json()["name"]) == (201, "ann")
     assert code_of(again) == (422, "invalid_passkey")
     assert (begun.status_code, begun.headers["cache-control"]) == (201, "no-store")
-    assert await acts(api) == [
+    assert await audit_events(api) == [
         ("operator.added", "root"),
         ("operator.enrolled", "ann"),
         ("operator.refused", ""),
@@ -112,7 +116,7 @@ async def test_a_wrong_code_an_old_one_and_a_name_of_nobody_are_refused_alike(ap
     late = await enrol(api, "ann", code, Authenticator())
     assert [code_of(one) for one in (wrong, nobody, late)] == [(422, "invalid_passkey")] * 3
     assert wrong.json()["detail"] == nobody.json()["detail"] == late.json()["detail"]
-    assert [kind for kind, _ in await acts(api)] == ["operator.added"] + ["operator.refused"] * 3
+    assert [kind for kind, _ in await audit_events(api)] == ["operator.added"] + ["operator.refused"] * 3
 
 
 async def test_a_passkey_that_does_not_verify_who_is_there_enrols_nobody(api: Api) -> None:
@@ -163,7 +167,7 @@ async def test_a_freeze_is_in_force_when_it_is_proposed_and_stays_once_another_a
     assert (approved.status_code, approved.json()["approved_by"]) == (200, "ben")
     assert await is_frozen(api, "alice")
     assert [one["kind"] for one in (await alice.get("/v1/events")).json()["items"]][1:] == ["wallet.frozen"] * 2
-    assert (await acts(api))[-4:] == [
+    assert (await audit_events(api))[-4:] == [
         ("wallet.frozen", "ann"),
         ("operator.proposed", "ann"),
         ("operator.approved", "ben"),
@@ -265,7 +269,7 @@ async def test_two_who_approve_at_once_do_it_once(api: Api) -> None:
     asked = [(who, await who.assertion(id)) for who in (ben, eve)]
     answers = await asyncio.gather(*(who.call("POST", f"/proposals/{id}/approve", one) for who, one in asked))
     assert sorted(answer.status_code for answer in answers) == [200, 409]
-    assert [kind for kind, _ in await acts(api)].count("operator.approved") == 1
+    assert [kind for kind, _ in await audit_events(api)].count("operator.approved") == 1
 
 
 async def test_a_proposal_expires(api: Api) -> None:
@@ -326,7 +330,7 @@ async def test_break_glass_does_it_alone_and_every_log_says_so(api: Api, caplog:
         await operators.break_glass(connection, "wallet.freeze", "@alice", "nobody is in", AT_MACHINE, api.clock())
     assert await is_frozen(api, "alice")
     assert "break-glass: wallet.freeze of @alice by root alone: nobody is in" in caplog.text
-    assert ("operator.break_glass", "root") in await acts(api)
+    assert ("operator.break_glass", "root") in await audit_events(api)
     async with api.house.database.reading() as connection:
         assert await connection.fetchval("SELECT count(*) FROM event WHERE kind = 'operator.break_glass'") == 1
     async with api.house.database.transaction() as connection:
@@ -339,7 +343,7 @@ async def test_what_is_not_frozen_is_not_thawed_and_nothing_is_written_down(api:
     with pytest.raises(StateConflict):
         async with api.house.database.transaction() as connection:
             await operators.break_glass(connection, "wallet.unfreeze", "alice", "x", AT_MACHINE, api.clock())
-    assert await acts(api) == []
+    assert await audit_events(api) == []
 
 
 async def test_a_code_that_was_replaced_enrols_nobody(api: Api) -> None:
@@ -362,7 +366,7 @@ async def test_who_says_to_be_an_operator_writes_nothing_of_their_own_into_the_l
         400,
         "invalid_request",
     )
-    assert await acts(api) == []
+    assert await audit_events(api) == []
 
 
 async def test_two_who_approve_what_the_other_proposed_at_the_same_moment_do_not_wait_in_a_ring(api: Api) -> None:

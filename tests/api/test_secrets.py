@@ -1,4 +1,4 @@
-"""Secrets, and what people write to each other, are in no log, no event and no act, whatever is done and fails."""
+"""Secrets, and what people write to each other, are in no log, event or audit event, whatever is done and fails."""
 
 import logging
 from typing import Any
@@ -24,7 +24,7 @@ async def written(api: Api) -> str:
     async with api.house.database.reading() as connection:
         rows = await connection.fetch(
             "SELECT concat_ws(' ', kind, facts) AS said FROM event"
-            " UNION ALL SELECT concat_ws(' ', kind, by_kind, by_id, facts) FROM act"
+            " UNION ALL SELECT concat_ws(' ', kind, by_kind, by_id, facts) FROM audit_event"
         )
     return "\n".join(row["said"] for row in rows)
 

@@ -70,7 +70,7 @@ async def test_a_cloned_passkey_is_stopped_by_the_request_that_finds_out(api: Ap
     events = [event["kind"] for event in (await alice.get("/v1/events")).json()["items"]]
     assert events == ["wallet.created", "passkey.added", "passkey.stopped"]
     async with api.house.database.reading() as connection:
-        assert await connection.fetchval("SELECT count(*) FROM act WHERE kind = 'passkey.stopped'") == 1
+        assert await connection.fetchval("SELECT count(*) FROM audit_event WHERE kind = 'passkey.stopped'") == 1
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from gateway.audit import log, seal, verify
-from gateway.audit.log import WORKER, Act
+from gateway.audit.log import WORKER, AuditEvent
 from gateway.audit.seal import Seal, SealKey
 from gateway.audit.verify import Verified
 from gateway.custody import wallet_keys
@@ -29,9 +29,9 @@ class Logs:
         self.keys = keys
 
     async def write(self, connection: Connection, *names: str) -> None:
-        """An event and an act of each name."""
+        """An event and an audit event of each name."""
         await events.append(connection, [Event(name, None, None, {"of": name}) for name in names], NOW)
-        await log.append(connection, [Act(name, None, WORKER, None, {"of": name}) for name in names], NOW)
+        await log.append(connection, [AuditEvent(name, None, WORKER, None, {"of": name}) for name in names], NOW)
 
     async def happen(self, *names: str) -> None:
         async with self.database.transaction() as connection:

@@ -52,7 +52,7 @@ def test_a_seal_has_the_hash_that_was_made_of_it_elsewhere() -> None:
     """Made with `openssl dgst -sha256 -mac HMAC -macopt hexkey:0102…20`, of bytes written by hand."""
     secret, key = bytes(range(1, 33)), UUID("0190c0de-0000-7000-8000-0000000000ff")
     at = datetime(2030, 1, 31, 12, 0, 0, 250_000, tzinfo=UTC)
-    parts = {"event": Part(0, 9, b"e" * 80), "act": Part(3, 3, b"")}
+    parts = {"event": Part(0, 9, b"e" * 80), "audit_event": Part(3, 3, b"")}
     assert hash_of(secret, 2, b"p" * 32, at, key, parts).hex() == VECTOR
 
 

@@ -30,7 +30,7 @@ async def seals_of(database: Database) -> list[seal.Seal]:
 
 
 def test_events_are_read_up_to_what_their_own_log_announces() -> None:
-    assert seal.ANNOUNCED == {"event": events.ANNOUNCED, "act": ANNOUNCED}
+    assert seal.ANNOUNCED == {"event": events.ANNOUNCED, "audit_event": ANNOUNCED}
 
 
 async def test_each_seal_goes_on_where_the_one_before_ended(logs: Logs) -> None:
@@ -87,15 +87,15 @@ async def test_numbers_that_a_failover_skipped_and_another_gave_back_are_sealed_
     """
     await logs.happen("one")
     async with logs.database.transaction() as connection:
-        await connection.execute("SELECT setval('act_id_seq', 33)")  # the standby
+        await connection.execute("SELECT setval('audit_event_id_seq', 33)")  # the standby
     assert await logs.seal() is not None
     async with logs.database.transaction() as connection:
-        await connection.execute("SELECT setval('act_id_seq', 1)")  # the first primary again
+        await connection.execute("SELECT setval('audit_event_id_seq', 1)")  # the first primary again
         await events.append(connection, [Event("between", None, None, {})], NOW)
     assert await logs.seal() is not None
     await logs.happen("two")
     assert await logs.seal() is not None
-    assert (await logs.verify()).unsealed == {"event": 0, "act": 0}
+    assert (await logs.verify()).unsealed == {"event": 0, "audit_event": 0}
     assert await logs.broken() == []
 
 
@@ -111,7 +111,11 @@ async def test_where_an_earlier_version_sealed_ahead_the_very_next_rows_are_seal
         await logs.happen(name)
         assert await logs.seal() is not None
     found = await logs.verify()
-    assert (found.rows, found.unsealed, found.broken) == ({"event": 3, "act": 3}, {"event": 0, "act": 0}, [])
+    assert (found.rows, found.unsealed, found.broken) == (
+        {"event": 3, "audit_event": 3},
+        {"event": 0, "audit_event": 0},
+        [],
+    )
 
 
 async def test_what_was_written_before_a_sealer_was_killed_is_sealed_by_the_next(logs: Logs) -> None:
@@ -124,11 +128,11 @@ async def test_what_was_written_before_a_sealer_was_killed_is_sealed_by_the_next
 
     with pytest.raises(KeyboardInterrupt):
         await killed()
-    assert (await logs.verify()).unsealed == {"event": 1, "act": 1}
+    assert (await logs.verify()).unsealed == {"event": 1, "audit_event": 1}
     sealed = await logs.seal()
     assert sealed is not None
     assert (sealed.number, sealed.rows) == (1, 2)
-    assert (await logs.verify()).unsealed == {"event": 0, "act": 0}
+    assert (await logs.verify()).unsealed == {"event": 0, "audit_event": 0}
 
 
 async def test_of_two_sealers_at_once_one_seals_and_the_other_waits_for_nothing(logs: Logs) -> None:
@@ -163,7 +167,7 @@ async def test_many_writers_and_sealers_at_once_make_one_chain_without_a_gap(log
     await logs.seal()
 
     found = await logs.verify()
-    assert (found.broken, found.unsealed) == ([], {"event": 0, "act": 0})
+    assert (found.broken, found.unsealed) == ([], {"event": 0, "audit_event": 0})
     async with logs.database.reading() as connection:
         assert found.rows == {name: await connection.fetchval(f"SELECT count(*) FROM {name}") for name in seal.LOGS}
 

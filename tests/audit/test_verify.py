@@ -18,7 +18,7 @@ NAMES = [f"n{n}" for n in range(1, 8)]
 
 @pytest.fixture
 async def sealed(logs: Logs) -> Logs:
-    """Seven events and seven acts under three seals: numbers 1 to 3, 4 to 6 and 7."""
+    """Seven events and seven audit events under three seals: numbers 1 to 3, 4 to 6 and 7."""
     for names in (NAMES[:3], NAMES[3:6], NAMES[6:]):
         await logs.happen(*names)
         assert await logs.seal() is not None
@@ -35,13 +35,16 @@ ALTERED = [
 
 
 #: Which table has the rows of each log.
-TABLES = {"event": "logged_event", "act": "act"}
+TABLES = {"event": "logged_event", "audit_event": "audit_event"}
+
+#: What a row of each is called in a sentence.
+ROWS = {"event": "event", "audit_event": "audit event"}
 
 
 async def test_logs_as_they_were_written_are_verified_to_the_head(sealed: Logs) -> None:
     found = await sealed.verify()
     assert (found.seals, found.rows, found.unsealed, found.broken) == (
-        *(3, {"event": 7, "act": 7}, {"event": 0, "act": 0}, []),
+        *(3, {"event": 7, "audit_event": 7}, {"event": 0, "audit_event": 0}, []),
     )
     assert found.head.number == 3
 
@@ -49,7 +52,7 @@ async def test_logs_as_they_were_written_are_verified_to_the_head(sealed: Logs) 
 async def test_rows_that_no_seal_covers_yet_are_counted_and_vouched_for_by_nobody(sealed: Logs) -> None:
     await sealed.happen("late", "later")
     found = await sealed.verify()
-    assert (found.rows, found.unsealed, found.broken) == ({"event": 7, "act": 7}, {"event": 2, "act": 2}, [])
+    assert (found.rows, found.unsealed, found.broken) == (dict.fromkeys(seal.LOGS, 7), dict.fromkeys(seal.LOGS, 2), [])
     await sealed.tamper("UPDATE logged_event SET kind = 'other' WHERE kind = 'late'")
     assert await sealed.broken() == []
 
@@ -58,7 +61,7 @@ async def test_rows_that_no_seal_covers_yet_are_counted_and_vouched_for_by_nobod
 @pytest.mark.parametrize("change", ALTERED)
 async def test_an_altered_row_is_named(sealed: Logs, name: str, change: str) -> None:
     await sealed.tamper(f"UPDATE {TABLES[name]} SET {change} WHERE id IN (5, 6)")
-    assert await sealed.broken() == [f"{name} 5 was altered"]
+    assert await sealed.broken() == [f"{ROWS[name]} 5 was altered"]
 
 
 @pytest.mark.parametrize(
@@ -80,15 +83,15 @@ async def test_the_event_that_a_ledger_payment_is_cannot_be_altered(logs: Logs, 
 
 
 async def test_who_did_it_cannot_be_altered(sealed: Logs) -> None:
-    await sealed.tamper("UPDATE act SET by_id = 'somebody else' WHERE id = 2")
-    assert await sealed.broken() == ["act 2 was altered"]
+    await sealed.tamper("UPDATE audit_event SET by_id = 'somebody else' WHERE id = 2")
+    assert await sealed.broken() == ["audit event 2 was altered"]
 
 
 @pytest.mark.parametrize("name", seal.LOGS)
 @pytest.mark.parametrize("number", [1, 3, 4, 7])
 async def test_a_removed_row_is_named(sealed: Logs, name: str, number: int) -> None:
     await sealed.tamper(f"DELETE FROM {TABLES[name]} WHERE id = {number}")
-    assert await sealed.broken() == [f"{name} {number} was removed"]
+    assert await sealed.broken() == [f"{ROWS[name]} {number} was removed"]
 
 
 @pytest.mark.parametrize("number", [-3, 0, 5])
@@ -107,19 +110,19 @@ async def test_a_row_in_the_place_of_one_that_was_rolled_back_is_an_inserted_one
     await logs.happen("two")
     await logs.seal()
     await logs.tamper(
-        "INSERT INTO act (id, kind, by_kind, by_id, facts, at) OVERRIDING SYSTEM VALUE"
+        "INSERT INTO audit_event (id, kind, by_kind, by_id, facts, at) OVERRIDING SYSTEM VALUE"
         " VALUES (1, 'new', 'worker', '', '{}', now())"
     )
-    assert await logs.broken() == ["act 1 was inserted"]
+    assert await logs.broken() == ["audit event 1 was inserted"]
 
 
 async def test_the_first_difference_of_each_log_is_named_however_many_there_are(sealed: Logs) -> None:
     await sealed.tamper(
         "UPDATE logged_event SET kind = 'other' WHERE id IN (6, 7)",
         "DELETE FROM logged_event WHERE id = 4",
-        "UPDATE act SET kind = 'other' WHERE id = 2",
+        "UPDATE audit_event SET kind = 'other' WHERE id = 2",
     )
-    assert await sealed.broken() == ["event 4 was removed", "act 2 was altered"]
+    assert await sealed.broken() == ["event 4 was removed", "audit event 2 was altered"]
 
 
 async def test_rows_whose_numbers_were_sealed_before_they_came_are_named_and_hide_nothing(
@@ -136,15 +139,15 @@ async def test_rows_whose_numbers_were_sealed_before_they_came_are_named_and_hid
         f"{name}s 3 to 5 (3) were written after seal 1 had covered their numbers without a row, as an earlier version "
         "did before a database server took over from another: no seal vouches for them, so see that they are right, "
         "and verify with --rows-after 1 from now on"
-        for name in seal.LOGS
+        for name in ROWS.values()
     ]
     assert (await logs.verify(rows_after=1)).broken == []
 
     await logs.tamper(
-        "UPDATE logged_event SET kind = 'other' WHERE id = 2", "UPDATE act SET kind = 'other' WHERE id = 12"
+        "UPDATE logged_event SET kind = 'other' WHERE id = 2", "UPDATE audit_event SET kind = 'other' WHERE id = 12"
     )
     assert [one for one in await logs.broken() if "earlier version" not in one] == [
-        *("event 2 was altered", "act 12 was altered")
+        *("event 2 was altered", "audit event 12 was altered")
     ]
 
 
@@ -153,7 +156,7 @@ SEALS: Sequence[tuple[str, str]] = [
     ("UPDATE seal SET at = at + interval '1 second' WHERE number = 2", "seal 2 was altered"),
     ("UPDATE seal SET previous = sha256(previous) WHERE number = 2", "seal 2 was altered"),
     ("UPDATE seal SET events = substr(events, 1, 40) WHERE number = 2", "seal 2 was altered"),
-    ("UPDATE seal SET acts_to = acts_to + 1 WHERE number = 2", "seal 2 was altered"),
+    ("UPDATE seal SET audit_events_to = audit_events_to + 1 WHERE number = 2", "seal 2 was altered"),
     ("DELETE FROM seal WHERE number = 1", "seal 1 was removed"),
     ("DELETE FROM seal WHERE number = 2", "seal 2 was removed"),
     ("UPDATE seal SET key_id = gen_random_uuid() WHERE number = 2", "seal 2 is under a key that is not ours"),
@@ -213,7 +216,9 @@ async def test_a_head_that_was_noted_is_still_on_the_chain(sealed: Logs) -> None
 async def test_seals_that_were_taken_away_are_missed_by_whoever_noted_a_head(sealed: Logs) -> None:
     noted = (await sealed.verify()).head
     await sealed.tamper(
-        "DELETE FROM seal WHERE number = 3", "DELETE FROM logged_event WHERE id = 7", "DELETE FROM act WHERE id = 7"
+        "DELETE FROM seal WHERE number = 3",
+        "DELETE FROM logged_event WHERE id = 7",
+        "DELETE FROM audit_event WHERE id = 7",
     )
     assert await sealed.broken() == [], "without a head nobody knows that there was more"
     assert await sealed.broken(str(noted)) == ["seal 3 was noted, and the chain ends at seal 2"]
@@ -227,7 +232,7 @@ async def test_rows_under_seals_that_were_verified_before_can_be_left_out(sealed
     await sealed.tamper("DELETE FROM logged_event WHERE id = 2")
     assert (await sealed.verify(rows_after=0)).broken
     found = await sealed.verify(rows_after=1)
-    assert (found.broken, found.rows) == ([], {"event": 4, "act": 4})
+    assert (found.broken, found.rows) == ([], {"event": 4, "audit_event": 4})
 
 
 @pytest.mark.parametrize("text", ["", "abc:1", "00" * 32, "00" * 32 + ":", "00" * 32 + ":-1", "zz" * 32 + ":1"])

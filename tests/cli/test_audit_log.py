@@ -6,7 +6,7 @@ import time
 from datetime import UTC, datetime
 from uuid import UUID
 
-from gateway.audit.log import By, LoggedAct
+from gateway.audit.log import By, LoggedAuditEvent
 from gateway.cli.operate import audit_log
 from gateway.ids import WalletId, show
 from gateway.postgres import pool
@@ -36,7 +36,7 @@ def test_what_happens_is_sealed_and_verified_and_an_altered_row_is_named(up: Up)
     assert up.gateway("audit", "verify").returncode == 0
 
 
-def test_acts_are_listed_by_wallet_and_kind(up: Up) -> None:
+def test_audit_events_are_listed_by_wallet_and_kind(up: Up) -> None:
     up.someone("carol_of_the_list")
 
     shown = up.gateway("audit", "list", "--wallet", "@carol_of_the_list")
@@ -46,15 +46,15 @@ def test_acts_are_listed_by_wallet_and_kind(up: Up) -> None:
     assert [(one["kind"], one["by"], one["facts"]["handle"]) for one in created] == [
         ("wallet.created", "anyone", "carol_of_the_list")
     ]
-    assert up.gateway("audit", "list", "--kind", "nothing").stdout == "no such acts\n"
+    assert up.gateway("audit", "list", "--kind", "nothing").stdout == "no such audit events\n"
 
 
-def test_an_act_names_what_it_was_done_to() -> None:
+def test_an_audit_event_names_what_it_is_about() -> None:
     subject, wallet = UUID(int=1 << 80), WalletId(UUID(int=2 << 80))
 
     def named(kind: str, of: UUID | None) -> str | None:
-        act = LoggedAct(1, kind, wallet, By("passkey", "psk_1"), of, {}, datetime(2030, 1, 31, tzinfo=UTC))
-        shown: str | None = audit_log.plain(act)["subject"]
+        event = LoggedAuditEvent(1, kind, wallet, By("passkey", "psk_1"), of, {}, datetime(2030, 1, 31, tzinfo=UTC))
+        shown: str | None = audit_log.plain(event)["subject"]
         return shown
 
     assert named("payment.approved", subject) == show("pay", subject)
@@ -73,7 +73,7 @@ def until_sealed(up: Up) -> None:
     until = time.monotonic() + HANG_SECONDS
     while True:
         found = json.loads(up.gateway("audit", "verify", "--json").stdout)
-        if found["seals"] and not found["unsealed_events"] + found["unsealed_acts"]:
+        if found["seals"] and not found["unsealed_events"] + found["unsealed_audit_events"]:
             return
         assert time.monotonic() < until, found
 

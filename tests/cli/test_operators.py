@@ -8,14 +8,14 @@ def test_an_operator_is_added_shown_and_revoked_and_the_code_is_shown_once(up: U
     shown = up.gateway("operators")
     revoked, again = (up.gateway("operators", "revoke", "ann_of_the_command") for _ in range(2))
     wrong = up.gateway("operators", "add", "Ann")
-    acts = up.json("audit", "list", "--kind", "operator")["items"]
+    audit_events = up.json("audit", "list", "--kind", "operator")["items"]
 
     assert added["code"].startswith("go_")
     assert "ann_of_the_command  has a code to enrol with" in shown.stdout
-    assert added["code"] not in shown.stdout + str(acts)
+    assert added["code"] not in shown.stdout + str(audit_events)
     assert (revoked.returncode, again.returncode, wrong.returncode) == (0, 1, 1)
     assert "ann_of_the_command  revoked" in up.gateway("operators").stdout
-    assert [(one["kind"], one["by"]) for one in acts] == [
+    assert [(one["kind"], one["by"]) for one in audit_events] == [
         ("operator.revoked", "command"),
         ("operator.added", "command"),
     ]

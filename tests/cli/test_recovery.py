@@ -65,7 +65,7 @@ async def in_recovery(database: Database, config: Config) -> str:
 
 async def kinds(database: Database) -> list[str]:
     async with database.reading() as connection:
-        return [act.kind for act in reversed(await audit.read(connection))]
+        return [event.kind for event in reversed(await audit.read(connection))]
 
 
 async def test_recovery_is_shown_confirmed_and_a_lost_handle_given_back(

@@ -244,12 +244,12 @@ async def test_the_database_has_no_key_sealed_under_a_retired_one(house: House) 
 async def test_it_is_in_the_audit_log_by_its_fingerprint_alone(house: House) -> None:
     await house.rotate()
     async with house.database.reading() as connection:
-        acts = await audit.read(connection, None, "master_key", None, 10)
-    assert [(one.kind, one.facts["number"], one.by.kind) for one in acts] == [
+        audit_events = await audit.read(connection, None, "master_key", None, 10)
+    assert [(one.kind, one.facts["number"], one.by.kind) for one in audit_events] == [
         ("master_key.retired", 1, "command"),
         ("master_key.rotated", 2, "command"),
     ]
-    assert not any(key.hex() in str(one.facts) for key in house.in_file() for one in acts)
+    assert not any(key.hex() in str(one.facts) for key in house.in_file() for one in audit_events)
 
 
 async def test_the_file_stays_whose_it_is_and_keeps_what_was_in_it(house: House) -> None:

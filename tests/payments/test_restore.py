@@ -91,9 +91,9 @@ class Gateway:
         async with self.town.database.reading() as connection:
             return await recovery.current(connection)
 
-    async def acts(self, *kinds: str) -> list[str]:
+    async def audit_events(self, *kinds: str) -> list[str]:
         async with self.town.database.reading() as connection:
-            return [act.kind for act in reversed(await audit.read(connection, limit=500)) if act.kind in kinds]
+            return [event.kind for event in reversed(await audit.read(connection, limit=500)) if event.kind in kinds]
 
     def as_person(self, of: Person) -> Person:
         """Somebody, at this gateway."""
@@ -218,7 +218,7 @@ async def test_nothing_is_paid_twice_after_a_restore_and_two_operators_make_it_a
     assert found is not None
     assert found.read_at is None
     assert not await after.town.worker().relay()
-    assert await after.acts("recovery.entered") == ["recovery.entered"]
+    assert await after.audit_events("recovery.entered") == ["recovery.entered"]
 
     for refused in (
         await alice.pay("@bob", "1.00 USDX"),
@@ -239,7 +239,7 @@ async def test_nothing_is_paid_twice_after_a_restore_and_two_operators_make_it_a
     assert await after.town.worker().recover()
     assert await after.approved({"kind": "recovery.confirm"}) == 200
     assert await after.recovery() is None
-    assert await after.acts("recovery.read", "recovery.ended") == ["recovery.read", "recovery.ended"]
+    assert await after.audit_events("recovery.read", "recovery.ended") == ["recovery.read", "recovery.ended"]
 
     # Every retry meets what the chain has, each time, and moves nothing.
     for _ in range(2):
@@ -409,7 +409,7 @@ async def test_a_gateway_that_starts_without_a_worker_finds_it_before_it_accepts
     assert code_of(await alice.pay("@bob", "5.00 USDX", "lost")) == (503, "in_recovery")
     assert await recovery.look(*(before.town.database, town.node, town.terms, finality, clock)) is None
     await after.watch()  # a worker that comes later reads on in the same recovery
-    assert await after.acts("recovery.entered") == ["recovery.entered"]
+    assert await after.audit_events("recovery.entered") == ["recovery.entered"]
     assert await town.worker().recover()
 
 
@@ -418,7 +418,7 @@ async def test_workers_that_find_it_together_enter_recovery_once(before: Gateway
 
     await asyncio.gather(*(after.watch() for _ in range(5)))
 
-    assert await after.acts("recovery.entered") == ["recovery.entered"]
+    assert await after.audit_events("recovery.entered") == ["recovery.entered"]
     async with after.town.database.reading() as connection:
         assert await connection.fetchval("SELECT count(*) FROM restored_payment") == 1
 

@@ -1,4 +1,4 @@
-"""audit: the acts, the head of the chain of seals, and whether both logs are as they were sealed."""
+"""audit: the audit events, the head of the chain of seals, and whether both logs are as they were sealed."""
 
 from typing import Any, Final
 from uuid import UUID
@@ -36,37 +36,40 @@ async def verify(config: Config, noted: str | None, rows_after: int) -> dict[str
     return {
         "seals": found.seals,
         "events": found.rows["event"],
-        "acts": found.rows["act"],
+        "audit_events": found.rows["audit_event"],
         "unsealed_events": found.unsealed["event"],
-        "unsealed_acts": found.unsealed["act"],
+        "unsealed_audit_events": found.unsealed["audit_event"],
         "head": str(found.head) if found.seals else None,
         "broken": [{"what": one.what, "number": one.number, "how": one.how, "says": str(one)} for one in found.broken],
     }
 
 
-async def acts(config: Config, handle: str | None, kind: str | None, before: int | None, limit: int) -> dict[str, Any]:
-    """The newest acts: all, or of the wallet of a handle, or of a kind. Raises InvalidHandle, UnknownHandle."""
+async def audit_events(
+    config: Config, handle: str | None, kind: str | None, before: int | None, limit: int
+) -> dict[str, Any]:
+    """The newest audit events: all, or of the wallet of a handle, or of a kind. Raises InvalidHandle, UnknownHandle."""
     async with assembly.database(config, "audit") as database, database.reading() as connection:
         of = (await wallet.by_handle(connection, handle)).id if handle is not None else None
         found = await log.read(connection, of, kind, before, limit)
-    return {"items": [plain(act) for act in found]}
+    return {"items": [plain(event) for event in found]}
 
 
-def plain(act: log.LoggedAct) -> dict[str, Any]:
-    """An act as plain values, for printing."""
+def plain(event: log.LoggedAuditEvent) -> dict[str, Any]:
+    """An audit event as plain values, for printing."""
     return {
-        "number": act.number,
-        "at": rfc3339(act.at),
-        "kind": act.kind,
-        "by": act.by.kind,
-        "by_id": act.by.id,
-        "wallet": show("wal", act.wallet) if act.wallet else None,
-        "subject": _shown(act.kind, act.subject) if act.subject not in (None, act.wallet) else None,
-        "facts": act.facts,
+        "number": event.number,
+        "at": rfc3339(event.at),
+        "kind": event.kind,
+        "by": event.by.kind,
+        "by_id": event.by.id,
+        "wallet": show("wal", event.wallet) if event.wallet else None,
+        "subject": _shown(event.kind, event.subject) if event.subject not in (None, event.wallet) else None,
+        "facts": event.facts,
     }
 
 
-#: What the id of a subject begins with, by the kind of the act or its first part. Of any other the bare id is shown.
+#: What the id of a subject begins with, by the kind of the audit event or its first part. Of any other the bare id is
+#: shown.
 _PREFIXES: Final = {
     "api_key": "key",
     "mandate": "mdt",
@@ -83,6 +86,6 @@ _PREFIXES: Final = {
 
 
 def _shown(kind: str, subject: UUID) -> str:
-    """The id of what an act was done to, as people see it elsewhere."""
+    """The id of what an audit event is about, as people see it elsewhere."""
     prefix = _PREFIXES.get(kind) or _PREFIXES.get(kind.partition(".")[0])
     return show(prefix, subject) if prefix else str(subject)

@@ -4,7 +4,7 @@ from typing import Any
 
 from gateway import assembly
 from gateway.audit import log as audit
-from gateway.audit.log import Act
+from gateway.audit.log import AuditEvent
 from gateway.chain.node import HttpNode
 from gateway.config import Config
 from gateway.payments import reread as rereading
@@ -23,8 +23,8 @@ async def reread(config: Config, first: int, last: int) -> dict[str, Any]:
             read = await rereading.reread(database, node, terms, first, last, database.clock)
             facts = {"first": read.first, "last": read.last, "posted": read.posted}
             async with database.transaction() as connection:
-                act = Act("chain.reread", None, assembly.at_machine(), None, facts)
-                await audit.append(connection, [act], database.clock())
+                event = AuditEvent("chain.reread", None, assembly.at_machine(), None, facts)
+                await audit.append(connection, [event], database.clock())
             return facts
     finally:
         await node.close()

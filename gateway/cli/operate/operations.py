@@ -9,7 +9,7 @@ from typing import Any
 from gateway import assembly
 from gateway.assembly import Places
 from gateway.audit import log as audit_log
-from gateway.audit.log import Act
+from gateway.audit.log import AuditEvent
 from gateway.bank import movements
 from gateway.chain.block import Receipt
 from gateway.chain.node import HttpNode, Node
@@ -89,9 +89,9 @@ async def deploy(config: Config) -> dict[str, Contract]:
         await node.close()
 
 
-def _deployed(receipt: Receipt) -> Act:
+def _deployed(receipt: Receipt) -> AuditEvent:
     facts = {"address": receipt.contract_address, "block": receipt.block_number}
-    return Act("contract.deployed", None, assembly.at_machine(), None, facts)
+    return AuditEvent("contract.deployed", None, assembly.at_machine(), None, facts)
 
 
 async def _verify(database: Database, node: Node, config: Config, where: Places) -> None:

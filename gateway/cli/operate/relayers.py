@@ -6,7 +6,7 @@ from typing import Any
 from gateway import address as addresses
 from gateway import assembly
 from gateway.audit import log as audit
-from gateway.audit.log import Act
+from gateway.audit.log import AuditEvent
 from gateway.chain.block import Fees
 from gateway.chain.node import HttpNode
 from gateway.chain.relayer import batches, gas_balance, nonce_conflicts, relayers
@@ -94,7 +94,9 @@ async def resume(config: Config, text: str) -> dict[str, Any]:
                 facts = {"relayer": address, "next_nonce": next_nonce, "ended": ended}
                 now = database.clock()
                 await log.append(connection, [log.Event("relayer.resumed", None, None, facts)], now)
-                await audit.append(connection, [Act("relayer.resumed", None, assembly.at_machine(), None, facts)], now)
+                await audit.append(
+                    connection, [AuditEvent("relayer.resumed", None, assembly.at_machine(), None, facts)], now
+                )
             return facts
     finally:
         await node.close()

@@ -180,11 +180,13 @@ def head(as_json: bool) -> None:
 
 @audit.command("list")
 @click.option("--wallet", "handle", metavar="HANDLE", help="Only what concerns the wallet of a handle.")
-@click.option("--kind", metavar="KIND", help="Only acts of a kind: wallet.created, or wallet for all that begin so.")
+@click.option(
+    "--kind", metavar="KIND", help="Only audit events of a kind: wallet.created, or wallet for all that begin so."
+)
 @click.option("--before", type=click.IntRange(1), metavar="NUMBER", help="Go on below the number of the last one.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many at the most.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-def list_acts(handle: str | None, kind: str | None, before: int | None, limit: int, as_json: bool) -> None:
+def list_audit_events(handle: str | None, kind: str | None, before: int | None, limit: int, as_json: bool) -> None:
     """Who did what that matters to security, the newest first.
 
     \b
@@ -193,8 +195,8 @@ def list_acts(handle: str | None, kind: str | None, before: int | None, limit: i
     """
     from gateway.cli.operate import audit_log
 
-    found = asyncio.run(audit_log.acts(from_environment(), handle, kind, before, limit))
-    show(found, as_json, output.acts_lines(found))
+    found = asyncio.run(audit_log.audit_events(from_environment(), handle, kind, before, limit))
+    show(found, as_json, output.audit_event_lines(found))
 
 
 @click.group(invoke_without_command=True)

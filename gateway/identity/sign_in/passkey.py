@@ -19,7 +19,7 @@ from typing import Final
 from uuid import UUID
 
 from gateway.audit import log as audit
-from gateway.audit.log import Act, By
+from gateway.audit.log import AuditEvent, By
 from gateway.errors import ClonedPasskey, InvalidPasskey, InvalidRequest, LastPasskey, NotFound
 from gateway.events import log
 from gateway.identity import wallet as wallets
@@ -221,7 +221,7 @@ async def _tell(
     """Its owner, as an event, and the audit log, which does without the name."""
     shown = show(PREFIX, id)
     await log.append(connection, [log.Event(kind, wallet, id, {"passkey": shown, "name": name})], now)
-    await audit.append(connection, [Act(kind, wallet, by, id, {})], now)
+    await audit.append(connection, [AuditEvent(kind, wallet, by, id, {})], now)
 
 
 def name_of(text: str) -> str:

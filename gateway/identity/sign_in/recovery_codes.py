@@ -1,7 +1,7 @@
 """Recovery codes: ten of them, made at once and shown once, each good once, for who has lost every passkey.
 
 A code lets its owner in to register a new passkey, and to nothing else. There is no waiting time, but it is announced:
-as an event, as an act in the log, and by the new passkey being a new device to the wallet's policy.
+as an event, as an audit event, and by the new passkey being a new device to the wallet's policy.
 
 A code has 80 random bits and is kept as its scrypt hash (RFC 7914), so whoever reads the database cannot search for it
 either. Tries are counted in the database before a code is looked at, so that no number of gateways lets anybody try
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.audit import log as audit
-from gateway.audit.log import Act, By
+from gateway.audit.log import AuditEvent, By
 from gateway.errors import InvalidRecoveryCode, TooManyTries
 from gateway.events import log
 from gateway.identity.wallet import lock_wallet
@@ -68,7 +68,7 @@ async def keep(
     await connection.execute(sql.keep_codes, wallet, hashes, salt, now)
     facts = {"codes": len(hashes)}
     await log.append(connection, [log.Event("recovery_codes.made", wallet, wallet, facts)], now)
-    await audit.append(connection, [Act("recovery_codes.made", wallet, by, wallet, facts)], now)
+    await audit.append(connection, [AuditEvent("recovery_codes.made", wallet, by, wallet, facts)], now)
 
 
 async def left(connection: Connection, wallet: WalletId) -> int:
@@ -103,7 +103,9 @@ async def use(connection: Connection, code: Code, now: datetime) -> None:
     await connection.execute(sql.recovered, code.wallet, now)
     facts = {"codes_left": await left(connection, code.wallet)}
     await log.append(connection, [log.Event("recovery_code.used", code.wallet, code.wallet, facts)], now)
-    await audit.append(connection, [Act("recovery_code.used", code.wallet, By("recovery"), code.wallet, facts)], now)
+    await audit.append(
+        connection, [AuditEvent("recovery_code.used", code.wallet, By("recovery"), code.wallet, facts)], now
+    )
 
 
 def _hash(code: str, salt: bytes) -> bytes:

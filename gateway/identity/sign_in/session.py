@@ -20,7 +20,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.audit import log as audit
-from gateway.audit.log import Act, By
+from gateway.audit.log import AuditEvent, By
 from gateway.errors import NotFound, Unauthenticated
 from gateway.events import log
 from gateway.identity.credential import SCOPES, Credential, Scope
@@ -205,7 +205,7 @@ async def _tell(
     connection: Connection, kind: str, wallet: WalletId, id: UUID, facts: dict[str, object], by: By, now: datetime
 ) -> None:
     await log.append(connection, [log.Event(kind, wallet, id, {"session": show(PREFIX, id), **facts})], now)
-    await audit.append(connection, [Act(kind, wallet, by, id, facts)], now)
+    await audit.append(connection, [AuditEvent(kind, wallet, by, id, facts)], now)
 
 
 def _session(row: Record) -> Session:

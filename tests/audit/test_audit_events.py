@@ -1,4 +1,4 @@
-"""What is an act: each security-relevant thing that is done today, with who did it."""
+"""What is an audit event: each security-relevant thing that is done today, with who did it."""
 
 import pytest
 from eth_account import Account
@@ -16,27 +16,27 @@ from tests.payments.test_freeze import freeze_by_difference, lift
 pytestmark = pytest.mark.anyio
 
 
-async def acts(town: Town) -> list[tuple[str, str, dict[str, object]]]:
-    """Kind, who did it and the facts of every act, in order."""
+async def audit_events(town: Town) -> list[tuple[str, str, dict[str, object]]]:
+    """Kind, who did it and the facts of every audit event, in order."""
     async with town.database.reading() as connection:
-        return [(act.kind, act.by.kind, act.facts) for act in reversed(await log.read(connection))]
+        return [(event.kind, event.by.kind, event.facts) for event in reversed(await log.read(connection))]
 
 
 async def test_a_handle_that_is_claimed_and_its_key_are_acts_of_anyone(town: Town) -> None:
     await town.person("alice")
-    assert await acts(town) == [
+    assert await audit_events(town) == [
         ("wallet.created", "anyone", {"handle": "alice"}),
         ("api_key.made", "anyone", {"name": "sign-up"}),
     ]
 
 
-async def test_an_exported_key_is_an_act_of_who_asked_for_it(town: Town) -> None:
+async def test_an_exported_key_is_an_audit_event_of_whoever_asked_for_it(town: Town) -> None:
     alice = await town.person("alice")
     await exported(town, alice)
-    assert (await acts(town))[2:] == [("wallet.key_exported", "api_key", {"address": alice.address})]
+    assert (await audit_events(town))[2:] == [("wallet.key_exported", "api_key", {"address": alice.address})]
 
 
-async def test_an_address_is_bound_and_what_does_not_bind_one_is_an_act_too(town: Town) -> None:
+async def test_an_address_is_bound_and_what_does_not_bind_one_is_an_audit_event_too(town: Town) -> None:
     alice, key, other = await town.person("alice"), Account.create(), Account.create()
     text = await town.challenge(alice, key.address)
     for wrong, by in ((text, other), (text.replace("I bind", "I Bind"), key)):
@@ -45,7 +45,7 @@ async def test_an_address_is_bound_and_what_does_not_bind_one_is_an_act_too(town
     await town.bind(alice, key)
 
     bound = {"address": key.address, "custody": "owner", "before": alice.address}
-    assert (await acts(town))[2:] == [
+    assert (await audit_events(town))[2:] == [
         ("address.refused", "anyone", {"why": "signature"}),
         ("address.refused", "anyone", {"why": "altered"}),
         ("wallet.bound", "anyone", bound),
@@ -58,7 +58,7 @@ async def test_a_difference_and_its_freeze_are_the_workers_and_the_lift_is_who_r
     await town.set_balance(alice.address, "20 USDX")
     await lift(town)
 
-    found = (await acts(town))[2:]
+    found = (await audit_events(town))[2:]
     assert [(kind, by) for kind, by, _ in found] == [
         ("solvency.difference", "worker"),
         ("withdrawals.frozen", "worker"),
