@@ -52,6 +52,13 @@ def test_a_page_links_to_pages_alone(page: Path) -> None:
     assert [path for path, _ in links(page) if path and (page.parent / path).resolve() not in PAGES] == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(DOCS)))
+def test_a_page_names_no_other_page_without_a_link(page: Path) -> None:
+    text = re.sub(r"\]\([^)]*\)|`[^`]*`|^\[//\].*$", "", prose(page), flags=re.MULTILINE)
+
+    assert re.findall(r"[\w-]+\.md\b", text) == []
+
+
 def test_every_page_is_in_the_contents_list_once() -> None:
     listed = re.findall(r"^- \[.*?\]\((\S+)\)", prose(DOCS / "README.md"), re.MULTILINE)
 
