@@ -6,6 +6,7 @@
     schema/ migrations/        the current schema; how an older database becomes that
 
     postgres/      connections, transactions, named statements; the only package with the driver
+    idempotency.py group_commit.py   the first answer, again; requests that share a commit
     keys/          private keys: encrypting, signing, the files that they lie in
     ledger/        accounts, transfers, entries, holds. Knows money, nothing of people, HTTP or chains
     chain/         the node, the token, final blocks, relayers. Knows nothing of the ledger
@@ -14,12 +15,13 @@
     identity/      handles, wallets, API keys; sign_in/: passkeys, sessions, recovery codes
     controls/      what may leave a wallet
     operators/     the people who run the gateway, and what they do to it
-    custody/       the wallets' private keys: signing, rotation, export
     settlement/    what final blocks say, into the ledger. Knows nothing of what settles: payments, conversions, ...
     payments/      what people do with money, on both rails
+    custody/       the wallets' private keys: signing, rotation, export, addresses of their owners' own
+    reconciliation/  the ledger against the chain and the bank; recovery after a restore
     bank/          money in from a bank and out to it
-    api/           HTTP and JSON: decode, call one function, encode
-    http/          what the API and the pages share of HTTP
+    http/          what every route shares: reading requests strictly, answering problems, who calls
+    api/           the routes: decode, call one function, encode
     web/           the pages that people see
     docs/          the documentation, served at /docs
     embedded/      PostgreSQL and anvil, started when none is configured
@@ -30,7 +32,8 @@
 
 Imports go one way, and import-linter keeps it (pyproject.toml):
 
-    __main__ > cli > assembly > api | web | docs | worker | embedded > http > bank > payments > settlement > custody
-             > operators > controls > identity > chain > keys | ledger | events | audit > postgres > config
+    __main__ > cli > assembly > api | web | docs | worker | embedded > http > bank > custody | reconciliation
+             > payments > settlement > operators > controls > identity > chain > keys | ledger | events | audit
+             > idempotency | group_commit > postgres > config
              > address | money | ids | clock | secret | escape > errors
 """

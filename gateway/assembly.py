@@ -12,20 +12,21 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from gateway.api.house import House
-from gateway.api.proxies import Proxies
 from gateway.audit.log import By
 from gateway.chain.node import HttpNode
 from gateway.chain.relayer import deploy
 from gateway.config import Config
 from gateway.custody import wallet_keys
+from gateway.custody.settle_sweeps import Sweeps
 from gateway.errors import DatabaseUnavailable, Misconfigured
+from gateway.http.proxies import Proxies
+from gateway.http.services import House
 from gateway.identity.rate_limits import Limits, Rate, Rates
 from gateway.keys import key_files, signer
 from gateway.keys.signer import RelayerSigner, Vault
 from gateway.ledger import book
 from gateway.payments import payees, rails, settles
-from gateway.payments.terms import Terms
+from gateway.payments.model.settings import Terms
 from gateway.postgres import migration, pool
 from gateway.postgres.connection import Deadlines
 from gateway.postgres.pool import Database
@@ -163,7 +164,7 @@ async def terms_of(config: Config, database: Database, where: Places) -> Terms:
         signature_seconds=config.signature_seconds,
         rails=rails.RAILS,
         payees=payees.RESOLVERS,
-        settles=settles.kinds(config.authorization_seconds),
+        settles=(*settles.KINDS, Sweeps(config.authorization_seconds)),
     )
 
 

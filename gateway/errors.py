@@ -6,7 +6,7 @@
     └── Unavailable    nothing was decided: try again later
 
 An error is a noun of the field and carries its values; `says` is the one sentence it prints with them. Errors know
-nothing of HTTP: the table from error to status and problem type is `api/problems.py`. They stand at the bottom of
+nothing of HTTP: the table from error to status and problem type is `http/problems.py`. They stand at the bottom of
 the house, below money, so that parsing an amount can refuse in the same words as everything else.
 """
 
@@ -566,7 +566,7 @@ class DayCapTooSmall(CapExceeded):
 @dataclass(eq=False)
 class DayCapExceeded(CapExceeded):
     """`again_at` is when there is room for the payment, as RFC 3339 has it, unless others are made before. There may be
-    room up to ten minutes earlier (payments/spending.py).
+    room up to ten minutes earlier (payments/checks/spending.py).
     """
 
     cap: "Money"

@@ -30,6 +30,8 @@ from gateway.chain.node import Node
 from gateway.chain.relayer import deploy, relayers, roles
 from gateway.chain.token.contract import as_int, balance_of_data, selector
 from gateway.clock import Clock, system_clock
+from gateway.custody import bind
+from gateway.custody.settle_sweeps import Sweeps
 from gateway.errors import GatewayError
 from gateway.identity import wallet as wallets
 from gateway.identity.wallet import Wallet
@@ -37,14 +39,16 @@ from gateway.keys.signer import LOCAL_RELAYER_KEY, RelayerSigner, Signer, Transa
 from gateway.ledger import account, book, recount
 from gateway.ledger.account import Balance
 from gateway.money import Assets, Money, at_par_exact
-from gateway.payments import bind, convert, finish, pay, payees, rails, records, refund, settles, sign, solvency
-from gateway.payments.finish import EndRequest
-from gateway.payments.looks import Pace
+from gateway.payments import capture_void, convert, pay, payees, rails, refund, settles, sign
+from gateway.payments.capture_void import EndRequest
+from gateway.payments.model import records
+from gateway.payments.model.payment import Payment
+from gateway.payments.model.records import Conversion
+from gateway.payments.model.settings import Terms
 from gateway.payments.pay import PayRequest
-from gateway.payments.payment import Payment
-from gateway.payments.records import Conversion
-from gateway.payments.terms import Terms
 from gateway.postgres.pool import Connection, Database
+from gateway.reconciliation import solvency
+from gateway.reconciliation.monitor import Pace
 from gateway.settlement import gas
 from gateway.worker.block_time import BlockTime
 from gateway.worker.loop import Worker
@@ -178,7 +182,7 @@ class Town:
             1.0,
             rails=rails.RAILS,
             payees=payees.RESOLVERS,
-            settles=settles.kinds(3600),
+            settles=(*settles.KINDS, Sweeps(3600)),
         )
 
     async def deploy(self) -> None:
@@ -250,7 +254,7 @@ class Town:
 
     async def _end(self, asked: EndRequest) -> Payment:
         async with self.database.transaction() as connection:
-            (ended,) = await finish.end_all(connection, self.terms, [asked], self.clock())
+            (ended,) = await capture_void.end_all(connection, self.terms, [asked], self.clock())
             if isinstance(ended, GatewayError):
                 raise ended
             assert isinstance(ended, Payment)

@@ -11,43 +11,26 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 
-from gateway.api import (
-    addresses,
-    approvals,
-    authorizations,
-    bank,
-    bulk,
-    fields,
-    freezing,
-    handles,
-    keys,
-    mandates,
-    openapi,
-    operators,
-    parameters,
-    passkeys,
-    payments,
-    public,
-    sessions,
-    signing_up,
-    wallets,
-)
-from gateway.api.body import StrictRequest
-from gateway.api.fast_payments import FastPayments
-from gateway.api.headers import finishing
-from gateway.api.house import House, caller_of, check_conditions, check_needs, credential_of
-from gateway.api.limiting import limit, refuse
+from gateway.api import openapi, operators, public, wallets
+from gateway.api.identity import addresses, api_keys, handles, passkeys, sessions, sign_up
+from gateway.api.identity.passkeys import stop_clones
 from gateway.api.methods import Gateway, Methods
-from gateway.api.passkeys import stop_clones
-from gateway.api.problems import BODY_BYTES_MAX, fail, refuse_http
+from gateway.api.payments import approvals, authorizations, bank, batches, mandates, payments, unauthorized
+from gateway.api.payments.fast_payments import FastPayments
 from gateway.errors import GatewayError
-from gateway.payments.readiness import Probe
+from gateway.http import fields, parameters
+from gateway.http.body import StrictRequest
+from gateway.http.headers import finishing
+from gateway.http.problems import BODY_BYTES_MAX, fail, refuse_http
+from gateway.http.rate_limiting import limit, refuse
+from gateway.http.services import House, caller_of, check_conditions, check_needs, credential_of
+from gateway.reconciliation.readiness import Probe
 
 ROUTES = [
     handles.claim_handle,
     handles.get_handle,
-    signing_up.challenge_sign_up,
-    signing_up.sign_up,
+    sign_up.challenge_sign_up,
+    sign_up.sign_up,
     wallets.get_wallet,
     wallets.export_private_key,
     addresses.challenge_address,
@@ -72,11 +55,11 @@ ROUTES = [
     mandates.challenge_mandate_approval,
     mandates.approve_mandate,
     mandates.draw,
-    keys.create_api_key,
-    keys.list_api_keys,
-    keys.replace_api_key,
-    keys.revoke_api_key,
-    keys.approve_api_key,
+    api_keys.create_api_key,
+    api_keys.list_api_keys,
+    api_keys.replace_api_key,
+    api_keys.revoke_api_key,
+    api_keys.approve_api_key,
     wallets.list_entries,
     wallets.list_events,
     bank.deposit,
@@ -85,7 +68,7 @@ ROUTES = [
     bank.get_conversion,
     payments.pay,
     payments.preview,
-    bulk.pay_batch,
+    batches.pay_batch,
     payments.list_payments,
     payments.list_waiting_payments,
     payments.get_payment,
@@ -101,7 +84,7 @@ ROUTES = [
     approvals.approve_payment,
     approvals.refuse_payment,
     approvals.challenge_withdrawal,
-    *freezing.ROUTES,
+    *unauthorized.ROUTES,
     public.get_solvency,
     public.get_liveness,
     public.get_readiness,
@@ -125,7 +108,7 @@ def application(
     missing: Callable[[Request[Any, Any, Any]], Response[bytes] | None] = lambda _: None,
 ) -> Litestar:
     """The ASGI application over this house. Up to `most` payments of a rail share a commit, `at_once` of them run
-    side by side (payments/group.py); what others would be like is for scripts/bench to say. `pages` are
+    side by side (group_commit.py); what others would be like is for scripts/bench to say. `pages` are
     what people see, beside the API, and `missing` what they see instead of a problem where there is no page.
     """
 

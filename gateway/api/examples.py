@@ -13,12 +13,23 @@ from msgspec import NODEFAULT, Struct
 from msgspec.structs import replace
 
 from gateway import errors
-from gateway.api.approvals import LimitShape, PolicyRequest, PolicyView
-from gateway.api.authorizations import AuthorizationRequest
-from gateway.api.bank import WithdrawalRequest
-from gateway.api.freezing import ReportLinkView, ReportView, UnfrozenView
-from gateway.api.keys import CapView, KeyRequest, KeysPage, KeyView, NewKeyView, ReplaceKeyRequest
-from gateway.api.mandates import DrawRequest, MandateRequest, MandatesPage, MandateView
+from gateway.api.identity.api_keys import CapView, KeyRequest, KeysPage, KeyView, NewKeyView, ReplaceKeyRequest
+from gateway.api.identity.sign_in import (
+    AssertionChallengeView,
+    AssertionRequest,
+    EthereumChallengeRequest,
+    EthereumSessionRequest,
+    NewPasskeyChallengeView,
+    PasskeyRequest,
+    PasskeysPage,
+    PasskeyView,
+    RecoveryCodesView,
+    RecoverySessionRequest,
+    SessionsPage,
+    SessionView,
+    SignedUpView,
+    SignUpRequest,
+)
 from gateway.api.operators import (
     EnrolmentChallengeRequest,
     EnrolmentRequest,
@@ -29,6 +40,11 @@ from gateway.api.operators import (
     ProposalView,
     ProposedLimitRequest,
 )
+from gateway.api.payments.approvals import LimitShape, PolicyRequest, PolicyView
+from gateway.api.payments.authorizations import AuthorizationRequest
+from gateway.api.payments.bank import WithdrawalRequest
+from gateway.api.payments.mandates import DrawRequest, MandateRequest, MandatesPage, MandateView
+from gateway.api.payments.unauthorized import ReportLinkView, ReportView, UnfrozenView
 from gateway.api.shapes import (
     AddressRequest,
     AmountRequest,
@@ -66,27 +82,11 @@ from gateway.api.shapes import (
     SolvencyView,
     WalletView,
 )
-from gateway.api.signing_in import (
-    AssertionChallengeView,
-    AssertionRequest,
-    EthereumChallengeRequest,
-    EthereumSessionRequest,
-    NewPasskeyChallengeView,
-    PasskeyRequest,
-    PasskeysPage,
-    PasskeyView,
-    RecoveryCodesView,
-    RecoverySessionRequest,
-    SessionsPage,
-    SessionView,
-    SignedUpView,
-    SignUpRequest,
-)
 from gateway.api.views import KEY_WARNING
 from gateway.errors import GatewayError
 from gateway.identity.sign_in.siwe import SignIn
 from gateway.money import Asset, fiat
-from gateway.payments.route import ledger_route, token_route
+from gateway.payments.model.route import ledger_route, token_route
 
 EUR, USDX = fiat("EUR"), Asset("USDX", "token", 6, "USD")
 

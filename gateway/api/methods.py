@@ -8,8 +8,8 @@ from litestar import Litestar
 from litestar.routes import BaseRoute, HTTPRoute
 from litestar.types import Message, Send
 
-from gateway.api.fast_payments import FastPayments
-from gateway.api.request_id import request_id
+from gateway.api.payments.fast_payments import FastPayments
+from gateway.http.request_id import request_id
 
 
 class Gateway(Litestar):

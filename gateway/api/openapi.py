@@ -25,16 +25,17 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, Contact, License, SecurityScheme, Server, Tag
 from litestar.routes import HTTPRoute
 
-from gateway.api import cookie, examples
-from gateway.api.problems import INTERNAL, PROBLEMS, Problem, internal_document, problem_document
+from gateway.api import examples
 from gateway.api.shapes import BulkPaymentRequest, BulkResultView, CustodyText, MetadataObject, TypedData
+from gateway.http import cookie
+from gateway.http.problems import INTERNAL, PROBLEMS, Problem, internal_document, problem_document
 from gateway.identity.credential import SCOPES
 from gateway.identity.sign_in.ceremony import party_of
 from gateway.operators import operators
-from gateway.payments import bulk
-from gateway.payments.payment import State
-from gateway.payments.policy import Reason
-from gateway.payments.route import RailName
+from gateway.payments import batch
+from gateway.payments.checks.policy import Reason
+from gateway.payments.model.payment import State
+from gateway.payments.model.route import RailName
 
 Json = Any
 
@@ -372,7 +373,7 @@ def _body(name: str, operation: dict[str, Json]) -> dict[str, Json]:
     example = examples.request_example(name)
     if name == "pay_batch":
         (one,), _ = msgspec.json.schema_components((BulkPaymentRequest,), ref_template=_REFERENCE)
-        array = {"type": "array", "items": one, "minItems": 1, "maxItems": bulk.MOST}
+        array = {"type": "array", "items": one, "minItems": 1, "maxItems": batch.MOST}
         lines = {"schema": one, "example": example[0]}
         content = {"application/json": {"schema": array, "example": example}, "application/x-ndjson": lines}
     else:

@@ -10,21 +10,22 @@ from litestar import Request, Response, delete, get, post
 from litestar.datastructures import State
 from msgspec import Meta, Struct
 
-from gateway.api.house import House, bearer_of, check_conditions
-from gateway.api.parameters import path_id
-from gateway.api.problems import MONEY_PROBLEMS
-from gateway.api.shapes import AssetCode, Time, WalletIdText, typed_id
-from gateway.api.signing_in import (
+from gateway.api.identity.sign_in import (
     AssertionChallengeView,
     AssertionRequest,
     Base64,
     assertion_challenge_view,
     assertion_of,
 )
+from gateway.api.shapes import AssetCode, Time, WalletIdText
 from gateway.audit import log as audit
 from gateway.audit.log import ANYONE, AuditEvent, By
 from gateway.clock import rfc3339
 from gateway.errors import InvalidPasskey, InvalidRequest
+from gateway.http.parameters import path_id
+from gateway.http.problems import MONEY_PROBLEMS
+from gateway.http.schema import typed_id
+from gateway.http.services import House, bearer_of, check_conditions
 from gateway.identity.handle import fold
 from gateway.identity.sign_in.ceremony import Registration, from_base64, party_of
 from gateway.ids import read, show

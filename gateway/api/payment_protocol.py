@@ -17,10 +17,10 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
-from gateway.api.fast_payments import Answer, FastPayments, Payment
-from gateway.api.framing import field_lines
-from gateway.api.problems import BODY_BYTES_MAX
-from gateway.api.request_id import request_id
+from gateway.api.payments.fast_payments import Answer, FastPayments, Payment
+from gateway.http.framing import field_lines
+from gateway.http.problems import BODY_BYTES_MAX
+from gateway.http.request_id import request_id
 
 log = logging.getLogger(__name__)
 

@@ -5,12 +5,13 @@ import asyncio
 from litestar import get
 from litestar.datastructures import State
 
-from gateway.api.house import House
 from gateway.api.shapes import HealthView, ReadyView, SolvencyPage
 from gateway.api.views import frozen_views, solvency_view
-from gateway.payments import freeze, looks
-from gateway.payments.readiness import Probe
-from gateway.payments.solvency import solvency
+from gateway.http.services import House
+from gateway.payments.checks import withdrawal_freeze
+from gateway.reconciliation import monitor
+from gateway.reconciliation.readiness import Probe
+from gateway.reconciliation.solvency import solvency
 
 #: How long one answer serves everybody who asks, since it adds up all wallets, and needs no key.
 _SOLVENCY_SECONDS = 2.0
@@ -27,9 +28,9 @@ async def get_solvency(house: House, state: State) -> SolvencyPage:
     if state.solvency is None or age > _SOLVENCY_SECONDS:
         async with house.database.snapshot() as connection:
             totals = await solvency(connection, house.terms)
-            frozen = await freeze.frozen(connection)
+            frozen = await withdrawal_freeze.frozen(connection)
             checked = {
-                contract.asset.code: await looks.looked_to(connection, contract.chain_id)
+                contract.asset.code: await monitor.looked_to(connection, contract.chain_id)
                 for contract in house.terms.contracts.values()
             }
         items = [solvency_view(one, checked.get(one.asset.code)) for one in totals]

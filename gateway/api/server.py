@@ -18,10 +18,10 @@ import httptools
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from gateway.api import framing, problems
-from gateway.api.framing import Malformed
 from gateway.api.methods import Gateway
 from gateway.api.payment_protocol import PaymentProtocol
+from gateway.http import framing, problems
+from gateway.http.framing import Malformed
 
 log = logging.getLogger(__name__)
 

@@ -4,32 +4,17 @@ A field's type says in words, and with a format, a pattern or an example, what o
 `one_of` says of a request's field is shown and not checked here: whatever reads the value refuses it in its own words.
 """
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, get_args
 
 from msgspec import Meta, Struct
 
 from gateway.errors import InvalidRequest
+from gateway.http.schema import one_of, typed_id
 from gateway.identity.credential import Scope
-from gateway.payments.payment import State
-from gateway.payments.policy import Reason
-from gateway.payments.route import Route
-
-
-def one_of(values: Iterable[str], description: str) -> Meta:
-    """A text that is one of these."""
-    return Meta(description=description, extra_json_schema={"enum": list(values)})
-
-
-def typed_id(prefix: str, description: str) -> Meta:
-    """A TypeID with this prefix (ids.py)."""
-    return Meta(
-        description=description,
-        examples=[f"{prefix}_01h455vb4pex5vsknk084sn02q"],
-        extra_json_schema={"pattern": f"^{prefix}_[0-7][0-9a-hjkmnp-tv-z]{{25}}$"},
-    )
-
+from gateway.payments.checks.policy import Reason
+from gateway.payments.model.payment import State
+from gateway.payments.model.route import Route
 
 Amount = Annotated[
     str,

@@ -31,10 +31,10 @@ from gateway.ids import WalletId, show
 from gateway.ledger.account import Balance
 from gateway.ledger.book import Entry
 from gateway.money import Money
+from gateway.payments.model.payment import Payment
+from gateway.payments.model.records import Conversion
 from gateway.payments.pay import Preview
-from gateway.payments.payment import Payment
-from gateway.payments.records import Conversion
-from gateway.payments.solvency import Solvency
+from gateway.reconciliation.solvency import Solvency
 
 #: What an asset's transfers are called in a statement when they are a payment's.
 _PAYMENT_PURPOSES = ("payment", "refund")

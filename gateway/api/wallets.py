@@ -6,24 +6,24 @@ from typing import Annotated
 from litestar import Response, get, post
 from litestar.params import QueryParameter
 
-from gateway.api.cursor import cursor_position, cursor_text
-from gateway.api.house import House
-from gateway.api.parameters import Cursor, Limit, asset_parameter
 from gateway.api.shapes import EntriesPage, EventsPage, ExportedKeyView, KeyExportRequest, WalletView
-from gateway.api.times import At, past_time_of, period_of, time_parameter
 from gateway.api.views import balance_view, entry_view, event_view, exported_key_view, past_balance_view
 from gateway.chain.watcher import watch
 from gateway.clock import rfc3339
 from gateway.custody import export
 from gateway.errors import InvalidRequest
 from gateway.events import log
+from gateway.http.cursor import cursor_position, cursor_text
+from gateway.http.parameters import Cursor, Limit, asset_parameter
+from gateway.http.services import House
+from gateway.http.times import At, past_time_of, period_of, time_parameter
 from gateway.identity import wallet as wallets
 from gateway.identity.credential import Credential
 from gateway.identity.wallet import Wallet
 from gateway.ids import show
 from gateway.ledger import account, book
 from gateway.ledger.account import Balance
-from gateway.payments import records
+from gateway.payments.model import records
 
 After = Annotated[int, QueryParameter(ge=0, le=2**63 - 1, description="The number to read on from: `next_after`.")]
 

@@ -14,9 +14,9 @@ from gateway.ids import AccountId, BankMovementId, TransferId, new_id, show
 from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Asset, Assets, Money
-from gateway.payments import freeze, wallet_freeze
-from gateway.payments.solvency import Difference
+from gateway.payments.checks import wallet_freeze, withdrawal_freeze
 from gateway.postgres.pool import Connection
+from gateway.reconciliation.solvency import Difference
 
 Direction = Literal["deposit", "withdrawal"]
 
@@ -109,7 +109,7 @@ def _misplaced(assets: Assets, moved: BankMovement) -> GatewayError | None:
 async def _frozen(connection: Connection, moved: Sequence[BankMovement]) -> dict[BankMovementId, GatewayError]:
     """The withdrawals among these that are stopped, and why."""
     leaving = [one for one in moved if one.direction == "withdrawal"]
-    refusals = await freeze.refusals(connection, {one.money.asset for one in leaving})
+    refusals = await withdrawal_freeze.refusals(connection, {one.money.asset for one in leaving})
     wallets = await wallet_freeze.frozen(connection, [one.owner.id for one in leaving]) if leaving else {}
     why = [(one, refusals.get(one.money.asset) or wallets.get(one.owner.id)) for one in leaving]
     return {one.id: refusal for one, refusal in why if refusal is not None}

@@ -17,10 +17,10 @@ from msgspec import Struct, structs
 
 from gateway import errors
 from gateway.api.app import ROUTES
-from gateway.api.meanings import MEANINGS
-from gateway.api.problems import INTERNAL, Problem, problem_of
 from gateway.config import SETTINGS
 from gateway.errors import GatewayError
+from gateway.http.meanings import MEANINGS
+from gateway.http.problems import INTERNAL, Problem, problem_of
 
 if TYPE_CHECKING:  # litestar is for those who serve
     from litestar.handlers import HTTPRouteHandler

@@ -4,6 +4,9 @@
     rotation.py           encrypt every key anew under another master key
     export.py             hand a wallet's private key to its owner
     binding_challenge.py  what somebody signs to bind an address of their own
+    bind.py               an address of its owner's own, in the place of a wallet's
+    sweep.py              tokens that follow their wallet to it
+    settle_sweeps.py      how sweeps settle, for gateway/settlement/
 
 A private key is stored only encrypted under a master key, which lies outside the database, and bound to its
 wallet's id.

@@ -4,8 +4,8 @@ A key has 256 random bits, so its plain SHA-256 can neither be guessed nor searc
 request: one that was revoked a moment ago is none, in every process.
 
 The key that comes with a handle does everything, until the wallet has a passkey. Others are made by its owner, each
-with scopes and, where it is to pay without asking, with caps (payments/caps.py). A key is replaced by another with an
-overlap, in which both are good; that is never made longer.
+with scopes and, where it is to pay without asking, with caps (payments/checks/caps.py). A key is replaced by another
+with an overlap, in which both are good; that is never made longer.
 
 A key with caps pays without an approval, so a passkey stands behind it (`approved`): one made before the wallet's first
 passkey pays nothing from then on until the owner approves it.

@@ -37,7 +37,7 @@ class Credential(Struct, frozen=True):
     wallet: Wallet
     scopes: frozenset[Scope]
     recovers: bool = False
-    capped_by: UUID | None = None  #: Whose caps an API key has (payments/caps.py); None: it has none.
+    capped_by: UUID | None = None  #: Whose caps an API key has (payments/checks/caps.py); None: it has none.
     approved: bool = False  #: A passkey stands behind it: it granted this key or mandate, or began this session.
 
     @property

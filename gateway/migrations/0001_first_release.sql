@@ -879,7 +879,7 @@ CREATE TRIGGER logged_event_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE O
 CREATE FUNCTION amount_text(units numeric, decimals smallint) RETURNS text LANGUAGE sql IMMUTABLE
     RETURN ((units::text || 'e-' || decimals)::numeric)::text;
 
--- The facts of a ledger payment's event, as payments/records.py has them of other payments.
+-- The facts of a ledger payment's event, as payments/model/records.py has them of other payments.
 CREATE FUNCTION event_facts(debit_id bigint, credit_id bigint, amount numeric, fee numeric) RETURNS jsonb
 LANGUAGE sql STABLE
     RETURN (
@@ -1142,7 +1142,7 @@ CREATE TABLE staged_payment (
     captured units NOT NULL DEFAULT 0,
     refunded units NOT NULL DEFAULT 0,
     memo memo,
-    route json,                        -- what of its route does not follow from the rest (payments/route.py); none: nothing
+    route json,                        -- what of its route does not follow from the rest (payments/model/route.py); none: nothing
     transfer_id uuid NOT NULL,         -- its transfer in the ledger: a hold until it is captured
     authorization_id uuid,
     refund_of uuid,                    -- which may be a ledger_payment
@@ -1378,7 +1378,7 @@ CREATE TRIGGER mandate_is_kept BEFORE DELETE OR TRUNCATE ON mandate
 -- behind them, and 48 random bits.
 --
 -- What a key with caps asks for is paid where all of it has room (caps_with_room), and then it counts against them.
--- Otherwise the checks decide which of it has (payments/caps.py): they know of one payment after the other, and say why not.
+-- Otherwise the checks decide which of it has (payments/checks/caps.py): they know of one payment after the other, and say why not.
 --
 -- Keys are locked before limits, and these before accounts, all in their order, so that no two calls deadlock. Where everybody seems to
 -- have enough, the money moves by ledger_post; where somebody has not, or another took it meanwhile, ledger_decide
@@ -1759,7 +1759,7 @@ CREATE INDEX not_me_link_over ON not_me_link (expires_at);
 -- it is a withdrawal and those are frozen; what is not signed yet gets as much time again.
 CREATE FUNCTION wallet_withholds() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    -- Payments that are being decided end first, and those after them find the wallet frozen (payments/wallet_freeze.py).
+    -- Payments that are being decided end first, and those after them find the wallet frozen (payments/checks/wallet_freeze.py).
     PERFORM FROM policy WHERE wallet_id = NEW.id FOR UPDATE;
     PERFORM FROM token_authorization AS a JOIN wallet_address ON wallet_address.address = a.from_address
     WHERE wallet_address.wallet_id = NEW.id AND a.state IN ('queued', 'submitted')
@@ -1860,7 +1860,7 @@ CREATE TABLE api_key_cap (
 CREATE TRIGGER api_key_cap_is_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON api_key_cap
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
--- What counts against limits over time (payments/spending.py): the day caps of keys, the day of a wallet's policy, and
+-- What counts against limits over time (payments/checks/spending.py): the day caps of keys, the day of a wallet's policy, and
 -- mandates. A bucket is the sum of the payments counted in it.
 CREATE DOMAIN spending_scope AS text
     CONSTRAINT spending_scope_known CHECK (VALUE IN ('cap', 'policy', 'mandate', 'mandate_total'));
@@ -1941,7 +1941,7 @@ BEGIN
     ORDER BY cap.origin, cap.number;
 END $$;
 
--- The beginning of the bucket that a time lies in (payments/spending.py).
+-- The beginning of the bucket that a time lies in (payments/checks/spending.py).
 CREATE FUNCTION spending_bucket(at timestamptz) RETURNS timestamptz LANGUAGE sql IMMUTABLE
     RETURN date_bin(interval '10 minutes', at, timestamptz 'epoch');
 
@@ -2080,7 +2080,7 @@ END $$;
 -- What is so of payments that are to be decided: whether the payee was paid before, since when its wallet is at another
 -- address or came back by a recovery code, since when the payer's device is known, and what the payer's day has spent.
 -- Where the wallet became guarded after `first_day`, that is what went since `first`, the first id of a day: what it paid
--- before that is counted nowhere else (payments/spending.py).
+-- before that is counted nowhere else (payments/checks/spending.py).
 CREATE FUNCTION policy_facts(
     payers uuid[], payees uuid[], addresses text[], assets text[], sessions uuid[], first uuid, first_day timestamptz,
     since timestamptz, oldest timestamptz

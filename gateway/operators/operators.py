@@ -8,8 +8,8 @@ the transaction that approves it, once; a proposal expires. The database holds t
 A freeze comes first and is confirmed then: what one operator proposes is in force at once, and lapses in an hour unless
 a second approves it. To wait for a second would let go what is to be kept; an hour by mistake can be borne.
 
-A limit is what a guarded wallet pays in an asset without its owner's approval (payments/policy.py), lower or higher.
-Its owner hears of it as of a change of their own, and may change it again, with an approval.
+A limit is what a guarded wallet pays in an asset without its owner's approval (payments/checks/policy.py), lower or
+higher. Its owner hears of it as of a change of their own, and may change it again, with an approval.
 
 Lock order: the operators in id order, the challenge, the proposal, the wallet, its policy.
 """

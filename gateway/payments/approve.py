@@ -24,9 +24,10 @@ from gateway.identity.sign_in.challenge import Asked
 from gateway.ids import PaymentId, WalletId, show
 from gateway.ledger import book, transfer
 from gateway.ledger.transfer import End
-from gateway.payments import checks, freeze, policy, records, wallet_freeze
-from gateway.payments.payment import Event, Payment, State, after
-from gateway.payments.terms import Terms
+from gateway.payments.checks import checks, policy, wallet_freeze, withdrawal_freeze
+from gateway.payments.model import records
+from gateway.payments.model.payment import Event, Payment, State, after
+from gateway.payments.model.settings import Terms
 from gateway.postgres.pool import Connection
 
 #: What these challenges are for.
@@ -63,7 +64,7 @@ async def approve(
     _check_waiting(payment, Event.CONFIRM, now)
     await wallet_freeze.check(connection, caller)
     if payment.payee is None:
-        await freeze.check(connection, payment.amount.asset)
+        await withdrawal_freeze.check(connection, payment.amount.asset)
     signed_by = await passkey.verify(connection, caller, PURPOSE, details(payment), assertion, now)
 
     confirmed = replace(payment, state=after(payment.id, payment.state, Event.CONFIRM), expires_at=None)

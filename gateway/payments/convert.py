@@ -15,10 +15,11 @@ from gateway.ids import ConversionId, TransferId, new_id
 from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Asset, Money, at_par_exact
-from gateway.payments import freeze, records, wallet_freeze
-from gateway.payments.payment import State
-from gateway.payments.records import Conversion
-from gateway.payments.terms import Terms
+from gateway.payments.checks import wallet_freeze, withdrawal_freeze
+from gateway.payments.model import records
+from gateway.payments.model.payment import State
+from gateway.payments.model.records import Conversion
+from gateway.payments.model.settings import Terms
 from gateway.postgres.pool import Connection
 
 
@@ -40,7 +41,7 @@ async def convert(
     to_money = at_par_exact(money, into)
     await wallet_freeze.check(connection, owner.id)
     if kind == "redemption":
-        await freeze.check(connection, money.asset)
+        await withdrawal_freeze.check(connection, money.asset)
     conversion = Conversion(
         id=ConversionId(new_id(now)),
         state=State.QUEUED,

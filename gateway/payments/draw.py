@@ -8,10 +8,11 @@ from gateway.identity import wallet
 from gateway.identity.credential import Credential
 from gateway.identity.wallet import Wallet
 from gateway.ids import show
-from gateway.payments import mandate, pay
-from gateway.payments.note import Note
-from gateway.payments.payment import Payment
-from gateway.payments.terms import Terms
+from gateway.payments import pay
+from gateway.payments.checks import mandate
+from gateway.payments.model.note import Note
+from gateway.payments.model.payment import Payment
+from gateway.payments.model.settings import Terms
 from gateway.postgres.pool import Connection
 
 

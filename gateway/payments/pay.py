@@ -7,21 +7,22 @@ from datetime import datetime, timedelta
 from msgspec import Struct
 
 from gateway.errors import Contended, GatewayError, InsufficientFunds, InvalidRequest, OwnKey
+from gateway.idempotency import Claim, Unbatched
 from gateway.identity.credential import Credential
 from gateway.identity.wallet import Wallet
 from gateway.ids import PaymentId, TransferId, WalletId, new_id
 from gateway.ledger import account, book
 from gateway.money import Money
-from gateway.payments import checks, records
-from gateway.payments.check import Proposed
-from gateway.payments.note import Note
-from gateway.payments.once import Claim, Unbatched
+from gateway.payments.checks import checks
+from gateway.payments.checks.check import Proposed
+from gateway.payments.model import records
+from gateway.payments.model.note import Note
+from gateway.payments.model.payment import Payment, State
+from gateway.payments.model.route import Route, fee, route
+from gateway.payments.model.settings import Terms
 from gateway.payments.payees.lookup import find_payee, find_payees
 from gateway.payments.payees.resolver import Payee
-from gateway.payments.payment import Payment, State
 from gateway.payments.rails import holding
-from gateway.payments.route import Route, fee, route
-from gateway.payments.terms import Terms
 from gateway.postgres.pool import Connection
 
 #: Longest memo, in characters.

@@ -6,18 +6,20 @@ from datetime import datetime
 from msgspec import Struct
 
 from gateway.errors import Forbidden, GatewayError, RefundExceedsPayment, StateConflict
+from gateway.idempotency import Claim, Unbatched
 from gateway.identity import wallet
 from gateway.identity.credential import Credential
 from gateway.identity.wallet import Wallet
 from gateway.ids import PaymentId, show
 from gateway.money import Money
-from gateway.payments import checks, pay, records
-from gateway.payments.check import Proposed
-from gateway.payments.note import Note
-from gateway.payments.once import Claim, Unbatched
+from gateway.payments import pay
+from gateway.payments.checks import checks
+from gateway.payments.checks.check import Proposed
+from gateway.payments.model import records
+from gateway.payments.model.note import Note
+from gateway.payments.model.payment import Payment, State
+from gateway.payments.model.settings import Terms
 from gateway.payments.payees.resolver import Payee
-from gateway.payments.payment import Payment, State
-from gateway.payments.terms import Terms
 from gateway.postgres.pool import Connection
 
 

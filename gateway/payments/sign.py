@@ -18,9 +18,10 @@ from gateway.chain.token.message import Authorization
 from gateway.errors import Forbidden, NodeUnavailable, StateConflict
 from gateway.events import log
 from gateway.ids import PaymentId, WalletId, show
-from gateway.payments import freeze, records, wallet_freeze
-from gateway.payments.payment import Event, Payment, State, after
-from gateway.payments.terms import Terms
+from gateway.payments.checks import wallet_freeze, withdrawal_freeze
+from gateway.payments.model import records
+from gateway.payments.model.payment import Event, Payment, State, after
+from gateway.payments.model.settings import Terms
 from gateway.postgres.pool import Connection, Database
 
 
@@ -58,7 +59,7 @@ async def sign(
         state = after(payment.id, payment.state, Event.SIGN)
         await wallet_freeze.check(connection, caller)
         if payment.payee is None:
-            await freeze.check(connection, payment.amount.asset)
+            await withdrawal_freeze.check(connection, payment.amount.asset)
         queued = replace(payment, state=state, expires_at=None)
         await authorization.sign(connection, tracked.id, signed)
         await records.update(connection, [queued])

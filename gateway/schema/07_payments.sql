@@ -94,7 +94,7 @@ CREATE TABLE staged_payment (
     captured units NOT NULL DEFAULT 0,
     refunded units NOT NULL DEFAULT 0,
     memo memo,
-    route json,                        -- what of its route does not follow from the rest (payments/route.py); none: nothing
+    route json,                        -- what of its route does not follow from the rest (payments/model/route.py); none: nothing
     transfer_id uuid NOT NULL,         -- its transfer in the ledger: a hold until it is captured
     authorization_id uuid,
     refund_of uuid,                    -- which may be a ledger_payment

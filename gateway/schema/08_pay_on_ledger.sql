@@ -19,7 +19,7 @@
 -- behind them, and 48 random bits.
 --
 -- What a key with caps asks for is paid where all of it has room (caps_with_room), and then it counts against them.
--- Otherwise the checks decide which of it has (payments/caps.py): they know of one payment after the other, and say why not.
+-- Otherwise the checks decide which of it has (payments/checks/caps.py): they know of one payment after the other, and say why not.
 --
 -- Keys are locked before limits, and these before accounts, all in their order, so that no two calls deadlock. Where everybody seems to
 -- have enough, the money moves by ledger_post; where somebody has not, or another took it meanwhile, ledger_decide

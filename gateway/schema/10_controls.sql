@@ -39,7 +39,7 @@ CREATE INDEX not_me_link_over ON not_me_link (expires_at);
 -- it is a withdrawal and those are frozen; what is not signed yet gets as much time again.
 CREATE FUNCTION wallet_withholds() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    -- Payments that are being decided end first, and those after them find the wallet frozen (payments/wallet_freeze.py).
+    -- Payments that are being decided end first, and those after them find the wallet frozen (payments/checks/wallet_freeze.py).
     PERFORM FROM policy WHERE wallet_id = NEW.id FOR UPDATE;
     PERFORM FROM token_authorization AS a JOIN wallet_address ON wallet_address.address = a.from_address
     WHERE wallet_address.wallet_id = NEW.id AND a.state IN ('queued', 'submitted')
@@ -140,7 +140,7 @@ CREATE TABLE api_key_cap (
 CREATE TRIGGER api_key_cap_is_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON api_key_cap
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
--- What counts against limits over time (payments/spending.py): the day caps of keys, the day of a wallet's policy, and
+-- What counts against limits over time (payments/checks/spending.py): the day caps of keys, the day of a wallet's policy, and
 -- mandates. A bucket is the sum of the payments counted in it.
 CREATE DOMAIN spending_scope AS text
     CONSTRAINT spending_scope_known CHECK (VALUE IN ('cap', 'policy', 'mandate', 'mandate_total'));
@@ -221,7 +221,7 @@ BEGIN
     ORDER BY cap.origin, cap.number;
 END $$;
 
--- The beginning of the bucket that a time lies in (payments/spending.py).
+-- The beginning of the bucket that a time lies in (payments/checks/spending.py).
 CREATE FUNCTION spending_bucket(at timestamptz) RETURNS timestamptz LANGUAGE sql IMMUTABLE
     RETURN date_bin(interval '10 minutes', at, timestamptz 'epoch');
 
@@ -360,7 +360,7 @@ END $$;
 -- What is so of payments that are to be decided: whether the payee was paid before, since when its wallet is at another
 -- address or came back by a recovery code, since when the payer's device is known, and what the payer's day has spent.
 -- Where the wallet became guarded after `first_day`, that is what went since `first`, the first id of a day: what it paid
--- before that is counted nowhere else (payments/spending.py).
+-- before that is counted nowhere else (payments/checks/spending.py).
 CREATE FUNCTION policy_facts(
     payers uuid[], payees uuid[], addresses text[], assets text[], sessions uuid[], first uuid, first_day timestamptz,
     since timestamptz, oldest timestamptz

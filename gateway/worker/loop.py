@@ -36,7 +36,7 @@ from gateway.chain.watcher import watch
 from gateway.chain.watcher.watch import BlockRange
 from gateway.clock import Clock
 from gateway.controls import wallet_freeze
-from gateway.custody import wallet_keys
+from gateway.custody import sweep, wallet_keys
 from gateway.errors import (
     ChainReplaced,
     DatabaseUnavailable,
@@ -51,10 +51,12 @@ from gateway.events import log as events
 from gateway.events.log import Event
 from gateway.keys.signer import Signer, Vault
 from gateway.money import Money
-from gateway.payments import finish, looks, recovery, spending, sweep, undo
-from gateway.payments.looks import Pace
-from gateway.payments.terms import Terms
+from gateway.payments import capture_void, undo_window
+from gateway.payments.checks import spending
+from gateway.payments.model.settings import Terms
 from gateway.postgres.pool import Connection, Database
+from gateway.reconciliation import monitor, recovery
+from gateway.reconciliation.monitor import Pace
 from gateway.settlement import final_blocks, gas, relay
 from gateway.worker.block_time import BlockTime
 from gateway.worker.catch_up import CatchUp, FinalityWait
@@ -85,7 +87,7 @@ class Worker:
     batch_wait: timedelta = timedelta()
     resend_every: timedelta = timedelta(seconds=1.5)
     gas_every: timedelta = timedelta(seconds=10)
-    pace: Pace = looks.PACE
+    pace: Pace = monitor.PACE
     catch_up: CatchUp = field(default_factory=CatchUp)
     finality_wait: FinalityWait = field(default_factory=FinalityWait)
     block_time: BlockTime = field(default_factory=BlockTime)
@@ -361,7 +363,7 @@ class Worker:
         """Hold the book against the chain and the bank, where it is our turn."""
         async with self.database.reading() as connection:
             terms = await self._terms(connection)
-        confirmed = await looks.look(self.database, self.node, terms, movements.reconcile, self.pace, self.clock)
+        confirmed = await monitor.look(self.database, self.node, terms, movements.reconcile, self.pace, self.clock)
         for one in confirmed:
             log.error(
                 "%s: withdrawals of %s are frozen. Find out why, put it right, then run 'gateway freezes lift %s'",
@@ -374,13 +376,13 @@ class Worker:
         counts any more.
         """
         async with self.database.transaction() as connection:
-            expired = await finish.expire_due(connection, self.terms, self.clock())
+            expired = await capture_void.expire_due(connection, self.terms, self.clock())
         async with self.database.transaction() as connection:
-            expired += await finish.expire_unsigned(connection, self.terms, self.clock())
+            expired += await capture_void.expire_unsigned(connection, self.terms, self.clock())
         async with self.database.transaction() as connection:
             expired += await wallet_freeze.lapse(connection, self.clock())
         async with self.database.transaction() as connection:
-            expired += await undo.send_due(connection, await self._terms(connection), self.clock())
+            expired += await undo_window.send_due(connection, await self._terms(connection), self.clock())
         async with self.database.transaction() as connection:
             expired += await spending.forget(connection, self.clock())
         return expired > 0

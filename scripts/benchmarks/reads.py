@@ -16,7 +16,7 @@ import msgspec
 
 from benchmarks.rig import Book, Connection
 from gateway.ledger.book import sql as of_book
-from gateway.payments.records import sql as of_payments
+from gateway.payments.model.records import sql as of_payments
 
 CALLS = 2_000
 _PLANNED = 10  #: By then PostgreSQL has settled on a plan.

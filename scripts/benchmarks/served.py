@@ -14,12 +14,12 @@ from functools import partial
 from litestar import Litestar, post
 
 from gateway.api.app import application
-from gateway.api.house import House
 from gateway.api.shapes import PaymentRequest, PaymentView
 from gateway.cli.operate import processes
 from gateway.config import from_environment
+from gateway.http.services import House
 from gateway.money import Money, fiat
-from gateway.payments.route import ledger_route
+from gateway.payments.model.route import ledger_route
 
 _ROUTE = ledger_route(Money(0, fiat("EUR")))
 

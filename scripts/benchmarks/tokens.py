@@ -11,10 +11,10 @@ from uuid import UUID
 from benchmarks.books import Checked
 from benchmarks.rig import Book, Connection, Rig
 from gateway import assembly
-from gateway.api.house import House
 from gateway.bank import movements
 from gateway.bank.movements import BankRequest
 from gateway.cli.operate import operations
+from gateway.http.services import House
 from gateway.identity import wallet
 from gateway.identity.wallet import Wallet
 from gateway.ids import WalletId, new_id, read

@@ -17,21 +17,22 @@ import pytest
 from litestar.utils.deprecation import LitestarDeprecationWarning
 
 from gateway.api.app import application
-from gateway.api.house import House
 from gateway.api.methods import Gateway
 from gateway.bank import movements
 from gateway.chain.token.contract import Contract
 from gateway.clock import system_clock
+from gateway.custody.settle_sweeps import Sweeps
 from gateway.embedded.postgres import Postgres
+from gateway.http.services import House
 from gateway.ids import TransferId, new_id
 from gateway.keys.signer import Vault
 from gateway.ledger import account, book, recount
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Assets
 from gateway.payments import rails, settles
+from gateway.payments.model.settings import Terms
 from gateway.payments.payees import RESOLVERS
 from gateway.payments.payees.resolver import PayeeResolver
-from gateway.payments.terms import Terms
 from gateway.postgres.pool import Database, connect
 from tests.api import contract
 from tests.databases import fresh_database
@@ -184,7 +185,7 @@ async def opened(
         1.0,
         rails=rails.RAILS,
         payees=payees,
-        settles=settles.kinds(3600),
+        settles=(*settles.KINDS, Sweeps(3600)),
     )
     house = House(database, terms, Vault(MASTER_KEY), clock, **more)
     with warnings.catch_warnings(category=LitestarDeprecationWarning, action="ignore"):  # of what Litestar 3 will want

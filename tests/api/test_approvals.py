@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from gateway.payments import finish
-from gateway.payments.route import Route
+from gateway.payments import capture_void
+from gateway.payments.model.route import Route
 from tests.api.browser import OWN, Browser, browsing, challenge_in, registered, signed, signed_in
 from tests.api.conftest import Api, Person, amount, at_the_same_moment, code_of
 from tests.authenticator import Authenticator
@@ -214,7 +214,7 @@ async def test_a_payment_that_is_refused_or_left_alone_gives_the_money_back(api:
     api.clock.ahead = timedelta(minutes=15, seconds=1)
     assert code_of(await alice.post(f"/v1/payments/{second['id']}/approval", assertion)) == (409, "state_conflict")
     async with api.house.database.transaction() as connection:
-        assert await finish.expire_due(connection, api.house.terms, api.clock()) == 1
+        assert await capture_void.expire_due(connection, api.house.terms, api.clock()) == 1
     assert (await alice.get(f"/v1/payments/{second['id']}")).json()["state"] == "expired"
     assert await alice.balance("EUR") == ("100.00", "0.00", "100.00")
 

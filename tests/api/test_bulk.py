@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.payments import bulk
+from gateway.payments import batch
 from tests.api.conftest import Api, Person, code_of
 
 pytestmark = pytest.mark.anyio
@@ -146,8 +146,8 @@ async def test_a_call_that_was_cut_off_pays_the_rest_when_it_is_sent_again(
 ) -> None:
     alice, bob = await api.person("alice", "100.00 EUR"), await api.person("bob")
     items = [to("bob", "1.00") for _ in range(20)]
-    monkeypatch.setattr(bulk, "AT_ONCE", 5)
-    pay_part, parts = bulk.pay_each, 0
+    monkeypatch.setattr(batch, "AT_ONCE", 5)
+    pay_part, parts = batch.pay_each, 0
 
     async def cut_off_at_the_third(*arguments: Any) -> Any:
         nonlocal parts
@@ -156,7 +156,7 @@ async def test_a_call_that_was_cut_off_pays_the_rest_when_it_is_sent_again(
             raise ConnectionResetError
         return await pay_part(*arguments)
 
-    monkeypatch.setattr(bulk, "pay_each", cut_off_at_the_third)
+    monkeypatch.setattr(batch, "pay_each", cut_off_at_the_third)
     assert (await send(alice, items, "payroll")).status_code == 500
     assert (await bob.balance("EUR"))[0] == "10.00"
 
@@ -351,7 +351,7 @@ async def test_an_array_of_several_parts_is_answered_in_order_and_again_with_its
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alice, _ = await api.person("alice", "1.00 EUR"), await api.person("bob")
-    monkeypatch.setattr(bulk, "AT_ONCE", 3)
+    monkeypatch.setattr(batch, "AT_ONCE", 3)
     items = [to("bob" if n % 4 else "nobody", "0.10", reference=f"order-{n}") for n in range(16)]
 
     first = await send(alice, items, "payroll")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.api import cookie
+from gateway.http import cookie
 from gateway.identity.sign_in.ceremony import party_of
 from tests.factory import NOW
 

@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
+from gateway import idempotency
 from gateway.clock import system_clock
-from gateway.payments import once
 from tests.api.conftest import Api, Person, code_of, opened
 
 pytestmark = pytest.mark.anyio
@@ -202,7 +202,7 @@ async def test_a_key_whose_first_request_is_still_running_is_in_progress(two: tu
     async with alice.api.house.database.reading() as connection:
         first = await connection.fetchval("SELECT id FROM wallet WHERE handle = $1", alice.handle)
     async with alice.api.house.database.transaction() as connection:
-        await once.claim(connection, first, "k", b"f" * 32, system_clock())
+        await idempotency.claim(connection, first, "k", b"f" * 32, system_clock())
 
         answer = await alice.post("/v1/payments", paying(two), "k")
 

@@ -10,8 +10,8 @@ import pytest
 
 from gateway.errors import DayCapExceeded, DayCapTooSmall, PaymentCapExceeded
 from gateway.money import Assets
-from gateway.payments.caps import Cap, Paid, refusal
-from gateway.payments.spending import BUCKET, Spent
+from gateway.payments.checks.caps import Cap, Paid, refusal
+from gateway.payments.checks.spending import BUCKET, Spent
 from tests.api.browser import browsing
 from tests.api.conftest import Api, Person, amount, at_the_same_moment, code_of
 from tests.processes import HANG_SECONDS

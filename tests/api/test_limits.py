@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.api.proxies import Proxies
+from gateway.http.proxies import Proxies
 from gateway.identity.rate_limits import Limits, Rate, Rates
 from gateway.money import Assets
-from gateway.payments import bulk
+from gateway.payments import batch
 from gateway.postgres.pool import Database
 from tests.api.conftest import Api, code_of, opened
 
@@ -155,7 +155,7 @@ async def test_names_are_tried_by_no_other_way_either_and_a_right_one_is_not_tol
 async def test_lines_after_too_many_wrong_names_are_not_looked_at(
     database: Database, assets: Assets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bulk, "AT_ONCE", 2)
+    monkeypatch.setattr(batch, "AT_ONCE", 2)
     async with opened(database, assets, limits=Limits(RATES)) as api:
         alice = await api.person("alice", "10.00 EUR")
         lines = [{"to": f"@nobody{n}", "amount": "0.01", "asset": "EUR"} for n in range(40)]

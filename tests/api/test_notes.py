@@ -7,7 +7,7 @@ import pytest
 
 from gateway.api.shapes import PaymentRequest
 from gateway.money import Assets
-from gateway.payments.note import INTEGER_MAX, METADATA_BYTES_MAX
+from gateway.payments.model.note import INTEGER_MAX, METADATA_BYTES_MAX
 from gateway.postgres.pool import Database
 from tests.api.conftest import Api, Person, amount, code_of, opened
 

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from litestar.routes import HTTPRoute
 
-from gateway.api.problems import INTERNAL, PROBLEMS
 from gateway.api.shapes import BulkPaymentRequest
+from gateway.http.problems import INTERNAL, PROBLEMS
 from tests.api import contract
 from tests.api.conftest import Api, Person, code_of
 

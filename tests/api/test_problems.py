@@ -3,8 +3,8 @@
 import pytest
 
 from gateway import errors
-from gateway.api.problems import INTERNAL, PROBLEMS, problem_of
 from gateway.errors import GatewayError
+from gateway.http.problems import INTERNAL, PROBLEMS, problem_of
 
 #: What only the worker, the command line or a start can meet: no request is answered with it.
 NOT_OF_A_REQUEST = {

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.api.proxies import Proxies
+from gateway.http.proxies import Proxies
 
 PROXIES = Proxies([ip_network("10.0.0.0/8"), ip_network("fd00::/8")])
 

@@ -10,11 +10,11 @@ import pytest
 
 from gateway.api import server
 from gateway.api.app import application
-from gateway.api.body import Wanted, read_each
 from gateway.api.server import UNUSED_BYTES_MAX, Server
 from gateway.cli.operate.processes import free_port
 from gateway.errors import GatewayError
-from gateway.payments import bulk
+from gateway.http.body import Wanted, read_each
+from gateway.payments import batch
 from tests.api.conftest import Api
 from tests.factory import until_waiting
 from tests.processes import HANG_SECONDS
@@ -164,7 +164,7 @@ async def test_lines_are_answered_before_more_come_and_understood_while_those_be
     keys = [(await client.post("/v1/handles", json={"handle": h})).json()["api_key"] for h in ("alice", "bob")]
     bearer = {"Authorization": f"Bearer {keys[0]}"}
     await client.post("/v1/deposits", json=FIVE, headers={**bearer, "Idempotency-Key": "d"})
-    monkeypatch.setattr(bulk, "AT_ONCE", 2)
+    monkeypatch.setattr(batch, "AT_ONCE", 2)
     third = asyncio.Event()
 
     def told(texts: Sequence[bytes], wanted: type[Wanted]) -> list[Wanted | GatewayError]:
@@ -172,7 +172,7 @@ async def test_lines_are_answered_before_more_come_and_understood_while_those_be
             third.set()
         return read_each(texts, wanted)
 
-    monkeypatch.setattr("gateway.api.body.read_each", told)
+    monkeypatch.setattr("gateway.http.body.read_each", told)
     reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
     writer.write(
         b"POST /v1/payments/batch HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\nIdempotency-Key: many\r\n"

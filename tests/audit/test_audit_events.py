@@ -6,12 +6,12 @@ from eth_account.messages import encode_defunct
 from eth_account.signers.local import LocalAccount
 
 from gateway.audit import log
+from gateway.custody import bind
 from gateway.errors import InvalidChallenge, InvalidSignature
 from gateway.identity.wallet import Wallet
-from gateway.payments import bind
 from tests.factory import Town
 from tests.payments.test_exported_key import exported
-from tests.payments.test_freeze import freeze_by_difference, lift
+from tests.payments.test_withdrawal_freeze import freeze_by_difference, lift
 
 pytestmark = pytest.mark.anyio
 

@@ -12,8 +12,8 @@ from gateway.identity.wallet import Wallet
 from gateway.keys.signer import Vault
 from gateway.ledger import account, book
 from gateway.money import Assets
-from gateway.payments.solvency import Difference
 from gateway.postgres.pool import Database
+from gateway.reconciliation.solvency import Difference
 from tests.factory import NOW, statements, until_waiting
 
 pytestmark = pytest.mark.anyio

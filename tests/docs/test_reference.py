@@ -6,13 +6,13 @@ import pytest
 
 from gateway.__main__ import cli
 from gateway.api.app import ROUTES
-from gateway.api.meanings import MEANINGS
-from gateway.api.problems import INTERNAL, PROBLEMS
 from gateway.cli import reference
 from gateway.config import SETTINGS
+from gateway.http.meanings import MEANINGS
+from gateway.http.problems import INTERNAL, PROBLEMS
 from gateway.identity.credential import SCOPES
 from gateway.ledger.account import KINDS
-from gateway.payments.payment import _AFTER, State
+from gateway.payments.model.payment import _AFTER, State
 from tests.running import ROOT
 
 DOCS = ROOT / "gateway" / "docs"

@@ -18,7 +18,7 @@ from tests.api.browser import challenge_in, registered, signed
 from tests.api.conftest import Api, Person, amount
 from tests.authenticator import Authenticator
 from tests.factory import Town
-from tests.payments.test_restore import opened
+from tests.reconciliation.test_restore import opened
 
 pytestmark = pytest.mark.anyio
 

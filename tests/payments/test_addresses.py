@@ -7,9 +7,9 @@ from gateway.chain.token.contract import selector
 from gateway.errors import UnknownPayee
 from gateway.identity import wallet as wallets
 from gateway.identity.wallet import Wallet
-from gateway.payments import change
-from gateway.payments.payment import State
-from gateway.payments.policy import Policy
+from gateway.payments import policy_change
+from gateway.payments.checks.policy import Policy
+from gateway.payments.model.payment import State
 from tests.factory import NOW, Town
 
 pytestmark = pytest.mark.anyio
@@ -102,7 +102,7 @@ async def test_nobody_pays_the_operators_own_addresses_or_one_that_has_no_key(to
         with pytest.raises(UnknownPayee, match=why):
             await town.pay(alice, to.lower(), "1 USDX")
         async with town.database.reading() as connection:
-            wanted = change.wanted(connection, town.terms, alice, Policy(), [to])
+            wanted = policy_change.wanted(connection, town.terms, alice, Policy(), [to])
             with pytest.raises(UnknownPayee, match=why):
                 await wanted
     paid = await town.pay(alice, key.address, "1 USDX")

@@ -10,8 +10,8 @@ from gateway.chain.token.contract import selector
 from gateway.clock import system_clock
 from gateway.identity import wallet
 from gateway.ids import PaymentId, new_id
-from gateway.payments import records
-from gateway.payments.payment import State
+from gateway.payments.model import records
+from gateway.payments.model.payment import State
 from gateway.payments.rails import chain as chain_rail
 from gateway.payments.rails.chain import Queued, TokenPayment
 from gateway.secret import hash_of

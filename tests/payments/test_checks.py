@@ -7,10 +7,11 @@ import pytest
 
 from gateway.errors import Conflict, GatewayError
 from gateway.money import Assets
-from gateway.payments import checks, pay
-from gateway.payments.check import Check, CheckContext, Decisions, Passed, Proposed
+from gateway.payments import pay
+from gateway.payments.checks import checks
+from gateway.payments.checks.check import Check, CheckContext, Decisions, Passed, Proposed
+from gateway.payments.model.payment import Payment, State
 from gateway.payments.pay import PayRequest
-from gateway.payments.payment import Payment, State
 from gateway.postgres.pool import Connection, Database
 from tests.payments.test_ledger_rail import LedgerTown
 

@@ -8,7 +8,7 @@ from gateway.chain.relayer import deploy
 from gateway.errors import AssetClosed
 from gateway.ledger import book
 from gateway.money import Assets
-from gateway.payments.payment import State
+from gateway.payments.model.payment import State
 from tests.factory import Town
 
 pytestmark = pytest.mark.anyio

@@ -11,8 +11,8 @@ from gateway.chain.token.message import Authorization
 from gateway.custody import export
 from gateway.identity.wallet import Wallet
 from gateway.ledger import account, book
-from gateway.payments import records
-from gateway.payments.payment import State
+from gateway.payments.model import records
+from gateway.payments.model.payment import State
 from tests.factory import Town
 from tests.payments.test_signing import with_authorization
 

@@ -9,7 +9,7 @@ from gateway.chain.watcher import watch
 from gateway.errors import Misconfigured
 from gateway.ledger import book
 from gateway.money import Asset, Assets
-from gateway.payments.payment import State
+from gateway.payments.model.payment import State
 from gateway.worker import loop as working
 from tests.factory import Town
 from tests.processes import HANG_SECONDS

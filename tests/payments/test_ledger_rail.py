@@ -22,11 +22,12 @@ from gateway.identity.wallet import Wallet
 from gateway.keys.signer import Vault
 from gateway.ledger import account, book, recount
 from gateway.money import Assets, Money
-from gateway.payments import finish, pay, records
+from gateway.payments import capture_void, pay
+from gateway.payments.model import records
+from gateway.payments.model.payment import Payment, State
+from gateway.payments.model.route import fee
+from gateway.payments.model.settings import Terms
 from gateway.payments.pay import PayRequest
-from gateway.payments.payment import Payment, State
-from gateway.payments.route import fee
-from gateway.payments.terms import Terms
 from gateway.postgres.pool import Database
 from tests.factory import NOW, Town
 
@@ -46,7 +47,7 @@ class LedgerTown(Town):
 
     async def expire(self, limit: int = 100) -> int:
         async with self.database.transaction() as connection:
-            return await finish.expire_due(connection, self.terms, self.now, limit)
+            return await capture_void.expire_due(connection, self.terms, self.now, limit)
 
     async def preview(self, payer: Wallet, to: str, text: str) -> pay.Preview:
         async with self.database.snapshot() as connection:
@@ -212,7 +213,7 @@ async def test_of_capture_and_expiry_at_once_one_wins(town: LedgerTown, alice: W
 
     async def expire() -> int:
         async with town.database.transaction() as connection:
-            return await finish.expire_due(connection, town.terms, late)
+            return await capture_void.expire_due(connection, town.terms, late)
 
     outcomes = await asyncio.gather(
         *(town.capture(bob, one) for one in held), *(expire() for _ in range(5)), return_exceptions=True

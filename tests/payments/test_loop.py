@@ -10,7 +10,7 @@ import pytest
 from gateway.chain.relayer import relayers
 from gateway.clock import system_clock
 from gateway.errors import ChainReplaced, NodeUnavailable, NoRelayer, RelayerStopped
-from gateway.payments.payment import State
+from gateway.payments.model.payment import State
 from gateway.worker import loop as working
 from tests.factory import NOW, Town, until_waiting
 from tests.processes import HANG_SECONDS

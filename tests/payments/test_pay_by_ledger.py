@@ -16,7 +16,7 @@ from gateway.ids import TransferId, new_id
 from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Assets
-from gateway.payments.plain import Undecided
+from gateway.payments.model.plain import Undecided
 from gateway.payments.rails import ledger as ledger_rail
 from gateway.payments.rails.ledger import LedgerPayment, Outcome, Settled
 from gateway.postgres.pool import Connection, Database

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.errors import StateConflict
 from gateway.ids import PaymentId, new_id, show
-from gateway.payments.payment import Event, State, after
+from gateway.payments.model.payment import Event, State, after
 from tests.factory import NOW
 
 ALLOWED = {

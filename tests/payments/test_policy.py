@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from gateway.errors import InvalidRequest
 from gateway.money import Asset, Assets, Money, fiat
-from gateway.payments import policy, usual_limits
-from gateway.payments.policy import Facts, Limit, Policy, decide, loosens, undo_seconds, usual_limit
+from gateway.payments.checks import policy, usual_limits
+from gateway.payments.checks.policy import Facts, Limit, Policy, decide, loosens, undo_seconds, usual_limit
 from tests.factory import NOW
 
 

@@ -12,14 +12,15 @@ from gateway.events import log
 from gateway.ledger import book, transfer
 from gateway.ledger.transfer import End
 from gateway.money import Assets, Money
-from gateway.payments import pay, rails, records
-from gateway.payments.check import Proposed
+from gateway.payments import pay, rails
+from gateway.payments.checks.check import Proposed
+from gateway.payments.model import records
+from gateway.payments.model.payment import Event, Payment, State, after
+from gateway.payments.model.rail import Rail
+from gateway.payments.model.route import Route
+from gateway.payments.model.settings import Terms
 from gateway.payments.pay import PayRequest
-from gateway.payments.payment import Event, Payment, State, after
-from gateway.payments.rail import Rail
 from gateway.payments.rails import holding
-from gateway.payments.route import Route
-from gateway.payments.terms import Terms
 from gateway.postgres.pool import Connection, Database
 from tests.payments.test_ledger_rail import LedgerTown
 

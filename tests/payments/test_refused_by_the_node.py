@@ -8,9 +8,9 @@ import pytest
 
 from gateway.chain.node import HttpNode
 from gateway.chain.relayer import relayers
-from gateway.payments.payment import State
-from gateway.payments.readiness import Probe
+from gateway.payments.model.payment import State
 from gateway.postgres.pool import Record
+from gateway.reconciliation.readiness import Probe
 from tests.factory import Town
 from tests.other_node import ALREADY, REFUSALS, OtherNode, in_front_of
 

@@ -14,7 +14,7 @@ from gateway.clock import system_clock
 from gateway.errors import NodeUnavailable, NoRelayer, RelayerNotResumable
 from gateway.keys.signer import LOCAL_RELAYER_KEYS, RelayerSigner, fields_of
 from gateway.ledger import account, book
-from gateway.payments.payment import Payment, State
+from gateway.payments.model.payment import Payment, State
 from gateway.postgres.pool import Record
 from tests.factory import NOW, Town
 from tests.processes import HANG_SECONDS

@@ -27,11 +27,11 @@ from gateway.clock import system_clock
 from gateway.errors import Contended, Forbidden, InsufficientFunds, InvalidSignature, OwnKey, StateConflict
 from gateway.identity.wallet import Wallet
 from gateway.payments import sign
-from gateway.payments.payment import Payment, State
+from gateway.payments.model.payment import Payment, State
+from tests.custody.test_binding import N, a_key
 from tests.cuts import CutDatabase, Fate, Killed
 from tests.factory import Town
 from tests.payments.test_addresses import send, transfer
-from tests.payments.test_binding import N, a_key
 from tests.processes import HANG_SECONDS
 
 pytestmark = pytest.mark.anyio

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.chain.node import HttpNode
 from gateway.errors import NodeUnavailable
-from gateway.payments.payment import State
+from gateway.payments.model.payment import State
 from tests.factory import Town
 
 pytestmark = pytest.mark.anyio

@@ -30,16 +30,18 @@ from gateway.identity.credential import Credential
 from gateway.ids import first_id, new_id
 from gateway.ledger import account, book
 from gateway.money import Assets, Money
-from gateway.payments import approve, caps, checks, draw, mandate, pay, policy, records, spending
-from gateway.payments.caps import Cap
-from gateway.payments.check import PASSED, Check, CheckContext, Decisions, Passed, Proposed
-from gateway.payments.mandate import Wanted
+from gateway.payments import approve, draw, pay
+from gateway.payments.checks import caps, checks, mandate, policy, spending
+from gateway.payments.checks.caps import Cap
+from gateway.payments.checks.check import PASSED, Check, CheckContext, Decisions, Passed, Proposed
+from gateway.payments.checks.mandate import Wanted
+from gateway.payments.checks.spending import BUCKET, FOR_EVER, Counter, Spent, bucket_of
+from gateway.payments.model import records
+from gateway.payments.model.payment import Payment, State
+from gateway.payments.model.plain import NeedsChecks
 from gateway.payments.pay import PayRequest
-from gateway.payments.payment import Payment, State
-from gateway.payments.plain import NeedsChecks
 from gateway.payments.rails import ledger as ledger_rail
 from gateway.payments.rails.ledger import LedgerPayment, Settled
-from gateway.payments.spending import BUCKET, FOR_EVER, Counter, Spent, bucket_of
 from gateway.postgres.pool import Connection, Database, connect
 from gateway.secret import hash_of
 from tests.conftest import seeds

@@ -9,15 +9,15 @@ import pytest
 
 from gateway.chain.node import HttpNode
 from gateway.errors import ChainReplaced
-from gateway.payments import looks, solvency
-from gateway.payments.payment import State
+from gateway.payments.model.payment import State
+from gateway.reconciliation import monitor, solvency
 from gateway.worker import loop as working
 from gateway.worker.block_time import BlockTime
 from gateway.worker.loop import Worker
 from tests.factory import Town
 from tests.other_node import OtherNode, in_front_of
-from tests.payments.test_looks import frozen, rows
 from tests.processes import HANG_SECONDS
+from tests.reconciliation.test_monitor import frozen, rows
 
 pytestmark = pytest.mark.anyio
 
@@ -44,7 +44,7 @@ async def test_an_idle_worker_asks_little_where_blocks_are_slow(town: Town, othe
         town.chain.rpc("evm_increaseTime", 12)
         town.chain.mine()
     usual = {field: Worker.__dataclass_fields__[field].default for field in ("resend_every", "gas_every")}
-    worker = replace(town.worker(node), block_time=BlockTime(), pace=looks.PACE, **usual)
+    worker = replace(town.worker(node), block_time=BlockTime(), pace=monitor.PACE, **usual)
     while await worker.watch():
         pass
     other.requests = 0

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
+from gateway import idempotency
 from gateway.errors import InsufficientFunds
 from gateway.identity import wallet as wallets
 from gateway.identity.wallet import Wallet
 from gateway.ledger import book
 from gateway.money import Assets
-from gateway.payments import once
-from gateway.payments.payment import State
-from gateway.payments.plain import Undecided
+from gateway.payments.model.payment import State
+from gateway.payments.model.plain import Undecided
 from gateway.payments.rails import ledger as ledger_rail
 from gateway.payments.rails.ledger import LedgerPayment, Settled
 from gateway.postgres.migration import check_migrated
@@ -49,14 +49,14 @@ class PartitionedTown(LedgerTown):
     def asked(self, payer: int, payee: int, key: str, text: str = "1.00 EUR") -> LedgerPayment:
         return LedgerPayment(hash_of(self.api_keys[payer]), key, b"f" * 32, PEOPLE[payee], self.money(text), None)
 
-    async def call(self, key: str) -> list[once.Answer | None]:
+    async def call(self, key: str) -> list[idempotency.Answer | None]:
         """A call of everybody's that keeps its key in the table of keys, and answers itself."""
         found = []
         async with self.database.transaction() as connection:
             for person in self.people:
-                answer = await once.claim(connection, person.id, key, b"f" * 32, NOW)
+                answer = await idempotency.claim(connection, person.id, key, b"f" * 32, NOW)
                 if answer is None:
-                    await once.keep(connection, person.id, key, once.Answer(200, key.encode()))
+                    await idempotency.keep(connection, person.id, key, idempotency.Answer(200, key.encode()))
                 found.append(answer)
         return found
 
@@ -119,13 +119,13 @@ async def test_a_key_used_before_or_after_pays_once(town: PartitionedTown) -> No
         (again,) = await town.pay_all(town.asked(0, 1, key))
         assert isinstance(again, Undecided)
         async with town.database.transaction() as connection:
-            answer = await once.claim(connection, town.people[0].id, key, b"f" * 32, NOW)
+            answer = await idempotency.claim(connection, town.people[0].id, key, b"f" * 32, NOW)
         assert answer is not None
         assert (answer.status, answer.replayed) == (201, True)
         assert payment in (None, answer.payment)
     assert await town.call("called after") == [None] * 12
     for key in ("called before", "called after"):
-        assert await town.call(key) == [once.Answer(200, key.encode(), replayed=True)] * 12
+        assert await town.call(key) == [idempotency.Answer(200, key.encode(), replayed=True)] * 12
         (again,) = await town.pay_all(town.asked(0, 1, key))
         assert isinstance(again, Undecided)
     fifty = await asyncio.gather(*(town.pay_all(town.asked(2, 3, "fifty")) for _ in range(50)))

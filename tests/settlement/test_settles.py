@@ -20,9 +20,9 @@ from gateway.ids import AccountId, TransferId, new_id
 from gateway.ledger import account, book, transfer
 from gateway.ledger.transfer import End, Leg, Transfer
 from gateway.money import Asset, Assets
-from gateway.payments import reread
-from gateway.payments.payment import State
+from gateway.payments.model.payment import State
 from gateway.postgres.pool import Connection
+from gateway.reconciliation import reread
 from gateway.settlement import final_blocks
 from gateway.settlement.settles import Known, Outcome, Posted, Settles
 from tests.factory import Town, statements

@@ -16,7 +16,7 @@ from gateway.errors import (
     NoRelayer,
     RelayerStopped,
 )
-from gateway.payments.looks import Pace
+from gateway.reconciliation.monitor import Pace
 from gateway.worker.loop import Worker
 from tests.cuts import CutDatabase, CutNode, CutSigner, Fate, Killed
 from tests.simulation.view import View

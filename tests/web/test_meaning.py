@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.api.signing_in import AssertionRequest, assertion_of
+from gateway.api.identity.sign_in import AssertionRequest, assertion_of
 from gateway.errors import InvalidPasskey
 from gateway.identity import wallet
 from gateway.identity.sign_in import passkey

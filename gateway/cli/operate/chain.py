@@ -7,7 +7,7 @@ from gateway.audit import log as audit
 from gateway.audit.log import AuditEvent
 from gateway.chain.node import HttpNode
 from gateway.config import Config
-from gateway.payments import reread as rereading
+from gateway.reconciliation import reread as rereading
 
 
 async def reread(config: Config, first: int, last: int) -> dict[str, Any]:

@@ -27,12 +27,12 @@ from gateway.ledger import book, recount
 from gateway.ledger.recount import Fault
 from gateway.operators import repairs
 from gateway.operators.repairs import PREFIX, Posted
-from gateway.payments import looks, recovery, solvency
-from gateway.payments.recovery import Recovery
-from gateway.payments.solvency import Difference, Solvency
-from gateway.payments.terms import Terms
+from gateway.payments.model.settings import Terms
 from gateway.postgres import migration
 from gateway.postgres.pool import Connection, Database
+from gateway.reconciliation import monitor, recovery, solvency
+from gateway.reconciliation.recovery import Recovery
+from gateway.reconciliation.solvency import Difference, Solvency
 from gateway.settlement import gas
 
 
@@ -181,7 +181,7 @@ async def reconcile(config: Config) -> Reconciliation:
             totals, against_chain = await _against_chain(database, node, terms)
             differences += against_chain
             async with database.transaction() as connection:
-                await looks.suspect(connection, differences)
+                await monitor.suspect(connection, differences)
             return Reconciliation(totals, faults, differences, corrections, found)
     finally:
         await node.close()

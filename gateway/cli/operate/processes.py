@@ -12,7 +12,6 @@ import uvloop
 
 from gateway import assembly
 from gateway.api.app import application
-from gateway.api.house import House
 from gateway.api.server import Server
 from gateway.chain.relayer import roles
 from gateway.chain.watcher import watch
@@ -20,7 +19,8 @@ from gateway.config import Config
 from gateway.docs.library import Library
 from gateway.docs.pages import pages as documentation
 from gateway.errors import ChainReplaced, DatabaseUnavailable, Misconfigured, NodeUnavailable
-from gateway.payments import recovery
+from gateway.http.services import House
+from gateway.reconciliation import recovery
 from gateway.web.pages import PAGES, missing
 from gateway.worker import loop as working
 from gateway.worker.loop import Worker

@@ -11,7 +11,8 @@ from gateway.ledger import book
 from gateway.money import Money
 from gateway.operators import operators, repairs
 from gateway.operators.repairs import PREFIX, Correction
-from gateway.payments import recovery as recoveries
+from gateway.payments import restored as restored_payments
+from gateway.reconciliation import recovery as recoveries
 
 
 async def recovery(config: Config) -> dict[str, Any]:
@@ -30,7 +31,7 @@ async def recovery(config: Config) -> dict[str, Any]:
         "says": str(current) if current else f"the last recovery was ended at {rfc3339(ended)} by {newest['ended_by']}",
         "payments": [
             {
-                "id": show(recoveries.PREFIX, row["id"]),
+                "id": show(restored_payments.PREFIX, row["id"]),
                 "kind": row["kind"],
                 "amount": str(Money(int(row["value"]), assets[row["asset"]])),
                 "from": f"@{row['payer']}" if row["payer"] else row["from_address"],

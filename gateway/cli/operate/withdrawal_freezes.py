@@ -7,15 +7,16 @@ from gateway.cli.operate import operations
 from gateway.clock import rfc3339
 from gateway.config import Config
 from gateway.ledger import book
-from gateway.payments import freeze
+from gateway.payments.checks import withdrawal_freeze
+from gateway.reconciliation import unfreeze
 
 
 async def freezes(config: Config) -> list[dict[str, Any]]:
     """Every asset whose withdrawals are stopped, since when, and the differences that were the reason."""
     async with assembly.database(config, "freezes") as database, database.snapshot() as connection:
         assets = await book.with_former(connection, config.assets)
-        frozen = await freeze.frozen(connection)
-        differences = (await freeze.differences(connection, assets)).values()
+        frozen = await withdrawal_freeze.frozen(connection)
+        differences = (await unfreeze.differences(connection, assets)).values()
     return [
         {
             "asset": asset,
@@ -37,12 +38,12 @@ async def lift(config: Config, code: str) -> dict[str, Any]:
         terms = await assembly.terms_of(config, database, where)
         asset = terms.assets[code]
         async with database.reading() as connection:
-            if asset.code not in await freeze.frozen(connection):
-                raise freeze.not_frozen(asset)
-            known = await freeze.differences(connection, terms.assets)
+            if asset.code not in await withdrawal_freeze.frozen(connection):
+                raise unfreeze.not_frozen(asset)
+            known = await unfreeze.differences(connection, terms.assets)
         found = await operations.reconcile(config)
         still = [f"{fault.where}: not so that {fault.claim}" for fault in found.faults]
         still += [str(one) for one in found.differences if one.asset == asset]
         async with database.transaction() as connection:
-            since = await freeze.lift(connection, terms, asset, known, still, assembly.at_machine(), database.clock())
+            since = await unfreeze.lift(connection, terms, asset, known, still, assembly.at_machine(), database.clock())
     return {"asset": asset.code, "since": rfc3339(since)}

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from gateway.errors import GatewayError, SelfPayment, UnknownPayee
 from gateway.identity.wallet import Wallet
+from gateway.payments.model.settings import Terms
 from gateway.payments.payees.resolver import Name, Payee, read
-from gateway.payments.terms import Terms
 from gateway.postgres.pool import Connection
 
 

@@ -1,4 +1,4 @@
-"""The rails that money moves by: one module for each, behind one protocol (payments/rail.py).
+"""The rails that money moves by: one module for each, behind one protocol (payments/model/rail.py).
 
 ledger.py    fiat, settled at once in the ledger
 chain.py     tokens, by an EIP-3009 authorization that a relayer sends to the chain
@@ -7,7 +7,7 @@ holding.py   what both have in common: money that is set aside
 
 from typing import Final
 
-from gateway.payments.rail import Rail
+from gateway.payments.model.rail import Rail
 from gateway.payments.rails.chain import ChainRail
 from gateway.payments.rails.ledger import LedgerRail
 

@@ -24,14 +24,15 @@ from gateway.ids import PaymentId, TransferId, new_id
 from gateway.ledger import book, transfer
 from gateway.ledger.transfer import End
 from gateway.money import Money
-from gateway.payments import freeze, records
-from gateway.payments.check import Proposed
-from gateway.payments.payment import Event, Payment, State, after
-from gateway.payments.plain import NotDone, PlainPayment, columns_of, handle_of, not_done
-from gateway.payments.rail import Rail
+from gateway.payments.checks import withdrawal_freeze
+from gateway.payments.checks.check import Proposed
+from gateway.payments.model import records
+from gateway.payments.model.payment import Event, Payment, State, after
+from gateway.payments.model.plain import NotDone, PlainPayment, columns_of, handle_of, not_done
+from gateway.payments.model.rail import Rail
+from gateway.payments.model.route import Route, chain_route, route, stored
+from gateway.payments.model.settings import Terms
 from gateway.payments.rails import holding
-from gateway.payments.route import Route, chain_route, route, stored
-from gateway.payments.terms import Terms
 from gateway.postgres.pool import Connection, Database
 
 
@@ -89,7 +90,7 @@ class ChainRail(Rail):
         payer = await wallet.by_handle(connection, payment.payer_handle)
         payee = await holding.payee_of(connection, payment)
         if payee.wallet is None:
-            await freeze.check(connection, payment.amount.asset)
+            await withdrawal_freeze.check(connection, payment.amount.asset)
         transfer_id = payment.transfer_id
         if payment.amount > money:
             transfer_id = TransferId(new_id(now))

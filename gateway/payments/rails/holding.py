@@ -9,9 +9,9 @@ from gateway.ids import AccountId
 from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, State, Transfer
 from gateway.money import Asset
-from gateway.payments.check import Proposed
+from gateway.payments.checks.check import Proposed
+from gateway.payments.model.payment import Payment
 from gateway.payments.payees.resolver import Payee
-from gateway.payments.payment import Payment
 from gateway.postgres.pool import Connection
 
 #: Why tokens are not held for a payer who keeps the key.

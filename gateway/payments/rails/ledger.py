@@ -21,15 +21,16 @@ from gateway.ids import AccountId, PaymentId, TransferId
 from gateway.ledger import account, book, transfer
 from gateway.ledger.transfer import End
 from gateway.money import Money
-from gateway.payments import caps, records
-from gateway.payments.check import Proposed
-from gateway.payments.payment import Event, Payment, after
-from gateway.payments.plain import NotDone, PlainPayment, columns_of, handle_of, not_done
-from gateway.payments.rail import Rail
+from gateway.payments.checks import caps
+from gateway.payments.checks.check import Proposed
+from gateway.payments.checks.spending import bucket_of
+from gateway.payments.model import records
+from gateway.payments.model.payment import Event, Payment, after
+from gateway.payments.model.plain import NotDone, PlainPayment, columns_of, handle_of, not_done
+from gateway.payments.model.rail import Rail
+from gateway.payments.model.route import Route, fee, ledger_route, route
+from gateway.payments.model.settings import Terms
 from gateway.payments.rails import holding
-from gateway.payments.route import Route, fee, ledger_route, route
-from gateway.payments.spending import bucket_of
-from gateway.payments.terms import Terms
 from gateway.postgres.pool import Connection, Database, Record, if_any
 
 

@@ -11,8 +11,8 @@ from gateway.events.log import Event as Told
 from gateway.ledger import account, transfer
 from gateway.ledger.transfer import End
 from gateway.money import Asset, Assets, Money
-from gateway.payments import records
-from gateway.payments.payment import Event, Payment, State, after
+from gateway.payments.model import records
+from gateway.payments.model.payment import Event, Payment, State, after
 from gateway.postgres.pool import Connection
 from gateway.settlement.settles import Known, Outcome, Posted, Settles
 

@@ -1,0 +1,202 @@
+"""The Idempotency-Key of a call that moves money: claim it, act, keep the answer, all in one transaction."""
+
+import hashlib
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from litestar import Request, Response
+from msgspec.structs import replace
+
+from gateway import idempotency
+from gateway.api.views import payment_view
+from gateway.errors import GatewayError, IdempotencyKeyMissing, PaymentRestored
+from gateway.group_commit import GroupCommit
+from gateway.http.services import House
+from gateway.idempotency import Answer, Claim, Outcome, Unbatched
+from gateway.identity.wallet import Wallet
+from gateway.payments import restored
+from gateway.payments.model import records
+from gateway.payments.model.payment import as_accepted
+from gateway.payments.payees.resolver import PayeeResolver, spelling
+from gateway.postgres.pool import Connection
+
+_KEY = re.compile(r"[!-~]{1,255}")
+
+_JSON = msgspec.json.Encoder()
+
+Asked = TypeVar("Asked")
+Done = TypeVar("Done")
+
+#: What the call does: a status and the answer to encode.
+Act = Callable[[Connection, datetime], Awaitable[tuple[int, msgspec.Struct]]]
+
+#: What calls of one kind do together, each on its own: a result each, in order.
+ActBatch = Callable[[Connection, Sequence[Asked], datetime], Awaitable[Sequence[Done | GatewayError | Unbatched]]]
+
+#: Finds the calls that share a transaction, in that transaction.
+Find = Callable[[Connection], Awaitable[Sequence[tuple[Claim, Asked]]]]
+
+
+async def answer_once(
+    house: House, request: Request[Any, Any, Any], caller: Wallet, asked: msgspec.Struct, act: Act
+) -> Response[Any]:
+    """Do `act` for the first request with its key; give every later one the first answer again.
+
+    Raises IdempotencyKeyMissing, IdempotencyKeyReused, IdempotencyKeyInProgress, and whatever `act` raises: then
+    nothing is kept, and the key may be used again.
+    """
+    claim = claim_of(house, request, caller, asked)
+    now = house.clock()
+    try:
+        async with house.database.transaction() as connection:
+            answer = await idempotency.claim(connection, claim.wallet, claim.key, claim.fingerprint, now)
+            if answer is None:
+                status, view = await act(connection, now)
+                answer = Answer(status, msgspec.json.encode(view))
+                answer = await idempotency.keep(connection, claim.wallet, claim.key, answer)
+            body = answer.body or await _first_answer(connection, house, claim, answer)
+    except PaymentRestored as refusal:
+        await restored.keep_met(house.database, claim, refusal, now)
+        raise
+    return _response(replace(answer, body=body))
+
+
+class Batcher(Generic[Asked, Done]):
+    """Batches calls of one kind: those that arrive while a transaction commits share the next one (group_commit.py).
+    Each is answered as `answer_once` would answer it.
+    """
+
+    def __init__(
+        self,
+        house: House,
+        act: ActBatch[Asked, Done],
+        status: Callable[[Done], int],
+        view: Callable[[Asked, Done], msgspec.Struct],
+        in_row: Callable[[Done], bool] = lambda _: False,
+    ) -> None:
+        self._house = house
+        self._act = act
+        self._status = status
+        self._view = view
+        self._in_row = in_row
+        self._group: GroupCommit[tuple[Claim, Asked], Outcome] = GroupCommit(self._commit)
+
+    async def answer(self, claim: Claim, asked: Asked) -> Response[Any]:
+        """The call's answer, once it is committed. Raises what `answer_once` raises."""
+        try:
+            outcome = await self._group.submit((claim, asked))
+        except PaymentRestored as refusal:
+            await restored.keep_met(self._house.database, claim, refusal, self._house.clock())
+            raise
+        if isinstance(outcome, Unbatched):
+            (outcome,) = await self._commit([(claim, asked)])
+        if isinstance(outcome, GatewayError):
+            raise outcome
+        assert isinstance(outcome, Answer), "by itself a call is decided"
+        return _response(outcome)
+
+    async def _commit(self, asked: Sequence[tuple[Claim, Asked]]) -> list[Outcome]:
+        async def find(_: Connection) -> Sequence[tuple[Claim, Asked]]:
+            return asked
+
+        return await self.commit(find)
+
+    async def commit(self, find: Find[Asked]) -> list[Outcome]:
+        """The calls that are found, in one transaction that is committed when this returns: per call what became of
+        it.
+        """
+        try:
+            async with self._house.database.transaction() as connection:
+                asked = await find(connection)
+                outcomes = (
+                    await idempotency.act_once(connection, asked, self._answers, self._house.clock()) if asked else []
+                )
+                for place, (outcome, (claim, _)) in enumerate(zip(outcomes, asked, strict=True)):
+                    if isinstance(outcome, Answer) and outcome.body is None:
+                        outcomes[place] = await self._answered_first(connection, claim, outcome)
+                if not any(isinstance(outcome, Answer) for outcome in outcomes):
+                    raise _AllRefused(outcomes)
+                return outcomes
+        except _AllRefused as none:
+            return none.outcomes
+
+    async def _answered_first(self, connection: Connection, claim: Claim, answer: Answer) -> Outcome:
+        """The answer with its body, read where its key was found: another server may not have the payment."""
+        try:
+            return replace(answer, body=await _first_answer(connection, self._house, claim, answer))
+        except PaymentRestored as refusal:
+            return refusal
+
+    async def _answers(self, connection: Connection, asked: Sequence[Asked], now: datetime) -> list[Outcome]:
+        results = await self._act(connection, asked, now)
+        return [
+            result
+            if isinstance(result, GatewayError | Unbatched)
+            else Answer(self._status(result), msgspec.json.encode(self._view(one, result)), in_row=self._in_row(result))
+            for one, result in zip(asked, results, strict=True)
+        ]
+
+
+class _AllRefused(Exception):
+    """Nobody in a group was answered: it is rolled back, so that not even an empty account stays of it."""
+
+    def __init__(self, outcomes: list[Outcome]) -> None:
+        self.outcomes = outcomes
+
+
+def claim_of(house: House, request: Request[Any, Any, Any], caller: Wallet, asked: msgspec.Struct) -> Claim:
+    """The request's key, and what it stands for. Raises IdempotencyKeyMissing."""
+    key = key_of(request.headers.get("idempotency-key", ""))
+    call = f"{request.method} {request.url.path}"
+    fingerprint = fingerprint_of(call.rstrip("/"), asked, house.terms.payees)
+    return Claim(caller.id, key, fingerprint)
+
+
+def _response(answer: Answer) -> Response[Any]:
+    headers = {"Idempotency-Replayed": "true"} if answer.replayed else {}
+    return Response(answer.body, status_code=answer.status, media_type="application/json", headers=headers)
+
+
+async def _first_answer(connection: Connection, house: House, claim: Claim, answer: Answer) -> bytes:
+    """What a payment was answered that was settled or queued when it was accepted: it follows from its row. Raises
+    PaymentRestored where that was the answer.
+    """
+    if answer.payment is None:
+        refusal = await restored.met(connection, claim.wallet, claim.key)
+        assert refusal is not None, "a key that was answered has an answer"
+        raise refusal
+    payment = await records.payment(connection, house.terms.assets, answer.payment, claim.wallet)
+    return msgspec.json.encode(payment_view(as_accepted(payment), claim.wallet))
+
+
+def fingerprint_of(call: str, asked: msgspec.Struct, payees: Sequence[PayeeResolver]) -> bytes:
+    """The SHA-256 of what was asked: the method and path, and what the request means.
+
+    These are the same request, however they are written: a field left out and its default; "1", "1.0" and "1.00"; a
+    payee as `bob`, `@bob` or `@Bob`, and an address in any case; metadata with its keys in any order, and none and an
+    empty one. These are not: no amount, and one that is all there is; no memo, and an empty one.
+    """
+    return hashlib.sha256(call.encode() + b"\n" + _JSON.encode(_as_meant(asked, payees))).digest()
+
+
+def _as_meant(asked: msgspec.Struct, payees: Sequence[PayeeResolver]) -> msgspec.Struct:
+    """The request in the one spelling of what it means. What could not be paid may stay as it is: it keeps no key."""
+    spelled: dict[str, Any] = {}
+    amount, to = getattr(asked, "amount", None), getattr(asked, "to", None)
+    if amount is not None and "." in amount and amount[-1] in "0.":
+        spelled["amount"] = amount.rstrip("0").rstrip(".")
+    if to is not None and (name := spelling(payees, to)) != to:
+        spelled["to"] = name
+    if (metadata := getattr(asked, "metadata", None)) is not None:
+        spelled["metadata"] = dict(sorted(metadata.items())) or None
+    return msgspec.structs.replace(asked, **spelled) if spelled else asked
+
+
+def key_of(header: str) -> str:
+    """The key that the header says: 1 to 255 visible ASCII characters. Raises IdempotencyKeyMissing."""
+    if not _KEY.fullmatch(header):
+        raise IdempotencyKeyMissing
+    return header

@@ -1,0 +1,10 @@
+"""Routes about who somebody is.
+
+handles.py    what is public of a handle; claim one
+sign_up.py    a handle, its first passkey and a session, in one step
+sign_in.py    what comes in and goes out where people sign in
+sessions.py   sign in, see one's sessions, end them
+passkeys.py   passkeys and recovery codes
+api_keys.py   API keys: made, listed, replaced, revoked
+addresses.py  bind an address of one's own
+"""

@@ -1,0 +1,50 @@
+"""An address of one's own: what to sign to bind it, and binding it."""
+
+from litestar import post
+
+from gateway.api.shapes import AddressRequest, BindRequest, BoundView, ChallengeView, signature_bytes
+from gateway.api.views import bound_view, challenge_view
+from gateway.custody import bind
+from gateway.http.services import House
+from gateway.identity.credential import Credential
+from gateway.identity.sign_in.ceremony import party_of
+from gateway.identity.wallet import Wallet
+
+
+@post(
+    "/v1/wallet/address/challenge",
+    tags=["Wallet"],
+    summary="Start binding an address",
+    needs="owner",
+    problems=("invalid_address", "address_taken"),
+)
+async def challenge_address(data: AddressRequest, house: House, caller: Wallet) -> ChallengeView:
+    """Returns the text to sign with the key of your address (EIP-191 `personal_sign`, EIP-4361 Sign-In with Ethereum),
+    or by the contract at it (ERC-1271). A wallet has one such text at a time.
+    """
+    async with house.database.transaction() as connection:
+        return challenge_view(
+            await bind.ask(
+                connection, house.terms, caller, data.address, party_of(house.public_url).origin, house.clock()
+            )
+        )
+
+
+@post(
+    "/v1/wallet/address",
+    tags=["Wallet"],
+    summary="Bind an address of your own",
+    status_code=200,
+    needs="owner",
+    problems=("invalid_challenge", "invalid_signature", "address_taken", "address_not_empty", "payments_under_way"),
+)
+async def bind_address(data: BindRequest, house: House, credential: Credential) -> BoundView:
+    """From now on the wallet is paid at this address, and its token payments need a signature of its key. Tokens at the
+    address before, whose key the gateway keeps, are moved to it. The same message again has the same answer.
+    """
+    signed = signature_bytes(data.signature)
+    bound = await bind.bind(
+        *(house.database, house.node, house.terms, credential.wallet),
+        *(data.message, signed, credential.by, house.clock()),
+    )
+    return bound_view(bound)

@@ -1,0 +1,52 @@
+"""Sign up, and see what is public of a handle."""
+
+from typing import Annotated
+
+from litestar import get, post
+from litestar.params import PathParameter
+
+from gateway.api.shapes import ClaimRequest, HandleView, NewHandleView
+from gateway.api.views import handle_view
+from gateway.http.services import House
+from gateway.identity import wallet
+from gateway.ids import show
+
+
+@post(
+    "/v1/handles",
+    tags=["Handles"],
+    summary="Claim a handle",
+    needs="nothing",
+    counts="sign-ups",
+    problems=("invalid_handle", "handle_taken", "in_recovery"),
+)
+async def claim_handle(data: ClaimRequest, house: House) -> NewHandleView:
+    """Creates a wallet under the handle, with an address on the chain and an API key that acts for it. The key is shown
+    once. With `api_key_hash` the caller makes the key, and the call can be repeated when its answer was lost.
+    """
+    async with house.database.transaction() as connection:
+        if data.api_key_hash is None:
+            claimed, api_key = await wallet.claim(connection, house.vault, data.handle, house.clock())
+        else:
+            made, api_key = bytes.fromhex(data.api_key_hash), None
+            claimed = await wallet.claim_with(connection, house.vault, data.handle, made, house.clock())
+    return NewHandleView(claimed.handle, show("wal", claimed.id), claimed.address, api_key)
+
+
+@get(
+    "/v1/handles/{handle:str}",
+    tags=["Handles"],
+    summary="Get a handle",
+    needs="nothing",
+    counts="look-ups",
+    problems=("invalid_handle", "unknown_handle"),
+)
+async def get_handle(
+    handle: Annotated[
+        str, PathParameter(description="The handle, with or without the @.", schema_extra={"examples": ["alice"]})
+    ],
+    house: House,
+) -> HandleView:
+    """The wallet id and the address behind a handle, for anybody."""
+    async with house.database.reading() as connection:
+        return handle_view(await wallet.by_handle(connection, handle))

@@ -1,0 +1,101 @@
+"""Passkeys of the caller, and the recovery codes for who has lost them all."""
+
+import secrets
+from typing import Annotated
+
+from litestar import Response, delete, get, post
+from litestar.types import Scope
+
+from gateway.api.identity.sign_in import (
+    NewPasskeyChallengeView,
+    PasskeyRequest,
+    PasskeysPage,
+    PasskeyView,
+    RecoveryCodesView,
+    id_of,
+    new_passkey_challenge_view,
+    passkey_view,
+    registration_of,
+)
+from gateway.errors import ClonedPasskey
+from gateway.http.parameters import path_id
+from gateway.http.services import House
+from gateway.identity import wallet as wallets
+from gateway.identity.credential import Credential
+from gateway.identity.sign_in import passkey, recovery_codes, session
+from gateway.identity.sign_in.ceremony import party_of
+from gateway.identity.wallet import Wallet
+
+PasskeyPath = Annotated[str, path_id(passkey.PREFIX, "The passkey's id.")]
+
+
+@post("/v1/passkeys/challenge", tags=["Sign-in"], summary="Start adding a passkey", needs="passkey")
+async def challenge_passkey(house: House, caller: Wallet) -> NewPasskeyChallengeView:
+    """Returns what to pass to `navigator.credentials.create()`, on a page of this gateway. It is good once, for five
+    minutes.
+    """
+    async with house.database.transaction() as connection:
+        asked = await passkey.ask(connection, party_of(house.public_url), caller.id, passkey.ADD, (), house.clock())
+        there = await passkey.credentials(connection, caller.id)
+    return new_passkey_challenge_view(asked, caller.id, caller.handle, there)
+
+
+@post("/v1/passkeys", tags=["Sign-in"], summary="Add a passkey", needs="passkey", problems=("invalid_passkey",))
+async def add_passkey(data: PasskeyRequest, house: House, credential: Credential) -> PasskeyView:
+    """From the first passkey on the wallet is guarded: no API key acts as its owner any more, not even the one that
+    added the passkey; API keys with caps, mandates and holds from before wait for an approval; and recovery codes end.
+    A session that was started with a recovery code adds one passkey, and ends.
+    """
+    made, now, of = registration_of(data), house.clock(), credential.wallet
+    async with house.database.transaction() as connection:
+        await wallets.check_guard(connection, of)
+        if credential.recovers:
+            await session.end(connection, of.id, credential.id, credential.by, now)
+        added = await passkey.add(connection, of.id, data.name, made, credential.by, now)
+    return passkey_view(added)
+
+
+@get("/v1/passkeys", tags=["Sign-in"], summary="List passkeys", needs="read")
+async def list_passkeys(house: House, caller: Wallet) -> PasskeysPage:
+    """The passkeys that can sign, newest first, and the number of recovery codes left."""
+    async with house.database.reading() as connection:
+        items = [passkey_view(one) for one in await passkey.passkeys(connection, caller.id)]
+        return PasskeysPage(items, await recovery_codes.left(connection, caller.id))
+
+
+@delete(
+    "/v1/passkeys/{id:str}",
+    tags=["Sign-in"],
+    summary="Revoke a passkey",
+    status_code=200,
+    needs="owner",
+    problems=("not_found", "last_passkey"),
+)
+async def revoke_passkey(id: PasskeyPath, house: House, credential: Credential) -> PasskeyView:
+    """Ends the passkey and the sessions that were started with it. The last passkey can be revoked only while a
+    recovery code is left.
+    """
+    async with house.database.transaction() as connection:
+        of = id_of(passkey.PREFIX, id, "such passkey")
+        return passkey_view(await passkey.revoke(connection, credential.wallet.id, of, credential.by, house.clock()))
+
+
+async def stop_clones(error: Exception, scope: Scope) -> None:
+    """After any request that met a passkey of which there are two: what the request did is undone, and so this is done
+    by itself.
+    """
+    if isinstance(error, ClonedPasskey):
+        house: House = scope["litestar_app"].state.house
+        async with house.database.transaction() as connection:
+            await passkey.stop(connection, error, house.clock())
+
+
+@post("/v1/recovery-codes", tags=["Sign-in"], summary="Create recovery codes", needs="owner")
+async def create_recovery_codes(house: House, credential: Credential) -> Response[RecoveryCodesView]:
+    """Ten codes, shown once. Each is good once, to sign in and add a passkey. Earlier codes end."""
+    codes, salt = recovery_codes.fresh_codes(), secrets.token_bytes(16)
+    hashes = await recovery_codes.hashes_of(codes, salt)
+    async with house.database.transaction() as connection:
+        await wallets.check_guard(connection, credential.wallet)
+        await recovery_codes.keep(connection, credential.wallet.id, hashes, salt, credential.by, house.clock())
+    return Response(RecoveryCodesView(codes))

@@ -1,0 +1,68 @@
+"""Sign up: a handle, its first passkey and a session, in one step."""
+
+from typing import Any
+from uuid import UUID
+
+from litestar import Request, Response, post
+
+from gateway.api.identity.sessions import start_session
+from gateway.api.identity.sign_in import (
+    NewPasskeyChallengeView,
+    SignedUpView,
+    SignUpRequest,
+    new_passkey_challenge_view,
+    registration_of,
+)
+from gateway.api.shapes import HandleRequest
+from gateway.errors import InvalidPasskey
+from gateway.http.cookie import refuse_other_origins
+from gateway.http.services import House
+from gateway.identity.sign_in import sign_up as signing
+from gateway.identity.sign_in.ceremony import from_base64, party_of
+from gateway.ids import WalletId, show
+
+
+@post(
+    "/v1/sign-ups/challenge",
+    tags=["Sign-in"],
+    summary="Start a sign-up",
+    needs="nothing",
+    counts="sign-ins",
+    problems=("invalid_handle", "handle_taken"),
+)
+async def challenge_sign_up(data: HandleRequest, house: House) -> NewPasskeyChallengeView:
+    """Returns what to pass to `navigator.credentials.create()`, on a page of this gateway, for a handle that is free.
+    The challenge is good once, for five minutes. It reserves nothing: the handle is claimed when the passkey arrives.
+    """
+    async with house.database.transaction() as connection:
+        asked, id, handle = await signing.ask(connection, party_of(house.public_url), data.handle, house.clock())
+    return new_passkey_challenge_view(asked, id, handle, [])
+
+
+@post(
+    "/v1/sign-ups",
+    tags=["Sign-in"],
+    summary="Sign up with a passkey",
+    needs="nothing",
+    counts="sign-ups",
+    own_page=True,
+    problems=("forbidden", "invalid_handle", "handle_taken", "invalid_passkey", "in_recovery"),
+)
+async def sign_up(data: SignUpRequest, house: House, request: Request[Any, Any, Any]) -> Response[SignedUpView]:
+    """Claims the handle together with the passkey that guards it, and starts a session of its owner in the answer's
+    cookie: all of it, or nothing. The session is as if it was started with the passkey.
+    """
+    refuse_other_origins(request, party_of(house.public_url))
+    made, id, now = registration_of(data), _wallet_id(data.user_id), house.clock()
+    async with house.database.transaction() as connection:
+        of, key, api_key = await signing.finish(connection, house.vault, data.handle, id, data.name, made, now)
+        view, cookie = await start_session(connection, house, request, of, "passkey", key.id, now)
+    return Response(SignedUpView(of.handle, show("wal", of.id), of.address, api_key, view), cookies=[cookie])
+
+
+def _wallet_id(text: str) -> WalletId:
+    """Raises InvalidPasskey where the text is no id of a challenge."""
+    try:
+        return WalletId(UUID(bytes=from_base64(text)))
+    except ValueError:
+        raise InvalidPasskey("challenge", "its user_id is of no challenge; send the one of the challenge") from None

@@ -1,0 +1,11 @@
+"""Routes that move money, and those that decide about it.
+
+payments.py        pay, preview, look, list, capture, void, refund
+fast_payments.py   the fast path of POST /v1/payments: read, pay in a shared commit, answer
+batches.py         many payments in one call
+authorizations.py  authorizations that were signed without the gateway
+mandates.py        what an owner lets others draw, and drawing it
+approvals.py       the policy of a wallet, and approving by a passkey
+unauthorized.py    a payment that was somebody else's doing
+bank.py            deposits, withdrawals, conversions
+"""

@@ -1,0 +1,229 @@
+"""The policy of a wallet, and approving by a passkey what it asks about."""
+
+from typing import Annotated
+
+from litestar import get, post, put
+from msgspec import Meta, Struct
+
+from gateway.api.identity.sign_in import (
+    AssertionChallengeView,
+    AssertionRequest,
+    assertion_challenge_view,
+    assertion_of,
+)
+from gateway.api.payments.bank import WITHDRAWAL
+from gateway.api.payments.payments import PaymentPath, payment_id
+from gateway.api.shapes import MoneyRequest, PaymentView
+from gateway.api.views import payment_view
+from gateway.http.problems import MONEY_PROBLEMS
+from gateway.http.services import House
+from gateway.identity.credential import Credential
+from gateway.identity.sign_in import passkey
+from gateway.identity.sign_in.ceremony import party_of
+from gateway.identity.wallet import Wallet
+from gateway.money import Assets
+from gateway.payments import approve, policy_change
+from gateway.payments.checks import policy
+from gateway.payments.checks.policy import Limit, Policy
+
+
+class LimitShape(Struct, forbid_unknown_fields=True):
+    """The most that goes without an approval."""
+
+    payment: Annotated[str, Meta(description="In one payment.", examples=["100.00"])]
+    day: Annotated[str, Meta(description="In any 24 hours.", examples=["300.00"])]
+
+
+Limits = Annotated[dict[str, LimitShape], Meta(description="By asset.")]
+AskNewPayee = Annotated[bool, Meta(description="Ask for an approval of the first payment to a payee.")]
+AskAddress = Annotated[bool, Meta(description="Ask for an approval of payments to addresses without a handle.")]
+ChangedDays = Annotated[
+    int,
+    Meta(description="Days for which payees are asked about after they got another address or used a recovery code."),
+]
+DeviceHours = Annotated[int, Meta(description="Hours for which payments of a new passkey are asked about.")]
+UndoSeconds = Annotated[int, Meta(description="Seconds for which the payer can void a payment on the chain.")]
+Trusted = Annotated[list[str], Meta(description="Handles and addresses that need no approval.", examples=[["@bob"]])]
+
+
+class PolicyRequest(Struct, forbid_unknown_fields=True):
+    """The whole policy: what is left out has its default. `approval` is needed where something is loosened."""
+
+    limits: Limits = {}
+    ask_new_payee: AskNewPayee = True
+    ask_address: AskAddress = True
+    changed_days: ChangedDays = 7
+    device_hours: DeviceHours = 24
+    undo_seconds: UndoSeconds = 0
+    trusted: Trusted = []
+    approval: AssertionRequest | None = None
+
+
+class PolicyView(Struct):
+    """`limits` has every asset of the gateway."""
+
+    limits: Limits
+    ask_new_payee: AskNewPayee
+    ask_address: AskAddress
+    changed_days: ChangedDays
+    device_hours: DeviceHours
+    undo_seconds: UndoSeconds
+    trusted: Trusted
+
+
+@get("/v1/policy", tags=["Approvals"], summary="Get the policy", needs="read", problems=("not_found",))
+async def get_policy(house: House, caller: Wallet) -> PolicyView:
+    """What goes without an approval. A wallet has a policy from its first passkey on."""
+    async with house.database.reading() as connection:
+        return _view(house.terms.assets, *await policy_change.current(connection, house.terms.assets, caller.id))
+
+
+@post(
+    "/v1/policy/challenge",
+    tags=["Approvals"],
+    summary="Start loosening the policy",
+    needs="owner",
+    names=True,
+    problems=(*MONEY_PROBLEMS, "unknown_payee", "self_payment"),
+)
+async def challenge_policy(data: PolicyRequest, house: House, caller: Wallet) -> AssertionChallengeView:
+    """Returns a challenge over the policy that is wanted. Pass it to `navigator.credentials.get()`. It is good once,
+    for five minutes.
+    """
+    async with house.database.transaction() as connection:
+        wanted = await policy_change.wanted(
+            connection, house.terms, caller, _policy(house.terms.assets, data), data.trusted
+        )
+        asked = await passkey.ask(
+            connection,
+            party_of(house.public_url),
+            caller.id,
+            policy_change.PURPOSE,
+            policy_change.details(wanted),
+            house.clock(),
+        )
+        return assertion_challenge_view(asked, await passkey.credentials(connection, caller.id))
+
+
+@put(
+    "/v1/policy",
+    tags=["Approvals"],
+    summary="Change the policy",
+    needs="owner",
+    names=True,
+    problems=(*MONEY_PROBLEMS, "not_found", "approval_required", "invalid_passkey", "unknown_payee", "self_payment"),
+)
+async def change_policy(data: PolicyRequest, house: House, credential: Credential) -> PolicyView:
+    """What is left out has its default again. It is tightened at once, and loosened only with an `approval` over just
+    this policy.
+    """
+    assets, of = house.terms.assets, credential.wallet
+    assertion = assertion_of(data.approval) if data.approval else None
+    async with house.database.transaction() as connection:
+        wanted = await policy_change.wanted(connection, house.terms, of, _policy(assets, data), data.trusted)
+        await policy_change.change(connection, assets, of.id, wanted, assertion, credential.by, house.clock())
+        return _view(assets, *await policy_change.current(connection, assets, of.id))
+
+
+@post(
+    "/v1/payments/{id:str}/approval/challenge",
+    tags=["Approvals"],
+    summary="Start approving a payment",
+    needs="read",
+    problems=("not_found", "state_conflict"),
+)
+async def challenge_payment_approval(id: PaymentPath, house: House, caller: Wallet) -> AssertionChallengeView:
+    """Returns a challenge over the payment's id, payee, amount, asset and rail. Pass it to
+    `navigator.credentials.get()`. It is good once, for five minutes.
+    """
+    async with house.database.transaction() as connection:
+        _, asked, allowed = await approve.ask(
+            connection, house.terms, party_of(house.public_url), caller.id, payment_id(id), house.clock()
+        )
+    return assertion_challenge_view(asked, allowed)
+
+
+@post(
+    "/v1/payments/{id:str}/approval",
+    tags=["Approvals"],
+    summary="Approve a payment",
+    status_code=200,
+    needs="read",
+    problems=(
+        *("not_found", "state_conflict", "invalid_passkey", "withdrawals_frozen", "wallet_frozen", "own_key"),
+        *("in_recovery", "payment_restored"),
+    ),
+)
+async def approve_payment(id: PaymentPath, data: AssertionRequest, house: House, caller: Wallet) -> PaymentView:
+    """The payment goes on as it would have without the policy. What counts is the passkey, whoever submits its
+    signature.
+    """
+    assertion = assertion_of(data)
+    async with house.database.transaction() as connection:
+        payment = await approve.approve(connection, house.terms, caller.id, payment_id(id), assertion, house.clock())
+        return payment_view(payment, caller.id)
+
+
+@post(
+    "/v1/payments/{id:str}/refusal",
+    tags=["Approvals"],
+    summary="Refuse a payment",
+    status_code=200,
+    needs="pay",
+    problems=("not_found", "state_conflict"),
+)
+async def refuse_payment(id: PaymentPath, house: House, credential: Credential) -> PaymentView:
+    """The payer does not approve it: its money is available again."""
+    async with house.database.transaction() as connection:
+        caller, by, now = credential.wallet.id, credential.by, house.clock()
+        payment = await approve.refuse(connection, house.terms, caller, payment_id(id), by, now)
+        return payment_view(payment, caller)
+
+
+@post(
+    "/v1/withdrawals/challenge",
+    tags=["Approvals"],
+    summary="Start approving a withdrawal",
+    needs="pay",
+    problems=MONEY_PROBLEMS,
+)
+async def challenge_withdrawal(data: MoneyRequest, house: House, caller: Wallet) -> AssertionChallengeView:
+    """Returns a challenge over the amount and the asset. Pass it to `navigator.credentials.get()`. It is good once, for
+    five minutes.
+    """
+    money = house.terms.assets.of_wallet(data.asset).parse_positive(data.amount)
+    async with house.database.transaction() as connection:
+        asked = await passkey.ask(
+            connection,
+            party_of(house.public_url),
+            caller.id,
+            WITHDRAWAL,
+            (money.amount, money.asset.code),
+            house.clock(),
+        )
+        return assertion_challenge_view(asked, await passkey.credentials(connection, caller.id))
+
+
+def _policy(assets: Assets, data: PolicyRequest) -> Policy:
+    limits = {}
+    for code, limit in data.limits.items():
+        asset = assets.of_wallet(code)
+        limits[code] = Limit(asset.parse(limit.payment), asset.parse(limit.day))
+    asked = Policy(
+        limits, data.ask_new_payee, data.ask_address, data.changed_days, data.device_hours, data.undo_seconds
+    )
+    policy.check(asked)
+    return asked
+
+
+def _view(assets: Assets, of: Policy, trusted: list[str]) -> PolicyView:
+    limits = {asset.code: of.limit(asset) for asset in assets if asset.kind != "native"}
+    return PolicyView(
+        {code: LimitShape(limit.payment.amount, limit.day.amount) for code, limit in limits.items()},
+        of.ask_new_payee,
+        of.ask_address,
+        of.changed_days,
+        of.device_hours,
+        of.undo_seconds,
+        trusted,
+    )

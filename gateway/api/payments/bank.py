@@ -1,0 +1,177 @@
+"""Money in from the bank and out to it, and conversions between a currency and its token."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+from litestar import Request, Response, get, post
+from msgspec import Struct
+
+from gateway.api.idempotency import Batcher, answer_once, claim_of
+from gateway.api.identity.sign_in import AssertionRequest, assertion_of
+from gateway.api.shapes import Amount, AssetCode, BankMovementView, ConversionRequest, ConversionView, MoneyRequest
+from gateway.api.views import bank_movement_view, conversion_view
+from gateway.audit import log as audit
+from gateway.audit.log import AuditEvent, By
+from gateway.bank import movements
+from gateway.bank.movements import BankMovement, BankRequest, Direction
+from gateway.errors import ApprovalRequired, GatewayError, InvalidRequest, NotFound
+from gateway.http.parameters import path_id
+from gateway.http.problems import KEY_PROBLEMS, MONEY_PROBLEMS
+from gateway.http.services import House
+from gateway.identity.credential import Credential
+from gateway.identity.sign_in import passkey
+from gateway.identity.sign_in.ceremony import Assertion
+from gateway.identity.wallet import Wallet
+from gateway.ids import ConversionId, read
+from gateway.money import Money
+from gateway.payments import convert as converting
+from gateway.payments.checks import policy
+from gateway.payments.model import records
+from gateway.postgres.pool import Connection
+
+ConversionPath = Annotated[str, path_id("cnv", "The conversion's id.")]
+
+
+#: What approvals of withdrawals are for.
+WITHDRAWAL = "withdrawal.approve"
+
+
+class WithdrawalRequest(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """`approval` answers the challenge over this amount, where the wallet's policy asks for one."""
+
+    amount: Amount
+    asset: AssetCode
+    approval: AssertionRequest | None = None
+
+
+Movements = Batcher[BankRequest, BankMovement]
+
+
+def movements_of(house: House) -> Movements:
+    """The house's deposits and withdrawals, which share commits."""
+
+    async def act(
+        connection: Connection, asked: Sequence[BankRequest], now: datetime
+    ) -> list[BankMovement | GatewayError]:
+        return await movements.settle_all(connection, house.terms.assets, asked, now)
+
+    return Batcher(house, act, lambda _: 201, lambda _, moved: bank_movement_view(moved))
+
+
+@post(
+    "/v1/deposits",
+    tags=["Bank"],
+    summary="Deposit money from the bank",
+    needs="pay",
+    problems=(*MONEY_PROBLEMS, *KEY_PROBLEMS, "asset_closed"),
+)
+async def deposit(
+    request: Request[Any, Any, Any], data: MoneyRequest, house: House, caller: Wallet
+) -> Response[BankMovementView]:
+    """Credits fiat that came in at the bank to the caller. The sandbox bank believes every caller."""
+    return await _settle("deposit", request, data, house, caller)
+
+
+@post(
+    "/v1/withdrawals",
+    tags=["Bank"],
+    summary="Withdraw money to the bank",
+    needs="pay",
+    problems=(
+        *MONEY_PROBLEMS,
+        *KEY_PROBLEMS,
+        *("insufficient_funds", "withdrawals_frozen", "wallet_frozen", "approval_required", "invalid_passkey"),
+        "in_recovery",
+    ),
+)
+async def withdraw(
+    request: Request[Any, Any, Any], data: WithdrawalRequest, house: House, credential: Credential
+) -> Response[BankMovementView]:
+    """Pays fiat out to the caller's bank account. Beyond what the wallet's policy allows it needs an `approval`."""
+    caller = credential.wallet
+    if not caller.guarded:
+        return await _settle("withdrawal", request, data, house, caller)
+    money = house.terms.assets.of_wallet(data.asset).parse_positive(data.amount)
+    assertion = assertion_of(data.approval) if data.approval else None
+
+    async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
+        await _check_policy(connection, house, credential, money, assertion, now)
+        asked = BankRequest("withdrawal", caller, money)
+        (done,) = await movements.settle_all(connection, house.terms.assets, [asked], now)
+        if isinstance(done, GatewayError):
+            raise done
+        await policy.count_withdrawal(connection, caller.id, done.id, money, now)
+        return 201, bank_movement_view(done)
+
+    return await answer_once(house, request, caller, data, act)
+
+
+async def _check_policy(
+    connection: Connection,
+    house: House,
+    credential: Credential,
+    money: Money,
+    assertion: Assertion | None,
+    now: datetime,
+) -> None:
+    """Raises ApprovalRequired, InvalidPasskey, ClonedPasskey."""
+    of = credential.wallet.id
+    (mine,) = (await policy.policies(connection, house.terms.assets, [of], lock=True)).values()
+    session = credential.id if credential.kind == "session" else None
+    reasons = await policy.withdrawal(connection, of, mine, money, session, now)
+    if assertion is not None:
+        signed_by = await passkey.verify(connection, of, WITHDRAWAL, (money.amount, money.asset.code), assertion, now)
+        by, facts = By("passkey", signed_by.shown_id), {"amount": money.amount, "asset": money.asset.code}
+        await audit.append(connection, [AuditEvent("withdrawal.approved", of, by, of, facts)], now)
+    elif reasons:
+        raise ApprovalRequired(reasons)
+
+
+async def _settle(
+    direction: Direction,
+    request: Request[Any, Any, Any],
+    data: MoneyRequest | WithdrawalRequest,
+    house: House,
+    caller: Wallet,
+) -> Response[Any]:
+    asked = BankRequest(direction, caller, house.terms.assets.of_wallet(data.asset).parse_positive(data.amount))
+    together: Movements = request.app.state.bank_movements
+    return await together.answer(claim_of(house, request, caller, data), asked)
+
+
+@post(
+    "/v1/conversions",
+    tags=["Bank"],
+    summary="Convert a currency into its token, or back",
+    status_code=202,
+    needs="pay",
+    problems=(
+        *MONEY_PROBLEMS,
+        *KEY_PROBLEMS,
+        *("insufficient_funds", "withdrawals_frozen", "own_key", "wallet_frozen", "asset_closed", "in_recovery"),
+        "payment_restored",
+    ),
+)
+async def convert(
+    request: Request[Any, Any, Any], data: ConversionRequest, house: House, caller: Wallet
+) -> Response[ConversionView]:
+    """At par. The conversion is settled when its block is final."""
+    money = house.terms.assets.of_wallet(data.asset).parse_positive(data.amount)
+    into = house.terms.assets.of_wallet(data.to_asset)
+
+    async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
+        return 202, conversion_view(await converting.convert(connection, house.terms, caller, money, into, now))
+
+    return await answer_once(house, request, caller, data, act)
+
+
+@get("/v1/conversions/{id:str}", tags=["Bank"], summary="Get a conversion", needs="read", problems=("not_found",))
+async def get_conversion(id: ConversionPath, house: House, caller: Wallet) -> ConversionView:
+    """For its owner."""
+    try:
+        conversion_id = ConversionId(read("cnv", id))
+    except InvalidRequest:
+        raise NotFound(f"conversion {id[:60]}") from None
+    async with house.database.reading() as connection:
+        return conversion_view(await records.conversion(connection, house.terms.assets, conversion_id, caller.id))

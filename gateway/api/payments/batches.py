@@ -1,0 +1,295 @@
+"""Many payments in one call: a JSON array answered with a JSON array, or NDJSON answered line by line as it is paid."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from contextlib import aclosing
+from typing import Annotated, Any, Literal, TypeVar
+from uuid import UUID
+
+import msgspec
+from litestar import Response, post
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import QueryParameter
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from gateway import idempotency
+from gateway.api.idempotency import fingerprint_of, key_of
+from gateway.api.payments.payments import status_of
+from gateway.api.shapes import BulkPaymentRequest, BulkResultView
+from gateway.errors import BodyTooLarge, GatewayError, InvalidRequest, TooManyTries, UnknownPayee
+from gateway.http import body
+from gateway.http.body import StrictRequest
+from gateway.http.fields import JSON
+from gateway.http.problems import KEY_PROBLEMS, MONEY_PROBLEMS, PAY_PROBLEMS, problem_document
+from gateway.http.services import CALLER, House, bearer_of
+from gateway.idempotency import Answer
+from gateway.identity.credential import Credential
+from gateway.ids import show
+from gateway.payments import batch
+from gateway.payments.batch import Lines, Payer, Replayed, Result
+from gateway.payments.model.note import note_of
+from gateway.payments.model.payment import Payment
+from gateway.payments.pay import check_memo
+from gateway.secret import hash_of
+
+#: The largest array that is read: ten thousand payments with the longest memos. A line of NDJSON has the usual limit.
+ARRAY_BYTES_MAX = 8 * 1024 * 1024
+
+_NDJSON = "application/x-ndjson"
+
+_CALL = "POST /v1/payments/batch"
+
+Item = TypeVar("Item")
+
+
+Mode = Annotated[
+    Literal["each", "all"], QueryParameter(description="`each`: each on its own; `all`: all or none, of a JSON array.")
+]
+
+_LINES = {
+    200: ResponseSpec(list[BulkResultView], description="A result for each payment, in order.", generate_examples=False)
+}
+
+
+@post(
+    "/v1/payments/batch",
+    tags=["Payments"],
+    summary="Pay many at once",
+    status_code=200,
+    request_max_body_size=None,  # an array is measured as it is read; NDJSON has no end that could be too far
+    responses=_LINES,
+    needs="pay",
+    names=True,
+    capped=True,
+    problems=(*MONEY_PROBLEMS, *KEY_PROBLEMS, *PAY_PROBLEMS, "insufficient_funds", "in_recovery", "payment_restored"),
+)
+async def pay_batch(
+    request: StrictRequest, house: House, credential: Credential, mode: Mode = "each"
+) -> Response[list[BulkResultView]]:
+    """Up to 10,000 payments as a JSON array, or any number as NDJSON (`application/x-ndjson`), paid in order.
+
+    Send the whole again with its key when its answer was lost: what was paid is found, and the rest is paid.
+    """
+    key = key_of(request.headers.get("idempotency-key", ""))
+    api_key_hash = hash_of(bearer_of(request)) if credential.kind == "api_key" else None
+    payer = Payer(credential.wallet, api_key_hash, credential)
+    if request.check_media_type(JSON, _NDJSON) == _NDJSON:
+        if mode == "all":
+            raise InvalidRequest("mode", "payments that stand or fall together come as a JSON array")
+        if _is_older(request.scope) and int(request.headers.get("content-length", 0)) > ARRAY_BYTES_MAX:
+            raise BodyTooLarge(ARRAY_BYTES_MAX)  # its answer is kept until it is whole
+        lines = body.lines(request)
+        first = await anext(lines, None)  # before the answer begins: what cannot be read at all is refused as a whole
+        return LinesResponse(_answered_lines(request, house, payer, key, first, lines))
+    return await _pay_array(request, house, payer, key, mode)
+
+
+async def _pay_array(
+    request: StrictRequest, house: House, payer: Payer, key: str, mode: Literal["each", "all"]
+) -> Response[Any]:
+    """The whole's key is claimed first, and its answer kept when all is done; what is in between is the lines' own."""
+    whole = await body.read_limited(request, ARRAY_BYTES_MAX)
+    elements = body.read_array(whole, batch.MOST if mode == "each" else batch.MOST_TOGETHER)
+    parts: list[tuple[int, Lines]] = []
+    at_once = batch.AT_ONCE if mode == "each" else batch.MOST_TOGETHER
+    for place in range(0, len(elements), at_once):
+        part = elements[place : place + at_once]
+        parts.append((place, _understood(house, payer, part, key, place, mode == "all")))
+        await asyncio.sleep(0)  # a thousand take milliseconds, in which nobody else is answered
+    now = house.clock()
+    fingerprint = hashlib.sha256(f"{_CALL} {mode}\n".encode() + _as_meant(elements, parts)).digest()
+
+    if mode == "all":
+        async with house.database.transaction() as connection:
+            answer = await idempotency.claim(connection, payer.wallet.id, key, fingerprint, now)
+            if answer is None:
+                ((_, lines),) = parts
+                payments = await batch.pay_all_or_none(connection, house.terms, payer, lines, now)
+                answer = Answer(200, msgspec.json.encode(_views(0, payments)))
+                answer = await idempotency.keep(connection, payer.wallet.id, key, answer)
+    else:
+        answer = await idempotency.begin(house.database, payer.wallet.id, key, fingerprint, now)
+        if answer is None:
+            views: list[BulkResultView] = []
+            async with aclosing(_ahead(_paid(request, house, payer, _each(parts)))) as paid:
+                async for place, results in paid:
+                    views += _views(place, results)
+            answer = await idempotency.end(
+                house.database, payer.wallet.id, key, Answer(200, msgspec.json.encode(views))
+            )
+    headers = {"Idempotency-Replayed": "true"} if answer.replayed else {}
+    return Response(answer.body, status_code=200, media_type="application/json", headers=headers)
+
+
+class LinesResponse(Response[Any]):
+    """Parts of an answer, sent as they come, while the request is still being read.
+
+    Litestar's own stream listens for the client's hanging up, and would take the request's body for that.
+    """
+
+    def __init__(self, parts: AsyncIterator[bytes]) -> None:
+        super().__init__(None, media_type=_NDJSON)
+        self._parts = parts
+
+    def to_asgi_response(self, *_: Any, **__: Any) -> ASGIApp:  # type: ignore[override] # an application is one too
+        """The application that sends them."""
+
+        async def send_parts(scope: Scope, _receive: Receive, send: Send) -> None:
+            headers = [(b"content-type", _NDJSON.encode())]
+            if _is_older(scope):
+                whole = b"".join([part async for part in self._parts])
+                headers.append((b"content-length", b"%d" % len(whole)))
+                await send({"type": "http.response.start", "status": 200, "headers": headers})
+                await send({"type": "http.response.body", "body": whole, "more_body": False})
+                return
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            try:
+                async for part in self._parts:
+                    await send({"type": "http.response.body", "body": part, "more_body": True})
+            except InvalidRequest:
+                return  # the client hung up in the middle: what it sent is paid, and nobody is there to be told
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+        return send_parts
+
+
+def _is_older(scope: Scope) -> bool:
+    """Whether the client speaks HTTP/1.0, which has no chunks (RFC 9112, 6.1): its answer goes out as a whole."""
+    return scope.get("http_version") == "1.0"
+
+
+async def _answered_lines(
+    request: StrictRequest, house: House, payer: Payer, key: str, first: bytes | None, rest: AsyncIterator[bytes]
+) -> AsyncIterator[bytes]:
+    """Read lines as they come, pay a thousand at a time, and answer each part when it is committed. Of the next part
+    what has come is read and understood meanwhile.
+    """
+    if first is None:
+        return
+    async with aclosing(_ahead(_read(house, payer, key, first, rest))) as parts:
+        async for place, results in _paid(request, house, payer, parts):
+            yield b"".join([msgspec.json.encode(view) + b"\n" for view in _views(place, results)])
+
+
+async def _read(
+    house: House, payer: Payer, key: str, first: bytes, rest: AsyncIterator[bytes]
+) -> AsyncGenerator[tuple[int, Lines], None]:
+    """The lines that come, understood, a thousand at a time; with each part the place of its first."""
+    place, texts = 0, [first]
+    async for text in rest:
+        texts.append(text)
+        if len(texts) == batch.AT_ONCE:
+            yield place, _understood(house, payer, texts, key, place)
+            place, texts = place + len(texts), []
+    if texts:
+        yield place, _understood(house, payer, texts, key, place)
+
+
+async def _paid(
+    request: StrictRequest, house: House, payer: Payer, parts: AsyncIterator[tuple[int, Lines]]
+) -> AsyncGenerator[tuple[int, list[Result]], None]:
+    """What each line of each part came to. Names that there are not are guesses of the caller's, and after too many of
+    them none of the lines that follow is looked up.
+    """
+    who = request.scope["state"][CALLER]
+    async for place, lines in parts:
+        now = house.clock()
+        try:
+            house.limits.check("guesses", who, now)
+        except TooManyTries as too_many:
+            yield place, [too_many] * len(lines.keys)
+            continue
+        results = await batch.pay_each(house.database, house.terms, payer, lines, now)
+        wrong = sum(isinstance(one, UnknownPayee) for one in results)
+        if wrong:
+            house.limits.note(house.database, "guesses", who, now, wrong)
+        yield place, results
+
+
+async def _each(parts: Iterable[Item]) -> AsyncGenerator[Item, None]:
+    for part in parts:
+        yield part
+
+
+async def _ahead(source: AsyncGenerator[Item, None]) -> AsyncGenerator[Item, None]:
+    """The same items, of which the next is made while its taker is busy with the one before."""
+
+    async def next_one() -> Item | None:
+        return await anext(source, None)
+
+    upcoming = asyncio.create_task(next_one())
+    try:
+        while (item := await upcoming) is not None:
+            upcoming = asyncio.create_task(next_one())
+            yield item
+    finally:
+        upcoming.cancel()
+        await asyncio.gather(upcoming, return_exceptions=True)
+        await source.aclose()
+
+
+def _understood(
+    house: House, payer: Payer, elements: Sequence[bytes], key: str, place: int, together: bool = False
+) -> Lines:
+    """The payments that these say, the first of which is at `place` of the call; or why one says none, which is its own
+    answer and nobody else's. Those that stand or fall together have the key of the whole: one of their own would be
+    passed over.
+    """
+    count, prefix = len(elements), key if len(key) < 200 else _short(key)
+    keys = [f"{prefix}/{n}" for n in range(place, place + count)]
+    lines = Lines(keys, [b""] * count, [""] * count, [""] * count, [0] * count, [None] * count, [False] * count, {}, {})
+    _, fingerprints, to, assets, amounts, memos, captures, notes, refused = lines
+    of_wallet, payees, author = house.terms.assets.of_wallet, house.terms.payees, payer.wallet.id
+    for n, asked in enumerate(body.read_each(elements, BulkPaymentRequest)):
+        try:
+            if isinstance(asked, GatewayError):
+                raise asked
+            if asked.idempotency_key is not None:
+                if together:
+                    raise InvalidRequest(
+                        "idempotency_key", "with mode=all the whole has one key; leave idempotency_key out"
+                    )
+                keys[n] = key_of(asked.idempotency_key)
+            fingerprints[n] = fingerprint_of(_CALL, asked, payees)
+            amounts[n] = of_wallet(asked.asset).parse_units(asked.amount)
+            check_memo(asked.memo)
+            note = note_of(author, asked.reference, asked.metadata)
+        except GatewayError as refusal:
+            refused[n] = refusal
+        else:
+            to[n], assets[n], memos[n], captures[n] = asked.to, asked.asset, asked.memo, asked.capture
+            if note is not None:
+                notes[n] = note
+    return lines
+
+
+def _as_meant(elements: Sequence[bytes], parts: Sequence[tuple[int, Lines]]) -> bytes:
+    """What an array asks for, however it is written: what each line stands for, or itself where it cannot be read."""
+    fingerprints = [fingerprint for _, lines in parts for fingerprint in lines.fingerprints]
+    of_each = (meant or hashlib.sha256(one).digest() for one, meant in zip(elements, fingerprints, strict=True))
+    return b"lines" + b"".join(of_each)
+
+
+def _short(key: str) -> str:
+    """In the place of a key so long that no place would fit behind it."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _views(place: int, results: Sequence[Result]) -> list[BulkResultView]:
+    """The results of the lines from `place` on."""
+    return [
+        BulkResultView(n, 201, show("pay", result), "settled") if isinstance(result, UUID) else _view(n, result)
+        for n, result in enumerate(results, place)
+    ]
+
+
+def _view(index: int, result: Payment | Replayed | GatewayError) -> BulkResultView:
+    if isinstance(result, GatewayError):
+        problem = problem_document(result)
+        status = problem["status"]
+        assert isinstance(status, int)
+        return BulkResultView(index, status, problem=problem)
+    replayed, payment = (True, result.payment) if isinstance(result, Replayed) else (False, result)
+    status = status_of(payment)
+    return BulkResultView(index, status, show("pay", payment.id), payment.state.value, replayed=replayed)

@@ -1,0 +1,347 @@
+"""The fast path of `POST /v1/payments`: reads the request, pays in a commit that payments share, encodes the answer.
+
+It knows nothing of connections (payment_protocol.py is where requests come from). The request is decoded and its answer
+encoded by the same types as in the ordinary handler, but nothing is routed or injected. Payments of plain API keys,
+and of keys with caps by the ledger, are an element each of one statement per rail, which also finds out who is calling
+(payments/rails/). Those that the caps seem to have no room for are asked again with the others. All others have to be
+looked at first (a passkey's policy, holds, addresses, a note): who is calling is found for all of them together,
+and in the same transaction they are paid as the ordinary handler pays them. A key is taken for plain until it is found
+not to be. An ordinary Litestar handler spends more on itself than a
+payment costs.
+
+Whatever is not handled here, the ordinary handler does: payers who sign with their own key, keys for some networks
+alone, sessions whose token is to be replaced, a key used before, payees that there are not, callers who are unknown or
+have sent too much, and every request that will be refused for its form.
+"""
+
+import asyncio
+from collections.abc import Container, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct, structs
+
+from gateway import idempotency
+from gateway.api.idempotency import fingerprint_of, key_of
+from gateway.api.payments.payments import pay_request, payments_of, shares_commits
+from gateway.api.shapes import PaymentRequest, PaymentView
+from gateway.clock import rfc3339
+from gateway.errors import GatewayError, PaymentRestored, Unauthenticated, UnknownPayee
+from gateway.group_commit import GroupCommit
+from gateway.http import body, cookie, problems
+from gateway.http.fields import NOT_PLAIN, ONCE, is_json
+from gateway.http.framing import Field
+from gateway.http.headers import security_headers
+from gateway.http.services import House
+from gateway.idempotency import Claim
+from gateway.identity import api_key as api_keys
+from gateway.identity.api_key import LastUsed
+from gateway.identity.credential import Credential
+from gateway.identity.sign_in import session
+from gateway.identity.sign_in.ceremony import Party, party_of
+from gateway.identity.wallet import Wallet
+from gateway.ids import PaymentId, new_id, show
+from gateway.money import Money
+from gateway.payments.model.plain import NeedsChecks, Undecided
+from gateway.payments.model.route import Route, ledger_route
+from gateway.payments.pay import PayRequest, check_memo
+from gateway.payments.rails import chain as chain_rail
+from gateway.payments.rails import ledger as ledger_rail
+from gateway.payments.rails.chain import Queued, TokenPayment
+from gateway.payments.rails.ledger import LedgerPayment, Settled
+from gateway.postgres.pool import Connection
+from gateway.secret import hash_of
+
+_encode = msgspec.json.Encoder().encode
+_JSON = (b"content-type", b"application/json")
+
+_CALL = "POST /v1/payments"
+
+#: In the place of a token payment's id until its commit.
+_NO_ID = PaymentId(UUID(int=0))
+
+#: How many API keys are remembered as not plain; one that is not is asked about in two transactions.
+_KEYS_REMEMBERED = 100_000
+
+
+class CheckedPayment(Struct, frozen=True):
+    """One request whose payment has to pass the checks, of an API key or of a session's token, by its SHA-256. `money`
+    is what it says.
+    """
+
+    token_hash: bytes
+    of_session: bool
+    idempotency_key: str
+    fingerprint: bytes
+    asked: PaymentRequest
+    money: Money
+
+    @property
+    def key(self) -> tuple[bytes, str]:
+        return self.token_hash, self.idempotency_key
+
+
+Payment = LedgerPayment | TokenPayment | CheckedPayment
+
+#: A status, the headers that are this answer's own, and the body.
+Answer = tuple[int, list[Field], bytes]
+
+
+class FastPayments:
+    """Pays. Of each rail up to `most` payments share a commit, and `at_once` commits run side by side
+    (group_commit.py).
+    """
+
+    def __init__(self, house: House, most: int, at_once: int) -> None:
+        self._house = house
+        self._party = party_of(house.public_url)
+        self.security = security_headers(house.public_url)
+        self._ledger = GroupCommit(self._settle, most, at_once)
+        self._chain = GroupCommit(self._queue, most, at_once)
+        self._checked = GroupCommit(self._check, most)
+        self._payments = payments_of(house)
+        self._need_checks: dict[bytes, None] = {}  # API keys that were found not to be plain, the latest last
+        self._in_flight: dict[tuple[bytes, str], asyncio.Future[Any]] = {}
+        self._last_used = LastUsed()
+        self._writing: asyncio.Task[None] | None = None  # the loop itself keeps only weak references to tasks
+
+    def read(self, headers: Iterable[Field], whole: bytes) -> Payment | None:
+        """The payment that the request asks for; None where the ordinary handler is to answer."""
+        payment = _payment(self._house, self._party, headers, whole, self._need_checks)
+        if payment is None:
+            return None
+        of_session = isinstance(payment, CheckedPayment) and payment.of_session  # whose wallet is not known yet
+        return None if not of_session and self._is_over(payment.key[0].hex(), self._house.clock()) else payment
+
+    def submit(self, payment: Payment) -> "asyncio.Future[Any]":
+        """A future with the payment's outcome, once that is committed; for `answer`, whatever it is.
+
+        Until then its key is in flight. A second payment with the key waits for the first, and is then not handled
+        here: the ordinary handler finds the first one's answer. If it went at once, it would hold the key and want the
+        accounts while the commit holds the accounts and wants the key.
+        """
+        first = self._in_flight.get(payment.key)
+        if first is not None:
+            waiting: asyncio.Future[Any] = first.get_loop().create_future()
+            first.add_done_callback(lambda _: None if waiting.done() else waiting.set_result(Undecided()))
+            return waiting
+        future: asyncio.Future[Any]
+        if isinstance(payment, CheckedPayment):
+            future = self._checked.submit(payment)
+        elif isinstance(payment, TokenPayment):
+            future = self._chain.submit(payment)
+        else:
+            future = self._ledger.submit(payment)
+        self._in_flight[payment.key] = future
+        future.add_done_callback(partial(self._in_flight.pop, payment.key))
+        return future
+
+    def to_check(self, payment: Payment, done: "asyncio.Future[Any]") -> CheckedPayment | None:
+        """The payment once more, where its API key is found not to be plain: its checks are asked next. None where the
+        future has its outcome.
+        """
+        outcome = _outcome(done)
+        if isinstance(payment, CheckedPayment) or not isinstance(outcome, NeedsChecks):
+            return None
+        if outcome.always:
+            self._need_checks[payment.api_key_hash] = None
+        if len(self._need_checks) > _KEYS_REMEMBERED:
+            del self._need_checks[next(iter(self._need_checks))]
+        money = payment.money
+        asked = PaymentRequest(payment.payee_handle, money.amount, money.asset.code, payment.memo)
+        key, fingerprint = payment.idempotency_key, payment.fingerprint
+        return CheckedPayment(payment.api_key_hash, False, key, fingerprint, asked, money)
+
+    def answer(self, payment: Payment, done: "asyncio.Future[Any]") -> Answer | None:
+        """The answer to a payment whose future is done; None where the ordinary handler is to answer."""
+        outcome = _outcome(done)
+        if isinstance(outcome, Undecided | Unauthenticated | UnknownPayee):  # which the ordinary handler counts
+            return None
+        if not isinstance(payment, CheckedPayment):
+            self._note(payment.api_key_hash.hex(), payment.api_key_hash, self._house.clock())
+        if isinstance(outcome, Settled):
+            return 201, [_JSON], _encode(_settled(outcome))
+        if isinstance(outcome, Queued):
+            return 202, [_JSON], _encode(_queued(outcome))
+        if isinstance(outcome, idempotency.Answer):
+            assert outcome.body is not None
+            return outcome.status, [_JSON], outcome.body
+        return problems.as_bytes(outcome)
+
+    def _is_over(self, who: str, now: datetime) -> bool:
+        """Whether they have done too much: the ordinary handler is to refuse them."""
+        limits = self._house.limits
+        return limits.is_over("requests", who, now) or limits.is_over("guesses", who, now)
+
+    def _note(self, who: str, api_key_hash: bytes | None, now: datetime) -> None:
+        """That they have asked, and when their API key was used."""
+        self._house.limits.note(self._house.database, "requests", who, now)
+        if api_key_hash is not None and self._last_used.note(api_key_hash, now):
+            self._writing = asyncio.create_task(self._last_used.write(self._house.database))
+
+    async def _settle(self, asked: Sequence[LedgerPayment]) -> list[ledger_rail.Outcome]:
+        now = self._house.clock()
+        return await ledger_rail.pay_all(self._house.database, self._house.terms, asked, now)
+
+    async def _queue(self, asked: Sequence[TokenPayment]) -> list[chain_rail.Outcome]:
+        now = self._house.clock()
+        fresh = [structs.replace(one, payment_id=PaymentId(new_id(now))) for one in asked]  # of the time of the commit
+        return await chain_rail.pay_all(self._house.database, self._house.terms, fresh, now)
+
+    async def _check(self, asked: Sequence[CheckedPayment]) -> list[idempotency.Answer | Undecided | GatewayError]:
+        """Find out who asks, and pay for those who may, in one transaction."""
+        now = self._house.clock()
+        shown: dict[bytes, Credential] = {}
+        calls: dict[int, _Call] = {}
+
+        async def find(connection: Connection) -> list[_Call]:
+            shown.update(await _shown(connection, asked, now))
+            for place, one in enumerate(asked):
+                if (call := self._call(one, shown.get(one.token_hash), now)) is not None:
+                    calls[place] = call
+            return list(calls.values())
+
+        outcomes = dict(zip(calls, await self._payments.commit(find), strict=True))
+        return [self._handed_on(one, shown, outcomes.get(place), now) for place, one in enumerate(asked)]
+
+    def _call(self, one: CheckedPayment, by: Credential | None, now: datetime) -> "_Call | None":
+        """The payment, and its idempotency key; None where the ordinary handler is to answer."""
+        if by is None or "pay" not in by.scopes or (one.of_session and self._is_over(str(by.wallet.id), now)):
+            return None
+        try:
+            asked = pay_request(one.asked, one.money, by)
+        except GatewayError:
+            return None
+        if not shares_commits(by.wallet, asked):
+            return None
+        claim = Claim(by.wallet.id, one.idempotency_key, one.fingerprint)
+        return claim, (by.wallet, structs.replace(asked, claim=claim))
+
+    def _handed_on(
+        self, one: CheckedPayment, shown: Mapping[bytes, Credential], outcome: idempotency.Outcome | None, now: datetime
+    ) -> idempotency.Answer | Undecided | GatewayError:
+        """The outcome, where it is an answer of this path's: the first, or a refusal that nobody else counts."""
+        if outcome is None or isinstance(outcome, idempotency.Unbatched | UnknownPayee):
+            return Undecided()
+        if isinstance(outcome, idempotency.Answer) and outcome.replayed:
+            return Undecided()
+        if one.of_session:  # which count as in http/services.py: an API key by its hash, or a session's wallet
+            self._note(str(shown[one.token_hash].wallet.id), None, now)
+        else:
+            self._note(one.token_hash.hex(), one.token_hash, now)
+        return outcome
+
+
+#: A payment's idempotency key, its payer, and what is asked.
+_Call = tuple[Claim, tuple[Wallet, PayRequest]]
+
+
+async def _shown(connection: Connection, asked: Sequence[CheckedPayment], now: datetime) -> dict[bytes, Credential]:
+    """Who asks, by the SHA-256 of what they show."""
+    keys = [one.token_hash for one in asked if not one.of_session]
+    tokens = [one.token_hash for one in asked if one.of_session]
+    return (await api_keys.authenticate_all(connection, keys, now) if keys else {}) | (
+        await session.open_all(connection, tokens, now) if tokens else {}
+    )
+
+
+def _payment(
+    house: House, party: Party, headers: Iterable[Field], whole: bytes, need_checks: Container[bytes]
+) -> Payment | None:
+    """The payment that the request asks for; None where it asks for anything else, or wrongly."""
+    named: dict[bytes, bytes] = {}
+    for name, value in headers:
+        if name in NOT_PLAIN or (name in ONCE and name in named):
+            return None
+        named[name] = value
+    key, token = named.get(b"idempotency-key"), _token(named, party)
+    if key is None or token is None or not is_json(named.get(b"content-type", b"application/json")):
+        return None
+    try:
+        own_key = key_of(key.decode("latin-1"))
+        asked = body.read(whole, PaymentRequest)
+        money = house.terms.assets.of_wallet(asked.asset).parse_positive(asked.amount)
+        check_memo(asked.memo)
+    except GatewayError:
+        return None
+    who, of_session = hash_of(token), b"authorization" not in named
+    fingerprint = fingerprint_of(_CALL, asked, house.terms.payees)
+    if not of_session and who not in need_checks and asked.reference is None and asked.metadata is None:
+        handle = ledger_rail.payee_of(house.terms, asked.to, money, asked.capture)
+        if handle is not None:
+            return LedgerPayment(who, own_key, fingerprint, handle, money, asked.memo)
+        handle = chain_rail.payee_of(house.terms, asked.to, money, asked.capture)
+        if handle is not None:
+            return TokenPayment(who, own_key, fingerprint, handle, money, asked.memo, _NO_ID)
+    return CheckedPayment(who, of_session, own_key, fingerprint, asked, money)
+
+
+def _token(named: Mapping[bytes, bytes], party: Party) -> str | None:
+    """The API key, or else the token of a session whose request comes from a page of ours; None where the ordinary
+    handler is to say what is wrong.
+    """
+    api_key = named.get(b"authorization")
+    if api_key is not None:
+        return api_key[7:].strip().decode("latin-1") if api_key.startswith(b"Bearer ") else None
+    if b"cookie" not in named or not cookie.is_own(named, party):
+        return None
+    return cookie.token_of(named.items(), party)
+
+
+def _outcome(done: "asyncio.Future[Any]") -> Settled | Queued | idempotency.Answer | Undecided | GatewayError:
+    """What became of a payment. Whatever went wrong that is no refusal, the ordinary handler tries again, and tells."""
+    error = done.exception()
+    if error is None:
+        outcome: Settled | Queued | idempotency.Answer | Undecided | GatewayError = done.result()
+        return outcome
+    if isinstance(error, GatewayError) and not isinstance(error, PaymentRestored):  # which is to be kept under the key
+        return error
+    return Undecided()
+
+
+def _settled(settled: Settled) -> PaymentView:
+    amount, at = settled.asked.money.amount, rfc3339(settled.at)
+    return _view(
+        settled, settled.payment_id, "settled", settled.fee, ledger_route(settled.fee), captured=amount, settled_at=at
+    )
+
+
+def _queued(queued: Queued) -> PaymentView:
+    nothing = Money(0, queued.asked.money.asset)
+    return _view(
+        queued, queued.asked.payment_id, "queued", nothing, queued.route, captured=nothing.amount, settled_at=None
+    )
+
+
+def _view(
+    done: Settled | Queued, id: PaymentId, state: str, fee: Money, route: Route, captured: str, settled_at: str | None
+) -> PaymentView:
+    """As `payment_view` would show the payment's row."""
+    asked, decimals = done.asked, done.asked.money.asset.decimals
+    return PaymentView(
+        id=show("pay", id),
+        state=state,
+        from_="@" + done.payer_handle,
+        to="@" + asked.payee_handle,
+        amount=asked.money.amount,
+        asset=asked.money.asset.code,
+        fee=fee.amount,
+        memo=asked.memo,
+        route=route,
+        captured=captured,
+        refunded="0." + "0" * decimals if decimals else "0",
+        refund_of=None,
+        tx_hash=None,
+        failure=None,
+        created_at=rfc3339(done.at),
+        expires_at=None,
+        settled_at=settled_at,
+        to_sign=None,
+        approval=None,
+        undo_until=None,
+        reference=None,
+        metadata=None,
+    )

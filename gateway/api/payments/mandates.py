@@ -1,0 +1,250 @@
+"""What an owner grants others to draw, and drawing it."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from litestar import Request, Response, delete, get, post
+from msgspec import Meta, Struct
+
+from gateway.api.idempotency import answer_once
+from gateway.api.identity.sign_in import (
+    AssertionChallengeView,
+    AssertionRequest,
+    assertion_challenge_view,
+    assertion_of,
+    id_of,
+)
+from gateway.api.payments.payments import ACCEPTED
+from gateway.api.shapes import (
+    Amount,
+    AssetCode,
+    Decimal,
+    MemoText,
+    MetadataObject,
+    Party,
+    PaymentView,
+    Reference,
+    Time,
+    check_time,
+)
+from gateway.api.views import payment_view
+from gateway.clock import rfc3339
+from gateway.http.parameters import path_id
+from gateway.http.problems import KEY_PROBLEMS, MONEY_PROBLEMS
+from gateway.http.schema import typed_id
+from gateway.http.services import House
+from gateway.identity import wallet as wallets
+from gateway.identity.credential import Credential
+from gateway.identity.sign_in import passkey
+from gateway.identity.sign_in.ceremony import party_of
+from gateway.identity.wallet import Wallet
+from gateway.payments import draw as drawing
+from gateway.payments.checks import mandate
+from gateway.payments.checks.mandate import PREFIX, Mandate, Wanted
+from gateway.payments.model.note import note_of
+from gateway.payments.model.payment import State
+from gateway.payments.model.route import RailName
+from gateway.postgres.pool import Connection
+
+MandatePath = Annotated[str, path_id(PREFIX, "The mandate's id.")]
+
+
+_WHAT = "such mandate"
+
+
+class MandateRequest(Struct, forbid_unknown_fields=True):
+    """What `payee` may draw of an asset. A guarded wallet grants it with an `approval` over all of the rest."""
+
+    payee: Annotated[str, Meta(description="Who may draw: a handle.", examples=["@shop"])]
+    asset: AssetCode
+    period: Annotated[str, Meta(description="The most in any period.", examples=["20.00"])]
+    period_days: Annotated[int, Meta(ge=1, le=366, description="Days of a period, such as 1, 7 or 30.")] = 30
+    draw: Annotated[str | None, Meta(description="The most in one draw; null: any.", examples=["10.00"])] = None
+    total: Annotated[str | None, Meta(description="The most in all; null: any.", examples=["240.00"])] = None
+    rail: Annotated[RailName | None, Meta(description="By this rail only; null: by any.")] = None
+    expires_at: Annotated[datetime, Meta(tz=True, description="Null: until it is revoked.")] | None = None
+    approval: AssertionRequest | None = None
+
+
+class DrawRequest(Struct, forbid_unknown_fields=True):
+    amount: Amount
+    memo: MemoText | None = None
+    reference: Reference | None = None
+    metadata: MetadataObject | None = None
+
+
+class MandateView(Struct, rename={"from_": "from"}):
+    id: Annotated[str, typed_id("mdt", "A mandate's id.")]
+    from_: Party
+    to: Party
+    asset: AssetCode
+    rail: Annotated[RailName | None, Meta(description="By this rail only; null: by any.")]
+    draw: Annotated[Decimal | None, Meta(description="The most in one draw; null: any.")]
+    period: Annotated[Decimal, Meta(description="The most in any period.")]
+    period_days: int
+    total: Annotated[Decimal | None, Meta(description="The most in all; null: any.")]
+    created_at: Time
+    expires_at: Time | None
+    revoked_at: Time | None
+    waits_for_approval: Annotated[
+        bool, Meta(description="It is from before its payer's first passkey: nothing is drawn until that approves it.")
+    ]
+
+
+class MandatesPage(Struct):
+    items: list[MandateView]
+
+
+@post(
+    "/v1/mandates/challenge",
+    tags=["Mandates"],
+    summary="Start granting a mandate",
+    needs="owner",
+    names=True,
+    problems=(*MONEY_PROBLEMS, "invalid_handle", "unknown_handle"),
+)
+async def challenge_mandate(data: MandateRequest, house: House, caller: Wallet) -> AssertionChallengeView:
+    """Returns a challenge over all of the mandate. Pass it to `navigator.credentials.get()`. It is good once, for five
+    minutes.
+    """
+    async with house.database.transaction() as connection:
+        details = mandate.details(await _wanted(connection, house, data))
+        party, now = party_of(house.public_url), house.clock()
+        asked = await passkey.ask(connection, party, caller.id, mandate.PURPOSE, details, now)
+        return assertion_challenge_view(asked, await passkey.credentials(connection, caller.id))
+
+
+@post(
+    "/v1/mandates",
+    tags=["Mandates"],
+    summary="Grant a mandate",
+    needs="owner",
+    names=True,
+    problems=(*MONEY_PROBLEMS, "invalid_handle", "unknown_handle", "approval_required", "invalid_passkey"),
+)
+async def grant_mandate(data: MandateRequest, house: House, credential: Credential) -> MandateView:
+    """From now on the payee may draw up to what the mandate allows, without asking. A guarded wallet grants it with an
+    `approval` over all of it.
+    """
+    assertion = assertion_of(data.approval) if data.approval is not None else None
+    async with house.database.transaction() as connection:
+        wanted, now = await _wanted(connection, house, data), house.clock()
+        return _view(await mandate.grant(connection, credential.wallet, wanted, assertion, credential.by, now))
+
+
+@get("/v1/mandates", tags=["Mandates"], summary="List mandates", needs="read")
+async def list_mandates(house: House, caller: Wallet) -> MandatesPage:
+    """The mandates that the caller granted and was granted: the latest two hundred, newest first."""
+    async with house.database.reading() as connection:
+        return MandatesPage([_view(one) for one in await mandate.mandates(connection, house.terms.assets, caller.id)])
+
+
+@delete(
+    "/v1/mandates/{id:str}",
+    tags=["Mandates"],
+    summary="Revoke a mandate",
+    status_code=200,
+    needs="read",
+    problems=("not_found",),
+)
+async def revoke_mandate(id: MandatePath, house: House, credential: Credential) -> MandateView:
+    """Nothing can be drawn by it from now on. Payer and payee may both revoke it."""
+    of = id_of(PREFIX, id, _WHAT)
+    async with house.database.transaction() as connection:
+        caller, assets = credential.wallet.id, house.terms.assets
+        return _view(await mandate.end(connection, assets, caller, of, credential.by, house.clock()))
+
+
+@post(
+    "/v1/mandates/{id:str}/approval/challenge",
+    tags=["Mandates"],
+    summary="Start approving a mandate",
+    needs="owner",
+    problems=("not_found", "state_conflict"),
+)
+async def challenge_mandate_approval(id: MandatePath, house: House, caller: Wallet) -> AssertionChallengeView:
+    """Returns a challenge over the mandate and its id. Pass it to `navigator.credentials.get()`. It is good once, for
+    five minutes.
+    """
+    of = id_of(PREFIX, id, _WHAT)
+    async with house.database.transaction() as connection:
+        waits = await mandate.waiting(connection, house.terms.assets, of, caller.id)
+        party, details = party_of(house.public_url), mandate.approval_details(waits)
+        asked = await passkey.ask(connection, party, caller.id, mandate.APPROVAL, details, house.clock())
+        return assertion_challenge_view(asked, await passkey.credentials(connection, caller.id))
+
+
+@post(
+    "/v1/mandates/{id:str}/approval",
+    tags=["Mandates"],
+    summary="Approve a mandate",
+    status_code=200,
+    needs="owner",
+    problems=("not_found", "state_conflict", "invalid_passkey"),
+)
+async def approve_mandate(id: MandatePath, data: AssertionRequest, house: House, caller: Wallet) -> MandateView:
+    """For a mandate that was granted before the wallet's first passkey: from now on its payee draws again."""
+    of, assertion = id_of(PREFIX, id, _WHAT), assertion_of(data)
+    async with house.database.transaction() as connection:
+        assets, now = house.terms.assets, house.clock()
+        return _view(await mandate.approve(connection, assets, of, caller.id, assertion, now))
+
+
+@post(
+    "/v1/mandates/{id:str}/draws",
+    tags=["Mandates"],
+    summary="Draw by a mandate",
+    responses=ACCEPTED,
+    needs="pay",
+    problems=(
+        *(*KEY_PROBLEMS,),
+        *("invalid_amount", "amount_too_precise", "not_found", "state_conflict", "mandate_exceeded"),
+        *("insufficient_funds", "wallet_frozen", "grant_not_approved", "in_recovery", "payment_restored"),
+    ),
+)
+async def draw(
+    request: Request[Any, Any, Any], id: MandatePath, data: DrawRequest, house: House, caller: Wallet
+) -> Response[PaymentView]:
+    """A payment to the caller from whoever granted the mandate. Its `reference` and `metadata` are the caller's."""
+    of = id_of(PREFIX, id, _WHAT)
+
+    async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
+        written = note_of(caller.id, data.reference, data.metadata)
+        payment = await drawing.draw(connection, house.terms, caller, of, data.amount, data.memo, now, written)
+        return (201 if payment.state is State.SETTLED else 202), payment_view(payment, caller.id)
+
+    return await answer_once(house, request, caller, data, act)
+
+
+async def _wanted(connection: Connection, house: House, data: MandateRequest) -> Wanted:
+    asset = house.terms.assets.of_wallet(data.asset)
+    if data.expires_at is not None:
+        check_time("expires_at", data.expires_at)
+    draw, total = (None if text is None else asset.parse_positive(text) for text in (data.draw, data.total))
+    return Wanted(
+        payee=await wallets.by_handle(connection, data.payee),
+        rail=data.rail,
+        draw=draw,
+        period_days=data.period_days,
+        period=asset.parse_positive(data.period),
+        total=total,
+        expires_at=data.expires_at,
+    )
+
+
+def _view(of: Mandate) -> MandateView:
+    return MandateView(
+        id=of.shown_id,
+        from_=f"@{of.payer_handle}",
+        to=f"@{of.payee_handle}",
+        asset=of.period.asset.code,
+        rail=of.rail,
+        draw=of.draw.amount if of.draw else None,
+        period=of.period.amount,
+        period_days=of.period_days,
+        total=of.total.amount if of.total else None,
+        created_at=rfc3339(of.created_at),
+        expires_at=rfc3339(of.expires_at) if of.expires_at else None,
+        revoked_at=rfc3339(of.ended_at) if of.ended_at else None,
+        waits_for_approval=of.waits,
+    )

@@ -1,0 +1,370 @@
+"""Payments: pay, preview, look, list, capture, void, refund."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+from litestar import Request, Response, get, post
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import QueryParameter
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.api.idempotency import Batcher, answer_once, claim_of
+from gateway.api.shapes import (
+    AmountRequest,
+    NothingRequest,
+    PaymentRequest,
+    PaymentsPage,
+    PaymentView,
+    PreviewView,
+    RefundRequest,
+    SignatureRequest,
+    signature_bytes,
+)
+from gateway.api.views import payment_view, preview_view
+from gateway.errors import AmountTooPrecise, GatewayError, InvalidAmount, InvalidRequest, NotFound
+from gateway.http.cursor import cursor_position, cursor_text
+from gateway.http.parameters import Cursor, Limit, asset_parameter, path_id, refused
+from gateway.http.problems import END_PROBLEMS, KEY_PROBLEMS, MONEY_PROBLEMS, PAY_PROBLEMS
+from gateway.http.services import House
+from gateway.http.times import period_of, time_parameter
+from gateway.idempotency import Unbatched
+from gateway.identity.credential import Credential
+from gateway.identity.wallet import Wallet
+from gateway.ids import PaymentId, read, show
+from gateway.money import Asset, Money
+from gateway.payments import capture_void, sign
+from gateway.payments import pay as paying
+from gateway.payments import refund as refunding
+from gateway.payments.capture_void import EndRequest
+from gateway.payments.model import records, search
+from gateway.payments.model.note import check_reference, note_of
+from gateway.payments.model.payment import Payment, State
+from gateway.payments.model.route import RailName
+from gateway.payments.model.search import Wanted
+from gateway.payments.pay import PayRequest
+from gateway.payments.refund import Refund
+from gateway.postgres.pool import Connection
+
+#: Whose payment a path names.
+PaymentPath = Annotated[str, path_id("pay", "The payment's id.")]
+
+
+def _filter(description: str, example: str) -> QueryParameter:
+    return QueryParameter(description=description, schema_extra={"examples": [example]})
+
+
+ACCEPTED = {
+    202: ResponseSpec(
+        PaymentView,
+        description="Accepted: it settles on the chain, or waits for the payer's approval or signature.",
+        generate_examples=False,
+    )
+}
+
+
+@post(
+    "/v1/payments",
+    tags=["Payments"],
+    summary="Pay a handle or an address",
+    response_description="Settled, or held for capture, in the ledger.",
+    responses=ACCEPTED,
+    needs="pay",
+    names=True,
+    capped=True,
+    problems=(*MONEY_PROBLEMS, *KEY_PROBLEMS, *PAY_PROBLEMS, "insufficient_funds", "in_recovery", "payment_restored"),
+)
+async def pay(
+    request: Request[Any, Any, Any], data: PaymentRequest, house: House, credential: Credential
+) -> Response[PaymentView]:
+    """A payment in the ledger is settled, or held for capture, when it is answered (201). A token payment is accepted
+    (202) and settles when its block is final.
+
+    Where the payer's key is their own, a token payment answers `requires_confirmation` and what is `to_sign`. Where the
+    wallet's policy asks for an approval, any payment does, and `approval` says why.
+    """
+    caller = credential.wallet
+    # Most payments are answered before they come here, in the same words: see fast_payments.py.
+    asked = asked_of(house, data, credential)
+    if shares_commits(caller, asked):
+        together: Payments = request.app.state.payments
+        claim = claim_of(house, request, caller, data)
+        return await together.answer(claim, (caller, replace(asked, claim=claim)))
+
+    async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
+        payment = await paying.pay(connection, house.terms, caller, asked, now)
+        to_sign = await sign.to_sign(connection, house.terms, payment)
+        return status_of(payment), payment_view(payment, caller.id, to_sign)
+
+    return await answer_once(house, request, caller, data, act)
+
+
+@post(
+    "/v1/payments/preview",
+    tags=["Payments"],
+    summary="Preview a payment",
+    status_code=200,
+    needs="read",
+    names=True,
+    problems=(*MONEY_PROBLEMS, *PAY_PROBLEMS, "in_recovery"),
+)
+async def preview(data: PaymentRequest, house: House, caller: Wallet, credential: Credential) -> PreviewView:
+    """The route, the fee, what would be available afterwards, and why the payment would need an approval. Nothing
+    moves.
+    """
+    asked = asked_of(house, data, credential)
+    async with house.database.snapshot() as connection:
+        return preview_view(await paying.preview(connection, house.terms, caller, asked, house.clock()))
+
+
+@get("/v1/payments/{id:str}", tags=["Payments"], summary="Get a payment", needs="read", problems=("not_found",))
+async def get_payment(id: PaymentPath, house: House, caller: Wallet) -> PaymentView:
+    """For its payer and its payee."""
+    async with house.database.reading() as connection:
+        payment = await records.payment(connection, house.terms.assets, payment_id(id), caller.id)
+        return payment_view(payment, caller.id, await sign.to_sign(connection, house.terms, payment))
+
+
+@get("/v1/payments", tags=["Payments"], summary="List payments", needs="read", problems=("unknown_asset",))
+async def list_payments(
+    house: House,
+    caller: Wallet,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    in_state: Annotated[State | None, QueryParameter(name="state", description="Only payments in this state.")] = None,
+    asset: Annotated[str | None, asset_parameter("Only payments of this asset.")] = None,
+    rail: Annotated[RailName | None, QueryParameter(description="Only payments by this rail.")] = None,
+    reference: Annotated[str | None, _filter("The caller's own reference, exactly.", "order-17")] = None,
+    memo: Annotated[str | None, _filter("The whole memo, exactly.", "lunch")] = None,
+    from_: Annotated[
+        str | None,
+        QueryParameter(name="from", description="Who paid: @handle or address.", schema_extra={"examples": ["@alice"]}),
+    ] = None,
+    to: Annotated[str | None, _filter("Who was paid: @handle or address.", "@bob")] = None,
+    counterparty: Annotated[str | None, _filter("The other side, whoever paid: @handle or address.", "@bob")] = None,
+    created_from: Annotated[
+        str | None, time_parameter("created_from", "Created at this time (RFC 3339) or later.")
+    ] = None,
+    created_until: Annotated[
+        str | None, time_parameter("created_until", "Created before this time (RFC 3339).")
+    ] = None,
+    amount_min: Annotated[str | None, _filter("Of this amount or more: a decimal, with `asset`.", "10.00")] = None,
+    amount_max: Annotated[str | None, _filter("Of this amount or less: a decimal, with `asset`.", "50.00")] = None,
+) -> PaymentsPage:
+    """What the caller paid and was paid, newest first, as far as it matches every filter. With filters a page may have
+    fewer than `limit` payments, or none, though there are more: continue until `next_cursor` is null.
+    """
+    before = PaymentId(read("pay", cursor_position(cursor))) if cursor else None
+    of = None if asset is None else house.terms.assets.of_wallet(asset)
+    if reference is not None:
+        check_reference(reference)
+    wanted = Wanted(
+        *(in_state, of, memo, from_, to, counterparty, reference, rail),
+        period_of("created_from", created_from, "created_until", created_until),
+        _amount("amount_min", amount_min, of),
+        _amount("amount_max", amount_max, of),
+    )
+    async with house.database.reading() as connection:
+        if wanted == Wanted():
+            page = await records.payments_page(connection, house.terms.assets, caller.id, before, limit)
+            last = page[-1].id if len(page) == limit else None
+        else:
+            page, last = await search.find(connection, house.terms.assets, caller.id, wanted, before, limit)
+    return PaymentsPage(
+        [payment_view(one, caller.id) for one in page], cursor_text(show("pay", last)) if last else None
+    )
+
+
+@get("/v1/payments/waiting", tags=["Approvals"], summary="List payments that wait for you", needs="read")
+async def list_waiting_payments(house: House, caller: Wallet, limit: Limit = 50, cursor: Cursor = None) -> PaymentsPage:
+    """Payments of the caller that wait for an approval by a passkey or for a signature by an own key, newest first.
+    None is missing, however many payments were made since.
+    """
+    before = PaymentId(read("pay", cursor_position(cursor))) if cursor else None
+    async with house.database.reading() as connection:
+        page = await records.waiting_page(connection, house.terms.assets, caller.id, before, limit, house.clock())
+        items = [payment_view(one, caller.id, await sign.to_sign(connection, house.terms, one)) for one in page]
+    return PaymentsPage(items, cursor_text(show("pay", page[-1].id)) if len(page) == limit else None)
+
+
+Payments = Batcher[tuple[Wallet, PayRequest], Payment]
+
+
+def payments_of(house: House) -> Payments:
+    """The gateway's payments that are not plain, which share commits whoever pays."""
+
+    async def act(
+        connection: Connection, asked: Sequence[tuple[Wallet, PayRequest]], now: datetime
+    ) -> list[Payment | GatewayError | Unbatched]:
+        return await paying.pay_together(connection, house.terms, asked, now)
+
+    return Batcher(house, act, status_of, lambda asked, payment: payment_view(payment, asked[0].id), _has_its_key)
+
+
+def status_of(payment: Payment) -> int:
+    """201 where the ledger has settled or held the payment, 202 where it waits for the chain or for an approval."""
+    return 201 if payment.route.rail == "ledger" and not payment.waits_for_approval else 202
+
+
+Ends = Batcher[EndRequest, Payment]
+
+
+def ends_of(house: House) -> Ends:
+    """The house's captures and voids, which share commits."""
+
+    async def act(
+        connection: Connection, asked: Sequence[EndRequest], now: datetime
+    ) -> list[Payment | GatewayError | Unbatched]:
+        return await capture_void.end_all(connection, house.terms, asked, now)
+
+    return Batcher(house, act, lambda _: 200, lambda asked, payment: payment_view(payment, asked.caller))
+
+
+@post(
+    "/v1/payments/{id:str}/capture",
+    tags=["Payments"],
+    summary="Capture a held payment",
+    status_code=200,
+    needs="pay",
+    capped=True,
+    problems=(
+        *KEY_PROBLEMS,
+        *END_PROBLEMS,
+        *("withdrawals_frozen", "own_key", "wallet_frozen", "in_recovery", "payment_restored"),
+    ),
+)
+async def capture(
+    request: Request[Any, Any, Any], id: PaymentPath, data: AmountRequest, house: House, caller: Wallet
+) -> Response[PaymentView]:
+    """All of it, or a part; the rest goes back to the payer."""
+    ends: Ends = request.app.state.ends
+    claim = claim_of(house, request, caller, data)
+    return await ends.answer(claim, EndRequest("capture", payment_id(id), caller.id, data.amount))
+
+
+@post(
+    "/v1/payments/{id:str}/void",
+    tags=["Payments"],
+    summary="Void a held payment",
+    status_code=200,
+    needs="pay",
+    capped=True,
+    problems=(*KEY_PROBLEMS, "not_found", "state_conflict"),
+)
+async def void(
+    request: Request[Any, Any, Any], id: PaymentPath, data: NothingRequest, house: House, caller: Wallet
+) -> Response[PaymentView]:
+    """Ends the payment; its money is available to the payer again."""
+    ends: Ends = request.app.state.ends
+    claim = claim_of(house, request, caller, data)
+    return await ends.answer(claim, EndRequest("void", payment_id(id), caller.id))
+
+
+@post(
+    "/v1/payments/{id:str}/signature",
+    tags=["Payments"],
+    summary="Sign a payment with your own key",
+    status_code=200,
+    needs="pay",
+    capped=True,
+    problems=("not_found", "invalid_signature", "state_conflict", "withdrawals_frozen", "wallet_frozen", "in_recovery"),
+)
+async def sign_payment(id: PaymentPath, data: SignatureRequest, house: House, caller: Wallet) -> PaymentView:
+    """Takes the signature over the payment's `to_sign`, by the key of the payer's address or as the contract at it
+    accepts it, and queues the payment. The same signature again is answered with the payment as it is.
+    """
+    signed = signature_bytes(data.signature)
+    of = payment_id(id)
+    signed_payment = await sign.sign(house.database, house.node, house.terms, caller.id, of, signed, house.clock())
+    return payment_view(signed_payment, caller.id)
+
+
+@post(
+    "/v1/payments/{id:str}/refund",
+    tags=["Payments"],
+    summary="Refund a settled payment",
+    needs="refund",
+    problems=(
+        *KEY_PROBLEMS,
+        *END_PROBLEMS,
+        *("refund_exceeds_payment", "wallet_frozen", "cap_exceeded", "grant_not_approved", "in_recovery"),
+        "payment_restored",
+    ),
+)
+async def refund(
+    request: Request[Any, Any, Any], id: PaymentPath, data: RefundRequest, house: House, credential: Credential
+) -> Response[PaymentView]:
+    """All that is left of it, or a part, as a payment of its own whose `refund_of` names the first. Its reference and
+    metadata are the refunder's, not those of the first.
+    """
+
+    caller = credential.wallet
+    written = note_of(caller.id, data.reference, data.metadata)
+    asked = Refund(caller, payment_id(id), data.amount, credential, written)
+    if not caller.signs_itself:
+        refunds: Refunds = request.app.state.refunds
+        claim = claim_of(house, request, caller, data)
+        return await refunds.answer(claim, replace(asked, claim=claim))
+
+    async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
+        payment = await refunding.refund(connection, house.terms, asked, now)
+        return 201, payment_view(payment, caller.id, await sign.to_sign(connection, house.terms, payment))
+
+    return await answer_once(house, request, caller, data, act)
+
+
+Refunds = Batcher[Refund, Payment]
+
+
+def refunds_of(house: House) -> Refunds:
+    """The gateway's refunds, which share commits; but for tokens that the payer's own key has to sign for."""
+
+    async def act(
+        connection: Connection, asked: Sequence[Refund], now: datetime
+    ) -> list[Payment | GatewayError | Unbatched]:
+        return await refunding.refund_all(connection, house.terms, asked, now)
+
+    return Batcher(
+        house, act, lambda _: 201, lambda asked, payment: payment_view(payment, asked.caller.id), _has_its_key
+    )
+
+
+def _has_its_key(payment: Payment) -> bool:
+    return payment.has_its_key
+
+
+def shares_commits(caller: Wallet, asked: PayRequest) -> bool:
+    """Whether a payment shares its commit with others: all but tokens that the payer's own key has to sign for."""
+    return asked.money.asset.kind != "token" or not caller.signs_itself
+
+
+def asked_of(house: House, data: PaymentRequest, by: Credential) -> PayRequest:
+    """What a request asks for. Raises UnknownAsset, InvalidAmount, AmountTooPrecise, and InvalidRequest (its note)."""
+    return pay_request(data, house.terms.assets.of_wallet(data.asset).parse_positive(data.amount), by)
+
+
+def pay_request(data: PaymentRequest, money: Money, by: Credential) -> PayRequest:
+    """What a request for `money` asks for. Raises InvalidRequest (its note)."""
+    written = note_of(by.wallet.id, data.reference, data.metadata)
+    return PayRequest(data.to, money, data.memo, data.capture, by, written)
+
+
+def _amount(name: str, text: str | None, asset: Asset | None) -> Money | None:
+    """An amount to compare with. Raises InvalidRequest where it is none of the asset, or none says what it is of."""
+    if text is None:
+        return None
+    if asset is None:
+        raise refused(name, text, "send asset with it, since amounts of different assets do not compare")
+    try:
+        return asset.parse(text)
+    except (InvalidAmount, AmountTooPrecise) as refusal:
+        raise refused(name, text, str(refusal)) from None
+
+
+def payment_id(text: str) -> PaymentId:
+    """The id that a path says. Raises NotFound where it says none."""
+    try:
+        return PaymentId(read("pay", text))
+    except InvalidRequest:
+        raise NotFound(f"payment {text[:60]}") from None

@@ -1,0 +1,167 @@
+"""This was not me: stop everything that leaves a wallet, also by a link in a notification, and let it go on later."""
+
+from typing import Annotated
+
+from litestar import get, post
+from litestar.params import PathParameter
+from msgspec import Meta, Struct
+
+from gateway.api.identity.sign_in import (
+    AssertionChallengeView,
+    AssertionRequest,
+    assertion_challenge_view,
+    assertion_of,
+)
+from gateway.api.payments.payments import PaymentPath, payment_id
+from gateway.api.shapes import AssetCode, Decimal, Party, PaymentIdText, PaymentState, PaymentView, Time
+from gateway.api.views import payment_view
+from gateway.audit.log import ANYONE
+from gateway.clock import rfc3339
+from gateway.http.services import House
+from gateway.identity.credential import Credential
+from gateway.identity.sign_in.ceremony import party_of
+from gateway.identity.wallet import Wallet
+from gateway.ids import show
+from gateway.payments import report_unauthorized
+from gateway.payments.checks import wallet_freeze
+from gateway.payments.model.payment import Payment
+
+TokenPath = Annotated[str, PathParameter(description="The end of a report link.", schema_extra={"examples": ["q2Zx"]})]
+
+
+class ReportLinkView(Struct):
+    """Shown once, for whoever notifies the wallet's owner of the payment."""
+
+    path: Annotated[
+        str, Meta(description="To be put behind the gateway's public address.", examples=["/v1/not-me/q2…"])
+    ]
+
+
+class ReportView(Struct):
+    """The payment of a link. POST to the link freezes the wallet."""
+
+    payment: PaymentIdText
+    to: Party
+    amount: Decimal
+    asset: AssetCode
+    created_at: Time
+    state: PaymentState
+    asks: Annotated[str, Meta(description="What to ask the wallet's owner.")]
+
+
+class UnfrozenView(Struct):
+    frozen: bool
+
+
+@post(
+    "/v1/payments/{id:str}/not-me",
+    tags=["Freezes"],
+    summary="Report a payment as unauthorized",
+    status_code=200,
+    needs="read",
+    problems=("not_found",),
+)
+async def report_payment(id: PaymentPath, house: House, credential: Credential) -> PaymentView:
+    """Freezes the caller's wallet: nothing leaves it from now on, and the payment ends where it still can. Reading the
+    wallet is enough to report, since a report only stops.
+    """
+    caller = credential.wallet.id
+    payment = await report_unauthorized.not_me(
+        house.database, house.terms, caller, payment_id(id), credential.by, house.clock()
+    )
+    return payment_view(payment, caller)
+
+
+@post(
+    "/v1/payments/{id:str}/not-me/link",
+    tags=["Freezes"],
+    summary="Create a report link",
+    needs="webhooks",
+    problems=("not_found",),
+)
+async def create_report_link(id: PaymentPath, house: House, caller: Wallet) -> ReportLinkView:
+    """For a notification about this payment: whoever follows the link freezes the wallet, and can do nothing else with
+    it. It is good for thirty days.
+    """
+    async with house.database.transaction() as connection:
+        token = await report_unauthorized.link(connection, house.terms, caller.id, payment_id(id), house.clock())
+    return ReportLinkView(f"/v1/not-me/{token}")
+
+
+@get(
+    "/v1/not-me/{token:str}",
+    tags=["Freezes"],
+    summary="Get the payment of a report link",
+    needs="nothing",
+    counts="look-ups",
+    problems=("not_found",),
+)
+async def get_report_link(token: TokenPath, house: House) -> ReportView:
+    """Does nothing, since programs open links that nobody has clicked."""
+    async with house.database.reading() as connection:
+        return _view(await report_unauthorized.of_link(connection, house.terms, token, house.clock()))
+
+
+@post(
+    "/v1/not-me/{token:str}",
+    tags=["Freezes"],
+    summary="Report by a link",
+    status_code=200,
+    needs="nothing",
+    counts="look-ups",
+    problems=("not_found",),
+)
+async def follow_report_link(token: TokenPath, house: House) -> ReportView:
+    """Freezes the payer's wallet: nothing leaves it from now on, and the payment ends where it still can."""
+    async with house.database.reading() as connection:
+        found = await report_unauthorized.of_link(connection, house.terms, token, house.clock())
+    return _view(
+        await report_unauthorized.not_me(house.database, house.terms, found.payer, found.id, ANYONE, house.clock())
+    )
+
+
+@post("/v1/wallet/unfreeze/challenge", tags=["Freezes"], summary="Start unfreezing the wallet", needs="read")
+async def challenge_unfreeze(house: House, caller: Wallet) -> AssertionChallengeView:
+    """Pass it to `navigator.credentials.get()`. It is good once, for five minutes."""
+    async with house.database.transaction() as connection:
+        return assertion_challenge_view(
+            *await report_unauthorized.ask(connection, party_of(house.public_url), caller.id, house.clock())
+        )
+
+
+@post(
+    "/v1/wallet/unfreeze",
+    tags=["Freezes"],
+    summary="Unfreeze the wallet",
+    status_code=200,
+    needs="read",
+    problems=("invalid_passkey",),
+)
+async def unfreeze_wallet(data: AssertionRequest, house: House, caller: Wallet) -> UnfrozenView:
+    """By a passkey that is at least a day old, a day after the wallet was frozen. What operators froze stays frozen."""
+    assertion = assertion_of(data)
+    async with house.database.transaction() as connection:
+        await report_unauthorized.unfreeze(connection, caller.id, assertion, house.clock())
+        return UnfrozenView(bool(await wallet_freeze.frozen(connection, [caller.id])))
+
+
+def _view(payment: Payment) -> ReportView:
+    return ReportView(
+        payment=show("pay", payment.id),
+        to=payment.payee_name,
+        amount=payment.amount.amount,
+        asset=payment.amount.asset.code,
+        created_at=rfc3339(payment.created_at),
+        state=payment.state.value,
+        asks="Was this not you? POST here, and nothing leaves your wallet until you or an operator let it go on.",
+    )
+
+
+ROUTES = [
+    report_payment,
+    create_report_link,
+    get_report_link,
+    follow_report_link,
+    challenge_unfreeze,
+    unfreeze_wallet,
+]

@@ -1,0 +1,64 @@
+"""How a sweep settles: its hold is voided, since both addresses are one wallet's. Where it fails, it waits for another
+try (gateway/custody/sweep.py).
+
+A sweep begins when tokens reach an address that its wallet has left, and whose key the gateway keeps.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from gateway.chain.token.contract import Movement
+from gateway.custody import sweep
+from gateway.custody.sweep import NewSweep, Sweep
+from gateway.ids import TransferId
+from gateway.ledger import account, transfer
+from gateway.ledger.transfer import End, Leg
+from gateway.money import Asset, Assets, Money
+from gateway.postgres.pool import Connection
+from gateway.settlement.settles import Known, Outcome, Settles
+
+complaints = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sweeps(Settles[Sweep]):
+    """`authorization_seconds` is how long what begins is good for."""
+
+    authorization_seconds: int
+
+    async def find(
+        self, connection: Connection, assets: Assets, authorizations: Sequence[UUID]
+    ) -> Mapping[UUID, Sweep]:
+        return {one.authorization_id: one for one in await sweep.by_authorizations(connection, assets, authorizations)}
+
+    def accounts(self, thing: Sweep) -> Sequence[tuple[str, Asset]]:
+        return ()
+
+    def settle(self, thing: Sweep, movement: Movement, known: Known, now: datetime) -> Outcome[Sweep]:
+        """The movement is within one wallet, unless that has moved on: it is posted like any other."""
+        return Outcome(replace(thing, state="settled"), (End(TransferId(thing.id), transfer.Event.VOID),))
+
+    def fail(self, thing: Sweep, reason: str) -> Outcome[Sweep]:
+        complaints.warning("%s at %s stays there for now: %s", thing.amount, thing.from_address, reason)
+        return Outcome(replace(thing, state="waiting", failure=reason))
+
+    async def write(self, connection: Connection, things: Sequence[Sweep], now: datetime) -> None:
+        await sweep.update(connection, things, now)
+
+    def notice(self, movement: Movement, known: Known, now: datetime) -> Sequence[Outcome[NewSweep]]:
+        owner = known.wallets.get(movement.to_address)
+        if owner is None or owner.address == movement.to_address:
+            return ()
+        if movement.value == 0 or movement.from_address == movement.to_address:
+            return ()
+        token = known.assets[movement.asset_code]
+        arrived = sweep.sweep_of(owner.id, Money(movement.value, token), movement.to_address, now)
+        payer, outside = account.wallet(owner.handle, token), account.house("outside", token)
+        leg = Leg(known.accounts[payer], known.accounts[outside], movement.value)
+        return [Outcome(NewSweep(arrived, owner.address), (sweep.hold_of(arrived, leg),))]
+
+    async def start(self, connection: Connection, things: Sequence[NewSweep], now: datetime) -> None:
+        await sweep.start(connection, self.authorization_seconds, things, now)

@@ -1,0 +1,192 @@
+"""A request's body: one flat JSON object, read strictly into the struct that its handler takes.
+
+The struct's own decoder reads the bytes, so nothing is ever built that the struct does not have. Litestar's way would
+build whatever the JSON says and bend that into the struct: a body of open brackets then overflows the C stack and ends
+the process, `"false"` and `0` pass for a boolean, and of two values under one key the last wins without a word.
+"""
+
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import msgspec
+from litestar import Request
+from litestar.exceptions import InternalServerException
+
+from gateway.errors import BodyTooLarge, GatewayError, InvalidRequest, UnsupportedMediaType
+from gateway.http.fields import JSON, check_media_type
+from gateway.http.json_faults import refusal_of
+
+Wanted = TypeVar("Wanted", bound=msgspec.Struct)
+
+#: How a body begins that is in another encoding, or compressed (RFC 1952, 8878, 1950): the longest first.
+_ENCODINGS = (
+    (b"\xef\xbb\xbf", "UTF-8 with a byte order mark"),
+    (b"\xfe\xff", "in UTF-16"),
+    (b"\xff\xfe", "in UTF-16 or UTF-32"),
+    (b"\x1f\x8b", "compressed (gzip)"),
+    (b"\x28\xb5\x2f\xfd", "compressed (zstd)"),
+    (b"\x78\x9c", "compressed (deflate)"),
+)
+
+#: The longest line of NDJSON that is read.
+_LINE_BYTES_MAX = 64 * 1024
+
+
+class StrictRequest(Request[Any, Any, Any]):
+    """A request whose JSON is read into the type of its handler's `data`."""
+
+    async def stream(self) -> AsyncGenerator[bytes, None]:
+        """The body as it comes. Raises InvalidRequest where the client hangs up in the middle of it: no fault of ours,
+        though Litestar says so, and nobody is there to be told.
+        """
+        try:
+            async for part in super().stream():
+                yield part
+        except InternalServerException:
+            raise InvalidRequest("cut_off", "the body ended before all of it had come") from None
+
+    async def json(self) -> Any:
+        """The body. Raises UnsupportedMediaType, InvalidRequest, and InvalidAmount for an amount that is no string."""
+        self.check_media_type(JSON)
+        wanted = self.route_handler.parsed_data_field
+        assert wanted is not None, "only a handler that takes data has its body read"
+        return read(await self.body(), wanted.annotation)
+
+    def check_media_type(self, *accepted: str) -> str:
+        """Which of these media types the body is said to have. Raises UnsupportedMediaType."""
+        return check_media_type(dict(self.scope["headers"]).get(b"content-type"), *accepted)
+
+
+def read(body: bytes, wanted: type[Wanted]) -> Wanted:
+    """The struct that the body says. Raises InvalidRequest, and InvalidAmount for an amount that is not a string."""
+    try:
+        asked: Wanted = _decoder(wanted).decode(body)
+    except msgspec.ValidationError as fault:
+        raise refusal_of(str(fault), wanted) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        refuse_encoding(body)
+        raise InvalidRequest("json", "the body is not valid JSON in UTF-8") from None
+    if b"\\" in body or body.count(b"{") > 1:
+        _refuse_repeated_fields(body)
+    else:
+        for name in _names(wanted):
+            if body.count(name) > 1:  # in a value, perhaps
+                _refuse_repeated_fields(body)
+                break
+    return asked
+
+
+def read_each(bodies: Sequence[bytes], wanted: type[Wanted]) -> list[Wanted | GatewayError]:
+    """`read`, of each: the struct that it says, or what `read` raises of it."""
+    try:
+        asked: list[Wanted | GatewayError] = list(map(_decoder(wanted).decode, bodies))
+        whole = b",".join(bodies)
+        if b"\\" not in whole and whole.count(b"{") == len(bodies) and _names_once(whole, asked, wanted):
+            return asked
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        pass  # of one of them; which it is, and why, is found out below
+    asked = []
+    for body in bodies:
+        try:
+            asked.append(read(body, wanted))
+        except GatewayError as refusal:
+            asked.append(refusal)
+    return asked
+
+
+async def read_limited(request: Request[Any, Any, Any], bytes_max: int) -> bytes:
+    """The body of a route with a limit of its own. Raises BodyTooLarge as soon as it is known to be."""
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > bytes_max:
+            raise BodyTooLarge(bytes_max)
+        parts.append(part)
+    return b"".join(parts)
+
+
+def read_array(body: bytes, most: int) -> list[bytes]:
+    """The elements of a JSON array, each as its own bytes, to be read one by one. Raises InvalidRequest."""
+    try:
+        elements = msgspec.json.decode(body, type=list[msgspec.Raw])
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        refuse_encoding(body)
+        raise InvalidRequest("array", "the body should be a JSON array") from None
+    if not 1 <= len(elements) <= most:
+        raise InvalidRequest("array", f"the array should have 1 to {most} elements; it has {len(elements)}")
+    return [bytes(element) for element in elements]
+
+
+def refuse_encoding(body: bytes) -> None:
+    """Raises UnsupportedMediaType for bytes that are no JSON in UTF-8 (RFC 8259, 8.1) but something known."""
+    for start, what in _ENCODINGS:
+        if body.startswith(start):
+            raise UnsupportedMediaType("encoding", f"the body is {what}; send plain JSON in UTF-8", ())
+    if b"\0" in body[:4] and len(body) > 1:
+        raise UnsupportedMediaType("encoding", "the body is in UTF-16 or UTF-32; send it in UTF-8", ())
+
+
+async def lines(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
+    """The lines of an NDJSON body as they come, empty ones left out. Raises BodyTooLarge for a line that is, and
+    UnsupportedMediaType before the first where they are not in UTF-8.
+    """
+    rest, begun = b"", False
+    async for part in request.stream():
+        *whole, rest = (rest + part).split(b"\n")
+        if whole and not begun:
+            refuse_encoding(whole[0])
+            begun = True
+        for line in whole:
+            if line.strip():
+                yield line
+        if len(rest) > _LINE_BYTES_MAX:
+            raise BodyTooLarge(_LINE_BYTES_MAX)
+    if rest.strip():
+        if not begun:
+            refuse_encoding(rest)
+        yield rest
+
+
+@lru_cache
+def _decoder(wanted: type[Wanted]) -> msgspec.json.Decoder[Wanted]:
+    return msgspec.json.Decoder(wanted)
+
+
+@lru_cache
+def _names(wanted: type[msgspec.Struct]) -> tuple[bytes, ...]:
+    """The fields as they stand in a body. Where each is there once at most and nothing is escaped, none is repeated."""
+    return tuple(b'"%s"' % field.encode_name.encode() for field in msgspec.structs.fields(wanted))
+
+
+def _names_once(whole: bytes, asked: Sequence[object], wanted: type[msgspec.Struct]) -> bool:
+    """Whether no body among these, in which nothing is escaped, has a field twice: each field is there as often as it
+    was read. One that says what is left out otherwise (`"memo": null`) was not read, for all that one knows.
+    """
+    for name, (attribute, default) in zip(_names(wanted), _defaults(wanted), strict=True):
+        there = whole.count(name)
+        if there and there != sum([getattr(one, attribute) != default for one in asked]):
+            return False
+    return True
+
+
+@lru_cache
+def _defaults(wanted: type[msgspec.Struct]) -> tuple[tuple[str, object], ...]:
+    """The struct's attributes, in the order of `_names`, and what each is where the body does not have it."""
+    fields = msgspec.structs.fields(wanted)
+    assert all(field.default_factory is msgspec.NODEFAULT for field in fields), "they would be equal to nothing"
+    return tuple((field.name, field.default) for field in fields)
+
+
+def _refuse_repeated_fields(body: bytes) -> None:
+    """Of `{"amount": "1.00", "amount": "100.00"}` no reader knows which is meant (RFC 8259, section 4)."""
+
+    def once(pairs: list[tuple[str, object]]) -> None:
+        seen = set[str]()
+        for name, _ in pairs:
+            if name in seen:
+                raise InvalidRequest("repeated_field", f"the field {name!r} is there more than once; send it once")
+            seen.add(name)
+
+    json.loads(body, object_pairs_hook=once)

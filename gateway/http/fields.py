@@ -1,0 +1,110 @@
+"""The header fields that change what a request means, the same for every route (RFC 9110). Pure.
+
+A field that is not understood here and would make the request another one is refused, never passed over. What a server
+may pass over it does: Range, Accept, Content-Language, Upgrade and all that it does not know. Where a request ends is
+framing.py's.
+"""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final
+
+from gateway.errors import InvalidRequest, PreconditionFailed, UnsupportedMediaType
+from gateway.http.framing import Field, members
+
+JSON: Final = "application/json"
+
+#: Fields that have one value. Of two, one would win without a word.
+ONCE: Final = {
+    b"authorization": "Authorization",
+    b"content-type": "Content-Type",
+    b"cookie": "Cookie",
+    b"idempotency-key": "Idempotency-Key",
+    b"origin": "Origin",
+    b"sec-fetch-site": "Sec-Fetch-Site",
+}
+
+#: What `check_conditions` reads.
+CONDITIONS: Final = (b"if-match", b"if-none-match")
+
+#: Fields in place of the request line's method: whoever sends one means another method.
+_OTHER_METHOD: Final = (b"x-http-method-override", b"x-http-method", b"x-method-override")
+
+#: Fields that the fast path of payments (fast_payments.py) leaves to the ordinary handler, where `check` reads them.
+NOT_PLAIN: Final = frozenset((*_OTHER_METHOD, b"content-encoding", b"content-range", *CONDITIONS))
+
+
+def check(fields: Iterable[Field]) -> None:
+    """Raises InvalidRequest for a field that stands twice, a part of a body or another method, and UnsupportedMediaType
+    for a body that is encoded.
+    """
+    seen = set[bytes]()
+    for name, value in fields:
+        if name in ONCE:
+            if name in seen:
+                raise InvalidRequest("repeated_header", f"the header {ONCE[name]} is there twice; send it once")
+            seen.add(name)
+        elif name in _OTHER_METHOD:
+            raise InvalidRequest("method", f"the method is that of the request line; leave {name.decode()} out")
+        elif name == b"content-range":  # RFC 9110, 14.4
+            raise InvalidRequest(
+                "content_range", "a part of a body cannot be sent; send the whole, without Content-Range"
+            )
+        elif name == b"content-encoding" and set(members(value)) - {b"", b"identity"}:
+            coding = value.decode("latin-1")[:60]
+            raise UnsupportedMediaType(
+                "content_encoding", f"the body is encoded ({coding}); send it as it is, without Content-Encoding", ()
+            )
+
+
+def check_conditions(fields: Iterable[Field], represented: bool) -> None:
+    """Raises PreconditionFailed where a condition is false (RFC 9110, 13.1). `represented`: there is something at the
+    path that GET reads. None of it has an entity tag or a date: If-Match holds for `*` alone, If-None-Match for every
+    tag, and conditions on dates are passed over.
+    """
+    for name, value in fields:
+        if name == b"if-match" and not (represented and value == b"*"):
+            raise PreconditionFailed("If-Match")
+        if name == b"if-none-match" and represented and value == b"*":
+            raise PreconditionFailed("If-None-Match")
+
+
+@lru_cache(maxsize=256)
+def media_type(content_type: bytes) -> tuple[str, str]:
+    """The media type and the charset ("" for none) of a Content-Type, in lower case; unknown parameters are passed
+    over. ("", "") where it is not one.
+    """
+    kind, *parameters = content_type.decode("latin-1").lower().split(";")
+    charset = ""
+    for parameter in parameters:
+        name, equals, value = parameter.partition("=")
+        if parameter.strip() and not equals:
+            return "", ""
+        if name.strip() == "charset":
+            charset = value.strip().strip('"')
+    return kind.strip(), charset
+
+
+def is_json(content_type: bytes) -> bool:
+    """Whether a body of this type is read as JSON in UTF-8."""
+    kind, charset = media_type(content_type)
+    return kind == JSON and charset in _UTF_8
+
+
+def check_media_type(content_type: bytes | None, *accepted: str) -> str:
+    """Which of these media types the body has: the first, where nothing is said. Raises UnsupportedMediaType."""
+    if content_type is None:
+        return accepted[0]
+    kind, charset = media_type(content_type)
+    if kind not in accepted:
+        told = content_type.decode("latin-1")[:80]
+        curl = " (curl: --json in place of -d)" if kind == "application/x-www-form-urlencoded" else ""
+        raise UnsupportedMediaType(
+            "media_type", f"the body is {told!r}; send {' or '.join(accepted)} as Content-Type{curl}", accepted
+        )
+    if charset not in _UTF_8:
+        raise UnsupportedMediaType("charset", f"the body's charset is {charset[:40]!r}; send it in UTF-8", accepted)
+    return kind
+
+
+_UTF_8: Final = ("", "utf-8", "utf8")

@@ -1,0 +1,106 @@
+"""Query parameters: each route takes those that its handler declares, once each, and no others.
+
+What is not known is refused rather than passed over: `?Mode=all` would pay a part of what was to be all or nothing. The
+names come from the handlers' own signatures, as Litestar read them. Pages take any: their scripts read them, and links
+from elsewhere bring their own.
+
+A parameter whose value does not fit is named as it was sent, with what it may be (`misfit`).
+"""
+
+from collections.abc import Iterable
+from enum import Enum
+from typing import Annotated, Any, Final, Literal, get_origin
+
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+from litestar.params import KwargDefinition, PathParameter, QueryParameter
+from litestar.routes import BaseRoute, HTTPRoute
+from litestar.typing import FieldDefinition
+
+from gateway.errors import InvalidRequest
+from gateway.http.json_faults import one_of
+from gateway.http.schema import typed_id
+
+Cursor = Annotated[str | None, QueryParameter(description="The `next_cursor` of the page before.")]
+
+Limit = Annotated[int, QueryParameter(ge=1, le=200, description="How many at the most.")]
+
+
+def asset_parameter(description: str) -> QueryParameter:
+    """A query parameter that names an asset."""
+    return QueryParameter(name="asset", description=description, schema_extra={"examples": ["EUR"]})
+
+
+def path_id(prefix: str, description: str) -> PathParameter:
+    """A TypeID with this prefix, in a path. What is no such id is no thing that is there: 404."""
+    shown = typed_id(prefix, description)
+    return PathParameter(
+        description=description, schema_extra={"examples": shown.examples, **(shown.extra_json_schema or {})}
+    )
+
+
+#: Where a handler keeps the names of its query parameters, and the names of the arguments that they are given as.
+_NAMES: Final = "query_parameters"
+_ARGUMENTS: Final = "query_arguments"
+
+
+def learn(routes: Iterable[BaseRoute]) -> None:
+    """Have each handler of the document know the names of its query parameters."""
+    for route in routes:
+        if isinstance(route, HTTPRoute):
+            for handler, model in route.route_handler_map.values():
+                if handler.resolve_include_in_schema():
+                    handler.opt[_NAMES] = tuple(sorted(one.field_alias for one in model.expected_query_params))
+                    handler.opt[_ARGUMENTS] = {one.field_name: one.field_alias for one in model.expected_query_params}
+
+
+def names_of(handler: BaseRouteHandler) -> tuple[str, ...] | None:
+    """The query parameters that the route takes; None for a page."""
+    names: tuple[str, ...] | None = handler.opt.get(_NAMES)
+    return names
+
+
+def check(request: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Raises InvalidRequest for a parameter that the route does not take, that is there twice, or has a NUL in it,
+    which PostgreSQL takes in no text.
+    """
+    names = names_of(handler)
+    if names is None or not request.scope["query_string"]:
+        return
+    seen = set[str]()
+    for name, value in request.query_params.multi_items():
+        if name not in names:
+            takes = f"it takes {', '.join(names)}" if names else "it takes none"
+            raise InvalidRequest("unknown_parameter", f"this call has no query parameter {name[:60]!r}: {takes}")
+        if name in seen:
+            raise InvalidRequest("repeated_parameter", f"the query parameter {name} is there twice; send it once")
+        if "\0" in value:
+            raise InvalidRequest("parameter", f"the query parameter {name} has a NUL character, which no text here has")
+        seen.add(name)
+
+
+def misfit(request: ASGIConnection[Any, Any, Any, Any], argument: str) -> InvalidRequest:
+    """What is wrong with the parameter that a handler would have been given as `argument`."""
+    handler = request.route_handler
+    name = handler.opt.get(_ARGUMENTS, {}).get(argument, argument)
+    value = request.query_params.get(name, "")
+    wanted = _wanted(handler.parsed_fn_signature.parameters[argument])
+    return refused(name, value, f"it should be {wanted}")
+
+
+def refused(name: str, value: str, why: str) -> InvalidRequest:
+    """A query parameter whose value is not taken, and why."""
+    return InvalidRequest("parameter", f"the query parameter {name} cannot be {value[:60]!r}: {why}")
+
+
+def _wanted(parameter: FieldDefinition) -> str:
+    """What a parameter may be."""
+    for one in (parameter, *parameter.inner_types):
+        if isinstance(one.annotation, type) and issubclass(one.annotation, Enum):
+            return one_of(choice.value for choice in one.annotation)
+        if get_origin(one.annotation) is Literal:
+            return one_of(one.args)
+    bounds = parameter.kwarg_definition
+    if parameter.is_subclass_of(int) and isinstance(bounds, KwargDefinition):
+        return f"a number from {bounds.ge} to {bounds.le}"
+    return "a string"

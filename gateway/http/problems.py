@@ -1,0 +1,247 @@
+"""The one table from error to HTTP: status, stable `code`, and whether the same request may succeed later.
+
+Answers are `application/problem+json` (RFC 9457). `type` is finer than `code` where one code has several causes, and
+the error's own values stand beside them, money as decimal strings. Nothing else about the inside leaves the house.
+"""
+
+import logging
+import re
+from dataclasses import dataclass, fields
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+
+from gateway import errors
+from gateway.errors import GatewayError, InvalidRequest, LineRefused
+from gateway.http import parameters
+from gateway.http.framing import Malformed
+from gateway.http.headers import security_headers
+from gateway.http.request_id import request_id
+from gateway.money import Money
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """How one kind of error looks outside. `retryable`: the same request may succeed later."""
+
+    status: int
+    code: str
+    retryable: bool = False
+
+
+#: Every refusal we can explain. An error that is not here is looked up by the classes it descends from.
+PROBLEMS: dict[type[GatewayError], Problem] = {
+    errors.InvalidRequest: Problem(400, "invalid_request"),
+    errors.BodyTooLarge: Problem(413, "body_too_large"),
+    errors.UnsupportedMediaType: Problem(415, "unsupported_media_type"),
+    errors.PreconditionFailed: Problem(412, "precondition_failed"),
+    errors.Unauthenticated: Problem(401, "unauthenticated"),
+    errors.Forbidden: Problem(403, "forbidden"),
+    errors.NotFound: Problem(404, "not_found"),
+    errors.MethodNotAllowed: Problem(405, "method_not_allowed"),
+    errors.IdempotencyKeyMissing: Problem(400, "idempotency_key_missing"),
+    errors.IdempotencyKeyReused: Problem(422, "idempotency_key_reused"),
+    errors.IdempotencyKeyInProgress: Problem(409, "idempotency_key_in_progress", retryable=True),
+    errors.InvalidAmount: Problem(422, "invalid_amount"),
+    errors.AmountTooPrecise: Problem(422, "amount_too_precise"),
+    errors.UnknownAsset: Problem(422, "unknown_asset"),
+    errors.AssetClosed: Problem(422, "asset_closed"),
+    errors.InsufficientFunds: Problem(409, "insufficient_funds", retryable=True),
+    errors.TransferEnded: Problem(409, "state_conflict"),
+    errors.CaptureExceedsHold: Problem(409, "state_conflict"),
+    errors.InvalidHandle: Problem(422, "invalid_handle"),
+    errors.HandleTaken: Problem(409, "handle_taken"),
+    errors.UnknownHandle: Problem(404, "unknown_handle"),
+    errors.InvalidAddress: Problem(422, "invalid_address"),
+    errors.InvalidChallenge: Problem(422, "invalid_challenge"),
+    errors.InvalidSignature: Problem(422, "invalid_signature"),
+    errors.AddressTaken: Problem(409, "address_taken"),
+    errors.NonceTaken: Problem(409, "nonce_taken"),
+    errors.AddressNotEmpty: Problem(409, "address_not_empty", retryable=True),
+    errors.PaymentsUnderWay: Problem(409, "payments_under_way", retryable=True),
+    errors.OwnKey: Problem(422, "own_key"),
+    errors.InvalidPasskey: Problem(422, "invalid_passkey"),
+    errors.LastPasskey: Problem(409, "last_passkey"),
+    errors.LastOwnerKey: Problem(409, "last_owner_key"),
+    errors.InvalidRecoveryCode: Problem(422, "invalid_recovery_code"),
+    errors.TooManyTries: Problem(429, "too_many_tries", retryable=True),
+    errors.UnknownPayee: Problem(404, "unknown_payee"),
+    errors.SelfPayment: Problem(422, "self_payment"),
+    errors.StateConflict: Problem(409, "state_conflict"),
+    errors.WithdrawalsFrozen: Problem(409, "withdrawals_frozen", retryable=True),
+    errors.WalletFrozen: Problem(409, "wallet_frozen", retryable=True),
+    errors.ApprovalRequired: Problem(403, "approval_required"),
+    errors.GrantNotApproved: Problem(403, "grant_not_approved"),
+    errors.MandateExceeded: Problem(409, "mandate_exceeded"),
+    errors.MandatePeriodExceeded: Problem(409, "mandate_exceeded", retryable=True),
+    errors.CapExceeded: Problem(409, "cap_exceeded"),
+    errors.DayCapExceeded: Problem(409, "cap_exceeded", retryable=True),
+    errors.RefundExceedsPayment: Problem(409, "refund_exceeds_payment"),
+    errors.PaymentRestored: Problem(409, "payment_restored"),
+    errors.InRecovery: Problem(503, "in_recovery", retryable=True),
+    errors.Unavailable: Problem(503, "unavailable", retryable=True),
+}
+
+#: Errors that say something about the machine or the house and nothing that the caller can mend: shown as a 500.
+INTERNAL = Problem(500, "internal_error", retryable=True)
+
+#: Codes that come together, for the routes that say which they may answer (`problems=`): of an amount of an asset, of
+#: an Idempotency-Key, of whom is paid and how, of the end of a payment.
+MONEY_PROBLEMS = ("unknown_asset", "invalid_amount", "amount_too_precise")
+KEY_PROBLEMS = ("idempotency_key_missing", "idempotency_key_reused", "idempotency_key_in_progress")
+PAY_PROBLEMS = (
+    *("unknown_payee", "self_payment", "cap_exceeded", "grant_not_approved"),
+    *("withdrawals_frozen", "wallet_frozen", "own_key"),
+)
+END_PROBLEMS = ("invalid_amount", "amount_too_precise", "not_found", "state_conflict", "insufficient_funds")
+
+_MEDIA_TYPE = "application/problem+json"
+
+#: What Litestar says when a parameter is not there.
+_MISSING_PARAMETER = re.compile(r"Missing required \w+ parameter '(\w+)'")
+
+
+def problem_of(error: GatewayError) -> Problem:
+    """The problem of an error: its own, or that of the nearest class it descends from."""
+    for kind in type(error).__mro__:
+        if kind in PROBLEMS:
+            return PROBLEMS[kind]
+    return INTERNAL
+
+
+def refuse(request: Request[Any, Any, Any], error: GatewayError) -> Response[Any]:
+    """The answer to an error of ours."""
+    if isinstance(error, errors.PreconditionFailed) and request.method == "GET" and error.header == "If-None-Match":
+        return Response(None, status_code=304)  # RFC 9110, 13.1.2: what the client has is good
+    return _answer(problem_document(error))
+
+
+def as_bytes(error: GatewayError) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """The same answer as a status, headers and a body, where no handler is there to encode it."""
+    document = problem_document(error)
+    status, headers = _start_of(document)
+    named = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    return status, [(b"content-type", _MEDIA_TYPE.encode()), *named], msgspec.json.encode(document)
+
+
+def malformed(fault: Malformed, scope: Any) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """The headers and body of the answer to a request that could not be read: then its connection is closed."""
+    document = problem_document(InvalidRequest(fault.kind, fault.detail)) | {"status": fault.status}
+    body = msgspec.json.encode(document)
+    headers = [(b"content-type", _MEDIA_TYPE.encode()), (b"content-length", b"%d" % len(body))]
+    named = [*security_headers(""), (b"x-request-id", request_id(scope))]
+    return [*headers, *named, (b"connection", b"close")], body
+
+
+def problem_document(error: GatewayError) -> dict[str, object]:
+    """The problem document of an error (RFC 9457)."""
+    if isinstance(error, LineRefused):
+        return problem_document(error.cause) | {"detail": str(error), "index": error.index}
+    problem = problem_of(error)
+    if problem is INTERNAL:
+        log.error("a request failed: %s", error)
+        return _document(problem, "", "something went wrong on our side", {})
+    values = {field.name: getattr(error, field.name) for field in fields(error)}
+    return _document(problem, str(values.get("kind", "")), str(error), values)
+
+
+def refuse_http(request: Request[Any, Any, Any], error: HTTPException) -> Response[dict[str, object]]:
+    """The answer to an error of Litestar's: a parameter it could not decode, a path or a method it does not know."""
+    return refuse(request, _of_http(request, error))
+
+
+def fail(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, object]]:
+    """The answer to a mistake of ours: its details go to the log, with the request's id, and nowhere else."""
+    id = request_id(request.scope).decode()
+    log.error("request %s to %a failed", id, request.scope["path"], exc_info=error)
+    return _answer(internal_document())
+
+
+def internal_document() -> dict[str, object]:
+    """The problem document of a mistake of ours, which says nothing about it."""
+    return _document(INTERNAL, "", "something went wrong on our side; the same request may be sent again", {})
+
+
+def _document(problem: Problem, kind: str, detail: str, values: dict[str, object]) -> dict[str, object]:
+    body: dict[str, object] = {
+        "type": f"urn:problem:gateway:{problem.code}" + (f":{kind}" if kind else ""),
+        "title": problem.code.replace("_", " "),
+        "status": problem.status,
+        "detail": detail,
+        "code": problem.code,
+        "retryable": problem.retryable,
+    }
+    return body | {name: _plain(value) for name, value in values.items() if name not in body}
+
+
+def _answer(document: dict[str, object]) -> Response[dict[str, object]]:
+    status, headers = _start_of(document)
+    return Response(document, status_code=status, media_type=_MEDIA_TYPE, headers=headers)
+
+
+def _start_of(document: dict[str, object]) -> tuple[int, dict[str, str]]:
+    """The status, and what else a header says of it."""
+    status, headers = document["status"], {}
+    assert isinstance(status, int)
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if document["code"] == "too_many_tries":
+        headers["Retry-After"] = str(document["seconds"])
+    if document["code"] == "method_not_allowed":
+        allowed = document["allowed"]
+        assert isinstance(allowed, tuple)
+        headers["Allow"] = ", ".join(allowed)
+    if document["code"] == "unsupported_media_type":  # RFC 9110, 15.5.16: what would have been taken
+        accepted = document["accepted"]
+        assert isinstance(accepted, tuple)
+        headers["Accept" if accepted else "Accept-Encoding"] = ", ".join(accepted) or "identity"
+    if document["code"] in ("idempotency_key_in_progress", "unavailable"):
+        headers["Retry-After"] = "1"  # seconds; what else is retryable waits for somebody to do something
+    return status, headers
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Money):
+        return value.amount
+    return value if isinstance(value, str | int | tuple | None) else str(value)
+
+
+def _of_http(request: Request[Any, Any, Any], error: HTTPException) -> GatewayError:
+    """The error of ours that says the same."""
+    path = request.url.path
+    match error.status_code:
+        case 404 if path in _API_ROOTS or path.startswith(tuple(f"{root}/" for root in _API_ROOTS)):
+            return errors.NoSuchRoute(path[:80])
+        case 404:
+            return errors.NotFound("such page")
+        case 413:
+            return errors.BodyTooLarge(BODY_BYTES_MAX)
+        case 405:
+            return errors.MethodNotAllowed(request.method, path[:80], request.app.state.methods.of(path))
+        case 400 if isinstance(error, ValidationException):
+            return _of_validation(request, error)
+        case status if 400 <= status < 500:
+            return InvalidRequest("request", "the request is malformed")
+    return GatewayError()
+
+
+def _of_validation(request: Request[Any, Any, Any], error: ValidationException) -> InvalidRequest:
+    """What is wrong with a parameter; bodies are read in `body.py`, except one that is not there."""
+    if missing := _MISSING_PARAMETER.match(error.detail):
+        return InvalidRequest("missing_parameter", f"the query parameter {missing.group(1)} is missing")
+    fault = error.extra[0] if isinstance(error.extra, list) and error.extra else {}
+    name = fault.get("key", "")
+    if name == "data":
+        return InvalidRequest("object", "the body should be a JSON object")
+    return parameters.misfit(request, name)
+
+
+#: The paths of the API begin so; all else is a page.
+_API_ROOTS = ("/v1", "/health")
+
+#: The largest body that is read.
+BODY_BYTES_MAX = 64 * 1024

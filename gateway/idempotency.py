@@ -1,0 +1,218 @@
+"""Idempotency: a key makes a call happen once, and gives its first answer again for ever.
+
+A key is kept in the transaction that moves the money, so either both are there or neither: with the call's answer in
+`idempotency_key`, or, of a payment that settles at once by the ledger, in the payment's own row. A second caller with
+the same key waits for that transaction, briefly, then finds its answer. Keys belong to the wallet that used them.
+Refusals are not kept: they moved nothing, so the same key may be tried again. (IETF draft idempotency-key-header-07.)
+
+Keys are locked before anything else is, and in one order (`lock_keys` in schema/07_payments.sql): by the calls that
+share a transaction (group_commit.py), and by pay_by_ledger and pay_on_chain. Of two groups that want the same keys one
+waits for the other, then, and never each for the other.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+from msgspec import Struct
+
+from gateway.errors import GatewayError, IdempotencyKeyInProgress, IdempotencyKeyReused
+from gateway.ids import PaymentId, WalletId
+from gateway.postgres.pool import Connection, Database, LockNotAvailable, Record, Statements
+
+sql = Statements(__package__, "idempotency.sql")
+
+Asked = TypeVar("Asked")
+
+#: What is unique of a key: whose it is, and the key.
+KeyId = tuple[WalletId, str]
+
+
+class Claim(Struct, frozen=True):
+    """A key, whose it is, and what it stands for: `fingerprint` is the SHA-256 of what was asked."""
+
+    wallet: WalletId
+    key: str
+    fingerprint: bytes
+
+    @property
+    def id(self) -> KeyId:
+        return self.wallet, self.key
+
+
+class Answer(Struct, frozen=True):
+    """What a call answered: a status (that of HTTP) and the bytes of its body.
+
+    A payment that was settled or queued when it was accepted keeps no body: its first answer follows from its row,
+    `payment`.
+    """
+
+    status: int
+    body: bytes | None
+    replayed: bool = False
+    payment: PaymentId | None = None
+    in_row: bool = False  #: Whether the key is in the payment's own row: then nothing else is kept.
+
+
+class Unbatched:
+    """The call was not decided in a batch: nothing was written for it, its key is free, and the caller asks again for
+    this call alone.
+    """
+
+
+#: What became of a call that shares a transaction: its answer (the first, where there was one), or why it is refused.
+Outcome = Answer | GatewayError | Unbatched
+
+#: What calls of one kind do, in order and each on its own; a refused one leaves no trace and does not disturb others.
+Act = Callable[[Connection, Sequence[Asked], datetime], Awaitable[Sequence[Outcome]]]
+
+
+async def claim(connection: Connection, wallet: WalletId, key: str, fingerprint: bytes, now: datetime) -> Answer | None:
+    """Claim the key for this request; None when it is ours now, the first answer when it was used before.
+
+    Raises IdempotencyKeyReused when it was used for another request (another `fingerprint`), and
+    IdempotencyKeyInProgress when the first is still running after the database's `lock_timeout`.
+    """
+    (found,) = await _claim_all(connection, [Claim(wallet, key, fingerprint)], now)
+    if isinstance(found, GatewayError):
+        raise found
+    assert not isinstance(found, Unbatched), "one key is not there twice"
+    return found
+
+
+async def begin(database: Database, wallet: WalletId, key: str, fingerprint: bytes, now: datetime) -> Answer | None:
+    """As `claim`, for a call of several transactions: this is the first, and `end` the last. A call that was cut off in
+    between, or is not done yet, is None too: it is done again, and what it does must be done once by itself.
+    """
+    async with database.one_statement() as connection:
+        (found,) = await _claim_all(connection, [Claim(wallet, key, fingerprint)], now)
+    if found is None:
+        return None
+    async with database.transaction() as connection:  # which confirms what it has read
+        answer = await claim(connection, wallet, key, fingerprint, now)
+    return answer if answer is not None and answer.body is not None else None
+
+
+async def end(database: Database, wallet: WalletId, key: str, answer: Answer) -> Answer:
+    """`keep`, in a transaction of its own."""
+    async with database.one_statement() as connection:
+        kept = await keep(connection, wallet, key, answer)
+    if kept.replayed:
+        async with database.transaction() as connection:  # which confirms what it has read
+            kept = await keep(connection, wallet, key, answer)
+    return kept
+
+
+async def keep(connection: Connection, wallet: WalletId, key: str, answer: Answer) -> Answer:
+    """Store the answer of the call that claimed the key; returns it, or the first one where two ran side by side: it is
+    replayed to the later of the two.
+    """
+    kept = await _keep_all(connection, {(wallet, key): answer})
+    return kept[wallet, key]
+
+
+async def act_once(
+    connection: Connection, asked: Sequence[tuple[Claim, Asked]], act: Act[Asked], now: datetime
+) -> list[Outcome]:
+    """Use the keys of calls that share this transaction: `act` on those that are new and keep their answers; a refusal
+    keeps no key. The number of statements does not depend on how many calls there are.
+
+    Of two with one new key the later is Unbatched: once the first is committed, it finds its answer. A lone call
+    raises IdempotencyKeyInProgress as `claim` does; several raise what `transaction` makes Contended of.
+    """
+    found = await _use_all(connection, [claim for claim, _ in asked])
+    fresh = [one for one, answer in zip(asked, found, strict=True) if answer is None]
+    acted = await act(connection, [what for _, what in fresh], now) if fresh else ()
+
+    ends = [(claim, end) for (claim, _), end in zip(fresh, acted, strict=True) if isinstance(end, Answer)]
+    await _insert_all(connection, [(claim, end) for claim, end in ends if not end.in_row], now)
+    outcomes = iter(acted)
+    return [next(outcomes) if answer is None else answer for answer in found]
+
+
+async def _use_all(connection: Connection, claims: Sequence[Claim]) -> list[Outcome | None]:
+    """As `_claim_all`, but nothing is written: the key is kept with the call's answer, or with its payment."""
+    first = {claim.id: claim for claim in reversed(claims)}
+    try:
+        rows = await connection.fetch(sql.use_keys, *_columns(first))
+    except LockNotAvailable:
+        if len(claims) == 1:
+            raise IdempotencyKeyInProgress(claims[0].key) from None
+        raise
+    listed = list(first)
+    used = {listed[row["place"] - 1]: row for row in rows}
+    return [_found(claim, used.get(claim.id), first[claim.id] is claim) for claim in claims]
+
+
+def _found(claim: Claim, used: Record | None, is_first: bool) -> Outcome | None:
+    """None for a key that nobody has used, but for the first of several that want it now."""
+    if used is None:
+        return None if is_first else Unbatched()
+    if used["fingerprint"] != claim.fingerprint:
+        return IdempotencyKeyReused(claim.key)
+    return _first_of(used)
+
+
+async def _insert_all(connection: Connection, answers: Sequence[tuple[Claim, Answer]], now: datetime) -> None:
+    """Keep the answers of calls whose keys `_use_all` has found unused."""
+    if answers:
+        await connection.execute(
+            sql.insert_answers,
+            *_columns(claim.id for claim, _ in answers),
+            [claim.fingerprint for claim, _ in answers],
+            [answer.status for _, answer in answers],
+            [answer.body for _, answer in answers],
+            [answer.payment for _, answer in answers],
+            now,
+        )
+
+
+async def _claim_all(connection: Connection, claims: Sequence[Claim], now: datetime) -> list[Outcome | None]:
+    """Per claim None when its key is ours now, the first answer or IdempotencyKeyReused when it was used before,
+    Unbatched when an earlier one of these has it.
+    """
+    first = {claim.id: claim for claim in reversed(claims)}
+    try:
+        fingerprints = [claim.fingerprint for claim in first.values()]
+        rows = await connection.fetch(sql.claim_keys, *_columns(first), fingerprints, now)
+    except LockNotAvailable:
+        if len(claims) == 1:
+            raise IdempotencyKeyInProgress(claims[0].key) from None
+        raise
+    listed = list(first)
+    ours = {listed[row["place"] - 1] for row in rows}
+    others = first.keys() - ours
+    rows = await connection.fetch(sql.answers_of_keys, *_columns(others)) if others else []
+    used = {(row["wallet_id"], row["key"]): row for row in rows}
+    assert len(used) == len(others), "a key that was answered is never removed"
+    return [_found(claim, used.get(claim.id), first[claim.id] is claim) for claim in claims]
+
+
+async def _keep_all(connection: Connection, answers: Mapping[KeyId, Answer]) -> dict[KeyId, Answer]:
+    """Store answers of claimed keys; returns what is stored now: where another call was first, its answer, replayed."""
+    if not answers:
+        return {}
+    rows = await connection.fetch(
+        sql.keep_answers,
+        *_columns(answers),
+        [answer.status for answer in answers.values()],
+        [answer.body for answer in answers.values()],
+        [answer.payment for answer in answers.values()],
+    )
+    others = answers.keys() - {(row["wallet_id"], row["key"]) for row in rows}
+    if not others:
+        return dict(answers)
+    rows = await connection.fetch(sql.answers_of_keys, *_columns(others))
+    assert len(rows) == len(others), "only a key that was claimed has an answer"
+    return {**answers, **{(row["wallet_id"], row["key"]): _first_of(row) for row in rows}}
+
+
+def _first_of(row: Record) -> Answer:
+    """The answer that a key has kept, as whoever comes after it is given it."""
+    return Answer(row["status"], row["answer"], replayed=True, payment=row["payment_id"])
+
+
+def _columns(ids: Iterable[KeyId]) -> tuple[list[WalletId], list[str]]:
+    """The ids as a statement takes them."""
+    listed = list(ids)
+    return [wallet for wallet, _ in listed], [key for _, key in listed]

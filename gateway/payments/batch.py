@@ -1,0 +1,259 @@
+"""Many payments of one payer in one call: payroll, payouts. Each on its own, or all or none.
+
+Each has an idempotency key, its own or one made of the whole's and its place, so a call that was cut off anywhere is
+sent again as it was: what was settled is found, what was not is done. Ledger payments of a plain key go a thousand to a
+commit (rails/ledger.py), all others a hundred (`pay_together`); what neither can decide is paid one by one.
+
+Lines are columns from the moment they are read until they are answered. An object for each, and a Money in each, took
+Python twice the time: a call of a thousand takes it 13 ms by columns, and PostgreSQL 41.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from gateway import idempotency
+from gateway.errors import GatewayError, LineRefused, PaymentRestored
+from gateway.idempotency import Answer, Claim
+from gateway.identity.credential import Credential
+from gateway.identity.wallet import Wallet
+from gateway.ids import PaymentId
+from gateway.money import Assets, Money
+from gateway.payments import pay, restored
+from gateway.payments.checks.check import Proposed
+from gateway.payments.model import records
+from gateway.payments.model.note import Note
+from gateway.payments.model.payment import Payment
+from gateway.payments.model.plain import Undecided, handle_of
+from gateway.payments.model.settings import Terms
+from gateway.payments.pay import PayRequest
+from gateway.payments.payees.lookup import find_payee
+from gateway.payments.rails import ledger as ledger_rail
+from gateway.postgres.pool import Connection, Database
+
+#: How many ledger payments share a commit: the most lines that are paid in one part.
+AT_ONCE = 1_000
+
+#: How many of the other payments share a commit: their accounts are locked for longer.
+SHARED = 100
+
+#: The most payments in one array; of those that stand or fall together, which lock their accounts together, fewer.
+MOST, MOST_TOGETHER = 10_000, 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One payment of the call: what is asked, or why it cannot even be read; its key, and what the key stands for (see
+    Claim).
+    """
+
+    asked: PayRequest | GatewayError
+    key: str
+    fingerprint: bytes
+
+
+class Lines(NamedTuple):
+    """Lines of a call by columns: an element for each, in order. What one in `refused` asks could not even be read, so
+    the columns say nothing of it. `notes` and `refused` go by the line's place; `amounts` are in units.
+    """
+
+    keys: list[str]
+    fingerprints: list[bytes]
+    to: list[str]
+    assets: list[str]
+    amounts: list[int]
+    memos: list[str | None]
+    captures: list[bool]
+    notes: dict[int, Note]
+    refused: dict[int, GatewayError]
+
+    def line(self, place: int, assets: Assets) -> Line:
+        """One of them by itself."""
+        asked: PayRequest | GatewayError | None = self.refused.get(place)
+        if asked is None:
+            money = Money(self.amounts[place], assets[self.assets[place]])
+            note = self.notes.get(place)
+            asked = PayRequest(self.to[place], money, self.memos[place], self.captures[place], note=note)
+        return Line(asked, self.keys[place], self.fingerprints[place])
+
+
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """Who pays them all, the SHA-256 of the API key that said so (None: no key did), and what was shown."""
+
+    wallet: Wallet
+    api_key_hash: bytes | None
+    by: Credential | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """The payment that the line's key had paid already, in an earlier call or by an earlier line of this one."""
+
+    payment: Payment
+
+
+#: What became of a line: settled in the ledger (its payment's id), accepted, paid before with its key, or refused.
+Result = PaymentId | Payment | Replayed | GatewayError
+
+
+async def pay_each(database: Database, terms: Terms, payer: Payer, lines: Lines, now: datetime) -> list[Result]:
+    """Pay them, AT_ONCE at the most, each on its own: one that is refused leaves no trace and does not disturb others.
+
+    In order, but for this: those that the ledger's own path can take go first.
+    """
+    decided = await _pay_plain(database, terms, payer, lines, now)
+    rest = [place for place in range(len(lines.keys)) if place not in decided]
+    for start in range(0, len(rest), SHARED):
+        shared = {place: lines.line(place, terms.assets) for place in rest[start : start + SHARED]}
+        decided |= await _pay_shared(database, terms, payer, shared, now)
+    for place in rest:
+        if place not in decided:
+            decided[place] = await _pay_alone(database, terms, payer, lines.line(place, terms.assets), now)
+    return [decided[place] for place in range(len(lines.keys))]
+
+
+async def pay_all_or_none(
+    connection: Connection, terms: Terms, payer: Payer, lines: Lines, now: datetime
+) -> list[Payment]:
+    """Pay them in order, all in the caller's transaction, which has claimed the whole's key: they need none of their
+    own. Raises LineRefused for the first that cannot be paid: the caller rolls back, and none is.
+
+    Whom they pay is looked up first; the accounts are locked for one write of the book and a few of rows.
+    """
+    accepted: list[Proposed] = []
+    for place in range(len(lines.keys)):
+        try:
+            asked = lines.line(place, terms.assets).asked
+            if isinstance(asked, GatewayError):
+                raise asked
+            payee = await find_payee(connection, terms, payer.wallet, asked.to)
+            ready = pay.accepted(terms, payer.wallet, payee, asked, now)
+            accepted.append(Proposed(ready, payer.wallet, payee, payer.by))
+        except GatewayError as refusal:
+            raise LineRefused(place, refusal) from refusal
+    payments: list[Payment] = []
+    for place, result in enumerate(await pay.start_all(connection, terms, accepted, now)):
+        if isinstance(result, GatewayError):
+            raise LineRefused(place, result)
+        payments.append(result)
+    return payments
+
+
+async def _pay_plain(database: Database, terms: Terms, payer: Payer, lines: Lines, now: datetime) -> dict[int, Result]:
+    """Pay what the ledger's own path can take, by its place: it knows payers by their API keys. Of two lines with one
+    idempotency key it takes the first. Absent is what it does not decide.
+    """
+    if payer.api_key_hash is None:
+        return {}
+    handles = {
+        place: handle
+        for place, to in enumerate(lines.to)
+        if lines.captures[place] and (handle := handle_of(to)) is not None
+    }
+    fees = ledger_rail.fees_of(terms, [lines.assets[at] for at in handles], [lines.amounts[at] for at in handles])
+    plain: dict[str, tuple[int, int]] = {}
+    for place, cost in zip(handles, fees, strict=True):
+        if cost is not None:
+            plain.setdefault(lines.keys[place], (place, cost))
+    if not plain:
+        return {}
+    places = [place for place, _ in plain.values()]
+    asked = ledger_rail.Columns(
+        [cost for _, cost in plain.values()],
+        [payer.api_key_hash] * len(places),
+        list(plain),
+        [lines.fingerprints[place] for place in places],
+        [handles[place] for place in places],
+        [lines.assets[place] for place in places],
+        [lines.amounts[place] for place in places],
+        [lines.memos[place] for place in places],
+    )
+    notes = {place: lines.notes[place] for place in places if place in lines.notes} if lines.notes else {}
+    if not notes:
+        async with database.one_statement() as connection:
+            outcomes, _, _ = await ledger_rail.pay_columns(connection, terms, asked, now)
+    else:
+        async with database.transaction() as connection:
+            outcomes, _, _ = await ledger_rail.pay_columns(connection, terms, asked, now)
+            settled = {place: one for place, one in zip(places, outcomes, strict=True) if isinstance(one, UUID)}
+            await records.insert_notes(connection, {settled[at]: note for at, note in notes.items() if at in settled})
+    return {place: one for place, one in zip(places, outcomes, strict=True) if not isinstance(one, Undecided)}
+
+
+class _NothingPaid(Exception):
+    """No line of a group was paid: it is rolled back, so that not even an empty account is left of it."""
+
+
+async def _pay_shared(
+    database: Database, terms: Terms, payer: Payer, lines: Mapping[int, Line], now: datetime
+) -> dict[int, Result]:
+    """Pay these lines in one transaction, each on its own, by their places. Absent are those that one transaction does
+    not decide: a key that was used before, or by an earlier line; or all, where one of them makes it fail.
+    """
+    paid: dict[PaymentId, Payment] = {}
+    refused: dict[int, Result] = {}
+
+    async def act(connection: Connection, asked: Sequence[PayRequest], at: datetime) -> list[idempotency.Outcome]:
+        results = await pay.pay_together(connection, terms, [(payer.wallet, one) for one in asked], at)
+        paid.update({one.id: one for one in results if isinstance(one, Payment)})
+        return [
+            Answer(202, None, payment=one.id, in_row=one.has_its_key) if isinstance(one, Payment) else one
+            for one in results
+        ]
+
+    asked = {
+        place: (claim, replace(line.asked, by=payer.by, claim=claim))
+        for place, line in lines.items()
+        if isinstance(line.asked, PayRequest) and (claim := Claim(payer.wallet.id, line.key, line.fingerprint))
+    }
+    try:
+        async with database.transaction() as connection:
+            outcomes = dict(
+                zip(asked, await idempotency.act_once(connection, list(asked.values()), act, now), strict=True)
+            )
+            refused = {place: one for place, one in outcomes.items() if isinstance(one, GatewayError)}
+            if not paid:
+                raise _NothingPaid
+    except _NothingPaid:
+        return refused
+    except GatewayError:
+        return {}
+    fresh = {
+        place: paid[one.payment]
+        for place, one in outcomes.items()
+        if isinstance(one, Answer) and not one.replayed and one.payment is not None
+    }
+    return refused | fresh
+
+
+async def _pay_alone(database: Database, terms: Terms, payer: Payer, line: Line, now: datetime) -> Result:
+    """Pay one line in a transaction of its own."""
+    try:
+        async with database.transaction() as connection:
+            return await _pay_one(connection, terms, payer, line, now)
+    except PaymentRestored as refusal:
+        await restored.keep_met(database, Claim(payer.wallet.id, line.key, line.fingerprint), refusal, now)
+        return refusal
+    except GatewayError as refusal:
+        return refusal
+
+
+async def _pay_one(connection: Connection, terms: Terms, payer: Payer, line: Line, now: datetime) -> Payment | Replayed:
+    """Pay one line with its key, or find what its key has paid. Raises what `pay` and `once.claim` raise."""
+    if isinstance(line.asked, GatewayError):
+        raise line.asked
+    answer = await idempotency.claim(connection, payer.wallet.id, line.key, line.fingerprint, now)
+    if answer is not None:
+        if answer.payment is None:
+            refusal = await restored.met(connection, payer.wallet.id, line.key)
+            assert refusal is not None, "a line's key names its payment"
+            raise refusal
+        return Replayed(await records.payment(connection, terms.assets, answer.payment, payer.wallet.id))
+    payment = await pay.pay(connection, terms, payer.wallet, replace(line.asked, by=payer.by), now)
+    await idempotency.keep(connection, payer.wallet.id, line.key, Answer(202, None, payment=payment.id))
+    return payment

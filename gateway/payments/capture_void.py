@@ -1,0 +1,160 @@
+"""The ends of a payment that is only held: capture, void, expire.
+
+Payer and payee may both capture and void: a hold is set aside by the one for the other. Anybody else is told that
+there is no such payment. The payments' rows are locked first, so of two ends at once one wins and the other is told.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from msgspec.structs import replace
+
+from gateway.chain.token import authorization
+from gateway.errors import CaptureExceedsHold, GatewayError, StateConflict, WalletFrozen
+from gateway.events import log
+from gateway.idempotency import Unbatched
+from gateway.ids import PaymentId, WalletId, show
+from gateway.ledger import book, transfer
+from gateway.ledger.transfer import End
+from gateway.money import Money
+from gateway.payments.checks import checks, wallet_freeze
+from gateway.payments.model import records
+from gateway.payments.model.payment import Event, Payment, State, after
+from gateway.payments.model.settings import Terms
+from gateway.postgres.pool import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class EndRequest:
+    """Somebody's request to end a held payment. `amount` is the part to capture as it was written, since only the
+    payment says in which asset; None is all of it.
+    """
+
+    event: Literal["capture", "void"]
+    payment: PaymentId
+    caller: WalletId
+    amount: str | None = None
+
+
+async def end_all(
+    connection: Connection, terms: Terms, asked: Sequence[EndRequest], now: datetime
+) -> list[Payment | GatewayError | Unbatched]:
+    """Capture and void, in order and each on its own, in a number of statements that does not depend on how many.
+
+    A capture pays what is held, or a part of it, and the rest goes back to the payer in the same moment; whether the
+    payment is settled then is its rail's to say. A void gives all of it back.
+
+    Per request: the payment as it is now, or NotFound, InvalidAmount, AmountTooPrecise, StateConflict (not held, held
+    past its time, about to go by itself, or ended by an earlier one of these), CaptureExceedsHold, or WalletFrozen (the
+    payer's). A capture on a rail that takes statements of its own for it is Unbatched among others. A capture by itself
+    raises why it is refused.
+
+    Lock order: what the payments count against (checks.py); the payments, all in one statement and in id order, as
+    refunds, the relay, settling and expiry lock theirs; then their transfers, then the accounts, each in id order, in
+    the one call of the book.
+    """
+    await checks.lock(connection, terms, giving_back=[one.payment for one in asked])
+    held = await records.payments_for_update(connection, terms.assets, [one.payment for one in asked])
+    payers = [held[one.payment].payer for one in asked if one.event == "capture" and one.payment in held]
+    frozen = await wallet_freeze.frozen(connection, payers) if payers else {}
+    if len(asked) == 1 and asked[0].event == "capture" and asked[0].payment in held:
+        return [await _capture(connection, terms, held, asked[0], frozen, now)]
+    results: list[Payment | GatewayError | Unbatched] = []
+    ends: list[End] = []
+    for one in asked:
+        try:
+            payment = records.of_party(held, one.payment, one.caller)
+            if one.event == "void":
+                done: tuple[Payment, End] | None = _voided(payment)
+            else:
+                money = _part(payment, one.amount, frozen, now)
+                done = terms.rail(payment.route.rail).captured(terms, payment, money, now)
+        except GatewayError as refusal:
+            results.append(refusal)
+            continue
+        if done is None:
+            results.append(Unbatched())
+            continue
+        ended, end = done
+        held[payment.id] = ended  # what a later request for the same payment finds
+        results.append(ended)
+        ends.append(end)
+    await _write(connection, [result for result in results if isinstance(result, Payment)], ends, now)
+    return results
+
+
+async def expire_due(connection: Connection, terms: Terms, now: datetime, limit: int = 100) -> int:
+    """Give back what has been held past its time, up to `limit` payments; returns how many."""
+    ids = [row["id"] for row in await connection.fetch(records.sql.due_payments, now, limit)]
+    await checks.lock(connection, terms, giving_back=ids)
+    rows = await connection.fetch(records.sql.due_for_update, now, ids)
+    return await _expire(connection, [records.of_row(terms.assets, row) for row in rows], now)
+
+
+async def expire_unsigned(connection: Connection, terms: Terms, now: datetime, limit: int = 100) -> int:
+    """Give back what nobody has signed in time; returns how many. A transaction of its own: it locks authorizations.
+
+    Should the owner relay such an authorization after that, it is a transfer from outside like any other.
+    """
+    rows = await connection.fetch(records.sql.due_unsigned, now, limit)
+    due = await records.by_authorizations(connection, terms.assets, [row["id"] for row in rows])
+    ids = [payment.authorization_id for payment in due if payment.authorization_id is not None]
+    await authorization.finish(connection, ids, "expired", ["unsigned"] * len(ids))
+    return await _expire(connection, due, now)
+
+
+async def _expire(connection: Connection, due: Sequence[Payment], now: datetime) -> int:
+    expired = [replace(payment, state=after(payment.id, payment.state, Event.EXPIRE)) for payment in due]
+    await _write(connection, expired, [End(payment.transfer_id, transfer.Event.EXPIRE) for payment in due], now)
+    return len(expired)
+
+
+# ---- decide ---------------------------------------------------------------------------------------------------------
+
+
+def _voided(payment: Payment) -> tuple[Payment, End]:
+    voided = replace(payment, state=after(payment.id, payment.state, Event.VOID))
+    return voided, End(payment.transfer_id, transfer.Event.VOID)
+
+
+def _part(payment: Payment, amount: str | None, frozen: Mapping[WalletId, WalletFrozen], now: datetime) -> Money:
+    """What is to be captured of the payment, which is held still, and whose payer is not frozen."""
+    if payment.payer in frozen:
+        raise frozen[payment.payer]
+    money = payment.amount if amount is None else payment.amount.asset.parse_positive(amount)
+    if payment.state is not State.HELD or payment.undo_until is not None:
+        raise StateConflict(show("pay", payment.id), payment.state.value, "capture")
+    if payment.expires_at is not None and payment.expires_at <= now:
+        raise StateConflict(show("pay", payment.id), State.EXPIRED.value, "capture")
+    if money > payment.amount:
+        raise CaptureExceedsHold(money, payment.amount)
+    return money
+
+
+# ---- write ----------------------------------------------------------------------------------------------------------
+
+
+async def _capture(
+    connection: Connection,
+    terms: Terms,
+    held: Mapping[PaymentId, Payment],
+    asked: EndRequest,
+    frozen: Mapping[WalletId, WalletFrozen],
+    now: datetime,
+) -> Payment:
+    payment = records.of_party(held, asked.payment, asked.caller)
+    money = _part(payment, asked.amount, frozen, now)
+    captured = await terms.rail(payment.route.rail).capture(connection, terms, payment, money, now)
+    await _write(connection, [captured], [], now)
+    return captured
+
+
+async def _write(connection: Connection, payments: Sequence[Payment], ends: Sequence[End], now: datetime) -> None:
+    """The ends of holds, and the payments that they changed. A payment that is held has a hold, which always ends."""
+    if ends:
+        book.all_done(await book.write(connection, ends, now))
+    if payments:
+        await records.update(connection, payments)
+        await log.append(connection, [event for payment in payments for event in records.events(payment)], now)

@@ -1,0 +1,187 @@
+"""What a key with caps may pay: what a cap covers, and no more than each that covers it allows, at once and in any
+twenty-four hours. Such a key asks nobody: its owner has said beforehand how much it may.
+
+What was given back does not count: a payment that failed, or was voided, expired or refused, the part of a hold that
+was not captured, and what its payee refunded (spending.py). Refunds that the key makes count. Payments of one key, and
+of those that have taken its place, are decided one after the other, so a thousand at once find no more room than that.
+
+Payments that settle at once by the ledger are paid in one statement where all that a key asks for has room
+(`caps_with_room` in schema/10_controls.sql), as most of them are. It only sees that there is room; which of several
+have it, and why others have not, is decided here. tests/payments/test_spending.py holds the two to the same sums.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from msgspec import Struct
+
+from gateway.clock import rfc3339
+from gateway.errors import (
+    CapExceeded,
+    DayCapExceeded,
+    DayCapTooSmall,
+    GatewayError,
+    InvalidRequest,
+    PaymentCapExceeded,
+)
+from gateway.ids import WalletId
+from gateway.money import Assets, Money
+from gateway.payments.checks import spending
+from gateway.payments.checks.check import PASSED, Check, CheckContext, Decisions, Locks, Passed, Proposed
+from gateway.payments.checks.spending import Counter, Spent
+from gateway.payments.model.route import RailName
+from gateway.postgres.pool import Connection, Record, Statements
+
+sql = Statements(__package__, "caps.sql")
+
+#: What a cap of a day counts.
+DAY: Final = timedelta(days=1)
+
+#: The most caps of a key.
+_CAPS_MAX = 50
+
+
+class Cap(Struct, frozen=True):
+    """Covers payments of its asset, by its rail and to its payee where it names them. `payment` and `day` are how much
+    at once and in a day; None: any. `number` is its place among the caps of its key, from 1 on.
+    """
+
+    asset: str
+    rail: RailName | None
+    payee: WalletId | None
+    payment: Money | None
+    day: Money | None
+    payee_handle: str | None = None
+    number: int = 0
+
+    def covers(self, paid: "Paid") -> bool:
+        return (
+            paid.amount.asset.code == self.asset and self.rail in (None, paid.rail) and self.payee in (None, paid.payee)
+        )
+
+
+class Paid(Struct, frozen=True):
+    """What caps look at, of a payment that is asked for."""
+
+    amount: Money
+    rail: str
+    payee: WalletId | None
+
+
+def refusal(asked: Paid, caps: Sequence[Cap], spent: Mapping[int, Spent]) -> CapExceeded | None:
+    """Why this is not covered, where `spent` was paid in the day before it, by the cap's number: what refuses it for
+    good, or else the cap that has room for it last. Pure.
+    """
+    covering = [cap for cap in caps if cap.covers(asked)]
+    if not covering:
+        return CapExceeded(asked.amount, Money(0, asked.amount.asset))
+    later: list[tuple[datetime, DayCapExceeded]] = []
+    for cap in covering:
+        if cap.payment is not None and asked.amount > cap.payment:
+            return PaymentCapExceeded(asked.amount, cap.payment)
+        if cap.day is None:
+            continue
+        before = spent.get(cap.number) or Spent()
+        left = Money(max(0, cap.day.units - before.units), cap.day.asset)
+        if asked.amount > cap.day:
+            return DayCapTooSmall(asked.amount, left, cap.day)
+        if asked.amount > left:
+            at = before.room_at(asked.amount.units, cap.day.units, DAY)
+            assert at is not None, "a payment within the cap has room once nothing is spent"
+            later.append((at, DayCapExceeded(asked.amount, left, cap.day, rfc3339(at))))
+    return max(later, key=lambda one: one[0])[1] if later else None
+
+
+class SpendingCaps(Check):
+    """Refuses what an API key pays beyond its caps. Keys are locked by origin, so payments of one key come in turn."""
+
+    def locks(self, asked: Sequence[Proposed]) -> Locks:
+        return {"api_keys": _origins(asked)}
+
+    async def load(self, context: CheckContext, asked: Sequence[Proposed]) -> Decisions | None:
+        if not (origins := _origins(asked)):
+            return None
+        since = context.now - DAY
+        rows = await context.connection.fetch(sql.caps_spent, origins, since, spending.bucket_of(since))
+        capped = _Capped({origin: [] for origin in origins}, {origin: {} for origin in origins})
+        for row in rows:
+            cap = _cap(context.terms.assets, row)
+            capped.caps[row["origin"]].append(cap)
+            if cap.day is not None:
+                buckets = zip(row["buckets"] or (), row["amounts"] or (), strict=True)
+                capped.spent[row["origin"]][cap.number] = Spent(dict(buckets))
+        return capped
+
+
+class _Capped(Decisions):
+    """The caps of keys by their origin, and by their numbers what was spent of those of a day."""
+
+    def __init__(self, caps: dict[UUID, list[Cap]], spent: dict[UUID, dict[int, Spent]]) -> None:
+        self.caps = caps
+        self.spent = spent
+
+    def decide(self, one: Proposed) -> Passed | GatewayError:
+        if (origin := _origin(one)) is None:
+            return PASSED
+        return refusal(_paid(one), self.caps[origin], self.spent[origin]) or PASSED
+
+    def add(self, one: Proposed) -> None:
+        for counter in self.counts(one):
+            self.spent[counter.id][counter.number].add(one.payment.amount.units, one.payment.created_at)
+
+    def counts(self, one: Proposed) -> Sequence[Counter]:
+        if (origin := _origin(one)) is None:
+            return ()
+        paid = _paid(one)
+        days = [cap for cap in self.caps[origin] if cap.day is not None and cap.covers(paid)]
+        return [Counter("cap", origin, cap.asset, cap.number) for cap in days]
+
+
+def _origin(one: Proposed) -> UUID | None:
+    """Whose caps the payment is held to: the origin of the API key that asks for it. None: it has none."""
+    return one.by.capped_by if one.by is not None else None
+
+
+def _origins(asked: Sequence[Proposed]) -> list[UUID]:
+    return list({origin for one in asked if (origin := _origin(one)) is not None})
+
+
+def _paid(one: Proposed) -> Paid:
+    return Paid(one.payment.amount, one.payment.route.rail, one.payment.payee)
+
+
+async def give(connection: Connection, origin: UUID, caps: Sequence[Cap]) -> None:
+    """A fresh key's caps, for good. Raises InvalidRequest where there are too many, or one says nothing."""
+    if not 1 <= len(caps) <= _CAPS_MAX:
+        raise InvalidRequest("caps", f"a key has 1 to {_CAPS_MAX} caps, or none at all")
+    if any(cap.payment is None and cap.day is None for cap in caps):
+        raise InvalidRequest("caps", "a cap says how much: at once (payment), in a day (day), or both")
+    await connection.execute(
+        sql.give,
+        origin,
+        [cap.asset for cap in caps],
+        [cap.rail for cap in caps],
+        [cap.payee for cap in caps],
+        [cap.payment.units if cap.payment else None for cap in caps],
+        [cap.day.units if cap.day else None for cap in caps],
+    )
+
+
+async def of_keys(connection: Connection, assets: Assets, origins: Sequence[UUID]) -> Mapping[UUID, list[Cap]]:
+    """The caps of these keys, by origin, in the order in which they were given."""
+    caps: dict[UUID, list[Cap]] = {}
+    for row in await connection.fetch(sql.caps, list(origins)):
+        caps.setdefault(row["origin"], []).append(_cap(assets, row, row["handle"]))
+    return caps
+
+
+def _cap(assets: Assets, row: Record, payee_handle: str | None = None) -> Cap:
+    asset, payment, day = assets[row["asset"]], row["payment"], row["day"]
+    return Cap(
+        *(asset.code, row["rail"], row["payee"]),
+        None if payment is None else Money(payment, asset),
+        None if day is None else Money(day, asset),
+        *(payee_handle, row["number"]),
+    )

@@ -1,0 +1,119 @@
+"""What a check is: a rule that can refuse a payment or require its payer's approval.
+
+Each rule is one `Check` in the list of checks.py; a new rule is a new file and one more line there. A check reads what
+it needs for a whole group of payments, so that the number of statements does not depend on how many they are, and then
+decides them one after the other: what it is told of with `add` counts when it decides the next.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, Literal, get_args
+from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.errors import GatewayError, WalletFrozen
+from gateway.identity.credential import Credential
+from gateway.identity.wallet import Wallet
+from gateway.ids import WalletId
+from gateway.payments.checks.spending import Counter
+from gateway.payments.model.payment import Payment
+from gateway.payments.model.settings import Terms
+from gateway.payments.payees.resolver import Payee
+from gateway.postgres.pool import Connection
+
+if TYPE_CHECKING:  # policy.py is a check itself
+    from gateway.payments.checks.policy import Policy
+
+
+class Proposed(Struct, frozen=True):
+    """A payment before any money moves, its two sides, and who asks for it."""
+
+    payment: Payment
+    payer: Wallet
+    payee: Payee
+    by: Credential | None = None
+
+    def having(self, payment: Payment) -> "Proposed":
+        """The same with the payment as it is now."""
+        return self if payment is self.payment else replace(self, payment=payment)
+
+
+class Payer(Struct, frozen=True):
+    """A payer's wallet as it is now: why no money leaves it, and the policy of a wallet that has a passkey."""
+
+    refusal: WalletFrozen | None
+    policy: "Policy | None"
+
+    @property
+    def guarded(self) -> bool:
+        return self.policy is not None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckContext:
+    """What every check is given: the caller's transaction, the payment settings, the payers' wallets as they are once
+    all locks are held, and the time.
+    """
+
+    connection: Connection
+    terms: Terms
+    payers: Mapping[WalletId, Payer]
+    now: datetime
+
+
+class Passed(Struct, frozen=True):
+    """The payment is not refused. `reasons`: why its payer has to approve it first. `undo_seconds`: for how long its
+    payer can stop it, where it could not be undone afterwards.
+    """
+
+    reasons: tuple[str, ...] = ()
+    undo_seconds: int = 0
+
+
+#: By itself and at once, as most go.
+PASSED: Final = Passed()
+
+
+#: What is locked, by kind, and the ids of it that are locked together.
+Lockable = Literal["api_keys", "wallets", "policies", "mandates"]
+Locks = Mapping[Lockable, Sequence[UUID]]
+
+#: The kinds in the order in which they are locked (`locked_payers` in schema/10_controls.sql).
+LOCKED: Final[Sequence[Lockable]] = get_args(Lockable)
+
+
+class Decisions(ABC):
+    """What a check has read for one group of payments, and what it says of each."""
+
+    @abstractmethod
+    def decide(self, one: Proposed) -> Passed | GatewayError:
+        """What the rule says of this payment, after those that were added. Pure."""
+
+    def add(self, one: Proposed) -> None:  # noqa: B027 - most rules look at each payment by itself
+        """No check has refused this payment: it counts when the next of the group is decided."""
+
+    def counts(self, one: Proposed) -> Sequence[Counter]:
+        """The limits over time that the payment counts against, once it is accepted."""
+        return ()
+
+    async def write(self, paid: Sequence[Proposed]) -> None:  # noqa: B027 - most rules keep nothing
+        """Keep what else later groups have to know of these payments, which are accepted."""
+
+
+class Check(ABC):
+    """A rule that can refuse a payment or require its payer's approval."""
+
+    def locks(self, asked: Sequence[Proposed]) -> Locks:
+        """The rows that must not change until the payments are written. A preview locks nothing."""
+        return {}
+
+    async def lock(self, connection: Connection, asked: Sequence[Proposed]) -> None:  # noqa: B027 - few rules do
+        """Lock rows of another kind than those, before them."""
+
+    @abstractmethod
+    async def load(self, context: CheckContext, asked: Sequence[Proposed]) -> Decisions | None:
+        """Read what the rule needs to know of all these payments; None where it concerns none. Locks nothing."""

@@ -1,0 +1,157 @@
+"""What a payment has to pass before its money moves: one list of checks, in one order.
+
+Invariants:
+  - every payment that is accepted has passed every check, in this order; the first refusal is the answer;
+  - the payments of a group are decided one after the other, and what one of them uses of a limit the next lacks;
+  - what the checks lock is locked in one order, by one statement where it is of the kinds that it knows, and before
+    anything is read, so two groups never wait for each other in a ring, and what is read cannot change any more.
+
+Lock order: API keys by origin (spending caps), the payers' wallets and policies in id order (policy), mandates in id
+order (`locked_payers` in schema/10_controls.sql). Then come payments, accounts, and what is counted: the buckets of
+spending.py, in the order of their keys. Captures, voids, refunds, refusals and expiry lock what the payment counts
+against in the same way (`lock`) before they lock the payment. Only what the chain settles or fails does not: it locks
+authorizations first, and gives back as if it came after every payment that is being decided.
+
+A preview asks the same checks, locking and writing nothing.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from gateway.errors import GatewayError
+from gateway.ids import PaymentId
+from gateway.payments.checks import spending, wallet_freeze
+from gateway.payments.checks.caps import SpendingCaps
+from gateway.payments.checks.check import PASSED, Check, CheckContext, Decisions, Lockable, Locks, Proposed
+from gateway.payments.checks.grant_approval import GrantApproval
+from gateway.payments.checks.mandate import MandateLimits
+from gateway.payments.checks.policy import WalletPolicy
+from gateway.payments.checks.wallet_freeze import WalletFreeze
+from gateway.payments.checks.withdrawal_freeze import WithdrawalFreeze
+from gateway.payments.model.payment import Payment, State
+from gateway.payments.model.settings import Terms
+from gateway.postgres.pool import Connection
+
+#: Every rule that can refuse a payment or require an approval, in the order in which they lock and decide.
+CHECKS: Final[Sequence[Check]] = (
+    SpendingCaps(),
+    WithdrawalFreeze(),
+    WalletFreeze(),
+    WalletPolicy(),
+    MandateLimits(),
+    GrantApproval(),  # of a mandate that was revoked nobody is told that it waits for an approval
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What became of a group: per payment, in order, as it goes on (at once, to wait for an approval, or to be held for
+    the undo window), or why it is refused.
+    """
+
+    results: list[Payment | GatewayError]
+    _decisions: Sequence[Decisions]
+
+    async def write(self, connection: Connection, paid: Sequence[Proposed]) -> None:
+        """Count these, whose money has moved or is held, and keep what else later payments have to know of them."""
+        if not paid:
+            return
+        for each in self._decisions:
+            await each.write(paid)
+        counters = [(counter, one.payment) for one in paid for each in self._decisions for counter in each.counts(one)]
+        counted = [spending.counted(counter, payment) for counter, payment in counters]
+        await spending.count(connection, counted, paid[0].payment.created_at)
+
+
+async def check_all(connection: Connection, terms: Terms, asked: Sequence[Proposed], now: datetime) -> Checked:
+    """Decide these payments, in order. The rows that the rules depend on stay locked until the transaction ends."""
+    if not asked:
+        return Checked([], [])
+    locks = await _lock_others(connection, asked)
+    decisions = await _load(connection, terms, asked, now, locks)
+    return Checked([_next(decisions, terms, one, now) for one in asked], decisions)
+
+
+async def lock(
+    connection: Connection, terms: Terms, asked: Sequence[Proposed] = (), giving_back: Iterable[PaymentId] = ()
+) -> None:
+    """Lock what these payments are decided by, and what those are counted against that may give something back: for a
+    caller that locks payments next. So whoever decides by a limit sees all that was given back before, and nothing is
+    given back between the decision and the payment.
+    """
+    limits = await spending.limits_of(connection, list(giving_back))
+    locks = _union([await _lock_others(connection, asked), limits])
+    if locks:
+        await wallet_freeze.payers(connection, terms.assets, (), locks)
+
+
+async def preview(connection: Connection, terms: Terms, one: Proposed, now: datetime) -> Payment | GatewayError:
+    """What `check_all` would say of this payment now."""
+    return _decide(await _load(connection, terms, [one], now), terms, one, now)
+
+
+async def _lock_others(connection: Connection, asked: Sequence[Proposed]) -> Locks:
+    """Lock what single rules lock by statements of their own; returns what is to be locked for all of them by one."""
+    for check in CHECKS:
+        await check.lock(connection, asked)
+    return _union([check.locks(asked) for check in CHECKS])
+
+
+def _union(many: Sequence[Locks]) -> Locks:
+    ids: dict[Lockable, set[UUID]] = {}
+    for one in many:
+        for kind, own in one.items():
+            if own:
+                ids.setdefault(kind, set()).update(own)
+    return {kind: list(own) for kind, own in ids.items()}
+
+
+async def _load(
+    connection: Connection, terms: Terms, asked: Sequence[Proposed], now: datetime, locks: Locks | None = None
+) -> list[Decisions]:
+    payers = await wallet_freeze.payers(connection, terms.assets, {one.payment.payer for one in asked}, locks)
+    context = CheckContext(connection, terms, payers, now)
+    return [one for check in CHECKS if (one := await check.load(context, asked)) is not None]
+
+
+def _next(decisions: Sequence[Decisions], terms: Terms, one: Proposed, now: datetime) -> Payment | GatewayError:
+    result = _decide(decisions, terms, one, now)
+    if isinstance(result, Payment):
+        passed = one.having(result)
+        for each in decisions:
+            each.add(passed)
+    return result
+
+
+def _decide(decisions: Sequence[Decisions], terms: Terms, one: Proposed, now: datetime) -> Payment | GatewayError:
+    reasons: list[str] = []
+    undo_seconds = 0
+    for each in decisions:
+        answer = each.decide(one)
+        if isinstance(answer, GatewayError):
+            return answer
+        if answer is not PASSED:
+            reasons += answer.reasons
+            undo_seconds = max(undo_seconds, answer.undo_seconds)
+    if one.payment.state is State.REQUIRES_CONFIRMATION:
+        return one.payment  # the signature of its payer's own key, which it waits for, approves payee and amount
+    if reasons:
+        return _waiting(terms, one.payment, tuple(reasons), now)
+    return undoable(terms, one.payment, undo_seconds, now)
+
+
+def _waiting(terms: Terms, payment: Payment, reasons: tuple[str, ...], now: datetime) -> Payment:
+    until = now + timedelta(seconds=terms.approval_seconds)
+    return replace(payment, state=State.REQUIRES_CONFIRMATION, approval=reasons, expires_at=until)
+
+
+def undoable(terms: Terms, payment: Payment, seconds: int, now: datetime) -> Payment:
+    """The payment, to be held for so long where it could not be undone afterwards."""
+    if not seconds or not payment.capture or terms.rail(payment.route.rail).final_at_once:
+        return payment
+    return replace(payment, undo_until=now + timedelta(seconds=seconds))

@@ -1,0 +1,27 @@
+"""In a guarded wallet a passkey stands behind every grant: an API key with caps, and a mandate.
+
+The policy does not ask about what a grant pays. So one from before the wallet's first passkey pays nothing until its
+owner has approved it. That a grant is approved only ever becomes true, so it may be read before the transaction.
+"""
+
+from collections.abc import Sequence
+
+from gateway.errors import GatewayError, GrantNotApproved
+from gateway.payments.checks.check import PASSED, Check, CheckContext, Decisions, Passed, Proposed
+
+
+class GrantApproval(Check):
+    """Refuses payments by a grant that no passkey has approved, out of a guarded wallet."""
+
+    async def load(self, context: CheckContext, asked: Sequence[Proposed]) -> Decisions | None:
+        return _Approved(context) if any(one.by and one.by.is_grant and not one.by.approved for one in asked) else None
+
+
+class _Approved(Decisions):
+    def __init__(self, context: CheckContext) -> None:
+        self._payers = context.payers
+
+    def decide(self, one: Proposed) -> Passed | GatewayError:
+        if one.by is None or not one.by.is_grant or one.by.approved or not self._payers[one.payment.payer].guarded:
+            return PASSED
+        return GrantNotApproved(one.by.shown_id)

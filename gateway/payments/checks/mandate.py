@@ -1,0 +1,308 @@
+"""Mandates: what an owner has granted somebody to draw, without being asked again each time.
+
+A mandate is one payee's, in one asset: so much at once, so much in any period of days, so much in all, until a time.
+Its payee draws, and each draw is a payment like any other from the wallet that granted it; the policy does not ask
+about it, since its owner was asked when it was granted, with a passkey over all of it where the wallet is guarded. A
+wallet that is frozen, or has not enough, pays no draw. A mandate from before the wallet's first passkey waits, from
+then on, until the owner approves it with a passkey over all of it (grant_approval.py).
+
+The mandate's row is locked while a draw is checked and paid, so fifty at once draw no more than one after the other.
+Whoever revokes it waits for a draw that is being made, and no other follows.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from gateway.audit import log as audit
+from gateway.audit.log import AuditEvent, By
+from gateway.clock import rfc3339
+from gateway.errors import (
+    ApprovalRequired,
+    GatewayError,
+    InvalidRequest,
+    MandateDrawExceeded,
+    MandateExceeded,
+    MandatePeriodExceeded,
+    MandatePeriodTooSmall,
+    MandateTotalExceeded,
+    NotFound,
+    StateConflict,
+)
+from gateway.events import log
+from gateway.identity.sign_in import passkey
+from gateway.identity.sign_in.ceremony import Assertion
+from gateway.identity.wallet import Wallet
+from gateway.ids import WalletId, new_id, show
+from gateway.money import Assets, Money
+from gateway.payments.checks import spending
+from gateway.payments.checks.check import PASSED, Check, CheckContext, Decisions, Locks, Passed, Proposed
+from gateway.payments.checks.spending import Counter, Spent
+from gateway.payments.model.payment import Payment
+from gateway.payments.model.route import RailName
+from gateway.postgres.pool import Connection, Record, Statements
+
+sql = Statements(__package__, "mandate.sql")
+
+#: What the ids of mandates begin with, and what their challenges are for.
+PREFIX, PURPOSE, APPROVAL = "mdt", "mandate.grant", "mandate.approve"
+
+
+#: What a mandate's payee does with it, as a StateConflict says it.
+DRAW = "draw"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is granted to `payee`: the most at once, in any period of so many days, and in all; None: any."""
+
+    payee: Wallet
+    rail: RailName | None
+    draw: Money | None
+    period_days: int
+    period: Money
+    total: Money | None
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Mandate:
+    """A mandate that is there, by whom and for whom."""
+
+    id: UUID
+    payer: WalletId
+    payer_handle: str
+    payee: WalletId
+    payee_handle: str
+    rail: RailName | None
+    draw: Money | None
+    period_days: int
+    period: Money
+    total: Money | None
+    created_at: datetime
+    expires_at: datetime | None
+    ended_at: datetime | None
+    approved: bool  #: A passkey of the payer's stands behind it.
+    payer_guarded: bool
+
+    @property
+    def waits(self) -> bool:
+        """Whether nothing is drawn until its payer has approved it."""
+        return self.payer_guarded and not self.approved and self.ended_at is None
+
+    @property
+    def shown_id(self) -> str:
+        """`mdt_…`."""
+        return show(PREFIX, self.id)
+
+
+class MandateLimits(Check):
+    """Refuses draws beyond their mandate: revoked or expired, by another rail, or more than it lets be drawn."""
+
+    def locks(self, asked: Sequence[Proposed]) -> Locks:
+        return {"mandates": _ids(asked)}
+
+    async def load(self, context: CheckContext, asked: Sequence[Proposed]) -> Decisions | None:
+        if not (ids := _ids(asked)):
+            return None
+        rows = await context.connection.fetch(sql.by_ids, ids)
+        of = {row["id"]: _mandate(context.terms.assets, row) for row in rows}
+        periods = {_period(one): context.now - timedelta(days=one.period_days) for one in of.values()}
+        totals: dict[Counter, datetime | None] = {_total(one): None for one in of.values() if one.total is not None}
+        return _Draws(context, of, await spending.spent(context.connection, {**periods, **totals}))
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What was drawn and not given back: in the period that ends now, and in all."""
+
+    period: Money
+    total: Money
+
+
+class _Draws(Decisions):
+    def __init__(self, context: CheckContext, mandates: Mapping[UUID, Mandate], drawn: Mapping[Counter, Spent]) -> None:
+        self._now = context.now
+        self._mandates = mandates
+        self._drawn = drawn
+
+    def decide(self, one: Proposed) -> Passed | GatewayError:
+        if (id := _id(one)) is None:
+            return PASSED
+        of = self._mandates[id]
+        nothing, asset = Spent(), of.period.asset
+        units = [self._drawn.get(counter, nothing).units for counter in (_period(of), _total(of))]
+        return refusal(of, Drawn(*(Money(one, asset) for one in units)), one.payment, self._now) or PASSED
+
+    def add(self, one: Proposed) -> None:
+        for counter in self.counts(one):
+            self._drawn[counter].add(one.payment.amount.units, one.payment.created_at)
+
+    def counts(self, one: Proposed) -> Sequence[Counter]:
+        if (id := _id(one)) is None:
+            return ()
+        of = self._mandates[id]
+        return [_period(of)] if of.total is None else [_period(of), _total(of)]
+
+
+def _period(of: Mandate) -> Counter:
+    return Counter("mandate", of.id, of.period.asset.code)
+
+
+def _total(of: Mandate) -> Counter:
+    return Counter("mandate_total", of.id, of.period.asset.code)
+
+
+def refusal(of: Mandate, drawn: Drawn, asked: Payment, now: datetime) -> GatewayError | None:
+    """Why the mandate does not let this be drawn. Pure."""
+    if of.ended_at is not None:
+        return StateConflict(of.shown_id, "revoked", DRAW)
+    if of.expires_at is not None and of.expires_at <= now:
+        return StateConflict(of.shown_id, "expired", DRAW)
+    if of.rail not in (None, asked.route.rail):
+        return MandateExceeded(asked.amount, Money(0, asked.amount.asset))
+    money, nothing = asked.amount, Money(0, asked.amount.asset)
+    left = max(nothing, of.period - drawn.period)
+    if of.draw is not None and money > of.draw:
+        return MandateDrawExceeded(money, min(of.draw, left), of.draw)
+    if of.total is not None and money > (total := max(nothing, of.total - drawn.total)):
+        return MandateTotalExceeded(money, min(total, left), total)
+    if money > of.period:
+        return MandatePeriodTooSmall(money, left, of.period, of.period_days)
+    return MandatePeriodExceeded(money, left, of.period, of.period_days) if money > left else None
+
+
+def _id(one: Proposed) -> UUID | None:
+    """The mandate that the payment is drawn by."""
+    return one.by.id if one.by is not None and one.by.kind == "mandate" else None
+
+
+def _ids(asked: Sequence[Proposed]) -> list[UUID]:
+    return list({id for one in asked if (id := _id(one)) is not None})
+
+
+def details(asked: Wanted) -> list[str]:
+    """What a passkey signs of a mandate: all of it, in one order."""
+    sums = [one.amount if one is not None else "" for one in (asked.draw, asked.period, asked.total)]
+    until = asked.expires_at.isoformat() if asked.expires_at else ""
+    payee = [f"@{asked.payee.handle}", show("wal", asked.payee.id)]
+    return [*payee, asked.period.asset.code, asked.rail or "", *sums, str(asked.period_days), until]
+
+
+async def grant(
+    connection: Connection, owner: Wallet, asked: Wanted, assertion: Assertion | None, by: By, now: datetime
+) -> Mandate:
+    """From now on its payee may draw.
+
+    Raises ApprovalRequired where the wallet is guarded and no passkey has signed just this, InvalidPasskey,
+    ClonedPasskey, InvalidRequest.
+    """
+    if asked.payee.id == owner.id:
+        raise InvalidRequest("payee", "a mandate is for somebody else")
+    if asked.expires_at is not None and asked.expires_at <= now:
+        raise InvalidRequest("expires_at", "a mandate expires in the future")
+    if assertion is not None:
+        used = await passkey.verify(connection, owner.id, PURPOSE, details(asked), assertion, now)
+        by = By("passkey", used.shown_id)
+    elif owner.guarded:
+        raise ApprovalRequired(("mandate",))
+    fresh = Mandate(
+        id=new_id(now),
+        payer=owner.id,
+        payer_handle=owner.handle,
+        payee=asked.payee.id,
+        payee_handle=asked.payee.handle,
+        rail=asked.rail,
+        draw=asked.draw,
+        period_days=asked.period_days,
+        period=asked.period,
+        total=asked.total,
+        created_at=now,
+        expires_at=asked.expires_at,
+        ended_at=None,
+        approved=assertion is not None,
+        payer_guarded=owner.guarded,
+    )
+    draw, total = (None if one is None else one.units for one in (asked.draw, asked.total))
+    await connection.execute(
+        sql.grant,
+        *(fresh.id, owner.id, asked.payee.id, asked.period.asset.code, asked.rail, draw, asked.period_days),
+        *(asked.period.units, total, now, asked.expires_at, fresh.approved),
+    )
+    await _tell(connection, "mandate.granted", fresh, by, now)
+    return fresh
+
+
+def approval_details(of: Mandate) -> list[str]:
+    """What a passkey signs of a mandate that is there: its id and all of it, as the API shows it."""
+    sums = [one.amount if one is not None else "" for one in (of.draw, of.period, of.total)]
+    until = rfc3339(of.expires_at) if of.expires_at else ""
+    payee = [f"@{of.payee_handle}", show("wal", of.payee)]
+    return [of.shown_id, *payee, of.period.asset.code, of.rail or "", *sums, str(of.period_days), until]
+
+
+async def waiting(connection: Connection, assets: Assets, id: UUID, owner: WalletId) -> Mandate:
+    """The owner's mandate that waits for an approval, its row locked. Raises NotFound, and StateConflict where it does
+    not wait.
+    """
+    found = await one(connection, assets, id, owner, for_update=True)
+    if found.payer != owner:
+        raise NotFound(f"mandate {show(PREFIX, id)}")
+    if not found.waits:
+        raise StateConflict(found.shown_id, "revoked" if found.ended_at else "good", "approval")
+    return found
+
+
+async def approve(
+    connection: Connection, assets: Assets, id: UUID, owner: WalletId, assertion: Assertion, now: datetime
+) -> Mandate:
+    """From now on its payee draws again. Raises what `waiting` raises, InvalidPasskey and ClonedPasskey."""
+    found = await waiting(connection, assets, id, owner)
+    used = await passkey.verify(connection, owner, APPROVAL, approval_details(found), assertion, now)
+    await connection.execute(sql.approve_mandate, id)
+    await _tell(connection, "mandate.approved", found, By("passkey", used.shown_id), now)
+    return replace(found, approved=True)
+
+
+async def end(connection: Connection, assets: Assets, caller: WalletId, id: UUID, by: By, now: datetime) -> Mandate:
+    """Nothing is drawn by it from now on; said twice, it is done once. Raises NotFound."""
+    found = await one(connection, assets, id, caller, for_update=True)
+    if found.ended_at is not None:
+        return found
+    await connection.execute(sql.end_mandate, id, now)
+    await _tell(connection, "mandate.revoked", found, by, now)
+    return replace(found, ended_at=now)
+
+
+async def one(connection: Connection, assets: Assets, id: UUID, party: WalletId, for_update: bool = False) -> Mandate:
+    """The mandate, for who granted it and who draws; `for_update`: its row is locked until the transaction ends. Raises
+    NotFound.
+    """
+    if for_update:
+        await connection.execute(sql.lock_mandates, [id])
+    row = await connection.fetchrow(sql.mandate, id, party)
+    if row is None:
+        raise NotFound(f"mandate {show(PREFIX, id)}")
+    return _mandate(assets, row)
+
+
+async def mandates(connection: Connection, assets: Assets, party: WalletId) -> list[Mandate]:
+    """The latest two hundred that the wallet has granted or was granted, the newest first."""
+    return [_mandate(assets, row) for row in await connection.fetch(sql.mandates, party)]
+
+
+async def _tell(connection: Connection, kind: str, of: Mandate, by: By, now: datetime) -> None:
+    facts = {"mandate": of.shown_id, "from": f"@{of.payer_handle}", "to": f"@{of.payee_handle}"}
+    await log.append(connection, [log.Event(kind, of.payer, of.id, facts, other=of.payee)], now)
+    await audit.append(connection, [AuditEvent(kind, of.payer, by, of.id, facts)], now)
+
+
+def _mandate(assets: Assets, row: Record) -> Mandate:
+    asset = assets[row["asset"]]
+    draw, total = (None if row[one] is None else Money(row[one], asset) for one in ("draw", "total"))
+    return Mandate(
+        *(row["id"], WalletId(row["payer"]), row["payer_handle"], WalletId(row["payee"]), row["payee_handle"]),
+        *(row["rail"], draw, row["period_days"], Money(row["period"], asset), total),
+        *(row["created_at"], row["expires_at"], row["ended_at"], row["approved"], row["payer_guarded"]),
+    )

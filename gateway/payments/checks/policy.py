@@ -1,0 +1,356 @@
+"""What a guarded wallet pays without asking, and why a payment has to be approved. `decide` is pure.
+
+    amount         more than the policy lets one payment be
+    day            with what went without approval in the last 24 hours, more than it lets a day be
+    new_payee      never paid before
+    address        to an address that is nobody's handle
+    changed_payee  the payee's wallet got another address lately, or its owner a recovery code: it may be taken over
+    new_device     by a session whose passkey is new, or that was begun without one
+    before_passkey the money was set aside before the wallet's first passkey (schema/10_controls.sql)
+
+A trusted payee is neither new nor just an address, but limits hold for it, and it is asked about when it has changed:
+trust is in a wallet's id, never in its name. A wallet that is not guarded has no policy, and nothing to approve with.
+
+Not asked about are refunds (they go to who paid, and no more than was paid), and what the payer's own key signs: that
+signature is an approval of payee and amount already.
+
+The policy's row is locked while a payment is decided, so that of many at once no two find the same room in a day. What
+goes without approval is counted as it goes (spending.py).
+"""
+
+from collections.abc import Mapping, Sequence, Set
+from collections.abc import Set as AbstractSet
+from datetime import datetime, timedelta
+from typing import Final, Literal
+from uuid import UUID
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from gateway.errors import GatewayError, InvalidRequest
+from gateway.ids import PaymentId, WalletId, first_id, show
+from gateway.money import Asset, Assets, Money
+from gateway.payments.checks import spending, usual_limits
+from gateway.payments.checks.check import PASSED, Check, CheckContext, Decisions, Locks, Passed, Proposed
+from gateway.payments.checks.spending import Counted, Counter
+from gateway.payments.model.payment import Payment, State
+from gateway.postgres.pool import Connection, Record, Statements, if_any
+
+sql = Statements(__package__, "policy.sql")
+
+Reason = Literal["amount", "day", "new_payee", "address", "changed_payee", "new_device", "before_passkey"]
+
+#: Over how long a day's limit is counted.
+DAY: Final = timedelta(hours=24)
+
+#: For how long after it became guarded a wallet's day is summed over its history, since nobody has counted what it paid
+#: before: a day, and an hour for what was being paid in that moment.
+FIRST_DAY: Final = DAY + timedelta(hours=1)
+
+#: The undo window where there is one, in seconds.
+UNDO_SECONDS: Final = range(10, 61)
+
+_CHANGED_DAYS_MAX, _DEVICE_HOURS_MAX, _TRUSTED_MAX = 365, 720, 100
+
+
+class Limit(Struct, frozen=True):
+    """The most that goes without approval: in one payment, and in 24 hours."""
+
+    payment: Money
+    day: Money
+
+
+class Policy(Struct, frozen=True):
+    """A wallet's own. `limits` are those that its owner has set, by asset code. `trusted` are wallets' ids as they are
+    shown, and addresses. Zero days, hours or seconds: not asked about, and no window.
+    """
+
+    limits: Mapping[str, Limit] = field(default_factory=dict)
+    ask_new_payee: bool = True
+    ask_address: bool = True
+    changed_days: int = 7
+    device_hours: int = 24
+    undo_seconds: int = 0
+    trusted: AbstractSet[str] = frozenset()
+
+    def limit(self, asset: Asset) -> Limit:
+        return self.limits.get(asset.code) or usual_limit(asset)
+
+
+class Facts(Struct, frozen=True):
+    """What is so of one payment. `spent` went without approval in the last 24 hours; `payee` is a wallet, or an address
+    or a wallet's id as in `trusted`.
+    """
+
+    money: Money
+    payee: WalletId | str
+    is_address: bool
+    known: bool
+    changed_at: datetime | None
+    device_since: datetime | None
+    spent: Money
+    now: datetime
+
+    def trusted_by(self, policy: Policy) -> bool:
+        """Whether the payee is one of the policy's trusted."""
+        if not policy.trusted:
+            return False
+        return (self.payee if isinstance(self.payee, str) else show("wal", self.payee)) in policy.trusted
+
+
+def usual_limit(asset: Asset) -> Limit:
+    """Where the owner has set none: about a hundred euros a payment, and three times that a day (usual_limits.py)."""
+    units = usual_limits.whole(asset.backing or asset.code) * 10**asset.decimals
+    return Limit(Money(units, asset), Money(usual_limits.DAYS_PAYMENTS * units, asset))
+
+
+def decide(policy: Policy, facts: Facts) -> tuple[Reason, ...]:
+    """Why the payment has to be approved; nothing where it goes by itself."""
+    limit, trusted = policy.limit(facts.money.asset), facts.trusted_by(policy)
+    changed_since = facts.now - timedelta(days=policy.changed_days)
+    device_since = facts.now - timedelta(hours=policy.device_hours)
+    why: dict[Reason, bool] = {
+        "amount": facts.money > limit.payment,
+        "day": facts.spent + facts.money > limit.day,
+        "new_payee": policy.ask_new_payee and not (facts.known or trusted),
+        "address": policy.ask_address and facts.is_address and not trusted,
+        "changed_payee": facts.changed_at is not None and facts.changed_at > changed_since,
+        "new_device": facts.device_since is not None and facts.device_since > device_since,
+    }
+    return tuple(reason for reason, holds in why.items() if holds)
+
+
+def undo_seconds(policy: Policy, facts: Facts) -> int:
+    """How long the payment can be stopped before it is sent to the chain."""
+    return 0 if not policy.undo_seconds or facts.trusted_by(policy) else policy.undo_seconds
+
+
+def loosens(before: Policy, after: Policy, assets: Assets) -> bool:
+    """Whether anything would go by itself after the change that did not before, or could be undone less long."""
+    more = any(
+        after.limit(asset).payment > before.limit(asset).payment or after.limit(asset).day > before.limit(asset).day
+        for asset in assets
+    )
+    return (
+        more
+        or (before.ask_new_payee and not after.ask_new_payee)
+        or (before.ask_address and not after.ask_address)
+        or after.changed_days < before.changed_days
+        or after.device_hours < before.device_hours
+        or after.undo_seconds < before.undo_seconds
+        or not after.trusted <= before.trusted
+    )
+
+
+def check(policy: Policy) -> None:
+    """Raises InvalidRequest for a policy that is none."""
+    for code, limit in policy.limits.items():
+        if limit.day < limit.payment:
+            raise InvalidRequest("policy", f"the limit of a day in {code} is less than that of one payment")
+    if not 0 <= policy.changed_days <= _CHANGED_DAYS_MAX:
+        raise InvalidRequest("policy", f"changed_days is 0 to {_CHANGED_DAYS_MAX}")
+    if not 0 <= policy.device_hours <= _DEVICE_HOURS_MAX:
+        raise InvalidRequest("policy", f"device_hours is 0 to {_DEVICE_HOURS_MAX}")
+    if policy.undo_seconds and policy.undo_seconds not in UNDO_SECONDS:
+        raise InvalidRequest("policy", f"undo_seconds is 0, or {UNDO_SECONDS[0]} to {UNDO_SECONDS[-1]}")
+    if len(policy.trusted) > _TRUSTED_MAX:
+        raise InvalidRequest("policy", f"up to {_TRUSTED_MAX} payees are trusted")
+
+
+# ---- the check ------------------------------------------------------------------------------------------------------
+
+
+#: A payer, and whom it pays.
+_Pair = tuple[WalletId, WalletId | str | None]
+
+
+class WalletPolicy(Check):
+    """Requires an approval of what a guarded wallet's policy does not let through, and gives the rest its undo window.
+
+    The policies are locked in the order of their wallets. So are the wallets whose money is only to be held: whoever
+    adds the first passkey sees the hold, or the hold sees the passkey.
+    """
+
+    def locks(self, asked: Sequence[Proposed]) -> Locks:
+        holding = {one.payment.payer for one in asked if not one.payment.capture}
+        return {"wallets": list(holding), "policies": list({one.payment.payer for one in asked})}
+
+    async def load(self, context: CheckContext, asked: Sequence[Proposed]) -> Decisions | None:
+        if not any(payer.guarded for payer in context.payers.values()):
+            return None
+        judged = [one for one in asked if context.payers[one.payment.payer].guarded and not _is_exempt(one)]
+        payments = [one.payment for one in judged]
+        sessions = [one.by.id if one.by and one.by.kind == "session" else None for one in judged]
+        found = await facts(context.connection, payments, sessions, context.now)
+        known = {_pair(one) for one, fact in zip(payments, found, strict=True) if fact.known}
+        return _Judged(context, {one.id: fact for one, fact in zip(payments, found, strict=True)}, known)
+
+
+class _Judged(Decisions):
+    """`known` are payers and payees who have paid before. `spent` is what the payments of the group so far have used of
+    their payers' days.
+    """
+
+    def __init__(self, context: CheckContext, facts: Mapping[PaymentId, Facts], known: Set[_Pair]) -> None:
+        self._connection = context.connection
+        self._now = context.now
+        self._payers = context.payers
+        self._facts = facts
+        self._known = known
+        self._spent: dict[Counter, Money] = {}
+
+    def decide(self, one: Proposed) -> Passed | GatewayError:
+        payment = one.payment
+        if (fact := self._facts.get(payment.id)) is None:
+            return PASSED
+        policy = self._payers[payment.payer].policy
+        assert policy is not None, "only payments of guarded wallets are decided here"
+        before = self._spent.get(day_of(payment.payer, payment.amount.asset))
+        now = fact if before is None else replace(fact, spent=fact.spent + before)
+        return Passed(decide(policy, now), undo_seconds(policy, now))
+
+    def add(self, one: Proposed) -> None:
+        for day in self.counts(one):
+            self._spent[day] = self._spent.get(day, Money(0, one.payment.amount.asset)) + one.payment.amount
+
+    def counts(self, one: Proposed) -> Sequence[Counter]:
+        payment = one.payment
+        if not self._payers[payment.payer].guarded or payment.approval is not None or payment.refund_of is not None:
+            return ()
+        return [day_of(payment.payer, payment.amount.asset)]
+
+    async def write(self, paid: Sequence[Proposed]) -> None:
+        judged = (one for one in paid if self._payers[one.payment.payer].guarded and not _is_exempt(one))
+        going = [one.payment for one in judged if one.payment.approval is None]
+        await known(self._connection, [one for one in going if _pair(one) not in self._known], self._now)
+
+
+def _pair(payment: Payment) -> _Pair:
+    return payment.payer, payment.payee or payment.payee_address
+
+
+def _is_exempt(one: Proposed) -> bool:
+    """What no policy asks about: refunds, what the payer's own key signs, and what a grant of the owner's pays."""
+    granted = one.by is not None and one.by.is_grant
+    return granted or one.payment.refund_of is not None or one.payment.state is State.REQUIRES_CONFIRMATION
+
+
+# ---- rows -----------------------------------------------------------------------------------------------------------
+
+
+async def policies(
+    connection: Connection, assets: Assets, wallets: Sequence[WalletId], lock: bool = False
+) -> dict[WalletId, Policy]:
+    """The policies of those of these wallets that are guarded; locked in id order, if told so."""
+    asked = list(set(wallets))
+    locked = (sql.locked_payers, asked, None, None, asked, None)
+    rows = await (connection.fetch(*locked) if lock else connection.fetch(sql.payers, asked))
+    return {WalletId(row["id"]): policy for row in rows if (policy := of_row(assets, row)) is not None}
+
+
+def of_row(assets: Assets, row: Record) -> Policy | None:
+    """The policy of a payer's row; None where the wallet is not guarded."""
+    if not row["guarded"]:
+        return None
+    codes, payments, days = (row[one] or () for one in ("limit_assets", "limit_payments", "limit_days"))
+    payees, addresses = (row[one] or () for one in ("trusted_payees", "trusted_addresses"))
+    return Policy(
+        {
+            code: Limit(Money(payment, assets[code]), Money(day, assets[code]))
+            for code, payment, day in zip(codes, payments, days, strict=True)
+        },
+        row["ask_new_payee"],
+        row["ask_address"],
+        row["changed_days"],
+        row["device_hours"],
+        row["undo_seconds"],
+        frozenset(show("wal", payee) if payee else address for payee, address in zip(payees, addresses, strict=True)),
+    )
+
+
+async def write(
+    connection: Connection, wallet: WalletId, policy: Policy, trusted: Sequence[tuple[WalletId | None, str | None]]
+) -> None:
+    """The wallet's policy from now on, whose row is locked. `trusted` are wallets, or else addresses."""
+    await connection.execute(
+        sql.change_policy,
+        *(wallet, policy.ask_new_payee, policy.ask_address, policy.changed_days, policy.device_hours),
+        policy.undo_seconds,
+    )
+    codes, limits = list(policy.limits), policy.limits.values()
+    await connection.execute(sql.forget_limits, wallet)
+    await connection.execute(
+        sql.set_limits, wallet, codes, [one.payment.units for one in limits], [one.day.units for one in limits]
+    )
+    await connection.execute(sql.forget_trusted, wallet)
+    await connection.execute(sql.trust, wallet, [payee for payee, _ in trusted], [address for _, address in trusted])
+
+
+async def facts(
+    connection: Connection, payments: Sequence[Payment], sessions: Sequence[UUID | None], now: datetime
+) -> list[Facts]:
+    """What is so of each of these payments, in order, of guarded wallets. Who decides by it has their policies
+    locked."""
+    if not payments:
+        return []
+    asked = [(one.payer, one.payee, one.payee_address, one.amount) for one in payments]
+    return [
+        Facts(
+            money=payment.amount,
+            payee=payment.payee or str(payment.payee_address),
+            is_address=payment.payee is None,
+            known=row["known"],
+            changed_at=row["changed_at"],
+            device_since=row["device_since"],
+            spent=Money(row["spent"], payment.amount.asset),
+            now=now,
+        )
+        for payment, row in zip(payments, await _facts(connection, asked, sessions, now), strict=True)
+    ]
+
+
+async def withdrawal(
+    connection: Connection, owner: WalletId, policy: Policy, money: Money, session: UUID | None, now: datetime
+) -> tuple[Reason, ...]:
+    """Why a withdrawal to the owner's bank has to be approved: as of a payment to somebody known."""
+    (row,) = await _facts(connection, [(owner, None, None, money)], [session], now)
+    spent = Money(row["spent"], money.asset)
+    return decide(policy, Facts(money, "", False, True, None, row["device_since"], spent, now))
+
+
+async def count_withdrawal(connection: Connection, owner: WalletId, id: UUID, money: Money, now: datetime) -> None:
+    """A withdrawal of a guarded wallet's, whose policy is locked, counts in its day, with an approval or without."""
+    await spending.count(connection, [Counted(day_of(owner, money.asset), id, money.units)], now)
+
+
+def day_of(owner: WalletId, asset: Asset) -> Counter:
+    """What goes out of a guarded wallet without approval."""
+    return Counter("policy", owner, asset.code)
+
+
+async def _facts(
+    connection: Connection,
+    asked: Sequence[tuple[WalletId, WalletId | None, str | None, Money]],
+    sessions: Sequence[UUID | None],
+    now: datetime,
+) -> list[Record]:
+    """The row of each of these (payer, payee, address, amount), in order."""
+    payers, payees, addresses, moneys = zip(*asked, strict=True)
+    since = now - DAY
+    return await connection.fetch(
+        sql.facts,
+        *(payers, payees, if_any(addresses), [one.asset.code for one in moneys], if_any(sessions)),
+        *(first_id(since), now - FIRST_DAY, since, spending.bucket_of(since)),
+    )
+
+
+async def known(connection: Connection, payments: Sequence[Payment], now: datetime) -> None:
+    """These payments go on: whoever they pay has been paid from now on."""
+    if payments:
+        await connection.execute(
+            sql.know,
+            now,
+            [one.payer for one in payments],
+            [one.payee for one in payments],
+            if_any([one.payee_address for one in payments]),
+        )

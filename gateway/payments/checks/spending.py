@@ -1,0 +1,154 @@
+"""What counts against limits over time: the day caps of API keys, the day of a wallet's policy, and mandates.
+
+Every payment that counts against a limit has a row in `counted_payment`, and its units stand in the limit's bucket of
+ten minutes in `spending`. What counts since a time is a sum over whole buckets, and in the bucket that the time lies in
+over its payments: exact, and never more rows than there are buckets in the window (144 a day) and payments in one of
+them, however long the history is.
+
+Invariants:
+  - a bucket's amount is the sum of the payments counted in it;
+  - what is given back is taken off the bucket in which it was counted, in the transaction that gives it back.
+
+Whoever decides by these sums holds a lock that makes the decisions of one limit come one after the other (checks.py).
+Buckets are locked after accounts, and in the order of their keys. Rows whose window is over are deleted by the worker;
+those of mandates stay as long as a total counts them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final, Literal
+from uuid import UUID
+
+from msgspec import Struct
+
+from gateway.ids import PaymentId, first_id
+from gateway.payments.model.payment import Payment
+from gateway.postgres.pool import Connection, Statements
+
+if TYPE_CHECKING:  # check.py names the counters
+    from gateway.payments.checks.check import Locks
+
+sql = Statements(__package__, "spending.sql")
+
+#: The span of a bucket: small, since a sum reads the payments of one, and not so small that a day has too many of them.
+BUCKET: Final = timedelta(minutes=10)
+
+#: The bucket of what counts for ever.
+FOR_EVER: Final = datetime.fromtimestamp(0, UTC)
+
+#: The scopes that count no longer than a day, how long their rows are kept, and the longest period of a mandate.
+_DAYS, _KEEP_DAYS, _KEEP_PERIODS = ("cap", "policy"), timedelta(hours=25), timedelta(days=367)
+
+
+class Counter(Struct, frozen=True, order=True):
+    """What a payment counts against. `id` is of the key's origin, the wallet or the mandate; `number` is the cap's."""
+
+    scope: Literal["cap", "policy", "mandate", "mandate_total"]
+    id: UUID
+    asset: str
+    number: int = 0
+
+
+class Counted(Struct, frozen=True):
+    """What counts against a limit: `source` is the payment or withdrawal that `units` are of."""
+
+    counter: Counter
+    source: UUID
+    units: int
+
+
+@dataclass(slots=True)
+class Spent:
+    """What counts against one limit now: units by bucket. Pure."""
+
+    buckets: dict[datetime, int] = field(default_factory=dict)
+
+    @property
+    def units(self) -> int:
+        return sum(self.buckets.values())
+
+    def add(self, units: int, at: datetime) -> None:
+        bucket = bucket_of(at)
+        self.buckets[bucket] = self.buckets.get(bucket, 0) + units
+
+    def room_at(self, asked: int, limit: int, window: timedelta) -> datetime | None:
+        """From when there is room for so many units, at the latest, where nothing else is spent. None: never."""
+        left = limit - self.units
+        for bucket, units in sorted(self.buckets.items()):
+            left += units
+            if left >= asked:
+                return bucket + BUCKET + window
+        return None
+
+
+def counted(counter: Counter, payment: Payment) -> Counted:
+    """A payment as it counts when it is accepted: all of its amount."""
+    return Counted(counter, payment.id, payment.amount.units)
+
+
+def bucket_of(at: datetime) -> datetime:
+    """The beginning of the bucket that a time lies in."""
+    return at - (at - FOR_EVER) % BUCKET
+
+
+async def spent(connection: Connection, since: Mapping[Counter, datetime | None]) -> dict[Counter, Spent]:
+    """What counts against each of these since a time; None: what ever has."""
+    counters = list(since)
+    starts = [since[one] or FOR_EVER - BUCKET for one in counters]
+    found = {one: Spent() for one in counters}
+    if not counters:
+        return found
+    rows = await connection.fetch(sql.spent, *_keys(counters), starts, [bucket_of(start) for start in starts])
+    for row in rows:
+        found[counters[row["place"] - 1]].buckets[row["bucket"]] = int(row["amount"])
+    return found
+
+
+async def count(connection: Connection, counted: Sequence[Counted], at: datetime) -> None:
+    """Count these, which are accepted, as of that time. Whoever decided that they are has locked their limits."""
+    if counted:
+        await connection.execute(
+            sql.count,
+            *(at, bucket_of(at)),
+            *_keys([one.counter for one in counted]),
+            [one.source for one in counted],
+            [one.units for one in counted],
+        )
+
+
+async def limits_of(connection: Connection, payments: Sequence[PaymentId]) -> "Locks":
+    """What these payments count against, by what is locked to decide by it."""
+    if not payments:
+        return {}
+    row = await connection.fetchrow(sql.limits_of, payments)
+    assert row is not None
+    return {"api_keys": row["api_keys"] or (), "policies": row["policies"] or (), "mandates": row["mandates"] or ()}
+
+
+async def give_back(connection: Connection, units: Mapping[UUID, int | None]) -> None:
+    """Of these payments, so many units count no longer; None: all that still do. Fewer than zero count again.
+
+    A part that is given back makes no room in a policy's day, which counts what was asked for.
+    """
+    if units:
+        await connection.execute(sql.give_back, list(units), list(units.values()))
+
+
+async def forget(connection: Connection, now: datetime, limit: int = 1000) -> int:
+    """Delete up to `limit` rows of each kind that no limit looks at any more; returns how many."""
+    deleted = 0
+    for scope in _DAYS:
+        deleted += await connection.fetchval(sql.forget_payments, scope, first_id(now - _KEEP_DAYS), limit)
+        deleted += await connection.fetchval(sql.forget_buckets, scope, now - _KEEP_DAYS, limit)
+    return deleted + int(await connection.fetchval(sql.forget_buckets, "mandate", now - _KEEP_PERIODS, limit))
+
+
+def _keys(counters: Sequence[Counter]) -> tuple[list[str], list[UUID], list[int], list[str]]:
+    """The columns that a counter is found by."""
+    return (
+        [one.scope for one in counters],
+        [one.id for one in counters],
+        [one.number for one in counters],
+        [one.asset for one in counters],
+    )

@@ -1,0 +1,75 @@
+"""Withdrawals that are stopped, asset by asset, from a difference that was confirmed until somebody lifts it.
+
+A withdrawal takes money out of the house: of a token, a payment to an address that is nobody's handle, and a
+redemption; of a currency, a payout by the bank. Nothing else is stopped: it is not known yet who is right about a
+balance, but as long as money stays in the house, that can be put right.
+
+A withdrawal that was accepted and has not been sent yet is withheld: its authorization is put into no batch, its money
+stays held, and its time does not run out, until the freeze is lifted; then it goes on, or fails where its payer's own
+signature names a time that is over by then. It is kept rather than failed, since its owner has been told that it was
+accepted. What is in a ChainTransaction already goes on, for nothing can call it back, and so may what is accepted or
+sent in the very moment of the freeze; but if that ChainTransaction comes to nothing, it is withheld too.
+
+Lock order: the turn to look (monitor.py), differences, freezes, then authorizations in id order.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from gateway.chain.token import authorization
+from gateway.clock import rfc3339
+from gateway.errors import GatewayError, InRecovery, WithdrawalsFrozen
+from gateway.money import Asset
+from gateway.payments.checks.check import PASSED, Check, CheckContext, Decisions, Passed, Proposed
+from gateway.postgres.pool import Connection, Statements
+
+sql = Statements(__package__, "withdrawal_freeze.sql")
+
+
+class WithdrawalFreeze(Check):
+    """Refuses payments to an address that is nobody's handle while withdrawals of their asset are stopped."""
+
+    async def load(self, context: CheckContext, asked: Sequence[Proposed]) -> Decisions | None:
+        leaving = {one.payment.amount.asset for one in asked if one.payment.payee is None}
+        why = await refusals(context.connection, leaving)
+        return _Stopped(why) if why else None
+
+
+class _Stopped(Decisions):
+    def __init__(self, why: Mapping[Asset, WithdrawalsFrozen | InRecovery]) -> None:
+        self._why = why
+
+    def decide(self, one: Proposed) -> Passed | GatewayError:
+        stays = one.payment.payee is not None
+        return PASSED if stays else self._why.get(one.payment.amount.asset) or PASSED
+
+
+async def frozen(connection: Connection) -> dict[str, datetime]:
+    """The assets whose withdrawals are stopped, by code, and since when."""
+    return {row["asset"]: row["frozen_at"] for row in await connection.fetch(sql.frozen)}
+
+
+async def refusals(connection: Connection, leaving: Collection[Asset]) -> dict[Asset, WithdrawalsFrozen | InRecovery]:
+    """Why withdrawals of these assets are refused; one that is not is absent. Asks nothing where nothing leaves."""
+    if not leaving:
+        return {}
+    since = {row["asset"]: row["since"] for row in await connection.fetch(sql.nothing_leaves)}
+    if None in since:
+        return {one: InRecovery() for one in leaving}
+    return {one: WithdrawalsFrozen(one.code, rfc3339(since[one.code])) for one in leaving if one.code in since}
+
+
+async def check(connection: Connection, leaving: Asset) -> None:
+    """Raises WithdrawalsFrozen while withdrawals of the asset are stopped, and InRecovery while all are."""
+    for refusal in (await refusals(connection, [leaving])).values():
+        raise refusal
+
+
+async def freeze(connection: Connection, assets: Collection[str], now: datetime) -> list[str]:
+    """Stop the withdrawals of these assets, and withhold those that are on their way. Returns which were not stopped
+    before: of several who do this at once, one is told.
+    """
+    stopped = [row["asset"] for row in await connection.fetch(sql.freeze, list(assets), now)]
+    leaving = [row["id"] for row in await connection.fetch(sql.open_withdrawals, stopped)] if stopped else []
+    await authorization.withhold(connection, leaving)
+    return stopped

@@ -1,0 +1,157 @@
+"""A payment, and what it may become. Pure: no clock, no database."""
+
+from datetime import datetime
+from enum import Enum
+from typing import Final
+from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.errors import StateConflict
+from gateway.idempotency import Claim
+from gateway.ids import PaymentId, TransferId, WalletId, show
+from gateway.money import Money
+from gateway.payments.model.note import Note
+from gateway.payments.model.route import Route
+
+
+class State(Enum):
+    """A payment's life. Ledger payments go from HELD to SETTLED in the transaction that accepts them.
+
+    REQUIRES_CONFIRMATION ──confirm──> HELD ──settle────────────────────────────> SETTLED
+       │ │└──refuse──> REFUSED          │ └─queue─> QUEUED ─submit─> SUBMITTED ──settle──> SETTLED
+       │ │                              │             │ └─── fail ───────┴── fail ──> FAILED
+       │ └──────────── sign ────────────┼─────────────┘
+       └─────expire──> EXPIRED          └─void──> VOIDED, ─expire─> EXPIRED
+
+    A payment that its payer's policy asks about begins at REQUIRES_CONFIRMATION with its money set aside: an approval
+    confirms it, and in the same transaction it goes on as it would have without (approve.py); its payer may refuse it.
+    From HELD a payment of tokens goes to QUEUED at once, or when it can be undone no more (undo_window.py).
+
+    A payment of tokens whose payer keeps the key begins at REQUIRES_CONFIRMATION with its money set aside, and its
+    signature queues it. From there and from QUEUED it may settle or fail too: whoever has the signed authorization can
+    relay it, and its signer can spend its nonce otherwise.
+    """
+
+    REQUIRES_CONFIRMATION = "requires_confirmation"  #: Waits for its payer: to confirm it, or to sign it.
+    HELD = "held"  #: The payer's money is set aside for it.
+    QUEUED = "queued"  #: Its authorization waits to be sent to the chain.
+    SUBMITTED = "submitted"  #: Its authorization is in a ChainTransaction; what became of it is not final.
+    SETTLED = "settled"  #: The money is the payee's, for good.
+    FAILED = "failed"  #: The chain can never settle it; the payer has the money back.
+    VOIDED = "voided"  #: Given back on purpose.
+    EXPIRED = "expired"  #: Given back by time.
+    REFUSED = "refused"  #: Its payer did not approve it; the money never left them.
+
+
+#: The ends of a payment at which its payer has all of the money.
+ENDED_UNPAID: Final = frozenset({State.FAILED, State.VOIDED, State.EXPIRED, State.REFUSED})
+
+
+class Event(Enum):
+    """What can happen to a payment."""
+
+    CONFIRM = "confirm"
+    SIGN = "sign"
+    REFUSE = "refuse"
+    QUEUE = "queue"
+    SUBMIT = "submit"
+    SETTLE = "settle"
+    FAIL = "fail"
+    VOID = "void"
+    EXPIRE = "expire"
+
+
+_AFTER = {
+    (State.REQUIRES_CONFIRMATION, Event.CONFIRM): State.HELD,
+    (State.REQUIRES_CONFIRMATION, Event.REFUSE): State.REFUSED,
+    (State.REQUIRES_CONFIRMATION, Event.EXPIRE): State.EXPIRED,
+    (State.REQUIRES_CONFIRMATION, Event.SIGN): State.QUEUED,
+    (State.REQUIRES_CONFIRMATION, Event.SETTLE): State.SETTLED,
+    (State.REQUIRES_CONFIRMATION, Event.FAIL): State.FAILED,
+    (State.HELD, Event.SETTLE): State.SETTLED,
+    (State.HELD, Event.QUEUE): State.QUEUED,
+    (State.HELD, Event.VOID): State.VOIDED,
+    (State.HELD, Event.EXPIRE): State.EXPIRED,
+    (State.QUEUED, Event.SUBMIT): State.SUBMITTED,
+    (State.QUEUED, Event.SETTLE): State.SETTLED,
+    (State.QUEUED, Event.FAIL): State.FAILED,
+    (State.SUBMITTED, Event.SETTLE): State.SETTLED,
+    (State.SUBMITTED, Event.FAIL): State.FAILED,
+}
+
+
+def after(id: UUID, state: State, event: Event, prefix: str = "pay") -> State:
+    """The state that `event` leads to. Raises StateConflict when `state` has no such way on.
+
+    A conversion lives the part of the same life that begins at QUEUED; its `prefix` is `cnv`.
+    """
+    try:
+        return _AFTER[state, event]
+    except KeyError:
+        raise StateConflict(show(prefix, id), state.value, event.value) from None
+
+
+class Payment(Struct, frozen=True):
+    """Somebody's intent that money moves from a payer to a payee.
+
+    `captured` is what was paid in the end, `refunded` what of it went back or is on its way back. `fee` is on top of
+    the amount and the payer's. A payee is a handle's wallet, or an address that is nobody's handle.
+    """
+
+    id: PaymentId
+    state: State
+    payer: WalletId
+    payer_handle: str
+    payee: WalletId | None
+    payee_handle: str | None
+    payee_address: str | None
+    amount: Money
+    fee: Money
+    captured: Money
+    refunded: Money
+    memo: str | None
+    route: Route
+    transfer_id: TransferId
+    authorization_id: UUID | None
+    refund_of: PaymentId | None
+    tx_hash: str | None
+    failure: str | None
+    created_at: datetime
+    expires_at: datetime | None
+    settled_at: datetime | None
+    approval: tuple[str, ...] | None = None  #: Why it needs its payer's approval, or needed it; None: it did not.
+    capture: bool = True  #: False: once it is approved it is only held.
+    undo_until: datetime | None = None  #: Held until then, for its payer to stop it, and then queued.
+    claim: Claim | None = None  #: The payer's idempotency key that it is asked for with, until it is written.
+    note: Note | None = None  #: What a caller wrote on it; None too where it was read for nobody to see.
+
+    @property
+    def has_its_key(self) -> bool:
+        """Whether it was settled at once and its key is in its own row (schema/01_ledger.sql)."""
+        return self.claim is not None and self.state is State.SETTLED and self.transfer_id == self.id
+
+    @property
+    def waits_for_approval(self) -> bool:
+        return self.state is State.REQUIRES_CONFIRMATION and self.approval is not None
+
+    @property
+    def payer_name(self) -> str:
+        return f"@{self.payer_handle}"
+
+    @property
+    def payee_name(self) -> str:
+        return f"@{self.payee_handle}" if self.payee_handle is not None else str(self.payee_address)
+
+
+def as_accepted(payment: Payment) -> Payment:
+    """What a payment was that was settled, or queued, when it was accepted. All that changes of the first kind are its
+    refunds. The second kind (rails/chain.py) has its own id for its authorization, too.
+    """
+    nothing = Money(0, payment.amount.asset)
+    if payment.authorization_id != payment.id:
+        return replace(payment, refunded=nothing)
+    return replace(
+        payment, state=State.QUEUED, captured=nothing, refunded=nothing, tx_hash=None, failure=None, settled_at=None
+    )

@@ -1,0 +1,368 @@
+"""Payments and conversions as rows: insert, change, find, list.
+
+Whatever a payment gives back when it changes state (a failed, voided, expired or refused one all of it, a capture the
+part that was not captured, a refund what it pays back) is taken off what it counts against here, in `update` and
+`add_refunded`, and nowhere else. Both come after the accounts are locked, since they lock buckets (spending.py).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from gateway.clock import rfc3339
+from gateway.errors import NotFound
+from gateway.events.log import Event
+from gateway.ids import ConversionId, PaymentId, TransferId, WalletId, show
+from gateway.money import Assets, Money
+from gateway.payments.checks import spending
+from gateway.payments.model.note import Note
+from gateway.payments.model.payment import ENDED_UNPAID, Payment, State
+from gateway.payments.model.route import restored, stored
+from gateway.postgres.pool import Connection, Record, Statements
+
+sql = Statements(__package__, "records.sql")
+
+#: An id after that of every payment.
+NEWEST: Final = UUID(int=2**128 - 1)
+
+
+async def insert(connection: Connection, payments: Sequence[Payment]) -> None:
+    """Write the rows of new payments, and what was written on them."""
+    if payments:
+        await connection.execute(sql.insert_payments, *zip(*map(_row, payments), strict=True))
+        await insert_notes(connection, {payment.id: payment.note for payment in payments if payment.note is not None})
+
+
+async def insert_notes(connection: Connection, notes: Mapping[PaymentId, Note]) -> None:
+    """Write what callers have written on new payments, in the transaction that writes these."""
+    if notes:
+        metadata = [one.metadata and msgspec.json.encode(one.metadata).decode() for one in notes.values()]
+        authors, references = [one.author for one in notes.values()], [one.reference for one in notes.values()]
+        await connection.execute(sql.insert_notes, list(notes), authors, references, metadata)
+
+
+def _row(payment: Payment) -> tuple[object, ...]:
+    return (
+        payment.id,
+        payment.state.value,
+        payment.route.rail,
+        payment.payer,
+        payment.payee,
+        payment.payee_address,
+        payment.amount.asset.code,
+        payment.amount.units,
+        payment.fee.units,
+        payment.captured.units,
+        payment.memo,
+        stored(payment.route, payment.fee, outside=payment.payee_address is not None),
+        payment.transfer_id,
+        payment.authorization_id,
+        payment.refund_of,
+        payment.created_at,
+        payment.expires_at,
+        payment.settled_at,
+        " ".join(payment.approval) if payment.approval else None,
+        payment.capture,
+        payment.undo_until,
+    )
+
+
+async def update(connection: Connection, payments: Sequence[Payment]) -> None:
+    """Write what may change of the payments, and what those that end give back; their rows are locked by the caller."""
+    await connection.execute(
+        sql.update_payments,
+        [payment.id for payment in payments],
+        [payment.state.value for payment in payments],
+        [payment.fee.units for payment in payments],
+        [payment.captured.units for payment in payments],
+        [payment.transfer_id for payment in payments],
+        [payment.authorization_id for payment in payments],
+        [payment.tx_hash for payment in payments],
+        [payment.failure for payment in payments],
+        [payment.expires_at for payment in payments],
+        [payment.settled_at for payment in payments],
+        [payment.undo_until for payment in payments],
+    )
+    back = given_back(payments)
+    if refunds := [one for one in payments if one.state in ENDED_UNPAID and one.refund_of is not None]:
+        await connection.execute(
+            sql.unrefund, [one.refund_of for one in refunds], [one.amount.units for one in refunds]
+        )
+        for one in refunds:
+            assert one.refund_of is not None
+            back[one.refund_of] = (back.get(one.refund_of) or 0) - one.amount.units
+    await spending.give_back(connection, back)
+
+
+async def settle(connection: Connection, payments: Sequence[Payment], now: datetime) -> None:
+    """As `update`, of payments that have settled by the chain, all now: what changes then, and nothing else."""
+    await connection.execute(
+        sql.settle_payments,
+        [payment.id for payment in payments],
+        [payment.captured.units for payment in payments],
+        [payment.tx_hash for payment in payments],
+        now,
+    )
+    await spending.give_back(connection, given_back(payments))
+
+
+def given_back(payments: Sequence[Payment]) -> dict[UUID, int | None]:
+    """How many units payments give back in the state that they have come to; None: all. Pure."""
+    back: dict[UUID, int | None] = {}
+    for one in payments:
+        if one.state in ENDED_UNPAID:
+            back[one.id] = None
+        elif one.state is State.SETTLED and one.captured < one.amount:
+            back[one.id] = one.amount.units - one.captured.units
+    return back
+
+
+async def submit(connection: Connection, payments: Sequence[Payment], tx_hash: str) -> None:
+    """Write that a ChainTransaction carries these payments, whose rows are locked by the caller."""
+    await connection.execute(sql.submit_payments, [payment.id for payment in payments], tx_hash)
+
+
+async def add_refunded(connection: Connection, refunds: Sequence[Payment]) -> None:
+    """Count refunds that were accepted against the payments that they are of, whose rows are locked by the caller."""
+    back: dict[UUID, int] = {one.refund_of: one.amount.units for one in refunds if one.refund_of is not None}
+    assert len(back) == len(refunds), "of two refunds of one payment the later is not in a group"
+    await connection.execute(sql.add_refunded, list(back), list(back.values()))
+    await spending.give_back(connection, {**back})
+
+
+async def payment(connection: Connection, assets: Assets, id: PaymentId, party: WalletId) -> Payment:
+    """The payment, for its payer or payee. Raises NotFound for anybody else, as if it did not exist."""
+    row = await connection.fetchrow(sql.payment_of_party, id, party)
+    if row is None:
+        raise NotFound(f"payment {show('pay', id)}")
+    return of_row(assets, row)
+
+
+async def payment_for_update(connection: Connection, assets: Assets, id: PaymentId, party: WalletId) -> Payment:
+    """As `payment`, and its row is locked until the transaction ends."""
+    return of_party(await payments_for_update(connection, assets, [id]), id, party)
+
+
+async def payments_of(connection: Connection, assets: Assets, ids: Iterable[PaymentId]) -> dict[PaymentId, Payment]:
+    """Those of these payments that there are, as they are now."""
+    rows = await connection.fetch(sql.payments_of, list(ids))
+    return {PaymentId(row["id"]): of_row(assets, row) for row in rows}
+
+
+async def payments_for_update(
+    connection: Connection, assets: Assets, ids: Iterable[PaymentId]
+) -> dict[PaymentId, Payment]:
+    """Those of these payments that there are, locked in id order until the transaction ends."""
+    wanted = set(ids)
+    rows = await connection.fetch(sql.staged_for_update, list(wanted))
+    found = {PaymentId(row["id"]): of_row(assets, row) for row in rows}
+    if at_once := wanted - found.keys():
+        await connection.execute(sql.lock_ledger_payments, list(at_once))
+        found |= await payments_of(connection, assets, at_once)
+    return found
+
+
+def of_party(payments: Mapping[PaymentId, Payment], id: PaymentId, party: WalletId) -> Payment:
+    """The one with this id, for its payer or payee. Raises NotFound for anybody else."""
+    found = payments.get(id)
+    if found is None or party not in (found.payer, found.payee):
+        raise NotFound(f"payment {show('pay', id)}")
+    return found
+
+
+async def payments_page(
+    connection: Connection, assets: Assets, party: WalletId, before: PaymentId | None, limit: int
+) -> list[Payment]:
+    """Up to `limit` payments that the wallet pays or is paid, newest first, older than `before`."""
+    rows = await connection.fetch(sql.payments_page, party, before or NEWEST, limit)
+    return [of_row(assets, row) for row in rows]
+
+
+async def waiting_page(
+    connection: Connection, assets: Assets, payer: WalletId, before: PaymentId | None, limit: int, now: datetime
+) -> list[Payment]:
+    """Up to `limit` payments that wait for the wallet to approve or to sign them, newest first, older than `before`."""
+    rows = await connection.fetch(sql.waiting_page, payer, before or NEWEST, limit, now)
+    return [of_row(assets, row) for row in rows]
+
+
+async def by_authorizations(connection: Connection, assets: Assets, ids: Sequence[UUID]) -> list[Payment]:
+    """The payments that these authorizations are for, locked in id order."""
+    wanted = set(ids)
+    rows = await connection.fetch(sql.payments_of_authorizations, list(ids))
+    return [of_row(assets, row) for row in rows if row["authorization_id"] in wanted]  # not those that they refund
+
+
+def of_row(assets: Assets, row: Record) -> Payment:
+    asset = assets[row["asset"]]
+    return Payment(
+        id=PaymentId(row["id"]),
+        state=State(row["state"]),
+        payer=WalletId(row["payer"]),
+        payer_handle=row["payer_handle"],
+        payee=row["payee"],
+        payee_handle=row["payee_handle"],
+        payee_address=row["payee_address"],
+        amount=Money(row["amount"], asset),
+        fee=Money(row["fee"], asset),
+        captured=Money(row["captured"], asset),
+        refunded=Money(row["refunded"], asset),
+        memo=row["memo"],
+        route=restored(row["route"], Money(row["fee"], asset), row["payee_address"] is not None),
+        transfer_id=TransferId(row["transfer_id"]),
+        authorization_id=row["authorization_id"],
+        refund_of=row["refund_of"],
+        tx_hash=row["tx_hash"],
+        failure=row["failure"],
+        created_at=row["created_at"],
+        expires_at=row["expires_at"],
+        settled_at=row["settled_at"],
+        approval=tuple(row["approval"]) if row["approval"] else None,
+        capture=row["capture"],
+        undo_until=row["undo_until"],
+        note=_note(row) if row.get("note_author") else None,
+    )
+
+
+def _note(row: Record) -> Note:
+    metadata = row["metadata"]
+    return Note(WalletId(row["note_author"]), row["reference"], metadata and msgspec.json.decode(metadata))
+
+
+def events(payment: Payment) -> list[Event]:
+    """What both sides of a payment are told of the state it is in now: one event of two wallets."""
+    facts: dict[str, object] = {
+        "from": payment.payer_name,
+        "to": payment.payee_name,
+        "amount": payment.amount.amount,
+        "asset": payment.amount.asset.code,
+    }
+    if payment.captured.units not in (0, payment.amount.units):
+        facts["captured"] = payment.captured.amount
+    if payment.fee.units:
+        facts["fee"] = payment.fee.amount
+    if payment.failure is not None:
+        facts["failure"] = payment.failure
+    if payment.waits_for_approval:
+        facts["approval"] = payment.approval
+    if payment.undo_until is not None and payment.state.value == "held":
+        facts["undo_until"] = rfc3339(payment.undo_until)
+    return [Event(f"payment.{payment.state.value}", payment.payer, payment.id, facts, other=payment.payee)]
+
+
+async def ends_of_observations(connection: Connection, transfers: Sequence[UUID]) -> dict[UUID, tuple[str, str]]:
+    """From whom and to whom the tokens moved that these transfers have posted: a `@handle`, or an address that is none.
+
+    A transfer that posted nothing that was seen on the chain is absent.
+    """
+    if not transfers:
+        return {}
+    return {
+        row["transfer_id"]: (
+            f"@{row['from_handle']}" if row["from_handle"] else row["from_address"],
+            f"@{row['to_handle']}" if row["to_handle"] else row["to_address"],
+        )
+        for row in await connection.fetch(sql.ends_of_observations, list(transfers))
+    }
+
+
+# ---- conversions ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """`amount` of one asset given for `to_amount` of another, at par. States: queued, submitted, settled, failed."""
+
+    id: ConversionId
+    state: State
+    wallet: WalletId
+    handle: str
+    amount: Money
+    to_amount: Money
+    transfer_id: TransferId
+    authorization_id: UUID
+    tx_hash: str | None
+    failure: str | None
+    created_at: datetime
+    settled_at: datetime | None
+
+
+async def insert_conversion(connection: Connection, conversion: Conversion) -> None:
+    """Write a new conversion's row."""
+    await connection.execute(
+        sql.insert_conversion,
+        conversion.id,
+        conversion.state.value,
+        conversion.wallet,
+        conversion.amount.asset.code,
+        conversion.amount.units,
+        conversion.to_amount.asset.code,
+        conversion.to_amount.units,
+        conversion.transfer_id,
+        conversion.authorization_id,
+        conversion.created_at,
+    )
+
+
+async def update_conversions(connection: Connection, conversions: Sequence[Conversion]) -> None:
+    """Write what may change of the conversions; their rows are locked by the caller."""
+    await connection.execute(
+        sql.update_conversions,
+        [conversion.id for conversion in conversions],
+        [conversion.state.value for conversion in conversions],
+        [conversion.tx_hash for conversion in conversions],
+        [conversion.failure for conversion in conversions],
+        [conversion.settled_at for conversion in conversions],
+    )
+
+
+async def conversion(connection: Connection, assets: Assets, id: ConversionId, owner: WalletId) -> Conversion:
+    """The conversion, for its owner. Raises NotFound for anybody else."""
+    row = await connection.fetchrow(sql.conversion_of_owner, id, owner)
+    if row is None:
+        raise NotFound(f"conversion {show('cnv', id)}")
+    return conversion_of_row(assets, row)
+
+
+async def conversions_by_authorizations(
+    connection: Connection, assets: Assets, ids: Sequence[UUID]
+) -> list[Conversion]:
+    """The conversions that these authorizations are for, locked in id order."""
+    await connection.execute(sql.lock_conversions_of_authorizations, list(ids))
+    rows = await connection.fetch(sql.conversions_of_authorizations, list(ids))
+    return [conversion_of_row(assets, row) for row in rows]
+
+
+def conversion_of_row(assets: Assets, row: Record) -> Conversion:
+    return Conversion(
+        id=ConversionId(row["id"]),
+        state=State(row["state"]),
+        wallet=WalletId(row["wallet_id"]),
+        handle=row["handle"],
+        amount=Money(row["amount"], assets[row["asset"]]),
+        to_amount=Money(row["to_amount"], assets[row["to_asset"]]),
+        transfer_id=TransferId(row["transfer_id"]),
+        authorization_id=row["authorization_id"],
+        tx_hash=row["tx_hash"],
+        failure=row["failure"],
+        created_at=row["created_at"],
+        settled_at=row["settled_at"],
+    )
+
+
+def conversion_event(conversion: Conversion) -> Event:
+    """What the owner is told of the state that a conversion is in now."""
+    facts: dict[str, object] = {
+        "conversion_id": show("cnv", conversion.id),
+        "amount": conversion.amount.amount,
+        "asset": conversion.amount.asset.code,
+        "to_amount": conversion.to_amount.amount,
+        "to_asset": conversion.to_amount.asset.code,
+    }
+    if conversion.failure is not None:
+        facts["failure"] = conversion.failure
+    return Event(f"conversion.{conversion.state.value}", conversion.wallet, conversion.id, facts)

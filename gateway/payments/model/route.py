@@ -1,0 +1,99 @@
+"""Which rail a payment takes, and why. Pure, so that a preview and a payment cannot differ.
+
+Fiat moves in the ledger; a token moves on the chain, since the ledger only mirrors it. The reasons are sentences for
+people; `finality` says when the payment can no longer be undone.
+"""
+
+from functools import lru_cache
+from typing import Annotated, Literal, get_args
+
+import msgspec
+
+from gateway.money import Asset, Money, basis_points_floor
+from gateway.payments.model.settings import Terms
+
+#: The rails that a caller can name: in a cap, a mandate, a filter.
+RailName = Literal["ledger", "chain"]
+
+
+class Route(msgspec.Struct, frozen=True):
+    """The way a payment takes. `fee` is a decimal string in the payment's asset."""
+
+    rail: Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(get_args(RailName))})]
+    reasons: Annotated[tuple[str, ...], msgspec.Meta(description="Why this way, in sentences for people.")]
+    fee: Annotated[str, msgspec.Meta(description="In the payment's asset.", examples=["0.00"])]
+    finality: Annotated[str, msgspec.Meta(description="When the payment can no longer be undone, for people.")]
+    expected_seconds: Annotated[float, msgspec.Meta(description="Until it is settled, as a rule; 0: at once.")]
+
+
+def route(terms: Terms, money: Money, outside: str | None) -> Route:
+    """The route of `money` to a handle, or to `outside`, an address that is nobody's handle: by the first rail that
+    carries it.
+
+    Raises UnknownPayee for fiat to such an address: there is no account it could be put on.
+    """
+    for rail in terms.rails:
+        if (way := rail.quote(terms, money, outside)) is not None:
+            return way
+    raise AssertionError(f"no rail carries {money.asset.code}, and no wallet holds it")
+
+
+def chain_route(terms: Terms, money: Money, outside: str | None) -> Route:
+    """The route of every payment on the chain rail."""
+    return token_route(money.asset, outside is not None, terms.finality_seconds)
+
+
+@lru_cache(maxsize=1024)
+def token_route(asset: Asset, outside: bool, expected_seconds: float) -> Route:
+    """The same, of a token and to whom it goes."""
+    where = "an address outside the gateway" if outside else "the payee's address"
+    return Route(
+        rail="chain",
+        reasons=(f"{asset.code} is a token: it moves by its contract", f"it goes to {where}", "the house pays the gas"),
+        fee=Money(0, asset).amount,
+        finality="final when its block is",
+        expected_seconds=expected_seconds,
+    )
+
+
+@lru_cache(maxsize=1024)
+def ledger_route(fee: Money) -> Route:
+    """The route of every payment on the ledger rail; it follows from the fee, and so from a payment's row."""
+    return Route(
+        rail="ledger",
+        reasons=(f"{fee.asset.code} is fiat: it moves in the ledger", "payer and payee both have a wallet here"),
+        fee=fee.amount,
+        finality="final at once",
+        expected_seconds=0.0,
+    )
+
+
+# ---- in a payment's row ---------------------------------------------------------------------------------------------
+
+
+def stored(route: Route, fee: Money, outside: bool) -> str | None:
+    """What is kept, as JSON, of the route of a payment with this fee. None: it follows from the rest of the row. Of a
+    chain route only the expected seconds do not, so the number is all of it.
+    """
+    if route == ledger_route(fee):
+        return None
+    follows = route == token_route(fee.asset, outside, route.expected_seconds)
+    return msgspec.json.encode(route.expected_seconds if follows else route).decode()
+
+
+@lru_cache(maxsize=1024)
+def restored(kept: str | None, fee: Money, outside: bool) -> Route:
+    """The route of a payment whose row has `kept` of it. Few differ."""
+    if kept is None:
+        return ledger_route(fee)
+    found = msgspec.json.decode(kept, type=float | Route)
+    return found if isinstance(found, Route) else token_route(fee.asset, outside, found)
+
+
+def fee(terms: Terms, money: Money) -> Money:
+    """The payer's fee for `money`, on top of it. It is never more than its part of the amount: what is less than a unit
+    is not charged, so that 1% of 0.01 is nothing.
+    """
+    if money.asset.kind == "token":
+        return Money(0, money.asset)
+    return basis_points_floor(money, terms.ledger_fee_basis_points)

@@ -1,0 +1,171 @@
+"""A wallet's payments that fit: by state, asset, rail, amount, memo, reference, time and who is on either side.
+
+A page is found by an index, or by a walk that is bounded, so that it takes a few milliseconds however many payments
+there are:
+
+    reference                            the index of the wallet's own references
+    held, failed, voided, expired,       the index of the states that few payments are in
+    refused, requires_confirmation
+    created                              payments are walked from where the period ends to where it begins: ids are
+                                         made of their payment's time
+    from, to                             where that is the wallet itself, its payments of that side alone are walked
+    the other side, by its handle        its own payments are walked beside the wallet's: who has few is soon through
+    any other                            the wallet's own payments are walked
+
+Of what is walked, `WALKED_MAX` payments at the most, those that fit the rest are returned, with the place to walk on
+from. So a page may have fewer than were asked for, or none, while there are more. An index for each would cost every
+payment that is made.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Literal
+from uuid import UUID
+
+from gateway import address
+from gateway.errors import InvalidHandle, InvalidRequest
+from gateway.identity import wallet
+from gateway.identity.handle import fold
+from gateway.ids import PaymentId, WalletId, first_id
+from gateway.money import Asset, Assets, Money
+from gateway.payments.model.payment import Payment, State
+from gateway.payments.model.records import NEWEST, of_row
+from gateway.payments.model.route import RailName
+from gateway.postgres.pool import Connection, Record, Statements
+
+sql = Statements(__package__, "search.sql")
+
+#: How many payments are walked for a page.
+WALKED_MAX: Final = 1_000
+
+#: In place of a wallet that there is not: nothing fits it.
+_NOBODY: Final = UUID(int=0)
+
+#: The states that most payments are in, or pass through: those of the others have an index.
+_USUAL: Final = (State.QUEUED, State.SUBMITTED, State.SETTLED)
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+#: From the first id of a millisecond to that of the next (ids.py).
+_MILLISECOND: Final = 1 << 80
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is looked for; None is anything. The parties are @handles or addresses; `counterparty` is whichever side the
+    caller is not. `created` is from a first moment on and before an end; the amounts are of `asset`, and included.
+    """
+
+    state: State | None = None
+    asset: Asset | None = None
+    memo: str | None = None
+    payer: str | None = None
+    payee: str | None = None
+    counterparty: str | None = None
+    reference: str | None = None
+    rail: RailName | None = None
+    created: tuple[datetime | None, datetime | None] = (None, None)
+    amount_min: Money | None = None
+    amount_max: Money | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Party:
+    """Whom a filter names: a wallet, and the address that stands in place of one. Neither: anybody."""
+
+    wallet: UUID | None = None
+    address: str | None = None
+
+
+async def find(
+    connection: Connection, assets: Assets, caller: WalletId, wanted: Wanted, before: PaymentId | None, limit: int
+) -> tuple[list[Payment], PaymentId | None]:
+    """Up to `limit` payments of the wallet that fit and are older than `before`, and the payment to walk on from: None
+    where there are no more. Raises InvalidRequest for a party that is neither a handle nor an address.
+    """
+    named = {"from": wanted.payer, "to": wanted.payee, "counterparty": wanted.counterparty}
+    payer, payee, counterparty = await _parties(connection, named)
+    if counterparty.wallet == caller:
+        counterparty = _Party(_NOBODY)
+    begins, ends = wanted.created
+    other = _other(wanted, caller, (counterparty, payer, payee))
+    low = _id_of(begins) if begins is not None else UUID(int=0)
+    high = min(before or NEWEST, UUID(int=_id_of(ends).int + _MILLISECOND) if ends is not None else NEWEST)
+    rows = await connection.fetch(
+        sql.payments_that_fit,
+        *(caller, high, low, WALKED_MAX, limit),
+        _walked(wanted),
+        *(payer.wallet in (None, caller), payee.wallet in (None, caller)),
+        other,
+        *(wanted.state.value if wanted.state else None, wanted.asset.code if wanted.asset else None, wanted.memo),
+        *(wanted.rail, payer.wallet, payee.wallet, payee.address, counterparty.wallet, counterparty.address),
+        *(begins, ends, *(one.units if one else None for one in (wanted.amount_min, wanted.amount_max))),
+        wanted.reference,
+    )
+    found = [of_row(assets, row) for row in rows if row["id"] is not None]
+    return found, found[-1].id if len(found) == limit else _walked_to(rows[0], other)
+
+
+def _walked(wanted: Wanted) -> Literal["all", "state", "reference"]:
+    """Which payments of the wallet's are walked."""
+    if wanted.reference is not None:
+        return "reference"
+    return "all" if wanted.state is None or wanted.state in _USUAL else "state"
+
+
+def _other(wanted: Wanted, caller: WalletId, parties: Iterable[_Party]) -> UUID | None:
+    """The wallet on the other side, whose payments are walked beside the caller's. Of an address this is not enough: it
+    may have been paid before it was a wallet's.
+    """
+    if _walked(wanted) != "all":
+        return None
+    named = (one.wallet for one in parties if one.address is None and one.wallet not in (None, caller))
+    return next(named, None)
+
+
+def _walked_to(row: Record, other: UUID | None) -> PaymentId | None:
+    """How far down it is known what fits; None: to the end."""
+    walks = [(row["own_walked"], row["own_to"])]
+    walks += [(row["other_walked"], row["other_to"])] if other is not None else []
+    return PaymentId(min(to for _, to in walks)) if all(walked == WALKED_MAX for walked, _ in walks) else None
+
+
+def _id_of(at: datetime) -> UUID:
+    """Not above the id of a payment of that time or later."""
+    return first_id(max(at, _EPOCH))
+
+
+async def _parties(connection: Connection, named: Mapping[str, str | None]) -> list[_Party]:
+    """Whom each filter names, in order. Raises InvalidRequest."""
+    names = {key: None if text is None else _name(key, text) for key, text in named.items()}
+    wallets = await _wallets(connection, {name for name in names.values() if name is not None})
+    return [
+        _Party() if name is None else _Party(wallets.get(name, _NOBODY), name if name.startswith("0x") else None)
+        for name in names.values()
+    ]
+
+
+def _name(parameter: str, text: str) -> str:
+    """A handle as it is kept, or an address in EIP-55's case. Raises InvalidRequest, which names the parameter."""
+    if text.startswith("0x"):
+        read = address.read(text)
+        if read is None:
+            raise InvalidRequest(
+                "party", f"{parameter}: an address is 0x and 40 hex digits, in EIP-55's case or in one"
+            )
+        return read
+    try:
+        return fold(text)
+    except InvalidHandle as refusal:
+        raise InvalidRequest("party", f"{parameter}: send a @handle or an address: {refusal}") from None
+
+
+async def _wallets(connection: Connection, names: Collection[str]) -> dict[str, UUID]:
+    """The wallets behind these handles and addresses, by what was given."""
+    addresses = [name for name in names if name.startswith("0x")]
+    handles = [name for name in names if not name.startswith("0x")]
+    found = await wallet.by_handles(connection, handles) if handles else {}
+    if addresses:
+        found |= await wallet.by_addresses(connection, addresses)
+    return {name: one.id for name, one in found.items()}

@@ -1,0 +1,98 @@
+"""Change a wallet's policy: to tighten it needs nobody but its owner, to loosen it an approval of just the new one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+from msgspec.structs import replace
+
+from gateway.audit import log as audit
+from gateway.audit.log import AuditEvent, By
+from gateway.errors import ApprovalRequired, GatewayError, NotFound
+from gateway.events import log
+from gateway.identity.sign_in import passkey
+from gateway.identity.sign_in.ceremony import Assertion
+from gateway.identity.wallet import Wallet
+from gateway.ids import WalletId, show
+from gateway.money import Assets
+from gateway.payments.checks import policy
+from gateway.payments.checks.policy import Policy
+from gateway.payments.model.settings import Terms
+from gateway.payments.payees.lookup import find_payees
+from gateway.payments.payees.resolver import Payee
+from gateway.postgres.pool import Connection
+
+#: What these challenges are for.
+PURPOSE = "policy.change"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A policy, and the payees it trusts, found."""
+
+    policy: Policy
+    trusted: tuple[Payee, ...]
+
+
+async def current(connection: Connection, assets: Assets, wallet: WalletId) -> tuple[Policy, list[str]]:
+    """The policy, and whom it trusts as people call them now. Raises NotFound where the wallet is not guarded."""
+    found = (await policy.policies(connection, assets, [wallet])).get(wallet)
+    if found is None:
+        raise NotFound("policy: the wallet has no passkey yet")
+    return found, [row["name"] for row in await connection.fetch(policy.sql.trusted_names, wallet)]
+
+
+async def wanted(connection: Connection, terms: Terms, owner: Wallet, asked: Policy, trusted: Sequence[str]) -> Wanted:
+    """The policy with whom it trusts, bound to the wallets that the handles are now. Raises UnknownPayee for somebody
+    who is nobody, SelfPayment, and InvalidRequest for a policy that is none.
+    """
+    payees = []
+    for found in await find_payees(connection, terms, [(owner, to) for to in trusted]):
+        if isinstance(found, GatewayError):
+            raise found
+        payees.append(found)
+    ids = frozenset(show("wal", one.wallet.id) if one.wallet else one.address for one in payees)
+    with_trust = replace(asked, trusted=ids)
+    policy.check(with_trust)
+    return Wanted(with_trust, tuple(payees))
+
+
+def details(asked: Wanted) -> tuple[str, ...]:
+    """What an approval is over: all of the policy, written in one way."""
+    of = asked.policy
+    limits = {code: [one.payment.amount, one.day.amount] for code, one in sorted(of.limits.items())}
+    flags = [of.ask_new_payee, of.ask_address, of.changed_days, of.device_hours, of.undo_seconds]
+    return (msgspec.json.encode([limits, flags, sorted(of.trusted)]).decode(),)
+
+
+async def change(
+    connection: Connection,
+    assets: Assets,
+    wallet: WalletId,
+    asked: Wanted,
+    assertion: Assertion | None,
+    by: By,
+    now: datetime,
+) -> None:
+    """From now on it is this. Raises ApprovalRequired where it is looser and nobody approved it, InvalidPasskey,
+    ClonedPasskey, NotFound.
+    """
+    before = (await policy.policies(connection, assets, [wallet], lock=True)).get(wallet)
+    if before is None:
+        raise NotFound("policy: the wallet has no passkey yet")
+    loosened = policy.loosens(before, asked.policy, assets)
+    if assertion is not None:
+        signed_by = await passkey.verify(connection, wallet, PURPOSE, details(asked), assertion, now)
+        by = By("passkey", signed_by.shown_id)
+    elif loosened:
+        raise ApprovalRequired(("policy",))
+    await policy.write(
+        connection,
+        wallet,
+        asked.policy,
+        [(one.wallet.id if one.wallet else None, None if one.wallet else one.address) for one in asked.trusted],
+    )
+    facts = {"loosened": loosened}
+    await log.append(connection, [log.Event("policy.changed", wallet, wallet, facts)], now)
+    await audit.append(connection, [AuditEvent("policy.changed", wallet, by, wallet, facts)], now)

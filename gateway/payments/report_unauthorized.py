@@ -1,0 +1,117 @@
+"""This was not me: whoever pays says that a payment was somebody else's doing.
+
+At once, in a transaction of its own, nothing leaves the wallet any more, on any path: no payment, capture or
+signature, no withdrawal or conversion is accepted, and what is on its way by the chain and in no ChainTransaction
+waits. What comes in goes on. Then the payment itself is ended, where it still can be, and its money is the wallet's
+again; others wait, for their owner to stop them.
+
+A link in a notification says it too, without signing in: 256 random bits, kept as their SHA-256, good for thirty days
+and for nothing else. To open it only asks; a request of its own does it.
+
+The owner lets the wallet go on with a passkey that is older than the freeze, a day later or more: whoever got hold of a
+session or made a passkey of their own does not. Operators do it two together (operators/operators.py), and what they
+have frozen only they let go on.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from msgspec.structs import replace
+
+from gateway.audit.log import By
+from gateway.chain.token import authorization
+from gateway.controls import wallet_freeze
+from gateway.errors import Forbidden, NotFound
+from gateway.events import log
+from gateway.identity.sign_in import passkey
+from gateway.identity.sign_in.ceremony import Assertion, Party
+from gateway.identity.sign_in.challenge import Asked
+from gateway.ids import PaymentId, WalletId
+from gateway.ledger import book, transfer
+from gateway.ledger.transfer import End
+from gateway.payments.checks import checks, policy
+from gateway.payments.model import records
+from gateway.payments.model.payment import Event, Payment, State, after
+from gateway.payments.model.settings import Terms
+from gateway.postgres.pool import Connection, Database
+from gateway.secret import hash_of, new_secret
+from gateway.settlement import final_blocks
+
+#: What challenges to let a wallet go on are for.
+PURPOSE: Final = "wallet.unfreeze"
+
+#: How long after it was frozen its owner lets a wallet go on.
+DELAY: Final = timedelta(hours=24)
+
+#: How long a link is good.
+LINK_GOOD_FOR: Final = timedelta(days=30)
+
+
+async def not_me(database: Database, terms: Terms, caller: WalletId, id: PaymentId, by: By, now: datetime) -> Payment:
+    """Freeze the caller's wallet, and end the payment where that can be; said again, nothing more is done. The payment
+    as it is then. Raises NotFound, and Forbidden (the payee asks).
+    """
+    async with database.transaction() as connection:
+        payment = await records.payment(connection, terms.assets, id, caller)
+        if payment.payer != caller:
+            raise Forbidden("only the payer of a payment can say that it was somebody else's doing")
+        await wallet_freeze.freeze_over(connection, caller, id, by, now)
+    async with database.transaction() as connection:
+        return await _end(connection, terms, caller, id, now)
+
+
+async def _end(connection: Connection, terms: Terms, caller: WalletId, id: PaymentId, now: datetime) -> Payment:
+    """The authorization is locked first, then the payment, as settling locks them."""
+    seen = await records.payment(connection, terms.assets, id, caller)
+    if seen.authorization_id is not None:
+        tracked = await authorization.one(connection, seen.authorization_id, for_update=True)
+        if tracked.state == "queued" and tracked.authorization.signature is None:
+            refused = [(tracked.authorization, "not_me")]
+            await final_blocks.refuse(connection, terms.assets, terms.settles, refused, now)
+        return await records.payment(connection, terms.assets, id, caller)
+    await checks.lock(connection, terms, giving_back=[id])
+    payment = await records.payment_for_update(connection, terms.assets, id, caller)
+    event = Event.REFUSE if payment.waits_for_approval else Event.VOID if payment.state is State.HELD else None
+    if event is None or payment.authorization_id is not None:
+        return payment
+    ended = replace(payment, state=after(payment.id, payment.state, event))
+    book.all_done(await book.write(connection, [End(payment.transfer_id, transfer.Event.VOID)], now))
+    await records.update(connection, [ended])
+    await log.append(connection, records.events(ended), now)
+    return ended
+
+
+async def link(connection: Connection, terms: Terms, caller: WalletId, id: PaymentId, now: datetime) -> str:
+    """A token for a link that says it of the caller's payment. Raises NotFound, and Forbidden (the payee asks)."""
+    payment = await records.payment(connection, terms.assets, id, caller)
+    if payment.payer != caller:
+        raise Forbidden("only the payer of a payment is sent such a link")
+    token = new_secret("nm")
+    await connection.execute(policy.sql.forget_links, now)
+    await connection.execute(policy.sql.add_link, hash_of(token), id, caller, now + LINK_GOOD_FOR)
+    return token
+
+
+async def of_link(connection: Connection, terms: Terms, token: str, now: datetime) -> Payment:
+    """The payment that a link is of. Raises NotFound where it is none, or its time is over."""
+    row = await connection.fetchrow(policy.sql.link, hash_of(token), now)
+    if row is None:
+        raise NotFound("such link")
+    return await records.payment(connection, terms.assets, PaymentId(row["payment_id"]), WalletId(row["wallet_id"]))
+
+
+async def ask(connection: Connection, party: Party, caller: WalletId, now: datetime) -> tuple[Asked, list[bytes]]:
+    """A challenge to let the caller's wallet go on, and the credentials that can answer."""
+    asked = await passkey.ask(connection, party, caller, PURPOSE, (), now)
+    return asked, await passkey.credentials(connection, caller)
+
+
+async def unfreeze(connection: Connection, caller: WalletId, assertion: Assertion, now: datetime) -> None:
+    """Let it go on, as far as it was its owner who stopped it. Raises InvalidPasskey, ClonedPasskey, and Forbidden:
+    nothing was stopped so long ago, or the passkey is too new.
+    """
+    signed_by = await passkey.verify(connection, caller, PURPOSE, (), assertion, now)
+    if now - signed_by.created_at < DELAY:
+        raise Forbidden("this passkey is too new to let a frozen wallet go on: use an older one")
+    if not await wallet_freeze.thaw_own(connection, caller, now - DELAY, By("passkey", signed_by.shown_id), now):
+        raise Forbidden("its owner lets a wallet go on 24 hours after they stopped it; operators may before")

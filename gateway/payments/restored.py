@@ -1,0 +1,45 @@
+"""Requests that repeat a payment which the chain has, and which a restored database has lost.
+
+reconciliation/recovery.py keeps what the chain has (`restored_payment`). The first request for the same meets it, keeps
+that answer under its key, and moves nothing.
+"""
+
+from datetime import datetime
+from typing import Final
+
+from gateway import idempotency
+from gateway.errors import Contended, PaymentRestored
+from gateway.idempotency import Answer, Claim
+from gateway.ids import WalletId, read, show
+from gateway.postgres.pool import Connection, Database, Statements
+
+sql = Statements(__package__, "restored.sql")
+
+#: What the ids of restored payments begin with.
+PREFIX: Final = "rst"
+
+
+async def meet(connection: Connection, wallet: WalletId, key: str, refusal: PaymentRestored, now: datetime) -> None:
+    """The wallet's request with this key repeats a payment that the chain has. Raises Contended where another request
+    has met it meanwhile: this one is another payment.
+    """
+    id = read(PREFIX, refusal.restored_id)
+    if await connection.fetchval(sql.meet, id, now, wallet, key) is None:
+        raise Contended
+
+
+async def keep_met(database: Database, claim: Claim, refusal: PaymentRestored, now: datetime) -> None:
+    """Keep that the request with this key has met a payment that the chain has: it is answered so for ever. Done by
+    itself, since all that the request did is undone. Raises Contended as `meet` does.
+    """
+    async with database.transaction() as connection:
+        answer = await idempotency.claim(connection, claim.wallet, claim.key, claim.fingerprint, now)
+        if answer is None:
+            await meet(connection, claim.wallet, claim.key, refusal, now)
+            await idempotency.keep(connection, claim.wallet, claim.key, Answer(409, None))
+
+
+async def met(connection: Connection, wallet: WalletId, key: str) -> PaymentRestored | None:
+    """What the wallet's request with this key has met before."""
+    row = await connection.fetchrow(sql.met, wallet, key)
+    return None if row is None else PaymentRestored(show(PREFIX, row["id"]), "0x" + row["transaction_hash"].hex())

@@ -1,0 +1,194 @@
+"""An authorization that an owner has signed by themselves, handed in to be settled: the house relays it, and pays the
+gas.
+
+Nobody asked for it to be signed, and whoever hands it in needs no API key: it says who pays, whom, and how much, and
+its signature says that it is meant. So an owner who has had the key exported leaves with their tokens even where
+nothing else of theirs works any more. It becomes a payment like any other: its money is held, and final logs decide.
+
+It is known by its asset, payer and nonce. The same one again finds its payment.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from msgspec import structs
+from msgspec.structs import replace
+
+from gateway.address import read
+from gateway.chain import signature
+from gateway.chain.node import Node
+from gateway.chain.token import authorization, message
+from gateway.chain.token.message import Authorization, By
+from gateway.chain.watcher import watch
+from gateway.errors import Contended, InvalidRequest, NodeUnavailable, NonceTaken, NotFound
+from gateway.events import log
+from gateway.identity import wallet
+from gateway.identity.wallet import Wallet
+from gateway.ids import new_id
+from gateway.ledger import book
+from gateway.money import Money
+from gateway.payments import pay
+from gateway.payments.checks import policy, spending, wallet_freeze, withdrawal_freeze
+from gateway.payments.model import records
+from gateway.payments.model.payment import Payment, State
+from gateway.payments.model.settings import Terms
+from gateway.payments.pay import PayRequest
+from gateway.payments.payees.lookup import find_payee
+from gateway.payments.rails import holding
+from gateway.postgres.pool import Connection, Database
+
+#: For how long at least, and at the most, one has to be good: time to be put into a block, and money held in vain.
+_GOOD_FOR_LEAST, _GOOD_FOR_MOST = timedelta(seconds=30), timedelta(days=30)
+
+#: A nonce as far as this from those that the gateway gives out at the address is never given out by it.
+_NONCES_APART: Final = 1 << 32
+
+#: How often it is looked whether the same one was handed in meanwhile.
+_LOOKS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """EIP-3009's TransferWithAuthorization, and its signature. `payer` and `payee` are addresses, `nonce` is 256 bits,
+    `valid_after` and `valid_before` are in Unix seconds.
+    """
+
+    payer: str
+    payee: str
+    money: Money
+    nonce: int
+    valid_after: int
+    valid_before: int
+    signature: bytes
+
+
+async def present(database: Database, node: Node | None, terms: Terms, asked: Presented, now: datetime) -> Payment:
+    """Hold its money and queue it. Before the transaction the contract is asked whether it has used the nonce, as of
+    where the book is: what was settled already would never end. What it uses afterwards, the book sees.
+
+    Raises NotFound (the payer is no wallet's address), InvalidRequest (a nonce or a time that is none), NonceTaken,
+    InvalidSignature, NodeUnavailable, UnknownPayee, SelfPayment, WalletFrozen, WithdrawalsFrozen, InsufficientFunds.
+    """
+    for look in range(_LOOKS):
+        async with database.reading() as connection:
+            there = await _there(connection, terms, asked)
+            if there is not None:
+                return there
+            payer = await _payer(connection, asked)
+            one = _authorization(terms, payer, asked, now)
+            cursor = await watch.cursor(connection, terms.contract(asked.money.asset).chain_id)
+        if node is None or cursor is None:
+            raise NodeUnavailable("GATEWAY_RPC_URL is not set, or nothing was read from the chain yet")
+        one = await _checked(node, terms, one)
+        if (await authorization.used(node, terms.contracts, [one], cursor.number))[one.id]:
+            raise _taken(asked)
+        try:
+            async with database.transaction() as connection:
+                if await watch.stands(connection, cursor):
+                    return await _begin(connection, terms, payer, one, asked.money, now)
+                raise Contended
+        except Contended:
+            if look == _LOOKS - 1:
+                raise
+    raise AssertionError("the last look ends it")
+
+
+async def _there(connection: Connection, terms: Terms, asked: Presented) -> Payment | None:
+    """The payment that it is already, if it was handed in before."""
+    key = (asked.money.asset.code, _address(asked.payer), asked.nonce)
+    tracked = (await authorization.find(connection, [key])).get(key)
+    if tracked is None:
+        return None
+    was = tracked.authorization
+    payments = await records.by_authorizations(connection, terms.assets, [tracked.id])
+    same = (was.to_address, was.value, was.valid_after, was.valid_before) == (
+        *(_address(asked.payee), asked.money.units, asked.valid_after, asked.valid_before),
+    )
+    if not (payments and same and signature.is_same(was.signature, asked.signature)):
+        raise _taken(asked)
+    return payments[0]
+
+
+def _taken(asked: Presented) -> NonceTaken:
+    return NonceTaken(f"0x{asked.nonce:064x}")
+
+
+async def _payer(connection: Connection, asked: Presented) -> Wallet:
+    address = _address(asked.payer)
+    found = (await wallet.by_addresses(connection, [address])).get(address)
+    if found is None or found.address != address:
+        raise NotFound(f"wallet at {address}")
+    return found
+
+
+def _address(text: str) -> str:
+    address = read(text)
+    if address is None:
+        raise InvalidRequest("address", f"{text[:60]!r} is no address: 0x and 40 hex digits, in EIP-55's case or one")
+    return address
+
+
+def _authorization(terms: Terms, payer: Wallet, asked: Presented, now: datetime) -> Authorization:
+    left = timedelta(seconds=min(asked.valid_before, 1 << 40) - int(now.timestamp()))
+    if not _GOOD_FOR_LEAST <= left <= _GOOD_FOR_MOST:
+        raise InvalidRequest("validBefore", "it should be good for 30 seconds at least, and for 30 days at the most")
+    if asked.valid_after >= int(now.timestamp()):
+        raise InvalidRequest("validAfter", "it is not good yet: sign one with a validAfter in the past, such as 0")
+    if asked.money.asset.kind != "token":
+        raise InvalidRequest("asset", f"{asked.money.asset.code} is no token: nothing is signed of it")
+    by: By = "contract" if payer.custody == "contract" else "owner"
+    return Authorization(
+        id=new_id(now),
+        kind="transfer",
+        asset=asked.money.asset.code,
+        from_address=payer.address,
+        to_address=_address(asked.payee),
+        value=asked.money.units,
+        nonce=asked.nonce,
+        valid_before=asked.valid_before,
+        signature=asked.signature,
+        by=by,
+        valid_after=asked.valid_after,
+    )
+
+
+async def _checked(node: Node, terms: Terms, one: Authorization) -> Authorization:
+    """The authorization, with its signature as the token takes it. Network, where the payer is a contract."""
+    digest = message.digest(terms.contract(terms.assets[one.asset]), one)
+    if one.by == "owner":
+        return structs.replace(one, signature=signature.check(one.from_address, digest, one.signature))
+    _, taken = await signature.check_any(node, one.from_address, digest, one.signature or b"")
+    return structs.replace(one, signature=taken)
+
+
+async def _begin(
+    connection: Connection, terms: Terms, payer: Wallet, one: Authorization, money: Money, now: datetime
+) -> Payment:
+    """The payment, its money held and its authorization queued. Raises Contended where that was done meanwhile, or the
+    payer has left the address.
+
+    Lock order: the cursor, which the caller holds; accounts; nonces.
+    """
+    payee = await find_payee(connection, terms, payer, one.to_address)
+    owner = (await wallet_freeze.payers(connection, terms.assets, [payer.id]))[payer.id]
+    if owner.refusal is not None:
+        raise owner.refusal
+    if payee.wallet is None:
+        await withdrawal_freeze.check(connection, money.asset)
+    fresh = pay.accepted(terms, payer, payee, PayRequest(one.to_address, money), now)
+    payment = replace(fresh, state=State.QUEUED, expires_at=None, authorization_id=one.id)
+    book.all_done(await book.write(connection, [await holding.hold_of(connection, payment, payee)], now))
+    if payer.signs_itself:
+        await authorization.begin_nonces(connection, [(one.asset, one.from_address)])
+    given_out = await authorization.nonces_given_out(connection, one.asset, one.from_address)
+    if abs(one.nonce - given_out) < _NONCES_APART:
+        raise InvalidRequest("nonce", "it is where the gateway's own are: sign with one of 32 random bytes")
+    if not await authorization.present(connection, one, now):
+        raise Contended
+    await records.insert(connection, [payment])
+    if owner.guarded:
+        day = policy.day_of(payer.id, money.asset)
+        await spending.count(connection, [spending.counted(day, payment)], payment.created_at)
+    await log.append(connection, records.events(payment), now)
+    return payment

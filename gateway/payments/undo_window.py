@@ -1,0 +1,26 @@
+"""The end of the undo window: a payment on the chain rail that its payer has not stopped goes into the queue.
+
+Until then it is only held: it has no nonce and no authorization, and nothing of it was ever signed. Whoever stops it
+voids it (capture_void.py). Both lock its row, so of the two at the same moment one wins, and the other finds it
+changed.
+"""
+
+from datetime import datetime
+
+from gateway.events import log
+from gateway.payments import approve
+from gateway.payments.checks import policy
+from gateway.payments.model import records
+from gateway.payments.model.settings import Terms
+from gateway.postgres.pool import Connection
+
+
+async def send_due(connection: Connection, terms: Terms, now: datetime, limit: int = 100) -> int:
+    """Queue what can be undone no more, up to `limit` payments; returns how many. Those of a frozen wallet wait."""
+    rows = await connection.fetch(policy.sql.due_undo, now, limit)
+    due = [records.of_row(terms.assets, row) for row in rows]
+    queued = [await approve.send(connection, terms, payment, now) for payment in due]
+    if queued:
+        await records.update(connection, queued)
+        await log.append(connection, [event for payment in queued for event in records.events(payment)], now)
+    return len(queued)

@@ -1,0 +1,307 @@
+"""Recovery: the chain has payments of ours that the database does not know, since it was restored from an older copy.
+
+    running ──a final block has a batch that no row knows──> reading ──the book has all of it──> read ──confirmed──┐
+       ^                                                        ^                                  │               │
+       │                                                        └────── another such batch ────────┘               │
+       └───────────────────────────────────────────────────────────────────────────────────────────────────────────┘
+
+The evidence is a call of a token's `settle` or `mint`, which the contract takes from our relayers alone, in a final
+block and in a transaction that this database has not stored. Nothing else raises it: what we send is stored before, so
+a crash in between leaves none; a reorganisation undoes no final block; a node that is behind shows less, never more;
+and the owner of an exported key calls other functions.
+
+Until two operators have confirmed what was found (operators/operators.py), no token payment, conversion, withdrawal or
+new handle is accepted and no relayer sends anything. Payments in the ledger go on: all there is of them is in this
+database, so one that is repeated after a restore moves money once. What the chain says is booked as ever.
+
+What the batches moved is kept, for the idempotency keys are lost: the first request for the same again meets it
+(`restored_payment`), keeps that answer under its key, and moves nothing. No relayer sends before the book has read
+every transaction that the relayers have on the chain, so a request that came before anybody knew is found in the queue
+and given back.
+
+Lock order: the cursor, restored payments, authorizations in id order, then as in gateway/settlement/.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from gateway.address import ZERO
+from gateway.audit import log as audit
+from gateway.audit.log import WORKER, AuditEvent
+from gateway.chain.block import AccountState
+from gateway.chain.node import Node
+from gateway.chain.relayer import nonce_conflicts, relayers
+from gateway.chain.token import authorization
+from gateway.chain.token.contract import Movement, is_batch
+from gateway.chain.token.message import Authorization
+from gateway.chain.watcher import balances, watch
+from gateway.chain.watcher.watch import BlockRange, Cursor
+from gateway.clock import Clock, rfc3339
+from gateway.errors import NodeUnavailable
+from gateway.events import log
+from gateway.ids import TransferId, new_id
+from gateway.ledger import account, book
+from gateway.ledger.transfer import Leg, Transfer
+from gateway.payments.model.settings import Terms
+from gateway.postgres.pool import Connection, Database, Record, Statements
+from gateway.settlement import final_blocks
+
+notes = logging.getLogger(__name__)
+
+sql = Statements(__package__, "recovery.sql")
+
+#: Why a payment fails that was queued before it was known that the chain has it.
+PAID_BEFORE: Final = "paid_before_restore"
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """The recovery that the gateway is in. `read_at`: since when the book has all that the relayers did."""
+
+    id: UUID
+    chain_id: int
+    reason: str
+    entered_at: datetime
+    read_at: datetime | None
+
+    def __str__(self) -> str:
+        what = "confirm what was found with 'gateway recovery'" if self.read_at else "a worker is reading the chain"
+        return (
+            f"in recovery since {rfc3339(self.entered_at)}, for the database is older than the chain: {self.reason}. "
+            f"Token payments, conversions, withdrawals and new handles wait; {what}"
+        )
+
+
+async def current(connection: Connection) -> Recovery | None:
+    """The recovery that the gateway is in; None while it is in none."""
+    row = await connection.fetchrow(sql.recovery)
+    return None if row is None else Recovery(*row)
+
+
+# ---- finding it -----------------------------------------------------------------------------------------------------
+
+
+async def unknown(database: Database, node: Node, terms: Terms, movements: Iterable[Movement]) -> list[Movement]:
+    """Those of these movements that batches of ours have made and this database has not stored. The node is asked only
+    where there are transactions that we have not stored. Raises NodeUnavailable.
+    """
+    told = [one for one in movements if one.nonce is not None or one.reference is not None]
+    hashes = sorted({one.transaction_hash for one in told})
+    if not hashes:
+        return []
+    async with database.reading() as connection:
+        known = {row["hash"] for row in await connection.fetch(sql.known_attempts, hashes)}
+    strange = [hash_ for hash_ in hashes if hash_ not in known]
+    calls = await node.sent(strange) if strange else {}
+    if len(calls) < len(strange):
+        raise NodeUnavailable("it has the logs of a transaction, and not the transaction")
+    contracts = {contract.address for contract in terms.contracts.values()}
+    ours = {hash_ for hash_, call in calls.items() if call.to in contracts and is_batch(call.data)}
+    return [one for one in told if one.transaction_hash in ours]
+
+
+async def look(database: Database, node: Node, terms: Terms, finality: int | None, clock: Clock) -> Recovery | None:
+    """At a start, before anything is accepted: whether the gateway is in recovery, or has to be. Reads final blocks
+    only where a relayer has more transactions on the chain than in the rows. Raises NodeUnavailable, ChainReplaced.
+    """
+    chain_id = next((contract.chain_id for contract in terms.contracts.values()), None)
+    async with database.reading() as connection:
+        found = await current(connection)
+        known = [] if chain_id is None else await relayers.addresses(connection, chain_id)
+        cursor = None if chain_id is None else await watch.cursor(connection, chain_id)
+    if found is not None or cursor is None or not known:
+        return found
+    account_states = await node.account_states(known)
+    async with database.reading() as connection:
+        rows = await connection.fetch(sql.relayers, cursor.chain_id)
+    if not _ahead(rows, account_states):
+        return None
+    batch, contracts = list[Movement](), list(terms.contracts.values())
+    while not batch and (block_range := await watch.read(node, contracts, cursor, finality, {})) is not None:
+        batch = await unknown(database, node, terms, block_range.movements)
+        cursor = Cursor(cursor.chain_id, block_range.last.number, block_range.last.hash, block_range.last.timestamp)
+    if batch:
+        async with database.transaction() as connection:
+            await enter(connection, cursor.chain_id, batch, clock())
+    async with database.reading() as connection:
+        return await current(connection)
+
+
+async def may_send(database: Database, node: Node, chain_id: int, account_states: Sequence[AccountState]) -> bool:
+    """Whether a relayer may send: not in recovery, nor while one of them has transactions on the chain that neither the
+    rows know nor the book has read. `account_states` are of every relayer of the chain, from before this is called.
+    """
+    async with database.reading() as connection:
+        rows = await connection.fetch(sql.relayers, chain_id)
+    if any(row["recovering"] for row in rows):
+        return False
+    for one in _ahead(rows, account_states):
+        read_to = rows[0]["read_to"]
+        if read_to is None or await node.transaction_count(one.address, read_to) < one.mined:
+            return False
+    return True
+
+
+def _ahead(rows: Sequence[Record], account_states: Sequence[AccountState]) -> list[AccountState]:
+    """The relayers that have more transactions on the chain than the rows know. The rows were read after the chain, and
+    what is sent is in the rows before: so these are others'.
+    """
+    next_nonce = {row["address"]: row["next_nonce"] for row in rows}
+    return [one for one in account_states if one.mined > next_nonce.get(one.address, one.mined)]
+
+
+# ---- entering it ----------------------------------------------------------------------------------------------------
+
+
+async def enter(connection: Connection, chain_id: int, batch: Sequence[Movement], now: datetime) -> UUID:
+    """Enter recovery because of what batches of ours moved and no row knows; once, however many processes find it.
+    Where the gateway is in recovery already, there is more to read. Returns which recovery it is.
+    """
+    first = batch[0]
+    reason = (
+        f"transaction 0x{first.transaction_hash.hex()} in block {first.block_number} is a batch that it does not have"
+    )
+    id: UUID | None = await connection.fetchval(sql.enter, new_id(now), chain_id, reason, now)
+    if id is not None:
+        facts = {"reason": reason}
+        await log.append(connection, [log.Event("recovery.entered", None, id, facts)], now)
+        await audit.append(connection, [AuditEvent("recovery.entered", None, WORKER, id, facts)], now)
+    else:
+        await connection.execute(sql.read_on)
+    found = await current(connection)
+    assert found is not None
+    if id is not None:
+        notes.error("%s", found)
+    return found.id
+
+
+async def note(
+    connection: Connection, terms: Terms, block_range: BlockRange, batch: Sequence[Movement], now: datetime
+) -> None:
+    """In the transaction that books a block range, and after that: enter recovery because of the batches in it that no
+    row knows, and keep what they moved. Of a block range that is read in recovery, keep the addresses that are no
+    wallet's.
+    """
+    found = await current(connection)
+    if not batch and found is None:
+        return
+    if batch:
+        chain_id = next(iter(terms.contracts.values())).chain_id
+        recovery_id = await enter(connection, chain_id, batch, now)
+        await _keep(connection, recovery_id, batch, now)
+        await _give_back(connection, terms, now)
+    else:
+        assert found is not None
+        recovery_id = found.id
+    ends = {end for one in block_range.movements for end in (one.from_address, one.to_address)}
+    strangers = ends - {ZERO} - {contract.address for contract in terms.contracts.values()}
+    await connection.execute(sql.keep_addresses, recovery_id, sorted(strangers))
+
+
+async def _keep(connection: Connection, recovery_id: UUID, batch: Sequence[Movement], now: datetime) -> None:
+    await connection.execute(
+        sql.keep_payments,
+        recovery_id,
+        [new_id(now) for _ in batch],
+        [_kind(one) for one in batch],
+        [one.asset_code for one in batch],
+        [one.from_address for one in batch],
+        [one.to_address for one in batch],
+        [one.value for one in batch],
+        [one.nonce if one.nonce is not None else one.reference for one in batch],
+        [one.block_number for one in batch],
+        [one.transaction_hash for one in batch],
+    )
+
+
+def _kind(one: Movement) -> str:
+    if one.from_address == ZERO:
+        return "mint"
+    return "redemption" if one.to_address == ZERO else "transfer"
+
+
+async def _give_back(connection: Connection, terms: Terms, now: datetime) -> None:
+    """Requests that came after the restore, before anybody knew of it, for what the chain has: each fails, and its
+    money is given back. Nothing of them was sent (`may_send`).
+    """
+    refused: dict[UUID, tuple[Authorization, str]] = {}
+    met: set[UUID] = set()
+    for row in await connection.fetch(sql.queued_like_restored):
+        if row["id"] not in refused and row["restored_id"] not in met:
+            refused[row["id"]] = authorization.from_row(row), PAID_BEFORE
+            met.add(row["restored_id"])
+            await connection.execute(sql.meet_queued, row["restored_id"], now, row["wallet_id"], row["id"])
+    if refused:
+        await final_blocks.refuse(connection, terms.assets, terms.settles, list(refused.values()), now)
+
+
+# ---- reading, until all of it is in the book ------------------------------------------------------------------------
+
+
+async def read_up(database: Database, node: Node, now: datetime) -> bool:
+    """In recovery, once the book has every transaction that the relayers have on the chain: let their nonces follow
+    those, and say that there is something to confirm. Returns whether that is so since now.
+    """
+    async with database.reading() as connection:
+        found = await current(connection)
+        if found is None or found.read_at is not None:
+            return False
+        known = await relayers.addresses(connection, found.chain_id)
+        cursor = await watch.cursor(connection, found.chain_id)
+        attempts = {one: await relayers.open_attempts(connection, one) for one in known}
+    if cursor is None:
+        return False
+    counts = {one.address: one.mined for one in await node.account_states(known)}
+    for address, count in counts.items():
+        late = [one.hash for one in attempts[address] if one.nonce < count]
+        if await node.transaction_count(address, cursor.number) < count or await node.receipts(late):
+            return False  # in blocks that are not final yet, or not booked
+    async with database.transaction() as connection:
+        if not await watch.stands(connection, cursor):
+            return False
+        if await connection.fetchval(sql.mark_read, found.id, now) is None:
+            return False
+        for row in await connection.fetch(sql.relayers, found.chain_id):
+            if row["stopped"] is not None or row["next_nonce"] < counts[row["address"]]:
+                await nonce_conflicts.resume(connection, row["address"], counts[row["address"]])
+        missing = len(await connection.fetch(sql.restored, found.id))
+        facts = {"payments": missing, "block": cursor.number}
+        await log.append(connection, [log.Event("recovery.read", None, found.id, facts)], now)
+        await audit.append(connection, [AuditEvent("recovery.read", None, WORKER, found.id, facts)], now)
+    notes.error(
+        "the book has all of the chain up to block %d, and %d payments that were missing: look at them with 'gateway "
+        "recovery', then have two operators confirm",
+        *(cursor.number, missing),
+    )
+    return True
+
+
+async def open_returned(database: Database, node: Node, terms: Terms, now: datetime) -> int:
+    """Bring into the book what lies at the addresses of handles that were lost and are claimed again; returns how many.
+
+    It is read at the block up to which the book had seen the chain when the handle was claimed: later blocks are booked
+    as any wallet's.
+    """
+    async with database.reading() as connection:
+        rows = await connection.fetch(sql.to_open)
+    for row in rows:
+        contracts = list(terms.contracts.values())
+        units = [(await balances.read(node, one, [row["address"]], row["taken_block"]))[0] for one in contracts]
+        async with database.transaction() as connection:
+            if await connection.fetchval(sql.open_address, row["address"], now) is None:
+                continue
+            for contract, there in zip(contracts, units, strict=True):
+                if there:
+                    token = contract.asset
+                    mine, outside = account.wallet(row["handle"], token), account.house("outside", token)
+                    ids = await book.accounts(connection, [(mine, token), (outside, token)])
+                    id = TransferId(new_id(now))
+                    came = Transfer(id, "observation", id, (Leg(ids[outside], ids[mine], there),), fact=True)
+                    book.all_done(await book.write(connection, [came], now))
+            facts = {"address": row["address"], "handle": row["handle"]}
+            await log.append(connection, [log.Event("wallet.returned", row["wallet_id"], row["wallet_id"], facts)], now)
+    return len(rows)

@@ -1,0 +1,145 @@
+"""Reading final blocks again that are in the book, and posting what was left out of them.
+
+A node that answered for a block as if nothing had been in it leaves the book wrong: a deposit is not credited, a
+payment that is done stays submitted. What a block says is read and posted as the first time (gateway/settlement/), less
+the movements that the book has, each known by its block and its place in it. So nothing is posted twice, however often
+a block is read.
+
+Two ask for it: an operator (`gateway chain reread`), and a reconciliation that finds for the second time that a wallet
+or a supply is not what the chain says. Before it believes that, the token's own Transfer logs are searched for those of
+that wallet that the book lacks, and their blocks are read again.
+
+A movement between addresses that were strangers' then is not the book's. Nor is one of an address that was bound later:
+what lay there came into the book as one sum then.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, replace
+
+from gateway.address import ZERO
+from gateway.chain.block import Log
+from gateway.chain.node import Node
+from gateway.chain.relayer import relayers
+from gateway.chain.token.contract import Contract, Movement
+from gateway.chain.watcher import watch
+from gateway.chain.watcher.watch import BlockRange
+from gateway.clock import Clock
+from gateway.errors import InvalidRequest
+from gateway.payments.model.settings import Terms
+from gateway.postgres.pool import Connection, Database, Statements
+from gateway.reconciliation.solvency import Difference
+from gateway.settlement import final_blocks
+
+sql = Statements(__package__, "reread.sql")
+
+log = logging.getLogger(__name__)
+
+#: Blocks read at once; and blocks whose Transfer logs are searched before a sign of life is given.
+_PART, _SEARCHED = 500, 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Reread:
+    """The blocks that were read again, and how many movements they had that the book lacked."""
+
+    first: int
+    last: int
+    posted: int
+
+
+async def reread(database: Database, node: Node, terms: Terms, first: int, last: int, clock: Clock) -> Reread:
+    """Read the final blocks from `first` to `last` again and post what the book lacks of them.
+
+    Raises InvalidRequest where they are not all in the book, ChainReplaced and NodeUnavailable.
+    """
+    contracts = list(terms.contracts.values())
+    posted = 0
+    for start in range(first, last + 1, _PART):
+        async with database.reading() as connection:
+            cursor = await watch.cursor(connection, contracts[0].chain_id) if contracts else None
+            hashes = await relayers.open_hashes(connection, contracts[0].chain_id, clock()) if contracts else {}
+        end = min(start + _PART - 1, last)
+        if cursor is None or not 0 < start <= end <= cursor.number:
+            read = "nothing is read yet" if cursor is None else f"blocks 1 to {cursor.number} are in the book"
+            raise InvalidRequest("blocks", f"blocks {first} to {last} cannot be read again: {read}")
+        block_range = await watch.read_again(node, contracts, cursor, start, end, hashes)
+        posted += await _post(database, terms, cursor.chain_id, block_range, clock)
+    return Reread(first, last, posted)
+
+
+async def _post(database: Database, terms: Terms, chain_id: int, block_range: BlockRange, clock: Clock) -> int:
+    """Post what the book lacks, block by block, in one transaction; returns how many movements that were."""
+    async with database.transaction() as connection:
+        await watch.lock(connection, chain_id)
+        missing = await _missing(connection, chain_id, block_range)
+        posted = 0
+        for number in sorted({one.block_number for one in missing}):
+            moved = [one for one in missing if one.block_number == number]
+            last = replace(block_range.last, number=number)
+            block = replace(block_range, first=number, last=last, movements=moved, skips=[], receipts=[])
+            posted += await final_blocks.settle_again(connection, terms.assets, terms.settles, chain_id, block, clock())
+        rest = replace(block_range, movements=[])
+        await final_blocks.settle_again(connection, terms.assets, terms.settles, chain_id, rest, clock())
+    for one in missing if posted else ():
+        log.warning(
+            "block %d was read again: %s of %s from %s to %s was not in the book",
+            *(one.block_number, one.value, one.asset_code, one.from_address, one.to_address),
+        )
+    return posted
+
+
+async def _missing(connection: Connection, chain_id: int, block_range: BlockRange) -> list[Movement]:
+    rows = await connection.fetch(sql.observed, chain_id, block_range.first, block_range.last.number)
+    observed = {(row["block_hash"], row["log_index"]) for row in rows}
+    return [one for one in block_range.movements if (one.block_hash, one.log_index) not in observed]
+
+
+# ---- a difference that is seen again --------------------------------------------------------------------------------
+
+
+async def search(
+    database: Database, node: Node, terms: Terms, differences: Sequence[Difference], clock: Clock
+) -> AsyncIterator[int]:
+    """Search what the book may lack of these accounts, and post it. Gives, now and then, how many movements it has
+    posted so far: whoever asked may have to say that they are busy.
+
+    Raises NodeUnavailable and ChainReplaced.
+    """
+    posted = 0
+    for one in differences:
+        contract = terms.contracts.get(one.asset.code)
+        if contract is None or one.block is None:
+            continue
+        numbers = set[int]()
+        for party in await _parties(database, one):
+            for first in range(contract.deployed_block + 1, one.block + 1, _SEARCHED):
+                last = min(first + _SEARCHED - 1, one.block)
+                logs = await node.transfer_logs(contract.address, party, first, last)
+                numbers |= await _lacking(database, contract, logs, first, last)
+                yield posted
+        for number in sorted(numbers):
+            posted += (await reread(database, node, terms, number, number, clock)).posted
+            yield posted
+
+
+async def _parties(database: Database, one: Difference) -> list[str]:
+    """The addresses by whose logs an account can be wrong; a supply is by what is minted and burnt."""
+    kind, _, rest = one.account.partition(":")
+    if kind != "wallet":
+        return [ZERO]
+    async with database.reading() as connection:
+        rows = await connection.fetch(sql.addresses_of_handle, rest.partition(":")[0])
+    return [row["address"] for row in rows]
+
+
+async def _lacking(database: Database, contract: Contract, logs: Sequence[Log], first: int, last: int) -> set[int]:
+    """The blocks of those logs that moved tokens and that the book does not have."""
+    async with database.reading() as connection:
+        rows = await connection.fetch(sql.observed, contract.chain_id, first, last)
+    observed = {(row["block_hash"], row["log_index"]) for row in rows}
+    return {
+        one.block_number
+        for one in logs
+        if (one.block_hash, one.log_index) not in observed and any(one.data) and one.topics[1] != one.topics[2]
+    }

@@ -1,0 +1,17 @@
+-- open_differences
+-- What was confirmed and not lifted yet.
+SELECT id, account, asset, against, block, book, other, confirmed_at FROM difference
+WHERE confirmed_at IS NOT NULL AND ended_at IS NULL
+ORDER BY id;
+
+-- lock_looks
+-- Nobody ends a look meanwhile.
+SELECT chain_id FROM solvency_look ORDER BY chain_id FOR UPDATE;
+
+-- lift
+-- Withdrawals of the asset go on; no row when they were not stopped.
+UPDATE withdrawal_freeze SET lifted_at = $2 WHERE asset = $1 AND lifted_at IS NULL RETURNING frozen_at;
+
+-- end_differences
+-- They are there no more.
+UPDATE difference SET ended_at = clock_timestamp() WHERE id = ANY ($1);

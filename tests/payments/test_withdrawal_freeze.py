@@ -1,0 +1,242 @@
+"""A freeze from its difference to its end: what is withheld meanwhile, and when it is lifted."""
+
+from datetime import timedelta
+
+import pytest
+
+from gateway.audit.log import ANYONE, By
+from gateway.bank import movements
+from gateway.chain.node import HttpNode
+from gateway.chain.relayer import batches
+from gateway.chain.relayer.batches import Ripe
+from gateway.clock import system_clock
+from gateway.controls import wallet_freeze
+from gateway.errors import FreezeStays, NotFound, WithdrawalsFrozen
+from gateway.keys.signer import Vault
+from gateway.ledger import book
+from gateway.money import Asset, Assets
+from gateway.payments.model.payment import State
+from gateway.postgres.pool import Database, Record
+from gateway.reconciliation import solvency, unfreeze
+from tests.conftest import ASSETS
+from tests.factory import Chain, Town
+from tests.payments.test_chain_rail import PAUSER_ROLE, pause_by
+
+pytestmark = pytest.mark.anyio
+
+OUTSIDE = "0x" + 40 * "1"
+
+
+async def rows(town: Town, query: str, *arguments: object) -> list[Record]:
+    async with town.database.reading() as connection:
+        return await connection.fetch(query, *arguments)
+
+
+async def freeze_by_difference(town: Town, address: str, text: str) -> None:
+    """The address has this much by the contract, which is not what the book says."""
+    await town.set_balance(address, text)
+    await town.look_at_all()
+    await town.look()
+
+
+async def lift(town: Town, code: str = "USDX") -> None:
+    """As `gateway freezes lift` does, but for the recount of the book, once the worker has read what there is."""
+    while await town.worker().watch():
+        pass
+    async with town.database.reading() as connection:
+        known = await unfreeze.differences(connection, town.assets)
+    async with town.database.snapshot() as connection:
+        found = await movements.reconcile(connection, town.assets)
+    found += (await solvency.reconcile(town.database, town.node, town.terms))[1]
+    still = [str(one) for one in found if one.asset.code == code]
+    async with town.database.transaction() as connection:
+        await unfreeze.lift(
+            connection, town.terms, town.assets[code], known, still, By("command", "root"), town.clock()
+        )
+
+
+async def test_a_queued_withdrawal_waits_for_the_freeze_to_be_lifted_and_then_goes_on(town: Town) -> None:
+    alice = await town.person("alice", "20 USDX")
+    await town.person("bob")
+    leaving = await town.pay(alice, OUTSIDE, "1 USDX")
+    redeemed = await town.convert(alice, "2 USDX", "USD")
+    staying = await town.pay(alice, "@bob", "3 USDX")
+    await freeze_by_difference(town, alice.address, "25 USDX")
+
+    await town.settle()
+    meanwhile = [(await town.payment(leaving)).state, (await town.conversion(redeemed)).state]
+    await town.set_balance(alice.address, "17 USDX")
+    await lift(town)
+    await town.settle()
+
+    assert meanwhile == [State.QUEUED, State.QUEUED]
+    assert (await town.payment(staying)).state is State.SETTLED
+    assert (await town.payment(leaving)).state is State.SETTLED
+    assert (await town.conversion(redeemed)).state is State.SETTLED
+    assert await town.differences() == []
+
+
+async def test_what_a_frozen_wallet_sends_stays_withheld_when_the_freeze_of_its_asset_is_lifted(town: Town) -> None:
+    alice = await town.person("alice", "20 USDX")
+    leaving = await town.pay(alice, OUTSIDE, "1 USDX")
+    await freeze_by_difference(town, alice.address, "25 USDX")
+    async with town.database.transaction() as connection:
+        await wallet_freeze.freeze(connection, alice.id, "to be looked at", ANYONE, None, town.clock())
+    await town.set_balance(alice.address, "20 USDX")
+
+    await lift(town)
+    await town.settle()
+    meanwhile = (await town.payment(leaving)).state
+    async with town.database.transaction() as connection:
+        assert await wallet_freeze.thaw(connection, alice.id, ANYONE, town.clock())
+    await town.settle()
+
+    assert meanwhile is State.QUEUED
+    assert (await town.payment(leaving)).state is State.SETTLED
+
+
+async def test_the_time_of_what_is_withheld_does_not_run_out(town: Town) -> None:
+    alice = await town.person("alice", "20 USDX")
+    leaving = await town.pay(alice, OUTSIDE, "1 USDX")
+    await freeze_by_difference(town, alice.address, "25 USDX")
+
+    later = timedelta(seconds=2 * town.terms.authorization_seconds)
+    town.chain.rpc("evm_increaseTime", int(later.total_seconds()))
+    now = town.clock
+    town.clock = lambda: now() + later
+    await town.settle()
+    meanwhile = await town.payment(leaving)
+    await town.set_balance(alice.address, "20 USDX")
+    await lift(town)
+    await town.settle()
+
+    assert meanwhile.state is State.QUEUED
+    assert (await town.payment(leaving)).state is State.SETTLED
+
+
+async def test_a_withdrawal_whose_batch_comes_to_nothing_during_the_freeze_is_not_sent_again(town: Town) -> None:
+    alice = await town.person("alice", "20 USDX")
+    pauser = town.chain.rpc("eth_accounts")[1]
+    await town.command("grantRole", PAUSER_ROLE, bytes.fromhex(pauser[2:]))
+    leaving = await town.pay(alice, OUTSIDE, "1 USDX")
+    await town.worker().relay()
+    town.chain.rpc("anvil_dropAllTransactions")
+    await freeze_by_difference(town, alice.address, "25 USDX")
+
+    pause_by(town, pauser, "pause")
+    await town.settle()  # its batch is sent again, and reverts
+    pause_by(town, pauser, "unpause")
+    town.clock = lambda: system_clock() + timedelta(minutes=2)
+    await town.settle()
+    meanwhile = await town.on_chain(OUTSIDE)
+    await town.set_balance(alice.address, "20 USDX")
+    await lift(town)
+    await town.settle()
+
+    assert meanwhile == "0.000000 USDX"
+    assert (await town.payment(leaving)).state is State.SETTLED
+    assert await town.on_chain(OUTSIDE) == "1.000000 USDX"
+    assert await town.differences() == []
+
+
+async def test_what_is_withheld_hurries_nobody_else(town: Town) -> None:
+    alice = await town.person("alice", "20 USDX")
+    await town.person("bob")
+    await town.pay(alice, OUTSIDE, "1 USDX")
+    await freeze_by_difference(town, alice.address, "25 USDX")
+    wait = timedelta(minutes=1)
+    town.clock = lambda: system_clock() + timedelta(minutes=5)
+    await town.pay(alice, "@bob", "1 USDX")
+
+    async with town.database.reading() as connection:
+        ripe = [
+            await batches.ripe(connection, at, wait, at - timedelta(minutes=1))
+            for at in (town.clock(), town.clock() + wait)
+        ]
+
+    assert ripe == [[], [Ripe("USDX", "settle", 1, 0)]]
+
+
+async def test_a_freeze_stays_while_there_is_a_difference_and_is_lifted_when_there_is_none(town: Town) -> None:
+    alice = await town.person("alice", "10 USDX")
+    await freeze_by_difference(town, alice.address, "7 USDX")
+
+    with pytest.raises(FreezeStays, match=r"has 10\.000000 USDX in the book and 7\.000000 USDX by balanceOf"):
+        await lift(town)
+    with pytest.raises(WithdrawalsFrozen):
+        await town.pay(alice, OUTSIDE, "1 USDX")
+    await town.set_balance(alice.address, "10 USDX")
+    with pytest.raises(WithdrawalsFrozen):  # it does not thaw by itself
+        await town.pay(alice, OUTSIDE, "1 USDX")
+    await lift(town)
+    paid = await town.pay(alice, OUTSIDE, "1 USDX")
+    await town.settle()
+
+    assert (await town.payment(paid)).state is State.SETTLED
+    (event,) = await rows(town, "SELECT facts FROM event WHERE kind = 'withdrawals.lifted'")
+    assert '"USDX"' in event["facts"]
+    assert len(await rows(town, "SELECT * FROM difference WHERE ended_at IS NOT NULL")) == 1
+
+
+async def test_a_new_difference_freezes_again(town: Town) -> None:
+    alice = await town.person("alice", "10 USDX")
+    await freeze_by_difference(town, alice.address, "7 USDX")
+    await town.set_balance(alice.address, "10 USDX")
+    await lift(town)
+
+    await freeze_by_difference(town, alice.address, "7 USDX")
+
+    with pytest.raises(WithdrawalsFrozen):
+        await town.pay(alice, OUTSIDE, "1 USDX")
+    assert len(await rows(town, "SELECT * FROM withdrawal_freeze")) == 2
+
+
+async def test_a_difference_that_was_confirmed_during_the_look_before_a_lift_keeps_it_from_being_lifted(
+    town: Town,
+) -> None:
+    alice = await town.person("alice", "10 USDX")
+    await freeze_by_difference(town, alice.address, "7 USDX")
+
+    with pytest.raises(FreezeStays):
+        async with town.database.transaction() as connection:
+            await unfreeze.lift(
+                connection, town.terms, town.assets["USDX"], [], [], By("command", "root"), town.clock()
+            )
+
+
+async def test_what_is_not_frozen_cannot_be_lifted(town: Town) -> None:
+    with pytest.raises(NotFound, match="freeze of USDX: its withdrawals go on"):
+        await lift(town)
+
+
+# ---- a second token -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def two_tokens(database: Database, chain: Chain) -> Town:
+    """A town with USDX and EURX."""
+    assets = Assets([*ASSETS, Asset("EURX", "token", 2, "EUR")])
+    async with database.transaction() as connection:
+        await book.declare(connection, assets)
+    town = Town(database, chain, HttpNode(chain.url), assets, Vault(bytes(range(32))))
+    await town.deploy()
+    return town
+
+
+async def test_only_the_asset_that_differs_is_frozen(two_tokens: Town) -> None:
+    town = two_tokens
+    alice = await town.person("alice", "10 USDX", "10 EURX")
+    await freeze_by_difference(town, alice.address, "7 USDX")
+
+    with pytest.raises(WithdrawalsFrozen, match="withdrawals of USDX are stopped"):
+        await town.pay(alice, OUTSIDE, "1 USDX")
+    with pytest.raises(WithdrawalsFrozen, match="withdrawals of USDX are stopped"):
+        await town.convert(alice, "1 USDX", "USD")
+    paid = await town.pay(alice, OUTSIDE, "1 EURX")
+    redeemed = await town.convert(alice, "2 EURX", "EUR")
+    await town.settle()
+
+    assert (await town.payment(paid)).state is State.SETTLED
+    assert (await town.conversion(redeemed)).state is State.SETTLED
+    assert [row["asset"] for row in await rows(town, "SELECT asset FROM difference")] == ["USDX"]
+    await town.node.close()
