@@ -1,6 +1,7 @@
 """The pages hang together: every one is in the contents list, and every link leads to a page and a heading of it."""
 
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,8 +16,11 @@ PAGES = sorted(DOCS.rglob("*.md"))
 #: Every file of Markdown that people read.
 READ = [ROOT / "README.md", ROOT / "SECURITY.md", ROOT / "contracts" / "README.md", *PAGES]
 
-#: Records of what was decided once: what they name may be gone.
-HISTORY = DOCS / "design" / "decisions"
+#: A file or folder of the repository, as prose and commands name it.
+FILE = r"(?:gateway|scripts|tests|contracts)/[\w./-]*\w/?"
+
+#: All but the records of what was decided once: what those name may be gone.
+TODAY = [page for page in READ if DOCS / "design" / "decisions" not in page.parents]
 
 
 def prose(page: Path) -> str:
@@ -72,8 +76,19 @@ def test_a_page_has_one_title_and_no_heading_twice(page: Path) -> None:
     assert len(anchors(page)) == len(set(anchors(page)))
 
 
-def test_every_file_that_a_page_names_is_there() -> None:
-    for page in READ:
-        if HISTORY not in page.parents:
-            named = re.findall(r"`((?:gateway|scripts|tests|contracts)/[\w./-]+)`", page.read_text(encoding="utf-8"))
-            assert [name for name in named if not (ROOT / name).exists()] == [], page
+@pytest.mark.parametrize("page", TODAY, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_file_that_a_page_names_is_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    commands = "".join(re.findall(r"^ *```(?:sh|bash)\n(.*?)^ *```$", text, re.DOTALL | re.MULTILINE))
+
+    named = re.findall(rf"`({FILE})`", text) + re.findall(rf"(?<![\w./-])({FILE})", commands)
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("page", READ, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_that_a_page_gives_is_shell(page: Path) -> None:
+    for block in re.findall(
+        r"^ *```(?:sh|bash)\n(.*?)^ *```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    ):
+        read = subprocess.run(["bash", "-n"], input=block, text=True, capture_output=True)
+        assert (read.returncode, read.stderr) == (0, ""), block
