@@ -28,6 +28,7 @@ from litestar.routes import HTTPRoute
 from gateway.api import examples
 from gateway.api.shapes import BulkPaymentRequest, BulkResultView, CustodyText, MetadataObject, TypedData
 from gateway.http import cookie
+from gateway.http.meanings import MEANINGS
 from gateway.http.problems import INTERNAL, PROBLEMS, Problem, internal_document, problem_document
 from gateway.identity.credential import SCOPES
 from gateway.identity.sign_in.ceremony import party_of
@@ -155,6 +156,9 @@ _STATUSES: Final = {"200": "Done.", "201": "Created.", "202": "Accepted: it sett
 
 _REFERENCE: Final = "#/components/schemas/{name}"
 
+#: In the order in which the operations of a path stand.
+_METHODS: Final = ("post", "get", "put", "delete")
+
 
 def config(public_url: str) -> OpenAPIConfig:
     """How Litestar makes the document of a gateway that people find here."""
@@ -204,7 +208,11 @@ def document(app: Litestar) -> dict[str, Any]:
     generated = app.openapi_schema.to_schema()
     handlers = {(method.lower(), path): handler for method, path, handler in _handlers(app)}
     paths = {
-        path: {method: _operation(handlers[method, path], operation) for method, operation in operations.items()}
+        path: {
+            method: _operation(handlers[method, path], operations[method])
+            for method in _METHODS
+            if method in operations
+        }
         for path, operations in generated["paths"].items()
     }
     alone = set(re.findall(r'"#/components/responses/(\w+)"', msgspec.json.encode(paths).decode()))
@@ -410,6 +418,6 @@ def _refusal(codes: list[str]) -> dict[str, Json]:
 def _problem_examples() -> dict[str, Json]:
     documents = [problem_document(error) for error in examples.PROBLEM_EXAMPLES] + [internal_document()]
     return {
-        str(shown["code"]): {"summary": shown["title"], "value": msgspec.to_builtins(shown)}
+        str(shown["code"]): {"summary": MEANINGS[str(shown["code"])], "value": msgspec.to_builtins(shown)}
         for shown in sorted(documents, key=lambda one: str(one["code"]))
     }

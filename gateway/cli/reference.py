@@ -56,7 +56,8 @@ home, or of another with `--url`.
 """
 
 _CALLS: Final = """
-Every call, and what its caller needs. `/openapi.json` describes them with fields, answers and examples.
+Every call, and what its caller needs. A running gateway shows them at `/docs/api`, with fields, answers and examples,
+and to programs at `/openapi.json`.
 
 Send `Authorization: Bearer <api key>`, or the cookie of a [session](../guides/sign-in.md). A key needs the scope that
 is named ([API keys](../guides/api-keys.md)); `owner` is the wallet's owner, `passkey` somebody who may add a passkey,

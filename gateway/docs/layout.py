@@ -27,7 +27,7 @@ def page(library: Library, shown: Page) -> bytes:
         f'<article class="prose">\n{shown.document.html}</article>',
         *_neighbours(pages[at - 1], pages[at + 1] if at + 1 < len(pages) else None),
     ]
-    return _whole(library, shown.title, main, shown)
+    return whole(shown.title, main, list(_contents(library, shown)))
 
 
 def front(library: Library) -> bytes:
@@ -42,7 +42,9 @@ def front(library: Library) -> bytes:
             for one in pages
         )
         main.append(f'<h2 id="{escape(group.lower())}">{escape(group)}</h2><ul class="cards">{cards}</ul>')
-    return _whole(library, library.front.title, main, library.front)
+    main.append('<h2 id="api">API</h2><ul class="cards"><li><a href="/docs/api">API reference</a>')
+    main.append("<span>every call, with examples</span></li></ul>")
+    return whole(library.front.title, main, list(_contents(library, library.front)))
 
 
 def results(library: Library, asked: str, found: Sequence[Found]) -> bytes:
@@ -57,16 +59,17 @@ def results(library: Library, asked: str, found: Sequence[Found]) -> bytes:
     else:
         items = "".join(_result(one) for one in found)
         main.append(f'<p class="hint">For “{escape(asked)}”</p><ol class="results">{items}</ol>')
-    return _whole(library, "Search", main, None, asked)
+    return whole("Search", main, list(_contents(library, None)), asked)
 
 
-def _whole(library: Library, title: str, main: Sequence[str], here: Page | None, asked: str = "") -> bytes:
+def whole(title: str, main: Sequence[str], contents: Sequence[str], asked: str = "") -> bytes:
+    """The page around HTML: what it is about, and the contents list beside it. `asked` is what was searched for."""
     return _SKELETON.substitute(
         title=escape(title),
         asked=escape(asked),
         letters=LETTERS_MAX,
         main="\n".join(main),
-        contents="\n".join(_contents(library, here)),
+        contents="\n".join(contents),
     ).encode()
 
 
@@ -78,6 +81,7 @@ def _contents(library: Library, here: Page | None) -> Iterator[str]:
             for one in pages
         )
         yield f"<details{is_open}><summary>{escape(group)}</summary><ul>{links}</ul></details>"
+    yield '<details open><summary>API</summary><ul><li><a href="/docs/api">API reference</a></li></ul></details>'
 
 
 def _on_this_page(shown: Page) -> Iterator[str]:

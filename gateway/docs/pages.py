@@ -6,6 +6,7 @@ from typing import Any, Final
 from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 
+from gateway.docs import api_reference as api_reference_page
 from gateway.docs import layout
 from gateway.docs.library import Library
 from gateway.docs.markdown import ROOT
@@ -33,13 +34,22 @@ def pages(library: Library) -> Sequence[HTTPRouteHandler]:
         """A page of the documentation."""
         return rendered[request.url.path.rstrip("/")].answer(request)
 
+    reference: list[Content] = []  # made of the application's own document, when it is first asked for
+
+    @get(api_reference_page.URL, include_in_schema=False, opt=_PAGE)
+    async def api_reference(request: Request[Any, Any, Any]) -> Response[bytes]:
+        """The API reference."""
+        if not reference:
+            reference.append(_html(api_reference_page.page(request.app.state.document())))
+        return reference[0].answer(request)
+
     @get(SEARCH, include_in_schema=False, opt=_PAGE)
     async def search_documentation(request: Request[Any, Any, Any]) -> Response[bytes]:
         """The sections that have every word of `q`."""
         asked = request.query_params.get("q", "")
         return _html(layout.results(library, asked, library.search(asked))).answer(request)
 
-    return [documentation_page, search_documentation]
+    return [documentation_page, search_documentation, api_reference]
 
 
 def _html(body: bytes) -> Content:

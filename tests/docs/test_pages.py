@@ -14,7 +14,7 @@ from tests.web.conftest import Site
 
 pytestmark = pytest.mark.anyio
 
-URLS = [page.url for page in Library.read().pages()]
+URLS = [*(page.url for page in Library.read().pages()), "/docs/api"]
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
