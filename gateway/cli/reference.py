@@ -25,9 +25,6 @@ from gateway.http.problems import INTERNAL, Problem, problem_of
 if TYPE_CHECKING:  # litestar is for those who serve
     from litestar.handlers import HTTPRouteHandler
 
-#: Where the pages are in a checkout.
-FOLDER: Final = Path("gateway/docs/reference")
-
 #: Columns of a line of prose, as on the other pages.
 _WIDTH: Final = 125
 
@@ -78,7 +75,7 @@ def pages(commands: click.RichGroup) -> dict[str, str]:
     }
 
 
-def write(commands: click.RichGroup, folder: Path = FOLDER) -> None:
+def write(commands: click.RichGroup, folder: Path) -> None:
     """Write every generated page into the folder."""
     for name, text in pages(commands).items():
         (folder / name).write_text(text, encoding="utf-8")

@@ -124,7 +124,7 @@ def _after_link(children: Sequence[Token]) -> Sequence[Token]:
 
 def _table_open(*_: Any) -> str:
     """A table that is wider than the screen is scrolled by itself, also by the keyboard."""
-    return '<div class="scroll" tabindex="0" role="region" aria-label="Table"><table>\n'
+    return '<div class="scroll" tabindex="0" role="group" aria-label="Table"><table>\n'
 
 
 def _table_close(*_: Any) -> str:

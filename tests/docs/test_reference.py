@@ -1,6 +1,8 @@
 """The reference: what is generated is committed, and what is written by hand names what the code has."""
 
 import re
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -38,6 +40,12 @@ def rows(name: str) -> list[list[str]]:
 @pytest.mark.parametrize("name", ["errors.md", "settings.md", "cli.md", "http.md"])
 def test_the_committed_page_is_what_the_code_says(generated: dict[str, str], name: str) -> None:
     assert page(f"reference/{name}") == generated[name], "run scripts/reference and commit what it writes"
+
+
+def test_the_script_writes_every_generated_page(generated: dict[str, str], tmp_path: Path) -> None:
+    subprocess.run([ROOT / "scripts" / "reference", tmp_path], check=True)
+
+    assert {path.name: path.read_text(encoding="utf-8") for path in tmp_path.iterdir()} == generated
 
 
 def test_every_generated_page_is_held_to_the_code(generated: dict[str, str]) -> None:
