@@ -173,8 +173,8 @@ def _far(config: Config) -> float:
 
 
 async def vault_of(config: Config, database: Database) -> Vault:
-    """The vault under the master keys that this database's keys are sealed with, and the root key that its wallets are
-    derived from. Raises Misconfigured for others.
+    """The vault under the master keys that this database's keys are encrypted under, and the root key that its wallets
+    are derived from. Raises Misconfigured for others.
     """
     master_keys = key_files.load_master_keys(config.master_key_file)
     root = key_files.load_root_key(config.root_key_file)

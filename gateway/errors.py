@@ -674,7 +674,7 @@ class InvalidSignature(Refused):
 
 @dataclass(eq=False)
 class MasterKeyMissing(Unavailable):
-    """A key is sealed, or to be sealed, under a master key that this process does not have, and may get."""
+    """A key is encrypted, or to be encrypted, under a master key that this process does not have, and may get."""
 
     fingerprint: str
     says = (
@@ -684,13 +684,13 @@ class MasterKeyMissing(Unavailable):
 
 
 @dataclass(eq=False)
-class SealedKeyUnreadable(Refused):
-    """The vault's answer to a key that another master key sealed, or that was sealed for another wallet."""
+class EncryptedKeyUnreadable(Refused):
+    """The vault's answer to a key that was encrypted under another master key or for another wallet."""
 
     wallet: str
     says = (
-        "the sealed key of wallet {wallet} does not open: GATEWAY_MASTER_KEY_FILE is not the one it was sealed with, "
-        "or the sealed bytes were changed"
+        "the encrypted key of wallet {wallet} cannot be decrypted: GATEWAY_MASTER_KEY_FILE is not the one it was "
+        "encrypted with, or the ciphertext was changed"
     )
 
 

@@ -52,7 +52,7 @@ def handle_lines(handle: Mapping[str, Any], key_file: str | None = None) -> list
 
 #: Who keeps the key of an address, in words.
 _CUSTODY = {
-    "gateway": "kept by the gateway, sealed",
+    "gateway": "kept by the gateway, encrypted",
     "owner": "its owner's own",
     "contract": "none: a contract says what it has signed",
 }
@@ -347,11 +347,11 @@ def added_key_lines(added: Mapping[str, Any]) -> list[str]:
 
 
 def rotated_lines(rotated: Mapping[str, Any]) -> list[str]:
-    """What is sealed under what now, and what to do with the keys before."""
+    """How many keys are under the new master key, and what to do with the ones before."""
     before = ", ".join(rotated["retired"])
     backup = f"a backup from before needs {before}: keep a copy with it, then take it out of {rotated['file']}"
     return [
-        f"{rotated['sealed_anew']:,} keys are sealed anew under {rotated['key']}, and none is under another any more",
+        f"{rotated['reencrypted']:,} keys re-encrypted under {rotated['key']}; no key is under another master key",
         *([backup] if before else []),
     ]
 

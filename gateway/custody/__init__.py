@@ -1,7 +1,7 @@
 """Keeping the wallets' private keys, and signing with them for their owners.
 
     wallet_keys.py        sign for custodial wallets; which master and root key this database belongs to
-    rotation.py           encrypt every key anew under another master key
+    rotation.py           re-encrypt every key under another master key
     export.py             hand a wallet's private key to its owner
     binding_challenge.py  what somebody signs to bind an address of their own
     bind.py               an address of its owner's own, in the place of a wallet's

@@ -43,14 +43,14 @@ async def export(
     """The key that we keep for the wallet, if `confirm` says that its owner wants it. That it was exported is an event
     of the wallet and an audit event by `by`, written in this transaction: hand the key on once that is committed.
 
-    Raises InvalidRequest, which says what to say, and SealedKeyUnreadable.
+    Raises InvalidRequest, which says what to say, and EncryptedKeyUnreadable.
     """
     kept = await connection.fetchrow(sql.kept_key, owner.id)
     assert kept is not None, "every wallet is claimed with a key"
     address, wanted = kept["address"], sentence(owner.handle, kept["address"])
     if confirm != wanted:
         raise InvalidRequest("confirm", f"whoever has the key can take all that is there; to have it, say {wanted!r}")
-    private_key = vault.unsafe_open(owner.id, kept["sealed"], kept["under"])
+    private_key = vault.unsafe_decrypt(owner.id, kept["ciphertext"], kept["under"])
     await log.append(connection, [log.Event("wallet.key_exported", owner.id, owner.id, {"address": address})], now)
     await audit.append(
         connection, [AuditEvent("wallet.key_exported", owner.id, by, owner.id, {"address": address})], now

@@ -1,5 +1,6 @@
 -- kept_key
--- The address whose key we keep for a wallet, and that key, sealed.
-SELECT wallet_address.address, sealed_key.sealed, master_key.check_value AS under
-FROM sealed_key JOIN wallet_address USING (wallet_id) LEFT JOIN master_key ON master_key.number = sealed_key.master
-WHERE sealed_key.wallet_id = $1 AND wallet_address.custody = 'gateway';
+-- The address whose key we keep for a wallet, and that key, encrypted.
+SELECT wallet_address.address, encrypted_key.ciphertext, master_key.check_value AS under
+FROM encrypted_key JOIN wallet_address USING (wallet_id)
+LEFT JOIN master_key ON master_key.number = encrypted_key.master
+WHERE encrypted_key.wallet_id = $1 AND wallet_address.custody = 'gateway';

@@ -1,13 +1,13 @@
-"""Rotating the master key: every sealed key is sealed anew under a fresh one, while the house goes on.
+"""Rotating the master key: every key is re-encrypted under a new one while the gateway runs.
 
-    in the file   gateways and workers can have it already; nothing is sealed under it
-    current       it is the newest that the database knows: whoever seals a key does it under this one
-    opens         newer ones came, and some keys are still sealed under it
-    retired       none is, and the database refuses that one ever is again
+    in the file   gateways and workers can have it already; nothing is encrypted under it
+    current       it is the newest that the database knows: new keys are encrypted under it
+    in use        newer ones came, and some keys are still encrypted under it
+    retired       none is, and the database refuses to let one be again
 
-Each sealed key says under which master key it is, so any number of them open side by side, and a process that meets one
-it does not have reads its file once more. Keys are sealed anew so many a transaction: stopped anywhere, what is done
-stays, and the next run goes on.
+Each encrypted key says which master key it is under, so any number of them work side by side, and a process that meets
+one it does not have reads its file once more. Keys are re-encrypted a batch per transaction: stopped anywhere, what is
+done stays, and the next run goes on.
 """
 
 from collections.abc import Callable
@@ -22,19 +22,19 @@ from gateway.postgres.pool import Connection, Database, Record, Statements
 
 sql = Statements(__package__, "rotation.sql")
 
-#: So many keys are sealed anew in one transaction.
+#: The most keys that are re-encrypted in one transaction.
 _AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
 class MasterKey:
-    """`opens`: keys are sealed under it. The newest is the one to seal with."""
+    """`in_use`: keys are encrypted under it. New keys are encrypted under the newest."""
 
     number: int
     check_value: bytes
     made_at: datetime
     retired_at: datetime | None
-    opens: bool
+    in_use: bool
 
     @property
     def fingerprint(self) -> str:
@@ -48,7 +48,7 @@ async def master_keys(connection: Connection) -> list[MasterKey]:
 
 
 async def add(connection: Connection, number: int, check_value: bytes, now: datetime) -> None:
-    """Keys are sealed under this master key from now on; nothing where there is one of that number."""
+    """Keys are encrypted under this master key from now on; nothing where there is one of that number."""
     await connection.execute(sql.add_master_key, number, check_value, now)
 
 
@@ -59,8 +59,8 @@ async def alone(connection: Connection) -> list[MasterKey]:
 
 
 async def begin(connection: Connection, fresh: Callable[[list[MasterKey]], bytes], by: By, now: datetime) -> MasterKey:
-    """The master key that all are to be sealed under: a new one, unless the rotation that made the newest is not done,
-    for an older one is not retired. `fresh` gives the new one's check value, given those known.
+    """The master key that all are to be encrypted under: a new one, unless the rotation that made the newest is not
+    done, for an older one is not retired. `fresh` gives the new one's check value, given those known.
     """
     known = await alone(connection)
     newest, *before = known
@@ -70,19 +70,19 @@ async def begin(connection: Connection, fresh: Callable[[list[MasterKey]], bytes
     await add(connection, newest.number + 1, check_value, now)
     facts = {"number": newest.number + 1, "fingerprint": fingerprint(check_value)}
     await audit.append(connection, [AuditEvent("master_key.rotated", None, by, None, facts)], now)
-    return MasterKey(newest.number + 1, check_value, now, None, opens=False)
+    return MasterKey(newest.number + 1, check_value, now, None, in_use=False)
 
 
-async def seal_anew(database: Database, vault: Vault, newest: MasterKey, tell: Callable[[int], None]) -> int:
-    """Seal under the newest whatever is not; how many keys. `tell` hears after each full transaction how many.
+async def reencrypt(database: Database, vault: Vault, newest: MasterKey, tell: Callable[[int], None]) -> int:
+    """Re-encrypt every key that is not under the newest yet. Returns how many; `tell` hears it after each full batch.
 
-    Raises SealedKeyUnreadable and MasterKeyMissing.
+    Raises EncryptedKeyUnreadable and MasterKeyMissing.
     """
     done, after = 0, UUID(int=0)
     while True:
         async with database.transaction() as connection:
             rows = await connection.fetch(sql.old_keys, after, newest.number, _AT_ONCE)
-            await connection.execute(sql.seal_anew, *_anew(vault, rows, newest))
+            await connection.execute(sql.reencrypt, *_reencrypted(vault, rows, newest))
         if not rows:
             break
         done, after = done + len(rows), rows[-1]["id"]
@@ -90,12 +90,12 @@ async def seal_anew(database: Database, vault: Vault, newest: MasterKey, tell: C
             tell(done)
     async with database.transaction() as connection:
         rows = await connection.fetch(sql.old_seal_keys, newest.number)
-        await connection.execute(sql.seal_seal_keys_anew, *_anew(vault, rows, newest))
+        await connection.execute(sql.reencrypt_seal_keys, *_reencrypted(vault, rows, newest))
     return done + len(rows)
 
 
 async def retire(connection: Connection, newest: MasterKey, by: By, now: datetime) -> list[int]:
-    """The numbers of those that nothing is sealed under, and nothing will be; none while anything still is."""
+    """Retire the older master keys that no key is encrypted under any more. Returns their numbers."""
     old = await connection.fetch(sql.old_master_keys, newest.number)
     retired = await connection.fetch(sql.retire_master_keys, [row["number"] for row in old], now)
     facts = [{"number": row["number"], "fingerprint": fingerprint(row["check_value"])} for row in retired]
@@ -103,10 +103,10 @@ async def retire(connection: Connection, newest: MasterKey, by: By, now: datetim
     return sorted(row["number"] for row in retired)
 
 
-def _anew(vault: Vault, rows: list[Record], newest: MasterKey) -> tuple[list[UUID], list[bytes], int]:
-    opened = [(row["id"], vault.unsafe_open(row["id"], row["sealed"], row["under"])) for row in rows]
-    return [id for id, _ in opened], [vault.seal(*one, newest.check_value) for one in opened], newest.number
+def _reencrypted(vault: Vault, rows: list[Record], newest: MasterKey) -> tuple[list[UUID], list[bytes], int]:
+    secrets = [(row["id"], vault.unsafe_decrypt(row["id"], row["ciphertext"], row["under"])) for row in rows]
+    return [id for id, _ in secrets], [vault.encrypt(*one, newest.check_value) for one in secrets], newest.number
 
 
 def _master_key(row: Record) -> MasterKey:
-    return MasterKey(row["number"], row["check_value"], row["made_at"], row["retired_at"], row["opens"])
+    return MasterKey(row["number"], row["check_value"], row["made_at"], row["retired_at"], row["in_use"])

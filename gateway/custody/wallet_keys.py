@@ -1,5 +1,5 @@
-"""Signing for custodial wallets: open the sealed key of each payer, sign, forget it. And the keys of the audit log's
-seals, which lie in the database as the wallets' do: sealed under the master key.
+"""Signing for custodial wallets: decrypt the key of each payer, sign, forget it. And the keys of the audit log's seals,
+which are in the database as the wallets' are: encrypted under the master key.
 """
 
 import secrets
@@ -19,25 +19,25 @@ sql = Statements(__package__, "wallet_keys.sql")
 
 
 async def remember(connection: Connection, check_value: bytes, now: datetime) -> None:
-    """This is the master key that keys are sealed under, unless there is one."""
+    """This is the master key that keys are encrypted under, unless there is one."""
     await rotation.add(connection, 1, check_value, now)
 
 
 async def has_master_key(connection: Connection) -> bool:
-    """Whether this database's keys are sealed under a master key already."""
+    """Whether this database's keys are encrypted under a master key already."""
     return bool(await rotation.master_keys(connection))
 
 
 async def hold_to(connection: Connection, check_values: Collection[bytes]) -> None:
-    """Raises Misconfigured unless these master keys open every key here, and the newest is among them."""
+    """Raises Misconfigured unless these master keys decrypt every key here, and the newest is among them."""
     there = await rotation.master_keys(connection)
     if not there:
         raise Misconfigured("this database has no master key yet: run 'gateway migrate'")
     newest, *_ = there
-    lacking = [one for one in there if (one.opens or one is newest) and one.check_value not in check_values]
+    lacking = [one for one in there if (one.in_use or one is newest) and one.check_value not in check_values]
     if lacking and not any(one.check_value in check_values for one in there):
         raise Misconfigured(
-            "this is not the master key that the wallets' keys are sealed under: put the right one where "
+            "this is not the master key that the wallets' keys are encrypted under: put the right one where "
             "GATEWAY_MASTER_KEY_FILE says"
         )
     if lacking:
@@ -69,10 +69,10 @@ async def has_root_key(connection: Connection) -> bool:
 
 async def sign(connection: Connection, vault: Vault, digests: Sequence[tuple[str, bytes]]) -> list[bytes]:
     """A signature (65 bytes: r, s, v) for each (address, digest), in order; every address is a custodial wallet's."""
-    rows = await connection.fetch(sql.sealed_keys, list({address for address, _ in digests}))
+    rows = await connection.fetch(sql.encrypted_keys, list({address for address, _ in digests}))
     keys = {row["address"]: row for row in rows}
     return [
-        vault.sign(row["wallet_id"], address, row["sealed"], digest, row["under"])
+        vault.sign(row["wallet_id"], address, row["ciphertext"], digest, row["under"])
         for address, digest in digests
         for row in [keys[address]]
     ]
@@ -84,13 +84,13 @@ async def seal_key(connection: Connection, vault: Vault, now: datetime) -> SealK
     if row is None:
         id = new_id(now)
         master, under = await master_key(connection)
-        await connection.execute(sql.add_seal_key, id, vault.seal(id, secrets.token_bytes(32), under), master, now)
+        await connection.execute(sql.add_seal_key, id, vault.encrypt(id, secrets.token_bytes(32), under), master, now)
         row = await connection.fetchrow(sql.seal_key)
         assert row is not None
-    return SealKey(row["id"], vault.unsafe_open(row["id"], row["sealed"], row["under"]))
+    return SealKey(row["id"], vault.unsafe_decrypt(row["id"], row["ciphertext"], row["under"]))
 
 
 async def seal_keys(connection: Connection, vault: Vault) -> dict[UUID, bytes]:
-    """Every key that the logs were ever sealed with, by id. Raises SealedKeyUnreadable."""
+    """Every key that the logs were ever sealed with, by id. Raises EncryptedKeyUnreadable."""
     rows = await connection.fetch(sql.seal_keys)
-    return {row["id"]: vault.unsafe_open(row["id"], row["sealed"], row["under"]) for row in rows}
+    return {row["id"]: vault.unsafe_decrypt(row["id"], row["ciphertext"], row["under"]) for row in rows}

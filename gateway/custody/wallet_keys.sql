@@ -6,23 +6,24 @@ INSERT INTO root_key (number, check_value, made_at) VALUES (1, $1, $2) ON CONFLI
 -- The one that they are derived from.
 SELECT check_value FROM root_key;
 
--- sealed_keys
--- The sealed keys behind addresses that are about to sign.
-SELECT wallet_address.address, sealed_key.wallet_id, sealed_key.sealed, master_key.check_value AS under
-FROM wallet_address JOIN sealed_key USING (wallet_id) LEFT JOIN master_key ON master_key.number = sealed_key.master
+-- encrypted_keys
+-- The encrypted keys behind addresses that are about to sign.
+SELECT wallet_address.address, encrypted_key.wallet_id, encrypted_key.ciphertext, master_key.check_value AS under
+FROM wallet_address JOIN encrypted_key USING (wallet_id)
+LEFT JOIN master_key ON master_key.number = encrypted_key.master
 WHERE wallet_address.address = ANY ($1) AND wallet_address.custody = 'gateway';
 
 -- seal_key
 -- The key that the logs are sealed with from now on.
-SELECT seal_key.id, seal_key.sealed, master_key.check_value AS under
+SELECT seal_key.id, seal_key.ciphertext, master_key.check_value AS under
 FROM seal_key LEFT JOIN master_key ON master_key.number = seal_key.master ORDER BY seal_key.number DESC LIMIT 1;
 
 -- add_seal_key
 -- The first key; nothing where somebody was quicker.
-INSERT INTO seal_key (id, number, sealed, master, made_at) VALUES ($1, 1, $2, $3, $4)
+INSERT INTO seal_key (id, number, ciphertext, master, made_at) VALUES ($1, 1, $2, $3, $4)
 ON CONFLICT ON CONSTRAINT seal_key_number_unique DO NOTHING;
 
 -- seal_keys
 -- All of them, the first first.
-SELECT seal_key.id, seal_key.sealed, master_key.check_value AS under
+SELECT seal_key.id, seal_key.ciphertext, master_key.check_value AS under
 FROM seal_key LEFT JOIN master_key ON master_key.number = seal_key.master ORDER BY seal_key.number;

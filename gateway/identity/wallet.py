@@ -28,7 +28,7 @@ from gateway.secret import hash_of, new_secret
 sql = Statements(__package__, "wallet.sql")
 
 
-#: Who keeps the key of an address, and so who signs for it: the gateway (sealed), the owner, or nobody: it is a
+#: Who keeps the key of an address, and so who signs for it: the gateway (encrypted), the owner, or nobody: it is a
 #: contract, which says itself what it has signed (ERC-1271).
 Custody = Literal["gateway", "owner", "contract"]
 
@@ -93,11 +93,11 @@ async def _claim(
 ) -> Wallet:
     master, under = await master_key(connection)
     folded = fold(handle)
-    address, sealed = vault.new_key(id, folded, under)
+    address, ciphertext = vault.new_key(id, folded, under)
     wallet = Wallet(id, folded, address)
     if await connection.fetchval(sql.claim, wallet.id, wallet.handle, wallet.address, now) is None:
         raise await _taken(connection, wallet.handle) or HandleTaken(wallet.handle)
-    await connection.execute(sql.keep_key, wallet.id, sealed, master)
+    await connection.execute(sql.keep_key, wallet.id, ciphertext, master)
     key_id = await connection.fetchval(sql.add_api_key, api_key_hash, wallet.id, now)
     if key_id is None:
         raise InvalidRequest("api_key_hash", "this API key is in use already; make another one from 256 random bits")
@@ -118,8 +118,8 @@ async def _taken(connection: Connection, handle: str) -> HandleTaken | None:
 
 
 async def master_key(connection: Connection) -> tuple[int, bytes | None]:
-    """The number and the check value of the master key that keys are sealed under now, until the transaction ends; the
-    first and none in a database that was told of no master key.
+    """The number and the check value of the master key that keys are encrypted under now, until the transaction ends;
+    the first and none in a database that was told of no master key.
     """
     row = await connection.fetchrow(sql.master_key)
     return (row["number"], row["check_value"]) if row is not None else (1, None)

@@ -20,8 +20,8 @@ SELECT name, reserved FROM (
 ORDER BY reserved, name <> $1 LIMIT 1;
 
 -- keep_key
--- The sealed private key of a wallet's first address.
-INSERT INTO sealed_key (wallet_id, sealed, master) VALUES ($1, $2, $3);
+-- The encrypted private key of a wallet's first address.
+INSERT INTO encrypted_key (wallet_id, ciphertext, master) VALUES ($1, $2, $3);
 
 -- add_api_key
 -- A key that speaks for a wallet, by its hash alone; no row where the key is one already.
@@ -77,7 +77,7 @@ WHERE counted.address = ANY ($1) AND (bound.custody = 'gateway' OR bound.read_to
         SELECT FROM lost_address AS lost WHERE lost.address = counted.address AND lost.taken_block >= $2);
 
 -- master_key
--- The one that keys are sealed under; it is not retired before we are done.
+-- The one that keys are encrypted under; it is not retired before we are done.
 SELECT number, check_value FROM master_key ORDER BY number DESC LIMIT 1 FOR SHARE;
 
 -- add_address

@@ -13,7 +13,7 @@ from gateway.keys.signer import RelayerSigner
 
 
 def load_master_keys(path: Path, create: bool = False) -> list[bytes]:
-    """The master keys, 32 bytes in hex on a line each, in the file's order; which of them seals, the database says.
+    """The master keys, 32 bytes in hex on a line each, in the file's order; which of them encrypts, the database says.
     With `create`, a file that is not there is made with one, readable by us alone.
 
     Any number of processes may create it at once: all get the same key. Raises Misconfigured, never showing a key.

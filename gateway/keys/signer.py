@@ -1,12 +1,11 @@
-"""Keys: the vault that seals the wallets' own, and what may sign with the relayer's.
+"""Keys: the vault that encrypts the wallets' own, and what may sign with the relayer's.
 
 A new wallet's key is derived from the root key and its handle (HKDF-SHA-256, RFC 5869), so a database that is restored
 from an older copy loses no address: whoever has the root key and the handle has the key. A handle is one wallet's for
 ever, and no number is counted that a restore could set back, so no address is ever derived for two handles.
 
 A key is never shown: not by repr, not in an error, not in a log; a wallet's own is, to its owner who asks for it
-(custody/export.py). Signatures are deterministic (RFC 6979) and have a
-low s (EIP-2), as coincurve makes them.
+(custody/export.py). Signatures are deterministic (RFC 6979) and have a low s (EIP-2), as coincurve makes them.
 """
 
 import hmac
@@ -26,14 +25,14 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from eth_hash.auto import keccak
 
 from gateway.address import checksum, of_public_key, to_bytes
-from gateway.errors import MasterKeyMissing, Misconfigured, SealedKeyUnreadable
+from gateway.errors import EncryptedKeyUnreadable, MasterKeyMissing, Misconfigured
 
 # ---- the wallets' keys ----------------------------------------------------------------------------------------------
 
-#: Bytes of the random nonce that a sealed key begins with (NIST SP 800-38D: 96 bits).
+#: Bytes of the random nonce that an encrypted key begins with (NIST SP 800-38D: 96 bits).
 _NONCE_BYTES = 12
 
-#: What is sealed along with a key, before the wallet's id: a sealed key opens for its own wallet alone.
+#: The associated data of a key's encryption, before the wallet's id: a key decrypts for its own wallet alone.
 _PURPOSE = b"wallet-gateway/wallet-key/1/"
 
 #: What a root key is used for, before the handle whose wallet's key is derived.
@@ -51,7 +50,7 @@ _SEEN_MOST = 100_000
 
 
 class Vault:
-    """Seals the wallets' keys under master keys (AES-256-GCM) and signs with them, opened for as long as that takes.
+    """Encrypts the wallets' keys under master keys (AES-256-GCM), and decrypts each only for as long as it signs.
 
     New keys are derived from the root key; without one they are random, and lost with the database.
 
@@ -65,15 +64,15 @@ class Vault:
         self._root = root
         self._ciphers = {check_value(master_key): AESGCM(master_key) for master_key in master_keys}
         self._first, self._again = check_value(master_keys[0]), again
-        self._seen: set[tuple[str, bytes]] = set()  #: Addresses, and the sealed keys that are theirs.
+        self._seen: set[tuple[str, bytes]] = set()  #: Addresses, and the encrypted keys that are theirs.
 
     def __repr__(self) -> str:
         return "Vault()"
 
     def new_key(self, wallet_id: UUID, handle: str, under: bytes | None = None) -> tuple[str, bytes]:
-        """The key of a new wallet under this handle: its address, and the key, sealed. Raises MasterKeyMissing."""
+        """The key of a new wallet under this handle: its address, and the key, encrypted. Raises MasterKeyMissing."""
         key = PrivateKey() if self._root is None else derived(self._root, handle)
-        return of_public_key(key.public_key.format(compressed=False)), self.seal(wallet_id, key.secret, under)
+        return of_public_key(key.public_key.format(compressed=False)), self.encrypt(wallet_id, key.secret, under)
 
     def address_of(self, handle: str) -> str | None:
         """The address that a wallet under this handle is given, or was; None without a root key."""
@@ -81,37 +80,40 @@ class Vault:
             return None
         return of_public_key(derived(self._root, handle).public_key.format(compressed=False))
 
-    def seal(self, id: UUID, secret: bytes, under: bytes | None = None) -> bytes:
-        """A key sealed for this id: a wallet's, or that of a key which is no wallet's. Raises MasterKeyMissing."""
+    def encrypt(self, id: UUID, secret: bytes, under: bytes | None = None) -> bytes:
+        """A key encrypted for this id: a wallet's, or that of a key which is no wallet's. Raises MasterKeyMissing."""
         nonce = secrets.token_bytes(_NONCE_BYTES)
         return nonce + self._cipher(under).encrypt(nonce, secret, _PURPOSE + id.bytes)
 
-    def sign(self, wallet_id: UUID, address: str, sealed: bytes, digest: bytes, under: bytes | None = None) -> bytes:
+    def sign(
+        self, wallet_id: UUID, address: str, ciphertext: bytes, digest: bytes, under: bytes | None = None
+    ) -> bytes:
         """65 bytes, r, s and v (27 or 28), over a digest of 32 bytes, by the key of this address: that it is, is looked
         at when the key is first signed with.
 
-        Raises SealedKeyUnreadable when the key was sealed for another wallet, under another master key, or changed, or
-        is another address's; and MasterKeyMissing.
+        Raises EncryptedKeyUnreadable when the key was encrypted for another wallet, under another master key, or
+        changed, or is another address's; and MasterKeyMissing.
         """
-        secret = self.unsafe_open(wallet_id, sealed, under)
-        if (address, sealed) not in self._seen:
+        secret = self.unsafe_decrypt(wallet_id, ciphertext, under)
+        if (address, ciphertext) not in self._seen:
             if of_public_key(PrivateKey(secret).public_key.format(compressed=False)) != address:
-                raise SealedKeyUnreadable(str(wallet_id))
+                raise EncryptedKeyUnreadable(str(wallet_id))
             if len(self._seen) >= _SEEN_MOST:
                 self._seen.clear()
-            self._seen.add((address, sealed))
+            self._seen.add((address, ciphertext))
         signature = _SigningKey(secret).sign_recoverable(digest, hasher=None)
         return signature[:64] + bytes([27 + signature[64]])
 
-    def unsafe_open(self, wallet_id: UUID, sealed: bytes, under: bytes | None = None) -> bytes:
+    def unsafe_decrypt(self, wallet_id: UUID, ciphertext: bytes, under: bytes | None = None) -> bytes:
         """The private key itself, for its owner who has asked for it: whoever sees it can take all that it guards.
 
-        Raises SealedKeyUnreadable and MasterKeyMissing as `sign` does.
+        Raises EncryptedKeyUnreadable and MasterKeyMissing as `sign` does.
         """
         try:
-            return self._cipher(under).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _PURPOSE + wallet_id.bytes)
+            nonce, rest = ciphertext[:_NONCE_BYTES], ciphertext[_NONCE_BYTES:]
+            return self._cipher(under).decrypt(nonce, rest, _PURPOSE + wallet_id.bytes)
         except (InvalidTag, ValueError):
-            raise SealedKeyUnreadable(str(wallet_id)) from None
+            raise EncryptedKeyUnreadable(str(wallet_id)) from None
 
     def _cipher(self, under: bytes | None) -> AESGCM:
         wanted = under or self._first

@@ -628,7 +628,7 @@ CREATE TABLE wallet_address (
     read_to bigint NOT NULL DEFAULT 0,
     CONSTRAINT wallet_address_whole UNIQUE (wallet_id, address, custody)
 );
-CREATE UNIQUE INDEX wallet_address_sealed ON wallet_address (wallet_id) WHERE custody = 'gateway';
+CREATE UNIQUE INDEX wallet_address_custodial ON wallet_address (wallet_id) WHERE custody = 'gateway';
 CREATE TRIGGER wallet_address_is_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON wallet_address
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 ALTER TABLE wallet ADD CONSTRAINT wallet_has_its_address FOREIGN KEY (id, address, custody)
@@ -668,24 +668,24 @@ CREATE TRIGGER master_key_is_kept BEFORE DELETE OR TRUNCATE ON master_key
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
 -- Whoever is about to retire a master key waits for those who are encrypting with it, and later ones are refused.
-CREATE FUNCTION sealed_under_a_good_key() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION master_key_is_active() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM FROM master_key WHERE number = NEW.master AND retired_at IS NULL FOR SHARE;
     IF NOT FOUND AND EXISTS (SELECT FROM master_key) THEN
-        RAISE EXCEPTION 'no key is sealed under master key % any more', NEW.master
-            USING ERRCODE = 'check_violation', CONSTRAINT = 'sealed_under_a_good_key';
+        RAISE EXCEPTION 'no key is encrypted under master key % any more', NEW.master
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'master_key_is_active';
     END IF;
     RETURN NEW;
 END $$;
 
 -- The private key of a wallet's address.
-CREATE TABLE sealed_key (
+CREATE TABLE encrypted_key (
     wallet_id uuid PRIMARY KEY REFERENCES wallet (id),
-    sealed bytea NOT NULL,             -- AES-256-GCM: 12 bytes of nonce, then ciphertext and tag
+    ciphertext bytea NOT NULL,         -- AES-256-GCM: 12 bytes of nonce, then ciphertext and tag
     master integer NOT NULL            -- the number of its master key
 );
-CREATE TRIGGER sealed_under_a_good_key BEFORE INSERT OR UPDATE ON sealed_key
-    FOR EACH ROW EXECUTE FUNCTION sealed_under_a_good_key();
+CREATE TRIGGER master_key_is_active BEFORE INSERT OR UPDATE ON encrypted_key
+    FOR EACH ROW EXECUTE FUNCTION master_key_is_active();
 
 -- The check value of the root key, from which the keys of new wallets are derived: a gateway with another root key
 -- would give handles other addresses, which a restore could not find again.
@@ -2439,14 +2439,14 @@ CREATE TRIGGER audit_event_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON
 CREATE TABLE seal_key (
     id uuid PRIMARY KEY,
     number integer NOT NULL CONSTRAINT seal_key_number_unique UNIQUE,   -- the greatest makes new checkpoints
-    sealed bytea NOT NULL,
+    ciphertext bytea NOT NULL,
     made_at timestamptz NOT NULL,
     master integer NOT NULL            -- the number of its master key
 );
 CREATE TRIGGER seal_key_is_kept BEFORE DELETE OR TRUNCATE ON seal_key
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
-CREATE TRIGGER sealed_under_a_good_key BEFORE INSERT OR UPDATE ON seal_key
-    FOR EACH ROW EXECUTE FUNCTION sealed_under_a_good_key();
+CREATE TRIGGER master_key_is_active BEFORE INSERT OR UPDATE ON seal_key
+    FOR EACH ROW EXECUTE FUNCTION master_key_is_active();
 
 -- Checkpoints (audit/seal.py): each covers the events and audit events of a range of numbers, and the checkpoint
 -- before.

@@ -74,7 +74,7 @@ CREATE TABLE wallet_address (
     read_to bigint NOT NULL DEFAULT 0,
     CONSTRAINT wallet_address_whole UNIQUE (wallet_id, address, custody)
 );
-CREATE UNIQUE INDEX wallet_address_sealed ON wallet_address (wallet_id) WHERE custody = 'gateway';
+CREATE UNIQUE INDEX wallet_address_custodial ON wallet_address (wallet_id) WHERE custody = 'gateway';
 CREATE TRIGGER wallet_address_is_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON wallet_address
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 ALTER TABLE wallet ADD CONSTRAINT wallet_has_its_address FOREIGN KEY (id, address, custody)

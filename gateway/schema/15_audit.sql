@@ -21,14 +21,14 @@ CREATE TRIGGER audit_event_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON
 CREATE TABLE seal_key (
     id uuid PRIMARY KEY,
     number integer NOT NULL CONSTRAINT seal_key_number_unique UNIQUE,   -- the greatest makes new checkpoints
-    sealed bytea NOT NULL,
+    ciphertext bytea NOT NULL,
     made_at timestamptz NOT NULL,
     master integer NOT NULL            -- the number of its master key
 );
 CREATE TRIGGER seal_key_is_kept BEFORE DELETE OR TRUNCATE ON seal_key
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
-CREATE TRIGGER sealed_under_a_good_key BEFORE INSERT OR UPDATE ON seal_key
-    FOR EACH ROW EXECUTE FUNCTION sealed_under_a_good_key();
+CREATE TRIGGER master_key_is_active BEFORE INSERT OR UPDATE ON seal_key
+    FOR EACH ROW EXECUTE FUNCTION master_key_is_active();
 
 -- Checkpoints (audit/seal.py): each covers the events and audit events of a range of numbers, and the checkpoint
 -- before.

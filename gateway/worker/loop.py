@@ -40,12 +40,12 @@ from gateway.custody import sweep, wallet_keys
 from gateway.errors import (
     ChainReplaced,
     DatabaseUnavailable,
+    EncryptedKeyUnreadable,
     GatewayError,
     Misconfigured,
     NodeRefused,
     NodeUnavailable,
     NoRelayer,
-    SealedKeyUnreadable,
 )
 from gateway.events import log as events
 from gateway.events.log import Event
@@ -194,10 +194,10 @@ class Worker:
         return next((signer for signer in self.signers if signer.address == taken), None)
 
     async def _sign(self, connection: Connection, digests: list[tuple[str, bytes]]) -> Sequence[bytes | None]:
-        """A signature for each; None for an address without a key, or with one that does not open, alone."""
+        """A signature for each; None for an address without a key, or with one that cannot be decrypted, alone."""
         try:
             return await wallet_keys.sign(connection, self.vault, digests)
-        except (SealedKeyUnreadable, KeyError):
+        except (EncryptedKeyUnreadable, KeyError):
             if len(digests) == 1:
                 return [None]
         return [signature for one in digests for signature in await self._sign(connection, [one])]

@@ -41,7 +41,7 @@ _PATIENCE_SECONDS = 60.0
 class _Purse:
     id: UUID
     address: str
-    sealed: bytes
+    ciphertext: bytes
     next_nonce: int = 0
 
 
@@ -102,7 +102,7 @@ class Bare:
             payer.next_nonce += 1
             digest = message.digest(self._contract, unsigned)
             payments.append(
-                replace(unsigned, signature=self._vault.sign(payer.id, payer.address, payer.sealed, digest))
+                replace(unsigned, signature=self._vault.sign(payer.id, payer.address, payer.ciphertext, digest))
             )
         return batches.fitting("settle", payments)
 

@@ -80,10 +80,10 @@ async def _move_in(house: House, numbers: range) -> None:
         owners = []
         for number in numbers:
             id = WalletId(new_id(now))
-            address, sealed = house.vault.new_key(id, f"user_{id.hex[-12:]}")
+            address, ciphertext = house.vault.new_key(id, f"user_{id.hex[-12:]}")
             owner = Wallet(id, f"h{number:07}", address)
             await connection.execute(wallet.sql.claim, owner.id, owner.handle, owner.address, now)
-            await connection.execute(wallet.sql.keep_key, owner.id, sealed, 1)
+            await connection.execute(wallet.sql.keep_key, owner.id, ciphertext, 1)
             await connection.execute(wallet.sql.add_api_key, hash_of(f"gw_{number:043}"), owner.id, now)
             owners.append(owner)
         asked = [BankRequest("deposit", owner, _EACH) for owner in owners]

@@ -3,7 +3,7 @@
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from gateway.errors import SealedKeyUnreadable
+from gateway.errors import EncryptedKeyUnreadable
 from gateway.keys.signer import Vault
 from tests.api.conftest import MASTER_KEY, Api, code_of
 
@@ -81,13 +81,13 @@ async def test_neither_api_keys_nor_private_keys_are_anywhere_in_the_database(ap
     await alice.pay("@bob", "1.00 EUR")
     database = api.house.database
     async with database.reading() as connection:
-        wallet, sealed = await connection.fetchrow(
-            "SELECT wallet_id, sealed FROM sealed_key ORDER BY wallet_id LIMIT 1"
+        wallet, ciphertext = await connection.fetchrow(
+            "SELECT wallet_id, ciphertext FROM encrypted_key ORDER BY wallet_id LIMIT 1"
         )
         tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
         rows = [row[0] for (table,) in tables for row in await connection.fetch(f"SELECT t::text FROM {table} AS t")]
     purpose = b"wallet-gateway/wallet-key/1/" + wallet.bytes
-    private_key = AESGCM(MASTER_KEY).decrypt(sealed[:12], sealed[12:], purpose)
+    private_key = AESGCM(MASTER_KEY).decrypt(ciphertext[:12], ciphertext[12:], purpose)
     assert len(private_key) == 32
 
     everything = "\n".join(rows)
@@ -98,20 +98,20 @@ async def test_neither_api_keys_nor_private_keys_are_anywhere_in_the_database(ap
     assert alice.api_key.removeprefix("gw_") not in everything
 
 
-async def test_a_sealed_key_opens_for_its_own_wallet_alone(api: Api) -> None:
+async def test_an_encrypted_key_decrypts_for_its_own_wallet_alone(api: Api) -> None:
     await api.person("alice")
     await api.person("bob")
     async with api.house.database.reading() as connection:
-        (mine, at, sealed), (other, elsewhere, _) = await connection.fetch(
-            "SELECT wallet.id, address, sealed FROM sealed_key JOIN wallet ON wallet.id = wallet_id ORDER BY 1"
+        (mine, at, ciphertext), (other, elsewhere, _) = await connection.fetch(
+            "SELECT wallet.id, address, ciphertext FROM encrypted_key JOIN wallet ON wallet.id = wallet_id ORDER BY 1"
         )
     vault = Vault(MASTER_KEY)
 
-    assert len(vault.sign(mine, at, sealed, bytes(32))) == 65
-    changed = sealed[:-1] + bytes([sealed[-1] ^ 1])
-    tried = ((other, at, sealed), (mine, elsewhere, sealed), (mine, at, changed), (mine, at, b""))
+    assert len(vault.sign(mine, at, ciphertext, bytes(32))) == 65
+    changed = ciphertext[:-1] + bytes([ciphertext[-1] ^ 1])
+    tried = ((other, at, ciphertext), (mine, elsewhere, ciphertext), (mine, at, changed), (mine, at, b""))
     for wallet, address, bytes_ in tried:
-        with pytest.raises(SealedKeyUnreadable):
+        with pytest.raises(EncryptedKeyUnreadable):
             vault.sign(wallet, address, bytes_, bytes(32))
-    with pytest.raises(SealedKeyUnreadable):
-        Vault(bytes(32)).sign(mine, at, sealed, bytes(32))
+    with pytest.raises(EncryptedKeyUnreadable):
+        Vault(bytes(32)).sign(mine, at, ciphertext, bytes(32))

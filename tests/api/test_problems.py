@@ -17,7 +17,7 @@ NOT_OF_A_REQUEST = {
 }
 
 #: What a request meets only by a mistake of ours: it is told nothing, the log everything.
-OUR_MISTAKE = {errors.SealedKeyUnreadable, errors.TransferNotFound}
+OUR_MISTAKE = {errors.EncryptedKeyUnreadable, errors.TransferNotFound}
 
 #: What is shown as its cause is.
 OF_ANOTHER = {errors.LineRefused}

@@ -12,7 +12,7 @@ from tests.authenticator import Authenticator, base64url
 
 pytestmark = pytest.mark.anyio
 
-NOTHING = ("wallet", "sealed_key", "api_key", "passkey", "session", "event")
+NOTHING = ("wallet", "encrypted_key", "api_key", "passkey", "session", "event")
 
 
 async def ask(api: Api, handle: str = "alice") -> httpx.Response:

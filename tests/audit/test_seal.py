@@ -11,7 +11,7 @@ from gateway.audit import seal
 from gateway.audit.log import ANNOUNCED
 from gateway.audit.row import numbers
 from gateway.custody import wallet_keys
-from gateway.errors import SealedKeyUnreadable
+from gateway.errors import EncryptedKeyUnreadable
 from gateway.events import log as events
 from gateway.events.log import Event
 from gateway.keys.signer import Vault
@@ -184,7 +184,7 @@ async def test_however_many_ask_for_the_first_key_there_is_one(database: Databas
 
 async def test_another_master_key_opens_no_key_of_seals(logs: Logs) -> None:
     async with logs.database.reading() as connection:
-        with pytest.raises(SealedKeyUnreadable):
+        with pytest.raises(EncryptedKeyUnreadable):
             await wallet_keys.seal_keys(connection, Vault(bytes(32)))
 
 
@@ -194,8 +194,8 @@ async def test_the_chain_goes_on_under_another_key(logs: Logs) -> None:
     async with logs.database.transaction() as connection:
         other = replace(logs.key, id=NEXT, secret=b"2" * 32)
         await connection.execute(
-            "INSERT INTO seal_key (id, number, sealed, master, made_at) VALUES ($1, 2, $2, 1, $3)",
-            *(other.id, VAULT.seal(other.id, other.secret), NOW),
+            "INSERT INTO seal_key (id, number, ciphertext, master, made_at) VALUES ($1, 2, $2, 1, $3)",
+            *(other.id, VAULT.encrypt(other.id, other.secret), NOW),
         )
         assert await wallet_keys.seal_key(connection, VAULT, NOW) == other
         logs.keys = await wallet_keys.seal_keys(connection, VAULT)

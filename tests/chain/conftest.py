@@ -56,11 +56,11 @@ async def node(chain: Chain) -> AsyncIterator[HttpNode]:
 
 @dataclass(frozen=True)
 class Purse:
-    """An address whose key the vault has sealed."""
+    """An address whose key the vault has encrypted."""
 
     id: UUID
     address: str
-    sealed: bytes
+    ciphertext: bytes
 
 
 @dataclass
@@ -79,15 +79,15 @@ class House:
 
     def purse(self) -> Purse:
         id_ = uuid4()
-        address, sealed = self.vault.new_key(id_, "alice")
-        self.purses[address] = Purse(id_, address, sealed)
+        address, ciphertext = self.vault.new_key(id_, "alice")
+        self.purses[address] = Purse(id_, address, ciphertext)
         return self.purses[address]
 
     async def sign(self, connection: Connection, wanted: list[Authorization]) -> Sequence[bytes | None]:
         payers = [self.purses[one.from_address] for one in wanted]
         digests = [message.digest(self.contract, one) for one in wanted]
         return [
-            self.vault.sign(payer.id, payer.address, payer.sealed, digest)
+            self.vault.sign(payer.id, payer.address, payer.ciphertext, digest)
             for payer, digest in zip(payers, digests, strict=True)
         ]
 

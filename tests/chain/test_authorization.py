@@ -153,10 +153,10 @@ _ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 def signed() -> Authorization:
     vault, wallet_id = Vault(bytes(32)), uuid4()
-    address, sealed = vault.new_key(wallet_id, "alice")
+    address, ciphertext = vault.new_key(wallet_id, "alice")
     payee = to_checksum_address(20 * b"\x22")
     one = Authorization(uuid4(), "transfer", "USDX", address, payee, 5, 0, 2_000_000_000, None)
-    return replace(one, signature=vault.sign(wallet_id, address, sealed, message.digest(CONTRACT, one)))
+    return replace(one, signature=vault.sign(wallet_id, address, ciphertext, message.digest(CONTRACT, one)))
 
 
 def test_the_payers_own_signature_is_good() -> None:

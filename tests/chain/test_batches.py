@@ -157,7 +157,7 @@ async def test_what_its_owner_has_signed_is_not_sent_where_it_is_another_keys(ho
     )
     digest = message.digest(house.contract, bad)
     async with house.database.transaction() as connection:
-        await authorization.sign(connection, bad.id, house.vault.sign(bob.id, bob.address, bob.sealed, digest))
+        await authorization.sign(connection, bad.id, house.vault.sign(bob.id, bob.address, bob.ciphertext, digest))
     batch = await house.form()
 
     assert batch is not None

@@ -26,7 +26,7 @@ def test_a_claimed_handle_has_a_wallet_an_address_and_a_key_that_its_owner_alone
     assert claimed.stdout.endswith(f"API key  {key_file}\n")
     assert key_file.stat().st_mode & 0o777 == 0o600
     assert key_file.read_text().strip() not in claimed.stdout + claimed.stderr
-    shown = "".join(claimed.stdout.splitlines(True)[:3]) + "its key  kept by the gateway, sealed\n"
+    shown = "".join(claimed.stdout.splitlines(True)[:3]) + "its key  kept by the gateway, encrypted\n"
     assert up.gateway("handle", "show", "claimed").stdout == shown
 
 

@@ -1,4 +1,4 @@
-"""Another master key: every key is sealed anew, while others claim and sign, whatever stops it and wherever."""
+"""Another master key: every key is re-encrypted while others claim and sign, whatever stops it and wherever."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ from gateway.audit import log as audit
 from gateway.cli.operate import master_keys, operations
 from gateway.config import Config, from_environment
 from gateway.custody import rotation, wallet_keys
-from gateway.errors import MasterKeyMissing, Misconfigured, SealedKeyUnreadable
+from gateway.errors import EncryptedKeyUnreadable, MasterKeyMissing, Misconfigured
 from gateway.identity import wallet
 from gateway.identity.wallet import Wallet
 from gateway.keys import key_files
@@ -53,9 +53,9 @@ class House:
             return await wallet_keys.sign(connection, vault, [(one.address, DIGEST) for one in people])
 
     async def rotate(self) -> None:
-        await master_keys.rotate(self.config, lambda sealed: None)
+        await master_keys.rotate(self.config, lambda _: None)
 
-    async def opened_by(self, *keys: bytes) -> None:
+    async def starts_with(self, *keys: bytes) -> None:
         """Raises Misconfigured unless a gateway starts with this file."""
         text = "".join(f"{key.hex()}\n" for key in keys)
         self.file.write_text(text)
@@ -65,11 +65,11 @@ class House:
         return key_files.load_master_keys(self.file)
 
     async def masters(self) -> dict[int, int]:
-        """How many keys are sealed under each master key."""
+        """How many keys are encrypted under each master key."""
         async with self.database.reading() as connection:
             rows = await connection.fetch(
                 "SELECT master, count(*) FROM "
-                "(SELECT master FROM sealed_key UNION ALL SELECT master FROM seal_key) AS sealed GROUP BY master"
+                "(SELECT master FROM encrypted_key UNION ALL SELECT master FROM seal_key) AS key GROUP BY master"
             )
         return dict(rows)
 
@@ -82,7 +82,7 @@ async def house(database_url: str, tmp_path: Path) -> AsyncIterator[House]:
         yield House(config, database, await assembly.vault_of(config, database))
 
 
-async def test_every_key_is_sealed_anew_and_the_old_master_key_opens_none(house: House) -> None:
+async def test_every_key_is_reencrypted_and_the_old_master_key_decrypts_none(house: House) -> None:
     people = await house.claim("alice", "bob", "carol")
     async with house.database.transaction() as connection:
         seal = await wallet_keys.seal_key(connection, house.vault, NOW)
@@ -96,10 +96,10 @@ async def test_every_key_is_sealed_anew_and_the_old_master_key_opens_none(house:
     assert await house.signs(Vault(fresh), people) == before
     async with house.database.reading() as connection:
         assert await wallet_keys.seal_key(connection, Vault(fresh), NOW) == seal
-        rows = await connection.fetch("SELECT wallet_id, sealed FROM sealed_key")
+        rows = await connection.fetch("SELECT wallet_id, ciphertext FROM encrypted_key")
     for row in rows:
-        with pytest.raises(SealedKeyUnreadable):
-            Vault(old).unsafe_open(row["wallet_id"], row["sealed"])
+        with pytest.raises(EncryptedKeyUnreadable):
+            Vault(old).unsafe_decrypt(row["wallet_id"], row["ciphertext"])
 
 
 async def test_a_gateway_that_runs_meanwhile_reads_its_file_again_and_signs_and_claims_on(house: House) -> None:
@@ -124,7 +124,7 @@ async def test_a_machine_that_has_not_got_the_file_yet_waits_for_it_and_fails_no
             await attempt
 
 
-async def test_a_key_can_be_on_every_machine_before_anything_is_sealed_under_it(house: House) -> None:
+async def test_a_key_can_be_on_every_machine_before_anything_is_encrypted_under_it(house: House) -> None:
     people = await house.claim("alice")
     added, twice = await master_keys.add(house.config), await master_keys.add(house.config)
     elsewhere = Vault(*house.in_file())
@@ -135,12 +135,12 @@ async def test_a_key_can_be_on_every_machine_before_anything_is_sealed_under_it(
     assert added == twice
     assert [(one["number"], one["state"], one["in_file"]) for one in shown] == [
         (None, "unused", True),
-        (1, "seals", True),
+        (1, "encrypts", True),
     ]
     assert await house.signs(elsewhere, people) == await house.signs(house.vault, people)
     after = await master_keys.keys(house.config)
     assert [(one["number"], one["key"], one["state"]) for one in after] == [
-        (2, added["key"], "seals"),
+        (2, added["key"], "encrypts"),
         (1, shown[1]["key"], "retired"),
     ]
 
@@ -152,8 +152,8 @@ async def test_stopped_half_way_both_keys_are_needed_and_the_next_run_goes_on(
     before, (old,) = await house.signs(house.vault, people), house.in_file()
     monkeypatch.setattr(rotation, "_AT_ONCE", 1)
 
-    def stop(sealed: int) -> None:
-        if sealed == 2:
+    def stop(reencrypted: int) -> None:
+        if reencrypted == 2:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -164,18 +164,18 @@ async def test_stopped_half_way_both_keys_are_needed_and_the_next_run_goes_on(
     _, fresh = house.in_file()
     for half in ([old], [fresh]):
         with pytest.raises(Misconfigured, match="lacks the master key"):
-            await house.opened_by(*half)
+            await house.starts_with(*half)
     with pytest.raises(Misconfigured, match="not the master key"):
-        await house.opened_by(bytes(32))
-    await house.opened_by(fresh, old)
+        await house.starts_with(bytes(32))
+    await house.starts_with(fresh, old)
 
     heard: list[int] = []
     done = await master_keys.rotate(house.config, heard.append)
 
-    assert (heard, done["sealed_anew"], done["number"]) == ([1, 2], 2, 2)
+    assert (heard, done["reencrypted"], done["number"]) == ([1, 2], 2, 2)
     assert await house.masters() == {2: 4}
     assert house.in_file() == [fresh, old]
-    await house.opened_by(fresh)
+    await house.starts_with(fresh)
     assert await house.signs(house.vault, people) == before
 
 
@@ -206,11 +206,11 @@ async def test_of_two_who_rotate_at_once_one_begins_and_both_are_done_with_it(ho
     await asyncio.gather(house.rotate(), house.rotate())
 
     after = await master_keys.keys(house.config)
-    assert [one["state"] for one in after] in (["seals", "retired"], ["seals", "retired", "retired"])
+    assert [one["state"] for one in after] in (["encrypts", "retired"], ["encrypts", "retired", "retired"])
     assert await house.masters() == {after[0]["number"]: len(people)}
 
 
-async def test_whoever_claims_while_it_is_rotated_is_sealed_under_the_newest_in_the_end(house: House) -> None:
+async def test_whoever_claims_while_it_is_rotated_is_under_the_newest_in_the_end(house: House) -> None:
     async def claims() -> None:
         for n in range(60):
             await house.claim(f"meanwhile_{n}")
@@ -223,22 +223,22 @@ async def test_whoever_claims_while_it_is_rotated_is_sealed_under_the_newest_in_
 
     assert await house.masters() == {3: 180}
     assert await house.signs(Vault(house.in_file()[-1]), people) == before
-    assert [one["state"] for one in await master_keys.keys(house.config)] == ["seals", "retired", "retired"]
+    assert [one["state"] for one in await master_keys.keys(house.config)] == ["encrypts", "retired", "retired"]
 
 
 async def claims_of(house: House, name: str) -> None:
     await asyncio.gather(*(house.claim(f"{name}_{n}") for n in range(60)))
 
 
-async def test_the_database_has_no_key_sealed_under_a_retired_one(house: House) -> None:
+async def test_the_database_has_no_key_encrypted_under_a_retired_one(house: House) -> None:
     (alice,) = await house.claim("alice")
     await house.rotate()
 
     async with house.database.reading() as connection:
         with pytest.raises(CheckViolationError, match="under master key 1"):
-            await connection.execute("UPDATE sealed_key SET master = 1 WHERE wallet_id = $1", alice.id)
+            await connection.execute("UPDATE encrypted_key SET master = 1 WHERE wallet_id = $1", alice.id)
         with pytest.raises(CheckViolationError, match="under master key 7"):
-            await connection.execute("UPDATE sealed_key SET master = 7 WHERE wallet_id = $1", alice.id)
+            await connection.execute("UPDATE encrypted_key SET master = 7 WHERE wallet_id = $1", alice.id)
 
 
 async def test_it_is_in_the_audit_log_by_its_fingerprint_alone(house: House) -> None:
@@ -278,17 +278,17 @@ async def test_a_link_still_leads_to_the_file_and_words_of_others_stay(house: Ho
     assert house.file.is_symlink()
     assert kept.read_bytes().startswith("# clé maîtresse\n".encode())
     assert len(house.in_file()) == 2
-    await house.opened_by(house.in_file()[-1])
+    await house.starts_with(house.in_file()[-1])
 
 
-async def test_a_run_that_comes_late_seals_nothing_back_under_an_older_key(house: House) -> None:
+async def test_a_run_that_comes_late_encrypts_nothing_back_under_an_older_key(house: House) -> None:
     people = await house.claim("alice", "bob")
     await house.rotate()
     async with house.database.reading() as connection:
         second, _ = await rotation.master_keys(connection)
     await house.rotate()
 
-    assert await rotation.seal_anew(house.database, house.vault, second, lambda _: None) == 0
+    assert await rotation.reencrypt(house.database, house.vault, second, lambda _: None) == 0
     assert await house.masters() == {3: len(people)}
 
 
@@ -304,7 +304,7 @@ async def test_a_file_that_cannot_be_read_for_a_moment_takes_no_key_from_who_has
 
     with suppress(MasterKeyMissing):
         await house.signs(stale, people)
-    assert stale.unsafe_open(people[0].id, stale.seal(people[0].id, DIGEST)) == DIGEST
+    assert stale.unsafe_decrypt(people[0].id, stale.encrypt(people[0].id, DIGEST)) == DIGEST
     house.file.write_text(rotated)
     assert await house.signs(stale, people) == before
     assert rotated.startswith(whole)

@@ -1,4 +1,4 @@
-"""The master keys of all sealed keys: others are refused before they seal or open anything."""
+"""The master keys of all encrypted keys: others are refused before they encrypt or decrypt anything."""
 
 import pytest
 

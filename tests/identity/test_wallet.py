@@ -43,7 +43,7 @@ async def test_of_fifty_who_claim_one_handle_at_once_one_gets_it(database: Datab
     assert sum(isinstance(outcome, tuple) for outcome in outcomes) == 1
     assert all(isinstance(outcome, tuple | HandleTaken) for outcome in outcomes)
     async with database.reading() as connection:
-        for table in ("wallet", "sealed_key", "api_key", "event"):
+        for table in ("wallet", "encrypted_key", "api_key", "event"):
             assert await connection.fetchval(f"SELECT count(*) FROM {table}") == 1
 
 

@@ -8,7 +8,7 @@ from eth_utils.address import to_checksum_address
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.errors import Misconfigured, SealedKeyUnreadable
+from gateway.errors import EncryptedKeyUnreadable, Misconfigured
 from gateway.keys import signer
 from gateway.keys.signer import LOCAL_RELAYER_KEY, RelayerSigner, TransactionFields, Vault, fields_of
 from tests.factory import Chain
@@ -54,25 +54,25 @@ def test_raw_bytes_are_those_of_eth_account(key: bytes, fields: TransactionField
     assert fields_of(raw) == fields
 
 
-def test_a_sealed_key_signs_for_its_address() -> None:
+def test_an_encrypted_key_signs_for_its_address() -> None:
     vault = Vault(MASTER)
-    address, sealed = vault.new_key(ALICE, "alice")
+    address, ciphertext = vault.new_key(ALICE, "alice")
     digest = os.urandom(32)
 
-    signature = vault.sign(ALICE, address, sealed, digest)
+    signature = vault.sign(ALICE, address, ciphertext, digest)
 
-    assert len(sealed) == 12 + 32 + 16
+    assert len(ciphertext) == 12 + 32 + 16
     assert signature[64] in (27, 28)
     assert Account._recover_hash(digest, signature=signature) == address
 
 
 def test_a_wallets_key_follows_from_the_root_key_and_its_handle() -> None:
     root = bytes(range(32))
-    address, sealed = Vault(MASTER, root=root).new_key(ALICE, "alice")
+    address, ciphertext = Vault(MASTER, root=root).new_key(ALICE, "alice")
     again, _ = Vault(bytes(32), root=root).new_key(BOB, "alice")  # another wallet id, as after a restore
 
     assert again == address == Vault(MASTER, root=root).address_of("alice")
-    assert Account.from_key(Vault(MASTER).unsafe_open(ALICE, sealed)).address == address
+    assert Account.from_key(Vault(MASTER).unsafe_decrypt(ALICE, ciphertext)).address == address
     others = {Vault(MASTER, root=root).address_of("bob"), Vault(MASTER, root=bytes(32)).address_of("alice")}
     assert address not in others
     assert len(others) == 2
@@ -92,49 +92,49 @@ def test_the_derivation_stays_what_it_was() -> None:
     assert Vault(MASTER, root=root).address_of("alice") == Account.from_key(secret).address
 
 
-def test_a_sealed_key_is_refused_for_another_wallet() -> None:
-    address, sealed = Vault(MASTER).new_key(ALICE, "alice")
+def test_an_encrypted_key_is_refused_for_another_wallet() -> None:
+    address, ciphertext = Vault(MASTER).new_key(ALICE, "alice")
 
-    with pytest.raises(SealedKeyUnreadable):
-        Vault(MASTER).sign(BOB, address, sealed, bytes(32))
+    with pytest.raises(EncryptedKeyUnreadable):
+        Vault(MASTER).sign(BOB, address, ciphertext, bytes(32))
 
 
-def test_a_sealed_key_signs_for_no_other_address_however_often_it_has_for_its_own() -> None:
+def test_an_encrypted_key_signs_for_no_other_address_however_often_it_has_for_its_own() -> None:
     vault = Vault(MASTER)
-    (address, sealed), (another, _) = vault.new_key(ALICE, "alice"), vault.new_key(ALICE, "alice")
+    (address, ciphertext), (another, _) = vault.new_key(ALICE, "alice"), vault.new_key(ALICE, "alice")
 
     for _ in range(2):
-        vault.sign(ALICE, address, sealed, bytes(32))
-        with pytest.raises(SealedKeyUnreadable):
-            vault.sign(ALICE, another, sealed, bytes(32))
+        vault.sign(ALICE, address, ciphertext, bytes(32))
+        with pytest.raises(EncryptedKeyUnreadable):
+            vault.sign(ALICE, another, ciphertext, bytes(32))
 
 
-def test_a_sealed_key_is_refused_under_another_master_key() -> None:
-    address, sealed = Vault(MASTER).new_key(ALICE, "alice")
+def test_an_encrypted_key_is_refused_under_another_master_key() -> None:
+    address, ciphertext = Vault(MASTER).new_key(ALICE, "alice")
 
-    with pytest.raises(SealedKeyUnreadable):
-        Vault(bytes(32)).sign(ALICE, address, sealed, bytes(32))
+    with pytest.raises(EncryptedKeyUnreadable):
+        Vault(bytes(32)).sign(ALICE, address, ciphertext, bytes(32))
 
 
 @pytest.mark.parametrize("at", [0, 11, 12, 43, 44, 59])
-def test_a_sealed_key_is_refused_when_one_bit_of_it_changed(at: int) -> None:
+def test_an_encrypted_key_is_refused_when_one_bit_of_it_changed(at: int) -> None:
     vault = Vault(MASTER)
-    address, sealed = vault.new_key(ALICE, "alice")
-    changed = sealed[:at] + bytes([sealed[at] ^ 1]) + sealed[at + 1 :]
+    address, ciphertext = vault.new_key(ALICE, "alice")
+    changed = ciphertext[:at] + bytes([ciphertext[at] ^ 1]) + ciphertext[at + 1 :]
 
-    with pytest.raises(SealedKeyUnreadable):
+    with pytest.raises(EncryptedKeyUnreadable):
         vault.sign(ALICE, address, changed, bytes(32))
 
 
-@pytest.mark.parametrize("sealed", [b"", bytes(12), bytes(59)])
-def test_a_sealed_key_is_refused_when_it_was_cut_short(sealed: bytes) -> None:
-    with pytest.raises(SealedKeyUnreadable):
-        Vault(MASTER).sign(ALICE, "0x" + 40 * "1", sealed, bytes(32))
+@pytest.mark.parametrize("ciphertext", [b"", bytes(12), bytes(59)])
+def test_an_encrypted_key_is_refused_when_it_was_cut_short(ciphertext: bytes) -> None:
+    with pytest.raises(EncryptedKeyUnreadable):
+        Vault(MASTER).sign(ALICE, "0x" + 40 * "1", ciphertext, bytes(32))
 
 
 def test_no_repr_and_no_error_shows_a_key() -> None:
     relayer = RelayerSigner(LOCAL_RELAYER_KEY)
-    with pytest.raises(SealedKeyUnreadable) as refused:
+    with pytest.raises(EncryptedKeyUnreadable) as refused:
         Vault(MASTER).sign(ALICE, "0x" + 40 * "1", bytes(60), bytes(32))
 
     shown = f"{relayer!r} {relayer} {Vault(MASTER)!r} {refused.value!r} {refused.value}"

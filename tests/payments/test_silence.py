@@ -117,7 +117,7 @@ async def test_a_key_that_does_not_open_costs_its_owners_payment_alone(town: Tow
     await town.person("bob")
     async with town.database.transaction() as connection:
         await connection.execute(
-            "UPDATE sealed_key SET sealed = sealed || '\\x00'::bytea WHERE wallet_id = $1", alice.id
+            "UPDATE encrypted_key SET ciphertext = ciphertext || '\\x00'::bytea WHERE wallet_id = $1", alice.id
         )
     lost, good = await town.pay(alice, "@bob", "1 USDX"), await town.pay(carol, "@bob", "2 USDX")
 

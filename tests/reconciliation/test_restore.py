@@ -290,7 +290,7 @@ async def test_nothing_is_paid_twice_after_a_restore_and_two_operators_make_it_a
 
 async def private_key(town: Town, of: Person) -> bytes:
     """What an owner has who exported the key of their wallet."""
-    return town.vault.unsafe_open(_id(of), await sealed(town, of))
+    return town.vault.unsafe_decrypt(_id(of), await ciphertext(town, of))
 
 
 def _id(of: Person) -> UUID:
@@ -301,7 +301,7 @@ async def own_authorization(town: Town, of: Person, to: str, value: int, nonce: 
     """An authorization that the owner signs with the exported key, and a stranger relays."""
     contract = town.terms.contracts["USDX"]
     one = Authorization(uuid4(), "transfer", "USDX", of.address, to, value, nonce, 2**40, None, "gateway")
-    signature = town.vault.sign(_id(of), of.address, await sealed(town, of), message.digest(contract, one))
+    signature = town.vault.sign(_id(of), of.address, await ciphertext(town, of), message.digest(contract, one))
     words = [of.address, to, value, 0, 2**40, nonce.to_bytes(32, "big"), signature]
     types = ["address", "address", "uint256", "uint256", "uint256", "bytes32", "bytes"]
     selector = keccak(b"transferWithAuthorization(address,address,uint256,uint256,uint256,bytes32,bytes)")[:4]
@@ -311,9 +311,9 @@ async def own_authorization(town: Town, of: Person, to: str, value: int, nonce: 
     town.chain.mine(1 + town.FINALITY)
 
 
-async def sealed(town: Town, of: Person) -> bytes:
+async def ciphertext(town: Town, of: Person) -> bytes:
     async with town.database.reading() as connection:
-        found: bytes = await connection.fetchval("SELECT sealed FROM sealed_key WHERE wallet_id = $1", _id(of))
+        found: bytes = await connection.fetchval("SELECT ciphertext FROM encrypted_key WHERE wallet_id = $1", _id(of))
     return found
 
 

@@ -84,8 +84,8 @@ class DayVault(Vault):
         address = of_public_key(key.public_key.format(compressed=False))
         self.known[address] = key
         nonce = self._rng.randbytes(12)
-        sealed = nonce + self._cipher(under).encrypt(nonce, key.secret, signer._PURPOSE + wallet_id.bytes)
-        return address, sealed
+        ciphertext = nonce + self._cipher(under).encrypt(nonce, key.secret, signer._PURPOSE + wallet_id.bytes)
+        return address, ciphertext
 
     def own_key(self) -> LocalAccount:
         """A key that the gateway has not."""

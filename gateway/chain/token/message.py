@@ -18,7 +18,7 @@ from gateway.errors import InvalidSignature
 Kind = Literal["transfer", "redemption", "mint", "sweep"]
 KINDS: tuple[Kind, ...] = ("transfer", "redemption", "mint", "sweep")
 
-#: Who is to sign: we, with the payer's sealed key when it is batched; the payer's own key; or the contract that it is.
+#: Who signs: the gateway, with the payer's key when it is batched; the payer's own key; or the payer, a contract.
 By = Literal["gateway", "owner", "contract"]
 
 #: What the contract knows an authorization by: asset code, from (zero for a mint), nonce (a mint's reference).

@@ -25,7 +25,7 @@ async def head(config: Config) -> dict[str, Any]:
 
 async def verify(config: Config, noted: str | None, rows_after: int) -> dict[str, Any]:
     """Read both logs against their seals, and say what is not as it was sealed. Raises InvalidRequest where `noted` is
-    no head, Misconfigured for another master key, SealedKeyUnreadable.
+    no head, Misconfigured for another master key, EncryptedKeyUnreadable.
     """
     noted_head = verifying.read_head(noted) if noted is not None else None
     async with assembly.database(config, "audit", 2, assembly.LONG_SECONDS) as database:

@@ -1,4 +1,4 @@
-"""keys: the master keys that everything secret is sealed under, and rotating them."""
+"""keys: the master keys that everything secret is encrypted under, and rotating them."""
 
 from collections.abc import Callable, Collection
 from typing import Any
@@ -27,7 +27,7 @@ async def keys(config: Config) -> list[dict[str, Any]]:
         {
             "number": one.number,
             "key": one.fingerprint,
-            "state": "seals" if one is known[0] else "retired" if one.retired_at else "opens",
+            "state": "encrypts" if one is known[0] else "retired" if one.retired_at else "decrypts",
             "made_at": rfc3339(one.made_at),
             "in_file": one.check_value in there,
         }
@@ -36,7 +36,7 @@ async def keys(config: Config) -> list[dict[str, Any]]:
 
 
 async def add(config: Config) -> dict[str, Any]:
-    """The next key, in the file, with nothing sealed under it yet: for machines that are to have it first.
+    """The next key, in the file, with nothing encrypted under it yet: for machines that are to have it first.
 
     Raises Misconfigured, Contended.
     """
@@ -48,18 +48,18 @@ async def add(config: Config) -> dict[str, Any]:
 
 
 async def rotate(config: Config, tell: Callable[[int], None]) -> dict[str, Any]:
-    """Seal every key anew under the next master key, or go on with that where it was stopped. `tell` hears how many.
+    """Re-encrypt every key under the next master key, or go on where a rotation was stopped. `tell` hears how many.
 
-    Raises Misconfigured, SealedKeyUnreadable, Contended; what is done stays.
+    Raises Misconfigured, EncryptedKeyUnreadable, Contended; what is done stays.
     """
     by = assembly.at_machine()
     async with assembly.database(config, "keys", 2, assembly.LONG_SECONDS) as database:
         vault = await assembly.vault_of(config, database)
         async with database.transaction() as connection:
             newest = await rotation.begin(connection, lambda known: _next(config, known), by, database.clock())
-        sealed, before = 0, list[MasterKey]()
+        reencrypted, before = 0, list[MasterKey]()
         while not before or any(one.retired_at is None and one.number < newest.number for one in before):
-            sealed += await rotation.seal_anew(database, vault, newest, tell)
+            reencrypted += await rotation.reencrypt(database, vault, newest, tell)
             async with database.transaction() as connection:
                 await rotation.retire(connection, newest, by, database.clock())
                 _, *before = await rotation.master_keys(connection)
@@ -67,7 +67,7 @@ async def rotate(config: Config, tell: Callable[[int], None]) -> dict[str, Any]:
     return {
         "number": newest.number,
         "key": newest.fingerprint,
-        "sealed_anew": sealed,
+        "reencrypted": reencrypted,
         "retired": [one.fingerprint for one in before if one.check_value in there],
         "file": str(config.master_key_file),
     }

@@ -40,7 +40,7 @@ async def migrate(config: Config) -> list[str]:
     """Bring the schema up to date and make the configured assets known; the names of the migrations applied now.
 
     The first time, it makes the master key and the root key, and the database remembers which they are. Never again: a
-    second master key would seal keys that the first cannot open, a second root key give handles other addresses.
+    second master key would encrypt keys that the first cannot decrypt, a second root key give handles other addresses.
     """
     async with assembly.unmigrated(config, "migrate", 2, assembly.LONG_SECONDS) as database:
         applied = await migration.migrate(database)

@@ -84,7 +84,7 @@ def break_glass(kind: Literal["wallet.freeze", "wallet.unfreeze"], handle: str, 
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.pass_context
 def keys(context: click.Context, as_json: bool) -> None:
-    """The master keys that everything secret is sealed under: which of them seals, and which still open.
+    """The master keys that everything secret is encrypted under: which of them encrypts, and which still decrypt.
 
     \b
     Example:
@@ -100,7 +100,7 @@ def keys(context: click.Context, as_json: bool) -> None:
 @keys.command("add")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def add_key(as_json: bool) -> None:
-    """Write the next master key into the file and seal nothing with it yet, for other machines to have it first.
+    """Write the next master key into the file and encrypt nothing under it yet, for other machines to have it first.
 
     \b
     Example:
@@ -119,7 +119,7 @@ def add_key(as_json: bool) -> None:
 @keys.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def rotate(as_json: bool) -> None:
-    """Seal every key anew under the next master key, while everything runs; stopped, it goes on when run again.
+    """Re-encrypt every key under the next master key, while everything runs; stopped, it goes on when run again.
 
     \b
     Example:
@@ -127,8 +127,8 @@ def rotate(as_json: bool) -> None:
     """
     from gateway.cli.operate import master_keys
 
-    def tell(sealed: int) -> None:
-        say(f"{sealed:,} keys are sealed anew so far", err=True)
+    def tell(reencrypted: int) -> None:
+        say(f"{reencrypted:,} keys re-encrypted so far", err=True)
 
     rotated = asyncio.run(master_keys.rotate(from_environment(), tell))
     show(rotated, as_json, output.rotated_lines(rotated))
