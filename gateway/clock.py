@@ -76,4 +76,4 @@ class DatabaseClock:
 @lru_cache(maxsize=256)  # what is committed together has one time
 def rfc3339(at: datetime) -> str:
     """`at` as people and programs read it: 2030-01-31T12:00:00.000000Z (RFC 3339, microseconds, UTC)."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"

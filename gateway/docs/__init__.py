@@ -1,7 +1,7 @@
 """The documentation: Markdown that reads well in the repository, served at /docs by the gateway.
 
     markdown.py       a page's Markdown as HTML, its headings and its text      (pure)
-    library.py        all pages, in their order, and the search in them       (pure)
+    library.py        all pages, in their order, and the search in them         (pure)
     layout.py         the HTML around a page                                    (pure)
     api_reference.py  /openapi.json as a page                                   (pure)
     pages.py          what is served at /docs

@@ -97,6 +97,11 @@ async def test_a_time_is_the_same_moment_with_any_offset(days: tuple[Person, lis
         assert [one["posted"] for one in wallet["balances"] if one["asset"] == "EUR"] == ["3.00"]
 
 
+async def test_a_time_long_past_has_a_year_of_four_digits_in_the_answer_too(alice: Person) -> None:
+    wallet = await alice.get("/v1/wallet?at=0315-08-12T23:11:21%2B11:44")
+    assert wallet.json()["at"] == "0315-08-12T11:27:21.000000Z"
+
+
 @pytest.mark.parametrize(
     "text",
     [
