@@ -156,9 +156,7 @@ async def start_all(
     one moved nothing; it may have opened an account, which is empty.
     """
     checked = await checks.check_all(connection, terms, asked, now)
-    staying = [
-        one.having(result) for one, result in zip(asked, checked.results, strict=True) if isinstance(result, Payment)
-    ]
+    staying = checked.passed(asked)
     started = await _start(connection, terms, staying, now)
     both = zip(staying, started, strict=True)
     paid = [one.having(result) for one, result in both if isinstance(result, Payment)]

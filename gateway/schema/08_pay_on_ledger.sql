@@ -19,15 +19,17 @@
 -- behind them, and 48 random bits.
 --
 -- What a key with caps asks for is paid where all of it has room (caps_with_room), and then it counts against them.
--- Otherwise the checks decide which of it has (payments/checks/caps.py): they know of one payment after the other, and say why not.
+-- Otherwise the checks decide which of it has (payments/checks/caps.py): they know of one payment after the other, and
+-- say why not. What payments of wallets count against comes with them, an element of `counter_...` for each limit of each.
 --
--- Keys are locked before limits, and these before accounts, all in their order, so that no two calls deadlock. Where everybody seems to
--- have enough, the money moves by ledger_post; where somebody has not, or another took it meanwhile, ledger_decide
--- decides in order who is short.
+-- Keys are locked before limits, and these before accounts, all in their order, so that no two calls deadlock. Where
+-- everybody seems to have enough, the money moves by ledger_post; where somebody has not, or another took it meanwhile,
+-- ledger_decide decides in order who is short.
 CREATE FUNCTION pay_by_ledger(
     at timestamptz,
     api_key_hash bytea[], wallet uuid[], idempotency text[], fingerprint bytea[],
     payee_handle text[], asset text[], amount numeric[], fee numeric[], memo text[], refund_of uuid[],
+    counter_place integer[], counter_scope text[], counter_id uuid[], counter_number integer[],
     caps_since timestamptz, caps_oldest timestamptz,     -- a day before `at`, and the beginning of its bucket
     OUT outcome text[], OUT payer_handle text[], OUT available numeric[], OUT id uuid[], OUT paid_at timestamptz
 ) LANGUAGE plpgsql
@@ -40,7 +42,7 @@ DECLARE
     enough boolean;       -- whether everybody has enough for all that they pay
     with_fees boolean;
     payee uuid[]; origin uuid[];          -- of keys with caps
-    capped integer[]; limits record;      -- the payments by such keys, and what those count against that have room
+    capped integer[]; fitting integer[];  -- the payments by such keys, and those of them that have room
     good integer[];       -- the payments whose money moves, in order; then, by leg:
     leg_of integer[]; leg smallint[]; debit bigint[]; credit bigint[]; units numeric[]; done boolean[];
     accounts bigint[]; written record; event bigint[];
@@ -100,13 +102,13 @@ BEGIN
 
     capped := ARRAY(SELECT g FROM unnest(good) AS g WHERE origin[g] IS NOT NULL);
     IF capped <> '{}' THEN
-        SELECT * INTO limits
+        SELECT * INTO fitting, counter_place, counter_scope, counter_id, counter_number
         FROM caps_with_room(
             capped, ARRAY(SELECT api_key_hash[g] FROM unnest(capped) AS g), ARRAY(SELECT origin[g] FROM unnest(capped) AS g),
             ARRAY(SELECT payer[g] FROM unnest(capped) AS g), ARRAY(SELECT payee[g] FROM unnest(capped) AS g),
             ARRAY(SELECT asset[g] FROM unnest(capped) AS g), ARRAY(SELECT amount[g] FROM unnest(capped) AS g),
             caps_since, caps_oldest);
-        FOR written IN SELECT g FROM unnest(capped) AS g WHERE NOT g = ANY (limits.room) LOOP
+        FOR written IN SELECT g FROM unnest(capped) AS g WHERE NOT g = ANY (fitting) LOOP
             outcome[written.g] := 'caps';
         END LOOP;
         good := array_positions(outcome, 'done');
@@ -185,11 +187,11 @@ BEGIN
             written.debit_balance, written.credit_balance)
         AS new (done, place, leg, debit, debit_number, credit, credit_number, units, debit_balance, credit_balance)
     WHERE new.done;
-    IF capped <> '{}' THEN
+    IF counter_place <> '{}' THEN
         PERFORM count_spending(paid_at, spending_bucket(paid_at), array_agg(counter.scope), array_agg(counter.scope_id),
             array_agg(counter.number), array_agg(asset[counter.place]), array_agg(id[counter.place]),
             array_agg(amount[counter.place]))
-        FROM unnest(limits.place, limits.scope, limits.scope_id, limits.number) AS counter (place, scope, scope_id, number)
+        FROM unnest(counter_place, counter_scope, counter_id, counter_number) AS counter (place, scope, scope_id, number)
         WHERE outcome[counter.place] = 'done';
     END IF;
 END $$;

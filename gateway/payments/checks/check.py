@@ -30,12 +30,15 @@ if TYPE_CHECKING:  # policy.py is a check itself
 
 
 class Proposed(Struct, frozen=True):
-    """A payment before any money moves, its two sides, and who asks for it."""
+    """A payment before any money moves, its two sides, and who asks for it. `counters` are the limits over time that it
+    counts against once it is accepted: the checks say so of a payment that has passed them.
+    """
 
     payment: Payment
     payer: Wallet
     payee: Payee
     by: Credential | None = None
+    counters: tuple[Counter, ...] = ()
 
     def having(self, payment: Payment) -> "Proposed":
         """The same with the payment as it is now."""

@@ -31,6 +31,7 @@ from gateway.payments.checks.check import PASSED, Check, CheckContext, Decisions
 from gateway.payments.checks.grant_approval import GrantApproval
 from gateway.payments.checks.mandate import MandateLimits
 from gateway.payments.checks.policy import WalletPolicy
+from gateway.payments.checks.spending import Counter
 from gateway.payments.checks.wallet_freeze import WalletFreeze
 from gateway.payments.checks.withdrawal_freeze import WithdrawalFreeze
 from gateway.payments.model.payment import Payment, State
@@ -57,14 +58,25 @@ class Checked:
     results: list[Payment | GatewayError]
     _decisions: Sequence[Decisions]
 
+    def passed(self, asked: Sequence[Proposed]) -> list[Proposed]:
+        """Those of the group that go on, as they go on, each with what it counts against."""
+        both = zip(asked, self.results, strict=True)
+        going = [one.having(result) for one, result in both if isinstance(result, Payment)]
+        return [replace(one, counters=self._counters(one)) for one in going]
+
+    def _counters(self, one: Proposed) -> tuple[Counter, ...]:
+        return tuple(counter for each in self._decisions for counter in each.counts(one))
+
     async def write(self, connection: Connection, paid: Sequence[Proposed]) -> None:
-        """Count these, whose money has moved or is held, and keep what else later payments have to know of them."""
+        """Count these, whose money has moved or is held, and keep what else later payments have to know of them. What a
+        rail has settled at once it has counted itself.
+        """
         if not paid:
             return
         for each in self._decisions:
             await each.write(paid)
-        counters = [(counter, one.payment) for one in paid for each in self._decisions for counter in each.counts(one)]
-        counted = [spending.counted(counter, payment) for counter, payment in counters]
+        waiting = [one for one in paid if one.payment.state is not State.SETTLED]
+        counted = [spending.counted(counter, one.payment) for one in waiting for counter in one.counters]
         await spending.count(connection, counted, paid[0].payment.created_at)
 
 

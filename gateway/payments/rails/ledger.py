@@ -101,10 +101,10 @@ async def _hold(
 async def _settle(connection: Connection, asked: Sequence[Proposed], now: datetime) -> list[Payment | GatewayError]:
     """Accounts that are not open are opened for them: `pay_by_ledger` finds those that are."""
     payments = [one.payment for one in asked]
-    row = await _pay(connection, payments, now)
+    row = await _pay(connection, asked, now)
     if "unknown" in row["outcome"]:
         await holding.accounts(connection, asked)
-        row = await _pay(connection, payments, now)
+        row = await _pay(connection, asked, now)
     ids = row["id"] or [None] * len(payments)
     results = [
         _settled(one, outcome, available, id, row["paid_at"])
@@ -115,9 +115,11 @@ async def _settle(connection: Connection, asked: Sequence[Proposed], now: dateti
     return results
 
 
-async def _pay(connection: Connection, payments: Sequence[Payment], now: datetime) -> Record:
+async def _pay(connection: Connection, asked: Sequence[Proposed], now: datetime) -> Record:
     """What became of them."""
+    payments = [one.payment for one in asked]
     claims = [one.claim for one in payments]
+    counters = [(place, counter) for place, one in enumerate(asked, 1) for counter in one.counters]
     row = await connection.fetchrow(
         records.sql.pay_by_ledger,
         *(now, None, [one.payer for one in payments]),
@@ -129,6 +131,10 @@ async def _pay(connection: Connection, payments: Sequence[Payment], now: datetim
         [one.fee.units for one in payments],
         if_any([one.memo for one in payments]),
         if_any([one.refund_of for one in payments]),
+        [place for place, _ in counters],
+        [counter.scope for _, counter in counters],
+        [counter.id for _, counter in counters],
+        [counter.number for _, counter in counters],
         *(None, None),
     )
     assert row is not None
@@ -232,7 +238,8 @@ async def pay_columns(
     row = await connection.fetchrow(
         records.sql.pay_by_ledger,
         *(now, asked.api_key_hashes, None, asked.idempotency_keys, asked.fingerprints, asked.payee_handles),
-        *(asked.assets, asked.amounts, asked.fees, if_any(asked.memos), None, since, bucket_of(since)),
+        *(asked.assets, asked.amounts, asked.fees, if_any(asked.memos), None),
+        *(None, None, None, None, since, bucket_of(since)),
     )
     assert row is not None
     outcomes: list[PaymentId | NotDone] = [
