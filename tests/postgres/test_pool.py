@@ -207,7 +207,7 @@ async def test_commits_are_durable(database: Database) -> None:
 
 
 def test_every_statement_has_a_name_and_a_line_that_says_what_for() -> None:
-    sql = Statements("gateway.payments", "payments.sql")
+    sql = Statements("gateway", "idempotency.sql")
     assert sql.claim_keys.startswith("-- Those are ours")
     with pytest.raises(AttributeError, match="no_such"):
         _ = sql.no_such
