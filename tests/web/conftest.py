@@ -115,8 +115,9 @@ async def visiting(browser: Browser, site: Site) -> AsyncIterator[Visitor]:
     await context.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
+    """One for all; each visitor has a window that shares nothing with those of others."""
     found = shutil.which("chromium")
     assert found, "Debian's Chromium is needed: apt-get install chromium (scripts/test does, as root)"
     async with async_playwright() as playwright:
