@@ -61,6 +61,19 @@ class Hands:
         return system_clock() + self.ahead
 
 
+#: /openapi.json, which says the same of every application's calls (test_openapi.py), and takes longer to make than most
+#: tests do.
+_document: Any = None
+
+
+async def document_of(client: httpx.AsyncClient) -> Any:
+    """What the application says of itself; asked once in a run."""
+    global _document
+    if _document is None:
+        _document = (await client.get("/openapi.json")).json()
+    return _document
+
+
 @dataclass
 class Api:
     """One application and a client of it."""
@@ -69,18 +82,16 @@ class Api:
     clock: Hands
     client: httpx.AsyncClient
     app: Gateway | None = None
-    document: Any = None
 
     async def call(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         """Any call; its answer is in the document, or this fails."""
         answer = await self.client.request(method, path, **arguments)
-        if self.document is None:
-            self.document = (await self.client.get("/openapi.json")).json()
         media_type = answer.headers.get("content-type", "")
         shown = json.loads(answer.content) if answer.content else None
         if media_type == "application/problem+json":
             assert not NAME_OF_A_CLASS.search(shown["detail"]), shown
-        contract.check(self.document, method, httpx.URL(path).path, answer.status_code, media_type, shown)
+        document = await document_of(self.client)
+        contract.check(document, method, httpx.URL(path).path, answer.status_code, media_type, shown)
         return answer
 
     async def person(self, handle: str, *moneys: str) -> "Person":

@@ -11,8 +11,9 @@ from litestar.routes import HTTPRoute
 
 from gateway.api.shapes import BulkPaymentRequest
 from gateway.http.problems import INTERNAL, PROBLEMS
+from gateway.money import Assets
 from tests.api import contract
-from tests.api.conftest import Api, Person, code_of
+from tests.api.conftest import Api, Person, code_of, opened
 
 pytestmark = pytest.mark.anyio
 
@@ -39,6 +40,16 @@ async def document(shared: Api) -> Any:
     answer = await shared.client.get("/openapi.json")
     assert answer.status_code == 200
     return answer.json()
+
+
+async def test_it_says_the_same_of_the_calls_whatever_the_operator_has_configured(
+    shared: Api, document: Any, assets: Assets
+) -> None:
+    database, one = shared.house.database, Assets([assets["EUR"]])
+    async with opened(database, one, 25, deployed=False, payees=(), public_url="http://pay.example") as other:
+        said = (await other.client.get("/openapi.json")).text
+
+    assert json.loads(said.replace("http://pay.example", shared.house.public_url)) == document
 
 
 def operations(document: Any) -> Iterator[tuple[str, str, Any]]:
