@@ -3,6 +3,7 @@
 All of it is real: the server is the embedded one with fsync on, started once in a temporary folder.
 """
 
+import gc
 import hashlib
 import inspect
 import os
@@ -52,6 +53,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_FOLDER] = use_memory()
     hypothesis.settings.register_profile("limited by pytest alone", deadline=None)
     hypothesis.settings.load_profile("limited by pytest alone")
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is there now, modules and thousands of tests, out of each collection of garbage."""
+    gc.freeze()
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
