@@ -29,6 +29,7 @@ from gateway.postgres.pool import Database, connect
 from tests.databases import execute, fresh_database, named
 from tests.factory import Chain, Town, running_anvil
 from tests.processes import heed_ctrl_c, limited
+from tests.slow import is_slow, rank
 from tests.temporary import use_memory
 
 #: The assets that tests use: those of the default configuration.
@@ -46,6 +47,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--seeds", type=int, metavar="NUMBER", help="how many seeds each seeded test runs; else as many as it says"
     )
+
+    parser.addoption("--fast", action="store_true", help="leave out the tests that take longest (tests/slow.py)")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    return True if config.getoption("--fast") and is_slow(collection_path) else None
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -81,8 +88,12 @@ def seeds(config: pytest.Config, count: int) -> range:
     return range(1, (config.getoption("--seeds") or count) + 1)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each coroutine a limit of its own, a little before pytest-timeout's."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give each coroutine a limit of its own, a little before pytest-timeout's. The slowest come first where several
+    processes share the tests.
+    """
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: rank(item.path))
     for item in items:
         if isinstance(item, pytest.Function):
             marker = item.get_closest_marker("timeout")

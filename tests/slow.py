@@ -1,0 +1,38 @@
+"""The files and folders of tests that take longest, those first that take longest of all.
+
+`scripts/test --fast` leaves them out. Where several processes share the tests, these begin first, so that no process is
+left alone at the end with one of them.
+"""
+
+from pathlib import Path
+from typing import Final
+
+TESTS: Final = Path(__file__).parent
+
+SLOW: Final = [
+    TESTS / name
+    for name in (
+        "simulation",
+        "journeys",
+        "contracts",
+        "scripts",
+        "cli",
+        "api/test_groups.py",
+        "web",
+        "embedded",
+        "events/test_soak.py",
+        "reconciliation/test_restore.py",
+        "payments/test_crash_points.py",
+        "custody/test_binding_cuts.py",
+        "payments/test_signing.py",
+    )
+]
+
+
+def is_slow(path: Path) -> bool:
+    return rank(path) < len(SLOW)
+
+
+def rank(path: Path) -> int:
+    """The place of a file of tests in the order above; what is not named there comes last."""
+    return next((n for n, slow in enumerate(SLOW) if slow in (path, *path.parents)), len(SLOW))
