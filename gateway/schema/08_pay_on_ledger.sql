@@ -104,7 +104,8 @@ BEGIN
     IF capped <> '{}' THEN
         SELECT * INTO fitting, counter_place, counter_scope, counter_id, counter_number
         FROM caps_with_room(
-            capped, ARRAY(SELECT api_key_hash[g] FROM unnest(capped) AS g), ARRAY(SELECT origin[g] FROM unnest(capped) AS g),
+            capped,
+            ARRAY(SELECT api_key_hash[g] FROM unnest(capped) AS g), ARRAY(SELECT origin[g] FROM unnest(capped) AS g),
             ARRAY(SELECT payer[g] FROM unnest(capped) AS g), ARRAY(SELECT payee[g] FROM unnest(capped) AS g),
             ARRAY(SELECT asset[g] FROM unnest(capped) AS g), ARRAY(SELECT amount[g] FROM unnest(capped) AS g),
             caps_since, caps_oldest);
