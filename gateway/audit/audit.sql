@@ -17,8 +17,8 @@ WHERE ($1::uuid IS NULL OR wallet_id = $1) AND ($2::text IS NULL OR kind = $2 OR
     AND ($3::bigint IS NULL OR id < $3)
 ORDER BY id DESC LIMIT $4;
 
--- take_seals
--- One at a time seals, until its transaction ends; who finds it taken does something else.
+-- lock_checkpoints
+-- One transaction at a time writes a checkpoint; whoever finds the lock taken does something else.
 SELECT pg_try_advisory_xact_lock(7302518002);
 
 -- complete_to
@@ -58,25 +58,25 @@ FROM (
     OFFSET 0
 ) AS last;
 
--- newest_seal
+-- newest_checkpoint
 -- The end of the chain, without its leaves.
-SELECT number, hash, at, events_to, audit_events_to FROM seal ORDER BY number DESC LIMIT 1;
+SELECT number, hash, at, events_to, audit_events_to FROM checkpoint ORDER BY number DESC LIMIT 1;
 
--- add_seal
--- The next seal. Its number is unique, so the chain does not fork.
-INSERT INTO seal
+-- add_checkpoint
+-- The next checkpoint. Its number is unique, so the chain does not fork.
+INSERT INTO checkpoint
     (
         number, previous, at, key_id, hash,
         events_after, events_to, events, audit_events_after, audit_events_to, audit_events
     )
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
 
--- seals
--- Some seals, in order.
-SELECT * FROM seal WHERE number > $1 ORDER BY number LIMIT $2;
+-- checkpoints
+-- Some checkpoints, in order.
+SELECT * FROM checkpoint WHERE number > $1 ORDER BY number LIMIT $2;
 
--- unsealed
--- How many rows of each log no seal covers yet.
+-- pending
+-- How many rows of each log no checkpoint covers yet.
 SELECT
     (SELECT count(*) FROM event WHERE id > $1) AS event,
     (SELECT count(*) FROM audit_event WHERE id > $2) AS audit_event;

@@ -1,4 +1,4 @@
-"""How a row of a log is written down for its seal: as PostgreSQL's binary COPY writes it. Pure.
+"""How a row of a log is written down for its checkpoint: as PostgreSQL's binary COPY writes it. Pure.
 
 That form is documented, the same in every version, and comes from the server without being made anew: two bytes with
 the number of columns; then for each column its length in four bytes, big-endian, and so many bytes, or the length -1

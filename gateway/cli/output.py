@@ -363,16 +363,16 @@ def operators_lines(found: Mapping[str, Any]) -> list[str]:
 
 
 def verified_lines(found: Mapping[str, Any]) -> list[str]:
-    """How far both logs were held against their seals, and what is not as it was sealed."""
+    """How many rows of both logs are under checkpoints, and what differs from them."""
     lines = facts(
         [
-            ("seals", str(found["seals"])),
-            ("events", f"{found['events']} sealed, {found['unsealed_events']} not yet"),
-            ("audit events", f"{found['audit_events']} sealed, {found['unsealed_audit_events']} not yet"),
+            ("checkpoints", str(found["checkpoints"])),
+            ("events", f"{found['events']} covered, {found['events_pending']} pending"),
+            ("audit events", f"{found['audit_events']} covered, {found['audit_events_pending']} pending"),
             ("head", found["head"]),
         ]
     )
-    return [*lines, "", *([one["says"] for one in found["broken"]] or ["all as it was sealed"])]
+    return [*lines, "", *([one["says"] for one in found["broken"]] or ["every row matches its checkpoint"])]
 
 
 def audit_event_lines(found: Mapping[str, Any]) -> list[str]:

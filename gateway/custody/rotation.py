@@ -89,8 +89,8 @@ async def reencrypt(database: Database, vault: Vault, newest: MasterKey, tell: C
         if len(rows) == _AT_ONCE:
             tell(done)
     async with database.transaction() as connection:
-        rows = await connection.fetch(sql.old_seal_keys, newest.number)
-        await connection.execute(sql.reencrypt_seal_keys, *_reencrypted(vault, rows, newest))
+        rows = await connection.fetch(sql.old_checkpoint_keys, newest.number)
+        await connection.execute(sql.reencrypt_checkpoint_keys, *_reencrypted(vault, rows, newest))
     return done + len(rows)
 
 

@@ -15,16 +15,16 @@ FOR UPDATE OF encrypted_key SKIP LOCKED;
 UPDATE encrypted_key SET ciphertext = new.ciphertext, master = $3
 FROM unnest($1::uuid[], $2::bytea[]) AS new (id, ciphertext) WHERE encrypted_key.wallet_id = new.id;
 
--- old_seal_keys
--- As old_keys, of the logs' seals, of which there are few.
-SELECT seal_key.id, seal_key.ciphertext, master_key.check_value AS under
-FROM seal_key JOIN master_key ON master_key.number = seal_key.master WHERE seal_key.master < $1
-FOR UPDATE OF seal_key;
+-- old_checkpoint_keys
+-- As old_keys, of the checkpoint keys, of which there are few.
+SELECT checkpoint_key.id, checkpoint_key.ciphertext, master_key.check_value AS under
+FROM checkpoint_key JOIN master_key ON master_key.number = checkpoint_key.master WHERE checkpoint_key.master < $1
+FOR UPDATE OF checkpoint_key;
 
--- reencrypt_seal_keys
+-- reencrypt_checkpoint_keys
 -- The same of them.
-UPDATE seal_key SET ciphertext = new.ciphertext, master = $3
-FROM unnest($1::uuid[], $2::bytea[]) AS new (id, ciphertext) WHERE seal_key.id = new.id;
+UPDATE checkpoint_key SET ciphertext = new.ciphertext, master = $3
+FROM unnest($1::uuid[], $2::bytea[]) AS new (id, ciphertext) WHERE checkpoint_key.id = new.id;
 
 -- old_master_keys
 -- Those that are to be retired; whoever is encrypting under one is waited for.
@@ -35,7 +35,7 @@ SELECT number, check_value FROM master_key WHERE retired_at IS NULL AND number <
 UPDATE master_key SET retired_at = $2
 WHERE number = ANY ($1)
     AND NOT EXISTS (SELECT FROM encrypted_key WHERE master = number)
-    AND NOT EXISTS (SELECT FROM seal_key WHERE master = number)
+    AND NOT EXISTS (SELECT FROM checkpoint_key WHERE master = number)
 RETURNING number, check_value;
 
 -- add_master_key
@@ -47,6 +47,7 @@ ON CONFLICT (number) DO NOTHING;
 -- All of them, the newest first, and whether any key is encrypted under each.
 SELECT number, check_value, made_at, retired_at,
     retired_at IS NULL AND (
-        EXISTS (SELECT FROM encrypted_key WHERE master = number) OR EXISTS (SELECT FROM seal_key WHERE master = number)
+        EXISTS (SELECT FROM encrypted_key WHERE master = number)
+        OR EXISTS (SELECT FROM checkpoint_key WHERE master = number)
     ) AS in_use
 FROM master_key ORDER BY number DESC;

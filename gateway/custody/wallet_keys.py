@@ -1,5 +1,5 @@
-"""Signing for custodial wallets: decrypt the key of each payer, sign, forget it. And the keys of the audit log's seals,
-which are in the database as the wallets' are: encrypted under the master key.
+"""Signing for custodial wallets: decrypt the key of each payer, sign, forget it. And the keys of checkpoints, which
+are in the database as the wallets' are: encrypted under the master key.
 """
 
 import secrets
@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from gateway.audit.seal import SealKey
+from gateway.audit.checkpoint import CheckpointKey
 from gateway.custody import rotation
 from gateway.errors import MasterKeyMissing, Misconfigured
 from gateway.identity.wallet import master_key
@@ -78,19 +78,21 @@ async def sign(connection: Connection, vault: Vault, digests: Sequence[tuple[str
     ]
 
 
-async def seal_key(connection: Connection, vault: Vault, now: datetime) -> SealKey:
-    """The key to seal the logs with; made the first time that somebody asks, once however many do."""
-    row = await connection.fetchrow(sql.seal_key)
+async def checkpoint_key(connection: Connection, vault: Vault, now: datetime) -> CheckpointKey:
+    """The key that new checkpoints are made with. The first call makes it, once however many call."""
+    row = await connection.fetchrow(sql.checkpoint_key)
     if row is None:
         id = new_id(now)
         master, under = await master_key(connection)
-        await connection.execute(sql.add_seal_key, id, vault.encrypt(id, secrets.token_bytes(32), under), master, now)
-        row = await connection.fetchrow(sql.seal_key)
+        await connection.execute(
+            sql.add_checkpoint_key, id, vault.encrypt(id, secrets.token_bytes(32), under), master, now
+        )
+        row = await connection.fetchrow(sql.checkpoint_key)
         assert row is not None
-    return SealKey(row["id"], vault.unsafe_decrypt(row["id"], row["ciphertext"], row["under"]))
+    return CheckpointKey(row["id"], vault.unsafe_decrypt(row["id"], row["ciphertext"], row["under"]))
 
 
-async def seal_keys(connection: Connection, vault: Vault) -> dict[UUID, bytes]:
-    """Every key that the logs were ever sealed with, by id. Raises EncryptedKeyUnreadable."""
-    rows = await connection.fetch(sql.seal_keys)
+async def checkpoint_keys(connection: Connection, vault: Vault) -> dict[UUID, bytes]:
+    """Every key that checkpoints were ever made with, by id. Raises EncryptedKeyUnreadable."""
+    rows = await connection.fetch(sql.checkpoint_keys)
     return {row["id"]: vault.unsafe_decrypt(row["id"], row["ciphertext"], row["under"]) for row in rows}

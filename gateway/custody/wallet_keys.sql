@@ -13,17 +13,19 @@ FROM wallet_address JOIN encrypted_key USING (wallet_id)
 LEFT JOIN master_key ON master_key.number = encrypted_key.master
 WHERE wallet_address.address = ANY ($1) AND wallet_address.custody = 'gateway';
 
--- seal_key
--- The key that the logs are sealed with from now on.
-SELECT seal_key.id, seal_key.ciphertext, master_key.check_value AS under
-FROM seal_key LEFT JOIN master_key ON master_key.number = seal_key.master ORDER BY seal_key.number DESC LIMIT 1;
+-- checkpoint_key
+-- The key that new checkpoints are made with.
+SELECT checkpoint_key.id, checkpoint_key.ciphertext, master_key.check_value AS under
+FROM checkpoint_key LEFT JOIN master_key ON master_key.number = checkpoint_key.master
+ORDER BY checkpoint_key.number DESC LIMIT 1;
 
--- add_seal_key
+-- add_checkpoint_key
 -- The first key; nothing where somebody was quicker.
-INSERT INTO seal_key (id, number, ciphertext, master, made_at) VALUES ($1, 1, $2, $3, $4)
-ON CONFLICT ON CONSTRAINT seal_key_number_unique DO NOTHING;
+INSERT INTO checkpoint_key (id, number, ciphertext, master, made_at) VALUES ($1, 1, $2, $3, $4)
+ON CONFLICT ON CONSTRAINT checkpoint_key_number_unique DO NOTHING;
 
--- seal_keys
+-- checkpoint_keys
 -- All of them, the first first.
-SELECT seal_key.id, seal_key.ciphertext, master_key.check_value AS under
-FROM seal_key LEFT JOIN master_key ON master_key.number = seal_key.master ORDER BY seal_key.number;
+SELECT checkpoint_key.id, checkpoint_key.ciphertext, master_key.check_value AS under
+FROM checkpoint_key LEFT JOIN master_key ON master_key.number = checkpoint_key.master
+ORDER BY checkpoint_key.number;

@@ -33,17 +33,18 @@ LANGUAGE sql STABLE
         WHERE payer.id = event_facts.debit_id
     );
 
--- The events that ledger payments are. `sealed` is what a seal covers of what an event says (audit/seal.py).
+-- The events that ledger payments are. `checkpoint_facts` is what a checkpoint covers of an event's facts
+-- (audit/checkpoint.py).
 CREATE VIEW settled_event AS
     SELECT event AS id, 'payment.settled' AS kind, (SELECT owner FROM account WHERE account.id = debit_id) AS wallet_id,
         id AS subject, event_facts(debit_id, credit_id, amount, fee) AS facts, posted_at AS at,
         (SELECT owner FROM account WHERE account.id = credit_id) AS other_id,
         jsonb_build_object('from', debit_id, 'to', credit_id, 'amount', amount, 'fee', fee, 'memo', memo,
-            'refund_of', refund_of) AS sealed
+            'refund_of', refund_of) AS checkpoint_facts
     FROM ledger_payment WHERE leg = 1;
 
 -- Every event.
 CREATE VIEW event AS
-    SELECT id, kind, wallet_id, subject, facts, at, other_id, facts AS sealed FROM logged_event
+    SELECT id, kind, wallet_id, subject, facts, at, other_id, facts AS checkpoint_facts FROM logged_event
     UNION ALL
     SELECT * FROM settled_event;

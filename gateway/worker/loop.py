@@ -9,7 +9,7 @@
     solvency  the book is held against the chain and the bank; what differs twice freezes withdrawals of its asset
     expire  holds past their time and freezes that nobody confirmed end; what can be undone no more ─> queued
     bring   tokens that stayed at an address which their wallet has left are to follow it once more
-    seal    what both logs have got since is chained
+    checkpoint  the new rows of both logs come under a checkpoint
 
 Each step is one PostgreSQL transaction with the network before or after it, never inside, so a worker may be killed
 between any two and any number of workers may run: rows are claimed, relayers are taken, the cursor is compared and set.
@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from gateway.audit import seal as seals
+from gateway.audit import checkpoint
 from gateway.audit.row import LEAF
 from gateway.bank import movements
 from gateway.chain.block import AccountState, Block, Fees
@@ -393,19 +393,20 @@ class Worker:
             terms = await self._terms(connection)
         return await sweep.bring(self.database, self.node, terms, self.clock()) > 0
 
-    async def seal(self) -> bool:
-        """Seal the next rows of both logs. The first seal of an hour is told in our own log: a head once noted shows
-        later whether seals were taken away.
+    async def checkpoint(self) -> bool:
+        """Write a checkpoint over the next rows of both logs. The first of an hour is logged: a head that was noted
+        shows later whether checkpoints were removed.
         """
         now = self.clock()
         async with self.database.transaction() as connection:
-            last = await seals.head(connection)
-            sealed = await seals.seal(connection, await wallet_keys.seal_key(connection, self.vault, now), now)
-        if sealed is None:
+            last = await checkpoint.head(connection)
+            key = await wallet_keys.checkpoint_key(connection, self.vault, now)
+            written = await checkpoint.write(connection, key, now)
+        if written is None:
             return False
         if last is None or last.at.replace(minute=0, second=0, microsecond=0) + _HEAD_EVERY <= now:
-            log.info("the logs are sealed up to %s", sealed.head)
-        return any(len(part.leaves) == seals.MOST * LEAF for part in sealed.parts.values())
+            log.info("the newest checkpoint of the logs is %s", written.head)
+        return any(len(part.leaves) == checkpoint.MOST * LEAF for part in written.parts.values())
 
 
 #: Each step and how long it sleeps when it found nothing to do, in seconds.
@@ -418,14 +419,14 @@ STEPS: tuple[tuple[str, float], ...] = (
     ("gas_balance", 5.0),
     ("expire", 1.0),
     ("bring", 1.0),
-    ("seal", 1.0),
+    ("checkpoint", 1.0),
 )
 
 #: How long a step that failed sleeps before it is tried again, in seconds.
 _AFTER_FAILURE = 1.0
 
 
-#: How often the newest seal is told.
+#: How often the newest checkpoint is logged.
 _HEAD_EVERY = timedelta(hours=1)
 
 #: A line that is still true is said again after so long.

@@ -1,4 +1,4 @@
-"""Both logs, a key to seal them with, and somebody who can write to the database past every trigger."""
+"""Both logs, a key for their checkpoints, and somebody who can write to the database past every trigger."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -6,9 +6,9 @@ from uuid import UUID
 
 import pytest
 
-from gateway.audit import log, seal, verify
+from gateway.audit import checkpoint, log, verify
+from gateway.audit.checkpoint import Checkpoint, CheckpointKey
 from gateway.audit.log import WORKER, AuditEvent
-from gateway.audit.seal import Seal, SealKey
 from gateway.audit.verify import Verified
 from gateway.custody import wallet_keys
 from gateway.events import log as events
@@ -23,7 +23,7 @@ VAULT = Vault(bytes(range(32)))
 class Logs:
     """Both logs of one database."""
 
-    def __init__(self, database: Database, key: SealKey, keys: dict[UUID, bytes]) -> None:
+    def __init__(self, database: Database, key: CheckpointKey, keys: dict[UUID, bytes]) -> None:
         self.database = database
         self.key = key
         self.keys = keys
@@ -44,20 +44,20 @@ class Logs:
                 await self.write(connection, *names)
                 raise RuntimeError
 
-    async def seal(self) -> Seal | None:
+    async def checkpoint(self) -> Checkpoint | None:
         async with self.database.transaction() as connection:
-            return await seal.seal(connection, self.key, NOW)
+            return await checkpoint.write(connection, self.key, NOW)
 
-    async def seal_ahead(self, monkeypatch: pytest.MonkeyPatch, to: int) -> Seal | None:
+    async def checkpoint_ahead(self, monkeypatch: pytest.MonkeyPatch, to: int) -> Checkpoint | None:
         """As an earlier version did: the numbers up to `to` are covered too, which no row has yet."""
-        real = seal._next
+        real = checkpoint._next
 
-        async def too_far(connection: Connection, name: str, after: int, complete_to: int) -> seal.Part:
+        async def too_far(connection: Connection, name: str, after: int, complete_to: int) -> checkpoint.Part:
             return replace(await real(connection, name, after, complete_to), to=to)
 
         with monkeypatch.context() as earlier:
-            earlier.setattr(seal, "_next", too_far)
-            return await self.seal()
+            earlier.setattr(checkpoint, "_next", too_far)
+            return await self.checkpoint()
 
     async def verify(self, noted: str | None = None, rows_after: int = 0) -> Verified:
         async with self.database.snapshot() as connection:
@@ -78,5 +78,5 @@ class Logs:
 @pytest.fixture
 async def logs(database: Database) -> Logs:
     async with database.transaction() as connection:
-        key = await wallet_keys.seal_key(connection, VAULT, NOW)
-        return Logs(database, key, await wallet_keys.seal_keys(connection, VAULT))
+        key = await wallet_keys.checkpoint_key(connection, VAULT, NOW)
+        return Logs(database, key, await wallet_keys.checkpoint_keys(connection, VAULT))

@@ -1,4 +1,4 @@
-"""How a row is written down for its seal: a form that is the same everywhere, and of no two rows."""
+"""How a row is written down for its checkpoint: a form that is the same everywhere, and of no two rows."""
 
 import hashlib
 from datetime import UTC, datetime
@@ -6,8 +6,8 @@ from uuid import UUID
 
 import pytest
 
+from gateway.audit.checkpoint import Part, hash_of, leaves_of
 from gateway.audit.row import LEAF, Leaves, numbers
-from gateway.audit.seal import Part, hash_of, leaves_of
 from gateway.postgres.pool import Database
 
 pytestmark = pytest.mark.anyio
@@ -48,7 +48,7 @@ async def test_postgresql_writes_the_row_that_was_written_by_hand(database: Data
     assert leaves == (7).to_bytes(8, "big") + hashlib.sha256(ROW).digest()
 
 
-def test_a_seal_has_the_hash_that_was_made_of_it_elsewhere() -> None:
+def test_a_checkpoint_has_the_hash_that_was_made_of_it_elsewhere() -> None:
     """Made with `openssl dgst -sha256 -mac HMAC -macopt hexkey:0102…20`, of bytes written by hand."""
     secret, key = bytes(range(1, 33)), UUID("0190c0de-0000-7000-8000-0000000000ff")
     at = datetime(2030, 1, 31, 12, 0, 0, 250_000, tzinfo=UTC)
@@ -56,4 +56,4 @@ def test_a_seal_has_the_hash_that_was_made_of_it_elsewhere() -> None:
     assert hash_of(secret, 2, b"p" * 32, at, key, parts).hex() == VECTOR
 
 
-VECTOR = "e48e53b790bed1f73895909e61bb9220080a3f3ed51156929fda3075d158b0a0"
+VECTOR = "ea3f46900cd9a9048bc414a4cc207f6ca91060f1bf359e2e7a3570b86e0c49c8"

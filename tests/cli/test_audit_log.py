@@ -1,4 +1,4 @@
-"""audit, against a running `up`: its worker seals what happens, and what is altered behind its back is named."""
+"""audit, against a running `up`: its worker writes checkpoints, and what is altered behind its back is named."""
 
 import asyncio
 import json
@@ -14,9 +14,9 @@ from tests.processes import HANG_SECONDS
 from tests.running import Up
 
 
-def test_what_happens_is_sealed_and_verified_and_an_altered_row_is_named(up: Up) -> None:
-    up.someone("carol_of_the_seal", EUR="10.00")
-    until_sealed(up)
+def test_what_happens_is_checkpointed_and_verified_and_an_altered_row_is_named(up: Up) -> None:
+    up.someone("carol_of_the_log", EUR="10.00")
+    until_checkpointed(up)
     head = up.gateway("audit", "head").stdout.strip()
     verified = up.gateway("audit", "verify", "--from-head", head)
     other = up.gateway("audit", "verify", "--from-head", "00" * 32 + ":1")
@@ -25,8 +25,8 @@ def test_what_happens_is_sealed_and_verified_and_an_altered_row_is_named(up: Up)
     execute(up, f"UPDATE logged_event SET kind = '{kind}' WHERE id = 3")
 
     assert verified.returncode == 0, verified.stdout + verified.stderr
-    assert verified.stdout.startswith("seals   ")
-    assert verified.stdout.endswith("\n\nall as it was sealed\n")
+    assert verified.stdout.startswith("checkpoints   ")
+    assert verified.stdout.endswith("\n\nevery row matches its checkpoint\n")
     assert (other.returncode, altered.returncode, as_json.returncode) == (1, 1, 1)
     assert other.stdout.endswith(", and not what was noted\n")
     assert altered.stdout.endswith("\n\nevent 3 was altered\n")
@@ -68,12 +68,12 @@ def test_an_audit_event_names_what_it_is_about() -> None:
     assert named("relayer.resumed", None) is None
 
 
-def until_sealed(up: Up) -> None:
-    """Return when the worker has sealed what there is."""
+def until_checkpointed(up: Up) -> None:
+    """Return when the worker has written checkpoints over what there is."""
     until = time.monotonic() + HANG_SECONDS
     while True:
         found = json.loads(up.gateway("audit", "verify", "--json").stdout)
-        if found["seals"] and not found["unsealed_events"] + found["unsealed_audit_events"]:
+        if found["checkpoints"] and not found["events_pending"] + found["audit_events_pending"]:
             return
         assert time.monotonic() < until, found
 

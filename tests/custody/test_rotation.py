@@ -69,7 +69,7 @@ class House:
         async with self.database.reading() as connection:
             rows = await connection.fetch(
                 "SELECT master, count(*) FROM "
-                "(SELECT master FROM encrypted_key UNION ALL SELECT master FROM seal_key) AS key GROUP BY master"
+                "(SELECT master FROM encrypted_key UNION ALL SELECT master FROM checkpoint_key) AS key GROUP BY master"
             )
         return dict(rows)
 
@@ -85,7 +85,7 @@ async def house(database_url: str, tmp_path: Path) -> AsyncIterator[House]:
 async def test_every_key_is_reencrypted_and_the_old_master_key_decrypts_none(house: House) -> None:
     people = await house.claim("alice", "bob", "carol")
     async with house.database.transaction() as connection:
-        seal = await wallet_keys.seal_key(connection, house.vault, NOW)
+        checkpoint_key = await wallet_keys.checkpoint_key(connection, house.vault, NOW)
     before, (old,) = await house.signs(house.vault, people), house.in_file()
 
     await house.rotate()
@@ -95,7 +95,7 @@ async def test_every_key_is_reencrypted_and_the_old_master_key_decrypts_none(hou
     assert still == old != fresh
     assert await house.signs(Vault(fresh), people) == before
     async with house.database.reading() as connection:
-        assert await wallet_keys.seal_key(connection, Vault(fresh), NOW) == seal
+        assert await wallet_keys.checkpoint_key(connection, Vault(fresh), NOW) == checkpoint_key
         rows = await connection.fetch("SELECT wallet_id, ciphertext FROM encrypted_key")
     for row in rows:
         with pytest.raises(EncryptedKeyUnreadable):

@@ -226,7 +226,7 @@ class Day:
             raise world.violated("once the faults stop, everything has its end", await in_between(world))
         world.clock.ahead(world.town.terms.hold_seconds)
         await self._until_idle(staff.hands[0], "expire")
-        await self._until_idle(staff.hands[0], "seal")
+        await self._until_idle(staff.hands[0], "checkpoint")
 
     async def _round(self) -> None:
         staff, world = self.staff, self.world

@@ -143,15 +143,15 @@ class Reckoning:
         await self._money(said, seen)
         if found := await world.town.differences():
             raise world.violated("a reconciliation finds nothing", found)
-        await self._seals()
+        await self._checkpoints()
 
-    async def _seals(self) -> None:
-        """Whoever was killed amid sealing, both logs are under one chain, and are what it says."""
+    async def _checkpoints(self) -> None:
+        """Whoever was killed while writing a checkpoint, both logs are under one chain and match it."""
         async with self.world.town.database.snapshot() as connection:
-            keys = await wallet_keys.seal_keys(connection, self.world.vault)
+            keys = await wallet_keys.checkpoint_keys(connection, self.world.vault)
             verified = await verify.verify(connection, keys)
-        if verified.broken or any(verified.unsealed.values()) or not verified.seals:
-            raise self.world.violated("both logs are as they were sealed", verified)
+        if verified.broken or any(verified.pending.values()) or not verified.checkpoints:
+            raise self.world.violated("both logs match their checkpoints", verified)
 
     async def _once(self, said: Truth) -> None:
         """Each promise moved tokens at most once, just as its state says, and nothing else of ours moved any."""

@@ -34,7 +34,7 @@ OFTEN = {
     "gas_balance": 1,
     "expire": 1,
     "bring": 1,
-    "seal": 1,
+    "checkpoint": 1,
     "recover": 1,
 }
 

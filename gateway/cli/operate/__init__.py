@@ -9,7 +9,7 @@ chain.py               chain reread: final blocks are read again
 recovery.py            what a restore has lost, and what one person at the machine does about it
 security.py            the commands about operators, both logs and the master keys: arguments, examples
 operators.py           who acts for the gateway, and break-glass
-audit_log.py           the audit log, and whether both logs are as they were sealed
+audit_log.py           the audit log, and whether both logs match their checkpoints
 master_keys.py         the master keys, and rotating them
 sizes.py               how large the tables have grown
 """

@@ -1,10 +1,10 @@
-"""audit: the audit events, the head of the chain of seals, and whether both logs are as they were sealed."""
+"""audit: the audit events, the newest checkpoint, and whether both logs match their checkpoints."""
 
 from typing import Any, Final
 from uuid import UUID
 
 from gateway import assembly
-from gateway.audit import log, seal
+from gateway.audit import checkpoint, log
 from gateway.audit import verify as verifying
 from gateway.clock import rfc3339
 from gateway.config import Config
@@ -15,31 +15,31 @@ from gateway.ids import show
 
 
 async def head(config: Config) -> dict[str, Any]:
-    """The newest seal, to be noted somewhere else. Raises NotFound where nothing was sealed yet."""
+    """The newest checkpoint, to be noted outside the database. Raises NotFound where there is none yet."""
     async with assembly.database(config, "audit") as database, database.reading() as connection:
-        newest = await seal.head(connection)
+        newest = await checkpoint.head(connection)
     if newest is None:
-        raise NotFound("seal yet; a worker makes one once something has happened")
-    return {"head": str(newest), "sealed_at": rfc3339(newest.at)}
+        raise NotFound("checkpoint yet; a worker writes one once something has happened")
+    return {"head": str(newest), "written_at": rfc3339(newest.at)}
 
 
 async def verify(config: Config, noted: str | None, rows_after: int) -> dict[str, Any]:
-    """Read both logs against their seals, and say what is not as it was sealed. Raises InvalidRequest where `noted` is
+    """Verify both logs against their checkpoints, and say what differs. Raises InvalidRequest where `noted` is
     no head, Misconfigured for another master key, EncryptedKeyUnreadable.
     """
     noted_head = verifying.read_head(noted) if noted is not None else None
     async with assembly.database(config, "audit", 2, assembly.LONG_SECONDS) as database:
         vault = await assembly.vault_of(config, database)
         async with database.snapshot() as connection:
-            keys = await wallet_keys.seal_keys(connection, vault)
+            keys = await wallet_keys.checkpoint_keys(connection, vault)
             found = await verifying.verify(connection, keys, noted_head, rows_after)
     return {
-        "seals": found.seals,
+        "checkpoints": found.checkpoints,
         "events": found.rows["event"],
         "audit_events": found.rows["audit_event"],
-        "unsealed_events": found.unsealed["event"],
-        "unsealed_audit_events": found.unsealed["audit_event"],
-        "head": str(found.head) if found.seals else None,
+        "events_pending": found.pending["event"],
+        "audit_events_pending": found.pending["audit_event"],
+        "head": str(found.head) if found.checkpoints else None,
         "broken": [{"what": one.what, "number": one.number, "how": one.how, "says": str(one)} for one in found.broken],
     }
 

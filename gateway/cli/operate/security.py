@@ -136,7 +136,7 @@ def rotate(as_json: bool) -> None:
 
 @click.group()
 def audit() -> None:
-    """Who did what, and whether both logs are as they were written.
+    """Who did what, and whether both logs match their checkpoints.
 
     \b
     Example:
@@ -145,11 +145,13 @@ def audit() -> None:
 
 
 @audit.command()
-@click.option("--from-head", "noted", metavar="HASH:NUMBER", help="A head from before, which has to be on the chain.")
-@click.option("--rows-after", type=click.IntRange(0), default=0, metavar="NUMBER", help="Pass over rows up to a seal.")
+@click.option("--from-head", "noted", metavar="HASH:NUMBER", help="A head from before, which has to be in the chain.")
+@click.option(
+    "--rows-after", type=click.IntRange(0), default=0, metavar="NUMBER", help="Skip the rows up to a checkpoint."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def verify(noted: str | None, rows_after: int, as_json: bool) -> None:
-    """Hold the event log and the audit log against their seals. The status is 1 if anything differs.
+    """Verify the event log and the audit log against their checkpoints. The status is 1 if anything differs.
 
     \b
     Example:
@@ -166,7 +168,7 @@ def verify(noted: str | None, rows_after: int, as_json: bool) -> None:
 @audit.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def head(as_json: bool) -> None:
-    """The newest seal: note it elsewhere, and no seal before it can be taken away unseen.
+    """The newest checkpoint: note it outside the database, and no checkpoint up to it can be removed unseen.
 
     \b
     Example:

@@ -1,14 +1,14 @@
-"""The seals: what the event log and the audit log say, chained, so that nobody changes it unseen.
+"""Checkpoints: a chain of keyed hashes over the event log and the audit log, so that nobody changes either unseen.
 
-A seal covers the next rows of both logs, up to a thousand of each, with a leaf for each row (row.py). Its hash is an
-HMAC-SHA-256 (RFC 2104) over its number, the hash of the seal before, its time, the numbers that it covers and the
-leaves. The key lies in the database only sealed under the master key (custody/wallet_keys.py): who can write to the
-database, and nothing else, can make no seal. What they can do is take away the newest ones, so a head that was noted
-elsewhere should still be on the chain (verify.py).
+A checkpoint covers the next rows of both logs, up to a thousand of each, with a leaf for each row (row.py). Its hash is
+an HMAC-SHA-256 (RFC 2104) over its number, the hash of the checkpoint before, its time, the numbers that it covers and
+the leaves. The key is in the database only encrypted under the master key (custody/wallet_keys.py), so whoever can
+write to the database, and has nothing else, cannot make a checkpoint. They can delete the newest ones, so a head that
+was noted outside the database should still be in the chain (verify.py).
 
-Rows are sealed after they were committed, by whoever comes first; nobody who appends waits for it. A seal ends where
-nothing can be added any more: below what is announced in either log (events/log.py). From then on a number that was
-not there is an inserted row.
+Rows are covered after they were committed, by the first worker to come; nobody who appends waits for it. A checkpoint
+ends where nothing can be added any more: below what is announced in either log (events/log.py). From then on a number
+that was not there is an inserted row.
 """
 
 import hmac
@@ -25,21 +25,21 @@ from gateway.postgres.pool import Connection, Record
 
 sql = log.sql
 
-#: The most rows of each log under one seal.
+#: The most rows of each log under one checkpoint.
 MOST = 1000
 
-#: What a seal's hash begins with, so that no other hash of ours is one.
-_DOMAIN = b"wallet-gateway seal 1"
+#: What is hashed first, so that no other hash with this key is a checkpoint's.
+_DOMAIN = b"wallet-gateway checkpoint 1"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-#: The two logs, the tables and views that each is in, the columns in the order in which they are sealed, the number
+#: The two logs, the tables and views that each is in, the columns in the order in which they are hashed, the number
 #: always first, and what their numbers are announced from (events/log.py, audit/log.py).
 LOGS: Final = ("event", "audit_event")
 SOURCES: Final[Mapping[str, Mapping[str, str]]] = {
     "event": {
         "logged_event": "id, at, wallet_id, other_id, subject, kind, facts",
-        "settled_event": "id, at, wallet_id, other_id, subject, kind, sealed",
+        "settled_event": "id, at, wallet_id, other_id, subject, kind, checkpoint_facts",
     },
     "audit_event": {"audit_event": "id, at, wallet_id, subject, kind, by_kind, by_id, facts"},
 }
@@ -47,19 +47,19 @@ ANNOUNCED: Final[Mapping[str, int]] = {"event": 1 << 62, "audit_event": log.ANNO
 
 
 @dataclass(frozen=True, slots=True)
-class SealKey:
-    """What seals are made with, 32 bytes, and its id."""
+class CheckpointKey:
+    """What checkpoints are made with, 32 bytes, and its id."""
 
     id: UUID
     secret: bytes
 
     def __repr__(self) -> str:
-        return f"SealKey({self.id})"
+        return f"CheckpointKey({self.id})"
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What a seal says of one log: the rows numbered above `after`, up to `to`, by their leaves."""
+    """What a checkpoint says of one log: the rows numbered above `after`, up to `to`, by their leaves."""
 
     after: int
     to: int
@@ -67,7 +67,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Seal:
+class Checkpoint:
     """One of the chain."""
 
     number: int
@@ -88,8 +88,8 @@ class Seal:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The newest seal, as far as the next one needs it. Said as it is noted elsewhere: the hash in hex, a colon, the
-    number. `to` is how far it covers each log.
+    """The newest checkpoint, as far as the next one needs it. Printed as the hash in hex, a colon and the number.
+    `to` is how far it covers each log.
     """
 
     number: int
@@ -101,12 +101,12 @@ class Head:
         return f"{self.hash.hex()}:{self.number}"
 
 
-#: What the first seal follows.
+#: What the first checkpoint follows.
 NOTHING = Head(0, bytes(32), _EPOCH, dict.fromkeys(LOGS, 0))
 
 
 def hash_of(secret: bytes, number: int, previous: bytes, at: datetime, key: UUID, parts: Mapping[str, Part]) -> bytes:
-    """The hash of a seal. Integers are eight bytes, big-endian; the time is in microseconds since 1970."""
+    """The hash of a checkpoint. Integers are eight bytes, big-endian; the time is in microseconds since 1970."""
     said = [_DOMAIN, number.to_bytes(8, "big"), previous, ((at - _EPOCH) // _MICROSECOND).to_bytes(8, "big"), key.bytes]
     for name in LOGS:
         part = parts[name]
@@ -117,40 +117,42 @@ def hash_of(secret: bytes, number: int, previous: bytes, at: datetime, key: UUID
 _MICROSECOND = timedelta(microseconds=1)
 
 
-async def seal(connection: Connection, key: SealKey, now: datetime) -> Seal | None:
-    """Seal the next rows of both logs. None where there are none, or somebody else is sealing.
+async def write(connection: Connection, key: CheckpointKey, now: datetime) -> Checkpoint | None:
+    """Write a checkpoint over the next rows of both logs. None where there are none, or another worker is writing one.
 
     Call it outside a snapshot: what it reads has to be what was committed before it looked how far that is complete.
     """
-    if not await connection.fetchval(sql.take_seals):
+    if not await connection.fetchval(sql.lock_checkpoints):
         return None
     last = await head(connection) or NOTHING
     complete_to = await connection.fetchrow(sql.complete_to, *ANNOUNCED.values())
     assert complete_to is not None
-    if any(complete_to[name] < last.to[name] for name in LOGS):  # sealed ahead, by an earlier version
+    if any(complete_to[name] < last.to[name] for name in LOGS):  # covered ahead, by an earlier version
         await connection.execute(sql.pass_over, *last.to.values())
     parts = {name: await _next(connection, name, last.to[name], complete_to[name]) for name in LOGS}
     if not any(part.leaves for part in parts.values()):
         return None
     number, previous = last.number + 1, last.hash
-    sealed = Seal(number, previous, now, key.id, parts, hash_of(key.secret, number, previous, now, key.id, parts))
+    checkpoint = Checkpoint(
+        number, previous, now, key.id, parts, hash_of(key.secret, number, previous, now, key.id, parts)
+    )
     await connection.execute(
-        sql.add_seal,
-        *(number, previous, now, key.id, sealed.hash),
+        sql.add_checkpoint,
+        *(number, previous, now, key.id, checkpoint.hash),
         *(field for name in LOGS for field in (parts[name].after, parts[name].to, parts[name].leaves)),
     )
-    return sealed
+    return checkpoint
 
 
 async def head(connection: Connection) -> Head | None:
-    """The newest seal, if there is one."""
-    row = await connection.fetchrow(sql.newest_seal)
+    """The newest checkpoint, if there is one."""
+    row = await connection.fetchrow(sql.newest_checkpoint)
     return None if row is None else Head(row["number"], row["hash"], row["at"], {n: row[f"{n}s_to"] for n in LOGS})
 
 
 async def _next(connection: Connection, name: str, after: int, complete_to: int) -> Part:
     """The next rows of a log, up to the last one below which nothing can be added any more. Numbers that no row has are
-    left to the next seal: a server that takes over may give them out yet, where another has passed them over.
+    left to the next checkpoint: a server that takes over may give them out yet, where another has passed them over.
     """
     leaves = await leaves_of(connection, name, after, complete_to, MOST) if complete_to > after else b""
     return Part(after, numbers(leaves)[-1] if leaves else after, leaves)
@@ -168,6 +170,6 @@ async def leaves_of(connection: Connection, name: str, after: int, to: int, most
     return leaves.all()
 
 
-def seal_of(row: Record) -> Seal:
+def checkpoint_of(row: Record) -> Checkpoint:
     parts = {name: Part(row[f"{name}s_after"], row[f"{name}s_to"], row[f"{name}s"]) for name in LOGS}
-    return Seal(row["number"], row["previous"], row["at"], row["key_id"], parts, row["hash"])
+    return Checkpoint(row["number"], row["previous"], row["at"], row["key_id"], parts, row["hash"])
