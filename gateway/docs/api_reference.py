@@ -28,10 +28,6 @@ _SPANS: Final = HtmlFormatter(nowrap=True)
 _JSON, _BASH = JsonLexer(), BashLexer()
 
 
-#: Where it is served.
-URL: Final = "/docs/api"
-
-
 def page(document: Mapping[str, Json]) -> bytes:
     """The whole page."""
     return layout.whole("API reference", list(_main(document)), list(_contents(document)))

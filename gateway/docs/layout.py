@@ -10,6 +10,10 @@ from string import Template
 from typing import Final
 
 from gateway.docs.library import LETTERS_MAX, Found, Library, Page
+from gateway.docs.markdown import ROOT
+
+#: Where the API reference is.
+API_REFERENCE: Final = f"{ROOT}/api"
 
 _SKELETON: Final = Template(files(__package__).joinpath("page.html").read_text(encoding="utf-8"))
 
@@ -42,8 +46,8 @@ def front(library: Library) -> bytes:
             for one in pages
         )
         main.append(f'<h2 id="{escape(group.lower())}">{escape(group)}</h2><ul class="cards">{cards}</ul>')
-    main.append('<h2 id="api">API</h2><ul class="cards"><li><a href="/docs/api">API reference</a>')
-    main.append("<span>every call, with examples</span></li></ul>")
+    card = f'<li><a href="{API_REFERENCE}">API reference</a><span>every call, with examples</span></li>'
+    main.append(f'<h2 id="api">API</h2><ul class="cards">{card}</ul>')
     return whole(library.front.title, main, list(_contents(library, library.front)))
 
 
@@ -81,7 +85,8 @@ def _contents(library: Library, here: Page | None) -> Iterator[str]:
             for one in pages
         )
         yield f"<details{is_open}><summary>{escape(group)}</summary><ul>{links}</ul></details>"
-    yield '<details open><summary>API</summary><ul><li><a href="/docs/api">API reference</a></li></ul></details>'
+    link = f'<a href="{API_REFERENCE}">API reference</a>'
+    yield f"<details open><summary>API</summary><ul><li>{link}</li></ul></details>"
 
 
 def _on_this_page(shown: Page) -> Iterator[str]:

@@ -36,7 +36,7 @@ def pages(library: Library) -> Sequence[HTTPRouteHandler]:
 
     reference: list[Content] = []  # made of the application's own document, when it is first asked for
 
-    @get(api_reference_page.URL, include_in_schema=False, opt=_PAGE)
+    @get(layout.API_REFERENCE, include_in_schema=False, opt=_PAGE)
     async def api_reference(request: Request[Any, Any, Any]) -> Response[bytes]:
         """The API reference."""
         if not reference:

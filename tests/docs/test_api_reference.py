@@ -10,14 +10,14 @@ import anyio
 import httpx
 import pytest
 
-from gateway.docs import api_reference
+from gateway.docs import api_reference, layout
 from tests.api import contract
 from tests.web.conftest import Site, Visitor
 from tests.web.test_layout import BEYOND
 
 pytestmark = pytest.mark.anyio
 
-URL = api_reference.URL
+URL = layout.API_REFERENCE
 
 
 @pytest.fixture
