@@ -1,7 +1,7 @@
-"""The command line: the commands that run the house, and those for who has a handle in it (`cli/wallet/wallet.py`,
+"""The command line: the commands that run the gateway, and those for who has a handle in it (`cli/wallet/wallet.py`,
 `cli/pay_many/command.py`).
 
-What a command does is in `cli/`. The house's commands import their parts when they run: litestar takes a
+What a command does is in `cli/`. The gateway's commands import their parts when they run: litestar takes a
 second, which somebody who asks for a balance should not wait for.
 """
 
@@ -34,7 +34,7 @@ click.rich_click.PADDING_HELPTEXT_FIRST_LINE = (0, 0, 1, 0)
 click.rich_click.COMMAND_GROUPS = {
     "gateway": [
         {
-            "name": "The house",
+            "name": "The gateway",
             "commands": [
                 *(
                     "up",

@@ -1,4 +1,4 @@
-"""Addresses: 20 bytes on the chain, and text with EIP-55's checksum everywhere in the house. Pure.
+"""Addresses: 20 bytes on the chain, and text with EIP-55's checksum everywhere in the gateway. Pure.
 
 Letters in upper case are the checksum, so one address has one text, and texts may be compared and be keys.
 """

@@ -20,13 +20,13 @@ from gateway.custody import wallet_keys
 from gateway.custody.settle_sweeps import Sweeps
 from gateway.errors import DatabaseUnavailable, Misconfigured
 from gateway.http.proxies import Proxies
-from gateway.http.services import House
+from gateway.http.services import Services
 from gateway.identity.rate_limits import Limits, Rate, Rates
 from gateway.keys import key_files, signer
 from gateway.keys.signer import RelayerSigner, Vault
 from gateway.ledger import book
 from gateway.payments import payees, rails, settles
-from gateway.payments.model.settings import Terms
+from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres import migration, pool
 from gateway.postgres.connection import Deadlines
 from gateway.postgres.pool import Database
@@ -128,7 +128,7 @@ async def unmigrated(
 
 
 def relayers(config: Config, where: Places) -> tuple[RelayerSigner, ...]:
-    """Who signs for the house, a relayer each: the keys in the file, or, on the embedded chain, well-known ones. The
+    """Who signs for the gateway, a relayer each: the keys in the file, or, on the embedded chain, well-known ones. The
     first deploys, and grants the others what they need.
     """
     if config.relayer_key_file is not None:
@@ -146,15 +146,15 @@ def relayers(config: Config, where: Places) -> tuple[RelayerSigner, ...]:
     return chosen
 
 
-async def terms_of(config: Config, database: Database, where: Places) -> Terms:
-    """The house's terms, with the assets and contracts that the database has. Raises Misconfigured where the settings
-    and the book disagree about an asset.
+async def settings_of(config: Config, database: Database, where: Places) -> PaymentSettings:
+    """The payment settings, with the assets and contracts that the database has. Raises Misconfigured where the
+    settings and the book disagree about an asset.
     """
     async with database.reading() as connection:
         assets = await book.with_former(connection, config.assets)
         contracts = await deploy.contracts(connection, assets)
     local = config.block_seconds * (2 + (config.finality if config.finality is not None else 2))
-    return Terms(
+    return PaymentSettings(
         assets=assets,
         contracts=contracts,
         ledger_fee_basis_points=config.ledger_fee_basis_points,
@@ -209,7 +209,9 @@ async def patiently(
 
 
 @asynccontextmanager
-async def house(config: Config, connections: int = 16, url: str = "http://127.0.0.1:8000") -> AsyncIterator[House]:
+async def services(
+    config: Config, connections: int = 16, url: str = "http://127.0.0.1:8000"
+) -> AsyncIterator[Services]:
     """What the HTTP server is handed; it listens at `url`. While the node is away, token payments wait in the database;
     only who binds an address, or signs as a contract, has to ask again.
     """
@@ -218,14 +220,14 @@ async def house(config: Config, connections: int = 16, url: str = "http://127.0.
     try:
         async with database(config, "serve", connections, config.database_statement_seconds) as opened:
             vault = await vault_of(config, opened)
-            terms = await terms_of(config, opened, where)
+            settings = await settings_of(config, opened, where)
             rates = Rates(
                 Rate(config.sign_ups_per_hour, timedelta(hours=1)),
                 Rate(config.tries_per_minute, timedelta(minutes=1)),
                 Rate(config.requests_per_minute, timedelta(minutes=1)),
             )
-            yield House(
-                *(opened, terms, vault, opened.clock, node, config.public_url or url),
+            yield Services(
+                *(opened, settings, vault, opened.clock, node, config.public_url or url),
                 *(Proxies(config.trusted_proxies), Limits(rates)),
             )
     finally:
@@ -241,11 +243,11 @@ async def worker(config: Config) -> AsyncIterator[Worker]:
     try:
         async with database(config, "work", 6, answers=False) as opened:
             vault = await vault_of(config, opened)
-            terms = await terms_of(config, opened, where)
+            settings = await settings_of(config, opened, where)
             yield Worker(
                 database=opened,
                 node=node,
-                terms=terms,
+                settings=settings,
                 vault=vault,
                 signers=relayers(config, where),
                 finality=config.finality,

@@ -1,4 +1,4 @@
-"""The settings, read once from the environment. Nothing else in the house reads `os.environ`.
+"""The settings, read once from the environment. Nothing else in the gateway reads `os.environ`.
 
 Every setting has a default that needs nothing: without any, the gateway keeps its own PostgreSQL and its own local
 chain below `.gateway/`. `SETTINGS` is the table that the reference page and `gateway --help` show.

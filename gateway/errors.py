@@ -7,7 +7,7 @@
 
 An error is a noun of the field and carries its values; `says` is the one sentence it prints with them. Errors know
 nothing of HTTP: the table from error to status and problem type is `http/problems.py`. They stand at the bottom of
-the house, below money, so that parsing an amount can refuse in the same words as everything else.
+the gateway, below money, so that parsing an amount can refuse in the same words as everything else.
 """
 
 from dataclasses import dataclass
@@ -458,13 +458,13 @@ class RefundExceedsPayment(Conflict):
 
 @dataclass(eq=False)
 class WithdrawalsFrozen(Conflict):
-    """`since` is when, as RFC 3339 has it. What stays in the house goes on."""
+    """`since` is when, as RFC 3339 has it. What stays in the gateway goes on."""
 
     asset: str
     since: str
     says = (
         "withdrawals of {asset} are stopped since {since}, while a difference in the books is looked into; what stays "
-        "in the house goes on, and the same request may be sent again later"
+        "in the gateway goes on, and the same request may be sent again later"
     )
 
 

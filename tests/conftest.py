@@ -203,7 +203,7 @@ def chain(tmp_path: Path) -> Iterator[Chain]:
 
 @pytest.fixture
 async def town(database: Database, chain: Chain) -> AsyncIterator[Town]:
-    """A house around this test's database and chain, its contracts deployed."""
+    """A gateway around this test's database and chain, its contracts deployed."""
     node = HttpNode(chain.url)
     town = Town(database, chain, node, ASSETS, Vault(bytes(range(32)), root=bytes(range(32, 64))))
     await town.deploy()

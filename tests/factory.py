@@ -1,4 +1,4 @@
-"""Things that tests make: chains, wallets with money, a house around one database and one chain.
+"""Things that tests make: chains, wallets with money, a gateway around one database and one chain.
 
 Here and nowhere else, so that a test says what it is about and no more.
 """
@@ -44,7 +44,7 @@ from gateway.payments.capture_void import EndRequest
 from gateway.payments.model import records
 from gateway.payments.model.payment import Payment
 from gateway.payments.model.records import Conversion
-from gateway.payments.model.settings import Terms
+from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.pay import PayRequest
 from gateway.postgres.pool import Connection, Database
 from gateway.reconciliation import solvency
@@ -157,7 +157,7 @@ async def until_waiting(connection: Connection, count: int) -> None:
 
 
 class Town:
-    """A house around one database and one chain, and the people in it. Its worker does a step when it is told to.
+    """A gateway around one database and one chain, and the people in it. Its worker does a step when it is told to.
 
     Money is said as "12.50 EUR". A block is final when one more stands on top of it.
     """
@@ -173,7 +173,7 @@ class Town:
         self.signer = RelayerSigner(LOCAL_RELAYER_KEY)
         self.signers: tuple[Signer, ...] = (self.signer,)
         self.clock: Clock = system_clock
-        self.terms = Terms(
+        self.settings = PaymentSettings(
             assets,
             {},
             0,
@@ -204,7 +204,7 @@ class Town:
             pause=mine,
             conclude=conclude,
         )
-        self.terms = replace(self.terms, contracts=contracts)
+        self.settings = replace(self.settings, contracts=contracts)
         await roles.grant(self.database, self.node, self.signers, contracts.values(), self.clock)
         self.chain.mine()
 
@@ -224,25 +224,25 @@ class Town:
 
     async def give(self, wallet: Wallet, text: str) -> None:
         money = self.money(text)
-        fiat = money.asset if money.asset.kind == "fiat" else self.terms.backing(money.asset)
+        fiat = money.asset if money.asset.kind == "fiat" else self.settings.backing(money.asset)
         paid_in = at_par_exact(money, fiat)
         async with self.database.transaction() as connection:
             deposit = BankRequest("deposit", wallet, paid_in)
             await movements.settle_all(connection, self.assets, [deposit], self.clock())
             if fiat != money.asset:
-                await convert.convert(connection, self.terms, wallet, paid_in, money.asset, self.clock())
+                await convert.convert(connection, self.settings, wallet, paid_in, money.asset, self.clock())
         if fiat != money.asset:
             await self.settle()
 
     async def pay(self, payer: Wallet, to: str, text: str, **fields: Any) -> Payment:
         request = PayRequest(to, self.money(text), **fields)
         async with self.database.transaction() as connection:
-            return await pay.pay(connection, self.terms, payer, request, self.clock())
+            return await pay.pay(connection, self.settings, payer, request, self.clock())
 
     async def convert(self, owner: Wallet, text: str, into: str) -> Conversion:
         async with self.database.transaction() as connection:
             return await convert.convert(
-                connection, self.terms, owner, self.money(text), self.assets[into], self.clock()
+                connection, self.settings, owner, self.money(text), self.assets[into], self.clock()
             )
 
     async def capture(self, caller: Wallet, payment: Payment, text: str | None = None) -> Payment:
@@ -254,7 +254,7 @@ class Town:
 
     async def _end(self, asked: EndRequest) -> Payment:
         async with self.database.transaction() as connection:
-            (ended,) = await capture_void.end_all(connection, self.terms, [asked], self.clock())
+            (ended,) = await capture_void.end_all(connection, self.settings, [asked], self.clock())
             if isinstance(ended, GatewayError):
                 raise ended
             assert isinstance(ended, Payment)
@@ -263,25 +263,25 @@ class Town:
     async def refund(self, caller: Wallet, payment: Payment, text: str | None = None) -> Payment:
         asked = refund.Refund(caller, payment.id, text and text.split()[0])
         async with self.database.transaction() as connection:
-            return await refund.refund(connection, self.terms, asked, self.clock())
+            return await refund.refund(connection, self.settings, asked, self.clock())
 
     # ---- keys of their own ------------------------------------------------------------------------------------------
 
     async def challenge(self, of: Wallet, address: str) -> str:
         """The text that binds `address` to the wallet, once it is signed."""
         async with self.database.transaction() as connection:
-            return (await bind.ask(connection, self.terms, of, address, "http://gateway.test", self.clock())).text()
+            return (await bind.ask(connection, self.settings, of, address, "http://gateway.test", self.clock())).text()
 
     async def bind(self, of: Wallet, key: LocalAccount, at: str | None = None) -> Wallet:
         """The wallet, bound to the key's own address, or to a contract that takes what the key signs."""
         text = await self.challenge(of, at or key.address)
         signed = bytes(key.sign_message(encode_defunct(text=text)).signature)
-        return await bind.bind(self.database, self.node, self.terms, of, text, signed, ANYONE, self.clock())
+        return await bind.bind(self.database, self.node, self.settings, of, text, signed, ANYONE, self.clock())
 
     async def to_sign(self, payment: Payment) -> dict[str, Any]:
         """The typed data that the payer's own key is to sign."""
         async with self.database.reading() as connection:
-            asked = await sign.to_sign(connection, self.terms, payment)
+            asked = await sign.to_sign(connection, self.settings, payment)
         assert asked is not None
         return asked
 
@@ -291,7 +291,7 @@ class Town:
         return await self.hand_in(payment, signed)
 
     async def hand_in(self, payment: Payment, signed: bytes) -> Payment:
-        return await sign.sign(self.database, self.node, self.terms, payment.payer, payment.id, signed, self.clock())
+        return await sign.sign(self.database, self.node, self.settings, payment.payer, payment.id, signed, self.clock())
 
     # ---- the worker, a step at a time -------------------------------------------------------------------------------
 
@@ -301,7 +301,7 @@ class Town:
         return Worker(
             database=self.database,
             node=node or self.node,
-            terms=self.terms,
+            settings=self.settings,
             vault=self.vault,
             signers=self.signers,
             finality=self.FINALITY,
@@ -343,7 +343,7 @@ class Town:
     async def command(self, function: str, *words: bytes, code: str = "USDX") -> None:
         """Have the relayer, who has every role here, call a token, and let that become final."""
         data = selector(function) + b"".join(word.rjust(32, b"\0") for word in words)
-        contract, fees = self.terms.contracts[code], await self.node.fees()
+        contract, fees = self.settings.contracts[code], await self.node.fees()
         async with self.database.transaction() as connection:
             stored = await relayers.store(
                 connection,
@@ -367,14 +367,14 @@ class Town:
         """Have the contract say that the address has this much, with no log to tell it and the supply as it was."""
         money = self.money(text)
         slot = keccak(to_bytes(address).rjust(32, b"\0") + bytes(32))  # of the first mapping in storage, the balances
-        contract = self.terms.contracts[money.asset.code]
+        contract = self.settings.contracts[money.asset.code]
         self.chain.rpc("anvil_setStorageAt", contract.address, "0x" + slot.hex(), f"0x{money.units:064x}")
         self.chain.mine(1 + self.FINALITY)
 
     async def send_with(self, key: bytes, to: str, text: str) -> None:
         """Send tokens with a private key, past the gateway; the gas is a present. In no block yet."""
         own, money = RelayerSigner(key), self.money(text)
-        contract, fees = self.terms.contracts[money.asset.code], await self.node.fees()
+        contract, fees = self.settings.contracts[money.asset.code], await self.node.fees()
         self.chain.rpc("anvil_setBalance", own.address, hex(10**18))
         data = selector("transfer") + to_bytes(to).rjust(32, b"\0") + money.units.to_bytes(32, "big")
         nonce = await self.node.transaction_count(own.address, "latest")
@@ -422,7 +422,7 @@ class Town:
 
     async def on_chain(self, address: str, code: str = "USDX") -> str:
         """What the contract says that the address has, in the newest block."""
-        contract = self.terms.contracts[code]
+        contract = self.settings.contracts[code]
         answer = await self.node.call(contract.address, balance_of_data(address), "latest")
         return str(Money(as_int(answer), contract.asset))
 
@@ -431,5 +431,5 @@ class Town:
         async with self.database.snapshot() as connection:
             faults: list[object] = [*await recount.recount(connection)]
             faults += await movements.reconcile(connection, self.assets)
-        _, against_chain = await solvency.reconcile(self.database, self.node, self.terms)
+        _, against_chain = await solvency.reconcile(self.database, self.node, self.settings)
         return faults + list(against_chain)

@@ -1,4 +1,4 @@
-"""A house for load: PostgreSQL and gateways as processes that can be killed, and clients that cost next to nothing.
+"""a gateway for load: PostgreSQL and gateways as processes that can be killed, and clients that cost next to nothing.
 
 It is what `up` runs but for the chain, the worker and the tour, under the same supervision: what is killed is started
 again. The clients write HTTP/1.1 by hand, since a client that costs more than the server measures itself.
@@ -143,11 +143,11 @@ def request(method: str, path: str, api_key: str = "", key: str = "", body: byte
     return head.encode() + b"\r\n" + body
 
 
-# ---- the house ------------------------------------------------------------------------------------------------------
+# ---- the gateway -----------------------------------------------------------------------------------------------------
 
 
 @dataclass
-class House:
+class Setup:
     """PostgreSQL and gateways over it."""
 
     home: Path
@@ -220,8 +220,8 @@ class House:
 
 
 @asynccontextmanager
-async def running_house(gateways: int = 1) -> AsyncIterator[House]:
-    """A house with nobody in it, its gateways answering."""
+async def running_setup(gateways: int = 1) -> AsyncIterator[Setup]:
+    """a gateway with nobody in it, its gateways answering."""
     home = Path(tempfile.mkdtemp(prefix="gateway-test-"))
     os.chmod(home, 0o755)  # PostgreSQL runs as another user, who must be able to pass
     try:
@@ -229,13 +229,13 @@ async def running_house(gateways: int = 1) -> AsyncIterator[House]:
             environ = {name: "" for name, _, _ in SETTINGS}
             environ |= {"GATEWAY_HOME": str(home), "GATEWAY_DATABASE_URL": str(parts.dsn), "PYTHONPATH": str(ROOT)}
             await operations.migrate(from_environment(environ))
-            house = House(home, parts, ports(gateways))
-            running = asyncio.create_task(parts.run([_gateway(n, port, environ) for n, port in enumerate(house.ports)]))
+            setup = Setup(home, parts, ports(gateways))
+            running = asyncio.create_task(parts.run([_gateway(n, port, environ) for n, port in enumerate(setup.ports)]))
             try:
-                await _until_ready(house, running)
-                yield house
+                await _until_ready(setup, running)
+                yield setup
             except BaseException:
-                print(house.log()[-_LOG_SHOWN:])
+                print(setup.log()[-_LOG_SHOWN:])
                 raise
             finally:
                 if not running.done():
@@ -245,9 +245,9 @@ async def running_house(gateways: int = 1) -> AsyncIterator[House]:
         shutil.rmtree(home)
 
 
-async def _until_ready(house: House, running: "asyncio.Future[None]") -> None:
+async def _until_ready(setup: Setup, running: "asyncio.Future[None]") -> None:
     """Wait for the gateways; where one of them ended instead, raise why."""
-    looking: asyncio.Future[Any] = asyncio.gather(*(house.answering(port) for port in house.ports))
+    looking: asyncio.Future[Any] = asyncio.gather(*(setup.answering(port) for port in setup.ports))
     await asyncio.wait([running, looking], return_when=asyncio.FIRST_COMPLETED)
     if running.done():
         looking.cancel()

@@ -56,9 +56,9 @@ async def test_payments_of_a_process_whose_machine_is_wrong_have_the_databases_t
     async with made(server) as url:
         config = await configured(server, url, tmp_path)
         behind(monkeypatch, by)
-        async with assembly.house(config) as house, assembly.worker(config) as worker:
+        async with assembly.services(config) as services, assembly.worker(config) as worker:
             with warnings.catch_warnings(category=LitestarDeprecationWarning, action="ignore"):
-                app = application(house)
+                app = application(services)
             async with httpx.AsyncClient(
                 transport=Front(app), base_url="http://gateway", timeout=HANG_SECONDS
             ) as client:
@@ -67,18 +67,18 @@ async def test_payments_of_a_process_whose_machine_is_wrong_have_the_databases_t
                 money = {"amount": "5.00", "asset": "EUR"}
                 await client.post("/v1/handles", json={"handle": "bob"})
                 await client.post("/v1/deposits", json=money, headers=headers)
-                before = await of_database(house.database)
+                before = await of_database(services.database)
                 paid = (
                     await client.post(
                         "/v1/payments", json={**money, "to": "@bob"}, headers=headers | {"Idempotency-Key": "p"}
                     )
                 ).json()
-                after = await of_database(house.database)
+                after = await of_database(services.database)
                 ready = await client.get("/health/ready")
             slack = timedelta(seconds=0.5)
             assert before - slack <= datetime.fromisoformat(paid["created_at"]) <= after + slack
             assert first_id(before - slack) <= read("pay", paid["id"]) < first_id(after + slack)
-            assert before - slack <= worker.clock() <= await of_database(house.database) + slack
+            assert before - slack <= worker.clock() <= await of_database(services.database) + slack
     assert (ready.status_code, ready.json()["code"]) == (503, "unavailable")
     assert abs(float(ready.json()["seconds"]) + by.total_seconds()) < 5
 

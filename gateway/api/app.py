@@ -1,4 +1,4 @@
-"""The application: routes, limits, OpenAPI. Built by `application(house)`, once, in `__main__`."""
+"""The application: routes, limits, OpenAPI. Built by `application(services)`, once, in `__main__`."""
 
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -23,7 +23,7 @@ from gateway.http.body import StrictRequest
 from gateway.http.headers import finishing
 from gateway.http.problems import BODY_BYTES_MAX, fail, refuse_http
 from gateway.http.rate_limiting import limit, refuse
-from gateway.http.services import House, caller_of, check_conditions, check_needs, credential_of
+from gateway.http.services import Services, caller_of, check_conditions, check_needs, credential_of
 from gateway.reconciliation.readiness import Probe
 
 ROUTES = [
@@ -101,13 +101,13 @@ async def well_formed(request: ASGIConnection[Any, Any, Any, Any], handler: Base
 
 
 def application(
-    house: House,
+    services: Services,
     most: int = 64,
     at_once: int = 1,
     pages: Sequence[HTTPRouteHandler] = (),
     missing: Callable[[Request[Any, Any, Any]], Response[bytes] | None] = lambda _: None,
 ) -> Litestar:
-    """The ASGI application over this house. Up to `most` payments of a rail share a commit, `at_once` of them run
+    """The ASGI application over these services. Up to `most` payments of a rail share a commit, `at_once` of them run
     side by side (group_commit.py); what others would be like is for scripts/bench to say. `pages` are
     what people see, beside the API, and `missing` what they see instead of a problem where there is no page.
     """
@@ -122,18 +122,18 @@ def application(
         route_handlers=routes,
         state=State(
             {
-                "house": house,
-                "payments": payments.payments_of(house),
-                "ends": payments.ends_of(house),
-                "refunds": payments.refunds_of(house),
-                "bank_movements": bank.movements_of(house),
+                "services": services,
+                "payments": payments.payments_of(services),
+                "ends": payments.ends_of(services),
+                "refunds": payments.refunds_of(services),
+                "bank_movements": bank.movements_of(services),
                 "solvency": None,
                 "solvency_at": 0.0,
-                "probe": Probe(house.database, house.node, house.terms),
+                "probe": Probe(services.database, services.node, services.settings),
             }
         ),
         dependencies={
-            "house": Provide(lambda: house, sync_to_thread=False),
+            "services": Provide(lambda: services, sync_to_thread=False),
             "credential": Provide(credential_of),
             "caller": Provide(caller_of),
             "operator": Provide(operators.operator_of),
@@ -142,9 +142,9 @@ def application(
         exception_handlers={GatewayError: refuse, HTTPException: refuse_or_show, Exception: fail},
         request_class=StrictRequest,
         request_max_body_size=BODY_BYTES_MAX,
-        before_send=[finishing(house.public_url)],
+        before_send=[finishing(services.public_url)],
         after_exception=[stop_clones],
-        openapi_config=openapi.config(house.public_url),
+        openapi_config=openapi.config(services.public_url),
         # Errors are logged in `problems.fail`, by their own logger; Litestar need not configure the process's logging.
         logging_config=None,
         debug=False,
@@ -152,5 +152,5 @@ def application(
     parameters.learn(gateway.routes)
     gateway.state.methods = Methods(gateway.routes)
     gateway.state.document = cache(lambda: openapi.document(gateway))
-    gateway.fast_payments = FastPayments(house, most, at_once)
+    gateway.fast_payments = FastPayments(services, most, at_once)
     return gateway

@@ -14,7 +14,7 @@ from gateway import idempotency
 from gateway.api.views import payment_view
 from gateway.errors import GatewayError, IdempotencyKeyMissing, PaymentRestored
 from gateway.group_commit import GroupCommit
-from gateway.http.services import House
+from gateway.http.services import Services
 from gateway.idempotency import Answer, Claim, Outcome, Unbatched
 from gateway.identity.wallet import Wallet
 from gateway.payments import restored
@@ -41,25 +41,25 @@ Find = Callable[[Connection], Awaitable[Sequence[tuple[Claim, Asked]]]]
 
 
 async def answer_once(
-    house: House, request: Request[Any, Any, Any], caller: Wallet, asked: msgspec.Struct, act: Act
+    services: Services, request: Request[Any, Any, Any], caller: Wallet, asked: msgspec.Struct, act: Act
 ) -> Response[Any]:
     """Do `act` for the first request with its key; give every later one the first answer again.
 
     Raises IdempotencyKeyMissing, IdempotencyKeyReused, IdempotencyKeyInProgress, and whatever `act` raises: then
     nothing is kept, and the key may be used again.
     """
-    claim = claim_of(house, request, caller, asked)
-    now = house.clock()
+    claim = claim_of(services, request, caller, asked)
+    now = services.clock()
     try:
-        async with house.database.transaction() as connection:
+        async with services.database.transaction() as connection:
             answer = await idempotency.claim(connection, claim.wallet, claim.key, claim.fingerprint, now)
             if answer is None:
                 status, view = await act(connection, now)
                 answer = Answer(status, msgspec.json.encode(view))
                 answer = await idempotency.keep(connection, claim.wallet, claim.key, answer)
-            body = answer.body or await _first_answer(connection, house, claim, answer)
+            body = answer.body or await _first_answer(connection, services, claim, answer)
     except PaymentRestored as refusal:
-        await restored.keep_met(house.database, claim, refusal, now)
+        await restored.keep_met(services.database, claim, refusal, now)
         raise
     return _response(replace(answer, body=body))
 
@@ -71,13 +71,13 @@ class Batcher(Generic[Asked, Done]):
 
     def __init__(
         self,
-        house: House,
+        services: Services,
         act: ActBatch[Asked, Done],
         status: Callable[[Done], int],
         view: Callable[[Asked, Done], msgspec.Struct],
         in_row: Callable[[Done], bool] = lambda _: False,
     ) -> None:
-        self._house = house
+        self._services = services
         self._act = act
         self._status = status
         self._view = view
@@ -89,7 +89,7 @@ class Batcher(Generic[Asked, Done]):
         try:
             outcome = await self._group.submit((claim, asked))
         except PaymentRestored as refusal:
-            await restored.keep_met(self._house.database, claim, refusal, self._house.clock())
+            await restored.keep_met(self._services.database, claim, refusal, self._services.clock())
             raise
         if isinstance(outcome, Unbatched):
             (outcome,) = await self._commit([(claim, asked)])
@@ -109,10 +109,12 @@ class Batcher(Generic[Asked, Done]):
         it.
         """
         try:
-            async with self._house.database.transaction() as connection:
+            async with self._services.database.transaction() as connection:
                 asked = await find(connection)
                 outcomes = (
-                    await idempotency.act_once(connection, asked, self._answers, self._house.clock()) if asked else []
+                    await idempotency.act_once(connection, asked, self._answers, self._services.clock())
+                    if asked
+                    else []
                 )
                 for place, (outcome, (claim, _)) in enumerate(zip(outcomes, asked, strict=True)):
                     if isinstance(outcome, Answer) and outcome.body is None:
@@ -126,7 +128,7 @@ class Batcher(Generic[Asked, Done]):
     async def _answered_first(self, connection: Connection, claim: Claim, answer: Answer) -> Outcome:
         """The answer with its body, read where its key was found: another server may not have the payment."""
         try:
-            return replace(answer, body=await _first_answer(connection, self._house, claim, answer))
+            return replace(answer, body=await _first_answer(connection, self._services, claim, answer))
         except PaymentRestored as refusal:
             return refusal
 
@@ -147,11 +149,11 @@ class _AllRefused(Exception):
         self.outcomes = outcomes
 
 
-def claim_of(house: House, request: Request[Any, Any, Any], caller: Wallet, asked: msgspec.Struct) -> Claim:
+def claim_of(services: Services, request: Request[Any, Any, Any], caller: Wallet, asked: msgspec.Struct) -> Claim:
     """The request's key, and what it stands for. Raises IdempotencyKeyMissing."""
     key = key_of(request.headers.get("idempotency-key", ""))
     call = f"{request.method} {request.url.path}"
-    fingerprint = fingerprint_of(call.rstrip("/"), asked, house.terms.payees)
+    fingerprint = fingerprint_of(call.rstrip("/"), asked, services.settings.payees)
     return Claim(caller.id, key, fingerprint)
 
 
@@ -160,7 +162,7 @@ def _response(answer: Answer) -> Response[Any]:
     return Response(answer.body, status_code=answer.status, media_type="application/json", headers=headers)
 
 
-async def _first_answer(connection: Connection, house: House, claim: Claim, answer: Answer) -> bytes:
+async def _first_answer(connection: Connection, services: Services, claim: Claim, answer: Answer) -> bytes:
     """What a payment was answered that was settled or queued when it was accepted: it follows from its row. Raises
     PaymentRestored where that was the answer.
     """
@@ -168,7 +170,7 @@ async def _first_answer(connection: Connection, house: House, claim: Claim, answ
         refusal = await restored.met(connection, claim.wallet, claim.key)
         assert refusal is not None, "a key that was answered has an answer"
         raise refusal
-    payment = await records.payment(connection, house.terms.assets, answer.payment, claim.wallet)
+    payment = await records.payment(connection, services.settings.assets, answer.payment, claim.wallet)
     return msgspec.json.encode(payment_view(as_accepted(payment), claim.wallet))
 
 

@@ -25,7 +25,7 @@ from gateway.errors import InvalidPasskey, InvalidRequest
 from gateway.http.parameters import path_id
 from gateway.http.problems import MONEY_PROBLEMS
 from gateway.http.schema import typed_id
-from gateway.http.services import House, bearer_of, check_conditions
+from gateway.http.services import Services, bearer_of, check_conditions
 from gateway.identity.handle import fold
 from gateway.identity.sign_in.ceremony import Registration, from_base64, party_of
 from gateway.ids import read, show
@@ -114,10 +114,10 @@ class ProposalsPage(Struct):
     items: list[ProposalView]
 
 
-async def operator_of(request: Request[Any, Any, State], house: House) -> Operator:
-    """Who of the house is calling. Raises Unauthenticated and PreconditionFailed."""
-    async with house.database.reading() as connection:
-        operator = await operators.open(connection, bearer_of(request), house.clock())
+async def operator_of(request: Request[Any, Any, State], services: Services) -> Operator:
+    """Which operator is calling. Raises Unauthenticated and PreconditionFailed."""
+    async with services.database.reading() as connection:
+        operator = await operators.open(connection, bearer_of(request), services.clock())
     check_conditions(request)
     return operator
 
@@ -129,13 +129,13 @@ async def operator_of(request: Request[Any, Any, State], house: House) -> Operat
     needs="nothing",
     counts="sign-ins",
 )
-async def challenge_enrolment(data: EnrolmentChallengeRequest, house: House) -> AssertionChallengeView:
+async def challenge_enrolment(data: EnrolmentChallengeRequest, services: Services) -> AssertionChallengeView:
     """Returns a challenge for `navigator.credentials.create()`, for whoever has the enrolment code. It is good once,
     for five minutes.
     """
-    party = party_of(house.public_url)
-    async with house.database.transaction() as connection:
-        asked = await operators.ask(connection, party, None, operators.ENROL, [data.name], house.clock())
+    party = party_of(services.public_url)
+    async with services.database.transaction() as connection:
+        asked = await operators.ask(connection, party, None, operators.ENROL, [data.name], services.clock())
     return assertion_challenge_view(asked, [])
 
 
@@ -147,11 +147,11 @@ async def challenge_enrolment(data: EnrolmentChallengeRequest, house: House) -> 
     counts="sign-ins",
     problems=("invalid_passkey",),
 )
-async def enrol_operator(data: EnrolmentRequest, house: House) -> OperatorView:
+async def enrol_operator(data: EnrolmentRequest, services: Services) -> OperatorView:
     """Registers the passkey that the operator signs in and approves with. The code is good once, within a day."""
     made = Registration(from_base64(data.client_data), from_base64(data.attestation))
-    async with _told(house, ANYONE, data.name), house.database.transaction() as connection:
-        enrolled = await operators.enrol(connection, data.name, data.code, made, house.clock())
+    async with _told(services, ANYONE, data.name), services.database.transaction() as connection:
+        enrolled = await operators.enrol(connection, data.name, data.code, made, services.clock())
     return OperatorView(show(operators.PREFIX, enrolled.id), enrolled.name)
 
 
@@ -162,11 +162,11 @@ async def enrol_operator(data: EnrolmentRequest, house: House) -> OperatorView:
     needs="nothing",
     counts="sign-ins",
 )
-async def challenge_operator_session(house: House) -> AssertionChallengeView:
+async def challenge_operator_session(services: Services) -> AssertionChallengeView:
     """Returns a challenge. Pass it to `navigator.credentials.get()`. It is good once, for five minutes."""
-    party = party_of(house.public_url)
-    async with house.database.transaction() as connection:
-        asked = await operators.ask(connection, party, None, operators.SIGN_IN, [], house.clock())
+    party = party_of(services.public_url)
+    async with services.database.transaction() as connection:
+        asked = await operators.ask(connection, party, None, operators.SIGN_IN, [], services.clock())
     return assertion_challenge_view(asked, [])
 
 
@@ -178,11 +178,11 @@ async def challenge_operator_session(house: House) -> AssertionChallengeView:
     counts="sign-ins",
     problems=("invalid_passkey",),
 )
-async def start_operator_session(data: AssertionRequest, house: House) -> Response[OperatorSessionView]:
+async def start_operator_session(data: AssertionRequest, services: Services) -> Response[OperatorSessionView]:
     """Returns a token for half an hour, which acts for no wallet."""
     assertion = assertion_of(data)
-    async with _told(house, ANYONE), house.database.transaction() as connection:
-        operator, token = await operators.sign_in(connection, assertion, house.clock())
+    async with _told(services, ANYONE), services.database.transaction() as connection:
+        operator, token = await operators.sign_in(connection, assertion, services.clock())
     view = OperatorSessionView(operator.name, token, int(operators.SESSION.total_seconds()))
     return Response(view)
 
@@ -190,18 +190,20 @@ async def start_operator_session(data: AssertionRequest, house: House) -> Respon
 @delete(
     "/v1/operator/session", tags=["Operators"], summary="Sign out as an operator", status_code=200, needs="operator"
 )
-async def end_operator_session(house: House, request: Request[Any, Any, State], operator: Operator) -> OperatorView:
+async def end_operator_session(
+    services: Services, request: Request[Any, Any, State], operator: Operator
+) -> OperatorView:
     """Ends the token."""
-    async with house.database.transaction() as connection:
-        await operators.sign_out(connection, bearer_of(request), house.clock())
+    async with services.database.transaction() as connection:
+        await operators.sign_out(connection, bearer_of(request), services.clock())
     return OperatorView(show(operators.PREFIX, operator.id), operator.name)
 
 
 @get("/v1/operator/proposals", tags=["Operators"], summary="List proposals", needs="operator")
-async def list_proposals(house: House, operator: Operator) -> ProposalsPage:
+async def list_proposals(services: Services, operator: Operator) -> ProposalsPage:
     """What another operator can still approve, newest first."""
-    async with house.database.reading() as connection:
-        return ProposalsPage([proposal_view(one) for one in await operators.proposals(connection, house.clock())])
+    async with services.database.reading() as connection:
+        return ProposalsPage([proposal_view(one) for one in await operators.proposals(connection, services.clock())])
 
 
 @post(
@@ -211,28 +213,28 @@ async def list_proposals(house: House, operator: Operator) -> ProposalsPage:
     needs="operator",
     problems=(*MONEY_PROBLEMS, "invalid_handle", "unknown_handle", "state_conflict"),
 )
-async def create_proposal(data: ProposalRequest, house: House, operator: Operator) -> ProposalView:
+async def create_proposal(data: ProposalRequest, services: Services, operator: Operator) -> ProposalView:
     """It is done once another operator approves it, within an hour. A freeze is in force at once, and ends with its
     proposal. A limit is for a wallet that has a passkey. Repairs concern the gateway: `recovery.confirm` says that what
     a restore lost was examined, `handle.return` lets a lost handle be claimed again, and `ledger.correct` is a
     correcting transfer.
     """
-    now, limit = house.clock(), None
+    now, limit = services.clock(), None
     if data.limit is not None:
-        asset = house.terms.assets.of_wallet(data.limit.asset)
+        asset = services.settings.assets.of_wallet(data.limit.asset)
         limit = Limit(asset.parse(data.limit.payment), asset.parse(data.limit.day))
     if data.kind in REPAIRS:
-        repair = _repair(house, data)
-        async with house.database.transaction() as connection:
+        repair = _repair(services, data)
+        async with services.database.transaction() as connection:
             return proposal_view(await repair_proposal.propose(connection, operator, repair, data.reason, now))
     if data.handle is None or data.correction is not None:
         raise InvalidRequest("handle", f"{data.kind} names a handle, and has no correction")
-    async with house.database.transaction() as connection:
+    async with services.database.transaction() as connection:
         proposed = await operators.propose(connection, operator, data.kind, data.handle, data.reason, limit, now)
     return proposal_view(proposed)
 
 
-def _repair(house: House, data: ProposalRequest) -> LostHandle | Correction | None:
+def _repair(services: Services, data: ProposalRequest) -> LostHandle | Correction | None:
     """What is to be repaired; None: recovery is to be confirmed."""
     wanted = {"handle.return": "handle", "ledger.correct": "correction"}.get(data.kind)
     for name in ("handle", "limit", "correction"):
@@ -240,9 +242,9 @@ def _repair(house: House, data: ProposalRequest) -> LostHandle | Correction | No
             raise InvalidRequest(name, f"{data.kind} comes with {f'a {wanted}' if wanted else 'a reason'} alone")
     if data.handle is not None:
         handle = fold(data.handle)
-        return LostHandle(handle, house.vault.address_of(handle))
+        return LostHandle(handle, services.vault.address_of(handle))
     if data.correction is not None:
-        asset = house.terms.assets[data.correction.asset]
+        asset = services.settings.assets[data.correction.asset]
         return Correction(data.correction.debit, data.correction.credit, asset.parse_positive(data.correction.amount))
     return None
 
@@ -254,13 +256,13 @@ def _repair(house: House, data: ProposalRequest) -> LostHandle | Correction | No
     needs="operator",
     problems=("not_found",),
 )
-async def challenge_proposal(id: ProposalPath, house: House, operator: Operator) -> AssertionChallengeView:
+async def challenge_proposal(id: ProposalPath, services: Services, operator: Operator) -> AssertionChallengeView:
     """Returns a challenge over all that is proposed, for the passkey of another operator than the one who proposed it.
     Pass it to `navigator.credentials.get()`. It is good once, for five minutes.
     """
-    party, number = party_of(house.public_url), read(operators.PROPOSAL_PREFIX, id)
-    async with house.database.transaction() as connection:
-        asked = await operators.ask_approval(connection, party, operator, number, house.clock())
+    party, number = party_of(services.public_url), read(operators.PROPOSAL_PREFIX, id)
+    async with services.database.transaction() as connection:
+        asked = await operators.ask_approval(connection, party, operator, number, services.clock())
     return assertion_challenge_view(asked, [])
 
 
@@ -272,12 +274,14 @@ async def challenge_proposal(id: ProposalPath, house: House, operator: Operator)
     needs="operator",
     problems=("not_found", "invalid_passkey", "state_conflict", "insufficient_funds", "unknown_handle"),
 )
-async def approve_proposal(id: ProposalPath, data: AssertionRequest, house: House, operator: Operator) -> ProposalView:
+async def approve_proposal(
+    id: ProposalPath, data: AssertionRequest, services: Services, operator: Operator
+) -> ProposalView:
     """It is done when this is answered, once."""
     number, assertion = read(operators.PROPOSAL_PREFIX, id), assertion_of(data)
-    async with _told(house, operator.by), house.database.transaction() as connection:
-        assets = house.terms.assets
-        return proposal_view(await operators.approve(connection, operator, number, assertion, assets, house.clock()))
+    async with _told(services, operator.by), services.database.transaction() as connection:
+        assets = services.settings.assets
+        return proposal_view(await operators.approve(connection, operator, number, assertion, assets, services.clock()))
 
 
 def proposal_view(of: Proposal) -> ProposalView:
@@ -289,7 +293,7 @@ def proposal_view(of: Proposal) -> ProposalView:
 
 
 @asynccontextmanager
-async def _told(house: House, by: By, name: str = "") -> AsyncIterator[None]:
+async def _told(services: Services, by: By, name: str = "") -> AsyncIterator[None]:
     """What is refused to who would be an operator is an audit event too: written by itself, since all else is undone.
     `name` is who they said they are.
     """
@@ -297,8 +301,8 @@ async def _told(house: House, by: By, name: str = "") -> AsyncIterator[None]:
         yield
     except InvalidPasskey as refused:
         facts = {"why": refused.kind} | ({"said_to_be": name} if name else {})
-        async with house.database.transaction() as connection:
-            await audit.append(connection, [AuditEvent("operator.refused", None, by, None, facts)], house.clock())
+        async with services.database.transaction() as connection:
+            await audit.append(connection, [AuditEvent("operator.refused", None, by, None, facts)], services.clock())
         raise
 
 

@@ -7,7 +7,7 @@ from litestar.datastructures import State
 
 from gateway.api.shapes import HealthView, ReadyView, SolvencyPage
 from gateway.api.views import frozen_views, solvency_view
-from gateway.http.services import House
+from gateway.http.services import Services
 from gateway.payments.checks import withdrawal_freeze
 from gateway.reconciliation import monitor
 from gateway.reconciliation.readiness import Probe
@@ -18,7 +18,7 @@ _SOLVENCY_SECONDS = 2.0
 
 
 @get("/v1/solvency", tags=["Status"], summary="Get solvency", needs="nothing", counts=None)
-async def get_solvency(house: House, state: State) -> SolvencyPage:
+async def get_solvency(services: Services, state: State) -> SolvencyPage:
     """Per token: what is issued, who holds it, what backs it, at which final block, and any difference.
 
     `checked_block` is the final block up to which the ledger was reconciled with the chain. Where they differ twice in
@@ -26,12 +26,12 @@ async def get_solvency(house: House, state: State) -> SolvencyPage:
     """
     age = asyncio.get_running_loop().time() - state.solvency_at
     if state.solvency is None or age > _SOLVENCY_SECONDS:
-        async with house.database.snapshot() as connection:
-            totals = await solvency(connection, house.terms)
+        async with services.database.snapshot() as connection:
+            totals = await solvency(connection, services.settings)
             frozen = await withdrawal_freeze.frozen(connection)
             checked = {
                 contract.asset.code: await monitor.looked_to(connection, contract.chain_id)
-                for contract in house.terms.contracts.values()
+                for contract in services.settings.contracts.values()
             }
         items = [solvency_view(one, checked.get(one.asset.code)) for one in totals]
         state.solvency = SolvencyPage(items, frozen_views(frozen))

@@ -15,7 +15,7 @@ from gateway.errors import InvalidRequest
 from gateway.events import log
 from gateway.http.cursor import cursor_position, cursor_text
 from gateway.http.parameters import Cursor, Limit, asset_parameter
-from gateway.http.services import House
+from gateway.http.services import Services
 from gateway.http.times import At, past_time_of, period_of, time_parameter
 from gateway.identity import wallet as wallets
 from gateway.identity.credential import Credential
@@ -29,7 +29,7 @@ After = Annotated[int, QueryParameter(ge=0, le=2**63 - 1, description="The numbe
 
 
 @get("/v1/wallet", tags=["Wallet"], summary="Get the wallet and its balances", needs="read")
-async def get_wallet(house: House, caller: Wallet, at: At = None) -> WalletView:
+async def get_wallet(services: Services, caller: Wallet, at: At = None) -> WalletView:
     """Fiat and tokens, all read at one moment; tokens with the block at which they are final. An asset that takes no
     new money is listed while the wallet has some of it.
 
@@ -38,13 +38,14 @@ async def get_wallet(house: House, caller: Wallet, at: At = None) -> WalletView:
     still be posted at a time of the last few seconds.
     """
     if at is not None:
-        return await _wallet_at(house, caller, past_time_of("at", at, house.clock()))
-    assets = house.terms.assets.spendable()
+        return await _wallet_at(services, caller, past_time_of("at", at, services.clock()))
+    assets = services.settings.assets.spendable()
     codes = {asset.code: account.wallet(caller.handle, asset) for asset in assets}
-    async with house.database.snapshot() as connection:
-        balances = await book.balances(connection, house.terms.assets, codes.values())
+    async with services.database.snapshot() as connection:
+        balances = await book.balances(connection, services.settings.assets, codes.values())
         cursors = {
-            code: await watch.cursor(connection, contract.chain_id) for code, contract in house.terms.contracts.items()
+            code: await watch.cursor(connection, contract.chain_id)
+            for code, contract in services.settings.contracts.items()
         }
     return WalletView(
         caller.handle,
@@ -55,7 +56,7 @@ async def get_wallet(house: House, caller: Wallet, at: At = None) -> WalletView:
         [
             balance_view(balances.get(codes[asset.code], Balance(asset, 0, 0)), cursors.get(asset.code))
             for asset in assets
-            if house.terms.assets.takes_new(asset) or _has(balances.get(codes[asset.code]))
+            if services.settings.assets.takes_new(asset) or _has(balances.get(codes[asset.code]))
         ],
     )
 
@@ -63,23 +64,25 @@ async def get_wallet(house: House, caller: Wallet, at: At = None) -> WalletView:
 @post(
     "/v1/wallet/key/export", tags=["Wallet"], summary="Export the wallet's private key", status_code=200, needs="owner"
 )
-async def export_private_key(data: KeyExportRequest, house: House, credential: Credential) -> Response[ExportedKeyView]:
+async def export_private_key(
+    data: KeyExportRequest, services: Services, credential: Credential
+) -> Response[ExportedKeyView]:
     """Returns the private key that the gateway keeps for the wallet's address. The owner confirms it in words
     (`confirm`). Each export is an event of the wallet.
 
     With the key the owner signs EIP-3009 authorizations without the gateway, and can leave without gas of their own.
     """
-    async with house.database.transaction() as connection:
+    async with services.database.transaction() as connection:
         await wallets.check_guard(connection, credential.wallet)
         key = await export.export(
-            connection, house.vault, credential.wallet, data.confirm, credential.by, house.clock()
+            connection, services.vault, credential.wallet, data.confirm, credential.by, services.clock()
         )
     return Response(exported_key_view(key))
 
 
 @get("/v1/entries", tags=["Wallet"], summary="List the entries of an asset", needs="read", problems=("unknown_asset",))
 async def list_entries(
-    house: House,
+    services: Services,
     caller: Wallet,
     asset: Annotated[str, asset_parameter("The asset whose entries to list.")],
     limit: Limit = 50,
@@ -90,10 +93,10 @@ async def list_entries(
     """The statement of one asset, newest first, with the balance after each entry. Tokens that were moved without the
     gateway are an `observation`, which says from whom and to whom.
     """
-    of = house.terms.assets.of_wallet(asset)
+    of = services.settings.assets.of_wallet(asset)
     code, before = account.wallet(caller.handle, of), _number(cursor_position(cursor)) if cursor else None
     period = period_of("from", from_, "until", until)
-    async with house.database.reading() as connection:
+    async with services.database.reading() as connection:
         after, end = await book.numbers_between(connection, code, *period)
         below = min((number for number in (before, end) if number is not None), default=None)
         page = await book.statement(connection, of, code, below, limit)
@@ -106,17 +109,17 @@ async def list_entries(
 
 
 @get("/v1/events", tags=["Wallet"], summary="List events", needs="read")
-async def list_events(house: House, caller: Wallet, after: After = 0, limit: Limit = 50) -> EventsPage:
+async def list_events(services: Services, caller: Wallet, after: After = 0, limit: Limit = 50) -> EventsPage:
     """Events of the wallet after a number, oldest first. Whoever continues from `next_after` misses none."""
-    async with house.database.reading() as connection:
+    async with services.database.reading() as connection:
         events = await log.read(connection, caller.id, after, limit)
     return EventsPage([event_view(event) for event in events], events[-1].number if events else after)
 
 
-async def _wallet_at(house: House, caller: Wallet, at: datetime) -> WalletView:
-    assets = house.terms.assets
+async def _wallet_at(services: Services, caller: Wallet, at: datetime) -> WalletView:
+    assets = services.settings.assets
     codes = {account.wallet(caller.handle, asset): asset for asset in assets.spendable()}
-    async with house.database.reading() as connection:
+    async with services.database.reading() as connection:
         balances = await book.balances_at(connection, codes, at)
     return WalletView(
         caller.handle,

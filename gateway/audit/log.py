@@ -41,7 +41,7 @@ WORKER = By("worker")
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:
-    """An audit event to append. `wallet` is whose it concerns (None: the house), `by` who did it, `subject` the id of
+    """An audit event to append. `wallet` is whose it concerns (None: the gateway), `by` who did it, `subject` the id of
     what it was done to; `facts` are plain JSON values: no secrets, and nothing that people wrote to each other.
     """
 

@@ -82,7 +82,7 @@ async def reconcile(connection: Connection, assets: Assets) -> list[Difference]:
     """Every `bank:<fiat>` against the bank's own statement. Call it inside a snapshot."""
     fiats = [asset for asset in assets if asset.kind == "fiat"]
     told = await sandbox.balances(connection, assets)
-    codes = {asset.code: account.house("bank", asset) for asset in fiats}
+    codes = {asset.code: account.system_account("bank", asset) for asset in fiats}
     kept = await book.balances(connection, assets, codes.values())
     differences = []
     for asset in fiats:
@@ -131,7 +131,7 @@ def _movement(asked: BankRequest, now: datetime) -> BankMovement:
 def _accounts(moved: BankMovement) -> list[tuple[str, Asset]]:
     """The account that the money leaves and the one that it comes to."""
     asset = moved.money.asset
-    accounts = [(account.house("bank", asset), asset), (account.wallet(moved.owner.handle, asset), asset)]
+    accounts = [(account.system_account("bank", asset), asset), (account.wallet(moved.owner.handle, asset), asset)]
     return accounts if moved.direction == "deposit" else accounts[::-1]
 
 

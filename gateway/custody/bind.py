@@ -46,7 +46,7 @@ from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Money
 from gateway.payments.model import records
-from gateway.payments.model.settings import Terms
+from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.payees.unpayable import unpayable
 from gateway.postgres.pool import Connection, Database
 
@@ -63,21 +63,30 @@ class _There:
     new: Mapping[str, int]
 
 
-async def ask(connection: Connection, terms: Terms, of: Wallet, address: str, public_url: str, now: datetime) -> SignIn:
+async def ask(
+    connection: Connection, settings: PaymentSettings, of: Wallet, address: str, public_url: str, now: datetime
+) -> SignIn:
     """The text to sign with the key of `address`. Raises InvalidAddress, AddressTaken, NodeUnavailable (no token)."""
     checked = read(address)
     if checked is None:
         raise InvalidAddress(address[:60], "it is not 0x and 40 hex digits, in EIP-55's case or in one case")
-    for reason in (await unpayable(connection, terms.contracts, [checked])).values():
+    for reason in (await unpayable(connection, settings.contracts, [checked])).values():
         raise InvalidAddress(checked, reason)
     row = await connection.fetchrow(wallet.sql.address, checked)
     if row is not None and (row["wallet_id"] != of.id or row["custody"] == "gateway" or checked == of.address):
         raise AddressTaken(checked)
-    return await binding_challenge.write(connection, of, checked, public_url, chain_id_of(terms), now)
+    return await binding_challenge.write(connection, of, checked, public_url, chain_id_of(settings), now)
 
 
 async def bind(
-    database: Database, node: Node | None, terms: Terms, of: Wallet, text: str, signed: bytes, by: By, now: datetime
+    database: Database,
+    node: Node | None,
+    settings: PaymentSettings,
+    of: Wallet,
+    text: str,
+    signed: bytes,
+    by: By,
+    now: datetime,
 ) -> Wallet:
     """Bind the address that the text names, as `by` asks. The network is asked before the transaction, never inside it.
     A text or a signature that is not good is an audit event too: somebody may be trying.
@@ -103,21 +112,21 @@ async def bind(
             raise InvalidChallenge("unknown", "it was used before, and the wallet has moved on: ask for a new one")
         return of
     for _ in range(_LOOKS):
-        there = await _look(database, node, terms, of.address, found.sign_in.address)
+        there = await _look(database, node, settings, of.address, found.sign_in.address)
         async with database.transaction() as connection:
-            bound = await _bind(connection, terms, of, found.sign_in, custody, there, by, now)
+            bound = await _bind(connection, settings, of, found.sign_in, custody, there, by, now)
         if bound is not None:
             return bound
     raise Contended
 
 
-async def _look(database: Database, node: Node, terms: Terms, old: str, new: str) -> _There:
+async def _look(database: Database, node: Node, settings: PaymentSettings, old: str, new: str) -> _There:
     """What the chain has at both addresses, where the book is."""
     async with database.reading() as connection:
-        cursor = await watch.cursor(connection, chain_id_of(terms))
+        cursor = await watch.cursor(connection, chain_id_of(settings))
     if cursor is None:
         raise NodeUnavailable("the chain was not read yet")
-    contracts = list(terms.contracts.values())
+    contracts = list(settings.contracts.values())
     here, ahead = dict[str, int](), dict[str, int]()
     for contract in contracts:
         code = contract.asset.code
@@ -127,7 +136,7 @@ async def _look(database: Database, node: Node, terms: Terms, old: str, new: str
 
 async def _bind(
     connection: Connection,
-    terms: Terms,
+    settings: PaymentSettings,
     of: Wallet,
     sign_in: SignIn,
     custody: Literal["owner", "contract"],
@@ -143,7 +152,7 @@ async def _bind(
         return None
     await binding_challenge.use(connection, of, sign_in, now)
     assert (await wallet.by_handle(connection, of.handle)).address == of.address, "who binds it holds the cursor"
-    contracts = list(terms.contracts.values())
+    contracts = list(settings.contracts.values())
     if of.signs_itself:
         for contract in contracts:
             if there.old[contract.asset.code]:
@@ -151,7 +160,7 @@ async def _bind(
 
     sweeps = await _into_book(connection, of, contracts, there, now)
 
-    tokens = [asset.code for asset in terms.assets.tokens()]
+    tokens = [asset.code for asset in settings.assets.tokens()]
     await authorization.leave(connection, tokens, of.address)
     held = int(await connection.fetchval(records.sql.count_held, of.id))
     addresses = [row["address"] for row in await connection.fetch(wallet.sql.addresses, of.id)]
@@ -161,7 +170,7 @@ async def _bind(
     await authorization.begin_nonces(connection, sorted((token, sign_in.address) for token in tokens))
     await authorization.come_back(connection, tokens, sign_in.address)
     new_sweeps = [NewSweep(one, sign_in.address) for one in sweeps]
-    await sweep.start(connection, terms.authorization_seconds, new_sweeps, now)
+    await sweep.start(connection, settings.authorization_seconds, new_sweeps, now)
     await wallet.check_guard(connection, of)
     bound = await wallet.change_address(connection, of, sign_in.address, custody, there.cursor.number, now)
     facts = {"address": bound.address, "custody": bound.custody, "before": of.address}
@@ -177,27 +186,27 @@ async def _into_book(
     coming = [one.asset for one in contracts if there.new[one.asset.code]]
     following = [one.asset for one in contracts if there.old[one.asset.code]]
     wanted = [(account.wallet(of.handle, asset), asset) for asset in {*coming, *following}]
-    wanted += [(account.house("outside", asset), asset) for asset in {*coming, *following}]
+    wanted += [(account.system_account("outside", asset), asset) for asset in {*coming, *following}]
     if not wanted:
         return []
     ids = await book.accounts(connection, wanted)
     steps: list[Transfer] = []
     sweeps: list[Sweep] = []
     for asset in coming:
-        mine, outside = ids[account.wallet(of.handle, asset)], ids[account.house("outside", asset)]
+        mine, outside = ids[account.wallet(of.handle, asset)], ids[account.system_account("outside", asset)]
         id = TransferId(new_id(now))
         leg = Leg(outside, mine, there.new[asset.code])
         steps.append(Transfer(id, "observation", id, (leg,), fact=True))
     for asset in following:
-        mine, outside = ids[account.wallet(of.handle, asset)], ids[account.house("outside", asset)]
+        mine, outside = ids[account.wallet(of.handle, asset)], ids[account.system_account("outside", asset)]
         sweeps.append(sweep.sweep_of(of.id, Money(there.old[asset.code], asset), of.address, now))
         steps.append(sweep.hold_of(sweeps[-1], Leg(mine, outside, there.old[asset.code])))
     book.all_done(await book.write(connection, steps, now))
     return sweeps
 
 
-def chain_id_of(terms: Terms) -> int:
+def chain_id_of(settings: PaymentSettings) -> int:
     """The chain that the tokens are on. Raises NodeUnavailable while none is deployed."""
-    for contract in terms.contracts.values():
+    for contract in settings.contracts.values():
         return contract.chain_id
     raise NodeUnavailable("no token has a contract yet; run 'gateway deploy'")

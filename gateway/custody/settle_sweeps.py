@@ -56,7 +56,7 @@ class Sweeps(Settles[Sweep]):
             return ()
         token = known.assets[movement.asset_code]
         arrived = sweep.sweep_of(owner.id, Money(movement.value, token), movement.to_address, now)
-        payer, outside = account.wallet(owner.handle, token), account.house("outside", token)
+        payer, outside = account.wallet(owner.handle, token), account.system_account("outside", token)
         leg = Leg(known.accounts[payer], known.accounts[outside], movement.value)
         return [Outcome(NewSweep(arrived, owner.address), (sweep.hold_of(arrived, leg),))]
 

@@ -26,7 +26,7 @@ from gateway.ledger import account, book, transfer
 from gateway.ledger.transfer import End, Leg, Transfer
 from gateway.money import Assets, Money
 from gateway.payments.model import records
-from gateway.payments.model.settings import Terms
+from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Connection, Database, Record
 
 #: What the contract says where there is less than was to be brought.
@@ -104,7 +104,7 @@ async def by_authorizations(connection: Connection, assets: Assets, ids: Sequenc
     return [_of_row(assets, row) for row in rows]
 
 
-async def bring(database: Database, node: Node, terms: Terms, now: datetime, limit: int = 100) -> int:
+async def bring(database: Database, node: Node, settings: PaymentSettings, now: datetime, limit: int = 100) -> int:
     """Queue anew what came to nothing, to where its wallet is now: after a while, or, where there was too little for
     it, what is left; that is asked of the chain, before the transaction. Returns how many there were.
 
@@ -114,13 +114,13 @@ async def bring(database: Database, node: Node, terms: Terms, now: datetime, lim
         rows = await connection.fetch(records.sql.waiting_sweeps, now - _AGAIN_AFTER, limit)
         if not rows:
             return 0
-        cursor = await watch.cursor(connection, terms.contract(terms.assets[rows[0]["asset"]]).chain_id)
+        cursor = await watch.cursor(connection, settings.contract(settings.assets[rows[0]["asset"]]).chain_id)
     assert cursor is not None, "what comes to nothing was read from the chain"
     short = sorted({(row["asset"], row["from_address"]) for row in rows if row["failure"] == TOO_LITTLE})
     left = dict[tuple[str, str], int]()
     for code in {asset for asset, _ in short}:
         addresses = [address for asset, address in short if asset == code]
-        units = await balances.read(node, terms.contracts[code], addresses, cursor.number)
+        units = await balances.read(node, settings.contracts[code], addresses, cursor.number)
         left |= {(code, address): one for address, one in zip(addresses, units, strict=True)}
     async with database.transaction() as connection:
         if not await watch.stands(connection, cursor):
@@ -130,33 +130,42 @@ async def bring(database: Database, node: Node, terms: Terms, now: datetime, lim
             pair = row["asset"], row["from_address"]
             if pair in left:
                 left[pair] -= int(row["units"])
-        await _try_again(connection, terms, [row for row in rows if row["failure"] != TOO_LITTLE], now)
-        await _bring_what_is_left(connection, terms, [row for row in rows if row["failure"] == TOO_LITTLE], left, now)
+        await _try_again(connection, settings, [row for row in rows if row["failure"] != TOO_LITTLE], now)
+        await _bring_what_is_left(
+            connection, settings, [row for row in rows if row["failure"] == TOO_LITTLE], left, now
+        )
     return len(rows)
 
 
-async def _try_again(connection: Connection, terms: Terms, rows: Sequence[Record], now: datetime) -> None:
+async def _try_again(connection: Connection, settings: PaymentSettings, rows: Sequence[Record], now: datetime) -> None:
     again = [
-        replace(_of_row(terms.assets, row), state="queued", authorization_id=new_id(now), failure=None) for row in rows
+        replace(_of_row(settings.assets, row), state="queued", authorization_id=new_id(now), failure=None)
+        for row in rows
     ]
     if again:
         new = [NewSweep(one, row["to_address"]) for one, row in zip(again, rows, strict=True)]
-        await authorization.enqueue(connection, _orders(terms.authorization_seconds, new, now), now)
+        await authorization.enqueue(connection, _orders(settings.authorization_seconds, new, now), now)
         await update(connection, again, now)
 
 
 async def _bring_what_is_left(
-    connection: Connection, terms: Terms, rows: Sequence[Record], left: dict[tuple[str, str], int], now: datetime
+    connection: Connection,
+    settings: PaymentSettings,
+    rows: Sequence[Record],
+    left: dict[tuple[str, str], int],
+    now: datetime,
 ) -> None:
     """The owner has taken some of it away with the key that we both have: another sweep brings the rest, if any."""
-    tokens = [terms.assets[row["asset"]] for row in rows]
+    tokens = [settings.assets[row["asset"]] for row in rows]
     wanted = [(account.wallet(row["handle"], token), token) for row, token in zip(rows, tokens, strict=True)]
-    ids = await book.accounts(connection, [*wanted, *((account.house("outside", token), token) for token in tokens)])
+    ids = await book.accounts(
+        connection, [*wanted, *((account.system_account("outside", token), token) for token in tokens)]
+    )
     steps: list[Transfer | End] = []
     fresh: list[NewSweep] = []
     ended: list[Sweep] = []
     for row, (mine, token) in zip(rows, wanted, strict=True):
-        one, pair = _of_row(terms.assets, row), (token.code, row["from_address"])
+        one, pair = _of_row(settings.assets, row), (token.code, row["from_address"])
         ended.append(replace(one, state="gone"))
         steps.append(End(TransferId(one.id), transfer.Event.VOID))
         rest = min(left.get(pair, 0), one.amount.units)
@@ -164,11 +173,11 @@ async def _bring_what_is_left(
             left[pair] -= rest
             rest_of_it = sweep_of(one.wallet, Money(rest, token), one.from_address, now)
             fresh.append(NewSweep(rest_of_it, row["to_address"]))
-            steps.append(hold_of(rest_of_it, Leg(ids[mine], ids[account.house("outside", token)], rest)))
+            steps.append(hold_of(rest_of_it, Leg(ids[mine], ids[account.system_account("outside", token)], rest)))
     if steps:
         book.all_done(await book.write(connection, steps, now))
         await update(connection, ended, now)
-        await start(connection, terms.authorization_seconds, fresh, now)
+        await start(connection, settings.authorization_seconds, fresh, now)
 
 
 def _orders(authorization_seconds: int, new: Sequence[NewSweep], now: datetime) -> list[Order]:

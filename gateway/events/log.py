@@ -26,7 +26,7 @@ ANNOUNCED = 1 << 62
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A fact to append. `wallet` is whose it is (None: the house's), and `other` the second of two that it concerns;
+    """A fact to append. `wallet` is whose it is (None: the gateway's), and `other` the second of two that it concerns;
     `facts` are plain JSON values, no secrets.
     """
 

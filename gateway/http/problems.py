@@ -1,7 +1,7 @@
 """The one table from error to HTTP: status, stable `code`, and whether the same request may succeed later.
 
 Answers are `application/problem+json` (RFC 9457). `type` is finer than `code` where one code has several causes, and
-the error's own values stand beside them, money as decimal strings. Nothing else about the inside leaves the house.
+the error's own values stand beside them, money as decimal strings. Nothing else about the inside leaves the gateway.
 """
 
 import logging
@@ -86,7 +86,7 @@ PROBLEMS: dict[type[GatewayError], Problem] = {
     errors.Unavailable: Problem(503, "unavailable", retryable=True),
 }
 
-#: Errors that say something about the machine or the house and nothing that the caller can mend: shown as a 500.
+#: Errors that say something about the machine or the gateway and nothing that the caller can mend: shown as a 500.
 INTERNAL = Problem(500, "internal_error", retryable=True)
 
 #: Codes that come together, for the routes that say which they may answer (`problems=`): of an amount of an asset, of

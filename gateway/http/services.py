@@ -22,7 +22,7 @@ from gateway.identity.sign_in import session
 from gateway.identity.sign_in.ceremony import party_of
 from gateway.identity.wallet import Wallet
 from gateway.keys.signer import Vault
-from gateway.payments.model.settings import Terms
+from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Database
 from gateway.secret import hash_of
 
@@ -31,11 +31,11 @@ CALLER: Final = "caller"
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class Services:
     """Everything a request may need; built once, by hand, in `__main__`."""
 
     database: Database
-    terms: Terms
+    settings: PaymentSettings
     vault: Vault
     clock: Clock
     node: Node | None = None  #: For what only a chain can answer; all else does without.
@@ -48,7 +48,7 @@ class House:
         return self.proxies.client_of(scope)
 
 
-async def credential_of(request: Request[Any, Any, Any], house: House) -> Credential:
+async def credential_of(request: Request[Any, Any, Any], services: Services) -> Credential:
     """What the request's caller has shown, which is enough for its route: an API key, or else the cookie of a session,
     with which it has to come from a page of ours where it changes something.
 
@@ -58,18 +58,18 @@ async def credential_of(request: Request[Any, Any, Any], house: House) -> Creden
     if "authorization" in request.headers:
         api_key = bearer_of(request)
         who = hash_of(api_key).hex()
-        house.limits.check("requests", who, house.clock())
-        async with house.database.reading(answers=False) as connection:
-            at = house.address_of(request.scope)
-            shown = await api_keys.authenticate(connection, api_key, at, house.clock())
+        services.limits.check("requests", who, services.clock())
+        async with services.database.reading(answers=False) as connection:
+            at = services.address_of(request.scope)
+            shown = await api_keys.authenticate(connection, api_key, at, services.clock())
     else:
-        shown = await _by_session(request, house)
+        shown = await _by_session(request, services)
         who = str(shown.wallet.id)
-        house.limits.check("requests", who, house.clock())
+        services.limits.check("requests", who, services.clock())
     request.scope["state"][CALLER] = who
-    house.limits.note(house.database, "requests", who, house.clock())
+    services.limits.note(services.database, "requests", who, services.clock())
     if request.route_handler.opt.get("names"):
-        house.limits.check("guesses", who, house.clock())
+        services.limits.check("guesses", who, services.clock())
     shown.check(request.route_handler.opt["needs"], capped=request.route_handler.opt.get("capped", False))
     check_conditions(request)
     return shown
@@ -90,13 +90,13 @@ def bearer_of(request: Request[Any, Any, Any]) -> str:
     return token.strip()
 
 
-async def _by_session(request: Request[Any, Any, Any], house: House) -> Credential:
-    party, now = party_of(house.public_url), house.clock()
+async def _by_session(request: Request[Any, Any, Any], services: Services) -> Credential:
+    party, now = party_of(services.public_url), services.clock()
     token = cookie.token_of(request.scope["headers"], party)
     if token is None:
         raise Unauthenticated
     cookie.refuse_other_origins(request, party)
-    found = await session.open(house.database, token, now)
+    found = await session.open(services.database, token, now)
     if found.token is not None:
         next_one = cookie.holding(found.token, party, found.session.expires_at, now)
         cookie.set_with_answer(request.scope, next_one)

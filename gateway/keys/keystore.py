@@ -1,7 +1,7 @@
 """A private key in a file that a password opens: a keystore (Web3 Secret Storage, version 3: scrypt and AES-128-CTR).
 
 For the command line, which writes a key that its owner has exported, for scripts/wallet, which makes one, and for
-nothing that runs the house.
+nothing that runs the gateway.
 """
 
 import json

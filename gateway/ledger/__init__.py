@@ -11,7 +11,7 @@ in id order, so two batches never wait for each other in a ring. Each account is
 it is used in it: that is what keeps a hot account fast.
 
     transfer.py   what a transfer may become            (pure)
-    account.py    the house's accounts, sides, balances (pure)
+    account.py    system accounts, sides, balances (pure)
     book.py       open, post, hold, capture, void, expire, balances, statement
     book.sql      the statements of book.py; the one that writes is `book_write`
                   (schema/02_ledger_writers.sql)

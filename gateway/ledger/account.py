@@ -1,4 +1,4 @@
-"""The house's accounts: what there is, on which side each grows, what its balance means. Pure.
+"""System accounts: what there is, on which side each grows, what its balance means. Pure.
 
 An account's code says all of it: `wallet:alice:EUR`, `bank:EUR`, `reserve:USD`. Codes are given once and kept.
 
@@ -9,7 +9,7 @@ An account's code says all of it: `wallet:alice:EUR`, `bank:EUR`, `reserve:USD`.
     outside:<token>          liability  tokens at addresses that are nobody's handle
     escrow:<asset>           liability  paid to a handle that is not claimed yet, or held until delivery
     clearing:<asset>         liability  left a wallet, not yet arrived
-    liquidity:<asset>        equity     the house's side of an exchange, and of the gas it pays
+    liquidity:<asset>        equity     the operator's side of an exchange, and of the gas it pays
     fees:<asset>             income     fees, and every rounding remainder
     gas:<native>             expense    what relaying cost
 """
@@ -42,7 +42,7 @@ KINDS = {
     "outside": Kind(Side.CREDIT, guarded=True),
     "escrow": Kind(Side.CREDIT, guarded=True),
     "clearing": Kind(Side.CREDIT, guarded=True),
-    "liquidity": Kind(Side.CREDIT, guarded=False),  # the house may owe itself
+    "liquidity": Kind(Side.CREDIT, guarded=False),  # the operator may owe itself
     "fees": Kind(Side.CREDIT, guarded=True),
     "gas": Kind(Side.DEBIT, guarded=True),
 }
@@ -53,8 +53,8 @@ def wallet(handle: str, asset: Asset) -> str:
     return f"wallet:{handle}:{asset.code}"
 
 
-def house(kind: str, asset: Asset) -> str:
-    """The code of the house's account of `kind` in `asset`."""
+def system_account(kind: str, asset: Asset) -> str:
+    """The code of the system account of `kind` in `asset`."""
     assert kind in KINDS
     assert kind != "wallet"
     return f"{kind}:{asset.code}"

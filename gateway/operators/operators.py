@@ -1,6 +1,6 @@
-"""Operators: people of the house. They sign in with passkeys of their own, in sessions of their own, and act on wallets
-that are not theirs, and on the gateway itself (repairs.py), two together: one proposes, another approves with a passkey
-over what is proposed.
+"""Operators: people who run the gateway. They sign in with passkeys of their own, in sessions of their own, and act on
+wallets that are not theirs, and on the gateway itself (repairs.py), two together: one proposes, another approves with a
+passkey over what is proposed.
 
 The first is made at the machine, with a code that is shown once and makes their passkey. What is approved is done in
 the transaction that approves it, once; a proposal expires. The database holds the two apart (proposal_four_eyes).
@@ -89,8 +89,8 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What one operator wants done, until it expires, and who approved it, if somebody has. `terms` are of a limit and
-    of repairs, in words, and empty of everything else; a repair is of no wallet.
+    """What one operator wants done, until it expires, and who approved it, if somebody has. `settings` are of a limit
+    and of repairs, in words, and empty of everything else; a repair is of no wallet.
     """
 
     id: UUID

@@ -187,6 +187,6 @@ async def begin_alone(connection: Connection, kind: Repair, what: str, reason: s
 async def _tell(
     connection: Connection, kind: str, subject: UUID | None, by: By, facts: dict[str, str], now: datetime
 ) -> None:
-    """An audit event, and an event of the house."""
+    """An audit event, and an event of the gateway."""
     await log.append(connection, [log.Event(kind, None, subject, facts)], now)
     await audit.append(connection, [AuditEvent(kind, None, by, subject, facts)], now)

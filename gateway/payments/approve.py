@@ -27,7 +27,7 @@ from gateway.ledger.transfer import End
 from gateway.payments.checks import checks, policy, wallet_freeze, withdrawal_freeze
 from gateway.payments.model import records
 from gateway.payments.model.payment import Event, Payment, State, after
-from gateway.payments.model.settings import Terms
+from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Connection
 
 #: What these challenges are for.
@@ -42,25 +42,30 @@ def details(payment: Payment) -> tuple[str, ...]:
 
 
 async def ask(
-    connection: Connection, terms: Terms, party: Party, caller: WalletId, id: PaymentId, now: datetime
+    connection: Connection, settings: PaymentSettings, party: Party, caller: WalletId, id: PaymentId, now: datetime
 ) -> tuple[Payment, Asked, list[bytes]]:
     """A challenge over the caller's payment, which waits for it, and the credentials that can answer. Raises NotFound,
     Forbidden (the payee asks), StateConflict.
     """
-    payment = _own(await records.payment(connection, terms.assets, id, caller), caller)
+    payment = _own(await records.payment(connection, settings.assets, id, caller), caller)
     _check_waiting(payment, Event.CONFIRM, now)
     asked = await passkey.ask(connection, party, caller, PURPOSE, details(payment), now)
     return payment, asked, await passkey.credentials(connection, caller)
 
 
 async def approve(
-    connection: Connection, terms: Terms, caller: WalletId, id: PaymentId, assertion: Assertion, now: datetime
+    connection: Connection,
+    settings: PaymentSettings,
+    caller: WalletId,
+    id: PaymentId,
+    assertion: Assertion,
+    now: datetime,
 ) -> Payment:
     """The payment, approved, and as far as it goes then. Raises what `ask` raises, InvalidPasskey, ClonedPasskey,
     WalletFrozen and WithdrawalsFrozen.
     """
-    policies = await policy.policies(connection, terms.assets, [caller], lock=True)
-    payment = _own(await records.payment_for_update(connection, terms.assets, id, caller), caller)
+    policies = await policy.policies(connection, settings.assets, [caller], lock=True)
+    payment = _own(await records.payment_for_update(connection, settings.assets, id, caller), caller)
     _check_waiting(payment, Event.CONFIRM, now)
     await wallet_freeze.check(connection, caller)
     if payment.payee is None:
@@ -69,7 +74,7 @@ async def approve(
 
     confirmed = replace(payment, state=after(payment.id, payment.state, Event.CONFIRM), expires_at=None)
     (fact,) = await policy.facts(connection, [payment], [None], now)
-    gone_on = await _go_on(connection, terms, confirmed, policy.undo_seconds(policies[caller], fact), now)
+    gone_on = await _go_on(connection, settings, confirmed, policy.undo_seconds(policies[caller], fact), now)
     await policy.known(connection, [gone_on], now)
     await records.update(connection, [gone_on])
     await log.append(connection, records.events(gone_on), now)
@@ -80,11 +85,11 @@ async def approve(
 
 
 async def refuse(
-    connection: Connection, terms: Terms, caller: WalletId, id: PaymentId, by: By, now: datetime
+    connection: Connection, settings: PaymentSettings, caller: WalletId, id: PaymentId, by: By, now: datetime
 ) -> Payment:
     """The caller does not want the payment: its money is available again. Raises NotFound, Forbidden, StateConflict."""
-    await checks.lock(connection, terms, giving_back=[id])
-    payment = _own(await records.payment_for_update(connection, terms.assets, id, caller), caller)
+    await checks.lock(connection, settings, giving_back=[id])
+    payment = _own(await records.payment_for_update(connection, settings.assets, id, caller), caller)
     _check_waiting(payment, Event.REFUSE, now)
     refused = replace(payment, state=after(payment.id, payment.state, Event.REFUSE))
     book.all_done(await book.write(connection, [End(payment.transfer_id, transfer.Event.VOID)], now))
@@ -107,14 +112,16 @@ def _check_waiting(payment: Payment, event: Event, now: datetime) -> None:
         raise StateConflict(show("pay", payment.id), State.EXPIRED.value, event.value)
 
 
-async def _go_on(connection: Connection, terms: Terms, payment: Payment, undo_seconds: int, now: datetime) -> Payment:
+async def _go_on(
+    connection: Connection, settings: PaymentSettings, payment: Payment, undo_seconds: int, now: datetime
+) -> Payment:
     """A payment that was just confirmed, as far as it goes by itself."""
     if not payment.capture:
-        return replace(payment, expires_at=now + timedelta(seconds=terms.hold_seconds))
-    held = checks.undoable(terms, payment, undo_seconds, now)
-    return held if held.undo_until else await send(connection, terms, held, now)
+        return replace(payment, expires_at=now + timedelta(seconds=settings.hold_seconds))
+    held = checks.undoable(settings, payment, undo_seconds, now)
+    return held if held.undo_until else await send(connection, settings, held, now)
 
 
-async def send(connection: Connection, terms: Terms, payment: Payment, now: datetime) -> Payment:
+async def send(connection: Connection, settings: PaymentSettings, payment: Payment, now: datetime) -> Payment:
     """A payment that is held, whose row is locked, with all of it paid: to be written by the caller."""
-    return await terms.rail(payment.route.rail).capture(connection, terms, payment, payment.amount, now)
+    return await settings.rail(payment.route.rail).capture(connection, settings, payment, payment.amount, now)

@@ -29,7 +29,7 @@ from gateway.payments.model import records
 from gateway.payments.model.note import Note
 from gateway.payments.model.payment import Payment
 from gateway.payments.model.plain import Undecided, handle_of
-from gateway.payments.model.settings import Terms
+from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.pay import PayRequest
 from gateway.payments.payees.lookup import find_payee
 from gateway.payments.rails import ledger as ledger_rail
@@ -101,24 +101,26 @@ class Replayed:
 Result = PaymentId | Payment | Replayed | GatewayError
 
 
-async def pay_each(database: Database, terms: Terms, payer: Payer, lines: Lines, now: datetime) -> list[Result]:
+async def pay_each(
+    database: Database, settings: PaymentSettings, payer: Payer, lines: Lines, now: datetime
+) -> list[Result]:
     """Pay them, AT_ONCE at the most, each on its own: one that is refused leaves no trace and does not disturb others.
 
     In order, but for this: those that the ledger's own path can take go first.
     """
-    decided = await _pay_plain(database, terms, payer, lines, now)
+    decided = await _pay_plain(database, settings, payer, lines, now)
     rest = [place for place in range(len(lines.keys)) if place not in decided]
     for start in range(0, len(rest), SHARED):
-        shared = {place: lines.line(place, terms.assets) for place in rest[start : start + SHARED]}
-        decided |= await _pay_shared(database, terms, payer, shared, now)
+        shared = {place: lines.line(place, settings.assets) for place in rest[start : start + SHARED]}
+        decided |= await _pay_shared(database, settings, payer, shared, now)
     for place in rest:
         if place not in decided:
-            decided[place] = await _pay_alone(database, terms, payer, lines.line(place, terms.assets), now)
+            decided[place] = await _pay_alone(database, settings, payer, lines.line(place, settings.assets), now)
     return [decided[place] for place in range(len(lines.keys))]
 
 
 async def pay_all_or_none(
-    connection: Connection, terms: Terms, payer: Payer, lines: Lines, now: datetime
+    connection: Connection, settings: PaymentSettings, payer: Payer, lines: Lines, now: datetime
 ) -> list[Payment]:
     """Pay them in order, all in the caller's transaction, which has claimed the whole's key: they need none of their
     own. Raises LineRefused for the first that cannot be paid: the caller rolls back, and none is.
@@ -128,23 +130,25 @@ async def pay_all_or_none(
     accepted: list[Proposed] = []
     for place in range(len(lines.keys)):
         try:
-            asked = lines.line(place, terms.assets).asked
+            asked = lines.line(place, settings.assets).asked
             if isinstance(asked, GatewayError):
                 raise asked
-            payee = await find_payee(connection, terms, payer.wallet, asked.to)
-            ready = pay.accepted(terms, payer.wallet, payee, asked, now)
+            payee = await find_payee(connection, settings, payer.wallet, asked.to)
+            ready = pay.accepted(settings, payer.wallet, payee, asked, now)
             accepted.append(Proposed(ready, payer.wallet, payee, payer.by))
         except GatewayError as refusal:
             raise LineRefused(place, refusal) from refusal
     payments: list[Payment] = []
-    for place, result in enumerate(await pay.start_all(connection, terms, accepted, now)):
+    for place, result in enumerate(await pay.start_all(connection, settings, accepted, now)):
         if isinstance(result, GatewayError):
             raise LineRefused(place, result)
         payments.append(result)
     return payments
 
 
-async def _pay_plain(database: Database, terms: Terms, payer: Payer, lines: Lines, now: datetime) -> dict[int, Result]:
+async def _pay_plain(
+    database: Database, settings: PaymentSettings, payer: Payer, lines: Lines, now: datetime
+) -> dict[int, Result]:
     """Pay what the ledger's own path can take, by its place: it knows payers by their API keys. Of two lines with one
     idempotency key it takes the first. Absent is what it does not decide.
     """
@@ -155,7 +159,7 @@ async def _pay_plain(database: Database, terms: Terms, payer: Payer, lines: Line
         for place, to in enumerate(lines.to)
         if lines.captures[place] and (handle := handle_of(to)) is not None
     }
-    fees = ledger_rail.fees_of(terms, [lines.assets[at] for at in handles], [lines.amounts[at] for at in handles])
+    fees = ledger_rail.fees_of(settings, [lines.assets[at] for at in handles], [lines.amounts[at] for at in handles])
     plain: dict[str, tuple[int, int]] = {}
     for place, cost in zip(handles, fees, strict=True):
         if cost is not None:
@@ -176,10 +180,10 @@ async def _pay_plain(database: Database, terms: Terms, payer: Payer, lines: Line
     notes = {place: lines.notes[place] for place in places if place in lines.notes} if lines.notes else {}
     if not notes:
         async with database.one_statement() as connection:
-            outcomes, _, _ = await ledger_rail.pay_columns(connection, terms, asked, now)
+            outcomes, _, _ = await ledger_rail.pay_columns(connection, settings, asked, now)
     else:
         async with database.transaction() as connection:
-            outcomes, _, _ = await ledger_rail.pay_columns(connection, terms, asked, now)
+            outcomes, _, _ = await ledger_rail.pay_columns(connection, settings, asked, now)
             settled = {place: one for place, one in zip(places, outcomes, strict=True) if isinstance(one, UUID)}
             await records.insert_notes(connection, {settled[at]: note for at, note in notes.items() if at in settled})
     return {place: one for place, one in zip(places, outcomes, strict=True) if not isinstance(one, Undecided)}
@@ -190,7 +194,7 @@ class _NothingPaid(Exception):
 
 
 async def _pay_shared(
-    database: Database, terms: Terms, payer: Payer, lines: Mapping[int, Line], now: datetime
+    database: Database, settings: PaymentSettings, payer: Payer, lines: Mapping[int, Line], now: datetime
 ) -> dict[int, Result]:
     """Pay these lines in one transaction, each on its own, by their places. Absent are those that one transaction does
     not decide: a key that was used before, or by an earlier line; or all, where one of them makes it fail.
@@ -199,7 +203,7 @@ async def _pay_shared(
     refused: dict[int, Result] = {}
 
     async def act(connection: Connection, asked: Sequence[PayRequest], at: datetime) -> list[idempotency.Outcome]:
-        results = await pay.pay_together(connection, terms, [(payer.wallet, one) for one in asked], at)
+        results = await pay.pay_together(connection, settings, [(payer.wallet, one) for one in asked], at)
         paid.update({one.id: one for one in results if isinstance(one, Payment)})
         return [
             Answer(202, None, payment=one.id, in_row=one.has_its_key) if isinstance(one, Payment) else one
@@ -231,11 +235,11 @@ async def _pay_shared(
     return refused | fresh
 
 
-async def _pay_alone(database: Database, terms: Terms, payer: Payer, line: Line, now: datetime) -> Result:
+async def _pay_alone(database: Database, settings: PaymentSettings, payer: Payer, line: Line, now: datetime) -> Result:
     """Pay one line in a transaction of its own."""
     try:
         async with database.transaction() as connection:
-            return await _pay_one(connection, terms, payer, line, now)
+            return await _pay_one(connection, settings, payer, line, now)
     except PaymentRestored as refusal:
         await restored.keep_met(database, Claim(payer.wallet.id, line.key, line.fingerprint), refusal, now)
         return refusal
@@ -243,7 +247,9 @@ async def _pay_alone(database: Database, terms: Terms, payer: Payer, line: Line,
         return refusal
 
 
-async def _pay_one(connection: Connection, terms: Terms, payer: Payer, line: Line, now: datetime) -> Payment | Replayed:
+async def _pay_one(
+    connection: Connection, settings: PaymentSettings, payer: Payer, line: Line, now: datetime
+) -> Payment | Replayed:
     """Pay one line with its key, or find what its key has paid. Raises what `pay` and `once.claim` raise."""
     if isinstance(line.asked, GatewayError):
         raise line.asked
@@ -253,7 +259,7 @@ async def _pay_one(connection: Connection, terms: Terms, payer: Payer, line: Lin
             refusal = await restored.met(connection, payer.wallet.id, line.key)
             assert refusal is not None, "a line's key names its payment"
             raise refusal
-        return Replayed(await records.payment(connection, terms.assets, answer.payment, payer.wallet.id))
-    payment = await pay.pay(connection, terms, payer.wallet, replace(line.asked, by=payer.by), now)
+        return Replayed(await records.payment(connection, settings.assets, answer.payment, payer.wallet.id))
+    payment = await pay.pay(connection, settings, payer.wallet, replace(line.asked, by=payer.by), now)
     await idempotency.keep(connection, payer.wallet.id, line.key, Answer(202, None, payment=payment.id))
     return payment

@@ -22,7 +22,7 @@ from gateway.money import Money
 from gateway.payments.checks import checks, wallet_freeze
 from gateway.payments.model import records
 from gateway.payments.model.payment import Event, Payment, State, after
-from gateway.payments.model.settings import Terms
+from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Connection
 
 
@@ -39,7 +39,7 @@ class EndRequest:
 
 
 async def end_all(
-    connection: Connection, terms: Terms, asked: Sequence[EndRequest], now: datetime
+    connection: Connection, settings: PaymentSettings, asked: Sequence[EndRequest], now: datetime
 ) -> list[Payment | GatewayError | Unbatched]:
     """Capture and void, in order and each on its own, in a number of statements that does not depend on how many.
 
@@ -55,12 +55,12 @@ async def end_all(
     refunds, the relay, settling and expiry lock theirs; then their transfers, then the accounts, each in id order, in
     the one call of the book.
     """
-    await checks.lock(connection, terms, giving_back=[one.payment for one in asked])
-    held = await records.payments_for_update(connection, terms.assets, [one.payment for one in asked])
+    await checks.lock(connection, settings, giving_back=[one.payment for one in asked])
+    held = await records.payments_for_update(connection, settings.assets, [one.payment for one in asked])
     payers = [held[one.payment].payer for one in asked if one.event == "capture" and one.payment in held]
     frozen = await wallet_freeze.frozen(connection, payers) if payers else {}
     if len(asked) == 1 and asked[0].event == "capture" and asked[0].payment in held:
-        return [await _capture(connection, terms, held, asked[0], frozen, now)]
+        return [await _capture(connection, settings, held, asked[0], frozen, now)]
     results: list[Payment | GatewayError | Unbatched] = []
     ends: list[End] = []
     for one in asked:
@@ -70,7 +70,7 @@ async def end_all(
                 done: tuple[Payment, End] | None = _voided(payment)
             else:
                 money = _part(payment, one.amount, frozen, now)
-                done = terms.rail(payment.route.rail).captured(terms, payment, money, now)
+                done = settings.rail(payment.route.rail).captured(settings, payment, money, now)
         except GatewayError as refusal:
             results.append(refusal)
             continue
@@ -85,21 +85,21 @@ async def end_all(
     return results
 
 
-async def expire_due(connection: Connection, terms: Terms, now: datetime, limit: int = 100) -> int:
+async def expire_due(connection: Connection, settings: PaymentSettings, now: datetime, limit: int = 100) -> int:
     """Give back what has been held past its time, up to `limit` payments; returns how many."""
     ids = [row["id"] for row in await connection.fetch(records.sql.due_payments, now, limit)]
-    await checks.lock(connection, terms, giving_back=ids)
+    await checks.lock(connection, settings, giving_back=ids)
     rows = await connection.fetch(records.sql.due_for_update, now, ids)
-    return await _expire(connection, [records.of_row(terms.assets, row) for row in rows], now)
+    return await _expire(connection, [records.of_row(settings.assets, row) for row in rows], now)
 
 
-async def expire_unsigned(connection: Connection, terms: Terms, now: datetime, limit: int = 100) -> int:
+async def expire_unsigned(connection: Connection, settings: PaymentSettings, now: datetime, limit: int = 100) -> int:
     """Give back what nobody has signed in time; returns how many. A transaction of its own: it locks authorizations.
 
     Should the owner relay such an authorization after that, it is a transfer from outside like any other.
     """
     rows = await connection.fetch(records.sql.due_unsigned, now, limit)
-    due = await records.by_authorizations(connection, terms.assets, [row["id"] for row in rows])
+    due = await records.by_authorizations(connection, settings.assets, [row["id"] for row in rows])
     ids = [payment.authorization_id for payment in due if payment.authorization_id is not None]
     await authorization.finish(connection, ids, "expired", ["unsigned"] * len(ids))
     return await _expire(connection, due, now)
@@ -138,7 +138,7 @@ def _part(payment: Payment, amount: str | None, frozen: Mapping[WalletId, Wallet
 
 async def _capture(
     connection: Connection,
-    terms: Terms,
+    settings: PaymentSettings,
     held: Mapping[PaymentId, Payment],
     asked: EndRequest,
     frozen: Mapping[WalletId, WalletFrozen],
@@ -146,7 +146,7 @@ async def _capture(
 ) -> Payment:
     payment = records.of_party(held, asked.payment, asked.caller)
     money = _part(payment, asked.amount, frozen, now)
-    captured = await terms.rail(payment.route.rail).capture(connection, terms, payment, money, now)
+    captured = await settings.rail(payment.route.rail).capture(connection, settings, payment, money, now)
     await _write(connection, [captured], [], now)
     return captured
 

@@ -19,12 +19,12 @@ from gateway.payments.checks import wallet_freeze, withdrawal_freeze
 from gateway.payments.model import records
 from gateway.payments.model.payment import State
 from gateway.payments.model.records import Conversion
-from gateway.payments.model.settings import Terms
+from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Connection
 
 
 async def convert(
-    connection: Connection, terms: Terms, owner: Wallet, money: Money, into: Asset, now: datetime
+    connection: Connection, settings: PaymentSettings, owner: Wallet, money: Money, into: Asset, now: datetime
 ) -> Conversion:
     """Accept a conversion: hold what is given and queue the mint or the redemption. It settles when that is final.
 
@@ -32,12 +32,12 @@ async def convert(
     given cannot be said exactly in the other), OwnKey (a redemption: its owner redeems at the contract, and the book
     pays out what it sees there), WithdrawalsFrozen (a redemption), WalletFrozen, InsufficientFunds.
     """
-    kind = _kind(terms, money.asset, into)
+    kind = _kind(settings, money.asset, into)
     if kind == "redemption" and owner.signs_itself:
-        contract = terms.contract(money.asset)
+        contract = settings.contract(money.asset)
         raise OwnKey(owner.handle, f"redeem {money} at the token's contract, {contract.address}")
     if kind == "mint":
-        terms.assets.check_takes_new(into)
+        settings.assets.check_takes_new(into)
     to_money = at_par_exact(money, into)
     await wallet_freeze.check(connection, owner.id)
     if kind == "redemption":
@@ -58,7 +58,7 @@ async def convert(
     )
     await _hold(connection, kind, conversion, now)
     token = into if kind == "mint" else money.asset
-    contract = terms.contract(token)
+    contract = settings.contract(token)
     order = authorization.Order(
         id=conversion.authorization_id,
         kind=kind,
@@ -66,7 +66,7 @@ async def convert(
         from_address=owner.address,
         to_address=owner.address if kind == "mint" else contract.address,
         value=to_money.units if kind == "mint" else money.units,
-        valid_before=int(now.timestamp()) + terms.authorization_seconds,
+        valid_before=int(now.timestamp()) + settings.authorization_seconds,
         reference=conversion.id.int if kind == "mint" else None,
     )
     await authorization.enqueue(connection, [order], now)
@@ -75,12 +75,12 @@ async def convert(
     return conversion
 
 
-def _kind(terms: Terms, given: Asset, into: Asset) -> Literal["mint", "redemption"]:
+def _kind(settings: PaymentSettings, given: Asset, into: Asset) -> Literal["mint", "redemption"]:
     if given.kind == "fiat" and into.backing == given.code:
         return "mint"
     if into.kind == "fiat" and given.backing == into.code:
         return "redemption"
-    tokens = [one for one in terms.assets if one.backing and terms.assets.takes_new(one)]
+    tokens = [one for one in settings.assets if one.backing and settings.assets.takes_new(one)]
     if partners := [given.backing] if given.backing else [one.code for one in tokens if one.backing == given.code]:
         raise NotConvertible(into.code, tuple(partners), given.code)
     raise NothingConverts(into.code, (), given.code, tuple(f"{one.backing} and {one.code}" for one in tokens))
@@ -93,7 +93,7 @@ async def _hold(
     asset = conversion.amount.asset
     sender, receiver = (
         account.wallet(conversion.handle, asset),
-        account.house("reserve" if kind == "mint" else "supply", asset),
+        account.system_account("reserve" if kind == "mint" else "supply", asset),
     )
     ids = await book.accounts(connection, [(sender, asset), (receiver, asset)])
     leg = Leg(ids[sender], ids[receiver], conversion.amount.units)

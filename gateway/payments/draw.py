@@ -12,13 +12,13 @@ from gateway.payments import pay
 from gateway.payments.checks import mandate
 from gateway.payments.model.note import Note
 from gateway.payments.model.payment import Payment
-from gateway.payments.model.settings import Terms
+from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Connection
 
 
 async def draw(
     connection: Connection,
-    terms: Terms,
+    settings: PaymentSettings,
     holder: Wallet,
     id: UUID,
     money: str,
@@ -32,11 +32,11 @@ async def draw(
     is none, or it is not the holder's to draw), InvalidAmount, AmountTooPrecise, and what `pay` raises, such as
     MandateExceeded, StateConflict (revoked or expired) and GrantNotApproved.
     """
-    found = await mandate.one(connection, terms.assets, id, holder.id)
+    found = await mandate.one(connection, settings.assets, id, holder.id)
     if found.payee != holder.id:
         raise NotFound(f"mandate {show(mandate.PREFIX, id)}")
     payer = await wallet.by_id(connection, found.payer)
     by = Credential("mandate", found.id, payer, frozenset({"pay"}), approved=found.approved)
     asked = found.period.asset.parse_positive(money)
     request = pay.PayRequest(f"@{holder.handle}", asked, memo, by=by, note=note)
-    return await pay.pay(connection, terms, payer, request, now)
+    return await pay.pay(connection, settings, payer, request, now)

@@ -19,7 +19,7 @@ from gateway.payments.model import records
 from gateway.payments.model.note import Note
 from gateway.payments.model.payment import Payment, State
 from gateway.payments.model.route import Route, fee, route
-from gateway.payments.model.settings import Terms
+from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.payees.lookup import find_payee, find_payees
 from gateway.payments.payees.resolver import Payee
 from gateway.payments.rails import holding
@@ -53,7 +53,9 @@ class Preview:
     approval: tuple[str, ...]
 
 
-async def pay(connection: Connection, terms: Terms, payer: Wallet, request: PayRequest, now: datetime) -> Payment:
+async def pay(
+    connection: Connection, settings: PaymentSettings, payer: Wallet, request: PayRequest, now: datetime
+) -> Payment:
     """Accept a payment. On the ledger rail it is settled when this commits; on the chain rail it is queued, its money
     held and its EIP-3009 nonce stored; where the payer keeps the key, it waits for its signature first (sign.py), and
     where the payer's policy asks about it, for an approval (approve.py), its money held. The payment, its money and its
@@ -62,18 +64,18 @@ async def pay(connection: Connection, terms: Terms, payer: Wallet, request: PayR
     Raises UnknownPayee, SelfPayment, InvalidRequest (the memo), OwnKey (a hold of tokens), WithdrawalsFrozen,
     WalletFrozen, InsufficientFunds.
     """
-    payee = await find_payee(connection, terms, payer, request.to)
-    return await start(connection, terms, payer, payee, request, now)
+    payee = await find_payee(connection, settings, payer, request.to)
+    return await start(connection, settings, payer, payee, request, now)
 
 
 async def pay_together(
-    connection: Connection, terms: Terms, asked: Sequence[tuple[Wallet, PayRequest]], now: datetime
+    connection: Connection, settings: PaymentSettings, asked: Sequence[tuple[Wallet, PayRequest]], now: datetime
 ) -> list[Payment | GatewayError | Unbatched]:
     """`pay` for many payers at once, in order and each on its own: one that is refused moves nothing and does not
     disturb the others. The number of statements does not depend on how many they are. Unbatched and Contended are as of
     `start_together`.
     """
-    payees = await find_payees(connection, terms, [(payer, request.to) for payer, request in asked])
+    payees = await find_payees(connection, settings, [(payer, request.to) for payer, request in asked])
     results: list[Payment | GatewayError | Unbatched] = []
     ready: list[Proposed] = []
     places: list[int] = []
@@ -81,20 +83,20 @@ async def pay_together(
         try:
             if isinstance(payee, GatewayError):
                 raise payee
-            payment = accepted(terms, payer, payee, request, now)
+            payment = accepted(settings, payer, payee, request, now)
         except GatewayError as refusal:
             results.append(refusal)
         else:
             results.append(payment)
             ready.append(Proposed(payment, payer, payee, request.by))
             places.append(place)
-    for place, started in zip(places, await start_together(connection, terms, ready, now), strict=True):
+    for place, started in zip(places, await start_together(connection, settings, ready, now), strict=True):
         results[place] = started
     return results
 
 
 async def start_together(
-    connection: Connection, terms: Terms, asked: Sequence[Proposed], now: datetime
+    connection: Connection, settings: PaymentSettings, asked: Sequence[Proposed], now: datetime
 ) -> list[Payment | GatewayError | Unbatched]:
     """`start_all`, as if each payment were asked for by itself.
 
@@ -104,7 +106,7 @@ async def start_together(
     """
     results: list[Payment | GatewayError | Unbatched] = []
     short: set[WalletId] = set()
-    for one, result in zip(asked, await start_all(connection, terms, asked, now), strict=True):
+    for one, result in zip(asked, await start_all(connection, settings, asked, now), strict=True):
         payer = one.payment.payer
         if isinstance(result, InsufficientFunds):
             short.add(payer)
@@ -117,23 +119,25 @@ async def start_together(
     return results
 
 
-async def preview(connection: Connection, terms: Terms, payer: Wallet, request: PayRequest, now: datetime) -> Preview:
+async def preview(
+    connection: Connection, settings: PaymentSettings, payer: Wallet, request: PayRequest, now: datetime
+) -> Preview:
     """The same answers as `pay`, moving nothing. `available_after` is below zero where there is not enough money."""
-    payee = await find_payee(connection, terms, payer, request.to)
+    payee = await find_payee(connection, settings, payer, request.to)
     checked = await checks.preview(
-        connection, terms, Proposed(accepted(terms, payer, payee, request, now), payer, payee, request.by), now
+        connection, settings, Proposed(accepted(settings, payer, payee, request, now), payer, payee, request.by), now
     )
     if isinstance(checked, GatewayError):
         raise checked
     code = account.wallet(payer.handle, request.money.asset)
-    balance = (await book.balances(connection, terms.assets, [code])).get(code)
+    balance = (await book.balances(connection, settings.assets, [code])).get(code)
     available = Money(balance.available if balance else 0, request.money.asset)
     return Preview(checked.route, checked.fee, available - request.money - checked.fee, checked.approval or ())
 
 
 async def start(
     connection: Connection,
-    terms: Terms,
+    settings: PaymentSettings,
     payer: Wallet,
     payee: Payee,
     request: PayRequest,
@@ -141,23 +145,23 @@ async def start(
     refund_of: PaymentId | None = None,
 ) -> Payment:
     """`pay`, once it is known who is paid."""
-    payment = accepted(terms, payer, payee, request, now, refund_of)
-    (result,) = await start_all(connection, terms, [Proposed(payment, payer, payee, request.by)], now)
+    payment = accepted(settings, payer, payee, request, now, refund_of)
+    (result,) = await start_all(connection, settings, [Proposed(payment, payer, payee, request.by)], now)
     if isinstance(result, GatewayError):
         raise result
     return result
 
 
 async def start_all(
-    connection: Connection, terms: Terms, asked: Sequence[Proposed], now: datetime
+    connection: Connection, settings: PaymentSettings, asked: Sequence[Proposed], now: datetime
 ) -> list[Payment | GatewayError]:
     """Move or hold the money of accepted payments, in order and each on its own, and write their rows, authorizations
     and events. Per payment: as it is now, or InsufficientFunds, or why a check has refused it (checks.py). A refused
     one moved nothing; it may have opened an account, which is empty.
     """
-    checked = await checks.check_all(connection, terms, asked, now)
+    checked = await checks.check_all(connection, settings, asked, now)
     staying = checked.passed(asked)
-    started = await _start(connection, terms, staying, now)
+    started = await _start(connection, settings, staying, now)
     both = zip(staying, started, strict=True)
     paid = [one.having(result) for one, result in both if isinstance(result, Payment)]
     await checked.write(connection, paid)
@@ -168,7 +172,7 @@ async def start_all(
 
 
 async def _start(
-    connection: Connection, terms: Terms, asked: Sequence[Proposed], now: datetime
+    connection: Connection, settings: PaymentSettings, asked: Sequence[Proposed], now: datetime
 ) -> list[Payment | GatewayError]:
     """Hand payments that have passed the checks to their rails."""
     by_rail: dict[str, list[int]] = {}
@@ -177,27 +181,32 @@ async def _start(
     if len(by_rail) > 1:  # each rail locks its own accounts: all of them are locked first, in one order
         await book.lock(connection, (await holding.accounts(connection, asked)).values())
     results: dict[int, Payment | GatewayError] = {}
-    for rail in terms.rails:
+    for rail in settings.rails:
         if places := by_rail.get(rail.name):
-            own = await rail.accept(connection, terms, [asked[place] for place in places], now)
+            own = await rail.accept(connection, settings, [asked[place] for place in places], now)
             results |= zip(places, own, strict=True)
     return [results[place] for place in range(len(asked))]
 
 
 def accepted(
-    terms: Terms, payer: Wallet, payee: Payee, request: PayRequest, now: datetime, refund_of: PaymentId | None = None
+    settings: PaymentSettings,
+    payer: Wallet,
+    payee: Payee,
+    request: PayRequest,
+    now: datetime,
+    refund_of: PaymentId | None = None,
 ) -> Payment:
     """The payment that a request asks for, before any money moved. A refund has no fee.
 
     Raises UnknownPayee (fiat to an address), InvalidRequest (the memo), OwnKey (a hold of tokens that cannot be held).
     """
     check_memo(request.memo)
-    way = route(terms, request.money, outside=None if payee.wallet else payee.address)
+    way = route(settings, request.money, outside=None if payee.wallet else payee.address)
     nothing = Money(0, request.money.asset)
-    own = payer.signs_itself and terms.rail(way.rail).signed
+    own = payer.signs_itself and settings.rail(way.rail).signed
     if own and not request.capture:
         raise OwnKey(payer.handle, holding.NO_HOLD)
-    wait_seconds = terms.signature_seconds if own else None if request.capture else terms.hold_seconds
+    wait_seconds = settings.signature_seconds if own else None if request.capture else settings.hold_seconds
     id = PaymentId(new_id(now))
     return Payment(
         id=id,
@@ -208,7 +217,7 @@ def accepted(
         payee_handle=payee.wallet.handle if payee.wallet else None,
         payee_address=None if payee.wallet else payee.address,
         amount=request.money,
-        fee=fee(terms, request.money) if refund_of is None else nothing,
+        fee=fee(settings, request.money) if refund_of is None else nothing,
         captured=nothing,
         refunded=nothing,
         memo=request.memo,

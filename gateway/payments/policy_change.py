@@ -18,7 +18,7 @@ from gateway.ids import WalletId, show
 from gateway.money import Assets
 from gateway.payments.checks import policy
 from gateway.payments.checks.policy import Policy
-from gateway.payments.model.settings import Terms
+from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.payees.lookup import find_payees
 from gateway.payments.payees.resolver import Payee
 from gateway.postgres.pool import Connection
@@ -43,12 +43,14 @@ async def current(connection: Connection, assets: Assets, wallet: WalletId) -> t
     return found, [row["name"] for row in await connection.fetch(policy.sql.trusted_names, wallet)]
 
 
-async def wanted(connection: Connection, terms: Terms, owner: Wallet, asked: Policy, trusted: Sequence[str]) -> Wanted:
+async def wanted(
+    connection: Connection, settings: PaymentSettings, owner: Wallet, asked: Policy, trusted: Sequence[str]
+) -> Wanted:
     """The policy with whom it trusts, bound to the wallets that the handles are now. Raises UnknownPayee for somebody
     who is nobody, SelfPayment, and InvalidRequest for a policy that is none.
     """
     payees = []
-    for found in await find_payees(connection, terms, [(owner, to) for to in trusted]):
+    for found in await find_payees(connection, settings, [(owner, to) for to in trusted]):
         if isinstance(found, GatewayError):
             raise found
         payees.append(found)

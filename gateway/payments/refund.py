@@ -18,7 +18,7 @@ from gateway.payments.checks.check import Proposed
 from gateway.payments.model import records
 from gateway.payments.model.note import Note
 from gateway.payments.model.payment import Payment, State
-from gateway.payments.model.settings import Terms
+from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.payees.resolver import Payee
 from gateway.postgres.pool import Connection
 
@@ -36,9 +36,9 @@ class Refund(Struct, frozen=True):
     claim: Claim | None = None
 
 
-async def refund(connection: Connection, terms: Terms, asked: Refund, now: datetime) -> Payment:
+async def refund(connection: Connection, settings: PaymentSettings, asked: Refund, now: datetime) -> Payment:
     """One refund by itself. Raises what `refund_all` answers."""
-    (result,) = await refund_all(connection, terms, [asked], now)
+    (result,) = await refund_all(connection, settings, [asked], now)
     if isinstance(result, GatewayError):
         raise result
     assert isinstance(result, Payment), "by itself a refund is decided"
@@ -46,7 +46,7 @@ async def refund(connection: Connection, terms: Terms, asked: Refund, now: datet
 
 
 async def refund_all(
-    connection: Connection, terms: Terms, asked: Sequence[Refund], now: datetime
+    connection: Connection, settings: PaymentSettings, asked: Sequence[Refund], now: datetime
 ) -> list[Payment | GatewayError | Unbatched]:
     """The payees of these payments pay them back, in order and each on its own, in a number of statements that does not
     depend on how many they are. A refund goes by the rail of what it gives back, and has a note of its own (note.py).
@@ -60,11 +60,11 @@ async def refund_all(
 
     Lock order: what the checks lock and what the first payments count against, then those payments, then accounts.
     """
-    found = await records.payments_of(connection, terms.assets, [one.payment for one in asked])
+    found = await records.payments_of(connection, settings.assets, [one.payment for one in asked])
     payers = await wallet.by_handles(connection, sorted({one.payer_handle for one in found.values()}))
-    parties = [_proposed(terms, found, payers, one, now) for one in asked]
-    await checks.lock(connection, terms, [one for one in parties if isinstance(one, Proposed)], giving_back=found)
-    locked = await records.payments_for_update(connection, terms.assets, found)
+    parties = [_proposed(settings, found, payers, one, now) for one in asked]
+    await checks.lock(connection, settings, [one for one in parties if isinstance(one, Proposed)], giving_back=found)
+    locked = await records.payments_for_update(connection, settings.assets, found)
 
     results: dict[int, Payment | GatewayError | Unbatched] = {}
     ready: list[tuple[int, Proposed]] = []
@@ -73,19 +73,19 @@ async def refund_all(
         if one.payment in begun:
             results[place] = Unbatched()
             continue
-        proposed = _proposed(terms, locked, payers, one, now)
+        proposed = _proposed(settings, locked, payers, one, now)
         if isinstance(proposed, GatewayError):
             results[place] = proposed
         else:
             begun.add(one.payment)
             ready.append((place, proposed))
-    started = await pay.start_together(connection, terms, [one for _, one in ready], now)
+    started = await pay.start_together(connection, settings, [one for _, one in ready], now)
     results |= {place: result for (place, _), result in zip(ready, started, strict=True)}
     return [results[place] for place in range(len(asked))]
 
 
 def _proposed(
-    terms: Terms,
+    settings: PaymentSettings,
     firsts: dict[PaymentId, Payment],
     payers: dict[str, Wallet],
     asked: Refund,
@@ -98,7 +98,7 @@ def _proposed(
         payee = payers[first.payer_handle]
         request = pay.PayRequest(f"@{payee.handle}", money, first.memo, by=asked.by, note=asked.note, claim=asked.claim)
         to = Payee(payee, payee.address)
-        payment = pay.accepted(terms, asked.caller, to, request, now, refund_of=first.id)
+        payment = pay.accepted(settings, asked.caller, to, request, now, refund_of=first.id)
         return Proposed(payment, asked.caller, to, asked.by)
     except GatewayError as refusal:
         return refusal

@@ -32,7 +32,7 @@ from gateway.ledger.transfer import End
 from gateway.payments.checks import checks, policy
 from gateway.payments.model import records
 from gateway.payments.model.payment import Event, Payment, State, after
-from gateway.payments.model.settings import Terms
+from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Connection, Database
 from gateway.secret import hash_of, new_secret
 from gateway.settlement import final_blocks
@@ -47,30 +47,34 @@ DELAY: Final = timedelta(hours=24)
 LINK_GOOD_FOR: Final = timedelta(days=30)
 
 
-async def not_me(database: Database, terms: Terms, caller: WalletId, id: PaymentId, by: By, now: datetime) -> Payment:
+async def not_me(
+    database: Database, settings: PaymentSettings, caller: WalletId, id: PaymentId, by: By, now: datetime
+) -> Payment:
     """Freeze the caller's wallet, and end the payment where that can be; said again, nothing more is done. The payment
     as it is then. Raises NotFound, and Forbidden (the payee asks).
     """
     async with database.transaction() as connection:
-        payment = await records.payment(connection, terms.assets, id, caller)
+        payment = await records.payment(connection, settings.assets, id, caller)
         if payment.payer != caller:
             raise Forbidden("only the payer of a payment can say that it was somebody else's doing")
         await wallet_freeze.freeze_over(connection, caller, id, by, now)
     async with database.transaction() as connection:
-        return await _end(connection, terms, caller, id, now)
+        return await _end(connection, settings, caller, id, now)
 
 
-async def _end(connection: Connection, terms: Terms, caller: WalletId, id: PaymentId, now: datetime) -> Payment:
+async def _end(
+    connection: Connection, settings: PaymentSettings, caller: WalletId, id: PaymentId, now: datetime
+) -> Payment:
     """The authorization is locked first, then the payment, as settling locks them."""
-    seen = await records.payment(connection, terms.assets, id, caller)
+    seen = await records.payment(connection, settings.assets, id, caller)
     if seen.authorization_id is not None:
         tracked = await authorization.one(connection, seen.authorization_id, for_update=True)
         if tracked.state == "queued" and tracked.authorization.signature is None:
             refused = [(tracked.authorization, "not_me")]
-            await final_blocks.refuse(connection, terms.assets, terms.settles, refused, now)
-        return await records.payment(connection, terms.assets, id, caller)
-    await checks.lock(connection, terms, giving_back=[id])
-    payment = await records.payment_for_update(connection, terms.assets, id, caller)
+            await final_blocks.refuse(connection, settings.assets, settings.settles, refused, now)
+        return await records.payment(connection, settings.assets, id, caller)
+    await checks.lock(connection, settings, giving_back=[id])
+    payment = await records.payment_for_update(connection, settings.assets, id, caller)
     event = Event.REFUSE if payment.waits_for_approval else Event.VOID if payment.state is State.HELD else None
     if event is None or payment.authorization_id is not None:
         return payment
@@ -81,9 +85,11 @@ async def _end(connection: Connection, terms: Terms, caller: WalletId, id: Payme
     return ended
 
 
-async def link(connection: Connection, terms: Terms, caller: WalletId, id: PaymentId, now: datetime) -> str:
+async def link(
+    connection: Connection, settings: PaymentSettings, caller: WalletId, id: PaymentId, now: datetime
+) -> str:
     """A token for a link that says it of the caller's payment. Raises NotFound, and Forbidden (the payee asks)."""
-    payment = await records.payment(connection, terms.assets, id, caller)
+    payment = await records.payment(connection, settings.assets, id, caller)
     if payment.payer != caller:
         raise Forbidden("only the payer of a payment is sent such a link")
     token = new_secret("nm")
@@ -92,12 +98,12 @@ async def link(connection: Connection, terms: Terms, caller: WalletId, id: Payme
     return token
 
 
-async def of_link(connection: Connection, terms: Terms, token: str, now: datetime) -> Payment:
+async def of_link(connection: Connection, settings: PaymentSettings, token: str, now: datetime) -> Payment:
     """The payment that a link is of. Raises NotFound where it is none, or its time is over."""
     row = await connection.fetchrow(policy.sql.link, hash_of(token), now)
     if row is None:
         raise NotFound("such link")
-    return await records.payment(connection, terms.assets, PaymentId(row["payment_id"]), WalletId(row["wallet_id"]))
+    return await records.payment(connection, settings.assets, PaymentId(row["payment_id"]), WalletId(row["wallet_id"]))
 
 
 async def ask(connection: Connection, party: Party, caller: WalletId, now: datetime) -> tuple[Asked, list[bytes]]:

@@ -21,20 +21,26 @@ from gateway.ids import PaymentId, WalletId, show
 from gateway.payments.checks import wallet_freeze, withdrawal_freeze
 from gateway.payments.model import records
 from gateway.payments.model.payment import Event, Payment, State, after
-from gateway.payments.model.settings import Terms
+from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Connection, Database
 
 
-async def to_sign(connection: Connection, terms: Terms, payment: Payment) -> dict[str, Any] | None:
+async def to_sign(connection: Connection, settings: PaymentSettings, payment: Payment) -> dict[str, Any] | None:
     """What the payer is to sign of a payment that waits for it, as JSON (EIP-712); None of any other."""
     if payment.state is not State.REQUIRES_CONFIRMATION or payment.authorization_id is None:
         return None
     tracked = await authorization.one(connection, payment.authorization_id)
-    return message.typed_data(terms.contract(payment.amount.asset), tracked.authorization)
+    return message.typed_data(settings.contract(payment.amount.asset), tracked.authorization)
 
 
 async def sign(
-    database: Database, node: Node | None, terms: Terms, caller: WalletId, id: PaymentId, signed: bytes, now: datetime
+    database: Database,
+    node: Node | None,
+    settings: PaymentSettings,
+    caller: WalletId,
+    id: PaymentId,
+    signed: bytes,
+    now: datetime,
 ) -> Payment:
     """Queue the caller's payment with its signature. The same signature again finds the payment as it is.
 
@@ -44,14 +50,14 @@ async def sign(
     is over), WithdrawalsFrozen, WalletFrozen, NodeUnavailable (a contract cannot be asked).
     """
     async with database.reading() as connection:
-        payment, tracked = await _payment(connection, terms, caller, id)
+        payment, tracked = await _payment(connection, settings, caller, id)
     if _is_signed_by(payment, tracked, signed):
         return payment
-    signed = await _checked(node, terms, payment, tracked.authorization, signed)
+    signed = await _checked(node, settings, payment, tracked.authorization, signed)
     async with database.transaction() as connection:
         # The authorization first, then the payment: as settling and expiry lock them.
         tracked = await authorization.one(connection, tracked.id, for_update=True)
-        payment = await records.payment_for_update(connection, terms.assets, id, caller)
+        payment = await records.payment_for_update(connection, settings.assets, id, caller)
         if _is_signed_by(payment, tracked, signed):
             return payment
         if payment.expires_at is not None and payment.expires_at <= now:
@@ -73,9 +79,11 @@ def _is_signed_by(payment: Payment, tracked: Tracked, signed: bytes) -> bool:
     return gone_on and signature.is_same(tracked.authorization.signature, signed)
 
 
-async def _payment(connection: Connection, terms: Terms, caller: WalletId, id: PaymentId) -> tuple[Payment, Tracked]:
+async def _payment(
+    connection: Connection, settings: PaymentSettings, caller: WalletId, id: PaymentId
+) -> tuple[Payment, Tracked]:
     """The payment, and the authorization that it waits with, or has waited with."""
-    payment = await records.payment(connection, terms.assets, id, caller)
+    payment = await records.payment(connection, settings.assets, id, caller)
     if payment.payer != caller:
         raise Forbidden("only the payer of a payment can sign it")
     if payment.authorization_id is None:
@@ -86,9 +94,11 @@ async def _payment(connection: Connection, terms: Terms, caller: WalletId, id: P
     return payment, tracked
 
 
-async def _checked(node: Node | None, terms: Terms, payment: Payment, one: Authorization, signed: bytes) -> bytes:
+async def _checked(
+    node: Node | None, settings: PaymentSettings, payment: Payment, one: Authorization, signed: bytes
+) -> bytes:
     """The signature as the token takes it. Network, where the payer is a contract."""
-    digest = message.digest(terms.contract(payment.amount.asset), one)
+    digest = message.digest(settings.contract(payment.amount.asset), one)
     if one.by == "owner":
         return signature.check(one.from_address, digest, signed)
     if node is None:

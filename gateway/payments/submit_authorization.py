@@ -1,4 +1,4 @@
-"""An authorization that an owner has signed by themselves, handed in to be settled: the house relays it, and pays the
+"""An authorization that an owner has signed by themselves, handed in to be settled: the gateway relays it, and pays the
 gas.
 
 Nobody asked for it to be signed, and whoever hands it in needs no API key: it says who pays, whom, and how much, and
@@ -32,7 +32,7 @@ from gateway.payments import pay
 from gateway.payments.checks import policy, spending, wallet_freeze, withdrawal_freeze
 from gateway.payments.model import records
 from gateway.payments.model.payment import Payment, State
-from gateway.payments.model.settings import Terms
+from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.pay import PayRequest
 from gateway.payments.payees.lookup import find_payee
 from gateway.payments.rails import holding
@@ -63,7 +63,9 @@ class Presented:
     signature: bytes
 
 
-async def present(database: Database, node: Node | None, terms: Terms, asked: Presented, now: datetime) -> Payment:
+async def present(
+    database: Database, node: Node | None, settings: PaymentSettings, asked: Presented, now: datetime
+) -> Payment:
     """Hold its money and queue it. Before the transaction the contract is asked whether it has used the nonce, as of
     where the book is: what was settled already would never end. What it uses afterwards, the book sees.
 
@@ -72,21 +74,21 @@ async def present(database: Database, node: Node | None, terms: Terms, asked: Pr
     """
     for look in range(_LOOKS):
         async with database.reading() as connection:
-            there = await _there(connection, terms, asked)
+            there = await _there(connection, settings, asked)
             if there is not None:
                 return there
             payer = await _payer(connection, asked)
-            one = _authorization(terms, payer, asked, now)
-            cursor = await watch.cursor(connection, terms.contract(asked.money.asset).chain_id)
+            one = _authorization(settings, payer, asked, now)
+            cursor = await watch.cursor(connection, settings.contract(asked.money.asset).chain_id)
         if node is None or cursor is None:
             raise NodeUnavailable("GATEWAY_RPC_URL is not set, or nothing was read from the chain yet")
-        one = await _checked(node, terms, one)
-        if (await authorization.used(node, terms.contracts, [one], cursor.number))[one.id]:
+        one = await _checked(node, settings, one)
+        if (await authorization.used(node, settings.contracts, [one], cursor.number))[one.id]:
             raise _taken(asked)
         try:
             async with database.transaction() as connection:
                 if await watch.stands(connection, cursor):
-                    return await _begin(connection, terms, payer, one, asked.money, now)
+                    return await _begin(connection, settings, payer, one, asked.money, now)
                 raise Contended
         except Contended:
             if look == _LOOKS - 1:
@@ -94,14 +96,14 @@ async def present(database: Database, node: Node | None, terms: Terms, asked: Pr
     raise AssertionError("the last look ends it")
 
 
-async def _there(connection: Connection, terms: Terms, asked: Presented) -> Payment | None:
+async def _there(connection: Connection, settings: PaymentSettings, asked: Presented) -> Payment | None:
     """The payment that it is already, if it was handed in before."""
     key = (asked.money.asset.code, _address(asked.payer), asked.nonce)
     tracked = (await authorization.find(connection, [key])).get(key)
     if tracked is None:
         return None
     was = tracked.authorization
-    payments = await records.by_authorizations(connection, terms.assets, [tracked.id])
+    payments = await records.by_authorizations(connection, settings.assets, [tracked.id])
     same = (was.to_address, was.value, was.valid_after, was.valid_before) == (
         *(_address(asked.payee), asked.money.units, asked.valid_after, asked.valid_before),
     )
@@ -129,7 +131,7 @@ def _address(text: str) -> str:
     return address
 
 
-def _authorization(terms: Terms, payer: Wallet, asked: Presented, now: datetime) -> Authorization:
+def _authorization(settings: PaymentSettings, payer: Wallet, asked: Presented, now: datetime) -> Authorization:
     left = timedelta(seconds=min(asked.valid_before, 1 << 40) - int(now.timestamp()))
     if not _GOOD_FOR_LEAST <= left <= _GOOD_FOR_MOST:
         raise InvalidRequest("validBefore", "it should be good for 30 seconds at least, and for 30 days at the most")
@@ -153,9 +155,9 @@ def _authorization(terms: Terms, payer: Wallet, asked: Presented, now: datetime)
     )
 
 
-async def _checked(node: Node, terms: Terms, one: Authorization) -> Authorization:
+async def _checked(node: Node, settings: PaymentSettings, one: Authorization) -> Authorization:
     """The authorization, with its signature as the token takes it. Network, where the payer is a contract."""
-    digest = message.digest(terms.contract(terms.assets[one.asset]), one)
+    digest = message.digest(settings.contract(settings.assets[one.asset]), one)
     if one.by == "owner":
         return structs.replace(one, signature=signature.check(one.from_address, digest, one.signature))
     _, taken = await signature.check_any(node, one.from_address, digest, one.signature or b"")
@@ -163,20 +165,20 @@ async def _checked(node: Node, terms: Terms, one: Authorization) -> Authorizatio
 
 
 async def _begin(
-    connection: Connection, terms: Terms, payer: Wallet, one: Authorization, money: Money, now: datetime
+    connection: Connection, settings: PaymentSettings, payer: Wallet, one: Authorization, money: Money, now: datetime
 ) -> Payment:
     """The payment, its money held and its authorization queued. Raises Contended where that was done meanwhile, or the
     payer has left the address.
 
     Lock order: the cursor, which the caller holds; accounts; nonces.
     """
-    payee = await find_payee(connection, terms, payer, one.to_address)
-    owner = (await wallet_freeze.payers(connection, terms.assets, [payer.id]))[payer.id]
+    payee = await find_payee(connection, settings, payer, one.to_address)
+    owner = (await wallet_freeze.payers(connection, settings.assets, [payer.id]))[payer.id]
     if owner.refusal is not None:
         raise owner.refusal
     if payee.wallet is None:
         await withdrawal_freeze.check(connection, money.asset)
-    fresh = pay.accepted(terms, payer, payee, PayRequest(one.to_address, money), now)
+    fresh = pay.accepted(settings, payer, payee, PayRequest(one.to_address, money), now)
     payment = replace(fresh, state=State.QUEUED, expires_at=None, authorization_id=one.id)
     book.all_done(await book.write(connection, [await holding.hold_of(connection, payment, payee)], now))
     if payer.signs_itself:

@@ -11,15 +11,15 @@ from gateway.events import log
 from gateway.payments import approve
 from gateway.payments.checks import policy
 from gateway.payments.model import records
-from gateway.payments.model.settings import Terms
+from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Connection
 
 
-async def send_due(connection: Connection, terms: Terms, now: datetime, limit: int = 100) -> int:
+async def send_due(connection: Connection, settings: PaymentSettings, now: datetime, limit: int = 100) -> int:
     """Queue what can be undone no more, up to `limit` payments; returns how many. Those of a frozen wallet wait."""
     rows = await connection.fetch(policy.sql.due_undo, now, limit)
-    due = [records.of_row(terms.assets, row) for row in rows]
-    queued = [await approve.send(connection, terms, payment, now) for payment in due]
+    due = [records.of_row(settings.assets, row) for row in rows]
+    queued = [await approve.send(connection, settings, payment, now) for payment in due]
     if queued:
         await records.update(connection, queued)
         await log.append(connection, [event for payment in queued for event in records.events(payment)], now)

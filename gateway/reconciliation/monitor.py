@@ -29,7 +29,7 @@ from gateway.events import log as events_log
 from gateway.ids import WalletId
 from gateway.money import Assets
 from gateway.payments.checks import withdrawal_freeze
-from gateway.payments.model.settings import Terms
+from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Connection, Database, Statements
 from gateway.reconciliation import reread, solvency
 from gateway.reconciliation.solvency import Difference
@@ -65,7 +65,7 @@ class Suspicion:
 
     @property
     def handle(self) -> str | None:
-        """Whose wallet it is; None where it is an account of the house's."""
+        """Whose wallet it is; None where it is a system account."""
         kind, _, rest = self.account.partition(":")
         return rest.partition(":")[0] if kind == "wallet" else None
 
@@ -86,29 +86,31 @@ class Turn:
         return self.every or bool(self.suspicions)
 
 
-async def look(database: Database, node: Node, terms: Terms, bank: Bank, pace: Pace, clock: Clock) -> list[Difference]:
+async def look(
+    database: Database, node: Node, settings: PaymentSettings, bank: Bank, pace: Pace, clock: Clock
+) -> list[Difference]:
     """Look, if it is our turn. Returns what is confirmed now: it was seen by this look and by one a while before it.
 
     Raises what the node raises; the turn is free again then.
     """
-    if not terms.contracts:
+    if not settings.contracts:
         return []
     async with database.reading() as connection:
-        turn = await take(connection, next(iter(terms.contracts.values())).chain_id, pace)
+        turn = await take(connection, next(iter(settings.contracts.values())).chain_id, pace)
     if turn is None:
         return []
     try:
-        to, wallets = await _scope(database, terms, turn)
+        to, wallets = await _scope(database, settings, turn)
         async with database.snapshot() as connection:
-            found = await bank(connection, terms.assets)
-            found += await solvency.within(connection, terms, turn.thorough)
-        async for part in solvency.parts(database, node, terms, wallets):
+            found = await bank(connection, settings.assets)
+            found += await solvency.within(connection, settings, turn.thorough)
+        async for part in solvency.parts(database, node, settings, wallets):
             found += part
             async with database.one_statement() as connection:
                 if not await keep(connection, turn):
                     return []
         found = solvency.once(found)
-        if not await _read_again(database, node, terms, turn, found, clock):
+        if not await _read_again(database, node, settings, turn, found, clock):
             return []
         async with database.transaction() as connection:
             return await end(connection, turn, to, found, pace, clock())
@@ -119,7 +121,7 @@ async def look(database: Database, node: Node, terms: Terms, bank: Bank, pace: P
 
 
 async def _read_again(
-    database: Database, node: Node, terms: Terms, turn: Turn, found: Sequence[Difference], clock: Clock
+    database: Database, node: Node, settings: PaymentSettings, turn: Turn, found: Sequence[Difference], clock: Clock
 ) -> bool:
     """Before something that is seen again is believed, search for what the book lacks of it. False when there was
     something, or the turn is somebody else's by now: then what was found says nothing any more.
@@ -127,7 +129,7 @@ async def _read_again(
     suspected = {one.account for one in turn.suspicions}
     again = [one for one in found if one.account in suspected and one.block is not None]
     try:
-        async for posted in reread.search(database, node, terms, again, clock):
+        async for posted in reread.search(database, node, settings, again, clock):
             async with database.one_statement() as connection:
                 if not await keep(connection, turn):
                     return False
@@ -139,9 +141,9 @@ async def _read_again(
     return True
 
 
-async def _scope(database: Database, terms: Terms, turn: Turn) -> tuple[int, list[WalletId] | None]:
+async def _scope(database: Database, settings: PaymentSettings, turn: Turn) -> tuple[int, list[WalletId] | None]:
     """Up to which final block the look is, and at which wallets; None is all."""
-    to, wallets = await solvency.moved(database, terms, turn.since)
+    to, wallets = await solvency.moved(database, settings, turn.since)
     if turn.every:
         return to, None
     handles = [one.handle for one in turn.suspicions if one.handle is not None]

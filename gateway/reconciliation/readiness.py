@@ -15,7 +15,7 @@ from gateway.chain.node import Node
 from gateway.chain.relayer import outbox, relayers
 from gateway.chain.watcher import watch
 from gateway.errors import ChainReplaced, ClockOff, DatabaseUnavailable, NodeUnavailable
-from gateway.payments.model.settings import Terms
+from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Database
 from gateway.reconciliation import recovery
 
@@ -57,8 +57,8 @@ class Probe:
     A try is not cut short, since a commit that waits for a standby would then be waiting in the server many times over.
     """
 
-    def __init__(self, database: Database, node: Node | None, terms: Terms) -> None:
-        self._database, self._node, self._terms = database, node, terms
+    def __init__(self, database: Database, node: Node | None, settings: PaymentSettings) -> None:
+        self._database, self._node, self._settings = database, node, settings
         self._trying: asyncio.Task[Readiness] | None = None
         self._begun_at = 0.0
         self._without_node: Readiness | None = None
@@ -78,8 +78,8 @@ class Probe:
         raise DatabaseUnavailable("no answer within two seconds")
 
     async def _try(self) -> Readiness:
-        chain_id = next((contract.chain_id for contract in self._terms.contracts.values()), None)
-        allowed = _A_WHILE + timedelta(seconds=_FINALITIES * self._terms.finality_seconds)
+        chain_id = next((contract.chain_id for contract in self._settings.contracts.values()), None)
+        allowed = _A_WHILE + timedelta(seconds=_FINALITIES * self._settings.finality_seconds)
         await self._database.prove_writable()
         if off := self._database.clock.off_seconds():
             raise ClockOff(round(off, 1))

@@ -46,7 +46,7 @@ from gateway.events import log
 from gateway.ids import TransferId, new_id
 from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer
-from gateway.payments.model.settings import Terms
+from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Connection, Database, Record, Statements
 from gateway.settlement import final_blocks
 
@@ -85,7 +85,9 @@ async def current(connection: Connection) -> Recovery | None:
 # ---- finding it -----------------------------------------------------------------------------------------------------
 
 
-async def unknown(database: Database, node: Node, terms: Terms, movements: Iterable[Movement]) -> list[Movement]:
+async def unknown(
+    database: Database, node: Node, settings: PaymentSettings, movements: Iterable[Movement]
+) -> list[Movement]:
     """Those of these movements that batches of ours have made and this database has not stored. The node is asked only
     where there are transactions that we have not stored. Raises NodeUnavailable.
     """
@@ -99,16 +101,18 @@ async def unknown(database: Database, node: Node, terms: Terms, movements: Itera
     calls = await node.sent(strange) if strange else {}
     if len(calls) < len(strange):
         raise NodeUnavailable("it has the logs of a transaction, and not the transaction")
-    contracts = {contract.address for contract in terms.contracts.values()}
+    contracts = {contract.address for contract in settings.contracts.values()}
     ours = {hash_ for hash_, call in calls.items() if call.to in contracts and is_batch(call.data)}
     return [one for one in told if one.transaction_hash in ours]
 
 
-async def look(database: Database, node: Node, terms: Terms, finality: int | None, clock: Clock) -> Recovery | None:
+async def look(
+    database: Database, node: Node, settings: PaymentSettings, finality: int | None, clock: Clock
+) -> Recovery | None:
     """At a start, before anything is accepted: whether the gateway is in recovery, or has to be. Reads final blocks
     only where a relayer has more transactions on the chain than in the rows. Raises NodeUnavailable, ChainReplaced.
     """
-    chain_id = next((contract.chain_id for contract in terms.contracts.values()), None)
+    chain_id = next((contract.chain_id for contract in settings.contracts.values()), None)
     async with database.reading() as connection:
         found = await current(connection)
         known = [] if chain_id is None else await relayers.addresses(connection, chain_id)
@@ -120,9 +124,9 @@ async def look(database: Database, node: Node, terms: Terms, finality: int | Non
         rows = await connection.fetch(sql.relayers, cursor.chain_id)
     if not _ahead(rows, account_states):
         return None
-    batch, contracts = list[Movement](), list(terms.contracts.values())
+    batch, contracts = list[Movement](), list(settings.contracts.values())
     while not batch and (block_range := await watch.read(node, contracts, cursor, finality, {})) is not None:
-        batch = await unknown(database, node, terms, block_range.movements)
+        batch = await unknown(database, node, settings, block_range.movements)
         cursor = Cursor(cursor.chain_id, block_range.last.number, block_range.last.hash, block_range.last.timestamp)
     if batch:
         async with database.transaction() as connection:
@@ -180,7 +184,7 @@ async def enter(connection: Connection, chain_id: int, batch: Sequence[Movement]
 
 
 async def note(
-    connection: Connection, terms: Terms, block_range: BlockRange, batch: Sequence[Movement], now: datetime
+    connection: Connection, settings: PaymentSettings, block_range: BlockRange, batch: Sequence[Movement], now: datetime
 ) -> None:
     """In the transaction that books a block range, and after that: enter recovery because of the batches in it that no
     row knows, and keep what they moved. Of a block range that is read in recovery, keep the addresses that are no
@@ -190,15 +194,15 @@ async def note(
     if not batch and found is None:
         return
     if batch:
-        chain_id = next(iter(terms.contracts.values())).chain_id
+        chain_id = next(iter(settings.contracts.values())).chain_id
         recovery_id = await enter(connection, chain_id, batch, now)
         await _keep(connection, recovery_id, batch, now)
-        await _give_back(connection, terms, now)
+        await _give_back(connection, settings, now)
     else:
         assert found is not None
         recovery_id = found.id
     ends = {end for one in block_range.movements for end in (one.from_address, one.to_address)}
-    strangers = ends - {ZERO} - {contract.address for contract in terms.contracts.values()}
+    strangers = ends - {ZERO} - {contract.address for contract in settings.contracts.values()}
     await connection.execute(sql.keep_addresses, recovery_id, sorted(strangers))
 
 
@@ -224,7 +228,7 @@ def _kind(one: Movement) -> str:
     return "redemption" if one.to_address == ZERO else "transfer"
 
 
-async def _give_back(connection: Connection, terms: Terms, now: datetime) -> None:
+async def _give_back(connection: Connection, settings: PaymentSettings, now: datetime) -> None:
     """Requests that came after the restore, before anybody knew of it, for what the chain has: each fails, and its
     money is given back. Nothing of them was sent (`may_send`).
     """
@@ -236,7 +240,7 @@ async def _give_back(connection: Connection, terms: Terms, now: datetime) -> Non
             met.add(row["restored_id"])
             await connection.execute(sql.meet_queued, row["restored_id"], now, row["wallet_id"], row["id"])
     if refused:
-        await final_blocks.refuse(connection, terms.assets, terms.settles, list(refused.values()), now)
+        await final_blocks.refuse(connection, settings.assets, settings.settles, list(refused.values()), now)
 
 
 # ---- reading, until all of it is in the book ------------------------------------------------------------------------
@@ -280,7 +284,7 @@ async def read_up(database: Database, node: Node, now: datetime) -> bool:
     return True
 
 
-async def open_returned(database: Database, node: Node, terms: Terms, now: datetime) -> int:
+async def open_returned(database: Database, node: Node, settings: PaymentSettings, now: datetime) -> int:
     """Bring into the book what lies at the addresses of handles that were lost and are claimed again; returns how many.
 
     It is read at the block up to which the book had seen the chain when the handle was claimed: later blocks are booked
@@ -289,7 +293,7 @@ async def open_returned(database: Database, node: Node, terms: Terms, now: datet
     async with database.reading() as connection:
         rows = await connection.fetch(sql.to_open)
     for row in rows:
-        contracts = list(terms.contracts.values())
+        contracts = list(settings.contracts.values())
         units = [(await balances.read(node, one, [row["address"]], row["taken_block"]))[0] for one in contracts]
         async with database.transaction() as connection:
             if await connection.fetchval(sql.open_address, row["address"], now) is None:
@@ -297,7 +301,7 @@ async def open_returned(database: Database, node: Node, terms: Terms, now: datet
             for contract, there in zip(contracts, units, strict=True):
                 if there:
                     token = contract.asset
-                    mine, outside = account.wallet(row["handle"], token), account.house("outside", token)
+                    mine, outside = account.wallet(row["handle"], token), account.system_account("outside", token)
                     ids = await book.accounts(connection, [(mine, token), (outside, token)])
                     id = TransferId(new_id(now))
                     came = Transfer(id, "observation", id, (Leg(ids[outside], ids[mine], there),), fact=True)

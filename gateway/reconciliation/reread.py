@@ -26,7 +26,7 @@ from gateway.chain.watcher import watch
 from gateway.chain.watcher.watch import BlockRange
 from gateway.clock import Clock
 from gateway.errors import InvalidRequest
-from gateway.payments.model.settings import Terms
+from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Connection, Database, Statements
 from gateway.reconciliation.solvency import Difference
 from gateway.settlement import final_blocks
@@ -48,12 +48,14 @@ class Reread:
     posted: int
 
 
-async def reread(database: Database, node: Node, terms: Terms, first: int, last: int, clock: Clock) -> Reread:
+async def reread(
+    database: Database, node: Node, settings: PaymentSettings, first: int, last: int, clock: Clock
+) -> Reread:
     """Read the final blocks from `first` to `last` again and post what the book lacks of them.
 
     Raises InvalidRequest where they are not all in the book, ChainReplaced and NodeUnavailable.
     """
-    contracts = list(terms.contracts.values())
+    contracts = list(settings.contracts.values())
     posted = 0
     for start in range(first, last + 1, _PART):
         async with database.reading() as connection:
@@ -64,11 +66,13 @@ async def reread(database: Database, node: Node, terms: Terms, first: int, last:
             read = "nothing is read yet" if cursor is None else f"blocks 1 to {cursor.number} are in the book"
             raise InvalidRequest("blocks", f"blocks {first} to {last} cannot be read again: {read}")
         block_range = await watch.read_again(node, contracts, cursor, start, end, hashes)
-        posted += await _post(database, terms, cursor.chain_id, block_range, clock)
+        posted += await _post(database, settings, cursor.chain_id, block_range, clock)
     return Reread(first, last, posted)
 
 
-async def _post(database: Database, terms: Terms, chain_id: int, block_range: BlockRange, clock: Clock) -> int:
+async def _post(
+    database: Database, settings: PaymentSettings, chain_id: int, block_range: BlockRange, clock: Clock
+) -> int:
     """Post what the book lacks, block by block, in one transaction; returns how many movements that were."""
     async with database.transaction() as connection:
         await watch.lock(connection, chain_id)
@@ -78,9 +82,11 @@ async def _post(database: Database, terms: Terms, chain_id: int, block_range: Bl
             moved = [one for one in missing if one.block_number == number]
             last = replace(block_range.last, number=number)
             block = replace(block_range, first=number, last=last, movements=moved, skips=[], receipts=[])
-            posted += await final_blocks.settle_again(connection, terms.assets, terms.settles, chain_id, block, clock())
+            posted += await final_blocks.settle_again(
+                connection, settings.assets, settings.settles, chain_id, block, clock()
+            )
         rest = replace(block_range, movements=[])
-        await final_blocks.settle_again(connection, terms.assets, terms.settles, chain_id, rest, clock())
+        await final_blocks.settle_again(connection, settings.assets, settings.settles, chain_id, rest, clock())
     for one in missing if posted else ():
         log.warning(
             "block %d was read again: %s of %s from %s to %s was not in the book",
@@ -99,7 +105,7 @@ async def _missing(connection: Connection, chain_id: int, block_range: BlockRang
 
 
 async def search(
-    database: Database, node: Node, terms: Terms, differences: Sequence[Difference], clock: Clock
+    database: Database, node: Node, settings: PaymentSettings, differences: Sequence[Difference], clock: Clock
 ) -> AsyncIterator[int]:
     """Search what the book may lack of these accounts, and post it. Gives, now and then, how many movements it has
     posted so far: whoever asked may have to say that they are busy.
@@ -108,7 +114,7 @@ async def search(
     """
     posted = 0
     for one in differences:
-        contract = terms.contracts.get(one.asset.code)
+        contract = settings.contracts.get(one.asset.code)
         if contract is None or one.block is None:
             continue
         numbers = set[int]()
@@ -119,7 +125,7 @@ async def search(
                 numbers |= await _lacking(database, contract, logs, first, last)
                 yield posted
         for number in sorted(numbers):
-            posted += (await reread(database, node, terms, number, number, clock)).posted
+            posted += (await reread(database, node, settings, number, number, clock)).posted
             yield posted
 
 

@@ -20,7 +20,7 @@ from gateway.chain.watcher import balances, watch
 from gateway.ids import WalletId
 from gateway.ledger import account, book
 from gateway.money import Asset, Money, at_par_ceil
-from gateway.payments.model.settings import Terms
+from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Connection, Database, Statements
 
 sql = Statements(__package__, "solvency.sql")
@@ -83,40 +83,44 @@ class Solvency:
 # ---- within the book ------------------------------------------------------------------------------------------------
 
 
-async def solvency(connection: Connection, terms: Terms) -> list[Solvency]:
+async def solvency(connection: Connection, settings: PaymentSettings) -> list[Solvency]:
     """The totals of every token, as of one moment: call it inside a snapshot. It adds up all wallets."""
-    posted = await _of_the_house(connection, terms)
-    needed = _needed(terms, posted)
-    return [await _token(connection, terms, token, posted, needed) for token in terms.assets.tokens()]
+    posted = await _of_the_house(connection, settings)
+    needed = _needed(settings, posted)
+    return [await _token(connection, settings, token, posted, needed) for token in settings.assets.tokens()]
 
 
-async def _of_the_house(connection: Connection, terms: Terms) -> dict[str, int]:
-    """What the house's accounts of every token have, by code."""
-    tokens = terms.assets.tokens()
-    codes = [account.house(kind, token) for token in tokens for kind in ("supply", "outside")]
-    codes += [account.house("reserve", terms.backing(token)) for token in tokens]
-    balances = await book.balances(connection, terms.assets, codes)
+async def _of_the_house(connection: Connection, settings: PaymentSettings) -> dict[str, int]:
+    """What system accounts of every token have, by code."""
+    tokens = settings.assets.tokens()
+    codes = [account.system_account(kind, token) for token in tokens for kind in ("supply", "outside")]
+    codes += [account.system_account("reserve", settings.backing(token)) for token in tokens]
+    balances = await book.balances(connection, settings.assets, codes)
     return {code: balances[code].posted if code in balances else 0 for code in codes}
 
 
-def _needed(terms: Terms, posted: Mapping[str, int]) -> dict[Asset, int]:
+def _needed(settings: PaymentSettings, posted: Mapping[str, int]) -> dict[Asset, int]:
     """What all tokens of one currency together take to be covered, by currency."""
     needed: dict[Asset, int] = {}
-    for token in terms.assets.tokens():
-        supply, fiat = Money(posted[account.house("supply", token)], token), terms.backing(token)
+    for token in settings.assets.tokens():
+        supply, fiat = Money(posted[account.system_account("supply", token)], token), settings.backing(token)
         needed[fiat] = needed.get(fiat, 0) + at_par_ceil(supply, fiat).units
     return needed
 
 
 async def _token(
-    connection: Connection, terms: Terms, token: Asset, posted: Mapping[str, int], needed: Mapping[Asset, int]
+    connection: Connection,
+    settings: PaymentSettings,
+    token: Asset,
+    posted: Mapping[str, int],
+    needed: Mapping[Asset, int],
 ) -> Solvency:
-    fiat = terms.backing(token)
-    supply, outside = (posted[account.house(kind, token)] for kind in ("supply", "outside"))
-    reserve = posted[account.house("reserve", fiat)]
+    fiat = settings.backing(token)
+    supply, outside = (posted[account.system_account(kind, token)] for kind in ("supply", "outside"))
+    reserve = posted[account.system_account("reserve", fiat)]
     wallets = int(await connection.fetchval(sql.sum_of_wallets, token.code))
     short_of_reserve = Money(max(needed[fiat] - reserve, 0), fiat)
-    contract = terms.contracts.get(token.code)
+    contract = settings.contracts.get(token.code)
     cursor = await watch.cursor(connection, contract.chain_id) if contract else None
     return Solvency(
         asset=token,
@@ -129,61 +133,63 @@ async def _token(
     )
 
 
-async def within(connection: Connection, terms: Terms, thorough: bool) -> list[Difference]:
+async def within(connection: Connection, settings: PaymentSettings, thorough: bool) -> list[Difference]:
     """What does not agree within the book itself: the reserves and, where it is `thorough`, which adds up all wallets,
     what is outside.
     """
-    outside = [one for totals in await solvency(connection, terms) for one in _outside(totals)] if thorough else []
-    return [*outside, *await _reserves(connection, terms)]
+    outside = [one for totals in await solvency(connection, settings) for one in _outside(totals)] if thorough else []
+    return [*outside, *await _reserves(connection, settings)]
 
 
-async def _reserves(connection: Connection, terms: Terms) -> list[Difference]:
+async def _reserves(connection: Connection, settings: PaymentSettings) -> list[Difference]:
     """The reserves that do not cover their tokens. One that has more than it needs is no difference."""
-    posted = await _of_the_house(connection, terms)
+    posted = await _of_the_house(connection, settings)
     return [
         Difference(code, Money(posted[code], fiat), Money(needed, fiat), "the supply at par")
-        for fiat, needed in _needed(terms, posted).items()
-        if posted[code := account.house("reserve", fiat)] < needed
+        for fiat, needed in _needed(settings, posted).items()
+        if posted[code := account.system_account("reserve", fiat)] < needed
     ]
 
 
 def _outside(totals: Solvency) -> list[Difference]:
     """What is outside, against what the supply leaves when every wallet has what it has."""
     left = totals.supply - totals.wallets
-    code = account.house("outside", totals.asset)
+    code = account.system_account("outside", totals.asset)
     return [] if left == totals.outside else [Difference(code, totals.outside, left, "the supply less all wallets")]
 
 
 # ---- against the chain ----------------------------------------------------------------------------------------------
 
 
-async def reconcile(database: Database, node: Node, terms: Terms) -> tuple[list[Solvency], list[Difference]]:
+async def reconcile(
+    database: Database, node: Node, settings: PaymentSettings
+) -> tuple[list[Solvency], list[Difference]]:
     """Hold every wallet and the totals against the chain; name every difference. Raises NodeUnavailable, and
     ChainReplaced where what differs is that this is another chain.
     """
     async with database.snapshot() as connection:
-        totals = await solvency(connection, terms)
-        differences = await within(connection, terms, thorough=True)
-    async for part in parts(database, node, terms):
+        totals = await solvency(connection, settings)
+        differences = await within(connection, settings, thorough=True)
+    async for part in parts(database, node, settings):
         differences += part
     return totals, once(differences)
 
 
 async def parts(
-    database: Database, node: Node, terms: Terms, only: Sequence[WalletId] | None = None
+    database: Database, node: Node, settings: PaymentSettings, only: Sequence[WalletId] | None = None
 ) -> AsyncIterator[list[Difference]]:
     """Hold the supply of each token and the wallets (`only` these; all) against the chain, part by part: what differs
     in each. The node is asked once for each address, and once for the supply in each part.
     """
-    for contract in terms.contracts.values():
+    for contract in settings.contracts.values():
         async for part in _wallets(database, only):
-            yield await _part(database, node, terms, contract, part)
+            yield await _part(database, node, settings, contract, part)
 
 
-async def moved(database: Database, terms: Terms, since: int) -> tuple[int, list[WalletId]]:
+async def moved(database: Database, settings: PaymentSettings, since: int) -> tuple[int, list[WalletId]]:
     """The wallets whose tokens final blocks after `since` have moved, and up to which block that is known."""
     found: set[WalletId] = set()
-    contracts = terms.contracts.values()
+    contracts = settings.contracts.values()
     async with database.snapshot() as connection:
         cursors = [await watch.cursor(connection, chain_id) for chain_id in {one.chain_id for one in contracts}]
         (to,) = [cursor.number for cursor in cursors if cursor is not None]  # contracts are all of one chain
@@ -210,12 +216,12 @@ async def _wallets(database: Database, only: Sequence[WalletId] | None) -> Async
 
 
 async def _part(
-    database: Database, node: Node, terms: Terms, contract: Contract, wallets: Sequence[WalletId]
+    database: Database, node: Node, settings: PaymentSettings, contract: Contract, wallets: Sequence[WalletId]
 ) -> list[Difference]:
     token = contract.asset
     async with database.snapshot() as connection:
         cursor = await watch.cursor(connection, contract.chain_id)
-        issued = await book.balances(connection, terms.assets, [supply := account.house("supply", token)])
+        issued = await book.balances(connection, settings.assets, [supply := account.system_account("supply", token)])
         rows = await connection.fetch(sql.wallets_holding, token.code, list(wallets))
     if cursor is None:
         return []

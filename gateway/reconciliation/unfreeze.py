@@ -13,7 +13,7 @@ from gateway.clock import rfc3339
 from gateway.errors import FreezeStays, NotFound
 from gateway.events import log
 from gateway.money import Asset, Assets, Money
-from gateway.payments.model.settings import Terms
+from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Connection, Statements
 from gateway.reconciliation.solvency import Difference
 
@@ -22,7 +22,7 @@ sql = Statements(__package__, "unfreeze.sql")
 
 async def lift(
     connection: Connection,
-    terms: Terms,
+    settings: PaymentSettings,
     asset: Asset,
     known: Collection[int],
     still: Sequence[str],
@@ -36,7 +36,7 @@ async def lift(
     Raises NotFound when nothing was stopped.
     """
     await connection.execute(sql.lock_looks)
-    there = {id: one for id, one in (await differences(connection, terms.assets)).items() if one.asset == asset}
+    there = {id: one for id, one in (await differences(connection, settings.assets)).items() if one.asset == asset}
     reasons = [*still, *(str(one) for id, one in there.items() if id not in known)]
     if reasons:
         raise FreezeStays(asset.code, tuple(reasons))
@@ -44,7 +44,9 @@ async def lift(
     if since is None:
         raise not_frozen(asset)
     await connection.execute(sql.end_differences, list(there))
-    released = await authorization.release(connection, asset.code, int(now.timestamp()) + terms.authorization_seconds)
+    released = await authorization.release(
+        connection, asset.code, int(now.timestamp()) + settings.authorization_seconds
+    )
     facts = {"asset": asset.code, "since": rfc3339(since), "released": released}
     await log.append(connection, [log.Event("withdrawals.lifted", None, None, facts)], now)
     await audit.append(connection, [AuditEvent("withdrawals.lifted", None, by, None, facts)], now)

@@ -3,7 +3,7 @@
 A Transfer log in a final block is the end of something that the gateway waits for, known by payer and nonce, or it is
 an observation: tokens that somebody moved with their own key. What waits is a thing of some kind: a payment, a
 conversion, a sweep. Each kind implements `Settles` in a module of its own, in the package that it belongs to, and is
-listed in `Terms.settles`; nothing here knows any of them.
+listed in `PaymentSettings.settles`; nothing here knows any of them.
 
 Invariants:
   - Every log is posted exactly once: the cursor moves in the transaction that writes a block range, and
@@ -16,7 +16,7 @@ Lock order in the transaction of a block range:
 
     the chain's cursor             so that block ranges are written one at a time
     authorizations                 those that are overdue (busy ones are left for later), then the range's, in id order
-    things, kind by kind           in the order of `Terms.settles`, each kind in id order
+    things, kind by kind           in the order of `PaymentSettings.settles`, each kind in id order
     accounts not open yet          opened in the order of their codes
     chain transactions             that are concluded, and the authorizations of those that reverted
     transfers, then accounts       in id order, in one call of the ledger

@@ -140,7 +140,7 @@ def _observe(known: Known, movement: Movement, decision: Decision, now: datetime
     fiat = at_par_floor(Money(movement.value, token), known.assets.backing(token))
     if movement.to_address == ZERO and owner is not None and fiat.units:
         # A wallet's owner redeemed at the contract itself: the reserve pays out what it is due.
-        reserve, credited = account.house("reserve", fiat.asset), account.wallet(owner.handle, fiat.asset)
+        reserve, credited = account.system_account("reserve", fiat.asset), account.wallet(owner.handle, fiat.asset)
         legs.append(Leg(known.accounts[reserve], known.accounts[credited], fiat.units))
     decision.steps.append(Transfer(id, "observation", id, tuple(legs), fact=True))
     decision.observed.append((movement, id))

@@ -144,8 +144,8 @@ def _accounts(assets: Assets, block_range: BlockRange, wallets: Mapping[str, Wal
     for code in {movement.asset_code for movement in block_range.movements}:
         token = assets[code]
         fiat = assets.backing(token)
-        accounts += [(account.house(kind, token), token) for kind in ("supply", "outside")]
-        accounts.append((account.house("reserve", fiat), fiat))
+        accounts += [(account.system_account(kind, token), token) for kind in ("supply", "outside")]
+        accounts.append((account.system_account("reserve", fiat), fiat))
         moved = [one for one in block_range.movements if one.asset_code == code]
         for address in {one.from_address for one in moved} | {one.to_address for one in moved}:
             if address in wallets:

@@ -24,7 +24,7 @@ def coin_of(assets: Assets) -> Asset:
 def accounts(assets: Assets) -> list[tuple[str, Asset]]:
     """The accounts that gas is posted to: what was spent, and what it was paid from. Pure."""
     coin = coin_of(assets)
-    return [(account.house("gas", coin), coin), (account.house("liquidity", coin), coin)]
+    return [(account.system_account("gas", coin), coin), (account.system_account("liquidity", coin), coin)]
 
 
 def transfers(

@@ -37,9 +37,9 @@ class Known:
     def account_at(self, address: str, token: Asset) -> str:
         """The code of the account that has the tokens at an address; those that are minted come from `supply`."""
         if address == ZERO:
-            return account.house("supply", token)
+            return account.system_account("supply", token)
         owner = self.wallets.get(address)
-        return account.wallet(owner.handle, token) if owner else account.house("outside", token)
+        return account.wallet(owner.handle, token) if owner else account.system_account("outside", token)
 
 
 class Posted(Struct, frozen=True):
@@ -63,7 +63,7 @@ class Outcome(Struct, Generic[Thing], frozen=True):
 
 
 class Settles(Protocol[Thing]):
-    """One kind of thing that a final block can settle. The kinds there are stand in `Terms.settles`.
+    """One kind of thing that a final block can settle. The kinds there are stand in `PaymentSettings.settles`.
 
     A block range is decided in memory and written in whole columns: `find`, `write` and `start` take all things of
     their kind at once, so the number of statements does not depend on how many there are. `settle`, `fail` and `notice`

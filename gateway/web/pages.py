@@ -67,7 +67,7 @@ async def site(request: Request[Any, Any, Any]) -> dict[str, object]:
     """Where this gateway's pages are, as passkeys have it, and whether browsers make passkeys there: a page that was
     opened at another address points there before anything is done.
     """
-    party = party_of(request.app.state.house.public_url)
+    party = party_of(request.app.state.services.public_url)
     return {"origin": party.origin, "has_passkeys": party.has_passkeys}
 
 

@@ -53,7 +53,7 @@ from gateway.keys.signer import Signer, Vault
 from gateway.money import Money
 from gateway.payments import capture_void, undo_window
 from gateway.payments.checks import spending
-from gateway.payments.model.settings import Terms
+from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Connection, Database
 from gateway.reconciliation import monitor, recovery
 from gateway.reconciliation.monitor import Pace
@@ -78,7 +78,7 @@ class Worker:
 
     database: Database
     node: Node
-    terms: Terms
+    settings: PaymentSettings
     vault: Vault
     signers: Sequence[Signer]
     finality: int | None
@@ -94,9 +94,9 @@ class Worker:
 
     # Each step returns whether there was something to do, so that the loop asks again at once.
 
-    async def _terms(self, connection: Connection) -> Terms:
+    async def _settings(self, connection: Connection) -> PaymentSettings:
         """The terms with every contract that there is now, whenever it was deployed. Raises Misconfigured."""
-        return replace(self.terms, contracts=await deploy.all_contracts(connection, self.terms.assets))
+        return replace(self.settings, contracts=await deploy.all_contracts(connection, self.settings.assets))
 
     async def relay(self) -> bool:
         """Form what is ripe, a batch of each kind of each token, store it in a relayer, then send it. Raises NoRelayer
@@ -107,9 +107,9 @@ class Worker:
             ripe = await batches.ripe(connection, now, self.batch_wait, now - _AFTER_REVERT)
             if not ripe:
                 return False
-            chain = await deploy.chain(connection, self.terms.assets)
-        terms = replace(self.terms, contracts=chain.contracts)
-        chain_id = terms.contracts[ripe[0].asset].chain_id
+            chain = await deploy.chain(connection, self.settings.assets)
+        settings = replace(self.settings, contracts=chain.contracts)
+        chain_id = settings.contracts[ripe[0].asset].chain_id
         if chain.cursor is not None:
             await watch.check_cursor(self.node, chain.cursor)  # nothing is signed over a book of another chain
         fees, of_all = (
@@ -120,14 +120,14 @@ class Worker:
             return False
         account_states = [one for one in of_all if one.address in self._addresses]
         worked, waits = False, list[NoRelayer]()
-        for contract in terms.contracts.values():
+        for contract in settings.contracts.values():
             due = [one for one in ripe if one.asset == contract.asset.code]
             if not due:
                 continue
             allowed = await roles.allowed(self.node, contract, self._addresses)
             for one in () if allowed.paused else due:
                 try:
-                    worked |= await self._batch(terms, contract, one, account_states, allowed.of[one.kind], fees)
+                    worked |= await self._batch(settings, contract, one, account_states, allowed.of[one.kind], fees)
                 except NoRelayer as none:
                     waits.append(none)
         if waits and not worked:
@@ -140,7 +140,7 @@ class Worker:
 
     async def _batch(
         self,
-        terms: Terms,
+        settings: PaymentSettings,
         contract: Contract,
         ripe: batches.Ripe,
         account_states: Sequence[AccountState],
@@ -164,7 +164,7 @@ class Worker:
             batch = await batches.form(connection, contract, ripe.kind, relayer, fees, sign, now, ripe.count)
             if batch is None:
                 return False
-            await relay.formed(connection, terms.assets, terms.settles, batch, now)
+            await relay.formed(connection, settings.assets, settings.settles, batch, now)
         for one, reason in batch.refused:
             log.error(
                 "authorization %s of %s was not sent, and its money given back: %s", one.id, one.from_address, reason
@@ -295,7 +295,7 @@ class Worker:
         return False
 
     async def _say_low(self, relayer: Relayer, low: bool, payments: int) -> None:
-        left = str(Money(max(relayer.left_wei, 0), gas.coin_of(self.terms.assets)))
+        left = str(Money(max(relayer.left_wei, 0), gas.coin_of(self.settings.assets)))
         async with self.database.transaction() as connection:
             new = await gas_balance.note(connection, relayer.address, low)
             if new:
@@ -315,9 +315,9 @@ class Worker:
     async def watch(self) -> bool:
         """Read the next final blocks and write what they say into the book."""
         async with self.database.reading() as connection:
-            chain = await deploy.chain(connection, self.terms.assets)
-            terms, cursor = replace(self.terms, contracts=chain.contracts), chain.cursor
-            contracts = list(terms.contracts.values())
+            chain = await deploy.chain(connection, self.settings.assets)
+            settings, cursor = replace(self.settings, contracts=chain.contracts), chain.cursor
+            contracts = list(settings.contracts.values())
             hashes = await relayers.open_hashes(connection, contracts[0].chain_id, self.clock()) if contracts else {}
         if cursor is None or not self.block_time.due(awaited=bool(hashes)):
             return False
@@ -327,27 +327,27 @@ class Worker:
         self.block_time.came(block_range.last.number - cursor.number, block_range.last.timestamp - cursor.timestamp)
         if not block_range.newest:
             self.block_time.at_once()
-        used = await self._used(terms, block_range) if block_range.newest else {}
-        unknown = await recovery.unknown(self.database, self.node, terms, block_range.movements)
+        used = await self._used(settings, block_range) if block_range.newest else {}
+        unknown = await recovery.unknown(self.database, self.node, settings, block_range.movements)
         async with self.database.transaction() as connection:
             written = await final_blocks.settle(
-                connection, terms.assets, terms.settles, cursor, block_range, used, self.clock()
+                connection, settings.assets, settings.settles, cursor, block_range, used, self.clock()
             )
             if written:
-                await recovery.note(connection, terms, block_range, unknown, self.clock())
+                await recovery.note(connection, settings, block_range, unknown, self.clock())
         line = self.catch_up.line(block_range, self.clock()) if written else None
         if line:
             log.info(line)
         return True
 
-    async def _used(self, terms: Terms, block_range: BlockRange) -> dict[UUID, bool]:
+    async def _used(self, settings: PaymentSettings, block_range: BlockRange) -> dict[UUID, bool]:
         """What the contracts say of authorizations whose time is over. Of a block that is not new, or after it was
         started again, a node may not know: then they wait for a later block range, and what this one has is written.
         """
         async with self.database.reading() as connection:
             overdue = await authorization.overdue(connection, block_range.assets, block_range.last.timestamp)
         try:
-            return await authorization.used(self.node, terms.contracts, overdue, block_range.last.number)
+            return await authorization.used(self.node, settings.contracts, overdue, block_range.last.number)
         except NodeUnavailable as unknown:
             log.warning("%d authorizations whose time is over wait: %s", len(overdue), unknown)
             return {}
@@ -355,15 +355,15 @@ class Worker:
     async def recover(self) -> bool:
         """In recovery, say when all is read; afterwards, bring in what lies at the addresses that were given back."""
         async with self.database.reading() as connection:
-            terms = await self._terms(connection)
+            settings = await self._settings(connection)
         read = await recovery.read_up(self.database, self.node, self.clock())
-        return await recovery.open_returned(self.database, self.node, terms, self.clock()) > 0 or read
+        return await recovery.open_returned(self.database, self.node, settings, self.clock()) > 0 or read
 
     async def solvency(self) -> bool:
         """Hold the book against the chain and the bank, where it is our turn."""
         async with self.database.reading() as connection:
-            terms = await self._terms(connection)
-        confirmed = await monitor.look(self.database, self.node, terms, movements.reconcile, self.pace, self.clock)
+            settings = await self._settings(connection)
+        confirmed = await monitor.look(self.database, self.node, settings, movements.reconcile, self.pace, self.clock)
         for one in confirmed:
             log.error(
                 "%s: withdrawals of %s are frozen. Find out why, put it right, then run 'gateway freezes lift %s'",
@@ -376,13 +376,13 @@ class Worker:
         counts any more.
         """
         async with self.database.transaction() as connection:
-            expired = await capture_void.expire_due(connection, self.terms, self.clock())
+            expired = await capture_void.expire_due(connection, self.settings, self.clock())
         async with self.database.transaction() as connection:
-            expired += await capture_void.expire_unsigned(connection, self.terms, self.clock())
+            expired += await capture_void.expire_unsigned(connection, self.settings, self.clock())
         async with self.database.transaction() as connection:
             expired += await wallet_freeze.lapse(connection, self.clock())
         async with self.database.transaction() as connection:
-            expired += await undo_window.send_due(connection, await self._terms(connection), self.clock())
+            expired += await undo_window.send_due(connection, await self._settings(connection), self.clock())
         async with self.database.transaction() as connection:
             expired += await spending.forget(connection, self.clock())
         return expired > 0
@@ -390,8 +390,8 @@ class Worker:
     async def bring(self) -> bool:
         """Try again what was to follow its wallet to another address and came to nothing."""
         async with self.database.reading() as connection:
-            terms = await self._terms(connection)
-        return await sweep.bring(self.database, self.node, terms, self.clock()) > 0
+            settings = await self._settings(connection)
+        return await sweep.bring(self.database, self.node, settings, self.clock()) > 0
 
     async def checkpoint(self) -> bool:
         """Write a checkpoint over the next rows of both logs. The first of an hour is logged: a head that was noted

@@ -42,7 +42,7 @@ class _Spent:
 
 
 @dataclass(frozen=True)
-class House:
+class Setup:
     """A gateway and its worker over one database and one chain."""
 
     rig: Rig
@@ -67,22 +67,22 @@ async def chain(bench: Bench) -> Measured:
     measured, spent = Measured(), _Spent()
     one_by_one, before, alone = list[float](), list[float](), list[float]()
     ours: list[Leg] = []
-    async with house_with_tokens(bench.rig, HANDLES) as house, bare(bench.rig) as beside:
+    async with setup_with_tokens(bench.rig, HANDLES) as setup, bare(bench.rig) as beside:
         await beside.signed_before(_BATCHES)
-        measured.failures += (await _leg(house, bench.warm_seconds, _Spent())).failures
-        await house.connection.execute("VACUUM ANALYZE")  # as autovacuum does within a minute, once there is something
+        measured.failures += (await _leg(setup, bench.warm_seconds, _Spent())).failures
+        await setup.connection.execute("VACUUM ANALYZE")  # as autovacuum does within a minute, once there is something
         for _ in range(bench.rounds):
-            measured.failures += (await _leg(house, bench.warm_seconds, _Spent())).failures
-            ours.append(await _leg(house, 2 * bench.seconds, spent))  # long, since the last of it waits for finality
+            measured.failures += (await _leg(setup, bench.warm_seconds, _Spent())).failures
+            ours.append(await _leg(setup, 2 * bench.seconds, spent))  # long, since the last of it waits for finality
             print(told(ours[-1]) + f", worker {spent.worker[-1]:.0f}, anvil {spent.anvil[-1]:.0f}", flush=True)
             print(f"  {number(spent.gas[-1])} gas a payment in a batch of {spent.payments[-1]}", flush=True)
             one_by_one.append(await beside.one_at_a_time(bench.seconds / 2))
             print(f"  {'web3.py, one at a time':24} {number(one_by_one[-1]):>8}/s", flush=True)
             before.append(await beside.signed_before(_BATCHES))
             print(f"  {'anvil, signed before':24} {number(before[-1]):>8}/s", flush=True)
-            alone.append(median([await lone(house) for _ in range(_LONE)]))
+            alone.append(median([await lone(setup) for _ in range(_LONE)]))
             print(f"  {'alone, to settled':24} {alone[-1]:>8.2f} s", flush=True)
-        measured.checked.append(await tokens.check(house.rig, house.book))
+        measured.checked.append(await tokens.check(setup.rig, setup.book))
         print(f"  {measured.checked[-1]}", flush=True)
     measured.legs += ours
     measured.failures += sum(leg.failures for leg in ours)
@@ -113,7 +113,7 @@ def _rows(
 
 
 @asynccontextmanager
-async def house_with_tokens(above: Rig, handles: int) -> AsyncIterator[House]:
+async def setup_with_tokens(above: Rig, handles: int) -> AsyncIterator[Setup]:
     """A gateway whose handles have tokens, with everything of its own but PostgreSQL."""
     rig = above.below("tokens")
     await rig.drop_database("tokens")
@@ -128,19 +128,19 @@ async def house_with_tokens(above: Rig, handles: int) -> AsyncIterator[House]:
         ):
             await tokens.until_settled(connection)
             book.ids.append(rig.home / "lone.ids")
-            yield House(rig, book, gateway, worker, anvil, connection, book.ids[0])
+            yield Setup(rig, book, gateway, worker, anvil, connection, book.ids[0])
     await rig.drop_database("tokens")
 
 
-async def _leg(house: House, seconds: float, spent: _Spent) -> Leg:
+async def _leg(setup: Setup, seconds: float, spent: _Spent) -> Leg:
     """Ask for so long, then wait until all is settled; rate and processor time are of all of that."""
-    since = await house.connection.fetchval("SELECT now()")
-    before, begun = house.cpu(), time.monotonic()
-    asked = await house.rig.load("token payments", [house.gateway], house.book, _CONNECTIONS, seconds, "token")
-    took = await tokens.until_settled(house.connection) - begun
-    used = [(after - then) * 1e6 / asked.acknowledged for after, then in zip(house.cpu(), before, strict=True)]
+    since = await setup.connection.fetchval("SELECT now()")
+    before, begun = setup.cpu(), time.monotonic()
+    asked = await setup.rig.load("token payments", [setup.gateway], setup.book, _CONNECTIONS, seconds, "token")
+    took = await tokens.until_settled(setup.connection) - begun
+    used = [(after - then) * 1e6 / asked.acknowledged for after, then in zip(setup.cpu(), before, strict=True)]
     gateway, postgres, worker, anvil = used
-    gas, payments = await fullest(house, since)
+    gas, payments = await fullest(setup, since)
     spent.worker.append(worker)
     spent.anvil.append(anvil)
     spent.gas.append(gas)
@@ -148,10 +148,10 @@ async def _leg(house: House, seconds: float, spent: _Spent) -> Leg:
     return replace(asked, seconds=took, gateway_cpu_us=gateway, postgres_cpu_us=postgres)
 
 
-async def fullest(house: House, since: datetime) -> tuple[float, int]:
+async def fullest(setup: Setup, since: datetime) -> tuple[float, int]:
     """Gas a payment in the fullest batch since then, by its receipt, and how many payments it has."""
-    hash_, payments = await tokens.fullest(house.connection, since)
-    node = HttpNode(house.anvil.url)
+    hash_, payments = await tokens.fullest(setup.connection, since)
+    node = HttpNode(setup.anvil.url)
     try:
         receipt = (await node.receipts([hash_]))[hash_]
     finally:
@@ -159,17 +159,17 @@ async def fullest(house: House, since: datetime) -> tuple[float, int]:
     return receipt.gas_used / payments, payments
 
 
-async def lone(house: House) -> float:
+async def lone(setup: Setup) -> float:
     """Seconds from the request of a payment that is alone to when its payer sees it settled."""
-    house.book.asked += 1
-    payer = house.book.asked % house.book.handles
-    headers = {"Authorization": f"Bearer gw_{payer:043}", "Idempotency-Key": f"alone-{house.book.asked}"}
-    body = {"to": f"@h{(payer + 1) % house.book.handles:07}", "amount": "0.01", "asset": "USDX"}
-    async with httpx.AsyncClient(base_url=house.gateway.url, headers=headers, trust_env=False) as http:
+    setup.book.asked += 1
+    payer = setup.book.asked % setup.book.handles
+    headers = {"Authorization": f"Bearer gw_{payer:043}", "Idempotency-Key": f"alone-{setup.book.asked}"}
+    body = {"to": f"@h{(payer + 1) % setup.book.handles:07}", "amount": "0.01", "asset": "USDX"}
+    async with httpx.AsyncClient(base_url=setup.gateway.url, headers=headers, trust_env=False) as http:
         begun = time.monotonic()
         paid = (await http.post("/v1/payments", json=body)).raise_for_status().json()
-        house.book.acknowledged += 1
-        with house.lone_ids.open("a") as ids:
+        setup.book.acknowledged += 1
+        with setup.lone_ids.open("a") as ids:
             ids.write(f"{paid['id']}\n")
         while paid["state"] != "settled":
             await asyncio.sleep(_LOOK_SECONDS)

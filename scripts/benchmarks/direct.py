@@ -63,14 +63,14 @@ class Direct:
 async def pay(rig: Rig, book: Book, group: int, seconds: float) -> Direct:
     """Payments between random handles of the book, in groups of so many, for so long."""
     draw = random.Random(book.loaded)  # nosec B311 # noqa: S311 - the same payments in every run
-    async with assembly.house(rig.config(book.name), connections=1) as house:
-        async with house.database.one_statement() as connection:
+    async with assembly.services(rig.config(book.name), connections=1) as services:
+        async with services.database.one_statement() as connection:
             pid = await connection.fetchval("SELECT pg_backend_pid()")
 
         async def one_group() -> None:
-            now = house.clock()
+            now = services.clock()
             asked = [_payment(draw, book, number) for number in range(group)]
-            outcomes = await ledger_rail.pay_all(house.database, house.terms, asked, now)
+            outcomes = await ledger_rail.pay_all(services.database, services.settings, asked, now)
             assert all(isinstance(outcome, Settled) for outcome in outcomes)
             book.loaded += group
 

@@ -17,7 +17,7 @@ from gateway.api.app import application
 from gateway.api.shapes import PaymentRequest, PaymentView
 from gateway.cli.operate import processes
 from gateway.config import from_environment
-from gateway.http.services import House
+from gateway.http.services import Services
 from gateway.money import Money, fiat
 from gateway.payments.model.route import ledger_route
 
@@ -53,11 +53,11 @@ async def answer_only(data: PaymentRequest) -> PaymentView:
     )
 
 
-def _nothing(_: House) -> Litestar:
+def _nothing(_: Services) -> Litestar:
     return Litestar([answer_only], openapi_config=None, logging_config=None)
 
 
-VARIANTS: dict[str, Callable[[House], Litestar]] = {
+VARIANTS: dict[str, Callable[[Services], Litestar]] = {
     "one_each": partial(application, most=1, at_once=16),
     "empty": _nothing,
 }

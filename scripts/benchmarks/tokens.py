@@ -14,7 +14,7 @@ from gateway import assembly
 from gateway.bank import movements
 from gateway.bank.movements import BankRequest
 from gateway.cli.operate import operations
-from gateway.http.services import House
+from gateway.http.services import Services
 from gateway.identity import wallet
 from gateway.identity.wallet import Wallet
 from gateway.ids import WalletId, new_id, read
@@ -67,30 +67,30 @@ async def settle(rig: Rig, name: str, handles: int) -> Book:
     config = rig.config(name)
     await operations.migrate(config)
     await operations.deploy(config)
-    async with assembly.house(config, connections=2) as house:
+    async with assembly.services(config, connections=2) as services:
         for start in range(0, handles, _AT_ONCE):
-            await _move_in(house, range(start, min(start + _AT_ONCE, handles)))
+            await _move_in(services, range(start, min(start + _AT_ONCE, handles)))
     return Book(name, handles)
 
 
-async def _move_in(house: House, numbers: range) -> None:
-    """Handles with these numbers; like those of town.py, but that the house has keys for their addresses."""
-    now = house.clock()
-    async with house.database.transaction() as connection:
+async def _move_in(services: Services, numbers: range) -> None:
+    """Handles with these numbers; like those of town.py, but that the gateway has keys for their addresses."""
+    now = services.clock()
+    async with services.database.transaction() as connection:
         owners = []
         for number in numbers:
             id = WalletId(new_id(now))
-            address, ciphertext = house.vault.new_key(id, f"user_{id.hex[-12:]}")
+            address, ciphertext = services.vault.new_key(id, f"user_{id.hex[-12:]}")
             owner = Wallet(id, f"h{number:07}", address)
             await connection.execute(wallet.sql.claim, owner.id, owner.handle, owner.address, now)
             await connection.execute(wallet.sql.keep_key, owner.id, ciphertext, 1)
             await connection.execute(wallet.sql.add_api_key, hash_of(f"gw_{number:043}"), owner.id, now)
             owners.append(owner)
         asked = [BankRequest("deposit", owner, _EACH) for owner in owners]
-        await movements.settle_all(connection, house.terms.assets, asked, now)
-        (token,) = house.terms.assets.tokens()
+        await movements.settle_all(connection, services.settings.assets, asked, now)
+        (token,) = services.settings.assets.tokens()
         for owner in owners:
-            await convert.convert(connection, house.terms, owner, _EACH, token, now)
+            await convert.convert(connection, services.settings, owner, _EACH, token, now)
 
 
 async def until_settled(connection: Connection) -> float:

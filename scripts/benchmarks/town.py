@@ -63,7 +63,9 @@ async def _deposit(connection: Connection) -> None:
     """A deposit for every wallet, and one line at the bank for all of them."""
     now = system_clock()
     rows = await connection.fetch("SELECT account.id FROM account WHERE code LIKE 'wallet:%' ORDER BY id")
-    bank = (await book.accounts(connection, [(account.house("bank", EUR), EUR)]))[account.house("bank", EUR)]
+    bank = (await book.accounts(connection, [(account.system_account("bank", EUR), EUR)]))[
+        account.system_account("bank", EUR)
+    ]
     for start in range(0, len(rows), _AT_ONCE):
         deposits = [_deposit_to(bank, AccountId(row["id"]), new_id(now)) for row in rows[start : start + _AT_ONCE]]
         async with connection.transaction():
@@ -97,9 +99,9 @@ async def live(rig: Rig, book: Book, entries: int) -> float:
 
 async def _load(rig: Rig, book: Book, payments: int, remainder: int) -> None:
     draw = random.Random(remainder)  # nosec B311 # noqa: S311 - the same town every time
-    async with assembly.house(rig.config(book.name), connections=1) as house:
+    async with assembly.services(rig.config(book.name), connections=1) as services:
         for start in range(0, payments, _AT_ONCE):
-            now = house.clock()
+            now = services.clock()
             asked = []
             for number in range(start, min(start + _AT_ONCE, payments)):
                 payer, payee = (2 * place + remainder for place in draw.sample(range(book.handles // 2), 2))
@@ -115,5 +117,5 @@ async def _load(rig: Rig, book: Book, payments: int, remainder: int) -> None:
                         memo=None,
                     )
                 )
-            outcomes = await ledger_rail.pay_all(house.database, house.terms, asked, now)
+            outcomes = await ledger_rail.pay_all(services.database, services.settings, asked, now)
             assert all(isinstance(outcome, Settled) for outcome in outcomes)

@@ -23,14 +23,14 @@ from gateway.chain.token.contract import Contract
 from gateway.clock import system_clock
 from gateway.custody.settle_sweeps import Sweeps
 from gateway.embedded.postgres import Postgres
-from gateway.http.services import House
+from gateway.http.services import Services
 from gateway.ids import TransferId, new_id
 from gateway.keys.signer import Vault
 from gateway.ledger import account, book, recount
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Assets
 from gateway.payments import rails, settles
-from gateway.payments.model.settings import Terms
+from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.payees import RESOLVERS
 from gateway.payments.payees.resolver import PayeeResolver
 from gateway.postgres.pool import Database, connect
@@ -78,7 +78,7 @@ async def document_of(client: httpx.AsyncClient) -> Any:
 class Api:
     """One application and a client of it."""
 
-    house: House
+    services: Services
     clock: Hands
     client: httpx.AsyncClient
     app: Gateway | None = None
@@ -103,14 +103,14 @@ class Api:
         return person
 
     async def counts(self) -> dict[str, int]:
-        async with self.house.database.reading() as connection:
+        async with self.services.database.reading() as connection:
             return {table: await connection.fetchval(f"SELECT count(*) FROM {table}") for table in BOOK}
 
     async def wrong(self) -> list[object]:
         """Everything that a recount of the book and the bank's statement find wrong."""
-        async with self.house.database.snapshot() as connection:
+        async with self.services.database.snapshot() as connection:
             faults: list[object] = [*await recount.recount(connection)]
-            return faults + list(await movements.reconcile(connection, self.house.terms.assets))
+            return faults + list(await movements.reconcile(connection, self.services.settings.assets))
 
 
 @dataclass
@@ -142,8 +142,8 @@ class Person:
         if not money.endswith("USDX"):
             assert (await self.post("/v1/deposits", amount(money))).status_code == 201
             return
-        usdx, database = self.api.house.terms.assets["USDX"], self.api.house.database
-        codes = (account.house("supply", usdx), account.wallet(self.handle, usdx))
+        usdx, database = self.api.services.settings.assets["USDX"], self.api.services.database
+        codes = (account.system_account("supply", usdx), account.wallet(self.handle, usdx))
         async with database.transaction() as connection:
             ids = await book.accounts(connection, [(code, usdx) for code in codes])
             id, leg = TransferId(new_id(system_clock())), Leg(*(ids[c] for c in codes), usdx.parse(money[:-5]).units)
@@ -187,7 +187,7 @@ async def opened(
     """An application over this database. No node answers: nothing that a request does may ask one."""
     clock = Hands()
     there = contracts(assets) if deployed else {}
-    terms = Terms(
+    settings = PaymentSettings(
         assets,
         there,
         fee_basis_points,
@@ -198,12 +198,12 @@ async def opened(
         payees=payees,
         settles=(*settles.KINDS, Sweeps(3600)),
     )
-    house = House(database, terms, Vault(MASTER_KEY), clock, **more)
+    services = Services(database, settings, Vault(MASTER_KEY), clock, **more)
     with warnings.catch_warnings(category=LitestarDeprecationWarning, action="ignore"):  # of what Litestar 3 will want
-        app = application(house)
+        app = application(services)
     async with httpx.AsyncClient(transport=Front(app), base_url="http://gateway", timeout=HANG_SECONDS) as client:
         client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # a test says itself what it sends
-        yield Api(house, clock, client, app)
+        yield Api(services, clock, client, app)
 
 
 async def at_the_same_moment(
@@ -212,7 +212,7 @@ async def at_the_same_moment(
     """Ask all of these, and let none get past the account until two transactions wait: of two that decide at the same
     moment each has read what it decides by, unless the second has to wait for the first before that.
     """
-    async with api.house.database.transaction() as connection:
+    async with api.services.database.transaction() as connection:
         assert await connection.fetch("SELECT FROM account WHERE code = $1 FOR UPDATE", account)
         asking = [asyncio.create_task(one) for one in asked]
         waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"

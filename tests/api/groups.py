@@ -341,9 +341,9 @@ async def world(dsn: str, assets: Assets, street: Street, most: int = 64, at_onc
             api.clock.ahead = timedelta(seconds=61)
             apps: dict[int, Gateway] = {}
             for fee in FEES:
-                terms = replace(api.house.terms, ledger_fee_basis_points=fee)
+                settings = replace(api.services.settings, ledger_fee_basis_points=fee)
                 with warnings.catch_warnings(category=LitestarDeprecationWarning, action="ignore"):
-                    app = application(replace(api.house, terms=terms), most, at_once)
+                    app = application(replace(api.services, settings=settings), most, at_once)
                 apps[fee] = Gateway(app, Front(app))
             found = World(api, street, apps)
             await found.news()

@@ -175,7 +175,7 @@ async def test_an_approval_is_over_the_row_as_it_is_when_it_comes(api: Api, alte
     await api.person("carol")
     payment = await waiting(alice, "@bob", "10.00 EUR")
     assertion = await approval(alice, key, payment)
-    async with api.house.database.transaction() as connection:
+    async with api.services.database.transaction() as connection:
         await connection.execute(f"UPDATE staged_payment SET {altered} WHERE state = 'requires_confirmation'")
 
     answer = await alice.post(f"/v1/payments/{payment['id']}/approval", assertion)
@@ -213,8 +213,8 @@ async def test_a_payment_that_is_refused_or_left_alone_gives_the_money_back(api:
     assertion = await approval(alice, key, second)
     api.clock.ahead = timedelta(minutes=15, seconds=1)
     assert code_of(await alice.post(f"/v1/payments/{second['id']}/approval", assertion)) == (409, "state_conflict")
-    async with api.house.database.transaction() as connection:
-        assert await capture_void.expire_due(connection, api.house.terms, api.clock()) == 1
+    async with api.services.database.transaction() as connection:
+        assert await capture_void.expire_due(connection, api.services.settings, api.clock()) == 1
     assert (await alice.get(f"/v1/payments/{second['id']}")).json()["state"] == "expired"
     assert await alice.balance("EUR") == ("100.00", "0.00", "100.00")
 
@@ -231,7 +231,7 @@ async def test_a_hold_and_a_token_payment_go_on_as_they_would_have(api: Api) -> 
 
 async def guarded_for_days(api: Api, days: int) -> None:
     """As if every guarded wallet had been one for so long: after a day, what it pays is counted and not summed."""
-    async with api.house.database.transaction() as connection:
+    async with api.services.database.transaction() as connection:
         await connection.execute("UPDATE policy SET since = since - make_interval(days => $1)", days)
 
 
@@ -271,7 +271,7 @@ async def test_whoever_has_signed_in_pays_many_in_one_call_too(api: Api) -> None
     await registered(alice, key)
     assert (await approve(alice, key, await waiting(alice, "@bob", "1.00 EUR"))).status_code == 200
     browser = Browser(api, await signed_in(api, key))
-    async with api.house.database.transaction() as connection:
+    async with api.services.database.transaction() as connection:
         await connection.execute("UPDATE policy SET device_hours = 0")
 
     lines = [{"to": "@bob", "amount": text, "asset": "EUR"} for text in ("1.00", "101.00", "2.00")]

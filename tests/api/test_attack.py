@@ -26,7 +26,7 @@ def known_to(api: Api, person: Person) -> Person:
 @pytest.fixture
 async def other(api: Api, database_url: str) -> AsyncIterator[Api]:
     """A second gateway over the same database, with a pool of its own."""
-    async with connect(database_url, 16) as database, opened(database, api.house.terms.assets) as other:
+    async with connect(database_url, 16) as database, opened(database, api.services.settings.assets) as other:
         yield other
 
 
@@ -50,14 +50,14 @@ async def test_the_same_money_spent_through_two_gateways_at_once_is_spent_once(a
 async def test_the_same_money_in_two_lone_payments_through_two_gateways_is_spent_once(api: Api, other: Api) -> None:
     """The statement for a lone payment refuses the second, before the constraints of the book would."""
     alice, bob = await api.person("alice", "100.00 EUR"), await api.person("bob", "1.00 EUR")
-    sixty = api.house.terms.assets["EUR"].parse("60.00")
+    sixty = api.services.settings.assets["EUR"].parse("60.00")
 
-    async with api.house.database.transaction() as gate:  # both have begun, and neither has looked at the money
+    async with api.services.database.transaction() as gate:  # both have begun, and neither has looked at the money
         await gate.execute("SELECT 1 FROM account WHERE code = 'wallet:alice:EUR' FOR UPDATE")
         paying = []
-        for key, house in (("one", api.house), ("two", other.house)):
+        for key, services in (("one", api.services), ("two", other.services)):
             asked = LedgerPayment(hash_of(alice.api_key), key, bytes(32), "bob", sixty, None)
-            paying.append(asyncio.create_task(ledger_rail.pay_all(house.database, house.terms, [asked], NOW)))
+            paying.append(asyncio.create_task(ledger_rail.pay_all(services.database, services.settings, [asked], NOW)))
         await until_waiting(gate, 2)
     outcomes = [type(outcome) for one in paying for outcome in await one]
 

@@ -52,7 +52,7 @@ async def test_the_scheme_is_read_in_any_case(shared: Api) -> None:
 
 async def test_a_revoked_key_speaks_for_nobody(api: Api) -> None:
     alice = await api.person("alice")
-    async with api.house.database.transaction() as connection:
+    async with api.services.database.transaction() as connection:
         await connection.execute("UPDATE api_key SET revoked_at = now()")
     assert code_of(await alice.get("/v1/wallet")) == (401, "unauthenticated")
 
@@ -79,7 +79,7 @@ async def test_neither_api_keys_nor_private_keys_are_anywhere_in_the_database(ap
     alice = await api.person("alice", "10.00 EUR")
     await api.person("bob")
     await alice.pay("@bob", "1.00 EUR")
-    database = api.house.database
+    database = api.services.database
     async with database.reading() as connection:
         wallet, ciphertext = await connection.fetchrow(
             "SELECT wallet_id, ciphertext FROM encrypted_key ORDER BY wallet_id LIMIT 1"
@@ -101,7 +101,7 @@ async def test_neither_api_keys_nor_private_keys_are_anywhere_in_the_database(ap
 async def test_an_encrypted_key_decrypts_for_its_own_wallet_alone(api: Api) -> None:
     await api.person("alice")
     await api.person("bob")
-    async with api.house.database.reading() as connection:
+    async with api.services.database.reading() as connection:
         (mine, at, ciphertext), (other, elsewhere, _) = await connection.fetch(
             "SELECT wallet.id, address, ciphertext FROM encrypted_key JOIN wallet ON wallet.id = wallet_id ORDER BY 1"
         )

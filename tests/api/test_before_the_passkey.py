@@ -162,7 +162,7 @@ async def test_what_was_let_in_before_the_first_passkey_and_ends_after_it_is_not
     """All of them are let in while the wallet has no passkey, and then wait for its row."""
     made = [Authenticator().make(challenge_in(await alice.post("/v1/passkeys/challenge", b""))) for _ in range(2)]
     passkeys = [{"name": "Laptop", "client_data": base64url(one), "attestation": base64url(two)} for one, two in made]
-    async with api.house.database.transaction() as connection:
+    async with api.services.database.transaction() as connection:
         await connection.execute("SELECT FROM wallet WHERE handle = 'alice' FOR UPDATE")
         waiting = [asyncio.create_task(alice.post("/v1/recovery-codes", b""))]
         await until_waiting(connection, 1)  # codes are hashed first: others would give up waiting meanwhile

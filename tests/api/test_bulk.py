@@ -79,7 +79,7 @@ async def test_payments_of_a_capped_key_share_a_commit_and_each_has_its_own_resu
 
     assert [one["status"] for one in results] == [201, 409, 404, 201, 409, 201, 201]
     assert [one["id"] for one in results if one["index"] in (3, 5)] == [results[3]["id"]] * 2
-    async with api.house.database.reading() as connection:
+    async with api.services.database.reading() as connection:
         assert await connection.fetchval("SELECT count(DISTINCT xmin::text) FROM ledger_payment") == 1
     assert await alice.balance("EUR") == ("60.00", "1.00", "59.00")
     assert (await send(payroll, items, "first")).json() == results

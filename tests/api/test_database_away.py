@@ -110,7 +110,7 @@ async def test_a_database_that_takes_no_writes_is_unavailable_and_its_connection
 
 
 async def backends_of(api: Api) -> set[int]:
-    async with api.house.database.reading() as connection:
+    async with api.services.database.reading() as connection:
         return {
             row["pid"]
             for row in await connection.fetch(
@@ -154,7 +154,7 @@ async def test_a_full_disk_is_unavailable_and_what_was_not_paid_is_paid_when_the
 
 
 async def _mend(api: Api) -> None:
-    async with api.house.database.transaction() as connection:
+    async with api.services.database.transaction() as connection:
         await connection.execute("DROP FUNCTION full_disk CASCADE")
 
 

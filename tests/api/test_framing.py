@@ -46,7 +46,7 @@ every_way = pytest.mark.parametrize("way", WAYS)
 
 async def moved(api: Api) -> int:
     """How often money moved or was held."""
-    async with api.house.database.reading() as connection:
+    async with api.services.database.reading() as connection:
         count: int = await connection.fetchval(
             "SELECT (SELECT count(*) FROM payment) + (SELECT count(*) FROM bank_movement)"
         )

@@ -12,7 +12,7 @@ OUTSIDE = "0x" + 40 * "1"
 
 async def freeze(api: Api, *assets: str) -> None:
     """As a confirmed difference does."""
-    async with api.house.database.transaction() as connection:
+    async with api.services.database.transaction() as connection:
         for asset in assets:
             await connection.execute(
                 "INSERT INTO withdrawal_freeze (asset, frozen_at) VALUES ($1, '2030-01-31')", asset
@@ -101,7 +101,7 @@ async def test_the_key_of_a_refused_withdrawal_is_good_again_once_it_goes_on(api
     await freeze(api, "EUR")
     refused = await alice.post("/v1/withdrawals", amount("1.00 EUR"), "rent")
 
-    async with api.house.database.transaction() as connection:
+    async with api.services.database.transaction() as connection:
         await connection.execute("UPDATE withdrawal_freeze SET lifted_at = now()")
     paid = await alice.post("/v1/withdrawals", amount("1.00 EUR"), "rent")
 

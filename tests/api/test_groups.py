@@ -66,7 +66,7 @@ async def live(seed: int, server: Postgres, template: str, assets: Assets) -> Li
 
 
 async def _kept_at_once(world: World) -> float:
-    async with world.api.house.database.reading() as connection:
+    async with world.api.services.database.reading() as connection:
         asked = """SELECT count(*)::float8 / count(DISTINCT written) FROM (
             SELECT xmin::text AS written FROM idempotency_key
             UNION ALL SELECT xmin::text FROM ledger_payment WHERE request IS NOT NULL

@@ -103,7 +103,7 @@ async def test_another_spelling_of_any_amount_or_address_is_the_same_request(two
     held, settled = [
         (await alice.pay(f"@{bob.handle}", "2.00 EUR", capture=capture)).json()["id"] for capture in (False, True)
     ]
-    address = alice.api.house.terms.contracts["USDX"].address.replace("5F", "6F").lower()
+    address = alice.api.services.settings.contracts["USDX"].address.replace("5F", "6F").lower()
     item = {"to": f"@{bob.handle}", "amount": "1.50", "asset": "EUR"}
     usdx = {"to": address, "amount": "1", "asset": "USDX"}
     calls: list[tuple[Person, str, Any, Any]] = [
@@ -183,7 +183,7 @@ async def test_equal_requests_with_keys_of_their_own_are_each_done(two: tuple[Pe
 
 async def test_a_key_used_fifty_times_at_once_moves_the_money_once(two: tuple[Person, Person]) -> None:
     alice, bob = two
-    async with opened(alice.api.house.database, alice.api.house.terms.assets) as second:
+    async with opened(alice.api.services.database, alice.api.services.settings.assets) as second:
         answers = await asyncio.gather(
             *(alice.post("/v1/payments", paying(two), "k") for _ in range(25)),
             *(
@@ -199,9 +199,9 @@ async def test_a_key_used_fifty_times_at_once_moves_the_money_once(two: tuple[Pe
 
 async def test_a_key_whose_first_request_is_still_running_is_in_progress(two: tuple[Person, Person]) -> None:
     alice, bob = two
-    async with alice.api.house.database.reading() as connection:
+    async with alice.api.services.database.reading() as connection:
         first = await connection.fetchval("SELECT id FROM wallet WHERE handle = $1", alice.handle)
-    async with alice.api.house.database.transaction() as connection:
+    async with alice.api.services.database.transaction() as connection:
         await idempotency.claim(connection, first, "k", b"f" * 32, system_clock())
 
         answer = await alice.post("/v1/payments", paying(two), "k")
@@ -233,7 +233,7 @@ async def test_a_crash_after_the_money_and_before_the_commit_leaves_neither(
     asked = paying(two) | {"capture": table == "ledger_payment"}
     kind = "TRIGGER crash AFTER" if when == "at once" else "CONSTRAINT TRIGGER crash AFTER"
     deferred = "" if when == "at once" else "DEFERRABLE INITIALLY DEFERRED"
-    async with api.house.database.transaction() as connection:
+    async with api.services.database.transaction() as connection:
         await connection.execute(
             f"CREATE OR REPLACE FUNCTION crash() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'crash'; END $$;"
             f"CREATE {kind} INSERT ON {table} {deferred} FOR EACH ROW EXECUTE FUNCTION crash()"
@@ -243,7 +243,7 @@ async def test_a_crash_after_the_money_and_before_the_commit_leaves_neither(
     assert code_of(await alice.post("/v1/payments", asked, key)) == (500, "internal_error")
 
     assert await api.counts() == before
-    async with api.house.database.transaction() as connection:
+    async with api.services.database.transaction() as connection:
         await connection.execute(f"DROP TRIGGER crash ON {table}")
     available = (await alice.balance("EUR"))[2]
     again = await alice.post("/v1/payments", asked, key)

@@ -21,7 +21,7 @@ LINES = ("a\r\nSet-Cookie: session=stolen", "a\nHTTP/1.1 200 OK\n\n<script>", "a
 
 
 async def schema(api: Api) -> list[str]:
-    async with api.house.database.reading() as connection:
+    async with api.services.database.reading() as connection:
         rows = await connection.fetch("SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' ORDER BY 1")
     return [row[0] for row in rows]
 
@@ -90,7 +90,7 @@ async def test_no_text_becomes_a_header_or_a_line_of_a_log(
 async def test_a_fault_of_ours_is_one_line_whatever_was_asked(
     api: Api, text: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with api.house.database.transaction() as connection:
+    async with api.services.database.transaction() as connection:
         await connection.execute("ALTER TABLE wallet RENAME TO gone")
 
     answer = await api.client.get("/v1/handles/alice" + quote("/../" + text, safe=""))

@@ -188,7 +188,7 @@ async def test_capped_keys_that_refund_each_others_payments_at_the_same_moment_w
     answers = await asyncio.gather(*(who.post(f"/v1/payments/{id}/refund", {}) for who, id in refunds))
 
     assert {answer.status_code for answer in answers} == {201}
-    async with api.house.database.reading() as connection:
+    async with api.services.database.reading() as connection:
         deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
         assert await connection.fetchval(deadlocks) == 0
         left = await connection.fetchval("SELECT sum(amount) FROM spending WHERE scope = 'cap'")
@@ -274,7 +274,7 @@ async def test_a_key_that_only_pays_is_told_as_used_too_within_a_minute_or_so(al
         assert (await alice.pay("@bob", "1.00 EUR")).status_code == 201
     used = "SELECT last_used_at FROM api_key JOIN wallet ON wallet.id = wallet_id WHERE handle = 'alice'"
     before = alice.api.clock() - timedelta(seconds=30)
-    async with asyncio.timeout(HANG_SECONDS), alice.api.house.database.reading() as connection:
+    async with asyncio.timeout(HANG_SECONDS), alice.api.services.database.reading() as connection:
         while await connection.fetchval(used) < before:  # until the write beside the answer is done
             pass
 

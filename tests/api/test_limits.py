@@ -32,10 +32,10 @@ async def tight(database: Database, assets: Assets) -> AsyncIterator[Api]:
 
 async def told(api: Api) -> None:
     """What was noted is told. The clock goes on by a second, which is when it would be."""
-    limits, now = api.house.limits, api.house.clock()
+    limits, now = api.services.limits, api.services.clock()
     if limits._telling is not None:
         await limits._telling
-    await limits._tell_all(api.house.database, now)
+    await limits._tell_all(api.services.database, now)
 
 
 async def asked(api: Api, method: str, path: str, address: str, **more: Any) -> httpx.Response:

@@ -93,7 +93,7 @@ async def test_events_are_read_on_from_where_one_stopped(two: tuple[Person, Pers
 async def test_a_preview_has_the_fee_that_is_paid(two: tuple[Person, Person], amount: str) -> None:
     alice, _ = two
     await alice.receive(f"{2**245}.00 EUR")
-    async with opened(alice.api.house.database, alice.api.house.terms.assets, fee_basis_points=33) as costly:
+    async with opened(alice.api.services.database, alice.api.services.settings.assets, fee_basis_points=33) as costly:
         payer = Person(costly, alice.handle, alice.api_key, "", "")
         await payer.pay(f"@{two[1].handle}", "0.01 EUR")  # the fees' account is open now
         seen = (
@@ -112,7 +112,7 @@ async def test_a_small_payment_costs_no_more_than_its_part(two: tuple[Person, Pe
     """One by one, in groups and as lines, before anybody has paid a fee and after."""
     alice, bob = two
     eur = {"to": f"@{bob.handle}", "asset": "EUR"}
-    async with opened(alice.api.house.database, alice.api.house.terms.assets, fee_basis_points=5000) as costly:
+    async with opened(alice.api.services.database, alice.api.services.settings.assets, fee_basis_points=5000) as costly:
         payer = replace(alice, api=costly)
         assert (await payer.pay(f"@{bob.handle}", "0.01 EUR")).json()["fee"] == "0.00", "on the way for all there is"
         for _ in range(2):
@@ -131,7 +131,7 @@ async def test_a_small_payment_costs_no_more_than_its_part(two: tuple[Person, Pe
 
 async def test_an_event_says_the_same_whichever_way_a_payment_took(two: tuple[Person, Person]) -> None:
     alice, bob = two
-    async with opened(alice.api.house.database, alice.api.house.terms.assets, fee_basis_points=100) as costly:
+    async with opened(alice.api.services.database, alice.api.services.settings.assets, fee_basis_points=100) as costly:
         payer, payee = replace(alice, api=costly), replace(bob, api=costly)
         await payer.pay(f"@{bob.handle}", "1.00 EUR")  # the fees' account is open now
         before = (await payer.get("/v1/events?limit=200")).json()["next_after"]

@@ -54,7 +54,7 @@ async def test_a_payment_that_is_queued_and_not_signed_is_given_back_and_others_
     assert (said.json()["state"], said.json()["failure"]) == ("failed", "not_me")
     assert await alice.balance("USDX") == ("50.000000", "1.000000", "49.000000")
     assert (await alice.get(f"/v1/payments/{other['id']}")).json()["state"] == "queued"
-    async with api.house.database.reading() as connection:
+    async with api.services.database.reading() as connection:
         assert await connection.fetchval("SELECT withheld FROM token_authorization WHERE state = 'queued'") is True
 
 
@@ -84,7 +84,7 @@ async def test_a_link_asks_first_and_only_freezes(api: Api) -> None:
         assert (await api.call("POST", path)).status_code == 200
     assert code_of(await alice.pay("@bob", "1.00 EUR")) == (409, "wallet_frozen")
     assert (await bob.pay("@alice", "1.00 EUR")).status_code == 201
-    async with api.house.database.reading() as connection:
+    async with api.services.database.reading() as connection:
         assert await connection.fetchval("SELECT count(*) FROM audit_event WHERE kind = 'wallet.frozen'") == 1
         assert await connection.fetchval("SELECT count(*) FROM not_me_link WHERE hash = $1", path.encode()) == 0
 

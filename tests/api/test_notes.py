@@ -22,7 +22,7 @@ def note_in(shown: dict[str, Any]) -> dict[str, Any]:
 
 
 async def notes(api: Api) -> int:
-    async with api.house.database.reading() as connection:
+    async with api.services.database.reading() as connection:
         count: int = await connection.fetchval("SELECT count(*) FROM payment_note")
         return count
 
@@ -245,7 +245,7 @@ async def test_nothing_in_the_database_changes_a_note(two: tuple[Person, Person]
         "TRUNCATE payment_note",
     ):
         with pytest.raises(Exception, match="append"):
-            async with alice.api.house.database.transaction() as connection:
+            async with alice.api.services.database.transaction() as connection:
                 await connection.execute(statement)
 
 

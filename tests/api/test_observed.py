@@ -14,7 +14,7 @@ async def test_an_observation_says_from_whom_the_tokens_came_and_other_lines_do_
     bob = await api.person("bob")
     alice = await api.person("alice", "5 USDX", "7 USDX")
     newest, oldest = (await alice.get("/v1/entries?asset=USDX")).json()["items"]
-    async with api.house.database.transaction() as connection:
+    async with api.services.database.transaction() as connection:
         for number, (line, sender) in enumerate(((newest, bob.address), (oldest, STRANGER))):
             await connection.execute(
                 "INSERT INTO observation (chain_id, block_hash, log_index, block_number, transaction_hash, asset, "

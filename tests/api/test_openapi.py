@@ -45,11 +45,11 @@ async def document(shared: Api) -> Any:
 async def test_it_says_the_same_of_the_calls_whatever_the_operator_has_configured(
     shared: Api, document: Any, assets: Assets
 ) -> None:
-    database, one = shared.house.database, Assets([assets["EUR"]])
+    database, one = shared.services.database, Assets([assets["EUR"]])
     async with opened(database, one, 25, deployed=False, payees=(), public_url="http://pay.example") as other:
         said = (await other.client.get("/openapi.json")).text
 
-    assert json.loads(said.replace("http://pay.example", shared.house.public_url)) == document
+    assert json.loads(said.replace("http://pay.example", shared.services.public_url)) == document
 
 
 def operations(document: Any) -> Iterator[tuple[str, str, Any]]:

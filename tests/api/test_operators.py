@@ -51,7 +51,7 @@ class Person:
 
 
 async def code_for(api: Api, name: str) -> str:
-    async with api.house.database.transaction() as connection:
+    async with api.services.database.transaction() as connection:
         return await operators.add(connection, name, AT_MACHINE, api.clock())
 
 
@@ -71,14 +71,14 @@ async def operator(api: Api, name: str) -> Person:
 
 
 async def is_frozen(api: Api, handle: str) -> bool:
-    async with api.house.database.reading() as connection:
+    async with api.services.database.reading() as connection:
         found: bool = await connection.fetchval("SELECT frozen_at IS NOT NULL FROM wallet WHERE handle = $1", handle)
         return found
 
 
 async def audit_events(api: Api) -> list[tuple[str, str]]:
     """Kind and who did it, of what operators did and what wallets went through, in order."""
-    async with api.house.database.reading() as connection:
+    async with api.services.database.reading() as connection:
         found = reversed(await audit.read(connection))
     return [
         (event.kind, event.by.id)
@@ -211,7 +211,7 @@ async def test_a_freeze_that_nobody_approves_lapses_within_the_hour(api: Api) ->
 async def test_a_wallet_that_is_frozen_for_two_reasons_stays_so_when_one_lapses(api: Api) -> None:
     await api.person("alice")
     ann = await operator(api, "ann")
-    async with api.house.database.transaction() as connection:
+    async with api.services.database.transaction() as connection:
         await operators.break_glass(connection, "wallet.freeze", "alice", "stolen", AT_MACHINE, api.clock())
     await ann.propose("wallet.freeze", "alice")
     await lapse(api, operators.PROPOSED_FOR)
@@ -234,7 +234,7 @@ async def test_nobody_approves_what_they_proposed_and_the_database_says_so_too(a
     id = (await ann.propose("wallet.freeze", "alice")).json()["id"]
     assert code_of(await ann.call("POST", f"/proposals/{id}/challenge")) == (403, "forbidden")
     with pytest.raises(Exception, match="proposal_four_eyes"):
-        async with api.house.database.transaction() as connection:
+        async with api.services.database.transaction() as connection:
             await connection.execute("UPDATE proposal SET approved_by = proposed_by, done_at = proposed_at")
 
 
@@ -286,7 +286,7 @@ async def test_a_revoked_operator_does_nothing_more_and_what_they_proposed_is_no
     await api.person("alice")
     ann, ben = await operator(api, "ann"), await operator(api, "ben")
     id = (await ann.propose("wallet.freeze", "alice")).json()["id"]
-    async with api.house.database.transaction() as connection:
+    async with api.services.database.transaction() as connection:
         await operators.revoke(connection, "ann", AT_MACHINE, api.clock())
 
     assert code_of(await ann.propose("wallet.freeze", "alice")) == (401, "unauthenticated")
@@ -294,7 +294,7 @@ async def test_a_revoked_operator_does_nothing_more_and_what_they_proposed_is_no
     assert (await ben.call("GET", "/proposals")).json()["items"] == []
     assert code_of(await ben.approve(id)) == (409, "state_conflict")
     with pytest.raises(NotFound):
-        async with api.house.database.transaction() as connection:
+        async with api.services.database.transaction() as connection:
             await operators.revoke(connection, "ann", AT_MACHINE, api.clock())
 
 
@@ -326,14 +326,14 @@ async def test_what_is_no_proposal_is_refused(api: Api, body: dict[str, str], co
 
 async def test_break_glass_does_it_alone_and_every_log_says_so(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     await api.person("alice")
-    async with api.house.database.transaction() as connection:
+    async with api.services.database.transaction() as connection:
         await operators.break_glass(connection, "wallet.freeze", "@alice", "nobody is in", AT_MACHINE, api.clock())
     assert await is_frozen(api, "alice")
     assert "break-glass: wallet.freeze of @alice by root alone: nobody is in" in caplog.text
     assert ("operator.break_glass", "root") in await audit_events(api)
-    async with api.house.database.reading() as connection:
+    async with api.services.database.reading() as connection:
         assert await connection.fetchval("SELECT count(*) FROM event WHERE kind = 'operator.break_glass'") == 1
-    async with api.house.database.transaction() as connection:
+    async with api.services.database.transaction() as connection:
         await operators.break_glass(connection, "wallet.unfreeze", "@alice", "all is well", AT_MACHINE, api.clock())
     assert not await is_frozen(api, "alice")
 
@@ -341,7 +341,7 @@ async def test_break_glass_does_it_alone_and_every_log_says_so(api: Api, caplog:
 async def test_what_is_not_frozen_is_not_thawed_and_nothing_is_written_down(api: Api) -> None:
     await api.person("alice")
     with pytest.raises(StateConflict):
-        async with api.house.database.transaction() as connection:
+        async with api.services.database.transaction() as connection:
             await operators.break_glass(connection, "wallet.unfreeze", "alice", "x", AT_MACHINE, api.clock())
     assert await audit_events(api) == []
 
@@ -354,7 +354,7 @@ async def test_a_code_that_was_replaced_enrols_nobody(api: Api) -> None:
 
 async def lapse(api: Api, ahead: timedelta) -> None:
     """What the worker does, so much later."""
-    async with api.house.database.transaction() as connection:
+    async with api.services.database.transaction() as connection:
         await wallet_freeze.lapse(connection, api.clock() + ahead)
 
 

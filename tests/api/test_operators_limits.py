@@ -54,7 +54,7 @@ async def test_an_approval_of_one_limit_is_none_of_another(api: Api) -> None:
     over_low = await ben.assertion(low)
 
     assert code_of(await ben.call("POST", f"/proposals/{high}/approve", over_low)) == (422, "invalid_passkey")
-    async with api.house.database.reading() as connection:
+    async with api.services.database.reading() as connection:
         assert await connection.fetchval("SELECT count(*) FROM policy_limit") == 0
 
 

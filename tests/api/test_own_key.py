@@ -13,7 +13,7 @@ pytestmark = pytest.mark.anyio
 async def with_own_key(api: Api, handle: str, *moneys: str) -> tuple[Person, LocalAccount]:
     """Somebody with this much money at an address of their own: as if it had been bound, since no node answers here."""
     person, key = await api.person(handle, *moneys), Account.create()
-    async with api.house.database.transaction() as connection:
+    async with api.services.database.transaction() as connection:
         id = await connection.fetchval("SELECT id FROM wallet WHERE handle = $1", handle)
         await connection.execute("INSERT INTO wallet_address VALUES ($1, $2, 'owner', now())", key.address, id)
         await connection.execute("UPDATE wallet SET address = $2, custody = 'owner' WHERE id = $1", id, key.address)

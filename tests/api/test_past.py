@@ -48,8 +48,10 @@ async def test_a_former_asset_is_there_at_the_times_when_the_wallet_had_some(api
     before = api.clock()
     await alice.receive("1 JPY")
     then, api.clock.ahead = api.clock(), timedelta(days=1)
-    assets = api.house.terms.assets
-    async with opened(api.house.database, type(assets)([one for one in assets if one.code != "JPY"], assets)) as closed:
+    assets = api.services.settings.assets
+    async with opened(
+        api.services.database, type(assets)([one for one in assets if one.code != "JPY"], assets)
+    ) as closed:
         closed.clock.ahead = api.clock.ahead
         later = Person(closed, alice.handle, alice.api_key, alice.wallet_id, alice.address)
 

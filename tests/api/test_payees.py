@@ -79,10 +79,10 @@ async def test_a_resolver_says_why_nobody_is_paid(api: Api) -> None:
 async def test_each_resolver_is_asked_once_for_all_of_its_names(api: Api) -> None:
     alice, bob = await api.person("alice"), await api.person("bob")
     to = ["@bob", "Bob", "test:bob", "TEST:alice", "test:nobody", bob.address, alice.address.lower(), "0x12"]
-    async with api.house.database.reading() as connection:
+    async with api.services.database.reading() as connection:
         payer = await wallet.by_handle(connection, "alice")
         with statements(connection) as sent:
-            found = await find_payees(connection, api.house.terms, [(payer, one) for one in to * 10])
+            found = await find_payees(connection, api.services.settings, [(payer, one) for one in to * 10])
 
     assert [one.wallet.handle if isinstance(one, Payee) and one.wallet else type(one) for one in found[:8]] == [
         *("bob", "bob", "bob", SelfPayment, UnknownPayee, "bob", SelfPayment, UnknownPayee)

@@ -56,7 +56,7 @@ def request(payer: Person, *fields: str, body: bytes = PAYMENT, key: str | None 
 
 
 async def paid(wire: Wire) -> int:
-    async with wire.api.house.database.reading() as connection:
+    async with wire.api.services.database.reading() as connection:
         count: int = await connection.fetchval("SELECT count(*) FROM payment")
     return count
 
@@ -64,7 +64,7 @@ async def paid(wire: Wire) -> int:
 @asynccontextmanager
 async def held_up(wire: Wire) -> AsyncIterator[None]:
     """No payment of the payer's commits meanwhile."""
-    async with wire.api.house.database.transaction() as connection:
+    async with wire.api.services.database.transaction() as connection:
         await connection.execute("SELECT FROM account WHERE code = 'wallet:payer:EUR' FOR UPDATE")
         yield
 
@@ -72,7 +72,7 @@ async def held_up(wire: Wire) -> AsyncIterator[None]:
 @asynccontextmanager
 async def in_flight(wire: Wire, sent: bytes) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
     """A connection whose payment waits to be committed, and is let go at the end."""
-    async with held_up(wire), wire.api.house.database.reading() as connection:
+    async with held_up(wire), wire.api.services.database.reading() as connection:
         reader, writer = await asyncio.open_connection("127.0.0.1", wire.port)
         writer.write(sent)
         await until_waiting(connection, 1)

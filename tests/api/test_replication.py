@@ -256,7 +256,7 @@ async def test_a_worker_sends_nothing_that_the_standby_lacks(
 ) -> None:
     """What it has sent would move tokens on the chain for a payment that nobody knows any more."""
     node = HttpNode(chain.url)
-    town = Town(patient.house.database, chain, node, assets, Vault(MASTER_KEY))
+    town = Town(patient.services.database, chain, node, assets, Vault(MASTER_KEY))
     await town.deploy()
     await town.settle()
     alice, _ = await town.person("alice", "5 USDX"), await town.person("bob")

@@ -201,7 +201,7 @@ async def test_solvency_health_and_the_document_are_public(api: Api) -> None:
 
 async def test_it_is_alive_but_not_ready_without_its_database(api: Api) -> None:
     await api.call("GET", "/health/ready")
-    await api.house.database.close()
+    await api.services.database.close()
 
     assert (await api.call("GET", "/health/live")).status_code == 200
     while (answer := await api.call("GET", "/health/ready")).status_code == 200:

@@ -16,7 +16,7 @@ SCOPES = ("read", "pay", "refund", "webhooks", "owner")
 
 
 async def change(api: Api, statement: str, *values: Any) -> None:
-    async with api.house.database.transaction() as connection:
+    async with api.services.database.transaction() as connection:
         await connection.execute(statement, *values)
 
 
@@ -31,7 +31,7 @@ async def with_scopes(api: Api, person: Person, *scopes: str) -> None:
 
 
 async def plain(api: Api) -> set[bool]:
-    async with api.house.database.reading() as connection:
+    async with api.services.database.reading() as connection:
         return {row["plain"] for row in await connection.fetch("SELECT plain FROM api_key")}
 
 

@@ -21,7 +21,7 @@ MEMO = "for the surprise party of Mallory"
 
 async def written(api: Api) -> str:
     """All that the two logs say, as text."""
-    async with api.house.database.reading() as connection:
+    async with api.services.database.reading() as connection:
         rows = await connection.fetch(
             "SELECT concat_ws(' ', kind, facts) AS said FROM event"
             " UNION ALL SELECT concat_ws(' ', kind, by_kind, by_id, facts) FROM audit_event"
@@ -32,7 +32,7 @@ async def written(api: Api) -> str:
 async def test_no_secret_and_no_memo_is_in_any_log(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     for chatty in ("httpcore", "httpx"):
-        logging.getLogger(chatty).setLevel(logging.INFO)  # the client's own, which is no part of the house
+        logging.getLogger(chatty).setLevel(logging.INFO)  # the client's own, which is no part of the gateway
     secrets: list[str] = []
 
     alice = await api.person("alice", "50.00 EUR")
@@ -89,7 +89,7 @@ async def test_a_fault_of_ours_is_logged_without_what_the_request_said(
     """PostgreSQL tells a client the whole row that a constraint refused, and so the memo that is in it."""
     alice = await api.person("alice", "50.00 EUR")
     await api.person("bob")
-    async with api.house.database.transaction() as connection:
+    async with api.services.database.transaction() as connection:
         for table in ("ledger_payment", "staged_payment"):
             await connection.execute(f"ALTER TABLE {table} ADD CONSTRAINT never CHECK (memo <> '{MEMO}')")
     caplog.set_level(logging.DEBUG)

@@ -207,7 +207,7 @@ async def test_an_ethereum_wallet_that_is_not_bound_signs_nobody_in(api: Api) ->
 async def test_from_the_first_passkey_on_no_key_of_the_wallet_is_plain(api: Api) -> None:
     alice, bob = await api.person("alice", "10.00 EUR"), await api.person("bob")
     await registered(alice, Authenticator())
-    async with api.house.database.reading() as connection:
+    async with api.services.database.reading() as connection:
         rows = await connection.fetch("SELECT handle, plain, guarded FROM api_key JOIN wallet ON wallet_id = wallet.id")
     assert {row["handle"]: (row["plain"], row["guarded"]) for row in rows} == {
         "alice": (False, True),

@@ -31,7 +31,7 @@ async def finish(api: Api, body: dict[str, str], headers: dict[str, str] = OWN) 
 
 
 async def rows(api: Api) -> dict[str, int]:
-    async with api.house.database.reading() as connection:
+    async with api.services.database.reading() as connection:
         return {table: await connection.fetchval(f"SELECT count(*) FROM {table}") for table in NOTHING}
 
 

@@ -69,7 +69,7 @@ async def test_a_cloned_passkey_is_stopped_by_the_request_that_finds_out(api: Ap
     assert (await alice.get("/v1/passkeys")).json()["items"] == []
     events = [event["kind"] for event in (await alice.get("/v1/events")).json()["items"]]
     assert events == ["wallet.created", "passkey.added", "passkey.stopped"]
-    async with api.house.database.reading() as connection:
+    async with api.services.database.reading() as connection:
         assert await connection.fetchval("SELECT count(*) FROM audit_event WHERE kind = 'passkey.stopped'") == 1
 
 

@@ -27,7 +27,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore::Deprecation
 @pytest.fixture
 async def client(api: Api) -> AsyncIterator[httpx.AsyncClient]:
     port = free_port("127.0.0.1")
-    serving_one = Server(application(api.house), "127.0.0.1", port)
+    serving_one = Server(application(api.services), "127.0.0.1", port)
     serving = asyncio.create_task(serving_one.serve())
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=HANG_SECONDS) as client:
         while not serving.done():
@@ -186,7 +186,7 @@ async def test_lines_are_answered_before_more_come_and_understood_while_those_be
     async with asyncio.timeout(HANG_SECONDS):
         send(b"0.01")
         await reader.readuntil(b'"index":1')
-        async with api.house.database.transaction() as connection:
+        async with api.services.database.transaction() as connection:
             await connection.execute("SELECT FROM account FOR UPDATE")
             send(b"0.02")
             await until_waiting(connection, 1)

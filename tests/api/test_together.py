@@ -35,7 +35,7 @@ pytestmark = pytest.mark.anyio
 @pytest.fixture
 async def other(api: Api, database_url: str) -> AsyncIterator[Api]:
     """A second gateway over the same database, with a pool of its own."""
-    async with connect(database_url, 16) as database, opened(database, api.house.terms.assets) as other:
+    async with connect(database_url, 16) as database, opened(database, api.services.settings.assets) as other:
         yield other
 
 
@@ -118,7 +118,7 @@ async def test_what_is_captured_on_either_rail_at_once_is_settled_or_queued(api:
 @pytest.fixture
 async def alice(api: Api) -> Wallet:
     await api.person("alice", "10.00 EUR")
-    async with api.house.database.reading() as connection:
+    async with api.services.database.reading() as connection:
         return await wallet.by_handle(connection, "alice")
 
 
@@ -127,7 +127,7 @@ def asking(api: Api, together: Movements, owner: Wallet, *moneys: str) -> list["
     tasks = []
     for text in moneys:
         units, _, code = text.removeprefix("-").partition(" ")
-        money = api.house.terms.assets[code].parse(units)
+        money = api.services.settings.assets[code].parse(units)
         asked = BankRequest("withdrawal" if text.startswith("-") else "deposit", owner, money)
         tasks.append(asyncio.create_task(together.answer(Claim(owner.id, text, b"f" * 32), asked)))
     return tasks
@@ -146,7 +146,7 @@ async def outcomes(tasks: "list[asyncio.Task[Response[Any]]]") -> list[str]:
 
 async def fail_at_666(api: Api, statement: str) -> None:
     """Have the database do this where 6.66 comes to the bank, in the middle of a group's transaction."""
-    async with api.house.database.transaction() as connection:
+    async with api.services.database.transaction() as connection:
         await connection.execute(
             f"CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {statement}; RETURN NEW; END $$;"
             "CREATE TRIGGER fail AFTER INSERT ON sandbox_bank_line"
@@ -155,20 +155,20 @@ async def fail_at_666(api: Api, statement: str) -> None:
 
 
 async def mend(api: Api) -> None:
-    async with api.house.database.transaction() as connection:
+    async with api.services.database.transaction() as connection:
         await connection.execute("DROP TRIGGER fail ON sandbox_bank_line")
 
 
 async def commits(api: Api) -> list[int]:
     """How many movements each commit wrote, the fewest first."""
-    async with api.house.database.reading() as connection:
+    async with api.services.database.reading() as connection:
         rows = await connection.fetch("SELECT count(*) FROM bank_movement GROUP BY xmin::text ORDER BY 1")
     return [row["count"] for row in rows]
 
 
 async def test_a_group_shares_one_commit_and_who_is_refused_in_it_is_refused_alone(api: Api, alice: Wallet) -> None:
     tasks = asking(
-        api, movements_of(api.house), alice, "1.00 EUR", "-11.01 EUR", "2.00 EUR", "3 USDX", "-13.00 EUR", "1.00 EUR"
+        api, movements_of(api.services), alice, "1.00 EUR", "-11.01 EUR", "2.00 EUR", "3 USDX", "-13.00 EUR", "1.00 EUR"
     )
 
     assert await outcomes(tasks) == ["201", "InsufficientFunds", "201", "NotAtTheBank", "201", "201r"]
@@ -182,7 +182,7 @@ async def test_a_group_shares_one_commit_and_who_is_refused_in_it_is_refused_alo
 
 
 async def test_a_fault_that_one_of_a_group_runs_into_is_its_own(api: Api, alice: Wallet) -> None:
-    together, moneys = movements_of(api.house), ("1.00 EUR", "6.66 EUR", "2.00 EUR", "-3.00 EUR")
+    together, moneys = movements_of(api.services), ("1.00 EUR", "6.66 EUR", "2.00 EUR", "-3.00 EUR")
     await fail_at_666(api, "RAISE 'crash'")
 
     assert await outcomes(asking(api, together, alice, *moneys)) == ["201", "RaiseError", "201", "201"]
@@ -195,7 +195,7 @@ async def test_a_fault_that_one_of_a_group_runs_into_is_its_own(api: Api, alice:
 async def test_when_the_connection_is_cut_everybody_in_the_group_is_told_and_may_ask_again(
     api: Api, alice: Wallet
 ) -> None:
-    together, moneys = movements_of(api.house), ("1.00 EUR", "6.66 EUR", "2.00 EUR", "-3.00 EUR")
+    together, moneys = movements_of(api.services), ("1.00 EUR", "6.66 EUR", "2.00 EUR", "-3.00 EUR")
     await fail_at_666(api, "PERFORM pg_terminate_backend(pg_backend_pid())")
     before = await api.counts()
 
@@ -209,9 +209,9 @@ async def test_when_the_connection_is_cut_everybody_in_the_group_is_told_and_may
 
 
 async def test_a_client_that_hangs_up_changes_nothing(api: Api, alice: Wallet) -> None:
-    together = movements_of(api.house)
+    together = movements_of(api.services)
     moneys = ("1.00 EUR", "2.00 EUR", "3.00 EUR")
-    async with api.house.database.transaction() as connection:
+    async with api.services.database.transaction() as connection:
         await connection.execute("SELECT FROM account WHERE code = 'bank:EUR' FOR UPDATE")  # no group can commit
         tasks = asking(api, together, alice, *moneys)
         await until_waiting(connection, 1)
@@ -227,11 +227,11 @@ async def test_a_client_that_hangs_up_changes_nothing(api: Api, alice: Wallet) -
 
 def paying(api: Api, *asked: tuple[Wallet, str, str, str]) -> list["asyncio.Task[Response[Any]]"]:
     """Pay (payer, to, money, key), all at once and in one group for certain."""
-    together, tasks = payments_of(api.house), []
+    together, tasks = payments_of(api.services), []
     for payer, to, text, key in asked:
         units, _, code = text.partition(" ")
-        request = PayRequest(to, api.house.terms.assets[code].parse(units))
-        claim = Claim(payer.id, key, fingerprint_of(to, amount_asked(text), api.house.terms.payees))
+        request = PayRequest(to, api.services.settings.assets[code].parse(units))
+        claim = Claim(payer.id, key, fingerprint_of(to, amount_asked(text), api.services.settings.payees))
         tasks.append(asyncio.create_task(together.answer(claim, (payer, request))))
     return tasks
 
@@ -243,7 +243,7 @@ def amount_asked(text: str) -> PaymentRequest:
 
 async def wallet_of(api: Api, handle: str, *moneys: str) -> Wallet:
     await api.person(handle, *moneys)
-    async with api.house.database.reading() as connection:
+    async with api.services.database.reading() as connection:
         return await wallet.by_handle(connection, handle)
 
 
@@ -269,7 +269,7 @@ async def test_payments_of_many_payers_share_one_commit_and_a_bad_one_is_refused
         "IdempotencyKeyReused",
     ]
     assert tasks[7].result().content == tasks[0].result().content
-    async with api.house.database.reading() as connection:
+    async with api.services.database.reading() as connection:
         rows = await connection.fetch(
             "SELECT payment.xmin::text AS written, a.from_address, a.nonce"
             " FROM staged_payment AS payment"
@@ -306,7 +306,7 @@ async def test_payments_and_holds_of_a_currency_share_one_commit_and_a_bad_one_i
     assert await outcomes(tasks) == [
         *("201", "InsufficientFunds", "201", "UnknownPayee", "201r", "IdempotencyKeyReused"),
     ]
-    async with api.house.database.reading() as connection:
+    async with api.services.database.reading() as connection:
         assert await connection.fetchval("SELECT count(DISTINCT xmin::text) FROM ledger_payment") == 1
     assert await api.wrong() == []
 
@@ -321,7 +321,7 @@ async def test_fifty_payments_of_a_capped_key_at_once_go_no_further_than_its_day
 
     assert Counter(answer.status_code for answer in answers) == {201: 20, 409: 30}
     assert await ben.balance("EUR") == ("21.00", "0.00", "21.00")
-    async with api.house.database.reading() as connection:
+    async with api.services.database.reading() as connection:
         assert await connection.fetchval("SELECT count(DISTINCT xmin::text) FROM ledger_payment") < 20, (
             "they share commits"
         )
@@ -338,9 +338,9 @@ async def test_a_payment_that_is_short_takes_no_room_of_its_keys_day_from_those_
 
     assert [line["status"] for line in answer.json()] == [409, 201, 409]
     assert answer.json()[2]["problem"]["left"] == "24.00"
-    async with api.house.database.reading() as connection:
-        shown = await api_key.authenticate(connection, till.api_key, None, api.house.clock())
-    together, tasks, eur = payments_of(api.house), [], api.house.terms.assets["EUR"]
+    async with api.services.database.reading() as connection:
+        shown = await api_key.authenticate(connection, till.api_key, None, api.services.clock())
+    together, tasks, eur = payments_of(api.services), [], api.services.settings.assets["EUR"]
     for key in ("20.00", "4.00", "20.01"):  # of 4.00, with 24.00 left of the day
         claim = Claim(shown.wallet.id, key, b"f" * 32)
         asked = PayRequest("@ben", eur.parse(key), by=shown)
@@ -365,7 +365,7 @@ async def test_a_payment_that_is_short_takes_no_room_of_its_wallets_day_from_tho
 
 async def test_a_fault_that_one_token_payment_of_a_group_runs_into_is_its_own(api: Api) -> None:
     ann, ben = await wallet_of(api, "ann", "10 USDX"), await wallet_of(api, "ben", "10 USDX")
-    async with api.house.database.transaction() as connection:
+    async with api.services.database.transaction() as connection:
         await connection.execute(
             "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'crash'; END $$;"
             "CREATE TRIGGER fail AFTER INSERT ON token_authorization"
@@ -393,7 +393,7 @@ async def test_two_hundred_token_payments_at_once_through_two_gateways_get_nonce
     )
 
     assert Counter(answer.status_code for answer in answers) == {202: 200}
-    async with api.house.database.reading() as connection:
+    async with api.services.database.reading() as connection:
         rows = await connection.fetch(
             "SELECT count(*), count(DISTINCT nonce) AS distinct, max(nonce) AS last"
             " FROM token_authorization GROUP BY from_address"
@@ -410,7 +410,7 @@ async def test_refunds_of_many_payees_share_one_commit_and_a_bad_one_is_refused_
     bob, carol = await wallet_of(api, "bob"), await wallet_of(api, "carol")
     paid = [(await alice.pay(to, "4.00 EUR")).json()["id"] for to in ("@bob", "@bob", "@carol")]
     held = (await alice.pay("@carol", "1.00 EUR", capture=False)).json()["id"]
-    refunds, tasks = refunds_of(api.house), []
+    refunds, tasks = refunds_of(api.services), []
 
     def give_back(payee: Wallet, shown: str, text: str | None, key: str) -> None:
         asked = Refund(payee, payment_id(shown), text)
@@ -431,7 +431,7 @@ async def test_refunds_of_many_payees_share_one_commit_and_a_bad_one_is_refused_
         *("201", "NotFound", "RefundExceedsPayment", "StateConflict", "AmountTooPrecise", "201", "201", "201r"),
         "IdempotencyKeyReused",
     ]
-    async with api.house.database.reading() as connection:
+    async with api.services.database.reading() as connection:
         rows = await connection.fetch(
             "SELECT xmin::text AS written, amount FROM ledger_payment WHERE refund_of IS NOT NULL"
         )
@@ -443,7 +443,7 @@ async def test_refunds_of_many_payees_share_one_commit_and_a_bad_one_is_refused_
 async def test_two_refunds_of_one_payment_in_one_group_give_back_no_more_than_was_paid(api: Api) -> None:
     alice, bob = await api.person("alice", "10.00 EUR"), await wallet_of(api, "bob")
     shown = (await alice.pay("@bob", "5.00 EUR")).json()["id"]
-    refunds = refunds_of(api.house)
+    refunds = refunds_of(api.services)
     tasks = [
         asyncio.create_task(
             refunds.answer(Claim(bob.id, f"key {n}", bytes([n]) * 32), Refund(bob, payment_id(shown), "2.00"))

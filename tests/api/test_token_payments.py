@@ -37,7 +37,7 @@ _ITS_OWN = {"id", "transfer_id", "authorization_id", "subject", "created_at", "a
 @pytest.fixture
 async def other(api: Api, database_url: str) -> AsyncIterator[Api]:
     """A second gateway over the same database, with a pool of its own."""
-    async with connect(database_url, 16) as database, opened(database, api.house.terms.assets) as other:
+    async with connect(database_url, 16) as database, opened(database, api.services.settings.assets) as other:
         yield other
 
 
@@ -53,13 +53,13 @@ async def ben(api: Api) -> Person:
 
 def asked(api: Api, payer: Person, to: str, text: str, key: str) -> TokenPayment:
     units, _, code = text.partition(" ")
-    money, id = api.house.terms.assets[code].parse(units), PaymentId(new_id(system_clock()))
+    money, id = api.services.settings.assets[code].parse(units), PaymentId(new_id(system_clock()))
     return TokenPayment(hash_of(payer.api_key), key, b"f" * 32, to, money, None, id)
 
 
 async def together(api: Api, *payments: TokenPayment) -> list[Outcome]:
     """All of them in one group."""
-    return await chain_rail.pay_all(api.house.database, api.house.terms, payments, system_clock())
+    return await chain_rail.pay_all(api.services.database, api.services.settings, payments, system_clock())
 
 
 def names(outcomes: list[Outcome]) -> list[str]:
@@ -68,7 +68,7 @@ def names(outcomes: list[Outcome]) -> list[str]:
 
 async def nonces(api: Api) -> dict[str, list[int]]:
     """The nonces that each payer's address has used, in order."""
-    async with api.house.database.reading() as connection:
+    async with api.services.database.reading() as connection:
         rows = await connection.fetch(
             "SELECT from_address, nonce FROM token_authorization ORDER BY from_address, nonce"
         )
@@ -86,7 +86,7 @@ def without(value: Any, names: set[str]) -> Any:
 
 async def fail_at_666(api: Api, statement: str) -> None:
     """Have the database do this where a token payment of 6.66 comes to the queue."""
-    async with api.house.database.transaction() as connection:
+    async with api.services.database.transaction() as connection:
         await connection.execute(
             f"CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {statement}; RETURN NEW; END $$;"
             "CREATE TRIGGER fail AFTER INSERT ON token_authorization"
@@ -95,7 +95,7 @@ async def fail_at_666(api: Api, statement: str) -> None:
 
 
 async def mend(api: Api) -> None:
-    async with api.house.database.transaction() as connection:
+    async with api.services.database.transaction() as connection:
         await connection.execute("DROP TRIGGER fail ON token_authorization")
 
 
@@ -111,7 +111,7 @@ def around_666(ann: Person, ben: Person) -> list[tuple[Person, str, str]]:
 
 async def went(api: Api) -> Counter[str]:
     """How many payments went which way: the fast one has one id, its authorization's too."""
-    async with api.house.database.reading() as connection:
+    async with api.services.database.reading() as connection:
         rows = await connection.fetch("SELECT authorization_id = id AS fast FROM payment")
     return Counter("fast" if row["fast"] else "long" for row in rows)
 
@@ -127,7 +127,7 @@ async def test_both_ways_give_the_same_answer_and_leave_the_same_rows(api: Api, 
     assert (fast.status_code, fast.headers.keys()) == (long.status_code, long.headers.keys())
     assert (await ann.get(f"/v1/payments/{shown[0]['id']}")).json() == shown[0]
 
-    async with api.house.database.reading() as connection:
+    async with api.services.database.reading() as connection:
         first, second = [json.loads(row[0]) for row in await connection.fetch(_ROWS)]
     assert without(first, _ITS_OWN) == without(second, _ITS_OWN)
     assert await nonces(api) == {ann.address: [0, 1]}
@@ -155,7 +155,7 @@ async def test_the_first_answer_is_given_again_whatever_has_become_of_the_paymen
     api: Api, ann: Person, ben: Person
 ) -> None:
     first = await ann.pay("@ben", "1 USDX", "k")
-    async with api.house.database.transaction() as connection:
+    async with api.services.database.transaction() as connection:
         await connection.execute("UPDATE staged_payment SET state = 'settled', captured = amount, tx_hash = '0xabc'")
         await connection.execute("UPDATE staged_payment SET settled_at = now(), refunded = 1")
 
@@ -216,17 +216,17 @@ async def test_tokens_that_another_takes_meanwhile_make_the_group_be_decided_in_
     api: Api, ann: Person, ben: Person
 ) -> None:
     """The group sees ten and waits for who is spending seven."""
-    async with api.house.database.transaction() as other:
+    async with api.services.database.transaction() as other:
         await other.execute(
             "SELECT ledger_hold(now(), ARRAY[$1::uuid], ARRAY[payer.id], ARRAY[payee.id], ARRAY[$2::numeric], '')"
             " FROM account AS payer, account AS payee"
             " WHERE payer.code = 'wallet:ann:USDX' AND payee.code = 'wallet:ben:USDX'",
             new_id(system_clock()),
-            api.house.terms.assets["USDX"].parse("7").units,
+            api.services.settings.assets["USDX"].parse("7").units,
         )
         group = [asked(api, ann, "ben", f"{part} USDX", f"key {n}") for n, part in enumerate((4, 2, 2, 1))]
         waiting = asyncio.create_task(together(api, *group))
-        async with api.house.database.reading() as connection:
+        async with api.services.database.reading() as connection:
             await until_waiting(connection, 1)
 
     assert names(await waiting) == ["InsufficientFunds", "Queued", "InsufficientFunds", "Queued"]
@@ -241,7 +241,7 @@ async def test_nonces_of_a_group_follow_the_order_in_which_it_was_asked(api: Api
         for payer, to in ((ann, "ben"), (ben, "ann"))
     ]
     assert names(await together(api, *payments)) == ["Queued"] * 10
-    async with api.house.database.reading() as connection:
+    async with api.services.database.reading() as connection:
         rows = await connection.fetch(
             "SELECT nonce FROM unnest($1::uuid[]) WITH ORDINALITY AS asked (id, n)"
             " JOIN token_authorization USING (id) ORDER BY n",
@@ -299,7 +299,7 @@ async def test_when_the_connection_is_cut_in_the_middle_nothing_is_written_and_a
 
 
 async def test_who_hangs_up_has_paid_all_the_same(api: Api, ann: Person, ben: Person) -> None:
-    async with api.house.database.transaction() as connection:
+    async with api.services.database.transaction() as connection:
         await connection.execute("SELECT FROM account WHERE code = 'wallet:ann:USDX' FOR UPDATE")
         task = asyncio.create_task(ann.pay("@ben", "1 USDX", "k"))
         await until_waiting(connection, 1)
@@ -326,11 +326,11 @@ async def move_out(connection: Connection, who: Person) -> None:
 async def test_who_keeps_the_key_pays_by_the_long_way_and_is_paid_by_this_one(
     api: Api, ann: Person, ben: Person
 ) -> None:
-    async with api.house.database.transaction() as connection:
+    async with api.services.database.transaction() as connection:
         await move_out(connection, ann)
     outcomes = await together(api, asked(api, ann, "ben", "1 USDX", "a"), asked(api, ben, "ann", "1 USDX", "b"))
     assert names(outcomes) == ["Undecided", "Queued"]
-    async with api.house.database.reading() as connection:
+    async with api.services.database.reading() as connection:
         assert await connection.fetchval("SELECT to_address FROM token_authorization") == "0x" + "7" * 40
 
 
@@ -339,7 +339,7 @@ async def test_who_moves_out_while_paying_has_no_payment_from_the_address_that_w
 ) -> None:
     assert names(await together(api, asked(api, ann, "ben", "1 USDX", "first"))) == ["Queued"]
     before = await api.counts()
-    async with api.house.database.transaction() as connection:
+    async with api.services.database.transaction() as connection:
         await move_out(connection, ann)
         paying = asyncio.create_task(together(api, asked(api, ann, "ben", "1 USDX", "second")))
         await until_waiting(connection, 1)

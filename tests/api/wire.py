@@ -48,7 +48,7 @@ class Wire:
 async def listening(api: Api) -> AsyncIterator[Wire]:
     """The application of `api` on a free port."""
     port = free_port("127.0.0.1")
-    server = Server(application(api.house), "127.0.0.1", port)
+    server = Server(application(api.services), "127.0.0.1", port)
     serving = asyncio.create_task(server.serve())
     while not server.started:
         assert not serving.done(), "the server ended"

@@ -69,4 +69,4 @@ async def test_a_difference_and_its_freeze_are_the_workers_and_the_lift_is_who_r
 
 async def _bind(town: Town, of: Wallet, text: str, key: LocalAccount) -> None:
     signed = bytes(key.sign_message(encode_defunct(text=text)).signature)
-    await bind.bind(town.database, town.node, town.terms, of, text, signed, log.ANYONE, town.clock())
+    await bind.bind(town.database, town.node, town.settings, of, text, signed, log.ANYONE, town.clock())

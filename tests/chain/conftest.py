@@ -1,4 +1,4 @@
-"""A small house between a chain and a database: what a worker does, one step at a time, and nothing of payments.
+"""A small gateway between a chain and a database: what a worker does, one step at a time, and nothing of payments.
 
 anvil mines only when a test says so, so a test knows what is in which block and waits for nothing. A block is final
 when one more stands on top of it.
@@ -51,7 +51,7 @@ async def node(chain: Chain) -> AsyncIterator[HttpNode]:
     await node.close()
 
 
-# ---- the house ------------------------------------------------------------------------------------------------------
+# ---- the gateway -----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Purse:
 
 
 @dataclass
-class House:
+class Setup:
     """What a worker does, one step at a time, over one contract."""
 
     database: Database
@@ -165,11 +165,11 @@ class House:
 
 
 @pytest.fixture
-async def house(database: Database, chain: Chain, node: HttpNode) -> House:
+async def setup(database: Database, chain: Chain, node: HttpNode) -> Setup:
     signer = RelayerSigner(LOCAL_RELAYER_KEY)
 
     async def mine() -> None:
         chain.mine()
 
     contracts = await deploy.deploy(database, node, signer, ASSETS, FINALITY, lambda: datetime.now(UTC), pause=mine)
-    return House(database, chain, node, signer, contracts["USDX"])
+    return Setup(database, chain, node, signer, contracts["USDX"])

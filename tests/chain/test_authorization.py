@@ -25,7 +25,7 @@ from gateway.errors import InvalidSignature
 from gateway.keys.signer import Vault
 from gateway.money import Asset
 from gateway.postgres.pool import Database, UniqueViolation
-from tests.chain.conftest import House
+from tests.chain.conftest import Setup
 
 pytestmark = pytest.mark.anyio
 
@@ -326,7 +326,7 @@ async def test_only_what_no_later_block_can_settle_has_expired(database: Databas
         assert len(await authorization.lock_overdue(connection, [over.id, ended.id, doubted.id], NOW)) == 1
 
 
-async def test_a_key_that_is_nobodys_is_not_found(house: House) -> None:
-    async with house.database.reading() as connection:
+async def test_a_key_that_is_nobodys_is_not_found(setup: Setup) -> None:
+    async with setup.database.reading() as connection:
         assert await authorization.find(connection, [("USDX", PAYER, 0), ("EURX", PAYER, 2**256 - 1)]) == {}
         assert await authorization.find(connection, []) == {}

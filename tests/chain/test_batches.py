@@ -17,101 +17,101 @@ from gateway.chain.token.contract import as_int, authorization_state_data, minte
 from gateway.chain.token.message import Authorization
 from gateway.errors import RelayerStopped
 from gateway.postgres.pool import Connection
-from tests.chain.conftest import House
+from tests.chain.conftest import Setup
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_batch_settles_payments_and_its_logs_name_each(house: House) -> None:
-    alice, bob = await house.rich(100), house.purse()
-    orders = [house.order("transfer", alice, bob.address, units) for units in (10, 20, 30)]
-    queued = await house.enqueue(*orders)
+async def test_a_batch_settles_payments_and_its_logs_name_each(setup: Setup) -> None:
+    alice, bob = await setup.rich(100), setup.purse()
+    orders = [setup.order("transfer", alice, bob.address, units) for units in (10, 20, 30)]
+    queued = await setup.enqueue(*orders)
 
-    block_range = await house.settle()
+    block_range = await setup.settle()
 
     assert [one.is_settled_by(moved) for one, moved in zip(queued, block_range.movements, strict=True)] == [True] * 3
-    assert [await house.state(one) for one in queued] == ["settled"] * 3
-    assert (await house.balance(alice.address), await house.balance(bob.address)) == (40, 60)
+    assert [await setup.state(one) for one in queued] == ["settled"] * 3
+    assert (await setup.balance(alice.address), await setup.balance(bob.address)) == (40, 60)
 
 
-async def test_a_bad_authorization_is_named_and_costs_the_others_nothing(house: House) -> None:
-    alice, poor, bob = await house.rich(100), house.purse(), house.purse()
-    queued = await house.enqueue(
-        house.order("transfer", alice, bob.address, 1),
-        house.order("transfer", poor, bob.address, 1),
-        house.order("transfer", alice, ZERO, 1),
-        house.order("transfer", alice, bob.address, 2),
+async def test_a_bad_authorization_is_named_and_costs_the_others_nothing(setup: Setup) -> None:
+    alice, poor, bob = await setup.rich(100), setup.purse(), setup.purse()
+    queued = await setup.enqueue(
+        setup.order("transfer", alice, bob.address, 1),
+        setup.order("transfer", poor, bob.address, 1),
+        setup.order("transfer", alice, ZERO, 1),
+        setup.order("transfer", alice, bob.address, 2),
     )
 
-    block_range = await house.settle()
+    block_range = await setup.settle()
 
     assert [(skip.nonce, skip.reason, skip.ended) for skip in block_range.skips] == [
         (queued[1].nonce, "insufficient_balance", True),
         (queued[2].nonce, "invalid_receiver", True),
     ]
-    assert [await house.state(one) for one in queued] == ["settled", "skipped", "skipped", "settled"]
-    assert await house.balance(bob.address) == 3
+    assert [await setup.state(one) for one in queued] == ["settled", "skipped", "skipped", "settled"]
+    assert await setup.balance(bob.address) == 3
 
 
-async def test_a_payee_spends_in_a_batch_what_came_earlier_in_it(house: House) -> None:
-    alice, bob, carol = await house.rich(5), house.purse(), house.purse()
-    await house.enqueue(house.order("transfer", alice, bob.address, 5), house.order("transfer", bob, carol.address, 5))
+async def test_a_payee_spends_in_a_batch_what_came_earlier_in_it(setup: Setup) -> None:
+    alice, bob, carol = await setup.rich(5), setup.purse(), setup.purse()
+    await setup.enqueue(setup.order("transfer", alice, bob.address, 5), setup.order("transfer", bob, carol.address, 5))
 
-    await house.settle()
+    await setup.settle()
 
-    assert await house.balance(carol.address) == 5
+    assert await setup.balance(carol.address) == 5
 
 
-async def test_a_redemption_burns_and_a_mint_creates(house: House) -> None:
-    alice = await house.rich(100)
-    (redemption,) = await house.enqueue(house.order("redemption", alice, house.contract.address, 30))
+async def test_a_redemption_burns_and_a_mint_creates(setup: Setup) -> None:
+    alice = await setup.rich(100)
+    (redemption,) = await setup.enqueue(setup.order("redemption", alice, setup.contract.address, 30))
 
-    block_range = await house.settle()
+    block_range = await setup.settle()
 
     assert redemption.is_settled_by(block_range.movements[0])
-    assert as_int(await house.node.call(house.contract.address, total_supply_data(), "latest")) == 70
+    assert as_int(await setup.node.call(setup.contract.address, total_supply_data(), "latest")) == 70
     spent = authorization_state_data(alice.address, redemption.nonce)
-    assert as_int(await house.node.call(house.contract.address, spent, "latest")) == 1
+    assert as_int(await setup.node.call(setup.contract.address, spent, "latest")) == 1
 
 
-async def test_a_mint_batch_skips_a_bad_mint_and_says_which(house: House) -> None:
-    alice = house.purse()
-    good, bad = await house.enqueue(
-        house.order("mint", None, alice.address, 5), house.order("mint", None, house.contract.address, 5)
+async def test_a_mint_batch_skips_a_bad_mint_and_says_which(setup: Setup) -> None:
+    alice = setup.purse()
+    good, bad = await setup.enqueue(
+        setup.order("mint", None, alice.address, 5), setup.order("mint", None, setup.contract.address, 5)
     )
 
-    block_range = await house.settle("mint")
+    block_range = await setup.settle("mint")
 
     assert good.is_settled_by(block_range.movements[0])
     assert [(skip.from_address, skip.nonce, skip.reason) for skip in block_range.skips] == [
         (ZERO, bad.nonce, "invalid_receiver")
     ]
-    answers = await house.node.calls(
-        [(house.contract.address, minted_data(one.nonce)) for one in (good, bad)], "latest"
+    answers = await setup.node.calls(
+        [(setup.contract.address, minted_data(one.nonce)) for one in (good, bad)], "latest"
     )
     assert [as_int(answer) for answer in answers] == [1, 0]
 
 
-async def test_a_payment_that_somebody_else_sent_first_is_settled_by_that(house: House) -> None:
-    alice, bob = await house.rich(100), house.purse()
-    (one,) = await house.enqueue(house.order("transfer", alice, bob.address, 10))
-    batch = await house.form()
+async def test_a_payment_that_somebody_else_sent_first_is_settled_by_that(setup: Setup) -> None:
+    alice, bob = await setup.rich(100), setup.purse()
+    (one,) = await setup.enqueue(setup.order("transfer", alice, bob.address, 10))
+    batch = await setup.form()
     assert batch is not None
-    await house.send()
-    stranger = house.chain.rpc("eth_accounts")[1]
+    await setup.send()
+    stranger = setup.chain.rpc("eth_accounts")[1]
     (signature,) = [sent.signature for sent in batch.submitted]
-    house.chain.rpc(
+    setup.chain.rpc(
         "eth_sendTransaction",
-        {"from": stranger, "to": house.contract.address, "data": alone(one, signature), "gasPrice": hex(10**11)},
+        {"from": stranger, "to": setup.contract.address, "data": alone(one, signature), "gasPrice": hex(10**11)},
     )
 
-    house.chain.mine(2)
-    block_range = await house.observe()
+    setup.chain.mine(2)
+    block_range = await setup.observe()
 
     assert block_range is not None
     assert [(skip.reason, skip.ended) for skip in block_range.skips] == [("used_authorization", False)]
-    assert await house.state(one) == "settled"
-    assert await house.balance(bob.address) == 10
+    assert await setup.state(one) == "settled"
+    assert await setup.balance(bob.address) == 10
 
 
 def alone(one: Authorization, signature: bytes | None) -> str:
@@ -130,11 +130,11 @@ def alone(one: Authorization, signature: bytes | None) -> str:
     return "0x" + (selector + encode(types, values)).hex()
 
 
-async def test_each_authorization_is_in_one_batch_whatever_runs_at_once(house: House) -> None:
-    alice, bob = await house.rich(1000), house.purse()
-    queued = await house.enqueue(*(house.order("transfer", alice, bob.address, 1) for _ in range(60)))
+async def test_each_authorization_is_in_one_batch_whatever_runs_at_once(setup: Setup) -> None:
+    alice, bob = await setup.rich(1000), setup.purse()
+    queued = await setup.enqueue(*(setup.order("transfer", alice, bob.address, 1) for _ in range(60)))
 
-    formed = [batch for batch in await gather(*(house.form(most=10) for _ in range(12))) if batch is not None]
+    formed = [batch for batch in await gather(*(setup.form(most=10) for _ in range(12))) if batch is not None]
 
     submitted = [one.id for batch in formed for one in batch.submitted]
     assert sorted(submitted) == sorted(one.id for one in queued)
@@ -142,63 +142,63 @@ async def test_each_authorization_is_in_one_batch_whatever_runs_at_once(house: H
     assert nonces == list(range(nonces[0], nonces[0] + 6))
 
 
-async def test_nothing_queued_makes_no_batch_and_takes_no_nonce(house: House) -> None:
-    assert await house.form() is None
-    assert await house.form("mint") is None
-    async with house.database.reading() as connection:
-        assert await relayers.open_attempts(connection, house.signer.address) == []
+async def test_nothing_queued_makes_no_batch_and_takes_no_nonce(setup: Setup) -> None:
+    assert await setup.form() is None
+    assert await setup.form("mint") is None
+    async with setup.database.reading() as connection:
+        assert await relayers.open_attempts(connection, setup.signer.address) == []
 
 
-async def test_what_its_owner_has_signed_is_not_sent_where_it_is_another_keys(house: House) -> None:
-    alice, bob = await house.rich(100), house.purse()
-    good, bad = await house.enqueue(
-        house.order("transfer", alice, bob.address, 1),
-        replace(house.order("transfer", alice, bob.address, 2), by="owner"),
+async def test_what_its_owner_has_signed_is_not_sent_where_it_is_another_keys(setup: Setup) -> None:
+    alice, bob = await setup.rich(100), setup.purse()
+    good, bad = await setup.enqueue(
+        setup.order("transfer", alice, bob.address, 1),
+        replace(setup.order("transfer", alice, bob.address, 2), by="owner"),
     )
-    digest = message.digest(house.contract, bad)
-    async with house.database.transaction() as connection:
-        await authorization.sign(connection, bad.id, house.vault.sign(bob.id, bob.address, bob.ciphertext, digest))
-    batch = await house.form()
+    digest = message.digest(setup.contract, bad)
+    async with setup.database.transaction() as connection:
+        await authorization.sign(connection, bad.id, setup.vault.sign(bob.id, bob.address, bob.ciphertext, digest))
+    batch = await setup.form()
 
     assert batch is not None
     assert [(one.id, reason) for one, reason in batch.refused] == [(bad.id, "invalid_signature")]
     assert [one.id for one in batch.submitted] == [good.id]
-    assert await house.state(bad) == "skipped"
+    assert await setup.state(bad) == "skipped"
 
 
-async def test_a_key_that_does_not_open_costs_its_own_authorization_alone(house: House) -> None:
-    alice, lost, bob = await house.rich(100), house.purse(), house.purse()
-    good, bad = await house.enqueue(
-        house.order("transfer", alice, bob.address, 1), house.order("transfer", lost, bob.address, 2)
+async def test_a_key_that_does_not_open_costs_its_own_authorization_alone(setup: Setup) -> None:
+    alice, lost, bob = await setup.rich(100), setup.purse(), setup.purse()
+    good, bad = await setup.enqueue(
+        setup.order("transfer", alice, bob.address, 1), setup.order("transfer", lost, bob.address, 2)
     )
-    right = house.sign
+    right = setup.sign
 
     async def sign(connection: Connection, wanted: list[Authorization]) -> list[bytes | None]:
         signatures = await right(connection, wanted)
         return [signature if one.id == good.id else None for one, signature in zip(wanted, signatures, strict=True)]
 
-    house.sign = sign  # type: ignore[method-assign] # a vault that cannot open one of its keys
-    batch = await house.form()
+    setup.sign = sign  # type: ignore[method-assign] # a vault that cannot open one of its keys
+    batch = await setup.form()
 
     assert batch is not None
     assert [(one.id, reason) for one, reason in batch.refused] == [(bad.id, "key_unreadable")]
     assert [one.id for one in batch.submitted] == [good.id]
-    assert await house.state(bad) == "skipped"
+    assert await setup.state(bad) == "skipped"
 
 
-async def test_a_batch_is_ripe_when_it_is_full_or_its_oldest_has_waited(house: House) -> None:
-    alice, bob = house.purse(), house.purse()
-    accepted_at = house.now
+async def test_a_batch_is_ripe_when_it_is_full_or_its_oldest_has_waited(setup: Setup) -> None:
+    alice, bob = setup.purse(), setup.purse()
+    accepted_at = setup.now
 
     async def is_ripe(most: int, seconds: float) -> bool:
         now = accepted_at + timedelta(seconds=seconds)
-        async with house.database.reading() as connection:
+        async with setup.database.reading() as connection:
             ripe = await batches.ripe(connection, now, timedelta(seconds=1), now - timedelta(minutes=1), most)
             assert ripe in ([], [Ripe("USDX", "settle", 2, 0)])
             return bool(ripe)
 
     assert not await is_ripe(most=1, seconds=2), "nothing is queued"
-    await house.enqueue(*(house.order("transfer", alice, bob.address, 1) for _ in range(2)))
+    await setup.enqueue(*(setup.order("transfer", alice, bob.address, 1) for _ in range(2)))
 
     assert await is_ripe(most=2, seconds=0)
     assert not await is_ripe(most=3, seconds=0.9)
@@ -206,60 +206,60 @@ async def test_a_batch_is_ripe_when_it_is_full_or_its_oldest_has_waited(house: H
     assert not await is_ripe(most=2, seconds=3601), "none is in time for a batch any more"
 
 
-async def test_a_mint_whose_time_is_over_is_never_put_into_a_batch(house: House) -> None:
-    alice = house.purse()
-    (late,) = await house.enqueue(house.order("mint", None, alice.address, 1, seconds=0))
+async def test_a_mint_whose_time_is_over_is_never_put_into_a_batch(setup: Setup) -> None:
+    alice = setup.purse()
+    (late,) = await setup.enqueue(setup.order("mint", None, alice.address, 1, seconds=0))
 
-    assert await house.form("mint") is None
-    assert await house.state(late) == "queued"
-    async with house.database.reading() as connection:
-        assert await batches.ripe(connection, house.now, timedelta(), house.now) == []
-
-
-async def test_what_has_no_time_left_waits_for_its_end_in_the_queue(house: House) -> None:
-    alice, bob = await house.rich(100), house.purse()
-    (late,) = await house.enqueue(house.order("transfer", alice, bob.address, 1, seconds=0))
-
-    assert await house.form() is None
-    assert await house.state(late) == "queued"
+    assert await setup.form("mint") is None
+    assert await setup.state(late) == "queued"
+    async with setup.database.reading() as connection:
+        assert await batches.ripe(connection, setup.now, timedelta(), setup.now) == []
 
 
-async def test_a_reverted_batch_is_queued_again_and_settles_in_the_next(house: House) -> None:
-    alice, bob = await house.rich(100), house.purse()
-    (one,) = await house.enqueue(house.order("transfer", alice, bob.address, 1))
-    await house.form()
-    switch(house, paused=1)
-    await house.send()
-    house.chain.mine(2)
-    block_range = await house.observe()
+async def test_what_has_no_time_left_waits_for_its_end_in_the_queue(setup: Setup) -> None:
+    alice, bob = await setup.rich(100), setup.purse()
+    (late,) = await setup.enqueue(setup.order("transfer", alice, bob.address, 1, seconds=0))
+
+    assert await setup.form() is None
+    assert await setup.state(late) == "queued"
+
+
+async def test_a_reverted_batch_is_queued_again_and_settles_in_the_next(setup: Setup) -> None:
+    alice, bob = await setup.rich(100), setup.purse()
+    (one,) = await setup.enqueue(setup.order("transfer", alice, bob.address, 1))
+    await setup.form()
+    switch(setup, paused=1)
+    await setup.send()
+    setup.chain.mine(2)
+    block_range = await setup.observe()
     assert block_range is not None
     assert [receipt.succeeded for receipt in block_range.receipts] == [False]
-    assert await house.state(one) == "queued"
+    assert await setup.state(one) == "queued"
 
-    switch(house, paused=0)
-    await house.settle()
+    switch(setup, paused=0)
+    await setup.settle()
 
-    assert await house.state(one) == "settled"
-    assert await house.balance(bob.address) == 1
+    assert await setup.state(one) == "settled"
+    assert await setup.balance(bob.address) == 1
 
 
-def switch(house: House, paused: int = 0, frozen: int = 0) -> None:
+def switch(setup: Setup, paused: int = 0, frozen: int = 0) -> None:
     """Pause the token, or let it count so many frozen accounts: both stand in its slot 10 (see Token.sol)."""
-    house.chain.rpc(
-        "anvil_setStorageAt", house.contract.address, "0xa", "0x" + (frozen << 8 | paused).to_bytes(32, "big").hex()
+    setup.chain.rpc(
+        "anvil_setStorageAt", setup.contract.address, "0xa", "0x" + (frozen << 8 | paused).to_bytes(32, "big").hex()
     )
 
 
-async def test_a_stopped_relayer_claims_nothing(house: House) -> None:
-    alice, bob = await house.rich(100), house.purse()
-    (one,) = await house.enqueue(house.order("transfer", alice, bob.address, 1))
-    async with house.database.transaction() as connection:
-        await nonce_conflicts.stop(connection, house.signer.address, "no gas money")
+async def test_a_stopped_relayer_claims_nothing(setup: Setup) -> None:
+    alice, bob = await setup.rich(100), setup.purse()
+    (one,) = await setup.enqueue(setup.order("transfer", alice, bob.address, 1))
+    async with setup.database.transaction() as connection:
+        await nonce_conflicts.stop(connection, setup.signer.address, "no gas money")
 
     with pytest.raises(RelayerStopped, match="no gas money"):
-        await house.form()
+        await setup.form()
 
-    assert await house.state(one) == "queued"
+    assert await setup.state(one) == "queued"
 
 
 # ---- gas ------------------------------------------------------------------------------------------------------------
@@ -283,31 +283,31 @@ def test_a_batch_never_asks_for_more_gas_or_bytes_than_a_transaction_may_have() 
     assert batches.fitting("settle", []) == []
 
 
-async def test_the_gas_limit_suffices_for_the_costliest_batch(house: House) -> None:
+async def test_the_gas_limit_suffices_for_the_costliest_batch(setup: Setup) -> None:
     """New payees, payers that never paid before, and somebody frozen: every slot is written for the first time."""
-    payers = [house.purse() for _ in range(60)]
-    await house.enqueue(*(house.order("mint", None, payer.address, 9) for payer in payers))
-    await house.settle("mint")
-    switch(house, frozen=1)
-    await house.enqueue(*(house.order("transfer", payer, house.purse().address, 9) for payer in payers))
+    payers = [setup.purse() for _ in range(60)]
+    await setup.enqueue(*(setup.order("mint", None, payer.address, 9) for payer in payers))
+    await setup.settle("mint")
+    switch(setup, frozen=1)
+    await setup.enqueue(*(setup.order("transfer", payer, setup.purse().address, 9) for payer in payers))
 
-    block_range = await house.settle()
+    block_range = await setup.settle()
 
     (receipt,) = block_range.receipts
     assert len(block_range.movements) == 60
-    async with house.database.reading() as connection:
+    async with setup.database.reading() as connection:
         limit = await connection.fetchval("SELECT gas_limit FROM chain_transaction WHERE final_hash = $1", receipt.hash)
     assert limit * 0.8 < receipt.gas_used < limit
 
 
-async def test_three_hundred_payments_of_few_payers_are_one_batch(house: House) -> None:
-    payers = [await house.rich(1000) for _ in range(3)]
-    orders = [house.order("transfer", payers[n % 3], payers[(n + 1) % 3].address, 1) for n in range(300)]
-    await house.enqueue(*orders)
+async def test_three_hundred_payments_of_few_payers_are_one_batch(setup: Setup) -> None:
+    payers = [await setup.rich(1000) for _ in range(3)]
+    orders = [setup.order("transfer", payers[n % 3], payers[(n + 1) % 3].address, 1) for n in range(300)]
+    await setup.enqueue(*orders)
 
-    block_range = await house.settle()
+    block_range = await setup.settle()
 
     assert len(block_range.movements) == 300
     assert len(block_range.receipts) == 1
-    async with house.database.reading() as connection:
-        assert await batches.ripe(connection, house.now, timedelta(), house.now) == []
+    async with setup.database.reading() as connection:
+        assert await batches.ripe(connection, setup.now, timedelta(), setup.now) == []

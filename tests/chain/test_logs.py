@@ -12,7 +12,7 @@ from aiohttp import ClientSession, web
 from gateway.chain.node import HttpNode
 from gateway.chain.watcher import watch
 from gateway.errors import NodeUnavailable
-from tests.chain.conftest import FINALITY, House
+from tests.chain.conftest import FINALITY, Setup
 from tests.chain.test_watch import cursor_of
 from tests.factory import Chain
 
@@ -85,19 +85,19 @@ async def in_front_of(chain: Chain) -> AsyncIterator[tuple[Front, HttpNode]]:
         await runner.cleanup()
 
 
-async def paid(house: House, blocks: int, units: int = 3) -> None:
+async def paid(setup: Setup, blocks: int, units: int = 3) -> None:
     """So many payments of one unit each, spread over so many blocks."""
-    alice, bob = await house.rich(100), house.purse()
+    alice, bob = await setup.rich(100), setup.purse()
     for _ in range(units):
-        await house.enqueue(house.order("transfer", alice, bob.address, 1))
-        await house.form()
-        await house.send()
-        house.chain.mine(blocks // units)
-    house.chain.mine(FINALITY)
+        await setup.enqueue(setup.order("transfer", alice, bob.address, 1))
+        await setup.form()
+        await setup.send()
+        setup.chain.mine(blocks // units)
+    setup.chain.mine(FINALITY)
 
 
-async def values(node: HttpNode, house: House, start: watch.Cursor) -> list[int]:
-    block_range = await watch.read(node, [house.contract], start, FINALITY, {})
+async def values(node: HttpNode, setup: Setup, start: watch.Cursor) -> list[int]:
+    block_range = await watch.read(node, [setup.contract], start, FINALITY, {})
     assert block_range is not None
     return [moved.value for moved in block_range.movements]
 
@@ -105,65 +105,65 @@ async def values(node: HttpNode, house: House, start: watch.Cursor) -> list[int]
 # ---- a node that is behind ------------------------------------------------------------------------------------------
 
 
-async def test_near_the_tip_logs_are_asked_for_by_hash_alone(house: House) -> None:
-    start = await cursor_of(house)
-    await paid(house, 6)
+async def test_near_the_tip_logs_are_asked_for_by_hash_alone(setup: Setup) -> None:
+    start = await cursor_of(setup)
+    await paid(setup, 6)
 
-    async with in_front_of(house.chain) as (front, node):
-        assert await values(node, house, start) == [100, 1, 1, 1]
+    async with in_front_of(setup.chain) as (front, node):
+        assert await values(node, setup, start) == [100, 1, 1, 1]
 
     assert front.ranges == []
     assert all("blockHash" in one for one in front.asked)
 
 
 @pytest.mark.parametrize("behind", ["all", "half"])
-async def test_logs_that_a_range_leaves_out_are_asked_for_by_hash(house: House, behind: str) -> None:
-    start = await cursor_of(house)
-    await paid(house, 60)
-    everything = house.chain.rpc("eth_getLogs", {"fromBlock": hex(start.number + 1), "toBlock": "latest"})
+async def test_logs_that_a_range_leaves_out_are_asked_for_by_hash(setup: Setup, behind: str) -> None:
+    start = await cursor_of(setup)
+    await paid(setup, 60)
+    everything = setup.chain.rpc("eth_getLogs", {"fromBlock": hex(start.number + 1), "toBlock": "latest"})
     known = everything[: len(everything) // 2] if behind == "half" else []
-    final = house.chain.head() - FINALITY
+    final = setup.chain.head() - FINALITY
 
-    async with in_front_of(house.chain) as (front, node):
+    async with in_front_of(setup.chain) as (front, node):
         front.answer = lambda asked: known if "fromBlock" in asked else None
-        assert await values(node, house, start) == [100, 1, 1, 1]
+        assert await values(node, setup, start) == [100, 1, 1, 1]
 
     assert front.ranges == [(start.number + 1, final)]
     assert 1 <= len(front.asked) - 1 <= 5  # the blocks that have logs, and no others but by an accident of the bloom
 
 
-async def test_a_whole_range_is_one_request(house: House) -> None:
-    start = await cursor_of(house)
-    await paid(house, 60)
+async def test_a_whole_range_is_one_request(setup: Setup) -> None:
+    start = await cursor_of(setup)
+    await paid(setup, 60)
 
-    async with in_front_of(house.chain) as (front, node):
-        assert await values(node, house, start) == [100, 1, 1, 1]
+    async with in_front_of(setup.chain) as (front, node):
+        assert await values(node, setup, start) == [100, 1, 1, 1]
 
     assert len(front.ranges) == len(front.asked) == 1
 
 
-async def test_a_node_that_does_not_know_a_block_has_no_answer(house: House) -> None:
-    start = await cursor_of(house)
-    await paid(house, 6)
+async def test_a_node_that_does_not_know_a_block_has_no_answer(setup: Setup) -> None:
+    start = await cursor_of(setup)
+    await paid(setup, 6)
 
-    async with in_front_of(house.chain) as (front, node):
+    async with in_front_of(setup.chain) as (front, node):
         front.answer = lambda _: {"code": -32000, "message": "unknown block"}
         with pytest.raises(NodeUnavailable, match="unknown block"):
-            await values(node, house, start)
+            await values(node, setup, start)
         front.answer = lambda _: None
-        assert await values(node, house, start) == [100, 1, 1, 1]
+        assert await values(node, setup, start) == [100, 1, 1, 1]
 
 
-async def test_the_bloom_of_a_block_never_denies_a_log(house: House) -> None:
-    await paid(house, 6)
+async def test_the_bloom_of_a_block_never_denies_a_log(setup: Setup) -> None:
+    await paid(setup, 6)
 
-    logs = await house.node.logs([house.contract.address], 0, house.chain.head())
-    headers = await house.node.blocks(0, house.chain.head())
+    logs = await setup.node.logs([setup.contract.address], 0, setup.chain.head())
+    headers = await setup.node.blocks(0, setup.chain.head())
 
     with_logs = {log.block_number for log in logs}
     assert with_logs
-    assert with_logs <= {one.number for one in headers if one.may_have_logs_of(house.contract.address)}
-    assert not headers[0].may_have_logs_of(house.contract.address)
+    assert with_logs <= {one.number for one in headers if one.may_have_logs_of(setup.contract.address)}
+    assert not headers[0].may_have_logs_of(setup.contract.address)
 
 
 # ---- ranges that are refused ----------------------------------------------------------------------------------------

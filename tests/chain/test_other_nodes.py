@@ -9,7 +9,7 @@ from gateway.chain.node import HttpNode
 from gateway.chain.relayer import relayers
 from gateway.chain.watcher import watch
 from gateway.errors import ChainReplaced, NodeBehind, NodeRefused, NodeUnavailable
-from tests.chain.conftest import FINALITY, House
+from tests.chain.conftest import FINALITY, Setup
 from tests.chain.test_watch import cursor_of
 from tests.factory import Chain
 from tests.other_node import OtherNode, in_front_of
@@ -19,41 +19,41 @@ pytestmark = pytest.mark.anyio
 ANYBODY = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 
 
-async def spent(house: House) -> watch.Cursor:
+async def spent(setup: Setup) -> watch.Cursor:
     """A payment in a final block after the cursor that is returned. Its transaction is open still."""
-    alice, bob = await house.rich(100), house.purse()
-    start = await cursor_of(house)
-    await house.enqueue(house.order("transfer", alice, bob.address, 1))
-    await house.form()
-    await house.send()
-    house.chain.mine(1 + FINALITY)
+    alice, bob = await setup.rich(100), setup.purse()
+    start = await cursor_of(setup)
+    await setup.enqueue(setup.order("transfer", alice, bob.address, 1))
+    await setup.form()
+    await setup.send()
+    setup.chain.mine(1 + FINALITY)
     return start
 
 
-async def read(house: House, other: OtherNode, start: watch.Cursor, ours: bool = True) -> watch.BlockRange | None:
+async def read(setup: Setup, other: OtherNode, start: watch.Cursor, ours: bool = True) -> watch.BlockRange | None:
     """What is read through the other node; `ours` is whether the transaction is known to be ours."""
-    async with house.database.reading() as connection:
-        attempts = await relayers.open_attempts(connection, house.signer.address)
+    async with setup.database.reading() as connection:
+        attempts = await relayers.open_attempts(connection, setup.signer.address)
     node = HttpNode(other.url)
     try:
         open_hashes = {attempt.hash: False for attempt in attempts} if ours else {}
-        return await watch.read(node, [house.contract], start, FINALITY, open_hashes)
+        return await watch.read(node, [setup.contract], start, FINALITY, open_hashes)
     finally:
         await node.close()
 
 
 async def read_at_last(
-    house: House, other: OtherNode, start: watch.Cursor, ours: bool = True
+    setup: Setup, other: OtherNode, start: watch.Cursor, ours: bool = True
 ) -> tuple[watch.BlockRange, list[str]]:
     """The block range up to the final block, by a worker that tries again, and why it had to."""
     refused = list[str]()
     for _ in range(100):
         try:
-            block_range = await read(house, other, start, ours)
+            block_range = await read(setup, other, start, ours)
         except NodeUnavailable as why:
             refused.append(str(why))
             continue
-        if block_range is not None and block_range.last.number == house.chain.head() - FINALITY:
+        if block_range is not None and block_range.last.number == setup.chain.head() - FINALITY:
             return block_range, refused
     raise AssertionError(f"nothing was read in a hundred tries: {refused[-4:]}")
 
@@ -64,29 +64,29 @@ async def read_at_last(
 @pytest.mark.parametrize("ours", [True, False])
 @pytest.mark.parametrize("unknown", ["empty", "error"])
 async def test_a_backend_that_does_not_know_a_block_costs_a_second_try_and_no_log(
-    house: House, unknown: Any, ours: bool
+    setup: Setup, unknown: Any, ours: bool
 ) -> None:
-    start = await spent(house)
+    start = await spent(setup)
     seen = list[str]()
     for seed in range(8):
-        async with in_front_of(house.chain, lags=[0, 0, 2], unknown=unknown, seed=seed) as other:
-            block_range, refused = await read_at_last(house, other, start, ours)
+        async with in_front_of(setup.chain, lags=[0, 0, 2], unknown=unknown, seed=seed) as other:
+            block_range, refused = await read_at_last(setup, other, start, ours)
         seen += refused
         assert [moved.value for moved in block_range.movements] == [1]
         assert len(block_range.receipts) == ours
     assert unknown == "error" or any("does not know block" in one for one in seen), seen
 
 
-async def test_a_batch_that_is_split_over_backends_is_held_against_bloom_and_receipts(house: House) -> None:
-    start = await spent(house)
+async def test_a_batch_that_is_split_over_backends_is_held_against_bloom_and_receipts(setup: Setup) -> None:
+    start = await spent(setup)
     for seed in range(12):
-        async with in_front_of(house.chain, lags=[0, 0, 2], split=True, seed=seed) as other:
-            block_range, _ = await read_at_last(house, other, start, ours=bool(seed % 2))
+        async with in_front_of(setup.chain, lags=[0, 0, 2], split=True, seed=seed) as other:
+            block_range, _ = await read_at_last(setup, other, start, ours=bool(seed % 2))
         assert [moved.value for moved in block_range.movements] == [1]
 
 
-async def test_logs_that_do_not_come_though_a_receipt_of_ours_has_them_are_no_answer(house: House) -> None:
-    start = await spent(house)
+async def test_logs_that_do_not_come_though_a_receipt_of_ours_has_them_are_no_answer(setup: Setup) -> None:
+    start = await spent(setup)
 
     class Forgetful(HttpNode):
         """Its logs are gone; its headers say so too, so that only the receipt tells."""
@@ -100,33 +100,33 @@ async def test_logs_that_do_not_come_though_a_receipt_of_ours_has_them_are_no_an
         async def all_logs_of(self, *arguments: Any) -> Any:
             return []
 
-    async with house.database.reading() as connection:
-        attempts = await relayers.open_attempts(connection, house.signer.address)
-    node = Forgetful(house.chain.url)
+    async with setup.database.reading() as connection:
+        attempts = await relayers.open_attempts(connection, setup.signer.address)
+    node = Forgetful(setup.chain.url)
     with pytest.raises(NodeUnavailable, match="fewer logs than a receipt"):
-        await watch.read(node, [house.contract], start, FINALITY, {one.hash: False for one in attempts})
+        await watch.read(node, [setup.contract], start, FINALITY, {one.hash: False for one in attempts})
     await node.close()
 
 
-async def test_a_node_behind_the_book_says_so_and_one_of_another_chain_is_named(house: House) -> None:
-    await house.rich(1)
-    start = await cursor_of(house)
-    async with in_front_of(house.chain, lags=[house.chain.head() - start.number + 1]) as other:
+async def test_a_node_behind_the_book_says_so_and_one_of_another_chain_is_named(setup: Setup) -> None:
+    await setup.rich(1)
+    start = await cursor_of(setup)
+    async with in_front_of(setup.chain, lags=[setup.chain.head() - start.number + 1]) as other:
         with pytest.raises(NodeBehind, match=f"is behind: it has no block {start.number} yet"):
-            await read(house, other, start)
+            await read(setup, other, start)
         other.chain_id = 5
         with pytest.raises(ChainReplaced, match="the book is of chain 31337, and the node is of chain 5"):
-            await read(house, other, start)
+            await read(setup, other, start)
 
 
 # ---- receipts -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("fault", ["indexing", "late_receipts"])
-async def test_receipts_that_no_hash_finds_are_read_with_their_block(house: House, fault: str) -> None:
-    start = await spent(house)
-    async with in_front_of(house.chain, **{fault: True}) as other:
-        block_range = await read(house, other, start)
+async def test_receipts_that_no_hash_finds_are_read_with_their_block(setup: Setup, fault: str) -> None:
+    start = await spent(setup)
+    async with in_front_of(setup.chain, **{fault: True}) as other:
+        block_range = await read(setup, other, start)
 
     assert block_range is not None
     assert [moved.value for moved in block_range.movements] == [1]
@@ -176,13 +176,13 @@ async def test_a_lone_refusal_that_passes_makes_no_batch_smaller(chain: Chain) -
         await node.close()
 
 
-async def test_a_range_limit_is_learnt_once(house: House) -> None:
-    start = await cursor_of(house)
-    house.chain.mine(90)
-    async with in_front_of(house.chain, range_most=40) as other:
+async def test_a_range_limit_is_learnt_once(setup: Setup) -> None:
+    start = await cursor_of(setup)
+    setup.chain.mine(90)
+    async with in_front_of(setup.chain, range_most=40) as other:
         node = HttpNode(other.url)
         for _ in range(2):
-            block_range = await watch.read(node, [house.contract], start, FINALITY, {})
+            block_range = await watch.read(node, [setup.contract], start, FINALITY, {})
             assert block_range is not None
         await node.close()
 

@@ -14,104 +14,104 @@ from gateway.chain.relayer.batches import Ripe
 from gateway.chain.relayer.relayers import Attempt
 from gateway.errors import Misconfigured, NodeUnavailable, RelayerStopped
 from gateway.keys.signer import fields_of
-from tests.chain.conftest import FINALITY, House
+from tests.chain.conftest import FINALITY, Setup
 from tests.processes import HANG_SECONDS
 
 pytestmark = pytest.mark.anyio
 
 
-async def attempts_of(house: House) -> list[Attempt]:
-    async with house.database.reading() as connection:
-        return await relayers.open_attempts(connection, house.signer.address)
+async def attempts_of(setup: Setup) -> list[Attempt]:
+    async with setup.database.reading() as connection:
+        return await relayers.open_attempts(connection, setup.signer.address)
 
 
-async def store(house: House, fees: Fees | None = None) -> relayers.Stored:
+async def store(setup: Setup, fees: Fees | None = None) -> relayers.Stored:
     """A transaction of the relayer that calls nothing of the token's, which reverts."""
-    offered = fees or await house.node.fees()
-    async with house.database.transaction() as connection:
+    offered = fees or await setup.node.fees()
+    async with setup.database.transaction() as connection:
         return await relayers.store(
-            connection, house.signer, 31337, "settle", "USDX", house.contract.address, b"", 60_000, offered, house.now
+            connection, setup.signer, 31337, "settle", "USDX", setup.contract.address, b"", 60_000, offered, setup.now
         )
 
 
-async def test_a_stored_transaction_sent_fifty_times_settles_once(house: House) -> None:
-    alice, bob = await house.rich(100), house.purse()
-    await house.enqueue(house.order("transfer", alice, bob.address, 10))
-    await house.form()
-    (attempt,) = await attempts_of(house)
+async def test_a_stored_transaction_sent_fifty_times_settles_once(setup: Setup) -> None:
+    alice, bob = await setup.rich(100), setup.purse()
+    await setup.enqueue(setup.order("transfer", alice, bob.address, 10))
+    await setup.form()
+    (attempt,) = await attempts_of(setup)
 
     for n in range(50):
-        await house.node.send(await raw_of(house, attempt))
+        await setup.node.send(await raw_of(setup, attempt))
         if n % 10 == 9:
-            house.chain.mine()
-    await house.observe()
+            setup.chain.mine()
+    await setup.observe()
 
-    assert await house.balance(bob.address) == 10
-    assert await attempts_of(house) == []
-
-
-async def test_a_crash_between_storing_and_sending_loses_nothing(house: House) -> None:
-    alice, bob = await house.rich(100), house.purse()
-    (one,) = await house.enqueue(house.order("transfer", alice, bob.address, 10))
-    await house.form()  # and here the worker is killed, having sent nothing
-    house.chain.mine(3)
-    await house.observe()
-    assert await house.state(one) == "submitted"
-
-    await house.send()  # another worker finds it stored
-    house.chain.mine(2)
-    await house.observe()
-
-    assert await house.state(one) == "settled"
-    assert await house.balance(bob.address) == 10
+    assert await setup.balance(bob.address) == 10
+    assert await attempts_of(setup) == []
 
 
-async def test_a_crash_while_storing_gives_everything_back(house: House) -> None:
-    alice, bob = await house.rich(100), house.purse()
-    (one,) = await house.enqueue(house.order("transfer", alice, bob.address, 10))
+async def test_a_crash_between_storing_and_sending_loses_nothing(setup: Setup) -> None:
+    alice, bob = await setup.rich(100), setup.purse()
+    (one,) = await setup.enqueue(setup.order("transfer", alice, bob.address, 10))
+    await setup.form()  # and here the worker is killed, having sent nothing
+    setup.chain.mine(3)
+    await setup.observe()
+    assert await setup.state(one) == "submitted"
+
+    await setup.send()  # another worker finds it stored
+    setup.chain.mine(2)
+    await setup.observe()
+
+    assert await setup.state(one) == "settled"
+    assert await setup.balance(bob.address) == 10
+
+
+async def test_a_crash_while_storing_gives_everything_back(setup: Setup) -> None:
+    alice, bob = await setup.rich(100), setup.purse()
+    (one,) = await setup.enqueue(setup.order("transfer", alice, bob.address, 10))
 
     async def die(connection: object, wanted: Sequence[object]) -> list[bytes]:
         raise ConnectionAbortedError
 
-    right, house.sign = house.sign, die  # type: ignore[method-assign] # the process ends here
+    right, setup.sign = setup.sign, die  # type: ignore[method-assign] # the process ends here
     with pytest.raises(Exception, match="the connection to it broke off"):
-        await house.form()
-    assert await attempts_of(house) == []
+        await setup.form()
+    assert await attempts_of(setup) == []
 
-    house.sign = right  # type: ignore[method-assign] # and is started again
-    await house.settle()
+    setup.sign = right  # type: ignore[method-assign] # and is started again
+    await setup.settle()
 
-    assert await house.state(one) == "settled"
+    assert await setup.state(one) == "settled"
 
 
-async def test_nonces_of_a_relayer_have_no_gap_whatever_runs_at_once(house: House) -> None:
-    stored = await gather(*(store(house) for _ in range(20)))
+async def test_nonces_of_a_relayer_have_no_gap_whatever_runs_at_once(setup: Setup) -> None:
+    stored = await gather(*(store(setup) for _ in range(20)))
 
     assert sorted(one.nonce for one in stored) == list(range(1, 21))
-    assert [attempt.nonce for attempt in await attempts_of(house)] == list(range(1, 21))
+    assert [attempt.nonce for attempt in await attempts_of(setup)] == list(range(1, 21))
 
 
-async def test_a_relayer_is_registered_once_and_keeps_its_own_count(house: House) -> None:
-    await store(house)
-    async with house.database.transaction() as connection:
-        await relayers.register(connection, 31337, house.signer.address, 0)
-        assert await relayers.lock(connection, house.signer.address) == 2
+async def test_a_relayer_is_registered_once_and_keeps_its_own_count(setup: Setup) -> None:
+    await store(setup)
+    async with setup.database.transaction() as connection:
+        await relayers.register(connection, 31337, setup.signer.address, 0)
+        assert await relayers.lock(connection, setup.signer.address) == 2
 
         with pytest.raises(Misconfigured, match="31337"):
-            await relayers.register(connection, 1, house.signer.address, 0)
+            await relayers.register(connection, 1, setup.signer.address, 0)
 
 
-async def test_a_bump_offers_an_eighth_more_and_takes_the_place_of_the_first(house: House) -> None:
-    fees = await house.node.fees()
-    stored = await store(house, fees)
-    await house.send()
+async def test_a_bump_offers_an_eighth_more_and_takes_the_place_of_the_first(setup: Setup) -> None:
+    fees = await setup.node.fees()
+    stored = await store(setup, fees)
+    await setup.send()
 
-    async with house.database.transaction() as connection:
-        bumped = await relayers.bump(connection, house.signer, stored.id, fees, house.now)
+    async with setup.database.transaction() as connection:
+        bumped = await relayers.bump(connection, setup.signer, stored.id, fees, setup.now)
     assert bumped is not None
-    unmined = await send(house)
-    house.chain.mine(2)
-    block_range = await house.read()
+    unmined = await send(setup)
+    setup.chain.mine(2)
+    block_range = await setup.read()
 
     old, new = fields_of(stored.raw), fields_of(bumped.raw)
     assert new == replace(old, fee_wei_max=new.fee_wei_max, tip_wei_max=new.tip_wei_max)
@@ -121,30 +121,30 @@ async def test_a_bump_offers_an_eighth_more_and_takes_the_place_of_the_first(hou
     assert [receipt.hash for receipt in block_range.receipts] == [bumped.hash]
 
 
-async def send(house: House) -> list[Attempt]:
-    return (await outbox.send_open(house.database, house.node, await attempts_of(house))).attempts
+async def send(setup: Setup) -> list[Attempt]:
+    return (await outbox.send_open(setup.database, setup.node, await attempts_of(setup))).attempts
 
 
-async def raw_of(house: House, attempt: Attempt) -> bytes:
-    async with house.database.reading() as connection:
+async def raw_of(setup: Setup, attempt: Attempt) -> bytes:
+    async with setup.database.reading() as connection:
         raw: bytes = await connection.fetchval("SELECT raw FROM attempt WHERE hash = $1", attempt.hash)
     return raw
 
 
-async def test_a_bump_offers_no_more_than_ten_times_what_the_node_suggests_nor_than_the_ceiling(house: House) -> None:
+async def test_a_bump_offers_no_more_than_ten_times_what_the_node_suggests_nor_than_the_ceiling(setup: Setup) -> None:
     for offered, suggested, ceiling in (
         (Fees(900, 1), Fees(100, 1), 1_000),
         (Fees(relayers.FEE_WEI_CEILING // 2, 1), Fees(relayers.FEE_WEI_CEILING, 1), relayers.FEE_WEI_CEILING),
     ):
-        stored = await store(house, offered)
+        stored = await store(setup, offered)
         fees = [offered.fee_wei_max]
-        async with house.database.transaction() as connection:
-            while bumped := await relayers.bump(connection, house.signer, stored.id, suggested, house.now):
+        async with setup.database.transaction() as connection:
+            while bumped := await relayers.bump(connection, setup.signer, stored.id, suggested, setup.now):
                 fees.append(fields_of(bumped.raw).fee_wei_max)
                 assert len(fees) < 50
         assert ceiling * 0.85 < fees[-1] <= ceiling
 
-    stored = await store(house, Fees(10 * relayers.FEE_WEI_CEILING, 10 * relayers.FEE_WEI_CEILING))
+    stored = await store(setup, Fees(10 * relayers.FEE_WEI_CEILING, 10 * relayers.FEE_WEI_CEILING))
     assert fields_of(stored.raw).fee_wei_max == relayers.FEE_WEI_CEILING
 
 
@@ -164,146 +164,146 @@ def test_a_bump_waits_for_a_block_and_for_dearer_gas_or_much_time() -> None:
     assert wants(600, 30, Fees(100, 10))
 
 
-async def test_a_bump_follows_the_fees_where_they_rose_more(house: House) -> None:
-    stored = await store(house, Fees(2_000, 1_000))
+async def test_a_bump_follows_the_fees_where_they_rose_more(setup: Setup) -> None:
+    stored = await store(setup, Fees(2_000, 1_000))
 
-    async with house.database.transaction() as connection:
-        bumped = await relayers.bump(connection, house.signer, stored.id, Fees(10**9, 5_000), house.now)
+    async with setup.database.transaction() as connection:
+        bumped = await relayers.bump(connection, setup.signer, stored.id, Fees(10**9, 5_000), setup.now)
 
     assert bumped is not None
     assert (fields_of(bumped.raw).fee_wei_max, fields_of(bumped.raw).tip_wei_max) == (10**9, 5_000)
 
 
-async def test_the_end_of_one_attempt_is_the_end_of_the_transaction(house: House) -> None:
-    stored = await store(house)
-    await house.send()
-    house.chain.mine(2)
-    async with house.database.transaction() as connection:
-        fees = await house.node.fees()
-        await relayers.bump(connection, house.signer, stored.id, fees, house.now)
-    receipts = await house.node.receipts([stored.hash])
+async def test_the_end_of_one_attempt_is_the_end_of_the_transaction(setup: Setup) -> None:
+    stored = await store(setup)
+    await setup.send()
+    setup.chain.mine(2)
+    async with setup.database.transaction() as connection:
+        fees = await setup.node.fees()
+        await relayers.bump(connection, setup.signer, stored.id, fees, setup.now)
+    receipts = await setup.node.receipts([stored.hash])
 
-    async with house.database.transaction() as connection:
-        (concluded,) = await relayers.conclude(connection, receipts.values(), house.now)
-        again = await relayers.conclude(connection, receipts.values(), house.now)
-        late = await relayers.bump(connection, house.signer, stored.id, fees, house.now)
+    async with setup.database.transaction() as connection:
+        (concluded,) = await relayers.conclude(connection, receipts.values(), setup.now)
+        again = await relayers.conclude(connection, receipts.values(), setup.now)
+        late = await relayers.bump(connection, setup.signer, stored.id, fees, setup.now)
 
     assert (concluded.id, concluded.hash) == (stored.id, stored.hash)
     assert concluded.cost_wei == receipts[stored.hash].cost_wei > 0
     assert (again, late) == ([], None)
-    assert await attempts_of(house) == []
+    assert await attempts_of(setup) == []
 
 
-async def test_a_reverted_transaction_costs_what_it_burnt(house: House) -> None:
-    await store(house)
-    await house.send()
-    house.chain.mine(2)
-    block_range = await house.read()
+async def test_a_reverted_transaction_costs_what_it_burnt(setup: Setup) -> None:
+    await store(setup)
+    await setup.send()
+    setup.chain.mine(2)
+    block_range = await setup.read()
     assert block_range is not None
     before = 10_000 * 10**18
 
-    async with house.database.transaction() as connection:
-        (concluded,) = await relayers.conclude(connection, block_range.receipts, house.now)
+    async with setup.database.transaction() as connection:
+        (concluded,) = await relayers.conclude(connection, block_range.receipts, setup.now)
         deployed = await connection.fetchval("SELECT final_hash FROM chain_transaction WHERE kind = 'deploy'")
 
     assert not concluded.succeeded
-    deployment = (await house.node.receipts([deployed]))[deployed]
-    left = await house.node.balance(house.signer.address)
+    deployment = (await setup.node.receipts([deployed]))[deployed]
+    left = await setup.node.balance(setup.signer.address)
     assert before - left == concluded.cost_wei + deployment.cost_wei
 
 
-async def test_transactions_are_sent_in_the_order_of_their_nonces(house: House) -> None:
+async def test_transactions_are_sent_in_the_order_of_their_nonces(setup: Setup) -> None:
     for _ in range(5):
-        await store(house)
+        await store(setup)
 
-    assert [attempt.nonce for attempt in await send(house)] == [1, 2, 3, 4, 5]
-    house.chain.mine(2)
+    assert [attempt.nonce for attempt in await send(setup)] == [1, 2, 3, 4, 5]
+    setup.chain.mine(2)
 
-    block_range = await house.read()
+    block_range = await setup.read()
     assert block_range is not None
     assert len(block_range.receipts) == 5
-    assert await send(house) == []  # what is in a block is not sent again
+    assert await send(setup) == []  # what is in a block is not sent again
 
 
-async def test_a_node_that_is_away_leaves_what_is_stored_as_it_is(house: House) -> None:
-    await store(house)
-    before = await attempts_of(house)
-    house.chain.process.terminate()
-    house.chain.process.wait(HANG_SECONDS)
+async def test_a_node_that_is_away_leaves_what_is_stored_as_it_is(setup: Setup) -> None:
+    await store(setup)
+    before = await attempts_of(setup)
+    setup.chain.process.terminate()
+    setup.chain.process.wait(HANG_SECONDS)
 
     with pytest.raises(NodeUnavailable, match="no connection"):
-        await send(house)
+        await send(setup)
 
-    assert await attempts_of(house) == before
+    assert await attempts_of(setup) == before
 
 
-async def test_a_nonce_that_somebody_else_took_is_noticed_and_the_relayer_stopped(house: House) -> None:
-    await store(house)
-    await house.send()
-    house.chain.mine(2)
-    assert await overtaken(house) is None  # ours, in a block
-    stored = await store(house)
-    assert await overtaken(house) is None  # not sent yet
+async def test_a_nonce_that_somebody_else_took_is_noticed_and_the_relayer_stopped(setup: Setup) -> None:
+    await store(setup)
+    await setup.send()
+    setup.chain.mine(2)
+    assert await overtaken(setup) is None  # ours, in a block
+    stored = await store(setup)
+    assert await overtaken(setup) is None  # not sent yet
 
-    house.chain.rpc("eth_sendTransaction", {"from": house.signer.address, "to": house.signer.address})
-    house.chain.mine(2)
-    late = await overtaken(house)
+    setup.chain.rpc("eth_sendTransaction", {"from": setup.signer.address, "to": setup.signer.address})
+    setup.chain.mine(2)
+    late = await overtaken(setup)
     assert late is not None
     assert late.hash == stored.hash
-    async with house.database.transaction() as connection:
+    async with setup.database.transaction() as connection:
         await nonce_conflicts.stop(
-            connection, house.signer.address, f"nonce {late.nonce} was taken by a transaction not of ours"
+            connection, setup.signer.address, f"nonce {late.nonce} was taken by a transaction not of ours"
         )
 
     with pytest.raises(RelayerStopped, match="nonce 2 was taken"):
-        await store(house)
+        await store(setup)
 
 
-async def test_a_resumed_relayer_ends_what_was_overtaken_and_sends_the_rest(house: House) -> None:
-    alice, bob = await house.rich(100), house.purse()
-    (one,) = await house.enqueue(house.order("transfer", alice, bob.address, 10))
-    await house.form()
-    house.chain.rpc("eth_sendTransaction", {"from": house.signer.address, "to": house.signer.address})
-    house.chain.mine(2)
-    late = await overtaken(house)
+async def test_a_resumed_relayer_ends_what_was_overtaken_and_sends_the_rest(setup: Setup) -> None:
+    alice, bob = await setup.rich(100), setup.purse()
+    (one,) = await setup.enqueue(setup.order("transfer", alice, bob.address, 10))
+    await setup.form()
+    setup.chain.rpc("eth_sendTransaction", {"from": setup.signer.address, "to": setup.signer.address})
+    setup.chain.mine(2)
+    late = await overtaken(setup)
     assert late is not None
-    async with house.database.transaction() as connection:
-        await nonce_conflicts.stop(connection, house.signer.address, "somebody has to look")
-        count = await house.node.transaction_count(house.signer.address, house.chain.head() - FINALITY)
-        assert await nonce_conflicts.resume(connection, house.signer.address, count) == 1
-        assert await relayers.next_nonce(connection, house.signer.address) == count
+    async with setup.database.transaction() as connection:
+        await nonce_conflicts.stop(connection, setup.signer.address, "somebody has to look")
+        count = await setup.node.transaction_count(setup.signer.address, setup.chain.head() - FINALITY)
+        assert await nonce_conflicts.resume(connection, setup.signer.address, count) == 1
+        assert await relayers.next_nonce(connection, setup.signer.address) == count
 
-    assert await house.state(one) == "queued"
-    assert await attempts_of(house) == []
-    await house.settle()
-    assert await house.state(one) == "settled"
-    assert await house.balance(bob.address) == 10
-
-
-async def test_a_relayer_that_others_are_ahead_of_resumes_behind_them(house: House) -> None:
-    async with house.database.transaction() as connection:
-        before = await relayers.next_nonce(connection, house.signer.address)
-        await nonce_conflicts.resume(connection, house.signer.address, before + 5)
-        assert await relayers.next_nonce(connection, house.signer.address) == before + 5
-        await nonce_conflicts.resume(connection, house.signer.address, before)
-        assert await relayers.next_nonce(connection, house.signer.address) == before + 5
+    assert await setup.state(one) == "queued"
+    assert await attempts_of(setup) == []
+    await setup.settle()
+    assert await setup.state(one) == "settled"
+    assert await setup.balance(bob.address) == 10
 
 
-async def test_a_revert_counts_from_when_it_was_seen_to_be_final(house: House) -> None:
-    await store(house)
-    await house.send()
-    house.chain.mine(2)
-    seen = house.now + timedelta(minutes=20)
-    block_range = await house.read()
+async def test_a_relayer_that_others_are_ahead_of_resumes_behind_them(setup: Setup) -> None:
+    async with setup.database.transaction() as connection:
+        before = await relayers.next_nonce(connection, setup.signer.address)
+        await nonce_conflicts.resume(connection, setup.signer.address, before + 5)
+        assert await relayers.next_nonce(connection, setup.signer.address) == before + 5
+        await nonce_conflicts.resume(connection, setup.signer.address, before)
+        assert await relayers.next_nonce(connection, setup.signer.address) == before + 5
+
+
+async def test_a_revert_counts_from_when_it_was_seen_to_be_final(setup: Setup) -> None:
+    await store(setup)
+    await setup.send()
+    setup.chain.mine(2)
+    seen = setup.now + timedelta(minutes=20)
+    block_range = await setup.read()
     assert block_range is not None
-    async with house.database.transaction() as connection:
+    async with setup.database.transaction() as connection:
         await relayers.conclude(connection, block_range.receipts, seen)
 
-        await house.enqueue(house.order("transfer", house.purse(), house.purse().address, 1))
-        assert await batches.ripe(connection, house.now, timedelta(), seen - timedelta(minutes=1)) == []
-        assert await batches.ripe(connection, house.now, timedelta(), seen) == [Ripe("USDX", "settle", 1, 0)]
+        await setup.enqueue(setup.order("transfer", setup.purse(), setup.purse().address, 1))
+        assert await batches.ripe(connection, setup.now, timedelta(), seen - timedelta(minutes=1)) == []
+        assert await batches.ripe(connection, setup.now, timedelta(), seen) == [Ripe("USDX", "settle", 1, 0)]
 
 
-async def overtaken(house: House) -> Attempt | None:
-    attempts = await attempts_of(house)
-    return await nonce_conflicts.overtaken(house.node, house.signer.address, attempts, house.chain.head() - FINALITY)
+async def overtaken(setup: Setup) -> Attempt | None:
+    attempts = await attempts_of(setup)
+    return await nonce_conflicts.overtaken(setup.node, setup.signer.address, attempts, setup.chain.head() - FINALITY)

@@ -16,115 +16,115 @@ from gateway.chain.token.contract import Movement
 from gateway.chain.watcher import watch
 from gateway.chain.watcher.watch import Cursor
 from gateway.errors import ChainReplaced, NodeUnavailable
-from tests.chain.conftest import FINALITY, House
+from tests.chain.conftest import FINALITY, Setup
 from tests.factory import Chain, until_waiting
 
 pytestmark = pytest.mark.anyio
 
 
-async def cursor_of(house: House) -> Cursor:
-    async with house.database.reading() as connection:
+async def cursor_of(setup: Setup) -> Cursor:
+    async with setup.database.reading() as connection:
         cursor = await watch.cursor(connection, 31337)
     assert cursor is not None
     return cursor
 
 
 async def read(
-    house: House, cursor: Cursor, most: int = 500, finality: int | None = FINALITY
+    setup: Setup, cursor: Cursor, most: int = 500, finality: int | None = FINALITY
 ) -> watch.BlockRange | None:
-    return await watch.read(house.node, [house.contract], cursor, finality, {}, most)
+    return await watch.read(setup.node, [setup.contract], cursor, finality, {}, most)
 
 
-async def test_a_block_is_read_when_enough_stand_on_top_of_it_and_once(house: House) -> None:
-    await house.observe()
-    start = await cursor_of(house)
-    house.chain.mine()
+async def test_a_block_is_read_when_enough_stand_on_top_of_it_and_once(setup: Setup) -> None:
+    await setup.observe()
+    start = await cursor_of(setup)
+    setup.chain.mine()
 
-    (first, second) = (await house.observe(), await house.observe())
+    (first, second) = (await setup.observe(), await setup.observe())
 
     assert first is not None
     assert (first.first, first.last.number) == (start.number + 1, start.number + 1)
     assert second is None
-    assert (await cursor_of(house)).hash == first.last.hash
+    assert (await cursor_of(setup)).hash == first.last.hash
 
 
 @pytest.mark.parametrize("finality", [1, 3])
-async def test_so_many_blocks_stand_on_top_of_the_last_one_that_is_read(house: House, finality: int) -> None:
-    house.chain.mine(5)
+async def test_so_many_blocks_stand_on_top_of_the_last_one_that_is_read(setup: Setup, finality: int) -> None:
+    setup.chain.mine(5)
 
-    block_range = await read(house, await cursor_of(house), finality=finality)
-
-    assert block_range is not None
-    assert block_range.last.number == house.chain.head() - finality
-
-
-async def test_the_node_may_say_itself_what_is_final(house: House) -> None:
-    house.chain.mine(5)
-
-    block_range = await read(house, await cursor_of(house), finality=None)
+    block_range = await read(setup, await cursor_of(setup), finality=finality)
 
     assert block_range is not None
-    assert block_range.last.number == house.chain.head() - 2  # two epochs of one slot
+    assert block_range.last.number == setup.chain.head() - finality
 
 
-async def test_spans_cut_anywhere_say_the_same(house: House) -> None:
-    alice, bob = await house.rich(100), house.purse()
-    start = await cursor_of(house)
+async def test_the_node_may_say_itself_what_is_final(setup: Setup) -> None:
+    setup.chain.mine(5)
+
+    block_range = await read(setup, await cursor_of(setup), finality=None)
+
+    assert block_range is not None
+    assert block_range.last.number == setup.chain.head() - 2  # two epochs of one slot
+
+
+async def test_spans_cut_anywhere_say_the_same(setup: Setup) -> None:
+    alice, bob = await setup.rich(100), setup.purse()
+    start = await cursor_of(setup)
     for units in (1, 2, 3, 4):
-        await house.enqueue(house.order("transfer", alice, bob.address, units))
-        await house.form()
-        await house.send()
-        house.chain.mine(2)
+        await setup.enqueue(setup.order("transfer", alice, bob.address, units))
+        await setup.form()
+        await setup.send()
+        setup.chain.mine(2)
 
-    whole = await read(house, start)
+    whole = await read(setup, start)
     assert whole is not None
     assert [moved.value for moved in whole.movements] == [1, 2, 3, 4]
     for most in (1, 2, 3):
         pieces: list[Movement] = []
         cursor = start
-        while (block_range := await read(house, cursor, most)) is not None:
+        while (block_range := await read(setup, cursor, most)) is not None:
             pieces += block_range.movements
             cursor = Cursor(31337, block_range.last.number, block_range.last.hash, block_range.last.timestamp)
         assert pieces == whole.movements
 
 
-async def test_one_of_many_workers_moves_the_cursor(house: House) -> None:
-    house.chain.mine(3)
-    old = await cursor_of(house)
-    block_range = await read(house, old)
+async def test_one_of_many_workers_moves_the_cursor(setup: Setup) -> None:
+    setup.chain.mine(3)
+    old = await cursor_of(setup)
+    block_range = await read(setup, old)
     assert block_range is not None
 
     async def advance() -> bool:
-        async with house.database.transaction() as connection:
+        async with setup.database.transaction() as connection:
             return await watch.advance(connection, old, block_range)
 
     assert sorted(await gather(*(advance() for _ in range(10)))) == [False] * 9 + [True]
-    assert (await cursor_of(house)).number == block_range.last.number
+    assert (await cursor_of(setup)).number == block_range.last.number
 
 
-async def test_a_span_that_was_read_without_a_contract_moves_no_cursor(house: House) -> None:
-    house.chain.mine(3)
-    old = await cursor_of(house)
-    block_range = await watch.read(house.node, [], old, FINALITY, {})
+async def test_a_span_that_was_read_without_a_contract_moves_no_cursor(setup: Setup) -> None:
+    setup.chain.mine(3)
+    old = await cursor_of(setup)
+    block_range = await watch.read(setup.node, [], old, FINALITY, {})
     assert block_range is not None
 
-    async with house.database.transaction() as connection:
+    async with setup.database.transaction() as connection:
         assert not await watch.advance(connection, old, block_range)
 
-    assert await cursor_of(house) == old
+    assert await cursor_of(setup) == old
 
 
-async def test_a_contract_that_is_being_recorded_is_waited_for(house: House) -> None:
-    house.chain.mine(3)
-    old = await cursor_of(house)
-    block_range = await read(house, old)
+async def test_a_contract_that_is_being_recorded_is_waited_for(setup: Setup) -> None:
+    setup.chain.mine(3)
+    old = await cursor_of(setup)
+    block_range = await read(setup, old)
     assert block_range is not None
 
     async def advance() -> bool:
-        async with house.database.transaction() as connection:
+        async with setup.database.transaction() as connection:
             return await watch.advance(connection, old, block_range)
 
-    async with house.database.transaction() as connection:
+    async with setup.database.transaction() as connection:
         await watch.begin(connection, old)
         await connection.execute("INSERT INTO asset (code, kind, decimals, backing) VALUES ('EURX', 'token', 6, 'EUR')")
         await connection.execute(
@@ -134,112 +134,112 @@ async def test_a_contract_that_is_being_recorded_is_waited_for(house: House) -> 
         await until_waiting(connection, 1)
 
     assert not await late
-    assert await cursor_of(house) == old
+    assert await cursor_of(setup) == old
 
 
-async def test_the_cursor_begins_once(house: House) -> None:
-    old = await cursor_of(house)
+async def test_the_cursor_begins_once(setup: Setup) -> None:
+    old = await cursor_of(setup)
 
-    async with house.database.transaction() as connection:
+    async with setup.database.transaction() as connection:
         await watch.begin(connection, Cursor(31337, 99, bytes(32), 0))
 
-    assert await cursor_of(house) == old
+    assert await cursor_of(setup) == old
 
 
 # ---- reorganisations ------------------------------------------------------------------------------------------------
 
 
 async def test_a_reorganisation_above_the_final_block_changes_nothing_final_and_the_payment_settles_once(
-    house: House,
+    setup: Setup,
 ) -> None:
-    alice, bob = await house.rich(100), house.purse()
-    (one,) = await house.enqueue(house.order("transfer", alice, bob.address, 10))
-    await house.observe()
-    await house.form()
-    await house.send()
-    house.chain.mine()  # in a block, which nothing stands on
-    assert await house.balance(bob.address) == 10
-    before = await cursor_of(house)
+    alice, bob = await setup.rich(100), setup.purse()
+    (one,) = await setup.enqueue(setup.order("transfer", alice, bob.address, 10))
+    await setup.observe()
+    await setup.form()
+    await setup.send()
+    setup.chain.mine()  # in a block, which nothing stands on
+    assert await setup.balance(bob.address) == 10
+    before = await cursor_of(setup)
 
-    house.chain.rpc("anvil_reorg", 1, [])  # that block is replaced by an empty one, and anvil forgets the transaction
-    assert await house.balance(bob.address) == 0
-    house.chain.mine()
-    await house.observe()
+    setup.chain.rpc("anvil_reorg", 1, [])  # that block is replaced by an empty one, and anvil forgets the transaction
+    assert await setup.balance(bob.address) == 0
+    setup.chain.mine()
+    await setup.observe()
 
-    assert await house.state(one) == "submitted"
-    assert (await cursor_of(house)).number > before.number
-    await house.send()
-    house.chain.mine(2)
-    await house.observe()
-    assert await house.state(one) == "settled"
-    assert await house.balance(bob.address) == 10
+    assert await setup.state(one) == "submitted"
+    assert (await cursor_of(setup)).number > before.number
+    await setup.send()
+    setup.chain.mine(2)
+    await setup.observe()
+    assert await setup.state(one) == "settled"
+    assert await setup.balance(bob.address) == 10
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 5, 8])
 async def test_batches_undone_at_any_depth_above_the_final_block_are_sent_again_and_settle_once(
-    house: House, depth: int
+    setup: Setup, depth: int
 ) -> None:
-    alice, bob = await house.rich(100), house.purse()
+    alice, bob = await setup.rich(100), setup.purse()
     made = []
     for _ in range(depth):  # one batch a block, none of them final
-        made += await house.enqueue(house.order("transfer", alice, bob.address, 1))
-        await house.form()
-        await house.send()
-        house.chain.mine()
-    before = await cursor_of(house)
-    assert await house.balance(bob.address) == depth
+        made += await setup.enqueue(setup.order("transfer", alice, bob.address, 1))
+        await setup.form()
+        await setup.send()
+        setup.chain.mine()
+    before = await cursor_of(setup)
+    assert await setup.balance(bob.address) == depth
 
-    house.chain.rpc("anvil_reorg", depth, [])
+    setup.chain.rpc("anvil_reorg", depth, [])
 
-    assert await house.balance(bob.address) == 0
-    early = await read(house, before, finality=depth)
+    assert await setup.balance(bob.address) == 0
+    early = await read(setup, before, finality=depth)
     assert early is None or early.movements == []
-    assert {await house.state(one) for one in made} == {"submitted"}
-    await house.send()  # as stored, all of them
-    house.chain.mine(1 + depth)
-    block_range = await read(house, before, finality=depth)
+    assert {await setup.state(one) for one in made} == {"submitted"}
+    await setup.send()  # as stored, all of them
+    setup.chain.mine(1 + depth)
+    block_range = await read(setup, before, finality=depth)
     assert block_range is not None
     assert sorted(moved.nonce for moved in block_range.movements if moved.nonce is not None) == sorted(
         one.nonce for one in made
     )
-    await house.observe()
-    assert {await house.state(one) for one in made} == {"settled"}
-    assert await house.balance(bob.address) == depth
+    await setup.observe()
+    assert {await setup.state(one) for one in made} == {"settled"}
+    assert await setup.balance(bob.address) == depth
 
 
-async def test_a_reorganisation_below_the_final_block_stops_everything(house: House) -> None:
-    await house.rich(100)
-    house.chain.mine(3)
-    await house.observe()
-    before = await cursor_of(house)
+async def test_a_reorganisation_below_the_final_block_stops_everything(setup: Setup) -> None:
+    await setup.rich(100)
+    setup.chain.mine(3)
+    await setup.observe()
+    before = await cursor_of(setup)
 
-    house.chain.rpc("anvil_reorg", 4, [])
-    house.chain.mine(3)
+    setup.chain.rpc("anvil_reorg", 4, [])
+    setup.chain.mine(3)
 
     with pytest.raises(ChainReplaced, match=f"block {before.number} was"):
-        await house.read()
+        await setup.read()
     with pytest.raises(ChainReplaced, match=f"block {before.number} was"):
-        await watch.verify(house.node, [house.contract], before)
-    assert await cursor_of(house) == before
+        await watch.verify(setup.node, [setup.contract], before)
+    assert await cursor_of(setup) == before
 
 
-async def test_a_node_that_is_behind_decides_nothing(house: House) -> None:
-    ahead = replace(await cursor_of(house), number=house.chain.head() + 10)
+async def test_a_node_that_is_behind_decides_nothing(setup: Setup) -> None:
+    ahead = replace(await cursor_of(setup), number=setup.chain.head() + 10)
 
     with pytest.raises(NodeUnavailable, match="it has no block"):
-        await read(house, ahead)
+        await read(setup, ahead)
     with pytest.raises(NodeUnavailable, match="it has no block"):
-        await watch.verify(house.node, [house.contract], ahead)
+        await watch.verify(setup.node, [setup.contract], ahead)
 
 
-async def test_a_chain_without_another_node_that_is_behind_has_lost_its_blocks(house: House) -> None:
-    head = house.chain.head()
-    ahead = replace(await cursor_of(house), number=head + 10)
+async def test_a_chain_without_another_node_that_is_behind_has_lost_its_blocks(setup: Setup) -> None:
+    head = setup.chain.head()
+    ahead = replace(await cursor_of(setup), number=head + 10)
 
     with pytest.raises(
         ChainReplaced, match=f"it ends at block {head}, and the book has what was final in block {head + 10}"
     ):
-        await watch.verify(house.node, [house.contract], ahead, alone=True)
+        await watch.verify(setup.node, [setup.contract], ahead, alone=True)
 
 
 class Torn(HttpNode):
@@ -263,21 +263,21 @@ class Torn(HttpNode):
 
 
 @pytest.mark.parametrize("torn", ["logs", "parents", "missing", "head"])
-async def test_answers_that_do_not_fit_together_are_no_answer(house: House, torn: str) -> None:
-    start = await cursor_of(house)
-    alice = house.purse()
-    await house.enqueue(house.order("mint", None, alice.address, 5))
-    await house.form("mint")
-    await house.send()
-    house.chain.mine(3)
-    node = Torn(house.chain.url)
+async def test_answers_that_do_not_fit_together_are_no_answer(setup: Setup, torn: str) -> None:
+    start = await cursor_of(setup)
+    alice = setup.purse()
+    await setup.enqueue(setup.order("mint", None, alice.address, 5))
+    await setup.form("mint")
+    await setup.send()
+    setup.chain.mine(3)
+    node = Torn(setup.chain.url)
     node.torn = torn
 
     with pytest.raises(NodeUnavailable):
-        await watch.read(node, [house.contract], start, FINALITY, {})
+        await watch.read(node, [setup.contract], start, FINALITY, {})
 
     node.torn = ""
-    block_range = await watch.read(node, [house.contract], start, FINALITY, {})
+    block_range = await watch.read(node, [setup.contract], start, FINALITY, {})
     await node.close()
     assert block_range is not None
     assert [moved.value for moved in block_range.movements] == [5]
@@ -286,24 +286,24 @@ async def test_answers_that_do_not_fit_together_are_no_answer(house: House, torn
 # ---- receipts -------------------------------------------------------------------------------------------------------
 
 
-async def test_a_receipt_counts_when_its_block_is_final_even_if_that_was_read_before(house: House) -> None:
-    alice, bob = await house.rich(100), house.purse()
-    await house.enqueue(house.order("transfer", alice, bob.address, 1))
-    batch = await house.form()
+async def test_a_receipt_counts_when_its_block_is_final_even_if_that_was_read_before(setup: Setup) -> None:
+    alice, bob = await setup.rich(100), setup.purse()
+    await setup.enqueue(setup.order("transfer", alice, bob.address, 1))
+    batch = await setup.form()
     assert batch is not None
     assert batch.transaction is not None
     hash_ = batch.transaction.hash
-    await house.send()
-    house.chain.mine()
-    cursor = await cursor_of(house)
-    not_yet = await watch.read(house.node, [house.contract], cursor, FINALITY, {hash_: False})
-    house.chain.mine(3)
-    block_range = await watch.read(house.node, [house.contract], cursor, FINALITY, {}, most=2)
+    await setup.send()
+    setup.chain.mine()
+    cursor = await cursor_of(setup)
+    not_yet = await watch.read(setup.node, [setup.contract], cursor, FINALITY, {hash_: False})
+    setup.chain.mine(3)
+    block_range = await watch.read(setup.node, [setup.contract], cursor, FINALITY, {}, most=2)
     assert block_range is not None
     after = Cursor(31337, block_range.last.number, block_range.last.hash, block_range.last.timestamp)
 
-    final = await watch.read(house.node, [house.contract], cursor, FINALITY, {hash_: False}, most=2)
-    later = await watch.read(house.node, [house.contract], after, FINALITY, {hash_: True})
+    final = await watch.read(setup.node, [setup.contract], cursor, FINALITY, {hash_: False}, most=2)
+    later = await watch.read(setup.node, [setup.contract], after, FINALITY, {hash_: True})
 
     assert not_yet is None or not_yet.receipts == []
     for read_then in (final, later):
@@ -311,16 +311,16 @@ async def test_a_receipt_counts_when_its_block_is_final_even_if_that_was_read_be
         assert [receipt.hash for receipt in read_then.receipts] == [hash_]
 
 
-async def test_a_receipt_is_asked_for_once_and_not_while_its_block_is_not_final(house: House) -> None:
-    alice, bob = await house.rich(100), house.purse()
-    await house.enqueue(house.order("transfer", alice, bob.address, 1))
-    batch = await house.form()
+async def test_a_receipt_is_asked_for_once_and_not_while_its_block_is_not_final(setup: Setup) -> None:
+    alice, bob = await setup.rich(100), setup.purse()
+    await setup.enqueue(setup.order("transfer", alice, bob.address, 1))
+    batch = await setup.form()
     assert batch is not None
     assert batch.transaction is not None
     open_hashes = {batch.transaction.hash: False}
-    await house.send()
-    house.chain.mine()
-    node, asked = house.node, list[bytes]()
+    await setup.send()
+    setup.chain.mine()
+    node, asked = setup.node, list[bytes]()
 
     class Counting:
         def __getattr__(self, name: str) -> object:
@@ -332,96 +332,96 @@ async def test_a_receipt_is_asked_for_once_and_not_while_its_block_is_not_final(
             return await node.receipts(wanted)
 
     found = list[bytes]()
-    cursor = await cursor_of(house)
+    cursor = await cursor_of(setup)
     for _ in range(4):
-        block_range = await watch.read(Counting(), [house.contract], cursor, FINALITY, open_hashes)  # type: ignore[arg-type] # a node in all that is asked
+        block_range = await watch.read(Counting(), [setup.contract], cursor, FINALITY, open_hashes)  # type: ignore[arg-type] # a node in all that is asked
         if block_range is not None:
             cursor = Cursor(31337, block_range.last.number, block_range.last.hash, block_range.last.timestamp)
             found += [receipt.hash for receipt in block_range.receipts]
-        house.chain.mine()
+        setup.chain.mine()
     assert asked == found == [batch.transaction.hash]
 
 
 # ---- at start -------------------------------------------------------------------------------------------------------
 
 
-async def test_the_chain_the_book_was_kept_with_is_accepted(house: House) -> None:
-    house.chain.mine(3)
+async def test_the_chain_the_book_was_kept_with_is_accepted(setup: Setup) -> None:
+    setup.chain.mine(3)
 
-    await watch.verify(house.node, [house.contract], await cursor_of(house))
-    await watch.verify(house.node, [], None)
+    await watch.verify(setup.node, [setup.contract], await cursor_of(setup))
+    await watch.verify(setup.node, [], None)
 
 
 async def test_another_chain_in_its_place_is_refused_and_the_difference_named(
-    house: House, start_chain: Callable[..., Chain]
+    setup: Setup, start_chain: Callable[..., Chain]
 ) -> None:
-    cursor = await cursor_of(house)
+    cursor = await cursor_of(setup)
     another = HttpNode(start_chain("--timestamp", "1700000000").url)
     renamed = HttpNode(start_chain("--chain-id", "5").url)
 
     with pytest.raises(ChainReplaced, match="another block 0"):
-        await watch.verify(another, [house.contract], cursor)
+        await watch.verify(another, [setup.contract], cursor)
     with pytest.raises(ChainReplaced, match="on chain 31337, and the node is of chain 5"):
-        await watch.verify(renamed, [house.contract], cursor)
+        await watch.verify(renamed, [setup.contract], cursor)
     await another.close()
     await renamed.close()
 
 
-async def test_a_chain_that_has_lost_the_contract_is_refused(house: House) -> None:
-    house.chain.rpc("anvil_setCode", house.contract.address, "0x")
+async def test_a_chain_that_has_lost_the_contract_is_refused(setup: Setup) -> None:
+    setup.chain.rpc("anvil_setCode", setup.contract.address, "0x")
 
     with pytest.raises(ChainReplaced, match="no contract at"):
-        await watch.verify(house.node, [house.contract], await cursor_of(house))
+        await watch.verify(setup.node, [setup.contract], await cursor_of(setup))
 
 
 # ---- time -----------------------------------------------------------------------------------------------------------
 
 
-async def test_what_is_over_at_a_final_block_can_never_settle(house: House) -> None:
-    alice, bob = await house.rich(100), house.purse()
-    (one,) = await house.enqueue(house.order("transfer", alice, bob.address, 1, seconds=60))
-    await house.form()
-    house.chain.rpc("evm_setNextBlockTimestamp", one.valid_before)
-    house.chain.mine(2)
-    block_range = await house.observe()
+async def test_what_is_over_at_a_final_block_can_never_settle(setup: Setup) -> None:
+    alice, bob = await setup.rich(100), setup.purse()
+    (one,) = await setup.enqueue(setup.order("transfer", alice, bob.address, 1, seconds=60))
+    await setup.form()
+    setup.chain.rpc("evm_setNextBlockTimestamp", one.valid_before)
+    setup.chain.mine(2)
+    block_range = await setup.observe()
     assert block_range is not None
-    async with house.database.transaction() as connection:
+    async with setup.database.transaction() as connection:
         over = await authorization.overdue(connection, block_range.assets, block_range.last.timestamp)
     assert [late.id for late in over] == [one.id]
-    used = await authorization.used(house.node, {"USDX": house.contract}, over, block_range.last.number)
+    used = await authorization.used(setup.node, {"USDX": setup.contract}, over, block_range.last.number)
     assert used == {one.id: False}
 
-    await house.send()  # as late as this, it is skipped and not final
-    house.chain.mine(2)
-    late = await house.read()
+    await setup.send()  # as late as this, it is skipped and not final
+    setup.chain.mine(2)
+    late = await setup.read()
 
     assert late is not None
     assert [(skip.reason, skip.ended) for skip in late.skips] == [("invalid_authorization_time", False)]
-    assert await house.balance(bob.address) == 0
+    assert await setup.balance(bob.address) == 0
 
 
-async def test_a_mint_is_over_when_no_stored_transaction_can_carry_it_any_more(house: House) -> None:
-    alice = house.purse()
-    (one,) = await house.enqueue(house.order("mint", None, alice.address, 1, seconds=60))
-    await house.form("mint")
+async def test_a_mint_is_over_when_no_stored_transaction_can_carry_it_any_more(setup: Setup) -> None:
+    alice = setup.purse()
+    (one,) = await setup.enqueue(setup.order("mint", None, alice.address, 1, seconds=60))
+    await setup.form("mint")
     later = one.valid_before + 1
-    async with house.database.transaction() as connection:
+    async with setup.database.transaction() as connection:
         assert await authorization.overdue(connection, ["USDX"], later) == []
         assert await authorization.lock_overdue(connection, [one.id], later) == []
         await connection.execute("UPDATE chain_transaction SET state = 'reverted' WHERE kind = 'mint'")
 
-    async with house.database.transaction() as connection:
+    async with setup.database.transaction() as connection:
         assert [late.id for late in await authorization.overdue(connection, ["USDX"], later)] == [one.id]
         assert [late.id for late in await authorization.lock_overdue(connection, [one.id], later)] == [one.id]
 
 
-async def test_a_relayer_that_stands_still_can_be_seen(house: House) -> None:
-    alice, bob = await house.rich(100), house.purse()
-    await house.enqueue(house.order("transfer", alice, bob.address, 1))
-    await house.form()
+async def test_a_relayer_that_stands_still_can_be_seen(setup: Setup) -> None:
+    alice, bob = await setup.rich(100), setup.purse()
+    await setup.enqueue(setup.order("transfer", alice, bob.address, 1))
+    await setup.form()
 
-    async with house.database.reading() as connection:
-        (lowest, *_) = await relayers.open_attempts(connection, house.signer.address)
+    async with setup.database.reading() as connection:
+        (lowest, *_) = await relayers.open_attempts(connection, setup.signer.address)
 
-    assert lowest.nonce == await house.node.transaction_count(house.signer.address, "latest")
-    assert lowest.created_at == house.now
+    assert lowest.nonce == await setup.node.transaction_count(setup.signer.address, "latest")
+    assert lowest.created_at == setup.now

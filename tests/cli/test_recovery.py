@@ -123,7 +123,7 @@ async def test_a_correction_moves_what_it_says_and_is_listed_with_its_reason(api
     bob = await api.person("bob")
 
     done = await commands.correct(bare, "wallet:alice:USD", "wallet:bob:USD", "4.00", "USD", "a doubled deposit")
-    async with api.house.database.reading() as connection:
+    async with api.services.database.reading() as connection:
         (listed,) = await repairs.corrections(connection, ASSETS)
     plain = operations.correction_plain(listed)
     entry = (await alice.get("/v1/entries?asset=USD")).json()["items"][0]
@@ -135,7 +135,7 @@ async def test_a_correction_moves_what_it_says_and_is_listed_with_its_reason(api
     assert (entry["purpose"], entry["reference"], entry["amount"]) == ("correction", done["id"], "4.00")
     assert event["facts"]["reason"] == "a doubled deposit"
     assert await api.wrong() == []
-    assert (await kinds(api.house.database))[-2:] == ["operator.break_glass", "ledger.corrected"]
+    assert (await kinds(api.services.database))[-2:] == ["operator.break_glass", "ledger.corrected"]
 
 
 #: Two accounts, an amount of USD, and why that is refused.
@@ -160,4 +160,4 @@ async def test_a_correction_between_accounts_that_are_not_or_of_too_much_moves_n
             await commands.correct(bare, debit, credit, amount, "USD", "wrong")
 
     assert await api.counts() == before
-    assert "operator.break_glass" not in await kinds(api.house.database)
+    assert "operator.break_glass" not in await kinds(api.services.database)

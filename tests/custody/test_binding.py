@@ -42,7 +42,7 @@ def signed(key: LocalAccount, text: str) -> bytes:
 
 async def answer(town: Town, of: Wallet, text: str, signature: bytes) -> Wallet:
     return await bind.bind(
-        town.database, town.node, town.terms, of, text, signature, By("session", "ses_1"), town.clock()
+        town.database, town.node, town.settings, of, text, signature, By("session", "ses_1"), town.clock()
     )
 
 
@@ -290,7 +290,7 @@ async def test_an_address_of_somebody_elses_wallet_is_never_bound(town: Town) ->
         with pytest.raises(AddressTaken):
             await town.challenge(bob, taken)
     reserved = ["0x" + end.rjust(40, "0") for end in ("", "1", "11", "dead", "ffff")]
-    operators = [town.terms.contracts["USDX"].address, town.signer.address]
+    operators = [town.settings.contracts["USDX"].address, town.signer.address]
     for bad in ("", "alice", *reserved, *operators, key.address[:-1]):
         with pytest.raises(InvalidAddress):
             await town.challenge(bob, bad)

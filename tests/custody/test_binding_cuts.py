@@ -24,7 +24,7 @@ POINTS_LEAST = 30
 async def binds(town: Town, of: Wallet, key: LocalAccount, text: str, fate: Fate) -> None:
     signed = bytes(key.sign_message(encode_defunct(text=text)).signature)
     database, node = CutDatabase(town.database, fate), CutNode(town.node, fate)
-    await bind.bind(database, node, town.terms, of, text, signed, ANYONE, town.clock())  # type: ignore[arg-type]
+    await bind.bind(database, node, town.settings, of, text, signed, ANYONE, town.clock())  # type: ignore[arg-type]
 
 
 async def works(town: Town, fate: Fate) -> None:

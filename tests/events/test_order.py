@@ -92,7 +92,7 @@ async def test_no_reader_passes_a_writer_that_has_a_number_and_has_not_committed
     await alice.pay("@bob", "1.00 EUR")  # opens the accounts, which the statements do not
     await alice.post("/v1/deposits", {"amount": "1.00", "asset": "EUR"})
     await bob.receive("1 USDX")
-    database = api.house.database
+    database = api.services.database
     async with database.transaction() as connection:
         await connection.execute(STOPPED)
         wallet = WalletId(await connection.fetchval("SELECT id FROM wallet WHERE handle = 'alice'"))

@@ -21,7 +21,7 @@ async def test_clients_that_hang_up_in_the_middle_of_a_request_pay_nothing_and_c
         await town.arrive([SHOP, *PEOPLE], **PAID_IN)
 
         def connections() -> int:
-            return sum(one.status != "LISTEN" for one in town.house.gateway().net_connections())
+            return sum(one.status != "LISTEN" for one in town.setup.gateway().net_connections())
 
         async def send(line: Line, pair: tuple[Story, Story]) -> None:
             api_key = town.api_keys[pair[0].wanted.payer]
@@ -42,4 +42,4 @@ async def test_clients_that_hang_up_in_the_middle_of_a_request_pay_nothing_and_c
         await hold_to_the_model(town, whole, assets)
         assert not any(answer.replayed for answer in await town.each(cut, town.ask))
         await hold_to_the_model(town, [*cut, *whole], assets)
-        assert " ERROR " not in town.house.log()
+        assert " ERROR " not in town.setup.log()

@@ -31,7 +31,7 @@ from tests.journeys.town import (
     plan,
     town_of,
 )
-from tests.load import House, Line
+from tests.load import Line, Setup
 
 pytestmark = pytest.mark.anyio
 
@@ -49,7 +49,7 @@ async def test_under_load_and_kills_every_answer_is_true_and_every_payment_is_ma
 
         # When everybody asks, and parts are killed
         reader = Reader(SHOP)
-        assert await send_all(town, load, kills_of(chance, town.house), reader) > 0
+        assert await send_all(town, load, kills_of(chance, town.setup), reader) > 0
 
         # then what was wrong was refused,
         for story in wrong:
@@ -82,15 +82,15 @@ async def test_under_load_and_kills_every_answer_is_true_and_every_payment_is_ma
 
         # and what people were told, while it happened or since, is all there is.
         await hold_to_the_model(town, stories, assets)
-        line = Line(town.house.ports[0])
+        line = Line(town.setup.ports[0])
         await town.read_on(line, reader)
         assert reader.numbers == [event["number"] for event in await town.pages(line, SHOP, "/v1/events")]
-        assert " ERROR " not in town.house.log()
+        assert " ERROR " not in town.setup.log()
 
 
-def kills_of(chance: random.Random, house: House) -> dict[int, Callable[[], None]]:
+def kills_of(chance: random.Random, setup: Setup) -> dict[int, Callable[[], None]]:
     """After how many answers what is killed, none of them near another or an end."""
-    kills = [house.kill_gateway, house.kill_postgres, house.kill_backend, house.kill_gateway, house.kill_postgres]
+    kills = [setup.kill_gateway, setup.kill_postgres, setup.kill_backend, setup.kill_gateway, setup.kill_postgres]
     chance.shuffle(kills)
     step = SENT // (len(kills) + 2)
     return {step * n + chance.randrange(step // 2): kill for n, kill in enumerate(kills, start=1)}

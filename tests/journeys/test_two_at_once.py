@@ -42,7 +42,7 @@ async def town() -> AsyncIterator[Town]:
 @pytest.fixture(scope="module")
 async def lines(town: Town) -> AsyncIterator[list[Line]]:
     """A connection to each gateway, which both have answered on."""
-    lines = [Line(port) for port in town.house.ports]
+    lines = [Line(port) for port in town.setup.ports]
     for line in lines:
         assert (await line.ask(request("GET", "/v1/wallet", town.api_keys["rich"]))).status == 200
     yield lines
@@ -56,7 +56,7 @@ async def adds_up(town: Town, lines: list[Line], assets: Assets) -> AsyncIterato
     yield
     has = sum([await posted(town, lines[0], who) for who in town.api_keys])
     assert has == sum(town.paid_in.values())
-    async with connect(town.house.dsn, connections=2) as database, database.snapshot() as connection:
+    async with connect(town.setup.dsn, connections=2) as database, database.snapshot() as connection:
         assert await recount.recount(connection) == []
         assert await movements.reconcile(connection, assets) == []
 

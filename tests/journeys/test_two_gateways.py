@@ -19,7 +19,7 @@ async def test_one_key_at_two_gateways_at_once_pays_once_though_one_is_killed(as
     load = [Story(_wanted(chance, f"load-{n}", chance.choice(PEOPLE))) for n in range(1_000)]
     async with town_of(gateways=2) as town:
         await town.arrive([SHOP, *PEOPLE], **PAID_IN)
-        lines = [Line(port) for port in town.house.ports]
+        lines = [Line(port) for port in town.setup.ports]
 
         # When the same is asked of both at once: one after the other,
         for story in pairs:
@@ -40,7 +40,7 @@ async def test_one_key_at_two_gateways_at_once_pays_once_though_one_is_killed(as
             nonlocal asked
             asked += 1
             if asked == len(load) // 2:
-                town.house.kill_gateway()
+                town.setup.kill_gateway()
             try:
                 answer = await line.ask(story.wanted.request(town.api_keys[story.wanted.payer]))
             except Lost:
@@ -53,7 +53,7 @@ async def test_one_key_at_two_gateways_at_once_pays_once_though_one_is_killed(as
             await town.ask(line, story)
 
         await town.each(load, ask_either)
-        await town.house.answering(lines[0].port)
+        await town.setup.answering(lines[0].port)
 
         # then each was paid once, and both say so.
         assert {answer.status for story in [*pairs, *crowd, *load] for answer in story.answers} == {201}

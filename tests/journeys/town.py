@@ -18,7 +18,7 @@ from gateway.bank import movements
 from gateway.ledger import recount
 from gateway.money import Assets
 from gateway.postgres.pool import connect
-from tests.load import Answer, House, Line, request, running_house
+from tests.load import Answer, Line, Setup, request, running_setup
 
 SEED = int(os.environ.get("LOAD_SEED") or random.SystemRandom().randrange(10**9))
 
@@ -150,9 +150,9 @@ class Reader:
 
 @dataclass
 class Town:
-    """The people of a house, and the connections that they share."""
+    """The people of a gateway, and the connections that they share."""
 
-    house: House
+    setup: Setup
     api_keys: dict[str, str] = field(default_factory=dict)
     paid_in: Counter[tuple[str, str]] = field(default_factory=Counter)  #: Units, by handle and asset.
     deposits: Counter[str] = field(default_factory=Counter)
@@ -180,7 +180,7 @@ class Town:
         """Ask until there is an answer, and keep it."""
         story.asking += 1
         asked = asked or story.wanted.request(self.api_keys[story.wanted.payer])
-        answer, again = await self.house.insist(line, asked)
+        answer, again = await self.setup.insist(line, asked)
         story.asking -= 1
         story.in_doubt += again
         story.answers.append(answer)
@@ -189,7 +189,7 @@ class Town:
     async def ask_for_more(self, line: Line, story: Story) -> Answer:
         """Ask for another payment with the same key."""
         more = replace(story.wanted, units=story.wanted.units + 1)
-        answer, _ = await self.house.insist(line, more.request(self.api_keys[more.payer]))
+        answer, _ = await self.setup.insist(line, more.request(self.api_keys[more.payer]))
         return answer
 
     async def each(self, many: Iterable[Any], act: Callable[[Line, Any], Any]) -> list[Any]:
@@ -204,7 +204,7 @@ class Town:
 
         async with asyncio.TaskGroup() as clients:
             for n in range(CONNECTIONS):
-                clients.create_task(client(self.house.ports[n % len(self.house.ports)]))
+                clients.create_task(client(self.setup.ports[n % len(self.setup.ports)]))
         return [came[at] for at in sorted(came)]
 
     async def pages(self, line: Line, handle: str, path: str) -> list[Any]:
@@ -223,7 +223,7 @@ class Town:
         async with reader.alone:
             while True:
                 asked = request("GET", f"/v1/events?limit=200&after={reader.after}", self.api_keys[reader.handle])
-                page = (await self.house.insist(line, asked))[0].said
+                page = (await self.setup.insist(line, asked))[0].said
                 reader.numbers += [event["number"] for event in page["items"]]
                 reader.after = page["next_after"]
                 if len(page["items"]) < 200:
@@ -244,8 +244,8 @@ class Town:
 @asynccontextmanager
 async def town_of(gateways: int = 1) -> AsyncIterator[Town]:
     print(f"LOAD_SEED={SEED}")
-    async with running_house(gateways) as house:
-        yield Town(house)
+    async with running_setup(gateways) as setup:
+        yield Town(setup)
 
 
 # ---- what must be true ----------------------------------------------------------------------------------------------
@@ -281,7 +281,7 @@ async def hold_to_the_model(town: Town, stories: Iterable[Story], assets: Assets
         assert len(told) == 1 + town.deposits[handle] + settled.total(), handle
         assert [event["number"] for event in told] == sorted({event["number"] for event in told}), handle
 
-    async with connect(town.house.dsn, connections=2) as database, database.snapshot() as connection:
+    async with connect(town.setup.dsn, connections=2) as database, database.snapshot() as connection:
         assert await connection.fetchval("SELECT count(*) FROM payment") == len(paid)
         assert await recount.recount(connection) == []
         assert await movements.reconcile(connection, assets) == []

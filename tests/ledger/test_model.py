@@ -84,7 +84,7 @@ class BookMachine(RuleBasedStateMachine):
         self.now = NOW
         example = next(self.examples)
         eur = self.assets["EUR"]
-        # The outside is the house's liquidity, the one account without a floor: shared, so only its changes count.
+        # The outside is the gateway's liquidity, the one account without a floor: shared, so only its changes count.
         self.codes = {name: f"wallet:{name}{example}:EUR" for name in ("a", "b", "c")}
         self.codes |= {"fees": f"fees:{example}:EUR", "outside": f"liquidity:{example}:EUR"}
         self.ids = self.run(lambda c: book.accounts(c, [(code, eur) for code in self.codes.values()]))

@@ -35,7 +35,7 @@ async def send(town: Town, sender: str, data: bytes) -> None:
     """A call of the token with a key that anvil makes believe it has, final and in the book."""
     town.chain.rpc("anvil_impersonateAccount", sender)
     town.chain.rpc("anvil_setBalance", sender, hex(10**18))
-    call = {"from": sender, "to": town.terms.contracts["USDX"].address, "data": "0x" + data.hex()}
+    call = {"from": sender, "to": town.settings.contracts["USDX"].address, "data": "0x" + data.hex()}
     town.chain.rpc("eth_sendTransaction", call)
     town.chain.mine(1 + town.FINALITY)
     while await town.worker().watch():
@@ -94,7 +94,7 @@ async def test_nobody_pays_the_operators_own_addresses_or_one_that_has_no_key(to
     alice, key = await town.person("alice", "10 USDX"), Account.create()
     addresses = {
         town.signer.address: "a relayer of this gateway's operator",
-        town.terms.contracts["USDX"].address: "the contract of USDX",
+        town.settings.contracts["USDX"].address: "the contract of USDX",
         "0x" + "dead".rjust(40, "0"): "a burn address",
         "0x" + "1".rjust(40, "0"): "a precompiled contract",
     }
@@ -102,7 +102,7 @@ async def test_nobody_pays_the_operators_own_addresses_or_one_that_has_no_key(to
         with pytest.raises(UnknownPayee, match=why):
             await town.pay(alice, to.lower(), "1 USDX")
         async with town.database.reading() as connection:
-            wanted = policy_change.wanted(connection, town.terms, alice, Policy(), [to])
+            wanted = policy_change.wanted(connection, town.settings, alice, Policy(), [to])
             with pytest.raises(UnknownPayee, match=why):
                 await wanted
     paid = await town.pay(alice, key.address, "1 USDX")

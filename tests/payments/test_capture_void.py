@@ -42,7 +42,7 @@ async def bob(town: LedgerTown, alice: Wallet) -> Wallet:
 
 async def end_all(town: LedgerTown, *asked: EndRequest) -> Results:
     async with town.database.transaction() as connection:
-        return await capture_void.end_all(connection, town.terms, asked, town.clock())
+        return await capture_void.end_all(connection, town.settings, asked, town.clock())
 
 
 async def hold(town: LedgerTown, payer: Wallet, count: int, text: str = "1.00 EUR") -> list[Payment]:
@@ -52,7 +52,7 @@ async def hold(town: LedgerTown, payer: Wallet, count: int, text: str = "1.00 EU
 async def give_tokens(town: LedgerTown, owner: Wallet, text: str) -> None:
     """As if the chain had said so."""
     money = town.money(text)
-    codes = (account.house("supply", money.asset), account.wallet(owner.handle, money.asset))
+    codes = (account.system_account("supply", money.asset), account.wallet(owner.handle, money.asset))
     async with town.database.transaction() as connection:
         ids = await book.accounts(connection, [(code, money.asset) for code in codes])
         id, leg = TransferId(new_id(town.now)), Leg(*(ids[code] for code in codes), money.units)
@@ -123,7 +123,7 @@ async def test_of_capture_and_void_together_the_first_wins_and_the_other_is_told
 
 async def test_a_hold_past_its_time_is_refused_among_others(town: LedgerTown, alice: Wallet, bob: Wallet) -> None:
     (old,) = await hold(town, alice, 1)
-    town.now += timedelta(seconds=town.terms.hold_seconds)
+    town.now += timedelta(seconds=town.settings.hold_seconds)
     (young,) = await hold(town, alice, 1)
     assert seen(await end_all(town, capture(bob, old), capture(bob, young))) == ["StateConflict", "settled"]
 
@@ -137,7 +137,7 @@ async def test_fifty_ends_take_no_more_statements_than_one_of_each(
         asked = [capture(bob, one) if n % 2 == 0 else void(bob, one) for n, one in enumerate(some)]
         async with town.database.transaction() as connection:
             with statements(connection) as said:
-                await capture_void.end_all(connection, town.terms, asked, town.clock())
+                await capture_void.end_all(connection, town.settings, asked, town.clock())
         taken.append(said)
     assert taken[0] == taken[1]
     assert await town.available(bob, "EUR") == "26.00 EUR"
@@ -170,11 +170,11 @@ async def test_batches_refunds_and_expiry_at_once_neither_wait_in_a_ring_nor_end
     await town.give(bob, "100.00 EUR")
     held = [await town.pay(*who, "1.00 EUR", capture=False) for who in [(alice, "@bob"), (bob, "@alice")] * 10]
     paid = [await town.pay(alice, "@bob", "1.00 EUR") for _ in range(5)]
-    late = town.now + timedelta(seconds=town.terms.hold_seconds)
+    late = town.now + timedelta(seconds=town.settings.hold_seconds)
 
     async def expire() -> int:
         async with town.database.transaction() as connection:
-            return await capture_void.expire_due(connection, town.terms, late, limit=3)
+            return await capture_void.expire_due(connection, town.settings, late, limit=3)
 
     def some() -> list[EndRequest]:
         chosen = chance.sample([*held, *paid], 12)

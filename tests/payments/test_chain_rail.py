@@ -59,7 +59,7 @@ async def test_payments_that_were_accepted_in_one_statement_are_settled_once_eac
     ]
 
     assert all(
-        isinstance(one, Queued) for one in await chain_rail.pay_all(town.database, town.terms, asked, town.clock())
+        isinstance(one, Queued) for one in await chain_rail.pay_all(town.database, town.settings, asked, town.clock())
     )
     assert await town.available(alice, "USDX") == "4.000000 USDX"
     await town.settle()
@@ -271,6 +271,6 @@ PAUSER_ROLE = keccak(b"PAUSER_ROLE")
 
 def pause_by(town: Town, pauser: str, function: str) -> None:
     """One of anvil's own accounts calls the token; the block is mined at once."""
-    call = {"from": pauser, "to": town.terms.contracts["USDX"].address, "data": "0x" + selector(function).hex()}
+    call = {"from": pauser, "to": town.settings.contracts["USDX"].address, "data": "0x" + selector(function).hex()}
     town.chain.rpc("eth_sendTransaction", call)
     town.chain.mine()

@@ -74,7 +74,7 @@ async def test_a_new_rule_passes_one_requires_an_approval_of_the_next_and_refuse
     asked = [(alice, PayRequest("@bob", town.money(text))) for text in ("1.00 EUR", "2.00 EUR", "4.00 EUR")]
 
     async with town.database.transaction() as connection:
-        paid, waits, refused = await pay.pay_together(connection, town.terms, asked, town.clock())
+        paid, waits, refused = await pay.pay_together(connection, town.settings, asked, town.clock())
 
     assert isinstance(paid, Payment)
     assert isinstance(waits, Payment)
@@ -89,7 +89,7 @@ async def test_what_the_ledger_refuses_is_not_told_to_a_rule_as_paid(town: Ledge
     asked = [(alice, PayRequest("@bob", town.money("9.00 EUR")))]
 
     async with town.database.transaction() as connection:
-        (refused,) = await pay.pay_together(connection, town.terms, asked, town.clock())
+        (refused,) = await pay.pay_together(connection, town.settings, asked, town.clock())
 
     assert isinstance(refused, GatewayError)
     assert few.done == ["lock", "load"]

@@ -19,7 +19,7 @@ async def test_a_token_that_was_taken_out_is_paid_redeemed_and_reconciled(town: 
     async with town.database.reading() as connection:
         town.assets = await book.with_former(connection, Assets([town.assets["EUR"], town.assets["ETH"]]))
         contracts = await deploy.contracts(connection, town.assets)
-    town.terms = replace(town.terms, assets=town.assets, contracts=contracts)
+    town.settings = replace(town.settings, assets=town.assets, contracts=contracts)
 
     payment = await town.pay(alice, "@bob", "20.00 USDX")
     redeemed = await town.convert(alice, "30.00 USDX", "USD")

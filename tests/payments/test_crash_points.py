@@ -115,7 +115,7 @@ async def settled_once(town: Town, journey: Journey) -> None:
 
 async def transfers(town: Town, payer: str, payee: str) -> int:
     """How many Transfer logs there are from the one to the other."""
-    logs = await town.node.logs([town.terms.contracts["USDX"].address], 0, town.chain.head())
+    logs = await town.node.logs([town.settings.contracts["USDX"].address], 0, town.chain.head())
     ends = [bytes.fromhex(payer[2:]), bytes.fromhex(payee[2:])]
     return sum(log.topics[0] == TRANSFER and [topic[12:] for topic in log.topics[1:]] == ends for log in logs)
 

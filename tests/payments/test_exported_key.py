@@ -108,7 +108,7 @@ async def test_who_puts_the_tokens_back_in_time_has_paid(town: Town) -> None:
 async def test_a_nonce_that_the_owner_used_is_not_handed_out(town: Town) -> None:
     alice, bob = await town.person("alice", "10 USDX"), await town.person("bob")
     key = Account.from_key(await exported(town, alice))
-    contract = town.terms.contracts["USDX"]
+    contract = town.settings.contracts["USDX"]
     own = Authorization(UUID(int=1), "transfer", "USDX", alice.address, OUTSIDE, 1_000_000, 0, 2**40, None)
     typed = message.typed_data(contract, own)
     await with_authorization(town, own, bytes(key.sign_typed_data(full_message=typed).signature))

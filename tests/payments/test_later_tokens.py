@@ -28,8 +28,8 @@ async def declare_eurx(town: Town) -> None:
 
 async def test_a_token_that_is_deployed_while_a_worker_runs_is_relayed_and_watched_by_it(town: Town) -> None:
     await declare_eurx(town)
-    town.terms = replace(town.terms, assets=town.assets)
-    worker, none_yet = town.worker(), replace(town.worker(), terms=replace(town.terms, contracts={}))
+    town.settings = replace(town.settings, assets=town.assets)
+    worker, none_yet = town.worker(), replace(town.worker(), settings=replace(town.settings, contracts={}))
     await town.deploy()
     alice = await town.person("alice", "10.00 EUR", "10.00 USD")
 
@@ -46,7 +46,7 @@ async def test_a_token_that_is_deployed_while_a_worker_runs_is_relayed_and_watch
 async def test_a_worker_that_does_not_have_a_token_reads_nothing_past_its_logs(town: Town) -> None:
     stale = town.worker()
     await declare_eurx(town)
-    town.terms = replace(town.terms, assets=town.assets)
+    town.settings = replace(town.settings, assets=town.assets)
     await town.deploy()
     alice = await town.person("alice", "10.00 EUR")
     bought = await town.convert(alice, "4.00 EUR", "EURX")

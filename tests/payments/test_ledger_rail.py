@@ -26,7 +26,7 @@ from gateway.payments import capture_void, pay
 from gateway.payments.model import records
 from gateway.payments.model.payment import Payment, State
 from gateway.payments.model.route import fee
-from gateway.payments.model.settings import Terms
+from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.pay import PayRequest
 from gateway.postgres.pool import Database
 from tests.factory import NOW, Town
@@ -43,20 +43,20 @@ class LedgerTown(Town):
         self.clock: Callable[[], datetime] = lambda: self.now
 
     def charge(self, basis_points: int) -> None:
-        self.terms = replace(self.terms, ledger_fee_basis_points=basis_points)
+        self.settings = replace(self.settings, ledger_fee_basis_points=basis_points)
 
     async def expire(self, limit: int = 100) -> int:
         async with self.database.transaction() as connection:
-            return await capture_void.expire_due(connection, self.terms, self.now, limit)
+            return await capture_void.expire_due(connection, self.settings, self.now, limit)
 
     async def preview(self, payer: Wallet, to: str, text: str) -> pay.Preview:
         async with self.database.snapshot() as connection:
-            return await pay.preview(connection, self.terms, payer, PayRequest(to, self.money(text)), self.clock())
+            return await pay.preview(connection, self.settings, payer, PayRequest(to, self.money(text)), self.clock())
 
     async def fees(self) -> str:
         eur = self.assets["EUR"]
         async with self.database.reading() as connection:
-            found = await book.balances(connection, self.assets, [account.house("fees", eur)])
+            found = await book.balances(connection, self.assets, [account.system_account("fees", eur)])
         return str(Money(next((one.posted for one in found.values()), 0), eur))
 
     async def wrong(self) -> list[Any]:
@@ -105,7 +105,8 @@ async def test_a_preview_says_the_fee_that_is_then_paid_to_the_house(
 @given(units=st.integers(1, 2**200), basis_points=st.integers(0, 5000))
 def test_a_fee_is_less_than_its_part_by_less_than_a_unit(assets: Assets, units: int, basis_points: int) -> None:
     cost = fee(
-        Terms(assets, {}, basis_points, 1, 1, 1.0, rails=(), payees=(), settles=()), Money(units, assets["EUR"])
+        PaymentSettings(assets, {}, basis_points, 1, 1, 1.0, rails=(), payees=(), settles=()),
+        Money(units, assets["EUR"]),
     ).units
     assert 0 <= units * basis_points - cost * 10_000 < 10_000
 
@@ -119,7 +120,7 @@ async def test_a_group_with_a_payee_whose_account_is_not_open_is_paid_once_and_i
     asked = [(alice, PayRequest(to, town.money(text))) for to, text in lines]
 
     async with town.database.transaction() as connection:
-        first, second, third = await pay.pay_together(connection, town.terms, asked, town.clock())
+        first, second, third = await pay.pay_together(connection, town.settings, asked, town.clock())
 
     assert isinstance(first, Payment)
     assert isinstance(second, Payment)
@@ -178,7 +179,7 @@ async def test_no_more_is_captured_than_is_held(town: LedgerTown, alice: Wallet,
 
 async def test_a_hold_past_its_time_is_neither_captured_nor_kept(town: LedgerTown, alice: Wallet, bob: Wallet) -> None:
     held = await town.pay(alice, "@bob", "10.00 EUR", capture=False)
-    assert held.expires_at == NOW + timedelta(seconds=town.terms.hold_seconds)
+    assert held.expires_at == NOW + timedelta(seconds=town.settings.hold_seconds)
 
     town.now = held.expires_at - timedelta(microseconds=1)
     assert await town.expire() == 0
@@ -213,7 +214,7 @@ async def test_of_capture_and_expiry_at_once_one_wins(town: LedgerTown, alice: W
 
     async def expire() -> int:
         async with town.database.transaction() as connection:
-            return await capture_void.expire_due(connection, town.terms, late)
+            return await capture_void.expire_due(connection, town.settings, late)
 
     outcomes = await asyncio.gather(
         *(town.capture(bob, one) for one in held), *(expire() for _ in range(5)), return_exceptions=True

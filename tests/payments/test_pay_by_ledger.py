@@ -93,9 +93,11 @@ async def both_ways(street: Street, asked: Sequence[LedgerPayment]) -> list[Outc
     """Ask one after the other and, from the same ledger, together; assert that all is the same; keep the latter."""
     async with street.database.reading() as connection:
         async with undone(connection):
-            one_by_one = [(await ledger_rail.pay_in(connection, street.terms, [one], street.now))[0] for one in asked]
+            one_by_one = [
+                (await ledger_rail.pay_in(connection, street.settings, [one], street.now))[0] for one in asked
+            ]
             left_by_each = await written(connection)
-        together = await ledger_rail.pay_in(connection, street.terms, asked, street.now)
+        together = await ledger_rail.pay_in(connection, street.settings, asked, street.now)
         assert [plain(one) for one in together] == [plain(one) for one in one_by_one]
         assert await written(connection) == left_by_each
     return together
@@ -168,11 +170,11 @@ async def test_a_payer_who_has_not_enough_for_all_pays_what_it_can_in_order(stre
 @pytest.mark.parametrize("beside", [0, 1])
 async def test_what_was_short_may_be_asked_again_with_its_key(street: Street, beside: int) -> None:
     group = [street.asked(1, "cyd", "beside", "0.01 EUR")] * beside + [street.asked(0, "bea", "key", "11.00 EUR")]
-    assert isinstance((await ledger_rail.pay_all(street.database, street.terms, group, NOW))[-1], InsufficientFunds)
+    assert isinstance((await ledger_rail.pay_all(street.database, street.settings, group, NOW))[-1], InsufficientFunds)
 
     await street.give(street.people[0].wallet, "10.00 EUR")
     again = street.asked(0, "bea", "key", "11.00 EUR")
-    assert isinstance((await ledger_rail.pay_all(street.database, street.terms, [again], NOW))[0], Settled)
+    assert isinstance((await ledger_rail.pay_all(street.database, street.settings, [again], NOW))[0], Settled)
     assert await street.available(street.people[0].wallet, "EUR") == "9.00 EUR"
 
 
@@ -180,7 +182,7 @@ async def test_an_account_that_facts_left_short_is_short_and_is_filled_up(street
     eur = street.assets["EUR"]
     await street.pay(street.people[0].wallet, "@bea", "8.00 EUR", capture=False)
     async with street.database.transaction() as connection:
-        codes = [account.wallet("ann", eur), account.house("liquidity", eur)]
+        codes = [account.wallet("ann", eur), account.system_account("liquidity", eur)]
         ids = await book.accounts(connection, [(code, eur) for code in codes])
         id = new_id(NOW)
         taken = Transfer(TransferId(id), "observation", id, (Leg(ids[codes[0]], ids[codes[1]], 5_00),), fact=True)
@@ -204,7 +206,7 @@ async def test_the_clock_going_back_leaves_statements_in_order(street: Street) -
             street.asked((step + 1) % 3, ("bea", "cyd", "ann")[step - 1], "then"),
         ]
         async with street.database.reading() as connection:
-            outcomes = await ledger_rail.pay_in(connection, street.terms, asked, street.now)
+            outcomes = await ledger_rail.pay_in(connection, street.settings, asked, street.now)
         assert [type(one) for one in outcomes] == [Settled, Settled]
     assert await street.wrong() == []
 
@@ -212,13 +214,13 @@ async def test_the_clock_going_back_leaves_statements_in_order(street: Street) -
 async def test_money_that_another_takes_meanwhile_makes_the_group_be_decided_in_order(street: Street) -> None:
     """The group sees ten euros and waits for who is spending seven: what it gets later in the group comes too late."""
     async with street.database.transaction() as other:
-        await ledger_rail.pay_in(other, street.terms, [street.asked(0, "cyd", "first", "7.00 EUR")], NOW)
+        await ledger_rail.pay_in(other, street.settings, [street.asked(0, "cyd", "first", "7.00 EUR")], NOW)
         group = [
             street.asked(0, "bea", "much", "6.00 EUR"),
             street.asked(0, "bea", "little", "3.00 EUR"),
             street.asked(2, "ann", "later", "9.00 EUR"),
         ]
-        waiting = asyncio.create_task(ledger_rail.pay_all(street.database, street.terms, group, NOW))
+        waiting = asyncio.create_task(ledger_rail.pay_all(street.database, street.settings, group, NOW))
         async with street.database.reading() as connection:
             await until_waiting(connection, 1)
     much, little, later = await waiting
@@ -236,8 +238,8 @@ async def test_sixty_at_once_to_and_fro_wait_for_each_other_in_no_ring(street: S
     groups = [[street.asked(n, ("cyd", "ann", "bea")[n], f"group {g}") for n in range(3)] for g in range(4)]
 
     outcomes = await asyncio.gather(
-        *(ledger_rail.pay_all(street.database, street.terms, group, NOW) for group in ([one] for one in lone)),
-        *(ledger_rail.pay_all(street.database, street.terms, group, NOW) for group in groups),
+        *(ledger_rail.pay_all(street.database, street.settings, group, NOW) for group in ([one] for one in lone)),
+        *(ledger_rail.pay_all(street.database, street.settings, group, NOW) for group in groups),
     )
 
     assert {type(one) for group in outcomes for one in group} <= {Settled, InsufficientFunds}
@@ -247,7 +249,7 @@ async def test_sixty_at_once_to_and_fro_wait_for_each_other_in_no_ring(street: S
 async def test_twenty_with_one_key_at_once_pay_once(street: Street) -> None:
     outcomes = await asyncio.gather(
         *(
-            ledger_rail.pay_all(street.database, street.terms, [street.asked(0, "bea", "one key")], NOW)
+            ledger_rail.pay_all(street.database, street.settings, [street.asked(0, "bea", "one key")], NOW)
             for _ in range(20)
         )
     )
@@ -262,7 +264,7 @@ async def test_money_that_arrives_while_it_is_found_short_is_not_told_as_availab
     given = [street.asked(1 + n % 2, "ann", f"given {n}", "1.00 EUR") for n in range(16)]
 
     outcomes = await asyncio.gather(
-        *(ledger_rail.pay_all(street.database, street.terms, [one], NOW) for one in (*spent, *given))
+        *(ledger_rail.pay_all(street.database, street.settings, [one], NOW) for one in (*spent, *given))
     )
 
     refused = [one for (one,) in outcomes if isinstance(one, InsufficientFunds)]
@@ -278,7 +280,9 @@ async def test_calls_of_many_payers_at_once_with_the_same_keys_pay_once_and_wait
         [street.asked(payer, ("ann", "bea", "cyd")[payer - 1 - n % 2], f"key {n}", "0.01 EUR") for n in range(40)]
         for payer in (0, 1, 2) * 5
     ]
-    outcomes = await asyncio.gather(*(ledger_rail.pay_all(street.database, street.terms, call, NOW) for call in calls))
+    outcomes = await asyncio.gather(
+        *(ledger_rail.pay_all(street.database, street.settings, call, NOW) for call in calls)
+    )
     assert sum(isinstance(one, Settled) for call in outcomes for one in call) == 3 * 40
     assert {await street.available(person.wallet, "EUR") for person in street.people} == {"100.00 EUR"}
     assert await street.wrong() == []

@@ -18,7 +18,7 @@ from gateway.payments.model import records
 from gateway.payments.model.payment import Event, Payment, State, after
 from gateway.payments.model.rail import Rail
 from gateway.payments.model.route import Route
-from gateway.payments.model.settings import Terms
+from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.pay import PayRequest
 from gateway.payments.rails import holding
 from gateway.postgres.pool import Connection, Database
@@ -34,13 +34,13 @@ class Courier(Rail):
     final_at_once = False
     signed = False
 
-    def quote(self, terms: Terms, money: Money, outside: str | None) -> Route | None:
+    def quote(self, settings: PaymentSettings, money: Money, outside: str | None) -> Route | None:
         if money.asset.kind != "fiat" or money.units < 100_00:
             return None
         return Route(self.name, ("somebody carries it",), "0.00", "final when it is handed over", 3600.0)
 
     async def accept(
-        self, connection: Connection, terms: Terms, asked: Sequence[Proposed], now: datetime
+        self, connection: Connection, settings: PaymentSettings, asked: Sequence[Proposed], now: datetime
     ) -> list[Payment | GatewayError]:
         held = await holding.hold(connection, asked, await holding.accounts(connection, asked), now)
         results = [
@@ -51,11 +51,13 @@ class Courier(Rail):
         await log.append(connection, [event for one in accepted for event in records.events(one)], now)
         return results
 
-    def captured(self, terms: Terms, payment: Payment, money: Money, now: datetime) -> tuple[Payment, End] | None:
+    def captured(
+        self, settings: PaymentSettings, payment: Payment, money: Money, now: datetime
+    ) -> tuple[Payment, End] | None:
         return None
 
     async def capture(
-        self, connection: Connection, terms: Terms, payment: Payment, money: Money, now: datetime
+        self, connection: Connection, settings: PaymentSettings, payment: Payment, money: Money, now: datetime
     ) -> Payment:
         end = End(payment.transfer_id, transfer.Event.CAPTURE, (money.units,))
         book.all_done(await book.write(connection, [end], now))
@@ -66,7 +68,7 @@ class Courier(Rail):
 @pytest.fixture
 async def town(database: Database, assets: Assets) -> LedgerTown:
     town = LedgerTown(database, assets)
-    town.terms = replace(town.terms, rails=(Courier(), *rails.RAILS))
+    town.settings = replace(town.settings, rails=(Courier(), *rails.RAILS))
     return town
 
 
@@ -98,7 +100,7 @@ async def test_payments_of_one_group_go_by_their_rails_each_and_are_answered_in_
         (bob, PayRequest("@alice", town.money("2.00 EUR"))),
     ]
     async with town.database.transaction() as connection:
-        at_once, carried, short, back = await pay.pay_together(connection, town.terms, asked, town.clock())
+        at_once, carried, short, back = await pay.pay_together(connection, town.settings, asked, town.clock())
 
     assert isinstance(short, InsufficientFunds)
     payments = [one for one in (at_once, carried, back) if isinstance(one, Payment)]

@@ -55,7 +55,7 @@ async def test_every_clients_refusal_is_kept_logged_once_and_shown_and_the_payme
         assert len(said) == 1
         assert words in said[0]
         assert (await relayer_row(town))["refused"] == words == await shown(town, node)
-        ready = await Probe(town.database, node, town.terms).readiness()
+        ready = await Probe(town.database, node, town.settings).readiness()
         assert (ready.relayers, words in str(ready.reason)) == ("refused", True)
         assert (await town.payment(payment)).state is State.SUBMITTED
 
@@ -64,7 +64,7 @@ async def test_every_clients_refusal_is_kept_logged_once_and_shown_and_the_payme
         assert await shown(town, node) is None
         await town.settle()
         assert (await town.payment(payment)).state is State.SETTLED
-        assert (await Probe(town.database, node, town.terms).readiness()).relayers == "ok"
+        assert (await Probe(town.database, node, town.settings).readiness()).relayers == "ok"
     await node.close()
     assert await town.differences() == []
 
@@ -132,10 +132,10 @@ async def test_what_does_not_become_final_is_late(town: Town, other: OtherNode) 
     alice, _ = await town.person("alice", "30 USDX"), await town.person("bob")
     await town.pay(alice, "@bob", "1 USDX")
     await town.worker().relay()
-    assert (await Probe(town.database, town.node, town.terms).readiness()).relayers == "ok"
+    assert (await Probe(town.database, town.node, town.settings).readiness()).relayers == "ok"
 
     await town.execute("UPDATE chain_transaction SET created_at = created_at - interval '64 seconds'")
 
-    ready = await Probe(town.database, town.node, town.terms).readiness()
+    ready = await Probe(town.database, town.node, town.settings).readiness()
     assert ready.relayers == "late"
     assert "GATEWAY_FINALITY" in str(ready.reason)

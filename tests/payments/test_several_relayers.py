@@ -53,7 +53,7 @@ async def relayer_of(town: Town, payment: Payment) -> RelayerSigner:
     return next(signer for signer in town.signers if signer.address == row["relayer"])  # type: ignore[return-value]
 
 
-async def house_events(town: Town, kind: str) -> list[Record]:
+async def gateway_events(town: Town, kind: str) -> list[Record]:
     return await rows(town, "SELECT facts FROM event WHERE wallet_id IS NULL AND kind = $1 ORDER BY id", kind)
 
 
@@ -253,7 +253,7 @@ async def test_what_a_stopped_relayer_carried_is_settled_by_another_at_once(
 
     (stopped,) = await rows(wide, "SELECT address, stopped FROM relayer WHERE stopped IS NOT NULL")
     assert stopped["address"] == relayer.address
-    assert len(await house_events(wide, "relayer.stopped")) == 1
+    assert len(await gateway_events(wide, "relayer.stopped")) == 1
     assert sum(f"gateway relayers resume {relayer.address}" in one.getMessage() for one in caplog.records) == 1
     await wide.settle()
     assert await states(wide, payments) == {State.SETTLED}
@@ -436,17 +436,17 @@ async def test_a_relayer_that_runs_low_says_so_once_well_before_it_is_dry_and_on
     await set_balance(wide, TWO, 11 * batch_wei)  # it goes up and down around the mark
     await worker.gas_balance()
 
-    (low,) = await house_events(wide, "relayer.low")
+    (low,) = await gateway_events(wide, "relayer.low")
     assert f'"relayer": "{TWO.address}"' in low["facts"]
     said = [one.getMessage() for one in caplog.records if "send it some" in one.getMessage()]
     assert len(said) == 1
     assert TWO.address in said[0]
     await set_balance(wide, TWO, 20 * batch_wei)
     await worker.gas_balance()
-    assert len(await house_events(wide, "relayer.filled")) == 1
+    assert len(await gateway_events(wide, "relayer.filled")) == 1
     await set_balance(wide, TWO, 9 * batch_wei)
     await worker.gas_balance()
-    assert len(await house_events(wide, "relayer.low")) == 2
+    assert len(await gateway_events(wide, "relayer.low")) == 2
 
 
 async def test_what_is_in_no_block_yet_is_counted_as_spent(wide: Town) -> None:
@@ -482,7 +482,7 @@ async def test_a_relayer_that_is_added_later_is_granted_what_it_needs_once(town:
     async def grants() -> int:
         return len(await rows(town, "SELECT FROM chain_transaction WHERE kind = 'grant'"))
 
-    contracts = list(town.terms.contracts.values())
+    contracts = list(town.settings.contracts.values())
     assert await grants() == 0
 
     await asyncio.gather(
@@ -503,7 +503,7 @@ async def test_a_relayer_that_nobody_here_can_grant_anything_carries_nothing_and
     await town.person("bob")
     payment = await town.pay(alice, "@bob", "1 USDX")
 
-    await roles.grant(town.database, town.node, (TWO,), town.terms.contracts.values(), system_clock)
+    await roles.grant(town.database, town.node, (TWO,), town.settings.contracts.values(), system_clock)
     assert any(f"the relayer {TWO.address} carries no USDX" in one.getMessage() for one in caplog.records)
     with pytest.raises(NoRelayer, match=f"{TWO.address} may not"):
         await replace(town.worker(), signers=(TWO,)).relay()
@@ -517,7 +517,7 @@ async def test_the_gas_of_deployments_and_grants_is_booked_like_all_other(wide: 
     await wide.person("alice", "10 USDX")
     coin = wide.assets["ETH"]
     async with wide.database.reading() as connection:
-        found = await book.balances(connection, wide.assets, [account.house("gas", coin)])
+        found = await book.balances(connection, wide.assets, [account.system_account("gas", coin)])
     (booked,) = found.values()
     spent = 2 * 10_000 * ETHER - sum([await wide.node.balance(signer.address) for signer in wide.signers])
 

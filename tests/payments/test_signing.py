@@ -141,7 +141,7 @@ async def test_a_signature_that_the_contract_would_refuse_is_refused_and_the_pay
         with pytest.raises(InvalidSignature, match=why):
             await town.hand_in(asked, signature)
     with pytest.raises(Forbidden):
-        await sign.sign(town.database, town.node, town.terms, bob.id, asked.id, good, town.clock())
+        await sign.sign(town.database, town.node, town.settings, bob.id, asked.id, good, town.clock())
 
     assert (await town.payment(asked)).state is State.REQUIRES_CONFIRMATION
     assert (await town.hand_in(asked, good)).state is State.QUEUED
@@ -210,7 +210,7 @@ async def with_authorization(town: Town, one: Authorization, signed: bytes) -> N
     town.chain.rpc("anvil_impersonateAccount", STRANGER)
     town.chain.rpc("anvil_setBalance", STRANGER, hex(10**18))
     data = keccak(name)[:4] + encode(types, values)
-    contract = town.terms.contracts["USDX"].address
+    contract = town.settings.contracts["USDX"].address
     town.chain.rpc("eth_sendTransaction", {"from": STRANGER, "to": contract, "data": "0x" + data.hex()})
     town.chain.mine(1 + town.FINALITY)
 
@@ -252,7 +252,7 @@ async def test_a_nonce_that_was_used_without_us_is_not_handed_out(town: Town) ->
     first = await town.pay(alice, "@bob", "1 USDX")
     one = await authorization_of(town, first)
     ahead = structs.replace(one, nonce=one.nonce + 1)
-    data = message.typed_data(town.terms.contracts["USDX"], ahead)
+    data = message.typed_data(town.settings.contracts["USDX"], ahead)
     await with_authorization(town, ahead, bytes(key.sign_typed_data(full_message=data).signature))
     await town.settle()
 
@@ -269,7 +269,7 @@ async def test_a_nonce_that_was_used_without_us_is_not_handed_out(town: Town) ->
 async def test_nonces_of_an_own_address_keep_their_place_though_its_owner_used_others_first(town: Town) -> None:
     (alice, key), bob = await own(town, "alice", "10 USDX"), await town.person("bob")
     theirs = Authorization(UUID(int=1), "transfer", "USDX", alice.address, bob.address, 1_000_000, 0, 2**40, None)
-    data = message.typed_data(town.terms.contracts["USDX"], theirs)
+    data = message.typed_data(town.settings.contracts["USDX"], theirs)
     await with_authorization(town, theirs, bytes(key.sign_typed_data(full_message=data).signature))
     await town.settle()
 
@@ -336,7 +336,7 @@ async def test_a_refund_by_a_payee_with_a_key_of_their_own_needs_a_signature_too
 async def test_what_only_its_owner_can_do_is_refused_and_says_how(town: Town) -> None:
     alice, key = await own(town, "alice", "10 USDX", "5.00 USD")
     await town.person("bob")
-    contract = town.terms.contracts["USDX"].address
+    contract = town.settings.contracts["USDX"].address
 
     with pytest.raises(OwnKey, match="pay them at once"):
         await town.pay(alice, "@bob", "1 USDX", capture=False)
@@ -402,7 +402,7 @@ async def test_who_is_cut_off_hands_the_signature_in_again(town: Town, after: bo
 
     cut = CutDatabase(town.database, OneCommit(after_it=after))
     with pytest.raises(Killed):
-        await sign.sign(cut, town.node, town.terms, alice.id, asked.id, signed, town.clock())
+        await sign.sign(cut, town.node, town.settings, alice.id, asked.id, signed, town.clock())
     await town.hand_in(asked, signed)
     await town.settle()
 

@@ -73,7 +73,7 @@ class Street(LedgerTown):
     """alice, whose wallet is guarded, and who has granted bob a mandate and has a key with caps."""
 
     async def move_in(self, number: int) -> None:
-        self.terms = replace(self.terms, hold_seconds=3600, approval_seconds=900)
+        self.settings = replace(self.settings, hold_seconds=3600, approval_seconds=900)
         self.alice = await self.person(f"alice{number}", "900.00 EUR")
         self.bob = await self.person(f"bob{number}", "100.00 EUR")
         self.origin = new_id(self.now)
@@ -154,7 +154,7 @@ class SpendingMachine(RuleBasedStateMachine):
         """One group; what has room by the old sums is paid, and no more."""
         left = 4000 - self.old("cap"), 3000 - self.old("cap of bob")
         asked = [(self.town.alice, self.request(units, by_key)) for units in cents]
-        results = self.run(lambda c: pay.pay_together(c, self.town.terms, asked, self.town.now))
+        results = self.run(lambda c: pay.pay_together(c, self.town.settings, asked, self.town.now))
         settled = []
         for units, result in zip(cents, results, strict=True):
             if by_key:
@@ -172,7 +172,7 @@ class SpendingMachine(RuleBasedStateMachine):
         town = self.town
         fit = sum(cents) <= min(4000 - self.old("cap"), 3000 - self.old("cap of bob")) and max(cents) <= 2500
         moneys = [self.request(units, by_key=True).money for units in cents]
-        outcomes = self.runner.run(ledger_rail.pay_all(town.database, town.terms, town.by_key(*moneys), town.now))
+        outcomes = self.runner.run(ledger_rail.pay_all(town.database, town.settings, town.by_key(*moneys), town.now))
         assert all(isinstance(one, Settled if fit else NeedsChecks) for one in outcomes)
         settled = [one.payment_id for one in outcomes if isinstance(one, Settled)]
         self.by_key += settled
@@ -183,7 +183,7 @@ class SpendingMachine(RuleBasedStateMachine):
         """It may wait for an approval first; then it can be refused."""
         request = self.request(units, by_key, capture=False)
         (result,) = self.run(
-            lambda c: pay.pay_together(c, self.town.terms, [(self.town.alice, request)], self.town.now)
+            lambda c: pay.pay_together(c, self.town.settings, [(self.town.alice, request)], self.town.now)
         )
         if isinstance(result, GatewayError):
             return multiple()
@@ -195,7 +195,7 @@ class SpendingMachine(RuleBasedStateMachine):
         fits = units <= min(3000 - self.old("period"), 8000 - self.old("total"))
         text, town = self.assets["EUR"].parse(f"{units // 100}.{units % 100:02}").amount, self.town
         try:
-            drawn = self.run(lambda c: draw.draw(c, town.terms, town.bob, town.mandate.id, text, None, town.now))
+            drawn = self.run(lambda c: draw.draw(c, town.settings, town.bob, town.mandate.id, text, None, town.now))
         except MandateExceeded:
             assert not fits
             return multiple()
@@ -214,7 +214,7 @@ class SpendingMachine(RuleBasedStateMachine):
     @rule(payment=consumes(held))
     def give_up(self, payment: Payment) -> None:
         async def end(connection: Connection) -> None:
-            await approve.refuse(connection, self.town.terms, self.town.alice.id, payment.id, ANYONE, self.town.now)
+            await approve.refuse(connection, self.town.settings, self.town.alice.id, payment.id, ANYONE, self.town.now)
 
         with suppress(GatewayError):  # it has expired
             if payment.waits_for_approval:
@@ -316,7 +316,7 @@ async def units(street: Street, name: str) -> int:
 
 async def drawn(street: Street, text: str) -> Payment:
     async with street.database.transaction() as connection:
-        return await draw.draw(connection, street.terms, street.bob, street.mandate.id, text, None, street.now)
+        return await draw.draw(connection, street.settings, street.bob, street.mandate.id, text, None, street.now)
 
 
 @pytest.mark.anyio
@@ -386,7 +386,7 @@ async def test_a_limit_is_added_up_by_its_own_buckets_however_many_others_there_
 
 
 async def outcomes(street: Street, asked: Sequence[LedgerPayment]) -> list[str]:
-    done = await ledger_rail.pay_all(street.database, street.terms, asked, street.now)
+    done = await ledger_rail.pay_all(street.database, street.settings, asked, street.now)
     return [type(one).__name__ for one in done]
 
 
@@ -521,7 +521,7 @@ async def test_a_payment_asked_about_for_its_day_comes_before_what_gives_room_ba
         await street.pay(street.alice, to, "100.00 EUR")
     before = await events(street)
     if by == "expiry":
-        street.now += timedelta(seconds=street.terms.hold_seconds)
+        street.now += timedelta(seconds=street.settings.hold_seconds)
     rule = Waits()
     monkeypatch.setattr(checks, "CHECKS", (*checks.CHECKS, rule))
 
@@ -553,7 +553,7 @@ async def test_a_payment_that_its_limit_refuses_comes_before_what_gives_room_bac
 
     async def refuse() -> None:
         async with street.database.transaction() as connection:
-            await approve.refuse(connection, street.terms, street.alice.id, first.id, ANYONE, street.now)
+            await approve.refuse(connection, street.settings, street.alice.id, first.id, ANYONE, street.now)
 
     def pay() -> Any:
         return drawn(street, "15.00") if "draw" in by else street.pay(street.alice, to, "15.00 EUR", by=key)

@@ -56,7 +56,7 @@ def signed(
     """What the key's owner has signed, without asking anybody."""
     valid_before = int((town.clock() + good_for).timestamp())
     asked = Presented(payer.address, to, town.money(text), nonce, valid_after, valid_before, b"")
-    data = message.typed_data(town.terms.contracts[asked.money.asset.code], authorization_of(asked))
+    data = message.typed_data(town.settings.contracts[asked.money.asset.code], authorization_of(asked))
     return replace(asked, signature=bytes(key.sign_typed_data(full_message=data).signature))
 
 
@@ -69,7 +69,7 @@ def authorization_of(one: Presented) -> Authorization:
 
 
 async def hand_in(town: Town, one: Presented) -> Payment:
-    return await present(town.database, town.node, town.terms, one, town.clock())
+    return await present(town.database, town.node, town.settings, one, town.clock())
 
 
 async def leaver(town: Town, *moneys: str) -> tuple[Wallet, LocalAccount]:
@@ -168,7 +168,7 @@ async def test_what_cannot_be_taken_is_refused_and_moves_nothing(town: Town) -> 
         (signed(town, alice, key, "1 USDX", good_for=timedelta(seconds=20)), InvalidRequest),
         (signed(town, alice, key, "1 USDX", good_for=timedelta(days=31)), InvalidRequest),
         (signed(town, alice, key, "1 USDX", to=alice.address), SelfPayment),
-        (signed(town, alice, key, "1 USDX", to=town.terms.contracts["USDX"].address), UnknownPayee),
+        (signed(town, alice, key, "1 USDX", to=town.settings.contracts["USDX"].address), UnknownPayee),
         (signed(town, elsewhere, key, "1 USDX"), NotFound),
         (replace(signed(town, alice, key, "1 USDX"), money=town.money("1.00 EUR")), InvalidRequest),
         (replace(signed(town, alice, key, "1 USDX"), payer="0x1"), InvalidRequest),
@@ -237,9 +237,9 @@ async def test_one_that_is_relayed_without_us_while_it_is_handed_in_is_never_hel
 
     if seen:
         with pytest.raises(NonceTaken):
-            await present(town.database, Slow(town.chain.url), town.terms, one, town.clock())
+            await present(town.database, Slow(town.chain.url), town.settings, one, town.clock())
     else:
-        await present(town.database, Slow(town.chain.url), town.terms, one, town.clock())
+        await present(town.database, Slow(town.chain.url), town.settings, one, town.clock())
     await town.settle()
 
     assert await town.available(alice, "USDX") == await town.on_chain(alice.address) == "6.000000 USDX"

@@ -44,7 +44,7 @@ async def traces(town: Town) -> int:
 async def send(town: Town, at: timedelta = timedelta(seconds=31)) -> int:
     town.clock = lambda: system_clock() + at
     async with town.database.transaction() as connection:
-        return await undo_window.send_due(connection, town.terms, town.clock())
+        return await undo_window.send_due(connection, town.settings, town.clock())
 
 
 async def test_a_payment_that_is_stopped_in_time_leaves_no_trace_on_the_chain(town: Town) -> None:
@@ -144,7 +144,7 @@ async def test_a_worker_that_is_killed_at_the_send_sends_once(town: Town, moment
     town.clock = lambda: system_clock() + timedelta(seconds=31)
     with pytest.raises(Killed):
         async with CutDatabase(town.database, Kill()).transaction() as connection:
-            await undo_window.send_due(connection, town.terms, town.clock())
+            await undo_window.send_due(connection, town.settings, town.clock())
     await send(town)
     await town.settle()
 

@@ -47,11 +47,11 @@ async def lift(town: Town, code: str = "USDX") -> None:
         known = await unfreeze.differences(connection, town.assets)
     async with town.database.snapshot() as connection:
         found = await movements.reconcile(connection, town.assets)
-    found += (await solvency.reconcile(town.database, town.node, town.terms))[1]
+    found += (await solvency.reconcile(town.database, town.node, town.settings))[1]
     still = [str(one) for one in found if one.asset.code == code]
     async with town.database.transaction() as connection:
         await unfreeze.lift(
-            connection, town.terms, town.assets[code], known, still, By("command", "root"), town.clock()
+            connection, town.settings, town.assets[code], known, still, By("command", "root"), town.clock()
         )
 
 
@@ -100,7 +100,7 @@ async def test_the_time_of_what_is_withheld_does_not_run_out(town: Town) -> None
     leaving = await town.pay(alice, OUTSIDE, "1 USDX")
     await freeze_by_difference(town, alice.address, "25 USDX")
 
-    later = timedelta(seconds=2 * town.terms.authorization_seconds)
+    later = timedelta(seconds=2 * town.settings.authorization_seconds)
     town.chain.rpc("evm_increaseTime", int(later.total_seconds()))
     now = town.clock
     town.clock = lambda: now() + later
@@ -200,7 +200,7 @@ async def test_a_difference_that_was_confirmed_during_the_look_before_a_lift_kee
     with pytest.raises(FreezeStays):
         async with town.database.transaction() as connection:
             await unfreeze.lift(
-                connection, town.terms, town.assets["USDX"], [], [], By("command", "root"), town.clock()
+                connection, town.settings, town.assets["USDX"], [], [], By("command", "root"), town.clock()
             )
 
 

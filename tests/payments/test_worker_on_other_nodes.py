@@ -71,7 +71,7 @@ async def test_a_payment_is_settled_and_held_against_the_chain_on_a_node_that_ke
     town.chain.mine(1)  # in a block that is not final: what the newest state has is taken back
     for _ in range(2):
         await worker.solvency()
-    _, differences = await solvency.reconcile(town.database, node, town.terms)
+    _, differences = await solvency.reconcile(town.database, node, town.settings)
 
     assert [(await town.payment(one)).state for one in (payment, late)] == [State.SETTLED] * 2
     assert await town.available(bob, "USDX") == "5.000000 USDX"
@@ -81,7 +81,7 @@ async def test_a_payment_is_settled_and_held_against_the_chain_on_a_node_that_ke
 
     await town.set_balance(alice.address, "1 USDX")
     await town.settle_with(worker)
-    _, (found,) = await solvency.reconcile(town.database, node, town.terms)
+    _, (found,) = await solvency.reconcile(town.database, node, town.settings)
     assert found.account == "wallet:alice:USDX"
 
 

@@ -66,7 +66,7 @@ async def frozen(town: Town) -> list[str]:
 
 
 async def told(town: Town) -> list[str]:
-    """The house's events of what does not add up."""
+    """The gateway's events of what does not add up."""
     found = await rows(town, "SELECT facts FROM event WHERE kind = 'solvency.difference' ORDER BY id")
     return [row["facts"] for row in found]
 
@@ -167,7 +167,7 @@ async def test_a_node_that_is_behind_for_a_moment_is_no_difference(town: Town) -
 
 async def test_a_supply_that_is_not_the_books_is_seen(town: Town) -> None:
     await town.person("alice", "10 USDX")
-    contract = town.terms.contracts["USDX"]
+    contract = town.settings.contracts["USDX"]
     town.chain.rpc("anvil_setStorageAt", contract.address, "0x2", f"0x{11_000_000:064x}")
     town.chain.mine(2)
 

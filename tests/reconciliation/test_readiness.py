@@ -11,7 +11,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def of(town: Town, node: Node | None) -> Readiness:
-    return await Probe(town.database, node, town.terms).readiness()
+    return await Probe(town.database, node, town.settings).readiness()
 
 
 async def change(town: Town, statement: str) -> None:

@@ -31,7 +31,7 @@ async def read_deaf(town: Town) -> None:
 
 
 async def read_again(town: Town, first: int, last: int) -> int:
-    return (await reread.reread(town.database, town.node, town.terms, first, last, town.clock)).posted
+    return (await reread.reread(town.database, town.node, town.settings, first, last, town.clock)).posted
 
 
 async def look(town: Town) -> None:

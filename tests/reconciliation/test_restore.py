@@ -30,7 +30,7 @@ from gateway.chain.token import message
 from gateway.chain.token.message import Authorization
 from gateway.clock import system_clock
 from gateway.embedded.postgres import Postgres, binaries
-from gateway.http.services import House
+from gateway.http.services import Services
 from gateway.identity import wallet as wallets
 from gateway.ids import read
 from gateway.keys.signer import Vault
@@ -102,11 +102,11 @@ class Gateway:
 
 @asynccontextmanager
 async def opened(town: Town) -> AsyncIterator[Gateway]:
-    house = House(town.database, town.terms, town.vault, Hands(), town.node)
+    services = Services(town.database, town.settings, town.vault, Hands(), town.node)
     with warnings.catch_warnings(category=LitestarDeprecationWarning, action="ignore"):  # as in tests/api/conftest.py
-        app = application(house)
+        app = application(services)
     async with httpx.AsyncClient(transport=Front(app), base_url="http://gateway", timeout=HANG_SECONDS) as client:
-        yield Gateway(town, Api(house, Hands(), client))
+        yield Gateway(town, Api(services, Hands(), client))
 
 
 @dataclass
@@ -138,7 +138,7 @@ class Copies:
         database: Database = await self.stack.enter_async_context(connect(url, connections=10))
         vault = Vault(MASTER, root=ROOT)
         again = Town(database, town.chain, town.node, ASSETS, vault)
-        again.terms, again.signers = town.terms, town.signers
+        again.settings, again.signers = town.settings, town.signers
         return await self.stack.enter_async_context(opened(again))
 
 
@@ -175,7 +175,7 @@ async def with_tokens(gateway: Gateway, handle: str, fiat: str, tokens: str) -> 
 def send_from(town: Town, stranger: str, to: str, units: int) -> None:
     """What somebody whose address is nobody's here sends by themselves."""
     data = keccak(b"transfer(address,uint256)")[:4] + encode(["address", "uint256"], [to, units])
-    call = {"from": stranger, "to": town.terms.contracts["USDX"].address, "data": "0x" + data.hex()}
+    call = {"from": stranger, "to": town.settings.contracts["USDX"].address, "data": "0x" + data.hex()}
     town.chain.rpc("eth_sendTransaction", call)
     town.chain.mine(1 + town.FINALITY)
 
@@ -267,8 +267,8 @@ async def test_nothing_is_paid_twice_after_a_restore_and_two_operators_make_it_a
     assert {at: await town.on_chain(at) for at in on_chain} == on_chain
 
     # Reading the blocks again posts none of it a second time.
-    terms, head = after.town.terms, town.chain.head()
-    assert (await reread.reread(after.town.database, town.node, terms, 1, head - 1, town.clock)).posted == 0
+    settings, head = after.town.settings, town.chain.head()
+    assert (await reread.reread(after.town.database, town.node, settings, 1, head - 1, town.clock)).posted == 0
     assert await after.tokens("carol") == "3.500000 USDX"
 
     # The mint stays doubled in value until two operators correct it.
@@ -299,7 +299,7 @@ def _id(of: Person) -> UUID:
 
 async def own_authorization(town: Town, of: Person, to: str, value: int, nonce: int) -> None:
     """An authorization that the owner signs with the exported key, and a stranger relays."""
-    contract = town.terms.contracts["USDX"]
+    contract = town.settings.contracts["USDX"]
     one = Authorization(uuid4(), "transfer", "USDX", of.address, to, value, nonce, 2**40, None, "gateway")
     signature = town.vault.sign(_id(of), of.address, await ciphertext(town, of), message.digest(contract, one))
     words = [of.address, to, value, 0, 2**40, nonce.to_bytes(32, "big"), signature]
@@ -402,12 +402,12 @@ async def test_a_gateway_that_starts_without_a_worker_finds_it_before_it_accepts
     town = after.town
     finality, clock = town.FINALITY, town.clock
 
-    found = [await recovery.look(town.database, town.node, town.terms, finality, clock) for _ in range(2)]
+    found = [await recovery.look(town.database, town.node, town.settings, finality, clock) for _ in range(2)]
 
     assert found[0] is not None
     assert found[0] == found[1]
     assert code_of(await alice.pay("@bob", "5.00 USDX", "lost")) == (503, "in_recovery")
-    assert await recovery.look(*(before.town.database, town.node, town.terms, finality, clock)) is None
+    assert await recovery.look(*(before.town.database, town.node, town.settings, finality, clock)) is None
     await after.watch()  # a worker that comes later reads on in the same recovery
     assert await after.audit_events("recovery.entered") == ["recovery.entered"]
     assert await town.worker().recover()
@@ -451,7 +451,7 @@ async def test_what_is_ordinary_raises_no_recovery(before: Gateway) -> None:
     town.chain.mine(1 + town.FINALITY)
     await before.watch()
 
-    assert await recovery.look(town.database, town.node, town.terms, town.FINALITY, town.clock) is None
+    assert await recovery.look(town.database, town.node, town.settings, town.FINALITY, town.clock) is None
     assert await before.recovery() is None
     assert await town.on_chain(OUTSIDE) == "2.000000 USDX"
 

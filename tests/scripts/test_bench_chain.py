@@ -1,4 +1,4 @@
-"""scripts/bench chain: the house it is measured in, its check of the books, and its baselines, small."""
+"""scripts/bench chain: the gateway it is measured in, its check of the books, and its baselines, small."""
 
 import sys
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ sys.path.append(str(ROOT / "scripts"))  # what is there lies beside the product,
 
 from benchmarks import chain, tokens
 from benchmarks.bare import bare
-from benchmarks.chain import House
+from benchmarks.chain import Setup
 from benchmarks.rig import Rig
 
 pytestmark = pytest.mark.anyio
@@ -31,29 +31,29 @@ async def rig(server: Postgres, tmp_path: Path) -> AsyncIterator[Rig]:
 
 
 @pytest.fixture
-async def house(rig: Rig) -> AsyncIterator[House]:
+async def setup(rig: Rig) -> AsyncIterator[Setup]:
     """A gateway, a worker and a chain, and three handles with tokens."""
-    async with chain.house_with_tokens(rig, 3) as house:
-        yield house
+    async with chain.setup_with_tokens(rig, 3) as setup:
+        yield setup
 
 
-async def test_a_lone_token_payment_is_timed_until_it_is_settled_and_its_books_are_right(house: House) -> None:
-    seconds = await chain.lone(house)
+async def test_a_lone_token_payment_is_timed_until_it_is_settled_and_its_books_are_right(setup: Setup) -> None:
+    seconds = await chain.lone(setup)
 
-    checked = await tokens.check(house.rig, house.book)
+    checked = await tokens.check(setup.rig, setup.book)
 
     assert seconds > 2 * chain.BLOCK_SECONDS, "two blocks stand on top of a final one"
     assert checked.faults == ()
     assert checked.payments == checked.acknowledged == 1
 
 
-async def test_what_was_acknowledged_and_is_not_settled_on_the_chain_is_a_fault(house: House) -> None:
-    await chain.lone(house)
-    house.lone_ids.write_text(house.lone_ids.read_text() + show("pay", uuid4()) + "\n")
-    house.book.asked = house.book.acknowledged = 2
-    await house.connection.execute("UPDATE token_authorization SET state = 'skipped' WHERE kind = 'transfer'")
+async def test_what_was_acknowledged_and_is_not_settled_on_the_chain_is_a_fault(setup: Setup) -> None:
+    await chain.lone(setup)
+    setup.lone_ids.write_text(setup.lone_ids.read_text() + show("pay", uuid4()) + "\n")
+    setup.book.asked = setup.book.acknowledged = 2
+    await setup.connection.execute("UPDATE token_authorization SET state = 'skipped' WHERE kind = 'transfer'")
 
-    checked = await tokens.check(house.rig, house.book)
+    checked = await tokens.check(setup.rig, setup.book)
 
     assert checked.faults == (
         "1 acknowledged payments are not settled",
@@ -61,11 +61,11 @@ async def test_what_was_acknowledged_and_is_not_settled_on_the_chain_is_a_fault(
     )
 
 
-async def test_the_fullest_batch_is_told_with_its_gas(house: House) -> None:
-    since = await house.connection.fetchval("SELECT now()")
-    await chain.lone(house)
+async def test_the_fullest_batch_is_told_with_its_gas(setup: Setup) -> None:
+    since = await setup.connection.fetchval("SELECT now()")
+    await chain.lone(setup)
 
-    gas, payments = await chain.fullest(house, since)
+    gas, payments = await chain.fullest(setup, since)
 
     assert payments == 1
     assert 50_000 < gas < 100_000

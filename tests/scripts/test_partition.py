@@ -61,7 +61,7 @@ class PartitionedTown(LedgerTown):
         return found
 
     async def pay_all(self, *asked: LedgerPayment) -> list[ledger_rail.Outcome]:
-        return await ledger_rail.pay_all(self.database, self.terms, asked, NOW)
+        return await ledger_rail.pay_all(self.database, self.settings, asked, NOW)
 
     async def rows(self, statement: str) -> list[dict[str, Any]]:
         async with self.database.reading() as connection:

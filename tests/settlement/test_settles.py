@@ -47,11 +47,11 @@ class Gifts(Settles[Gift]):
         return {row["id"]: Gift(row["id"], assets[row["asset"]], row["state"]) for row in rows}
 
     def accounts(self, thing: Gift) -> Sequence[tuple[str, Asset]]:
-        return [(account.house("outside", thing.asset), thing.asset)]
+        return [(account.system_account("outside", thing.asset), thing.asset)]
 
     def settle(self, thing: Gift, movement: Movement, known: Known, now: datetime) -> Outcome[Gift]:
         id = TransferId(thing.id)
-        posted = Posted(id, account.house("outside", thing.asset))
+        posted = Posted(id, account.system_account("outside", thing.asset))
         return Outcome(replace(thing, state="settled"), (End(id, transfer.Event.CAPTURE),), posted=posted)
 
     def fail(self, thing: Gift, reason: str) -> Outcome[Gift]:
@@ -80,7 +80,7 @@ class Returns(Gifts):
             return ()
         until = int(now.timestamp()) + 3600
         back = Order(new_id(now), "transfer", token.code, owner.address, movement.from_address, movement.value, until)
-        payer, outside = account.wallet(owner.handle, token), account.house("outside", token)
+        payer, outside = account.wallet(owner.handle, token), account.system_account("outside", token)
         return [Outcome(back, (hold_of(back, known.accounts[payer], known.accounts[outside]),))]
 
     async def start(self, connection: Connection, things: Sequence[Order], now: datetime) -> None:
@@ -109,7 +109,7 @@ async def giving(town: Town) -> Town:
 
 async def register(town: Town, kind: Settles[Gift]) -> None:
     """What makes a kind known is one line. The table is its own."""
-    town.terms = replace(town.terms, settles=(*town.terms.settles, kind))
+    town.settings = replace(town.settings, settles=(*town.settings.settles, kind))
     await town.execute("CREATE TABLE gift (id uuid PRIMARY KEY, asset text NOT NULL, state text NOT NULL)")
 
 
@@ -121,7 +121,7 @@ async def give(town: Town, giver: Wallet, *texts: str) -> list[UUID]:
         Order(new_id(now), "transfer", usdx.code, giver.address, ORPHANAGE, one.units, int(now.timestamp()) + 3600)
         for one in moneys
     ]
-    codes = account.wallet(giver.handle, usdx), account.house("outside", usdx)
+    codes = account.wallet(giver.handle, usdx), account.system_account("outside", usdx)
     async with town.database.transaction() as connection:
         ids = await book.accounts(connection, [(code, usdx) for code in codes])
         holds = [hold_of(one, *(ids[code] for code in codes)) for one in orders]
@@ -189,9 +189,9 @@ async def test_what_moved_tokens_make_begin_is_settled_and_begins_once(town: Tow
     await town.send_with(bytes(stranger.key), shop.address, "3 USDX")
     await town.settle()
     async with town.database.reading() as connection:
-        cursor = await watch.cursor(connection, town.terms.contracts["USDX"].chain_id)
+        cursor = await watch.cursor(connection, town.settings.contracts["USDX"].chain_id)
     assert cursor is not None
-    again = await reread.reread(town.database, town.node, town.terms, 1, cursor.number, town.clock)
+    again = await reread.reread(town.database, town.node, town.settings, 1, cursor.number, town.clock)
 
     assert (await states(town), again.posted) == (["settled"], 0)
     assert await town.on_chain(stranger.address) == "4.000000 USDX"
@@ -201,7 +201,7 @@ async def test_what_moved_tokens_make_begin_is_settled_and_begins_once(town: Tow
 
 async def said_by_settling(town: Town) -> list[str]:
     """Write the next final blocks; the names of the statements that it takes, in order."""
-    contracts, now = list(town.terms.contracts.values()), town.clock()
+    contracts, now = list(town.settings.contracts.values()), town.clock()
     async with town.database.reading() as connection:
         cursor = await watch.cursor(connection, contracts[0].chain_id)
         hashes = await relayers.open_hashes(connection, contracts[0].chain_id, now)
@@ -210,7 +210,9 @@ async def said_by_settling(town: Town) -> list[str]:
     assert block_range is not None
     async with town.database.transaction() as connection:
         with statements(connection) as said:
-            assert await final_blocks.settle(connection, town.assets, town.terms.settles, cursor, block_range, {}, now)
+            assert await final_blocks.settle(
+                connection, town.assets, town.settings.settles, cursor, block_range, {}, now
+            )
     return [text.split("\n")[0] for text in said]
 
 

@@ -17,7 +17,7 @@ from litestar.utils.deprecation import LitestarDeprecationWarning
 
 from gateway.api.app import application
 from gateway.errors import DatabaseUnavailable
-from gateway.http.services import House
+from gateway.http.services import Services
 from tests.cuts import CutDatabase, Fate
 from tests.front import Front
 from tests.processes import HANG_SECONDS
@@ -224,9 +224,9 @@ async def customers(world: World) -> AsyncIterator[Customers]:
     """The gateway over this world, and who asks it."""
     cut = Cut(world=world)
     view = View(world.node, _nothing_is_sent)
-    house = House(CutDatabase(world.town.database, cut), world.town.terms, world.vault, world.clock, view)
+    services = Services(CutDatabase(world.town.database, cut), world.town.settings, world.vault, world.clock, view)
     with warnings.catch_warnings(category=LitestarDeprecationWarning, action="ignore"):  # of what Litestar 3 will want
-        app = application(house)
+        app = application(services)
     async with httpx.AsyncClient(transport=Front(app), base_url="http://gateway", timeout=HANG_SECONDS) as client:
         yield Customers(world, client, cut, view)
 

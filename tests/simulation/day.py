@@ -224,7 +224,7 @@ class Day:
                 break
         else:
             raise world.violated("once the faults stop, everything has its end", await in_between(world))
-        world.clock.ahead(world.town.terms.hold_seconds)
+        world.clock.ahead(world.town.settings.hold_seconds)
         await self._until_idle(staff.hands[0], "expire")
         await self._until_idle(staff.hands[0], "checkpoint")
 

@@ -42,7 +42,7 @@ class Faults:
 
     def wait_long(self) -> None:
         """Longer than an authorization is good for."""
-        self.world.clock.ahead(self.world.town.terms.authorization_seconds + 1)
+        self.world.clock.ahead(self.world.town.settings.authorization_seconds + 1)
         self.world.saw("an hour passed")
 
     def reorganise(self) -> None:

@@ -164,7 +164,7 @@ class Outsiders:
         return owner or next(who for who in self.world.people if who.own is not None and who.own.address == at)
 
     def _contract(self, one: Authorization) -> Contract:
-        return self.world.town.terms.contracts[one.asset]
+        return self.world.town.settings.contracts[one.asset]
 
     def _sign(self, one: Authorization, said: bytes) -> bytes:
         digest = keccak(b"\x19\x01" + message.domain_separator(self._contract(one)) + said)

@@ -142,7 +142,7 @@ class World:
 
     @property
     def tokens(self) -> list[str]:
-        return sorted(self.town.terms.contracts)
+        return sorted(self.town.settings.contracts)
 
     @property
     def unbound(self) -> list[str]:
@@ -160,7 +160,7 @@ class World:
         return f"@{owner.handle}" if owner is not None else address.lower()
 
     def token_at(self, code: str) -> str:
-        return self.town.terms.contracts[code].address
+        return self.town.settings.contracts[code].address
 
     def say(self, text: str) -> None:
         self.diary.append(f"{self.step:5}  {self.clock.now:%d %H:%M:%S}  {text}")
@@ -208,7 +208,7 @@ async def world(
     town.signers = tuple(RelayerSigner(key) for key in (*LOCAL_RELAYER_KEYS, THIRD_LANE_KEY)[: rng.randint(2, 3)])
     with patch.object(ids, "os", SimpleNamespace(urandom=keys.randbytes)):
         await town.deploy()
-        for code in sorted(town.terms.contracts):
+        for code in sorted(town.settings.contracts):
             for role in (b"PAUSER_ROLE", b"FREEZER_ROLE"):
                 guard = bytes.fromhex(accounts[GUARD][2:])
                 await town.command("grantRole", keccak(role), guard, code=code)

@@ -51,9 +51,9 @@ async def served(api: Api) -> AsyncIterator[str]:
     """The application with its pages, on a port; where it is."""
     port = free_port("127.0.0.1")
     url = f"http://localhost:{port}"
-    house = replace(api.house, public_url=url)
+    services = replace(api.services, public_url=url)
     with warnings.catch_warnings(category=LitestarDeprecationWarning, action="ignore"):
-        server = Server(gateway_of(house), "127.0.0.1", port)
+        server = Server(gateway_of(services), "127.0.0.1", port)
     serving = asyncio.create_task(server.serve())
     async with httpx.AsyncClient() as client:
         while True:

@@ -1,6 +1,6 @@
 """What a passkey signs is what the page showed: the page makes the challenge from its own words, in a real browser.
 
-The house asks for an approval of these details and is answered over those; here both are said side by side.
+The gateway asks for an approval of these details and is answered over those; here both are said side by side.
 """
 
 from typing import Any
@@ -33,7 +33,7 @@ SIGN = """async ([purpose, wallet, shown, nonce, rpId]) => {
 
 async def ask(site: Site, of: WalletId) -> Asked:
     party = Party("localhost", site.url)
-    async with site.api.house.database.transaction() as connection:
+    async with site.api.services.database.transaction() as connection:
         return await passkey.ask(connection, party, of, PURPOSE, MEANT, NOW)
 
 
@@ -43,12 +43,12 @@ async def signed(visitor: Visitor, of: WalletId, asked: Asked, shown: list[str])
 
 
 async def verify(site: Site, of: WalletId, answer: Any) -> Passkey:
-    async with site.api.house.database.transaction() as connection:
+    async with site.api.services.database.transaction() as connection:
         return await passkey.verify(connection, of, PURPOSE, MEANT, assertion_of(AssertionRequest(**answer)), NOW)
 
 
 async def wallet_of(site: Site, handle: str) -> WalletId:
-    async with site.api.house.database.reading() as connection:
+    async with site.api.services.database.reading() as connection:
         return (await wallet.by_handle(connection, handle)).id
 
 

@@ -5,7 +5,7 @@ from litestar import post
 from gateway.api.shapes import AddressRequest, BindRequest, BoundView, ChallengeView, signature_bytes
 from gateway.api.views import bound_view, challenge_view
 from gateway.custody import bind
-from gateway.http.services import House
+from gateway.http.services import Services
 from gateway.identity.credential import Credential
 from gateway.identity.sign_in.ceremony import party_of
 from gateway.identity.wallet import Wallet
@@ -18,14 +18,19 @@ from gateway.identity.wallet import Wallet
     needs="owner",
     problems=("invalid_address", "address_taken"),
 )
-async def challenge_address(data: AddressRequest, house: House, caller: Wallet) -> ChallengeView:
+async def challenge_address(data: AddressRequest, services: Services, caller: Wallet) -> ChallengeView:
     """Returns the text to sign with the key of your address (EIP-191 `personal_sign`, EIP-4361 Sign-In with Ethereum),
     or by the contract at it (ERC-1271). A wallet has one such text at a time.
     """
-    async with house.database.transaction() as connection:
+    async with services.database.transaction() as connection:
         return challenge_view(
             await bind.ask(
-                connection, house.terms, caller, data.address, party_of(house.public_url).origin, house.clock()
+                connection,
+                services.settings,
+                caller,
+                data.address,
+                party_of(services.public_url).origin,
+                services.clock(),
             )
         )
 
@@ -38,13 +43,13 @@ async def challenge_address(data: AddressRequest, house: House, caller: Wallet) 
     needs="owner",
     problems=("invalid_challenge", "invalid_signature", "address_taken", "address_not_empty", "payments_under_way"),
 )
-async def bind_address(data: BindRequest, house: House, credential: Credential) -> BoundView:
+async def bind_address(data: BindRequest, services: Services, credential: Credential) -> BoundView:
     """From now on the wallet is paid at this address, and its token payments need a signature of its key. Tokens at the
     address before, whose key the gateway keeps, are moved to it. The same message again has the same answer.
     """
     signed = signature_bytes(data.signature)
     bound = await bind.bind(
-        *(house.database, house.node, house.terms, credential.wallet),
-        *(data.message, signed, credential.by, house.clock()),
+        *(services.database, services.node, services.settings, credential.wallet),
+        *(data.message, signed, credential.by, services.clock()),
     )
     return bound_view(bound)

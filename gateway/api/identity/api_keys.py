@@ -14,7 +14,7 @@ from gateway.errors import Forbidden
 from gateway.http.parameters import path_id
 from gateway.http.problems import MONEY_PROBLEMS
 from gateway.http.schema import typed_id
-from gateway.http.services import House
+from gateway.http.services import Services
 from gateway.identity import api_key
 from gateway.identity import wallet as wallets
 from gateway.identity.api_key import PREFIX, ApiKey
@@ -97,11 +97,11 @@ class KeysPage(Struct):
     names=True,
     problems=(*MONEY_PROBLEMS, "invalid_handle", "unknown_handle"),
 )
-async def create_api_key(data: KeyRequest, house: House, credential: Credential) -> Response[NewKeyView]:
+async def create_api_key(data: KeyRequest, services: Services, credential: Credential) -> Response[NewKeyView]:
     """Creates a key for a program. It is shown once, and never acts as the owner."""
-    now, of = house.clock(), credential.wallet
+    now, of = services.clock(), credential.wallet
     expires_at = None if data.expires_in is None else now + timedelta(seconds=data.expires_in)
-    async with house.database.transaction() as connection:
+    async with services.database.transaction() as connection:
         made, text = await api_key.make(
             connection,
             of.id,
@@ -115,16 +115,16 @@ async def create_api_key(data: KeyRequest, house: House, credential: Credential)
             now,
         )
         if data.caps:
-            await caps.give(connection, made.origin, [await _cap(connection, house, one) for one in data.caps])
-        return await _shown_once(connection, house, credential, made, text)
+            await caps.give(connection, made.origin, [await _cap(connection, services, one) for one in data.caps])
+        return await _shown_once(connection, services, credential, made, text)
 
 
 @get("/v1/keys", tags=["API keys"], summary="List API keys", needs="read")
-async def list_api_keys(house: House, credential: Credential) -> KeysPage:
+async def list_api_keys(services: Services, credential: Credential) -> KeysPage:
     """The keys that are still good, newest first. The key itself is never shown again."""
-    async with house.database.reading() as connection:
-        found = await api_key.keys(connection, credential.wallet.id, house.clock())
-        given = await caps.of_keys(connection, house.terms.assets, [one.origin for one in found])
+    async with services.database.reading() as connection:
+        found = await api_key.keys(connection, credential.wallet.id, services.clock())
+        given = await caps.of_keys(connection, services.settings.assets, [one.origin for one in found])
     return KeysPage([_view(credential, one, given.get(one.origin, ())) for one in found])
 
 
@@ -136,17 +136,17 @@ async def list_api_keys(house: House, credential: Credential) -> KeysPage:
     problems=("not_found",),
 )
 async def replace_api_key(
-    id: KeyPath, data: ReplaceKeyRequest, house: House, credential: Credential
+    id: KeyPath, data: ReplaceKeyRequest, services: Services, credential: Credential
 ) -> Response[NewKeyView]:
     """Creates a key that may do the same; caps count what both pay together. The old key stays good for `overlap`
     seconds, and never longer than it would have been.
     """
     of, overlap = id_of(PREFIX, id, "such key"), timedelta(seconds=data.overlap)
-    async with house.database.transaction() as connection:
+    async with services.database.transaction() as connection:
         made, text = await api_key.replace(
-            connection, credential.wallet.id, of, overlap, credential.approved, credential.by, house.clock()
+            connection, credential.wallet.id, of, overlap, credential.approved, credential.by, services.clock()
         )
-        return await _shown_once(connection, house, credential, made, text)
+        return await _shown_once(connection, services, credential, made, text)
 
 
 @delete(
@@ -157,12 +157,12 @@ async def replace_api_key(
     needs="owner",
     problems=("not_found", "last_owner_key"),
 )
-async def revoke_api_key(id: KeyPath, house: House, credential: Credential) -> KeyView:
+async def revoke_api_key(id: KeyPath, services: Services, credential: Credential) -> KeyView:
     """Ends the key at once, on every process of the gateway."""
     of = id_of(PREFIX, id, "such key")
-    async with house.database.transaction() as connection:
-        ended = await api_key.revoke(connection, credential.wallet.id, of, credential.by, house.clock())
-        given = await caps.of_keys(connection, house.terms.assets, [ended.origin])
+    async with services.database.transaction() as connection:
+        ended = await api_key.revoke(connection, credential.wallet.id, of, credential.by, services.clock())
+        given = await caps.of_keys(connection, services.settings.assets, [ended.origin])
     return _view(credential, ended, given.get(ended.origin, ()))
 
 
@@ -174,22 +174,22 @@ async def revoke_api_key(id: KeyPath, house: House, credential: Credential) -> K
     needs="owner",
     problems=("not_found",),
 )
-async def approve_api_key(id: KeyPath, house: House, credential: Credential) -> KeyView:
+async def approve_api_key(id: KeyPath, services: Services, credential: Credential) -> KeyView:
     """A key with caps that was created before the wallet's first passkey pays nothing until its owner approves it."""
     of = id_of(PREFIX, id, "such key")
-    async with house.database.transaction() as connection:
+    async with services.database.transaction() as connection:
         await wallets.check_guard(connection, credential.wallet)
         if not credential.approved:
             raise Forbidden("a passkey approves a key: add one to the wallet, and sign in with it")
-        approved = await api_key.approve(connection, credential.wallet.id, of, credential.by, house.clock())
-        given = await caps.of_keys(connection, house.terms.assets, [approved.origin])
+        approved = await api_key.approve(connection, credential.wallet.id, of, credential.by, services.clock())
+        given = await caps.of_keys(connection, services.settings.assets, [approved.origin])
     return _view(credential, approved, given.get(approved.origin, ()))
 
 
 async def _shown_once(
-    connection: Connection, house: House, by: Credential, made: ApiKey, text: str
+    connection: Connection, services: Services, by: Credential, made: ApiKey, text: str
 ) -> Response[NewKeyView]:
-    given = await caps.of_keys(connection, house.terms.assets, [made.origin])
+    given = await caps.of_keys(connection, services.settings.assets, [made.origin])
     view = _view(by, made, given.get(made.origin, ()))
     fields = {name: getattr(view, name) for name in KeyView.__struct_fields__}
     return Response(NewKeyView(**fields, api_key=text))
@@ -219,8 +219,8 @@ def _view(by: Credential, of: ApiKey, given: Sequence[Cap]) -> KeyView:
     )
 
 
-async def _cap(connection: Connection, house: House, asked: CapView) -> Cap:
-    asset = house.terms.assets.of_wallet(asked.asset)
+async def _cap(connection: Connection, services: Services, asked: CapView) -> Cap:
+    asset = services.settings.assets.of_wallet(asked.asset)
     payee: WalletId | None = None
     if asked.payee is not None:
         payee = (await wallets.by_handle(connection, asked.payee)).id

@@ -7,7 +7,7 @@ from litestar.params import PathParameter
 
 from gateway.api.shapes import ClaimRequest, HandleView, NewHandleView
 from gateway.api.views import handle_view
-from gateway.http.services import House
+from gateway.http.services import Services
 from gateway.identity import wallet
 from gateway.ids import show
 
@@ -20,16 +20,16 @@ from gateway.ids import show
     counts="sign-ups",
     problems=("invalid_handle", "handle_taken", "in_recovery"),
 )
-async def claim_handle(data: ClaimRequest, house: House) -> NewHandleView:
+async def claim_handle(data: ClaimRequest, services: Services) -> NewHandleView:
     """Creates a wallet under the handle, with an address on the chain and an API key that acts for it. The key is shown
     once. With `api_key_hash` the caller makes the key, and the call can be repeated when its answer was lost.
     """
-    async with house.database.transaction() as connection:
+    async with services.database.transaction() as connection:
         if data.api_key_hash is None:
-            claimed, api_key = await wallet.claim(connection, house.vault, data.handle, house.clock())
+            claimed, api_key = await wallet.claim(connection, services.vault, data.handle, services.clock())
         else:
             made, api_key = bytes.fromhex(data.api_key_hash), None
-            claimed = await wallet.claim_with(connection, house.vault, data.handle, made, house.clock())
+            claimed = await wallet.claim_with(connection, services.vault, data.handle, made, services.clock())
     return NewHandleView(claimed.handle, show("wal", claimed.id), claimed.address, api_key)
 
 
@@ -45,8 +45,8 @@ async def get_handle(
     handle: Annotated[
         str, PathParameter(description="The handle, with or without the @.", schema_extra={"examples": ["alice"]})
     ],
-    house: House,
+    services: Services,
 ) -> HandleView:
     """The wallet id and the address behind a handle, for anybody."""
-    async with house.database.reading() as connection:
+    async with services.database.reading() as connection:
         return handle_view(await wallet.by_handle(connection, handle))

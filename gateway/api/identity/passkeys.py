@@ -19,7 +19,7 @@ from gateway.api.identity.sign_in import (
 )
 from gateway.errors import ClonedPasskey
 from gateway.http.parameters import path_id
-from gateway.http.services import House
+from gateway.http.services import Services
 from gateway.identity import wallet as wallets
 from gateway.identity.credential import Credential
 from gateway.identity.sign_in import passkey, recovery_codes, session
@@ -30,24 +30,26 @@ PasskeyPath = Annotated[str, path_id(passkey.PREFIX, "The passkey's id.")]
 
 
 @post("/v1/passkeys/challenge", tags=["Sign-in"], summary="Start adding a passkey", needs="passkey")
-async def challenge_passkey(house: House, caller: Wallet) -> NewPasskeyChallengeView:
+async def challenge_passkey(services: Services, caller: Wallet) -> NewPasskeyChallengeView:
     """Returns what to pass to `navigator.credentials.create()`, on a page of this gateway. It is good once, for five
     minutes.
     """
-    async with house.database.transaction() as connection:
-        asked = await passkey.ask(connection, party_of(house.public_url), caller.id, passkey.ADD, (), house.clock())
+    async with services.database.transaction() as connection:
+        asked = await passkey.ask(
+            connection, party_of(services.public_url), caller.id, passkey.ADD, (), services.clock()
+        )
         there = await passkey.credentials(connection, caller.id)
     return new_passkey_challenge_view(asked, caller.id, caller.handle, there)
 
 
 @post("/v1/passkeys", tags=["Sign-in"], summary="Add a passkey", needs="passkey", problems=("invalid_passkey",))
-async def add_passkey(data: PasskeyRequest, house: House, credential: Credential) -> PasskeyView:
+async def add_passkey(data: PasskeyRequest, services: Services, credential: Credential) -> PasskeyView:
     """From the first passkey on the wallet is guarded: no API key acts as its owner any more, not even the one that
     added the passkey; API keys with caps, mandates and holds from before wait for an approval; and recovery codes end.
     A session that was started with a recovery code adds one passkey, and ends.
     """
-    made, now, of = registration_of(data), house.clock(), credential.wallet
-    async with house.database.transaction() as connection:
+    made, now, of = registration_of(data), services.clock(), credential.wallet
+    async with services.database.transaction() as connection:
         await wallets.check_guard(connection, of)
         if credential.recovers:
             await session.end(connection, of.id, credential.id, credential.by, now)
@@ -56,9 +58,9 @@ async def add_passkey(data: PasskeyRequest, house: House, credential: Credential
 
 
 @get("/v1/passkeys", tags=["Sign-in"], summary="List passkeys", needs="read")
-async def list_passkeys(house: House, caller: Wallet) -> PasskeysPage:
+async def list_passkeys(services: Services, caller: Wallet) -> PasskeysPage:
     """The passkeys that can sign, newest first, and the number of recovery codes left."""
-    async with house.database.reading() as connection:
+    async with services.database.reading() as connection:
         items = [passkey_view(one) for one in await passkey.passkeys(connection, caller.id)]
         return PasskeysPage(items, await recovery_codes.left(connection, caller.id))
 
@@ -71,13 +73,13 @@ async def list_passkeys(house: House, caller: Wallet) -> PasskeysPage:
     needs="owner",
     problems=("not_found", "last_passkey"),
 )
-async def revoke_passkey(id: PasskeyPath, house: House, credential: Credential) -> PasskeyView:
+async def revoke_passkey(id: PasskeyPath, services: Services, credential: Credential) -> PasskeyView:
     """Ends the passkey and the sessions that were started with it. The last passkey can be revoked only while a
     recovery code is left.
     """
-    async with house.database.transaction() as connection:
+    async with services.database.transaction() as connection:
         of = id_of(passkey.PREFIX, id, "such passkey")
-        return passkey_view(await passkey.revoke(connection, credential.wallet.id, of, credential.by, house.clock()))
+        return passkey_view(await passkey.revoke(connection, credential.wallet.id, of, credential.by, services.clock()))
 
 
 async def stop_clones(error: Exception, scope: Scope) -> None:
@@ -85,17 +87,17 @@ async def stop_clones(error: Exception, scope: Scope) -> None:
     by itself.
     """
     if isinstance(error, ClonedPasskey):
-        house: House = scope["litestar_app"].state.house
-        async with house.database.transaction() as connection:
-            await passkey.stop(connection, error, house.clock())
+        services: Services = scope["litestar_app"].state.services
+        async with services.database.transaction() as connection:
+            await passkey.stop(connection, error, services.clock())
 
 
 @post("/v1/recovery-codes", tags=["Sign-in"], summary="Create recovery codes", needs="owner")
-async def create_recovery_codes(house: House, credential: Credential) -> Response[RecoveryCodesView]:
+async def create_recovery_codes(services: Services, credential: Credential) -> Response[RecoveryCodesView]:
     """Ten codes, shown once. Each is good once, to sign in and add a passkey. Earlier codes end."""
     codes, salt = recovery_codes.fresh_codes(), secrets.token_bytes(16)
     hashes = await recovery_codes.hashes_of(codes, salt)
-    async with house.database.transaction() as connection:
+    async with services.database.transaction() as connection:
         await wallets.check_guard(connection, credential.wallet)
-        await recovery_codes.keep(connection, credential.wallet.id, hashes, salt, credential.by, house.clock())
+        await recovery_codes.keep(connection, credential.wallet.id, hashes, salt, credential.by, services.clock())
     return Response(RecoveryCodesView(codes))

@@ -24,7 +24,7 @@ from gateway.api.shapes import ChallengeView, signature_bytes
 from gateway.api.views import challenge_view
 from gateway.custody.bind import chain_id_of
 from gateway.http.cookie import holding, refuse_other_origins, set_with_answer, token_of
-from gateway.http.services import House
+from gateway.http.services import Services
 from gateway.identity import wallet as wallets
 from gateway.identity.credential import Credential
 from gateway.identity.sign_in import ethereum, passkey, recovery_codes, session
@@ -42,12 +42,14 @@ from gateway.postgres.pool import Connection
     needs="nothing",
     counts="sign-ins",
 )
-async def challenge_passkey_session(house: House) -> AssertionChallengeView:
+async def challenge_passkey_session(services: Services) -> AssertionChallengeView:
     """Returns a challenge for any passkey of this gateway: the signature says whose it is. Pass it to
     `navigator.credentials.get()`. It is good once, for five minutes.
     """
-    async with house.database.transaction() as connection:
-        asked = await passkey.ask(connection, party_of(house.public_url), None, passkey.SIGN_IN, (), house.clock())
+    async with services.database.transaction() as connection:
+        asked = await passkey.ask(
+            connection, party_of(services.public_url), None, passkey.SIGN_IN, (), services.clock()
+        )
     return assertion_challenge_view(asked, [])
 
 
@@ -61,15 +63,15 @@ async def challenge_passkey_session(house: House) -> AssertionChallengeView:
     problems=("forbidden", "invalid_passkey"),
 )
 async def start_passkey_session(
-    data: AssertionRequest, house: House, request: Request[Any, Any, Any]
+    data: AssertionRequest, services: Services, request: Request[Any, Any, Any]
 ) -> Response[SessionView]:
     """Starts a session, in the answer's cookie. For five minutes it may do what only the owner may."""
-    refuse_other_origins(request, party_of(house.public_url))
-    assertion, now = assertion_of(data), house.clock()
-    async with house.database.transaction() as connection:
+    refuse_other_origins(request, party_of(services.public_url))
+    assertion, now = assertion_of(data), services.clock()
+    async with services.database.transaction() as connection:
         used = await passkey.verify(connection, None, passkey.SIGN_IN, (), assertion, now)
         of = await wallets.by_id(connection, used.wallet)
-        view, cookie = await start_session(connection, house, request, of, "passkey", used.id, now)
+        view, cookie = await start_session(connection, services, request, of, "passkey", used.id, now)
     return Response(view, cookies=[cookie])
 
 
@@ -81,16 +83,18 @@ async def start_passkey_session(
     counts="sign-ins",
     problems=("invalid_handle", "unknown_handle", "invalid_challenge"),
 )
-async def challenge_ethereum_session(data: EthereumChallengeRequest, house: House) -> ChallengeView:
+async def challenge_ethereum_session(data: EthereumChallengeRequest, services: Services) -> ChallengeView:
     """Returns the text (EIP-4361) to sign with the address that the handle is bound to. It is good once, for five
     minutes.
     """
-    async with house.database.reading() as connection:
+    async with services.database.reading() as connection:
         of = await wallets.by_handle(connection, data.handle)
-    await house.limits.count(house.database, "sign-ins", f"@{of.handle}", house.clock())
-    async with house.database.transaction() as connection:
-        origin = party_of(house.public_url).origin
-        return challenge_view(await ethereum.ask(connection, of, origin, chain_id_of(house.terms), house.clock()))
+    await services.limits.count(services.database, "sign-ins", f"@{of.handle}", services.clock())
+    async with services.database.transaction() as connection:
+        origin = party_of(services.public_url).origin
+        return challenge_view(
+            await ethereum.ask(connection, of, origin, chain_id_of(services.settings), services.clock())
+        )
 
 
 @post(
@@ -103,17 +107,17 @@ async def challenge_ethereum_session(data: EthereumChallengeRequest, house: Hous
     problems=("forbidden", "invalid_challenge", "invalid_signature"),
 )
 async def start_ethereum_session(
-    data: EthereumSessionRequest, house: House, request: Request[Any, Any, Any]
+    data: EthereumSessionRequest, services: Services, request: Request[Any, Any, Any]
 ) -> Response[SessionView]:
     """Takes the text of the challenge, signed by the address that the wallet is bound to: by its owner's key, or by the
     contract at it (ERC-1271). Once a wallet has a passkey, only a passkey makes its session the owner's.
     """
-    refuse_other_origins(request, party_of(house.public_url))
-    now = house.clock()
-    signed = await ethereum.find(house.database, house.node, data.message, signature_bytes(data.signature), now)
-    async with house.database.transaction() as connection:
+    refuse_other_origins(request, party_of(services.public_url))
+    now = services.clock()
+    signed = await ethereum.find(services.database, services.node, data.message, signature_bytes(data.signature), now)
+    async with services.database.transaction() as connection:
         await ethereum.use(connection, signed, now)
-        view, cookie = await start_session(connection, house, request, signed.wallet, "ethereum", None, now)
+        view, cookie = await start_session(connection, services, request, signed.wallet, "ethereum", None, now)
     return Response(view, cookies=[cookie])
 
 
@@ -127,28 +131,28 @@ async def start_ethereum_session(
     problems=("forbidden", "invalid_handle", "unknown_handle", "invalid_recovery_code"),
 )
 async def start_recovery_session(
-    data: RecoverySessionRequest, house: House, request: Request[Any, Any, Any]
+    data: RecoverySessionRequest, services: Services, request: Request[Any, Any, Any]
 ) -> Response[SessionView]:
     """For an owner who has lost every passkey: the session reads, and adds one passkey, for five minutes. Ten attempts
     are looked at in fifteen minutes.
     """
-    refuse_other_origins(request, party_of(house.public_url))
-    now = house.clock()
-    async with house.database.reading() as connection:
+    refuse_other_origins(request, party_of(services.public_url))
+    now = services.clock()
+    async with services.database.reading() as connection:
         of = await wallets.by_handle(connection, data.handle)
-    await house.limits.count(house.database, "sign-ins", f"@{of.handle}", now)
-    code = await recovery_codes.find(house.database, of.id, data.code, now)
-    async with house.database.transaction() as connection:
+    await services.limits.count(services.database, "sign-ins", f"@{of.handle}", now)
+    code = await recovery_codes.find(services.database, of.id, data.code, now)
+    async with services.database.transaction() as connection:
         await recovery_codes.use(connection, code, now)
-        view, cookie = await start_session(connection, house, request, of, "recovery_code", None, now)
+        view, cookie = await start_session(connection, services, request, of, "recovery_code", None, now)
     return Response(view, cookies=[cookie])
 
 
 @get("/v1/sessions", tags=["Sign-in"], summary="List sessions", needs="read")
-async def list_sessions(house: House, credential: Credential) -> SessionsPage:
+async def list_sessions(services: Services, credential: Credential) -> SessionsPage:
     """The sessions that are still good, newest first."""
-    of, now = credential.wallet, house.clock()
-    async with house.database.reading() as connection:
+    of, now = credential.wallet, services.clock()
+    async with services.database.reading() as connection:
         there = await session.sessions(connection, of.id, now)
     return SessionsPage([session_view(one, of, one.id == credential.id, now) for one in there])
 
@@ -165,7 +169,7 @@ async def end_session(
     id: Annotated[
         str, PathParameter(description="The session's id, or `current`.", schema_extra={"examples": ["current"]})
     ],
-    house: House,
+    services: Services,
     credential: Credential,
     request: Request[Any, Any, Any],
 ) -> Response[SessionView]:
@@ -175,18 +179,18 @@ async def end_session(
     if credential.kind != "session":
         credential.check("owner")
     which = credential.id if id == "current" else id_of(session.PREFIX, id, "such session")
-    of, now = credential.wallet, house.clock()
-    async with house.database.transaction() as connection:
+    of, now = credential.wallet, services.clock()
+    async with services.database.transaction() as connection:
         ended = await session.end(connection, of.id, which, credential.by, now)
     if which != credential.id:
         return Response(session_view(ended, of, False, now))
     set_with_answer(request.scope, None)
-    return Response(session_view(ended, of, True, now), cookies=[holding("", party_of(house.public_url), now, now)])
+    return Response(session_view(ended, of, True, now), cookies=[holding("", party_of(services.public_url), now, now)])
 
 
 async def start_session(
     connection: Connection,
-    house: House,
+    services: Services,
     request: Request[Any, Any, Any],
     of: Wallet,
     by: BegunBy,
@@ -194,7 +198,7 @@ async def start_session(
     now: datetime,
 ) -> tuple[SessionView, Cookie]:
     """A session, and the cookie that it lies in. The answer is sent once all is committed."""
-    party, device = party_of(house.public_url), request.headers.get("user-agent", "")
+    party, device = party_of(services.public_url), request.headers.get("user-agent", "")
     before = token_of(request.scope["headers"], party)
     begun, token = await session.start(connection, of.id, by, signed_by, device, before, now)
     return session_view(begun, of, True, now), holding(token, party, begun.expires_at, now)

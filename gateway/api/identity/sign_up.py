@@ -16,7 +16,7 @@ from gateway.api.identity.sign_in import (
 from gateway.api.shapes import HandleRequest
 from gateway.errors import InvalidPasskey
 from gateway.http.cookie import refuse_other_origins
-from gateway.http.services import House
+from gateway.http.services import Services
 from gateway.identity.sign_in import sign_up as signing
 from gateway.identity.sign_in.ceremony import from_base64, party_of
 from gateway.ids import WalletId, show
@@ -30,12 +30,12 @@ from gateway.ids import WalletId, show
     counts="sign-ins",
     problems=("invalid_handle", "handle_taken"),
 )
-async def challenge_sign_up(data: HandleRequest, house: House) -> NewPasskeyChallengeView:
+async def challenge_sign_up(data: HandleRequest, services: Services) -> NewPasskeyChallengeView:
     """Returns what to pass to `navigator.credentials.create()`, on a page of this gateway, for a handle that is free.
     The challenge is good once, for five minutes. It reserves nothing: the handle is claimed when the passkey arrives.
     """
-    async with house.database.transaction() as connection:
-        asked, id, handle = await signing.ask(connection, party_of(house.public_url), data.handle, house.clock())
+    async with services.database.transaction() as connection:
+        asked, id, handle = await signing.ask(connection, party_of(services.public_url), data.handle, services.clock())
     return new_passkey_challenge_view(asked, id, handle, [])
 
 
@@ -48,15 +48,15 @@ async def challenge_sign_up(data: HandleRequest, house: House) -> NewPasskeyChal
     own_page=True,
     problems=("forbidden", "invalid_handle", "handle_taken", "invalid_passkey", "in_recovery"),
 )
-async def sign_up(data: SignUpRequest, house: House, request: Request[Any, Any, Any]) -> Response[SignedUpView]:
+async def sign_up(data: SignUpRequest, services: Services, request: Request[Any, Any, Any]) -> Response[SignedUpView]:
     """Claims the handle together with the passkey that guards it, and starts a session of its owner in the answer's
     cookie: all of it, or nothing. The session is as if it was started with the passkey.
     """
-    refuse_other_origins(request, party_of(house.public_url))
-    made, id, now = registration_of(data), _wallet_id(data.user_id), house.clock()
-    async with house.database.transaction() as connection:
-        of, key, api_key = await signing.finish(connection, house.vault, data.handle, id, data.name, made, now)
-        view, cookie = await start_session(connection, house, request, of, "passkey", key.id, now)
+    refuse_other_origins(request, party_of(services.public_url))
+    made, id, now = registration_of(data), _wallet_id(data.user_id), services.clock()
+    async with services.database.transaction() as connection:
+        of, key, api_key = await signing.finish(connection, services.vault, data.handle, id, data.name, made, now)
+        view, cookie = await start_session(connection, services, request, of, "passkey", key.id, now)
     return Response(SignedUpView(of.handle, show("wal", of.id), of.address, api_key, view), cookies=[cookie])
 
 

@@ -16,7 +16,7 @@ from gateway.api.payments.payments import PaymentPath, payment_id
 from gateway.api.shapes import MoneyRequest, PaymentView
 from gateway.api.views import payment_view
 from gateway.http.problems import MONEY_PROBLEMS
-from gateway.http.services import House
+from gateway.http.services import Services
 from gateway.identity.credential import Credential
 from gateway.identity.sign_in import passkey
 from gateway.identity.sign_in.ceremony import party_of
@@ -72,10 +72,12 @@ class PolicyView(Struct):
 
 
 @get("/v1/policy", tags=["Approvals"], summary="Get the policy", needs="read", problems=("not_found",))
-async def get_policy(house: House, caller: Wallet) -> PolicyView:
+async def get_policy(services: Services, caller: Wallet) -> PolicyView:
     """What goes without an approval. A wallet has a policy from its first passkey on."""
-    async with house.database.reading() as connection:
-        return _view(house.terms.assets, *await policy_change.current(connection, house.terms.assets, caller.id))
+    async with services.database.reading() as connection:
+        return _view(
+            services.settings.assets, *await policy_change.current(connection, services.settings.assets, caller.id)
+        )
 
 
 @post(
@@ -86,21 +88,21 @@ async def get_policy(house: House, caller: Wallet) -> PolicyView:
     names=True,
     problems=(*MONEY_PROBLEMS, "unknown_payee", "self_payment"),
 )
-async def challenge_policy(data: PolicyRequest, house: House, caller: Wallet) -> AssertionChallengeView:
+async def challenge_policy(data: PolicyRequest, services: Services, caller: Wallet) -> AssertionChallengeView:
     """Returns a challenge over the policy that is wanted. Pass it to `navigator.credentials.get()`. It is good once,
     for five minutes.
     """
-    async with house.database.transaction() as connection:
+    async with services.database.transaction() as connection:
         wanted = await policy_change.wanted(
-            connection, house.terms, caller, _policy(house.terms.assets, data), data.trusted
+            connection, services.settings, caller, _policy(services.settings.assets, data), data.trusted
         )
         asked = await passkey.ask(
             connection,
-            party_of(house.public_url),
+            party_of(services.public_url),
             caller.id,
             policy_change.PURPOSE,
             policy_change.details(wanted),
-            house.clock(),
+            services.clock(),
         )
         return assertion_challenge_view(asked, await passkey.credentials(connection, caller.id))
 
@@ -113,15 +115,15 @@ async def challenge_policy(data: PolicyRequest, house: House, caller: Wallet) ->
     names=True,
     problems=(*MONEY_PROBLEMS, "not_found", "approval_required", "invalid_passkey", "unknown_payee", "self_payment"),
 )
-async def change_policy(data: PolicyRequest, house: House, credential: Credential) -> PolicyView:
+async def change_policy(data: PolicyRequest, services: Services, credential: Credential) -> PolicyView:
     """What is left out has its default again. It is tightened at once, and loosened only with an `approval` over just
     this policy.
     """
-    assets, of = house.terms.assets, credential.wallet
+    assets, of = services.settings.assets, credential.wallet
     assertion = assertion_of(data.approval) if data.approval else None
-    async with house.database.transaction() as connection:
-        wanted = await policy_change.wanted(connection, house.terms, of, _policy(assets, data), data.trusted)
-        await policy_change.change(connection, assets, of.id, wanted, assertion, credential.by, house.clock())
+    async with services.database.transaction() as connection:
+        wanted = await policy_change.wanted(connection, services.settings, of, _policy(assets, data), data.trusted)
+        await policy_change.change(connection, assets, of.id, wanted, assertion, credential.by, services.clock())
         return _view(assets, *await policy_change.current(connection, assets, of.id))
 
 
@@ -132,13 +134,13 @@ async def change_policy(data: PolicyRequest, house: House, credential: Credentia
     needs="read",
     problems=("not_found", "state_conflict"),
 )
-async def challenge_payment_approval(id: PaymentPath, house: House, caller: Wallet) -> AssertionChallengeView:
+async def challenge_payment_approval(id: PaymentPath, services: Services, caller: Wallet) -> AssertionChallengeView:
     """Returns a challenge over the payment's id, payee, amount, asset and rail. Pass it to
     `navigator.credentials.get()`. It is good once, for five minutes.
     """
-    async with house.database.transaction() as connection:
+    async with services.database.transaction() as connection:
         _, asked, allowed = await approve.ask(
-            connection, house.terms, party_of(house.public_url), caller.id, payment_id(id), house.clock()
+            connection, services.settings, party_of(services.public_url), caller.id, payment_id(id), services.clock()
         )
     return assertion_challenge_view(asked, allowed)
 
@@ -154,13 +156,15 @@ async def challenge_payment_approval(id: PaymentPath, house: House, caller: Wall
         *("in_recovery", "payment_restored"),
     ),
 )
-async def approve_payment(id: PaymentPath, data: AssertionRequest, house: House, caller: Wallet) -> PaymentView:
+async def approve_payment(id: PaymentPath, data: AssertionRequest, services: Services, caller: Wallet) -> PaymentView:
     """The payment goes on as it would have without the policy. What counts is the passkey, whoever submits its
     signature.
     """
     assertion = assertion_of(data)
-    async with house.database.transaction() as connection:
-        payment = await approve.approve(connection, house.terms, caller.id, payment_id(id), assertion, house.clock())
+    async with services.database.transaction() as connection:
+        payment = await approve.approve(
+            connection, services.settings, caller.id, payment_id(id), assertion, services.clock()
+        )
         return payment_view(payment, caller.id)
 
 
@@ -172,11 +176,11 @@ async def approve_payment(id: PaymentPath, data: AssertionRequest, house: House,
     needs="pay",
     problems=("not_found", "state_conflict"),
 )
-async def refuse_payment(id: PaymentPath, house: House, credential: Credential) -> PaymentView:
+async def refuse_payment(id: PaymentPath, services: Services, credential: Credential) -> PaymentView:
     """The payer does not approve it: its money is available again."""
-    async with house.database.transaction() as connection:
-        caller, by, now = credential.wallet.id, credential.by, house.clock()
-        payment = await approve.refuse(connection, house.terms, caller, payment_id(id), by, now)
+    async with services.database.transaction() as connection:
+        caller, by, now = credential.wallet.id, credential.by, services.clock()
+        payment = await approve.refuse(connection, services.settings, caller, payment_id(id), by, now)
         return payment_view(payment, caller)
 
 
@@ -187,19 +191,19 @@ async def refuse_payment(id: PaymentPath, house: House, credential: Credential) 
     needs="pay",
     problems=MONEY_PROBLEMS,
 )
-async def challenge_withdrawal(data: MoneyRequest, house: House, caller: Wallet) -> AssertionChallengeView:
+async def challenge_withdrawal(data: MoneyRequest, services: Services, caller: Wallet) -> AssertionChallengeView:
     """Returns a challenge over the amount and the asset. Pass it to `navigator.credentials.get()`. It is good once, for
     five minutes.
     """
-    money = house.terms.assets.of_wallet(data.asset).parse_positive(data.amount)
-    async with house.database.transaction() as connection:
+    money = services.settings.assets.of_wallet(data.asset).parse_positive(data.amount)
+    async with services.database.transaction() as connection:
         asked = await passkey.ask(
             connection,
-            party_of(house.public_url),
+            party_of(services.public_url),
             caller.id,
             WITHDRAWAL,
             (money.amount, money.asset.code),
-            house.clock(),
+            services.clock(),
         )
         return assertion_challenge_view(asked, await passkey.credentials(connection, caller.id))
 

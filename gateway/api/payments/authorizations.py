@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 from gateway.api.shapes import Address, AssetCode, PaymentView, Signature, signature_bytes
 from gateway.api.views import payment_view
 from gateway.errors import InvalidRequest
-from gateway.http.services import House
+from gateway.http.services import Services
 from gateway.money import Money
 from gateway.payments.submit_authorization import Presented, present
 
@@ -40,12 +40,12 @@ class AuthorizationRequest(Struct, forbid_unknown_fields=True, rename={"from_": 
         *("insufficient_funds", "withdrawals_frozen", "wallet_frozen", "in_recovery"),
     ),
 )
-async def submit_authorization(data: AuthorizationRequest, house: House) -> Response[PaymentView]:
+async def submit_authorization(data: AuthorizationRequest, services: Services) -> Response[PaymentView]:
     """Settles a token payment out of a handle's address that was signed without the gateway (EIP-3009), with an
     exported key or an own key. The gateway pays the gas. The signature is all that is needed, so there is no API key.
     The same authorization again finds its payment.
     """
-    asset = house.terms.assets.of_wallet(data.asset)
+    asset = services.settings.assets.of_wallet(data.asset)
     units, nonce = _number("value", data.value), data.nonce.removeprefix("0x")
     if not 0 < units < 1 << 128:
         raise InvalidRequest("value", "it pays something, and less than there can be")
@@ -60,7 +60,7 @@ async def submit_authorization(data: AuthorizationRequest, house: House) -> Resp
         valid_before=_number("validBefore", data.validBefore),
         signature=signature_bytes(data.signature),
     )
-    payment = await present(house.database, house.node, house.terms, asked, house.clock())
+    payment = await present(services.database, services.node, services.settings, asked, services.clock())
     return Response(payment_view(payment, None), status_code=202)
 
 

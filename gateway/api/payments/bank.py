@@ -18,7 +18,7 @@ from gateway.bank.movements import BankMovement, BankRequest, Direction
 from gateway.errors import ApprovalRequired, GatewayError, InvalidRequest, NotFound
 from gateway.http.parameters import path_id
 from gateway.http.problems import KEY_PROBLEMS, MONEY_PROBLEMS
-from gateway.http.services import House
+from gateway.http.services import Services
 from gateway.identity.credential import Credential
 from gateway.identity.sign_in import passkey
 from gateway.identity.sign_in.ceremony import Assertion
@@ -48,15 +48,15 @@ class WithdrawalRequest(Struct, forbid_unknown_fields=True, omit_defaults=True):
 Movements = Batcher[BankRequest, BankMovement]
 
 
-def movements_of(house: House) -> Movements:
-    """The house's deposits and withdrawals, which share commits."""
+def movements_of(services: Services) -> Movements:
+    """The gateway's deposits and withdrawals, which share commits."""
 
     async def act(
         connection: Connection, asked: Sequence[BankRequest], now: datetime
     ) -> list[BankMovement | GatewayError]:
-        return await movements.settle_all(connection, house.terms.assets, asked, now)
+        return await movements.settle_all(connection, services.settings.assets, asked, now)
 
-    return Batcher(house, act, lambda _: 201, lambda _, moved: bank_movement_view(moved))
+    return Batcher(services, act, lambda _: 201, lambda _, moved: bank_movement_view(moved))
 
 
 @post(
@@ -67,10 +67,10 @@ def movements_of(house: House) -> Movements:
     problems=(*MONEY_PROBLEMS, *KEY_PROBLEMS, "asset_closed"),
 )
 async def deposit(
-    request: Request[Any, Any, Any], data: MoneyRequest, house: House, caller: Wallet
+    request: Request[Any, Any, Any], data: MoneyRequest, services: Services, caller: Wallet
 ) -> Response[BankMovementView]:
     """Credits fiat that came in at the bank to the caller. The sandbox bank believes every caller."""
-    return await _settle("deposit", request, data, house, caller)
+    return await _settle("deposit", request, data, services, caller)
 
 
 @post(
@@ -86,30 +86,30 @@ async def deposit(
     ),
 )
 async def withdraw(
-    request: Request[Any, Any, Any], data: WithdrawalRequest, house: House, credential: Credential
+    request: Request[Any, Any, Any], data: WithdrawalRequest, services: Services, credential: Credential
 ) -> Response[BankMovementView]:
     """Pays fiat out to the caller's bank account. Beyond what the wallet's policy allows it needs an `approval`."""
     caller = credential.wallet
     if not caller.guarded:
-        return await _settle("withdrawal", request, data, house, caller)
-    money = house.terms.assets.of_wallet(data.asset).parse_positive(data.amount)
+        return await _settle("withdrawal", request, data, services, caller)
+    money = services.settings.assets.of_wallet(data.asset).parse_positive(data.amount)
     assertion = assertion_of(data.approval) if data.approval else None
 
     async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
-        await _check_policy(connection, house, credential, money, assertion, now)
+        await _check_policy(connection, services, credential, money, assertion, now)
         asked = BankRequest("withdrawal", caller, money)
-        (done,) = await movements.settle_all(connection, house.terms.assets, [asked], now)
+        (done,) = await movements.settle_all(connection, services.settings.assets, [asked], now)
         if isinstance(done, GatewayError):
             raise done
         await policy.count_withdrawal(connection, caller.id, done.id, money, now)
         return 201, bank_movement_view(done)
 
-    return await answer_once(house, request, caller, data, act)
+    return await answer_once(services, request, caller, data, act)
 
 
 async def _check_policy(
     connection: Connection,
-    house: House,
+    services: Services,
     credential: Credential,
     money: Money,
     assertion: Assertion | None,
@@ -117,7 +117,7 @@ async def _check_policy(
 ) -> None:
     """Raises ApprovalRequired, InvalidPasskey, ClonedPasskey."""
     of = credential.wallet.id
-    (mine,) = (await policy.policies(connection, house.terms.assets, [of], lock=True)).values()
+    (mine,) = (await policy.policies(connection, services.settings.assets, [of], lock=True)).values()
     session = credential.id if credential.kind == "session" else None
     reasons = await policy.withdrawal(connection, of, mine, money, session, now)
     if assertion is not None:
@@ -132,12 +132,12 @@ async def _settle(
     direction: Direction,
     request: Request[Any, Any, Any],
     data: MoneyRequest | WithdrawalRequest,
-    house: House,
+    services: Services,
     caller: Wallet,
 ) -> Response[Any]:
-    asked = BankRequest(direction, caller, house.terms.assets.of_wallet(data.asset).parse_positive(data.amount))
+    asked = BankRequest(direction, caller, services.settings.assets.of_wallet(data.asset).parse_positive(data.amount))
     together: Movements = request.app.state.bank_movements
-    return await together.answer(claim_of(house, request, caller, data), asked)
+    return await together.answer(claim_of(services, request, caller, data), asked)
 
 
 @post(
@@ -154,24 +154,24 @@ async def _settle(
     ),
 )
 async def convert(
-    request: Request[Any, Any, Any], data: ConversionRequest, house: House, caller: Wallet
+    request: Request[Any, Any, Any], data: ConversionRequest, services: Services, caller: Wallet
 ) -> Response[ConversionView]:
     """At par. The conversion is settled when its block is final."""
-    money = house.terms.assets.of_wallet(data.asset).parse_positive(data.amount)
-    into = house.terms.assets.of_wallet(data.to_asset)
+    money = services.settings.assets.of_wallet(data.asset).parse_positive(data.amount)
+    into = services.settings.assets.of_wallet(data.to_asset)
 
     async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
-        return 202, conversion_view(await converting.convert(connection, house.terms, caller, money, into, now))
+        return 202, conversion_view(await converting.convert(connection, services.settings, caller, money, into, now))
 
-    return await answer_once(house, request, caller, data, act)
+    return await answer_once(services, request, caller, data, act)
 
 
 @get("/v1/conversions/{id:str}", tags=["Bank"], summary="Get a conversion", needs="read", problems=("not_found",))
-async def get_conversion(id: ConversionPath, house: House, caller: Wallet) -> ConversionView:
+async def get_conversion(id: ConversionPath, services: Services, caller: Wallet) -> ConversionView:
     """For its owner."""
     try:
         conversion_id = ConversionId(read("cnv", id))
     except InvalidRequest:
         raise NotFound(f"conversion {id[:60]}") from None
-    async with house.database.reading() as connection:
-        return conversion_view(await records.conversion(connection, house.terms.assets, conversion_id, caller.id))
+    async with services.database.reading() as connection:
+        return conversion_view(await records.conversion(connection, services.settings.assets, conversion_id, caller.id))

@@ -22,7 +22,7 @@ from gateway.http import body
 from gateway.http.body import StrictRequest
 from gateway.http.fields import JSON
 from gateway.http.problems import KEY_PROBLEMS, MONEY_PROBLEMS, PAY_PROBLEMS, problem_document
-from gateway.http.services import CALLER, House, bearer_of
+from gateway.http.services import CALLER, Services, bearer_of
 from gateway.idempotency import Answer
 from gateway.identity.credential import Credential
 from gateway.ids import show
@@ -65,7 +65,7 @@ _LINES = {
     problems=(*MONEY_PROBLEMS, *KEY_PROBLEMS, *PAY_PROBLEMS, "insufficient_funds", "in_recovery", "payment_restored"),
 )
 async def pay_batch(
-    request: StrictRequest, house: House, credential: Credential, mode: Mode = "each"
+    request: StrictRequest, services: Services, credential: Credential, mode: Mode = "each"
 ) -> Response[list[BulkResultView]]:
     """Up to 10,000 payments as a JSON array, or any number as NDJSON (`application/x-ndjson`), paid in order.
 
@@ -81,12 +81,12 @@ async def pay_batch(
             raise BodyTooLarge(ARRAY_BYTES_MAX)  # its answer is kept until it is whole
         lines = body.lines(request)
         first = await anext(lines, None)  # before the answer begins: what cannot be read at all is refused as a whole
-        return LinesResponse(_answered_lines(request, house, payer, key, first, lines))
-    return await _pay_array(request, house, payer, key, mode)
+        return LinesResponse(_answered_lines(request, services, payer, key, first, lines))
+    return await _pay_array(request, services, payer, key, mode)
 
 
 async def _pay_array(
-    request: StrictRequest, house: House, payer: Payer, key: str, mode: Literal["each", "all"]
+    request: StrictRequest, services: Services, payer: Payer, key: str, mode: Literal["each", "all"]
 ) -> Response[Any]:
     """The whole's key is claimed first, and its answer kept when all is done; what is in between is the lines' own."""
     whole = await body.read_limited(request, ARRAY_BYTES_MAX)
@@ -95,28 +95,28 @@ async def _pay_array(
     at_once = batch.AT_ONCE if mode == "each" else batch.MOST_TOGETHER
     for place in range(0, len(elements), at_once):
         part = elements[place : place + at_once]
-        parts.append((place, _understood(house, payer, part, key, place, mode == "all")))
+        parts.append((place, _understood(services, payer, part, key, place, mode == "all")))
         await asyncio.sleep(0)  # a thousand take milliseconds, in which nobody else is answered
-    now = house.clock()
+    now = services.clock()
     fingerprint = hashlib.sha256(f"{_CALL} {mode}\n".encode() + _as_meant(elements, parts)).digest()
 
     if mode == "all":
-        async with house.database.transaction() as connection:
+        async with services.database.transaction() as connection:
             answer = await idempotency.claim(connection, payer.wallet.id, key, fingerprint, now)
             if answer is None:
                 ((_, lines),) = parts
-                payments = await batch.pay_all_or_none(connection, house.terms, payer, lines, now)
+                payments = await batch.pay_all_or_none(connection, services.settings, payer, lines, now)
                 answer = Answer(200, msgspec.json.encode(_views(0, payments)))
                 answer = await idempotency.keep(connection, payer.wallet.id, key, answer)
     else:
-        answer = await idempotency.begin(house.database, payer.wallet.id, key, fingerprint, now)
+        answer = await idempotency.begin(services.database, payer.wallet.id, key, fingerprint, now)
         if answer is None:
             views: list[BulkResultView] = []
-            async with aclosing(_ahead(_paid(request, house, payer, _each(parts)))) as paid:
+            async with aclosing(_ahead(_paid(request, services, payer, _each(parts)))) as paid:
                 async for place, results in paid:
                     views += _views(place, results)
             answer = await idempotency.end(
-                house.database, payer.wallet.id, key, Answer(200, msgspec.json.encode(views))
+                services.database, payer.wallet.id, key, Answer(200, msgspec.json.encode(views))
             )
     headers = {"Idempotency-Replayed": "true"} if answer.replayed else {}
     return Response(answer.body, status_code=200, media_type="application/json", headers=headers)
@@ -160,50 +160,50 @@ def _is_older(scope: Scope) -> bool:
 
 
 async def _answered_lines(
-    request: StrictRequest, house: House, payer: Payer, key: str, first: bytes | None, rest: AsyncIterator[bytes]
+    request: StrictRequest, services: Services, payer: Payer, key: str, first: bytes | None, rest: AsyncIterator[bytes]
 ) -> AsyncIterator[bytes]:
     """Read lines as they come, pay a thousand at a time, and answer each part when it is committed. Of the next part
     what has come is read and understood meanwhile.
     """
     if first is None:
         return
-    async with aclosing(_ahead(_read(house, payer, key, first, rest))) as parts:
-        async for place, results in _paid(request, house, payer, parts):
+    async with aclosing(_ahead(_read(services, payer, key, first, rest))) as parts:
+        async for place, results in _paid(request, services, payer, parts):
             yield b"".join([msgspec.json.encode(view) + b"\n" for view in _views(place, results)])
 
 
 async def _read(
-    house: House, payer: Payer, key: str, first: bytes, rest: AsyncIterator[bytes]
+    services: Services, payer: Payer, key: str, first: bytes, rest: AsyncIterator[bytes]
 ) -> AsyncGenerator[tuple[int, Lines], None]:
     """The lines that come, understood, a thousand at a time; with each part the place of its first."""
     place, texts = 0, [first]
     async for text in rest:
         texts.append(text)
         if len(texts) == batch.AT_ONCE:
-            yield place, _understood(house, payer, texts, key, place)
+            yield place, _understood(services, payer, texts, key, place)
             place, texts = place + len(texts), []
     if texts:
-        yield place, _understood(house, payer, texts, key, place)
+        yield place, _understood(services, payer, texts, key, place)
 
 
 async def _paid(
-    request: StrictRequest, house: House, payer: Payer, parts: AsyncIterator[tuple[int, Lines]]
+    request: StrictRequest, services: Services, payer: Payer, parts: AsyncIterator[tuple[int, Lines]]
 ) -> AsyncGenerator[tuple[int, list[Result]], None]:
     """What each line of each part came to. Names that there are not are guesses of the caller's, and after too many of
     them none of the lines that follow is looked up.
     """
     who = request.scope["state"][CALLER]
     async for place, lines in parts:
-        now = house.clock()
+        now = services.clock()
         try:
-            house.limits.check("guesses", who, now)
+            services.limits.check("guesses", who, now)
         except TooManyTries as too_many:
             yield place, [too_many] * len(lines.keys)
             continue
-        results = await batch.pay_each(house.database, house.terms, payer, lines, now)
+        results = await batch.pay_each(services.database, services.settings, payer, lines, now)
         wrong = sum(isinstance(one, UnknownPayee) for one in results)
         if wrong:
-            house.limits.note(house.database, "guesses", who, now, wrong)
+            services.limits.note(services.database, "guesses", who, now, wrong)
         yield place, results
 
 
@@ -230,7 +230,7 @@ async def _ahead(source: AsyncGenerator[Item, None]) -> AsyncGenerator[Item, Non
 
 
 def _understood(
-    house: House, payer: Payer, elements: Sequence[bytes], key: str, place: int, together: bool = False
+    services: Services, payer: Payer, elements: Sequence[bytes], key: str, place: int, together: bool = False
 ) -> Lines:
     """The payments that these say, the first of which is at `place` of the call; or why one says none, which is its own
     answer and nobody else's. Those that stand or fall together have the key of the whole: one of their own would be
@@ -240,7 +240,7 @@ def _understood(
     keys = [f"{prefix}/{n}" for n in range(place, place + count)]
     lines = Lines(keys, [b""] * count, [""] * count, [""] * count, [0] * count, [None] * count, [False] * count, {}, {})
     _, fingerprints, to, assets, amounts, memos, captures, notes, refused = lines
-    of_wallet, payees, author = house.terms.assets.of_wallet, house.terms.payees, payer.wallet.id
+    of_wallet, payees, author = services.settings.assets.of_wallet, services.settings.payees, payer.wallet.id
     for n, asked in enumerate(body.read_each(elements, BulkPaymentRequest)):
         try:
             if isinstance(asked, GatewayError):

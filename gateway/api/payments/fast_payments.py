@@ -35,7 +35,7 @@ from gateway.http import body, cookie, problems
 from gateway.http.fields import NOT_PLAIN, ONCE, is_json
 from gateway.http.framing import Field
 from gateway.http.headers import security_headers
-from gateway.http.services import House
+from gateway.http.services import Services
 from gateway.idempotency import Claim
 from gateway.identity import api_key as api_keys
 from gateway.identity.api_key import LastUsed
@@ -95,14 +95,14 @@ class FastPayments:
     (group_commit.py).
     """
 
-    def __init__(self, house: House, most: int, at_once: int) -> None:
-        self._house = house
-        self._party = party_of(house.public_url)
-        self.security = security_headers(house.public_url)
+    def __init__(self, services: Services, most: int, at_once: int) -> None:
+        self._services = services
+        self._party = party_of(services.public_url)
+        self.security = security_headers(services.public_url)
         self._ledger = GroupCommit(self._settle, most, at_once)
         self._chain = GroupCommit(self._queue, most, at_once)
         self._checked = GroupCommit(self._check, most)
-        self._payments = payments_of(house)
+        self._payments = payments_of(services)
         self._need_checks: dict[bytes, None] = {}  # API keys that were found not to be plain, the latest last
         self._in_flight: dict[tuple[bytes, str], asyncio.Future[Any]] = {}
         self._last_used = LastUsed()
@@ -110,11 +110,11 @@ class FastPayments:
 
     def read(self, headers: Iterable[Field], whole: bytes) -> Payment | None:
         """The payment that the request asks for; None where the ordinary handler is to answer."""
-        payment = _payment(self._house, self._party, headers, whole, self._need_checks)
+        payment = _payment(self._services, self._party, headers, whole, self._need_checks)
         if payment is None:
             return None
         of_session = isinstance(payment, CheckedPayment) and payment.of_session  # whose wallet is not known yet
-        return None if not of_session and self._is_over(payment.key[0].hex(), self._house.clock()) else payment
+        return None if not of_session and self._is_over(payment.key[0].hex(), self._services.clock()) else payment
 
     def submit(self, payment: Payment) -> "asyncio.Future[Any]":
         """A future with the payment's outcome, once that is committed; for `answer`, whatever it is.
@@ -161,7 +161,7 @@ class FastPayments:
         if isinstance(outcome, Undecided | Unauthenticated | UnknownPayee):  # which the ordinary handler counts
             return None
         if not isinstance(payment, CheckedPayment):
-            self._note(payment.api_key_hash.hex(), payment.api_key_hash, self._house.clock())
+            self._note(payment.api_key_hash.hex(), payment.api_key_hash, self._services.clock())
         if isinstance(outcome, Settled):
             return 201, [_JSON], _encode(_settled(outcome))
         if isinstance(outcome, Queued):
@@ -173,27 +173,27 @@ class FastPayments:
 
     def _is_over(self, who: str, now: datetime) -> bool:
         """Whether they have done too much: the ordinary handler is to refuse them."""
-        limits = self._house.limits
+        limits = self._services.limits
         return limits.is_over("requests", who, now) or limits.is_over("guesses", who, now)
 
     def _note(self, who: str, api_key_hash: bytes | None, now: datetime) -> None:
         """That they have asked, and when their API key was used."""
-        self._house.limits.note(self._house.database, "requests", who, now)
+        self._services.limits.note(self._services.database, "requests", who, now)
         if api_key_hash is not None and self._last_used.note(api_key_hash, now):
-            self._writing = asyncio.create_task(self._last_used.write(self._house.database))
+            self._writing = asyncio.create_task(self._last_used.write(self._services.database))
 
     async def _settle(self, asked: Sequence[LedgerPayment]) -> list[ledger_rail.Outcome]:
-        now = self._house.clock()
-        return await ledger_rail.pay_all(self._house.database, self._house.terms, asked, now)
+        now = self._services.clock()
+        return await ledger_rail.pay_all(self._services.database, self._services.settings, asked, now)
 
     async def _queue(self, asked: Sequence[TokenPayment]) -> list[chain_rail.Outcome]:
-        now = self._house.clock()
+        now = self._services.clock()
         fresh = [structs.replace(one, payment_id=PaymentId(new_id(now))) for one in asked]  # of the time of the commit
-        return await chain_rail.pay_all(self._house.database, self._house.terms, fresh, now)
+        return await chain_rail.pay_all(self._services.database, self._services.settings, fresh, now)
 
     async def _check(self, asked: Sequence[CheckedPayment]) -> list[idempotency.Answer | Undecided | GatewayError]:
         """Find out who asks, and pay for those who may, in one transaction."""
-        now = self._house.clock()
+        now = self._services.clock()
         shown: dict[bytes, Credential] = {}
         calls: dict[int, _Call] = {}
 
@@ -249,7 +249,7 @@ async def _shown(connection: Connection, asked: Sequence[CheckedPayment], now: d
 
 
 def _payment(
-    house: House, party: Party, headers: Iterable[Field], whole: bytes, need_checks: Container[bytes]
+    services: Services, party: Party, headers: Iterable[Field], whole: bytes, need_checks: Container[bytes]
 ) -> Payment | None:
     """The payment that the request asks for; None where it asks for anything else, or wrongly."""
     named: dict[bytes, bytes] = {}
@@ -263,17 +263,17 @@ def _payment(
     try:
         own_key = key_of(key.decode("latin-1"))
         asked = body.read(whole, PaymentRequest)
-        money = house.terms.assets.of_wallet(asked.asset).parse_positive(asked.amount)
+        money = services.settings.assets.of_wallet(asked.asset).parse_positive(asked.amount)
         check_memo(asked.memo)
     except GatewayError:
         return None
     who, of_session = hash_of(token), b"authorization" not in named
-    fingerprint = fingerprint_of(_CALL, asked, house.terms.payees)
+    fingerprint = fingerprint_of(_CALL, asked, services.settings.payees)
     if not of_session and who not in need_checks and asked.reference is None and asked.metadata is None:
-        handle = ledger_rail.payee_of(house.terms, asked.to, money, asked.capture)
+        handle = ledger_rail.payee_of(services.settings, asked.to, money, asked.capture)
         if handle is not None:
             return LedgerPayment(who, own_key, fingerprint, handle, money, asked.memo)
-        handle = chain_rail.payee_of(house.terms, asked.to, money, asked.capture)
+        handle = chain_rail.payee_of(services.settings, asked.to, money, asked.capture)
         if handle is not None:
             return TokenPayment(who, own_key, fingerprint, handle, money, asked.memo, _NO_ID)
     return CheckedPayment(who, of_session, own_key, fingerprint, asked, money)

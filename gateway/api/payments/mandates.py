@@ -32,7 +32,7 @@ from gateway.clock import rfc3339
 from gateway.http.parameters import path_id
 from gateway.http.problems import KEY_PROBLEMS, MONEY_PROBLEMS
 from gateway.http.schema import typed_id
-from gateway.http.services import House
+from gateway.http.services import Services
 from gateway.identity import wallet as wallets
 from gateway.identity.credential import Credential
 from gateway.identity.sign_in import passkey
@@ -103,13 +103,13 @@ class MandatesPage(Struct):
     names=True,
     problems=(*MONEY_PROBLEMS, "invalid_handle", "unknown_handle"),
 )
-async def challenge_mandate(data: MandateRequest, house: House, caller: Wallet) -> AssertionChallengeView:
+async def challenge_mandate(data: MandateRequest, services: Services, caller: Wallet) -> AssertionChallengeView:
     """Returns a challenge over all of the mandate. Pass it to `navigator.credentials.get()`. It is good once, for five
     minutes.
     """
-    async with house.database.transaction() as connection:
-        details = mandate.details(await _wanted(connection, house, data))
-        party, now = party_of(house.public_url), house.clock()
+    async with services.database.transaction() as connection:
+        details = mandate.details(await _wanted(connection, services, data))
+        party, now = party_of(services.public_url), services.clock()
         asked = await passkey.ask(connection, party, caller.id, mandate.PURPOSE, details, now)
         return assertion_challenge_view(asked, await passkey.credentials(connection, caller.id))
 
@@ -122,21 +122,23 @@ async def challenge_mandate(data: MandateRequest, house: House, caller: Wallet) 
     names=True,
     problems=(*MONEY_PROBLEMS, "invalid_handle", "unknown_handle", "approval_required", "invalid_passkey"),
 )
-async def grant_mandate(data: MandateRequest, house: House, credential: Credential) -> MandateView:
+async def grant_mandate(data: MandateRequest, services: Services, credential: Credential) -> MandateView:
     """From now on the payee may draw up to what the mandate allows, without asking. A guarded wallet grants it with an
     `approval` over all of it.
     """
     assertion = assertion_of(data.approval) if data.approval is not None else None
-    async with house.database.transaction() as connection:
-        wanted, now = await _wanted(connection, house, data), house.clock()
+    async with services.database.transaction() as connection:
+        wanted, now = await _wanted(connection, services, data), services.clock()
         return _view(await mandate.grant(connection, credential.wallet, wanted, assertion, credential.by, now))
 
 
 @get("/v1/mandates", tags=["Mandates"], summary="List mandates", needs="read")
-async def list_mandates(house: House, caller: Wallet) -> MandatesPage:
+async def list_mandates(services: Services, caller: Wallet) -> MandatesPage:
     """The mandates that the caller granted and was granted: the latest two hundred, newest first."""
-    async with house.database.reading() as connection:
-        return MandatesPage([_view(one) for one in await mandate.mandates(connection, house.terms.assets, caller.id)])
+    async with services.database.reading() as connection:
+        return MandatesPage(
+            [_view(one) for one in await mandate.mandates(connection, services.settings.assets, caller.id)]
+        )
 
 
 @delete(
@@ -147,12 +149,12 @@ async def list_mandates(house: House, caller: Wallet) -> MandatesPage:
     needs="read",
     problems=("not_found",),
 )
-async def revoke_mandate(id: MandatePath, house: House, credential: Credential) -> MandateView:
+async def revoke_mandate(id: MandatePath, services: Services, credential: Credential) -> MandateView:
     """Nothing can be drawn by it from now on. Payer and payee may both revoke it."""
     of = id_of(PREFIX, id, _WHAT)
-    async with house.database.transaction() as connection:
-        caller, assets = credential.wallet.id, house.terms.assets
-        return _view(await mandate.end(connection, assets, caller, of, credential.by, house.clock()))
+    async with services.database.transaction() as connection:
+        caller, assets = credential.wallet.id, services.settings.assets
+        return _view(await mandate.end(connection, assets, caller, of, credential.by, services.clock()))
 
 
 @post(
@@ -162,15 +164,15 @@ async def revoke_mandate(id: MandatePath, house: House, credential: Credential) 
     needs="owner",
     problems=("not_found", "state_conflict"),
 )
-async def challenge_mandate_approval(id: MandatePath, house: House, caller: Wallet) -> AssertionChallengeView:
+async def challenge_mandate_approval(id: MandatePath, services: Services, caller: Wallet) -> AssertionChallengeView:
     """Returns a challenge over the mandate and its id. Pass it to `navigator.credentials.get()`. It is good once, for
     five minutes.
     """
     of = id_of(PREFIX, id, _WHAT)
-    async with house.database.transaction() as connection:
-        waits = await mandate.waiting(connection, house.terms.assets, of, caller.id)
-        party, details = party_of(house.public_url), mandate.approval_details(waits)
-        asked = await passkey.ask(connection, party, caller.id, mandate.APPROVAL, details, house.clock())
+    async with services.database.transaction() as connection:
+        waits = await mandate.waiting(connection, services.settings.assets, of, caller.id)
+        party, details = party_of(services.public_url), mandate.approval_details(waits)
+        asked = await passkey.ask(connection, party, caller.id, mandate.APPROVAL, details, services.clock())
         return assertion_challenge_view(asked, await passkey.credentials(connection, caller.id))
 
 
@@ -182,11 +184,11 @@ async def challenge_mandate_approval(id: MandatePath, house: House, caller: Wall
     needs="owner",
     problems=("not_found", "state_conflict", "invalid_passkey"),
 )
-async def approve_mandate(id: MandatePath, data: AssertionRequest, house: House, caller: Wallet) -> MandateView:
+async def approve_mandate(id: MandatePath, data: AssertionRequest, services: Services, caller: Wallet) -> MandateView:
     """For a mandate that was granted before the wallet's first passkey: from now on its payee draws again."""
     of, assertion = id_of(PREFIX, id, _WHAT), assertion_of(data)
-    async with house.database.transaction() as connection:
-        assets, now = house.terms.assets, house.clock()
+    async with services.database.transaction() as connection:
+        assets, now = services.settings.assets, services.clock()
         return _view(await mandate.approve(connection, assets, of, caller.id, assertion, now))
 
 
@@ -203,21 +205,21 @@ async def approve_mandate(id: MandatePath, data: AssertionRequest, house: House,
     ),
 )
 async def draw(
-    request: Request[Any, Any, Any], id: MandatePath, data: DrawRequest, house: House, caller: Wallet
+    request: Request[Any, Any, Any], id: MandatePath, data: DrawRequest, services: Services, caller: Wallet
 ) -> Response[PaymentView]:
     """A payment to the caller from whoever granted the mandate. Its `reference` and `metadata` are the caller's."""
     of = id_of(PREFIX, id, _WHAT)
 
     async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
         written = note_of(caller.id, data.reference, data.metadata)
-        payment = await drawing.draw(connection, house.terms, caller, of, data.amount, data.memo, now, written)
+        payment = await drawing.draw(connection, services.settings, caller, of, data.amount, data.memo, now, written)
         return (201 if payment.state is State.SETTLED else 202), payment_view(payment, caller.id)
 
-    return await answer_once(house, request, caller, data, act)
+    return await answer_once(services, request, caller, data, act)
 
 
-async def _wanted(connection: Connection, house: House, data: MandateRequest) -> Wanted:
-    asset = house.terms.assets.of_wallet(data.asset)
+async def _wanted(connection: Connection, services: Services, data: MandateRequest) -> Wanted:
+    asset = services.settings.assets.of_wallet(data.asset)
     if data.expires_at is not None:
         check_time("expires_at", data.expires_at)
     draw, total = (None if text is None else asset.parse_positive(text) for text in (data.draw, data.total))

@@ -27,7 +27,7 @@ from gateway.errors import AmountTooPrecise, GatewayError, InvalidAmount, Invali
 from gateway.http.cursor import cursor_position, cursor_text
 from gateway.http.parameters import Cursor, Limit, asset_parameter, path_id, refused
 from gateway.http.problems import END_PROBLEMS, KEY_PROBLEMS, MONEY_PROBLEMS, PAY_PROBLEMS
-from gateway.http.services import House
+from gateway.http.services import Services
 from gateway.http.times import period_of, time_parameter
 from gateway.idempotency import Unbatched
 from gateway.identity.credential import Credential
@@ -76,7 +76,7 @@ ACCEPTED = {
     problems=(*MONEY_PROBLEMS, *KEY_PROBLEMS, *PAY_PROBLEMS, "insufficient_funds", "in_recovery", "payment_restored"),
 )
 async def pay(
-    request: Request[Any, Any, Any], data: PaymentRequest, house: House, credential: Credential
+    request: Request[Any, Any, Any], data: PaymentRequest, services: Services, credential: Credential
 ) -> Response[PaymentView]:
     """A payment in the ledger is settled, or held for capture, when it is answered (201). A token payment is accepted
     (202) and settles when its block is final.
@@ -86,18 +86,18 @@ async def pay(
     """
     caller = credential.wallet
     # Most payments are answered before they come here, in the same words: see fast_payments.py.
-    asked = asked_of(house, data, credential)
+    asked = asked_of(services, data, credential)
     if shares_commits(caller, asked):
         together: Payments = request.app.state.payments
-        claim = claim_of(house, request, caller, data)
+        claim = claim_of(services, request, caller, data)
         return await together.answer(claim, (caller, replace(asked, claim=claim)))
 
     async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
-        payment = await paying.pay(connection, house.terms, caller, asked, now)
-        to_sign = await sign.to_sign(connection, house.terms, payment)
+        payment = await paying.pay(connection, services.settings, caller, asked, now)
+        to_sign = await sign.to_sign(connection, services.settings, payment)
         return status_of(payment), payment_view(payment, caller.id, to_sign)
 
-    return await answer_once(house, request, caller, data, act)
+    return await answer_once(services, request, caller, data, act)
 
 
 @post(
@@ -109,26 +109,26 @@ async def pay(
     names=True,
     problems=(*MONEY_PROBLEMS, *PAY_PROBLEMS, "in_recovery"),
 )
-async def preview(data: PaymentRequest, house: House, caller: Wallet, credential: Credential) -> PreviewView:
+async def preview(data: PaymentRequest, services: Services, caller: Wallet, credential: Credential) -> PreviewView:
     """The route, the fee, what would be available afterwards, and why the payment would need an approval. Nothing
     moves.
     """
-    asked = asked_of(house, data, credential)
-    async with house.database.snapshot() as connection:
-        return preview_view(await paying.preview(connection, house.terms, caller, asked, house.clock()))
+    asked = asked_of(services, data, credential)
+    async with services.database.snapshot() as connection:
+        return preview_view(await paying.preview(connection, services.settings, caller, asked, services.clock()))
 
 
 @get("/v1/payments/{id:str}", tags=["Payments"], summary="Get a payment", needs="read", problems=("not_found",))
-async def get_payment(id: PaymentPath, house: House, caller: Wallet) -> PaymentView:
+async def get_payment(id: PaymentPath, services: Services, caller: Wallet) -> PaymentView:
     """For its payer and its payee."""
-    async with house.database.reading() as connection:
-        payment = await records.payment(connection, house.terms.assets, payment_id(id), caller.id)
-        return payment_view(payment, caller.id, await sign.to_sign(connection, house.terms, payment))
+    async with services.database.reading() as connection:
+        payment = await records.payment(connection, services.settings.assets, payment_id(id), caller.id)
+        return payment_view(payment, caller.id, await sign.to_sign(connection, services.settings, payment))
 
 
 @get("/v1/payments", tags=["Payments"], summary="List payments", needs="read", problems=("unknown_asset",))
 async def list_payments(
-    house: House,
+    services: Services,
     caller: Wallet,
     limit: Limit = 50,
     cursor: Cursor = None,
@@ -156,7 +156,7 @@ async def list_payments(
     fewer than `limit` payments, or none, though there are more: continue until `next_cursor` is null.
     """
     before = PaymentId(read("pay", cursor_position(cursor))) if cursor else None
-    of = None if asset is None else house.terms.assets.of_wallet(asset)
+    of = None if asset is None else services.settings.assets.of_wallet(asset)
     if reference is not None:
         check_reference(reference)
     wanted = Wanted(
@@ -165,41 +165,45 @@ async def list_payments(
         _amount("amount_min", amount_min, of),
         _amount("amount_max", amount_max, of),
     )
-    async with house.database.reading() as connection:
+    async with services.database.reading() as connection:
         if wanted == Wanted():
-            page = await records.payments_page(connection, house.terms.assets, caller.id, before, limit)
+            page = await records.payments_page(connection, services.settings.assets, caller.id, before, limit)
             last = page[-1].id if len(page) == limit else None
         else:
-            page, last = await search.find(connection, house.terms.assets, caller.id, wanted, before, limit)
+            page, last = await search.find(connection, services.settings.assets, caller.id, wanted, before, limit)
     return PaymentsPage(
         [payment_view(one, caller.id) for one in page], cursor_text(show("pay", last)) if last else None
     )
 
 
 @get("/v1/payments/waiting", tags=["Approvals"], summary="List payments that wait for you", needs="read")
-async def list_waiting_payments(house: House, caller: Wallet, limit: Limit = 50, cursor: Cursor = None) -> PaymentsPage:
+async def list_waiting_payments(
+    services: Services, caller: Wallet, limit: Limit = 50, cursor: Cursor = None
+) -> PaymentsPage:
     """Payments of the caller that wait for an approval by a passkey or for a signature by an own key, newest first.
     None is missing, however many payments were made since.
     """
     before = PaymentId(read("pay", cursor_position(cursor))) if cursor else None
-    async with house.database.reading() as connection:
-        page = await records.waiting_page(connection, house.terms.assets, caller.id, before, limit, house.clock())
-        items = [payment_view(one, caller.id, await sign.to_sign(connection, house.terms, one)) for one in page]
+    async with services.database.reading() as connection:
+        page = await records.waiting_page(
+            connection, services.settings.assets, caller.id, before, limit, services.clock()
+        )
+        items = [payment_view(one, caller.id, await sign.to_sign(connection, services.settings, one)) for one in page]
     return PaymentsPage(items, cursor_text(show("pay", page[-1].id)) if len(page) == limit else None)
 
 
 Payments = Batcher[tuple[Wallet, PayRequest], Payment]
 
 
-def payments_of(house: House) -> Payments:
+def payments_of(services: Services) -> Payments:
     """The gateway's payments that are not plain, which share commits whoever pays."""
 
     async def act(
         connection: Connection, asked: Sequence[tuple[Wallet, PayRequest]], now: datetime
     ) -> list[Payment | GatewayError | Unbatched]:
-        return await paying.pay_together(connection, house.terms, asked, now)
+        return await paying.pay_together(connection, services.settings, asked, now)
 
-    return Batcher(house, act, status_of, lambda asked, payment: payment_view(payment, asked[0].id), _has_its_key)
+    return Batcher(services, act, status_of, lambda asked, payment: payment_view(payment, asked[0].id), _has_its_key)
 
 
 def status_of(payment: Payment) -> int:
@@ -210,15 +214,15 @@ def status_of(payment: Payment) -> int:
 Ends = Batcher[EndRequest, Payment]
 
 
-def ends_of(house: House) -> Ends:
-    """The house's captures and voids, which share commits."""
+def ends_of(services: Services) -> Ends:
+    """The gateway's captures and voids, which share commits."""
 
     async def act(
         connection: Connection, asked: Sequence[EndRequest], now: datetime
     ) -> list[Payment | GatewayError | Unbatched]:
-        return await capture_void.end_all(connection, house.terms, asked, now)
+        return await capture_void.end_all(connection, services.settings, asked, now)
 
-    return Batcher(house, act, lambda _: 200, lambda asked, payment: payment_view(payment, asked.caller))
+    return Batcher(services, act, lambda _: 200, lambda asked, payment: payment_view(payment, asked.caller))
 
 
 @post(
@@ -235,11 +239,11 @@ def ends_of(house: House) -> Ends:
     ),
 )
 async def capture(
-    request: Request[Any, Any, Any], id: PaymentPath, data: AmountRequest, house: House, caller: Wallet
+    request: Request[Any, Any, Any], id: PaymentPath, data: AmountRequest, services: Services, caller: Wallet
 ) -> Response[PaymentView]:
     """All of it, or a part; the rest goes back to the payer."""
     ends: Ends = request.app.state.ends
-    claim = claim_of(house, request, caller, data)
+    claim = claim_of(services, request, caller, data)
     return await ends.answer(claim, EndRequest("capture", payment_id(id), caller.id, data.amount))
 
 
@@ -253,11 +257,11 @@ async def capture(
     problems=(*KEY_PROBLEMS, "not_found", "state_conflict"),
 )
 async def void(
-    request: Request[Any, Any, Any], id: PaymentPath, data: NothingRequest, house: House, caller: Wallet
+    request: Request[Any, Any, Any], id: PaymentPath, data: NothingRequest, services: Services, caller: Wallet
 ) -> Response[PaymentView]:
     """Ends the payment; its money is available to the payer again."""
     ends: Ends = request.app.state.ends
-    claim = claim_of(house, request, caller, data)
+    claim = claim_of(services, request, caller, data)
     return await ends.answer(claim, EndRequest("void", payment_id(id), caller.id))
 
 
@@ -270,13 +274,15 @@ async def void(
     capped=True,
     problems=("not_found", "invalid_signature", "state_conflict", "withdrawals_frozen", "wallet_frozen", "in_recovery"),
 )
-async def sign_payment(id: PaymentPath, data: SignatureRequest, house: House, caller: Wallet) -> PaymentView:
+async def sign_payment(id: PaymentPath, data: SignatureRequest, services: Services, caller: Wallet) -> PaymentView:
     """Takes the signature over the payment's `to_sign`, by the key of the payer's address or as the contract at it
     accepts it, and queues the payment. The same signature again is answered with the payment as it is.
     """
     signed = signature_bytes(data.signature)
     of = payment_id(id)
-    signed_payment = await sign.sign(house.database, house.node, house.terms, caller.id, of, signed, house.clock())
+    signed_payment = await sign.sign(
+        services.database, services.node, services.settings, caller.id, of, signed, services.clock()
+    )
     return payment_view(signed_payment, caller.id)
 
 
@@ -293,7 +299,7 @@ async def sign_payment(id: PaymentPath, data: SignatureRequest, house: House, ca
     ),
 )
 async def refund(
-    request: Request[Any, Any, Any], id: PaymentPath, data: RefundRequest, house: House, credential: Credential
+    request: Request[Any, Any, Any], id: PaymentPath, data: RefundRequest, services: Services, credential: Credential
 ) -> Response[PaymentView]:
     """All that is left of it, or a part, as a payment of its own whose `refund_of` names the first. Its reference and
     metadata are the refunder's, not those of the first.
@@ -304,29 +310,29 @@ async def refund(
     asked = Refund(caller, payment_id(id), data.amount, credential, written)
     if not caller.signs_itself:
         refunds: Refunds = request.app.state.refunds
-        claim = claim_of(house, request, caller, data)
+        claim = claim_of(services, request, caller, data)
         return await refunds.answer(claim, replace(asked, claim=claim))
 
     async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
-        payment = await refunding.refund(connection, house.terms, asked, now)
-        return 201, payment_view(payment, caller.id, await sign.to_sign(connection, house.terms, payment))
+        payment = await refunding.refund(connection, services.settings, asked, now)
+        return 201, payment_view(payment, caller.id, await sign.to_sign(connection, services.settings, payment))
 
-    return await answer_once(house, request, caller, data, act)
+    return await answer_once(services, request, caller, data, act)
 
 
 Refunds = Batcher[Refund, Payment]
 
 
-def refunds_of(house: House) -> Refunds:
+def refunds_of(services: Services) -> Refunds:
     """The gateway's refunds, which share commits; but for tokens that the payer's own key has to sign for."""
 
     async def act(
         connection: Connection, asked: Sequence[Refund], now: datetime
     ) -> list[Payment | GatewayError | Unbatched]:
-        return await refunding.refund_all(connection, house.terms, asked, now)
+        return await refunding.refund_all(connection, services.settings, asked, now)
 
     return Batcher(
-        house, act, lambda _: 201, lambda asked, payment: payment_view(payment, asked.caller.id), _has_its_key
+        services, act, lambda _: 201, lambda asked, payment: payment_view(payment, asked.caller.id), _has_its_key
     )
 
 
@@ -339,9 +345,9 @@ def shares_commits(caller: Wallet, asked: PayRequest) -> bool:
     return asked.money.asset.kind != "token" or not caller.signs_itself
 
 
-def asked_of(house: House, data: PaymentRequest, by: Credential) -> PayRequest:
+def asked_of(services: Services, data: PaymentRequest, by: Credential) -> PayRequest:
     """What a request asks for. Raises UnknownAsset, InvalidAmount, AmountTooPrecise, and InvalidRequest (its note)."""
-    return pay_request(data, house.terms.assets.of_wallet(data.asset).parse_positive(data.amount), by)
+    return pay_request(data, services.settings.assets.of_wallet(data.asset).parse_positive(data.amount), by)
 
 
 def pay_request(data: PaymentRequest, money: Money, by: Credential) -> PayRequest:

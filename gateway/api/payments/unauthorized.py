@@ -17,7 +17,7 @@ from gateway.api.shapes import AssetCode, Decimal, Party, PaymentIdText, Payment
 from gateway.api.views import payment_view
 from gateway.audit.log import ANYONE
 from gateway.clock import rfc3339
-from gateway.http.services import House
+from gateway.http.services import Services
 from gateway.identity.credential import Credential
 from gateway.identity.sign_in.ceremony import party_of
 from gateway.identity.wallet import Wallet
@@ -61,13 +61,13 @@ class UnfrozenView(Struct):
     needs="read",
     problems=("not_found",),
 )
-async def report_payment(id: PaymentPath, house: House, credential: Credential) -> PaymentView:
+async def report_payment(id: PaymentPath, services: Services, credential: Credential) -> PaymentView:
     """Freezes the caller's wallet: nothing leaves it from now on, and the payment ends where it still can. Reading the
     wallet is enough to report, since a report only stops.
     """
     caller = credential.wallet.id
     payment = await report_unauthorized.not_me(
-        house.database, house.terms, caller, payment_id(id), credential.by, house.clock()
+        services.database, services.settings, caller, payment_id(id), credential.by, services.clock()
     )
     return payment_view(payment, caller)
 
@@ -79,12 +79,14 @@ async def report_payment(id: PaymentPath, house: House, credential: Credential) 
     needs="webhooks",
     problems=("not_found",),
 )
-async def create_report_link(id: PaymentPath, house: House, caller: Wallet) -> ReportLinkView:
+async def create_report_link(id: PaymentPath, services: Services, caller: Wallet) -> ReportLinkView:
     """For a notification about this payment: whoever follows the link freezes the wallet, and can do nothing else with
     it. It is good for thirty days.
     """
-    async with house.database.transaction() as connection:
-        token = await report_unauthorized.link(connection, house.terms, caller.id, payment_id(id), house.clock())
+    async with services.database.transaction() as connection:
+        token = await report_unauthorized.link(
+            connection, services.settings, caller.id, payment_id(id), services.clock()
+        )
     return ReportLinkView(f"/v1/not-me/{token}")
 
 
@@ -96,10 +98,10 @@ async def create_report_link(id: PaymentPath, house: House, caller: Wallet) -> R
     counts="look-ups",
     problems=("not_found",),
 )
-async def get_report_link(token: TokenPath, house: House) -> ReportView:
+async def get_report_link(token: TokenPath, services: Services) -> ReportView:
     """Does nothing, since programs open links that nobody has clicked."""
-    async with house.database.reading() as connection:
-        return _view(await report_unauthorized.of_link(connection, house.terms, token, house.clock()))
+    async with services.database.reading() as connection:
+        return _view(await report_unauthorized.of_link(connection, services.settings, token, services.clock()))
 
 
 @post(
@@ -111,21 +113,23 @@ async def get_report_link(token: TokenPath, house: House) -> ReportView:
     counts="look-ups",
     problems=("not_found",),
 )
-async def follow_report_link(token: TokenPath, house: House) -> ReportView:
+async def follow_report_link(token: TokenPath, services: Services) -> ReportView:
     """Freezes the payer's wallet: nothing leaves it from now on, and the payment ends where it still can."""
-    async with house.database.reading() as connection:
-        found = await report_unauthorized.of_link(connection, house.terms, token, house.clock())
+    async with services.database.reading() as connection:
+        found = await report_unauthorized.of_link(connection, services.settings, token, services.clock())
     return _view(
-        await report_unauthorized.not_me(house.database, house.terms, found.payer, found.id, ANYONE, house.clock())
+        await report_unauthorized.not_me(
+            services.database, services.settings, found.payer, found.id, ANYONE, services.clock()
+        )
     )
 
 
 @post("/v1/wallet/unfreeze/challenge", tags=["Freezes"], summary="Start unfreezing the wallet", needs="read")
-async def challenge_unfreeze(house: House, caller: Wallet) -> AssertionChallengeView:
+async def challenge_unfreeze(services: Services, caller: Wallet) -> AssertionChallengeView:
     """Pass it to `navigator.credentials.get()`. It is good once, for five minutes."""
-    async with house.database.transaction() as connection:
+    async with services.database.transaction() as connection:
         return assertion_challenge_view(
-            *await report_unauthorized.ask(connection, party_of(house.public_url), caller.id, house.clock())
+            *await report_unauthorized.ask(connection, party_of(services.public_url), caller.id, services.clock())
         )
 
 
@@ -137,11 +141,11 @@ async def challenge_unfreeze(house: House, caller: Wallet) -> AssertionChallenge
     needs="read",
     problems=("invalid_passkey",),
 )
-async def unfreeze_wallet(data: AssertionRequest, house: House, caller: Wallet) -> UnfrozenView:
+async def unfreeze_wallet(data: AssertionRequest, services: Services, caller: Wallet) -> UnfrozenView:
     """By a passkey that is at least a day old, a day after the wallet was frozen. What operators froze stays frozen."""
     assertion = assertion_of(data)
-    async with house.database.transaction() as connection:
-        await report_unauthorized.unfreeze(connection, caller.id, assertion, house.clock())
+    async with services.database.transaction() as connection:
+        await report_unauthorized.unfreeze(connection, caller.id, assertion, services.clock())
         return UnfrozenView(bool(await wallet_freeze.frozen(connection, [caller.id])))
 
 

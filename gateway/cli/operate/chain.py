@@ -19,8 +19,8 @@ async def reread(config: Config, first: int, last: int) -> dict[str, Any]:
     node = HttpNode(where.rpc_url)
     try:
         async with assembly.database(config, "chain") as database:
-            terms = await assembly.terms_of(config, database, where)
-            read = await rereading.reread(database, node, terms, first, last, database.clock)
+            settings = await assembly.settings_of(config, database, where)
+            read = await rereading.reread(database, node, settings, first, last, database.clock)
             facts = {"first": read.first, "last": read.last, "posted": read.posted}
             async with database.transaction() as connection:
                 event = AuditEvent("chain.reread", None, assembly.at_machine(), None, facts)

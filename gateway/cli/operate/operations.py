@@ -27,7 +27,7 @@ from gateway.ledger import book, recount
 from gateway.ledger.recount import Fault
 from gateway.operators import repairs
 from gateway.operators.repairs import PREFIX, Posted
-from gateway.payments.model.settings import Terms
+from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres import migration
 from gateway.postgres.pool import Connection, Database
 from gateway.reconciliation import monitor, recovery, solvency
@@ -172,13 +172,13 @@ async def reconcile(config: Config) -> Reconciliation:
     node = HttpNode(where.rpc_url)
     try:
         async with assembly.database(config, "reconcile", 2, assembly.LONG_SECONDS) as database:
-            terms = await assembly.terms_of(config, database, where)
+            settings = await assembly.settings_of(config, database, where)
             async with database.snapshot() as connection:
                 faults = await recount.recount(connection)
-                differences = await movements.reconcile(connection, terms.assets)
-                corrections = await repairs.corrections(connection, terms.assets)
+                differences = await movements.reconcile(connection, settings.assets)
+                corrections = await repairs.corrections(connection, settings.assets)
                 found = await recovery.current(connection)
-            totals, against_chain = await _against_chain(database, node, terms)
+            totals, against_chain = await _against_chain(database, node, settings)
             differences += against_chain
             async with database.transaction() as connection:
                 await monitor.suspect(connection, differences)
@@ -192,11 +192,13 @@ async def reconcile(config: Config) -> Reconciliation:
 _AGAIN_SECONDS, _PAUSE_SECONDS = 10.0, 0.5
 
 
-async def _against_chain(database: Database, node: Node, terms: Terms) -> tuple[list[Solvency], list[Difference]]:
+async def _against_chain(
+    database: Database, node: Node, settings: PaymentSettings
+) -> tuple[list[Solvency], list[Difference]]:
     until = steady() + _AGAIN_SECONDS
     while True:
         try:
-            return await solvency.reconcile(database, node, terms)
+            return await solvency.reconcile(database, node, settings)
         except NodeUnavailable:
             if steady() >= until:
                 raise

@@ -19,7 +19,7 @@ from gateway.config import Config
 from gateway.docs.library import Library
 from gateway.docs.pages import pages as documentation
 from gateway.errors import ChainReplaced, DatabaseUnavailable, Misconfigured, NodeUnavailable
-from gateway.http.services import House
+from gateway.http.services import Services
 from gateway.reconciliation import recovery
 from gateway.web.pages import PAGES, missing
 from gateway.worker import loop as working
@@ -28,13 +28,13 @@ from gateway.worker.loop import Worker
 log = logging.getLogger(__name__)
 
 
-def gateway_of(house: House) -> Any:
+def gateway_of(services: Services) -> Any:
     """The API, the pages that people see, and the documentation."""
-    return application(house, pages=[*PAGES, *documentation(Library.read())], missing=missing)
+    return application(services, pages=[*PAGES, *documentation(Library.read())], missing=missing)
 
 
-def serve(config: Config, build: Callable[[House], Any] = gateway_of) -> None:
-    """Serve HTTP until SIGTERM or Ctrl-C: what `build` makes of the house, an ASGI application."""
+def serve(config: Config, build: Callable[[Services], Any] = gateway_of) -> None:
+    """Serve HTTP until SIGTERM or Ctrl-C: what `build` makes of the gateway, an ASGI application."""
     uvloop.run(_serve(config, build))
 
 
@@ -43,31 +43,33 @@ def work(config: Config) -> None:
     uvloop.run(_work(config))
 
 
-async def _serve(config: Config, build: Callable[[House], Any]) -> None:
+async def _serve(config: Config, build: Callable[[Services], Any]) -> None:
     port = config.port or free_port(config.host)
     check_port(config.host, port)
     url = config.url(port)
     stop = asyncio.Event()
     on_signal(stop.set)
-    async with assembly.patiently(lambda: assembly.house(config, url=url), stop) as house:
-        if house is None:
+    async with assembly.patiently(lambda: assembly.services(config, url=url), stop) as services:
+        if services is None:
             return
-        await _look(house, config)
+        await _look(services, config)
         _collect_less()
-        server = Server(build(house), config.host, port)
+        server = Server(build(services), config.host, port)
         on_signal(server.stop)
         print(f"serving on {url}", flush=True)
         await server.serve()
 
 
-async def _look(house: House, config: Config) -> None:
+async def _look(services: Services, config: Config) -> None:
     """Whether the database is older than the chain, before anything is accepted. Without the node it cannot be said:
     then a worker finds out, before anything is sent.
     """
-    if house.node is None:
+    if services.node is None:
         return
     try:
-        found = await recovery.look(house.database, house.node, house.terms, config.finality, house.clock)
+        found = await recovery.look(
+            services.database, services.node, services.settings, config.finality, services.clock
+        )
     except (NodeUnavailable, DatabaseUnavailable, ChainReplaced) as unknown:
         log.warning("whether the database is older than the chain is not known yet: %s", unknown)
         return
@@ -87,7 +89,7 @@ async def _work(config: Config) -> None:
 
 async def _verified(worker: Worker, stop: asyncio.Event) -> bool:
     """Whether node and book are found to be of one chain before `stop` is set. What is waited for is said once."""
-    contracts, said = list(worker.terms.contracts.values()), ""
+    contracts, said = list(worker.settings.contracts.values()), ""
     while not stop.is_set():
         try:
             async with worker.database.reading() as connection:

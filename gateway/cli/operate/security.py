@@ -1,5 +1,5 @@
-"""The commands about who acts for the house, what both logs say, and the master keys: arguments, examples. They import
-their parts when they run, as those in `__main__` do.
+"""The commands about who acts for the gateway, what both logs say, and the master keys: arguments, examples. They
+import their parts when they run, as those in `__main__` do.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from gateway.config import from_environment
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.pass_context
 def operators(context: click.Context, as_json: bool) -> None:
-    """Who acts for the house, two together, on wallets that are not theirs.
+    """Who acts for the gateway, two together, on wallets that are not theirs.
 
     \b
     Example:

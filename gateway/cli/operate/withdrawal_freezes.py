@@ -35,15 +35,17 @@ async def lift(config: Config, code: str) -> dict[str, Any]:
     """
     where = assembly.places(config)
     async with assembly.database(config, "freezes") as database:
-        terms = await assembly.terms_of(config, database, where)
-        asset = terms.assets[code]
+        settings = await assembly.settings_of(config, database, where)
+        asset = settings.assets[code]
         async with database.reading() as connection:
             if asset.code not in await withdrawal_freeze.frozen(connection):
                 raise unfreeze.not_frozen(asset)
-            known = await unfreeze.differences(connection, terms.assets)
+            known = await unfreeze.differences(connection, settings.assets)
         found = await operations.reconcile(config)
         still = [f"{fault.where}: not so that {fault.claim}" for fault in found.faults]
         still += [str(one) for one in found.differences if one.asset == asset]
         async with database.transaction() as connection:
-            since = await unfreeze.lift(connection, terms, asset, known, still, assembly.at_machine(), database.clock())
+            since = await unfreeze.lift(
+                connection, settings, asset, known, still, assembly.at_machine(), database.clock()
+            )
     return {"asset": asset.code, "since": rfc3339(since)}

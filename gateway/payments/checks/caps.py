@@ -107,7 +107,7 @@ class SpendingCaps(Check):
         rows = await context.connection.fetch(sql.caps_spent, origins, since, spending.bucket_of(since))
         capped = _Capped({origin: [] for origin in origins}, {origin: {} for origin in origins})
         for row in rows:
-            cap = _cap(context.terms.assets, row)
+            cap = _cap(context.settings.assets, row)
             capped.caps[row["origin"]].append(cap)
             if cap.day is not None:
                 buckets = zip(row["buckets"] or (), row["amounts"] or (), strict=True)

@@ -21,7 +21,7 @@ from gateway.identity.wallet import Wallet
 from gateway.ids import WalletId
 from gateway.payments.checks.spending import Counter
 from gateway.payments.model.payment import Payment
-from gateway.payments.model.settings import Terms
+from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.payees.resolver import Payee
 from gateway.postgres.pool import Connection
 
@@ -63,7 +63,7 @@ class CheckContext:
     """
 
     connection: Connection
-    terms: Terms
+    settings: PaymentSettings
     payers: Mapping[WalletId, Payer]
     now: datetime
 

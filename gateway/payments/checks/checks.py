@@ -35,7 +35,7 @@ from gateway.payments.checks.spending import Counter
 from gateway.payments.checks.wallet_freeze import WalletFreeze
 from gateway.payments.checks.withdrawal_freeze import WithdrawalFreeze
 from gateway.payments.model.payment import Payment, State
-from gateway.payments.model.settings import Terms
+from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Connection
 
 #: Every rule that can refuse a payment or require an approval, in the order in which they lock and decide.
@@ -80,17 +80,22 @@ class Checked:
         await spending.count(connection, counted, paid[0].payment.created_at)
 
 
-async def check_all(connection: Connection, terms: Terms, asked: Sequence[Proposed], now: datetime) -> Checked:
+async def check_all(
+    connection: Connection, settings: PaymentSettings, asked: Sequence[Proposed], now: datetime
+) -> Checked:
     """Decide these payments, in order. The rows that the rules depend on stay locked until the transaction ends."""
     if not asked:
         return Checked([], [])
     locks = await _lock_others(connection, asked)
-    decisions = await _load(connection, terms, asked, now, locks)
-    return Checked([_next(decisions, terms, one, now) for one in asked], decisions)
+    decisions = await _load(connection, settings, asked, now, locks)
+    return Checked([_next(decisions, settings, one, now) for one in asked], decisions)
 
 
 async def lock(
-    connection: Connection, terms: Terms, asked: Sequence[Proposed] = (), giving_back: Iterable[PaymentId] = ()
+    connection: Connection,
+    settings: PaymentSettings,
+    asked: Sequence[Proposed] = (),
+    giving_back: Iterable[PaymentId] = (),
 ) -> None:
     """Lock what these payments are decided by, and what those are counted against that may give something back: for a
     caller that locks payments next. So whoever decides by a limit sees all that was given back before, and nothing is
@@ -99,12 +104,14 @@ async def lock(
     limits = await spending.limits_of(connection, list(giving_back))
     locks = _union([await _lock_others(connection, asked), limits])
     if locks:
-        await wallet_freeze.payers(connection, terms.assets, (), locks)
+        await wallet_freeze.payers(connection, settings.assets, (), locks)
 
 
-async def preview(connection: Connection, terms: Terms, one: Proposed, now: datetime) -> Payment | GatewayError:
+async def preview(
+    connection: Connection, settings: PaymentSettings, one: Proposed, now: datetime
+) -> Payment | GatewayError:
     """What `check_all` would say of this payment now."""
-    return _decide(await _load(connection, terms, [one], now), terms, one, now)
+    return _decide(await _load(connection, settings, [one], now), settings, one, now)
 
 
 async def _lock_others(connection: Connection, asked: Sequence[Proposed]) -> Locks:
@@ -124,15 +131,21 @@ def _union(many: Sequence[Locks]) -> Locks:
 
 
 async def _load(
-    connection: Connection, terms: Terms, asked: Sequence[Proposed], now: datetime, locks: Locks | None = None
+    connection: Connection,
+    settings: PaymentSettings,
+    asked: Sequence[Proposed],
+    now: datetime,
+    locks: Locks | None = None,
 ) -> list[Decisions]:
-    payers = await wallet_freeze.payers(connection, terms.assets, {one.payment.payer for one in asked}, locks)
-    context = CheckContext(connection, terms, payers, now)
+    payers = await wallet_freeze.payers(connection, settings.assets, {one.payment.payer for one in asked}, locks)
+    context = CheckContext(connection, settings, payers, now)
     return [one for check in CHECKS if (one := await check.load(context, asked)) is not None]
 
 
-def _next(decisions: Sequence[Decisions], terms: Terms, one: Proposed, now: datetime) -> Payment | GatewayError:
-    result = _decide(decisions, terms, one, now)
+def _next(
+    decisions: Sequence[Decisions], settings: PaymentSettings, one: Proposed, now: datetime
+) -> Payment | GatewayError:
+    result = _decide(decisions, settings, one, now)
     if isinstance(result, Payment):
         passed = one.having(result)
         for each in decisions:
@@ -140,7 +153,9 @@ def _next(decisions: Sequence[Decisions], terms: Terms, one: Proposed, now: date
     return result
 
 
-def _decide(decisions: Sequence[Decisions], terms: Terms, one: Proposed, now: datetime) -> Payment | GatewayError:
+def _decide(
+    decisions: Sequence[Decisions], settings: PaymentSettings, one: Proposed, now: datetime
+) -> Payment | GatewayError:
     reasons: list[str] = []
     undo_seconds = 0
     for each in decisions:
@@ -153,17 +168,17 @@ def _decide(decisions: Sequence[Decisions], terms: Terms, one: Proposed, now: da
     if one.payment.state is State.REQUIRES_CONFIRMATION:
         return one.payment  # the signature of its payer's own key, which it waits for, approves payee and amount
     if reasons:
-        return _waiting(terms, one.payment, tuple(reasons), now)
-    return undoable(terms, one.payment, undo_seconds, now)
+        return _waiting(settings, one.payment, tuple(reasons), now)
+    return undoable(settings, one.payment, undo_seconds, now)
 
 
-def _waiting(terms: Terms, payment: Payment, reasons: tuple[str, ...], now: datetime) -> Payment:
-    until = now + timedelta(seconds=terms.approval_seconds)
+def _waiting(settings: PaymentSettings, payment: Payment, reasons: tuple[str, ...], now: datetime) -> Payment:
+    until = now + timedelta(seconds=settings.approval_seconds)
     return replace(payment, state=State.REQUIRES_CONFIRMATION, approval=reasons, expires_at=until)
 
 
-def undoable(terms: Terms, payment: Payment, seconds: int, now: datetime) -> Payment:
+def undoable(settings: PaymentSettings, payment: Payment, seconds: int, now: datetime) -> Payment:
     """The payment, to be held for so long where it could not be undone afterwards."""
-    if not seconds or not payment.capture or terms.rail(payment.route.rail).final_at_once:
+    if not seconds or not payment.capture or settings.rail(payment.route.rail).final_at_once:
         return payment
     return replace(payment, undo_until=now + timedelta(seconds=seconds))

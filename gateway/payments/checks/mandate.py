@@ -107,7 +107,7 @@ class MandateLimits(Check):
         if not (ids := _ids(asked)):
             return None
         rows = await context.connection.fetch(sql.by_ids, ids)
-        of = {row["id"]: _mandate(context.terms.assets, row) for row in rows}
+        of = {row["id"]: _mandate(context.settings.assets, row) for row in rows}
         periods = {_period(one): context.now - timedelta(days=one.period_days) for one in of.values()}
         totals: dict[Counter, datetime | None] = {_total(one): None for one in of.values() if one.total is not None}
         return _Draws(context, of, await spending.spent(context.connection, {**periods, **totals}))

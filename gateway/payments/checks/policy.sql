@@ -36,7 +36,7 @@ SELECT know_payees($1, $2, $3, $4);
 
 -- due_undo
 -- Payments that can be undone no more, of wallets that are not frozen. One that somebody is stopping is left to them,
--- and what would leave the house while that is stopped waits too; so does all of it in recovery, and afterwards what the
+-- and what would leave the gateway while that is stopped waits too; so does all of it in recovery, and afterwards what the
 -- chain may have already.
 SELECT payment.*, payer.handle AS payer_handle, payee.handle AS payee_handle
 FROM staged_payment AS payment

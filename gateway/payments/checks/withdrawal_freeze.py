@@ -1,8 +1,8 @@
 """Withdrawals that are stopped, asset by asset, from a difference that was confirmed until somebody lifts it.
 
-A withdrawal takes money out of the house: of a token, a payment to an address that is nobody's handle, and a
+A withdrawal takes money out of the gateway: of a token, a payment to an address that is nobody's handle, and a
 redemption; of a currency, a payout by the bank. Nothing else is stopped: it is not known yet who is right about a
-balance, but as long as money stays in the house, that can be put right.
+balance, but as long as money stays in the gateway, that can be put right.
 
 A withdrawal that was accepted and has not been sent yet is withheld: its authorization is put into no batch, its money
 stays held, and its time does not run out, until the freeze is lifted; then it goes on, or fails where its payer's own

@@ -15,7 +15,7 @@ ON CONFLICT (asset) WHERE lifted_at IS NULL DO NOTHING
 RETURNING asset;
 
 -- open_withdrawals
--- Authorizations of these tokens that are on their way out of the house, locked in id order.
+-- Authorizations of these tokens that are on their way out of the gateway, locked in id order.
 SELECT a.id FROM token_authorization AS a
 WHERE a.asset = ANY ($1) AND a.state IN ('queued', 'submitted') AND (
     a.kind = 'redemption' OR EXISTS (SELECT FROM staged_payment WHERE authorization_id = a.id AND payee IS NULL)

@@ -1,4 +1,6 @@
-"""What a rail is. Those that a gateway has are in `Terms.rails`; a new one is a new module and one line in `RAILS`."""
+"""What a rail is. Those that a gateway has are in `PaymentSettings.rails`; a new one is a new module and one line in
+`RAILS`.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,24 +13,25 @@ if TYPE_CHECKING:  # all of these know the terms, which know the rails
     from gateway.payments.checks.check import Proposed
     from gateway.payments.model.payment import Payment
     from gateway.payments.model.route import Route
-    from gateway.payments.model.settings import Terms
+    from gateway.payments.model.settings import PaymentSettings
     from gateway.postgres.pool import Connection
 
 
 class Rail(Protocol):
-    """A way for money to move. Of a group of payments each rail gets its own, in the order of `Terms.rails`."""
+    """A way for money to move. Of a group of payments each rail gets its own, in the order of `PaymentSettings.rails`.
+    """
 
     name: str  #: As in `Route.rail`, and in a payment's row.
     final_at_once: bool  #: Whether what is accepted is settled, so that there is nothing left to stop.
     signed: bool  #: Whether each payment takes a signature by the key of its payer's address.
 
-    def quote(self, terms: "Terms", money: "Money", outside: str | None) -> "Route | None":
+    def quote(self, settings: "PaymentSettings", money: "Money", outside: str | None) -> "Route | None":
         """How this rail would move `money` to a handle, or to `outside`, an address that is nobody's handle; None where
         it does not carry such money. Pure. Raises UnknownPayee where it does, but not there.
         """
 
     async def accept(
-        self, connection: "Connection", terms: "Terms", asked: "Sequence[Proposed]", now: datetime
+        self, connection: "Connection", settings: "PaymentSettings", asked: "Sequence[Proposed]", now: datetime
     ) -> "list[Payment | GatewayError]":
         """Move or hold the money of payments that have passed every check, in order and each on its own, and write
         their rows and events. Per payment: as it is now, or InsufficientFunds; a refused one leaves no trace.
@@ -39,14 +42,14 @@ class Rail(Protocol):
         """
 
     def captured(
-        self, terms: "Terms", payment: "Payment", money: "Money", now: datetime
+        self, settings: "PaymentSettings", payment: "Payment", money: "Money", now: datetime
     ) -> "tuple[Payment, End] | None":
         """What capturing `money` of a held payment makes of it and of its hold, where no more is to be written than
         that; None where it takes statements of its own (`capture`). Pure.
         """
 
     async def capture(
-        self, connection: "Connection", terms: "Terms", payment: "Payment", money: "Money", now: datetime
+        self, connection: "Connection", settings: "PaymentSettings", payment: "Payment", money: "Money", now: datetime
     ) -> "Payment":
         """Pay `money` of what is held for a payment, whose row is locked, and give the rest back: the payment as it is
         now, which the caller writes.

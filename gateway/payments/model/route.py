@@ -10,7 +10,7 @@ from typing import Annotated, Literal, get_args
 import msgspec
 
 from gateway.money import Asset, Money, basis_points_floor
-from gateway.payments.model.settings import Terms
+from gateway.payments.model.settings import PaymentSettings
 
 #: The rails that a caller can name: in a cap, a mandate, a filter.
 RailName = Literal["ledger", "chain"]
@@ -26,21 +26,21 @@ class Route(msgspec.Struct, frozen=True):
     expected_seconds: Annotated[float, msgspec.Meta(description="Until it is settled, as a rule; 0: at once.")]
 
 
-def route(terms: Terms, money: Money, outside: str | None) -> Route:
+def route(settings: PaymentSettings, money: Money, outside: str | None) -> Route:
     """The route of `money` to a handle, or to `outside`, an address that is nobody's handle: by the first rail that
     carries it.
 
     Raises UnknownPayee for fiat to such an address: there is no account it could be put on.
     """
-    for rail in terms.rails:
-        if (way := rail.quote(terms, money, outside)) is not None:
+    for rail in settings.rails:
+        if (way := rail.quote(settings, money, outside)) is not None:
             return way
     raise AssertionError(f"no rail carries {money.asset.code}, and no wallet holds it")
 
 
-def chain_route(terms: Terms, money: Money, outside: str | None) -> Route:
+def chain_route(settings: PaymentSettings, money: Money, outside: str | None) -> Route:
     """The route of every payment on the chain rail."""
-    return token_route(money.asset, outside is not None, terms.finality_seconds)
+    return token_route(money.asset, outside is not None, settings.finality_seconds)
 
 
 @lru_cache(maxsize=1024)
@@ -49,7 +49,11 @@ def token_route(asset: Asset, outside: bool, expected_seconds: float) -> Route:
     where = "an address outside the gateway" if outside else "the payee's address"
     return Route(
         rail="chain",
-        reasons=(f"{asset.code} is a token: it moves by its contract", f"it goes to {where}", "the house pays the gas"),
+        reasons=(
+            f"{asset.code} is a token: it moves by its contract",
+            f"it goes to {where}",
+            "the operator pays the gas",
+        ),
         fee=Money(0, asset).amount,
         finality="final when its block is",
         expected_seconds=expected_seconds,
@@ -90,10 +94,10 @@ def restored(kept: str | None, fee: Money, outside: bool) -> Route:
     return found if isinstance(found, Route) else token_route(fee.asset, outside, found)
 
 
-def fee(terms: Terms, money: Money) -> Money:
+def fee(settings: PaymentSettings, money: Money) -> Money:
     """The payer's fee for `money`, on top of it. It is never more than its part of the amount: what is less than a unit
     is not charged, so that 1% of 0.01 is nothing.
     """
     if money.asset.kind == "token":
         return Money(0, money.asset)
-    return basis_points_floor(money, terms.ledger_fee_basis_points)
+    return basis_points_floor(money, settings.ledger_fee_basis_points)

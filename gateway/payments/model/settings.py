@@ -13,7 +13,7 @@ from gateway.settlement.settles import Settles
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class PaymentSettings:
     """`contracts` has the contract of every token that is deployed, by asset code; durations are in seconds.
     `rails` are what money moves by, and `payees` the ways to name a payee, both in the order in which they are asked;
     `settles` are the kinds of things that final blocks settle, in the order in which they lock their rows.

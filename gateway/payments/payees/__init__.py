@@ -1,8 +1,8 @@
 """Who is paid: what the `to` of a request names, as a wallet or an address.
 
 There are several ways to name a payee. Each is a `PayeeResolver` in a module of its own; those that a gateway knows are
-in `Terms.payees`, in order, and the first that recognizes a text decides alone. So a new way is a new module and one
-line in `RESOLVERS`.
+in `PaymentSettings.payees`, in order, and the first that recognizes a text decides alone. So a new way is a new module
+and one line in `RESOLVERS`.
 
 The fast paths of both rails (plain.py) pay a handle in its stored spelling without asking a resolver, unless it begins
 with `0x`. No other resolver may recognize such a text.

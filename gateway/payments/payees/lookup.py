@@ -4,29 +4,29 @@ from collections.abc import Sequence
 
 from gateway.errors import GatewayError, SelfPayment, UnknownPayee
 from gateway.identity.wallet import Wallet
-from gateway.payments.model.settings import Terms
+from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.payees.resolver import Name, Payee, read
 from gateway.postgres.pool import Connection
 
 
-async def find_payee(connection: Connection, terms: Terms, payer: Wallet, to: str) -> Payee:
+async def find_payee(connection: Connection, settings: PaymentSettings, payer: Wallet, to: str) -> Payee:
     """Who `to` names. Raises UnknownPayee, and SelfPayment when it is the payer."""
-    (found,) = await find_payees(connection, terms, [(payer, to)])
+    (found,) = await find_payees(connection, settings, [(payer, to)])
     if isinstance(found, GatewayError):
         raise found
     return found
 
 
 async def find_payees(
-    connection: Connection, terms: Terms, asked: Sequence[tuple[Wallet, str]]
+    connection: Connection, settings: PaymentSettings, asked: Sequence[tuple[Wallet, str]]
 ) -> list[Payee | GatewayError]:
     """Whom each payer's `to` names, in order: a payee, or UnknownPayee, or SelfPayment where it is the payer. Each
     resolver is asked once, for all names that it recognizes.
     """
-    names = [read(terms.payees, to) for _, to in asked]
+    names = [read(settings.payees, to) for _, to in asked]
     found = {
-        resolver: await resolver.find(connection, terms.contracts, own)
-        for resolver in terms.payees
+        resolver: await resolver.find(connection, settings.contracts, own)
+        for resolver in settings.payees
         if (own := {one.name for one in names if isinstance(one, Name) and one.resolver is resolver})
     }
     payees: list[Payee | GatewayError] = []

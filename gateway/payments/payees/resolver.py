@@ -20,7 +20,7 @@ class Payee(Struct, frozen=True):
     address: str
 
     def account_code(self, asset: Asset) -> str:
-        return account.wallet(self.wallet.handle, asset) if self.wallet else account.house("outside", asset)
+        return account.wallet(self.wallet.handle, asset) if self.wallet else account.system_account("outside", asset)
 
 
 class PayeeResolver(Protocol):

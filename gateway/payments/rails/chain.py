@@ -31,7 +31,7 @@ from gateway.payments.model.payment import Event, Payment, State, after
 from gateway.payments.model.plain import NotDone, PlainPayment, columns_of, handle_of, not_done
 from gateway.payments.model.rail import Rail
 from gateway.payments.model.route import Route, chain_route, route, stored
-from gateway.payments.model.settings import Terms
+from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.rails import holding
 from gateway.postgres.pool import Connection, Database
 
@@ -43,11 +43,11 @@ class ChainRail(Rail):
     final_at_once = False
     signed = True
 
-    def quote(self, terms: Terms, money: Money, outside: str | None) -> Route | None:
-        return chain_route(terms, money, outside) if money.asset.kind == "token" else None
+    def quote(self, settings: PaymentSettings, money: Money, outside: str | None) -> Route | None:
+        return chain_route(settings, money, outside) if money.asset.kind == "token" else None
 
     async def accept(
-        self, connection: Connection, terms: Terms, asked: Sequence[Proposed], now: datetime
+        self, connection: Connection, settings: PaymentSettings, asked: Sequence[Proposed], now: datetime
     ) -> list[Payment | GatewayError]:
         held = await holding.hold(connection, asked, await holding.accounts(connection, asked), now)
         orders: list[Order] = []
@@ -59,11 +59,11 @@ class ChainRail(Rail):
                 results.append(result)
                 continue
             if _is_to_be_signed(payment):
-                orders.append(_order(terms, payment.amount, one.payer, one.payee.address, now))
+                orders.append(_order(settings, payment.amount, one.payer, one.payee.address, now))
                 own.add((payment.amount.asset.code, one.payer.address))
                 payment = replace(payment, authorization_id=orders[-1].id)
             elif payment.expires_at is None and payment.undo_until is None:
-                orders.append(_order(terms, payment.amount, one.payer, one.payee.address, now))
+                orders.append(_order(settings, payment.amount, one.payer, one.payee.address, now))
                 state = after(payment.id, payment.state, Event.QUEUE)
                 payment = replace(payment, state=state, authorization_id=orders[-1].id)
             results.append(payment)
@@ -78,11 +78,13 @@ class ChainRail(Rail):
         await log.append(connection, [event for payment in payments for event in records.events(payment)], now)
         return results
 
-    def captured(self, terms: Terms, payment: Payment, money: Money, now: datetime) -> tuple[Payment, End] | None:
+    def captured(
+        self, settings: PaymentSettings, payment: Payment, money: Money, now: datetime
+    ) -> tuple[Payment, End] | None:
         return None
 
     async def capture(
-        self, connection: Connection, terms: Terms, payment: Payment, money: Money, now: datetime
+        self, connection: Connection, settings: PaymentSettings, payment: Payment, money: Money, now: datetime
     ) -> Payment:
         """Hold just what is captured until the chain has settled it. Raises WithdrawalsFrozen, where it would leave,
         and OwnKey where the payer has taken the key meanwhile: nobody can sign what was only held.
@@ -98,7 +100,7 @@ class ChainRail(Rail):
             book.all_done(await book.write(connection, [End(payment.transfer_id, transfer.Event.VOID), smaller], now))
         if payer.signs_itself:
             raise OwnKey(payer.handle, holding.NO_HOLD)
-        order = _order(terms, money, payer, payee.address, now)
+        order = _order(settings, money, payer, payee.address, now)
         await authorization.enqueue(connection, [order], now)
         return replace(
             payment,
@@ -115,9 +117,9 @@ def _is_to_be_signed(payment: Payment) -> bool:
     return payment.state is State.REQUIRES_CONFIRMATION and payment.approval is None
 
 
-def _order(terms: Terms, money: Money, payer: Wallet, receiver: str, now: datetime) -> Order:
-    terms.contract(money.asset)  # refused here rather than queued for a contract that is not there
-    seconds = terms.authorization_seconds + (terms.signature_seconds if payer.signs_itself else 0)
+def _order(settings: PaymentSettings, money: Money, payer: Wallet, receiver: str, now: datetime) -> Order:
+    settings.contract(money.asset)  # refused here rather than queued for a contract that is not there
+    seconds = settings.authorization_seconds + (settings.signature_seconds if payer.signs_itself else 0)
     return Order(
         id=new_id(now),
         kind="transfer",
@@ -157,24 +159,29 @@ def _facts_of(one: TokenPayment) -> str:
     return f'{{"to":"@{one.payee_handle}","amount":"{one.money.amount}","asset":"{one.money.asset.code}"}}'
 
 
-def payee_of(terms: Terms, to: str, money: Money, capture: bool) -> str | None:
+def payee_of(settings: PaymentSettings, to: str, money: Money, capture: bool) -> str | None:
     """The handle that this path would pay; None for what it does not do: fiat, holds, addresses, odd spellings, and
     tokens that are not deployed.
     """
-    return handle_of(to) if capture and money.asset.code in terms.contracts else None
+    return handle_of(to) if capture and money.asset.code in settings.contracts else None
 
 
-async def pay_all(database: Database, terms: Terms, asked: Sequence[TokenPayment], now: datetime) -> list[Outcome]:
+async def pay_all(
+    database: Database, settings: PaymentSettings, asked: Sequence[TokenPayment], now: datetime
+) -> list[Outcome]:
     """Accept them, each on its own, in one PostgreSQL transaction that is committed when this returns.
 
     Raises DatabaseUnavailable: then nobody knows, and each is asked again with its key.
     """
-    ways, fees = [route(terms, one.money, outside=None) for one in asked], [Money(0, one.money.asset) for one in asked]
+    ways, fees = (
+        [route(settings, one.money, outside=None) for one in asked],
+        [Money(0, one.money.asset) for one in asked],
+    )
     async with database.one_statement() as connection:
         row = await connection.fetchrow(
             records.sql.pay_on_chain,
             now,
-            int(now.timestamp()) + terms.authorization_seconds,
+            int(now.timestamp()) + settings.authorization_seconds,
             *columns_of(asked),
             [one.payment_id for one in asked],
             [stored(way, fee, outside=False) for way, fee in zip(ways, fees, strict=True)],

@@ -44,16 +44,16 @@ async def payee_of(connection: Connection, payment: Payment) -> Payee:
 
 
 def _accounts(payment: Payment, payee: Payee) -> list[tuple[str, Asset]]:
-    """The payer's, the payee's and, where there is a fee, the house's."""
+    """The payer's, the payee's and, where there is a fee, the gateway's."""
     asset = payment.amount.asset
     codes = [account.wallet(payment.payer_handle, asset), payee.account_code(asset)]
     if payment.fee.units:
-        codes.append(account.house("fees", asset))
+        codes.append(account.system_account("fees", asset))
     return [(code, asset) for code in codes]
 
 
 def _hold(payment: Payment, payee: Payee, ids: Mapping[str, AccountId]) -> Transfer:
-    """The amount for the payee and, where there is one, the fee for the house."""
+    """The amount for the payee and, where there is one, the fee for the gateway."""
     sender, *receivers = (ids[code] for code, _ in _accounts(payment, payee))
     units = (payment.amount.units, payment.fee.units)
     legs = tuple(Leg(sender, receiver, part) for receiver, part in zip(receivers, units, strict=False))

@@ -29,7 +29,7 @@ from gateway.payments.model.payment import Event, Payment, after
 from gateway.payments.model.plain import NotDone, PlainPayment, columns_of, handle_of, not_done
 from gateway.payments.model.rail import Rail
 from gateway.payments.model.route import Route, fee, ledger_route, route
-from gateway.payments.model.settings import Terms
+from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.rails import holding
 from gateway.postgres.pool import Connection, Database, Record, if_any
 
@@ -41,16 +41,16 @@ class LedgerRail(Rail):
     final_at_once = True
     signed = False
 
-    def quote(self, terms: Terms, money: Money, outside: str | None) -> Route | None:
+    def quote(self, settings: PaymentSettings, money: Money, outside: str | None) -> Route | None:
         if money.asset.kind != "fiat":
             return None
         if outside:
             code = money.asset.code
             raise UnknownPayee(outside, f"{code} is fiat, and an address that is nobody's handle holds only tokens")
-        return ledger_route(fee(terms, money))
+        return ledger_route(fee(settings, money))
 
     async def accept(
-        self, connection: Connection, terms: Terms, asked: Sequence[Proposed], now: datetime
+        self, connection: Connection, settings: PaymentSettings, asked: Sequence[Proposed], now: datetime
     ) -> list[Payment | GatewayError]:
         runs = [(only_held, list(run)) for only_held, run in groupby(asked, key=_is_only_held)]
         if not any(only_held for only_held, _ in runs):
@@ -63,18 +63,20 @@ class LedgerRail(Rail):
             results += await (_hold(connection, run, ids, now) if only_held else _settle(connection, run, now))
         return results
 
-    def captured(self, terms: Terms, payment: Payment, money: Money, now: datetime) -> tuple[Payment, End] | None:
+    def captured(
+        self, settings: PaymentSettings, payment: Payment, money: Money, now: datetime
+    ) -> tuple[Payment, End] | None:
         """A fee was held for the whole amount; what is captured pays its own part of it."""
-        cost = min(fee(terms, money), payment.fee, key=lambda part: part.units)
+        cost = min(fee(settings, money), payment.fee, key=lambda part: part.units)
         units = (money.units, cost.units) if payment.fee.units else (money.units,)
         state = after(payment.id, payment.state, Event.SETTLE)
         settled = replace(payment, state=state, captured=money, fee=cost, settled_at=now)
         return settled, End(payment.transfer_id, transfer.Event.CAPTURE, units)
 
     async def capture(
-        self, connection: Connection, terms: Terms, payment: Payment, money: Money, now: datetime
+        self, connection: Connection, settings: PaymentSettings, payment: Payment, money: Money, now: datetime
     ) -> Payment:
-        captured = self.captured(terms, payment, money, now)
+        captured = self.captured(settings, payment, money, now)
         assert captured is not None
         settled, end = captured
         book.all_done(await book.write(connection, [end], now))
@@ -176,41 +178,45 @@ class Settled(Struct, frozen=True):
 Outcome = Settled | NotDone
 
 
-def payee_of(terms: Terms, to: str, money: Money, capture: bool) -> str | None:
+def payee_of(settings: PaymentSettings, to: str, money: Money, capture: bool) -> str | None:
     """The handle that this path would pay; None for what it does not do: other rails, holds, addresses, odd names."""
-    return handle_of(to) if capture and _goes_by_ledger(terms, money) else None
+    return handle_of(to) if capture and _goes_by_ledger(settings, money) else None
 
 
-def _goes_by_ledger(terms: Terms, money: Money) -> bool:
-    return route(terms, money, outside=None).rail == LedgerRail.name
+def _goes_by_ledger(settings: PaymentSettings, money: Money) -> bool:
+    return route(settings, money, outside=None).rail == LedgerRail.name
 
 
-def fees_of(terms: Terms, assets: Sequence[str], amounts: Sequence[int]) -> list[int | None]:
+def fees_of(settings: PaymentSettings, assets: Sequence[str], amounts: Sequence[int]) -> list[int | None]:
     """The fee of each payment, in units; None for one that goes by another rail. `amounts` are in units of the assets
     of these codes. Asked once for all payments of one amount.
     """
     asked = list(zip(assets, amounts, strict=True))
     fees: dict[tuple[str, int], int | None] = {}
     for code, units in set(asked):
-        money = Money(units, terms.assets[code])
-        fees[code, units] = fee(terms, money).units if _goes_by_ledger(terms, money) else None
+        money = Money(units, settings.assets[code])
+        fees[code, units] = fee(settings, money).units if _goes_by_ledger(settings, money) else None
     return [fees[one] for one in asked]
 
 
-async def pay_all(database: Database, terms: Terms, asked: Sequence[LedgerPayment], now: datetime) -> list[Outcome]:
+async def pay_all(
+    database: Database, settings: PaymentSettings, asked: Sequence[LedgerPayment], now: datetime
+) -> list[Outcome]:
     """Settle them, each on its own, in one PostgreSQL transaction that is committed when this returns.
 
     Raises DatabaseUnavailable: then nobody knows, and each is asked again with its key.
     """
     async with database.one_statement() as connection:
-        return await pay_in(connection, terms, asked, now)
+        return await pay_in(connection, settings, asked, now)
 
 
-async def pay_in(connection: Connection, terms: Terms, asked: Sequence[LedgerPayment], now: datetime) -> list[Outcome]:
+async def pay_in(
+    connection: Connection, settings: PaymentSettings, asked: Sequence[LedgerPayment], now: datetime
+) -> list[Outcome]:
     """`pay_all` as a part of the caller's transaction."""
-    fees = [fee(terms, one.money) for one in asked]
+    fees = [fee(settings, one.money) for one in asked]
     columns = Columns([cost.units for cost in fees], *columns_of(asked))
-    outcomes, handles, at = await pay_columns(connection, terms, columns, now)
+    outcomes, handles, at = await pay_columns(connection, settings, columns, now)
     return [
         Settled(one, outcome, handle, cost, at) if isinstance(outcome, UUID) else outcome
         for one, cost, outcome, handle in zip(asked, fees, outcomes, handles, strict=True)
@@ -231,7 +237,7 @@ class Columns(NamedTuple):
 
 
 async def pay_columns(
-    connection: Connection, terms: Terms, asked: Columns, now: datetime
+    connection: Connection, settings: PaymentSettings, asked: Columns, now: datetime
 ) -> tuple[list[PaymentId | NotDone], list[str], datetime]:
     """What became of each: the id of the payment where it is settled, or why it is not; who paid; and when."""
     since = now - caps.DAY
@@ -243,7 +249,7 @@ async def pay_columns(
     )
     assert row is not None
     outcomes: list[PaymentId | NotDone] = [
-        id if outcome == "done" else _not_done(terms, code, units, cost, outcome, handle, available)
+        id if outcome == "done" else _not_done(settings, code, units, cost, outcome, handle, available)
         for id, outcome, handle, available, units, cost, code in zip(
             *(row["id"] or [None] * len(asked.fees), row["outcome"], row["payer_handle"], row["available"]),
             *(asked.amounts, asked.fees, asked.assets),
@@ -254,7 +260,7 @@ async def pay_columns(
 
 
 def _not_done(
-    terms: Terms, code: str, units: int, cost: int, outcome: str, handle: str, available: int | None
+    settings: PaymentSettings, code: str, units: int, cost: int, outcome: str, handle: str, available: int | None
 ) -> NotDone:
-    asset = terms.assets[code]
+    asset = settings.assets[code]
     return not_done(Money(units, asset), outcome, handle, Money(cost, asset), available)

@@ -72,7 +72,7 @@ def _submitted(conversion: Conversion) -> State:
 
 
 def _giver(asset: Asset) -> str:
-    return account.house("supply" if asset.kind == "token" else "reserve", asset)
+    return account.system_account("supply" if asset.kind == "token" else "reserve", asset)
 
 
 def _receiver(conversion: Conversion) -> str:

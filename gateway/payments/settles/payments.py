@@ -67,4 +67,8 @@ def _submitted(payment: Payment) -> State:
 def _payee_account(payment: Payment) -> str:
     """The account that its tokens arrive at."""
     asset = payment.amount.asset
-    return account.wallet(payment.payee_handle, asset) if payment.payee_handle else account.house("outside", asset)
+    return (
+        account.wallet(payment.payee_handle, asset)
+        if payment.payee_handle
+        else account.system_account("outside", asset)
+    )
