@@ -18,7 +18,7 @@ from gateway.chain.relayer import deploy
 from gateway.config import Config
 from gateway.custody import wallet_keys
 from gateway.custody.settle_sweeps import Sweeps
-from gateway.errors import DatabaseUnavailable, Misconfigured
+from gateway.errors import Misconfigured
 from gateway.http.proxies import Proxies
 from gateway.http.services import Services
 from gateway.identity.rate_limits import Limits, Rate, Rates
@@ -29,6 +29,7 @@ from gateway.payments import payees, rails, settles
 from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres import migration, pool
 from gateway.postgres.connection import Deadlines
+from gateway.postgres.errors import DatabaseUnavailable
 from gateway.postgres.pool import Database
 from gateway.worker.loop import Worker
 

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-from gateway.errors import Contended, DatabaseUnavailable
+from gateway.postgres.errors import Contended, DatabaseUnavailable
 
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")

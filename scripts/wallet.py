@@ -23,11 +23,13 @@ from web3 import Web3
 from web3.exceptions import ContractLogicError, Web3Exception, Web3RPCError
 from web3.types import TxParams, Wei
 
+from gateway.chain.errors import NodeUnavailable
 from gateway.cli import options, output
 from gateway.cli.wallet import calls
 from gateway.cli.wallet.client import Answer, Client
-from gateway.errors import GatewayError, InsufficientFunds, NodeUnavailable
+from gateway.errors import GatewayError
 from gateway.escape import LogFormatter
+from gateway.ledger.errors import InsufficientFunds
 from gateway.money import Money
 
 click.rich_click.SHOW_ARGUMENTS = True

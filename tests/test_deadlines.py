@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from gateway.embedded.postgres import Postgres
-from gateway.errors import DatabaseUnavailable
 from gateway.postgres.connection import Deadlines
+from gateway.postgres.errors import DatabaseUnavailable
 from gateway.postgres.pool import Database, connect
 from tests.servers import by_tcp, setting, stopped
 

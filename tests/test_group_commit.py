@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from gateway.errors import Contended, DatabaseUnavailable
 from gateway.group_commit import GroupCommit
+from gateway.postgres.errors import Contended, DatabaseUnavailable
 
 pytestmark = pytest.mark.anyio
 

@@ -9,10 +9,11 @@ import pytest
 from gateway import idempotency
 from gateway.bank import movements
 from gateway.bank.movements import BankRequest
-from gateway.errors import Contended, IdempotencyKeyInProgress, IdempotencyKeyReused, Refused
+from gateway.errors import IdempotencyKeyInProgress, IdempotencyKeyReused, Refused
 from gateway.idempotency import Answer, Claim, Outcome, Unbatched
 from gateway.identity.wallet import Wallet
 from gateway.money import Assets
+from gateway.postgres.errors import Contended
 from gateway.postgres.pool import Connection, Database
 from tests.factory import NOW, statements, until_waiting
 from tests.payments.test_ledger_rail import LedgerTown

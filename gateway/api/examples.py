@@ -83,10 +83,43 @@ from gateway.api.shapes import (
     WalletView,
 )
 from gateway.api.views import KEY_WARNING
+from gateway.chain.errors import InvalidSignature
+from gateway.custody.errors import AddressNotEmpty, PaymentsUnderWay
 from gateway.errors import GatewayError
+from gateway.http.errors import BodyTooLarge, IdempotencyKeyMissing, UnsupportedMediaType
+from gateway.identity.errors import (
+    AddressTaken,
+    HandleTaken,
+    InvalidChallenge,
+    InvalidHandle,
+    InvalidPasskey,
+    InvalidRecoveryCode,
+    LastOwnerKey,
+    LastPasskey,
+    TooManyTries,
+    UnknownHandle,
+)
 from gateway.identity.sign_in.siwe import SignIn
+from gateway.ledger.errors import InsufficientFunds
 from gateway.money import Asset, fiat
+from gateway.payments.errors import (
+    ApprovalRequired,
+    GrantNotApproved,
+    InRecovery,
+    InvalidAddress,
+    MandateTotalExceeded,
+    NonceTaken,
+    OwnKey,
+    PaymentCapExceeded,
+    PaymentRestored,
+    RefundExceedsPayment,
+    SelfPayment,
+    UnknownPayee,
+    WalletFrozen,
+    WithdrawalsFrozen,
+)
 from gateway.payments.model.route import ledger_route, token_route
+from gateway.postgres.errors import DatabaseUnavailable
 
 EUR, USDX = fiat("EUR"), Asset("USDX", "token", 6, "USD")
 
@@ -449,51 +482,51 @@ ANSWERS: Final[Mapping[str, Struct | list[BulkResultView]]] = {
 #: An error of every code that a route can answer, but for internal_error.
 PROBLEM_EXAMPLES: Final[tuple[GatewayError, ...]] = (
     errors.InvalidRequest("missing_field", "the field 'to' is missing"),
-    errors.BodyTooLarge(65_536),
-    errors.UnsupportedMediaType(
+    BodyTooLarge(65_536),
+    UnsupportedMediaType(
         *("media_type", "the body is 'text/plain'; send application/json as Content-Type", ("application/json",))
     ),
     errors.PreconditionFailed("If-Match"),
     errors.Unauthenticated(),
     errors.Forbidden("this key has no scope 'pay'; use one that has"),
     errors.NotFound(f"payment {_SETTLED.id}"),
-    errors.IdempotencyKeyMissing(),
+    IdempotencyKeyMissing(),
     errors.IdempotencyKeyReused("lunch-17"),
     errors.IdempotencyKeyInProgress("lunch-17"),
     errors.InvalidAmount("malformed", "12,50"),
     errors.AmountTooPrecise("12.505", "EUR", 2),
     errors.UnknownAsset("GBP", ("EUR", "USD", "THB", "JPY", "USDX")),
     errors.AssetClosed("EUR", ("USD", "USDX")),
-    errors.InsufficientFunds("wallet:alice:EUR", EUR.parse("90000.00"), EUR.parse("482.50")),
+    InsufficientFunds("wallet:alice:EUR", EUR.parse("90000.00"), EUR.parse("482.50")),
     errors.StateConflict(_SETTLED.id, "settled", "void"),
-    errors.InvalidHandle("a!", "a handle is 2 to 30 of a-z, 0-9 and _"),
-    errors.HandleTaken("alice"),
-    errors.UnknownHandle("nobody_here"),
-    errors.InvalidAddress("0x12", "an address is 0x and 40 hex digits"),
-    errors.InvalidChallenge("expired", "it has expired; ask for another"),
-    errors.InvalidSignature(ALICE_ADDRESS, "another key has signed it"),
-    errors.AddressTaken(BOB_ADDRESS),
-    errors.NonceTaken(NONCE),
-    errors.AddressNotEmpty(ALICE_ADDRESS, USDX.parse("5")),
-    errors.PaymentsUnderWay(ALICE_ADDRESS, 2),
-    errors.OwnKey("alice", "hold nothing, but pay, and sign the payment"),
-    errors.InvalidPasskey("challenge", "its challenge was used already, or has expired; ask for another"),
-    errors.LastPasskey(_PASSKEY.id),
-    errors.LastOwnerKey(_KEY.id),
-    errors.InvalidRecoveryCode(),
-    errors.TooManyTries("sign-ins", 60),
-    errors.UnknownPayee("@nobody_here", "nobody has this handle"),
-    errors.SelfPayment("alice"),
-    errors.WithdrawalsFrozen("USDX", NOW),
-    errors.WalletFrozen("alice", NOW),
-    errors.ApprovalRequired(("amount",)),
-    errors.GrantNotApproved(_KEY.id),
-    errors.MandateTotalExceeded(EUR.parse("12.50"), EUR.parse("5.00"), EUR.parse("5.00")),
-    errors.PaymentCapExceeded(EUR.parse("90.00"), EUR.parse("50.00")),
-    errors.RefundExceedsPayment(EUR.parse("12.50"), EUR.parse("2.50")),
-    errors.PaymentRestored(_SETTLED.id, TX_HASH),
-    errors.InRecovery(),
-    errors.DatabaseUnavailable("the connection was refused"),
+    InvalidHandle("a!", "a handle is 2 to 30 of a-z, 0-9 and _"),
+    HandleTaken("alice"),
+    UnknownHandle("nobody_here"),
+    InvalidAddress("0x12", "an address is 0x and 40 hex digits"),
+    InvalidChallenge("expired", "it has expired; ask for another"),
+    InvalidSignature(ALICE_ADDRESS, "another key has signed it"),
+    AddressTaken(BOB_ADDRESS),
+    NonceTaken(NONCE),
+    AddressNotEmpty(ALICE_ADDRESS, USDX.parse("5")),
+    PaymentsUnderWay(ALICE_ADDRESS, 2),
+    OwnKey("alice", "hold nothing, but pay, and sign the payment"),
+    InvalidPasskey("challenge", "its challenge was used already, or has expired; ask for another"),
+    LastPasskey(_PASSKEY.id),
+    LastOwnerKey(_KEY.id),
+    InvalidRecoveryCode(),
+    TooManyTries("sign-ins", 60),
+    UnknownPayee("@nobody_here", "nobody has this handle"),
+    SelfPayment("alice"),
+    WithdrawalsFrozen("USDX", NOW),
+    WalletFrozen("alice", NOW),
+    ApprovalRequired(("amount",)),
+    GrantNotApproved(_KEY.id),
+    MandateTotalExceeded(EUR.parse("12.50"), EUR.parse("5.00"), EUR.parse("5.00")),
+    PaymentCapExceeded(EUR.parse("90.00"), EUR.parse("50.00")),
+    RefundExceedsPayment(EUR.parse("12.50"), EUR.parse("2.50")),
+    PaymentRestored(_SETTLED.id, TX_HASH),
+    InRecovery(),
+    DatabaseUnavailable("the connection was refused"),
 )
 
 

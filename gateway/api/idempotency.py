@@ -12,12 +12,14 @@ from msgspec.structs import replace
 
 from gateway import idempotency
 from gateway.api.views import payment_view
-from gateway.errors import GatewayError, IdempotencyKeyMissing, PaymentRestored
+from gateway.errors import GatewayError
 from gateway.group_commit import GroupCommit
+from gateway.http.errors import IdempotencyKeyMissing
 from gateway.http.services import Services
 from gateway.idempotency import Answer, Claim, Outcome, Unbatched
 from gateway.identity.wallet import Wallet
 from gateway.payments import restored
+from gateway.payments.errors import PaymentRestored
 from gateway.payments.model import records
 from gateway.payments.model.payment import as_accepted
 from gateway.payments.payees.resolver import PayeeResolver, spelling

@@ -21,11 +21,12 @@ from gateway.api.shapes import AssetCode, Time, WalletIdText
 from gateway.audit import log as audit
 from gateway.audit.log import ANYONE, AuditEvent, By
 from gateway.clock import rfc3339
-from gateway.errors import InvalidPasskey, InvalidRequest
+from gateway.errors import InvalidRequest
 from gateway.http.parameters import path_id
 from gateway.http.problems import MONEY_PROBLEMS
 from gateway.http.schema import typed_id
 from gateway.http.services import Services, bearer_of, check_conditions
+from gateway.identity.errors import InvalidPasskey
 from gateway.identity.handle import fold
 from gateway.identity.sign_in.ceremony import Registration, from_base64, party_of
 from gateway.ids import read, show

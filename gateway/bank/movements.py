@@ -6,12 +6,14 @@ from datetime import datetime
 from typing import Literal
 
 from gateway.bank import sandbox
+from gateway.bank.errors import NotAtTheBank
 from gateway.bank.sandbox import Line, sql
-from gateway.errors import GatewayError, InsufficientFunds, NotAtTheBank
+from gateway.errors import GatewayError
 from gateway.events import log
 from gateway.identity.wallet import Wallet
 from gateway.ids import AccountId, BankMovementId, TransferId, new_id, show
 from gateway.ledger import account, book
+from gateway.ledger.errors import InsufficientFunds
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Asset, Assets, Money
 from gateway.payments.checks import wallet_freeze, withdrawal_freeze

@@ -27,7 +27,7 @@ from aiohttp import (
     TCPConnector,
 )
 
-from gateway.errors import NodeRefused, NodeUnavailable
+from gateway.chain.errors import NodeRefused, NodeUnavailable
 
 T = TypeVar("T")
 

@@ -16,8 +16,8 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from gateway.address import checksum
 from gateway.chain.block import TRANSFER, AccountState, Block, Call, Fees, Log, Receipt
+from gateway.chain.errors import ChainReplaced, NodeBehind, NodeUnavailable
 from gateway.chain.json_rpc import JsonRpc, Portion
-from gateway.errors import ChainReplaced, NodeBehind, NodeUnavailable
 
 #: Where to look: a block's number, or a name the node keeps moving.
 At = int | Literal["latest", "finalized"]

@@ -10,8 +10,8 @@ from coincurve import PublicKey
 from eth_abi.abi import encode
 
 from gateway.address import of_public_key
+from gateway.chain.errors import InvalidSignature
 from gateway.chain.node import Node
-from gateway.errors import InvalidSignature
 
 #: The largest s of a signature; its mirror image above would be a second signature of the same message (EIP-2).
 _S_MAX = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0

@@ -86,7 +86,7 @@ def write(commands: click.RichGroup, folder: Path) -> None:
 
 def errors_page() -> str:
     kinds: dict[str, list[type[GatewayError]]] = {INTERNAL.code: []}
-    for kind in _errors():
+    for kind in errors.kinds():
         problem = problem_of_kind(kind)
         if problem is not INTERNAL:
             kinds.setdefault(problem.code, []).append(kind)
@@ -105,13 +105,6 @@ def errors_page() -> str:
 def problem_of_kind(kind: type[GatewayError]) -> Problem:
     """The problem of an error of this class."""
     return problem_of(kind.__new__(kind))
-
-
-def _errors() -> Iterator[type[GatewayError]]:
-    """Every error of the gateway, in the order of the file."""
-    for one in vars(errors).values():
-        if isinstance(one, type) and issubclass(one, GatewayError):
-            yield one
 
 
 def _status(kinds: list[type[GatewayError]]) -> int:

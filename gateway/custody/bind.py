@@ -20,34 +20,29 @@ from gateway.address import read
 from gateway.audit import log as audit
 from gateway.audit.log import AuditEvent, By
 from gateway.chain import signature
+from gateway.chain.errors import InvalidSignature, NodeUnavailable
 from gateway.chain.node import Node
 from gateway.chain.token import authorization
 from gateway.chain.token.contract import Contract
 from gateway.chain.watcher import balances, watch
 from gateway.chain.watcher.watch import Cursor
 from gateway.custody import binding_challenge, sweep
+from gateway.custody.errors import AddressNotEmpty, PaymentsUnderWay
 from gateway.custody.sweep import NewSweep, Sweep
-from gateway.errors import (
-    AddressNotEmpty,
-    AddressTaken,
-    Contended,
-    InvalidAddress,
-    InvalidChallenge,
-    InvalidSignature,
-    NodeUnavailable,
-    PaymentsUnderWay,
-)
 from gateway.events import log
 from gateway.identity import wallet
+from gateway.identity.errors import AddressTaken, InvalidChallenge
 from gateway.identity.sign_in.siwe import SignIn, digest
 from gateway.identity.wallet import Wallet
 from gateway.ids import TransferId, new_id
 from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Money
+from gateway.payments.errors import InvalidAddress
 from gateway.payments.model import records
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.payees.unpayable import unpayable
+from gateway.postgres.errors import Contended
 from gateway.postgres.pool import Connection, Database
 
 #: How often the chain is asked anew because the book went on to another block meanwhile.

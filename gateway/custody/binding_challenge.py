@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
-from gateway.errors import InvalidChallenge
+from gateway.identity.errors import InvalidChallenge
 from gateway.identity.sign_in.siwe import SignIn, differing_line, nonce_of
 from gateway.identity.wallet import Wallet
 from gateway.ids import show

@@ -9,9 +9,10 @@ from uuid import UUID
 
 from gateway.audit.checkpoint import CheckpointKey
 from gateway.custody import rotation
-from gateway.errors import MasterKeyMissing, Misconfigured
+from gateway.errors import Misconfigured
 from gateway.identity.wallet import master_key
 from gateway.ids import new_id
+from gateway.keys.errors import MasterKeyMissing
 from gateway.keys.signer import Vault
 from gateway.postgres.pool import Connection, Statements
 

@@ -26,12 +26,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from gateway.chain.errors import NodeUnavailable
 from gateway.embedded.children import Child, Children
 from gateway.embedded.journal import Block, Journal, Snapshot, unpacked
 from gateway.embedded.ports import can_bind, free_port, listens
 from gateway.embedded.replay import replayed, restored
 from gateway.embedded.rpc import Rpc, Silent, block_at
-from gateway.errors import Misconfigured, NodeUnavailable
+from gateway.errors import Misconfigured
 
 CHAIN_ID: Final = 31_337
 

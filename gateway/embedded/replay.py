@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import msgspec
 
+from gateway.chain.errors import NodeUnavailable
 from gateway.embedded.journal import Block, unpacked
 from gateway.embedded.rpc import Rpc, Silent
-from gateway.errors import NodeUnavailable
 
 #: What a block's hash is made of: the header's fields, as anvil names them in a state.
 _HEADER: Final = (

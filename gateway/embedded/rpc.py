@@ -12,8 +12,8 @@ from typing import Any, Final
 import httpx
 import msgspec
 
+from gateway.chain.errors import NodeUnavailable
 from gateway.embedded.journal import Block
-from gateway.errors import NodeUnavailable
 
 _CALL_SECONDS: Final = 120.0  #: The largest state seen took 10.
 

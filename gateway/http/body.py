@@ -14,7 +14,8 @@ import msgspec
 from litestar import Request
 from litestar.exceptions import InternalServerException
 
-from gateway.errors import BodyTooLarge, GatewayError, InvalidRequest, UnsupportedMediaType
+from gateway.errors import GatewayError, InvalidRequest
+from gateway.http.errors import BodyTooLarge, UnsupportedMediaType
 from gateway.http.fields import JSON, check_media_type
 from gateway.http.json_faults import refusal_of
 

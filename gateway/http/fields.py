@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final
 
-from gateway.errors import InvalidRequest, PreconditionFailed, UnsupportedMediaType
+from gateway.errors import InvalidRequest, PreconditionFailed
+from gateway.http.errors import UnsupportedMediaType
 from gateway.http.framing import Field, members
 
 JSON: Final = "application/json"

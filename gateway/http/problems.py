@@ -14,12 +14,47 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
 from gateway import errors
-from gateway.errors import GatewayError, InvalidRequest, LineRefused
+from gateway.chain.errors import InvalidSignature
+from gateway.custody.errors import AddressNotEmpty, PaymentsUnderWay
+from gateway.errors import GatewayError, InvalidRequest
 from gateway.http import parameters
+from gateway.http.errors import BodyTooLarge, IdempotencyKeyMissing, MethodNotAllowed, NoSuchRoute, UnsupportedMediaType
 from gateway.http.framing import Malformed
 from gateway.http.headers import security_headers
 from gateway.http.request_id import request_id
+from gateway.identity.errors import (
+    AddressTaken,
+    HandleTaken,
+    InvalidChallenge,
+    InvalidHandle,
+    InvalidPasskey,
+    InvalidRecoveryCode,
+    LastOwnerKey,
+    LastPasskey,
+    TooManyTries,
+    UnknownHandle,
+)
+from gateway.ledger.errors import CaptureExceedsHold, InsufficientFunds, TransferEnded
 from gateway.money import Money
+from gateway.payments.errors import (
+    ApprovalRequired,
+    CapExceeded,
+    DayCapExceeded,
+    GrantNotApproved,
+    InRecovery,
+    InvalidAddress,
+    LineRefused,
+    MandateExceeded,
+    MandatePeriodExceeded,
+    NonceTaken,
+    OwnKey,
+    PaymentRestored,
+    RefundExceedsPayment,
+    SelfPayment,
+    UnknownPayee,
+    WalletFrozen,
+    WithdrawalsFrozen,
+)
 
 log = logging.getLogger(__name__)
 
@@ -36,53 +71,53 @@ class Problem:
 #: Every refusal we can explain. An error that is not here is looked up by the classes it descends from.
 PROBLEMS: dict[type[GatewayError], Problem] = {
     errors.InvalidRequest: Problem(400, "invalid_request"),
-    errors.BodyTooLarge: Problem(413, "body_too_large"),
-    errors.UnsupportedMediaType: Problem(415, "unsupported_media_type"),
+    BodyTooLarge: Problem(413, "body_too_large"),
+    UnsupportedMediaType: Problem(415, "unsupported_media_type"),
     errors.PreconditionFailed: Problem(412, "precondition_failed"),
     errors.Unauthenticated: Problem(401, "unauthenticated"),
     errors.Forbidden: Problem(403, "forbidden"),
     errors.NotFound: Problem(404, "not_found"),
-    errors.MethodNotAllowed: Problem(405, "method_not_allowed"),
-    errors.IdempotencyKeyMissing: Problem(400, "idempotency_key_missing"),
+    MethodNotAllowed: Problem(405, "method_not_allowed"),
+    IdempotencyKeyMissing: Problem(400, "idempotency_key_missing"),
     errors.IdempotencyKeyReused: Problem(422, "idempotency_key_reused"),
     errors.IdempotencyKeyInProgress: Problem(409, "idempotency_key_in_progress", retryable=True),
     errors.InvalidAmount: Problem(422, "invalid_amount"),
     errors.AmountTooPrecise: Problem(422, "amount_too_precise"),
     errors.UnknownAsset: Problem(422, "unknown_asset"),
     errors.AssetClosed: Problem(422, "asset_closed"),
-    errors.InsufficientFunds: Problem(409, "insufficient_funds", retryable=True),
-    errors.TransferEnded: Problem(409, "state_conflict"),
-    errors.CaptureExceedsHold: Problem(409, "state_conflict"),
-    errors.InvalidHandle: Problem(422, "invalid_handle"),
-    errors.HandleTaken: Problem(409, "handle_taken"),
-    errors.UnknownHandle: Problem(404, "unknown_handle"),
-    errors.InvalidAddress: Problem(422, "invalid_address"),
-    errors.InvalidChallenge: Problem(422, "invalid_challenge"),
-    errors.InvalidSignature: Problem(422, "invalid_signature"),
-    errors.AddressTaken: Problem(409, "address_taken"),
-    errors.NonceTaken: Problem(409, "nonce_taken"),
-    errors.AddressNotEmpty: Problem(409, "address_not_empty", retryable=True),
-    errors.PaymentsUnderWay: Problem(409, "payments_under_way", retryable=True),
-    errors.OwnKey: Problem(422, "own_key"),
-    errors.InvalidPasskey: Problem(422, "invalid_passkey"),
-    errors.LastPasskey: Problem(409, "last_passkey"),
-    errors.LastOwnerKey: Problem(409, "last_owner_key"),
-    errors.InvalidRecoveryCode: Problem(422, "invalid_recovery_code"),
-    errors.TooManyTries: Problem(429, "too_many_tries", retryable=True),
-    errors.UnknownPayee: Problem(404, "unknown_payee"),
-    errors.SelfPayment: Problem(422, "self_payment"),
+    InsufficientFunds: Problem(409, "insufficient_funds", retryable=True),
+    TransferEnded: Problem(409, "state_conflict"),
+    CaptureExceedsHold: Problem(409, "state_conflict"),
+    InvalidHandle: Problem(422, "invalid_handle"),
+    HandleTaken: Problem(409, "handle_taken"),
+    UnknownHandle: Problem(404, "unknown_handle"),
+    InvalidAddress: Problem(422, "invalid_address"),
+    InvalidChallenge: Problem(422, "invalid_challenge"),
+    InvalidSignature: Problem(422, "invalid_signature"),
+    AddressTaken: Problem(409, "address_taken"),
+    NonceTaken: Problem(409, "nonce_taken"),
+    AddressNotEmpty: Problem(409, "address_not_empty", retryable=True),
+    PaymentsUnderWay: Problem(409, "payments_under_way", retryable=True),
+    OwnKey: Problem(422, "own_key"),
+    InvalidPasskey: Problem(422, "invalid_passkey"),
+    LastPasskey: Problem(409, "last_passkey"),
+    LastOwnerKey: Problem(409, "last_owner_key"),
+    InvalidRecoveryCode: Problem(422, "invalid_recovery_code"),
+    TooManyTries: Problem(429, "too_many_tries", retryable=True),
+    UnknownPayee: Problem(404, "unknown_payee"),
+    SelfPayment: Problem(422, "self_payment"),
     errors.StateConflict: Problem(409, "state_conflict"),
-    errors.WithdrawalsFrozen: Problem(409, "withdrawals_frozen", retryable=True),
-    errors.WalletFrozen: Problem(409, "wallet_frozen", retryable=True),
-    errors.ApprovalRequired: Problem(403, "approval_required"),
-    errors.GrantNotApproved: Problem(403, "grant_not_approved"),
-    errors.MandateExceeded: Problem(409, "mandate_exceeded"),
-    errors.MandatePeriodExceeded: Problem(409, "mandate_exceeded", retryable=True),
-    errors.CapExceeded: Problem(409, "cap_exceeded"),
-    errors.DayCapExceeded: Problem(409, "cap_exceeded", retryable=True),
-    errors.RefundExceedsPayment: Problem(409, "refund_exceeds_payment"),
-    errors.PaymentRestored: Problem(409, "payment_restored"),
-    errors.InRecovery: Problem(503, "in_recovery", retryable=True),
+    WithdrawalsFrozen: Problem(409, "withdrawals_frozen", retryable=True),
+    WalletFrozen: Problem(409, "wallet_frozen", retryable=True),
+    ApprovalRequired: Problem(403, "approval_required"),
+    GrantNotApproved: Problem(403, "grant_not_approved"),
+    MandateExceeded: Problem(409, "mandate_exceeded"),
+    MandatePeriodExceeded: Problem(409, "mandate_exceeded", retryable=True),
+    CapExceeded: Problem(409, "cap_exceeded"),
+    DayCapExceeded: Problem(409, "cap_exceeded", retryable=True),
+    RefundExceedsPayment: Problem(409, "refund_exceeds_payment"),
+    PaymentRestored: Problem(409, "payment_restored"),
+    InRecovery: Problem(503, "in_recovery", retryable=True),
     errors.Unavailable: Problem(503, "unavailable", retryable=True),
 }
 
@@ -215,13 +250,13 @@ def _of_http(request: Request[Any, Any, Any], error: HTTPException) -> GatewayEr
     path = request.url.path
     match error.status_code:
         case 404 if path in _API_ROOTS or path.startswith(tuple(f"{root}/" for root in _API_ROOTS)):
-            return errors.NoSuchRoute(path[:80])
+            return NoSuchRoute(path[:80])
         case 404:
             return errors.NotFound("such page")
         case 413:
-            return errors.BodyTooLarge(BODY_BYTES_MAX)
+            return BodyTooLarge(BODY_BYTES_MAX)
         case 405:
-            return errors.MethodNotAllowed(request.method, path[:80], request.app.state.methods.of(path))
+            return MethodNotAllowed(request.method, path[:80], request.app.state.methods.of(path))
         case 400 if isinstance(error, ValidationException):
             return _of_validation(request, error)
         case status if 400 <= status < 500:

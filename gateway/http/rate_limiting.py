@@ -6,10 +6,12 @@ from litestar import Request, Response
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
-from gateway.errors import GatewayError, LineRefused, TooManyTries, Unauthenticated, UnknownHandle, UnknownPayee
+from gateway.errors import GatewayError, Unauthenticated
 from gateway.http import problems
 from gateway.http.services import CALLER, Services
+from gateway.identity.errors import TooManyTries, UnknownHandle
 from gateway.identity.rate_limits import place_of
+from gateway.payments.errors import LineRefused, UnknownPayee
 
 #: What is counted before it is done; what else a route says is noted.
 _DEAR: Final = ("sign-ups", "sign-ins")

@@ -21,21 +21,15 @@ from uuid import UUID
 
 from gateway.audit import log as audit
 from gateway.audit.log import AuditEvent, By
-from gateway.errors import (
-    Contended,
-    DatabaseUnavailable,
-    Forbidden,
-    InvalidRequest,
-    LastOwnerKey,
-    NotFound,
-    Unauthenticated,
-)
+from gateway.errors import Forbidden, InvalidRequest, NotFound, Unauthenticated
 from gateway.events import log
 from gateway.identity import wallet
 from gateway.identity.credential import Credential, Scope, scopes_of
+from gateway.identity.errors import LastOwnerKey
 from gateway.identity.label import label
 from gateway.identity.wallet import lock_wallet
 from gateway.ids import WalletId, new_id, show
+from gateway.postgres.errors import Contended, DatabaseUnavailable
 from gateway.postgres.pool import Connection, Database, Record, Statements
 from gateway.secret import hash_of, new_secret
 

@@ -12,7 +12,8 @@ from uuid import UUID
 from msgspec import Struct
 
 from gateway.audit.log import By
-from gateway.errors import Forbidden, InvalidRequest, SignInAgain
+from gateway.errors import Forbidden, InvalidRequest
+from gateway.identity.errors import SignInAgain
 from gateway.identity.wallet import Wallet
 from gateway.ids import show
 

@@ -13,7 +13,7 @@ like `@alice` however it is typed.
 import re
 import unicodedata
 
-from gateway.errors import InvalidHandle
+from gateway.identity.errors import InvalidHandle
 
 _HANDLE = re.compile(r"[a-z0-9_]{2,30}", re.ASCII)
 

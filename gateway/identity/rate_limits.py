@@ -17,7 +17,8 @@ from datetime import datetime, timedelta
 from ipaddress import IPv6Address, ip_address
 from typing import Final, Literal
 
-from gateway.errors import Contended, DatabaseUnavailable, TooManyTries
+from gateway.identity.errors import TooManyTries
+from gateway.postgres.errors import Contended, DatabaseUnavailable
 from gateway.postgres.pool import Database, Statements
 
 sql = Statements(__package__, "rate_limits.sql")

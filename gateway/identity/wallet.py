@@ -9,16 +9,9 @@ from msgspec.structs import replace
 
 from gateway.audit import log as audit
 from gateway.audit.log import ANYONE, AuditEvent
-from gateway.errors import (
-    AddressTaken,
-    Forbidden,
-    HandleReserved,
-    HandleTaken,
-    InvalidRequest,
-    LooksAlike,
-    UnknownHandle,
-)
+from gateway.errors import Forbidden, InvalidRequest
 from gateway.events import log
+from gateway.identity.errors import AddressTaken, HandleReserved, HandleTaken, LooksAlike, UnknownHandle
 from gateway.identity.handle import fold
 from gateway.ids import WalletId, new_id
 from gateway.keys.signer import Vault

@@ -25,7 +25,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from eth_hash.auto import keccak
 
 from gateway.address import checksum, of_public_key, to_bytes
-from gateway.errors import EncryptedKeyUnreadable, MasterKeyMissing, Misconfigured
+from gateway.errors import Misconfigured
+from gateway.keys.errors import EncryptedKeyUnreadable, MasterKeyMissing
 
 # ---- the wallets' keys ----------------------------------------------------------------------------------------------
 

@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from gateway.errors import CaptureExceedsHold, GatewayError, InsufficientFunds, Misconfigured, TransferNotFound
+from gateway.errors import GatewayError, Misconfigured
 from gateway.ids import AccountId, TransferId
 from gateway.ledger.account import Balance, Side, kind_of
+from gateway.ledger.errors import CaptureExceedsHold, InsufficientFunds, TransferNotFound
 from gateway.ledger.transfer import End, Event, State, Transfer, after
 from gateway.money import Asset, Assets, Money
 from gateway.postgres.pool import Connection, Record, Statements

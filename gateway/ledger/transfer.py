@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import Enum
 from uuid import UUID
 
-from gateway.errors import TransferEnded
 from gateway.ids import AccountId, TransferId
+from gateway.ledger.errors import TransferEnded
 
 
 class State(Enum):

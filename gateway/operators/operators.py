@@ -25,9 +25,10 @@ from uuid import UUID
 from gateway.audit import log as audit
 from gateway.audit.log import AuditEvent, By
 from gateway.controls import wallet_freeze
-from gateway.errors import Forbidden, InvalidPasskey, InvalidRequest, NotFound, StateConflict, Unauthenticated
+from gateway.errors import Forbidden, InvalidRequest, NotFound, StateConflict, Unauthenticated
 from gateway.events import log
 from gateway.identity import wallet as wallets
+from gateway.identity.errors import InvalidPasskey
 from gateway.identity.label import label
 from gateway.identity.sign_in import challenge as challenges
 from gateway.identity.sign_in.ceremony import Assertion, Party, Registration, challenge_in, check, is_cloned, register

@@ -17,9 +17,10 @@ from uuid import UUID
 
 from gateway.audit import log as audit
 from gateway.audit.log import AuditEvent, By
-from gateway.errors import Forbidden, InvalidRequest, StateConflict, UnknownHandle
+from gateway.errors import Forbidden, InvalidRequest, StateConflict
 from gateway.events import log
 from gateway.identity import wallet as wallets
+from gateway.identity.errors import UnknownHandle
 from gateway.ids import TransferId, new_id
 from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer

@@ -17,7 +17,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from gateway import idempotency
-from gateway.errors import GatewayError, LineRefused, PaymentRestored
+from gateway.errors import GatewayError
 from gateway.idempotency import Answer, Claim
 from gateway.identity.credential import Credential
 from gateway.identity.wallet import Wallet
@@ -25,6 +25,7 @@ from gateway.ids import PaymentId
 from gateway.money import Assets, Money
 from gateway.payments import pay, restored
 from gateway.payments.checks.check import Proposed
+from gateway.payments.errors import LineRefused, PaymentRestored
 from gateway.payments.model import records
 from gateway.payments.model.note import Note
 from gateway.payments.model.payment import Payment

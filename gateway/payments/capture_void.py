@@ -12,14 +12,16 @@ from typing import Literal
 from msgspec.structs import replace
 
 from gateway.chain.token import authorization
-from gateway.errors import CaptureExceedsHold, GatewayError, StateConflict, WalletFrozen
+from gateway.errors import GatewayError, StateConflict
 from gateway.events import log
 from gateway.idempotency import Unbatched
 from gateway.ids import PaymentId, WalletId, show
 from gateway.ledger import book, transfer
+from gateway.ledger.errors import CaptureExceedsHold
 from gateway.ledger.transfer import End
 from gateway.money import Money
 from gateway.payments.checks import checks, wallet_freeze
+from gateway.payments.errors import WalletFrozen
 from gateway.payments.model import records
 from gateway.payments.model.payment import Event, Payment, State, after
 from gateway.payments.model.settings import PaymentSettings

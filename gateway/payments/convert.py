@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Literal
 
 from gateway.chain.token import authorization
-from gateway.errors import NotConvertible, NothingConverts, OwnKey
 from gateway.events import log
 from gateway.identity.wallet import Wallet
 from gateway.ids import ConversionId, TransferId, new_id
@@ -16,6 +15,7 @@ from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Asset, Money, at_par_exact
 from gateway.payments.checks import wallet_freeze, withdrawal_freeze
+from gateway.payments.errors import NotConvertible, NothingConverts, OwnKey
 from gateway.payments.model import records
 from gateway.payments.model.payment import State
 from gateway.payments.model.records import Conversion

@@ -6,15 +6,17 @@ from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from gateway.errors import Contended, GatewayError, InsufficientFunds, InvalidRequest, OwnKey
+from gateway.errors import GatewayError, InvalidRequest
 from gateway.idempotency import Claim, Unbatched
 from gateway.identity.credential import Credential
 from gateway.identity.wallet import Wallet
 from gateway.ids import PaymentId, TransferId, WalletId, new_id
 from gateway.ledger import account, book
+from gateway.ledger.errors import InsufficientFunds
 from gateway.money import Money
 from gateway.payments.checks import checks
 from gateway.payments.checks.check import Proposed
+from gateway.payments.errors import OwnKey
 from gateway.payments.model import records
 from gateway.payments.model.note import Note
 from gateway.payments.model.payment import Payment, State
@@ -23,6 +25,7 @@ from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.payees.lookup import find_payee, find_payees
 from gateway.payments.payees.resolver import Payee
 from gateway.payments.rails import holding
+from gateway.postgres.errors import Contended
 from gateway.postgres.pool import Connection
 
 #: Longest memo, in characters.

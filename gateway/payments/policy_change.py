@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from gateway.audit import log as audit
 from gateway.audit.log import AuditEvent, By
-from gateway.errors import ApprovalRequired, GatewayError, NotFound
+from gateway.errors import GatewayError, NotFound
 from gateway.events import log
 from gateway.identity.sign_in import passkey
 from gateway.identity.sign_in.ceremony import Assertion
@@ -18,6 +18,7 @@ from gateway.ids import WalletId, show
 from gateway.money import Assets
 from gateway.payments.checks import policy
 from gateway.payments.checks.policy import Policy
+from gateway.payments.errors import ApprovalRequired
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.payees.lookup import find_payees
 from gateway.payments.payees.resolver import Payee

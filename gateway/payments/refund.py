@@ -5,7 +5,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from gateway.errors import Forbidden, GatewayError, RefundExceedsPayment, StateConflict
+from gateway.errors import Forbidden, GatewayError, StateConflict
 from gateway.idempotency import Claim, Unbatched
 from gateway.identity import wallet
 from gateway.identity.credential import Credential
@@ -15,6 +15,7 @@ from gateway.money import Money
 from gateway.payments import pay
 from gateway.payments.checks import checks
 from gateway.payments.checks.check import Proposed
+from gateway.payments.errors import RefundExceedsPayment
 from gateway.payments.model import records
 from gateway.payments.model.note import Note
 from gateway.payments.model.payment import Payment, State

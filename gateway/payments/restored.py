@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Final
 
 from gateway import idempotency
-from gateway.errors import Contended, PaymentRestored
 from gateway.idempotency import Answer, Claim
 from gateway.ids import WalletId, read, show
+from gateway.payments.errors import PaymentRestored
+from gateway.postgres.errors import Contended
 from gateway.postgres.pool import Connection, Database, Statements
 
 sql = Statements(__package__, "restored.sql")

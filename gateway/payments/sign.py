@@ -11,11 +11,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from gateway.chain import signature
+from gateway.chain.errors import NodeUnavailable
 from gateway.chain.node import Node
 from gateway.chain.token import authorization, message
 from gateway.chain.token.authorization import Tracked
 from gateway.chain.token.message import Authorization
-from gateway.errors import Forbidden, NodeUnavailable, StateConflict
+from gateway.errors import Forbidden, StateConflict
 from gateway.events import log
 from gateway.ids import PaymentId, WalletId, show
 from gateway.payments.checks import wallet_freeze, withdrawal_freeze

@@ -17,11 +17,12 @@ from msgspec.structs import replace
 
 from gateway.address import read
 from gateway.chain import signature
+from gateway.chain.errors import NodeUnavailable
 from gateway.chain.node import Node
 from gateway.chain.token import authorization, message
 from gateway.chain.token.message import Authorization, By
 from gateway.chain.watcher import watch
-from gateway.errors import Contended, InvalidRequest, NodeUnavailable, NonceTaken, NotFound
+from gateway.errors import InvalidRequest, NotFound
 from gateway.events import log
 from gateway.identity import wallet
 from gateway.identity.wallet import Wallet
@@ -30,12 +31,14 @@ from gateway.ledger import book
 from gateway.money import Money
 from gateway.payments import pay
 from gateway.payments.checks import policy, spending, wallet_freeze, withdrawal_freeze
+from gateway.payments.errors import NonceTaken
 from gateway.payments.model import records
 from gateway.payments.model.payment import Payment, State
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.pay import PayRequest
 from gateway.payments.payees.lookup import find_payee
 from gateway.payments.rails import holding
+from gateway.postgres.errors import Contended
 from gateway.postgres.pool import Connection, Database
 
 #: For how long at least, and at the most, one has to be good: time to be put into a block, and money held in vain.

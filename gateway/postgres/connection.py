@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 
-from gateway.errors import DatabaseUnavailable
 from gateway.postgres.database_url import DatabaseUrl, Host, Tcp
+from gateway.postgres.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
     _Driver = asyncpg.Connection[asyncpg.Record]

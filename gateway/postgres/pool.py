@@ -7,29 +7,19 @@ Commits are durable as PostgreSQL ships: nothing here turns `fsync` or `synchron
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any, Final, TypeAlias, TypeVar, cast
-from uuid import UUID
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from gateway.clock import DatabaseClock, steady
-from gateway.errors import (
-    Contended,
-    DatabaseNotWritable,
-    DatabaseUnavailable,
-    GatewayError,
-    HandleLost,
-    InRecovery,
-    Misconfigured,
-    PaymentRestored,
-)
-from gateway.ids import show
+from gateway.errors import Misconfigured, of_sqlstate
 from gateway.postgres import database_url, prerequisites
 from gateway.postgres.connection import DEADLINES, DatabaseConnection, Deadlines, why_away
+from gateway.postgres.errors import Contended, DatabaseNotWritable, DatabaseUnavailable
 from gateway.postgres.primary import Primary
 from gateway.postgres.primary_monitor import PrimaryMonitor
 from gateway.postgres.statements import Statements as Statements
@@ -424,14 +414,6 @@ _ABANDONS = (asyncio.CancelledError, GeneratorExit)
 _CONTENDED = (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError, asyncpg.SerializationError)
 
 
-#: What our triggers refuse with a SQLSTATE of their own, and the error that says so, made of the words of the DETAIL.
-_REFUSALS: dict[str, Callable[..., GatewayError]] = {
-    "GWR01": InRecovery,
-    "GWR02": lambda id, tx_hash: PaymentRestored(show("rst", UUID(id)), tx_hash),
-    "GWR03": HandleLost,
-}
-
-
 class _OurErrors:
     """Says in our errors what the driver says in its own, and takes from what it says of a row that a constraint has
     refused the row itself: people's words are in it, which is nothing for a log. Stateless, so one is enough.
@@ -451,8 +433,8 @@ class _OurErrors:
         if isinstance(error, asyncpg.InsufficientPrivilegeError):
             raise Misconfigured(f"the database refuses this to our role: {_said_of(error)}") from error
         if isinstance(error, asyncpg.PostgresError):
-            if error.sqlstate in _REFUSALS:
-                raise _REFUSALS[error.sqlstate](*(error.detail or "").split()) from None
+            if (refusal := of_sqlstate(error.sqlstate)) is not None:
+                raise refusal.of_detail(*(error.detail or "").split()) from None
             error.detail = None
 
 

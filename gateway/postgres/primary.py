@@ -17,9 +17,9 @@ from typing import Final
 
 import asyncpg
 
-from gateway.errors import DatabaseUnavailable
 from gateway.postgres.connection import SERVER_ERRORS, DatabaseConnection, Deadlines, open_connection, why_away
 from gateway.postgres.database_url import DatabaseUrl, Host
+from gateway.postgres.errors import DatabaseUnavailable
 
 #: Between two times that a standby is asked whether it was promoted.
 _ASK_AGAIN_SECONDS: Final = 0.2

@@ -16,8 +16,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
-from gateway.errors import DatabaseUnavailable
 from gateway.postgres.connection import SERVER_ERRORS, DatabaseConnection, Deadlines
+from gateway.postgres.errors import DatabaseUnavailable
 
 #: Between two looks at the server, in seconds.
 _LOOK_SECONDS: Final = 5.0

@@ -22,9 +22,10 @@ from datetime import datetime, timedelta
 
 from gateway.audit import log as audit
 from gateway.audit.log import WORKER, AuditEvent
+from gateway.chain.errors import NodeUnavailable
 from gateway.chain.node import Node
 from gateway.clock import Clock
-from gateway.errors import GatewayError, NodeUnavailable
+from gateway.errors import GatewayError
 from gateway.events import log as events_log
 from gateway.ids import WalletId
 from gateway.money import Assets

@@ -11,13 +11,15 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, Literal
 
+from gateway.chain.errors import ChainReplaced, NodeUnavailable
 from gateway.chain.node import Node
 from gateway.chain.relayer import outbox, relayers
 from gateway.chain.watcher import watch
-from gateway.errors import ChainReplaced, ClockOff, DatabaseUnavailable, NodeUnavailable
 from gateway.payments.model.settings import PaymentSettings
+from gateway.postgres.errors import DatabaseUnavailable
 from gateway.postgres.pool import Database
 from gateway.reconciliation import recovery
+from gateway.reconciliation.errors import ClockOff
 
 #: `behind`: it has no block yet that was final before. `replaced`: another is where that one was.
 NodeState = Literal["ok", "away", "behind", "replaced", "not_set"]

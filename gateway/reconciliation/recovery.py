@@ -33,6 +33,7 @@ from gateway.address import ZERO
 from gateway.audit import log as audit
 from gateway.audit.log import WORKER, AuditEvent
 from gateway.chain.block import AccountState
+from gateway.chain.errors import NodeUnavailable
 from gateway.chain.node import Node
 from gateway.chain.relayer import nonce_conflicts, relayers
 from gateway.chain.token import authorization
@@ -41,7 +42,6 @@ from gateway.chain.token.message import Authorization
 from gateway.chain.watcher import balances, watch
 from gateway.chain.watcher.watch import BlockRange, Cursor
 from gateway.clock import Clock, rfc3339
-from gateway.errors import NodeUnavailable
 from gateway.events import log
 from gateway.ids import TransferId, new_id
 from gateway.ledger import account, book

@@ -10,11 +10,12 @@ from gateway.audit import log as audit
 from gateway.audit.log import AuditEvent, By
 from gateway.chain.token import authorization
 from gateway.clock import rfc3339
-from gateway.errors import FreezeStays, NotFound
+from gateway.errors import NotFound
 from gateway.events import log
 from gateway.money import Asset, Assets, Money
 from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Connection, Statements
+from gateway.reconciliation.errors import FreezeStays
 from gateway.reconciliation.solvency import Difference
 
 sql = Statements(__package__, "unfreeze.sql")

@@ -26,6 +26,7 @@ from gateway.audit import checkpoint
 from gateway.audit.row import LEAF
 from gateway.bank import movements
 from gateway.chain.block import AccountState, Block, Fees
+from gateway.chain.errors import ChainReplaced, NodeRefused, NodeUnavailable, NoRelayer
 from gateway.chain.node import Node
 from gateway.chain.relayer import batches, deploy, gas_balance, nonce_conflicts, outbox, relayers, roles
 from gateway.chain.relayer.relayers import Attempt, Relayer
@@ -37,23 +38,16 @@ from gateway.chain.watcher.watch import BlockRange
 from gateway.clock import Clock
 from gateway.controls import wallet_freeze
 from gateway.custody import sweep, wallet_keys
-from gateway.errors import (
-    ChainReplaced,
-    DatabaseUnavailable,
-    EncryptedKeyUnreadable,
-    GatewayError,
-    Misconfigured,
-    NodeRefused,
-    NodeUnavailable,
-    NoRelayer,
-)
+from gateway.errors import GatewayError, Misconfigured
 from gateway.events import log as events
 from gateway.events.log import Event
+from gateway.keys.errors import EncryptedKeyUnreadable
 from gateway.keys.signer import Signer, Vault
 from gateway.money import Money
 from gateway.payments import capture_void, undo_window
 from gateway.payments.checks import spending
 from gateway.payments.model.settings import PaymentSettings
+from gateway.postgres.errors import DatabaseUnavailable
 from gateway.postgres.pool import Connection, Database
 from gateway.reconciliation import monitor, recovery
 from gateway.reconciliation.monitor import Pace
@@ -95,7 +89,7 @@ class Worker:
     # Each step returns whether there was something to do, so that the loop asks again at once.
 
     async def _settings(self, connection: Connection) -> PaymentSettings:
-        """The terms with every contract that there is now, whenever it was deployed. Raises Misconfigured."""
+        """The payment settings with every contract there is now, whenever it was deployed. Raises Misconfigured."""
         return replace(self.settings, contracts=await deploy.all_contracts(connection, self.settings.assets))
 
     async def relay(self) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.errors import InsufficientFunds
+from gateway.ledger.errors import InsufficientFunds
 from gateway.payments.rails import ledger as ledger_rail
 from gateway.payments.rails.ledger import LedgerPayment, Settled
 from gateway.postgres.pool import connect

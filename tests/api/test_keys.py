@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 import pytest
 
-from gateway.errors import DayCapExceeded, DayCapTooSmall, PaymentCapExceeded
 from gateway.money import Assets
 from gateway.payments.checks.caps import Cap, Paid, refusal
 from gateway.payments.checks.spending import BUCKET, Spent
+from gateway.payments.errors import DayCapExceeded, DayCapTooSmall, PaymentCapExceeded
 from tests.api.browser import browsing
 from tests.api.conftest import Api, Person, amount, at_the_same_moment, code_of
 from tests.processes import HANG_SECONDS

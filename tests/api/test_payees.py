@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Collection, Mapping
 import pytest
 
 from gateway.chain.token.contract import Contract
-from gateway.errors import SelfPayment, UnknownPayee
 from gateway.identity import wallet
 from gateway.money import Assets
+from gateway.payments.errors import SelfPayment, UnknownPayee
 from gateway.payments.payees import RESOLVERS
 from gateway.payments.payees.lookup import find_payees
 from gateway.payments.payees.resolver import Payee, PayeeResolver

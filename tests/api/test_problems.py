@@ -3,34 +3,35 @@
 import pytest
 
 from gateway import errors
-from gateway.errors import GatewayError
+from gateway.chain.errors import ChainReplaced, NoRelayer, RelayerNotResumable, RelayerStopped
+from gateway.errors import GatewayError, kinds
 from gateway.http.problems import INTERNAL, PROBLEMS, problem_of
+from gateway.keys.errors import EncryptedKeyUnreadable
+from gateway.ledger.errors import TransferNotFound
+from gateway.payments.errors import LineRefused
+from gateway.reconciliation.errors import FreezeStays
 
 #: What only the worker, the command line or a start can meet: no request is answered with it.
 NOT_OF_A_REQUEST = {
-    errors.ChainReplaced,
-    errors.RelayerStopped,
-    errors.RelayerNotResumable,
-    errors.NoRelayer,
-    errors.FreezeStays,
+    ChainReplaced,
+    RelayerStopped,
+    RelayerNotResumable,
+    NoRelayer,
+    FreezeStays,
     errors.Misconfigured,
 }
 
 #: What a request meets only by a mistake of ours: it is told nothing, the log everything.
-OUR_MISTAKE = {errors.EncryptedKeyUnreadable, errors.TransferNotFound}
+OUR_MISTAKE = {EncryptedKeyUnreadable, TransferNotFound}
 
 #: What is shown as its cause is.
-OF_ANOTHER = {errors.LineRefused}
-
-
-def kinds(root: type[GatewayError]) -> list[type[GatewayError]]:
-    return [kind for child in root.__subclasses__() for kind in (child, *kinds(child))]
+OF_ANOTHER = {LineRefused}
 
 
 ROOTS = {errors.Refused, errors.Conflict}
 
 
-@pytest.mark.parametrize("error", [kind for kind in kinds(GatewayError) if kind.__module__ == "gateway.errors"])
+@pytest.mark.parametrize("error", kinds())
 def test_every_error_has_a_problem(error: type[GatewayError]) -> None:
     if error in ROOTS | NOT_OF_A_REQUEST | OUR_MISTAKE | OF_ANOTHER:
         assert error not in PROBLEMS

@@ -13,12 +13,12 @@ import pytest
 
 from gateway.chain.node import HttpNode
 from gateway.chain.relayer import outbox, relayers
-from gateway.errors import DatabaseUnavailable
 from gateway.keys.signer import Vault
 from gateway.money import Assets
 from gateway.postgres import connection, primary_monitor
 from gateway.postgres.connection import Deadlines
 from gateway.postgres.database_url import read
+from gateway.postgres.errors import DatabaseUnavailable
 from gateway.postgres.pool import connect
 from gateway.postgres.primary import Primary
 from tests.api.conftest import MASTER_KEY, Api, Person, code_of, opened

@@ -16,10 +16,10 @@ from gateway.api.payments.bank import Movements, movements_of
 from gateway.api.payments.payments import payment_id, payments_of, refunds_of
 from gateway.api.shapes import PaymentRequest
 from gateway.bank.movements import BankRequest
-from gateway.errors import InsufficientFunds
 from gateway.idempotency import Claim
 from gateway.identity import api_key, wallet
 from gateway.identity.wallet import Wallet
+from gateway.ledger.errors import InsufficientFunds
 from gateway.payments.pay import PayRequest
 from gateway.payments.refund import Refund
 from gateway.postgres.pool import connect

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from gateway.clock import system_clock
-from gateway.errors import DatabaseUnavailable
 from gateway.ids import PaymentId, new_id
 from gateway.payments.rails import chain as chain_rail
 from gateway.payments.rails.chain import Outcome, TokenPayment
+from gateway.postgres.errors import DatabaseUnavailable
 from gateway.postgres.pool import Connection, connect
 from gateway.secret import hash_of
 from tests.api.conftest import Api, Person, code_of, opened

@@ -6,8 +6,9 @@ from eth_account.messages import encode_defunct
 from eth_account.signers.local import LocalAccount
 
 from gateway.audit import log
+from gateway.chain.errors import InvalidSignature
 from gateway.custody import bind
-from gateway.errors import InvalidChallenge, InvalidSignature
+from gateway.identity.errors import InvalidChallenge
 from gateway.identity.wallet import Wallet
 from tests.factory import Town
 from tests.payments.test_exported_key import exported

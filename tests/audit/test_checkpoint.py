@@ -11,9 +11,9 @@ from gateway.audit import checkpoint
 from gateway.audit.log import ANNOUNCED
 from gateway.audit.row import numbers
 from gateway.custody import wallet_keys
-from gateway.errors import EncryptedKeyUnreadable
 from gateway.events import log as events
 from gateway.events.log import Event
+from gateway.keys.errors import EncryptedKeyUnreadable
 from gateway.keys.signer import Vault
 from gateway.postgres.pool import Database
 from tests.audit.conftest import VAULT, Logs

@@ -6,11 +6,12 @@ import pytest
 
 from gateway.bank import movements
 from gateway.bank.movements import BankMovement, BankRequest, Direction
-from gateway.errors import GatewayError, InsufficientFunds, UnknownAsset
+from gateway.errors import GatewayError, UnknownAsset
 from gateway.identity import wallet
 from gateway.identity.wallet import Wallet
 from gateway.keys.signer import Vault
 from gateway.ledger import account, book
+from gateway.ledger.errors import InsufficientFunds
 from gateway.money import Assets
 from gateway.postgres.pool import Database
 from gateway.reconciliation.solvency import Difference

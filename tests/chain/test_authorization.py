@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from gateway.address import ZERO
+from gateway.chain.errors import InvalidSignature
 from gateway.chain.token import authorization, message
 from gateway.chain.token.authorization import Order
 from gateway.chain.token.contract import Contract, Movement, selector
 from gateway.chain.token.message import Authorization, Kind
-from gateway.errors import InvalidSignature
 from gateway.keys.signer import Vault
 from gateway.money import Asset
 from gateway.postgres.pool import Database, UniqueViolation

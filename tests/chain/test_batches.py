@@ -10,12 +10,12 @@ from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 
 from gateway.address import ZERO
+from gateway.chain.errors import RelayerStopped
 from gateway.chain.relayer import batches, nonce_conflicts, relayers
 from gateway.chain.relayer.batches import Ripe
 from gateway.chain.token import authorization, message
 from gateway.chain.token.contract import as_int, authorization_state_data, minted_data, total_supply_data
 from gateway.chain.token.message import Authorization
-from gateway.errors import RelayerStopped
 from gateway.postgres.pool import Connection
 from tests.chain.conftest import Setup
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, web
 
+from gateway.chain.errors import NodeUnavailable
 from gateway.chain.node import HttpNode
 from gateway.chain.watcher import watch
-from gateway.errors import NodeUnavailable
 from tests.chain.conftest import FINALITY, Setup
 from tests.chain.test_watch import cursor_of
 from tests.factory import Chain

@@ -15,8 +15,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from gateway.chain.errors import NodeUnavailable
 from gateway.chain.node import HttpNode
-from gateway.errors import NodeUnavailable
 from tests.factory import Chain
 from tests.processes import HANG_SECONDS
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from gateway.chain.errors import ChainReplaced, NodeBehind, NodeRefused, NodeUnavailable
 from gateway.chain.node import HttpNode
 from gateway.chain.relayer import relayers
 from gateway.chain.watcher import watch
-from gateway.errors import ChainReplaced, NodeBehind, NodeRefused, NodeUnavailable
 from tests.chain.conftest import FINALITY, Setup
 from tests.chain.test_watch import cursor_of
 from tests.factory import Chain

@@ -9,10 +9,11 @@ from uuid import UUID
 import pytest
 
 from gateway.chain.block import Block, Fees
+from gateway.chain.errors import NodeUnavailable, RelayerStopped
 from gateway.chain.relayer import batches, nonce_conflicts, outbox, relayers
 from gateway.chain.relayer.batches import Ripe
 from gateway.chain.relayer.relayers import Attempt
-from gateway.errors import Misconfigured, NodeUnavailable, RelayerStopped
+from gateway.errors import Misconfigured
 from gateway.keys.signer import fields_of
 from tests.chain.conftest import FINALITY, Setup
 from tests.processes import HANG_SECONDS

@@ -9,13 +9,13 @@ import pytest
 from msgspec import structs
 
 from gateway.chain.block import Receipt
+from gateway.chain.errors import ChainReplaced, NodeUnavailable
 from gateway.chain.node import HttpNode
 from gateway.chain.relayer import relayers
 from gateway.chain.token import authorization
 from gateway.chain.token.contract import Movement
 from gateway.chain.watcher import watch
 from gateway.chain.watcher.watch import Cursor
-from gateway.errors import ChainReplaced, NodeUnavailable
 from tests.chain.conftest import FINALITY, Setup
 from tests.factory import Chain, until_waiting
 

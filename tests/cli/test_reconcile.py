@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
+from gateway.chain.errors import NodeUnavailable
 from gateway.chain.node import HttpNode
 from gateway.cli.operate import operations
-from gateway.errors import NodeUnavailable
 from tests.factory import Town
 
 pytestmark = pytest.mark.anyio

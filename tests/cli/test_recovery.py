@@ -11,9 +11,11 @@ from gateway.cli import output
 from gateway.cli.operate import operations
 from gateway.cli.operate import recovery as commands
 from gateway.config import Config, from_environment
-from gateway.errors import Forbidden, HandleLost, InsufficientFunds, InvalidRequest, StateConflict, UnknownHandle
+from gateway.errors import Forbidden, InvalidRequest, StateConflict
 from gateway.identity import wallet as wallets
+from gateway.identity.errors import HandleLost, UnknownHandle
 from gateway.ids import new_id
+from gateway.ledger.errors import InsufficientFunds
 from gateway.operators import repairs
 from gateway.postgres.pool import Database
 from tests.api.conftest import Api, opened

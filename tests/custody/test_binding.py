@@ -9,18 +9,14 @@ from eth_account.messages import encode_defunct
 from eth_account.signers.local import LocalAccount
 
 from gateway.audit.log import By
+from gateway.chain.errors import InvalidSignature
 from gateway.clock import system_clock
 from gateway.custody import bind
-from gateway.errors import (
-    AddressNotEmpty,
-    AddressTaken,
-    InvalidAddress,
-    InvalidChallenge,
-    InvalidSignature,
-    PaymentsUnderWay,
-)
+from gateway.custody.errors import AddressNotEmpty, PaymentsUnderWay
 from gateway.identity import wallet as wallets
+from gateway.identity.errors import AddressTaken, InvalidChallenge
 from gateway.identity.wallet import Wallet
+from gateway.payments.errors import InvalidAddress
 from gateway.payments.model.payment import State
 from tests.factory import Town
 from tests.payments.test_addresses import transfer

@@ -5,8 +5,8 @@ from eth_account.messages import encode_defunct
 from eth_account.signers.local import LocalAccount
 
 from gateway.audit.log import ANYONE
+from gateway.chain.errors import NodeUnavailable
 from gateway.custody import bind
-from gateway.errors import NodeUnavailable
 from gateway.identity.wallet import Wallet
 from gateway.worker.loop import Worker
 from tests.custody.test_binding import STRANGER, a_key

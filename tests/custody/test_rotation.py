@@ -16,10 +16,11 @@ from gateway.audit import log as audit
 from gateway.cli.operate import master_keys, operations
 from gateway.config import Config, from_environment
 from gateway.custody import rotation, wallet_keys
-from gateway.errors import EncryptedKeyUnreadable, MasterKeyMissing, Misconfigured
+from gateway.errors import Misconfigured
 from gateway.identity import wallet
 from gateway.identity.wallet import Wallet
 from gateway.keys import key_files
+from gateway.keys.errors import EncryptedKeyUnreadable, MasterKeyMissing
 from gateway.keys.signer import Vault
 from gateway.postgres.pool import Database, connect
 from tests.factory import NOW

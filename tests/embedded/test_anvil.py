@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from gateway.chain.errors import NodeUnavailable
 from gateway.embedded import anvil
 from gateway.embedded import rpc as rpcs
 from gateway.embedded.children import Children
 from gateway.embedded.rpc import Rpc
 from gateway.embedded.supervise import Steps, embedded
-from gateway.errors import Misconfigured, NodeUnavailable
+from gateway.errors import Misconfigured
 
 from .conftest import NODE_MODULES, until
 

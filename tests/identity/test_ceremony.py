@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gateway.errors import InvalidPasskey
+from gateway.identity.errors import InvalidPasskey
 from gateway.identity.sign_in.ceremony import Assertion, Party, Registration, check, from_base64, register, to_base64
 from tests.authenticator import Authenticator
 

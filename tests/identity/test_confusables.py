@@ -9,7 +9,7 @@ from string import ascii_lowercase, digits
 import pytest
 from confusable_homoglyphs import confusables
 
-from gateway.errors import InvalidHandle
+from gateway.identity.errors import InvalidHandle
 from gateway.identity.handle import fold
 from gateway.postgres.pool import Database
 

@@ -7,8 +7,9 @@ from eth_account import Account
 from eth_account.messages import encode_defunct
 from eth_account.signers.local import LocalAccount
 
+from gateway.chain.errors import InvalidSignature
 from gateway.chain.node import HttpNode
-from gateway.errors import InvalidSignature, InvalidSignIn
+from gateway.identity.errors import InvalidSignIn
 from gateway.identity.sign_in import ethereum
 from gateway.identity.sign_in.challenge import GOOD_FOR
 from gateway.postgres.pool import Database

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.errors import InvalidHandle
+from gateway.identity.errors import InvalidHandle
 from gateway.identity.handle import fold, is_folded
 
 HANDLES = st.from_regex(r"[a-z0-9_]{2,30}", fullmatch=True)

@@ -11,7 +11,8 @@ from datetime import timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from gateway.errors import ClonedPasskey, InvalidPasskey, InvalidRequest, LastPasskey, NotFound
+from gateway.errors import InvalidRequest, NotFound
+from gateway.identity.errors import ClonedPasskey, InvalidPasskey, LastPasskey
 from gateway.identity.sign_in import passkey, recovery_codes
 from gateway.identity.sign_in.ceremony import Assertion, Party, Registration, challenge_of, party_of
 from gateway.identity.sign_in.challenge import GOOD_FOR

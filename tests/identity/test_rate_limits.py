@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.errors import TooManyTries
+from gateway.identity.errors import TooManyTries
 from gateway.identity.rate_limits import Kind, Limits, Rate, Rates, place_of
 from gateway.postgres.pool import Database
 

@@ -5,7 +5,8 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.errors import GatewayError, InvalidRecoveryCode, TooManyTries
+from gateway.errors import GatewayError
+from gateway.identity.errors import InvalidRecoveryCode, TooManyTries
 from gateway.identity.sign_in import recovery_codes
 from gateway.identity.sign_in.recovery_codes import CODES, TRIES_MAX, TRIES_WITHIN, Code
 from gateway.postgres.pool import Database

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.chain import signature
-from gateway.errors import InvalidSignature
+from gateway.chain.errors import InvalidSignature
 from gateway.identity.sign_in.siwe import SignIn, differing_line, digest, nonce_of
 
 AT = datetime(2030, 1, 31, 12, 0, tzinfo=UTC)

@@ -7,8 +7,9 @@ import pytest
 from asyncpg import IntegrityConstraintViolationError
 
 from gateway.custody import wallet_keys
-from gateway.errors import HandleReserved, HandleTaken, LooksAlike, Unauthenticated, UnknownHandle
+from gateway.errors import Unauthenticated
 from gateway.identity import api_key, wallet
+from gateway.identity.errors import HandleReserved, HandleTaken, LooksAlike, UnknownHandle
 from gateway.identity.handle import fold
 from gateway.identity.wallet import Wallet
 from gateway.keys.signer import Vault

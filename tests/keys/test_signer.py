@@ -8,8 +8,9 @@ from eth_utils.address import to_checksum_address
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.errors import EncryptedKeyUnreadable, Misconfigured
+from gateway.errors import Misconfigured
 from gateway.keys import signer
+from gateway.keys.errors import EncryptedKeyUnreadable
 from gateway.keys.signer import LOCAL_RELAYER_KEY, RelayerSigner, TransactionFields, Vault, fields_of
 from tests.factory import Chain
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.errors import CaptureExceedsHold, InsufficientFunds, TransferEnded, TransferNotFound
 from gateway.ids import TransferId, new_id
 from gateway.ledger import book as verbs
 from gateway.ledger import recount
 from gateway.ledger.account import Side
+from gateway.ledger.errors import CaptureExceedsHold, InsufficientFunds, TransferEnded, TransferNotFound
 from gateway.ledger.transfer import End, Event, State
 from gateway.money import UNITS_MAX
 from tests.factory import NOW

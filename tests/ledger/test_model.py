@@ -24,9 +24,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from gateway.errors import CaptureExceedsHold, GatewayError, InsufficientFunds, TransferEnded
+from gateway.errors import GatewayError
 from gateway.ids import TransferId, new_id
 from gateway.ledger import book, recount
+from gateway.ledger.errors import CaptureExceedsHold, InsufficientFunds, TransferEnded
 from gateway.ledger.transfer import End, Event, Leg, State, Transfer
 from gateway.money import Assets
 from gateway.postgres.pool import Database, connect

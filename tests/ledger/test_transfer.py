@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from gateway.errors import TransferEnded
+from gateway.ledger.errors import TransferEnded
 from gateway.ledger.transfer import Event, State, after
 
 ALLOWED = {

@@ -4,11 +4,11 @@ import pytest
 from eth_account import Account
 
 from gateway.chain.token.contract import selector
-from gateway.errors import UnknownPayee
 from gateway.identity import wallet as wallets
 from gateway.identity.wallet import Wallet
 from gateway.payments import policy_change
 from gateway.payments.checks.policy import Policy
+from gateway.payments.errors import UnknownPayee
 from gateway.payments.model.payment import State
 from tests.factory import NOW, Town
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from gateway.errors import GatewayError, TokenNotDeployed
+from gateway.errors import GatewayError
 from gateway.idempotency import Unbatched
 from gateway.identity.wallet import Wallet
 from gateway.ids import TransferId, new_id
@@ -15,6 +15,7 @@ from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Assets
 from gateway.payments import capture_void
 from gateway.payments.capture_void import EndRequest
+from gateway.payments.errors import TokenNotDeployed
 from gateway.payments.model.payment import Payment, State
 from gateway.postgres.pool import Database
 from tests.factory import statements

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway.chain.errors import NodeUnavailable
 from gateway.chain.node import HttpNode
 from gateway.chain.watcher import watch
-from gateway.errors import NodeUnavailable
 from gateway.keys.signer import Vault
 from gateway.postgres.pool import Database
 from gateway.worker.catch_up import CatchUp

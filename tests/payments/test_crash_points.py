@@ -12,7 +12,7 @@ import pytest
 from eth_hash.auto import keccak
 
 from gateway.address import ZERO
-from gateway.errors import NodeUnavailable
+from gateway.chain.errors import NodeUnavailable
 from gateway.identity.wallet import Wallet
 from gateway.payments.model.payment import Payment, State
 from gateway.payments.model.records import Conversion

@@ -10,19 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.errors import (
-    CaptureExceedsHold,
-    Forbidden,
-    InsufficientFunds,
-    NotFound,
-    RefundExceedsPayment,
-    StateConflict,
-)
+from gateway.errors import Forbidden, NotFound, StateConflict
 from gateway.identity.wallet import Wallet
 from gateway.keys.signer import Vault
 from gateway.ledger import account, book, recount
+from gateway.ledger.errors import CaptureExceedsHold, InsufficientFunds
 from gateway.money import Assets, Money
 from gateway.payments import capture_void, pay
+from gateway.payments.errors import RefundExceedsPayment
 from gateway.payments.model import records
 from gateway.payments.model.payment import Payment, State
 from gateway.payments.model.route import fee

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from gateway.chain.errors import ChainReplaced, NodeUnavailable, NoRelayer, RelayerStopped
 from gateway.chain.relayer import relayers
 from gateway.clock import system_clock
-from gateway.errors import ChainReplaced, NodeUnavailable, NoRelayer, RelayerStopped
 from gateway.payments.model.payment import State
 from gateway.worker import loop as working
 from tests.factory import NOW, Town, until_waiting

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from gateway.errors import InsufficientFunds, Unauthenticated
+from gateway.errors import Unauthenticated
 from gateway.identity import wallet as wallets
 from gateway.identity.wallet import Wallet
 from gateway.ids import TransferId, new_id
 from gateway.ledger import account, book
+from gateway.ledger.errors import InsufficientFunds
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Assets
 from gateway.payments.model.plain import Undecided

@@ -7,9 +7,10 @@ from datetime import datetime
 import pytest
 from msgspec import structs
 
-from gateway.errors import GatewayError, InsufficientFunds
+from gateway.errors import GatewayError
 from gateway.events import log
 from gateway.ledger import book, transfer
+from gateway.ledger.errors import InsufficientFunds
 from gateway.ledger.transfer import End
 from gateway.money import Assets, Money
 from gateway.payments import pay, rails

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from gateway.chain.errors import NodeUnavailable, NoRelayer, RelayerNotResumable
 from gateway.chain.node import HttpNode
 from gateway.chain.relayer import batches, nonce_conflicts, relayers, roles
 from gateway.chain.relayer.relayers import Relayer
 from gateway.clock import system_clock
-from gateway.errors import NodeUnavailable, NoRelayer, RelayerNotResumable
 from gateway.keys.signer import LOCAL_RELAYER_KEYS, RelayerSigner, fields_of
 from gateway.ledger import account, book
 from gateway.payments.model.payment import Payment, State

@@ -19,15 +19,19 @@ from eth_hash.auto import keccak
 from msgspec import structs
 
 from gateway.address import checksum
+from gateway.chain.errors import InvalidSignature
 from gateway.chain.relayer import batches
 from gateway.chain.token import authorization, message
 from gateway.chain.token.contract import selector
 from gateway.chain.token.message import Authorization
 from gateway.clock import system_clock
-from gateway.errors import Contended, Forbidden, InsufficientFunds, InvalidSignature, OwnKey, StateConflict
+from gateway.errors import Forbidden, StateConflict
 from gateway.identity.wallet import Wallet
+from gateway.ledger.errors import InsufficientFunds
 from gateway.payments import sign
+from gateway.payments.errors import OwnKey
 from gateway.payments.model.payment import Payment, State
+from gateway.postgres.errors import Contended
 from tests.custody.test_binding import N, a_key
 from tests.cuts import CutDatabase, Fate, Killed
 from tests.factory import Town

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from gateway.chain.errors import NodeUnavailable
 from gateway.chain.node import HttpNode
-from gateway.errors import NodeUnavailable
 from gateway.payments.model.payment import State
 from tests.factory import Town
 

@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 from msgspec import structs
 
 from gateway.audit.log import ANYONE
-from gateway.errors import CapExceeded, GatewayError, MandateExceeded
+from gateway.errors import GatewayError
 from gateway.identity import wallet as wallets
 from gateway.identity.credential import Credential
 from gateway.ids import first_id, new_id
@@ -36,6 +36,7 @@ from gateway.payments.checks.caps import Cap
 from gateway.payments.checks.check import PASSED, Check, CheckContext, Decisions, Passed, Proposed
 from gateway.payments.checks.mandate import Wanted
 from gateway.payments.checks.spending import BUCKET, FOR_EVER, Counter, Spent, bucket_of
+from gateway.payments.errors import CapExceeded, MandateExceeded
 from gateway.payments.model import records
 from gateway.payments.model.payment import Payment, State
 from gateway.payments.model.plain import NeedsChecks

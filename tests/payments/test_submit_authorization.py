@@ -12,24 +12,17 @@ from eth_account.signers.local import LocalAccount
 from msgspec import structs
 
 from gateway.audit.log import ANYONE
+from gateway.chain.errors import InvalidSignature
 from gateway.chain.node import HttpNode
 from gateway.chain.token import message
 from gateway.chain.token.message import Authorization
 from gateway.clock import system_clock
 from gateway.controls import wallet_freeze
-from gateway.errors import (
-    GatewayError,
-    InsufficientFunds,
-    InvalidRequest,
-    InvalidSignature,
-    NonceTaken,
-    NotFound,
-    SelfPayment,
-    UnknownPayee,
-    WalletFrozen,
-)
+from gateway.errors import GatewayError, InvalidRequest, NotFound
 from gateway.identity.wallet import Wallet
+from gateway.ledger.errors import InsufficientFunds
 from gateway.payments.checks import policy, spending
+from gateway.payments.errors import NonceTaken, SelfPayment, UnknownPayee, WalletFrozen
 from gateway.payments.model.payment import Payment, State
 from gateway.payments.submit_authorization import Presented, present
 from tests.custody.test_binding import a_key

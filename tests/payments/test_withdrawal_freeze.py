@@ -11,13 +11,15 @@ from gateway.chain.relayer import batches
 from gateway.chain.relayer.batches import Ripe
 from gateway.clock import system_clock
 from gateway.controls import wallet_freeze
-from gateway.errors import FreezeStays, NotFound, WithdrawalsFrozen
+from gateway.errors import NotFound
 from gateway.keys.signer import Vault
 from gateway.ledger import book
 from gateway.money import Asset, Assets
+from gateway.payments.errors import WithdrawalsFrozen
 from gateway.payments.model.payment import State
 from gateway.postgres.pool import Database, Record
 from gateway.reconciliation import solvency, unfreeze
+from gateway.reconciliation.errors import FreezeStays
 from tests.conftest import ASSETS
 from tests.factory import Chain, Town
 from tests.payments.test_chain_rail import PAUSER_ROLE, pause_by

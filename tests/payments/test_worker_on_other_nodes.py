@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
+from gateway.chain.errors import ChainReplaced
 from gateway.chain.node import HttpNode
-from gateway.errors import ChainReplaced
 from gateway.payments.model.payment import State
 from gateway.reconciliation import monitor, solvency
 from gateway.worker import loop as working

@@ -14,9 +14,10 @@ import asyncpg
 import pytest
 
 from gateway.embedded.postgres import Postgres
-from gateway.errors import DatabaseUnavailable, Misconfigured
+from gateway.errors import Misconfigured
 from gateway.money import Assets
 from gateway.postgres.connection import Deadlines
+from gateway.postgres.errors import DatabaseUnavailable
 from gateway.postgres.pool import connect
 from tests.postgres.test_odd_databases import made, pays
 from tests.servers import by_tcp, stopped

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.embedded.postgres import Postgres
-from gateway.errors import DatabaseUnavailable, GatewayError, Misconfigured
+from gateway.errors import GatewayError, Misconfigured
+from gateway.postgres.errors import DatabaseUnavailable
 from gateway.postgres.migration import check_migrated, migrate
 from gateway.postgres.pool import Database, Statements, connect
 from tests.databases import named

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.errors import DatabaseUnavailable
 from gateway.postgres.connection import Deadlines
+from gateway.postgres.errors import DatabaseUnavailable
 from gateway.postgres.pool import Database, connect
 from tests.replicas import Replicated, replicated
 

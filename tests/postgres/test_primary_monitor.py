@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.errors import DatabaseUnavailable
 from gateway.postgres import primary_monitor
 from gateway.postgres.connection import Deadlines
+from gateway.postgres.errors import DatabaseUnavailable
 from gateway.postgres.pool import Database, connect
 from tests.processes import HANG_SECONDS
 from tests.replicas import Replicated, replicated

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
+from gateway.chain.errors import NodeUnavailable
 from gateway.chain.node import At, HttpNode
-from gateway.errors import NodeUnavailable
 from gateway.ids import TransferId, new_id
 from gateway.ledger import book
 from gateway.ledger.transfer import Leg, Transfer

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from eth_account import Account
 
+from gateway.chain.errors import NodeUnavailable
 from gateway.chain.node import HttpNode
-from gateway.errors import InvalidRequest, NodeUnavailable
+from gateway.errors import InvalidRequest
 from gateway.identity.wallet import Wallet
 from gateway.payments.model.payment import State
 from gateway.reconciliation import reread

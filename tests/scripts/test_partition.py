@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from gateway import idempotency
-from gateway.errors import InsufficientFunds
 from gateway.identity import wallet as wallets
 from gateway.identity.wallet import Wallet
 from gateway.ledger import book
+from gateway.ledger.errors import InsufficientFunds
 from gateway.money import Assets
 from gateway.payments.model.payment import State
 from gateway.payments.model.plain import Undecided

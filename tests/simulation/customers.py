@@ -16,8 +16,8 @@ import httpx
 from litestar.utils.deprecation import LitestarDeprecationWarning
 
 from gateway.api.app import application
-from gateway.errors import DatabaseUnavailable
 from gateway.http.services import Services
+from gateway.postgres.errors import DatabaseUnavailable
 from tests.cuts import CutDatabase, Fate
 from tests.front import Front
 from tests.processes import HANG_SECONDS

@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from gateway.chain.errors import NodeUnavailable, RelayerNotResumable
 from gateway.chain.relayer import nonce_conflicts
-from gateway.errors import NodeUnavailable, RelayerNotResumable
 from gateway.money import Assets
 from gateway.postgres.pool import Database
 from tests.factory import Chain

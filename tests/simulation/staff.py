@@ -10,12 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Literal
 
-from gateway.errors import (
-    Contended,
-    NodeUnavailable,
-    NoRelayer,
-    RelayerStopped,
-)
+from gateway.chain.errors import NodeUnavailable, NoRelayer, RelayerStopped
+from gateway.postgres.errors import Contended
 from gateway.reconciliation.monitor import Pace
 from gateway.worker.loop import Worker
 from tests.cuts import CutDatabase, CutNode, CutSigner, Fate, Killed

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.chain.block import AccountState, Block, Call, Fees, Log, Receipt
+from gateway.chain.errors import NodeBehind, NodeUnavailable
 from gateway.chain.node import At, HttpNode
-from gateway.errors import NodeBehind, NodeUnavailable
 
 
 @dataclass

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from gateway.api.identity.sign_in import AssertionRequest, assertion_of
-from gateway.errors import InvalidPasskey
 from gateway.identity import wallet
+from gateway.identity.errors import InvalidPasskey
 from gateway.identity.sign_in import passkey
 from gateway.identity.sign_in.ceremony import Party, to_base64
 from gateway.identity.sign_in.challenge import Asked

@@ -17,11 +17,11 @@ from gateway.api.identity.sign_in import (
     passkey_view,
     registration_of,
 )
-from gateway.errors import ClonedPasskey
 from gateway.http.parameters import path_id
 from gateway.http.services import Services
 from gateway.identity import wallet as wallets
 from gateway.identity.credential import Credential
+from gateway.identity.errors import ClonedPasskey
 from gateway.identity.sign_in import passkey, recovery_codes, session
 from gateway.identity.sign_in.ceremony import party_of
 from gateway.identity.wallet import Wallet

@@ -14,9 +14,9 @@ from gateway.api.identity.sign_in import (
     registration_of,
 )
 from gateway.api.shapes import HandleRequest
-from gateway.errors import InvalidPasskey
 from gateway.http.cookie import refuse_other_origins
 from gateway.http.services import Services
+from gateway.identity.errors import InvalidPasskey
 from gateway.identity.sign_in import sign_up as signing
 from gateway.identity.sign_in.ceremony import from_base64, party_of
 from gateway.ids import WalletId, show

@@ -15,7 +15,7 @@ from gateway.audit import log as audit
 from gateway.audit.log import AuditEvent, By
 from gateway.bank import movements
 from gateway.bank.movements import BankMovement, BankRequest, Direction
-from gateway.errors import ApprovalRequired, GatewayError, InvalidRequest, NotFound
+from gateway.errors import GatewayError, InvalidRequest, NotFound
 from gateway.http.parameters import path_id
 from gateway.http.problems import KEY_PROBLEMS, MONEY_PROBLEMS
 from gateway.http.services import Services
@@ -27,6 +27,7 @@ from gateway.ids import ConversionId, read
 from gateway.money import Money
 from gateway.payments import convert as converting
 from gateway.payments.checks import policy
+from gateway.payments.errors import ApprovalRequired
 from gateway.payments.model import records
 from gateway.postgres.pool import Connection
 

@@ -17,17 +17,20 @@ from gateway import idempotency
 from gateway.api.idempotency import fingerprint_of, key_of
 from gateway.api.payments.payments import status_of
 from gateway.api.shapes import BulkPaymentRequest, BulkResultView
-from gateway.errors import BodyTooLarge, GatewayError, InvalidRequest, TooManyTries, UnknownPayee
+from gateway.errors import GatewayError, InvalidRequest
 from gateway.http import body
 from gateway.http.body import StrictRequest
+from gateway.http.errors import BodyTooLarge
 from gateway.http.fields import JSON
 from gateway.http.problems import KEY_PROBLEMS, MONEY_PROBLEMS, PAY_PROBLEMS, problem_document
 from gateway.http.services import CALLER, Services, bearer_of
 from gateway.idempotency import Answer
 from gateway.identity.credential import Credential
+from gateway.identity.errors import TooManyTries
 from gateway.ids import show
 from gateway.payments import batch
 from gateway.payments.batch import Lines, Payer, Replayed, Result
+from gateway.payments.errors import UnknownPayee
 from gateway.payments.model.note import note_of
 from gateway.payments.model.payment import Payment
 from gateway.payments.pay import check_memo

@@ -29,7 +29,7 @@ from gateway.api.idempotency import fingerprint_of, key_of
 from gateway.api.payments.payments import pay_request, payments_of, shares_commits
 from gateway.api.shapes import PaymentRequest, PaymentView
 from gateway.clock import rfc3339
-from gateway.errors import GatewayError, PaymentRestored, Unauthenticated, UnknownPayee
+from gateway.errors import GatewayError, Unauthenticated
 from gateway.group_commit import GroupCommit
 from gateway.http import body, cookie, problems
 from gateway.http.fields import NOT_PLAIN, ONCE, is_json
@@ -45,6 +45,7 @@ from gateway.identity.sign_in.ceremony import Party, party_of
 from gateway.identity.wallet import Wallet
 from gateway.ids import PaymentId, new_id, show
 from gateway.money import Money
+from gateway.payments.errors import PaymentRestored, UnknownPayee
 from gateway.payments.model.plain import NeedsChecks, Undecided
 from gateway.payments.model.route import Route, ledger_route
 from gateway.payments.pay import PayRequest, check_memo

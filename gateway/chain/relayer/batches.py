@@ -14,6 +14,7 @@ from typing import Literal
 from msgspec.structs import replace
 
 from gateway.chain.block import Fees
+from gateway.chain.errors import InvalidSignature
 from gateway.chain.relayer import relayers
 from gateway.chain.relayer.relayers import Stored
 from gateway.chain.signature import BYTES_MAX, CONTRACT_GAS
@@ -21,7 +22,6 @@ from gateway.chain.token import authorization as authorizations
 from gateway.chain.token import message
 from gateway.chain.token.contract import Contract
 from gateway.chain.token.message import Authorization
-from gateway.errors import InvalidSignature
 from gateway.keys.signer import Signer
 from gateway.postgres.pool import Connection, Statements
 

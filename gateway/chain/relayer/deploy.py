@@ -18,13 +18,14 @@ from itertools import count
 from uuid import UUID
 
 from gateway.chain.block import Block, Receipt
+from gateway.chain.errors import NodeRefused, NodeUnavailable
 from gateway.chain.node import Node
 from gateway.chain.relayer import outbox, relayers
 from gateway.chain.token.contract import Contract, Roles, deploy_data
 from gateway.chain.watcher import watch
 from gateway.chain.watcher.watch import Cursor
 from gateway.clock import Clock
-from gateway.errors import Misconfigured, NodeRefused, NodeUnavailable, UnknownAsset
+from gateway.errors import Misconfigured, UnknownAsset
 from gateway.keys.signer import Signer
 from gateway.money import Asset, Assets
 from gateway.postgres.pool import Connection, Database, Record, Statements

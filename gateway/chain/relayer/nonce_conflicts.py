@@ -17,12 +17,12 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from gateway.chain.errors import NodeRefused, RelayerNotResumable
 from gateway.chain.node import Node
 from gateway.chain.relayer import relayers
 from gateway.chain.relayer.relayers import Attempt
 from gateway.chain.token import authorization
 from gateway.chain.watcher import watch
-from gateway.errors import NodeRefused, RelayerNotResumable
 from gateway.postgres.pool import Connection, Database, Statements
 
 sql = Statements(__package__, "nonce_conflicts.sql")

@@ -18,10 +18,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from gateway.chain.errors import NodeRefused
 from gateway.chain.json_rpc import same_words
 from gateway.chain.node import Node
 from gateway.chain.relayer.relayers import Attempt
-from gateway.errors import NodeRefused
 from gateway.postgres.pool import Connection, Database, Statements, confirm
 
 sql = Statements(__package__, "outbox.sql")

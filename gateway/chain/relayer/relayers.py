@@ -21,7 +21,8 @@ from typing import Literal
 from uuid import UUID
 
 from gateway.chain.block import AccountState, Block, Fees, Receipt
-from gateway.errors import Misconfigured, RelayerStopped
+from gateway.chain.errors import RelayerStopped
+from gateway.errors import Misconfigured
 from gateway.escape import for_shell
 from gateway.ids import new_id
 from gateway.keys.signer import Signer, TransactionFields, fields_of

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.chain.block import Fees
+from gateway.chain.errors import NodeUnavailable, RelayerStopped
 from gateway.chain.node import Node
 from gateway.chain.relayer import outbox, relayers
 from gateway.chain.relayer.batches import BatchKind
@@ -28,7 +29,6 @@ from gateway.chain.token.contract import (
     paused_data,
 )
 from gateway.clock import Clock
-from gateway.errors import NodeUnavailable, RelayerStopped
 from gateway.keys.signer import Signer, fields_of
 from gateway.postgres.pool import Connection, Database, Statements
 

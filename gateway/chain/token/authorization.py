@@ -29,10 +29,11 @@ from eth_hash.auto import keccak
 from msgspec import Struct
 
 from gateway.address import ZERO, to_bytes
+from gateway.chain.errors import NodeRefused, NodeUnavailable
 from gateway.chain.node import Node
 from gateway.chain.token.contract import Contract, authorization_state_data, minted_data
 from gateway.chain.token.message import Authorization, By, Key, Kind
-from gateway.errors import Contended, NodeRefused, NodeUnavailable
+from gateway.postgres.errors import Contended
 from gateway.postgres.pool import Connection, Record, Statements
 
 sql = Statements(__package__, "authorization.sql")

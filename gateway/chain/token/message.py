@@ -12,8 +12,8 @@ from msgspec import Struct
 
 from gateway.address import ZERO, to_bytes
 from gateway.chain import signature
+from gateway.chain.errors import InvalidSignature
 from gateway.chain.token.contract import Contract, Movement, selector
-from gateway.errors import InvalidSignature
 
 Kind = Literal["transfer", "redemption", "mint", "sweep"]
 KINDS: tuple[Kind, ...] = ("transfer", "redemption", "mint", "sweep")

@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from gateway.address import ZERO
+from gateway.chain.errors import NodeRefused, NodeUnavailable
 from gateway.chain.node import Node
 from gateway.chain.token.contract import Contract, as_int, balance_of_data, decode, total_supply_data
 from gateway.chain.watcher import watch
-from gateway.errors import NodeRefused, NodeUnavailable
 
 
 async def read(node: Node, contract: Contract, addresses: Sequence[str], number: int) -> list[int]:

@@ -25,9 +25,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from gateway.chain.block import Block, Log, Receipt
+from gateway.chain.errors import ChainReplaced, NodeBehind, NodeContradiction, NodeRefused, NodeUnavailable
 from gateway.chain.node import Node
 from gateway.chain.token.contract import Contract, Movement, Skip, decode
-from gateway.errors import ChainReplaced, NodeBehind, NodeContradiction, NodeRefused, NodeUnavailable
 from gateway.postgres.pool import Connection, Statements
 
 sql = Statements(__package__, "watch.sql")

@@ -12,6 +12,7 @@ from gateway.audit import log as audit_log
 from gateway.audit.log import AuditEvent
 from gateway.bank import movements
 from gateway.chain.block import Receipt
+from gateway.chain.errors import NodeUnavailable
 from gateway.chain.node import HttpNode, Node
 from gateway.chain.relayer import deploy as deploying
 from gateway.chain.relayer import roles
@@ -20,7 +21,6 @@ from gateway.chain.watcher import watch
 from gateway.clock import rfc3339, steady
 from gateway.config import Config
 from gateway.custody import wallet_keys
-from gateway.errors import NodeUnavailable
 from gateway.ids import show
 from gateway.keys import key_files, signer
 from gateway.ledger import book, recount

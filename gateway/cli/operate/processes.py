@@ -13,13 +13,15 @@ import uvloop
 from gateway import assembly
 from gateway.api.app import application
 from gateway.api.server import Server
+from gateway.chain.errors import ChainReplaced, NodeUnavailable
 from gateway.chain.relayer import roles
 from gateway.chain.watcher import watch
 from gateway.config import Config
 from gateway.docs.library import Library
 from gateway.docs.pages import pages as documentation
-from gateway.errors import ChainReplaced, DatabaseUnavailable, Misconfigured, NodeUnavailable
+from gateway.errors import Misconfigured
 from gateway.http.services import Services
+from gateway.postgres.errors import DatabaseUnavailable
 from gateway.reconciliation import recovery
 from gateway.web.pages import PAGES, missing
 from gateway.worker import loop as working

@@ -37,7 +37,7 @@ from webauthn.helpers.structs import (
     RegistrationCredential,
 )
 
-from gateway.errors import InvalidPasskey
+from gateway.identity.errors import InvalidPasskey
 
 #: What a key may sign by, the best first (IANA COSE Algorithms): EdDSA, ES256, RS256.
 ALGORITHMS = (-8, -7, -257)

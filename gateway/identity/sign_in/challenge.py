@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from gateway.errors import InvalidPasskey
+from gateway.identity.errors import InvalidPasskey
 from gateway.identity.sign_in.ceremony import Party, challenge_of
 from gateway.postgres.pool import Record
 

@@ -12,9 +12,10 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 from gateway.chain import signature
+from gateway.chain.errors import NodeUnavailable
 from gateway.chain.node import Node
-from gateway.errors import InvalidSignIn, NodeUnavailable
 from gateway.identity import wallet as wallets
+from gateway.identity.errors import InvalidSignIn
 from gateway.identity.sign_in.challenge import GOOD_FOR, KEPT_FOR
 from gateway.identity.sign_in.siwe import SignIn, differing_line, digest, nonce_of
 from gateway.identity.wallet import Wallet

@@ -20,9 +20,10 @@ from uuid import UUID
 
 from gateway.audit import log as audit
 from gateway.audit.log import AuditEvent, By
-from gateway.errors import ClonedPasskey, InvalidPasskey, InvalidRequest, LastPasskey, NotFound
+from gateway.errors import InvalidRequest, NotFound
 from gateway.events import log
 from gateway.identity import wallet as wallets
+from gateway.identity.errors import ClonedPasskey, InvalidPasskey, LastPasskey
 from gateway.identity.label import label
 from gateway.identity.sign_in import challenge as challenges
 from gateway.identity.sign_in import recovery_codes, session

@@ -16,8 +16,8 @@ from datetime import datetime, timedelta
 
 from gateway.audit import log as audit
 from gateway.audit.log import AuditEvent, By
-from gateway.errors import InvalidRecoveryCode, TooManyTries
 from gateway.events import log
+from gateway.identity.errors import InvalidRecoveryCode, TooManyTries
 from gateway.identity.wallet import lock_wallet
 from gateway.ids import WalletId
 from gateway.postgres.pool import Connection, Database, Statements

@@ -18,19 +18,13 @@ from uuid import UUID
 from msgspec import Struct
 
 from gateway.clock import rfc3339
-from gateway.errors import (
-    CapExceeded,
-    DayCapExceeded,
-    DayCapTooSmall,
-    GatewayError,
-    InvalidRequest,
-    PaymentCapExceeded,
-)
+from gateway.errors import GatewayError, InvalidRequest
 from gateway.ids import WalletId
 from gateway.money import Assets, Money
 from gateway.payments.checks import spending
 from gateway.payments.checks.check import PASSED, Check, CheckContext, Decisions, Locks, Passed, Proposed
 from gateway.payments.checks.spending import Counter, Spent
+from gateway.payments.errors import CapExceeded, DayCapExceeded, DayCapTooSmall, PaymentCapExceeded
 from gateway.payments.model.route import RailName
 from gateway.postgres.pool import Connection, Record, Statements
 

@@ -15,11 +15,12 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.errors import GatewayError, WalletFrozen
+from gateway.errors import GatewayError
 from gateway.identity.credential import Credential
 from gateway.identity.wallet import Wallet
 from gateway.ids import WalletId
 from gateway.payments.checks.spending import Counter
+from gateway.payments.errors import WalletFrozen
 from gateway.payments.model.payment import Payment
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.payees.resolver import Payee

@@ -18,18 +18,7 @@ from uuid import UUID
 from gateway.audit import log as audit
 from gateway.audit.log import AuditEvent, By
 from gateway.clock import rfc3339
-from gateway.errors import (
-    ApprovalRequired,
-    GatewayError,
-    InvalidRequest,
-    MandateDrawExceeded,
-    MandateExceeded,
-    MandatePeriodExceeded,
-    MandatePeriodTooSmall,
-    MandateTotalExceeded,
-    NotFound,
-    StateConflict,
-)
+from gateway.errors import GatewayError, InvalidRequest, NotFound, StateConflict
 from gateway.events import log
 from gateway.identity.sign_in import passkey
 from gateway.identity.sign_in.ceremony import Assertion
@@ -39,6 +28,14 @@ from gateway.money import Assets, Money
 from gateway.payments.checks import spending
 from gateway.payments.checks.check import PASSED, Check, CheckContext, Decisions, Locks, Passed, Proposed
 from gateway.payments.checks.spending import Counter, Spent
+from gateway.payments.errors import (
+    ApprovalRequired,
+    MandateDrawExceeded,
+    MandateExceeded,
+    MandatePeriodExceeded,
+    MandatePeriodTooSmall,
+    MandateTotalExceeded,
+)
 from gateway.payments.model.payment import Payment
 from gateway.payments.model.route import RailName
 from gateway.postgres.pool import Connection, Record, Statements

@@ -7,11 +7,12 @@ that come after read it frozen.
 from collections.abc import Collection, Sequence
 
 from gateway.clock import rfc3339
-from gateway.errors import GatewayError, WalletFrozen
+from gateway.errors import GatewayError
 from gateway.ids import WalletId
 from gateway.money import Assets
 from gateway.payments.checks import policy
 from gateway.payments.checks.check import LOCKED, PASSED, Check, CheckContext, Decisions, Locks, Passed, Payer, Proposed
+from gateway.payments.errors import WalletFrozen
 from gateway.postgres.pool import Connection, Record
 
 

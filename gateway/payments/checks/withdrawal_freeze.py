@@ -18,9 +18,10 @@ from datetime import datetime
 
 from gateway.chain.token import authorization
 from gateway.clock import rfc3339
-from gateway.errors import GatewayError, InRecovery, WithdrawalsFrozen
+from gateway.errors import GatewayError
 from gateway.money import Asset
 from gateway.payments.checks.check import PASSED, Check, CheckContext, Decisions, Passed, Proposed
+from gateway.payments.errors import InRecovery, WithdrawalsFrozen
 from gateway.postgres.pool import Connection, Statements
 
 sql = Statements(__package__, "withdrawal_freeze.sql")

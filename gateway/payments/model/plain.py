@@ -9,9 +9,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from gateway.errors import InsufficientFunds, Unauthenticated
+from gateway.errors import Unauthenticated
 from gateway.identity.handle import is_folded
 from gateway.ledger import account
+from gateway.ledger.errors import InsufficientFunds
 from gateway.money import Money
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-if TYPE_CHECKING:  # all of these know the terms, which know the rails
+if TYPE_CHECKING:  # all of these know the settings, which know the rails
     from gateway.errors import GatewayError
     from gateway.ledger.transfer import End
     from gateway.money import Money
@@ -18,8 +18,7 @@ if TYPE_CHECKING:  # all of these know the terms, which know the rails
 
 
 class Rail(Protocol):
-    """A way for money to move. Of a group of payments each rail gets its own, in the order of `PaymentSettings.rails`.
-    """
+    """A way for money to move. Each rail gets its own payments of a group, in the order of `PaymentSettings.rails`."""
 
     name: str  #: As in `Route.rail`, and in a payment's row.
     final_at_once: bool  #: Whether what is accepted is settled, so that there is nothing left to stop.

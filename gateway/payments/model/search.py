@@ -24,8 +24,9 @@ from typing import Final, Literal
 from uuid import UUID
 
 from gateway import address
-from gateway.errors import InvalidHandle, InvalidRequest
+from gateway.errors import InvalidRequest
 from gateway.identity import wallet
+from gateway.identity.errors import InvalidHandle
 from gateway.identity.handle import fold
 from gateway.ids import PaymentId, WalletId, first_id
 from gateway.money import Asset, Assets, Money

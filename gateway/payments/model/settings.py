@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.chain.token.contract import Contract
-from gateway.errors import TokenNotDeployed
 from gateway.money import Asset, Assets
+from gateway.payments.errors import TokenNotDeployed
 from gateway.payments.model.rail import Rail
 from gateway.payments.payees.resolver import PayeeResolver
 from gateway.settlement.settles import Settles

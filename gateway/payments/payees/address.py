@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping
 
 from gateway.address import read
 from gateway.chain.token.contract import Contract
-from gateway.errors import UnknownPayee
 from gateway.identity import wallet
+from gateway.payments.errors import UnknownPayee
 from gateway.payments.payees.resolver import Payee, PayeeResolver
 from gateway.payments.payees.unpayable import unpayable
 from gateway.postgres.pool import Connection

@@ -3,9 +3,10 @@
 from collections.abc import Collection, Mapping
 
 from gateway.chain.token.contract import Contract
-from gateway.errors import InvalidHandle, UnknownPayee
 from gateway.identity import wallet
+from gateway.identity.errors import InvalidHandle
 from gateway.identity.handle import fold, is_folded
+from gateway.payments.errors import UnknownPayee
 from gateway.payments.payees.resolver import Payee, PayeeResolver
 from gateway.postgres.pool import Connection
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from gateway.errors import GatewayError, SelfPayment, UnknownPayee
+from gateway.errors import GatewayError
 from gateway.identity.wallet import Wallet
+from gateway.payments.errors import SelfPayment, UnknownPayee
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.payees.resolver import Name, Payee, read
 from gateway.postgres.pool import Connection

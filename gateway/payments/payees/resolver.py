@@ -6,10 +6,10 @@ from typing import Protocol
 from msgspec import Struct
 
 from gateway.chain.token.contract import Contract
-from gateway.errors import UnknownPayee
 from gateway.identity.wallet import Wallet
 from gateway.ledger import account
 from gateway.money import Asset
+from gateway.payments.errors import UnknownPayee
 from gateway.postgres.pool import Connection
 
 

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from gateway.chain.token import authorization
 from gateway.chain.token.authorization import Order
-from gateway.errors import Contended, GatewayError, OwnKey
+from gateway.errors import GatewayError
 from gateway.events import log
 from gateway.identity import wallet
 from gateway.identity.wallet import Wallet
@@ -26,6 +26,7 @@ from gateway.ledger.transfer import End
 from gateway.money import Money
 from gateway.payments.checks import withdrawal_freeze
 from gateway.payments.checks.check import Proposed
+from gateway.payments.errors import OwnKey
 from gateway.payments.model import records
 from gateway.payments.model.payment import Event, Payment, State, after
 from gateway.payments.model.plain import NotDone, PlainPayment, columns_of, handle_of, not_done
@@ -33,6 +34,7 @@ from gateway.payments.model.rail import Rail
 from gateway.payments.model.route import Route, chain_route, route, stored
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.rails import holding
+from gateway.postgres.errors import Contended
 from gateway.postgres.pool import Connection, Database
 
 

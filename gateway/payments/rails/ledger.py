@@ -15,15 +15,17 @@ from uuid import UUID
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.errors import GatewayError, InsufficientFunds, UnknownPayee
+from gateway.errors import GatewayError
 from gateway.events import log
 from gateway.ids import AccountId, PaymentId, TransferId
 from gateway.ledger import account, book, transfer
+from gateway.ledger.errors import InsufficientFunds
 from gateway.ledger.transfer import End
 from gateway.money import Money
 from gateway.payments.checks import caps
 from gateway.payments.checks.check import Proposed
 from gateway.payments.checks.spending import bucket_of
+from gateway.payments.errors import UnknownPayee
 from gateway.payments.model import records
 from gateway.payments.model.payment import Event, Payment, after
 from gateway.payments.model.plain import NotDone, PlainPayment, columns_of, handle_of, not_done

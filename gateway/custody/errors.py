@@ -1,0 +1,23 @@
+"""What is refused about wallets' addresses."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gateway.errors import Conflict
+
+if TYPE_CHECKING:
+    from gateway.money import Money
+
+
+@dataclass(eq=False)
+class AddressNotEmpty(Conflict):
+    address: str
+    left: "Money"
+    says = "{left} is at {address} still: send it to your new address or elsewhere first, and wait until that is final"
+
+
+@dataclass(eq=False)
+class PaymentsUnderWay(Conflict):
+    address: str
+    count: int
+    says = "{count} token payments or conversions from {address} are not settled yet: ask again when they are"

@@ -1,0 +1,43 @@
+"""What HTTP refuses before anything is asked of a package."""
+
+from dataclasses import dataclass
+
+from gateway.errors import NotFound, Refused
+
+
+@dataclass(eq=False)
+class BodyTooLarge(Refused):
+    bytes_max: int
+    says = "the body is larger than {bytes_max} bytes; send a smaller one"
+
+
+@dataclass(eq=False)
+class UnsupportedMediaType(Refused):
+    """A body of a kind that is not read. `kind` is a slug: `media_type`, `charset`, `content_encoding`, `encoding`.
+    `accepted` are the media types that the call takes; empty where the type is not the fault.
+    """
+
+    kind: str
+    reason: str
+    accepted: tuple[str, ...]
+    says = "{reason}"
+
+
+class NoSuchRoute(NotFound):
+    """`what` is the path that was asked for."""
+
+    says = "there is no route {what}; /openapi.json lists the routes"
+
+
+@dataclass(eq=False)
+class MethodNotAllowed(Refused):
+    """`allowed` are the methods that the path takes (RFC 9110, 15.5.6)."""
+
+    method: str
+    path: str
+    allowed: tuple[str, ...]
+    says = "{path} does not take {method}; it takes {allowed}"
+
+
+class IdempotencyKeyMissing(Refused):
+    says = "this call moves money: send an Idempotency-Key header of your own making, 1 to 255 visible characters"

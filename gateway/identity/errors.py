@@ -1,0 +1,130 @@
+"""What is refused to callers, and about handles."""
+
+from dataclasses import dataclass
+
+from gateway.errors import Conflict, Forbidden, Refused
+
+
+@dataclass(eq=False)
+class SignInAgain(Forbidden):
+    """A session that is too old for this, or was not begun with what an owner has."""
+
+    kind: str = "sign_in_again"
+
+
+@dataclass(eq=False)
+class InvalidHandle(Refused):
+    handle: str
+    reason: str
+    says = "{handle!r} is not a handle: {reason}"
+
+
+@dataclass(eq=False)
+class HandleTaken(Conflict):
+    handle: str
+    says = "@{handle} is taken; choose another handle"
+
+
+@dataclass(eq=False)
+class LooksAlike(HandleTaken):
+    """`like` is a handle that somebody has, and that people would take this one for."""
+
+    like: str
+    kind: str = "look_alike"
+    says = "@{handle} could be taken for @{like}, which somebody has; choose another handle"
+
+
+@dataclass(eq=False)
+class HandleReserved(HandleTaken):
+    """`word` is reserved, and people would take the handle for it."""
+
+    word: str
+    kind: str = "reserved"
+    says = "@{handle} could be taken for the reserved word {word}; choose another handle"
+
+
+@dataclass(eq=False)
+class HandleLost(HandleTaken):
+    sqlstate = "GWR03"
+    kind: str = "lost"
+    says = (
+        "@{handle} was somebody's before this gateway's database was restored, and tokens may lie at its address; its "
+        "operators give it back: see 'gateway recovery'"
+    )
+
+
+@dataclass(eq=False)
+class UnknownHandle(Refused):
+    handle: str
+    says = "nobody has the handle @{handle}"
+
+
+@dataclass(eq=False)
+class InvalidChallenge(Refused):
+    """`kind` is `malformed`, `unknown`, `altered` or `expired`."""
+
+    kind: str
+    reason: str
+    says = "this message binds no address: {reason}"
+
+
+@dataclass(eq=False)
+class AddressTaken(Conflict):
+    address: str
+    says = "{address} is a wallet's already, and an address is one wallet's for ever: bind another"
+
+
+@dataclass(eq=False)
+class InvalidPasskey(Refused):
+    """`kind` is `malformed`, `type`, `challenge`, `details`, `origin`, `relying_party`, `user_verification`,
+    `algorithm`, `signature`, `unknown_passkey`, `taken` or `cloned`.
+    """
+
+    kind: str
+    reason: str
+    says = "this passkey is not accepted: {reason}"
+
+
+@dataclass(eq=False)
+class ClonedPasskey(InvalidPasskey):
+    """`passkey` is its id. It has signed, but its count of signatures went back: it is to be stopped."""
+
+    passkey: str
+    says = "the passkey {passkey} is stopped: {reason}. Revoke it and make another"
+
+
+@dataclass(eq=False)
+class LastPasskey(Conflict):
+    passkey: str
+    says = (
+        "{passkey} is the last passkey of this wallet, and no recovery code is left: add another passkey or make "
+        "recovery codes first, or nobody could sign in any more"
+    )
+
+
+@dataclass(eq=False)
+class LastOwnerKey(Conflict):
+    key: str
+    says = (
+        "{key} is the only key that acts as this wallet's owner, and the wallet has no passkey: replace the key or add "
+        "a passkey first, or nobody could act as the owner any more"
+    )
+
+
+class InvalidSignIn(InvalidChallenge):
+    """`kind` as of InvalidChallenge, or `no_own_address`."""
+
+    says = "this message signs nobody in: {reason}"
+
+
+class InvalidRecoveryCode(Refused):
+    says = "this is no recovery code of this wallet that is still good"
+
+
+@dataclass(eq=False)
+class TooManyTries(Conflict):
+    """So many came that none is looked at for a while: `seconds` at the most. `kind`: of what, such as `sign-ins`."""
+
+    kind: str
+    seconds: int
+    says = "there were too many {kind}: try again in {seconds} seconds"

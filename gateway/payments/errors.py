@@ -1,0 +1,245 @@
+"""What is refused about payments."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from gateway.errors import Conflict, GatewayError, Refused, Unavailable, UnknownAsset
+from gateway.ids import show
+
+if TYPE_CHECKING:
+    from gateway.money import Money
+
+
+@dataclass(eq=False)
+class NotConvertible(UnknownAsset):
+    """An asset of the gateway, but not one that `given` can be converted into; `known` are those."""
+
+    given: str = ""
+    says = "{given} cannot be converted into {asset}: convert it into {known}"
+
+
+@dataclass(eq=False)
+class NothingConverts(NotConvertible):
+    """`pairs` are the conversions that there are, each in both directions."""
+
+    pairs: tuple[str, ...] = ()
+    says = (
+        "{given} cannot be converted into {asset}, for no token of this gateway is backed by {given}; it converts, in "
+        "both directions: {pairs}"
+    )
+
+
+@dataclass(eq=False)
+class InvalidAddress(Refused):
+    address: str
+    reason: str
+    says = "{address!r} cannot be bound: {reason}"
+
+
+@dataclass(eq=False)
+class NonceTaken(Conflict):
+    nonce: str
+    says = "another authorization of this address has the nonce {nonce}: sign with another one"
+
+
+@dataclass(eq=False)
+class OwnKey(Refused):
+    """Something that needs a key the gateway does not have, and that its owner does otherwise."""
+
+    handle: str
+    reason: str
+    says = "the key of @{handle} is its owner's own: {reason}"
+
+
+@dataclass(eq=False)
+class UnknownPayee(Refused):
+    to: str
+    reason: str
+    says = "{to!r} cannot be paid: {reason}"
+
+
+@dataclass(eq=False)
+class SelfPayment(Refused):
+    handle: str
+    says = "@{handle} cannot pay @{handle}: payer and payee are the same wallet"
+
+
+@dataclass(eq=False)
+class WalletFrozen(Conflict):
+    handle: str
+    since: str
+    says = "nothing leaves the wallet of @{handle}: it is frozen since {since}; what comes in goes on"
+
+
+@dataclass(eq=False)
+class ApprovalRequired(Refused):
+    """Something that is done at once, and only with an approval by a passkey; payments wait for theirs."""
+
+    reasons: tuple[str, ...]
+    says = "this needs an approval by a passkey ({reasons}): ask for a challenge, and send what was signed along"
+
+
+@dataclass(eq=False)
+class GrantNotApproved(Refused):
+    """A key with caps, or a mandate, from before the wallet's first passkey. `id` is its own."""
+
+    id: str
+    says = (
+        "{id} is from before this wallet had a passkey and pays nothing until the wallet's owner approves it: sign in "
+        "with a passkey, and approve or revoke it"
+    )
+
+
+@dataclass(eq=False)
+class RefundExceedsPayment(Conflict):
+    asked: "Money"
+    left: "Money"
+    says = "{asked} is more than is left to refund, which is {left}"
+
+
+@dataclass(eq=False)
+class WithdrawalsFrozen(Conflict):
+    """`since` is when, as RFC 3339 has it. What stays in the gateway goes on."""
+
+    asset: str
+    since: str
+    says = (
+        "withdrawals of {asset} are stopped since {since}, while a difference in the books is looked into; what stays "
+        "in the gateway goes on, and the same request may be sent again later"
+    )
+
+
+class InRecovery(Unavailable):
+    sqlstate = "GWR01"
+    says = (
+        "this gateway's database was restored from a copy that is older than the chain: token payments, conversions, "
+        "withdrawals and new handles wait until its operators have confirmed; send the same request again later"
+    )
+
+
+@dataclass(eq=False)
+class PaymentRestored(Conflict):
+    """`restored_id` is of a payment whose record a restore has lost, and that the chain has."""
+
+    restored_id: str
+    tx_hash: str
+    says = (
+        "the same was paid in transaction {tx_hash}, before this gateway's database was restored: if this request "
+        "repeats that one, it is done; if it is another, send it with a new Idempotency-Key"
+    )
+    sqlstate = "GWR02"
+
+    @classmethod
+    def of_detail(cls, *detail: str) -> "PaymentRestored":
+        id, tx_hash = detail
+        return cls(show("rst", UUID(id)), tx_hash)
+
+
+@dataclass(eq=False)
+class MandateExceeded(Conflict):
+    """`left` is what may be drawn by the mandate now. This one, and its kinds but the last, never change by waiting."""
+
+    asked: "Money"
+    left: "Money"
+    says = "this mandate is for payments by another rail than {asked} would take"
+
+
+@dataclass(eq=False)
+class MandateDrawExceeded(MandateExceeded):
+    """`cap` is the most in one draw."""
+
+    cap: "Money"
+    kind: str = "draw"
+    says = "this mandate allows {cap} at most in one draw, and {asked} was asked"
+
+
+@dataclass(eq=False)
+class MandateTotalExceeded(MandateExceeded):
+    """`left_in_all` is what may ever be drawn still; no more than `left` of it now."""
+
+    left_in_all: "Money"
+    kind: str = "total"
+    says = "{left_in_all} is left of all that may ever be drawn by this mandate, and {asked} was asked"
+
+
+@dataclass(eq=False)
+class MandatePeriodTooSmall(MandateExceeded):
+    """`cap` is the most in `days` days."""
+
+    cap: "Money"
+    days: int
+    kind: str = "period"
+    says = "this mandate allows {cap} at most in any {days} days, and {asked} was asked"
+
+
+class MandatePeriodExceeded(MandatePeriodTooSmall):
+    says = (
+        "{left} is left of the {cap} that this mandate allows in any {days} days, and {asked} was asked; there is more "
+        "room when earlier draws are {days} days old"
+    )
+
+
+@dataclass(eq=False)
+class CapExceeded(Conflict):
+    """`left` is what the key's caps leave for such a payment now. This one, and its kinds but the last, never change by
+    waiting: a key's caps are for good.
+    """
+
+    asked: "Money"
+    left: "Money"
+    says = (
+        "no cap of this API key covers such a payment of {asked}: pay with another key, or have the wallet's owner "
+        "make one whose caps name its asset, rail and payee"
+    )
+
+
+@dataclass(eq=False)
+class PaymentCapExceeded(CapExceeded):
+    kind: str = "payment"
+    says = (
+        "a cap of this API key allows {left} at most in one payment, and {asked} was asked: pay less at once, or with "
+        "another key"
+    )
+
+
+@dataclass(eq=False)
+class DayCapTooSmall(CapExceeded):
+    """`cap` is the most in twenty-four hours."""
+
+    cap: "Money"
+    kind: str = "day"
+    says = "a cap of this API key allows {cap} at most in any 24 hours, and {asked} was asked: pay with another key"
+
+
+@dataclass(eq=False)
+class DayCapExceeded(CapExceeded):
+    """`again_at` is when there is room for the payment, as RFC 3339 has it, unless others are made before. There may be
+    room up to ten minutes earlier (payments/checks/spending.py).
+    """
+
+    cap: "Money"
+    again_at: str
+    kind: str = "day"
+    says = (
+        "{left} is left of the {cap} that a cap of this API key allows in any 24 hours, and {asked} was asked: there "
+        "is room for it at {again_at}"
+    )
+
+
+@dataclass(eq=False)
+class LineRefused(GatewayError):
+    """Of payments that stand or fall together, the one that fell, counted from 0; `cause` says why."""
+
+    index: int
+    cause: GatewayError
+    says = "nothing was paid, since payment {index} was refused: {cause}"
+
+
+@dataclass(eq=False)
+class TokenNotDeployed(Unavailable):
+    asset: str
+    says = (
+        "{asset} has no contract on the chain yet: send the same request again once the gateway's operator has run "
+        "'gateway deploy'"
+    )

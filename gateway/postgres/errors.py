@@ -1,0 +1,21 @@
+"""What the database cannot do now."""
+
+from dataclasses import dataclass
+
+from gateway.errors import Unavailable
+
+
+@dataclass(eq=False)
+class DatabaseUnavailable(Unavailable):
+    reason: str
+    says = "the database does not answer: {reason}"
+
+
+class DatabaseNotWritable(DatabaseUnavailable):
+    says = "nothing can be written to the database: {reason}"
+
+
+class Contended(Unavailable):
+    """Nothing was done: somebody else held what this needed, or PostgreSQL chose this to break a ring of waiting."""
+
+    says = "somebody else is using the same accounts at this moment; send it again"

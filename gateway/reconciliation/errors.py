@@ -1,0 +1,18 @@
+"""What reconciliation finds in the way."""
+
+from dataclasses import dataclass
+
+from gateway.errors import Conflict, Unavailable
+
+
+@dataclass(eq=False)
+class FreezeStays(Conflict):
+    asset: str
+    reasons: tuple[str, ...]
+    says = "withdrawals of {asset} stay frozen, for it does not add up: {reasons}"
+
+
+@dataclass(eq=False)
+class ClockOff(Unavailable):
+    seconds: float
+    says = "the clock of the gateway's machine differs from the database's by {seconds} seconds"
