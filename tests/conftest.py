@@ -57,7 +57,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "seeds(count): run with `seed` from 1 to count, or to what --seeds says")
-    config.stash[_FOLDER] = use_memory()
+    config.stash[_FOLDER] = folder = use_memory()
+    if folder is not None and config.option.basetemp is None:
+        config.option.basetemp = str(folder / "t")  # the path of a socket may have 107 bytes, so pytest adds no more
     hypothesis.settings.register_profile("limited by pytest alone", deadline=None)
     hypothesis.settings.load_profile("limited by pytest alone")
 

