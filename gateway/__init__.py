@@ -37,3 +37,5 @@ Imports go one way, and import-linter keeps it (pyproject.toml):
              > idempotency | group_commit > postgres > config
              > address | money | ids | clock | secret | escape > errors
 """
+
+__version__ = "0.1.0"

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import rich_click as click
 
+from gateway import __version__
 from gateway.cli import output
 from gateway.cli.operate import security
 from gateway.cli.pay_many import command
@@ -64,6 +65,7 @@ click.rich_click.COMMAND_GROUPS = {
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="\n\n".join(["Settings, from the environment:", *(f"{n} ({d or 'empty'}): {m}" for n, d, m in SETTINGS)]),
 )
+@click.version_option(__version__, message="%(version)s")
 def cli() -> None:
     """One handle, one wallet, two rails: a double-entry ledger and an ERC-20 token.
 
