@@ -51,7 +51,7 @@ click.rich_click.COMMAND_GROUPS = {
                     "correct",
                     "operators",
                     "audit",
-                    "keys",
+                    "master-keys",
                     "sizes",
                 ),
             ],

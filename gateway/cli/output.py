@@ -343,7 +343,7 @@ def master_keys_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def added_key_lines(added: Mapping[str, Any]) -> list[str]:
     """Where the next master key is, and what to do with it."""
-    return [f"{added['key']} is in {added['file']}: copy that to every machine, then run 'gateway keys rotate'"]
+    return [f"{added['key']} is in {added['file']}: copy that to every machine, then run 'gateway master-keys rotate'"]
 
 
 def rotated_lines(rotated: Mapping[str, Any]) -> list[str]:

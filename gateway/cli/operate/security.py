@@ -80,35 +80,35 @@ def break_glass(kind: Literal["wallet.freeze", "wallet.unfreeze"], handle: str, 
     show(done, as_json, [f"{done['kind']} of {handle}, by {done['by']} alone; the audit log has it"])
 
 
-@click.group(invoke_without_command=True)
+@click.group("master-keys", invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.pass_context
-def keys(context: click.Context, as_json: bool) -> None:
+def master_keys(context: click.Context, as_json: bool) -> None:
     """The master keys that everything secret is encrypted under: which of them encrypts, and which still decrypt.
 
     \b
     Example:
-      gateway keys
+      gateway master-keys
     """
-    from gateway.cli.operate import master_keys
+    from gateway.cli.operate import master_keys as commands
 
     if context.invoked_subcommand is None:
-        found = asyncio.run(master_keys.keys(from_environment()))
+        found = asyncio.run(commands.keys(from_environment()))
         show({"keys": found}, as_json, output.master_keys_lines(found))
 
 
-@keys.command("add")
+@master_keys.command("add")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def add_key(as_json: bool) -> None:
     """Write the next master key into the file and encrypt nothing under it yet, for other machines to have it first.
 
     \b
     Example:
-      gateway keys add
+      gateway master-keys add
     """
-    from gateway.cli.operate import master_keys
+    from gateway.cli.operate import master_keys as commands
 
-    added = asyncio.run(master_keys.add(from_environment()))
+    added = asyncio.run(commands.add(from_environment()))
     show(
         added,
         as_json,
@@ -116,21 +116,21 @@ def add_key(as_json: bool) -> None:
     )
 
 
-@keys.command()
+@master_keys.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def rotate(as_json: bool) -> None:
     """Re-encrypt every key under the next master key, while everything runs; stopped, it goes on when run again.
 
     \b
     Example:
-      gateway keys rotate
+      gateway master-keys rotate
     """
-    from gateway.cli.operate import master_keys
+    from gateway.cli.operate import master_keys as commands
 
     def tell(reencrypted: int) -> None:
         say(f"{reencrypted:,} keys re-encrypted so far", err=True)
 
-    rotated = asyncio.run(master_keys.rotate(from_environment(), tell))
+    rotated = asyncio.run(commands.rotate(from_environment(), tell))
     show(rotated, as_json, output.rotated_lines(rotated))
 
 
@@ -277,4 +277,4 @@ def correct(debit: str, credit: str, amount: str, asset: str, reason: str, as_js
 
 
 #: In the order that `gateway --help` lists them.
-COMMANDS = (operators, audit, keys, recovery, correct)
+COMMANDS = (operators, audit, master_keys, recovery, correct)
