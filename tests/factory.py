@@ -48,7 +48,7 @@ from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.pay import PayRequest
 from gateway.postgres.pool import Connection, Database
 from gateway.reconciliation import solvency
-from gateway.reconciliation.monitor import Pace
+from gateway.reconciliation.monitor import Schedule
 from gateway.settlement import gas
 from gateway.worker.block_time import BlockTime
 from gateway.worker.loop import Worker
@@ -308,7 +308,7 @@ class Town:
             clock=self.clock,
             resend_every=always,
             gas_every=always,
-            pace=Pace(again_after=always),
+            schedule=Schedule(again_after=always),
             block_time=BlockTime(always=True),
         )
 
@@ -397,7 +397,7 @@ class Town:
 
     async def look_at_all(self) -> None:
         """As `look`, a day after every wallet was looked at."""
-        await self.execute("UPDATE solvency_look SET all_at = NULL")
+        await self.execute("UPDATE reconciliation_run SET all_at = NULL")
         await self.look()
 
     # ---- what came of it --------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ async def get_solvency(services: Services, state: State) -> SolvencyPage:
             totals = await solvency(connection, services.settings)
             frozen = await withdrawal_freeze.frozen(connection)
             checked = {
-                contract.asset.code: await monitor.looked_to(connection, contract.chain_id)
+                contract.asset.code: await monitor.reconciled_to(connection, contract.chain_id)
                 for contract in services.settings.contracts.values()
             }
         items = [solvency_view(one, checked.get(one.asset.code)) for one in totals]

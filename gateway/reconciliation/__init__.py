@@ -1,7 +1,7 @@
 """The ledger against the chain and the bank: compare, name every difference, stop withdrawals where one is confirmed.
 
 solvency.py   the comparison: every wallet against balanceOf, supply against totalSupply, reserves against supply
-monitor.py    that, all the time: whose turn it is, what was found, what is confirmed
+monitor.py    that, all the time: who does the next run, what it found, what is confirmed
 unfreeze.py   let withdrawals of an asset go on
 reread.py     final blocks read again, and what the ledger lacks of them
 recovery.py   the chain has payments that a restored database has not

@@ -1,18 +1,17 @@
-"""Holding the book against the chain and the bank all the time: whose turn it is, and what became of what was found.
+"""Reconciliation, all the time: who does the next run, and what became of what it found.
 
-    a block range is in the book ──> somebody takes the turn ──> looks, without a transaction ──> writes what was found
-                                                             │
-      seen once: suspected ── found again, a while later ──> confirmed: an event, and withdrawals of it are frozen
-              │                   └─ the book lacks something of it: that is posted, and all is looked at again
+    a block range is in the ledger ──> a worker takes the lease ──> compares, in no transaction ──> writes what differs
+                                                                │
+      seen once: suspected ── found again, a while later ──> confirmed: an event; withdrawals of its asset are frozen
+              │                   └─ the ledger lacks something of it: that is posted, and the next run compares again
               └──────────── not found again ──────────────> forgotten: a node was behind
 
-One worker looks at a time, and at all that came since the last look was begun, so that a busy hour costs a look after
-the other and no more. The turn is a row. Who is killed while they look leaves it, and somebody takes it after a while;
-up to which block all was looked at is in that row. Who was only slow finds that their turn is over, and what they found
-is not written.
+One worker runs at a time, over all that came since the last run began, so a busy hour costs one run after the other and
+no more. The lease is a row. A worker that is killed leaves it, and another takes it after a while; the row says up to
+which block everything was compared. A worker that was only slow finds that its lease is over, and writes nothing.
 
-What the blocks since the last look have moved is looked at, and with it the supply, the reserves and the bank. Every
-wallet is, once a day, which finds also what was never told us: a transfer whose log a node left out, say.
+A run compares what the blocks since the last one have moved, the supply, the reserves and the bank. Once a day it
+compares every wallet, which also finds what nobody told the gateway: a transfer whose log a node left out, say.
 """
 
 import logging
@@ -44,22 +43,22 @@ Bank = Callable[[Connection, Assets], Awaitable[list[Difference]]]
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
-    """How often every wallet is looked at, how old a suspicion is before it is looked at again, and after what time
-    without a sign of life somebody else takes the turn.
+class Schedule:
+    """How often every wallet is compared, how old a suspicion is before it is compared again, and after what time
+    without a sign of life another worker takes the lease.
     """
 
     all_every: timedelta = timedelta(days=1)
     again_after: timedelta = timedelta(seconds=1)
-    turn: timedelta = timedelta(seconds=30)
+    lease: timedelta = timedelta(seconds=30)
 
 
-PACE = Pace()
+SCHEDULE = Schedule()
 
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
-    """What a look has found, and no second one has been made for."""
+    """What a run has found, and no second one has compared again."""
 
     id: int
     account: str
@@ -72,8 +71,10 @@ class Suspicion:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """The right to look, at what final blocks after `since` have moved and at what is suspected, or at every wallet."""
+class Lease:
+    """The right to do run `number`, over what final blocks after `since` have moved and what is suspected, or every
+    wallet.
+    """
 
     chain_id: int
     number: int
@@ -87,67 +88,68 @@ class Turn:
         return self.every or bool(self.suspicions)
 
 
-async def look(
-    database: Database, node: Node, settings: PaymentSettings, bank: Bank, pace: Pace, clock: Clock
+async def reconcile(
+    database: Database, node: Node, settings: PaymentSettings, bank: Bank, schedule: Schedule, clock: Clock
 ) -> list[Difference]:
-    """Look, if it is our turn. Returns what is confirmed now: it was seen by this look and by one a while before it.
+    """Do a run, if one is due and nobody else does. Returns what is confirmed now: this run found it, and one a while
+    before.
 
-    Raises what the node raises; the turn is free again then.
+    Raises what the node raises; the lease is free again then.
     """
     if not settings.contracts:
         return []
     async with database.reading() as connection:
-        turn = await take(connection, next(iter(settings.contracts.values())).chain_id, pace)
-    if turn is None:
+        lease = await take(connection, next(iter(settings.contracts.values())).chain_id, schedule)
+    if lease is None:
         return []
     try:
-        to, wallets = await _scope(database, settings, turn)
+        to, wallets = await _scope(database, settings, lease)
         async with database.snapshot() as connection:
             found = await bank(connection, settings.assets)
-            found += await solvency.within(connection, settings, turn.thorough)
+            found += await solvency.within(connection, settings, lease.thorough)
         async for part in solvency.parts(database, node, settings, wallets):
             found += part
             async with database.one_statement() as connection:
-                if not await keep(connection, turn):
+                if not await renew(connection, lease):
                     return []
         found = solvency.once(found)
-        if not await _read_again(database, node, settings, turn, found, clock):
+        if not await _read_again(database, node, settings, lease, found, clock):
             return []
         async with database.transaction() as connection:
-            return await end(connection, turn, to, found, pace, clock())
+            return await end(connection, lease, to, found, schedule, clock())
     except GatewayError:
         async with database.one_statement() as connection:
-            await give_back(connection, turn)
+            await release(connection, lease)
         raise
 
 
 async def _read_again(
-    database: Database, node: Node, settings: PaymentSettings, turn: Turn, found: Sequence[Difference], clock: Clock
+    database: Database, node: Node, settings: PaymentSettings, lease: Lease, found: Sequence[Difference], clock: Clock
 ) -> bool:
-    """Before something that is seen again is believed, search for what the book lacks of it. False when there was
-    something, or the turn is somebody else's by now: then what was found says nothing any more.
+    """Before something that is found again is confirmed, search for what the ledger lacks of it. False when there was
+    something, or the lease is another worker's by now: then what was found says nothing any more.
     """
-    suspected = {one.account for one in turn.suspicions}
+    suspected = {one.account for one in lease.suspicions}
     again = [one for one in found if one.account in suspected and one.block is not None]
     try:
         async for posted in reread.search(database, node, settings, again, clock):
             async with database.one_statement() as connection:
-                if not await keep(connection, turn):
+                if not await renew(connection, lease):
                     return False
                 if posted:
-                    await give_back(connection, turn)
+                    await release(connection, lease)
                     return False
     except NodeUnavailable as why:
-        log.warning("what differs is believed without a search for what the book lacks: %s", why)
+        log.warning("what differs is confirmed without a search for what the ledger lacks: %s", why)
     return True
 
 
-async def _scope(database: Database, settings: PaymentSettings, turn: Turn) -> tuple[int, list[WalletId] | None]:
-    """Up to which final block the look is, and at which wallets; None is all."""
-    to, wallets = await solvency.moved(database, settings, turn.since)
-    if turn.every:
+async def _scope(database: Database, settings: PaymentSettings, lease: Lease) -> tuple[int, list[WalletId] | None]:
+    """Up to which final block the run compares, and which wallets; None is all."""
+    to, wallets = await solvency.moved(database, settings, lease.since)
+    if lease.every:
         return to, None
-    handles = [one.handle for one in turn.suspicions if one.handle is not None]
+    handles = [one.handle for one in lease.suspicions if one.handle is not None]
     if handles:
         async with database.reading() as connection:
             rows = await connection.fetch(sql.wallets_of_handles, handles)
@@ -155,33 +157,33 @@ async def _scope(database: Database, settings: PaymentSettings, turn: Turn) -> t
     return to, wallets
 
 
-async def take(connection: Connection, chain_id: int, pace: Pace) -> Turn | None:
-    """The turn, if there is anything to look at and nobody does. Its writes are one statement each."""
-    await connection.execute(sql.begin_looks)
-    row = await connection.fetchrow(sql.take_turn, chain_id, pace.turn, pace.all_every, pace.again_after)
+async def take(connection: Connection, chain_id: int, schedule: Schedule) -> Lease | None:
+    """The lease, if there is anything to compare and nobody has it. Its writes are one statement each."""
+    await connection.execute(sql.begin_runs)
+    row = await connection.fetchrow(sql.take_lease, chain_id, schedule.lease, schedule.all_every, schedule.again_after)
     if row is None:
         return None
     suspicions = [Suspicion(one["id"], one["account"]) for one in await connection.fetch(sql.suspicions)]
-    return Turn(chain_id, row["turn"], row["number"], row["every"], suspicions)
+    return Lease(chain_id, row["run"], row["number"], row["every"], suspicions)
 
 
-async def keep(connection: Connection, turn: Turn) -> bool:
-    """Say that we are still looking. False when the turn is somebody else's by now: then stop."""
-    return await connection.fetchval(sql.keep_turn, turn.chain_id, turn.number) is not None
+async def renew(connection: Connection, lease: Lease) -> bool:
+    """Say that this run goes on. False when the lease is another worker's by now: then stop."""
+    return await connection.fetchval(sql.renew_lease, lease.chain_id, lease.number) is not None
 
 
-async def give_back(connection: Connection, turn: Turn) -> None:
-    """Let somebody begin another look at once: this one came to nothing."""
-    await connection.execute(sql.give_turn_back, turn.chain_id, turn.number)
+async def release(connection: Connection, lease: Lease) -> None:
+    """Let another run begin at once: this one came to nothing."""
+    await connection.execute(sql.release_lease, lease.chain_id, lease.number)
 
 
 async def end(
-    connection: Connection, turn: Turn, to: int, found: Sequence[Difference], pace: Pace, now: datetime
+    connection: Connection, lease: Lease, to: int, found: Sequence[Difference], schedule: Schedule, now: datetime
 ) -> list[Difference]:
-    """Write what a look found, which had the book up to block `to` before it. Returns what is confirmed now: each has
-    its event, and withdrawals of its asset are frozen. Nothing is written when the turn is somebody else's by now.
+    """Write what a run found, over a ledger that is read up to block `to`. Returns what is confirmed now: each has its
+    event, and withdrawals of its asset are frozen. Nothing is written when the lease is another worker's by now.
     """
-    if await connection.fetchval(sql.end_turn, turn.chain_id, turn.number, to, turn.every) is None:
+    if await connection.fetchval(sql.end_run, lease.chain_id, lease.number, to, lease.every) is None:
         return []
     rows = await connection.fetch(
         sql.confirm,
@@ -190,14 +192,14 @@ async def end(
         [one.block for one in found],
         [one.book.units for one in found],
         [one.other.units for one in found],
-        pace.again_after,
+        schedule.again_after,
     )
     keys = {(row["account"], row["against"]) for row in rows}
     confirmed = [one for one in found if one.key in keys]
     await suspect(connection, found)
     await connection.execute(
         sql.forget,
-        [one.id for one in turn.suspicions],
+        [one.id for one in lease.suspicions],
         [one.account for one in found],
         [one.against for one in found],
     )
@@ -212,7 +214,7 @@ async def end(
 
 
 async def suspect(connection: Connection, found: Sequence[Difference]) -> None:
-    """Note what was found; what is noted already stays as it is. A worker's look confirms it, or forgets it."""
+    """Note what was found; what is noted already stays as it is. A worker's run confirms it, or forgets it."""
     await connection.execute(
         sql.suspect,
         [one.account for one in found],
@@ -224,9 +226,9 @@ async def suspect(connection: Connection, found: Sequence[Difference]) -> None:
     )
 
 
-async def looked_to(connection: Connection, chain_id: int) -> int | None:
-    """The final block up to which the book was held against the chain; None where it was not yet."""
-    number: int | None = await connection.fetchval(sql.looked_to, chain_id)
+async def reconciled_to(connection: Connection, chain_id: int) -> int | None:
+    """The final block up to which the ledger was reconciled with the chain; None where it was not yet."""
+    number: int | None = await connection.fetchval(sql.reconciled_to, chain_id)
     return number
 
 

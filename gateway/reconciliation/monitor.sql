@@ -2,44 +2,44 @@
 -- The wallets of accounts that are suspected.
 SELECT id FROM wallet WHERE handle = ANY ($1);
 
--- begin_looks
--- A row for every chain that has something in the book.
-INSERT INTO solvency_look (chain_id) SELECT chain_id FROM chain_cursor ON CONFLICT DO NOTHING;
+-- begin_runs
+-- A row for every chain that has something in the ledger.
+INSERT INTO reconciliation_run (chain_id) SELECT chain_id FROM chain_cursor ON CONFLICT DO NOTHING;
 
--- take_turn
--- The turn to look at a chain, unless somebody is looking who took it less than $2 ago: where blocks are in the book that
--- were not looked at, where every wallet is to be looked at, or where a suspicion is old enough to be looked at again.
+-- take_lease
+-- The lease of the next run over a chain, unless a worker took it less than $2 ago: where blocks are in the ledger that
+-- were not compared, where every wallet is due, or where a suspicion is old enough to be compared again.
 WITH due AS (
-    SELECT look.chain_id, coalesce(look.all_at <= clock_timestamp() - $3::interval, true) AS every
-    FROM solvency_look AS look JOIN chain_cursor AS cursor USING (chain_id)
-    WHERE look.chain_id = $1 AND coalesce(look.taken_at <= clock_timestamp() - $2::interval, true)
-        AND (cursor.number > look.number OR coalesce(look.all_at <= clock_timestamp() - $3::interval, true) OR EXISTS (
+    SELECT last.chain_id, coalesce(last.all_at <= clock_timestamp() - $3::interval, true) AS every
+    FROM reconciliation_run AS last JOIN chain_cursor AS cursor USING (chain_id)
+    WHERE last.chain_id = $1 AND coalesce(last.taken_at <= clock_timestamp() - $2::interval, true)
+        AND (cursor.number > last.number OR coalesce(last.all_at <= clock_timestamp() - $3::interval, true) OR EXISTS (
             SELECT FROM difference WHERE confirmed_at IS NULL AND seen_at <= clock_timestamp() - $4::interval
         ))
-    FOR UPDATE OF look SKIP LOCKED
+    FOR UPDATE OF last SKIP LOCKED
 )
-UPDATE solvency_look AS look SET turn = turn + 1, taken_at = clock_timestamp()
-FROM due WHERE look.chain_id = due.chain_id
-RETURNING look.turn, look.number, due.every;
+UPDATE reconciliation_run AS last SET run = run + 1, taken_at = clock_timestamp()
+FROM due WHERE last.chain_id = due.chain_id
+RETURNING last.run, last.number, due.every;
 
 -- suspicions
--- What a look has found that no second one has been made for.
+-- What a run has found that no second one has compared again.
 SELECT id, account FROM difference WHERE confirmed_at IS NULL;
 
--- keep_turn
--- Who looks for long says that they still do; no row when the turn is somebody else's by now.
-UPDATE solvency_look SET taken_at = clock_timestamp() WHERE chain_id = $1 AND turn = $2 RETURNING turn;
+-- renew_lease
+-- A long run says that it goes on; no row when the lease is another worker's by now.
+UPDATE reconciliation_run SET taken_at = clock_timestamp() WHERE chain_id = $1 AND run = $2 RETURNING run;
 
--- give_turn_back
--- A look that came to nothing: somebody may begin another at once.
-UPDATE solvency_look SET taken_at = NULL WHERE chain_id = $1 AND turn = $2;
+-- release_lease
+-- A run that came to nothing: another may begin at once.
+UPDATE reconciliation_run SET taken_at = NULL WHERE chain_id = $1 AND run = $2;
 
--- end_turn
--- A look that is done: up to where, and whether at every wallet. No row when the turn is somebody else's by now.
-UPDATE solvency_look SET taken_at = NULL, number = $3,
+-- end_run
+-- A run that is done: up to where, and whether over every wallet. No row when the lease is another worker's by now.
+UPDATE reconciliation_run SET taken_at = NULL, number = $3,
     all_at = CASE WHEN $4 THEN clock_timestamp() ELSE all_at END
-WHERE chain_id = $1 AND turn = $2
-RETURNING turn;
+WHERE chain_id = $1 AND run = $2
+RETURNING run;
 
 -- confirm
 -- What was suspected long enough ago and is found again, as it is now.
@@ -59,11 +59,11 @@ FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::numeric[], $6:
 ON CONFLICT (account, against) WHERE ended_at IS NULL DO NOTHING;
 
 -- forget
--- Suspicions that another look has not found again.
+-- Suspicions that another run has not found again.
 DELETE FROM difference WHERE id = ANY ($1) AND confirmed_at IS NULL AND (account, against) NOT IN (
     SELECT account, against FROM unnest($2::text[], $3::text[]) AS found (account, against)
 );
 
--- looked_to
--- Up to which final block a chain was looked at.
-SELECT number FROM solvency_look WHERE chain_id = $1 AND number >= 0;
+-- reconciled_to
+-- Up to which final block a chain was reconciled.
+SELECT number FROM reconciliation_run WHERE chain_id = $1 AND number >= 0;

@@ -6,7 +6,7 @@ neither. Wallets are looked at in parts, each as of its own block, so however ma
 block that it has forgotten. What is `outside` is what the supply leaves once every wallet is counted, so it is held
 against the sum of all wallets, where all of them are looked at.
 
-What differs once may be a node that is not quite there yet: monitor.py looks again before it believes it.
+What differs once may be a node that is not quite there yet: monitor.py compares again before it is confirmed.
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence

@@ -1,6 +1,6 @@
 """Let withdrawals of an asset go on, once everything of it agrees again.
 
-Lock order: the turn to look (monitor.py), differences, freezes, then authorizations in id order.
+Lock order: the lease of reconciliation runs (monitor.py), differences, freezes, then authorizations in id order.
 """
 
 from collections.abc import Collection, Sequence
@@ -36,7 +36,7 @@ async def lift(
     agree. Raises FreezeStays where there is any, or a difference that was confirmed since: then it has to look again.
     Raises NotFound when nothing was stopped.
     """
-    await connection.execute(sql.lock_looks)
+    await connection.execute(sql.lock_runs)
     there = {id: one for id, one in (await differences(connection, settings.assets)).items() if one.asset == asset}
     reasons = [*still, *(str(one) for id, one in there.items() if id not in known)]
     if reasons:

@@ -4,9 +4,9 @@ SELECT id, account, asset, against, block, book, other, confirmed_at FROM differ
 WHERE confirmed_at IS NOT NULL AND ended_at IS NULL
 ORDER BY id;
 
--- lock_looks
+-- lock_runs
 -- Nobody ends a look meanwhile.
-SELECT chain_id FROM solvency_look ORDER BY chain_id FOR UPDATE;
+SELECT chain_id FROM reconciliation_run ORDER BY chain_id FOR UPDATE;
 
 -- lift
 -- Withdrawals of the asset go on; no row when they were not stopped.

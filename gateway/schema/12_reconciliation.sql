@@ -1,10 +1,10 @@
 -- Reconciliation of the ledger with the chain and the bank: how far it is, and what differs.
 
 -- Which worker reconciles a chain, one row per chain. Times are this database's clock: machines' clocks differ.
-CREATE TABLE solvency_look (
+CREATE TABLE reconciliation_run (
     chain_id bigint PRIMARY KEY,
     number bigint NOT NULL DEFAULT -1,  -- everything that final blocks up to this one moved is reconciled
-    turn bigint NOT NULL DEFAULT 0,     -- counts the runs: findings of a run that is over are not written
+    run bigint NOT NULL DEFAULT 0,      -- counts the runs: findings of a run that is over are not written
     taken_at timestamptz,               -- when the current run began
     all_at timestamptz                  -- when every wallet was last reconciled
 );

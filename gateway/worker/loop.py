@@ -50,7 +50,7 @@ from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.errors import DatabaseUnavailable
 from gateway.postgres.pool import Connection, Database
 from gateway.reconciliation import monitor, recovery
-from gateway.reconciliation.monitor import Pace
+from gateway.reconciliation.monitor import Schedule
 from gateway.settlement import final_blocks, gas, relay
 from gateway.worker.block_time import BlockTime
 from gateway.worker.catch_up import CatchUp, FinalityWait
@@ -81,7 +81,7 @@ class Worker:
     batch_wait: timedelta = timedelta()
     resend_every: timedelta = timedelta(seconds=1.5)
     gas_every: timedelta = timedelta(seconds=10)
-    pace: Pace = monitor.PACE
+    schedule: Schedule = monitor.SCHEDULE
     catch_up: CatchUp = field(default_factory=CatchUp)
     finality_wait: FinalityWait = field(default_factory=FinalityWait)
     block_time: BlockTime = field(default_factory=BlockTime)
@@ -357,7 +357,9 @@ class Worker:
         """Hold the book against the chain and the bank, where it is our turn."""
         async with self.database.reading() as connection:
             settings = await self._settings(connection)
-        confirmed = await monitor.look(self.database, self.node, settings, movements.reconcile, self.pace, self.clock)
+        confirmed = await monitor.reconcile(
+            self.database, self.node, settings, movements.reconcile, self.schedule, self.clock
+        )
         for one in confirmed:
             log.error(
                 "%s: withdrawals of %s are frozen. Find out why, put it right, then run 'gateway freezes lift %s'",

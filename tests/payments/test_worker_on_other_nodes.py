@@ -44,7 +44,7 @@ async def test_an_idle_worker_asks_little_where_blocks_are_slow(town: Town, othe
         town.chain.rpc("evm_increaseTime", 12)
         town.chain.mine()
     usual = {field: Worker.__dataclass_fields__[field].default for field in ("resend_every", "gas_every")}
-    worker = replace(town.worker(node), block_time=BlockTime(), pace=monitor.PACE, **usual)
+    worker = replace(town.worker(node), block_time=BlockTime(), schedule=monitor.SCHEDULE, **usual)
     while await worker.watch():
         pass
     other.requests = 0
@@ -77,7 +77,7 @@ async def test_a_payment_is_settled_and_held_against_the_chain_on_a_node_that_ke
     assert await town.available(bob, "USDX") == "5.000000 USDX"
     assert differences == []
     assert await frozen(town) == []
-    assert await rows(town, "SELECT * FROM solvency_look WHERE number > 0")
+    assert await rows(town, "SELECT * FROM reconciliation_run WHERE number > 0")
 
     await town.set_balance(alice.address, "1 USDX")
     await town.settle_with(worker)

@@ -13,7 +13,7 @@ from gateway.ids import TransferId, new_id
 from gateway.ledger import book
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.postgres.pool import Record
-from gateway.reconciliation.monitor import Pace
+from gateway.reconciliation.monitor import Schedule
 from gateway.worker.loop import Worker
 from tests.factory import Town
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 OUTSIDE = "0x" + 40 * "1"
 
 #: For workers of several at once: a suspicion is looked at again at once, but no turn is taken over.
-PACE = Pace(again_after=timedelta(0))
+SCHEDULE = Schedule(again_after=timedelta(0))
 
 
 class Counting(HttpNode):
@@ -72,7 +72,7 @@ async def told(town: Town) -> list[str]:
 
 
 async def looked_to(town: Town) -> int:
-    (row,) = await rows(town, "SELECT number FROM solvency_look")
+    (row,) = await rows(town, "SELECT number FROM reconciliation_run")
     return int(row["number"])
 
 
@@ -91,8 +91,8 @@ async def shift(town: Town, units: int, debit: str, credit: str) -> None:
         book.all_done(await book.write(connection, [Transfer(id, "observation", id, legs, fact=True)], town.clock()))
 
 
-def worker(town: Town, node: HttpNode, pace: Pace = PACE) -> Worker:
-    return replace(town.worker(node), pace=pace)
+def worker(town: Town, node: HttpNode, schedule: Schedule = SCHEDULE) -> Worker:
+    return replace(town.worker(node), schedule=schedule)
 
 
 # ---- what is seen ---------------------------------------------------------------------------------------------------
@@ -327,7 +327,7 @@ async def test_what_a_killed_worker_did_not_look_at_the_next_one_does(town: Town
 
     await town.look()
     while_it_may_live = await rows(town, "SELECT * FROM difference")
-    await worker(town, HttpNode(town.chain.url), replace(PACE, turn=timedelta(0))).solvency()
+    await worker(town, HttpNode(town.chain.url), replace(SCHEDULE, lease=timedelta(0))).solvency()
 
     assert while_it_may_live == []
     assert [row["account"] for row in await rows(town, "SELECT account FROM difference")] == ["wallet:alice:USDX"]
@@ -343,7 +343,7 @@ async def test_who_was_only_slow_writes_nothing_once_the_turn_is_somebody_elses(
     slow.wait = asyncio.Event()
     late = asyncio.create_task(worker(town, slow).solvency())
     await slow.waiting.wait()
-    await worker(town, HttpNode(town.chain.url), replace(PACE, turn=timedelta(0))).solvency()
+    await worker(town, HttpNode(town.chain.url), replace(SCHEDULE, lease=timedelta(0))).solvency()
 
     slow.wait.set()
     await late

@@ -37,7 +37,7 @@ async def read_again(town: Town, first: int, last: int) -> int:
 
 async def look(town: Town) -> None:
     """A look at every wallet, without a suspicion made older than it is."""
-    await town.execute("UPDATE solvency_look SET all_at = NULL")
+    await town.execute("UPDATE reconciliation_run SET all_at = NULL")
     await town.worker().solvency()
 
 
@@ -98,7 +98,7 @@ async def test_a_node_that_cannot_search_keeps_no_difference_from_being_believed
         pass
     short = Short(town.chain.url)
     for _ in range(2):
-        await town.execute("UPDATE solvency_look SET all_at = NULL")
+        await town.execute("UPDATE reconciliation_run SET all_at = NULL")
         await town.worker(short).solvency()
     await short.close()
 

@@ -12,7 +12,7 @@ from typing import Literal
 
 from gateway.chain.errors import NodeUnavailable, NoRelayer, RelayerStopped
 from gateway.postgres.errors import Contended
-from gateway.reconciliation.monitor import Pace
+from gateway.reconciliation.monitor import Schedule
 from gateway.worker.loop import Worker
 from tests.cuts import CutDatabase, CutNode, CutSigner, Fate, Killed
 from tests.simulation.view import View
@@ -119,8 +119,8 @@ class Staff:
                     world.rng.sample(relayers, world.rng.randint(1, len(relayers))), key=lambda one: one.address
                 )
             # Who sleeps while they look at the book loses the turn at once; some look at every wallet each time.
-            pace = Pace(timedelta(days=world.rng.randint(0, 1)), timedelta(0), timedelta(0))
-            worker = replace(world.town.worker(), signers=tuple(relayers), node=view, pace=pace)
+            schedule = Schedule(timedelta(days=world.rng.randint(0, 1)), timedelta(0), timedelta(0))
+            worker = replace(world.town.worker(), signers=tuple(relayers), node=view, schedule=schedule)
             self.hands.append(Hand(f"worker {n}", worker, view))
             world.say(f"worker {n} has the relayers {', '.join(one.address[:8] for one in relayers)}")
 

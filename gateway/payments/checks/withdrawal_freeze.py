@@ -10,7 +10,7 @@ signature names a time that is over by then. It is kept rather than failed, sinc
 accepted. What is in a ChainTransaction already goes on, for nothing can call it back, and so may what is accepted or
 sent in the very moment of the freeze; but if that ChainTransaction comes to nothing, it is withheld too.
 
-Lock order: the turn to look (monitor.py), differences, freezes, then authorizations in id order.
+Lock order: the lease of reconciliation runs (monitor.py), differences, freezes, then authorizations in id order.
 """
 
 from collections.abc import Collection, Mapping, Sequence
