@@ -36,7 +36,7 @@ click.rich_click.SHOW_ARGUMENTS = True
 click.rich_click.MAX_WIDTH = 100
 click.rich_click.TEXT_MARKUP = "ansi"
 click.rich_click.PADDING_HELPTEXT_FIRST_LINE = (0, 0, 1, 0)
-click.rich_click.COMMAND_GROUPS = {
+click.rich_click.COMMAND_GROUPS |= {
     "scripts/wallet": [
         {"name": "Your key", "commands": ["new", "address"]},
         {"name": "Your money", "commands": ["balance", "fund", "send", "redeem", "sign"]},
