@@ -22,8 +22,9 @@ from gateway.errors import Misconfigured
 from gateway.http.proxies import Proxies
 from gateway.http.services import Services
 from gateway.identity.rate_limits import Limits, Rate, Rates
-from gateway.keys import key_files, signer
-from gateway.keys.signer import RelayerSigner, Vault
+from gateway.keys import key_files, signer, vault
+from gateway.keys.signer import RelayerSigner
+from gateway.keys.vault import Vault
 from gateway.ledger import book
 from gateway.payments import payees, rails, settles
 from gateway.payments.model.settings import PaymentSettings
@@ -180,8 +181,8 @@ async def vault_of(config: Config, database: Database) -> Vault:
     master_keys = key_files.load_master_keys(config.master_key_file)
     root = key_files.load_root_key(config.root_key_file)
     async with database.reading() as connection:
-        await wallet_keys.hold_to(connection, [signer.check_value(key) for key in master_keys])
-        await wallet_keys.hold_to_root(connection, signer.root_check_value(root))
+        await wallet_keys.hold_to(connection, [vault.check_value(key) for key in master_keys])
+        await wallet_keys.hold_to_root(connection, vault.root_check_value(root))
     return Vault(*master_keys, root=root, again=lambda: key_files.load_master_keys(config.master_key_file))
 
 

@@ -21,7 +21,7 @@ from gateway.chain.node import HttpNode
 from gateway.config import from_environment
 from gateway.embedded.children import Children
 from gateway.embedded.postgres import Postgres
-from gateway.keys.signer import Vault
+from gateway.keys.vault import Vault
 from gateway.ledger import book
 from gateway.money import Assets
 from gateway.postgres.migration import migrate

@@ -35,7 +35,8 @@ from gateway.custody.settle_sweeps import Sweeps
 from gateway.errors import GatewayError
 from gateway.identity import wallet as wallets
 from gateway.identity.wallet import Wallet
-from gateway.keys.signer import LOCAL_RELAYER_KEY, RelayerSigner, Signer, TransactionFields, Vault
+from gateway.keys.signer import LOCAL_RELAYER_KEY, RelayerSigner, Signer, TransactionFields
+from gateway.keys.vault import Vault
 from gateway.ledger import account, book, recount
 from gateway.ledger.account import Balance
 from gateway.money import Assets, Money, at_par_exact

@@ -16,7 +16,7 @@ from gateway.audit.log import AuditEvent, By
 from gateway.errors import InvalidRequest
 from gateway.events import log
 from gateway.identity.wallet import Wallet
-from gateway.keys.signer import Vault
+from gateway.keys.vault import Vault
 from gateway.postgres.pool import Connection, Statements
 
 sql = Statements(__package__, "export.sql")

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from gateway.audit import log as audit
 from gateway.audit.log import AuditEvent, By
-from gateway.keys.signer import Vault, fingerprint
+from gateway.keys.vault import Vault, fingerprint
 from gateway.postgres.pool import Connection, Database, Record, Statements
 
 sql = Statements(__package__, "rotation.sql")

@@ -13,7 +13,7 @@ from gateway.errors import Misconfigured
 from gateway.identity.wallet import master_key
 from gateway.ids import new_id
 from gateway.keys.errors import MasterKeyMissing
-from gateway.keys.signer import Vault
+from gateway.keys.vault import Vault
 from gateway.postgres.pool import Connection, Statements
 
 sql = Statements(__package__, "wallet_keys.sql")

@@ -21,7 +21,7 @@ from gateway.identity.rate_limits import Limits
 from gateway.identity.sign_in import session
 from gateway.identity.sign_in.ceremony import party_of
 from gateway.identity.wallet import Wallet
-from gateway.keys.signer import Vault
+from gateway.keys.vault import Vault
 from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Database
 from gateway.secret import hash_of

@@ -14,7 +14,7 @@ from gateway.events import log
 from gateway.identity.errors import AddressTaken, HandleReserved, HandleTaken, LooksAlike, UnknownHandle
 from gateway.identity.handle import fold
 from gateway.ids import WalletId, new_id
-from gateway.keys.signer import Vault
+from gateway.keys.vault import Vault
 from gateway.postgres.pool import Connection, Record, Statements
 from gateway.secret import hash_of, new_secret
 

@@ -42,7 +42,8 @@ from gateway.errors import GatewayError, Misconfigured
 from gateway.events import log as events
 from gateway.events.log import Event
 from gateway.keys.errors import EncryptedKeyUnreadable
-from gateway.keys.signer import Signer, Vault
+from gateway.keys.signer import Signer
+from gateway.keys.vault import Vault
 from gateway.money import Money
 from gateway.payments import capture_void, undo_window
 from gateway.payments.checks import spending

@@ -26,7 +26,8 @@ from gateway.chain.token.message import Authorization, Kind
 from gateway.embedded.anvil import CHAIN_ID, Anvil
 from gateway.embedded.children import Children
 from gateway.embedded.rpc import Rpc
-from gateway.keys.signer import LOCAL_RELAYER_KEY, RelayerSigner, TransactionFields, Vault
+from gateway.keys.signer import LOCAL_RELAYER_KEY, RelayerSigner, TransactionFields
+from gateway.keys.vault import Vault
 from gateway.money import Asset
 
 _FEE_WEI, _TIP_WEI = 500 * 10**9, 10**9  #: More than the base fee reaches in so few blocks.

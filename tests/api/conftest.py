@@ -25,7 +25,7 @@ from gateway.custody.settle_sweeps import Sweeps
 from gateway.embedded.postgres import Postgres
 from gateway.http.services import Services
 from gateway.ids import TransferId, new_id
-from gateway.keys.signer import Vault
+from gateway.keys.vault import Vault
 from gateway.ledger import account, book, recount
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Assets

@@ -4,7 +4,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gateway.keys.errors import EncryptedKeyUnreadable
-from gateway.keys.signer import Vault
+from gateway.keys.vault import Vault
 from tests.api.conftest import MASTER_KEY, Api, code_of
 
 pytestmark = pytest.mark.anyio

@@ -13,7 +13,7 @@ import pytest
 
 from gateway.chain.node import HttpNode
 from gateway.chain.relayer import outbox, relayers
-from gateway.keys.signer import Vault
+from gateway.keys.vault import Vault
 from gateway.money import Assets
 from gateway.postgres import connection, primary_monitor
 from gateway.postgres.connection import Deadlines

@@ -13,7 +13,7 @@ from gateway.audit.verify import Verified
 from gateway.custody import wallet_keys
 from gateway.events import log as events
 from gateway.events.log import Event
-from gateway.keys.signer import Vault
+from gateway.keys.vault import Vault
 from gateway.postgres.pool import Connection, Database
 from tests.factory import NOW
 

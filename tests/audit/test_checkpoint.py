@@ -14,7 +14,7 @@ from gateway.custody import wallet_keys
 from gateway.events import log as events
 from gateway.events.log import Event
 from gateway.keys.errors import EncryptedKeyUnreadable
-from gateway.keys.signer import Vault
+from gateway.keys.vault import Vault
 from gateway.postgres.pool import Database
 from tests.audit.conftest import VAULT, Logs
 from tests.factory import NOW

@@ -9,7 +9,7 @@ from gateway.bank.movements import BankMovement, BankRequest, Direction
 from gateway.errors import GatewayError, UnknownAsset
 from gateway.identity import wallet
 from gateway.identity.wallet import Wallet
-from gateway.keys.signer import Vault
+from gateway.keys.vault import Vault
 from gateway.ledger import account, book
 from gateway.ledger.errors import InsufficientFunds
 from gateway.money import Assets

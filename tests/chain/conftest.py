@@ -23,7 +23,8 @@ from gateway.chain.token.contract import Contract, as_int, balance_of_data
 from gateway.chain.token.message import Authorization, Kind
 from gateway.chain.watcher import watch
 from gateway.chain.watcher.watch import BlockRange
-from gateway.keys.signer import LOCAL_RELAYER_KEY, RelayerSigner, Vault
+from gateway.keys.signer import LOCAL_RELAYER_KEY, RelayerSigner
+from gateway.keys.vault import Vault
 from gateway.money import Asset, Assets
 from gateway.postgres.pool import Connection, Database
 from tests.factory import Chain, running_anvil

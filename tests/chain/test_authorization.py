@@ -22,7 +22,7 @@ from gateway.chain.token import authorization, message
 from gateway.chain.token.authorization import Order
 from gateway.chain.token.contract import Contract, Movement, selector
 from gateway.chain.token.message import Authorization, Kind
-from gateway.keys.signer import Vault
+from gateway.keys.vault import Vault
 from gateway.money import Asset
 from gateway.postgres.pool import Database, UniqueViolation
 from tests.chain.conftest import Setup

@@ -21,7 +21,7 @@ from gateway.identity import wallet
 from gateway.identity.wallet import Wallet
 from gateway.keys import key_files
 from gateway.keys.errors import EncryptedKeyUnreadable, MasterKeyMissing
-from gateway.keys.signer import Vault
+from gateway.keys.vault import Vault
 from gateway.postgres.pool import Database, connect
 from tests.factory import NOW
 

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.custody import wallet_keys
 from gateway.errors import Misconfigured
-from gateway.keys.signer import check_value, root_check_value
+from gateway.keys.vault import check_value, root_check_value
 from gateway.postgres.pool import Database
 from tests.factory import NOW
 

@@ -9,7 +9,7 @@ from gateway.events import log
 from gateway.events.log import Event
 from gateway.identity import wallet
 from gateway.ids import WalletId
-from gateway.keys.signer import Vault
+from gateway.keys.vault import Vault
 from gateway.money import Assets
 from gateway.postgres.pool import Connection, Database
 from tests.factory import NOW

@@ -13,7 +13,7 @@ from gateway.identity.sign_in.ceremony import Assertion, Party, Registration
 from gateway.identity.sign_in.passkey import Passkey
 from gateway.identity.wallet import Wallet
 from gateway.ids import WalletId
-from gateway.keys.signer import Vault
+from gateway.keys.vault import Vault
 from gateway.postgres.pool import Database
 from tests.authenticator import Authenticator
 from tests.factory import NOW

@@ -12,7 +12,7 @@ from gateway.identity import api_key, wallet
 from gateway.identity.errors import HandleReserved, HandleTaken, LooksAlike, UnknownHandle
 from gateway.identity.handle import fold
 from gateway.identity.wallet import Wallet
-from gateway.keys.signer import Vault
+from gateway.keys.vault import Vault
 from gateway.postgres.pool import Database
 from tests.factory import NOW
 

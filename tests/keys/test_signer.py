@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from gateway.errors import Misconfigured
 from gateway.keys import signer
 from gateway.keys.errors import EncryptedKeyUnreadable
-from gateway.keys.signer import LOCAL_RELAYER_KEY, RelayerSigner, TransactionFields, Vault, fields_of
+from gateway.keys.signer import LOCAL_RELAYER_KEY, RelayerSigner, TransactionFields, fields_of
+from gateway.keys.vault import Vault
 from tests.factory import Chain
 
 ALICE, BOB = UUID(int=1), UUID(int=2)

@@ -10,7 +10,7 @@ import pytest
 from gateway.chain.errors import NodeUnavailable
 from gateway.chain.node import HttpNode
 from gateway.chain.watcher import watch
-from gateway.keys.signer import Vault
+from gateway.keys.vault import Vault
 from gateway.postgres.pool import Database
 from gateway.worker.catch_up import CatchUp
 from tests.conftest import ASSETS

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.errors import Forbidden, NotFound, StateConflict
 from gateway.identity.wallet import Wallet
-from gateway.keys.signer import Vault
+from gateway.keys.vault import Vault
 from gateway.ledger import account, book, recount
 from gateway.ledger.errors import CaptureExceedsHold, InsufficientFunds
 from gateway.money import Assets, Money

@@ -12,7 +12,7 @@ from gateway.chain.relayer.batches import Ripe
 from gateway.clock import system_clock
 from gateway.controls import wallet_freeze
 from gateway.errors import NotFound
-from gateway.keys.signer import Vault
+from gateway.keys.vault import Vault
 from gateway.ledger import book
 from gateway.money import Asset, Assets
 from gateway.payments.errors import WithdrawalsFrozen

@@ -33,7 +33,7 @@ from gateway.embedded.postgres import Postgres, binaries
 from gateway.http.services import Services
 from gateway.identity import wallet as wallets
 from gateway.ids import read
-from gateway.keys.signer import Vault
+from gateway.keys.vault import Vault
 from gateway.payments.model.payment import State
 from gateway.postgres.pool import Database, connect
 from gateway.reconciliation import recovery, reread

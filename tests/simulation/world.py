@@ -24,7 +24,8 @@ from gateway import ids
 from gateway.address import checksum, of_public_key
 from gateway.chain.node import HttpNode
 from gateway.keys import signer
-from gateway.keys.signer import LOCAL_RELAYER_KEYS, RelayerSigner, Vault
+from gateway.keys.signer import LOCAL_RELAYER_KEYS, RelayerSigner
+from gateway.keys.vault import Vault
 from gateway.money import Assets
 from gateway.postgres.pool import Database
 from tests.factory import NOW, Chain, Town

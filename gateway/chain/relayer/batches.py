@@ -135,7 +135,7 @@ def _checked(
             continue
         try:
             # A contract was asked when it was handed in, and is asked again by the token; the vault signs with the key
-            # of the address or not at all (signer.py).
+            # of the address or not at all (vault.py).
             if authorization.by == "owner":
                 message.check(contract, authorization)
             good.append(authorization)

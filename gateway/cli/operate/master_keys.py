@@ -8,7 +8,7 @@ from gateway.clock import rfc3339
 from gateway.config import Config
 from gateway.custody import rotation
 from gateway.custody.rotation import MasterKey
-from gateway.keys import key_files, signer
+from gateway.keys import key_files, vault
 
 
 async def keys(config: Config) -> list[dict[str, Any]]:
@@ -19,7 +19,7 @@ async def keys(config: Config) -> list[dict[str, Any]]:
             known = await rotation.master_keys(connection)
     taken = {one.check_value for one in known}
     ahead = [
-        {"number": None, "key": signer.fingerprint(one), "state": "unused", "made_at": None, "in_file": True}
+        {"number": None, "key": vault.fingerprint(one), "state": "unused", "made_at": None, "in_file": True}
         for one in there
         if one not in taken
     ]
@@ -44,7 +44,7 @@ async def add(config: Config) -> dict[str, Any]:
         await assembly.vault_of(config, database)
         async with database.transaction() as connection:
             check_value = _next(config, await rotation.alone(connection))
-    return {"key": signer.fingerprint(check_value), "file": str(config.master_key_file)}
+    return {"key": vault.fingerprint(check_value), "file": str(config.master_key_file)}
 
 
 async def rotate(config: Config, tell: Callable[[int], None]) -> dict[str, Any]:
@@ -77,8 +77,8 @@ def _next(config: Config, known: Collection[MasterKey]) -> bytes:
     """The check value of the file's first key that the database does not know; made, if there is none."""
     taken = {one.check_value for one in known}
     ahead = [one for one in _check_values(config) if one not in taken]
-    return ahead[0] if ahead else signer.check_value(key_files.add_master_key(config.master_key_file))
+    return ahead[0] if ahead else vault.check_value(key_files.add_master_key(config.master_key_file))
 
 
 def _check_values(config: Config) -> list[bytes]:
-    return [signer.check_value(key) for key in key_files.load_master_keys(config.master_key_file)]
+    return [vault.check_value(key) for key in key_files.load_master_keys(config.master_key_file)]

@@ -22,7 +22,7 @@ from gateway.clock import rfc3339, steady
 from gateway.config import Config
 from gateway.custody import wallet_keys
 from gateway.ids import show
-from gateway.keys import key_files, signer
+from gateway.keys import key_files, vault
 from gateway.ledger import book, recount
 from gateway.ledger.recount import Fault
 from gateway.operators import repairs
@@ -47,12 +47,12 @@ async def migrate(config: Config) -> list[str]:
         async with database.transaction() as connection:
             await book.declare(connection, config.assets)
             first = not await wallet_keys.has_master_key(connection)
-            master_keys = [signer.check_value(key) for key in key_files.load_master_keys(config.master_key_file, first)]
+            master_keys = [vault.check_value(key) for key in key_files.load_master_keys(config.master_key_file, first)]
             if first:
                 await wallet_keys.remember(connection, master_keys[0], database.clock())
             await wallet_keys.hold_to(connection, master_keys)
             first = not await wallet_keys.has_root_key(connection)
-            root = signer.root_check_value(key_files.load_root_key(config.root_key_file, first))
+            root = vault.root_check_value(key_files.load_root_key(config.root_key_file, first))
             if first:
                 await wallet_keys.remember_root(connection, root, database.clock())
             await wallet_keys.hold_to_root(connection, root)

@@ -17,7 +17,7 @@ from gateway.identity.sign_in.challenge import Asked
 from gateway.identity.sign_in.passkey import Passkey
 from gateway.identity.wallet import Wallet
 from gateway.ids import WalletId, new_id, show
-from gateway.keys.signer import Vault
+from gateway.keys.vault import Vault
 from gateway.postgres.pool import Connection
 
 #: The purpose of these challenges.

@@ -1,0 +1,148 @@
+"""The vault: encrypts the wallets' private keys, and signs with them.
+
+A new wallet's key is derived from the root key and its handle (HKDF-SHA-256, RFC 5869), so a database that is restored
+from an older copy loses no address: whoever has the root key and the handle has the key. A handle is one wallet's for
+ever, and no number is counted that a restore could set back, so no address is ever derived for two handles.
+
+A key is never shown: not by repr, not in an error, not in a log; a wallet's own is, to its owner who asks for it
+(custody/export.py). Signatures are deterministic (RFC 6979) and have a low s (EIP-2), as coincurve makes them.
+"""
+
+import hmac
+import secrets
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from uuid import UUID
+
+from coincurve import GLOBAL_CONTEXT, PrivateKey
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from gateway.address import of_public_key
+from gateway.errors import Misconfigured
+from gateway.keys.errors import EncryptedKeyUnreadable, MasterKeyMissing
+
+#: Bytes of the random nonce that an encrypted key begins with (NIST SP 800-38D: 96 bits).
+_NONCE_BYTES = 12
+
+#: The associated data of a key's encryption, before the wallet's id: a key decrypts for its own wallet alone.
+_PURPOSE = b"wallet-gateway/wallet-key/1/"
+
+#: What a root key is used for, before the handle whose wallet's key is derived.
+_DERIVED = b"wallet-gateway/root-key/1/wallet/"
+
+#: The order of secp256k1 (SEC 2, 2.4.1): private keys are 1 to one less.
+_ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
+
+#: So many bytes are taken modulo the order, of which 32 would do, so that no key is likelier than another
+#: (FIPS 186-5, A.2.1).
+_DERIVED_BYTES = 48
+
+#: Of so many keys at a time it is remembered that they are their addresses', in some 30 MB.
+_SEEN_MOST = 100_000
+
+
+class Vault:
+    """Encrypts the wallets' keys under master keys (AES-256-GCM), and decrypts each only for as long as it signs.
+
+    New keys are derived from the root key; without one they are random, and lost with the database.
+
+    A master key is called by its check value; none is the first. One that the vault does not have is looked for where
+    `again` finds them, which may have got it since. Random nonces are good for 2**32 keys under one master key.
+    """
+
+    def __init__(
+        self, *master_keys: bytes, root: bytes | None = None, again: Callable[[], Sequence[bytes]] | None = None
+    ) -> None:
+        self._root = root
+        self._ciphers = {check_value(master_key): AESGCM(master_key) for master_key in master_keys}
+        self._first, self._again = check_value(master_keys[0]), again
+        self._seen: set[tuple[str, bytes]] = set()  #: Addresses, and the encrypted keys that are theirs.
+
+    def __repr__(self) -> str:
+        return "Vault()"
+
+    def new_key(self, wallet_id: UUID, handle: str, under: bytes | None = None) -> tuple[str, bytes]:
+        """The key of a new wallet under this handle: its address, and the key, encrypted. Raises MasterKeyMissing."""
+        key = PrivateKey() if self._root is None else derived(self._root, handle)
+        return of_public_key(key.public_key.format(compressed=False)), self.encrypt(wallet_id, key.secret, under)
+
+    def address_of(self, handle: str) -> str | None:
+        """The address that a wallet under this handle is given, or was; None without a root key."""
+        if self._root is None:
+            return None
+        return of_public_key(derived(self._root, handle).public_key.format(compressed=False))
+
+    def encrypt(self, id: UUID, secret: bytes, under: bytes | None = None) -> bytes:
+        """A key encrypted for this id: a wallet's, or that of a key which is no wallet's. Raises MasterKeyMissing."""
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        return nonce + self._cipher(under).encrypt(nonce, secret, _PURPOSE + id.bytes)
+
+    def sign(
+        self, wallet_id: UUID, address: str, ciphertext: bytes, digest: bytes, under: bytes | None = None
+    ) -> bytes:
+        """65 bytes, r, s and v (27 or 28), over a digest of 32 bytes, by the key of this address: that it is, is looked
+        at when the key is first signed with.
+
+        Raises EncryptedKeyUnreadable when the key was encrypted for another wallet, under another master key, or
+        changed, or is another address's; and MasterKeyMissing.
+        """
+        secret = self.unsafe_decrypt(wallet_id, ciphertext, under)
+        if (address, ciphertext) not in self._seen:
+            if of_public_key(PrivateKey(secret).public_key.format(compressed=False)) != address:
+                raise EncryptedKeyUnreadable(str(wallet_id))
+            if len(self._seen) >= _SEEN_MOST:
+                self._seen.clear()
+            self._seen.add((address, ciphertext))
+        signature = _SigningKey(secret).sign_recoverable(digest, hasher=None)
+        return signature[:64] + bytes([27 + signature[64]])
+
+    def unsafe_decrypt(self, wallet_id: UUID, ciphertext: bytes, under: bytes | None = None) -> bytes:
+        """The private key itself, for its owner who has asked for it: whoever sees it can take all that it guards.
+
+        Raises EncryptedKeyUnreadable and MasterKeyMissing as `sign` does.
+        """
+        try:
+            nonce, rest = ciphertext[:_NONCE_BYTES], ciphertext[_NONCE_BYTES:]
+            return self._cipher(under).decrypt(nonce, rest, _PURPOSE + wallet_id.bytes)
+        except (InvalidTag, ValueError):
+            raise EncryptedKeyUnreadable(str(wallet_id)) from None
+
+    def _cipher(self, under: bytes | None) -> AESGCM:
+        wanted = under or self._first
+        if wanted not in self._ciphers and self._again is not None:
+            with suppress(Misconfigured):  # somebody is at the file: what is known stays, and this one is missing
+                self._ciphers = {check_value(key): AESGCM(key) for key in self._again()}
+        if wanted not in self._ciphers:
+            raise MasterKeyMissing(fingerprint(wanted))
+        return self._ciphers[wanted]
+
+
+def derived(root: bytes, handle: str) -> PrivateKey:
+    """The private key of the wallet under this handle."""
+    wide = HKDF(SHA256(), _DERIVED_BYTES, salt=None, info=_DERIVED + handle.encode()).derive(root)
+    return PrivateKey.from_int(1 + int.from_bytes(wide, "big") % (_ORDER - 1))
+
+
+class _SigningKey(PrivateKey):
+    """A key that is only signed with: coincurve's makes two public keys of it first, which takes as long as signing."""
+
+    def __init__(self, secret: bytes) -> None:
+        self.secret, self.context = secret, GLOBAL_CONTEXT
+
+
+def check_value(master_key: bytes) -> bytes:
+    """32 bytes that tell one master key from another and say nothing about it (HMAC-SHA-256, RFC 2104)."""
+    return hmac.digest(master_key, _PURPOSE + b"check", "sha256")
+
+
+def root_check_value(root: bytes) -> bytes:
+    """The same of a root key."""
+    return hmac.digest(root, _DERIVED + b"check", "sha256")
+
+
+def fingerprint(check_value: bytes) -> str:
+    """What people call a master key by: eight hex digits."""
+    return check_value[:4].hex()
