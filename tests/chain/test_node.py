@@ -151,7 +151,7 @@ async def test_a_node_that_says_nothing_is_given_up_on() -> None:
 ASK = """
 import asyncio, sys
 from gateway.chain.node import HttpNode
-from gateway.errors import NodeUnavailable
+from gateway.chain.errors import NodeUnavailable
 
 async def ask():
     try:
