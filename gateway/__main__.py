@@ -46,7 +46,7 @@ click.rich_click.COMMAND_GROUPS = {
                     "relayers",
                     "chain",
                     "reconcile",
-                    "freezes",
+                    "withdrawals",
                     "recovery",
                     "correct",
                     "operators",
@@ -161,7 +161,7 @@ def deploy(as_json: bool) -> None:
 def reconcile(as_json: bool) -> None:
     """Hold the book against the chain and the bank, and name every difference. The status is 1 if there is one.
 
-    A worker looks again at what differs, and freezes withdrawals of the asset if it is so.
+    A worker compares again what differs, and freezes withdrawals of the asset if it is confirmed.
 
     \b
     Example:
@@ -253,34 +253,34 @@ def reread(first: int, last: int, as_json: bool) -> None:
 @cli.group(invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.pass_context
-def freezes(context: click.Context, as_json: bool) -> None:
+def withdrawals(context: click.Context, as_json: bool) -> None:
     """Whose withdrawals are stopped because the books do not add up, and why.
 
     \b
     Example:
-      gateway freezes
+      gateway withdrawals
     """
-    from gateway.cli.operate import withdrawal_freezes as freezing
+    from gateway.cli.operate import withdrawal_freezes as commands
 
     if context.invoked_subcommand is None:
-        found = run(freezing.freezes(from_environment()))
-        show({"freezes": found}, as_json, output.freezes_lines(found))
+        found = run(commands.frozen(from_environment()))
+        show({"frozen": found}, as_json, output.frozen_lines(found))
 
 
-@freezes.command()
+@withdrawals.command()
 @click.argument("asset")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-def lift(asset: str, as_json: bool) -> None:
-    """Let withdrawals of an asset go on, once everything was looked at again and adds up.
+def unfreeze(asset: str, as_json: bool) -> None:
+    """Unfreeze withdrawals of an asset, once everything was compared again and adds up.
 
     \b
     Example:
-      gateway freezes lift USDX
+      gateway withdrawals unfreeze USDX
     """
-    from gateway.cli.operate import withdrawal_freezes as freezing
+    from gateway.cli.operate import withdrawal_freezes as commands
 
-    lifted = run(freezing.lift(from_environment(), asset))
-    show(lifted, as_json, [output.lifted_line(lifted)])
+    done = run(commands.unfreeze(from_environment(), asset))
+    show(done, as_json, [output.unfrozen_line(done)])
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -317,19 +317,19 @@ def _differences(differences: Sequence[Mapping[str, Any]]) -> list[str]:
     return table(["account", "the book says", "the other side says", "where"], rows)
 
 
-def freezes_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
+def frozen_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
     """Each asset whose withdrawals are stopped, why, and what to do about it."""
     lines = []
     for one in found:
         lines += [f"withdrawals of {one['asset']} are frozen since {when(one['since'])}:", ""]
         lines += [*_differences(one["differences"]), ""]
-        lines += [f"find out why, put it right, then run 'gateway freezes lift {for_shell(one['asset'])}'"]
+        lines += [f"find out why, put it right, then run 'gateway withdrawals unfreeze {for_shell(one['asset'])}'"]
     return lines or ["no withdrawals are frozen"]
 
 
-def lifted_line(lifted: Mapping[str, Any]) -> str:
+def unfrozen_line(done: Mapping[str, Any]) -> str:
     """What goes on again."""
-    return f"everything adds up: withdrawals of {lifted['asset']}, frozen since {when(lifted['since'])}, go on"
+    return f"everything adds up: withdrawals of {done['asset']}, frozen since {when(done['since'])}, go on"
 
 
 def master_keys_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:

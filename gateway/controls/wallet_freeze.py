@@ -1,6 +1,6 @@
 """Frozen wallets: nothing leaves them while a reason not to let it has not ended; what comes in goes on.
 
-A wallet may be frozen for several reasons at once; it thaws with the last. A reason may lapse by itself.
+A wallet may be frozen for several reasons at once; it is unfrozen with the last. A reason may lapse by itself.
 
 Lock order: the wallet, then its reasons.
 """
@@ -39,7 +39,7 @@ async def keep(connection: Connection, id: UUID, wallet: WalletId, by: By, now: 
     return kept
 
 
-async def thaw(connection: Connection, wallet: WalletId, by: By, now: datetime) -> bool:
+async def unfreeze(connection: Connection, wallet: WalletId, by: By, now: datetime) -> bool:
     """End every reason. False where there was none."""
     await lock_wallet(connection, wallet)
     ended = await connection.fetch(sql.end_freezes, wallet, now)
@@ -58,7 +58,7 @@ async def freeze_over(connection: Connection, wallet: WalletId, payment: Payment
     return True
 
 
-async def thaw_own(connection: Connection, wallet: WalletId, before: datetime, by: By, now: datetime) -> bool:
+async def unfreeze_own(connection: Connection, wallet: WalletId, before: datetime, by: By, now: datetime) -> bool:
     """End the owner's own reasons that were there `before`; an operator's stay. False where there was none."""
     await lock_wallet(connection, wallet)
     ended = await connection.fetch(sql.end_own_freezes, wallet, now, before)

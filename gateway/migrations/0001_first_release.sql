@@ -1724,14 +1724,14 @@ BEGIN
 END $$;
 -- What may leave a wallet: freezes, the policy of a guarded wallet, and spending caps of API keys.
 
--- Withdrawals of an asset are stopped while a row has no `lifted_at`.
+-- Withdrawals of an asset are stopped while a row has no `unfrozen_at`.
 CREATE TABLE withdrawal_freeze (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     asset text NOT NULL REFERENCES asset (code),
     frozen_at timestamptz NOT NULL,
-    lifted_at timestamptz
+    unfrozen_at timestamptz
 );
-CREATE UNIQUE INDEX withdrawal_freeze_once ON withdrawal_freeze (asset) WHERE lifted_at IS NULL;
+CREATE UNIQUE INDEX withdrawal_freeze_once ON withdrawal_freeze (asset) WHERE unfrozen_at IS NULL;
 
 -- Why nothing leaves a wallet: it is frozen while one of these has not ended.
 CREATE TABLE wallet_freeze (
@@ -1772,7 +1772,7 @@ BEGIN
     UPDATE token_authorization AS a SET
         withheld = NEW.frozen_at IS NOT NULL OR (
             EXISTS (SELECT FROM withdrawal_freeze AS stopped
-                WHERE stopped.asset = a.asset AND stopped.lifted_at IS NULL)
+                WHERE stopped.asset = a.asset AND stopped.unfrozen_at IS NULL)
             AND (a.kind = 'redemption' OR EXISTS (
                 SELECT FROM staged_payment AS paid WHERE paid.authorization_id = a.id AND paid.payee IS NULL))),
         valid_before = CASE
@@ -2190,7 +2190,7 @@ CREATE TABLE difference (
     other units NOT NULL,
     seen_at timestamptz NOT NULL,
     confirmed_at timestamptz,
-    ended_at timestamptz,               -- when the withdrawal freeze was lifted, once the difference was gone
+    ended_at timestamptz,               -- when withdrawals were unfrozen, once the difference was gone
     CONSTRAINT difference_is_one CHECK (book <> other)
 );
 CREATE UNIQUE INDEX difference_once ON difference (account, against) WHERE ended_at IS NULL;

@@ -312,7 +312,7 @@ async def _do_to_wallet(connection: Connection, found: Proposal, wallet: WalletI
     if found.kind == "wallet.limit":
         await _limit(connection, found, wallet, by, now)
     elif found.kind == "wallet.unfreeze":
-        if not await wallet_freeze.thaw(connection, wallet, by, now):
+        if not await wallet_freeze.unfreeze(connection, wallet, by, now):
             raise StateConflict(f"@{found.handle}", "not frozen", found.kind)
     else:
         assert found.freeze is not None
@@ -337,7 +337,7 @@ async def break_glass(connection: Connection, kind: Glass, handle: str, reason: 
     await log.append(connection, [log.Event("operator.break_glass", None, of.id, facts)], now)
     if kind == "wallet.freeze":
         await wallet_freeze.freeze(connection, of.id, said, by, None, now)
-    elif not await wallet_freeze.thaw(connection, of.id, by, now):
+    elif not await wallet_freeze.unfreeze(connection, of.id, by, now):
         raise StateConflict(f"@{of.handle}", "not frozen", kind)
     notes.warning("break-glass: %s of @%s by %s alone: %s", kind, of.handle, by.id, said)
     return of.id

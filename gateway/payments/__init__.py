@@ -29,7 +29,7 @@ Order inside a transaction, so that nobody waits in a ring:
     API keys with caps             by origin
     policies                       in the order of their wallets
     a mandate                      that is drawn by
-    the lease of a run             only where a run ends or a freeze is lifted, and then differences and freezes
+    the lease of a run             only where a run ends or withdrawals are unfrozen, and then differences and freezes
     the chain's cursor             only where a block range is written or an address bound, and then its challenge
     the relayer                    where a batch is stored, which waits for none, or a relayer stopped or resumed
     authorizations that are there  in id order; a batch's are claimed and never waited for

@@ -21,7 +21,7 @@ from gateway.reconciliation.solvency import Difference
 sql = Statements(__package__, "unfreeze.sql")
 
 
-async def lift(
+async def unfreeze(
     connection: Connection,
     settings: PaymentSettings,
     asset: Asset,
@@ -41,7 +41,7 @@ async def lift(
     reasons = [*still, *(str(one) for id, one in there.items() if id not in known)]
     if reasons:
         raise FreezeStays(asset.code, tuple(reasons))
-    since: datetime | None = await connection.fetchval(sql.lift, asset.code, now)
+    since: datetime | None = await connection.fetchval(sql.unfreeze, asset.code, now)
     if since is None:
         raise not_frozen(asset)
     await connection.execute(sql.end_differences, list(there))
@@ -49,8 +49,8 @@ async def lift(
         connection, asset.code, int(now.timestamp()) + settings.authorization_seconds
     )
     facts = {"asset": asset.code, "since": rfc3339(since), "released": released}
-    await log.append(connection, [log.Event("withdrawals.lifted", None, None, facts)], now)
-    await audit.append(connection, [AuditEvent("withdrawals.lifted", None, by, None, facts)], now)
+    await log.append(connection, [log.Event("withdrawals.unfrozen", None, None, facts)], now)
+    await audit.append(connection, [AuditEvent("withdrawals.unfrozen", None, by, None, facts)], now)
     return since
 
 

@@ -1,5 +1,5 @@
 -- open_differences
--- What was confirmed and not lifted yet.
+-- What was confirmed and not ended yet.
 SELECT id, account, asset, against, block, book, other, confirmed_at FROM difference
 WHERE confirmed_at IS NOT NULL AND ended_at IS NULL
 ORDER BY id;
@@ -8,9 +8,9 @@ ORDER BY id;
 -- Nobody ends a look meanwhile.
 SELECT chain_id FROM reconciliation_run ORDER BY chain_id FOR UPDATE;
 
--- lift
+-- unfreeze
 -- Withdrawals of the asset go on; no row when they were not stopped.
-UPDATE withdrawal_freeze SET lifted_at = $2 WHERE asset = $1 AND lifted_at IS NULL RETURNING frozen_at;
+UPDATE withdrawal_freeze SET unfrozen_at = $2 WHERE asset = $1 AND unfrozen_at IS NULL RETURNING frozen_at;
 
 -- end_differences
 -- They are there no more.

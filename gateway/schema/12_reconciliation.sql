@@ -20,7 +20,7 @@ CREATE TABLE difference (
     other units NOT NULL,
     seen_at timestamptz NOT NULL,
     confirmed_at timestamptz,
-    ended_at timestamptz,               -- when the withdrawal freeze was lifted, once the difference was gone
+    ended_at timestamptz,               -- when withdrawals were unfrozen, once the difference was gone
     CONSTRAINT difference_is_one CHECK (book <> other)
 );
 CREATE UNIQUE INDEX difference_once ON difference (account, against) WHERE ended_at IS NULL;

@@ -363,7 +363,8 @@ class Worker:
         )
         for one in confirmed:
             log.error(
-                "%s: withdrawals of %s are frozen. Find out why, put it right, then run 'gateway freezes lift %s'",
+                "%s: withdrawals of %s are frozen. Find out why, put it right, then run "
+                "'gateway withdrawals unfreeze %s'",
                 *(one, one.asset.code, one.asset.code),
             )
         return False

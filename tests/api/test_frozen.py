@@ -102,7 +102,7 @@ async def test_the_key_of_a_refused_withdrawal_is_good_again_once_it_goes_on(api
     refused = await alice.post("/v1/withdrawals", amount("1.00 EUR"), "rent")
 
     async with api.services.database.transaction() as connection:
-        await connection.execute("UPDATE withdrawal_freeze SET lifted_at = now()")
+        await connection.execute("UPDATE withdrawal_freeze SET unfrozen_at = now()")
     paid = await alice.post("/v1/withdrawals", amount("1.00 EUR"), "rent")
 
     assert (refused.status_code, paid.status_code) == (409, 201)

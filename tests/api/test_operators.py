@@ -338,7 +338,7 @@ async def test_break_glass_does_it_alone_and_every_log_says_so(api: Api, caplog:
     assert not await is_frozen(api, "alice")
 
 
-async def test_what_is_not_frozen_is_not_thawed_and_nothing_is_written_down(api: Api) -> None:
+async def test_what_is_not_frozen_is_not_unfrozen_and_nothing_is_written_down(api: Api) -> None:
     await api.person("alice")
     with pytest.raises(StateConflict):
         async with api.services.database.transaction() as connection:

@@ -12,7 +12,7 @@ from gateway.identity.errors import InvalidChallenge
 from gateway.identity.wallet import Wallet
 from tests.factory import Town
 from tests.payments.test_exported_key import exported
-from tests.payments.test_withdrawal_freeze import freeze_by_difference, lift
+from tests.payments.test_withdrawal_freeze import freeze_by_difference, unfreeze_withdrawals
 
 pytestmark = pytest.mark.anyio
 
@@ -57,13 +57,13 @@ async def test_a_difference_and_its_freeze_are_the_workers_and_the_lift_is_who_r
     alice = await town.person("alice", "20 USDX")
     await freeze_by_difference(town, alice.address, "25 USDX")
     await town.set_balance(alice.address, "20 USDX")
-    await lift(town)
+    await unfreeze_withdrawals(town)
 
     found = (await audit_events(town))[2:]
     assert [(kind, by) for kind, by, _ in found] == [
         ("solvency.difference", "worker"),
         ("withdrawals.frozen", "worker"),
-        ("withdrawals.lifted", "command"),
+        ("withdrawals.unfrozen", "command"),
     ]
     assert found[0][2]["account"] == "wallet:alice:USDX"
 

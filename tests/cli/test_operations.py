@@ -34,11 +34,11 @@ def test_a_difference_freezes_withdrawals_of_its_asset_until_they_are_lifted(up:
     with bank_says_more(up, "THB", 5):
         found, as_json = up.gateway("reconcile"), up.gateway("reconcile", "--json")
         until_frozen(up)
-        shown = up.gateway("freezes")
+        shown = up.gateway("withdrawals")
         refused = up.gateway("withdraw", "1.00", "THB", "--from", carol)
         others = up.gateway("withdraw", "1", "JPY", "--from", carol)
-        too_early = up.gateway("freezes", "lift", "THB")
-    lifted, again = up.gateway("freezes", "lift", "THB"), up.gateway("freezes", "lift", "THB")
+        too_early = up.gateway("withdrawals", "unfreeze", "THB")
+    unfrozen, again = up.gateway("withdrawals", "unfreeze", "THB"), up.gateway("withdrawals", "unfreeze", "THB")
     paid_out = up.gateway("withdraw", "1.00", "THB", "--from", carol)
 
     assert shown.stdout.startswith("withdrawals of THB are frozen since 20")
@@ -46,9 +46,9 @@ def test_a_difference_freezes_withdrawals_of_its_asset_until_they_are_lifted(up:
     assert "withdrawals of THB are stopped since" in refused.stderr
     assert "bank:THB has 10.00 THB in the book and 10.05 THB by the bank's statement" in too_early.stderr
     assert again.stderr == "gateway: there is no freeze of THB: its withdrawals go on\n"
-    assert lifted.stdout.startswith("everything adds up: withdrawals of THB, frozen since 20")
-    assert [ran.returncode for ran in (refused, others, too_early, lifted, again, paid_out)] == [1, 0, 1, 0, 1, 0]
-    assert up.gateway("freezes").stdout == "no withdrawals are frozen\n"
+    assert unfrozen.stdout.startswith("everything adds up: withdrawals of THB, frozen since 20")
+    assert [ran.returncode for ran in (refused, others, too_early, unfrozen, again, paid_out)] == [1, 0, 1, 0, 1, 0]
+    assert up.gateway("withdrawals").stdout == "no withdrawals are frozen\n"
 
     assert (found.returncode, as_json.returncode) == (1, 1)
     assert "1 difference:" in found.stdout
@@ -71,7 +71,7 @@ def test_a_local_chain_that_has_lost_final_blocks_is_not_gone_on_with(up: Up) ->
 def until_frozen(up: Up) -> None:
     """Until a worker has seen it twice."""
     for _ in range(30):
-        if up.json("freezes")["freezes"]:
+        if up.json("withdrawals")["frozen"]:
             return
     raise AssertionError("no worker has frozen anything")
 

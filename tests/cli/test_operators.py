@@ -23,10 +23,10 @@ def test_break_glass_freezes_and_thaws_a_wallet_and_is_written_down(up: Up) -> N
     carol = up.someone("carol_of_the_glass")
 
     frozen = up.gateway("operators", "break-glass", "wallet.freeze", carol, "--reason", "she asked for it")
-    thawed = up.gateway("operators", "break-glass", "wallet.unfreeze", carol, "--reason", "she is here")
+    unfrozen = up.gateway("operators", "break-glass", "wallet.unfreeze", carol, "--reason", "she is here")
     twice = up.gateway("operators", "break-glass", "wallet.unfreeze", carol, "--reason", "again")
 
-    assert (frozen.returncode, thawed.returncode, twice.returncode) == (0, 0, 1)
+    assert (frozen.returncode, unfrozen.returncode, twice.returncode) == (0, 0, 1)
     assert "break-glass: wallet.freeze of @carol_of_the_glass by " in frozen.stderr
     kinds = [one["kind"] for one in up.json("audit", "list", "--wallet", carol)["items"]]
     assert kinds[:4] == ["wallet.unfrozen", "operator.break_glass", "wallet.frozen", "operator.break_glass"]

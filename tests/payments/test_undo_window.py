@@ -167,7 +167,7 @@ async def test_a_frozen_wallets_payments_wait_and_go_on_when_it_does(town: Town)
     assert [(await town.payment(one)).state for one in (undoable, queued)] == [State.HELD, State.QUEUED]
 
     async with town.database.transaction() as connection:
-        assert await wallet_freeze.thaw(connection, alice.id, ANYONE, town.clock())
+        assert await wallet_freeze.unfreeze(connection, alice.id, ANYONE, town.clock())
     town.clock = system_clock
     await town.settle()
     await send(town)

@@ -1,4 +1,4 @@
-"""A freeze from its difference to its end: what is withheld meanwhile, and when it is lifted."""
+"""A freeze from its difference to its end: what waits meanwhile, and when it is unfrozen."""
 
 from datetime import timedelta
 
@@ -41,8 +41,8 @@ async def freeze_by_difference(town: Town, address: str, text: str) -> None:
     await town.look()
 
 
-async def lift(town: Town, code: str = "USDX") -> None:
-    """As `gateway freezes lift` does, but for the recount of the book, once the worker has read what there is."""
+async def unfreeze_withdrawals(town: Town, code: str = "USDX") -> None:
+    """As `gateway withdrawals unfreeze` does, without the recount, once the worker has read what there is."""
     while await town.worker().watch():
         pass
     async with town.database.reading() as connection:
@@ -52,7 +52,7 @@ async def lift(town: Town, code: str = "USDX") -> None:
     found += (await solvency.reconcile(town.database, town.node, town.settings))[1]
     still = [str(one) for one in found if one.asset.code == code]
     async with town.database.transaction() as connection:
-        await unfreeze.lift(
+        await unfreeze.unfreeze(
             connection, town.settings, town.assets[code], known, still, By("command", "root"), town.clock()
         )
 
@@ -68,7 +68,7 @@ async def test_a_queued_withdrawal_waits_for_the_freeze_to_be_lifted_and_then_go
     await town.settle()
     meanwhile = [(await town.payment(leaving)).state, (await town.conversion(redeemed)).state]
     await town.set_balance(alice.address, "17 USDX")
-    await lift(town)
+    await unfreeze_withdrawals(town)
     await town.settle()
 
     assert meanwhile == [State.QUEUED, State.QUEUED]
@@ -86,11 +86,11 @@ async def test_what_a_frozen_wallet_sends_stays_withheld_when_the_freeze_of_its_
         await wallet_freeze.freeze(connection, alice.id, "to be looked at", ANYONE, None, town.clock())
     await town.set_balance(alice.address, "20 USDX")
 
-    await lift(town)
+    await unfreeze_withdrawals(town)
     await town.settle()
     meanwhile = (await town.payment(leaving)).state
     async with town.database.transaction() as connection:
-        assert await wallet_freeze.thaw(connection, alice.id, ANYONE, town.clock())
+        assert await wallet_freeze.unfreeze(connection, alice.id, ANYONE, town.clock())
     await town.settle()
 
     assert meanwhile is State.QUEUED
@@ -109,7 +109,7 @@ async def test_the_time_of_what_is_withheld_does_not_run_out(town: Town) -> None
     await town.settle()
     meanwhile = await town.payment(leaving)
     await town.set_balance(alice.address, "20 USDX")
-    await lift(town)
+    await unfreeze_withdrawals(town)
     await town.settle()
 
     assert meanwhile.state is State.QUEUED
@@ -132,7 +132,7 @@ async def test_a_withdrawal_whose_batch_comes_to_nothing_during_the_freeze_is_no
     await town.settle()
     meanwhile = await town.on_chain(OUTSIDE)
     await town.set_balance(alice.address, "20 USDX")
-    await lift(town)
+    await unfreeze_withdrawals(town)
     await town.settle()
 
     assert meanwhile == "0.000000 USDX"
@@ -164,18 +164,18 @@ async def test_a_freeze_stays_while_there_is_a_difference_and_is_lifted_when_the
     await freeze_by_difference(town, alice.address, "7 USDX")
 
     with pytest.raises(FreezeStays, match=r"has 10\.000000 USDX in the book and 7\.000000 USDX by balanceOf"):
-        await lift(town)
+        await unfreeze_withdrawals(town)
     with pytest.raises(WithdrawalsFrozen):
         await town.pay(alice, OUTSIDE, "1 USDX")
     await town.set_balance(alice.address, "10 USDX")
-    with pytest.raises(WithdrawalsFrozen):  # it does not thaw by itself
+    with pytest.raises(WithdrawalsFrozen):  # it is not unfrozen by itself
         await town.pay(alice, OUTSIDE, "1 USDX")
-    await lift(town)
+    await unfreeze_withdrawals(town)
     paid = await town.pay(alice, OUTSIDE, "1 USDX")
     await town.settle()
 
     assert (await town.payment(paid)).state is State.SETTLED
-    (event,) = await rows(town, "SELECT facts FROM event WHERE kind = 'withdrawals.lifted'")
+    (event,) = await rows(town, "SELECT facts FROM event WHERE kind = 'withdrawals.unfrozen'")
     assert '"USDX"' in event["facts"]
     assert len(await rows(town, "SELECT * FROM difference WHERE ended_at IS NOT NULL")) == 1
 
@@ -184,7 +184,7 @@ async def test_a_new_difference_freezes_again(town: Town) -> None:
     alice = await town.person("alice", "10 USDX")
     await freeze_by_difference(town, alice.address, "7 USDX")
     await town.set_balance(alice.address, "10 USDX")
-    await lift(town)
+    await unfreeze_withdrawals(town)
 
     await freeze_by_difference(town, alice.address, "7 USDX")
 
@@ -201,14 +201,14 @@ async def test_a_difference_that_was_confirmed_during_the_look_before_a_lift_kee
 
     with pytest.raises(FreezeStays):
         async with town.database.transaction() as connection:
-            await unfreeze.lift(
+            await unfreeze.unfreeze(
                 connection, town.settings, town.assets["USDX"], [], [], By("command", "root"), town.clock()
             )
 
 
 async def test_what_is_not_frozen_cannot_be_lifted(town: Town) -> None:
     with pytest.raises(NotFound, match="freeze of USDX: its withdrawals go on"):
-        await lift(town)
+        await unfreeze_withdrawals(town)
 
 
 # ---- a second token -------------------------------------------------------------------------------------------------

@@ -62,7 +62,7 @@ async def rows(town: Town, query: str, *arguments: object) -> list[Record]:
 
 
 async def frozen(town: Town) -> list[str]:
-    return [row["asset"] for row in await rows(town, "SELECT asset FROM withdrawal_freeze WHERE lifted_at IS NULL")]
+    return [row["asset"] for row in await rows(town, "SELECT asset FROM withdrawal_freeze WHERE unfrozen_at IS NULL")]
 
 
 async def told(town: Town) -> list[str]:

@@ -1,4 +1,4 @@
-"""freezes: whose withdrawals are stopped and why, and letting them go on once everything adds up."""
+"""withdrawals: whose withdrawals are stopped and why, and letting them go on once everything adds up."""
 
 from typing import Any
 
@@ -8,44 +8,45 @@ from gateway.clock import rfc3339
 from gateway.config import Config
 from gateway.ledger import book
 from gateway.payments.checks import withdrawal_freeze
-from gateway.reconciliation import unfreeze
+from gateway.reconciliation.unfreeze import differences, not_frozen
+from gateway.reconciliation.unfreeze import unfreeze as unfreeze_withdrawals
 
 
-async def freezes(config: Config) -> list[dict[str, Any]]:
+async def frozen(config: Config) -> list[dict[str, Any]]:
     """Every asset whose withdrawals are stopped, since when, and the differences that were the reason."""
-    async with assembly.database(config, "freezes") as database, database.snapshot() as connection:
+    async with assembly.database(config, "withdrawals") as database, database.snapshot() as connection:
         assets = await book.with_former(connection, config.assets)
         frozen = await withdrawal_freeze.frozen(connection)
-        differences = (await unfreeze.differences(connection, assets)).values()
+        found = (await differences(connection, assets)).values()
     return [
         {
             "asset": asset,
             "since": rfc3339(since),
-            "differences": [operations.plain(one) for one in differences if one.asset.code == asset],
+            "differences": [operations.plain(one) for one in found if one.asset.code == asset],
         }
         for asset, since in frozen.items()
     ]
 
 
-async def lift(config: Config, code: str) -> dict[str, Any]:
-    """Let withdrawals of an asset go on, after everything was looked at: the whole book recounted, held against the
+async def unfreeze(config: Config, code: str) -> dict[str, Any]:
+    """Let withdrawals of an asset go on, after everything was compared: the ledger recounted, and reconciled with the
     chain and the bank.
 
     Raises UnknownAsset, NotFound (nothing is stopped), FreezeStays, NodeUnavailable.
     """
     where = assembly.places(config)
-    async with assembly.database(config, "freezes") as database:
+    async with assembly.database(config, "withdrawals") as database:
         settings = await assembly.settings_of(config, database, where)
         asset = settings.assets[code]
         async with database.reading() as connection:
             if asset.code not in await withdrawal_freeze.frozen(connection):
-                raise unfreeze.not_frozen(asset)
-            known = await unfreeze.differences(connection, settings.assets)
+                raise not_frozen(asset)
+            known = await differences(connection, settings.assets)
         found = await operations.reconcile(config)
         still = [f"{fault.where}: not so that {fault.claim}" for fault in found.faults]
         still += [str(one) for one in found.differences if one.asset == asset]
         async with database.transaction() as connection:
-            since = await unfreeze.lift(
+            since = await unfreeze_withdrawals(
                 connection, settings, asset, known, still, assembly.at_machine(), database.clock()
             )
     return {"asset": asset.code, "since": rfc3339(since)}

@@ -44,7 +44,7 @@ JOIN wallet AS payer ON payer.id = payment.payer
 LEFT JOIN wallet AS payee ON payee.id = payment.payee
 WHERE payment.rare_state = 'held' AND payment.undo_until <= $1 AND payer.frozen_at IS NULL
     AND (payment.payee IS NOT NULL OR NOT EXISTS (
-        SELECT FROM withdrawal_freeze AS stopped WHERE stopped.asset = payment.asset AND stopped.lifted_at IS NULL))
+        SELECT FROM withdrawal_freeze AS stopped WHERE stopped.asset = payment.asset AND stopped.unfrozen_at IS NULL))
     AND NOT EXISTS (SELECT FROM recovery WHERE ended_at IS NULL)
     AND NOT EXISTS (
         SELECT FROM repeated_payments('transfer', payment.asset, payment.amount, payer.address,

@@ -1,11 +1,11 @@
-"""Withdrawals that are stopped, asset by asset, from a difference that was confirmed until somebody lifts it.
+"""Withdrawals that are stopped, asset by asset, from a difference that was confirmed until somebody unfreezes them.
 
 A withdrawal takes money out of the gateway: of a token, a payment to an address that is nobody's handle, and a
 redemption; of a currency, a payout by the bank. Nothing else is stopped: it is not known yet who is right about a
 balance, but as long as money stays in the gateway, that can be put right.
 
 A withdrawal that was accepted and has not been sent yet is withheld: its authorization is put into no batch, its money
-stays held, and its time does not run out, until the freeze is lifted; then it goes on, or fails where its payer's own
+stays held, and its time does not run out, until they are unfrozen; then it goes on, or fails where its payer's own
 signature names a time that is over by then. It is kept rather than failed, since its owner has been told that it was
 accepted. What is in a ChainTransaction already goes on, for nothing can call it back, and so may what is accepted or
 sent in the very moment of the freeze; but if that ChainTransaction comes to nothing, it is withheld too.

@@ -1,17 +1,17 @@
 -- frozen
 -- The assets whose withdrawals are stopped, and since when.
-SELECT asset, frozen_at FROM withdrawal_freeze WHERE lifted_at IS NULL ORDER BY asset;
+SELECT asset, frozen_at FROM withdrawal_freeze WHERE unfrozen_at IS NULL ORDER BY asset;
 
 -- nothing_leaves
 -- The same, and a row without an asset while the gateway is in recovery.
-SELECT asset, frozen_at AS since FROM withdrawal_freeze WHERE lifted_at IS NULL
+SELECT asset, frozen_at AS since FROM withdrawal_freeze WHERE unfrozen_at IS NULL
 UNION ALL SELECT NULL, entered_at FROM recovery WHERE ended_at IS NULL;
 
 -- freeze
 -- Stop the withdrawals of these assets; a row for each that were not stopped yet.
 INSERT INTO withdrawal_freeze (asset, frozen_at)
 SELECT DISTINCT asset, $2::timestamptz FROM unnest($1::text[]) AS asset ORDER BY asset
-ON CONFLICT (asset) WHERE lifted_at IS NULL DO NOTHING
+ON CONFLICT (asset) WHERE unfrozen_at IS NULL DO NOTHING
 RETURNING asset;
 
 -- open_withdrawals
