@@ -134,7 +134,7 @@ async def test_a_full_disk_is_unavailable_and_what_was_not_paid_is_paid_when_the
             alice, bob = await api.person("alice", "100.00 EUR", "10 USDX"), await api.person("bob")
             filler = fill(disk) if disk else None
             if not disk:
-                await fail_for_want_of_room(database, "transfer")
+                await fail_for_want_of_room(database, "ledger_payment")
             answers = await asyncio.gather(*(alice.pay("@bob", "0.01 EUR", f"k{n}") for n in range(100)))
             full = [answer for answer in answers if answer.status_code != 201]
             assert full

@@ -23,7 +23,7 @@ from eth_hash.auto import keccak
 from gateway import ids
 from gateway.address import checksum, of_public_key
 from gateway.chain.node import HttpNode
-from gateway.keys import signer
+from gateway.keys import vault as vaults
 from gateway.keys.signer import LOCAL_RELAYER_KEYS, RelayerSigner
 from gateway.keys.vault import Vault
 from gateway.money import Assets
@@ -85,7 +85,7 @@ class DayVault(Vault):
         address = of_public_key(key.public_key.format(compressed=False))
         self.known[address] = key
         nonce = self._rng.randbytes(12)
-        ciphertext = nonce + self._cipher(under).encrypt(nonce, key.secret, signer._PURPOSE + wallet_id.bytes)
+        ciphertext = nonce + self._cipher(under).encrypt(nonce, key.secret, vaults._PURPOSE + wallet_id.bytes)
         return address, ciphertext
 
     def own_key(self) -> LocalAccount:
