@@ -5,9 +5,9 @@ UAX #31), so `@Alice` and full-width letters are alice; what then still lies out
 because a look-alike such as a Cyrillic `а` would be somebody else. So is the long s, which folds to s and looks like f:
 of all signs that fold to these letters it alone looks like another of them (UTS 39; a test walks all of Unicode).
 
-What looks alike within these letters, in whatever case they are spelled, the database keeps apart (`looks_of`): of such
-handles one is claimed. A claim of `@AIice` is one of `@aiice`, and since that can be spelled with a capital I, it looks
-like `@alice` however it is typed.
+What looks alike within these letters, in whatever case they are spelled, the database keeps apart
+(`confusable_skeleton`): of such handles one is claimed. A claim of `@AIice` is one of `@aiice`, and since that can be
+spelled with a capital I, it looks like `@alice` however it is typed.
 """
 
 import re

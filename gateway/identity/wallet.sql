@@ -3,7 +3,7 @@
 -- it is like a reserved word.
 WITH claimed AS (
     INSERT INTO wallet (id, handle, address, custody, created_at)
-    SELECT $1, $2, $3, 'gateway', $4 WHERE NOT EXISTS (SELECT FROM reserved_handle WHERE looks = looks_of($2))
+    SELECT $1, $2, $3, 'gateway', $4 WHERE NOT EXISTS (SELECT FROM reserved_handle WHERE skeleton = confusable_skeleton($2))
     ON CONFLICT DO NOTHING
     RETURNING *
 )
@@ -13,9 +13,9 @@ RETURNING wallet_id;
 -- look_alike
 -- Whoever has the handle that this one would be taken for; itself, where that is taken; or a word that is reserved.
 SELECT name, reserved FROM (
-    SELECT handle, false FROM wallet WHERE looks = looks_of($1) OR handle = $1
+    SELECT handle, false FROM wallet WHERE skeleton = confusable_skeleton($1) OR handle = $1
     UNION ALL
-    SELECT word, true FROM reserved_handle WHERE looks = looks_of($1)
+    SELECT word, true FROM reserved_handle WHERE skeleton = confusable_skeleton($1)
 ) AS there (name, reserved)
 ORDER BY reserved, name <> $1 LIMIT 1;
 

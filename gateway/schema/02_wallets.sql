@@ -3,7 +3,7 @@
 -- The skeleton of a handle (UTS 39) for a-z, 0-9 and _, and for every spelling of it in capitals: 0 and o look alike,
 -- and so do 1 and l, i and l (as a capital I), and m and rn. Beyond the standard: w and vv, and an underscore is
 -- nothing.
-CREATE FUNCTION looks_of(handle text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+CREATE FUNCTION confusable_skeleton(handle text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN replace(replace(translate(handle, '01i_', 'oll'), 'm', 'rn'), 'w', 'vv');
 
 -- A handle, the address that it is paid at, and what restricts it. Other files add triggers: wallet_keys_are_checked
@@ -18,7 +18,7 @@ CREATE TABLE wallet (
     custody text NOT NULL,             -- of its current address
     guarded boolean NOT NULL DEFAULT false,    -- from its first passkey on: its policy applies
     frozen_at timestamptz,             -- since when nothing leaves it
-    looks text CONSTRAINT wallet_looks_unique UNIQUE,  -- its skeleton; none: another wallet had it first
+    skeleton text CONSTRAINT wallet_skeleton_unique UNIQUE,  -- none: another wallet had it first
     recovered_at timestamptz           -- when its owner last signed in with a recovery code
 );
 -- A page of payments names the other party of each: fifty handles by id, from the index alone.
@@ -38,7 +38,8 @@ CREATE TRIGGER wallet_handle_is_for_ever BEFORE UPDATE OF handle, id ON wallet
 -- like the name Ali.
 CREATE TABLE reserved_handle (
     word text NOT NULL CONSTRAINT reserved_handle_shape CHECK (word ~ '^[a-z0-9_]{2,30}$'),
-    looks text NOT NULL GENERATED ALWAYS AS (looks_of(word)) STORED CONSTRAINT reserved_handle_once PRIMARY KEY
+    skeleton text NOT NULL GENERATED ALWAYS AS (confusable_skeleton(word)) STORED
+        CONSTRAINT reserved_handle_once PRIMARY KEY
 );
 INSERT INTO reserved_handle (word) VALUES
     ('admin'), ('administrator'), ('moderator'), ('official'), ('operator'), ('owner'), ('root'), ('staff'), ('system'),
@@ -51,16 +52,16 @@ INSERT INTO reserved_handle (word) VALUES
     ('anonymous'), ('anybody'), ('everybody'), ('everyone'), ('me'), ('nobody'), ('none'), ('null'),
     ('undefined'), ('unknown');
 
-CREATE FUNCTION looks_of_a_new_handle() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION skeleton_of_a_new_handle() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    NEW.looks := looks_of(NEW.handle);
-    IF EXISTS (SELECT FROM reserved_handle WHERE looks = NEW.looks) THEN
+    NEW.skeleton := confusable_skeleton(NEW.handle);
+    IF EXISTS (SELECT FROM reserved_handle WHERE skeleton = NEW.skeleton) THEN
         RAISE EXCEPTION '% is reserved', NEW.handle
             USING ERRCODE = 'check_violation', CONSTRAINT = 'wallet_handle_not_reserved';
     END IF;
     RETURN NEW;
 END $$;
-CREATE TRIGGER wallet_looks BEFORE INSERT ON wallet FOR EACH ROW EXECUTE FUNCTION looks_of_a_new_handle();
+CREATE TRIGGER wallet_skeleton BEFORE INSERT ON wallet FOR EACH ROW EXECUTE FUNCTION skeleton_of_a_new_handle();
 
 -- The current address of each wallet and those it had before. Whoever has the key of an address signs for it.
 CREATE TABLE wallet_address (

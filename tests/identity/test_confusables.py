@@ -24,10 +24,12 @@ def alike(letter: str) -> set[str]:
     return {one["c"] for one in found[0]["homoglyphs"] if one["c"].isascii()}
 
 
-async def looks(database: Database, texts: list[str]) -> list[str]:
+async def skeletons(database: Database, texts: list[str]) -> list[str]:
     async with database.reading() as connection:
-        rows = await connection.fetch("SELECT looks_of(text) AS looks FROM unnest($1::text[]) AS text", texts)
-    return [row["looks"] for row in rows]
+        rows = await connection.fetch(
+            "SELECT confusable_skeleton(text) AS skeleton FROM unnest($1::text[]) AS text", texts
+        )
+    return [row["skeleton"] for row in rows]
 
 
 async def test_what_the_standard_says_looks_alike_has_one_look_in_every_case(database: Database) -> None:
@@ -39,16 +41,16 @@ async def test_what_the_standard_says_looks_alike_has_one_look_in_every_case(dat
         if set(like.lower()) <= set(LETTERS)
     }
     assert {("0", "o"), ("i", "l"), ("1", "l"), ("m", "rn")} <= pairs
-    ones, others = [await looks(database, list(side)) for side in zip(*sorted(pairs), strict=True)]
+    ones, others = [await skeletons(database, list(side)) for side in zip(*sorted(pairs), strict=True)]
     assert ones == others
 
 
 async def test_no_other_two_letters_have_one_look(database: Database) -> None:
-    shown = dict(zip(LETTERS, await looks(database, list(LETTERS)), strict=True))
+    shown = dict(zip(LETTERS, await skeletons(database, list(LETTERS)), strict=True))
     same = {frozenset(pair) for pair in product(LETTERS, repeat=2) if shown[pair[0]] == shown[pair[1]]}
     groups = {frozenset(two) for two in ("0o", "1l", "il", "1i")} | {frozenset(one) for one in LETTERS}
     assert same == groups
-    assert await looks(database, ["vv", "v_v", "_a__b_"]) == [shown["w"], shown["w"], "ab"]
+    assert await skeletons(database, ["vv", "v_v", "_a__b_"]) == [shown["w"], shown["w"], "ab"]
 
 
 async def test_every_sign_that_is_taken_for_a_letter_looks_like_that_letter(database: Database) -> None:
@@ -66,5 +68,5 @@ async def test_every_sign_that_is_taken_for_a_letter_looks_like_that_letter(data
         checked += [(sign, folded, like.lower()) for like in alike(sign)]
     assert len(checked) > 800
     signs, folded_, likes = (list(column) for column in zip(*checked, strict=True))
-    ones, others = await looks(database, folded_), await looks(database, likes)
+    ones, others = await skeletons(database, folded_), await skeletons(database, likes)
     assert [sign for sign, one, other in zip(signs, ones, others, strict=True) if one != other] == []

@@ -70,7 +70,7 @@ async def test_the_migrations_and_the_schema_make_the_same_database(empty: Datab
         ("tables", "ALTER TABLE staged_payment RESET (autovacuum_analyze_scale_factor)"),
         ("tables", "CREATE OR REPLACE VIEW counted_address AS SELECT address, id AS wallet_id FROM wallet"),
         ("columns", "ALTER TABLE wallet ALTER frozen_at SET DEFAULT now()"),
-        ("columns", "ALTER TABLE wallet ALTER looks SET NOT NULL"),
+        ("columns", "ALTER TABLE wallet ALTER skeleton SET NOT NULL"),
         ("columns", "ALTER TABLE checkpoint ALTER audit_events SET STORAGE MAIN"),
         ("columns", "ALTER TABLE relayer DROP low; ALTER TABLE relayer ADD low boolean NOT NULL DEFAULT false"),
         ("constraints", "ALTER TABLE session RENAME CONSTRAINT session_wallet_id_fkey TO session_wallet_fkey"),
