@@ -25,7 +25,7 @@
     web/           the pages that people see
     docs/          the documentation, served at /docs
     embedded/      PostgreSQL and anvil, started when none is configured
-    worker/        the loop: claim rows, call the packages, sleep
+    worker/        the loop that runs every job over and over; jobs/: one module per job
     assembly.py    everything is built here, once, by hand
     cli/           what the command line does
     __main__.py    the command line

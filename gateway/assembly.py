@@ -32,7 +32,7 @@ from gateway.postgres import migration, pool
 from gateway.postgres.connection import Deadlines
 from gateway.postgres.errors import DatabaseUnavailable
 from gateway.postgres.pool import Database
-from gateway.worker.loop import Worker
+from gateway.worker.worker import Worker
 
 log = logging.getLogger(__name__)
 

@@ -51,8 +51,9 @@ from gateway.postgres.pool import Connection, Database
 from gateway.reconciliation import solvency
 from gateway.reconciliation.monitor import Schedule
 from gateway.settlement import gas
+from gateway.worker import jobs
 from gateway.worker.block_time import BlockTime
-from gateway.worker.loop import Worker
+from gateway.worker.worker import Worker
 from tests.processes import HANG_SECONDS, Process, start
 
 #: Holds each transaction to the most gas that a real chain lets one use (EIP-7825).
@@ -315,9 +316,9 @@ class Town:
 
     async def settle_with(self, worker: Worker) -> None:
         """See what is queued through to its final block, by this worker alone."""
-        await worker.relay()
+        await jobs.relay.run(worker)
         self.chain.mine(1 + self.FINALITY)
-        while await worker.watch():
+        while await jobs.watch.run(worker):
             pass
 
     async def settle(self) -> None:
@@ -325,10 +326,10 @@ class Town:
         worker, idle = self.worker(), 0
         while idle < 2:
             before = await self.open()
-            relayed = await worker.relay()
-            await worker.resend()
+            relayed = await jobs.relay.run(worker)
+            await jobs.resend.run(worker)
             self.chain.mine(1 + self.FINALITY)
-            while await worker.watch():
+            while await jobs.watch.run(worker):
                 pass
             idle = 0 if relayed or await self.open() != before else idle + 1
 
@@ -392,9 +393,9 @@ class Town:
     async def look(self) -> None:
         """What the worker does once it has read what there is: hold the book against the chain and the bank."""
         worker = self.worker()
-        while await worker.watch():
+        while await jobs.watch.run(worker):
             pass
-        await worker.solvency()
+        await jobs.reconcile.run(worker)
 
     async def look_at_all(self) -> None:
         """As `look`, a day after every wallet was looked at."""

@@ -21,6 +21,7 @@ from gateway.postgres.database_url import read
 from gateway.postgres.errors import DatabaseUnavailable
 from gateway.postgres.pool import connect
 from gateway.postgres.primary import Primary
+from gateway.worker import jobs
 from tests.api.conftest import MASTER_KEY, Api, Person, code_of, opened
 from tests.api.test_attack import known_to
 from tests.cuts import CutDatabase, Fate
@@ -266,7 +267,7 @@ async def test_a_worker_sends_nothing_that_the_standby_lacks(
     async with connect(servers.url, 4, deadlines=SHORT, answers=False) as database:
         with servers.cut_off():
             with pytest.raises(DatabaseUnavailable):
-                await replace(town.worker(), database=database).relay()
+                await jobs.relay.run(replace(town.worker(), database=database))
             await servers.cut_short(f"(SELECT count(*) FROM attempt) > {known}")
             async with database.reading() as connection:
                 attempts = await relayers.open_attempts(connection, town.signer.address)

@@ -18,6 +18,7 @@ from gateway.identity.errors import AddressTaken, InvalidChallenge
 from gateway.identity.wallet import Wallet
 from gateway.payments.errors import InvalidAddress
 from gateway.payments.model.payment import State
+from gateway.worker import jobs
 from tests.factory import Town
 from tests.payments.test_addresses import transfer
 
@@ -104,7 +105,7 @@ async def test_a_sweep_that_the_contract_refuses_is_tried_again(town: Town) -> N
     await town.command("unfreeze", bytes.fromhex(alice.address[2:]))
 
     town.clock = lambda: system_clock() + timedelta(minutes=11)
-    await town.worker().bring()
+    await jobs.sweep.run(town.worker())
     await town.settle()
 
     assert await town.available(alice, "USDX") == await town.on_chain(key.address) == "10.000000 USDX"
@@ -118,7 +119,7 @@ async def test_of_what_is_partly_sent_elsewhere_before_it_follows_the_rest_does(
 
     await transfer(town, alice.address, STRANGER, taken * 1_000_000)
     await town.settle()
-    while await town.worker().bring():
+    while await jobs.sweep.run(town.worker()):
         await town.settle()
 
     balance = await town.balance(alice, "USDX")
@@ -139,7 +140,7 @@ async def test_of_several_that_there_is_too_little_for_each_brings_what_is_left_
     await town.settle()
 
     town.clock = lambda: system_clock() + timedelta(minutes=11)
-    while await town.worker().bring():
+    while await jobs.sweep.run(town.worker()):
         await town.settle()
 
     assert await town.on_chain(key.address) == await town.available(alice, "USDX") == "3.000000 USDX"

@@ -8,7 +8,8 @@ from gateway.audit.log import ANYONE
 from gateway.chain.errors import NodeUnavailable
 from gateway.custody import bind
 from gateway.identity.wallet import Wallet
-from gateway.worker.loop import Worker
+from gateway.worker import jobs
+from gateway.worker.worker import Worker
 from tests.custody.test_binding import STRANGER, a_key
 from tests.cuts import CutDatabase, CutNode, Fate, Killed
 from tests.factory import Town
@@ -32,12 +33,12 @@ async def works(town: Town, fate: Fate) -> None:
     worker: Worker = town.worker(CutNode(town.node, fate))  # type: ignore[arg-type]
     object.__setattr__(worker, "database", CutDatabase(town.database, fate))
     while True:
-        relayed = await worker.relay()
-        await worker.resend()
+        relayed = await jobs.relay.run(worker)
+        await jobs.resend.run(worker)
         town.chain.mine(1 + town.FINALITY)
-        while await worker.watch():
+        while await jobs.watch.run(worker):
             pass
-        if not await worker.bring() and not relayed:
+        if not await jobs.sweep.run(worker) and not relayed:
             return
 
 

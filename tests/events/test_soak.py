@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from gateway.worker import jobs
 from tests.api.browser import challenge_in, registered, signed
 from tests.api.conftest import Api, Person, amount
 from tests.authenticator import Authenticator
@@ -162,11 +163,11 @@ async def settle_meanwhile(town: Town, done: asyncio.Event) -> None:
     """The worker: it sends, the chain goes on, and what is final is settled."""
     while not done.is_set():
         worker = town.worker()
-        await worker.relay()
+        await jobs.relay.run(worker)
         town.chain.mine(1 + town.FINALITY)
-        while await worker.watch():
+        while await jobs.watch.run(worker):
             pass
-        await worker.expire()
+        await jobs.expire.run(worker)
 
 
 @pytest.mark.seeds(3)

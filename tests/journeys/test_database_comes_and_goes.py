@@ -122,7 +122,7 @@ async def test_they_wait_for_it_say_so_once_and_go_on_after_it_was_away(
                 *(client.post("/v1/deposits", json={"amount": "1.00", "asset": "EUR"}, headers=bearer) for _ in "1234")
             )
             assert {answer.status_code for answer in answers} == {503}
-        await line_with(work.stderr, "every step: the database does not answer", said["work"])
+        await line_with(work.stderr, "every job: the database does not answer", said["work"])
         door.open()
         while (await client.get("/health/ready")).status_code != 200:
             pass

@@ -10,6 +10,7 @@ from gateway.payments import policy_change
 from gateway.payments.checks.policy import Policy
 from gateway.payments.errors import UnknownPayee
 from gateway.payments.model.payment import State
+from gateway.worker import jobs
 from tests.factory import NOW, Town
 
 pytestmark = pytest.mark.anyio
@@ -38,7 +39,7 @@ async def send(town: Town, sender: str, data: bytes) -> None:
     call = {"from": sender, "to": town.settings.contracts["USDX"].address, "data": "0x" + data.hex()}
     town.chain.rpc("eth_sendTransaction", call)
     town.chain.mine(1 + town.FINALITY)
-    while await town.worker().watch():
+    while await jobs.watch.run(town.worker()):
         pass
 
 

@@ -12,6 +12,7 @@ from gateway.chain.node import HttpNode
 from gateway.chain.watcher import watch
 from gateway.keys.vault import Vault
 from gateway.postgres.pool import Database
+from gateway.worker import jobs
 from gateway.worker.catch_up import CatchUp
 from tests.conftest import ASSETS
 from tests.factory import Town, running_anvil
@@ -36,17 +37,17 @@ async def test_what_was_missed_is_read_across_a_kill_and_each_thing_once(
     before = await cursor(town)
     first = await town.pay(alice, "@bob", "4 USDX")
     worker = town.worker()
-    await worker.relay()
+    await jobs.relay.run(worker)
     town.chain.rpc("anvil_mine", hex(BLOCKS))
     second = await town.pay(alice, "@bob", "1 USDX")
-    await worker.relay()
+    await jobs.relay.run(worker)
     town.chain.mine(1 + Town.FINALITY)
 
-    assert await town.worker().watch()  # one block range, and no more of this worker
+    assert await jobs.watch.run(town.worker())  # one block range, and no more of this worker
     halfway = await cursor(town)
     caplog.set_level(logging.INFO, "gateway.worker")
     another = replace(town.worker(), catch_up=CatchUp(far=100, every=timedelta(0)))
-    while await another.watch():
+    while await jobs.watch.run(another):
         pass
 
     assert before < halfway < before + BLOCKS
@@ -67,12 +68,12 @@ async def test_a_node_that_has_forgotten_what_moved_is_not_taken_for_one_where_n
         await town.deploy()
         alice, bob = await town.person("alice", "10 USDX"), await town.person("bob")
         payment = await town.pay(alice, "@bob", "4 USDX")
-        await town.worker().relay()
+        await jobs.relay.run(town.worker())
         before, block = await cursor(town), chain.head() + 1
         chain.mine(40)
 
         with pytest.raises(NodeUnavailable, match=f"forgotten the transactions of block {block}, of which"):
-            await town.worker().watch()
+            await jobs.watch.run(town.worker())
 
         assert await cursor(town) == before
         assert (await town.payment(payment)).state.value == "submitted"

@@ -15,6 +15,7 @@ from gateway.payments.model.payment import State
 from gateway.payments.rails import chain as chain_rail
 from gateway.payments.rails.chain import Queued, TokenPayment
 from gateway.secret import hash_of
+from gateway.worker import jobs
 from tests.factory import NOW, Town
 
 pytestmark = pytest.mark.anyio
@@ -28,18 +29,18 @@ async def test_a_token_payment_is_held_then_submitted_then_settled_when_final(to
     assert payment.state is State.QUEUED
     assert await town.available(alice, "USDX") == "6.000000 USDX"
 
-    await worker.relay()
+    await jobs.relay.run(worker)
     submitted = await town.payment(payment)
     assert submitted.state is State.SUBMITTED
     assert submitted.tx_hash is not None
 
     town.chain.mine()  # mined, not final
-    await worker.watch()
+    await jobs.watch.run(worker)
     assert (await town.payment(payment)).state is State.SUBMITTED
     assert await town.available(bob, "USDX") == "0.000000 USDX"
 
     town.chain.mine()
-    await worker.watch()
+    await jobs.watch.run(worker)
     settled = await town.payment(payment)
     assert settled.state is State.SETTLED
     assert settled.tx_hash == submitted.tx_hash
@@ -202,7 +203,7 @@ async def test_a_payment_whose_time_is_over_fails_and_never_settles(town: Town) 
 
     town.chain.rpc("evm_increaseTime", 4000)  # past the authorization's hour, before anybody relayed it
     town.chain.mine(2)
-    await town.worker().watch()
+    await jobs.watch.run(town.worker())
 
     failed = await town.payment(payment)
     assert (failed.state, failed.failure) == (State.FAILED, "expired")
@@ -215,7 +216,7 @@ async def test_a_reorganisation_below_finality_changes_only_what_was_submitted(t
     alice, bob = await town.person("alice", "10 USDX"), await town.person("bob")
     payment = await town.pay(alice, "@bob", "4 USDX")
     worker = town.worker()
-    await worker.relay()
+    await jobs.relay.run(worker)
     town.chain.mine()
     assert await town.on_chain(bob.address) == "4.000000 USDX"
 
@@ -250,7 +251,7 @@ async def test_a_batch_that_reverted_is_settled_by_a_later_one(town: Town) -> No
     pauser = town.chain.rpc("eth_accounts")[1]
     await town.command("grantRole", PAUSER_ROLE, bytes.fromhex(pauser[2:]))
     payment = await town.pay(alice, "@bob", "4 USDX")
-    await town.worker().relay()
+    await jobs.relay.run(town.worker())
 
     town.chain.rpc("anvil_dropAllTransactions")
     pause_by(town, pauser, "pause")

@@ -16,7 +16,8 @@ from gateway.chain.errors import NodeUnavailable
 from gateway.identity.wallet import Wallet
 from gateway.payments.model.payment import Payment, State
 from gateway.payments.model.records import Conversion
-from gateway.worker.loop import Worker
+from gateway.worker import jobs
+from gateway.worker.worker import Worker
 from tests.cuts import CutDatabase, CutNode, CutSigner, Fate, Killed
 from tests.factory import Town
 
@@ -88,9 +89,9 @@ async def begin(town: Town, n: int) -> Journey:
 async def cut(town: Town, worker: Worker) -> None:
     """A worker that is cut somewhere does its steps; then an ordinary worker goes on until all is quiet."""
     for _ in range(3):
-        for step in (worker.relay, worker.resend, worker.watch):
+        for job in (jobs.relay, jobs.resend, jobs.watch):
             try:
-                await step()
+                await job.run(worker)
             except (NodeUnavailable, Killed):
                 continue
         town.chain.mine()
@@ -207,9 +208,9 @@ async def test_two_workers_at_once_settle_each_payment_once(town: Town) -> None:
     workers = [town.worker() for _ in range(4)]
 
     for _ in range(6):
-        await asyncio.gather(*(worker.relay() for worker in workers))
+        await asyncio.gather(*(jobs.relay.run(worker) for worker in workers))
         town.chain.mine()
-        await asyncio.gather(*(worker.watch() for worker in workers))
+        await asyncio.gather(*(jobs.watch.run(worker) for worker in workers))
     await town.settle()
 
     assert {(await town.payment(payment)).state for payment in payments} == {State.SETTLED}

@@ -10,6 +10,7 @@ from gateway.errors import Misconfigured
 from gateway.ledger import book
 from gateway.money import Asset, Assets
 from gateway.payments.model.payment import State
+from gateway.worker import jobs
 from gateway.worker import loop as working
 from tests.factory import Town
 from tests.processes import HANG_SECONDS
@@ -50,17 +51,17 @@ async def test_a_worker_that_does_not_have_a_token_reads_nothing_past_its_logs(t
     await town.deploy()
     alice = await town.person("alice", "10.00 EUR")
     bought = await town.convert(alice, "4.00 EUR", "EURX")
-    await town.worker().relay()
+    await jobs.relay.run(town.worker())
     town.chain.mine(2)
     before = await cursor_of(town)
 
     with pytest.raises(Misconfigured, match="EURX was deployed"):
-        await stale.watch()
+        await jobs.watch.run(stale)
     with pytest.raises(Misconfigured, match="EURX was deployed"):
         await asyncio.wait_for(working.run(stale, asyncio.Event()), HANG_SECONDS)
 
     assert await cursor_of(town) == before
-    await town.worker().watch()
+    await jobs.watch.run(town.worker())
     assert (await town.conversion(bought)).state is State.SETTLED
 
 

@@ -11,6 +11,7 @@ from gateway.chain.errors import ChainReplaced, NodeUnavailable, NoRelayer, Rela
 from gateway.chain.relayer import relayers
 from gateway.clock import system_clock
 from gateway.payments.model.payment import State
+from gateway.worker import jobs
 from gateway.worker import loop as working
 from tests.factory import NOW, Town, until_waiting
 from tests.processes import HANG_SECONDS
@@ -24,13 +25,13 @@ async def test_payments_wait_for_transactions_that_are_in_no_block_not_for_final
     worker = replace(town.worker(), finality=1000)
     for _ in range(16):
         await town.pay(alice, "@bob", "1 USDX")
-        assert await worker.relay()
+        assert await jobs.relay.run(worker)
     late = await town.pay(alice, "@bob", "1 USDX")
 
-    assert not await worker.relay()
+    assert not await jobs.relay.run(worker)
     assert (await town.payment(late)).state is State.QUEUED
     town.chain.mine()
-    assert await worker.relay()
+    assert await jobs.relay.run(worker)
     assert (await town.payment(late)).state is State.SUBMITTED
 
 
@@ -41,23 +42,23 @@ async def test_a_relayer_is_stopped_when_a_second_look_finds_its_nonce_taken_too
     now = system_clock()
     town.clock = lambda: now
     worker = town.worker()
-    await worker.relay()
+    await jobs.relay.run(worker)
     town.chain.rpc("anvil_dropAllTransactions")
     town.chain.rpc("eth_sendTransaction", {"from": town.signer.address, "to": town.signer.address})
     town.chain.mine(2)
 
-    await worker.resend()
-    await worker.resend()
+    await jobs.resend.run(worker)
+    await jobs.resend.run(worker)
     async with town.database.reading() as connection:
         await relayers.next_nonce(connection, town.signer.address)  # it is not stopped
 
-    await replace(worker, clock=lambda: now + timedelta(minutes=1)).resend()
+    await jobs.resend.run(replace(worker, clock=lambda: now + timedelta(minutes=1)))
     async with town.database.reading() as connection:
         with pytest.raises(RelayerStopped, match="by a transaction that this database does not know"):
             await relayers.next_nonce(connection, town.signer.address)
     await town.pay(alice, "@bob", "1 USDX")
     with pytest.raises(NoRelayer, match=f"{town.signer.address} stopped, since its nonce"):
-        await worker.relay()
+        await jobs.relay.run(worker)
 
 
 async def test_a_worker_ends_and_signs_nothing_when_the_chain_was_replaced(town: Town) -> None:
@@ -68,7 +69,7 @@ async def test_a_worker_ends_and_signs_nothing_when_the_chain_was_replaced(town:
     town.chain.mine(4)
 
     with pytest.raises(ChainReplaced):
-        await town.worker().relay()
+        await jobs.relay.run(town.worker())
     with pytest.raises(ChainReplaced, match="start over"):
         await asyncio.wait_for(working.run(town.worker(), asyncio.Event()), HANG_SECONDS)
 
@@ -96,12 +97,12 @@ async def test_a_failed_refund_waits_for_the_payment_it_is_of_before_it_locks_an
     await town.freeze(alice.address)
     await town.settle()
     await town.refund(bob, payment)
-    await town.worker().relay()
+    await jobs.relay.run(town.worker())
     town.chain.mine(2)
 
     async with town.database.transaction() as another:
         await another.execute("SELECT FROM staged_payment WHERE id = $1 FOR UPDATE", payment.id)
-        watching = asyncio.create_task(town.worker().watch())
+        watching = asyncio.create_task(jobs.watch.run(town.worker()))
         await until_waiting(another, 1)
         await another.execute("SELECT FROM account FOR UPDATE NOWAIT")
         await another.execute("SELECT FROM hold FOR UPDATE NOWAIT")

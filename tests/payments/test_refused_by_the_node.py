@@ -11,6 +11,7 @@ from gateway.chain.relayer import relayers
 from gateway.payments.model.payment import State
 from gateway.postgres.pool import Record
 from gateway.reconciliation.readiness import Probe
+from gateway.worker import jobs
 from tests.factory import Town
 from tests.other_node import ALREADY, REFUSALS, OtherNode, in_front_of
 
@@ -47,9 +48,9 @@ async def test_every_clients_refusal_is_kept_logged_once_and_shown_and_the_payme
         caplog.clear()
         other.refusal = words
         payment = await town.pay(alice, "@bob", "1 USDX")
-        await worker.relay()
+        await jobs.relay.run(worker)
         for _ in range(3):
-            await worker.resend()
+            await jobs.resend.run(worker)
 
         said = [one.getMessage() for one in caplog.records if "refuses" in one.getMessage()]
         assert len(said) == 1
@@ -60,7 +61,7 @@ async def test_every_clients_refusal_is_kept_logged_once_and_shown_and_the_payme
         assert (await town.payment(payment)).state is State.SUBMITTED
 
         other.refusal = None
-        await worker.resend()
+        await jobs.resend.run(worker)
         assert await shown(town, node) is None
         await town.settle()
         assert (await town.payment(payment)).state is State.SETTLED
@@ -78,8 +79,8 @@ async def test_numbers_that_change_make_no_second_line_and_other_words_do(
     await town.pay(alice, "@bob", "1 USDX")
     for words in ("balance 5 at 0xab", "balance 17 at 0xcd", "gas price too low", "gas price too low"):
         other.refusal = words
-        await worker.relay()
-        await worker.resend()
+        await jobs.relay.run(worker)
+        await jobs.resend.run(worker)
     await node.close()
 
     said = [one.getMessage() for one in caplog.records if "refuses" in one.getMessage()]
@@ -100,8 +101,8 @@ async def test_a_complaint_about_what_the_node_has_already_is_no_refusal(
     node = HttpNode(other.url)
     worker = town.worker(node)
     await town.pay(alice, "@bob", "1 USDX")
-    await worker.relay()
-    await worker.resend()
+    await jobs.relay.run(worker)
+    await jobs.resend.run(worker)
 
     assert await shown(town, node) is None
     assert not [one for one in caplog.records if "refuses" in one.getMessage()]
@@ -113,15 +114,17 @@ async def test_a_replacement_that_the_node_has_makes_the_one_before_no_refusal(t
     node = HttpNode(other.url)
     worker = town.worker(node)
     await town.pay(alice, "@bob", "1 USDX")
-    await worker.relay()
+    await jobs.relay.run(worker)
     town.chain.rpc("anvil_dropAllTransactions")
     town.chain.rpc("evm_increaseTime", 3600)
     town.chain.mine()
     late = replace(worker, clock=lambda: town.clock() + timedelta(minutes=10))
-    await late.resend()  # stores a dearer attempt
-    await worker.resend()
+    await jobs.resend.run(late)  # stores a dearer attempt
+    await jobs.resend.run(worker)
     other.already = "something of its own"
-    await worker.resend()  # the node says no to both: a dearer one has the place of the first, and the second it has
+    await jobs.resend.run(
+        worker
+    )  # the node says no to both: a dearer one has the place of the first, and the second it has
 
     assert other.asked["eth_getTransactionByHash"] > 0
     assert await shown(town, node) is None
@@ -131,7 +134,7 @@ async def test_a_replacement_that_the_node_has_makes_the_one_before_no_refusal(t
 async def test_what_does_not_become_final_is_late(town: Town, other: OtherNode) -> None:
     alice, _ = await town.person("alice", "30 USDX"), await town.person("bob")
     await town.pay(alice, "@bob", "1 USDX")
-    await town.worker().relay()
+    await jobs.relay.run(town.worker())
     assert (await Probe(town.database, town.node, town.settings).readiness()).relayers == "ok"
 
     await town.execute("UPDATE chain_transaction SET created_at = created_at - interval '64 seconds'")

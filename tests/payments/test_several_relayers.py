@@ -16,6 +16,7 @@ from gateway.keys.signer import LOCAL_RELAYER_KEYS, RelayerSigner, fields_of
 from gateway.ledger import account, book
 from gateway.payments.model.payment import Payment, State
 from gateway.postgres.pool import Record
+from gateway.worker import jobs
 from tests.factory import NOW, Town
 from tests.processes import HANG_SECONDS
 
@@ -98,9 +99,11 @@ async def test_workers_with_the_same_keys_use_each_nonce_once_and_in_order_and_s
         for payer in payers:
             payments.append(await wide.pay(payer, "@bob", "1 USDX"))
             conversions.append(await wide.convert(payer, "1.00 USD", "USDX"))
-        await asyncio.gather(*(worker.relay() for worker in workers), *(worker.resend() for worker in workers))
+        await asyncio.gather(
+            *(jobs.relay.run(worker) for worker in workers), *(jobs.resend.run(worker) for worker in workers)
+        )
         wide.chain.mine()
-        await asyncio.gather(*(worker.watch() for worker in workers))
+        await asyncio.gather(*(jobs.watch.run(worker) for worker in workers))
     await wide.settle()
     for node in nodes:
         await node.close()
@@ -135,19 +138,19 @@ async def test_what_a_killed_worker_stored_is_sent_before_what_comes_after_it(to
     cut, handed = Cut(town.chain.url), list[bytes]()
     payments = [await town.pay(alice, "@bob", "1 USDX")]
     with pytest.raises(NodeUnavailable):
-        await town.worker(cut).relay()
+        await jobs.relay.run(town.worker(cut))
     await cut.close()
 
     payments.append(await town.pay(alice, "@bob", "1 USDX"))
     node = Recording(town.chain.url, handed)
-    await town.worker(node).relay()
+    await jobs.relay.run(town.worker(node))
     await node.close()
 
     (nonces,) = (await handed_nonces(town, handed)).values()
     assert len(nonces) == 2
     assert nonces == sorted(nonces)
     town.chain.mine(2)
-    await town.worker().watch()
+    await jobs.watch.run(town.worker())
     assert await states(town, payments) == {State.SETTLED}
     assert await town.differences() == []
 
@@ -160,7 +163,7 @@ async def test_a_taken_relayer_is_not_waited_for(wide: Town) -> None:
         payment = await wide.pay(alice, "@bob", "1 USDX")
         async with wide.database.transaction() as busy:
             await relayers.lock(busy, taken.address)
-            await asyncio.wait_for(wide.worker().relay(), HANG_SECONDS)
+            await asyncio.wait_for(jobs.relay.run(wide.worker()), HANG_SECONDS)
         assert (await relayer_of(wide, payment)).address == other.address
         await wide.settle()
 
@@ -172,11 +175,11 @@ async def test_a_worker_leaves_relayers_whose_keys_it_has_not_to_others_but_conc
     payments = []
     for _ in range(3):
         payments.append(await wide.pay(alice, "@bob", "1 USDX"))
-        assert await only_one.relay()
+        assert await jobs.relay.run(only_one)
     assert {(await relayer_of(wide, payment)).address for payment in payments} == {ONE.address}
 
     wide.chain.mine(2)
-    await only_two.watch()
+    await jobs.watch.run(only_two)
 
     assert await states(wide, payments) == {State.SETTLED}
     assert await rows(wide, "SELECT FROM chain_transaction WHERE state = 'stored'") == []
@@ -188,10 +191,10 @@ async def test_the_relayer_with_least_open_is_next_and_a_full_one_is_not(wide: T
     payments = []
     for _ in range(2 * relayers.OPEN_MAX):
         payments.append(await wide.pay(alice, "@bob", "1 USDX"))
-        assert await wide.worker().relay()
+        assert await jobs.relay.run(wide.worker())
     late = await wide.pay(alice, "@bob", "1 USDX")
 
-    assert not await wide.worker().relay()
+    assert not await jobs.relay.run(wide.worker())
 
     carriers = [(await relayer_of(wide, payment)).address for payment in payments]
     assert {carriers.count(signer.address) for signer in wide.signers} == {relayers.OPEN_MAX}
@@ -204,7 +207,7 @@ async def test_one_worker_at_a_time_looks_after_a_relayer(wide: Town) -> None:
     alice = await wide.person("alice", "10 USDX")
     await wide.person("bob")
     await wide.pay(alice, "@bob", "1 USDX")
-    await wide.worker().relay()
+    await jobs.relay.run(wide.worker())
     wide.chain.rpc("anvil_dropAllTransactions")
     handed: list[bytes] = []
     node = Recording(wide.chain.url, handed)
@@ -212,7 +215,7 @@ async def test_one_worker_at_a_time_looks_after_a_relayer(wide: Town) -> None:
     async with wide.database.transaction() as connection:
         await connection.execute("UPDATE relayer SET resent_at = NULL")
 
-    await asyncio.gather(*(patient.resend() for _ in range(8)))
+    await asyncio.gather(*(jobs.resend.run(patient) for _ in range(8)))
     await node.close()
 
     assert len(handed) == 1
@@ -229,8 +232,8 @@ async def use_elsewhere(town: Town, signer: RelayerSigner) -> None:
 
 
 async def look_twice(town: Town) -> None:
-    await town.worker().resend()
-    await replace(town.worker(), clock=lambda: system_clock() + timedelta(minutes=1)).resend()
+    await jobs.resend.run(town.worker())
+    await jobs.resend.run(replace(town.worker(), clock=lambda: system_clock() + timedelta(minutes=1)))
 
 
 async def test_what_a_stopped_relayer_carried_is_settled_by_another_at_once(
@@ -239,14 +242,14 @@ async def test_what_a_stopped_relayer_carried_is_settled_by_another_at_once(
     alice = await wide.person("alice", "20 USDX")
     await wide.person("bob")
     payments = [await wide.pay(alice, "@bob", "1 USDX")]
-    await wide.worker().relay()
+    await jobs.relay.run(wide.worker())
     relayer = await relayer_of(wide, payments[0])
     alone = replace(wide.worker(), signers=(relayer,))
     payments.append(await wide.pay(alice, "@bob", "1 USDX"))
-    await alone.relay()  # a second one behind the first
+    await jobs.relay.run(alone)  # a second one behind the first
     await use_elsewhere(wide, relayer)
 
-    await wide.worker().resend()
+    await jobs.resend.run(wide.worker())
     assert await states(wide, payments) == {State.SUBMITTED}
     await look_twice(wide)
     await look_twice(wide)
@@ -266,10 +269,10 @@ async def test_what_a_stopped_relayer_carried_is_settled_by_another_at_once(
 async def test_a_resumed_relayer_sends_what_it_still_has_and_nothing_is_settled_twice(wide: Town) -> None:
     alice, bob = await wide.person("alice", "20 USDX"), await wide.person("bob")
     payments = [await wide.pay(alice, "@bob", "1 USDX")]
-    await wide.worker().relay()
+    await jobs.relay.run(wide.worker())
     relayer = await relayer_of(wide, payments[0])
     payments.append(await wide.pay(alice, "@bob", "1 USDX"))
-    await replace(wide.worker(), signers=(relayer,)).relay()
+    await jobs.relay.run(replace(wide.worker(), signers=(relayer,)))
     await use_elsewhere(wide, relayer)
     await look_twice(wide)
     await wide.settle()
@@ -278,7 +281,7 @@ async def test_a_resumed_relayer_sends_what_it_still_has_and_nothing_is_settled_
     async with wide.database.transaction() as connection:
         assert await nonce_conflicts.resume(connection, relayer.address, count) == 0  # ended when it was stopped
     payments.append(await wide.pay(alice, "@bob", "1 USDX"))
-    await replace(wide.worker(), signers=(relayer,)).relay()
+    await jobs.relay.run(replace(wide.worker(), signers=(relayer,)))
     await wide.settle()
 
     assert await states(wide, payments) == {State.SETTLED}
@@ -293,9 +296,9 @@ async def test_a_mint_waits_for_its_stopped_relayer_unless_it_was_overtaken(wide
     overtaken = await wide.convert(alice, "1.00 USD", "USDX")
     relayer = wide.signers[0]
     alone = replace(wide.worker(), signers=(relayer,))
-    await alone.relay()
+    await jobs.relay.run(alone)
     behind = await wide.convert(carol, "2.00 USD", "USDX")
-    await alone.relay()
+    await jobs.relay.run(alone)
     await use_elsewhere(wide, relayer)  # type: ignore[arg-type] # both are RelayerSigners
     await look_twice(wide)
 
@@ -321,11 +324,11 @@ async def test_a_nonce_that_others_used_while_the_relayer_had_nothing_open_stops
     await use_elsewhere(wide, TWO)
     payments = [await wide.pay(alice, "@bob", "1 USDX") for _ in range(2)]
 
-    assert not await wide.worker().relay()  # it could be a batch of ours that this database does not know
+    assert not await jobs.relay.run(wide.worker())  # it could be a batch of ours that this database does not know
     wide.chain.mine(1 + wide.FINALITY)
-    while await wide.worker().watch():
+    while await jobs.watch.run(wide.worker()):
         pass
-    await wide.worker().relay()
+    await jobs.relay.run(wide.worker())
     await look_twice(wide)
 
     assert {(await relayer_of(wide, payment)).address for payment in payments} == {ONE.address}
@@ -337,7 +340,7 @@ async def test_a_relayer_is_resumed_only_when_the_book_has_what_stopped_it(wide:
     alice = await wide.person("alice", "10 USDX")
     await wide.person("bob")
     payment = await wide.pay(alice, "@bob", "1 USDX")
-    await wide.worker().relay()
+    await jobs.relay.run(wide.worker())
     relayer = await relayer_of(wide, payment)
 
     async def resumable() -> int:
@@ -349,7 +352,7 @@ async def test_a_relayer_is_resumed_only_when_the_book_has_what_stopped_it(wide:
     await look_twice(wide)
     with pytest.raises(RelayerNotResumable, match="let a worker read on first"):
         await resumable()
-    await wide.worker().watch()
+    await jobs.watch.run(wide.worker())
     assert await resumable() == await wide.node.transaction_count(relayer.address, "latest")
 
 
@@ -361,18 +364,18 @@ async def test_each_relayer_sends_again_after_a_drop_and_then_offers_an_eighth_m
     payments = []
     for _ in range(2):
         payments.append(await wide.pay(alice, "@bob", "1 USDX"))
-        await wide.worker().relay()
+        await jobs.relay.run(wide.worker())
     assert len({(await relayer_of(wide, payment)).address for payment in payments}) == 2
     wide.chain.rpc("anvil_dropAllTransactions")
     wide.chain.rpc("evm_increaseTime", 600)
     wide.chain.mine()
 
     later = replace(wide.worker(), clock=lambda: system_clock() + timedelta(minutes=6))
-    await later.resend()  # as stored, and a further attempt is stored
+    await jobs.resend.run(later)  # as stored, and a further attempt is stored
     wide.chain.rpc("anvil_dropAllTransactions")
-    await later.resend()  # both again, each relayer's newest last
+    await jobs.resend.run(later)  # both again, each relayer's newest last
     wide.chain.mine(2)
-    await wide.worker().watch()
+    await jobs.watch.run(wide.worker())
 
     for signer in wide.signers:
         found = await rows(
@@ -408,7 +411,7 @@ async def test_a_dry_relayer_is_left_out_and_when_all_are_payments_wait_until_on
         await set_balance(wide, dry, 0)
         await set_balance(wide, rich, 100 * ETHER)
         payment = await wide.pay(alice, "@bob", "1 USDX")
-        await worker.relay()
+        await jobs.relay.run(worker)
         assert (await relayer_of(wide, payment)).address == rich.address
         await wide.settle()
 
@@ -416,11 +419,11 @@ async def test_a_dry_relayer_is_left_out_and_when_all_are_payments_wait_until_on
     await set_balance(wide, TWO, 0)
     payment = await wide.pay(alice, "@bob", "1 USDX")
     with pytest.raises(NoRelayer, match=rf"{ONE.address} has 0 wei to spend and needs \d+: send it some"):
-        await worker.relay()
+        await jobs.relay.run(worker)
     assert (await wide.payment(payment)).state is State.QUEUED
 
     await set_balance(wide, TWO, ETHER)
-    assert await worker.relay()
+    assert await jobs.relay.run(worker)
     assert (await relayer_of(wide, payment)).address == TWO.address
 
 
@@ -432,9 +435,9 @@ async def test_a_relayer_that_runs_low_says_so_once_well_before_it_is_dry_and_on
     worker = replace(wide.worker(), gas_batches_least=10)
 
     await set_balance(wide, TWO, 9 * batch_wei)
-    await asyncio.gather(*(worker.gas_balance() for _ in range(4)))
+    await asyncio.gather(*(jobs.gas_balance.run(worker) for _ in range(4)))
     await set_balance(wide, TWO, 11 * batch_wei)  # it goes up and down around the mark
-    await worker.gas_balance()
+    await jobs.gas_balance.run(worker)
 
     (low,) = await gateway_events(wide, "relayer.low")
     assert f'"relayer": "{TWO.address}"' in low["facts"]
@@ -442,10 +445,10 @@ async def test_a_relayer_that_runs_low_says_so_once_well_before_it_is_dry_and_on
     assert len(said) == 1
     assert TWO.address in said[0]
     await set_balance(wide, TWO, 20 * batch_wei)
-    await worker.gas_balance()
+    await jobs.gas_balance.run(worker)
     assert len(await gateway_events(wide, "relayer.filled")) == 1
     await set_balance(wide, TWO, 9 * batch_wei)
-    await worker.gas_balance()
+    await jobs.gas_balance.run(worker)
     assert len(await gateway_events(wide, "relayer.low")) == 2
 
 
@@ -456,11 +459,11 @@ async def test_what_is_in_no_block_yet_is_counted_as_spent(wide: Town) -> None:
     cost = batches.gas_most(1) * (await wide.node.fees()).fee_wei_max
     await set_balance(wide, ONE, cost * 3 // 2)
     await wide.pay(alice, "@bob", "1 USDX")
-    assert await alone.relay()
+    assert await jobs.relay.run(alone)
     await wide.pay(alice, "@bob", "1 USDX")
 
     with pytest.raises(NoRelayer, match="send it some"):
-        await alone.relay()
+        await jobs.relay.run(alone)
 
 
 def test_a_relayer_is_chosen_by_what_it_has_open_and_not_at_all_where_it_cannot_carry() -> None:
@@ -506,9 +509,9 @@ async def test_a_relayer_that_nobody_here_can_grant_anything_carries_nothing_and
     await roles.grant(town.database, town.node, (TWO,), town.settings.contracts.values(), system_clock)
     assert any(f"the relayer {TWO.address} carries no USDX" in one.getMessage() for one in caplog.records)
     with pytest.raises(NoRelayer, match=f"{TWO.address} may not"):
-        await replace(town.worker(), signers=(TWO,)).relay()
+        await jobs.relay.run(replace(town.worker(), signers=(TWO,)))
 
-    await replace(town.worker(), signers=(TWO, ONE)).relay()
+    await jobs.relay.run(replace(town.worker(), signers=(TWO, ONE)))
     town.signers = (ONE, TWO)
     assert (await relayer_of(town, payment)).address == ONE.address
 

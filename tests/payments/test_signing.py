@@ -32,6 +32,7 @@ from gateway.payments import sign
 from gateway.payments.errors import OwnKey
 from gateway.payments.model.payment import Payment, State
 from gateway.postgres.errors import Contended
+from gateway.worker import jobs
 from tests.custody.test_binding import N, a_key
 from tests.cuts import CutDatabase, Fate, Killed
 from tests.factory import Town
@@ -168,7 +169,7 @@ async def test_what_nobody_signs_expires_and_the_money_is_given_back(town: Town)
     town.clock = lambda: system_clock() + STALLED
     with pytest.raises(StateConflict):
         await town.hand_in(asked, signed)
-    await town.worker().expire()
+    await jobs.expire.run(town.worker())
 
     assert (await town.payment(asked)).state is State.EXPIRED
     assert await town.available(alice, "USDX") == "10.000000 USDX"
@@ -186,7 +187,7 @@ async def test_of_a_signature_and_expiry_at_once_one_wins(town: Town, repeat: in
     late = town.worker()
     object.__setattr__(late, "clock", lambda: system_clock() + STALLED)
 
-    outcome, _ = await asyncio.gather(town.hand_in(asked, signed), late.expire(), return_exceptions=True)
+    outcome, _ = await asyncio.gather(town.hand_in(asked, signed), jobs.expire.run(late), return_exceptions=True)
     await town.settle()
 
     state = (await town.payment(asked)).state
@@ -308,7 +309,7 @@ async def test_an_address_that_its_owner_empties_fails_the_payment_and_the_book_
     assert (failed.state, failed.failure) == (State.FAILED, "insufficient_balance")
     assert (await town.payment(unsigned)).state is State.REQUIRES_CONFIRMATION
     town.clock = lambda: system_clock() + STALLED
-    await town.worker().expire()
+    await jobs.expire.run(town.worker())
     assert await town.available(alice, "USDX") == await town.on_chain(key.address) == "0.500000 USDX"
     assert await town.available(bob, "USDX") == "0.000000 USDX"
     assert await town.differences() == []
@@ -332,7 +333,7 @@ async def test_a_refund_by_a_payee_with_a_key_of_their_own_needs_a_signature_too
 
     late = await town.refund(bob, payment)
     town.clock = lambda: system_clock() + STALLED
-    await town.worker().expire()
+    await jobs.expire.run(town.worker())
     assert (await town.payment(late)).state is State.EXPIRED
     assert str((await town.payment(payment)).refunded) == "3.000000 USDX"
 
@@ -484,7 +485,7 @@ async def test_a_relayer_is_weighed_with_what_contracts_may_burn(town: Town) -> 
 
     async with town.database.reading() as connection:
         (ripe,) = await batches.ripe(connection, town.clock(), timedelta(), town.clock())
-    await town.worker().relay()
+    await jobs.relay.run(town.worker())
     async with town.database.reading() as connection:
         limit = await connection.fetchval("SELECT gas_limit FROM chain_transaction WHERE state = 'stored'")
 

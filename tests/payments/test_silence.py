@@ -8,6 +8,7 @@ import pytest
 from gateway.chain.errors import NodeUnavailable
 from gateway.chain.node import HttpNode
 from gateway.payments.model.payment import State
+from gateway.worker import jobs
 from tests.factory import Town
 
 pytestmark = pytest.mark.anyio
@@ -39,7 +40,7 @@ async def test_what_the_contract_has_used_is_never_given_back_though_no_log_was_
     town.chain.rpc("evm_increaseTime", 4000)
     town.chain.mine(3)
     for _ in range(2):
-        await worker.watch()
+        await jobs.watch.run(worker)
         town.chain.mine()
     await deaf.close()
 
@@ -67,12 +68,12 @@ async def test_nothing_expires_while_the_contract_does_not_answer(town: Town) ->
     town.chain.mine(2)
     mute = Mute(town.chain.url)
 
-    assert await town.worker(mute).watch()  # the rest of the block range is written all the same
+    assert await jobs.watch.run(town.worker(mute))  # the rest of the block range is written all the same
     await mute.close()
 
     assert (await town.payment(payment)).state is State.QUEUED
     town.chain.mine()
-    await town.worker().watch()
+    await jobs.watch.run(town.worker())
     assert (await town.payment(payment)).state is State.FAILED
 
 
@@ -85,7 +86,7 @@ async def test_a_mint_that_was_never_made_ends_and_can_never_be_made_afterwards(
 
     town.chain.rpc("evm_increaseTime", 4000)
     town.chain.mine(2)
-    await town.worker().watch()
+    await jobs.watch.run(town.worker())
 
     failed = await town.conversion(bought)
     assert (failed.state, failed.failure) == (State.FAILED, "expired")
@@ -99,12 +100,12 @@ async def test_a_mint_that_was_never_made_ends_and_can_never_be_made_afterwards(
 async def test_a_mint_that_a_stored_transaction_may_still_make_is_not_given_back(town: Town) -> None:
     alice = await town.person("alice", "10.00 USD")
     bought = await town.convert(alice, "4.00 USD", "USDX")
-    await town.worker().relay()
+    await jobs.relay.run(town.worker())
     town.chain.rpc("anvil_dropAllTransactions")
     town.chain.rpc("evm_increaseTime", 4000)
     town.chain.mine(2)
 
-    await town.worker().watch()
+    await jobs.watch.run(town.worker())
 
     assert (await town.conversion(bought)).state is State.SUBMITTED
     await town.settle()

@@ -25,6 +25,7 @@ from gateway.payments.checks import policy, spending
 from gateway.payments.errors import NonceTaken, SelfPayment, UnknownPayee, WalletFrozen
 from gateway.payments.model.payment import Payment, State
 from gateway.payments.submit_authorization import Presented, present
+from gateway.worker import jobs
 from tests.custody.test_binding import a_key
 from tests.factory import Town
 from tests.payments.test_exported_key import OUTSIDE, exported
@@ -224,7 +225,7 @@ async def test_one_that_is_relayed_without_us_while_it_is_handed_in_is_never_hel
             answers = await super().calls(calls, at)
             if not (await town.on_chain(OUTSIDE)).startswith("4"):
                 await with_authorization(town, authorization_of(one), one.signature)
-                while seen and await town.worker().watch():
+                while seen and await jobs.watch.run(town.worker()):
                     pass
             return answers
 

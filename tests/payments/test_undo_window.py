@@ -15,6 +15,7 @@ from gateway.identity.wallet import Wallet
 from gateway.payments import undo_window
 from gateway.payments.checks import policy
 from gateway.payments.model.payment import State
+from gateway.worker import jobs
 from tests.cuts import CutDatabase, Fate, Killed
 from tests.factory import Town
 
@@ -87,7 +88,7 @@ async def test_a_payment_that_nobody_stops_goes_when_the_time_is_over(town: Town
     payment = await town.pay(alice, "@bob", "4 USDX")
 
     town.clock = lambda: system_clock() + timedelta(seconds=31)
-    await town.worker().expire()
+    await jobs.expire.run(town.worker())
     with pytest.raises(StateConflict):
         await town.void(alice, payment)
     await town.settle()

@@ -20,6 +20,7 @@ from gateway.payments.model.payment import State
 from gateway.postgres.pool import Database, Record
 from gateway.reconciliation import solvency, unfreeze
 from gateway.reconciliation.errors import FreezeStays
+from gateway.worker import jobs
 from tests.conftest import ASSETS
 from tests.factory import Chain, Town
 from tests.payments.test_chain_rail import PAUSER_ROLE, pause_by
@@ -43,7 +44,7 @@ async def freeze_by_difference(town: Town, address: str, text: str) -> None:
 
 async def unfreeze_withdrawals(town: Town, code: str = "USDX") -> None:
     """As `gateway withdrawals unfreeze` does, without the recount, once the worker has read what there is."""
-    while await town.worker().watch():
+    while await jobs.watch.run(town.worker()):
         pass
     async with town.database.reading() as connection:
         known = await unfreeze.differences(connection, town.assets)
@@ -121,7 +122,7 @@ async def test_a_withdrawal_whose_batch_comes_to_nothing_during_the_freeze_is_no
     pauser = town.chain.rpc("eth_accounts")[1]
     await town.command("grantRole", PAUSER_ROLE, bytes.fromhex(pauser[2:]))
     leaving = await town.pay(alice, OUTSIDE, "1 USDX")
-    await town.worker().relay()
+    await jobs.relay.run(town.worker())
     town.chain.rpc("anvil_dropAllTransactions")
     await freeze_by_difference(town, alice.address, "25 USDX")
 

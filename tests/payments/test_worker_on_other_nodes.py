@@ -11,9 +11,10 @@ from gateway.chain.errors import ChainReplaced
 from gateway.chain.node import HttpNode
 from gateway.payments.model.payment import State
 from gateway.reconciliation import monitor, solvency
+from gateway.worker import jobs
 from gateway.worker import loop as working
 from gateway.worker.block_time import BlockTime
-from gateway.worker.loop import Worker
+from gateway.worker.worker import Worker
 from tests.factory import Town
 from tests.other_node import OtherNode, in_front_of
 from tests.processes import HANG_SECONDS
@@ -45,7 +46,7 @@ async def test_an_idle_worker_asks_little_where_blocks_are_slow(town: Town, othe
         town.chain.mine()
     usual = {field: Worker.__dataclass_fields__[field].default for field in ("resend_every", "gas_every")}
     worker = replace(town.worker(node), block_time=BlockTime(), schedule=monitor.SCHEDULE, **usual)
-    while await worker.watch():
+    while await jobs.watch.run(worker):
         pass
     other.requests = 0
     stop, seconds = asyncio.Event(), 6
@@ -65,12 +66,12 @@ async def test_a_payment_is_settled_and_held_against_the_chain_on_a_node_that_ke
     payment = await town.pay(alice, "@bob", "4 USDX")
     late = await town.pay(alice, "@bob", "1 USDX")
     await town.settle_with(worker)
-    await worker.resend()
+    await jobs.resend.run(worker)
     await town.pay(alice, "@bob", "2 USDX")
-    await worker.relay()
+    await jobs.relay.run(worker)
     town.chain.mine(1)  # in a block that is not final: what the newest state has is taken back
     for _ in range(2):
-        await worker.solvency()
+        await jobs.reconcile.run(worker)
     _, differences = await solvency.reconcile(town.database, node, town.settings)
 
     assert [(await town.payment(one)).state for one in (payment, late)] == [State.SETTLED] * 2
@@ -95,7 +96,7 @@ async def test_what_is_over_is_given_back_on_a_node_that_keeps_no_older_state(
     town.chain.rpc("evm_increaseTime", 4000)
     town.chain.mine(2)
 
-    await town.worker(node).watch()
+    await jobs.watch.run(town.worker(node))
 
     assert (await town.payment(payment)).state is State.FAILED
     assert await town.available(alice, "USDX") == "10.000000 USDX"
@@ -106,12 +107,12 @@ async def test_a_relayer_is_served_while_the_node_indexes(town: Town, other: Oth
     other.indexing = True
     worker = town.worker(node)
     payment = await town.pay(alice, "@bob", "4 USDX")
-    await worker.relay()
+    await jobs.relay.run(worker)
     town.chain.rpc("anvil_dropAllTransactions")  # only what is sent again can settle
 
-    await worker.resend()
+    await jobs.resend.run(worker)
     town.chain.mine(2)
-    while await worker.watch():
+    while await jobs.watch.run(worker):
         pass
 
     assert (await town.payment(payment)).state is State.SETTLED
@@ -123,16 +124,16 @@ async def test_receipts_that_do_not_come_accuse_nobody_of_having_a_relayers_key(
     alice, _ = await town.person("alice", "10 USDX"), await town.person("bob")
     payment = await town.pay(alice, "@bob", "4 USDX")
     worker = town.worker(node)
-    await worker.relay()
+    await jobs.relay.run(worker)
     town.chain.mine(2)
     other.late_receipts = True
     for seconds in (0, 31, 62):
         now = town.clock() + timedelta(seconds=seconds)
-        await replace(worker, clock=lambda now=now: now).resend()
+        await jobs.resend.run(replace(worker, clock=lambda now=now: now))
 
     assert [row["stopped"] for row in await rows(town, "SELECT stopped FROM relayer")] == [None]
     other.late_receipts = False
-    while await worker.watch():
+    while await jobs.watch.run(worker):
         pass
     assert (await town.payment(payment)).state is State.SETTLED
 
@@ -146,12 +147,12 @@ async def test_a_wait_for_finality_is_said_once_with_the_setting_that_decides(
     await town.pay(alice, "@bob", "4 USDX")
     now = town.clock()
     worker = replace(town.worker(node), finality=None, clock=lambda: now)
-    await worker.relay()
+    await jobs.relay.run(worker)
     town.chain.mine(2)
 
     for seconds in (0, 29, 31, 32, 600):
         later = now + timedelta(seconds=seconds)
-        await replace(worker, clock=lambda later=later: later).resend()
+        await jobs.resend.run(replace(worker, clock=lambda later=later: later))
 
     said = [one.getMessage() for one in caplog.records if "GATEWAY_FINALITY" in one.getMessage()]
     assert len(said) == 1
@@ -163,7 +164,7 @@ async def test_a_node_that_is_of_another_chain_all_at_once_ends_the_worker_with_
 ) -> None:
     alice, _ = await town.person("alice", "10 USDX"), await town.person("bob")
     worker = town.worker(node)
-    await worker.resend()
+    await jobs.resend.run(worker)
     await town.pay(alice, "@bob", "4 USDX")
     other.chain_id = 5
     sent = other.asked["eth_sendRawTransaction"]

@@ -14,7 +14,8 @@ from gateway.ledger import book
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.postgres.pool import Record
 from gateway.reconciliation.monitor import Schedule
-from gateway.worker.loop import Worker
+from gateway.worker import jobs
+from gateway.worker.worker import Worker
 from tests.factory import Town
 
 pytestmark = pytest.mark.anyio
@@ -155,7 +156,7 @@ async def test_a_node_that_is_behind_for_a_moment_is_no_difference(town: Town) -
     await town.pay(alice, OUTSIDE, "1 USDX")
     await town.settle()
 
-    await worker(town, behind).solvency()
+    await jobs.reconcile.run(worker(town, behind))
     suspected = await rows(town, "SELECT account FROM difference")
     await town.look()
 
@@ -245,7 +246,7 @@ async def test_a_look_asks_the_node_of_what_moved_and_not_of_every_wallet(town: 
         await town.person(f"idle_{n}")
     await town.person("bob")
     node = Counting(town.chain.url)
-    await worker(town, node).solvency()
+    await jobs.reconcile.run(worker(town, node))
     every = node.asked
     asked = []
     for payments in (0, 1, 3):
@@ -253,9 +254,9 @@ async def test_a_look_asks_the_node_of_what_moved_and_not_of_every_wallet(town: 
             await town.pay(alice, "@bob", "1 USDX")
         await town.settle()
         town.chain.mine()
-        await town.worker().watch()
+        await jobs.watch.run(town.worker())
         node.asked = 0
-        await worker(town, node).solvency()
+        await jobs.reconcile.run(worker(town, node))
         asked.append(node.asked)
 
     assert every == 1 + 32
@@ -268,7 +269,7 @@ async def test_without_a_new_block_nobody_is_asked(town: Town) -> None:
     await town.look()
     node = Counting(town.chain.url)
 
-    await worker(town, node).solvency()
+    await jobs.reconcile.run(worker(town, node))
 
     assert node.asked == 0
     await node.close()
@@ -284,11 +285,11 @@ async def test_two_workers_look_once_at_a_span_and_once_a_day_at_every_wallet(to
     nodes = [Counting(town.chain.url) for _ in range(2)]
     workers = [worker(town, node) for node in nodes]
 
-    await asyncio.gather(*(one.solvency() for one in workers))
+    await asyncio.gather(*(jobs.reconcile.run(one) for one in workers))
     every = sum(node.asked for node in nodes)
     await town.pay(alice, OUTSIDE, "1 USDX")
     await town.settle()
-    await asyncio.gather(*(one.solvency() for one in workers))
+    await asyncio.gather(*(jobs.reconcile.run(one) for one in workers))
 
     assert every == 1 + 6
     assert sum(node.asked for node in nodes) == every + 2
@@ -303,7 +304,7 @@ async def test_two_workers_confirm_a_difference_once(town: Town) -> None:
     workers = [worker(town, HttpNode(town.chain.url)) for _ in range(2)]
 
     for _ in range(2):
-        await asyncio.gather(*(one.solvency() for one in workers))
+        await asyncio.gather(*(jobs.reconcile.run(one) for one in workers))
 
     assert len(await told(town)) == 1
     assert len(await rows(town, "SELECT * FROM withdrawal_freeze")) == 1
@@ -317,17 +318,17 @@ async def test_what_a_killed_worker_did_not_look_at_the_next_one_does(town: Town
     await town.pay(alice, OUTSIDE, "1 USDX")
     await town.settle()
     await town.set_balance(alice.address, "3 USDX")
-    await town.worker().watch()
+    await jobs.watch.run(town.worker())
     stuck = Counting(town.chain.url)
     stuck.wait = asyncio.Event()
-    killed = asyncio.create_task(worker(town, stuck).solvency())
+    killed = asyncio.create_task(jobs.reconcile.run(worker(town, stuck)))
     await stuck.waiting.wait()
     killed.cancel()
     await asyncio.gather(killed, return_exceptions=True)
 
     await town.look()
     while_it_may_live = await rows(town, "SELECT * FROM difference")
-    await worker(town, HttpNode(town.chain.url), replace(SCHEDULE, lease=timedelta(0))).solvency()
+    await jobs.reconcile.run(worker(town, HttpNode(town.chain.url), replace(SCHEDULE, lease=timedelta(0))))
 
     assert while_it_may_live == []
     assert [row["account"] for row in await rows(town, "SELECT account FROM difference")] == ["wallet:alice:USDX"]
@@ -341,9 +342,9 @@ async def test_who_was_only_slow_writes_nothing_once_the_turn_is_somebody_elses(
     await town.look()
     slow = Counting(town.chain.url)
     slow.wait = asyncio.Event()
-    late = asyncio.create_task(worker(town, slow).solvency())
+    late = asyncio.create_task(jobs.reconcile.run(worker(town, slow)))
     await slow.waiting.wait()
-    await worker(town, HttpNode(town.chain.url), replace(SCHEDULE, lease=timedelta(0))).solvency()
+    await jobs.reconcile.run(worker(town, HttpNode(town.chain.url), replace(SCHEDULE, lease=timedelta(0))))
 
     slow.wait.set()
     await late
@@ -357,7 +358,7 @@ async def test_a_look_that_got_no_answer_is_made_again_at_once(town: Town) -> No
     node = Counting(town.chain.url)
     node.away = True
     with pytest.raises(NodeUnavailable):
-        await worker(town, node).solvency()
+        await jobs.reconcile.run(worker(town, node))
 
     await town.look()
 

@@ -5,6 +5,7 @@ import pytest
 from gateway.chain.node import HttpNode, Node
 from gateway.cli.operate.processes import free_port
 from gateway.reconciliation.readiness import Probe, Readiness
+from gateway.worker import jobs
 from tests.factory import Town
 
 pytestmark = pytest.mark.anyio
@@ -37,9 +38,9 @@ async def test_a_node_that_is_away_behind_or_replaced_is_said_to_be(town: Town) 
 async def test_a_worker_that_was_never_there_or_has_stopped_its_rounds_is_said_to_be_missing(town: Town) -> None:
     await change(town, "UPDATE relayer SET resent_at = NULL, weighed_at = NULL")
     assert (await of(town, None)).worker == "none"
-    await town.worker().resend()
+    await jobs.resend.run(town.worker())
     assert (await of(town, None)).worker == "ok"
     await change(town, "UPDATE relayer SET resent_at = resent_at - interval '31 seconds'")
     assert (await of(town, None)).worker == "late"
-    await town.worker().gas_balance()
+    await jobs.gas_balance.run(town.worker())
     assert (await of(town, None)).worker == "ok"

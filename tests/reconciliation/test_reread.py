@@ -11,6 +11,7 @@ from gateway.errors import InvalidRequest
 from gateway.identity.wallet import Wallet
 from gateway.payments.model.payment import State
 from gateway.reconciliation import reread
+from gateway.worker import jobs
 from tests.factory import Town
 from tests.payments.test_silence import Deaf
 from tests.reconciliation.test_monitor import cursor, frozen, rows
@@ -26,7 +27,7 @@ async def read_deaf(town: Town) -> None:
     """All that is final is read from a node that leaves everything out."""
     deaf = Deaf(town.chain.url)
     worker = town.worker(deaf)
-    while await worker.watch():
+    while await jobs.watch.run(worker):
         pass
     await deaf.close()
 
@@ -38,7 +39,7 @@ async def read_again(town: Town, first: int, last: int) -> int:
 async def look(town: Town) -> None:
     """A look at every wallet, without a suspicion made older than it is."""
     await town.execute("UPDATE reconciliation_run SET all_at = NULL")
-    await town.worker().solvency()
+    await jobs.reconcile.run(town.worker())
 
 
 async def test_a_payment_a_deposit_and_a_purchase_that_were_left_out_are_posted_once_and_no_more(town: Town) -> None:
@@ -49,7 +50,7 @@ async def test_a_payment_a_deposit_and_a_purchase_that_were_left_out_are_posted_
     payment = await town.pay(alice, "@bob", "4 USDX")
     bought = await town.convert(alice, "3.00 USD", "USDX")
     worker = town.worker()
-    while await worker.relay():
+    while await jobs.relay.run(worker):
         pass
     await town.send_with(STRANGER_KEY, bob.address, "2 USDX")
     town.chain.mine(2)
@@ -71,7 +72,7 @@ async def test_a_difference_that_a_left_out_log_made_is_put_right_before_anythin
     payment = await town.pay(alice, "@bob", "4 USDX")
     bought = await town.convert(alice, "3.00 USD", "USDX")
     worker = town.worker()
-    while await worker.relay():
+    while await jobs.relay.run(worker):
         pass
     town.chain.mine(2)
     await read_deaf(town)
@@ -94,12 +95,12 @@ async def test_a_node_that_cannot_search_keeps_no_difference_from_being_believed
 
     alice = await town.person("alice", "10 USDX")
     await town.set_balance(alice.address, "7 USDX")
-    while await town.worker().watch():
+    while await jobs.watch.run(town.worker()):
         pass
     short = Short(town.chain.url)
     for _ in range(2):
         await town.execute("UPDATE reconciliation_run SET all_at = NULL")
-        await town.worker(short).solvency()
+        await jobs.reconcile.run(town.worker(short))
     await short.close()
 
     assert await frozen(town) == ["USDX"]
@@ -112,7 +113,7 @@ async def test_what_moved_before_an_address_was_bound_is_not_posted_beside_what_
     await town.settle()
     first = await cursor(town)
     payment = await town.pay(alice, own.address, "5 USDX")
-    await town.worker().relay()
+    await jobs.relay.run(town.worker())
     town.chain.mine(2)
     await read_deaf(town)
     bound: Wallet = await town.bind(carol, own)

@@ -37,6 +37,7 @@ from gateway.keys.vault import Vault
 from gateway.payments.model.payment import State
 from gateway.postgres.pool import Database, connect
 from gateway.reconciliation import recovery, reread
+from gateway.worker import jobs
 from tests.api.conftest import Api, Hands, Person, amount, code_of
 from tests.api.test_operators import Person as Operator
 from tests.api.test_operators import operator
@@ -78,7 +79,7 @@ class Gateway:
 
     async def watch(self) -> None:
         worker = self.town.worker()
-        while await worker.watch():
+        while await jobs.watch.run(worker):
             pass
 
     async def tokens(self, handle: str) -> str:
@@ -212,12 +213,12 @@ async def test_nothing_is_paid_twice_after_a_restore_and_two_operators_make_it_a
     alice, bob = after.as_person(alice), after.as_person(bob)
     early = await alice.pay("@bob", "1.00 USDX", "early")  # nobody knows yet, and its nonce is one that was used
     assert early.status_code == 202
-    assert not await after.town.worker().relay()
+    assert not await jobs.relay.run(after.town.worker())
     await after.watch()
     found = await after.recovery()
     assert found is not None
     assert found.read_at is None
-    assert not await after.town.worker().relay()
+    assert not await jobs.relay.run(after.town.worker())
     assert await after.audit_events("recovery.entered") == ["recovery.entered"]
 
     for refused in (
@@ -236,7 +237,7 @@ async def test_nothing_is_paid_twice_after_a_restore_and_two_operators_make_it_a
     assert ready["recovery"].startswith("in recovery since ")
 
     assert code_of(await after.propose({"kind": "recovery.confirm"})) == (409, "state_conflict")  # not all is read
-    assert await after.town.worker().recover()
+    assert await jobs.recover.run(after.town.worker())
     assert await after.approved({"kind": "recovery.confirm"}) == 200
     assert await after.recovery() is None
     assert await after.audit_events("recovery.read", "recovery.ended") == ["recovery.read", "recovery.ended"]
@@ -259,7 +260,7 @@ async def test_nothing_is_paid_twice_after_a_restore_and_two_operators_make_it_a
     assert await after.approved({"kind": "handle.return", "handle": "carol"}) == 200
     again = await after.api.person("carol")
     assert again.address == carol.address
-    assert await after.town.worker().recover()
+    assert await jobs.recover.run(after.town.worker())
     assert await after.tokens("carol") == "3.500000 USDX"
     assert code_of(await alice.pay("@carol", "4.00 USDX", "to-carol")) == (409, "payment_restored")
     await after.town.settle()
@@ -334,7 +335,7 @@ async def test_a_retry_that_was_queued_before_anybody_knew_is_given_back(before:
     retry = (await alice.pay("@bob", "5.00 USDX", "lost")).json()["id"]  # and this a fresh one
 
     await after.watch()
-    assert await after.town.worker().recover()
+    assert await jobs.recover.run(after.town.worker())
     assert await after.approved({"kind": "recovery.confirm"}) == 200
     await after.town.settle()
 
@@ -352,7 +353,7 @@ async def test_what_could_still_be_undone_when_the_copy_was_made_is_not_sent_aga
     payment = await before.town.pay(alice, "@bob", "4 USDX")
     copy = await copies.take(before.town)
     before.town.clock = lambda: system_clock() + timedelta(seconds=31)
-    await before.town.worker().expire()
+    await jobs.expire.run(before.town.worker())
     await before.town.settle()
     assert await before.town.on_chain(bob.address) == "4.000000 USDX"
 
@@ -361,11 +362,11 @@ async def test_what_could_still_be_undone_when_the_copy_was_made_is_not_sent_aga
     other = await after.town.pay(alice, "@bob", "1 USDX")
     after.town.clock = lambda: system_clock() + timedelta(seconds=62)
     await after.watch()
-    await after.town.worker().expire()
+    await jobs.expire.run(after.town.worker())
     assert (await after.town.payment(other)).state is State.HELD  # it waits for the operators, and keeps nobody back
-    await after.town.worker().recover()
+    await jobs.recover.run(after.town.worker())
     assert await after.approved({"kind": "recovery.confirm"}) == 200
-    await after.town.worker().expire()
+    await jobs.expire.run(after.town.worker())
     await after.town.settle()
 
     assert (await after.town.payment(payment)).state is State.HELD
@@ -380,7 +381,7 @@ async def test_a_line_of_a_batch_meets_what_the_chain_has_and_the_others_are_pai
 ) -> None:
     after, alice = await restored_too_old(before, copies)
     await after.watch()
-    await after.town.worker().recover()
+    await jobs.recover.run(after.town.worker())
     await after.approved({"kind": "recovery.confirm"})
     lines = [
         {"to": "@bob", **amount(f"{units} USDX"), "idempotency_key": f"line-{units}"} for units in ("5.00", "1.00")
@@ -410,7 +411,7 @@ async def test_a_gateway_that_starts_without_a_worker_finds_it_before_it_accepts
     assert await recovery.look(*(before.town.database, town.node, town.settings, finality, clock)) is None
     await after.watch()  # a worker that comes later reads on in the same recovery
     assert await after.audit_events("recovery.entered") == ["recovery.entered"]
-    assert await town.worker().recover()
+    assert await jobs.recover.run(town.worker())
 
 
 async def test_workers_that_find_it_together_enter_recovery_once(before: Gateway, copies: Copies) -> None:
@@ -444,7 +445,7 @@ async def test_what_is_ordinary_raises_no_recovery(before: Gateway) -> None:
             raise Killed
 
     with pytest.raises(Killed):
-        await town.worker(Deaf(town.chain.url)).relay()
+        await jobs.relay.run(town.worker(Deaf(town.chain.url)))
     town.chain.rpc("eth_sendTransaction", {"from": town.signers[0].address, "to": OUTSIDE, "value": "0x1"})
     town.chain.mine(1)
     town.chain.rpc("anvil_reorg", 1, [])
@@ -484,7 +485,7 @@ async def test_the_page_about_restoring_does_what_it_says(
     assert (await asyncio.to_thread(served_once, environment))["recovery"].startswith("in recovery since ")
     after = await copies.open(url, before.town)
     await after.watch()
-    await after.town.worker().recover()
+    await jobs.recover.run(after.town.worker())
 
     assert "5.000000 USDX" in (shown := await shell(look, environment))
     assert carol.address in shown

@@ -25,6 +25,7 @@ from gateway.postgres.pool import Connection
 from gateway.reconciliation import reread
 from gateway.settlement import final_blocks
 from gateway.settlement.settles import Known, Outcome, Posted, Settles
+from gateway.worker import jobs
 from tests.factory import Town, statements
 
 pytestmark = pytest.mark.anyio
@@ -143,7 +144,7 @@ async def test_a_new_kind_of_thing_is_settled_by_a_block_beside_those_there_are(
     bought = await giving.convert(alice, "2.00 USD", "USDX")
     worker = giving.worker()
 
-    await worker.relay()
+    await jobs.relay.run(worker)
     assert await states(giving) == ["submitted"]
     await giving.settle()
 
@@ -172,7 +173,7 @@ async def test_a_new_kind_of_thing_fails_once_its_time_is_over_and_it_was_not_us
     giving.chain.rpc("evm_increaseTime", 4000)
     giving.chain.mine(3)
 
-    while await giving.worker().watch():
+    while await jobs.watch.run(giving.worker()):
         pass
 
     assert await states(giving) == ["expired"]
@@ -224,7 +225,7 @@ async def test_a_block_is_written_in_as_many_statements_however_much_it_settles(
         await give(giving, alice, *["1 USDX"] * count)
         for _ in range(count):
             await giving.pay(alice, "@bob", "1 USDX")
-        await giving.worker().relay()
+        await jobs.relay.run(giving.worker())
         giving.chain.mine(1 + giving.FINALITY)
         said.append(await said_by_settling(giving))
 

@@ -235,12 +235,12 @@ class Day:
             await staff.work(hand, "resend", staff.calm())
         world.chain.mine(1 + world.town.FINALITY)
         await self._until_idle(staff.hands[0], "watch")
-        await staff.work(staff.hands[0], "solvency", staff.calm())
+        await staff.work(staff.hands[0], "reconcile", staff.calm())
         await self._resume()
         sweeps = await world.rows("SELECT 1 FROM sweep WHERE state = 'waiting'")
         world.clock.ahead(601 if sweeps else 31)  # they are tried again after a while
         await self._until_idle(staff.hands[0], "expire")
-        await self._until_idle(staff.hands[0], "bring")
+        await self._until_idle(staff.hands[0], "sweep")
 
     async def _until_idle(self, hand: Hand, step: str) -> None:
         for _ in range(_REPEATS_MAX):

@@ -13,7 +13,8 @@ from typing import Literal
 from gateway.chain.errors import NodeUnavailable, NoRelayer, RelayerStopped
 from gateway.postgres.errors import Contended
 from gateway.reconciliation.monitor import Schedule
-from gateway.worker.loop import Worker
+from gateway.worker.jobs import JOBS
+from gateway.worker.worker import Worker
 from tests.cuts import CutDatabase, CutNode, CutSigner, Fate, Killed
 from tests.simulation.view import View
 from tests.simulation.world import World
@@ -21,18 +22,20 @@ from tests.simulation.world import World
 #: What may end a step without anything being wrong: the loop says so and goes on.
 EXPECTED = (Killed, NodeUnavailable, NoRelayer, Contended, RelayerStopped)
 
-#: The worker's steps, and how often each is done for the others.
+#: The worker's jobs, and how often each is done for the others.
 OFTEN = {
     "relay": 10,
     "watch": 10,
     "resend": 6,
-    "solvency": 3,
+    "reconcile": 3,
     "gas_balance": 1,
     "expire": 1,
-    "bring": 1,
+    "sweep": 1,
     "checkpoint": 1,
     "recover": 1,
 }
+
+JOB_OF = {job.name: job for job in JOBS}
 
 Kind = Literal["killed", "unanswered", "asleep"]
 KINDS: tuple[Kind, ...] = ("killed", "unanswered", "asleep")
@@ -154,7 +157,7 @@ class Staff:
             signers=tuple(CutSigner(one, fate) for one in hand.worker.signers),
         )
         self.world.say(f"{hand.name}: {step}")
-        task: asyncio.Task[bool] = asyncio.create_task(getattr(worker, step)())
+        task: asyncio.Task[bool] = asyncio.create_task(JOB_OF[step].run(worker))
         asleep = asyncio.create_task(fate.fell_asleep.wait())
         await asyncio.wait({task, asleep}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():

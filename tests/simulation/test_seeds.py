@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.embedded.postgres import Postgres
-from gateway.worker import loop
+from gateway.worker.jobs import JOBS
 from tests.conftest import seeds
 from tests.simulation import staff
 from tests.simulation.day import Report
@@ -85,8 +85,8 @@ async def test_every_fault_and_every_end_came_to_pass_in_these_days(
     assert ends["payment settled"] > sum(ends.values()) / 3
 
 
-def test_a_day_does_every_step_that_a_worker_has() -> None:
-    assert {name for name, _ in loop.STEPS} == staff.OFTEN.keys()
+def test_a_day_does_every_job_that_a_worker_has() -> None:
+    assert {job.name for job in JOBS} == staff.OFTEN.keys()
 
 
 async def test_a_seed_is_the_same_day_each_time(server: Postgres, template: str, home: Path) -> None:

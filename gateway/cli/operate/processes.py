@@ -25,7 +25,7 @@ from gateway.postgres.errors import DatabaseUnavailable
 from gateway.reconciliation import recovery
 from gateway.web.pages import PAGES, missing
 from gateway.worker import loop as working
-from gateway.worker.loop import Worker
+from gateway.worker.worker import Worker
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,27 @@
+"""Ends what has a time limit.
+
+Holds past their time, payments that nobody signed, freezes that nobody confirmed; payments that can be undone no more
+are sent, and counts that no limit looks at any more are deleted. Each kind has a transaction of its own.
+"""
+
+from gateway.controls import wallet_freeze
+from gateway.payments import capture_void, undo_window
+from gateway.payments.checks import spending
+from gateway.worker.worker import Worker
+
+
+async def run(worker: Worker) -> bool:
+    """Give back the money of holds past their time, queue what can be undone no more, and delete what no limit
+    counts any more.
+    """
+    async with worker.database.transaction() as connection:
+        expired = await capture_void.expire_due(connection, worker.settings, worker.clock())
+    async with worker.database.transaction() as connection:
+        expired += await capture_void.expire_unsigned(connection, worker.settings, worker.clock())
+    async with worker.database.transaction() as connection:
+        expired += await wallet_freeze.lapse(connection, worker.clock())
+    async with worker.database.transaction() as connection:
+        expired += await undo_window.send_due(connection, await worker.settings_now(connection), worker.clock())
+    async with worker.database.transaction() as connection:
+        expired += await spending.forget(connection, worker.clock())
+    return expired > 0

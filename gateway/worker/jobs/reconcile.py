@@ -1,0 +1,24 @@
+"""The ledger is compared with the chain and the bank, by one worker of all. What differs twice freezes withdrawals."""
+
+import logging
+
+from gateway.bank import movements
+from gateway.reconciliation import monitor
+from gateway.worker.worker import Worker
+
+log = logging.getLogger(__name__)
+
+
+async def run(worker: Worker) -> bool:
+    """Hold the book against the chain and the bank, where it is our turn."""
+    async with worker.database.reading() as connection:
+        settings = await worker.settings_now(connection)
+    confirmed = await monitor.reconcile(
+        worker.database, worker.node, settings, movements.reconcile, worker.schedule, worker.clock
+    )
+    for one in confirmed:
+        log.error(
+            "%s: withdrawals of %s are frozen. Find out why, put it right, then run 'gateway withdrawals unfreeze %s'",
+            *(one, one.asset.code, one.asset.code),
+        )
+    return False

@@ -1,0 +1,135 @@
+"""Queued authorizations become a stored chain transaction, which is sent.
+
+Each token's queue is formed into batches of one kind, each for the relayer that has the least under way and can pay the
+gas. The chain transaction is stored in the transaction that claims the authorizations, and sent after it: a worker that
+is killed in between loses nothing, since whoever sends next sends what is stored first.
+"""
+
+import logging
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from gateway.chain.block import AccountState, Fees
+from gateway.chain.errors import NoRelayer
+from gateway.chain.relayer import batches, deploy, gas_balance, outbox, relayers, roles
+from gateway.chain.token import message
+from gateway.chain.token.contract import Contract
+from gateway.chain.token.message import Authorization
+from gateway.chain.watcher import watch
+from gateway.custody import wallet_keys
+from gateway.keys.errors import EncryptedKeyUnreadable
+from gateway.keys.signer import Signer
+from gateway.payments.model.settings import PaymentSettings
+from gateway.postgres.pool import Connection
+from gateway.reconciliation import recovery
+from gateway.settlement import relay
+from gateway.worker import intervals
+from gateway.worker.worker import Worker
+
+log = logging.getLogger(__name__)
+
+
+async def run(worker: Worker) -> bool:
+    """Form what is ripe, a batch of each kind of each token, store it in a relayer, then send it. Raises NoRelayer
+    when what is queued waits until somebody does something.
+    """
+    now = worker.clock()
+    async with worker.database.reading() as connection:
+        ripe = await batches.ripe(connection, now, worker.batch_wait, now - intervals.AFTER_REVERT)
+        if not ripe:
+            return False
+        chain = await deploy.chain(connection, worker.settings.assets)
+    settings = replace(worker.settings, contracts=chain.contracts)
+    chain_id = settings.contracts[ripe[0].asset].chain_id
+    if chain.cursor is not None:
+        await watch.check_cursor(worker.node, chain.cursor)  # nothing is signed over a book of another chain
+    fees, of_all = (
+        await worker.node.fees(),
+        await worker.node.account_states(sorted({*chain.relayers, *worker.addresses})),
+    )
+    if not await recovery.may_send(worker.database, worker.node, chain_id, of_all):
+        return False
+    account_states = [one for one in of_all if one.address in worker.addresses]
+    worked, waits = False, list[NoRelayer]()
+    for contract in settings.contracts.values():
+        due = [one for one in ripe if one.asset == contract.asset.code]
+        if not due:
+            continue
+        allowed = await roles.allowed(worker.node, contract, worker.addresses)
+        for one in () if allowed.paused else due:
+            try:
+                worked |= await _batch(worker, settings, contract, one, account_states, allowed.of[one.kind], fees)
+            except NoRelayer as none:
+                waits.append(none)
+    if waits and not worked:
+        raise waits[0]
+    return worked
+
+
+async def _batch(
+    worker: Worker,
+    settings: PaymentSettings,
+    contract: Contract,
+    ripe: batches.Ripe,
+    account_states: Sequence[AccountState],
+    allowed: Collection[str],
+    fees: Fees,
+) -> bool:
+    now = worker.clock()
+
+    async def sign(connection: Connection, unsigned: list[Authorization]) -> Sequence[bytes | None]:
+        digests = message.digests(contract, unsigned)
+        return await _sign(
+            worker, connection, [(one.from_address, d) for one, d in zip(unsigned, digests, strict=True)]
+        )
+
+    async with worker.database.transaction() as connection:
+        # The relayer first: who finds it taken takes another, and nobody claims what no relayer can carry.
+        cost_wei = gas_balance.cost_wei(batches.gas_most(ripe.count, ripe.by_contracts), fees)
+        relayer = await _relayer(worker, connection, account_states, allowed, cost_wei)
+        if relayer is None:
+            return False
+        batch = await batches.form(connection, contract, ripe.kind, relayer, fees, sign, now, ripe.count)
+        if batch is None:
+            return False
+        await relay.formed(connection, settings.assets, settings.settles, batch, now)
+    for one, reason in batch.refused:
+        log.error("authorization %s of %s was not sent, and its money given back: %s", one.id, one.from_address, reason)
+    if batch.transaction is not None:
+        await outbox.send_unsent(worker.database, worker.node, relayer.address)
+    return True
+
+
+async def _relayer(
+    worker: Worker,
+    connection: Connection,
+    account_states: Sequence[AccountState],
+    allowed: Collection[str],
+    cost_wei: int,
+) -> Signer | None:
+    """Take the relayer with least open that can carry this. None where all are full or taken; raises NoRelayer
+    where that does not pass by itself.
+    """
+    found = await relayers.read(connection, account_states)
+    fit = relayers.in_turn([one for one in found if one.address in allowed], cost_wei)
+    taken = await relayers.take(connection, fit) if fit else None
+    if taken is None:
+        reasons = {one.address: relayers.unfit(one, cost_wei) for one in found}
+        reasons |= {
+            one: "may not: run 'gateway deploy' with the key of the token's admin first in the file"
+            for one, why in reasons.items()
+            if why is None and one not in allowed
+        }
+        if all(reasons.values()):
+            raise NoRelayer(tuple(f"{address} {why}" for address, why in reasons.items()))
+    return next((signer for signer in worker.signers if signer.address == taken), None)
+
+
+async def _sign(worker: Worker, connection: Connection, digests: list[tuple[str, bytes]]) -> Sequence[bytes | None]:
+    """A signature for each; None for an address without a key, or with one that cannot be decrypted, alone."""
+    try:
+        return await wallet_keys.sign(connection, worker.vault, digests)
+    except (EncryptedKeyUnreadable, KeyError):
+        if len(digests) == 1:
+            return [None]
+    return [signature for one in digests for signature in await _sign(worker, connection, [one])]

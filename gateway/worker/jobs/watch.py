@@ -1,0 +1,63 @@
+"""Final blocks are settled in the ledger, in order, a block range at a time.
+
+The block range is read from the node first. One transaction then moves the cursor and posts what the blocks say, so a
+block range is settled once, whichever of the workers has read it.
+"""
+
+import logging
+from dataclasses import replace
+from uuid import UUID
+
+from gateway.chain.errors import NodeUnavailable
+from gateway.chain.relayer import deploy, relayers
+from gateway.chain.token import authorization
+from gateway.chain.watcher import watch
+from gateway.chain.watcher.watch import BlockRange
+from gateway.payments.model.settings import PaymentSettings
+from gateway.reconciliation import recovery
+from gateway.settlement import final_blocks
+from gateway.worker.worker import Worker
+
+log = logging.getLogger(__name__)
+
+
+async def run(worker: Worker) -> bool:
+    """Read the next final blocks and write what they say into the book."""
+    async with worker.database.reading() as connection:
+        chain = await deploy.chain(connection, worker.settings.assets)
+        settings, cursor = replace(worker.settings, contracts=chain.contracts), chain.cursor
+        contracts = list(settings.contracts.values())
+        hashes = await relayers.open_hashes(connection, contracts[0].chain_id, worker.clock()) if contracts else {}
+    if cursor is None or not worker.block_time.due(awaited=bool(hashes)):
+        return False
+    block_range = await watch.read(worker.node, contracts, cursor, worker.finality, hashes)
+    if block_range is None:
+        return False
+    worker.block_time.came(block_range.last.number - cursor.number, block_range.last.timestamp - cursor.timestamp)
+    if not block_range.newest:
+        worker.block_time.at_once()
+    used = await _used(worker, settings, block_range) if block_range.newest else {}
+    unknown = await recovery.unknown(worker.database, worker.node, settings, block_range.movements)
+    async with worker.database.transaction() as connection:
+        written = await final_blocks.settle(
+            connection, settings.assets, settings.settles, cursor, block_range, used, worker.clock()
+        )
+        if written:
+            await recovery.note(connection, settings, block_range, unknown, worker.clock())
+    line = worker.catch_up.line(block_range, worker.clock()) if written else None
+    if line:
+        log.info(line)
+    return True
+
+
+async def _used(worker: Worker, settings: PaymentSettings, block_range: BlockRange) -> dict[UUID, bool]:
+    """What the contracts say of authorizations whose time is over. Of a block that is not new, or after it was
+    started again, a node may not know: then they wait for a later block range, and what this one has is written.
+    """
+    async with worker.database.reading() as connection:
+        overdue = await authorization.overdue(connection, block_range.assets, block_range.last.timestamp)
+    try:
+        return await authorization.used(worker.node, settings.contracts, overdue, block_range.last.number)
+    except NodeUnavailable as unknown:
+        log.warning("%d authorizations whose time is over wait: %s", len(overdue), unknown)
+        return {}
