@@ -36,6 +36,16 @@ SETTINGS: Final = (
         "sign-ins, handle look-ups, and wrong keys and names that one address may send in a minute",
     ),
     ("GATEWAY_REQUESTS_PER_MINUTE", "60000", "requests that one caller may send in a minute"),
+    (
+        "GATEWAY_DRAIN_SECONDS",
+        "0",
+        "how long a server that was told to stop still answers, as not ready, so that load balancers leave it first",
+    ),
+    (
+        "GATEWAY_STOP_SECONDS",
+        "10",
+        "how long a process that stops may take to finish what is under way",
+    ),
     ("GATEWAY_DATABASE_URL", "", "the URL of your own PostgreSQL; empty: one is embedded"),
     (
         "GATEWAY_DATABASE_CONNECT_SECONDS",
@@ -100,6 +110,8 @@ class Config:
     sign_ups_per_hour: int
     tries_per_minute: int
     requests_per_minute: int
+    drain_seconds: float
+    stop_seconds: float
     database_url: str | None
     database_connect_seconds: float
     database_statement_seconds: float
@@ -142,6 +154,8 @@ def from_environment(environ: Mapping[str, str] = os.environ) -> Config:
         sign_ups_per_hour=_whole("GATEWAY_SIGN_UPS_PER_HOUR", text, 1, 1_000_000_000),
         tries_per_minute=_whole("GATEWAY_TRIES_PER_MINUTE", text, 1, 1_000_000_000),
         requests_per_minute=_whole("GATEWAY_REQUESTS_PER_MINUTE", text, 1, 1_000_000_000),
+        drain_seconds=_seconds("GATEWAY_DRAIN_SECONDS", text, 0.0),
+        stop_seconds=_seconds("GATEWAY_STOP_SECONDS", text, 0.0),
         database_url=text["GATEWAY_DATABASE_URL"] or None,
         database_connect_seconds=_seconds("GATEWAY_DATABASE_CONNECT_SECONDS", text, 0.5),
         database_statement_seconds=_seconds("GATEWAY_DATABASE_STATEMENT_SECONDS", text, 0.5),

@@ -32,7 +32,7 @@ def test_every_setting_is_read() -> None:
             "GATEWAY_PUBLIC_URL": "https://pay.example/", "GATEWAY_DATABASE_URL": "postgresql://x",
             "GATEWAY_DATABASE_CONNECT_SECONDS": "2", "GATEWAY_DATABASE_STATEMENT_SECONDS": "2.5",
             "GATEWAY_RPC_URL": "http://x", "GATEWAY_RELAYER_KEY_FILE": "/r", "GATEWAY_MASTER_KEY_FILE": "/m",
-            "GATEWAY_ROOT_KEY_FILE": "/t",
+            "GATEWAY_ROOT_KEY_FILE": "/t", "GATEWAY_DRAIN_SECONDS": "1.5", "GATEWAY_STOP_SECONDS": "0",
             "GATEWAY_CURRENCIES": "GBP, KWD", "GATEWAY_TOKENS": "GBPX:GBP:18, KWDX:KWD:3", "GATEWAY_FINALITY": "0",
             "GATEWAY_BLOCK_SECONDS": "2", "GATEWAY_AUTHORIZATION_SECONDS": "60", "GATEWAY_HOLD_SECONDS": "1",
             "GATEWAY_SIGNATURE_SECONDS": "20",
@@ -44,6 +44,7 @@ def test_every_setting_is_read() -> None:
     assert (config.home, config.host, config.port) == (Path("/srv/g"), "::1", 0)
     assert (config.database_url, config.rpc_url) == ("postgresql://x", "http://x")
     assert (config.database_connect_seconds, config.database_statement_seconds) == (2.0, 2.5)
+    assert (config.drain_seconds, config.stop_seconds) == (1.5, 0.0)
     assert config.public_url == "https://pay.example"
     assert (config.relayer_key_file, config.master_key_file) == (Path("/r"), Path("/m"))
     assert config.root_key_file == Path("/t")
@@ -83,6 +84,8 @@ def test_the_servers_url_is_one_that_can_be_asked(host: str, url: str) -> None:
         *(("GATEWAY_FINALITY", value) for value in ("latest", "-1", "10001", "Finalized")),
         *(("GATEWAY_DATABASE_CONNECT_SECONDS", value) for value in ("0", "0.4", "61", "x")),
         *(("GATEWAY_DATABASE_STATEMENT_SECONDS", value) for value in ("0", "inf", "61")),
+        *(("GATEWAY_DRAIN_SECONDS", value) for value in ("-1", "nan", "61")),
+        *(("GATEWAY_STOP_SECONDS", value) for value in ("-1", "x", "61")),
         *(("GATEWAY_BLOCK_SECONDS", value) for value in ("0", "nan", "inf", "-1", "x", "61")),
         *(("GATEWAY_BATCH_WAIT_SECONDS", value) for value in ("-0.1", "nan", "x", "60.1")),
         *(("GATEWAY_AUTHORIZATION_SECONDS", value) for value in ("29", "2592001")),

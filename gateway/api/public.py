@@ -7,6 +7,7 @@ from litestar.datastructures import State
 
 from gateway.api.shapes import HealthView, ReadyView, SolvencyPage
 from gateway.api.views import frozen_views, solvency_view
+from gateway.http.errors import ShuttingDown
 from gateway.http.services import Services
 from gateway.payments.checks import withdrawal_freeze
 from gateway.reconciliation import monitor
@@ -47,11 +48,14 @@ async def get_liveness() -> HealthView:
 
 
 @get("/health/ready", tags=["Status"], summary="Check that payments are accepted", needs="nothing", counts=None)
-async def get_readiness(state: State) -> ReadyView:
-    """200 while a payment would be accepted: the database commits. 503 otherwise, and where the machine's clock is off
-    by more than a second; either within two seconds. The state of the node and of the workers is reported and changes
-    nothing of that: payments in the ledger need neither, and token payments wait in the queue.
+async def get_readiness(services: Services, state: State) -> ReadyView:
+    """200 while a payment would be accepted: the database commits. 503 otherwise, where the machine's clock is off by
+    more than a second, and once the process was told to stop; either within two seconds. The state of the node and of
+    the workers is reported and changes nothing of that: payments in the ledger need neither, and token payments wait in
+    the queue.
     """
+    if services.stopping.is_set():
+        raise ShuttingDown
     probe: Probe = state.probe
     there = await probe.readiness()
     return ReadyView("ok", there.node, there.worker, there.relayers, there.reason, there.recovery)

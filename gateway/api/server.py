@@ -20,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from gateway.api.methods import Gateway
 from gateway.api.payment_protocol import PaymentProtocol
+from gateway.api.payments.fast_payments import FastPayments
 from gateway.http import framing, problems
 from gateway.http.framing import Malformed
 
@@ -31,14 +32,31 @@ UNUSED_BYTES_MAX = 64 * 1024
 #: How long a request's head may take, and the next piece of its body; and how long a connection may be idle.
 _HEAD_SECONDS, _BODY_SECONDS, _IDLE_SECONDS = 20, 60, 75
 
-#: When the server stops, what is being answered has this long.
-_GRACE_SECONDS = 10
+#: What is being answered when the server stops has this long, unless something else is configured.
+STOP_SECONDS = 10.0
 
 
 class Server(uvicorn.Server):
-    """`await serve()` until `stop()`. Signals are its caller's."""
+    """`await serve()` until `stop()`. Signals are its caller's.
 
-    def __init__(self, app: Any, host: str, port: int) -> None:
+    It stops in two steps. First it drains, for `drain_seconds`: `stopping` is set, which makes /health/ready answer 503
+    so that load balancers leave, requests are answered as ever, and each answer closes its connection, so that a client
+    goes elsewhere between two requests. Then nothing new is accepted, idle connections are closed, and what is being
+    answered has `stop_seconds` to end. What is not answered by then may have been done or not, as after any connection
+    that broke: the client sends it again with the same idempotency key.
+    """
+
+    def __init__(
+        self,
+        app: Any,
+        host: str,
+        port: int,
+        stopping: asyncio.Event | None = None,
+        drain_seconds: float = 0.0,
+        stop_seconds: float = STOP_SECONDS,
+    ) -> None:
+        self._stopping = asyncio.Event() if stopping is None else stopping
+        self._drain_seconds = drain_seconds
         logging.getLogger("uvicorn").setLevel(logging.ERROR)  # each bad request would be a line otherwise
         payments = app.fast_payments if isinstance(app, Gateway) else None
         super().__init__(
@@ -46,7 +64,7 @@ class Server(uvicorn.Server):
                 app,
                 host=host,
                 port=port,
-                http=partial(_Protocol, payments),  # type: ignore[arg-type] # which is called, as the class would be
+                http=partial(_Protocol, payments, self._stopping),  # type: ignore[arg-type] # which is called, as the class would be
                 ws="none",
                 lifespan="off",
                 backlog=1024,
@@ -55,13 +73,17 @@ class Server(uvicorn.Server):
                 server_header=False,
                 proxy_headers=False,
                 timeout_keep_alive=_IDLE_SECONDS,
-                timeout_graceful_shutdown=_GRACE_SECONDS,
+                timeout_graceful_shutdown=stop_seconds,  # type: ignore[arg-type] # parts of a second work as well
             )
         )
 
     def stop(self) -> None:
-        """Answer what is being asked, then end."""
-        self.should_exit = True
+        """Drain, answer what is being asked, then end. To ask twice ends the drain."""
+        if self._stopping.is_set() or not self._drain_seconds:
+            self.should_exit = True
+        else:
+            asyncio.get_running_loop().call_later(self._drain_seconds, self.stop)
+        self._stopping.set()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -115,6 +137,10 @@ class _Protocol(PaymentProtocol):
     _deadline: asyncio.TimerHandle | None = None
     _unanswered = 0  # requests whose head was read and whose answer is not complete
     _refusal: Malformed | None = None  # once there is one, nothing more is read
+
+    def __init__(self, payments: FastPayments | None, stopping: asyncio.Event, *uvicorn: Any, **named: Any) -> None:
+        super().__init__(payments, *uvicorn, **named)
+        self._stopping = stopping
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn has it
         super().connection_made(_OneWrite(transport, self.loop))  # type: ignore[arg-type] # one in all but its class
@@ -181,6 +207,8 @@ class _Protocol(PaymentProtocol):
         self._reading, self._used = "body", True
         self._unanswered += 1
         super().on_headers_complete()
+        if self._stopping.is_set():
+            self.cycle.keep_alive = False
         if self.expect_100_continue:  # answered before the body came, nobody knows whether the client sends it still
             self.cycle.keep_alive = False
 
@@ -193,7 +221,7 @@ class _Protocol(PaymentProtocol):
             return
         self._reading = None
         if self.expect_100_continue:
-            self.cycle.keep_alive = self.parser.should_keep_alive()
+            self.cycle.keep_alive = self.parser.should_keep_alive() and not self._stopping.is_set()
         super().on_message_complete()
 
     def on_response_complete(self) -> None:

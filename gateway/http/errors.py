@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from gateway.errors import NotFound, Refused
+from gateway.errors import NotFound, Refused, Unavailable
 
 
 @dataclass(eq=False)
@@ -37,6 +37,10 @@ class MethodNotAllowed(Refused):
     path: str
     allowed: tuple[str, ...]
     says = "{path} does not take {method}; it takes {allowed}"
+
+
+class ShuttingDown(Unavailable):
+    says = "this gateway process is shutting down; send requests to another"
 
 
 class IdempotencyKeyMissing(Refused):

@@ -1,5 +1,6 @@
 """What a handler is handed, and who is calling."""
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from inspect import signature
@@ -42,6 +43,7 @@ class Services:
     public_url: str = "http://127.0.0.1:8000"  #: Where people find this gateway: what they sign names it.
     proxies: Proxies = field(default_factory=Proxies)
     limits: Limits = field(default_factory=Limits)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)  #: Set once this process was told to stop.
 
     def address_of(self, scope: Scope) -> str | None:
         """The address that a request comes from."""

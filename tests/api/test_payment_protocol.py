@@ -14,7 +14,6 @@ from uuid import uuid4
 
 import pytest
 
-from gateway.api import server as serving
 from gateway.api.payments.fast_payments import FastPayments
 from gateway.http.problems import BODY_BYTES_MAX
 from tests.api.conftest import Api, Person
@@ -319,12 +318,9 @@ async def test_a_stop_lets_a_payment_be_answered_and_then_closes(shared: Api, pa
     assert (answer.status, answer.header("connection")) == (201, "close")
 
 
-async def test_a_payment_that_a_stop_cannot_wait_for_is_not_answered(
-    shared: Api, payer: Person, shop: Person, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(serving, "_GRACE_SECONDS", 0.1)
+async def test_a_payment_that_a_stop_cannot_wait_for_is_not_answered(shared: Api, payer: Person, shop: Person) -> None:
     key = uuid4().hex
-    async with listening(shared) as wire, in_flight(wire, request(payer, key=key)) as (reader, _):
+    async with listening(shared, stop_seconds=0.1) as wire, in_flight(wire, request(payer, key=key)) as (reader, _):
         wire.server.stop()
         assert await rest(reader) == []
     again = await payer.post("/v1/payments", PAYMENT, key)

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from gateway.api.app import application
-from gateway.api.server import Server
+from gateway.api.server import STOP_SECONDS, Server
 from gateway.cli.operate.processes import free_port
 from tests.api.conftest import Api, Person
 from tests.processes import HANG_SECONDS
@@ -45,10 +45,15 @@ class Wire:
 
 
 @asynccontextmanager
-async def listening(api: Api) -> AsyncIterator[Wire]:
+async def listening(
+    api: Api,
+    stopping: asyncio.Event | None = None,
+    drain_seconds: float = 0.0,
+    stop_seconds: float = STOP_SECONDS,
+) -> AsyncIterator[Wire]:
     """The application of `api` on a free port."""
     port = free_port("127.0.0.1")
-    server = Server(application(api.services), "127.0.0.1", port)
+    server = Server(application(api.services), "127.0.0.1", port, stopping, drain_seconds, stop_seconds)
     serving = asyncio.create_task(server.serve())
     while not server.started:
         assert not serving.done(), "the server ended"

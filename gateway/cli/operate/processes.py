@@ -5,7 +5,8 @@ import gc
 import logging
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 import uvloop
@@ -56,7 +57,9 @@ async def _serve(config: Config, build: Callable[[Services], Any]) -> None:
             return
         await _look(services, config)
         _collect_less()
-        server = Server(build(services), config.host, port)
+        server = Server(
+            build(services), config.host, port, services.stopping, config.drain_seconds, config.stop_seconds
+        )
         on_signal(server.stop)
         print(f"serving on {url}", flush=True)
         await server.serve()
@@ -83,10 +86,30 @@ async def _work(config: Config) -> None:
     stop = asyncio.Event()
     on_signal(stop.set)
     async with assembly.patiently(lambda: assembly.worker(config), stop) as worker:
-        if worker is not None and await _verified(worker, stop):
-            _collect_less()
-            print("working", flush=True)
-            await working.run(worker, stop)
+        if worker is not None:
+            await _until_stopped(_run(worker, stop), stop, config.stop_seconds)
+
+
+async def _run(worker: Worker, stop: asyncio.Event) -> None:
+    if await _verified(worker, stop):
+        _collect_less()
+        print("working", flush=True)
+        await working.run(worker, stop)
+
+
+async def _until_stopped(work: Coroutine[Any, Any, None], stop: asyncio.Event, seconds: float) -> None:
+    """Run it to its end. Once `stop` is set it has so many seconds to come to it, and is then cancelled wherever it is,
+    as if the process had been killed: another worker takes it up.
+    """
+    task, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    await asyncio.wait({task}, timeout=seconds)
+    if not task.done():
+        log.warning("stopped in the middle of what took longer than %g s: a worker takes it up again", seconds)
+        task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
 
 
 async def _verified(worker: Worker, stop: asyncio.Event) -> bool:

@@ -30,6 +30,9 @@ from gateway.identity.sign_in.ceremony import party_of
 #: Where npm puts anvil in a checkout.
 _NODE_MODULES = Path(__file__).resolve().parents[3] / "contracts" / "node_modules"
 
+#: How long a process may take, beyond what the settings give it to finish, to close its connections.
+_CLOSE_SECONDS = 5.0
+
 
 async def up(config: Config, exit_when_ready: bool, with_tour: bool) -> None:
     """Start everything and serve until Ctrl-C, or, with `exit_when_ready`, until all is ready. The first start takes
@@ -53,7 +56,7 @@ async def up(config: Config, exit_when_ready: bool, with_tour: bool) -> None:
             steps=steps,
         ) as parts:
             await _prepare(config, parts, url, steps)
-            commands = _commands(url, port)
+            commands = _commands(config, url, port)
             running = asyncio.create_task(parts.run(commands))
             try:
                 await _until_ready(url, running)
@@ -106,7 +109,7 @@ async def _prepare(config: Config, parts: Parts, url: str, steps: Steps) -> None
         steps.say(f"  {code} is at {contract.address} on chain {contract.chain_id}")
 
 
-def _commands(url: str, port: int) -> list[Command]:
+def _commands(config: Config, url: str, port: int) -> list[Command]:
     program = [sys.executable, "-P", "-m", "gateway"]
 
     async def answers() -> bool:
@@ -117,9 +120,10 @@ def _commands(url: str, port: int) -> list[Command]:
             return False
 
     settings = {"GATEWAY_PORT": str(port)}
+    grace_seconds = config.drain_seconds + config.stop_seconds + _CLOSE_SECONDS
     return [
-        Command("the HTTP server", [*program, "serve"], settings, ready=answers),
-        Command("the worker", [*program, "work"], settings),
+        Command("the HTTP server", [*program, "serve"], settings, answers, grace_seconds=grace_seconds),
+        Command("the worker", [*program, "work"], settings, grace_seconds=grace_seconds),
     ]
 
 

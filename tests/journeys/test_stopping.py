@@ -1,0 +1,234 @@
+"""SIGTERM to `gateway serve` and `gateway work` in the middle of their work: each ends with 0, and no payment is lost
+or doubled.
+"""
+
+import asyncio
+import json
+import os
+import secrets
+import signal
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from gateway.cli.operate import operations
+from gateway.cli.operate.processes import free_port
+from gateway.config import from_environment
+from gateway.embedded.postgres import Postgres
+from gateway.keys.signer import RelayerSigner
+from gateway.postgres.pool import Database, connect
+from tests.databases import fresh_database
+from tests.factory import Chain, running_anvil, until_waiting
+from tests.journeys.test_database_comes_and_goes import answering, line_with, running
+from tests.processes import HANG_SECONDS
+
+pytestmark = pytest.mark.anyio
+
+CLIENTS, BALANCER_SECONDS = 16, 0.05
+
+
+@dataclass
+class Place:
+    """A migrated database, and what processes over it are told."""
+
+    url: str
+    settings: dict[str, str]
+
+
+@pytest.fixture
+async def place(server: Postgres, tmp_path: Path) -> AsyncIterator[Place]:
+    async with fresh_database(server.dsn) as url:
+        settings = {"GATEWAY_DATABASE_URL": url, "GATEWAY_HOME": str(tmp_path)}
+        await operations.migrate(from_environment(settings))
+        yield Place(url, settings)
+
+
+@dataclass
+class Server:
+    """A `gateway serve` on a port of its own."""
+
+    process: Process
+    client: httpx.AsyncClient
+
+    async def end(self) -> str:
+        """Wait until it has ended, with 0; what it said."""
+        assert self.process.stderr is not None
+        said = (await self.process.stderr.read()).decode()
+        assert await self.process.wait() == 0, said
+        assert "Traceback" not in said
+        return said
+
+
+@asynccontextmanager
+async def serving(place: Place, **settings: str) -> AsyncIterator[Server]:
+    port = str(free_port("127.0.0.1"))
+    async with (
+        running("serve", place.settings | settings | {"GATEWAY_PORT": port}) as process,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=HANG_SECONDS) as client,
+    ):
+        await line_with(process.stdout, "serving on", [])
+        await answering(client)
+        yield Server(process, client)
+
+
+@dataclass
+class Payer:
+    """@alice, who pays @bob 0.01 EUR under one key after the other."""
+
+    bearer: str
+    asked: list[str] = field(default_factory=list)
+
+    @classmethod
+    async def arrive(cls, client: httpx.AsyncClient) -> "Payer":
+        claimed = [(await client.post("/v1/handles", json={"handle": handle})).json() for handle in ("alice", "bob")]
+        payer = cls(claimed[0]["api_key"])
+        headers = payer.headers(uuid4().hex)
+        paid_in = await client.post("/v1/deposits", json={"amount": "100.00", "asset": "EUR"}, headers=headers)
+        assert paid_in.status_code == 201
+        assert (await payer.pay(client)).status_code == 201
+        return payer
+
+    def headers(self, key: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.bearer}", "Idempotency-Key": key}
+
+    async def pay(self, client: httpx.AsyncClient, key: str = "") -> httpx.Response:
+        key = key or uuid4().hex
+        if key not in self.asked:
+            self.asked.append(key)
+        body = {"to": "@bob", "amount": "0.01", "asset": "EUR"}
+        return await client.post("/v1/payments", json=body, headers=self.headers(key))
+
+
+async def paid(url: str) -> int:
+    async with connect(url, 1) as database, database.reading() as connection:
+        count: int = await connection.fetchval("SELECT count(*) FROM payment")
+        return count
+
+
+async def test_a_client_that_leaves_when_it_is_told_to_has_every_payment_answered(place: Place) -> None:
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(serving(place, GATEWAY_DRAIN_SECONDS="2"))
+        second = await stack.enter_async_context(serving(place))
+        payer, in_front = await Payer.arrive(first.client), [first]
+        answers: list[httpx.Response] = []
+        stop = asyncio.Event()
+
+        async def pay_on_and_on() -> None:
+            """By one connection, which is the first server's until its answer says `Connection: close`."""
+            here = in_front[0]
+            async with httpx.AsyncClient(base_url=here.client.base_url, timeout=HANG_SECONDS) as client:
+                while not stop.is_set():
+                    answer = await payer.pay(client)
+                    answers.append(answer)
+                    if answer.headers.get("connection") == "close":
+                        client.base_url = second.client.base_url
+
+        async def balance() -> int:
+            """What a load balancer does: it asks often, and leaves a server that is not ready."""
+            while True:
+                async with httpx.AsyncClient(base_url=first.client.base_url, timeout=HANG_SECONDS) as client:
+                    status = (await client.get("/health/ready")).status_code
+                if status != 200:
+                    return status
+                await asyncio.sleep(BALANCER_SECONDS)
+
+        balancer = asyncio.create_task(balance())
+        paying = [asyncio.create_task(pay_on_and_on()) for _ in range(CLIENTS)]
+        while len(answers) < 5 * CLIENTS:  # noqa: ASYNC110 - the load is under way
+            await asyncio.sleep(0.01)
+        first.process.send_signal(signal.SIGTERM)
+        assert await balancer == 503
+        assert await first.end() == ""
+        before = len(answers)
+        while len(answers) < before + CLIENTS:  # noqa: ASYNC110 - it goes on at the second
+            await asyncio.sleep(0.01)
+        stop.set()
+        await asyncio.gather(*paying)
+
+        assert {answer.status_code for answer in answers} == {201}
+        assert len({answer.json()["id"] for answer in answers}) == len(answers)
+        assert await paid(place.url) == len(payer.asked) == len(answers) + 1
+
+
+@asynccontextmanager
+async def nobody_pays(database: Database) -> AsyncIterator[None]:
+    """No payment of @alice's commits meanwhile."""
+    async with database.transaction() as connection:
+        await connection.execute("SELECT FROM account WHERE code = 'wallet:alice:EUR' FOR UPDATE")
+        yield
+
+
+async def test_what_is_under_way_is_answered_before_the_process_ends(place: Place) -> None:
+    async with serving(place) as server, connect(place.url, 3) as database:
+        payer = await Payer.arrive(server.client)
+        async with nobody_pays(database), database.reading() as connection:
+            paying = [asyncio.create_task(payer.pay(server.client)) for _ in range(CLIENTS)]
+            await until_waiting(connection, 1)
+            server.process.send_signal(signal.SIGTERM)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.5):
+                    await server.process.wait()
+            assert server.process.returncode is None, "it waits for what it has taken"
+        answers = await asyncio.gather(*paying)
+        assert await server.end() == ""
+
+        assert [(one.status_code, one.headers["connection"]) for one in answers] == [(201, "close")] * CLIENTS
+        assert await paid(place.url) == CLIENTS + 1
+
+
+async def test_what_takes_too_long_is_not_answered_and_is_paid_once_when_asked_again(place: Place) -> None:
+    async with serving(place, GATEWAY_STOP_SECONDS="0.5") as server, connect(place.url, 3) as database:
+        payer = await Payer.arrive(server.client)
+        async with nobody_pays(database), database.reading() as connection:
+            paying = [asyncio.create_task(payer.pay(server.client)) for _ in range(CLIENTS)]
+            await until_waiting(connection, 1)
+            server.process.send_signal(signal.SIGTERM)
+            answers = await asyncio.gather(*paying, return_exceptions=True)
+        await server.end()
+        assert {type(one) for one in answers} <= {httpx.RemoteProtocolError, httpx.ReadError}
+
+    async with serving(place) as another:
+        again = [await payer.pay(another.client, key) for key in payer.asked]
+        assert {one.status_code for one in again} == {201}
+        assert await paid(place.url) == len(payer.asked) == CLIENTS + 1
+
+
+async def test_a_worker_ends_in_time_though_its_node_does_not_answer(place: Place, tmp_path: Path) -> None:
+    key = secrets.token_bytes(32)
+    relayer = tmp_path / "relayer.key"
+    relayer.touch(0o600)
+    relayer.write_text(key.hex())
+    with running_anvil(tmp_path / "chain", mining="--block-time=0.2") as chain:
+        chain.rpc("anvil_setBalance", RelayerSigner(key).address, hex(10**20))
+        settings = place.settings | {
+            "GATEWAY_RPC_URL": chain.url, "GATEWAY_RELAYER_KEY_FILE": str(relayer), "GATEWAY_FINALITY": "1",
+            "GATEWAY_STOP_SECONDS": "0.5",
+        }  # fmt: skip
+        await operations.deploy(from_environment(settings))
+        async with running("work", settings) as work:
+            said: list[str] = []
+            await line_with(work.stdout, "working", said)
+            await read_on(place.url, chain)
+            os.kill(chain.process.pid, signal.SIGSTOP)
+            await asyncio.sleep(0.5)  # by then it waits for the node, which takes ten seconds to be given up
+            work.terminate()
+            _, errors = await asyncio.wait_for(work.communicate(), HANG_SECONDS)
+            os.kill(chain.process.pid, signal.SIGCONT)
+    assert work.returncode == 0
+    assert "stopped in the middle of what took longer than 0.5 s: a worker takes it up again" in errors.decode()
+
+
+async def read_on(url: str, chain: Chain) -> None:
+    """Until the worker has read a block that came after it began."""
+    head = chain.head()
+    async with connect(url, 1) as database:
+        while True:
+            async with database.reading() as connection:
+                if json.loads(await connection.fetchval("SELECT to_json(max(number)) FROM chain_cursor")) > head:
+                    return
