@@ -41,6 +41,20 @@ def first_id(at: datetime) -> UUID:
     return UUID(int=int(at.timestamp() * 1000) << 80)
 
 
+def numbered_id(number: int, at: datetime) -> UUID:
+    """A UUIDv8 (RFC 9562, section 5.8) of the time `at` that says `number`, which is below 2**62: 48 bits of
+    milliseconds, as a UUIDv7 has them, then zeros, then the number.
+    """
+    return UUID(int=int(at.timestamp() * 1000) << 80 | 0x8 << 76 | 0b10 << 62 | number)
+
+
+def number_of(id: UUID) -> int:
+    """The number that a `numbered_id` says. Raises InvalidRequest for another id."""
+    if id.int >> 64 & 0xFFFF != 0x8000:
+        raise InvalidRequest("id", "this id has no number: send one as you were given it")
+    return id.int & (1 << 62) - 1
+
+
 def show(prefix: str, value: UUID) -> str:
     """`value` as a TypeID: the prefix, an underscore, and 26 letters of base 32."""
     number = value.int

@@ -112,8 +112,8 @@ async def list_entries(
 async def list_events(services: Services, caller: Wallet, after: After = 0, limit: Limit = 50) -> EventsPage:
     """Events of the wallet after a number, oldest first. Whoever continues from `next_after` misses none."""
     async with services.database.reading() as connection:
-        events = await log.read(connection, caller.id, after, limit)
-    return EventsPage([event_view(event) for event in events], events[-1].number if events else after)
+        page = await log.read(connection, caller.id, after, limit)
+    return EventsPage([event_view(event) for event in page.events], page.reached)
 
 
 async def _wallet_at(services: Services, caller: Wallet, at: datetime) -> WalletView:

@@ -9,19 +9,30 @@ wait for each other, nor for readers.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 
+from gateway.errors import InvalidRequest
 from gateway.ids import WalletId
-from gateway.postgres.pool import Connection, Statements
+from gateway.postgres.pool import Connection, Record, Statements
 
 sql = Statements(__package__, "log.sql")
 
 #: What announced numbers are counted from, so that no other advisory lock is taken for one. The other writers,
 #: pay_by_ledger and pay_on_chain (schema/), announce in the same way.
 ANNOUNCED = 1 << 62
+
+#: Above the number of every event.
+END: Final = (1 << 62) - 1
+
+#: How many events are walked for a page of those that fit.
+WALKED_MAX: Final = 1_000
+
+#: Numbers and times rise together but for transactions that overlap, which is for less than this.
+_APART: Final = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +50,39 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class LoggedEvent:
-    """An event of the log: its number, which only grows, and when it was made."""
+    """An event of the log, as one wallet is told of it.
+
+    `number` only grows, over all events; `sequence` counts, from 1, what the wallet was told of the same object.
+    """
 
     number: int
     kind: str
     subject: UUID | None
-    facts: object
+    facts: Mapping[str, Any]
     at: datetime
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which events are looked for; None is any. The time is from a first moment on and before an end."""
+
+    kinds: Sequence[str] | None = None
+    object: UUID | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+ANY: Final = Wanted()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Events in order. Whoever continues from `reached` misses none and sees none twice; `more`: there are more now."""
+
+    events: list[LoggedEvent]
+    reached: int
+    more: bool
 
 
 async def append(connection: Connection, events: Sequence[Event], at: datetime) -> None:
@@ -63,14 +100,58 @@ async def append(connection: Connection, events: Sequence[Event], at: datetime) 
         )
 
 
-async def read(connection: Connection, wallet: WalletId, after: int, limit: int) -> list[LoggedEvent]:
-    """Up to `limit` events of the wallet, oldest first, numbered above `after`; asking again misses none.
+async def read(
+    connection: Connection,
+    wallet: WalletId,
+    after: int = 0,
+    limit: int = 50,
+    before: int = END,
+    wanted: Wanted = ANY,
+    newest_first: bool = False,
+) -> Page:
+    """Up to `limit` events of the wallet numbered above `after` and below `before`, oldest first; asking again from
+    what was reached misses none. A page is a bounded walk: while there are more, it may have fewer, or none.
 
-    Call it outside a snapshot: its second statement has to see what was committed before its first.
+    Call it outside a snapshot: what it reads has to be what was committed before it asked how far the log is complete.
+    Raises InvalidRequest for an `after` that the log has not come to.
     """
-    complete_to = await connection.fetchval(sql.complete_to, ANNOUNCED)
-    rows = await connection.fetch(sql.page, wallet, after, limit, complete_to)
-    return [
-        LoggedEvent(row["id"], row["kind"], row["subject"], msgspec.json.decode(row["facts"]), row["at"])
-        for row in rows
+    known = await connection.fetchrow(sql.complete_to, ANNOUNCED)
+    assert known is not None
+    if after > known["last"]:
+        raise InvalidRequest("after", "there is no such event yet: read on from one that you know")
+    before = min(before, known["complete_to"] + 1)
+    if wanted.object is not None:
+        rows = await connection.fetch(sql.of_object, wallet, wanted.object, after, before)
+        return _of_object(rows, wanted, limit, newest_first, after)
+    if wanted.since is not None:
+        after = max(after, await connection.fetchval(sql.event_before, wanted.since - _APART))
+    if wanted.until is not None:
+        before = min(before, await connection.fetchval(sql.event_before, wanted.until + _APART) + 1)
+    walk = limit if wanted == ANY else WALKED_MAX
+    rows = await connection.fetch(
+        sql.page, wallet, after, before, newest_first, walk, limit, wanted.kinds, wanted.since, wanted.until
+    )
+    events = [_event(row) for row in rows if row["id"] is not None]
+    if len(events) == limit:
+        return Page(events, events[-1].number, more=True)
+    walked_to = rows[0]["walked_to"]
+    stopped = before if newest_first else after
+    return Page(events, stopped if walked_to is None else walked_to, more=rows[0]["walked"] == walk)
+
+
+def _of_object(rows: Sequence[Record], wanted: Wanted, limit: int, newest_first: bool, after: int) -> Page:
+    """An object has few events: they are read at once, and what does not fit is left out here."""
+    fitting = [
+        _event(row)
+        for row in (reversed(rows) if newest_first else rows)
+        if (wanted.kinds is None or row["kind"] in wanted.kinds)
+        and (wanted.since is None or row["at"] >= wanted.since)
+        and (wanted.until is None or row["at"] < wanted.until)
     ]
+    events = fitting[:limit]
+    return Page(events, events[-1].number if events else after, more=len(fitting) > limit)
+
+
+def _event(row: Record) -> LoggedEvent:
+    facts = msgspec.json.decode(row["facts"])
+    return LoggedEvent(row["id"], row["kind"], row["subject"], facts, row["at"], max(row["logged"], 1))

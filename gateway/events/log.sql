@@ -12,27 +12,55 @@ ORDER BY n;
 
 -- complete_to
 -- The number up to which no event can be added any more: the last one so far, or less where somebody who announced less
--- is still writing. The subquery depends on the outer row, so that locks are looked at after the last number.
-SELECT least(last.number, (
+-- is still writing. The subquery depends on the outer row, so that locks are looked at after the last number. And the last
+-- number so far.
+SELECT last.number AS last, least(last.number, (
     SELECT min((classid::bigint << 32 | objid::bigint) - $1)
     FROM pg_locks
     WHERE locktype = 'advisory' AND objsubid = 1 AND mode = 'ShareLock'
         AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
         AND classid::bigint << 32 | objid::bigint BETWEEN $1 AND $1 + last.number
-))
+)) AS complete_to
 FROM (SELECT CASE WHEN is_called THEN last_value ELSE 0 END AS number FROM event_id_seq) AS last;
 
 -- page
--- What happened to one wallet after a number, up to another: a page of each index, then the oldest of all.
-SELECT id, kind, subject, facts, at FROM (
-    (SELECT id, kind, subject, facts, at FROM logged_event
-     WHERE wallet_id = $1 AND id > $2 AND id <= $4 ORDER BY id LIMIT $3)
+-- Events of one wallet above a number and below another, the oldest or the newest of them first. Of the $5 next ones, those
+-- of the kinds $7 that were made from $8 on and before $9 (null: all), $6 at most. Each has its place among the events of its
+-- object that the wallet is told of. How many were walked, and to which, stands in each row, or in a row that has nothing
+-- else.
+WITH walked AS MATERIALIZED (
+    SELECT number, place FROM events_of_wallet($1, $2, $3, $5, $4) WITH ORDINALITY AS walked (number, place)
+), page AS MATERIALIZED (
+    SELECT number, place
+    FROM walked, LATERAL (SELECT kind, at FROM event WHERE id = number LIMIT 1) AS event
+    WHERE ($7::text[] IS NULL OR kind = ANY ($7)) AND ($8::timestamptz IS NULL OR at >= $8)
+        AND ($9::timestamptz IS NULL OR at < $9)
+    ORDER BY place LIMIT $6
+)
+SELECT walks.*, event.*, (
+        SELECT count(*) FROM logged_event AS earlier
+        WHERE earlier.subject = event.subject AND earlier.id <= event.id AND $1 IN (earlier.wallet_id, earlier.other_id)
+    ) AS logged
+FROM (
+    SELECT (SELECT count(*) FROM walked) AS walked, (SELECT number FROM walked ORDER BY place DESC LIMIT 1) AS walked_to
+) AS walks
+LEFT JOIN page ON true
+LEFT JOIN LATERAL (
+    SELECT id, kind, subject, facts, at FROM event WHERE id = page.number LIMIT 1
+) AS event ON true
+ORDER BY page.place;
+
+-- of_object
+-- What a wallet is told of one object, above a number and below another, in order.
+SELECT id, kind, subject, facts, at, logged FROM (
+    SELECT id, kind, subject, facts, at, row_number() OVER (ORDER BY id) AS logged
+    FROM logged_event WHERE subject = $2 AND $1 IN (wallet_id, other_id)
     UNION ALL
-    (SELECT id, kind, subject, facts, at FROM logged_event
-     WHERE other_id = $1 AND id > $2 AND id <= $4 ORDER BY id LIMIT $3)
-    UNION ALL
-    (SELECT event.id, kind, subject, facts, at
-     FROM settled_after($1, $2, $3::integer) AS number, LATERAL (SELECT * FROM event WHERE id = number LIMIT 1) AS event
-     WHERE number <= $4)
-) AS any_of_them
-ORDER BY id LIMIT $3;
+    SELECT id, kind, subject, facts, at, 0 FROM settled_event WHERE subject = $2 AND $1 IN (wallet_id, other_id)
+) AS told
+WHERE id > $3 AND id < $4
+ORDER BY id LIMIT 10000;
+
+-- event_before
+-- The number of the last event before a moment.
+SELECT event_before($1);

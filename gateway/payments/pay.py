@@ -235,6 +235,7 @@ def accepted(
         settled_at=None,
         capture=request.capture,
         note=request.note,
+        hidden_from_payee=request.by is None or request.by.kind != "mandate",  # a draw is asked for by the payee
         claim=request.claim if request.claim is not None and request.claim.wallet == payer.id else None,
     )
 

@@ -13,6 +13,7 @@ CREATE TABLE logged_event (
 ) WITH (autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
 CREATE INDEX event_of_wallet ON logged_event (wallet_id, id);
 CREATE INDEX event_of_other ON logged_event (other_id, id) WHERE other_id IS NOT NULL;
+CREATE INDEX event_of_subject ON logged_event (subject, id);
 CREATE TRIGGER logged_event_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON logged_event
     FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
@@ -20,7 +21,7 @@ CREATE TRIGGER logged_event_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE O
 CREATE FUNCTION amount_text(units numeric, decimals smallint) RETURNS text LANGUAGE sql IMMUTABLE
     RETURN ((units::text || 'e-' || decimals)::numeric)::text;
 
--- The facts of a ledger payment's event, as payments/model/records.py has them of other payments.
+-- The facts of a ledger payment's event, as payments/model/told.py has them of other payments.
 CREATE FUNCTION event_facts(debit_id bigint, credit_id bigint, amount numeric, fee numeric) RETURNS jsonb
 LANGUAGE sql STABLE
     RETURN (

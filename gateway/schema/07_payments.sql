@@ -106,6 +106,7 @@ CREATE TABLE staged_payment (
     approval text[],                   -- why it needed or needs an approval; none: it did not
     capture boolean NOT NULL DEFAULT true,     -- false: once approved it is only held
     undo_until timestamptz,            -- held until then, and only then queued
+    hidden_from_payee boolean NOT NULL DEFAULT false,  -- its payer has not agreed to it: nobody else sees it
     -- The state, where it is one that few payments are in, and none that settles as it should. Indexes by state are over
     -- this column, so that no index changes while a payment is queued, submitted and settled (HOT updates).
     rare_state payment_state GENERATED ALWAYS AS (
@@ -121,12 +122,13 @@ CREATE TABLE staged_payment (
     autovacuum_vacuum_insert_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02
 );
 CREATE INDEX payment_of_payer ON staged_payment (payer, id DESC);
-CREATE INDEX payment_of_payee ON staged_payment (payee, id DESC);
+CREATE INDEX payment_of_payee ON staged_payment (payee, id DESC) WHERE NOT hidden_from_payee;
 CREATE UNIQUE INDEX payment_authorization ON staged_payment (authorization_id) WHERE authorization_id IS NOT NULL;
 CREATE INDEX payment_due ON staged_payment (expires_at) WHERE rare_state IN ('requires_confirmation', 'held');
 CREATE INDEX payment_undo ON staged_payment (undo_until) WHERE rare_state = 'held' AND undo_until IS NOT NULL;
 CREATE INDEX payment_state_of_payer ON staged_payment (payer, rare_state, id DESC) WHERE rare_state IS NOT NULL;
-CREATE INDEX payment_state_of_payee ON staged_payment (payee, rare_state, id DESC) WHERE rare_state IS NOT NULL;
+CREATE INDEX payment_state_of_payee ON staged_payment (payee, rare_state, id DESC)
+    WHERE rare_state IS NOT NULL AND NOT hidden_from_payee;
 
 -- What has been refunded of ledger payments, from the first refund on. Counted from the moment a refund is accepted.
 CREATE TABLE refunded_payment (
@@ -139,7 +141,8 @@ CREATE TABLE refunded_payment (
 -- Every payment, however it was paid: a request that money goes from a payer to a payee, and how far it is.
 CREATE VIEW payment AS
     SELECT id, state, rail, payer, payee, payee_address, asset, amount, fee, captured, refunded, memo, route, transfer_id,
-        authorization_id, refund_of, tx_hash, failure, created_at, expires_at, settled_at, approval, capture, undo_until
+        authorization_id, refund_of, tx_hash, failure, created_at, expires_at, settled_at, approval, capture, undo_until,
+        hidden_from_payee
     FROM staged_payment
     UNION ALL
     SELECT id, 'settled'::payment_state, 'ledger'::payment_rail,
@@ -147,7 +150,7 @@ CREATE VIEW payment AS
         NULL, (SELECT asset FROM account WHERE account.id = debit_id), amount, coalesce(fee, 0)::payment_fee,
         amount::units, coalesce((
             SELECT refunded FROM refunded_payment WHERE payment_id = ledger_payment.id), 0)::units,
-        memo, NULL, id, NULL, refund_of, NULL, NULL, posted_at, NULL, posted_at, NULL, true, NULL
+        memo, NULL, id, NULL, refund_of, NULL, NULL, posted_at, NULL, posted_at, NULL, true, NULL, false
     FROM ledger_payment WHERE leg = 1;
 
 -- The number of the last ledger payment on an account that was made before the payment `before`, or whose event is numbered
@@ -181,22 +184,82 @@ BEGIN
     RETURN low;
 END $$;
 
--- The next `most` events, after a number, of ledger payments that a wallet paid or was paid.
-CREATE FUNCTION settled_after(of_wallet uuid, after bigint, most integer) RETURNS SETOF bigint LANGUAGE plpgsql STABLE
+-- The numbers of a wallet's events above `after` and below `before`: the `most` oldest of them, or the newest. A page of each
+-- index, then the first of all.
+CREATE FUNCTION events_of_wallet(of_wallet uuid, after bigint, before bigint, most integer, newest_first boolean)
+RETURNS SETOF bigint LANGUAGE plpgsql STABLE
     SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan AS $$
 BEGIN
-    RETURN QUERY
-    SELECT event
-    FROM (
-        SELECT id, last_payment(id, NULL, after) AS last FROM account WHERE owner = of_wallet
-    ) AS own, LATERAL (
-        (SELECT event FROM ledger_payment WHERE debit_id = own.id AND debit_number > own.last AND leg = 1
-         ORDER BY debit_number LIMIT most)
-        UNION ALL
-        (SELECT event FROM ledger_payment WHERE credit_id = own.id AND credit_number > own.last AND leg = 1
-         ORDER BY credit_number LIMIT most)
-    ) AS side
-    ORDER BY event LIMIT most;
+    IF newest_first THEN
+        RETURN QUERY
+        SELECT number FROM (
+            (SELECT id AS number FROM logged_event WHERE wallet_id = of_wallet AND id > after AND id < before
+             ORDER BY id DESC LIMIT most)
+            UNION ALL
+            (SELECT id FROM logged_event WHERE other_id = of_wallet AND id > after AND id < before
+             ORDER BY id DESC LIMIT most)
+            UNION ALL
+            SELECT event FROM (
+                SELECT id, last_payment(id, NULL, after) AS low, last_payment(id, NULL, before - 1) AS high
+                FROM account WHERE owner = of_wallet
+            ) AS own, LATERAL (
+                (SELECT event FROM ledger_payment
+                 WHERE debit_id = own.id AND debit_number > own.low AND debit_number <= own.high AND leg = 1
+                 ORDER BY debit_number DESC LIMIT most)
+                UNION ALL
+                (SELECT event FROM ledger_payment
+                 WHERE credit_id = own.id AND credit_number > own.low AND credit_number <= own.high AND leg = 1
+                 ORDER BY credit_number DESC LIMIT most)
+            ) AS side
+        ) AS any_of_them
+        ORDER BY number DESC LIMIT most;
+    ELSE
+        RETURN QUERY
+        SELECT number FROM (
+            (SELECT id AS number FROM logged_event WHERE wallet_id = of_wallet AND id > after AND id < before
+             ORDER BY id LIMIT most)
+            UNION ALL
+            (SELECT id FROM logged_event WHERE other_id = of_wallet AND id > after AND id < before ORDER BY id LIMIT most)
+            UNION ALL
+            SELECT event FROM (
+                SELECT id, last_payment(id, NULL, after) AS low FROM account WHERE owner = of_wallet
+            ) AS own, LATERAL (
+                (SELECT event FROM ledger_payment WHERE debit_id = own.id AND debit_number > own.low AND leg = 1
+                    AND event < before
+                 ORDER BY debit_number LIMIT most)
+                UNION ALL
+                (SELECT event FROM ledger_payment WHERE credit_id = own.id AND credit_number > own.low AND leg = 1
+                    AND event < before
+                 ORDER BY credit_number LIMIT most)
+            ) AS side
+        ) AS any_of_them
+        ORDER BY number LIMIT most;
+    END IF;
+END $$;
+
+-- The number of the last event that was made before a moment; 0: none. By halving, since numbers rise with time but for
+-- transactions that overlap: whoever looks for a time asks for one that is some minutes apart, and looks at each from there.
+CREATE FUNCTION event_before(moment timestamptz) RETURNS bigint LANGUAGE plpgsql STABLE
+    SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan AS $$
+DECLARE
+    low bigint := 0;
+    high bigint; middle bigint; found record;
+BEGIN
+    SELECT CASE WHEN is_called THEN last_value ELSE 0 END INTO high FROM event_id_seq;
+    WHILE low < high LOOP
+        middle := (low + high + 1) / 2;
+        SELECT * INTO found FROM (
+            (SELECT id AS number, at FROM logged_event WHERE id >= middle AND id <= high ORDER BY id LIMIT 1)
+            UNION ALL
+            (SELECT event, posted_at FROM ledger_payment WHERE event >= middle AND event <= high ORDER BY event LIMIT 1)
+        ) AS side ORDER BY number LIMIT 1;
+        IF found.at < moment THEN
+            low := found.number;
+        ELSE
+            high := middle - 1;
+        END IF;
+    END LOOP;
+    RETURN low;
 END $$;
 
 -- The newest `most` payments of a wallet whose ids are from `low` on and below `high`, newest first: what it paid, what it
@@ -214,7 +277,8 @@ BEGIN
             (SELECT id FROM staged_payment WHERE paid AND payer = of_wallet AND id < high AND id >= low
              ORDER BY id DESC LIMIT most)
             UNION ALL
-            (SELECT id FROM staged_payment WHERE was_paid AND payee = of_wallet AND id < high AND id >= low
+            (SELECT id FROM staged_payment WHERE was_paid AND payee = of_wallet AND NOT hidden_from_payee
+                AND id < high AND id >= low
              ORDER BY id DESC LIMIT most)
             UNION ALL
             SELECT found.id

@@ -191,10 +191,10 @@ async def test_nobody_else_approves_and_nobody_else_is_told(api: Api) -> None:
     payment = await waiting(alice, "@bob", "10.00 EUR")
     path, assertion = f"/v1/payments/{payment['id']}/approval", await approval(alice, key, payment)
 
-    for of, status in ((bob, 403), (eve, 404)):
-        assert (await of.post(path + "/challenge", b"")).status_code == status
-        assert (await of.post(path, assertion)).status_code == status
-        assert (await of.post(path.replace("approval", "refusal"), b"")).status_code == status
+    for of in (bob, eve):
+        assert (await of.post(path + "/challenge", b"")).status_code == 404
+        assert (await of.post(path, assertion)).status_code == 404
+        assert (await of.post(path.replace("approval", "refusal"), b"")).status_code == 404
     challenge = challenge_in(await alice.post(path + "/challenge", b""))
     answer = await alice.post(path, signed(bobs_key, challenge))
     assert answer.json()["type"].endswith(":unknown_passkey")

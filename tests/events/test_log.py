@@ -30,7 +30,7 @@ async def append(connection: Connection, owner: WalletId, *kinds: str) -> None:
 
 async def read(database: Database, owner: WalletId, after: int = 0, limit: int = 100) -> list[log.LoggedEvent]:
     async with database.reading() as connection:
-        return await log.read(connection, owner, after, limit)
+        return (await log.read(connection, owner, after, limit)).events
 
 
 async def test_events_come_in_order_with_their_facts_in_pages(database: Database, alice: WalletId) -> None:

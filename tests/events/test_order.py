@@ -82,7 +82,7 @@ async def stopping(database: Database) -> AsyncIterator[None]:
 
 async def read(database: Database, wallet: WalletId, after: int) -> list[log.LoggedEvent]:
     async with database.reading() as connection:
-        return await log.read(connection, wallet, after, 100)
+        return (await log.read(connection, wallet, after, 100)).events
 
 
 @pytest.mark.parametrize("writer", CALLS)

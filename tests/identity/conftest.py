@@ -47,7 +47,7 @@ class Owner:
 
     async def events(self) -> list[str]:
         async with self.database.reading() as connection:
-            return [event.kind for event in await log.read(connection, self.wallet, 0, 100)]
+            return [event.kind for event in (await log.read(connection, self.wallet, 0, 100)).events]
 
     async def seen(self) -> Wallet:
         async with self.database.reading() as connection:

@@ -15,7 +15,7 @@ from gateway.ledger.transfer import End
 from gateway.money import Assets, Money
 from gateway.payments import pay, rails
 from gateway.payments.checks.check import Proposed
-from gateway.payments.model import records
+from gateway.payments.model import records, told
 from gateway.payments.model.payment import Event, Payment, State, after
 from gateway.payments.model.rail import Rail
 from gateway.payments.model.route import Route
@@ -49,7 +49,7 @@ class Courier(Rail):
         ]
         accepted = [one for one in results if isinstance(one, Payment)]
         await records.insert(connection, accepted)
-        await log.append(connection, [event for one in accepted for event in records.events(one)], now)
+        await log.append(connection, [event for one in accepted for event in told.events(one)], now)
         return results
 
     def captured(

@@ -49,6 +49,10 @@ class State(Enum):
 ENDED_UNPAID: Final = frozenset({State.FAILED, State.VOIDED, State.EXPIRED, State.REFUSED})
 
 
+#: The states that a payment comes to only with its payer's agreement.
+_AGREED: Final = frozenset({State.HELD, State.QUEUED, State.SUBMITTED, State.SETTLED})
+
+
 class Event(Enum):
     """What can happen to a payment."""
 
@@ -126,6 +130,14 @@ class Payment(Struct, frozen=True):
     undo_until: datetime | None = None  #: Held until then, for its payer to stop it, and then queued.
     claim: Claim | None = None  #: The payer's idempotency key that it is asked for with, until it is written.
     note: Note | None = None  #: What a caller wrote on it; None too where it was read for nobody to see.
+    hidden_from_payee: bool = False  #: Until its payer has agreed to it (`visible_to_payee`).
+
+    @property
+    def visible_to_payee(self) -> bool:
+        """Whether its payee may know of it: from the moment its payer has approved or signed it, or needed to do
+        neither, and for ever after. A payee who draws on a mandate has asked for the payment, and always sees it.
+        """
+        return not self.hidden_from_payee or self.state in _AGREED
 
     @property
     def has_its_key(self) -> bool:

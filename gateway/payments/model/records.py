@@ -13,9 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from gateway.clock import rfc3339
 from gateway.errors import NotFound
-from gateway.events.log import Event
 from gateway.ids import ConversionId, PaymentId, TransferId, WalletId, show
 from gateway.money import Assets, Money
 from gateway.payments.checks import spending
@@ -68,6 +66,7 @@ def _row(payment: Payment) -> tuple[object, ...]:
         " ".join(payment.approval) if payment.approval else None,
         payment.capture,
         payment.undo_until,
+        not payment.visible_to_payee,
     )
 
 
@@ -86,6 +85,7 @@ async def update(connection: Connection, payments: Sequence[Payment]) -> None:
         [payment.expires_at for payment in payments],
         [payment.settled_at for payment in payments],
         [payment.undo_until for payment in payments],
+        [not payment.visible_to_payee for payment in payments],
     )
     back = given_back(payments)
     if refunds := [one for one in payments if one.state in ENDED_UNPAID and one.refund_of is not None]:
@@ -135,7 +135,9 @@ async def add_refunded(connection: Connection, refunds: Sequence[Payment]) -> No
 
 
 async def payment(connection: Connection, assets: Assets, id: PaymentId, party: WalletId) -> Payment:
-    """The payment, for its payer or payee. Raises NotFound for anybody else, as if it did not exist."""
+    """The payment, for its payer, or its payee where that may know of it. Raises NotFound for anybody else, as if it
+    did not exist.
+    """
     row = await connection.fetchrow(sql.payment_of_party, id, party)
     if row is None:
         raise NotFound(f"payment {show('pay', id)}")
@@ -167,9 +169,9 @@ async def payments_for_update(
 
 
 def of_party(payments: Mapping[PaymentId, Payment], id: PaymentId, party: WalletId) -> Payment:
-    """The one with this id, for its payer or payee. Raises NotFound for anybody else."""
+    """The one with this id, for its payer, or its payee where that may know of it. Raises NotFound for anybody else."""
     found = payments.get(id)
-    if found is None or party not in (found.payer, found.payee):
+    if found is None or not (party == found.payer or (party == found.payee and found.visible_to_payee)):
         raise NotFound(f"payment {show('pay', id)}")
     return found
 
@@ -225,33 +227,13 @@ def of_row(assets: Assets, row: Record) -> Payment:
         capture=row["capture"],
         undo_until=row["undo_until"],
         note=_note(row) if row.get("note_author") else None,
+        hidden_from_payee=row["hidden_from_payee"],
     )
 
 
 def _note(row: Record) -> Note:
     metadata = row["metadata"]
     return Note(WalletId(row["note_author"]), row["reference"], metadata and msgspec.json.decode(metadata))
-
-
-def events(payment: Payment) -> list[Event]:
-    """What both sides of a payment are told of the state it is in now: one event of two wallets."""
-    facts: dict[str, object] = {
-        "from": payment.payer_name,
-        "to": payment.payee_name,
-        "amount": payment.amount.amount,
-        "asset": payment.amount.asset.code,
-    }
-    if payment.captured.units not in (0, payment.amount.units):
-        facts["captured"] = payment.captured.amount
-    if payment.fee.units:
-        facts["fee"] = payment.fee.amount
-    if payment.failure is not None:
-        facts["failure"] = payment.failure
-    if payment.waits_for_approval:
-        facts["approval"] = payment.approval
-    if payment.undo_until is not None and payment.state.value == "held":
-        facts["undo_until"] = rfc3339(payment.undo_until)
-    return [Event(f"payment.{payment.state.value}", payment.payer, payment.id, facts, other=payment.payee)]
 
 
 async def ends_of_observations(connection: Connection, transfers: Sequence[UUID]) -> dict[UUID, tuple[str, str]]:
@@ -352,17 +334,3 @@ def conversion_of_row(assets: Assets, row: Record) -> Conversion:
         created_at=row["created_at"],
         settled_at=row["settled_at"],
     )
-
-
-def conversion_event(conversion: Conversion) -> Event:
-    """What the owner is told of the state that a conversion is in now."""
-    facts: dict[str, object] = {
-        "conversion_id": show("cnv", conversion.id),
-        "amount": conversion.amount.amount,
-        "asset": conversion.amount.asset.code,
-        "to_amount": conversion.to_amount.amount,
-        "to_asset": conversion.to_amount.asset.code,
-    }
-    if conversion.failure is not None:
-        facts["failure"] = conversion.failure
-    return Event(f"conversion.{conversion.state.value}", conversion.wallet, conversion.id, facts)

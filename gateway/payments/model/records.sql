@@ -1,15 +1,18 @@
 -- insert_payments
 -- New payments, each in the state that its transaction leaves it in.
 INSERT INTO staged_payment (id, state, rail, payer, payee, payee_address, asset, amount, fee, captured, memo, route,
-    transfer_id, authorization_id, refund_of, created_at, expires_at, settled_at, approval, capture, undo_until)
+    transfer_id, authorization_id, refund_of, created_at, expires_at, settled_at, approval, capture, undo_until,
+    hidden_from_payee)
 SELECT id, state, rail, payer, payee, payee_address, asset, amount, fee, captured, memo, route::json,
     transfer_id, authorization_id, refund_of, created_at, expires_at, settled_at,
-    string_to_array(approval, ' '), capture, undo_until
+    string_to_array(approval, ' '), capture, undo_until, hidden_from_payee
 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::numeric[],
         $9::numeric[], $10::numeric[], $11::text[], $12::text[], $13::uuid[], $14::uuid[], $15::uuid[],
-        $16::timestamptz[], $17::timestamptz[], $18::timestamptz[], $19::text[], $20::boolean[], $21::timestamptz[])
+        $16::timestamptz[], $17::timestamptz[], $18::timestamptz[], $19::text[], $20::boolean[], $21::timestamptz[],
+        $22::boolean[])
     AS new (id, state, rail, payer, payee, payee_address, asset, amount, fee, captured, memo, route, transfer_id,
-        authorization_id, refund_of, created_at, expires_at, settled_at, approval, capture, undo_until);
+        authorization_id, refund_of, created_at, expires_at, settled_at, approval, capture, undo_until,
+        hidden_from_payee);
 
 -- insert_notes
 -- What callers have written on new payments.
@@ -21,11 +24,12 @@ FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) AS new (payment_id, 
 -- What may change of payments, many at once.
 UPDATE staged_payment SET state = new.state, fee = new.fee, captured = new.captured, transfer_id = new.transfer_id,
     authorization_id = new.authorization_id, tx_hash = new.tx_hash, failure = new.failure,
-    expires_at = new.expires_at, settled_at = new.settled_at, undo_until = new.undo_until
+    expires_at = new.expires_at, settled_at = new.settled_at, undo_until = new.undo_until,
+    hidden_from_payee = new.hidden_from_payee
 FROM unnest($1::uuid[], $2::text[], $3::numeric[], $4::numeric[], $5::uuid[], $6::uuid[], $7::text[], $8::text[],
-        $9::timestamptz[], $10::timestamptz[], $11::timestamptz[])
+        $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::boolean[])
     AS new (id, state, fee, captured, transfer_id, authorization_id, tx_hash, failure, expires_at, settled_at,
-        undo_until)
+        undo_until, hidden_from_payee)
 WHERE staged_payment.id = new.id;
 
 -- submit_payments
@@ -34,7 +38,8 @@ UPDATE staged_payment SET state = 'submitted', tx_hash = $2 WHERE id = ANY ($1);
 
 -- settle_payments
 -- Payments that a final log has settled, with what was captured and the hash of what settled each.
-UPDATE staged_payment AS payment SET state = 'settled', captured = new.captured, tx_hash = new.tx_hash, settled_at = $4
+UPDATE staged_payment AS payment SET state = 'settled', captured = new.captured, tx_hash = new.tx_hash, settled_at = $4,
+    hidden_from_payee = false
 FROM unnest($1::uuid[], $2::numeric[], $3::text[]) AS new (id, captured, tx_hash)
 WHERE payment.id = new.id;
 
@@ -92,7 +97,7 @@ FROM payment
 JOIN wallet AS payer ON payer.id = payment.payer
 LEFT JOIN wallet AS payee ON payee.id = payment.payee
 LEFT JOIN payment_note AS note ON note.payment_id = payment.id
-WHERE payment.id = $1 AND $2 IN (payment.payer, payment.payee);
+WHERE payment.id = $1 AND (payment.payer = $2 OR payment.payee = $2 AND NOT payment.hidden_from_payee);
 
 -- payments_page
 -- What a wallet paid and was paid, newest first. One side of each is the wallet itself.

@@ -13,8 +13,8 @@ WITH own AS MATERIALIZED (
             AND rare_state = (SELECT $10::text)
          ORDER BY id DESC LIMIT $4)
         UNION ALL
-        (SELECT id FROM staged_payment WHERE $6 = 'state' AND $8 AND payee = (SELECT $1::uuid) AND id < $2 AND id >= $3
-            AND rare_state = (SELECT $10::text)
+        (SELECT id FROM staged_payment WHERE $6 = 'state' AND $8 AND payee = (SELECT $1::uuid) AND NOT hidden_from_payee
+            AND id < $2 AND id >= $3 AND rare_state = (SELECT $10::text)
          ORDER BY id DESC LIMIT $4)
         UNION ALL
         (SELECT payment_id FROM payment_note
@@ -28,7 +28,7 @@ WITH own AS MATERIALIZED (
     SELECT * FROM (
         SELECT * FROM own UNION ALL SELECT * FROM other WHERE id NOT IN (SELECT id FROM own)
     ) AS walked
-    WHERE (payer = $1 OR payee = $1)
+    WHERE (payer = $1 OR payee = $1 AND NOT hidden_from_payee)
         AND ($10::text IS NULL OR state = $10) AND ($11::text IS NULL OR asset = $11)
         AND ($12::text IS NULL OR memo = $12) AND ($13::text IS NULL OR rail = $13)
         AND ($14::uuid IS NULL OR payer = $14)

@@ -26,7 +26,7 @@ from gateway.payments.checks import caps
 from gateway.payments.checks.check import Proposed
 from gateway.payments.checks.spending import bucket_of
 from gateway.payments.errors import UnknownPayee
-from gateway.payments.model import records
+from gateway.payments.model import records, told
 from gateway.payments.model.payment import Event, Payment, after
 from gateway.payments.model.plain import NotDone, PlainPayment, columns_of, handle_of, not_done
 from gateway.payments.model.rail import Rail
@@ -98,7 +98,7 @@ async def _hold(
     ]
     payments = [one for one in results if isinstance(one, Payment)]
     await records.insert(connection, payments)
-    await log.append(connection, [event for payment in payments for event in records.events(payment)], now)
+    await log.append(connection, [event for payment in payments for event in told.events(payment)], now)
     return results
 
 

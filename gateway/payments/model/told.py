@@ -1,0 +1,101 @@
+"""What a payment's and a conversion's events say: written as facts, and read as what the payment was at that moment.
+
+An event keeps what can change of its payment; what cannot is read from the payment's row. So an event shows the payment
+as `GET` would have shown it then, and the log does not keep every payment again for each of its states.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from msgspec.structs import replace
+
+from gateway.clock import rfc3339
+from gateway.events.log import Event
+from gateway.money import Money
+from gateway.payments.model.payment import Payment, State
+from gateway.payments.model.records import Conversion
+
+
+def events(payment: Payment) -> list[Event]:
+    """What both sides of a payment are told of the state it is in now: one event of two wallets, or of its payer alone
+    while its payee may not know of it.
+    """
+    facts: dict[str, object] = {
+        "from": payment.payer_name,
+        "to": payment.payee_name,
+        "amount": payment.amount.amount,
+        "asset": payment.amount.asset.code,
+    }
+    if payment.captured != _captured(payment, payment.state):
+        facts["captured"] = payment.captured.amount
+    if payment.fee.units:
+        facts["fee"] = payment.fee.amount
+    if payment.failure is not None:
+        facts["failure"] = payment.failure
+    if payment.tx_hash is not None:
+        facts["tx_hash"] = payment.tx_hash
+    if payment.waits_for_approval:
+        facts["approval"] = payment.approval
+    if payment.expires_at is not None:
+        facts["expires_at"] = rfc3339(payment.expires_at)
+    if payment.undo_until is not None:
+        facts["undo_until"] = rfc3339(payment.undo_until)
+    payee = payment.payee if payment.visible_to_payee else None
+    return [Event(f"payment.{payment.state.value}", payment.payer, payment.id, facts, other=payee)]
+
+
+def as_told(payment: Payment, kind: str, facts: Mapping[str, Any], at: datetime) -> Payment:
+    """The payment as it was when `events` told of it, from what it is now. Pure."""
+    state, asset = State(kind.removeprefix("payment.")), payment.amount.asset
+    nothing = Money(0, asset)
+    return replace(
+        payment,
+        state=state,
+        captured=asset.parse(facts["captured"]) if "captured" in facts else _captured(payment, state),
+        fee=asset.parse(facts["fee"]) if "fee" in facts else nothing,
+        refunded=nothing,  # only a settled payment is refunded, and it has no event after that
+        failure=facts.get("failure"),
+        tx_hash=facts.get("tx_hash"),
+        approval=tuple(facts["approval"]) if "approval" in facts else None,
+        expires_at=_time(facts, "expires_at"),
+        undo_until=_time(facts, "undo_until"),
+        settled_at=at if state is State.SETTLED else None,
+    )
+
+
+def conversion_event(conversion: Conversion) -> Event:
+    """What the owner is told of the state that a conversion is in now."""
+    facts: dict[str, object] = {
+        "amount": conversion.amount.amount,
+        "asset": conversion.amount.asset.code,
+        "to_amount": conversion.to_amount.amount,
+        "to_asset": conversion.to_amount.asset.code,
+    }
+    if conversion.failure is not None:
+        facts["failure"] = conversion.failure
+    if conversion.tx_hash is not None:
+        facts["tx_hash"] = conversion.tx_hash
+    return Event(f"conversion.{conversion.state.value}", conversion.wallet, conversion.id, facts)
+
+
+def conversion_as_told(conversion: Conversion, kind: str, facts: Mapping[str, Any], at: datetime) -> Conversion:
+    """The conversion as it was when `conversion_event` told of it, from what it is now. Pure."""
+    state = State(kind.removeprefix("conversion."))
+    return dataclasses.replace(
+        conversion,
+        state=state,
+        failure=facts.get("failure"),
+        tx_hash=facts.get("tx_hash"),
+        settled_at=at if state is State.SETTLED else None,
+    )
+
+
+def _captured(payment: Payment, state: State) -> Money:
+    """What an event that does not say it was captured means."""
+    return payment.amount if state is State.SETTLED else Money(0, payment.amount.asset)
+
+
+def _time(facts: Mapping[str, Any], name: str) -> datetime | None:
+    return datetime.fromisoformat(facts[name]) if name in facts else None
