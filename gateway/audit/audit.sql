@@ -44,20 +44,6 @@ FROM (
     OFFSET 0
 ) AS last;
 
--- pass_over
--- Use up the numbers of events and audit events up to these, a thousand at a time, so that new rows are numbered above.
-SELECT
-    (SELECT count(nextval('event_id_seq')) FROM generate_series(1, least($1 - last.event, 1000))) AS events,
-    (
-        SELECT count(nextval('audit_event_id_seq')) FROM generate_series(1, least($2 - last.audit_event, 1000))
-    ) AS audit_events
-FROM (
-    SELECT
-        (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM event_id_seq) AS event,
-        (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM audit_event_id_seq) AS audit_event
-    OFFSET 0
-) AS last;
-
 -- newest_checkpoint
 -- The end of the chain, without its leaves.
 SELECT number, hash, at, events_to, audit_events_to FROM checkpoint ORDER BY number DESC LIMIT 1;

@@ -127,8 +127,6 @@ async def write(connection: Connection, key: CheckpointKey, now: datetime) -> Ch
     last = await head(connection) or NOTHING
     complete_to = await connection.fetchrow(sql.complete_to, *ANNOUNCED.values())
     assert complete_to is not None
-    if any(complete_to[name] < last.to[name] for name in LOGS):  # covered ahead, by an earlier version
-        await connection.execute(sql.pass_over, *last.to.values())
     parts = {name: await _next(connection, name, last.to[name], complete_to[name]) for name in LOGS}
     if not any(part.leaves for part in parts.values()):
         return None

@@ -7,10 +7,10 @@ is where it ends. Memory does not grow with the logs. Rows that no checkpoint co
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from uuid import UUID
 
-from gateway.audit.checkpoint import LOGS, NOTHING, Checkpoint, Head, Part, checkpoint_of, hash_of, leaves_of, sql
+from gateway.audit.checkpoint import LOGS, NOTHING, Checkpoint, Head, checkpoint_of, hash_of, leaves_of, sql
 from gateway.audit.row import LEAF, numbers
 from gateway.errors import InvalidRequest
 from gateway.postgres.pool import Connection
@@ -24,11 +24,11 @@ _LEAST = -(1 << 63)
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """What does not match: `what` is `event`, `audit_event` or `checkpoint`, and `how` says what was done to it."""
+    """What does not match: `what` is `event`, `audit_event` or `checkpoint`, and `fault` says what was done to it."""
 
     what: str
     number: int
-    how: str
+    fault: str
 
     @property
     def noun(self) -> str:
@@ -36,24 +36,7 @@ class Broken:
         return self.what.replace("_", " ")
 
     def __str__(self) -> str:
-        return f"{self.noun} {self.number} {'was ' if self.what in LOGS else ''}{self.how}"
-
-
-@dataclass(frozen=True, slots=True)
-class Uncovered(Broken):
-    """Rows from `number` to `last`: they came when checkpoints up to `checkpoint` had covered their numbers."""
-
-    last: int
-    rows: int
-    checkpoint: int
-
-    def __str__(self) -> str:
-        return (
-            f"{self.noun}s {self.number} to {self.last} ({self.rows}) were {self.how} checkpoint {self.checkpoint} had "
-            "covered their numbers without a row, as an earlier version did before a database server took over from "
-            "another: no checkpoint covers them, so see that they are right, and verify with "
-            f"--rows-after {self.checkpoint} from now on"
-        )
+        return f"{self.noun} {self.number} {'was ' if self.what in LOGS else ''}{self.fault}"
 
 
 @dataclass(slots=True)
@@ -97,7 +80,7 @@ async def verify(
             found.head, found.checkpoints = checkpoint.head, checkpoint.number
         kept = [checkpoint for checkpoint in page if checkpoint.number > rows_after]
         for name in LOGS if kept else ():
-            if name not in {one.what for one in found.broken if not isinstance(one, Uncovered)}:
+            if name not in {one.what for one in found.broken}:
                 await _rows(connection, name, kept, found)
     if noted is not None and found.checkpoints < noted[1]:
         found.broken.append(
@@ -133,43 +116,8 @@ async def _rows(connection: Connection, name: str, page: list[Checkpoint], found
     after = _LEAST if first.number == 1 else first.parts[name].after
     there = await leaves_of(connection, name, after, page[-1].parts[name].to)
     found.rows[name] += len(covered) // LEAF
-    if there != covered and any(_is_ahead(checkpoint.parts[name]) for checkpoint in page):
-        there = _without_uncovered(name, page, there, found)
     if there != covered:
         found.broken.append(_first_difference(name, covered, there))
-
-
-def _is_ahead(part: Part) -> bool:
-    """Whether it covers numbers above those of its rows."""
-    return part.to > _last(part)
-
-
-def _last(part: Part) -> int:
-    """The number of its last row."""
-    return numbers(part.leaves[-LEAF:])[0] if part.leaves else part.after
-
-
-def _without_uncovered(name: str, page: list[Checkpoint], there: bytes, found: Verified) -> bytes:
-    """What is there, without the rows that came after these checkpoints had covered their numbers, which are noted."""
-    kept = []
-    for at in range(0, len(there), LEAF):
-        leaf = there[at : at + LEAF]
-        (number,) = numbers(leaf)
-        part, by = next((one.parts[name], one.number) for one in page if number <= one.parts[name].to)
-        if number > _last(part):
-            _note(found, Uncovered(name, number, "written after", last=number, rows=1, checkpoint=by))
-        else:
-            kept.append(leaf)
-    return b"".join(kept)
-
-
-def _note(found: Verified, more: Uncovered) -> None:
-    """Add to what is known of a log's rows, which are named together."""
-    for at, one in enumerate(found.broken):
-        if isinstance(one, Uncovered) and one.what == more.what:
-            found.broken[at] = replace(one, last=more.last, rows=one.rows + 1, checkpoint=more.checkpoint)
-            return
-    found.broken.append(more)
 
 
 def _first_difference(name: str, covered: bytes, there: bytes) -> Broken:

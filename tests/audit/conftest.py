@@ -1,7 +1,6 @@
 """Both logs, a key for their checkpoints, and somebody who can write to the database past every trigger."""
 
 from contextlib import suppress
-from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -47,17 +46,6 @@ class Logs:
     async def checkpoint(self) -> Checkpoint | None:
         async with self.database.transaction() as connection:
             return await checkpoint.write(connection, self.key, NOW)
-
-    async def checkpoint_ahead(self, monkeypatch: pytest.MonkeyPatch, to: int) -> Checkpoint | None:
-        """As an earlier version did: the numbers up to `to` are covered too, which no row has yet."""
-        real = checkpoint._next
-
-        async def too_far(connection: Connection, name: str, after: int, complete_to: int) -> checkpoint.Part:
-            return replace(await real(connection, name, after, complete_to), to=to)
-
-        with monkeypatch.context() as earlier:
-            earlier.setattr(checkpoint, "_next", too_far)
-            return await self.checkpoint()
 
     async def verify(self, noted: str | None = None, rows_after: int = 0) -> Verified:
         async with self.database.snapshot() as connection:

@@ -99,25 +99,6 @@ async def test_numbers_that_a_failover_skipped_and_another_gave_back_are_covered
     assert await logs.broken() == []
 
 
-async def test_where_an_earlier_version_covered_too_much_the_very_next_rows_are_covered(
-    logs: Logs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It covered as far as a sequence was, also where the last numbers had no row yet."""
-    await logs.happen("one")
-    await logs.checkpoint_ahead(monkeypatch, 3000)
-    for _ in range(3):  # a thousand numbers at a time are passed over
-        assert await logs.checkpoint() is None
-    for name in ("two", "three"):
-        await logs.happen(name)
-        assert await logs.checkpoint() is not None
-    found = await logs.verify()
-    assert (found.rows, found.pending, found.broken) == (
-        {"event": 3, "audit_event": 3},
-        {"event": 0, "audit_event": 0},
-        [],
-    )
-
-
 async def test_what_was_written_before_a_worker_was_killed_is_covered_by_the_next(logs: Logs) -> None:
     await logs.happen("one")
 
