@@ -18,7 +18,8 @@ from msgspec import Struct
 
 from gateway.errors import GatewayError, IdempotencyKeyInProgress, IdempotencyKeyReused
 from gateway.ids import PaymentId, WalletId
-from gateway.postgres.pool import Connection, Database, LockNotAvailable, Record, Statements
+from gateway.postgres.driver_errors import LockNotAvailable
+from gateway.postgres.pool import Connection, Database, Record, Statements
 
 sql = Statements(__package__, "idempotency.sql")
 

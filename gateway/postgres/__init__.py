@@ -1,6 +1,7 @@
 """PostgreSQL: connections, transactions, named statements, migrations. The driver is imported here and nowhere else.
 
 pool.py             the pool, and the one way to open a transaction
+driver_errors.py    what the driver raises, and what the gateway raises instead
 connection.py       one connection: how it is opened, what is set on it, how it is given up
 database_url.py     the URL, read before the driver reads it
 primary.py          which of several servers takes writes

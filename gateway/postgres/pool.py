@@ -1,5 +1,4 @@
-"""PostgreSQL: the pool, one way to open a transaction, named statements. The driver is imported here, in connection.py
-and in primary.py alone.
+"""PostgreSQL: the pool of connections, and the one way to open a transaction.
 
 Amounts are `numeric` in SQL and exact `int` in Python: the codec set on every connection refuses anything else.
 Commits are durable as PostgreSQL ships: nothing here turns `fsync` or `synchronous_commit` off.
@@ -16,10 +15,19 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from gateway.clock import DatabaseClock, steady
-from gateway.errors import Misconfigured, of_sqlstate
 from gateway.postgres import database_url, prerequisites
 from gateway.postgres.connection import DEADLINES, DatabaseConnection, Deadlines, why_away
-from gateway.postgres.errors import Contended, DatabaseNotWritable, DatabaseUnavailable
+from gateway.postgres.driver_errors import (
+    ABANDONS,
+    GONE,
+    NOT_WRITABLE,
+    REFUSED,
+    SPOILS_ALL,
+    TRANSLATED,
+    at_start,
+    first_line,
+)
+from gateway.postgres.errors import DatabaseNotWritable, DatabaseUnavailable
 from gateway.postgres.primary import Primary
 from gateway.postgres.primary_monitor import PrimaryMonitor
 from gateway.postgres.statements import Statements as Statements
@@ -30,11 +38,6 @@ Record = asyncpg.Record
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 
 Value = TypeVar("Value")
-
-#: What the driver says when a lock was not to be had within `lock_timeout`.
-LockNotAvailable = asyncpg.LockNotAvailableError
-#: What the driver says when a UNIQUE constraint refused; its `constraint_name` says which.
-UniqueViolation = asyncpg.UniqueViolationError
 
 #: For the end of what is under way when the pool is closed, in seconds.
 _CLOSE_SECONDS: Final = 10.0
@@ -92,7 +95,7 @@ class Database:
         went away, takes no writes or did not answer in time. If that happens while committing, nobody knows whether it
         was committed: the caller repeats with the same idempotency key.
         """
-        with _OUR_ERRORS:
+        with TRANSLATED:
             self._monitor.check()
             async with (
                 self._connection() as connection,
@@ -109,7 +112,7 @@ class Database:
         """A connection for statements that read; each sees its own moment. With `answers` False only a refusal is
         confirmed: what was read is for a decision that a transaction makes later.
         """
-        with _OUR_ERRORS:
+        with TRANSLATED:
             async with self._connection() as connection, _refusals_confirmed(connection, self._answers):
                 yield connection
                 if self._answers and answers:
@@ -122,7 +125,7 @@ class Database:
         One connection is kept between such statements: giving it back and taking it again lets the event loop run
         whatever else is ready in between, while PostgreSQL waits for the next group.
         """
-        with _OUR_ERRORS:
+        with TRANSLATED:
             self._monitor.check()
             connection, self._kept = self._kept, None
             if connection is None or _ended(connection):
@@ -148,7 +151,7 @@ class Database:
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Connection]:
         """A read-only transaction in which all statements see one moment."""
-        with _OUR_ERRORS:
+        with TRANSLATED:
             async with self._connection() as connection, _refusals_confirmed(connection, self._answers):
                 async with _transaction(connection, isolation="repeatable_read", readonly=True):
                     yield connection
@@ -161,10 +164,10 @@ class Database:
         A full disk shows only when a table has to grow, so it is believed for a while after it was seen.
         """
         if asyncio.get_running_loop().time() < self._full_until:
-            raise DatabaseNotWritable(_NOT_WRITABLE[asyncpg.DiskFullError])
+            raise DatabaseNotWritable(NOT_WRITABLE[asyncpg.DiskFullError])
         async with self.transaction() as connection:
             if await connection.fetchval("SELECT current_setting('transaction_read_only')::boolean"):
-                raise DatabaseNotWritable(_NOT_WRITABLE[asyncpg.ReadOnlySQLTransactionError])
+                raise DatabaseNotWritable(NOT_WRITABLE[asyncpg.ReadOnlySQLTransactionError])
             await connection.execute("SELECT pg_logical_emit_message(true, 'gateway', 'writable')")
 
     async def _check(self) -> None:
@@ -173,7 +176,7 @@ class Database:
             async with self.reading(answers=False) as connection:
                 await prerequisites.check(connection, self.reading(answers=False))
         except (DatabaseUnavailable, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise _at_start(error) from error
+            raise at_start(error) from error
         self._has_started = True
 
     def start_over(self, why: str, generation: int | None = None) -> None:
@@ -196,7 +199,7 @@ class Database:
         if self._kept is not None:
             await self._release(self._kept)
         with suppress(
-            *_GONE, asyncpg.InterfaceError
+            *GONE, asyncpg.InterfaceError
         ):  # TimeoutError among them: the pool then ends its connections itself
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await self._pool.close()
@@ -213,8 +216,8 @@ class Database:
             except BaseException:
                 connection.terminate()
                 raise
-        except (*_GONE, *_REFUSED, asyncpg.InterfaceError, DatabaseUnavailable) as error:
-            self._say("no connection to the database", _said_of(error))
+        except (*GONE, *REFUSED, asyncpg.InterfaceError, DatabaseUnavailable) as error:
+            self._say("no connection to the database", first_line(error))
             raise
         if self._leave_replaced(connection.timeline, generation):
             generation = self._generation
@@ -266,7 +269,7 @@ class Database:
                     connection.terminate()
         except TimeoutError as late:
             raise DatabaseUnavailable(f"no connection was free within {self._deadlines.acquire:g} s") from late
-        except (*_REFUSED, asyncpg.InterfaceError) as refused:  # InterfaceError: of the pool, or in place of a login
+        except (*REFUSED, asyncpg.InterfaceError) as refused:  # InterfaceError: of the pool, or in place of a login
             raise DatabaseUnavailable(why_away(refused)) from refused
 
     async def _release(self, connection: DatabaseConnection) -> None:
@@ -276,7 +279,7 @@ class Database:
                 connection.terminate()
         proxy = connection._proxy  # type: ignore[attr-defined] # the stubs leave it out
         if proxy is not None:  # or the pool has its place back already
-            with suppress(*_GONE, asyncpg.InterfaceError):  # then the pool has ended it
+            with suppress(*GONE, asyncpg.InterfaceError):  # then the pool has ended it
                 await self._pool.release(proxy)
 
     def _is_stale(self, connection: DatabaseConnection) -> bool:
@@ -292,13 +295,13 @@ class Database:
         if isinstance(error, asyncpg.DiskFullError):
             self._full_until = asyncio.get_running_loop().time() + _FULL_SECONDS
         if _ended(connection):
-            self.start_over(_said_of(error), connection.generation)
+            self.start_over(first_line(error), connection.generation)
             if isinstance(error, asyncpg.InterfaceError):
                 raise DatabaseUnavailable(why_away(error)) from error
-        elif isinstance(error, _SPOILS_ALL):
+        elif isinstance(error, SPOILS_ALL):
             connection.terminate()
-            self.start_over(_said_of(error), connection.generation)
-        elif isinstance(error, (*_ABANDONS, asyncpg.InterfaceError)):
+            self.start_over(first_line(error), connection.generation)
+        elif isinstance(error, (*ABANDONS, asyncpg.InterfaceError)):
             connection.terminate()  # it may be in the middle of something
 
     def _say(self, what: str, why: str) -> None:
@@ -329,7 +332,7 @@ async def _transaction(connection: DatabaseConnection, **how: Any) -> AsyncItera
     try:
         yield
     except BaseException as error:
-        if not (_ended(connection) or isinstance(error, (*_SPOILS_ALL, *_ABANDONS))):
+        if not (_ended(connection) or isinstance(error, (*SPOILS_ALL, *ABANDONS))):
             await transaction.rollback()
         raise
     await transaction.commit()
@@ -341,7 +344,7 @@ async def _refusals_confirmed(connection: DatabaseConnection, answers: bool) -> 
     try:
         yield
     except Exception as error:
-        driver = isinstance(error, (asyncpg.PostgresError, asyncpg.InterfaceError, DatabaseUnavailable, *_GONE))
+        driver = isinstance(error, (asyncpg.PostgresError, asyncpg.InterfaceError, DatabaseUnavailable, *GONE))
         if answers and not driver and not _ended(connection):
             await connection.confirm()
         raise
@@ -367,78 +370,6 @@ async def confirm(connection: Connection) -> None:
 def _ended(connection: DatabaseConnection) -> bool:
     """Whether the connection was closed behind our back: the server went away, and may be there again."""
     return connection.is_closed()
-
-
-def _said_of(error: BaseException) -> str:
-    """The first line of what it says, for the log, and what is noted there; some say nothing."""
-    if isinstance(error, OSError):
-        said = why_away(error)
-    else:
-        words = error.reason if isinstance(error, DatabaseUnavailable) else str(error)
-        said = (words.splitlines() or [why_away(error)])[0]
-    notes = "; ".join(getattr(error, "__notes__", ()))
-    return f"{said} ({notes})" if notes else said
-
-
-#: Nothing was decided, or nobody knows: the server is away, or is going away.
-_GONE = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InternalClientError,  # what a connection says that was cut in the middle of an answer
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,  # connections, memory, locks, temporary files
-    asyncpg.PostgresSystemError,  # the server's own reads and writes fail
-)
-
-#: The server is there, but does not have us.
-_REFUSED = (
-    asyncpg.InvalidCatalogNameError,
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.TargetServerAttributeNotMatched,
-)
-
-#: The server answers, but nothing can be written there: a standby, or a full disk. Each with what is said of it.
-_NOT_WRITABLE = {
-    asyncpg.ReadOnlySQLTransactionError: "it is read-only",
-    asyncpg.DiskFullError: "its disk is full",
-}
-
-#: After these no connection can be trusted to lead to a server that works.
-_SPOILS_ALL = (TimeoutError, asyncpg.QueryCanceledError, asyncpg.PostgresSystemError, *_NOT_WRITABLE)
-
-#: Whoever used the connection has stopped in the middle.
-_ABANDONS = (asyncio.CancelledError, GeneratorExit)
-
-#: Nothing was committed: the same may be tried again at once.
-_CONTENDED = (asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError, asyncpg.SerializationError)
-
-
-class _OurErrors:
-    """Says in our errors what the driver says in its own, and takes from what it says of a row that a constraint has
-    refused the row itself: people's words are in it, which is nothing for a log. Stateless, so one is enough.
-    """
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        if isinstance(error, _CONTENDED):
-            raise Contended from error
-        for kind, reason in _NOT_WRITABLE.items():
-            if isinstance(error, kind):
-                raise DatabaseNotWritable(reason) from error
-        if isinstance(error, _GONE):
-            raise DatabaseUnavailable(why_away(error)) from error
-        if isinstance(error, asyncpg.InsufficientPrivilegeError):
-            raise Misconfigured(f"the database refuses this to our role: {_said_of(error)}") from error
-        if isinstance(error, asyncpg.PostgresError):
-            if (refusal := of_sqlstate(error.sqlstate)) is not None:
-                raise refusal.of_detail(*(error.detail or "").split()) from None
-            error.detail = None
-
-
-_OUR_ERRORS = _OurErrors()
 
 
 @asynccontextmanager
@@ -469,40 +400,7 @@ async def connect(
         await database.close()
 
 
-def _at_start(error: BaseException) -> BaseException:
-    """Why the first connection is none: Misconfigured where waiting would change nothing."""
-    cause = error.__cause__ if isinstance(error, DatabaseUnavailable) and error.__cause__ else error
-    said = _said_of(cause)
-    if isinstance(cause, asyncpg.InvalidCatalogNameError):
-        return Misconfigured(f"{said}: create it (ENCODING 'UTF8'), or correct GATEWAY_DATABASE_URL")
-    if isinstance(cause, (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InsufficientPrivilegeError)):
-        return Misconfigured(f"the database server refuses us: {said}; correct GATEWAY_DATABASE_URL or its rights")
-    if isinstance(cause, (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError)):
-        return prerequisites.shared_sessions()  # what one session has prepared, another has not
-    if isinstance(cause, asyncpg.ProtocolViolationError) and not said.startswith("unsupported startup parameter"):
-        return DatabaseUnavailable(said)  # a pooler that has no server, or does not say so in words of its own
-    if isinstance(cause, (*_WRONG_PARAMETER, asyncpg.ProtocolViolationError)):
-        return Misconfigured(f"GATEWAY_DATABASE_URL has a parameter that does not work here, remove it: {said}")
-    return DatabaseUnavailable(said) if isinstance(error, DatabaseUnavailable) and str(cause) else error
-
-
-#: What a server, or the driver, says of a parameter in the URL.
-_WRONG_PARAMETER = (
-    asyncpg.ClientConfigurationError,
-    asyncpg.UndefinedObjectError,
-    asyncpg.InvalidParameterValueError,
-    asyncpg.CantChangeRuntimeParamError,
-    asyncpg.PostgresSyntaxError,
-)
-
-
 async def _keep(connection: Connection) -> None:
     """What a connection does when it goes back to the pool: nothing. We set no session state, so a reset costs a
     round trip for nothing; `SET LOCAL` ends with its transaction.
     """
-
-
-def constraint_of(error: Exception) -> str | None:
-    """The name of the constraint that refused, when `error` came from one."""
-    name: Any = getattr(error, "constraint_name", None)
-    return name if isinstance(name, str) else None

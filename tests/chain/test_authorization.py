@@ -24,7 +24,8 @@ from gateway.chain.token.contract import Contract, Movement, selector
 from gateway.chain.token.message import Authorization, Kind
 from gateway.keys.vault import Vault
 from gateway.money import Asset
-from gateway.postgres.pool import Database, UniqueViolation
+from gateway.postgres.driver_errors import UniqueViolation
+from gateway.postgres.pool import Database
 from tests.chain.conftest import Setup
 
 pytestmark = pytest.mark.anyio

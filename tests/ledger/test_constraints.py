@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from gateway.ledger import recount
-from gateway.postgres.pool import constraint_of
+from gateway.postgres.driver_errors import constraint_of
 from tests.ledger.conftest import Book
 
 pytestmark = pytest.mark.anyio
