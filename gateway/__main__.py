@@ -14,8 +14,7 @@ from typing import Any, TypeVar
 import rich_click as click
 
 from gateway import __version__
-from gateway.cli import output
-from gateway.cli.operate import security
+from gateway.cli.operate import printout, security
 from gateway.cli.pay_many import command
 from gateway.cli.wallet import grants, protection, wallet
 from gateway.cli.wallet.calls import say, show
@@ -170,7 +169,7 @@ def reconcile(as_json: bool) -> None:
     from gateway.cli.operate import operations
 
     found = run(operations.reconcile(from_environment())).plain()
-    show(found, as_json, output.reconciliation_lines(found))
+    show(found, as_json, printout.reconciliation_lines(found))
     if found["differences"]:
         sys.exit(1)
 
@@ -187,7 +186,7 @@ def sizes(as_json: bool) -> None:
     from gateway.cli.operate import sizes as sizing
 
     found = run(sizing.sizes(from_environment())).plain()
-    show(found, as_json, output.sizes_lines(found))
+    show(found, as_json, printout.sizes_lines(found))
 
 
 @cli.group(invoke_without_command=True)
@@ -204,7 +203,7 @@ def relayers(context: click.Context, as_json: bool) -> None:
 
     if context.invoked_subcommand is None:
         found = run(commands.listed(from_environment()))
-        show({"relayers": found}, as_json, output.relayer_lines(found))
+        show({"relayers": found}, as_json, printout.relayer_lines(found))
 
 
 @relayers.command()
@@ -220,7 +219,7 @@ def resume(address: str, as_json: bool) -> None:
     from gateway.cli.operate import relayers as commands
 
     gone_on = run(commands.resume(from_environment(), address))
-    show(gone_on, as_json, [output.resumed_line(gone_on)])
+    show(gone_on, as_json, [printout.resumed_line(gone_on)])
 
 
 @cli.group()
@@ -247,7 +246,7 @@ def reread(first: int, last: int, as_json: bool) -> None:
     from gateway.cli.operate import chain as chaining
 
     read = run(chaining.reread(from_environment(), first, last))
-    show(read, as_json, [output.reread_line(read)])
+    show(read, as_json, [printout.reread_line(read)])
 
 
 @cli.group(invoke_without_command=True)
@@ -264,7 +263,7 @@ def withdrawals(context: click.Context, as_json: bool) -> None:
 
     if context.invoked_subcommand is None:
         found = run(commands.frozen(from_environment()))
-        show({"frozen": found}, as_json, output.frozen_lines(found))
+        show({"frozen": found}, as_json, printout.frozen_lines(found))
 
 
 @withdrawals.command()
@@ -280,7 +279,7 @@ def unfreeze(asset: str, as_json: bool) -> None:
     from gateway.cli.operate import withdrawal_freezes as commands
 
     done = run(commands.unfreeze(from_environment(), asset))
-    show(done, as_json, [output.unfrozen_line(done)])
+    show(done, as_json, [printout.unfrozen_line(done)])
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

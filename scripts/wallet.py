@@ -25,7 +25,7 @@ from web3.types import TxParams, Wei
 
 from gateway.chain.errors import NodeUnavailable
 from gateway.cli import options, output
-from gateway.cli.wallet import calls
+from gateway.cli.wallet import calls, printout
 from gateway.cli.wallet.client import Answer, Client
 from gateway.errors import GatewayError
 from gateway.escape import LogFormatter
@@ -293,7 +293,7 @@ def bind(handle: str, url: str | None, keystore: Path | None, password_file: Pat
         signed = wallet_key.unlocked(path, password_file).sign_message(encode_defunct(text=asked["message"]))
         return await client.bind(asked["message"], Web3.to_hex(signed.signature))
 
-    calls.say(*output.handle_lines(calls.ask(handle, url, bound)))
+    calls.say(*printout.handle_lines(calls.ask(handle, url, bound)))
 
 
 @cli.command()

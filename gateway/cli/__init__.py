@@ -5,5 +5,5 @@ pay_many/    pay-many: a CSV file, paid row by row
 operate/     what an operator runs: up, serve, work, migrate, reconcile, audit, relayers, master keys
 options.py   options that commands share
 reference.py the reference pages of the documentation, made from the code
-output.py    tables for people, JSON for programs
+output.py    tables and facts as people read them
 """

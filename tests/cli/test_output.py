@@ -8,6 +8,8 @@ import rich_click as click
 
 from gateway.__main__ import cli
 from gateway.cli import output
+from gateway.cli.operate import printout as operate_printout
+from gateway.cli.wallet import printout as wallet_printout
 
 
 def commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:
@@ -51,7 +53,7 @@ def test_a_list_of_payments_shows_what_was_captured_and_of_how_much() -> None:
         payment | {"state": "voided", "captured": "0.00"},
     ]
 
-    lines = output.payments_lines({"items": items, "next_cursor": None})
+    lines = wallet_printout.payments_lines({"items": items, "next_cursor": None})
 
     shown = [line.partition("@bob")[2].split() for line in lines[1:5]]
     assert shown == [
@@ -60,7 +62,9 @@ def test_a_list_of_payments_shows_what_was_captured_and_of_how_much() -> None:
         ["40.00", "EUR", "held", "pay_1"],
         ["40.00", "EUR", "voided", "pay_1"],
     ]
-    assert output.payment_line(part) == "@alice paid @bob 30.00 EUR: settled: 30.00 of 40.00 by the ledger, pay_1"
+    assert (
+        wallet_printout.payment_line(part) == "@alice paid @bob 30.00 EUR: settled: 30.00 of 40.00 by the ledger, pay_1"
+    )
 
 
 def test_differences_are_counted_and_named() -> None:
@@ -77,7 +81,7 @@ def test_differences_are_counted_and_named() -> None:
     }
     found = {"totals": [], "differences": [difference, difference], "corrections": [correction], "recovery": "in it"}
 
-    lines = output.reconciliation_lines(found)
+    lines = operate_printout.reconciliation_lines(found)
 
     assert "2 differences:" in lines
     assert lines[0] == "in it"
@@ -100,7 +104,7 @@ def test_a_statement_says_who_sent_tokens_past_the_gateway_and_where_they_went()
 
     came, went = ({"items": [line | {"side": side}], "next_cursor": None} for side in ("credit", "debit"))
 
-    assert output.statement_lines(came)[1].endswith("observation  from @alice")
-    assert output.statement_lines(went)[1].endswith("observation  to @bob")
+    assert wallet_printout.statement_lines(came)[1].endswith("observation  from @alice")
+    assert wallet_printout.statement_lines(went)[1].endswith("observation  to @bob")
     paid = line | {"from": None, "to": None, "purpose": "payment", "reference": "pay_1"}
-    assert output.statement_lines({"items": [paid], "next_cursor": None})[1].endswith("payment  pay_1")
+    assert wallet_printout.statement_lines({"items": [paid], "next_cursor": None})[1].endswith("payment  pay_1")

@@ -7,8 +7,7 @@ import pytest
 
 from gateway import assembly
 from gateway.audit import log as audit
-from gateway.cli import output
-from gateway.cli.operate import operations
+from gateway.cli.operate import operations, printout
 from gateway.cli.operate import recovery as commands
 from gateway.config import Config, from_environment
 from gateway.errors import Forbidden, InvalidRequest, StateConflict
@@ -74,7 +73,7 @@ async def test_recovery_is_shown_confirmed_and_a_lost_handle_given_back(
     database: Database, config: Config, in_recovery: str
 ) -> None:
     shown = await commands.recovery(config)
-    lines = "\n".join(output.recovery_lines(shown))
+    lines = "\n".join(printout.recovery_lines(shown))
     confirmed = await commands.confirm(config, "looked at")
     vault = await assembly.vault_of(config, database)
     with pytest.raises(HandleLost, match="@carol was somebody's before"):
@@ -106,7 +105,7 @@ async def test_a_gateway_that_was_never_restored_says_so(config: Config) -> None
     found = await commands.recovery(config)
 
     assert found["state"] == "none"
-    assert output.recovery_lines(found) == ["not in recovery, and never was"]
+    assert printout.recovery_lines(found) == ["not in recovery, and never was"]
 
 
 async def test_nobody_repairs_alone_where_there_are_two_operators(api: Api, config: Config, in_recovery: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from gateway.chain.block import Fees
 from gateway.chain.relayer import batches, nonce_conflicts
 from gateway.chain.relayer.relayers import Relayer
-from gateway.cli import output
+from gateway.cli.operate import printout
 from gateway.cli.operate.relayers import Row, row_of
 from gateway.keys.signer import LOCAL_RELAYER_KEYS, RelayerSigner
 from gateway.money import Asset
@@ -84,7 +84,7 @@ def test_a_relayer_is_low_before_it_is_dry_and_stopped_above_all() -> None:
 
 def test_a_relayer_that_a_node_refuses_is_shown_with_the_reason() -> None:
     refused = shown(refused="exceeds block gas limit", left_wei=1000)
-    (_, _, line) = output.relayer_lines([{**plain(refused)}])
+    (_, _, line) = printout.relayer_lines([{**plain(refused)}])
 
     assert refused.state == "refused"
     assert line == "the node does not take what 0xA sends: exceeds block gas limit"
@@ -92,12 +92,12 @@ def test_a_relayer_that_a_node_refuses_is_shown_with_the_reason() -> None:
 
 
 def test_a_stopped_relayer_is_shown_with_what_to_do() -> None:
-    (_, _, line) = output.relayer_lines([{**plain(shown(stopped="its nonce 7 was used"))}])
+    (_, _, line) = printout.relayer_lines([{**plain(shown(stopped="its nonce 7 was used"))}])
 
     assert "its nonce 7 was used" in line
     assert "'gateway relayers resume 0xA'" in line
     assert "restored from a copy that is older than the chain, or something else signs with this key" in line
-    assert output.relayer_lines([]) == ["no relayers yet: run 'gateway deploy'"]
+    assert printout.relayer_lines([]) == ["no relayers yet: run 'gateway deploy'"]
 
 
 def plain(row: Row) -> dict[str, object]:

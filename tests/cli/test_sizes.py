@@ -2,7 +2,7 @@
 
 import json
 
-from gateway.cli import output
+from gateway.cli.operate import printout
 from tests.running import Up
 
 
@@ -20,7 +20,7 @@ def test_sizes_names_every_table_and_says_whether_memory_is_enough(up: Up) -> No
 def test_what_does_not_fit_is_said_with_what_to_do() -> None:
     large = {"name": "transfer", "rows": 100_000_000, "table_bytes": 12 * 2**30, "index_bytes": 5 * 2**30}
 
-    lines = output.sizes_lines({"tables": [large], "spread_bytes": 9 * 2**30, "cache_bytes": 2**31})
+    lines = printout.sizes_lines({"tables": [large], "spread_bytes": 9 * 2**30, "cache_bytes": 2**31})
 
     assert lines[1].split() == ["transfer", "100,000,000", "12.0", "GiB", "5.0", "GiB"]
     assert lines[-1].endswith("give PostgreSQL more shared_buffers")

@@ -11,5 +11,6 @@ security.py            the commands about operators, both logs and the master ke
 operators.py           who acts for the gateway, and break-glass
 audit_log.py           the audit log, and whether both logs match their checkpoints
 master_keys.py         the master keys, and rotating them
+printout.py            what the commands print for people
 sizes.py               how large the tables have grown
 """

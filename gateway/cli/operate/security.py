@@ -8,7 +8,7 @@ from typing import Literal
 
 import rich_click as click
 
-from gateway.cli import output
+from gateway.cli.operate import printout
 from gateway.cli.wallet.calls import say, show
 from gateway.config import from_environment
 
@@ -27,7 +27,7 @@ def operators(context: click.Context, as_json: bool) -> None:
 
     if context.invoked_subcommand is None:
         found = asyncio.run(operating.operators(from_environment()))
-        show(found, as_json, output.operators_lines(found))
+        show(found, as_json, printout.operators_lines(found))
 
 
 @operators.command()
@@ -94,7 +94,7 @@ def master_keys(context: click.Context, as_json: bool) -> None:
 
     if context.invoked_subcommand is None:
         found = asyncio.run(commands.keys(from_environment()))
-        show({"keys": found}, as_json, output.master_keys_lines(found))
+        show({"keys": found}, as_json, printout.master_keys_lines(found))
 
 
 @master_keys.command("add")
@@ -112,7 +112,7 @@ def add_key(as_json: bool) -> None:
     show(
         added,
         as_json,
-        output.added_key_lines(added),
+        printout.added_key_lines(added),
     )
 
 
@@ -131,7 +131,7 @@ def rotate(as_json: bool) -> None:
         say(f"{reencrypted:,} keys re-encrypted so far", err=True)
 
     rotated = asyncio.run(commands.rotate(from_environment(), tell))
-    show(rotated, as_json, output.rotated_lines(rotated))
+    show(rotated, as_json, printout.rotated_lines(rotated))
 
 
 @click.group()
@@ -160,7 +160,7 @@ def verify(noted: str | None, rows_after: int, as_json: bool) -> None:
     from gateway.cli.operate import audit_log
 
     found = asyncio.run(audit_log.verify(from_environment(), noted, rows_after))
-    show(found, as_json, output.verified_lines(found))
+    show(found, as_json, printout.verified_lines(found))
     if found["broken"]:
         sys.exit(1)
 
@@ -198,7 +198,7 @@ def list_audit_events(handle: str | None, kind: str | None, before: int | None, 
     from gateway.cli.operate import audit_log
 
     found = asyncio.run(audit_log.audit_events(from_environment(), handle, kind, before, limit))
-    show(found, as_json, output.audit_event_lines(found))
+    show(found, as_json, printout.audit_event_lines(found))
 
 
 @click.group(invoke_without_command=True)
@@ -215,7 +215,7 @@ def recovery(context: click.Context, as_json: bool) -> None:
 
     if context.invoked_subcommand is None:
         found = asyncio.run(recovering.recovery(from_environment()))
-        show(found, as_json, output.recovery_lines(found))
+        show(found, as_json, printout.recovery_lines(found))
         if found["state"] in ("reading", "read"):
             sys.exit(1)
 

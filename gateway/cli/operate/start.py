@@ -14,10 +14,9 @@ import httpx
 
 from gateway import assembly
 from gateway.assembly import Places
-from gateway.cli import output
 from gateway.cli.operate import operations
 from gateway.cli.operate.processes import check_port, free_port
-from gateway.cli.wallet import tour
+from gateway.cli.wallet import printout, tour
 from gateway.cli.wallet.client import NoGateway
 from gateway.cli.wallet.tour import Tour
 from gateway.config import Config
@@ -184,9 +183,9 @@ async def _until_ready(url: str, running: "asyncio.Task[None]") -> None:
 
 def _show(taken: Tour, say: Callable[[str], None]) -> None:
     for payment in taken.payments:
-        say("  " + output.payment_line(payment))
+        say("  " + printout.payment_line(payment))
     say("")
-    for line in output.balances_table(_flat(taken.before), _flat(taken.after)):
+    for line in printout.balances_table(_flat(taken.before), _flat(taken.after)):
         say("  " + line)
     say("")
 

@@ -5,5 +5,6 @@ protection.py  what goes without approval, and that a payment was not one's own
 grants.py      what programs and others may: api-keys and mandates
 calls.py       asking for a handle, and showing the answer
 client.py      the HTTP client
+printout.py    what the commands print for people
 tour.py        the first start: three handles, some money, a payment on each rail
 """

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 import rich_click as click
 from rich.console import Console
 
-from gateway.cli import output
+from gateway.cli.wallet import printout
 from gateway.cli.wallet.client import Answer, Client, NotSettled, url_of
 from gateway.config import from_environment
 from gateway.errors import Misconfigured
@@ -58,13 +58,13 @@ def follow(
             first = await start(client)
             found: dict[str, Any] = first
             if not as_json:
-                say(output.opening_line(first))
+                say(printout.opening_line(first))
             _say_if_replayed(first)
             try:
                 with _spinner(wait and not as_json):
                     async for found in client.follow(kind, first, look):
                         if not as_json:
-                            say(output.state_line(found, time.monotonic() - begun))
+                            say(printout.state_line(found, time.monotonic() - begun))
                         if not wait:
                             break
             except asyncio.CancelledError:

@@ -5,8 +5,8 @@ from typing import Any
 
 import rich_click as click
 
-from gateway.cli import output
 from gateway.cli.options import asking, by
+from gateway.cli.wallet import printout
 from gateway.cli.wallet.calls import ask, show
 
 
@@ -37,7 +37,7 @@ def not_me(payment_id: str, handle: str, url: str | None, as_json: bool) -> None
     """
     found = ask(handle, url, lambda client: client.not_me(payment_id))
     frozen = "nothing leaves this wallet now, until a passkey of its owner or two operators let it go on"
-    show(found, as_json, [*output.payment_lines(found), frozen])
+    show(found, as_json, [*printout.payment_lines(found), frozen])
 
 
 def policy_lines(found: Mapping[str, Any]) -> list[str]:

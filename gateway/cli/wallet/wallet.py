@@ -7,6 +7,7 @@ import rich_click as click
 
 from gateway.cli import output
 from gateway.cli.options import asking, by, checked_metadata, moving, paging, period, reference, waiting
+from gateway.cli.wallet import printout
 from gateway.cli.wallet.calls import ask, follow, password_of, say, show, show_moved
 from gateway.config import from_environment
 from gateway.errors import Misconfigured
@@ -38,7 +39,7 @@ def create(handle: str, url: str | None, as_json: bool) -> None:
     claimed = ask(handle, url, lambda client: client.claim())
     shown = {name: value for name, value in claimed.items() if name != "api_key"}
     key_file = str(from_environment().home / "keys" / claimed["handle"])
-    show({**shown, "api_key_file": key_file}, as_json, output.handle_lines(claimed, key_file))
+    show({**shown, "api_key_file": key_file}, as_json, printout.handle_lines(claimed, key_file))
 
 
 @handle.command("show")
@@ -52,7 +53,7 @@ def show_handle(handle: str, url: str | None, as_json: bool) -> None:
       gateway handle show @bob
     """
     found = ask(handle, url, lambda client: client.public())
-    show(found, as_json, output.handle_lines(found))
+    show(found, as_json, printout.handle_lines(found))
 
 
 @handle.command("export-key")
@@ -96,7 +97,7 @@ def balance(handle: str, at: str | None, url: str | None, as_json: bool) -> None
       gateway balance @alice --at 2025-12-31T23:59:59Z
     """
     wallet = ask(handle, url, lambda client: client.wallet(at))
-    show(wallet, as_json, output.wallet_lines(wallet))
+    show(wallet, as_json, printout.wallet_lines(wallet))
 
 
 @click.command()
@@ -123,7 +124,7 @@ def statement(
       gateway statement @alice EUR --since 2025-12-01T00:00:00Z --until 2026-01-01T00:00:00Z
     """
     entries = ask(handle, url, lambda client: client.statement(asset, limit, cursor, since, until))
-    show(entries, as_json, output.statement_lines(entries))
+    show(entries, as_json, printout.statement_lines(entries))
 
 
 # ---- money in and out -----------------------------------------------------------------------------------------------
@@ -143,7 +144,7 @@ def deposit(amount: str, asset: str, handle: str, key: str | None, url: str | No
       gateway deposit 50.00 EUR --to @alice
     """
     moved = ask(handle, url, lambda client: client.deposit(amount, asset, key))
-    show_moved(moved, as_json, [output.bank_line(moved, handle.removeprefix("@"))])
+    show_moved(moved, as_json, [printout.bank_line(moved, handle.removeprefix("@"))])
 
 
 @click.command()
@@ -160,7 +161,7 @@ def withdraw(amount: str, asset: str, handle: str, key: str | None, url: str | N
       gateway withdraw 20.00 EUR --from @alice
     """
     moved = ask(handle, url, lambda client: client.withdraw(amount, asset, key))
-    show_moved(moved, as_json, [output.bank_line(moved, handle.removeprefix("@"))])
+    show_moved(moved, as_json, [printout.bank_line(moved, handle.removeprefix("@"))])
 
 
 @click.command()
@@ -254,7 +255,7 @@ def preview(to: str, amount: str, asset: str, handle: str, url: str | None, as_j
       gateway preview @shop 3.00 USDX --from @alice
     """
     found = ask(handle, url, lambda client: client.preview(to, amount, asset))
-    show(found, as_json, output.preview_lines(found, asset))
+    show(found, as_json, printout.preview_lines(found, asset))
 
 
 @click.command()
@@ -301,7 +302,7 @@ def payments(
     filters |= {"memo": memo, "amount_min": amount_min, "amount_max": amount_max}
     filters |= {"created_from": since, "created_until": until}
     page = ask(handle, url, lambda client: client.payments(limit, cursor, **filters))
-    show(page, as_json, output.payments_lines(page))
+    show(page, as_json, printout.payments_lines(page))
 
 
 @click.command("show")
@@ -317,10 +318,10 @@ def show_payment(payment_id: str, handle: str, url: str | None, as_json: bool) -
     """
     if payment_id.startswith("cnv_"):
         found = ask(handle, url, lambda client: client.show("conversions", payment_id))
-        show(found, as_json, output.conversion_lines(found))
+        show(found, as_json, printout.conversion_lines(found))
     else:
         found = ask(handle, url, lambda client: client.show("payments", payment_id))
-        show(found, as_json, output.payment_lines(found))
+        show(found, as_json, printout.payment_lines(found))
 
 
 @click.command()

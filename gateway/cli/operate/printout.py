@@ -1,0 +1,211 @@
+"""What operators' commands print for people, from the same objects that `--json` prints."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gateway.cli.output import facts, table, when
+from gateway.escape import for_shell
+
+
+def reconciliation_lines(found: Mapping[str, Any]) -> list[str]:
+    """The totals per token, then every difference, or that there is none."""
+    totals = [
+        [
+            one["asset"],
+            one["supply"],
+            one["wallets"],
+            one["outside"],
+            f"{one['reserve']} {one['reserve_asset']}",
+            "none yet" if one["final_block"] is None else str(one["final_block"]),
+        ]
+        for one in found["totals"]
+    ]
+    lines = table(["token", "supply", "wallets", "outside", "reserve", "final block"], totals, right=range(1, 6))
+    if found["recovery"]:
+        lines = [found["recovery"], "", *lines]
+    if found["corrections"]:
+        lines += ["", "correcting transfers:", *_corrections(found["corrections"])]
+    if not found["differences"]:
+        return [*lines, "", "no difference"]
+    count = len(found["differences"])
+    return [*lines, "", f"{count} difference{'s' if count > 1 else ''}:", *_differences(found["differences"])]
+
+
+def _corrections(corrections: Sequence[Mapping[str, Any]]) -> list[str]:
+    rows = [
+        [when(one["posted_at"]), one["debit"], one["credit"], one["amount"], " and ".join(one["by"]), one["reason"]]
+        for one in corrections
+    ]
+    return table(["posted", "debit", "credit", "amount", "by", "reason"], rows, right=[3])
+
+
+def recovery_lines(found: Mapping[str, Any]) -> list[str]:
+    """How the gateway stands, then the payments that were missing and the addresses that are no wallet's."""
+    lines = [found["says"]]
+    if found["payments"]:
+        rows = [
+            [one["kind"], one["amount"], one["from"], one["to"], str(one["block"]), one["tx_hash"], when(one["met_at"])]
+            for one in found["payments"]
+        ]
+        heads = ["kind", "amount", "from", "to", "block", "transaction", "asked again"]
+        lines += ["", "on the chain and not in the database's requests:", *table(heads, rows, right=(1, 4))]
+    if found["addresses"]:
+        rows = [
+            [one["address"], one["state"], f"@{one['handle']}" if one["handle"] else ""] for one in found["addresses"]
+        ]
+        lines += ["", "addresses that were no wallet's here:", *table(["address", "state", "handle"], rows)]
+    return lines
+
+
+def _differences(differences: Sequence[Mapping[str, Any]]) -> list[str]:
+    rows = [[one["account"], one["book"], one["other"], one["where"]] for one in differences]
+    return table(["account", "the book says", "the other side says", "where"], rows)
+
+
+def frozen_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Each asset whose withdrawals are stopped, why, and what to do about it."""
+    lines = []
+    for one in found:
+        lines += [f"withdrawals of {one['asset']} are frozen since {when(one['since'])}:", ""]
+        lines += [*_differences(one["differences"]), ""]
+        lines += [f"find out why, put it right, then run 'gateway withdrawals unfreeze {for_shell(one['asset'])}'"]
+    return lines or ["no withdrawals are frozen"]
+
+
+def unfrozen_line(done: Mapping[str, Any]) -> str:
+    """What goes on again."""
+    return f"everything adds up: withdrawals of {done['asset']}, frozen since {when(done['since'])}, go on"
+
+
+def master_keys_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line per master key, the newest first."""
+    rows = [
+        [str(one["number"] or ""), one["key"], one["state"], when(one["made_at"]), "yes" if one["in_file"] else "no"]
+        for one in found
+    ]
+    return table(["number", "master key", "state", "since", "in the file"], rows)
+
+
+def added_key_lines(added: Mapping[str, Any]) -> list[str]:
+    """Where the next master key is, and what to do with it."""
+    return [f"{added['key']} is in {added['file']}: copy that to every machine, then run 'gateway master-keys rotate'"]
+
+
+def rotated_lines(rotated: Mapping[str, Any]) -> list[str]:
+    """How many keys are under the new master key, and what to do with the ones before."""
+    before = ", ".join(rotated["retired"])
+    backup = f"a backup from before needs {before}: keep a copy with it, then take it out of {rotated['file']}"
+    return [
+        f"{rotated['reencrypted']:,} keys re-encrypted under {rotated['key']}; no key is under another master key",
+        *([backup] if before else []),
+    ]
+
+
+def operators_lines(found: Mapping[str, Any]) -> list[str]:
+    """A line per operator, the first first."""
+    rows = [[one["name"], one["state"], when(one["created_at"])] for one in found["items"]]
+    return table(["operator", "state", "since"], rows) if rows else ["no operators"]
+
+
+def verified_lines(found: Mapping[str, Any]) -> list[str]:
+    """How many rows of both logs are under checkpoints, and what differs from them."""
+    lines = facts(
+        [
+            ("checkpoints", str(found["checkpoints"])),
+            ("events", f"{found['events']} covered, {found['events_pending']} pending"),
+            ("audit events", f"{found['audit_events']} covered, {found['audit_events_pending']} pending"),
+            ("head", found["head"]),
+        ]
+    )
+    return [*lines, "", *([one["says"] for one in found["broken"]] or ["every row matches its checkpoint"])]
+
+
+def audit_event_lines(found: Mapping[str, Any]) -> list[str]:
+    """A line per audit event, the newest first."""
+    heads = ["number", "at", "kind", "by", "wallet", "of", "facts"]
+    rows = [
+        [
+            *(str(one["number"]), when(one["at"]), one["kind"], " ".join(filter(None, [one["by"], one["by_id"]]))),
+            *(one["wallet"] or "", one["subject"] or "", json.dumps(one["facts"])),
+        ]
+        for one in found["items"]
+    ]
+    return table(heads, rows, right=[0]) if rows else ["no such audit events"]
+
+
+def relayer_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line per relayer, then why those that are stopped or refused are, and how they go on."""
+    rows = [
+        [
+            one["address"],
+            one["state"],
+            str(one["next_nonce"]),
+            str(one["open"]),
+            when(one["oldest_open_at"]),
+            one["balance"],
+            f"{one['payments']:,} payments",
+        ]
+        for one in found
+    ]
+    if not rows:
+        return ["no relayers yet: run 'gateway deploy'"]
+    heads = ["relayer", "state", "next nonce", "open", "oldest open", "balance (ETH)", "lasts for"]
+    return [
+        *table(heads, rows, right=(2, 3, 5, 6)),
+        *(
+            f"{one['address']} is stopped: {one['reason']}. {one['advice']}"
+            for one in found
+            if one["state"] == "stopped"
+        ),
+        *(
+            f"the node does not take what {one['address']} sends: {one['reason']}"
+            for one in found
+            if one["state"] == "refused"
+        ),
+        *(f"{one['address']} is {one['state']}: send it some ETH" for one in found if one["state"] in ("low", "dry")),
+    ]
+
+
+def resumed_line(gone_on: Mapping[str, Any]) -> str:
+    """How a relayer goes on."""
+    return (
+        f"the relayer {gone_on['relayer']} goes on from nonce {gone_on['next_nonce']}; {gone_on['ended']} transactions "
+        "were overtaken by others, and what they carried is queued again"
+    )
+
+
+def reread_line(read: Mapping[str, Any]) -> str:
+    """What came of reading blocks again."""
+    count = read["posted"]
+    posted = "the book lacked nothing" if not count else f"{count} movements that the book lacked are posted now"
+    return f"blocks {read['first']} to {read['last']} were read again: {posted}"
+
+
+def sizes_lines(found: Mapping[str, Any]) -> list[str]:
+    """Every table that has rows, and how what is written all over compares with the memory there is for it."""
+    rows = [
+        (one["name"], f"{one['rows']:,}", _bytes(one["table_bytes"]), _bytes(one["index_bytes"]))
+        for one in found["tables"]
+        if one["rows"]
+    ]
+    fits = found["spread_bytes"] <= found["cache_bytes"]
+    verdict = (
+        "it fits"
+        if fits
+        else "payments wait for the disk unless few wallets are active: give PostgreSQL more shared_buffers"
+    )
+    spread, cache = _bytes(found["spread_bytes"]), _bytes(found["cache_bytes"])
+    return [
+        *table(("table", "rows", "table", "indexes"), rows, right=(1, 2, 3)),
+        "",
+        f"what payments touch all over: {spread}; PostgreSQL's cache: {cache}; {verdict}",
+    ]
+
+
+def _bytes(count: int) -> str:
+    """With the unit that keeps it short, by powers of 1024."""
+    size, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB"]
+    while size >= 1024 and len(units) > 1:
+        size, units = size / 1024, units[1:]
+    return f"{count} B" if units[0] == "B" else f"{size:.1f} {units[0]}"
