@@ -21,7 +21,7 @@ from gateway.api.shapes import (
     SolvencyView,
 )
 from gateway.bank.movements import PREFIX, BankMovement
-from gateway.chain.watcher.watch import Cursor
+from gateway.chain.watcher.cursors import Cursor
 from gateway.clock import rfc3339
 from gateway.custody.export import ExportedKey
 from gateway.events.log import LoggedEvent

@@ -8,7 +8,7 @@ from litestar.params import QueryParameter
 
 from gateway.api.shapes import EntriesPage, EventsPage, ExportedKeyView, KeyExportRequest, WalletView
 from gateway.api.views import balance_view, entry_view, event_view, exported_key_view, past_balance_view
-from gateway.chain.watcher import watch
+from gateway.chain.watcher import cursors
 from gateway.clock import rfc3339
 from gateway.custody import export
 from gateway.errors import InvalidRequest
@@ -43,8 +43,8 @@ async def get_wallet(services: Services, caller: Wallet, at: At = None) -> Walle
     codes = {asset.code: account.wallet(caller.handle, asset) for asset in assets}
     async with services.database.snapshot() as connection:
         balances = await book.balances(connection, services.settings.assets, codes.values())
-        cursors = {
-            code: await watch.cursor(connection, contract.chain_id)
+        read_to = {
+            code: await cursors.read(connection, contract.chain_id)
             for code, contract in services.settings.contracts.items()
         }
     return WalletView(
@@ -54,7 +54,7 @@ async def get_wallet(services: Services, caller: Wallet, at: At = None) -> Walle
         caller.custody,
         None,
         [
-            balance_view(balances.get(codes[asset.code], Balance(asset, 0, 0)), cursors.get(asset.code))
+            balance_view(balances.get(codes[asset.code], Balance(asset, 0, 0)), read_to.get(asset.code))
             for asset in assets
             if services.settings.assets.takes_new(asset) or _has(balances.get(codes[asset.code]))
         ],

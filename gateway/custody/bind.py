@@ -24,8 +24,8 @@ from gateway.chain.errors import InvalidSignature, NodeUnavailable
 from gateway.chain.node import Node
 from gateway.chain.token import authorization
 from gateway.chain.token.contract import Contract
-from gateway.chain.watcher import balances, watch
-from gateway.chain.watcher.watch import Cursor
+from gateway.chain.watcher import balances, cursors
+from gateway.chain.watcher.cursors import Cursor
 from gateway.custody import binding_challenge, sweep
 from gateway.custody.errors import AddressNotEmpty, PaymentsUnderWay
 from gateway.custody.sweep import NewSweep, Sweep
@@ -118,7 +118,7 @@ async def bind(
 async def _look(database: Database, node: Node, settings: PaymentSettings, old: str, new: str) -> _There:
     """What the chain has at both addresses, where the book is."""
     async with database.reading() as connection:
-        cursor = await watch.cursor(connection, chain_id_of(settings))
+        cursor = await cursors.read(connection, chain_id_of(settings))
     if cursor is None:
         raise NodeUnavailable("the chain was not read yet")
     contracts = list(settings.contracts.values())
@@ -143,7 +143,7 @@ async def _bind(
 
     Lock order: the cursor, and with it every other binding; the challenge; accounts; nonces; then the wallet.
     """
-    if not await watch.stands(connection, there.cursor):
+    if not await cursors.stands(connection, there.cursor):
         return None
     await binding_challenge.use(connection, of, sign_in, now)
     assert (await wallet.by_handle(connection, of.handle)).address == of.address, "who binds it holds the cursor"

@@ -20,7 +20,7 @@ from uuid import UUID
 from gateway.chain.node import Node
 from gateway.chain.token import authorization
 from gateway.chain.token.authorization import Order
-from gateway.chain.watcher import balances, watch
+from gateway.chain.watcher import balances, cursors
 from gateway.ids import TransferId, WalletId, new_id
 from gateway.ledger import account, book, transfer
 from gateway.ledger.transfer import End, Leg, Transfer
@@ -114,7 +114,7 @@ async def bring(database: Database, node: Node, settings: PaymentSettings, now: 
         rows = await connection.fetch(records.sql.waiting_sweeps, now - _AGAIN_AFTER, limit)
         if not rows:
             return 0
-        cursor = await watch.cursor(connection, settings.contract(settings.assets[rows[0]["asset"]]).chain_id)
+        cursor = await cursors.read(connection, settings.contract(settings.assets[rows[0]["asset"]]).chain_id)
     assert cursor is not None, "what comes to nothing was read from the chain"
     short = sorted({(row["asset"], row["from_address"]) for row in rows if row["failure"] == TOO_LITTLE})
     left = dict[tuple[str, str], int]()
@@ -123,7 +123,7 @@ async def bring(database: Database, node: Node, settings: PaymentSettings, now: 
         units = await balances.read(node, settings.contracts[code], addresses, cursor.number)
         left |= {(code, address): one for address, one in zip(addresses, units, strict=True)}
     async with database.transaction() as connection:
-        if not await watch.stands(connection, cursor):
+        if not await cursors.stands(connection, cursor):
             return len(rows)
         rows = await connection.fetch(records.sql.waiting_sweeps, now - _AGAIN_AFTER, limit)
         for row in await connection.fetch(records.sql.swept_otherwise, [address for _, address in short]):

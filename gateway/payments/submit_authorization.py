@@ -21,7 +21,7 @@ from gateway.chain.errors import NodeUnavailable
 from gateway.chain.node import Node
 from gateway.chain.token import authorization, message
 from gateway.chain.token.message import Authorization, By
-from gateway.chain.watcher import watch
+from gateway.chain.watcher import cursors
 from gateway.errors import InvalidRequest, NotFound
 from gateway.events import log
 from gateway.identity import wallet
@@ -82,7 +82,7 @@ async def present(
                 return there
             payer = await _payer(connection, asked)
             one = _authorization(settings, payer, asked, now)
-            cursor = await watch.cursor(connection, settings.contract(asked.money.asset).chain_id)
+            cursor = await cursors.read(connection, settings.contract(asked.money.asset).chain_id)
         if node is None or cursor is None:
             raise NodeUnavailable("GATEWAY_RPC_URL is not set, or nothing was read from the chain yet")
         one = await _checked(node, settings, one)
@@ -90,7 +90,7 @@ async def present(
             raise _taken(asked)
         try:
             async with database.transaction() as connection:
-                if await watch.stands(connection, cursor):
+                if await cursors.stands(connection, cursor):
                     return await _begin(connection, settings, payer, one, asked.money, now)
                 raise Contended
         except Contended:

@@ -14,7 +14,7 @@ from typing import Final, Literal
 from gateway.chain.errors import ChainReplaced, NodeUnavailable
 from gateway.chain.node import Node
 from gateway.chain.relayer import outbox, relayers
-from gateway.chain.watcher import watch
+from gateway.chain.watcher import cursors, same_chain
 from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.errors import DatabaseUnavailable
 from gateway.postgres.pool import Database
@@ -86,7 +86,7 @@ class Probe:
         if off := self._database.clock.off_seconds():
             raise ClockOff(round(off, 1))
         async with self._database.reading() as connection:
-            cursor = None if chain_id is None else await watch.cursor(connection, chain_id)
+            cursor = None if chain_id is None else await cursors.read(connection, chain_id)
             looked_after = await relayers.looked_after_within(connection, _LATE)
             refusal = await outbox.refused_anywhere(connection)
             late = await relayers.unfinished_after(connection, allowed)
@@ -109,7 +109,7 @@ def _hear(tried: "asyncio.Task[Readiness]") -> None:
         tried.exception()
 
 
-def _why_late(allowed: timedelta, cursor: watch.Cursor | None) -> str:
+def _why_late(allowed: timedelta, cursor: cursors.Cursor | None) -> str:
     read = f", and the book is read up to block {cursor.number}" if cursor is not None else ""
     return (
         f"what was sent more than {allowed.total_seconds():.0f} seconds ago is in no final block yet{read}: "
@@ -117,7 +117,7 @@ def _why_late(allowed: timedelta, cursor: watch.Cursor | None) -> str:
     )
 
 
-async def _account_state(node: Node, cursor: watch.Cursor | None) -> NodeState:
+async def _account_state(node: Node, cursor: cursors.Cursor | None) -> NodeState:
     try:
         async with asyncio.timeout(_WITHIN):
             head = await node.block("latest")
@@ -125,7 +125,7 @@ async def _account_state(node: Node, cursor: watch.Cursor | None) -> NodeState:
                 return "ok"
             if head is None or head.number < cursor.number:
                 return "behind"
-            await watch.check_cursor(node, cursor)
+            await same_chain.check_cursor(node, cursor)
     except ChainReplaced:
         return "replaced"
     except (NodeUnavailable, TimeoutError):

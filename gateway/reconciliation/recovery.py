@@ -39,8 +39,9 @@ from gateway.chain.relayer import nonce_conflicts, relayers
 from gateway.chain.token import authorization
 from gateway.chain.token.contract import Movement, is_batch
 from gateway.chain.token.message import Authorization
-from gateway.chain.watcher import balances, watch
-from gateway.chain.watcher.watch import BlockRange, Cursor
+from gateway.chain.watcher import balances, cursors, watch
+from gateway.chain.watcher.block_range import BlockRange
+from gateway.chain.watcher.cursors import Cursor
 from gateway.clock import Clock, rfc3339
 from gateway.events import log
 from gateway.ids import TransferId, new_id
@@ -116,7 +117,7 @@ async def look(
     async with database.reading() as connection:
         found = await current(connection)
         known = [] if chain_id is None else await relayers.addresses(connection, chain_id)
-        cursor = None if chain_id is None else await watch.cursor(connection, chain_id)
+        cursor = None if chain_id is None else await cursors.read(connection, chain_id)
     if found is not None or cursor is None or not known:
         return found
     account_states = await node.account_states(known)
@@ -255,7 +256,7 @@ async def read_up(database: Database, node: Node, now: datetime) -> bool:
         if found is None or found.read_at is not None:
             return False
         known = await relayers.addresses(connection, found.chain_id)
-        cursor = await watch.cursor(connection, found.chain_id)
+        cursor = await cursors.read(connection, found.chain_id)
         attempts = {one: await relayers.open_attempts(connection, one) for one in known}
     if cursor is None:
         return False
@@ -265,7 +266,7 @@ async def read_up(database: Database, node: Node, now: datetime) -> bool:
         if await node.transaction_count(address, cursor.number) < count or await node.receipts(late):
             return False  # in blocks that are not final yet, or not booked
     async with database.transaction() as connection:
-        if not await watch.stands(connection, cursor):
+        if not await cursors.stands(connection, cursor):
             return False
         if await connection.fetchval(sql.mark_read, found.id, now) is None:
             return False

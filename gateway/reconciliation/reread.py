@@ -22,8 +22,8 @@ from gateway.chain.block import Log
 from gateway.chain.node import Node
 from gateway.chain.relayer import relayers
 from gateway.chain.token.contract import Contract, Movement
-from gateway.chain.watcher import watch
-from gateway.chain.watcher.watch import BlockRange
+from gateway.chain.watcher import cursors, watch
+from gateway.chain.watcher.block_range import BlockRange
 from gateway.clock import Clock
 from gateway.errors import InvalidRequest
 from gateway.payments.model.settings import PaymentSettings
@@ -59,7 +59,7 @@ async def reread(
     posted = 0
     for start in range(first, last + 1, _PART):
         async with database.reading() as connection:
-            cursor = await watch.cursor(connection, contracts[0].chain_id) if contracts else None
+            cursor = await cursors.read(connection, contracts[0].chain_id) if contracts else None
             hashes = await relayers.open_hashes(connection, contracts[0].chain_id, clock()) if contracts else {}
         end = min(start + _PART - 1, last)
         if cursor is None or not 0 < start <= end <= cursor.number:
@@ -75,7 +75,7 @@ async def _post(
 ) -> int:
     """Post what the book lacks, block by block, in one transaction; returns how many movements that were."""
     async with database.transaction() as connection:
-        await watch.lock(connection, chain_id)
+        await cursors.lock(connection, chain_id)
         missing = await _missing(connection, chain_id, block_range)
         posted = 0
         for number in sorted({one.block_number for one in missing}):

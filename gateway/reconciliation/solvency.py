@@ -16,7 +16,7 @@ from uuid import UUID
 from gateway.address import ZERO
 from gateway.chain.node import Node
 from gateway.chain.token.contract import Contract
-from gateway.chain.watcher import balances, watch
+from gateway.chain.watcher import balances, cursors, same_chain
 from gateway.ids import WalletId
 from gateway.ledger import account, book
 from gateway.money import Asset, Money, at_par_ceil
@@ -121,7 +121,7 @@ async def _token(
     wallets = int(await connection.fetchval(sql.sum_of_wallets, token.code))
     short_of_reserve = Money(max(needed[fiat] - reserve, 0), fiat)
     contract = settings.contracts.get(token.code)
-    cursor = await watch.cursor(connection, contract.chain_id) if contract else None
+    cursor = await cursors.read(connection, contract.chain_id) if contract else None
     return Solvency(
         asset=token,
         supply=Money(supply, token),
@@ -191,8 +191,8 @@ async def moved(database: Database, settings: PaymentSettings, since: int) -> tu
     found: set[WalletId] = set()
     contracts = settings.contracts.values()
     async with database.snapshot() as connection:
-        cursors = [await watch.cursor(connection, chain_id) for chain_id in {one.chain_id for one in contracts}]
-        (to,) = [cursor.number for cursor in cursors if cursor is not None]  # contracts are all of one chain
+        read_to = [await cursors.read(connection, chain_id) for chain_id in {one.chain_id for one in contracts}]
+        (to,) = [cursor.number for cursor in read_to if cursor is not None]  # contracts are all of one chain
         for contract in contracts:
             rows = await connection.fetch(sql.wallets_moved, contract.chain_id, since, to, contract.asset.code)
             found |= {WalletId(row["id"]) for row in rows}
@@ -220,7 +220,7 @@ async def _part(
 ) -> list[Difference]:
     token = contract.asset
     async with database.snapshot() as connection:
-        cursor = await watch.cursor(connection, contract.chain_id)
+        cursor = await cursors.read(connection, contract.chain_id)
         issued = await book.balances(connection, settings.assets, [supply := account.system_account("supply", token)])
         rows = await connection.fetch(sql.wallets_holding, token.code, list(wallets))
     if cursor is None:
@@ -235,7 +235,7 @@ async def _part(
         if told != posted:
             differences.append(Difference(code, Money(posted, token), Money(told, token), against, cursor.number))
     if differences:
-        await watch.check_cursor(node, cursor)
+        await same_chain.check_cursor(node, cursor)
     return differences
 
 

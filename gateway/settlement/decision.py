@@ -14,7 +14,7 @@ from gateway.address import ZERO
 from gateway.chain.token import message
 from gateway.chain.token.contract import Movement
 from gateway.chain.token.message import Authorization
-from gateway.chain.watcher.watch import BlockRange
+from gateway.chain.watcher.block_range import BlockRange
 from gateway.events.log import Event
 from gateway.ids import TransferId, new_id
 from gateway.ledger import account

@@ -14,8 +14,9 @@ from gateway.address import ZERO
 from gateway.chain.relayer import relayers
 from gateway.chain.token import authorization, message
 from gateway.chain.token.message import Authorization
-from gateway.chain.watcher import watch
-from gateway.chain.watcher.watch import BlockRange, Cursor
+from gateway.chain.watcher import cursors
+from gateway.chain.watcher.block_range import BlockRange
+from gateway.chain.watcher.cursors import Cursor
 from gateway.events import log
 from gateway.identity import wallet
 from gateway.identity.wallet import Wallet
@@ -50,7 +51,7 @@ async def settle(
     Returns False, having written nothing, when another worker wrote it first or there is a contract that the block
     range was read without.
     """
-    if not await watch.advance(connection, cursor, block_range):
+    if not await cursors.advance(connection, cursor, block_range):
         return False
     overdue = await authorization.lock_overdue(connection, used, block_range.last.timestamp) if used else []
     known, expected = await _look_up(connection, assets, kinds, block_range, [one.key for one in overdue])

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 
 from gateway.chain.block import Block
 from gateway.chain.relayer.relayers import Relayer
-from gateway.chain.watcher.watch import BlockRange, waiting
+from gateway.chain.watcher.block_range import BlockRange
+from gateway.chain.watcher.final_block import waiting
 
 #: Nothing is said by who is less than so many blocks behind: that is a moment's work.
 FAR = 2_000

@@ -21,8 +21,8 @@ from gateway.chain.token import authorization, message
 from gateway.chain.token.authorization import Order
 from gateway.chain.token.contract import Contract, as_int, balance_of_data
 from gateway.chain.token.message import Authorization, Kind
-from gateway.chain.watcher import watch
-from gateway.chain.watcher.watch import BlockRange
+from gateway.chain.watcher import cursors, watch
+from gateway.chain.watcher.block_range import BlockRange
 from gateway.keys.signer import LOCAL_RELAYER_KEY, RelayerSigner
 from gateway.keys.vault import Vault
 from gateway.money import Asset, Assets
@@ -114,7 +114,7 @@ class Setup:
 
     async def read(self) -> BlockRange | None:
         async with self.database.reading() as connection:
-            cursor = await watch.cursor(connection, self.contract.chain_id)
+            cursor = await cursors.read(connection, self.contract.chain_id)
             attempts = await relayers.open_attempts(connection, self.signer.address)
         assert cursor is not None
         hashes = {attempt.hash: False for attempt in attempts}
@@ -126,9 +126,9 @@ class Setup:
         if block_range is None:
             return None
         async with self.database.transaction() as connection:
-            cursor = await watch.cursor(connection, self.contract.chain_id)
+            cursor = await cursors.read(connection, self.contract.chain_id)
             assert cursor is not None
-            assert await watch.advance(connection, cursor, block_range)
+            assert await cursors.advance(connection, cursor, block_range)
             moved = [(m.asset_code, m.from_address, m.reference or m.nonce or 0) for m in block_range.movements]
             skipped = {(s.asset_code, s.from_address, s.nonce): s.reason for s in block_range.skips if s.ended}
             settled = await authorization.find(connection, moved)

@@ -12,7 +12,7 @@ from gateway.address import of_deployment
 from gateway.chain.node import HttpNode
 from gateway.chain.relayer import deploy, relayers
 from gateway.chain.token.contract import Contract
-from gateway.chain.watcher import watch
+from gateway.chain.watcher import cursors, same_chain
 from gateway.errors import Misconfigured
 from gateway.keys.signer import LOCAL_RELAYER_KEY, RelayerSigner
 from gateway.ledger import book
@@ -72,12 +72,12 @@ async def test_each_token_has_its_contract_and_reading_begins_there(
     assert contracts["USDX"].address == of_deployment(SIGNER.address, 0)
     assert contracts["THBX"].address == of_deployment(SIGNER.address, 1)
     async with database.reading() as connection:
-        cursor = await watch.cursor(connection, 31337)
+        cursor = await cursors.read(connection, 31337)
         assert await deploy.contracts(connection, TWO) == contracts
         assert list(await deploy.contracts(connection, ASSETS)) == ["USDX"]
     assert cursor is not None
     assert cursor.number == contracts["USDX"].deployed_block
-    await watch.verify(node, contracts.values(), cursor)
+    await same_chain.verify(node, contracts.values(), cursor)
 
 
 async def test_deploying_again_deploys_nothing(database: Database, chain: Chain, node: HttpNode) -> None:

@@ -11,7 +11,7 @@ from aiohttp import ClientSession, web
 
 from gateway.chain.errors import NodeUnavailable
 from gateway.chain.node import HttpNode
-from gateway.chain.watcher import watch
+from gateway.chain.watcher import cursors, watch
 from tests.chain.conftest import FINALITY, Setup
 from tests.chain.test_watch import cursor_of
 from tests.factory import Chain
@@ -96,7 +96,7 @@ async def paid(setup: Setup, blocks: int, units: int = 3) -> None:
     setup.chain.mine(FINALITY)
 
 
-async def values(node: HttpNode, setup: Setup, start: watch.Cursor) -> list[int]:
+async def values(node: HttpNode, setup: Setup, start: cursors.Cursor) -> list[int]:
     block_range = await watch.read(node, [setup.contract], start, FINALITY, {})
     assert block_range is not None
     return [moved.value for moved in block_range.movements]

@@ -9,6 +9,8 @@ from gateway.chain.errors import ChainReplaced, NodeBehind, NodeRefused, NodeUna
 from gateway.chain.node import HttpNode
 from gateway.chain.relayer import relayers
 from gateway.chain.watcher import watch
+from gateway.chain.watcher.block_range import BlockRange
+from gateway.chain.watcher.cursors import Cursor
 from tests.chain.conftest import FINALITY, Setup
 from tests.chain.test_watch import cursor_of
 from tests.factory import Chain
@@ -19,7 +21,7 @@ pytestmark = pytest.mark.anyio
 ANYBODY = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 
 
-async def spent(setup: Setup) -> watch.Cursor:
+async def spent(setup: Setup) -> Cursor:
     """A payment in a final block after the cursor that is returned. Its transaction is open still."""
     alice, bob = await setup.rich(100), setup.purse()
     start = await cursor_of(setup)
@@ -30,7 +32,7 @@ async def spent(setup: Setup) -> watch.Cursor:
     return start
 
 
-async def read(setup: Setup, other: OtherNode, start: watch.Cursor, ours: bool = True) -> watch.BlockRange | None:
+async def read(setup: Setup, other: OtherNode, start: Cursor, ours: bool = True) -> BlockRange | None:
     """What is read through the other node; `ours` is whether the transaction is known to be ours."""
     async with setup.database.reading() as connection:
         attempts = await relayers.open_attempts(connection, setup.signer.address)
@@ -43,8 +45,8 @@ async def read(setup: Setup, other: OtherNode, start: watch.Cursor, ours: bool =
 
 
 async def read_at_last(
-    setup: Setup, other: OtherNode, start: watch.Cursor, ours: bool = True
-) -> tuple[watch.BlockRange, list[str]]:
+    setup: Setup, other: OtherNode, start: Cursor, ours: bool = True
+) -> tuple[BlockRange, list[str]]:
     """The block range up to the final block, by a worker that tries again, and why it had to."""
     refused = list[str]()
     for _ in range(100):

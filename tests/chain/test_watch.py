@@ -14,8 +14,9 @@ from gateway.chain.node import HttpNode
 from gateway.chain.relayer import relayers
 from gateway.chain.token import authorization
 from gateway.chain.token.contract import Movement
-from gateway.chain.watcher import watch
-from gateway.chain.watcher.watch import Cursor
+from gateway.chain.watcher import cursors, same_chain, watch
+from gateway.chain.watcher.block_range import BlockRange
+from gateway.chain.watcher.cursors import Cursor
 from tests.chain.conftest import FINALITY, Setup
 from tests.factory import Chain, until_waiting
 
@@ -24,14 +25,12 @@ pytestmark = pytest.mark.anyio
 
 async def cursor_of(setup: Setup) -> Cursor:
     async with setup.database.reading() as connection:
-        cursor = await watch.cursor(connection, 31337)
+        cursor = await cursors.read(connection, 31337)
     assert cursor is not None
     return cursor
 
 
-async def read(
-    setup: Setup, cursor: Cursor, most: int = 500, finality: int | None = FINALITY
-) -> watch.BlockRange | None:
+async def read(setup: Setup, cursor: Cursor, most: int = 500, finality: int | None = FINALITY) -> BlockRange | None:
     return await watch.read(setup.node, [setup.contract], cursor, finality, {}, most)
 
 
@@ -96,7 +95,7 @@ async def test_one_of_many_workers_moves_the_cursor(setup: Setup) -> None:
 
     async def advance() -> bool:
         async with setup.database.transaction() as connection:
-            return await watch.advance(connection, old, block_range)
+            return await cursors.advance(connection, old, block_range)
 
     assert sorted(await gather(*(advance() for _ in range(10)))) == [False] * 9 + [True]
     assert (await cursor_of(setup)).number == block_range.last.number
@@ -109,7 +108,7 @@ async def test_a_span_that_was_read_without_a_contract_moves_no_cursor(setup: Se
     assert block_range is not None
 
     async with setup.database.transaction() as connection:
-        assert not await watch.advance(connection, old, block_range)
+        assert not await cursors.advance(connection, old, block_range)
 
     assert await cursor_of(setup) == old
 
@@ -122,10 +121,10 @@ async def test_a_contract_that_is_being_recorded_is_waited_for(setup: Setup) -> 
 
     async def advance() -> bool:
         async with setup.database.transaction() as connection:
-            return await watch.advance(connection, old, block_range)
+            return await cursors.advance(connection, old, block_range)
 
     async with setup.database.transaction() as connection:
-        await watch.begin(connection, old)
+        await cursors.begin(connection, old)
         await connection.execute("INSERT INTO asset (code, kind, decimals, backing) VALUES ('EURX', 'token', 6, 'EUR')")
         await connection.execute(
             "INSERT INTO contract SELECT 'EURX', chain_id, '0x', deployed_block, genesis_hash FROM contract"
@@ -141,7 +140,7 @@ async def test_the_cursor_begins_once(setup: Setup) -> None:
     old = await cursor_of(setup)
 
     async with setup.database.transaction() as connection:
-        await watch.begin(connection, Cursor(31337, 99, bytes(32), 0))
+        await cursors.begin(connection, Cursor(31337, 99, bytes(32), 0))
 
     assert await cursor_of(setup) == old
 
@@ -219,7 +218,7 @@ async def test_a_reorganisation_below_the_final_block_stops_everything(setup: Se
     with pytest.raises(ChainReplaced, match=f"block {before.number} was"):
         await setup.read()
     with pytest.raises(ChainReplaced, match=f"block {before.number} was"):
-        await watch.verify(setup.node, [setup.contract], before)
+        await same_chain.verify(setup.node, [setup.contract], before)
     assert await cursor_of(setup) == before
 
 
@@ -229,7 +228,7 @@ async def test_a_node_that_is_behind_decides_nothing(setup: Setup) -> None:
     with pytest.raises(NodeUnavailable, match="it has no block"):
         await read(setup, ahead)
     with pytest.raises(NodeUnavailable, match="it has no block"):
-        await watch.verify(setup.node, [setup.contract], ahead)
+        await same_chain.verify(setup.node, [setup.contract], ahead)
 
 
 async def test_a_chain_without_another_node_that_is_behind_has_lost_its_blocks(setup: Setup) -> None:
@@ -239,7 +238,7 @@ async def test_a_chain_without_another_node_that_is_behind_has_lost_its_blocks(s
     with pytest.raises(
         ChainReplaced, match=f"it ends at block {head}, and the book has what was final in block {head + 10}"
     ):
-        await watch.verify(setup.node, [setup.contract], ahead, alone=True)
+        await same_chain.verify(setup.node, [setup.contract], ahead, alone=True)
 
 
 class Torn(HttpNode):
@@ -348,8 +347,8 @@ async def test_a_receipt_is_asked_for_once_and_not_while_its_block_is_not_final(
 async def test_the_chain_the_book_was_kept_with_is_accepted(setup: Setup) -> None:
     setup.chain.mine(3)
 
-    await watch.verify(setup.node, [setup.contract], await cursor_of(setup))
-    await watch.verify(setup.node, [], None)
+    await same_chain.verify(setup.node, [setup.contract], await cursor_of(setup))
+    await same_chain.verify(setup.node, [], None)
 
 
 async def test_another_chain_in_its_place_is_refused_and_the_difference_named(
@@ -360,9 +359,9 @@ async def test_another_chain_in_its_place_is_refused_and_the_difference_named(
     renamed = HttpNode(start_chain("--chain-id", "5").url)
 
     with pytest.raises(ChainReplaced, match="another block 0"):
-        await watch.verify(another, [setup.contract], cursor)
+        await same_chain.verify(another, [setup.contract], cursor)
     with pytest.raises(ChainReplaced, match="on chain 31337, and the node is of chain 5"):
-        await watch.verify(renamed, [setup.contract], cursor)
+        await same_chain.verify(renamed, [setup.contract], cursor)
     await another.close()
     await renamed.close()
 
@@ -371,7 +370,7 @@ async def test_a_chain_that_has_lost_the_contract_is_refused(setup: Setup) -> No
     setup.chain.rpc("anvil_setCode", setup.contract.address, "0x")
 
     with pytest.raises(ChainReplaced, match="no contract at"):
-        await watch.verify(setup.node, [setup.contract], await cursor_of(setup))
+        await same_chain.verify(setup.node, [setup.contract], await cursor_of(setup))
 
 
 # ---- time -----------------------------------------------------------------------------------------------------------

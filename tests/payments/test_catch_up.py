@@ -9,7 +9,7 @@ import pytest
 
 from gateway.chain.errors import NodeUnavailable
 from gateway.chain.node import HttpNode
-from gateway.chain.watcher import watch
+from gateway.chain.watcher import cursors
 from gateway.keys.vault import Vault
 from gateway.postgres.pool import Database
 from gateway.worker import jobs
@@ -25,7 +25,7 @@ BLOCKS = 1_200
 
 async def cursor(town: Town) -> int:
     async with town.database.reading() as connection:
-        found = await watch.cursor(connection, 31_337)
+        found = await cursors.read(connection, 31_337)
     assert found is not None
     return found.number
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.chain.watcher import watch
+from gateway.chain.watcher import cursors
 from gateway.errors import Misconfigured
 from gateway.ledger import book
 from gateway.money import Asset, Assets
@@ -65,6 +65,6 @@ async def test_a_worker_that_does_not_have_a_token_reads_nothing_past_its_logs(t
     assert (await town.conversion(bought)).state is State.SETTLED
 
 
-async def cursor_of(town: Town) -> watch.Cursor | None:
+async def cursor_of(town: Town) -> cursors.Cursor | None:
     async with town.database.reading() as connection:
-        return await watch.cursor(connection, 31337)
+        return await cursors.read(connection, 31337)

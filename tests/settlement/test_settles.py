@@ -13,7 +13,7 @@ from gateway.chain.relayer import relayers
 from gateway.chain.token import authorization
 from gateway.chain.token.authorization import Order
 from gateway.chain.token.contract import Movement
-from gateway.chain.watcher import watch
+from gateway.chain.watcher import cursors, watch
 from gateway.events.log import Event
 from gateway.identity.wallet import Wallet
 from gateway.ids import AccountId, TransferId, new_id
@@ -190,7 +190,7 @@ async def test_what_moved_tokens_make_begin_is_settled_and_begins_once(town: Tow
     await town.send_with(bytes(stranger.key), shop.address, "3 USDX")
     await town.settle()
     async with town.database.reading() as connection:
-        cursor = await watch.cursor(connection, town.settings.contracts["USDX"].chain_id)
+        cursor = await cursors.read(connection, town.settings.contracts["USDX"].chain_id)
     assert cursor is not None
     again = await reread.reread(town.database, town.node, town.settings, 1, cursor.number, town.clock)
 
@@ -204,7 +204,7 @@ async def said_by_settling(town: Town) -> list[str]:
     """Write the next final blocks; the names of the statements that it takes, in order."""
     contracts, now = list(town.settings.contracts.values()), town.clock()
     async with town.database.reading() as connection:
-        cursor = await watch.cursor(connection, contracts[0].chain_id)
+        cursor = await cursors.read(connection, contracts[0].chain_id)
         hashes = await relayers.open_hashes(connection, contracts[0].chain_id, now)
     assert cursor is not None
     block_range = await watch.read(town.node, contracts, cursor, town.FINALITY, hashes)

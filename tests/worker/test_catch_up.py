@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from gateway.chain.block import Block
-from gateway.chain.watcher.watch import BlockRange
+from gateway.chain.watcher.block_range import BlockRange
 from gateway.worker.catch_up import CatchUp
 
 BEGUN = datetime(2030, 1, 31, 12, 0, tzinfo=UTC)

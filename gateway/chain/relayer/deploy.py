@@ -22,8 +22,8 @@ from gateway.chain.errors import NodeRefused, NodeUnavailable
 from gateway.chain.node import Node
 from gateway.chain.relayer import outbox, relayers
 from gateway.chain.token.contract import Contract, Roles, deploy_data
-from gateway.chain.watcher import watch
-from gateway.chain.watcher.watch import Cursor
+from gateway.chain.watcher import cursors, final_block
+from gateway.chain.watcher.cursors import Cursor
 from gateway.clock import Clock
 from gateway.errors import Misconfigured, UnknownAsset
 from gateway.keys.signer import Signer
@@ -201,7 +201,7 @@ async def _final_receipt(
                 "right what the node says, then run 'gateway deploy' again"
             )
         receipts = await node.receipts([attempt.hash for attempt in attempts])
-        final = await watch.final_block(node, finality)
+        final = await final_block.newest(node, finality)
         for receipt in receipts.values():
             if final is not None and receipt.block_number <= final.number:
                 block = await node.block(receipt.block_number)
@@ -215,7 +215,9 @@ async def _final_receipt(
 
 def _say_waiting(asset: Asset, receipts: Sequence[Receipt], final: Block | None, finality: int | None) -> None:
     if receipts:
-        log.info("%s is deployed in block %d. %s", asset.code, receipts[0].block_number, watch.waiting(final, finality))
+        log.info(
+            "%s is deployed in block %d. %s", asset.code, receipts[0].block_number, final_block.waiting(final, finality)
+        )
     else:
         log.info("the deployment of %s was sent and is in no block yet", asset.code)
 
@@ -237,7 +239,7 @@ async def _record(
         await conclude(connection, [receipt], now)
         if receipt.succeeded:
             assert receipt.contract_address is not None
-            await watch.begin(connection, Cursor(chain_id, block.number, block.hash, block.timestamp))
+            await cursors.begin(connection, Cursor(chain_id, block.number, block.hash, block.timestamp))
             await connection.execute(
                 sql.record_contract, asset.code, chain_id, receipt.contract_address, block.number, genesis.hash
             )

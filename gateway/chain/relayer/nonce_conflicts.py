@@ -22,7 +22,7 @@ from gateway.chain.node import Node
 from gateway.chain.relayer import relayers
 from gateway.chain.relayer.relayers import Attempt
 from gateway.chain.token import authorization
-from gateway.chain.watcher import watch
+from gateway.chain.watcher import cursors, final_block, same_chain
 from gateway.postgres.pool import Connection, Database, Statements
 
 sql = Statements(__package__, "nonce_conflicts.sql")
@@ -110,13 +110,13 @@ async def resumable(database: Database, node: Node, chain_id: int, address: str,
     """
     async with database.reading() as connection:
         relayer = await relayers.read_any(connection, address)
-        cursor = await watch.cursor(connection, chain_id)
+        cursor = await cursors.read(connection, chain_id)
         attempts = await relayers.open_attempts(connection, address)
     if relayer is None or relayer["stopped"] is None:
         raise RelayerNotResumable(address, "it is not stopped")
     if cursor is not None:
-        await watch.check_cursor(node, cursor)
-    final = await watch.final_block(node, finality)
+        await same_chain.check_cursor(node, cursor)
+    final = await final_block.newest(node, finality)
     if final is None:
         raise RelayerNotResumable(address, "no block is final yet")
     read = cursor.number if cursor is not None else final.number

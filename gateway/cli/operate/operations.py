@@ -17,7 +17,7 @@ from gateway.chain.node import HttpNode, Node
 from gateway.chain.relayer import deploy as deploying
 from gateway.chain.relayer import roles
 from gateway.chain.token.contract import Contract
-from gateway.chain.watcher import watch
+from gateway.chain.watcher import cursors, same_chain
 from gateway.clock import rfc3339, steady
 from gateway.config import Config
 from gateway.custody import wallet_keys
@@ -98,8 +98,8 @@ async def _verify(database: Database, node: Node, config: Config, where: Places)
     async with database.reading() as connection:
         assets = await book.with_former(connection, config.assets)
         contracts = list((await deploying.all_contracts(connection, assets)).values())
-        cursor = await watch.cursor(connection, contracts[0].chain_id) if contracts else None
-    await watch.verify(node, contracts, cursor, alone=where.chain_is_ours)
+        cursor = await cursors.read(connection, contracts[0].chain_id) if contracts else None
+    await same_chain.verify(node, contracts, cursor, alone=where.chain_is_ours)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from gateway.api.app import application
 from gateway.api.server import Server
 from gateway.chain.errors import ChainReplaced, NodeUnavailable
 from gateway.chain.relayer import roles
-from gateway.chain.watcher import watch
+from gateway.chain.watcher import cursors, same_chain
 from gateway.config import Config
 from gateway.docs.library import Library
 from gateway.docs.pages import pages as documentation
@@ -118,8 +118,8 @@ async def _verified(worker: Worker, stop: asyncio.Event) -> bool:
     while not stop.is_set():
         try:
             async with worker.database.reading() as connection:
-                cursor = await watch.cursor(connection, contracts[0].chain_id) if contracts else None
-            await watch.verify(worker.node, contracts, cursor)
+                cursor = await cursors.read(connection, contracts[0].chain_id) if contracts else None
+            await same_chain.verify(worker.node, contracts, cursor)
             await roles.grant(worker.database, worker.node, worker.signers, contracts, worker.clock)
             return True
         except (NodeUnavailable, DatabaseUnavailable) as gone:

@@ -15,7 +15,7 @@ from gateway.chain.relayer import batches, deploy, gas_balance, outbox, relayers
 from gateway.chain.token import message
 from gateway.chain.token.contract import Contract
 from gateway.chain.token.message import Authorization
-from gateway.chain.watcher import watch
+from gateway.chain.watcher import same_chain
 from gateway.custody import wallet_keys
 from gateway.keys.errors import EncryptedKeyUnreadable
 from gateway.keys.signer import Signer
@@ -42,7 +42,7 @@ async def run(worker: Worker) -> bool:
     settings = replace(worker.settings, contracts=chain.contracts)
     chain_id = settings.contracts[ripe[0].asset].chain_id
     if chain.cursor is not None:
-        await watch.check_cursor(worker.node, chain.cursor)  # nothing is signed over a book of another chain
+        await same_chain.check_cursor(worker.node, chain.cursor)  # nothing is signed over a book of another chain
     fees, of_all = (
         await worker.node.fees(),
         await worker.node.account_states(sorted({*chain.relayers, *worker.addresses})),

@@ -12,7 +12,7 @@ from gateway.chain.block import Block
 from gateway.chain.errors import NodeRefused
 from gateway.chain.relayer import nonce_conflicts, outbox, relayers
 from gateway.chain.relayer.relayers import Attempt, Relayer
-from gateway.chain.watcher import watch
+from gateway.chain.watcher import final_block
 from gateway.events import log as events
 from gateway.events.log import Event
 from gateway.worker.worker import Worker
@@ -29,7 +29,7 @@ async def run(worker: Worker) -> bool:
     account_states = await worker.node.account_states(turn)
     async with worker.database.reading() as connection:
         found = await relayers.read(connection, account_states)
-    final = await watch.final_block(worker.node, worker.finality) if any(one.unfinished for one in found) else None
+    final = await final_block.newest(worker.node, worker.finality) if any(one.unfinished for one in found) else None
     if line := worker.finality_wait.line(found, final, worker.finality, worker.clock()):
         log.info(line)
     looks = await asyncio.gather(*(_look_after(worker, one, final) for one in found), return_exceptions=True)

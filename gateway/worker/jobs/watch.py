@@ -12,7 +12,7 @@ from gateway.chain.errors import NodeUnavailable
 from gateway.chain.relayer import deploy, relayers
 from gateway.chain.token import authorization
 from gateway.chain.watcher import watch
-from gateway.chain.watcher.watch import BlockRange
+from gateway.chain.watcher.block_range import BlockRange
 from gateway.payments.model.settings import PaymentSettings
 from gateway.reconciliation import recovery
 from gateway.settlement import final_blocks

@@ -1,0 +1,111 @@
+"""The logs and receipts of a block range, none left out. Network only.
+
+A node behind a load balancer may answer for a block that it does not have yet as if nothing were in it. Near the tip
+logs are asked for by block hash, with the newest of those blocks in the same batch. Where many blocks are read at once
+they are asked for by range. Either way, a block whose bloom says that it may have logs of a contract, and of which none
+came, is asked for once more: near the tip for the logs of everybody, which must explain the whole bloom. And what the
+receipts of our own transactions count is what must have been read.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from gateway.chain.block import Block, Log, Receipt
+from gateway.chain.errors import NodeBehind, NodeContradiction, NodeRefused
+from gateway.chain.node import Node
+
+#: So many blocks are asked for their logs one by one; where there are more, by range. It is one JSON-RPC batch.
+_BY_HASH_MOST = 32
+
+
+async def read_logs(node: Node, addresses: list[str], headers: list[Block]) -> list[Log]:
+    """All logs of these contracts in these blocks, which follow each other."""
+    if len(headers) > _BY_HASH_MOST:
+        logs = await node.logs(addresses, headers[0].number, headers[-1].number)
+        return _merged(logs, await node.logs_of(addresses, [one.hash for one in _doubtful(addresses, headers, logs)]))
+    logs = await node.logs_of(addresses, [header.hash for header in headers])
+    for header in _doubtful(addresses, headers, logs):
+        logs = _merged(logs, await _all_of(node, addresses, header))
+    return logs
+
+
+async def _all_of(node: Node, addresses: list[str], header: Block) -> list[Log]:
+    """The logs of these contracts in a block, held against its bloom."""
+    logs = await node.all_logs_of(header.hash)
+    if not header.is_explained_by(logs):
+        raise NodeBehind(f"it has a part of the logs of block {header.number}, or none")
+    return [log for log in logs if log.address in addresses]
+
+
+def _doubtful(addresses: list[str], headers: list[Block], logs: list[Log]) -> list[Block]:
+    """The blocks that may have logs of a contract, by their bloom, and of which none came."""
+    given = {(log.block_number, log.address) for log in logs}
+    return [
+        header
+        for header in headers
+        if any((header.number, one) not in given and header.may_have_logs_of(one) for one in addresses)
+    ]
+
+
+def _merged(logs: list[Log], more: list[Log]) -> list[Log]:
+    return list({(log.block_hash, log.log_index): log for log in [*logs, *more]}.values())
+
+
+async def read_receipts(node: Node, open_hashes: Mapping[bytes, bool], headers: list[Block]) -> list[Receipt]:
+    """The receipts among these transactions that are of final blocks, in the order of their blocks. A receipt comes
+    with all of its logs, so it is asked for when its block is read, and not each time while that is not final yet.
+
+    Of a transaction that is in one of these blocks there must be one. A node that finds none by its hash (it is still
+    indexing, or keeps no index of old ones) is asked for all receipts of the block.
+    """
+    here = {hash_: header for header in headers for hash_ in header.transactions if hash_ in open_hashes}
+    late = [hash_ for hash_, is_late in open_hashes.items() if is_late and hash_ not in here]
+    refused: NodeRefused | None = None
+    found: dict[bytes, Receipt] = {}
+    try:
+        found = await node.receipts([*here, *late])
+    except NodeRefused as error:
+        refused = error  # what is late is asked for again with a later block range
+    for header in {header.number: header for hash_, header in here.items() if hash_ not in found}.values():
+        try:
+            found |= await node.receipts_in(header.hash)
+        except NodeRefused as error:
+            raise refused or error from None
+    for hash_, header in here.items():
+        if hash_ not in found or found[hash_].block_hash != header.hash:
+            raise NodeBehind(f"it has no receipt yet of 0x{hash_.hex()}, which is in block {header.number}")
+    return await _canonical(node, [found[hash_] for hash_ in [*here, *late] if hash_ in found], headers)
+
+
+async def _canonical(node: Node, found: list[Receipt], headers: list[Block]) -> list[Receipt]:
+    """Those of these that are of blocks up to the last header, on its chain. One of a block before the first (its
+    transaction was not known to be ours when that was read) is looked up by its block's number: what is below the
+    cursor is on the cursor's chain.
+    """
+    found = [receipt for receipt in found if receipt.block_number <= headers[-1].number]
+    canonical = {header.number: header.hash for header in headers}
+    for number in {receipt.block_number for receipt in found} - canonical.keys():
+        block = await node.block(number)
+        if block is not None:
+            canonical[number] = block.hash
+    final = [receipt for receipt in found if canonical.get(receipt.block_number) == receipt.block_hash]
+    return sorted(final, key=lambda receipt: receipt.block_number)
+
+
+async def with_missing(
+    node: Node, addresses: list[str], headers: list[Block], receipts: list[Receipt], logs: list[Log]
+) -> list[Log]:
+    """The logs, and what is missing of those that the receipts of our own transactions have."""
+    by_hash = {header.hash: header for header in headers}
+    wrong = {receipt.block_hash for receipt in receipts if _lacks(addresses, receipt, logs)} & by_hash.keys()
+    for hash_ in wrong:
+        logs = _merged(logs, await _all_of(node, addresses, by_hash[hash_]))
+    for receipt in receipts:
+        if receipt.block_hash in wrong and _lacks(addresses, receipt, logs):
+            raise NodeContradiction(f"block {receipt.block_number} has fewer logs than a receipt in it")
+    return logs
+
+
+def _lacks(addresses: list[str], receipt: Receipt, logs: list[Log]) -> bool:
+    read = Counter(log.address for log in logs if log.transaction_hash == receipt.hash)
+    return any(read[one] != receipt.logs.get(one.lower(), 0) for one in addresses)

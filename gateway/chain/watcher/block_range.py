@@ -1,0 +1,28 @@
+"""A range of final blocks and what they say."""
+
+from dataclasses import dataclass
+
+from gateway.chain.block import Block, Receipt
+from gateway.chain.token.contract import Movement, Skip
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRange:
+    """Final blocks `first` to `last.number`: what moved, what was skipped, and the receipts of asked hashes.
+
+    Everything is in the order of the chain. A receipt may be of a block before `first`. `assets` are the tokens whose
+    contracts were read; `final` is the number of the newest final block there was.
+    """
+
+    assets: frozenset[str]
+    first: int
+    last: Block
+    final: int
+    movements: list[Movement]
+    skips: list[Skip]
+    receipts: list[Receipt]
+
+    @property
+    def newest(self) -> bool:
+        """Whether there was nothing final beyond it."""
+        return self.last.number == self.final

@@ -1,0 +1,60 @@
+"""Whether the node's chain is the one that the ledger was kept with. Network only."""
+
+from collections.abc import Iterable
+
+from gateway.chain.block import Block
+from gateway.chain.errors import ChainReplaced, NodeBehind, NodeUnavailable
+from gateway.chain.node import Node
+from gateway.chain.token.contract import Contract
+from gateway.chain.watcher.cursors import Cursor
+
+
+async def check_cursor(node: Node, cursor: Cursor) -> None:
+    """Raises ChainReplaced when another block is where the cursor's was, or the node is of another chain; NodeBehind
+    when it has no block there yet: then it says nothing of the chain. Network only.
+    """
+    here = await node.block(cursor.number)
+    if here is None:
+        if (chain_id := await node.chain_id()) != cursor.chain_id:
+            raise ChainReplaced(f"the book is of chain {cursor.chain_id}, and the node is of chain {chain_id}")
+        raise NodeBehind(f"it has no block {cursor.number} yet, which was final before")
+    check_hash(cursor, here)
+
+
+def check_hash(cursor: Cursor, here: Block) -> None:
+    if here.hash != cursor.hash:
+        raise ChainReplaced(f"block {cursor.number} was 0x{cursor.hash.hex()} and is 0x{here.hash.hex()}")
+
+
+async def verify(node: Node, contracts: Iterable[Contract], cursor: Cursor | None, alone: bool = False) -> None:
+    """Raises ChainReplaced, saying what differs, unless this is the chain that the book was kept with, and
+    NodeUnavailable when the node is behind the cursor. Network only.
+
+    `alone` says that the chain has no other node, as the embedded one: then it is not behind, it has lost blocks.
+    """
+    known = list(contracts)
+    chain_id, genesis = await node.chain_id(), await node.block(0)
+    if genesis is None:
+        raise NodeUnavailable("it does not have block 0")
+    for contract in known:
+        code = contract.asset.code
+        if contract.chain_id != chain_id:
+            raise ChainReplaced(f"{code} is on chain {contract.chain_id}, and the node is of chain {chain_id}")
+        if contract.genesis_hash != genesis.hash:
+            raise ChainReplaced(f"the chain of {code} begins with another block 0, 0x{contract.genesis_hash.hex()}")
+    if cursor is not None:
+        await _reached(node, cursor, alone)  # before the code: a node that is behind may not have come to it yet
+    for contract in known:
+        if not await node.code(contract.address):
+            raise ChainReplaced(f"there is no contract at {contract.address}, where {contract.asset.code} was")
+
+
+async def _reached(node: Node, cursor: Cursor, alone: bool) -> None:
+    try:
+        await check_cursor(node, cursor)
+    except NodeUnavailable:
+        head = await node.block("latest")
+        if not alone or head is None or head.number >= cursor.number:
+            raise
+        lost = f"it ends at block {head.number}, and the book has what was final in block {cursor.number}"
+        raise ChainReplaced(lost) from None
