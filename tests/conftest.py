@@ -20,13 +20,13 @@ import gateway
 from gateway.chain.node import HttpNode
 from gateway.config import from_environment
 from gateway.embedded.children import Children
-from gateway.embedded.postgres import Postgres
+from gateway.embedded.postgres import SETTINGS, Postgres
 from gateway.keys.vault import Vault
 from gateway.ledger import book
 from gateway.money import Assets
 from gateway.postgres.migration import migrate
 from gateway.postgres.pool import Database, connect
-from tests.databases import execute, fresh_database, named
+from tests.databases import execute, fresh_database, keeping_connections, named
 from tests.factory import Chain, Town, running_anvil
 from tests.processes import heed_ctrl_c, limited
 from tests.slow import is_slow, rank
@@ -36,6 +36,10 @@ from tests.temporary import use_memory
 ASSETS: Assets = from_environment({}).assets
 
 SCHEMA = Path(gateway.__file__).parent / "schema"
+
+#: What a checkpoint and each end of a database look through, every page of it: a quarter of the memory would take longer
+#: than all else that DROP DATABASE does.
+SMALL = {"shared_buffers": "128MB"}
 
 heed_ctrl_c()
 
@@ -133,10 +137,11 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Post
         return
     home = tmp_path_factory.mktemp("server")
     children = await Children.claim(home)
-    postgres = Postgres(home, children)
+    postgres = Postgres(home, children, SETTINGS | SMALL)
     await postgres.start()
     try:
-        yield postgres
+        async with keeping_connections(postgres.dsn):
+            yield postgres
     finally:
         await postgres.stop()
         await children.release()

@@ -21,7 +21,7 @@ import signal
 import stat
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,9 +97,10 @@ class Postgres:
 
     name = "PostgreSQL"
 
-    def __init__(self, home: Path, children: Children) -> None:
+    def __init__(self, home: Path, children: Children, settings: Mapping[str, str] = SETTINGS) -> None:
         self._home = home
         self._children = children
+        self._settings = settings
         self._data = home / "postgres"
         self._way: Way | None = None
         self._child: Child | None = None
@@ -155,7 +156,7 @@ class Postgres:
 
     async def _started(self, way: Way) -> bool:
         """One attempt; False if the server ended instead of taking connections."""
-        settings = {**SETTINGS, "unix_socket_directories": _quoted(self._sockets)}
+        settings = {**self._settings, "unix_socket_directories": _quoted(self._sockets)}
         options = [option for name, value in settings.items() for option in ("-c", f"{name}={value}")]
         self._child = child = await self._children.start(
             "postgres",
