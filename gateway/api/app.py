@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
-from litestar import Litestar, Request, Response
+from litestar import Request, Response
 from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.di import Provide
@@ -106,10 +106,21 @@ def application(
     at_once: int = 1,
     pages: Sequence[HTTPRouteHandler] = (),
     missing: Callable[[Request[Any, Any, Any]], Response[bytes] | None] = lambda _: None,
-) -> Litestar:
+) -> Gateway:
     """The ASGI application over these services. Up to `most` payments of a rail share a commit, `at_once` of them run
     side by side (group_commit.py); what others would be like is for scripts/bench to say. `pages` are
     what people see, beside the API, and `missing` what they see instead of a problem where there is no page.
+    """
+    return over(routed(services.public_url, pages, missing), services, most, at_once)
+
+
+def routed(
+    public_url: str,
+    pages: Sequence[HTTPRouteHandler] = (),
+    missing: Callable[[Request[Any, Any, Any]], Response[bytes] | None] = lambda _: None,
+) -> Gateway:
+    """The application of a gateway that people find at this URL, with no services yet: its routes, in which nothing
+    depends on them.
     """
 
     def refuse_or_show(request: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
@@ -120,20 +131,8 @@ def application(
     check_needs(routes)
     gateway = Gateway(
         route_handlers=routes,
-        state=State(
-            {
-                "services": services,
-                "payments": payments.payments_of(services),
-                "ends": payments.ends_of(services),
-                "refunds": payments.refunds_of(services),
-                "bank_movements": bank.movements_of(services),
-                "solvency": None,
-                "solvency_at": 0.0,
-                "probe": Probe(services.database, services.node, services.settings),
-            }
-        ),
         dependencies={
-            "services": Provide(lambda: services, sync_to_thread=False),
+            "services": Provide(_services, sync_to_thread=False),
             "credential": Provide(credential_of),
             "caller": Provide(caller_of),
             "operator": Provide(operators.operator_of),
@@ -142,15 +141,37 @@ def application(
         exception_handlers={GatewayError: refuse, HTTPException: refuse_or_show, Exception: fail},
         request_class=StrictRequest,
         request_max_body_size=BODY_BYTES_MAX,
-        before_send=[finishing(services.public_url)],
+        before_send=[finishing(public_url)],
         after_exception=[stop_clones],
-        openapi_config=openapi.config(services.public_url),
+        openapi_config=openapi.config(public_url),
         # Errors are logged in `problems.fail`, by their own logger; Litestar need not configure the process's logging.
         logging_config=None,
         debug=False,
     )
     parameters.learn(gateway.routes)
-    gateway.state.methods = Methods(gateway.routes)
-    gateway.state.document = cache(lambda: openapi.document(gateway))
+    return gateway
+
+
+def over(gateway: Gateway, services: Services, most: int = 64, at_once: int = 1) -> Gateway:
+    """The application, now over these services."""
+    gateway.state = State(
+        {
+            "services": services,
+            "payments": payments.payments_of(services),
+            "ends": payments.ends_of(services),
+            "refunds": payments.refunds_of(services),
+            "bank_movements": bank.movements_of(services),
+            "solvency": None,
+            "solvency_at": 0.0,
+            "probe": Probe(services.database, services.node, services.settings),
+            "methods": Methods(gateway.routes),
+            "document": cache(lambda: openapi.document(gateway)),
+        }
+    )
     gateway.fast_payments = FastPayments(services, most, at_once)
     return gateway
+
+
+def _services(state: State) -> Services:
+    services: Services = state.services
+    return services

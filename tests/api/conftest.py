@@ -3,7 +3,6 @@
 import asyncio
 import json
 import re
-import warnings
 from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,9 +13,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from litestar.utils.deprecation import LitestarDeprecationWarning
 
-from gateway.api.app import application
 from gateway.api.methods import Gateway
 from gateway.bank import movements
 from gateway.chain.token.contract import Contract
@@ -35,6 +32,7 @@ from gateway.payments.payees import RESOLVERS
 from gateway.payments.payees.resolver import PayeeResolver
 from gateway.postgres.pool import Database, connect
 from tests.api import contract
+from tests.applications import application
 from tests.databases import fresh_database
 from tests.front import Front
 from tests.processes import HANG_SECONDS
@@ -199,8 +197,7 @@ async def opened(
         settles=(*settles.KINDS, Sweeps(3600)),
     )
     services = Services(database, settings, Vault(MASTER_KEY), clock, **more)
-    with warnings.catch_warnings(category=LitestarDeprecationWarning, action="ignore"):  # of what Litestar 3 will want
-        app = application(services)
+    app = application(services)
     async with httpx.AsyncClient(transport=Front(app), base_url="http://gateway", timeout=HANG_SECONDS) as client:
         client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # a test says itself what it sends
         yield Api(services, clock, client, app)

@@ -17,7 +17,6 @@ import asyncio
 import json
 import random
 import re
-import warnings
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -27,9 +26,7 @@ from decimal import Decimal
 from typing import Any
 
 from litestar import Litestar
-from litestar.utils.deprecation import LitestarDeprecationWarning
 
-from gateway.api.app import application
 from gateway.identity.rate_limits import Limits, Rate, Rates
 from gateway.ledger import book
 from gateway.money import Asset, Assets
@@ -39,6 +36,7 @@ from tests.api.conftest import Api, Person, opened
 from tests.api.test_approvals import approve, waiting
 from tests.api.test_keys import made
 from tests.api.test_mandates import granted
+from tests.applications import application
 from tests.front import Front
 
 #: A currency that was taken out of the settings: what there is of it is still paid.
@@ -342,8 +340,7 @@ async def world(dsn: str, assets: Assets, street: Street, most: int = 64, at_onc
             apps: dict[int, Gateway] = {}
             for fee in FEES:
                 settings = replace(api.services.settings, ledger_fee_basis_points=fee)
-                with warnings.catch_warnings(category=LitestarDeprecationWarning, action="ignore"):
-                    app = application(replace(api.services, settings=settings), most, at_once)
+                app = application(replace(api.services, settings=settings), most, at_once)
                 apps[fee] = Gateway(app, Front(app))
             found = World(api, street, apps)
             await found.news()

@@ -9,13 +9,13 @@ import httpx
 import pytest
 
 from gateway.api import server
-from gateway.api.app import application
 from gateway.api.server import UNUSED_BYTES_MAX, Server
 from gateway.cli.operate.processes import free_port
 from gateway.errors import GatewayError
 from gateway.http.body import Wanted, read_each
 from gateway.payments import batch
 from tests.api.conftest import Api
+from tests.applications import application
 from tests.factory import until_waiting
 from tests.processes import HANG_SECONDS
 

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from gateway.api.app import application
 from gateway.api.server import STOP_SECONDS, Server
 from gateway.cli.operate.processes import free_port
 from tests.api.conftest import Api, Person
+from tests.applications import application
 from tests.processes import HANG_SECONDS
 from tests.received import Received, answers
 

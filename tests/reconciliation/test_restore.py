@@ -8,7 +8,6 @@ import os
 import re
 import subprocess
 import sys
-import warnings
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -21,9 +20,7 @@ import httpx
 import pytest
 from eth_abi.abi import encode
 from eth_hash.auto import keccak
-from litestar.exceptions.base_exceptions import LitestarDeprecationWarning
 
-from gateway.api.app import application
 from gateway.audit import log as audit
 from gateway.chain.node import HttpNode
 from gateway.chain.token import message
@@ -41,6 +38,7 @@ from gateway.worker import jobs
 from tests.api.conftest import Api, Hands, Person, amount, code_of
 from tests.api.test_operators import Person as Operator
 from tests.api.test_operators import operator
+from tests.applications import application
 from tests.conftest import ASSETS
 from tests.databases import fresh_database, named
 from tests.factory import Town
@@ -104,8 +102,7 @@ class Gateway:
 @asynccontextmanager
 async def opened(town: Town) -> AsyncIterator[Gateway]:
     services = Services(town.database, town.settings, town.vault, Hands(), town.node)
-    with warnings.catch_warnings(category=LitestarDeprecationWarning, action="ignore"):  # as in tests/api/conftest.py
-        app = application(services)
+    app = application(services)
     async with httpx.AsyncClient(transport=Front(app), base_url="http://gateway", timeout=HANG_SECONDS) as client:
         yield Gateway(town, Api(services, Hands(), client))
 

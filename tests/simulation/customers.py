@@ -6,18 +6,16 @@ same.
 
 import asyncio
 import json
-import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-from litestar.utils.deprecation import LitestarDeprecationWarning
 
-from gateway.api.app import application
 from gateway.http.services import Services
 from gateway.postgres.errors import DatabaseUnavailable
+from tests.applications import application
 from tests.cuts import CutDatabase, Fate
 from tests.front import Front
 from tests.processes import HANG_SECONDS
@@ -225,8 +223,7 @@ async def customers(world: World) -> AsyncIterator[Customers]:
     cut = Cut(world=world)
     view = View(world.node, _nothing_is_sent)
     services = Services(CutDatabase(world.town.database, cut), world.town.settings, world.vault, world.clock, view)
-    with warnings.catch_warnings(category=LitestarDeprecationWarning, action="ignore"):  # of what Litestar 3 will want
-        app = application(services)
+    app = application(services)
     async with httpx.AsyncClient(transport=Front(app), base_url="http://gateway", timeout=HANG_SECONDS) as client:
         yield Customers(world, client, cut, view)
 

@@ -1,0 +1,24 @@
+"""Applications over the services of a test. A process builds the routes once, which takes longer than most tests do.
+Each application is a copy that has them in common with the others, and all else to itself.
+"""
+
+import warnings
+from copy import copy
+from functools import cache
+
+from litestar.utils.deprecation import LitestarDeprecationWarning
+
+from gateway.api.app import over, routed
+from gateway.api.methods import Gateway
+from gateway.http.services import Services
+
+
+def application(services: Services, most: int = 64, at_once: int = 1) -> Gateway:
+    """As gateway.api.app has it, without pages."""
+    return over(copy(_routed(services.public_url)), services, most, at_once)
+
+
+@cache
+def _routed(public_url: str) -> Gateway:
+    with warnings.catch_warnings(category=LitestarDeprecationWarning, action="ignore"):  # of what Litestar 3 will want
+        return routed(public_url)
