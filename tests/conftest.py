@@ -1,4 +1,4 @@
-"""One PostgreSQL for the whole run, a fresh database for every test, an anvil for every test that asks for one.
+"""One PostgreSQL for the whole run, a fresh database for every test, an anvil as new for every test that asks for one.
 
 All of it is real: the server is the embedded one with fsync on, started once in a temporary folder.
 """
@@ -10,7 +10,7 @@ import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import hypothesis
@@ -18,6 +18,7 @@ import pytest
 
 import gateway
 from gateway.chain.node import HttpNode
+from gateway.chain.token.contract import Contract
 from gateway.config import from_environment
 from gateway.embedded.children import Children
 from gateway.embedded.postgres import SETTINGS, Postgres
@@ -26,8 +27,9 @@ from gateway.ledger import book
 from gateway.money import Assets
 from gateway.postgres.migration import migrate
 from gateway.postgres.pool import Database, connect
-from tests.databases import execute, fresh_database, keeping_connections, named
-from tests.factory import Chain, Town, running_anvil
+from tests.anvils import SharedAnvil, shared_anvil
+from tests.databases import execute, fresh_database, keeping_connections, name_of, named
+from tests.factory import Chain, Town
 from tests.processes import heed_ctrl_c, limited
 from tests.slow import is_slow, rank
 from tests.temporary import use_memory
@@ -37,8 +39,8 @@ ASSETS: Assets = from_environment({}).assets
 
 SCHEMA = Path(gateway.__file__).parent / "schema"
 
-#: What a checkpoint and each end of a database look through, every page of it: a quarter of the memory would take longer
-#: than all else that DROP DATABASE does.
+#: A checkpoint, and the end of a database, look through all of it. To look through a quarter of the memory, which the
+#: gateway gives it, takes longer than all else that they do.
 SMALL = {"shared_buffers": "128MB"}
 
 heed_ctrl_c()
@@ -168,9 +170,10 @@ async def make_template(dsn: str) -> str:
 
 
 @pytest.fixture
-async def database_url(server: Postgres, template: str) -> AsyncIterator[str]:
-    """A fresh, migrated database of this test alone."""
-    async with fresh_database(server.dsn, template) as url:
+async def database_url(request: pytest.FixtureRequest, server: Postgres, template: str) -> AsyncIterator[str]:
+    """A fresh, migrated database of this test alone, which knows of the deployment where the test has it."""
+    deployed: Deployment | None = request.getfixturevalue("deployment") if _has_deployment(request) else None
+    async with fresh_database(server.dsn, deployed.template if deployed else template) as url:
         yield url
 
 
@@ -201,18 +204,61 @@ async def _empty(server: Postgres) -> AsyncIterator[Database]:
         yield database
 
 
-@pytest.fixture
-def chain(tmp_path: Path) -> Iterator[Chain]:
-    """An anvil that mines when the test says so."""
-    with running_anvil(tmp_path / "anvil") as chain:
-        yield chain
+@pytest.fixture(scope="session")
+def anvil(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SharedAnvil]:
+    """One anvil, for all tests that want a chain with nothing on it."""
+    with shared_anvil(tmp_path_factory.mktemp("anvil")) as anvil:
+        yield anvil
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The tokens' contracts: on the chain that the anvil keeps, and in the template of a database."""
+
+    anvil: SharedAnvil
+    template: str
+    contracts: dict[str, Contract]
+
+
+@pytest.fixture(scope="session")
+async def deployment(
+    server: Postgres, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Deployment]:
+    """What a gateway does at its first start, once for all tests that begin after it."""
+    with shared_anvil(tmp_path_factory.mktemp("deployment")) as anvil:
+        async with fresh_database(server.dsn, template) as url:
+            async with connect(url, connections=1) as database, town_of(database, anvil.chain) as town:
+                await town.deploy()
+            anvil.keep()
+            yield Deployment(anvil, name_of(url), town.settings.contracts)
+
+
+def _has_deployment(request: pytest.FixtureRequest) -> bool:
+    return "deployment" in request.fixturenames
 
 
 @pytest.fixture
-async def town(database: Database, chain: Chain) -> AsyncIterator[Town]:
+def chain(request: pytest.FixtureRequest) -> Chain:
+    """An anvil that mines when the test says so: as new, or with the contracts where the test has the deployment."""
+    if not _has_deployment(request):
+        anvil: SharedAnvil = request.getfixturevalue("anvil")
+        return anvil.take()
+    deployed: Deployment = request.getfixturevalue("deployment")
+    chain = deployed.anvil.take()
+    chain.mine()  # a block of now
+    return chain
+
+
+@pytest.fixture
+async def town(deployment: Deployment, database: Database, chain: Chain) -> AsyncIterator[Town]:
     """A gateway around this test's database and chain, its contracts deployed."""
+    async with town_of(database, chain) as town:
+        town.settings = replace(town.settings, contracts=deployment.contracts)
+        yield town
+
+
+@asynccontextmanager
+async def town_of(database: Database, chain: Chain) -> AsyncIterator[Town]:
     node = HttpNode(chain.url)
-    town = Town(database, chain, node, ASSETS, Vault(bytes(range(32)), root=bytes(range(32, 64))))
-    await town.deploy()
-    yield town
+    yield Town(database, chain, node, ASSETS, Vault(bytes(range(32)), root=bytes(range(32, 64))))
     await node.close()
