@@ -3,11 +3,17 @@
 app.py               the application: routes, limits, OpenAPI
 server.py            the HTTP server that it runs in
 payment_protocol.py  POST /v1/payments, answered inside the HTTP connection, before ASGI
-openapi.py           what the document says beyond the handlers' types
+openapi/             what the document says beyond the handlers' types
+examples.py          examples in the document, and of every problem
 methods.py           HEAD, OPTIONS and the Allow header
 idempotency.py       the Idempotency-Key of a call that moves money, and the calls that share commits
-shapes.py views.py   what comes in and goes out, and how it is made from each package's values
-payments/            payments, batches, mandates, approvals, authorizations, the bank
-identity/            handles, sign-up, sign-in, sessions, passkeys, API keys, addresses
-wallets.py public.py operators.py
+
+A folder for each subject has its routes, what comes in and goes out (shapes.py), how answers are made from the
+packages' own values (views.py) and examples of both (examples.py):
+
+payments/   payments, batches, mandates, approvals, authorizations, the bank
+identity/   handles, sign-up, sign-in, sessions, passkeys, API keys, addresses
+wallets/    balances, statements, events
+operators/  what operators propose and approve
+status/     solvency and health
 """

@@ -11,12 +11,15 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 
-from gateway.api import openapi, operators, public, wallets
 from gateway.api.identity import addresses, api_keys, handles, passkeys, sessions, sign_up
 from gateway.api.identity.passkeys import stop_clones
 from gateway.api.methods import Gateway, Methods
+from gateway.api.openapi import document as openapi
+from gateway.api.operators import operators
 from gateway.api.payments import approvals, authorizations, bank, batches, mandates, payments, unauthorized
 from gateway.api.payments.fast_payments import FastPayments
+from gateway.api.status import status
+from gateway.api.wallets import wallets
 from gateway.errors import GatewayError
 from gateway.http import fields, parameters
 from gateway.http.body import StrictRequest
@@ -85,9 +88,9 @@ ROUTES = [
     approvals.refuse_payment,
     approvals.challenge_withdrawal,
     *unauthorized.ROUTES,
-    public.get_solvency,
-    public.get_liveness,
-    public.get_readiness,
+    status.get_solvency,
+    status.get_liveness,
+    status.get_readiness,
 ]
 
 

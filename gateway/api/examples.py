@@ -30,7 +30,7 @@ from gateway.api.identity.sign_in import (
     SignedUpView,
     SignUpRequest,
 )
-from gateway.api.operators import (
+from gateway.api.operators.operators import (
     EnrolmentChallengeRequest,
     EnrolmentRequest,
     OperatorSessionView,
@@ -44,8 +44,7 @@ from gateway.api.payments.approvals import LimitShape, PolicyRequest, PolicyView
 from gateway.api.payments.authorizations import AuthorizationRequest
 from gateway.api.payments.bank import WithdrawalRequest
 from gateway.api.payments.mandates import DrawRequest, MandateRequest, MandatesPage, MandateView
-from gateway.api.payments.unauthorized import ReportLinkView, ReportView, UnfrozenView
-from gateway.api.shapes import (
+from gateway.api.payments.shapes import (
     AddressRequest,
     AmountRequest,
     ApprovalView,
@@ -82,7 +81,8 @@ from gateway.api.shapes import (
     SolvencyView,
     WalletView,
 )
-from gateway.api.views import KEY_WARNING
+from gateway.api.payments.unauthorized import ReportLinkView, ReportView, UnfrozenView
+from gateway.api.payments.views import KEY_WARNING
 from gateway.chain.errors import InvalidSignature
 from gateway.custody.errors import AddressNotEmpty, PaymentsUnderWay
 from gateway.errors import GatewayError

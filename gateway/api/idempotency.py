@@ -11,7 +11,7 @@ from litestar import Request, Response
 from msgspec.structs import replace
 
 from gateway import idempotency
-from gateway.api.views import payment_view
+from gateway.api.payments.views import payment_view
 from gateway.errors import GatewayError
 from gateway.group_commit import GroupCommit
 from gateway.http.errors import IdempotencyKeyMissing

@@ -14,7 +14,7 @@ from functools import partial
 from litestar import Litestar, post
 
 from gateway.api.app import application
-from gateway.api.shapes import PaymentRequest, PaymentView
+from gateway.api.payments.shapes import PaymentRequest, PaymentView
 from gateway.cli.operate import processes
 from gateway.config import from_environment
 from gateway.http.services import Services

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.api.shapes import PaymentRequest
+from gateway.api.payments.shapes import PaymentRequest
 from gateway.money import Assets
 from gateway.payments.model.note import INTEGER_MAX, METADATA_BYTES_MAX
 from gateway.postgres.pool import Database

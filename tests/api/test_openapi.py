@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from litestar.routes import HTTPRoute
 
-from gateway.api.shapes import BulkPaymentRequest
+from gateway.api.payments.shapes import BulkPaymentRequest
 from gateway.http.problems import INTERNAL, PROBLEMS
 from gateway.money import Assets
 from tests.api import contract

@@ -14,7 +14,7 @@ from litestar import Response
 from gateway.api.idempotency import fingerprint_of
 from gateway.api.payments.bank import Movements, movements_of
 from gateway.api.payments.payments import payment_id, payments_of, refunds_of
-from gateway.api.shapes import PaymentRequest
+from gateway.api.payments.shapes import PaymentRequest
 from gateway.bank.movements import BankRequest
 from gateway.idempotency import Claim
 from gateway.identity import api_key, wallet

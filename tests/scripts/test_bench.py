@@ -11,7 +11,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from gateway.api.shapes import PaymentView
+from gateway.api.payments.shapes import PaymentView
 from gateway.embedded.postgres import Postgres
 from gateway.ids import show
 from tests.running import ROOT

@@ -20,8 +20,8 @@ from gateway.api.identity.sign_in import (
     id_of,
     session_view,
 )
-from gateway.api.shapes import ChallengeView, signature_bytes
-from gateway.api.views import challenge_view
+from gateway.api.payments.shapes import ChallengeView, signature_bytes
+from gateway.api.payments.views import challenge_view
 from gateway.custody.bind import chain_id_of
 from gateway.http.cookie import holding, refuse_other_origins, set_with_answer, token_of
 from gateway.http.services import Services

@@ -13,7 +13,7 @@ from gateway.api.identity.sign_in import (
     new_passkey_challenge_view,
     registration_of,
 )
-from gateway.api.shapes import HandleRequest
+from gateway.api.payments.shapes import HandleRequest
 from gateway.http.cookie import refuse_other_origins
 from gateway.http.services import Services
 from gateway.identity.errors import InvalidPasskey

@@ -13,8 +13,8 @@ from gateway.api.identity.sign_in import (
 )
 from gateway.api.payments.bank import WITHDRAWAL
 from gateway.api.payments.payments import PaymentPath, payment_id
-from gateway.api.shapes import MoneyRequest, PaymentView
-from gateway.api.views import payment_view
+from gateway.api.payments.shapes import MoneyRequest, PaymentView
+from gateway.api.payments.views import payment_view
 from gateway.http.problems import MONEY_PROBLEMS
 from gateway.http.services import Services
 from gateway.identity.credential import Credential

@@ -16,7 +16,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from gateway import idempotency
 from gateway.api.idempotency import fingerprint_of, key_of
 from gateway.api.payments.payments import status_of
-from gateway.api.shapes import BulkPaymentRequest, BulkResultView
+from gateway.api.payments.shapes import BulkPaymentRequest, BulkResultView
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.http import body
 from gateway.http.body import StrictRequest

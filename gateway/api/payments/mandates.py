@@ -15,7 +15,7 @@ from gateway.api.identity.sign_in import (
     id_of,
 )
 from gateway.api.payments.payments import ACCEPTED
-from gateway.api.shapes import (
+from gateway.api.payments.shapes import (
     Amount,
     AssetCode,
     Decimal,
@@ -27,7 +27,7 @@ from gateway.api.shapes import (
     Time,
     check_time,
 )
-from gateway.api.views import payment_view
+from gateway.api.payments.views import payment_view
 from gateway.clock import rfc3339
 from gateway.http.parameters import path_id
 from gateway.http.problems import KEY_PROBLEMS, MONEY_PROBLEMS

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.api.idempotency import Batcher, answer_once, claim_of
-from gateway.api.shapes import (
+from gateway.api.payments.shapes import (
     AmountRequest,
     NothingRequest,
     PaymentRequest,
@@ -22,7 +22,7 @@ from gateway.api.shapes import (
     SignatureRequest,
     signature_bytes,
 )
-from gateway.api.views import payment_view, preview_view
+from gateway.api.payments.views import payment_view, preview_view
 from gateway.errors import AmountTooPrecise, GatewayError, InvalidAmount, InvalidRequest, NotFound
 from gateway.http.cursor import cursor_position, cursor_text
 from gateway.http.parameters import Cursor, Limit, asset_parameter, path_id, refused

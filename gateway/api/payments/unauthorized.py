@@ -13,8 +13,8 @@ from gateway.api.identity.sign_in import (
     assertion_of,
 )
 from gateway.api.payments.payments import PaymentPath, payment_id
-from gateway.api.shapes import AssetCode, Decimal, Party, PaymentIdText, PaymentState, PaymentView, Time
-from gateway.api.views import payment_view
+from gateway.api.payments.shapes import AssetCode, Decimal, Party, PaymentIdText, PaymentState, PaymentView, Time
+from gateway.api.payments.views import payment_view
 from gateway.audit.log import ANYONE
 from gateway.clock import rfc3339
 from gateway.http.services import Services

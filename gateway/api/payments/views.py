@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from gateway.api.shapes import (
+from gateway.api.payments.shapes import (
     ApprovalView,
     BalanceView,
     BankMovementView,

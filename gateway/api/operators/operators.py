@@ -17,7 +17,7 @@ from gateway.api.identity.sign_in import (
     assertion_challenge_view,
     assertion_of,
 )
-from gateway.api.shapes import AssetCode, Time, WalletIdText
+from gateway.api.payments.shapes import AssetCode, Time, WalletIdText
 from gateway.audit import log as audit
 from gateway.audit.log import ANYONE, AuditEvent, By
 from gateway.clock import rfc3339

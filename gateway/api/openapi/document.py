@@ -26,7 +26,7 @@ from litestar.openapi.spec import Components, Contact, License, SecurityScheme, 
 from litestar.routes import HTTPRoute
 
 from gateway.api import examples
-from gateway.api.shapes import BulkPaymentRequest, BulkResultView, CustodyText, MetadataObject, TypedData
+from gateway.api.payments.shapes import BulkPaymentRequest, BulkResultView, CustodyText, MetadataObject, TypedData
 from gateway.http import cookie
 from gateway.http.meanings import MEANINGS
 from gateway.http.problems import INTERNAL, PROBLEMS, Problem, internal_document, problem_document

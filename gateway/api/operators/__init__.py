@@ -1,0 +1,6 @@
+"""Routes for the operators of the gateway: enrol, sign in, propose and approve.
+
+operators.py  the routes
+shapes.py     what comes in and goes out
+examples.py   examples of both in the OpenAPI document
+"""
