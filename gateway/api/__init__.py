@@ -3,8 +3,9 @@
 app.py               the application: routes, limits, OpenAPI
 server.py            the HTTP server that it runs in
 payment_protocol.py  POST /v1/payments, answered inside the HTTP connection, before ASGI
+fields.py            types of fields that several subjects have
 openapi/             what the document says beyond the handlers' types
-examples.py          examples in the document, and of every problem
+examples.py story.py  examples in the document, and of every problem; who they are about
 methods.py           HEAD, OPTIONS and the Allow header
 idempotency.py       the Idempotency-Key of a call that moves money, and the calls that share commits
 

@@ -6,5 +6,8 @@ sign_in.py    what comes in and goes out where people sign in
 sessions.py   sign in, see one's sessions, end them
 passkeys.py   passkeys and recovery codes
 api_keys.py   API keys: made, listed, replaced, revoked
+shapes.py     what comes in and goes out where several of these have it
+views.py      how answers are made from the packages' own values
+examples.py   examples of both in the OpenAPI document
 addresses.py  bind an address of one's own
 """

@@ -2,8 +2,9 @@
 
 from litestar import post
 
-from gateway.api.payments.shapes import AddressRequest, BindRequest, BoundView, ChallengeView, signature_bytes
-from gateway.api.payments.views import bound_view, challenge_view
+from gateway.api.fields import signature_bytes
+from gateway.api.identity.shapes import AddressRequest, BindRequest, BoundView, ChallengeView
+from gateway.api.identity.views import bound_view, challenge_view
 from gateway.custody import bind
 from gateway.http.services import Services
 from gateway.identity.credential import Credential

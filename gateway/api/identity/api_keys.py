@@ -7,8 +7,8 @@ from typing import Annotated
 from litestar import Response, delete, get, post
 from msgspec import Meta, Struct
 
+from gateway.api.fields import AssetCode, ScopeText, Time
 from gateway.api.identity.sign_in import id_of
-from gateway.api.payments.shapes import AssetCode, ScopeText, Time
 from gateway.clock import rfc3339
 from gateway.errors import Forbidden
 from gateway.http.parameters import path_id

@@ -5,8 +5,8 @@ from typing import Annotated
 from litestar import get, post
 from litestar.params import PathParameter
 
-from gateway.api.payments.shapes import ClaimRequest, HandleView, NewHandleView
-from gateway.api.payments.views import handle_view
+from gateway.api.identity.shapes import ClaimRequest, HandleView, NewHandleView
+from gateway.api.identity.views import handle_view
 from gateway.http.services import Services
 from gateway.identity import wallet
 from gateway.ids import show

@@ -7,6 +7,8 @@ from litestar import Request, Response, delete, get, post
 from litestar.datastructures import Cookie
 from litestar.params import PathParameter
 
+from gateway.api.fields import signature_bytes
+from gateway.api.identity.shapes import ChallengeView
 from gateway.api.identity.sign_in import (
     AssertionChallengeView,
     AssertionRequest,
@@ -20,8 +22,7 @@ from gateway.api.identity.sign_in import (
     id_of,
     session_view,
 )
-from gateway.api.payments.shapes import ChallengeView, signature_bytes
-from gateway.api.payments.views import challenge_view
+from gateway.api.identity.views import challenge_view
 from gateway.custody.bind import chain_id_of
 from gateway.http.cookie import holding, refuse_other_origins, set_with_answer, token_of
 from gateway.http.services import Services

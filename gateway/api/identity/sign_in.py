@@ -6,7 +6,7 @@ from uuid import UUID
 
 from msgspec import Meta, Struct
 
-from gateway.api.payments.shapes import Address, Handle, HandleText, Time, WalletIdText
+from gateway.api.fields import Address, Handle, HandleText, Time, WalletIdText
 from gateway.clock import rfc3339
 from gateway.errors import InvalidRequest, NotFound
 from gateway.http.schema import typed_id

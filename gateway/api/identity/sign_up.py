@@ -6,6 +6,7 @@ from uuid import UUID
 from litestar import Request, Response, post
 
 from gateway.api.identity.sessions import start_session
+from gateway.api.identity.shapes import HandleRequest
 from gateway.api.identity.sign_in import (
     NewPasskeyChallengeView,
     SignedUpView,
@@ -13,7 +14,6 @@ from gateway.api.identity.sign_in import (
     new_passkey_challenge_view,
     registration_of,
 )
-from gateway.api.payments.shapes import HandleRequest
 from gateway.http.cookie import refuse_other_origins
 from gateway.http.services import Services
 from gateway.identity.errors import InvalidPasskey

@@ -8,23 +8,28 @@ from typing import Annotated, Any
 
 from litestar import Request, Response, delete, get, post
 from litestar.datastructures import State
-from msgspec import Meta, Struct
 
 from gateway.api.identity.sign_in import (
     AssertionChallengeView,
     AssertionRequest,
-    Base64,
     assertion_challenge_view,
     assertion_of,
 )
-from gateway.api.payments.shapes import AssetCode, Time, WalletIdText
+from gateway.api.operators.shapes import (
+    EnrolmentChallengeRequest,
+    EnrolmentRequest,
+    OperatorSessionView,
+    OperatorView,
+    ProposalRequest,
+    ProposalsPage,
+    ProposalView,
+)
 from gateway.audit import log as audit
 from gateway.audit.log import ANYONE, AuditEvent, By
 from gateway.clock import rfc3339
 from gateway.errors import InvalidRequest
 from gateway.http.parameters import path_id
 from gateway.http.problems import MONEY_PROBLEMS
-from gateway.http.schema import typed_id
 from gateway.http.services import Services, bearer_of, check_conditions
 from gateway.identity.errors import InvalidPasskey
 from gateway.identity.handle import fold
@@ -36,83 +41,6 @@ from gateway.operators.repair_proposal import LostHandle
 from gateway.operators.repairs import REPAIRS, Correction
 
 ProposalPath = Annotated[str, path_id(operators.PROPOSAL_PREFIX, "The proposal's id.")]
-
-
-OperatorName = Annotated[
-    str, Meta(pattern="^[a-z0-9_]{2,30}$", description="2 to 30 of a-z, 0-9 and _.", examples=["ann"])
-]
-Kind = operators.Kind
-
-
-class EnrolmentChallengeRequest(Struct, forbid_unknown_fields=True):
-    name: OperatorName
-
-
-class EnrolmentRequest(Struct, forbid_unknown_fields=True):
-    """The code of `gateway operators add`, and what `navigator.credentials.create()` returned."""
-
-    name: OperatorName
-    code: Annotated[str, Meta(description="Shown once, by gateway operators add.")]
-    client_data: Base64
-    attestation: Base64
-
-
-class OperatorView(Struct):
-    id: Annotated[str, typed_id(operators.PREFIX, "An operator's id.")]
-    name: str
-
-
-class OperatorSessionView(Struct):
-    """The token is shown this once."""
-
-    name: str
-    token: str
-    seconds: Annotated[int, Meta(description="How long the token is good.")]
-
-
-class ProposedLimitRequest(Struct, forbid_unknown_fields=True):
-    """The most that goes without the owner's approval."""
-
-    asset: AssetCode
-    payment: Annotated[str, Meta(description="In one payment.", examples=["10.00"])]
-    day: Annotated[str, Meta(description="In any 24 hours.", examples=["20.00"])]
-
-
-class CorrectionRequest(Struct, forbid_unknown_fields=True):
-    """A transfer that makes the ledger add up again, between two accounts of one asset, named by their codes."""
-
-    debit: Annotated[str, Meta(examples=["wallet:alice:USD"])]
-    credit: Annotated[str, Meta(examples=["reserve:USD"])]
-    amount: Annotated[str, Meta(examples=["25.00"])]
-    asset: AssetCode
-
-
-class ProposalRequest(Struct, forbid_unknown_fields=True):
-    kind: Kind
-    reason: Annotated[str, Meta(description="Why, in 1 to 200 characters.", examples=["reported as stolen"])]
-    handle: Annotated[
-        str | None,
-        Meta(description="Whose wallet, or the handle to return; null for other repairs.", examples=["alice"]),
-    ] = None
-    limit: Annotated[ProposedLimitRequest | None, Meta(description="For wallet.limit alone.")] = None
-    correction: Annotated[CorrectionRequest | None, Meta(description="For ledger.correct alone.")] = None
-
-
-class ProposalView(Struct):
-    id: Annotated[str, typed_id(operators.PROPOSAL_PREFIX, "A proposal's id.")]
-    kind: Kind
-    handle: Annotated[str | None, Meta(description="Whose wallet; null for a repair.")]
-    wallet_id: WalletIdText | None
-    reason: str
-    terms: Annotated[str, Meta(description="The limit or the repair in words; else empty.")]
-    proposed_by: Annotated[str, Meta(description="The name of an operator.")]
-    proposed_at: Time
-    expires_at: Time
-    approved_by: Annotated[str | None, Meta(description="The name of another operator; null: none yet.")]
-
-
-class ProposalsPage(Struct):
-    items: list[ProposalView]
 
 
 async def operator_of(request: Request[Any, Any, State], services: Services) -> Operator:

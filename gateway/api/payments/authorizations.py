@@ -5,7 +5,8 @@ from typing import Annotated
 from litestar import Response, post
 from msgspec import Meta, Struct
 
-from gateway.api.payments.shapes import Address, AssetCode, PaymentView, Signature, signature_bytes
+from gateway.api.fields import Address, AssetCode, Signature, signature_bytes
+from gateway.api.payments.shapes import PaymentView
 from gateway.api.payments.views import payment_view
 from gateway.errors import InvalidRequest
 from gateway.http.services import Services

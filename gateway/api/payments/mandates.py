@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from litestar import Request, Response, delete, get, post
 from msgspec import Meta, Struct
 
+from gateway.api.fields import Amount, AssetCode, Decimal, MemoText, MetadataObject, Party, Reference, Time, check_time
 from gateway.api.idempotency import answer_once
 from gateway.api.identity.sign_in import (
     AssertionChallengeView,
@@ -15,18 +16,7 @@ from gateway.api.identity.sign_in import (
     id_of,
 )
 from gateway.api.payments.payments import ACCEPTED
-from gateway.api.payments.shapes import (
-    Amount,
-    AssetCode,
-    Decimal,
-    MemoText,
-    MetadataObject,
-    Party,
-    PaymentView,
-    Reference,
-    Time,
-    check_time,
-)
+from gateway.api.payments.shapes import PaymentView
 from gateway.api.payments.views import payment_view
 from gateway.clock import rfc3339
 from gateway.http.parameters import path_id

@@ -10,6 +10,7 @@ from litestar.params import QueryParameter
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gateway.api.fields import signature_bytes
 from gateway.api.idempotency import Batcher, answer_once, claim_of
 from gateway.api.payments.shapes import (
     AmountRequest,
@@ -20,7 +21,6 @@ from gateway.api.payments.shapes import (
     PreviewView,
     RefundRequest,
     SignatureRequest,
-    signature_bytes,
 )
 from gateway.api.payments.views import payment_view, preview_view
 from gateway.errors import AmountTooPrecise, GatewayError, InvalidAmount, InvalidRequest, NotFound

@@ -6,6 +6,7 @@ from litestar import get, post
 from litestar.params import PathParameter
 from msgspec import Meta, Struct
 
+from gateway.api.fields import AssetCode, Decimal, Party, PaymentIdText, PaymentState, Time
 from gateway.api.identity.sign_in import (
     AssertionChallengeView,
     AssertionRequest,
@@ -13,7 +14,7 @@ from gateway.api.identity.sign_in import (
     assertion_of,
 )
 from gateway.api.payments.payments import PaymentPath, payment_id
-from gateway.api.payments.shapes import AssetCode, Decimal, Party, PaymentIdText, PaymentState, PaymentView, Time
+from gateway.api.payments.shapes import PaymentView
 from gateway.api.payments.views import payment_view
 from gateway.audit.log import ANYONE
 from gateway.clock import rfc3339

@@ -5,8 +5,8 @@ import asyncio
 from litestar import get
 from litestar.datastructures import State
 
-from gateway.api.payments.shapes import HealthView, ReadyView, SolvencyPage
-from gateway.api.payments.views import frozen_views, solvency_view
+from gateway.api.status.shapes import HealthView, ReadyView, SolvencyPage
+from gateway.api.status.views import frozen_views, solvency_view
 from gateway.http.errors import ShuttingDown
 from gateway.http.services import Services
 from gateway.payments.checks import withdrawal_freeze

@@ -6,8 +6,8 @@ from typing import Annotated
 from litestar import Response, get, post
 from litestar.params import QueryParameter
 
-from gateway.api.payments.shapes import EntriesPage, EventsPage, ExportedKeyView, KeyExportRequest, WalletView
-from gateway.api.payments.views import balance_view, entry_view, event_view, exported_key_view, past_balance_view
+from gateway.api.wallets.shapes import EntriesPage, EventsPage, ExportedKeyView, KeyExportRequest, WalletView
+from gateway.api.wallets.views import balance_view, entry_view, event_view, exported_key_view, past_balance_view
 from gateway.chain.watcher import cursors
 from gateway.clock import rfc3339
 from gateway.custody import export

@@ -1,0 +1,141 @@
+"""One operation of the document: its description, parameters, body, answers and problems."""
+
+import inspect
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+from litestar.handlers import HTTPRouteHandler
+
+from gateway.api import examples
+from gateway.api.openapi.schemas import BY_CODE, REFERENCE, Json, shown_schema
+from gateway.api.payments.shapes import BulkPaymentRequest
+from gateway.identity.credential import SCOPES
+from gateway.payments import batch
+
+#: The header of what begins a session, and so has to come from a page of the gateway (`own_page=`).
+_ORIGIN: Final = {
+    "name": "Origin",
+    "in": "header",
+    "description": "The gateway's own origin, that of GATEWAY_PUBLIC_URL, as browsers send it from its pages (RFC "
+    "6454). Without it, or `Sec-Fetch-Site: same-origin`, the answer is 403.",
+    "schema": {"type": "string", "examples": ["https://pay.example"]},
+}
+
+
+#: What problems with a Retry-After say that it is worth waiting for.
+_WAIT: Final = ("too_many_tries", "unavailable", "idempotency_key_in_progress")
+
+
+_STATUSES: Final = {"200": "Done.", "201": "Created.", "202": "Accepted: it settles later."}
+
+
+def operation(handler: HTTPRouteHandler, generated: dict[str, Json]) -> dict[str, Json]:
+    name, codes = generated["operationId"], _codes(handler, generated)
+    shown = {key: generated[key] for key in ("operationId", "tags", "summary")}
+    shown["security"], shown["description"] = _security(handler.opt["needs"]), _described(handler)
+    parameters = [_parameter(one) for one in generated.get("parameters", ())]
+    if "idempotency_key_missing" in codes:
+        parameters.append({"$ref": "#/components/parameters/IdempotencyKey"})
+    if handler.opt.get("own_page"):
+        parameters.append(_ORIGIN)
+    if parameters:
+        shown["parameters"] = parameters
+    if name in examples.REQUESTS:
+        shown["requestBody"] = _body(name, generated)
+    answers = {status: answer for status, answer in generated["responses"].items() if status < "400"}
+    shown["responses"] = {status: _answer(name, status, answer, codes) for status, answer in answers.items()}
+    by_status: dict[int, list[str]] = {}
+    for code in sorted(codes):
+        by_status.setdefault(BY_CODE[code].status, []).append(code)
+    for status, several in sorted(by_status.items()):
+        shared = {"$ref": f"#/components/responses/{several[0]}"}
+        shown["responses"][str(status)] = refusal(several) if several[1:] else shared
+    return shown
+
+
+def _codes(handler: HTTPRouteHandler, operation: dict[str, Json]) -> set[str]:
+    """The problems that a route says it has, and those it has for what it takes: a body, a caller, the database."""
+    codes = {"internal_error", "invalid_request", "precondition_failed", *handler.opt.get("problems", ())}
+    if handler.parsed_fn_signature.parameters:
+        codes.add("unavailable")
+    if handler.opt.get("counts", "requests") is not None:
+        codes.add("too_many_tries")
+    if handler.opt["needs"] != "nothing":
+        codes |= {"unauthenticated", "forbidden"}
+    if operation["operationId"] in examples.REQUESTS:
+        codes |= {"body_too_large", "unsupported_media_type"}
+    return codes
+
+
+def _security(need: str) -> list[dict[str, list[str]]]:
+    """Who may call."""
+    match need:
+        case "nothing":
+            return []
+        case "operator":
+            return [{"operator": []}]
+    return [{"api_key": []}, {"session": []}]
+
+
+def _described(handler: HTTPRouteHandler) -> str:
+    """What the handler says of itself, and the scope that it needs: only OAuth's are for `security` to say."""
+    said, need = inspect.getdoc(handler.fn) or "", handler.opt["needs"]
+    if need == "passkey":
+        return f"{said}\n\nNeeds the `owner` scope, or a session that was started with a recovery code."
+    return f"{said}\n\nNeeds the `{need}` scope." if need in SCOPES else said
+
+
+def _parameter(generated: dict[str, Json]) -> dict[str, Json]:
+    """A parameter: one that is not sent is not there, which is no null."""
+    schema = dict(generated["schema"])
+    schema.pop("description", None)
+    if "oneOf" in schema:
+        (one,) = (part for part in schema.pop("oneOf") if part != {"type": "null"})
+        schema = {**one, **schema}
+    if "enum" in schema:
+        schema = {**schema, "type": "string", "enum": [value for value in schema["enum"] if value is not None]}
+    for bound in ("minimum", "maximum"):
+        if bound in schema:
+            schema[bound] = int(schema[bound])
+    shown = {key: generated[key] for key in ("name", "in", "description")}
+    return {**shown, **({"required": True} if generated.get("required") else {}), "schema": shown_schema(schema)}
+
+
+def _body(name: str, operation: dict[str, Json]) -> dict[str, Json]:
+    """What the operation is sent. The body of many payments is read line by line, and so no type of its handler's."""
+    example = examples.request_example(name)
+    if name == "pay_batch":
+        (one,), _ = msgspec.json.schema_components((BulkPaymentRequest,), ref_template=REFERENCE)
+        array = {"type": "array", "items": one, "minItems": 1, "maxItems": batch.MOST}
+        lines = {"schema": one, "example": example[0]}
+        content = {"application/json": {"schema": array, "example": example}, "application/x-ndjson": lines}
+    else:
+        schema = operation["requestBody"]["content"]["application/json"]["schema"]
+        content = {"application/json": {"schema": shown_schema(schema), "example": example}}
+    return {"required": True, "content": content}
+
+
+def _answer(name: str, status: str, generated: dict[str, Json], codes: set[str]) -> dict[str, Json]:
+    example = examples.answer_example(name, status)
+    schema = shown_schema(generated["content"]["application/json"]["schema"])
+    content = {"application/json": {"schema": schema, "example": example}}
+    if name == "pay_batch":  # a line for each, as it is paid
+        content["application/x-ndjson"] = {"schema": schema["items"], "example": example[0]}
+    said = generated["description"]
+    described = _STATUSES[status] if said == HTTPStatus(int(status)).description else said
+    replayed = {"Idempotency-Replayed": {"$ref": "#/components/headers/Idempotency-Replayed"}}
+    headers = {"headers": replayed} if "idempotency_key_missing" in codes else {}
+    return {"description": described, **headers, "content": content}
+
+
+def refusal(codes: list[str]) -> dict[str, Json]:
+    """A response that has one of these codes, each with an example."""
+    named = {code: {"$ref": f"#/components/examples/{code}"} for code in codes}
+    problem = {"schema": {"$ref": REFERENCE.format(name="Problem")}, "examples": named}
+    wait = {"headers": {"Retry-After": {"$ref": "#/components/headers/Retry-After"}}}
+    return {
+        "description": ", ".join(f"`{code}`" for code in codes),
+        **(wait if set(codes) & set(_WAIT) else {}),
+        "content": {"application/problem+json": problem},
+    }

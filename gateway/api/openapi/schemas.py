@@ -1,0 +1,138 @@
+"""The schemas of the document: every type that a request or an answer has, under the name that it has outside.
+
+What several schemas have is one of its own: texts with a few values, metadata, typed data, problems.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, get_args
+
+import msgspec
+from litestar import Response
+from litestar.handlers import HTTPRouteHandler
+
+from gateway.api.fields import CustodyText, MetadataObject, TypedData
+from gateway.api.payments.shapes import BulkPaymentRequest, BulkResultView
+from gateway.http.problems import INTERNAL, PROBLEMS, Problem
+from gateway.identity.credential import SCOPES
+from gateway.operators import operators
+from gateway.payments.checks.policy import Reason
+from gateway.payments.model.payment import State
+from gateway.payments.model.route import RailName
+
+Json = Any
+
+
+#: The values of a text that several schemas have, under one name.
+_ENUMS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
+    "PaymentState": ("Where a payment is in its life.", tuple(state.value for state in State)),
+    "Rail": ("The way that a payment takes.", get_args(RailName)),
+    "Scope": ("What an API key or a session may do.", SCOPES),
+    "Custody": (
+        "Who keeps an address's key: the gateway, its owner, or nobody, since it is a contract.",
+        get_args(get_args(CustodyText)[0]),
+    ),
+    "ApprovalReason": ("Why a payment needs its payer's approval.", get_args(Reason)),
+    "ProposalKind": ("What operators propose.", operators.KINDS),
+}
+
+
+#: Objects that are no structs of msgspec's, which have their name as a title.
+_OBJECTS: Final = ("Problem", "Metadata", "TypedData")
+
+
+#: Every problem by its code.
+BY_CODE: Final[Mapping[str, Problem]] = {problem.code: problem for problem in (*PROBLEMS.values(), INTERNAL)}
+
+
+#: RFC 9457. The values that the detail speaks of stand beside these members.
+_PROBLEM: Final = {
+    "title": "Problem",
+    "description": "Why a request was refused (RFC 9457), with the values that its detail speaks of beside it.",
+    "type": "object",
+    "properties": {
+        "type": {"type": "string", "description": "The code, and the cause where a code has several."},
+        "title": {"type": "string", "description": "The code in words."},
+        "status": {"type": "integer", "description": "The HTTP status."},
+        "detail": {"type": "string", "description": "What happened and what to do, for people."},
+        "code": {"$ref": "#/components/schemas/ProblemCode"},
+        "retryable": {"type": "boolean", "description": "Whether the same request may succeed later."},
+    },
+    "required": ["type", "title", "status", "detail", "code", "retryable"],
+    "additionalProperties": True,
+}
+
+
+_PROBLEM_CODE: Final = {
+    "title": "ProblemCode",
+    "description": "Stable: decide by this.",
+    "type": "string",
+    "enum": sorted(BY_CODE),
+}
+
+
+REFERENCE: Final = "#/components/schemas/{name}"
+
+
+def schemas(handlers: Iterable[HTTPRouteHandler]) -> dict[str, Json]:
+    """Every type that a request or an answer has, and what those are made of."""
+    types = [kind for handler in handlers if handler.resolve_include_in_schema() for kind in _types(handler)]
+    _, found = msgspec.json.schema_components([*types, BulkPaymentRequest, BulkResultView], ref_template=REFERENCE)
+    enums = {
+        name: {"title": name, "description": description, "type": "string", "enum": list(values)}
+        for name, (description, values) in _ENUMS.items()
+    }
+    shown = {_name(name): shown_schema(schema) for name, schema in found.items() if name != "State"}
+    for schema in shown.values():
+        schema["properties"] = {name: _optional(field) for name, field in schema["properties"].items()}
+    objects = {str(one["title"]): one for one in map(msgspec.json.schema, (MetadataObject, TypedData))}
+    return dict(sorted((shown | enums | objects | {"Problem": _PROBLEM, "ProblemCode": _PROBLEM_CODE}).items()))
+
+
+def _types(handler: HTTPRouteHandler) -> Iterator[type[msgspec.Struct]]:
+    """The structs that a handler takes and answers."""
+    signature = handler.parsed_fn_signature
+    answer = signature.return_type
+    fields = [*answer.inner_types] if answer.is_subclass_of(Response) else [answer]
+    for field in (*fields, *(value for name, value in signature.parameters.items() if name == "data")):
+        if field.is_subclass_of(msgspec.Struct):
+            yield field.annotation
+
+
+def _name(name: str) -> str:
+    """What a type is called outside: `Payment`, not `PaymentView`."""
+    return "PaymentState" if name == "State" else name.removesuffix("View").removesuffix("Shape")
+
+
+def shown_schema(schema: Json) -> Json:
+    """The schema with names as they are outside, and what others share in its own place."""
+    if isinstance(schema, list):
+        return [shown_schema(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if schema.get("title") in _OBJECTS:
+        return {"$ref": REFERENCE.format(name=schema["title"])}
+    for name, (description, values) in _ENUMS.items():
+        if set(schema.get("enum", ())) == set(values):
+            own = schema.get("description", description)
+            reference = {"$ref": REFERENCE.format(name=name)}
+            return reference if own == description else {**reference, "description": own}
+    shown = {key: shown_schema(part) for key, part in schema.items()}
+    if "$ref" in shown:
+        shown["$ref"] = REFERENCE.format(name=_name(shown["$ref"].rpartition("/")[2]))
+    if isinstance(shown.get("title"), str):
+        shown["title"] = _name(shown["title"])
+    match shown.get("anyOf"):
+        case [{"description": _} as one, {"type": "null"}]:  # what is said of it is said of it where it is null, too
+            said = {key: one.pop(key) for key in ("description", "examples") if key in one}
+            shown = {**said, **shown}
+    return shown
+
+
+def _optional(field: Json) -> Json:
+    """A field with its default in words: generators take one that has a `default` for one that is always there."""
+    default = field.get("default")
+    without = {key: value for key, value in field.items() if key != "default"}
+    if default in (None, [], {}):
+        return without
+    return {**without, "description": f"{field.get('description', '')} Default: `{json.dumps(default)}`.".strip()}

@@ -1,0 +1,57 @@
+"""What goes out."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from gateway.api.fields import AssetCode, Decimal, Time
+
+
+class SolvencyView(Struct):
+    """What there is of a token, and what backs it."""
+
+    asset: AssetCode
+    supply: Annotated[Decimal, Meta(description="What the token's contract has issued.")]
+    wallets: Annotated[Decimal, Meta(description="What the gateway's wallets have of it.")]
+    outside: Annotated[Decimal, Meta(description="What other addresses have of it.")]
+    reserve: Annotated[Decimal, Meta(description="The currency that backs it.")]
+    final_block: int | None
+    checked_block: (
+        Annotated[int, Meta(description="The final block up to which the ledger was reconciled with the chain.")] | None
+    )
+    difference: Annotated[Decimal, Meta(description="What does not add up; zero where all does.")]
+
+
+class FrozenView(Struct):
+    """An asset, token or currency, whose withdrawals are frozen."""
+
+    asset: AssetCode
+    since: Time
+
+
+class SolvencyPage(Struct):
+    items: list[SolvencyView]
+    frozen: list[FrozenView]
+
+
+class HealthView(Struct):
+    status: Literal["ok"]
+
+
+class ReadyView(Struct):
+    """`ok`: payments are accepted. Where the node or the worker are not ok, token payments wait."""
+
+    status: Literal["ok"]
+    node: Annotated[
+        Literal["ok", "away", "behind", "replaced", "not_set"],
+        Meta(description="behind: it lacks the block that the ledger is at; replaced: it has another block there."),
+    ]
+    worker: Annotated[Literal["ok", "late", "none"], Meta(description="late: no worker has run for 30 seconds.")]
+    relayers: Annotated[
+        Literal["ok", "refused", "late"],
+        Meta(description="refused: a node refuses what is sent to it; late: what was sent does not become final."),
+    ]
+    reason: Annotated[str | None, Meta(description="Why the relayers are not ok.")]
+    recovery: Annotated[
+        str | None, Meta(description="Why token payments are refused until operators have confirmed, after a restore.")
+    ] = None

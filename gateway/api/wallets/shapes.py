@@ -1,0 +1,93 @@
+"""What comes in and goes out. Requests refuse unknown fields."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+from gateway.api.fields import (
+    Address,
+    AssetCode,
+    CustodyText,
+    Decimal,
+    Handle,
+    NextCursor,
+    Party,
+    PaymentIdText,
+    Time,
+    WalletIdText,
+)
+
+
+class KeyExportRequest(Struct, forbid_unknown_fields=True):
+    """`confirm` is a sentence, so that nobody exports a key by mistake."""
+
+    confirm: Annotated[
+        str,
+        Meta(
+            description="`@<handle> exports the key of <address>`, word for word.",
+            examples=["@alice exports the key of 0x70997970C51812dc3A010C7d01b50e0d17dc79C8"],
+        ),
+    ]
+
+
+class ExportedKeyView(Struct):
+    address: Address
+    private_key: Annotated[str, Meta(description="0x and 64 hex digits. Show it to nobody.")]
+    warning: Annotated[str, Meta(description="What whoever has the key can do, for the owner to read.")]
+
+
+class BalanceView(Struct):
+    asset: AssetCode
+    kind: Annotated[Literal["fiat", "token"], Meta(description="Where it is: in the ledger, or on the chain.")]
+    posted: Annotated[Decimal, Meta(description="What the wallet has: `pending` and `available` together.")]
+    pending: Annotated[
+        Decimal | None, Meta(description="What of `posted` is set aside for payments; null at a past time: not known.")
+    ]
+    available: Annotated[
+        Decimal | None, Meta(description="What of `posted` can be paid; null at a past time: not known.")
+    ]
+    final_block: Annotated[int, Meta(description="The block at which a token balance is final.")] | None
+
+
+class WalletView(Struct):
+    handle: Handle
+    wallet_id: WalletIdText
+    address: Address
+    custody: CustodyText
+    at: Annotated[Time | None, Meta(description="The past time that the balances are of; null: now.")]
+    balances: list[BalanceView]
+
+
+class EntryView(Struct, rename={"from_": "from"}):
+    """One line of the statement of an asset."""
+
+    number: Annotated[int, Meta(description="The entries of an account are numbered from 1, without gaps.")]
+    asset: AssetCode
+    amount: Decimal
+    side: Annotated[Literal["debit", "credit"], Meta(description="debit: out of the wallet; credit: into it.")]
+    balance: Annotated[Decimal, Meta(description="What the wallet had after it.")]
+    payment_id: PaymentIdText | None
+    purpose: Annotated[
+        str, Meta(description="What moved it: `payment`, `refund`, `deposit`, `withdrawal`, `conversion`, …")
+    ]
+    reference: Annotated[str | None, Meta(description="The id of what moved it.")]
+    from_: Annotated[Party, Meta(description="Of an observation: who sent the tokens.")] | None
+    to: Annotated[Party, Meta(description="Of an observation: where they went.")] | None
+    posted_at: Time
+
+
+class EntriesPage(Struct):
+    items: list[EntryView]
+    next_cursor: NextCursor
+
+
+class EventView(Struct):
+    number: int
+    kind: Annotated[str, Meta(description="What happened. More kinds may come.", examples=["payment.settled"])]
+    facts: Annotated[dict[str, Any], Meta(description="The values of the event, which depend on its kind.")]
+    at: Time
+
+
+class EventsPage(Struct):
+    items: list[EventView]
+    next_after: Annotated[int, Meta(description="Pass it as `after` to read on.")]

@@ -1,0 +1,79 @@
+"""How answers are made from the packages' own values: a function for each shape."""
+
+from typing import Literal
+
+from gateway.api.wallets.shapes import BalanceView, EntryView, EventView, ExportedKeyView
+from gateway.chain.watcher.cursors import Cursor
+from gateway.clock import rfc3339
+from gateway.custody.export import ExportedKey
+from gateway.events.log import LoggedEvent
+from gateway.ids import show
+from gateway.ledger.account import Balance
+from gateway.ledger.book import Entry
+from gateway.money import Money
+
+#: What an asset's transfers are called in a statement when they are a payment's.
+_PAYMENT_PURPOSES = ("payment", "refund")
+
+
+#: How the subject of a transfer is shown, by the transfer's purpose.
+_PREFIX_OF_PURPOSE = {
+    "payment": "pay",
+    "refund": "pay",
+    "deposit": "dep",
+    "withdrawal": "wdr",
+    "conversion": "cnv",
+    "observation": "obs",
+    "correction": "cor",
+}
+
+
+#: What everybody is told who has their key exported.
+KEY_WARNING = (
+    "Whoever sees this key can take every token at the address, for ever, and nothing takes that back. The gateway "
+    "still has the key too. Keep it in a keystore that a password opens, and sign with nonces of 32 random bytes."
+)
+
+
+def exported_key_view(key: ExportedKey) -> ExportedKeyView:
+    return ExportedKeyView(key.address, "0x" + key.private_key.hex(), KEY_WARNING)
+
+
+def balance_view(balance: Balance, cursor: Cursor | None) -> BalanceView:
+    posted, pending, available = (money.amount for money in balance.money())
+    token = balance.asset.kind == "token"
+    block = cursor.number if token and cursor is not None else None
+    return BalanceView(balance.asset.code, "token" if token else "fiat", posted, pending, available, block)
+
+
+def past_balance_view(posted: Money) -> BalanceView:
+    """A balance at a past time, of which nothing is known but what was posted."""
+    kind: Literal["fiat", "token"] = "token" if posted.asset.kind == "token" else "fiat"
+    return BalanceView(posted.asset.code, kind, posted.amount, None, None, None)
+
+
+def entry_view(entry: Entry, ends: tuple[str, str] | None = None) -> EntryView:
+    """`ends` are from whom and to whom the tokens of an observation moved."""
+    prefix = _PREFIX_OF_PURPOSE.get(entry.purpose)
+    reference = show(prefix, entry.subject) if prefix else None
+    return EntryView(
+        number=entry.number,
+        asset=entry.amount.asset.code,
+        amount=entry.amount.amount,
+        side=entry.side.value,
+        balance=entry.balance.amount,
+        payment_id=reference if entry.purpose in _PAYMENT_PURPOSES else None,
+        purpose=entry.purpose,
+        reference=reference,
+        from_=ends[0] if ends else None,
+        to=ends[1] if ends else None,
+        posted_at=rfc3339(entry.posted_at),
+    )
+
+
+def event_view(event: LoggedEvent) -> EventView:
+    assert isinstance(event.facts, dict)
+    facts = event.facts
+    if event.subject is not None and event.kind.startswith("payment."):
+        facts = {"payment_id": show("pay", event.subject), **facts}
+    return EventView(event.number, event.kind, facts, rfc3339(event.at))
