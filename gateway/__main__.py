@@ -18,7 +18,7 @@ from gateway.cli.operate import printout, security
 from gateway.cli.pay_many import command
 from gateway.cli.wallet import grants, protection, wallet
 from gateway.cli.wallet.calls import say, show
-from gateway.config import SETTINGS, from_environment
+from gateway.config import SETTINGS, from_environment, given
 from gateway.errors import GatewayError
 from gateway.escape import LogFormatter
 
@@ -42,6 +42,8 @@ click.rich_click.COMMAND_GROUPS = {
                     "work",
                     "migrate",
                     "deploy",
+                    "config",
+                    "doctor",
                     "relayers",
                     "chain",
                     "reconcile",
@@ -187,6 +189,55 @@ def sizes(as_json: bool) -> None:
 
     found = run(sizing.sizes(from_environment())).plain()
     show(found, as_json, printout.sizes_lines(found))
+
+
+@cli.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+def doctor(as_json: bool) -> None:
+    """Look for what this installation lacks, and say what to do about it. The status is 1 if anything fails.
+
+    It looks at the settings, the database, the node, the clocks, the disks, the relayers, the worker and the audit
+    log, from the machine where it runs, and changes nothing.
+
+    \b
+    Example:
+      gateway doctor
+    """
+    from gateway.cli.operate.doctor import doctor as doctors
+
+    found = run(doctors.examine(given()))
+    show(doctors.plain(found), as_json, printout.doctor_lines(doctors.plain(found)))
+    if doctors.has_failed(found):
+        sys.exit(1)
+
+
+@cli.group()
+def config() -> None:
+    """The settings of the gateway.
+
+    \b
+    Example:
+      gateway config check
+    """
+
+
+@config.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+def check(as_json: bool) -> None:
+    """Show every setting, where its value comes from, and what is wrong with any. The status is 1 if anything is.
+
+    A URL that may hold a password is never shown. Nothing is connected to: see gateway doctor.
+
+    \b
+    Example:
+      gateway config check
+    """
+    from gateway.cli.operate import configuration
+
+    found = configuration.check(given()).plain()
+    show(found, as_json, printout.configuration_lines(found))
+    if found["faults"]:
+        sys.exit(1)
 
 
 @cli.group(invoke_without_command=True)

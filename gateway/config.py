@@ -139,6 +139,11 @@ class Config:
         return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
+def given(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The variables that look like settings, whether there is such a setting or not."""
+    return {name: value for name, value in environ.items() if name.startswith("GATEWAY_") and value.strip()}
+
+
 def from_environment(environ: Mapping[str, str] = os.environ) -> Config:
     """The configuration that the environment gives. Raises Misconfigured, naming the setting and what it takes."""
     text = {name: environ.get(name, "").strip() or default for name, default, _ in SETTINGS}

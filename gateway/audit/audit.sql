@@ -61,6 +61,10 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11);
 -- Some checkpoints, in order.
 SELECT * FROM checkpoint WHERE number > $1 ORDER BY number LIMIT $2;
 
+-- pending_since
+-- When the first row of either log was written that no checkpoint covers yet.
+SELECT least((SELECT min(at) FROM event WHERE id > $1), (SELECT min(at) FROM audit_event WHERE id > $2));
+
 -- pending
 -- How many rows of each log no checkpoint covers yet.
 SELECT

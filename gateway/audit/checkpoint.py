@@ -148,6 +148,13 @@ async def head(connection: Connection) -> Head | None:
     return None if row is None else Head(row["number"], row["hash"], row["at"], {n: row[f"{n}s_to"] for n in LOGS})
 
 
+async def pending_since(connection: Connection) -> datetime | None:
+    """The time of the first row of either log that no checkpoint covers yet; None where all are covered."""
+    last = await head(connection) or NOTHING
+    since: datetime | None = await connection.fetchval(sql.pending_since, *(last.to[name] for name in LOGS))
+    return since
+
+
 async def _next(connection: Connection, name: str, after: int, complete_to: int) -> Part:
     """The next rows of a log, up to the last one below which nothing can be added any more. Numbers that no row has are
     left to the next checkpoint: a server that takes over may give them out yet, where another has passed them over.

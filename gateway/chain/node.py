@@ -257,6 +257,10 @@ class HttpNode:
             for address, mined, balance in zip(addresses, numbers[::2], numbers[1::2], strict=True)
         ]
 
+    async def client_version(self) -> str:
+        """What the node calls itself, in its own words."""
+        return _read(str, await self._rpc.ask("web3_clientVersion"))[:100]
+
     async def close(self) -> None:
         await self._rpc.close()
 

@@ -17,7 +17,7 @@ from gateway.chain.relayer import outbox, relayers
 from gateway.chain.watcher import cursors, same_chain
 from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.errors import DatabaseUnavailable
-from gateway.postgres.pool import Database
+from gateway.postgres.pool import Connection, Database
 from gateway.reconciliation import recovery
 from gateway.reconciliation.errors import ClockOff
 
@@ -80,27 +80,33 @@ class Probe:
         raise DatabaseUnavailable("no answer within two seconds")
 
     async def _try(self) -> Readiness:
-        chain_id = next((contract.chain_id for contract in self._settings.contracts.values()), None)
-        allowed = _A_WHILE + timedelta(seconds=_FINALITIES * self._settings.finality_seconds)
         await self._database.prove_writable()
         if off := self._database.clock.off_seconds():
             raise ClockOff(round(off, 1))
         async with self._database.reading() as connection:
-            cursor = None if chain_id is None else await cursors.read(connection, chain_id)
-            looked_after = await relayers.looked_after_within(connection, _LATE)
-            refusal = await outbox.refused_anywhere(connection)
-            late = await relayers.unfinished_after(connection, allowed)
-            older = await recovery.current(connection)
-        worker: WorkerState = "none" if looked_after is None else "ok" if looked_after else "late"
-        found = Readiness("not_set", worker, "ok", recovery=str(older) if older is not None else None)
-        if refusal is not None:
-            found = replace(found, relayers="refused", reason=str(refusal))
-        elif late:
-            found = replace(found, relayers="late", reason=_why_late(allowed, cursor))
+            found, cursor = await of_tokens(connection, self._settings)
         if self._node is None:
             return found
         self._without_node = replace(found, node="away")
         return replace(found, node=await _account_state(self._node, cursor))
+
+
+async def of_tokens(connection: Connection, settings: PaymentSettings) -> tuple[Readiness, cursors.Cursor | None]:
+    """What the database knows of the workers and relayers, without a node; and how far it has read the chain."""
+    chain_id = next((contract.chain_id for contract in settings.contracts.values()), None)
+    allowed = _A_WHILE + timedelta(seconds=_FINALITIES * settings.finality_seconds)
+    cursor = None if chain_id is None else await cursors.read(connection, chain_id)
+    looked_after = await relayers.looked_after_within(connection, _LATE)
+    refusal = await outbox.refused_anywhere(connection)
+    late = await relayers.unfinished_after(connection, allowed)
+    older = await recovery.current(connection)
+    worker: WorkerState = "none" if looked_after is None else "ok" if looked_after else "late"
+    found = Readiness("not_set", worker, "ok", recovery=str(older) if older is not None else None)
+    if refusal is not None:
+        found = replace(found, relayers="refused", reason=str(refusal))
+    elif late:
+        found = replace(found, relayers="late", reason=_why_late(allowed, cursor))
+    return found, cursor
 
 
 def _hear(tried: "asyncio.Task[Readiness]") -> None:

@@ -13,4 +13,6 @@ audit_log.py           the audit log, and whether both logs match their checkpoi
 master_keys.py         the master keys, and rotating them
 printout.py            what the commands print for people
 sizes.py               how large the tables have grown
+configuration.py       config check: every setting, and what is wrong with any
+doctor/                what the installation lacks, and what to do about it
 """

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.cli.output import facts, table, when
-from gateway.escape import for_shell
+from gateway.escape import for_shell, for_terminal
 
 
 def reconciliation_lines(found: Mapping[str, Any]) -> list[str]:
@@ -185,7 +185,7 @@ def reread_line(read: Mapping[str, Any]) -> str:
 def sizes_lines(found: Mapping[str, Any]) -> list[str]:
     """Every table that has rows, and how what is written all over compares with the memory there is for it."""
     rows = [
-        (one["name"], f"{one['rows']:,}", _bytes(one["table_bytes"]), _bytes(one["index_bytes"]))
+        (one["name"], f"{one['rows']:,}", size(one["table_bytes"]), size(one["index_bytes"]))
         for one in found["tables"]
         if one["rows"]
     ]
@@ -195,7 +195,7 @@ def sizes_lines(found: Mapping[str, Any]) -> list[str]:
         if fits
         else "payments wait for the disk unless few wallets are active: give PostgreSQL more shared_buffers"
     )
-    spread, cache = _bytes(found["spread_bytes"]), _bytes(found["cache_bytes"])
+    spread, cache = size(found["spread_bytes"]), size(found["cache_bytes"])
     return [
         *table(("table", "rows", "table", "indexes"), rows, right=(1, 2, 3)),
         "",
@@ -203,9 +203,23 @@ def sizes_lines(found: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _bytes(count: int) -> str:
+def configuration_lines(found: Mapping[str, Any]) -> list[str]:
+    """Every setting with its value and where that comes from, then what is wrong."""
+    rows = [(one["name"], one["value"], one["source"]) for one in found["settings"]]
+    wrong = [for_terminal(one["says"]) for one in found["faults"]]
+    return [*table(("setting", "value", "from"), rows), "", *(wrong or ["all settings fit"])]
+
+
+def doctor_lines(found: Mapping[str, Any]) -> list[str]:
+    """A line per diagnostic, and how many failed."""
+    rows = [(one["name"], one["state"], one["says"]) for one in found["findings"]]
+    count = sum(one["state"] == "failed" for one in found["findings"])
+    return [*table(("what", "state", "found"), rows), "", f"{count} failed" if count else "nothing failed"]
+
+
+def size(count: int) -> str:
     """With the unit that keeps it short, by powers of 1024."""
-    size, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB"]
-    while size >= 1024 and len(units) > 1:
-        size, units = size / 1024, units[1:]
-    return f"{count} B" if units[0] == "B" else f"{size:.1f} {units[0]}"
+    number, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB"]
+    while number >= 1024 and len(units) > 1:
+        number, units = number / 1024, units[1:]
+    return f"{count} B" if units[0] == "B" else f"{number:.1f} {units[0]}"

@@ -8,7 +8,7 @@ from gateway import assembly
 from gateway.audit import log as audit
 from gateway.audit.log import AuditEvent
 from gateway.chain.block import Fees
-from gateway.chain.node import HttpNode
+from gateway.chain.node import HttpNode, Node
 from gateway.chain.relayer import batches, gas_balance, nonce_conflicts, relayers
 from gateway.chain.relayer.relayers import Relayer
 from gateway.clock import rfc3339
@@ -16,6 +16,7 @@ from gateway.config import Config
 from gateway.errors import NotFound
 from gateway.events import log
 from gateway.money import Asset, Money
+from gateway.postgres.pool import Database
 from gateway.settlement import gas
 
 
@@ -43,16 +44,21 @@ async def listed(config: Config) -> list[dict[str, Any]]:
     node = HttpNode(where.rpc_url)
     try:
         async with assembly.database(config, "relayers") as database:
-            chain_id, fees = await node.chain_id(), await node.fees()
-            async with database.reading() as connection:
-                known = await relayers.addresses(connection, chain_id)
-            account_states = await node.account_states(known)
-            async with database.reading() as connection:
-                found = await relayers.read(connection, account_states)
-            coin = gas.coin_of(config.assets)
-            return [asdict(row_of(relayer, fees, config.gas_batches_least, coin)) for relayer in found]
+            return [asdict(row) for row in await read(database, node, config)]
     finally:
         await node.close()
+
+
+async def read(database: Database, node: Node, config: Config) -> list[Row]:
+    """Every relayer of the node's chain, as it stands now."""
+    chain_id, fees = await node.chain_id(), await node.fees()
+    async with database.reading() as connection:
+        known = await relayers.addresses(connection, chain_id)
+    account_states = await node.account_states(known)
+    async with database.reading() as connection:
+        found = await relayers.read(connection, account_states)
+    coin = gas.coin_of(config.assets)
+    return [row_of(relayer, fees, config.gas_batches_least, coin) for relayer in found]
 
 
 def row_of(relayer: Relayer, fees: Fees, batches_least: int, coin: Asset) -> Row:

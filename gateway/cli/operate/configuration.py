@@ -1,0 +1,113 @@
+"""config check: every setting, where its value comes from, and what is wrong with any of them.
+
+The rules are those of `gateway.config` and of whoever reads a setting later: the URL of the database, the key files.
+Here they are only asked one after the other, so that all faults are told at once, each in its sentence.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from typing import Any, Final, Literal
+
+from gateway.config import SETTINGS, Config, from_environment, given
+from gateway.errors import Misconfigured
+from gateway.keys import key_files
+from gateway.postgres import database_url
+
+#: What may hold a password or an access key, and is never shown.
+SECRET: Final = frozenset({"GATEWAY_DATABASE_URL", "GATEWAY_RPC_URL"})
+
+_NAMED: Final = re.compile(r"\bGATEWAY_[A-Z_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A setting as it is used; of a secret only whether it is set."""
+
+    name: str
+    value: str
+    source: Literal["environment", "default"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong, with what to do about it, and the name that it is about."""
+
+    name: str
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Every setting in the order of the reference, every fault, and what is read from the rest."""
+
+    settings: list[Setting]
+    faults: list[Fault]
+    config: Config | None  #: None where the faults leave nothing that could be used.
+
+    def plain(self) -> dict[str, Any]:
+        """The same as plain values, for printing."""
+        return {"settings": list(map(asdict, self.settings)), "faults": list(map(asdict, self.faults))}
+
+
+def check(environ: Mapping[str, str]) -> Configuration:
+    """Read all settings from these variables. Other variables than those of the gateway are not looked at."""
+    variables = given(environ)
+    faults = list(_unknown(variables))
+    config, wrong = _read(variables)
+    faults += wrong
+    if config is not None:
+        faults += _later(config)
+    settings = [_setting(name, variables.get(name, "").strip(), default) for name, default, _ in SETTINGS]
+    return Configuration(settings, faults, None if wrong else config)
+
+
+def _setting(name: str, text: str, default: str) -> Setting:
+    value = "(set, not shown)" if text and name in SECRET else text or default
+    return Setting(name, value, "environment" if text else "default")
+
+
+def _unknown(variables: Mapping[str, str]) -> Iterator[Fault]:
+    known = [name.removeprefix("GATEWAY_") for name, _, _ in SETTINGS]
+    for name in sorted(variables.keys() - {name for name, _, _ in SETTINGS}):
+        close = get_close_matches(name.removeprefix("GATEWAY_"), known, 1, cutoff=0.8)
+        meant = (
+            f"did you mean GATEWAY_{close[0]}? Otherwise remove it"
+            if close
+            else "remove it; 'gateway --help' lists them"
+        )
+        yield Fault(name, f"{name} is not a setting: {meant}")
+
+
+def _read(variables: Mapping[str, str]) -> tuple[Config | None, list[Fault]]:
+    """Read them all; what cannot be read is a fault, and the rest is read without it. No configuration where a fault is
+    nobody's alone.
+    """
+    kept, faults = dict(variables), list[Fault]()
+    while True:
+        try:
+            return from_environment(kept), faults
+        except Misconfigured as wrong:
+            name = next((name for name in _NAMED.findall(str(wrong)) if name in kept), "")
+            faults.append(Fault(name, str(wrong)))
+            if not name:
+                return None, faults
+            del kept[name]
+
+
+def _later(config: Config) -> Iterator[Fault]:
+    """What is found out only when it is used. A key file that is not there yet is made by `gateway migrate`."""
+    url, relayers = config.database_url, config.relayer_key_file
+    master, root = config.master_key_file, config.root_key_file
+    readers: dict[str, Callable[[], object]] = {
+        "GATEWAY_DATABASE_URL": lambda: url and database_url.read(url),
+        "GATEWAY_RELAYER_KEY_FILE": lambda: relayers and key_files.load_relayer_keys(relayers),
+        "GATEWAY_MASTER_KEY_FILE": lambda: master.exists() and key_files.load_master_keys(master),
+        "GATEWAY_ROOT_KEY_FILE": lambda: root.exists() and key_files.load_root_key(root),
+    }
+    for name, read in readers.items():
+        try:
+            read()
+        except Misconfigured as fault:
+            yield Fault(name, str(fault))

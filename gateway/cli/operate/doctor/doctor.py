@@ -1,0 +1,66 @@
+"""The diagnostics in their order, and going through them."""
+
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from gateway.cli.operate import configuration
+from gateway.cli.operate.doctor import of_chain, of_database, of_machine, of_work
+from gateway.cli.operate.doctor.installation import Diagnostic, Installation, Result, Skipped, State
+from gateway.errors import GatewayError
+
+#: What one needs, an earlier one has found.
+DIAGNOSTICS: Final[Mapping[str, Diagnostic]] = {
+    "settings": of_machine.settings,
+    "versions": of_machine.versions,
+    "state folder": of_machine.state_folder,
+    "database": of_database.server,
+    "database disk": of_machine.database_disk,
+    "durability": of_database.durability,
+    "clock": of_database.clock,
+    "schema": of_database.schema,
+    "keys": of_machine.keys,
+    "node": of_chain.node,
+    "chain time": of_chain.chain_time,
+    "finality": of_chain.finality,
+    "contracts": of_chain.contracts,
+    "relayers": of_chain.relayers,
+    "worker": of_work.worker,
+    "recovery": of_work.recovery,
+    "checkpoints": of_work.checkpoints,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a diagnostic has found."""
+
+    name: str
+    state: State
+    says: str
+
+
+async def examine(environ: Mapping[str, str], diagnostics: Mapping[str, Diagnostic] = DIAGNOSTICS) -> list[Finding]:
+    """Go through all diagnostics of the installation that these variables describe."""
+    async with AsyncExitStack() as stack:
+        one = Installation(configuration.check(environ), stack)
+        return [Finding(name, **asdict(await _look(diagnostic, one))) for name, diagnostic in diagnostics.items()]
+
+
+async def _look(diagnostic: Diagnostic, one: Installation) -> Result:
+    try:
+        return await diagnostic(one)
+    except Skipped as without:
+        return Result("skipped", f"it needs {without}")
+    except GatewayError as refused:
+        return Result("failed", str(refused))
+
+
+def plain(found: list[Finding]) -> dict[str, Any]:
+    """The same as plain values, for printing."""
+    return {"ok": not has_failed(found), "findings": list(map(asdict, found))}
+
+
+def has_failed(found: list[Finding]) -> bool:
+    return any(finding.state == "failed" for finding in found)

@@ -1,0 +1,114 @@
+"""What is looked at, and what a diagnostic is."""
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Final, Literal, Protocol
+
+from gateway import assembly
+from gateway.assembly import Places
+from gateway.chain.node import HttpNode
+from gateway.cli.operate.configuration import Configuration
+from gateway.config import Config
+from gateway.payments.model.settings import PaymentSettings
+from gateway.postgres.pool import Database, Statements
+
+sql: Final = Statements(__package__, "doctor.sql")
+
+#: `warning`: it works, and somebody should know. `skipped`: it needs what is not there.
+State = Literal["ok", "warning", "failed", "skipped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What was found, in a sentence; of a warning or a failure it says what to do as well."""
+
+    state: State
+    says: str
+
+
+class Skipped(Exception):
+    """A diagnostic needs what an earlier one did not find."""
+
+
+@dataclass
+class Installation:
+    """One installation, as its settings describe it. What a diagnostic has opened, the next ones use."""
+
+    configuration: Configuration
+    stack: AsyncExitStack
+    _database: Database | None = field(default=None, init=False)
+    _node: HttpNode | None = field(default=None, init=False)
+    _settings: PaymentSettings | None = field(default=None, init=False)
+
+    @property
+    def config(self) -> Config:
+        """Raises Skipped where the settings cannot be read."""
+        if self.configuration.config is None:
+            raise Skipped("settings that can be read")
+        return self.configuration.config
+
+    @property
+    def places(self) -> Places:
+        """Raises Misconfigured where there is no database."""
+        return assembly.places(self.config, node=False)
+
+    async def connect(self) -> Database:
+        """Open the database, whatever its schema. Raises DatabaseUnavailable, Misconfigured."""
+        config = self.config
+        opened = assembly.unmigrated(config, "doctor", 2, config.database_statement_seconds)
+        self._database = await self.stack.enter_async_context(opened)
+        return self._database
+
+    @property
+    def connected(self) -> Database:
+        """The database, whatever its schema. Raises Skipped."""
+        if self._database is None:
+            raise Skipped("a database that answers")
+        return self._database
+
+    def has_schema(self, settings: PaymentSettings) -> None:
+        """Note that the database has the schema that this code expects, and these payment settings."""
+        self._settings = settings
+
+    @property
+    def database(self) -> Database:
+        """The database, with the schema that this code expects. Raises Skipped."""
+        if self._settings is None:
+            raise Skipped("a database with its schema")
+        return self.connected
+
+    @property
+    def settings(self) -> PaymentSettings:
+        """Raises Skipped where the database has no schema."""
+        if self._settings is None:
+            raise Skipped("a database with its schema")
+        return self._settings
+
+    def answers(self, node: HttpNode) -> None:
+        """Note that the node answers."""
+        self._node = node
+
+    @property
+    def node(self) -> HttpNode:
+        """Raises Skipped."""
+        if self._node is None:
+            raise Skipped("a node that answers")
+        return self._node
+
+
+class Diagnostic(Protocol):
+    """Looks at one thing. A GatewayError that it raises is what it has found, and so is Skipped."""
+
+    async def __call__(self, one: Installation, /) -> Result: ...
+
+
+def ok(says: str) -> Result:
+    return Result("ok", says)
+
+
+def warning(says: str) -> Result:
+    return Result("warning", says)
+
+
+def failed(says: str) -> Result:
+    return Result("failed", says)

@@ -1,0 +1,83 @@
+"""The node, the contracts, when a block is final, and the relayers."""
+
+from typing import Final
+
+from gateway import assembly
+from gateway.chain.node import HttpNode
+from gateway.chain.watcher import cursors, final_block, same_chain
+from gateway.cli.operate import relayers as relayer_rows
+from gateway.cli.operate.doctor.installation import Installation, Result, failed, ok, warning
+from gateway.errors import Misconfigured
+
+#: A head may be so far from the database's time, in seconds: nodes refuse blocks of more than 15 s ahead, and a chain
+#: that makes a block every 12 s has missed some after so many minutes.
+_AHEAD_SECONDS: Final = 15.0
+_BEHIND_SECONDS: Final = 300.0
+
+
+async def node(one: Installation) -> Result:
+    url = one.config.rpc_url or assembly.running_at(one.config).rpc_url
+    if not url:
+        return failed(f"no gateway runs in {one.config.home}: start scripts/up, or set GATEWAY_RPC_URL")
+    found = HttpNode(url)
+    one.stack.push_async_callback(found.close)
+    chain_id, client = await found.chain_id(), await found.client_version()
+    one.answers(found)
+    return ok(f"{client} answers for chain {chain_id}")
+
+
+async def contracts(one: Installation) -> Result:
+    known = one.settings.contracts
+    tokens = [asset.code for asset in one.config.assets.tokens()]
+    missing = [code for code in tokens if code not in known]
+    if missing:
+        return failed(f"{', '.join(missing)} has no contract: run 'gateway deploy'")
+    async with one.database.reading() as connection:
+        cursor = await cursors.read(connection, next(iter(known.values())).chain_id)
+    await same_chain.verify(one.node, known.values(), cursor, alone=one.places.chain_is_ours)
+    read = f"; the ledger has read it up to block {cursor.number}" if cursor is not None else ""
+    return ok(f"this is the chain that the ledger was kept with, and {', '.join(tokens)} is there{read}")
+
+
+async def chain_time(one: Installation) -> Result:
+    head = await one.node.block("latest")
+    if head is None:
+        return failed("the node has no block: wait until it has synchronised, or name another in GATEWAY_RPC_URL")
+    if one.places.chain_is_ours:
+        return ok(
+            f"the head is block {head.number} of the embedded chain, which makes blocks when there is something to do"
+        )
+    ahead = head.timestamp - one.connected.clock().timestamp()
+    way = "ahead of" if ahead > 0 else "behind"
+    says = f"the head is block {head.number}, {abs(ahead):.0f} s {way} the database's time"
+    if ahead > _AHEAD_SECONDS:
+        return failed(f"{says}: set the clocks of the node's and the database's machines right (NTP)")
+    if ahead < -_BEHIND_SECONDS:
+        return warning(f"{says}: see whether the node has synchronised, unless the chain makes blocks as seldom")
+    return ok(says)
+
+
+async def finality(one: Installation) -> Result:
+    head, final = await one.node.block("latest"), await final_block.newest(one.node, one.config.finality)
+    if head is None or final is None:
+        return warning(f"no block is final yet. {final_block.waiting(final, one.config.finality)}")
+    return ok(f"block {final.number} is final, {head.number - final.number} below the head")
+
+
+async def relayers(one: Installation) -> Result:
+    rows = await relayer_rows.read(one.database, one.node, one.config)
+    if not rows:
+        return failed("no relayer is known: run 'gateway deploy'")
+    wrong = [row for row in rows if row.state in ("dry", "refused", "stopped")]
+    low = [row for row in rows if row.state == "low"]
+    if wrong or low:
+        told = "; ".join(
+            f"{row.address} is {row.state}{f' ({row.reason})' if row.reason else ''}" for row in wrong or low
+        )
+        return (failed if wrong else warning)(f"{told}: send gas money to it, or see 'gateway relayers'")
+    try:
+        signers = assembly.relayers(one.config, one.places)
+    except Misconfigured as missing:
+        return warning(f"nothing can be relayed from this machine, which only a worker needs: {missing}")
+    least = min(row.payments for row in rows)
+    return ok(f"{len(rows)} run, {len(signers)} of them with keys here; the poorest has gas for {least} payments")

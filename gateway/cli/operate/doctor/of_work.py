@@ -1,0 +1,41 @@
+"""Whether a worker does its rounds, what it says of token payments, and the checkpoints that it writes."""
+
+from datetime import timedelta
+from typing import Final
+
+from gateway.audit import checkpoint
+from gateway.cli.operate.doctor.installation import Installation, Result, failed, ok
+from gateway.clock import rfc3339
+from gateway.reconciliation import readiness
+
+#: A worker writes a checkpoint every second; one that is so far behind does not.
+_PENDING_LONG: Final = timedelta(minutes=1)
+
+
+async def worker(one: Installation) -> Result:
+    async with one.database.reading() as connection:
+        found, _ = await readiness.of_tokens(connection, one.settings)
+    if found.worker != "ok":
+        ever = "has ever run" if found.worker == "none" else "runs"
+        return failed(f"no worker {ever}, so token payments wait: start 'gateway work'")
+    if found.relayers != "ok":
+        return failed(f"a worker runs, but {found.reason}")
+    return ok("a worker runs, and what it sends becomes final")
+
+
+async def recovery(one: Installation) -> Result:
+    async with one.database.reading() as connection:
+        found, _ = await readiness.of_tokens(connection, one.settings)
+    if found.recovery is not None:
+        return failed(f"{found.recovery}: see 'gateway recovery'")
+    return ok("the database is not older than the chain")
+
+
+async def checkpoints(one: Installation) -> Result:
+    async with one.database.reading() as connection:
+        newest = await checkpoint.head(connection)
+        since = await checkpoint.pending_since(connection)
+    last = f"the newest is {newest.number}, of {rfc3339(newest.at)}" if newest is not None else "there is none"
+    if since is not None and one.database.clock() - since > _PENDING_LONG:
+        return failed(f"no checkpoint covers what was logged since {rfc3339(since)}, {last}: start 'gateway work'")
+    return ok(f"checkpoints cover both logs; {last}. 'gateway audit verify' verifies them")
