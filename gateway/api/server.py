@@ -21,8 +21,9 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from gateway.api.methods import Gateway
 from gateway.api.payment_protocol import PaymentProtocol
 from gateway.api.payments.fast_payments import FastPayments
-from gateway.http import framing, problems
-from gateway.http.framing import Malformed
+from gateway.http.answer import problems
+from gateway.http.request import framing
+from gateway.http.request.framing import Malformed
 
 log = logging.getLogger(__name__)
 

@@ -19,8 +19,8 @@ from gateway import errors
 from gateway.api.app import ROUTES
 from gateway.config import SETTINGS
 from gateway.errors import GatewayError
-from gateway.http.meanings import MEANINGS
-from gateway.http.problems import INTERNAL, Problem, problem_of
+from gateway.http.answer.meanings import MEANINGS
+from gateway.http.answer.problems import INTERNAL, Problem, problem_of
 
 if TYPE_CHECKING:  # litestar is for those who serve
     from litestar.handlers import HTTPRouteHandler

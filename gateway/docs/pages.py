@@ -10,7 +10,7 @@ from gateway.docs import api_reference as api_reference_page
 from gateway.docs import layout
 from gateway.docs.library import Library
 from gateway.docs.markdown import ROOT
-from gateway.http.content import HTML, Content
+from gateway.http.answer.content import HTML, Content
 
 #: What a page may do (Content Security Policy Level 3): show our own styles and icon, and send the search. No script.
 POLICY: Final = (

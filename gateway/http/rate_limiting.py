@@ -7,7 +7,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
 from gateway.errors import GatewayError, Unauthenticated
-from gateway.http import problems
+from gateway.http.answer import problems
 from gateway.http.services import CALLER, Services
 from gateway.identity.errors import TooManyTries, UnknownHandle
 from gateway.identity.rate_limits import place_of

@@ -14,8 +14,9 @@ from litestar.types import Scope
 from gateway.chain.node import Node
 from gateway.clock import Clock
 from gateway.errors import Unauthenticated
-from gateway.http import cookie, fields
+from gateway.http import cookie
 from gateway.http.proxies import Proxies
+from gateway.http.request import fields
 from gateway.identity import api_key as api_keys
 from gateway.identity.credential import SCOPES, Credential
 from gateway.identity.rate_limits import Limits

@@ -6,7 +6,7 @@ from typing import Any, Final
 from litestar import Request, Response, get
 from litestar.exceptions import NotFoundException
 
-from gateway.http.content import HTML, Content
+from gateway.http.answer.content import HTML, Content
 from gateway.identity.sign_in.ceremony import party_of
 
 #: What a page may do (Content Security Policy Level 3): what is ours, and nothing inline; no text becomes HTML or a

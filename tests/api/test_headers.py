@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from gateway.http.headers import security_headers
+from gateway.http.answer.headers import security_headers
 from tests.api.conftest import Api, Person
 
 pytestmark = pytest.mark.anyio

@@ -100,7 +100,7 @@ async def test_a_fault_of_ours_is_one_line_whatever_was_asked(
     assert again.status_code == 500
     assert f"request {again.headers['x-request-id']} to '/v1/payments/a" in caplog.text
     assert answer.status_code in (404, 422, 500)
-    told = [record.getMessage() for record in caplog.records if record.name == "gateway.http.problems"]
+    told = [record.getMessage() for record in caplog.records if record.name == "gateway.http.answer.problems"]
     assert told
     assert [line for line in told if any(sign in line for sign in "\r\n\x1b\x85\u2028")] == []
 
@@ -114,7 +114,7 @@ async def test_a_statement_that_is_called_wrongly_is_a_fault_of_ours_and_told_wi
     answer = await alice.get("/v1/keys")
 
     assert code_of(answer) == (500, "internal_error")
-    (told,) = (record for record in caplog.records if record.name == "gateway.http.problems")
+    (told,) = (record for record in caplog.records if record.name == "gateway.http.answer.problems")
     assert told.exc_info is not None
     assert "the server expects 0 arguments for this query, 2 were passed" in str(told.exc_info[1])
 

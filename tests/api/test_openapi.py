@@ -10,7 +10,7 @@ import pytest
 from litestar.routes import HTTPRoute
 
 from gateway.api.payments.shapes import BulkPaymentRequest
-from gateway.http.problems import INTERNAL, PROBLEMS
+from gateway.http.answer.problems import INTERNAL, PROBLEMS
 from gateway.money import Assets
 from tests.api import contract
 from tests.api.conftest import Api, Person, code_of, opened

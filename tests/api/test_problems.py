@@ -5,7 +5,7 @@ import pytest
 from gateway import errors
 from gateway.chain.errors import ChainReplaced, NoRelayer, RelayerNotResumable, RelayerStopped
 from gateway.errors import GatewayError, kinds
-from gateway.http.problems import INTERNAL, PROBLEMS, problem_of
+from gateway.http.answer.problems import INTERNAL, PROBLEMS, problem_of
 from gateway.keys.errors import EncryptedKeyUnreadable
 from gateway.ledger.errors import TransferNotFound
 from gateway.payments.errors import LineRefused

@@ -12,7 +12,7 @@ from gateway.api import server
 from gateway.api.server import UNUSED_BYTES_MAX, Server
 from gateway.cli.operate.processes import free_port
 from gateway.errors import GatewayError
-from gateway.http.body import Wanted, read_each
+from gateway.http.request.body import Wanted, read_each
 from gateway.payments import batch
 from tests.api.conftest import Api
 from tests.applications import application
@@ -172,7 +172,7 @@ async def test_lines_are_answered_before_more_come_and_understood_while_those_be
             third.set()
         return read_each(texts, wanted)
 
-    monkeypatch.setattr("gateway.http.body.read_each", told)
+    monkeypatch.setattr("gateway.http.request.body.read_each", told)
     reader, writer = await asyncio.open_connection(client.base_url.host, client.base_url.port)
     writer.write(
         b"POST /v1/payments/batch HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\nIdempotency-Key: many\r\n"

@@ -10,8 +10,8 @@ from gateway.__main__ import cli
 from gateway.api.app import ROUTES
 from gateway.cli import reference
 from gateway.config import SETTINGS
-from gateway.http.meanings import MEANINGS
-from gateway.http.problems import INTERNAL, PROBLEMS
+from gateway.http.answer.meanings import MEANINGS
+from gateway.http.answer.problems import INTERNAL, PROBLEMS
 from gateway.identity.credential import SCOPES
 from gateway.ledger.account import KINDS
 from gateway.payments.model.payment import _AFTER, State

@@ -11,8 +11,8 @@ from gateway.api.fields import AssetCode, ScopeText, Time
 from gateway.api.identity.sign_in import id_of
 from gateway.clock import rfc3339
 from gateway.errors import Forbidden
-from gateway.http.parameters import path_id
-from gateway.http.problems import MONEY_PROBLEMS
+from gateway.http.answer.problems import MONEY_PROBLEMS
+from gateway.http.request.parameters import path_id
 from gateway.http.schema import typed_id
 from gateway.http.services import Services
 from gateway.identity import api_key

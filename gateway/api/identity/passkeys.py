@@ -17,7 +17,7 @@ from gateway.api.identity.sign_in import (
     passkey_view,
     registration_of,
 )
-from gateway.http.parameters import path_id
+from gateway.http.request.parameters import path_id
 from gateway.http.services import Services
 from gateway.identity import wallet as wallets
 from gateway.identity.credential import Credential

@@ -26,8 +26,8 @@ from gateway.api import examples
 from gateway.api.openapi.operations import operation, refusal
 from gateway.api.openapi.schemas import Json, schemas
 from gateway.http import cookie
-from gateway.http.meanings import MEANINGS
-from gateway.http.problems import internal_document, problem_document
+from gateway.http.answer.meanings import MEANINGS
+from gateway.http.answer.problems import internal_document, problem_document
 from gateway.identity.sign_in.ceremony import party_of
 
 _DESCRIPTION: Final = """

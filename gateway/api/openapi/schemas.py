@@ -13,7 +13,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from gateway.api.fields import CustodyText, MetadataObject, TypedData
 from gateway.api.payments.shapes import BulkPaymentRequest, BulkResultView
-from gateway.http.problems import INTERNAL, PROBLEMS, Problem
+from gateway.http.answer.problems import INTERNAL, PROBLEMS, Problem
 from gateway.identity.credential import SCOPES
 from gateway.operators import operators
 from gateway.payments.checks.policy import Reason

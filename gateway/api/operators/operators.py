@@ -28,8 +28,8 @@ from gateway.audit import log as audit
 from gateway.audit.log import ANYONE, AuditEvent, By
 from gateway.clock import rfc3339
 from gateway.errors import InvalidRequest
-from gateway.http.parameters import path_id
-from gateway.http.problems import MONEY_PROBLEMS
+from gateway.http.answer.problems import MONEY_PROBLEMS
+from gateway.http.request.parameters import path_id
 from gateway.http.services import Services, bearer_of, check_conditions
 from gateway.identity.errors import InvalidPasskey
 from gateway.identity.handle import fold

@@ -15,7 +15,7 @@ from gateway.api.payments.bank import WITHDRAWAL
 from gateway.api.payments.payments import PaymentPath, payment_id
 from gateway.api.payments.shapes import MoneyRequest, PaymentView
 from gateway.api.payments.views import payment_view
-from gateway.http.problems import MONEY_PROBLEMS
+from gateway.http.answer.problems import MONEY_PROBLEMS
 from gateway.http.services import Services
 from gateway.identity.credential import Credential
 from gateway.identity.sign_in import passkey

@@ -17,8 +17,8 @@ from gateway.audit.log import AuditEvent, By
 from gateway.bank import movements
 from gateway.bank.movements import BankMovement, BankRequest, Direction
 from gateway.errors import GatewayError, InvalidRequest, NotFound
-from gateway.http.parameters import path_id
-from gateway.http.problems import KEY_PROBLEMS, MONEY_PROBLEMS
+from gateway.http.answer.problems import KEY_PROBLEMS, MONEY_PROBLEMS
+from gateway.http.request.parameters import path_id
 from gateway.http.services import Services
 from gateway.identity.credential import Credential
 from gateway.identity.sign_in import passkey

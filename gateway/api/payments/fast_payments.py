@@ -31,10 +31,12 @@ from gateway.api.payments.shapes import PaymentRequest, PaymentView
 from gateway.clock import rfc3339
 from gateway.errors import GatewayError, Unauthenticated
 from gateway.group_commit import GroupCommit
-from gateway.http import body, cookie, problems
-from gateway.http.fields import NOT_PLAIN, ONCE, is_json
-from gateway.http.framing import Field
-from gateway.http.headers import security_headers
+from gateway.http import cookie
+from gateway.http.answer import problems
+from gateway.http.answer.headers import security_headers
+from gateway.http.request import body
+from gateway.http.request.fields import NOT_PLAIN, ONCE, is_json
+from gateway.http.request.framing import Field
 from gateway.http.services import Services
 from gateway.idempotency import Claim
 from gateway.identity import api_key as api_keys

@@ -19,8 +19,8 @@ from gateway.api.payments.payments import ACCEPTED
 from gateway.api.payments.shapes import PaymentView
 from gateway.api.payments.views import payment_view
 from gateway.clock import rfc3339
-from gateway.http.parameters import path_id
-from gateway.http.problems import KEY_PROBLEMS, MONEY_PROBLEMS
+from gateway.http.answer.problems import KEY_PROBLEMS, MONEY_PROBLEMS
+from gateway.http.request.parameters import path_id
 from gateway.http.schema import typed_id
 from gateway.http.services import Services
 from gateway.identity import wallet as wallets

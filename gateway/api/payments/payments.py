@@ -24,11 +24,11 @@ from gateway.api.payments.shapes import (
 )
 from gateway.api.payments.views import payment_view, preview_view
 from gateway.errors import AmountTooPrecise, GatewayError, InvalidAmount, InvalidRequest, NotFound
-from gateway.http.cursor import cursor_position, cursor_text
-from gateway.http.parameters import Cursor, Limit, asset_parameter, path_id, refused
-from gateway.http.problems import END_PROBLEMS, KEY_PROBLEMS, MONEY_PROBLEMS, PAY_PROBLEMS
+from gateway.http.answer.problems import END_PROBLEMS, KEY_PROBLEMS, MONEY_PROBLEMS, PAY_PROBLEMS
+from gateway.http.request.cursor import cursor_position, cursor_text
+from gateway.http.request.parameters import Cursor, Limit, asset_parameter, path_id, refused
+from gateway.http.request.times import period_of, time_parameter
 from gateway.http.services import Services
-from gateway.http.times import period_of, time_parameter
 from gateway.idempotency import Unbatched
 from gateway.identity.credential import Credential
 from gateway.identity.wallet import Wallet

@@ -13,10 +13,10 @@ from gateway.clock import rfc3339
 from gateway.custody import export
 from gateway.errors import InvalidRequest
 from gateway.events import log
-from gateway.http.cursor import cursor_position, cursor_text
-from gateway.http.parameters import Cursor, Limit, asset_parameter
+from gateway.http.request.cursor import cursor_position, cursor_text
+from gateway.http.request.parameters import Cursor, Limit, asset_parameter
+from gateway.http.request.times import At, past_time_of, period_of, time_parameter
 from gateway.http.services import Services
-from gateway.http.times import At, past_time_of, period_of, time_parameter
 from gateway.identity import wallet as wallets
 from gateway.identity.credential import Credential
 from gateway.identity.wallet import Wallet

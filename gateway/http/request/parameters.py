@@ -18,7 +18,7 @@ from litestar.routes import BaseRoute, HTTPRoute
 from litestar.typing import FieldDefinition
 
 from gateway.errors import InvalidRequest
-from gateway.http.json_faults import one_of
+from gateway.http.request.json_faults import one_of
 from gateway.http.schema import typed_id
 
 Cursor = Annotated[str | None, QueryParameter(description="The `next_cursor` of the page before.")]

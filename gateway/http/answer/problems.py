@@ -17,10 +17,10 @@ from gateway import errors
 from gateway.chain.errors import InvalidSignature
 from gateway.custody.errors import AddressNotEmpty, PaymentsUnderWay
 from gateway.errors import GatewayError, InvalidRequest
-from gateway.http import parameters
+from gateway.http.answer.headers import security_headers
 from gateway.http.errors import BodyTooLarge, IdempotencyKeyMissing, MethodNotAllowed, NoSuchRoute, UnsupportedMediaType
-from gateway.http.framing import Malformed
-from gateway.http.headers import security_headers
+from gateway.http.request import parameters
+from gateway.http.request.framing import Malformed
 from gateway.http.request_id import request_id
 from gateway.identity.errors import (
     AddressTaken,

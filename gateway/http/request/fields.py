@@ -11,7 +11,7 @@ from typing import Final
 
 from gateway.errors import InvalidRequest, PreconditionFailed
 from gateway.http.errors import UnsupportedMediaType
-from gateway.http.framing import Field, members
+from gateway.http.request.framing import Field, members
 
 JSON: Final = "application/json"
 

@@ -10,7 +10,7 @@ from typing import Annotated, Final
 
 from litestar.params import QueryParameter
 
-from gateway.http.parameters import refused
+from gateway.http.request.parameters import refused
 
 _DATE_TIME: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})"

@@ -16,8 +16,8 @@ from litestar.exceptions import InternalServerException
 
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.http.errors import BodyTooLarge, UnsupportedMediaType
-from gateway.http.fields import JSON, check_media_type
-from gateway.http.json_faults import refusal_of
+from gateway.http.request.fields import JSON, check_media_type
+from gateway.http.request.json_faults import refusal_of
 
 Wanted = TypeVar("Wanted", bound=msgspec.Struct)
 
