@@ -10,7 +10,7 @@ Windows are fixed: the first of a kind begins one, and who has done too much in 
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -84,6 +84,10 @@ class Limits:
         """Whether `check` would raise."""
         until = self._over.get((kind, who))
         return until is not None and until > now
+
+    def over(self, kinds: Collection[Kind], now: datetime) -> list[str]:
+        """Of whom `is_over` would say so, of one of these kinds: mostly nobody."""
+        return [who for (kind, who), until in self._over.items() if until > now and kind in kinds]
 
     async def count(self, database: Database, kind: Kind, who: str, now: datetime) -> None:
         """They do it once more. Raises TooManyTries where that is once too often."""

@@ -1427,13 +1427,15 @@ CREATE TRIGGER mandate_is_kept BEFORE DELETE OR TRUNCATE ON mandate
 -- Payments on the ledger rail that settle at once: each is one row of `ledger_payment`, written with the money, or nothing.
 -- One function, for any number of payments, of any payers, whoever asks.
 
--- A payment is asked for by an API key (its SHA-256 is in `api_key_hash`), or by a caller whose payment has passed every
--- check (`wallet` is the payer's, its API key is null). It has a payee by handle and a fee; a refund names what it is of.
+-- A payment is asked for by an API key (its SHA-256 is in `api_key_hash`) or in a session (the SHA-256 of its token is in
+-- `session_hash`); or `api_key_hash` is null, and all come from callers whose payments have passed every check (`wallet` is
+-- the payer's). A payment has a payee by handle and a fee; a refund names what it is of.
 -- `idempotency` is null where the caller has claimed the key. Arrays have an element per payment, and so has each answer:
 --   done             settled
 --   short            with what the payer had available; its key is free again
---   unauthenticated  no such API key
---   checks           the API key is neither plain nor one with caps alone: its payments have to pass the checks first
+--   unauthenticated  no such API key, or no session
+--   checks           the payment has to pass the checks first: its API key is neither plain nor one with caps alone, or
+--                    they may have something to say about what is asked for in the session
 --   caps             what is asked for by the API key here is more than its caps have room for, as it seems
 --   used             the idempotency key was used before
 --   unknown          no such payee, or the payer itself, or an account that is not open yet. Where payers come by their
@@ -1446,7 +1448,8 @@ CREATE TRIGGER mandate_is_kept BEFORE DELETE OR TRUNCATE ON mandate
 --
 -- What a key with caps asks for is paid where all of it has room (caps_with_room), and then it counts against them.
 -- Otherwise the checks decide which of it has (payments/checks/caps.py): they know of one payment after the other, and
--- say why not. What payments of wallets count against comes with them, an element of `counter_...` for each limit of each.
+-- say why not. It is the same with what sessions ask for and the policies of their wallets (sessions_with_room). What
+-- payments of wallets count against comes with them, an element of `counter_...` for each limit of each.
 --
 -- Keys are locked before limits, and these before accounts, all in their order, so that no two calls deadlock. Where
 -- everybody seems to have enough, the money moves by ledger_post; where somebody has not, or another took it meanwhile,
@@ -1456,24 +1459,37 @@ CREATE FUNCTION pay_by_ledger(
     api_key_hash bytea[], wallet uuid[], idempotency text[], fingerprint bytea[],
     payee_handle text[], asset text[], amount numeric[], fee numeric[], memo text[], refund_of uuid[],
     counter_place integer[], counter_scope text[], counter_id uuid[], counter_number integer[],
-    caps_since timestamptz, caps_oldest timestamptz,     -- a day before `at`, and the beginning of its bucket
-    OUT outcome text[], OUT payer_handle text[], OUT available numeric[], OUT id uuid[], OUT paid_at timestamptz
+    day_since timestamptz, day_oldest timestamptz,       -- a day before `at`, and the beginning of its bucket
+    session_hash bytea[],                                -- null where there are none; then the rest is, too
+    signed_in_since timestamptz, day_first uuid, first_day timestamptz,     -- see sessions_with_room
+    usual_asset text[], usual_payment numeric[], usual_day numeric[], left_out text[],
+    OUT outcome text[], OUT payer uuid[], OUT payer_handle text[], OUT available numeric[], OUT id uuid[],
+    OUT paid_at timestamptz
 ) LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
     SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
-    payer uuid[]; from_account bigint[]; to_account bigint[]; fee_account bigint[]; found_by bytea[];
+    from_account bigint[]; to_account bigint[]; fee_account bigint[]; found_by bytea[];
     start timestamptz;    -- after every entry on the accounts, as far as one sees without locking them
     enough boolean;       -- whether everybody has enough for all that they pay
     with_fees boolean;
     payee uuid[]; origin uuid[];          -- of keys with caps
-    capped integer[]; fitting integer[];  -- the payments by such keys, and those of them that have room
+    session uuid[];
+    capped integer[]; signed_in integer[];                  -- the payments by such keys, and those in sessions
+    fitting integer[]; counted integer[]; met integer[];    -- of these: see caps_with_room and sessions_with_room
     good integer[];       -- the payments whose money moves, in order; then, by leg:
     leg_of integer[]; leg smallint[]; debit bigint[]; credit bigint[]; units numeric[]; done boolean[];
     accounts bigint[]; written record; event bigint[];
     micros bigint; stamp text;
 BEGIN
+    IF session_hash IS NOT NULL THEN
+        SELECT array_agg(session.wallet_id ORDER BY asked.n), array_agg(session.id ORDER BY asked.n)
+        INTO wallet, session
+        FROM unnest(session_hash) WITH ORDINALITY AS asked (hash, n)
+        LEFT JOIN session_token AS token ON token.hash = asked.hash AND token.replaced_at IS NULL
+        LEFT JOIN session ON session.id = token.session_id AND session.created_at <= token.made_at;
+    END IF;
     SELECT array_agg(found.outcome ORDER BY n), array_agg(found.payer ORDER BY n), array_agg(found.handle ORDER BY n),
         array_agg(found.from_account ORDER BY n), array_agg(found.to_account ORDER BY n),
         array_agg(found.fee_account ORDER BY n), array_agg(found.request ORDER BY n), array_agg(NULL::numeric),
@@ -1506,7 +1522,7 @@ BEGIN
     ) AS found;
 
     good := array_positions(outcome, 'done');
-    IF good = '{}' OR 'unknown' = ANY (outcome) AND wallet[1] IS NOT NULL THEN
+    IF good = '{}' OR 'unknown' = ANY (outcome) AND api_key_hash IS NULL THEN
         RETURN;
     END IF;
     IF EXISTS (SELECT FROM unnest(idempotency) AS key WHERE key IS NOT NULL) THEN
@@ -1527,17 +1543,39 @@ BEGIN
     END IF;
 
     capped := ARRAY(SELECT g FROM unnest(good) AS g WHERE origin[g] IS NOT NULL);
-    IF capped <> '{}' THEN
-        SELECT * INTO fitting, counter_place, counter_scope, counter_id, counter_number
-        FROM caps_with_room(
-            capped,
-            ARRAY(SELECT api_key_hash[g] FROM unnest(capped) AS g), ARRAY(SELECT origin[g] FROM unnest(capped) AS g),
-            ARRAY(SELECT payer[g] FROM unnest(capped) AS g), ARRAY(SELECT payee[g] FROM unnest(capped) AS g),
-            ARRAY(SELECT asset[g] FROM unnest(capped) AS g), ARRAY(SELECT amount[g] FROM unnest(capped) AS g),
-            caps_since, caps_oldest);
-        FOR written IN SELECT g FROM unnest(capped) AS g WHERE NOT g = ANY (fitting) LOOP
-            outcome[written.g] := 'caps';
-        END LOOP;
+    signed_in := ARRAY(SELECT g FROM unnest(good) AS g WHERE session[g] IS NOT NULL);
+    IF capped <> '{}' OR signed_in <> '{}' THEN
+        -- Statements after this one see what is now.
+        PERFORM FROM locked_payers(NULL, ARRAY(SELECT origin[g] FROM unnest(capped) AS g), NULL,
+            ARRAY(SELECT payer[g] FROM unnest(capped || signed_in) AS g), NULL);
+        IF capped <> '{}' THEN
+            SELECT * INTO fitting, counter_place, counter_scope, counter_id, counter_number
+            FROM caps_with_room(
+                capped,
+                ARRAY(SELECT api_key_hash[g] FROM unnest(capped) AS g), ARRAY(SELECT origin[g] FROM unnest(capped) AS g),
+                ARRAY(SELECT payer[g] FROM unnest(capped) AS g), ARRAY(SELECT payee[g] FROM unnest(capped) AS g),
+                ARRAY(SELECT asset[g] FROM unnest(capped) AS g), ARRAY(SELECT amount[g] FROM unnest(capped) AS g),
+                day_since, day_oldest);
+            FOR written IN SELECT g FROM unnest(capped) AS g WHERE NOT g = ANY (fitting) LOOP
+                outcome[written.g] := 'caps';
+            END LOOP;
+        END IF;
+        IF signed_in <> '{}' THEN
+            SELECT * INTO fitting, counted, met
+            FROM sessions_with_room(
+                signed_in, ARRAY(SELECT session[g] FROM unnest(signed_in) AS g),
+                ARRAY(SELECT payer[g] FROM unnest(signed_in) AS g), ARRAY(SELECT payee[g] FROM unnest(signed_in) AS g),
+                ARRAY(SELECT asset[g] FROM unnest(signed_in) AS g), ARRAY(SELECT amount[g] FROM unnest(signed_in) AS g),
+                at, signed_in_since, day_first, first_day, day_since, day_oldest,
+                usual_asset, usual_payment, usual_day, left_out);
+            FOR written IN SELECT g FROM unnest(signed_in) AS g WHERE NOT g = ANY (fitting) LOOP
+                outcome[written.g] := 'checks';
+            END LOOP;
+            counter_place := counter_place || counted;
+            counter_scope := counter_scope || array_fill('policy'::text, ARRAY[cardinality(counted)]);
+            counter_id := counter_id || ARRAY(SELECT payer[g] FROM unnest(counted) AS g);
+            counter_number := counter_number || array_fill(0, ARRAY[cardinality(counted)]);
+        END IF;
         good := array_positions(outcome, 'done');
         IF good = '{}' THEN
             RETURN;
@@ -1620,6 +1658,10 @@ BEGIN
             array_agg(amount[counter.place]))
         FROM unnest(counter_place, counter_scope, counter_id, counter_number) AS counter (place, scope, scope_id, number)
         WHERE outcome[counter.place] = 'done';
+    END IF;
+    IF met <> '{}' THEN
+        PERFORM know_payees(at, array_agg(payer[g]), array_agg(payee[g]), NULL)
+        FROM unnest(met) AS g WHERE outcome[g] = 'done';
     END IF;
 END $$;
 -- Accept payments of plain API keys on the chain rail, as 08_pay_on_ledger.sql does on the ledger rail.
@@ -2016,9 +2058,9 @@ CREATE FUNCTION spending_bucket(at timestamptz) RETURNS timestamptz LANGUAGE sql
     RETURN date_bin(interval '10 minutes', at, timestamptz 'epoch');
 
 -- Which of these payments on the ledger rail have room: all that are asked for here by keys of one origin, where caps cover
--- each of them and let each and all of them through; otherwise none of these. Locks what they are decided by. Returns the
--- places of those that have room, and what each counts against: the day caps that cover it, and the day of a guarded
--- wallet's policy, which does not ask about keys with caps.
+-- each of them and let each and all of them through; otherwise none of these. Who calls has locked what they are decided by.
+-- Returns the places of those that have room, and what each counts against: the day caps that cover it, and the day of a
+-- guarded wallet's policy, which does not ask about keys with caps.
 CREATE FUNCTION caps_with_room(
     asked_place integer[], key_hash bytea[], origin uuid[], payer uuid[], payee uuid[], asset text[], amount numeric[],
     since timestamptz, oldest timestamptz,
@@ -2028,8 +2070,6 @@ CREATE FUNCTION caps_with_room(
     SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 BEGIN
-    PERFORM FROM locked_payers(NULL, origin, NULL, payer, NULL);
-    -- A statement of its own, which sees what is now.
     WITH fits AS MATERIALIZED (
         SELECT cap.number, cap.has_day, cap.origin, cap.places, bool_and(cap.fits) OVER (PARTITION BY cap.origin) AS all_fit
         FROM (
@@ -2147,10 +2187,57 @@ BEGIN
     WHERE counted.scope = ANY ('{cap,policy,mandate}') AND counted.payment_id = ANY (payments);
 END $$;
 
--- What is so of payments that are to be decided: whether the payee was paid before, since when its wallet is at another
--- address or came back by a recovery code, since when the payer's device is known, and what the payer's day has spent.
--- Where the wallet became guarded after `first_day`, that is what went since `first`, the first id of a day: what it paid
--- before that is counted nowhere else (payments/checks/spending.py).
+-- What a wallet has paid without approval from an id on, summed over its history.
+CREATE FUNCTION paid_since(payer uuid, asset text, first uuid) RETURNS numeric LANGUAGE plpgsql STABLE
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+    RETURN (SELECT coalesce(sum(payment.amount), 0) FROM staged_payment AS payment
+            WHERE payment.payer = paid_since.payer AND payment.id >= first AND payment.asset = paid_since.asset
+                AND payment.approval IS NULL AND payment.refund_of IS NULL
+                AND payment.state NOT IN ('failed', 'voided', 'expired', 'refused'))
+        + (SELECT coalesce(sum(paid.amount), 0)
+            FROM account AS own, LATERAL (
+                SELECT amount FROM ledger_payment
+                WHERE debit_id = own.id AND debit_number > last_payment(own.id, first, NULL) AND leg = 1
+                    AND refund_of IS NULL
+            ) AS paid
+            WHERE own.owner = payer AND own.asset = paid_since.asset)
+        + (SELECT coalesce(sum(paid_out.amount), 0) FROM bank_movement AS paid_out
+            WHERE paid_out.wallet_id = payer AND paid_out.id >= first AND paid_out.asset = paid_since.asset
+                AND paid_out.direction = 'withdrawal');
+END $$;
+
+-- What is so of one payment that is to be decided, of a wallet that is guarded since a time: whether the payee was paid
+-- before, since when its wallet is at another address or came back by a recovery code, since when the payer's device is
+-- known, and what the payer's day has spent. Where the wallet became guarded after `first_day`, that is what went since
+-- `first`, the first id of a day: what it paid before that is counted nowhere else (payments/checks/spending.py). As of
+-- spent_since, PostgreSQL puts its text into the functions that use it.
+CREATE FUNCTION policy_fact(
+    payer uuid, payee uuid, address text, asset text, session uuid, guarded_since timestamptz,
+    first uuid, first_day timestamptz, since timestamptz, oldest timestamptz
+) RETURNS TABLE (known boolean, changed_at timestamptz, device_since timestamptz, spent numeric) LANGUAGE sql STABLE AS $$
+    SELECT
+        EXISTS (
+            SELECT FROM known_payee AS known
+            WHERE known.wallet_id = policy_fact.payer AND known.payee = policy_fact.payee
+            UNION ALL
+            SELECT FROM known_payee AS known
+            WHERE known.wallet_id = policy_fact.payer AND known.payee IS NULL AND known.address = policy_fact.address
+        ),
+        (SELECT greatest(wallet.recovered_at, (SELECT max(moved.since) FROM wallet_address AS moved
+            WHERE moved.wallet_id = wallet.id AND moved.since > wallet.created_at))
+            FROM wallet WHERE wallet.id = policy_fact.payee),
+        (SELECT coalesce(passkey.created_at, session.created_at)
+            FROM session LEFT JOIN passkey ON passkey.id = session.passkey_id WHERE session.id = policy_fact.session),
+        CASE WHEN policy_fact.guarded_since > policy_fact.first_day
+            THEN paid_since(policy_fact.payer, policy_fact.asset, policy_fact.first)
+            ELSE (SELECT coalesce(sum(counts.amount), 0)
+                FROM spent_since('policy', policy_fact.payer, 0, policy_fact.asset, policy_fact.since, policy_fact.oldest)
+                    AS counts) END
+$$;
+
+-- The same of many payments, in order.
 CREATE FUNCTION policy_facts(
     payers uuid[], payees uuid[], addresses text[], assets text[], sessions uuid[], first uuid, first_day timestamptz,
     since timestamptz, oldest timestamptz
@@ -2160,41 +2247,58 @@ CREATE FUNCTION policy_facts(
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-    SELECT
-        EXISTS (
-            SELECT FROM known_payee AS known WHERE known.wallet_id = asked.payer AND known.payee = asked.payee
-            UNION ALL
-            SELECT FROM known_payee AS known
-            WHERE known.wallet_id = asked.payer AND known.payee IS NULL AND known.address = asked.address
-        ),
-        (SELECT greatest(wallet.recovered_at, (SELECT max(moved.since) FROM wallet_address AS moved
-            WHERE moved.wallet_id = wallet.id AND moved.since > wallet.created_at))
-            FROM wallet WHERE wallet.id = asked.payee),
-        (SELECT coalesce(passkey.created_at, session.created_at)
-            FROM session LEFT JOIN passkey ON passkey.id = session.passkey_id WHERE session.id = asked.session),
-        CASE WHEN policy.since > first_day THEN
-            (SELECT coalesce(sum(payment.amount), 0) FROM staged_payment AS payment
-                WHERE payment.payer = asked.payer AND payment.id >= first AND payment.asset = asked.asset
-                    AND payment.approval IS NULL AND payment.refund_of IS NULL
-                    AND payment.state NOT IN ('failed', 'voided', 'expired', 'refused'))
-            + (SELECT coalesce(sum(paid.amount), 0)
-                FROM account AS own, LATERAL (
-                    SELECT amount FROM ledger_payment
-                    WHERE debit_id = own.id AND debit_number > last_payment(own.id, first, NULL) AND leg = 1
-                        AND refund_of IS NULL
-                ) AS paid
-                WHERE own.owner = asked.payer AND own.asset = asked.asset)
-            + (SELECT coalesce(sum(paid_out.amount), 0) FROM bank_movement AS paid_out
-                WHERE paid_out.wallet_id = asked.payer AND paid_out.id >= first AND paid_out.asset = asked.asset
-                    AND paid_out.direction = 'withdrawal')
-        ELSE
-            (SELECT coalesce(sum(counts.amount), 0)
-                FROM spent_since('policy', asked.payer, 0, asked.asset, policy_facts.since, oldest) AS counts)
-        END
+    SELECT fact.*
     FROM unnest(payers, payees, addresses, assets, sessions) WITH ORDINALITY
         AS asked (payer, payee, address, asset, session, place)
-    JOIN policy ON policy.wallet_id = asked.payer
+    JOIN policy ON policy.wallet_id = asked.payer,
+    LATERAL policy_fact(asked.payer, asked.payee, asked.address, asked.asset, asked.session, policy.since, policy_facts.first,
+        policy_facts.first_day, policy_facts.since, oldest) AS fact
     ORDER BY asked.place;
+END $$;
+
+-- Which of these payments on the ledger rail, asked for in sessions, no check has anything to say about: the session may
+-- pay (identity/sign_in/session.py), the wallet is not frozen, and its policy, where it has one, asks about none of them
+-- (`decide` in payments/checks/policy.py). It errs on the side of the checks, which decide about all others: it knows nothing
+-- of trusted payees, and of one payer's payments either all fit into the day or none. Who calls has locked the policies.
+--
+-- Returns the places of those that pass; of these, those that count in the day of a policy; and of these, those whose
+-- payee is known from now on. `signed_in_since` is when a session has to be begun to pay; `usual_...` are the limits of
+-- payments and days where an owner has set none; `left_out` are wallets, whatever they ask.
+CREATE FUNCTION sessions_with_room(
+    asked_place integer[], session uuid[], payer uuid[], payee uuid[], asset text[], amount numeric[],
+    at timestamptz, signed_in_since timestamptz, first uuid, first_day timestamptz, since timestamptz, oldest timestamptz,
+    usual_asset text[], usual_payment numeric[], usual_day numeric[], left_out text[],
+    OUT room integer[], OUT counted integer[], OUT met integer[]
+) LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+BEGIN
+    SELECT coalesce(array_agg(fits.place), '{}'), coalesce(array_agg(fits.place) FILTER (WHERE fits.guarded), '{}'),
+        coalesce(array_agg(fits.place) FILTER (WHERE fits.guarded AND NOT fits.known), '{}')
+    INTO room, counted, met
+    FROM (
+        SELECT asked.place, policy.wallet_id IS NOT NULL AS guarded, fact.known, fact.spent,
+            coalesce(own.day, usual.day) AS day, sum(asked.amount) OVER (PARTITION BY asked.payer, asked.asset) AS together
+        FROM unnest(asked_place, session, payer, payee, asset, amount) AS asked (place, session, payer, payee, asset, amount)
+        JOIN session ON session.id = asked.session
+        JOIN wallet ON wallet.id = asked.payer
+        LEFT JOIN policy ON policy.wallet_id = asked.payer
+        LEFT JOIN policy_limit AS own ON own.wallet_id = policy.wallet_id AND own.asset = asked.asset
+        LEFT JOIN unnest(usual_asset, usual_payment, usual_day) AS usual (asset, payment, day) ON usual.asset = asked.asset
+        LEFT JOIN LATERAL policy_fact(asked.payer, asked.payee, NULL, asked.asset, asked.session, policy.since,
+            sessions_with_room.first, sessions_with_room.first_day, sessions_with_room.since, oldest)
+            AS fact ON policy.wallet_id IS NOT NULL
+        WHERE session.ended_at IS NULL AND session.expires_at > at AND session.created_at > signed_in_since
+            AND session.begun_by IN ('passkey', 'ethereum')
+            AND wallet.frozen_at IS NULL AND (asked.payer::text = ANY (left_out)) IS NOT TRUE
+            AND (policy.wallet_id IS NULL
+                OR asked.amount <= coalesce(own.payment, usual.payment)
+                AND (fact.known OR NOT policy.ask_new_payee)
+                AND (fact.changed_at IS NULL OR fact.changed_at <= at - policy.changed_days * interval '24 hours')
+                AND fact.device_since <= at - policy.device_hours * interval '1 hour')
+    ) AS fits
+    WHERE NOT fits.guarded OR fits.spent + fits.together <= fits.day;
 END $$;
 
 -- Whoever these payers pay has been paid.

@@ -181,10 +181,10 @@ async def _pay_plain(
     notes = {place: lines.notes[place] for place in places if place in lines.notes} if lines.notes else {}
     if not notes:
         async with database.one_statement() as connection:
-            outcomes, _, _ = await ledger_rail.pay_columns(connection, settings, asked, now)
+            outcomes, *_ = await ledger_rail.pay_columns(connection, settings, asked, now)
     else:
         async with database.transaction() as connection:
-            outcomes, _, _ = await ledger_rail.pay_columns(connection, settings, asked, now)
+            outcomes, *_ = await ledger_rail.pay_columns(connection, settings, asked, now)
             settled = {place: one for place, one in zip(places, outcomes, strict=True) if isinstance(one, UUID)}
             await records.insert_notes(connection, {settled[at]: note for at, note in notes.items() if at in settled})
     return {place: one for place, one in zip(places, outcomes, strict=True) if not isinstance(one, Undecided)}

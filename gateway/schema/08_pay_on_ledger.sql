@@ -1,13 +1,15 @@
 -- Payments on the ledger rail that settle at once: each is one row of `ledger_payment`, written with the money, or nothing.
 -- One function, for any number of payments, of any payers, whoever asks.
 
--- A payment is asked for by an API key (its SHA-256 is in `api_key_hash`), or by a caller whose payment has passed every
--- check (`wallet` is the payer's, its API key is null). It has a payee by handle and a fee; a refund names what it is of.
+-- A payment is asked for by an API key (its SHA-256 is in `api_key_hash`) or in a session (the SHA-256 of its token is in
+-- `session_hash`); or `api_key_hash` is null, and all come from callers whose payments have passed every check (`wallet` is
+-- the payer's). A payment has a payee by handle and a fee; a refund names what it is of.
 -- `idempotency` is null where the caller has claimed the key. Arrays have an element per payment, and so has each answer:
 --   done             settled
 --   short            with what the payer had available; its key is free again
---   unauthenticated  no such API key
---   checks           the API key is neither plain nor one with caps alone: its payments have to pass the checks first
+--   unauthenticated  no such API key, or no session
+--   checks           the payment has to pass the checks first: its API key is neither plain nor one with caps alone, or
+--                    they may have something to say about what is asked for in the session
 --   caps             what is asked for by the API key here is more than its caps have room for, as it seems
 --   used             the idempotency key was used before
 --   unknown          no such payee, or the payer itself, or an account that is not open yet. Where payers come by their
@@ -20,7 +22,8 @@
 --
 -- What a key with caps asks for is paid where all of it has room (caps_with_room), and then it counts against them.
 -- Otherwise the checks decide which of it has (payments/checks/caps.py): they know of one payment after the other, and
--- say why not. What payments of wallets count against comes with them, an element of `counter_...` for each limit of each.
+-- say why not. It is the same with what sessions ask for and the policies of their wallets (sessions_with_room). What
+-- payments of wallets count against comes with them, an element of `counter_...` for each limit of each.
 --
 -- Keys are locked before limits, and these before accounts, all in their order, so that no two calls deadlock. Where
 -- everybody seems to have enough, the money moves by ledger_post; where somebody has not, or another took it meanwhile,
@@ -30,24 +33,37 @@ CREATE FUNCTION pay_by_ledger(
     api_key_hash bytea[], wallet uuid[], idempotency text[], fingerprint bytea[],
     payee_handle text[], asset text[], amount numeric[], fee numeric[], memo text[], refund_of uuid[],
     counter_place integer[], counter_scope text[], counter_id uuid[], counter_number integer[],
-    caps_since timestamptz, caps_oldest timestamptz,     -- a day before `at`, and the beginning of its bucket
-    OUT outcome text[], OUT payer_handle text[], OUT available numeric[], OUT id uuid[], OUT paid_at timestamptz
+    day_since timestamptz, day_oldest timestamptz,       -- a day before `at`, and the beginning of its bucket
+    session_hash bytea[],                                -- null where there are none; then the rest is, too
+    signed_in_since timestamptz, day_first uuid, first_day timestamptz,     -- see sessions_with_room
+    usual_asset text[], usual_payment numeric[], usual_day numeric[], left_out text[],
+    OUT outcome text[], OUT payer uuid[], OUT payer_handle text[], OUT available numeric[], OUT id uuid[],
+    OUT paid_at timestamptz
 ) LANGUAGE plpgsql
     SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
     SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
-    payer uuid[]; from_account bigint[]; to_account bigint[]; fee_account bigint[]; found_by bytea[];
+    from_account bigint[]; to_account bigint[]; fee_account bigint[]; found_by bytea[];
     start timestamptz;    -- after every entry on the accounts, as far as one sees without locking them
     enough boolean;       -- whether everybody has enough for all that they pay
     with_fees boolean;
     payee uuid[]; origin uuid[];          -- of keys with caps
-    capped integer[]; fitting integer[];  -- the payments by such keys, and those of them that have room
+    session uuid[];
+    capped integer[]; signed_in integer[];                  -- the payments by such keys, and those in sessions
+    fitting integer[]; counted integer[]; met integer[];    -- of these: see caps_with_room and sessions_with_room
     good integer[];       -- the payments whose money moves, in order; then, by leg:
     leg_of integer[]; leg smallint[]; debit bigint[]; credit bigint[]; units numeric[]; done boolean[];
     accounts bigint[]; written record; event bigint[];
     micros bigint; stamp text;
 BEGIN
+    IF session_hash IS NOT NULL THEN
+        SELECT array_agg(session.wallet_id ORDER BY asked.n), array_agg(session.id ORDER BY asked.n)
+        INTO wallet, session
+        FROM unnest(session_hash) WITH ORDINALITY AS asked (hash, n)
+        LEFT JOIN session_token AS token ON token.hash = asked.hash AND token.replaced_at IS NULL
+        LEFT JOIN session ON session.id = token.session_id AND session.created_at <= token.made_at;
+    END IF;
     SELECT array_agg(found.outcome ORDER BY n), array_agg(found.payer ORDER BY n), array_agg(found.handle ORDER BY n),
         array_agg(found.from_account ORDER BY n), array_agg(found.to_account ORDER BY n),
         array_agg(found.fee_account ORDER BY n), array_agg(found.request ORDER BY n), array_agg(NULL::numeric),
@@ -80,7 +96,7 @@ BEGIN
     ) AS found;
 
     good := array_positions(outcome, 'done');
-    IF good = '{}' OR 'unknown' = ANY (outcome) AND wallet[1] IS NOT NULL THEN
+    IF good = '{}' OR 'unknown' = ANY (outcome) AND api_key_hash IS NULL THEN
         RETURN;
     END IF;
     IF EXISTS (SELECT FROM unnest(idempotency) AS key WHERE key IS NOT NULL) THEN
@@ -101,17 +117,39 @@ BEGIN
     END IF;
 
     capped := ARRAY(SELECT g FROM unnest(good) AS g WHERE origin[g] IS NOT NULL);
-    IF capped <> '{}' THEN
-        SELECT * INTO fitting, counter_place, counter_scope, counter_id, counter_number
-        FROM caps_with_room(
-            capped,
-            ARRAY(SELECT api_key_hash[g] FROM unnest(capped) AS g), ARRAY(SELECT origin[g] FROM unnest(capped) AS g),
-            ARRAY(SELECT payer[g] FROM unnest(capped) AS g), ARRAY(SELECT payee[g] FROM unnest(capped) AS g),
-            ARRAY(SELECT asset[g] FROM unnest(capped) AS g), ARRAY(SELECT amount[g] FROM unnest(capped) AS g),
-            caps_since, caps_oldest);
-        FOR written IN SELECT g FROM unnest(capped) AS g WHERE NOT g = ANY (fitting) LOOP
-            outcome[written.g] := 'caps';
-        END LOOP;
+    signed_in := ARRAY(SELECT g FROM unnest(good) AS g WHERE session[g] IS NOT NULL);
+    IF capped <> '{}' OR signed_in <> '{}' THEN
+        -- Statements after this one see what is now.
+        PERFORM FROM locked_payers(NULL, ARRAY(SELECT origin[g] FROM unnest(capped) AS g), NULL,
+            ARRAY(SELECT payer[g] FROM unnest(capped || signed_in) AS g), NULL);
+        IF capped <> '{}' THEN
+            SELECT * INTO fitting, counter_place, counter_scope, counter_id, counter_number
+            FROM caps_with_room(
+                capped,
+                ARRAY(SELECT api_key_hash[g] FROM unnest(capped) AS g), ARRAY(SELECT origin[g] FROM unnest(capped) AS g),
+                ARRAY(SELECT payer[g] FROM unnest(capped) AS g), ARRAY(SELECT payee[g] FROM unnest(capped) AS g),
+                ARRAY(SELECT asset[g] FROM unnest(capped) AS g), ARRAY(SELECT amount[g] FROM unnest(capped) AS g),
+                day_since, day_oldest);
+            FOR written IN SELECT g FROM unnest(capped) AS g WHERE NOT g = ANY (fitting) LOOP
+                outcome[written.g] := 'caps';
+            END LOOP;
+        END IF;
+        IF signed_in <> '{}' THEN
+            SELECT * INTO fitting, counted, met
+            FROM sessions_with_room(
+                signed_in, ARRAY(SELECT session[g] FROM unnest(signed_in) AS g),
+                ARRAY(SELECT payer[g] FROM unnest(signed_in) AS g), ARRAY(SELECT payee[g] FROM unnest(signed_in) AS g),
+                ARRAY(SELECT asset[g] FROM unnest(signed_in) AS g), ARRAY(SELECT amount[g] FROM unnest(signed_in) AS g),
+                at, signed_in_since, day_first, first_day, day_since, day_oldest,
+                usual_asset, usual_payment, usual_day, left_out);
+            FOR written IN SELECT g FROM unnest(signed_in) AS g WHERE NOT g = ANY (fitting) LOOP
+                outcome[written.g] := 'checks';
+            END LOOP;
+            counter_place := counter_place || counted;
+            counter_scope := counter_scope || array_fill('policy'::text, ARRAY[cardinality(counted)]);
+            counter_id := counter_id || ARRAY(SELECT payer[g] FROM unnest(counted) AS g);
+            counter_number := counter_number || array_fill(0, ARRAY[cardinality(counted)]);
+        END IF;
         good := array_positions(outcome, 'done');
         IF good = '{}' THEN
             RETURN;
@@ -194,5 +232,9 @@ BEGIN
             array_agg(amount[counter.place]))
         FROM unnest(counter_place, counter_scope, counter_id, counter_number) AS counter (place, scope, scope_id, number)
         WHERE outcome[counter.place] = 'done';
+    END IF;
+    IF met <> '{}' THEN
+        PERFORM know_payees(at, array_agg(payer[g]), array_agg(payee[g]), NULL)
+        FROM unnest(met) AS g WHERE outcome[g] = 'done';
     END IF;
 END $$;

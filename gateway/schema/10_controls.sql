@@ -226,9 +226,9 @@ CREATE FUNCTION spending_bucket(at timestamptz) RETURNS timestamptz LANGUAGE sql
     RETURN date_bin(interval '10 minutes', at, timestamptz 'epoch');
 
 -- Which of these payments on the ledger rail have room: all that are asked for here by keys of one origin, where caps cover
--- each of them and let each and all of them through; otherwise none of these. Locks what they are decided by. Returns the
--- places of those that have room, and what each counts against: the day caps that cover it, and the day of a guarded
--- wallet's policy, which does not ask about keys with caps.
+-- each of them and let each and all of them through; otherwise none of these. Who calls has locked what they are decided by.
+-- Returns the places of those that have room, and what each counts against: the day caps that cover it, and the day of a
+-- guarded wallet's policy, which does not ask about keys with caps.
 CREATE FUNCTION caps_with_room(
     asked_place integer[], key_hash bytea[], origin uuid[], payer uuid[], payee uuid[], asset text[], amount numeric[],
     since timestamptz, oldest timestamptz,
@@ -238,8 +238,6 @@ CREATE FUNCTION caps_with_room(
     SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 BEGIN
-    PERFORM FROM locked_payers(NULL, origin, NULL, payer, NULL);
-    -- A statement of its own, which sees what is now.
     WITH fits AS MATERIALIZED (
         SELECT cap.number, cap.has_day, cap.origin, cap.places, bool_and(cap.fits) OVER (PARTITION BY cap.origin) AS all_fit
         FROM (
@@ -357,10 +355,57 @@ BEGIN
     WHERE counted.scope = ANY ('{cap,policy,mandate}') AND counted.payment_id = ANY (payments);
 END $$;
 
--- What is so of payments that are to be decided: whether the payee was paid before, since when its wallet is at another
--- address or came back by a recovery code, since when the payer's device is known, and what the payer's day has spent.
--- Where the wallet became guarded after `first_day`, that is what went since `first`, the first id of a day: what it paid
--- before that is counted nowhere else (payments/checks/spending.py).
+-- What a wallet has paid without approval from an id on, summed over its history.
+CREATE FUNCTION paid_since(payer uuid, asset text, first uuid) RETURNS numeric LANGUAGE plpgsql STABLE
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+    RETURN (SELECT coalesce(sum(payment.amount), 0) FROM staged_payment AS payment
+            WHERE payment.payer = paid_since.payer AND payment.id >= first AND payment.asset = paid_since.asset
+                AND payment.approval IS NULL AND payment.refund_of IS NULL
+                AND payment.state NOT IN ('failed', 'voided', 'expired', 'refused'))
+        + (SELECT coalesce(sum(paid.amount), 0)
+            FROM account AS own, LATERAL (
+                SELECT amount FROM ledger_payment
+                WHERE debit_id = own.id AND debit_number > last_payment(own.id, first, NULL) AND leg = 1
+                    AND refund_of IS NULL
+            ) AS paid
+            WHERE own.owner = payer AND own.asset = paid_since.asset)
+        + (SELECT coalesce(sum(paid_out.amount), 0) FROM bank_movement AS paid_out
+            WHERE paid_out.wallet_id = payer AND paid_out.id >= first AND paid_out.asset = paid_since.asset
+                AND paid_out.direction = 'withdrawal');
+END $$;
+
+-- What is so of one payment that is to be decided, of a wallet that is guarded since a time: whether the payee was paid
+-- before, since when its wallet is at another address or came back by a recovery code, since when the payer's device is
+-- known, and what the payer's day has spent. Where the wallet became guarded after `first_day`, that is what went since
+-- `first`, the first id of a day: what it paid before that is counted nowhere else (payments/checks/spending.py). As of
+-- spent_since, PostgreSQL puts its text into the functions that use it.
+CREATE FUNCTION policy_fact(
+    payer uuid, payee uuid, address text, asset text, session uuid, guarded_since timestamptz,
+    first uuid, first_day timestamptz, since timestamptz, oldest timestamptz
+) RETURNS TABLE (known boolean, changed_at timestamptz, device_since timestamptz, spent numeric) LANGUAGE sql STABLE AS $$
+    SELECT
+        EXISTS (
+            SELECT FROM known_payee AS known
+            WHERE known.wallet_id = policy_fact.payer AND known.payee = policy_fact.payee
+            UNION ALL
+            SELECT FROM known_payee AS known
+            WHERE known.wallet_id = policy_fact.payer AND known.payee IS NULL AND known.address = policy_fact.address
+        ),
+        (SELECT greatest(wallet.recovered_at, (SELECT max(moved.since) FROM wallet_address AS moved
+            WHERE moved.wallet_id = wallet.id AND moved.since > wallet.created_at))
+            FROM wallet WHERE wallet.id = policy_fact.payee),
+        (SELECT coalesce(passkey.created_at, session.created_at)
+            FROM session LEFT JOIN passkey ON passkey.id = session.passkey_id WHERE session.id = policy_fact.session),
+        CASE WHEN policy_fact.guarded_since > policy_fact.first_day
+            THEN paid_since(policy_fact.payer, policy_fact.asset, policy_fact.first)
+            ELSE (SELECT coalesce(sum(counts.amount), 0)
+                FROM spent_since('policy', policy_fact.payer, 0, policy_fact.asset, policy_fact.since, policy_fact.oldest)
+                    AS counts) END
+$$;
+
+-- The same of many payments, in order.
 CREATE FUNCTION policy_facts(
     payers uuid[], payees uuid[], addresses text[], assets text[], sessions uuid[], first uuid, first_day timestamptz,
     since timestamptz, oldest timestamptz
@@ -370,41 +415,58 @@ CREATE FUNCTION policy_facts(
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-    SELECT
-        EXISTS (
-            SELECT FROM known_payee AS known WHERE known.wallet_id = asked.payer AND known.payee = asked.payee
-            UNION ALL
-            SELECT FROM known_payee AS known
-            WHERE known.wallet_id = asked.payer AND known.payee IS NULL AND known.address = asked.address
-        ),
-        (SELECT greatest(wallet.recovered_at, (SELECT max(moved.since) FROM wallet_address AS moved
-            WHERE moved.wallet_id = wallet.id AND moved.since > wallet.created_at))
-            FROM wallet WHERE wallet.id = asked.payee),
-        (SELECT coalesce(passkey.created_at, session.created_at)
-            FROM session LEFT JOIN passkey ON passkey.id = session.passkey_id WHERE session.id = asked.session),
-        CASE WHEN policy.since > first_day THEN
-            (SELECT coalesce(sum(payment.amount), 0) FROM staged_payment AS payment
-                WHERE payment.payer = asked.payer AND payment.id >= first AND payment.asset = asked.asset
-                    AND payment.approval IS NULL AND payment.refund_of IS NULL
-                    AND payment.state NOT IN ('failed', 'voided', 'expired', 'refused'))
-            + (SELECT coalesce(sum(paid.amount), 0)
-                FROM account AS own, LATERAL (
-                    SELECT amount FROM ledger_payment
-                    WHERE debit_id = own.id AND debit_number > last_payment(own.id, first, NULL) AND leg = 1
-                        AND refund_of IS NULL
-                ) AS paid
-                WHERE own.owner = asked.payer AND own.asset = asked.asset)
-            + (SELECT coalesce(sum(paid_out.amount), 0) FROM bank_movement AS paid_out
-                WHERE paid_out.wallet_id = asked.payer AND paid_out.id >= first AND paid_out.asset = asked.asset
-                    AND paid_out.direction = 'withdrawal')
-        ELSE
-            (SELECT coalesce(sum(counts.amount), 0)
-                FROM spent_since('policy', asked.payer, 0, asked.asset, policy_facts.since, oldest) AS counts)
-        END
+    SELECT fact.*
     FROM unnest(payers, payees, addresses, assets, sessions) WITH ORDINALITY
         AS asked (payer, payee, address, asset, session, place)
-    JOIN policy ON policy.wallet_id = asked.payer
+    JOIN policy ON policy.wallet_id = asked.payer,
+    LATERAL policy_fact(asked.payer, asked.payee, asked.address, asked.asset, asked.session, policy.since, policy_facts.first,
+        policy_facts.first_day, policy_facts.since, oldest) AS fact
     ORDER BY asked.place;
+END $$;
+
+-- Which of these payments on the ledger rail, asked for in sessions, no check has anything to say about: the session may
+-- pay (identity/sign_in/session.py), the wallet is not frozen, and its policy, where it has one, asks about none of them
+-- (`decide` in payments/checks/policy.py). It errs on the side of the checks, which decide about all others: it knows nothing
+-- of trusted payees, and of one payer's payments either all fit into the day or none. Who calls has locked the policies.
+--
+-- Returns the places of those that pass; of these, those that count in the day of a policy; and of these, those whose
+-- payee is known from now on. `signed_in_since` is when a session has to be begun to pay; `usual_...` are the limits of
+-- payments and days where an owner has set none; `left_out` are wallets, whatever they ask.
+CREATE FUNCTION sessions_with_room(
+    asked_place integer[], session uuid[], payer uuid[], payee uuid[], asset text[], amount numeric[],
+    at timestamptz, signed_in_since timestamptz, first uuid, first_day timestamptz, since timestamptz, oldest timestamptz,
+    usual_asset text[], usual_payment numeric[], usual_day numeric[], left_out text[],
+    OUT room integer[], OUT counted integer[], OUT met integer[]
+) LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+BEGIN
+    SELECT coalesce(array_agg(fits.place), '{}'), coalesce(array_agg(fits.place) FILTER (WHERE fits.guarded), '{}'),
+        coalesce(array_agg(fits.place) FILTER (WHERE fits.guarded AND NOT fits.known), '{}')
+    INTO room, counted, met
+    FROM (
+        SELECT asked.place, policy.wallet_id IS NOT NULL AS guarded, fact.known, fact.spent,
+            coalesce(own.day, usual.day) AS day, sum(asked.amount) OVER (PARTITION BY asked.payer, asked.asset) AS together
+        FROM unnest(asked_place, session, payer, payee, asset, amount) AS asked (place, session, payer, payee, asset, amount)
+        JOIN session ON session.id = asked.session
+        JOIN wallet ON wallet.id = asked.payer
+        LEFT JOIN policy ON policy.wallet_id = asked.payer
+        LEFT JOIN policy_limit AS own ON own.wallet_id = policy.wallet_id AND own.asset = asked.asset
+        LEFT JOIN unnest(usual_asset, usual_payment, usual_day) AS usual (asset, payment, day) ON usual.asset = asked.asset
+        LEFT JOIN LATERAL policy_fact(asked.payer, asked.payee, NULL, asked.asset, asked.session, policy.since,
+            sessions_with_room.first, sessions_with_room.first_day, sessions_with_room.since, oldest)
+            AS fact ON policy.wallet_id IS NOT NULL
+        WHERE session.ended_at IS NULL AND session.expires_at > at AND session.created_at > signed_in_since
+            AND session.begun_by IN ('passkey', 'ethereum')
+            AND wallet.frozen_at IS NULL AND (asked.payer::text = ANY (left_out)) IS NOT TRUE
+            AND (policy.wallet_id IS NULL
+                OR asked.amount <= coalesce(own.payment, usual.payment)
+                AND (fact.known OR NOT policy.ask_new_payee)
+                AND (fact.changed_at IS NULL OR fact.changed_at <= at - policy.changed_days * interval '24 hours')
+                AND fact.device_since <= at - policy.device_hours * interval '1 hour')
+    ) AS fits
+    WHERE NOT fits.guarded OR fits.spent + fits.together <= fits.day;
 END $$;
 
 -- Whoever these payers pay has been paid.

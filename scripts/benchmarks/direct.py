@@ -94,7 +94,7 @@ async def pay_peer(rig: Rig, group: int, seconds: float) -> Direct:
 def _payment(draw: random.Random, book: Book, number: int) -> LedgerPayment:
     payer, payee = draw.sample(range(book.handles), 2)
     return LedgerPayment(
-        api_key_hash=hash_of(f"gw_{payer:043}"),
+        token_hash=hash_of(f"gw_{payer:043}"),
         idempotency_key=f"direct-{book.loaded}-{number}",
         fingerprint=bytes(32),
         payee_handle=f"h{payee:07}",

@@ -109,7 +109,7 @@ async def _load(rig: Rig, book: Book, payments: int, remainder: int) -> None:
                     payee = 0
                 asked.append(
                     LedgerPayment(
-                        api_key_hash=hash_of(f"gw_{payer:043}"),
+                        token_hash=hash_of(f"gw_{payer:043}"),
                         idempotency_key=f"past-{remainder}-{number}",
                         fingerprint=bytes(32),
                         payee_handle=f"h{payee:07}",

@@ -13,6 +13,7 @@ from gateway.identity.rate_limits import Limits, Rate, Rates
 from gateway.money import Assets
 from gateway.payments import batch
 from gateway.postgres.pool import Database
+from tests.api.browser import OWN, browsing
 from tests.api.conftest import Api, code_of, opened
 
 pytestmark = pytest.mark.anyio
@@ -173,3 +174,21 @@ async def test_requests_that_are_refused_count_as_well(tight: Api) -> None:
         await told(tight)
     assert (states[0], states[-1]) == (409, 429)
     assert states.count(409) <= RATES.requests.most + 1
+
+
+async def test_payments_in_a_session_count_as_its_wallets_requests(tight: Api) -> None:
+    """Those that the policy lets through, which are paid before anybody knows whose session it is."""
+    await tight.person("bob")
+    _, _, browser = await browsing(tight, "alice", "10.00 EUR")
+    async with tight.services.database.transaction() as connection:
+        await connection.execute("UPDATE policy SET ask_new_payee = false, device_hours = 0")
+
+    answers = []
+    for n in range(11):
+        body = {"to": "@bob", "amount": "0.01", "asset": "EUR"}
+        headers = {**OWN, "Idempotency-Key": f"{n}"}
+        answers.append(await browser.call("POST", "/v1/payments", headers=headers, json=body))
+        await told(tight)
+
+    assert [answer.status_code for answer in answers[:8]] == [201] * 8
+    assert [held_off(answer, "requests") for answer in answers] == [False] * 9 + [True] * 2

@@ -2,12 +2,11 @@
 
 It knows nothing of connections (payment_protocol.py is where requests come from). The request is decoded and its answer
 encoded by the same types as in the ordinary handler, but nothing is routed or injected. Payments of plain API keys,
-and of keys with caps by the ledger, are an element each of one statement per rail, which also finds out who is calling
-(payments/rails/). Those that the caps seem to have no room for are asked again with the others. All others have to be
-looked at first (a passkey's policy, holds, addresses, a note): who is calling is found for all of them together,
-and in the same transaction they are paid as the ordinary handler pays them. A key is taken for plain until it is found
-not to be. An ordinary Litestar handler spends more on itself than a
-payment costs.
+and by the ledger of keys with caps and of sessions, are an element each of one statement per rail, which also finds out
+who is calling (payments/rails/). Those that caps or a policy seem to have no room for are asked again with the others.
+All others have to be looked at first (holds, addresses, a note, tokens in a session): who is calling is found for all
+of them together, and in the same transaction they are paid as the ordinary handler pays them. A key is taken for plain
+until it is found not to be. An ordinary Litestar handler spends more on itself than a payment costs.
 
 Whatever is not handled here, the ordinary handler does: payers who sign with their own key, keys for some networks
 alone, sessions whose token is to be replaced, a key used before, payees that there are not, callers who are unknown or
@@ -18,7 +17,7 @@ import asyncio
 from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -42,6 +41,7 @@ from gateway.idempotency import Claim
 from gateway.identity import api_key as api_keys
 from gateway.identity.api_key import LastUsed
 from gateway.identity.credential import Credential
+from gateway.identity.rate_limits import Kind
 from gateway.identity.sign_in import session
 from gateway.identity.sign_in.ceremony import Party, party_of
 from gateway.identity.wallet import Wallet
@@ -65,6 +65,9 @@ _CALL = "POST /v1/payments"
 
 #: In the place of a token payment's id until its commit.
 _NO_ID = PaymentId(UUID(int=0))
+
+#: What a caller can have done too much of.
+_COUNTED: Final[tuple[Kind, ...]] = ("requests", "guesses")
 
 #: How many API keys are remembered as not plain; one that is not is asked about in two transactions.
 _KEYS_REMEMBERED = 100_000
@@ -116,8 +119,9 @@ class FastPayments:
         payment = _payment(self._services, self._party, headers, whole, self._need_checks)
         if payment is None:
             return None
-        of_session = isinstance(payment, CheckedPayment) and payment.of_session  # whose wallet is not known yet
-        return None if not of_session and self._is_over(payment.key[0].hex(), self._services.clock()) else payment
+        # A session counts as its wallet, which is not known yet.
+        over = not _of_session(payment) and self._is_over(payment.token_hash.hex(), self._services.clock())
+        return None if over else payment
 
     def submit(self, payment: Payment) -> "asyncio.Future[Any]":
         """A future with the payment's outcome, once that is committed; for `answer`, whatever it is.
@@ -150,21 +154,23 @@ class FastPayments:
         if isinstance(payment, CheckedPayment) or not isinstance(outcome, NeedsChecks):
             return None
         if outcome.always:
-            self._need_checks[payment.api_key_hash] = None
+            self._need_checks[payment.token_hash] = None
         if len(self._need_checks) > _KEYS_REMEMBERED:
             del self._need_checks[next(iter(self._need_checks))]
         money = payment.money
         asked = PaymentRequest(payment.payee_handle, money.amount, money.asset.code, payment.memo)
         key, fingerprint = payment.idempotency_key, payment.fingerprint
-        return CheckedPayment(payment.api_key_hash, False, key, fingerprint, asked, money)
+        return CheckedPayment(payment.token_hash, _of_session(payment), key, fingerprint, asked, money)
 
     def answer(self, payment: Payment, done: "asyncio.Future[Any]") -> Answer | None:
         """The answer to a payment whose future is done; None where the ordinary handler is to answer."""
         outcome = _outcome(done)
         if isinstance(outcome, Undecided | Unauthenticated | UnknownPayee):  # which the ordinary handler counts
             return None
-        if not isinstance(payment, CheckedPayment):
-            self._note(payment.api_key_hash.hex(), payment.api_key_hash, self._services.clock())
+        if isinstance(outcome, Settled) and outcome.payer is not None:
+            self._note(str(outcome.payer), None, self._services.clock())
+        elif not isinstance(payment, CheckedPayment) and not _of_session(payment):
+            self._note(payment.token_hash.hex(), payment.token_hash, self._services.clock())
         if isinstance(outcome, Settled):
             return 201, [_JSON], _encode(_settled(outcome))
         if isinstance(outcome, Queued):
@@ -176,8 +182,7 @@ class FastPayments:
 
     def _is_over(self, who: str, now: datetime) -> bool:
         """Whether they have done too much: the ordinary handler is to refuse them."""
-        limits = self._services.limits
-        return limits.is_over("requests", who, now) or limits.is_over("guesses", who, now)
+        return any(self._services.limits.is_over(kind, who, now) for kind in _COUNTED)
 
     def _note(self, who: str, api_key_hash: bytes | None, now: datetime) -> None:
         """That they have asked, and when their API key was used."""
@@ -187,7 +192,8 @@ class FastPayments:
 
     async def _settle(self, asked: Sequence[LedgerPayment]) -> list[ledger_rail.Outcome]:
         now = self._services.clock()
-        return await ledger_rail.pay_all(self._services.database, self._services.settings, asked, now)
+        over = self._services.limits.over(_COUNTED, now)
+        return await ledger_rail.pay_all(self._services.database, self._services.settings, asked, now, over)
 
     async def _queue(self, asked: Sequence[TokenPayment]) -> list[chain_rail.Outcome]:
         now = self._services.clock()
@@ -272,14 +278,18 @@ def _payment(
         return None
     who, of_session = hash_of(token), b"authorization" not in named
     fingerprint = fingerprint_of(_CALL, asked, services.settings.payees)
-    if not of_session and who not in need_checks and asked.reference is None and asked.metadata is None:
+    if who not in need_checks and asked.reference is None and asked.metadata is None:
         handle = ledger_rail.payee_of(services.settings, asked.to, money, asked.capture)
         if handle is not None:
-            return LedgerPayment(who, own_key, fingerprint, handle, money, asked.memo)
+            return LedgerPayment(who, own_key, fingerprint, handle, money, asked.memo, of_session)
         handle = chain_rail.payee_of(services.settings, asked.to, money, asked.capture)
-        if handle is not None:
+        if handle is not None and not of_session:
             return TokenPayment(who, own_key, fingerprint, handle, money, asked.memo, _NO_ID)
     return CheckedPayment(who, of_session, own_key, fingerprint, asked, money)
+
+
+def _of_session(payment: Payment) -> bool:
+    return not isinstance(payment, TokenPayment) and payment.of_session
 
 
 def _token(named: Mapping[bytes, bytes], party: Party) -> str | None:

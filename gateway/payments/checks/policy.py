@@ -16,6 +16,10 @@ signature is an approval of payee and amount already.
 
 The policy's row is locked while a payment is decided, so that of many at once no two find the same room in a day. What
 goes without approval is counted as it goes (spending.py).
+
+Payments in a session that settle at once by the ledger are paid in one statement where no check has anything to say
+(`sessions_with_room` in schema/10_controls.sql), as most of them are. It only sees that nothing is to be asked; what
+is, and why, is decided here. tests/payments/test_session_payments.py holds the two to the same answers.
 """
 
 from collections.abc import Mapping, Sequence, Set

@@ -17,11 +17,11 @@ from gateway.money import Money
 
 
 class PlainPayment(Struct, frozen=True):
-    """One request: who asks, by the SHA-256 of an API key; its idempotency key; whom it pays, by handle. No two in one
-    batch may have the same `key`.
+    """One request: who asks, by the SHA-256 of an API key (`token_hash`); its idempotency key; whom it pays, by handle.
+    No two in one batch may have the same `key`.
     """
 
-    api_key_hash: bytes
+    token_hash: bytes
     idempotency_key: str
     fingerprint: bytes
     payee_handle: str
@@ -30,7 +30,7 @@ class PlainPayment(Struct, frozen=True):
 
     @property
     def key(self) -> tuple[bytes, str]:
-        return self.api_key_hash, self.idempotency_key
+        return self.token_hash, self.idempotency_key
 
 
 class Undecided:
@@ -57,7 +57,7 @@ def handle_of(to: str) -> str | None:
 def columns_of(asked: Sequence[PlainPayment]) -> tuple[list[Any], ...]:
     """What the statements that take many payments have in common, as they take it: a column for each field."""
     return (
-        [one.api_key_hash for one in asked],
+        [one.token_hash for one in asked],
         [one.idempotency_key for one in asked],
         [one.fingerprint for one in asked],
         [one.payee_handle for one in asked],

@@ -201,7 +201,9 @@ LEFT JOIN wallet AS receiver ON receiver.id = received.wallet_id;
 
 -- pay_by_ledger
 -- Any number of payments on the ledger rail, a row each; see schema/08_pay_on_ledger.sql.
-SELECT outcome, payer_handle, available, id, paid_at FROM pay_by_ledger($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17);
+SELECT outcome, payer_handle, available, id, paid_at, CASE WHEN $18::bytea[] IS NOT NULL THEN payer END AS payer
+FROM pay_by_ledger($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23,
+    $24, $25);
 
 -- pay_on_chain
 -- Many payments on the chain rail, each with its hold, nonce, authorization, key and event; see

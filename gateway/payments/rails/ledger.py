@@ -1,15 +1,15 @@
 """The ledger rail: fiat, settled in the transaction that accepts it.
 
 What settles at once is one call of `pay_by_ledger` (schema/08_pay_on_ledger.sql), which finds payer and payee, moves
-the money, and writes one row a payment, with its entries, its event and its idempotency key. Payments of plain API keys
-(`pay_all`) are a PostgreSQL transaction of their own; those of everybody else have passed the checks in the caller's
-transaction (checks.py).
+the money, and writes one row a payment, with its entries, its event and its idempotency key. Payments of plain API
+keys, and those of keys with caps and of sessions about which no check has anything to say (`pay_all`), are a PostgreSQL
+transaction of their own; all others have passed the checks in the caller's transaction (checks.py).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from msgspec import Struct
@@ -17,18 +17,19 @@ from msgspec.structs import replace
 
 from gateway.errors import GatewayError
 from gateway.events import log
-from gateway.ids import AccountId, PaymentId, TransferId
+from gateway.identity.sign_in import session
+from gateway.ids import AccountId, PaymentId, TransferId, WalletId, first_id
 from gateway.ledger import account, book, transfer
 from gateway.ledger.errors import InsufficientFunds
 from gateway.ledger.transfer import End
 from gateway.money import Money
-from gateway.payments.checks import caps
+from gateway.payments.checks import caps, policy
 from gateway.payments.checks.check import Proposed
 from gateway.payments.checks.spending import bucket_of
 from gateway.payments.errors import UnknownPayee
 from gateway.payments.model import records, told
 from gateway.payments.model.payment import Event, Payment, after
-from gateway.payments.model.plain import NotDone, PlainPayment, columns_of, handle_of, not_done
+from gateway.payments.model.plain import NeedsChecks, NotDone, PlainPayment, columns_of, handle_of, not_done
 from gateway.payments.model.rail import Rail
 from gateway.payments.model.route import Route, fee, ledger_route, route
 from gateway.payments.model.settings import PaymentSettings
@@ -140,6 +141,7 @@ async def _pay(connection: Connection, asked: Sequence[Proposed], now: datetime)
         [counter.id for _, counter in counters],
         [counter.number for _, counter in counters],
         *(None, None),
+        *_NO_SESSIONS,
     )
     assert row is not None
     return row
@@ -159,21 +161,26 @@ def _settled(
     return replace(one, id=id, state=state, captured=captured, created_at=at, settled_at=at, transfer_id=transfer_id)
 
 
-# ---- payments of plain API keys --------------------------------------------------------------------------------------
+# ---- payments of plain API keys, and of keys with caps and sessions --------------------------------------------------
 
 
 class LedgerPayment(PlainPayment, frozen=True):
-    """A payment of fiat to a handle, settled at once."""
+    """A payment of fiat to a handle, settled at once. Of a session, `token_hash` is of its token."""
+
+    of_session: bool = False
 
 
 class Settled(Struct, frozen=True):
-    """What was asked, settled: the payment's id, who paid, the fee, and when."""
+    """What was asked, settled: the payment's id, who paid, the fee, and when. `payer` is the wallet, where it was asked
+    for in a session.
+    """
 
     asked: LedgerPayment
     payment_id: PaymentId
     payer_handle: str
     fee: Money
     at: datetime
+    payer: WalletId | None = None
 
 
 #: What became of a request.
@@ -202,34 +209,51 @@ def fees_of(settings: PaymentSettings, assets: Sequence[str], amounts: Sequence[
 
 
 async def pay_all(
-    database: Database, settings: PaymentSettings, asked: Sequence[LedgerPayment], now: datetime
+    database: Database,
+    settings: PaymentSettings,
+    asked: Sequence[LedgerPayment],
+    now: datetime,
+    left_out: Collection[str] = (),
 ) -> list[Outcome]:
-    """Settle them, each on its own, in one PostgreSQL transaction that is committed when this returns.
+    """Settle them, each on its own, in one PostgreSQL transaction that is committed when this returns. What sessions of
+    the wallets `left_out` ask for, by their ids, is left to the checks.
 
     Raises DatabaseUnavailable: then nobody knows, and each is asked again with its key.
     """
     async with database.one_statement() as connection:
-        return await pay_in(connection, settings, asked, now)
+        return await pay_in(connection, settings, asked, now, left_out)
 
 
 async def pay_in(
-    connection: Connection, settings: PaymentSettings, asked: Sequence[LedgerPayment], now: datetime
+    connection: Connection,
+    settings: PaymentSettings,
+    asked: Sequence[LedgerPayment],
+    now: datetime,
+    left_out: Collection[str] = (),
 ) -> list[Outcome]:
     """`pay_all` as a part of the caller's transaction."""
     fees = [fee(settings, one.money) for one in asked]
     columns = Columns([cost.units for cost in fees], *columns_of(asked))
-    outcomes, handles, at = await pay_columns(connection, settings, columns, now)
+    if any(one.of_session for one in asked):
+        keys: list[bytes | None] = [None if one.of_session else one.token_hash for one in asked]
+        columns = columns._replace(api_key_hashes=keys)
+        sessions = Sessions([one.token_hash if one.of_session else None for one in asked], left_out)
+    else:
+        sessions = None
+    outcomes, handles, at, payers = await pay_columns(connection, settings, columns, now, sessions)
     return [
-        Settled(one, outcome, handle, cost, at) if isinstance(outcome, UUID) else outcome
-        for one, cost, outcome, handle in zip(asked, fees, outcomes, handles, strict=True)
+        Settled(one, outcome, handle, cost, at, payer) if isinstance(outcome, UUID) else outcome
+        for one, cost, outcome, handle, payer in zip(asked, fees, outcomes, handles, payers, strict=True)
     ]
 
 
 class Columns(NamedTuple):
-    """Payments of plain API keys by columns, an element for each payment: its fee, and what a LedgerPayment has."""
+    """Payments by columns, an element for each payment: its fee, and what a LedgerPayment has. `api_key_hashes` has
+    None for what is asked for in a session.
+    """
 
     fees: list[int]
-    api_key_hashes: list[bytes]
+    api_key_hashes: list[bytes | None]
     idempotency_keys: list[str]
     fingerprints: list[bytes]
     payee_handles: list[str]
@@ -238,31 +262,71 @@ class Columns(NamedTuple):
     memos: list[str | None]
 
 
+class Sessions(NamedTuple):
+    """Of payments by columns, the SHA-256 of the session's token of each, or None for an API key's; and the wallets, by
+    their ids, whose sessions are left to the checks.
+    """
+
+    hashes: list[bytes | None]
+    left_out: Collection[str]
+
+    def rules(self, settings: PaymentSettings, assets: Sequence[str], now: datetime) -> tuple[object, ...]:
+        """What `sessions_with_room` decides by, as pay_by_ledger takes it."""
+        usual = {code: policy.usual_limit(settings.assets[code]) for code in set(assets)}
+        return (
+            self.hashes,
+            now - session.FRESH,
+            first_id(now - policy.DAY),
+            now - policy.FIRST_DAY,
+            list(usual),
+            [limit.payment.units for limit in usual.values()],
+            [limit.day.units for limit in usual.values()],
+            list(self.left_out) or None,
+        )
+
+
+#: In the place of those rules.
+_NO_SESSIONS: Final = (None,) * 8
+
+
 async def pay_columns(
-    connection: Connection, settings: PaymentSettings, asked: Columns, now: datetime
-) -> tuple[list[PaymentId | NotDone], list[str], datetime]:
-    """What became of each: the id of the payment where it is settled, or why it is not; who paid; and when."""
+    connection: Connection, settings: PaymentSettings, asked: Columns, now: datetime, sessions: Sessions | None = None
+) -> tuple[list[PaymentId | NotDone], list[str], datetime, Sequence[WalletId | None]]:
+    """What became of each: the id of the payment where it is settled, or why it is not; who paid; and when. Where there
+    are `sessions`, the wallets that pay, too.
+    """
     since = now - caps.DAY
     row = await connection.fetchrow(
         records.sql.pay_by_ledger,
         *(now, asked.api_key_hashes, None, asked.idempotency_keys, asked.fingerprints, asked.payee_handles),
         *(asked.assets, asked.amounts, asked.fees, if_any(asked.memos), None),
         *(None, None, None, None, since, bucket_of(since)),
+        *(sessions.rules(settings, asked.assets, now) if sessions else _NO_SESSIONS),
     )
     assert row is not None
+    hashes = sessions.hashes if sessions else [None] * len(asked.fees)
     outcomes: list[PaymentId | NotDone] = [
-        id if outcome == "done" else _not_done(settings, code, units, cost, outcome, handle, available)
-        for id, outcome, handle, available, units, cost, code in zip(
+        id if outcome == "done" else _not_done(settings, code, units, cost, outcome, handle, available, of is not None)
+        for id, outcome, handle, available, units, cost, code, of in zip(
             *(row["id"] or [None] * len(asked.fees), row["outcome"], row["payer_handle"], row["available"]),
-            *(asked.amounts, asked.fees, asked.assets),
+            *(asked.amounts, asked.fees, asked.assets, hashes),
             strict=True,
         )
     ]
-    return outcomes, row["payer_handle"], row["paid_at"]
+    return outcomes, row["payer_handle"], row["paid_at"], row["payer"] or [None] * len(asked.fees)
 
 
 def _not_done(
-    settings: PaymentSettings, code: str, units: int, cost: int, outcome: str, handle: str, available: int | None
+    settings: PaymentSettings,
+    code: str,
+    units: int,
+    cost: int,
+    outcome: str,
+    handle: str,
+    available: int | None,
+    of_session: bool,
 ) -> NotDone:
+    if of_session and outcome not in ("unauthenticated", "used"):  # the checks say why, and open accounts
+        return NeedsChecks(always=False)
     asset = settings.assets[code]
     return not_done(Money(units, asset), outcome, handle, Money(cost, asset), available)

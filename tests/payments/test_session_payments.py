@@ -1,0 +1,382 @@
+"""Payments in sessions that pay_by_ledger settles by itself: only such as the checks let through, and most of those.
+
+`sessions_with_room` (schema/10_controls.sql) says in one statement that no check has anything to say; session.py and
+the checks say it with their reasons. Hypothesis drives both over sessions, policies and days that are partly spent.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+
+from gateway.errors import Unauthenticated
+from gateway.idempotency import Claim
+from gateway.identity import wallet as wallets
+from gateway.identity.sign_in import session
+from gateway.identity.sign_in.session import FRESH, LASTS, ROTATES_AFTER
+from gateway.identity.wallet import Wallet
+from gateway.ids import new_id
+from gateway.money import Assets, Money
+from gateway.payments import pay
+from gateway.payments.checks import caps, policy
+from gateway.payments.checks.caps import Cap
+from gateway.payments.checks.policy import DAY, FIRST_DAY, Limit, Policy
+from gateway.payments.model.payment import State
+from gateway.payments.model.plain import NeedsChecks, Undecided
+from gateway.payments.pay import PayRequest
+from gateway.payments.rails import ledger as ledger_rail
+from gateway.payments.rails.ledger import LedgerPayment, Settled
+from gateway.postgres.pool import Connection, Database
+from gateway.secret import hash_of
+from tests.factory import NOW, until_waiting
+from tests.payments.test_ledger_rail import LedgerTown
+from tests.payments.test_pay_by_ledger import WRITTEN, undone
+
+pytestmark = pytest.mark.anyio
+
+TICK, MINUTE, HOUR = timedelta(microseconds=1), timedelta(minutes=1), timedelta(hours=1)
+
+#: What counts, and whom the payer has paid, beside what every payment writes.
+COUNTED = {
+    "counted": "SELECT scope, scope_id, number, asset, bucket, at, amount FROM counted_payment ORDER BY at, amount",
+    "spending": "SELECT * FROM spending ORDER BY bucket",
+    "known": "SELECT * FROM known_payee ORDER BY payee",
+}
+
+
+KNOW = "INSERT INTO known_payee (wallet_id, payee, first_paid_at) VALUES ($1, $2, $3)"
+
+
+@dataclass
+class Signed:
+    """Somebody with a session: what they show."""
+
+    wallet: Wallet
+    token: str
+
+
+class Avenue(LedgerTown):
+    """alice, whose wallet is guarded and who has signed in, and bob, whom she has paid before."""
+
+    async def move_in(self) -> None:
+        self.now = NOW - 9 * DAY
+        self.bob, self.carol = await self.person("bob", "9.00 EUR"), await self.person("carol", "9.00 EUR")
+        self.alice = await self.signed_in("alice")
+        self.now = NOW
+
+    async def signed_in(self, handle: str) -> Signed:
+        """A guarded wallet nine days old, known to bob, and a session of a minute ago by its passkey."""
+        wallet = await self.person(handle, "900.00 EUR")
+        passkey, token = new_id(self.now), f"gs_{handle}"
+        async with self.database.transaction() as connection:
+            await wallets.guard(connection, wallet.id)
+            await connection.execute("UPDATE policy SET since = $2 WHERE wallet_id = $1", wallet.id, NOW - 9 * DAY)
+            await connection.execute(
+                "INSERT INTO passkey (id, wallet_id, credential_id, public_key, sign_count, backed_up, name,"
+                " created_at) VALUES ($1, $2, $3, '\\x01', 0, false, 'laptop', $4)",
+                *(passkey, wallet.id, passkey.bytes, NOW - 9 * DAY),
+            )
+            await connection.execute(KNOW, wallet.id, self.bob.id, NOW - 8 * DAY)
+            started = NOW - MINUTE
+            id = new_id(started)
+            begun = (id, wallet.id, "passkey", passkey, "Firefox", started, started + LASTS)
+            await connection.execute(session.sql.start_session, *begun)
+            await connection.execute(session.sql.add_token, hash_of(token), id, started)
+        return Signed(wallet, token)
+
+    def asked(self, *texts: str, by: Signed | None = None, to: str = "bob") -> list[LedgerPayment]:
+        token = hash_of((by or self.alice).token)
+        return [
+            LedgerPayment(token, f"{new_id(self.now)}", b"f" * 32, to, self.money(text), "tea", of_session=True)
+            for text in texts
+        ]
+
+    async def pays(self, *texts: str, by: Signed | None = None, to: str = "bob", **more: Any) -> list[type]:
+        done = await ledger_rail.pay_all(
+            self.database, self.settings, self.asked(*texts, by=by, to=to), self.now, **more
+        )
+        return [type(one) for one in done]
+
+    async def change(self, statement: str, *values: object) -> None:
+        async with self.database.transaction() as connection:
+            await connection.execute(statement, *values)
+
+
+@pytest.fixture
+async def avenue(database: Database, assets: Assets) -> Avenue:
+    avenue = Avenue(database, assets)
+    await avenue.move_in()
+    return avenue
+
+
+# ---- over the whole space -------------------------------------------------------------------------------------------
+
+
+def mostly(usual: Any, *others: Any) -> st.SearchStrategy[Any]:
+    """A value that lets payments through, and others."""
+    return st.sampled_from([usual] * 12 + list(others))
+
+
+def near(*times: timedelta) -> list[timedelta]:
+    """How long ago: at these, and a moment before and after."""
+    return [time + moment for time in times for moment in (-TICK, timedelta(), TICK)]
+
+
+cents = st.integers(1, 3000) | st.sampled_from([9_999, 10_000, 10_001])
+
+
+@dataclass(frozen=True)
+class Case:
+    """alice's session and wallet, whom she pays, what her day has spent, and what she asks for."""
+
+    guarded: bool
+    guarded_ago: timedelta
+    begun_by: str
+    begun_ago: timedelta
+    token_after: timedelta
+    token_replaced: bool
+    ended: bool
+    expires_in: timedelta
+    passkey_ago: timedelta
+    frozen: bool
+    limit: tuple[int, int] | None
+    ask_new_payee: bool
+    changed_days: int
+    device_hours: int
+    undo_seconds: int
+    known: bool
+    trusted: bool
+    recovered_ago: timedelta | None
+    moved_ago: timedelta | None
+    spent: tuple[tuple[timedelta, int], ...]
+    asked: tuple[int, ...]
+
+
+cases = st.builds(
+    Case,
+    guarded=mostly(True, False),
+    guarded_ago=mostly(9 * DAY, *near(FIRST_DAY), HOUR),
+    begun_by=mostly("passkey", "ethereum", "recovery_code"),
+    begun_ago=mostly(MINUTE, *near(FRESH), ROTATES_AFTER),
+    token_after=mostly(timedelta(), MINUTE, -TICK),
+    token_replaced=mostly(False, True),
+    ended=mostly(False, True),
+    expires_in=mostly(LASTS, *near(timedelta())),
+    passkey_ago=mostly(9 * DAY, *near(DAY), HOUR),
+    frozen=mostly(False, True),
+    limit=st.none() | st.tuples(cents, st.integers(0, 9000)).map(lambda both: (both[0], sum(both))),
+    ask_new_payee=st.booleans(),
+    changed_days=st.sampled_from([0, 7, 365]),
+    device_hours=st.sampled_from([0, 2, 24]),
+    undo_seconds=st.sampled_from([0, 30]),
+    known=mostly(True, *[False] * 4),
+    trusted=st.booleans(),
+    recovered_ago=mostly(None, *near(7 * DAY), HOUR),
+    moved_ago=mostly(None, *near(7 * DAY), HOUR),
+    spent=st.lists(st.tuples(st.sampled_from([*near(DAY), HOUR, 12 * HOUR]), cents), max_size=3).map(tuple),
+    asked=st.lists(cents, min_size=1, max_size=3).map(tuple),
+)
+
+
+async def arranged(connection: Connection, avenue: Avenue, case: Case) -> None:
+    """The rows of the case, in the caller's transaction."""
+    alice, bob = avenue.alice.wallet.id, avenue.bob.id
+    run = connection.execute
+    eur = avenue.assets["EUR"]
+    await policy.write(connection, alice, Policy({"EUR": Limit(Money(10**9, eur), Money(10**9, eur))}), [])
+    for ago, units in sorted(case.spent, reverse=True):
+        paid = PayRequest("@bob", Money(units, eur))
+        await pay.pay_together(connection, avenue.settings, [(avenue.alice.wallet, paid)], NOW - ago)
+    if not case.guarded:
+        for table in ("policy_limit", "policy"):
+            await run(f"DELETE FROM {table} WHERE wallet_id = $1", alice)
+        await run("UPDATE wallet SET guarded = false WHERE id = $1", alice)
+    await run("DELETE FROM known_payee WHERE wallet_id = $1", alice)
+    if case.known:
+        await run(KNOW, alice, bob, NOW - HOUR)
+    limits = {} if case.limit is None else {"EUR": Limit(*(Money(units, eur) for units in case.limit))}
+    if case.guarded:
+        of = Policy(limits, case.ask_new_payee, True, case.changed_days, case.device_hours, case.undo_seconds)
+        await policy.write(connection, alice, of, [(bob, None)] if case.trusted else [])
+        await run("UPDATE policy SET since = $2 WHERE wallet_id = $1", alice, NOW - case.guarded_ago)
+    if case.recovered_ago is not None:
+        await run("UPDATE wallet SET recovered_at = $2 WHERE id = $1", bob, NOW - case.recovered_ago)
+    if case.moved_ago is not None:
+        moved = "INSERT INTO wallet_address (address, wallet_id, custody, since) VALUES ($1, $2, 'owner', $3)"
+        await run(moved, "0x" + "b0" * 20, bob, NOW - case.moved_ago)
+    begun = NOW - case.begun_ago
+    await run(
+        "UPDATE session SET begun_by = $2, passkey_id = CASE WHEN $2 = 'passkey' THEN passkey_id END, created_at = $3,"
+        " expires_at = $4, ended_at = $5, ended_by = $6 WHERE wallet_id = $1",
+        *(alice, case.begun_by, begun, NOW + case.expires_in),
+        *((NOW, "signed_out") if case.ended else (None, None)),
+    )
+    made = "UPDATE session_token SET made_at = $1, replaced_at = $2"
+    await run(made, begun + case.token_after, NOW if case.token_replaced else None)
+    await run("UPDATE passkey SET created_at = $2 WHERE wallet_id = $1", alice, NOW - case.passkey_ago)
+    if case.frozen:
+        await run("UPDATE wallet SET frozen_at = $2 WHERE id = $1", alice, NOW)
+
+
+async def by_the_checks(connection: Connection, avenue: Avenue, asked: Sequence[LedgerPayment]) -> list[bool]:
+    """Which of these the long way settles, in order: session.open_all, and then the checks."""
+    found = (await session.open_all(connection, [hash_of(avenue.alice.token)], NOW)).get(hash_of(avenue.alice.token))
+    if found is None or "pay" not in found.scopes:
+        return [False for _ in asked]
+    requests = [
+        PayRequest("@bob", one.money, one.memo, by=found, claim=Claim(found.wallet.id, one.idempotency_key, b"f" * 32))
+        for one in asked
+    ]
+    results = await pay.pay_together(connection, avenue.settings, [(found.wallet, one) for one in requests], NOW)
+    return [getattr(one, "state", None) is State.SETTLED for one in results]
+
+
+async def rows(connection: Connection) -> dict[str, list[dict[str, Any]]]:
+    return {name: [dict(row) for row in await connection.fetch(read)] for name, read in (WRITTEN | COUNTED).items()}
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(case=cases)
+async def test_what_goes_in_one_statement_the_checks_let_through_and_it_leaves_the_same_rows(
+    avenue: Avenue, case: Case
+) -> None:
+    async with avenue.database.reading() as connection, undone(connection):
+        await arranged(connection, avenue, case)
+        asked = avenue.asked(*(str(Money(units, avenue.assets["EUR"])) for units in case.asked))
+        async with undone(connection):
+            outcomes = await ledger_rail.pay_in(connection, avenue.settings, asked, NOW)
+            left = await rows(connection)
+        settled = [one for one, outcome in zip(asked, outcomes, strict=True) if isinstance(outcome, Settled)]
+        async with undone(connection):
+            assert all(await by_the_checks(connection, avenue, settled))
+            assert await rows(connection) == left
+        async with undone(connection):
+            passed = await by_the_checks(connection, avenue, asked)
+    event(f"{len(settled)} of {len(asked)}")
+    trusts = case.trusted and case.ask_new_payee and not case.known
+    if all(passed) and not trusts and case.token_after >= timedelta():
+        assert len(settled) == len(asked), "and all that the checks let through, but for whom the wallet trusts"
+
+
+async def test_whoever_has_signed_in_pays_somebody_known_in_one_statement(avenue: Avenue) -> None:
+    assert await avenue.pays("100.00 EUR", "100.00 EUR", "99.99 EUR") == [Settled] * 3
+    assert await avenue.pays("0.01 EUR") == [Settled]
+    assert await avenue.pays("0.01 EUR") == [NeedsChecks], "nothing is left of the day"
+    assert await avenue.wrong() == []
+
+
+async def test_who_is_paid_first_is_known_from_then_on(avenue: Avenue) -> None:
+    assert await avenue.pays("1.00 EUR", to="carol") == [NeedsChecks]
+    await avenue.change("UPDATE policy SET ask_new_payee = false")
+    assert await avenue.pays("1.00 EUR", "1.00 EUR", to="carol") == [Settled] * 2
+    await avenue.change("UPDATE policy SET ask_new_payee = true")
+    assert await avenue.pays("1.00 EUR", to="carol") == [Settled]
+
+
+async def test_what_is_too_dear_is_left_to_the_checks_and_the_rest_of_the_group_goes(avenue: Avenue) -> None:
+    assert await avenue.pays("100.01 EUR", "1.00 EUR") == [NeedsChecks, Settled]
+    assert await avenue.pays("100.00 EUR", "100.00 EUR", "100.00 EUR") == [NeedsChecks] * 3, (
+        "more than the day has left"
+    )
+
+
+async def test_a_session_that_is_none_or_short_or_pays_somebody_unknown_is_left_to_others(avenue: Avenue) -> None:
+    nobody = Signed(avenue.alice.wallet, "gs_nobody")
+    assert await avenue.pays("1.00 EUR", by=nobody) == [Unauthenticated]
+    assert await avenue.pays("1.00 EUR", to="nobody") == [NeedsChecks]
+    await avenue.pay(avenue.alice.wallet, "@bob", "899.00 EUR", capture=False)
+    assert await avenue.pays("1.01 EUR", "1.00 EUR") == [NeedsChecks, Settled]
+
+
+async def test_what_wallets_that_have_asked_too_often_ask_for_is_left_to_the_checks(avenue: Avenue) -> None:
+    assert await avenue.pays("1.00 EUR", left_out=[str(avenue.bob.id)]) == [Settled]
+    assert await avenue.pays("1.00 EUR", left_out=[str(avenue.alice.wallet.id)]) == [NeedsChecks]
+
+
+async def test_an_idempotency_key_is_used_once_in_both_ways(avenue: Avenue) -> None:
+    (asked,) = avenue.asked("1.00 EUR")
+    group = [asked]
+    assert isinstance((await ledger_rail.pay_all(avenue.database, avenue.settings, group, NOW))[0], Settled)
+    assert type((await ledger_rail.pay_all(avenue.database, avenue.settings, group, NOW))[0]) is Undecided
+
+
+# ---- at the same moment ---------------------------------------------------------------------------------------------
+
+
+SIGN_OUT = "UPDATE session SET ended_at = now(), ended_by = 'signed_out' WHERE wallet_id = $1"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        SIGN_OUT,
+        "UPDATE wallet SET frozen_at = now() WHERE id = $1",
+        "UPDATE policy SET ask_new_payee = true, changed_days = 7, device_hours = 720 WHERE wallet_id = $1",
+        "DELETE FROM known_payee WHERE wallet_id = $1",
+        "INSERT INTO policy_limit (wallet_id, asset, payment, day) VALUES ($1, 'EUR', 99, 500)",
+        "UPDATE wallet SET recovered_at = '2030-01-31' WHERE handle = 'bob' AND id <> $1",
+        "SELECT count_spending(now, now, '{policy}', ARRAY[$1::uuid], '{0}', '{EUR}', ARRAY[$1], '{29901}')"
+        " FROM (SELECT timestamptz '2030-01-31') AS clock (now)",
+    ],
+)
+async def test_what_changes_while_a_payment_waits_for_the_policy_is_seen(avenue: Avenue, change: str) -> None:
+    async with avenue.database.transaction() as other:
+        await other.execute("SELECT FROM policy FOR UPDATE")
+        await other.execute(change, avenue.alice.wallet.id)
+        paying = asyncio.create_task(avenue.pays("1.00 EUR"))
+        async with avenue.database.reading() as connection:
+            await until_waiting(connection, 1)
+    assert await paying == [NeedsChecks]
+
+
+async def test_a_freeze_waits_for_the_payment_that_is_being_made_and_lets_no_other_go(avenue: Avenue) -> None:
+    async with avenue.database.transaction() as first:
+        (paid,) = await ledger_rail.pay_in(first, avenue.settings, avenue.asked("1.00 EUR"), NOW)
+        freezing = asyncio.create_task(avenue.change("UPDATE wallet SET frozen_at = now() WHERE handle = 'alice'"))
+        async with avenue.database.reading() as connection:
+            await until_waiting(connection, 1)
+    await freezing
+    assert isinstance(paid, Settled)
+    assert await avenue.pays("1.00 EUR") == [NeedsChecks]
+
+
+async def test_fifty_groups_at_once_find_no_more_room_than_the_day_has(avenue: Avenue) -> None:
+    done = await asyncio.gather(*(avenue.pays("10.00 EUR", "10.00 EUR") for _ in range(50)))
+
+    assert sorted(done, key=str) == [[NeedsChecks] * 2] * 35 + [[Settled] * 2] * 15
+    assert await avenue.available(avenue.alice.wallet, "EUR") == "600.00 EUR"
+
+
+async def test_keys_with_caps_and_sessions_of_two_wallets_wait_for_each_other_in_no_ring(avenue: Avenue) -> None:
+    """A group with a key of one wallet and a session of the other locks the policies of both in one order."""
+    signed = [avenue.alice, await avenue.signed_in("dora")]
+    keys = [await with_caps(avenue, one.wallet) for one in signed]
+
+    def group(first: int) -> list[LedgerPayment]:
+        (by_session,) = avenue.asked("1.00 EUR", by=signed[1 - first])
+        return [LedgerPayment(keys[first], f"{new_id(NOW)}", b"f" * 32, "bob", by_session.money, None), by_session]
+
+    done = await asyncio.gather(
+        *(ledger_rail.pay_all(avenue.database, avenue.settings, group(n % 2), NOW) for n in range(40))
+    )
+
+    assert {type(one) for outcomes in done for one in outcomes} == {Settled}
+    assert await avenue.wrong() == []
+
+
+async def with_caps(avenue: Avenue, owner: Wallet) -> bytes:
+    """The SHA-256 of a key with caps."""
+    id, hashed = new_id(NOW), hash_of(f"key of {owner.handle}")
+    async with avenue.database.transaction() as connection:
+        await connection.execute(
+            "INSERT INTO api_key (id, hash, wallet_id, created_at, scopes, capped, approved)"
+            " VALUES ($1, $2, $3, $4, '{pay}', true, true)",
+            *(id, hashed, owner.id, NOW),
+        )
+        await caps.give(connection, id, [Cap("EUR", None, None, None, avenue.money("500.00 EUR"))])
+    return hashed
