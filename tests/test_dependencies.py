@@ -6,6 +6,7 @@ imports, and the scripts and tests each that they import beyond those.
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable
@@ -66,3 +67,12 @@ def test_scripts_and_tests_declare_what_they_import() -> None:
     dev = PROJECT["optional-dependencies"]["dev"]
     charts = re.findall(r"^\S+==", (ROOT / "scripts" / "bench.lock").read_text(), re.MULTILINE)
     assert found - declared(PROJECT["dependencies"]) - declared(dev) - declared(charts) == set()
+
+
+def test_no_command_imports_the_web_framework_but_those_that_serve() -> None:
+    """It takes a third of a second of processor time."""
+    modules = {f"gateway.cli.operate.{path.stem}" for path in (ROOT / "gateway" / "cli" / "operate").glob("[a-z]*.py")}
+    commands = sorted(modules - {f"gateway.cli.operate.{name}" for name in ("processes", "start")})
+    code = f"import sys, {', '.join(commands)}; sys.exit('litestar' in sys.modules or 'uvicorn' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-P", "-c", code], cwd=ROOT, check=False).returncode == 0

@@ -23,10 +23,11 @@ from gateway.api.wallets import wallets
 from gateway.errors import GatewayError
 from gateway.http.answer.headers import finishing
 from gateway.http.answer.problems import BODY_BYTES_MAX, fail, refuse_http
+from gateway.http.callers import caller_of, check_conditions, check_needs, credential_of
 from gateway.http.rate_limiting import limit, refuse
 from gateway.http.request import fields, parameters
 from gateway.http.request.body import StrictRequest
-from gateway.http.services import Services, caller_of, check_conditions, check_needs, credential_of
+from gateway.http.services import Services
 from gateway.reconciliation.readiness import Probe
 
 ROUTES = [

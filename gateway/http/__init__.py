@@ -2,7 +2,8 @@
 
 request/          what reads a request: its end, header fields, query parameters, body
 answer/           what writes an answer: problems, headers, content for browsers
-services.py       what a handler is given: database, settings, vault, node, clock; and who is calling
+services.py       what a handler is given: database, settings, vault, node, clock
+callers.py        who is calling, and whether that is enough for the route
 cookie.py         the cookie that a session lies in
 errors.py         what HTTP refuses before anything is asked of a package
 proxies.py        where a request comes from, behind trusted proxies    (pure)

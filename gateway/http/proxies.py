@@ -1,10 +1,9 @@
 """Where a request comes from: what the socket says, and behind proxies of ours what they say. Pure."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
-
-from litestar.types import Scope
+from typing import Any
 
 from gateway.config import Network
 
@@ -18,8 +17,8 @@ class Proxies:
     def __init__(self, networks: Iterable[Network] = ()) -> None:
         self._networks = tuple(networks)
 
-    def client_of(self, scope: Scope) -> str | None:
-        """The address that the request comes from; None where it comes by no network.
+    def client_of(self, scope: Mapping[str, Any]) -> str | None:
+        """The address that the request of an ASGI scope comes from; None where it comes by no network.
 
         Each proxy adds to X-Forwarded-For whom it was called by, at its right end. So that is read from the right, for
         as long as who has written it is trusted: what a client writes there itself is never reached.
@@ -27,7 +26,7 @@ class Proxies:
         client = scope["client"]
         if client is None:
             return None
-        at = client[0]
+        at: str = client[0]
         if not self._has(at):
             return at
         said = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]

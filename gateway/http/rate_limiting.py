@@ -8,7 +8,8 @@ from litestar.handlers import BaseRouteHandler
 
 from gateway.errors import GatewayError, Unauthenticated
 from gateway.http.answer import problems
-from gateway.http.services import CALLER, Services
+from gateway.http.callers import CALLER
+from gateway.http.services import Services
 from gateway.identity.errors import TooManyTries, UnknownHandle
 from gateway.identity.rate_limits import place_of
 from gateway.payments.errors import LineRefused, UnknownPayee

@@ -7,7 +7,7 @@ import pytest
 from litestar import get
 
 from gateway.api.app import ROUTES
-from gateway.http.services import check_needs
+from gateway.http.callers import check_needs
 from tests.api.conftest import Api, Person, code_of
 
 pytestmark = pytest.mark.anyio

@@ -29,8 +29,9 @@ from gateway.audit.log import ANYONE, AuditEvent, By
 from gateway.clock import rfc3339
 from gateway.errors import InvalidRequest
 from gateway.http.answer.problems import MONEY_PROBLEMS
+from gateway.http.callers import bearer_of, check_conditions
 from gateway.http.request.parameters import path_id
-from gateway.http.services import Services, bearer_of, check_conditions
+from gateway.http.services import Services
 from gateway.identity.errors import InvalidPasskey
 from gateway.identity.handle import fold
 from gateway.identity.sign_in.ceremony import Registration, from_base64, party_of

@@ -19,11 +19,12 @@ from gateway.api.payments.payments import status_of
 from gateway.api.payments.shapes import BulkPaymentRequest, BulkResultView
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.http.answer.problems import KEY_PROBLEMS, MONEY_PROBLEMS, PAY_PROBLEMS, problem_document
+from gateway.http.callers import CALLER, bearer_of
 from gateway.http.errors import BodyTooLarge
 from gateway.http.request import body
 from gateway.http.request.body import StrictRequest
 from gateway.http.request.fields import JSON
-from gateway.http.services import CALLER, Services, bearer_of
+from gateway.http.services import Services
 from gateway.idempotency import Answer
 from gateway.identity.credential import Credential
 from gateway.identity.errors import TooManyTries

@@ -237,7 +237,7 @@ class FastPayments:
             return Undecided()
         if isinstance(outcome, idempotency.Answer) and outcome.replayed:
             return Undecided()
-        if one.of_session:  # which count as in http/services.py: an API key by its hash, or a session's wallet
+        if one.of_session:  # which count as in http/callers.py: an API key by its hash, or a session's wallet
             self._note(str(shown[one.token_hash].wallet.id), None, now)
         else:
             self._note(one.token_hash.hex(), one.token_hash, now)

@@ -1,0 +1,94 @@
+"""Who is calling: what a request shows of its caller, and whether that is enough for its route."""
+
+from collections.abc import Iterable
+from inspect import signature
+from typing import Any, Final
+
+from litestar import Request
+from litestar.connection import ASGIConnection
+from litestar.handlers import HTTPRouteHandler
+
+from gateway.errors import Unauthenticated
+from gateway.http import cookie
+from gateway.http.request import fields
+from gateway.http.services import Services
+from gateway.identity import api_key as api_keys
+from gateway.identity.credential import SCOPES, Credential
+from gateway.identity.sign_in import session
+from gateway.identity.sign_in.ceremony import party_of
+from gateway.identity.wallet import Wallet
+from gateway.secret import hash_of
+
+#: Where a request keeps who it counts as, once that is known: an API key by its hash, or a session's wallet.
+CALLER: Final = "caller"
+
+
+async def credential_of(request: Request[Any, Any, Any], services: Services) -> Credential:
+    """What the request's caller has shown, which is enough for its route: an API key, or else the cookie of a session,
+    with which it has to come from a page of ours where it changes something.
+
+    Raises Unauthenticated (RFC 6750) where it is nothing, Forbidden where it is too little, and TooManyTries where it
+    has sent too many requests, or has tried too many names and the route is one that names somebody (`names`).
+    """
+    if "authorization" in request.headers:
+        api_key = bearer_of(request)
+        who = hash_of(api_key).hex()
+        services.limits.check("requests", who, services.clock())
+        async with services.database.reading(answers=False) as connection:
+            at = services.address_of(request.scope)
+            shown = await api_keys.authenticate(connection, api_key, at, services.clock())
+    else:
+        shown = await _by_session(request, services)
+        who = str(shown.wallet.id)
+        services.limits.check("requests", who, services.clock())
+    request.scope["state"][CALLER] = who
+    services.limits.note(services.database, "requests", who, services.clock())
+    if request.route_handler.opt.get("names"):
+        services.limits.check("guesses", who, services.clock())
+    shown.check(request.route_handler.opt["needs"], capped=request.route_handler.opt.get("capped", False))
+    check_conditions(request)
+    return shown
+
+
+def check_conditions(request: ASGIConnection[Any, Any, Any, Any]) -> None:
+    """Raises PreconditionFailed where the request's conditions do not hold. Whoever may not call is told that first."""
+    headers = request.scope["headers"]
+    if any(name in fields.CONDITIONS for name, _ in headers):
+        fields.check_conditions(headers, "GET" in request.app.state.methods.of(request.scope["path"]))
+
+
+def bearer_of(request: Request[Any, Any, Any]) -> str:
+    """The API key or token that the request shows (RFC 6750). Raises Unauthenticated."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise Unauthenticated
+    return token.strip()
+
+
+async def _by_session(request: Request[Any, Any, Any], services: Services) -> Credential:
+    party, now = party_of(services.public_url), services.clock()
+    token = cookie.token_of(request.scope["headers"], party)
+    if token is None:
+        raise Unauthenticated
+    cookie.refuse_other_origins(request, party)
+    found = await session.open(services.database, token, now)
+    if found.token is not None:
+        next_one = cookie.holding(found.token, party, found.session.expires_at, now)
+        cookie.set_with_answer(request.scope, next_one)
+    return found.session.credential(found.wallet, now)
+
+
+async def caller_of(credential: Credential) -> Wallet:
+    """The wallet that the caller acts for."""
+    return credential.wallet
+
+
+def check_needs(handlers: Iterable[HTTPRouteHandler]) -> None:
+    """Each route says what it needs of its caller (`needs`, of credential.py): to be forgotten is no answer. What needs
+    an operator asks who it is, and what needs nothing says what it counts as (`counts`, of limits.py; None: nothing).
+    """
+    for handler in handlers:
+        assert handler.opt.get("needs") in (*SCOPES, "nothing", "passkey", "operator"), f"{handler.paths} needs what?"
+        assert handler.opt["needs"] != "nothing" or "counts" in handler.opt, f"{handler.paths} counts as what?"
+        asks = "operator" in signature(handler.fn).parameters
+        assert asks == (handler.opt["needs"] == "operator"), f"{handler.paths} asks for an operator, or should"
