@@ -4,6 +4,7 @@ stopped.
 
 import os
 import secrets
+import struct
 from contextlib import suppress
 from pathlib import Path
 
@@ -102,7 +103,7 @@ def _read_private(path: Path, setting: str, bytes_max: int) -> str:
     """The text of a file that nobody else can read; what is not ASCII comes as something that is no digit."""
     try:
         with path.open("rb") as file:
-            open_to_others = os.fstat(file.fileno()).st_mode & 0o077
+            open_to_others = _others_may(os.fstat(file.fileno()).st_mode, _access_list(file.fileno()))
             raw = file.read(bytes_max + 1)
     except OSError as error:
         raise Misconfigured(f"{setting}: {path} cannot be read: {error.strerror}") from None
@@ -113,6 +114,38 @@ def _read_private(path: Path, setting: str, bytes_max: int) -> str:
     if len(raw) > bytes_max:
         raise Misconfigured(f"{setting}: {path} has more than {bytes_max} bytes; it should hold keys of 64 digits")
     return raw.decode("ascii", "replace")
+
+
+def _access_list(descriptor: int) -> bytes | None:
+    """The file's access control list (acl(5)), as the kernel keeps it; None where the mode says all there is."""
+    try:
+        return os.getxattr(descriptor, "system.posix_acl_access")
+    except OSError:
+        return None
+
+
+def _others_may(mode: int, access_list: bytes | None) -> bool:
+    """Whether anybody but the owner and we may do anything with a file. Pure.
+
+    With an access control list the mode's group bits are its mask, the most that anybody named there may do, and no
+    group's right. So a credential of systemd, which is root's and which the list lets the service's user read, has the
+    mode 0440 and is nobody else's (systemd.exec(5), "LoadCredential"). The layout is that of Linux's posix_acl_xattr.h:
+    a version, then a tag, the rights and a user or group for each entry.
+    """
+    if access_list is None:
+        return bool(mode & 0o077)
+    entries = list(struct.iter_unpack("<HHI", access_list[4:]))
+    mask = next((rights for tag, rights, _ in entries if tag == _MASK), 0o7)
+    others = [
+        (tag, rights)
+        for tag, rights, who in entries
+        if tag not in (_OWNER, _MASK) and (tag, who) != (_USER, os.geteuid())
+    ]
+    return any(rights & (0o7 if tag == _OTHERS else mask) for tag, rights in others)
+
+
+#: Tags of an entry: the owner, a user, the mask, everybody else. The others are of groups.
+_OWNER, _USER, _MASK, _OTHERS = 0x01, 0x02, 0x10, 0x20
 
 
 def _create(path: Path, content: bytes) -> None:

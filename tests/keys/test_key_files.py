@@ -1,5 +1,7 @@
 """The files that keys lie in: made once, read by us alone, and refused by the line that is wrong."""
 
+import os
+import struct
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -61,6 +63,48 @@ def test_a_key_that_others_can_reach_is_refused(tmp_path: Path, mode: int) -> No
 
     with pytest.raises(Misconfigured, match="chmod 600"):
         key_files.load_relayer_keys(path)
+
+
+def access_list(named: int, of_user: int = 0o4, of_group: int = 0, of_others: int = 0, mask: int = 0o4) -> bytes:
+    """An access control list by which the owner reads, and so does a named user, as the kernel keeps it."""
+    nobody = 0xFFFFFFFF
+    entries = [(1, 4, nobody), (2, of_user, named), (4, of_group, nobody), (16, mask, nobody), (32, of_others, nobody)]
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+
+
+def with_list(path: Path, listed: bytes) -> Path:
+    path.write_text(64 * "a")
+    path.chmod(0o400)
+    os.setxattr(path, "system.posix_acl_access", listed)
+    return path
+
+
+def test_a_credential_of_systemd_that_is_shown_to_us_alone_is_read(tmp_path: Path) -> None:
+    """systemd gives it to the service's user by an access control list, whose mask is where a mode has the group."""
+    path = with_list(tmp_path / "relayer.key", access_list(os.geteuid()))
+
+    assert path.stat().st_mode & 0o777 == 0o440
+    assert key_files.load_relayer_keys(path) == [bytes.fromhex(64 * "a")]
+
+
+@pytest.mark.parametrize(
+    "listed",
+    [
+        access_list(os.geteuid() + 1),
+        access_list(os.geteuid(), of_group=0o4),
+        access_list(os.geteuid(), of_others=0o4),
+        access_list(os.geteuid() + 1, of_user=0o6, mask=0o2),
+    ],
+    ids=["another user", "a group", "everybody", "another user writes"],
+)
+def test_a_key_that_an_access_control_list_shows_to_others_is_refused(tmp_path: Path, listed: bytes) -> None:
+    with pytest.raises(Misconfigured, match="chmod 600"):
+        key_files.load_relayer_keys(with_list(tmp_path / "relayer.key", listed))
+
+
+def test_a_list_whose_mask_lets_nobody_do_anything_shows_the_key_to_nobody(tmp_path: Path) -> None:
+    listed = access_list(os.geteuid() + 1, of_group=0o4, mask=0)
+    assert key_files.load_relayer_keys(with_list(tmp_path / "relayer.key", listed)) == [bytes.fromhex(64 * "a")]
 
 
 def test_a_relayer_key_may_begin_with_0x(tmp_path: Path) -> None:
