@@ -14,7 +14,8 @@ packages' own values (views.py) and examples of both (examples.py):
 
 payments/   payments, batches, mandates, approvals, authorizations, the bank
 identity/   handles, sign-up, sign-in, sessions, passkeys, API keys, addresses
-wallets/    balances, statements, events
+wallets/    balances and statements
+events/     what happened to a wallet
 operators/  what operators propose and approve
 status/     solvency and health
 """

@@ -11,6 +11,7 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 
+from gateway.api.events import events
 from gateway.api.identity import addresses, api_keys, handles, passkeys, sessions, sign_up
 from gateway.api.identity.passkeys import stop_clones
 from gateway.api.methods import Gateway, Methods
@@ -64,7 +65,7 @@ ROUTES = [
     api_keys.revoke_api_key,
     api_keys.approve_api_key,
     wallets.list_entries,
-    wallets.list_events,
+    events.list_events,
     bank.deposit,
     bank.withdraw,
     bank.convert,

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import NODEFAULT, Struct
 
 from gateway import errors
+from gateway.api.events import examples as events
 from gateway.api.identity import examples as identity
 from gateway.api.identity.examples import KEY, PASSKEY
 from gateway.api.operators import examples as operators
@@ -70,6 +71,7 @@ REQUESTS: Final[Mapping[str, Struct | list[BulkPaymentRequest]]] = {
 #: What each call is answered, by its operation id: the first of its statuses, and others where they are.
 ANSWERS: Final[Mapping[str, Struct | list[BulkResultView]]] = {
     **identity.ANSWERS,
+    **events.ANSWERS,
     **wallets.ANSWERS,
     **payments.ANSWERS,
     **operators.ANSWERS,

@@ -1,4 +1,4 @@
-"""The reference pages that are made from the code: errors, settings, commands, HTTP calls.
+"""The reference pages that are made from the code: errors, settings, commands, HTTP calls, events.
 
 `scripts/reference` writes them into gateway/docs/reference/, and a test holds the committed files equal to what `pages`
 returns. Pure: text in, Markdown out.
@@ -17,6 +17,8 @@ from msgspec import Struct, structs
 
 from gateway import errors
 from gateway.api.app import ROUTES
+from gateway.api.events.catalogue import CATALOGUE
+from gateway.api.events.shapes import OBJECTS
 from gateway.config import SETTINGS
 from gateway.errors import GatewayError
 from gateway.http.answer.meanings import MEANINGS
@@ -65,6 +67,13 @@ refused.
 """
 
 
+_EVENTS: Final = """
+Every type of [event](../guides/events.md), and the object in its `data`. Types and fields are added, and never changed
+or dropped. Fields that are marked ? are absent where an event does not tell of them. `/openapi.json` has each type
+under `webhooks`, with the descriptions of all fields.
+"""
+
+
 def pages(commands: click.RichGroup) -> dict[str, str]:
     """Every generated page by its file name. `commands` is the whole command line."""
     return {
@@ -72,6 +81,7 @@ def pages(commands: click.RichGroup) -> dict[str, str]:
         "settings.md": settings_page(),
         "cli.md": cli_page(commands),
         "http.md": http_page(),
+        "events.md": events_page(),
     }
 
 
@@ -79,6 +89,26 @@ def write(commands: click.RichGroup, folder: Path) -> None:
     """Write every generated page into the folder."""
     for name, text in pages(commands).items():
         (folder / name).write_text(text, encoding="utf-8")
+
+
+# ---- events ---------------------------------------------------------------------------------------------------------
+
+
+def events_page() -> str:
+    types = [(f"`{name}`", f"[`{kind}`](#{kind})", said) for name, (kind, said) in CATALOGUE.items()]
+    return _page(
+        "Events",
+        _EVENTS,
+        _table(("type", "object", "made when"), types),
+        *(part for name, kind in OBJECTS.items() for part in _object_section(name, kind)),
+    )
+
+
+def _object_section(name: str, kind: type[Struct]) -> Iterator[str]:
+    yield f"## `{name}`"
+    yield cleandoc(kind.__doc__ or "")
+    fields = [f"`{one.encode_name}`{'' if one.required else '?'}" for one in structs.fields(kind)]
+    yield fill(f"Fields: {', '.join(['`object`', *fields])}.", _WIDTH, break_on_hyphens=False)
 
 
 # ---- errors ---------------------------------------------------------------------------------------------------------

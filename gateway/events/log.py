@@ -78,10 +78,12 @@ ANY: Final = Wanted()
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Events in order. Whoever continues from `reached` misses none and sees none twice; `more`: there are more now."""
+    """Events in order. Whoever continues from `reached`, the number and the time of the last event that was looked at,
+    misses none and sees none twice; None: none was. `more`: there are more now.
+    """
 
     events: list[LoggedEvent]
-    reached: int
+    reached: tuple[int, datetime] | None
     more: bool
 
 
@@ -122,7 +124,7 @@ async def read(
     before = min(before, known["complete_to"] + 1)
     if wanted.object is not None:
         rows = await connection.fetch(sql.of_object, wallet, wanted.object, after, before)
-        return _of_object(rows, wanted, limit, newest_first, after)
+        return _of_object(rows, wanted, limit, newest_first)
     if wanted.since is not None:
         after = max(after, await connection.fetchval(sql.event_before, wanted.since - _APART))
     if wanted.until is not None:
@@ -133,13 +135,13 @@ async def read(
     )
     events = [_event(row) for row in rows if row["id"] is not None]
     if len(events) == limit:
-        return Page(events, events[-1].number, more=True)
-    walked_to = rows[0]["walked_to"]
-    stopped = before if newest_first else after
-    return Page(events, stopped if walked_to is None else walked_to, more=rows[0]["walked"] == walk)
+        return Page(events, _place(events), more=True)
+    walked = rows[0]
+    reached = None if walked["walked_to"] is None else (walked["walked_to"], walked["walked_at"])
+    return Page(events, reached, more=walked["walked"] == walk)
 
 
-def _of_object(rows: Sequence[Record], wanted: Wanted, limit: int, newest_first: bool, after: int) -> Page:
+def _of_object(rows: Sequence[Record], wanted: Wanted, limit: int, newest_first: bool) -> Page:
     """An object has few events: they are read at once, and what does not fit is left out here."""
     fitting = [
         _event(row)
@@ -149,7 +151,11 @@ def _of_object(rows: Sequence[Record], wanted: Wanted, limit: int, newest_first:
         and (wanted.until is None or row["at"] < wanted.until)
     ]
     events = fitting[:limit]
-    return Page(events, events[-1].number if events else after, more=len(fitting) > limit)
+    return Page(events, _place(events), more=len(fitting) > limit)
+
+
+def _place(events: Sequence[LoggedEvent]) -> tuple[int, datetime] | None:
+    return (events[-1].number, events[-1].at) if events else None
 
 
 def _event(row: Record) -> LoggedEvent:

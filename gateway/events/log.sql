@@ -42,7 +42,8 @@ SELECT walks.*, event.*, (
         WHERE earlier.subject = event.subject AND earlier.id <= event.id AND $1 IN (earlier.wallet_id, earlier.other_id)
     ) AS logged
 FROM (
-    SELECT (SELECT count(*) FROM walked) AS walked, (SELECT number FROM walked ORDER BY place DESC LIMIT 1) AS walked_to
+    SELECT walked, walked_to, (SELECT at FROM event WHERE id = walked_to LIMIT 1) AS walked_at
+    FROM (SELECT count(*) AS walked, (array_agg(number ORDER BY place DESC))[1] AS walked_to FROM walked) AS counted
 ) AS walks
 LEFT JOIN page ON true
 LEFT JOIN LATERAL (

@@ -161,6 +161,11 @@ async def have_moved(connection: Connection, wallets: Iterable[Wallet]) -> bool:
     return moved
 
 
+async def handles(connection: Connection, ids: Iterable[WalletId]) -> dict[WalletId, str]:
+    """The handles of these wallets, by wallet."""
+    return {WalletId(row["id"]): row["handle"] for row in await connection.fetch(sql.handles, list(ids))}
+
+
 async def by_handles(connection: Connection, handles: Sequence[str]) -> dict[str, Wallet]:
     """The wallets behind these folded handles, by handle; a handle that nobody has is absent."""
     return {row["handle"]: from_row(row) for row in await connection.fetch(sql.by_handles, list(handles))}

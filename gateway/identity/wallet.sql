@@ -55,6 +55,10 @@ SELECT EXISTS (
     WHERE wallet.address <> said.address
 );
 
+-- handles
+-- The handles of many wallets.
+SELECT id, handle FROM wallet WHERE id = ANY ($1);
+
 -- by_handles
 -- The wallets that many handles point at.
 SELECT id, handle, address, custody, guarded FROM wallet WHERE handle = ANY ($1);

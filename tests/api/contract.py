@@ -21,7 +21,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 _KNOWN = {
     *("$ref", "allOf", "oneOf", "anyOf", "enum", "const", "type", "properties", "required", "items", "pattern"),
     *("additionalProperties", "minimum", "maximum", "minLength", "maxLength"),
-    *("title", "description", "examples", "example", "default", "format", "minItems", "maxItems"),
+    *("title", "description", "examples", "example", "default", "format", "minItems", "maxItems", "discriminator"),
 }
 
 

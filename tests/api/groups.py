@@ -28,6 +28,7 @@ from typing import Any
 from litestar import Litestar
 
 from gateway.identity.rate_limits import Limits, Rate, Rates
+from gateway.ids import number_of, read
 from gateway.ledger import book
 from gateway.money import Asset, Assets
 from gateway.postgres.pool import connect
@@ -160,7 +161,7 @@ class World:
     apps: dict[int, Gateway]
     ids: dict[str, str] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
-    seen: dict[str, int] = field(default_factory=dict)  #: The last event that was read, by handle.
+    seen: dict[str, str] = field(default_factory=dict)  #: Where to read events on, by handle.
 
     async def answer(self, asked: Asked, fee: int) -> Answer:
         headers = [asked.credential, (b"idempotency-key", asked.key.encode()), (b"content-type", b"application/json")]
@@ -194,10 +195,11 @@ class World:
         async def of(who: str) -> list[Any]:
             items: list[Any] = []
             while True:
-                page = await self.get(who, f"/v1/events?limit=200&after={self.seen.get(who, 0)}")
+                page = await self.get(who, f"/v1/events?limit=200{self.seen.get(who, '')}")
                 items += page["items"]
-                self.seen[who] = page["next_after"]
-                if len(page["items"]) < 200:
+                if page["next_cursor"] is not None:
+                    self.seen[who] = f"&after={page['next_cursor']}"
+                if not page["has_more"]:
                     return items
 
         return dict(zip(EVERYBODY, await asyncio.gather(*map(of, EVERYBODY)), strict=True))
@@ -732,8 +734,7 @@ class Both:
         numbers: dict[tuple[str, str], int] = {}
         for events in told.values():
             for event in events:
-                if id := event["facts"].get("payment_id"):
-                    numbers[id, event["kind"]] = event["number"]
+                numbers[event["data"]["id"], event["type"]] = number_of(read("evt", event["id"]))
         when: dict[int, int] = {}
         place_of: dict[str, int] = {}
         for place, (one, answer) in enumerate(zip(asked, answers, strict=True)):
@@ -771,7 +772,7 @@ def _said(world: World, answer: Answer) -> tuple[int, bool, str]:
 
 
 def _told(world: World, event: Any) -> str:
-    return world.plain(json.dumps([event["kind"], event["facts"]], sort_keys=True))
+    return world.plain(json.dumps([event["type"], event["sequence"], event["data"]], sort_keys=True))
 
 
 async def model_of(street: Street, world: World) -> Model:

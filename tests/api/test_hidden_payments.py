@@ -32,7 +32,7 @@ async def seen(of: Any, payment: str) -> list[str]:
         if any(one["id"] == payment for one in (await of.get(f"/v1/payments{query}")).json()["items"]):
             places.append(query)
     events = (await of.get("/v1/events")).json()["items"]
-    return places + [one["kind"] for one in events if one["facts"].get("payment_id") == payment]
+    return places + [one["type"] for one in events if one["data"]["id"] == payment]
 
 
 async def test_a_payee_sees_nothing_of_a_payment_until_its_payer_has_approved_it(api: Api) -> None:

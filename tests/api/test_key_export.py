@@ -27,9 +27,7 @@ async def test_the_owner_who_says_so_has_the_key_of_the_address_with_a_warning_a
         assert RelayerSigner(bytes.fromhex(answer.json()["private_key"][2:])).address == alice.address
         assert answer.json()["warning"].startswith("Whoever sees this key can take every token")
     events = (await alice.get("/v1/events")).json()["items"]
-    assert [(one["kind"], one["facts"]) for one in events[1:]] == [
-        ("wallet.key_exported", {"address": alice.address})
-    ] * 2
+    assert [(one["type"], one["data"]["address"]) for one in events[1:]] == [("wallet.key_exported", alice.address)] * 2
     assert f"the key of {alice.address} was exported to its owner, @alice" in caplog.text
     assert answers[0].json()["private_key"][2:] not in caplog.text + str(events)
 
@@ -45,7 +43,7 @@ async def test_who_does_not_say_it_word_by_word_is_told_what_to_say_and_has_noth
     assert code_of(refused) == (400, "invalid_request")
     assert refused.json()["type"].endswith(":confirm")
     assert f"@alice exports the key of {alice.address}" in refused.json()["detail"]
-    assert [one["kind"] for one in (await alice.get("/v1/events")).json()["items"]] == ["wallet.created"]
+    assert [one["type"] for one in (await alice.get("/v1/events")).json()["items"]] == ["wallet.created"]
 
 
 async def test_nobody_has_anybody_elses_key(api: Api) -> None:

@@ -96,7 +96,8 @@ async def test_a_payment_with_a_query_is_refused_as_on_every_route(alice: Person
 
 async def test_an_unknown_parameter_is_told_with_those_that_there_are(alice: Person) -> None:
     detail = (await alice.get("/v1/events?since=3")).json()["detail"]
-    assert detail == "this call has no query parameter 'since': it takes after, limit"
+    takes = "it takes after, before, from, limit, object, order, type, until"
+    assert detail == f"this call has no query parameter 'since': {takes}"
     assert (await alice.get("/v1/policy?since=3")).json()["detail"].endswith("it takes none")
 
 

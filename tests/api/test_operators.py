@@ -166,7 +166,7 @@ async def test_a_freeze_is_in_force_when_it_is_proposed_and_stays_once_another_a
     assert (proposed.status_code, at_once, listed) == (201, True, [proposed.json()])
     assert (approved.status_code, approved.json()["approved_by"]) == (200, "ben")
     assert await is_frozen(api, "alice")
-    assert [one["kind"] for one in (await alice.get("/v1/events")).json()["items"]][1:] == ["wallet.frozen"] * 2
+    assert [one["type"] for one in (await alice.get("/v1/events")).json()["items"]][1:] == ["wallet.frozen"] * 2
     assert (await audit_events(api))[-4:] == [
         ("wallet.frozen", "ann"),
         ("operator.proposed", "ann"),
@@ -204,7 +204,7 @@ async def test_a_freeze_that_nobody_approves_lapses_within_the_hour(api: Api) ->
     assert await is_frozen(api, "alice")
     await lapse(api, operators.PROPOSED_FOR)
     assert not await is_frozen(api, "alice")
-    events = [one["kind"] for one in (await alice.get("/v1/events")).json()["items"]]
+    events = [one["type"] for one in (await alice.get("/v1/events")).json()["items"]]
     assert events[1:] == ["wallet.frozen", "wallet.freeze_lapsed"]
 
 

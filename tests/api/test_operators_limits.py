@@ -29,10 +29,8 @@ async def test_two_operators_set_what_a_wallet_pays_without_an_approval_and_one_
     waiting = (await alice.pay("@bob", "10.01 EUR")).json()
     assert waiting["approval"]["reasons"] == ["amount", "new_payee"]
     seen = (await alice.get("/v1/events")).json()["items"]
-    assert [one["facts"] for one in seen if one["kind"] == "policy.changed"][-1] == {
-        "limit": proposed["terms"],
-        "by": "two operators",
-    }
+    changed = [one["data"] for one in seen if one["type"] == "policy.changed"][-1]
+    assert (changed["changed_by"], changed["limit"]) == ("operators", proposed["terms"])
 
 
 async def test_a_limit_is_raised_by_two_as_well_and_the_last_one_holds(api: Api) -> None:

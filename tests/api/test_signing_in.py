@@ -67,7 +67,7 @@ async def test_a_cloned_passkey_is_stopped_by_the_request_that_finds_out(api: Ap
     assert code_of(refused) == (422, "invalid_passkey")
     assert refused.json()["type"].endswith(":cloned")
     assert (await alice.get("/v1/passkeys")).json()["items"] == []
-    events = [event["kind"] for event in (await alice.get("/v1/events")).json()["items"]]
+    events = [event["type"] for event in (await alice.get("/v1/events")).json()["items"]]
     assert events == ["wallet.created", "passkey.added", "passkey.stopped"]
     async with api.services.database.reading() as connection:
         assert await connection.fetchval("SELECT count(*) FROM audit_event WHERE kind = 'passkey.stopped'") == 1

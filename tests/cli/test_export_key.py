@@ -33,7 +33,7 @@ def test_the_key_comes_in_a_keystore_that_signs_for_the_handles_address(
     assert path.stat().st_mode & 0o777 == 0o600
     assert json.loads(path.read_text())["crypto"]["kdf"] == "scrypt"
     assert json.loads(signed.stdout)["from"] == address
-    kinds = [one["kind"] for one in up.api(owner, "/v1/events")["items"]]
+    kinds = [one["type"] for one in up.api(owner, "/v1/events")["items"]]
     assert kinds.count("wallet.key_exported") == 1
 
 
@@ -49,7 +49,7 @@ def test_a_file_that_is_there_is_left_as_it_is_and_no_key_is_exported(
     assert refused.returncode == 1
     assert refused.stderr == f"gateway: there is a file at {path} already, and it is left as it is; name another\n"
     assert path.read_text() == "mine"
-    assert [one["kind"] for one in up.api(owner, "/v1/events")["items"]] == ["wallet.created"]
+    assert [one["type"] for one in up.api(owner, "/v1/events")["items"]] == ["wallet.created"]
 
 
 @pytest.mark.parametrize(("mode", "text", "says"), [

@@ -128,13 +128,13 @@ async def test_a_correction_moves_what_it_says_and_is_listed_with_its_reason(api
         (listed,) = await repairs.corrections(connection, ASSETS)
     plain = operations.correction_plain(listed)
     entry = (await alice.get("/v1/entries?asset=USD")).json()["items"][0]
-    (event,) = [e for e in (await bob.get("/v1/events")).json()["items"] if e["kind"] == "ledger.corrected"]
+    (event,) = [e for e in (await bob.get("/v1/events")).json()["items"] if e["type"] == "ledger.corrected"]
 
     assert (await alice.balance("USD"))[0] == "6.00"
     assert (await bob.balance("USD"))[0] == "4.00"
     assert (plain["id"], plain["reason"], plain["amount"]) == (done["id"], "a doubled deposit", "4.00 USD")
     assert (entry["purpose"], entry["reference"], entry["amount"]) == ("correction", done["id"], "4.00")
-    assert event["facts"]["reason"] == "a doubled deposit"
+    assert event["data"]["reason"] == "a doubled deposit"
     assert await api.wrong() == []
     assert (await kinds(api.services.database))[-2:] == ["operator.break_glass", "ledger.corrected"]
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from gateway.ids import number_of, read
 from gateway.worker import jobs
 from tests.api.browser import challenge_in, registered, signed
 from tests.api.conftest import Api, Person, amount
@@ -151,10 +152,12 @@ async def street_of(town: Town, api: Api, seed: int) -> Street:
 async def follow(reader: Person, limit: int, done: asyncio.Event) -> list[int]:
     """The numbers of the events that a reader sees, page after page, until nothing more comes."""
     seen: list[int] = []
+    after = ""
     while True:
         is_last = done.is_set()
-        while items := (await reader.get(f"/v1/events?after={seen[-1] if seen else 0}&limit={limit}")).json()["items"]:
-            seen += [event["number"] for event in items]
+        while items := (await reader.get(f"/v1/events?limit={limit}{after}")).json()["items"]:
+            seen += [number_of(read("evt", event["id"])) for event in items]
+            after = f"&after={items[-1]['id']}"
         if is_last:
             return seen
 

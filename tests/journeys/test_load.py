@@ -84,7 +84,7 @@ async def test_under_load_and_kills_every_answer_is_true_and_every_payment_is_ma
         await hold_to_the_model(town, stories, assets)
         line = Line(town.setup.ports[0])
         await town.read_on(line, reader)
-        assert reader.numbers == [event["number"] for event in await town.pages(line, SHOP, "/v1/events")]
+        assert reader.ids == [event["id"] for event in await town.pages(line, SHOP, "/v1/events")]
         assert " ERROR " not in town.setup.log()
 
 

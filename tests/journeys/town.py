@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.bank import movements
+from gateway.ids import number_of, read
 from gateway.ledger import recount
 from gateway.money import Assets
 from gateway.postgres.pool import connect
@@ -143,8 +144,7 @@ class Reader:
     """Somebody who reads events on and on while they are made."""
 
     handle: str
-    after: int = 0
-    numbers: list[int] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
     alone: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
@@ -208,7 +208,7 @@ class Town:
         return [came[at] for at in sorted(came)]
 
     async def pages(self, line: Line, handle: str, path: str) -> list[Any]:
-        """A whole list of somebody's: payments by their cursor, events by their number."""
+        """A whole list of somebody's: payments by their cursor, events by their ids."""
         items: list[Any] = []
         rest = ""
         while True:
@@ -216,17 +216,17 @@ class Town:
             items += page["items"]
             if len(page["items"]) < 200:
                 return items
-            rest = f"&after={page['next_after']}" if "next_after" in page else f"&cursor={page['next_cursor']}"
+            rest = f"&{'after' if path == '/v1/events' else 'cursor'}={page['next_cursor']}"
 
     async def read_on(self, line: Line, reader: Reader) -> None:
         """Read the events that there are by now, after those that were read before."""
         async with reader.alone:
             while True:
-                asked = request("GET", f"/v1/events?limit=200&after={reader.after}", self.api_keys[reader.handle])
+                after = f"&after={reader.ids[-1]}" if reader.ids else ""
+                asked = request("GET", f"/v1/events?limit=200{after}", self.api_keys[reader.handle])
                 page = (await self.setup.insist(line, asked))[0].said
-                reader.numbers += [event["number"] for event in page["items"]]
-                reader.after = page["next_after"]
-                if len(page["items"]) < 200:
+                reader.ids += [event["id"] for event in page["items"]]
+                if not page["has_more"]:
                     return
 
     async def of_everybody(self, path: str) -> dict[str, Any]:
@@ -276,10 +276,11 @@ async def hold_to_the_model(town: Town, stories: Iterable[Story], assets: Assets
                 assert (one["posted"], one["available"]) == (has, has), (handle, one)
 
     for handle, told in (await town.of_everybody("/v1/events")).items():
-        settled = Counter(event["facts"]["payment_id"] for event in told if event["kind"] == "payment.settled")
+        settled = Counter(event["data"]["id"] for event in told if event["type"] == "payment.settled")
         assert settled == Counter(party_to[handle]), handle
         assert len(told) == 1 + town.deposits[handle] + settled.total(), handle
-        assert [event["number"] for event in told] == sorted({event["number"] for event in told}), handle
+        numbers = [number_of(read("evt", event["id"])) for event in told]
+        assert numbers == sorted(set(numbers)), handle
 
     async with connect(town.setup.dsn, connections=2) as database, database.snapshot() as connection:
         assert await connection.fetchval("SELECT count(*) FROM payment") == len(paid)

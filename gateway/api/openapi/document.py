@@ -23,6 +23,8 @@ from litestar.openapi.spec import Components, Contact, License, SecurityScheme, 
 from litestar.routes import HTTPRoute
 
 from gateway.api import examples
+from gateway.api.events.catalogue import CATALOGUE
+from gateway.api.events.shapes import OBJECTS
 from gateway.api.openapi.operations import operation, refusal
 from gateway.api.openapi.schemas import Json, schemas
 from gateway.http import cookie
@@ -56,7 +58,8 @@ fields and unknown query parameters are refused.
 #: What operations are grouped by, in the order in which an integrator meets them.
 _TAGS: Final = {
     "Payments": "Pay a handle or an address; hold, capture and void; refund; find payments.",
-    "Wallet": "Balances, statement and events of a wallet, and an address of your own.",
+    "Wallet": "Balances and statement of a wallet, and an address of your own.",
+    "Events": "What happened to a wallet, in order.",
     "Handles": "Claim a handle, and look one up.",
     "Bank": "Deposits, withdrawals, and conversions between a currency and its token.",
     "API keys": "Keys for programs, with scopes, caps and networks.",
@@ -157,7 +160,34 @@ def document(app: Litestar) -> dict[str, Any]:
         "examples": _problem_examples(),
         "securitySchemes": generated["components"]["securitySchemes"],
     }
-    return {**generated, "paths": paths, "components": components}
+    return {**generated, "paths": paths, "webhooks": _webhooks(), "components": components}
+
+
+def _webhooks() -> dict[str, Json]:
+    """What is sent to webhooks: each type of event, with its object."""
+    data = {name: {"$ref": f"#/components/schemas/{kind.__name__}"} for name, kind in OBJECTS.items()}
+    return {
+        kind: {
+            "post": {
+                "operationId": kind.replace(".", "_"),
+                "tags": ["Events"],
+                "summary": kind,
+                "security": [],
+                "description": said,
+                "requestBody": {
+                    "required": True,
+                    "content": {"application/json": {"schema": _event(kind, data[name])}},
+                },
+                "responses": {"2XX": {"description": "Received."}},
+            }
+        }
+        for kind, (name, said) in CATALOGUE.items()
+    }
+
+
+def _event(kind: str, data: Json) -> Json:
+    own = {"type": "object", "properties": {"type": {"const": kind}, "data": data}}
+    return {"allOf": [{"$ref": "#/components/schemas/Event"}, own]}
 
 
 def _handlers(app: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandler]]:

@@ -119,7 +119,7 @@ async def grant_mandate(data: MandateRequest, services: Services, credential: Cr
     assertion = assertion_of(data.approval) if data.approval is not None else None
     async with services.database.transaction() as connection:
         wanted, now = await _wanted(connection, services, data), services.clock()
-        return _view(await mandate.grant(connection, credential.wallet, wanted, assertion, credential.by, now))
+        return mandate_view(await mandate.grant(connection, credential.wallet, wanted, assertion, credential.by, now))
 
 
 @get("/v1/mandates", tags=["Mandates"], summary="List mandates", needs="read")
@@ -127,7 +127,7 @@ async def list_mandates(services: Services, caller: Wallet) -> MandatesPage:
     """The mandates that the caller granted and was granted: the latest two hundred, newest first."""
     async with services.database.reading() as connection:
         return MandatesPage(
-            [_view(one) for one in await mandate.mandates(connection, services.settings.assets, caller.id)]
+            [mandate_view(one) for one in await mandate.mandates(connection, services.settings.assets, caller.id)]
         )
 
 
@@ -144,7 +144,7 @@ async def revoke_mandate(id: MandatePath, services: Services, credential: Creden
     of = id_of(PREFIX, id, _WHAT)
     async with services.database.transaction() as connection:
         caller, assets = credential.wallet.id, services.settings.assets
-        return _view(await mandate.end(connection, assets, caller, of, credential.by, services.clock()))
+        return mandate_view(await mandate.end(connection, assets, caller, of, credential.by, services.clock()))
 
 
 @post(
@@ -179,7 +179,7 @@ async def approve_mandate(id: MandatePath, data: AssertionRequest, services: Ser
     of, assertion = id_of(PREFIX, id, _WHAT), assertion_of(data)
     async with services.database.transaction() as connection:
         assets, now = services.settings.assets, services.clock()
-        return _view(await mandate.approve(connection, assets, of, caller.id, assertion, now))
+        return mandate_view(await mandate.approve(connection, assets, of, caller.id, assertion, now))
 
 
 @post(
@@ -224,7 +224,7 @@ async def _wanted(connection: Connection, services: Services, data: MandateReque
     )
 
 
-def _view(of: Mandate) -> MandateView:
+def mandate_view(of: Mandate) -> MandateView:
     return MandateView(
         id=of.shown_id,
         from_=f"@{of.payer_handle}",

@@ -11,8 +11,6 @@ from gateway.api.wallets.shapes import (
     BalanceView,
     EntriesPage,
     EntryView,
-    EventsPage,
-    EventView,
     ExportedKeyView,
     KeyExportRequest,
     WalletView,
@@ -45,15 +43,5 @@ ANSWERS: Final[Mapping[str, Struct]] = {
             ),
         ],
         None,
-    ),
-    "list_events": EventsPage(
-        [
-            EventView(
-                *(17, "payment.settled"),
-                {"payment_id": SETTLED.id, "from": "@alice", "to": "@bob", "amount": "12.50", "asset": "EUR"},
-                NOW,
-            )
-        ],
-        17,
     ),
 }

@@ -1,6 +1,6 @@
 """What comes in and goes out. Requests refuse unknown fields."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -79,15 +79,3 @@ class EntryView(Struct, rename={"from_": "from"}):
 class EntriesPage(Struct):
     items: list[EntryView]
     next_cursor: NextCursor
-
-
-class EventView(Struct):
-    number: int
-    kind: Annotated[str, Meta(description="What happened. More kinds may come.", examples=["payment.settled"])]
-    facts: Annotated[dict[str, Any], Meta(description="The values of the event, which depend on its kind.")]
-    at: Time
-
-
-class EventsPage(Struct):
-    items: list[EventView]
-    next_after: Annotated[int, Meta(description="Pass it as `after` to read on.")]

@@ -2,11 +2,10 @@
 
 from typing import Literal
 
-from gateway.api.wallets.shapes import BalanceView, EntryView, EventView, ExportedKeyView
+from gateway.api.wallets.shapes import BalanceView, EntryView, ExportedKeyView
 from gateway.chain.watcher.cursors import Cursor
 from gateway.clock import rfc3339
 from gateway.custody.export import ExportedKey
-from gateway.events.log import LoggedEvent
 from gateway.ids import show
 from gateway.ledger.account import Balance
 from gateway.ledger.book import Entry
@@ -69,11 +68,3 @@ def entry_view(entry: Entry, ends: tuple[str, str] | None = None) -> EntryView:
         to=ends[1] if ends else None,
         posted_at=rfc3339(entry.posted_at),
     )
-
-
-def event_view(event: LoggedEvent) -> EventView:
-    assert isinstance(event.facts, dict)
-    facts = event.facts
-    if event.subject is not None and event.kind.startswith("payment."):
-        facts = {"payment_id": show("pay", event.subject), **facts}
-    return EventView(event.number, event.kind, facts, rfc3339(event.at))

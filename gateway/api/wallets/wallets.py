@@ -1,18 +1,16 @@
-"""What the caller has: balances, statement, events."""
+"""What the caller has: balances and statement."""
 
 from datetime import datetime
 from typing import Annotated
 
 from litestar import Response, get, post
-from litestar.params import QueryParameter
 
-from gateway.api.wallets.shapes import EntriesPage, EventsPage, ExportedKeyView, KeyExportRequest, WalletView
-from gateway.api.wallets.views import balance_view, entry_view, event_view, exported_key_view, past_balance_view
+from gateway.api.wallets.shapes import EntriesPage, ExportedKeyView, KeyExportRequest, WalletView
+from gateway.api.wallets.views import balance_view, entry_view, exported_key_view, past_balance_view
 from gateway.chain.watcher import cursors
 from gateway.clock import rfc3339
 from gateway.custody import export
 from gateway.errors import InvalidRequest
-from gateway.events import log
 from gateway.http.request.cursor import cursor_position, cursor_text
 from gateway.http.request.parameters import Cursor, Limit, asset_parameter
 from gateway.http.request.times import At, past_time_of, period_of, time_parameter
@@ -24,8 +22,6 @@ from gateway.ids import show
 from gateway.ledger import account, book
 from gateway.ledger.account import Balance
 from gateway.payments.model import records
-
-After = Annotated[int, QueryParameter(ge=0, le=2**63 - 1, description="The number to read on from: `next_after`.")]
 
 
 @get("/v1/wallet", tags=["Wallet"], summary="Get the wallet and its balances", needs="read")
@@ -106,14 +102,6 @@ async def list_entries(
     more = len(entries) == limit and entries[-1].number > after + 1
     items = [entry_view(entry, ends.get(entry.subject)) for entry in entries]
     return EntriesPage(items, cursor_text(str(entries[-1].number)) if more else None)
-
-
-@get("/v1/events", tags=["Wallet"], summary="List events", needs="read")
-async def list_events(services: Services, caller: Wallet, after: After = 0, limit: Limit = 50) -> EventsPage:
-    """Events of the wallet after a number, oldest first. Whoever continues from `next_after` misses none."""
-    async with services.database.reading() as connection:
-        page = await log.read(connection, caller.id, after, limit)
-    return EventsPage([event_view(event) for event in page.events], page.reached)
 
 
 async def _wallet_at(services: Services, caller: Wallet, at: datetime) -> WalletView:

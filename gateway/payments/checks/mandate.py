@@ -10,7 +10,7 @@ The mandate's row is locked while a draw is checked and paid, so fifty at once d
 Whoever revokes it waits for a draw that is being made, and no other follows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -282,6 +282,19 @@ async def one(connection: Connection, assets: Assets, id: UUID, party: WalletId,
     if row is None:
         raise NotFound(f"mandate {show(PREFIX, id)}")
     return _mandate(assets, row)
+
+
+async def by_ids(connection: Connection, assets: Assets, ids: Iterable[UUID]) -> dict[UUID, Mandate]:
+    """Those of these mandates that there are, as they are now."""
+    return {row["id"]: _mandate(assets, row) for row in await connection.fetch(sql.by_ids, list(ids))}
+
+
+def as_told(mandate: Mandate, kind: str, at: datetime) -> Mandate:
+    """The mandate as it was when an event of that kind told of it, from what it is now. Pure.
+
+    Who has a passkey grants with it, so none waits for an approval when it is granted.
+    """
+    return replace(mandate, ended_at=at if kind == "mandate.revoked" else None, payer_guarded=False)
 
 
 async def mandates(connection: Connection, assets: Assets, party: WalletId) -> list[Mandate]:

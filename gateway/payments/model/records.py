@@ -155,6 +155,12 @@ async def payments_of(connection: Connection, assets: Assets, ids: Iterable[Paym
     return {PaymentId(row["id"]): of_row(assets, row) for row in rows}
 
 
+async def payments_shown(connection: Connection, assets: Assets, ids: Iterable[UUID]) -> dict[PaymentId, Payment]:
+    """As `payments_of`, with what was written on them."""
+    rows = await connection.fetch(sql.payments_shown, list(ids))
+    return {PaymentId(row["id"]): of_row(assets, row) for row in rows}
+
+
 async def payments_for_update(
     connection: Connection, assets: Assets, ids: Iterable[PaymentId]
 ) -> dict[PaymentId, Payment]:
@@ -308,6 +314,12 @@ async def conversion(connection: Connection, assets: Assets, id: ConversionId, o
     if row is None:
         raise NotFound(f"conversion {show('cnv', id)}")
     return conversion_of_row(assets, row)
+
+
+async def conversions_of(connection: Connection, assets: Assets, ids: Iterable[UUID]) -> dict[ConversionId, Conversion]:
+    """Those of these conversions that there are, as they are now."""
+    rows = await connection.fetch(sql.conversions_of, list(ids))
+    return {ConversionId(row["id"]): conversion_of_row(assets, row) for row in rows}
 
 
 async def conversions_by_authorizations(

@@ -73,6 +73,16 @@ JOIN wallet AS payer ON payer.id = payment.payer
 LEFT JOIN wallet AS payee ON payee.id = payment.payee
 WHERE payment.id = ANY ($1);
 
+-- payments_shown
+-- Payments by their ids, with what was written on them.
+SELECT payment.*, payer.handle AS payer_handle, payee.handle AS payee_handle,
+    note.wallet_id AS note_author, note.reference, note.metadata
+FROM payment
+JOIN wallet AS payer ON payer.id = payment.payer
+LEFT JOIN wallet AS payee ON payee.id = payment.payee
+LEFT JOIN payment_note AS note ON note.payment_id = payment.id
+WHERE payment.id = ANY ($1);
+
 -- staged_for_update
 -- Payments that are about to change, locked in id order, before their transfers and accounts.
 SELECT payment.*, payer.handle AS payer_handle, payee.handle AS payee_handle,
@@ -177,6 +187,12 @@ WHERE conversion.id = new.id;
 SELECT conversion.*, wallet.handle
 FROM conversion JOIN wallet ON wallet.id = conversion.wallet_id
 WHERE conversion.id = $1 AND conversion.wallet_id = $2;
+
+-- conversions_of
+-- Conversions by their ids.
+SELECT conversion.*, wallet.handle
+FROM conversion JOIN wallet ON wallet.id = conversion.wallet_id
+WHERE conversion.id = ANY ($1);
 
 -- lock_conversions_of_authorizations
 -- Conversions whose authorizations the chain has said something about.

@@ -1,0 +1,8 @@
+"""Routes about what happened to a wallet.
+
+events.py      list events
+catalogue.py   every type of event: when it is made, and what its object is
+shapes.py      an event, and its object as it was at that moment
+views.py       how both are made from the log's events, many at once
+examples.py    examples in the OpenAPI document
+"""

@@ -1,0 +1,76 @@
+"""GET /v1/events: what happened to the caller's wallet, in order, in both directions."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from litestar import get
+from litestar.params import QueryParameter
+
+from gateway.api.events.catalogue import types_named
+from gateway.api.events.shapes import EventsPage
+from gateway.api.events.views import views
+from gateway.errors import InvalidRequest
+from gateway.events import log
+from gateway.events.log import END, Wanted
+from gateway.http.request.parameters import Limit, refused
+from gateway.http.request.times import period_of, time_parameter
+from gateway.http.services import Services
+from gateway.identity.wallet import Wallet
+from gateway.ids import number_of, numbered_id, read, show
+
+After = Annotated[str | None, QueryParameter(description="An event's id, or `next_cursor`: events after that one.")]
+Before = Annotated[str | None, QueryParameter(description="An event's id, or `next_cursor`: events before that one.")]
+Order = Annotated[Literal["oldest_first", "newest_first"], QueryParameter(description="Which events come first.")]
+Type = Annotated[
+    str | None, QueryParameter(name="type", description="Events of this type; `payment.*`: of all types that begin so.")
+]
+Object = Annotated[
+    str | None, QueryParameter(name="object", description="Events of this object, by its id, such as a payment's.")
+]
+
+
+@get("/v1/events", tags=["Events"], summary="List events", needs="read")
+async def list_events(
+    services: Services,
+    caller: Wallet,
+    after: After = None,
+    before: Before = None,
+    order: Order = "oldest_first",
+    type_: Type = None,
+    object_: Object = None,
+    from_: Annotated[str | None, time_parameter("from", "Made at this time (RFC 3339) or later.")] = None,
+    until: Annotated[str | None, time_parameter("until", "Made before this time (RFC 3339).")] = None,
+    limit: Limit = 50,
+) -> EventsPage:
+    """What happened to the wallet, oldest first. Whoever continues from `next_cursor` misses nothing and sees nothing
+    twice, however many write at the same time. A page may have fewer events than `limit`, or none, while `has_more`.
+    """
+    wanted = Wanted(
+        types_named(type_) if type_ is not None else None,
+        _object(object_) if object_ is not None else None,
+        *period_of("from", from_, "until", until),
+    )
+    newest_first = order == "newest_first"
+    low = event_number("after", after) if after is not None else 0
+    high = event_number("before", before) if before is not None else END
+    async with services.database.reading() as connection:
+        page = await log.read(connection, caller.id, low, limit, high, wanted, newest_first)
+        items = await views(connection, services.settings.assets, caller.id, page.events)
+    given = before if newest_first else after
+    return EventsPage(items, page.more, show("evt", numbered_id(*page.reached)) if page.reached else given)
+
+
+def event_number(name: str, text: str) -> int:
+    """The number of the event whose id the parameter `name` gives. Raises InvalidRequest."""
+    try:
+        return number_of(read("evt", text))
+    except InvalidRequest:
+        raise refused(name, text, "it should be the id of an event (evt_…)") from None
+
+
+def _object(text: str) -> UUID:
+    """The id that the text shows, whatever it is of. Raises InvalidRequest."""
+    try:
+        return read(text.rpartition("_")[0], text)
+    except InvalidRequest:
+        raise refused("object", text, "it should be the id of an object, such as a payment's (pay_…)") from None

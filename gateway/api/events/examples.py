@@ -1,0 +1,24 @@
+"""Examples of answers, for the OpenAPI document (api/examples.py)."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import astuple
+
+from gateway.api.events.shapes import EventsPage, EventView, PaymentData
+from gateway.api.payments.examples import SETTLED
+from gateway.api.story import ALICE, NOW
+
+_EVENT = EventView(
+    id="evt_01h455vb4py0080000000000gh",
+    type="payment.settled",
+    created_at=NOW,
+    api_version="v1",
+    wallet_id=ALICE,
+    sequence=1,
+    data=PaymentData(*astuple(SETTLED)),
+)
+
+#: What each call is answered, by its operation id.
+ANSWERS: Final[Mapping[str, Struct]] = {"list_events": EventsPage([_EVENT], True, _EVENT.id)}

@@ -1,0 +1,161 @@
+"""An event and its object. An object is what `GET` would have shown at that moment, with `object` to say what it is."""
+
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal, get_args
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from gateway.api.events.catalogue import TYPES
+from gateway.api.fields import (
+    Address,
+    AssetCode,
+    CustodyText,
+    Decimal,
+    Handle,
+    Party,
+    ScopeText,
+    Time,
+    TxHash,
+    WalletIdText,
+)
+from gateway.api.payments.mandates import MandateView
+from gateway.api.payments.shapes import BankMovementView, ConversionView, PaymentView
+from gateway.http.schema import one_of, typed_id
+
+EventIdText = Annotated[str, typed_id("evt", "An event's id. It is the same in lists, streams and webhooks.")]
+
+
+class PaymentData(PaymentView, tag_field="object", tag="payment"):
+    """A payment. `to_sign` is always null: ask for the payment when you sign it."""
+
+
+class ConversionData(ConversionView, tag_field="object", tag="conversion"):
+    """A conversion."""
+
+
+class BankMovementData(BankMovementView, tag_field="object", tag="bank_movement"):
+    """A deposit or a withdrawal."""
+
+
+class MandateData(MandateView, tag_field="object", tag="mandate"):
+    """A mandate."""
+
+
+class ObservationData(Struct, tag_field="object", tag="observation", rename={"from_": "from"}):
+    """Tokens that were moved without the gateway."""
+
+    id: Annotated[str, typed_id("obs", "An observation's id.")]
+    from_: Party
+    to: Party
+    amount: Decimal
+    asset: AssetCode
+    tx_hash: TxHash
+
+
+class CorrectionData(Struct, tag_field="object", tag="correction"):
+    """A correction of the ledger by the gateway's operators. Accounts are named as in the list of system accounts."""
+
+    id: Annotated[str, typed_id("cor", "A correction's id.")]
+    debit: Annotated[str, Meta(description="The account that it takes from.", examples=["wallet:alice:EUR"])]
+    credit: Annotated[str, Meta(description="The account that it adds to.", examples=["suspense:EUR"])]
+    amount: Decimal
+    asset: AssetCode
+    reason: Annotated[str, Meta(description="Why, in the operators' words.")]
+
+
+class WalletData(Struct, tag_field="object", tag="wallet"):
+    """The wallet itself. What the event does not tell of is absent."""
+
+    id: WalletIdText
+    handle: Handle
+    address: Address | UnsetType = UNSET
+    custody: CustodyText | UnsetType = UNSET
+    previous_address: Annotated[Address, Meta(description="The address that it had before.")] | UnsetType = UNSET
+    lapses_at: Annotated[Time, Meta(description="When the freeze ends by itself.")] | UnsetType = UNSET
+
+
+class PolicyData(Struct, tag_field="object", tag="policy"):
+    """The wallet's policy: read it at `GET /v1/policy`."""
+
+    id: Annotated[str, typed_id("wal", "The wallet whose policy it is.")]
+    changed_by: Annotated[str, one_of(["owner", "operators"], "Who changed it.")]
+    loosened: Annotated[bool, Meta(description="Whether it asks about less than before.")] | None
+    limit: Annotated[str, Meta(description="The limit that two operators set.")] | None
+
+
+class ApiKeyData(Struct, tag_field="object", tag="api_key"):
+    """An API key, without the key."""
+
+    id: Annotated[str, typed_id("key", "An API key's id.")]
+    name: str
+    scopes: list[ScopeText]
+
+
+class PasskeyData(Struct, tag_field="object", tag="passkey"):
+    """A passkey."""
+
+    id: Annotated[str, typed_id("psk", "A passkey's id.")]
+    name: str
+
+
+class SessionData(Struct, tag_field="object", tag="session"):
+    """A session of a browser."""
+
+    id: Annotated[str, typed_id("ses", "A session's id.")]
+    begun_by: Annotated[
+        Literal["passkey", "ethereum", "recovery_code"] | None,
+        Meta(description="How it was started; null: it has ended."),
+    ]
+    why: Annotated[
+        Literal["signed_out", "passkey_ended", "stolen"] | None, Meta(description="Why it ended; null: it has begun.")
+    ]
+
+
+class RecoveryCodesData(Struct, tag_field="object", tag="recovery_codes"):
+    """The wallet's recovery codes."""
+
+    id: Annotated[str, typed_id("wal", "The wallet whose codes they are.")]
+    left: Annotated[int, Meta(description="How many codes are left.")]
+
+
+EventData = (
+    PaymentData
+    | ConversionData
+    | BankMovementData
+    | MandateData
+    | ObservationData
+    | CorrectionData
+    | WalletData
+    | PolicyData
+    | ApiKeyData
+    | PasskeyData
+    | SessionData
+    | RecoveryCodesData
+)
+
+
+#: By the name in `object`: what an event's `data` is.
+OBJECTS: Final[Mapping[str, type[Struct]]] = {str(kind.__struct_config__.tag): kind for kind in get_args(EventData)}
+
+
+class EventView(Struct):
+    """Something that happened to a wallet. An event never changes; new fields and new types may come."""
+
+    id: EventIdText
+    type: Annotated[str, one_of(TYPES, "What happened.")]
+    created_at: Time
+    api_version: Annotated[Literal["v1"], Meta(description="The version that `data` is written in.")]
+    wallet_id: WalletIdText
+    sequence: Annotated[
+        int, Meta(description="Counts, from 1 and without gaps, what this wallet was told of the same object.")
+    ]
+    data: Annotated[EventData, Meta(description="The object, as it was at that moment.")]
+
+
+class EventsPage(Struct):
+    items: list[EventView]
+    has_more: Annotated[bool, Meta(description="Whether there are more now.")]
+    next_cursor: Annotated[
+        EventIdText | None,
+        Meta(description="Pass it as `after` (newest first: as `before`) to read on, now or later; null: begin again."),
+    ]

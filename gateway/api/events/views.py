@@ -1,0 +1,187 @@
+"""Events as a wallet is told of them: what can change of an object comes from the event, the rest from its row."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from msgspec import UNSET
+from msgspec.structs import astuple
+
+from gateway.api.events.catalogue import API_VERSION, CATALOGUE
+from gateway.api.events.shapes import (
+    ApiKeyData,
+    BankMovementData,
+    ConversionData,
+    CorrectionData,
+    EventData,
+    EventView,
+    MandateData,
+    ObservationData,
+    PasskeyData,
+    PaymentData,
+    PolicyData,
+    RecoveryCodesData,
+    SessionData,
+    WalletData,
+)
+from gateway.api.payments.mandates import mandate_view
+from gateway.api.payments.views import conversion_view, payment_view
+from gateway.bank.movements import PREFIX as BANK_PREFIX
+from gateway.clock import rfc3339
+from gateway.events.log import LoggedEvent
+from gateway.identity import wallet
+from gateway.ids import ConversionId, PaymentId, WalletId, numbered_id, show
+from gateway.money import Assets
+from gateway.operators import repairs
+from gateway.payments.checks import mandate
+from gateway.payments.checks.mandate import Mandate
+from gateway.payments.model import records, told
+from gateway.payments.model.payment import Payment
+from gateway.payments.model.records import Conversion
+from gateway.postgres.pool import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """The rows behind some events, as they are now: enough for `view` to show each event."""
+
+    payments: Mapping[PaymentId, Payment]
+    conversions: Mapping[ConversionId, Conversion]
+    mandates: Mapping[UUID, Mandate]
+    handles: Mapping[WalletId, str]
+
+
+async def objects(connection: Connection, assets: Assets, events: Sequence[tuple[WalletId, LoggedEvent]]) -> Objects:
+    """The rows behind these events and the wallets that are told of them, in one statement a kind of object."""
+    of: dict[str, set[UUID]] = {}
+    wallets: set[WalletId] = set()
+    for viewer, event in events:
+        kind, _ = CATALOGUE[event.kind]
+        if kind == "wallet":
+            wallets.add(viewer)
+        elif event.subject is not None:
+            of.setdefault(kind, set()).add(event.subject)
+    payments = await records.payments_shown(connection, assets, of["payment"]) if "payment" in of else {}
+    conversions = await records.conversions_of(connection, assets, of["conversion"]) if "conversion" in of else {}
+    mandates = await mandate.by_ids(connection, assets, of["mandate"]) if "mandate" in of else {}
+    handles = await wallet.handles(connection, wallets) if wallets else {}
+    return Objects(payments, conversions, mandates, handles)
+
+
+async def views(
+    connection: Connection, assets: Assets, viewer: WalletId, events: Sequence[LoggedEvent]
+) -> list[EventView]:
+    """Events of one wallet, in order, as it is told of them."""
+    behind = await objects(connection, assets, [(viewer, event) for event in events])
+    return [view(behind, viewer, event) for event in events]
+
+
+def view(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventView:
+    """The event as the wallet `viewer` is told of it. Pure."""
+    kind, _ = CATALOGUE[event.kind]
+    return EventView(
+        id=shown_id(event),
+        type=event.kind,
+        created_at=rfc3339(event.at),
+        api_version=API_VERSION,
+        wallet_id=show("wal", viewer),
+        sequence=event.sequence,
+        data=_DATA[kind](behind, viewer, event),
+    )
+
+
+def shown_id(event: LoggedEvent) -> str:
+    """The event's id, which says its number."""
+    return show("evt", numbered_id(event.number, event.at))
+
+
+def _payment(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:
+    payment = behind.payments[PaymentId(_subject(event))]
+    return PaymentData(*astuple(payment_view(told.as_told(payment, event.kind, event.facts, event.at), viewer)))
+
+
+def _conversion(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:
+    conversion = behind.conversions[ConversionId(_subject(event))]
+    return ConversionData(
+        *astuple(conversion_view(told.conversion_as_told(conversion, event.kind, event.facts, event.at)))
+    )
+
+
+def _bank_movement(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:
+    prefix = BANK_PREFIX["deposit" if event.kind == "deposit.settled" else "withdrawal"]
+    return BankMovementData(
+        show(prefix, _subject(event)), "settled", event.facts["amount"], event.facts["asset"], rfc3339(event.at)
+    )
+
+
+def _mandate(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:
+    return MandateData(*astuple(mandate_view(mandate.as_told(behind.mandates[_subject(event)], event.kind, event.at))))
+
+
+def _observation(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:
+    facts = event.facts
+    id = show("obs", _subject(event))
+    return ObservationData(id, facts["from"], facts["to"], facts["amount"], facts["asset"], facts["tx_hash"])
+
+
+def _correction(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:
+    facts = event.facts
+    id = show(repairs.PREFIX, _subject(event))
+    return CorrectionData(id, facts["debit"], facts["credit"], facts["amount"], facts["asset"], facts["reason"])
+
+
+def _wallet(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:
+    facts = event.facts
+    return WalletData(
+        show("wal", viewer),
+        behind.handles[viewer],
+        address=facts.get("address", UNSET),
+        custody=facts.get("custody", UNSET),
+        previous_address=facts.get("before", UNSET),
+        lapses_at=facts.get("lapses_at", UNSET),
+    )
+
+
+def _policy(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:
+    limit = event.facts.get("limit")
+    by = "owner" if limit is None else "operators"
+    return PolicyData(show("wal", viewer), by, event.facts.get("loosened"), limit)
+
+
+def _api_key(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:
+    return ApiKeyData(show("key", _subject(event)), event.facts["name"], event.facts["scopes"])
+
+
+def _passkey(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:
+    return PasskeyData(show("psk", _subject(event)), event.facts["name"])
+
+
+def _session(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:
+    return SessionData(show("ses", _subject(event)), event.facts.get("begun_by"), event.facts.get("why"))
+
+
+def _recovery_codes(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:
+    facts = event.facts
+    return RecoveryCodesData(show("wal", viewer), facts["codes"] if "codes" in facts else facts["codes_left"])
+
+
+def _subject(event: LoggedEvent) -> UUID:
+    assert event.subject is not None, f"{event.kind} is of an object"
+    return event.subject
+
+
+#: By object: what shows it.
+_DATA: Mapping[str, Callable[[Objects, WalletId, LoggedEvent], EventData]] = {
+    "payment": _payment,
+    "conversion": _conversion,
+    "bank_movement": _bank_movement,
+    "mandate": _mandate,
+    "observation": _observation,
+    "correction": _correction,
+    "wallet": _wallet,
+    "policy": _policy,
+    "api_key": _api_key,
+    "passkey": _passkey,
+    "session": _session,
+    "recovery_codes": _recovery_codes,
+}
