@@ -28,7 +28,7 @@ from tests.processes import HANG_SECONDS, Process, start
 ROOT = Path(__file__).resolve().parents[1]
 
 #: What `up` says last, when everything works.
-_READY = "Ctrl-C stops everything"
+READY = "Ctrl-C stops everything"
 
 Ran = subprocess.CompletedProcess[str]
 
@@ -177,7 +177,7 @@ def _wait_until_ready(up: Up) -> None:
     assert up.process.stdout is not None
     for line in up.process.stdout:
         up.said.append(line)
-        if line.startswith(_READY):
+        if line.startswith(READY):
             return
     raise AssertionError("".join(up.said))
 
