@@ -9,7 +9,7 @@ import pytest
 from gateway.api.events.catalogue import CATALOGUE, TYPES
 from gateway.clock import rfc3339
 from tests.api.browser import browsing
-from tests.api.conftest import Api, Person, code_of
+from tests.api.conftest import Api, Person, code_of, opened
 from tests.api.test_approvals import approve, waiting
 
 pytestmark = pytest.mark.anyio
@@ -189,3 +189,17 @@ def test_a_type_is_an_object_and_a_verb_and_says_when_it_is_made() -> None:
     for name, (_, said) in CATALOGUE.items():
         assert name.count(".") == 1
         assert said.endswith(".")
+
+
+async def test_an_event_has_the_fee_and_the_route_of_its_moment(api: Api) -> None:
+    async with opened(api.services.database, api.services.settings.assets, fee_basis_points=100) as costly:
+        alice, bob = await costly.person("alice", "100.00 EUR"), await costly.person("bob")
+        held = (await alice.pay("@bob", "10.00 EUR", capture=False)).json()
+        captured = (await bob.post(f"/v1/payments/{held['id']}/capture", {"amount": "1.00"})).json()
+
+        told = await events(alice, f"&object={held['id']}")
+        assert [(one["data"]["fee"], one["data"]["route"]["fee"]) for one in told] == [
+            ("0.10", "0.10"),
+            ("0.01", "0.01"),
+        ]
+        assert [one["data"] for one in told] == [{"object": "payment", **one} for one in (held, captured)]

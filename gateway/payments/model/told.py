@@ -16,6 +16,7 @@ from gateway.events.log import Event
 from gateway.money import Money
 from gateway.payments.model.payment import Payment, State
 from gateway.payments.model.records import Conversion
+from gateway.payments.model.route import ledger_route
 
 
 def events(payment: Payment) -> list[Event]:
@@ -50,11 +51,14 @@ def as_told(payment: Payment, kind: str, facts: Mapping[str, Any], at: datetime)
     """The payment as it was when `events` told of it, from what it is now. Pure."""
     state, asset = State(kind.removeprefix("payment.")), payment.amount.asset
     nothing = Money(0, asset)
+    fee = asset.parse(facts["fee"]) if "fee" in facts else nothing
+    follows = payment.route == ledger_route(payment.fee)  # a capture of a part changes the fee, and so the route
     return replace(
         payment,
         state=state,
+        route=ledger_route(fee) if follows else payment.route,
         captured=asset.parse(facts["captured"]) if "captured" in facts else _captured(payment, state),
-        fee=asset.parse(facts["fee"]) if "fee" in facts else nothing,
+        fee=fee,
         refunded=nothing,  # only a settled payment is refunded, and it has no event after that
         failure=facts.get("failure"),
         tx_hash=facts.get("tx_hash"),

@@ -73,7 +73,7 @@ class LedgerRail(Rail):
         cost = min(fee(settings, money), payment.fee, key=lambda part: part.units)
         units = (money.units, cost.units) if payment.fee.units else (money.units,)
         state = after(payment.id, payment.state, Event.SETTLE)
-        settled = replace(payment, state=state, captured=money, fee=cost, settled_at=now)
+        settled = replace(payment, state=state, captured=money, fee=cost, route=ledger_route(cost), settled_at=now)
         return settled, End(payment.transfer_id, transfer.Event.CAPTURE, units)
 
     async def capture(
