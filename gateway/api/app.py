@@ -24,7 +24,7 @@ from gateway.api.wallets import wallets
 from gateway.errors import GatewayError
 from gateway.http.answer.headers import finishing
 from gateway.http.answer.problems import BODY_BYTES_MAX, fail, refuse_http
-from gateway.http.callers import caller_of, check_conditions, check_needs, credential_of
+from gateway.http.callers import Callers, caller_of, check_conditions, check_needs, credential_of
 from gateway.http.rate_limiting import limit, refuse
 from gateway.http.request import fields, parameters
 from gateway.http.request.body import StrictRequest
@@ -162,6 +162,7 @@ def over(gateway: Gateway, services: Services, most: int = 64, at_once: int = 1)
     gateway.state = State(
         {
             "services": services,
+            "callers": Callers(services),
             "payments": payments.payments_of(services),
             "ends": payments.ends_of(services),
             "refunds": payments.refunds_of(services),

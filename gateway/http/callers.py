@@ -1,6 +1,6 @@
 """Who is calling: what a request shows of its caller, and whether that is enough for its route."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from inspect import signature
 from typing import Any, Final
 
@@ -9,6 +9,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import HTTPRouteHandler
 
 from gateway.errors import Unauthenticated
+from gateway.group_commit import GroupCommit
 from gateway.http import cookie
 from gateway.http.request import fields
 from gateway.http.services import Services
@@ -23,6 +24,35 @@ from gateway.secret import hash_of
 CALLER: Final = "caller"
 
 
+class Callers:
+    """Finds out who calls. Lookups that arrive while one is under way share the next one (group_commit.py), so each is
+    made after its request came; a lone one waits for nobody. By itself a lookup costs as much as half of a request.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._api_keys: GroupCommit[bytes, Credential | None] = GroupCommit(self._by_api_keys)
+        self._sessions: GroupCommit[bytes, Credential | None] = GroupCommit(self._by_sessions)
+
+    async def by_api_key(self, hashed: bytes) -> Credential | None:
+        """What the API key with this SHA-256 may do, from anywhere; None where it has to be looked at by itself."""
+        return await self._api_keys.submit(hashed)
+
+    async def by_session(self, hashed: bytes) -> Credential | None:
+        """What the session may do whose token has this SHA-256; None where it has to be looked at by itself."""
+        return await self._sessions.submit(hashed)
+
+    async def _by_api_keys(self, hashes: Sequence[bytes]) -> list[Credential | None]:
+        async with self._services.database.reading(answers=False) as connection:
+            found = await api_keys.authenticate_all(connection, hashes, self._services.clock(), note=True)
+        return [found.get(hashed) for hashed in hashes]
+
+    async def _by_sessions(self, hashes: Sequence[bytes]) -> list[Credential | None]:
+        async with self._services.database.reading(answers=False) as connection:
+            found = await session.open_all(connection, hashes, self._services.clock())
+        return [found.get(hashed) for hashed in hashes]
+
+
 async def credential_of(request: Request[Any, Any, Any], services: Services) -> Credential:
     """What the request's caller has shown, which is enough for its route: an API key, or else the cookie of a session,
     with which it has to come from a page of ours where it changes something.
@@ -32,11 +62,11 @@ async def credential_of(request: Request[Any, Any, Any], services: Services) -> 
     """
     if "authorization" in request.headers:
         api_key = bearer_of(request)
-        who = hash_of(api_key).hex()
+        hashed = hash_of(api_key)
+        who = hashed.hex()
         services.limits.check("requests", who, services.clock())
-        async with services.database.reading(answers=False) as connection:
-            at = services.address_of(request.scope)
-            shown = await api_keys.authenticate(connection, api_key, at, services.clock())
+        callers: Callers = request.app.state.callers
+        shown = await callers.by_api_key(hashed) or await _by_api_key(request, services, api_key)
     else:
         shown = await _by_session(request, services)
         who = str(shown.wallet.id)
@@ -65,12 +95,21 @@ def bearer_of(request: Request[Any, Any, Any]) -> str:
     return token.strip()
 
 
+async def _by_api_key(request: Request[Any, Any, Any], services: Services, api_key: str) -> Credential:
+    async with services.database.reading(answers=False) as connection:
+        at = services.address_of(request.scope)
+        return await api_keys.authenticate(connection, api_key, at, services.clock())
+
+
 async def _by_session(request: Request[Any, Any, Any], services: Services) -> Credential:
     party, now = party_of(services.public_url), services.clock()
     token = cookie.token_of(request.scope["headers"], party)
     if token is None:
         raise Unauthenticated
     cookie.refuse_other_origins(request, party)
+    callers: Callers = request.app.state.callers
+    if (shown := await callers.by_session(hash_of(token))) is not None:
+        return shown
     found = await session.open(services.database, token, now)
     if found.token is not None:
         next_one = cookie.holding(found.token, party, found.session.expires_at, now)

@@ -73,14 +73,12 @@ async def authenticate(connection: Connection, api_key: str, address: str | None
     """What the key may do, used from this address. Raises Unauthenticated when it is none, or is one no more, and
     Forbidden when it is for other networks.
     """
-    row = await connection.fetchrow(sql.api_key, hash_of(api_key), now)
+    row = await connection.fetchrow(sql.api_keys_by_hash, [hash_of(api_key)], now)
     if row is None:
         raise Unauthenticated
     if row["networks"] is not None and not _within(address, row["networks"]):
         raise Forbidden("this key is not for the network that you call from")
-    used = row["last_used_at"]
-    if used is None or used < now - _USED_EVERY:
-        await connection.execute(sql.used_api_key, row["key_id"], now, now - _USED_EVERY)
+    await _note_used(connection, [row], now)
     return _credential(row)
 
 
@@ -92,12 +90,24 @@ def _credential(row: Record) -> Credential:
     return Credential("api_key", row["key_id"], of, may, capped_by=capped, approved=row["approved"])
 
 
-async def authenticate_all(connection: Connection, hashes: Sequence[bytes], now: datetime) -> dict[bytes, Credential]:
-    """What these keys may do, by their SHA-256. Absent: a key that is none, or that is for some networks alone. That
-    they were used is for the caller to note (LastUsed).
+async def authenticate_all(
+    connection: Connection, hashes: Sequence[bytes], now: datetime, note: bool = False
+) -> dict[bytes, Credential]:
+    """What these keys may do, by their SHA-256. Absent: a key that is none, or that is for some networks alone. Without
+    `note`, that they were used is for the caller to note (LastUsed).
     """
     rows = await connection.fetch(sql.api_keys_by_hash, list(set(hashes)), now)
-    return {row["hash"]: _credential(row) for row in rows if row["networks"] is None}
+    found = [row for row in rows if row["networks"] is None]
+    if note:
+        await _note_used(connection, found, now)
+    return {row["hash"]: _credential(row) for row in found}
+
+
+async def _note_used(connection: Connection, rows: Sequence[Record], now: datetime) -> None:
+    """Write that these were used, as often as it is written."""
+    used = [row["hash"] for row in rows if row["last_used_at"] is None or row["last_used_at"] < now - _USED_EVERY]
+    if used:
+        await connection.execute(sql.used_api_keys, used, [now] * len(used))
 
 
 async def make(

@@ -1,29 +1,10 @@
--- api_key
--- The wallet that an API key speaks for, and what the key may do; no row where it is none, or is none any more.
-SELECT wallet.id, wallet.handle, wallet.address, wallet.custody, wallet.guarded,
-    api_key.id AS key_id, api_key.origin, api_key.scopes, api_key.networks, api_key.capped, api_key.approved,
-    api_key.last_used_at
-FROM api_key JOIN wallet ON wallet.id = api_key.wallet_id
-WHERE api_key.hash = $1 AND api_key.revoked_at IS NULL AND (api_key.expires_at IS NULL OR api_key.expires_at > $2);
-
 -- api_keys_by_hash
--- The same of many, those that there are.
-SELECT wallet.id, wallet.handle, wallet.address, wallet.custody, wallet.guarded,
-    api_key.id AS key_id, api_key.origin, api_key.scopes, api_key.networks, api_key.capped, api_key.approved,
-    api_key.hash
-FROM api_key JOIN wallet ON wallet.id = api_key.wallet_id
-WHERE api_key.hash = ANY ($1) AND api_key.revoked_at IS NULL
-    AND (api_key.expires_at IS NULL OR api_key.expires_at > $2);
-
--- used_api_key
--- When it was last used, written now and then; whoever else does so at this moment does it for all.
-UPDATE api_key SET last_used_at = $2
-WHERE id = (
-    SELECT id FROM api_key WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < $3) FOR NO KEY UPDATE SKIP LOCKED
-);
+-- What keys may do, of those that there are; see schema/04_identity.sql.
+SELECT hash, id, handle, address, custody, guarded, key_id, origin, scopes, networks, capped, approved, last_used_at
+FROM api_keys_of($1, $2);
 
 -- used_api_keys
--- The same of many, each with when; one that somebody else is at is left to them.
+-- When they were last used, written now and then; one that somebody else is at is left to them.
 UPDATE api_key AS key SET last_used_at = greatest(key.last_used_at, used.at)
 FROM unnest($1::bytea[], $2::timestamptz[]) AS used (hash, at)
 WHERE key.hash = used.hash

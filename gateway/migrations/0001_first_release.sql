@@ -849,6 +849,40 @@ CREATE TRIGGER wallet_keys_are_checked AFTER UPDATE OF guarded, frozen_at ON wal
     FOR EACH ROW WHEN ((OLD.guarded, OLD.frozen_at) IS DISTINCT FROM (NEW.guarded, NEW.frozen_at))
     EXECUTE FUNCTION wallet_keys_are_checked();
 
+-- The wallets that these API keys speak for, and what the keys may do; none of one that is none, or is none any more.
+CREATE FUNCTION api_keys_of(hashes bytea[], at timestamptz)
+RETURNS TABLE (hash bytea, id uuid, handle text, address text, custody text, guarded boolean, key_id uuid, origin uuid,
+    scopes text[], networks cidr[], capped boolean, approved boolean, last_used_at timestamptz) LANGUAGE plpgsql STABLE
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT key.hash, wallet.id, wallet.handle, wallet.address, wallet.custody, wallet.guarded, key.id, key.origin, key.scopes,
+        key.networks, key.capped, key.approved, key.last_used_at
+    FROM api_key AS key JOIN wallet ON wallet.id = key.wallet_id
+    WHERE key.hash = ANY (hashes) AND key.revoked_at IS NULL AND (key.expires_at IS NULL OR key.expires_at > at);
+END $$;
+
+-- What these tokens open, or opened once, and whose it is.
+CREATE FUNCTION sessions_of(hashes bytea[])
+RETURNS TABLE (hash bytea, id uuid, wallet_id uuid, begun_by text, passkey_id uuid, device text, created_at timestamptz,
+    last_used_at timestamptz, expires_at timestamptz, ended_at timestamptz, made_at timestamptz, replaced_at timestamptz,
+    handle text, address text, custody text, guarded boolean) LANGUAGE plpgsql STABLE
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT token.hash, session.id, session.wallet_id, session.begun_by, session.passkey_id, session.device,
+        session.created_at, session.last_used_at, session.expires_at, session.ended_at, token.made_at, token.replaced_at,
+        wallet.handle, wallet.address, wallet.custody, wallet.guarded
+    FROM session_token AS token
+        JOIN session ON session.id = token.session_id
+        JOIN wallet ON wallet.id = session.wallet_id
+    WHERE token.hash = ANY (hashes);
+END $$;
+
 -- Rate limits: how often somebody did something in a window. Losing it loses only the counts, so it is not logged.
 CREATE UNLOGGED TABLE tally (
     kind text NOT NULL,

@@ -1,11 +1,16 @@
 """Who is asking, and what strangers are told. What is secret lies nowhere in the database."""
 
+import asyncio
+from dataclasses import replace
+
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from gateway.ids import read
 from gateway.keys.errors import EncryptedKeyUnreadable
 from gateway.keys.vault import Vault
 from tests.api.conftest import MASTER_KEY, Api, code_of
+from tests.factory import until_waiting
 
 pytestmark = pytest.mark.anyio
 
@@ -55,6 +60,27 @@ async def test_a_revoked_key_speaks_for_nobody(api: Api) -> None:
     async with api.services.database.transaction() as connection:
         await connection.execute("UPDATE api_key SET revoked_at = now()")
     assert code_of(await alice.get("/v1/wallet")) == (401, "unauthenticated")
+
+
+async def test_many_who_ask_at_once_are_each_told_what_their_own_key_shows(api: Api) -> None:
+    """Whoever asks while somebody is being looked up shares the next look-up, which sees what has changed meanwhile."""
+    people = [await api.person(f"person{n}") for n in range(8)]
+    made = await people[0].post("/v1/keys", {"name": "till", "scopes": ["read"], "networks": ["192.0.2.0/24"]})
+    elsewhere = replace(people[0], api_key=made.json()["api_key"])
+    nobody = replace(people[0], api_key="gw_nobody")
+    async with api.services.database.transaction() as other:
+        await other.execute("LOCK TABLE api_key IN ACCESS EXCLUSIVE MODE")
+        first = asyncio.create_task(people[0].get("/v1/wallet"))
+        async with api.services.database.reading() as connection:
+            await until_waiting(connection, 1)
+        later = [asyncio.create_task(one.get("/v1/wallet")) for one in (*people, elsewhere, nobody)]
+        await other.execute(
+            "UPDATE api_key SET revoked_at = now() WHERE wallet_id = $1", read("wal", people[7].wallet_id)
+        )
+    answers = await asyncio.gather(first, *later)
+
+    assert [answer.status_code for answer in answers] == [200] * 8 + [401, 403, 401]
+    assert [answer.json()["handle"] for answer in answers[:8]] == ["person0", *(f"person{n}" for n in range(7))]
 
 
 async def test_a_payment_of_others_does_not_exist_for_a_stranger(api: Api) -> None:

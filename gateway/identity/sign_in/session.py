@@ -134,7 +134,7 @@ async def open(database: Database, token: str, now: datetime) -> Open:
     and not just now, the session ends. Raises Unauthenticated.
     """
     async with database.reading(answers=False) as connection:
-        row = await connection.fetchrow(sql.session_of_token, hash_of(token))
+        row = await connection.fetchrow(sql.sessions_of_tokens, [hash_of(token)])
         if row is None or row["ended_at"] is not None or now >= row["expires_at"]:
             raise Unauthenticated
     session = _session(row)

@@ -15,25 +15,11 @@ UPDATE session_token SET replaced_at = $2 WHERE hash = $1 AND replaced_at IS NUL
 -- When it was last used, as often as its token is replaced.
 UPDATE session SET last_used_at = $2 WHERE id = $1;
 
--- session_of_token
--- What a token opens, or opened once, and whose it is.
-SELECT session.id, session.wallet_id, session.begun_by, session.passkey_id, session.device, session.created_at,
-    session.last_used_at, session.expires_at, session.ended_at, token.made_at, token.replaced_at,
-    wallet.handle, wallet.address, wallet.custody, wallet.guarded
-FROM session_token AS token
-    JOIN session ON session.id = token.session_id
-    JOIN wallet ON wallet.id = session.wallet_id
-WHERE token.hash = $1;
-
 -- sessions_of_tokens
--- The same of many, those that there are.
-SELECT session.id, session.wallet_id, session.begun_by, session.passkey_id, session.device, session.created_at,
-    session.last_used_at, session.expires_at, session.ended_at, token.made_at, token.replaced_at, token.hash,
-    wallet.handle, wallet.address, wallet.custody, wallet.guarded
-FROM session_token AS token
-    JOIN session ON session.id = token.session_id
-    JOIN wallet ON wallet.id = session.wallet_id
-WHERE token.hash = ANY ($1);
+-- What tokens open, or opened once, and whose it is; see schema/04_identity.sql.
+SELECT hash, id, wallet_id, begun_by, passkey_id, device, created_at, last_used_at, expires_at, ended_at, made_at,
+    replaced_at, handle, address, custody, guarded
+FROM sessions_of($1);
 
 -- sessions
 -- Those of a wallet that last.
