@@ -9,6 +9,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import httpx
@@ -45,7 +46,7 @@ class Asked:
     def id(self) -> str:
         return str(self.answer["id"])
 
-    @property
+    @cached_property
     def kind(self) -> str:
         """What it asks for, in a word."""
         if self.path == "/v1/payments":
@@ -210,7 +211,7 @@ class Customers:
 
     def payments(self) -> int:
         """How many payments are accepted, or may be for all that anybody knows: no hold and no refund among them."""
-        return sum(one.kind == "payment" and (one.accepted or one.status is None) for one in self.asked)
+        return sum((one.status is None or one.status < 300) and one.kind == "payment" for one in self.asked)
 
     def cut_off(self) -> None:
         """The gateway loses its database at its next commit."""

@@ -220,3 +220,4 @@ async def world(
             yield made
             await odd.close()
     await node.close()
+    timed.close()
