@@ -3,6 +3,7 @@ Each application is a copy that has them in common with the others, and all else
 """
 
 import warnings
+from collections.abc import Callable
 from copy import copy
 from functools import cache
 
@@ -10,6 +11,7 @@ from litestar.utils.deprecation import LitestarDeprecationWarning
 
 from gateway.api.app import over, routed
 from gateway.api.methods import Gateway
+from gateway.cli.operate.processes import routes_of
 from gateway.http.services import Services
 
 
@@ -18,7 +20,12 @@ def application(services: Services, most: int = 64, at_once: int = 1) -> Gateway
     return over(copy(_routed(services.public_url)), services, most, at_once)
 
 
+def gateway_of(services: Services) -> Gateway:
+    """As gateway.cli.operate.processes has it, with all pages."""
+    return over(copy(_routed(services.public_url, routes_of)), services)
+
+
 @cache
-def _routed(public_url: str) -> Gateway:
+def _routed(public_url: str, build: Callable[[str], Gateway] = routed) -> Gateway:
     with warnings.catch_warnings(category=LitestarDeprecationWarning, action="ignore"):  # of what Litestar 3 will want
-        return routed(public_url)
+        return build(public_url)

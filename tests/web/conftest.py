@@ -4,22 +4,22 @@ authenticator that it plays itself (Chrome DevTools Protocol, WebAuthn).
 
 import asyncio
 import shutil
-import warnings
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
 import pytest
-from litestar.utils.deprecation import LitestarDeprecationWarning
 from playwright.async_api import Browser, CDPSession, Page, async_playwright
 
 from gateway.api.server import Server
-from gateway.cli.operate.processes import free_port, gateway_of
+from gateway.cli.operate.processes import check_port, free_port
+from gateway.errors import Misconfigured
 from gateway.money import Assets
 from gateway.postgres.pool import Database
 from tests.api.conftest import Api, Person, opened
+from tests.applications import gateway_of
 from tests.processes import HANG_SECONDS
 
 #: Nothing but the pages it is told to open: no first run, no updates, no services of its maker's.
@@ -49,11 +49,9 @@ async def site(database: Database, assets: Assets) -> AsyncIterator[Site]:
 @asynccontextmanager
 async def served(api: Api) -> AsyncIterator[str]:
     """The application with its pages, on a port; where it is."""
-    port = free_port("127.0.0.1")
+    port = _port()
     url = f"http://localhost:{port}"
-    services = replace(api.services, public_url=url)
-    with warnings.catch_warnings(category=LitestarDeprecationWarning, action="ignore"):
-        server = Server(gateway_of(services), "127.0.0.1", port)
+    server = Server(gateway_of(replace(api.services, public_url=url)), "127.0.0.1", port)
     serving = asyncio.create_task(server.serve())
     async with httpx.AsyncClient() as client:
         while True:
@@ -65,6 +63,20 @@ async def served(api: Api) -> AsyncIterator[str]:
     yield url
     server.stop()
     await serving
+
+
+#: The ports that sites of this process have had.
+_ports: list[int] = []
+
+
+def _port() -> int:
+    """One that nobody has at the moment, of an earlier site if possible: what is built for its URL is built once."""
+    for port in _ports:
+        with suppress(Misconfigured):
+            check_port("127.0.0.1", port)
+            return port
+    _ports.append(free_port("127.0.0.1"))
+    return _ports[-1]
 
 
 @dataclass

@@ -12,7 +12,8 @@ from typing import Any
 import uvloop
 
 from gateway import assembly
-from gateway.api.app import application
+from gateway.api.app import over, routed
+from gateway.api.methods import Gateway
 from gateway.api.server import Server
 from gateway.chain.errors import ChainReplaced, NodeUnavailable
 from gateway.chain.relayer import roles
@@ -33,7 +34,12 @@ log = logging.getLogger(__name__)
 
 def gateway_of(services: Services) -> Any:
     """The API, the pages that people see, and the documentation."""
-    return application(services, pages=[*PAGES, *documentation(Library.read())], missing=missing)
+    return over(routes_of(services.public_url), services)
+
+
+def routes_of(public_url: str) -> Gateway:
+    """The same, with no services yet."""
+    return routed(public_url, [*PAGES, *documentation(Library.read())], missing)
 
 
 def serve(config: Config, build: Callable[[Services], Any] = gateway_of) -> None:
