@@ -12,10 +12,7 @@ parsing an amount refuses in the same words as everything else.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
-
-if TYPE_CHECKING:
-    pass
+from typing import ClassVar
 
 
 @dataclass(eq=False)

@@ -7,7 +7,6 @@ fields.py            types of fields that several subjects have
 openapi/             what the document says beyond the handlers' types
 examples.py story.py  examples in the document, and of every problem; who they are about
 methods.py           HEAD, OPTIONS and the Allow header
-idempotency.py       the Idempotency-Key of a call that moves money, and the calls that share commits
 
 A folder for each subject has its routes, what comes in and goes out (shapes.py), how answers are made from the
 packages' own values (views.py) and examples of both (examples.py):

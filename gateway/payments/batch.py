@@ -24,12 +24,12 @@ from gateway.identity.wallet import Wallet
 from gateway.ids import PaymentId
 from gateway.money import Assets, Money
 from gateway.payments import pay, restored
-from gateway.payments.checks.check import Proposed
 from gateway.payments.errors import LineRefused, PaymentRestored
 from gateway.payments.model import records
 from gateway.payments.model.note import Note
 from gateway.payments.model.payment import Payment
 from gateway.payments.model.plain import Undecided, handle_of
+from gateway.payments.model.proposed import Proposed
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.pay import PayRequest
 from gateway.payments.payees.lookup import find_payee

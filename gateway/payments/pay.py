@@ -15,12 +15,12 @@ from gateway.ledger import account, book
 from gateway.ledger.errors import InsufficientFunds
 from gateway.money import Money
 from gateway.payments.checks import checks
-from gateway.payments.checks.check import Proposed
 from gateway.payments.errors import OwnKey
 from gateway.payments.model import records
 from gateway.payments.model.note import Note
 from gateway.payments.model.payment import Payment, State
-from gateway.payments.model.route import Route, fee, route
+from gateway.payments.model.proposed import Proposed
+from gateway.payments.model.route import Route, fee
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.payees.lookup import find_payee, find_payees
 from gateway.payments.payees.resolver import Payee
@@ -204,7 +204,7 @@ def accepted(
     Raises UnknownPayee (fiat to an address), InvalidRequest (the memo), OwnKey (a hold of tokens that cannot be held).
     """
     check_memo(request.memo)
-    way = route(settings, request.money, outside=None if payee.wallet else payee.address)
+    way = settings.route(request.money, outside=None if payee.wallet else payee.address)
     nothing = Money(0, request.money.asset)
     own = payer.signs_itself and settings.rail(way.rail).signed
     if own and not request.capture:

@@ -17,8 +17,8 @@ from gateway.identity.wallet import Wallet
 from gateway.ids import WalletId, show
 from gateway.money import Assets
 from gateway.payments.checks import policy
-from gateway.payments.checks.policy import Policy
 from gateway.payments.errors import ApprovalRequired
+from gateway.payments.model.policy import Policy
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.payees.lookup import find_payees
 from gateway.payments.payees.resolver import Payee

@@ -14,11 +14,11 @@ from gateway.ids import PaymentId, show
 from gateway.money import Money
 from gateway.payments import pay
 from gateway.payments.checks import checks
-from gateway.payments.checks.check import Proposed
 from gateway.payments.errors import RefundExceedsPayment
 from gateway.payments.model import records
 from gateway.payments.model.note import Note
 from gateway.payments.model.payment import Payment, State
+from gateway.payments.model.proposed import Proposed
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.payees.resolver import Payee
 from gateway.postgres.pool import Connection

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from litestar import Response
 
-from gateway.api.idempotency import fingerprint_of
 from gateway.api.payments.bank import Movements, movements_of
+from gateway.api.payments.idempotency import fingerprint_of
 from gateway.api.payments.payments import payment_id, payments_of, refunds_of
 from gateway.api.payments.shapes import PaymentRequest
 from gateway.bank.movements import BankRequest

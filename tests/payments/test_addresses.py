@@ -7,9 +7,9 @@ from gateway.chain.token.contract import selector
 from gateway.identity import wallet as wallets
 from gateway.identity.wallet import Wallet
 from gateway.payments import policy_change
-from gateway.payments.checks.policy import Policy
 from gateway.payments.errors import UnknownPayee
 from gateway.payments.model.payment import State
+from gateway.payments.model.policy import Policy
 from gateway.worker import jobs
 from tests.factory import NOW, Town
 

@@ -9,8 +9,9 @@ from gateway.errors import Conflict, GatewayError
 from gateway.money import Assets
 from gateway.payments import pay
 from gateway.payments.checks import checks
-from gateway.payments.checks.check import Check, CheckContext, Decisions, Passed, Proposed
+from gateway.payments.checks.check import Check, CheckContext, Decisions, Passed
 from gateway.payments.model.payment import Payment, State
+from gateway.payments.model.proposed import Proposed
 from gateway.payments.pay import PayRequest
 from gateway.postgres.pool import Connection, Database
 from tests.payments.test_ledger_rail import LedgerTown

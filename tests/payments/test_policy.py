@@ -9,8 +9,10 @@ from msgspec.structs import replace
 
 from gateway.errors import InvalidRequest
 from gateway.money import Asset, Assets, Money, fiat
-from gateway.payments.checks import policy, usual_limits
-from gateway.payments.checks.policy import Facts, Limit, Policy, decide, loosens, undo_seconds, usual_limit
+from gateway.payments.checks import policy
+from gateway.payments.checks.policy import Facts, decide, loosens, undo_seconds
+from gateway.payments.model import usual_limits
+from gateway.payments.model.policy import Limit, Policy, usual_limit
 from tests.factory import NOW
 
 

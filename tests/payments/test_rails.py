@@ -14,9 +14,9 @@ from gateway.ledger.errors import InsufficientFunds
 from gateway.ledger.transfer import End
 from gateway.money import Assets, Money
 from gateway.payments import pay, rails
-from gateway.payments.checks.check import Proposed
 from gateway.payments.model import records, told
 from gateway.payments.model.payment import Event, Payment, State, after
+from gateway.payments.model.proposed import Proposed
 from gateway.payments.model.rail import Rail
 from gateway.payments.model.route import Route
 from gateway.payments.model.settings import PaymentSettings

@@ -25,9 +25,10 @@ from gateway.money import Assets, Money
 from gateway.payments import pay
 from gateway.payments.checks import caps, policy
 from gateway.payments.checks.caps import Cap
-from gateway.payments.checks.policy import DAY, FIRST_DAY, Limit, Policy
+from gateway.payments.checks.policy import DAY, FIRST_DAY
 from gateway.payments.model.payment import State
 from gateway.payments.model.plain import NeedsChecks, Undecided
+from gateway.payments.model.policy import Limit, Policy
 from gateway.payments.pay import PayRequest
 from gateway.payments.rails import ledger as ledger_rail
 from gateway.payments.rails.ledger import LedgerPayment, Settled

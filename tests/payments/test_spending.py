@@ -33,13 +33,14 @@ from gateway.money import Assets, Money
 from gateway.payments import approve, draw, pay
 from gateway.payments.checks import caps, checks, mandate, policy, spending
 from gateway.payments.checks.caps import Cap
-from gateway.payments.checks.check import PASSED, Check, CheckContext, Decisions, Passed, Proposed
+from gateway.payments.checks.check import PASSED, Check, CheckContext, Decisions, Passed
 from gateway.payments.checks.mandate import Wanted
-from gateway.payments.checks.spending import BUCKET, FOR_EVER, Counter, Spent, bucket_of
+from gateway.payments.checks.spending import BUCKET, FOR_EVER, Spent, bucket_of
 from gateway.payments.errors import CapExceeded, MandateExceeded
 from gateway.payments.model import records
 from gateway.payments.model.payment import Payment, State
 from gateway.payments.model.plain import NeedsChecks
+from gateway.payments.model.proposed import Counter, Proposed
 from gateway.payments.pay import PayRequest
 from gateway.payments.rails import ledger as ledger_rail
 from gateway.payments.rails.ledger import LedgerPayment, Settled

@@ -24,7 +24,7 @@ from gateway.identity.wallet import Wallet
 from gateway.money import Assets
 from gateway.payments import approve, policy_change
 from gateway.payments.checks import policy
-from gateway.payments.checks.policy import Limit, Policy
+from gateway.payments.model.policy import Limit, Policy
 
 
 class LimitShape(Struct, forbid_unknown_fields=True):

@@ -14,7 +14,7 @@ from litestar.params import QueryParameter
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from gateway import idempotency
-from gateway.api.idempotency import fingerprint_of, key_of
+from gateway.api.payments.idempotency import fingerprint_of, key_of
 from gateway.api.payments.payments import status_of
 from gateway.api.payments.shapes import BulkPaymentRequest, BulkResultView
 from gateway.errors import GatewayError, InvalidRequest

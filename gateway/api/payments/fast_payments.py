@@ -24,7 +24,7 @@ import msgspec
 from msgspec import Struct, structs
 
 from gateway import idempotency
-from gateway.api.idempotency import fingerprint_of, key_of
+from gateway.api.payments.idempotency import fingerprint_of, key_of
 from gateway.api.payments.payments import pay_request, payments_of, shares_commits
 from gateway.api.payments.shapes import PaymentRequest, PaymentView
 from gateway.clock import rfc3339

@@ -7,7 +7,6 @@ from litestar import Request, Response, delete, get, post
 from msgspec import Meta, Struct
 
 from gateway.api.fields import Amount, AssetCode, Decimal, MemoText, MetadataObject, Party, Reference, Time, check_time
-from gateway.api.idempotency import answer_once
 from gateway.api.identity.sign_in import (
     AssertionChallengeView,
     AssertionRequest,
@@ -15,6 +14,7 @@ from gateway.api.identity.sign_in import (
     assertion_of,
     id_of,
 )
+from gateway.api.payments.idempotency import answer_once
 from gateway.api.payments.payments import ACCEPTED
 from gateway.api.payments.shapes import PaymentView
 from gateway.api.payments.views import payment_view

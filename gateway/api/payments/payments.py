@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.api.fields import signature_bytes
-from gateway.api.idempotency import Batcher, answer_once, claim_of
+from gateway.api.payments.idempotency import Batcher, answer_once, claim_of
 from gateway.api.payments.shapes import (
     AmountRequest,
     NothingRequest,

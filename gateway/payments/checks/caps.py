@@ -22,9 +22,10 @@ from gateway.errors import GatewayError, InvalidRequest
 from gateway.ids import WalletId
 from gateway.money import Assets, Money
 from gateway.payments.checks import spending
-from gateway.payments.checks.check import PASSED, Check, CheckContext, Decisions, Locks, Passed, Proposed
-from gateway.payments.checks.spending import Counter, Spent
+from gateway.payments.checks.check import PASSED, Check, CheckContext, Decisions, Locks, Passed
+from gateway.payments.checks.spending import Spent
 from gateway.payments.errors import CapExceeded, DayCapExceeded, DayCapTooSmall, PaymentCapExceeded
+from gateway.payments.model.proposed import Counter, Proposed
 from gateway.payments.model.route import RailName
 from gateway.postgres.pool import Connection, Record, Statements
 

@@ -9,48 +9,25 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, Literal, get_args
+from typing import Final, Literal, get_args
 from uuid import UUID
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from gateway.errors import GatewayError
-from gateway.identity.credential import Credential
-from gateway.identity.wallet import Wallet
 from gateway.ids import WalletId
-from gateway.payments.checks.spending import Counter
 from gateway.payments.errors import WalletFrozen
-from gateway.payments.model.payment import Payment
+from gateway.payments.model.policy import Policy
+from gateway.payments.model.proposed import Counter, Proposed
 from gateway.payments.model.settings import PaymentSettings
-from gateway.payments.payees.resolver import Payee
 from gateway.postgres.pool import Connection
-
-if TYPE_CHECKING:  # policy.py is a check itself
-    from gateway.payments.checks.policy import Policy
-
-
-class Proposed(Struct, frozen=True):
-    """A payment before any money moves, its two sides, and who asks for it. `counters` are the limits over time that it
-    counts against once it is accepted: the checks say so of a payment that has passed them.
-    """
-
-    payment: Payment
-    payer: Wallet
-    payee: Payee
-    by: Credential | None = None
-    counters: tuple[Counter, ...] = ()
-
-    def having(self, payment: Payment) -> "Proposed":
-        """The same with the payment as it is now."""
-        return self if payment is self.payment else replace(self, payment=payment)
 
 
 class Payer(Struct, frozen=True):
     """A payer's wallet as it is now: why no money leaves it, and the policy of a wallet that has a passkey."""
 
     refusal: WalletFrozen | None
-    policy: "Policy | None"
+    policy: Policy | None
 
     @property
     def guarded(self) -> bool:

@@ -27,14 +27,14 @@ from gateway.errors import GatewayError
 from gateway.ids import PaymentId
 from gateway.payments.checks import spending, wallet_freeze
 from gateway.payments.checks.caps import SpendingCaps
-from gateway.payments.checks.check import PASSED, Check, CheckContext, Decisions, Lockable, Locks, Proposed
+from gateway.payments.checks.check import PASSED, Check, CheckContext, Decisions, Lockable, Locks
 from gateway.payments.checks.grant_approval import GrantApproval
 from gateway.payments.checks.mandate import MandateLimits
 from gateway.payments.checks.policy import WalletPolicy
-from gateway.payments.checks.spending import Counter
 from gateway.payments.checks.wallet_freeze import WalletFreeze
 from gateway.payments.checks.withdrawal_freeze import WithdrawalFreeze
 from gateway.payments.model.payment import Payment, State
+from gateway.payments.model.proposed import Counter, Proposed
 from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Connection
 

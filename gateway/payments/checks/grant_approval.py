@@ -7,8 +7,9 @@ owner has approved it. That a grant is approved only ever becomes true, so it ma
 from collections.abc import Sequence
 
 from gateway.errors import GatewayError
-from gateway.payments.checks.check import PASSED, Check, CheckContext, Decisions, Passed, Proposed
+from gateway.payments.checks.check import PASSED, Check, CheckContext, Decisions, Passed
 from gateway.payments.errors import GrantNotApproved
+from gateway.payments.model.proposed import Proposed
 
 
 class GrantApproval(Check):

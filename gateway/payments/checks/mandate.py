@@ -26,8 +26,8 @@ from gateway.identity.wallet import Wallet
 from gateway.ids import WalletId, new_id, show
 from gateway.money import Assets, Money
 from gateway.payments.checks import spending
-from gateway.payments.checks.check import PASSED, Check, CheckContext, Decisions, Locks, Passed, Proposed
-from gateway.payments.checks.spending import Counter, Spent
+from gateway.payments.checks.check import PASSED, Check, CheckContext, Decisions, Locks, Passed
+from gateway.payments.checks.spending import Spent
 from gateway.payments.errors import (
     ApprovalRequired,
     MandateDrawExceeded,
@@ -37,6 +37,7 @@ from gateway.payments.errors import (
     MandateTotalExceeded,
 )
 from gateway.payments.model.payment import Payment
+from gateway.payments.model.proposed import Counter, Proposed
 from gateway.payments.model.route import RailName
 from gateway.postgres.pool import Connection, Record, Statements
 

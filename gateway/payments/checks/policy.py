@@ -23,21 +23,22 @@ is, and why, is decided here. tests/payments/test_session_payments.py holds the 
 """
 
 from collections.abc import Mapping, Sequence, Set
-from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID
 
-from msgspec import Struct, field
+from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.ids import PaymentId, WalletId, first_id, show
 from gateway.money import Asset, Assets, Money
-from gateway.payments.checks import spending, usual_limits
-from gateway.payments.checks.check import PASSED, Check, CheckContext, Decisions, Locks, Passed, Proposed
-from gateway.payments.checks.spending import Counted, Counter
+from gateway.payments.checks import spending
+from gateway.payments.checks.check import PASSED, Check, CheckContext, Decisions, Locks, Passed
+from gateway.payments.checks.spending import Counted
 from gateway.payments.model.payment import Payment, State
+from gateway.payments.model.policy import Limit, Policy
+from gateway.payments.model.proposed import Counter, Proposed
 from gateway.postgres.pool import Connection, Record, Statements, if_any
 
 sql = Statements(__package__, "policy.sql")
@@ -55,30 +56,6 @@ FIRST_DAY: Final = DAY + timedelta(hours=1)
 UNDO_SECONDS: Final = range(10, 61)
 
 _CHANGED_DAYS_MAX, _DEVICE_HOURS_MAX, _TRUSTED_MAX = 365, 720, 100
-
-
-class Limit(Struct, frozen=True):
-    """The most that goes without approval: in one payment, and in 24 hours."""
-
-    payment: Money
-    day: Money
-
-
-class Policy(Struct, frozen=True):
-    """A wallet's own. `limits` are those that its owner has set, by asset code. `trusted` are wallets' ids as they are
-    shown, and addresses. Zero days, hours or seconds: not asked about, and no window.
-    """
-
-    limits: Mapping[str, Limit] = field(default_factory=dict)
-    ask_new_payee: bool = True
-    ask_address: bool = True
-    changed_days: int = 7
-    device_hours: int = 24
-    undo_seconds: int = 0
-    trusted: AbstractSet[str] = frozenset()
-
-    def limit(self, asset: Asset) -> Limit:
-        return self.limits.get(asset.code) or usual_limit(asset)
 
 
 class Facts(Struct, frozen=True):
@@ -100,12 +77,6 @@ class Facts(Struct, frozen=True):
         if not policy.trusted:
             return False
         return (self.payee if isinstance(self.payee, str) else show("wal", self.payee)) in policy.trusted
-
-
-def usual_limit(asset: Asset) -> Limit:
-    """Where the owner has set none: about a hundred euros a payment, and three times that a day (usual_limits.py)."""
-    units = usual_limits.whole(asset.backing or asset.code) * 10**asset.decimals
-    return Limit(Money(units, asset), Money(usual_limits.DAYS_PAYMENTS * units, asset))
 
 
 def decide(policy: Policy, facts: Facts) -> tuple[Reason, ...]:

@@ -17,17 +17,16 @@ those of mandates stay as long as a total counts them.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final
 from uuid import UUID
 
 from msgspec import Struct
 
 from gateway.ids import PaymentId, first_id
+from gateway.payments.checks.check import Locks
 from gateway.payments.model.payment import Payment
+from gateway.payments.model.proposed import Counter
 from gateway.postgres.pool import Connection, Statements
-
-if TYPE_CHECKING:  # check.py names the counters
-    from gateway.payments.checks.check import Locks
 
 sql = Statements(__package__, "spending.sql")
 
@@ -39,15 +38,6 @@ FOR_EVER: Final = datetime.fromtimestamp(0, UTC)
 
 #: The scopes that count no longer than a day, how long their rows are kept, and the longest period of a mandate.
 _DAYS, _KEEP_DAYS, _KEEP_PERIODS = ("cap", "policy"), timedelta(hours=25), timedelta(days=367)
-
-
-class Counter(Struct, frozen=True, order=True):
-    """What a payment counts against. `id` is of the key's origin, the wallet or the mandate; `number` is the cap's."""
-
-    scope: Literal["cap", "policy", "mandate", "mandate_total"]
-    id: UUID
-    asset: str
-    number: int = 0
 
 
 class Counted(Struct, frozen=True):
@@ -117,7 +107,7 @@ async def count(connection: Connection, counted: Sequence[Counted], at: datetime
         )
 
 
-async def limits_of(connection: Connection, payments: Sequence[PaymentId]) -> "Locks":
+async def limits_of(connection: Connection, payments: Sequence[PaymentId]) -> Locks:
     """What these payments count against, by what is locked to decide by it."""
     if not payments:
         return {}

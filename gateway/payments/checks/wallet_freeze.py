@@ -11,8 +11,9 @@ from gateway.errors import GatewayError
 from gateway.ids import WalletId
 from gateway.money import Assets
 from gateway.payments.checks import policy
-from gateway.payments.checks.check import LOCKED, PASSED, Check, CheckContext, Decisions, Locks, Passed, Payer, Proposed
+from gateway.payments.checks.check import LOCKED, PASSED, Check, CheckContext, Decisions, Locks, Passed, Payer
 from gateway.payments.errors import WalletFrozen
+from gateway.payments.model.proposed import Proposed
 from gateway.postgres.pool import Connection, Record
 
 

@@ -20,8 +20,9 @@ from gateway.chain.token import authorization
 from gateway.clock import rfc3339
 from gateway.errors import GatewayError
 from gateway.money import Asset
-from gateway.payments.checks.check import PASSED, Check, CheckContext, Decisions, Passed, Proposed
+from gateway.payments.checks.check import PASSED, Check, CheckContext, Decisions, Passed
 from gateway.payments.errors import InRecovery, WithdrawalsFrozen
+from gateway.payments.model.proposed import Proposed
 from gateway.postgres.pool import Connection, Statements
 
 sql = Statements(__package__, "withdrawal_freeze.sql")

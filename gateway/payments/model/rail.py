@@ -4,17 +4,16 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:  # all of these know the settings, which know the rails
-    from gateway.errors import GatewayError
-    from gateway.ledger.transfer import End
-    from gateway.money import Money
-    from gateway.payments.checks.check import Proposed
-    from gateway.payments.model.payment import Payment
-    from gateway.payments.model.route import Route
-    from gateway.payments.model.settings import PaymentSettings
-    from gateway.postgres.pool import Connection
+from gateway.errors import GatewayError
+from gateway.ledger.transfer import End
+from gateway.money import Money
+from gateway.payments.model.payment import Payment
+from gateway.payments.model.proposed import Proposed
+from gateway.payments.model.rail_settings import RailSettings
+from gateway.payments.model.route import Route
+from gateway.postgres.pool import Connection
 
 
 class Rail(Protocol):
@@ -24,14 +23,14 @@ class Rail(Protocol):
     final_at_once: bool  #: Whether what is accepted is settled, so that there is nothing left to stop.
     signed: bool  #: Whether each payment takes a signature by the key of its payer's address.
 
-    def quote(self, settings: "PaymentSettings", money: "Money", outside: str | None) -> "Route | None":
+    def quote(self, settings: RailSettings, money: Money, outside: str | None) -> Route | None:
         """How this rail would move `money` to a handle, or to `outside`, an address that is nobody's handle; None where
         it does not carry such money. Pure. Raises UnknownPayee where it does, but not there.
         """
 
     async def accept(
-        self, connection: "Connection", settings: "PaymentSettings", asked: "Sequence[Proposed]", now: datetime
-    ) -> "list[Payment | GatewayError]":
+        self, connection: Connection, settings: RailSettings, asked: Sequence[Proposed], now: datetime
+    ) -> list[Payment | GatewayError]:
         """Move or hold the money of payments that have passed every check, in order and each on its own, and write
         their rows and events. Per payment: as it is now, or InsufficientFunds; a refused one leaves no trace.
 
@@ -41,15 +40,15 @@ class Rail(Protocol):
         """
 
     def captured(
-        self, settings: "PaymentSettings", payment: "Payment", money: "Money", now: datetime
-    ) -> "tuple[Payment, End] | None":
+        self, settings: RailSettings, payment: Payment, money: Money, now: datetime
+    ) -> tuple[Payment, End] | None:
         """What capturing `money` of a held payment makes of it and of its hold, where no more is to be written than
         that; None where it takes statements of its own (`capture`). Pure.
         """
 
     async def capture(
-        self, connection: "Connection", settings: "PaymentSettings", payment: "Payment", money: "Money", now: datetime
-    ) -> "Payment":
+        self, connection: Connection, settings: RailSettings, payment: Payment, money: Money, now: datetime
+    ) -> Payment:
         """Pay `money` of what is held for a payment, whose row is locked, and give the rest back: the payment as it is
         now, which the caller writes.
         """

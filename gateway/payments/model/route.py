@@ -10,7 +10,7 @@ from typing import Annotated, Literal, get_args
 import msgspec
 
 from gateway.money import Asset, Money, basis_points_floor
-from gateway.payments.model.settings import PaymentSettings
+from gateway.payments.model.rail_settings import RailSettings
 
 #: The rails that a caller can name: in a cap, a mandate, a filter.
 RailName = Literal["ledger", "chain"]
@@ -26,19 +26,7 @@ class Route(msgspec.Struct, frozen=True):
     expected_seconds: Annotated[float, msgspec.Meta(description="Until it is settled, as a rule; 0: at once.")]
 
 
-def route(settings: PaymentSettings, money: Money, outside: str | None) -> Route:
-    """The route of `money` to a handle, or to `outside`, an address that is nobody's handle: by the first rail that
-    carries it.
-
-    Raises UnknownPayee for fiat to such an address: there is no account it could be put on.
-    """
-    for rail in settings.rails:
-        if (way := rail.quote(settings, money, outside)) is not None:
-            return way
-    raise AssertionError(f"no rail carries {money.asset.code}, and no wallet holds it")
-
-
-def chain_route(settings: PaymentSettings, money: Money, outside: str | None) -> Route:
+def chain_route(settings: RailSettings, money: Money, outside: str | None) -> Route:
     """The route of every payment on the chain rail."""
     return token_route(money.asset, outside is not None, settings.finality_seconds)
 
@@ -94,7 +82,7 @@ def restored(kept: str | None, fee: Money, outside: bool) -> Route:
     return found if isinstance(found, Route) else token_route(fee.asset, outside, found)
 
 
-def fee(settings: PaymentSettings, money: Money) -> Money:
+def fee(settings: RailSettings, money: Money) -> Money:
     """The payer's fee for `money`, on top of it. It is never more than its part of the amount: what is less than a unit
     is not charged, so that 1% of 0.01 is nothing.
     """

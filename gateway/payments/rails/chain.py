@@ -25,13 +25,14 @@ from gateway.ledger import book, transfer
 from gateway.ledger.transfer import End
 from gateway.money import Money
 from gateway.payments.checks import withdrawal_freeze
-from gateway.payments.checks.check import Proposed
 from gateway.payments.errors import OwnKey
 from gateway.payments.model import records, told
 from gateway.payments.model.payment import Event, Payment, State, after
 from gateway.payments.model.plain import NotDone, PlainPayment, columns_of, handle_of, not_done
+from gateway.payments.model.proposed import Proposed
 from gateway.payments.model.rail import Rail
-from gateway.payments.model.route import Route, chain_route, route, stored
+from gateway.payments.model.rail_settings import RailSettings
+from gateway.payments.model.route import Route, chain_route, stored
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.rails import holding
 from gateway.postgres.errors import Contended
@@ -45,11 +46,11 @@ class ChainRail(Rail):
     final_at_once = False
     signed = True
 
-    def quote(self, settings: PaymentSettings, money: Money, outside: str | None) -> Route | None:
+    def quote(self, settings: RailSettings, money: Money, outside: str | None) -> Route | None:
         return chain_route(settings, money, outside) if money.asset.kind == "token" else None
 
     async def accept(
-        self, connection: Connection, settings: PaymentSettings, asked: Sequence[Proposed], now: datetime
+        self, connection: Connection, settings: RailSettings, asked: Sequence[Proposed], now: datetime
     ) -> list[Payment | GatewayError]:
         held = await holding.hold(connection, asked, await holding.accounts(connection, asked), now)
         orders: list[Order] = []
@@ -81,12 +82,12 @@ class ChainRail(Rail):
         return results
 
     def captured(
-        self, settings: PaymentSettings, payment: Payment, money: Money, now: datetime
+        self, settings: RailSettings, payment: Payment, money: Money, now: datetime
     ) -> tuple[Payment, End] | None:
         return None
 
     async def capture(
-        self, connection: Connection, settings: PaymentSettings, payment: Payment, money: Money, now: datetime
+        self, connection: Connection, settings: RailSettings, payment: Payment, money: Money, now: datetime
     ) -> Payment:
         """Hold just what is captured until the chain has settled it. Raises WithdrawalsFrozen, where it would leave,
         and OwnKey where the payer has taken the key meanwhile: nobody can sign what was only held.
@@ -119,7 +120,7 @@ def _is_to_be_signed(payment: Payment) -> bool:
     return payment.state is State.REQUIRES_CONFIRMATION and payment.approval is None
 
 
-def _order(settings: PaymentSettings, money: Money, payer: Wallet, receiver: str, now: datetime) -> Order:
+def _order(settings: RailSettings, money: Money, payer: Wallet, receiver: str, now: datetime) -> Order:
     settings.contract(money.asset)  # refused here rather than queued for a contract that is not there
     seconds = settings.authorization_seconds + (settings.signature_seconds if payer.signs_itself else 0)
     return Order(
@@ -176,7 +177,7 @@ async def pay_all(
     Raises DatabaseUnavailable: then nobody knows, and each is asked again with its key.
     """
     ways, fees = (
-        [route(settings, one.money, outside=None) for one in asked],
+        [settings.route(one.money, outside=None) for one in asked],
         [Money(0, one.money.asset) for one in asked],
     )
     async with database.one_statement() as connection:

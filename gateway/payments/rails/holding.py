@@ -9,8 +9,8 @@ from gateway.ids import AccountId
 from gateway.ledger import account, book
 from gateway.ledger.transfer import Leg, State, Transfer
 from gateway.money import Asset
-from gateway.payments.checks.check import Proposed
 from gateway.payments.model.payment import Payment
+from gateway.payments.model.proposed import Proposed
 from gateway.payments.payees.resolver import Payee
 from gateway.postgres.pool import Connection
 

@@ -24,14 +24,16 @@ from gateway.ledger.errors import InsufficientFunds
 from gateway.ledger.transfer import End
 from gateway.money import Money
 from gateway.payments.checks import caps, policy
-from gateway.payments.checks.check import Proposed
 from gateway.payments.checks.spending import bucket_of
 from gateway.payments.errors import UnknownPayee
 from gateway.payments.model import records, told
 from gateway.payments.model.payment import Event, Payment, after
 from gateway.payments.model.plain import NeedsChecks, NotDone, PlainPayment, columns_of, handle_of, not_done
+from gateway.payments.model.policy import usual_limit
+from gateway.payments.model.proposed import Proposed
 from gateway.payments.model.rail import Rail
-from gateway.payments.model.route import Route, fee, ledger_route, route
+from gateway.payments.model.rail_settings import RailSettings
+from gateway.payments.model.route import Route, fee, ledger_route
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.rails import holding
 from gateway.postgres.pool import Connection, Database, Record, if_any
@@ -44,7 +46,7 @@ class LedgerRail(Rail):
     final_at_once = True
     signed = False
 
-    def quote(self, settings: PaymentSettings, money: Money, outside: str | None) -> Route | None:
+    def quote(self, settings: RailSettings, money: Money, outside: str | None) -> Route | None:
         if money.asset.kind != "fiat":
             return None
         if outside:
@@ -53,7 +55,7 @@ class LedgerRail(Rail):
         return ledger_route(fee(settings, money))
 
     async def accept(
-        self, connection: Connection, settings: PaymentSettings, asked: Sequence[Proposed], now: datetime
+        self, connection: Connection, settings: RailSettings, asked: Sequence[Proposed], now: datetime
     ) -> list[Payment | GatewayError]:
         runs = [(only_held, list(run)) for only_held, run in groupby(asked, key=_is_only_held)]
         if not any(only_held for only_held, _ in runs):
@@ -67,7 +69,7 @@ class LedgerRail(Rail):
         return results
 
     def captured(
-        self, settings: PaymentSettings, payment: Payment, money: Money, now: datetime
+        self, settings: RailSettings, payment: Payment, money: Money, now: datetime
     ) -> tuple[Payment, End] | None:
         """A fee was held for the whole amount; what is captured pays its own part of it."""
         cost = min(fee(settings, money), payment.fee, key=lambda part: part.units)
@@ -77,7 +79,7 @@ class LedgerRail(Rail):
         return settled, End(payment.transfer_id, transfer.Event.CAPTURE, units)
 
     async def capture(
-        self, connection: Connection, settings: PaymentSettings, payment: Payment, money: Money, now: datetime
+        self, connection: Connection, settings: RailSettings, payment: Payment, money: Money, now: datetime
     ) -> Payment:
         captured = self.captured(settings, payment, money, now)
         assert captured is not None
@@ -193,7 +195,7 @@ def payee_of(settings: PaymentSettings, to: str, money: Money, capture: bool) ->
 
 
 def _goes_by_ledger(settings: PaymentSettings, money: Money) -> bool:
-    return route(settings, money, outside=None).rail == LedgerRail.name
+    return settings.route(money, outside=None).rail == LedgerRail.name
 
 
 def fees_of(settings: PaymentSettings, assets: Sequence[str], amounts: Sequence[int]) -> list[int | None]:
@@ -272,7 +274,7 @@ class Sessions(NamedTuple):
 
     def rules(self, settings: PaymentSettings, assets: Sequence[str], now: datetime) -> tuple[object, ...]:
         """What `sessions_with_room` decides by, as pay_by_ledger takes it."""
-        usual = {code: policy.usual_limit(settings.assets[code]) for code in set(assets)}
+        usual = {code: usual_limit(settings.assets[code]) for code in set(assets)}
         return (
             self.hashes,
             now - session.FRESH,

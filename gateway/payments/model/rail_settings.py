@@ -1,0 +1,37 @@
+"""What every rail is told of the configuration: assets, contracts, fees and durations. Pure.
+
+It knows no rail, so that a rail, a route and a payment can be written without a circle; `PaymentSettings` adds the
+kinds that are registered.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.chain.token.contract import Contract
+from gateway.money import Asset, Assets
+from gateway.payments.errors import TokenNotDeployed
+
+
+@dataclass(frozen=True, slots=True)
+class RailSettings:
+    """`contracts` has the contract of every token that is deployed, by asset code; durations are in seconds."""
+
+    assets: Assets
+    contracts: Mapping[str, Contract]
+    ledger_fee_basis_points: int
+    hold_seconds: int
+    authorization_seconds: int
+    finality_seconds: float  #: What a chain payment is expected to take, from accepted to final.
+    signature_seconds: int = 900  #: How long a payment waits for the signature of a payer with a key of their own.
+    approval_seconds: int = 900  #: How long a payment waits for its payer's approval.
+
+    def contract(self, token: Asset) -> Contract:
+        """The token's contract. Raises TokenNotDeployed."""
+        try:
+            return self.contracts[token.code]
+        except KeyError:
+            raise TokenNotDeployed(token.code) from None
+
+    def backing(self, token: Asset) -> Asset:
+        """The currency that the token is issued against."""
+        return self.assets.backing(token)
