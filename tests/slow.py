@@ -22,6 +22,7 @@ SLOW: Final = [
         "clients",
         "docs/test_browser.py",
         "docs/test_api_reference.py",
+        "deploy",
         "embedded",
         "events/test_soak.py",
         "reconciliation/test_restore.py",
