@@ -94,15 +94,15 @@ class Node(Protocol):
         """
 
     async def view(self, to: str, data: bytes, gas: int) -> bytes | None:
-        """What a contract of anybody's answers in the newest block, with so much gas; None where it does not answer:
-        it reverts, or burns all of it.
+        """What any contract answers in the newest block, with this much gas; None where it reverts or uses up the
+        gas.
         """
 
     async def deployment_gas(self, sender: str, code: bytes) -> int:
         """How much gas it would take `sender` to deploy this code now. Raises NodeRefused where it cannot be done."""
 
     async def executes(self, code: bytes) -> bool:
-        """Whether the chain runs this code to its end: it has the opcodes for it."""
+        """Whether the chain can run this code: it has all its opcodes."""
 
     async def code(self, address: str) -> bytes: ...
 
@@ -110,8 +110,8 @@ class Node(Protocol):
         """The native coin the address has, in wei."""
 
     async def account_states(self, addresses: Sequence[str]) -> list[AccountState]:
-        """How these addresses stand in the newest block, in order. Raises ChainReplaced where the node's chain id is
-        not the one that it told first.
+        """Nonce and balance of each of these addresses in the newest block, in order. Raises ChainReplaced where the
+        node's chain id is not the one that it told first.
         """
 
     async def close(self) -> None: ...
@@ -258,7 +258,7 @@ class HttpNode:
         ]
 
     async def client_version(self) -> str:
-        """What the node calls itself, in its own words."""
+        """The node's name and version (web3_clientVersion)."""
         return _read(str, await self._rpc.ask("web3_clientVersion"))[:100]
 
     async def close(self) -> None:

@@ -45,9 +45,8 @@ _ENVIRON: Final = {"PATH": _SYSTEM_PATH, "LC_ALL": "C", "TZ": "UTC"}
 
 
 def _cache_mib() -> int:
-    """A quarter of the memory we may have, from 128 MiB to 8 GiB: pages that are not in it are fetched from the kernel
-    at several times the price, so a book of ten million entries wants all of its pages here. What is never used is
-    never taken.
+    """A quarter of the memory that this process may use, from 128 MiB to 8 GiB. A page that is not in it costs several
+    times as much, and a ledger of ten million entries touches all of its pages. Unused memory is never allocated.
     """
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     with suppress(OSError, ValueError):  # no limit of a control group: the file is not there, or says "max"
@@ -240,7 +239,7 @@ class Postgres:
 
 
 def ways() -> list[Way]:
-    """How the binaries may be run, the least rights first."""
+    """The ways to run the binaries, those with the fewest rights first."""
     if os.geteuid() != 0:
         return [Way((), os.geteuid(), os.getegid())]
     setpriv, unshare = (shutil.which(name, path=_SYSTEM_PATH) for name in ("setpriv", "unshare"))
@@ -284,7 +283,7 @@ def _nobody() -> tuple[int, int]:
 
 
 def _give(folder: Path, way: Way) -> None:
-    """Make everything in the folder the way's own."""
+    """Give everything in the folder to the way's user."""
     for root, _, files in os.walk(folder):
         os.chown(root, way.uid, way.gid)
         for file in files:
@@ -367,7 +366,7 @@ async def _ask(child: Child, how: signal.Signals, grace_seconds: float) -> None:
 
 
 def _quoted(folder: Path) -> str:
-    """As one name in a list of folders: blanks and commas would otherwise part it."""
+    """A folder quoted for a list of folders, where blanks and commas separate."""
     return '"' + str(folder).replace('"', '""') + '"'
 
 

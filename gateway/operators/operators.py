@@ -2,14 +2,15 @@
 wallets that are not theirs, and on the gateway itself (repairs.py), two together: one proposes, another approves with a
 passkey over what is proposed.
 
-The first is made at the machine, with a code that is shown once and makes their passkey. What is approved is done in
-the transaction that approves it, once; a proposal expires. The database holds the two apart (proposal_four_eyes).
+The first operator is added at the machine, with a code that is shown once and registers their passkey. A proposal is
+carried out once, in the transaction that approves it, or it expires. The database refuses an approval by the operator
+who proposed (proposal_four_eyes).
 
-A freeze comes first and is confirmed then: what one operator proposes is in force at once, and lapses in an hour unless
-a second approves it. To wait for a second would let go what is to be kept; an hour by mistake can be borne.
+A freeze does not wait for the second operator: it is in force as soon as one proposes it, and ends after an hour unless
+another approves it. Waiting would let the money go; a freeze by mistake lasts an hour at most.
 
-A limit is what a guarded wallet pays in an asset without its owner's approval (payments/checks/policy.py), lower or
-higher. Its owner hears of it as of a change of their own, and may change it again, with an approval.
+A limit is how much a guarded wallet pays in an asset without its owner's approval (payments/checks/policy.py).
+Operators may lower or raise it. The owner gets the same event as for a change of their own, and may change it again.
 
 Lock order: the operators in id order, the challenge, the proposal, the wallet, its policy.
 """
@@ -77,7 +78,7 @@ class Operator:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """The most of one payment, and of a day's, that goes without an approval; both of one asset."""
+    """The largest payment, and the most in a day, that need no approval. Both are in one asset."""
 
     payment: Money
     day: Money
@@ -90,7 +91,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What one operator wants done, until it expires, and who approved it, if somebody has. `settings` are of a limit
+    """What one operator proposes, until it expires, and who has approved it, if anybody has. `settings` are of a limit
     and of repairs, in words, and empty of everything else; a repair is of no wallet.
     """
 
@@ -125,8 +126,9 @@ class Proposal:
 
 
 async def add(connection: Connection, name: str, by: By, now: datetime) -> str:
-    """A new operator; or a new code for one who has no passkey yet. The code makes it, once, within a day: shown now or
-    never. Raises InvalidRequest for a name that is none, StateConflict where they have a passkey or are revoked.
+    """Add an operator, or make a new code for one who has no passkey yet. Returns the code, which is shown once and
+    registers the passkey within a day. Raises InvalidRequest for an invalid name, and StateConflict for an operator who
+    has a passkey or is revoked.
     """
     if not (2 <= len(name) <= 30 and name.isascii() and name.replace("_", "a").isalnum() and name.islower()):
         raise InvalidRequest("name", "an operator's name has 2 to 30 of a-z, 0-9 and _")
@@ -139,7 +141,7 @@ async def add(connection: Connection, name: str, by: By, now: datetime) -> str:
 
 
 async def revoke(connection: Connection, name: str, by: By, now: datetime) -> None:
-    """They act no more, from now on. What they proposed can be approved no more. Raises NotFound."""
+    """Revoke an operator. Nothing that they proposed can be approved any more. Raises NotFound."""
     id = await connection.fetchval(sql.revoke_operator, name, now)
     if id is None:
         raise NotFound(f"operator {name}, or they are revoked already")
@@ -148,14 +150,14 @@ async def revoke(connection: Connection, name: str, by: By, now: datetime) -> No
 
 
 async def operators(connection: Connection) -> list[Record]:
-    """All there ever were: name, created_at, revoked_at, and whether they are enrolled."""
+    """Every operator, revoked ones too: name, created_at, revoked_at, and whether they are enrolled."""
     return await connection.fetch(sql.operators)
 
 
 async def ask(
     connection: Connection, party: Party, operator: UUID | None, purpose: str, details: Sequence[str], now: datetime
 ) -> Asked:
-    """A fresh challenge for an operator's passkey, good once, for a few minutes."""
+    """A new challenge for an operator's passkey. It is valid once, for a few minutes."""
     asked = challenges.fresh(party, _shown(operator), purpose, details, now)
     await connection.execute(sql.forget_operator_challenges, now - challenges.KEPT_FOR)
     await connection.execute(
@@ -166,9 +168,9 @@ async def ask(
 
 
 async def enrol(connection: Connection, name: str, code: str, registration: Registration, now: datetime) -> Operator:
-    """The passkey of an operator, over a challenge to `ENROL` for this name, by whoever has the code; once.
+    """Register the passkey of an operator, with their code and an answer to a challenge to `ENROL` for this name.
 
-    Raises InvalidPasskey: also where the code is not the one, which is not told from a name that is nobody's.
+    Raises InvalidPasskey. A wrong code and an unknown name are refused in the same words.
     """
     challenge, party = await _use(connection, None, ENROL, [name], registration.client_data, now)
     key = register(registration, challenge, party)
@@ -186,7 +188,7 @@ async def enrol(connection: Connection, name: str, code: str, registration: Regi
 
 
 async def sign_in(connection: Connection, assertion: Assertion, now: datetime) -> tuple[Operator, str]:
-    """Whose passkey has signed a challenge to `SIGN_IN`, and the token of their session: shown now or never.
+    """The operator whose passkey has signed a challenge to `SIGN_IN`, and the token of their new session, shown once.
 
     Raises InvalidPasskey.
     """
@@ -198,7 +200,7 @@ async def sign_in(connection: Connection, assertion: Assertion, now: datetime) -
 
 
 async def open(connection: Connection, token: str, now: datetime) -> Operator:
-    """Whose session it is. Raises Unauthenticated."""
+    """The operator whose session it is. Raises Unauthenticated."""
     row = await connection.fetchrow(sql.operator_of_session, hash_of(token), now)
     if row is None:
         raise Unauthenticated
@@ -215,8 +217,8 @@ async def sign_out(connection: Connection, token: str, now: datetime) -> None:
 async def propose(
     connection: Connection, operator: Operator, kind: str, handle: str, reason: str, limit: Limit | None, now: datetime
 ) -> Proposal:
-    """Something to be done to the wallet of a handle, once another operator approves it. A freeze is in force already,
-    for as long as the proposal is good.
+    """Propose an operation on the wallet of a handle, which another operator has to approve. A freeze is in force at
+    once, until the proposal expires.
 
     Raises InvalidRequest, InvalidHandle, UnknownHandle, and StateConflict for the limit of a wallet without a policy.
     """
@@ -248,7 +250,7 @@ async def propose(
 
 
 async def proposals(connection: Connection, now: datetime) -> list[Proposal]:
-    """Those that can still be approved, the newest first."""
+    """The proposals that can still be approved, newest first."""
     return [_proposal(row) for row in await connection.fetch(sql.proposals, now)]
 
 
@@ -261,7 +263,7 @@ async def proposal(connection: Connection, id: UUID) -> Proposal:
 
 
 async def ask_approval(connection: Connection, party: Party, operator: Operator, id: UUID, now: datetime) -> Asked:
-    """What another operator's passkey is to sign, which is over all that is proposed. Raises NotFound, Forbidden."""
+    """A challenge for another operator's passkey, over all details of the proposal. Raises NotFound, Forbidden."""
     found = await proposal(connection, id)
     _refuse_own(operator, found)
     return await ask(connection, party, operator.id, APPROVE, found.details, now)
@@ -270,10 +272,10 @@ async def ask_approval(connection: Connection, party: Party, operator: Operator,
 async def approve(
     connection: Connection, operator: Operator, id: UUID, assertion: Assertion, assets: Assets, now: datetime
 ) -> Proposal:
-    """Do what is proposed, in this transaction, once, as this other operator's passkey says.
+    """Approve a proposal and carry it out in this transaction, once.
 
-    Raises NotFound, Forbidden for one's own, InvalidPasskey, and StateConflict where it was done or has expired, or who
-    proposed it is an operator no more, or there is nothing left to do.
+    Raises NotFound, Forbidden (it is the operator's own), InvalidPasskey, and StateConflict where it was carried out or
+    has expired, where who proposed it was revoked, or where there is nothing left to do.
     """
     found = await proposal(connection, id)
     _refuse_own(operator, found)
@@ -321,7 +323,9 @@ async def _do_to_wallet(connection: Connection, found: Proposal, wallet: WalletI
 
 
 async def _limit(connection: Connection, found: Proposal, wallet: WalletId, by: By, now: datetime) -> None:
-    """The wallet's limit is as proposed from now on; its payments are decided before that, or after."""
+    """Set the wallet's limit as proposed. Locks the policy, so that each payment is decided before the change or
+    after.
+    """
     await connection.execute(sql.lock_policy, wallet)
     await connection.execute(sql.set_limit_as_proposed, found.id)
     facts = {"limit": found.terms, "by": "two operators"}
@@ -330,7 +334,9 @@ async def _limit(connection: Connection, found: Proposal, wallet: WalletId, by: 
 
 
 async def break_glass(connection: Connection, kind: Glass, handle: str, reason: str, by: By, now: datetime) -> WalletId:
-    """Do alone, at the machine, what needs two; all logs say so. Raises as `propose`, and StateConflict."""
+    """Carry out alone, at the machine, what needs two operators; both logs say so. Raises as `propose`, and
+    StateConflict.
+    """
     said, of = read_reason(reason), await wallets.by_handle(connection, handle)
     facts = {"what": kind, "handle": of.handle, "by": by.id, "reason": said}
     await audit.append(connection, [AuditEvent("operator.break_glass", of.id, by, of.id, facts)], now)
@@ -344,7 +350,7 @@ async def break_glass(connection: Connection, kind: Glass, handle: str, reason: 
 
 
 def read_reason(text: str) -> str:
-    """Why it is done, as it may stand in logs: no line ends, no letters that cannot be seen. Raises InvalidRequest."""
+    """The reason as it may be logged: no line breaks, no invisible characters. Raises InvalidRequest."""
     reason = label(text, _REASON_MAX)
     if reason is None:
         raise InvalidRequest("reason", f"say why, in 1 to {_REASON_MAX} letters that can be printed")
@@ -357,7 +363,7 @@ def _refuse_own(operator: Operator, found: Proposal) -> None:
 
 
 async def still(connection: Connection, operator: Operator) -> None:
-    """Who was revoked in this moment acts no more. Raises Unauthenticated."""
+    """Lock the operator, who must not have been revoked meanwhile. Raises Unauthenticated."""
     if await connection.fetchval(sql.still_operator, operator.id) is None:
         raise Unauthenticated
 

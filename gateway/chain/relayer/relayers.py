@@ -100,7 +100,7 @@ async def register(connection: Connection, chain_id: int, address: str, next_non
 
 @dataclass(frozen=True, slots=True)
 class Relayer:
-    """A relayer as it stands. `mined` of its nonces are in blocks, `open` of its transactions in none, `unfinished` in
+    """A relayer. `mined` of its nonces are in blocks, `open` of its transactions in none, `unfinished` in
     no final one; the oldest of these is of `oldest_at`. `left_wei` is its balance, less what the open ones may cost.
     `refused` is why a node does not take what it sends, in the node's words.
     """
@@ -167,7 +167,7 @@ def nonce_taken(nonce: int) -> str:
 
 
 def what_to_do(address: str) -> str:
-    """What an operator does about that. Nothing here tells which of the two it was. Pure."""
+    """What an operator does about a nonce that is taken, whichever of the two causes it has. Pure."""
     return (
         "Either the database was restored from a copy that is older than the chain, or something else signs with this "
         "key: 'gateway recovery' says whether payments are missing from the database. Once you know which, run "
@@ -182,7 +182,7 @@ def in_turn(relayers: Iterable[Relayer], cost_wei: int) -> list[Relayer]:
 
 
 async def take(connection: Connection, relayers: Sequence[Relayer]) -> str | None:
-    """Take the first of these relayers that nobody else has, until the transaction ends: its address. Never waits."""
+    """Lock the first of these relayers that no other transaction has locked. Returns its address. Never waits."""
     below = [relayer.mined + OPEN_MAX for relayer in relayers]
     taken: str | None = await connection.fetchval(sql.take_relayer, [relayer.address for relayer in relayers], below)
     return taken
@@ -200,7 +200,7 @@ async def unfinished_after(connection: Connection, time: timedelta) -> bool:
 
 
 async def turn(connection: Connection, wanted: Sequence[str], every: timedelta) -> list[str]:
-    """Which of these relayers it is our turn to look after: nobody has for so long, and they go on."""
+    """Those of these relayers that no worker has looked after for so long. They count as looked after now."""
     return [row["address"] for row in await connection.fetch(sql.turn_to_resend, list(wanted), every)]
 
 
@@ -210,17 +210,17 @@ async def next_nonce(connection: Connection, address: str) -> int:
 
 
 async def lock(connection: Connection, address: str) -> int:
-    """Take the relayer until the transaction ends. Returns its next nonce. Raises RelayerStopped."""
+    """Lock the relayer. Returns its next nonce. Raises RelayerStopped."""
     return _next_nonce(address, await lock_any(connection, address))
 
 
 async def read_any(connection: Connection, address: str) -> Record | None:
-    """The relayer as it is, stopped or not; None where nobody has registered it."""
+    """The relayer, also a stopped one; None where it is not registered."""
     return await connection.fetchrow(sql.read_relayer, address)
 
 
 async def lock_any(connection: Connection, address: str) -> Record | None:
-    """The same, taken until the transaction ends."""
+    """The same, and lock it."""
     return await connection.fetchrow(sql.lock_relayer, address)
 
 

@@ -33,7 +33,7 @@ _ANSWER_SECONDS, _MANY_ANSWER_SECONDS = 30, 300
 
 
 def url_of(config: Config, given: str | None = None) -> str:
-    """Where the gateway is: as `given`, as a running `up` wrote into the home's run.json, or as configured.
+    """The gateway's URL: the one `given`, or the one in run.json of a running `up`, or the configured one.
 
     run.json is read here by itself: `building.places` is in the company of litestar, which takes a second to import.
     """
@@ -53,8 +53,8 @@ class Answer(dict[str, Any]):
 
 
 class Client:
-    """One handle's way to a gateway; None: that of somebody who is not asked for a key. Money-moving calls take an
-    idempotency key, or are given a fresh one.
+    """Calls the API for one handle, or with None for nobody, without an API key. Calls that move money take an
+    idempotency key, or get a new one.
     """
 
     def __init__(self, url: str, keys: Path, handle: str | None) -> None:
@@ -113,11 +113,11 @@ class Client:
             await self.claim()
 
     async def public(self) -> Answer:
-        """What everybody may know of the handle."""
+        """The public information about the handle."""
         return await self._call("GET", f"/v1/handles/{self.handle}", signed=False)
 
     async def address_of(self, payee: str) -> str:
-        """Where tokens for `@handle` go; an address is its own."""
+        """The address of `@handle`; an address stays as it is."""
         if payee.startswith("0x"):
             return payee
         return str((await self._call("GET", f"/v1/handles/{fold(payee)}", signed=False))["address"])
@@ -196,11 +196,11 @@ class Client:
         return await self._call("POST", f"/v1/payments/{quote(id, safe='')}/{verb}", asked, key=key)
 
     async def not_me(self, id: str) -> Answer:
-        """A payment was somebody else's doing: nothing leaves the wallet from now on."""
+        """Report a payment as unauthorized. No money leaves the wallet after that."""
         return await self._call("POST", f"/v1/payments/{quote(id, safe='')}/not-me")
 
     async def policy(self) -> Answer:
-        """What goes without approval."""
+        """The wallet's policy: which payments need no approval."""
         return await self._call("GET", "/v1/policy")
 
     async def api_keys(self) -> Answer:
@@ -235,15 +235,15 @@ class Client:
         return await self._call("POST", "/v1/wallet/address", {"message": message, "signature": signature})
 
     async def sign(self, id: str, signature: str) -> Answer:
-        """Hand in the payer's own signature of a payment that waits for it."""
+        """Submit the payer's signature of a payment that waits for it."""
         return await self._call("POST", f"/v1/payments/{quote(id, safe='')}/signature", {"signature": signature})
 
     async def present(self, asset: str, authorization: Mapping[str, str]) -> Answer:
-        """Hand in a payment that was signed already, or find it again."""
+        """Submit a signed authorization. Submitting it again finds the same payment."""
         return await self._call("POST", "/v1/authorizations", {"asset": asset, **authorization}, signed=False)
 
     async def show(self, kind: str, id: str) -> Answer:
-        """A payment or a conversion, by the plural that its path has."""
+        """Get a payment or a conversion. `plural` is the word of its path."""
         return await self._call("GET", f"/v1/{kind}/{quote(id, safe='')}")
 
     async def follow(
