@@ -1,4 +1,4 @@
-"""The settings, read once from the environment. Nothing else in the gateway reads `os.environ`.
+"""The settings, read once from the environment and from a file. Nothing else in the gateway reads `os.environ`.
 
 Every setting has a default that needs nothing: without any, the gateway keeps its own PostgreSQL and its own local
 chain below `.gateway/`. `SETTINGS` is the table that the reference page and `gateway --help` show.
@@ -6,6 +6,7 @@ chain below `.gateway/`. `SETTINGS` is the table that the reference page and `ga
 
 import os
 import re
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -20,6 +21,11 @@ Network = IPv4Network | IPv6Network
 
 #: Name, default, meaning: the whole configuration.
 SETTINGS: Final = (
+    (
+        "GATEWAY_CONFIG_FILE",
+        "",
+        "TOML file with settings, named in lower case without GATEWAY_; the environment takes precedence",
+    ),
     ("GATEWAY_HOME", ".gateway", "the folder that holds all state"),
     ("GATEWAY_HOST", "127.0.0.1", "the address that the HTTP server listens on"),
     ("GATEWAY_PORT", "8000", "the port of the HTTP server; 0 picks a free one and prints it"),
@@ -47,6 +53,7 @@ SETTINGS: Final = (
         "how long a process that stops may take to finish what is under way",
     ),
     ("GATEWAY_DATABASE_URL", "", "the URL of your own PostgreSQL; empty: one is embedded"),
+    ("GATEWAY_DATABASE_URL_FILE", "", "file with that URL instead, for whoever mounts secrets as files"),
     (
         "GATEWAY_DATABASE_CONNECT_SECONDS",
         "5",
@@ -54,6 +61,7 @@ SETTINGS: Final = (
     ),
     ("GATEWAY_DATABASE_STATEMENT_SECONDS", "10", "how long a statement of a request may take"),
     ("GATEWAY_RPC_URL", "", "the URL of your own Ethereum node; empty: a local anvil is embedded"),
+    ("GATEWAY_RPC_URL_FILE", "", "file with that URL instead, for whoever mounts secrets as files"),
     (
         "GATEWAY_RELAYER_KEY_FILE",
         "",
@@ -97,10 +105,13 @@ SETTINGS: Final = (
     ),
 )
 
+#: What may hold a password or an access key: never shown, and read from the file that `<name>_FILE` names.
+SECRETS: Final = ("GATEWAY_DATABASE_URL", "GATEWAY_RPC_URL")
+
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """See `SETTINGS`; a field per line of it."""
+    """See `SETTINGS`; a field per line of it, but for the names of files that are read here."""
 
     home: Path
     host: str
@@ -145,8 +156,62 @@ def given(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 
 def from_environment(environ: Mapping[str, str] = os.environ) -> Config:
-    """The configuration that the environment gives. Raises Misconfigured, naming the setting and what it takes."""
-    text = {name: environ.get(name, "").strip() or default for name, default, _ in SETTINGS}
+    """The configuration that the environment and its files give. Raises Misconfigured, naming the setting and what it
+    takes.
+    """
+    return read(with_files(environ))
+
+
+def with_files(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables, with the settings of the configuration file that they lack, and with secrets read from the files
+    that hold them. Raises Misconfigured.
+    """
+    file = environ.get("GATEWAY_CONFIG_FILE", "").strip()
+    return (_with_secrets(_of_toml(Path(file))) if file else {}) | _with_secrets(environ)
+
+
+def _of_toml(file: Path) -> dict[str, str]:
+    said = f"GATEWAY_CONFIG_FILE={str(file)!r}"
+    try:
+        found = tomllib.loads(_text_of("GATEWAY_CONFIG_FILE", file))
+    except tomllib.TOMLDecodeError as error:
+        raise Misconfigured(f"{said}: it is not TOML: {error}") from None
+    names, values = {name for name, _, _ in SETTINGS}, dict[str, str]()
+    for key, value in found.items():
+        name, texts = f"GATEWAY_{key.upper()}", value if isinstance(value, list) else [value]
+        if name not in names or key != key.lower():
+            raise Misconfigured(f"{said}: {key} is not a setting: remove it; 'gateway --help' lists them")
+        if name == "GATEWAY_CONFIG_FILE":
+            raise Misconfigured(f"{said}: {key} is not a setting there: remove it")
+        if type(value) not in (str, int, float, list) or (
+            texts is value and not all(type(one) is str for one in texts)
+        ):
+            raise Misconfigured(f"{said}: {key} is not a text, a number or a list of texts")
+        values[name] = ",".join(map(str, texts))
+    return values
+
+
+def _with_secrets(variables: Mapping[str, str]) -> dict[str, str]:
+    found = dict(variables)
+    for name in SECRETS:
+        if file := variables.get(f"{name}_FILE", "").strip():
+            if variables.get(name, "").strip():
+                raise Misconfigured(f"{name} and {name}_FILE are both set: remove one")
+            found[name] = _text_of(f"{name}_FILE", Path(file)).strip()
+    return found
+
+
+def _text_of(name: str, file: Path) -> str:
+    try:
+        return file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise Misconfigured(f"{name}={str(file)!r}: it cannot be read: {why}") from None
+
+
+def read(variables: Mapping[str, str]) -> Config:
+    """The configuration that these variables give. Raises Misconfigured, naming the setting and what it takes."""
+    text = {name: variables.get(name, "").strip() or default for name, default, _ in SETTINGS}
     home = Path(text["GATEWAY_HOME"]).absolute()
     relayer, master, root = (text[f"GATEWAY_{which}_KEY_FILE"] for which in ("RELAYER", "MASTER", "ROOT"))
     finality = text["GATEWAY_FINALITY"]

@@ -141,3 +141,66 @@ def test_a_nodes_url_that_cannot_be_is_refused_in_a_sentence_that_does_not_show_
 def test_a_nodes_url_is_left_as_it_is() -> None:
     for url in ("http://127.0.0.1:8545", "https://user:pass@node.example/v2/key?x=1", "http://[::1]:8545/"):
         assert from_environment({"GATEWAY_RPC_URL": url}).rpc_url == url
+
+
+# ---- files ----------------------------------------------------------------------------------------------------------
+
+
+def toml(folder: Path, text: str, **variables: str) -> dict[str, str]:
+    """The variables, and a configuration file with this text."""
+    file = folder / "gateway.toml"
+    file.write_text(text)
+    return {"GATEWAY_CONFIG_FILE": str(file), **variables}
+
+
+def test_settings_come_from_a_file_and_the_environment_takes_precedence(tmp_path: Path) -> None:
+    text = 'port = 81\nhost = "::1"\nblock_seconds = 0.25\ncurrencies = ["GBP", "KWD"]\ntokens = ["GBPX:GBP:6"]\n'
+
+    config = from_environment(toml(tmp_path, text, GATEWAY_HOST="10.0.0.1"))
+
+    assert (config.host, config.port, config.block_seconds) == ("10.0.0.1", 81, 0.25)
+    assert [asset.code for asset in config.assets] == ["GBP", "KWD", "GBPX", "ETH"]
+
+
+def test_a_secret_comes_from_a_file_of_its_own(tmp_path: Path) -> None:
+    secret = tmp_path / "database-url"
+    secret.write_text("postgresql://gateway:secret@db.example/gateway\n")
+
+    by_variable = from_environment({"GATEWAY_DATABASE_URL_FILE": str(secret)})
+    by_file = from_environment(toml(tmp_path, f'database_url_file = "{secret}"\n'))
+    over = from_environment(
+        toml(tmp_path, f'database_url_file = "{secret}"', GATEWAY_DATABASE_URL="postgresql://other")
+    )
+
+    assert by_variable.database_url == by_file.database_url == "postgresql://gateway:secret@db.example/gateway"
+    assert over.database_url == "postgresql://other", "the environment takes precedence"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("port = 81 82", "it is not TOML"),
+        ("prot = 81", "prot is not a setting"),
+        ("config_file = 'other.toml'", "config_file is not a setting there"),
+        ("port = true", "port is not a text, a number or a list of texts"),
+        ("[database]\nurl = 'x'", "database is not a setting"),
+        ("currencies = [1, 2]", "currencies is not a text, a number or a list of texts"),
+        ("port = 99999", "GATEWAY_PORT='99999'"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_named(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(Misconfigured) as wrong:
+        from_environment(toml(tmp_path, text))
+    assert says in str(wrong.value)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    for name in ("GATEWAY_CONFIG_FILE", "GATEWAY_DATABASE_URL_FILE", "GATEWAY_RPC_URL_FILE"):
+        with pytest.raises(Misconfigured, match=f"{name}='{tmp_path}/missing': it cannot be read"):
+            from_environment({name: f"{tmp_path}/missing"})
+
+
+def test_a_secret_and_its_file_are_not_both_set(tmp_path: Path) -> None:
+    (tmp_path / "rpc").write_text("http://x")
+    with pytest.raises(Misconfigured, match="GATEWAY_RPC_URL and GATEWAY_RPC_URL_FILE are both set: remove one"):
+        from_environment({"GATEWAY_RPC_URL": "http://y", "GATEWAY_RPC_URL_FILE": str(tmp_path / "rpc")})

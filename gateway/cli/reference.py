@@ -43,8 +43,10 @@ value, the next step.
 """
 
 _SETTINGS: Final = """
-Settings are environment variables; nothing else is read. Each has a default that needs nothing. A value that does not
-fit ends the start with a sentence that names the setting and what it takes.
+Settings are environment variables. They may also stand in the TOML file that `GATEWAY_CONFIG_FILE` names, in lower case
+and without `GATEWAY_`, such as `port = 8000` and `currencies = ["EUR", "USD"]`; a variable takes precedence over the
+file. Each has a default that needs nothing. A value that does not fit ends the start with a sentence that names the
+setting and what it takes. `gateway config check` shows every value and where it comes from.
 """
 
 _COMMANDS: Final = """

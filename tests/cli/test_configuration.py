@@ -115,3 +115,24 @@ def test_the_command_has_the_status_of_what_it_found() -> None:
 
 def test_variables_of_others_are_not_looked_at() -> None:
     assert faults(**{name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}) == []
+
+
+def test_it_says_what_comes_from_files_and_shows_no_secret_of_theirs(tmp_path: Path) -> None:
+    (tmp_path / "url").write_text("postgresql://gateway:secret@db.example/gateway")
+    (tmp_path / "gateway.toml").write_text(f'port = 81\nhost = "::1"\ndatabase_url_file = "{tmp_path}/url"\n')
+
+    found = check({"GATEWAY_CONFIG_FILE": str(tmp_path / "gateway.toml"), "GATEWAY_HOST": "10.0.0.1"})
+
+    shown = {one.name: (one.value, one.source) for one in found.settings}
+    assert shown["GATEWAY_PORT"] == ("81", "file")
+    assert shown["GATEWAY_HOST"] == ("10.0.0.1", "environment")
+    assert shown["GATEWAY_DATABASE_URL"] == ("(set, not shown)", "file")
+    assert found.faults == []
+
+
+def test_a_fault_in_a_file_is_told_beside_the_others(tmp_path: Path) -> None:
+    (tmp_path / "gateway.toml").write_text("prot = 81\n")
+
+    told = faults(GATEWAY_CONFIG_FILE=str(tmp_path / "gateway.toml"), GATEWAY_BLOCK_SECONDS="x")
+
+    assert [name for name, _ in told] == ["GATEWAY_CONFIG_FILE", "GATEWAY_BLOCK_SECONDS"]

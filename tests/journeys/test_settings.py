@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import SETTINGS
+from gateway.config import SECRETS, SETTINGS
 from gateway.embedded.postgres import Postgres
 from gateway.keys.signer import RelayerSigner
 from gateway.postgres.pool import connect
@@ -51,7 +51,10 @@ EMBEDDED = {
 }
 
 #: The settings of another start, whose values are known when it runs.
-OF_ONES_OWN = {"GATEWAY_DATABASE_URL", "GATEWAY_RPC_URL", "GATEWAY_RELAYER_KEY_FILE"}
+OF_ONES_OWN = {
+    *("GATEWAY_DATABASE_URL", "GATEWAY_RPC_URL", "GATEWAY_RELAYER_KEY_FILE"),
+    *("GATEWAY_CONFIG_FILE", "GATEWAY_DATABASE_URL_FILE", "GATEWAY_RPC_URL_FILE"),
+}
 
 
 @pytest.fixture
@@ -107,7 +110,7 @@ async def test_on_a_database_and_a_chain_of_ones_own_nothing_is_made_unless_aske
         said = up_and_down(folder, **settings)
         assert "took the tour" not in said
         assert await rows(own_database) == {"wallet": 0, "bank_movement": 0}
-        said = up_and_down(folder, "--tour", **settings)
+        said = up_and_down(folder, "--tour", **in_files(folder, settings))
         assert "@alice paid @bob 1250 JPY: settled by the ledger" in said
         assert "@alice paid @shop 2000 JPYX: settled by the chain" in said
 
@@ -116,6 +119,19 @@ async def test_on_a_database_and_a_chain_of_ones_own_nothing_is_made_unless_aske
         found = json.loads(gateway(folder, "reconcile", "--json", **others))
         assert {one["asset"]: one["supply"] for one in found["totals"]} == {"EURX": "0.000000", "JPYX": "25000"}
         assert found["differences"] == [], "what was taken out of the settings is reconciled all the same"
+
+
+def in_files(folder: Path, settings: dict[str, str]) -> dict[str, str]:
+    """The same settings in a configuration file, and those that are secret in a file each."""
+    lines, found = [], {"GATEWAY_CONFIG_FILE": "gateway.toml"}
+    for name, value in settings.items():
+        if name in SECRETS:
+            (folder / name).write_text(f"{value}\n")
+            found[f"{name}_FILE"] = name
+        else:
+            lines.append(f'{name.removeprefix("GATEWAY_").lower()} = "{value}"')
+    (folder / "gateway.toml").write_text("\n".join(lines))
+    return found
 
 
 async def rows(url: str) -> dict[str, int]:

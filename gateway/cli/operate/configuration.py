@@ -10,13 +10,10 @@ from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from typing import Any, Final, Literal
 
-from gateway.config import SETTINGS, Config, from_environment, given
+from gateway.config import SECRETS, SETTINGS, Config, given, read, with_files
 from gateway.errors import Misconfigured
 from gateway.keys import key_files
 from gateway.postgres import database_url
-
-#: What may hold a password or an access key, and is never shown.
-SECRET: Final = frozenset({"GATEWAY_DATABASE_URL", "GATEWAY_RPC_URL"})
 
 _NAMED: Final = re.compile(r"\bGATEWAY_[A-Z_]+")
 
@@ -27,7 +24,7 @@ class Setting:
 
     name: str
     value: str
-    source: Literal["environment", "default"]
+    source: Literal["environment", "file", "default"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +52,29 @@ def check(environ: Mapping[str, str]) -> Configuration:
     """Read all settings from these variables. Other variables than those of the gateway are not looked at."""
     variables = given(environ)
     faults = list(_unknown(variables))
-    config, wrong = _read(variables)
+    values, unread = _with_files(variables)
+    faults += unread
+    config, wrong = _read(values)
     faults += wrong
     if config is not None:
         faults += _later(config)
-    settings = [_setting(name, variables.get(name, "").strip(), default) for name, default, _ in SETTINGS]
-    return Configuration(settings, faults, None if wrong else config)
+    settings = [
+        _setting(name, values.get(name, "").strip(), name in variables, default) for name, default, _ in SETTINGS
+    ]
+    return Configuration(settings, faults, None if unread or wrong else config)
 
 
-def _setting(name: str, text: str, default: str) -> Setting:
-    value = "(set, not shown)" if text and name in SECRET else text or default
-    return Setting(name, value, "environment" if text else "default")
+def _setting(name: str, text: str, is_variable: bool, default: str) -> Setting:
+    value = "(set, not shown)" if text and name in SECRETS else text or default
+    return Setting(name, value, "default" if not text else "environment" if is_variable else "file")
+
+
+def _with_files(variables: Mapping[str, str]) -> tuple[Mapping[str, str], list[Fault]]:
+    """The variables with what their files say; without any of it where one of the files is at fault."""
+    try:
+        return with_files(variables), []
+    except Misconfigured as wrong:
+        return variables, [Fault(next(iter(_NAMED.findall(str(wrong))), ""), str(wrong))]
 
 
 def _unknown(variables: Mapping[str, str]) -> Iterator[Fault]:
@@ -87,7 +96,7 @@ def _read(variables: Mapping[str, str]) -> tuple[Config | None, list[Fault]]:
     kept, faults = dict(variables), list[Fault]()
     while True:
         try:
-            return from_environment(kept), faults
+            return read(kept), faults
         except Misconfigured as wrong:
             name = next((name for name in _NAMED.findall(str(wrong)) if name in kept), "")
             faults.append(Fault(name, str(wrong)))
@@ -106,8 +115,8 @@ def _later(config: Config) -> Iterator[Fault]:
         "GATEWAY_MASTER_KEY_FILE": lambda: master.exists() and key_files.load_master_keys(master),
         "GATEWAY_ROOT_KEY_FILE": lambda: root.exists() and key_files.load_root_key(root),
     }
-    for name, read in readers.items():
+    for name, attempt in readers.items():
         try:
-            read()
+            attempt()
         except Misconfigured as fault:
             yield Fault(name, str(fault))
