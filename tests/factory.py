@@ -6,10 +6,11 @@ Here and nowhere else, so that a test says what it is about and no more.
 import json
 import os
 import platform
+import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -117,19 +118,18 @@ class Chain:
 @contextmanager
 def running_anvil(home: Path, *arguments: str, mining: str = "--no-mining") -> Iterator[Chain]:
     """anvil on a free port, with a home of its own, ended by its own process id."""
+    options = ("--port", "0", mining, "--slots-in-an-epoch", "1", "--enable-tx-gas-limit", *arguments)
+    with started_anvil(home, [ANVIL, *options]) as chain:
+        yield chain
+
+
+@contextmanager
+def started_anvil(home: Path, argv: Sequence[str | Path]) -> Iterator[Chain]:
+    """The same, with options of the caller's alone."""
     home.mkdir(parents=True, exist_ok=True)
     with (home / "anvil.log").open("wb") as log:
         process = start(
-            [
-                ANVIL,
-                "--port",
-                "0",
-                mining,
-                "--slots-in-an-epoch",
-                "1",
-                "--enable-tx-gas-limit",
-                *arguments,
-            ],
+            argv,
             at_the_end=signal.SIGKILL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -146,9 +146,8 @@ def running_anvil(home: Path, *arguments: str, mining: str = "--no-mining") -> I
 def _port(log: Path, process: Process[bytes]) -> str:
     until = time.monotonic() + HANG_SECONDS
     while time.monotonic() < until and process.poll() is None:
-        _, said, rest = log.read_text().partition("Listening on 127.0.0.1:")
-        if said and "\n" in rest:
-            return rest.split()[0]
+        if said := re.search(r"Listening on [\d.]+:(\d+)\n", log.read_text()):
+            return said[1]
         time.sleep(0.01)  # anvil writes its port into its log, and tells nobody
     raise AssertionError(f"anvil did not start: {log.read_text()}")
 

@@ -25,7 +25,7 @@ from gateway.config import SETTINGS
 from gateway.embedded.postgres import Postgres
 from tests.databases import fresh_database
 from tests.deploy.containerfile import DEPLOY, is_ignored, read
-from tests.factory import running_anvil
+from tests.factory import running_anvil, started_anvil
 from tests.journeys.test_database_comes_and_goes import answering, line_with, running
 from tests.processes import HANG_SECONDS
 from tests.running import ROOT, environ
@@ -199,6 +199,17 @@ async def test_its_commands_in_their_order_make_a_gateway_that_pays_on_both_rail
             ):
                 await answering(client)
                 await pay_on_both_rails(client)
+
+
+def test_the_chain_that_is_copied_into_its_image_takes_the_options_that_it_is_given(tmp_path: Path) -> None:
+    (stage,) = (stage for stage in read((DEPLOY / "Containerfile").read_text())[1] if stage.name == "chain")
+    (copied,) = (one.words[1] for one in stage.instructions if one.keyword == "COPY")
+    (binary,) = (ROOT / "contracts").glob(copied.removeprefix("/build/"))
+    options = [*stage.last("ENTRYPOINT").words[1:], *SERVICES["chain"]["command"]]
+
+    with started_anvil(tmp_path, [binary, *options, "--port", "0"]) as chain:
+        assert int(chain.rpc("eth_chainId"), 16) == 31337
+        chain.rpc("anvil_setBalance", "0x" + "11" * 20, "0x1")
 
 
 async def pay_on_both_rails(client: httpx.AsyncClient) -> None:
