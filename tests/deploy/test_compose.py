@@ -96,9 +96,11 @@ def test_no_secret_is_written_into_it() -> None:
 
 @pytest.mark.parametrize("name", OURS)
 def test_every_setting_is_one_and_fits(name: str, tmp_path: Path) -> None:
-    settings = dict(SERVICES[name]["environment"])
-    if settings.pop("GATEWAY_RELAYER_KEY_FILE", None):
-        settings["GATEWAY_RELAYER_KEY_FILE"] = str(key_file(tmp_path))
+    make_secrets(tmp_path)
+    settings = {
+        setting: value.replace("/run/secrets", str(tmp_path))
+        for setting, value in SERVICES[name]["environment"].items()
+    }
     assert check(settings | {"GATEWAY_HOME": str(tmp_path)}).faults == []
 
 
@@ -108,13 +110,6 @@ def test_a_process_has_the_time_that_its_settings_give_it_to_stop() -> None:
     for name in ("gateway", "worker"):
         assert SERVICES[name]["stop_grace_period"] == "30s"
         assert given + 15 <= 30
-
-
-def key_file(folder: Path) -> Path:
-    path = folder / "relayer.key"
-    path.touch(0o600)
-    path.write_text(secrets.token_hex(32))
-    return path
 
 
 # ---- what its services do -------------------------------------------------------------------------------------------
@@ -169,7 +164,8 @@ async def test_its_commands_in_their_order_make_a_gateway_that_pays_on_both_rail
     server: Postgres, tmp_path: Path
 ) -> None:
     make_secrets(tmp_path / "secrets")
-    password_file, relayer_key = tmp_path / "secrets" / "pgpass", tmp_path / "secrets" / "relayer.key"
+    made = tmp_path / "secrets"
+    password = (made / "database_password").read_text().strip()
     chain = [word for word in SERVICES["chain"]["command"] if not word.startswith("--block-time")]
     port = str(free_port("127.0.0.1"))
     assert in_order().index("fund") < in_order().index("deploy") < in_order().index("worker")
@@ -177,11 +173,12 @@ async def test_its_commands_in_their_order_make_a_gateway_that_pays_on_both_rail
     async with fresh_database(server.dsn) as dsn, by_tcp(dsn) as url:
         with running_anvil(tmp_path / "chain", *chain[:1], mining="--block-time=0.2") as node:
             replaced = {
-                "postgresql://gateway@database/gateway": url.partition("?")[0],
-                "/run/secrets/pgpass": str(password_file) + "&sslmode=disable",
                 "http://chain:8545": node.url,
-                "/run/secrets/relayer.key": str(relayer_key),
+                "/run/secrets": str(made),
             }
+            in_container = (made / "database_url").read_text().strip()
+            assert in_container == f"postgresql://gateway:{password}@database/gateway"
+            (made / "database_url").write_text(url.replace("@", f":{password}@"))
 
             def settings(name: str) -> dict[str, str]:
                 found = dict(SERVICES[name]["environment"]) | {"GATEWAY_HOME": str(tmp_path), "GATEWAY_PORT": port}
@@ -252,11 +249,11 @@ def test_each_secret_is_made_once_and_is_its_readers_alone(tmp_path: Path) -> No
     files = {Path(secret["file"]).name for secret in COMPOSE["secrets"].values()}
     assert set(first) == files
     assert {stat.S_IMODE((folder / name).stat().st_mode) for name in files} == {0o400}
-    assert first["pgpass"] == f"database:5432:gateway:gateway:{first['database_password']}"
+    assert first["database_url"] == f"postgresql://gateway:{first['database_password'].strip()}@database/gateway\n"
     assert {name for name in files if first[name] != second[name]} == {"relayer.key"}
     if os.getuid() == 0:
         owners = {name: (folder / name).stat().st_uid for name in files}
-        assert owners == {"pgpass": 10001, "relayer.key": 10001, "database_password": 999}
+        assert owners == {"database_url": 10001, "relayer.key": 10001, "database_password": 999}
     else:
         assert "podman unshare chown 10001:10001" in said
 
@@ -268,7 +265,7 @@ def test_help_of_the_script_says_what_it_does_and_makes_nothing(tmp_path: Path) 
 
 
 def test_the_secrets_are_in_no_commit_and_in_no_image() -> None:
-    ignored = subprocess.run(["git", "check-ignore", "scripts/deploy/secrets.d/pgpass"], cwd=ROOT, check=False)
+    ignored = subprocess.run(["git", "check-ignore", "scripts/deploy/secrets.d/database_url"], cwd=ROOT, check=False)
     assert ignored.returncode == 0
     patterns = [line for line in (DEPLOY / "Containerfile.dockerignore").read_text().splitlines() if line[:1] != "#"]
-    assert is_ignored("scripts/deploy/secrets.d/pgpass", patterns)
+    assert is_ignored("scripts/deploy/secrets.d/database_url", patterns)

@@ -70,8 +70,11 @@ def environment(instance: str, folder: Path) -> tuple[dict[str, str], set[str]]:
     credentials = dict(line.split(":") for line in re.findall(r"^LoadCredential=(.*)$", text, re.MULTILINE))
     for name in credentials:
         (folder / name).touch(0o600)
-        (folder / name).write_text(os.urandom(32).hex())
+        (folder / name).write_text(_URLS.get(name) or os.urandom(32).hex())
     return settings, set(credentials.values())
+
+
+_URLS = {"database_url": "postgresql:///gateway?host=/run/postgresql", "rpc_url": "https://node.example"}
 
 
 @pytest.mark.parametrize("instance", INSTANCES)
@@ -82,9 +85,10 @@ def test_each_unit_has_the_keys_that_it_needs_as_credentials_and_settings_that_f
     relays = instance in ("work", "deploy", "doctor")
 
     assert check(settings).faults == []
-    assert files == {f"/etc/gateway/{key}.key" for key in ("master", "root", *(["relayer"] if relays else []))}
+    keys = ("master.key", "root.key", *(["relayer.key"] if relays else []))
+    assert files == {f"/etc/gateway/{name}" for name in (*_URLS, *keys)}
     for name, value in settings.items():
-        assert not name.endswith("_KEY_FILE") or Path(value).exists(), name
+        assert not name.endswith("_FILE") or Path(value).exists(), name
 
 
 def test_the_example_of_settings_fits_and_leaves_time_to_stop() -> None:
