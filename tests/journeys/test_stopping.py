@@ -3,8 +3,6 @@ or doubled.
 """
 
 import asyncio
-import json
-import os
 import secrets
 import signal
 from asyncio.subprocess import Process
@@ -12,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
@@ -31,6 +30,9 @@ from tests.processes import HANG_SECONDS
 pytestmark = pytest.mark.anyio
 
 CLIENTS, BALANCER_SECONDS = 16, 0.05
+
+#: So many workers are stopped, with so many token payments for each.
+ROUNDS, TOKEN_PAYMENTS = 3, 5
 
 
 @dataclass
@@ -88,14 +90,22 @@ class Payer:
     async def arrive(cls, client: httpx.AsyncClient) -> "Payer":
         claimed = [(await client.post("/v1/handles", json={"handle": handle})).json() for handle in ("alice", "bob")]
         payer = cls(claimed[0]["api_key"])
-        headers = payer.headers(uuid4().hex)
-        paid_in = await client.post("/v1/deposits", json={"amount": "100.00", "asset": "EUR"}, headers=headers)
-        assert paid_in.status_code == 201
+        for asset in ("EUR", "USD"):
+            headers = payer.headers(uuid4().hex)
+            paid_in = await client.post("/v1/deposits", json={"amount": "100.00", "asset": asset}, headers=headers)
+            assert paid_in.status_code == 201
         assert (await payer.pay(client)).status_code == 201
         return payer
 
     def headers(self, key: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.bearer}", "Idempotency-Key": key}
+
+    async def pay_tokens(self, client: httpx.AsyncClient) -> str:
+        """Pay @bob 1 USDX, which a worker relays; the payment's id."""
+        body = {"to": "@bob", "amount": "1.00", "asset": "USDX"}
+        answer = await client.post("/v1/payments", json=body, headers=self.headers(uuid4().hex))
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["id"])
 
     async def pay(self, client: httpx.AsyncClient, key: str = "") -> httpx.Response:
         key = key or uuid4().hex
@@ -199,36 +209,109 @@ async def test_what_takes_too_long_is_not_answered_and_is_paid_once_when_asked_a
         assert await paid(place.url) == len(payer.asked) == CLIENTS + 1
 
 
-async def test_a_worker_ends_in_time_though_its_node_does_not_answer(place: Place, tmp_path: Path) -> None:
+# ---- workers --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def site(place: Place, tmp_path: Path) -> AsyncIterator[tuple[Place, Chain]]:
+    """The place, with a chain that makes blocks by itself, and its contracts deployed."""
     key = secrets.token_bytes(32)
     relayer = tmp_path / "relayer.key"
     relayer.touch(0o600)
     relayer.write_text(key.hex())
     with running_anvil(tmp_path / "chain", mining="--block-time=0.2") as chain:
         chain.rpc("anvil_setBalance", RelayerSigner(key).address, hex(10**20))
-        settings = place.settings | {
+        place.settings |= {
             "GATEWAY_RPC_URL": chain.url, "GATEWAY_RELAYER_KEY_FILE": str(relayer), "GATEWAY_FINALITY": "1",
-            "GATEWAY_STOP_SECONDS": "0.5",
         }  # fmt: skip
-        await operations.deploy(from_environment(settings))
+        await operations.deploy(from_environment(place.settings))
+        yield place, chain
+
+
+class Way:
+    """The way to a node, which a test can cut: what is asked from then on is heard, and never answered."""
+
+    def __init__(self, url: str) -> None:
+        self._port = urlsplit(url).port
+        self._cut = False
+        self.heard = asyncio.Event()
+
+    def cut(self) -> None:
+        self._cut = True
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[str]:
+        async with await asyncio.start_server(self._serve, "127.0.0.1", 0) as relay:
+            yield f"http://127.0.0.1:{relay.sockets[0].getsockname()[1]}"
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        from_node, to_node = await asyncio.open_connection("127.0.0.1", self._port)
+        try:
+            await asyncio.gather(self._pump(reader, to_node), self._pump(from_node, writer))
+        finally:
+            writer.close()
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(65_536):
+                if self._cut:
+                    self.heard.set()
+                else:
+                    writer.write(data)
+        writer.close()
+
+
+async def test_a_worker_ends_in_time_though_its_node_does_not_answer(site: tuple[Place, Chain]) -> None:
+    place, chain = site
+    way = Way(chain.url)
+    async with way.open() as url:
+        settings = place.settings | {"GATEWAY_RPC_URL": url, "GATEWAY_STOP_SECONDS": "0.5"}
         async with running("work", settings) as work:
-            said: list[str] = []
-            await line_with(work.stdout, "working", said)
-            await read_on(place.url, chain)
-            os.kill(chain.process.pid, signal.SIGSTOP)
-            await asyncio.sleep(0.5)  # by then it waits for the node, which takes ten seconds to be given up
-            work.terminate()
-            _, errors = await asyncio.wait_for(work.communicate(), HANG_SECONDS)
-            os.kill(chain.process.pid, signal.SIGCONT)
+            await line_with(work.stdout, "working", [])
+            way.cut()
+            await asyncio.wait_for(way.heard.wait(), HANG_SECONDS)
+            work.terminate()  # the node would be given up after ten seconds
+            _, said = await asyncio.wait_for(work.communicate(), HANG_SECONDS)
     assert work.returncode == 0
-    assert "stopped in the middle of what took longer than 0.5 s: a worker takes it up again" in errors.decode()
+    assert "stopped in the middle of what took longer than 0.5 s: a worker takes it up again" in said.decode()
 
 
-async def read_on(url: str, chain: Chain) -> None:
-    """Until the worker has read a block that came after it began."""
-    head = chain.head()
-    async with connect(url, 1) as database:
-        while True:
-            async with database.reading() as connection:
-                if json.loads(await connection.fetchval("SELECT to_json(max(number)) FROM chain_cursor")) > head:
-                    return
+@asynccontextmanager
+async def working(place: Place) -> AsyncIterator[None]:
+    """A worker, until SIGTERM, after which it ends with 0."""
+    async with running("work", place.settings) as worker:
+        await line_with(worker.stdout, "working", [])
+        yield
+        worker.terminate()
+        _, said = await asyncio.wait_for(worker.communicate(), HANG_SECONDS)
+        assert worker.returncode == 0, said.decode()
+
+
+async def test_workers_that_are_stopped_one_after_the_other_settle_every_token_payment_once(
+    site: tuple[Place, Chain],
+) -> None:
+    place, _ = site
+    async with serving(place) as server:
+        payer = await Payer.arrive(server.client)
+        bearer = {"Authorization": f"Bearer {payer.bearer}"}
+
+        async def settled(path: str) -> None:
+            while (await server.client.get(path, headers=bearer)).json()["state"] != "settled":
+                pass  # blocks come by themselves
+
+        async with working(place):
+            body = {"amount": "50.00", "asset": "USD", "to_asset": "USDX"}
+            headers = payer.headers(uuid4().hex)
+            bought = await server.client.post("/v1/conversions", json=body, headers=headers)
+            await settled(f"/v1/conversions/{bought.json()['id']}")
+        ids: list[str] = []
+        for _ in range(ROUNDS):
+            async with working(place):
+                ids += [await payer.pay_tokens(server.client) for _ in range(TOKEN_PAYMENTS)]
+        async with working(place):
+            await asyncio.gather(*(settled(f"/v1/payments/{id}") for id in ids))
+
+        balances = (await server.client.get("/v1/wallet", headers=bearer)).json()["balances"]
+        (left,) = (one["posted"] for one in balances if one["asset"] == "USDX")
+        assert left == f"{50 - ROUNDS * TOKEN_PAYMENTS}.000000"
+        assert (await operations.reconcile(from_environment(place.settings))).differences == []
