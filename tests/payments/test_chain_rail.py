@@ -88,7 +88,7 @@ async def test_a_payment_that_settles_as_it_should_changes_no_index_of_payments(
 
     assert updates is not None
     assert (updates["all_of_them"], updates["hot"]) == (2, 2)
-    assert await town.payment(payment) == settled
+    assert await town.payment(payment) == replace(settled, hidden_from_payee=False)
 
 
 async def test_tokens_are_bought_and_redeemed_at_par_and_the_reserve_follows(town: Town) -> None:
