@@ -160,7 +160,7 @@ def deploy(as_json: bool) -> None:
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def reconcile(as_json: bool) -> None:
-    """Hold the book against the chain and the bank, and name every difference. The status is 1 if there is one.
+    """Hold the ledger against the chain and the bank, and name every difference. The status is 1 if there is one.
 
     A worker compares again what differs, and freezes withdrawals of the asset if it is confirmed.
 
@@ -275,7 +275,7 @@ def resume(address: str, as_json: bool) -> None:
 
 @cli.group()
 def chain() -> None:
-    """What the book has of the chain.
+    """What the ledger has of the chain.
 
     \b
     Example:
@@ -288,7 +288,7 @@ def chain() -> None:
 @click.argument("last", metavar="TO", type=click.IntRange(min=1))
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def reread(first: int, last: int, as_json: bool) -> None:
-    """Read the final blocks FROM to TO again, and post what the book lacks of them. Nothing is posted twice.
+    """Read the final blocks FROM to TO again, and post what the ledger lacks of them. Nothing is posted twice.
 
     \b
     Example:

@@ -25,7 +25,7 @@ from gateway.identity.rate_limits import Limits, Rate, Rates
 from gateway.keys import key_files, signer, vault
 from gateway.keys.signer import RelayerSigner
 from gateway.keys.vault import Vault
-from gateway.ledger import book
+from gateway.ledger import ledger
 from gateway.payments import payees, rails, settles
 from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres import migration, pool
@@ -150,10 +150,10 @@ def relayers(config: Config, where: Places) -> tuple[RelayerSigner, ...]:
 
 async def settings_of(config: Config, database: Database, where: Places) -> PaymentSettings:
     """The payment settings, with the assets and contracts that the database has. Raises Misconfigured where the
-    settings and the book disagree about an asset.
+    settings and the ledger disagree about an asset.
     """
     async with database.reading() as connection:
-        assets = await book.with_former(connection, config.assets)
+        assets = await ledger.with_former(connection, config.assets)
         contracts = await deploy.contracts(connection, assets)
     local = config.block_seconds * (2 + (config.finality if config.finality is not None else 2))
     return PaymentSettings(

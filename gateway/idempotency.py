@@ -65,7 +65,7 @@ class Unbatched:
 Outcome = Answer | GatewayError | Unbatched
 
 #: What calls of one kind do, in order and each on its own; a refused one leaves no trace and does not disturb others.
-Act = Callable[[Connection, Sequence[Asked], datetime], Awaitable[Sequence[Outcome]]]
+Operation = Callable[[Connection, Sequence[Asked], datetime], Awaitable[Sequence[Outcome]]]
 
 
 async def claim(connection: Connection, wallet: WalletId, key: str, fingerprint: bytes, now: datetime) -> Answer | None:
@@ -112,18 +112,18 @@ async def keep(connection: Connection, wallet: WalletId, key: str, answer: Answe
     return kept[wallet, key]
 
 
-async def act_once(
-    connection: Connection, asked: Sequence[tuple[Claim, Asked]], act: Act[Asked], now: datetime
+async def run_idempotently(
+    connection: Connection, asked: Sequence[tuple[Claim, Asked]], operation: Operation[Asked], now: datetime
 ) -> list[Outcome]:
-    """Use the keys of calls that share this transaction: `act` on those that are new and keep their answers; a refusal
-    keeps no key. The number of statements does not depend on how many calls there are.
+    """Use the keys of calls that share this transaction: `operation` on those that are new and keep their answers; a
+    refusal keeps no key. The number of statements does not depend on how many calls there are.
 
     Of two with one new key the later is Unbatched: once the first is committed, it finds its answer. A lone call
     raises IdempotencyKeyInProgress as `claim` does; several raise what `transaction` makes Contended of.
     """
     found = await _use_all(connection, [claim for claim, _ in asked])
     fresh = [one for one, answer in zip(asked, found, strict=True) if answer is None]
-    acted = await act(connection, [what for _, what in fresh], now) if fresh else ()
+    acted = await operation(connection, [what for _, what in fresh], now) if fresh else ()
 
     ends = [(claim, end) for (claim, _), end in zip(fresh, acted, strict=True) if isinstance(end, Answer)]
     await _insert_all(connection, [(claim, end) for claim, end in ends if not end.in_row], now)

@@ -121,7 +121,7 @@ def fiat(code: str) -> Asset:
 
 class Assets:
     """Every asset that the gateway knows: those that it is configured with and, after them, the `former` ones, which
-    are in the book and not in the settings any more (or not in ISO 4217).
+    are in the ledger and not in the settings any more (or not in ISO 4217).
 
     Here alone it is decided what a former asset may still do: all but new money. It is shown, paid, withdrawn, redeemed
     and reconciled as before; a deposit in it and a purchase of it are refused (`check_takes_new`).

@@ -23,7 +23,7 @@ from gateway.config import from_environment
 from gateway.embedded.children import Children
 from gateway.embedded.postgres import SETTINGS, Postgres
 from gateway.keys.vault import Vault
-from gateway.ledger import book
+from gateway.ledger import ledger
 from gateway.money import Assets
 from gateway.postgres.migration import migrate
 from gateway.postgres.pool import Database, connect
@@ -165,7 +165,7 @@ async def make_template(dsn: str) -> str:
     async with connect(named(dsn, name), connections=1) as database:
         await migrate(database)
         async with database.transaction() as connection:
-            await book.declare(connection, ASSETS)
+            await ledger.declare(connection, ASSETS)
     return name
 
 

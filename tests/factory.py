@@ -38,7 +38,7 @@ from gateway.identity import wallet as wallets
 from gateway.identity.wallet import Wallet
 from gateway.keys.signer import LOCAL_RELAYER_KEY, RelayerSigner, Signer, TransactionFields
 from gateway.keys.vault import Vault
-from gateway.ledger import account, book, recount
+from gateway.ledger import account, ledger, recount
 from gateway.ledger.account import Balance
 from gateway.money import Assets, Money, at_par_exact
 from gateway.payments import capture_void, convert, pay, payees, rails, refund, settles, sign
@@ -403,7 +403,7 @@ class Town:
             await connection.execute(statement, *arguments)
 
     async def look(self) -> None:
-        """What the worker does once it has read what there is: hold the book against the chain and the bank."""
+        """What the worker does once it has read what there is: hold the ledger against the chain and the bank."""
         worker = self.worker()
         while await jobs.watch.run(worker):
             pass
@@ -428,7 +428,7 @@ class Town:
     async def balance(self, wallet: Wallet, code: str) -> Balance:
         asset = self.assets[code]
         async with self.database.reading() as connection:
-            found = await book.balances(connection, self.assets, [account.wallet(wallet.handle, asset)])
+            found = await ledger.balances(connection, self.assets, [account.wallet(wallet.handle, asset)])
         return next(iter(found.values()), Balance(asset, 0, 0))
 
     async def available(self, wallet: Wallet, code: str) -> str:
@@ -441,7 +441,7 @@ class Town:
         return str(Money(as_int(answer), contract.asset))
 
     async def differences(self) -> list[object]:
-        """Everything that a reconciliation finds: the book recounted, against the chain, against the bank."""
+        """Everything that a reconciliation finds: the ledger recounted, against the chain, against the bank."""
         async with self.database.snapshot() as connection:
             faults: list[object] = [*await recount.recount(connection)]
             faults += await movements.reconcile(connection, self.assets)

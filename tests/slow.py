@@ -38,7 +38,7 @@ SLOW: Final = [
         "postgres/test_migrations.py",
         "api/test_approvals.py",
         "docs/test_pages.py",
-        "ledger/test_book.py",
+        "ledger/test_ledger.py",
         "api/test_replication.py",
         "custody/test_binding.py",
         "api/test_injection.py",

@@ -49,7 +49,7 @@ async def test_a_key_is_claimed_once_and_answers_for_ever(town: LedgerTown) -> N
     assert await town.available(alice, "EUR") == "1.00 EUR"
 
 
-async def test_fifty_claims_of_one_key_at_once_act_once(town: LedgerTown) -> None:
+async def test_fifty_claims_of_one_key_at_once_run_idempotently(town: LedgerTown) -> None:
     alice = await town.person("alice", "1.00 EUR")
     answers = await asyncio.gather(*(deposit_once(town, alice, "k") for _ in range(50)))
     assert [answer.replayed for answer in answers].count(False) == 1
@@ -104,7 +104,7 @@ class Refusing(Refused):
     """What a call of these tests is refused for."""
 
 
-async def act(connection: Connection, asked: Sequence[str], now: datetime) -> list[Outcome]:
+async def operation(connection: Connection, asked: Sequence[str], now: datetime) -> list[Outcome]:
     """Answers each with what it asked; what begins with "no" is refused, what begins with "alone" is for later."""
     later = {"no": Refusing(), "alone": Unbatched()}
     return [later.get(what.partition(" ")[0], Answer(201, what.encode())) for what in asked]
@@ -114,9 +114,9 @@ def asking(owner: Wallet, key: str, what: str) -> tuple[Claim, str]:
     return Claim(owner.id, key, what.encode()), what
 
 
-async def act_once(town: LedgerTown, *asked: tuple[Claim, str]) -> list[Outcome]:
+async def run_idempotently(town: LedgerTown, *asked: tuple[Claim, str]) -> list[Outcome]:
     async with town.database.transaction() as connection:
-        return await idempotency.act_once(connection, asked, act, NOW)
+        return await idempotency.run_idempotently(connection, asked, operation, NOW)
 
 
 def seen(outcomes: list[Outcome]) -> list[str]:
@@ -131,9 +131,9 @@ def seen(outcomes: list[Outcome]) -> list[str]:
 
 async def test_of_keys_claimed_together_each_is_new_used_or_reused_by_itself(town: LedgerTown) -> None:
     alice, bob = await town.person("alice"), await town.person("bob")
-    assert seen(await act_once(town, asking(alice, "a", "one"), asking(alice, "b", "two"))) == ["one", "two"]
+    assert seen(await run_idempotently(town, asking(alice, "a", "one"), asking(alice, "b", "two"))) == ["one", "two"]
 
-    outcomes = await act_once(
+    outcomes = await run_idempotently(
         town,
         asking(alice, "z", "new"),
         asking(alice, "a", "one"),
@@ -149,18 +149,18 @@ async def test_of_keys_claimed_together_each_is_new_used_or_reused_by_itself(tow
 
 async def test_refused_calls_and_those_left_alone_have_their_keys_back(town: LedgerTown) -> None:
     alice = await town.person("alice")
-    await act_once(town, asking(alice, "a", "no"), asking(alice, "b", "alone"), asking(alice, "c", "yes"))
+    await run_idempotently(town, asking(alice, "a", "no"), asking(alice, "b", "alone"), asking(alice, "c", "yes"))
     again = [asking(alice, key, "now it is possible") for key in "abc"]
-    assert seen(await act_once(town, *again)) == ["now it is possible"] * 2 + ["IdempotencyKeyReused"]
+    assert seen(await run_idempotently(town, *again)) == ["now it is possible"] * 2 + ["IdempotencyKeyReused"]
 
 
 async def test_of_one_new_key_twice_together_the_first_acts_and_the_other_comes_again(town: LedgerTown) -> None:
     alice = await town.person("alice")
     first, second, other = asking(alice, "k", "this"), asking(alice, "k", "this"), asking(alice, "k", "that")
 
-    assert seen(await act_once(town, first, second, other)) == ["this", "Unbatched", "Unbatched"]
+    assert seen(await run_idempotently(town, first, second, other)) == ["this", "Unbatched", "Unbatched"]
 
-    assert seen(await act_once(town, second, other)) == ["(this)", "IdempotencyKeyReused"]
+    assert seen(await run_idempotently(town, second, other)) == ["(this)", "IdempotencyKeyReused"]
 
 
 async def test_what_one_of_many_raises_leaves_no_key_of_any(town: LedgerTown) -> None:
@@ -171,9 +171,11 @@ async def test_what_one_of_many_raises_leaves_no_key_of_any(town: LedgerTown) ->
 
     with pytest.raises(RuntimeError):
         async with town.database.transaction() as connection:
-            await idempotency.act_once(connection, [asking(alice, "a", "x"), asking(alice, "b", "y")], crash, NOW)
+            await idempotency.run_idempotently(
+                connection, [asking(alice, "a", "x"), asking(alice, "b", "y")], crash, NOW
+            )
 
-    assert seen(await act_once(town, asking(alice, "a", "one"), asking(alice, "b", "two"))) == ["one", "two"]
+    assert seen(await run_idempotently(town, asking(alice, "a", "one"), asking(alice, "b", "two"))) == ["one", "two"]
 
 
 async def test_two_groups_that_want_the_same_keys_in_other_orders_do_not_wait_in_a_ring(town: LedgerTown) -> None:
@@ -181,7 +183,7 @@ async def test_two_groups_that_want_the_same_keys_in_other_orders_do_not_wait_in
     asked = [asking(alice, key, "x") for key in "amz"]
     async with town.database.transaction() as gate:
         await idempotency.claim(gate, alice.id, "m", ASKED, NOW)  # each would have its first key now, and then wait
-        groups = [asyncio.create_task(act_once(town, *order)) for order in (asked, asked[::-1])]
+        groups = [asyncio.create_task(run_idempotently(town, *order)) for order in (asked, asked[::-1])]
         await until_waiting(gate, 2)
         await gate.execute("DELETE FROM idempotency_key")  # as if it had been refused
 
@@ -194,7 +196,7 @@ async def test_a_key_that_is_in_use_elsewhere_stops_several_and_names_itself_to_
     async def impatiently(*asked: tuple[Claim, str]) -> None:
         async with town.database.transaction() as connection:
             await connection.execute("SET LOCAL lock_timeout = '50ms'")
-            await idempotency.act_once(connection, asked, act, NOW)
+            await idempotency.run_idempotently(connection, asked, operation, NOW)
 
     async with town.database.transaction() as elsewhere:
         await idempotency.claim(elsewhere, alice.id, "busy", ASKED, NOW)
@@ -202,12 +204,12 @@ async def test_a_key_that_is_in_use_elsewhere_stops_several_and_names_itself_to_
             await impatiently(asking(alice, "free", "x"), asking(alice, "busy", "x"))
         with pytest.raises(IdempotencyKeyInProgress):
             await impatiently(asking(alice, "busy", "x"))
-    assert seen(await act_once(town, asking(alice, "free", "x"))) == ["x"]
+    assert seen(await run_idempotently(town, asking(alice, "free", "x"))) == ["x"]
 
 
 async def test_fifty_keys_take_no_more_statements_than_one(town: LedgerTown) -> None:
     alice = await town.person("alice")
-    await act_once(town, asking(alice, "used 0", "x"), asking(alice, "used 1", "x"))
+    await run_idempotently(town, asking(alice, "used 0", "x"), asking(alice, "used 1", "x"))
     taken = []
     for count in (1, 50):
         asked = [
@@ -217,6 +219,6 @@ async def test_fifty_keys_take_no_more_statements_than_one(town: LedgerTown) -> 
         ]
         async with town.database.transaction() as connection:
             with statements(connection) as said:
-                await idempotency.act_once(connection, asked, act, NOW)
+                await idempotency.run_idempotently(connection, asked, operation, NOW)
         taken.append(said)
     assert taken[0] == taken[1]

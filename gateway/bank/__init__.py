@@ -1,6 +1,6 @@
 """Money in from the bank, money out to it. Today's bank is a sandbox; a real one stands behind the same two verbs.
 
-movements.py   deposits and withdrawals, many at once: the bank's line and the book's transfer, one for one
+movements.py   deposits and withdrawals, many at once: the bank's line and the ledger's transfer, one for one
 sandbox.py     a bank of one table: it books at once what it is told, and keeps a statement with balances
 bank.sql       the statements of the room
 """

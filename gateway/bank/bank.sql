@@ -1,4 +1,4 @@
--- book_lines
+-- ledger_lines
 -- Lines in the order given, each with the balance of its currency after it: the last one so far, found once for each
 -- currency, and what has come since.
 INSERT INTO sandbox_bank_line (reference, asset, amount, balance, booked_at)

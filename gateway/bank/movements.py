@@ -1,4 +1,4 @@
-"""Deposits and withdrawals: each one line at the bank and one transfer in the book, in one transaction."""
+"""Deposits and withdrawals: each one line at the bank and one transfer in the ledger, in one transaction."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from gateway.errors import GatewayError
 from gateway.events import log
 from gateway.identity.wallet import Wallet
 from gateway.ids import AccountId, BankMovementId, TransferId, new_id, show
-from gateway.ledger import account, book
+from gateway.ledger import account, ledger
 from gateway.ledger.errors import InsufficientFunds
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Asset, Assets, Money
@@ -63,7 +63,8 @@ async def settle_all(
     InsufficientFunds.
 
     Lock order: accounts that are not open yet are opened in the order of their codes; then all of them are locked in id
-    order, in the one call of the book. `bank:<fiat>` is among them, so that the bank's lines come one after the other.
+    order, in the one call of the ledger. `bank:<fiat>` is among them, so that the bank's lines come one after the
+    other.
     """
     moved = [_movement(one, now) for one in asked]
     refused = {one.id: refusal for one in moved if (refusal := _misplaced(assets, one))}
@@ -72,7 +73,7 @@ async def settle_all(
     refused |= {one.id: refusal for one in moved if one.id not in refused and (refusal := _closed(one, ids))}
 
     possible = [one for one in moved if one.id not in refused]
-    posted = await book.post(connection, [_transfer(one, ids) for one in possible], now)
+    posted = await ledger.post(connection, [_transfer(one, ids) for one in possible], now)
     refused |= {
         one.id: result for one, result in zip(possible, posted, strict=True) if isinstance(result, GatewayError)
     }
@@ -85,13 +86,13 @@ async def reconcile(connection: Connection, assets: Assets) -> list[Difference]:
     fiats = [asset for asset in assets if asset.kind == "fiat"]
     told = await sandbox.balances(connection, assets)
     codes = {asset.code: account.system_account("bank", asset) for asset in fiats}
-    kept = await book.balances(connection, assets, codes.values())
+    kept = await ledger.balances(connection, assets, codes.values())
     differences = []
     for asset in fiats:
-        in_book = Money(kept[codes[asset.code]].posted if codes[asset.code] in kept else 0, asset)
+        in_ledger = Money(kept[codes[asset.code]].posted if codes[asset.code] in kept else 0, asset)
         at_bank = told.get(asset.code, Money(0, asset))
-        if in_book != at_bank:
-            differences.append(Difference(codes[asset.code], in_book, at_bank, "the bank's statement"))
+        if in_ledger != at_bank:
+            differences.append(Difference(codes[asset.code], in_ledger, at_bank, "the bank's statement"))
     return differences
 
 
@@ -140,7 +141,7 @@ def _accounts(moved: BankMovement) -> list[tuple[str, Asset]]:
 async def _account_ids(connection: Connection, moved: Sequence[BankMovement]) -> dict[str, AccountId]:
     """A deposit opens its accounts. A withdrawal may be refused, and a refusal leaves nothing behind."""
     paid_in = [account for one in moved if one.direction == "deposit" for account in _accounts(one)]
-    return await book.accounts(connection, paid_in, if_open=[code for one in moved for code, _ in _accounts(one)])
+    return await ledger.accounts(connection, paid_in, if_open=[code for one in moved for code, _ in _accounts(one)])
 
 
 def _closed(moved: BankMovement, ids: Mapping[str, AccountId]) -> InsufficientFunds | None:
@@ -159,7 +160,7 @@ async def _write(connection: Connection, settled: Sequence[BankMovement], now: d
     if not settled:
         return
     lines = [Line(one.reference, one.money, 1 if one.direction == "deposit" else -1) for one in settled]
-    await sandbox.book_lines(connection, lines, now)
+    await sandbox.ledger_lines(connection, lines, now)
     await connection.execute(
         sql.insert_movements,
         [one.id for one in settled],

@@ -1,7 +1,7 @@
 """A bank for trying things out: whoever asks has paid in; what it is told to pay out, it has paid.
 
-It keeps its own statement with its own running balance, so `bank:<fiat>` in the book is held against something that
-the book did not write.
+It keeps its own statement with its own running balance, so `bank:<fiat>` in the ledger is held against something that
+the ledger did not write.
 """
 
 from collections.abc import Sequence
@@ -23,13 +23,13 @@ class Line:
     sign: int
 
 
-async def book_lines(connection: Connection, lines: Sequence[Line], now: datetime) -> None:
-    """Book lines on the statement, in order, each with the balance after it.
+async def ledger_lines(connection: Connection, lines: Sequence[Line], now: datetime) -> None:
+    """Ledger lines on the statement, in order, each with the balance after it.
 
-    Lines of one currency come one after the other, since their callers hold the lock of `bank:<fiat>` in the book.
+    Lines of one currency come one after the other, since their callers hold the lock of `bank:<fiat>` in the ledger.
     """
     await connection.execute(
-        sql.book_lines,
+        sql.ledger_lines,
         [line.reference for line in lines],
         [line.money.asset.code for line in lines],
         [line.sign * line.money.units for line in lines],

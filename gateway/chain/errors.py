@@ -33,11 +33,11 @@ class NodeContradiction(NodeUnavailable):
 
 @dataclass(eq=False)
 class ChainReplaced(Refused):
-    """What we saw as final is not on this chain: never go on over the old book by ourselves."""
+    """What we saw as final is not on this chain: never go on over the old ledger by ourselves."""
 
     reason: str
     says = (
-        "this is not the chain the book was kept with: {reason}. Nothing was changed. Point GATEWAY_RPC_URL at the "
+        "this is not the chain the ledger was kept with: {reason}. Nothing was changed. Point GATEWAY_RPC_URL at the "
         "right node, restore the chain's state, or start over with another GATEWAY_HOME and database"
     )
 

@@ -1,8 +1,8 @@
 """Bind an address of its owner's own to a wallet, in the place of the one that it has.
 
 The owner signs a text that we wrote (custody/binding_challenge.py), with a key or by a contract. The chain is asked
-what lies at both addresses, at the block up to which the book has seen it. Then, in one transaction and if the book is
-there still: what is at the new one is the wallet's, and what is at the first, whose key we keep, is brought after it
+what lies at both addresses, at the block up to which the ledger has seen it. Then, in one transaction and if the ledger
+is there still: what is at the new one is the wallet's, and what is at the first, whose key we keep, is brought after it
 (sweep.py).
 
 Refused while anything of the wallet is on its way from the address it leaves, and while something lies at one of its
@@ -35,7 +35,7 @@ from gateway.identity.errors import AddressTaken, InvalidChallenge
 from gateway.identity.sign_in.siwe import SignIn, digest
 from gateway.identity.wallet import Wallet
 from gateway.ids import TransferId, new_id
-from gateway.ledger import account, book
+from gateway.ledger import account, ledger
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Money
 from gateway.payments.errors import InvalidAddress
@@ -45,7 +45,7 @@ from gateway.payments.payees.unpayable import unpayable
 from gateway.postgres.errors import Contended
 from gateway.postgres.pool import Connection, Database
 
-#: How often the chain is asked anew because the book went on to another block meanwhile.
+#: How often the chain is asked anew because the ledger went on to another block meanwhile.
 _LOOKS = 5
 
 
@@ -116,7 +116,7 @@ async def bind(
 
 
 async def _look(database: Database, node: Node, settings: PaymentSettings, old: str, new: str) -> _There:
-    """What the chain has at both addresses, where the book is."""
+    """What the chain has at both addresses, where the ledger is."""
     async with database.reading() as connection:
         cursor = await cursors.read(connection, chain_id_of(settings))
     if cursor is None:
@@ -139,7 +139,7 @@ async def _bind(
     by: By,
     now: datetime,
 ) -> Wallet | None:
-    """All of it, or nothing and None where the book has gone on since the chain was asked.
+    """All of it, or nothing and None where the ledger has gone on since the chain was asked.
 
     Lock order: the cursor, and with it every other binding; the challenge; accounts; nonces; then the wallet.
     """
@@ -153,7 +153,7 @@ async def _bind(
             if there.old[contract.asset.code]:
                 raise AddressNotEmpty(of.address, Money(there.old[contract.asset.code], contract.asset))
 
-    sweeps = await _into_book(connection, of, contracts, there, now)
+    sweeps = await _into_ledger(connection, of, contracts, there, now)
 
     tokens = [asset.code for asset in settings.assets.tokens()]
     await authorization.leave(connection, tokens, of.address)
@@ -174,7 +174,7 @@ async def _bind(
     return bound
 
 
-async def _into_book(
+async def _into_ledger(
     connection: Connection, of: Wallet, contracts: list[Contract], there: _There, now: datetime
 ) -> list[Sweep]:
     """What is at the new address is the wallet's; what is at the first one is set aside until it is there as well."""
@@ -184,7 +184,7 @@ async def _into_book(
     wanted += [(account.system_account("outside", asset), asset) for asset in {*coming, *following}]
     if not wanted:
         return []
-    ids = await book.accounts(connection, wanted)
+    ids = await ledger.accounts(connection, wanted)
     steps: list[Transfer] = []
     sweeps: list[Sweep] = []
     for asset in coming:
@@ -196,7 +196,7 @@ async def _into_book(
         mine, outside = ids[account.wallet(of.handle, asset)], ids[account.system_account("outside", asset)]
         sweeps.append(sweep.sweep_of(of.id, Money(there.old[asset.code], asset), of.address, now))
         steps.append(sweep.hold_of(sweeps[-1], Leg(mine, outside, there.old[asset.code])))
-    book.all_done(await book.write(connection, steps, now))
+    ledger.all_done(await ledger.write(connection, steps, now))
     return sweeps
 
 

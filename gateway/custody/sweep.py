@@ -7,7 +7,7 @@
     gone      not all of it is there any more: its owner, who can have that key too, has sent some elsewhere; what is
               left has another sweep
 
-In the book nothing changes: both addresses are one wallet's. What is on its way is set aside, since it cannot be paid
+In the ledger nothing changes: both addresses are one wallet's. What is on its way is set aside, since it cannot be paid
 with: a payment from the current address that needed it would fail. So `available` is what lies at that address.
 """
 
@@ -22,7 +22,7 @@ from gateway.chain.token import authorization
 from gateway.chain.token.authorization import Order
 from gateway.chain.watcher import balances, cursors
 from gateway.ids import TransferId, WalletId, new_id
-from gateway.ledger import account, book, transfer
+from gateway.ledger import account, ledger, transfer
 from gateway.ledger.transfer import End, Leg, Transfer
 from gateway.money import Assets, Money
 from gateway.payments.model import records
@@ -158,7 +158,7 @@ async def _bring_what_is_left(
     """The owner has taken some of it away with the key that we both have: another sweep brings the rest, if any."""
     tokens = [settings.assets[row["asset"]] for row in rows]
     wanted = [(account.wallet(row["handle"], token), token) for row, token in zip(rows, tokens, strict=True)]
-    ids = await book.accounts(
+    ids = await ledger.accounts(
         connection, [*wanted, *((account.system_account("outside", token), token) for token in tokens)]
     )
     steps: list[Transfer | End] = []
@@ -175,7 +175,7 @@ async def _bring_what_is_left(
             fresh.append(NewSweep(rest_of_it, row["to_address"]))
             steps.append(hold_of(rest_of_it, Leg(ids[mine], ids[account.system_account("outside", token)], rest)))
     if steps:
-        book.all_done(await book.write(connection, steps, now))
+        ledger.all_done(await ledger.write(connection, steps, now))
         await update(connection, ended, now)
         await start(connection, settings.authorization_seconds, fresh, now)
 

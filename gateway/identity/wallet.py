@@ -193,7 +193,7 @@ async def change_address(
     now: datetime,
 ) -> Wallet:
     """The wallet, at another address, which is its own from now on and for ever. The other stays its own as well. Up to
-    block `read_to`, what lay there is in the book as one sum.
+    block `read_to`, what lay there is in the ledger as one sum.
 
     Raises AddressTaken when it is another wallet's, or one whose key is kept otherwise.
     """

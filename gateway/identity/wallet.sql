@@ -70,7 +70,7 @@ FROM counted_address AS counted JOIN wallet ON wallet.id = counted.wallet_id
 WHERE counted.address = ANY ($1);
 
 -- by_addresses_at
--- The same of a block that is read again: not where what the block moved came into the book when the address was bound,
+-- The same of a block that is read again: not where what the block moved came into the ledger when the address was bound,
 -- or when the handle of an address that a restore had lost was claimed again.
 SELECT counted.address AS at, wallet.id, wallet.handle, wallet.address, wallet.custody, wallet.guarded
 FROM counted_address AS counted

@@ -1,4 +1,4 @@
-"""The book: who has what, and how it came to be.
+"""The ledger: who has what, and how it came to be.
 
 True at every commit, whatever ran at once:
   - a transfer is one row: it debits one account and credits another, of the same asset, by the same amount;
@@ -12,10 +12,10 @@ it is used in it: that is what keeps a hot account fast.
 
     transfer.py   what a transfer may become            (pure)
     account.py    system accounts, sides, balances (pure)
-    book.py       open, post, hold, capture, void, expire, balances, statement
-    book.sql      the statements of book.py; the one that writes is `book_write`
+    ledger.py       open, post, hold, capture, void, expire, balances, statement
+    ledger.sql      the statements of ledger.py; the one that writes is `ledger_write`
                   (schema/02_ledger_writers.sql)
-    recount.py    recount the whole book and name every difference
+    recount.py    recount the whole ledger and name every difference
 
 Knows money. Does not know people, payments, HTTP or chains.
 """

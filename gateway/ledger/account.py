@@ -66,7 +66,7 @@ def kind_of(code: str) -> Kind:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What an account has: `posted` is in the book, `pending` of it is set aside, `available` is the rest.
+    """What an account has: `posted` is in the ledger, `pending` of it is set aside, `available` is the rest.
 
     All three in whole units. `available` is below zero only where a fact left an account short.
     """

@@ -1,4 +1,4 @@
-"""Recount the book: every claim that the constraints keep at each commit, checked again over all of it.
+"""Recount the ledger: every claim that the constraints keep at each commit, checked again over all of it.
 
 Slow on purpose and by nature (it reads every entry); for `gateway reconcile`, not for the payment path.
 """
@@ -28,5 +28,5 @@ class Fault:
 
 
 async def recount(connection: Connection) -> list[Fault]:
-    """Every fault in the book; none is what it should be. Call it inside a snapshot."""
+    """Every fault in the ledger; none is what it should be. Call it inside a snapshot."""
     return [Fault(claim, row["where"]) for claim, statement in CHECKS for row in await connection.fetch(statement)]

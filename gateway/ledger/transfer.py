@@ -21,7 +21,7 @@ class State(Enum):
     """
 
     PENDING = "pending"  #: Set aside: counts against `available`, not yet against `posted`.
-    POSTED = "posted"  #: In the book for good; undone only by a transfer the other way.
+    POSTED = "posted"  #: In the ledger for good; undone only by a transfer the other way.
     VOIDED = "voided"  #: Given back on purpose.
     EXPIRED = "expired"  #: Given back by time.
 

@@ -258,7 +258,7 @@ CREATE TRIGGER transfer_checked AFTER INSERT ON transfer
 CREATE TRIGGER ledger_payment_checked AFTER INSERT ON ledger_payment
     REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION transfer_checked();
 
--- What changes accounts and writes holds and transfers: book_write decides any mixture in order; ledger_post and ledger_hold
+-- What changes accounts and writes holds and transfers: ledger_write decides any mixture in order; ledger_post and ledger_hold
 -- are for groups in which everybody has enough, and refuse the whole group otherwise.
 
 -- Decides what moves, changes the accounts and the holds, and says of each leg which numbers and balances its transfer
@@ -416,7 +416,7 @@ END $$;
 
 -- Writes steps as ledger_decide decides them, each transfer as a row. The one writer of everything but payments that
 -- settle at once (pay_by_ledger).
-CREATE FUNCTION book_write(
+CREATE FUNCTION ledger_write(
     at timestamptz, accounts bigint[],
     step_id uuid[], step_new boolean[], step_state hold_state[], step_unconditional boolean[],
     step_purpose text[], step_subject uuid[],
@@ -527,7 +527,7 @@ BEGIN
     END IF;
 END $$;
 -- Sets amounts aside that every payer has enough for, whatever their order; where one has not, account_available_covered
--- refuses all of them. It writes what book_write would, for less: accounts are locked by the one statement that changes
+-- refuses all of them. It writes what ledger_write would, for less: accounts are locked by the one statement that changes
 -- them, in the order of their ids, and nothing is decided. (A hold takes from what is available and fills nothing up, so
 -- `shortfall` stays.) Each hold has one leg and is its own subject.
 CREATE FUNCTION ledger_hold(
@@ -561,7 +561,7 @@ CREATE FUNCTION confusable_skeleton(handle text) RETURNS text LANGUAGE sql IMMUT
     RETURN replace(replace(translate(handle, '01i_', 'oll'), 'm', 'rn'), 'w', 'vv');
 
 -- A handle, the address that it is paid at, and what restricts it. Other files add triggers: wallet_keys_are_checked
--- (04_identity.sql), wallet_has_policy and wallet_withholds (10_controls.sql), wallet_in_recovery (13_recovery.sql).
+-- (04_identity.sql), wallet_has_policy and wallet_freezes_authorizations (10_controls.sql), wallet_in_recovery (13_recovery.sql).
 CREATE TABLE wallet (
     id uuid PRIMARY KEY,
     handle text NOT NULL CONSTRAINT wallet_handle_unique UNIQUE
@@ -993,7 +993,7 @@ CREATE TABLE token_authorization (
     transaction_id uuid,               -- the chain_transaction that carries it
     reason text,                       -- why it was skipped; while it has not ended, what needs attention
     created_at timestamptz NOT NULL,
-    withheld boolean NOT NULL DEFAULT false,   -- while it is queued: not batched and not expired before an unfreeze
+    frozen boolean NOT NULL DEFAULT false,   -- while it is queued: not batched and not expired before an unfreeze
     signed_by authorization_signer NOT NULL DEFAULT 'gateway', -- who is to sign; never changed afterwards
     -- From when it may be settled, in Unix seconds. External wallets sign a time in the past; the gateway signs 0.
     valid_after unix_seconds NOT NULL DEFAULT 0,
@@ -1707,7 +1707,7 @@ END $$;
 --
 -- Idempotency keys, then accounts, then nonces are locked, each kind in the order that every caller keeps to. Where
 -- everybody seems to have enough, the money is held by ledger_hold; where somebody has not, or another took it meanwhile,
--- book_write decides in order who is short.
+-- ledger_write decides in order who is short.
 CREATE FUNCTION pay_on_chain(
     at timestamptz, valid_before bigint,
     api_key_hash bytea[], idempotency text[], fingerprint bytea[],
@@ -1796,7 +1796,7 @@ BEGIN
         INTO step_id, leg_step, leg_pend, nothing, leg_debit, leg_credit
         FROM unnest(good) WITH ORDINALITY AS step (g, n);
 
-        SELECT * INTO written FROM book_write(
+        SELECT * INTO written FROM ledger_write(
             at, accounts, step_id,
             array_fill(true, ARRAY[cardinality(good)]),
             array_fill('pending'::hold_state, ARRAY[cardinality(good)]),
@@ -1893,17 +1893,17 @@ CREATE TRIGGER wallet_freeze_is_kept BEFORE DELETE OR TRUNCATE ON wallet_freeze
 
 -- Links in notifications to report a payment as unauthorized. A token can freeze the wallet and show this payment, and
 -- nothing else.
-CREATE TABLE not_me_link (
-    hash bytea PRIMARY KEY CONSTRAINT not_me_link_is_a_sha256 CHECK (length(hash) = 32),
+CREATE TABLE report_link (
+    hash bytea PRIMARY KEY CONSTRAINT report_link_is_a_sha256 CHECK (length(hash) = 32),
     payment_id uuid NOT NULL,
     wallet_id uuid NOT NULL REFERENCES wallet (id),
     expires_at timestamptz NOT NULL
 );
-CREATE INDEX not_me_link_over ON not_me_link (expires_at);
+CREATE INDEX report_link_over ON report_link (expires_at);
 
 -- What a frozen wallet sends by the chain waits: it is not batched and does not expire. Afterwards it continues, unless
 -- it is a withdrawal and those are frozen; what is not signed yet gets as much time again.
-CREATE FUNCTION wallet_withholds() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION wallet_freezes_authorizations() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     -- Payments that are being decided end first, and those after them find the wallet frozen (payments/checks/wallet_freeze.py).
     PERFORM FROM policy WHERE wallet_id = NEW.id FOR UPDATE;
@@ -1912,7 +1912,7 @@ BEGIN
         AND a.kind IN ('transfer', 'redemption')
     ORDER BY a.id FOR UPDATE OF a;
     UPDATE token_authorization AS a SET
-        withheld = NEW.frozen_at IS NOT NULL OR (
+        frozen = NEW.frozen_at IS NOT NULL OR (
             EXISTS (SELECT FROM withdrawal_freeze AS stopped
                 WHERE stopped.asset = a.asset AND stopped.unfrozen_at IS NULL)
             AND (a.kind = 'redemption' OR EXISTS (
@@ -1926,8 +1926,8 @@ BEGIN
         AND a.state IN ('queued', 'submitted') AND a.kind IN ('transfer', 'redemption');
     RETURN NULL;
 END $$;
-CREATE TRIGGER wallet_withholds AFTER UPDATE OF frozen_at ON wallet
-    FOR EACH ROW WHEN ((OLD.frozen_at IS NULL) <> (NEW.frozen_at IS NULL)) EXECUTE FUNCTION wallet_withholds();
+CREATE TRIGGER wallet_freezes_authorizations AFTER UPDATE OF frozen_at ON wallet
+    FOR EACH ROW WHEN ((OLD.frozen_at IS NULL) <> (NEW.frozen_at IS NULL)) EXECUTE FUNCTION wallet_freezes_authorizations();
 
 -- What a guarded wallet pays without its owner's approval.
 CREATE TABLE policy (
@@ -2037,7 +2037,7 @@ CREATE INDEX counted_payment_bucket ON counted_payment (scope, scope_id, number,
 
 -- What counts against one limit since a time, by bucket: whole buckets, and of the bucket that the time lies in (`oldest`)
 -- the payments that are not older, which are looked up where there is that bucket. PostgreSQL puts its text into the
--- statements that use it, all of them in functions whose plans are good at every size of the tables, as that of book_write.
+-- statements that use it, all of them in functions whose plans are good at every size of the tables, as that of ledger_write.
 CREATE FUNCTION spent_since(
     scope text, scope_id uuid, number integer, asset text, since timestamptz, oldest timestamptz
 ) RETURNS TABLE (bucket timestamptz, amount numeric) LANGUAGE sql STABLE AS $$
@@ -2094,7 +2094,7 @@ CREATE FUNCTION spending_bucket(at timestamptz) RETURNS timestamptz LANGUAGE sql
 -- Which of these payments on the ledger rail have room: all that are asked for here by keys of one origin, where caps cover
 -- each of them and let each and all of them through; otherwise none of these. Who calls has locked what they are decided by.
 -- Returns the places of those that have room, and what each counts against: the day caps that cover it, and the day of a
--- guarded wallet's policy, which does not ask about keys with caps.
+-- guarded wallet's policy, by which keys with caps need no approval.
 CREATE FUNCTION caps_with_room(
     asked_place integer[], key_hash bytea[], origin uuid[], payer uuid[], payee uuid[], asset text[], amount numeric[],
     since timestamptz, oldest timestamptz,
@@ -2291,7 +2291,7 @@ BEGIN
 END $$;
 
 -- Which of these payments on the ledger rail, asked for in sessions, no check has anything to say about: the session may
--- pay (identity/sign_in/session.py), the wallet is not frozen, and its policy, where it has one, asks about none of them
+-- pay (identity/sign_in/session.py), the wallet is not frozen, and none of them needs an approval
 -- (`decide` in payments/checks/policy.py). It errs on the side of the checks, which decide about all others: it knows nothing
 -- of trusted payees, and of one payer's payments either all fit into the day or none. Who calls has locked the policies.
 --
@@ -2390,12 +2390,12 @@ CREATE TABLE difference (
     asset text NOT NULL REFERENCES asset (code),   -- whose withdrawals it stops
     against text NOT NULL,              -- what the ledger was reconciled with: balanceOf, totalSupply, a bank statement
     block bigint,                       -- the final block that the chain was read at; none: it was not read
-    book units NOT NULL,
+    ledger units NOT NULL,
     other units NOT NULL,
     seen_at timestamptz NOT NULL,
     confirmed_at timestamptz,
     ended_at timestamptz,               -- when withdrawals were unfrozen, once the difference was gone
-    CONSTRAINT difference_is_one CHECK (book <> other)
+    CONSTRAINT difference_is_one CHECK (ledger <> other)
 );
 CREATE UNIQUE INDEX difference_once ON difference (account, against) WHERE ended_at IS NULL;
 -- Recovery after a restore from an older copy: the chain has payments that the database does not know. Until operators

@@ -22,7 +22,7 @@ from gateway.events import log
 from gateway.identity import wallet as wallets
 from gateway.identity.errors import UnknownHandle
 from gateway.ids import TransferId, new_id
-from gateway.ledger import account, book
+from gateway.ledger import account, ledger
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Asset, Assets, Money
 from gateway.postgres.pool import Connection, Statements
@@ -124,7 +124,7 @@ async def _check_code(connection: Connection, code: str, asset: Asset) -> None:
         )
     if handle and not await wallets.by_handles(connection, [handle]):
         raise UnknownHandle(handle[:60])
-    if not handle and code not in await book.accounts(connection, (), if_open=[code]):
+    if not handle and code not in await ledger.accounts(connection, (), if_open=[code]):
         raise InvalidRequest("correction", f"{code[:80]!r} was never used; correct one that was")
 
 
@@ -137,9 +137,9 @@ async def correct(
     """
     await check(connection, correction)
     asset, id = correction.money.asset, TransferId(new_id(now))
-    ids = await book.accounts(connection, [(correction.debit, asset), (correction.credit, asset)])
+    ids = await ledger.accounts(connection, [(correction.debit, asset), (correction.credit, asset)])
     leg = Leg(ids[correction.debit], ids[correction.credit], correction.money.units)
-    book.only(await book.post(connection, [Transfer(id, "correction", id, (leg,))], now))
+    ledger.only(await ledger.post(connection, [Transfer(id, "correction", id, (leg,))], now))
     await connection.execute(
         *(sql.add_correction, id, correction.debit, correction.credit, asset.code, correction.money.units),
         *(reason, list(who), now),

@@ -36,7 +36,7 @@ Order inside a transaction, so that nobody waits in a ring:
     payments                       in id order: all of a group, or of a batch or a block range with those they refund
     conversions                    in id order
     accounts not open yet          opened in the order of their codes
-    transfers, then accounts       in id order, in one call of the book
+    transfers, then accounts       in id order, in one call of the ledger
     sweeps                         in id order, those to be tried again first of all
     nonces of new authorizations   by asset and address
     buckets of what was spent      in the order of their keys

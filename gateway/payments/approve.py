@@ -22,7 +22,7 @@ from gateway.identity.sign_in import passkey
 from gateway.identity.sign_in.ceremony import Assertion, Party
 from gateway.identity.sign_in.challenge import Asked
 from gateway.ids import PaymentId, WalletId, show
-from gateway.ledger import book, transfer
+from gateway.ledger import ledger, transfer
 from gateway.ledger.transfer import End
 from gateway.payments.checks import checks, policy, wallet_freeze, withdrawal_freeze
 from gateway.payments.model import records, told
@@ -92,7 +92,7 @@ async def refuse(
     payment = _own(await records.payment_for_update(connection, settings.assets, id, caller), caller)
     _check_waiting(payment, Event.REFUSE, now)
     refused = replace(payment, state=after(payment.id, payment.state, Event.REFUSE))
-    book.all_done(await book.write(connection, [End(payment.transfer_id, transfer.Event.VOID)], now))
+    ledger.all_done(await ledger.write(connection, [End(payment.transfer_id, transfer.Event.VOID)], now))
     await records.update(connection, [refused])
     await log.append(connection, told.events(refused), now)
     await audit.append(connection, [AuditEvent("payment.refused", caller, by, payment.id, {})], now)

@@ -126,7 +126,7 @@ async def pay_all_or_none(
     """Pay them in order, all in the caller's transaction, which has claimed the whole's key: they need none of their
     own. Raises LineRefused for the first that cannot be paid: the caller rolls back, and none is.
 
-    Whom they pay is looked up first; the accounts are locked for one write of the book and a few of rows.
+    Whom they pay is looked up first; the accounts are locked for one write of the ledger and a few of rows.
     """
     accepted: list[Proposed] = []
     for place in range(len(lines.keys)):
@@ -203,7 +203,7 @@ async def _pay_shared(
     paid: dict[PaymentId, Payment] = {}
     refused: dict[int, Result] = {}
 
-    async def act(connection: Connection, asked: Sequence[PayRequest], at: datetime) -> list[idempotency.Outcome]:
+    async def operation(connection: Connection, asked: Sequence[PayRequest], at: datetime) -> list[idempotency.Outcome]:
         results = await pay.pay_together(connection, settings, [(payer.wallet, one) for one in asked], at)
         paid.update({one.id: one for one in results if isinstance(one, Payment)})
         return [
@@ -219,7 +219,11 @@ async def _pay_shared(
     try:
         async with database.transaction() as connection:
             outcomes = dict(
-                zip(asked, await idempotency.act_once(connection, list(asked.values()), act, now), strict=True)
+                zip(
+                    asked,
+                    await idempotency.run_idempotently(connection, list(asked.values()), operation, now),
+                    strict=True,
+                )
             )
             refused = {place: one for place, one in outcomes.items() if isinstance(one, GatewayError)}
             if not paid:

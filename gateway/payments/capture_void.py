@@ -16,7 +16,7 @@ from gateway.errors import GatewayError, StateConflict
 from gateway.events import log
 from gateway.idempotency import Unbatched
 from gateway.ids import PaymentId, WalletId, show
-from gateway.ledger import book, transfer
+from gateway.ledger import ledger, transfer
 from gateway.ledger.errors import CaptureExceedsHold
 from gateway.ledger.transfer import End
 from gateway.money import Money
@@ -55,7 +55,7 @@ async def end_all(
 
     Lock order: what the payments count against (checks.py); the payments, all in one statement and in id order, as
     refunds, the relay, settling and expiry lock theirs; then their transfers, then the accounts, each in id order, in
-    the one call of the book.
+    the one call of the ledger.
     """
     await checks.lock(connection, settings, giving_back=[one.payment for one in asked])
     held = await records.payments_for_update(connection, settings.assets, [one.payment for one in asked])
@@ -156,7 +156,7 @@ async def _capture(
 async def _write(connection: Connection, payments: Sequence[Payment], ends: Sequence[End], now: datetime) -> None:
     """The ends of holds, and the payments that they changed. A payment that is held has a hold, which always ends."""
     if ends:
-        book.all_done(await book.write(connection, ends, now))
+        ledger.all_done(await ledger.write(connection, ends, now))
     if payments:
         await records.update(connection, payments)
         await log.append(connection, [event for payment in payments for event in told.events(payment)], now)

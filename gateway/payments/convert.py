@@ -11,7 +11,7 @@ from gateway.chain.token import authorization
 from gateway.events import log
 from gateway.identity.wallet import Wallet
 from gateway.ids import ConversionId, TransferId, new_id
-from gateway.ledger import account, book
+from gateway.ledger import account, ledger
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Asset, Money, at_par_exact
 from gateway.payments.checks import wallet_freeze, withdrawal_freeze
@@ -29,7 +29,7 @@ async def convert(
     """Accept a conversion: hold what is given and queue the mint or the redemption. It settles when that is final.
 
     Raises NotConvertible (the two are not a token and its currency), AssetClosed (a mint), AmountTooPrecise (what is
-    given cannot be said exactly in the other), OwnKey (a redemption: its owner redeems at the contract, and the book
+    given cannot be said exactly in the other), OwnKey (a redemption: its owner redeems at the contract, and the ledger
     pays out what it sees there), WithdrawalsFrozen (a redemption), WalletFrozen, InsufficientFunds.
     """
     kind = _kind(settings, money.asset, into)
@@ -95,7 +95,7 @@ async def _hold(
         account.wallet(conversion.handle, asset),
         account.system_account("reserve" if kind == "mint" else "supply", asset),
     )
-    ids = await book.accounts(connection, [(sender, asset), (receiver, asset)])
+    ids = await ledger.accounts(connection, [(sender, asset), (receiver, asset)])
     leg = Leg(ids[sender], ids[receiver], conversion.amount.units)
     hold = Transfer(conversion.transfer_id, "conversion", conversion.id, (leg,))
-    book.only(await book.hold(connection, [hold], now))
+    ledger.only(await ledger.hold(connection, [hold], now))

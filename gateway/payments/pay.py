@@ -11,7 +11,7 @@ from gateway.idempotency import Claim, Unbatched
 from gateway.identity.credential import Credential
 from gateway.identity.wallet import Wallet
 from gateway.ids import PaymentId, TransferId, WalletId, new_id
-from gateway.ledger import account, book
+from gateway.ledger import account, ledger
 from gateway.ledger.errors import InsufficientFunds
 from gateway.money import Money
 from gateway.payments.checks import checks
@@ -61,7 +61,7 @@ async def pay(
 ) -> Payment:
     """Accept a payment. On the ledger rail it is settled when this commits; on the chain rail it is queued, its money
     held and its EIP-3009 nonce stored; where the payer keeps the key, it waits for its signature first (sign.py), and
-    where the payer's policy asks about it, for an approval (approve.py), its money held. The payment, its money and its
+    where the payer's policy requires one, for an approval (approve.py), its money held. The payment, its money and its
     event are one transaction.
 
     Raises UnknownPayee, SelfPayment, InvalidRequest (the memo), OwnKey (a hold of tokens), WithdrawalsFrozen,
@@ -133,7 +133,7 @@ async def preview(
     if isinstance(checked, GatewayError):
         raise checked
     code = account.wallet(payer.handle, request.money.asset)
-    balance = (await book.balances(connection, settings.assets, [code])).get(code)
+    balance = (await ledger.balances(connection, settings.assets, [code])).get(code)
     available = Money(balance.available if balance else 0, request.money.asset)
     return Preview(checked.route, checked.fee, available - request.money - checked.fee, checked.approval or ())
 
@@ -182,7 +182,7 @@ async def _start(
     for place, one in enumerate(asked):
         by_rail.setdefault(one.payment.route.rail, []).append(place)
     if len(by_rail) > 1:  # each rail locks its own accounts: all of them are locked first, in one order
-        await book.lock(connection, (await holding.accounts(connection, asked)).values())
+        await ledger.lock(connection, (await holding.accounts(connection, asked)).values())
     results: dict[int, Payment | GatewayError] = {}
     for rail in settings.rails:
         if places := by_rail.get(rail.name):

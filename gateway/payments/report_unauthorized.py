@@ -1,7 +1,7 @@
 """This was not me: whoever pays says that a payment was somebody else's doing.
 
 At once, in a transaction of its own, nothing leaves the wallet any more, on any path: no payment, capture or
-signature, no withdrawal or conversion is accepted, and what is on its way by the chain and in no ChainTransaction
+signature, no withdrawal or conversion is accepted, and what is on its way by the chain and in no chain transaction
 waits. What comes in goes on. Then the payment itself is ended, where it still can be, and its money is the wallet's
 again; others wait, for their owner to stop them.
 
@@ -27,7 +27,7 @@ from gateway.identity.sign_in import passkey
 from gateway.identity.sign_in.ceremony import Assertion, Party
 from gateway.identity.sign_in.challenge import Asked
 from gateway.ids import PaymentId, WalletId
-from gateway.ledger import book, transfer
+from gateway.ledger import ledger, transfer
 from gateway.ledger.transfer import End
 from gateway.payments.checks import checks, policy
 from gateway.payments.model import records, told
@@ -47,7 +47,7 @@ DELAY: Final = timedelta(hours=24)
 LINK_GOOD_FOR: Final = timedelta(days=30)
 
 
-async def not_me(
+async def report(
     database: Database, settings: PaymentSettings, caller: WalletId, id: PaymentId, by: By, now: datetime
 ) -> Payment:
     """Freeze the caller's wallet, and end the payment where that can be; said again, nothing more is done. The payment
@@ -70,7 +70,7 @@ async def _end(
     if seen.authorization_id is not None:
         tracked = await authorization.one(connection, seen.authorization_id, for_update=True)
         if tracked.state == "queued" and tracked.authorization.signature is None:
-            refused = [(tracked.authorization, "not_me")]
+            refused = [(tracked.authorization, "reported_unauthorized")]
             await final_blocks.refuse(connection, settings.assets, settings.settles, refused, now)
         return await records.payment(connection, settings.assets, id, caller)
     await checks.lock(connection, settings, giving_back=[id])
@@ -79,7 +79,7 @@ async def _end(
     if event is None or payment.authorization_id is not None:
         return payment
     ended = replace(payment, state=after(payment.id, payment.state, event))
-    book.all_done(await book.write(connection, [End(payment.transfer_id, transfer.Event.VOID)], now))
+    ledger.all_done(await ledger.write(connection, [End(payment.transfer_id, transfer.Event.VOID)], now))
     await records.update(connection, [ended])
     await log.append(connection, told.events(ended), now)
     return ended

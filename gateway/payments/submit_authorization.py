@@ -27,7 +27,7 @@ from gateway.events import log
 from gateway.identity import wallet
 from gateway.identity.wallet import Wallet
 from gateway.ids import new_id
-from gateway.ledger import book
+from gateway.ledger import ledger
 from gateway.money import Money
 from gateway.payments import pay
 from gateway.payments.checks import policy, spending, wallet_freeze, withdrawal_freeze
@@ -70,7 +70,7 @@ async def present(
     database: Database, node: Node | None, settings: PaymentSettings, asked: Presented, now: datetime
 ) -> Payment:
     """Hold its money and queue it. Before the transaction the contract is asked whether it has used the nonce, as of
-    where the book is: what was settled already would never end. What it uses afterwards, the book sees.
+    where the ledger is: what was settled already would never end. What it uses afterwards, the ledger sees.
 
     Raises NotFound (the payer is no wallet's address), InvalidRequest (a nonce or a time that is none), NonceTaken,
     InvalidSignature, NodeUnavailable, UnknownPayee, SelfPayment, WalletFrozen, WithdrawalsFrozen, InsufficientFunds.
@@ -183,7 +183,7 @@ async def _begin(
         await withdrawal_freeze.check(connection, money.asset)
     fresh = pay.accepted(settings, payer, payee, PayRequest(one.to_address, money), now)
     payment = replace(fresh, state=State.QUEUED, expires_at=None, authorization_id=one.id)
-    book.all_done(await book.write(connection, [await holding.hold_of(connection, payment, payee)], now))
+    ledger.all_done(await ledger.write(connection, [await holding.hold_of(connection, payment, payee)], now))
     if payer.signs_itself:
         await authorization.begin_nonces(connection, [(one.asset, one.from_address)])
     given_out = await authorization.nonces_given_out(connection, one.asset, one.from_address)

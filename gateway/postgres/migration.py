@@ -22,7 +22,7 @@ from gateway.postgres.pool import Connection, Database
 _MIGRATION_LOCK: Final = 7_302_518_001
 
 #: The first migration of databases that are older than the first release.
-_BEFORE_FIRST_RELEASE: Final = "0001_book.sql"
+_BEFORE_FIRST_RELEASE: Final = "0001_ledger.sql"
 
 #: Where `schema/` and `migrations/` are.
 _HERE: Final = files("gateway")

@@ -112,7 +112,7 @@ async def reconcile(
             async with database.one_statement() as connection:
                 if not await renew(connection, lease):
                     return []
-        found = solvency.once(found)
+        found = solvency.distinct(found)
         if not await _read_again(database, node, settings, lease, found, clock):
             return []
         async with database.transaction() as connection:
@@ -190,7 +190,7 @@ async def end(
         [one.account for one in found],
         [one.against for one in found],
         [one.block for one in found],
-        [one.book.units for one in found],
+        [one.ledger.units for one in found],
         [one.other.units for one in found],
         schedule.again_after,
     )
@@ -221,7 +221,7 @@ async def suspect(connection: Connection, found: Sequence[Difference]) -> None:
         [one.asset.code for one in found],
         [one.against for one in found],
         [one.block for one in found],
-        [one.book.units for one in found],
+        [one.ledger.units for one in found],
         [one.other.units for one in found],
     )
 
@@ -238,7 +238,7 @@ def _facts(one: Difference) -> dict[str, object]:
         "asset": one.asset.code,
         "block": one.block,
         "amount": one.amount.amount,
-        "book": one.book.amount,
+        "ledger": one.ledger.amount,
         "other": one.other.amount,
         "against": one.against,
     }

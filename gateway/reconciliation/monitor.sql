@@ -43,19 +43,19 @@ RETURNING run;
 
 -- confirm
 -- What was suspected long enough ago and is found again, as it is now.
-UPDATE difference SET confirmed_at = clock_timestamp(), block = found.block, book = found.book, other = found.other
+UPDATE difference SET confirmed_at = clock_timestamp(), block = found.block, ledger = found.ledger, other = found.other
 FROM unnest($1::text[], $2::text[], $3::bigint[], $4::numeric[], $5::numeric[])
-    AS found (account, against, block, book, other)
+    AS found (account, against, block, ledger, other)
 WHERE difference.account = found.account AND difference.against = found.against
     AND confirmed_at IS NULL AND seen_at <= clock_timestamp() - $6::interval
 RETURNING difference.account, difference.against;
 
 -- suspect
 -- What is found and was not before.
-INSERT INTO difference (account, asset, against, block, book, other, seen_at)
-SELECT account, asset, against, block, book, other, clock_timestamp()
+INSERT INTO difference (account, asset, against, block, ledger, other, seen_at)
+SELECT account, asset, against, block, ledger, other, clock_timestamp()
 FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::numeric[], $6::numeric[])
-    AS found (account, asset, against, block, book, other)
+    AS found (account, asset, against, block, ledger, other)
 ON CONFLICT (account, against) WHERE ended_at IS NULL DO NOTHING;
 
 -- forget

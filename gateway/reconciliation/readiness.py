@@ -2,7 +2,7 @@
 
 Now means that the database commits, which is tried. A process whose machine has another time than the database is not
 ready: payments go by the database's, but whoever set that clock wrong should hear of it. A node that answers and is
-where the book is, a worker that does its rounds, and transactions that the node takes and that become final, keep no
+where the ledger is, a worker that does its rounds, and transactions that the node takes and that become final, keep no
 payment from being taken: those in the ledger need none of them, and those of tokens wait in the queue.
 """
 
@@ -116,7 +116,7 @@ def _hear(tried: "asyncio.Task[Readiness]") -> None:
 
 
 def _why_late(allowed: timedelta, cursor: cursors.Cursor | None) -> str:
-    read = f", and the book is read up to block {cursor.number}" if cursor is not None else ""
+    read = f", and the ledger is read up to block {cursor.number}" if cursor is not None else ""
     return (
         f"what was sent more than {allowed.total_seconds():.0f} seconds ago is in no final block yet{read}: "
         "GATEWAY_FINALITY says which block is final, and the worker's log what is waited for"

@@ -1,6 +1,6 @@
 """Recovery: the chain has payments of ours that the database does not know, since it was restored from an older copy.
 
-    running ──a final block has a batch that no row knows──> reading ──the book has all of it──> read ──confirmed──┐
+    running ──a final block has a batch that no row knows──> reading ──the ledger has all of it──> read ──confirmed──┐
        ^                                                        ^                                  │               │
        │                                                        └────── another such batch ────────┘               │
        └───────────────────────────────────────────────────────────────────────────────────────────────────────────┘
@@ -15,7 +15,7 @@ new handle is accepted and no relayer sends anything. Payments in the ledger go 
 database, so one that is repeated after a restore moves money once. What the chain says is booked as ever.
 
 What the batches moved is kept, for the idempotency keys are lost: the first request for the same again meets it
-(`restored_payment`), keeps that answer under its key, and moves nothing. No relayer sends before the book has read
+(`restored_payment`), keeps that answer under its key, and moves nothing. No relayer sends before the ledger has read
 every transaction that the relayers have on the chain, so a request that came before anybody knew is found in the queue
 and given back.
 
@@ -45,7 +45,7 @@ from gateway.chain.watcher.cursors import Cursor
 from gateway.clock import Clock, rfc3339
 from gateway.events import log
 from gateway.ids import TransferId, new_id
-from gateway.ledger import account, book
+from gateway.ledger import account, ledger
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Connection, Database, Record, Statements
@@ -61,7 +61,7 @@ PAID_BEFORE: Final = "paid_before_restore"
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """The recovery that the gateway is in. `read_at`: since when the book has all that the relayers did."""
+    """The recovery that the gateway is in. `read_at`: since when the ledger has all that the relayers did."""
 
     id: UUID
     chain_id: int
@@ -138,7 +138,7 @@ async def look(
 
 async def may_send(database: Database, node: Node, chain_id: int, account_states: Sequence[AccountState]) -> bool:
     """Whether a relayer may send: not in recovery, nor while one of them has transactions on the chain that neither the
-    rows know nor the book has read. `account_states` are of every relayer of the chain, from before this is called.
+    rows know nor the ledger has read. `account_states` are of every relayer of the chain, from before this is called.
     """
     async with database.reading() as connection:
         rows = await connection.fetch(sql.relayers, chain_id)
@@ -244,11 +244,11 @@ async def _give_back(connection: Connection, settings: PaymentSettings, now: dat
         await final_blocks.refuse(connection, settings.assets, settings.settles, list(refused.values()), now)
 
 
-# ---- reading, until all of it is in the book ------------------------------------------------------------------------
+# ---- reading, until all of it is in the ledger -----------------------------------------------------------------------
 
 
 async def read_up(database: Database, node: Node, now: datetime) -> bool:
-    """In recovery, once the book has every transaction that the relayers have on the chain: let their nonces follow
+    """In recovery, once the ledger has every transaction that the relayers have on the chain: let their nonces follow
     those, and say that there is something to confirm. Returns whether that is so since now.
     """
     async with database.reading() as connection:
@@ -278,7 +278,7 @@ async def read_up(database: Database, node: Node, now: datetime) -> bool:
         await log.append(connection, [log.Event("recovery.read", None, found.id, facts)], now)
         await audit.append(connection, [AuditEvent("recovery.read", None, WORKER, found.id, facts)], now)
     notes.error(
-        "the book has all of the chain up to block %d, and %d payments that were missing: look at them with 'gateway "
+        "the ledger has all of the chain up to block %d, and %d payments that were missing: look at them with 'gateway "
         "recovery', then have two operators confirm",
         *(cursor.number, missing),
     )
@@ -286,10 +286,11 @@ async def read_up(database: Database, node: Node, now: datetime) -> bool:
 
 
 async def open_returned(database: Database, node: Node, settings: PaymentSettings, now: datetime) -> int:
-    """Bring into the book what lies at the addresses of handles that were lost and are claimed again; returns how many.
+    """Bring into the ledger what lies at the addresses of handles that were lost and are claimed again; returns how
+    many.
 
-    It is read at the block up to which the book had seen the chain when the handle was claimed: later blocks are booked
-    as any wallet's.
+    It is read at the block up to which the ledger had seen the chain when the handle was claimed: later blocks are
+    booked as any wallet's.
     """
     async with database.reading() as connection:
         rows = await connection.fetch(sql.to_open)
@@ -303,10 +304,10 @@ async def open_returned(database: Database, node: Node, settings: PaymentSetting
                 if there:
                     token = contract.asset
                     mine, outside = account.wallet(row["handle"], token), account.system_account("outside", token)
-                    ids = await book.accounts(connection, [(mine, token), (outside, token)])
+                    ids = await ledger.accounts(connection, [(mine, token), (outside, token)])
                     id = TransferId(new_id(now))
                     came = Transfer(id, "observation", id, (Leg(ids[outside], ids[mine], there),), fact=True)
-                    book.all_done(await book.write(connection, [came], now))
+                    ledger.all_done(await ledger.write(connection, [came], now))
             facts = {"address": row["address"], "handle": row["handle"]}
             await log.append(connection, [log.Event("wallet.returned", row["wallet_id"], row["wallet_id"], facts)], now)
     return len(rows)

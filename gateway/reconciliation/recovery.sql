@@ -15,7 +15,7 @@ INSERT INTO recovery (id, chain_id, reason, entered_at) VALUES ($1, $2, $3, $4) 
 UPDATE recovery SET read_at = NULL WHERE ended_at IS NULL AND read_at IS NOT NULL;
 
 -- mark_read
--- The book has all of it; no row when that was known, or the recovery has ended.
+-- The ledger has all of it; no row when that was known, or the recovery has ended.
 UPDATE recovery SET read_at = $2 WHERE id = $1 AND ended_at IS NULL AND read_at IS NULL RETURNING id;
 
 -- known_attempts
@@ -23,7 +23,7 @@ UPDATE recovery SET read_at = $2 WHERE id = $1 AND ended_at IS NULL AND read_at 
 SELECT hash FROM attempt WHERE hash = ANY ($1);
 
 -- relayers
--- How each relayer account of a chain stands, up to which block the book is read, and whether the gateway is in recovery,
+-- How each relayer account of a chain stands, up to which block the ledger is read, and whether the gateway is in recovery,
 -- all of one moment.
 SELECT relayer.address, relayer.next_nonce, relayer.stopped,
     (SELECT number FROM chain_cursor AS cursor WHERE cursor.chain_id = relayer.chain_id) AS read_to,
@@ -91,11 +91,11 @@ FROM lost_address AS lost LEFT JOIN wallet ON wallet.id = lost.wallet_id
 WHERE lost.recovery_id = $1 ORDER BY lost.address;
 
 -- to_open
--- Lost addresses whose handles were claimed again, and up to which block the book knew nothing of them.
+-- Lost addresses whose handles were claimed again, and up to which block the ledger knew nothing of them.
 SELECT lost.address, lost.taken_block, wallet.handle, wallet.id AS wallet_id
 FROM lost_address AS lost JOIN wallet ON wallet.id = lost.wallet_id
 WHERE lost.opened_at IS NULL ORDER BY lost.address;
 
 -- open_address
--- What lay there is in the book; no row when it was before.
+-- What lay there is in the ledger; no row when it was before.
 UPDATE lost_address SET opened_at = $2 WHERE address = $1 AND opened_at IS NULL RETURNING address;

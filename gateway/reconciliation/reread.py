@@ -1,16 +1,16 @@
-"""Reading final blocks again that are in the book, and posting what was left out of them.
+"""Reading final blocks again that are in the ledger, and posting what was left out of them.
 
-A node that answered for a block as if nothing had been in it leaves the book wrong: a deposit is not credited, a
+A node that answered for a block as if nothing had been in it leaves the ledger wrong: a deposit is not credited, a
 payment that is done stays submitted. What a block says is read and posted as the first time (gateway/settlement/), less
-the movements that the book has, each known by its block and its place in it. So nothing is posted twice, however often
-a block is read.
+the movements that the ledger has, each known by its block and its place in it. So nothing is posted twice, however
+often a block is read.
 
 Two ask for it: an operator (`gateway chain reread`), and a reconciliation that finds for the second time that a wallet
 or a supply is not what the chain says. Before it believes that, the token's own Transfer logs are searched for those of
-that wallet that the book lacks, and their blocks are read again.
+that wallet that the ledger lacks, and their blocks are read again.
 
-A movement between addresses that were strangers' then is not the book's. Nor is one of an address that was bound later:
-what lay there came into the book as one sum then.
+A movement between addresses that were strangers' then is not the ledger's. Nor is one of an address that was bound
+later: what lay there came into the ledger as one sum then.
 """
 
 import logging
@@ -41,7 +41,7 @@ _PART, _SEARCHED = 500, 50_000
 
 @dataclass(frozen=True, slots=True)
 class Reread:
-    """The blocks that were read again, and how many movements they had that the book lacked."""
+    """The blocks that were read again, and how many movements they had that the ledger lacked."""
 
     first: int
     last: int
@@ -51,9 +51,9 @@ class Reread:
 async def reread(
     database: Database, node: Node, settings: PaymentSettings, first: int, last: int, clock: Clock
 ) -> Reread:
-    """Read the final blocks from `first` to `last` again and post what the book lacks of them.
+    """Read the final blocks from `first` to `last` again and post what the ledger lacks of them.
 
-    Raises InvalidRequest where they are not all in the book, ChainReplaced and NodeUnavailable.
+    Raises InvalidRequest where they are not all in the ledger, ChainReplaced and NodeUnavailable.
     """
     contracts = list(settings.contracts.values())
     posted = 0
@@ -63,7 +63,7 @@ async def reread(
             hashes = await relayers.open_hashes(connection, contracts[0].chain_id, clock()) if contracts else {}
         end = min(start + _PART - 1, last)
         if cursor is None or not 0 < start <= end <= cursor.number:
-            read = "nothing is read yet" if cursor is None else f"blocks 1 to {cursor.number} are in the book"
+            read = "nothing is read yet" if cursor is None else f"blocks 1 to {cursor.number} are in the ledger"
             raise InvalidRequest("blocks", f"blocks {first} to {last} cannot be read again: {read}")
         block_range = await watch.read_again(node, contracts, cursor, start, end, hashes)
         posted += await _post(database, settings, cursor.chain_id, block_range, clock)
@@ -73,7 +73,7 @@ async def reread(
 async def _post(
     database: Database, settings: PaymentSettings, chain_id: int, block_range: BlockRange, clock: Clock
 ) -> int:
-    """Post what the book lacks, block by block, in one transaction; returns how many movements that were."""
+    """Post what the ledger lacks, block by block, in one transaction; returns how many movements that were."""
     async with database.transaction() as connection:
         await cursors.lock(connection, chain_id)
         missing = await _missing(connection, chain_id, block_range)
@@ -89,7 +89,7 @@ async def _post(
         await final_blocks.settle_again(connection, settings.assets, settings.settles, chain_id, rest, clock())
     for one in missing if posted else ():
         log.warning(
-            "block %d was read again: %s of %s from %s to %s was not in the book",
+            "block %d was read again: %s of %s from %s to %s was not in the ledger",
             *(one.block_number, one.value, one.asset_code, one.from_address, one.to_address),
         )
     return posted
@@ -107,7 +107,7 @@ async def _missing(connection: Connection, chain_id: int, block_range: BlockRang
 async def search(
     database: Database, node: Node, settings: PaymentSettings, differences: Sequence[Difference], clock: Clock
 ) -> AsyncIterator[int]:
-    """Search what the book may lack of these accounts, and post it. Gives, now and then, how many movements it has
+    """Search what the ledger may lack of these accounts, and post it. Gives, now and then, how many movements it has
     posted so far: whoever asked may have to say that they are busy.
 
     Raises NodeUnavailable and ChainReplaced.
@@ -140,7 +140,7 @@ async def _parties(database: Database, one: Difference) -> list[str]:
 
 
 async def _lacking(database: Database, contract: Contract, logs: Sequence[Log], first: int, last: int) -> set[int]:
-    """The blocks of those logs that moved tokens and that the book does not have."""
+    """The blocks of those logs that moved tokens and that the ledger does not have."""
     async with database.reading() as connection:
         rows = await connection.fetch(sql.observed, contract.chain_id, first, last)
     observed = {(row["block_hash"], row["log_index"]) for row in rows}

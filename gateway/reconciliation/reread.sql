@@ -1,5 +1,5 @@
 -- observed
--- The movements in these blocks that are in the book.
+-- The movements in these blocks that are in the ledger.
 SELECT block_hash, log_index FROM observation WHERE chain_id = $1 AND block_number BETWEEN $2 AND $3;
 
 -- addresses_of_handle

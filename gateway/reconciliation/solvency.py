@@ -1,7 +1,7 @@
-"""The book against the chain: every wallet against the sum of `balanceOf` of its addresses, `supply` against
+"""The ledger against the chain: every wallet against the sum of `balanceOf` of its addresses, `supply` against
 `totalSupply`, and the reserve against the supply at par.
 
-The book is read first, in one snapshot with the cursor, then the chain at that very block: what moves meanwhile is in
+The ledger is read first, in one snapshot with the cursor, then the chain at that very block: what moves meanwhile is in
 neither. Wallets are looked at in parts, each as of its own block, so however many there are, no node is asked of a
 block that it has forgotten. What is `outside` is what the supply leaves once every wallet is counted, so it is held
 against the sum of all wallets, where all of them are looked at.
@@ -18,7 +18,7 @@ from gateway.chain.node import Node
 from gateway.chain.token.contract import Contract
 from gateway.chain.watcher import balances, cursors, same_chain
 from gateway.ids import WalletId
-from gateway.ledger import account, book
+from gateway.ledger import account, ledger
 from gateway.money import Asset, Money, at_par_ceil
 from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Connection, Database, Statements
@@ -31,29 +31,29 @@ _PART = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """An account that does not agree with what it is held `against`: what the book says it has, and what the other side
-    says, in the asset whose withdrawals it stops. `block` is the final block that the chain was asked at; None where it
-    was not asked.
+    """An account that does not agree with what it is held `against`: what the ledger says it has, and what the other
+    side says, in the asset whose withdrawals it stops. `block` is the final block that the chain was asked at; None
+    where it was not asked.
     """
 
     account: str
-    book: Money
+    ledger: Money
     other: Money
     against: str
     block: int | None = None
 
     @property
     def asset(self) -> Asset:
-        return self.book.asset
+        return self.ledger.asset
 
     @property
     def amount(self) -> Money:
         """By how much they differ."""
-        return Money(abs(self.book.units - self.other.units), self.asset)
+        return Money(abs(self.ledger.units - self.other.units), self.asset)
 
     @property
     def where(self) -> str:
-        """What the book was held against, and at which block."""
+        """What the ledger was held against, and at which block."""
         return self.against if self.block is None else f"{self.against} at block {self.block}"
 
     @property
@@ -62,12 +62,12 @@ class Difference:
         return self.account, self.against
 
     def __str__(self) -> str:
-        return f"{self.account} has {self.book} in the book and {self.other} by {self.where}"
+        return f"{self.account} has {self.ledger} in the ledger and {self.other} by {self.where}"
 
 
 @dataclass(frozen=True, slots=True)
 class Solvency:
-    """One token as the book has it: what is issued, who has it, and what backs it. `difference` is zero when what is
+    """One token as the ledger has it: what is issued, who has it, and what backs it. `difference` is zero when what is
     issued is just what wallets and the outside have, and the reserve covers it; else by how much it is not so.
     """
 
@@ -80,7 +80,7 @@ class Solvency:
     difference: Money
 
 
-# ---- within the book ------------------------------------------------------------------------------------------------
+# ---- within the ledger -----------------------------------------------------------------------------------------------
 
 
 async def solvency(connection: Connection, settings: PaymentSettings) -> list[Solvency]:
@@ -95,7 +95,7 @@ async def _of_the_house(connection: Connection, settings: PaymentSettings) -> di
     tokens = settings.assets.tokens()
     codes = [account.system_account(kind, token) for token in tokens for kind in ("supply", "outside")]
     codes += [account.system_account("reserve", settings.backing(token)) for token in tokens]
-    balances = await book.balances(connection, settings.assets, codes)
+    balances = await ledger.balances(connection, settings.assets, codes)
     return {code: balances[code].posted if code in balances else 0 for code in codes}
 
 
@@ -134,8 +134,8 @@ async def _token(
 
 
 async def within(connection: Connection, settings: PaymentSettings, thorough: bool) -> list[Difference]:
-    """What does not agree within the book itself: the reserves and, where it is `thorough`, which adds up all wallets,
-    what is outside.
+    """What does not agree within the ledger itself: the reserves and, where it is `thorough`, which adds up all
+    wallets, what is outside.
     """
     outside = [one for totals in await solvency(connection, settings) for one in _outside(totals)] if thorough else []
     return [*outside, *await _reserves(connection, settings)]
@@ -172,7 +172,7 @@ async def reconcile(
         differences = await within(connection, settings, thorough=True)
     async for part in parts(database, node, settings):
         differences += part
-    return totals, once(differences)
+    return totals, distinct(differences)
 
 
 async def parts(
@@ -221,7 +221,7 @@ async def _part(
     token = contract.asset
     async with database.snapshot() as connection:
         cursor = await cursors.read(connection, contract.chain_id)
-        issued = await book.balances(connection, settings.assets, [supply := account.system_account("supply", token)])
+        issued = await ledger.balances(connection, settings.assets, [supply := account.system_account("supply", token)])
         rows = await connection.fetch(sql.wallets_holding, token.code, list(wallets))
     if cursor is None:
         return []
@@ -239,6 +239,6 @@ async def _part(
     return differences
 
 
-def once(differences: Iterable[Difference]) -> list[Difference]:
+def distinct(differences: Iterable[Difference]) -> list[Difference]:
     """Each difference once, as it was seen last: the supply is looked at with every part."""
     return list({one.key: one for one in differences}.values())

@@ -4,7 +4,7 @@ SELECT coalesce(sum(credits_posted - debits_posted), 0) FROM account
 WHERE asset = $1 AND code LIKE 'wallet:%';
 
 -- wallets_holding
--- What the book says that these wallets have of a token, and the addresses where it should lie; one without an account
+-- What the ledger says that these wallets have of a token, and the addresses where it should lie; one without an account
 -- has nothing.
 SELECT 'wallet:' || wallet.handle || ':' || $1 AS code,
     (SELECT array_agg(address ORDER BY address) FROM counted_address WHERE wallet_id = wallet.id) AS addresses,

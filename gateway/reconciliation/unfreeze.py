@@ -59,7 +59,7 @@ async def differences(connection: Connection, assets: Assets) -> dict[int, Diffe
     return {
         row["id"]: Difference(
             row["account"],
-            Money(int(row["book"]), assets[row["asset"]]),
+            Money(int(row["ledger"]), assets[row["asset"]]),
             Money(int(row["other"]), assets[row["asset"]]),
             row["against"],
             row["block"],

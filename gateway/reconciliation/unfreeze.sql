@@ -1,6 +1,6 @@
 -- open_differences
 -- What was confirmed and not ended yet.
-SELECT id, account, asset, against, block, book, other, confirmed_at FROM difference
+SELECT id, account, asset, against, block, ledger, other, confirmed_at FROM difference
 WHERE confirmed_at IS NOT NULL AND ended_at IS NULL
 ORDER BY id;
 

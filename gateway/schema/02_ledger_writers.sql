@@ -1,4 +1,4 @@
--- What changes accounts and writes holds and transfers: book_write decides any mixture in order; ledger_post and ledger_hold
+-- What changes accounts and writes holds and transfers: ledger_write decides any mixture in order; ledger_post and ledger_hold
 -- are for groups in which everybody has enough, and refuse the whole group otherwise.
 
 -- Decides what moves, changes the accounts and the holds, and says of each leg which numbers and balances its transfer
@@ -156,7 +156,7 @@ END $$;
 
 -- Writes steps as ledger_decide decides them, each transfer as a row. The one writer of everything but payments that
 -- settle at once (pay_by_ledger).
-CREATE FUNCTION book_write(
+CREATE FUNCTION ledger_write(
     at timestamptz, accounts bigint[],
     step_id uuid[], step_new boolean[], step_state hold_state[], step_unconditional boolean[],
     step_purpose text[], step_subject uuid[],
@@ -267,7 +267,7 @@ BEGIN
     END IF;
 END $$;
 -- Sets amounts aside that every payer has enough for, whatever their order; where one has not, account_available_covered
--- refuses all of them. It writes what book_write would, for less: accounts are locked by the one statement that changes
+-- refuses all of them. It writes what ledger_write would, for less: accounts are locked by the one statement that changes
 -- them, in the order of their ids, and nothing is decided. (A hold takes from what is available and fills nothing up, so
 -- `shortfall` stays.) Each hold has one leg and is its own subject.
 CREATE FUNCTION ledger_hold(

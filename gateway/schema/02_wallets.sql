@@ -7,7 +7,7 @@ CREATE FUNCTION confusable_skeleton(handle text) RETURNS text LANGUAGE sql IMMUT
     RETURN replace(replace(translate(handle, '01i_', 'oll'), 'm', 'rn'), 'w', 'vv');
 
 -- A handle, the address that it is paid at, and what restricts it. Other files add triggers: wallet_keys_are_checked
--- (04_identity.sql), wallet_has_policy and wallet_withholds (10_controls.sql), wallet_in_recovery (13_recovery.sql).
+-- (04_identity.sql), wallet_has_policy and wallet_freezes_authorizations (10_controls.sql), wallet_in_recovery (13_recovery.sql).
 CREATE TABLE wallet (
     id uuid PRIMARY KEY,
     handle text NOT NULL CONSTRAINT wallet_handle_unique UNIQUE

@@ -48,7 +48,7 @@ CREATE TABLE token_authorization (
     transaction_id uuid,               -- the chain_transaction that carries it
     reason text,                       -- why it was skipped; while it has not ended, what needs attention
     created_at timestamptz NOT NULL,
-    withheld boolean NOT NULL DEFAULT false,   -- while it is queued: not batched and not expired before an unfreeze
+    frozen boolean NOT NULL DEFAULT false,   -- while it is queued: not batched and not expired before an unfreeze
     signed_by authorization_signer NOT NULL DEFAULT 'gateway', -- who is to sign; never changed afterwards
     -- From when it may be settled, in Unix seconds. External wallets sign a time in the past; the gateway signs 0.
     valid_after unix_seconds NOT NULL DEFAULT 0,

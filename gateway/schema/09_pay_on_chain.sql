@@ -7,7 +7,7 @@
 --
 -- Idempotency keys, then accounts, then nonces are locked, each kind in the order that every caller keeps to. Where
 -- everybody seems to have enough, the money is held by ledger_hold; where somebody has not, or another took it meanwhile,
--- book_write decides in order who is short.
+-- ledger_write decides in order who is short.
 CREATE FUNCTION pay_on_chain(
     at timestamptz, valid_before bigint,
     api_key_hash bytea[], idempotency text[], fingerprint bytea[],
@@ -96,7 +96,7 @@ BEGIN
         INTO step_id, leg_step, leg_pend, nothing, leg_debit, leg_credit
         FROM unnest(good) WITH ORDINALITY AS step (g, n);
 
-        SELECT * INTO written FROM book_write(
+        SELECT * INTO written FROM ledger_write(
             at, accounts, step_id,
             array_fill(true, ARRAY[cardinality(good)]),
             array_fill('pending'::hold_state, ARRAY[cardinality(good)]),

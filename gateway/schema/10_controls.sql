@@ -27,17 +27,17 @@ CREATE TRIGGER wallet_freeze_is_kept BEFORE DELETE OR TRUNCATE ON wallet_freeze
 
 -- Links in notifications to report a payment as unauthorized. A token can freeze the wallet and show this payment, and
 -- nothing else.
-CREATE TABLE not_me_link (
-    hash bytea PRIMARY KEY CONSTRAINT not_me_link_is_a_sha256 CHECK (length(hash) = 32),
+CREATE TABLE report_link (
+    hash bytea PRIMARY KEY CONSTRAINT report_link_is_a_sha256 CHECK (length(hash) = 32),
     payment_id uuid NOT NULL,
     wallet_id uuid NOT NULL REFERENCES wallet (id),
     expires_at timestamptz NOT NULL
 );
-CREATE INDEX not_me_link_over ON not_me_link (expires_at);
+CREATE INDEX report_link_over ON report_link (expires_at);
 
 -- What a frozen wallet sends by the chain waits: it is not batched and does not expire. Afterwards it continues, unless
 -- it is a withdrawal and those are frozen; what is not signed yet gets as much time again.
-CREATE FUNCTION wallet_withholds() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION wallet_freezes_authorizations() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     -- Payments that are being decided end first, and those after them find the wallet frozen (payments/checks/wallet_freeze.py).
     PERFORM FROM policy WHERE wallet_id = NEW.id FOR UPDATE;
@@ -46,7 +46,7 @@ BEGIN
         AND a.kind IN ('transfer', 'redemption')
     ORDER BY a.id FOR UPDATE OF a;
     UPDATE token_authorization AS a SET
-        withheld = NEW.frozen_at IS NOT NULL OR (
+        frozen = NEW.frozen_at IS NOT NULL OR (
             EXISTS (SELECT FROM withdrawal_freeze AS stopped
                 WHERE stopped.asset = a.asset AND stopped.unfrozen_at IS NULL)
             AND (a.kind = 'redemption' OR EXISTS (
@@ -60,8 +60,8 @@ BEGIN
         AND a.state IN ('queued', 'submitted') AND a.kind IN ('transfer', 'redemption');
     RETURN NULL;
 END $$;
-CREATE TRIGGER wallet_withholds AFTER UPDATE OF frozen_at ON wallet
-    FOR EACH ROW WHEN ((OLD.frozen_at IS NULL) <> (NEW.frozen_at IS NULL)) EXECUTE FUNCTION wallet_withholds();
+CREATE TRIGGER wallet_freezes_authorizations AFTER UPDATE OF frozen_at ON wallet
+    FOR EACH ROW WHEN ((OLD.frozen_at IS NULL) <> (NEW.frozen_at IS NULL)) EXECUTE FUNCTION wallet_freezes_authorizations();
 
 -- What a guarded wallet pays without its owner's approval.
 CREATE TABLE policy (
@@ -171,7 +171,7 @@ CREATE INDEX counted_payment_bucket ON counted_payment (scope, scope_id, number,
 
 -- What counts against one limit since a time, by bucket: whole buckets, and of the bucket that the time lies in (`oldest`)
 -- the payments that are not older, which are looked up where there is that bucket. PostgreSQL puts its text into the
--- statements that use it, all of them in functions whose plans are good at every size of the tables, as that of book_write.
+-- statements that use it, all of them in functions whose plans are good at every size of the tables, as that of ledger_write.
 CREATE FUNCTION spent_since(
     scope text, scope_id uuid, number integer, asset text, since timestamptz, oldest timestamptz
 ) RETURNS TABLE (bucket timestamptz, amount numeric) LANGUAGE sql STABLE AS $$
@@ -228,7 +228,7 @@ CREATE FUNCTION spending_bucket(at timestamptz) RETURNS timestamptz LANGUAGE sql
 -- Which of these payments on the ledger rail have room: all that are asked for here by keys of one origin, where caps cover
 -- each of them and let each and all of them through; otherwise none of these. Who calls has locked what they are decided by.
 -- Returns the places of those that have room, and what each counts against: the day caps that cover it, and the day of a
--- guarded wallet's policy, which does not ask about keys with caps.
+-- guarded wallet's policy, by which keys with caps need no approval.
 CREATE FUNCTION caps_with_room(
     asked_place integer[], key_hash bytea[], origin uuid[], payer uuid[], payee uuid[], asset text[], amount numeric[],
     since timestamptz, oldest timestamptz,
@@ -425,7 +425,7 @@ BEGIN
 END $$;
 
 -- Which of these payments on the ledger rail, asked for in sessions, no check has anything to say about: the session may
--- pay (identity/sign_in/session.py), the wallet is not frozen, and its policy, where it has one, asks about none of them
+-- pay (identity/sign_in/session.py), the wallet is not frozen, and none of them needs an approval
 -- (`decide` in payments/checks/policy.py). It errs on the side of the checks, which decide about all others: it knows nothing
 -- of trusted payees, and of one payer's payments either all fit into the day or none. Who calls has locked the policies.
 --

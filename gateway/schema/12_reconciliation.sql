@@ -16,11 +16,11 @@ CREATE TABLE difference (
     asset text NOT NULL REFERENCES asset (code),   -- whose withdrawals it stops
     against text NOT NULL,              -- what the ledger was reconciled with: balanceOf, totalSupply, a bank statement
     block bigint,                       -- the final block that the chain was read at; none: it was not read
-    book units NOT NULL,
+    ledger units NOT NULL,
     other units NOT NULL,
     seen_at timestamptz NOT NULL,
     confirmed_at timestamptz,
     ended_at timestamptz,               -- when withdrawals were unfrozen, once the difference was gone
-    CONSTRAINT difference_is_one CHECK (book <> other)
+    CONSTRAINT difference_is_one CHECK (ledger <> other)
 );
 CREATE UNIQUE INDEX difference_once ON difference (account, against) WHERE ended_at IS NULL;

@@ -20,7 +20,7 @@ from gateway.chain.watcher.cursors import Cursor
 from gateway.events import log
 from gateway.identity import wallet
 from gateway.identity.wallet import Wallet
-from gateway.ledger import account, book
+from gateway.ledger import account, ledger
 from gateway.money import Asset, Assets
 from gateway.postgres.pool import Connection, Statements
 from gateway.settlement import gas
@@ -135,7 +135,7 @@ async def _look_up(
     wanted = _accounts(assets, block_range, wallets)
     wanted += [one for kind, thing in of.values() for one in kind.accounts(thing)]
     wanted += gas.accounts(assets) if block_range.receipts else []
-    accounts = await book.accounts(connection, wanted) if block_range.movements or block_range.receipts else {}
+    accounts = await ledger.accounts(connection, wanted) if block_range.movements or block_range.receipts else {}
     return Known(assets, wallets, accounts), Expected(open, of)
 
 
@@ -192,7 +192,7 @@ async def _write(connection: Connection, kinds: Kinds, chain_id: int, decision: 
     await authorization.finish(connection, skipped, "skipped", [decision.failed[id] for id in skipped])
     await log.append(connection, decision.events, now)
     if decision.steps:
-        book.all_done(await book.write(connection, decision.steps, now))
+        ledger.all_done(await ledger.write(connection, decision.steps, now))
     # Nonces are locked after accounts, as by everybody who pays.
     for kind in kinds:
         if begun := [thing for by, thing in decision.begun if by is kind]:

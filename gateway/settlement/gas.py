@@ -10,7 +10,7 @@ from gateway.chain.block import Receipt
 from gateway.chain.relayer import relayers
 from gateway.chain.relayer.relayers import Concluded
 from gateway.ids import AccountId, TransferId, new_id
-from gateway.ledger import account, book
+from gateway.ledger import account, ledger
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Asset, Assets
 from gateway.postgres.pool import Connection
@@ -43,5 +43,5 @@ async def conclude(connection: Connection, assets: Assets, receipts: Iterable[Re
     """End the chain transactions of these receipts, which are all of final blocks, and post what they cost."""
     concluded = await relayers.conclude(connection, receipts, now)
     if concluded:
-        steps = transfers(assets, concluded, await book.accounts(connection, accounts(assets)), now)
-        book.all_done(await book.write(connection, steps, now))
+        steps = transfers(assets, concluded, await ledger.accounts(connection, accounts(assets)), now)
+        ledger.all_done(await ledger.write(connection, steps, now))

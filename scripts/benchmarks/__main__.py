@@ -99,7 +99,7 @@ def _end(out: Path, done: dict[str, Measured], left_out: dict[str, str], quick: 
     checked = [one for measured in done.values() for one in measured.checked]
     faults = [fault for measured in done.values() for fault in measured.faults]
     failures = sum(measured.failures for measured in done.values())
-    print("\nafter each figure it was checked, book by book, that")
+    print("\nafter each figure it was checked, ledger by ledger, that")
     print("\n".join(f"  - {sentence};" for sentence in books.CHECKED))
     if "chain" in done:
         print("and of the token payments that")

@@ -10,7 +10,7 @@ from benchmarks.direct import Direct
 from benchmarks.legs import cpu_rows, p99_row, rate_row, whole_row
 from benchmarks.lifecycle import Life, Step
 from benchmarks.revision import HERE, NotMeasured, Revision
-from benchmarks.rig import Book, Rig
+from benchmarks.rig import Ledger, Rig
 
 #: What is asked of both: how it is called, by whom, over how many connections, and with which script.
 _LOADS: tuple[tuple[str, Caller, int, dict[str, str]], ...] = (
@@ -45,7 +45,7 @@ async def against(bench: Bench) -> Measured:
 
 async def _loads(bench: Bench, rig: Rig, measured: Measured, other: Revision, caller: Caller) -> None:
     """Every load of one kind of caller."""
-    ours, theirs = await _book(bench, rig, HERE, caller), await _book(bench, rig, other, caller)
+    ours, theirs = await _ledger(bench, rig, HERE, caller), await _ledger(bench, rig, other, caller)
     async with rig.serving(ours) as here, rig.serving(theirs) as there:
         for what, who, connections, more in _LOADS:
             if who is not caller:
@@ -59,13 +59,13 @@ async def _loads(bench: Bench, rig: Rig, measured: Measured, other: Revision, ca
             measured.rows.append(p99_row("against", f"p99, {what}", legs, base, other.name, None))
             measured.rows.append(whole_row("against", what, legs, base, other.name))
             measured.rows += cpu_rows("against", what, legs, base, other.name)
-    for book in (ours, theirs):
-        await _check(rig, measured, book)
+    for ledger in (ours, theirs):
+        await _check(rig, measured, ledger)
 
 
 async def _lives(bench: Bench, rig: Rig, measured: Measured, other: Revision) -> None:
     """Holds, captures, voids, refunds and batches."""
-    ours, theirs = await _book(bench, rig, HERE, REFUNDING), await _book(bench, rig, other, REFUNDING)
+    ours, theirs = await _ledger(bench, rig, HERE, REFUNDING), await _ledger(bench, rig, other, REFUNDING)
     calls = lifecycle.calls_of(bench)
     async with rig.serving(ours) as gateway, rig.serving(theirs) as its_gateway:
         lives = Life(rig, ours, gateway), Life(rig, theirs, its_gateway)
@@ -82,8 +82,8 @@ async def _lives(bench: Bench, rig: Rig, measured: Measured, other: Revision) ->
             Row("against", f"CPU each, {what}", "µs", _cpus(here), _cpus(there), other.name),
         ]
     measured.faults += await lives[0].faults()
-    for book in (ours, theirs):
-        await rig.drop_database(book.name)
+    for ledger in (ours, theirs):
+        await rig.drop_database(ledger.name)
 
 
 def _cpus(steps: list[Step]) -> tuple[float, ...]:
@@ -92,7 +92,7 @@ def _cpus(steps: list[Step]) -> tuple[float, ...]:
 
 async def _directly(bench: Bench, rig: Rig, measured: Measured, other: Revision) -> None:
     """PostgreSQL's processor time, WAL and disk, without HTTP."""
-    ours, theirs = await _book(bench, rig, HERE, PLAIN), await _book(bench, rig, other, PLAIN)
+    ours, theirs = await _ledger(bench, rig, HERE, PLAIN), await _ledger(bench, rig, other, PLAIN)
     for group in in_postgres.GROUPS:
         here: list[Direct] = []
         there: list[Direct] = []
@@ -113,26 +113,26 @@ async def _directly(bench: Bench, rig: Rig, measured: Measured, other: Revision)
             there.append(Direct(**told))
             print(in_postgres.told(f"{other.name}, {group}", there[-1]), flush=True)
         measured.rows += in_postgres.rows("against", group, here, there, other.name)
-    for book in (ours, theirs):
-        await _check(rig, measured, book)
+    for ledger in (ours, theirs):
+        await _check(rig, measured, ledger)
 
 
-async def _book(bench: Bench, rig: Rig, revision: Revision, caller: Caller) -> Book:
+async def _ledger(bench: Bench, rig: Rig, revision: Revision, caller: Caller) -> Ledger:
     """A town in a database of its own, made by the revision's own code."""
     side = "ours" if revision is HERE else "theirs"
     name = f"{side}_{caller.name}"
     await rig.drop_database(name)
     await revision.offer(rig.server.dsn, rig.home, "settle", database=name, handles=bench.handles, caller=caller.name)
-    return Book(name, bench.handles, caller=caller, revision=revision)
+    return Ledger(name, bench.handles, caller=caller, revision=revision)
 
 
-async def _check(rig: Rig, measured: Measured, book: Book) -> None:
-    """The revision's own check of its book, which is then of no more use."""
-    tally = {name: getattr(book, name) for name in ("name", "handles", "loaded", "asked", "acknowledged", "refused")}
-    ids = [str(file) for file in book.ids]
-    faults = await book.revision.offer(rig.server.dsn, rig.home, "check", ids=ids, **tally)
-    measured.faults += [f"{book.name}: {fault}" for fault in faults]
-    print(f"  books of {book.name}: {'; '.join(faults) or 'right'}", flush=True)
-    await rig.drop_database(book.name)
-    for file in book.ids:
+async def _check(rig: Rig, measured: Measured, ledger: Ledger) -> None:
+    """The revision's own check of its ledger, which is then of no more use."""
+    tally = {name: getattr(ledger, name) for name in ("name", "handles", "loaded", "asked", "acknowledged", "refused")}
+    ids = [str(file) for file in ledger.ids]
+    faults = await ledger.revision.offer(rig.server.dsn, rig.home, "check", ids=ids, **tally)
+    measured.faults += [f"{ledger.name}: {fault}" for fault in faults]
+    print(f"  books of {ledger.name}: {'; '.join(faults) or 'right'}", flush=True)
+    await rig.drop_database(ledger.name)
+    for file in ledger.ids:
         file.unlink()

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from benchmarks import machine
-from benchmarks.rig import Book, Rig
+from benchmarks.rig import Ledger, Rig
 from gateway.identity.api_key import LastUsed
 from gateway.identity.rate_limits import Limits
 from gateway.postgres.pool import Connection
@@ -33,22 +33,22 @@ SELECT count(key.hash), bool_and(key.hash IS NOT NULL) FROM (
 """
 
 
-async def in_postgres(rig: Rig, book: Book, seconds: float) -> float:
+async def in_postgres(rig: Rig, ledger: Ledger, seconds: float) -> float:
     """Microseconds of PostgreSQL's processor a key."""
-    async with rig.connected(book.name) as connection:
+    async with rig.connected(ledger.name) as connection:
         await connection.execute("SET enable_seqscan = off")
         await connection.execute("SET plan_cache_mode = force_generic_plan")
-        found = await _microseconds(connection, _FOUND, book, seconds)
-        return found - await _microseconds(connection, _READ, book, seconds)
+        found = await _microseconds(connection, _FOUND, ledger, seconds)
+        return found - await _microseconds(connection, _READ, ledger, seconds)
 
 
-async def _microseconds(connection: Connection, statement: str, book: Book, seconds: float) -> float:
+async def _microseconds(connection: Connection, statement: str, ledger: Ledger, seconds: float) -> float:
     prepared = await connection.prepare(statement)
     pid, calls = connection.get_server_pid(), 0
-    keys = [hash_of(f"gw_{n:043}") for n in range(book.handles)]
+    keys = [hash_of(f"gw_{n:043}") for n in range(ledger.handles)]
     before, until = machine.cpu_seconds(pid), time.monotonic() + seconds
     while time.monotonic() < until:
-        first = calls * _AT_ONCE % (book.handles - _AT_ONCE)
+        first = calls * _AT_ONCE % (ledger.handles - _AT_ONCE)
         row = await prepared.fetchrow(keys[first : first + _AT_ONCE])
         assert row is not None
         assert tuple(row) == (_AT_ONCE, True)

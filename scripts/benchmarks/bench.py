@@ -10,14 +10,14 @@ from benchmarks.books import Checked
 from benchmarks.callers import PLAIN, Caller
 from benchmarks.compare import Row, number
 from benchmarks.revision import Revision
-from benchmarks.rig import Book, Leg, Rig
+from benchmarks.rig import Ledger, Leg, Rig
 
 HANDLES = 10_000
 
 
 @dataclass(frozen=True)
 class Past:
-    """How many handles and entries a book has that something went on in before."""
+    """How many handles and entries a ledger has that something went on in before."""
 
     name: str
     handles: int
@@ -28,7 +28,9 @@ class Past:
 
 
 def past(name: str, payments: int) -> Past:
-    """A book with so many payments, and a handle for every five of them; each has two entries, and so has a deposit."""
+    """A ledger with so many payments, and a handle for every five of them; each has two entries, and so has a
+    deposit.
+    """
     handles = max(payments // 5, _FEWEST_HANDLES)
     return Past(name, handles, 2 * (payments + handles))
 
@@ -66,7 +68,7 @@ class Measured:
 @dataclass
 class Bench:
     """The rig, and how long a leg and its warm-up are, and how often each is done. `quick`: a look, no result.
-    `payments` are in the big book, `handles` in each of the others; `steps` are the calls of each step of
+    `payments` are in the big ledger, `handles` in each of the others; `steps` are the calls of each step of
     lifecycle.py, for each second of a leg; `other` is the revision to compare with.
     """
 
@@ -79,11 +81,11 @@ class Bench:
     handles: int = HANDLES
     steps: int = 100
     other: Revision | None = None
-    _towns: dict[str, Book] = field(default_factory=dict)
-    _lived: dict[str, Book] = field(default_factory=dict)
+    _towns: dict[str, Ledger] = field(default_factory=dict)
+    _lived: dict[str, Ledger] = field(default_factory=dict)
 
-    async def fresh(self, name: str, caller: Caller = PLAIN) -> Book:
-        """A book of 10,000 handles with money, and nothing paid yet."""
+    async def fresh(self, name: str, caller: Caller = PLAIN) -> Ledger:
+        """A ledger of 10,000 handles with money, and nothing paid yet."""
         if PLAIN.name not in self._towns:
             self._towns[PLAIN.name] = await town.settle(self.rig, "town", self.handles)
         if caller.name not in self._towns:
@@ -94,30 +96,30 @@ class Bench:
         await self.rig.drop_database(name)
         return await self.rig.copy(self._towns[caller.name], name)
 
-    async def lived(self, measured: Measured, past: Past) -> Book:
-        """A book with a past; made once, and then kept for all figures."""
+    async def lived(self, measured: Measured, past: Past) -> Ledger:
+        """A ledger with a past; made once, and then kept for all figures."""
         if past.name not in self._lived:
             begun = time.monotonic()
             print(f"  loading {past} …", flush=True)
-            book = await town.settle(self.rig, past.name, past.handles)
+            ledger = await town.settle(self.rig, past.name, past.handles)
             settled = time.monotonic() - begun
-            lived = await town.live(self.rig, book, past.entries)
-            async with self.rig.connected(book.name) as connection:
+            lived = await town.live(self.rig, ledger, past.entries)
+            async with self.rig.connected(ledger.name) as connection:
                 size = await connection.fetchval("SELECT pg_database_size(current_database())") / 2**30
             print(f"  {settled:.0f} s for the handles, {lived:.0f} s for the payments, {size:.2f} GiB", flush=True)
-            measured.notes[f"{past.name} book"] = {
+            measured.notes[f"{past.name} ledger"] = {
                 "handles": past.handles,
                 "entries": past.entries,
                 "GiB": size,
                 "settled_seconds": settled,
                 "lived_seconds": lived,
             }
-            self._lived[past.name] = book
+            self._lived[past.name] = ledger
         return self._lived[past.name]
 
     @property
     def middle(self) -> Past:
-        """A book with a tenth of the big one's payments."""
+        """A ledger with a tenth of the big one's payments."""
         return past("middle", max(self.payments // 10, 10_000))
 
     @property
@@ -141,16 +143,16 @@ class Bench:
         print(told(leg), flush=True)
         return leg
 
-    async def checks(self, measured: Measured, *of: Book) -> None:
+    async def checks(self, measured: Measured, *of: Ledger) -> None:
         """Check the books; those without a past are then of no more use."""
-        for book in of:
+        for ledger in of:
             begun = time.monotonic()
-            checked = await books.check(self.rig, book)
+            checked = await books.check(self.rig, ledger)
             print(f"  {checked} ({time.monotonic() - begun:.0f} s)", flush=True)
             measured.checked.append(checked)
-            if book.name not in self._lived:
-                await self.rig.drop_database(book.name)
-                for file in book.ids:
+            if ledger.name not in self._lived:
+                await self.rig.drop_database(ledger.name)
+                for file in ledger.ids:
                     file.unlink()
 
 

@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 
-from benchmarks.rig import Book, Rig
+from benchmarks.rig import Ledger, Rig
 from gateway.bank import movements
 from gateway.ids import read
 from gateway.ledger import recount
 
 #: What is said to have been checked, in the words of the output.
 CHECKED = (
-    "the book's own recount finds no fault: " + "; ".join(claim for claim, _ in recount.CHECKS),
-    "the bank's statement has what the book says the bank has",
+    "the ledger's own recount finds no fault: " + "; ".join(claim for claim, _ in recount.CHECKS),
+    "the bank's statement has what the ledger says the bank has",
     "every id that was answered is a settled payment, and no id was answered twice",
     "there are at least as many new payments as were acknowledged, and at most as many more as were asked for and not "
     "answered: none that was refused is there",
@@ -47,9 +47,9 @@ FROM acknowledged LEFT JOIN payment ON payment.id = acknowledged.id AND payment.
 
 @dataclass(frozen=True)
 class Checked:
-    """What a book has, and every fault there is in it."""
+    """What a ledger has, and every fault there is in it."""
 
-    book: str
+    ledger: str
     payments: int
     acknowledged: int
     unanswered: int
@@ -59,42 +59,42 @@ class Checked:
     def __str__(self) -> str:
         right = "right, each of them is there once" if not self.faults else "WRONG: " + "; ".join(self.faults)
         return (
-            f"books of {self.book}: {self.acknowledged:,} payments acknowledged, {self.refused} refused, "
+            f"books of {self.ledger}: {self.acknowledged:,} payments acknowledged, {self.refused} refused, "
             f"{self.unanswered} not answered when the clients left, of which {self.payments - self.acknowledged} are "
             f"there; {right}"
         )
 
 
-async def check(rig: Rig, book: Book) -> Checked:
+async def check(rig: Rig, ledger: Ledger) -> Checked:
     """Recount everything, and hold it against what wrk was answered."""
     faults = []
-    assets = rig.config(book.name).assets
+    assets = rig.config(ledger.name).assets
     async with (
-        rig.connected(book.name) as connection,
+        rig.connected(ledger.name) as connection,
         connection.transaction(isolation="repeatable_read"),
     ):
         await connection.execute("SET LOCAL work_mem = '128MB'")
         await connection.execute("CREATE TEMPORARY TABLE acknowledged (id uuid) ON COMMIT DROP")
-        for file in book.ids:
+        for file in ledger.ids:
             records = [(read("pay", line),) for line in file.read_text().splitlines()]
             await connection.copy_records_to_table("acknowledged", records=records)
         faults += [f"{fault.claim}: {fault.where}" for fault in await recount.recount(connection)]
         faults += [f"the bank: {one}" for one in await movements.reconcile(connection, assets)]
         [(written, distinct, found)] = await connection.fetch(_FOUND)
-        payments = await connection.fetchval("SELECT count(*) FROM payment") - book.loaded
+        payments = await connection.fetchval("SELECT count(*) FROM payment") - ledger.loaded
         unmatched = await connection.fetchval(_UNMATCHED)
         wrong = await connection.fetchval(_WRONG_ENTRIES)
         [(keys, of_payments)] = await connection.fetch(_KEYS)
-    unanswered = book.asked - book.acknowledged - book.refused
+    unanswered = ledger.asked - ledger.acknowledged - ledger.refused
     for fault, there in (
-        (f"{written} ids were written down of {book.acknowledged}", written != book.acknowledged),
+        (f"{written} ids were written down of {ledger.acknowledged}", written != ledger.acknowledged),
         (f"{written - distinct} ids were answered twice", written != distinct),
         (f"{written - found} acknowledged payments are not there", written != found),
-        (f"{payments} payments are more than were asked for", payments > book.acknowledged + unanswered),
+        (f"{payments} payments are more than were asked for", payments > ledger.acknowledged + unanswered),
         (f"{unmatched} payments and transfers have no other half", unmatched != 0),
         (f"{wrong} payments have other entries than they should", wrong != 0),
-        (f"{keys} keys name {of_payments} payments", not keys == of_payments == payments + book.loaded),
+        (f"{keys} keys name {of_payments} payments", not keys == of_payments == payments + ledger.loaded),
     ):
         if there:
             faults.append(fault)
-    return Checked(book.name, payments, book.acknowledged, unanswered, book.refused, tuple(faults))
+    return Checked(ledger.name, payments, ledger.acknowledged, unanswered, ledger.refused, tuple(faults))

@@ -1,4 +1,4 @@
-"""The chain rail: token payments from their requests to the book, against the same chain without a gateway."""
+"""The chain rail: token payments from their requests to the ledger, against the same chain without a gateway."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ from benchmarks import machine, tokens
 from benchmarks.bare import bare
 from benchmarks.bench import Bench, Measured, told
 from benchmarks.compare import Row, Target, number
-from benchmarks.rig import Book, Connection, Leg, Rig, Served
+from benchmarks.rig import Connection, Ledger, Leg, Rig, Served
 from gateway import assembly
 from gateway.assembly import Places
 from gateway.chain.node import HttpNode
@@ -46,7 +46,7 @@ class Setup:
     """A gateway and its worker over one database and one chain."""
 
     rig: Rig
-    book: Book
+    ledger: Ledger
     gateway: Served
     worker: Child
     anvil: Anvil
@@ -82,7 +82,7 @@ async def chain(bench: Bench) -> Measured:
             print(f"  {'anvil, signed before':24} {number(before[-1]):>8}/s", flush=True)
             alone.append(median([await lone(setup) for _ in range(_LONE)]))
             print(f"  {'alone, to settled':24} {alone[-1]:>8.2f} s", flush=True)
-        measured.checked.append(await tokens.check(setup.rig, setup.book))
+        measured.checked.append(await tokens.check(setup.rig, setup.ledger))
         print(f"  {measured.checked[-1]}", flush=True)
     measured.legs += ours
     measured.failures += sum(leg.failures for leg in ours)
@@ -120,15 +120,15 @@ async def setup_with_tokens(above: Rig, handles: int) -> AsyncIterator[Setup]:
     async with rig.chain(BLOCK_SECONDS) as anvil:
         where = Places(rig.url("tokens"), anvil.url, chain_is_ours=True)
         assembly.run_file(rig.config("tokens")).write_text(json.dumps(asdict(where)))
-        book = await tokens.settle(rig, "tokens", handles)
+        ledger = await tokens.settle(rig, "tokens", handles)
         async with (
-            rig.serving(book) as gateway,
-            rig.working(book) as worker,
-            rig.connected(book.name) as connection,
+            rig.serving(ledger) as gateway,
+            rig.working(ledger) as worker,
+            rig.connected(ledger.name) as connection,
         ):
             await tokens.until_settled(connection)
-            book.ids.append(rig.home / "lone.ids")
-            yield Setup(rig, book, gateway, worker, anvil, connection, book.ids[0])
+            ledger.ids.append(rig.home / "lone.ids")
+            yield Setup(rig, ledger, gateway, worker, anvil, connection, ledger.ids[0])
     await rig.drop_database("tokens")
 
 
@@ -136,7 +136,7 @@ async def _leg(setup: Setup, seconds: float, spent: _Spent) -> Leg:
     """Ask for so long, then wait until all is settled; rate and processor time are of all of that."""
     since = await setup.connection.fetchval("SELECT now()")
     before, begun = setup.cpu(), time.monotonic()
-    asked = await setup.rig.load("token payments", [setup.gateway], setup.book, _CONNECTIONS, seconds, "token")
+    asked = await setup.rig.load("token payments", [setup.gateway], setup.ledger, _CONNECTIONS, seconds, "token")
     took = await tokens.until_settled(setup.connection) - begun
     used = [(after - then) * 1e6 / asked.acknowledged for after, then in zip(setup.cpu(), before, strict=True)]
     gateway, postgres, worker, anvil = used
@@ -161,14 +161,14 @@ async def fullest(setup: Setup, since: datetime) -> tuple[float, int]:
 
 async def lone(setup: Setup) -> float:
     """Seconds from the request of a payment that is alone to when its payer sees it settled."""
-    setup.book.asked += 1
-    payer = setup.book.asked % setup.book.handles
-    headers = {"Authorization": f"Bearer gw_{payer:043}", "Idempotency-Key": f"alone-{setup.book.asked}"}
-    body = {"to": f"@h{(payer + 1) % setup.book.handles:07}", "amount": "0.01", "asset": "USDX"}
+    setup.ledger.asked += 1
+    payer = setup.ledger.asked % setup.ledger.handles
+    headers = {"Authorization": f"Bearer gw_{payer:043}", "Idempotency-Key": f"alone-{setup.ledger.asked}"}
+    body = {"to": f"@h{(payer + 1) % setup.ledger.handles:07}", "amount": "0.01", "asset": "USDX"}
     async with httpx.AsyncClient(base_url=setup.gateway.url, headers=headers, trust_env=False) as http:
         begun = time.monotonic()
         paid = (await http.post("/v1/payments", json=body)).raise_for_status().json()
-        setup.book.acknowledged += 1
+        setup.ledger.acknowledged += 1
         with setup.lone_ids.open("a") as ids:
             ids.write(f"{paid['id']}\n")
         while paid["state"] != "settled":

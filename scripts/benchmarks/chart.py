@@ -65,7 +65,7 @@ def entries(legs: Sequence[Leg], counts: Mapping[str, int], file: Path) -> bool:
         axes.xaxis.set_minor_locator(NullLocator())
         axes.yaxis.set_major_formatter(_COUNT)
         axes.set_ylim(bottom=0)
-        _finish(axes, title, "entries in the book before")
+        _finish(axes, title, "entries in the ledger before")
     spent.legend(frameon=False)
     figure.savefig(file, dpi=150)
     plt.close(figure)

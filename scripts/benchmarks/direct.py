@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks import machine, peer
 from benchmarks.revision import NotMeasured
-from benchmarks.rig import Book, Connection, Rig, program_of_postgres
+from benchmarks.rig import Connection, Ledger, Rig, program_of_postgres
 from gateway import assembly
 from gateway.money import Money, fiat
 from gateway.payments.rails import ledger as ledger_rail
@@ -60,21 +60,21 @@ class Direct:
         return self.disk_bytes / self.payments
 
 
-async def pay(rig: Rig, book: Book, group: int, seconds: float) -> Direct:
-    """Payments between random handles of the book, in groups of so many, for so long."""
-    draw = random.Random(book.loaded)  # nosec B311 # noqa: S311 - the same payments in every run
-    async with assembly.services(rig.config(book.name), connections=1) as services:
+async def pay(rig: Rig, ledger: Ledger, group: int, seconds: float) -> Direct:
+    """Payments between random handles of the ledger, in groups of so many, for so long."""
+    draw = random.Random(ledger.loaded)  # nosec B311 # noqa: S311 - the same payments in every run
+    async with assembly.services(rig.config(ledger.name), connections=1) as services:
         async with services.database.one_statement() as connection:
             pid = await connection.fetchval("SELECT pg_backend_pid()")
 
         async def one_group() -> None:
             now = services.clock()
-            asked = [_payment(draw, book, number) for number in range(group)]
+            asked = [_payment(draw, ledger, number) for number in range(group)]
             outcomes = await ledger_rail.pay_all(services.database, services.settings, asked, now)
             assert all(isinstance(outcome, Settled) for outcome in outcomes)
-            book.loaded += group
+            ledger.loaded += group
 
-        return await _measured(rig, book.name, pid, group, seconds, one_group)
+        return await _measured(rig, ledger.name, pid, group, seconds, one_group)
 
 
 async def pay_peer(rig: Rig, group: int, seconds: float) -> Direct:
@@ -91,11 +91,11 @@ async def pay_peer(rig: Rig, group: int, seconds: float) -> Direct:
         return await _measured(rig, peer.DATABASE, connection.get_server_pid(), group, seconds, one_group)
 
 
-def _payment(draw: random.Random, book: Book, number: int) -> LedgerPayment:
-    payer, payee = draw.sample(range(book.handles), 2)
+def _payment(draw: random.Random, ledger: Ledger, number: int) -> LedgerPayment:
+    payer, payee = draw.sample(range(ledger.handles), 2)
     return LedgerPayment(
         token_hash=hash_of(f"gw_{payer:043}"),
-        idempotency_key=f"direct-{book.loaded}-{number}",
+        idempotency_key=f"direct-{ledger.loaded}-{number}",
         fingerprint=bytes(32),
         payee_handle=f"h{payee:07}",
         money=Money(draw.randint(1, 20), _EUR),

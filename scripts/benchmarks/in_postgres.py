@@ -12,21 +12,21 @@ _AGAINST = "a minimal ledger"
 async def postgres(bench: Bench) -> Measured:
     """PostgreSQL's processor time, WAL and disk per payment, called directly, over a minimal ledger."""
     measured = Measured()
-    book = await bench.fresh("direct")
+    ledger = await bench.fresh("direct")
     await bench.rig.drop_database(peer.DATABASE)
     await peer.create(bench.rig)
     for group in GROUPS:
         ours: list[Direct] = []
         theirs: list[Direct] = []
         for _ in range(bench.rounds):
-            ours.append(await direct.pay(bench.rig, book, group, bench.seconds))
+            ours.append(await direct.pay(bench.rig, ledger, group, bench.seconds))
             print(told(f"groups of {group}", ours[-1]), flush=True)
             theirs.append(await direct.pay_peer(bench.rig, group, bench.seconds))
             print(told(f"{_AGAINST}, {group}", theirs[-1]), flush=True)
         measured.rows += rows("postgres", group, ours, theirs, _AGAINST)
     measured.faults += await peer.faults(bench.rig)
     await bench.rig.drop_database(peer.DATABASE)
-    await bench.checks(measured, book)
+    await bench.checks(measured, ledger)
     return measured
 
 

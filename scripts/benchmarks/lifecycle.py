@@ -14,7 +14,7 @@ from benchmarks.bench import Bench, Measured
 from benchmarks.callers import PLAIN, REFUNDING
 from benchmarks.client import Answers, Call
 from benchmarks.compare import Row, microseconds_each, number
-from benchmarks.rig import Book, Connection, Rig, Served
+from benchmarks.rig import Connection, Ledger, Rig, Served
 from gateway.ledger import recount
 
 _CONNECTIONS = 64
@@ -46,10 +46,10 @@ class Step:
 
 @dataclass
 class Life:
-    """A gateway over a book, and what was done in it so far."""
+    """A gateway over a ledger, and what was done in it so far."""
 
     rig: Rig
-    book: Book
+    ledger: Ledger
     gateway: Served
     run: int = 0
     states: dict[str, int] = field(default_factory=lambda: {"settled": 0, "voided": 0})
@@ -61,7 +61,7 @@ class Life:
 
         Raises RuntimeError for an answer that is another than it should be.
         """
-        draw, handles = self._draw, self.book.handles
+        draw, handles = self._draw, self.ledger.handles
         pairs = [draw.sample(range(handles), 2) for _ in range(calls)]
         steps = []
         plain, _ = await self._step("plain payments", [self._pay(*pair) for pair in pairs], 201, plain=True)
@@ -85,8 +85,8 @@ class Life:
         return steps
 
     async def faults(self) -> list[str]:
-        """What is wrong with the book after all rounds: the gateway's own recount, and payments in other states."""
-        async with self.rig.connected(self.book.name) as connection:
+        """What is wrong with the ledger after all rounds: the gateway's own recount, and payments in other states."""
+        async with self.rig.connected(self.ledger.name) as connection:
             there = await _states(connection)
             found = [f"{fault.claim}: {fault.where}" for fault in await recount.recount(connection)]
         if there != self.states:
@@ -123,7 +123,7 @@ class Life:
         return self._call(f"/v1/payments/{id}/{end}", caller, {})
 
     def _batch(self, lines: int) -> Call:
-        payer, *payees = self._draw.sample(range(self.book.handles), min(lines, self.book.handles - 1) + 1)
+        payer, *payees = self._draw.sample(range(self.ledger.handles), min(lines, self.ledger.handles - 1) + 1)
         paid = [payees[n % len(payees)] for n in range(lines)]
         asked = [{"to": f"@h{one:07}", "amount": f"0.{self._draw.randint(1, 20):02}", "asset": "EUR"} for one in paid]
         return self._call("/v1/payments/batch", payer, asked)
@@ -136,19 +136,19 @@ class Life:
 async def lifecycle(bench: Bench) -> Measured:
     """Holds, captures, voids, refunds and batches by a scoped key, per payment, over plain payments."""
     measured = Measured()
-    rig, book = bench.rig, await bench.fresh("lifecycle", REFUNDING)
+    rig, ledger = bench.rig, await bench.fresh("lifecycle", REFUNDING)
     steps: dict[str, list[Step]] = {what: [] for what in STEPS}
-    async with rig.serving(book) as gateway:
-        life = Life(rig, book, gateway)
+    async with rig.serving(ledger) as gateway:
+        life = Life(rig, ledger, gateway)
         await life.round(max(calls_of(bench) // 4, 1))
         for _ in range(bench.rounds):
             for step in await life.round(calls_of(bench)):
                 steps[step.what].append(step)
     measured.rows += rows(steps)
     faults = await life.faults()
-    print(f"  the book after it: {'; '.join(faults) or 'right'}", flush=True)
+    print(f"  the ledger after it: {'; '.join(faults) or 'right'}", flush=True)
     measured.faults += faults
-    await rig.drop_database(book.name)
+    await rig.drop_database(ledger.name)
     return measured
 
 

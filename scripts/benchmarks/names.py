@@ -16,8 +16,8 @@ NAMES = {
     "bulk": "A thousand payments a call, each on its own, over a one-call transfer function under pgbench.",
     "two": "Two gateway processes over one database, over one process; 64 connections, 32 from each of two clients.",
     "postgres": "PostgreSQL's processor time, WAL and disk per payment, called directly, over a minimal ledger.",
-    "reads": "Balances, statements and payments in the database, with --payments in the book, over 10,000 of them.",
-    "size": "What a payment costs with --payments in the book already, over a fresh book; 64 connections.",
+    "reads": "Balances, statements and payments in the database, with --payments in the ledger, over 10,000 of them.",
+    "size": "What a payment costs with --payments in the ledger already, over a fresh ledger; 64 connections.",
     "memory": "The gateway's memory after 1,000,000 payments, over what it was after 100,000.",
     "chain": "Token payments from request to settled, over web3.py one at a time, and anvil with signed batches.",
     "against": "Most of the above, over the same of another revision (--against REV).",
@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--smoke", action="store_true", help="everything once with tiny numbers: does it run?")
     made.add_argument("--seconds", type=float, help="how long each leg is measured (8; 2 with --quick)")
     made.add_argument(
-        "--payments", type=int, default=5_000_000, help="payments in the big book of reads and size (%(default)s)"
+        "--payments", type=int, default=5_000_000, help="payments in the big ledger of reads and size (%(default)s)"
     )
     made.add_argument(
         "--against", metavar="REV", help="a commit to measure beside this checkout, for the figure against"

@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks import books, callers, direct, town
 from benchmarks.callers import CALLERS
-from benchmarks.rig import Book, Rig, Running
+from benchmarks.rig import Ledger, Rig, Running
 
 
 async def settle(rig: Rig, database: str, handles: int, caller: str) -> None:
@@ -35,12 +35,12 @@ async def sign_in(rig: Rig, database: str, run: str) -> None:
 
 
 async def pay_directly(rig: Rig, database: str, handles: int, loaded: int, group: int, seconds: float) -> Any:
-    book = Book(database, handles, loaded)
-    return asdict(await direct.pay(rig, book, group, seconds)) | {"loaded": book.loaded}
+    ledger = Ledger(database, handles, loaded)
+    return asdict(await direct.pay(rig, ledger, group, seconds)) | {"loaded": ledger.loaded}
 
 
 async def check(rig: Rig, ids: list[str], **tally: Any) -> list[str]:
-    return list((await books.check(rig, Book(ids=[Path(file) for file in ids], **tally))).faults)
+    return list((await books.check(rig, Ledger(ids=[Path(file) for file in ids], **tally))).faults)
 
 
 _COMMANDS: dict[str, Callable[..., Awaitable[Any]]] = {

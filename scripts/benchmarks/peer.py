@@ -83,7 +83,7 @@ async def transfers_per_second(rig: Rig, seconds: float) -> float:
 
 
 async def faults(rig: Rig) -> list[str]:
-    """What is wrong with the peer's own book after the runs."""
+    """What is wrong with the peer's own ledger after the runs."""
     async with rig.connected(DATABASE) as connection:
         total = await connection.fetchval("SELECT sum(balance) FROM account")
         entries = await connection.fetchval("SELECT count(*) FROM entry")

@@ -1,4 +1,4 @@
-"""How long PostgreSQL takes to find what a person looks at: in a small book and in a big one, in turns.
+"""How long PostgreSQL takes to find what a person looks at: in a small ledger and in a big one, in turns.
 
 These are the gateway's own statements, prepared, over one connection and with nothing else going on. A page has fifty
 lines. Of an account with a long past, pages from all over it are read.
@@ -14,8 +14,8 @@ from uuid import UUID
 
 import msgspec
 
-from benchmarks.rig import Book, Connection
-from gateway.ledger.book import sql as of_book
+from benchmarks.rig import Connection, Ledger
+from gateway.ledger.ledger import sql as of_ledger
 from gateway.payments.model.records import sql as of_payments
 
 CALLS = 2_000
@@ -35,15 +35,15 @@ class Read:
     asked: list[tuple[Any, ...]]
 
 
-async def prepare(connection: Connection, book: Book, turn: int) -> list[Read]:
-    """What is read of the book in a turn: at random handles, payments and places in the past of handle 0. No turn asks
-    what one before has asked, since that is in PostgreSQL's buffers still.
+async def prepare(connection: Connection, ledger: Ledger, turn: int) -> list[Read]:
+    """What is read of the ledger in a turn: at random handles, payments and places in the past of handle 0. No turn
+    asks what one before has asked, since that is in PostgreSQL's buffers still.
     """
     draw = random.Random(turn)  # nosec B311 # noqa: S311 - the same questions in every run
-    handles = [f"h{draw.randrange(1, book.handles):07}" for _ in range(_ASKED)]
+    handles = [f"h{draw.randrange(1, ledger.handles):07}" for _ in range(_ASKED)]
     found = await connection.fetch("SELECT handle, id FROM wallet WHERE handle = ANY ($1)", [*handles, "h0000000"])
     wallets: dict[str, UUID] = {row["handle"]: row["id"] for row in found}
-    percent = min(100.0, 300.0 * _ASKED / max(book.loaded, 1))
+    percent = min(100.0, 300.0 * _ASKED / max(ledger.loaded, 1))
     payments = await connection.fetch(
         f"""
         SELECT paid.id, account.owner AS payer
@@ -56,12 +56,12 @@ async def prepare(connection: Connection, book: Book, turn: int) -> list[Read]:
     places = [draw.randint(_LIMIT, entries) for _ in range(_ASKED)]
     chosen = draw.choices(payments, k=_ASKED)
     return [
-        Read("balance", of_book.balances, [([f"wallet:{handle}:EUR"],) for handle in handles]),
-        Read("statement", of_book.statement_page, [(f"wallet:{h}:EUR", _NEWEST, _LIMIT) for h in handles]),
+        Read("balance", of_ledger.balances, [([f"wallet:{handle}:EUR"],) for handle in handles]),
+        Read("statement", of_ledger.statement_page, [(f"wallet:{h}:EUR", _NEWEST, _LIMIT) for h in handles]),
         Read("payments", of_payments.payments_page, [(wallets[h], _LATEST, _LIMIT) for h in handles]),
         Read("payment by id", of_payments.payment_of_party, [(one["id"], one["payer"]) for one in chosen]),
-        Read("balance, long past", of_book.balances, [([long],)] * _ASKED),
-        Read("statement, long past", of_book.statement_page, [(long, place, _LIMIT) for place in places]),
+        Read("balance, long past", of_ledger.balances, [([long],)] * _ASKED),
+        Read("statement, long past", of_ledger.statement_page, [(long, place, _LIMIT) for place in places]),
         Read(
             "payments, long past", of_payments.payments_page, [(wallets["h0000000"], o["id"], _LIMIT) for o in chosen]
         ),

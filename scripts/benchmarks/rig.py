@@ -36,12 +36,12 @@ _READY_SECONDS = 30.0
 #: A gateway that uses less of a processor than this, in so long, does nothing; and how long until then at the most.
 _IDLE_CPU, _IDLE_LOOK_SECONDS, _IDLE_SECONDS = 0.02, 0.1, 30.0
 
-#: Of the bench's own, without the gateway's time limits: to recount a big book takes minutes.
+#: Of the bench's own, without the gateway's time limits: to recount a big ledger takes minutes.
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
 @dataclass
-class Book:
+class Ledger:
     """A database of the gateway, whose handles are `h0000000` and on.
 
     What was asked of it is kept, to be held against what it then has: requests sent, payments acknowledged and refused,
@@ -176,27 +176,27 @@ class Rig:
         async with self.connected("gateway") as connection:
             await connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
-    async def copy(self, template: Book, name: str) -> Book:
-        """A fresh copy of a book."""
+    async def copy(self, template: Ledger, name: str) -> Ledger:
+        """A fresh copy of a ledger."""
         await self.create_database(name, template.name)
-        return Book(name, template.handles, template.loaded, caller=template.caller, revision=template.revision)
+        return Ledger(name, template.handles, template.loaded, caller=template.caller, revision=template.revision)
 
-    async def sign_in(self, book: Book, run: str) -> None:
-        """Begin sessions for those who pay in the book, with tokens of this run."""
-        if book.revision is HERE:
-            async with self.connected(book.name) as connection:
+    async def sign_in(self, ledger: Ledger, run: str) -> None:
+        """Begin sessions for those who pay in the ledger, with tokens of this run."""
+        if ledger.revision is HERE:
+            async with self.connected(ledger.name) as connection:
                 await callers.sign_in(connection, run)
         else:
-            await book.revision.offer(self.server.dsn, self.home, "sign_in", database=book.name, run=run)
+            await ledger.revision.offer(self.server.dsn, self.home, "sign_in", database=ledger.name, run=run)
 
     # ---- servers ----------------------------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def serving(self, book: Book, variant: str = "gateway") -> AsyncIterator[Served]:
-        """`gateway serve` over the book, or one of the variants of served.py."""
+    async def serving(self, ledger: Ledger, variant: str = "gateway") -> AsyncIterator[Served]:
+        """`gateway serve` over the ledger, or one of the variants of served.py."""
         port = free_port(_HOST)
         program = ["gateway", "serve"] if variant == "gateway" else ["benchmarks.served", variant]
-        child = await self._start(variant, program, self._settings(book.name, port), book.revision)
+        child = await self._start(variant, program, self._settings(ledger.name, port), ledger.revision)
         try:
             await _listening(child, port)
             yield Served(f"http://{_HOST}:{port}", child)
@@ -204,9 +204,9 @@ class Rig:
             await self._own_children.end(child)
 
     @asynccontextmanager
-    async def working(self, book: Book) -> AsyncIterator[Child]:
-        """`gateway work` over the book."""
-        child = await self._start("worker", ["gateway", "work"], self._settings(book.name, 0), book.revision)
+    async def working(self, ledger: Ledger) -> AsyncIterator[Child]:
+        """`gateway work` over the ledger."""
+        child = await self._start("worker", ["gateway", "work"], self._settings(ledger.name, 0), ledger.revision)
         try:
             yield child
         finally:
@@ -239,7 +239,7 @@ class Rig:
         self,
         who: str,
         served: Sequence[Served],
-        book: Book,
+        ledger: Ledger,
         connections: int,
         seconds: float,
         script: str = "single",
@@ -248,7 +248,7 @@ class Rig:
         kept: bool = True,
         apart: int = 1,
     ) -> Leg:
-        """Let `connections` ask for `seconds`, evenly spread over the servers; what was asked is added to the book's
+        """Let `connections` ask for `seconds`, evenly spread over the servers; what was asked is added to the ledger's
         tally, unless nothing is `kept`: where the server is the empty one. Every `apart`-th handle pays and is paid.
         `argument` is the script's own.
         """
@@ -258,15 +258,15 @@ class Rig:
         each = connections // len(served)
         self._runs += 1
         first = f"b{self._runs}"
-        if book.caller.session:
-            await self.sign_in(book, first)
+        if ledger.caller.session:
+            await self.sign_in(ledger, first)
         before = self.cpu(gateways)
         parts = []
         for one in served:
             self._runs += 1
             ids = folder / f"run{self._runs}"
-            header = book.caller.header(one.origin, first)
-            arguments = [f"b{self._runs}", str(book.handles // apart), str(apart), str(ids), str(self._runs), header]
+            header = ledger.caller.header(one.origin, first)
+            arguments = [f"b{self._runs}", str(ledger.handles // apart), str(apart), str(ids), str(self._runs), header]
             parts.append((ids, _wrk(one.url, script, threads, each, seconds, [*arguments, argument])))
         told = await asyncio.gather(*(wrk for _, wrk in parts))
         await self.until_idle(gateways)
@@ -275,7 +275,7 @@ class Rig:
         for ids, _ in parts:
             files = sorted(folder.glob(f"{ids.name}.*"))
             if kept:
-                book.ids += files
+                ledger.ids += files
             else:
                 for file in files:
                     file.unlink()
@@ -285,9 +285,9 @@ class Rig:
             sum(one.refused for one in told),
         )
         if kept:
-            book.asked += asked
-            book.acknowledged += acknowledged
-            book.refused += refused
+            ledger.asked += asked
+            ledger.acknowledged += acknowledged
+            ledger.refused += refused
         worked_for = asked - refused  # what was not answered when wrk left was paid all the same, and is in the time
         return Leg(
             who=who,

@@ -1,6 +1,6 @@
 """Who pays whom with tokens: handles with keys, API keys and tokens that were minted for them; and are the books right?
 
-Nothing is put into the book beside the gateway: money is deposited, converted and minted as it is for anybody.
+Nothing is put into the ledger beside the gateway: money is deposited, converted and minted as it is for anybody.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from benchmarks.books import Checked
-from benchmarks.rig import Book, Connection, Rig
+from benchmarks.rig import Connection, Ledger, Rig
 from gateway import assembly
 from gateway.bank import movements
 from gateway.bank.movements import BankRequest
@@ -50,7 +50,7 @@ GROUP BY t.id ORDER BY count(*) DESC LIMIT 1
 
 #: What is said to have been checked, in the words of the output.
 CHECKED = (
-    "`gateway reconcile` finds no difference: the book is right by itself, and is what the chain and the bank say",
+    "`gateway reconcile` finds no difference: the ledger is right by itself, and is what the chain and the bank say",
     "every id that was answered is a settled payment, and no id was answered twice",
     "there are at least as many payments as were acknowledged, and at most as many more as were asked for and not "
     "answered",
@@ -59,7 +59,7 @@ CHECKED = (
 )
 
 
-async def settle(rig: Rig, name: str, handles: int) -> Book:
+async def settle(rig: Rig, name: str, handles: int) -> Ledger:
     """A migrated database with so many handles, each with an API key, and their tokens ordered: a worker mints them.
     `rig` knows where the chain is.
     """
@@ -70,7 +70,7 @@ async def settle(rig: Rig, name: str, handles: int) -> Book:
     async with assembly.services(config, connections=2) as services:
         for start in range(0, handles, _AT_ONCE):
             await _move_in(services, range(start, min(start + _AT_ONCE, handles)))
-    return Book(name, handles)
+    return Ledger(name, handles)
 
 
 async def _move_in(services: Services, numbers: range) -> None:
@@ -109,30 +109,30 @@ async def fullest(connection: Connection, since: datetime) -> tuple[bytes, int]:
     return hash_, payments
 
 
-async def check(rig: Rig, book: Book) -> Checked:
-    """Hold the book against itself, the chain, the bank, and what wrk was answered."""
-    reconciled = await operations.reconcile(rig.config(book.name))
-    faults = [f"{one.account}: {one.book} in the book, {one.other} {one.where}" for one in reconciled.differences]
+async def check(rig: Rig, ledger: Ledger) -> Checked:
+    """Hold the ledger against itself, the chain, the bank, and what wrk was answered."""
+    reconciled = await operations.reconcile(rig.config(ledger.name))
+    faults = [f"{one.account}: {one.ledger} in the ledger, {one.other} {one.where}" for one in reconciled.differences]
     ids: list[UUID] = [
-        read("pay", line) for file in book.ids if file.exists() for line in file.read_text().splitlines()
+        read("pay", line) for file in ledger.ids if file.exists() for line in file.read_text().splitlines()
     ]
-    async with rig.connected(book.name) as connection:
+    async with rig.connected(ledger.name) as connection:
         [(written, distinct)] = await connection.fetch(_WRITTEN, ids)
         found = await connection.fetchval(_FOUND, ids)
         payments = await connection.fetchval("SELECT count(*) FROM payment")
         unsettled = {row["state"]: row["count"] for row in await connection.fetch(_STATES)}
         unmatched = await connection.fetchval(_UNMATCHED)
         keys = await connection.fetchval("SELECT count(*) FROM idempotency_key")
-    unanswered = book.asked - book.acknowledged - book.refused
+    unanswered = ledger.asked - ledger.acknowledged - ledger.refused
     for fault, there in (
-        (f"{written} ids were written down of {book.acknowledged}", written != book.acknowledged),
+        (f"{written} ids were written down of {ledger.acknowledged}", written != ledger.acknowledged),
         (f"{written - distinct} ids were answered twice", written != distinct),
         (f"{distinct - found} acknowledged payments are not settled", distinct != found),
-        (f"{payments} payments are more than were asked for", payments > book.acknowledged + unanswered),
+        (f"{payments} payments are more than were asked for", payments > ledger.acknowledged + unanswered),
         (f"payments are left: {unsettled}", bool(unsettled)),
         (f"{unmatched} payments and final logs have no other half", unmatched != 0),
         (f"{keys} keys are there for {payments} payments", keys != payments),
     ):
         if there:
             faults.append(fault)
-    return Checked(book.name, payments, book.acknowledged, unanswered, book.refused, tuple(faults))
+    return Checked(ledger.name, payments, ledger.acknowledged, unanswered, ledger.refused, tuple(faults))

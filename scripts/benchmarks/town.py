@@ -1,7 +1,7 @@
-"""Who pays whom: handles with API keys and money, in a valid book.
+"""Who pays whom: handles with API keys and money, in a valid ledger.
 
 Handle number n is `h` and seven digits, its API key `gw_` and forty-three, so wrk knows both without being told. The
-wallets have no keys for the chain: none of them pays with tokens here. Their money is deposited through the book.
+wallets have no keys for the chain: none of them pays with tokens here. Their money is deposited through the ledger.
 """
 
 import asyncio
@@ -9,13 +9,13 @@ import random
 import time
 from uuid import UUID
 
-from benchmarks.rig import Book, Connection, Rig
+from benchmarks.rig import Connection, Ledger, Rig
 from gateway import assembly
 from gateway.bank import sandbox
 from gateway.cli.operate import operations
 from gateway.clock import system_clock
 from gateway.ids import AccountId, TransferId, new_id
-from gateway.ledger import account, book
+from gateway.ledger import account, ledger
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Money, fiat
 from gateway.payments.rails import ledger as ledger_rail
@@ -45,7 +45,7 @@ SELECT 'wallet:' || handle || ':EUR', 'EUR', 'credit', true FROM wallet ORDER BY
 """
 
 
-async def settle(rig: Rig, name: str, handles: int) -> Book:
+async def settle(rig: Rig, name: str, handles: int) -> Ledger:
     """A migrated database with so many handles, each with an API key, an account in EUR and money in it."""
     await rig.create_database(name)
     await operations.migrate(rig.config(name))
@@ -56,22 +56,22 @@ async def settle(rig: Rig, name: str, handles: int) -> Book:
             await connection.execute(_ACCOUNTS)
         await _deposit(connection)
         await connection.execute("VACUUM ANALYZE")
-    return Book(name, handles)
+    return Ledger(name, handles)
 
 
 async def _deposit(connection: Connection) -> None:
     """A deposit for every wallet, and one line at the bank for all of them."""
     now = system_clock()
     rows = await connection.fetch("SELECT account.id FROM account WHERE code LIKE 'wallet:%' ORDER BY id")
-    bank = (await book.accounts(connection, [(account.system_account("bank", EUR), EUR)]))[
+    bank = (await ledger.accounts(connection, [(account.system_account("bank", EUR), EUR)]))[
         account.system_account("bank", EUR)
     ]
     for start in range(0, len(rows), _AT_ONCE):
         deposits = [_deposit_to(bank, AccountId(row["id"]), new_id(now)) for row in rows[start : start + _AT_ONCE]]
         async with connection.transaction():
-            book.all_done(await book.post(connection, deposits, now))
+            ledger.all_done(await ledger.post(connection, deposits, now))
     everything = Money(_EACH.units * len(rows), EUR)
-    await sandbox.book_lines(connection, [sandbox.Line("town", everything, 1)], now)
+    await sandbox.ledger_lines(connection, [sandbox.Line("town", everything, 1)], now)
 
 
 def _deposit_to(bank: AccountId, wallet: AccountId, id: UUID) -> Transfer:
@@ -81,30 +81,30 @@ def _deposit_to(bank: AccountId, wallet: AccountId, id: UUID) -> Transfer:
 # ---- a past ---------------------------------------------------------------------------------------------------------
 
 
-async def live(rig: Rig, book: Book, entries: int) -> float:
-    """Payments between the handles until the book has so many entries, a quarter of them to handle 0, by the gateway's
-    own statement; how many seconds it took.
+async def live(rig: Rig, ledger: Ledger, entries: int) -> float:
+    """Payments between the handles until the ledger has so many entries, a quarter of them to handle 0, by the
+    gateway's own statement; how many seconds it took.
 
     Two loaders side by side, of which one has the even handles and the other the odd: neither waits for the other.
     """
     begun = time.monotonic()
-    payments = entries // 2 - book.handles  # every deposit has two entries, and so has every payment
-    loaders = (_load(rig, book, payments // 2, remainder) for remainder in (0, 1))
+    payments = entries // 2 - ledger.handles  # every deposit has two entries, and so has every payment
+    loaders = (_load(rig, ledger, payments // 2, remainder) for remainder in (0, 1))
     await asyncio.gather(*loaders)
-    book.loaded += payments // 2 * 2
-    async with rig.connected(book.name) as connection:
+    ledger.loaded += payments // 2 * 2
+    async with rig.connected(ledger.name) as connection:
         await connection.execute("VACUUM ANALYZE")
     return time.monotonic() - begun
 
 
-async def _load(rig: Rig, book: Book, payments: int, remainder: int) -> None:
+async def _load(rig: Rig, ledger: Ledger, payments: int, remainder: int) -> None:
     draw = random.Random(remainder)  # nosec B311 # noqa: S311 - the same town every time
-    async with assembly.services(rig.config(book.name), connections=1) as services:
+    async with assembly.services(rig.config(ledger.name), connections=1) as services:
         for start in range(0, payments, _AT_ONCE):
             now = services.clock()
             asked = []
             for number in range(start, min(start + _AT_ONCE, payments)):
-                payer, payee = (2 * place + remainder for place in draw.sample(range(book.handles // 2), 2))
+                payer, payee = (2 * place + remainder for place in draw.sample(range(ledger.handles // 2), 2))
                 if remainder == 0 and number % 2 == 0 and payer != 0:
                     payee = 0
                 asked.append(

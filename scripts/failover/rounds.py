@@ -224,7 +224,9 @@ async def _untrue(load: Load, paid: list[Paid]) -> list[str]:
 
 
 async def _wrong_sums(cluster: Cluster, load: Load) -> list[str]:
-    """What the shop has, held against all that was ever paid, once the chain has settled; and the book's own check."""
+    """What the shop has, held against all that was ever paid, once the chain has settled; and the ledger's own
+    check.
+    """
     headers = {"Authorization": f"Bearer {load.keys['shop']}"}
     wanted = {
         asset: Decimal(amount) * sum(one.asset == asset for one in load.paid) for asset, amount in _AMOUNT.items()

@@ -23,7 +23,7 @@ from gateway.embedded.postgres import Postgres
 from gateway.http.services import Services
 from gateway.ids import TransferId, new_id
 from gateway.keys.vault import Vault
-from gateway.ledger import account, book, recount
+from gateway.ledger import account, ledger, recount
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Assets
 from gateway.payments import rails, settles
@@ -105,7 +105,7 @@ class Api:
             return {table: await connection.fetchval(f"SELECT count(*) FROM {table}") for table in BOOK}
 
     async def wrong(self) -> list[object]:
-        """Everything that a recount of the book and the bank's statement find wrong."""
+        """Everything that a recount of the ledger and the bank's statement find wrong."""
         async with self.services.database.snapshot() as connection:
             faults: list[object] = [*await recount.recount(connection)]
             return faults + list(await movements.reconcile(connection, self.services.settings.assets))
@@ -143,10 +143,10 @@ class Person:
         usdx, database = self.api.services.settings.assets["USDX"], self.api.services.database
         codes = (account.system_account("supply", usdx), account.wallet(self.handle, usdx))
         async with database.transaction() as connection:
-            ids = await book.accounts(connection, [(code, usdx) for code in codes])
+            ids = await ledger.accounts(connection, [(code, usdx) for code in codes])
             id, leg = TransferId(new_id(system_clock())), Leg(*(ids[c] for c in codes), usdx.parse(money[:-5]).units)
             fact = Transfer(id, "observation", id, (leg,), fact=True)
-            book.all_done(await book.post(connection, [fact], system_clock()))
+            ledger.all_done(await ledger.post(connection, [fact], system_clock()))
 
     async def balance(self, code: str) -> tuple[str, str, str]:
         """Posted, pending and available."""

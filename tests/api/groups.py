@@ -29,7 +29,7 @@ from litestar import Litestar
 
 from gateway.identity.rate_limits import Limits, Rate, Rates
 from gateway.ids import number_of, read
-from gateway.ledger import book
+from gateway.ledger import ledger
 from gateway.money import Asset, Assets
 from gateway.postgres.pool import connect
 from tests.api.browser import OWN, browsing
@@ -282,7 +282,7 @@ async def settle_in(api: Api) -> Street:
 
     fred = people["fred"] = await api.person("fred", "50.00 EUR")
     paid = (await fred.pay("@shop", "1.00 EUR")).json()
-    assert (await fred.post(f"/v1/payments/{paid['id']}/not-me", b"")).status_code == 200
+    assert (await fred.post(f"/v1/payments/{paid['id']}/report-unauthorized", b"")).status_code == 200
 
     people["grace"], passkey, browser = await browsing(api, "grace", "900.00 EUR", "50 USDX")
     await approve(people["grace"], passkey, await waiting(people["grace"], "@shop", "1.00 EUR"))
@@ -321,7 +321,7 @@ async def founded(dsn: str, assets: Assets) -> Street:
     wide = Assets([*assets, CLOSED])
     async with connect(dsn, connections=8) as database:
         async with database.transaction() as connection:
-            await book.declare(connection, Assets([CLOSED]))
+            await ledger.declare(connection, Assets([CLOSED]))
         async with opened(database, wide) as api:
             street = await settle_in(api)
         # A batch is one commit where all accounts are open that it needs; the fees' of other assets are not.
@@ -335,7 +335,7 @@ async def world(dsn: str, assets: Assets, street: Street, most: int = 64, at_onc
     """A copy of the street, a minute and a second later: a key has expired, and nobody can do too much."""
     async with connect(dsn, connections=24) as database:
         async with database.reading() as connection:
-            known = await book.with_former(connection, assets)
+            known = await ledger.with_former(connection, assets)
         free = Rate(10**9, timedelta(minutes=1))
         async with opened(database, known, limits=Limits(Rates(free, free, free))) as api:
             api.clock.ahead = timedelta(seconds=61)

@@ -1,4 +1,4 @@
-"""Payments that a wallet's policy asks about: what waits, what an approval is good for, and what it is not."""
+"""Payments that need an approval: what waits, what an approval is good for, and what it is not."""
 
 import asyncio
 from dataclasses import replace
@@ -96,19 +96,19 @@ async def test_a_preview_says_what_would_be_asked_about_and_asks_nothing(api: Ap
     await api.person("bob")
     before = await api.counts()
 
-    async def asks(of: Person | Browser, to: str, money: str) -> list[str]:
+    async def reasons(of: Person | Browser, to: str, money: str) -> list[str]:
         answer = await of.post("/v1/payments/preview", {"to": to, **amount(money)})
         assert answer.status_code == 200, answer.text
         return list(answer.json()["approval"])
 
-    assert await asks(plain, "@bob", "10.00 EUR") == []
-    assert await asks(alice, "@bob", "1.00 EUR") == ["new_payee"]
-    assert await asks(alice, "@bob", "101.00 EUR") == ["amount", "new_payee"]
-    assert await asks(alice, STRANGER, "1 USDX") == ["new_payee", "address"]
-    assert await asks(browser, "@bob", "1.00 EUR") == ["new_payee", "new_device"]
+    assert await reasons(plain, "@bob", "10.00 EUR") == []
+    assert await reasons(alice, "@bob", "1.00 EUR") == ["new_payee"]
+    assert await reasons(alice, "@bob", "101.00 EUR") == ["amount", "new_payee"]
+    assert await reasons(alice, STRANGER, "1 USDX") == ["new_payee", "address"]
+    assert await reasons(browser, "@bob", "1.00 EUR") == ["new_payee", "new_device"]
     assert await api.counts() == before
     for to, money in (("@bob", "1.00 EUR"), ("@bob", "101.00 EUR")):
-        assert (await waiting(alice, to, money))["approval"]["reasons"] == await asks(alice, to, money)
+        assert (await waiting(alice, to, money))["approval"]["reasons"] == await reasons(alice, to, money)
 
 
 async def test_each_reason_is_told(api: Api) -> None:

@@ -48,7 +48,7 @@ async def test_the_same_money_spent_through_two_gateways_at_once_is_spent_once(a
 
 
 async def test_the_same_money_in_two_lone_payments_through_two_gateways_is_spent_once(api: Api, other: Api) -> None:
-    """The statement for a lone payment refuses the second, before the constraints of the book would."""
+    """The statement for a lone payment refuses the second, before the constraints of the ledger would."""
     alice, bob = await api.person("alice", "100.00 EUR"), await api.person("bob", "1.00 EUR")
     sixty = api.services.settings.assets["EUR"].parse("60.00")
 
@@ -118,7 +118,7 @@ async def test_fifty_refunds_at_once_give_back_what_was_paid_and_no_more(api: Ap
 
 
 @pytest.mark.seeds(2)
-async def test_two_hundred_random_calls_at_once_leave_the_book_right(api: Api, other: Api, seed: int) -> None:
+async def test_two_hundred_random_calls_at_once_leave_the_ledger_right(api: Api, other: Api, seed: int) -> None:
     chance = random.Random(seed)
     names = ["ann", "ben", "cyd", "dan", "eve"]
     people = [await api.person(name, "20.00 EUR", "20 USDX") for name in names]

@@ -89,7 +89,7 @@ async def test_a_key_with_caps_from_before_the_first_passkey_waits_for_its_owner
     assert (await capped.post("/v1/payments/batch", [line])).json()[0]["status"] == 403
     assert (await alice.balance("EUR"))[0] == "108.00"
     assert (await only(browser, "keys", id=id))["waits_for_approval"]
-    assert not (await only(browser, "keys", name="sign-up"))["waits_for_approval"], "the policy asks about it"
+    assert not (await only(browser, "keys", name="sign-up"))["waits_for_approval"], "it needs no approval"
 
     assert code_of(await alice.post(f"/v1/keys/{id}/approval", b"")) == (403, "forbidden"), "no key approves"
     approved = await browser.post(f"/v1/keys/{id}/approval")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gateway.ledger import book
+from gateway.ledger import ledger
 from gateway.money import Asset, Assets
 from gateway.postgres.pool import Database
 from tests.api.browser import browsing, challenge_in, signed
@@ -24,12 +24,12 @@ HRK = Asset("HRK", "fiat", 2)
 async def alice(database: Database, assets: Assets) -> AsyncIterator[Person]:
     """She has money in currencies and a token that the gateway was configured with before."""
     async with database.transaction() as connection:
-        await book.declare(connection, Assets([HRK]))
+        await ledger.declare(connection, Assets([HRK]))
     async with opened(database, Assets([*assets, HRK])) as before:
         person = await before.person("alice", "100.00 HRK", "5000 JPY", "300.00 USD", "50 USDX")
         await before.person("bob")
     async with database.reading() as connection:
-        now = await book.with_former(connection, Assets([assets["EUR"], assets["ETH"]]))
+        now = await ledger.with_former(connection, Assets([assets["EUR"], assets["ETH"]]))
     async with opened(database, now) as api:
         yield replace(person, api=api)
 

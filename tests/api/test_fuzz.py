@@ -75,5 +75,5 @@ async def test_any_parameter_is_answered(alice: Person, value: str, where: str) 
         assert answer.status_code < 500
 
 
-async def test_after_all_of_it_the_book_is_right(shared: Api) -> None:
+async def test_after_all_of_it_the_ledger_is_right(shared: Api) -> None:
     assert await shared.wrong() == []

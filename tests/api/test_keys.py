@@ -107,7 +107,7 @@ async def test_a_preview_is_refused_as_the_payment_would_be_and_uses_no_room(ali
         assert answer.status_code == status, answer.text
     assert code_of(answer) == (409, "cap_exceeded")
     paid = (await shop.pay("@bob", "10.00 EUR")).json()["id"]
-    assert (await alice.post(f"/v1/payments/{paid}/not-me", {})).status_code == 200
+    assert (await alice.post(f"/v1/payments/{paid}/report-unauthorized", {})).status_code == 200
     answer = await alice.post("/v1/payments/preview", {"to": "@bob", **amount("1.00 EUR")})
     assert code_of(answer) == (409, "wallet_frozen")
 

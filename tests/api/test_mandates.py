@@ -139,7 +139,7 @@ async def test_a_frozen_or_an_empty_wallet_pays_no_draw(alice: Person, shop: Per
     id = await granted(alice, period="500.00")
     assert code_of(await draw(shop, id, "100.01")) == (409, "insufficient_funds")
     paid = (await draw(shop, id, "1.00")).json()["id"]
-    assert (await alice.post(f"/v1/payments/{paid}/not-me", {})).status_code == 200
+    assert (await alice.post(f"/v1/payments/{paid}/report-unauthorized", {})).status_code == 200
     assert code_of(await draw(shop, id, "1.00")) == (409, "wallet_frozen")
 
 

@@ -62,7 +62,7 @@ async def test_whoever_ends_a_payment_sees_only_their_own_note(two: tuple[Person
         await bob.post(f"/v1/payments/{held[0]}/capture", {}),
         await bob.post(f"/v1/payments/{held[1]}/void", {}),
         await alice.post(f"/v1/payments/{held[2]}/void", {}),
-        await alice.post(f"/v1/payments/{held[0]}/not-me", {}),
+        await alice.post(f"/v1/payments/{held[0]}/report-unauthorized", {}),
     ]
 
     assert [end.status_code for end in ends] == [200] * 4

@@ -17,7 +17,7 @@ from tests.authenticator import Authenticator
 pytestmark = pytest.mark.anyio
 
 #: What the name in the path is a secret of, or is everybody's to see.
-PUBLIC = {"/v1/handles/{handle}", "/v1/not-me/{token}"}
+PUBLIC = {"/v1/handles/{handle}", "/v1/report-links/{token}"}
 
 ASSERTION = dict.fromkeys(("credential_id", "client_data", "authenticator_data", "signature"), "AAAA")
 

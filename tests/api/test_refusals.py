@@ -15,7 +15,7 @@ GOOD: dict[str, Any] = {"to": "@bob", "amount": "1.00", "asset": "EUR"}
 
 
 async def refused(person: Person, path: str, body: Any) -> dict[str, Any]:
-    """The problem that the call is answered with, having left the book as it was."""
+    """The problem that the call is answered with, having left the ledger as it was."""
     before = await person.api.counts()
     answer = await person.post(path, body)
     assert await person.api.counts() == before

@@ -30,8 +30,11 @@ ROUTES = {
     *(("DELETE", f"/v1/{name}/{{id}}") for name in ("passkeys", "sessions")),
     ("GET", "/v1/sessions"),
     *(("POST", f"/v1/sign-ups{rest}") for rest in ("", "/challenge")),
-    *((method, "/v1/not-me/{token}") for method in ("GET", "POST")),
-    *(("POST", f"/v1/{name}") for name in ("payments/{id}/not-me", "payments/{id}/not-me/link")),
+    *((method, "/v1/report-links/{token}") for method in ("GET", "POST")),
+    *(
+        ("POST", f"/v1/{name}")
+        for name in ("payments/{id}/report-unauthorized", "payments/{id}/report-unauthorized/link")
+    ),
     *(("POST", f"/v1/{name}") for name in ("wallet/unfreeze", "wallet/unfreeze/challenge")),
     *((method, "/v1/policy") for method in ("GET", "PUT")),
     *(("POST", f"/v1/{name}/challenge") for name in ("policy", "withdrawals", "payments/{id}/approval")),

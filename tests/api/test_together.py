@@ -75,7 +75,7 @@ async def test_of_capture_and_void_of_each_of_twenty_holds_at_once_one_wins(api:
     assert await api.wrong() == []
 
 
-async def test_keys_repeated_at_once_through_two_gateways_act_once_each(api: Api, other: Api) -> None:
+async def test_keys_repeated_at_once_through_two_gateways_run_idempotently_each(api: Api, other: Api) -> None:
     alice, bob = await api.person("alice", "10.00 EUR"), await api.person("bob")
     held = await hold(alice, bob, 5)
     one_euro = amount("1.00 EUR")

@@ -1,4 +1,4 @@
-"""Deposits and withdrawals: the bank's line and the book's transfer, one for one."""
+"""Deposits and withdrawals: the bank's line and the ledger's transfer, one for one."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from gateway.errors import GatewayError, UnknownAsset
 from gateway.identity import wallet
 from gateway.identity.wallet import Wallet
 from gateway.keys.vault import Vault
-from gateway.ledger import account, book
+from gateway.ledger import account, ledger
 from gateway.ledger.errors import InsufficientFunds
 from gateway.money import Assets
 from gateway.postgres.pool import Database
@@ -125,7 +125,7 @@ async def test_two_groups_for_the_same_fresh_handles_in_other_orders_do_not_wait
     asked = [("deposit", await bank.person(handle), "1.00 EUR") for handle in ("aa", "mm", "zz")]
     eur = bank.assets["EUR"]
     async with bank.database.transaction() as gate:
-        await book.accounts(gate, [(account.wallet("mm", eur), eur)])  # each would open its first now, and then wait
+        await ledger.accounts(gate, [(account.wallet("mm", eur), eur)])  # each would open its first now, and then wait
         groups = [asyncio.create_task(bank.settle(*order)) for order in (asked, asked[::-1])]
         await until_waiting(gate, 2)
 
@@ -175,9 +175,9 @@ async def test_a_line_that_was_tampered_with_is_named(bank: Bank, tampering: str
     ]  # fmt: skip
 
 
-async def test_what_the_bank_has_and_the_book_has_not_is_named(bank: Bank) -> None:
+async def test_what_the_bank_has_and_the_ledger_has_not_is_named(bank: Bank) -> None:
     await bank.execute(
         "INSERT INTO sandbox_bank_line (reference, asset, amount, balance, booked_at) VALUES ('x', 'USD', 5, 5, now())"
     )
     (difference,) = await bank.differences()
-    assert str(difference) == "bank:USD has 0.00 USD in the book and 0.05 USD by the bank's statement"
+    assert str(difference) == "bank:USD has 0.00 USD in the ledger and 0.05 USD by the bank's statement"

@@ -15,7 +15,7 @@ from gateway.chain.token.contract import Contract
 from gateway.chain.watcher import cursors, same_chain
 from gateway.errors import Misconfigured
 from gateway.keys.signer import LOCAL_RELAYER_KEY, RelayerSigner
-from gateway.ledger import book
+from gateway.ledger import ledger
 from gateway.money import Asset, Assets
 from gateway.postgres.pool import Database
 from tests.chain.conftest import ASSETS, FINALITY
@@ -58,7 +58,7 @@ async def run(database: Database, chain: Chain, node: HttpNode, assets: Assets =
 
 async def declare(database: Database, assets: Assets) -> None:
     async with database.transaction() as connection:
-        await book.declare(connection, assets)
+        await ledger.declare(connection, assets)
 
 
 async def test_each_token_has_its_contract_and_reading_begins_there(

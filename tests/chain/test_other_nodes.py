@@ -110,14 +110,14 @@ async def test_logs_that_do_not_come_though_a_receipt_of_ours_has_them_are_no_an
     await node.close()
 
 
-async def test_a_node_behind_the_book_says_so_and_one_of_another_chain_is_named(setup: Setup) -> None:
+async def test_a_node_behind_the_ledger_says_so_and_one_of_another_chain_is_named(setup: Setup) -> None:
     await setup.rich(1)
     start = await cursor_of(setup)
     async with in_front_of(setup.chain, lags=[setup.chain.head() - start.number + 1]) as other:
         with pytest.raises(NodeBehind, match=f"is behind: it has no block {start.number} yet"):
             await read(setup, other, start)
         other.chain_id = 5
-        with pytest.raises(ChainReplaced, match="the book is of chain 31337, and the node is of chain 5"):
+        with pytest.raises(ChainReplaced, match="the ledger is of chain 31337, and the node is of chain 5"):
             await read(setup, other, start)
 
 

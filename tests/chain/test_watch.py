@@ -236,7 +236,7 @@ async def test_a_chain_without_another_node_that_is_behind_has_lost_its_blocks(s
     ahead = replace(await cursor_of(setup), number=head + 10)
 
     with pytest.raises(
-        ChainReplaced, match=f"it ends at block {head}, and the book has what was final in block {head + 10}"
+        ChainReplaced, match=f"it ends at block {head}, and the ledger has what was final in block {head + 10}"
     ):
         await same_chain.verify(setup.node, [setup.contract], ahead, alone=True)
 
@@ -344,7 +344,7 @@ async def test_a_receipt_is_asked_for_once_and_not_while_its_block_is_not_final(
 # ---- at start -------------------------------------------------------------------------------------------------------
 
 
-async def test_the_chain_the_book_was_kept_with_is_accepted(setup: Setup) -> None:
+async def test_the_chain_the_ledger_was_kept_with_is_accepted(setup: Setup) -> None:
     setup.chain.mine(3)
 
     await same_chain.verify(setup.node, [setup.contract], await cursor_of(setup))

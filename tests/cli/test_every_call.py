@@ -24,7 +24,7 @@ CHECKS = (
 )
 
 #: Whoever calls these has a frozen wallet, which most other calls would then say and nothing else.
-FREEZING = "not-me|unfreeze"
+FREEZING = "report-unauthorized|unfreeze"
 
 #: How it sends lines of JSON, which it does not know by itself.
 LINES = """

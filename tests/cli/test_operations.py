@@ -44,7 +44,7 @@ def test_a_difference_freezes_withdrawals_of_its_asset_until_they_are_lifted(up:
     assert shown.stdout.startswith("withdrawals of THB are frozen since 20")
     assert "bank:THB" in shown.stdout
     assert "withdrawals of THB are stopped since" in refused.stderr
-    assert "bank:THB has 10.00 THB in the book and 10.05 THB by the bank's statement" in too_early.stderr
+    assert "bank:THB has 10.00 THB in the ledger and 10.05 THB by the bank's statement" in too_early.stderr
     assert again.stderr == "gateway: there is no freeze of THB: its withdrawals go on\n"
     assert unfrozen.stdout.startswith("everything adds up: withdrawals of THB, frozen since 20")
     assert [ran.returncode for ran in (refused, others, too_early, unfrozen, again, paid_out)] == [1, 0, 1, 0, 1, 0]
@@ -58,12 +58,12 @@ def test_a_difference_freezes_withdrawals_of_its_asset_until_they_are_lifted(up:
 
 
 def test_a_local_chain_that_has_lost_final_blocks_is_not_gone_on_with(up: Up) -> None:
-    with book_ahead_of_the_chain(up, 1_000):
+    with ledger_ahead_of_the_chain(up, 1_000):
         refused = up.gateway("deploy")
     gone_on = up.gateway("deploy")
 
     assert refused.returncode == 1
-    assert refused.stderr.startswith("gateway: this is not the chain the book was kept with: it ends at block ")
+    assert refused.stderr.startswith("gateway: this is not the chain the ledger was kept with: it ends at block ")
     assert "restore the chain's state, or start over" in refused.stderr
     assert gone_on.returncode == 0, gone_on.stderr
 
@@ -98,8 +98,8 @@ def bank_says_more(up: Up, asset: str, units: int) -> Iterator[None]:
 
 
 @contextmanager
-def book_ahead_of_the_chain(up: Up, blocks: int) -> Iterator[None]:
-    """As when the chain was put back to an older copy of itself, and the book was not."""
+def ledger_ahead_of_the_chain(up: Up, blocks: int) -> Iterator[None]:
+    """As when the chain was put back to an older copy of itself, and the ledger was not."""
 
     async def ahead(by: int) -> None:
         async with pool.connect(up.place("database_url"), 1) as database, database.transaction() as connection:

@@ -68,7 +68,7 @@ def test_a_list_of_payments_shows_what_was_captured_and_of_how_much() -> None:
 
 
 def test_differences_are_counted_and_named() -> None:
-    difference = {"account": "wallet:bob:USDX", "book": "3.00", "other": "2.00", "where": "USDX at block 7"}
+    difference = {"account": "wallet:bob:USDX", "ledger": "3.00", "other": "2.00", "where": "USDX at block 7"}
 
     correction = {
         "id": "cor_1",

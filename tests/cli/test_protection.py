@@ -4,11 +4,11 @@ from gateway.cli.wallet.protection import policy_lines
 from tests.running import Up
 
 
-def test_not_me_stops_what_leaves_and_nothing_else(up: Up) -> None:
+def test_reporting_a_payment_stops_what_leaves_and_nothing_else(up: Up) -> None:
     payer, payee = up.someone("stolen_payer", EUR="50.00"), up.someone("stolen_payee")
     paid = up.json("pay", payee, "1.00", "EUR", "--from", payer)
 
-    said = up.gateway("not-me", paid["id"], "--from", payer)
+    said = up.gateway("report-unauthorized", paid["id"], "--from", payer)
 
     assert said.returncode == 0
     assert said.stdout.splitlines()[-1].startswith("nothing leaves this wallet now")
@@ -34,8 +34,8 @@ def test_a_policy_is_shown_rule_by_rule() -> None:
     }
     assert policy_lines(found) == [
         "without approval  100.00 EUR a payment and 300.00 EUR a day",
-        "asked about       a payee never paid before",
-        "asked about       a payee whose address changed in 7 days",
+        "needs approval    a payee never paid before",
+        "needs approval    a payee whose address changed in 7 days",
         "to undo tokens    30 s",
         "trusted           @bob",
     ]

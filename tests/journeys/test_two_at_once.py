@@ -52,7 +52,7 @@ async def lines(town: Town) -> AsyncIterator[list[Line]]:
 
 @pytest.fixture(autouse=True)
 async def adds_up(town: Town, lines: list[Line], assets: Assets) -> AsyncIterator[None]:
-    """Whatever was asked: what everybody has is what was paid in, and the book is right."""
+    """Whatever was asked: what everybody has is what was paid in, and the ledger is right."""
     yield
     has = sum([await posted(town, lines[0], who) for who in town.api_keys])
     assert has == sum(town.paid_in.values())

@@ -1,4 +1,4 @@
-"""A small book: the verbs of gateway.ledger over a fresh database, by account code and amount."""
+"""A small ledger: the verbs of gateway.ledger over a fresh database, by account code and amount."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,7 +7,7 @@ import pytest
 
 from gateway.errors import GatewayError
 from gateway.ids import TransferId, new_id
-from gateway.ledger import book as verbs
+from gateway.ledger import ledger as verbs
 from gateway.ledger.account import Balance
 from gateway.ledger.transfer import End, Event, Leg, State, Transfer
 from gateway.money import Asset, Assets
@@ -15,7 +15,7 @@ from gateway.postgres.pool import Database
 from tests.factory import NOW
 
 
-class Book:
+class Ledger:
     """Each call is a transaction of its own, as for a caller who does one thing."""
 
     def __init__(self, database: Database, assets: Assets) -> None:
@@ -64,5 +64,5 @@ class Book:
 
 
 @pytest.fixture
-async def book(database: Database, assets: Assets) -> Book:
-    return Book(database, assets)
+async def ledger(database: Database, assets: Assets) -> Ledger:
+    return Ledger(database, assets)

@@ -1,9 +1,9 @@
-"""The configured assets and those in the book: what was once in it can be read and ended for ever."""
+"""The configured assets and those in the ledger: what was once in it can be read and ended for ever."""
 
 import pytest
 
 from gateway.errors import AssetClosed, Misconfigured
-from gateway.ledger import book
+from gateway.ledger import ledger
 from gateway.money import Asset, Assets
 from gateway.postgres.pool import Database
 
@@ -16,7 +16,7 @@ async def test_an_asset_that_is_not_configured_any_more_does_all_but_take_new_mo
     fewer = Assets([asset for asset in assets if asset.code != "JPY"])
 
     async with database.reading() as connection:
-        known = await book.with_former(connection, fewer)
+        known = await ledger.with_former(connection, fewer)
 
     assert known["JPY"] == known.of_wallet("JPY") == assets["JPY"]
     assert list(known)[-1] == assets["JPY"]
@@ -30,7 +30,7 @@ async def test_a_currency_whose_decimals_iso_4217_has_changed_is_to_be_taken_out
 ) -> None:
     others = [one for one in assets if one.code != "JPY"]
     async with database.transaction() as connection:
-        for check in (book.declare, book.with_former):
+        for check in (ledger.declare, ledger.with_former):
             with pytest.raises(Misconfigured, match="take it out of GATEWAY_CURRENCIES"):
                 await check(connection, Assets([*others, Asset("JPY", "fiat", 2)]))
 
@@ -39,11 +39,11 @@ async def test_a_currency_whose_decimals_iso_4217_has_changed_is_to_be_taken_out
     ("asset", "says"),
     [(Asset("USDX", "token", 8, "USD"), "with 6 decimals"), (Asset("CHF", "fiat", 2), "run 'gateway migrate'")],
 )
-async def test_settings_that_disagree_with_the_book_are_refused(
+async def test_settings_that_disagree_with_the_ledger_are_refused(
     database: Database, assets: Assets, asset: Asset, says: str
 ) -> None:
     others = [one for one in assets if one.code != asset.code]
 
     async with database.reading() as connection:
         with pytest.raises(Misconfigured, match=says):
-            await book.with_former(connection, Assets([*others, asset]))
+            await ledger.with_former(connection, Assets([*others, asset]))

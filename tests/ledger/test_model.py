@@ -1,7 +1,8 @@
-"""The book and a small model of it, driven side by side by Hypothesis: whatever the steps, they agree.
+"""The ledger and a small model of it, driven side by side by Hypothesis: whatever the steps, they agree.
 
-The model is written from the words of the book alone: dictionaries of what is posted and what is set aside, no arrays,
-no SQL. After each step every balance, every statement and every outcome is compared; at the end the book is recounted.
+The model is written from the words of the ledger alone: dictionaries of what is posted and what is set aside, no
+arrays, no SQL. After each step every balance, every statement and every outcome is compared; at the end the ledger is
+recounted.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ from hypothesis.stateful import (
 
 from gateway.errors import GatewayError
 from gateway.ids import TransferId, new_id
-from gateway.ledger import book, recount
+from gateway.ledger import ledger, recount
 from gateway.ledger.errors import CaptureExceedsHold, InsufficientFunds, TransferEnded
 from gateway.ledger.transfer import End, Event, Leg, State, Transfer
 from gateway.money import Assets
@@ -69,7 +70,7 @@ class Model:
 
 
 class BookMachine(RuleBasedStateMachine):
-    """Every rule is one call of the book: a batch of one or more steps in one transaction."""
+    """Every rule is one call of the ledger: a batch of one or more steps in one transaction."""
 
     database: Database
     runner: asyncio.Runner
@@ -88,7 +89,7 @@ class BookMachine(RuleBasedStateMachine):
         # The outside is the gateway's liquidity, the one account without a floor: shared, so only its changes count.
         self.codes = {name: f"wallet:{name}{example}:EUR" for name in ("a", "b", "c")}
         self.codes |= {"fees": f"fees:{example}:EUR", "outside": f"liquidity:{example}:EUR"}
-        self.ids = self.run(lambda c: book.accounts(c, [(code, eur) for code in self.codes.values()]))
+        self.ids = self.run(lambda c: ledger.accounts(c, [(code, eur) for code in self.codes.values()]))
 
     def run(self, act: Any) -> Any:
         async def inside() -> Any:
@@ -99,7 +100,7 @@ class BookMachine(RuleBasedStateMachine):
 
     def write(self, *steps: Transfer | End) -> list[State | GatewayError]:
         self.now += timedelta(seconds=1)
-        results: list[State | GatewayError] = self.run(lambda c: book.write(c, steps, self.now))
+        results: list[State | GatewayError] = self.run(lambda c: ledger.write(c, steps, self.now))
         return results
 
     def transfer(self, legs: list[tuple[str, str, int]], **fields: Any) -> Transfer:
@@ -196,7 +197,7 @@ class BookMachine(RuleBasedStateMachine):
 
     @invariant()
     def balances_agree(self) -> None:
-        found = self.run(lambda c: book.balances(c, self.assets, self.codes.values()))
+        found = self.run(lambda c: ledger.balances(c, self.assets, self.codes.values()))
         for name, code in self.codes.items():
             expected = (self.model.posted[name], self.model.aside[name])
             assert (found[code].posted, found[code].pending) == expected, name
@@ -204,12 +205,12 @@ class BookMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         eur = self.assets["EUR"]
         for name, code in self.codes.items():
-            lines = self.run(lambda c, code=code: book.statement(c, eur, code, None, 10_000))
+            lines = self.run(lambda c, code=code: ledger.statement(c, eur, code, None, 10_000))
             assert [line.number for line in lines] == list(range(len(lines), 0, -1))
             assert [line.balance.units for line in reversed(lines)] == self.model.lines[name]
 
 
-def test_the_book_agrees_with_its_model(
+def test_the_ledger_agrees_with_its_model(
     anyio_backend: Any, database_url: str, assets: Assets, pytestconfig: pytest.Config
 ) -> None:
     async def enter() -> tuple[Any, Database]:

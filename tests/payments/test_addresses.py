@@ -1,4 +1,4 @@
-"""A wallet of several addresses: the book has it as one."""
+"""A wallet of several addresses: the ledger has it as one."""
 
 import pytest
 from eth_account import Account
@@ -33,7 +33,7 @@ async def transfer(town: Town, sender: str, receiver: str, units: int) -> None:
 
 
 async def send(town: Town, sender: str, data: bytes) -> None:
-    """A call of the token with a key that anvil makes believe it has, final and in the book."""
+    """A call of the token with a key that anvil makes believe it has, final and in the ledger."""
     town.chain.rpc("anvil_impersonateAccount", sender)
     town.chain.rpc("anvil_setBalance", sender, hex(10**18))
     call = {"from": sender, "to": town.settings.contracts["USDX"].address, "data": "0x" + data.hex()}
@@ -43,7 +43,7 @@ async def send(town: Town, sender: str, data: bytes) -> None:
         pass
 
 
-async def test_tokens_between_addresses_of_one_wallet_change_nothing_in_the_book(town: Town) -> None:
+async def test_tokens_between_addresses_of_one_wallet_change_nothing_in_the_ledger(town: Town) -> None:
     alice = await town.person("alice", "10 USDX")
     await now_at(town, alice, OWN)
 

@@ -10,7 +10,7 @@ from gateway.errors import GatewayError
 from gateway.idempotency import Unbatched
 from gateway.identity.wallet import Wallet
 from gateway.ids import TransferId, new_id
-from gateway.ledger import account, book
+from gateway.ledger import account, ledger
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Assets
 from gateway.payments import capture_void
@@ -55,9 +55,9 @@ async def give_tokens(town: LedgerTown, owner: Wallet, text: str) -> None:
     money = town.money(text)
     codes = (account.system_account("supply", money.asset), account.wallet(owner.handle, money.asset))
     async with town.database.transaction() as connection:
-        ids = await book.accounts(connection, [(code, money.asset) for code in codes])
+        ids = await ledger.accounts(connection, [(code, money.asset) for code in codes])
         id, leg = TransferId(new_id(town.now)), Leg(*(ids[code] for code in codes), money.units)
-        book.all_done(await book.post(connection, [Transfer(id, "observation", id, (leg,), fact=True)], town.now))
+        ledger.all_done(await ledger.post(connection, [Transfer(id, "observation", id, (leg,), fact=True)], town.now))
 
 
 def capture(caller: Wallet, payment: Payment, amount: str | None = None) -> EndRequest:

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.chain.relayer import deploy
 from gateway.errors import AssetClosed
-from gateway.ledger import book
+from gateway.ledger import ledger
 from gateway.money import Assets
 from gateway.payments.model.payment import State
 from tests.factory import Town
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 async def test_a_token_that_was_taken_out_is_paid_redeemed_and_reconciled(town: Town) -> None:
     alice, bob = await town.person("alice", "50.00 USDX"), await town.person("bob")
     async with town.database.reading() as connection:
-        town.assets = await book.with_former(connection, Assets([town.assets["EUR"], town.assets["ETH"]]))
+        town.assets = await ledger.with_former(connection, Assets([town.assets["EUR"], town.assets["ETH"]]))
         contracts = await deploy.contracts(connection, town.assets)
     town.settings = replace(town.settings, assets=town.assets, contracts=contracts)
 

@@ -10,7 +10,7 @@ from gateway.chain.token import message
 from gateway.chain.token.message import Authorization
 from gateway.custody import export
 from gateway.identity.wallet import Wallet
-from gateway.ledger import account, book
+from gateway.ledger import account, ledger
 from gateway.payments.model import records
 from gateway.payments.model.payment import State
 from tests.factory import Town
@@ -43,7 +43,7 @@ async def test_after_the_export_the_gateway_signs_for_the_wallet_as_before(town:
 
 
 @pytest.mark.parametrize("left", ["0 USDX", "3 USDX"])
-async def test_an_owner_who_empties_the_address_while_a_payment_is_queued_fails_it_and_the_book_follows_the_chain(
+async def test_an_owner_who_empties_the_address_while_a_payment_is_queued_fails_it_and_the_ledger_follows_the_chain(
     town: Town, left: str
 ) -> None:
     alice, bob = await town.person("alice", "10 USDX"), await town.person("bob")
@@ -78,7 +78,7 @@ async def test_what_is_sent_past_the_gateway_is_credited_and_says_from_whom_and_
         ends = []
         for person in (alice, bob):
             code = account.wallet(person.handle, town.assets["USDX"])
-            entries = await book.statement(connection, town.assets["USDX"], code, None, 10)
+            entries = await ledger.statement(connection, town.assets["USDX"], code, None, 10)
             seen = [entry.subject for entry in entries if entry.purpose == "observation"]
             of = await records.ends_of_observations(connection, seen)
             ends.append([of[subject] for subject in seen])

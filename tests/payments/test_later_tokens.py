@@ -7,7 +7,7 @@ import pytest
 
 from gateway.chain.watcher import cursors
 from gateway.errors import Misconfigured
-from gateway.ledger import book
+from gateway.ledger import ledger
 from gateway.money import Asset, Assets
 from gateway.payments.model.payment import State
 from gateway.worker import jobs
@@ -24,7 +24,7 @@ EURX = Asset("EURX", "token", 6, "EUR")
 async def declare_eurx(town: Town) -> None:
     town.assets = Assets([*town.assets, EURX])
     async with town.database.transaction() as connection:
-        await book.declare(connection, town.assets)
+        await ledger.declare(connection, town.assets)
 
 
 async def test_a_token_that_is_deployed_while_a_worker_runs_is_relayed_and_watched_by_it(town: Town) -> None:

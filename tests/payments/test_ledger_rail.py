@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gateway.errors import Forbidden, NotFound, StateConflict
 from gateway.identity.wallet import Wallet
 from gateway.keys.vault import Vault
-from gateway.ledger import account, book, recount
+from gateway.ledger import account, ledger, recount
 from gateway.ledger.errors import CaptureExceedsHold, InsufficientFunds
 from gateway.money import Assets, Money
 from gateway.payments import capture_void, pay
@@ -51,7 +51,7 @@ class LedgerTown(Town):
     async def fees(self) -> str:
         eur = self.assets["EUR"]
         async with self.database.reading() as connection:
-            found = await book.balances(connection, self.assets, [account.system_account("fees", eur)])
+            found = await ledger.balances(connection, self.assets, [account.system_account("fees", eur)])
         return str(Money(next((one.posted for one in found.values()), 0), eur))
 
     async def wrong(self) -> list[Any]:
@@ -271,7 +271,7 @@ async def test_a_refund_that_the_payee_cannot_afford_leaves_all_of_it_to_refund(
 async def test_a_statement_runs_from_payment_to_payment(town: LedgerTown, alice: Wallet, bob: Wallet) -> None:
     paid = [await town.pay(alice, "@bob", f"{n}.00 EUR") for n in range(1, 6)]
     async with town.database.reading() as connection:
-        lines = await book.statement(connection, town.assets["EUR"], "wallet:alice:EUR", None, 50)
+        lines = await ledger.statement(connection, town.assets["EUR"], "wallet:alice:EUR", None, 50)
     assert [line.subject for line in reversed(lines)][1:] == [payment.id for payment in paid]
     assert [str(line.balance) for line in reversed(lines)] == [
         f"{left}.00 EUR" for left in (100, 99, 97, 94, 90, 85)

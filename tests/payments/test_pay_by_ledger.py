@@ -13,7 +13,7 @@ from gateway.errors import Unauthenticated
 from gateway.identity import wallet as wallets
 from gateway.identity.wallet import Wallet
 from gateway.ids import TransferId, new_id
-from gateway.ledger import account, book
+from gateway.ledger import account, ledger
 from gateway.ledger.errors import InsufficientFunds
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Assets
@@ -113,7 +113,7 @@ async def test_together_or_one_by_one_the_answers_and_all_that_is_written_are_th
     seen = set()
     street.charge(basis_points)
     async with street.database.transaction() as connection:
-        await book.accounts(connection, [("fees:EUR", street.assets["EUR"])])
+        await ledger.accounts(connection, [("fees:EUR", street.assets["EUR"])])
     for step in range(40):
         if step % 5 == 4:  # something is set aside
             payer = draw.randrange(3)
@@ -184,10 +184,10 @@ async def test_an_account_that_facts_left_short_is_short_and_is_filled_up(street
     await street.pay(street.people[0].wallet, "@bea", "8.00 EUR", capture=False)
     async with street.database.transaction() as connection:
         codes = [account.wallet("ann", eur), account.system_account("liquidity", eur)]
-        ids = await book.accounts(connection, [(code, eur) for code in codes])
+        ids = await ledger.accounts(connection, [(code, eur) for code in codes])
         id = new_id(NOW)
         taken = Transfer(TransferId(id), "observation", id, (Leg(ids[codes[0]], ids[codes[1]], 5_00),), fact=True)
-        book.all_done(await book.post(connection, [taken], NOW))
+        ledger.all_done(await ledger.post(connection, [taken], NOW))
 
     (short,) = await both_ways(street, [street.asked(0, "bea", "short", "0.01 EUR")])
     assert isinstance(short, InsufficientFunds)

@@ -1,4 +1,4 @@
-"""What a policy asks about, rule by rule, and what loosens one."""
+"""Which payments need an approval, rule by rule, and what loosens one."""
 
 from datetime import timedelta
 from typing import Any

@@ -9,7 +9,7 @@ from msgspec import structs
 
 from gateway.errors import GatewayError
 from gateway.events import log
-from gateway.ledger import book, transfer
+from gateway.ledger import ledger, transfer
 from gateway.ledger.errors import InsufficientFunds
 from gateway.ledger.transfer import End
 from gateway.money import Assets, Money
@@ -61,7 +61,7 @@ class Courier(Rail):
         self, connection: Connection, settings: PaymentSettings, payment: Payment, money: Money, now: datetime
     ) -> Payment:
         end = End(payment.transfer_id, transfer.Event.CAPTURE, (money.units,))
-        book.all_done(await book.write(connection, [end], now))
+        ledger.all_done(await ledger.write(connection, [end], now))
         state = after(payment.id, payment.state, Event.SETTLE)
         return structs.replace(payment, state=state, captured=money, settled_at=now)
 

@@ -13,7 +13,7 @@ from gateway.chain.relayer import batches, nonce_conflicts, relayers, roles
 from gateway.chain.relayer.relayers import Relayer
 from gateway.clock import system_clock
 from gateway.keys.signer import LOCAL_RELAYER_KEYS, RelayerSigner, fields_of
-from gateway.ledger import account, book
+from gateway.ledger import account, ledger
 from gateway.payments.model.payment import Payment, State
 from gateway.postgres.pool import Record
 from gateway.worker import jobs
@@ -336,7 +336,7 @@ async def test_a_nonce_that_others_used_while_the_relayer_had_nothing_open_stops
     assert stopped["address"] == TWO.address
 
 
-async def test_a_relayer_is_resumed_only_when_the_book_has_what_stopped_it(wide: Town) -> None:
+async def test_a_relayer_is_resumed_only_when_the_ledger_has_what_stopped_it(wide: Town) -> None:
     alice = await wide.person("alice", "10 USDX")
     await wide.person("bob")
     payment = await wide.pay(alice, "@bob", "1 USDX")
@@ -520,7 +520,7 @@ async def test_the_gas_of_deployments_and_grants_is_booked_like_all_other(wide: 
     await wide.person("alice", "10 USDX")
     coin = wide.assets["ETH"]
     async with wide.database.reading() as connection:
-        found = await book.balances(connection, wide.assets, [account.system_account("gas", coin)])
+        found = await ledger.balances(connection, wide.assets, [account.system_account("gas", coin)])
     (booked,) = found.values()
     spent = 2 * 10_000 * ETHER - sum([await wide.node.balance(signer.address) for signer in wide.signers])
 

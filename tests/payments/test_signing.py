@@ -297,7 +297,7 @@ async def test_an_own_address_that_is_come_back_to_has_its_nonces_where_they_wer
     assert (await authorization_of(town, asked)).nonce > 2**64
 
 
-async def test_an_address_that_its_owner_empties_fails_the_payment_and_the_book_is_right(town: Town) -> None:
+async def test_an_address_that_its_owner_empties_fails_the_payment_and_the_ledger_is_right(town: Town) -> None:
     (alice, key), bob = await own(town, "alice", "10 USDX"), await town.person("bob")
     signed, unsigned = await town.pay(alice, "@bob", "4 USDX"), await town.pay(alice, "@bob", "1 USDX")
     await town.sign(signed, key)

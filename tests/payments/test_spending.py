@@ -28,7 +28,7 @@ from gateway.errors import GatewayError
 from gateway.identity import wallet as wallets
 from gateway.identity.credential import Credential
 from gateway.ids import first_id, new_id
-from gateway.ledger import account, book
+from gateway.ledger import account, ledger
 from gateway.money import Assets, Money
 from gateway.payments import approve, draw, pay
 from gateway.payments.checks import caps, checks, mandate, policy, spending
@@ -398,7 +398,7 @@ async def test_what_no_cap_covers_or_one_is_too_small_for_is_left_to_the_checks(
     await street.person("carol", "1.00 EUR")
     async with street.database.transaction() as connection:
         code = account.wallet(street.alice.handle, jpy)
-        await book.accounts(connection, [(code, jpy), (account.wallet(street.bob.handle, jpy), jpy)])
+        await ledger.accounts(connection, [(code, jpy), (account.wallet(street.bob.handle, jpy), jpy)])
 
     assert await outcomes(street, street.by_key(jpy.parse("5"))) == ["NeedsChecks"]
     assert await outcomes(street, street.by_key(eur.parse("25.01"))) == ["NeedsChecks"]

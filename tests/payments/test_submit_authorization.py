@@ -220,7 +220,7 @@ async def test_one_that_is_relayed_without_us_while_it_is_handed_in_is_never_hel
     one = signed(town, alice, key, "4 USDX")
 
     class Slow(HttpNode):
-        """While it answers whether the nonce was used, it is, and the book may see that too."""
+        """While it answers whether the nonce was used, it is, and the ledger may see that too."""
 
         async def calls(self, calls: Sequence[tuple[str, bytes]], at: int) -> list[bytes]:
             answers = await super().calls(calls, at)

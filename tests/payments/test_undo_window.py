@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def careful(town: Town) -> Wallet:
-    """Alice, with 10 USDX and a guarded wallet that asks about nothing and can undo for 30 seconds."""
+    """Alice, with 10 USDX and a guarded wallet whose payments need no approval, and that can undo for 30 seconds."""
     alice = await town.person("alice", "10 USDX")
     async with town.database.transaction() as connection:
         await wallets.guard(connection, alice.id)

@@ -13,7 +13,7 @@ from gateway.clock import system_clock
 from gateway.controls import wallet_freeze
 from gateway.errors import NotFound
 from gateway.keys.vault import Vault
-from gateway.ledger import book
+from gateway.ledger import ledger
 from gateway.money import Asset, Assets
 from gateway.payments.errors import WithdrawalsFrozen
 from gateway.payments.model.payment import State
@@ -36,7 +36,7 @@ async def rows(town: Town, query: str, *arguments: object) -> list[Record]:
 
 
 async def freeze_by_difference(town: Town, address: str, text: str) -> None:
-    """The address has this much by the contract, which is not what the book says."""
+    """The address has this much by the contract, which is not what the ledger says."""
     await town.set_balance(address, text)
     await town.look_at_all()
     await town.look()
@@ -79,7 +79,7 @@ async def test_a_queued_withdrawal_waits_for_the_freeze_to_be_lifted_and_then_go
     assert await town.differences() == []
 
 
-async def test_what_a_frozen_wallet_sends_stays_withheld_when_the_freeze_of_its_asset_is_lifted(town: Town) -> None:
+async def test_what_a_frozen_wallet_sends_stays_frozen_when_the_freeze_of_its_asset_is_lifted(town: Town) -> None:
     alice = await town.person("alice", "20 USDX")
     leaving = await town.pay(alice, OUTSIDE, "1 USDX")
     await freeze_by_difference(town, alice.address, "25 USDX")
@@ -98,7 +98,7 @@ async def test_what_a_frozen_wallet_sends_stays_withheld_when_the_freeze_of_its_
     assert (await town.payment(leaving)).state is State.SETTLED
 
 
-async def test_the_time_of_what_is_withheld_does_not_run_out(town: Town) -> None:
+async def test_the_time_of_what_is_frozen_does_not_run_out(town: Town) -> None:
     alice = await town.person("alice", "20 USDX")
     leaving = await town.pay(alice, OUTSIDE, "1 USDX")
     await freeze_by_difference(town, alice.address, "25 USDX")
@@ -142,7 +142,7 @@ async def test_a_withdrawal_whose_batch_comes_to_nothing_during_the_freeze_is_no
     assert await town.differences() == []
 
 
-async def test_what_is_withheld_hurries_nobody_else(town: Town) -> None:
+async def test_what_is_frozen_hurries_nobody_else(town: Town) -> None:
     alice = await town.person("alice", "20 USDX")
     await town.person("bob")
     await town.pay(alice, OUTSIDE, "1 USDX")
@@ -164,7 +164,7 @@ async def test_a_freeze_stays_while_there_is_a_difference_and_is_lifted_when_the
     alice = await town.person("alice", "10 USDX")
     await freeze_by_difference(town, alice.address, "7 USDX")
 
-    with pytest.raises(FreezeStays, match=r"has 10\.000000 USDX in the book and 7\.000000 USDX by balanceOf"):
+    with pytest.raises(FreezeStays, match=r"has 10\.000000 USDX in the ledger and 7\.000000 USDX by balanceOf"):
         await unfreeze_withdrawals(town)
     with pytest.raises(WithdrawalsFrozen):
         await town.pay(alice, OUTSIDE, "1 USDX")
@@ -220,7 +220,7 @@ async def two_tokens(database: Database, chain: Chain) -> Town:
     """A town with USDX and EURX."""
     assets = Assets([*ASSETS, Asset("EURX", "token", 2, "EUR")])
     async with database.transaction() as connection:
-        await book.declare(connection, assets)
+        await ledger.declare(connection, assets)
     town = Town(database, chain, HttpNode(chain.url), assets, Vault(bytes(range(32))))
     await town.deploy()
     return town

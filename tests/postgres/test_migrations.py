@@ -26,7 +26,7 @@ FIRST = "0001_first_release.sql"
 #: What a gateway from before the first release left, so far as migrating looks at it.
 BEFORE_FIRST_RELEASE = """
 CREATE TABLE migration (name text PRIMARY KEY, sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now());
-INSERT INTO migration (name, sha256) VALUES ('0001_book.sql', 'a'), ('0041_bound_at.sql', 'b');
+INSERT INTO migration (name, sha256) VALUES ('0001_ledger.sql', 'a'), ('0041_bound_at.sql', 'b');
 CREATE TABLE asset (code text PRIMARY KEY);
 INSERT INTO asset VALUES ('EUR');
 """
@@ -76,7 +76,7 @@ async def test_the_migrations_and_the_schema_make_the_same_database(empty: Datab
         ("constraints", "ALTER TABLE session RENAME CONSTRAINT session_wallet_id_fkey TO session_wallet_fkey"),
         ("constraints", "ALTER DOMAIN amount DROP CONSTRAINT amount_is_whole"),
         ("indexes", "DROP INDEX payment_due; CREATE INDEX payment_due ON staged_payment (expires_at)"),
-        ("functions", "ALTER FUNCTION book_write RESET plan_cache_mode"),
+        ("functions", "ALTER FUNCTION ledger_write RESET plan_cache_mode"),
         ("functions", "CREATE OR REPLACE FUNCTION append_only() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN END'"),
         ("triggers", "DROP TRIGGER wallet_is_kept ON wallet"),
         ("triggers", "ALTER TABLE transfer DISABLE TRIGGER transfer_checked"),

@@ -11,7 +11,7 @@ import pytest
 import gateway
 from gateway.embedded.postgres import Postgres
 from gateway.errors import Misconfigured
-from gateway.ledger import book
+from gateway.ledger import ledger
 from gateway.money import Assets
 from gateway.postgres import prerequisites
 from gateway.postgres.migration import check_migrated, migrate
@@ -44,7 +44,7 @@ async def pays(url: str, assets: Assets) -> None:
     async with connect(url, 3) as database:
         await migrate(database)
         async with database.transaction() as connection:
-            await book.declare(connection, assets)
+            await ledger.declare(connection, assets)
         async with opened(database, assets) as api:
             alice, bob = await api.person("alice", "10.00 EUR"), await api.person("bob")
             paid = await alice.pay("@bob", "4.00 EUR", memo="İıß\\'")

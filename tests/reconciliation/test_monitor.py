@@ -1,4 +1,4 @@
-"""The book held against the chain and the bank, all the time: what is seen, what is believed, what it costs."""
+"""The ledger held against the chain and the bank, all the time: what is seen, what is believed, what it costs."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import pytest
 from gateway.chain.errors import NodeUnavailable
 from gateway.chain.node import At, HttpNode
 from gateway.ids import TransferId, new_id
-from gateway.ledger import book
+from gateway.ledger import ledger
 from gateway.ledger.transfer import Leg, Transfer
 from gateway.postgres.pool import Record
 from gateway.reconciliation.monitor import Schedule
@@ -83,13 +83,15 @@ async def cursor(town: Town) -> int:
 
 
 async def shift(town: Town, units: int, debit: str, credit: str) -> None:
-    """Post what never happened: the book's own checks allow it, since debits equal credits."""
+    """Post what never happened: the ledger's own checks allow it, since debits equal credits."""
     async with town.database.transaction() as connection:
         asset = town.assets["USDX"]
-        ids = await book.accounts(connection, [(debit, asset), (credit, asset)])
+        ids = await ledger.accounts(connection, [(debit, asset), (credit, asset)])
         id = TransferId(new_id(town.clock()))
         legs = (Leg(ids[debit], ids[credit], units),)
-        book.all_done(await book.write(connection, [Transfer(id, "observation", id, legs, fact=True)], town.clock()))
+        ledger.all_done(
+            await ledger.write(connection, [Transfer(id, "observation", id, legs, fact=True)], town.clock())
+        )
 
 
 def worker(town: Town, node: HttpNode, schedule: Schedule = SCHEDULE) -> Worker:
@@ -129,7 +131,7 @@ async def test_a_difference_that_is_seen_twice_names_account_block_and_amount_an
     assert (first, frozen_then) == ([], [])
     (row,) = await rows(town, "SELECT * FROM difference")
     assert (row["account"], row["against"]) == ("wallet:alice:USDX", "balanceOf")
-    assert (row["book"], row["other"], row["block"]) == (9_000_000, 6_000_000, await cursor(town))
+    assert (row["ledger"], row["other"], row["block"]) == (9_000_000, 6_000_000, await cursor(town))
     assert row["confirmed_at"] is not None
     (facts,) = await told(town)
     for said in ('"wallet:alice:USDX"', '"USDX"', '"3.000000"', '"9.000000"', '"6.000000"', f'"block": {row["block"]}'):
@@ -175,11 +177,11 @@ async def test_a_supply_that_is_not_the_books_is_seen(town: Town) -> None:
     await town.look()
     await town.look()
 
-    (row,) = await rows(town, "SELECT account, against, other - book AS more FROM difference")
+    (row,) = await rows(town, "SELECT account, against, other - ledger AS more FROM difference")
     assert tuple(row) == ("supply:USDX", "totalSupply", 1_000_000)
 
 
-async def test_what_the_book_shifted_by_itself_is_seen_when_every_wallet_is_looked_at(town: Town) -> None:
+async def test_what_the_ledger_shifted_by_itself_is_seen_when_every_wallet_is_looked_at(town: Town) -> None:
     await town.person("alice", "10 USDX")
     await town.look()
     await shift(town, 2_000_000, "wallet:alice:USDX", "outside:USDX")
@@ -204,7 +206,7 @@ async def test_an_outside_that_is_not_what_the_supply_leaves_is_seen_when_every_
     await town.look_at_all()
     await town.look()
 
-    (row,) = await rows(town, "SELECT account, against, book, other FROM difference")
+    (row,) = await rows(town, "SELECT account, against, ledger, other FROM difference")
     assert tuple(row) == ("outside:USDX", "the supply less all wallets", 2_999_999, 3_000_000)
     assert await frozen(town) == ["USDX"]
 
@@ -216,12 +218,12 @@ async def test_a_reserve_that_does_not_cover_the_supply_freezes_its_currency_and
     await town.look()
     await town.look()
 
-    (row,) = await rows(town, "SELECT account, asset, book, other FROM difference")
+    (row,) = await rows(town, "SELECT account, asset, ledger, other FROM difference")
     assert tuple(row) == ("reserve:USD", "USD", 700, 1000)
     assert await frozen(town) == ["USD"]
 
 
-async def test_a_bank_that_has_less_than_the_book_freezes_its_currency(town: Town) -> None:
+async def test_a_bank_that_has_less_than_the_ledger_freezes_its_currency(town: Town) -> None:
     await town.person("alice", "10.00 EUR")
     await town.execute(
         "INSERT INTO sandbox_bank_line (reference, asset, amount, balance, booked_at) "
@@ -232,7 +234,7 @@ async def test_a_bank_that_has_less_than_the_book_freezes_its_currency(town: Tow
     await town.look()
     await town.look()
 
-    (row,) = await rows(town, "SELECT account, against, block, book, other FROM difference")
+    (row,) = await rows(town, "SELECT account, against, block, ledger, other FROM difference")
     assert tuple(row) == ("bank:EUR", "the bank's statement", None, 1000, 999)
     assert await frozen(town) == ["EUR"]
 

@@ -127,12 +127,12 @@ async def test_what_moved_before_an_address_was_bound_is_not_posted_beside_what_
     assert await town.differences() == []
 
 
-async def test_blocks_that_are_not_in_the_book_are_not_read_again(town: Town) -> None:
+async def test_blocks_that_are_not_in_the_ledger_are_not_read_again(town: Town) -> None:
     town.chain.mine(3)
     await town.settle()
     last = await cursor(town)
 
     for first, to in ((0, 1), (last, last + 1), (1, last + 600)):
-        with pytest.raises(InvalidRequest, match=f"blocks 1 to {last} are in the book"):
+        with pytest.raises(InvalidRequest, match=f"blocks 1 to {last} are in the ledger"):
             await read_again(town, first, to)
     assert await read_again(town, 2, 1) == 0

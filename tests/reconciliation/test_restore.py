@@ -205,7 +205,8 @@ async def test_nothing_is_paid_twice_after_a_restore_and_two_operators_make_it_a
     on_chain = {at: await town.on_chain(at) for at in (alice.address, bob.address, carol.address, OUTSIDE)}
     assert list(on_chain.values()) == ["53.000000 USDX", "17.000000 USDX", "3.500000 USDX", "1.500000 USDX"]
 
-    # The restored database: nothing is sent before the book has read what the relayers did, and then it is in recovery.
+    # The restored database: nothing is sent before the ledger has read what the relayers did, and then it is in
+    # recovery.
     after = await copies.restore(copy, town)
     alice, bob = after.as_person(alice), after.as_person(bob)
     early = await alice.pay("@bob", "1.00 USDX", "early")  # nobody knows yet, and its nonce is one that was used

@@ -24,7 +24,7 @@ from benchmarks.figures import FIGURES
 from benchmarks.legs import cpu_rows
 from benchmarks.machine import cpu_seconds, family_cpu_seconds, resident_bytes, sync_seconds
 from benchmarks.names import NAMES, parsed
-from benchmarks.rig import Book, Leg, Rig, check_in_flight
+from benchmarks.rig import Ledger, Leg, Rig, check_in_flight
 from benchmarks.served import VARIANTS
 
 pytestmark = pytest.mark.anyio
@@ -37,27 +37,27 @@ def rig(server: Postgres, tmp_path: Path) -> Rig:
 
 
 @pytest.fixture
-async def lived(rig: Rig, tmp_path: Path) -> AsyncIterator[Book]:
+async def lived(rig: Rig, tmp_path: Path) -> AsyncIterator[Ledger]:
     """Ten handles and twenty payments between them, all of which were acknowledged."""
-    book = await town.settle(rig, f"bench_{uuid4().hex}", 10)
-    await town.live(rig, book, 60)
-    async with rig.connected(book.name) as connection:
+    ledger = await town.settle(rig, f"bench_{uuid4().hex}", 10)
+    await town.live(rig, ledger, 60)
+    async with rig.connected(ledger.name) as connection:
         ids = await connection.fetch("SELECT id FROM payment")
-    book.ids = [tmp_path / "ids"]
-    book.ids[0].write_text("".join(show("pay", row["id"]) + "\n" for row in ids))
-    book.asked, book.acknowledged, book.loaded = 20, 20, 0
-    yield book
-    await rig.drop_database(book.name)
+    ledger.ids = [tmp_path / "ids"]
+    ledger.ids[0].write_text("".join(show("pay", row["id"]) + "\n" for row in ids))
+    ledger.asked, ledger.acknowledged, ledger.loaded = 20, 20, 0
+    yield ledger
+    await rig.drop_database(ledger.name)
 
 
-async def test_right_books_have_no_fault(rig: Rig, lived: Book) -> None:
+async def test_right_books_have_no_fault(rig: Rig, lived: Ledger) -> None:
     checked = await books.check(rig, lived)
 
     assert checked.faults == ()
     assert checked.payments == 20
 
 
-async def test_an_acknowledged_payment_that_is_not_there_is_a_fault(rig: Rig, lived: Book) -> None:
+async def test_an_acknowledged_payment_that_is_not_there_is_a_fault(rig: Rig, lived: Ledger) -> None:
     with lived.ids[0].open("a") as ids:
         ids.write(show("pay", uuid4()) + "\n")
     lived.asked = lived.acknowledged = 21
@@ -67,7 +67,7 @@ async def test_an_acknowledged_payment_that_is_not_there_is_a_fault(rig: Rig, li
     assert checked.faults == ("1 acknowledged payments are not there",)
 
 
-async def test_a_payment_that_is_answered_to_two_requests_is_a_fault(rig: Rig, lived: Book) -> None:
+async def test_a_payment_that_is_answered_to_two_requests_is_a_fault(rig: Rig, lived: Ledger) -> None:
     again = lived.ids[0].read_text().splitlines()[0]
     with lived.ids[0].open("a") as ids:
         ids.write(again + "\n")
@@ -78,7 +78,7 @@ async def test_a_payment_that_is_answered_to_two_requests_is_a_fault(rig: Rig, l
     assert checked.faults == ("1 ids were answered twice",)
 
 
-async def test_a_payment_that_was_refused_and_is_there_is_a_fault(rig: Rig, lived: Book) -> None:
+async def test_a_payment_that_was_refused_and_is_there_is_a_fault(rig: Rig, lived: Ledger) -> None:
     lines = lived.ids[0].read_text().splitlines(keepends=True)
     lived.ids[0].write_text("".join(lines[1:]))
     lived.acknowledged, lived.refused = 19, 1
@@ -88,7 +88,7 @@ async def test_a_payment_that_was_refused_and_is_there_is_a_fault(rig: Rig, live
     assert checked.faults == ("20 payments are more than were asked for",)
 
 
-async def test_an_unanswered_payment_may_be_there_or_not(rig: Rig, lived: Book) -> None:
+async def test_an_unanswered_payment_may_be_there_or_not(rig: Rig, lived: Ledger) -> None:
     lines = lived.ids[0].read_text().splitlines(keepends=True)
     lived.ids[0].write_text("".join(lines[1:]))
     lived.acknowledged, lived.asked = 19, 25
@@ -99,7 +99,7 @@ async def test_an_unanswered_payment_may_be_there_or_not(rig: Rig, lived: Book) 
     assert checked.unanswered == 6
 
 
-async def test_money_that_a_payment_has_no_entries_for_is_a_fault(rig: Rig, lived: Book) -> None:
+async def test_money_that_a_payment_has_no_entries_for_is_a_fault(rig: Rig, lived: Ledger) -> None:
     async with rig.connected(lived.name) as connection:
         await connection.execute("ALTER TABLE ledger_payment DISABLE TRIGGER ALL")
         await connection.execute(

@@ -22,7 +22,7 @@ from benchmarks.client import Answers, Call
 from benchmarks.direct import Direct
 from benchmarks.lifecycle import STEPS, Life, Step
 from benchmarks.revision import HERE, NotMeasured
-from benchmarks.rig import Book, Rig
+from benchmarks.rig import Ledger, Rig
 
 pytestmark = pytest.mark.anyio
 
@@ -38,7 +38,7 @@ async def rig(server: Postgres, tmp_path: Path) -> AsyncIterator[Rig]:
 
 
 @pytest.fixture
-async def book(rig: Rig) -> AsyncIterator[Book]:
+async def ledger(rig: Rig) -> AsyncIterator[Ledger]:
     """Six handles with plain keys and money."""
     made = await town.settle(rig, f"bench_{uuid4().hex}", _HANDLES)
     yield made
@@ -51,34 +51,34 @@ def paying(name: str, payee: int = 1) -> Call:
 
 
 @pytest.mark.parametrize("name", list(CALLERS))
-async def test_every_kind_of_caller_pays_at_once_without_an_approval(rig: Rig, book: Book, name: str) -> None:
+async def test_every_kind_of_caller_pays_at_once_without_an_approval(rig: Rig, ledger: Ledger, name: str) -> None:
     caller = CALLERS[name]
-    async with rig.connected(book.name) as connection:
+    async with rig.connected(ledger.name) as connection:
         await callers.prepare(connection, caller)
-    book = replace(book, caller=caller)
+    ledger = replace(ledger, caller=caller)
     if caller.session:
-        await rig.sign_in(book, "b1")
+        await rig.sign_in(ledger, "b1")
 
-    async with rig.serving(book) as served:
+    async with rig.serving(ledger) as served:
         answers = await client.send(served.url, caller.header(served.origin, "b1"), [paying("one"), paying("two")], 2)
 
     assert answers.failures(201) == {}
     assert [json.loads(body)["state"] for body in answers.bodies] == ["settled", "settled"]
-    book.ids = [rig.home / "ids"]
-    book.ids[0].write_text("".join(f"{id}\n" for id in answers.ids()))
-    book.asked = book.acknowledged = 2
-    assert (await books.check(rig, book)).faults == ()
+    ledger.ids = [rig.home / "ids"]
+    ledger.ids[0].write_text("".join(f"{id}\n" for id in answers.ids()))
+    ledger.asked = ledger.acknowledged = 2
+    assert (await books.check(rig, ledger)).faults == ()
 
 
-async def test_what_is_measured_of_caps_and_policies_is_really_checked(rig: Rig, book: Book) -> None:
+async def test_what_is_measured_of_caps_and_policies_is_really_checked(rig: Rig, ledger: Ledger) -> None:
     """The keys have no more rights than they should: a payment beyond cap or limit does not go through."""
-    async with rig.connected(book.name) as connection:
+    async with rig.connected(ledger.name) as connection:
         await callers.prepare(connection, GUARDED)
-    await rig.sign_in(book, "b1")
+    await rig.sign_in(ledger, "b1")
     body = msgspec.json.encode({"to": "@h0000001", "amount": "1000.01", "asset": "EUR"})
     beyond = Call("/v1/payments", 0, "beyond", body)
 
-    async with rig.serving(book) as served:
+    async with rig.serving(ledger) as served:
         capped = await client.send(served.url, GUARDED.header(served.origin, ""), [beyond], 1)
         session = await client.send(served.url, SESSION.header(served.origin, "b1"), [beyond], 1)
         stranger = await client.send(served.url, SESSION.header(served.origin, "b2"), [beyond], 1)
@@ -88,13 +88,13 @@ async def test_what_is_measured_of_caps_and_policies_is_really_checked(rig: Rig,
     assert stranger.statuses == [401]
 
 
-async def test_every_step_of_a_payments_life_is_measured_and_its_book_is_right(rig: Rig, book: Book) -> None:
-    async with rig.connected(book.name) as connection:
+async def test_every_step_of_a_payments_life_is_measured_and_its_ledger_is_right(rig: Rig, ledger: Ledger) -> None:
+    async with rig.connected(ledger.name) as connection:
         await callers.prepare(connection, REFUNDING)
-    book = replace(book, caller=REFUNDING)
+    ledger = replace(ledger, caller=REFUNDING)
 
-    async with rig.serving(book) as served:
-        life = Life(rig, book, served)
+    async with rig.serving(ledger) as served:
+        life = Life(rig, ledger, served)
         steps = await life.round(3)
 
     assert [step.what for step in steps] == list(STEPS)
@@ -123,8 +123,8 @@ def test_a_call_that_was_refused_is_a_failure() -> None:
     assert answers.failures(201) == {"503 b'away'": 2}
 
 
-async def test_payments_without_http_cost_processor_time_wal_and_disk(rig: Rig, book: Book) -> None:
-    ours = await direct.pay(rig, book, 8, 0.2)
+async def test_payments_without_http_cost_processor_time_wal_and_disk(rig: Rig, ledger: Ledger) -> None:
+    ours = await direct.pay(rig, ledger, 8, 0.2)
     await peer.create(rig)
     try:
         theirs = await direct.pay_peer(rig, 8, 0.2)
@@ -136,7 +136,7 @@ async def test_payments_without_http_cost_processor_time_wal_and_disk(rig: Rig, 
     assert ours.payments % 8 == theirs.payments % 8 == 0
     assert all(value > 0 for row in rows[:2] for value in (*row.ours, *row.theirs))
     assert 500 < ours.wal_each < 10_000
-    assert (await books.check(rig, book)).faults == ()
+    assert (await books.check(rig, ledger)).faults == ()
 
 
 def test_what_payments_cost_is_divided_by_how_many_they_are() -> None:
@@ -172,7 +172,7 @@ async def test_a_revision_makes_its_own_town_and_pays_and_checks_it_by_its_own_c
         paid = {"database": name, "handles": _HANDLES, "loaded": 0, "group": 4, "seconds": 0.2}
         told = await HERE.offer(dsn, rig.home, "direct", **paid)
         loaded = told.pop("loaded")
-        assert loaded > Direct(**told).payments > 0, "those that only warmed up are in the book, too"
+        assert loaded > Direct(**told).payments > 0, "those that only warmed up are in the ledger, too"
 
         tally = {"name": name, "handles": _HANDLES, "asked": 0, "acknowledged": 0, "refused": 0, "ids": []}
         right = await HERE.offer(dsn, rig.home, "check", loaded=loaded, **tally)

@@ -40,7 +40,7 @@ async def setup(rig: Rig) -> AsyncIterator[Setup]:
 async def test_a_lone_token_payment_is_timed_until_it_is_settled_and_its_books_are_right(setup: Setup) -> None:
     seconds = await chain.lone(setup)
 
-    checked = await tokens.check(setup.rig, setup.book)
+    checked = await tokens.check(setup.rig, setup.ledger)
 
     assert seconds > 2 * chain.BLOCK_SECONDS, "two blocks stand on top of a final one"
     assert checked.faults == ()
@@ -50,10 +50,10 @@ async def test_a_lone_token_payment_is_timed_until_it_is_settled_and_its_books_a
 async def test_what_was_acknowledged_and_is_not_settled_on_the_chain_is_a_fault(setup: Setup) -> None:
     await chain.lone(setup)
     setup.lone_ids.write_text(setup.lone_ids.read_text() + show("pay", uuid4()) + "\n")
-    setup.book.asked = setup.book.acknowledged = 2
+    setup.ledger.asked = setup.ledger.acknowledged = 2
     await setup.connection.execute("UPDATE token_authorization SET state = 'skipped' WHERE kind = 'transfer'")
 
-    checked = await tokens.check(setup.rig, setup.book)
+    checked = await tokens.check(setup.rig, setup.ledger)
 
     assert checked.faults == (
         "1 acknowledged payments are not settled",

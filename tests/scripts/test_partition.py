@@ -10,7 +10,7 @@ import pytest
 from gateway import idempotency
 from gateway.identity import wallet as wallets
 from gateway.identity.wallet import Wallet
-from gateway.ledger import book
+from gateway.ledger import ledger
 from gateway.ledger.errors import InsufficientFunds
 from gateway.money import Assets
 from gateway.payments.model.payment import State
@@ -31,7 +31,7 @@ PEOPLE = [f"person_{n}" for n in range(12)]
 
 
 class PartitionedTown(LedgerTown):
-    """A town of twelve with 100.00 EUR each, and some payments, whose book was partitioned afterwards."""
+    """A town of twelve with 100.00 EUR each, and some payments, whose ledger was partitioned afterwards."""
 
     def __init__(self, database: Database, assets: Assets) -> None:
         super().__init__(database, assets)
@@ -98,7 +98,7 @@ async def test_rows_lie_in_several_partitions_and_nothing_is_left_of_the_whole(t
 async def test_groups_of_payments_settle_and_what_is_short_is_refused(town: PartitionedTown) -> None:
     town.charge(100)
     async with town.database.transaction() as connection:
-        await book.accounts(connection, [("fees:EUR", town.assets["EUR"])])
+        await ledger.accounts(connection, [("fees:EUR", town.assets["EUR"])])
     groups = [[town.asked(n, (n + by) % 12, f"by {by}") for n in range(12)] for by in range(1, 11)]
     groups.append([town.asked(0, 1, "all", "999.00 EUR"), town.asked(1, 2, "some")])
 
@@ -143,11 +143,11 @@ async def test_a_hold_is_captured_voided_and_listed_in_the_statement(town: Parti
 
     async with town.database.reading() as connection:
         pages = [
-            await book.statement(connection, town.assets["EUR"], "wallet:person_0:EUR", before, 2)
+            await ledger.statement(connection, town.assets["EUR"], "wallet:person_0:EUR", before, 2)
             for before in (None, 3)
         ]
         code = "wallet:person_0:EUR"
-        then = (await book.balances_at(connection, {code: town.assets["EUR"]}, NOW + timedelta(seconds=1)))[code]
+        then = (await ledger.balances_at(connection, {code: town.assets["EUR"]}, NOW + timedelta(seconds=1)))[code]
     assert [[line.number for line in page] for page in pages] == [[4, 3], [2, 1]]
     assert [str(line.balance) for line in pages[0]] == ["70.00 EUR", "100.00 EUR"]
     assert str(then) == "70.00 EUR"

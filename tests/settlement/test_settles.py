@@ -17,7 +17,7 @@ from gateway.chain.watcher import cursors, watch
 from gateway.events.log import Event
 from gateway.identity.wallet import Wallet
 from gateway.ids import AccountId, TransferId, new_id
-from gateway.ledger import account, book, transfer
+from gateway.ledger import account, ledger, transfer
 from gateway.ledger.transfer import End, Leg, Transfer
 from gateway.money import Asset, Assets
 from gateway.payments.model.payment import State
@@ -124,9 +124,9 @@ async def give(town: Town, giver: Wallet, *texts: str) -> list[UUID]:
     ]
     codes = account.wallet(giver.handle, usdx), account.system_account("outside", usdx)
     async with town.database.transaction() as connection:
-        ids = await book.accounts(connection, [(code, usdx) for code in codes])
+        ids = await ledger.accounts(connection, [(code, usdx) for code in codes])
         holds = [hold_of(one, *(ids[code] for code in codes)) for one in orders]
-        book.all_done(await book.write(connection, holds, now))
+        ledger.all_done(await ledger.write(connection, holds, now))
         await authorization.enqueue(connection, orders, now)
         await remember(connection, orders)
     return [one.id for one in orders]

@@ -118,7 +118,7 @@ def _print(report: Report, seconds: float) -> None:
     print(f"\n{_line(report, seconds)}")
     print(
         f"{report.payments} payments accepted, {report.settled} settled, {report.failed} failed with a reason, "
-        f"{report.expired} expired unsigned, none twice; the book equals the chain"
+        f"{report.expired} expired unsigned, none twice; the ledger equals the chain"
     )
 
 

@@ -40,7 +40,7 @@ _POSTED = """
 
 @dataclass
 class Looks:
-    """Looks at the book while the day goes on."""
+    """Looks at the ledger while the day goes on."""
 
     world: World
     final: set[str] = field(default_factory=set)
@@ -62,16 +62,16 @@ class Looks:
         short = [row["code"] for row in await world.rows(_SHORT) if row["handle"] not in left]
         if short:
             raise world.violated("nobody's intent makes `available` negative", short)
-        if found := await world.rows("SELECT account, against, block, book, other FROM difference"):
+        if found := await world.rows("SELECT account, against, block, ledger, other FROM difference"):
             raise world.violated("the workers find no difference", [dict(row) for row in found])
 
     async def compare(self) -> None:
-        """The book has what the chain had at the block that the book is at."""
+        """The ledger has what the chain had at the block that the ledger is at."""
         world = self.world
         ((number, hash_),) = await world.rows("SELECT number, hash FROM chain_cursor")
         block = await world.node.block(number)
         if block is None or block.hash != hash_:
-            raise world.violated("the book follows the chain", f"block {number} is not the one that was read")
+            raise world.violated("the ledger follows the chain", f"block {number} is not the one that was read")
         for code in world.tokens:
             rows = await world.rows(_POSTED, code)
             held = [(row["handle"], address) for row in rows for address in row["addresses"]]
@@ -83,7 +83,8 @@ class Looks:
                 has = have[row["handle"]]
                 if has != row["posted"]:
                     raise world.violated(
-                        "the book equals the chain", f"@{row['handle']} {code}: {row['posted']}, and {has} on the chain"
+                        "the ledger equals the chain",
+                        f"@{row['handle']} {code}: {row['posted']}, and {has} on the chain",
                     )
 
 
@@ -203,7 +204,7 @@ class Reckoning:
         return seen
 
     async def _money(self, said: Truth, seen: list[tuple[Asked, Any]]) -> None:
-        """Everybody has what the acts come to, at however many addresses; the chain's own sums and the book agree."""
+        """Everybody has what the acts come to, at however many addresses; the chain's own sums and the ledger agree."""
         world = self.world
         tokens, fiat = Counter[tuple[str, str]](), Counter(self.deposits)
         for asked, now in seen:
@@ -224,7 +225,7 @@ class Reckoning:
             theirs[code, world.holder(address)] += units
         if mine != {key: units for key, units in theirs.items() if units}:
             raise world.violated("the acts come to what the chain says", f"{mine} and {theirs}")
-        await self._book(tokens, fiat)
+        await self._ledger(tokens, fiat)
 
     def _count(self, asked: Asked, now: Any, tokens: Counter[tuple[str, str]], fiat: Counter[tuple[str, str]]) -> None:
         """Add what a settled payment or conversion moved."""
@@ -242,7 +243,7 @@ class Reckoning:
         tokens[money.asset.code, now["from"]] -= money.units
         tokens[money.asset.code, payee] += money.units
 
-    async def _book(self, tokens: Counter[tuple[str, str]], fiat: Counter[tuple[str, str]]) -> None:
+    async def _ledger(self, tokens: Counter[tuple[str, str]], fiat: Counter[tuple[str, str]]) -> None:
         world, expected = self.world, Counter[str]()
         for (code, holder), units in tokens.items():
             if holder == NOBODY:
@@ -257,8 +258,8 @@ class Reckoning:
             "SELECT code, abs(credits_posted - debits_posted) AS posted FROM account "
             "WHERE code LIKE 'wallet:%' OR code LIKE 'supply:%' OR code LIKE 'outside:%'"
         )
-        book = {row["code"]: int(row["posted"]) for row in rows if row["posted"]}
-        if book != {code: units for code, units in expected.items() if units}:
-            wrong = {code for code in {*book, *expected} if book.get(code, 0) != expected[code]}
-            told = {code: (book.get(code, 0), expected[code]) for code in sorted(wrong)}
-            raise world.violated("the book agrees with the model (book, model)", told)
+        ledger = {row["code"]: int(row["posted"]) for row in rows if row["posted"]}
+        if ledger != {code: units for code, units in expected.items() if units}:
+            wrong = {code for code in {*ledger, *expected} if ledger.get(code, 0) != expected[code]}
+            told = {code: (ledger.get(code, 0), expected[code]) for code in sorted(wrong)}
+            raise world.violated("the ledger agrees with the model (ledger, model)", told)

@@ -4,7 +4,7 @@ import random
 from pathlib import Path
 
 from gateway.config import from_environment
-from gateway.ledger import book
+from gateway.ledger import ledger
 from gateway.money import Assets
 from gateway.postgres.pool import connect
 from tests.databases import fresh_database
@@ -35,6 +35,6 @@ async def day(dsn: str, template: str, home: Path, seed: int, payments: int | No
         connect(url, connections=1) as spectator,
     ):
         async with database.transaction() as connection:
-            await book.declare(connection, assets)
+            await ledger.declare(connection, assets)
         with running_anvil(home / f"anvil-{seed}", "--timestamp", str(_GENESIS)) as chain:
             return await live_through(seed, payments or size_of(seed), database, spectator, chain, assets)

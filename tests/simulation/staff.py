@@ -121,7 +121,7 @@ class Staff:
                 relayers = sorted(
                     world.rng.sample(relayers, world.rng.randint(1, len(relayers))), key=lambda one: one.address
                 )
-            # Who sleeps while they look at the book loses the turn at once; some look at every wallet each time.
+            # Who sleeps while they look at the ledger loses the turn at once; some look at every wallet each time.
             schedule = Schedule(timedelta(days=world.rng.randint(0, 1)), timedelta(0), timedelta(0))
             worker = replace(world.town.worker(), signers=tuple(relayers), node=view, schedule=schedule)
             self.hands.append(Hand(f"worker {n}", worker, view))

@@ -1,4 +1,5 @@
-"""Seeded days of faults: whatever happens, each payment is settled once or fails with a reason, and the book is right.
+"""Seeded days of faults: whatever happens, each payment is settled once or fails with a reason, and the ledger is
+right.
 
 `scripts/simulate --seed N` lives through any of them again and says what happened. More of them: `--seeds 60`.
 """

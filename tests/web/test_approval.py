@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def waiting_payment(visitor: Visitor, site: Site) -> tuple[Person, Any]:
-    """@alice, who has signed up at the page, is asked about 12.50 EUR for @bob, whom she has never paid."""
+    """@alice, who has signed up at the page, has to approve 12.50 EUR for @bob, whom she has never paid."""
     await signed_up(visitor, "alice")
     await site.person("bob")
     key = visitor.api_keys[-1]

@@ -79,7 +79,7 @@ class PolicyData(Struct, tag_field="object", tag="policy"):
 
     id: Annotated[str, typed_id("wal", "The wallet whose policy it is.")]
     changed_by: Annotated[str, one_of(["owner", "operators"], "Who changed it.")]
-    loosened: Annotated[bool, Meta(description="Whether it asks about less than before.")] | None
+    loosened: Annotated[bool, Meta(description="Whether fewer payments need an approval than before.")] | None
     limit: Annotated[str, Meta(description="The limit that two operators set.")] | None
 
 

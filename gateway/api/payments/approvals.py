@@ -1,4 +1,4 @@
-"""The policy of a wallet, and approving by a passkey what it asks about."""
+"""The policy of a wallet, and approving by a passkey what needs an approval."""
 
 from typing import Annotated
 
@@ -39,9 +39,12 @@ AskNewPayee = Annotated[bool, Meta(description="Ask for an approval of the first
 AskAddress = Annotated[bool, Meta(description="Ask for an approval of payments to addresses without a handle.")]
 ChangedDays = Annotated[
     int,
-    Meta(description="Days for which payees are asked about after they got another address or used a recovery code."),
+    Meta(
+        description="Days for which payments to a payee need an approval after they got another address, or used "
+        "a recovery code."
+    ),
 ]
-DeviceHours = Annotated[int, Meta(description="Hours for which payments of a new passkey are asked about.")]
+DeviceHours = Annotated[int, Meta(description="Hours for which payments of a new passkey need an approval.")]
 UndoSeconds = Annotated[int, Meta(description="Seconds for which the payer can void a payment on the chain.")]
 Trusted = Annotated[list[str], Meta(description="Handles and addresses that need no approval.", examples=[["@bob"]])]
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from gateway.api.fields import Amount, AssetCode
 from gateway.api.identity.sign_in import AssertionRequest, assertion_of
-from gateway.api.payments.idempotency import Batcher, answer_once, claim_of
+from gateway.api.payments.idempotency import Batcher, answer_idempotently, claim_of
 from gateway.api.payments.shapes import BankMovementView, ConversionRequest, ConversionView, MoneyRequest
 from gateway.api.payments.views import bank_movement_view, conversion_view
 from gateway.audit import log as audit
@@ -40,7 +40,7 @@ WITHDRAWAL = "withdrawal.approve"
 
 
 class WithdrawalRequest(Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """`approval` answers the challenge over this amount, where the wallet's policy asks for one."""
+    """`approval` answers the challenge over this amount, where the wallet's policy requires one."""
 
     amount: Amount
     asset: AssetCode
@@ -53,12 +53,12 @@ Movements = Batcher[BankRequest, BankMovement]
 def movements_of(services: Services) -> Movements:
     """The gateway's deposits and withdrawals, which share commits."""
 
-    async def act(
+    async def operation(
         connection: Connection, asked: Sequence[BankRequest], now: datetime
     ) -> list[BankMovement | GatewayError]:
         return await movements.settle_all(connection, services.settings.assets, asked, now)
 
-    return Batcher(services, act, lambda _: 201, lambda _, moved: bank_movement_view(moved))
+    return Batcher(services, operation, lambda _: 201, lambda _, moved: bank_movement_view(moved))
 
 
 @post(
@@ -97,7 +97,7 @@ async def withdraw(
     money = services.settings.assets.of_wallet(data.asset).parse_positive(data.amount)
     assertion = assertion_of(data.approval) if data.approval else None
 
-    async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
+    async def operation(connection: Connection, now: datetime) -> tuple[int, Struct]:
         await _check_policy(connection, services, credential, money, assertion, now)
         asked = BankRequest("withdrawal", caller, money)
         (done,) = await movements.settle_all(connection, services.settings.assets, [asked], now)
@@ -106,7 +106,7 @@ async def withdraw(
         await policy.count_withdrawal(connection, caller.id, done.id, money, now)
         return 201, bank_movement_view(done)
 
-    return await answer_once(services, request, caller, data, act)
+    return await answer_idempotently(services, request, caller, data, operation)
 
 
 async def _check_policy(
@@ -162,10 +162,10 @@ async def convert(
     money = services.settings.assets.of_wallet(data.asset).parse_positive(data.amount)
     into = services.settings.assets.of_wallet(data.to_asset)
 
-    async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
+    async def operation(connection: Connection, now: datetime) -> tuple[int, Struct]:
         return 202, conversion_view(await converting.convert(connection, services.settings, caller, money, into, now))
 
-    return await answer_once(services, request, caller, data, act)
+    return await answer_idempotently(services, request, caller, data, operation)
 
 
 @get("/v1/conversions/{id:str}", tags=["Bank"], summary="Get a conversion", needs="read", problems=("not_found",))

@@ -229,7 +229,7 @@ ANSWERS: Final[Mapping[str, Struct | list[BulkResultView]]] = {
     "approve_payment": SETTLED,
     "refuse_payment": REFUSED,
     "report_payment": SETTLED,
-    "create_report_link": ReportLinkView("/v1/not-me/q2Zx…"),
+    "create_report_link": ReportLinkView("/v1/report-links/q2Zx…"),
     "get_report_link": REPORTED,
     "follow_report_link": REPORTED,
     "challenge_unfreeze": ASSERTION_CHALLENGE,

@@ -1,4 +1,6 @@
-"""The Idempotency-Key of a call that moves money: claim it, act, keep the answer, all in one transaction."""
+"""The Idempotency-Key of a call that moves money: claim it, run the operation, keep the answer, all in one
+transaction.
+"""
 
 import hashlib
 import re
@@ -33,21 +35,21 @@ Asked = TypeVar("Asked")
 Done = TypeVar("Done")
 
 #: What the call does: a status and the answer to encode.
-Act = Callable[[Connection, datetime], Awaitable[tuple[int, msgspec.Struct]]]
+Operation = Callable[[Connection, datetime], Awaitable[tuple[int, msgspec.Struct]]]
 
 #: What calls of one kind do together, each on its own: a result each, in order.
-ActBatch = Callable[[Connection, Sequence[Asked], datetime], Awaitable[Sequence[Done | GatewayError | Unbatched]]]
+OperationBatch = Callable[[Connection, Sequence[Asked], datetime], Awaitable[Sequence[Done | GatewayError | Unbatched]]]
 
 #: Finds the calls that share a transaction, in that transaction.
 Find = Callable[[Connection], Awaitable[Sequence[tuple[Claim, Asked]]]]
 
 
-async def answer_once(
-    services: Services, request: Request[Any, Any, Any], caller: Wallet, asked: msgspec.Struct, act: Act
+async def answer_idempotently(
+    services: Services, request: Request[Any, Any, Any], caller: Wallet, asked: msgspec.Struct, operation: Operation
 ) -> Response[Any]:
-    """Do `act` for the first request with its key; give every later one the first answer again.
+    """Do `operation` for the first request with its key; give every later one the first answer again.
 
-    Raises IdempotencyKeyMissing, IdempotencyKeyReused, IdempotencyKeyInProgress, and whatever `act` raises: then
+    Raises IdempotencyKeyMissing, IdempotencyKeyReused, IdempotencyKeyInProgress, and whatever `operation` raises: then
     nothing is kept, and the key may be used again.
     """
     claim = claim_of(services, request, caller, asked)
@@ -56,7 +58,7 @@ async def answer_once(
         async with services.database.transaction() as connection:
             answer = await idempotency.claim(connection, claim.wallet, claim.key, claim.fingerprint, now)
             if answer is None:
-                status, view = await act(connection, now)
+                status, view = await operation(connection, now)
                 answer = Answer(status, msgspec.json.encode(view))
                 answer = await idempotency.keep(connection, claim.wallet, claim.key, answer)
             body = answer.body or await _first_answer(connection, services, claim, answer)
@@ -68,26 +70,26 @@ async def answer_once(
 
 class Batcher(Generic[Asked, Done]):
     """Batches calls of one kind: those that arrive while a transaction commits share the next one (group_commit.py).
-    Each is answered as `answer_once` would answer it.
+    Each is answered as `answer_idempotently` would answer it.
     """
 
     def __init__(
         self,
         services: Services,
-        act: ActBatch[Asked, Done],
+        operation: OperationBatch[Asked, Done],
         status: Callable[[Done], int],
         view: Callable[[Asked, Done], msgspec.Struct],
         in_row: Callable[[Done], bool] = lambda _: False,
     ) -> None:
         self._services = services
-        self._act = act
+        self._operation = operation
         self._status = status
         self._view = view
         self._in_row = in_row
         self._group: GroupCommit[tuple[Claim, Asked], Outcome] = GroupCommit(self._commit)
 
     async def answer(self, claim: Claim, asked: Asked) -> Response[Any]:
-        """The call's answer, once it is committed. Raises what `answer_once` raises."""
+        """The call's answer, once it is committed. Raises what `answer_idempotently` raises."""
         try:
             outcome = await self._group.submit((claim, asked))
         except PaymentRestored as refusal:
@@ -114,7 +116,7 @@ class Batcher(Generic[Asked, Done]):
             async with self._services.database.transaction() as connection:
                 asked = await find(connection)
                 outcomes = (
-                    await idempotency.act_once(connection, asked, self._answers, self._services.clock())
+                    await idempotency.run_idempotently(connection, asked, self._answers, self._services.clock())
                     if asked
                     else []
                 )
@@ -135,7 +137,7 @@ class Batcher(Generic[Asked, Done]):
             return refusal
 
     async def _answers(self, connection: Connection, asked: Sequence[Asked], now: datetime) -> list[Outcome]:
-        results = await self._act(connection, asked, now)
+        results = await self._operation(connection, asked, now)
         return [
             result
             if isinstance(result, GatewayError | Unbatched)

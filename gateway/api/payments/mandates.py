@@ -14,7 +14,7 @@ from gateway.api.identity.sign_in import (
     assertion_of,
     id_of,
 )
-from gateway.api.payments.idempotency import answer_once
+from gateway.api.payments.idempotency import answer_idempotently
 from gateway.api.payments.payments import ACCEPTED
 from gateway.api.payments.shapes import PaymentView
 from gateway.api.payments.views import payment_view
@@ -200,12 +200,12 @@ async def draw(
     """A payment to the caller from whoever granted the mandate. Its `reference` and `metadata` are the caller's."""
     of = id_of(PREFIX, id, _WHAT)
 
-    async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
+    async def operation(connection: Connection, now: datetime) -> tuple[int, Struct]:
         written = note_of(caller.id, data.reference, data.metadata)
         payment = await drawing.draw(connection, services.settings, caller, of, data.amount, data.memo, now, written)
         return (201 if payment.state is State.SETTLED else 202), payment_view(payment, caller.id)
 
-    return await answer_once(services, request, caller, data, act)
+    return await answer_idempotently(services, request, caller, data, operation)
 
 
 async def _wanted(connection: Connection, services: Services, data: MandateRequest) -> Wanted:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.api.fields import signature_bytes
-from gateway.api.payments.idempotency import Batcher, answer_once, claim_of
+from gateway.api.payments.idempotency import Batcher, answer_idempotently, claim_of
 from gateway.api.payments.shapes import (
     AmountRequest,
     NothingRequest,
@@ -82,7 +82,7 @@ async def pay(
     (202) and settles when its block is final.
 
     Where the payer's key is their own, a token payment answers `requires_confirmation` and what is `to_sign`. Where the
-    wallet's policy asks for an approval, any payment does, and `approval` says why.
+    wallet's policy requires an approval, any payment does, and `approval` says why.
     """
     caller = credential.wallet
     # Most payments are answered before they come here, in the same words: see fast_payments.py.
@@ -92,12 +92,12 @@ async def pay(
         claim = claim_of(services, request, caller, data)
         return await together.answer(claim, (caller, replace(asked, claim=claim)))
 
-    async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
+    async def operation(connection: Connection, now: datetime) -> tuple[int, Struct]:
         payment = await paying.pay(connection, services.settings, caller, asked, now)
         to_sign = await sign.to_sign(connection, services.settings, payment)
         return status_of(payment), payment_view(payment, caller.id, to_sign)
 
-    return await answer_once(services, request, caller, data, act)
+    return await answer_idempotently(services, request, caller, data, operation)
 
 
 @post(
@@ -198,12 +198,14 @@ Payments = Batcher[tuple[Wallet, PayRequest], Payment]
 def payments_of(services: Services) -> Payments:
     """The gateway's payments that are not plain, which share commits whoever pays."""
 
-    async def act(
+    async def operation(
         connection: Connection, asked: Sequence[tuple[Wallet, PayRequest]], now: datetime
     ) -> list[Payment | GatewayError | Unbatched]:
         return await paying.pay_together(connection, services.settings, asked, now)
 
-    return Batcher(services, act, status_of, lambda asked, payment: payment_view(payment, asked[0].id), _has_its_key)
+    return Batcher(
+        services, operation, status_of, lambda asked, payment: payment_view(payment, asked[0].id), _has_its_key
+    )
 
 
 def status_of(payment: Payment) -> int:
@@ -217,12 +219,12 @@ Ends = Batcher[EndRequest, Payment]
 def ends_of(services: Services) -> Ends:
     """The gateway's captures and voids, which share commits."""
 
-    async def act(
+    async def operation(
         connection: Connection, asked: Sequence[EndRequest], now: datetime
     ) -> list[Payment | GatewayError | Unbatched]:
         return await capture_void.end_all(connection, services.settings, asked, now)
 
-    return Batcher(services, act, lambda _: 200, lambda asked, payment: payment_view(payment, asked.caller))
+    return Batcher(services, operation, lambda _: 200, lambda asked, payment: payment_view(payment, asked.caller))
 
 
 @post(
@@ -313,11 +315,11 @@ async def refund(
         claim = claim_of(services, request, caller, data)
         return await refunds.answer(claim, replace(asked, claim=claim))
 
-    async def act(connection: Connection, now: datetime) -> tuple[int, Struct]:
+    async def operation(connection: Connection, now: datetime) -> tuple[int, Struct]:
         payment = await refunding.refund(connection, services.settings, asked, now)
         return 201, payment_view(payment, caller.id, await sign.to_sign(connection, services.settings, payment))
 
-    return await answer_once(services, request, caller, data, act)
+    return await answer_idempotently(services, request, caller, data, operation)
 
 
 Refunds = Batcher[Refund, Payment]
@@ -326,13 +328,13 @@ Refunds = Batcher[Refund, Payment]
 def refunds_of(services: Services) -> Refunds:
     """The gateway's refunds, which share commits; but for tokens that the payer's own key has to sign for."""
 
-    async def act(
+    async def operation(
         connection: Connection, asked: Sequence[Refund], now: datetime
     ) -> list[Payment | GatewayError | Unbatched]:
         return await refunding.refund_all(connection, services.settings, asked, now)
 
     return Batcher(
-        services, act, lambda _: 201, lambda asked, payment: payment_view(payment, asked.caller.id), _has_its_key
+        services, operation, lambda _: 201, lambda asked, payment: payment_view(payment, asked.caller.id), _has_its_key
     )
 
 

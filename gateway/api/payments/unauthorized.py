@@ -34,7 +34,7 @@ class ReportLinkView(Struct):
     """Shown once, for whoever notifies the wallet's owner of the payment."""
 
     path: Annotated[
-        str, Meta(description="To be put behind the gateway's public address.", examples=["/v1/not-me/q2…"])
+        str, Meta(description="To be put behind the gateway's public address.", examples=["/v1/report-links/q2…"])
     ]
 
 
@@ -47,7 +47,7 @@ class ReportView(Struct):
     asset: AssetCode
     created_at: Time
     state: PaymentState
-    asks: Annotated[str, Meta(description="What to ask the wallet's owner.")]
+    question: Annotated[str, Meta(description="What to ask the wallet's owner.")]
 
 
 class UnfrozenView(Struct):
@@ -55,7 +55,7 @@ class UnfrozenView(Struct):
 
 
 @post(
-    "/v1/payments/{id:str}/not-me",
+    "/v1/payments/{id:str}/report-unauthorized",
     tags=["Freezes"],
     summary="Report a payment as unauthorized",
     status_code=200,
@@ -67,14 +67,14 @@ async def report_payment(id: PaymentPath, services: Services, credential: Creden
     wallet is enough to report, since a report only stops.
     """
     caller = credential.wallet.id
-    payment = await report_unauthorized.not_me(
+    payment = await report_unauthorized.report(
         services.database, services.settings, caller, payment_id(id), credential.by, services.clock()
     )
     return payment_view(payment, caller)
 
 
 @post(
-    "/v1/payments/{id:str}/not-me/link",
+    "/v1/payments/{id:str}/report-unauthorized/link",
     tags=["Freezes"],
     summary="Create a report link",
     needs="webhooks",
@@ -88,11 +88,11 @@ async def create_report_link(id: PaymentPath, services: Services, caller: Wallet
         token = await report_unauthorized.link(
             connection, services.settings, caller.id, payment_id(id), services.clock()
         )
-    return ReportLinkView(f"/v1/not-me/{token}")
+    return ReportLinkView(f"/v1/report-links/{token}")
 
 
 @get(
-    "/v1/not-me/{token:str}",
+    "/v1/report-links/{token:str}",
     tags=["Freezes"],
     summary="Get the payment of a report link",
     needs="nothing",
@@ -106,7 +106,7 @@ async def get_report_link(token: TokenPath, services: Services) -> ReportView:
 
 
 @post(
-    "/v1/not-me/{token:str}",
+    "/v1/report-links/{token:str}",
     tags=["Freezes"],
     summary="Report by a link",
     status_code=200,
@@ -119,7 +119,7 @@ async def follow_report_link(token: TokenPath, services: Services) -> ReportView
     async with services.database.reading() as connection:
         found = await report_unauthorized.of_link(connection, services.settings, token, services.clock())
     return _view(
-        await report_unauthorized.not_me(
+        await report_unauthorized.report(
             services.database, services.settings, found.payer, found.id, ANYONE, services.clock()
         )
     )
@@ -158,7 +158,7 @@ def _view(payment: Payment) -> ReportView:
         asset=payment.amount.asset.code,
         created_at=rfc3339(payment.created_at),
         state=payment.state.value,
-        asks="Was this not you? POST here, and nothing leaves your wallet until you or an operator let it go on.",
+        question="Was this not you? POST here, and nothing leaves your wallet until you or an operator let it go on.",
     )
 
 

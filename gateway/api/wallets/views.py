@@ -8,7 +8,7 @@ from gateway.clock import rfc3339
 from gateway.custody.export import ExportedKey
 from gateway.ids import show
 from gateway.ledger.account import Balance
-from gateway.ledger.book import Entry
+from gateway.ledger.ledger import Entry
 from gateway.money import Money
 
 #: What an asset's transfers are called in a statement when they are a payment's.

@@ -19,7 +19,7 @@ from gateway.identity import wallet as wallets
 from gateway.identity.credential import Credential
 from gateway.identity.wallet import Wallet
 from gateway.ids import show
-from gateway.ledger import account, book
+from gateway.ledger import account, ledger
 from gateway.ledger.account import Balance
 from gateway.payments.model import records
 
@@ -38,7 +38,7 @@ async def get_wallet(services: Services, caller: Wallet, at: At = None) -> Walle
     assets = services.settings.assets.spendable()
     codes = {asset.code: account.wallet(caller.handle, asset) for asset in assets}
     async with services.database.snapshot() as connection:
-        balances = await book.balances(connection, services.settings.assets, codes.values())
+        balances = await ledger.balances(connection, services.settings.assets, codes.values())
         read_to = {
             code: await cursors.read(connection, contract.chain_id)
             for code, contract in services.settings.contracts.items()
@@ -93,9 +93,9 @@ async def list_entries(
     code, before = account.wallet(caller.handle, of), _number(cursor_position(cursor)) if cursor else None
     period = period_of("from", from_, "until", until)
     async with services.database.reading() as connection:
-        after, end = await book.numbers_between(connection, code, *period)
+        after, end = await ledger.numbers_between(connection, code, *period)
         below = min((number for number in (before, end) if number is not None), default=None)
-        page = await book.statement(connection, of, code, below, limit)
+        page = await ledger.statement(connection, of, code, below, limit)
         entries = [entry for entry in page if entry.number > after]
         seen = [entry.subject for entry in entries if entry.purpose == "observation"]
         ends = await records.ends_of_observations(connection, seen)
@@ -108,7 +108,7 @@ async def _wallet_at(services: Services, caller: Wallet, at: datetime) -> Wallet
     assets = services.settings.assets
     codes = {account.wallet(caller.handle, asset): asset for asset in assets.spendable()}
     async with services.database.reading() as connection:
-        balances = await book.balances_at(connection, codes, at)
+        balances = await ledger.balances_at(connection, codes, at)
     return WalletView(
         caller.handle,
         show("wal", caller.id),

@@ -1,4 +1,4 @@
-"""Batches: queued authorizations, many to a ChainTransaction.
+"""Batches: queued authorizations, many to a chain transaction.
 
 One bad authorization never costs the others: the contract skips it, and one that is known to be bad before is not
 sent at all. A batch's gas limit is computed, not estimated: an estimate asks the node, and is of the state of its block

@@ -9,7 +9,7 @@ FROM contract CROSS JOIN (VALUES ('settle'), ('mint')) AS batch (kind), LATERAL 
     FROM (
         SELECT created_at, signed_by FROM token_authorization
         WHERE asset = contract.asset AND batch_of(kind) = batch.kind AND state = 'queued'
-            AND NOT withheld AND valid_before > $1
+            AND NOT frozen AND valid_before > $1
         ORDER BY id
         LIMIT $2
     ) AS next
@@ -22,7 +22,7 @@ WHERE (waiting.count >= $2 OR waiting.oldest <= $3) AND NOT EXISTS (
 -- The oldest queued authorizations for a kind of batch that nobody else is busy with and that are still in time.
 SELECT id, kind, asset, from_address, to_address, value, nonce, valid_after, valid_before, signature, signed_by
 FROM token_authorization
-WHERE asset = $1 AND batch_of(kind) = $2 AND state = 'queued' AND NOT withheld AND valid_before > $3
+WHERE asset = $1 AND batch_of(kind) = $2 AND state = 'queued' AND NOT frozen AND valid_before > $3
 ORDER BY id
 LIMIT $4
 FOR UPDATE SKIP LOCKED;

@@ -1,6 +1,6 @@
 """Deploying: each configured token's contract, once.
 
-The deployment is a ChainTransaction like any other: stored before it is sent, and only ever sent again as stored, so
+The deployment is a chain transaction like any other: stored before it is sent, and only ever sent again as stored, so
 a deployment that was interrupted anywhere goes on where it stopped and never makes a second contract. It is recorded
 when its block is final. Database and node alternate here: no transaction is open while the node is asked.
 
@@ -112,7 +112,7 @@ async def deploy(
 ) -> dict[str, Contract]:
     """See to it that every configured token has its contract, and return them all by asset code.
 
-    The assets are in the book already. `roles` default to the signer for all; `pause` is how long one look at the
+    The assets are in the ledger already. `roles` default to the signer for all; `pause` is how long one look at the
     chain waits for the next; `conclude` takes in the receipts of final blocks. It waits until the deployments are
     final. Any number of processes may call it at once.
 

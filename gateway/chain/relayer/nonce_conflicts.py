@@ -103,8 +103,8 @@ async def stop(
 
 
 async def resumable(database: Database, node: Node, chain_id: int, address: str, finality: int | None) -> int:
-    """The transaction count that the relayer of this address can be resumed with: at a final block that is in the book,
-    and that no later final one changes. Changes nothing.
+    """The transaction count that the relayer of this address can be resumed with: at a final block that is in the
+    ledger, and that no later final one changes. Changes nothing.
 
     Raises RelayerNotResumable, saying why, and NodeUnavailable.
     """
@@ -123,19 +123,20 @@ async def resumable(database: Database, node: Node, chain_id: int, address: str,
     count = await node.transaction_count(address, read)
     if final.number > read and await node.transaction_count(address, final.number) != count:
         raise RelayerNotResumable(
-            address, f"the book is read up to block {read}, and a later one has more of it: let a worker read on first"
+            address,
+            f"the ledger is read up to block {read}, and a later one has more of it: let a worker read on first",
         )
     late = [attempt.hash for attempt in attempts if attempt.nonce < count]
     if await node.receipts(late):
         raise RelayerNotResumable(
-            address, "a transaction of it is final and not in the book yet: let a worker read on first"
+            address, "a transaction of it is final and not in the ledger yet: let a worker read on first"
         )
     return count
 
 
 async def resume(connection: Connection, address: str, next_nonce: int) -> int:
     """Let a stopped relayer go on. `next_nonce` is the address's transaction count at a final block that is in the
-    book.
+    ledger.
 
     Transactions of ours that are open below that nonce were overtaken by others and can never be mined: they end, and
     what they carried is queued again. Returns how many ended so.

@@ -1,7 +1,7 @@
 """Roles: which relayers may settle and mint, and how those that may not get to.
 
 Every relayer gets both. A relayer that only settled would make conversions wait for another, and the keys stand in one
-file: whoever has one has them all. Grants are ChainTransactions like any other, of the relayer that is the token's
+file: whoever has one has them all. Grants are chain transactions like any other, of the relayer that is the token's
 admin (the deployer), stored before they are sent; one that is on its way is not made again, and a second one changes
 nothing.
 

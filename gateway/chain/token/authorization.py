@@ -282,14 +282,14 @@ async def doubt(connection: Connection, ids: Sequence[UUID], reason: str) -> Non
     await connection.execute(sql.doubt, list(ids), reason)
 
 
-async def withhold(connection: Connection, ids: Sequence[UUID]) -> None:
+async def freeze(connection: Connection, ids: Sequence[UUID]) -> None:
     """Put these, which are locked, into no further batch, and let none of them expire, until they are released."""
     if ids:
-        await connection.execute(sql.withhold, list(ids))
+        await connection.execute(sql.freeze, list(ids))
 
 
 async def release(connection: Connection, asset: str, valid_before: int) -> int:
-    """Let what was withheld of the asset go on; returns how many. What nobody has signed yet has until `valid_before`,
+    """Let what was frozen of the asset go on; returns how many. What nobody has signed yet has until `valid_before`,
     in Unix seconds, if that is later; what somebody has, the time that they signed.
     """
     return len(await connection.fetch(sql.release, asset, valid_before))

@@ -121,7 +121,7 @@ RETURNING a.id;
 -- mint: while a transaction may still carry it into a block, it is not over.
 SELECT id, kind, asset, from_address, to_address, value, nonce, valid_after, valid_before, signature, signed_by
 FROM token_authorization AS a
-WHERE asset = ANY ($1) AND state IN ('queued', 'submitted') AND reason IS NULL AND NOT withheld
+WHERE asset = ANY ($1) AND state IN ('queued', 'submitted') AND reason IS NULL AND NOT frozen
     AND valid_before <= $2
     AND (kind <> 'mint' OR state = 'queued' OR EXISTS (
         SELECT FROM chain_transaction AS t WHERE t.id = a.transaction_id AND t.state <> 'stored'
@@ -134,7 +134,7 @@ LIMIT $3;
 -- submitted, and in no transaction that has ended.
 SELECT id, kind, asset, from_address, to_address, value, nonce, valid_after, valid_before, signature, signed_by
 FROM token_authorization AS a
-WHERE id = ANY ($1) AND state IN ('queued', 'submitted') AND reason IS NULL AND NOT withheld
+WHERE id = ANY ($1) AND state IN ('queued', 'submitted') AND reason IS NULL AND NOT frozen
     AND valid_before <= $2
     AND (kind <> 'mint' OR state = 'queued' OR EXISTS (
         SELECT FROM chain_transaction AS t WHERE t.id = a.transaction_id AND t.state <> 'stored'
@@ -146,21 +146,21 @@ FOR UPDATE OF a SKIP LOCKED;
 -- What has no end and that somebody has to look at.
 UPDATE token_authorization SET reason = $2 WHERE id = ANY ($1) AND state IN ('queued', 'submitted');
 
--- withhold
+-- freeze
 -- Authorizations that are put into no batch for now, those too that come back to the queue.
-UPDATE token_authorization SET withheld = true WHERE id = ANY ($1) AND state IN ('queued', 'submitted');
+UPDATE token_authorization SET frozen = true WHERE id = ANY ($1) AND state IN ('queued', 'submitted');
 
 -- release
 -- They are again, in id order as everybody locks them, but for those of wallets that are frozen themselves; an unsigned
 -- one may still be given more time.
 WITH held AS (
     SELECT id FROM token_authorization AS waiting
-    WHERE asset = $1 AND withheld AND state IN ('queued', 'submitted') AND NOT EXISTS (
+    WHERE asset = $1 AND frozen AND state IN ('queued', 'submitted') AND NOT EXISTS (
         SELECT FROM wallet_address JOIN wallet ON wallet.id = wallet_address.wallet_id
         WHERE wallet_address.address = waiting.from_address AND wallet.frozen_at IS NOT NULL)
     ORDER BY id FOR UPDATE
 )
-UPDATE token_authorization AS a SET withheld = false,
+UPDATE token_authorization AS a SET frozen = false,
     valid_before = CASE WHEN signature IS NULL THEN greatest(valid_before, $2) ELSE valid_before END
 FROM held WHERE a.id = held.id
 RETURNING a.id;

@@ -15,7 +15,7 @@ sql = Statements(__package__, "cursors.sql")
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The last block that is in the book. `timestamp` is in Unix seconds."""
+    """The last block that is in the ledger. `timestamp` is in Unix seconds."""
 
     chain_id: int
     number: int
@@ -63,6 +63,8 @@ async def lock(connection: Connection, chain_id: int) -> None:
 
 
 async def stands(connection: Connection, there: Cursor) -> bool:
-    """Whether the cursor is there still. It then stays until the caller commits, and so does what the book has seen."""
+    """Whether the cursor is there still. It then stays until the caller commits, and so does what the ledger has
+    seen.
+    """
     await connection.execute(sql.lock_cursor, there.chain_id)
     return await read(connection, there.chain_id) == there

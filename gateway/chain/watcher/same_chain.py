@@ -16,7 +16,7 @@ async def check_cursor(node: Node, cursor: Cursor) -> None:
     here = await node.block(cursor.number)
     if here is None:
         if (chain_id := await node.chain_id()) != cursor.chain_id:
-            raise ChainReplaced(f"the book is of chain {cursor.chain_id}, and the node is of chain {chain_id}")
+            raise ChainReplaced(f"the ledger is of chain {cursor.chain_id}, and the node is of chain {chain_id}")
         raise NodeBehind(f"it has no block {cursor.number} yet, which was final before")
     check_hash(cursor, here)
 
@@ -27,7 +27,7 @@ def check_hash(cursor: Cursor, here: Block) -> None:
 
 
 async def verify(node: Node, contracts: Iterable[Contract], cursor: Cursor | None, alone: bool = False) -> None:
-    """Raises ChainReplaced, saying what differs, unless this is the chain that the book was kept with, and
+    """Raises ChainReplaced, saying what differs, unless this is the chain that the ledger was kept with, and
     NodeUnavailable when the node is behind the cursor. Network only.
 
     `alone` says that the chain has no other node, as the embedded one: then it is not behind, it has lost blocks.
@@ -56,5 +56,5 @@ async def _reached(node: Node, cursor: Cursor, alone: bool) -> None:
         head = await node.block("latest")
         if not alone or head is None or head.number >= cursor.number:
             raise
-        lost = f"it ends at block {head.number}, and the book has what was final in block {cursor.number}"
+        lost = f"it ends at block {head.number}, and the ledger has what was final in block {cursor.number}"
         raise ChainReplaced(lost) from None

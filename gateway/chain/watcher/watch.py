@@ -1,10 +1,10 @@
 """The chain up to its final block, read once and in order.
 
-The cursor is the last block that is in the book. A block range is what follows it, up to a final block: its headers are
-followed from the cursor by their parent hashes, and every log and receipt must be of a header so followed, so nothing
-is taken from a block that is not on this chain; and a node that has forgotten what a block had in it is not read as one
-in which nothing moved. Reading touches the network alone; the caller then moves the cursor and writes what the block
-range says in one transaction.
+The cursor is the last block that is in the ledger. A block range is what follows it, up to a final block: its headers
+are followed from the cursor by their parent hashes, and every log and receipt must be of a header so followed, so
+nothing is taken from a block that is not on this chain; and a node that has forgotten what a block had in it is not
+read as one in which nothing moved. Reading touches the network alone; the caller then moves the cursor and writes what
+the block range says in one transaction.
 
 No log is left out (block_logs.py). What had been final and is not there any more is ChainReplaced (same_chain.py):
 nothing goes on over the old ledger.
@@ -116,6 +116,6 @@ def _in_a_row(headers: list[Block], first: int, last: int) -> None:
             raise NodeContradiction("its blocks changed while they were read")
         if child.forgotten:
             raise NodeUnavailable(
-                f"it has forgotten the transactions of block {child.number}, of which the book knows nothing yet; only "
-                "a node that keeps them can say what they moved"
+                f"it has forgotten the transactions of block {child.number}, of which the ledger knows nothing yet; "
+                "only a node that keeps them can say what they moved"
             )

@@ -1,4 +1,4 @@
-"""chain reread: final blocks are read again, and what the book lacks of them is posted."""
+"""chain reread: final blocks are read again, and what the ledger lacks of them is posted."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from gateway.reconciliation import reread as rereading
 async def reread(config: Config, first: int, last: int) -> dict[str, Any]:
     """Read blocks `first` to `last` again. Any number of times: nothing is posted twice.
 
-    Raises InvalidRequest where they are not in the book, NodeUnavailable and ChainReplaced.
+    Raises InvalidRequest where they are not in the ledger, NodeUnavailable and ChainReplaced.
     """
     where = assembly.places(config)
     node = HttpNode(where.rpc_url)

@@ -23,7 +23,7 @@ from gateway.config import Config
 from gateway.custody import wallet_keys
 from gateway.ids import show
 from gateway.keys import key_files, vault
-from gateway.ledger import book, recount
+from gateway.ledger import ledger, recount
 from gateway.ledger.recount import Fault
 from gateway.operators import repairs
 from gateway.operators.repairs import PREFIX, Posted
@@ -45,7 +45,7 @@ async def migrate(config: Config) -> list[str]:
     async with assembly.unmigrated(config, "migrate", 2, assembly.LONG_SECONDS) as database:
         applied = await migration.migrate(database)
         async with database.transaction() as connection:
-            await book.declare(connection, config.assets)
+            await ledger.declare(connection, config.assets)
             first = not await wallet_keys.has_master_key(connection)
             master_keys = [vault.check_value(key) for key in key_files.load_master_keys(config.master_key_file, first)]
             if first:
@@ -63,7 +63,7 @@ async def deploy(config: Config) -> dict[str, Contract]:
     """See to it that every configured token has its contract, and that every relayer may settle and mint; what is so is
     left as it is. The grants are sent and not waited for: a relayer carries nothing before they are in a block.
 
-    Raises ChainReplaced where this is not the chain that the book was kept with, or where the embedded one has lost
+    Raises ChainReplaced where this is not the chain that the ledger was kept with, or where the embedded one has lost
     blocks that were final.
     """
     where = assembly.places(config)
@@ -79,7 +79,7 @@ async def deploy(config: Config) -> dict[str, Contract]:
                 await audit_log.append(connection, [_deployed(one) for one in receipts if one.succeeded], now)
 
             async with database.reading() as connection:
-                assets = await book.with_former(connection, config.assets)
+                assets = await ledger.with_former(connection, config.assets)
             contracts = await deploying.deploy(
                 database, node, signers[0], assets, config.finality, database.clock, conclude=conclude
             )
@@ -96,7 +96,7 @@ def _deployed(receipt: Receipt) -> AuditEvent:
 
 async def _verify(database: Database, node: Node, config: Config, where: Places) -> None:
     async with database.reading() as connection:
-        assets = await book.with_former(connection, config.assets)
+        assets = await ledger.with_former(connection, config.assets)
         contracts = list((await deploying.all_contracts(connection, assets)).values())
         cursor = await cursors.read(connection, contracts[0].chain_id) if contracts else None
     await same_chain.verify(node, contracts, cursor, alone=where.chain_is_ours)
@@ -104,8 +104,8 @@ async def _verify(database: Database, node: Node, config: Config, where: Places)
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """What `reconcile` found: the totals per token, and every difference there is; `faults` are the book's own. With it
-    every correcting transfer there was, and the recovery that the gateway is in.
+    """What `reconcile` found: the totals per token, and every difference there is; `faults` are the ledger's own. With
+    it every correcting transfer there was, and the recovery that the gateway is in.
     """
 
     totals: list[Solvency]
@@ -129,7 +129,7 @@ class Reconciliation:
             }
             for one in self.totals
         ]
-        faults = [{"account": one.where, "book": "", "other": "", "where": one.claim} for one in self.faults]
+        faults = [{"account": one.where, "ledger": "", "other": "", "where": one.claim} for one in self.faults]
         return {
             "totals": totals,
             "differences": [*faults, *map(plain, self.differences)],
@@ -155,7 +155,7 @@ def plain(one: Difference) -> dict[str, Any]:
     """A difference as plain values, for printing."""
     return {
         "account": one.account,
-        "book": str(one.book),
+        "ledger": str(one.ledger),
         "other": str(one.other),
         "amount": str(one.amount),
         "where": one.where,
@@ -164,7 +164,7 @@ def plain(one: Difference) -> dict[str, Any]:
 
 
 async def reconcile(config: Config) -> Reconciliation:
-    """Recount the book, then hold it against the chain and the bank.
+    """Recount the ledger, then hold it against the chain and the bank.
 
     What differs is noted as a suspicion: a worker looks again, and freezes withdrawals if it is so.
     """

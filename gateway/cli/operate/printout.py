@@ -59,8 +59,8 @@ def recovery_lines(found: Mapping[str, Any]) -> list[str]:
 
 
 def _differences(differences: Sequence[Mapping[str, Any]]) -> list[str]:
-    rows = [[one["account"], one["book"], one["other"], one["where"]] for one in differences]
-    return table(["account", "the book says", "the other side says", "where"], rows)
+    rows = [[one["account"], one["ledger"], one["other"], one["where"]] for one in differences]
+    return table(["account", "the ledger says", "the other side says", "where"], rows)
 
 
 def frozen_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -178,7 +178,7 @@ def resumed_line(gone_on: Mapping[str, Any]) -> str:
 def reread_line(read: Mapping[str, Any]) -> str:
     """What came of reading blocks again."""
     count = read["posted"]
-    posted = "the book lacked nothing" if not count else f"{count} movements that the book lacked are posted now"
+    posted = "the ledger lacked nothing" if not count else f"{count} movements that the ledger lacked are posted now"
     return f"blocks {read['first']} to {read['last']} were read again: {posted}"
 
 

@@ -119,7 +119,7 @@ async def _until_stopped(work: Coroutine[Any, Any, None], stop: asyncio.Event, s
 
 
 async def _verified(worker: Worker, stop: asyncio.Event) -> bool:
-    """Whether node and book are found to be of one chain before `stop` is set. What is waited for is said once."""
+    """Whether node and ledger are found to be of one chain before `stop` is set. What is waited for is said once."""
     contracts, said = list(worker.settings.contracts.values()), ""
     while not stop.is_set():
         try:

@@ -7,7 +7,7 @@ from gateway.clock import rfc3339
 from gateway.config import Config
 from gateway.identity.handle import fold
 from gateway.ids import show
-from gateway.ledger import book
+from gateway.ledger import ledger
 from gateway.money import Money
 from gateway.operators import operators, repairs
 from gateway.operators.repairs import PREFIX, Correction
@@ -18,7 +18,7 @@ from gateway.reconciliation import recovery as recoveries
 async def recovery(config: Config) -> dict[str, Any]:
     """The recovery that the gateway is in, or the last one that it was in, with all that it has found."""
     async with assembly.database(config, "recovery") as database, database.reading() as connection:
-        assets = await book.with_former(connection, config.assets)
+        assets = await ledger.with_former(connection, config.assets)
         current = await recoveries.current(connection)
         newest = await connection.fetchrow(recoveries.sql.newest)
         if newest is None:
@@ -82,7 +82,7 @@ async def correct(config: Config, debit: str, credit: str, amount: str, code: st
     said, by = operators.read_reason(reason), assembly.at_machine()
     async with assembly.database(config, "recovery") as database, database.transaction() as connection:
         now = database.clock()
-        asset = (await book.with_former(connection, config.assets))[code]
+        asset = (await ledger.with_former(connection, config.assets))[code]
         correction = Correction(debit, credit, asset.parse_positive(amount))
         await repairs.begin_alone(connection, "ledger.correct", correction.terms, said, by, now)
         id = await repairs.correct(connection, correction, said, by, [by.id], now)

@@ -80,7 +80,7 @@ def row_of(relayer: Relayer, fees: Fees, batches_least: int, coin: Asset) -> Row
 
 
 async def resume(config: Config, text: str) -> dict[str, Any]:
-    """Let the stopped relayer of an address go on, once the book is read up to what stopped it.
+    """Let the stopped relayer of an address go on, once the ledger is read up to what stopped it.
 
     Raises NotFound, RelayerNotResumable, NodeUnavailable.
     """

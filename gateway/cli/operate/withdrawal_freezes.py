@@ -6,7 +6,7 @@ from gateway import assembly
 from gateway.cli.operate import operations
 from gateway.clock import rfc3339
 from gateway.config import Config
-from gateway.ledger import book
+from gateway.ledger import ledger
 from gateway.payments.checks import withdrawal_freeze
 from gateway.reconciliation.unfreeze import differences, not_frozen
 from gateway.reconciliation.unfreeze import unfreeze as unfreeze_withdrawals
@@ -15,7 +15,7 @@ from gateway.reconciliation.unfreeze import unfreeze as unfreeze_withdrawals
 async def frozen(config: Config) -> list[dict[str, Any]]:
     """Every asset whose withdrawals are stopped, since when, and the differences that were the reason."""
     async with assembly.database(config, "withdrawals") as database, database.snapshot() as connection:
-        assets = await book.with_former(connection, config.assets)
+        assets = await ledger.with_former(connection, config.assets)
         frozen = await withdrawal_freeze.frozen(connection)
         found = (await differences(connection, assets)).values()
     return [

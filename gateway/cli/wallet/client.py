@@ -195,9 +195,9 @@ class Client:
         asked |= {} if reference is None else {"reference": reference}
         return await self._call("POST", f"/v1/payments/{quote(id, safe='')}/{verb}", asked, key=key)
 
-    async def not_me(self, id: str) -> Answer:
+    async def report_unauthorized(self, id: str) -> Answer:
         """Report a payment as unauthorized. No money leaves the wallet after that."""
-        return await self._call("POST", f"/v1/payments/{quote(id, safe='')}/not-me")
+        return await self._call("POST", f"/v1/payments/{quote(id, safe='')}/report-unauthorized")
 
     async def policy(self) -> Answer:
         """The wallet's policy: which payments need no approval."""

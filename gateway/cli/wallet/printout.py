@@ -227,7 +227,7 @@ def preview_lines(preview: Mapping[str, Any], asset: str) -> list[str]:
             ("fee", f"{preview['fee']} {asset}"),
             ("finality", route["finality"] + (f", in about {max(seconds, 1):.0f} s" if seconds else "")),
             ("available after", f"{preview['available_after']} {asset}{refused}"),
-            *([("asks for", "your approval: " + ", ".join(preview["approval"]))] if preview["approval"] else []),
+            *([("needs", "your approval: " + ", ".join(preview["approval"]))] if preview["approval"] else []),
         ]
     )
 

@@ -24,18 +24,18 @@ def show_policy(handle: str, url: str | None, as_json: bool) -> None:
     show(found, as_json, policy_lines(found))
 
 
-@click.command("not-me")
+@click.command("report-unauthorized")
 @click.argument("payment_id")
 @by("--from", "Its payer.")
 @asking
-def not_me(payment_id: str, handle: str, url: str | None, as_json: bool) -> None:
+def report_unauthorized(payment_id: str, handle: str, url: str | None, as_json: bool) -> None:
     """Say that a payment was somebody else's doing: nothing leaves the wallet from now on, and money still comes in.
 
     \b
     Example:
-      gateway not-me pay_01m81tq52cfv7bnsbsrhbmm7f5 --from @alice
+      gateway report-unauthorized pay_01m81tq52cfv7bnsbsrhbmm7f5 --from @alice
     """
-    found = ask(handle, url, lambda client: client.not_me(payment_id))
+    found = ask(handle, url, lambda client: client.report_unauthorized(payment_id))
     frozen = "nothing leaves this wallet now, until a passkey of its owner or two operators let it go on"
     show(found, as_json, [*printout.payment_lines(found), frozen])
 
@@ -54,10 +54,10 @@ def policy_lines(found: Mapping[str, Any]) -> list[str]:
     undo = f"{found['undo_seconds']} s" if found["undo_seconds"] else "no time"
     return [
         *(f"without approval  {limit}" for limit in limits),
-        *(f"asked about       {what}" for what, on in asked.items() if on),
+        *(f"needs approval    {what}" for what, on in asked.items() if on),
         f"to undo tokens    {undo}",
         f"trusted           {', '.join(found['trusted']) or 'nobody'}",
     ]
 
 
-COMMANDS: Sequence[click.Command] = (show_policy, not_me)
+COMMANDS: Sequence[click.Command] = (show_policy, report_unauthorized)

@@ -183,11 +183,11 @@ def _defaults(wanted: type[msgspec.Struct]) -> tuple[tuple[str, object], ...]:
 def _refuse_repeated_fields(body: bytes) -> None:
     """Of `{"amount": "1.00", "amount": "100.00"}` no reader knows which is meant (RFC 8259, section 4)."""
 
-    def once(pairs: list[tuple[str, object]]) -> None:
+    def refuse_repeated(pairs: list[tuple[str, object]]) -> None:
         seen = set[str]()
         for name, _ in pairs:
             if name in seen:
                 raise InvalidRequest("repeated_field", f"the field {name!r} is there more than once; send it once")
             seen.add(name)
 
-    json.loads(body, object_pairs_hook=once)
+    json.loads(body, object_pairs_hook=refuse_repeated)

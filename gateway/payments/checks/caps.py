@@ -1,5 +1,5 @@
 """What a key with caps may pay: what a cap covers, and no more than each that covers it allows, at once and in any
-twenty-four hours. Such a key asks nobody: its owner has said beforehand how much it may.
+twenty-four hours. What it pays needs no approval: its owner has said beforehand how much it may.
 
 What was given back does not count: a payment that failed, or was voided, expired or refused, the part of a hold that
 was not captured, and what its payee refunded (spending.py). Refunds that the key makes count. Payments of one key, and

@@ -1,6 +1,6 @@
 """In a guarded wallet a passkey stands behind every grant: an API key with caps, and a mandate.
 
-The policy does not ask about what a grant pays. So one from before the wallet's first passkey pays nothing until its
+What a grant pays needs no approval by the policy. So one from before the wallet's first passkey pays nothing until its
 owner has approved it. That a grant is approved only ever becomes true, so it may be read before the transaction.
 """
 

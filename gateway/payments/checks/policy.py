@@ -1,4 +1,4 @@
-"""What a guarded wallet pays without asking, and why a payment has to be approved. `decide` is pure.
+"""Which payments of a guarded wallet need its owner's approval, and why. `decide` is pure.
 
     amount         more than the policy lets one payment be
     day            with what went without approval in the last 24 hours, more than it lets a day be
@@ -8,10 +8,11 @@
     new_device     by a session whose passkey is new, or that was begun without one
     before_passkey the money was set aside before the wallet's first passkey (schema/10_controls.sql)
 
-A trusted payee is neither new nor just an address, but limits hold for it, and it is asked about when it has changed:
-trust is in a wallet's id, never in its name. A wallet that is not guarded has no policy, and nothing to approve with.
+A trusted payee is neither new nor just an address, but limits hold for it, and a payment to it needs an approval when
+it has changed: trust is in a wallet's id, never in its name. A wallet that is not guarded has no policy, and nothing to
+approve with.
 
-Not asked about are refunds (they go to who paid, and no more than was paid), and what the payer's own key signs: that
+Refunds need none (they go to who paid, and no more than was paid), nor does what the payer's own key signs: that
 signature is an approval of payee and amount already.
 
 The policy's row is locked while a payment is decided, so that of many at once no two find the same room in a day. What
@@ -205,7 +206,7 @@ def _pair(payment: Payment) -> _Pair:
 
 
 def _is_exempt(one: Proposed) -> bool:
-    """What no policy asks about: refunds, what the payer's own key signs, and what a grant of the owner's pays."""
+    """What never needs an approval: refunds, what the payer's own key signs, and what a grant of the owner's pays."""
     granted = one.by is not None and one.by.is_grant
     return granted or one.payment.refund_of is not None or one.payment.state is State.REQUIRES_CONFIRMATION
 

@@ -66,14 +66,14 @@ FROM locked_payers($1, $2, $3, $4, $5);
 
 -- add_link
 -- A link that says "this was not me", by its hash alone.
-INSERT INTO not_me_link (hash, payment_id, wallet_id, expires_at) VALUES ($1, $2, $3, $4);
+INSERT INTO report_link (hash, payment_id, wallet_id, expires_at) VALUES ($1, $2, $3, $4);
 
 -- forget_links
 -- Those whose time is over.
-DELETE FROM not_me_link WHERE hash IN (
-    SELECT hash FROM not_me_link WHERE expires_at < $1 ORDER BY expires_at LIMIT 100 FOR UPDATE SKIP LOCKED
+DELETE FROM report_link WHERE hash IN (
+    SELECT hash FROM report_link WHERE expires_at < $1 ORDER BY expires_at LIMIT 100 FOR UPDATE SKIP LOCKED
 );
 
 -- link
 -- What it is of.
-SELECT payment_id, wallet_id FROM not_me_link WHERE hash = $1 AND expires_at > $2;
+SELECT payment_id, wallet_id FROM report_link WHERE hash = $1 AND expires_at > $2;

@@ -4,11 +4,11 @@ A withdrawal takes money out of the gateway: of a token, a payment to an address
 redemption; of a currency, a payout by the bank. Nothing else is stopped: it is not known yet who is right about a
 balance, but as long as money stays in the gateway, that can be put right.
 
-A withdrawal that was accepted and has not been sent yet is withheld: its authorization is put into no batch, its money
+A withdrawal that was accepted and has not been sent yet is frozen: its authorization is put into no batch, its money
 stays held, and its time does not run out, until they are unfrozen; then it goes on, or fails where its payer's own
 signature names a time that is over by then. It is kept rather than failed, since its owner has been told that it was
-accepted. What is in a ChainTransaction already goes on, for nothing can call it back, and so may what is accepted or
-sent in the very moment of the freeze; but if that ChainTransaction comes to nothing, it is withheld too.
+accepted. What is in a chain transaction already goes on, for nothing can call it back, and so may what is accepted or
+sent in the very moment of the freeze; but if that chain transaction comes to nothing, it is frozen too.
 
 Lock order: the lease of reconciliation runs (monitor.py), differences, freezes, then authorizations in id order.
 """
@@ -68,10 +68,10 @@ async def check(connection: Connection, leaving: Asset) -> None:
 
 
 async def freeze(connection: Connection, assets: Collection[str], now: datetime) -> list[str]:
-    """Stop the withdrawals of these assets, and withhold those that are on their way. Returns which were not stopped
+    """Stop the withdrawals of these assets, and freeze those that are on their way. Returns which were not stopped
     before: of several who do this at once, one is told.
     """
     stopped = [row["asset"] for row in await connection.fetch(sql.freeze, list(assets), now)]
     leaving = [row["id"] for row in await connection.fetch(sql.open_withdrawals, stopped)] if stopped else []
-    await authorization.withhold(connection, leaving)
+    await authorization.freeze(connection, leaving)
     return stopped

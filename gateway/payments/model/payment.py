@@ -25,7 +25,7 @@ class State(Enum):
        │ └──────────── sign ────────────┼─────────────┘
        └─────expire──> EXPIRED          └─void──> VOIDED, ─expire─> EXPIRED
 
-    A payment that its payer's policy asks about begins at REQUIRES_CONFIRMATION with its money set aside: an approval
+    A payment that needs its payer's approval begins at REQUIRES_CONFIRMATION with its money set aside: an approval
     confirms it, and in the same transaction it goes on as it would have without (approve.py); its payer may refuse it.
     From HELD a payment of tokens goes to QUEUED at once, or when it can be undone no more (undo_window.py).
 
@@ -37,7 +37,7 @@ class State(Enum):
     REQUIRES_CONFIRMATION = "requires_confirmation"  #: Waits for its payer: to confirm it, or to sign it.
     HELD = "held"  #: The payer's money is set aside for it.
     QUEUED = "queued"  #: Its authorization waits to be sent to the chain.
-    SUBMITTED = "submitted"  #: Its authorization is in a ChainTransaction; what became of it is not final.
+    SUBMITTED = "submitted"  #: Its authorization is in a chain transaction; what became of it is not final.
     SETTLED = "settled"  #: The money is the payee's, for good.
     FAILED = "failed"  #: The chain can never settle it; the payer has the money back.
     VOIDED = "voided"  #: Given back on purpose.

@@ -21,7 +21,7 @@ class Limit(Struct, frozen=True):
 
 class Policy(Struct, frozen=True):
     """A wallet's own. `limits` are those that its owner has set, by asset code. `trusted` are wallets' ids as they are
-    shown, and addresses. Zero days, hours or seconds: not asked about, and no window.
+    shown, and addresses. Zero days, hours or seconds: no approval, and no window.
     """
 
     limits: Mapping[str, Limit] = field(default_factory=dict)

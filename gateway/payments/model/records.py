@@ -122,7 +122,7 @@ def given_back(payments: Sequence[Payment]) -> dict[UUID, int | None]:
 
 
 async def submit(connection: Connection, payments: Sequence[Payment], tx_hash: str) -> None:
-    """Write that a ChainTransaction carries these payments, whose rows are locked by the caller."""
+    """Write that a chain transaction carries these payments, whose rows are locked by the caller."""
     await connection.execute(sql.submit_payments, [payment.id for payment in payments], tx_hash)
 
 

@@ -33,7 +33,7 @@ FROM unnest($1::uuid[], $2::text[], $3::numeric[], $4::numeric[], $5::uuid[], $6
 WHERE staged_payment.id = new.id;
 
 -- submit_payments
--- Payments that a stored ChainTransaction carries.
+-- Payments that a stored chain transaction carries.
 UPDATE staged_payment SET state = 'submitted', tx_hash = $2 WHERE id = ANY ($1);
 
 -- settle_payments

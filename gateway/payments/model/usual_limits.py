@@ -3,7 +3,7 @@ currency.
 
 Round numbers, not rates: each was 40 to 140 EUR in 2025, and owners set better ones. A token counts as the currency
 that backs it. Of a currency that is not in the table nobody can say what a hundred of it is: it has the least number
-there is, and so is asked about sooner.
+there is, and so needs an approval sooner.
 """
 
 from typing import Final

@@ -21,7 +21,7 @@ from gateway.events import log
 from gateway.identity import wallet
 from gateway.identity.wallet import Wallet
 from gateway.ids import PaymentId, TransferId, new_id
-from gateway.ledger import book, transfer
+from gateway.ledger import ledger, transfer
 from gateway.ledger.transfer import End
 from gateway.money import Money
 from gateway.payments.checks import withdrawal_freeze
@@ -100,7 +100,9 @@ class ChainRail(Rail):
         if payment.amount > money:
             transfer_id = TransferId(new_id(now))
             smaller = await holding.hold_of(connection, replace(payment, amount=money, transfer_id=transfer_id), payee)
-            book.all_done(await book.write(connection, [End(payment.transfer_id, transfer.Event.VOID), smaller], now))
+            ledger.all_done(
+                await ledger.write(connection, [End(payment.transfer_id, transfer.Event.VOID), smaller], now)
+            )
         if payer.signs_itself:
             raise OwnKey(payer.handle, holding.NO_HOLD)
         order = _order(settings, money, payer, payee.address, now)

@@ -6,7 +6,7 @@ from datetime import datetime
 from gateway.errors import GatewayError
 from gateway.identity import wallet
 from gateway.ids import AccountId
-from gateway.ledger import account, book
+from gateway.ledger import account, ledger
 from gateway.ledger.transfer import Leg, State, Transfer
 from gateway.money import Asset
 from gateway.payments.model.payment import Payment
@@ -20,19 +20,19 @@ NO_HOLD = "tokens cannot be set aside at an address that only its owner signs fo
 
 async def accounts(connection: Connection, asked: Sequence[Proposed]) -> dict[str, AccountId]:
     """The ids of the accounts that these payments touch, by code. Those that were not open are."""
-    return await book.accounts(connection, [one for each in asked for one in _accounts(each.payment, each.payee)])
+    return await ledger.accounts(connection, [one for each in asked for one in _accounts(each.payment, each.payee)])
 
 
 async def hold(
     connection: Connection, asked: Sequence[Proposed], ids: Mapping[str, AccountId], now: datetime
 ) -> list[State | GatewayError]:
     """Set the money of payments aside, in order and each on its own."""
-    return await book.write(connection, [_hold(one.payment, one.payee, ids) for one in asked], now)
+    return await ledger.write(connection, [_hold(one.payment, one.payee, ids) for one in asked], now)
 
 
 async def hold_of(connection: Connection, payment: Payment, payee: Payee) -> Transfer:
     """The hold of a payment as it is now."""
-    return _hold(payment, payee, await book.accounts(connection, _accounts(payment, payee)))
+    return _hold(payment, payee, await ledger.accounts(connection, _accounts(payment, payee)))
 
 
 async def payee_of(connection: Connection, payment: Payment) -> Payee:

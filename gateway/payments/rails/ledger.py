@@ -19,7 +19,7 @@ from gateway.errors import GatewayError
 from gateway.events import log
 from gateway.identity.sign_in import session
 from gateway.ids import AccountId, PaymentId, TransferId, WalletId, first_id
-from gateway.ledger import account, book, transfer
+from gateway.ledger import account, ledger, transfer
 from gateway.ledger.errors import InsufficientFunds
 from gateway.ledger.transfer import End
 from gateway.money import Money
@@ -62,7 +62,7 @@ class LedgerRail(Rail):
             return await _settle(connection, asked, now)
         ids = await holding.accounts(connection, asked)
         if len(runs) > 1:
-            await book.lock(connection, ids.values())
+            await ledger.lock(connection, ids.values())
         results: list[Payment | GatewayError] = []
         for only_held, run in runs:
             results += await (_hold(connection, run, ids, now) if only_held else _settle(connection, run, now))
@@ -84,7 +84,7 @@ class LedgerRail(Rail):
         captured = self.captured(settings, payment, money, now)
         assert captured is not None
         settled, end = captured
-        book.all_done(await book.write(connection, [end], now))
+        ledger.all_done(await ledger.write(connection, [end], now))
         return settled
 
 

@@ -42,7 +42,7 @@ async def run(worker: Worker) -> bool:
     settings = replace(worker.settings, contracts=chain.contracts)
     chain_id = settings.contracts[ripe[0].asset].chain_id
     if chain.cursor is not None:
-        await same_chain.check_cursor(worker.node, chain.cursor)  # nothing is signed over a book of another chain
+        await same_chain.check_cursor(worker.node, chain.cursor)  # nothing is signed over a ledger of another chain
     fees, of_all = (
         await worker.node.fees(),
         await worker.node.account_states(sorted({*chain.relayers, *worker.addresses})),

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 async def run(worker: Worker) -> bool:
-    """Read the next final blocks and write what they say into the book."""
+    """Read the next final blocks and write what they say into the ledger."""
     async with worker.database.reading() as connection:
         chain = await deploy.chain(connection, worker.settings.assets)
         settings, cursor = replace(worker.settings, contracts=chain.contracts), chain.cursor

@@ -1,18 +1,18 @@
 -- declare_asset
--- An asset may be configured again, but never with other decimals: the book's units would mean something else.
+-- An asset may be configured again, but never with other decimals: the ledger's units would mean something else.
 WITH fresh AS (
     INSERT INTO asset (code, kind, decimals, backing) VALUES ($1, $2, $3, $4) ON CONFLICT (code) DO NOTHING
 )
 SELECT kind, decimals, backing FROM asset WHERE code = $1;
 
 -- known_assets
--- Every asset that the book has ever had.
+-- Every asset that the ledger has ever had.
 SELECT code, kind, decimals, backing FROM asset;
 
 -- open_accounts
 -- Accounts, in the order given, which is that of their codes. Where somebody else opens one at the same moment this
 -- waits for them and changes nothing; above all it locks nothing then, which would be out of the order of ids in which
--- `book_write` locks.
+-- `ledger_write` locks.
 INSERT INTO account (code, asset, normal, guarded)
 SELECT code, asset, normal::side, guarded
 FROM unnest($1::text[], $2::text[], $3::text[], $4::boolean[]) WITH ORDINALITY AS a (code, asset, normal, guarded, n)
@@ -80,7 +80,7 @@ WHERE id = ANY ($1)
 ORDER BY id, leg
 FOR UPDATE;
 
--- book_write
+-- ledger_write
 -- The one writer; see schema/02_ledger_writers.sql.
 SELECT outcome, short_account, short_available
-FROM book_write($1, $2, $3, $4, ($5::text[])::hold_state[], $6, $7, $8, $9, $10, $11, $12, $13);
+FROM ledger_write($1, $2, $3, $4, ($5::text[])::hold_state[], $6, $7, $8, $9, $10, $11, $12, $13);

@@ -1,4 +1,4 @@
-"""The verbs of the book. Each takes a connection first, inside the caller's transaction, and many things at once.
+"""The verbs of the ledger. Each takes a connection first, inside the caller's transaction, and many things at once.
 
 Order inside a transaction, so that nobody waits in a ring: holds are locked first, in id order, then
 accounts, in id order; `write` does both once, so a use case calls it once with all it has to write.
@@ -18,7 +18,7 @@ from gateway.ledger.transfer import End, Event, State, Transfer, after
 from gateway.money import Asset, Assets, Money
 from gateway.postgres.pool import Connection, Record, Statements
 
-sql = Statements(__package__, "book.sql")
+sql = Statements(__package__, "ledger.sql")
 
 #: Between two times that PostgreSQL tells apart.
 _TICK: Final = timedelta(microseconds=1)
@@ -44,9 +44,9 @@ class Entry:
 
 
 async def declare(connection: Connection, assets: Assets) -> None:
-    """Make the configured assets known to the book. An asset once known keeps its decimals for ever.
+    """Make the configured assets known to the ledger. An asset once known keeps its decimals for ever.
 
-    An asset that is no longer configured stays in the book. Raises Misconfigured for one that was known otherwise.
+    An asset that is no longer configured stays in the ledger. Raises Misconfigured for one that was known otherwise.
     """
     for asset in assets:
         known = await connection.fetchrow(sql.declare_asset, asset.code, asset.kind, asset.decimals, asset.backing)
@@ -55,14 +55,14 @@ async def declare(connection: Connection, assets: Assets) -> None:
 
 
 async def with_former(connection: Connection, assets: Assets) -> Assets:
-    """The configured assets, and those that the book has besides. Raises Misconfigured where the two disagree: what is
-    configured must be declared, and must be what it was when it was.
+    """The configured assets, and those that the ledger has besides. Raises Misconfigured where the two disagree: what
+    is configured must be declared, and must be what it was when it was.
     """
     rows = await connection.fetch(sql.known_assets)
     known = {row["code"]: Asset(row["code"], row["kind"], row["decimals"], row["backing"]) for row in rows}
     for asset in assets:
         if asset.code not in known:
-            raise Misconfigured(f"{asset.code} is configured and not in the book yet: run 'gateway migrate'")
+            raise Misconfigured(f"{asset.code} is configured and not in the ledger yet: run 'gateway migrate'")
         _check_same(asset, known[asset.code])
     return Assets(assets, known.values())
 
@@ -70,7 +70,7 @@ async def with_former(connection: Connection, assets: Assets) -> Assets:
 def _check_same(asset: Asset, known: Asset) -> None:
     if asset == known:
         return
-    was = f"{asset.code} is in the book as a {known.kind} with {known.decimals} decimals"
+    was = f"{asset.code} is in the ledger as a {known.kind} with {known.decimals} decimals"
     if asset.kind == known.kind == "fiat":
         raise Misconfigured(
             f"{was}, and ISO 4217 gives it {asset.decimals} now: take it out of GATEWAY_CURRENCIES; what people have "
@@ -167,7 +167,7 @@ async def write(connection: Connection, steps: Sequence[Transfer | End], at: dat
 
     Returns a result per step: the transfer's state now, or InsufficientFunds (a new transfer), TransferEnded,
     TransferNotFound or CaptureExceedsHold (an end). A refused step leaves no trace and does not disturb the others. A
-    transfer whose id is in the book already is answered as it was the first time, and written no second time.
+    transfer whose id is in the ledger already is answered as it was the first time, and written no second time.
     """
     prepared = await _prepare(connection, steps)
     ready = [step for step in prepared if isinstance(step, _Step)]
@@ -220,7 +220,7 @@ def all_done(results: list[Result]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """A line of the batch as `book_write` takes it: `legs` are (debit, credit, posted, pending)."""
+    """A line of the batch as `ledger_write` takes it: `legs` are (debit, credit, posted, pending)."""
 
     id: TransferId
     new: bool
@@ -282,7 +282,7 @@ async def _write(connection: Connection, steps: Sequence[_Step], at: datetime) -
     slots = {id: slot for slot, id in enumerate(accounts, start=1)}
     legs = [(number, *leg) for number, step in enumerate(steps, start=1) for leg in step.legs]
     row = await connection.fetchrow(
-        sql.book_write,
+        sql.ledger_write,
         at,
         accounts,
         [step.id for step in steps],

@@ -21,7 +21,7 @@ async def test_nothing_leaves_the_wallet_on_any_path_and_money_comes_in(api: Api
     got = (await bob.pay("@alice", "5.00 EUR")).json()
     hold = (await alice.pay("@bob", "2.00 EUR", capture=False)).json()
 
-    said = await alice.post(f"/v1/payments/{paid['id']}/not-me", b"")
+    said = await alice.post(f"/v1/payments/{paid['id']}/report-unauthorized", b"")
     assert (said.status_code, said.json()["state"]) == (200, "settled")
 
     refused = [
@@ -49,13 +49,13 @@ async def test_a_payment_that_is_queued_and_not_signed_is_given_back_and_others_
     theirs = (await alice.pay("@bob", "5 USDX")).json()
     other = (await alice.pay("@bob", "1 USDX")).json()
 
-    said = await alice.post(f"/v1/payments/{theirs['id']}/not-me", b"")
+    said = await alice.post(f"/v1/payments/{theirs['id']}/report-unauthorized", b"")
 
-    assert (said.json()["state"], said.json()["failure"]) == ("failed", "not_me")
+    assert (said.json()["state"], said.json()["failure"]) == ("failed", "reported_unauthorized")
     assert await alice.balance("USDX") == ("50.000000", "1.000000", "49.000000")
     assert (await alice.get(f"/v1/payments/{other['id']}")).json()["state"] == "queued"
     async with api.services.database.reading() as connection:
-        assert await connection.fetchval("SELECT withheld FROM token_authorization WHERE state = 'queued'") is True
+        assert await connection.fetchval("SELECT frozen FROM token_authorization WHERE state = 'queued'") is True
 
 
 async def test_a_payment_that_waits_is_refused_and_its_approval_too(api: Api) -> None:
@@ -64,7 +64,7 @@ async def test_a_payment_that_waits_is_refused_and_its_approval_too(api: Api) ->
     theirs, other = await waiting(alice, "@bob", "1.00 EUR"), await waiting(alice, "@bob", "2.00 EUR")
     assertion = await approval(alice, key, other)
 
-    said = await alice.post(f"/v1/payments/{theirs['id']}/not-me", b"")
+    said = await alice.post(f"/v1/payments/{theirs['id']}/report-unauthorized", b"")
 
     assert said.json()["state"] == "refused"
     assert code_of(await alice.post(f"/v1/payments/{other['id']}/approval", assertion)) == (409, "wallet_frozen")
@@ -73,8 +73,8 @@ async def test_a_payment_that_waits_is_refused_and_its_approval_too(api: Api) ->
 async def test_a_link_asks_first_and_only_freezes(api: Api) -> None:
     alice, bob = await api.person("alice", "100.00 EUR"), await api.person("bob")
     paid = (await alice.pay("@bob", "1.00 EUR")).json()
-    assert (await bob.post(f"/v1/payments/{paid['id']}/not-me/link", b"")).status_code == 403
-    path = (await alice.post(f"/v1/payments/{paid['id']}/not-me/link", b"")).json()["path"]
+    assert (await bob.post(f"/v1/payments/{paid['id']}/report-unauthorized/link", b"")).status_code == 403
+    path = (await alice.post(f"/v1/payments/{paid['id']}/report-unauthorized/link", b"")).json()["path"]
 
     shown = await api.call("GET", path)
     assert (shown.status_code, shown.json()["to"], shown.json()["amount"]) == (200, "@bob", "1.00")
@@ -86,16 +86,16 @@ async def test_a_link_asks_first_and_only_freezes(api: Api) -> None:
     assert (await bob.pay("@alice", "1.00 EUR")).status_code == 201
     async with api.services.database.reading() as connection:
         assert await connection.fetchval("SELECT count(*) FROM audit_event WHERE kind = 'wallet.frozen'") == 1
-        assert await connection.fetchval("SELECT count(*) FROM not_me_link WHERE hash = $1", path.encode()) == 0
+        assert await connection.fetchval("SELECT count(*) FROM report_link WHERE hash = $1", path.encode()) == 0
 
 
 async def test_a_link_that_is_none_or_is_over_says_nothing(api: Api) -> None:
     alice = await api.person("alice", "100.00 EUR")
     await api.person("bob")
     paid = (await alice.pay("@bob", "1.00 EUR")).json()
-    path = (await alice.post(f"/v1/payments/{paid['id']}/not-me/link", b"")).json()["path"]
+    path = (await alice.post(f"/v1/payments/{paid['id']}/report-unauthorized/link", b"")).json()["path"]
     api.clock.ahead = timedelta(days=30, seconds=1)
-    for wrong in (path, path[:-1], "/v1/not-me/nm_nothing"):
+    for wrong in (path, path[:-1], "/v1/report-links/nm_nothing"):
         for method in ("GET", "POST"):
             assert code_of(await api.call(method, wrong)) == (404, "not_found")
     assert (await alice.pay("@bob", "1.00 EUR")).status_code == 201
@@ -105,7 +105,7 @@ async def test_nobody_freezes_the_wallet_of_others(api: Api) -> None:
     alice, bob, eve = await api.person("alice", "9.00 EUR"), await api.person("bob"), await api.person("eve")
     paid = (await alice.pay("@bob", "1.00 EUR")).json()
     for of, status in ((bob, 403), (eve, 404)):
-        assert (await of.post(f"/v1/payments/{paid['id']}/not-me", b"")).status_code == status
+        assert (await of.post(f"/v1/payments/{paid['id']}/report-unauthorized", b"")).status_code == status
     assert (await alice.pay("@bob", "1.00 EUR")).status_code == 201
 
 
@@ -113,7 +113,7 @@ async def test_its_owner_lets_a_wallet_go_on_a_day_later_by_a_passkey_that_is_as
     alice, key, _ = await browsing(api, "alice", "100.00 EUR")
     await api.person("bob")
     theirs = await waiting(alice, "@bob", "1.00 EUR")
-    await alice.post(f"/v1/payments/{theirs['id']}/not-me", b"")
+    await alice.post(f"/v1/payments/{theirs['id']}/report-unauthorized", b"")
 
     async def unfreeze(by: Authenticator) -> tuple[int, object]:
         challenge = challenge_in(await alice.post("/v1/wallet/unfreeze/challenge", b""))
@@ -140,7 +140,7 @@ async def test_payments_at_the_moment_of_a_freeze_are_before_it_or_refused(api: 
         return [(await alice.pay("@bob", "1.00 EUR")).status_code for _ in range(10)]
 
     *answers, _ = await asyncio.gather(
-        *(paying() for _ in range(4)), alice.post(f"/v1/payments/{first['id']}/not-me", b"")
+        *(paying() for _ in range(4)), alice.post(f"/v1/payments/{first['id']}/report-unauthorized", b"")
     )
     done = sum(status == 201 for one in answers for status in one)
 
