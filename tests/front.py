@@ -1,10 +1,12 @@
-"""A client's way into an application: payments by the server's own protocol over a socket, all else by ASGI.
+"""A client's way into an application: payments, their ends and refunds by the server's own protocol over a socket, all
+else by ASGI.
 
 The server answers payments before ASGI (gateway/api/payment_protocol.py), so a client that calls the application alone
 would never see it. Each payment has a connection of its own, to a protocol of this very event loop.
 """
 
 import asyncio
+import re
 import socket
 from collections.abc import Iterable
 from contextlib import suppress
@@ -17,6 +19,15 @@ from tests.received import Received, answers
 
 #: So many connections at once: each is two open files, of which an ordinary user's process may have 1,024.
 _AT_ONCE = 200
+
+#: The paths of payments, their ends and refunds.
+_FAST = re.compile(rb"/v1/payments(/[^/?]+/(capture|void|refund))?")
+
+
+def is_fast(method: str, path: bytes) -> bool:
+    """Whether the server may answer this before ASGI."""
+    return method == "POST" and _FAST.fullmatch(path) is not None
+
 
 #: Where requests come from, for httpx's own transport too.
 _CLIENT = ("127.0.0.1", 123)
@@ -33,18 +44,18 @@ class Front(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The answer; an error of httpx where there is none."""
-        if (request.method, request.url.raw_path) != ("POST", b"/v1/payments"):
+        if not is_fast(request.method, request.url.raw_path):
             return await self._asgi.handle_async_request(request)
-        received = await self.pay(request.headers.raw, await request.aread())
+        received = await self.pay(request.headers.raw, await request.aread(), request.url.raw_path)
         return httpx.Response(received.status, headers=received.headers, content=received.body)
 
-    async def pay(self, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> Received:
-        """The answer to a payment. Raises RemoteProtocolError of httpx where there is none."""
+    async def pay(self, headers: Iterable[tuple[bytes, bytes]], body: bytes, path: bytes = b"/v1/payments") -> Received:
+        """The answer to a payment, its end or its refund. Raises RemoteProtocolError of httpx where there is none."""
         fields = [(name, value) for name, value in headers if name.lower() not in _FRAMING]
         fields += [(b"Content-Length", b"%d" % len(body)), (b"Connection", b"close")]
         lines = b"".join(b"%b: %b\r\n" % field for field in fields)
         async with self._room:
-            received = answers(await self._exchange(b"POST /v1/payments HTTP/1.1\r\n%b\r\n%b" % (lines, body)))
+            received = answers(await self._exchange(b"POST %b HTTP/1.1\r\n%b\r\n%b" % (path, lines, body)))
         if not received:
             raise httpx.RemoteProtocolError("the server hung up")
         return received[-1]

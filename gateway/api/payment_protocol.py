@@ -1,4 +1,4 @@
-"""`POST /v1/payments` answered inside the HTTP connection, without ASGI and its router.
+"""Payments, captures, voids and refunds answered inside the HTTP connection, without ASGI and its router.
 
 Behind ASGI a request costs a task, an event, three messages and a look at every header of its answer. Here a payment
 whose body is whole is submitted from the parser's own callback, and its answer is written, in one piece, from the
@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 _RESPONSE = b"%b%bcontent-length: %d\r\n%bx-request-id: %b\r\n%b\r\n%b"
 
 
+_PAYMENTS = "/v1/payments"
+
+
 class PaymentProtocol(HttpToolsProtocol):
     """uvicorn's protocol, with this one path before it where there are `payments` to answer it with."""
 
@@ -44,7 +47,7 @@ class PaymentProtocol(HttpToolsProtocol):
         scope = cycle.scope
         if (
             self._payments is None
-            or scope["path"] != "/v1/payments"
+            or not _is_fast(scope["path"], scope["raw_path"])
             or scope["method"] != "POST"
             or scope["query_string"]
             or cycle.waiting_for_100_continue
@@ -76,7 +79,9 @@ class PaymentProtocol(HttpToolsProtocol):
         assert self._payments is not None
         self._reading_payment = None
         try:
-            payment = self._payments.read(cycle.scope["headers"], bytes(cycle.body))
+            path, headers, body = cycle.scope["path"], cycle.scope["headers"], bytes(cycle.body)
+            is_payment = path == _PAYMENTS
+            payment = self._payments.read(headers, body) if is_payment else self._payments.read_end(path, headers, body)
         except Exception:
             log.exception("a payment could not be read")
             payment = None
@@ -131,6 +136,13 @@ class PaymentProtocol(HttpToolsProtocol):
     def _hand_on(self, cycle: RequestResponseCycle) -> None:
         self._reading_payment = None
         super()._start_asgi_task(cycle, self.app)
+
+
+def _is_fast(path: str, raw_path: bytes) -> bool:
+    """Whether a POST there may be answered here: a payment, or the end or refund of one, spelt plainly."""
+    if path == _PAYMENTS:
+        return True
+    return path.endswith(("/capture", "/void", "/refund")) and raw_path == path.encode()
 
 
 def _nothing() -> None:

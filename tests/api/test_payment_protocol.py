@@ -158,6 +158,61 @@ async def test_a_held_payment_sent_again_has_its_first_answer(wire: Wire, payer:
     assert (await paid(wire) - before, len(by_asgi)) == (1, 1)
 
 
+@pytest.mark.parametrize("end", ["capture", "void", "refund"])
+async def test_the_end_of_a_hold_and_a_refund_are_answered_before_the_application(
+    wire: Wire, payer: Person, shop: Person, by_asgi: list[str], end: str
+) -> None:
+    who, body = (shop, PAYMENT) if end == "refund" else (payer, PAYMENT[:-1] + b', "capture": false}')
+    made = json.loads((await wire.send(request(payer, CLOSE, body=body)))[0].body)
+    line, key = f"POST /v1/payments/{made['id']}/{end} HTTP/1.1", uuid4().hex
+    by_asgi.clear()
+
+    first, again, late = [
+        await wire.send(request(who, CLOSE, body=b"{}", key=one, line=line)) for one in (key, key, uuid4().hex)
+    ]
+
+    assert first[0].status == (201 if end == "refund" else 200)
+    done = json.loads(first[0].body)
+    assert (done["state"], done["refund_of"]) == {
+        "capture": ("settled", None),
+        "void": ("voided", None),
+        "refund": ("settled", made["id"]),
+    }[end]
+    assert (again[0].body, again[0].header("idempotency-replayed")) == (first[0].body, "true")
+    assert (late[0].status, json.loads(late[0].body)["code"]) == {
+        "capture": (409, "state_conflict"),
+        "void": (409, "state_conflict"),
+        "refund": (409, "refund_exceeds_payment"),
+    }[end]
+    assert by_asgi == [f"/v1/payments/{made['id']}/{end}"] * 2, "the first answer again, and refusals"
+
+
+async def test_whatever_else_is_asked_of_a_hold_the_application_answers(
+    wire: Wire, payer: Person, by_asgi: list[str]
+) -> None:
+    held = PAYMENT[:-1] + b', "capture": false}'
+    id = json.loads((await wire.send(request(payer, CLOSE, body=held)))[0].body)["id"]
+    by_asgi.clear()
+    asked = [
+        (f"/v1/payments/{id}/capture", b'{"amount": "9.00"}', 409),
+        (f"/v1/payments/{id}/capture", b'{"amount": 1}', 422),
+        (f"/v1/payments/{id}/capture?all=1", b"{}", 400),
+        (f"/v1/payments/{id.replace('pay', '%70ay')}/capture", b"[]", 400),
+        (f"/v1/payments/{id}/void", b'{"amount": "1.00"}', 400),
+        (f"/v1/payments/{id}/refund", b'{"reference": "r"}', 403),
+        ("/v1/payments/pay_x/void", b"{}", 404),
+        (f"/v1/payments/{id}x/void", b"{}", 404),
+        ("/v1/payments/capture", b"{}", 405),
+    ]
+    statuses = [
+        (await wire.send(request(payer, CLOSE, body=body, line=f"POST {path} HTTP/1.1")))[0].status
+        for path, body, _ in asked
+    ]
+
+    assert statuses == [status for *_, status in asked]
+    assert len(by_asgi) == len(asked)
+
+
 #: What is left to the ordinary handler, and its answer.
 OTHERWISE: list[tuple[str, list[str], bytes, int]] = [
     ("POST /v1/payments HTTP/1.1", [], PAYMENT[:-1] + b', "reference": ""}', 400),

@@ -38,6 +38,7 @@ async def plain(api: Api) -> set[bool]:
 async def test_a_key_does_what_its_scopes_say_and_nothing_else(api: Api) -> None:
     alice, bob = await api.person("alice", "10.00 EUR"), await api.person("bob", "10.00 EUR")
     paid = (await bob.pay("@alice", "1.00 EUR")).json()["id"]
+    held = (await bob.pay("@alice", "1.00 EUR", capture=False)).json()["id"]
 
     await with_scopes(api, alice, "read")
     assert (await alice.get("/v1/wallet")).status_code == 200
@@ -49,8 +50,11 @@ async def test_a_key_does_what_its_scopes_say_and_nothing_else(api: Api) -> None
     assert code_of(await alice.get("/v1/wallet")) == (403, "forbidden")
     assert (await alice.post(f"/v1/payments/{paid}/refund", {})).status_code == 201
     assert code_of(await alice.pay("@bob", "1.00 EUR")) == (403, "forbidden")
+    for end in ("capture", "void"):
+        assert code_of(await alice.post(f"/v1/payments/{held}/{end}", {})) == (403, "forbidden")
 
     await with_scopes(api, alice, "pay")
+    assert (await alice.post(f"/v1/payments/{held}/capture", {})).status_code == 200
     assert (await alice.pay("@bob", "1.00 EUR")).status_code == 201
 
 

@@ -8,33 +8,36 @@ All others have to be looked at first (holds, addresses, a note, tokens in a ses
 of them together, and in the same transaction they are paid as the ordinary handler pays them. A key is taken for plain
 until it is found not to be. An ordinary Litestar handler spends more on itself than a payment costs.
 
+Captures, voids and refunds (fast_ends.py) go as those others do, in groups of their own.
+
 Whatever is not handled here, the ordinary handler does: payers who sign with their own key, keys for some networks
 alone, sessions whose token is to be replaced, a key used before, payees that there are not, callers who are unknown or
 have sent too much, and every request that will be refused for its form.
 """
 
 import asyncio
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import msgspec
 from msgspec import Struct, structs
 
 from gateway import idempotency
-from gateway.api.payments.idempotency import fingerprint_of, key_of
-from gateway.api.payments.payments import pay_request, payments_of, shares_commits
+from gateway.api.payments import fast_ends
+from gateway.api.payments.fast_ends import CheckedEnd, ended, refunded
+from gateway.api.payments.fast_request import head_of
+from gateway.api.payments.idempotency import Batcher, fingerprint_of
+from gateway.api.payments.payments import ends_of, pay_request, payments_of, refunds_of, shares_commits
 from gateway.api.payments.shapes import PaymentRequest, PaymentView
 from gateway.clock import rfc3339
-from gateway.errors import GatewayError, Unauthenticated
+from gateway.errors import GatewayError, Unauthenticated, Unavailable
 from gateway.group_commit import GroupCommit
-from gateway.http import cookie
 from gateway.http.answer import problems
 from gateway.http.answer.headers import security_headers
 from gateway.http.request import body
-from gateway.http.request.fields import NOT_PLAIN, ONCE, is_json
 from gateway.http.request.framing import Field
 from gateway.http.services import Services
 from gateway.idempotency import Claim
@@ -56,7 +59,6 @@ from gateway.payments.rails import ledger as ledger_rail
 from gateway.payments.rails.chain import Queued, TokenPayment
 from gateway.payments.rails.ledger import LedgerPayment, Settled
 from gateway.postgres.pool import Connection
-from gateway.secret import hash_of
 
 _encode = msgspec.json.Encoder().encode
 _JSON = (b"content-type", b"application/json")
@@ -90,7 +92,13 @@ class CheckedPayment(Struct, frozen=True):
         return self.token_hash, self.idempotency_key
 
 
-Payment = LedgerPayment | TokenPayment | CheckedPayment
+Payment = LedgerPayment | TokenPayment | CheckedPayment | CheckedEnd
+
+#: What became of a call that had to pass the checks.
+_Checked = idempotency.Answer | Undecided | GatewayError
+
+Call = TypeVar("Call", CheckedPayment, CheckedEnd)
+Asked = TypeVar("Asked")
 
 #: A status, the headers that are this answer's own, and the body.
 Answer = tuple[int, list[Field], bytes]
@@ -108,7 +116,9 @@ class FastPayments:
         self._ledger = GroupCommit(self._settle, most, at_once)
         self._chain = GroupCommit(self._queue, most, at_once)
         self._checked = GroupCommit(self._check, most)
-        self._payments = payments_of(services)
+        self._ending = GroupCommit(self._end, most)
+        self._refunding = GroupCommit(self._refund, most)
+        self._payments, self._ends, self._refunds = payments_of(services), ends_of(services), refunds_of(services)
         self._need_checks: dict[bytes, None] = {}  # API keys that were found not to be plain, the latest last
         self._in_flight: dict[tuple[bytes, str], asyncio.Future[Any]] = {}
         self._last_used = LastUsed()
@@ -122,6 +132,13 @@ class FastPayments:
         # A session counts as its wallet, which is not known yet.
         over = not _of_session(payment) and self._is_over(payment.token_hash.hex(), self._services.clock())
         return None if over else payment
+
+    def read_end(self, path: str, headers: Iterable[Field], whole: bytes) -> Payment | None:
+        """The capture, void or refund that the request asks for; None where the ordinary handler is to answer."""
+        asked = fast_ends.read(self._services, self._party, path, headers, whole)
+        if asked is None or (not asked.of_session and self._is_over(asked.token_hash.hex(), self._services.clock())):
+            return None
+        return asked
 
     def submit(self, payment: Payment) -> "asyncio.Future[Any]":
         """A future with the payment's outcome, once that is committed; for `answer`, whatever it is.
@@ -138,6 +155,8 @@ class FastPayments:
         future: asyncio.Future[Any]
         if isinstance(payment, CheckedPayment):
             future = self._checked.submit(payment)
+        elif isinstance(payment, CheckedEnd):
+            future = (self._refunding if payment.end == "refund" else self._ending).submit(payment)
         elif isinstance(payment, TokenPayment):
             future = self._chain.submit(payment)
         else:
@@ -151,7 +170,7 @@ class FastPayments:
         future has its outcome.
         """
         outcome = _outcome(done)
-        if isinstance(payment, CheckedPayment) or not isinstance(outcome, NeedsChecks):
+        if isinstance(payment, CheckedPayment | CheckedEnd) or not isinstance(outcome, NeedsChecks):
             return None
         if outcome.always:
             self._need_checks[payment.token_hash] = None
@@ -167,9 +186,11 @@ class FastPayments:
         outcome = _outcome(done)
         if isinstance(outcome, Undecided | Unauthenticated | UnknownPayee):  # which the ordinary handler counts
             return None
+        if isinstance(payment, CheckedEnd) and not isinstance(outcome, idempotency.Answer | Unavailable):
+            return None
         if isinstance(outcome, Settled) and outcome.payer is not None:
             self._note(str(outcome.payer), None, self._services.clock())
-        elif not isinstance(payment, CheckedPayment) and not _of_session(payment):
+        elif not isinstance(payment, CheckedPayment | CheckedEnd) and not _of_session(payment):
             self._note(payment.token_hash.hex(), payment.token_hash, self._services.clock())
         if isinstance(outcome, Settled):
             return 201, [_JSON], _encode(_settled(outcome))
@@ -200,25 +221,42 @@ class FastPayments:
         fresh = [structs.replace(one, payment_id=PaymentId(new_id(now))) for one in asked]  # of the time of the commit
         return await chain_rail.pay_all(self._services.database, self._services.settings, fresh, now)
 
-    async def _check(self, asked: Sequence[CheckedPayment]) -> list[idempotency.Answer | Undecided | GatewayError]:
-        """Find out who asks, and pay for those who may, in one transaction."""
+    async def _check(self, asked: Sequence[CheckedPayment]) -> list[_Checked]:
+        return await self._together(self._payments, asked, self._call)
+
+    async def _end(self, asked: Sequence[CheckedEnd]) -> list[_Checked]:
+        return await self._together(self._ends, asked, ended)
+
+    async def _refund(self, asked: Sequence[CheckedEnd]) -> list[_Checked]:
+        return await self._together(self._refunds, asked, refunded)
+
+    async def _together(
+        self,
+        batcher: Batcher[Asked, Any],
+        asked: Sequence[Call],
+        call_of: Callable[[Call, Credential], tuple[Claim, Asked] | None],
+    ) -> list[_Checked]:
+        """Find out who asks, and do it for those who may, in one transaction."""
         now = self._services.clock()
         shown: dict[bytes, Credential] = {}
-        calls: dict[int, _Call] = {}
+        calls: dict[int, tuple[Claim, Asked]] = {}
 
-        async def find(connection: Connection) -> list[_Call]:
+        async def find(connection: Connection) -> list[tuple[Claim, Asked]]:
             shown.update(await _shown(connection, asked, now))
             for place, one in enumerate(asked):
-                if (call := self._call(one, shown.get(one.token_hash), now)) is not None:
+                by = shown.get(one.token_hash)
+                if by is None or (one.of_session and self._is_over(str(by.wallet.id), now)):
+                    continue
+                if (call := call_of(one, by)) is not None:
                     calls[place] = call
             return list(calls.values())
 
-        outcomes = dict(zip(calls, await self._payments.commit(find), strict=True))
+        outcomes = dict(zip(calls, await batcher.commit(find), strict=True))
         return [self._handed_on(one, shown, outcomes.get(place), now) for place, one in enumerate(asked)]
 
-    def _call(self, one: CheckedPayment, by: Credential | None, now: datetime) -> "_Call | None":
+    def _call(self, one: CheckedPayment, by: Credential) -> "_Call | None":
         """The payment, and its idempotency key; None where the ordinary handler is to answer."""
-        if by is None or "pay" not in by.scopes or (one.of_session and self._is_over(str(by.wallet.id), now)):
+        if "pay" not in by.scopes:
             return None
         try:
             asked = pay_request(one.asked, one.money, by)
@@ -230,10 +268,16 @@ class FastPayments:
         return claim, (by.wallet, structs.replace(asked, claim=claim))
 
     def _handed_on(
-        self, one: CheckedPayment, shown: Mapping[bytes, Credential], outcome: idempotency.Outcome | None, now: datetime
-    ) -> idempotency.Answer | Undecided | GatewayError:
+        self,
+        one: CheckedPayment | CheckedEnd,
+        shown: Mapping[bytes, Credential],
+        outcome: idempotency.Outcome | None,
+        now: datetime,
+    ) -> _Checked:
         """The outcome, where it is an answer of this path's: the first, or a refusal that nobody else counts."""
         if outcome is None or isinstance(outcome, idempotency.Unbatched | UnknownPayee):
+            return Undecided()
+        if isinstance(one, CheckedEnd) and isinstance(outcome, GatewayError):
             return Undecided()
         if isinstance(outcome, idempotency.Answer) and outcome.replayed:
             return Undecided()
@@ -248,7 +292,9 @@ class FastPayments:
 _Call = tuple[Claim, tuple[Wallet, PayRequest]]
 
 
-async def _shown(connection: Connection, asked: Sequence[CheckedPayment], now: datetime) -> dict[bytes, Credential]:
+async def _shown(
+    connection: Connection, asked: Sequence[CheckedPayment | CheckedEnd], now: datetime
+) -> dict[bytes, Credential]:
     """Who asks, by the SHA-256 of what they show."""
     keys = [one.token_hash for one in asked if not one.of_session]
     tokens = [one.token_hash for one in asked if one.of_session]
@@ -261,22 +307,16 @@ def _payment(
     services: Services, party: Party, headers: Iterable[Field], whole: bytes, need_checks: Container[bytes]
 ) -> Payment | None:
     """The payment that the request asks for; None where it asks for anything else, or wrongly."""
-    named: dict[bytes, bytes] = {}
-    for name, value in headers:
-        if name in NOT_PLAIN or (name in ONCE and name in named):
-            return None
-        named[name] = value
-    key, token = named.get(b"idempotency-key"), _token(named, party)
-    if key is None or token is None or not is_json(named.get(b"content-type", b"application/json")):
+    head = head_of(party, headers)
+    if head is None:
         return None
     try:
-        own_key = key_of(key.decode("latin-1"))
         asked = body.read(whole, PaymentRequest)
         money = services.settings.assets.of_wallet(asked.asset).parse_positive(asked.amount)
         check_memo(asked.memo)
     except GatewayError:
         return None
-    who, of_session = hash_of(token), b"authorization" not in named
+    who, of_session, own_key = head.token_hash, head.of_session, head.idempotency_key
     fingerprint = fingerprint_of(_CALL, asked, services.settings.payees)
     if who not in need_checks and asked.reference is None and asked.metadata is None:
         handle = ledger_rail.payee_of(services.settings, asked.to, money, asked.capture)
@@ -290,18 +330,6 @@ def _payment(
 
 def _of_session(payment: Payment) -> bool:
     return not isinstance(payment, TokenPayment) and payment.of_session
-
-
-def _token(named: Mapping[bytes, bytes], party: Party) -> str | None:
-    """The API key, or else the token of a session whose request comes from a page of ours; None where the ordinary
-    handler is to say what is wrong.
-    """
-    api_key = named.get(b"authorization")
-    if api_key is not None:
-        return api_key[7:].strip().decode("latin-1") if api_key.startswith(b"Bearer ") else None
-    if b"cookie" not in named or not cookie.is_own(named, party):
-        return None
-    return cookie.token_of(named.items(), party)
 
 
 def _outcome(done: "asyncio.Future[Any]") -> Settled | Queued | idempotency.Answer | Undecided | GatewayError:
