@@ -100,6 +100,23 @@ _READS = [f"--{of}=-all,+dac_read_search" for of in ("inh-caps", "ambient-caps",
 _NOBODY = ["--reuid=10001", "--regid=10001", "--clear-groups", "--no-new-privs", "--securebits=+no_setuid_fixup"]
 PREFIX = ["setpriv", *_NOBODY, *_READS] if os.getuid() == 0 else []
 
+#: All file systems that matter are read-only from here on, but for the volume.
+_READ_ONLY = """\
+mount --make-rprivate / && mount --bind "$1" "$1" && mount --bind "$2" "$2" &&
+    mount -o remount,bind,ro "$1" && mount -o remount,bind,ro / &&
+"""
+
+
+def confined(image: Image) -> list[str]:
+    """What stands before a command so that it has what a container has; a machine where nobody may mount leaves out the
+    read-only root, and the rights of files have to do.
+    """
+    names = ["confine", str(image.root), str(image.root / "var/lib/gateway")]
+    mounts = ["unshare", "--mount", "sh", "-c"]
+    tried = subprocess.run([*mounts, f"{_READ_ONLY} true", *names], capture_output=True, check=False)
+    able = bool(PREFIX) and tried.returncode == 0
+    return [*mounts, f'{_READ_ONLY} shift 2 && exec "$@"', *names, *PREFIX] if able else PREFIX
+
 
 @pytest.fixture(scope="module")
 def image() -> Iterator[Image]:
@@ -127,8 +144,8 @@ async def database_url(server: Postgres) -> AsyncIterator[str]:
         yield url
 
 
-def argv(*words: str) -> list[str]:
-    return [*PREFIX, *LAST.last("ENTRYPOINT").words, *words]
+def argv(image: Image, *words: str) -> list[str]:
+    return [*confined(image), *LAST.last("ENTRYPOINT").words, *words]
 
 
 def environ(image: Image, **settings: str) -> dict[str, str]:
@@ -139,7 +156,11 @@ def environ(image: Image, **settings: str) -> dict[str, str]:
 
 async def ran(image: Image, *words: str, **settings: str) -> tuple[int | None, str, str]:
     process = await asyncio.create_subprocess_exec(
-        *argv(*words), cwd=image.root / "var/lib/gateway", env=environ(image, **settings), stdout=PIPE, stderr=PIPE
+        *argv(image, *words),
+        cwd=image.root / "var/lib/gateway",
+        env=environ(image, **settings),
+        stdout=PIPE,
+        stderr=PIPE,
     )
     out, said = await asyncio.wait_for(process.communicate(), HANG_SECONDS)
     return process.returncode, out.decode(), said.decode()
@@ -150,7 +171,7 @@ async def serving(image: Image, **settings: str) -> AsyncIterator[httpx.AsyncCli
     """What the image runs unless it is told otherwise, until SIGTERM, after which its status is 0."""
     settings |= {"GATEWAY_PORT": (port := str(free_port("127.0.0.1")))}
     process = await asyncio.create_subprocess_exec(
-        *argv(*LAST.last("CMD").words), cwd=image.root / "var/lib/gateway", env=environ(image, **settings),
+        *argv(image, *LAST.last("CMD").words), cwd=image.root / "var/lib/gateway", env=environ(image, **settings),
         stdout=PIPE, stderr=PIPE,
     )  # fmt: skip
     try:
@@ -193,6 +214,17 @@ async def test_what_is_built_serves_over_a_read_only_tree_as_a_user_without_righ
     assert re.search(r"^versions +ok .*libraries as in requirements.lock$", examined[1], re.MULTILINE), examined[1]
     assert sorted(path.name for path in (image.root / "var/lib/gateway").iterdir()) == ["master.key", "root.key"]
     assert listing(image.root / "opt") == before
+
+
+async def test_it_cannot_write_anywhere_but_into_its_volume(image: Image) -> None:
+    home, code = image.root / "var/lib/gateway", image.root / "opt/gateway/gateway"
+    tried = 'for folder in "$@"; do touch "$folder/written" 2>/dev/null && echo "$folder"; done; rm "$1/written"'
+    argv = [*confined(image), "sh", "-c", tried, "sh", *map(str, (home, code, code.parent)), "/tmp", "/etc"]
+    process = await asyncio.create_subprocess_exec(*argv, stdout=PIPE)
+    out, _ = await process.communicate()
+    written = out.decode().split()
+    assert written[0] == str(home)
+    assert set(written[1:]) <= {"/tmp"}, "which is another file system on some machines"
 
 
 async def test_nothing_of_the_tests_is_in_it(image: Image) -> None:
