@@ -160,7 +160,7 @@ def deploy(as_json: bool) -> None:
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def reconcile(as_json: bool) -> None:
-    """Hold the ledger against the chain and the bank, and name every difference. The status is 1 if there is one.
+    """Reconcile the ledger with the chain and the bank, and name every difference. The status is 1 if there is one.
 
     A worker compares again what differs, and freezes withdrawals of the asset if it is confirmed.
 

@@ -1,6 +1,6 @@
 """A bank for trying things out: whoever asks has paid in; what it is told to pay out, it has paid.
 
-It keeps its own statement with its own running balance, so `bank:<fiat>` in the ledger is held against something that
+It keeps its own statement with its own running balance, so `bank:<fiat>` in the ledger is compared with something that
 the ledger did not write.
 """
 

@@ -1,4 +1,4 @@
-"""The ledger against the chain and the bank: compare, name every difference, stop withdrawals where one is confirmed.
+"""Reconciles the ledger with the chain and the bank: names every difference, and stops withdrawals if one is confirmed.
 
 solvency.py   the comparison: every wallet against balanceOf, supply against totalSupply, reserves against supply
 monitor.py    that, all the time: who does the next run, what it found, what is confirmed

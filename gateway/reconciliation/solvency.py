@@ -53,7 +53,7 @@ class Difference:
 
     @property
     def where(self) -> str:
-        """What the ledger was held against, and at which block."""
+        """What the ledger was compared with, and at which block."""
         return self.against if self.block is None else f"{self.against} at block {self.block}"
 
     @property
@@ -85,12 +85,12 @@ class Solvency:
 
 async def solvency(connection: Connection, settings: PaymentSettings) -> list[Solvency]:
     """The totals of every token, as of one moment: call it inside a snapshot. It adds up all wallets."""
-    posted = await _of_the_house(connection, settings)
+    posted = await _of_system_accounts(connection, settings)
     needed = _needed(settings, posted)
     return [await _token(connection, settings, token, posted, needed) for token in settings.assets.tokens()]
 
 
-async def _of_the_house(connection: Connection, settings: PaymentSettings) -> dict[str, int]:
+async def _of_system_accounts(connection: Connection, settings: PaymentSettings) -> dict[str, int]:
     """What system accounts of every token have, by code."""
     tokens = settings.assets.tokens()
     codes = [account.system_account(kind, token) for token in tokens for kind in ("supply", "outside")]
@@ -143,7 +143,7 @@ async def within(connection: Connection, settings: PaymentSettings, thorough: bo
 
 async def _reserves(connection: Connection, settings: PaymentSettings) -> list[Difference]:
     """The reserves that do not cover their tokens. One that has more than it needs is no difference."""
-    posted = await _of_the_house(connection, settings)
+    posted = await _of_system_accounts(connection, settings)
     return [
         Difference(code, Money(posted[code], fiat), Money(needed, fiat), "the supply at par")
         for fiat, needed in _needed(settings, posted).items()

@@ -66,11 +66,11 @@ def test_a_stopped_relayer_is_shown_and_resumed_by_its_command(up: Up) -> None:
 
 
 FEES = Fees(10, 1)
-LANE = Relayer("0xA", 7, None, False, 5, 1, 2, NOW, 10**18, 11 * batches.GAS_MAX * 10)
+RELAYER = Relayer("0xA", 7, None, False, 5, 1, 2, NOW, 10**18, 11 * batches.GAS_MAX * 10)
 
 
 def shown(**fields: object) -> Row:
-    return row_of(replace(LANE, **fields), FEES, 10, Asset("ETH", "native", 18))  # type: ignore[arg-type] # by its name
+    return row_of(replace(RELAYER, **fields), FEES, 10, Asset("ETH", "native", 18))  # type: ignore[arg-type] # by its name
 
 
 def test_a_relayer_is_low_before_it_is_dry_and_stopped_above_all() -> None:

@@ -30,7 +30,7 @@ async def read_logs(node: Node, addresses: list[str], headers: list[Block]) -> l
 
 
 async def _all_of(node: Node, addresses: list[str], header: Block) -> list[Log]:
-    """The logs of these contracts in a block, held against its bloom."""
+    """The logs of these contracts in a block, compared with its bloom."""
     logs = await node.all_logs_of(header.hash)
     if not header.is_explained_by(logs):
         raise NodeBehind(f"it has a part of the logs of block {header.number}, or none")

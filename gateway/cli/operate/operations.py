@@ -164,7 +164,7 @@ def plain(one: Difference) -> dict[str, Any]:
 
 
 async def reconcile(config: Config) -> Reconciliation:
-    """Recount the ledger, then hold it against the chain and the bank.
+    """Recount the ledger, then reconcile it with the chain and the bank.
 
     What differs is noted as a suspicion: a worker looks again, and freezes withdrawals if it is so.
     """

@@ -10,7 +10,7 @@ log = logging.getLogger(__name__)
 
 
 async def run(worker: Worker) -> bool:
-    """Hold the ledger against the chain and the bank, where it is our turn."""
+    """Reconcile the ledger with the chain and the bank, where a run is due and no other worker does it."""
     async with worker.database.reading() as connection:
         settings = await worker.settings_now(connection)
     confirmed = await monitor.reconcile(
