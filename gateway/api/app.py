@@ -11,7 +11,7 @@ from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 
-from gateway.api.events import events
+from gateway.api.events import events, stream
 from gateway.api.identity import addresses, api_keys, handles, passkeys, sessions, sign_up
 from gateway.api.identity.passkeys import stop_clones
 from gateway.api.methods import Gateway, Methods
@@ -22,6 +22,8 @@ from gateway.api.payments.fast_payments import FastPayments
 from gateway.api.status import status
 from gateway.api.wallets import wallets
 from gateway.errors import GatewayError
+from gateway.events import wake
+from gateway.events.hub import Hub
 from gateway.http.answer.headers import finishing
 from gateway.http.answer.problems import BODY_BYTES_MAX, fail, refuse_http
 from gateway.http.callers import Callers, caller_of, check_conditions, check_needs, credential_of
@@ -66,6 +68,7 @@ ROUTES = [
     api_keys.approve_api_key,
     wallets.list_entries,
     events.list_events,
+    stream.stream_events,
     bank.deposit,
     bank.withdraw,
     bank.convert,
@@ -159,6 +162,7 @@ def routed(
 
 def over(gateway: Gateway, services: Services, most: int = 64, at_once: int = 1) -> Gateway:
     """The application, now over these services."""
+    assets = services.settings.assets
     gateway.state = State(
         {
             "services": services,
@@ -171,6 +175,7 @@ def over(gateway: Gateway, services: Services, most: int = 64, at_once: int = 1)
             "solvency_at": 0.0,
             "probe": Probe(services.database, services.node, services.settings),
             "methods": Methods(gateway.routes),
+            "hub": Hub(services.database, wake.attach(services.database), stream.show(assets), services.stopping),
             "document": cache(lambda: openapi.document(gateway)),
         }
     )

@@ -28,6 +28,7 @@ from gateway.api.wallets import examples as wallets
 from gateway.chain.errors import InvalidSignature
 from gateway.custody.errors import AddressNotEmpty, PaymentsUnderWay
 from gateway.errors import GatewayError
+from gateway.events.errors import TooManyStreams
 from gateway.http.errors import BodyTooLarge, IdempotencyKeyMissing, UnsupportedMediaType
 from gateway.identity.errors import (
     AddressTaken,
@@ -78,6 +79,9 @@ ANSWERS: Final[Mapping[str, Struct | list[BulkResultView]]] = {
     **status.ANSWERS,
 }
 
+#: What streams begin with, by their operation id.
+STREAMED: Final[Mapping[str, str]] = events.STREAMED
+
 #: An error of every code that a route can answer, but for internal_error.
 PROBLEM_EXAMPLES: Final[tuple[GatewayError, ...]] = (
     errors.InvalidRequest("missing_field", "the field 'to' is missing"),
@@ -114,6 +118,7 @@ PROBLEM_EXAMPLES: Final[tuple[GatewayError, ...]] = (
     LastOwnerKey(KEY.id),
     InvalidRecoveryCode(),
     TooManyTries("sign-ins", 60),
+    TooManyStreams(100),
     UnknownPayee("@nobody_here", "nobody has this handle"),
     SelfPayment("alice"),
     WithdrawalsFrozen("USDX", NOW),

@@ -62,8 +62,15 @@ def _with_head(route: HTTPRoute) -> tuple[str, ...]:
 def without_body(send: Send) -> Send:
     """What HEAD is answered with: the headers of GET, whose Content-Length is that of its body, and no body."""
 
+    ended = False
+
     async def send_head(message: Message) -> None:
-        bare: Any = {**message, "body": b""} if message["type"] == "http.response.body" else message
-        await send(bare)
+        nonlocal ended
+        if message["type"] == "http.response.body":  # the first part is the end, also of a stream that has none
+            if not ended:
+                ended = True
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+        else:
+            await send(message)
 
     return send_head

@@ -33,6 +33,9 @@ UNUSED_BYTES_MAX = 64 * 1024
 #: How long a request's head may take, and the next piece of its body; and how long a connection may be idle.
 _HEAD_SECONDS, _BODY_SECONDS, _IDLE_SECONDS = 20, 60, 75
 
+#: How long nothing of an answer may be taken: whoever reads so slowly has the rest from another connection.
+_TAKE_SECONDS = 30
+
 #: What is being answered when the server stops has this long, unless something else is configured.
 STOP_SECONDS = 10.0
 
@@ -136,6 +139,7 @@ class _Protocol(PaymentProtocol):
     _unused_bytes = 0
     _used = False
     _deadline: asyncio.TimerHandle | None = None
+    _stalled: asyncio.TimerHandle | None = None  # runs while the client takes nothing of what waits to be sent
     _unanswered = 0  # requests whose head was read and whose answer is not complete
     _refusal: Malformed | None = None  # once there is one, nothing more is read
 
@@ -147,8 +151,22 @@ class _Protocol(PaymentProtocol):
         super().connection_made(_OneWrite(transport, self.loop))  # type: ignore[arg-type] # one in all but its class
         self._deadline = self.loop.call_later(_IDLE_SECONDS, self._give_up)
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stalled = self.loop.call_later(_TAKE_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stop_stalling()
+
+    def _stop_stalling(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
+        self._stop_stalling()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

@@ -97,16 +97,22 @@ def _operation(document: Mapping[str, Json], method: str, path: str, operation: 
     yield _block("Request", _curl(document, method, path, operation, parameters), _BASH)
     for status, answer in operation["responses"].items():
         if status < "400":
-            content = answer["content"]["application/json"]
-            yield _block(f"Answer {status}", json.dumps(content["example"], indent=2, ensure_ascii=False), _JSON)
+            example = _first(answer)["example"]
+            text = example if isinstance(example, str) else json.dumps(example, indent=2, ensure_ascii=False)
+            yield _block(f"Answer {status}", text, _JSON)
     yield "</div></article>"
+
+
+def _first(answer: Json) -> Json:
+    """What an answer has in the first of its media types: JSON, or the text of a stream."""
+    return next(iter(answer["content"].values()))
 
 
 def _answers(document: Mapping[str, Json], operation: Json) -> Iterator[str]:
     yield '<h4>Answers</h4><dl class="answers">'
     for status, answer in operation["responses"].items():
         if status < "400":
-            schema = answer["content"]["application/json"]["schema"]
+            schema = _first(answer)["schema"]
             said = _inline(answer["description"])
             yield f"<dt>{status}</dt><dd>{_type(document, schema)} <span>{said}</span></dd>"
         else:

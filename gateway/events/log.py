@@ -7,7 +7,7 @@ then at the events, and shows those up to the least of the two: nothing will sli
 wait for each other, nor for readers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -24,6 +24,8 @@ sql = Statements(__package__, "log.sql")
 #: What announced numbers are counted from, so that no other advisory lock is taken for one. The other writers,
 #: pay_by_ledger and pay_on_chain (schema/), announce in the same way.
 ANNOUNCED = 1 << 62
+
+NO_SUCH_EVENT: Final = "there is no such event yet: read on from one that you know"
 
 #: Above the number of every event.
 END: Final = (1 << 62) - 1
@@ -120,7 +122,7 @@ async def read(
     known = await connection.fetchrow(sql.complete_to, ANNOUNCED)
     assert known is not None
     if after > known["last"]:
-        raise InvalidRequest("after", "there is no such event yet: read on from one that you know")
+        raise InvalidRequest("after", NO_SUCH_EVENT)
     before = min(before, known["complete_to"] + 1)
     if wanted.object is not None:
         rows = await connection.fetch(sql.of_object, wallet, wanted.object, after, before)
@@ -139,6 +141,28 @@ async def read(
     walked = rows[0]
     reached = None if walked["walked_to"] is None else (walked["walked_to"], walked["walked_at"])
     return Page(events, reached, more=walked["walked"] == walk)
+
+
+async def last(connection: Connection) -> int:
+    """The number of the last event so far."""
+    known = await connection.fetchrow(sql.complete_to, ANNOUNCED)
+    assert known is not None
+    return int(known["last"])
+
+
+async def complete_to(connection: Connection) -> int:
+    """The number up to which no event can be added any more. Call it outside a snapshot, as `read`."""
+    known = await connection.fetchrow(sql.complete_to, ANNOUNCED)
+    assert known is not None
+    return int(known["complete_to"])
+
+
+async def tail(
+    connection: Connection, wallets: Collection[WalletId], after: int, up_to: int
+) -> list[tuple[WalletId, LoggedEvent]]:
+    """What any of these wallets is told of, each with the wallet, above `after` and up to `up_to`, in order."""
+    rows = await connection.fetch(sql.tail, list(wallets), after, up_to)
+    return [(WalletId(row["wallet_id"]), _event(row)) for row in rows]
 
 
 def _of_object(rows: Sequence[Record], wanted: Wanted, limit: int, newest_first: bool) -> Page:

@@ -6,7 +6,7 @@ Commits are durable as PostgreSQL ships: nothing here turns `fsync` or `synchron
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any, Final, TypeAlias, TypeVar, cast
@@ -16,7 +16,7 @@ from asyncpg.pool import PoolConnectionProxy
 
 from gateway.clock import DatabaseClock, steady
 from gateway.postgres import database_url, prerequisites
-from gateway.postgres.connection import DEADLINES, DatabaseConnection, Deadlines, why_away
+from gateway.postgres.connection import DEADLINES, SERVER_ERRORS, DatabaseConnection, Deadlines, why_away
 from gateway.postgres.driver_errors import (
     ABANDONS,
     GONE,
@@ -49,6 +49,17 @@ _FULL_SECONDS: Final = 15.0
 _SAY_AGAIN_SECONDS: Final = 60.0
 
 
+#: Between two attempts to listen, in seconds.
+_LISTEN_AGAIN_SECONDS: Final = 1.0
+
+#: In one statement, which is a transaction of its own.
+_NOTIFY: Final = "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, '')"
+
+
+def _nothing() -> None:
+    """What is done after a commit where nobody wants to know."""
+
+
 class Database:
     """A pool of connections to one database. Made once, in `connect`, and handed on.
 
@@ -79,6 +90,7 @@ class Database:
         self._has_started = False
         self._full_until = 0.0
         self.clock = DatabaseClock()
+        self.committed: Callable[[], None] = _nothing  #: Called after every commit.
         self._monitor = PrimaryMonitor(self._connect, self._set_clock, deadlines)
         self._pool: asyncpg.Pool[asyncpg.Record] = asyncpg.create_pool(
             min_size=0,  # the driver would keep a minimum by itself, with a traceback in the log at each attempt
@@ -317,7 +329,34 @@ class Database:
             self._said_at[what] = now
             log.warning("%s: %s", what, why)
 
+    async def notify(self, channel: str) -> None:
+        """Have everybody who listens on the channel called. Nothing waits for the disk: it need not survive a crash."""
+        with TRANSLATED:
+            async with self._connection() as connection:
+                await connection.fetch(_NOTIFY, channel)
+
+    async def listen(self, channel: str, heard: Callable[[], None]) -> None:
+        """Call `heard` whenever a process says something on the channel, over a connection of its own; until cancelled.
+        Also once when it begins to listen: what was said before was not heard.
+        """
+        while True:
+            with suppress(*SERVER_ERRORS):
+                await self._listen(channel, heard)
+            await asyncio.sleep(_LISTEN_AGAIN_SECONDS)
+
+    async def _listen(self, channel: str, heard: Callable[[], None]) -> None:
+        """As `listen`, until the connection has ended."""
+        connection, ended = await self._connect(), asyncio.Event()
+        try:
+            connection.add_termination_listener(lambda _: ended.set())
+            await connection.add_listener(channel, lambda *_: heard())
+            heard()
+            await ended.wait()
+        finally:
+            connection.terminate()
+
     def _has_written(self) -> None:
+        self.committed()
         if self._away_since is not None:
             seconds = asyncio.get_running_loop().time() - self._away_since
             self._away_since = None

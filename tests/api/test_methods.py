@@ -41,6 +41,7 @@ async def test_options_of_no_path_is_not_found(shared: Api) -> None:
 async def test_head_has_the_headers_of_get_and_no_body(alice: Person, bob: Person, paths: dict[str, set[str]]) -> None:
     payment = (await alice.pay("@bob", "1.00 EUR")).json()["id"]
     asked = [filled(path) for path, methods in paths.items() if "GET" in methods and "{" not in path]
+    asked.remove("/v1/events/stream")  # it never ends; test_stream.py has its HEAD
     assert len(asked) > 10
     changing = ("x-request-id", "retry-after")
     for path in (

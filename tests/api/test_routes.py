@@ -40,6 +40,7 @@ ROUTES = {
     *(("POST", f"/v1/{name}/challenge") for name in ("policy", "withdrawals", "payments/{id}/approval")),
     *(("POST", f"/v1/payments/{{id}}/{name}") for name in ("approval", "refusal")),
     ("GET", "/v1/payments/waiting"),
+    ("GET", "/v1/events/stream"),
     ("POST", "/v1/authorizations"),
     *(("POST", f"/v1/{name}") for name in ("wallet/address", "wallet/address/challenge", "payments/{id}/signature")),
     *(("POST", f"/v1/operator/{name}{rest}") for name in ("enrolment", "session") for rest in ("", "/challenge")),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import astuple
 
@@ -19,6 +20,12 @@ _EVENT = EventView(
     sequence=1,
     data=PaymentData(*astuple(SETTLED)),
 )
+
+#: What streams begin with, by their operation id.
+STREAMED: Final[Mapping[str, str]] = {
+    "stream_events": "retry: 1000\n\n"
+    f"id: {_EVENT.id}\nevent: {_EVENT.type}\ndata: {msgspec.json.encode(_EVENT).decode()}\n\n"
+}
 
 #: What each call is answered, by its operation id.
 ANSWERS: Final[Mapping[str, Struct]] = {"list_events": EventsPage([_EVENT], True, _EVENT.id)}

@@ -117,6 +117,9 @@ def _body(name: str, operation: dict[str, Json]) -> dict[str, Json]:
 
 
 def _answer(name: str, status: str, generated: dict[str, Json], codes: set[str]) -> dict[str, Json]:
+    if "text/event-stream" in generated["content"]:
+        stream = {"schema": {"type": "string"}, "example": examples.STREAMED[name]}
+        return {"description": generated["description"], "content": {"text/event-stream": stream}}
     example = examples.answer_example(name, status)
     schema = shown_schema(generated["content"]["application/json"]["schema"])
     content = {"application/json": {"schema": schema, "example": example}}

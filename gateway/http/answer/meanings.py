@@ -48,6 +48,7 @@ MEANINGS: Final = {
     "last_passkey": "The last passkey can be revoked only while a recovery code is left.",
     "last_owner_key": "The only key that acts as the owner cannot be revoked while there is no passkey.",
     "invalid_recovery_code": "This is not an unused recovery code of the wallet.",
+    "too_many_streams": "As many event streams are open as may be.",
     "too_many_tries": "Too many requests, sign-ins, sign-ups or guesses came from you; `Retry-After` says when to try "
     "again.",
     "unknown_asset": "The gateway does not have this asset.",

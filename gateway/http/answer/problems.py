@@ -17,6 +17,7 @@ from gateway import errors
 from gateway.chain.errors import InvalidSignature
 from gateway.custody.errors import AddressNotEmpty, PaymentsUnderWay
 from gateway.errors import GatewayError, InvalidRequest
+from gateway.events.errors import TooManyStreams
 from gateway.http.answer.headers import security_headers
 from gateway.http.errors import BodyTooLarge, IdempotencyKeyMissing, MethodNotAllowed, NoSuchRoute, UnsupportedMediaType
 from gateway.http.request import parameters
@@ -104,6 +105,7 @@ PROBLEMS: dict[type[GatewayError], Problem] = {
     LastOwnerKey: Problem(409, "last_owner_key"),
     InvalidRecoveryCode: Problem(422, "invalid_recovery_code"),
     TooManyTries: Problem(429, "too_many_tries", retryable=True),
+    TooManyStreams: Problem(429, "too_many_streams", retryable=True),
     UnknownPayee: Problem(404, "unknown_payee"),
     SelfPayment: Problem(422, "self_payment"),
     errors.StateConflict: Problem(409, "state_conflict"),

@@ -1,0 +1,150 @@
+"""GET /v1/events/stream: events as they happen, as server-sent events (WHATWG HTML, 9.2).
+
+A stream is the log read on without asking: each event has its id, so a client that comes back with `Last-Event-ID`
+misses nothing and sees nothing twice, whichever process of the gateway it comes to. A comment every `HEARTBEAT_SECONDS`
+tells that it is alive. It ends when its credential does, after `OPEN_SECONDS_MAX` at the latest, and when the process
+stops; clients come back by themselves.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated, Any, Final
+
+import msgspec
+from litestar import Request, get
+from litestar.params import QueryParameter
+from litestar.response import Stream
+
+from gateway.api.events.catalogue import types_named
+from gateway.api.events.events import event_number
+from gateway.api.events.views import objects, shown_id, view, views
+from gateway.errors import InvalidRequest
+from gateway.events import log
+from gateway.events.hub import Hub, Show, Subscription
+from gateway.events.log import LoggedEvent, Wanted
+from gateway.http.services import Services
+from gateway.identity.credential import Credential
+from gateway.ids import WalletId
+from gateway.money import Assets
+from gateway.postgres.pool import Connection
+
+#: How long nothing is sent, in seconds: proxies close what is silent for a minute.
+HEARTBEAT_SECONDS: Final = 15.0
+
+#: How long a stream is open: whoever may not read any more has not read for longer.
+OPEN_SECONDS_MAX: Final = 900.0
+
+#: After how many milliseconds a client comes back.
+_RETRY_MILLISECONDS: Final = 1_000
+
+_HEARTBEAT: Final = b": \n\n"
+
+#: How many events are read at once of what came before the stream was opened.
+_PAGE: Final = 200
+
+#: What ends the credential that it is of.
+_ENDS: Final = ("api_key.revoked", "session.ended")
+
+After = Annotated[
+    str | None, QueryParameter(description="An event's id: begin after it. `Last-Event-ID` goes before it.")
+]
+Types = Annotated[
+    str | None,
+    QueryParameter(name="type", description="Events of this type; `payment.*`: of all types that begin so."),
+]
+
+
+@get(
+    "/v1/events/stream",
+    tags=["Events"],
+    summary="Stream events",
+    needs="read",
+    problems=("too_many_streams",),
+    media_type="text/event-stream",
+)
+async def stream_events(
+    request: Request[Any, Any, Any],
+    services: Services,
+    credential: Credential,
+    after: After = None,
+    type_: Types = None,
+) -> Stream:
+    """Events of the wallet as they happen, as server-sent events (WHATWG HTML): `id` is the event's, `event` its type,
+    and `data` the event as `GET /v1/events` shows it. Begins with what happens from now on, or after the event that
+    `Last-Event-ID` or `after` names: so no event is missed over a reconnection, which browsers make by themselves.
+    """
+    named = request.headers.get("last-event-id") or after
+    kinds = types_named(type_) if type_ is not None else None
+    from_number = event_number("after", named) if named else None
+    hub: Hub = request.app.state.hub
+    hub.check(credential.wallet.id)
+    if from_number is not None:
+        async with services.database.reading() as connection:
+            if from_number > await log.last(connection):
+                raise InvalidRequest("after", log.NO_SUCH_EVENT)
+    return Stream(
+        _events(hub, services, credential, from_number, kinds),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+async def _events(
+    hub: Hub, services: Services, credential: Credential, after: int | None, kinds: Sequence[str] | None
+) -> AsyncIterator[bytes]:
+    """What goes out."""
+    yield f"retry: {_RETRY_MILLISECONDS}\n\n".encode()
+    closes_at = asyncio.get_running_loop().time() + OPEN_SECONDS_MAX
+    async with hub.subscribe(credential.wallet.id) as subscription:
+        while (joined_at := await subscription.joined(HEARTBEAT_SECONDS)) is None:
+            if subscription.cut:
+                return
+            yield _HEARTBEAT
+        reached = joined_at if after is None else after
+        while reached < joined_at:
+            page, texts = await _page(services, credential.wallet.id, reached, joined_at, kinds)
+            for text in texts:
+                yield text
+            reached = page.reached[0] if page.reached is not None and page.more else joined_at
+        while not subscription.cut and asyncio.get_running_loop().time() < closes_at:
+            async for text in _news(subscription, credential, reached, kinds):
+                yield text
+
+
+async def _news(
+    subscription: Subscription, credential: Credential, after: int, kinds: Sequence[str] | None
+) -> AsyncIterator[bytes]:
+    """What has come, or a heartbeat."""
+    taken = await subscription.take(HEARTBEAT_SECONDS)
+    for event, text in taken:
+        if event.number > after and (kinds is None or event.kind in kinds):
+            yield text
+        if event.kind in _ENDS and event.subject == credential.id:
+            subscription.end()
+    if not taken and not subscription.cut:
+        yield _HEARTBEAT
+
+
+async def _page(
+    services: Services, wallet: WalletId, after: int, up_to: int, kinds: Sequence[str] | None
+) -> tuple[log.Page, list[bytes]]:
+    """Events that happened before the stream was joined."""
+    async with services.database.reading() as connection:
+        page = await log.read(connection, wallet, after, _PAGE, up_to + 1, Wanted(kinds))
+        shown = await views(connection, services.settings.assets, wallet, page.events)
+    return page, [_text(event, msgspec.json.encode(one)) for event, one in zip(page.events, shown, strict=True)]
+
+
+def show(assets: Assets) -> Show:
+    """How the hub makes events what goes out."""
+
+    async def texts(connection: Connection, told: Sequence[tuple[WalletId, LoggedEvent]]) -> list[bytes]:
+        behind = await objects(connection, assets, told)
+        return [_text(event, msgspec.json.encode(view(behind, wallet, event))) for wallet, event in told]
+
+    return texts
+
+
+def _text(event: LoggedEvent, data: bytes) -> bytes:
+    """An event as it goes out. JSON has no line breaks of its own."""
+    return b"id: %b\nevent: %b\ndata: %b\n\n" % (shown_id(event).encode(), event.kind.encode(), data)
