@@ -14,6 +14,7 @@
     audit/         who did what that matters to security, in order
     identity/      handles, wallets, API keys; sign_in/: passkeys, sessions, recovery codes
     controls/      what may leave a wallet
+    webhooks/      events sent to servers of a wallet's owner
     operators/     the people who run the gateway, and what they do to it
     settlement/    what final blocks say, into the ledger. Knows nothing of what settles: payments, conversions, ...
     payments/      what people do with money, on both rails
@@ -33,8 +34,8 @@
 Imports go one way, and import-linter keeps it (pyproject.toml):
 
     __main__ > cli > assembly > api | web | docs | worker | embedded > http > bank > custody | reconciliation
-             > payments > settlement > operators > controls > identity > chain > keys | ledger | events | audit
-             > idempotency | group_commit > postgres > config
+             > payments > settlement > operators > controls | webhooks > identity > chain
+             > keys | ledger | events | audit > idempotency | group_commit > postgres > config
              > address | money | ids | clock | secret | escape > errors
 """
 

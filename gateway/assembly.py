@@ -32,6 +32,9 @@ from gateway.postgres import migration, pool
 from gateway.postgres.connection import Deadlines
 from gateway.postgres.errors import DatabaseUnavailable
 from gateway.postgres.pool import Database
+from gateway.webhooks.address import Allowed
+from gateway.webhooks.dispatcher import SLOTS, Dispatcher, Render
+from gateway.webhooks.sender import Sender
 from gateway.worker.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -231,31 +234,45 @@ async def services(
             yield Services(
                 *(opened, settings, vault, opened.clock, node, config.public_url or url),
                 *(Proxies(config.trusted_proxies), Limits(rates)),
+                webhooks_allowed=webhooks_allowed(config),
             )
     finally:
         if node is not None:
             await node.close()
 
 
+def webhooks_allowed(config: Config) -> Allowed:
+    """Where webhooks may be sent."""
+    return Allowed(config.webhook_schemes, config.webhook_networks)
+
+
 @asynccontextmanager
-async def worker(config: Config) -> AsyncIterator[Worker]:
-    """What the worker is handed."""
+async def worker(config: Config, render: Callable[[PaymentSettings], Render]) -> AsyncIterator[Worker]:
+    """What the worker is handed. `render` gives what shows events: it is the API's, which this module leaves to those
+    who import the web framework.
+    """
     where = places(config)
     node = HttpNode(where.rpc_url)
     try:
         async with database(config, "work", 6, answers=False) as opened:
             vault = await vault_of(config, opened)
             settings = await settings_of(config, opened, where)
-            yield Worker(
-                database=opened,
-                node=node,
-                settings=settings,
-                vault=vault,
-                signers=relayers(config, where),
-                finality=config.finality,
-                clock=opened.clock,
-                gas_batches_least=config.gas_batches_least,
-                batch_wait=timedelta(seconds=config.batch_wait_seconds),
-            )
+            sender = Sender(webhooks_allowed(config), opened.clock, SLOTS)
+            webhooks = Dispatcher(opened, vault, opened.clock, render(settings), sender)
+            try:
+                yield Worker(
+                    database=opened,
+                    node=node,
+                    settings=settings,
+                    vault=vault,
+                    signers=relayers(config, where),
+                    finality=config.finality,
+                    clock=opened.clock,
+                    webhooks=webhooks,
+                    gas_batches_least=config.gas_batches_least,
+                    batch_wait=timedelta(seconds=config.batch_wait_seconds),
+                )
+            finally:
+                await webhooks.close()
     finally:
         await node.close()

@@ -103,6 +103,16 @@ SETTINGS: Final = (
         "0",
         "the payer's fee on the ledger rail, in basis points (hundredths of a percent), rounded down",
     ),
+    (
+        "GATEWAY_WEBHOOK_SCHEMES",
+        "https",
+        "what webhook URLs may begin with: https, or https,http",
+    ),
+    (
+        "GATEWAY_WEBHOOK_NETWORKS",
+        "",
+        "networks that webhooks may be sent to beside public addresses, such as 10.1.0.0/16",
+    ),
 )
 
 #: What may hold a password or an access key: never shown, and read from the file that `<name>_FILE` names.
@@ -139,6 +149,8 @@ class Config:
     hold_seconds: int
     gas_batches_least: int
     ledger_fee_basis_points: int
+    webhook_schemes: tuple[str, ...]
+    webhook_networks: tuple[Network, ...]
 
     def url(self, port: int) -> str:
         """Where the HTTP server is on this machine (RFC 3986: an IPv6 address stands in brackets). One that listens on
@@ -242,6 +254,8 @@ def read(variables: Mapping[str, str]) -> Config:
         hold_seconds=_whole("GATEWAY_HOLD_SECONDS", text, 1, 365 * 86_400),
         gas_batches_least=_whole("GATEWAY_GAS_BATCHES_LEAST", text, 1, 1_000_000),
         ledger_fee_basis_points=_whole("GATEWAY_LEDGER_FEE_BASIS_POINTS", text, 0, 5_000),
+        webhook_schemes=_schemes("GATEWAY_WEBHOOK_SCHEMES", text),
+        webhook_networks=_networks("GATEWAY_WEBHOOK_NETWORKS", text),
     )
 
 
@@ -290,6 +304,13 @@ def _networks(name: str, text: Mapping[str, str]) -> tuple[Network, ...]:
         return tuple(ip_network(network.strip()) for network in text[name].split(",") if network.strip())
     except ValueError:
         raise Misconfigured(f"{name}={text[name][:80]!r}: set it to networks such as 10.0.0.0/8, ::1") from None
+
+
+def _schemes(name: str, text: Mapping[str, str]) -> tuple[str, ...]:
+    schemes = tuple(scheme.strip() for scheme in text[name].split(","))
+    if not set(schemes) <= {"https", "http"}:
+        raise Misconfigured(f"{name}={text[name][:80]!r}: set it to https, or to https,http")
+    return schemes
 
 
 def _seconds(name: str, text: Mapping[str, str], least: float) -> float:

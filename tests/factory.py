@@ -52,6 +52,9 @@ from gateway.postgres.pool import Connection, Database
 from gateway.reconciliation import solvency
 from gateway.reconciliation.monitor import Schedule
 from gateway.settlement import gas
+from gateway.webhooks.address import Allowed
+from gateway.webhooks.dispatcher import Dispatcher
+from gateway.webhooks.sender import Sender
 from gateway.worker import jobs
 from gateway.worker.block_time import BlockTime
 from gateway.worker.worker import Worker
@@ -75,6 +78,11 @@ _MACHINES = {"x86_64": "amd64", "AMD64": "amd64", "aarch64": "arm64", "arm64": "
 _KIND = f"{platform.system().lower()}-{_MACHINES[platform.machine()]}"
 NODE_MODULES = Path(__file__).resolve().parents[1] / "contracts" / "node_modules"
 ANVIL = NODE_MODULES / "@foundry-rs" / f"anvil-{_KIND}" / "bin" / "anvil"
+
+
+async def _shows_nothing(*_: object) -> list[bytes]:
+    """In a town nobody has webhooks: tests/webhooks has its own."""
+    raise AssertionError
 
 
 @dataclass
@@ -311,7 +319,7 @@ class Town:
 
     def worker(self, node: Node | None = None) -> Worker:
         """One of its own for each call, that looks after every relayer whenever it is told to."""
-        always = timedelta(0)
+        always, sender = timedelta(0), Sender(Allowed(), self.clock, threads=1)
         return Worker(
             database=self.database,
             node=node or self.node,
@@ -324,6 +332,7 @@ class Town:
             gas_every=always,
             schedule=Schedule(again_after=always),
             block_time=BlockTime(always=True),
+            webhooks=Dispatcher(self.database, self.vault, self.clock, _shows_nothing, sender),
         )
 
     async def settle_with(self, worker: Worker) -> None:

@@ -81,6 +81,8 @@ def test_the_servers_url_is_one_that_can_be_asked(host: str, url: str) -> None:
             ("GATEWAY_PUBLIC_URL", value)
             for value in ("pay.example", "ftp://x", "https://", "https://a@b", "https://x?y")
         ),
+        *(("GATEWAY_WEBHOOK_SCHEMES", value) for value in ("http:", "ftp", "https,", "https;http")),
+        *(("GATEWAY_WEBHOOK_NETWORKS", value) for value in ("10.0.0.1/8", "localhost", "any")),
         *(("GATEWAY_FINALITY", value) for value in ("latest", "-1", "10001", "Finalized")),
         *(("GATEWAY_DATABASE_CONNECT_SECONDS", value) for value in ("0", "0.4", "61", "x")),
         *(("GATEWAY_DATABASE_STATEMENT_SECONDS", value) for value in ("0", "inf", "61")),

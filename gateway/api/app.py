@@ -21,6 +21,7 @@ from gateway.api.payments import approvals, authorizations, bank, batches, manda
 from gateway.api.payments.fast_payments import FastPayments
 from gateway.api.status import status
 from gateway.api.wallets import wallets
+from gateway.api.webhooks import deliveries, webhooks
 from gateway.errors import GatewayError
 from gateway.events import wake
 from gateway.events.hub import Hub
@@ -69,6 +70,15 @@ ROUTES = [
     wallets.list_entries,
     events.list_events,
     stream.stream_events,
+    webhooks.create_webhook,
+    webhooks.list_webhooks,
+    webhooks.get_webhook,
+    webhooks.change_webhook,
+    webhooks.delete_webhook,
+    webhooks.rotate_webhook_secret,
+    deliveries.list_deliveries,
+    deliveries.redeliver,
+    deliveries.test_webhook,
     bank.deposit,
     bank.withdraw,
     bank.convert,

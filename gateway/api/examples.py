@@ -25,6 +25,7 @@ from gateway.api.payments.shapes import (
 from gateway.api.status import examples as status
 from gateway.api.story import ALICE_ADDRESS, BOB_ADDRESS, EUR, NONCE, NOW, TX_HASH, USDX
 from gateway.api.wallets import examples as wallets
+from gateway.api.webhooks import examples as webhooks
 from gateway.chain.errors import InvalidSignature
 from gateway.custody.errors import AddressNotEmpty, PaymentsUnderWay
 from gateway.errors import GatewayError
@@ -67,6 +68,7 @@ REQUESTS: Final[Mapping[str, Struct | list[BulkPaymentRequest]]] = {
     **wallets.REQUESTS,
     **payments.REQUESTS,
     **operators.REQUESTS,
+    **webhooks.REQUESTS,
 }
 
 #: What each call is answered, by its operation id: the first of its statuses, and others where they are.
@@ -77,6 +79,7 @@ ANSWERS: Final[Mapping[str, Struct | list[BulkResultView]]] = {
     **payments.ANSWERS,
     **operators.ANSWERS,
     **status.ANSWERS,
+    **webhooks.ANSWERS,
 }
 
 #: What streams begin with, by their operation id.

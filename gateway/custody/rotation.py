@@ -78,16 +78,21 @@ async def reencrypt(database: Database, vault: Vault, newest: MasterKey, tell: C
 
     Raises EncryptedKeyUnreadable and MasterKeyMissing.
     """
-    done, after = 0, UUID(int=0)
-    while True:
-        async with database.transaction() as connection:
-            rows = await connection.fetch(sql.old_keys, after, newest.number, _AT_ONCE)
-            await connection.execute(sql.reencrypt, *_reencrypted(vault, rows, newest))
-        if not rows:
-            break
-        done, after = done + len(rows), rows[-1]["id"]
-        if len(rows) == _AT_ONCE:
-            tell(done)
+    done = 0
+    for old, reencrypt_them in (
+        (sql.old_keys, sql.reencrypt),
+        (sql.old_webhook_secrets, sql.reencrypt_webhook_secrets),
+    ):
+        after = UUID(int=0)
+        while True:
+            async with database.transaction() as connection:
+                rows = await connection.fetch(old, after, newest.number, _AT_ONCE)
+                await connection.execute(reencrypt_them, *_reencrypted(vault, rows, newest))
+            if not rows:
+                break
+            done, after = done + len(rows), rows[-1]["id"]
+            if len(rows) == _AT_ONCE:
+                tell(done)
     async with database.transaction() as connection:
         rows = await connection.fetch(sql.old_checkpoint_keys, newest.number)
         await connection.execute(sql.reencrypt_checkpoint_keys, *_reencrypted(vault, rows, newest))

@@ -26,6 +26,19 @@ FOR UPDATE OF checkpoint_key;
 UPDATE checkpoint_key SET ciphertext = new.ciphertext, master = $3
 FROM unnest($1::uuid[], $2::bytea[]) AS new (id, ciphertext) WHERE checkpoint_key.id = new.id;
 
+-- old_webhook_secrets
+-- As old_keys, of the secrets that webhooks are signed with.
+SELECT webhook_secret.id, webhook_secret.ciphertext, master_key.check_value AS under
+FROM webhook_secret JOIN master_key ON master_key.number = webhook_secret.master
+WHERE webhook_secret.id > $1 AND webhook_secret.master < $2
+ORDER BY webhook_secret.id LIMIT $3
+FOR UPDATE OF webhook_secret SKIP LOCKED;
+
+-- reencrypt_webhook_secrets
+-- The same of them.
+UPDATE webhook_secret SET ciphertext = new.ciphertext, master = $3
+FROM unnest($1::uuid[], $2::bytea[]) AS new (id, ciphertext) WHERE webhook_secret.id = new.id;
+
 -- old_master_keys
 -- Those that are to be retired; whoever is encrypting under one is waited for.
 SELECT number, check_value FROM master_key WHERE retired_at IS NULL AND number < $1 ORDER BY number FOR UPDATE;
@@ -36,6 +49,7 @@ UPDATE master_key SET retired_at = $2
 WHERE number = ANY ($1)
     AND NOT EXISTS (SELECT FROM encrypted_key WHERE master = number)
     AND NOT EXISTS (SELECT FROM checkpoint_key WHERE master = number)
+    AND NOT EXISTS (SELECT FROM webhook_secret WHERE master = number)
 RETURNING number, check_value;
 
 -- add_master_key
@@ -49,5 +63,6 @@ SELECT number, check_value, made_at, retired_at,
     retired_at IS NULL AND (
         EXISTS (SELECT FROM encrypted_key WHERE master = number)
         OR EXISTS (SELECT FROM checkpoint_key WHERE master = number)
+        OR EXISTS (SELECT FROM webhook_secret WHERE master = number)
     ) AS in_use
 FROM master_key ORDER BY number DESC;

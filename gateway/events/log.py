@@ -143,6 +143,11 @@ async def read(
     return Page(events, reached, more=walked["walked"] == walk)
 
 
+async def numbered(connection: Connection, wallet: WalletId, numbers: Sequence[int]) -> list[LoggedEvent]:
+    """The events of these numbers that the wallet is told of, in order."""
+    return [_event(row) for row in await connection.fetch(sql.numbered, wallet, numbers)]
+
+
 async def last(connection: Connection) -> int:
     """The number of the last event so far."""
     known = await connection.fetchrow(sql.complete_to, ANNOUNCED)
@@ -163,6 +168,13 @@ async def tail(
     """What any of these wallets is told of, each with the wallet, above `after` and up to `up_to`, in order."""
     rows = await connection.fetch(sql.tail, list(wallets), after, up_to)
     return [(WalletId(row["wallet_id"]), _event(row)) for row in rows]
+
+
+async def before(connection: Connection, since: datetime) -> int:
+    """A number after which all events are that were made at this time or later, whatever wallet they are of."""
+    near = await connection.fetchval(sql.event_before, since - _APART)
+    first = await connection.fetchval(sql.first_since, near, since)
+    return await complete_to(connection) if first is None else int(first) - 1
 
 
 def _of_object(rows: Sequence[Record], wanted: Wanted, limit: int, newest_first: bool) -> Page:

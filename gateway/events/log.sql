@@ -85,3 +85,18 @@ WITH told AS MATERIALIZED (
     WHERE paid.event > $2 AND paid.event <= $3 AND paid.leg = 1 AND account.owner = ANY ($1)
 )
 SELECT * FROM told ORDER BY id;
+
+-- numbered
+-- Events that a wallet is told of, by their numbers, each with its place among those of its object.
+SELECT event.*, (
+        SELECT count(*) FROM logged_event AS earlier
+        WHERE earlier.subject = event.subject AND earlier.id <= event.id AND $1 IN (earlier.wallet_id, earlier.other_id)
+    ) AS logged
+FROM unnest($2::bigint[]) AS number, LATERAL (
+    SELECT id, kind, subject, facts, at FROM event WHERE id = number AND $1 IN (wallet_id, other_id) LIMIT 1
+) AS event
+ORDER BY event.id;
+
+-- first_since
+-- The number of the first event that was made at a moment or later; it is numbered above $1.
+SELECT id FROM event WHERE id > $1 AND at >= $2 ORDER BY id LIMIT 1;

@@ -14,6 +14,7 @@ from gateway.identity.rate_limits import Limits
 from gateway.keys.vault import Vault
 from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Database
+from gateway.webhooks.address import Allowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Services:
     public_url: str = "http://127.0.0.1:8000"  #: Where people find this gateway: what they sign names it.
     proxies: Proxies = field(default_factory=Proxies)
     limits: Limits = field(default_factory=Limits)
+    webhooks_allowed: Allowed = field(default_factory=Allowed)  #: Where webhooks may be sent.
     stopping: asyncio.Event = field(default_factory=asyncio.Event)  #: Set once this process was told to stop.
 
     def address_of(self, scope: Mapping[str, Any]) -> str | None:

@@ -17,9 +17,9 @@ from gateway.identity.errors import SignInAgain
 from gateway.identity.wallet import Wallet
 from gateway.ids import show
 
-#: What may be done: look, pay, give back what was paid, make the links that notifications carry (and, once there are
-#: webhooks, say where they go); and what only the owner does, such as making keys, binding an address, taking the
-#: wallet's own key away. gateway/docs/guides/api-keys.md says it to those who make keys.
+#: What may be done: look, pay, give back what was paid, make the links that notifications carry, see what became of
+#: webhooks and have them sent again; and what only the owner does, such as making keys, saying where webhooks go,
+#: binding an address, taking the wallet's own key away. gateway/docs/guides/api-keys.md says it to those who make keys.
 Scope = Literal["read", "pay", "refund", "webhooks", "owner"]
 
 #: All of them.

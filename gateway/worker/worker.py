@@ -12,6 +12,7 @@ from gateway.keys.vault import Vault
 from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Connection, Database
 from gateway.reconciliation.monitor import Schedule
+from gateway.webhooks.dispatcher import Dispatcher
 from gateway.worker import intervals
 from gateway.worker.block_time import BlockTime
 from gateway.worker.catch_up import CatchUp, FinalityWait
@@ -30,6 +31,7 @@ class Worker:
     signers: Sequence[Signer]
     finality: int | None
     clock: Clock
+    webhooks: Dispatcher
     gas_batches_least: int = 10
     batch_wait: timedelta = timedelta()
     resend_every: timedelta = intervals.RESEND_EVERY

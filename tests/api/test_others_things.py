@@ -31,6 +31,8 @@ BODIES: dict[str, Any] = {
     "/v1/mandates/{id}/draws": {"amount": "1.00"},
     "/v1/mandates/{id}/approval": ASSERTION,
     "/v1/keys/{id}/replacement": {"overlap": 60},
+    "/v1/webhooks/{id}": {"url": "https://other.example/", "types": ["*"]},
+    "/v1/webhooks/{id}/redeliveries": {"since": "2030-01-31T12:00:00Z"},
     "/v1/operator/proposals/{id}/approve": ASSERTION,
 }
 
@@ -45,7 +47,17 @@ class Things:
 
     async def stand(self) -> list[Any]:
         """All of it, as its owner sees it. When a key or a session was used last is not what it is."""
-        names = ("wallet", "payments", "entries?asset=EUR", "events", "keys", "mandates", "passkeys", "sessions")
+        names = (
+            "wallet",
+            "payments",
+            "entries?asset=EUR",
+            "events",
+            "keys",
+            "mandates",
+            "passkeys",
+            "sessions",
+            "webhooks",
+        )
         seen = [(await self.browser.call("GET", f"/v1/{name}")).json() for name in names]
         return [without_last_used(one) for one in seen]
 
@@ -66,10 +78,11 @@ async def alices(api: Api) -> Things:
     made = (await alice.post("/v1/keys", {"name": "Shop", "scopes": ["read"]})).json()["id"]
     body = {"amount": "1.00", "asset": "USD", "to_asset": "USDX"}
     conversion = (await alice.post("/v1/conversions", body)).json()["id"]
+    hook = (await alice.post("/v1/webhooks", {"url": "https://shop.example/", "types": ["*"]})).json()["id"]
     device = Authenticator()
     passkey = (await registered(alice, device)).json()["id"]
     browser = Browser(api, await signed_in(api, device))
-    things = (held, mandate, made, conversion, passkey, browser.id)
+    things = (held, mandate, made, conversion, passkey, hook, browser.id)
     return Things(alice, browser, {one.partition("_")[0]: one for one in things})
 
 
@@ -88,7 +101,7 @@ def prefix_of(path: str) -> str:
     """What ids at this place begin with."""
     _, _, collection, *_ = path.split("/")
     prefixes = {"payments": "pay", "mandates": "mdt", "keys": "key", "conversions": "cnv", "passkeys": "psk"}
-    return {**prefixes, "sessions": "ses", "operator": "pro"}[collection]
+    return {**prefixes, "sessions": "ses", "operator": "pro", "webhooks": "whk"}[collection]
 
 
 def nobodys(prefix: str) -> str:
@@ -127,7 +140,8 @@ async def test_nobody_sees_or_touches_what_is_anothers_nor_learns_whether_it_is_
 async def test_the_owner_of_the_same_things_is_answered_otherwise(api: Api, alices: Things) -> None:
     no_draws = "/v1/mandates/{id}/draws"  # nobody draws from themselves
     routes = [one for one in await named(api) if not one[1].startswith(("/v1/operator/", no_draws))]
-    for method, path in sorted(routes, key=lambda one: (one[0] == "DELETE", one[1])):  # what ends them last
+    in_turn = sorted(routes, key=lambda one: (one[0] == "DELETE", "sessions" in one[1], one[1]))  # what ends them last
+    for method, path in in_turn:
         prefix = prefix_of(path)
         own = await said(alices.browser, method, path, alices.of[prefix])
         none = await said(alices.browser, method, path, nobodys(prefix))

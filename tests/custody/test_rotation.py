@@ -13,6 +13,7 @@ from asyncpg import CheckViolationError
 
 from gateway import assembly
 from gateway.audit import log as audit
+from gateway.audit.log import ANYONE
 from gateway.cli.operate import master_keys, operations
 from gateway.config import Config, from_environment
 from gateway.custody import rotation, wallet_keys
@@ -23,6 +24,8 @@ from gateway.keys import key_files
 from gateway.keys.errors import EncryptedKeyUnreadable, MasterKeyMissing
 from gateway.keys.vault import Vault
 from gateway.postgres.pool import Database, connect
+from gateway.webhooks import endpoint, message
+from gateway.webhooks.address import Allowed
 from tests.factory import NOW
 
 pytestmark = pytest.mark.anyio
@@ -70,7 +73,8 @@ class Setup:
         async with self.database.reading() as connection:
             rows = await connection.fetch(
                 "SELECT master, count(*) FROM "
-                "(SELECT master FROM encrypted_key UNION ALL SELECT master FROM checkpoint_key) AS key GROUP BY master"
+                "(SELECT master FROM encrypted_key UNION ALL SELECT master FROM checkpoint_key UNION ALL "
+                "SELECT master FROM webhook_secret) AS key GROUP BY master"
             )
         return dict(rows)
 
@@ -101,6 +105,23 @@ async def test_every_key_is_reencrypted_and_the_old_master_key_decrypts_none(set
     for row in rows:
         with pytest.raises(EncryptedKeyUnreadable):
             Vault(old).unsafe_decrypt(row["wallet_id"], row["ciphertext"])
+
+
+async def test_webhooks_are_signed_with_the_same_secrets_whatever_they_are_encrypted_under(setup: Setup) -> None:
+    (alice,) = await setup.claim("alice")
+    wanted = endpoint.Wanted("https://shop.example/", ["*"], "", enabled=True)
+    async with setup.database.transaction() as connection:
+        made, text = await endpoint.create(connection, setup.vault, Allowed(), alice.id, wanted, ANYONE, NOW)
+
+    (old,) = setup.in_file()
+    await setup.rotate()
+
+    assert await setup.masters() == {2: 2}
+    async with setup.database.reading() as connection:
+        secrets = await endpoint.secrets(connection, Vault(setup.in_file()[1]), made.id, NOW)
+        assert [message.secret_text(one) for one in secrets] == [text]
+        with pytest.raises(MasterKeyMissing):
+            await endpoint.secrets(connection, Vault(old), made.id, NOW)
 
 
 async def test_a_gateway_that_runs_meanwhile_reads_its_file_again_and_signs_and_claims_on(setup: Setup) -> None:

@@ -87,8 +87,8 @@ def test_the_scopes_of_an_api_key_are_those_that_there_are() -> None:
     assert re.findall(r"^\| `(\w+)` \| .+ \|$", table, re.MULTILINE) == [one for one in SCOPES if one != "owner"]
     for route in ROUTES:
         if route.opt["needs"] == "webhooks":  # the scope whose name alone does not say what it opens
-            (path,) = route.paths
-            assert f"`POST {path.replace(':str', '')}`" in table
+            (path,), (method,) = route.paths, route.http_methods - {"HEAD", "OPTIONS"}
+            assert f"`{method} {path.replace(':str', '')}`" in table
 
 
 def test_the_states_of_a_payment_and_what_follows_them_are_those_of_the_code() -> None:

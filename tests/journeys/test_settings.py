@@ -48,6 +48,8 @@ EMBEDDED = {
     "GATEWAY_HOLD_SECONDS": "60",
     "GATEWAY_GAS_BATCHES_LEAST": "1",
     "GATEWAY_LEDGER_FEE_BASIS_POINTS": "100",
+    "GATEWAY_WEBHOOK_SCHEMES": "https,http",
+    "GATEWAY_WEBHOOK_NETWORKS": "127.0.0.0/8,::1",
 }
 
 #: The settings of another start, whose values are known when it runs.

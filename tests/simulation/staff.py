@@ -33,6 +33,7 @@ OFTEN = {
     "sweep": 1,
     "checkpoint": 1,
     "recover": 1,
+    "webhooks": 1,
 }
 
 JOB_OF = {job.name: job for job in JOBS}

@@ -57,6 +57,12 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
     "session.ended": ("session", "A session has ended."),
     "recovery_codes.made": ("recovery_codes", "There are new recovery codes; those before open nothing any more."),
     "recovery_code.used": ("recovery_codes", "Somebody has signed in with a recovery code."),
+    "webhook.created": ("webhook", "There is a new endpoint for webhooks."),
+    "webhook.changed": ("webhook", "An endpoint has other settings, or is enabled or disabled by its owner."),
+    "webhook.secret_rotated": ("webhook", "An endpoint has a new secret; the old one signs for a day more."),
+    "webhook.disabled": ("webhook", "Nothing is sent to an endpoint any more: it answered 410, or failed for days."),
+    "webhook.deleted": ("webhook", "An endpoint was deleted."),
+    "webhook.test": ("webhook", "Its owner tests an endpoint. It is sent to that endpoint alone."),
 }
 
 TYPES: Final = tuple(CATALOGUE)

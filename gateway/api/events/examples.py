@@ -11,7 +11,7 @@ from gateway.api.events.shapes import EventsPage, EventView, PaymentData
 from gateway.api.payments.examples import SETTLED
 from gateway.api.story import ALICE, NOW
 
-_EVENT = EventView(
+EVENT = EventView(
     id="evt_01h455vb4py0080000000000gh",
     type="payment.settled",
     created_at=NOW,
@@ -24,8 +24,8 @@ _EVENT = EventView(
 #: What streams begin with, by their operation id.
 STREAMED: Final[Mapping[str, str]] = {
     "stream_events": "retry: 1000\n\n"
-    f"id: {_EVENT.id}\nevent: {_EVENT.type}\ndata: {msgspec.json.encode(_EVENT).decode()}\n\n"
+    f"id: {EVENT.id}\nevent: {EVENT.type}\ndata: {msgspec.json.encode(EVENT).decode()}\n\n"
 }
 
 #: What each call is answered, by its operation id.
-ANSWERS: Final[Mapping[str, Struct]] = {"list_events": EventsPage([_EVENT], True, _EVENT.id)}
+ANSWERS: Final[Mapping[str, Struct]] = {"list_events": EventsPage([EVENT], True, EVENT.id)}

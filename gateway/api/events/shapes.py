@@ -118,6 +118,20 @@ class RecoveryCodesData(Struct, tag_field="object", tag="recovery_codes"):
     left: Annotated[int, Meta(description="How many codes are left.")]
 
 
+class WebhookData(Struct, tag_field="object", tag="webhook"):
+    """An endpoint of webhooks, without its URL's path, which may be a secret."""
+
+    id: Annotated[str, typed_id("whk", "A webhook's id.")]
+    host: Annotated[str, Meta(description="The host in its URL.", examples=["shop.example"])]
+    types: Annotated[list[str], Meta(description="The types of events that it gets.", examples=[["payment.*"]])]
+    disabled_by: Annotated[
+        Literal["owner", "gone", "failing"] | None,
+        Meta(
+            description="Why nothing is sent to it: its owner, a 410 that it answered, days of failures; null: it is."
+        ),
+    ]
+
+
 EventData = (
     PaymentData
     | ConversionData
@@ -131,6 +145,7 @@ EventData = (
     | PasskeyData
     | SessionData
     | RecoveryCodesData
+    | WebhookData
 )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+import msgspec
 from msgspec import UNSET
 from msgspec.structs import astuple
 
@@ -23,6 +24,7 @@ from gateway.api.events.shapes import (
     RecoveryCodesData,
     SessionData,
     WalletData,
+    WebhookData,
 )
 from gateway.api.payments.mandates import mandate_view
 from gateway.api.payments.views import conversion_view, payment_view
@@ -38,7 +40,10 @@ from gateway.payments.checks.mandate import Mandate
 from gateway.payments.model import records, told
 from gateway.payments.model.payment import Payment
 from gateway.payments.model.records import Conversion
+from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Connection
+from gateway.webhooks import endpoint
+from gateway.webhooks.dispatcher import Render
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,15 @@ async def views(
     """Events of one wallet, in order, as it is told of them."""
     behind = await objects(connection, assets, [(viewer, event) for event in events])
     return [view(behind, viewer, event) for event in events]
+
+
+def rendering(settings: PaymentSettings) -> Render:
+    """What webhooks send: the JSON of events of one wallet, in order, as `GET /v1/events` shows them."""
+
+    async def render(connection: Connection, viewer: WalletId, events: Sequence[LoggedEvent]) -> list[bytes]:
+        return [msgspec.json.encode(one) for one in await views(connection, settings.assets, viewer, events)]
+
+    return render
 
 
 def view(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventView:
@@ -165,6 +179,11 @@ def _recovery_codes(behind: Objects, viewer: WalletId, event: LoggedEvent) -> Ev
     return RecoveryCodesData(show("wal", viewer), facts["codes"] if "codes" in facts else facts["codes_left"])
 
 
+def _webhook(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:
+    facts = event.facts
+    return WebhookData(show(endpoint.PREFIX, _subject(event)), facts["host"], facts["types"], facts["disabled_by"])
+
+
 def _subject(event: LoggedEvent) -> UUID:
     assert event.subject is not None, f"{event.kind} is of an object"
     return event.subject
@@ -184,4 +203,5 @@ _DATA: Mapping[str, Callable[[Objects, WalletId, LoggedEvent], EventData]] = {
     "passkey": _passkey,
     "session": _session,
     "recovery_codes": _recovery_codes,
+    "webhook": _webhook,
 }

@@ -48,7 +48,8 @@ class KeyRequest(Struct, forbid_unknown_fields=True):
     scopes: Annotated[
         list[ScopeText],
         Meta(
-            description="`read`, `pay`, `refund` and `webhooks`, which is for notifications: report links.",
+            description="`read`, `pay`, `refund` and `webhooks`, which is for notifications: report links and the "
+            "deliveries of webhooks.",
             examples=[["read", "pay"]],
         ),
     ]

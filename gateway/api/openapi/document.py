@@ -60,6 +60,7 @@ _TAGS: Final = {
     "Payments": "Pay a handle or an address; hold, capture and void; refund; find payments.",
     "Wallet": "Balances and statement of a wallet, and an address of your own.",
     "Events": "What happened to a wallet, in order.",
+    "Webhooks": "Where events are sent, and what became of each delivery.",
     "Handles": "Claim a handle, and look one up.",
     "Bank": "Deposits, withdrawals, and conversions between a currency and its token.",
     "API keys": "Keys for programs, with scopes, caps and networks.",

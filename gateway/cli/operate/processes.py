@@ -13,6 +13,7 @@ import uvloop
 
 from gateway import assembly
 from gateway.api.app import over, routed
+from gateway.api.events.views import rendering
 from gateway.api.methods import Gateway
 from gateway.api.server import Server
 from gateway.chain.errors import ChainReplaced, NodeUnavailable
@@ -91,7 +92,7 @@ async def _look(services: Services, config: Config) -> None:
 async def _work(config: Config) -> None:
     stop = asyncio.Event()
     on_signal(stop.set)
-    async with assembly.patiently(lambda: assembly.worker(config), stop) as worker:
+    async with assembly.patiently(lambda: assembly.worker(config, rendering), stop) as worker:
         if worker is not None:
             await _until_stopped(_run(worker, stop), stop, config.stop_seconds)
 

@@ -9,6 +9,7 @@ gas_balance.py  tells when a relayer's gas balance runs low
 expire.py       ends holds, unsigned payments and unconfirmed freezes whose time is over; sends what cannot be undone
 sweep.py        tokens at an address that their wallet has left follow the wallet
 checkpoint.py   a checkpoint covers the new rows of both logs
+webhooks.py     events are sent to the endpoints of the wallets that they concern
 
 Any number of workers run them side by side: rows are claimed, relayers are taken, the cursor is compared and set.
 A new job is a module here and a line in `JOBS`.
@@ -28,6 +29,7 @@ from gateway.worker.jobs import (
     resend,
     sweep,
     watch,
+    webhooks,
 )
 
 JOBS: Final = (
@@ -40,4 +42,5 @@ JOBS: Final = (
     Job("expire", expire.run, intervals.EXPIRE),
     Job("sweep", sweep.run, intervals.SWEEP),
     Job("checkpoint", checkpoint.run, intervals.CHECKPOINT),
+    Job("webhooks", webhooks.run, intervals.WEBHOOKS),
 )

@@ -1,0 +1,109 @@
+"""What became of each delivery, and having events sent again."""
+
+from typing import Annotated, Literal
+
+from litestar import get, post
+from litestar.params import QueryParameter
+
+from gateway.api.fields import check_time
+from gateway.api.identity.sign_in import id_of
+from gateway.api.webhooks.shapes import (
+    DeliveriesPage,
+    RedeliveryRequest,
+    WebhookView,
+    delivery_view,
+    webhook_view,
+)
+from gateway.api.webhooks.webhooks import WHAT, WebhookPath
+from gateway.errors import InvalidRequest
+from gateway.events.log import END
+from gateway.http.request.cursor import cursor_position, cursor_text
+from gateway.http.request.parameters import Cursor, Limit
+from gateway.http.services import Services
+from gateway.identity.wallet import Wallet
+from gateway.ids import number_of, read
+from gateway.webhooks import delivery, endpoint
+from gateway.webhooks.endpoint import PREFIX
+
+
+@get(
+    "/v1/webhooks/{id:str}/deliveries",
+    tags=["Webhooks"],
+    summary="List deliveries",
+    needs="webhooks",
+    problems=("not_found",),
+)
+async def list_deliveries(
+    id: WebhookPath,
+    services: Services,
+    caller: Wallet,
+    state_: Annotated[
+        Literal["pending", "delivered", "failed"] | None,
+        QueryParameter(name="state", description="Deliveries in this state."),
+    ] = None,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> DeliveriesPage:
+    """Each event that the endpoint got, or is to get, and when it was tried with what outcome; the newest event first.
+    What ended is listed for 30 days.
+    """
+    of = id_of(PREFIX, id, WHAT)
+    before = END if cursor is None else _number(cursor)
+    async with services.database.reading() as connection:
+        found = await endpoint.endpoint(connection, caller.id, of)
+        rows = await delivery.deliveries(connection, found, state_, before, limit + 1)
+    more = cursor_text(str(rows[limit - 1].event)) if len(rows) > limit else None
+    return DeliveriesPage([delivery_view(one) for one in rows[:limit]], more)
+
+
+@post(
+    "/v1/webhooks/{id:str}/redeliveries",
+    tags=["Webhooks"],
+    summary="Deliver events again",
+    status_code=202,
+    needs="webhooks",
+    problems=("not_found",),
+)
+async def redeliver(id: WebhookPath, data: RedeliveryRequest, services: Services, caller: Wallet) -> WebhookView:
+    """Delivers one event, of whatever type, or all that fit the endpoint since a time: in order, and before what is
+    newer. Ids stay the same.
+    """
+    of = id_of(PREFIX, id, WHAT)
+    if (data.event is None) == (data.since is None):
+        raise InvalidRequest("redelivery", "name one of the two: an event, or the time since which all are sent")
+    async with services.database.transaction() as connection:
+        if data.since is not None:
+            check_time("since", data.since)
+            return webhook_view(await endpoint.read_from(connection, caller.id, of, data.since))
+        found = await endpoint.lock(connection, caller.id, of)
+        await delivery.deliver_again(connection, found, _event(data.event or ""), services.clock())
+        return webhook_view(found)
+
+
+@post(
+    "/v1/webhooks/{id:str}/test",
+    tags=["Webhooks"],
+    summary="Send a test event",
+    status_code=202,
+    needs="webhooks",
+    problems=("not_found", "state_conflict"),
+)
+async def test_webhook(id: WebhookPath, services: Services, caller: Wallet) -> WebhookView:
+    """Makes an event `webhook.test`, which is sent to this endpoint alone, whatever its types."""
+    of = id_of(PREFIX, id, WHAT)
+    async with services.database.transaction() as connection:
+        return webhook_view(await endpoint.test(connection, caller.id, of, services.clock()))
+
+
+def _number(cursor: str) -> int:
+    position = cursor_position(cursor)
+    if not (position.isascii() and position.isdecimal() and len(position) <= 18):
+        raise InvalidRequest("cursor", "this is not a cursor: send the next_cursor of the page before")
+    return int(position)
+
+
+def _event(text: str) -> int:
+    try:
+        return number_of(read("evt", text))
+    except InvalidRequest:
+        raise InvalidRequest("event", f"{text[:60]!r} is not the id of an event (evt_…)") from None

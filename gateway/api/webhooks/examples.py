@@ -1,0 +1,55 @@
+"""Examples of requests and answers, for the OpenAPI document (api/examples.py)."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import astuple
+
+from gateway.api.events.examples import EVENT
+from gateway.api.story import MONTH_LATER, NOW
+from gateway.api.webhooks.shapes import (
+    AttemptView,
+    DeliveriesPage,
+    DeliveryView,
+    NewWebhookView,
+    RedeliveryRequest,
+    RotatedSecretView,
+    WebhookRequest,
+    WebhooksPage,
+    WebhookView,
+)
+
+_SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"  # noqa: S105 - the specification's own example
+_WANTED = WebhookRequest("https://shop.example/webhooks", ["payment.settled", "payment.failed"], "Web shop")
+WEBHOOK = WebhookView(
+    id="whk_01h455vb4pex5vsknk084sn02q",
+    url=_WANTED.url,
+    types=_WANTED.types,
+    description=_WANTED.description,
+    enabled=True,
+    disabled_by=None,
+    failing_since=None,
+    created_at=NOW,
+)
+_TRIED = [AttemptView(NOW, 15_000, "timeout", None), AttemptView(NOW, 83, "delivered", 204)]
+
+#: What each call is sent, by its operation id.
+REQUESTS: Final[Mapping[str, Struct]] = {
+    "create_webhook": _WANTED,
+    "change_webhook": WebhookRequest(_WANTED.url, ["payment.*"], "Web shop"),
+    "redeliver": RedeliveryRequest(event=EVENT.id),
+}
+
+#: What each call is answered, by its operation id.
+ANSWERS: Final[Mapping[str, Struct]] = {
+    "create_webhook": NewWebhookView(*astuple(WEBHOOK), secret=_SECRET),
+    "list_webhooks": WebhooksPage([WEBHOOK]),
+    "get_webhook": WEBHOOK,
+    "change_webhook": WEBHOOK,
+    "delete_webhook": WEBHOOK,
+    "rotate_webhook_secret": RotatedSecretView(WEBHOOK.id, _SECRET, MONTH_LATER),
+    "list_deliveries": DeliveriesPage([DeliveryView(EVENT.id, EVENT.type, NOW, "delivered", None, _TRIED)], None),
+    "redeliver": WEBHOOK,
+    "test_webhook": WEBHOOK,
+}

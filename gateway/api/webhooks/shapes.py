@@ -1,0 +1,137 @@
+"""What comes in and goes out, and how answers are made from the package's own values."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from gateway.api.events.shapes import EventIdText
+from gateway.api.fields import NextCursor, Time
+from gateway.clock import rfc3339
+from gateway.http.schema import one_of, typed_id
+from gateway.ids import numbered_id, show
+from gateway.webhooks.address import URL_LENGTH_MAX
+from gateway.webhooks.delivery import OUTCOMES, Delivery
+from gateway.webhooks.endpoint import PREFIX, DisabledBy, Endpoint
+
+WebhookIdText = Annotated[str, typed_id(PREFIX, "A webhook's id.")]
+UrlText = Annotated[
+    str,
+    Meta(
+        description=f"An https:// URL at a public address, in up to {URL_LENGTH_MAX} ASCII characters, without a user "
+        "and a fragment; on port 443, 80, or one from 1024 on. Redirects are not followed.",
+        examples=["https://shop.example/webhooks"],
+    ),
+]
+TypesText = Annotated[
+    list[str],
+    Meta(
+        description="Types of events, `payment.*` for all that begin so, or `*` for all.",
+        examples=[["payment.settled", "payment.failed"]],
+    ),
+]
+DescriptionText = Annotated[
+    str, Meta(description="For yourself: up to 200 printable characters.", examples=["Web shop"])
+]
+SecretText = Annotated[
+    str,
+    Meta(description="Shown this once. What deliveries are signed with, as libraries of Standard Webhooks take it."),
+]
+
+
+class WebhookRequest(Struct, forbid_unknown_fields=True):
+    """An endpoint's settings, all of them."""
+
+    url: UrlText
+    types: TypesText
+    description: DescriptionText = ""
+    enabled: Annotated[bool, Meta(description="Whether events are sent to it.")] = True
+
+
+class RedeliveryRequest(Struct, forbid_unknown_fields=True):
+    """One of the two."""
+
+    event: Annotated[EventIdText, Meta(description="Deliver this event.")] | None = None
+    since: (
+        Annotated[datetime, Meta(tz=True, description="Deliver what was made at this time or later, in order.")] | None
+    ) = None
+
+
+class WebhookView(Struct):
+    id: WebhookIdText
+    url: UrlText
+    types: TypesText
+    description: DescriptionText
+    enabled: bool
+    disabled_by: Annotated[
+        DisabledBy | None,
+        Meta(description="`owner`; `gone`: it answered 410; `failing`: it failed for days. Null: it is enabled."),
+    ]
+    failing_since: Annotated[Time, Meta(description="Nothing came through since then.")] | None
+    created_at: Time
+
+
+class NewWebhookView(WebhookView, kw_only=True):
+    secret: SecretText
+
+
+class WebhooksPage(Struct):
+    items: list[WebhookView]
+
+
+class RotatedSecretView(Struct):
+    id: WebhookIdText
+    secret: SecretText
+    old_secret_expires_at: Annotated[Time, Meta(description="Until then the secret before it signs, too.")]
+
+
+class AttemptView(Struct):
+    at: Time
+    milliseconds: Annotated[int, Meta(ge=0)]
+    outcome: Annotated[str, one_of(OUTCOMES, "What came of it.")]
+    status: Annotated[int | None, Meta(description="The HTTP status that was answered; null: none was.")]
+
+
+class DeliveryView(Struct):
+    event_id: EventIdText
+    type: Annotated[str, Meta(description="The event's type.", examples=["payment.settled"])]
+    created_at: Annotated[Time, Meta(description="When the event was made.")]
+    state: Annotated[
+        Literal["pending", "delivered", "failed"], Meta(description="`pending`: it is sent, or waits until it is.")
+    ]
+    next_at: Annotated[Time, Meta(description="When it is tried next, at the earliest; null: never.")] | None
+    attempts: Annotated[list[AttemptView], Meta(description="The newest twenty, the latest last.")]
+
+
+class DeliveriesPage(Struct):
+    items: list[DeliveryView]
+    next_cursor: NextCursor
+
+
+def webhook_view(of: Endpoint) -> WebhookView:
+    return WebhookView(
+        id=of.shown_id,
+        url=of.url,
+        types=list(of.types),
+        description=of.description,
+        enabled=of.disabled_by is None,
+        disabled_by=of.disabled_by,
+        failing_since=rfc3339(of.failing_since) if of.failing_since else None,
+        created_at=rfc3339(of.created_at),
+    )
+
+
+def new_webhook_view(of: Endpoint, secret: str) -> NewWebhookView:
+    view = webhook_view(of)
+    return NewWebhookView(**{name: getattr(view, name) for name in WebhookView.__struct_fields__}, secret=secret)
+
+
+def delivery_view(of: Delivery) -> DeliveryView:
+    return DeliveryView(
+        event_id=show("evt", numbered_id(of.event, of.event_at)),
+        type=of.kind,
+        created_at=rfc3339(of.event_at),
+        state=of.state,
+        next_at=rfc3339(of.next_at) if of.next_at else None,
+        attempts=[AttemptView(rfc3339(one.at), one.milliseconds, one.outcome, one.status) for one in of.attempts],
+    )

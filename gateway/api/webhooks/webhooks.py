@@ -1,0 +1,114 @@
+"""The endpoints of a wallet: created, listed, changed and deleted by its owner."""
+
+from typing import Annotated, Final
+
+from litestar import delete, get, post, put
+
+from gateway.api.events.catalogue import types_named
+from gateway.api.identity.sign_in import id_of
+from gateway.api.webhooks.shapes import (
+    NewWebhookView,
+    RotatedSecretView,
+    WebhookRequest,
+    WebhooksPage,
+    WebhookView,
+    new_webhook_view,
+    webhook_view,
+)
+from gateway.clock import rfc3339
+from gateway.http.request.parameters import path_id
+from gateway.http.services import Services
+from gateway.identity.credential import Credential
+from gateway.identity.wallet import Wallet
+from gateway.webhooks import endpoint
+from gateway.webhooks.endpoint import EVERY_TYPE, PREFIX, Wanted
+
+WebhookPath = Annotated[str, path_id(PREFIX, "The webhook's id.")]
+
+#: What is not there, where the id in the path is none.
+WHAT: Final = "such webhook"
+
+
+@post("/v1/webhooks", tags=["Webhooks"], summary="Create a webhook", needs="owner")
+async def create_webhook(data: WebhookRequest, services: Services, credential: Credential) -> NewWebhookView:
+    """Events of these types are sent to the URL from now on. The secret that signs them is shown once."""
+    wanted = _wanted(data)
+    async with services.database.transaction() as connection:
+        made, secret = await endpoint.create(
+            connection,
+            services.vault,
+            services.webhooks_allowed,
+            credential.wallet.id,
+            wanted,
+            credential.by,
+            services.clock(),
+        )
+    return new_webhook_view(made, secret)
+
+
+@get("/v1/webhooks", tags=["Webhooks"], summary="List webhooks", needs="webhooks")
+async def list_webhooks(services: Services, caller: Wallet) -> WebhooksPage:
+    """All endpoints of the wallet, newest first. A secret is never shown again."""
+    async with services.database.reading() as connection:
+        return WebhooksPage([webhook_view(one) for one in await endpoint.endpoints(connection, caller.id)])
+
+
+@get("/v1/webhooks/{id:str}", tags=["Webhooks"], summary="Get a webhook", needs="webhooks", problems=("not_found",))
+async def get_webhook(id: WebhookPath, services: Services, caller: Wallet) -> WebhookView:
+    """The endpoint's settings, and whether it fails."""
+    of = id_of(PREFIX, id, WHAT)
+    async with services.database.reading() as connection:
+        return webhook_view(await endpoint.endpoint(connection, caller.id, of))
+
+
+@put("/v1/webhooks/{id:str}", tags=["Webhooks"], summary="Change a webhook", needs="owner", problems=("not_found",))
+async def change_webhook(
+    id: WebhookPath, data: WebhookRequest, services: Services, credential: Credential
+) -> WebhookView:
+    """Replaces all settings. One that is enabled again goes on with the events since it was disabled."""
+    of, wanted = id_of(PREFIX, id, WHAT), _wanted(data)
+    async with services.database.transaction() as connection:
+        changed = await endpoint.change(
+            *(connection, services.webhooks_allowed, credential.wallet.id, of, wanted, credential.by, services.clock())
+        )
+    return webhook_view(changed)
+
+
+@delete(
+    "/v1/webhooks/{id:str}",
+    tags=["Webhooks"],
+    summary="Delete a webhook",
+    status_code=200,
+    needs="owner",
+    problems=("not_found",),
+)
+async def delete_webhook(id: WebhookPath, services: Services, credential: Credential) -> WebhookView:
+    """Nothing is sent to it from now on, but for what is under way at this moment. Its deliveries are deleted."""
+    of = id_of(PREFIX, id, WHAT)
+    async with services.database.transaction() as connection:
+        found = await endpoint.delete(connection, credential.wallet.id, of, credential.by, services.clock())
+    return webhook_view(found)
+
+
+@post(
+    "/v1/webhooks/{id:str}/secret",
+    tags=["Webhooks"],
+    summary="Rotate a webhook's secret",
+    needs="owner",
+    problems=("not_found",),
+)
+async def rotate_webhook_secret(id: WebhookPath, services: Services, credential: Credential) -> RotatedSecretView:
+    """A new secret, shown once. For a day deliveries have two signatures, by it and by the one before."""
+    of = id_of(PREFIX, id, WHAT)
+    async with services.database.transaction() as connection:
+        found, secret, expires_at = await endpoint.rotate_secret(
+            connection, services.vault, credential.wallet.id, of, credential.by, services.clock()
+        )
+    return RotatedSecretView(found.shown_id, secret, rfc3339(expires_at))
+
+
+def _wanted(data: WebhookRequest) -> Wanted:
+    for text in data.types:
+        if text != EVERY_TYPE:
+            types_named(text)
+    return Wanted(data.url, data.types, data.description, data.enabled)

@@ -1,0 +1,102 @@
+"""Which URLs an endpoint may have, and which addresses a worker connects to. Pure.
+
+Whoever may create an endpoint chooses what our workers connect to (server-side request forgery). So a URL is checked
+when it is set, and the address is checked again on the socket that is about to connect (sender.py): a name may resolve
+to something else by then.
+
+Of IPv6, global unicast alone is public (2000::/3, RFC 4291), without what is in it for translation, documentation and
+protocols. Addresses that carry an IPv4 address (mapped, NAT64, 6to4, Teredo) are none of these, and are refused
+whatever they carry: they lead wherever a translator sends them.
+"""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Final
+from urllib.parse import urlsplit
+
+from gateway.errors import InvalidRequest
+
+Network = IPv4Network | IPv6Network
+
+URL_LENGTH_MAX: Final = 2_000
+
+#: IPv4 that is not public: the IANA special-purpose registry (RFC 6890), multicast and what is reserved.
+_NOT_PUBLIC_4: Final = tuple(
+    IPv4Network(network)
+    for network in (
+        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+        *("192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16"),
+        *("192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+    )
+)
+
+#: Global unicast, and what of it is not a host's: protocol assignments with Teredo, documentation, 6to4, AS112.
+_GLOBAL_6: Final = IPv6Network("2000::/3")
+_NOT_PUBLIC_6: Final = tuple(
+    IPv6Network(network) for network in ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20")
+)
+
+
+class Allowed:
+    """What the settings allow: URLs of these schemes, and these networks beside public addresses."""
+
+    def __init__(self, schemes: Sequence[str] = ("https",), networks: Sequence[Network] = ()) -> None:
+        self._schemes, self._networks = schemes, networks
+
+    def address(self, text: str) -> bool:
+        """Whether a worker may connect to this IP address."""
+        try:
+            address = ip_address(text.partition("%")[0])
+        except ValueError:
+            return False
+        if any(address in network for network in self._networks if network.version == address.version):
+            return True
+        if address.version == 4:
+            return not any(address in network for network in _NOT_PUBLIC_4)
+        return address in _GLOBAL_6 and not any(address in network for network in _NOT_PUBLIC_6)
+
+    def check_url(self, text: str) -> str:
+        """The URL, if an endpoint may have it. Raises InvalidRequest, which says why not.
+
+        An IP address in it is checked here, so that whoever types one is told at once; a name is looked up when
+        something is sent.
+        """
+        if len(text) > URL_LENGTH_MAX or not text.isascii() or not text.isprintable() or set(text) & set(' \\"<>^`{|}'):
+            raise _refused(
+                f"write it in at most {URL_LENGTH_MAX} ASCII characters without spaces; other letters as xn--…"
+            )
+        try:
+            parts = urlsplit(text)
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            raise _refused("it cannot be read as a URL") from None
+        if parts.scheme not in self._schemes:
+            raise _refused(f"it should begin with {' or '.join(f'{scheme}://' for scheme in self._schemes)}")
+        if not host:
+            raise _refused("it names no host")
+        if "@" in parts.netloc:
+            raise _refused("it has a user or a password; deliveries are signed instead")
+        if "#" in text:
+            raise _refused("it has a fragment, which is never sent")
+        if port is not None and port not in (80, 443) and not 1024 <= port <= 65_535:
+            raise _refused(f"port {port} is not one that webhooks are sent to: use 443, 80, or one from 1024 on")
+        if _is_address(host) and not self.address(host):
+            raise _refused(f"{host} is not a public address")
+        return text
+
+
+def networks(texts: Sequence[str]) -> tuple[Network, ...]:
+    """The networks that these name."""
+    return tuple(ip_network(text) for text in texts)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
+def _refused(why: str) -> InvalidRequest:
+    return InvalidRequest("url", f"this URL cannot be an endpoint: {why}")

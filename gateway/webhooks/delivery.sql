@@ -1,0 +1,178 @@
+-- position
+-- How far the log was looked through.
+SELECT reached FROM webhook_position;
+
+-- lock_position
+-- How far the log was looked through; no row while another worker does so.
+SELECT reached FROM webhook_position FOR UPDATE SKIP LOCKED;
+
+-- move_position
+-- The log was looked through up to here.
+UPDATE webhook_position SET reached = $1;
+
+-- mark_news
+-- Endpoints of wallets that have events numbered above $1 and up to $2 have news. In id order, so that two who do this wait
+-- for each other at the same endpoint.
+UPDATE webhook_endpoint SET has_news = true
+WHERE id IN (
+    SELECT id FROM webhook_endpoint
+    WHERE NOT has_news AND deleted_at IS NULL AND wallet_id IN (
+        SELECT unnest(ARRAY[wallet_id, other_id]) FROM logged_event WHERE id > $1 AND id <= $2
+        UNION
+        SELECT owner FROM account WHERE id IN (
+            SELECT unnest(ARRAY[debit_id, credit_id]) FROM ledger_payment WHERE event > $1 AND event <= $2 AND leg = 1
+        )
+    )
+    ORDER BY id FOR NO KEY UPDATE
+);
+
+-- any_endpoints
+-- Whether there is anybody to send to.
+SELECT EXISTS (SELECT FROM webhook_endpoint WHERE deleted_at IS NULL);
+
+-- with_news
+-- Some enabled endpoints that have news and room for more than they have pending, of which no other worker is at, and how
+-- much room. Those that waited longest come first.
+SELECT endpoint.*, $1 - waiting.count AS room
+FROM webhook_endpoint AS endpoint, LATERAL (
+    SELECT count(*) FROM (
+        SELECT FROM webhook_delivery WHERE endpoint_id = endpoint.id AND state = 'pending' LIMIT $1
+    ) AS pending
+) AS waiting
+WHERE has_news AND disabled_by IS NULL AND deleted_at IS NULL AND waiting.count < $1
+ORDER BY served_at LIMIT $2
+FOR NO KEY UPDATE OF endpoint SKIP LOCKED;
+
+-- queue
+-- Events that fit an endpoint are to be delivered, also those that were before.
+INSERT INTO webhook_delivery (endpoint_id, event, kind, object, event_at, queued_at, next_at)
+SELECT $1, event, kind, object, at, $6, $6
+FROM unnest($2::bigint[], $3::text[], $4::uuid[], $5::timestamptz[]) AS e (event, kind, object, at)
+ON CONFLICT (endpoint_id, event) DO UPDATE
+    SET state = 'pending', tries = 0, queued_at = EXCLUDED.queued_at, next_at = EXCLUDED.next_at
+    WHERE webhook_delivery.state <> 'pending';
+
+-- retry_at_once
+-- A delivery that is pending already is due, with all of its tries.
+UPDATE webhook_delivery SET tries = 0, next_at = $3 WHERE endpoint_id = $1 AND event = $2 AND state = 'pending';
+
+-- advance
+-- The cursor of an endpoint, and whether there is more to read.
+UPDATE webhook_endpoint SET reached = $2, has_news = $3 WHERE id = $1;
+
+-- due_endpoint
+-- The endpoint that waited longest of those that have something to send and may be sent more, of which no other worker is
+-- at. Endpoints that fail come after all others, and are sent one delivery at a time.
+SELECT endpoint.id, endpoint.wallet_id, endpoint.url, CASE WHEN failures >= $2 THEN 1 ELSE $3 END AS at_once,
+    failures >= $2 AS failing
+FROM webhook_endpoint AS endpoint, LATERAL (
+    SELECT count(*) FROM webhook_delivery
+    WHERE endpoint_id = endpoint.id AND state = 'pending' AND leased_until > $1
+) AS busy
+WHERE disabled_by IS NULL AND deleted_at IS NULL AND (resumes_at IS NULL OR resumes_at <= $1)
+    AND (failures < $2 OR $4)
+    AND busy.count < CASE WHEN failures >= $2 THEN 1 ELSE $3 END
+    AND EXISTS (
+        SELECT FROM webhook_delivery AS delivery
+        WHERE delivery.endpoint_id = endpoint.id AND delivery.state = 'pending' AND delivery.next_at <= $1
+            AND (delivery.leased_until IS NULL OR delivery.leased_until <= $1)
+            AND NOT EXISTS (
+                SELECT FROM webhook_delivery AS earlier
+                WHERE earlier.endpoint_id = endpoint.id AND earlier.object = delivery.object
+                    AND earlier.event < delivery.event AND earlier.state = 'pending'
+            )
+    )
+ORDER BY failures >= $2, served_at LIMIT 1
+FOR NO KEY UPDATE OF endpoint SKIP LOCKED;
+
+-- claim
+-- Deliveries of an endpoint that are due, the first of each object, are this worker's until the lease runs out: so many
+-- that $5 are under way at all workers. They are counted here, where the endpoint is locked.
+UPDATE webhook_delivery AS mine SET lease = $3, leased_until = $4
+FROM (
+    SELECT event FROM webhook_delivery AS delivery
+    WHERE endpoint_id = $1 AND state = 'pending' AND next_at <= $2 AND (leased_until IS NULL OR leased_until <= $2)
+        AND NOT EXISTS (
+            SELECT FROM webhook_delivery AS earlier
+            WHERE earlier.endpoint_id = $1 AND earlier.object = delivery.object
+                AND earlier.event < delivery.event AND earlier.state = 'pending'
+        )
+    ORDER BY event LIMIT greatest($5 - (
+        SELECT count(*) FROM webhook_delivery WHERE endpoint_id = $1 AND state = 'pending' AND leased_until > $2
+    ), 0)
+) AS due
+WHERE mine.endpoint_id = $1 AND mine.event = due.event
+RETURNING mine.event;
+
+-- served
+-- It is another endpoint's turn.
+UPDATE webhook_endpoint SET served_at = $2 WHERE id = $1;
+
+-- lock_for_outcome
+-- The endpoint that a delivery was tried at, until the transaction ends; no row where it was deleted.
+SELECT failures, failing_since FROM webhook_endpoint WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE;
+
+-- add_attempt
+-- A try, and what came of it; nothing where the delivery is gone.
+INSERT INTO webhook_attempt (endpoint_id, event, at, milliseconds, outcome, status)
+SELECT $1, $2, $3, $4, $5, $6 WHERE EXISTS (SELECT FROM webhook_delivery WHERE endpoint_id = $1 AND event = $2);
+
+-- delivery_of_lease
+-- The delivery, if the lease is still the one under which it was tried.
+SELECT tries, queued_at FROM webhook_delivery WHERE endpoint_id = $1 AND event = $2 AND lease = $3 FOR UPDATE;
+
+-- first_try
+-- When a delivery was tried first since it was queued.
+SELECT min(at) FROM webhook_attempt WHERE endpoint_id = $1 AND event = $2 AND at >= $3;
+
+-- end_try
+-- What becomes of the delivery after a try.
+UPDATE webhook_delivery SET state = $3, tries = $4, next_at = $5, lease = NULL, leased_until = NULL
+WHERE endpoint_id = $1 AND event = $2;
+
+-- release
+-- Leave a delivery, which was not tried, to any worker.
+UPDATE webhook_delivery SET lease = NULL, leased_until = NULL WHERE endpoint_id = $1 AND event = $2 AND lease = $3;
+
+-- endpoint_succeeded
+-- A delivery came through.
+UPDATE webhook_endpoint SET failures = 0, failing_since = NULL, resumes_at = NULL WHERE id = $1;
+
+-- endpoint_failed
+-- A try failed: since when none succeeded, and until when nothing is sent.
+UPDATE webhook_endpoint SET failures = $2, failing_since = $3, resumes_at = $4 WHERE id = $1;
+
+-- deliveries
+-- Deliveries of an endpoint, the newest event first, below an event.
+SELECT * FROM webhook_delivery
+WHERE endpoint_id = $1 AND event < $2 AND ($3::text IS NULL OR state = $3)
+ORDER BY event DESC LIMIT $4;
+
+-- attempts
+-- The newest tries of some deliveries, the latest last.
+SELECT event, at, milliseconds, outcome, status FROM (
+    SELECT *, row_number() OVER (PARTITION BY event ORDER BY id DESC) AS back
+    FROM webhook_attempt WHERE endpoint_id = $1 AND event = ANY ($2)
+) AS numbered
+WHERE back <= $3 ORDER BY event, back DESC;
+
+-- forget_deliveries
+-- What ended long ago, and what was of endpoints that are deleted, a part at a time.
+WITH old AS (
+    (SELECT endpoint_id, event FROM webhook_delivery WHERE state <> 'pending' AND queued_at < $1 LIMIT $2)
+    UNION
+    (SELECT webhook_delivery.endpoint_id, event
+     FROM webhook_delivery JOIN webhook_endpoint ON webhook_endpoint.id = endpoint_id AND deleted_at IS NOT NULL LIMIT $2)
+)
+DELETE FROM webhook_delivery USING old
+WHERE webhook_delivery.endpoint_id = old.endpoint_id AND webhook_delivery.event = old.event
+RETURNING 1;
+
+-- forget_endpoints
+-- Deleted endpoints that have no deliveries any more.
+DELETE FROM webhook_endpoint
+WHERE deleted_at IS NOT NULL AND NOT EXISTS (SELECT FROM webhook_delivery WHERE endpoint_id = webhook_endpoint.id);
+
+-- forget_secrets
+-- Secrets that sign nothing any more.
+DELETE FROM webhook_secret WHERE expires_at <= $1;

@@ -1,0 +1,125 @@
+"""What a worker does for webhooks: take new events in, start what is due, and record what came of it.
+
+Deliveries are sent side by side, each in a task of its own, so that an endpoint which takes its time delays nobody: it
+has `AT_ONCE` tasks of `SLOTS` at the most, one while it fails, and all endpoints that fail have half of them together.
+No connection to the database is held while something is sent.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+from gateway.clock import Clock
+from gateway.events import log
+from gateway.events.log import LoggedEvent
+from gateway.ids import WalletId, numbered_id, show
+from gateway.keys.vault import Vault
+from gateway.postgres.pool import Connection, Database
+from gateway.webhooks import delivery, endpoint, message
+from gateway.webhooks.delivery import LEASE, Claimed
+from gateway.webhooks.sender import TOTAL_SECONDS, Sender
+
+#: How many deliveries a worker sends at once.
+SLOTS: Final = 32
+
+#: How long a run waits for something that is under way before it looks for what is due again, in seconds.
+_LOOK_AGAIN_SECONDS: Final = 0.5
+
+#: How long what is under way may take when the worker stops, in seconds; what is cut off then is sent again.
+_CLOSE_SECONDS: Final = 5.0
+
+#: How often what ended long ago is deleted, in seconds.
+_FORGET_SECONDS: Final = 60.0
+
+#: The JSON of events as `GET /v1/events` shows them to a wallet.
+Render = Callable[[Connection, WalletId, Sequence[LoggedEvent]], Awaitable[Sequence[bytes]]]
+
+
+class Dispatcher:
+    """One worker's part in the deliveries. `run` is called over and over; `close` ends what is under way."""
+
+    def __init__(
+        self, database: Database, vault: Vault, clock: Clock, render: Render, sender: Sender, slots: int = SLOTS
+    ) -> None:
+        self._database, self._vault, self._clock = database, vault, clock
+        self._render, self._sender, self._slots = render, sender, slots
+        self._under_way: dict[asyncio.Task[None], bool] = {}  #: And whether its endpoint has been failing.
+        self._forgot_at = time.monotonic()
+
+    async def run(self) -> bool:
+        """One round. Whether there was anything to do, or is. Raises what a delivery could not be recorded for."""
+        worked = await self._take_in()
+        worked |= await self._start_due()
+        if not worked and self._under_way:
+            await asyncio.wait(self._under_way, timeout=_LOOK_AGAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            worked = True
+        if time.monotonic() - self._forgot_at >= _FORGET_SECONDS:
+            await self._forget()
+        self._collect()
+        return worked
+
+    async def finish(self) -> None:
+        """Wait until nothing is under way. Raises as `run` does."""
+        while self._under_way:
+            await asyncio.wait(self._under_way)
+            self._collect()
+
+    async def close(self) -> None:
+        """Wait a moment for what is under way, and cut off the rest: it is pending, and its lease runs out."""
+        if self._under_way:
+            _, late = await asyncio.wait(self._under_way, timeout=_CLOSE_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*self._under_way, return_exceptions=True)
+        await self._sender.close()
+
+    async def _take_in(self) -> bool:
+        async with self._database.transaction() as connection:
+            worked = await delivery.note_news(connection)
+        async with self._database.transaction() as connection:
+            return await delivery.take_in(connection, self._clock()) or worked
+
+    async def _start_due(self) -> bool:
+        """Start what is due while there are free slots."""
+        started = False
+        while (free := self._slots - len(self._under_way)) > 0:
+            failing = sum(self._under_way.values()) < self._slots // 2
+            began = time.monotonic()
+            async with self._database.transaction() as connection:
+                claimed = await delivery.claim(connection, self._clock(), free, failing)
+            if not claimed:
+                break
+            for one in claimed:
+                self._under_way[asyncio.create_task(self._deliver(one, began))] = one.failing
+            started = True
+        return started
+
+    async def _deliver(self, claimed: Claimed, began: float) -> None:
+        async with self._database.reading() as connection:
+            events = await log.numbered(connection, claimed.wallet, [claimed.event])
+            bodies = await self._render(connection, claimed.wallet, events)
+            keys = await endpoint.secrets(connection, self._vault, claimed.endpoint, self._clock())
+        (event,), (body,) = events, map(message.fitting, bodies)
+        if not keys or time.monotonic() - began > LEASE.total_seconds() - 2 * TOTAL_SECONDS:
+            async with self._database.transaction() as connection:  # it was deleted, or there is too little time
+                await delivery.release(connection, claimed)
+            return
+        id = show("evt", numbered_id(event.number, event.at))
+        attempt = await self._sender.send(claimed.url, message.headers(keys, id, self._clock(), body), body)
+        async with self._database.transaction() as connection:
+            await delivery.record(connection, claimed, attempt, self._clock())
+
+    async def _forget(self) -> None:
+        self._forgot_at = time.monotonic()
+        async with self._database.transaction() as connection:
+            await delivery.forget(connection, self._clock())
+
+    def _collect(self) -> None:
+        """Let go of what has ended. Raises what the first of them failed by, if any did."""
+        ended = [task for task in self._under_way if task.done()]
+        for task in ended:
+            del self._under_way[task]
+        failed = [error for task in ended if not task.cancelled() and (error := task.exception()) is not None]
+        if failed:
+            raise failed[0]

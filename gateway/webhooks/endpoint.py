@@ -1,0 +1,243 @@
+"""Endpoints: where a wallet's events are sent, of which types, and the secrets that sign them.
+
+A secret is shown once, when it is made, and is kept encrypted under the master key. While it is rotated the old one
+signs beside the new one for a day, so that a receiver can change over without refusing anything.
+
+An endpoint that is disabled, by its owner or by what it answered, keeps its cursor: enabled again, it goes on where it
+stopped.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal, cast
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from gateway.audit import log as audit
+from gateway.audit.log import AuditEvent, By
+from gateway.errors import InvalidRequest, NotFound, StateConflict
+from gateway.events import log
+from gateway.events.log import Event
+from gateway.identity.wallet import lock_wallet, master_key
+from gateway.ids import WalletId, new_id, show
+from gateway.keys.vault import Vault
+from gateway.postgres.pool import Connection, Record, Statements
+from gateway.webhooks import message
+from gateway.webhooks.address import Allowed
+
+sql = Statements(__package__, "endpoint.sql")
+
+#: What the ids of endpoints begin with.
+PREFIX: Final = "whk"
+
+#: The most endpoints of a wallet: each event is sent to all that it fits.
+ENDPOINTS_MAX: Final = 20
+
+_TYPES_MAX, _DESCRIPTION_MAX = 100, 200
+
+#: How long the old secret signs beside the new one.
+OVERLAP: Final = timedelta(hours=24)
+
+#: All types, and those that are to come.
+EVERY_TYPE: Final = "*"
+
+#: The event that `test` makes, which goes to the endpoint that is tested and to no other.
+TEST: Final = "webhook.test"
+
+DisabledBy = Literal["owner", "gone", "failing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """`types` are types of events, `payment.*` for all that begin so, or `*`. `disabled_by` is None while it is
+    enabled: else its owner, a 410 that it answered (`gone`), or days of failures (`failing`).
+    """
+
+    id: UUID
+    wallet: WalletId
+    url: str
+    types: tuple[str, ...]
+    description: str
+    disabled_by: DisabledBy | None
+    created_at: datetime
+    failing_since: datetime | None
+
+    @property
+    def shown_id(self) -> str:
+        """`whk_…`."""
+        return show(PREFIX, self.id)
+
+    @property
+    def host(self) -> str:
+        """What logs say of its URL, whose path may be a secret."""
+        return urlsplit(self.url).hostname or ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What its owner says of an endpoint. That the types are there is for the caller to know."""
+
+    url: str
+    types: Sequence[str]
+    description: str
+    enabled: bool
+
+
+def fits(types: Sequence[str], kind: str) -> bool:
+    """Whether events of this kind are sent to an endpoint of these types. Pure."""
+    return any(one in (kind, EVERY_TYPE) or (one.endswith(".*") and kind.startswith(one[:-1])) for one in types)
+
+
+async def create(
+    connection: Connection, vault: Vault, allowed: Allowed, of: WalletId, wanted: Wanted, by: By, now: datetime
+) -> tuple[Endpoint, str]:
+    """A new endpoint, which gets the events from now on, and the text of its secret: shown now or never.
+
+    Raises InvalidRequest for a URL that is not allowed, and for one endpoint too many.
+    """
+    _check(allowed, wanted)
+    await lock_wallet(connection, of)
+    if len(await endpoints(connection, of)) >= ENDPOINTS_MAX:
+        raise InvalidRequest("webhooks", f"a wallet has {ENDPOINTS_MAX} endpoints at the most: delete one")
+    disabled_by: DisabledBy | None = None if wanted.enabled else "owner"
+    made = Endpoint(
+        *(new_id(now), of, wanted.url, tuple(wanted.types), wanted.description, disabled_by, now), failing_since=None
+    )
+    await connection.execute(
+        sql.add_endpoint,
+        *(made.id, of, made.url, list(made.types), made.description, disabled_by, now),
+        await log.complete_to(connection),
+    )
+    text = await _add_secret(connection, vault, made.id, now)
+    await _tell(connection, "webhook.created", made, by, now)
+    return made, text
+
+
+async def endpoints(connection: Connection, of: WalletId) -> list[Endpoint]:
+    """Those of the wallet, newest first."""
+    return [from_row(row) for row in await connection.fetch(sql.endpoints, of)]
+
+
+async def endpoint(connection: Connection, of: WalletId, id: UUID) -> Endpoint:
+    """One of the wallet's. Raises NotFound."""
+    return _found(await connection.fetchrow(sql.endpoint, id, of))
+
+
+async def change(
+    connection: Connection, allowed: Allowed, of: WalletId, id: UUID, wanted: Wanted, by: By, now: datetime
+) -> Endpoint:
+    """The endpoint with other settings. One that is enabled again goes on where it stopped, and what was pending is
+    tried at once. Raises NotFound and InvalidRequest.
+    """
+    _check(allowed, wanted)
+    before = await lock(connection, of, id)
+    disabled_by = None if wanted.enabled else before.disabled_by or "owner"
+    again = wanted.enabled and before.disabled_by is not None
+    row = await connection.fetchrow(
+        sql.change_endpoint, id, wanted.url, list(wanted.types), wanted.description, disabled_by, again
+    )
+    if again:
+        await connection.execute(sql.try_pending_now, id, now)
+    changed = _found(row)
+    await _tell(connection, "webhook.changed", changed, by, now)
+    return changed
+
+
+async def rotate_secret(
+    connection: Connection, vault: Vault, of: WalletId, id: UUID, by: By, now: datetime
+) -> tuple[Endpoint, str, datetime]:
+    """A new secret, its text, and until when the old one signs beside it. There are two at the most: if one was being
+    replaced already, the older of the two ends now. Raises NotFound.
+    """
+    found, ends_at = await lock(connection, of, id), now + OVERLAP
+    await connection.execute(sql.end_secrets, id, ends_at)
+    text = await _add_secret(connection, vault, id, now)
+    await _tell(connection, "webhook.secret_rotated", found, by, now)
+    return found, text, ends_at
+
+
+async def delete(connection: Connection, of: WalletId, id: UUID, by: By, now: datetime) -> Endpoint:
+    """Nothing is sent to it from now on. Raises NotFound."""
+    found = await lock(connection, of, id)
+    await connection.execute(sql.delete_secrets, id)
+    await connection.execute(sql.delete_endpoint, id, now)
+    await _tell(connection, "webhook.deleted", found, by, now)
+    return found
+
+
+async def test(connection: Connection, of: WalletId, id: UUID, now: datetime) -> Endpoint:
+    """Append an event that goes to this endpoint alone. Raises NotFound, and StateConflict where it is disabled."""
+    found = await lock(connection, of, id)
+    if found.disabled_by is not None:
+        raise StateConflict(found.shown_id, "disabled", "test")
+    await log.append(connection, [Event("webhook.test", of, id, _facts(found))], now)
+    return found
+
+
+async def read_from(connection: Connection, of: WalletId, id: UUID, since: datetime) -> Endpoint:
+    """Deliver again all that fits the endpoint and was made at this time or later: its cursor is set back. Raises
+    NotFound.
+    """
+    found = await lock(connection, of, id)
+    await connection.execute(sql.read_from, id, await log.before(connection, since))
+    return found
+
+
+async def disable(connection: Connection, id: UUID, why: DisabledBy, by: By, now: datetime) -> bool:
+    """Send nothing to it until its owner enables it again, who is told. False where it is disabled already."""
+    row = await connection.fetchrow(sql.disable_endpoint, id, why)
+    if row is None:
+        return False
+    await _tell(connection, "webhook.disabled", from_row(row), by, now)
+    return True
+
+
+async def secrets(connection: Connection, vault: Vault, id: UUID, now: datetime) -> list[bytes]:
+    """The secrets that sign for the endpoint now, newest first; none where it was deleted. Raises
+    EncryptedKeyUnreadable and MasterKeyMissing.
+    """
+    rows = await connection.fetch(sql.secrets, id, now)
+    return [vault.unsafe_decrypt(row["id"], row["ciphertext"], row["under"]) for row in rows]
+
+
+async def lock(connection: Connection, of: WalletId, id: UUID) -> Endpoint:
+    """One of the wallet's, until the transaction ends. Raises NotFound."""
+    return _found(await connection.fetchrow(sql.lock_endpoint, id, of))
+
+
+def from_row(row: Record) -> Endpoint:
+    return Endpoint(
+        *(row["id"], WalletId(row["wallet_id"]), row["url"], tuple(row["types"]), row["description"]),
+        *(cast("DisabledBy | None", row["disabled_by"]), row["created_at"], row["failing_since"]),
+    )
+
+
+def _found(row: Record | None) -> Endpoint:
+    if row is None:
+        raise NotFound("such webhook")
+    return from_row(row)
+
+
+def _check(allowed: Allowed, wanted: Wanted) -> None:
+    allowed.check_url(wanted.url)
+    if not 1 <= len(wanted.types) <= _TYPES_MAX:
+        raise InvalidRequest("types", f"name 1 to {_TYPES_MAX} types of events, or '{EVERY_TYPE}' for all")
+    if len(wanted.description) > _DESCRIPTION_MAX or not wanted.description.isprintable():
+        raise InvalidRequest("description", f"a description has up to {_DESCRIPTION_MAX} printable characters")
+
+
+async def _add_secret(connection: Connection, vault: Vault, of: UUID, now: datetime) -> str:
+    id, secret = new_id(now), message.new_secret()
+    number, under = await master_key(connection)
+    await connection.execute(sql.add_secret, id, of, vault.encrypt(id, secret, under), number, now)
+    return message.secret_text(secret)
+
+
+def _facts(of: Endpoint) -> dict[str, object]:
+    return {"host": of.host, "types": list(of.types), "disabled_by": of.disabled_by}
+
+
+async def _tell(connection: Connection, kind: str, of: Endpoint, by: By, now: datetime) -> None:
+    await log.append(connection, [Event(kind, of.wallet, of.id, _facts(of))], now)
+    await audit.append(connection, [AuditEvent(kind, of.wallet, by, of.id, _facts(of))], now)

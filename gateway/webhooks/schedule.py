@@ -1,0 +1,62 @@
+"""When a delivery that failed is tried again, and when an endpoint that fails is left alone. Pure.
+
+The waits are those that Standard Webhooks advises, with some chance added, so that what failed together does not come
+back together. They add up to a little over three days: then the delivery has failed.
+"""
+
+import random
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+#: After the first, second, … try that failed.
+WAITS: Final = (
+    timedelta(seconds=5),
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+    timedelta(hours=2),
+    timedelta(hours=5),
+    timedelta(hours=10),
+    timedelta(hours=14),
+    timedelta(hours=20),
+    timedelta(hours=24),
+)
+
+#: A wait is made longer by up to this part of it.
+JITTER: Final = 0.1
+
+#: No `Retry-After` makes us wait longer.
+RETRY_AFTER_MAX: Final = timedelta(hours=24)
+
+#: After so many failed tries in a row, of whatever events, an endpoint gets one at a time, with growing pauses.
+FAILURES_IN_ROW: Final = 5
+_PAUSE_MAX: Final = timedelta(minutes=5)
+
+
+def wait(tries: int, retry_after: timedelta | None = None) -> timedelta | None:
+    """How long to wait after so many tries that failed; None: there are no more. `retry_after` is what the endpoint
+    asked for.
+    """
+    if tries > len(WAITS):
+        return None
+    waits = WAITS[tries - 1] * (1 + JITTER * random.random())  # noqa: S311 - nobody gains by guessing it
+    return max(waits, retry_after or timedelta())
+
+
+def pause(failures: int) -> timedelta:
+    """How long nothing is sent to an endpoint after so many failed tries in a row."""
+    if failures < FAILURES_IN_ROW:
+        return timedelta()
+    return min(timedelta(seconds=2 ** min(failures - FAILURES_IN_ROW, 16)), _PAUSE_MAX)
+
+
+def retry_after(text: str, now: datetime) -> timedelta | None:
+    """What a `Retry-After` header asks for (RFC 9110, 10.2.3), up to a day; None where it cannot be read."""
+    try:
+        if text.strip().isascii() and text.strip().isdecimal():
+            asked = timedelta(seconds=int(text[:12]))
+        else:
+            asked = parsedate_to_datetime(text).astimezone(UTC) - now
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return min(max(asked, timedelta()), RETRY_AFTER_MAX)

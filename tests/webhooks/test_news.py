@@ -1,0 +1,86 @@
+"""How workers find what is new: by one cursor over the whole log, and one of each endpoint."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from gateway.events import log
+from gateway.events.log import Event
+from gateway.ids import WalletId, new_id, read
+from gateway.webhooks import delivery
+from tests.api.conftest import Api, Person
+from tests.webhooks.conftest import Workers, hook
+from tests.webhooks.receiver import Receiver
+
+pytestmark = pytest.mark.anyio
+
+
+async def news(api: Api) -> dict[str, bool]:
+    async with api.services.database.reading() as connection:
+        return {
+            row["handle"]: row["has_news"]
+            for row in await connection.fetch(
+                "SELECT handle, has_news FROM webhook_endpoint JOIN wallet ON wallet.id = wallet_id"
+            )
+        }
+
+
+async def note(api: Api) -> None:
+    async with api.services.database.transaction() as connection:
+        while await delivery.note_news(connection):
+            pass
+
+
+async def test_an_endpoint_has_news_when_its_wallet_is_told_of_something(
+    api: Api, workers: Workers, receiver: Receiver, alice: Person, bob: Person
+) -> None:
+    carol = await api.person("carol")
+    for one in (alice, bob, carol):
+        await hook(one, receiver.url, "payment.*")
+    await workers.deliver()
+    assert await news(api) == {"alice": False, "bob": False, "carol": False}
+    await alice.pay("@bob", "1.00 EUR")
+    await note(api)
+    assert await news(api) == {"alice": True, "bob": True, "carol": False}
+    await workers.deliver()
+    assert await news(api) == {"alice": False, "bob": False, "carol": False}
+    assert len(receiver.received) == 2
+    await carol.post("/v1/keys", {"name": "Shop", "scopes": ["read"]})
+    await note(api)
+    assert await news(api) == {"alice": False, "bob": False, "carol": True}
+
+
+async def test_no_event_is_passed_over_while_its_writer_has_not_committed(
+    api: Api, workers: Workers, receiver: Receiver, alice: Person, bob: Person
+) -> None:
+    """An event has its number before it is there: later ones are sent once it is, or its writer has given up."""
+    await hook(bob, receiver.url, "passkey.*", "payment.*")
+    of, wrote, go_on = WalletId(read("wal", bob.wallet_id)), asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> None:
+        now = api.clock()
+        async with api.services.database.transaction() as connection:
+            await log.append(connection, [Event("passkey.added", of, new_id(now), {"name": "Laptop"})], now)
+            wrote.set()
+            await go_on.wait()
+
+    writing = asyncio.create_task(slowly())
+    await wrote.wait()
+    await alice.pay("@bob", "1.00 EUR")
+    await workers.deliver()
+    assert receiver.received == []
+    go_on.set()
+    await writing
+    await workers.deliver()
+    assert sorted(one.event["type"] for one in receiver.received) == ["passkey.added", "payment.settled"]
+
+
+async def test_a_worker_that_looks_for_the_first_time_begins_where_there_is_somebody_to_send_to(
+    api: Api, alice: Person, bob: Person
+) -> None:
+    await alice.pay("@bob", "1.00 EUR")
+    await note(api)
+    async with api.services.database.reading() as connection:
+        reached: Any = await connection.fetchval("SELECT reached FROM webhook_position")
+        assert reached == await log.complete_to(connection)
