@@ -12,9 +12,9 @@ from msgspec import Meta
 
 from gateway.errors import InvalidRequest
 from gateway.http.schema import one_of, typed_id
-from gateway.identity.credential import Scope
-from gateway.payments.checks.policy import Reason
-from gateway.payments.model.payment import State
+from gateway.identity.scope import Scope
+from gateway.payments.model.reason import Reason
+from gateway.payments.model.state import State
 
 Amount = Annotated[
     str,

@@ -2,6 +2,7 @@
 
     handle.py       what a handle may be                                  (pure)
     wallet.py       claim a handle; find a wallet by handle or address
+    scope.py        what a key may do                                     (pure)
     credential.py   what a caller has shown, and what it may do with it   (pure)
     api_key.py      what programs act with
     rate_limits.py  how often somebody may try, counted for all gateways

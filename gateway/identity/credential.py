@@ -6,7 +6,7 @@ key's own caps to say.
 """
 
 from collections.abc import Iterable
-from typing import Final, Literal, cast, get_args
+from typing import Literal, cast
 from uuid import UUID
 
 from msgspec import Struct
@@ -14,16 +14,10 @@ from msgspec import Struct
 from gateway.audit.log import By
 from gateway.errors import Forbidden, InvalidRequest
 from gateway.identity.errors import SignInAgain
+from gateway.identity.scope import SCOPES as SCOPES  # the redundant names let others import both from here
+from gateway.identity.scope import Scope as Scope
 from gateway.identity.wallet import Wallet
 from gateway.ids import show
-
-#: What may be done: look, pay, give back what was paid, make the links that notifications carry, see what became of
-#: webhooks and have them sent again; and what only the owner does, such as making keys, saying where webhooks go,
-#: binding an address, taking the wallet's own key away. gateway/docs/guides/api-keys.md says it to those who make keys.
-Scope = Literal["read", "pay", "refund", "webhooks", "owner"]
-
-#: All of them.
-SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
 
 #: What a route needs of its caller: a scope, or nothing where anybody may call it; or to be the owner or somebody with
 #: a recovery code, to whom passkeys are given.

@@ -18,8 +18,7 @@ from gateway.api.fields import (
     TxHash,
     WalletIdText,
 )
-from gateway.api.payments.mandates import MandateView
-from gateway.api.payments.shapes import BankMovementView, ConversionView, PaymentView
+from gateway.api.payments.shapes import BankMovementView, ConversionView, MandateView, PaymentView
 from gateway.http.schema import one_of, typed_id
 
 EventIdText = Annotated[str, typed_id("evt", "An event's id. It is the same in lists, streams and webhooks.")]

@@ -16,8 +16,8 @@ from gateway.api.payments.shapes import BulkPaymentRequest, BulkResultView
 from gateway.http.answer.problems import INTERNAL, PROBLEMS, Problem
 from gateway.identity.credential import SCOPES
 from gateway.operators import operators
-from gateway.payments.checks.policy import Reason
 from gateway.payments.model.payment import State
+from gateway.payments.model.reason import Reason
 from gateway.payments.model.route import RailName
 
 Json = Any

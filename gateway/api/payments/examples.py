@@ -10,7 +10,7 @@ from gateway.api.identity.examples import ASSERTION, ASSERTION_CHALLENGE
 from gateway.api.payments.approvals import LimitShape, PolicyRequest, PolicyView
 from gateway.api.payments.authorizations import AuthorizationRequest
 from gateway.api.payments.bank import WithdrawalRequest
-from gateway.api.payments.mandates import DrawRequest, MandateRequest, MandatesPage, MandateView
+from gateway.api.payments.mandates import MandateRequest
 from gateway.api.payments.shapes import (
     AmountRequest,
     ApprovalView,
@@ -19,6 +19,9 @@ from gateway.api.payments.shapes import (
     BulkResultView,
     ConversionRequest,
     ConversionView,
+    DrawRequest,
+    MandatesPage,
+    MandateView,
     MoneyRequest,
     NothingRequest,
     PaymentRequest,

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from litestar import Request, Response, delete, get, post
 from msgspec import Meta, Struct
 
-from gateway.api.fields import Amount, AssetCode, Decimal, MemoText, MetadataObject, Party, Reference, Time, check_time
+from gateway.api.fields import AssetCode, check_time
 from gateway.api.identity.sign_in import (
     AssertionChallengeView,
     AssertionRequest,
@@ -16,12 +16,11 @@ from gateway.api.identity.sign_in import (
 )
 from gateway.api.payments.idempotency import answer_idempotently
 from gateway.api.payments.payments import ACCEPTED
-from gateway.api.payments.shapes import PaymentView
+from gateway.api.payments.shapes import DrawRequest, MandatesPage, MandateView, PaymentView
 from gateway.api.payments.views import payment_view
 from gateway.clock import rfc3339
 from gateway.http.answer.problems import KEY_PROBLEMS, MONEY_PROBLEMS
 from gateway.http.request.parameters import path_id
-from gateway.http.schema import typed_id
 from gateway.http.services import Services
 from gateway.identity import wallet as wallets
 from gateway.identity.credential import Credential
@@ -54,35 +53,6 @@ class MandateRequest(Struct, forbid_unknown_fields=True):
     rail: Annotated[RailName | None, Meta(description="By this rail only; null: by any.")] = None
     expires_at: Annotated[datetime, Meta(tz=True, description="Null: until it is revoked.")] | None = None
     approval: AssertionRequest | None = None
-
-
-class DrawRequest(Struct, forbid_unknown_fields=True):
-    amount: Amount
-    memo: MemoText | None = None
-    reference: Reference | None = None
-    metadata: MetadataObject | None = None
-
-
-class MandateView(Struct, rename={"from_": "from"}):
-    id: Annotated[str, typed_id("mdt", "A mandate's id.")]
-    from_: Party
-    to: Party
-    asset: AssetCode
-    rail: Annotated[RailName | None, Meta(description="By this rail only; null: by any.")]
-    draw: Annotated[Decimal | None, Meta(description="The most in one draw; null: any.")]
-    period: Annotated[Decimal, Meta(description="The most in any period.")]
-    period_days: int
-    total: Annotated[Decimal | None, Meta(description="The most in all; null: any.")]
-    created_at: Time
-    expires_at: Time | None
-    revoked_at: Time | None
-    waits_for_approval: Annotated[
-        bool, Meta(description="It is from before its payer's first passkey: nothing is drawn until that approves it.")
-    ]
-
-
-class MandatesPage(Struct):
-    items: list[MandateView]
 
 
 @post(

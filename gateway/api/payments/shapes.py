@@ -23,7 +23,7 @@ from gateway.api.fields import (
     TypedData,
 )
 from gateway.http.schema import one_of, typed_id
-from gateway.payments.model.route import Route
+from gateway.payments.model.route import RailName, Route
 
 Capture = Annotated[bool, Meta(description="false: hold the money, to capture or void it later.")]
 
@@ -174,3 +174,32 @@ class PreviewView(Struct):
 class PaymentsPage(Struct):
     items: list[PaymentView]
     next_cursor: NextCursor
+
+
+class DrawRequest(Struct, forbid_unknown_fields=True):
+    amount: Amount
+    memo: MemoText | None = None
+    reference: Reference | None = None
+    metadata: MetadataObject | None = None
+
+
+class MandateView(Struct, rename={"from_": "from"}):
+    id: Annotated[str, typed_id("mdt", "A mandate's id.")]
+    from_: Party
+    to: Party
+    asset: AssetCode
+    rail: Annotated[RailName | None, Meta(description="By this rail only; null: by any.")]
+    draw: Annotated[Decimal | None, Meta(description="The most in one draw; null: any.")]
+    period: Annotated[Decimal, Meta(description="The most in any period.")]
+    period_days: int
+    total: Annotated[Decimal | None, Meta(description="The most in all; null: any.")]
+    created_at: Time
+    expires_at: Time | None
+    revoked_at: Time | None
+    waits_for_approval: Annotated[
+        bool, Meta(description="It is from before its payer's first passkey: nothing is drawn until that approves it.")
+    ]
+
+
+class MandatesPage(Struct):
+    items: list[MandateView]

@@ -25,7 +25,7 @@ is, and why, is decided here. tests/payments/test_session_payments.py holds the 
 
 from collections.abc import Mapping, Sequence, Set
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final
 from uuid import UUID
 
 from msgspec import Struct
@@ -40,11 +40,10 @@ from gateway.payments.checks.spending import Counted
 from gateway.payments.model.payment import Payment, State
 from gateway.payments.model.policy import Limit, Policy
 from gateway.payments.model.proposed import Counter, Proposed
+from gateway.payments.model.reason import Reason
 from gateway.postgres.pool import Connection, Record, Statements, if_any
 
 sql = Statements(__package__, "policy.sql")
-
-Reason = Literal["amount", "day", "new_payee", "address", "changed_payee", "new_device", "before_passkey"]
 
 #: Over how long a day's limit is counted.
 DAY: Final = timedelta(hours=24)

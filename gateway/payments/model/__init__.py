@@ -3,6 +3,8 @@
 payment.py        what a payment is and what it may become           (pure)
 proposed.py       a payment before any money moves                   (pure)
 route.py          which rail, why, at what fee, how soon             (pure)
+state.py          the states of a payment                            (pure)
+reason.py         why a payment needs an approval                    (pure)
 rail.py           the protocol of rails                              (pure)
 rail_settings.py  what every rail is told of the configuration       (pure)
 settings.py       that, and the kinds that are registered            (pure)

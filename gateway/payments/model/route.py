@@ -9,8 +9,7 @@ from typing import Annotated, Literal, get_args
 
 import msgspec
 
-from gateway.money import Asset, Money, basis_points_floor
-from gateway.payments.model.rail_settings import RailSettings
+from gateway.money import Asset, Money
 
 #: The rails that a caller can name: in a cap, a mandate, a filter.
 RailName = Literal["ledger", "chain"]
@@ -26,14 +25,9 @@ class Route(msgspec.Struct, frozen=True):
     expected_seconds: Annotated[float, msgspec.Meta(description="Until it is settled, as a rule; 0: at once.")]
 
 
-def chain_route(settings: RailSettings, money: Money, outside: str | None) -> Route:
-    """The route of every payment on the chain rail."""
-    return token_route(money.asset, outside is not None, settings.finality_seconds)
-
-
 @lru_cache(maxsize=1024)
 def token_route(asset: Asset, outside: bool, expected_seconds: float) -> Route:
-    """The same, of a token and to whom it goes."""
+    """The route of every payment on the chain rail: of a token, and to an address outside the gateway or not."""
     where = "an address outside the gateway" if outside else "the payee's address"
     return Route(
         rail="chain",
@@ -80,12 +74,3 @@ def restored(kept: str | None, fee: Money, outside: bool) -> Route:
         return ledger_route(fee)
     found = msgspec.json.decode(kept, type=float | Route)
     return found if isinstance(found, Route) else token_route(fee.asset, outside, found)
-
-
-def fee(settings: RailSettings, money: Money) -> Money:
-    """The payer's fee for `money`, on top of it. It is never more than its part of the amount: what is less than a unit
-    is not charged, so that 1% of 0.01 is nothing.
-    """
-    if money.asset.kind == "token":
-        return Money(0, money.asset)
-    return basis_points_floor(money, settings.ledger_fee_basis_points)

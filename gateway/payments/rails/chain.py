@@ -32,7 +32,7 @@ from gateway.payments.model.plain import NotDone, PlainPayment, columns_of, hand
 from gateway.payments.model.proposed import Proposed
 from gateway.payments.model.rail import Rail
 from gateway.payments.model.rail_settings import RailSettings
-from gateway.payments.model.route import Route, chain_route, stored
+from gateway.payments.model.route import Route, stored, token_route
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.rails import holding
 from gateway.postgres.errors import Contended
@@ -47,7 +47,11 @@ class ChainRail(Rail):
     signed = True
 
     def quote(self, settings: RailSettings, money: Money, outside: str | None) -> Route | None:
-        return chain_route(settings, money, outside) if money.asset.kind == "token" else None
+        return (
+            token_route(money.asset, outside is not None, settings.finality_seconds)
+            if money.asset.kind == "token"
+            else None
+        )
 
     async def accept(
         self, connection: Connection, settings: RailSettings, asked: Sequence[Proposed], now: datetime

@@ -32,8 +32,8 @@ from gateway.payments.model.plain import NeedsChecks, NotDone, PlainPayment, col
 from gateway.payments.model.policy import usual_limit
 from gateway.payments.model.proposed import Proposed
 from gateway.payments.model.rail import Rail
-from gateway.payments.model.rail_settings import RailSettings
-from gateway.payments.model.route import Route, fee, ledger_route
+from gateway.payments.model.rail_settings import RailSettings, fee
+from gateway.payments.model.route import Route, ledger_route
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.rails import holding
 from gateway.postgres.pool import Connection, Database, Record, if_any

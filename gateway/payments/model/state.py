@@ -1,0 +1,34 @@
+"""The states of a payment, in a module that imports nothing: clients of the API have them too. What follows which is in
+payment.py.
+"""
+
+from enum import Enum
+
+
+class State(Enum):
+    """A payment's life. Ledger payments go from HELD to SETTLED in the transaction that accepts them.
+
+    REQUIRES_CONFIRMATION ──confirm──> HELD ──settle────────────────────────────> SETTLED
+       │ │└──refuse──> REFUSED          │ └─queue─> QUEUED ─submit─> SUBMITTED ──settle──> SETTLED
+       │ │                              │             │ └─── fail ───────┴── fail ──> FAILED
+       │ └──────────── sign ────────────┼─────────────┘
+       └─────expire──> EXPIRED          └─void──> VOIDED, ─expire─> EXPIRED
+
+    A payment that needs its payer's approval begins at REQUIRES_CONFIRMATION with its money set aside: an approval
+    confirms it, and in the same transaction it goes on as it would have without (approve.py); its payer may refuse it.
+    From HELD a payment of tokens goes to QUEUED at once, or when it can be undone no more (undo_window.py).
+
+    A payment of tokens whose payer keeps the key begins at REQUIRES_CONFIRMATION with its money set aside, and its
+    signature queues it. From there and from QUEUED it may settle or fail too: whoever has the signed authorization can
+    relay it, and its signer can spend its nonce otherwise.
+    """
+
+    REQUIRES_CONFIRMATION = "requires_confirmation"  #: Waits for its payer: to confirm it, or to sign it.
+    HELD = "held"  #: The payer's money is set aside for it.
+    QUEUED = "queued"  #: Its authorization waits to be sent to the chain.
+    SUBMITTED = "submitted"  #: Its authorization is in a chain transaction; what became of it is not final.
+    SETTLED = "settled"  #: The money is the payee's, for good.
+    FAILED = "failed"  #: The chain can never settle it; the payer has the money back.
+    VOIDED = "voided"  #: Given back on purpose.
+    EXPIRED = "expired"  #: Given back by time.
+    REFUSED = "refused"  #: Its payer did not approve it; the money never left them.
