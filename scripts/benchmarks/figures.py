@@ -15,6 +15,7 @@ from benchmarks.in_postgres import postgres
 from benchmarks.legs import by_part, cpu_rows, p99_row, rate_row
 from benchmarks.lifecycle import lifecycle
 from benchmarks.rig import Leg
+from benchmarks.streams import events
 
 
 async def single(bench: Bench) -> Measured:
@@ -281,5 +282,6 @@ FIGURES: dict[str, Callable[[Bench], Awaitable[Measured]]] = {
     "size": size,
     "memory": memory,
     "chain": chain,
+    "events": events,
     "against": against,
 }

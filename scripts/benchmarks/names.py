@@ -20,6 +20,7 @@ NAMES = {
     "size": "What a payment costs with --payments in the ledger already, over a fresh ledger; 64 connections.",
     "memory": "The gateway's memory after 1,000,000 payments, over what it was after 100,000.",
     "chain": "Token payments from request to settled, over web3.py one at a time, and anvil with signed batches.",
+    "events": "Event streams: 2,000 at 1,000 events/s, payments beside 200 of them, and one over a killed gateway.",
     "against": "Most of the above, over the same of another revision (--against REV).",
 }
 

@@ -192,9 +192,9 @@ class Rig:
     # ---- servers ----------------------------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def serving(self, ledger: Ledger, variant: str = "gateway") -> AsyncIterator[Served]:
-        """`gateway serve` over the ledger, or one of the variants of served.py."""
-        port = free_port(_HOST)
+    async def serving(self, ledger: Ledger, variant: str = "gateway", port: int = 0) -> AsyncIterator[Served]:
+        """`gateway serve` over the ledger, or one of the variants of served.py; on a free port unless one is named."""
+        port = port or free_port(_HOST)
         program = ["gateway", "serve"] if variant == "gateway" else ["benchmarks.served", variant]
         child = await self._start(variant, program, self._settings(ledger.name, port), ledger.revision)
         try:
