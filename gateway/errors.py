@@ -7,7 +7,7 @@
 
 An error is a noun of the field and carries its values; `says` is the one sentence it prints with them. Those that
 concern several packages are here; each package has its own in its errors.py. Errors know nothing of HTTP: the table
-from error to status and problem type is in the api package. This module is at the bottom, below money, so that
+from error to status and problem type is http/answer/problems.py. This module is at the bottom, below money, so that
 parsing an amount refuses in the same words as everything else.
 """
 

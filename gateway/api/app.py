@@ -26,11 +26,11 @@ from gateway.errors import GatewayError
 from gateway.events import wake
 from gateway.events.hub import Hub
 from gateway.http.answer.headers import finishing
-from gateway.http.answer.problems import BODY_BYTES_MAX, fail, refuse_http
+from gateway.http.answer.problems import fail, refuse_http
 from gateway.http.callers import Callers, caller_of, check_conditions, check_needs, credential_of
 from gateway.http.rate_limiting import limit, refuse
 from gateway.http.request import fields, parameters
-from gateway.http.request.body import StrictRequest
+from gateway.http.request.body import BODY_BYTES_MAX, StrictRequest
 from gateway.http.services import Services
 from gateway.reconciliation.readiness import Probe
 

@@ -18,7 +18,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from gateway.api.payments.fast_payments import Answer, FastPayments, Payment
-from gateway.http.answer.problems import BODY_BYTES_MAX
+from gateway.http.request.body import BODY_BYTES_MAX
 from gateway.http.request.framing import field_lines
 from gateway.http.request_id import request_id
 

@@ -21,7 +21,7 @@ from gateway.api.events.catalogue import CATALOGUE
 from gateway.api.events.shapes import OBJECTS
 from gateway.config import SETTINGS
 from gateway.errors import GatewayError
-from gateway.http.answer.meanings import MEANINGS
+from gateway.http.answer.descriptions import DESCRIPTIONS
 from gateway.http.answer.problems import INTERNAL, Problem, problem_of
 
 if TYPE_CHECKING:  # litestar is for those who serve
@@ -124,7 +124,8 @@ def errors_page() -> str:
             kinds.setdefault(problem.code, []).append(kind)
     codes = sorted(kinds)
     rows = [
-        (f"[`{code}`](#{code})", str(_status(kinds[code])), _retryable(kinds[code]), MEANINGS[code]) for code in codes
+        (f"[`{code}`](#{code})", str(_status(kinds[code])), _retryable(kinds[code]), DESCRIPTIONS[code])
+        for code in codes
     ]
     return _page(
         "Errors",
@@ -150,7 +151,7 @@ def _retryable(kinds: list[type[GatewayError]]) -> str:
 
 def _error_section(code: str, kinds: list[type[GatewayError]]) -> Iterator[str]:
     yield f"## `{code}`"
-    yield fill(f"Status {_status(kinds)}. {MEANINGS[code]}", _WIDTH, break_on_hyphens=False)
+    yield fill(f"Status {_status(kinds)}. {DESCRIPTIONS[code]}", _WIDTH, break_on_hyphens=False)
     said = {_sentence(kind): _values(kind) for kind in kinds if kind.says not in (GatewayError.says, "{reason}")}
     if said:
         rows = [(sentence, ", ".join(f"`{name}`" for name in values)) for sentence, values in said.items()]

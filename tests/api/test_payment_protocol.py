@@ -15,7 +15,7 @@ from uuid import uuid4
 import pytest
 
 from gateway.api.payments.fast_payments import FastPayments
-from gateway.http.answer.problems import BODY_BYTES_MAX
+from gateway.http.request.body import BODY_BYTES_MAX
 from tests.api.conftest import Api, Person
 from tests.api.wire import Wire, head, listening
 from tests.factory import until_waiting

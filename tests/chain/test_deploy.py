@@ -10,7 +10,7 @@ import pytest
 
 from gateway.address import of_deployment
 from gateway.chain.node import HttpNode
-from gateway.chain.relayer import deploy, relayers
+from gateway.chain.relayer import deploy, fee_bump, relayers
 from gateway.chain.token.contract import Contract
 from gateway.chain.watcher import cursors, same_chain
 from gateway.errors import Misconfigured
@@ -170,7 +170,7 @@ async def test_a_deployment_whose_fee_is_raised_meanwhile_is_found_by_its_new_ha
             fees = await node.fees()
             async with database.transaction() as connection:
                 (attempt,) = await relayers.open_attempts(connection, SIGNER.address)
-                bumped = await relayers.bump(connection, SIGNER, attempt.transaction_id, fees, datetime.now(UTC))
+                bumped = await fee_bump.bump(connection, SIGNER, attempt.transaction_id, fees, datetime.now(UTC))
             assert bumped is not None
             await node.send(bumped.raw)
         assert next(looks) < 20

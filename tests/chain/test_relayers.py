@@ -10,7 +10,7 @@ import pytest
 
 from gateway.chain.block import Block, Fees
 from gateway.chain.errors import NodeUnavailable, RelayerStopped
-from gateway.chain.relayer import batches, nonce_conflicts, outbox, relayers
+from gateway.chain.relayer import batches, fee_bump, nonce_conflicts, outbox, relayers
 from gateway.chain.relayer.batches import Ripe
 from gateway.chain.relayer.relayers import Attempt
 from gateway.errors import Misconfigured
@@ -108,7 +108,7 @@ async def test_a_bump_offers_an_eighth_more_and_takes_the_place_of_the_first(set
     await setup.send()
 
     async with setup.database.transaction() as connection:
-        bumped = await relayers.bump(connection, setup.signer, stored.id, fees, setup.now)
+        bumped = await fee_bump.bump(connection, setup.signer, stored.id, fees, setup.now)
     assert bumped is not None
     unmined = await send(setup)
     setup.chain.mine(2)
@@ -140,7 +140,7 @@ async def test_a_bump_offers_no_more_than_ten_times_what_the_node_suggests_nor_t
         stored = await store(setup, offered)
         fees = [offered.fee_wei_max]
         async with setup.database.transaction() as connection:
-            while bumped := await relayers.bump(connection, setup.signer, stored.id, suggested, setup.now):
+            while bumped := await fee_bump.bump(connection, setup.signer, stored.id, suggested, setup.now):
                 fees.append(fields_of(bumped.raw).fee_wei_max)
                 assert len(fees) < 50
         assert ceiling * 0.85 < fees[-1] <= ceiling
@@ -155,7 +155,7 @@ def test_a_bump_waits_for_a_block_and_for_dearer_gas_or_much_time() -> None:
 
     def wants(seconds: int, head_seconds: int, fees: Fees) -> bool:
         head = Block(9, b"", b"", int(now.timestamp()) + head_seconds, 0)
-        return relayers.wants_bump(newest, head, fees, now + timedelta(seconds=seconds))
+        return fee_bump.wants_bump(newest, head, fees, now + timedelta(seconds=seconds))
 
     assert not wants(10, 5, Fees(200, 10))  # it is young
     assert not wants(3600, 0, Fees(200, 10))  # the chain stands still
@@ -169,7 +169,7 @@ async def test_a_bump_follows_the_fees_where_they_rose_more(setup: Setup) -> Non
     stored = await store(setup, Fees(2_000, 1_000))
 
     async with setup.database.transaction() as connection:
-        bumped = await relayers.bump(connection, setup.signer, stored.id, Fees(10**9, 5_000), setup.now)
+        bumped = await fee_bump.bump(connection, setup.signer, stored.id, Fees(10**9, 5_000), setup.now)
 
     assert bumped is not None
     assert (fields_of(bumped.raw).fee_wei_max, fields_of(bumped.raw).tip_wei_max) == (10**9, 5_000)
@@ -181,13 +181,13 @@ async def test_the_end_of_one_attempt_is_the_end_of_the_transaction(setup: Setup
     setup.chain.mine(2)
     async with setup.database.transaction() as connection:
         fees = await setup.node.fees()
-        await relayers.bump(connection, setup.signer, stored.id, fees, setup.now)
+        await fee_bump.bump(connection, setup.signer, stored.id, fees, setup.now)
     receipts = await setup.node.receipts([stored.hash])
 
     async with setup.database.transaction() as connection:
         (concluded,) = await relayers.conclude(connection, receipts.values(), setup.now)
         again = await relayers.conclude(connection, receipts.values(), setup.now)
-        late = await relayers.bump(connection, setup.signer, stored.id, fees, setup.now)
+        late = await fee_bump.bump(connection, setup.signer, stored.id, fees, setup.now)
 
     assert (concluded.id, concluded.hash) == (stored.id, stored.hash)
     assert concluded.cost_wei == receipts[stored.hash].cost_wei > 0

@@ -10,7 +10,7 @@ from gateway.__main__ import cli
 from gateway.api.app import ROUTES
 from gateway.cli import reference
 from gateway.config import SETTINGS
-from gateway.http.answer.meanings import MEANINGS
+from gateway.http.answer.descriptions import DESCRIPTIONS
 from gateway.http.answer.problems import INTERNAL, PROBLEMS
 from gateway.identity.credential import SCOPES
 from gateway.ledger.account import KINDS
@@ -55,7 +55,7 @@ def test_every_generated_page_is_held_to_the_code(generated: dict[str, str]) -> 
 
 
 def test_every_code_has_a_meaning_and_a_section(generated: dict[str, str]) -> None:
-    assert MEANINGS.keys() == CODES
+    assert DESCRIPTIONS.keys() == CODES
     assert set(re.findall(r"^## `(\w+)`$", generated["errors.md"], re.MULTILINE)) == CODES
 
 

@@ -28,7 +28,7 @@ from gateway.api.events.shapes import OBJECTS
 from gateway.api.openapi.operations import operation, refusal
 from gateway.api.openapi.schemas import Json, schemas
 from gateway.http import cookie
-from gateway.http.answer.meanings import MEANINGS
+from gateway.http.answer.descriptions import DESCRIPTIONS
 from gateway.http.answer.problems import internal_document, problem_document
 from gateway.identity.sign_in.ceremony import party_of
 
@@ -201,6 +201,6 @@ def _handlers(app: Litestar) -> Iterator[tuple[str, str, HTTPRouteHandler]]:
 def _problem_examples() -> dict[str, Json]:
     documents = [problem_document(error) for error in examples.PROBLEM_EXAMPLES] + [internal_document()]
     return {
-        str(shown["code"]): {"summary": MEANINGS[str(shown["code"])], "value": msgspec.to_builtins(shown)}
+        str(shown["code"]): {"summary": DESCRIPTIONS[str(shown["code"])], "value": msgspec.to_builtins(shown)}
         for shown in sorted(documents, key=lambda one: str(one["code"]))
     }

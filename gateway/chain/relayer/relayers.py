@@ -20,12 +20,12 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
-from gateway.chain.block import AccountState, Block, Fees, Receipt
+from gateway.chain.block import AccountState, Fees, Receipt
 from gateway.chain.errors import RelayerStopped
 from gateway.errors import Misconfigured
 from gateway.escape import for_shell
 from gateway.ids import new_id
-from gateway.keys.signer import Signer, TransactionFields, fields_of
+from gateway.keys.signer import Signer, TransactionFields
 from gateway.postgres.pool import Connection, Record, Statements
 
 sql = Statements(__package__, "relayers.sql")
@@ -38,14 +38,6 @@ OPEN_MAX = 16
 #: No attempt offers more for a unit of gas: 500 gwei, which Ethereum's base fee has passed for hours in all its years.
 #: A transaction of the most gas there may be (16,777,216) then costs 8.4 ETH at worst; above it the relayer waits.
 FEE_WEI_CEILING = 500 * 10**9
-
-#: Nor more than so many times what the node suggests at the moment: a suggestion already has room for the base fee to
-#: double, so what is not mined at ten times that is kept back by something other than its fee.
-_FEE_TIMES_MAX = 10
-
-#: An attempt in no block is given so long before a further one, and so long where the node suggests no more than it
-#: offers: then it is not the fee, or the node has lost it, and a replacement is a new start.
-_PATIENCE, _LONG_PATIENCE = timedelta(seconds=30), timedelta(minutes=5)
 
 #: An attempt that is open for so long may be in a block that somebody had read before it was stored here: its receipt
 #: is asked for, whatever block is read.
@@ -305,44 +297,3 @@ async def conclude(connection: Connection, receipts: Iterable[Receipt], now: dat
         )
         for row in rows
     ]
-
-
-def wants_bump(newest: Attempt, head: Block, fees: Fees, now: datetime) -> bool:
-    """Whether a transaction's newest attempt, in no block up to `head`, should be followed by another. Pure.
-
-    Not while the chain stands still: it had no chance yet. Then when the node suggests more by now than it offers, or
-    when it is old.
-    """
-    age = now - newest.created_at
-    if head.timestamp <= newest.created_at.timestamp() or age < _PATIENCE:
-        return False
-    offered = newest.fees
-    dearer = fees.fee_wei_max > offered.fee_wei_max or fees.tip_wei_max > offered.tip_wei_max
-    return dearer or age >= _LONG_PATIENCE
-
-
-async def bump(
-    connection: Connection, signer: Signer, transaction_id: UUID, fees: Fees, now: datetime
-) -> Stored | None:
-    """Store a further attempt with higher fees: those given, and at least an eighth more than the last one's.
-
-    Nodes take a replacement only when both fees rise by a tenth. None when the transaction has ended meanwhile, or when
-    that would be more than is ever offered.
-    """
-    await lock(connection, signer.address)
-    last = await connection.fetchrow(sql.last_attempt, transaction_id, signer.address)
-    if last is None:
-        return None
-    old = fields_of(last["raw"])
-    tip = max(fees.tip_wei_max, _eighth_more(old.tip_wei_max))
-    fee = max(fees.fee_wei_max, _eighth_more(old.fee_wei_max), tip)
-    if fee > min(FEE_WEI_CEILING, _FEE_TIMES_MAX * fees.fee_wei_max):
-        return None
-    fields = TransactionFields(old.chain_id, old.nonce, tip, fee, old.gas_limit, old.to, old.value_wei, old.data)
-    hash_, raw = signer.sign_transaction(fields)
-    await connection.execute(sql.store_attempt, hash_, transaction_id, raw, fee, tip, now)
-    return Stored(transaction_id, hash_, raw, old.nonce)
-
-
-def _eighth_more(wei: int) -> int:
-    return wei + max(1, -(-wei // 8))

@@ -85,12 +85,6 @@ UPDATE token_authorization AS a SET state = 'submitted', transaction_id = $1, si
 FROM unnest($12::uuid[], $13::bytea[]) AS signed (id, signature)
 WHERE a.id = signed.id;
 
--- store_attempt
--- Raw bytes, before anybody sees them. The same bytes again are the same attempt.
-INSERT INTO attempt (hash, transaction_id, raw, fee_wei_max, tip_wei_max, created_at)
-VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT (hash) DO NOTHING;
-
 -- open_attempts
 -- What a relayer has sent, or should have, that no final block has.
 SELECT attempt.hash, attempt.transaction_id, chain_transaction.nonce, attempt.fee_wei_max, attempt.tip_wei_max,
@@ -115,14 +109,6 @@ FROM unnest($1::bytea[], $2::boolean[]) AS seen (hash, succeeded)
 JOIN attempt ON attempt.hash = seen.hash
 WHERE chain_transaction.id = attempt.transaction_id AND chain_transaction.state = 'stored'
 RETURNING chain_transaction.id, kind, asset, state, final_hash;
-
--- last_attempt
--- The highest offer made for an open transaction of this relayer.
-SELECT attempt.raw
-FROM chain_transaction JOIN attempt ON attempt.transaction_id = chain_transaction.id
-WHERE chain_transaction.id = $1 AND chain_transaction.relayer = $2 AND chain_transaction.state = 'stored'
-ORDER BY attempt.fee_wei_max DESC
-LIMIT 1;
 
 -- attempts_of
 -- A transaction's attempts, whatever became of it.

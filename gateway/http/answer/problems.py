@@ -21,6 +21,7 @@ from gateway.events.errors import TooManyStreams
 from gateway.http.answer.headers import security_headers
 from gateway.http.errors import BodyTooLarge, IdempotencyKeyMissing, MethodNotAllowed, NoSuchRoute, UnsupportedMediaType
 from gateway.http.request import parameters
+from gateway.http.request.body import BODY_BYTES_MAX
 from gateway.http.request.framing import Malformed
 from gateway.http.request_id import request_id
 from gateway.identity.errors import (
@@ -279,6 +280,3 @@ def _of_validation(request: Request[Any, Any, Any], error: ValidationException) 
 
 #: The paths of the API begin so; all else is a page.
 _API_ROOTS = ("/v1", "/health")
-
-#: The largest body that is read.
-BODY_BYTES_MAX = 64 * 1024

@@ -34,6 +34,9 @@ _ENCODINGS = (
 #: The longest line of NDJSON that is read.
 _LINE_BYTES_MAX = 64 * 1024
 
+#: The largest body of a call that does not say otherwise: the application and the fast path refuse more.
+BODY_BYTES_MAX = 64 * 1024
+
 
 class StrictRequest(Request[Any, Any, Any]):
     """A request whose JSON is read into the type of its handler's `data`."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from gateway.chain.block import Block
 from gateway.chain.errors import NodeRefused
-from gateway.chain.relayer import nonce_conflicts, outbox, relayers
+from gateway.chain.relayer import fee_bump, nonce_conflicts, outbox, relayers
 from gateway.chain.relayer.relayers import Attempt, Relayer
 from gateway.chain.watcher import final_block
 from gateway.events import log as events
@@ -95,6 +95,6 @@ async def _bump(worker: Worker, address: str, newest: Attempt) -> None:
     """Where it is time, offer more for the first transaction that is in no block, on which the others wait."""
     head, fees, now = await worker.node.block("latest"), await worker.node.fees(), worker.clock()
     signer = next(one for one in worker.signers if one.address == address)
-    if head is not None and relayers.wants_bump(newest, head, fees, now):
+    if head is not None and fee_bump.wants_bump(newest, head, fees, now):
         async with worker.database.transaction() as connection:
-            await relayers.bump(connection, signer, newest.transaction_id, fees, now)
+            await fee_bump.bump(connection, signer, newest.transaction_id, fees, now)

@@ -3,7 +3,7 @@
 from typing import Final
 
 #: By code; a test holds that each code of problems.py is here, and nothing else.
-MEANINGS: Final = {
+DESCRIPTIONS: Final = {
     "invalid_request": "The body is not JSON or lacks a field; or a field, query parameter or header is unknown or "
     "repeated.",
     "idempotency_key_missing": "A call that moves money came without an `Idempotency-Key`.",

@@ -1,0 +1,64 @@
+"""A further attempt at a transaction that is in no block: the same nonce, with higher fees.
+
+Nodes take a replacement only when both fees rise by a tenth. What is offered has two ceilings: one of its own
+(relayers.py), and so many times what the node suggests.
+"""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from gateway.chain.block import Block, Fees
+from gateway.chain.relayer.relayers import FEE_WEI_CEILING, Attempt, Stored, lock
+from gateway.keys.signer import Signer, TransactionFields, fields_of
+from gateway.postgres.pool import Connection, Statements
+
+sql = Statements(__package__, "fee_bump.sql")
+
+#: No attempt offers more than so many times what the node suggests at the moment: a suggestion already has room for the
+#: base fee to double, so what is not mined at ten times that is kept back by something other than its fee.
+_FEE_TIMES_MAX = 10
+
+#: An attempt in no block is given so long before a further one, and so long where the node suggests no more than it
+#: offers: then it is not the fee, or the node has lost it, and a replacement is a new start.
+_PATIENCE, _LONG_PATIENCE = timedelta(seconds=30), timedelta(minutes=5)
+
+
+def wants_bump(newest: Attempt, head: Block, fees: Fees, now: datetime) -> bool:
+    """Whether a transaction's newest attempt, in no block up to `head`, should be followed by another. Pure.
+
+    Not while the chain stands still: it had no chance yet. Then when the node suggests more by now than it offers, or
+    when it is old.
+    """
+    age = now - newest.created_at
+    if head.timestamp <= newest.created_at.timestamp() or age < _PATIENCE:
+        return False
+    offered = newest.fees
+    dearer = fees.fee_wei_max > offered.fee_wei_max or fees.tip_wei_max > offered.tip_wei_max
+    return dearer or age >= _LONG_PATIENCE
+
+
+async def bump(
+    connection: Connection, signer: Signer, transaction_id: UUID, fees: Fees, now: datetime
+) -> Stored | None:
+    """Store a further attempt with higher fees: those given, and at least an eighth more than the last one's.
+
+    Nodes take a replacement only when both fees rise by a tenth. None when the transaction has ended meanwhile, or when
+    that would be more than is ever offered.
+    """
+    await lock(connection, signer.address)
+    last = await connection.fetchrow(sql.last_attempt, transaction_id, signer.address)
+    if last is None:
+        return None
+    old = fields_of(last["raw"])
+    tip = max(fees.tip_wei_max, _eighth_more(old.tip_wei_max))
+    fee = max(fees.fee_wei_max, _eighth_more(old.fee_wei_max), tip)
+    if fee > min(FEE_WEI_CEILING, _FEE_TIMES_MAX * fees.fee_wei_max):
+        return None
+    fields = TransactionFields(old.chain_id, old.nonce, tip, fee, old.gas_limit, old.to, old.value_wei, old.data)
+    hash_, raw = signer.sign_transaction(fields)
+    await connection.execute(sql.store_attempt, hash_, transaction_id, raw, fee, tip, now)
+    return Stored(transaction_id, hash_, raw, old.nonce)
+
+
+def _eighth_more(wei: int) -> int:
+    return wei + max(1, -(-wei // 8))
