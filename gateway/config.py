@@ -43,6 +43,13 @@ SETTINGS: Final = (
     ),
     ("GATEWAY_REQUESTS_PER_MINUTE", "60000", "requests that one caller may send in a minute"),
     (
+        "GATEWAY_METRICS_PORT",
+        "",
+        "the port on which serve and work answer GET /metrics, each its own (up gives work the next one); 0 picks a "
+        "free one and prints it; empty: none",
+    ),
+    ("GATEWAY_METRICS_HOST", "127.0.0.1", "the address of that port; metrics need no key, so let only Prometheus in"),
+    (
         "GATEWAY_DRAIN_SECONDS",
         "0",
         "how long a server that was told to stop still answers, as not ready, so that load balancers leave it first",
@@ -131,6 +138,8 @@ class Config:
     sign_ups_per_hour: int
     tries_per_minute: int
     requests_per_minute: int
+    metrics_port: int | None
+    metrics_host: str
     drain_seconds: float
     stop_seconds: float
     database_url: str | None
@@ -152,11 +161,11 @@ class Config:
     webhook_schemes: tuple[str, ...]
     webhook_networks: tuple[Network, ...]
 
-    def url(self, port: int) -> str:
-        """Where the HTTP server is on this machine (RFC 3986: an IPv6 address stands in brackets). One that listens on
-        every address is asked at the loopback one.
+    def url(self, port: int, host: str | None = None) -> str:
+        """Where the HTTP server, or one on another host, is on this machine (RFC 3986: an IPv6 address stands in
+        brackets). One that listens on every address is asked at the loopback one.
         """
-        host = self.host
+        host = self.host if host is None else host
         if host.strip("0.:") == "":  # 0.0.0.0 and ::
             host = "::1" if ":" in host else "127.0.0.1"
         return f"http://{f'[{host}]' if ':' in host else host}:{port}"
@@ -236,6 +245,8 @@ def read(variables: Mapping[str, str]) -> Config:
         sign_ups_per_hour=_whole("GATEWAY_SIGN_UPS_PER_HOUR", text, 1, 1_000_000_000),
         tries_per_minute=_whole("GATEWAY_TRIES_PER_MINUTE", text, 1, 1_000_000_000),
         requests_per_minute=_whole("GATEWAY_REQUESTS_PER_MINUTE", text, 1, 1_000_000_000),
+        metrics_port=_whole("GATEWAY_METRICS_PORT", text, 0, 65_534) if text["GATEWAY_METRICS_PORT"] else None,
+        metrics_host=text["GATEWAY_METRICS_HOST"],
         drain_seconds=_seconds("GATEWAY_DRAIN_SECONDS", text, 0.0),
         stop_seconds=_seconds("GATEWAY_STOP_SECONDS", text, 0.0),
         database_url=text["GATEWAY_DATABASE_URL"] or None,

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
+from gateway.metrics.histogram import SIZES, Histogram
 from gateway.postgres.errors import Contended, DatabaseUnavailable
 
 Asked = TypeVar("Asked")
@@ -32,6 +33,7 @@ class GroupCommit(Generic[Asked, Answer]):
         self._free = at_once
         self._waiting: deque[tuple[Asked, asyncio.Future[Answer]]] = deque()
         self._running: set[asyncio.Task[None]] = set()
+        self.sizes = Histogram(SIZES)  #: How many were handed to each `commit`.
 
     def submit(self, asked: Asked) -> "asyncio.Future[Answer]":
         """A future with the answer. Whoever stops waiting for it changes nothing: what was submitted is committed."""
@@ -60,6 +62,7 @@ class GroupCommit(Generic[Asked, Answer]):
         one is not the fault of all; where the database is away, everybody is told so, and so is the rest where somebody
         holds what even one alone is waiting for: the relayer is not theirs to block. Returns what went wrong at last.
         """
+        self.sizes.observe(len(batch))
         try:
             answers = await self._commit([asked for asked, _ in batch])
         except DatabaseUnavailable as away:

@@ -32,6 +32,7 @@ from gateway.http.rate_limiting import limit, refuse
 from gateway.http.request import fields, parameters
 from gateway.http.request.body import BODY_BYTES_MAX, StrictRequest
 from gateway.http.services import Services
+from gateway.metrics.traffic import Traffic
 from gateway.reconciliation.readiness import Probe
 
 ROUTES = [
@@ -185,11 +186,13 @@ def over(gateway: Gateway, services: Services, most: int = 64, at_once: int = 1)
             "solvency_at": 0.0,
             "probe": Probe(services.database, services.node, services.settings),
             "methods": Methods(gateway.routes),
+            "traffic": Traffic(),
             "hub": Hub(services.database, wake.attach(services.database), stream.show(assets), services.stopping),
             "document": cache(lambda: openapi.document(gateway)),
         }
     )
-    gateway.fast_payments = FastPayments(services, most, at_once)
+    gateway.traffic = gateway.state.traffic
+    gateway.fast_payments = FastPayments(services, most, at_once, gateway.traffic)
     return gateway
 
 

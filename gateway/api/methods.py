@@ -9,23 +9,28 @@ from litestar.routes import BaseRoute, HTTPRoute
 from litestar.types import Message, Send
 
 from gateway.api.payments.fast_payments import FastPayments
+from gateway.http import observed
 from gateway.http.request_id import request_id
+from gateway.metrics.traffic import Traffic
 
 
 class Gateway(Litestar):
     """The application, which answers HEAD and OPTIONS before its router. `fast_payments` is set once, by whoever builds
-    it: with it the server pays what needs no router at all (payment_protocol.py).
+    it: with it the server pays what needs no router at all (payment_protocol.py). `traffic` counts what both answer.
     """
 
     fast_payments: FastPayments
+    traffic: Traffic
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """An ASGI request."""
         if scope["type"] == "http":
+            observed.begin(scope)
             method = scope["method"]
             if method == "HEAD":
                 scope, send = {**scope, "method": "GET"}, without_body(send)
-            elif method == "OPTIONS" and (methods := self.state.methods.of(scope["path"])):
+            send = observed.watching(self.traffic, scope, send)
+            if method == "OPTIONS" and (methods := self.state.methods.of(scope["path"])):
                 allowed = (b"allow", ", ".join(methods).encode())
                 headers = [allowed, *self.fast_payments.security, (b"x-request-id", request_id(scope))]
                 await send({"type": "http.response.start", "status": 204, "headers": headers})

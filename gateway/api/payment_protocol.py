@@ -13,11 +13,13 @@ handled here, or not to its end, begins as an ordinary ASGI request, as it came:
 import asyncio
 import logging
 from functools import partial
+from time import monotonic
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from gateway.api.payments.fast_payments import Answer, FastPayments, Payment
+from gateway.http import observed
 from gateway.http.request.body import BODY_BYTES_MAX
 from gateway.http.request.framing import field_lines
 from gateway.http.request_id import request_id
@@ -29,16 +31,21 @@ _RESPONSE = b"%b%bcontent-length: %d\r\n%bx-request-id: %b\r\n%b\r\n%b"
 
 _PAYMENTS = "/v1/payments"
 
+#: How the paths of what ends or refunds a payment end.
+_ENDS = ("/capture", "/void", "/refund")
+
 
 class PaymentProtocol(HttpToolsProtocol):
     """uvicorn's protocol, with this one path before it where there are `payments` to answer it with."""
 
     _reading_payment: RequestResponseCycle | None = None  # its turn has come, and its body has not all come
+    _begun_at = 0.0  # when the turn of the request came that is being paid, by the monotonic clock
 
     def __init__(self, payments: FastPayments | None, *uvicorn: Any, **named: Any) -> None:
         super().__init__(*uvicorn, **named)
         self._payments = payments
         self._security = field_lines(payments.security) if payments else b""
+        self._routes = payments.routes if payments else {}
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         """The request's turn has come: its head was read, and all before it are answered. A client that waits to be
@@ -55,9 +62,11 @@ class PaymentProtocol(HttpToolsProtocol):
         ):
             super()._start_asgi_task(cycle, app)
         elif cycle.more_body:
+            self._begun_at = monotonic()
             self._reading_payment = cycle
             self._check_size(cycle)
         else:
+            self._begun_at = monotonic()
             self._pay(cycle)
 
     def on_body(self, body: bytes) -> None:
@@ -121,7 +130,11 @@ class PaymentProtocol(HttpToolsProtocol):
 
     def _answer_payment(self, cycle: RequestResponseCycle, answer: Answer) -> None:
         """Write the answer, with the headers that every answer has, and begin what waits behind it."""
+        assert self._payments is not None
         status, own, body = answer
+        path = cycle.scope["path"]
+        end = _PAYMENTS if path == _PAYMENTS else path[path.rindex("/") :]
+        self._routes[end].answered(status, self._begun_at)
         headers = field_lines((*self.server_state.default_headers, *own))
         close = b"" if cycle.keep_alive else b"connection: close\r\n"
         id = request_id(cycle.scope)  # type: ignore[arg-type] # uvicorn's Scope, which Litestar types anew
@@ -134,6 +147,7 @@ class PaymentProtocol(HttpToolsProtocol):
         self.on_response_complete()
 
     def _hand_on(self, cycle: RequestResponseCycle) -> None:
+        observed.begin(cycle.scope, self._begun_at)
         self._reading_payment = None
         super()._start_asgi_task(cycle, self.app)
 
@@ -142,7 +156,7 @@ def _is_fast(path: str, raw_path: bytes) -> bool:
     """Whether a POST there may be answered here: a payment, or the end or refund of one, spelt plainly."""
     if path == _PAYMENTS:
         return True
-    return path.endswith(("/capture", "/void", "/refund")) and raw_path == path.encode()
+    return path.endswith(_ENDS) and raw_path == path.encode()
 
 
 def _nothing() -> None:

@@ -103,6 +103,7 @@ class Hub:
         self._news = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
         self.count = 0  #: How many are subscribed.
+        self.cut_count = 0  #: How many were cut off, being too slow.
 
     def check(self, wallet: WalletId) -> None:
         """Raises TooManyStreams where there is no room for another subscription of the wallet."""
@@ -177,7 +178,9 @@ class Hub:
                 shown = await self._show(connection, told) if told else []
             for (wallet, event), text in zip(told, shown, strict=True):
                 for one in self._joined.get(wallet, ()):
+                    was_cut = one.cut
                     one.put((event, text))
+                    self.cut_count += one.cut and not was_cut
             after = max(after, up_to)
         for one in self._joining:
             self._joined.setdefault(one.wallet, set()).add(one)

@@ -18,6 +18,7 @@ from gateway.identity.credential import SCOPES, Credential
 from gateway.identity.sign_in import session
 from gateway.identity.sign_in.ceremony import party_of
 from gateway.identity.wallet import Wallet
+from gateway.metrics.histogram import Histogram
 from gateway.secret import hash_of
 
 #: Where a request keeps who it counts as, once that is known: an API key by its hash, or a session's wallet.
@@ -33,6 +34,10 @@ class Callers:
         self._services = services
         self._api_keys: GroupCommit[bytes, Credential | None] = GroupCommit(self._by_api_keys)
         self._sessions: GroupCommit[bytes, Credential | None] = GroupCommit(self._by_sessions)
+
+    def sizes(self) -> dict[str, Histogram]:
+        """How many look-ups were made together, by what was looked up."""
+        return {"api_keys": self._api_keys.sizes, "sessions": self._sessions.sizes}
 
     async def by_api_key(self, hashed: bytes) -> Credential | None:
         """What the API key with this SHA-256 may do, from anywhere; None where it has to be looked at by itself."""

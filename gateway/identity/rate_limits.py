@@ -69,6 +69,7 @@ class Limits:
     def __init__(self, rates: Rates = Rates()) -> None:
         self.rates = rates
         self._over: dict[tuple[Kind, str], datetime] = {}
+        self.refused: Counter[str] = Counter()  #: How often `check` has refused, by kind.
         self._noted: Counter[tuple[Kind, str]] = Counter()
         self._loud: set[tuple[Kind, str]] = set()
         self._told_at: datetime | None = None
@@ -78,6 +79,7 @@ class Limits:
     def check(self, kind: Kind, who: str, now: datetime) -> None:
         """Raises TooManyTries where they have done too much already."""
         if self.is_over(kind, who, now):
+            self.refused[kind] += 1
             raise TooManyTries(kind, 1 + int((self._over[kind, who] - now).total_seconds()))
 
     def is_over(self, kind: Kind, who: str, now: datetime) -> bool:

@@ -15,6 +15,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from gateway.clock import DatabaseClock, steady
+from gateway.metrics.histogram import SECONDS, Histogram
 from gateway.postgres import database_url, prerequisites
 from gateway.postgres.connection import DEADLINES, SERVER_ERRORS, DatabaseConnection, Deadlines, why_away
 from gateway.postgres.driver_errors import (
@@ -91,10 +92,12 @@ class Database:
         self._full_until = 0.0
         self.clock = DatabaseClock()
         self.committed: Callable[[], None] = _nothing  #: Called after every commit.
+        self.waits, self.timeouts = Histogram(SECONDS), 0  #: How long each waited for a connection; how many in vain.
+        self.connections_max = connections + 1  #: One of them is for `one_statement`, which keeps it.
         self._monitor = PrimaryMonitor(self._connect, self._set_clock, deadlines)
         self._pool: asyncpg.Pool[asyncpg.Record] = asyncpg.create_pool(
             min_size=0,  # the driver would keep a minimum by itself, with a traceback in the log at each attempt
-            max_size=connections + 1,  # one for `one_statement`, which keeps it
+            max_size=self.connections_max,
             connect=self._connect,
             reset=_keep,
         )
@@ -216,6 +219,11 @@ class Database:
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await self._pool.close()
 
+    def connections(self) -> dict[str, int]:
+        """How many connections are open, by whether they are in `use` or `idle`."""
+        in_use = sum(one.in_use for one in self._open)
+        return {"use": in_use, "idle": len(self._open) - in_use}
+
     # ---- connections --------------------------------------------------------------------------------------------
 
     async def _connect(self, *_: object, **__: object) -> DatabaseConnection:
@@ -269,6 +277,7 @@ class Database:
 
     async def _acquire(self) -> DatabaseConnection:
         """A connection of the newest generation. Raises DatabaseUnavailable when none is free in time."""
+        began = steady()
         try:
             async with asyncio.timeout(self._deadlines.acquire):
                 while True:
@@ -277,9 +286,11 @@ class Database:
                     connection: DatabaseConnection = proxy._con  # type: ignore[attr-defined] # the stubs leave it out
                     if not self._is_stale(connection):
                         connection.use(True)
+                        self.waits.observe(steady() - began)
                         return connection
                     connection.terminate()
         except TimeoutError as late:
+            self.timeouts += 1
             raise DatabaseUnavailable(f"no connection was free within {self._deadlines.acquire:g} s") from late
         except (*REFUSED, asyncpg.InterfaceError) as refused:  # InterfaceError: of the pool, or in place of a login
             raise DatabaseUnavailable(why_away(refused)) from refused

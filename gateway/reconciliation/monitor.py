@@ -123,6 +123,12 @@ async def reconcile(
         raise
 
 
+async def differences(connection: Connection) -> dict[str, tuple[int, int]]:
+    """How many differences there are that have not ended, by asset: suspected, and confirmed."""
+    rows = await connection.fetch(sql.differences)
+    return {row["asset"]: (row["suspected"], row["confirmed"]) for row in rows}
+
+
 async def _read_again(
     database: Database, node: Node, settings: PaymentSettings, lease: Lease, found: Sequence[Difference], clock: Clock
 ) -> bool:

@@ -26,6 +26,11 @@ RETURNING last.run, last.number, due.every;
 -- What a run has found that no second one has compared again.
 SELECT id, account FROM difference WHERE confirmed_at IS NULL;
 
+-- differences
+-- What differs and has not ended, by asset.
+SELECT asset, count(*) FILTER (WHERE confirmed_at IS NULL) AS suspected, count(confirmed_at) AS confirmed
+FROM difference WHERE ended_at IS NULL GROUP BY asset;
+
 -- renew_lease
 -- A long run says that it goes on; no row when the lease is another worker's by now.
 UPDATE reconciliation_run SET taken_at = clock_timestamp() WHERE chain_id = $1 AND run = $2 RETURNING run;

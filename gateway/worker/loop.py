@@ -42,7 +42,9 @@ async def _repeat(job: Job, worker: Worker, stop: asyncio.Event, away: dict[str,
     said: dict[str, datetime] = {}
     while not stop.is_set():
         try:
-            wait = 0.0 if await job.run(worker) else job.idle_seconds
+            worked = await job.run(worker)
+            wait = 0.0 if worked else job.idle_seconds
+            worker.runs.note(job.name, "worked" if worked else "idle", worker.clock())
         except _FATAL:
             raise
         except Exception as error:  # noqa: BLE001 - the one place that records whatever failed and goes on
@@ -51,6 +53,7 @@ async def _repeat(job: Job, worker: Worker, stop: asyncio.Event, away: dict[str,
             else:
                 _say(job.name, error, said, worker.clock())
             wait = intervals.AFTER_FAILURE
+            worker.runs.note(job.name, "failed", worker.clock())
         if wait:
             await _until(stop, wait)
 

@@ -16,6 +16,7 @@ from gateway.webhooks.dispatcher import Dispatcher
 from gateway.worker import intervals
 from gateway.worker.block_time import BlockTime
 from gateway.worker.catch_up import CatchUp, FinalityWait
+from gateway.worker.job_runs import JobRuns
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Worker:
     catch_up: CatchUp = field(default_factory=CatchUp)
     finality_wait: FinalityWait = field(default_factory=FinalityWait)
     block_time: BlockTime = field(default_factory=BlockTime)
+    runs: JobRuns = field(default_factory=JobRuns)
 
     @property
     def addresses(self) -> list[str]:

@@ -9,12 +9,13 @@ from gateway.clock import system_clock
 from gateway.errors import Misconfigured
 from gateway.worker import loop
 from gateway.worker.job import Job
+from gateway.worker.job_runs import JobRuns
 from tests.processes import HANG_SECONDS
 
 pytestmark = pytest.mark.anyio
 
-#: The loop itself needs nothing of a worker but the time.
-WORKER = SimpleNamespace(clock=system_clock)
+#: The loop itself needs nothing of a worker but the time, and where to note how its jobs get on.
+WORKER = SimpleNamespace(clock=system_clock, runs=JobRuns())
 
 
 class Counted:
@@ -42,6 +43,9 @@ async def test_a_job_runs_again_at_once_while_it_has_work_and_beside_one_that_fa
     await asyncio.wait_for(loop.run(WORKER, stop, jobs), HANG_SECONDS)
 
     assert (failing.runs, working.runs) == (1, 51)
+    counts = WORKER.runs.counts
+    assert counts == {("failing", "failed"): 1, ("working", "worked"): 50, ("working", "idle"): 1}
+    assert set(WORKER.runs.succeeded_at) == {"working"}
 
 
 async def test_what_nothing_may_go_on_after_ends_every_job() -> None:

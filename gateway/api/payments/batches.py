@@ -18,7 +18,7 @@ from gateway.api.payments.idempotency import fingerprint_of, key_of
 from gateway.api.payments.payments import status_of
 from gateway.api.payments.shapes import BulkPaymentRequest, BulkResultView
 from gateway.errors import GatewayError, InvalidRequest
-from gateway.http.answer.problems import KEY_PROBLEMS, MONEY_PROBLEMS, PAY_PROBLEMS, problem_document
+from gateway.http.answer.problems import KEY_PROBLEMS, MONEY_PROBLEMS, PAY_PROBLEMS, problem_document, problem_of
 from gateway.http.callers import CALLER, bearer_of
 from gateway.http.errors import BodyTooLarge
 from gateway.http.request import body
@@ -29,11 +29,13 @@ from gateway.idempotency import Answer
 from gateway.identity.credential import Credential
 from gateway.identity.errors import TooManyTries
 from gateway.ids import show
+from gateway.metrics.traffic import NO_RAIL, Traffic, outcome_of
 from gateway.payments import batch
 from gateway.payments.batch import Lines, Payer, Replayed, Result
 from gateway.payments.errors import UnknownPayee
 from gateway.payments.model.note import note_of
 from gateway.payments.model.payment import Payment
+from gateway.payments.model.route import RailName, rails_of
 from gateway.payments.pay import check_memo
 from gateway.secret import hash_of
 
@@ -110,6 +112,7 @@ async def _pay_array(
             if answer is None:
                 ((_, lines),) = parts
                 payments = await batch.pay_all_or_none(connection, services.settings, payer, lines, now)
+                _tell(request, lines, payments)
                 answer = Answer(200, msgspec.json.encode(_views(0, payments)))
                 answer = await idempotency.keep(connection, payer.wallet.id, key, answer)
     else:
@@ -205,10 +208,26 @@ async def _paid(
             yield place, [too_many] * len(lines.keys)
             continue
         results = await batch.pay_each(services.database, services.settings, payer, lines, now)
+        _tell(request, lines, results)
         wrong = sum(isinstance(one, UnknownPayee) for one in results)
         if wrong:
             services.limits.note(services.database, "guesses", who, now, wrong)
         yield place, results
+
+
+def _tell(request: StrictRequest, lines: Lines, results: Sequence[Result]) -> None:
+    """Tell metrics what each line came to."""
+    traffic: Traffic = request.app.state.traffic
+    rails: dict[str, RailName] = rails_of(request.app.state.services.settings.assets)
+    for place, result in enumerate(results):
+        rail = rails.get(lines.assets[place], NO_RAIL)
+        if isinstance(result, GatewayError):
+            outcome = problem_of(result).code
+        else:
+            found = result.payment if isinstance(result, Replayed) else result
+            status = status_of(found) if isinstance(found, Payment) else 201
+            outcome = outcome_of(status, is_hold=not lines.captures[place])
+        traffic.paid(rail, outcome)
 
 
 async def _each(parts: Iterable[Item]) -> AsyncGenerator[Item, None]:

@@ -49,10 +49,12 @@ from gateway.identity.sign_in import session
 from gateway.identity.sign_in.ceremony import Party, party_of
 from gateway.identity.wallet import Wallet
 from gateway.ids import PaymentId, new_id, show
+from gateway.metrics.histogram import Histogram
+from gateway.metrics.traffic import Traffic, outcome_of
 from gateway.money import Money
 from gateway.payments.errors import PaymentRestored, UnknownPayee
 from gateway.payments.model.plain import NeedsChecks, Undecided
-from gateway.payments.model.route import Route, ledger_route
+from gateway.payments.model.route import Route, ledger_route, rail_of
 from gateway.payments.pay import PayRequest, check_memo
 from gateway.payments.rails import chain as chain_rail
 from gateway.payments.rails import ledger as ledger_rail
@@ -109,8 +111,13 @@ class FastPayments:
     (group_commit.py).
     """
 
-    def __init__(self, services: Services, most: int, at_once: int) -> None:
+    def __init__(self, services: Services, most: int, at_once: int, traffic: Traffic) -> None:
         self._services = services
+        self._traffic = traffic
+        #: What is answered of each route, by how its path ends.
+        self.routes = {"/v1/payments": traffic.route("POST", "/v1/payments")} | {
+            end: traffic.route("POST", f"/v1/payments/{{id}}{end}") for end in ("/capture", "/void", "/refund")
+        }
         self._party = party_of(services.public_url)
         self.security = security_headers(services.public_url)
         self._ledger = GroupCommit(self._settle, most, at_once)
@@ -123,6 +130,16 @@ class FastPayments:
         self._in_flight: dict[tuple[bytes, str], asyncio.Future[Any]] = {}
         self._last_used = LastUsed()
         self._writing: asyncio.Task[None] | None = None  # the loop itself keeps only weak references to tasks
+
+    def sizes(self) -> dict[str, Histogram]:
+        """How many shared each commit, by what they were."""
+        return {
+            "ledger_payments": self._ledger.sizes,
+            "chain_payments": self._chain.sizes,
+            "checked_payments": self._checked.sizes,
+            "captures_and_voids": self._ending.sizes,
+            "refunds": self._refunding.sizes,
+        }
 
     def read(self, headers: Iterable[Field], whole: bytes) -> Payment | None:
         """The payment that the request asks for; None where the ordinary handler is to answer."""
@@ -192,6 +209,8 @@ class FastPayments:
             self._note(str(outcome.payer), None, self._services.clock())
         elif not isinstance(payment, CheckedPayment | CheckedEnd) and not _of_session(payment):
             self._note(payment.token_hash.hex(), payment.token_hash, self._services.clock())
+        if not isinstance(payment, CheckedEnd):
+            self._traffic.paid(rail_of(payment.money.asset), _named(payment, outcome))
         if isinstance(outcome, Settled):
             return 201, [_JSON], _encode(_settled(outcome))
         if isinstance(outcome, Queued):
@@ -330,6 +349,15 @@ def _payment(
 
 def _of_session(payment: Payment) -> bool:
     return not isinstance(payment, TokenPayment) and payment.of_session
+
+
+def _named(payment: Payment, outcome: Settled | Queued | idempotency.Answer | GatewayError) -> str:
+    """What metrics call what became of a payment."""
+    if isinstance(outcome, GatewayError):
+        return problems.problem_of(outcome).code
+    if isinstance(outcome, idempotency.Answer):
+        return outcome_of(outcome.status, isinstance(payment, CheckedPayment) and not payment.asked.capture)
+    return "settled" if isinstance(outcome, Settled) else "accepted"
 
 
 def _outcome(done: "asyncio.Future[Any]") -> Settled | Queued | idempotency.Answer | Undecided | GatewayError:

@@ -20,6 +20,7 @@ from gateway.http.errors import IdempotencyKeyMissing
 from gateway.http.services import Services
 from gateway.idempotency import Answer, Claim, Outcome, Unbatched
 from gateway.identity.wallet import Wallet
+from gateway.metrics.histogram import Histogram
 from gateway.payments import restored
 from gateway.payments.errors import PaymentRestored
 from gateway.payments.model import records
@@ -87,6 +88,11 @@ class Batcher(Generic[Asked, Done]):
         self._view = view
         self._in_row = in_row
         self._group: GroupCommit[tuple[Claim, Asked], Outcome] = GroupCommit(self._commit)
+
+    @property
+    def sizes(self) -> Histogram:
+        """How many calls of `answer` shared each commit."""
+        return self._group.sizes
 
     async def answer(self, claim: Claim, asked: Asked) -> Response[Any]:
         """The call's answer, once it is committed. Raises what `answer_idempotently` raises."""

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from litestar import Request, Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
+from litestar.types import Scope
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -24,6 +25,7 @@ from gateway.api.payments.shapes import (
 )
 from gateway.api.payments.views import payment_view, preview_view
 from gateway.errors import AmountTooPrecise, GatewayError, InvalidAmount, InvalidRequest, NotFound
+from gateway.http import observed
 from gateway.http.answer.problems import END_PROBLEMS, KEY_PROBLEMS, MONEY_PROBLEMS, PAY_PROBLEMS
 from gateway.http.request.cursor import cursor_position, cursor_text
 from gateway.http.request.parameters import Cursor, Limit, asset_parameter, path_id, refused
@@ -33,7 +35,8 @@ from gateway.idempotency import Unbatched
 from gateway.identity.credential import Credential
 from gateway.identity.wallet import Wallet
 from gateway.ids import PaymentId, read, show
-from gateway.money import Asset, Money
+from gateway.metrics.traffic import NO_RAIL
+from gateway.money import Asset, Assets, Money
 from gateway.payments import capture_void, sign
 from gateway.payments import pay as paying
 from gateway.payments import refund as refunding
@@ -41,7 +44,7 @@ from gateway.payments.capture_void import EndRequest
 from gateway.payments.model import records, search
 from gateway.payments.model.note import check_reference, note_of
 from gateway.payments.model.payment import Payment, State
-from gateway.payments.model.route import RailName
+from gateway.payments.model.route import RailName, rails_of
 from gateway.payments.model.search import Wanted
 from gateway.payments.pay import PayRequest
 from gateway.payments.refund import Refund
@@ -85,6 +88,7 @@ async def pay(
     wallet's policy requires an approval, any payment does, and `approval` says why.
     """
     caller = credential.wallet
+    note_payment(request.scope, data, services.settings.assets)
     # Most payments are answered before they come here, in the same words: see fast_payments.py.
     asked = asked_of(services, data, credential)
     if shares_commits(caller, asked):
@@ -340,6 +344,11 @@ def refunds_of(services: Services) -> Refunds:
 
 def _has_its_key(payment: Payment) -> bool:
     return payment.has_its_key
+
+
+def note_payment(scope: Scope, data: PaymentRequest, assets: Assets) -> None:
+    """Tell metrics what is asked for; one of an asset that there is not has no rail."""
+    observed.note_payment(scope, rails_of(assets).get(data.asset, NO_RAIL), is_hold=not data.capture)
 
 
 def shares_commits(caller: Wallet, asked: PayRequest) -> bool:

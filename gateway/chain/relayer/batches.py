@@ -46,6 +46,9 @@ DATA_BYTES_MAX = 4 * 32 * 1024 - 512
 #: As many are put into a batch, if they fit.
 MOST = 300
 
+#: How far a queue is counted: whoever asks is not kept waiting by what it has grown to.
+QUEUE_COUNTED_MAX = 10_000
+
 
 @dataclass(frozen=True, slots=True)
 class Batch:
@@ -79,6 +82,14 @@ async def ripe(
     """
     rows = await connection.fetch(sql.ripe, int(now.timestamp()), most, now - wait, reverted_after)
     return [Ripe(row["asset"], row["kind"], row["count"], row["by_contracts"]) for row in rows]
+
+
+async def queue(connection: Connection) -> dict[str, tuple[int, datetime | None]]:
+    """How many authorizations wait to be put into a batch, by token, counted up to `QUEUE_COUNTED_MAX`, and since when
+    the oldest of them does. What is frozen with withdrawals is not waiting for a batch.
+    """
+    rows = await connection.fetch(sql.queue, QUEUE_COUNTED_MAX)
+    return {row["asset"]: (row["count"], row["oldest"]) for row in rows}
 
 
 async def form(

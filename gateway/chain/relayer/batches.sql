@@ -18,6 +18,17 @@ WHERE (waiting.count >= $2 OR waiting.oldest <= $3) AND NOT EXISTS (
     SELECT FROM chain_transaction WHERE state = 'reverted' AND asset = contract.asset AND concluded_at > $4
 );
 
+-- queue
+-- How many authorizations of each token wait for a batch, counted up to a limit, and since when the oldest does.
+SELECT contract.asset, waiting.count, waiting.oldest
+FROM contract, LATERAL (
+    SELECT count(*) AS count, min(created_at) AS oldest FROM (
+        SELECT created_at FROM token_authorization
+        WHERE asset = contract.asset AND state = 'queued' AND NOT frozen
+        LIMIT $1
+    ) AS next
+) AS waiting;
+
 -- claim
 -- The oldest queued authorizations for a kind of batch that nobody else is busy with and that are still in time.
 SELECT id, kind, asset, from_address, to_address, value, nonce, valid_after, valid_before, signature, signed_by

@@ -5,13 +5,14 @@ import gc
 import logging
 import signal
 import socket
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import uvloop
 
-from gateway import assembly
+from gateway import __version__, assembly
+from gateway.api import measures as served
 from gateway.api.app import over, routed
 from gateway.api.events.views import rendering
 from gateway.api.methods import Gateway
@@ -24,10 +25,13 @@ from gateway.docs.library import Library
 from gateway.docs.pages import pages as documentation
 from gateway.errors import Misconfigured
 from gateway.http.services import Services
+from gateway.metrics.exporter import Exporter, by_label, single
 from gateway.postgres.errors import DatabaseUnavailable
+from gateway.postgres.pool import Database
 from gateway.reconciliation import recovery
 from gateway.web.pages import PAGES, missing
 from gateway.worker import loop as working
+from gateway.worker import measures as worked
 from gateway.worker.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -64,12 +68,15 @@ async def _serve(config: Config, build: Callable[[Services], Any]) -> None:
             return
         await _look(services, config)
         _collect_less()
-        server = Server(
-            build(services), config.host, port, services.stopping, config.drain_seconds, config.stop_seconds
-        )
+        app = build(services)
+        server = Server(app, config.host, port, services.stopping, config.drain_seconds, config.stop_seconds)
         on_signal(server.stop)
-        print(f"serving on {url}", flush=True)
-        await server.serve()
+        exporter = exporter_of(services.database)
+        if isinstance(app, Gateway):
+            served.export(exporter, app)
+        async with _exported(exporter, config):
+            print(f"serving on {url}", flush=True)
+            await server.serve()
 
 
 async def _look(services: Services, config: Config) -> None:
@@ -94,7 +101,40 @@ async def _work(config: Config) -> None:
     on_signal(stop.set)
     async with assembly.patiently(lambda: assembly.worker(config, rendering), stop) as worker:
         if worker is not None:
-            await _until_stopped(_run(worker, stop), stop, config.stop_seconds)
+            exporter = exporter_of(worker.database)
+            worked.Measures(worker).export(exporter)
+            async with _exported(exporter, config):
+                await _until_stopped(_run(worker, stop), stop, config.stop_seconds)
+
+
+def exporter_of(database: Database) -> Exporter:
+    """The metrics of a process, with what its connections to the database tell. They are built here and not in
+    assembly.py, which every command imports: Prometheus's client takes some 40 ms of processor time.
+    """
+    built = Exporter(__version__)
+    built.tell("gateway_database_connections", lambda: by_label(database.connections()))
+    built.tell("gateway_database_connections_max", lambda: single(database.connections_max))
+    built.tell("gateway_database_acquire_seconds", lambda: single(database.waits))
+    built.tell("gateway_database_acquire_timeouts_total", lambda: single(database.timeouts))
+    return built
+
+
+@asynccontextmanager
+async def _exported(exporter: Exporter, config: Config) -> AsyncIterator[None]:
+    """Answer Prometheus meanwhile, where a port is set for that. Raises Misconfigured where it is taken."""
+    if config.metrics_port is None:
+        yield
+        return
+    host, port = config.metrics_host, config.metrics_port or free_port(config.metrics_host)
+    check_port(host, port, "GATEWAY_METRICS_PORT")
+    server = Server(exporter, host, port, stop_seconds=config.stop_seconds)
+    serving = asyncio.create_task(server.serve())
+    print(f"metrics at {config.url(port, host)}/metrics", flush=True)
+    try:
+        yield
+    finally:
+        server.stop()
+        await serving
 
 
 async def _run(worker: Worker, stop: asyncio.Event) -> None:
@@ -159,7 +199,7 @@ def free_port(host: str) -> int:
         return port
 
 
-def check_port(host: str, port: int) -> None:
+def check_port(host: str, port: int, setting: str = "GATEWAY_PORT") -> None:
     """Raises Misconfigured when somebody listens there already, or the address is not this machine's."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -167,6 +207,6 @@ def check_port(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             raise Misconfigured(
-                f"cannot listen on {host}:{port} ({error.strerror}): stop what uses it, or set GATEWAY_PORT to another "
+                f"cannot listen on {host}:{port} ({error.strerror}): stop what uses it, or set {setting} to another "
                 "port (0 picks a free one)"
             ) from None

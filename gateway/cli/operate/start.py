@@ -118,11 +118,13 @@ def _commands(config: Config, url: str, port: int) -> list[Command]:
         except httpx.HTTPError:
             return False
 
-    settings = {"GATEWAY_PORT": str(port)}
+    settings, of_worker = {"GATEWAY_PORT": str(port)}, dict[str, str]()
+    if config.metrics_port:
+        of_worker = {"GATEWAY_METRICS_PORT": str(config.metrics_port + 1)}
     grace_seconds = config.drain_seconds + config.stop_seconds + _CLOSE_SECONDS
     return [
         Command("the HTTP server", [*program, "serve"], settings, answers, grace_seconds=grace_seconds),
-        Command("the worker", [*program, "work"], settings, grace_seconds=grace_seconds),
+        Command("the worker", [*program, "work"], settings | of_worker, grace_seconds=grace_seconds),
     ]
 
 

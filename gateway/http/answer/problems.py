@@ -18,6 +18,7 @@ from gateway.chain.errors import InvalidSignature
 from gateway.custody.errors import AddressNotEmpty, PaymentsUnderWay
 from gateway.errors import GatewayError, InvalidRequest
 from gateway.events.errors import TooManyStreams
+from gateway.http import observed
 from gateway.http.answer.headers import security_headers
 from gateway.http.errors import BodyTooLarge, IdempotencyKeyMissing, MethodNotAllowed, NoSuchRoute, UnsupportedMediaType
 from gateway.http.request import parameters
@@ -155,7 +156,9 @@ def refuse(request: Request[Any, Any, Any], error: GatewayError) -> Response[Any
     """The answer to an error of ours."""
     if isinstance(error, errors.PreconditionFailed) and request.method == "GET" and error.header == "If-None-Match":
         return Response(None, status_code=304)  # RFC 9110, 13.1.2: what the client has is good
-    return _answer(problem_document(error))
+    document = problem_document(error)
+    observed.note_refusal(request.scope, str(document["code"]))
+    return _answer(document)
 
 
 def as_bytes(error: GatewayError) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
@@ -196,6 +199,7 @@ def fail(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str
     """The answer to a mistake of ours: its details go to the log, with the request's id, and nowhere else."""
     id = request_id(request.scope).decode()
     log.error("request %s to %a failed", id, request.scope["path"], exc_info=error)
+    observed.note_refusal(request.scope, INTERNAL.code)
     return _answer(internal_document())
 
 

@@ -4,6 +4,7 @@ Fiat moves in the ledger; a token moves on the chain, since the ledger only mirr
 people; `finality` says when the payment can no longer be undone.
 """
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Annotated, Literal, get_args
 
@@ -23,6 +24,16 @@ class Route(msgspec.Struct, frozen=True):
     fee: Annotated[str, msgspec.Meta(description="In the payment's asset.", examples=["0.00"])]
     finality: Annotated[str, msgspec.Meta(description="When the payment can no longer be undone, for people.")]
     expected_seconds: Annotated[float, msgspec.Meta(description="Until it is settled, as a rule; 0: at once.")]
+
+
+def rail_of(asset: Asset) -> RailName:
+    """The rail that payments of an asset of wallets take."""
+    return "chain" if asset.kind == "token" else "ledger"
+
+
+def rails_of(assets: Iterable[Asset]) -> dict[str, RailName]:
+    """The same of those that wallets hold, by code."""
+    return {asset.code: rail_of(asset) for asset in assets if asset.kind != "native"}
 
 
 @lru_cache(maxsize=1024)

@@ -1,0 +1,78 @@
+"""What an HTTP server answers: requests by route and status, how long each took, and what became of payments.
+
+A request is counted when its answer begins: a stream of events is open for minutes and was answered in milliseconds.
+Its time begins when its head was read and all requests before it on the connection were answered.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from time import monotonic
+from typing import Final
+
+from gateway.metrics.histogram import SECONDS, Histogram
+
+#: What stands for a request that no route matched: anybody may ask for any path.
+NO_ROUTE: Final = "none"
+
+#: What stands for a rail that was not chosen before the payment was refused.
+NO_RAIL: Final = "none"
+
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+class Route:
+    """What was answered of one route."""
+
+    __slots__ = ("seconds", "statuses")
+
+    def __init__(self) -> None:
+        self.statuses: defaultdict[int, int] = defaultdict(int)
+        self.seconds = Histogram(SECONDS)
+
+    def answered(self, status: int, begun: float) -> None:
+        """A request whose time began then, by the monotonic clock, is being answered."""
+        self.statuses[status] += 1
+        self.seconds.observe(monotonic() - begun)
+
+
+class Traffic:
+    """Counts what one server answers."""
+
+    def __init__(self) -> None:
+        self._routes: dict[tuple[str, str], Route] = {}
+        self._payments: defaultdict[tuple[str, str], int] = defaultdict(int)
+
+    def route(self, method: str, template: str) -> Route:
+        """What is answered of that route's template."""
+        named = (method if method in _METHODS else "other", template)
+        if named not in self._routes:
+            self._routes[named] = Route()
+        return self._routes[named]
+
+    def paid(self, rail: str, outcome: str) -> None:
+        """What became of a payment: `settled`, `held`, `accepted`, or the code of its refusal."""
+        self._payments[rail, outcome] += 1
+
+    def requests(self) -> Iterator[tuple[tuple[str, ...], float]]:
+        """How many requests there were, by method, route and status."""
+        for (method, route), one in self._routes.items():
+            for status, count in one.statuses.items():
+                yield (method, route, str(status)), count
+
+    def seconds(self) -> Iterator[tuple[tuple[str, ...], Histogram]]:
+        """How long they took, by method and route."""
+        for (method, route), one in self._routes.items():
+            yield (method, route), one.seconds
+
+    def payments(self) -> Iterator[tuple[tuple[str, ...], float]]:
+        """What became of payments, by rail and outcome."""
+        yield from self._payments.items()
+
+
+def outcome_of(status: int, is_hold: bool) -> str:
+    """What an answer to a payment says that was not refused: 201 is of the ledger, which has settled or held it. 202
+    waits for the chain, an approval or a signature.
+    """
+    if status == 201:
+        return "held" if is_hold else "settled"
+    return "accepted"

@@ -1,0 +1,165 @@
+"""What is exported of a worker as metrics (metrics/catalogue.py).
+
+Its jobs are counted as they run. All else is read from the database and the node when somebody asks: it is the same
+from every worker of a database. What could not be read is left out.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from gateway.chain.block import Block, Fees
+from gateway.chain.errors import ChainReplaced, NodeUnavailable
+from gateway.chain.relayer import batches, deploy, gas_balance, relayers
+from gateway.chain.relayer.relayers import Relayer
+from gateway.chain.watcher import same_chain
+from gateway.chain.watcher.cursors import Cursor
+from gateway.errors import GatewayError
+from gateway.events import log
+from gateway.metrics.exporter import Exporter, Samples, single
+from gateway.money import Money
+from gateway.payments.checks import withdrawal_freeze
+from gateway.reconciliation import monitor
+from gateway.settlement import gas
+from gateway.worker.worker import Worker
+
+
+@dataclass(slots=True)
+class _InDatabase:
+    """What the database says. `cursor` is None where no contract is deployed yet."""
+
+    position: int
+    cursor: Cursor | None
+    relayers: list[str]
+    queue: dict[str, tuple[int, datetime | None]]
+    differences: dict[str, tuple[int, int]]
+    frozen: set[str]
+
+
+@dataclass(slots=True)
+class _AtNode:
+    """What the node says."""
+
+    head: Block | None
+    fees: Fees
+    relayers: list[Relayer] = field(default_factory=list)
+
+
+class Measures:
+    """Reads a worker's database and node."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        self._database: _InDatabase | None = None
+        self._node: _AtNode | None = None
+        self._node_up = False
+
+    def export(self, exporter: Exporter) -> None:
+        """Have the exporter ask this."""
+        exporter.refreshing(self.refresh)
+        runs = self._worker.runs
+        exporter.tell("gateway_worker_job_runs_total", lambda: list(runs.counts.items()))
+        exporter.tell(
+            "gateway_worker_job_last_success_timestamp_seconds",
+            lambda: [((job,), at.timestamp()) for job, at in runs.succeeded_at.items()],
+        )
+        exporter.tell("gateway_database_up", lambda: single(self._database is not None))
+        exporter.tell("gateway_node_up", lambda: single(self._node_up))
+        self._export_database(exporter)
+        self._export_chain(exporter)
+        self._export_relayers(exporter)
+
+    async def refresh(self) -> None:
+        """Read both, once: what is known of the database is told where the node is away."""
+        self._database = self._node = None
+        self._node_up = False
+        worker = self._worker
+        try:
+            found = await self._read_database()
+            self._database = found
+            if found.cursor is not None:
+                await same_chain.check_cursor(worker.node, found.cursor)
+            at_node = _AtNode(await worker.node.block("latest"), await worker.node.fees())
+            account_states = await worker.node.account_states(found.relayers)
+            async with worker.database.reading() as connection:
+                at_node.relayers = await relayers.read(connection, account_states)
+            self._node, self._node_up = at_node, True
+        except (NodeUnavailable, ChainReplaced):
+            return
+        except GatewayError:
+            self._database = None
+
+    async def _read_database(self) -> _InDatabase:
+        async with self._worker.database.reading() as connection:
+            chain = await deploy.chain(connection, self._worker.settings.assets)
+            return _InDatabase(
+                position=await log.last(connection),
+                cursor=chain.cursor,
+                relayers=chain.relayers,
+                queue=await batches.queue(connection),
+                differences=await monitor.differences(connection),
+                frozen=set(await withdrawal_freeze.frozen(connection)),
+            )
+
+    def _export_database(self, exporter: Exporter) -> None:
+        def tell(name: str, read: Callable[[_InDatabase], Samples]) -> None:
+            exporter.tell(name, lambda: [] if self._database is None else read(self._database))
+
+        tell("gateway_event_log_position", lambda found: single(found.position))
+        tell(
+            "gateway_token_payments_queued",
+            lambda found: [((code,), count) for code, (count, _) in found.queue.items()],
+        )
+        tell(
+            "gateway_token_payments_queued_oldest_seconds",
+            lambda found: [((code,), self._since(oldest)) for code, (_, oldest) in found.queue.items()],
+        )
+        tell("gateway_reconciliation_differences", self._differences)
+        tell("gateway_withdrawals_frozen", lambda found: [((code,), code in found.frozen) for code in self._assets])
+
+    def _differences(self, found: _InDatabase) -> Samples:
+        for code in self._assets:
+            suspected, confirmed = found.differences.get(code, (0, 0))
+            yield (code, "suspected"), suspected
+            yield (code, "confirmed"), confirmed
+
+    def _export_chain(self, exporter: Exporter) -> None:
+        def head(read: Callable[[Block], float]) -> Samples:
+            return [] if self._node is None or self._node.head is None else single(read(self._node.head))
+
+        def cursor(read: Callable[[Cursor], float]) -> Samples:
+            found = None if self._database is None else self._database.cursor
+            return [] if found is None else single(read(found))
+
+        exporter.tell("gateway_node_block_number", lambda: head(lambda block: block.number))
+        exporter.tell("gateway_node_block_age_seconds", lambda: head(lambda block: self._age(block.timestamp)))
+        exporter.tell("gateway_ledger_block_number", lambda: cursor(lambda block: block.number))
+        exporter.tell("gateway_ledger_block_age_seconds", lambda: cursor(lambda block: self._age(block.timestamp)))
+
+    def _export_relayers(self, exporter: Exporter) -> None:
+        def tell(name: str, read: Callable[[Relayer, Fees], float]) -> None:
+            def samples() -> Samples:
+                found = self._node
+                return [] if found is None else [((one.address,), read(one, found.fees)) for one in found.relayers]
+
+            exporter.tell(f"gateway_relayer_{name}", samples)
+
+        coin, least = gas.coin_of(self._worker.settings.assets), self._worker.gas_batches_least
+        tell("gas_balance_coins", lambda relayer, _: float(Money(max(relayer.left_wei, 0), coin).amount))
+        tell("payments_left", gas_balance.payments_left)
+        tell("low", lambda relayer, fees: gas_balance.is_low(relayer, fees, least))
+        tell("stopped", lambda relayer, _: relayer.stopped is not None)
+        tell("refused", lambda relayer, _: relayer.refused is not None)
+        tell("transactions_open", lambda relayer, _: relayer.open)
+        tell("transactions_not_final", lambda relayer, _: relayer.unfinished)
+        tell("oldest_not_final_seconds", lambda relayer, _: self._since(relayer.oldest_at))
+
+    @property
+    def _assets(self) -> list[str]:
+        return [asset.code for asset in self._worker.settings.assets if asset.kind != "native"]
+
+    def _since(self, at: datetime | None) -> float:
+        return 0.0 if at is None else max((self._worker.clock() - at).total_seconds(), 0.0)
+
+    def _age(self, timestamp: int) -> float:
+        return max(self._worker.clock().timestamp() - timestamp, 0.0)
