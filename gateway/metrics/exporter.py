@@ -8,7 +8,7 @@ be read is left out rather than shown as it was.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from prometheus_client import CollectorRegistry, ProcessCollector, make_asgi_app
 from prometheus_client.core import (
@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 #: Values by the values of their labels, in the order of the catalogue's.
 Samples = Iterable[tuple[tuple[str, ...], float | Histogram]]
+
+Label = TypeVar("Label", bound=str)
 
 #: Prometheus gives up after ten seconds, unless it is told otherwise.
 _REFRESH_SECONDS: Final = 2.5
@@ -92,7 +94,7 @@ def single(value: float | Histogram, *labels: str) -> Samples:
     return [(labels, value)]
 
 
-def by_label(values: Mapping[str, float]) -> Samples:
+def by_label(values: Mapping[Label, float]) -> Samples:
     """Values of a metric with one label."""
     return [((label,), value) for label, value in values.items()]
 

@@ -107,6 +107,29 @@ class Delivery:
     attempts: Sequence[Attempt]
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How many endpoints there are in each state; since when something is due for one that does not fail (None:
+    nothing is pending for any); and the number of the event up to which the log was looked through.
+    """
+
+    endpoints: dict[Literal["ok", "failing", "disabled"], int]
+    due_since: datetime | None
+    reached: int
+
+
+async def backlog(connection: Connection) -> Backlog:
+    """What there is to be sent."""
+    row = await connection.fetchrow(sql.backlog)
+    assert row is not None
+    endpoints: dict[Literal["ok", "failing", "disabled"], int] = {
+        "ok": row["ok"],
+        "failing": row["failing"],
+        "disabled": row["disabled"],
+    }
+    return Backlog(endpoints, row["due_since"], row["reached"])
+
+
 async def note_news(connection: Connection) -> bool:
     """Look through new events of the log, of all wallets, and note which endpoints have news. Whether there were any.
 

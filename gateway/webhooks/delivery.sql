@@ -26,6 +26,21 @@ WHERE id IN (
     ORDER BY id FOR NO KEY UPDATE
 );
 
+-- backlog
+-- How many endpoints there are that are sent to, of those how many have only failed lately, and how many are disabled; since
+-- when what is due for one that does not fail waits, and how far the log was looked through.
+SELECT count(*) FILTER (WHERE disabled_by IS NULL AND failing_since IS NULL) AS ok,
+    count(*) FILTER (WHERE disabled_by IS NULL AND failing_since IS NOT NULL) AS failing,
+    count(disabled_by) AS disabled,
+    min(due.next_at) AS due_since,
+    (SELECT reached FROM webhook_position) AS reached
+FROM webhook_endpoint AS endpoint LEFT JOIN LATERAL (
+    SELECT next_at FROM webhook_delivery
+    WHERE endpoint_id = endpoint.id AND state = 'pending'
+    ORDER BY next_at LIMIT 1
+) AS due ON disabled_by IS NULL AND failing_since IS NULL
+WHERE deleted_at IS NULL;
+
 -- any_endpoints
 -- Whether there is anybody to send to.
 SELECT EXISTS (SELECT FROM webhook_endpoint WHERE deleted_at IS NULL);

@@ -7,6 +7,7 @@ No connection to the database is held while something is sent.
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -46,6 +47,7 @@ class Dispatcher:
         self._render, self._sender, self._slots = render, sender, slots
         self._under_way: dict[asyncio.Task[None], bool] = {}  #: And whether its endpoint has been failing.
         self._forgot_at = time.monotonic()
+        self.attempts: Counter[str] = Counter()  #: What tries came to, of this worker.
 
     async def run(self) -> bool:
         """One round. Whether there was anything to do, or is. Raises what a delivery could not be recorded for."""
@@ -109,6 +111,7 @@ class Dispatcher:
         attempt = await self._sender.send(claimed.url, message.headers(keys, id, self._clock(), body), body)
         async with self._database.transaction() as connection:
             await delivery.record(connection, claimed, attempt, self._clock())
+        self.attempts[attempt.outcome] += 1
 
     async def _forget(self) -> None:
         self._forgot_at = time.monotonic()

@@ -16,11 +16,13 @@ from gateway.chain.watcher import same_chain
 from gateway.chain.watcher.cursors import Cursor
 from gateway.errors import GatewayError
 from gateway.events import log
-from gateway.metrics.exporter import Exporter, Samples, single
+from gateway.metrics.exporter import Exporter, Samples, by_label, single
 from gateway.money import Money
 from gateway.payments.checks import withdrawal_freeze
 from gateway.reconciliation import monitor
 from gateway.settlement import gas
+from gateway.webhooks import delivery
+from gateway.webhooks.delivery import Backlog
 from gateway.worker.worker import Worker
 
 
@@ -34,6 +36,7 @@ class _InDatabase:
     queue: dict[str, tuple[int, datetime | None]]
     differences: dict[str, tuple[int, int]]
     frozen: set[str]
+    webhooks: Backlog
 
 
 @dataclass(slots=True)
@@ -63,6 +66,7 @@ class Measures:
             "gateway_worker_job_last_success_timestamp_seconds",
             lambda: [((job,), at.timestamp()) for job, at in runs.succeeded_at.items()],
         )
+        exporter.tell("gateway_webhook_attempts_total", lambda: by_label(self._worker.webhooks.attempts))
         exporter.tell("gateway_database_up", lambda: single(self._database is not None))
         exporter.tell("gateway_node_up", lambda: single(self._node_up))
         self._export_database(exporter)
@@ -99,6 +103,7 @@ class Measures:
                 queue=await batches.queue(connection),
                 differences=await monitor.differences(connection),
                 frozen=set(await withdrawal_freeze.frozen(connection)),
+                webhooks=await delivery.backlog(connection),
             )
 
     def _export_database(self, exporter: Exporter) -> None:
@@ -115,6 +120,12 @@ class Measures:
             lambda found: [((code,), self._since(oldest)) for code, (_, oldest) in found.queue.items()],
         )
         tell("gateway_reconciliation_differences", self._differences)
+        tell("gateway_webhook_endpoints", lambda found: by_label(found.webhooks.endpoints))
+        tell("gateway_webhook_overdue_seconds", lambda found: single(self._since(found.webhooks.due_since)))
+        tell(
+            "gateway_webhook_log_lag_events",
+            lambda found: single(max(found.position - found.webhooks.reached, 0)),
+        )
         tell("gateway_withdrawals_frozen", lambda found: [((code,), code in found.frozen) for code in self._assets])
 
     def _differences(self, found: _InDatabase) -> Samples:

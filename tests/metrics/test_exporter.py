@@ -81,4 +81,4 @@ def test_names_follow_the_conventions_of_prometheus(metric: object) -> None:
     assert re.fullmatch(r"gateway_[a-z]+(_[a-z]+)*", name)
     assert name.endswith("_total") == (kind == "counter")
     assert not name.endswith(("_bucket", "_count", "_sum", "_milliseconds"))
-    assert all(re.fullmatch(r"[a-z]+", label) and label not in ("le", "job_name", "instance") for label in labels)
+    assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", label) and label not in ("le", "job", "instance") for label in labels)
