@@ -45,7 +45,7 @@ LEASE: Final = timedelta(seconds=60)
 
 #: How long deliveries that ended are listed, and how many are forgotten in one transaction.
 KEPT: Final = timedelta(days=30)
-_FORGOTTEN: Final = 1_000
+FORGOTTEN_MAX: Final = 1_000
 
 #: How many tries of a delivery are listed.
 _TRIES_SHOWN: Final = 20
@@ -162,15 +162,15 @@ async def take_in(connection: Connection, now: datetime) -> bool:
     return bool(rows)
 
 
-async def claim(connection: Connection, now: datetime, most: int, failing: bool) -> list[Claimed]:
-    """Up to `most` deliveries of the endpoint whose turn it is; none where nothing is due. `failing`: it may be one
-    that has failed several times in a row.
+async def claim(connection: Connection, now: datetime, most: int, failing: bool) -> list[Claimed] | None:
+    """Up to `most` deliveries of the endpoint whose turn it is; None where no endpoint has any that is due. `failing`:
+    it may be one that has failed several times in a row.
     """
     row = await connection.fetchrow(sql.due_endpoint, now, schedule.FAILURES_IN_ROW, AT_ONCE, failing)
     if row is None:
-        return []
+        return None
     lease = uuid4()
-    taken = await connection.fetch(sql.claim, row["id"], now, lease, now + LEASE, min(row["at_once"], most))
+    taken = await connection.fetch(sql.claim, row["id"], now, lease, now + LEASE, row["at_once"], most)
     await connection.execute(sql.served, row["id"], now)
     return [
         Claimed(row["id"], WalletId(row["wallet_id"]), row["url"], one["event"], lease, row["failing"]) for one in taken
@@ -243,7 +243,7 @@ async def forget(connection: Connection, now: datetime) -> int:
     a part at a time. Returns how many deliveries.
     """
     await connection.execute(sql.forget_secrets, now)
-    forgotten = await connection.fetch(sql.forget_deliveries, now - KEPT, _FORGOTTEN)
+    forgotten = await connection.fetch(sql.forget_deliveries, now - KEPT, FORGOTTEN_MAX)
     if not forgotten:
         await connection.execute(sql.forget_endpoints)
     return len(forgotten)

@@ -101,8 +101,8 @@ ORDER BY failures >= $2, served_at LIMIT 1
 FOR NO KEY UPDATE OF endpoint SKIP LOCKED;
 
 -- claim
--- Deliveries of an endpoint that are due, the first of each object, are this worker's until the lease runs out: so many
--- that $5 are under way at all workers. They are counted here, where the endpoint is locked.
+-- Deliveries of an endpoint that are due, the first of each object, are this worker's until the lease runs out: $6 at the
+-- most, and so many that $5 are under way at all workers. They are counted here, where the endpoint is locked.
 UPDATE webhook_delivery AS mine SET lease = $3, leased_until = $4
 FROM (
     SELECT event FROM webhook_delivery AS delivery
@@ -112,9 +112,9 @@ FROM (
             WHERE earlier.endpoint_id = $1 AND earlier.object = delivery.object
                 AND earlier.event < delivery.event AND earlier.state = 'pending'
         )
-    ORDER BY event LIMIT greatest($5 - (
+    ORDER BY event LIMIT least($6, greatest($5 - (
         SELECT count(*) FROM webhook_delivery WHERE endpoint_id = $1 AND state = 'pending' AND leased_until > $2
-    ), 0)
+    ), 0))
 ) AS due
 WHERE mine.endpoint_id = $1 AND mine.event = due.event
 RETURNING mine.event;

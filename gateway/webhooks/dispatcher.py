@@ -90,11 +90,11 @@ class Dispatcher:
             began = time.monotonic()
             async with self._database.transaction() as connection:
                 claimed = await delivery.claim(connection, self._clock(), free, failing)
-            if not claimed:
+            if claimed is None:
                 break
             for one in claimed:
                 self._under_way[asyncio.create_task(self._deliver(one, began))] = one.failing
-            started = True
+                started = True
         return started
 
     async def _deliver(self, claimed: Claimed, began: float) -> None:
@@ -114,9 +114,9 @@ class Dispatcher:
         self.attempts[attempt.outcome] += 1
 
     async def _forget(self) -> None:
-        self._forgot_at = time.monotonic()
         async with self._database.transaction() as connection:
-            await delivery.forget(connection, self._clock())
+            more = await delivery.forget(connection, self._clock()) >= delivery.FORGOTTEN_MAX
+        self._forgot_at = -_FORGET_SECONDS if more else time.monotonic()
 
     def _collect(self) -> None:
         """Let go of what has ended. Raises what the first of them failed by, if any did."""

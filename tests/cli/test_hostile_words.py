@@ -32,15 +32,19 @@ pytestmark = pytest.mark.anyio
 WORDS = HOSTILE.rstrip("\ud800")  # JSON in UTF-8 cannot have a lone surrogate
 
 
+#: What goes on until Ctrl-C, and prints through the same function as all others.
+ENDLESS = "gateway webhooks listen "
+
+
 def examples() -> list[str]:
-    """What the help of every command of a person's says to type."""
+    """What the help of every command of a person's that ends says to type."""
     group = click.Group(commands={str(command.name): command for command in PERSONS})
     found = []
     for typed, command in commands(group, "gateway"):
         if not isinstance(command, click.Group):
             lines = cleandoc(command.help or "").partition("\b\nExample:\n")[2].splitlines()
             found += [line.strip() for line in lines if line.strip().startswith(f"{typed} ")]
-    return found
+    return [line for line in found if not line.startswith(ENDLESS)]
 
 
 def answer_of(document: Any, schema: Any, word: str, name: str = "") -> Any:

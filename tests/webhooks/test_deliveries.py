@@ -8,6 +8,7 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from gateway.webhooks import delivery, schedule
+from gateway.webhooks.dispatcher import Dispatcher
 from tests.api.conftest import Api, Person, code_of
 from tests.webhooks.conftest import Workers, deliveries, hook, outcomes
 from tests.webhooks.receiver import OK, Answer, Received, Receiver, status
@@ -258,15 +259,32 @@ async def test_endpoints_that_fail_have_half_of_a_worker_and_one_delivery_each(
 
 
 async def test_two_workers_at_once_deliver_each_event_once_and_each_object_in_order(
-    workers: Workers, receiver: Receiver, alice: Person, bob: Person
+    api: Api, workers: Workers, receiver: Receiver, alice: Person, bob: Person
 ) -> None:
     made = await hook(bob, receiver.url, "payment.*")
     held = [(await alice.pay("@bob", "5.00 EUR", capture=False)).json()["id"] for _ in range(12)]
     for one in held:
         await bob.post(f"/v1/payments/{one}/void", {})
 
-    await asyncio.gather(*(workers.deliver(workers.another(slots=3)) for _ in range(4)))
+    async with api.services.database.transaction() as connection:
+        await delivery.note_news(connection)
+        await delivery.take_in(connection, api.clock())
 
+    async def slowly(writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.02)
+        writer.write(OK)
+
+    receiver.answer = lambda _: slowly
+
+    async def work(worker: Dispatcher) -> None:
+        while len(set(receiver.ids)) < 24:
+            if not await worker.run():
+                await asyncio.sleep(0.01)
+        await worker.finish()
+
+    await asyncio.gather(*(work(workers.another(slots=3)) for _ in range(4)))
+
+    assert receiver.at_once_most > 3, "several were at it"
     assert len(receiver.ids) == len(set(receiver.ids)) == 24
     seen: dict[str, list[int]] = defaultdict(list)
     for one in receiver.received:

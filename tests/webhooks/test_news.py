@@ -54,9 +54,11 @@ async def test_an_endpoint_has_news_when_its_wallet_is_told_of_something(
 async def test_no_event_is_passed_over_while_its_writer_has_not_committed(
     api: Api, workers: Workers, receiver: Receiver, alice: Person, bob: Person
 ) -> None:
-    """An event has its number before it is there: later ones are sent once it is, or its writer has given up."""
-    await hook(bob, receiver.url, "passkey.*", "payment.*")
-    of, wrote, go_on = WalletId(read("wal", bob.wallet_id)), asyncio.Event(), asyncio.Event()
+    """An event has its number before it is there: later ones, of whomever, are sent once it is."""
+    carol = await api.person("carol")
+    await hook(bob, receiver.url, "payment.*")
+    await hook(carol, receiver.url, "passkey.*")
+    of, wrote, go_on = WalletId(read("wal", carol.wallet_id)), asyncio.Event(), asyncio.Event()
 
     async def slowly() -> None:
         now = api.clock()

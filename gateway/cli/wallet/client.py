@@ -227,6 +227,52 @@ class Client:
     async def draw(self, id: str, amount: str, key: str | None = None) -> Answer:
         return await self._call("POST", f"/v1/mandates/{quote(id, safe='')}/draws", {"amount": amount}, key=key)
 
+    async def webhooks(self) -> Answer:
+        return await self._call("GET", "/v1/webhooks")
+
+    async def create_webhook(self, wanted: dict[str, Any]) -> Answer:
+        return await self._call("POST", "/v1/webhooks", wanted)
+
+    async def delete_webhook(self, id: str) -> Answer:
+        return await self._call("DELETE", f"/v1/webhooks/{quote(id, safe='')}")
+
+    async def test_webhook(self, id: str) -> Answer:
+        return await self._call("POST", f"/v1/webhooks/{quote(id, safe='')}/test")
+
+    async def deliveries(self, id: str) -> Answer:
+        return await self._call("GET", f"/v1/webhooks/{quote(id, safe='')}/deliveries")
+
+    async def last_event(self) -> str | None:
+        """The id of the newest event; None where there is none."""
+        found = await self._call("GET", "/v1/events", params={"order": "newest_first", "limit": 1})
+        return next((str(one["id"]) for one in found["items"]), None)
+
+    async def events(self, kind: str | None, after: str | None) -> AsyncIterator[tuple[str, str, bytes]]:
+        """Events as they happen, after the event `after`: each its id, its type, and its JSON. Raises StreamEnded when
+        the gateway ends the stream, or it breaks off, and NoGateway and Answered where there is none.
+        """
+        headers = {"Authorization": f"Bearer {self._api_key()}"}
+        params = {name: value for name, value in (("type", kind), ("after", after)) if value is not None}
+        try:
+            async with self._http.stream("GET", "/v1/events/stream", params=params, headers=headers) as response:
+                if response.is_error:
+                    await response.aread()
+                    raise Answered(self._read(response))
+                fields: dict[str, str] = {}
+                async for line in response.aiter_lines():
+                    name, _, value = line.partition(": ")
+                    if line:
+                        fields[name] = value
+                    elif "data" in fields:
+                        yield fields["id"], fields["event"], fields["data"].encode()
+                    if not line:
+                        fields = {}
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol):
+            raise NoGateway(self._url, "no connection") from None
+        except httpx.HTTPError:
+            pass
+        raise StreamEnded
+
     async def challenge(self, address: str) -> Answer:
         """What the key of `address` is to sign, so that the address becomes this wallet's."""
         return await self._call("POST", "/v1/wallet/address/challenge", {"address": address})
@@ -362,6 +408,12 @@ def _write(path: Path, api_key: str) -> None:
         file.write(api_key + "\n")
         file.flush()
         os.fsync(file.fileno())
+
+
+class StreamEnded(GatewayError):
+    """The gateway has ended a stream of events, or it broke off: it goes on after the last event."""
+
+    says = "the stream of events has ended"
 
 
 class Answered(GatewayError):

@@ -1,0 +1,185 @@
+"""webhooks: where a handle's events are sent; and a way to try a receiver on this machine."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import httpx
+import rich_click as click
+
+from gateway.cli.options import asking, by
+from gateway.cli.output import facts, table, when
+from gateway.cli.wallet.calls import ask, say, show
+from gateway.cli.wallet.client import Client, StreamEnded
+from gateway.clock import system_clock
+from gateway.webhooks import message
+
+#: What a receiver may take, as a worker gives it; and before a stream that broke off is opened again. In seconds.
+_ANSWER_SECONDS: Final = 15.0
+_AGAIN_SECONDS: Final = 1.0
+
+
+@click.group()
+def webhooks() -> None:
+    """Where a handle's events are sent, and what became of them.
+
+    \b
+    Example:
+      gateway webhooks add https://shop.example/webhooks --of @shop --type payment.settled
+      gateway webhooks listen --of @shop --forward http://127.0.0.1:9000/webhooks
+    """
+
+
+@webhooks.command("list")
+@by("--of", "Whose webhooks.")
+@asking
+def list_webhooks(handle: str, url: str | None, as_json: bool) -> None:
+    """The endpoints of a handle, newest first.
+
+    \b
+    Example:
+      gateway webhooks list --of @shop
+    """
+    found = ask(handle, url, lambda client: client.webhooks())
+    show(found, as_json, webhooks_lines(found["items"]))
+
+
+@webhooks.command()
+@click.argument("endpoint", metavar="ENDPOINT")
+@by("--of", "Whose events.")
+@click.option("--type", "types", multiple=True, default=["*"], help="Events of this type; payment.*; all, if not said.")
+@click.option("--description", default="", help="For yourself.")
+@asking
+def add(endpoint: str, handle: str, types: Sequence[str], description: str, url: str | None, as_json: bool) -> None:
+    """Have events sent to ENDPOINT, a URL, from now on. The secret that they are signed with is shown this once.
+
+    \b
+    Example:
+      gateway webhooks add https://shop.example/webhooks --of @shop --type payment.settled
+    """
+    wanted = {"url": endpoint, "types": list(types), "description": description}
+    made = ask(handle, url, lambda client: client.create_webhook(wanted))
+    show(made, as_json, facts([("secret", made["secret"]), ("id", made["id"])]))
+
+
+@webhooks.command()
+@click.argument("id")
+@by("--of", "Whose webhook it is.")
+@asking
+def remove(id: str, handle: str, url: str | None, as_json: bool) -> None:
+    """Nothing is sent to it from now on.
+
+    \b
+    Example:
+      gateway webhooks remove whk_01m81tq52cfv7bnsbsrhbmm7f5 --of @shop
+    """
+    ended = ask(handle, url, lambda client: client.delete_webhook(id))
+    show(ended, as_json, [f"nothing is sent to {ended['url']} any more"])
+
+
+@webhooks.command()
+@click.argument("id")
+@by("--of", "Whose webhook it is.")
+@asking
+def trigger(id: str, handle: str, url: str | None, as_json: bool) -> None:
+    """Send it a test event. gateway webhooks deliveries says what came of it.
+
+    \b
+    Example:
+      gateway webhooks trigger whk_01m81tq52cfv7bnsbsrhbmm7f5 --of @shop
+    """
+    found = ask(handle, url, lambda client: client.test_webhook(id))
+    show(found, as_json, [f"a test event is sent to {found['url']}"])
+
+
+@webhooks.command()
+@click.argument("id")
+@by("--of", "Whose webhook it is.")
+@asking
+def deliveries(id: str, handle: str, url: str | None, as_json: bool) -> None:
+    """What was sent to it lately, and what came of it, newest first.
+
+    \b
+    Example:
+      gateway webhooks deliveries whk_01m81tq52cfv7bnsbsrhbmm7f5 --of @shop
+    """
+    found = ask(handle, url, lambda client: client.deliveries(id))
+    show(found, as_json, deliveries_lines(found["items"]))
+
+
+@webhooks.command()
+@by("--of", "Whose events.")
+@click.option("--forward", "to", metavar="URL", required=True, help="Where to send them, such as on this machine.")
+@click.option("--type", "kind", metavar="TYPE", help="Events of this type; payment.*; all, if not said.")
+@click.option("--url", metavar="URL", help="Another gateway than the one that runs in the home.")
+def listen(handle: str, to: str, kind: str | None, url: str | None) -> None:
+    """Send events to a URL that only this machine reaches, as they happen, until Ctrl-C: for trying a receiver.
+
+    They are sent as webhooks are, signed with a secret that is printed first and is good for this run, but from here
+    and once: nothing is tried again.
+
+    \b
+    Example:
+      gateway webhooks listen --of @shop --forward http://127.0.0.1:9000/webhooks --type payment.*
+    """
+    ask(handle, url, lambda client: _forward(client, to, kind))
+
+
+async def _forward(client: Client, to: str, kind: str | None) -> None:
+    secret, after = message.new_secret(), await client.last_event()
+    say(f"sends events of @{client.handle} to {to}, signed with {message.secret_text(secret)}")
+    async with httpx.AsyncClient(timeout=_ANSWER_SECONDS, trust_env=False) as there:
+        while True:
+            try:
+                async for id, name, event in client.events(kind, after):
+                    body = message.fitting(event)
+                    headers = message.headers([secret], id, system_clock(), body)
+                    say(f"{name}  {id}  {await _sent(there, to, headers, body)}")
+                    after = id
+            except StreamEnded:  # read on after what came last
+                await asyncio.sleep(_AGAIN_SECONDS)
+
+
+async def _sent(there: httpx.AsyncClient, to: str, headers: Mapping[str, str], body: bytes) -> str:
+    try:
+        return str((await there.post(to, headers=dict(headers), content=body)).status_code)
+    except httpx.TimeoutException:
+        return "no answer in time"
+    except (httpx.HTTPError, httpx.InvalidURL):
+        return "no connection"
+
+
+def webhooks_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line per endpoint."""
+    rows = [
+        [
+            one["id"],
+            one["url"],
+            " ".join(one["types"]),
+            one["description"],
+            f"disabled ({one['disabled_by']})" if one["disabled_by"] else "enabled",
+            when(one["failing_since"]),
+        ]
+        for one in found
+    ]
+    return table(["webhook", "URL", "types", "description", "state", "failing since"], rows)
+
+
+def deliveries_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line per delivery, with its last try."""
+    rows = [
+        [one["event_id"], one["type"], one["state"], str(len(one["attempts"])), _last(one), when(one["next_at"])]
+        for one in found
+    ]
+    return table(["event", "type", "state", "tries", "last", "next"], rows, right=(3,))
+
+
+def _last(delivery: Mapping[str, Any]) -> str:
+    if not delivery["attempts"]:
+        return ""
+    last = delivery["attempts"][-1]
+    return f"{last['outcome']} {last['status']}" if last["status"] else str(last["outcome"])
+
+
+#: In the order that `gateway --help` lists them.
+COMMANDS: Sequence[click.Command] = (webhooks,)

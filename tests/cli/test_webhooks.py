@@ -1,0 +1,88 @@
+"""webhooks: added, tried and listed from the command line, and events forwarded to a receiver on this machine."""
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+from standardwebhooks import Webhook
+
+from tests.processes import HANG_SECONDS, start
+from tests.running import Up, environ, levelled
+
+
+@contextmanager
+def receiving(status: int = 204) -> Iterator[tuple[str, list[tuple[dict[str, str], bytes]]]]:
+    """The URL of a receiver, and what it has received."""
+    received: list[tuple[dict[str, str], bytes]] = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.append((dict(self.headers), self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
+        Thread(target=server.serve_forever).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/hook", received
+        finally:
+            server.shutdown()
+
+
+def test_an_endpoint_is_added_tried_listed_and_removed(up: Up) -> None:
+    """By the worker that runs: the name has no address, and so the delivery log says."""
+    shop = up.someone("shop_of_hooks")
+    made = up.json("webhooks", "add", "https://shop.invalid/hook", "--of", shop, "--type", "payment.*")
+    assert made["secret"].startswith("whsec_")
+    listed = up.gateway("webhooks", "list", "--of", shop).stdout
+    assert "https://shop.invalid/hook  payment.*" in levelled(listed)
+    assert made["secret"] not in listed
+
+    assert up.gateway("webhooks", "trigger", made["id"], "--of", shop).returncode == 0
+    ends = time.monotonic() + HANG_SECONDS
+    while "name_not_resolved" not in (said := up.gateway("webhooks", "deliveries", made["id"], "--of", shop).stdout):
+        assert time.monotonic() < ends, said
+    assert "webhook.test  pending" in levelled(said)
+
+    refused = up.gateway("webhooks", "add", "http://127.0.0.1:9000/", "--of", shop)
+    assert (refused.returncode, "should begin with https://" in refused.stderr) == (1, True)
+    assert (
+        "nothing is sent to https://shop.invalid/hook"
+        in up.gateway("webhooks", "remove", made["id"], "--of", shop).stdout
+    )
+    assert made["id"] not in up.gateway("webhooks", "list", "--of", shop).stdout
+
+
+def test_events_are_forwarded_as_they_happen_signed_as_webhooks_are(up: Up) -> None:
+    alice, shop = up.someone("alice_of_hooks", EUR="10.00"), up.someone("shop_that_listens")
+    with receiving() as (url, received):
+        argv = [sys.executable, "-P", "-m", "gateway", "webhooks", "listen", "--of", shop]
+        listening = start(
+            [*argv, "--forward", url, "--type", "payment.*"],
+            cwd=up.folder,
+            env=environ(),
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            first = listening.stdout.readline()
+            (secret,) = re.findall(r"whsec_\S+", first)
+            up.gateway("pay", shop, "2.00", "EUR", "--from", alice)
+            said = listening.stdout.readline().split()
+        finally:
+            listening.send_signal(signal.SIGINT)
+            listening.wait(HANG_SECONDS)
+    ((headers, body),) = received
+    event = Webhook(secret).verify(body, headers)
+    assert (event["type"], event["data"]["amount"]) == ("payment.settled", "2.00")
+    assert said == ["payment.settled", event["id"], "204"]
