@@ -24,6 +24,7 @@
     bank/          money in from a bank and out to it
     http/          what every route shares: reading requests strictly, answering problems, who calls
     api/           the routes: decode, call one function, encode
+    client/        a client of the API for programs in Python; imports nothing of the server
     web/           the pages that people see
     docs/          the documentation, served at /docs
     embedded/      PostgreSQL and anvil, started when none is configured
@@ -34,7 +35,7 @@
 
 Imports go one way, and import-linter keeps it (pyproject.toml):
 
-    __main__ > cli > assembly > api | web | docs | worker | embedded > http > bank > custody | reconciliation
+    __main__ > cli > assembly | client > api | web | docs | worker | embedded > http > bank > custody | reconciliation
              > payments > settlement > operators > controls | webhooks > identity > chain
              > keys | ledger | events | audit > idempotency | group_commit > postgres > config
              > address | money | ids | clock | secret | escape | metrics > errors

@@ -1,9 +1,11 @@
 """Prints the part of requirements.lock that the gateway needs to run, hashes included: without tests and type checkers.
 
     python runtime_lock.py pyproject.toml requirements.lock > runtime.lock
+    python runtime_lock.py pyproject.toml requirements.lock --client   # without the server: what gateway.client needs
 
 pip-compile notes below each package what it is there for ("via"). What is kept is what the project's own dependencies
-need, followed by those notes. So an image has the versions that the tests run with, and there is no second lock file.
+and those of its extra `server` need, followed by those notes. So an image has the versions that the tests run with, and
+there is no second lock file.
 It imports nothing that is not Python's own.
 """
 
@@ -20,10 +22,12 @@ def name_of(requirement: str) -> str:
     return re.sub(r"[-_.]+", "-", found[0]).lower()
 
 
-def runtime(pyproject: str, lock: str) -> str:
+def runtime(pyproject: str, lock: str, *options: str) -> str:
     """The blocks of the lock file that the dependencies of pyproject.toml need, in its order."""
+    project = tomllib.loads(pyproject)["project"]
+    wanted = project["dependencies"] + ([] if "--client" in options else project["optional-dependencies"]["server"])
     blocks = {name_of(block): block for block in re.split(r"^(?=[A-Za-z0-9])", lock, flags=re.MULTILINE)[1:]}
-    kept, fresh = set[str](), {name_of(one) for one in tomllib.loads(pyproject)["project"]["dependencies"]}
+    kept, fresh = set[str](), {name_of(one) for one in wanted}
     needed_by = {
         name: {name_of(via) for via in re.findall(r"^ +# +(?:via +)?([A-Za-z0-9][\w.\[\]-]*)", block, re.MULTILINE)}
         for name, block in blocks.items()
@@ -35,4 +39,4 @@ def runtime(pyproject: str, lock: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(runtime(*(Path(path).read_text(encoding="utf-8") for path in sys.argv[1:3])))
+    sys.stdout.write(runtime(*(Path(path).read_text(encoding="utf-8") for path in sys.argv[1:3]), *sys.argv[3:]))

@@ -1,0 +1,43 @@
+"""A client of the gateway's API, blocking or not, for programs in Python.
+
+    from gateway.client import Client
+
+    with Client("http://127.0.0.1:8000", api_key) as client:
+        payment = client.payments.create("@bob", "5.00", "EUR", memo="coffee")
+
+`AsyncClient` has the same calls as coroutines and asynchronous iterators. Both run one implementation (faces.py).
+
+Invariants:
+  - a call that moves money is repeated under one idempotency key, so it moves money at most once;
+  - whatever is raised after such a call was sent says whether its outcome is known (exceptions.py);
+  - a stream of events misses none and repeats none, over any number of connections.
+
+    client.py      Client and AsyncClient
+    payments.py wallet.py handles.py bank.py events.py webhooks.py   the calls, by what they are about
+    faces.py       one implementation, called in two ways
+    calls.py       one call: its key, its repetitions, what its answer means
+    retry.py       when a call is repeated, and after how long            (pure)
+    transport.py   HTTP by httpx
+    exceptions.py  what is raised
+
+Answers are the API's own structs (`gateway/api/*/shapes.py`). Nothing of the server is imported: httpx, msgspec and
+iso4217 are all that the client needs.
+"""
+
+from gateway.client.client import AsyncClient, Client
+from gateway.client.events import Event, UnknownEvent
+from gateway.client.exceptions import NoAnswer, OutcomeUnknown, ProblemError, StillPending, WebhookNotVerified
+from gateway.client.retry import Retry
+
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "Event",
+    "NoAnswer",
+    "OutcomeUnknown",
+    "ProblemError",
+    "Retry",
+    "StillPending",
+    "UnknownEvent",
+    "WebhookNotVerified",
+]

@@ -1,0 +1,181 @@
+"""One call: its idempotency key, its repetitions, and what its answer means.
+
+A call that moves money has one idempotency key for all of its tries: the caller's, or one made before the first.
+Where a try's answer was lost, a later refusal that has not looked at the key (401, 429, 503, …) does not say that
+nothing moved: the outcome is unknown then, and is raised as that.
+"""
+
+import random
+import secrets
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any, Final, Generic, TypeVar
+
+import httpx
+import msgspec
+
+from gateway.client.exceptions import NoAnswer, OutcomeUnknown, ProblemError
+from gateway.client.retry import Retry, asked_seconds, decides, is_worth_repeating, leaves_open
+from gateway.client.transport import Opened, Transport
+
+T = TypeVar("T")
+
+#: What fails before anything of the request has left.
+_NOT_SENT: Final = (
+    *(httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError),
+    *(httpx.UnsupportedProtocol, httpx.InvalidURL),
+)
+
+#: The members of every problem document.
+_OF_ALL: Final = frozenset({"type", "title", "status", "detail", "code", "retryable"})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Generic[T]):
+    """`replayed`: it is the first answer to the call's idempotency key, again, and nothing moved this time."""
+
+    value: T
+    replayed: bool
+
+
+class Calls:
+    """Makes calls to one gateway with one API key, or with none."""
+
+    def __init__(self, transport: Transport, url: str, api_key: str | None, retry: Retry) -> None:
+        self.retry = retry
+        self.url = url
+        self._transport = transport
+        self._api_key = api_key
+
+    @property
+    def blocking(self) -> bool:
+        return self._transport.blocking
+
+    async def get(self, path: str, kind: type[T], **params: object) -> T:
+        """The answer to a question."""
+        return (await self.send("GET", path, kind, params=params)).value
+
+    async def move(self, path: str, kind: type[T], body: object, key: str | None) -> T:
+        """The answer to a call that moves money."""
+        return (await self.send("POST", path, kind, body, key=key or secrets.token_hex(16))).value
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        kind: type[T],
+        body: object = None,
+        params: Mapping[str, object] | None = None,
+        key: str | None = None,
+        repeatable: bool = False,
+    ) -> Answer[T]:
+        """Any call. With an idempotency `key`, or where it is a question or `repeatable`, it is sent again when its
+        answer is lost; any other only while nothing of it was sent or done.
+
+        Raises ProblemError, OutcomeUnknown (only with a key) and NoAnswer.
+        """
+        content = None if body is None else msgspec.json.encode(body)
+        response = await self._answered(method, path, _texts(params or {}), content, key, repeatable)
+        try:
+            value = msgspec.json.decode(response.content, type=kind)
+        except (msgspec.DecodeError, UnicodeDecodeError) as unreadable:
+            reason = f"what answers there is something else, with status {response.status_code}"
+            raise self._no_answer(reason, key) from unreadable
+        return Answer(value, response.headers.get("idempotency-replayed") == "true")
+
+    @asynccontextmanager
+    async def open(
+        self, path: str, params: Mapping[str, object], headers: Mapping[str, str], read_seconds: float
+    ) -> AsyncIterator[Opened]:
+        """The answer to one GET, which is read as it comes: its parts may be `read_seconds` apart. It is not repeated.
+
+        Raises ProblemError, NoAnswer and httpx.HTTPError.
+        """
+        request = self._request("GET", path, _texts(params), None, None)
+        request.headers.update(headers)
+        request.extensions["timeout"] = {**request.extensions["timeout"], "read": read_seconds}
+        async with self._transport.open(request) as opened:
+            if opened.response.is_error:
+                await opened.read()
+                raise self._refusal(opened.response, None)
+            yield opened
+
+    async def sleep(self, seconds: float) -> None:
+        await self._transport.sleep(seconds)
+
+    async def close(self) -> None:
+        await self._transport.close()
+
+    async def _answered(
+        self, method: str, path: str, params: dict[str, str], content: bytes | None, key: str | None, repeatable: bool
+    ) -> httpx.Response:
+        """The response that is no refusal."""
+        repeatable = repeatable or method == "GET" or key is not None
+        ends, lost, reason = time.monotonic() + self.retry.seconds, False, ""
+        for attempt in count():
+            asked, refusal, again = None, None, True
+            try:
+                response = await self._transport.send(self._request(method, path, params, content, key))
+            except _NOT_SENT as gone:
+                reason = "it is not a URL" if isinstance(gone, _NOT_SENT[-2:]) else "no connection"
+                again = not isinstance(gone, _NOT_SENT[-2:])
+            except httpx.HTTPError as gone:
+                reason = "no answer in time" if isinstance(gone, httpx.TimeoutException) else "the connection broke off"
+                lost, again = True, repeatable
+            else:
+                if not response.is_error:
+                    return response
+                refusal = self._refusal(response, key)
+                code = refusal.code if isinstance(refusal, ProblemError) else ""
+                asked = asked_seconds(response.headers, datetime.now(UTC))
+                again = is_worth_repeating(response.status_code, code, repeatable)
+                lost = leaves_open(response.status_code, code) or (lost and not decides(response.status_code, code))
+                reason = str(refusal)
+            pause = self.retry.pause(attempt, asked, random.random())  # noqa: S311 - spreads clients, guards nothing
+            if not again or time.monotonic() + pause > ends:
+                if lost and key is not None:
+                    raise OutcomeUnknown(self.url, key, reason) from refusal
+                raise refusal or NoAnswer(self.url, reason)
+            await self._transport.sleep(pause)
+        raise AssertionError  # count() has no end
+
+    def _request(
+        self, method: str, path: str, params: dict[str, str], content: bytes | None, key: str | None
+    ) -> httpx.Request:
+        headers = {"Accept": "application/json"}
+        if self._api_key is not None:
+            headers["Authorization"] = f"Bearer {self._api_key}"
+        if key is not None:
+            headers["Idempotency-Key"] = key
+        if content is not None:
+            headers["Content-Type"] = "application/json"
+        return self._transport.build(method, path, headers, params, content)
+
+    def _refusal(self, response: httpx.Response, key: str | None) -> ProblemError | NoAnswer:
+        """The problem that was answered."""
+        try:
+            document = msgspec.json.decode(response.content, type=dict[str, Any])
+            return ProblemError(
+                code=str(document["code"]),
+                status=response.status_code,
+                detail=str(document["detail"]),
+                retryable=bool(document["retryable"]),
+                values={name: value for name, value in document.items() if name not in _OF_ALL},
+                type=str(document.get("type", "")),
+                request_id=response.headers.get("x-request-id"),
+                idempotency_key=key,
+            )
+        except (msgspec.DecodeError, UnicodeDecodeError, KeyError):
+            return NoAnswer(self.url, f"what answers there is something else, with status {response.status_code}")
+
+    def _no_answer(self, reason: str, key: str | None) -> OutcomeUnknown | NoAnswer:
+        return NoAnswer(self.url, reason) if key is None else OutcomeUnknown(self.url, key, reason)
+
+
+def _texts(params: Mapping[str, object]) -> dict[str, str]:
+    """The query parameters that are given."""
+    return {name: str(value) for name, value in params.items() if value is not None}

@@ -1,0 +1,97 @@
+"""The client, blocking or not."""
+
+from types import TracebackType
+from typing import Generic, Self
+
+import httpx
+
+from gateway.client.bank import Bank
+from gateway.client.calls import Calls
+from gateway.client.events import Events
+from gateway.client.exceptions import NoAnswer
+from gateway.client.faces import Awaiting, Blocking, Mode, finished
+from gateway.client.handles import Handles
+from gateway.client.payments import Payments
+from gateway.client.retry import Retry
+from gateway.client.transport import AwaitingTransport, BlockingTransport, Transport
+from gateway.client.wallet import WalletCalls
+from gateway.client.webhooks import Webhooks
+
+#: How long one answer may take, in seconds.
+ANSWER_SECONDS = 30.0
+
+_RETRY = Retry()
+
+
+class _Client(Generic[Mode]):
+    """What both have. `calls` makes calls that have no method here."""
+
+    def __init__(self, transport: Transport, url: str, api_key: str | None, retry: Retry) -> None:
+        self.calls = Calls(transport, url, api_key, retry)
+        self.payments: Payments[Mode] = Payments(self.calls)
+        self.wallet: WalletCalls[Mode] = WalletCalls(self.calls)
+        self.handles: Handles[Mode] = Handles(self.calls)
+        self.bank: Bank[Mode] = Bank(self.calls)
+        self.events: Events[Mode] = Events(self.calls)
+        self.webhooks = Webhooks()
+
+
+class Client(_Client[Blocking]):
+    """Calls the gateway at `url` with an API key; without one, what anybody may call. Threads may share it.
+
+    `retry` says for how long calls are repeated. With `trust_env`, proxies are those of the environment.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        api_key: str | None = None,
+        *,
+        retry: Retry = _RETRY,
+        answer_seconds: float = ANSWER_SECONDS,
+        trust_env: bool = True,
+    ) -> None:
+        try:
+            super().__init__(BlockingTransport(url, answer_seconds, trust_env), url, api_key, retry)
+        except httpx.InvalidURL:
+            raise NoAnswer(url, "it is not a URL") from None
+
+    def close(self) -> None:
+        finished(self.calls.close())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class AsyncClient(_Client[Awaiting]):
+    """The same, with coroutines and asynchronous iterators, in the event loop of asyncio."""
+
+    def __init__(
+        self,
+        url: str,
+        api_key: str | None = None,
+        *,
+        retry: Retry = _RETRY,
+        answer_seconds: float = ANSWER_SECONDS,
+        trust_env: bool = True,
+    ) -> None:
+        try:
+            super().__init__(AwaitingTransport(url, answer_seconds, trust_env), url, api_key, retry)
+        except httpx.InvalidURL:
+            raise NoAnswer(url, "it is not a URL") from None
+
+    async def close(self) -> None:
+        await self.calls.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()

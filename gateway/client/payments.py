@@ -1,0 +1,150 @@
+"""Payments. Amounts are decimal strings, such as "12.50", with no more decimals than the asset has.
+
+`idempotency_key` names a call that moves money: a call that is made again with it, by another process or a year later,
+finds the first one's answer. Where none is given the client makes one for all tries of this call.
+"""
+
+import time
+from collections.abc import AsyncGenerator, Mapping
+from typing import Final
+from urllib.parse import quote
+
+from gateway.api.payments.shapes import (
+    AmountRequest,
+    NothingRequest,
+    PaymentRequest,
+    PaymentsPage,
+    PaymentView,
+    PreviewView,
+    RefundRequest,
+)
+from gateway.client.events import until_told
+from gateway.client.exceptions import StillPending
+from gateway.client.faces import Mode, Resource, call, iterator
+
+#: The states that nothing comes after.
+ENDED: Final = frozenset({"settled", "failed", "voided", "expired", "refused"})
+
+Metadata = Mapping[str, str | int | float | bool]
+
+
+class Payments(Resource[Mode]):
+    @call
+    async def create(
+        self,
+        to: str,
+        amount: str,
+        asset: str,
+        *,
+        memo: str | None = None,
+        capture: bool = True,
+        reference: str | None = None,
+        metadata: Metadata | None = None,
+        idempotency_key: str | None = None,
+    ) -> PaymentView:
+        """Pay `to`, an @handle or an address. With `capture=False` the money is held, to capture or void it later.
+
+        Raises ProblemError (`insufficient_funds`, `unknown_payee`, …), OutcomeUnknown and NoAnswer.
+        """
+        asked = _asked(to, amount, asset, memo, capture, reference, metadata)
+        return await self._calls.move("/v1/payments", PaymentView, asked, idempotency_key)
+
+    @call
+    async def preview(
+        self, to: str, amount: str, asset: str, *, memo: str | None = None, capture: bool = True
+    ) -> PreviewView:
+        """What a payment would be like. Nothing moves."""
+        asked = _asked(to, amount, asset, memo, capture, None, None)
+        return (await self._calls.send("POST", "/v1/payments/preview", PreviewView, asked, repeatable=True)).value
+
+    @call
+    async def get(self, id: str) -> PaymentView:
+        """Get a payment. Raises ProblemError (`not_found`)."""
+        return await self._calls.get(_path(id), PaymentView)
+
+    @iterator
+    async def list(
+        self,
+        *,
+        state: str | None = None,
+        asset: str | None = None,
+        rail: str | None = None,
+        reference: str | None = None,
+        memo: str | None = None,
+        payer: str | None = None,
+        payee: str | None = None,
+        counterparty: str | None = None,
+        created_from: str | None = None,
+        created_until: str | None = None,
+        amount_min: str | None = None,
+        amount_max: str | None = None,
+        page_size: int = 200,
+    ) -> AsyncGenerator[PaymentView, None]:
+        """What the wallet paid and was paid, newest first, as far as it fits every filter. Pages are asked for as they
+        are needed.
+        """
+        wanted = {"state": state, "asset": asset, "rail": rail, "reference": reference, "memo": memo}
+        wanted |= {"from": payer, "to": payee, "counterparty": counterparty}
+        wanted |= {"created_from": created_from, "created_until": created_until}
+        wanted |= {"amount_min": amount_min, "amount_max": amount_max}
+        cursor: str | None = None
+        while True:
+            page = await self._calls.get("/v1/payments", PaymentsPage, limit=page_size, cursor=cursor, **wanted)
+            for payment in page.items:
+                yield payment
+            if (cursor := page.next_cursor) is None:
+                return
+
+    @call
+    async def capture(self, id: str, amount: str | None = None, *, idempotency_key: str | None = None) -> PaymentView:
+        """Capture a held payment: all of it, or a part, and the rest goes back to the payer."""
+        return await self._calls.move(_path(id, "capture"), PaymentView, AmountRequest(amount), idempotency_key)
+
+    @call
+    async def void(self, id: str, *, idempotency_key: str | None = None) -> PaymentView:
+        """Void a held payment: its money goes back to the payer."""
+        return await self._calls.move(_path(id, "void"), PaymentView, NothingRequest(), idempotency_key)
+
+    @call
+    async def refund(
+        self,
+        id: str,
+        amount: str | None = None,
+        *,
+        reference: str | None = None,
+        metadata: Metadata | None = None,
+        idempotency_key: str | None = None,
+    ) -> PaymentView:
+        """Refund a settled payment: all that is left of it, or a part. Returns the refund, which is a payment too."""
+        asked = RefundRequest(amount, reference, None if metadata is None else dict(metadata))
+        return await self._calls.move(_path(id, "refund"), PaymentView, asked, idempotency_key)
+
+    @call
+    async def wait(self, id: str, timeout: float | None = None) -> PaymentView:  # noqa: ASYNC109 - also where it blocks
+        """The payment once it has ended: settled, failed, voided, expired or refused. It waits by the stream of events.
+
+        Raises StillPending after `timeout` seconds; None: waits for ever. A payment that is held or waits for its
+        payer's approval goes on only once somebody acts.
+        """
+        ends = None if timeout is None else time.monotonic() + timeout
+        async for _ in until_told(self._calls, id, ends):
+            payment = await self._calls.get(_path(id), PaymentView)
+            if payment.state in ENDED:
+                return payment
+        raise StillPending(payment, timeout or 0.0)
+
+
+def _asked(
+    to: str,
+    amount: str,
+    asset: str,
+    memo: str | None,
+    capture: bool,
+    reference: str | None,
+    metadata: Metadata | None,
+) -> PaymentRequest:
+    return PaymentRequest(to, amount, asset, memo, capture, reference, None if metadata is None else dict(metadata))
+
+
+def _path(id: str, *verb: str) -> str:
+    return "/".join(["/v1/payments", quote(id, safe=""), *verb])

@@ -1,0 +1,122 @@
+"""HTTP by httpx, behind one protocol of coroutines. Those of the blocking one never suspend: they block (faces.py)."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Protocol
+
+import httpx
+
+
+class Opened(Protocol):
+    """An answer whose body has not been read yet."""
+
+    response: httpx.Response
+
+    async def read(self) -> None:
+        """Read the whole body."""
+
+    def parts(self) -> AsyncIterator[bytes]:
+        """The body as it comes."""
+
+
+class Transport(Protocol):
+    blocking: bool
+
+    def build(
+        self, method: str, path: str, headers: dict[str, str], params: dict[str, str], content: bytes | None
+    ) -> httpx.Request: ...
+
+    async def send(self, request: httpx.Request) -> httpx.Response:
+        """Raises httpx.HTTPError."""
+
+    def open(self, request: httpx.Request) -> AbstractAsyncContextManager[Opened]:
+        """Raises httpx.HTTPError."""
+
+    async def sleep(self, seconds: float) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+class BlockingTransport:
+    blocking = True
+
+    def __init__(self, url: str, seconds: float, trust_env: bool) -> None:
+        self._http = httpx.Client(base_url=url, timeout=seconds, trust_env=trust_env)
+
+    def build(
+        self, method: str, path: str, headers: dict[str, str], params: dict[str, str], content: bytes | None
+    ) -> httpx.Request:
+        return self._http.build_request(method, path, headers=headers, params=params, content=content)
+
+    async def send(self, request: httpx.Request) -> httpx.Response:
+        return self._http.send(request)
+
+    @asynccontextmanager
+    async def open(self, request: httpx.Request) -> AsyncIterator[Opened]:
+        response = self._http.send(request, stream=True)
+        try:
+            yield _BlockingOpened(response)
+        finally:
+            response.close()
+
+    async def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)  # noqa: ASYNC251 - it blocks on purpose: no event loop runs this
+
+    async def close(self) -> None:
+        self._http.close()
+
+
+class _BlockingOpened:
+    def __init__(self, response: httpx.Response) -> None:
+        self.response = response
+
+    async def read(self) -> None:
+        self.response.read()
+
+    async def parts(self) -> AsyncIterator[bytes]:
+        parts: Iterator[bytes] = self.response.iter_bytes()
+        for part in parts:
+            yield part
+
+
+class AwaitingTransport:
+    blocking = False
+
+    def __init__(self, url: str, seconds: float, trust_env: bool) -> None:
+        self._http = httpx.AsyncClient(base_url=url, timeout=seconds, trust_env=trust_env)
+
+    def build(
+        self, method: str, path: str, headers: dict[str, str], params: dict[str, str], content: bytes | None
+    ) -> httpx.Request:
+        return self._http.build_request(method, path, headers=headers, params=params, content=content)
+
+    async def send(self, request: httpx.Request) -> httpx.Response:
+        return await self._http.send(request)
+
+    @asynccontextmanager
+    async def open(self, request: httpx.Request) -> AsyncIterator[Opened]:
+        response = await self._http.send(request, stream=True)
+        try:
+            yield _AwaitingOpened(response)
+        finally:
+            await response.aclose()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+
+class _AwaitingOpened:
+    def __init__(self, response: httpx.Response) -> None:
+        self.response = response
+
+    async def read(self) -> None:
+        await self.response.aread()
+
+    async def parts(self) -> AsyncIterator[bytes]:
+        async for part in self.response.aiter_bytes():
+            yield part

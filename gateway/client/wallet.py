@@ -1,0 +1,27 @@
+"""The caller's wallet: balances and statements."""
+
+from collections.abc import AsyncGenerator
+
+from gateway.api.wallets.shapes import EntriesPage, EntryView, WalletView
+from gateway.client.faces import Mode, Resource, call, iterator
+
+
+class WalletCalls(Resource[Mode]):
+    @call
+    async def get(self, at: str | None = None) -> WalletView:
+        """The wallet and its balances now, or `at` a past time (RFC 3339)."""
+        return await self._calls.get("/v1/wallet", WalletView, at=at)
+
+    @iterator
+    async def entries(
+        self, asset: str, since: str | None = None, until: str | None = None, page_size: int = 200
+    ) -> AsyncGenerator[EntryView, None]:
+        """The statement of one asset, newest first, from `since` on and before `until` (RFC 3339)."""
+        cursor: str | None = None
+        while True:
+            span = {"from": since, "until": until, "cursor": cursor}
+            page = await self._calls.get("/v1/entries", EntriesPage, asset=asset, limit=page_size, **span)
+            for entry in page.items:
+                yield entry
+            if (cursor := page.next_cursor) is None:
+                return

@@ -1,0 +1,92 @@
+"""The client as it is installed: with its own dependencies, in the versions of the lock, and with nothing else."""
+
+import asyncio
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+
+from tests.api.conftest import Api
+from tests.api.test_stream import Gateway
+from tests.processes import HANG_SECONDS
+from tests.running import ROOT
+
+pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+
+GUIDE = ROOT / "gateway" / "docs" / "guides" / "python-client.md"
+
+#: All that the client takes along.
+NAMES = {"anyio", "certifi", "h11", "httpcore", "httpx", "idna", "iso4217", "msgspec", "typing-extensions"}
+
+
+@pytest.fixture(scope="module")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Python of a fresh virtual environment. What the lock names for the client is copied from the environment of
+    the tests, which is made by that lock; so no registry is asked.
+    """
+    argv = [sys.executable, ROOT / "scripts" / "deploy" / "runtime_lock.py", ROOT / "pyproject.toml"]
+    lock = subprocess.run([*argv, ROOT / "requirements.lock", "--client"], capture_output=True, text=True, check=True)
+    locked = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", lock.stdout, re.MULTILINE))
+    assert locked.keys() == NAMES
+
+    folder = tmp_path_factory.mktemp("client")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
+    site = Path(sysconfig.get_path("purelib", vars={"base": str(folder)}))
+    for name, version in locked.items():
+        installed = distribution(name)
+        assert installed.version == version
+        for file in installed.files or ():
+            if ".." not in file.parts and file.suffix != ".pyc":
+                (site / file).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(file.locate(), site / file)
+    (site / "gateway.pth").write_text(f"{ROOT}\n")
+    return folder / "bin" / "python"
+
+
+def test_nothing_of_the_server_is_imported(python: Path) -> None:
+    code = (
+        "import sys, gateway.client; of = {name.partition('.')[0] for name in sys.modules} - sys.stdlib_module_names; "
+        "print(*sorted(name for name in of if not name.startswith('_'))); "
+        "print(*sorted(name for name in sys.modules if name.startswith('gateway.') and name.count('.') == 1))"
+    )
+    ran = subprocess.run([python, "-P", "-c", code], capture_output=True, text=True, check=True)
+    packages, rooms = ran.stdout.splitlines()
+    assert set(packages.split()) - {"gateway"} <= {name.replace("-", "_") for name in NAMES} | {"sitecustomize"}
+    assert rooms.split() == [
+        *("gateway.api", "gateway.client", "gateway.errors", "gateway.http", "gateway.identity", "gateway.money"),
+        "gateway.payments",
+    ]
+
+
+async def test_the_guide_does_what_it_shows(python: Path, gateway: Gateway, api: Api, tmp_path: Path) -> None:
+    alice = await api.person("alice", "500.00 EUR")
+    for handle in ("bob", "shop"):
+        await api.person(handle)
+    keys = tmp_path / ".gateway" / "keys"
+    keys.mkdir(parents=True)
+    (keys / "alice").write_text(alice.api_key + "\n")
+    text = GUIDE.read_text()
+    told = re.findall(r"^```python\n(.*?)^```$(?:\n\n```text\n(.*?)^```$)?", text, re.DOTALL | re.MULTILINE)
+    (first, shown), (second, also_shown), (stream, _) = told
+
+    printed = await run(python, first + second, gateway, tmp_path)
+    assert printed == (shown + also_shown).replace("…\n", "")
+
+    (event, *_) = (await alice.get("/v1/events")).json()["items"]
+    values = f"api_key, last_seen = {alice.api_key!r}, {event['id']!r}\n"
+    printed = await run(python, values + stream + "        break\n", gateway, tmp_path)
+    assert re.fullmatch(r"evt_\w+ deposit\.settled\n", printed)
+
+
+async def run(python: Path, code: str, gateway: Gateway, folder: Path) -> str:
+    code = code.replace("http://127.0.0.1:8000", gateway.url)
+    pipes = {"stdout": asyncio.subprocess.PIPE, "stderr": asyncio.subprocess.PIPE}
+    process = await asyncio.create_subprocess_exec(python, "-P", "-c", code, cwd=folder, **pipes)
+    out, said = await asyncio.wait_for(process.communicate(), HANG_SECONDS)
+    assert process.returncode == 0, said.decode()
+    return out.decode()
