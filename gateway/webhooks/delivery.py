@@ -179,9 +179,13 @@ async def claim(connection: Connection, now: datetime, most: int, failing: bool)
 
 async def record(connection: Connection, tried: Claimed, attempt: Attempt, now: datetime) -> None:
     """Write what came of a try, and what follows: the delivery's end or its next try, and whether its endpoint is left
-    alone for a while or disabled.
+    alone for a while or disabled. The endpoint is locked, before the delivery, only where something is to be said of
+    it: a success at one that does not fail waits for no other.
     """
-    at = await connection.fetchrow(sql.lock_for_outcome, tried.endpoint)
+    succeeded = attempt.outcome == "delivered"
+    at = await connection.fetchrow(sql.standing, tried.endpoint)
+    if at is not None and not (succeeded and at["failing_since"] is None):
+        at = await connection.fetchrow(sql.lock_for_outcome, tried.endpoint)
     if at is None:
         return
     await connection.execute(
@@ -192,9 +196,9 @@ async def record(connection: Connection, tried: Claimed, attempt: Attempt, now: 
     if mine is None:  # somebody else has it by now, or it was queued again
         return
     tries = mine["tries"] + 1
-    if attempt.outcome == "delivered":
+    if succeeded:
         await connection.execute(sql.end_try, tried.endpoint, tried.event, "delivered", tries, now)
-        if at["failures"] or at["failing_since"] is not None:
+        if at["failing_since"] is not None:
             await connection.execute(sql.endpoint_succeeded, tried.endpoint)
         return
     wait = None if attempt.outcome == "gone" else schedule.wait(tries, attempt.retry_after)

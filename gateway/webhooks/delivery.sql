@@ -77,14 +77,25 @@ UPDATE webhook_endpoint SET reached = $2, has_news = $3 WHERE id = $1;
 
 -- due_endpoint
 -- The endpoint that waited longest of those that have something to send and may be sent more, of which no other worker is
--- at. Endpoints that fail come after all others, and are sent one delivery at a time.
+-- at. Endpoints that fail come after all others, and are sent one delivery at a time. Those that have something pending are
+-- found by skipping along the index, so that all others cost nothing.
+WITH RECURSIVE waiting (endpoint_id) AS (
+    (SELECT endpoint_id FROM webhook_delivery WHERE state = 'pending' ORDER BY endpoint_id LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT webhook_delivery.endpoint_id FROM webhook_delivery
+        WHERE state = 'pending' AND webhook_delivery.endpoint_id > waiting.endpoint_id
+        ORDER BY webhook_delivery.endpoint_id LIMIT 1
+    ) FROM waiting WHERE waiting.endpoint_id IS NOT NULL
+)
 SELECT endpoint.id, endpoint.wallet_id, endpoint.url, CASE WHEN failures >= $2 THEN 1 ELSE $3 END AS at_once,
     failures >= $2 AS failing
 FROM webhook_endpoint AS endpoint, LATERAL (
     SELECT count(*) FROM webhook_delivery
     WHERE endpoint_id = endpoint.id AND state = 'pending' AND leased_until > $1
 ) AS busy
-WHERE disabled_by IS NULL AND deleted_at IS NULL AND (resumes_at IS NULL OR resumes_at <= $1)
+WHERE endpoint.id IN (SELECT endpoint_id FROM waiting)
+    AND disabled_by IS NULL AND deleted_at IS NULL AND (resumes_at IS NULL OR resumes_at <= $1)
     AND (failures < $2 OR $4)
     AND busy.count < CASE WHEN failures >= $2 THEN 1 ELSE $3 END
     AND EXISTS (
@@ -123,14 +134,18 @@ RETURNING mine.event;
 -- It is another endpoint's turn.
 UPDATE webhook_endpoint SET served_at = $2 WHERE id = $1;
 
+-- standing
+-- Whether the endpoint that a delivery was tried at has been failing; no row where it was deleted.
+SELECT failures, failing_since FROM webhook_endpoint WHERE id = $1 AND deleted_at IS NULL;
+
 -- lock_for_outcome
--- The endpoint that a delivery was tried at, until the transaction ends; no row where it was deleted.
+-- The same, of an endpoint that stays as it is until the transaction ends.
 SELECT failures, failing_since FROM webhook_endpoint WHERE id = $1 AND deleted_at IS NULL FOR NO KEY UPDATE;
 
 -- add_attempt
 -- A try, and what came of it; nothing where the delivery is gone.
 INSERT INTO webhook_attempt (endpoint_id, event, at, milliseconds, outcome, status)
-SELECT $1, $2, $3, $4, $5, $6 WHERE EXISTS (SELECT FROM webhook_delivery WHERE endpoint_id = $1 AND event = $2);
+SELECT $1, $2, $3, $4, $5, $6 FROM webhook_delivery WHERE endpoint_id = $1 AND event = $2 FOR KEY SHARE;
 
 -- delivery_of_lease
 -- The delivery, if the lease is still the one under which it was tried.
