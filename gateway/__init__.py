@@ -3,6 +3,7 @@
     money.py ids.py clock.py   amounts, ids, the time                  errors.py   everything that can be refused
     address.py secret.py       Ethereum addresses; secrets that are kept by their hashes
     escape.py config.py        other people's words, where they are printed; the settings, read once
+    logs.py                    the log, as text or as JSON
     metrics/                   what is counted, and told to Prometheus
     schema/ migrations/        the current schema; how an older database becomes that
 
@@ -37,7 +38,7 @@ Imports go one way, and import-linter keeps it (pyproject.toml):
 
     __main__ > cli > assembly | client > api | web | docs | worker | embedded > http > bank > custody | reconciliation
              > payments > settlement > operators > controls | webhooks > identity > chain
-             > keys | ledger | events | audit > idempotency | group_commit > postgres > config
+             > keys | ledger | events | audit > idempotency | group_commit > postgres > config > logs
              > address | money | ids | clock | secret | escape | metrics > errors
 """
 

@@ -6,21 +6,19 @@ second, which somebody who asks for a balance should not wait for.
 """
 
 import asyncio
-import logging
 import sys
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import rich_click as click
 
-from gateway import __version__
+from gateway import __version__, logs
 from gateway.cli.operate import printout, security
 from gateway.cli.pay_many import command
 from gateway.cli.wallet import grants, protection, wallet, webhooks
 from gateway.cli.wallet.calls import say, show
 from gateway.config import SETTINGS, from_environment, given
 from gateway.errors import GatewayError
-from gateway.escape import LogFormatter
 
 T = TypeVar("T")
 
@@ -340,10 +338,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 def main() -> None:
     """Run the command line. A refusal is one sentence on standard error and the status 1."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(LogFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logs.to_standard_error("text")
     try:
         cli(prog_name="gateway")
     except GatewayError as refusal:

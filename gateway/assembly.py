@@ -235,6 +235,7 @@ async def services(
                 *(opened, settings, vault, opened.clock, node, config.public_url or url),
                 *(Proxies(config.trusted_proxies), Limits(rates)),
                 webhooks_allowed=webhooks_allowed(config),
+                logs_requests=config.access_log,
             )
     finally:
         if node is not None:

@@ -15,6 +15,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from gateway.errors import Misconfigured
+from gateway.logs import LogFormat
 from gateway.money import Asset, Assets, fiat
 
 Network = IPv4Network | IPv6Network
@@ -49,6 +50,12 @@ SETTINGS: Final = (
         "free one and prints it; empty: none",
     ),
     ("GATEWAY_METRICS_HOST", "127.0.0.1", "the address of that port; metrics need no key, so let only Prometheus in"),
+    ("GATEWAY_LOG_FORMAT", "text", "how serve and work log to standard error: text, or json, an object a line"),
+    (
+        "GATEWAY_ACCESS_LOG",
+        "off",
+        "on: serve logs each request by its route's template, without anything that says who somebody is",
+    ),
     (
         "GATEWAY_DRAIN_SECONDS",
         "0",
@@ -140,6 +147,8 @@ class Config:
     requests_per_minute: int
     metrics_port: int | None
     metrics_host: str
+    log_format: LogFormat
+    access_log: bool
     drain_seconds: float
     stop_seconds: float
     database_url: str | None
@@ -247,6 +256,8 @@ def read(variables: Mapping[str, str]) -> Config:
         requests_per_minute=_whole("GATEWAY_REQUESTS_PER_MINUTE", text, 1, 1_000_000_000),
         metrics_port=_whole("GATEWAY_METRICS_PORT", text, 0, 65_534) if text["GATEWAY_METRICS_PORT"] else None,
         metrics_host=text["GATEWAY_METRICS_HOST"],
+        log_format="json" if _choice("GATEWAY_LOG_FORMAT", text, "text", "json") == "json" else "text",
+        access_log=_choice("GATEWAY_ACCESS_LOG", text, "off", "on") == "on",
         drain_seconds=_seconds("GATEWAY_DRAIN_SECONDS", text, 0.0),
         stop_seconds=_seconds("GATEWAY_STOP_SECONDS", text, 0.0),
         database_url=text["GATEWAY_DATABASE_URL"] or None,
@@ -275,6 +286,12 @@ def _whole(name: str, text: Mapping[str, str], least: int, most: int) -> int:
     if not (digits.isascii() and digits.isdecimal() and len(digits) <= 18 and least <= int(digits) <= most):
         raise Misconfigured(f"{name}={digits[:80]!r}: set it to a whole number from {least} to {most}")
     return int(digits)
+
+
+def _choice(name: str, text: Mapping[str, str], *choices: str) -> str:
+    if text[name] not in choices:
+        raise Misconfigured(f"{name}={text[name][:80]!r}: set it to {' or '.join(choices)}")
+    return text[name]
 
 
 def _url(name: str, text: Mapping[str, str]) -> str | None:

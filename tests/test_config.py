@@ -39,6 +39,8 @@ def test_every_setting_is_read() -> None:
             "GATEWAY_GAS_BATCHES_LEAST": "3", "GATEWAY_LEDGER_FEE_BASIS_POINTS": "25",
             "GATEWAY_BATCH_WAIT_SECONDS": "0", "GATEWAY_TRUSTED_PROXIES": "10.0.0.0/8, ::1",
             "GATEWAY_SIGN_UPS_PER_HOUR": "1", "GATEWAY_TRIES_PER_MINUTE": "2", "GATEWAY_REQUESTS_PER_MINUTE": "3",
+            "GATEWAY_METRICS_PORT": "9464", "GATEWAY_METRICS_HOST": "::", "GATEWAY_LOG_FORMAT": "json",
+            "GATEWAY_ACCESS_LOG": "on",
         }
     )  # fmt: skip
     assert (config.home, config.host, config.port) == (Path("/srv/g"), "::1", 0)
@@ -56,6 +58,8 @@ def test_every_setting_is_read() -> None:
     assert [str(network) for network in config.trusted_proxies] == ["10.0.0.0/8", "::1/128"]
     assert (config.sign_ups_per_hour, config.tries_per_minute, config.requests_per_minute) == (1, 2, 3)
     assert config.signature_seconds == 20
+    assert (config.metrics_port, config.metrics_host) == (9464, "::")
+    assert (config.log_format, config.access_log) == ("json", True)
     assert (config.hold_seconds, config.gas_batches_least, config.ledger_fee_basis_points) == (1, 3, 25)
 
 
@@ -83,6 +87,9 @@ def test_the_servers_url_is_one_that_can_be_asked(host: str, url: str) -> None:
         ),
         *(("GATEWAY_WEBHOOK_SCHEMES", value) for value in ("http:", "ftp", "https,", "https;http")),
         *(("GATEWAY_WEBHOOK_NETWORKS", value) for value in ("10.0.0.1/8", "localhost", "any")),
+        *(("GATEWAY_METRICS_PORT", value) for value in ("x", "-1", "65535")),
+        *(("GATEWAY_LOG_FORMAT", value) for value in ("JSON", "xml")),
+        *(("GATEWAY_ACCESS_LOG", value) for value in ("yes", "1")),
         *(("GATEWAY_FINALITY", value) for value in ("latest", "-1", "10001", "Finalized")),
         *(("GATEWAY_DATABASE_CONNECT_SECONDS", value) for value in ("0", "0.4", "61", "x")),
         *(("GATEWAY_DATABASE_STATEMENT_SECONDS", value) for value in ("0", "inf", "61")),

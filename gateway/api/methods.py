@@ -29,7 +29,7 @@ class Gateway(Litestar):
             method = scope["method"]
             if method == "HEAD":
                 scope, send = {**scope, "method": "GET"}, without_body(send)
-            send = observed.watching(self.traffic, scope, send)
+            send = observed.watching(self.traffic, scope, send, self.state.services.logs_requests)
             if method == "OPTIONS" and (methods := self.state.methods.of(scope["path"])):
                 allowed = (b"allow", ", ".join(methods).encode())
                 headers = [allowed, *self.fast_payments.security, (b"x-request-id", request_id(scope))]

@@ -19,7 +19,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from gateway.api.payments.fast_payments import Answer, FastPayments, Payment
-from gateway.http import observed
+from gateway.http import access_log, observed
 from gateway.http.request.body import BODY_BYTES_MAX
 from gateway.http.request.framing import field_lines
 from gateway.http.request_id import request_id
@@ -135,6 +135,9 @@ class PaymentProtocol(HttpToolsProtocol):
         path = cycle.scope["path"]
         end = _PAYMENTS if path == _PAYMENTS else path[path.rindex("/") :]
         self._routes[end].answered(status, self._begun_at)
+        if self._payments.logs_requests:
+            route = path if path == _PAYMENTS else f"{_PAYMENTS}/{{id}}{end}"
+            access_log.write(cycle.scope, "POST", route, status, self._begun_at, body)
         headers = field_lines((*self.server_state.default_headers, *own))
         close = b"" if cycle.keep_alive else b"connection: close\r\n"
         id = request_id(cycle.scope)  # type: ignore[arg-type] # uvicorn's Scope, which Litestar types anew

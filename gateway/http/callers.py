@@ -10,7 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from gateway.errors import Unauthenticated
 from gateway.group_commit import GroupCommit
-from gateway.http import cookie
+from gateway.http import cookie, observed
 from gateway.http.request import fields
 from gateway.http.services import Services
 from gateway.identity import api_key as api_keys
@@ -18,6 +18,7 @@ from gateway.identity.credential import SCOPES, Credential
 from gateway.identity.sign_in import session
 from gateway.identity.sign_in.ceremony import party_of
 from gateway.identity.wallet import Wallet
+from gateway.ids import show
 from gateway.metrics.histogram import Histogram
 from gateway.secret import hash_of
 
@@ -77,6 +78,7 @@ async def credential_of(request: Request[Any, Any, Any], services: Services) -> 
         who = str(shown.wallet.id)
         services.limits.check("requests", who, services.clock())
     request.scope["state"][CALLER] = who
+    observed.note_wallet(request.scope, show("wal", shown.wallet.id))
     services.limits.note(services.database, "requests", who, services.clock())
     if request.route_handler.opt.get("names"):
         services.limits.check("guesses", who, services.clock())

@@ -1,4 +1,4 @@
-"""What metrics are told of a request while it is answered. It is kept in the request's own scope.
+"""What metrics and the access log are told of a request while it is answered. It is kept in the request's own scope.
 
 A request begins where its head was read: before the fast path, which may hand it on, or before the router.
 """
@@ -9,11 +9,13 @@ from typing import Any, Final, cast
 
 from litestar.types import Message, Scope, Send
 
+from gateway.http import access_log
 from gateway.metrics.traffic import NO_RAIL, NO_ROUTE, Traffic, outcome_of
 
 _BEGUN: Final = "gateway.begun"
 _PAYMENT: Final = "gateway.payment"
 _REFUSED: Final = "gateway.refused"
+_WALLET: Final = "gateway.wallet"
 
 _PAYMENTS: Final = "/v1/payments"
 
@@ -33,21 +35,41 @@ def note_refusal(scope: Scope, code: str) -> None:
     _notes(scope)[_REFUSED] = code
 
 
-def watching(traffic: Traffic, scope: Scope, send: Send) -> Send:
-    """Tells the traffic what is answered, once the answer begins."""
+def note_wallet(scope: Scope, wallet: str) -> None:
+    """The request is this wallet's, by its id."""
+    _notes(scope)[_WALLET] = wallet
+
+
+def watching(traffic: Traffic, scope: Scope, send: Send, is_logged: bool) -> Send:
+    """Tells the traffic what is answered once the answer begins, and the access log once its body does."""
+    status = 0
+    waits = is_logged
 
     async def watch(message: Message) -> None:
+        nonlocal status, waits
         if message["type"] == "http.response.start":
-            _answered(traffic, scope, message["status"])
+            status = message["status"]
+            _answered(traffic, scope, status)
+        elif waits:
+            waits = False
+            notes = _notes(scope)
+            body = bytes(message.get("body", b"")) if message["type"] == "http.response.body" else b""
+            wallet: str | None = notes.get(_WALLET)
+            access_log.write(scope, notes["method"], route_of(scope), status, notes[_BEGUN], body, wallet)
         await send(message)
 
     return watch
 
 
+def route_of(scope: Scope) -> str:
+    """The template of the route that takes the request."""
+    route: str = _notes(scope).get("path_template") or NO_ROUTE
+    return route
+
+
 def _answered(traffic: Traffic, scope: Scope, status: int) -> None:
-    notes = _notes(scope)
+    notes, route = _notes(scope), route_of(scope)
     method: str = notes["method"]
-    route: str = notes.get("path_template") or NO_ROUTE
     traffic.route(method, route).answered(status, notes[_BEGUN])
     if route == _PAYMENTS and method == "POST":
         rail, is_hold = notes.get(_PAYMENT, (NO_RAIL, False))

@@ -30,6 +30,7 @@ class Services:
     proxies: Proxies = field(default_factory=Proxies)
     limits: Limits = field(default_factory=Limits)
     webhooks_allowed: Allowed = field(default_factory=Allowed)  #: Where webhooks may be sent.
+    logs_requests: bool = False  #: Whether each goes to the access log.
     stopping: asyncio.Event = field(default_factory=asyncio.Event)  #: Set once this process was told to stop.
 
     def address_of(self, scope: Mapping[str, Any]) -> str | None:

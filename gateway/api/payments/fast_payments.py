@@ -114,6 +114,7 @@ class FastPayments:
     def __init__(self, services: Services, most: int, at_once: int, traffic: Traffic) -> None:
         self._services = services
         self._traffic = traffic
+        self.logs_requests = services.logs_requests
         #: What is answered of each route, by how its path ends.
         self.routes = {"/v1/payments": traffic.route("POST", "/v1/payments")} | {
             end: traffic.route("POST", f"/v1/payments/{{id}}{end}") for end in ("/capture", "/void", "/refund")

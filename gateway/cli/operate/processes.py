@@ -11,7 +11,7 @@ from typing import Any
 
 import uvloop
 
-from gateway import __version__, assembly
+from gateway import __version__, assembly, logs
 from gateway.api import measures as served
 from gateway.api.app import over, routed
 from gateway.api.events.views import rendering
@@ -49,11 +49,13 @@ def routes_of(public_url: str) -> Gateway:
 
 def serve(config: Config, build: Callable[[Services], Any] = gateway_of) -> None:
     """Serve HTTP until SIGTERM or Ctrl-C: what `build` makes of the gateway, an ASGI application."""
+    logs.to_standard_error(config.log_format)
     uvloop.run(_serve(config, build))
 
 
 def work(config: Config) -> None:
     """Sign, batch, send, watch and settle until SIGTERM or Ctrl-C."""
+    logs.to_standard_error(config.log_format)
     uvloop.run(_work(config))
 
 

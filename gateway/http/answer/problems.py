@@ -198,7 +198,7 @@ def refuse_http(request: Request[Any, Any, Any], error: HTTPException) -> Respon
 def fail(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, object]]:
     """The answer to a mistake of ours: its details go to the log, with the request's id, and nowhere else."""
     id = request_id(request.scope).decode()
-    log.error("request %s to %a failed", id, request.scope["path"], exc_info=error)
+    log.error("request %s to %s failed", id, observed.route_of(request.scope), exc_info=error)
     observed.note_refusal(request.scope, INTERNAL.code)
     return _answer(internal_document())
 

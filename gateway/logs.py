@@ -1,0 +1,50 @@
+"""The log: one line per message on standard error, as text or as JSON.
+
+A message is for people, and a record's `fields` beside it are for programs.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from gateway.clock import rfc3339
+from gateway.escape import LogFormatter
+
+LogFormat = Literal["text", "json"]
+
+#: Where a record has its fields.
+_FIELDS = "fields"
+
+
+class JsonFormatter(logging.Formatter):
+    """A JSON object a line: `time` (RFC 3339, UTC), `level`, `logger`, `message`, the fields, and of an error its
+    traceback as `exception`. It is ASCII, so nothing in it moves a terminal's cursor.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": rfc3339(datetime.fromtimestamp(record.created, UTC)),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **getattr(record, _FIELDS, {}),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+def to_standard_error(form: LogFormat) -> None:
+    """Have the process log in this form, in place of any other."""
+    handler = logging.StreamHandler()
+    text = LogFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler.setFormatter(JsonFormatter() if form == "json" else text)
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+def with_fields(fields: Mapping[str, object]) -> dict[str, object]:
+    """What logging is handed as `extra`, for a record with these fields."""
+    return {_FIELDS: fields}
