@@ -268,7 +268,8 @@ async def _lock(home: Path) -> int:
                 os.close(lock)
                 who = f"process {holder.pid}" if alive and holder else "a run that is just starting"
                 raise Misconfigured(
-                    f"{home} is in use by {who}: stop that one first, or give this one a GATEWAY_HOME of its own"
+                    f"{home} is in use by {who}: stop that one first, or give this one a GATEWAY_HOME and a "
+                    "GATEWAY_PORT of its own"
                 ) from None
             await asyncio.sleep(_POLL_SECONDS)
         else:

@@ -24,7 +24,7 @@ from gateway.audit.log import AuditEvent, By
 from gateway.errors import Forbidden, InvalidRequest, NotFound, Unauthenticated
 from gateway.events import log
 from gateway.identity import wallet
-from gateway.identity.credential import Credential, Scope, scopes_of
+from gateway.identity.credential import KEY_SCOPES, Credential, Scope, scopes_of
 from gateway.identity.errors import LastOwnerKey
 from gateway.identity.label import label
 from gateway.identity.wallet import lock_wallet
@@ -128,8 +128,10 @@ async def make(
     Raises InvalidRequest.
     """
     shown, id = _name(name), new_id(now)
-    if not scopes or "owner" in scopes:
-        raise InvalidRequest("scope", "a key has one scope at least, and acts as no owner: that takes a passkey")
+    if not scopes:
+        raise InvalidRequest("scope", f"a key has one scope at least; there are: {', '.join(KEY_SCOPES)}")
+    if "owner" in scopes:
+        raise InvalidRequest("scope", "no key is made with the scope 'owner': what only the owner does takes a passkey")
     if expires_at is not None and expires_at <= now:
         raise InvalidRequest("expires_at", "a key expires in the future")
     fresh = ApiKey(id, id, shown, scopes, _networks(networks), capped, now, expires_at, None, approved)

@@ -14,7 +14,8 @@ from msgspec import Struct
 from gateway.audit.log import By
 from gateway.errors import Forbidden, InvalidRequest
 from gateway.identity.errors import SignInAgain
-from gateway.identity.scope import SCOPES as SCOPES  # the redundant names let others import both from here
+from gateway.identity.scope import KEY_SCOPES as KEY_SCOPES  # the redundant names let others import these from here
+from gateway.identity.scope import SCOPES as SCOPES
 from gateway.identity.scope import Scope as Scope
 from gateway.identity.wallet import Wallet
 from gateway.ids import show
@@ -64,7 +65,10 @@ class Credential(Struct, frozen=True):
         if self.kind == "session":
             raise SignInAgain("use your passkey once more: a session does this in the minutes after it")
         if need == "owner":
-            raise Forbidden("only the owner does this: sign in, and use your passkey")
+            raise Forbidden(
+                "only the wallet's owner does this: sign in with your passkey or, where the wallet has none yet, use "
+                "the API key that came with the handle"
+            )
         raise Forbidden(f"this key has no scope {need!r}; use one that has")
 
 
@@ -72,5 +76,5 @@ def scopes_of(names: Iterable[str]) -> frozenset[Scope]:
     """The scopes that are named. Raises InvalidRequest for a name that is none."""
     named = frozenset(names)
     if unknown := sorted(named.difference(SCOPES)):
-        raise InvalidRequest("scope", f"{unknown[0][:60]!r} is no scope; there are: {', '.join(SCOPES)}")
+        raise InvalidRequest("scope", f"{unknown[0][:60]!r} is not a scope; there are: {', '.join(KEY_SCOPES)}")
     return cast("frozenset[Scope]", named)

@@ -9,3 +9,6 @@ Scope = Literal["read", "pay", "refund", "webhooks", "owner"]
 
 #: All of them.
 SCOPES: Final[tuple[Scope, ...]] = get_args(Scope)
+
+#: Those that a key can be made with: the owner's is for a passkey, and for the key that came with the handle.
+KEY_SCOPES: Final[tuple[Scope, ...]] = tuple(scope for scope in SCOPES if scope != "owner")

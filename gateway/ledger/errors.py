@@ -1,6 +1,6 @@
 """What the ledger refuses."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gateway.errors import Conflict, Refused
@@ -11,10 +11,17 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class InsufficientFunds(Conflict):
+    """`holder` is the handle whose wallet the account is of, and the account's own code where it is nobody's."""
+
     account: str
     asked: "Money"
     available: "Money"
-    says = "{account} has {available} available and {asked} was asked"
+    holder: str = field(init=False)
+    says = "{holder} has {available} available and {asked} was asked: ask for less, or put money in first"
+
+    def __post_init__(self) -> None:
+        kind, _, rest = self.account.partition(":")
+        self.holder = f"@{rest.partition(':')[0]}" if kind == "wallet" else self.account
 
 
 @dataclass(eq=False)

@@ -26,7 +26,7 @@ from uuid import UUID
 from gateway.audit import log as audit
 from gateway.audit.log import AuditEvent, By
 from gateway.controls import wallet_freeze
-from gateway.errors import Forbidden, InvalidRequest, NotFound, StateConflict, Unauthenticated
+from gateway.errors import Forbidden, InvalidRequest, NotFound, StateConflict
 from gateway.events import log
 from gateway.identity import wallet as wallets
 from gateway.identity.errors import InvalidPasskey
@@ -37,6 +37,7 @@ from gateway.identity.sign_in.challenge import Asked
 from gateway.ids import WalletId, new_id, show
 from gateway.money import Assets, Money
 from gateway.operators import repairs
+from gateway.operators.errors import OperatorSignedOut
 from gateway.operators.repairs import REPAIRS, Correction, Repair
 from gateway.postgres.pool import Connection, Record, Statements
 from gateway.secret import hash_of, new_secret
@@ -200,10 +201,10 @@ async def sign_in(connection: Connection, assertion: Assertion, now: datetime) -
 
 
 async def open(connection: Connection, token: str, now: datetime) -> Operator:
-    """The operator whose session it is. Raises Unauthenticated."""
+    """The operator whose session it is. Raises OperatorSignedOut."""
     row = await connection.fetchrow(sql.operator_of_session, hash_of(token), now)
     if row is None:
-        raise Unauthenticated
+        raise OperatorSignedOut
     return Operator(row["id"], row["name"])
 
 
@@ -363,9 +364,9 @@ def _refuse_own(operator: Operator, found: Proposal) -> None:
 
 
 async def still(connection: Connection, operator: Operator) -> None:
-    """Lock the operator, who must not have been revoked meanwhile. Raises Unauthenticated."""
+    """Lock the operator, who must not have been revoked meanwhile. Raises OperatorSignedOut."""
     if await connection.fetchval(sql.still_operator, operator.id) is None:
-        raise Unauthenticated
+        raise OperatorSignedOut
 
 
 async def _verify(

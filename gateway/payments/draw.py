@@ -3,11 +3,10 @@
 from datetime import datetime
 from uuid import UUID
 
-from gateway.errors import NotFound
+from gateway.errors import Forbidden
 from gateway.identity import wallet
 from gateway.identity.credential import Credential
 from gateway.identity.wallet import Wallet
-from gateway.ids import show
 from gateway.payments import pay
 from gateway.payments.checks import mandate
 from gateway.payments.model.note import Note
@@ -29,12 +28,12 @@ async def draw(
     """Pay the holder so much of the mandate's asset, from the wallet that granted it.
 
     What the mandate lets be drawn is a check of every payment (mandate.py), which locks its row. Raises NotFound (there
-    is none, or it is not the holder's to draw), InvalidAmount, AmountTooPrecise, and what `pay` raises, such as
+    is none), Forbidden (the holder granted it), InvalidAmount, AmountTooPrecise, and what `pay` raises, such as
     MandateExceeded, StateConflict (revoked or expired) and GrantNotApproved.
     """
     found = await mandate.one(connection, settings.assets, id, holder.id)
     if found.payee != holder.id:
-        raise NotFound(f"mandate {show(mandate.PREFIX, id)}")
+        raise Forbidden("only the payee of a mandate draws by it; to pay them yourself, make a payment")
     payer = await wallet.by_id(connection, found.payer)
     by = Credential("mandate", found.id, payer, frozenset({"pay"}), approved=found.approved)
     asked = found.period.asset.parse_positive(money)

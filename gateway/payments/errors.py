@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from gateway.errors import Conflict, GatewayError, Refused, Unavailable, UnknownAsset
+from gateway.errors import Conflict, GatewayError, Refused, StateConflict, Unavailable, UnknownAsset
 from gateway.ids import show
 
 if TYPE_CHECKING:
@@ -96,6 +96,18 @@ class RefundExceedsPayment(Conflict):
     asked: "Money"
     left: "Money"
     says = "{asked} is more than is left to refund, which is {left}"
+
+
+class NothingLeftToRefund(RefundExceedsPayment):
+    says = "all of this payment was refunded already: nothing is left to refund"
+
+
+class HeldPaymentRefund(StateConflict):
+    says = "{id} is {state}, so there is nothing to refund yet: void it, or capture it first"
+
+
+class MandateEnded(StateConflict):
+    says = "{id} is {state}, so nothing is drawn by it any more: ask its payer to grant a new mandate"
 
 
 @dataclass(eq=False)

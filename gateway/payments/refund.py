@@ -14,7 +14,7 @@ from gateway.ids import PaymentId, show
 from gateway.money import Money
 from gateway.payments import pay
 from gateway.payments.checks import checks
-from gateway.payments.errors import RefundExceedsPayment
+from gateway.payments.errors import HeldPaymentRefund, NothingLeftToRefund, RefundExceedsPayment
 from gateway.payments.model import records
 from gateway.payments.model.note import Note
 from gateway.payments.model.payment import Payment, State
@@ -109,10 +109,14 @@ def _left(first: Payment, asked: Refund) -> Money:
     """How much of the payment is given back."""
     if first.payee != asked.caller.id:
         raise Forbidden("only the payee of a payment can refund it")
+    if first.state is State.HELD:
+        raise HeldPaymentRefund(show("pay", first.id), first.state.value, "refund")
     if first.state is not State.SETTLED:
         raise StateConflict(show("pay", first.id), first.state.value, "refund")
     left = first.captured - first.refunded
     money = left if asked.amount is None else left.asset.parse_positive(asked.amount)
-    if money > left or money.units == 0:
+    if left.units == 0:
+        raise NothingLeftToRefund(asked=money, left=left)
+    if money > left:
         raise RefundExceedsPayment(asked=money, left=left)
     return money

@@ -136,7 +136,9 @@ async def test_nobody_is_added_twice_or_under_a_name_that_is_none(api: Api) -> N
 async def test_no_wallets_key_or_session_is_an_operators_and_none_of_theirs_a_wallets(api: Api) -> None:
     alice, _, browser = await browsing(api)
     ann = await operator(api, "ann")
-    assert code_of(await alice.get("/v1/operator/proposals")) == (401, "unauthenticated")
+    as_operator = await alice.get("/v1/operator/proposals")
+    assert code_of(as_operator) == (401, "unauthenticated")
+    assert "operators sign in with their passkey" in as_operator.json()["detail"]
     assert code_of(await browser.call("GET", "/v1/operator/proposals")) == (401, "unauthenticated")
     as_wallet = await api.call("GET", "/v1/wallet", headers={"Authorization": f"Bearer {ann.token}"})
     assert code_of(as_wallet) == (401, "unauthenticated")

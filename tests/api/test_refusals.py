@@ -259,7 +259,42 @@ CAP: dict[str, Any] = {"asset": "EUR", "payment": "1.00"}
         (
             "/v1/keys",
             {"name": "x", "scopes": [], "caps": [CAP | {"week": "5.00"}]},
-            "there is no field 'week' in caps[0]; leave it out",
+            "there is no field 'week' in caps[0]; there are: asset, rail, payee, payment, day",
+        ),
+        (
+            "/v1/payments",
+            GOOD | {"note": "x"},
+            "there is no field 'note' here; there are: to, amount, asset, memo, capture, reference, metadata",
+        ),
+        (
+            "/v1/payments",
+            GOOD | {"metadata": {"order": []}},
+            "a value in metadata should be a boolean, a number or a string, not an array",
+        ),
+        (
+            "/v1/mandates",
+            {"payee": "@bob", "asset": "EUR", "period": "1.00", "expires_at": "tomorrow"},
+            "expires_at should be a date, a time and an offset (RFC 3339), such as 2030-01-31T12:00:00Z",
+        ),
+        (
+            "/v1/mandates",
+            {"payee": "@bob", "asset": "EUR", "period": "1.00", "draw": "1.01"},
+            "draw is 1.01 EUR, more than the 1.00 EUR of a whole period: make one of them fit the other",
+        ),
+        (
+            "/v1/keys",
+            {"name": "x", "scopes": []},
+            "a key has one scope at least; there are: read, pay, refund, webhooks",
+        ),
+        (
+            "/v1/keys",
+            {"name": "x", "scopes": ["owner"]},
+            "no key is made with the scope 'owner': what only the owner does takes a passkey",
+        ),
+        (
+            "/v1/keys",
+            {"name": "x", "scopes": ["write"]},
+            "'write' is not a scope; there are: read, pay, refund, webhooks",
         ),
         ("/v1/keys", {"name": "x", "scopes": [], "expires_in": 0}, "expires_in should be an integer >= 1"),
         (
@@ -273,6 +308,13 @@ async def test_what_is_wrong_in_a_body_is_said_in_words_of_json(
     alice: Person, bob: Person, path: str, body: object, detail: str
 ) -> None:
     assert (await refused(alice, path, body))["detail"] == detail
+
+
+async def test_an_empty_body_is_told_what_to_send(alice: Person, bob: Person) -> None:
+    held = (await alice.pay("@bob", "1.00 EUR", capture=False)).json()["id"]
+    headers = {**bob.bearer, "Idempotency-Key": "empty", "Content-Type": "application/json"}
+    answer = await bob.api.call("POST", f"/v1/payments/{held}/void", content=b"", headers=headers)
+    assert answer.json()["detail"] == "the body is empty: send a JSON object, {} where no field is needed"
 
 
 @pytest.mark.parametrize("field", ["to", "amount", "asset"])

@@ -135,8 +135,9 @@ async def test_a_preview_says_what_a_payment_would_and_moves_nothing(api: Api) -
         amount, _, asset = money.partition(" ")
         before = await api.counts()
         seen = await alice.post("/v1/payments/preview", {"to": "@bob", "amount": amount, "asset": asset})
-        assert (seen.status_code, set(seen.json())) == (200, {"route", "fee", "available_after", "approval"})
+        assert (seen.status_code, set(seen.json())) == (200, {"route", "fee", "available_after", "approval", "refusal"})
         assert seen.json()["available_after"] == left
+        assert seen.json()["refusal"] == ("insufficient_funds" if left.startswith("-") else None)
         assert await api.counts() == before
         held = await alice.pay("@bob", money, capture=False)
         if left.startswith("-"):
@@ -156,6 +157,11 @@ async def test_a_held_payment_is_captured_or_voided_and_a_settled_one_refunded(a
     assert (captured.status_code, set(captured.json())) == (200, PAYMENT)
     assert (captured.json()["state"], captured.json()["captured"]) == ("settled", "3.00")
 
+    too_early = await bob.post(f"/v1/payments/{second['id']}/refund", {})
+    assert code_of(too_early) == (409, "state_conflict")
+    assert too_early.json()["detail"] == (
+        f"{second['id']} is held, so there is nothing to refund yet: void it, or capture it first"
+    )
     voided = await bob.post(f"/v1/payments/{second['id']}/void", {})
     assert (voided.status_code, voided.json()["state"]) == (200, "voided")
 
@@ -165,6 +171,10 @@ async def test_a_held_payment_is_captured_or_voided_and_a_settled_one_refunded(a
     assert (refund.json()["from"], refund.json()["to"], refund.json()["state"]) == ("@bob", "@alice", "settled")
     assert (await alice.get(f"/v1/payments/{first['id']}")).json()["refunded"] == "1.00"
     assert await alice.balance("EUR") == ("18.00", "0.00", "18.00")
+    assert (await bob.post(f"/v1/payments/{first['id']}/refund", {"amount": "2.00"})).status_code == 201
+    again = await bob.post(f"/v1/payments/{first['id']}/refund", {})
+    assert code_of(again) == (409, "refund_exceeds_payment")
+    assert again.json()["detail"] == "all of this payment was refunded already: nothing is left to refund"
 
 
 async def test_the_wallet_has_every_asset_and_the_statement_every_entry(api: Api) -> None:

@@ -64,7 +64,10 @@ async def test_only_an_owners_key_takes_the_wallets_own_key_away(api: Api) -> No
     await with_scopes(api, alice, "read", "pay", "refund", "webhooks")
     refused = await alice.post("/v1/wallet/key/export", body)
     assert code_of(refused) == (403, "forbidden")
-    assert refused.json()["detail"] == "only the owner does this: sign in, and use your passkey"
+    assert refused.json()["detail"] == (
+        "only the wallet's owner does this: sign in with your passkey or, where the wallet has none yet, use the "
+        "API key that came with the handle"
+    )
 
     await with_scopes(api, alice, *SCOPES)
     assert (await alice.post("/v1/wallet/key/export", body)).status_code == 200

@@ -428,7 +428,7 @@ async def test_refunds_of_many_payees_share_one_commit_and_a_bad_one_is_refused_
     give_back(bob, paid[0], "2.00", "b1")
 
     assert await outcomes(tasks) == [
-        *("201", "NotFound", "RefundExceedsPayment", "StateConflict", "AmountTooPrecise", "201", "201", "201r"),
+        *("201", "NotFound", "RefundExceedsPayment", "HeldPaymentRefund", "AmountTooPrecise", "201", "201", "201r"),
         "IdempotencyKeyReused",
     ]
     async with api.services.database.reading() as connection:

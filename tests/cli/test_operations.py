@@ -25,7 +25,7 @@ def test_a_second_up_of_one_home_is_told_that_it_runs_already_and_where(up: Up) 
         assert second.returncode == 1
         assert second.stderr == (
             f"gateway: {up.home} is running already at {url}, as process {up.process.pid}: use that one, stop it "
-            "first, or give this one a GATEWAY_HOME of its own\n"
+            "first, or give this one a GATEWAY_HOME and a GATEWAY_PORT of its own\n"
         )
 
 

@@ -27,7 +27,7 @@ from gateway.api.operators.shapes import (
 from gateway.audit import log as audit
 from gateway.audit.log import ANYONE, AuditEvent, By
 from gateway.clock import rfc3339
-from gateway.errors import InvalidRequest
+from gateway.errors import InvalidRequest, Unauthenticated
 from gateway.http.answer.problems import MONEY_PROBLEMS
 from gateway.http.callers import bearer_of, check_conditions
 from gateway.http.request.parameters import path_id
@@ -37,6 +37,7 @@ from gateway.identity.handle import fold
 from gateway.identity.sign_in.ceremony import Registration, from_base64, party_of
 from gateway.ids import read, show
 from gateway.operators import operators, repair_proposal
+from gateway.operators.errors import OperatorSignedOut
 from gateway.operators.operators import Limit, Operator, Proposal
 from gateway.operators.repair_proposal import LostHandle
 from gateway.operators.repairs import REPAIRS, Correction
@@ -45,9 +46,13 @@ ProposalPath = Annotated[str, path_id(operators.PROPOSAL_PREFIX, "The proposal's
 
 
 async def operator_of(request: Request[Any, Any, State], services: Services) -> Operator:
-    """Which operator is calling. Raises Unauthenticated and PreconditionFailed."""
+    """Which operator is calling. Raises OperatorSignedOut and PreconditionFailed."""
+    try:
+        token = bearer_of(request)
+    except Unauthenticated:
+        raise OperatorSignedOut from None
     async with services.database.reading() as connection:
-        operator = await operators.open(connection, bearer_of(request), services.clock())
+        operator = await operators.open(connection, token, services.clock())
     check_conditions(request)
     return operator
 

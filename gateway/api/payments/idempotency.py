@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from gateway import idempotency
 from gateway.api.payments.views import payment_view
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, InvalidRequest
 from gateway.group_commit import GroupCommit
 from gateway.http.errors import IdempotencyKeyMissing
 from gateway.http.services import Services
@@ -208,7 +208,15 @@ def _as_meant(asked: msgspec.Struct, payees: Sequence[PayeeResolver]) -> msgspec
 
 
 def key_of(header: str) -> str:
-    """The key that the header says: 1 to 255 visible ASCII characters. Raises IdempotencyKeyMissing."""
-    if not _KEY.fullmatch(header):
+    """The key that the header says: 1 to 255 visible ASCII characters. Raises IdempotencyKeyMissing, and InvalidRequest
+    for one of other characters or a longer one.
+    """
+    if not header.strip():
         raise IdempotencyKeyMissing
+    if not _KEY.fullmatch(header):
+        raise InvalidRequest(
+            "idempotency_key",
+            f"the Idempotency-Key {header[:60]!r} cannot be used: send 1 to 255 visible ASCII characters without "
+            "spaces, such as a UUID",
+        )
     return header

@@ -87,7 +87,7 @@ def _check_not_running(config: Config) -> None:
         where = f"at {url}, as" if url else "as"
         raise Misconfigured(
             f"{config.home} is running already {where} process {process}: use that one, stop it first, or give this "
-            "one a GATEWAY_HOME of its own"
+            "one a GATEWAY_HOME and a GATEWAY_PORT of its own"
         )
 
 

@@ -278,7 +278,7 @@ def _of_validation(request: Request[Any, Any, Any], error: ValidationException) 
     fault = error.extra[0] if isinstance(error.extra, list) and error.extra else {}
     name = fault.get("key", "")
     if name == "data":
-        return InvalidRequest("object", "the body should be a JSON object")
+        return InvalidRequest("object", "the body is empty: send a JSON object, {} where no field is needed")
     return parameters.misfit(request, name)
 
 

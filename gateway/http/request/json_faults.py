@@ -32,6 +32,9 @@ _JSON_TYPES: Final = {
     "null": "null",
 }
 
+#: How a time is written, in a body and in a query parameter.
+RFC3339_TIME: Final = "a date, a time and an offset (RFC 3339), such as 2030-01-31T12:00:00Z"
+
 
 def refusal_of(fault: str, wanted: type[msgspec.Struct]) -> GatewayError:
     """The error that says what msgspec said of a body that should be a `wanted`."""
@@ -39,7 +42,12 @@ def refusal_of(fault: str, wanted: type[msgspec.Struct]) -> GatewayError:
         name, where = unknown[1], "here"
         if (at := _AT_FIELD.fullmatch(f"{name}`")) and _is_object(wanted, at[2]):  # else it is of the name itself
             name, where = at[1].removesuffix("`"), f"in {at[2]}"
-        return InvalidRequest("unknown_field", f"there is no field {name[:60]!r} {where}; leave it out")
+        names = _fields(wanted, where.removeprefix("in ") if where != "here" else "")
+        return InvalidRequest(
+            "unknown_field",
+            f"there is no field {name[:60]!r} {where}"
+            + (f"; there are: {', '.join(names)}" if names else "; there is none"),
+        )
     if missing := _MISSING_FIELD.fullmatch(fault):
         name, inside = missing.groups()
         return InvalidRequest("missing_field", f"the field {name!r} is missing" + (f" in {inside}" if inside else ""))
@@ -57,6 +65,9 @@ def one_of(choices: Iterable[object]) -> str:
 def _of_field(said: str, path: str, wanted: type[msgspec.Struct]) -> GatewayError:
     if said == "Number out of range":
         said = "Expected `str`, got `float`" if path == "amount" else said
+    if "RFC3339" in said:
+        return InvalidRequest("field", f"{path} should be {RFC3339_TIME}")
+    path = re.sub(r"(.*)\[\.\.\.\]", r"a value in \1", path)
     if other := _OTHER_TYPE.fullmatch(said):
         expected, got = other.groups()
         if path == "amount":
@@ -71,7 +82,9 @@ def _of_field(said: str, path: str, wanted: type[msgspec.Struct]) -> GatewayErro
 
 
 def _named(types: str) -> str:
-    return " or ".join(_JSON_TYPES.get(name, name) for name in types.split(" | "))
+    names = types.split(" | ")
+    shown = [_JSON_TYPES.get(name, name) for name in names if name != "int" or "float" not in names]
+    return " or ".join([", ".join(shown[:-1]), shown[-1]] if shown[1:] else shown)
 
 
 def _sent(expected: str, got: str) -> str:
@@ -83,6 +96,12 @@ def _sent(expected: str, got: str) -> str:
 def _choices(wanted: type[msgspec.Struct], path: str) -> str:
     """What the field at `path`, such as `caps[0].rail`, may be."""
     return one_of(choice for one in _at(wanted, path) for choice in _values(one))
+
+
+def _fields(wanted: type[msgspec.Struct], path: str) -> list[str]:
+    """The fields that an object at a path may have; an empty path is the whole body."""
+    places = _at(wanted, path) if path else [inspect.type_info(wanted)]
+    return [field.encode_name for one in places if isinstance(one, inspect.StructType) for field in one.fields]
 
 
 def _is_object(wanted: type[msgspec.Struct], path: str) -> bool:

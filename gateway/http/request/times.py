@@ -10,15 +10,14 @@ from typing import Annotated, Final
 
 from litestar.params import QueryParameter
 
+from gateway.http.request.json_faults import RFC3339_TIME
 from gateway.http.request.parameters import refused
 
 _DATE_TIME: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
 
-_FORM: Final = (
-    "a date, a time and an offset (RFC 3339), such as 2030-01-31T12:00:00Z; in a URL the + of an offset is %2B"
-)
+_FORM: Final = f"{RFC3339_TIME}; in a URL the + of an offset is %2B"
 
 
 def time_parameter(name: str, description: str) -> QueryParameter:

@@ -31,6 +31,7 @@ from gateway.payments.checks.spending import Spent
 from gateway.payments.errors import (
     ApprovalRequired,
     MandateDrawExceeded,
+    MandateEnded,
     MandateExceeded,
     MandatePeriodExceeded,
     MandatePeriodTooSmall,
@@ -155,9 +156,9 @@ def _total(of: Mandate) -> Counter:
 def refusal(of: Mandate, drawn: Drawn, asked: Payment, now: datetime) -> GatewayError | None:
     """Why the mandate does not let this be drawn. Pure."""
     if of.ended_at is not None:
-        return StateConflict(of.shown_id, "revoked", DRAW)
+        return MandateEnded(of.shown_id, "revoked", DRAW)
     if of.expires_at is not None and of.expires_at <= now:
-        return StateConflict(of.shown_id, "expired", DRAW)
+        return MandateEnded(of.shown_id, "expired", DRAW)
     if of.rail not in (None, asked.route.rail):
         return MandateExceeded(asked.amount, Money(0, asked.amount.asset))
     money, nothing = asked.amount, Money(0, asked.amount.asset)
@@ -200,6 +201,11 @@ async def grant(
         raise InvalidRequest("payee", "a mandate is for somebody else")
     if asked.expires_at is not None and asked.expires_at <= now:
         raise InvalidRequest("expires_at", "a mandate expires in the future")
+    if asked.draw is not None and asked.draw > asked.period:
+        raise InvalidRequest(
+            "draw",
+            f"draw is {asked.draw}, more than the {asked.period} of a whole period: make one of them fit the other",
+        )
     if assertion is not None:
         used = await passkey.verify(connection, owner.id, PURPOSE, details(asked), assertion, now)
         by = By("passkey", used.shown_id)
