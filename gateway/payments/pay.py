@@ -48,13 +48,14 @@ class PayRequest(Struct, frozen=True):
 @dataclass(frozen=True, slots=True)
 class Preview:
     """What a payment would be like: its route, its fee, what the payer would have available after it, and why it would
-    have to be approved first.
+    have to be approved first. `refusal`: it would be refused with this; the rest says what it would have been like.
     """
 
     route: Route
     fee: Money
     available_after: Money
     approval: tuple[str, ...]
+    refusal: InsufficientFunds | None
 
 
 async def pay(
@@ -126,7 +127,9 @@ async def start_together(
 async def preview(
     connection: Connection, settings: PaymentSettings, payer: Wallet, request: PayRequest, now: datetime
 ) -> Preview:
-    """The same answers as `pay`, moving nothing. `available_after` is below zero where there is not enough money."""
+    """The same answers as `pay`, moving nothing; raises what it raises but InsufficientFunds. That is in the answer:
+    who has too little yet wants to know the rail and the fee, and by how much it is too little.
+    """
     payee = await find_payee(connection, settings, payer, request.to)
     checked = await checks.preview(
         connection, settings, Proposed(accepted(settings, payer, payee, request, now), payer, payee, request.by), now
@@ -136,7 +139,9 @@ async def preview(
     code = account.wallet(payer.handle, request.money.asset)
     balance = (await ledger.balances(connection, settings.assets, [code])).get(code)
     available = Money(balance.available if balance else 0, request.money.asset)
-    return Preview(checked.route, checked.fee, available - request.money - checked.fee, checked.approval or ())
+    needed = request.money + checked.fee
+    refusal = InsufficientFunds(code, needed, available) if needed > available else None
+    return Preview(checked.route, checked.fee, available - needed, checked.approval or (), refusal)
 
 
 async def start(

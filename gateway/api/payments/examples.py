@@ -201,7 +201,7 @@ ANSWERS: Final[Mapping[str, Struct | list[BulkResultView]]] = {
     "get_conversion": replace(CONVERSION, state="settled", tx_hash=TX_HASH, settled_at=SECOND_LATER),
     "pay": SETTLED,
     "pay 202": UNSIGNED,
-    "preview": PreviewView(LEDGER, "0.00", "470.00", []),
+    "preview": PreviewView(LEDGER, "0.00", "470.00", [], None),
     "pay_batch": [
         BulkResultView(0, 201, SETTLED.id, "settled"),
         BulkResultView(

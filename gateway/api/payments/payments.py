@@ -115,7 +115,8 @@ async def pay(
 )
 async def preview(data: PaymentRequest, services: Services, caller: Wallet, credential: Credential) -> PreviewView:
     """The route, the fee, what would be available afterwards, and why the payment would need an approval. Nothing
-    moves.
+    moves. What the payment would be refused for is this call's answer, too, except too little money: that is
+    `refusal`.
     """
     asked = asked_of(services, data, credential)
     async with services.database.snapshot() as connection:

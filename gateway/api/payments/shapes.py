@@ -1,6 +1,6 @@
 """What comes in and goes out. Requests refuse unknown fields."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
@@ -167,8 +167,12 @@ class PreviewView(Struct):
 
     route: Route
     fee: Decimal
-    available_after: Annotated[Decimal, Meta(description="Below zero where the payment would be refused.")]
+    available_after: Annotated[Decimal, Meta(description="Below zero where there is not enough money.")]
     approval: Annotated[list[ReasonText], Meta(description="Why it would need an approval; empty: it would need none.")]
+    refusal: Annotated[
+        Literal["insufficient_funds"] | None,
+        Meta(description="The code that the payment would be refused with now; null: it would be accepted."),
+    ]
 
 
 class PaymentsPage(Struct):

@@ -67,4 +67,7 @@ def _approval_view(payment: Payment) -> ApprovalView | None:
 
 
 def preview_view(preview: Preview) -> PreviewView:
-    return PreviewView(preview.route, preview.fee.amount, preview.available_after.amount, list(preview.approval))
+    return PreviewView(
+        *(preview.route, preview.fee.amount, preview.available_after.amount, list(preview.approval)),
+        refusal="insufficient_funds" if preview.refusal else None,
+    )
