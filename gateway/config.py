@@ -15,6 +15,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from gateway.errors import Misconfigured
+from gateway.escape import for_shell
 from gateway.logs import LogFormat
 from gateway.money import Asset, Assets, fiat
 
@@ -201,7 +202,7 @@ def with_files(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _of_toml(file: Path) -> dict[str, str]:
-    said = f"GATEWAY_CONFIG_FILE={str(file)!r}"
+    said = f"GATEWAY_CONFIG_FILE={for_shell(str(file))}"
     try:
         found = tomllib.loads(_text_of("GATEWAY_CONFIG_FILE", file))
     except tomllib.TOMLDecodeError as error:

@@ -82,8 +82,8 @@ ANSWERS: Final[Mapping[str, Struct | list[BulkResultView]]] = {
     **webhooks.ANSWERS,
 }
 
-#: What streams begin with, by their operation id.
-STREAMED: Final[Mapping[str, str]] = events.STREAMED
+#: An event of each stream, by its operation id.
+STREAMED: Final[Mapping[str, Mapping[str, str]]] = events.STREAMED
 
 #: An error of every code that a route can answer, but for internal_error.
 PROBLEM_EXAMPLES: Final[tuple[GatewayError, ...]] = (

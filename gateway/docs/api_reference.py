@@ -18,6 +18,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexer import Lexer
 from pygments.lexers.data import JsonLexer
 from pygments.lexers.shell import BashLexer
+from pygments.lexers.special import TextLexer
 
 from gateway.docs import layout
 
@@ -25,7 +26,7 @@ Json = Any
 
 _MARKDOWN: Final = MarkdownIt("commonmark", {"html": False})
 _SPANS: Final = HtmlFormatter(nowrap=True)
-_JSON, _BASH = JsonLexer(), BashLexer()
+_JSON, _BASH, _TEXT = JsonLexer(), BashLexer(), TextLexer()
 
 
 def page(document: Mapping[str, Json]) -> bytes:
@@ -98,8 +99,11 @@ def _operation(document: Mapping[str, Json], method: str, path: str, operation: 
     for status, answer in operation["responses"].items():
         if status < "400":
             example = _first(answer)["example"]
-            text = example if isinstance(example, str) else json.dumps(example, indent=2, ensure_ascii=False)
-            yield _block(f"Answer {status}", text, _JSON)
+            if "text/event-stream" in answer["content"]:
+                text = "".join(f"{name}: {value}\n" for name, value in example.items())
+                yield _block(f"Answer {status}, one event", text, _TEXT)
+            else:
+                yield _block(f"Answer {status}", json.dumps(example, indent=2, ensure_ascii=False), _JSON)
     yield "</div></article>"
 
 

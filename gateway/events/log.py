@@ -25,7 +25,10 @@ sql = Statements(__package__, "log.sql")
 #: pay_by_ledger and pay_on_chain (schema/), announce in the same way.
 ANNOUNCED = 1 << 62
 
-NO_SUCH_EVENT: Final = "there is no such event yet: read on from one that you know"
+NO_SUCH_EVENT: Final = (
+    "the log has not come to this event: the gateway was restored from an older backup, or this is another gateway; "
+    "read from the beginning, or from an event that is there"
+)
 
 #: Above the number of every event.
 END: Final = (1 << 62) - 1

@@ -21,10 +21,9 @@ EVENT = EventView(
     data=PaymentData(*astuple(SETTLED)),
 )
 
-#: What streams begin with, by their operation id.
-STREAMED: Final[Mapping[str, str]] = {
-    "stream_events": "retry: 1000\n\n"
-    f"id: {EVENT.id}\nevent: {EVENT.type}\ndata: {msgspec.json.encode(EVENT).decode()}\n\n"
+#: An event of each stream, by its operation id.
+STREAMED: Final[Mapping[str, Mapping[str, str]]] = {
+    "stream_events": {"id": EVENT.id, "event": EVENT.type, "data": msgspec.json.encode(EVENT).decode()}
 }
 
 #: What each call is answered, by its operation id.

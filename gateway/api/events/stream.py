@@ -24,7 +24,7 @@ from gateway.events.hub import Hub, Show, Subscription
 from gateway.events.log import LoggedEvent, Wanted
 from gateway.http.services import Services
 from gateway.identity.credential import Credential
-from gateway.ids import WalletId
+from gateway.ids import WalletId, number_of, read
 from gateway.money import Assets
 from gateway.postgres.pool import Connection
 
@@ -73,9 +73,13 @@ async def stream_events(
     and `data` the event as `GET /v1/events` shows it. Begins with what happens from now on, or after the event that
     `Last-Event-ID` or `after` names: so no event is missed over a reconnection, which browsers make by themselves.
     """
-    named = request.headers.get("last-event-id") or after
+    last = request.headers.get("last-event-id")
     kinds = types_named(type_) if type_ is not None else None
-    from_number = event_number("after", named) if named else None
+    from_number = None
+    if last is not None:
+        from_number = _last_event(last)
+    elif after is not None:
+        from_number = event_number("after", after)
     hub: Hub = request.app.state.hub
     hub.check(credential.wallet.id)
     if from_number is not None:
@@ -87,6 +91,16 @@ async def stream_events(
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
+
+
+def _last_event(text: str) -> int:
+    """The number of the event that `Last-Event-ID` names. Raises InvalidRequest."""
+    try:
+        return number_of(read("evt", text))
+    except InvalidRequest:
+        raise InvalidRequest(
+            "last_event_id", f"Last-Event-ID cannot be {text[:60]!r}: it should be the id of an event (evt_…)"
+        ) from None
 
 
 async def _events(

@@ -116,9 +116,21 @@ def _body(name: str, operation: dict[str, Json]) -> dict[str, Json]:
     return {"required": True, "content": content}
 
 
+#: What each event of a stream has (WHATWG HTML, 9.2).
+_SERVER_SENT_EVENT: Final = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "description": "The event's id."},
+        "event": {"type": "string", "description": "Its type."},
+        "data": {"type": "string", "description": "An `Event`, as JSON."},
+    },
+    "required": ["id", "event", "data"],
+}
+
+
 def _answer(name: str, status: str, generated: dict[str, Json], codes: set[str]) -> dict[str, Json]:
     if "text/event-stream" in generated["content"]:
-        stream = {"schema": {"type": "string"}, "example": examples.STREAMED[name]}
+        stream = {"schema": _SERVER_SENT_EVENT, "example": examples.STREAMED[name]}
         return {"description": generated["description"], "content": {"text/event-stream": stream}}
     example = examples.answer_example(name, status)
     schema = shown_schema(generated["content"]["application/json"]["schema"])
