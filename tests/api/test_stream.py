@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -217,7 +218,6 @@ async def test_a_slow_reader_is_cut_and_costs_nobody_else_anything(
     gateway: Gateway, api: Api, alice: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub, "KEPT_MAX", 20)
-    monkeypatch.setattr(server, "_TAKE_SECONDS", 0.2)
     carol = await api.person("carol")
     port = int(gateway.url.rpartition(":")[2])
     _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1)
@@ -232,6 +232,26 @@ async def test_a_slow_reader_is_cut_and_costs_nobody_else_anything(
             assert (await at_carol.next())["data"]["amount"] == "0.01"
         await until(gateway, lambda: gateway.hub.count == 1)
     writer.close()
+
+
+async def test_a_connection_whose_client_takes_nothing_is_closed(
+    gateway: Gateway, alice: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More waits for it than all buffers between the two hold."""
+    monkeypatch.setattr(server, "_TAKE_SECONDS", 0.2)
+    lines = [{"to": "@bob", "amount": "0.01", "asset": "EUR", "memo": "x" * 280}] * 1_000
+    for n in range(8):
+        assert (await alice.post("/v1/payments/batch", lines, f"batch-{n}")).status_code == 200
+    first = (await bob.get("/v1/events?limit=1")).json()["items"][0]["id"]
+    narrow = socket.socket()
+    narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+    narrow.connect(("127.0.0.1", int(gateway.url.rpartition(":")[2])))
+    head = f"GET /v1/events/stream?after={first} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {bob.api_key}\r\n\r\n"
+    narrow.send(head.encode())
+    with narrow:
+        await until(gateway, lambda: gateway.hub.count == 1)
+        async with asyncio.timeout(_NEXT_SECONDS):
+            await until(gateway, lambda: gateway.hub.count == 0)
 
 
 async def test_a_stream_ends_with_the_key_that_it_was_opened_with(gateway: Gateway, alice: Person, bob: Person) -> None:
