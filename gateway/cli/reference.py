@@ -45,8 +45,8 @@ value, the next step.
 _SETTINGS: Final = """
 Settings are environment variables. They may also stand in the TOML file that `GATEWAY_CONFIG_FILE` names, in lower case
 and without `GATEWAY_`, such as `port = 8000` and `currencies = ["EUR", "USD"]`; a variable takes precedence over the
-file. Each has a default that needs nothing. A value that does not fit ends the start with a sentence that names the
-setting and what it takes. `gateway config check` shows every value and where it comes from.
+file. Each has a default that needs nothing. The gateway does not start with an invalid value; it says
+which setting it is and what it takes. `gateway config check` shows every value and where it comes from.
 """
 
 _COMMANDS: Final = """
@@ -63,8 +63,11 @@ and to programs at `/openapi.json`.
 Send `Authorization: Bearer <api key>`, or the cookie of a [session](../guides/sign-in.md). A key needs the scope that
 is named ([API keys](../guides/api-keys.md)); `owner` is the wallet's owner, `passkey` somebody who may add a passkey,
 `operator` a signed-in [operator](../operate/operators.md). Calls marked \\* move money and need an `Idempotency-Key`
-header, 1 to 255 visible characters. Fields marked ? may be left out. Lists are newest first, with `limit` and an opaque
-`cursor`. `X-Request-Id` comes back: yours, or one that the gateway makes. Unknown fields and query parameters are
+header, 1 to 255 visible characters; a refused request does not use it up. Fields marked ? may be left out.
+
+Lists are newest first, in pages of `limit`: the `next_cursor` of one page is the `cursor` of the next.
+[Events](../guides/events.md) are oldest first, with `after` and `before` instead; the keys and mandates of a wallet
+come whole. `X-Request-Id` comes back: yours, or one that the gateway makes. Unknown fields and query parameters are
 refused.
 """
 

@@ -1,6 +1,7 @@
 """All pages, in the order of the contents list, and their search. Pure but for reading them once.
 
-A search finds the sections that contain all of its words, anywhere in a word and in any case. Those whose heading or
+A search finds the sections that contain all of its words, anywhere in a word and in any case;
+words of one letter are in every section, and are passed over. Those whose heading or
 title has them come first.
 """
 
@@ -85,7 +86,7 @@ class Library:
 
     def search(self, asked: str) -> list[Found]:
         """The sections that have every word of it, the best first."""
-        words = asked[:LETTERS_MAX].split()[:_WORDS_MAX]
+        words = [word for word in asked[:LETTERS_MAX].split() if len(word) > 1][:_WORDS_MAX]
         if not words:
             return []
         ranked = sorted(self._with_all([word.casefold() for word in words]), key=lambda one: -one[0])

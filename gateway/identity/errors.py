@@ -40,7 +40,7 @@ class HandleReserved(HandleTaken):
 
     word: str
     kind: str = "reserved"
-    says = "@{handle} could be taken for the reserved word {word}; choose another handle"
+    says = "@{handle} is the reserved word {word}, or looks like it; choose another handle"
 
 
 @dataclass(eq=False)

@@ -53,8 +53,11 @@ async def reread(
 ) -> Reread:
     """Read the final blocks from `first` to `last` again and post what the ledger lacks of them.
 
-    Raises InvalidRequest where they are not all in the ledger, ChainReplaced and NodeUnavailable.
+    Raises InvalidRequest where they are not all in the ledger or `last` is before `first`, ChainReplaced and
+    NodeUnavailable.
     """
+    if last < first:
+        raise InvalidRequest("blocks", f"block {last} is before block {first}: name the first block first")
     contracts = list(settings.contracts.values())
     posted = 0
     for start in range(first, last + 1, _PART):

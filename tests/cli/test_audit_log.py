@@ -34,6 +34,8 @@ def test_what_happens_is_checkpointed_and_verified_and_an_altered_row_is_named(u
         {"what": "event", "number": 3, "fault": "altered", "says": "event 3 was altered"}
     ]
     assert up.gateway("audit", "verify").returncode == 0
+    skipped = up.gateway("audit", "verify", "--rows-after", "999999")
+    assert skipped.stdout.endswith("\n\nno rows were compared: no checkpoint covers any\n")
 
 
 def test_audit_events_are_listed_by_wallet_and_kind(up: Up) -> None:

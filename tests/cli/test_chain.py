@@ -17,3 +17,10 @@ def test_blocks_that_are_not_in_the_ledger_are_refused(up: Up) -> None:
 
     assert refused.returncode == 1
     assert "blocks 1 to 999999 cannot be read again: blocks 1 to " in refused.stderr
+
+
+def test_blocks_in_the_wrong_order_are_refused(up: Up) -> None:
+    refused = up.gateway("chain", "reread", "3", "2")
+
+    assert refused.returncode == 1
+    assert refused.stderr == "gateway: block 2 is before block 3: name the first block first\n"

@@ -106,7 +106,7 @@ def test_the_command_has_the_status_of_what_it_found() -> None:
     right, wrong = ran(GATEWAY_PORT="81"), ran("--json", GATEWAY_PORT="x")
 
     assert (right.returncode, right.stderr) == (0, "")
-    assert right.stdout.endswith("\nall settings fit\n")
+    assert right.stdout.endswith("\nevery setting is valid\n")
     assert (wrong.returncode, wrong.stderr) == (1, "")
     found = json.loads(wrong.stdout)
     assert [fault["name"] for fault in found["faults"]] == ["GATEWAY_PORT"]

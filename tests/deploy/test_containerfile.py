@@ -203,7 +203,7 @@ async def test_what_is_built_serves_over_a_read_only_tree_as_a_user_without_righ
 
     checked = await ran(image, "config", "check", **settings)
     migrated = await ran(image, "migrate", **settings)
-    assert (checked[0], checked[1].endswith("\nall settings fit\n"), checked[2]) == (0, True, "")
+    assert (checked[0], checked[1].endswith("\nevery setting is valid\n"), checked[2]) == (0, True, "")
     assert (migrated[0], migrated[2]) == (0, "")
     async with serving(image, **settings) as client:
         claimed = await client.post("/v1/handles", json={"handle": "alice"})

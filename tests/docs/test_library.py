@@ -87,7 +87,8 @@ def test_a_search_finds_the_sections_with_all_words_and_the_heading_first(librar
     assert [one.url for one in library.search("refund curl")] == ["/docs/guides/two"]
     assert [one.url for one in library.search("efun")] != []
     assert library.search("refund nowhere") == []
-    assert library.search("  ") == []
+    assert library.search("  ") == library.search("a") == []
+    assert library.search("a REFUND") == library.search("refund")
 
 
 def test_a_search_shows_the_words_where_they_are() -> None:

@@ -44,13 +44,15 @@ sign in with a passkey instead, and their browser sends a session's cookie.
 
 **Idempotency.** Every call that moves money needs an `Idempotency-Key` of your own making, one for each thing that you
 want done. When an answer was lost, send the same request with the same key: it is done once, and answered as the first
-time, with `Idempotency-Replayed: true`. Keys are kept for ever.
+time, with `Idempotency-Replayed: true`. Keys are kept for ever. A refused request does not use up its key: send it, or
+another one, with the same key.
 
 **Problems** are `application/problem+json` (RFC 9457). Decide by `code`, which is stable; `detail` is for people, the
 values that it speaks of stand beside it, and `retryable` says whether the same request may succeed later. Unknown
 fields and unknown query parameters are refused.
 
-**Lists** are newest first, in pages: pass `next_cursor` as `cursor` until it is null. Every answer has an
+**Lists** are newest first, in pages: pass `next_cursor` as `cursor` until it is null. Events are oldest first, and go
+on with `after`; the API keys and mandates of a wallet come whole, without pages. Every answer has an
 `X-Request-Id`, which the gateway's log knows too.
 """.strip()
 

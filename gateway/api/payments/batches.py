@@ -73,7 +73,8 @@ _LINES = {
 async def pay_batch(
     request: StrictRequest, services: Services, credential: Credential, mode: Mode = "each"
 ) -> Response[list[BulkResultView]]:
-    """Up to 10,000 payments as a JSON array, or any number as NDJSON (`application/x-ndjson`), paid in order.
+    """Up to 10,000 payments as a JSON array, or any number as NDJSON (`application/x-ndjson`), each answered in
+    its place. Within each thousand, fiat between handles is paid first.
 
     Send the whole again with its key when its answer was lost: what was paid is found, and the rest is paid.
     """

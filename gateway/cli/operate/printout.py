@@ -118,7 +118,9 @@ def verified_lines(found: Mapping[str, Any]) -> list[str]:
             ("head", found["head"]),
         ]
     )
-    return [*lines, "", *([one["says"] for one in found["broken"]] or ["every row matches its checkpoint"])]
+    checked = found["events"] + found["audit_events"]
+    verdict = "every row matches its checkpoint" if checked else "no rows were compared: no checkpoint covers any"
+    return [*lines, "", *([one["says"] for one in found["broken"]] or [verdict])]
 
 
 def audit_event_lines(found: Mapping[str, Any]) -> list[str]:
@@ -199,7 +201,7 @@ def sizes_lines(found: Mapping[str, Any]) -> list[str]:
     return [
         *table(("table", "rows", "table", "indexes"), rows, right=(1, 2, 3)),
         "",
-        f"what payments touch all over: {spread}; PostgreSQL's cache: {cache}; {verdict}",
+        f"what payments read and write at random: {spread}; PostgreSQL's cache: {cache}; {verdict}",
     ]
 
 
@@ -207,7 +209,7 @@ def configuration_lines(found: Mapping[str, Any]) -> list[str]:
     """Every setting with its value and where that comes from, then what is wrong."""
     rows = [(one["name"], one["value"], one["source"]) for one in found["settings"]]
     wrong = [for_terminal(one["says"]) for one in found["faults"]]
-    return [*table(("setting", "value", "from"), rows), "", *(wrong or ["all settings fit"])]
+    return [*table(("setting", "value", "from"), rows), "", *(wrong or ["every setting is valid"])]
 
 
 def doctor_lines(found: Mapping[str, Any]) -> list[str]:

@@ -119,7 +119,7 @@ def add_key(as_json: bool) -> None:
 @master_keys.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def rotate(as_json: bool) -> None:
-    """Re-encrypt every key under the next master key, while everything runs; stopped, it goes on when run again.
+    """Re-encrypt every key under the next master key, while everything runs. Run it again to go on after a stop.
 
     \b
     Example:

@@ -9,7 +9,7 @@ from gateway.postgres.pool import Statements
 
 sql = Statements(__package__, "sizes.sql")
 
-#: The accounts, and the indexes whose keys begin with an account or a wallet: what payments touch all over.
+#: The accounts, and the indexes whose keys begin with an account or a wallet: what payments read and write at random.
 SPREAD = (
     "account",
     "account_pkey",
