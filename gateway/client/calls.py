@@ -8,7 +8,7 @@ nothing moved: the outcome is unknown then, and is raised as that.
 import random
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -30,6 +30,12 @@ _NOT_SENT: Final = (
     *(httpx.UnsupportedProtocol, httpx.InvalidURL),
 )
 
+#: What a call without a body of another kind takes and answers.
+JSON: Final = "application/json"
+
+#: An API key, or what gives it anew for each call; None: anybody's calls alone.
+ApiKey = str | Callable[[], str] | None
+
 #: The members of every problem document.
 _OF_ALL: Final = frozenset({"type", "title", "status", "detail", "code", "retryable"})
 
@@ -45,7 +51,7 @@ class Answer(Generic[T]):
 class Calls:
     """Makes calls to one gateway with one API key, or with none."""
 
-    def __init__(self, transport: Transport, url: str, api_key: str | None, retry: Retry) -> None:
+    def __init__(self, transport: Transport, url: str, api_key: ApiKey, retry: Retry) -> None:
         self.retry = retry
         self.url = url
         self._transport = transport
@@ -72,20 +78,27 @@ class Calls:
         params: Mapping[str, object] | None = None,
         key: str | None = None,
         repeatable: bool = False,
+        signed: bool = True,
     ) -> Answer[T]:
         """Any call. With an idempotency `key`, or where it is a question or `repeatable`, it is sent again when its
-        answer is lost; any other only while nothing of it was sent or done.
+        answer is lost; any other only while nothing of it was sent or done. Not `signed`, it goes without the API key.
 
         Raises ProblemError, OutcomeUnknown (only with a key) and NoAnswer.
         """
         content = None if body is None else msgspec.json.encode(body)
-        response = await self._answered(method, path, _texts(params or {}), content, key, repeatable)
+        build = self._building(method, path, params or {}, content, key, signed=signed)
+        response = await self._answered(build, key, repeatable or method == "GET")
         try:
             value = msgspec.json.decode(response.content, type=kind)
         except (msgspec.DecodeError, UnicodeDecodeError) as unreadable:
             reason = f"what answers there is something else, with status {response.status_code}"
             raise self._no_answer(reason, key) from unreadable
         return Answer(value, response.headers.get("idempotency-replayed") == "true")
+
+    async def exchange(self, path: str, content: bytes, media_type: str, key: str, read_seconds: float) -> bytes:
+        """What is answered to a POST of something else than JSON, which is repeated as `send` repeats."""
+        build = self._building("POST", path, {}, content, key, media_type=media_type, read_seconds=read_seconds)
+        return (await self._answered(build, key, True)).content
 
     @asynccontextmanager
     async def open(
@@ -95,9 +108,8 @@ class Calls:
 
         Raises ProblemError, NoAnswer and httpx.HTTPError.
         """
-        request = self._request("GET", path, _texts(params), None, None)
+        request = self._building("GET", path, params, None, None, read_seconds=read_seconds)()
         request.headers.update(headers)
-        request.extensions["timeout"] = {**request.extensions["timeout"], "read": read_seconds}
         async with self._transport.open(request) as opened:
             if opened.response.is_error:
                 await opened.read()
@@ -110,19 +122,17 @@ class Calls:
     async def close(self) -> None:
         await self._transport.close()
 
-    async def _answered(
-        self, method: str, path: str, params: dict[str, str], content: bytes | None, key: str | None, repeatable: bool
-    ) -> httpx.Response:
+    async def _answered(self, build: Callable[[], httpx.Request], key: str | None, repeatable: bool) -> httpx.Response:
         """The response that is no refusal."""
-        repeatable = repeatable or method == "GET" or key is not None
+        repeatable = repeatable or key is not None
         ends, lost, reason = time.monotonic() + self.retry.seconds, False, ""
         for attempt in count():
             asked, refusal, again = None, None, True
             try:
-                response = await self._transport.send(self._request(method, path, params, content, key))
+                response = await self._transport.send(build())
             except _NOT_SENT as gone:
-                reason = "it is not a URL" if isinstance(gone, _NOT_SENT[-2:]) else "no connection"
-                again = not isinstance(gone, _NOT_SENT[-2:])
+                reason = "it is not a URL" if isinstance(gone, httpx.InvalidURL) else "no connection"
+                again = not isinstance(gone, (httpx.InvalidURL, httpx.UnsupportedProtocol))
             except httpx.HTTPError as gone:
                 reason = "no answer in time" if isinstance(gone, httpx.TimeoutException) else "the connection broke off"
                 lost, again = True, repeatable
@@ -143,17 +153,34 @@ class Calls:
             await self._transport.sleep(pause)
         raise AssertionError  # count() has no end
 
-    def _request(
-        self, method: str, path: str, params: dict[str, str], content: bytes | None, key: str | None
-    ) -> httpx.Request:
-        headers = {"Accept": "application/json"}
-        if self._api_key is not None:
-            headers["Authorization"] = f"Bearer {self._api_key}"
-        if key is not None:
-            headers["Idempotency-Key"] = key
-        if content is not None:
-            headers["Content-Type"] = "application/json"
-        return self._transport.build(method, path, headers, params, content)
+    def _building(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, object],
+        content: bytes | None,
+        key: str | None,
+        *,
+        signed: bool = True,
+        media_type: str = JSON,
+        read_seconds: float | None = None,
+    ) -> Callable[[], httpx.Request]:
+        """Makes the request of one try: all are the same."""
+
+        def build() -> httpx.Request:
+            headers = {"Accept": media_type}
+            if signed and self._api_key is not None:
+                headers["Authorization"] = f"Bearer {self._api_key() if callable(self._api_key) else self._api_key}"
+            if key is not None:
+                headers["Idempotency-Key"] = key
+            if content is not None:
+                headers["Content-Type"] = media_type
+            request = self._transport.build(method, path, headers, _texts(params), content)
+            if read_seconds is not None:
+                request.extensions["timeout"] = {**request.extensions["timeout"], "read": read_seconds}
+            return request
+
+        return build
 
     def _refusal(self, response: httpx.Response, key: str | None) -> ProblemError | NoAnswer:
         """The problem that was answered."""
@@ -162,8 +189,8 @@ class Calls:
             return ProblemError(
                 code=str(document["code"]),
                 status=response.status_code,
-                detail=str(document["detail"]),
-                retryable=bool(document["retryable"]),
+                detail=str(document.get("detail", "refused")),
+                retryable=bool(document.get("retryable")),
                 values={name: value for name, value in document.items() if name not in _OF_ALL},
                 type=str(document.get("type", "")),
                 request_id=response.headers.get("x-request-id"),

@@ -6,7 +6,7 @@ from typing import Generic, Self
 import httpx
 
 from gateway.client.bank import Bank
-from gateway.client.calls import Calls
+from gateway.client.calls import ApiKey, Calls
 from gateway.client.events import Events
 from gateway.client.exceptions import NoAnswer
 from gateway.client.faces import Awaiting, Blocking, Mode, finished
@@ -26,7 +26,7 @@ _RETRY = Retry()
 class _Client(Generic[Mode]):
     """What both have. `calls` makes calls that have no method here."""
 
-    def __init__(self, transport: Transport, url: str, api_key: str | None, retry: Retry) -> None:
+    def __init__(self, transport: Transport, url: str, api_key: ApiKey, retry: Retry) -> None:
         self.calls = Calls(transport, url, api_key, retry)
         self.payments: Payments[Mode] = Payments(self.calls)
         self.wallet: WalletCalls[Mode] = WalletCalls(self.calls)
@@ -37,7 +37,8 @@ class _Client(Generic[Mode]):
 
 
 class Client(_Client[Blocking]):
-    """Calls the gateway at `url` with an API key; without one, what anybody may call. Threads may share it.
+    """Calls the gateway at `url` with an API key, or with the one that a function gives for each try; without, what
+    anybody may call. Threads may share it.
 
     `retry` says for how long calls are repeated. With `trust_env`, proxies are those of the environment.
     """
@@ -45,7 +46,7 @@ class Client(_Client[Blocking]):
     def __init__(
         self,
         url: str,
-        api_key: str | None = None,
+        api_key: ApiKey = None,
         *,
         retry: Retry = _RETRY,
         answer_seconds: float = ANSWER_SECONDS,
@@ -74,7 +75,7 @@ class AsyncClient(_Client[Awaiting]):
     def __init__(
         self,
         url: str,
-        api_key: str | None = None,
+        api_key: ApiKey = None,
         *,
         retry: Retry = _RETRY,
         answer_seconds: float = ANSWER_SECONDS,

@@ -90,7 +90,7 @@ def test_events_are_forwarded_as_they_happen_signed_as_webhooks_are(up: Up) -> N
         try:
             first = listening.stdout.readline()
             (secret,) = re.findall(r"whsec_\S+", first)
-            up.gateway("pay", shop, "2.00", "EUR", "--from", alice)
+            up.gateway("pay", shop, "2.00", "EUR", "--from", alice, "--memo", "two\u2028lines\u0085in Unicode")
             said = listening.stdout.readline().split()
         finally:
             listening.send_signal(signal.SIGINT)
@@ -98,4 +98,5 @@ def test_events_are_forwarded_as_they_happen_signed_as_webhooks_are(up: Up) -> N
     headers, body = received.get(timeout=HANG_SECONDS)
     event = Webhook(secret).verify(body, headers)
     assert (event["type"], event["data"]["amount"]) == ("payment.settled", "2.00")
+    assert event["data"]["memo"] == "two\u2028lines\u0085in Unicode"
     assert said == ["payment.settled", event["id"], "204"]

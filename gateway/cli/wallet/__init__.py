@@ -5,7 +5,7 @@ protection.py  what goes without approval, and that a payment was not one's own
 grants.py      what programs and others may: api-keys and mandates
 webhooks.py    where events are sent, and a way to try a receiver
 calls.py       asking for a handle, and showing the answer
-client.py      the HTTP client
+client.py      each call, and the keys of handles, over gateway.client
 printout.py    what the commands print for people
 tour.py        the first start: three handles, some money, a payment on each rail
 """

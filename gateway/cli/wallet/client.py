@@ -8,14 +8,18 @@ import asyncio
 import json
 import os
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import httpx
+import msgspec
 
+from gateway import client
 from gateway.cli.options import is_visible
+from gateway.client.events import SILENCE_SECONDS, connection_texts
 from gateway.config import Config
 from gateway.errors import GatewayError, Misconfigured, Unavailable
 from gateway.escape import for_shell
@@ -28,8 +32,8 @@ _PASSING = ("queued", "submitted")
 #: Between two looks at a payment: the first, and the longest it grows to.
 _LOOK_SECONDS, _LOOK_SECONDS_MAX = 0.1, 1.0
 
-#: How long an answer may take; one to a part of many payments longer, since token payments are accepted one by one.
-_ANSWER_SECONDS, _MANY_ANSWER_SECONDS = 30, 300
+#: How long the answer to a part of many payments may take: token payments are accepted one by one.
+_MANY_ANSWER_SECONDS = 300
 
 
 def url_of(config: Config, given: str | None = None) -> str:
@@ -44,6 +48,13 @@ def url_of(config: Config, given: str | None = None) -> str:
     except (OSError, ValueError):
         running = {}
     return str(running.get("api_url") or config.url(config.port or 8000))
+
+
+class _Named(msgspec.Struct):
+    """What every event says of itself."""
+
+    id: str
+    type: str
 
 
 class Answer(dict[str, Any]):
@@ -62,12 +73,14 @@ class Client:
         self._url = url
         self._key_file = keys / self.handle
         try:
-            self._http = httpx.AsyncClient(base_url=url, timeout=_ANSWER_SECONDS, trust_env=False)
-        except httpx.InvalidURL:
-            raise NoGateway(url, "it is not a URL") from None
+            # Nothing is repeated: a person is told at once, and with which --key to say the command again.
+            once = client.Retry(seconds=0)
+            self._client = client.AsyncClient(url, self._api_key, retry=once, trust_env=False)
+        except client.NoAnswer as no_url:
+            raise NoGateway(url, no_url.reason) from None
 
     async def close(self) -> None:
-        await self._http.aclose()
+        await self._client.close()
 
     async def claim(self) -> Answer:
         """Claim the handle with an API key that is made here, and keep the key.
@@ -169,14 +182,12 @@ class Client:
         Raises OutcomeUnknown also where the answer ends before its last row.
         """
         lines = b"".join(json.dumps(row, ensure_ascii=False).encode() + b"\n" for row in rows)
-        headers = {"Content-Type": "application/x-ndjson"}
-        path = "/v1/payments/batch"
-        timeout = httpx.Timeout(_ANSWER_SECONDS, read=_MANY_ANSWER_SECONDS)
-        response = await self._send("POST", path, key, headers=headers, content=lines, timeout=timeout)
-        if response.is_error:
-            raise Answered(self._read(response))
+        with self._told():
+            answered = await self._client.calls.exchange(
+                "/v1/payments/batch", lines, "application/x-ndjson", key, _MANY_ANSWER_SECONDS
+            )
         try:
-            results = [Answer(json.loads(line)) for line in response.content.splitlines()]
+            results = [Answer(json.loads(line)) for line in answered.splitlines()]
         except (ValueError, TypeError):
             results = []
         if [one.get("index") for one in results] != list(range(len(rows))):
@@ -251,26 +262,17 @@ class Client:
         """Events as they happen, after the event `after`: each its id, its type, and its JSON. Raises StreamEnded when
         the gateway ends the stream, or it breaks off, and NoGateway and Answered where there is none.
         """
-        headers = {"Authorization": f"Bearer {self._api_key()}"}
-        params = {name: value for name, value in (("type", kind), ("after", after)) if value is not None}
-        try:
-            async with self._http.stream("GET", "/v1/events/stream", params=params, headers=headers) as response:
-                if response.is_error:
-                    await response.aread()
-                    raise Answered(self._read(response))
-                fields: dict[str, str] = {}
-                async for line in response.aiter_lines():
-                    name, _, value = line.partition(": ")
-                    if line:
-                        fields[name] = value
-                    elif "data" in fields:
-                        yield fields["id"], fields["event"], fields["data"].encode()
-                    if not line:
-                        fields = {}
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol):
-            raise NoGateway(self._url, "no connection") from None
-        except httpx.HTTPError:
-            pass
+        with self._told():
+            try:
+                async with aclosing(connection_texts(self._client.calls, after, kind, SILENCE_SECONDS)) as texts:
+                    async for text in texts:
+                        if text is not None:
+                            event = msgspec.json.decode(text, type=_Named)
+                            yield event.id, event.type, text
+            except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol):
+                raise NoGateway(self._url, "no connection") from None
+            except httpx.HTTPError:
+                pass
         raise StreamEnded
 
     async def challenge(self, address: str) -> Answer:
@@ -334,41 +336,25 @@ class Client:
     ) -> Answer:
         if method == "POST" and signed:
             key = key or secrets.token_hex(16)
-        given = {name: value for name, value in (params or {}).items() if value is not None}
-        response = await self._send(method, path, key, signed, json=body, params=given)
-        answer = self._read(response)
-        if response.is_error:
-            raise Answered(answer)
-        answer.replayed = response.headers.get("idempotency-replayed") == "true"
+        with self._told():
+            sent = await self._client.calls.send(method, path, dict[str, Any], body, params, key, signed=signed)
+        answer = Answer(sent.value)
+        answer.replayed = sent.replayed
         return answer
 
-    async def _send(
-        self, method: str, path: str, key: str | None, signed: bool = True, **request: Any
-    ) -> httpx.Response:
-        """The response to a request; one with a `key` moves money. Raises NoGateway and OutcomeUnknown."""
-        headers = request.pop("headers", {})
-        if signed:
-            headers["Authorization"] = f"Bearer {self._api_key()}"
-        if key is not None:
-            headers["Idempotency-Key"] = key
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What the client raises, in the words of a command."""
         try:
-            return await self._http.request(method, path, headers=headers, **request)
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol):
-            raise NoGateway(self._url, "no connection") from None
-        except httpx.HTTPError as gone:
-            if key is not None:
-                raise OutcomeUnknown(self._url, key) from None
-            why = "no answer in time" if isinstance(gone, httpx.TimeoutException) else "the connection broke off"
-            raise NoGateway(self._url, why) from None
-
-    def _read(self, response: httpx.Response) -> Answer:
-        """The JSON object that was answered. Raises NoGateway where it is something else."""
-        try:
-            return Answer(response.json())
-        except ValueError:
-            raise NoGateway(
-                self._url, f"what answers there is something else, with status {response.status_code}"
-            ) from None
+            yield
+        except client.ProblemError as refusal:
+            raise Answered(refusal) from None
+        except client.OutcomeUnknown as unknown:
+            if isinstance(unknown.__cause__, client.ProblemError):  # which says itself what to do
+                raise Answered(unknown.__cause__) from None
+            raise OutcomeUnknown(self._url, unknown.key) from None
+        except client.NoAnswer as nobody:
+            raise NoGateway(self._url, nobody.reason) from None
 
     def _api_key(self) -> str:
         try:
@@ -419,17 +405,17 @@ class StreamEnded(GatewayError):
 class Answered(GatewayError):
     """The gateway's refusal, in its own words: the `code` and `detail` of its problem document."""
 
-    def __init__(self, problem: dict[str, Any]) -> None:
+    def __init__(self, problem: client.ProblemError) -> None:
         self.problem = problem
         super().__init__()
 
     @property
     def is_final(self) -> bool:
         """Whether the same request is refused again."""
-        return not self.problem.get("retryable")
+        return not self.problem.retryable
 
     def __str__(self) -> str:
-        return f"{self.problem.get('detail', 'refused')} ({self.problem.get('code', 'no code')})"
+        return str(self.problem)
 
 
 class NoGateway(Unavailable):
