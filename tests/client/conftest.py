@@ -94,6 +94,7 @@ class Between:
     fates: list[str | bytes] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     heads: list[str] = field(default_factory=list)
+    shut: str = ""  #: Requests of this path are dropped.
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[str]:
@@ -116,11 +117,13 @@ class Between:
         if isinstance(fate, bytes):
             writer.write(fate)
             return
-        if fate == "drop":
+        if fate == "drop" or (self.shut and f" {self.shut} " in head):
             return
         from_gateway, to_gateway = await asyncio.open_connection("127.0.0.1", urlsplit(self.url).port)
         to_gateway.write(head.replace("\r\n", "\r\nConnection: close\r\n", 1).encode() + body)
         while part := await from_gateway.read(65_536):
+            if writer.is_closing():  # the client has left: uvloop refuses to write then
+                break
             if fate != "lose":
                 writer.write(part)
                 await writer.drain()

@@ -2,7 +2,7 @@
 
 import json
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
@@ -74,6 +74,15 @@ def test_what_the_library_refuses_is_refused(change: dict[str, str]) -> None:
     with pytest.raises((WebhookVerificationError, ValueError)):
         Webhook(TEXT).verify(BODY, headers)
     with pytest.raises(WebhookNotVerified):
+        Webhooks.verify(BODY, headers, TEXT)
+
+
+@pytest.mark.parametrize("seconds", [-310, 310])
+def test_a_signed_webhook_is_good_for_five_minutes(seconds: int) -> None:
+    headers = dict(message.headers((SECRET,), "evt_1", now() + timedelta(seconds=seconds), BODY))
+    with pytest.raises(WebhookVerificationError):
+        Webhook(TEXT).verify(BODY, headers)
+    with pytest.raises(WebhookNotVerified, match="its time is not that of now"):
         Webhooks.verify(BODY, headers, TEXT)
 
 
