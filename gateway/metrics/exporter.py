@@ -1,8 +1,8 @@
 """Answers Prometheus: reads what is counted when somebody asks, and encodes it.
 
-`GET /metrics` is an ASGI application of its own, on a port of its own. What has to be asked of the database or the node
-first is read in `refreshing`, within `_REFRESH_SECONDS`: whatever hangs, the counters are answered, and what could not
-be read is left out rather than shown as it was.
+`GET /metrics` is an ASGI application of its own. cli/operate/processes.py serves it, on a port of its own. What has to
+be asked of the database or the node first is read in `refreshing`, within `_REFRESH_SECONDS`: whatever hangs, the
+counters are answered, and what could not be read is left out rather than shown as it was.
 """
 
 import asyncio

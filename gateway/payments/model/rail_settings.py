@@ -1,4 +1,4 @@
-"""What every rail is told of the configuration: assets, contracts, fees and durations. Pure.
+"""What every rail is told of the configuration: assets, contracts, rates and durations. Pure.
 
 It knows no rail, so that a rail, a route and a payment can be written without a circle; `PaymentSettings` adds the
 kinds that are registered.
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.chain.token.contract import Contract
-from gateway.money import Asset, Assets, Money, basis_points_floor
+from gateway.money import Asset, Assets
 from gateway.payments.errors import TokenNotDeployed
 
 
@@ -35,12 +35,3 @@ class RailSettings:
     def backing(self, token: Asset) -> Asset:
         """The currency that the token is issued against."""
         return self.assets.backing(token)
-
-
-def fee(settings: RailSettings, money: Money) -> Money:
-    """The payer's fee for `money`, on top of it. It is never more than its part of the amount: what is less than a unit
-    is not charged, so that 1% of 0.01 is nothing.
-    """
-    if money.asset.kind == "token":
-        return Money(0, money.asset)
-    return basis_points_floor(money, settings.ledger_fee_basis_points)
