@@ -71,7 +71,7 @@ def test_every_command_that_is_named_in_quotes_exists() -> None:
 
 
 def test_every_path_and_page_that_help_names_exists() -> None:
-    served = {path for handler in [*ROUTES, *PAGES] for path in handler.paths}
+    served = {path for handler in [*ROUTES, *PAGES] for path in handler.paths} | {"/metrics"}  # on a port of its own
     shown = [str(command.help) for _, command in commands(cli, "gateway")] + [str(cli.help), str(cli.epilog)]
     shown += [
         str(option.help)

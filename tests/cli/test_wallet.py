@@ -270,7 +270,10 @@ def test_with_json_every_result_is_json_and_nothing_else(up: Up) -> None:
     [
         ("balance nobody_here", "there is no API key of @nobody_here in "),
         ("balance @@", "'@@' is not a handle: "),
-        ("pay @bob 9999999.00 EUR --from alice", "9999999.00 EUR was asked (insufficient_funds)"),
+        (
+            "pay @bob 9999999.00 EUR --from alice",
+            "9999999.00 EUR was asked: ask for less, or put money in first (insufficient_funds)",
+        ),
         ("pay @bob 1.001 EUR --from alice", "nothing is rounded for you (amount_too_precise)"),
         ("pay @bob much EUR --from alice", "'much' is not an amount (malformed)"),
         ("pay @bob 1.00 XYZ --from alice", "'XYZ' is not an asset of this gateway"),

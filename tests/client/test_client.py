@@ -100,8 +100,9 @@ async def test_a_problem_has_its_code_and_its_values(kind: Kind, gateway: Gatewa
             await face.call(face.client.payments.create, "@bob", "900.00", "EUR", idempotency_key="too-much")
     problem = refused.value
     assert (problem.code, problem.status, problem.retryable) == ("insufficient_funds", 409, True)
-    assert problem.values == {"account": "wallet:alice:EUR", "asked": "900.00", "available": "100.00"}
-    assert str(problem) == "wallet:alice:EUR has 100.00 EUR available and 900.00 EUR was asked (insufficient_funds)"
+    values = {"account": "wallet:alice:EUR", "holder": "@alice", "asked": "900.00", "available": "100.00"}
+    assert problem.values == values
+    assert str(problem).startswith("@alice has 100.00 EUR available and 900.00 EUR was asked: ask for less")
     assert problem.idempotency_key == "too-much"
     assert problem.request_id
 

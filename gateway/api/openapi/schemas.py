@@ -120,6 +120,10 @@ def shown_schema(schema: Json) -> Json:
     shown = {key: shown_schema(part) for key, part in schema.items()}
     if "$ref" in shown:
         shown["$ref"] = REFERENCE.format(name=_name(shown["$ref"].rpartition("/")[2]))
+    match shown.get("enum"):
+        case [only]:  # a constant: generators would make an enumeration of one
+            del shown["enum"]
+            shown["const"] = only
     if isinstance(shown.get("title"), str):
         shown["title"] = _name(shown["title"])
     match shown.get("anyOf"):
