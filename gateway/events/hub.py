@@ -33,6 +33,9 @@ KEPT_MAX: Final = 1_000
 SUBSCRIBERS_MAX: Final = 5_000
 OF_A_WALLET_MAX: Final = 100
 
+#: Between two reads while there is news, in seconds: each read then finds many events, and costs payments little.
+_APART_SECONDS: Final = 0.1
+
 #: How many numbers of the log one read covers.
 _NUMBERS_MAX: Final = 2_000
 
@@ -146,8 +149,11 @@ class Hub:
         try:
             while self.count and not self._stopping.is_set():
                 self._news.clear()
+                before = after
                 with suppress(DatabaseUnavailable):  # it is asked again
                     after = await self._read(after)
+                if after != before:
+                    await asyncio.sleep(_APART_SECONDS)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_SECONDS):
                         await self._news.wait()
