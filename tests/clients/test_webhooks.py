@@ -81,7 +81,7 @@ async def listens(port: int) -> None:
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", port)
             except OSError:
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.05)  # another process comes up, and tells nobody
             else:
                 writer.close()
                 return

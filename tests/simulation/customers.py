@@ -88,9 +88,14 @@ class Customers:
     # ---- asking -----------------------------------------------------------------------------------------------------
 
     async def ask(self, asked: Asked) -> None:
-        """Send a request, for the first time or again. Whatever was answered once is answered the same."""
+        """Send a request, for the first time or again. What was accepted once is answered the same for ever. What was
+        refused may be accepted when it is asked again, since a refusal does not use up its key: where that answer is
+        lost, nobody knows any more.
+        """
         status, answer = await self.post(asked.person, asked.path, asked.body, {"Idempotency-Key": asked.key})
         if status >= 500:
+            if not asked.accepted:
+                asked.status = None
             return
         if asked.accepted:
             self.world.seen["a key was repeated"] += 1
