@@ -5,7 +5,6 @@ Where a try's answer was lost, a later refusal that has not looked at the key (4
 nothing moved: the outcome is unknown then, and is raised as that.
 """
 
-import random
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -145,7 +144,7 @@ class Calls:
                 again = is_worth_repeating(response.status_code, code, repeatable)
                 lost = leaves_open(response.status_code, code) or (lost and not decides(response.status_code, code))
                 reason = str(refusal)
-            pause = self.retry.pause(attempt, asked, random.random())  # noqa: S311 - spreads clients, guards nothing
+            pause = self.retry.pause(attempt, asked, secrets.SystemRandom().random())
             if not again or time.monotonic() + pause > ends:
                 if lost and key is not None:
                     raise OutcomeUnknown(self.url, key, reason) from refusal

@@ -7,7 +7,7 @@ for before the stream is opened: so whatever happens while a first connection fa
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from random import random
+from secrets import SystemRandom
 from typing import Any, Final, Literal
 
 import httpx
@@ -125,7 +125,7 @@ async def _followed(calls: Calls, after: str | None, of_type: str | None) -> Asy
         except httpx.HTTPError as gone:
             failure = NoAnswer(calls.url, "no connection" if isinstance(gone, httpx.ConnectError) else "it broke off")
         away_since = time.monotonic() if away_since is None else away_since
-        pause = calls.retry.pause(attempt, None, random())  # noqa: S311 - spreads clients, guards nothing
+        pause = calls.retry.pause(attempt, None, SystemRandom().random())
         if failure is not None and time.monotonic() + pause > away_since + calls.retry.seconds:
             raise failure
         attempt += 1
@@ -157,7 +157,7 @@ async def until_told(calls: Calls, id: str, ends: float | None) -> AsyncGenerato
                 raise
         except (NoAnswer, httpx.HTTPError):
             pass  # whoever waits asks for the payment next, and hears of it there
-        pause = calls.retry.pause(attempt, None, random())  # noqa: S311 - spreads clients, guards nothing
+        pause = calls.retry.pause(attempt, None, SystemRandom().random())
         attempt += 1
         await calls.sleep(pause if ends is None else max(0.0, min(pause, ends - time.monotonic())))
 

@@ -4,9 +4,9 @@ The waits are those that Standard Webhooks advises, with some chance added, so t
 back together. They add up to a little over three days: then the delivery has failed.
 """
 
-import random
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from secrets import SystemRandom
 from typing import Final
 
 #: After the first, second, … try that failed.
@@ -39,7 +39,7 @@ def wait(tries: int, retry_after: timedelta | None = None) -> timedelta | None:
     """
     if tries > len(WAITS):
         return None
-    waits = WAITS[tries - 1] * (1 + JITTER * random.random())  # noqa: S311 - nobody gains by guessing it
+    waits = WAITS[tries - 1] * (1 + JITTER * SystemRandom().random())
     return max(waits, retry_after or timedelta())
 
 

@@ -20,7 +20,7 @@ from gateway.api.webhooks.shapes import (
     WebhookView,
 )
 
-_SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"  # noqa: S105 - the specification's own example
+_SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"  # nosec B105 # noqa: S105 - the specification's own example
 _WANTED = WebhookRequest("https://shop.example/webhooks", ["payment.settled", "payment.failed"], "Web shop")
 WEBHOOK = WebhookView(
     id="whk_01h455vb4pex5vsknk084sn02q",
