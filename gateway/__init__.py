@@ -9,6 +9,7 @@
 
     postgres/      connections, transactions, named statements; the only package with the driver
     idempotency.py group_commit.py   the first answer, again; requests that share a commit
+    outbound/      requests to URLs that strangers give us
     keys/          private keys: encrypting, signing, the files that they lie in
     ledger/        accounts, transfers, entries, holds. Knows money, nothing of people, HTTP or chains
     chain/         the node, the token, final blocks, relayers. Knows nothing of the ledger
@@ -38,7 +39,7 @@ Imports go one way, and import-linter keeps it (pyproject.toml):
 
     __main__ > cli > assembly | client > api | web | docs | worker | embedded > http > bank > custody | reconciliation
              > payments > settlement > operators > controls | webhooks > identity > chain
-             > keys | ledger | events | audit > idempotency | group_commit > postgres > config > logs
+             > keys | ledger | events | audit > idempotency | group_commit | outbound > postgres > config > logs
              > address | money | ids | clock | secret | escape | metrics > errors
 """
 

@@ -26,13 +26,13 @@ from gateway.keys import key_files, signer, vault
 from gateway.keys.signer import RelayerSigner
 from gateway.keys.vault import Vault
 from gateway.ledger import ledger
+from gateway.outbound.address import Allowed
 from gateway.payments import payees, rails, settles
 from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres import migration, pool
 from gateway.postgres.connection import Deadlines
 from gateway.postgres.errors import DatabaseUnavailable
 from gateway.postgres.pool import Database
-from gateway.webhooks.address import Allowed
 from gateway.webhooks.dispatcher import SLOTS, Dispatcher, Render
 from gateway.webhooks.sender import Sender
 from gateway.worker.worker import Worker

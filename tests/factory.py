@@ -41,6 +41,7 @@ from gateway.keys.vault import Vault
 from gateway.ledger import account, ledger, recount
 from gateway.ledger.account import Balance
 from gateway.money import Assets, Money, at_par_exact
+from gateway.outbound.address import Allowed
 from gateway.payments import capture_void, convert, pay, payees, rails, refund, settles, sign
 from gateway.payments.capture_void import EndRequest
 from gateway.payments.model import records
@@ -52,7 +53,6 @@ from gateway.postgres.pool import Connection, Database
 from gateway.reconciliation import solvency
 from gateway.reconciliation.monitor import Schedule
 from gateway.settlement import gas
-from gateway.webhooks.address import Allowed
 from gateway.webhooks.dispatcher import Dispatcher
 from gateway.webhooks.sender import Sender
 from gateway.worker import jobs

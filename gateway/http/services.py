@@ -12,9 +12,9 @@ from gateway.clock import Clock
 from gateway.http.proxies import Proxies
 from gateway.identity.rate_limits import Limits
 from gateway.keys.vault import Vault
+from gateway.outbound.address import Allowed
 from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Database
-from gateway.webhooks.address import Allowed
 
 
 @dataclass(frozen=True, slots=True)

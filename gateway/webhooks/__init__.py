@@ -10,12 +10,11 @@ makes an event. Invariants:
     that has run out is anybody's;
   - nothing is sent to an address that is not public, unless the settings allow it.
 
-    address.py      which URLs and addresses are refused                    (pure)
     message.py      secrets, signatures, and the body that is sent          (pure)
     schedule.py     when a delivery is tried again                          (pure)
     endpoint.py     endpoints and their secrets
     delivery.py     deliveries: queue, claim, record, list, send again
-    sender.py       one HTTP request, held to limits
+    sender.py       one delivery (outbound/ says where it may go)
     dispatcher.py   what a worker does with all that
 
 It knows no API: how an event is shown is passed in (assembly.py).

@@ -16,10 +16,11 @@ from gateway.events import log
 from gateway.events.log import LoggedEvent
 from gateway.ids import WalletId, numbered_id, show
 from gateway.keys.vault import Vault
+from gateway.outbound.http_client import TOTAL_SECONDS
 from gateway.postgres.pool import Connection, Database
 from gateway.webhooks import delivery, endpoint, message
 from gateway.webhooks.delivery import LEASE, Claimed
-from gateway.webhooks.sender import TOTAL_SECONDS, Sender
+from gateway.webhooks.sender import Sender
 
 #: How many deliveries a worker sends at once.
 SLOTS: Final = 32

@@ -4,8 +4,7 @@ The waits are those that Standard Webhooks advises, with some chance added, so t
 back together. They add up to a little over three days: then the delivery has failed.
 """
 
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from secrets import SystemRandom
 from typing import Final
 
@@ -24,9 +23,6 @@ WAITS: Final = (
 
 #: A wait is made longer by up to this part of it.
 JITTER: Final = 0.1
-
-#: No `Retry-After` makes us wait longer.
-RETRY_AFTER_MAX: Final = timedelta(hours=24)
 
 #: After so many failed tries in a row, of whatever events, an endpoint gets one at a time, with growing pauses.
 FAILURES_IN_ROW: Final = 5
@@ -48,15 +44,3 @@ def pause(failures: int) -> timedelta:
     if failures < FAILURES_IN_ROW:
         return timedelta()
     return min(timedelta(seconds=2 ** min(failures - FAILURES_IN_ROW, 16)), _PAUSE_MAX)
-
-
-def retry_after(text: str, now: datetime) -> timedelta | None:
-    """What a `Retry-After` header asks for (RFC 9110, 10.2.3), up to a day; None where it cannot be read."""
-    try:
-        if text.strip().isascii() and text.strip().isdecimal():
-            asked = timedelta(seconds=int(text[:12]))
-        else:
-            asked = parsedate_to_datetime(text).astimezone(UTC) - now
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return min(max(asked, timedelta()), RETRY_AFTER_MAX)

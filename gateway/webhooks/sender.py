@@ -1,169 +1,28 @@
-"""One HTTP request to an endpoint: to an address that is allowed, without redirects, within limits of time and size.
+"""One delivery to an endpoint, and what its answer means."""
 
-aiohttp is used, since it asks for a socket with the very address that it is about to connect to (`socket_factory`): the
-check stands there, after every look-up, so that a name which resolves to something else the second time, or a number
-that only a C library takes for an address, gains nothing. The name stays what TLS verifies and `Host` says.
-
-Names are looked up in threads of this sender: a name that is not answered for takes one of them, and none of those that
-look up the node's or the database's name.
-
-Of an answer the status decides. Up to a few kilobytes of its body are read for a moment, so that the connection ends
-well, and are thrown away: an endpoint's owner could otherwise read what an inside service answers.
-"""
-
-import asyncio
-import socket
-import ssl
-import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
-
-from aiohttp import (
-    ClientConnectionError,
-    ClientConnectorDNSError,
-    ClientConnectorError,
-    ClientError,
-    ClientPayloadError,
-    ClientResponse,
-    ClientSession,
-    ClientSSLError,
-    ClientTimeout,
-    DummyCookieJar,
-    InvalidURL,
-    TCPConnector,
-)
-from aiohttp.abc import AbstractResolver, ResolveResult
+from collections.abc import Mapping
+from typing import Any
 
 from gateway.clock import Clock
-from gateway.webhooks import schedule
-from gateway.webhooks.address import Allowed
+from gateway.outbound.address import Allowed
+from gateway.outbound.http_client import HttpClient
 from gateway.webhooks.delivery import Attempt, Outcome
-
-#: From the look-up of the name to the status of the answer, and to the connection alone, in seconds.
-TOTAL_SECONDS: Final = 15.0
-_CONNECT_SECONDS: Final = 5.0
-
-#: How much of an answer's body is read, in bytes, and for how long, in seconds.
-_BODY_BYTES: Final = 4_096
-_BODY_SECONDS: Final = 1.0
-
-#: A line of an answer's head, a header, and how many of these.
-_LINE_BYTES: Final = 4_096
-_HEADERS: Final = 100
-
-#: What looks a name up: as `socket.getaddrinfo` does.
-LookUp = Callable[..., list[tuple[Any, ...]]]
-
-
-class _AddressRefused(OSError):
-    """The address that a name resolved to is not one that we connect to."""
 
 
 class Sender:
-    """Sends to endpoints. `threads` is how many names are looked up at once; `look_up` and `tls` are for tests, which
-    have names and certificates of their own.
-    """
+    """Sends to endpoints. `threads` is how many names are looked up at once; `more` as HttpClient has it."""
 
-    def __init__(
-        self,
-        allowed: Allowed,
-        clock: Clock,
-        threads: int,
-        look_up: LookUp = socket.getaddrinfo,
-        tls: ssl.SSLContext | None = None,
-        total_seconds: float = TOTAL_SECONDS,
-    ) -> None:
-        self._allowed, self._clock, self._total_seconds = allowed, clock, total_seconds
-        self._threads = ThreadPoolExecutor(threads, "webhook-names")
-        self._look_up, self._tls = look_up, tls
-        self._session: ClientSession | None = None
+    def __init__(self, allowed: Allowed, clock: Clock, threads: int, **more: Any) -> None:
+        self._client = HttpClient("wallet-gateway-webhooks/1", allowed, clock, threads, **more)
 
     async def send(self, url: str, headers: Mapping[str, str], body: bytes) -> Attempt:
         """One POST, and what came of it."""
-        at, began = self._clock(), time.monotonic()
-        outcome, status, retry_after = await self._try(url, headers, body)
-        asked = schedule.retry_after(retry_after, self._clock()) if retry_after is not None else None
-        return Attempt(at, int(1000 * (time.monotonic() - began)), outcome, status, asked)
+        answer = await self._client.post(url, headers, body)
+        outcome = answer.failure or outcome_of(answer.status or 0)
+        return Attempt(answer.at, answer.milliseconds, outcome, answer.status, answer.retry_after)
 
     async def close(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
-
-    async def _try(self, url: str, headers: Mapping[str, str], body: bytes) -> tuple[Outcome, int | None, str | None]:
-        try:
-            async with (
-                asyncio.timeout(self._total_seconds),
-                self._opened().post(url, data=body, headers=headers, allow_redirects=False) as answer,
-            ):
-                await _finish(answer)
-                return outcome_of(answer.status), answer.status, answer.headers.get("Retry-After")
-        except TimeoutError:
-            return "timeout", None, None
-        except (ClientError, OSError, ValueError) as error:
-            return _why(error), None, None
-
-    def _opened(self) -> ClientSession:
-        if self._session is None:
-            connector = TCPConnector(
-                resolver=_Names(self._allowed, self._threads, self._look_up),
-                socket_factory=self._socket,
-                ssl=self._tls or True,
-                force_close=True,  # a kept connection may be closed under a request, which is not sent twice
-                limit=0,  # the dispatcher has a limit of its own
-                use_dns_cache=False,
-            )
-            self._session = ClientSession(
-                connector=connector,
-                timeout=ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
-                cookie_jar=DummyCookieJar(),
-                auto_decompress=False,
-                trust_env=False,
-                read_bufsize=_BODY_BYTES,
-                max_line_size=_LINE_BYTES,
-                max_field_size=_LINE_BYTES,
-                max_headers=_HEADERS,
-                headers={"User-Agent": "wallet-gateway-webhooks/1"},
-            )
-        return self._session
-
-    def _socket(self, address: tuple[Any, ...]) -> socket.socket:
-        """A socket for the address that is connected to next. Raises _AddressRefused."""
-        family, kind, protocol, _, at = address
-        if not self._allowed.address(str(at[0])):
-            raise _AddressRefused
-        return socket.socket(family, kind, protocol)
-
-
-class _Names(AbstractResolver):
-    """Looks names up in threads that nothing else waits for. A name that has an address which is not allowed is refused
-    whole, whichever of its addresses would have been taken.
-    """
-
-    def __init__(self, allowed: Allowed, threads: ThreadPoolExecutor, look_up: LookUp) -> None:
-        self._allowed, self._threads, self._look_up = allowed, threads, look_up
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        loop = asyncio.get_running_loop()
-        try:
-            found = await loop.run_in_executor(self._threads, self._look_up, host, port, family, socket.SOCK_STREAM)
-        except UnicodeError:  # a label that no name can have
-            raise OSError("not a name") from None
-        if not all(self._allowed.address(str(at[0])) for *_, at in found):
-            raise _AddressRefused
-        return [
-            ResolveResult(
-                hostname=host, host=at[0], port=port, family=kind, proto=protocol, flags=socket.AI_NUMERICHOST
-            )
-            for kind, _, protocol, _, at in found
-        ]
-
-    async def close(self) -> None:
-        pass
+        await self._client.close()
 
 
 def outcome_of(status: int) -> Outcome:
@@ -173,26 +32,3 @@ def outcome_of(status: int) -> Outcome:
     if 300 <= status < 400:
         return "redirect"
     return {410: "gone", 429: "too_many_requests"}.get(status, "http_status")  # type: ignore[return-value]
-
-
-async def _finish(answer: ClientResponse) -> None:
-    """Read a little of the body: whatever it is, the status has been given."""
-    try:
-        async with asyncio.timeout(_BODY_SECONDS):
-            await answer.content.readexactly(_BODY_BYTES)
-    except (TimeoutError, ClientError, OSError, ValueError, asyncio.IncompleteReadError):
-        pass
-
-
-def _why(error: Exception) -> Outcome:
-    if isinstance(error, ClientConnectorError) and isinstance(error.os_error, _AddressRefused):
-        return "address_refused"
-    if isinstance(error, ClientConnectorDNSError | InvalidURL):
-        return "name_not_resolved"
-    if isinstance(error, ClientSSLError | ssl.SSLError):
-        return "tls_failed"
-    if isinstance(error, ClientConnectorError):
-        return "connection_failed"
-    if isinstance(error, ClientConnectionError | ClientPayloadError | OSError):
-        return "connection_lost"
-    return "answer_unreadable"

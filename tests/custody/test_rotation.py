@@ -23,9 +23,9 @@ from gateway.identity.wallet import Wallet
 from gateway.keys import key_files
 from gateway.keys.errors import EncryptedKeyUnreadable, MasterKeyMissing
 from gateway.keys.vault import Vault
+from gateway.outbound.address import Allowed
 from gateway.postgres.pool import Database, connect
 from gateway.webhooks import endpoint, message
-from gateway.webhooks.address import Allowed
 from tests.factory import NOW
 
 pytestmark = pytest.mark.anyio

@@ -8,8 +8,8 @@ import pytest
 
 from gateway.api.events.views import rendering
 from gateway.money import Assets
+from gateway.outbound.address import Allowed, networks
 from gateway.postgres.pool import Database
-from gateway.webhooks.address import Allowed, networks
 from gateway.webhooks.dispatcher import Dispatcher
 from gateway.webhooks.sender import Sender
 from tests.api.conftest import Api, Person, opened

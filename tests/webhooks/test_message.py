@@ -50,19 +50,6 @@ def test_waits_grow_over_three_days_and_end() -> None:
     assert len({schedule.wait(3) for _ in range(20)}) > 1, "with some chance"
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        *(("120", 120), ("0", 0), ("-5", None), ("soon", None), ("", None), ("9" * 30, 86_400), ("١٢", None)),
-        ("Thu, 31 Jan 2030 12:01:00 GMT", 60),
-        ("Thu, 31 Jan 2020 12:01:00 GMT", 0),
-        ("Thu, 31 Jan 2099 12:01:00 GMT", 86_400),
-    ],
-)
-def test_what_a_retry_after_asks_for(text: str, seconds: int | None) -> None:
-    assert schedule.retry_after(text, AT) == (None if seconds is None else timedelta(seconds=seconds))
-
-
 def test_an_endpoint_that_fails_is_left_alone_for_longer_and_longer() -> None:
     pauses = [schedule.pause(failures) for failures in range(1, 40)]
     assert pauses[:4] == [timedelta()] * 4

@@ -10,7 +10,7 @@ from gateway.api.fields import NextCursor, Time
 from gateway.clock import rfc3339
 from gateway.http.schema import one_of, typed_id
 from gateway.ids import numbered_id, show
-from gateway.webhooks.address import URL_LENGTH_MAX
+from gateway.outbound.address import URL_LENGTH_MAX
 from gateway.webhooks.delivery import OUTCOMES, Delivery
 from gateway.webhooks.endpoint import PREFIX, DisabledBy, Endpoint
 

@@ -1,8 +1,7 @@
 """Which URLs an endpoint may have, and which addresses a worker connects to. Pure.
 
-Whoever may create an endpoint chooses what our workers connect to (server-side request forgery). So a URL is checked
-when it is set, and the address is checked again on the socket that is about to connect (sender.py): a name may resolve
-to something else by then.
+A URL is checked when it is set, and the address is checked again on the socket that is about to connect
+(http_client.py): a name may resolve to something else by then.
 
 Of IPv6, global unicast alone is public (2000::/3, RFC 4291), without what is in it for translation, documentation and
 protocols. Addresses that carry an IPv4 address (mapped, NAT64, 6to4, Teredo) are none of these, and are refused
@@ -55,33 +54,33 @@ class Allowed:
             return not any(address in network for network in _NOT_PUBLIC_4)
         return address in _GLOBAL_6 and not any(address in network for network in _NOT_PUBLIC_6)
 
-    def check_url(self, text: str) -> str:
-        """The URL, if an endpoint may have it. Raises InvalidRequest, which says why not.
+    def check_url(self, text: str, kind: str = "url") -> str:
+        """The URL, if an endpoint may have it. Raises InvalidRequest of this kind, which says why not.
 
         An IP address in it is checked here, so that whoever types one is told at once; a name is looked up when
         something is sent.
         """
         if len(text) > URL_LENGTH_MAX or not text.isascii() or not text.isprintable() or set(text) & set(' \\"<>^`{|}'):
             raise _refused(
-                f"write it in at most {URL_LENGTH_MAX} ASCII characters without spaces; other letters as xn--…"
+                kind, f"write it in at most {URL_LENGTH_MAX} ASCII characters without spaces; other letters as xn--…"
             )
         try:
             parts = urlsplit(text)
             host, port = parts.hostname, parts.port
         except ValueError:
-            raise _refused("it cannot be read as a URL") from None
+            raise _refused(kind, "it cannot be read as a URL") from None
         if parts.scheme not in self._schemes:
-            raise _refused(f"it should begin with {' or '.join(f'{scheme}://' for scheme in self._schemes)}")
+            raise _refused(kind, f"it should begin with {' or '.join(f'{scheme}://' for scheme in self._schemes)}")
         if not host:
-            raise _refused("it names no host")
+            raise _refused(kind, "it names no host")
         if "@" in parts.netloc:
-            raise _refused("it has a user or a password; deliveries are signed instead")
+            raise _refused(kind, "it has a user or a password; what is sent is signed instead")
         if "#" in text:
-            raise _refused("it has a fragment, which is never sent")
+            raise _refused(kind, "it has a fragment, which is never sent")
         if port is not None and port not in (80, 443) and not 1024 <= port <= 65_535:
-            raise _refused(f"port {port} is not one that webhooks are sent to: use 443, 80, or one from 1024 on")
+            raise _refused(kind, f"port {port} is not one that anything is sent to: use 443, 80, or one from 1024 on")
         if _is_address(host) and not self.address(host):
-            raise _refused(f"{host} is not a public address")
+            raise _refused(kind, f"{host} is not a public address")
         return text
 
 
@@ -98,5 +97,5 @@ def _is_address(host: str) -> bool:
     return True
 
 
-def _refused(why: str) -> InvalidRequest:
-    return InvalidRequest("url", f"this URL cannot be an endpoint: {why}")
+def _refused(kind: str, why: str) -> InvalidRequest:
+    return InvalidRequest(kind, f"this URL cannot be an endpoint: {why}")

@@ -1,4 +1,4 @@
-"""Which URLs and addresses webhooks are sent to."""
+"""Which URLs and addresses anything is sent to."""
 
 import random
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 import pytest
 
 from gateway.errors import InvalidRequest
-from gateway.webhooks.address import Allowed, networks
+from gateway.outbound.address import Allowed, networks
 
 #: One of every kind that is not public, and each way to write a private IPv4 address in an IPv6 one.
 REFUSED = (
