@@ -1,6 +1,6 @@
 """Every metric that a gateway exports: its name, type, labels and meaning. Pure.
 
-Names follow Prometheus: the unit is the suffix, counters end in `_total`. The table of `docs/operate/watching.md` is
+Names follow Prometheus: the unit is the suffix, counters end in `_total`. The table of `docs/operate/monitoring.md` is
 made of this, and the alert rules and the dashboard of `scripts/deploy` may name nothing else.
 """
 

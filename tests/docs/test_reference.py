@@ -37,7 +37,7 @@ def rows(name: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.split("|")] for line in lines if not line.startswith(" ---")]
 
 
-@pytest.mark.parametrize("name", ["errors.md", "settings.md", "cli.md", "http.md"])
+@pytest.mark.parametrize("name", ["errors.md", "settings.md", "cli.md", "http.md", "events.md"])
 def test_the_committed_page_is_what_the_code_says(generated: dict[str, str], name: str) -> None:
     assert page(f"reference/{name}") == generated[name], "run scripts/reference and commit what it writes"
 

@@ -1,4 +1,4 @@
-"""The page about watching says what the code does."""
+"""The page about monitoring says what the code does."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from gateway.metrics.catalogue import METRICS
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = (ROOT / "gateway/docs/operate/watching.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "gateway/docs/operate/monitoring.md").read_text(encoding="utf-8")
 
 
 def test_the_table_has_every_metric_as_the_catalogue_says() -> None:
