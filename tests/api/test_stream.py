@@ -214,6 +214,28 @@ async def test_a_silent_stream_says_that_it_is_alive(
         assert (await at_bob.next())["type"] == "payment.settled"
 
 
+async def test_a_stream_of_other_types_than_those_that_come_says_that_it_is_alive(
+    gateway: Gateway, alice: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "HEARTBEAT_SECONDS", 0.3)
+    monkeypatch.setattr(hub, "_APART_SECONDS", 0.0)
+
+    async def pay_on() -> None:
+        while True:
+            await alice.pay("@bob", "0.01 EUR")
+
+    async with streaming(gateway, bob, "?type=wallet.*") as at_bob:
+        await joined(gateway, 1)
+        paying = asyncio.create_task(pay_on())
+        async with asyncio.timeout(_NEXT_SECONDS):
+            async for line in at_bob.lines:
+                if line.startswith(":"):
+                    break
+        paying.cancel()
+        with suppress(asyncio.CancelledError):
+            await paying
+
+
 async def test_a_slow_reader_is_cut_and_costs_nobody_else_anything(
     gateway: Gateway, api: Api, alice: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -120,23 +120,26 @@ async def _events(
             for text in texts:
                 yield text
             reached = page.reached[0] if page.reached is not None and page.more else joined_at
-        while not subscription.cut and asyncio.get_running_loop().time() < closes_at:
-            async for text in _news(subscription, credential, reached, kinds):
-                yield text
+        async for text in _news(subscription, credential, reached, kinds, closes_at):
+            yield text
 
 
 async def _news(
-    subscription: Subscription, credential: Credential, after: int, kinds: Sequence[str] | None
+    subscription: Subscription, credential: Credential, after: int, kinds: Sequence[str] | None, closes_at: float
 ) -> AsyncIterator[bytes]:
-    """What has come, or a heartbeat."""
-    taken = await subscription.take(HEARTBEAT_SECONDS)
-    for event, text in taken:
-        if event.number > after and (kinds is None or event.kind in kinds):
-            yield text
-        if event.kind in _ENDS and event.subject == credential.id:
-            subscription.end()
-    if not taken and not subscription.cut:
-        yield _HEARTBEAT
+    """Events as they come, and a comment when none was sent for `HEARTBEAT_SECONDS`, whatever came of other types."""
+    now = asyncio.get_running_loop().time
+    sent_at = now()
+    while not subscription.cut and now() < closes_at:
+        for event, text in await subscription.take(sent_at + HEARTBEAT_SECONDS - now()):
+            if event.number > after and (kinds is None or event.kind in kinds):
+                yield text
+                sent_at = now()
+            if event.kind in _ENDS and event.subject == credential.id:
+                subscription.end()
+        if not subscription.cut and now() >= sent_at + HEARTBEAT_SECONDS:
+            yield _HEARTBEAT
+            sent_at = now()
 
 
 async def _page(
