@@ -73,9 +73,9 @@ refused.
 
 
 _EVENTS: Final = """
-Every type of [event](../guides/events.md), and the object in its `data`. Types and fields are added, and never changed
-or dropped. Fields that are marked ? are absent where an event does not tell of them. `/openapi.json` has each type
-under `webhooks`, with the descriptions of all fields.
+Every type of [event](../guides/events.md), and the object in its `data`. Types and fields may be added; existing ones
+are never changed or removed. Fields marked ? are absent where an event does not concern them. `/openapi.json` has each
+type under `webhooks`, with the descriptions of all fields.
 """
 
 
@@ -102,9 +102,9 @@ def write(commands: click.RichGroup, folder: Path) -> None:
 def events_page() -> str:
     types = [(f"`{name}`", f"[`{kind}`](#{kind})", said) for name, (kind, said) in CATALOGUE.items()]
     return _page(
-        "Events",
+        "Event types",
         _EVENTS,
-        _table(("type", "object", "made when"), types),
+        _table(("type", "object", "what happened"), types),
         *(part for name, kind in OBJECTS.items() for part in _object_section(name, kind)),
     )
 

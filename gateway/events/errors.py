@@ -1,4 +1,4 @@
-"""What streams refuse."""
+"""Errors of event streams."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from gateway.errors import Conflict
 
 @dataclass(eq=False)
 class TooManyStreams(Conflict):
-    """As many streams are open as a process takes, of a wallet or in all."""
+    """The wallet, or the process, has its limit of open streams."""
 
     most: int
-    says = "there are {most} streams open already: close one, or open this one a little later"
+    says = "{most} event streams are open already, which is the limit: close one, or retry later"

@@ -135,7 +135,7 @@ async def make(
     if expires_at is not None and expires_at <= now:
         raise InvalidRequest("expires_at", "a key expires in the future")
     fresh = ApiKey(id, id, shown, scopes, _networks(networks), capped, now, expires_at, None, approved)
-    return fresh, await _write(connection, of, fresh, "api_key.made", by, now)
+    return fresh, await _write(connection, of, fresh, "api_key.created", by, now)
 
 
 async def replace(

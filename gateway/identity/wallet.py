@@ -96,7 +96,8 @@ async def _claim(
         raise InvalidRequest("api_key_hash", "this API key is in use already; make another one from 256 random bits")
     await log.append(connection, [log.Event("wallet.created", id, id, {"handle": wallet.handle})], now)
     created = AuditEvent("wallet.created", id, ANYONE, id, {"handle": wallet.handle})
-    await audit.append(connection, [created, AuditEvent("api_key.made", id, ANYONE, key_id, {"name": "sign-up"})], now)
+    key_created = AuditEvent("api_key.created", id, ANYONE, key_id, {"name": "sign-up"})
+    await audit.append(connection, [created, key_created], now)
     return wallet
 
 

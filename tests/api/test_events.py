@@ -163,8 +163,8 @@ async def test_a_cursor_past_the_end_is_an_error(alice: Person, bob: Person) -> 
     [
         ("after=17", "the query parameter after cannot be '17': it should be the id of an event (evt_…)"),
         ("before=evt_01h455vb4pex5vsknk084sn02q", "it should be the id of an event (evt_…)"),
-        ("type=payment.settle", "is no type of event; did you mean payment.settled"),
-        ("type=nothing.*", "is no type of event"),
+        ("type=payment.settle", "is not an event type; did you mean payment.settled"),
+        ("type=nothing.*", "is not an event type"),
         ("object=pay_1", "it should be the id of an object, such as a payment's (pay_…)"),
         ("object=", "it should be the id of an object, such as a payment's"),
         ("order=up", "it should be"),

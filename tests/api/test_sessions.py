@@ -105,7 +105,7 @@ async def test_a_stolen_token_used_after_rotation_ends_the_session_for_both(api:
     assert code_of(thief) == (401, "unauthenticated")
     assert code_of(await browser.call("GET", "/v1/wallet")) == (401, "unauthenticated")
     told = (await alice.get("/v1/events")).json()["items"][-1]
-    assert (told["type"], told["data"]["why"]) == ("session.ended", "stolen")
+    assert (told["type"], told["data"]["reason"]) == ("session.ended", "stolen")
 
 
 async def test_the_next_token_comes_with_refusals_too(api: Api) -> None:

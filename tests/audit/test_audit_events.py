@@ -27,7 +27,7 @@ async def test_a_handle_that_is_claimed_and_its_key_are_acts_of_anyone(town: Tow
     await town.person("alice")
     assert await audit_events(town) == [
         ("wallet.created", "anyone", {"handle": "alice"}),
-        ("api_key.made", "anyone", {"name": "sign-up"}),
+        ("api_key.created", "anyone", {"name": "sign-up"}),
     ]
 
 

@@ -61,7 +61,7 @@ def test_an_audit_event_names_what_it_is_about() -> None:
 
     assert named("payment.approved", subject) == show("pay", subject)
     assert named("payment.refused", subject) == show("pay", subject)
-    assert named("api_key.made", subject) == show("key", subject)
+    assert named("api_key.created", subject) == show("key", subject)
     assert named("mandate.granted", subject) == show("mdt", subject)
     assert named("operator.proposed", subject) == show("pro", subject)
     assert named("operator.added", subject) == show("opr", subject)

@@ -34,7 +34,7 @@ MONEYS = ("0.01 EUR", "0.01 USD", "1 JPY", "0.01 USDX")
 TOLD = {
     *(f"payment.{state}" for state in ("settled", "held", "queued", "submitted", "voided", "refused")),
     *("payment.requires_confirmation", "conversion.queued", "conversion.settled"),
-    *("deposit.settled", "withdrawal.settled", "api_key.made", "mandate.granted"),
+    *("deposit.settled", "withdrawal.settled", "api_key.created", "mandate.granted"),
 }
 
 

@@ -1,9 +1,9 @@
 """Routes about what happened to a wallet.
 
 events.py      list events
-stream.py      events as they happen
-catalogue.py   every type of event: when it is made, and what its object is
+stream.py      stream events as they happen
+catalogue.py   every event type: what happened, and the kind of its object
 shapes.py      an event, and its object as it was at that moment
-views.py       how both are made from the log's events, many at once
+views.py       builds both from the log's events, many at once
 examples.py    examples in the OpenAPI document
 """

@@ -1,4 +1,4 @@
-"""GET /v1/events: what happened to the caller's wallet, in order, in both directions."""
+"""GET /v1/events: the events of the caller's wallet, in order, in both directions."""
 
 from typing import Annotated, Literal
 from uuid import UUID
@@ -18,11 +18,11 @@ from gateway.http.services import Services
 from gateway.identity.wallet import Wallet
 from gateway.ids import number_of, numbered_id, read, show
 
-After = Annotated[str | None, QueryParameter(description="An event's id, or `next_cursor`: events after that one.")]
-Before = Annotated[str | None, QueryParameter(description="An event's id, or `next_cursor`: events before that one.")]
+After = Annotated[str | None, QueryParameter(description="An event's id, or `next_cursor`: events after it.")]
+Before = Annotated[str | None, QueryParameter(description="An event's id, or `next_cursor`: events before it.")]
 Order = Annotated[Literal["oldest_first", "newest_first"], QueryParameter(description="Which events come first.")]
 Type = Annotated[
-    str | None, QueryParameter(name="type", description="Events of this type; `payment.*`: of all types that begin so.")
+    str | None, QueryParameter(name="type", description="Events of this type, or of a group such as `payment.*`.")
 ]
 Object = Annotated[
     str | None, QueryParameter(name="object", description="Events of this object, by its id, such as a payment's.")
@@ -42,8 +42,9 @@ async def list_events(
     until: Annotated[str | None, time_parameter("until", "Made before this time (RFC 3339).")] = None,
     limit: Limit = 50,
 ) -> EventsPage:
-    """What happened to the wallet, oldest first. Whoever continues from `next_cursor` misses nothing and sees nothing
-    twice, however many write at the same time. A page may have fewer events than `limit`, or none, while `has_more`.
+    """The events of the wallet, oldest first. A reader that continues from `next_cursor` misses nothing and sees
+    nothing twice, whatever is written meanwhile. A page may have fewer events than `limit`, or none, while `has_more`
+    is true.
     """
     wanted = Wanted(
         types_named(type_) if type_ is not None else None,
@@ -61,7 +62,7 @@ async def list_events(
 
 
 def event_number(name: str, text: str) -> int:
-    """The number of the event whose id the parameter `name` gives. Raises InvalidRequest."""
+    """The number of the event whose id is given in the parameter `name`. Raises InvalidRequest."""
     try:
         return number_of(read("evt", text))
     except InvalidRequest:
@@ -69,7 +70,7 @@ def event_number(name: str, text: str) -> int:
 
 
 def _object(text: str) -> UUID:
-    """The id that the text shows, whatever it is of. Raises InvalidRequest."""
+    """The id that the text shows, of any kind of object. Raises InvalidRequest."""
     try:
         return read(text.rpartition("_")[0], text)
     except InvalidRequest:

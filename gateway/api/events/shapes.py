@@ -1,4 +1,4 @@
-"""An event and its object. An object is what `GET` would have shown at that moment, with `object` to say what it is."""
+"""An event and its object. An object is what `GET` would have returned at that moment; `object` is its kind."""
 
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal, get_args
@@ -41,7 +41,7 @@ class MandateData(MandateView, tag_field="object", tag="mandate"):
 
 
 class ObservationData(Struct, tag_field="object", tag="observation", rename={"from_": "from"}):
-    """Tokens that were moved without the gateway."""
+    """Tokens that were moved outside the gateway."""
 
     id: Annotated[str, typed_id("obs", "An observation's id.")]
     from_: Party
@@ -52,7 +52,7 @@ class ObservationData(Struct, tag_field="object", tag="observation", rename={"fr
 
 
 class CorrectionData(Struct, tag_field="object", tag="correction"):
-    """A correction of the ledger by the gateway's operators. Accounts are named as in the list of system accounts."""
+    """A correction of the ledger by the gateway's operators, between two accounts that are named by their codes."""
 
     id: Annotated[str, typed_id("cor", "A correction's id.")]
     debit: Annotated[str, Meta(description="The account that it takes from.", examples=["wallet:alice:EUR"])]
@@ -63,18 +63,18 @@ class CorrectionData(Struct, tag_field="object", tag="correction"):
 
 
 class WalletData(Struct, tag_field="object", tag="wallet"):
-    """The wallet itself. What the event does not tell of is absent."""
+    """The wallet itself. Fields that the event does not concern are absent."""
 
     id: WalletIdText
     handle: Handle
     address: Address | UnsetType = UNSET
     custody: CustodyText | UnsetType = UNSET
     previous_address: Annotated[Address, Meta(description="The address that it had before.")] | UnsetType = UNSET
-    lapses_at: Annotated[Time, Meta(description="When the freeze ends by itself.")] | UnsetType = UNSET
+    lapses_at: Annotated[Time, Meta(description="When the freeze expires.")] | UnsetType = UNSET
 
 
 class PolicyData(Struct, tag_field="object", tag="policy"):
-    """The wallet's policy: read it at `GET /v1/policy`."""
+    """The wallet's policy. Its settings are at `GET /v1/policy`."""
 
     id: Annotated[str, typed_id("wal", "The wallet whose policy it is.")]
     changed_by: Annotated[str, one_of(["owner", "operators"], "Who changed it.")]
@@ -83,7 +83,7 @@ class PolicyData(Struct, tag_field="object", tag="policy"):
 
 
 class ApiKeyData(Struct, tag_field="object", tag="api_key"):
-    """An API key, without the key."""
+    """An API key, without its secret."""
 
     id: Annotated[str, typed_id("key", "An API key's id.")]
     name: str
@@ -98,15 +98,16 @@ class PasskeyData(Struct, tag_field="object", tag="passkey"):
 
 
 class SessionData(Struct, tag_field="object", tag="session"):
-    """A session of a browser."""
+    """A session in a browser."""
 
     id: Annotated[str, typed_id("ses", "A session's id.")]
     begun_by: Annotated[
         Literal["passkey", "ethereum", "recovery_code"] | None,
-        Meta(description="How it was started; null: it has ended."),
+        Meta(description="How it was started; null when it has ended."),
     ]
-    why: Annotated[
-        Literal["signed_out", "passkey_ended", "stolen"] | None, Meta(description="Why it ended; null: it has begun.")
+    reason: Annotated[
+        Literal["signed_out", "passkey_ended", "stolen"] | None,
+        Meta(description="Why it ended; null when it has started."),
     ]
 
 
@@ -118,15 +119,16 @@ class RecoveryCodesData(Struct, tag_field="object", tag="recovery_codes"):
 
 
 class WebhookData(Struct, tag_field="object", tag="webhook"):
-    """An endpoint of webhooks, without its URL's path, which may be a secret."""
+    """A webhook endpoint. Of its URL only the host, since the path may be a secret."""
 
     id: Annotated[str, typed_id("whk", "A webhook's id.")]
     host: Annotated[str, Meta(description="The host in its URL.", examples=["shop.example"])]
-    types: Annotated[list[str], Meta(description="The types of events that it gets.", examples=[["payment.*"]])]
+    types: Annotated[list[str], Meta(description="The event types that are sent to it.", examples=[["payment.*"]])]
     disabled_by: Annotated[
         Literal["owner", "gone", "failing"] | None,
         Meta(
-            description="Why nothing is sent to it: its owner, a 410 that it answered, days of failures; null: it is."
+            description="Why it is disabled: `owner`; `gone`: it answered 410; `failing`: it failed for days. "
+            "Null: it is enabled."
         ),
     ]
 
@@ -148,12 +150,12 @@ EventData = (
 )
 
 
-#: By the name in `object`: what an event's `data` is.
+#: The objects, by the name in `object`.
 OBJECTS: Final[Mapping[str, type[Struct]]] = {str(kind.__struct_config__.tag): kind for kind in get_args(EventData)}
 
 
 class EventView(Struct):
-    """Something that happened to a wallet. An event never changes; new fields and new types may come."""
+    """Something that happened to a wallet. An event never changes; new fields and types may be added."""
 
     id: EventIdText
     type: Annotated[str, one_of(TYPES, "What happened.")]
@@ -161,15 +163,15 @@ class EventView(Struct):
     api_version: Annotated[Literal["v1"], Meta(description="The version that `data` is written in.")]
     wallet_id: WalletIdText
     sequence: Annotated[
-        int, Meta(description="Counts, from 1 and without gaps, what this wallet was told of the same object.")
+        int, Meta(description="Numbers this wallet's events of the same object, from 1 and without gaps.")
     ]
     data: Annotated[EventData, Meta(description="The object, as it was at that moment.")]
 
 
 class EventsPage(Struct):
     items: list[EventView]
-    has_more: Annotated[bool, Meta(description="Whether there are more now.")]
+    has_more: Annotated[bool, Meta(description="Whether more events match now.")]
     next_cursor: Annotated[
         EventIdText | None,
-        Meta(description="Pass it as `after` (newest first: as `before`) to read on, now or later; null: begin again."),
+        Meta(description="Pass it as `after` (newest first: as `before`) to continue, now or later; null: start over."),
     ]

@@ -1,9 +1,9 @@
 """GET /v1/events/stream: events as they happen, as server-sent events (WHATWG HTML, 9.2).
 
-A stream is the log read on without asking: each event has its id, so a client that comes back with `Last-Event-ID`
-misses nothing and sees nothing twice, whichever process of the gateway it comes to. A comment every `HEARTBEAT_SECONDS`
-tells that it is alive. It ends when its credential does, after `OPEN_SECONDS_MAX` at the latest, and when the process
-stops; clients come back by themselves.
+Each event carries its id, so a client that reconnects with `Last-Event-ID` misses nothing and sees nothing twice,
+whichever process of the gateway answers it. A comment after `HEARTBEAT_SECONDS` without an event shows that the stream
+is alive. A stream ends when its credential does, after `OPEN_SECONDS_MAX` at the latest, and when the process stops;
+clients reconnect on their own.
 """
 
 import asyncio
@@ -28,29 +28,29 @@ from gateway.ids import WalletId, number_of, read
 from gateway.money import Assets
 from gateway.postgres.pool import Connection
 
-#: How long nothing is sent, in seconds: proxies close what is silent for a minute.
+#: Seconds without an event until a comment is sent: proxies close a connection that is idle for a minute.
 HEARTBEAT_SECONDS: Final = 15.0
 
-#: How long a stream is open: whoever may not read any more has not read for longer.
+#: How long a stream stays open, in seconds: the longest that a caller can go on reading after it lost the right to.
 OPEN_SECONDS_MAX: Final = 900.0
 
-#: After how many milliseconds a client comes back.
+#: After how many milliseconds a client reconnects.
 _RETRY_MILLISECONDS: Final = 1_000
 
 _HEARTBEAT: Final = b": \n\n"
 
-#: How many events are read at once of what came before the stream was opened.
+#: How many of the events from before the stream was opened are read at once.
 _PAGE: Final = 200
 
-#: What ends the credential that it is of.
+#: The events that end a credential.
 _ENDS: Final = ("api_key.revoked", "session.ended")
 
 After = Annotated[
-    str | None, QueryParameter(description="An event's id: begin after it. `Last-Event-ID` goes before it.")
+    str | None, QueryParameter(description="An event's id: start after it. `Last-Event-ID` takes precedence.")
 ]
 Types = Annotated[
     str | None,
-    QueryParameter(name="type", description="Events of this type; `payment.*`: of all types that begin so."),
+    QueryParameter(name="type", description="Events of this type, or of a group such as `payment.*`."),
 ]
 
 
@@ -69,9 +69,9 @@ async def stream_events(
     after: After = None,
     type_: Types = None,
 ) -> Stream:
-    """Events of the wallet as they happen, as server-sent events (WHATWG HTML): `id` is the event's, `event` its type,
-    and `data` the event as `GET /v1/events` shows it. Begins with what happens from now on, or after the event that
-    `Last-Event-ID` or `after` names: so no event is missed over a reconnection, which browsers make by themselves.
+    """Events of the wallet as they happen, as server-sent events (WHATWG HTML): `id` is the event's id, `event` its
+    type, and `data` the event as `GET /v1/events` returns it. The stream starts with the next event, or after the one
+    that `Last-Event-ID` or `after` names, so that a reconnection, which browsers make on their own, misses none.
     """
     last = request.headers.get("last-event-id")
     kinds = types_named(type_) if type_ is not None else None
@@ -106,7 +106,7 @@ def _last_event(text: str) -> int:
 async def _events(
     hub: Hub, services: Services, credential: Credential, after: int | None, kinds: Sequence[str] | None
 ) -> AsyncIterator[bytes]:
-    """What goes out."""
+    """The stream's text."""
     yield f"retry: {_RETRY_MILLISECONDS}\n\n".encode()
     closes_at = asyncio.get_running_loop().time() + OPEN_SECONDS_MAX
     async with hub.subscribe(credential.wallet.id) as subscription:
@@ -127,7 +127,9 @@ async def _events(
 async def _news(
     subscription: Subscription, credential: Credential, after: int, kinds: Sequence[str] | None, closes_at: float
 ) -> AsyncIterator[bytes]:
-    """Events as they come, and a comment when none was sent for `HEARTBEAT_SECONDS`, whatever came of other types."""
+    """Events as they arrive, and a comment when none was sent for `HEARTBEAT_SECONDS`. Events of other types than
+    `kinds` send nothing, so they do not put off the comment.
+    """
     now = asyncio.get_running_loop().time
     sent_at = now()
     while not subscription.cut and now() < closes_at:
@@ -153,7 +155,7 @@ async def _page(
 
 
 def show(assets: Assets) -> Show:
-    """How the hub makes events what goes out."""
+    """How the hub renders events for streams."""
 
     async def texts(connection: Connection, told: Sequence[tuple[WalletId, LoggedEvent]]) -> list[bytes]:
         behind = await objects(connection, assets, told)
@@ -163,5 +165,5 @@ def show(assets: Assets) -> Show:
 
 
 def _text(event: LoggedEvent, data: bytes) -> bytes:
-    """An event as it goes out. JSON has no line breaks of its own."""
+    """An event as a stream sends it. Encoded JSON has no line breaks."""
     return b"id: %b\nevent: %b\ndata: %b\n\n" % (shown_id(event).encode(), event.kind.encode(), data)

@@ -1,4 +1,4 @@
-"""Events as a wallet is told of them: what can change of an object comes from the event, the rest from its row."""
+"""Events as their wallet sees them. What can change about an object comes from the event, the rest from its row."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ class Objects:
 
 
 async def objects(connection: Connection, assets: Assets, events: Sequence[tuple[WalletId, LoggedEvent]]) -> Objects:
-    """The rows behind these events and the wallets that are told of them, in one statement a kind of object."""
+    """The rows behind these events and their wallets, with one statement per kind of object."""
     of: dict[str, set[UUID]] = {}
     wallets: set[WalletId] = set()
     for viewer, event in events:
@@ -76,7 +76,7 @@ async def objects(connection: Connection, assets: Assets, events: Sequence[tuple
 async def views(
     connection: Connection, assets: Assets, viewer: WalletId, events: Sequence[LoggedEvent]
 ) -> list[EventView]:
-    """Events of one wallet, in order, as it is told of them."""
+    """Events of one wallet, in order."""
     behind = await objects(connection, assets, [(viewer, event) for event in events])
     return [view(behind, viewer, event) for event in events]
 
@@ -91,7 +91,7 @@ def rendering(settings: PaymentSettings) -> Render:
 
 
 def view(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventView:
-    """The event as the wallet `viewer` is told of it. Pure."""
+    """The event as the wallet `viewer` sees it. Pure."""
     kind, _ = CATALOGUE[event.kind]
     return EventView(
         id=shown_id(event),
@@ -105,7 +105,7 @@ def view(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventView:
 
 
 def shown_id(event: LoggedEvent) -> str:
-    """The event's id, which says its number."""
+    """The event's id, which encodes its number."""
     return show("evt", numbered_id(event.number, event.at))
 
 

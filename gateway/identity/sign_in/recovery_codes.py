@@ -67,8 +67,8 @@ async def keep(
     await connection.execute(sql.forget_codes, wallet)
     await connection.execute(sql.keep_codes, wallet, hashes, salt, now)
     facts = {"codes": len(hashes)}
-    await log.append(connection, [log.Event("recovery_codes.made", wallet, wallet, facts)], now)
-    await audit.append(connection, [AuditEvent("recovery_codes.made", wallet, by, wallet, facts)], now)
+    await log.append(connection, [log.Event("recovery_codes.created", wallet, wallet, facts)], now)
+    await audit.append(connection, [AuditEvent("recovery_codes.created", wallet, by, wallet, facts)], now)
 
 
 async def left(connection: Connection, wallet: WalletId) -> int:
