@@ -18,6 +18,7 @@
     identity/      handles, wallets, API keys; sign_in/: passkeys, sessions, recovery codes
     controls/      what may leave a wallet
     webhooks/      events sent to servers of a wallet's owner
+    notifications/ what people are told, and by which channel
     operators/     the people who run the gateway, and what they do to it
     settlement/    what final blocks say, into the ledger. Knows nothing of what settles: payments, conversions, ...
     payments/      what people do with money, on both rails
@@ -38,8 +39,8 @@
 Imports go one way, and import-linter keeps it (pyproject.toml):
 
     __main__ > cli > assembly | client > api | web | docs | worker | embedded > http > bank > custody | reconciliation
-             > payments > settlement > operators > controls | webhooks > identity > chain
-             > keys | ledger | events | audit > idempotency | group_commit | outbound > postgres > config > logs
+             > payments > settlement > operators > controls | webhooks | notifications > identity
+             > chain > keys | ledger | events | audit > idempotency | group_commit | outbound > postgres > config > logs
              > address | money | ids | clock | secret | escape | metrics > errors
 """
 

@@ -15,6 +15,7 @@ from typing import TypeVar
 from gateway.audit.log import By
 from gateway.chain.node import HttpNode
 from gateway.chain.relayer import deploy
+from gateway.clock import Clock
 from gateway.config import Config
 from gateway.custody import wallet_keys
 from gateway.custody.settle_sweeps import Sweeps
@@ -22,17 +23,21 @@ from gateway.errors import Misconfigured
 from gateway.http.proxies import Proxies
 from gateway.http.services import Services
 from gateway.identity.rate_limits import Limits, Rate, Rates
+from gateway.ids import PaymentId, WalletId
 from gateway.keys import key_files, signer, vault
 from gateway.keys.signer import RelayerSigner
 from gateway.keys.vault import Vault
 from gateway.ledger import ledger
+from gateway.notifications.channels.channel import Channel
+from gateway.notifications.channels.email import Email
+from gateway.notifications.notifier import Notifier, ReportLink
 from gateway.outbound.address import Allowed
-from gateway.payments import payees, rails, settles
+from gateway.payments import payees, rails, report_unauthorized, settles
 from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres import migration, pool
 from gateway.postgres.connection import Deadlines
 from gateway.postgres.errors import DatabaseUnavailable
-from gateway.postgres.pool import Database
+from gateway.postgres.pool import Connection, Database
 from gateway.webhooks.dispatcher import SLOTS, Dispatcher, Render
 from gateway.webhooks.sender import Sender
 from gateway.worker.worker import Worker
@@ -235,6 +240,7 @@ async def services(
                 *(opened, settings, vault, opened.clock, node, config.public_url or url),
                 *(Proxies(config.trusted_proxies), Limits(rates)),
                 webhooks_allowed=webhooks_allowed(config),
+                channels=notification_channels(config),
                 logs_requests=config.access_log,
             )
     finally:
@@ -245,6 +251,20 @@ async def services(
 def webhooks_allowed(config: Config) -> Allowed:
     """Where webhooks may be sent."""
     return Allowed(config.webhook_schemes, config.webhook_networks)
+
+
+def notification_channels(config: Config) -> tuple[Channel, ...]:
+    """The ways to reach people that are configured. The order is the one in which they are listed."""
+    return (Email(config.smtp),) if config.smtp is not None else ()
+
+
+def report_links(settings: PaymentSettings, clock: Clock) -> ReportLink:
+    """What makes the links that report a payment as unauthorized, for notices."""
+
+    async def link(connection: Connection, wallet: WalletId, payment: PaymentId) -> str:
+        return await report_unauthorized.link(connection, settings, wallet, payment, clock())
+
+    return link
 
 
 @asynccontextmanager
@@ -260,6 +280,10 @@ async def worker(config: Config, render: Callable[[PaymentSettings], Render]) ->
             settings = await settings_of(config, opened, where)
             sender = Sender(webhooks_allowed(config), opened.clock, SLOTS)
             webhooks = Dispatcher(opened, vault, opened.clock, render(settings), sender)
+            notifications = Notifier(
+                *(opened, vault, opened.clock, notification_channels(config)),
+                *(report_links(settings, opened.clock), config.public_url or config.url(config.port)),
+            )
             try:
                 yield Worker(
                     database=opened,
@@ -270,10 +294,11 @@ async def worker(config: Config, render: Callable[[PaymentSettings], Render]) ->
                     finality=config.finality,
                     clock=opened.clock,
                     webhooks=webhooks,
+                    notifications=notifications,
                     gas_batches_least=config.gas_batches_least,
                     batch_wait=timedelta(seconds=config.batch_wait_seconds),
                 )
             finally:
-                await webhooks.close()
+                await asyncio.gather(webhooks.close(), notifications.close())
     finally:
         await node.close()

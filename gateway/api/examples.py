@@ -15,6 +15,7 @@ from gateway import errors
 from gateway.api.events import examples as events
 from gateway.api.identity import examples as identity
 from gateway.api.identity.examples import KEY, PASSKEY
+from gateway.api.notifications import examples as notifications
 from gateway.api.operators import examples as operators
 from gateway.api.payments import examples as payments
 from gateway.api.payments.examples import SETTLED
@@ -44,6 +45,7 @@ from gateway.identity.errors import (
     UnknownHandle,
 )
 from gateway.ledger.errors import InsufficientFunds
+from gateway.notifications.errors import InvalidCode
 from gateway.payments.errors import (
     ApprovalRequired,
     GrantNotApproved,
@@ -69,6 +71,7 @@ REQUESTS: Final[Mapping[str, Struct | list[BulkPaymentRequest]]] = {
     **payments.REQUESTS,
     **operators.REQUESTS,
     **webhooks.REQUESTS,
+    **notifications.REQUESTS,
 }
 
 #: What each call is answered, by its operation id: the first of its statuses, and others where they are.
@@ -80,6 +83,7 @@ ANSWERS: Final[Mapping[str, Struct | list[BulkResultView]]] = {
     **operators.ANSWERS,
     **status.ANSWERS,
     **webhooks.ANSWERS,
+    **notifications.ANSWERS,
 }
 
 #: An event of each stream, by its operation id.
@@ -109,6 +113,7 @@ PROBLEM_EXAMPLES: Final[tuple[GatewayError, ...]] = (
     HandleTaken("alice"),
     UnknownHandle("nobody_here"),
     InvalidAddress("0x12", "an address is 0x and 40 hex digits"),
+    InvalidCode("wrong", "this is not the code that was sent to the address: look at the newest message"),
     InvalidChallenge("expired", "it has expired; ask for another"),
     InvalidSignature(ALICE_ADDRESS, "another key has signed it"),
     AddressTaken(BOB_ADDRESS),

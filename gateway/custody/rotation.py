@@ -82,6 +82,7 @@ async def reencrypt(database: Database, vault: Vault, newest: MasterKey, tell: C
     for old, reencrypt_them in (
         (sql.old_keys, sql.reencrypt),
         (sql.old_webhook_secrets, sql.reencrypt_webhook_secrets),
+        (sql.old_notification_addresses, sql.reencrypt_notification_addresses),
     ):
         after = UUID(int=0)
         while True:

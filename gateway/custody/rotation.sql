@@ -39,6 +39,19 @@ FOR UPDATE OF webhook_secret SKIP LOCKED;
 UPDATE webhook_secret SET ciphertext = new.ciphertext, master = $3
 FROM unnest($1::uuid[], $2::bytea[]) AS new (id, ciphertext) WHERE webhook_secret.id = new.id;
 
+-- old_notification_addresses
+-- As old_keys, of the addresses that notices are sent to.
+SELECT notification_address.id, notification_address.ciphertext, master_key.check_value AS under
+FROM notification_address JOIN master_key ON master_key.number = notification_address.master
+WHERE notification_address.id > $1 AND notification_address.master < $2
+ORDER BY notification_address.id LIMIT $3
+FOR NO KEY UPDATE OF notification_address SKIP LOCKED;
+
+-- reencrypt_notification_addresses
+-- The same of them.
+UPDATE notification_address SET ciphertext = new.ciphertext, master = $3
+FROM unnest($1::uuid[], $2::bytea[]) AS new (id, ciphertext) WHERE notification_address.id = new.id;
+
 -- old_master_keys
 -- Those that are to be retired; whoever is encrypting under one is waited for.
 SELECT number, check_value FROM master_key WHERE retired_at IS NULL AND number < $1 ORDER BY number FOR UPDATE;
@@ -50,6 +63,7 @@ WHERE number = ANY ($1)
     AND NOT EXISTS (SELECT FROM encrypted_key WHERE master = number)
     AND NOT EXISTS (SELECT FROM checkpoint_key WHERE master = number)
     AND NOT EXISTS (SELECT FROM webhook_secret WHERE master = number)
+    AND NOT EXISTS (SELECT FROM notification_address WHERE master = number)
 RETURNING number, check_value;
 
 -- add_master_key
@@ -64,5 +78,6 @@ SELECT number, check_value, made_at, retired_at,
         EXISTS (SELECT FROM encrypted_key WHERE master = number)
         OR EXISTS (SELECT FROM checkpoint_key WHERE master = number)
         OR EXISTS (SELECT FROM webhook_secret WHERE master = number)
+        OR EXISTS (SELECT FROM notification_address WHERE master = number)
     ) AS in_use
 FROM master_key ORDER BY number DESC;

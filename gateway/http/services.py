@@ -3,7 +3,7 @@ second of processor time to import.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ from gateway.clock import Clock
 from gateway.http.proxies import Proxies
 from gateway.identity.rate_limits import Limits
 from gateway.keys.vault import Vault
+from gateway.notifications.channels.channel import Channel
 from gateway.outbound.address import Allowed
 from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Database
@@ -30,6 +31,7 @@ class Services:
     proxies: Proxies = field(default_factory=Proxies)
     limits: Limits = field(default_factory=Limits)
     webhooks_allowed: Allowed = field(default_factory=Allowed)  #: Where webhooks may be sent.
+    channels: Sequence[Channel] = ()  #: By which notices are sent.
     logs_requests: bool = False  #: Whether each goes to the access log.
     stopping: asyncio.Event = field(default_factory=asyncio.Event)  #: Set once this process was told to stop.
 

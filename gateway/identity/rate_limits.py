@@ -23,9 +23,9 @@ from gateway.postgres.pool import Database, Statements
 
 sql = Statements(__package__, "rate_limits.sql")
 
-#: What is limited: handles claimed, sign-ins begun or tried, handles looked up, keys and names that there are not, and
-#: requests of a caller.
-Kind = Literal["sign-ups", "sign-ins", "look-ups", "guesses", "requests"]
+#: What is limited: handles claimed, sign-ins begun or tried, handles looked up, keys and names that there are not,
+#: requests of a caller, and codes that are sent to people.
+Kind = Literal["sign-ups", "sign-ins", "look-ups", "guesses", "requests", "codes"]
 
 #: How often a process tells what it has noted.
 _TELL_EVERY: Final = timedelta(seconds=1)
@@ -34,7 +34,7 @@ _TELL_EVERY: Final = timedelta(seconds=1)
 _LOUD, _QUIET_FOR = 100, timedelta(minutes=1)
 
 #: So much more often may everybody together sign in to one handle than one address may: who wants to keep its owner
-#: out needs as many.
+#: out needs as many. And so many more codes are sent for one address than for one wallet.
 HANDLE_TIMES: Final = 10
 
 
@@ -53,13 +53,16 @@ class Rates:
     sign_ups: Rate = Rate(600, timedelta(hours=1))
     tries: Rate = Rate(300, timedelta(minutes=1))
     requests: Rate = Rate(60_000, timedelta(minutes=1))
+    codes: Rate = Rate(10, timedelta(hours=1))
 
     def of(self, kind: Kind, who: str) -> Rate:
-        """That of somebody: an address, `@` and a handle, or a caller."""
+        """That of somebody: an address, `@` and a handle, a caller, or a wallet's id."""
         if kind == "sign-ups":
             return self.sign_ups
         if kind == "requests":
             return self.requests
+        if kind == "codes":
+            return self.codes if who.startswith("wal_") else Rate(self.codes.most * HANDLE_TIMES, self.codes.within)
         return Rate(self.tries.most * HANDLE_TIMES, self.tries.within) if who.startswith("@") else self.tries
 
 

@@ -25,6 +25,7 @@ EXPIRE: Final = 1.0
 SWEEP: Final = 1.0
 CHECKPOINT: Final = 1.0
 WEBHOOKS: Final = 0.5
+NOTIFICATIONS: Final = 0.5
 
 #: What a worker waits, in seconds, after a run that failed.
 AFTER_FAILURE: Final = 1.0

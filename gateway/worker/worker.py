@@ -9,6 +9,7 @@ from gateway.chain.relayer import deploy
 from gateway.clock import Clock
 from gateway.keys.signer import Signer
 from gateway.keys.vault import Vault
+from gateway.notifications.notifier import Notifier
 from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Connection, Database
 from gateway.reconciliation.monitor import Schedule
@@ -33,6 +34,7 @@ class Worker:
     finality: int | None
     clock: Clock
     webhooks: Dispatcher
+    notifications: Notifier
     gas_batches_least: int = 10
     batch_wait: timedelta = timedelta()
     resend_every: timedelta = intervals.RESEND_EVERY

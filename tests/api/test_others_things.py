@@ -2,6 +2,7 @@
 nothing has changed. The routes are those of the document, so that none is forgotten.
 """
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -10,14 +11,21 @@ import httpx
 import pytest
 
 from gateway.ids import show
+from gateway.money import Assets
+from gateway.notifications.channels.email import Email
+from gateway.postgres.pool import Database
 from tests.api.browser import OWN, Browser, browsing, registered, signed_in
-from tests.api.conftest import Api, Person, code_of
+from tests.api.conftest import Api, Person, code_of, opened
 from tests.authenticator import Authenticator
+from tests.notifications.mail_server import MailServer
 
 pytestmark = pytest.mark.anyio
 
 #: What the name in the path is a secret of, or is everybody's to see.
-PUBLIC = {"/v1/handles/{handle}", "/v1/report-links/{token}"}
+PUBLIC = {
+    *("/v1/handles/{handle}", "/v1/report-links/{token}"),
+    "/v1/notifications/unsubscribe/{token}/{kind}",
+}
 
 ASSERTION = dict.fromkeys(("credential_id", "client_data", "authenticator_data", "signature"), "AAAA")
 
@@ -33,6 +41,7 @@ BODIES: dict[str, Any] = {
     "/v1/keys/{id}/replacement": {"overlap": 60},
     "/v1/webhooks/{id}": {"url": "https://other.example/", "types": ["*"]},
     "/v1/webhooks/{id}/redeliveries": {"since": "2030-01-31T12:00:00Z"},
+    "/v1/notifications/addresses/{id}/confirmation": {"code": "000000"},
     "/v1/operator/proposals/{id}/approve": ASSERTION,
 }
 
@@ -57,6 +66,7 @@ class Things:
             "passkeys",
             "sessions",
             "webhooks",
+            "notifications/addresses",
         )
         seen = [(await self.browser.call("GET", f"/v1/{name}")).json() for name in names]
         return [without_last_used(one) for one in seen]
@@ -66,6 +76,13 @@ def without_last_used(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: without_last_used(inner) for name, inner in value.items() if name != "last_used_at"}
     return [without_last_used(inner) for inner in value] if isinstance(value, list) else value
+
+
+@pytest.fixture
+async def api(database: Database, assets: Assets) -> AsyncIterator[Api]:
+    """One that notices can be sent by; no worker sends them."""
+    async with opened(database, assets, channels=(Email(MailServer().server()),)) as api:
+        yield api
 
 
 @pytest.fixture
@@ -79,10 +96,12 @@ async def alices(api: Api) -> Things:
     body = {"amount": "1.00", "asset": "USD", "to_asset": "USDX"}
     conversion = (await alice.post("/v1/conversions", body)).json()["id"]
     hook = (await alice.post("/v1/webhooks", {"url": "https://shop.example/", "types": ["*"]})).json()["id"]
+    mail = {"channel": "email", "address": "a@example.com"}
+    address = (await alice.post("/v1/notifications/addresses", mail)).json()["id"]
     device = Authenticator()
     passkey = (await registered(alice, device)).json()["id"]
     browser = Browser(api, await signed_in(api, device))
-    things = (held, mandate, made, conversion, passkey, hook, browser.id)
+    things = (held, mandate, made, conversion, passkey, hook, address, browser.id)
     return Things(alice, browser, {one.partition("_")[0]: one for one in things})
 
 
@@ -101,7 +120,7 @@ def prefix_of(path: str) -> str:
     """What ids at this place begin with."""
     _, _, collection, *_ = path.split("/")
     prefixes = {"payments": "pay", "mandates": "mdt", "keys": "key", "conversions": "cnv", "passkeys": "psk"}
-    return {**prefixes, "sessions": "ses", "operator": "pro", "webhooks": "whk"}[collection]
+    return {**prefixes, "sessions": "ses", "operator": "pro", "webhooks": "whk", "notifications": "nad"}[collection]
 
 
 def nobodys(prefix: str) -> str:

@@ -34,6 +34,7 @@ OFTEN = {
     "checkpoint": 1,
     "recover": 1,
     "webhooks": 1,
+    "notifications": 1,
 }
 
 JOB_OF = {job.name: job for job in JOBS}

@@ -57,6 +57,13 @@ CATALOGUE: Final[dict[str, tuple[str, str]]] = {
     "session.ended": ("session", "A session ended."),
     "recovery_codes.created": ("recovery_codes", "New recovery codes were created; the old ones no longer work."),
     "recovery_code.used": ("recovery_codes", "Somebody signed in with a recovery code."),
+    "notification_address.added": ("notification_address", "An address for notifications was added to the wallet."),
+    "notification_address.removed": ("notification_address", "An address for notifications was removed."),
+    "notification_address.failed": (
+        "notification_address",
+        "An address for notifications no longer accepts messages; nothing more is sent to it.",
+    ),
+    "notification_preferences.changed": ("wallet", "The choice of notifications that are sent was changed."),
     "webhook.created": ("webhook", "A webhook endpoint was created."),
     "webhook.changed": ("webhook", "A webhook endpoint's settings were changed, or its owner enabled or disabled it."),
     "webhook.secret_rotated": (

@@ -118,6 +118,14 @@ class RecoveryCodesData(Struct, tag_field="object", tag="recovery_codes"):
     left: Annotated[int, Meta(description="How many codes are left.")]
 
 
+class NotificationAddressData(Struct, tag_field="object", tag="notification_address"):
+    """An address that notices are sent to, without the address."""
+
+    id: Annotated[str, typed_id("nad", "An address's id.")]
+    channel: Annotated[str, Meta(description="How notices are sent to it.", examples=["email"])]
+    reason: Annotated[str | None, Meta(description="Why it failed, in a word of the channel's; null: it did not.")]
+
+
 class WebhookData(Struct, tag_field="object", tag="webhook"):
     """A webhook endpoint. Of its URL only the host, since the path may be a secret."""
 
@@ -146,6 +154,7 @@ EventData = (
     | PasskeyData
     | SessionData
     | RecoveryCodesData
+    | NotificationAddressData
     | WebhookData
 )
 

@@ -17,6 +17,7 @@ from gateway.api.events.shapes import (
     EventData,
     EventView,
     MandateData,
+    NotificationAddressData,
     ObservationData,
     PasskeyData,
     PaymentData,
@@ -34,6 +35,7 @@ from gateway.events.log import LoggedEvent
 from gateway.identity import wallet
 from gateway.ids import ConversionId, PaymentId, WalletId, numbered_id, show
 from gateway.money import Assets
+from gateway.notifications import address
 from gateway.operators import repairs
 from gateway.payments.checks import mandate
 from gateway.payments.checks.mandate import Mandate
@@ -179,6 +181,11 @@ def _recovery_codes(behind: Objects, viewer: WalletId, event: LoggedEvent) -> Ev
     return RecoveryCodesData(show("wal", viewer), facts["codes"] if "codes" in facts else facts["codes_left"])
 
 
+def _notification_address(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:
+    facts = event.facts
+    return NotificationAddressData(show(address.PREFIX, _subject(event)), facts["channel"], facts.get("reason"))
+
+
 def _webhook(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:
     facts = event.facts
     return WebhookData(show(endpoint.PREFIX, _subject(event)), facts["host"], facts["types"], facts["disabled_by"])
@@ -203,5 +210,6 @@ _DATA: Mapping[str, Callable[[Objects, WalletId, LoggedEvent], EventData]] = {
     "passkey": _passkey,
     "session": _session,
     "recovery_codes": _recovery_codes,
+    "notification_address": _notification_address,
     "webhook": _webhook,
 }

@@ -63,6 +63,7 @@ _TAGS: Final = {
     "Wallet": "Balances and statement of a wallet, and an address of your own.",
     "Events": "What happened to a wallet, in order.",
     "Webhooks": "Where events are sent, and what became of each delivery.",
+    "Notifications": "What the owner of a wallet is told, where, and by which channel.",
     "Handles": "Claim a handle, and look one up.",
     "Bank": "Deposits, withdrawals, and conversions between a currency and its token.",
     "API keys": "Keys for programs, with scopes, caps and networks.",

@@ -39,6 +39,7 @@ from gateway.identity.errors import (
 )
 from gateway.ledger.errors import CaptureExceedsHold, InsufficientFunds, TransferEnded
 from gateway.money import Money
+from gateway.notifications.errors import InvalidCode
 from gateway.payments.errors import (
     ApprovalRequired,
     CapExceeded,
@@ -105,6 +106,7 @@ PROBLEMS: dict[type[GatewayError], Problem] = {
     InvalidPasskey: Problem(422, "invalid_passkey"),
     LastPasskey: Problem(409, "last_passkey"),
     LastOwnerKey: Problem(409, "last_owner_key"),
+    InvalidCode: Problem(422, "invalid_code"),
     InvalidRecoveryCode: Problem(422, "invalid_recovery_code"),
     TooManyTries: Problem(429, "too_many_tries", retryable=True),
     TooManyStreams: Problem(429, "too_many_streams", retryable=True),

@@ -10,6 +10,7 @@ expire.py       ends holds, unsigned payments and unconfirmed freezes whose time
 sweep.py        tokens at an address that their wallet has left follow the wallet
 checkpoint.py   a checkpoint covers the new rows of both logs
 webhooks.py     events are sent to the endpoints of the wallets that they concern
+notifications.py  people are told what happened to their wallets
 
 Any number of workers run them side by side: rows are claimed, relayers are taken, the cursor is compared and set.
 A new job is a module here and a line in `JOBS`.
@@ -23,6 +24,7 @@ from gateway.worker.jobs import (
     checkpoint,
     expire,
     gas_balance,
+    notifications,
     reconcile,
     recover,
     relay,
@@ -43,4 +45,5 @@ JOBS: Final = (
     Job("sweep", sweep.run, intervals.SWEEP),
     Job("checkpoint", checkpoint.run, intervals.CHECKPOINT),
     Job("webhooks", webhooks.run, intervals.WEBHOOKS),
+    Job("notifications", notifications.run, intervals.NOTIFICATIONS),
 )

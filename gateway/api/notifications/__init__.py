@@ -1,0 +1,9 @@
+"""Routes about notices to people: what they are told, where, and by which channel.
+
+notifications.py  list them, say that they were seen, choose which are sent
+addresses.py      add, confirm, list and remove addresses; unsubscribe by a link
+shapes.py         what comes in and goes out, and how it is made
+examples.py       examples in the OpenAPI document
+
+Only the owner says what is sent, and where. Whoever may read the wallet sees its notices, and addresses in part.
+"""

@@ -1,0 +1,164 @@
+"""Where notices are sent: addresses are added and removed by the owner, and proved by a code."""
+
+from typing import Annotated, Any, Final
+
+from litestar import Request, delete, get, post
+from litestar.params import PathParameter
+
+from gateway.api.identity.sign_in import id_of
+from gateway.api.notifications.shapes import (
+    NotificationAddressesPage,
+    NotificationAddressRequest,
+    NotificationAddressView,
+    NotificationCodeRequest,
+    UnsubscribeView,
+    address_view,
+)
+from gateway.audit.log import ANYONE
+from gateway.errors import InvalidRequest, NotFound
+from gateway.http.request.parameters import path_id
+from gateway.http.services import Services
+from gateway.identity import wallet as wallets
+from gateway.identity.credential import Credential
+from gateway.identity.rate_limits import place_of
+from gateway.identity.wallet import Wallet
+from gateway.ids import show
+from gateway.notifications import address, preference
+from gateway.notifications.address import PREFIX, Wanted
+from gateway.notifications.channels.channel import Channel
+from gateway.notifications.errors import InvalidCode
+from gateway.notifications.kinds import KINDS
+
+AddressPath = Annotated[str, path_id(PREFIX, "The address's id.")]
+TokenPath = Annotated[
+    str, PathParameter(description="From a link in a message.", schema_extra={"examples": ["gu_q2Zx"]})
+]
+KindPath = Annotated[str, PathParameter(description="A kind of notification.", schema_extra={"enum": list(KINDS)})]
+
+#: What is not there, where the id in the path is none.
+WHAT: Final = "such address"
+
+
+@post("/v1/notifications/addresses", tags=["Notifications"], summary="Add an address", needs="owner")
+async def add_notification_address(
+    data: NotificationAddressRequest, services: Services, credential: Credential, request: Request[Any, Any, Any]
+) -> NotificationAddressView:
+    """Sends a code to the address, which is good for 15 minutes and 5 tries; until it is confirmed nothing else is sent
+    there. An address that is there already gets a new code, or, if it is proved, this language and time zone. The
+    wallet's other addresses are notified once it is proved.
+    """
+    channel, wallet, now = _channel(services, data.channel), credential.wallet, services.clock()
+    wanted = Wanted(channel.check(data.address), data.locale, data.time_zone)
+    if channel.needs_code:
+        for who in (place_of(services.address_of(request.scope)), show("wal", wallet.id)):
+            await services.limits.count(services.database, "codes", who, now)
+    async with services.database.transaction() as connection:
+        await wallets.check_guard(connection, wallet)
+        added = await address.add(connection, services.vault, channel, wallet.id, wanted, credential.by, now)
+    return address_view(added, _channels(services))
+
+
+@get("/v1/notifications/addresses", tags=["Notifications"], summary="List addresses", needs="read")
+async def list_notification_addresses(services: Services, caller: Wallet) -> NotificationAddressesPage:
+    """Where notices are sent, newest first, each in part, and whether it can be reached."""
+    channels = _channels(services)
+    async with services.database.reading() as connection:
+        found = await address.addresses(connection, services.vault, caller.id)
+    return NotificationAddressesPage([address_view(one, channels) for one in found], list(channels))
+
+
+@post(
+    "/v1/notifications/addresses/{id:str}/confirmation",
+    tags=["Notifications"],
+    summary="Confirm an address",
+    status_code=200,
+    needs="read",
+    problems=("not_found", "invalid_code"),
+)
+async def confirm_notification_address(
+    id: AddressPath, data: NotificationCodeRequest, services: Services, credential: Credential
+) -> NotificationAddressView:
+    """Proves the address by the code that was sent to it. It is told of what happens from now on."""
+    of = id_of(PREFIX, id, WHAT)
+    async with services.database.transaction() as connection:
+        found = await address.confirm(
+            *(connection, services.vault, credential.wallet.id, of, data.code, credential.by, services.clock())
+        )
+    if isinstance(found, InvalidCode):
+        raise found
+    return address_view(found, _channels(services))
+
+
+@delete(
+    "/v1/notifications/addresses/{id:str}",
+    tags=["Notifications"],
+    summary="Remove an address",
+    status_code=200,
+    needs="owner",
+    problems=("not_found",),
+)
+async def remove_notification_address(
+    id: AddressPath, services: Services, credential: Credential
+) -> NotificationAddressView:
+    """Nothing is sent to it any more but that it was removed; then it is deleted, with whatever was kept of it."""
+    of = id_of(PREFIX, id, WHAT)
+    async with services.database.transaction() as connection:
+        await wallets.check_guard(connection, credential.wallet)
+        removed = await address.remove(
+            *(connection, services.vault, credential.wallet.id, of, credential.by, services.clock())
+        )
+    return address_view(removed, _channels(services))
+
+
+@get(
+    "/v1/notifications/unsubscribe/{token:str}/{kind:str}",
+    tags=["Notifications"],
+    summary="Get what an unsubscribe link is for",
+    needs="nothing",
+    counts="look-ups",
+    problems=("not_found",),
+)
+async def get_unsubscribe_link(token: TokenPath, kind: KindPath, services: Services) -> UnsubscribeView:
+    """Does nothing, since programs open links that nobody has clicked."""
+    async with services.database.reading() as connection:
+        _, channel = await address.of_unsubscribe(connection, token)
+    return _unsubscribe_view(kind, channel)
+
+
+@post(
+    "/v1/notifications/unsubscribe/{token:str}/{kind:str}",
+    tags=["Notifications"],
+    summary="Unsubscribe by a link",
+    status_code=200,
+    needs="nothing",
+    counts="look-ups",
+    problems=("not_found",),
+)
+async def unsubscribe(token: TokenPath, kind: KindPath, services: Services) -> UnsubscribeView:
+    """Sends no more notices of this kind by the channel that the link came by. Mail programs do it for their users
+    (RFC 8058). The owner switches them on again.
+    """
+    async with services.database.transaction() as connection:
+        wallet, channel = await address.of_unsubscribe(connection, token)
+        view = _unsubscribe_view(kind, channel)
+        await preference.switch_off(connection, wallet, kind, channel, ANYONE, services.clock())
+    return view
+
+
+def _unsubscribe_view(kind: str, channel: str) -> UnsubscribeView:
+    found = KINDS.get(kind)
+    if found is None or found.security:
+        raise NotFound("such link")
+    return UnsubscribeView(kind, channel, found.says)
+
+
+def _channels(services: Services) -> dict[str, Channel]:
+    return {channel.name: channel for channel in services.channels}
+
+
+def _channel(services: Services, name: str) -> Channel:
+    there = _channels(services)
+    if name not in there:
+        known = f"it sends by {', '.join(there)}" if there else "its operator has configured no channel"
+        raise InvalidRequest("channel", f"this gateway sends nothing by {name[:40]!r}: {known}")
+    return there[name]

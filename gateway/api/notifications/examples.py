@@ -1,0 +1,79 @@
+"""Examples of requests and answers, for the OpenAPI document (api/examples.py)."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct
+
+from gateway.api.events.examples import EVENT
+from gateway.api.notifications.shapes import (
+    NotificationAddressesPage,
+    NotificationAddressRequest,
+    NotificationAddressView,
+    NotificationCodeRequest,
+    NotificationDeliveryView,
+    NotificationModeRequest,
+    NotificationPreferencesRequest,
+    NotificationsPage,
+    NotificationView,
+    SeenRequest,
+    SeenView,
+    UnsubscribeView,
+    preferences_view,
+)
+from gateway.api.payments.examples import SETTLED
+from gateway.api.story import NOW, SECOND_LATER
+from gateway.notifications.kinds import KINDS
+from gateway.notifications.preference import Preferences
+
+
+def _address(state: str) -> NotificationAddressView:
+    return NotificationAddressView(
+        id="nad_01h455vb4pex5vsknk084sn02q",
+        channel="email",
+        address="a…@example.com",
+        state="proved" if state == "proved" else "waits",
+        locale="th",
+        time_zone="Asia/Bangkok",
+        created_at=NOW,
+        proved_at=NOW if state == "proved" else None,
+        failure=None,
+        failed_at=None,
+    )
+
+
+_NOTICE = NotificationView(
+    id=EVENT.id,
+    kind="money_out",
+    security=False,
+    type=EVENT.type,
+    created_at=NOW,
+    title="You paid €12.50 to @bob",
+    text="€12.50 went from your wallet to @bob.",
+    payment=SETTLED.id,
+    seen=False,
+    deliveries=[NotificationDeliveryView("email", "sent", None, None, SECOND_LATER)],
+)
+_MODES = [NotificationModeRequest("money_in", "email", "off")]
+
+#: What each call is sent, by its operation id.
+REQUESTS: Final[Mapping[str, Struct]] = {
+    "add_notification_address": NotificationAddressRequest("email", "alice@example.com", "th", "Asia/Bangkok"),
+    "confirm_notification_address": NotificationCodeRequest("049320"),
+    "change_notification_preferences": NotificationPreferencesRequest(_MODES),
+    "see_notifications": SeenRequest(EVENT.id),
+}
+
+#: What each call is answered, by its operation id.
+ANSWERS: Final[Mapping[str, Struct]] = {
+    "list_notifications": NotificationsPage([_NOTICE], 1, None),
+    "see_notifications": SeenView(0),
+    "get_notification_preferences": preferences_view(Preferences({})),
+    "change_notification_preferences": preferences_view(Preferences({("money_in", "email"): "off"})),
+    "add_notification_address": _address("waits"),
+    "confirm_notification_address": _address("proved"),
+    "list_notification_addresses": NotificationAddressesPage([_address("proved")], ["email"]),
+    "remove_notification_address": _address("proved"),
+    "get_unsubscribe_link": UnsubscribeView("money_in", "email", KINDS["money_in"].says),
+    "unsubscribe": UnsubscribeView("money_in", "email", KINDS["money_in"].says),
+}

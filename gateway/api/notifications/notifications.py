@@ -1,0 +1,127 @@
+"""What a wallet's owner is told: all notices, those that were seen, and which are sent."""
+
+from typing import Annotated, Final
+
+from litestar import get, post, put
+from litestar.params import QueryParameter
+
+from gateway.api.notifications.shapes import (
+    NotificationPreferencesRequest,
+    NotificationPreferencesView,
+    NotificationsPage,
+    SeenRequest,
+    SeenView,
+    modes_of,
+    notice_view,
+    preferences_view,
+)
+from gateway.errors import InvalidRequest
+from gateway.events import log
+from gateway.events.log import END
+from gateway.http.request.cursor import cursor_position, cursor_text
+from gateway.http.request.parameters import Cursor, Limit
+from gateway.http.services import Services
+from gateway.identity.credential import Credential
+from gateway.identity.wallet import Wallet
+from gateway.ids import number_of, read
+from gateway.notifications import address, inbox, preference
+from gateway.notifications.channels.channel import NAMES
+from gateway.notifications.kinds import KINDS
+from gateway.notifications.preference import MODES
+from gateway.notifications.texts.language import LOCALES, Language, check_time_zone
+
+
+@get("/v1/notifications", tags=["Notifications"], summary="List notifications", needs="read")
+async def list_notifications(
+    services: Services,
+    caller: Wallet,
+    locale: Annotated[
+        str, QueryParameter(description="The language of the texts.", schema_extra={"enum": list(LOCALES)})
+    ] = "en",
+    time_zone: Annotated[str, QueryParameter(description="The time zone of times in them, as the IANA names it.")] = (
+        "UTC"
+    ),
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> NotificationsPage:
+    """Everything that the wallet's owner is told, newest first, whether it was sent anywhere or not, and what became of
+    it by each channel (for 30 days). A page may have fewer items than `limit` while there is a `next_cursor`.
+    """
+    language = _language(locale, time_zone)
+    before = END if cursor is None else _number(cursor)
+    async with services.database.reading() as connection:
+        page = await inbox.page(connection, caller.id, caller.handle, before, limit)
+        unseen = await inbox.unseen(connection, caller.id, caller.handle)
+    items = [notice_view(one, caller.handle, language) for one in page.items]
+    return NotificationsPage(items, unseen, None if page.reached is None else cursor_text(str(page.reached)))
+
+
+@post(
+    "/v1/notifications/seen",
+    tags=["Notifications"],
+    summary="Mark notifications as seen",
+    status_code=200,
+    needs="read",
+)
+async def see_notifications(data: SeenRequest, services: Services, caller: Wallet) -> SeenView:
+    """All notifications up to this one were seen. One that is older than what was seen before changes nothing."""
+    number = _event(data.up_to)
+    async with services.database.transaction() as connection:
+        await inbox.see(connection, caller.id, min(number, await log.last(connection)))
+    async with services.database.reading() as connection:
+        return SeenView(await inbox.unseen(connection, caller.id, caller.handle))
+
+
+@get("/v1/notifications/preferences", tags=["Notifications"], summary="Get notification preferences", needs="read")
+async def get_notification_preferences(services: Services, caller: Wallet) -> NotificationPreferencesView:
+    """Which kinds are sent by which channel."""
+    async with services.database.reading() as connection:
+        return preferences_view((await preference.preferences(connection, [caller.id]))[caller.id])
+
+
+@put("/v1/notifications/preferences", tags=["Notifications"], summary="Change notification preferences", needs="owner")
+async def change_notification_preferences(
+    data: NotificationPreferencesRequest, services: Services, credential: Credential
+) -> NotificationPreferencesView:
+    """Replaces all of them. Kinds that guard the wallet stay on for one channel that has an address. The change is
+    itself notified.
+    """
+    _check_known(data)
+    of = credential.wallet.id
+    async with services.database.transaction() as connection:
+        usable = await address.usable_channels(connection, of)
+        changed = await preference.change(connection, of, modes_of(data), usable, credential.by, services.clock())
+    return preferences_view(changed)
+
+
+def _check_known(data: NotificationPreferencesRequest) -> None:
+    """Raises InvalidRequest for a kind, a channel or a mode that there is not, or one that is set twice."""
+    known: Final = {"kind": tuple(KINDS), "channel": NAMES, "mode": MODES}
+    for one in data.modes:
+        for name, values in known.items():
+            if getattr(one, name) not in values:
+                raise InvalidRequest(name, f"{getattr(one, name)[:40]!r} is no {name}; there are: {', '.join(values)}")
+    named = [(one.kind, one.channel) for one in data.modes]
+    if len(set(named)) < len(named):
+        raise InvalidRequest("modes", "a kind and a channel are there twice: give each mode once")
+
+
+def _language(locale: str, time_zone: str) -> Language:
+    if locale not in LOCALES:
+        raise InvalidRequest("locale", f"the query parameter locale should be {' or '.join(LOCALES)}")
+    check_time_zone(time_zone)
+    return Language(locale, time_zone)
+
+
+def _number(cursor: str) -> int:
+    position = cursor_position(cursor)
+    if not (position.isascii() and position.isdecimal() and len(position) <= 18):
+        raise InvalidRequest("cursor", "this is not a cursor: send the next_cursor of the page before")
+    return int(position)
+
+
+def _event(text: str) -> int:
+    try:
+        return number_of(read("evt", text))
+    except InvalidRequest:
+        raise InvalidRequest("up_to", f"{text[:60]!r} is not the id of a notification (evt_…)") from None

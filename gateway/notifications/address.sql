@@ -1,0 +1,81 @@
+-- put_address
+-- A new address, or one that is to be proved again.
+INSERT INTO notification_address
+    (id, wallet_id, channel, ciphertext, master, locale, time_zone, created_at, code_expires_at, unsubscribe)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+ON CONFLICT (id) DO UPDATE SET ciphertext = EXCLUDED.ciphertext, master = EXCLUDED.master, locale = EXCLUDED.locale,
+    time_zone = EXCLUDED.time_zone, proved_at = NULL, failure = NULL, failed_at = NULL,
+    code_expires_at = EXCLUDED.code_expires_at, code_tries = 0;
+
+-- queue_code
+-- The code is to be sent to it, also where one was before.
+INSERT INTO notification_delivery (id, wallet_id, address_id, channel, queued_at, next_at)
+VALUES ($1, $2, $3, $4, $5, $5)
+ON CONFLICT (address_id, event) DO UPDATE SET id = EXCLUDED.id, state = 'pending', reason = NULL, tries = 0,
+    queued_at = EXCLUDED.queued_at, next_at = EXCLUDED.next_at, ended_at = NULL, lease = NULL, leased_until = NULL;
+
+-- set_reader
+-- How its reader reads.
+UPDATE notification_address SET locale = $2, time_zone = $3 WHERE id = $1;
+
+-- try_code
+-- A try of its code, which counts.
+UPDATE notification_address SET code_tries = code_tries + 1 WHERE id = $1 RETURNING code_tries, code_expires_at;
+
+-- reseal_address
+-- What it is, encrypted anew.
+UPDATE notification_address SET ciphertext = $2, master = $3 WHERE id = $1;
+
+-- prove_address
+-- It is told of what happens from now on.
+UPDATE notification_address SET proved_at = $2, code_expires_at = NULL, code_tries = 0 WHERE id = $1;
+
+-- remove_address
+-- Its owner sees it no more.
+UPDATE notification_address SET removed_at = $2 WHERE id = $1;
+
+-- delete_address
+-- It is gone.
+DELETE FROM notification_address WHERE id = $1;
+
+-- end_pending
+-- Nothing of what was to be sent to it is.
+UPDATE notification_delivery SET state = 'skipped', reason = $2, ended_at = $3, lease = NULL, leased_until = NULL
+WHERE address_id = $1 AND state = 'pending';
+
+-- fail_address
+-- Nothing is sent to it until it is proved again; no row where that is so already.
+UPDATE notification_address SET failure = $2, failed_at = $3 WHERE id = $1 AND failure IS NULL
+RETURNING channel, proved_at, removed_at;
+
+-- addresses
+-- The addresses of a wallet, newest first.
+SELECT notification_address.*, master_key.check_value AS under
+FROM notification_address LEFT JOIN master_key ON master_key.number = notification_address.master
+WHERE wallet_id = $1 AND removed_at IS NULL ORDER BY id DESC;
+
+-- address
+-- One of them.
+SELECT notification_address.*, master_key.check_value AS under
+FROM notification_address LEFT JOIN master_key ON master_key.number = notification_address.master
+WHERE id = $1 AND wallet_id = $2 AND removed_at IS NULL;
+
+-- address_to_send
+-- One that something is to be sent to.
+SELECT notification_address.*, master_key.check_value AS under
+FROM notification_address LEFT JOIN master_key ON master_key.number = notification_address.master
+WHERE id = $1;
+
+-- of_unsubscribe
+-- Whose address a link was sent to.
+SELECT wallet_id, channel FROM notification_address WHERE unsubscribe = $1;
+
+-- usable
+-- The addresses of these wallets that notices may be for; none of them is deleted until the transaction ends.
+SELECT id, wallet_id, channel, proved_at, removed_at FROM notification_address
+WHERE wallet_id = ANY ($1) AND proved_at IS NOT NULL AND failure IS NULL
+ORDER BY id FOR KEY SHARE;
+
+-- forget_unproved
+-- Addresses that nobody proved.
+DELETE FROM notification_address WHERE proved_at IS NULL AND code_expires_at < $1;

@@ -1,0 +1,14 @@
+"""What notices refuse."""
+
+from dataclasses import dataclass
+
+from gateway.errors import Refused
+
+
+@dataclass(eq=False)
+class InvalidCode(Refused):
+    """A code that does not prove an address. `kind` is `wrong`, `expired` or `too_many_tries`."""
+
+    kind: str
+    reason: str
+    says = "{reason}"

@@ -1,0 +1,63 @@
+"""All notices of a wallet, as its page lists them: read from the event log, whether anything was sent or not."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from gateway.events import log
+from gateway.events.log import END, Wanted
+from gateway.ids import WalletId
+from gateway.notifications import delivery
+from gateway.notifications.delivery import Delivery
+from gateway.notifications.kinds import TYPES, Notice, notice
+from gateway.postgres.pool import Connection, Statements
+
+sql = Statements(__package__, "inbox.sql")
+
+#: As many unseen notices are counted.
+COUNTED_MAX: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A notice, whether its owner has seen it, and what became of it by each channel."""
+
+    notice: Notice
+    seen: bool
+    deliveries: Sequence[Delivery]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Notices, the newest first. `reached` is the number to go on below; None: these are the last."""
+
+    items: Sequence[Listed]
+    reached: int | None
+
+
+async def page(connection: Connection, wallet: WalletId, handle: str, before: int, limit: int) -> Page:
+    """Up to `limit` notices of events numbered below `before`. While there are more, a page may have fewer."""
+    found = await log.read(connection, wallet, 0, limit, before, Wanted(TYPES), newest_first=True)
+    told = [one for event in found.events if (one := notice(event, handle)) is not None]
+    seen = await seen_to(connection, wallet)
+    sent = await delivery.deliveries(connection, wallet, [one.event.number for one in told])
+    items = [Listed(one, one.event.number <= seen, sent.get(one.event.number, ())) for one in told]
+    return Page(items, found.reached[0] if found.more and found.reached else None)
+
+
+async def unseen(connection: Connection, wallet: WalletId, handle: str) -> int:
+    """How many notices the owner has not seen, up to `COUNTED_MAX`."""
+    after = await seen_to(connection, wallet)
+    found = await log.read(connection, wallet, after, COUNTED_MAX, END, Wanted(TYPES), newest_first=True)
+    return sum(notice(event, handle) is not None for event in found.events)
+
+
+async def seen_to(connection: Connection, wallet: WalletId) -> int:
+    """The number of the last event that the owner has seen a notice of."""
+    number: int | None = await connection.fetchval(sql.seen, wallet)
+    return number or 0
+
+
+async def see(connection: Connection, wallet: WalletId, number: int) -> None:
+    """The owner has seen all notices up to this event."""
+    await connection.execute(sql.see, wallet, number)

@@ -1,0 +1,115 @@
+"""What people are told of: the kinds of notices, and which events each comes from. Pure.
+
+An event that is in no line of `_RULES` tells nobody anything. The kinds that are `security` cannot be switched off
+altogether (preference.py).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from gateway.events.log import LoggedEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """`says` is for documents. One that is `security` reaches its owner by whatever there is."""
+
+    name: str
+    security: bool
+    says: str
+
+
+KINDS: Final[Mapping[str, Kind]] = {
+    kind.name: kind
+    for kind in (
+        Kind("money_in", False, "Money came in."),
+        Kind("money_out", False, "Money leaves the wallet, or came back since a payment failed."),
+        Kind("needs_approval", False, "A payment waits for the owner's approval."),
+        Kind("bank_movement", False, "Money came in from the bank, or went out to it."),
+        Kind("new_sign_in", True, "Somebody signed in, or a session was ended as stolen."),
+        Kind("new_key", True, "A passkey, an API key, recovery codes or the wallet's own key: made, ended or shown."),
+        Kind("freeze", True, "The wallet was frozen, or can pay again."),
+        Kind("protection", True, "The wallet's policy, its addresses for notices or what is sent to them changed."),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """An event that the owner of a wallet is told of. Of two of a kind that are `about` the same, the first counts."""
+
+    kind: Kind
+    event: LoggedEvent
+    about: UUID | None = None
+
+
+#: What is told of an event to the wallet of this name (`@alice`): a kind's name; "" for nothing.
+_Rule = Callable[[Mapping[str, Any], str], str]
+
+
+def notice(event: LoggedEvent, handle: str) -> Notice | None:
+    """What the wallet under this handle is told of the event; None: nothing."""
+    rule = _RULES.get(event.kind)
+    name = rule(event.facts, f"@{handle}") if rule is not None else ""
+    if not name:
+        return None
+    return Notice(KINDS[name], event, event.subject if event.kind in _LEAVES else None)
+
+
+def _always(name: str) -> _Rule:
+    return lambda facts, me: name
+
+
+def _payer(name: str) -> _Rule:
+    return lambda facts, me: name if facts["from"] == me else ""
+
+
+def _settled(facts: Mapping[str, Any], me: str) -> str:
+    return "money_out" if facts["from"] == me else "money_in"
+
+
+def _corrected(facts: Mapping[str, Any], me: str) -> str:
+    return "money_in" if facts["credit"].split(":")[1] == me.removeprefix("@") else "money_out"
+
+
+def _needs_approval(facts: Mapping[str, Any], me: str) -> str:
+    return "needs_approval" if facts["from"] == me and "approval" in facts else ""
+
+
+#: What leaves a wallet is told of once, the first time it is seen to.
+_LEAVES: Final = ("payment.held", "payment.queued", "payment.settled")
+
+_RULES: Final[Mapping[str, _Rule]] = {
+    "payment.settled": _settled,
+    "payment.held": _payer("money_out"),
+    "payment.queued": _payer("money_out"),
+    "payment.failed": _payer("money_out"),
+    "payment.requires_confirmation": _needs_approval,
+    "token.observed": _settled,
+    "ledger.corrected": _corrected,
+    "deposit.settled": _always("bank_movement"),
+    "withdrawal.settled": _always("bank_movement"),
+    "session.started": _always("new_sign_in"),
+    "session.ended": lambda facts, me: "new_sign_in" if facts.get("why") == "stolen" else "",
+    "passkey.added": _always("new_key"),
+    "passkey.revoked": _always("new_key"),
+    "passkey.stopped": _always("new_key"),
+    "api_key.created": _always("new_key"),
+    "api_key.replaced": _always("new_key"),
+    "recovery_codes.created": _always("new_key"),
+    "wallet.key_exported": _always("new_key"),
+    "wallet.bound": _always("new_key"),
+    "wallet.frozen": _always("freeze"),
+    "wallet.unfrozen": _always("freeze"),
+    "wallet.freeze_lapsed": _always("freeze"),
+    "policy.changed": lambda facts, me: "protection" if facts.get("loosened") is not False else "",
+    "notification_address.added": _always("protection"),
+    "notification_address.removed": _always("protection"),
+    "notification_address.failed": _always("protection"),
+    "notification_preferences.changed": _always("protection"),
+}
+
+#: The types of events that somebody may be told of.
+TYPES: Final = tuple(_RULES)

@@ -1,0 +1,181 @@
+"""What a worker does for notices: read the log on, start what is due on each channel, and record what came of it.
+
+Each channel has tasks of its own (`Channel.at_once`), so that one which hangs delays no other. No connection to the
+database is held while something is sent.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+from uuid import UUID
+
+from gateway.clock import Clock
+from gateway.events import log
+from gateway.identity import wallet as wallets
+from gateway.ids import PaymentId, WalletId, show
+from gateway.keys.vault import Vault
+from gateway.notifications import address, delivery, preference
+from gateway.notifications.channels.channel import Channel, Message, Outcome, Sent, TryLater
+from gateway.notifications.delivery import Claimed
+from gateway.notifications.kinds import KINDS, Notice, notice
+from gateway.notifications.texts.language import Language
+from gateway.notifications.texts.messages import Reader, code_message, message
+from gateway.postgres.pool import Connection, Database
+
+#: How long a run waits for something that is under way before it looks for what is due again, in seconds.
+_LOOK_AGAIN_SECONDS: Final = 0.5
+
+#: How long what is under way may take when the worker stops, in seconds; what is cut off then is sent again.
+_CLOSE_SECONDS: Final = 5.0
+
+#: How often what ended long ago is deleted, in seconds.
+_FORGET_SECONDS: Final = 60.0
+
+#: Makes the token of a link that reports a payment of the wallet as unauthorized (payments/report_unauthorized.py).
+ReportLink = Callable[[Connection, WalletId, PaymentId], Awaitable[str]]
+
+
+class Notifier:
+    """One worker's part in the notices. `run` is called over and over; `close` ends what is under way."""
+
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        clock: Clock,
+        channels: Sequence[Channel],
+        report_link: ReportLink,
+        public_url: str,
+    ) -> None:
+        self._database, self._vault, self._clock = database, vault, clock
+        self._channels = {channel.name: channel for channel in channels}
+        self._report_link, self._public_url = report_link, public_url.rstrip("/")
+        self._under_way: dict[str, set[asyncio.Task[None]]] = {name: set() for name in self._channels}
+        self._forgot_at = time.monotonic()
+        self.attempts: Counter[tuple[str, str]] = Counter()  #: What tries came to, of this worker, by channel.
+
+    async def run(self) -> bool:
+        """One round. Whether there was anything to do, or is. Raises what a delivery could not be recorded for."""
+        if not self._channels:
+            return False
+        async with self._database.transaction() as connection:
+            worked = await delivery.take_in(connection, self._clock())
+        for name in self._channels:
+            worked |= await self._start_due(name)
+        if not worked and (under_way := self._all_under_way()):
+            await asyncio.wait(under_way, timeout=_LOOK_AGAIN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            worked = True
+        if time.monotonic() - self._forgot_at >= _FORGET_SECONDS:
+            await self.forget()
+        self._collect()
+        return worked
+
+    async def finish(self) -> None:
+        """Wait until nothing is under way. Raises as `run` does."""
+        while under_way := self._all_under_way():
+            await asyncio.wait(under_way)
+            self._collect()
+
+    async def forget(self) -> None:
+        """End what is no news any more, and delete what ended long ago."""
+        async with self._database.transaction() as connection:
+            more = await delivery.give_up(connection, self._clock()) >= delivery.FORGOTTEN_MAX
+        async with self._database.transaction() as connection:
+            more |= await delivery.forget(connection, self._clock()) >= delivery.FORGOTTEN_MAX
+        self._forgot_at = -_FORGET_SECONDS if more else time.monotonic()
+
+    async def close(self) -> None:
+        """Wait a moment for what is under way, and cut off the rest: it is pending, and its lease runs out."""
+        if under_way := self._all_under_way():
+            _, late = await asyncio.wait(under_way, timeout=_CLOSE_SECONDS)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*under_way, return_exceptions=True)
+        for channel in self._channels.values():
+            await channel.close()
+
+    async def _start_due(self, name: str) -> bool:
+        """Start what is due on a channel while it has free tasks."""
+        free = self._channels[name].at_once - len(self._under_way[name])
+        if free <= 0:
+            return False
+        async with self._database.transaction() as connection:
+            claimed = await delivery.claim(connection, name, free, self._clock())
+        self._under_way[name] |= {asyncio.create_task(self._deliver(one)) for one in claimed}
+        return bool(claimed)
+
+    async def _deliver(self, claimed: Claimed) -> None:
+        began = time.monotonic()
+        found = await self._prepare(claimed)
+        if isinstance(found, str):
+            async with self._database.transaction() as connection:
+                await delivery.skip(connection, claimed, found, self._clock())
+            return
+        outcome: Outcome = TryLater("no_time")
+        if time.monotonic() - began < delivery.LEASE.total_seconds() / 3:
+            outcome = await self._channels[claimed.channel].send(*found)
+        async with self._database.transaction() as connection:
+            await delivery.record(connection, claimed, outcome, self._clock())
+        self.attempts[claimed.channel, "sent" if isinstance(outcome, Sent) else outcome.reason] += 1
+
+    async def _prepare(self, claimed: Claimed) -> tuple[str, Message] | str:
+        """The address and what is sent to it; or why nothing is to be sent any more."""
+        async with self._database.reading() as connection:
+            to = await address.to_send(connection, self._vault, claimed.address)
+            events = await log.numbered(connection, claimed.wallet, [claimed.event] if claimed.event else [])
+            handle = (await wallets.handles(connection, [claimed.wallet]))[claimed.wallet]
+            said = (await preference.preferences(connection, [claimed.wallet]))[claimed.wallet]
+        if to is None or (to.failure is not None):
+            return "removed"
+        reader = Reader(handle, Language(to.locale, to.time_zone), self._public_url)
+        if claimed.event is None:
+            if to.code is None:
+                return "proved"
+            return to.text, code_message(_code_id(claimed.id), to.code, reader, claimed.queued_at)
+        told = notice(events[0], handle)
+        assert told is not None, "what an event tells of does not change"
+        if not told.kind.security:
+            if to.removed_at is not None:
+                return "removed"
+            if said.mode(told.kind.name, to.channel) == "off":
+                return "switched_off"
+        return to.text, message(
+            told,
+            reader,
+            report_url=await self._report_url(claimed.wallet, told),
+            unsubscribe=None if told.kind.security else self._unsubscribe(to, told),
+            falls_back_from=claimed.falls_back_from,
+        )
+
+    async def _report_url(self, wallet: WalletId, told: Notice) -> str | None:
+        """A fresh link for money that leaves the wallet: what is kept of one is its hash, so it is made when it is
+        sent. Its secret stands behind the #, which browsers send to nobody.
+        """
+        if told.kind is not KINDS["money_out"] or told.about is None:
+            return None
+        async with self._database.transaction() as connection:
+            token = await self._report_link(connection, wallet, PaymentId(told.about))
+        return f"{self._public_url}/report#{token}"
+
+    def _unsubscribe(self, to: address.Address, told: Notice) -> tuple[str, str]:
+        of = f"{to.unsubscribe}/{told.kind.name}"
+        return f"{self._public_url}/v1/notifications/unsubscribe/{of}", f"{self._public_url}/unsubscribe#{of}"
+
+    def _all_under_way(self) -> set[asyncio.Task[None]]:
+        return set[asyncio.Task[None]]().union(*self._under_way.values())
+
+    def _collect(self) -> None:
+        """Let go of what has ended. Raises what the first of them failed by, if any did."""
+        ended = [task for task in self._all_under_way() if task.done()]
+        for tasks in self._under_way.values():
+            tasks.difference_update(ended)
+        failed = [error for task in ended if not task.cancelled() and (error := task.exception()) is not None]
+        if failed:
+            raise failed[0]
+
+
+def _code_id(delivery: UUID) -> str:
+    """The id of the message with a code: that of its delivery, which a new code makes anew."""
+    return show("ndl", delivery)

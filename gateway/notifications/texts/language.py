@@ -1,0 +1,93 @@
+"""Languages: texts from gettext catalogues, amounts and times as a reader has them (CLDR, by Babel). Pure.
+
+Catalogues are read from their `.po` files when they are first needed; nothing is compiled and kept. What others have
+written (names, handles) is put into a text as it is, without what could write the reader's screen (escape.py).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
+from importlib.resources import files
+from io import BytesIO
+from typing import Final
+from zoneinfo import available_timezones
+
+from babel.dates import format_datetime, get_timezone
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.numbers import format_currency, format_decimal, get_currency_symbol, list_currencies
+from babel.support import Translations
+
+from gateway.errors import InvalidRequest
+from gateway.escape import for_terminal
+
+#: The languages that people choose from, and how each writes a time.
+LOCALES: Final[Mapping[str, str]] = {
+    "en": "d MMMM y, HH:mm (ZZZZ)",
+    "th": "d MMMM G y, HH:mm 'น.' (ZZZZ)",
+}
+
+#: What texts in the code are written in.
+SOURCE: Final = "en"
+
+#: A number that is not a currency's: at least two decimals, at most as many as there are.
+_NUMBER: Final = "#,##0.00" + "#" * 75
+
+
+def check_time_zone(name: str) -> None:
+    """Raises InvalidRequest for a name that the IANA's database does not have."""
+    if name not in _time_zones():
+        raise InvalidRequest(
+            "time_zone", f"{name[:40]!r} is no time zone: use a name such as Europe/Berlin or Asia/Bangkok"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """One of `LOCALES`, and the time zone that times are shown in (an IANA name)."""
+
+    locale: str
+    time_zone: str = "UTC"
+
+    def say(self, text: str, **values: str) -> str:
+        """The text in this language, with these values in its placeholders."""
+        known = _catalogue(self.locale)
+        return (known.gettext(text) if known else text).format(**{k: for_terminal(v) for k, v in values.items()})
+
+    def amount(self, amount: str, asset: str) -> str:
+        """A decimal string of an asset; nothing of it is rounded."""
+        number = Decimal(amount)
+        if asset not in _currencies():
+            return f"{format_decimal(number, format=_NUMBER, locale=self.locale)}\u00a0{for_terminal(asset)}"
+        apart = re.search(r"[A-Za-z]$", get_currency_symbol(asset, locale=self.locale))
+        pattern = "¤\u00a0#,##0.00" if apart else None  # Unicode Technical Standard 35, part 3, 2.2
+        return str(format_currency(number, asset, pattern, self.locale, decimal_quantization=False))
+
+    def time(self, at: datetime) -> str:
+        """The date, the time to the minute, and the offset."""
+        zone = get_timezone(self.time_zone)
+        return str(format_datetime(at, LOCALES[self.locale], tzinfo=zone, locale=self.locale))
+
+
+@cache
+def _catalogue(locale: str) -> Translations | None:
+    if locale == SOURCE:
+        return None
+    po = files(__package__).joinpath("locale", locale, "LC_MESSAGES", "notifications.po")
+    compiled = BytesIO()
+    write_mo(compiled, read_po(BytesIO(po.read_bytes()), locale))
+    compiled.seek(0)
+    return Translations(compiled)
+
+
+@cache
+def _time_zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+@cache
+def _currencies() -> frozenset[str]:
+    return frozenset(list_currencies())

@@ -1,0 +1,329 @@
+"""The message of each event that people are told of, and of the code that proves an address. Pure.
+
+A message says what happened, when, and of what object; of money that leaves it has the link "This wasn't me".
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from gateway.events.log import LoggedEvent
+from gateway.ids import numbered_id, show
+from gateway.notifications.channels.channel import Link, Message
+from gateway.notifications.kinds import Notice
+from gateway.notifications.texts.language import Language
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Whom a message is for: the handle of the wallet, without the @, and how its owner reads."""
+
+    handle: str
+    language: Language
+    public_url: str
+
+
+#: The title and what happened in a sentence or two.
+Words = tuple[str, str]
+
+
+def message(
+    notice: Notice,
+    reader: Reader,
+    report_url: str | None = None,
+    unsubscribe: tuple[str, str] | None = None,
+    falls_back_from: str | None = None,
+) -> Message:
+    """What the reader is told of a notice. `unsubscribe` is where a program asks to send no more of its kind, and the
+    page where people do; `falls_back_from` the channel that could not send it.
+    """
+    say, event = reader.language.say, notice.event
+    title, text = words(event, reader)
+    lines = [text]
+    if notice.kind.security:
+        lines.append(
+            say(
+                "If this was not you, open your wallet and remove every session, key and address that you do not "
+                "recognise."
+            )
+        )
+    facts = [(say("Wallet"), f"@{reader.handle}"), (say("When"), reader.language.time(event.at))]
+    if event.kind.startswith("payment.") and event.subject is not None:
+        facts.append((say("Payment"), show("pay", event.subject)))
+    links = [Link(say("This wasn't me"), report_url)] if report_url else []
+    links.append(Link(say("Open your wallet"), f"{reader.public_url}/"))
+    footer = [
+        say(
+            "You get this message because notifications for @{handle} are sent here. You choose which on your "
+            "wallet's page.",
+            handle=reader.handle,
+        )
+    ]
+    if falls_back_from is not None:
+        footer.insert(
+            0,
+            say(
+                "This message could not be sent by {channel}, so it comes this way.",
+                channel=channel_name(reader.language, falls_back_from),
+            ),
+        )
+    return Message(
+        id=message_id(event),
+        kind=notice.kind,
+        locale=reader.language.locale,
+        at=event.at,
+        title=title,
+        lines=lines,
+        facts=facts,
+        links=links,
+        footer=footer,
+        unsubscribe_url=unsubscribe[0] if unsubscribe else None,
+        unsubscribe=Link(say("Stop messages of this kind"), unsubscribe[1]) if unsubscribe else None,
+    )
+
+
+def code_message(id: str, code: str, reader: Reader, at: datetime) -> Message:
+    """The code that proves an address."""
+    say = reader.language.say
+    return Message(
+        id=id,
+        kind=None,
+        locale=reader.language.locale,
+        at=at,
+        title=say("{code} is your code", code=code),
+        lines=[
+            say(
+                "Enter this code in your wallet to have notifications for @{handle} sent to this address. It is good "
+                "for 15 minutes.",
+                handle=reader.handle,
+            )
+        ],
+        code=code,
+        footer=[say("If you did not ask for it, ignore this message. Nothing more is sent to you.")],
+    )
+
+
+def message_id(event: LoggedEvent) -> str:
+    """The event's id: the same whenever and by whatever channel it is told of."""
+    return show("evt", numbered_id(event.number, event.at))
+
+
+def channel_name(language: Language, channel: str) -> str:
+    """What people call a channel."""
+    names = {"email": language.say("e-mail"), "push": language.say("push message")}
+    return names.get(channel, channel)
+
+
+def words(event: LoggedEvent, reader: Reader) -> Words:
+    """What happened."""
+    return _WORDS[event.kind](event.facts, reader)
+
+
+def _amount(facts: Mapping[str, Any], reader: Reader) -> str:
+    return reader.language.amount(facts["amount"], facts["asset"])
+
+
+def _settled(facts: Mapping[str, Any], reader: Reader) -> Words:
+    say, amount = reader.language.say, _amount(facts, reader)
+    if facts["from"] != f"@{reader.handle}":
+        return (
+            say("You received {amount} from {payer}", amount=amount, payer=facts["from"]),
+            say("{payer} paid you {amount}. The payment is final.", amount=amount, payer=facts["from"]),
+        )
+    return (
+        say("You paid {amount} to {payee}", amount=amount, payee=facts["to"]),
+        say("{amount} went from your wallet to {payee}.", amount=amount, payee=facts["to"]),
+    )
+
+
+def _held(facts: Mapping[str, Any], reader: Reader) -> Words:
+    say, values = reader.language.say, {"amount": _amount(facts, reader), "payee": facts["to"]}
+    return (
+        say("{amount} is set aside for {payee}", **values),
+        say("{payee} can collect up to {amount}. What is not collected comes back to you.", **values),
+    )
+
+
+def _queued(facts: Mapping[str, Any], reader: Reader) -> Words:
+    say, values = reader.language.say, {"amount": _amount(facts, reader), "payee": facts["to"]}
+    return (
+        say("You are paying {amount} to {payee}", **values),
+        say("A payment of {amount} to {payee} was accepted and is on its way.", **values),
+    )
+
+
+def _failed(facts: Mapping[str, Any], reader: Reader) -> Words:
+    say, values = reader.language.say, {"amount": _amount(facts, reader), "payee": facts["to"]}
+    return (
+        say("Your payment to {payee} failed", payee=facts["to"]),
+        say("{amount} could not be paid to {payee}. The money is in your wallet again.", **values),
+    )
+
+
+def _needs_approval(facts: Mapping[str, Any], reader: Reader) -> Words:
+    say, values = reader.language.say, {"amount": _amount(facts, reader), "payee": facts["to"]}
+    title = say("Approve a payment of {amount} to {payee}?", **values)
+    if "expires_at" not in facts:
+        return title, say("A payment of {amount} to {payee} waits. Approve or decline it in your wallet.", **values)
+    until = reader.language.time(datetime.fromisoformat(facts["expires_at"]))
+    return title, say(
+        "A payment of {amount} to {payee} waits. Approve or decline it in your wallet until {time}.",
+        time=until,
+        **values,
+    )
+
+
+def _observed(facts: Mapping[str, Any], reader: Reader) -> Words:
+    say, amount = reader.language.say, _amount(facts, reader)
+    if facts["from"] != f"@{reader.handle}":
+        return (
+            say("{amount} came to your address", amount=amount),
+            say("{amount} came to your wallet's address from {payer}.", amount=amount, payer=facts["from"]),
+        )
+    return (
+        say("{amount} left your address", amount=amount),
+        say(
+            "{amount} went from your wallet's address to {payee}, without this gateway.",
+            amount=amount,
+            payee=facts["to"],
+        ),
+    )
+
+
+def _corrected(facts: Mapping[str, Any], reader: Reader) -> Words:
+    say, amount = reader.language.say, _amount(facts, reader)
+    title = say("Your balance was corrected")
+    if facts["credit"].split(":")[1] == reader.handle:
+        return title, say("The gateway's operators added {amount} to your wallet.", amount=amount)
+    return title, say("The gateway's operators took {amount} from your wallet.", amount=amount)
+
+
+def _deposit(facts: Mapping[str, Any], reader: Reader) -> Words:
+    say, amount = reader.language.say, _amount(facts, reader)
+    return (
+        say("{amount} came in from the bank", amount=amount),
+        say("{amount} from your bank is in your wallet.", amount=amount),
+    )
+
+
+def _withdrawal(facts: Mapping[str, Any], reader: Reader) -> Words:
+    say, amount = reader.language.say, _amount(facts, reader)
+    return (
+        say("{amount} went out to the bank", amount=amount),
+        say("{amount} went from your wallet to your bank.", amount=amount),
+    )
+
+
+def _signed_in(facts: Mapping[str, Any], reader: Reader) -> Words:
+    say, me = reader.language.say, reader.handle
+    by = {
+        "passkey": say("Somebody signed in to @{handle} with a passkey.", handle=me),
+        "ethereum": say("Somebody signed in to @{handle} with an Ethereum wallet.", handle=me),
+        "recovery_code": say("Somebody signed in to @{handle} with a recovery code.", handle=me),
+    }
+    return say("New sign-in to your wallet"), by[facts["begun_by"]]
+
+
+def _session_stolen(facts: Mapping[str, Any], reader: Reader) -> Words:
+    say = reader.language.say
+    return (
+        say("A session was ended"),
+        say(
+            "A session of your wallet was used by two browsers at once, so it was ended. One of them may not be yours."
+        ),
+    )
+
+
+def _passkey(title: str, text: str) -> Callable[[Mapping[str, Any], Reader], Words]:
+    return lambda facts, reader: (reader.language.say(title), reader.language.say(text, name=facts["name"]))
+
+
+def _plain(title: str, text: str) -> Callable[[Mapping[str, Any], Reader], Words]:
+    return lambda facts, reader: (reader.language.say(title), reader.language.say(text))
+
+
+def _bound(facts: Mapping[str, Any], reader: Reader) -> Words:
+    say = reader.language.say
+    return (
+        say("Your wallet has another address"),
+        say("From now on, tokens for your wallet come to {address}.", address=facts["address"]),
+    )
+
+
+def _policy(facts: Mapping[str, Any], reader: Reader) -> Words:
+    say = reader.language.say
+    title = say("Your payment policy changed")
+    if facts.get("limit") is not None:
+        return title, say("The gateway's operators changed the limit on your wallet's payments.")
+    return title, say("From now on, fewer payments need your approval.")
+
+
+def _address(title: str, text: str) -> Callable[[Mapping[str, Any], Reader], Words]:
+    def of(facts: Mapping[str, Any], reader: Reader) -> Words:
+        channel = channel_name(reader.language, facts["channel"])
+        return reader.language.say(title), reader.language.say(text, channel=channel)
+
+    return of
+
+
+def say(text: str) -> str:
+    """Marks a text that is put into words later."""
+    return text
+
+
+_WORDS: Final[Mapping[str, Callable[[Mapping[str, Any], Reader], Words]]] = {
+    "payment.settled": _settled,
+    "payment.held": _held,
+    "payment.queued": _queued,
+    "payment.failed": _failed,
+    "payment.requires_confirmation": _needs_approval,
+    "token.observed": _observed,
+    "ledger.corrected": _corrected,
+    "deposit.settled": _deposit,
+    "withdrawal.settled": _withdrawal,
+    "session.started": _signed_in,
+    "session.ended": _session_stolen,
+    "passkey.added": _passkey(
+        say("A passkey was added"), say("The passkey “{name}” can sign in to your wallet and approve payments.")
+    ),
+    "passkey.revoked": _passkey(say("A passkey was removed"), say("The passkey “{name}” no longer works.")),
+    "passkey.stopped": _passkey(
+        say("A passkey was stopped"),
+        say("The passkey “{name}” seems to have been copied. It no longer works."),
+    ),
+    "api_key.created": _passkey(
+        say("An API key was created"), say("Programs can use your wallet with the key “{name}”.")
+    ),
+    "api_key.replaced": _passkey(say("An API key was replaced"), say("A new key takes the place of the key “{name}”.")),
+    "recovery_codes.created": _plain(
+        say("You have new recovery codes"), say("Your earlier recovery codes no longer work.")
+    ),
+    "wallet.key_exported": _plain(
+        say("Your wallet's private key was exported"),
+        say("Anyone who has the key can take the tokens at your wallet's address."),
+    ),
+    "wallet.bound": _bound,
+    "wallet.frozen": _plain(
+        say("Your wallet is frozen"), say("No money leaves your wallet until it is unfrozen. Money still comes in.")
+    ),
+    "wallet.unfrozen": _plain(say("Your wallet can pay again"), say("Your wallet is not frozen any more.")),
+    "wallet.freeze_lapsed": _plain(say("A freeze has ended"), say("A freeze of your wallet has expired.")),
+    "policy.changed": _policy,
+    "notification_address.added": _address(
+        say("A notification address was added"),
+        say("Notifications for your wallet are now also sent to a new address by {channel}."),
+    ),
+    "notification_address.removed": _address(
+        say("A notification address was removed"),
+        say("An address for notifications by {channel} was removed from your wallet. Nothing more is sent to it."),
+    ),
+    "notification_address.failed": _address(
+        say("A notification address no longer works"),
+        say("An address for notifications by {channel} no longer accepts messages. Add it again, or add another one."),
+    ),
+    "notification_preferences.changed": _plain(
+        say("Your notification preferences changed"),
+        say("The choice of notifications that your wallet sends was changed."),
+    ),
+}
