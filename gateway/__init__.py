@@ -4,12 +4,12 @@
     address.py secret.py       Ethereum addresses; secrets that are kept by their hashes
     escape.py config.py        other people's words, where they are printed; the settings, read once
     logs.py                    the log, as text or as JSON
-    metrics/                   what is counted, and told to Prometheus
+    metrics/                   counters and histograms, exported to Prometheus
     schema/ migrations/        the current schema; how an older database becomes that
 
     postgres/      connections, transactions, named statements; the only package with the driver
     idempotency.py group_commit.py   the first answer, again; requests that share a commit
-    outbound/      requests to URLs that strangers give us
+    outbound/      HTTP requests to URLs that others chose
     keys/          private keys: encrypting, signing, the files that they lie in
     ledger/        accounts, transfers, entries, holds. Knows money, nothing of people, HTTP or chains
     chain/         the node, the token, final blocks, relayers. Knows nothing of the ledger
@@ -17,7 +17,7 @@
     audit/         who did what that matters to security, in order
     identity/      handles, wallets, API keys; sign_in/: passkeys, sessions, recovery codes
     controls/      what may leave a wallet
-    webhooks/      events sent to servers of a wallet's owner
+    webhooks/      sends a wallet's events to its owner's servers
     notifications/ what people are told, and by which channel
     operators/     the people who run the gateway, and what they do to it
     settlement/    what final blocks say, into the ledger. Knows nothing of what settles: payments, conversions, ...
@@ -27,7 +27,7 @@
     bank/          money in from a bank and out to it
     http/          what every route shares: reading requests strictly, answering problems, who calls
     api/           the routes: decode, call one function, encode
-    client/        a client of the API for programs in Python; imports nothing of the server
+    client/        the Python client of the API; imports nothing of the server
     web/           the pages that people see
     docs/          the documentation, served at /docs
     embedded/      PostgreSQL and anvil, started when none is configured

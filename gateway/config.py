@@ -50,28 +50,28 @@ SETTINGS: Final = (
     (
         "GATEWAY_METRICS_PORT",
         "",
-        "the port on which serve and work answer GET /metrics, each its own (up gives work the next one); 0 picks a "
-        "free one and prints it; empty: none",
+        "the port of GET /metrics; serve and work each need their own (up gives work the next one); 0 picks a free one "
+        "and prints it; empty: no metrics",
     ),
-    ("GATEWAY_METRICS_HOST", "127.0.0.1", "the address of that port; metrics need no key, so let only Prometheus in"),
-    ("GATEWAY_LOG_FORMAT", "text", "how serve and work log to standard error: text, or json, an object a line"),
+    ("GATEWAY_METRICS_HOST", "127.0.0.1", "the address of that port; it asks for no key, so let only Prometheus in"),
+    ("GATEWAY_LOG_FORMAT", "text", "the log format of serve and work: text, or json (one object per line)"),
     (
         "GATEWAY_ACCESS_LOG",
         "off",
-        "on: serve logs each request by its route's template, without anything that says who somebody is",
+        "on: serve logs every request, by its route's template and without personal data",
     ),
     (
         "GATEWAY_DRAIN_SECONDS",
         "0",
-        "how long a server that was told to stop still answers, as not ready, so that load balancers leave it first",
+        "how long a stopping server still answers while /health/ready is 503, so that load balancers leave it first",
     ),
     (
         "GATEWAY_STOP_SECONDS",
         "10",
-        "how long a process that stops may take to finish what is under way",
+        "how long a stopping process may take to finish its work",
     ),
     ("GATEWAY_DATABASE_URL", "", "the URL of your own PostgreSQL; empty: one is embedded"),
-    ("GATEWAY_DATABASE_URL_FILE", "", "file with that URL instead, for whoever mounts secrets as files"),
+    ("GATEWAY_DATABASE_URL_FILE", "", "a file to read that URL from, for secrets that are mounted as files"),
     (
         "GATEWAY_DATABASE_CONNECT_SECONDS",
         "5",
@@ -79,7 +79,7 @@ SETTINGS: Final = (
     ),
     ("GATEWAY_DATABASE_STATEMENT_SECONDS", "10", "how long a statement of a request may take"),
     ("GATEWAY_RPC_URL", "", "the URL of your own Ethereum node; empty: a local anvil is embedded"),
-    ("GATEWAY_RPC_URL_FILE", "", "file with that URL instead, for whoever mounts secrets as files"),
+    ("GATEWAY_RPC_URL_FILE", "", "a file to read that URL from, for secrets that are mounted as files"),
     (
         "GATEWAY_RELAYER_KEY_FILE",
         "",
@@ -124,12 +124,12 @@ SETTINGS: Final = (
     (
         "GATEWAY_WEBHOOK_SCHEMES",
         "https",
-        "what webhook URLs may begin with: https, or https,http",
+        "the schemes that webhook URLs may have: https, or https,http",
     ),
     (
         "GATEWAY_WEBHOOK_NETWORKS",
         "",
-        "networks that webhooks may be sent to beside public addresses, such as 10.1.0.0/16",
+        "networks that webhooks may be sent to in addition to public addresses, such as 10.1.0.0/16",
     ),
     (
         "GATEWAY_SMTP_URL",

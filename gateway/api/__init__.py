@@ -3,9 +3,9 @@
 app.py               the application: routes, limits, OpenAPI
 server.py            the HTTP server that it runs in
 payment_protocol.py  POST /v1/payments, answered inside the HTTP connection, before ASGI
-fields.py            types of fields that several subjects have
-openapi/             what the document says beyond the handlers' types
-examples.py story.py  examples in the document, and of every problem; who they are about
+fields.py            types of fields that several subjects share
+openapi/             what the OpenAPI document says beyond the handlers' types
+examples.py story.py  its examples, and one of every problem; the people and amounts in them
 methods.py           HEAD, OPTIONS and the Allow header
 
 A folder for each subject has its routes, what comes in and goes out (shapes.py), how answers are made from the
@@ -14,7 +14,8 @@ packages' own values (views.py) and examples of both (examples.py):
 payments/   payments, batches, mandates, approvals, authorizations, the bank
 identity/   handles, sign-up, sign-in, sessions, passkeys, API keys, addresses
 wallets/    balances and statements
-events/     what happened to a wallet
+events/     list and stream a wallet's events
+webhooks/   webhook endpoints and their deliveries
 operators/  what operators propose and approve
 status/     solvency and health
 """

@@ -1,9 +1,9 @@
-"""What happened, in order: written in the same PostgreSQL transaction as what it tells of.
+"""The event log: what happened, in order, written in the PostgreSQL transaction in which it happened.
 
-    log.py    append, and read on from where one stopped, without gaps
-    hub.py    one reader for all who wait for events in this process
-    wake.py   wakes who waits, here and in other processes
+    log.py    append events, and read them without gaps
+    hub.py    one reader of the log for all streams of this process
+    wake.py   wakes readers, here and in other processes
 
-An event has a kind (`payment.settled`), the wallet it concerns, a subject (the payment's id) and what can change of it.
-How it is shown is for the API to say (api/events/).
+An event has a kind (`payment.settled`), the wallet it concerns, a subject (the payment's id), and those facts of its
+subject that can change. The API decides how it is shown (api/events/).
 """

@@ -1,11 +1,11 @@
-"""Events as they happen, for everybody who waits for them in this process.
+"""Events as they happen, for the streams of this process.
 
-One reader follows the log while anybody is subscribed, reads what is new for all of their wallets at once, and hands
-each event to those it is for. What a subscriber has not taken is kept for it up to `KEPT_MAX` events: whoever is slower
-than that is cut off, reads on from the log, and has cost nobody else anything.
+One reader follows the log while anybody is subscribed. It reads the new events of all subscribed wallets at once, and
+hands each to its subscribers. Up to `KEPT_MAX` events are buffered for a subscriber: a slower one is cut off, continues
+from the log when it reconnects, and holds nobody else up.
 
-A subscriber joins between two reads. It is told from which number on it is handed everything, and reads what came
-before from the log itself.
+A subscriber joins between two reads. It learns the number after which it gets every event, and reads earlier ones from
+the log itself.
 """
 
 import asyncio
@@ -26,44 +26,44 @@ from gateway.postgres.pool import Connection, Database
 
 log = logging.getLogger(__name__)
 
-#: How many events are kept for a subscriber that has not taken them.
+#: How many events are buffered for a subscriber.
 KEPT_MAX: Final = 1_000
 
-#: How many subscribers a process takes, and of one wallet.
+#: The most subscribers of a process, and of one wallet in it.
 SUBSCRIBERS_MAX: Final = 5_000
 OF_A_WALLET_MAX: Final = 100
 
-#: Between two reads while there is news, in seconds: each read then finds many events, and costs payments little.
+#: Seconds between two reads that find something: a read then finds many events, and slows payments little.
 _APART_SECONDS: Final = 0.1
 
 #: How many numbers of the log one read covers.
 _NUMBERS_MAX: Final = 2_000
 
-#: An event as it goes out: made once, and shared by all who get it.
+#: An event and its rendered text, which all of its subscribers share.
 Shown = tuple[LoggedEvent, bytes]
 
-#: Makes events, each of a wallet, what goes out.
+#: Renders events, each for one wallet.
 Show = Callable[[Connection, Sequence[tuple[WalletId, LoggedEvent]]], Awaitable[list[bytes]]]
 
 
 @dataclass(eq=False, slots=True)
 class Subscription:
-    """One who waits for the events of a wallet."""
+    """A subscriber to the events of a wallet."""
 
     wallet: WalletId
-    cut: bool = False  #: Nothing comes any more: it was too slow, or the process stops.
+    cut: bool = False  #: It gets nothing more: it was too slow, or the process stops.
     _after: int | None = None
     _kept: deque[Shown] = field(default_factory=deque)
     _came: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def joined(self, seconds: float) -> int | None:
-        """The number after which everything comes to it; waits so long to be joined. None: it is not yet, or is cut."""
+        """The number after which it gets every event, waiting so long to join. None: not joined yet, or cut off."""
         if self._after is None and not self.cut:
             await self._wait(seconds)
         return self._after
 
     async def take(self, seconds: float) -> list[Shown]:
-        """What came since it was last asked; waits so long for something. Empty: nothing came, or it is cut."""
+        """The events since the last call, waiting so long for one. Empty: there was none, or it is cut off."""
         if not self._kept and not self.cut:
             await self._wait(seconds)
         taken = list(self._kept)
@@ -71,12 +71,12 @@ class Subscription:
         return taken
 
     def join(self, after: int) -> None:
-        """Everything after that number comes to it from now on."""
+        """It gets every event after that number from now on."""
         self._after = after
         self._came.set()
 
     def put(self, shown: Shown) -> None:
-        """An event has come."""
+        """Buffer an event. Cuts the subscriber off where the buffer is full."""
         if len(self._kept) >= KEPT_MAX:
             self.end()
         elif not self.cut:
@@ -84,7 +84,7 @@ class Subscription:
             self._came.set()
 
     def end(self) -> None:
-        """Nothing more comes to it."""
+        """Cut it off."""
         self.cut = True
         self._kept.clear()
         self._came.set()
@@ -97,7 +97,7 @@ class Subscription:
 
 
 class Hub:
-    """The reader and its subscribers. Made once for each process that has streams; it ends them when that stops."""
+    """The reader and its subscribers. A process that has streams makes one; it ends them when `stopping` is set."""
 
     def __init__(self, database: Database, wake: Wake, show: Show, stopping: asyncio.Event) -> None:
         self._database, self._wake, self._show, self._stopping = database, wake, show, stopping
@@ -106,7 +106,7 @@ class Hub:
         self._news = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
         self.count = 0  #: How many are subscribed.
-        self.cut_count = 0  #: How many were cut off, being too slow.
+        self.cut_count = 0  #: How many were cut off because they were too slow.
 
     def check(self, wallet: WalletId) -> None:
         """Raises TooManyStreams where there is no room for another subscription of the wallet."""
@@ -169,9 +169,9 @@ class Hub:
             await asyncio.wait({listening, stopping})
 
     async def _read(self, after: int | None) -> int:
-        """Hand out what is new, and have those join behind it who wait to. Returns how far the log was read.
+        """Hand out the new events, then let waiting subscribers join. Returns how far the log was read.
 
-        An event is handed out once what was read may be answered (postgres/pool.py).
+        Events are handed out only once what was read may be answered (postgres/pool.py).
         """
         complete_to = None
         while complete_to is None or after is None or after < complete_to:

@@ -26,24 +26,24 @@ sql = Statements(__package__, "log.sql")
 ANNOUNCED = 1 << 62
 
 NO_SUCH_EVENT: Final = (
-    "the log has not come to this event: the gateway was restored from an older backup, or this is another gateway; "
-    "read from the beginning, or from an event that is there"
+    "the log does not reach this event: the gateway was restored from an older backup, or this is another gateway; "
+    "read from the beginning, or from an event that it has"
 )
 
 #: Above the number of every event.
 END: Final = (1 << 62) - 1
 
-#: How many events are walked for a page of those that fit.
+#: How many events are examined for a page of those that match.
 WALKED_MAX: Final = 1_000
 
-#: Numbers and times rise together but for transactions that overlap, which is for less than this.
+#: Numbers and times increase together, except in overlapping transactions, which take less than this.
 _APART: Final = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A fact to append. `wallet` is whose it is (None: the gateway's), and `other` the second of two that it concerns;
-    `facts` are plain JSON values, no secrets.
+    """An event to append. `wallet` is whose it is (None: the gateway's), `other` a second wallet that it concerns;
+    `facts` are plain JSON values without secrets.
     """
 
     kind: str
@@ -55,9 +55,9 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class LoggedEvent:
-    """An event of the log, as one wallet is told of it.
+    """An event of the log, as one wallet sees it.
 
-    `number` only grows, over all events; `sequence` counts, from 1, what the wallet was told of the same object.
+    `number` increases over all events; `sequence` numbers the wallet's events of the same object, from 1.
     """
 
     number: int
@@ -70,7 +70,7 @@ class LoggedEvent:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which events are looked for; None is any. The time is from a first moment on and before an end."""
+    """A filter of events; None matches any. Times match from `since` on and before `until`."""
 
     kinds: Sequence[str] | None = None
     object: UUID | None = None
@@ -83,8 +83,8 @@ ANY: Final = Wanted()
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Events in order. Whoever continues from `reached`, the number and the time of the last event that was looked at,
-    misses none and sees none twice; None: none was. `more`: there are more now.
+    """Events in order. `reached` is the number and the time of the last event that was examined, or None: continuing
+    from it misses no event and repeats none. `more`: there are more now.
     """
 
     events: list[LoggedEvent]
@@ -116,17 +116,16 @@ async def read(
     wanted: Wanted = ANY,
     newest_first: bool = False,
 ) -> Page:
-    """Up to `limit` events of the wallet numbered above `after` and below `before`, oldest first; asking again from
-    what was reached misses none. A page is a bounded walk: while there are more, it may have fewer, or none.
+    """Up to `limit` events of the wallet numbered above `after` and below `before`. A page examines a bounded number
+    of events, so it may have fewer than `limit`, or none, while there are more.
 
-    Call it outside a snapshot: what it reads has to be what was committed before it asked how far the log is complete.
-    Raises InvalidRequest for an `after` that the log has not come to.
+    Call it outside a snapshot: it must see everything that was committed before it asked how far the log is complete.
+    Raises InvalidRequest for an `after` that the log does not reach.
     """
-    known = await connection.fetchrow(sql.complete_to, ANNOUNCED)
-    assert known is not None
-    if after > known["last"]:
+    last_number, complete = await _reach(connection)
+    if after > last_number:
         raise InvalidRequest("after", NO_SUCH_EVENT)
-    before = min(before, known["complete_to"] + 1)
+    before = min(before, complete + 1)
     if wanted.object is not None:
         rows = await connection.fetch(sql.of_object, wallet, wanted.object, after, before)
         return _of_object(rows, wanted, limit, newest_first)
@@ -147,41 +146,44 @@ async def read(
 
 
 async def numbered(connection: Connection, wallet: WalletId, numbers: Sequence[int]) -> list[LoggedEvent]:
-    """The events of these numbers that the wallet is told of, in order."""
+    """The wallet's events with these numbers, in order."""
     return [_event(row) for row in await connection.fetch(sql.numbered, wallet, numbers)]
 
 
 async def last(connection: Connection) -> int:
     """The number of the last event so far."""
-    known = await connection.fetchrow(sql.complete_to, ANNOUNCED)
-    assert known is not None
-    return int(known["last"])
+    return (await _reach(connection))[0]
 
 
 async def complete_to(connection: Connection) -> int:
-    """The number up to which no event can be added any more. Call it outside a snapshot, as `read`."""
-    known = await connection.fetchrow(sql.complete_to, ANNOUNCED)
-    assert known is not None
-    return int(known["complete_to"])
+    """The number up to which no event can be added any more. Call it outside a snapshot, like `read`."""
+    return (await _reach(connection))[1]
 
 
 async def tail(
     connection: Connection, wallets: Collection[WalletId], after: int, up_to: int
 ) -> list[tuple[WalletId, LoggedEvent]]:
-    """What any of these wallets is told of, each with the wallet, above `after` and up to `up_to`, in order."""
+    """The events of these wallets numbered above `after` and up to `up_to`, in order, each with its wallet."""
     rows = await connection.fetch(sql.tail, list(wallets), after, up_to)
     return [(WalletId(row["wallet_id"]), _event(row)) for row in rows]
 
 
 async def before(connection: Connection, since: datetime) -> int:
-    """A number after which all events are that were made at this time or later, whatever wallet they are of."""
+    """A number below that of every event made at this time or later, of any wallet."""
     near = await connection.fetchval(sql.event_before, since - _APART)
     first = await connection.fetchval(sql.first_since, near, since)
     return await complete_to(connection) if first is None else int(first) - 1
 
 
+async def _reach(connection: Connection) -> tuple[int, int]:
+    """The number of the last event so far, and the one up to which the log is complete."""
+    row = await connection.fetchrow(sql.complete_to, ANNOUNCED)
+    assert row is not None
+    return row["last"], row["complete_to"]
+
+
 def _of_object(rows: Sequence[Record], wanted: Wanted, limit: int, newest_first: bool) -> Page:
-    """An object has few events: they are read at once, and what does not fit is left out here."""
+    """An object has few events: all are read at once, and filtered here."""
     fitting = [
         _event(row)
         for row in (reversed(rows) if newest_first else rows)

@@ -1,9 +1,9 @@
-"""Who waits for events is woken when there are some: in this process at once, in others by LISTEN and NOTIFY.
+"""Wakes readers of the event log: those of this process at once, those of others by LISTEN and NOTIFY.
 
-The log is the truth, and a wake-up only says that it is worth reading: one that is lost (behind a proxy that pools by
-transaction, say) costs the time until the next look, `LOOK_SECONDS`. So notifications are a process's own, sent after
-its commits and at most one in `_APART_SECONDS`: within the transactions of payments they would make these wait for each
-other, since PostgreSQL commits one transaction with notifications at a time.
+The log is the truth; a wake-up only says that reading it is worthwhile. A lost one (behind a proxy that pools by
+transaction, say) delays readers by `LOOK_SECONDS`, after which they look anyway. A process notifies after its commits,
+at most once in `_APART_SECONDS`. A NOTIFY inside the payments' transactions would make them wait for each other:
+PostgreSQL commits one transaction with notifications at a time.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 CHANNEL: Final = "gateway_events"
 
-#: How often whoever waits looks all the same, in seconds.
+#: How often readers look without a wake-up, in seconds.
 LOOK_SECONDS: Final = 1.0
 
 #: Between two notifications of a process, in seconds.
@@ -27,7 +27,7 @@ _APART_SECONDS: Final = 0.02
 
 
 class Wake:
-    """What a process does after its commits. Made once for each database, by `attach`."""
+    """Wakes readers after this process's commits. `attach` makes one for each database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -36,7 +36,7 @@ class Wake:
         self._again = False
 
     def committed(self) -> None:
-        """Something was committed here: events may be in it."""
+        """Called after each commit of this process, which may contain events."""
         for wake in self._waiting:
             wake()
         if self._sending is None:
@@ -57,9 +57,7 @@ class Wake:
             self._sending = None
 
     async def listen(self, wake: Callable[[], None]) -> None:
-        """Call `wake` after every commit here, and whenever another process says that it has committed; until
-        cancelled.
-        """
+        """Call `wake` after every commit of this process and every notification of another, until cancelled."""
         self._waiting.add(wake)
         try:
             await self._database.listen(CHANNEL, wake)
@@ -68,7 +66,7 @@ class Wake:
 
 
 def attach(database: Database) -> Wake:
-    """Have the process say what it commits to this database from now on; once, whoever asks for it."""
+    """The database's Wake: calls after the first return the same one."""
     there = getattr(database.committed, "__self__", None)
     wake = there if isinstance(there, Wake) else Wake(database)
     database.committed = wake.committed

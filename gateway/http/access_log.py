@@ -1,8 +1,8 @@
-"""The access log: a line for each request that is answered, where that is configured.
+"""The access log: one line per answered request, if it is turned on.
 
-It has the route's template and never the path, which may name somebody; no query, header or address of a client. What
-it says of a payment or a wallet is an id, of which only the database knows whose it is. A payment that was answered
-before the router has only its own.
+A line has the route's template, never the path, which may contain a handle, and no query, header or client's address.
+Payments and wallets appear by their ids, which only the database can resolve. A request on the fast path has only the
+id of its payment.
 """
 
 import logging
@@ -23,7 +23,7 @@ _IN_ANSWER: Final = re.compile(rb'\{"id":"(%b)"' % _PAYMENT.encode())
 def write(
     scope: Any, method: str, route: str, status: int, begun: float, answer: bytes, wallet: str | None = None
 ) -> None:
-    """Log a request whose time began then, by the monotonic clock, and how its answer's body begins."""
+    """Log a request. `begun` is by the monotonic clock; `answer` is the beginning of the answer's body."""
     fields: dict[str, object] = {
         "request_id": request_id(scope).decode(),
         "method": method,
@@ -40,7 +40,7 @@ def write(
 
 
 def _payment(path: str, answer: bytes) -> str | None:
-    """The payment that is answered, or else the one that the path names."""
+    """The payment in the answer, or else the one that the path names."""
     if answered := _IN_ANSWER.match(answer):
         return answered[1].decode()
     named = _IN_PATH.fullmatch(path)

@@ -1,6 +1,6 @@
-"""What metrics and the access log are told of a request while it is answered. It is kept in the request's own scope.
+"""What metrics and the access log know about a request. It is collected in the request's scope.
 
-A request begins where its head was read: before the fast path, which may hand it on, or before the router.
+A request begins when its headers have been read: before the fast path, which may pass it on, or before the router.
 """
 
 from collections.abc import MutableMapping
@@ -21,7 +21,7 @@ _PAYMENTS: Final = "/v1/payments"
 
 
 def begin(scope: Any, at: float | None = None) -> None:
-    """The request begins now, or has begun at a time of the monotonic clock. What has begun goes on."""
+    """Note when the request began: now, or at a time of the monotonic clock. The first call counts."""
     scope.setdefault(_BEGUN, monotonic() if at is None else at)
 
 
@@ -41,7 +41,7 @@ def note_wallet(scope: Scope, wallet: str) -> None:
 
 
 def watching(traffic: Traffic, scope: Scope, send: Send, is_logged: bool) -> Send:
-    """Tells the traffic what is answered once the answer begins, and the access log once its body does."""
+    """Count the request when its answer begins, and log it when the answer's body begins."""
     status = 0
     waits = is_logged
 

@@ -3,19 +3,19 @@
 The event log is the queue. Each endpoint has a cursor into it; nothing is written for webhooks in the transaction that
 makes an event. Invariants:
 
-  - every event that fits an endpoint is delivered to it at least once, or has failed at every try of three days;
-  - events of one object go to an endpoint in their order: one waits until those before it have ended;
+  - every event that an endpoint subscribes to is delivered at least once, or has failed in every retry of three days;
+  - an endpoint gets the events of one object in order: each waits until those before it have ended;
   - at most `PENDING_MAX` deliveries of an endpoint are pending; beyond that its cursor stands still;
-  - a worker that is killed anywhere loses nothing: a delivery is pending until its outcome is committed, and a lease
-    that has run out is anybody's;
+  - a worker that is killed at any point loses nothing: a delivery is pending until its outcome is committed, and any
+    worker may take it once its lease has expired;
   - nothing is sent to an address that is not public, unless the settings allow it.
 
     message.py      secrets, signatures, and the body that is sent          (pure)
-    schedule.py     when a delivery is tried again                          (pure)
+    schedule.py     when a delivery is retried                              (pure)
     endpoint.py     endpoints and their secrets
     delivery.py     deliveries: queue, claim, record, list, send again
     sender.py       one delivery (outbound/ says where it may go)
-    dispatcher.py   what a worker does with all that
+    dispatcher.py   a worker's part in it
 
 It knows no API: how an event is shown is passed in (assembly.py).
 """

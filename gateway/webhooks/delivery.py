@@ -1,16 +1,16 @@
-"""Deliveries: an event for an endpoint, from the log to its end.
+"""Deliveries: an event for an endpoint, from the log until it is delivered or has failed.
 
-    pending      it is to be sent, is being sent (it has a lease), or waits until it is tried again
+    pending      waits to be sent or retried, or is being sent (it has a lease)
     delivered    the endpoint answered with a 2xx
     failed       it was tried ten times in three days, or the endpoint answered 410
 
-`take_in` moves an endpoint's cursor over the log and queues what fits. `claim` gives a worker deliveries of one
-endpoint under a lease: the first pending one of each object, so that an object's events arrive in order, while other
-objects do not wait. `record` writes what came of a try, if the lease is still the same; the same event sent twice by
-two workers is possible then, and is what "at least once" means.
+`take_in` moves an endpoint's cursor over the log and queues the events that it subscribes to. `claim` gives a worker
+deliveries of one endpoint under a lease: the first pending one of each object, so that an object's events arrive in
+order while other objects do not wait. `record` writes the outcome of an attempt, if the lease is still the same. If it
+is not, two workers may have sent the same event: delivery is at least once.
 
-A delivery that fails holds back later events of its own object at its own endpoint for three days at the most, and
-with `PENDING_MAX` such deliveries the endpoint's cursor stands still. Nothing else waits for it.
+A delivery that fails delays later events of its object at its endpoint, for three days at most. With `PENDING_MAX`
+pending deliveries the endpoint's cursor stops. Nothing else waits.
 """
 
 from collections.abc import Sequence
@@ -33,26 +33,26 @@ sql = Statements(__package__, "delivery.sql")
 #: The most deliveries of an endpoint that are pending: about a megabyte of rows for an endpoint that is away.
 PENDING_MAX: Final = 1_000
 
-#: The most deliveries of an endpoint that are under way at all workers.
+#: The most deliveries to an endpoint that all workers together send at once.
 AT_ONCE: Final = 8
 
 #: The most events of an endpoint that are queued in one transaction, endpoints in one, and numbers of the log that are
 #: looked through in one.
 _EVENTS, _ENDPOINTS, _NUMBERS = 200, 20, 10_000
 
-#: How long a delivery is one worker's: several times what sending may take (sender.py).
+#: How long a worker has a delivery to itself: several times as long as sending may take (sender.py).
 LEASE: Final = timedelta(seconds=60)
 
-#: How long deliveries that ended are listed, and how many are forgotten in one transaction.
+#: How long after it was queued a delivery that has ended is kept, and how many are deleted in one transaction.
 KEPT: Final = timedelta(days=30)
 FORGOTTEN_MAX: Final = 1_000
 
-#: How many tries of a delivery are listed.
+#: How many attempts of a delivery are listed.
 _TRIES_SHOWN: Final = 20
 
 State = Literal["pending", "delivered", "failed"]
 
-#: What a try can come to. `delivered` is the only success.
+#: The outcomes of an attempt. `delivered` is the only success.
 Outcome = Literal[
     "delivered",
     "http_status",
@@ -72,7 +72,7 @@ OUTCOMES: Final = get_args(Outcome)
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A delivery that this worker may send until the lease runs out."""
+    """A delivery that this worker may send until the lease expires."""
 
     endpoint: UUID
     wallet: WalletId
@@ -84,9 +84,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A try, and what came of it. `status` is the HTTP status, where there was an answer; `retry_after` what the answer
-    asked for.
-    """
+    """An attempt and its outcome. `status` and `retry_after` are those of the answer, if there was one."""
 
     at: datetime
     milliseconds: int
@@ -97,7 +95,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """An event for an endpoint, with its newest tries, oldest first. `next_at` is None once it has ended."""
+    """An event for an endpoint, with its newest attempts, oldest first. `next_at` is None once it has ended."""
 
     event: int
     kind: str
@@ -109,8 +107,8 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """How many endpoints there are in each state; since when something is due for one that does not fail (None:
-    nothing is pending for any); and the number of the event up to which the log was looked through.
+    """How many endpoints there are in each state; since when a delivery is due at one that is not failing (None: no
+    such delivery is pending); and the number of the event up to which the log was searched.
     """
 
     endpoints: dict[Literal["ok", "failing", "disabled"], int]
@@ -119,7 +117,7 @@ class Backlog:
 
 
 async def backlog(connection: Connection) -> Backlog:
-    """What there is to be sent."""
+    """How much is left to send."""
     row = await connection.fetchrow(sql.backlog)
     assert row is not None
     endpoints: dict[Literal["ok", "failing", "disabled"], int] = {
@@ -131,9 +129,9 @@ async def backlog(connection: Connection) -> Backlog:
 
 
 async def note_news(connection: Connection) -> bool:
-    """Look through new events of the log, of all wallets, and note which endpoints have news. Whether there were any.
+    """Search the new events of all wallets, and mark the endpoints that have news. Returns whether there were any.
 
-    One worker does it at a time; its position is kept, so that none is passed over whoever is killed.
+    One worker does it at a time. The position is stored, so that a worker that is killed skips none.
     """
     complete_to = await log.complete_to(connection)
     if await connection.fetchval(sql.position) >= complete_to:
@@ -151,7 +149,7 @@ async def note_news(connection: Connection) -> bool:
 
 
 async def take_in(connection: Connection, now: datetime) -> bool:
-    """Queue new events for some endpoints that have news, and move their cursors over them. Whether there were any."""
+    """Queue new events for some endpoints that have news, and move their cursors. Returns whether there were any."""
     rows = await connection.fetch(sql.with_news, PENDING_MAX, _ENDPOINTS)
     for row in rows:
         of = endpoint.from_row(row)
@@ -163,8 +161,8 @@ async def take_in(connection: Connection, now: datetime) -> bool:
 
 
 async def claim(connection: Connection, now: datetime, most: int, failing: bool) -> list[Claimed] | None:
-    """Up to `most` deliveries of the endpoint whose turn it is; None where no endpoint has any that is due. `failing`:
-    it may be one that has failed several times in a row.
+    """Up to `most` deliveries of the endpoint whose turn it is; None if no endpoint has one that is due. `failing`: it
+    may be an endpoint that has failed several times in a row.
     """
     row = await connection.fetchrow(sql.due_endpoint, now, schedule.FAILURES_IN_ROW, AT_ONCE, failing)
     if row is None:
@@ -178,9 +176,9 @@ async def claim(connection: Connection, now: datetime, most: int, failing: bool)
 
 
 async def record(connection: Connection, tried: Claimed, attempt: Attempt, now: datetime) -> None:
-    """Write what came of a try, and what follows: the delivery's end or its next try, and whether its endpoint is left
-    alone for a while or disabled. The endpoint is locked, before the delivery, only where something is to be said of
-    it: a success at one that does not fail waits for no other.
+    """Record an attempt and its consequences: the delivery ends or is retried, and its endpoint is paused or disabled.
+    The endpoint is locked, before the delivery, only if its row changes: a success at an endpoint that is not failing
+    waits for no other.
     """
     succeeded = attempt.outcome == "delivered"
     at = await connection.fetchrow(sql.standing, tried.endpoint)
@@ -216,12 +214,12 @@ async def record(connection: Connection, tried: Claimed, attempt: Attempt, now: 
 
 
 async def release(connection: Connection, claimed: Claimed) -> None:
-    """Leave a delivery that was not tried to any worker."""
+    """Give back a delivery that was not attempted: any worker may take it."""
     await connection.execute(sql.release, claimed.endpoint, claimed.event, claimed.lease)
 
 
 async def deliver_again(connection: Connection, of: Endpoint, number: int, now: datetime) -> None:
-    """Queue one event of the wallet once more, whatever became of it. Raises NotFound where there is no such event."""
+    """Queue one event of the wallet again, whatever its state. Raises NotFound where there is no such event."""
     found = await log.numbered(connection, of.wallet, [number])
     if not found:
         raise NotFound("such event")
@@ -232,7 +230,7 @@ async def deliver_again(connection: Connection, of: Endpoint, number: int, now: 
 async def deliveries(
     connection: Connection, of: Endpoint, state: State | None, before: int, limit: int
 ) -> list[Delivery]:
-    """Deliveries of an endpoint of events numbered below `before`, the newest event first."""
+    """Deliveries to an endpoint, of events numbered below `before`, the newest event first."""
     rows = await connection.fetch(sql.deliveries, of.id, before, state, limit)
     tries: dict[int, list[Attempt]] = {}
     for row in await connection.fetch(sql.attempts, of.id, [row["event"] for row in rows], _TRIES_SHOWN):
@@ -243,8 +241,8 @@ async def deliveries(
 
 
 async def forget(connection: Connection, now: datetime) -> int:
-    """Delete deliveries that ended long ago, what is left of deleted endpoints, and secrets that sign nothing any more;
-    a part at a time. Returns how many deliveries.
+    """Delete old deliveries, the rest of deleted endpoints, and expired secrets, a part at a time. Returns how many
+    deliveries.
     """
     await connection.execute(sql.forget_secrets, now)
     forgotten = await connection.fetch(sql.forget_deliveries, now - KEPT, FORGOTTEN_MAX)
@@ -254,7 +252,7 @@ async def forget(connection: Connection, now: datetime) -> int:
 
 
 def _asked_of_all(attempt: Attempt) -> timedelta:
-    """How long an endpoint that is asked too much wants to be left alone: by a 429 or a 503 with a `Retry-After`."""
+    """How long an overloaded endpoint asks for nothing at all: by a 429 or a 503 with a `Retry-After`."""
     if attempt.status in (429, 503) and attempt.retry_after is not None:
         return attempt.retry_after
     return timedelta()

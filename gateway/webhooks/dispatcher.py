@@ -1,8 +1,8 @@
-"""What a worker does for webhooks: take new events in, start what is due, and record what came of it.
+"""A worker's part in webhooks: queue new events, send what is due, and record the outcomes.
 
-Deliveries are sent side by side, each in a task of its own, so that an endpoint which takes its time delays nobody: it
-has `AT_ONCE` tasks of `SLOTS` at the most, one while it fails, and all endpoints that fail have half of them together.
-No connection to the database is held while something is sent.
+Each delivery is sent in a task of its own, so that a slow endpoint delays no other. An endpoint has at most `AT_ONCE`
+of the `SLOTS`, one while it fails, and all failing endpoints together have half of them. No database connection is held
+while a request is sent.
 """
 
 import asyncio
@@ -25,13 +25,13 @@ from gateway.webhooks.sender import Sender
 #: How many deliveries a worker sends at once.
 SLOTS: Final = 32
 
-#: How long a run waits for something that is under way before it looks for what is due again, in seconds.
+#: How long a run waits for a delivery to end before it looks for due ones again, in seconds.
 _LOOK_AGAIN_SECONDS: Final = 0.5
 
-#: How long what is under way may take when the worker stops, in seconds; what is cut off then is sent again.
+#: How long deliveries may take when the worker stops, in seconds; those that are cut off are sent again.
 _CLOSE_SECONDS: Final = 5.0
 
-#: How often what ended long ago is deleted, in seconds.
+#: How often old deliveries are deleted, in seconds.
 _FORGET_SECONDS: Final = 60.0
 
 #: The JSON of events as `GET /v1/events` shows them to a wallet.
@@ -39,7 +39,7 @@ Render = Callable[[Connection, WalletId, Sequence[LoggedEvent]], Awaitable[Seque
 
 
 class Dispatcher:
-    """One worker's part in the deliveries. `run` is called over and over; `close` ends what is under way."""
+    """Sends the deliveries of one worker. `run` is called over and over; `close` ends what is being sent."""
 
     def __init__(
         self, database: Database, vault: Vault, clock: Clock, render: Render, sender: Sender, slots: int = SLOTS
@@ -48,10 +48,10 @@ class Dispatcher:
         self._render, self._sender, self._slots = render, sender, slots
         self._under_way: dict[asyncio.Task[None], bool] = {}  #: And whether its endpoint has been failing.
         self._forgot_at = time.monotonic()
-        self.attempts: Counter[str] = Counter()  #: What tries came to, of this worker.
+        self.attempts: Counter[str] = Counter()  #: This worker's attempts, by outcome.
 
     async def run(self) -> bool:
-        """One round. Whether there was anything to do, or is. Raises what a delivery could not be recorded for."""
+        """One round. Returns whether there was work, or still is. Raises the error by which a delivery failed here."""
         worked = await self._take_in()
         worked |= await self._start_due()
         if not worked and self._under_way:
@@ -63,13 +63,13 @@ class Dispatcher:
         return worked
 
     async def finish(self) -> None:
-        """Wait until nothing is under way. Raises as `run` does."""
+        """Wait until nothing is being sent. Raises as `run` does."""
         while self._under_way:
             await asyncio.wait(self._under_way)
             self._collect()
 
     async def close(self) -> None:
-        """Wait a moment for what is under way, and cut off the rest: it is pending, and its lease runs out."""
+        """Wait a moment for what is being sent, and cut off the rest, which stays pending until its lease expires."""
         if self._under_way:
             _, late = await asyncio.wait(self._under_way, timeout=_CLOSE_SECONDS)
             for task in late:
@@ -120,7 +120,7 @@ class Dispatcher:
         self._forgot_at = -_FORGET_SECONDS if more else time.monotonic()
 
     def _collect(self) -> None:
-        """Let go of what has ended. Raises what the first of them failed by, if any did."""
+        """Drop the tasks that have ended. Raises the error of the first that failed."""
         ended = [task for task in self._under_way if task.done()]
         for task in ended:
             del self._under_way[task]

@@ -1,10 +1,9 @@
 """Endpoints: where a wallet's events are sent, of which types, and the secrets that sign them.
 
-A secret is shown once, when it is made, and is kept encrypted under the master key. While it is rotated the old one
-signs beside the new one for a day, so that a receiver can change over without refusing anything.
+A secret is shown once, when it is created, and stored encrypted under the master key. After a rotation the old secret
+signs beside the new one for a day, so that a receiver can switch without rejecting anything.
 
-An endpoint that is disabled, by its owner or by what it answered, keeps its cursor: enabled again, it goes on where it
-stopped.
+A disabled endpoint keeps its cursor: when it is enabled again, it continues where it stopped.
 """
 
 from collections.abc import Sequence
@@ -31,18 +30,18 @@ sql = Statements(__package__, "endpoint.sql")
 #: What the ids of endpoints begin with.
 PREFIX: Final = "whk"
 
-#: The most endpoints of a wallet: each event is sent to all that it fits.
+#: The most endpoints of a wallet: an event is sent to each that subscribes to it.
 ENDPOINTS_MAX: Final = 20
 
 _TYPES_MAX, _DESCRIPTION_MAX = 100, 200
 
-#: How long the old secret signs beside the new one.
+#: How long the old secret stays valid after a rotation.
 OVERLAP: Final = timedelta(hours=24)
 
-#: All types, and those that are to come.
+#: All types, including future ones.
 EVERY_TYPE: Final = "*"
 
-#: The event that `test` makes, which goes to the endpoint that is tested and to no other.
+#: The event of `test`, which is sent to the tested endpoint only.
 TEST: Final = "webhook.test"
 
 DisabledBy = Literal["owner", "gone", "failing"]
@@ -50,8 +49,8 @@ DisabledBy = Literal["owner", "gone", "failing"]
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """`types` are types of events, `payment.*` for all that begin so, or `*`. `disabled_by` is None while it is
-    enabled: else its owner, a 410 that it answered (`gone`), or days of failures (`failing`).
+    """`types` are event types, groups such as `payment.*`, or `*`. `disabled_by` is None while it is enabled; else why:
+    its owner, a 410 that it answered (`gone`), or days of failures (`failing`).
     """
 
     id: UUID
@@ -76,7 +75,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What its owner says of an endpoint. That the types are there is for the caller to know."""
+    """The settings that its owner gives an endpoint. The caller checks that the types exist."""
 
     url: str
     types: Sequence[str]
@@ -92,9 +91,9 @@ def fits(types: Sequence[str], kind: str) -> bool:
 async def create(
     connection: Connection, vault: Vault, allowed: Allowed, of: WalletId, wanted: Wanted, by: By, now: datetime
 ) -> tuple[Endpoint, str]:
-    """A new endpoint, which gets the events from now on, and the text of its secret: shown now or never.
+    """Create an endpoint, which gets events from now on. Returns it with the text of its secret, to be shown once.
 
-    Raises InvalidRequest for a URL that is not allowed, and for one endpoint too many.
+    Raises InvalidRequest for a URL that is not allowed, and beyond `ENDPOINTS_MAX`.
     """
     _check(allowed, wanted)
     await lock_wallet(connection, of)
@@ -115,20 +114,20 @@ async def create(
 
 
 async def endpoints(connection: Connection, of: WalletId) -> list[Endpoint]:
-    """Those of the wallet, newest first."""
+    """The wallet's endpoints, newest first."""
     return [from_row(row) for row in await connection.fetch(sql.endpoints, of)]
 
 
 async def endpoint(connection: Connection, of: WalletId, id: UUID) -> Endpoint:
-    """One of the wallet's. Raises NotFound."""
+    """One of the wallet's endpoints. Raises NotFound."""
     return _found(await connection.fetchrow(sql.endpoint, id, of))
 
 
 async def change(
     connection: Connection, allowed: Allowed, of: WalletId, id: UUID, wanted: Wanted, by: By, now: datetime
 ) -> Endpoint:
-    """The endpoint with other settings. One that is enabled again goes on where it stopped, and what was pending is
-    tried at once. Raises NotFound and InvalidRequest.
+    """Replace the endpoint's settings. When it is enabled again, it continues where it stopped, and pending deliveries
+    are tried at once. Raises NotFound and InvalidRequest.
     """
     _check(allowed, wanted)
     before = await lock(connection, of, id)
@@ -147,8 +146,8 @@ async def change(
 async def rotate_secret(
     connection: Connection, vault: Vault, of: WalletId, id: UUID, by: By, now: datetime
 ) -> tuple[Endpoint, str, datetime]:
-    """A new secret, its text, and until when the old one signs beside it. There are two at the most: if one was being
-    replaced already, the older of the two ends now. Raises NotFound.
+    """Create a new secret. Returns the endpoint, the secret's text, and when the old one expires. There are at most
+    two: in a second rotation meanwhile the oldest expires at once. Raises NotFound.
     """
     found, ends_at = await lock(connection, of, id), now + OVERLAP
     await connection.execute(sql.end_secrets, id, ends_at)
@@ -158,7 +157,7 @@ async def rotate_secret(
 
 
 async def delete(connection: Connection, of: WalletId, id: UUID, by: By, now: datetime) -> Endpoint:
-    """Nothing is sent to it from now on. Raises NotFound."""
+    """Delete the endpoint: nothing more is sent to it. Raises NotFound."""
     found = await lock(connection, of, id)
     await connection.execute(sql.delete_secrets, id)
     await connection.execute(sql.delete_endpoint, id, now)
@@ -167,7 +166,7 @@ async def delete(connection: Connection, of: WalletId, id: UUID, by: By, now: da
 
 
 async def test(connection: Connection, of: WalletId, id: UUID, now: datetime) -> Endpoint:
-    """Append an event that goes to this endpoint alone. Raises NotFound, and StateConflict where it is disabled."""
+    """Append an event for this endpoint only. Raises NotFound, and StateConflict where it is disabled."""
     found = await lock(connection, of, id)
     if found.disabled_by is not None:
         raise StateConflict(found.shown_id, "disabled", "test")
@@ -176,16 +175,14 @@ async def test(connection: Connection, of: WalletId, id: UUID, now: datetime) ->
 
 
 async def read_from(connection: Connection, of: WalletId, id: UUID, since: datetime) -> Endpoint:
-    """Deliver again all that fits the endpoint and was made at this time or later: its cursor is set back. Raises
-    NotFound.
-    """
+    """Redeliver the endpoint's events made at this time or later, by setting its cursor back. Raises NotFound."""
     found = await lock(connection, of, id)
     await connection.execute(sql.read_from, id, await log.before(connection, since))
     return found
 
 
 async def disable(connection: Connection, id: UUID, why: DisabledBy, by: By, now: datetime) -> bool:
-    """Send nothing to it until its owner enables it again, who is told. False where it is disabled already."""
+    """Disable the endpoint until its owner, who is told, enables it again. False if it was disabled already."""
     row = await connection.fetchrow(sql.disable_endpoint, id, why)
     if row is None:
         return False
@@ -194,15 +191,15 @@ async def disable(connection: Connection, id: UUID, why: DisabledBy, by: By, now
 
 
 async def secrets(connection: Connection, vault: Vault, id: UUID, now: datetime) -> list[bytes]:
-    """The secrets that sign for the endpoint now, newest first; none where it was deleted. Raises
-    EncryptedKeyUnreadable and MasterKeyMissing.
+    """The endpoint's valid secrets, newest first; none if it was deleted. Raises EncryptedKeyUnreadable and
+    MasterKeyMissing.
     """
     rows = await connection.fetch(sql.secrets, id, now)
     return [vault.unsafe_decrypt(row["id"], row["ciphertext"], row["under"]) for row in rows]
 
 
 async def lock(connection: Connection, of: WalletId, id: UUID) -> Endpoint:
-    """One of the wallet's, until the transaction ends. Raises NotFound."""
+    """Lock one of the wallet's endpoints. Raises NotFound."""
     return _found(await connection.fetchrow(sql.lock_endpoint, id, of))
 
 

@@ -1,4 +1,4 @@
-"""What is sent, as Standard Webhooks 1.0.0 has it: secrets, signatures, headers, the size of a body. Pure.
+"""Messages by Standard Webhooks 1.0.0: secrets, signatures, headers, the size of a body. Pure.
 
 A secret is `whsec_` and the base64 of its bytes. A signature is `v1,` and the base64 of an HMAC-SHA-256 over the
 event's id, the time of the attempt in seconds, and the body, with dots between them. While a secret is being rotated
@@ -39,7 +39,7 @@ def signature(secret: bytes, id: str, timestamp: int, body: bytes) -> str:
 
 
 def headers(keys: Sequence[bytes], id: str, at: datetime, body: bytes) -> Mapping[str, str]:
-    """The headers of an attempt that is made now, signed with each of the secrets."""
+    """The headers of an attempt at this time, signed with each of the secrets."""
     timestamp = int(at.timestamp())
     return {
         "content-type": "application/json",
@@ -50,8 +50,8 @@ def headers(keys: Sequence[bytes], id: str, at: datetime, body: bytes) -> Mappin
 
 
 def fitting(body: bytes) -> bytes:
-    """The event's JSON, smaller than `BODY_BYTES_MAX`: where it is not, `data` keeps only `object` and `id`, by which
-    the whole event is found at `GET /v1/events?object=`.
+    """The event's JSON in fewer than `BODY_BYTES_MAX` bytes: if it is larger, `data` keeps only `object` and `id`, and
+    the receiver reads the rest at `GET /v1/events?object=`.
     """
     if len(body) < BODY_BYTES_MAX:
         return body

@@ -1,14 +1,14 @@
-"""When a delivery that failed is tried again, and when an endpoint that fails is left alone. Pure.
+"""When a failed delivery is retried, and when a failing endpoint is paused. Pure.
 
-The waits are those that Standard Webhooks advises, with some chance added, so that what failed together does not come
-back together. They add up to a little over three days: then the delivery has failed.
+The waits are those that Standard Webhooks recommends, with jitter, so that deliveries which failed together are not
+retried together. They add up to a little over three days; then the delivery has failed.
 """
 
 from datetime import timedelta
 from secrets import SystemRandom
 from typing import Final
 
-#: After the first, second, … try that failed.
+#: After the first, second, … failed attempt.
 WAITS: Final = (
     timedelta(seconds=5),
     timedelta(minutes=5),
@@ -21,17 +21,17 @@ WAITS: Final = (
     timedelta(hours=24),
 )
 
-#: A wait is made longer by up to this part of it.
+#: A wait is lengthened by up to this fraction of it.
 JITTER: Final = 0.1
 
-#: After so many failed tries in a row, of whatever events, an endpoint gets one at a time, with growing pauses.
+#: After so many failed attempts in a row, of any events, an endpoint gets one event at a time, with growing pauses.
 FAILURES_IN_ROW: Final = 5
 _PAUSE_MAX: Final = timedelta(minutes=5)
 
 
 def wait(tries: int, retry_after: timedelta | None = None) -> timedelta | None:
-    """How long to wait after so many tries that failed; None: there are no more. `retry_after` is what the endpoint
-    asked for.
+    """How long to wait after so many failed attempts; None: there are no more. `retry_after` is what the endpoint asked
+    for.
     """
     if tries > len(WAITS):
         return None
@@ -40,7 +40,7 @@ def wait(tries: int, retry_after: timedelta | None = None) -> timedelta | None:
 
 
 def pause(failures: int) -> timedelta:
-    """How long nothing is sent to an endpoint after so many failed tries in a row."""
+    """How long an endpoint is paused after so many failed attempts in a row."""
     if failures < FAILURES_IN_ROW:
         return timedelta()
     return min(timedelta(seconds=2 ** min(failures - FAILURES_IN_ROW, 16)), _PAUSE_MAX)

@@ -155,7 +155,7 @@ async def test_a_cursor_past_the_end_is_an_error(alice: Person, bob: Person) -> 
     for query in (f"after={ahead}", f"after={ahead}&order=newest_first"):
         refused = await alice.get(f"/v1/events?{query}")
         assert (code_of(refused), refused.json()["kind"]) == ((400, "invalid_request"), "after")
-        assert "the log has not come to this event" in refused.json()["detail"]
+        assert "the log does not reach this event" in refused.json()["detail"]
 
 
 @pytest.mark.parametrize(

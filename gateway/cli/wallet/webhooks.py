@@ -1,4 +1,4 @@
-"""webhooks: where a handle's events are sent; and a way to try a receiver on this machine."""
+"""webhooks: a handle's endpoints and deliveries, and a way to test a receiver on this machine."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ _AGAIN_SECONDS: Final = 1.0
 
 @click.group()
 def webhooks() -> None:
-    """Where a handle's events are sent, and what became of them.
+    """Manage a handle's webhook endpoints, and see their deliveries.
 
     \b
     Example:
@@ -34,7 +34,7 @@ def webhooks() -> None:
 @by("--of", "Whose webhooks.")
 @asking
 def list_webhooks(handle: str, url: str | None, as_json: bool) -> None:
-    """The endpoints of a handle, newest first.
+    """List a handle's endpoints, newest first.
 
     \b
     Example:
@@ -47,11 +47,11 @@ def list_webhooks(handle: str, url: str | None, as_json: bool) -> None:
 @webhooks.command()
 @click.argument("endpoint", metavar="ENDPOINT")
 @by("--of", "Whose events.")
-@click.option("--type", "types", multiple=True, default=["*"], help="Events of this type; payment.*; all, if not said.")
-@click.option("--description", default="", help="For yourself.")
+@click.option("--type", "types", multiple=True, default=["*"], help="An event type, or a group such as payment.*.")
+@click.option("--description", default="", help="A note for yourself.")
 @asking
 def add(endpoint: str, handle: str, types: Sequence[str], description: str, url: str | None, as_json: bool) -> None:
-    """Have events sent to ENDPOINT, a URL, from now on. The secret that they are signed with is shown this once.
+    """Send events to ENDPOINT, a URL, from now on. Prints the secret that signs them: it is shown only this once.
 
     \b
     Example:
@@ -67,7 +67,7 @@ def add(endpoint: str, handle: str, types: Sequence[str], description: str, url:
 @by("--of", "Whose webhook it is.")
 @asking
 def remove(id: str, handle: str, url: str | None, as_json: bool) -> None:
-    """Nothing is sent to it from now on.
+    """Delete an endpoint: nothing is sent to it any more.
 
     \b
     Example:
@@ -82,14 +82,14 @@ def remove(id: str, handle: str, url: str | None, as_json: bool) -> None:
 @by("--of", "Whose webhook it is.")
 @asking
 def trigger(id: str, handle: str, url: str | None, as_json: bool) -> None:
-    """Send it a test event. gateway webhooks deliveries says what came of it.
+    """Send a test event to an endpoint. gateway webhooks deliveries shows the outcome.
 
     \b
     Example:
       gateway webhooks trigger whk_01m81tq52cfv7bnsbsrhbmm7f5 --of @shop
     """
     found = ask(handle, url, lambda client: client.test_webhook(id))
-    show(found, as_json, [f"a test event is sent to {found['url']}"])
+    show(found, as_json, [f"sending a test event to {found['url']}: see gateway webhooks deliveries {found['id']}"])
 
 
 @webhooks.command()
@@ -97,7 +97,7 @@ def trigger(id: str, handle: str, url: str | None, as_json: bool) -> None:
 @by("--of", "Whose webhook it is.")
 @asking
 def deliveries(id: str, handle: str, url: str | None, as_json: bool) -> None:
-    """What was sent to it lately, and what came of it, newest first.
+    """List an endpoint's recent deliveries and their outcomes, newest first.
 
     \b
     Example:
@@ -109,25 +109,25 @@ def deliveries(id: str, handle: str, url: str | None, as_json: bool) -> None:
 
 @webhooks.command()
 @by("--of", "Whose events.")
-@click.option("--forward", "to", metavar="URL", required=True, help="Where to send them, such as on this machine.")
-@click.option("--type", "kind", metavar="TYPE", help="Events of this type; payment.*; all, if not said.")
+@click.option("--forward", "to", metavar="URL", required=True, help="A URL of this machine to send them to.")
+@click.option("--type", "kind", metavar="TYPE", help="An event type, or a group such as payment.*.")
 @click.option("--url", metavar="URL", help="Another gateway than the one that runs in the home.")
 def listen(handle: str, to: str, kind: str | None, url: str | None) -> None:
-    """Send events to a URL that only this machine reaches, as they happen, until Ctrl-C: for trying a receiver.
+    """Forward events to a URL of this machine as they happen, until Ctrl-C: for testing a receiver.
 
-    They are sent as webhooks are, signed with a secret that is printed first and is good for this run, but from here
-    and once: nothing is tried again.
+    They look like webhooks and are signed with a secret that is printed first and valid for this run. They are sent
+    from this machine, once: nothing is retried.
 
     \b
     Example:
-      gateway webhooks listen --of @shop --forward http://127.0.0.1:9000/webhooks --type payment.*
+      gateway webhooks listen --of @shop --forward http://127.0.0.1:9000/webhooks --type 'payment.*'
     """
     ask(handle, url, lambda client: _forward(client, to, kind))
 
 
 async def _forward(client: Client, to: str, kind: str | None) -> None:
     secret, after = message.new_secret(), await client.last_event()
-    say(f"sends events of @{client.handle} to {to}, signed with {message.secret_text(secret)}")
+    say(f"forwarding events of @{client.handle} to {to}, signed with the secret {message.secret_text(secret)}")
     async with httpx.AsyncClient(timeout=_ANSWER_SECONDS, trust_env=False) as there:
         while True:
             try:
