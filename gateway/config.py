@@ -134,11 +134,11 @@ SETTINGS: Final = (
     (
         "GATEWAY_SMTP_URL",
         "",
-        "the mail server that notices are sent by, as smtp://user:password@mail.example:587 (STARTTLS) or smtps:// "
+        "the mail server that sends notices, such as smtp://user:password@mail.example:587 (STARTTLS) or smtps:// "
         "(TLS); empty: no e-mail is sent",
     ),
-    ("GATEWAY_SMTP_URL_FILE", "", "file with that URL instead, for whoever mounts secrets as files"),
-    ("GATEWAY_EMAIL_FROM", "", "whom e-mail is from, such as Example Pay <no-reply@pay.example>"),
+    ("GATEWAY_SMTP_URL_FILE", "", "a file to read that URL from, for secrets that are mounted as files"),
+    ("GATEWAY_EMAIL_FROM", "", "the sender of e-mail, such as Example Pay <no-reply@pay.example>"),
 )
 
 #: What may hold a password or an access key: never shown, and read from the file that `<name>_FILE` names.

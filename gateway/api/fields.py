@@ -1,8 +1,8 @@
-"""Types of fields that several subjects have. Money is a decimal string, never a JSON number.
+"""Types of fields that several subjects share. Money is a decimal string, never a JSON number.
 
-A type says in words, and with a format, a pattern or an example, what the OpenAPI document shows of it. What a pattern
-or `one_of` says of a request's field is shown and not checked here: whatever reads the value refuses it in its own
-words.
+A type has the description, format, pattern and example that the OpenAPI document shows. The pattern or `one_of` of a
+request's field is documentation and is not checked here: the code that reads the value refuses it with a better
+sentence.
 """
 
 from datetime import UTC, datetime
@@ -34,7 +34,7 @@ Decimal = Annotated[
 ]
 AssetCode = Annotated[str, Meta(description="ISO 4217 code, or the code of a token.", examples=["EUR", "USDX"])]
 PayeeText = Annotated[str, Meta(description="@handle, or a 0x address.", examples=["@bob"])]
-Party = Annotated[str, Meta(description="@handle, or the address of somebody without one.", examples=["@alice"])]
+Party = Annotated[str, Meta(description="@handle, or the address of a party without one.", examples=["@alice"])]
 HandleText = Annotated[
     str,
     Meta(
@@ -68,7 +68,7 @@ Time = Annotated[
 ]
 PaymentIdText = Annotated[str, typed_id("pay", "A payment's id.")]
 WalletIdText = Annotated[str, typed_id("wal", "A wallet's id. It stays the same when the wallet gets another address.")]
-PaymentState = Annotated[str, one_of([state.value for state in State], "Where the payment is in its life.")]
+PaymentState = Annotated[str, one_of([state.value for state in State], "The payment's state.")]
 ReasonText = Annotated[str, one_of(get_args(Reason), "Why an approval is needed.")]
 ScopeText = Annotated[str, one_of(get_args(Scope), "What a key may do.")]
 MemoText = Annotated[str, Meta(description="Up to 280 characters. Both sides see it.", examples=["lunch"])]

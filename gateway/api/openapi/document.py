@@ -47,13 +47,13 @@ want done. When an answer was lost, send the same request with the same key: it 
 time, with `Idempotency-Replayed: true`. Keys are kept for ever. A refused request does not use up its key: send it, or
 another one, with the same key.
 
-**Problems** are `application/problem+json` (RFC 9457). Decide by `code`, which is stable; `detail` is for people, the
-values that it speaks of stand beside it, and `retryable` says whether the same request may succeed later. Unknown
-fields and unknown query parameters are refused.
+**Problems** are `application/problem+json` (RFC 9457). Branch on `code`, which is stable; `detail` is for people, its
+values are members of their own, and `retryable` says whether the same request may succeed later. Unknown fields and
+unknown query parameters are refused.
 
-**Lists** are newest first, in pages: pass `next_cursor` as `cursor` until it is null. Events are oldest first, and go
-on with `after`; the API keys and mandates of a wallet come whole, without pages. Every answer has an
-`X-Request-Id`, which the gateway's log knows too.
+**Lists** are newest first, in pages: pass `next_cursor` as `cursor` until it is null. Events are oldest first: continue
+with `after`. The API keys and mandates of a wallet are listed in full, without pages. Every answer has an
+`X-Request-Id`, which is in the gateway's log too.
 """.strip()
 
 
@@ -61,8 +61,8 @@ on with `after`; the API keys and mandates of a wallet come whole, without pages
 _TAGS: Final = {
     "Payments": "Pay a handle or an address; hold, capture and void; refund; find payments.",
     "Wallet": "Balances and statement of a wallet, and an address of your own.",
-    "Events": "What happened to a wallet, in order.",
-    "Webhooks": "Where events are sent, and what became of each delivery.",
+    "Events": "List and stream what happened to a wallet, in order.",
+    "Webhooks": "Endpoints that events are sent to, and their deliveries.",
     "Notifications": "What the owner of a wallet is told, where, and by which channel.",
     "Handles": "Claim a handle, and look one up.",
     "Bank": "Deposits, withdrawals, and conversions between a currency and its token.",
@@ -168,7 +168,7 @@ def document(app: Litestar) -> dict[str, Any]:
 
 
 def _webhooks() -> dict[str, Json]:
-    """What is sent to webhooks: each type of event, with its object."""
+    """The requests that are sent to webhook endpoints: one for each event type, with its object."""
     data = {name: {"$ref": f"#/components/schemas/{kind.__name__}"} for name, kind in OBJECTS.items()}
     return {
         kind: {

@@ -116,7 +116,7 @@ def _body(name: str, operation: dict[str, Json]) -> dict[str, Json]:
     return {"required": True, "content": content}
 
 
-#: What each event of a stream has (WHATWG HTML, 9.2).
+#: The fields of an event in a stream (WHATWG HTML, 9.2).
 _SERVER_SENT_EVENT: Final = {
     "type": "object",
     "properties": {

@@ -25,8 +25,8 @@ Json = Any
 
 #: The values of a text that several schemas have, under one name.
 _ENUMS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
-    "PaymentState": ("Where a payment is in its life.", tuple(state.value for state in State)),
-    "Rail": ("The way that a payment takes.", get_args(RailName)),
+    "PaymentState": ("The state of a payment.", tuple(state.value for state in State)),
+    "Rail": ("How a payment is settled.", get_args(RailName)),
     "Scope": ("What an API key or a session may do.", SCOPES),
     "Custody": (
         "Who keeps an address's key: the gateway, its owner, or nobody, since it is a contract.",
@@ -45,10 +45,10 @@ _OBJECTS: Final = ("Problem", "Metadata", "TypedData")
 BY_CODE: Final[Mapping[str, Problem]] = {problem.code: problem for problem in (*PROBLEMS.values(), INTERNAL)}
 
 
-#: RFC 9457. The values that the detail speaks of stand beside these members.
+#: RFC 9457. The values in the detail are further members.
 _PROBLEM: Final = {
     "title": "Problem",
-    "description": "Why a request was refused (RFC 9457), with the values that its detail speaks of beside it.",
+    "description": "Why a request was refused (RFC 9457). The values in its detail are further members.",
     "type": "object",
     "properties": {
         "type": {"type": "string", "description": "The code, and the cause where a code has several."},
@@ -65,7 +65,7 @@ _PROBLEM: Final = {
 
 _PROBLEM_CODE: Final = {
     "title": "ProblemCode",
-    "description": "Stable: decide by this.",
+    "description": "Stable: branch on this.",
     "type": "string",
     "enum": sorted(BY_CODE),
 }

@@ -98,7 +98,7 @@ class BankMovementView(Struct):
 
 class ConversionView(Struct):
     id: Annotated[str, typed_id("cnv", "A conversion's id.")]
-    state: Annotated[str, one_of(["queued", "submitted", "settled", "failed"], "Where the conversion is in its life.")]
+    state: Annotated[str, one_of(["queued", "submitted", "settled", "failed"], "The state of the conversion.")]
     amount: Decimal
     asset: AssetCode
     to_amount: Decimal
@@ -117,7 +117,7 @@ class ApprovalView(Struct):
 
 
 class PaymentView(Struct, rename={"from_": "from"}):
-    """A request that money goes from a payer to a payee, and what became of it."""
+    """A payment from a payer to a payee, and its state."""
 
     id: PaymentIdText
     state: PaymentState
@@ -128,8 +128,8 @@ class PaymentView(Struct, rename={"from_": "from"}):
     fee: Annotated[Decimal, Meta(description="What the payer pays on top of the amount, in its asset.")]
     memo: MemoText | None
     route: Route
-    captured: Annotated[Decimal, Meta(description="What was paid of the amount so far.")]
-    refunded: Annotated[Decimal, Meta(description="What of it was given back.")]
+    captured: Annotated[Decimal, Meta(description="How much of the amount was paid so far.")]
+    refunded: Annotated[Decimal, Meta(description="How much of that was refunded.")]
     refund_of: Annotated[PaymentIdText | None, Meta(description="The payment that this one refunds.")]
     tx_hash: TxHash | None
     failure: Annotated[str | None, Meta(description="Why it failed.")]
@@ -138,19 +138,17 @@ class PaymentView(Struct, rename={"from_": "from"}):
         Time | None, Meta(description="Until when it can be captured, approved or signed; then it expires.")
     ]
     settled_at: Time | None
-    to_sign: Annotated[TypedData | None, Meta(description="While a payer with an own key has to sign.")]
-    approval: Annotated[ApprovalView | None, Meta(description="While the payer has to approve it.")]
+    to_sign: Annotated[TypedData | None, Meta(description="What the payer's own key has to sign; null if nothing.")]
+    approval: Annotated[ApprovalView | None, Meta(description="Why the payer has to approve it; null if not.")]
     undo_until: Annotated[
-        Time | None, Meta(description="Until when the payer can void a payment that cannot be undone after it.")
+        Time | None, Meta(description="Until when the payer can void it; afterwards it cannot be undone.")
     ]
-    reference: Annotated[Reference | None, Meta(description="Shown to the wallet that wrote it, and to nobody else.")]
-    metadata: Annotated[
-        MetadataObject | None, Meta(description="Shown to the wallet that wrote it, and to nobody else.")
-    ]
+    reference: Annotated[Reference | None, Meta(description="Visible only to the wallet that set it.")]
+    metadata: Annotated[MetadataObject | None, Meta(description="Visible only to the wallet that set it.")]
 
 
 class BulkResultView(Struct, omit_defaults=True):
-    """What became of one payment of many: `status` is the status that it would have been answered with alone."""
+    """The result of one payment of a batch: `status` is the HTTP status that it would have had alone."""
 
     index: Annotated[int, Meta(description="The payment's place, from 0.")]
     status: int
@@ -163,11 +161,11 @@ class BulkResultView(Struct, omit_defaults=True):
 
 
 class PreviewView(Struct):
-    """What a payment would be like."""
+    """The route, fee and approval of a payment that is not made."""
 
     route: Route
     fee: Decimal
-    available_after: Annotated[Decimal, Meta(description="Below zero where there is not enough money.")]
+    available_after: Annotated[Decimal, Meta(description="Negative if there is not enough money.")]
     approval: Annotated[list[ReasonText], Meta(description="Why it would need an approval; empty: it would need none.")]
     refusal: Annotated[
         Literal["insufficient_funds"] | None,

@@ -1,4 +1,4 @@
-"""What became of each delivery, and having events sent again."""
+"""The delivery log, redeliveries and test events."""
 
 from typing import Annotated, Literal
 
@@ -44,8 +44,8 @@ async def list_deliveries(
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> DeliveriesPage:
-    """Each event that the endpoint got, or is to get, and when it was tried with what outcome; the newest event first.
-    What ended is listed for 30 days.
+    """Each event that was or will be sent to the endpoint, with its attempts and their outcomes, the newest event
+    first. A delivery that has ended is listed for 30 days.
     """
     of = id_of(PREFIX, id, WHAT)
     before = END if cursor is None else _number(cursor)
@@ -65,12 +65,12 @@ async def list_deliveries(
     problems=("not_found",),
 )
 async def redeliver(id: WebhookPath, data: RedeliveryRequest, services: Services, caller: Wallet) -> WebhookView:
-    """Delivers one event, of whatever type, or all that fit the endpoint since a time: in order, and before what is
-    newer. Ids stay the same.
+    """Delivers one event, of any type, or all of the endpoint's events since a time, in order and before newer ones.
+    Their ids stay the same.
     """
     of = id_of(PREFIX, id, WHAT)
     if (data.event is None) == (data.since is None):
-        raise InvalidRequest("redelivery", "name one of the two: an event, or the time since which all are sent")
+        raise InvalidRequest("redelivery", "send either 'event', or 'since' to redeliver all events from that time on")
     async with services.database.transaction() as connection:
         if data.since is not None:
             check_time("since", data.since)
@@ -89,7 +89,7 @@ async def redeliver(id: WebhookPath, data: RedeliveryRequest, services: Services
     problems=("not_found", "state_conflict"),
 )
 async def test_webhook(id: WebhookPath, services: Services, caller: Wallet) -> WebhookView:
-    """Makes an event `webhook.test`, which is sent to this endpoint alone, whatever its types."""
+    """Creates a `webhook.test` event, which is sent to this endpoint only, whatever its types."""
     of = id_of(PREFIX, id, WHAT)
     async with services.database.transaction() as connection:
         return webhook_view(await endpoint.test(connection, caller.id, of, services.clock()))

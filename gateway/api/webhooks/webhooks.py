@@ -1,4 +1,4 @@
-"""The endpoints of a wallet: created, listed, changed and deleted by its owner."""
+"""Create, list, change and delete a wallet's endpoints."""
 
 from typing import Annotated, Final
 
@@ -31,7 +31,7 @@ WHAT: Final = "such webhook"
 
 @post("/v1/webhooks", tags=["Webhooks"], summary="Create a webhook", needs="owner")
 async def create_webhook(data: WebhookRequest, services: Services, credential: Credential) -> NewWebhookView:
-    """Events of these types are sent to the URL from now on. The secret that signs them is shown once."""
+    """Sends events of these types to the URL from now on. The secret that signs them is shown only this once."""
     wanted = _wanted(data)
     async with services.database.transaction() as connection:
         made, secret = await endpoint.create(
@@ -55,7 +55,7 @@ async def list_webhooks(services: Services, caller: Wallet) -> WebhooksPage:
 
 @get("/v1/webhooks/{id:str}", tags=["Webhooks"], summary="Get a webhook", needs="webhooks", problems=("not_found",))
 async def get_webhook(id: WebhookPath, services: Services, caller: Wallet) -> WebhookView:
-    """The endpoint's settings, and whether it fails."""
+    """The endpoint's settings, and since when it has been failing."""
     of = id_of(PREFIX, id, WHAT)
     async with services.database.reading() as connection:
         return webhook_view(await endpoint.endpoint(connection, caller.id, of))
@@ -65,7 +65,7 @@ async def get_webhook(id: WebhookPath, services: Services, caller: Wallet) -> We
 async def change_webhook(
     id: WebhookPath, data: WebhookRequest, services: Services, credential: Credential
 ) -> WebhookView:
-    """Replaces all settings. One that is enabled again goes on with the events since it was disabled."""
+    """Replaces all settings. An endpoint that is enabled again continues with the events since it was disabled."""
     of, wanted = id_of(PREFIX, id, WHAT), _wanted(data)
     async with services.database.transaction() as connection:
         changed = await endpoint.change(
@@ -83,7 +83,7 @@ async def change_webhook(
     problems=("not_found",),
 )
 async def delete_webhook(id: WebhookPath, services: Services, credential: Credential) -> WebhookView:
-    """Nothing is sent to it from now on, but for what is under way at this moment. Its deliveries are deleted."""
+    """Deletes the endpoint and its deliveries. Requests that are being sent at this moment may still arrive."""
     of = id_of(PREFIX, id, WHAT)
     async with services.database.transaction() as connection:
         found = await endpoint.delete(connection, credential.wallet.id, of, credential.by, services.clock())
@@ -98,7 +98,7 @@ async def delete_webhook(id: WebhookPath, services: Services, credential: Creden
     problems=("not_found",),
 )
 async def rotate_webhook_secret(id: WebhookPath, services: Services, credential: Credential) -> RotatedSecretView:
-    """A new secret, shown once. For a day deliveries have two signatures, by it and by the one before."""
+    """Creates a new secret, shown only this once. For a day deliveries are signed with both the new and the old one."""
     of = id_of(PREFIX, id, WHAT)
     async with services.database.transaction() as connection:
         found, secret, expires_at = await endpoint.rotate_secret(

@@ -89,7 +89,7 @@ def trigger(id: str, handle: str, url: str | None, as_json: bool) -> None:
       gateway webhooks trigger whk_01m81tq52cfv7bnsbsrhbmm7f5 --of @shop
     """
     found = ask(handle, url, lambda client: client.test_webhook(id))
-    show(found, as_json, [f"sending a test event to {found['url']}: see gateway webhooks deliveries {found['id']}"])
+    show(found, as_json, [f"a test event is being sent to {found['url']}"])
 
 
 @webhooks.command()
