@@ -54,9 +54,9 @@ class Face:
 
 @asynccontextmanager
 async def face_of(
-    kind: type[Client] | type[AsyncClient], url: str, key: str | None, retry: Retry = QUICK
+    kind: type[Client] | type[AsyncClient], url: str, key: str | None, retry: Retry = QUICK, trust_env: bool = False
 ) -> AsyncIterator[Face]:
-    face = Face(kind(url, key, retry=retry, trust_env=False))
+    face = Face(kind(url, key, retry=retry, trust_env=trust_env))
     yield face
     await face.close()
 

@@ -173,6 +173,16 @@ async def test_nothing_moved_where_nobody_answered(kind: Kind) -> None:
         kind("http://localhost:x", "key")
 
 
+async def test_certificates_are_loaded_for_tls_alone(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/ca.pem")
+
+    async with face_of(kind, "http://127.0.0.1:1", "key", NEVER, trust_env=True):
+        pass
+    for url in ("https://127.0.0.1:1", "HTTPS://127.0.0.1:1"):
+        with pytest.raises(FileNotFoundError):
+            kind(url, "key", trust_env=True)
+
+
 async def test_what_is_not_a_gateway_is_said_to_be_none(kind: Kind, gateway: Gateway, alice: Person) -> None:
     page = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 6\r\n\r\n<html>"
     async with between(gateway, [page, page]) as (_, url), face_of(kind, url, alice.api_key) as face:
