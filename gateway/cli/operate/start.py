@@ -29,6 +29,12 @@ from gateway.identity.sign_in.ceremony import party_of
 #: Where npm puts anvil in a checkout.
 _NODE_MODULES = Path(__file__).resolve().parents[3] / "contracts" / "node_modules"
 
+#: Whether the server is ready is asked on a new connection each time.
+_ANEW = {"Connection": "close"}
+
+#: How long the server may take to say whether it is ready.
+_READY_SECONDS = 2.0
+
 #: How long a process may take, beyond what the settings give it to finish, to close its connections.
 _CLOSE_SECONDS = 5.0
 
@@ -45,20 +51,23 @@ async def up(config: Config, exit_when_ready: bool, with_tour: bool) -> None:
     url = config.url(port)
     with_tour = with_tour or (config.database_url is None and config.rpc_url is None)
     try:
-        async with embedded(
-            config.home,
-            _NODE_MODULES,
-            database=config.database_url is None,
-            chain=config.rpc_url is None,
-            block_seconds=config.block_seconds,
-            confirmations=2 if config.finality is None else config.finality,
-            steps=steps,
-        ) as parts:
+        async with (
+            httpx.AsyncClient(base_url=url, headers=_ANEW, timeout=_READY_SECONDS, trust_env=False) as server,
+            embedded(
+                config.home,
+                _NODE_MODULES,
+                database=config.database_url is None,
+                chain=config.rpc_url is None,
+                block_seconds=config.block_seconds,
+                confirmations=2 if config.finality is None else config.finality,
+                steps=steps,
+            ) as parts,
+        ):
             await _prepare(config, parts, url, steps)
-            commands = _commands(config, url, port)
+            commands = _commands(config, server, port)
             running = asyncio.create_task(parts.run(commands))
             try:
-                await _until_ready(url, running)
+                await _until_ready(server, running)
                 try:
                     if with_tour:
                         await _tour_once(config, url, steps)
@@ -108,22 +117,16 @@ async def _prepare(config: Config, parts: Parts, url: str, steps: Steps) -> None
         steps.say(f"  {code} is at {contract.address} on chain {contract.chain_id}")
 
 
-def _commands(config: Config, url: str, port: int) -> list[Command]:
+def _commands(config: Config, server: httpx.AsyncClient, port: int) -> list[Command]:
     program = [sys.executable, "-P", "-m", "gateway"]
-
-    async def answers() -> bool:
-        try:
-            async with httpx.AsyncClient(trust_env=False) as http:
-                return (await http.get(f"{url}/health/ready", timeout=2)).status_code == 200
-        except httpx.HTTPError:
-            return False
-
     settings, of_worker = {"GATEWAY_PORT": str(port)}, dict[str, str]()
     if config.metrics_port:
         of_worker = {"GATEWAY_METRICS_PORT": str(config.metrics_port + 1)}
     grace_seconds = config.drain_seconds + config.stop_seconds + _CLOSE_SECONDS
     return [
-        Command("the HTTP server", [*program, "serve"], settings, answers, grace_seconds=grace_seconds),
+        Command(
+            "the HTTP server", [*program, "serve"], settings, lambda: _is_ready(server), grace_seconds=grace_seconds
+        ),
         Command("the worker", [*program, "work"], settings | of_worker, grace_seconds=grace_seconds),
     ]
 
@@ -169,18 +172,21 @@ def _try_next(config: Config) -> list[str]:
     ]
 
 
-async def _until_ready(url: str, running: "asyncio.Task[None]") -> None:
+async def _until_ready(server: httpx.AsyncClient, running: "asyncio.Task[None]") -> None:
     """Wait for the server; where it ended instead, raise why."""
-    async with httpx.AsyncClient(trust_env=False) as http:
-        while not running.done():
-            try:
-                if (await http.get(f"{url}/health/ready", timeout=2)).status_code == 200:
-                    return
-            except httpx.HTTPError:
-                pass
-            await asyncio.sleep(0.05)
+    while not running.done():
+        if await _is_ready(server):
+            return
+        await asyncio.sleep(0.05)
     await running
     raise Stopped
+
+
+async def _is_ready(server: httpx.AsyncClient) -> bool:
+    try:
+        return (await server.get("/health/ready")).status_code == 200
+    except httpx.HTTPError:
+        return False
 
 
 def _show(taken: Tour, say: Callable[[str], None]) -> None:
