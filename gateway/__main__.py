@@ -6,6 +6,7 @@ second, which somebody who asks for a balance should not wait for.
 """
 
 import asyncio
+import gc
 import sys
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -102,9 +103,9 @@ def serve() -> None:
     Example:
       GATEWAY_PORT=8001 gateway serve
     """
-    from gateway.cli.operate import processes
+    from gateway.cli.operate import serve
 
-    processes.serve(from_environment())
+    serve.serve(from_environment())
 
 
 @cli.command()
@@ -115,9 +116,9 @@ def work() -> None:
     Example:
       gateway work
     """
-    from gateway.cli.operate import processes
+    from gateway.cli.operate import work
 
-    processes.work(from_environment())
+    work.work(from_environment())
 
 
 @cli.command()
@@ -339,6 +340,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 def main() -> None:
     """Run the command line. A refusal is one sentence on standard error and the status 1."""
     logs.to_standard_error("text")
+    gc.set_threshold(50_000, 20, 50)  # a command imports its parts, and what that makes stays
     try:
         cli(prog_name="gateway")
     except GatewayError as refusal:

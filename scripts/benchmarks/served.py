@@ -1,6 +1,6 @@
 """The gateway's server with another application in it: what the gateway is measured against.
 
-Everything else is `gateway serve` (gateway/cli/operate/processes.py): one process, the same settings of the
+Everything else is `gateway serve` (gateway/cli/operate/serve.py): one process, the same settings of the
 same server.
 
     one_each   the same application, but each payment is a PostgreSQL transaction of its own, 16 side by side
@@ -15,7 +15,7 @@ from litestar import Litestar, post
 
 from gateway.api.app import application
 from gateway.api.payments.shapes import PaymentRequest, PaymentView
-from gateway.cli.operate import processes
+from gateway.cli.operate import serve
 from gateway.config import from_environment
 from gateway.http.services import Services
 from gateway.money import Money, fiat
@@ -63,4 +63,4 @@ VARIANTS: dict[str, Callable[[Services], Litestar]] = {
 }
 
 if __name__ == "__main__":
-    processes.serve(from_environment(), VARIANTS[sys.argv[1]])
+    serve.serve(from_environment(), VARIANTS[sys.argv[1]])

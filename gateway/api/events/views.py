@@ -27,8 +27,7 @@ from gateway.api.events.shapes import (
     WalletData,
     WebhookData,
 )
-from gateway.api.payments.mandates import mandate_view
-from gateway.api.payments.views import conversion_view, payment_view
+from gateway.api.payments.views import conversion_view, mandate_view, payment_view
 from gateway.bank.movements import PREFIX as BANK_PREFIX
 from gateway.clock import rfc3339
 from gateway.events.log import LoggedEvent

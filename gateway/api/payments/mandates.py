@@ -17,8 +17,7 @@ from gateway.api.identity.sign_in import (
 from gateway.api.payments.idempotency import answer_idempotently
 from gateway.api.payments.payments import ACCEPTED
 from gateway.api.payments.shapes import DrawRequest, MandatesPage, MandateView, PaymentView
-from gateway.api.payments.views import payment_view
-from gateway.clock import rfc3339
+from gateway.api.payments.views import mandate_view, payment_view
 from gateway.http.answer.problems import KEY_PROBLEMS, MONEY_PROBLEMS
 from gateway.http.request.parameters import path_id
 from gateway.http.services import Services
@@ -29,7 +28,7 @@ from gateway.identity.sign_in.ceremony import party_of
 from gateway.identity.wallet import Wallet
 from gateway.payments import draw as drawing
 from gateway.payments.checks import mandate
-from gateway.payments.checks.mandate import PREFIX, Mandate, Wanted
+from gateway.payments.checks.mandate import PREFIX, Wanted
 from gateway.payments.model.note import note_of
 from gateway.payments.model.payment import State
 from gateway.payments.model.route import RailName
@@ -191,22 +190,4 @@ async def _wanted(connection: Connection, services: Services, data: MandateReque
         period=asset.parse_positive(data.period),
         total=total,
         expires_at=data.expires_at,
-    )
-
-
-def mandate_view(of: Mandate) -> MandateView:
-    return MandateView(
-        id=of.shown_id,
-        from_=f"@{of.payer_handle}",
-        to=f"@{of.payee_handle}",
-        asset=of.period.asset.code,
-        rail=of.rail,
-        draw=of.draw.amount if of.draw else None,
-        period=of.period.amount,
-        period_days=of.period_days,
-        total=of.total.amount if of.total else None,
-        created_at=rfc3339(of.created_at),
-        expires_at=rfc3339(of.expires_at) if of.expires_at else None,
-        revoked_at=rfc3339(of.ended_at) if of.ended_at else None,
-        waits_for_approval=of.waits,
     )

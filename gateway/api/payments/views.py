@@ -2,10 +2,18 @@
 
 from typing import Any
 
-from gateway.api.payments.shapes import ApprovalView, BankMovementView, ConversionView, PaymentView, PreviewView
+from gateway.api.payments.shapes import (
+    ApprovalView,
+    BankMovementView,
+    ConversionView,
+    MandateView,
+    PaymentView,
+    PreviewView,
+)
 from gateway.bank.movements import PREFIX, BankMovement
 from gateway.clock import rfc3339
 from gateway.ids import WalletId, show
+from gateway.payments.checks.mandate import Mandate
 from gateway.payments.model.payment import Payment
 from gateway.payments.model.records import Conversion
 from gateway.payments.pay import Preview
@@ -70,4 +78,22 @@ def preview_view(preview: Preview) -> PreviewView:
     return PreviewView(
         *(preview.route, preview.fee.amount, preview.available_after.amount, list(preview.approval)),
         refusal="insufficient_funds" if preview.refusal else None,
+    )
+
+
+def mandate_view(of: Mandate) -> MandateView:
+    return MandateView(
+        id=of.shown_id,
+        from_=f"@{of.payer_handle}",
+        to=f"@{of.payee_handle}",
+        asset=of.period.asset.code,
+        rail=of.rail,
+        draw=of.draw.amount if of.draw else None,
+        period=of.period.amount,
+        period_days=of.period_days,
+        total=of.total.amount if of.total else None,
+        created_at=rfc3339(of.created_at),
+        expires_at=rfc3339(of.expires_at) if of.expires_at else None,
+        revoked_at=rfc3339(of.ended_at) if of.ended_at else None,
+        waits_for_approval=of.waits,
     )

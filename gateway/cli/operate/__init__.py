@@ -1,7 +1,9 @@
 """What an operator runs, with the database and the node at hand.
 
 start.py               up: the embedded parts, the set-up, the tour, and both processes, until Ctrl-C
-processes.py           serve and work: one process each
+serve.py               serve: the HTTP server
+work.py                work: the worker
+processes.py           what the two have in common: signals, ports, metrics
 operations.py          migrate, deploy, reconcile
 relayers.py            the relayers, and letting a stopped one go on
 withdrawal_freezes.py  whose withdrawals are stopped, and letting them go on
