@@ -50,7 +50,7 @@ async def test_an_event_has_the_payment_as_get_showed_it_at_that_moment(api: Api
     assert {one["api_version"] for one in told} == {"v1"}
 
 
-async def test_a_payee_is_told_of_the_same_payment_without_the_payers_note_and_counts_what_it_was_told(
+async def test_a_payee_gets_the_same_event_without_the_payers_note_and_its_own_sequence(
     api: Api,
 ) -> None:
     alice, key, _ = await browsing(api, "alice", "100.00 EUR")

@@ -287,7 +287,7 @@ async def working(place: Place) -> AsyncIterator[None]:
         assert worker.returncode == 0, said.decode()
 
 
-async def test_workers_that_are_stopped_one_after_the_other_settle_every_token_payment_once(
+async def test_workers_stopped_one_after_the_other_settle_every_token_payment_once(
     site: tuple[Place, Chain],
 ) -> None:
     place, _ = site

@@ -43,9 +43,7 @@ async def test_after_the_export_the_gateway_signs_for_the_wallet_as_before(town:
 
 
 @pytest.mark.parametrize("left", ["0 USDX", "3 USDX"])
-async def test_an_owner_who_empties_the_address_while_a_payment_is_queued_fails_it_and_the_ledger_follows_the_chain(
-    town: Town, left: str
-) -> None:
+async def test_a_payment_whose_owner_empties_the_address_fails_and_the_ledger_agrees(town: Town, left: str) -> None:
     alice, bob = await town.person("alice", "10 USDX"), await town.person("bob")
     key = await exported(town, alice)
     paid = await town.pay(alice, "@bob", "4 USDX")

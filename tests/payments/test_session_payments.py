@@ -243,9 +243,7 @@ async def rows(connection: Connection) -> dict[str, list[dict[str, Any]]]:
 
 @settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(case=cases)
-async def test_what_goes_in_one_statement_the_checks_let_through_and_it_leaves_the_same_rows(
-    avenue: Avenue, case: Case
-) -> None:
+async def test_what_one_statement_lets_through_the_checks_do_too_with_the_same_rows(avenue: Avenue, case: Case) -> None:
     async with avenue.database.reading() as connection, undone(connection):
         await arranged(connection, avenue, case)
         asked = avenue.asked(*(str(Money(units, avenue.assets["EUR"])) for units in case.asked))

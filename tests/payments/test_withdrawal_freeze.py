@@ -79,7 +79,7 @@ async def test_a_queued_withdrawal_waits_for_the_freeze_to_be_lifted_and_then_go
     assert await town.differences() == []
 
 
-async def test_what_a_frozen_wallet_sends_stays_frozen_when_the_freeze_of_its_asset_is_lifted(town: Town) -> None:
+async def test_a_frozen_wallets_payments_stay_frozen_when_its_asset_is_unfrozen(town: Town) -> None:
     alice = await town.person("alice", "20 USDX")
     leaving = await town.pay(alice, OUTSIDE, "1 USDX")
     await freeze_by_difference(town, alice.address, "25 USDX")

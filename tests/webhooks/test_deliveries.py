@@ -1,13 +1,14 @@
 """From an event to its receiver: signed, in order, again after failures, by any number of workers."""
 
 import asyncio
+import base64
 from collections import defaultdict
 from datetime import datetime, timedelta
 
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from gateway.webhooks import delivery, schedule
+from gateway.webhooks import delivery, message, schedule
 from gateway.webhooks.dispatcher import Dispatcher
 from tests.api.conftest import Api, Person, code_of
 from tests.webhooks.conftest import Workers, deliveries, hook, outcomes
@@ -110,7 +111,7 @@ async def test_a_failure_is_tried_again_with_growing_waits_for_three_days(
     assert timestamps == sorted(set(timestamps)), "each try is signed anew"
 
 
-async def test_an_endpoint_that_failed_for_days_is_disabled_with_notice_and_goes_on_where_it_stopped(
+async def test_an_endpoint_that_failed_for_days_is_disabled_and_continues_when_enabled(
     api: Api, workers: Workers, receiver: Receiver, other: Receiver, alice: Person, bob: Person
 ) -> None:
     made = await hook(bob, receiver.url, "payment.*")
@@ -140,7 +141,7 @@ async def test_an_endpoint_that_failed_for_days_is_disabled_with_notice_and_goes
     assert [one.event["data"]["amount"] for one in receiver.received] == ["2.00"]
 
 
-async def test_an_endpoint_that_takes_other_events_is_not_disabled_by_one_that_it_never_takes(
+async def test_an_endpoint_is_not_disabled_by_one_event_that_it_never_accepts(
     api: Api, workers: Workers, receiver: Receiver, alice: Person, bob: Person
 ) -> None:
     made = await hook(bob, receiver.url, "payment.*")
@@ -294,7 +295,7 @@ async def test_two_workers_at_once_deliver_each_event_once_and_each_object_in_or
     assert receiver.at_once_most <= delivery.AT_ONCE
 
 
-async def test_an_event_that_was_sent_but_not_recorded_is_sent_again_once_the_lease_has_run_out(
+async def test_an_event_that_was_sent_but_not_recorded_is_sent_again_after_the_lease(
     api: Api, workers: Workers, receiver: Receiver, alice: Person, bob: Person
 ) -> None:
     """As after kill -9 between the answer and the commit."""
@@ -458,13 +459,12 @@ async def test_while_a_secret_is_rotated_both_sign_and_after_a_day_only_the_new_
     assert await verifies() == [False, True, True], "never more than two"
     api.clock.ahead += timedelta(hours=24)
     receiver.received.clear()
-    assert await signatures(workers, receiver, alice) == 1
-
-
-async def signatures(workers: Workers, receiver: Receiver, alice: Person) -> int:
     await alice.pay("@bob", "1.00 EUR")
     await workers.deliver()
-    return len(receiver.received[-1].headers["webhook-signature"].split(" "))
+    (sent,) = receiver.received  # whose time the library would refuse
+    newest = base64.b64decode(secrets[-1].removeprefix("whsec_"))
+    expected = message.signature(newest, sent.id, int(sent.headers["webhook-timestamp"]), sent.body)
+    assert sent.headers["webhook-signature"] == expected
 
 
 def verified(secret: str, sent: Received) -> bool:

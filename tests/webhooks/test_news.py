@@ -78,11 +78,13 @@ async def test_no_event_is_passed_over_while_its_writer_has_not_committed(
     assert sorted(one.event["type"] for one in receiver.received) == ["passkey.added", "payment.settled"]
 
 
-async def test_a_worker_that_looks_for_the_first_time_begins_where_there_is_somebody_to_send_to(
-    api: Api, alice: Person, bob: Person
+async def test_without_endpoints_the_search_of_the_log_jumps_to_its_end(
+    api: Api, alice: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(delivery, "_NUMBERS", 1)
     await alice.pay("@bob", "1.00 EUR")
-    await note(api)
+    async with api.services.database.transaction() as connection:
+        assert not await delivery.note_news(connection)
     async with api.services.database.reading() as connection:
         reached: Any = await connection.fetchval("SELECT reached FROM webhook_position")
         assert reached == await log.complete_to(connection)
