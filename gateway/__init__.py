@@ -5,6 +5,7 @@
     escape.py config.py        other people's words, where they are printed; the settings, read once
     logs.py                    the log, as text or as JSON
     metrics/                   counters and histograms, exported to Prometheus
+    tracing/                   a trace per payment, exported by OpenTelemetry where that is configured
     schema/ migrations/        the current schema; how an older database becomes that
 
     postgres/      connections, transactions, named statements; the only package with the driver

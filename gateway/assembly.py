@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
+from gateway import __version__
 from gateway.audit.log import By
 from gateway.chain.node import HttpNode
 from gateway.chain.relayer import deploy
@@ -38,6 +39,7 @@ from gateway.postgres import migration, pool
 from gateway.postgres.connection import Deadlines
 from gateway.postgres.errors import DatabaseUnavailable
 from gateway.postgres.pool import Connection, Database
+from gateway.tracing.tracer import Tracer
 from gateway.webhooks.dispatcher import SLOTS, Dispatcher, Render
 from gateway.webhooks.sender import Sender
 from gateway.worker.worker import Worker
@@ -228,9 +230,13 @@ async def services(
     where = places(config, node=False)
     node = HttpNode(where.rpc_url) if where.rpc_url else None
     try:
-        async with database(config, "serve", connections, config.database_statement_seconds) as opened:
+        async with (
+            AsyncExitStack() as stack,
+            database(config, "serve", connections, config.database_statement_seconds) as opened,
+        ):
             vault = await vault_of(config, opened)
             settings = await settings_of(config, opened, where)
+            tracer = await stack.enter_async_context(traced(config, "serve", opened.clock))
             rates = Rates(
                 Rate(config.sign_ups_per_hour, timedelta(hours=1)),
                 Rate(config.tries_per_minute, timedelta(minutes=1)),
@@ -242,10 +248,33 @@ async def services(
                 webhooks_allowed=webhooks_allowed(config),
                 channels=notification_channels(config),
                 logs_requests=config.access_log,
+                tracer=tracer,
             )
     finally:
         if node is not None:
             await node.close()
+
+
+@asynccontextmanager
+async def traced(config: Config, process: str, clock: Clock) -> AsyncIterator[Tracer | None]:
+    """What records the traces of this process; None where they are off. Then nothing of OpenTelemetry is imported,
+    which takes a third of a second, nor need it be installed. Raises Misconfigured where it is not, and should be.
+    """
+    if config.traces_url is None:
+        yield None
+        return
+    try:
+        from gateway.tracing.exporter import Exporter
+    except ImportError:
+        raise Misconfigured(
+            "GATEWAY_TRACES_URL is set, and what sends traces is not installed: run "
+            "pip install 'wallet-gateway[server,traces]', or unset it"
+        ) from None
+    exporter = Exporter(config.traces_url, process, __version__)
+    try:
+        yield Tracer(config.traces_ratio, clock, exporter.record)
+    finally:
+        await asyncio.to_thread(exporter.close)
 
 
 def webhooks_allowed(config: Config) -> Allowed:
@@ -275,7 +304,7 @@ async def worker(config: Config, render: Callable[[PaymentSettings], Render]) ->
     where = places(config)
     node = HttpNode(where.rpc_url)
     try:
-        async with database(config, "work", 6, answers=False) as opened:
+        async with AsyncExitStack() as stack, database(config, "work", 6, answers=False) as opened:
             vault = await vault_of(config, opened)
             settings = await settings_of(config, opened, where)
             sender = Sender(webhooks_allowed(config), opened.clock, SLOTS)
@@ -284,6 +313,7 @@ async def worker(config: Config, render: Callable[[PaymentSettings], Render]) ->
                 *(opened, vault, opened.clock, notification_channels(config)),
                 *(report_links(settings, opened.clock), config.public_url or config.url(config.port)),
             )
+            tracer = await stack.enter_async_context(traced(config, "work", opened.clock))
             try:
                 yield Worker(
                     database=opened,
@@ -297,6 +327,7 @@ async def worker(config: Config, render: Callable[[PaymentSettings], Render]) ->
                     notifications=notifications,
                     gas_batches_least=config.gas_batches_least,
                     batch_wait=timedelta(seconds=config.batch_wait_seconds),
+                    tracer=tracer,
                 )
             finally:
                 await asyncio.gather(webhooks.close(), notifications.close())

@@ -61,6 +61,12 @@ SETTINGS: Final = (
         "on: serve logs every request, by its route's template and without personal data",
     ),
     (
+        "GATEWAY_TRACES_URL",
+        "",
+        "where serve and work send traces by OTLP over HTTP, such as http://127.0.0.1:4318/v1/traces; empty: nowhere",
+    ),
+    ("GATEWAY_TRACES_RATIO", "0.01", "the part of payments, and of other requests, that is traced: from 0 to 1"),
+    (
         "GATEWAY_DRAIN_SECONDS",
         "0",
         "how long a stopping server still answers while /health/ready is 503, so that load balancers leave it first",
@@ -175,6 +181,8 @@ class Config:
     metrics_host: str
     log_format: LogFormat
     access_log: bool
+    traces_url: str | None
+    traces_ratio: float
     drain_seconds: float
     stop_seconds: float
     database_url: str | None
@@ -285,6 +293,8 @@ def read(variables: Mapping[str, str]) -> Config:
         metrics_host=text["GATEWAY_METRICS_HOST"],
         log_format="json" if _choice("GATEWAY_LOG_FORMAT", text, "text", "json") == "json" else "text",
         access_log=_choice("GATEWAY_ACCESS_LOG", text, "off", "on") == "on",
+        traces_url=_url("GATEWAY_TRACES_URL", text),
+        traces_ratio=_ratio("GATEWAY_TRACES_RATIO", text),
         drain_seconds=_seconds("GATEWAY_DRAIN_SECONDS", text, 0.0),
         stop_seconds=_seconds("GATEWAY_STOP_SECONDS", text, 0.0),
         database_url=text["GATEWAY_DATABASE_URL"] or None,
@@ -428,6 +438,12 @@ def _seconds(name: str, text: Mapping[str, str], least: float) -> float:
     if not least <= seconds <= 60:
         raise Misconfigured(f"{name}={text[name]!r}: set it to a number of seconds from {least:g} to 60")
     return seconds
+
+
+def _ratio(name: str, text: Mapping[str, str]) -> float:
+    if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,12})?", text[name]) or not 0 <= float(text[name]) <= 1:
+        raise Misconfigured(f"{name}={text[name][:80]!r}: set it to a number from 0 to 1, such as 0.01")
+    return float(text[name])
 
 
 def _assets(currencies: str, tokens: str) -> Assets:

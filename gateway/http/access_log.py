@@ -33,15 +33,20 @@ def write(
     }
     if wallet is not None:
         fields["wallet_id"] = wallet
-    if (payment := _payment(scope["path"], answer)) is not None:
+    if (payment := payment_of(scope["path"], answer)) is not None:
         fields["payment_id"] = payment
     said = " ".join(f"{name}={value}" for name, value in fields.items())
     log.info("%s", said, extra=with_fields(fields))
 
 
-def _payment(path: str, answer: bytes) -> str | None:
+def payment_of(path: str, answer: bytes) -> str | None:
     """The payment in the answer, or else the one that the path names."""
     if answered := _IN_ANSWER.match(answer):
         return answered[1].decode()
+    return named_by(path)
+
+
+def named_by(path: str) -> str | None:
+    """The payment that the path names."""
     named = _IN_PATH.fullmatch(path)
     return named[1] if named else None

@@ -1,4 +1,4 @@
-"""What metrics and the access log know about a request. It is collected in the request's scope.
+"""What metrics, the access log and traces know about a request. It is collected in the request's scope.
 
 A request begins when its headers have been read: before the fast path, which may pass it on, or before the router.
 """
@@ -9,8 +9,10 @@ from typing import Any, Final, cast
 
 from litestar.types import Message, Scope, Send
 
-from gateway.http import access_log
+from gateway.http import access_log, request_span
 from gateway.metrics.traffic import NO_RAIL, NO_ROUTE, Traffic, outcome_of
+from gateway.tracing import steps
+from gateway.tracing.tracer import Tracer
 
 _BEGUN: Final = "gateway.begun"
 _PAYMENT: Final = "gateway.payment"
@@ -18,6 +20,7 @@ _REFUSED: Final = "gateway.refused"
 _WALLET: Final = "gateway.wallet"
 
 _PAYMENTS: Final = "/v1/payments"
+_REPLAYED: Final = b"idempotency-replayed"
 
 
 def begin(scope: Any, at: float | None = None) -> None:
@@ -40,22 +43,28 @@ def note_wallet(scope: Scope, wallet: str) -> None:
     _notes(scope)[_WALLET] = wallet
 
 
-def watching(traffic: Traffic, scope: Scope, send: Send, is_logged: bool) -> Send:
-    """Count the request when its answer begins, and log it when the answer's body begins."""
-    status = 0
-    waits = is_logged
+def watching(traffic: Traffic, scope: Scope, send: Send, is_logged: bool, tracer: Tracer | None) -> Send:
+    """Count the request when its answer begins, and log and trace it when the answer's body begins."""
+    status, replayed = 0, False
+    waits = is_logged or tracer is not None
+    asked = None if tracer is None else steps.begin()
 
     async def watch(message: Message) -> None:
-        nonlocal status, waits
+        nonlocal status, replayed, waits
         if message["type"] == "http.response.start":
             status = message["status"]
+            replayed = tracer is not None and any(name == _REPLAYED for name, _ in message["headers"])
             _answered(traffic, scope, status)
         elif waits:
             waits = False
             notes = _notes(scope)
             body = bytes(message.get("body", b"")) if message["type"] == "http.response.body" else b""
             wallet: str | None = notes.get(_WALLET)
-            access_log.write(scope, notes["method"], route_of(scope), status, notes[_BEGUN], body, wallet)
+            told = (scope, notes["method"], route_of(scope), status, notes[_BEGUN], body, wallet)
+            if is_logged:
+                access_log.write(*told)
+            if tracer is not None:
+                request_span.record(tracer, *told, steps=asked, replayed=replayed)
         await send(message)
 
     return watch

@@ -16,6 +16,7 @@ from gateway.notifications.channels.channel import Channel
 from gateway.outbound.address import Allowed
 from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Database
+from gateway.tracing.tracer import Tracer
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Services:
     webhooks_allowed: Allowed = field(default_factory=Allowed)  #: Where webhooks may be sent.
     channels: Sequence[Channel] = ()  #: By which notices are sent.
     logs_requests: bool = False  #: Whether each goes to the access log.
+    tracer: Tracer | None = None  #: Where traces are on.
     stopping: asyncio.Event = field(default_factory=asyncio.Event)  #: Set once this process was told to stop.
 
     def address_of(self, scope: Mapping[str, Any]) -> str | None:

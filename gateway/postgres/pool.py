@@ -9,6 +9,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from time import monotonic
 from typing import Any, Final, TypeAlias, TypeVar, cast
 
 import asyncpg
@@ -32,6 +33,7 @@ from gateway.postgres.errors import DatabaseNotWritable, DatabaseUnavailable
 from gateway.postgres.primary import Primary
 from gateway.postgres.primary_monitor import PrimaryMonitor
 from gateway.postgres.statements import Statements as Statements
+from gateway.tracing import steps
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +47,9 @@ _CLOSE_SECONDS: Final = 10.0
 
 #: A disk that was full is taken to be full for so long, in seconds.
 _FULL_SECONDS: Final = 15.0
+
+#: What spans of the database say of it (OpenTelemetry's semantic conventions).
+DB_SYSTEM: Final = {"db.system.name": "postgresql"}
 
 #: The same trouble is said again in the log after so many seconds.
 _SAY_AGAIN_SECONDS: Final = 60.0
@@ -113,7 +118,7 @@ class Database:
         with TRANSLATED:
             self._monitor.check()
             async with (
-                self._connection() as connection,
+                self._connection("transaction") as connection,
                 _refusals_confirmed(connection, self._answers),
                 _transaction(connection),
             ):
@@ -128,7 +133,7 @@ class Database:
         confirmed: what was read is for a decision that a transaction makes later.
         """
         with TRANSLATED:
-            async with self._connection() as connection, _refusals_confirmed(connection, self._answers):
+            async with self._connection("reading") as connection, _refusals_confirmed(connection, self._answers):
                 yield connection
                 if self._answers and answers:
                     await connection.confirm()
@@ -142,6 +147,7 @@ class Database:
         """
         with TRANSLATED:
             self._monitor.check()
+            traced, began = steps.under_way(), monotonic()
             connection, self._kept = self._kept, None
             if connection is None or _ended(connection):
                 connection = await self._acquire()
@@ -156,6 +162,8 @@ class Database:
                 finally:
                     await self._release(connection)
                 raise
+            if traced is not None:
+                traced.add("PostgreSQL statement", began, **DB_SYSTEM)
             self._has_written()
             if self._kept is None and not self._closing and not self._is_stale(connection):
                 self._kept = connection
@@ -167,7 +175,7 @@ class Database:
     async def snapshot(self) -> AsyncIterator[Connection]:
         """A read-only transaction in which all statements see one moment."""
         with TRANSLATED:
-            async with self._connection() as connection, _refusals_confirmed(connection, self._answers):
+            async with self._connection("snapshot") as connection, _refusals_confirmed(connection, self._answers):
                 async with _transaction(connection, isolation="repeatable_read", readonly=True):
                     yield connection
                 if self._answers:
@@ -264,7 +272,8 @@ class Database:
         self.clock.set(await connection.fetchval("SELECT clock_timestamp()"), asked, steady())
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[DatabaseConnection]:
+    async def _connection(self, use: str) -> AsyncIterator[DatabaseConnection]:
+        traced, began = steps.under_way(), monotonic()
         connection = await self._acquire()
         try:
             yield connection
@@ -273,6 +282,8 @@ class Database:
             self._judge(connection, error)
             raise
         finally:
+            if traced is not None:
+                traced.add(f"PostgreSQL {use}", began, **DB_SYSTEM)
             await self._release(connection)
 
     async def _acquire(self) -> DatabaseConnection:
@@ -343,7 +354,7 @@ class Database:
     async def notify(self, channel: str) -> None:
         """Have everybody who listens on the channel called. Nothing waits for the disk: it need not survive a crash."""
         with TRANSLATED:
-            async with self._connection() as connection:
+            async with self._connection("notify") as connection:
                 await connection.fetch(_NOTIFY, channel)
 
     async def listen(self, channel: str, heard: Callable[[], None]) -> None:

@@ -43,16 +43,16 @@ async def settle(
     block_range: BlockRange,
     used: Mapping[UUID, bool],
     now: datetime,
-) -> bool:
+) -> Decision | None:
     """Write everything that the block range says and move the cursor to its end.
 
     `used` is what the contract answered, at the block range's last block, of the authorizations that are overdue there.
 
-    Returns False, having written nothing, when another worker wrote it first or there is a contract that the block
-    range was read without.
+    Returns what was decided; None, having written nothing, when another worker wrote it first or there is a contract
+    that the block range was read without.
     """
     if not await cursors.advance(connection, cursor, block_range):
-        return False
+        return None
     overdue = await authorization.lock_overdue(connection, used, block_range.last.timestamp) if used else []
     known, expected = await _look_up(connection, assets, kinds, block_range, [one.key for one in overdue])
     decision = decide(kinds, known, expected, block_range, now)
@@ -63,7 +63,7 @@ async def settle(
     await _doubt(connection, [one for one in overdue if used[one.id] and one.id not in ended])
     await _conclude(connection, known, block_range, decision, now)
     await _write(connection, kinds, cursor.chain_id, decision, now)
-    return True
+    return decision
 
 
 async def settle_again(

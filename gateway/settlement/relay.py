@@ -11,19 +11,22 @@ from gateway.settlement import final_blocks
 from gateway.settlement.decision import Kinds
 
 
-async def formed(connection: Connection, assets: Assets, kinds: Kinds, batch: Batch, now: datetime) -> None:
+async def formed(connection: Connection, assets: Assets, kinds: Kinds, batch: Batch, now: datetime) -> list[Event]:
     """Write what became of a batch's authorizations, in the transaction that stores the batch.
 
-    An authorization that was in a chain transaction before (which reverted, or was replaced) only changes its hash.
+    Returns the events of what was submitted. An authorization that was in a chain transaction before (which reverted,
+    or was replaced) only changes its hash.
     Raises StateConflict where a thing is in a state that this does not follow from: the transaction then has to end.
     """
     submitted, refused = [one.id for one in batch.submitted], [one.id for one, _ in batch.refused]
     of = await final_blocks.things(connection, assets, kinds, [*submitted, *refused])
+    events = list[Event]()
     if batch.transaction is not None:
-        tx_hash, events = "0x" + batch.transaction.hash.hex(), list[Event]()
+        tx_hash = "0x" + batch.transaction.hash.hex()
         for kind in kinds:
             if things := [thing for by, thing in (of[id] for id in submitted if id in of) if by is kind]:
                 events += await kind.submit(connection, things, tx_hash)
         await log.append(connection, events, now)
     if batch.refused:
         await final_blocks.refuse(connection, assets, kinds, batch.refused, now, of)
+    return events

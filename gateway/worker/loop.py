@@ -7,11 +7,13 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import datetime
+from time import monotonic
 
 from gateway.chain.errors import ChainReplaced
 from gateway.errors import GatewayError, Misconfigured
 from gateway.postgres.errors import DatabaseUnavailable
-from gateway.worker import intervals
+from gateway.tracing import steps
+from gateway.worker import intervals, traces
 from gateway.worker.job import Job
 from gateway.worker.jobs import JOBS
 from gateway.worker.worker import Worker
@@ -42,7 +44,7 @@ async def _repeat(job: Job, worker: Worker, stop: asyncio.Event, away: dict[str,
     said: dict[str, datetime] = {}
     while not stop.is_set():
         try:
-            worked = await job.run(worker)
+            worked = await _run(job, worker)
             wait = 0.0 if worked else job.idle_seconds
             worker.runs.note(job.name, "worked" if worked else "idle", worker.clock())
         except _FATAL:
@@ -56,6 +58,16 @@ async def _repeat(job: Job, worker: Worker, stop: asyncio.Event, away: dict[str,
             worker.runs.note(job.name, "failed", worker.clock())
         if wait:
             await _until(stop, wait)
+
+
+async def _run(job: Job, worker: Worker) -> bool:
+    if worker.tracer is None:
+        return await job.run(worker)
+    kept, began = steps.begin(), monotonic()
+    worked = await job.run(worker)
+    if worked:
+        traces.job_run(worker.tracer, job.name, began, kept)
+    return worked
 
 
 def _say(job: str, error: Exception, said: dict[str, datetime], now: datetime) -> None:

@@ -13,6 +13,7 @@ from gateway.notifications.notifier import Notifier
 from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Connection, Database
 from gateway.reconciliation.monitor import Schedule
+from gateway.tracing.tracer import Tracer
 from gateway.webhooks.dispatcher import Dispatcher
 from gateway.worker import intervals
 from gateway.worker.block_time import BlockTime
@@ -37,6 +38,7 @@ class Worker:
     notifications: Notifier
     gas_batches_least: int = 10
     batch_wait: timedelta = timedelta()
+    tracer: Tracer | None = None
     resend_every: timedelta = intervals.RESEND_EVERY
     gas_every: timedelta = intervals.GAS_EVERY
     schedule: Schedule = intervals.RECONCILIATION

@@ -16,6 +16,7 @@ from benchmarks.legs import by_part, cpu_rows, p99_row, rate_row
 from benchmarks.lifecycle import lifecycle
 from benchmarks.rig import Leg
 from benchmarks.streams import events
+from benchmarks.traces import traces
 
 
 async def single(bench: Bench) -> Measured:
@@ -283,5 +284,6 @@ FIGURES: dict[str, Callable[[Bench], Awaitable[Measured]]] = {
     "memory": memory,
     "chain": chain,
     "events": events,
+    "traces": traces,
     "against": against,
 }

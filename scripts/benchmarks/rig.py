@@ -192,11 +192,16 @@ class Rig:
     # ---- servers ----------------------------------------------------------------------------------------------------
 
     @asynccontextmanager
-    async def serving(self, ledger: Ledger, variant: str = "gateway", port: int = 0) -> AsyncIterator[Served]:
-        """`gateway serve` over the ledger, or one of the variants of served.py; on a free port unless one is named."""
+    async def serving(
+        self, ledger: Ledger, variant: str = "gateway", port: int = 0, settings: Mapping[str, str] | None = None
+    ) -> AsyncIterator[Served]:
+        """`gateway serve` over the ledger, or one of the variants of served.py; on a free port unless one is named, and
+        with further settings.
+        """
         port = port or free_port(_HOST)
         program = ["gateway", "serve"] if variant == "gateway" else ["benchmarks.served", variant]
-        child = await self._start(variant, program, self._settings(ledger.name, port), ledger.revision)
+        all_settings = self._settings(ledger.name, port) | dict(settings or {})
+        child = await self._start(variant, program, all_settings, ledger.revision)
         try:
             await _listening(child, port)
             yield Served(f"http://{_HOST}:{port}", child)

@@ -36,6 +36,8 @@ EMBEDDED = {
     "GATEWAY_METRICS_HOST": "::1",
     "GATEWAY_LOG_FORMAT": "json",
     "GATEWAY_ACCESS_LOG": "on",
+    "GATEWAY_TRACES_URL": "http://127.0.0.1:9/v1/traces",  # where no collector is
+    "GATEWAY_TRACES_RATIO": "1",
     "GATEWAY_DRAIN_SECONDS": "0.1",
     "GATEWAY_STOP_SECONDS": "20",
     "GATEWAY_DATABASE_CONNECT_SECONDS": "20",

@@ -15,7 +15,7 @@ from tests.processes import HANG_SECONDS
 pytestmark = pytest.mark.anyio
 
 #: The loop itself needs nothing of a worker but the time, and where to note how its jobs get on.
-WORKER = SimpleNamespace(clock=system_clock, runs=JobRuns())
+WORKER = SimpleNamespace(tracer=None, clock=system_clock, runs=JobRuns())
 
 
 class Counted:

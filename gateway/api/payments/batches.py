@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
+from time import monotonic
 from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 
@@ -37,7 +38,9 @@ from gateway.payments.model.note import note_of
 from gateway.payments.model.payment import Payment
 from gateway.payments.model.route import RailName, rails_of
 from gateway.payments.pay import check_memo
+from gateway.postgres.pool import DB_SYSTEM
 from gateway.secret import hash_of
+from gateway.tracing.span import Part
 
 #: The largest array that is read: ten thousand payments with the longest memos. A line of NDJSON has the usual limit.
 ARRAY_BYTES_MAX = 8 * 1024 * 1024
@@ -112,8 +115,9 @@ async def _pay_array(
             answer = await idempotency.claim(connection, payer.wallet.id, key, fingerprint, now)
             if answer is None:
                 ((_, lines),) = parts
+                began = monotonic()
                 payments = await batch.pay_all_or_none(connection, services.settings, payer, lines, now)
-                _tell(request, lines, payments)
+                _tell(request, lines, payments, began)
                 answer = Answer(200, msgspec.json.encode(_views(0, payments)))
                 answer = await idempotency.keep(connection, payer.wallet.id, key, answer)
     else:
@@ -208,18 +212,24 @@ async def _paid(
         except TooManyTries as too_many:
             yield place, [too_many] * len(lines.keys)
             continue
+        began = monotonic()
         results = await batch.pay_each(services.database, services.settings, payer, lines, now)
-        _tell(request, lines, results)
+        _tell(request, lines, results, began)
         wrong = sum(isinstance(one, UnknownPayee) for one in results)
         if wrong:
             services.limits.note(services.database, "guesses", who, now, wrong)
         yield place, results
 
 
-def _tell(request: StrictRequest, lines: Lines, results: Sequence[Result]) -> None:
-    """Tell metrics what each line came to."""
+def _tell(request: StrictRequest, lines: Lines, results: Sequence[Result], began: float) -> None:
+    """Tell metrics what each line came to, and traces of the payments that were made since then (monotonic clock)."""
+    services: Services = request.app.state.services
+    if services.tracer is not None:
+        paid = [one if isinstance(one, UUID) else one.id for one in results if isinstance(one, UUID | Payment)]
+        part = Part("PostgreSQL batch", began, monotonic(), attributes=DB_SYSTEM)
+        services.tracer.made("POST /v1/payments/batch", services.tracer.sampled(paid), len(results), part)
     traffic: Traffic = request.app.state.traffic
-    rails: dict[str, RailName] = rails_of(request.app.state.services.settings.assets)
+    rails: dict[str, RailName] = rails_of(services.settings.assets)
     for place, result in enumerate(results):
         rail = rails.get(lines.assets[place], NO_RAIL)
         if isinstance(result, GatewayError):

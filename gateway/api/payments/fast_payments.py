@@ -29,12 +29,12 @@ from gateway import idempotency
 from gateway.api.payments import fast_ends
 from gateway.api.payments.fast_ends import CheckedEnd, ended, refunded
 from gateway.api.payments.fast_request import head_of
-from gateway.api.payments.idempotency import Batcher, fingerprint_of
+from gateway.api.payments.idempotency import Batcher, fingerprint_of, trace_answers
 from gateway.api.payments.payments import ends_of, pay_request, payments_of, refunds_of, shares_commits
 from gateway.api.payments.shapes import PaymentRequest, PaymentView
 from gateway.clock import rfc3339
 from gateway.errors import GatewayError, Unauthenticated, Unavailable
-from gateway.group_commit import GroupCommit
+from gateway.group_commit import GroupCommit, Told
 from gateway.http.answer import problems
 from gateway.http.answer.headers import security_headers
 from gateway.http.request import body
@@ -60,7 +60,9 @@ from gateway.payments.rails import chain as chain_rail
 from gateway.payments.rails import ledger as ledger_rail
 from gateway.payments.rails.chain import Queued, TokenPayment
 from gateway.payments.rails.ledger import LedgerPayment, Settled
-from gateway.postgres.pool import Connection
+from gateway.postgres.pool import DB_SYSTEM, Connection
+from gateway.tracing.span import Part
+from gateway.tracing.tracer import Tracer
 
 _encode = msgspec.json.Encoder().encode
 _JSON = (b"content-type", b"application/json")
@@ -114,18 +116,20 @@ class FastPayments:
     def __init__(self, services: Services, most: int, at_once: int, traffic: Traffic) -> None:
         self._services = services
         self._traffic = traffic
-        self.logs_requests = services.logs_requests
+        self.logs_requests, self.tracer = services.logs_requests, services.tracer
+        self.is_told = self.logs_requests or self.tracer is not None  #: Whether somebody wants to know of each.
         #: What is answered of each route, by how its path ends.
         self.routes = {"/v1/payments": traffic.route("POST", "/v1/payments")} | {
             end: traffic.route("POST", f"/v1/payments/{{id}}{end}") for end in ("/capture", "/void", "/refund")
         }
         self._party = party_of(services.public_url)
         self.security = security_headers(services.public_url)
-        self._ledger = GroupCommit(self._settle, most, at_once)
-        self._chain = GroupCommit(self._queue, most, at_once)
-        self._checked = GroupCommit(self._check, most)
-        self._ending = GroupCommit(self._end, most)
-        self._refunding = GroupCommit(self._refund, most)
+        tracer = self.tracer
+        self._ledger = GroupCommit(self._settle, most, at_once, _traced(tracer, "pay_by_ledger", _trace))
+        self._chain = GroupCommit(self._queue, most, at_once, _traced(tracer, "pay_on_chain", _trace))
+        self._checked = GroupCommit(self._check, most, 1, _traced(tracer, "payments"))
+        self._ending = GroupCommit(self._end, most, 1, _traced(tracer, "captures and voids"))
+        self._refunding = GroupCommit(self._refund, most, 1, _traced(tracer, "refunds"))
         self._payments, self._ends, self._refunds = payments_of(services), ends_of(services), refunds_of(services)
         self._need_checks: dict[bytes, None] = {}  # API keys that were found not to be plain, the latest last
         self._in_flight: dict[tuple[bytes, str], asyncio.Future[Any]] = {}
@@ -321,6 +325,31 @@ async def _shown(
     return (await api_keys.authenticate_all(connection, keys, now) if keys else {}) | (
         await session.open_all(connection, tokens, now) if tokens else {}
     )
+
+
+def _trace(
+    tracer: Tracer,
+    name: str,
+    asked: Sequence[object],
+    outcomes: Sequence[ledger_rail.Outcome | chain_rail.Outcome],
+    began: float,
+    ended: float,
+) -> None:
+    """Record a call of a function of the database, in the traces of the payments that it made."""
+    takes = tracer.ratio.takes
+    payments: list[UUID] = []
+    for one in outcomes:
+        if isinstance(one, Settled):
+            if takes(one.payment_id):
+                payments.append(one.payment_id)
+        elif isinstance(one, Queued) and takes(one.asked.payment_id):
+            payments.append(one.asked.payment_id)
+    if payments:
+        tracer.shared("group commit", len(asked), payments, Part(name, began, ended, attributes=DB_SYSTEM))
+
+
+def _traced(tracer: Tracer | None, name: str, record: Callable[..., None] = trace_answers) -> Told[Any, Any] | None:
+    return None if tracer is None else partial(record, tracer, f"PostgreSQL {name}")
 
 
 def _payment(

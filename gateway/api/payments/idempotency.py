@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -26,7 +27,9 @@ from gateway.payments.errors import PaymentRestored
 from gateway.payments.model import records
 from gateway.payments.model.payment import as_accepted
 from gateway.payments.payees.resolver import PayeeResolver, spelling
-from gateway.postgres.pool import Connection
+from gateway.postgres.pool import DB_SYSTEM, Connection
+from gateway.tracing.span import Part
+from gateway.tracing.tracer import Tracer
 
 _KEY = re.compile(r"[!-~]{1,255}")
 
@@ -81,13 +84,16 @@ class Batcher(Generic[Asked, Done]):
         status: Callable[[Done], int],
         view: Callable[[Asked, Done], msgspec.Struct],
         in_row: Callable[[Done], bool] = lambda _: False,
+        name: str = "",
     ) -> None:
         self._services = services
         self._operation = operation
         self._status = status
         self._view = view
         self._in_row = in_row
-        self._group: GroupCommit[tuple[Claim, Asked], Outcome] = GroupCommit(self._commit)
+        tracer = services.tracer
+        told = None if tracer is None else partial(trace_answers, tracer, f"PostgreSQL {name}")
+        self._group: GroupCommit[tuple[Claim, Asked], Outcome] = GroupCommit(self._commit, told=told)
 
     @property
     def sizes(self) -> Histogram:
@@ -150,6 +156,15 @@ class Batcher(Generic[Asked, Done]):
             else Answer(self._status(result), msgspec.json.encode(self._view(one, result)), in_row=self._in_row(result))
             for one, result in zip(asked, results, strict=True)
         ]
+
+
+def trace_answers(
+    tracer: Tracer, name: str, asked: Sequence[object], outcomes: Sequence[object], began: float, ended: float
+) -> None:
+    """Record a commit that calls shared, in the traces of the payments that it answered for the first time."""
+    bodies = [one.body for one in outcomes if isinstance(one, Answer) and not one.replayed]
+    if payments := tracer.sampled_answers(bodies):
+        tracer.shared("group commit", len(asked), payments, Part(name, began, ended, attributes=DB_SYSTEM))
 
 
 class _AllRefused(Exception):

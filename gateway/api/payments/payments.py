@@ -209,7 +209,12 @@ def payments_of(services: Services) -> Payments:
         return await paying.pay_together(connection, services.settings, asked, now)
 
     return Batcher(
-        services, operation, status_of, lambda asked, payment: payment_view(payment, asked[0].id), _has_its_key
+        services,
+        operation,
+        status_of,
+        lambda asked, payment: payment_view(payment, asked[0].id),
+        _has_its_key,
+        name="payments",
     )
 
 
@@ -229,7 +234,13 @@ def ends_of(services: Services) -> Ends:
     ) -> list[Payment | GatewayError | Unbatched]:
         return await capture_void.end_all(connection, services.settings, asked, now)
 
-    return Batcher(services, operation, lambda _: 200, lambda asked, payment: payment_view(payment, asked.caller))
+    return Batcher(
+        services,
+        operation,
+        lambda _: 200,
+        lambda asked, payment: payment_view(payment, asked.caller),
+        name="captures and voids",
+    )
 
 
 @post(
@@ -339,7 +350,12 @@ def refunds_of(services: Services) -> Refunds:
         return await refunding.refund_all(connection, services.settings, asked, now)
 
     return Batcher(
-        services, operation, lambda _: 201, lambda asked, payment: payment_view(payment, asked.caller.id), _has_its_key
+        services,
+        operation,
+        lambda _: 201,
+        lambda asked, payment: payment_view(payment, asked.caller.id),
+        _has_its_key,
+        name="refunds",
     )
 
 

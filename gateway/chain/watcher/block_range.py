@@ -1,6 +1,7 @@
 """A range of final blocks and what they say."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from gateway.chain.block import Block, Receipt
 from gateway.chain.token.contract import Movement, Skip
@@ -11,7 +12,8 @@ class BlockRange:
     """Final blocks `first` to `last.number`: what moved, what was skipped, and the receipts of asked hashes.
 
     Everything is in the order of the chain. A receipt may be of a block before `first`. `assets` are the tokens whose
-    contracts were read; `final` is the number of the newest final block there was.
+    contracts were read; `final` is the number of the newest final block there was; `timestamps` say when each block was
+    made, in Unix seconds, by number.
     """
 
     assets: frozenset[str]
@@ -21,6 +23,7 @@ class BlockRange:
     movements: list[Movement]
     skips: list[Skip]
     receipts: list[Receipt]
+    timestamps: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def newest(self) -> bool:

@@ -95,6 +95,7 @@ async def _span(
         movements=facts.movements,
         skips=facts.skips,
         receipts=receipts,
+        timestamps={header.number: header.timestamp for header in headers},
     )
 
 

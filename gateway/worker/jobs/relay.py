@@ -24,6 +24,7 @@ from gateway.postgres.pool import Connection
 from gateway.reconciliation import recovery
 from gateway.settlement import relay
 from gateway.worker import intervals
+from gateway.worker.traces import Submission
 from gateway.worker.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -76,12 +77,14 @@ async def _batch(
     fees: Fees,
 ) -> bool:
     now = worker.clock()
+    trace = Submission(worker.tracer)
 
     async def sign(connection: Connection, unsigned: list[Authorization]) -> Sequence[bytes | None]:
-        digests = message.digests(contract, unsigned)
-        return await _sign(
-            worker, connection, [(one.from_address, d) for one, d in zip(unsigned, digests, strict=True)]
-        )
+        with trace.signing():
+            digests = message.digests(contract, unsigned)
+            return await _sign(
+                worker, connection, [(one.from_address, d) for one, d in zip(unsigned, digests, strict=True)]
+            )
 
     async with worker.database.transaction() as connection:
         # The relayer first: who finds it taken takes another, and nobody claims what no relayer can carry.
@@ -92,11 +95,12 @@ async def _batch(
         batch = await batches.form(connection, contract, ripe.kind, relayer, fees, sign, now, ripe.count)
         if batch is None:
             return False
-        await relay.formed(connection, settings.assets, settings.settles, batch, now)
+        submitted = await relay.formed(connection, settings.assets, settings.settles, batch, now)
     for one, reason in batch.refused:
         log.error("authorization %s of %s was not sent, and its money given back: %s", one.id, one.from_address, reason)
     if batch.transaction is not None:
         await outbox.send_unsent(worker.database, worker.node, relayer.address)
+        trace.sent(submitted)
     return True
 
 

@@ -6,6 +6,7 @@ block range is settled once, whichever of the workers has read it.
 
 import logging
 from dataclasses import replace
+from time import monotonic
 from uuid import UUID
 
 from gateway.chain.errors import NodeUnavailable
@@ -16,6 +17,7 @@ from gateway.chain.watcher.block_range import BlockRange
 from gateway.payments.model.settings import PaymentSettings
 from gateway.reconciliation import recovery
 from gateway.settlement import final_blocks
+from gateway.worker import traces
 from gateway.worker.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -33,6 +35,7 @@ async def run(worker: Worker) -> bool:
     block_range = await watch.read(worker.node, contracts, cursor, worker.finality, hashes)
     if block_range is None:
         return False
+    read = monotonic()
     worker.block_time.came(block_range.last.number - cursor.number, block_range.last.timestamp - cursor.timestamp)
     if not block_range.newest:
         worker.block_time.at_once()
@@ -44,6 +47,8 @@ async def run(worker: Worker) -> bool:
         )
         if written:
             await recovery.note(connection, settings, block_range, unknown, worker.clock())
+    if written and worker.tracer is not None:
+        traces.final(worker.tracer, written.events, block_range, read)
     line = worker.catch_up.line(block_range, worker.clock()) if written else None
     if line:
         log.info(line)

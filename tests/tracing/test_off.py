@@ -1,0 +1,25 @@
+"""Traces that are off, or cannot be on."""
+
+import sys
+
+import pytest
+
+from gateway import assembly
+from gateway.clock import system_clock
+from gateway.config import read
+from gateway.errors import Misconfigured
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_where_the_extra_is_not_installed_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "gateway.tracing.exporter", None)  # as where an import of it fails
+    config = read({"GATEWAY_TRACES_URL": "http://127.0.0.1:4318/v1/traces"})
+    with pytest.raises(Misconfigured, match=r"pip install 'wallet-gateway\[server,traces\]'"):
+        async with assembly.traced(config, "serve", system_clock):
+            pass
+
+
+async def test_off_is_no_tracer() -> None:
+    async with assembly.traced(read({}), "serve", system_clock) as tracer:
+        assert tracer is None
