@@ -1,5 +1,6 @@
 """Endpoints: created, listed, changed and deleted by their owner; secrets that are shown once and kept encrypted."""
 
+import asyncio
 import base64
 from typing import Any
 
@@ -70,8 +71,8 @@ async def test_an_endpoint_is_created_listed_changed_and_deleted(api: Api, bob: 
         ({"url": "https://169.254.169.254/latest"}, "not a public address"),
         ({"url": "https://user:word@shop.example/"}, "a user or a password"),
         ({"types": []}, "name 1 to 100 types"),
-        ({"types": ["payment.paid"]}, "no type of event"),
-        ({"types": ["*", "nothing.*"]}, "no type of event"),
+        ({"types": ["payment.paid"]}, "not an event type"),
+        ({"types": ["*", "nothing.*"]}, "not an event type"),
         ({"types": ["payment.settled"] * 101}, "name 1 to 100 types"),
         ({"description": "a" * 201}, "printable characters"),
         ({"description": "a\nb"}, "printable characters"),
@@ -91,8 +92,10 @@ async def test_what_cannot_be_an_endpoint_is_refused_with_the_reason(
 
 
 async def test_a_wallet_has_so_many_endpoints_however_many_are_asked_for_at_once(api: Api, bob: Person) -> None:
-    made = [await hook(bob, URL) for _ in range(endpoint.ENDPOINTS_MAX)]
-    assert code_of(await bob.post("/v1/webhooks", {"url": URL, "types": ["*"]})) == (400, "invalid_request")
+    made = [await hook(bob, URL) for _ in range(endpoint.ENDPOINTS_MAX - 1)]
+    asked = [bob.post("/v1/webhooks", {"url": URL, "types": ["*"]}) for _ in range(4)]
+    statuses = sorted([answer.status_code for answer in await asyncio.gather(*asked)])
+    assert statuses == [201, 400, 400, 400]
     await bob.api.call("DELETE", f"/v1/webhooks/{made[0]['id']}", headers=bob.bearer)
     await hook(bob, URL)
 
