@@ -67,8 +67,8 @@ header, 1 to 255 visible characters; a refused request does not use it up. Field
 
 Lists are newest first, in pages of `limit`: the `next_cursor` of one page is the `cursor` of the next.
 [Events](../guides/events.md) are oldest first, with `after` and `before` instead; the keys and mandates of a wallet
-come whole. `X-Request-Id` comes back: yours, or one that the gateway makes. Unknown fields and query parameters are
-refused.
+are listed in full. `X-Request-Id` is returned: yours, or one that the gateway makes. Unknown fields and query
+parameters are refused.
 """
 
 

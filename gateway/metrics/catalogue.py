@@ -1,7 +1,7 @@
 """Every metric that a gateway exports: its name, type, labels and meaning. Pure.
 
-Names follow Prometheus: the unit is the suffix, counters end in `_total`. The table of `docs/operate/monitoring.md` is
-made of this, and the alert rules and the dashboard of `scripts/deploy` may name nothing else.
+Names follow Prometheus: the unit is the suffix, and counters end in `_total`. The table in
+`docs/operate/monitoring.md` lists the same, and the alert rules and the dashboard in `scripts/deploy` use only these.
 """
 
 from dataclasses import dataclass

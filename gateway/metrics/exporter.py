@@ -1,8 +1,8 @@
-"""Answers Prometheus: reads what is counted when somebody asks, and encodes it.
+"""Exports the metrics: reads them at each scrape, and encodes them for Prometheus.
 
-`GET /metrics` is an ASGI application of its own. cli/operate/processes.py serves it, on a port of its own. What has to
-be asked of the database or the node first is read in `refreshing`, within `_REFRESH_SECONDS`: whatever hangs, the
-counters are answered, and what could not be read is left out rather than shown as it was.
+`GET /metrics` is a separate ASGI application, which cli/operate/processes.py serves on its own port. Values that come
+from the database or the node are read by the functions given to `refreshing`, within `_REFRESH_SECONDS`. If one hangs,
+the counters are answered all the same, and a value that could not be read is left out instead of shown out of date.
 """
 
 import asyncio
@@ -26,17 +26,17 @@ from gateway.metrics.histogram import Histogram
 
 log = logging.getLogger(__name__)
 
-#: Values by the values of their labels, in the order of the catalogue's.
+#: Values, each with the values of its labels in the order of the catalogue.
 Samples = Iterable[tuple[tuple[str, ...], float | Histogram]]
 
 Label = TypeVar("Label", bound=str)
 
-#: Prometheus gives up after ten seconds, unless it is told otherwise.
+#: Prometheus' own timeout is ten seconds by default.
 _REFRESH_SECONDS: Final = 2.5
 
 
 class Exporter(Collector):
-    """The metrics of one process. Built once, and handed to those who have something to tell."""
+    """The metrics of one process. It is built once; modules with metrics register them by `tell`."""
 
     def __init__(self, version: str) -> None:
         self._readers: dict[str, Callable[[], Samples]] = {}
@@ -48,13 +48,13 @@ class Exporter(Collector):
         self.tell("gateway_build_info", lambda: single(1, version))
 
     def tell(self, name: str, read: Callable[[], Samples]) -> None:
-        """Export a metric of the catalogue: `read` is called whenever somebody asks."""
+        """Export a metric of the catalogue: `read` is called at each scrape."""
         assert name in BY_NAME, f"{name} is not in the catalogue"
         assert name not in self._readers, f"{name} is told twice"
         self._readers[name] = read
 
     def refreshing(self, refresh: Callable[[], Awaitable[None]]) -> None:
-        """Have this done before each answer."""
+        """Call `refresh` before each answer."""
         self._refreshing.append(refresh)
 
     @property

@@ -1,7 +1,7 @@
-"""What an HTTP server answers: requests by route and status, how long each took, and what became of payments.
+"""Counts an HTTP server's answers: requests by route and status, their durations, and payments by outcome.
 
-A request is counted when its answer begins: a stream of events is open for minutes and was answered in milliseconds.
-Its time begins when its head was read and all requests before it on the connection were answered.
+A request is counted when its answer begins: an event stream is open for minutes but was answered in milliseconds. Its
+duration starts when its headers have been read and all earlier requests on the connection were answered.
 """
 
 from collections import defaultdict
@@ -11,10 +11,10 @@ from typing import Final
 
 from gateway.metrics.histogram import SECONDS, Histogram
 
-#: What stands for a request that no route matched: anybody may ask for any path.
+#: The route of a request that matched none: a caller may ask for any path.
 NO_ROUTE: Final = "none"
 
-#: What stands for a rail that was not chosen before the payment was refused.
+#: The rail of a payment that was refused before one was chosen.
 NO_RAIL: Final = "none"
 
 _METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

@@ -1,7 +1,7 @@
-"""config check: every setting, where its value comes from, and what is wrong with any of them.
+"""config check: every setting, where its value comes from, and what is wrong with it.
 
-The rules are those of `gateway.config` and of whoever reads a setting later: the URL of the database, the key files.
-Here they are only asked one after the other, so that all faults are told at once, each in its sentence.
+The rules are those of `gateway.config`, and of the modules that parse a setting later: the URL of the database, the key
+files. Here each is applied in turn, so that all faults are reported at once, each with its own sentence.
 """
 
 import re
@@ -20,7 +20,7 @@ _NAMED: Final = re.compile(r"\bGATEWAY_[A-Z_]+")
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A setting as it is used; of a secret only whether it is set."""
+    """A setting and its value in use; for a secret only whether it is set."""
 
     name: str
     value: str
@@ -29,7 +29,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong, with what to do about it, and the name that it is about."""
+    """What is wrong and what to do about it, and the name of the setting."""
 
     name: str
     says: str
@@ -37,7 +37,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """Every setting in the order of the reference, every fault, and what is read from the rest."""
+    """Every setting in the order of the reference, every fault, and the configuration that the rest makes."""
 
     settings: list[Setting]
     faults: list[Fault]
@@ -49,7 +49,7 @@ class Configuration:
 
 
 def check(environ: Mapping[str, str]) -> Configuration:
-    """Read all settings from these variables. Other variables than those of the gateway are not looked at."""
+    """Read all settings from these variables. Variables that are not the gateway's are ignored."""
     variables = given(environ)
     faults = list(_unknown(variables))
     values, unread = _with_files(variables)
@@ -70,7 +70,7 @@ def _setting(name: str, text: str, is_variable: bool, default: str) -> Setting:
 
 
 def _with_files(variables: Mapping[str, str]) -> tuple[Mapping[str, str], list[Fault]]:
-    """The variables with what their files say; without any of it where one of the files is at fault."""
+    """The variables, completed from the files that they name; without any file if one of them is at fault."""
     try:
         return with_files(variables), []
     except Misconfigured as wrong:
@@ -90,8 +90,8 @@ def _unknown(variables: Mapping[str, str]) -> Iterator[Fault]:
 
 
 def _read(variables: Mapping[str, str]) -> tuple[Config | None, list[Fault]]:
-    """Read them all; what cannot be read is a fault, and the rest is read without it. No configuration where a fault is
-    nobody's alone.
+    """Read them all. A setting that cannot be read is a fault, and the rest is read without it. There is no
+    configuration if a fault cannot be attributed to one setting.
     """
     kept, faults = dict(variables), list[Fault]()
     while True:
@@ -106,7 +106,7 @@ def _read(variables: Mapping[str, str]) -> tuple[Config | None, list[Fault]]:
 
 
 def _later(config: Config) -> Iterator[Fault]:
-    """What is found out only when it is used. A key file that is not there yet is made by `gateway migrate`."""
+    """Faults that would show only in use. A key file that does not exist yet is made by `gateway migrate`."""
     url, relayers = config.database_url, config.relayer_key_file
     master, root = config.master_key_file, config.root_key_file
     readers: dict[str, Callable[[], object]] = {

@@ -1,12 +1,12 @@
-"""doctor: what an installation lacks, and what to do about it.
+"""doctor: checks an installation, and says what to do about each problem.
 
-`doctor.DIAGNOSTICS` is the list. Each is a function of the installation that answers with one sentence. One that needs
-what an earlier one did not find is skipped, and says so. Nothing is changed: the database gets an empty commit, which
-is how it is found out whether it takes any.
+`doctor.DIAGNOSTICS` is the list. Each diagnostic is a function of the installation that returns one sentence. It is
+skipped if an earlier one did not find what it needs. Nothing is changed: the database gets one empty commit, to find
+out whether it accepts writes.
 
-    installation.py  what is looked at, and what a diagnostic is
-    doctor.py        the list, and going through it
-    doctor.sql       what PostgreSQL is asked
+    installation.py  the installation, and what a diagnostic is
+    doctor.py        the list, and running it
+    doctor.sql       the queries to PostgreSQL
     of_machine.py    the settings, versions, disks and keys
     of_database.py   the server, durability, the clock, the schema
     of_chain.py      the node, time and finality, contracts, relayers

@@ -1,4 +1,4 @@
-"""The diagnostics in their order, and going through them."""
+"""The diagnostics in their order, and running them."""
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -10,7 +10,7 @@ from gateway.cli.operate.doctor import of_chain, of_database, of_machine, of_wor
 from gateway.cli.operate.doctor.installation import Diagnostic, Installation, Result, Skipped, State
 from gateway.errors import GatewayError
 
-#: What one needs, an earlier one has found.
+#: In the order of their needs: each uses what earlier ones have found.
 DIAGNOSTICS: Final[Mapping[str, Diagnostic]] = {
     "settings": of_machine.settings,
     "versions": of_machine.versions,
@@ -34,7 +34,7 @@ DIAGNOSTICS: Final[Mapping[str, Diagnostic]] = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a diagnostic has found."""
+    """The result of a diagnostic, by its name."""
 
     name: str
     state: State
@@ -42,7 +42,7 @@ class Finding:
 
 
 async def examine(environ: Mapping[str, str], diagnostics: Mapping[str, Diagnostic] = DIAGNOSTICS) -> list[Finding]:
-    """Go through all diagnostics of the installation that these variables describe."""
+    """Run all diagnostics on the installation that these variables describe."""
     async with AsyncExitStack() as stack:
         one = Installation(configuration.check(environ), stack)
         return [Finding(name, **asdict(await _look(diagnostic, one))) for name, diagnostic in diagnostics.items()]

@@ -1,4 +1,4 @@
-"""What is looked at, and what a diagnostic is."""
+"""The installation that is checked, and what a diagnostic is."""
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -14,13 +14,13 @@ from gateway.postgres.pool import Database, Statements
 
 sql: Final = Statements(__package__, "doctor.sql")
 
-#: `warning`: it works, and somebody should know. `skipped`: it needs what is not there.
+#: `warning`: it works, but somebody should know. `skipped`: something that it needs was not found.
 State = Literal["ok", "warning", "failed", "skipped"]
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What was found, in a sentence; of a warning or a failure it says what to do as well."""
+    """What was found, in a sentence; for a warning or a failure also what to do."""
 
     state: State
     says: str
@@ -32,7 +32,7 @@ class Skipped(Exception):
 
 @dataclass
 class Installation:
-    """One installation, as its settings describe it. What a diagnostic has opened, the next ones use."""
+    """One installation, as its settings describe it. Diagnostics share what earlier ones have opened."""
 
     configuration: Configuration
     stack: AsyncExitStack
@@ -97,7 +97,7 @@ class Installation:
 
 
 class Diagnostic(Protocol):
-    """Looks at one thing. A GatewayError that it raises is what it has found, and so is Skipped."""
+    """Checks one thing. A GatewayError that it raises is a failure; Skipped is raised where its needs are not met."""
 
     async def __call__(self, one: Installation, /) -> Result: ...
 

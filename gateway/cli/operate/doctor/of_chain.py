@@ -36,7 +36,7 @@ async def contracts(one: Installation) -> Result:
         cursor = await cursors.read(connection, next(iter(known.values())).chain_id)
     await same_chain.verify(one.node, known.values(), cursor, alone=one.places.chain_is_ours)
     read = f"; the ledger has read it up to block {cursor.number}" if cursor is not None else ""
-    return ok(f"this is the chain that the ledger was kept with, and {', '.join(tokens)} is there{read}")
+    return ok(f"this is the ledger's chain, and has the contracts of {', '.join(tokens)}{read}")
 
 
 async def chain_time(one: Installation) -> Result:
@@ -44,9 +44,7 @@ async def chain_time(one: Installation) -> Result:
     if head is None:
         return failed("the node has no block: wait until it has synchronised, or name another in GATEWAY_RPC_URL")
     if one.places.chain_is_ours:
-        return ok(
-            f"the head is block {head.number} of the embedded chain, which makes blocks when there is something to do"
-        )
+        return ok(f"the head is block {head.number} of the embedded chain, which makes blocks on demand")
     ahead = head.timestamp - one.connected.clock().timestamp()
     way = "ahead of" if ahead > 0 else "behind"
     says = f"the head is block {head.number}, {abs(ahead):.0f} s {way} the database's time"
@@ -80,4 +78,6 @@ async def relayers(one: Installation) -> Result:
     except Misconfigured as missing:
         return warning(f"nothing can be relayed from this machine, which only a worker needs: {missing}")
     least = min(row.payments for row in rows)
-    return ok(f"{len(rows)} run, {len(signers)} of them with keys here; the poorest has gas for {least} payments")
+    return ok(
+        f"{len(rows)} run, {len(signers)} of them with keys here; the lowest gas balance is good for {least:,} payments"
+    )

@@ -45,7 +45,7 @@ async def durability(one: Installation) -> Result:
 async def schema(one: Installation) -> Result:
     await migration.check_migrated(one.connected)
     one.has_schema(await assembly.settings_of(one.config, one.connected, one.places))
-    return ok("the schema is the one of this gateway")
+    return ok("the schema is that of this version of the gateway")
 
 
 async def clock(one: Installation) -> Result:

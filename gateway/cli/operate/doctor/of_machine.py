@@ -24,7 +24,7 @@ async def settings(one: Installation) -> Result:
     if faults:
         return failed("; ".join(fault.says for fault in faults))
     given = sum(setting.source != "default" for setting in one.configuration.settings)
-    return ok(f"{given} of {len(one.configuration.settings)} settings are set, and all fit")
+    return ok(f"{given} of {len(one.configuration.settings)} settings are set; all are valid")
 
 
 async def versions(_: Installation) -> Result:

@@ -1,4 +1,4 @@
-"""Whether a worker does its rounds, what it says of token payments, and the checkpoints that it writes."""
+"""The worker, the recovery after a restore, and the checkpoints of the logs."""
 
 from datetime import timedelta
 from typing import Final
@@ -20,7 +20,7 @@ async def worker(one: Installation) -> Result:
         return failed(f"no worker {ever}, so token payments wait: start 'gateway work'")
     if found.relayers != "ok":
         return failed(f"a worker runs, but {found.reason}")
-    return ok("a worker runs, and what it sends becomes final")
+    return ok("a worker runs, and its transactions become final")
 
 
 async def recovery(one: Installation) -> Result:
