@@ -23,10 +23,13 @@ from gateway.identity.wallet import Wallet
 from gateway.keys import key_files
 from gateway.keys.errors import EncryptedKeyUnreadable, MasterKeyMissing
 from gateway.keys.vault import Vault
+from gateway.notifications import address
+from gateway.notifications.channels.email import Email
 from gateway.outbound.address import Allowed
 from gateway.postgres.pool import Database, connect
 from gateway.webhooks import endpoint, message
 from tests.factory import NOW
+from tests.notifications.mail_server import MailServer
 
 pytestmark = pytest.mark.anyio
 
@@ -74,7 +77,8 @@ class Setup:
             rows = await connection.fetch(
                 "SELECT master, count(*) FROM "
                 "(SELECT master FROM encrypted_key UNION ALL SELECT master FROM checkpoint_key UNION ALL "
-                "SELECT master FROM webhook_secret) AS key GROUP BY master"
+                "SELECT master FROM webhook_secret UNION ALL SELECT master FROM notification_address) AS key "
+                "GROUP BY master"
             )
         return dict(rows)
 
@@ -330,3 +334,19 @@ async def test_a_file_that_cannot_be_read_for_a_moment_takes_no_key_from_who_has
     setup.file.write_text(rotated)
     assert await setup.signs(stale, people) == before
     assert rotated.startswith(whole)
+
+
+async def test_notices_go_to_the_same_addresses_whatever_they_are_encrypted_under(setup: Setup) -> None:
+    (alice,) = await setup.claim("alice")
+    channel, wanted = Email(MailServer().server()), address.Wanted("alice@example.com", "en", "UTC")
+    async with setup.database.transaction() as connection:
+        added = await address.add(connection, setup.vault, channel, alice.id, wanted, ANYONE, NOW)
+
+    (old,) = setup.in_file()
+    await setup.rotate()
+
+    assert await setup.masters() == {2: 2}
+    async with setup.database.reading() as connection:
+        assert await address.addresses(connection, Vault(setup.in_file()[1]), alice.id) == [added]
+        with pytest.raises(MasterKeyMissing):
+            await address.addresses(connection, Vault(old), alice.id)

@@ -59,7 +59,7 @@ async def mails() -> AsyncIterator[MailServer]:
 
 @pytest.fixture
 async def api(database: Database, assets: Assets, mails: MailServer) -> AsyncIterator[Api]:
-    async with opened(database, assets, channels=(Email(mails.server()),), public_url=URL) as api:
+    async with opened(database, assets, channels=(Email(mails.server()),)) as api:
         yield api
 
 

@@ -66,6 +66,7 @@ class MailServer:
     port: int = 0
     recipient: Answer = taken
     data: Answer = taken
+    goodbye: Answer = taken
     mails: list[Mail] = field(default_factory=list)
     tried: list[str] = field(default_factory=list)
     password: tuple[str, str] | None = None
@@ -96,6 +97,9 @@ class MailServer:
             mail = Mail(envelope.mail_from or "", envelope.rcpt_tos, envelope.content, bool(session.ssl), user)
             self.mails.append(mail)
         return refused or "250 OK"
+
+    async def handle_QUIT(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        return await self.goodbye("") or "221 Bye"
 
     def authenticate(self, server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
         assert isinstance(data, LoginPassword)

@@ -73,12 +73,17 @@ class Email(Channel):
         """Hand it in. A reason is one of: refused (gone); mailbox, server, timeout, not_reached, tls, sign_in,
         greylisted (later).
         """
-        mail = email(message, self._sender, address)
+        outcome: Outcome = TryLater("timeout")
         try:
-            async with asyncio.timeout(self._seconds):
-                outcome = await self._hand_in(address, mail.as_bytes())
+            async with asyncio.timeout(self._seconds), self._connected() as client:
+                await client.sendmail(self._sender.addr_spec, [address], email(message, self._sender, address))
+                outcome = Sent()  # whatever comes of saying goodbye
         except TimeoutError:
-            outcome = TryLater("timeout")
+            pass
+        except aiosmtplib.SMTPRecipientsRefused as refused:
+            outcome = _refused(refused.recipients[0].code, refused.recipients[0].message)
+        except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+            outcome = outcome if isinstance(outcome, Sent) else TryLater(_why(error))
         self._say(outcome)
         return outcome
 
@@ -94,16 +99,6 @@ class Email(Channel):
             return "timeout"
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             return _why(error)
-
-    async def _hand_in(self, address: str, content: bytes) -> Outcome:
-        try:
-            async with self._connected() as client:
-                await client.sendmail(self._sender.addr_spec, [address], content)
-        except aiosmtplib.SMTPRecipientsRefused as refused:
-            return _refused(refused.recipients[0].code, refused.recipients[0].message)
-        except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-            return TryLater(_why(error))
-        return Sent()
 
     def _connected(self) -> "aiosmtplib.SMTP":
         """A connection that is encrypted and signed in once it is entered."""
@@ -157,7 +152,7 @@ def _why(error: Exception) -> str:
         return "sign_in"
     if isinstance(error, aiosmtplib.SMTPTimeoutError):
         return "timeout"
-    if isinstance(error, aiosmtplib.SMTPNotSupported) or _is_tls(error):
+    if type(error) is aiosmtplib.SMTPException or _is_tls(error):  # what it raises where there is no STARTTLS
         return "tls"
     if isinstance(error, aiosmtplib.SMTPConnectError | OSError) and not isinstance(
         error, aiosmtplib.SMTPResponseException

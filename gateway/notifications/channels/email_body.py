@@ -18,10 +18,13 @@ _INK, _SOFT, _LINE, _GROUND, _ACCENT = "#14171a", "#5c6268", "#e4e2dc", "#f6f5f1
 _FONT: Final = "font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Noto Sans','Noto Sans Thai',sans-serif"
 
 
-def email(message: Message, sender: Address, to: str) -> EmailMessage:
-    """The e-mail to this address. The same message to the same address makes the same Message-ID and Date.
+def email(message: Message, sender: Address, to: str) -> bytes:
+    """The e-mail to this address. The same message makes the same Message-ID and Date.
 
-    Nothing of a message can begin a header: the library refuses line ends in one.
+    Nothing of a message can begin a header: the library refuses line ends in one. The link to unsubscribe is written
+    beside it, since the library would break a long one up into encoded words, which mail programs do not open.
+
+    Raises ValueError for a text with a line end.
     """
     mail = EmailMessage(policy=SMTP)
     mail["From"] = sender
@@ -31,13 +34,19 @@ def email(message: Message, sender: Address, to: str) -> EmailMessage:
     mail["Message-ID"] = f"<{message.id}@{sender.domain}>"
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834
     mail["Content-Language"] = message.locale
-    if message.unsubscribe_url is not None:
-        mail["List-Unsubscribe"] = f"<{message.unsubscribe_url}>"
-        if message.unsubscribe_url.startswith("https://"):
-            mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058, which wants https
     mail.set_content(text_body(message), cte="base64")
     mail.add_alternative(html_body(message), subtype="html", cte="base64")
-    return mail
+    return _unsubscribe(message.unsubscribe_url) + mail.as_bytes()
+
+
+def _unsubscribe(url: str | None) -> bytes:
+    """The headers of RFC 2369, and of RFC 8058, which wants https."""
+    if url is None:
+        return b""
+    if not (url.isascii() and url.isprintable()) or set(url) & set(" <>"):
+        raise ValueError("a URL has no spaces and no line ends")
+    one_click = "List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" if url.startswith("https://") else ""
+    return f"List-Unsubscribe: <{url}>\r\n{one_click}".encode()
 
 
 def text_body(message: Message) -> str:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from functools import cache
 from importlib.resources import files
 from io import BytesIO
@@ -36,6 +36,9 @@ SOURCE: Final = "en"
 #: A number that is not a currency's: at least two decimals, at most as many as there are.
 _NUMBER: Final = "#,##0.00" + "#" * 75
 
+#: Digits that are reckoned with: of the largest amount (money.py), and as many decimals as Babel asks for.
+_DIGITS: Final = 160
+
 
 def check_time_zone(name: str) -> None:
     """Raises InvalidRequest for a name that the IANA's database does not have."""
@@ -59,12 +62,14 @@ class Language:
 
     def amount(self, amount: str, asset: str) -> str:
         """A decimal string of an asset; nothing of it is rounded."""
-        number = Decimal(amount)
-        if asset not in _currencies():
-            return f"{format_decimal(number, format=_NUMBER, locale=self.locale)}\u00a0{for_terminal(asset)}"
-        apart = re.search(r"[A-Za-z]$", get_currency_symbol(asset, locale=self.locale))
-        pattern = "¤\u00a0#,##0.00" if apart else None  # Unicode Technical Standard 35, part 3, 2.2
-        return str(format_currency(number, asset, pattern, self.locale, decimal_quantization=False))
+        with localcontext() as exact:
+            exact.prec = _DIGITS
+            number = Decimal(amount)
+            if asset not in _currencies():
+                return f"{format_decimal(number, format=_NUMBER, locale=self.locale)}\u00a0{for_terminal(asset)}"
+            apart = re.search(r"[A-Za-z]$", get_currency_symbol(asset, locale=self.locale))
+            pattern = "¤\u00a0#,##0.00" if apart else None  # Unicode Technical Standard 35, part 3, 2.2
+            return str(format_currency(number, asset, pattern, self.locale, decimal_quantization=False))
 
     def time(self, at: datetime) -> str:
         """The date, the time to the minute, and the offset."""
