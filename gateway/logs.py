@@ -1,6 +1,6 @@
 """The log: one line per message on standard error, as text or as JSON.
 
-A message is for people, and a record's `fields` beside it are for programs.
+A message is for people; a record's `fields` are for programs.
 """
 
 import json
@@ -19,8 +19,8 @@ _FIELDS = "fields"
 
 
 class JsonFormatter(logging.Formatter):
-    """A JSON object a line: `time` (RFC 3339, UTC), `level`, `logger`, `message`, the fields, and of an error its
-    traceback as `exception`. It is ASCII, so nothing in it moves a terminal's cursor.
+    """One JSON object per line: `time` (RFC 3339, UTC), `level`, `logger`, `message`, the record's fields, and a
+    traceback as `exception`. It is ASCII, so that no log entry can control a terminal.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -37,7 +37,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def to_standard_error(form: LogFormat) -> None:
-    """Have the process log in this form, in place of any other."""
+    """Log in this format to standard error, replacing any other configuration."""
     handler = logging.StreamHandler()
     text = LogFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     handler.setFormatter(JsonFormatter() if form == "json" else text)
@@ -46,5 +46,5 @@ def to_standard_error(form: LogFormat) -> None:
 
 
 def with_fields(fields: Mapping[str, object]) -> dict[str, object]:
-    """What logging is handed as `extra`, for a record with these fields."""
+    """The `extra` argument of a logging call, for a record with these fields."""
     return {_FIELDS: fields}

@@ -1,4 +1,4 @@
-"""What is exported of a server as metrics (metrics/catalogue.py)."""
+"""The metrics of a server (metrics/catalogue.py)."""
 
 from gateway.api.methods import Gateway
 from gateway.api.payments.payments import Ends, Payments, Refunds
@@ -12,7 +12,7 @@ from gateway.reconciliation.readiness import Probe, Readiness
 
 
 def export(exporter: Exporter, gateway: Gateway) -> None:
-    """Have the exporter ask this application."""
+    """Register this application's metrics."""
     services: Services = gateway.state.services
     hub: Hub = gateway.state.hub
     exporter.tell("gateway_http_requests_total", gateway.traffic.requests)
@@ -26,7 +26,7 @@ def export(exporter: Exporter, gateway: Gateway) -> None:
 
 
 def _groups(gateway: Gateway) -> Samples:
-    """Of the fast path and the look-ups of callers; `ordinary_`: of the handlers behind the router."""
+    """The groups of the fast path and of the callers' look-ups; `ordinary_` are those of the handlers."""
     callers: Callers = gateway.state.callers
     payments: Payments = gateway.state.payments
     ends: Ends = gateway.state.ends
@@ -42,7 +42,7 @@ def _groups(gateway: Gateway) -> Samples:
 
 
 class _Health:
-    """What /health/ready would say. Nothing is told of what is not known."""
+    """What /health/ready would answer. Values that are not known are not exported."""
 
     def __init__(self, services: Services, probe: Probe) -> None:
         self._services, self._probe = services, probe

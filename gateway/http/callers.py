@@ -27,8 +27,8 @@ CALLER: Final = "caller"
 
 
 class Callers:
-    """Finds out who calls. Lookups that arrive while one is under way share the next one (group_commit.py), so each is
-    made after its request came; a lone one waits for nobody. By itself a lookup costs as much as half of a request.
+    """Authenticates callers. Look-ups that arrive while one is running share the next one (group_commit.py), so each
+    starts after its request arrived; a lone one does not wait. Alone, a look-up costs half as much as a request.
     """
 
     def __init__(self, services: Services) -> None:
@@ -37,15 +37,15 @@ class Callers:
         self._sessions: GroupCommit[bytes, Credential | None] = GroupCommit(self._by_sessions)
 
     def sizes(self) -> dict[str, Histogram]:
-        """How many look-ups were made together, by what was looked up."""
+        """How many look-ups shared a statement, by kind of credential."""
         return {"api_keys": self._api_keys.sizes, "sessions": self._sessions.sizes}
 
     async def by_api_key(self, hashed: bytes) -> Credential | None:
-        """What the API key with this SHA-256 may do, from anywhere; None where it has to be looked at by itself."""
+        """The credential of the API key with this SHA-256; None if it has to be looked up on its own."""
         return await self._api_keys.submit(hashed)
 
     async def by_session(self, hashed: bytes) -> Credential | None:
-        """What the session may do whose token has this SHA-256; None where it has to be looked at by itself."""
+        """The credential of the session whose token has this SHA-256; None if it has to be looked up on its own."""
         return await self._sessions.submit(hashed)
 
     async def _by_api_keys(self, hashes: Sequence[bytes]) -> list[Credential | None]:

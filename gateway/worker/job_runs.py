@@ -1,4 +1,4 @@
-"""How a worker's jobs get on: how often each has run, and when it last did without a failure. Pure."""
+"""Counts the runs of a worker's jobs, and notes when each last succeeded. Pure."""
 
 from collections import Counter
 from dataclasses import dataclass, field

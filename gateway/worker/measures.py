@@ -1,6 +1,6 @@
-"""What is exported of a worker as metrics (metrics/catalogue.py).
+"""The metrics of a worker (metrics/catalogue.py).
 
-Its jobs are counted as they run. All else is read from the database and the node when somebody asks: it is the same
+Its jobs are counted as they run. Everything else is read from the database and the node at each scrape, and is the same
 from every worker of a database. What could not be read is left out.
 """
 
@@ -74,7 +74,7 @@ class Measures:
         self._export_relayers(exporter)
 
     async def refresh(self) -> None:
-        """Read both, once: what is known of the database is told where the node is away."""
+        """Read both once. The database's values are exported even if the node is unavailable."""
         self._database = self._node = None
         self._node_up = False
         worker = self._worker
