@@ -1,10 +1,9 @@
-"""The files that master keys, the root key and relayers' keys lie in: readable by us alone, and whole whenever we are
-stopped.
-"""
+"""The files of master keys, the root key and relayers' keys: readable by nobody else, and whole whenever we stop."""
 
 import os
 import secrets
 import struct
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -103,7 +102,8 @@ def _read_private(path: Path, setting: str, bytes_max: int) -> str:
     """The text of a file that nobody else can read; what is not ASCII comes as something that is no digit."""
     try:
         with path.open("rb") as file:
-            open_to_others = _others_may(os.fstat(file.fileno()).st_mode, _access_list(file.fileno()))
+            found, ours = os.fstat(file.fileno()), {os.getegid(), *os.getgroups()}
+            open_to_others = others_may(found, ours, _access_list(file.fileno()))
             raw = file.read(bytes_max + 1)
     except OSError as error:
         raise Misconfigured(f"{setting}: {path} cannot be read: {error.strerror}") from None
@@ -124,8 +124,12 @@ def _access_list(descriptor: int) -> bytes | None:
         return None
 
 
-def _others_may(mode: int, access_list: bytes | None) -> bool:
-    """Whether anybody but the owner and we may do anything with a file. Pure.
+def others_may(file: os.stat_result, groups: Collection[int], access_list: bytes | None) -> bool:
+    """Whether anybody but the owner and we, who are in these groups, may do anything with a file.
+
+    A file of root's may be readable by one of our groups: Kubernetes mounts secrets so for a pod with an fsGroup, with
+    the mode 0440. PostgreSQL has the same rule for its private key. A file of anybody else's may not, since people
+    often share their group.
 
     With an access control list the mode's group bits are its mask, the most that anybody named there may do, and no
     group's right. So a credential of systemd, which is root's and which the list lets the service's user read, has the
@@ -133,7 +137,8 @@ def _others_may(mode: int, access_list: bytes | None) -> bool:
     a version, then a tag, the rights and a user or group for each entry.
     """
     if access_list is None:
-        return bool(mode & 0o077)
+        allowed = 0o040 if file.st_uid == 0 and file.st_gid in groups else 0
+        return bool(file.st_mode & 0o077 & ~allowed)
     entries = list(struct.iter_unpack("<HHI", access_list[4:]))
     mask = next((rights for tag, rights, _ in entries if tag == _MASK), 0o7)
     others = [

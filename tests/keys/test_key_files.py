@@ -1,6 +1,7 @@
 """The files that keys lie in: made once, read by us alone, and refused by the line that is wrong."""
 
 import os
+import stat
 import struct
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -60,9 +61,33 @@ def test_a_key_that_others_can_reach_is_refused(tmp_path: Path, mode: int) -> No
     path = tmp_path / "relayer.key"
     path.write_text(64 * "a")
     path.chmod(mode)
+    if os.geteuid() == 0:
+        os.chown(path, SOMEBODY, SOMEBODY)
 
     with pytest.raises(Misconfigured, match="chmod 600"):
         key_files.load_relayer_keys(path)
+
+
+#: A user, and a group that some process is in.
+SOMEBODY, GROUP = 61_100, 61_101
+
+
+def file_of(mode: int, owner: int, group: int) -> os.stat_result:
+    return os.stat_result((stat.S_IFREG | mode, 0, 0, 1, owner, group, 64, 0, 0, 0))
+
+
+@pytest.mark.parametrize("mode", [0o400, 0o440, 0o600, 0o640])
+def test_a_secret_that_kubernetes_mounts_for_our_group_is_read(mode: int) -> None:
+    assert not key_files.others_may(file_of(mode, 0, GROUP), {SOMEBODY, GROUP}, None)
+
+
+@pytest.mark.parametrize(
+    ("mode", "owner", "group"),
+    [(0o440, 0, GROUP + 1), (0o440, SOMEBODY, GROUP), (0o444, 0, GROUP), (0o460, 0, GROUP), (0o450, 0, GROUP)],
+    ids=["another group", "a group of people", "everybody", "the group writes", "the group runs"],
+)
+def test_a_key_that_a_group_can_reach_otherwise_is_refused(mode: int, owner: int, group: int) -> None:
+    assert key_files.others_may(file_of(mode, owner, group), {SOMEBODY, GROUP}, None)
 
 
 def access_list(named: int, of_user: int = 0o4, of_group: int = 0, of_others: int = 0, mask: int = 0o4) -> bytes:
