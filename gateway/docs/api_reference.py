@@ -21,8 +21,12 @@ from pygments.lexers.shell import BashLexer
 from pygments.lexers.special import TextLexer
 
 from gateway.docs import layout
+from gateway.docs.library import Page
+from gateway.docs.markdown import Document, Section
 
 Json = Any
+
+_TITLE: Final = "API reference"
 
 _MARKDOWN: Final = MarkdownIt("commonmark", {"html": False})
 _SPANS: Final = HtmlFormatter(nowrap=True)
@@ -31,7 +35,27 @@ _JSON, _BASH, _TEXT = JsonLexer(), BashLexer(), TextLexer()
 
 def page(document: Mapping[str, Json]) -> bytes:
     """The whole page."""
-    return layout.whole("API reference", list(_main(document)), list(_contents(document)))
+    return layout.whole(_TITLE, list(_main(document)), list(_contents(document)))
+
+
+def searched(document: Mapping[str, Json]) -> Page:
+    """What a search finds of it: each operation, object and problem is a section."""
+    return Page(layout.API_REFERENCE, "API", "", Document(_TITLE, "", list(_sections(document))))
+
+
+def _sections(document: Mapping[str, Json]) -> Iterator[Section]:
+    yield Section(1, _TITLE, "", document["info"]["description"])
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            takes = [_resolved(document, one)["name"] for one in operation.get("parameters", ())]
+            text = " ".join([method.upper(), path, operation["description"], *takes])
+            yield Section(3, operation["summary"], operation["operationId"], text)
+    for name, schema in document["components"]["schemas"].items():
+        if not name.endswith("Request"):
+            text = " ".join([schema.get("description", ""), *schema.get("properties", ())])
+            yield Section(3, name, f"object-{name}", text)
+    for code, example in document["components"]["examples"].items():
+        yield Section(3, code, f"problem-{code}", f"{example['summary']} {example['value']['detail']}")
 
 
 def _main(document: Mapping[str, Json]) -> Iterator[str]:

@@ -7,7 +7,7 @@ title has them come first.
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Final
@@ -72,13 +72,11 @@ class Library:
             group: [_page(folder, group, one.file, one.about) for one in pages]
             for group, pages in markdown.contents(listed).items()
         }
-        folded = [
-            (page, section, f"{page.title} {section.heading}".casefold(), section.text.casefold())
-            for pages in groups.values()
-            for page in pages
-            for section in page.document.sections
-        ]
-        return cls(front, groups, folded)
+        return cls(front, groups, [one for pages in groups.values() for page in pages for one in _folded(page)])
+
+    def searching(self, page: Page) -> "Library":
+        """The same, with a page that its search finds as well, and its contents list does not have."""
+        return replace(self, _folded=[*self._folded, *_folded(page)])
 
     def pages(self) -> list[Page]:
         """All of them, in the order of the contents list."""
@@ -101,6 +99,11 @@ class Library:
         for page, section, heading, text in self._folded:
             if all(word in heading or word in text for word in words):
                 yield sum(10 * (word in heading) + min(3, text.count(word)) for word in words), page, section
+
+
+def _folded(page: Page) -> Iterator[tuple[Page, Section, str, str]]:
+    for section in page.document.sections:
+        yield page, section, f"{page.title} {section.heading}".casefold(), section.text.casefold()
 
 
 def _page(folder: Traversable, group: str, file: str, about: str) -> Page:

@@ -35,6 +35,7 @@ def pages(library: Library) -> Sequence[HTTPRouteHandler]:
         return rendered[request.url.path.rstrip("/")].answer(request)
 
     reference: list[Content] = []  # made of the application's own document, when it is first asked for
+    searched: list[Library] = []
 
     @get(layout.API_REFERENCE, include_in_schema=False, opt=_PAGE)
     async def api_reference(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -47,7 +48,9 @@ def pages(library: Library) -> Sequence[HTTPRouteHandler]:
     async def search_documentation(request: Request[Any, Any, Any]) -> Response[bytes]:
         """The sections that have every word of `q`."""
         asked = request.query_params.get("q", "")
-        return _html(layout.results(library, asked, library.search(asked))).answer(request)
+        if not searched:
+            searched.append(library.searching(api_reference_page.searched(request.app.state.document())))
+        return _html(layout.results(library, asked, searched[0].search(asked))).answer(request)
 
     return [documentation_page, search_documentation, api_reference]
 

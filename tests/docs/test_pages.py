@@ -88,6 +88,16 @@ async def test_a_search_is_an_ordinary_form_and_what_was_asked_is_text(client: h
     found = await client.get(SEARCH, params={"q": "idempotency key reused"})
     assert 'href="/docs/reference/errors#idempotency_key_reused"' in found.text
 
+    for asked, where in (
+        ("API reference", ""),
+        ("/v1/payments/preview", "#preview"),
+        ("POST /v1/payments/{id}/capture", "#capture"),
+        ("BankMovement", "#object-BankMovement"),
+        ("insufficient_funds", "#problem-insufficient_funds"),
+    ):
+        found = await client.get(SEARCH, params={"q": asked})
+        assert f'<a href="/docs/api{where}">' in found.text.partition('class="results"')[2], asked
+
     evil = await client.get(SEARCH, params={"q": '"><script>alert(1)</script>'})
     assert (evil.status_code, "<script" in evil.text) == (200, False)
     assert "Nothing has all of" in evil.text
