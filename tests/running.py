@@ -23,14 +23,19 @@ import httpx
 import psutil
 import pytest
 
+from tests.commands import ROOT, Commands, Ran
 from tests.processes import HANG_SECONDS, Process, start
-
-ROOT = Path(__file__).resolve().parents[1]
 
 #: What `up` says last, when everything works.
 READY = "Ctrl-C stops everything"
 
-Ran = subprocess.CompletedProcess[str]
+#: The commands of the gateway with all that they import, and those of scripts/wallet.
+_OPERATE = sorted(
+    f"gateway.cli.operate.{path.stem}"
+    for path in (ROOT / "gateway" / "cli" / "operate").glob("[a-z]*.py")
+    if path.stem not in ("serve", "work", "start")
+)
+GATEWAY, WALLET = Commands("gateway.__main__", *_OPERATE), Commands("wallet", path=ROOT / "scripts")
 
 
 @dataclass
@@ -51,15 +56,16 @@ class Up:
 
     def sh(self, text: str, **settings: str) -> Ran:
         """Lines of shell, run in the folder."""
-        return self._run(["bash", "-euo", "pipefail", "-c", text], settings)
+        argv, env = ["bash", "-euo", "pipefail", "-c", text], environ() | settings
+        return subprocess.run(argv, cwd=self.folder, env=env, capture_output=True, text=True, timeout=HANG_SECONDS)
 
     def gateway(self, *arguments: str, **settings: str) -> Ran:
         """One command of the command line."""
-        return self._run([sys.executable, "-P", "-m", "gateway", *arguments], settings)
+        return GATEWAY.run(arguments, self.folder, environ() | settings)
 
     def wallet(self, *arguments: str, **settings: str) -> Ran:
         """One command of scripts/wallet."""
-        return self._run(["scripts/wallet", *arguments], settings)
+        return WALLET.run(arguments, self.folder, environ() | settings)
 
     def json(self, *arguments: str) -> Any:
         """What a command answers with --json: it succeeds, and its standard output is JSON and nothing else."""
@@ -97,10 +103,6 @@ class Up:
         """What the handle can spend of the asset."""
         balances = {one["asset"]: one["available"] for one in self.api(handle, "/v1/wallet")["balances"]}
         return str(balances[asset])
-
-    def _run(self, argv: list[str], settings: dict[str, str]) -> Ran:
-        settings = environ() | settings
-        return subprocess.run(argv, cwd=self.folder, env=settings, capture_output=True, text=True, timeout=HANG_SECONDS)
 
 
 @contextmanager
