@@ -16,7 +16,7 @@ import rich_click as click
 from gateway import __version__, logs
 from gateway.cli.operate import printout, security
 from gateway.cli.pay_many import command
-from gateway.cli.wallet import grants, protection, wallet, webhooks
+from gateway.cli.wallet import events, grants, protection, wallet, webhooks
 from gateway.cli.wallet.calls import say, show
 from gateway.config import SETTINGS, from_environment, given
 from gateway.errors import GatewayError
@@ -24,7 +24,14 @@ from gateway.errors import GatewayError
 T = TypeVar("T")
 
 #: In the order that `gateway --help` lists them.
-PERSONS = (*wallet.COMMANDS, command.pay_many, *protection.COMMANDS, *grants.COMMANDS, *webhooks.COMMANDS)
+PERSONS = (
+    *wallet.COMMANDS,
+    command.pay_many,
+    *protection.COMMANDS,
+    *grants.COMMANDS,
+    *webhooks.COMMANDS,
+    *events.COMMANDS,
+)
 
 click.rich_click.SHOW_ARGUMENTS = True
 click.rich_click.MAX_WIDTH = 100

@@ -35,11 +35,12 @@ def for_terminal(text: str) -> str:
 
 def json_for_terminal(value: object) -> str:
     """A JSON document, indented, that shows all of its texts and does nothing; it means the same."""
-    lines = json.dumps(value, indent=2, ensure_ascii=False).split("\n")
-    return "\n".join(
-        "".join(one if one.isprintable() or one in _JOINERS else json.dumps(one)[1:-1] for one in line)
-        for line in lines
-    )
+    return "\n".join(map(_harmless, json.dumps(value, indent=2, ensure_ascii=False).split("\n")))
+
+
+def json_line_for_terminal(value: object) -> str:
+    """The same in one line, as JSON Lines has it."""
+    return _harmless(json.dumps(value, separators=(",", ":"), ensure_ascii=False))
 
 
 def for_shell(text: str) -> str:
@@ -66,6 +67,11 @@ class LogFormatter(logging.Formatter):
 
     def formatException(self, ei: object) -> str:
         return "\n".join(map(for_terminal, super().formatException(ei).split("\n")))  # type: ignore[arg-type] # its own
+
+
+def _harmless(line: str) -> str:
+    """A line of JSON in which every letter can be seen."""
+    return "".join(one if one.isprintable() or one in _JOINERS else json.dumps(one)[1:-1] for one in line)
 
 
 def _shown(letter: str) -> str:

@@ -33,7 +33,7 @@ WORDS = HOSTILE.rstrip("\ud800")  # JSON in UTF-8 cannot have a lone surrogate
 
 
 #: What goes on until Ctrl-C, and prints through the same function as all others.
-ENDLESS = "gateway webhooks listen "
+ENDLESS = ("gateway webhooks listen ", "gateway events tail ")
 
 
 def examples() -> list[str]:

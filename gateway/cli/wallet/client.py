@@ -8,7 +8,7 @@ import asyncio
 import json
 import os
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,9 @@ _PASSING = ("queued", "submitted")
 
 #: Between two looks at a payment: the first, and the longest it grows to.
 _LOOK_SECONDS, _LOOK_SECONDS_MAX = 0.1, 1.0
+
+#: For how long a stream of events is opened again while the gateway is away, in seconds.
+_AWAY_SECONDS = 600.0
 
 #: How long the answer to a part of many payments may take: token payments are accepted one by one.
 _MANY_ANSWER_SECONDS = 300
@@ -274,6 +277,19 @@ class Client:
             except httpx.HTTPError:
                 pass
         raise StreamEnded
+
+    async def tail(self, kind: str | None, after: str | None) -> AsyncGenerator[client.Event, None]:
+        """Events as they happen, after the event `after`, over as many connections as it takes. Raises NoGateway once
+        the gateway has been away for `_AWAY_SECONDS`, and Answered.
+        """
+        retry = client.Retry(seconds=_AWAY_SECONDS)
+        with self._told():
+            async with (
+                client.AsyncClient(self._url, self._api_key, retry=retry, trust_env=False) as patient,
+                aclosing(patient.events.stream(after=after, of_type=kind)) as events,
+            ):
+                async for event in events:
+                    yield event
 
     async def challenge(self, address: str) -> Answer:
         """What the key of `address` is to sign, so that the address becomes this wallet's."""
