@@ -1,11 +1,12 @@
 """The settings: every one has a default, and every wrong one is named."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from gateway.config import SETTINGS, from_environment
+from gateway.config import SETTINGS, from_environment, read
 from gateway.errors import Misconfigured
 
 
@@ -216,3 +217,38 @@ def test_a_secret_and_its_file_are_not_both_set(tmp_path: Path) -> None:
     (tmp_path / "rpc").write_text("http://x")
     with pytest.raises(Misconfigured, match="GATEWAY_RPC_URL and GATEWAY_RPC_URL_FILE are both set: remove one"):
         from_environment({"GATEWAY_RPC_URL": "http://y", "GATEWAY_RPC_URL_FILE": str(tmp_path / "rpc")})
+
+
+def test_a_mail_server_is_read_from_its_url() -> None:
+    sender = {"GATEWAY_EMAIL_FROM": "Example Pay <no-reply@pay.example>"}
+    found = read({"GATEWAY_SMTP_URL": "smtp://gateway:p%40ss%3Aword@mail.example", **sender}).smtp
+    assert found is not None
+    assert (found.host, found.port, found.encryption) == ("mail.example", 587, "starttls")
+    assert (found.user, found.password, str(found.sender)) == ("gateway", "p@ss:word", sender["GATEWAY_EMAIL_FROM"])
+    assert "p@ss:word" not in repr(found)
+    tls = read({"GATEWAY_SMTP_URL": "smtps://mail.example:2465", **sender}).smtp
+    assert tls is not None
+    assert (tls.port, tls.encryption, tls.user) == (2465, "tls", None)
+    assert read({}).smtp is None
+
+
+@pytest.mark.parametrize(
+    ("url", "sender", "says"),
+    [
+        ("smtp://mail.example", "", "set both"),
+        ("", "no-reply@pay.example", "set both"),
+        ("https://mail.example", "no-reply@pay.example", "smtp://user:password@mail.example:587"),
+        ("smtp://mail.example/path", "no-reply@pay.example", "URL of a mail server"),
+        ("smtp://mail.example:port", "no-reply@pay.example", "URL of a mail server"),
+        ("smtp://hunter2@mail.example", "no-reply@pay.example", "without a password"),
+        ("smtp+plain://mail.example", "no-reply@pay.example", "not encrypted"),
+        ("smtp+plain://user:hunter2@127.0.0.1", "no-reply@pay.example", "not encrypted"),
+        ("smtp://mail.example", "no-reply", "GATEWAY_EMAIL_FROM"),
+        ("smtp://mail.example", "no-reply@localhost", "GATEWAY_EMAIL_FROM"),
+        ("smtp://mail.example", "Pay <a@pay.example>\r\nBcc: b@c.example", "GATEWAY_EMAIL_FROM"),
+    ],
+)
+def test_a_mail_server_that_is_none_is_refused_without_its_password(url: str, sender: str, says: str) -> None:
+    with pytest.raises(Misconfigured, match=re.escape(says)) as refused:
+        read({"GATEWAY_SMTP_URL": url, "GATEWAY_EMAIL_FROM": sender})
+    assert "hunter2" not in str(refused.value)

@@ -176,6 +176,34 @@ METRICS: Final = (
         "work",
         "Events of the log that were not looked through for endpoints yet.",
     ),
+    Metric(
+        "gateway_notification_attempts_total",
+        "counter",
+        ("channel", "outcome"),
+        "work",
+        "Tries to send a notification: `sent`, or why not.",
+    ),
+    Metric(
+        "gateway_notification_addresses",
+        "gauge",
+        ("channel", "state"),
+        "work",
+        "Addresses that notifications go to: `waits` (for its code), `proved` or `failed`.",
+    ),
+    Metric(
+        "gateway_notification_overdue_seconds",
+        "gauge",
+        ("channel",),
+        "work",
+        "How long the notification that is late by most has been due, of those not tried yet; 0: none is.",
+    ),
+    Metric(
+        "gateway_notification_log_lag_events",
+        "gauge",
+        (),
+        "work",
+        "Events of the log that were not read for notifications yet.",
+    ),
     Metric("gateway_withdrawals_frozen", "gauge", ("asset",), "work", "1 while withdrawals of the asset are frozen."),
 )
 

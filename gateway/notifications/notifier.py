@@ -56,6 +56,11 @@ class Notifier:
         self._forgot_at = time.monotonic()
         self.attempts: Counter[tuple[str, str]] = Counter()  #: What tries came to, of this worker, by channel.
 
+    @property
+    def channels(self) -> Sequence[str]:
+        """The names of those that it sends by."""
+        return list(self._channels)
+
     async def run(self) -> bool:
         """One round. Whether there was anything to do, or is. Raises what a delivery could not be recorded for."""
         if not self._channels:

@@ -54,6 +54,18 @@ async def sign_up_page(request: Request[Any, Any, Any]) -> Response[bytes]:
     return _PAGES["sign-up.html"].answer(request)
 
 
+@get("/report", include_in_schema=False, opt={"needs": "nothing", "counts": None})
+async def report_page(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Reports the payment of a link in a notification as unauthorized."""
+    return _PAGES["report.html"].answer(request)
+
+
+@get("/unsubscribe", include_in_schema=False, opt={"needs": "nothing", "counts": None})
+async def unsubscribe_page(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Stops the kind of notification that a link came with."""
+    return _PAGES["unsubscribe.html"].answer(request)
+
+
 @get("/static/{name:str}", include_in_schema=False, opt={"needs": "nothing", "counts": None})
 async def static_file(name: str, request: Request[Any, Any, Any]) -> Response[bytes]:
     """A script, or the style sheet."""
@@ -72,7 +84,7 @@ async def site(request: Request[Any, Any, Any]) -> dict[str, object]:
 
 
 #: What the application serves beside the API.
-PAGES = [wallet_page, sign_in_page, sign_up_page, static_file, site]
+PAGES = [wallet_page, sign_in_page, sign_up_page, report_page, unsubscribe_page, static_file, site]
 
 
 def missing(request: Request[Any, Any, Any]) -> Response[bytes] | None:

@@ -18,6 +18,7 @@ from gateway.errors import GatewayError
 from gateway.events import log
 from gateway.metrics.exporter import Exporter, Samples, by_label, single
 from gateway.money import Money
+from gateway.notifications import delivery as notices
 from gateway.payments.checks import withdrawal_freeze
 from gateway.reconciliation import monitor
 from gateway.settlement import gas
@@ -37,6 +38,7 @@ class _InDatabase:
     differences: dict[str, tuple[int, int]]
     frozen: set[str]
     webhooks: Backlog
+    notifications: notices.Backlog
 
 
 @dataclass(slots=True)
@@ -67,6 +69,7 @@ class Measures:
             lambda: [((job,), at.timestamp()) for job, at in runs.succeeded_at.items()],
         )
         exporter.tell("gateway_webhook_attempts_total", lambda: by_label(self._worker.webhooks.attempts))
+        exporter.tell("gateway_notification_attempts_total", lambda: list(self._worker.notifications.attempts.items()))
         exporter.tell("gateway_database_up", lambda: single(self._database is not None))
         exporter.tell("gateway_node_up", lambda: single(self._node_up))
         self._export_database(exporter)
@@ -104,6 +107,7 @@ class Measures:
                 differences=await monitor.differences(connection),
                 frozen=set(await withdrawal_freeze.frozen(connection)),
                 webhooks=await delivery.backlog(connection),
+                notifications=await notices.backlog(connection),
             )
 
     def _export_database(self, exporter: Exporter) -> None:
@@ -125,6 +129,18 @@ class Measures:
         tell(
             "gateway_webhook_log_lag_events",
             lambda found: single(max(found.position - found.webhooks.reached, 0)),
+        )
+        tell("gateway_notification_addresses", lambda found: list(found.notifications.addresses.items()))
+        tell(
+            "gateway_notification_overdue_seconds",
+            lambda found: [
+                ((channel,), self._since(found.notifications.due_since.get(channel)))
+                for channel in self._worker.notifications.channels
+            ],
+        )
+        tell(
+            "gateway_notification_log_lag_events",
+            lambda found: single(max(found.position - found.notifications.reached, 0)),
         )
         tell("gateway_withdrawals_frozen", lambda found: [((code,), code in found.frozen) for code in self._assets])
 

@@ -21,6 +21,7 @@ from gateway.keys.signer import RelayerSigner
 from gateway.postgres.pool import connect
 from tests.databases import fresh_database
 from tests.factory import Chain, running_anvil
+from tests.notifications.mail_server import serving
 from tests.replicas import replicated
 from tests.running import Up
 from tests.servers import read_only, stopped
@@ -322,3 +323,23 @@ async def test_a_log_that_nobody_writes_checkpoints_for(site: Site, monkeypatch:
     found = await site.one("checkpoints")
     assert found.state == "failed"
     assert found.says.endswith(", there is none: start 'gateway work'")
+
+
+async def test_a_mail_server_is_asked_and_its_fault_is_said(empty_site: Site) -> None:
+    nothing = await empty_site.one("e-mail")
+    assert (nothing.state, "GATEWAY_SMTP_URL is not set" in nothing.says) == ("ok", True)
+    async with serving() as mails:
+        settings = {
+            "GATEWAY_SMTP_URL": f"smtp+plain://127.0.0.1:{mails.port}",
+            "GATEWAY_EMAIL_FROM": "no-reply@pay.example",
+        }
+        linked_here = await empty_site.one("e-mail", **settings)
+        assert (linked_here.state, "set GATEWAY_PUBLIC_URL" in linked_here.says) == ("warning", True)
+        fine = await empty_site.one("e-mail", **settings, GATEWAY_PUBLIC_URL="https://pay.example")
+        assert fine == Result("ok", f"127.0.0.1:{mails.port} takes e-mail from no-reply@pay.example")
+        plain = settings | {"GATEWAY_SMTP_URL": f"smtp://user:secret@127.0.0.1:{mails.port}"}
+        unencrypted = await empty_site.one("e-mail", **plain)
+        assert (unencrypted.state, "STARTTLS" in unencrypted.says) == ("failed", True)
+        assert "secret" not in unencrypted.says
+    gone = await empty_site.one("e-mail", **settings)
+    assert (gone.state, "no connection" in gone.says) == ("failed", True)

@@ -58,6 +58,17 @@ RAISED: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {"gateway_event_streams_cut_total": "5x30"},
     ),
     "GatewayWebhooksLate": ({"gateway_webhook_overdue_seconds": "400x30"}, {"gateway_webhook_overdue_seconds": "9x30"}),
+    "GatewayNotificationsLate": (
+        {'gateway_notification_overdue_seconds{channel="email"}': "400x30"},
+        {'gateway_notification_overdue_seconds{channel="email"}': "9x30"},
+    ),
+    "GatewayNotificationsFail": (
+        {'gateway_notification_attempts_total{channel="email",outcome="timeout"}': "0+5x30"},
+        {
+            'gateway_notification_attempts_total{channel="email",outcome="timeout"}': "0+5x30",
+            'gateway_notification_attempts_total{channel="email",outcome="sent"}': "0+1x30",
+        },
+    ),
     "GatewayWorkerLate": ({"gateway_workers_late": "1x30"}, {"gateway_workers_late": "0x30"}),
     "GatewayJobFails": (
         {'gateway_worker_job_last_success_timestamp_seconds{job_name="relay"}': "0x30"},
@@ -136,6 +147,7 @@ def test_every_metric_but_a_few_is_on_the_dashboard_or_in_a_rule() -> None:
     assert BY_NAME.keys() - shown == {
         *("gateway_build_info", "gateway_node_block_number", "gateway_ledger_block_number"),
         *("gateway_relayer_oldest_not_final_seconds", "gateway_webhook_endpoints", "gateway_webhook_log_lag_events"),
+        *("gateway_notification_addresses", "gateway_notification_log_lag_events"),
     }
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from gateway.audit.log import ANYONE
+from gateway.events import log
 from gateway.ids import WalletId, read
 from gateway.notifications import address, delivery, preference, schedule
 from gateway.notifications.address import Wanted
@@ -359,3 +360,23 @@ async def test_what_became_of_a_notice_is_forgotten_after_thirty_days(
     async with api.services.database.reading() as connection:
         for table in ("notification", "notification_delivery"):
             assert await connection.fetchval(f"SELECT count(*) FROM {table}") == 0
+
+
+async def test_what_is_due_and_how_far_the_log_was_read_is_told(
+    api: Api, workers: Workers, mails: MailServer, alice: Person
+) -> None:
+    await proved(alice, workers, mails, MAIL)
+    await alice.receive("1.00 EUR")
+    async with api.services.database.transaction() as connection:
+        before = await delivery.backlog(connection)
+        assert before.due_since == {}
+        assert before.reached < await log.last(connection)
+        await delivery.take_in(connection, api.clock())
+        queued = await delivery.backlog(connection)
+        assert queued.due_since.keys() == {"email"}
+        assert queued.addresses == {("email", "proved"): 1}
+        assert queued.reached == await log.last(connection)
+    await workers.deliver()
+    async with api.services.database.transaction() as connection:
+        assert (await delivery.backlog(connection)).due_since == {}
+    assert workers.made[0].attempts == {("email", "sent"): 2}

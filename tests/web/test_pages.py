@@ -12,7 +12,7 @@ from tests.web.conftest import Site, Visitor
 
 pytestmark = pytest.mark.anyio
 
-PAGES = ("/", "/sign-in", "/sign-up")
+PAGES = ("/", "/sign-in", "/sign-up", "/report", "/unsubscribe")
 
 #: What a page may do, directive by directive (Content Security Policy Level 3, Trusted Types).
 MAY = {

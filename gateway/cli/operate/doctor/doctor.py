@@ -27,6 +27,7 @@ DIAGNOSTICS: Final[Mapping[str, Diagnostic]] = {
     "contracts": of_chain.contracts,
     "relayers": of_chain.relayers,
     "worker": of_work.worker,
+    "e-mail": of_work.email,
     "recovery": of_work.recovery,
     "checkpoints": of_work.checkpoints,
 }

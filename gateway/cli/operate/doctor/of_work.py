@@ -4,12 +4,16 @@ from datetime import timedelta
 from typing import Final
 
 from gateway.audit import checkpoint
-from gateway.cli.operate.doctor.installation import Installation, Result, failed, ok
+from gateway.cli.operate.doctor.installation import Installation, Result, failed, ok, warning
 from gateway.clock import rfc3339
+from gateway.notifications.channels.email import SAYS, Email
 from gateway.reconciliation import readiness
 
 #: A worker writes a checkpoint every second; one that is so far behind does not.
 _PENDING_LONG: Final = timedelta(minutes=1)
+
+#: How long a mail server is waited for, in seconds.
+_MAIL_SECONDS: Final = 10.0
 
 
 async def worker(one: Installation) -> Result:
@@ -21,6 +25,18 @@ async def worker(one: Installation) -> Result:
     if found.relayers != "ok":
         return failed(f"a worker runs, but {found.reason}")
     return ok("a worker runs, and its transactions become final")
+
+
+async def email(one: Installation) -> Result:
+    server = one.config.smtp
+    if server is None:
+        return ok("no e-mail is sent: GATEWAY_SMTP_URL is not set")
+    at = f"{server.host}:{server.port}"
+    if (why := await Email(server, seconds=_MAIL_SECONDS).test()) is not None:
+        return failed(f"e-mail cannot be sent by {at}: {SAYS[why]}; see GATEWAY_SMTP_URL")
+    if one.config.public_url is None:
+        return warning(f"{at} takes e-mail, but its links lead to this machine: set GATEWAY_PUBLIC_URL")
+    return ok(f"{at} takes e-mail from {server.sender.addr_spec}")
 
 
 async def recovery(one: Installation) -> Result:

@@ -1,0 +1,28 @@
+// A link from a notification: says what it stops, and stops it once its reader says so. The token stands behind the #.
+
+import { call } from "./api.js";
+import { during, find, say, wordsOf } from "./page.js";
+
+const [token, kind] = location.hash.slice(1).split("/");
+const path = `/v1/notifications/unsubscribe/${encodeURIComponent(token)}/${encodeURIComponent(kind ?? "")}`;
+
+function failed(error) {
+  find("kind").hidden = true;
+  say(error.status === 404 ? "This link is not valid any more. Sign in to choose what is sent." : wordsOf(error), "wrong");
+}
+
+if (token && kind) {
+  call("GET", path).then((link) => {
+    find("what").textContent = link.says;
+    find("kind").hidden = false;
+  }, failed);
+} else failed({ status: 404 });
+
+find("stop").addEventListener("click", (event) =>
+  during(event.target, async () => {
+    await call("POST", path).then(() => {
+      find("kind").hidden = true;
+      say("Done. Messages of this kind are not sent here any more.", "good");
+    }, failed);
+  }),
+);
