@@ -65,12 +65,15 @@ FROM search WHERE search.low = search.high;
 
 -- statement_page
 -- One account's entries, newest first, before a given number, each with what it is for. (The view reads a page of each of
--- two indexes, and merges them.)
+-- two indexes, and merges them.) The numbers have no gaps, so a page is a range of them: a LIMIT that is an argument would
+-- be taken for a tenth of the account, and the statement be planned anew at each call. The one that is none keeps each
+-- index a look-up.
 SELECT number, side::text, amount, balance, posted_at, purpose, subject
-FROM entry
-WHERE account_id = (SELECT id FROM account WHERE code = $1) AND number < $2
-ORDER BY number DESC
-LIMIT $3;
+FROM (SELECT id, least($2, entries + 1) AS before FROM account WHERE code = $1) AS own, LATERAL (
+    SELECT * FROM entry WHERE account_id = own.id AND number >= own.before - $3 AND number < own.before
+    ORDER BY number DESC LIMIT 10000
+) AS page
+ORDER BY number DESC;
 
 -- lock_holds
 -- Holds that are to end, leg by leg, locked in id order.

@@ -154,8 +154,8 @@ CREATE VIEW payment AS
     FROM ledger_payment WHERE leg = 1;
 
 -- The number of the last ledger payment on an account that was made before the payment `before`, or whose event is numbered
--- up to `up_to` (one of the two is given); 0: none. By halving, since ids and events rise with the numbers: some 20 look-ups
--- in a million entries.
+-- up to `up_to` (one of the two is given); 0: none. A payment on the account itself, as every cursor of a list is, has its
+-- number; any other is found by halving, since ids and events rise with the numbers: some 20 look-ups in a million entries.
 CREATE FUNCTION last_payment(of_account bigint, before uuid, up_to bigint) RETURNS bigint LANGUAGE plpgsql STABLE
     SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
@@ -165,6 +165,14 @@ BEGIN
     SELECT entries INTO high FROM account WHERE id = of_account;
     IF before = '00000000-0000-0000-0000-000000000000' OR before = 'ffffffff-ffff-ffff-ffff-ffffffffffff' THEN
         RETURN CASE WHEN before > '0fffffff-ffff-ffff-ffff-ffffffffffff' THEN high ELSE 0 END;
+    END IF;
+    IF before IS NOT NULL THEN
+        SELECT CASE of_account WHEN debit_id THEN debit_number WHEN credit_id THEN credit_number END - 1 INTO low
+        FROM ledger_payment WHERE id = before AND leg = 1;
+        IF low IS NOT NULL THEN
+            RETURN low;
+        END IF;
+        low := 0;
     END IF;
     WHILE low < high LOOP
         middle := (low + high + 1) / 2;

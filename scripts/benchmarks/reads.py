@@ -54,6 +54,21 @@ async def prepare(connection: Connection, ledger: Ledger, turn: int) -> list[Rea
     long = "wallet:h0000000:EUR"
     entries = await connection.fetchval("SELECT entries FROM account WHERE code = $1", long)
     places = [draw.randint(_LIMIT, entries) for _ in range(_ASKED)]
+    own = await connection.fetch(
+        """
+        SELECT coalesce(paid.id, got.id) AS id
+        FROM account, unnest($1::bigint[]) AS place
+        LEFT JOIN LATERAL (
+            SELECT id FROM ledger_payment WHERE debit_id = account.id AND debit_number = place
+        ) AS paid ON true
+        LEFT JOIN LATERAL (
+            SELECT id FROM ledger_payment WHERE credit_id = account.id AND credit_number = place
+        ) AS got ON true
+        WHERE code = $2
+        """,
+        *(places, long),
+    )
+    cursors = draw.choices([row["id"] for row in own if row["id"] is not None], k=_ASKED)
     chosen = draw.choices(payments, k=_ASKED)
     return [
         Read("balance", of_ledger.balances, [([f"wallet:{handle}:EUR"],) for handle in handles]),
@@ -62,8 +77,10 @@ async def prepare(connection: Connection, ledger: Ledger, turn: int) -> list[Rea
         Read("payment by id", of_payments.payment_of_party, [(one["id"], one["payer"]) for one in chosen]),
         Read("balance, long past", of_ledger.balances, [([long],)] * _ASKED),
         Read("statement, long past", of_ledger.statement_page, [(long, place, _LIMIT) for place in places]),
+        Read("payments, long past", of_payments.payments_page, [(wallets["h0000000"], id, _LIMIT) for id in cursors]),
         Read(
-            "payments, long past", of_payments.payments_page, [(wallets["h0000000"], o["id"], _LIMIT) for o in chosen]
+            *("payments, before another's", of_payments.payments_page),
+            [(wallets["h0000000"], one["id"], _LIMIT) for one in chosen],
         ),
     ]
 

@@ -302,6 +302,24 @@ async def test_pages_neither_lose_nor_repeat_while_payments_arrive(
     assert [payment.id for payment in seen] == [payment.id for payment in reversed(there)]
 
 
+async def test_the_payments_before_one_are_the_same_whosever_it_is(
+    town: LedgerTown, alice: Wallet, bob: Wallet
+) -> None:
+    """A payment on the wallet's own account says where the page begins; for another's it is looked for."""
+    await town.person("carol")
+    made = []
+    for n in range(12):
+        town.now += timedelta(milliseconds=1)
+        payer, payee = ((alice, "@bob"), (await _rich(town, bob), "@alice"), (await _rich(town, bob), "@carol"))[n % 3]
+        made.append((payer, payee, await town.pay(payer, payee, "1.00 EUR")))
+
+    async with town.database.reading() as connection:
+        for place, (_, _, before) in enumerate(made):
+            page = await records.payments_page(connection, town.assets, alice.id, before.id, 50)
+            earlier = [one.id for payer, payee, one in made[:place] if payer == alice or payee == "@alice"]
+            assert [one.id for one in page] == earlier[::-1]
+
+
 async def _rich(town: LedgerTown, wallet: Wallet) -> Wallet:
     await town.give(wallet, "1.00 EUR")
     return wallet
