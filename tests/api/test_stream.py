@@ -17,6 +17,8 @@ from gateway.api.server import Server
 from gateway.cli.operate.processes import free_port
 from gateway.events import hub
 from gateway.events.hub import Hub
+from gateway.identity.api_key import authenticate_all
+from gateway.secret import hash_of
 from tests.api.conftest import Api, Person
 from tests.applications import application
 from tests.processes import HANG_SECONDS
@@ -285,6 +287,22 @@ async def test_a_stream_ends_with_the_key_that_it_was_opened_with(gateway: Gatew
         assert ended.status_code == 200
         with pytest.raises(EOFError):
             await at_bob.next()
+
+
+async def test_a_stream_ends_with_a_key_that_was_revoked_before_it_was_joined(
+    gateway: Gateway, api: Api, bob: Person
+) -> None:
+    """After the request was authenticated, and before the first event that it would be handed."""
+    made = (await bob.post("/v1/keys", {"name": "till", "scopes": ["read"]})).json()
+    hashed = hash_of(made["api_key"])
+    async with api.services.database.reading() as connection:
+        (credential,) = (await authenticate_all(connection, [hashed], api.services.clock())).values()
+    await bob.api.call("DELETE", f"/v1/keys/{made['id']}", headers=bob.bearer)
+
+    async with asyncio.timeout(_NEXT_SECONDS):
+        sent = [text async for text in stream._events(gateway.hub, api.services, credential, None, None)]
+
+    assert [text.partition(b":")[0] for text in sent] == [b"retry"]
 
 
 async def test_a_gateway_that_stops_ends_its_streams(gateway: Gateway, bob: Person) -> None:

@@ -114,6 +114,8 @@ async def _events(
             if subscription.cut:
                 return
             yield _HEARTBEAT
+        if await _has_ended(services, credential):
+            return
         reached = joined_at if after is None else after
         while reached < joined_at:
             page, texts = await _page(services, credential.wallet.id, reached, joined_at, kinds)
@@ -122,6 +124,13 @@ async def _events(
             reached = page.reached[0] if page.reached is not None and page.more else joined_at
         async for text in _news(subscription, credential, reached, kinds, closes_at):
             yield text
+
+
+async def _has_ended(services: Services, credential: Credential) -> bool:
+    """Whether the credential ended before the stream was joined. It was looked up before that, and was valid then."""
+    ends = Wanted(_ENDS, credential.id)
+    async with services.database.reading() as connection:
+        return bool((await log.read(connection, credential.wallet.id, limit=1, wanted=ends)).events)
 
 
 async def _news(
