@@ -12,6 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
 from gateway import __version__
 from gateway.audit.log import By
 from gateway.chain.node import HttpNode
@@ -31,7 +33,10 @@ from gateway.keys.vault import Vault
 from gateway.ledger import ledger
 from gateway.notifications.channels.channel import Channel
 from gateway.notifications.channels.email import Email
+from gateway.notifications.channels.push import Push
 from gateway.notifications.notifier import Notifier, ReportLink
+from gateway.notifications.push import vapid
+from gateway.notifications.push.vapid import Vapid
 from gateway.outbound.address import Allowed
 from gateway.payments import payees, rails, report_unauthorized, settles
 from gateway.payments.model.settings import PaymentSettings
@@ -246,7 +251,7 @@ async def services(
                 *(opened, settings, vault, opened.clock, node, config.public_url or url),
                 *(Proxies(config.trusted_proxies), Limits(rates)),
                 webhooks_allowed=webhooks_allowed(config),
-                channels=notification_channels(config),
+                channels=notification_channels(config, vault, opened.clock),
                 logs_requests=config.access_log,
                 tracer=tracer,
             )
@@ -282,9 +287,25 @@ def webhooks_allowed(config: Config) -> Allowed:
     return Allowed(config.webhook_schemes, config.webhook_networks)
 
 
-def notification_channels(config: Config) -> tuple[Channel, ...]:
-    """The ways to reach people that are configured. The order is the one in which they are listed."""
-    return (Email(config.smtp),) if config.smtp is not None else ()
+def notification_channels(config: Config, vault: Vault, clock: Clock) -> tuple[Channel, ...]:
+    """The ways to reach people that are configured. The order is the one in which they are listed. Raises
+    Misconfigured.
+    """
+    found: list[Channel] = [] if config.smtp is None else [Email(config.smtp)]
+    key = vapid_key(config, vault)
+    if key is not None:
+        found.append(Push(Vapid(key, config.vapid_subject), Allowed(), clock))
+    return tuple(found)
+
+
+def vapid_key(config: Config, vault: Vault) -> EllipticCurvePrivateKey | None:
+    """The key that pushes are signed with: as configured, or of the root key, so that every process has the same.
+    Raises Misconfigured.
+    """
+    if config.vapid_private_key is not None:
+        return vapid.read_key(config.vapid_private_key)
+    secret = vault.derive("vapid", vapid.SECRET_BYTES)
+    return None if secret is None else vapid.key_of(secret)
 
 
 def report_links(settings: PaymentSettings, clock: Clock) -> ReportLink:
@@ -310,7 +331,7 @@ async def worker(config: Config, render: Callable[[PaymentSettings], Render]) ->
             sender = Sender(webhooks_allowed(config), opened.clock, SLOTS)
             webhooks = Dispatcher(opened, vault, opened.clock, render(settings), sender)
             notifications = Notifier(
-                *(opened, vault, opened.clock, notification_channels(config)),
+                *(opened, vault, opened.clock, notification_channels(config, vault, opened.clock)),
                 *(report_links(settings, opened.clock), config.public_url or config.url(config.port)),
             )
             tracer = await stack.enter_async_context(traced(config, "work", opened.clock))

@@ -145,10 +145,21 @@ SETTINGS: Final = (
     ),
     ("GATEWAY_SMTP_URL_FILE", "", "a file to read that URL from, for secrets that are mounted as files"),
     ("GATEWAY_EMAIL_FROM", "", "the sender of e-mail, such as Example Pay <no-reply@pay.example>"),
+    (
+        "GATEWAY_VAPID_PRIVATE_KEY",
+        "",
+        "the key that web pushes are signed with (base64url or PEM); empty: it is derived from the root key",
+    ),
+    ("GATEWAY_VAPID_PRIVATE_KEY_FILE", "", "a file to read that key from, for secrets that are mounted as files"),
+    (
+        "GATEWAY_VAPID_SUBJECT",
+        "",
+        "where push services reach the operator: a mailto: or https: URL; empty: GATEWAY_PUBLIC_URL, if that is https",
+    ),
 )
 
 #: What may hold a password or an access key: never shown, and read from the file that `<name>_FILE` names.
-SECRETS: Final = ("GATEWAY_DATABASE_URL", "GATEWAY_RPC_URL", "GATEWAY_SMTP_URL")
+SECRETS: Final = ("GATEWAY_DATABASE_URL", "GATEWAY_RPC_URL", "GATEWAY_SMTP_URL", "GATEWAY_VAPID_PRIVATE_KEY")
 
 Encryption = Literal["tls", "starttls", "none"]
 
@@ -204,6 +215,8 @@ class Config:
     webhook_schemes: tuple[str, ...]
     webhook_networks: tuple[Network, ...]
     smtp: SmtpServer | None
+    vapid_private_key: str | None
+    vapid_subject: str | None
 
     def url(self, port: int, host: str | None = None) -> str:
         """Where the HTTP server, or one on another host, is on this machine (RFC 3986: an IPv6 address stands in
@@ -316,6 +329,8 @@ def read(variables: Mapping[str, str]) -> Config:
         webhook_schemes=_schemes("GATEWAY_WEBHOOK_SCHEMES", text),
         webhook_networks=_networks("GATEWAY_WEBHOOK_NETWORKS", text),
         smtp=_smtp(text["GATEWAY_SMTP_URL"], text["GATEWAY_EMAIL_FROM"]),
+        vapid_private_key=text["GATEWAY_VAPID_PRIVATE_KEY"] or None,
+        vapid_subject=_subject(text),
     )
 
 
@@ -428,6 +443,19 @@ def _sender(text: str) -> Address:
             "<no-reply@pay.example>"
         )
     return sender
+
+
+def _subject(text: Mapping[str, str]) -> str | None:
+    """A mailto: or https: URL (RFC 8292, 2.1)."""
+    given, public = text["GATEWAY_VAPID_SUBJECT"], text["GATEWAY_PUBLIC_URL"]
+    if not given:
+        return public if public.startswith("https://") else None
+    if not re.fullmatch(r"mailto:[^\s@<>\"]+@[^\s@<>\"]+|https://[^\s<>\"]+", given) or not given.isascii():
+        raise Misconfigured(
+            f"GATEWAY_VAPID_SUBJECT={for_shell(given[:80])}: set it to a URL such as mailto:ops@pay.example or "
+            "https://pay.example"
+        )
+    return given
 
 
 def _seconds(name: str, text: Mapping[str, str], least: float) -> float:

@@ -89,6 +89,10 @@ def test_the_servers_url_is_one_that_can_be_asked(host: str, url: str) -> None:
         ),
         *(("GATEWAY_WEBHOOK_SCHEMES", value) for value in ("http:", "ftp", "https,", "https;http")),
         *(("GATEWAY_WEBHOOK_NETWORKS", value) for value in ("10.0.0.1/8", "localhost", "any")),
+        *(
+            ("GATEWAY_VAPID_SUBJECT", value)
+            for value in ("ops@pay.example", "mailto:", "http://pay.example", "mailto:é@x", "https://a b")
+        ),
         *(("GATEWAY_METRICS_PORT", value) for value in ("x", "-1", "65535")),
         *(("GATEWAY_LOG_FORMAT", value) for value in ("JSON", "xml")),
         *(("GATEWAY_ACCESS_LOG", value) for value in ("yes", "1")),
@@ -125,6 +129,18 @@ def test_the_servers_url_is_one_that_can_be_asked(host: str, url: str) -> None:
 def test_a_setting_that_cannot_be_is_named(name: str, value: str) -> None:
     with pytest.raises(Misconfigured, match=name):
         from_environment({name: value})
+
+
+def test_push_services_reach_the_operator_at_the_public_url_unless_another_is_given() -> None:
+    of = {
+        "https://pay.example": {"GATEWAY_PUBLIC_URL": "https://pay.example"},
+        "mailto:ops@pay.example": {
+            "GATEWAY_PUBLIC_URL": "https://pay.example",
+            "GATEWAY_VAPID_SUBJECT": "mailto:ops@pay.example",
+        },
+        None: {"GATEWAY_PUBLIC_URL": "http://localhost:8000"},
+    }
+    assert [from_environment(given).vapid_subject for given in of.values()] == list(of)
 
 
 @pytest.mark.parametrize("value", ["EURO", "XAU", "eur", "EUR,", "EUR,EUR", "ETH"])

@@ -16,7 +16,7 @@ from gateway.api.identity import addresses, api_keys, handles, passkeys, session
 from gateway.api.identity.passkeys import stop_clones
 from gateway.api.methods import Gateway, Methods
 from gateway.api.notifications import addresses as notification_addresses
-from gateway.api.notifications import notifications
+from gateway.api.notifications import notifications, push
 from gateway.api.openapi import document as openapi
 from gateway.api.operators import operators
 from gateway.api.payments import approvals, authorizations, bank, batches, mandates, payments, unauthorized
@@ -90,6 +90,9 @@ ROUTES = [
     notification_addresses.list_notification_addresses,
     notification_addresses.confirm_notification_address,
     notification_addresses.remove_notification_address,
+    notification_addresses.set_notification_reader,
+    push.get_push_key,
+    push.add_push_subscription,
     notification_addresses.get_unsubscribe_link,
     notification_addresses.unsubscribe,
     bank.deposit,

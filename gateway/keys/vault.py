@@ -30,8 +30,9 @@ _NONCE_BYTES = 12
 #: The associated data of a key's encryption, before the wallet's id: a key decrypts for its own wallet alone.
 _PURPOSE = b"wallet-gateway/wallet-key/1/"
 
-#: What a root key is used for, before the handle whose wallet's key is derived.
-_DERIVED = b"wallet-gateway/root-key/1/wallet/"
+#: What a root key is used for: before the handle whose wallet's key is derived, or another purpose.
+_OF_ROOT = b"wallet-gateway/root-key/1/"
+_DERIVED = _OF_ROOT + b"wallet/"
 
 #: The order of secp256k1 (SEC 2, 2.4.1): private keys are 1 to one less.
 _ORDER = 0xFFFFFFFF_FFFFFFFF_FFFFFFFF_FFFFFFFE_BAAEDCE6_AF48A03B_BFD25E8C_D0364141
@@ -74,6 +75,13 @@ class Vault:
         if self._root is None:
             return None
         return of_public_key(derived(self._root, handle).public_key.format(compressed=False))
+
+    def derive(self, purpose: str, length: int) -> bytes | None:
+        """Secret bytes of the root key for a purpose other than wallets' keys; None without a root key."""
+        assert "/" not in purpose, "nothing that is a wallet's"
+        if self._root is None:
+            return None
+        return HKDF(SHA256(), length, salt=None, info=_OF_ROOT + purpose.encode()).derive(self._root)
 
     def encrypt(self, id: UUID, secret: bytes, under: bytes | None = None) -> bytes:
         """A key encrypted for this id: a wallet's, or that of a key which is no wallet's. Raises MasterKeyMissing."""

@@ -20,6 +20,7 @@ Invariants:
     notifier.py     what a worker does with all that
     inbox.py        all notices of a wallet, as its page lists them
     channels/       how people are reached: one file for each channel
+    push/           what a web push is made of                                    (pure)
     texts/          what they are told, in their language
 
 It knows no payments: the link that reports one is passed in (assembly.py).

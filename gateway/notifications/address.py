@@ -120,7 +120,7 @@ async def add(
 
     Raises InvalidRequest.
     """
-    _check(wanted)
+    _check_reader(wanted.locale, wanted.time_zone)
     text = wanted.text
     await lock_wallet(connection, of)
     there = await addresses(connection, vault, of)
@@ -144,6 +144,16 @@ async def add(
     else:
         await connection.execute(sql.queue_code, new_id(now), of, id, channel.name, now)
     return await address(connection, vault, of, id)
+
+
+async def set_reader(
+    connection: Connection, vault: Vault, of: WalletId, locale: str, time_zone: str
+) -> Sequence[Address]:
+    """All of the wallet's addresses, whose notices are written so from now on. Raises InvalidRequest."""
+    _check_reader(locale, time_zone)
+    await lock_wallet(connection, of)
+    await connection.execute(sql.set_readers, of, locale, time_zone)
+    return await addresses(connection, vault, of)
 
 
 async def confirm(
@@ -264,10 +274,10 @@ async def _tell(
     await audit.append(connection, [AuditEvent(kind, of, by, id, facts)], now)
 
 
-def _check(wanted: Wanted) -> None:
-    if wanted.locale not in LOCALES:
-        raise InvalidRequest("locale", f"{wanted.locale[:20]!r} is no language of notices: use {' or '.join(LOCALES)}")
-    check_time_zone(wanted.time_zone)
+def _check_reader(locale: str, time_zone: str) -> None:
+    if locale not in LOCALES:
+        raise InvalidRequest("locale", f"{locale[:20]!r} is no language of notices: use {' or '.join(LOCALES)}")
+    check_time_zone(time_zone)
 
 
 def _address(vault: Vault, row: Record) -> Address:

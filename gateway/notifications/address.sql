@@ -18,6 +18,10 @@ ON CONFLICT (address_id, event) DO UPDATE SET id = EXCLUDED.id, state = 'pending
 -- How its reader reads.
 UPDATE notification_address SET locale = $2, time_zone = $3 WHERE id = $1;
 
+-- set_readers
+-- How the reader of all of a wallet's addresses reads.
+UPDATE notification_address SET locale = $2, time_zone = $3 WHERE wallet_id = $1 AND removed_at IS NULL;
+
 -- try_code
 -- A try of its code, which counts.
 UPDATE notification_address SET code_tries = code_tries + 1 WHERE id = $1 RETURNING code_tries, code_expires_at;

@@ -58,12 +58,15 @@ EMBEDDED = {
     "GATEWAY_WEBHOOK_NETWORKS": "127.0.0.0/8,::1",
     "GATEWAY_SMTP_URL": "smtp+plain://127.0.0.1:2525",
     "GATEWAY_EMAIL_FROM": "Example Pay <no-reply@pay.example>",
+    "GATEWAY_VAPID_PRIVATE_KEY": "q1dXpw3UpT5VOmu_cf_v6ih07Aems3njxI-JWgLcM94",
+    "GATEWAY_VAPID_SUBJECT": "mailto:ops@pay.example",
 }
 
 #: The settings of another start, whose values are known when it runs.
 OF_ONES_OWN = {
     *("GATEWAY_DATABASE_URL", "GATEWAY_RPC_URL", "GATEWAY_RELAYER_KEY_FILE"),
     *("GATEWAY_CONFIG_FILE", "GATEWAY_DATABASE_URL_FILE", "GATEWAY_RPC_URL_FILE", "GATEWAY_SMTP_URL_FILE"),
+    "GATEWAY_VAPID_PRIVATE_KEY_FILE",
 }
 
 
@@ -115,6 +118,7 @@ async def test_on_a_database_and_a_chain_of_ones_own_nothing_is_made_unless_aske
         "GATEWAY_TOKENS": "JPYX:JPY:0",
         "GATEWAY_SMTP_URL": "smtp://gateway:not-a-secret@127.0.0.1:2525",
         "GATEWAY_EMAIL_FROM": "no-reply@pay.example",
+        "GATEWAY_VAPID_PRIVATE_KEY": EMBEDDED["GATEWAY_VAPID_PRIVATE_KEY"],
     }
     with running_anvil(folder / "chain", "--chain-id", "4242", mining="--block-time=0.3") as chain:
         chain.rpc("anvil_setBalance", RelayerSigner(key).address, hex(10**20))

@@ -94,6 +94,21 @@ def test_the_derivation_stays_what_it_was() -> None:
     assert Vault(MASTER, root=root).address_of("alice") == Account.from_key(secret).address
 
 
+def test_what_is_derived_for_another_purpose_is_no_wallets_key_and_stays_what_it_was() -> None:
+    """Browsers subscribe to a key that is derived so: with another one each would have to subscribe again."""
+    root, info = bytes(range(32)), b"wallet-gateway/root-key/1/vapid"
+    extracted = hmac.digest(bytes(32), root, "sha256")
+    first = hmac.digest(extracted, info + b"\x01", "sha256")
+    vault = Vault(MASTER, root=root)
+
+    assert vault.derive("vapid", 32) == first
+    assert vault.derive("vapid", 48) == (first + hmac.digest(extracted, first + info + b"\x02", "sha256"))[:48]
+    assert vault.derive("another", 32) != first
+    assert Vault(MASTER).derive("vapid", 32) is None
+    with pytest.raises(AssertionError):
+        vault.derive("wallet/alice", 48)
+
+
 def test_an_encrypted_key_is_refused_for_another_wallet() -> None:
     address, ciphertext = Vault(MASTER).new_key(ALICE, "alice")
 

@@ -2,6 +2,7 @@
 
 notifications.py  list them, say that they were seen, choose which are sent
 addresses.py      add, confirm, list and remove addresses; unsubscribe by a link
+push.py           the key that browsers subscribe to, and their subscriptions
 shapes.py         what comes in and goes out, and how it is made
 examples.py       examples in the OpenAPI document
 

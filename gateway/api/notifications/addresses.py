@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Final
 
-from litestar import Request, delete, get, post
+from litestar import Request, delete, get, post, put
 from litestar.params import PathParameter
 
 from gateway.api.identity.sign_in import id_of
@@ -11,6 +11,7 @@ from gateway.api.notifications.shapes import (
     NotificationAddressRequest,
     NotificationAddressView,
     NotificationCodeRequest,
+    NotificationReaderRequest,
     UnsubscribeView,
     address_view,
 )
@@ -55,13 +56,13 @@ async def add_notification_address(
     async with services.database.transaction() as connection:
         await wallets.check_guard(connection, wallet)
         added = await address.add(connection, services.vault, channel, wallet.id, wanted, credential.by, now)
-    return address_view(added, _channels(services))
+    return address_view(added, channels_of(services))
 
 
 @get("/v1/notifications/addresses", tags=["Notifications"], summary="List addresses", needs="read")
 async def list_notification_addresses(services: Services, caller: Wallet) -> NotificationAddressesPage:
     """Where notices are sent, newest first, each in part, and whether it can be reached."""
-    channels = _channels(services)
+    channels = channels_of(services)
     async with services.database.reading() as connection:
         found = await address.addresses(connection, services.vault, caller.id)
     return NotificationAddressesPage([address_view(one, channels) for one in found], list(channels))
@@ -86,7 +87,7 @@ async def confirm_notification_address(
         )
     if isinstance(found, InvalidCode):
         raise found
-    return address_view(found, _channels(services))
+    return address_view(found, channels_of(services))
 
 
 @delete(
@@ -107,7 +108,19 @@ async def remove_notification_address(
         removed = await address.remove(
             *(connection, services.vault, credential.wallet.id, of, credential.by, services.clock())
         )
-    return address_view(removed, _channels(services))
+    return address_view(removed, channels_of(services))
+
+
+@put("/v1/notifications/reader", tags=["Notifications"], summary="Set language and time zone", needs="owner")
+async def set_notification_reader(
+    data: NotificationReaderRequest, services: Services, credential: Credential
+) -> NotificationAddressesPage:
+    """Messages to all addresses that there are now are written in this language, with times of this zone."""
+    channels, of = channels_of(services), credential.wallet
+    async with services.database.transaction() as connection:
+        await wallets.check_guard(connection, of)
+        found = await address.set_reader(connection, services.vault, of.id, data.locale, data.time_zone)
+    return NotificationAddressesPage([address_view(one, channels) for one in found], list(channels))
 
 
 @get(
@@ -152,12 +165,13 @@ def _unsubscribe_view(kind: str, channel: str) -> UnsubscribeView:
     return UnsubscribeView(kind, channel, found.says)
 
 
-def _channels(services: Services) -> dict[str, Channel]:
+def channels_of(services: Services) -> dict[str, Channel]:
+    """The ways to reach people that are configured, by name."""
     return {channel.name: channel for channel in services.channels}
 
 
 def _channel(services: Services, name: str) -> Channel:
-    there = _channels(services)
+    there = channels_of(services)
     if name not in there:
         known = f"it sends by {', '.join(there)}" if there else "its operator has configured no channel"
         raise InvalidRequest("channel", f"this gateway sends nothing by {name[:40]!r}: {known}")

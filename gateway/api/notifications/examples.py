@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gateway.api.events.examples import EVENT
+from gateway.api.notifications.push import PushKeys, PushKeyView, PushSubscriptionRequest
 from gateway.api.notifications.shapes import (
     NotificationAddressesPage,
     NotificationAddressRequest,
@@ -13,7 +14,9 @@ from gateway.api.notifications.shapes import (
     NotificationCodeRequest,
     NotificationDeliveryView,
     NotificationModeRequest,
+    NotificationMoneyView,
     NotificationPreferencesRequest,
+    NotificationReaderRequest,
     NotificationsPage,
     NotificationView,
     SeenRequest,
@@ -50,15 +53,22 @@ _NOTICE = NotificationView(
     created_at=NOW,
     title="You paid €12.50 to @bob",
     text="€12.50 went from your wallet to @bob.",
+    money=NotificationMoneyView("12.50", "EUR", "@alice", "@bob"),
     payment=SETTLED.id,
     seen=False,
     deliveries=[NotificationDeliveryView("email", "sent", None, None, SECOND_LATER)],
 )
+#: The public key of the example in RFC 8291.
+_POINT = "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"
 _MODES = [NotificationModeRequest("money_in", "email", "off")]
 
 #: What each call is sent, by its operation id.
 REQUESTS: Final[Mapping[str, Struct]] = {
     "add_notification_address": NotificationAddressRequest("email", "alice@example.com", "th", "Asia/Bangkok"),
+    "set_notification_reader": NotificationReaderRequest("th", "Asia/Bangkok"),
+    "add_push_subscription": PushSubscriptionRequest(
+        "https://push.example/v2/gAAAAABl", PushKeys(_POINT, "BTBZMqHH6r4Tts7J_aSIgg"), "th", "Asia/Bangkok"
+    ),
     "confirm_notification_address": NotificationCodeRequest("049320"),
     "change_notification_preferences": NotificationPreferencesRequest(_MODES),
     "see_notifications": SeenRequest(EVENT.id),
@@ -73,6 +83,9 @@ ANSWERS: Final[Mapping[str, Struct]] = {
     "add_notification_address": _address("waits"),
     "confirm_notification_address": _address("proved"),
     "list_notification_addresses": NotificationAddressesPage([_address("proved")], ["email"]),
+    "set_notification_reader": NotificationAddressesPage([_address("proved")], ["email", "push"]),
+    "get_push_key": PushKeyView(_POINT),
+    "add_push_subscription": structs.replace(_address("proved"), channel="push", address="push.example 3f9a12c4"),
     "remove_notification_address": _address("proved"),
     "get_unsubscribe_link": UnsubscribeView("money_in", "email", KINDS["money_in"].says),
     "unsubscribe": UnsubscribeView("money_in", "email", KINDS["money_in"].says),

@@ -7,8 +7,9 @@ from msgspec import Meta, Struct
 
 from gateway.api.events.catalogue import TYPES
 from gateway.api.events.shapes import EventIdText
-from gateway.api.fields import NextCursor, PaymentIdText, Time
+from gateway.api.fields import AssetCode, Decimal, NextCursor, Party, PaymentIdText, Time
 from gateway.clock import rfc3339
+from gateway.events.log import LoggedEvent
 from gateway.http.schema import one_of, typed_id
 from gateway.ids import show
 from gateway.notifications.address import PREFIX, Address
@@ -101,6 +102,22 @@ class NotificationDeliveryView(Struct):
     ended_at: Time | None
 
 
+class NotificationMoneyView(Struct, rename={"from_": "from"}):
+    """The amount that it is about, and between whom."""
+
+    amount: Decimal
+    asset: AssetCode
+    from_: Annotated[Party | None, Meta(description="Null: the bank, or the operators.")]
+    to: Annotated[Party | None, Meta(description="Null: the bank, or the operators.")]
+
+
+class NotificationReaderRequest(Struct, forbid_unknown_fields=True):
+    """How the wallet's owner reads."""
+
+    locale: LocaleText
+    time_zone: ZoneText
+
+
 class NotificationView(Struct):
     id: EventIdText
     kind: KindText
@@ -109,6 +126,7 @@ class NotificationView(Struct):
     created_at: Time
     title: Annotated[str, Meta(examples=["You paid €10.00 to @bob"])]
     text: str
+    money: NotificationMoneyView | None
     payment: PaymentIdText | None
     seen: bool
     deliveries: list[NotificationDeliveryView]
@@ -188,10 +206,26 @@ def notice_view(of: Listed, handle: str, language: Language) -> NotificationView
         created_at=rfc3339(event.at),
         title=title,
         text=text,
+        money=_money(event, f"@{handle}"),
         payment=show("pay", event.subject) if is_payment and event.subject else None,
         seen=of.seen,
         deliveries=_deliveries(of.deliveries),
     )
+
+
+def _money(event: LoggedEvent, me: str) -> NotificationMoneyView | None:
+    facts = event.facts
+    if "amount" not in facts:
+        return None
+    if "from" in facts:
+        payer, payee = facts["from"], facts["to"]
+    elif event.kind == "ledger.corrected":
+        payer, payee = (
+            me if facts[side] == f"wallet:{me[1:]}:{facts['asset']}" else None for side in ("debit", "credit")
+        )
+    else:
+        payer, payee = (me, None) if event.kind.startswith("withdrawal.") else (None, me)
+    return NotificationMoneyView(facts["amount"], facts["asset"], payer, payee)
 
 
 def _deliveries(of: Iterable[Delivery]) -> list[NotificationDeliveryView]:

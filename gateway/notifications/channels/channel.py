@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from gateway.notifications.kinds import Kind
 
 #: Every channel that there is, whether it is configured or not.
-NAMES: Final = ("email",)
+NAMES: Final = ("email", "push")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,97 @@
+"""Push messages to browsers: the key that they subscribe to, and their subscriptions."""
+
+from typing import Annotated
+
+import msgspec
+from litestar import get, post
+from msgspec import Meta, Struct
+
+from gateway.api.notifications.addresses import channels_of
+from gateway.api.notifications.shapes import LocaleText, NotificationAddressView, ZoneText, address_view
+from gateway.errors import NotFound
+from gateway.http.services import Services
+from gateway.identity import wallet as wallets
+from gateway.identity.credential import Credential
+from gateway.notifications import address
+from gateway.notifications.address import Wanted
+from gateway.notifications.channels.push import Push, push_of
+from gateway.notifications.push.subscription import BrowserKeys, BrowserSubscription
+
+PointText = Annotated[
+    str,
+    Meta(
+        description="A point of P-256 in base64url, as browsers take `applicationServerKey`.",
+        examples=["BP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A8"],
+    ),
+]
+
+
+class PushKeyView(Struct):
+    """The gateway's key (VAPID, RFC 8292). It stays the same."""
+
+    public_key: PointText
+
+
+class PushKeys(Struct):
+    """What a push is encrypted with (RFC 8291), in base64url."""
+
+    p256dh: Annotated[str, Meta(description="The browser's public key, 65 bytes.")]
+    auth: Annotated[str, Meta(description="The browser's secret, 16 bytes.")]
+
+
+class PushSubscriptionRequest(Struct):
+    """`PushSubscription.toJSON()`, whose other fields are passed over, and how the browser's owner reads."""
+
+    endpoint: Annotated[
+        str,
+        Meta(
+            description="An https:// URL of the browser's push service, at a public address.",
+            examples=["https://push.example/v2/gAAAAABl"],
+        ),
+    ]
+    keys: PushKeys
+    locale: LocaleText = "en"
+    time_zone: ZoneText = "UTC"
+
+
+@get(
+    "/v1/notifications/push-key",
+    tags=["Notifications"],
+    summary="Get the key of push messages",
+    needs="read",
+    problems=("not_found",),
+)
+async def get_push_key(services: Services) -> PushKeyView:
+    """Pass it to `pushManager.subscribe()` as `applicationServerKey`, with `userVisibleOnly`."""
+    return PushKeyView(_push(services).vapid.public_key)
+
+
+@post(
+    "/v1/notifications/push-subscriptions",
+    tags=["Notifications"],
+    summary="Add a browser",
+    needs="owner",
+    problems=("not_found",),
+)
+async def add_push_subscription(
+    data: PushSubscriptionRequest, services: Services, credential: Credential
+) -> NotificationAddressView:
+    """Sends push messages to the browser from now on; what they say is encrypted for it. It is an address as others:
+    list and remove it there. One that is there already gets this language and time zone.
+    """
+    channel, wallet = _push(services), credential.wallet
+    given = BrowserSubscription(data.endpoint, BrowserKeys(data.keys.p256dh, data.keys.auth))
+    wanted = Wanted(channel.check(msgspec.json.encode(given).decode()), data.locale, data.time_zone)
+    async with services.database.transaction() as connection:
+        await wallets.check_guard(connection, wallet)
+        added = await address.add(
+            *(connection, services.vault, channel, wallet.id, wanted, credential.by, services.clock())
+        )
+    return address_view(added, channels_of(services))
+
+
+def _push(services: Services) -> Push:
+    channel = push_of(services.channels)
+    if channel is None:
+        raise NotFound("key for push messages: the operator of this gateway has set none")
+    return channel
