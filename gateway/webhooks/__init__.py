@@ -10,6 +10,7 @@ makes an event. Invariants:
     worker may take it once its lease has expired;
   - nothing is sent to an address that is not public, unless the settings allow it.
 
+    vocabulary.py   the words for endpoints and deliveries                  (pure)
     message.py      secrets, signatures, and the body that is sent          (pure)
     schedule.py     when a delivery is retried                              (pure)
     endpoint.py     endpoints and their secrets

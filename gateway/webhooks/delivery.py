@@ -16,7 +16,7 @@ pending deliveries the endpoint's cursor stops. Nothing else waits.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal, cast, get_args
+from typing import Final, Literal, cast
 from uuid import UUID, uuid4
 
 from gateway.audit.log import WORKER
@@ -27,6 +27,7 @@ from gateway.ids import WalletId
 from gateway.postgres.pool import Connection, Record, Statements
 from gateway.webhooks import endpoint, schedule
 from gateway.webhooks.endpoint import TEST, Endpoint, fits
+from gateway.webhooks.vocabulary import Outcome, State
 
 sql = Statements(__package__, "delivery.sql")
 
@@ -49,25 +50,6 @@ FORGOTTEN_MAX: Final = 1_000
 
 #: How many attempts of a delivery are listed.
 _TRIES_SHOWN: Final = 20
-
-State = Literal["pending", "delivered", "failed"]
-
-#: The outcomes of an attempt. `delivered` is the only success.
-Outcome = Literal[
-    "delivered",
-    "http_status",
-    "redirect",
-    "gone",
-    "too_many_requests",
-    "timeout",
-    "name_not_resolved",
-    "address_refused",
-    "connection_failed",
-    "tls_failed",
-    "connection_lost",
-    "answer_unreadable",
-]
-OUTCOMES: Final = get_args(Outcome)
 
 
 @dataclass(frozen=True, slots=True)

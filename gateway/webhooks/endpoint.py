@@ -9,7 +9,7 @@ A disabled endpoint keeps its cursor: when it is enabled again, it continues whe
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal, cast
+from typing import Final, cast
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -24,11 +24,9 @@ from gateway.keys.vault import Vault
 from gateway.outbound.address import Allowed
 from gateway.postgres.pool import Connection, Record, Statements
 from gateway.webhooks import message
+from gateway.webhooks.vocabulary import PREFIX, DisabledBy
 
 sql = Statements(__package__, "endpoint.sql")
-
-#: What the ids of endpoints begin with.
-PREFIX: Final = "whk"
 
 #: The most endpoints of a wallet: an event is sent to each that subscribes to it.
 ENDPOINTS_MAX: Final = 20
@@ -43,8 +41,6 @@ EVERY_TYPE: Final = "*"
 
 #: The event of `test`, which is sent to the tested endpoint only.
 TEST: Final = "webhook.test"
-
-DisabledBy = Literal["owner", "gone", "failing"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ from typing import Any
 from gateway.clock import Clock
 from gateway.outbound.address import Allowed
 from gateway.outbound.http_client import HttpClient
-from gateway.webhooks.delivery import Attempt, Outcome
+from gateway.webhooks.delivery import Attempt
+from gateway.webhooks.vocabulary import Outcome
 
 
 class Sender:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from gateway.api.identity.sign_in import AssertionRequest, assertion_of
+from gateway.api.identity.shapes import AssertionRequest
+from gateway.api.identity.sign_in import assertion_of
 from gateway.identity import wallet
 from gateway.identity.errors import InvalidPasskey
 from gateway.identity.sign_in import passkey

@@ -43,8 +43,8 @@ from gateway.payments.model.payment import Payment
 from gateway.payments.model.records import Conversion
 from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Connection
-from gateway.webhooks import endpoint
 from gateway.webhooks.dispatcher import Render
+from gateway.webhooks.vocabulary import PREFIX
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,7 @@ def _notification_address(behind: Objects, viewer: WalletId, event: LoggedEvent)
 
 def _webhook(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:
     facts = event.facts
-    return WebhookData(show(endpoint.PREFIX, _subject(event)), facts["host"], facts["types"], facts["disabled_by"])
+    return WebhookData(show(PREFIX, _subject(event)), facts["host"], facts["types"], facts["disabled_by"])
 
 
 def _subject(event: LoggedEvent) -> UUID:

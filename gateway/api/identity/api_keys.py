@@ -5,89 +5,24 @@ from datetime import timedelta
 from typing import Annotated
 
 from litestar import Response, delete, get, post
-from msgspec import Meta, Struct
 
-from gateway.api.fields import AssetCode, ScopeText, Time
+from gateway.api.identity.shapes import CapView, KeyRequest, KeysPage, KeyView, NewKeyView, ReplaceKeyRequest
 from gateway.api.identity.sign_in import id_of
 from gateway.clock import rfc3339
 from gateway.errors import Forbidden
 from gateway.http.answer.problems import MONEY_PROBLEMS
 from gateway.http.request.parameters import path_id
-from gateway.http.schema import typed_id
 from gateway.http.services import Services
 from gateway.identity import api_key
 from gateway.identity import wallet as wallets
 from gateway.identity.api_key import PREFIX, ApiKey
-from gateway.identity.credential import Credential, Scope, scopes_of
+from gateway.identity.credential import Credential, scopes_of
 from gateway.ids import WalletId
 from gateway.payments.checks import caps
 from gateway.payments.checks.caps import Cap
-from gateway.payments.model.route import RailName
 from gateway.postgres.pool import Connection
 
 KeyPath = Annotated[str, path_id(PREFIX, "The API key's id.")]
-
-
-Seconds = Annotated[int, Meta(ge=1, le=10 * 365 * 86_400)]
-
-
-class CapView(Struct, forbid_unknown_fields=True):
-    """What a key may pay of an asset."""
-
-    asset: AssetCode
-    rail: Annotated[RailName | None, Meta(description="By this rail only; null: by any.")] = None
-    payee: Annotated[str | None, Meta(description="To this handle only; null: to anybody.", examples=["@bob"])] = None
-    payment: Annotated[str | None, Meta(description="The most in one payment; null: any.", examples=["50.00"])] = None
-    day: Annotated[str | None, Meta(description="The most in any 24 hours; null: any.", examples=["200.00"])] = None
-
-
-class KeyRequest(Struct, forbid_unknown_fields=True):
-    """A key with caps pays what one of them covers, up to what each that covers it allows, without an approval."""
-
-    name: Annotated[str, Meta(description="What its owner calls it: 1 to 60 characters.", examples=["Web shop"])]
-    scopes: Annotated[
-        list[ScopeText],
-        Meta(
-            description="`read`, `pay`, `refund` and `webhooks`, which is for notifications: report links and the "
-            "deliveries of webhooks.",
-            examples=[["read", "pay"]],
-        ),
-    ]
-    caps: list[CapView] = []
-    networks: Annotated[
-        list[str],
-        Meta(description="Networks that it may be used from (CIDR); empty: any.", examples=[["192.0.2.0/24"]]),
-    ] = []
-    expires_in: Annotated[
-        Seconds | None, Meta(description="Seconds that it is good for; null: until it is revoked.")
-    ] = None
-
-
-class ReplaceKeyRequest(Struct, forbid_unknown_fields=True):
-    overlap: Annotated[int, Meta(ge=0, le=604_800, description="Seconds that the old key is good for still.")] = 3600
-
-
-class KeyView(Struct):
-    id: Annotated[str, typed_id("key", "An API key's id.")]
-    name: str
-    scopes: list[Scope]
-    caps: list[CapView]
-    networks: list[str]
-    created_at: Time
-    expires_at: Time | None
-    last_used_at: Annotated[Time | None, Meta(description="To the minute.")]
-    current: Annotated[bool, Meta(description="Whether the request was made with it.")]
-    waits_for_approval: Annotated[
-        bool, Meta(description="It has caps and is from before the first passkey: it pays nothing until approved.")
-    ]
-
-
-class NewKeyView(KeyView, kw_only=True):
-    api_key: Annotated[str, Meta(description="Shown this once.")]
-
-
-class KeysPage(Struct):
-    items: list[KeyView]
 
 
 @post(

@@ -8,28 +8,31 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.api.identity.api_keys import CapView, KeyRequest, KeysPage, KeyView, NewKeyView, ReplaceKeyRequest
 from gateway.api.identity.shapes import (
     AddressRequest,
-    BindRequest,
-    BoundView,
-    ChallengeView,
-    ClaimRequest,
-    HandleRequest,
-    HandleView,
-    NewHandleView,
-)
-from gateway.api.identity.sign_in import (
     AssertionChallengeView,
     AssertionRequest,
+    BindRequest,
+    BoundView,
+    CapView,
+    ChallengeView,
+    ClaimRequest,
     EthereumChallengeRequest,
     EthereumSessionRequest,
+    HandleRequest,
+    HandleView,
+    KeyRequest,
+    KeysPage,
+    KeyView,
+    NewHandleView,
+    NewKeyView,
     NewPasskeyChallengeView,
     PasskeyRequest,
     PasskeysPage,
     PasskeyView,
     RecoveryCodesView,
     RecoverySessionRequest,
+    ReplaceKeyRequest,
     SessionsPage,
     SessionView,
     SignedUpView,

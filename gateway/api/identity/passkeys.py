@@ -6,17 +6,14 @@ from typing import Annotated
 from litestar import Response, delete, get, post
 from litestar.types import Scope
 
-from gateway.api.identity.sign_in import (
+from gateway.api.identity.shapes import (
     NewPasskeyChallengeView,
     PasskeyRequest,
     PasskeysPage,
     PasskeyView,
     RecoveryCodesView,
-    id_of,
-    new_passkey_challenge_view,
-    passkey_view,
-    registration_of,
 )
+from gateway.api.identity.sign_in import id_of, new_passkey_challenge_view, passkey_view, registration_of
 from gateway.http.request.parameters import path_id
 from gateway.http.services import Services
 from gateway.identity import wallet as wallets

@@ -8,20 +8,17 @@ from litestar.datastructures import Cookie
 from litestar.params import PathParameter
 
 from gateway.api.fields import signature_bytes
-from gateway.api.identity.shapes import ChallengeView
-from gateway.api.identity.sign_in import (
+from gateway.api.identity.shapes import (
     AssertionChallengeView,
     AssertionRequest,
+    ChallengeView,
     EthereumChallengeRequest,
     EthereumSessionRequest,
     RecoverySessionRequest,
     SessionsPage,
     SessionView,
-    assertion_challenge_view,
-    assertion_of,
-    id_of,
-    session_view,
 )
+from gateway.api.identity.sign_in import assertion_challenge_view, assertion_of, id_of, session_view
 from gateway.api.identity.views import challenge_view
 from gateway.custody.bind import chain_id_of
 from gateway.http.cookie import holding, refuse_other_origins, set_with_answer, token_of

@@ -1,10 +1,23 @@
 """What comes in and goes out. Requests refuse unknown fields."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from gateway.api.fields import Address, CustodyText, Handle, HandleText, Signature, Time, WalletIdText
+from gateway.api.fields import (
+    Address,
+    AssetCode,
+    CustodyText,
+    Handle,
+    HandleText,
+    ScopeText,
+    Signature,
+    Time,
+    WalletIdText,
+)
+from gateway.http.schema import typed_id
+from gateway.identity.scope import Scope
+from gateway.payments.model.route import RailName
 
 
 class HandleRequest(Struct, forbid_unknown_fields=True):
@@ -62,3 +75,189 @@ class BoundView(Struct):
     wallet_id: WalletIdText
     address: Address
     custody: CustodyText
+
+
+# ---- sign-in: what of passkeys is bytes is base64url without padding ------------------------------------------------
+
+Base64 = Annotated[str, Meta(description="Bytes in base64url without padding.", max_length=8192)]
+
+PasskeyName = Annotated[str, Meta(description="What its owner calls it: 1 to 60 characters.", examples=["Laptop"])]
+
+
+class AssertionRequest(Struct, forbid_unknown_fields=True):
+    """What `navigator.credentials.get()` returned: its `rawId`, and of its response `clientDataJSON`,
+    `authenticatorData` and `signature`.
+    """
+
+    credential_id: Base64
+    client_data: Base64
+    authenticator_data: Base64
+    signature: Base64
+
+
+class PasskeyRequest(Struct, forbid_unknown_fields=True):
+    """What `navigator.credentials.create()` returned: of its response `clientDataJSON` and `attestationObject`."""
+
+    name: PasskeyName
+    client_data: Base64
+    attestation: Base64
+
+
+class SignUpRequest(Struct, forbid_unknown_fields=True):
+    """The passkey that was made over a sign-up's challenge, with the handle and the `user_id` of that challenge."""
+
+    handle: HandleText
+    user_id: Base64
+    name: PasskeyName
+    client_data: Base64
+    attestation: Base64
+
+
+class EthereumChallengeRequest(Struct, forbid_unknown_fields=True):
+    handle: HandleText
+
+
+class EthereumSessionRequest(Struct, forbid_unknown_fields=True):
+    message: Annotated[str, Meta(description="The text of the challenge, byte for byte.")]
+    signature: Annotated[str, Meta(description="0x and hex digits: 65 bytes, or what the contract accepts.")]
+
+
+class RecoverySessionRequest(Struct, forbid_unknown_fields=True):
+    handle: HandleText
+    code: Annotated[str, Meta(description="One of the recovery codes.", examples=["k7fm-2q9x-0c4t-hhz3"])]
+
+
+class NewPasskeyChallengeView(Struct):
+    """What to pass to `navigator.credentials.create()`."""
+
+    challenge: Base64
+    rp_id: Annotated[str, Meta(description="The relying party: the gateway's host.", examples=["pay.example"])]
+    user_id: Base64
+    user_name: Annotated[str, Meta(examples=["@alice"])]
+    algorithms: Annotated[list[int], Meta(description="COSE algorithms, the best first.")]
+    exclude: Annotated[list[Base64], Meta(description="The credentials that the wallet has already.")]
+    expires_at: Time
+
+
+class AssertionChallengeView(Struct):
+    """What to pass to `navigator.credentials.get()`, with user verification required. The challenge is a hash over what
+    is meant and the nonce: a page makes it again from what it shows, so that what was seen is what is signed.
+    """
+
+    challenge: Base64
+    nonce: Base64
+    rp_id: Annotated[str, Meta(description="The relying party: the gateway's host.", examples=["pay.example"])]
+    allow: Annotated[
+        list[Base64], Meta(description="The credentials that may sign; empty: any that the browser knows.")
+    ]
+    expires_at: Time
+
+
+class PasskeyView(Struct):
+    id: Annotated[str, typed_id("psk", "A passkey's id.")]
+    name: PasskeyName
+    backed_up: Annotated[bool, Meta(description="Whether it is on several devices of its owner.")]
+    created_at: Time
+    last_used_at: Time | None
+
+
+class PasskeysPage(Struct):
+    items: list[PasskeyView]
+    recovery_codes_left: int
+
+
+class SessionView(Struct):
+    id: Annotated[str, typed_id("ses", "A session's id.")]
+    handle: Handle
+    wallet_id: WalletIdText
+    begun_by: Annotated[Literal["passkey", "ethereum", "recovery_code"], Meta(description="How it was started.")]
+    device: Annotated[str, Meta(description="The User-Agent that started it.")]
+    current: Annotated[bool, Meta(description="Whether the request was made with it.")]
+    created_at: Time
+    last_used_at: Time
+    expires_at: Time
+    fresh_until: Annotated[
+        Time | None, Meta(description="Until when it may do what only the owner may; null: it may not.")
+    ]
+
+
+class SignedUpView(Struct):
+    handle: Handle
+    wallet_id: WalletIdText
+    address: Address
+    api_key: Annotated[str, Meta(description="For programs. Shown this once.")]
+    session: SessionView
+
+
+class SessionsPage(Struct):
+    items: list[SessionView]
+
+
+class RecoveryCodesView(Struct):
+    """Shown once."""
+
+    codes: list[str]
+
+
+# ---- API keys -------------------------------------------------------------------------------------------------------
+
+Seconds = Annotated[int, Meta(ge=1, le=10 * 365 * 86_400)]
+
+
+class CapView(Struct, forbid_unknown_fields=True):
+    """What a key may pay of an asset."""
+
+    asset: AssetCode
+    rail: Annotated[RailName | None, Meta(description="By this rail only; null: by any.")] = None
+    payee: Annotated[str | None, Meta(description="To this handle only; null: to anybody.", examples=["@bob"])] = None
+    payment: Annotated[str | None, Meta(description="The most in one payment; null: any.", examples=["50.00"])] = None
+    day: Annotated[str | None, Meta(description="The most in any 24 hours; null: any.", examples=["200.00"])] = None
+
+
+class KeyRequest(Struct, forbid_unknown_fields=True):
+    """A key with caps pays what one of them covers, up to what each that covers it allows, without an approval."""
+
+    name: Annotated[str, Meta(description="What its owner calls it: 1 to 60 characters.", examples=["Web shop"])]
+    scopes: Annotated[
+        list[ScopeText],
+        Meta(
+            description="`read`, `pay`, `refund` and `webhooks`, which is for notifications: report links and the "
+            "deliveries of webhooks.",
+            examples=[["read", "pay"]],
+        ),
+    ]
+    caps: list[CapView] = []
+    networks: Annotated[
+        list[str],
+        Meta(description="Networks that it may be used from (CIDR); empty: any.", examples=[["192.0.2.0/24"]]),
+    ] = []
+    expires_in: Annotated[
+        Seconds | None, Meta(description="Seconds that it is good for; null: until it is revoked.")
+    ] = None
+
+
+class ReplaceKeyRequest(Struct, forbid_unknown_fields=True):
+    overlap: Annotated[int, Meta(ge=0, le=604_800, description="Seconds that the old key is good for still.")] = 3600
+
+
+class KeyView(Struct):
+    id: Annotated[str, typed_id("key", "An API key's id.")]
+    name: str
+    scopes: list[Scope]
+    caps: list[CapView]
+    networks: list[str]
+    created_at: Time
+    expires_at: Time | None
+    last_used_at: Annotated[Time | None, Meta(description="To the minute.")]
+    current: Annotated[bool, Meta(description="Whether the request was made with it.")]
+    waits_for_approval: Annotated[
+        bool, Meta(description="It has caps and is from before the first passkey: it pays nothing until approved.")
+    ]
+
+
+class NewKeyView(KeyView, kw_only=True):
+    api_key: Annotated[str, Meta(description="Shown this once.")]
+
+
+class KeysPage(Struct):
+    items: list[KeyView]

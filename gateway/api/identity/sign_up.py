@@ -6,14 +6,8 @@ from uuid import UUID
 from litestar import Request, Response, post
 
 from gateway.api.identity.sessions import start_session
-from gateway.api.identity.shapes import HandleRequest
-from gateway.api.identity.sign_in import (
-    NewPasskeyChallengeView,
-    SignedUpView,
-    SignUpRequest,
-    new_passkey_challenge_view,
-    registration_of,
-)
+from gateway.api.identity.shapes import HandleRequest, NewPasskeyChallengeView, SignedUpView, SignUpRequest
+from gateway.api.identity.sign_in import new_passkey_challenge_view, registration_of
 from gateway.http.cookie import refuse_other_origins
 from gateway.http.services import Services
 from gateway.identity.errors import InvalidPasskey

@@ -9,12 +9,8 @@ from typing import Annotated, Any
 from litestar import Request, Response, delete, get, post
 from litestar.datastructures import State
 
-from gateway.api.identity.sign_in import (
-    AssertionChallengeView,
-    AssertionRequest,
-    assertion_challenge_view,
-    assertion_of,
-)
+from gateway.api.identity.shapes import AssertionChallengeView, AssertionRequest
+from gateway.api.identity.sign_in import assertion_challenge_view, assertion_of
 from gateway.api.operators.shapes import (
     EnrolmentChallengeRequest,
     EnrolmentRequest,

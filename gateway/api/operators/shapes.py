@@ -5,9 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from gateway.api.fields import AssetCode, Time, WalletIdText
-from gateway.api.identity.sign_in import (
-    Base64,
-)
+from gateway.api.identity.shapes import Base64
 from gateway.http.schema import typed_id
 from gateway.operators import operators
 

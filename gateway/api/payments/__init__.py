@@ -11,7 +11,7 @@ approvals.py       the policy of a wallet, and approving by a passkey
 unauthorized.py    a payment that was somebody else's doing
 bank.py            deposits, withdrawals, conversions
 idempotency.py     the Idempotency-Key of a call that moves money, and the calls that share commits
-shapes.py          what comes in and goes out where several of these have it
+shapes.py          what comes in and goes out
 views.py           how answers are made from the packages' own values
 examples.py        examples of both in the OpenAPI document
 """

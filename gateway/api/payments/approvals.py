@@ -1,19 +1,12 @@
 """The policy of a wallet, and approving by a passkey what needs an approval."""
 
-from typing import Annotated
-
 from litestar import get, post, put
-from msgspec import Meta, Struct
 
-from gateway.api.identity.sign_in import (
-    AssertionChallengeView,
-    AssertionRequest,
-    assertion_challenge_view,
-    assertion_of,
-)
+from gateway.api.identity.shapes import AssertionChallengeView, AssertionRequest
+from gateway.api.identity.sign_in import assertion_challenge_view, assertion_of
 from gateway.api.payments.bank import WITHDRAWAL
 from gateway.api.payments.payments import PaymentPath, payment_id
-from gateway.api.payments.shapes import MoneyRequest, PaymentView
+from gateway.api.payments.shapes import LimitShape, MoneyRequest, PaymentView, PolicyRequest, PolicyView
 from gateway.api.payments.views import payment_view
 from gateway.http.answer.problems import MONEY_PROBLEMS
 from gateway.http.services import Services
@@ -25,53 +18,6 @@ from gateway.money import Assets
 from gateway.payments import approve, policy_change
 from gateway.payments.checks import policy
 from gateway.payments.model.policy import Limit, Policy
-
-
-class LimitShape(Struct, forbid_unknown_fields=True):
-    """The most that goes without an approval."""
-
-    payment: Annotated[str, Meta(description="In one payment.", examples=["100.00"])]
-    day: Annotated[str, Meta(description="In any 24 hours.", examples=["300.00"])]
-
-
-Limits = Annotated[dict[str, LimitShape], Meta(description="By asset.")]
-AskNewPayee = Annotated[bool, Meta(description="Ask for an approval of the first payment to a payee.")]
-AskAddress = Annotated[bool, Meta(description="Ask for an approval of payments to addresses without a handle.")]
-ChangedDays = Annotated[
-    int,
-    Meta(
-        description="Days for which payments to a payee need an approval after they got another address, or used "
-        "a recovery code."
-    ),
-]
-DeviceHours = Annotated[int, Meta(description="Hours for which payments of a new passkey need an approval.")]
-UndoSeconds = Annotated[int, Meta(description="Seconds for which the payer can void a payment on the chain.")]
-Trusted = Annotated[list[str], Meta(description="Handles and addresses that need no approval.", examples=[["@bob"]])]
-
-
-class PolicyRequest(Struct, forbid_unknown_fields=True):
-    """The whole policy: what is left out has its default. `approval` is needed where something is loosened."""
-
-    limits: Limits = {}
-    ask_new_payee: AskNewPayee = True
-    ask_address: AskAddress = True
-    changed_days: ChangedDays = 7
-    device_hours: DeviceHours = 24
-    undo_seconds: UndoSeconds = 0
-    trusted: Trusted = []
-    approval: AssertionRequest | None = None
-
-
-class PolicyView(Struct):
-    """`limits` has every asset of the gateway."""
-
-    limits: Limits
-    ask_new_payee: AskNewPayee
-    ask_address: AskAddress
-    changed_days: ChangedDays
-    device_hours: DeviceHours
-    undo_seconds: UndoSeconds
-    trusted: Trusted
 
 
 @get("/v1/policy", tags=["Approvals"], summary="Get the policy", needs="read", problems=("not_found",))

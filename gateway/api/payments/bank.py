@@ -8,7 +8,8 @@ from litestar import Request, Response, get, post
 from msgspec import Struct
 
 from gateway.api.fields import Amount, AssetCode
-from gateway.api.identity.sign_in import AssertionRequest, assertion_of
+from gateway.api.identity.shapes import AssertionRequest
+from gateway.api.identity.sign_in import assertion_of
 from gateway.api.payments.idempotency import Batcher, answer_idempotently, claim_of
 from gateway.api.payments.shapes import BankMovementView, ConversionRequest, ConversionView, MoneyRequest
 from gateway.api.payments.views import bank_movement_view, conversion_view

@@ -7,10 +7,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.api.identity.examples import ASSERTION, ASSERTION_CHALLENGE
-from gateway.api.payments.approvals import LimitShape, PolicyRequest, PolicyView
 from gateway.api.payments.authorizations import AuthorizationRequest
 from gateway.api.payments.bank import WithdrawalRequest
-from gateway.api.payments.mandates import MandateRequest
 from gateway.api.payments.shapes import (
     AmountRequest,
     ApprovalView,
@@ -20,6 +18,8 @@ from gateway.api.payments.shapes import (
     ConversionRequest,
     ConversionView,
     DrawRequest,
+    LimitShape,
+    MandateRequest,
     MandatesPage,
     MandateView,
     MoneyRequest,
@@ -27,6 +27,8 @@ from gateway.api.payments.shapes import (
     PaymentRequest,
     PaymentsPage,
     PaymentView,
+    PolicyRequest,
+    PolicyView,
     PreviewView,
     RefundRequest,
     SignatureRequest,

@@ -4,19 +4,14 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from litestar import Request, Response, delete, get, post
-from msgspec import Meta, Struct
+from msgspec import Struct
 
-from gateway.api.fields import AssetCode, check_time
-from gateway.api.identity.sign_in import (
-    AssertionChallengeView,
-    AssertionRequest,
-    assertion_challenge_view,
-    assertion_of,
-    id_of,
-)
+from gateway.api.fields import check_time
+from gateway.api.identity.shapes import AssertionChallengeView, AssertionRequest
+from gateway.api.identity.sign_in import assertion_challenge_view, assertion_of, id_of
 from gateway.api.payments.idempotency import answer_idempotently
 from gateway.api.payments.payments import ACCEPTED
-from gateway.api.payments.shapes import DrawRequest, MandatesPage, MandateView, PaymentView
+from gateway.api.payments.shapes import DrawRequest, MandateRequest, MandatesPage, MandateView, PaymentView
 from gateway.api.payments.views import mandate_view, payment_view
 from gateway.http.answer.problems import KEY_PROBLEMS, MONEY_PROBLEMS
 from gateway.http.request.parameters import path_id
@@ -31,27 +26,12 @@ from gateway.payments.checks import mandate
 from gateway.payments.checks.mandate import PREFIX, Wanted
 from gateway.payments.model.note import note_of
 from gateway.payments.model.payment import State
-from gateway.payments.model.route import RailName
 from gateway.postgres.pool import Connection
 
 MandatePath = Annotated[str, path_id(PREFIX, "The mandate's id.")]
 
 
 _WHAT = "such mandate"
-
-
-class MandateRequest(Struct, forbid_unknown_fields=True):
-    """What `payee` may draw of an asset. A guarded wallet grants it with an `approval` over all of the rest."""
-
-    payee: Annotated[str, Meta(description="Who may draw: a handle.", examples=["@shop"])]
-    asset: AssetCode
-    period: Annotated[str, Meta(description="The most in any period.", examples=["20.00"])]
-    period_days: Annotated[int, Meta(ge=1, le=366, description="Days of a period, such as 1, 7 or 30.")] = 30
-    draw: Annotated[str | None, Meta(description="The most in one draw; null: any.", examples=["10.00"])] = None
-    total: Annotated[str | None, Meta(description="The most in all; null: any.", examples=["240.00"])] = None
-    rail: Annotated[RailName | None, Meta(description="By this rail only; null: by any.")] = None
-    expires_at: Annotated[datetime, Meta(tz=True, description="Null: until it is revoked.")] | None = None
-    approval: AssertionRequest | None = None
 
 
 @post(

@@ -1,5 +1,6 @@
 """What comes in and goes out. Requests refuse unknown fields."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
@@ -22,6 +23,7 @@ from gateway.api.fields import (
     TxHash,
     TypedData,
 )
+from gateway.api.identity.shapes import AssertionRequest
 from gateway.http.schema import one_of, typed_id
 from gateway.payments.model.route import RailName, Route
 
@@ -205,3 +207,70 @@ class MandateView(Struct, rename={"from_": "from"}):
 
 class MandatesPage(Struct):
     items: list[MandateView]
+
+
+class MandateRequest(Struct, forbid_unknown_fields=True):
+    """What `payee` may draw of an asset. A guarded wallet grants it with an `approval` over all of the rest."""
+
+    payee: Annotated[str, Meta(description="Who may draw: a handle.", examples=["@shop"])]
+    asset: AssetCode
+    period: Annotated[str, Meta(description="The most in any period.", examples=["20.00"])]
+    period_days: Annotated[int, Meta(ge=1, le=366, description="Days of a period, such as 1, 7 or 30.")] = 30
+    draw: Annotated[str | None, Meta(description="The most in one draw; null: any.", examples=["10.00"])] = None
+    total: Annotated[str | None, Meta(description="The most in all; null: any.", examples=["240.00"])] = None
+    rail: Annotated[RailName | None, Meta(description="By this rail only; null: by any.")] = None
+    expires_at: Annotated[datetime, Meta(tz=True, description="Null: until it is revoked.")] | None = None
+    approval: AssertionRequest | None = None
+
+
+class LimitShape(Struct, forbid_unknown_fields=True):
+    """The most that goes without an approval."""
+
+    payment: Annotated[str, Meta(description="In one payment.", examples=["100.00"])]
+    day: Annotated[str, Meta(description="In any 24 hours.", examples=["300.00"])]
+
+
+Limits = Annotated[dict[str, LimitShape], Meta(description="By asset.")]
+
+AskNewPayee = Annotated[bool, Meta(description="Ask for an approval of the first payment to a payee.")]
+
+AskAddress = Annotated[bool, Meta(description="Ask for an approval of payments to addresses without a handle.")]
+
+ChangedDays = Annotated[
+    int,
+    Meta(
+        description="Days for which payments to a payee need an approval after they got another address, or used "
+        "a recovery code."
+    ),
+]
+
+DeviceHours = Annotated[int, Meta(description="Hours for which payments of a new passkey need an approval.")]
+
+UndoSeconds = Annotated[int, Meta(description="Seconds for which the payer can void a payment on the chain.")]
+
+Trusted = Annotated[list[str], Meta(description="Handles and addresses that need no approval.", examples=[["@bob"]])]
+
+
+class PolicyRequest(Struct, forbid_unknown_fields=True):
+    """The whole policy: what is left out has its default. `approval` is needed where something is loosened."""
+
+    limits: Limits = {}
+    ask_new_payee: AskNewPayee = True
+    ask_address: AskAddress = True
+    changed_days: ChangedDays = 7
+    device_hours: DeviceHours = 24
+    undo_seconds: UndoSeconds = 0
+    trusted: Trusted = []
+    approval: AssertionRequest | None = None
+
+
+class PolicyView(Struct):
+    """`limits` has every asset of the gateway."""
+
+    limits: Limits
+    ask_new_payee: AskNewPayee
+    ask_address: AskAddress
+    changed_days: ChangedDays
+    device_hours: DeviceHours
+    undo_seconds: UndoSeconds
+    trusted: Trusted

@@ -7,12 +7,8 @@ from litestar.params import PathParameter
 from msgspec import Meta, Struct
 
 from gateway.api.fields import AssetCode, Decimal, Party, PaymentIdText, PaymentState, Time
-from gateway.api.identity.sign_in import (
-    AssertionChallengeView,
-    AssertionRequest,
-    assertion_challenge_view,
-    assertion_of,
-)
+from gateway.api.identity.shapes import AssertionChallengeView, AssertionRequest
+from gateway.api.identity.sign_in import assertion_challenge_view, assertion_of
 from gateway.api.payments.payments import PaymentPath, payment_id
 from gateway.api.payments.shapes import PaymentView
 from gateway.api.payments.views import payment_view

@@ -1,19 +1,14 @@
 """The delivery log, redeliveries and test events."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from litestar import get, post
 from litestar.params import QueryParameter
 
 from gateway.api.fields import check_time
 from gateway.api.identity.sign_in import id_of
-from gateway.api.webhooks.shapes import (
-    DeliveriesPage,
-    RedeliveryRequest,
-    WebhookView,
-    delivery_view,
-    webhook_view,
-)
+from gateway.api.webhooks.shapes import DeliveriesPage, RedeliveryRequest, WebhookView
+from gateway.api.webhooks.views import delivery_view, webhook_view
 from gateway.api.webhooks.webhooks import WHAT, WebhookPath
 from gateway.errors import InvalidRequest
 from gateway.events.log import END
@@ -23,7 +18,7 @@ from gateway.http.services import Services
 from gateway.identity.wallet import Wallet
 from gateway.ids import number_of, read
 from gateway.webhooks import delivery, endpoint
-from gateway.webhooks.endpoint import PREFIX
+from gateway.webhooks.vocabulary import PREFIX, State
 
 
 @get(
@@ -38,7 +33,7 @@ async def list_deliveries(
     services: Services,
     caller: Wallet,
     state_: Annotated[
-        Literal["pending", "delivered", "failed"] | None,
+        State | None,
         QueryParameter(name="state", description="Deliveries in this state."),
     ] = None,
     cursor: Cursor = None,

@@ -1,18 +1,15 @@
-"""What comes in and goes out, and how answers are made from the package's own values."""
+"""What comes in and goes out. Requests refuse unknown fields."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
 from gateway.api.events.shapes import EventIdText
 from gateway.api.fields import NextCursor, Time
-from gateway.clock import rfc3339
 from gateway.http.schema import one_of, typed_id
-from gateway.ids import numbered_id, show
 from gateway.outbound.address import URL_LENGTH_MAX
-from gateway.webhooks.delivery import OUTCOMES, Delivery
-from gateway.webhooks.endpoint import PREFIX, DisabledBy, Endpoint
+from gateway.webhooks.vocabulary import OUTCOMES, PREFIX, DisabledBy, State
 
 WebhookIdText = Annotated[str, typed_id(PREFIX, "A webhook's id.")]
 UrlText = Annotated[
@@ -96,9 +93,7 @@ class DeliveryView(Struct):
     event_id: EventIdText
     type: Annotated[str, Meta(description="The event's type.", examples=["payment.settled"])]
     created_at: Annotated[Time, Meta(description="When the event was made.")]
-    state: Annotated[
-        Literal["pending", "delivered", "failed"], Meta(description="`pending`: it is sent, or waits until it is.")
-    ]
+    state: Annotated[State, Meta(description="`pending`: it is sent, or waits until it is.")]
     next_at: Annotated[Time, Meta(description="When it is tried next, at the earliest; null: never.")] | None
     attempts: Annotated[list[AttemptView], Meta(description="The newest twenty, the latest last.")]
 
@@ -106,32 +101,3 @@ class DeliveryView(Struct):
 class DeliveriesPage(Struct):
     items: list[DeliveryView]
     next_cursor: NextCursor
-
-
-def webhook_view(of: Endpoint) -> WebhookView:
-    return WebhookView(
-        id=of.shown_id,
-        url=of.url,
-        types=list(of.types),
-        description=of.description,
-        enabled=of.disabled_by is None,
-        disabled_by=of.disabled_by,
-        failing_since=rfc3339(of.failing_since) if of.failing_since else None,
-        created_at=rfc3339(of.created_at),
-    )
-
-
-def new_webhook_view(of: Endpoint, secret: str) -> NewWebhookView:
-    view = webhook_view(of)
-    return NewWebhookView(**{name: getattr(view, name) for name in WebhookView.__struct_fields__}, secret=secret)
-
-
-def delivery_view(of: Delivery) -> DeliveryView:
-    return DeliveryView(
-        event_id=show("evt", numbered_id(of.event, of.event_at)),
-        type=of.kind,
-        created_at=rfc3339(of.event_at),
-        state=of.state,
-        next_at=rfc3339(of.next_at) if of.next_at else None,
-        attempts=[AttemptView(rfc3339(one.at), one.milliseconds, one.outcome, one.status) for one in of.attempts],
-    )

@@ -12,16 +12,16 @@ from gateway.api.webhooks.shapes import (
     WebhookRequest,
     WebhooksPage,
     WebhookView,
-    new_webhook_view,
-    webhook_view,
 )
+from gateway.api.webhooks.views import new_webhook_view, webhook_view
 from gateway.clock import rfc3339
 from gateway.http.request.parameters import path_id
 from gateway.http.services import Services
 from gateway.identity.credential import Credential
 from gateway.identity.wallet import Wallet
 from gateway.webhooks import endpoint
-from gateway.webhooks.endpoint import EVERY_TYPE, PREFIX, Wanted
+from gateway.webhooks.endpoint import EVERY_TYPE, Wanted
+from gateway.webhooks.vocabulary import PREFIX
 
 WebhookPath = Annotated[str, path_id(PREFIX, "The webhook's id.")]
 

@@ -1,0 +1,36 @@
+"""How answers are made of the package's own values."""
+
+from gateway.api.webhooks.shapes import AttemptView, DeliveryView, NewWebhookView, WebhookView
+from gateway.clock import rfc3339
+from gateway.ids import numbered_id, show
+from gateway.webhooks.delivery import Delivery
+from gateway.webhooks.endpoint import Endpoint
+
+
+def webhook_view(of: Endpoint) -> WebhookView:
+    return WebhookView(
+        id=of.shown_id,
+        url=of.url,
+        types=list(of.types),
+        description=of.description,
+        enabled=of.disabled_by is None,
+        disabled_by=of.disabled_by,
+        failing_since=rfc3339(of.failing_since) if of.failing_since else None,
+        created_at=rfc3339(of.created_at),
+    )
+
+
+def new_webhook_view(of: Endpoint, secret: str) -> NewWebhookView:
+    view = webhook_view(of)
+    return NewWebhookView(**{name: getattr(view, name) for name in WebhookView.__struct_fields__}, secret=secret)
+
+
+def delivery_view(of: Delivery) -> DeliveryView:
+    return DeliveryView(
+        event_id=show("evt", numbered_id(of.event, of.event_at)),
+        type=of.kind,
+        created_at=rfc3339(of.event_at),
+        state=of.state,
+        next_at=rfc3339(of.next_at) if of.next_at else None,
+        attempts=[AttemptView(rfc3339(one.at), one.milliseconds, one.outcome, one.status) for one in of.attempts],
+    )
