@@ -19,7 +19,7 @@ from typing import Final
 from gateway.events import log as event_log
 from gateway.events.errors import TooManyStreams
 from gateway.events.log import LoggedEvent
-from gateway.events.wake import LOOK_SECONDS, Wake
+from gateway.events.wake import POLL_SECONDS, Wake
 from gateway.ids import WalletId
 from gateway.postgres.errors import DatabaseUnavailable
 from gateway.postgres.pool import Connection, Database
@@ -155,7 +155,7 @@ class Hub:
                 if after != before:
                     await asyncio.sleep(_APART_SECONDS)
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(LOOK_SECONDS):
+                    async with asyncio.timeout(POLL_SECONDS):
                         await self._news.wait()
         except Exception:
             log.exception("events could not be read: %d streams end", self.count)

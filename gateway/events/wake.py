@@ -1,7 +1,7 @@
 """Wakes readers of the event log: those of this process at once, those of others by LISTEN and NOTIFY.
 
 The log is the truth; a wake-up only says that reading it is worthwhile. A lost one (behind a proxy that pools by
-transaction, say) delays readers by `LOOK_SECONDS`, after which they look anyway. A process notifies after its commits,
+transaction, say) delays readers by `POLL_SECONDS`, after which they poll anyway. A process notifies after its commits,
 at most once in `_APART_SECONDS`. A NOTIFY inside the payments' transactions would make them wait for each other:
 PostgreSQL commits one transaction with notifications at a time.
 """
@@ -19,8 +19,8 @@ log = logging.getLogger(__name__)
 
 CHANNEL: Final = "gateway_events"
 
-#: How often readers look without a wake-up, in seconds.
-LOOK_SECONDS: Final = 1.0
+#: How often readers poll without a wake-up, in seconds.
+POLL_SECONDS: Final = 1.0
 
 #: Between two notifications of a process, in seconds.
 _APART_SECONDS: Final = 0.02

@@ -915,7 +915,7 @@ CREATE TRIGGER logged_event_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE O
 CREATE FUNCTION amount_text(units numeric, decimals smallint) RETURNS text LANGUAGE sql IMMUTABLE
     RETURN ((units::text || 'e-' || decimals)::numeric)::text;
 
--- The facts of a ledger payment's event, as payments/model/told.py has them of other payments.
+-- The facts of a ledger payment's event, as payments/model/payment_events.py has them of other payments.
 CREATE FUNCTION event_facts(debit_id bigint, credit_id bigint, amount numeric, fee numeric) RETURNS jsonb
 LANGUAGE sql STABLE
     RETURN (

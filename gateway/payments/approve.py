@@ -25,7 +25,7 @@ from gateway.ids import PaymentId, WalletId, show
 from gateway.ledger import ledger, transfer
 from gateway.ledger.transfer import End
 from gateway.payments.checks import checks, policy, wallet_freeze, withdrawal_freeze
-from gateway.payments.model import records, told
+from gateway.payments.model import payment_events, records
 from gateway.payments.model.payment import Event, Payment, State, after
 from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Connection
@@ -77,7 +77,7 @@ async def approve(
     gone_on = await _go_on(connection, settings, confirmed, policy.undo_seconds(policies[caller], fact), now)
     await policy.known(connection, [gone_on], now)
     await records.update(connection, [gone_on])
-    await log.append(connection, told.events(gone_on), now)
+    await log.append(connection, payment_events.events(gone_on), now)
     by = By("passkey", signed_by.shown_id)
     facts = {"amount": payment.amount.amount, "asset": payment.amount.asset.code, "reasons": payment.approval}
     await audit.append(connection, [AuditEvent("payment.approved", caller, by, payment.id, facts)], now)
@@ -94,7 +94,7 @@ async def refuse(
     refused = replace(payment, state=after(payment.id, payment.state, Event.REFUSE))
     ledger.all_done(await ledger.write(connection, [End(payment.transfer_id, transfer.Event.VOID)], now))
     await records.update(connection, [refused])
-    await log.append(connection, told.events(refused), now)
+    await log.append(connection, payment_events.events(refused), now)
     await audit.append(connection, [AuditEvent("payment.refused", caller, by, payment.id, {})], now)
     return refused
 

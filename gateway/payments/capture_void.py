@@ -22,7 +22,7 @@ from gateway.ledger.transfer import End
 from gateway.money import Money
 from gateway.payments.checks import checks, wallet_freeze
 from gateway.payments.errors import WalletFrozen
-from gateway.payments.model import records, told
+from gateway.payments.model import payment_events, records
 from gateway.payments.model.payment import Event, Payment, State, after
 from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Connection
@@ -159,4 +159,4 @@ async def _write(connection: Connection, payments: Sequence[Payment], ends: Sequ
         ledger.all_done(await ledger.write(connection, ends, now))
     if payments:
         await records.update(connection, payments)
-        await log.append(connection, [event for payment in payments for event in told.events(payment)], now)
+        await log.append(connection, [event for payment in payments for event in payment_events.events(payment)], now)

@@ -16,7 +16,7 @@ from gateway.ledger.transfer import Leg, Transfer
 from gateway.money import Asset, Money, at_par_exact
 from gateway.payments.checks import wallet_freeze, withdrawal_freeze
 from gateway.payments.errors import NotConvertible, NothingConverts, OwnKey
-from gateway.payments.model import records, told
+from gateway.payments.model import payment_events, records
 from gateway.payments.model.payment import State
 from gateway.payments.model.records import Conversion
 from gateway.payments.model.settings import PaymentSettings
@@ -71,7 +71,7 @@ async def convert(
     )
     await authorization.enqueue(connection, [order], now)
     await records.insert_conversion(connection, conversion)
-    await log.append(connection, [told.conversion_event(conversion)], now)
+    await log.append(connection, [payment_events.conversion_event(conversion)], now)
     return conversion
 
 

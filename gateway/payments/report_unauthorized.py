@@ -30,7 +30,7 @@ from gateway.ids import PaymentId, WalletId
 from gateway.ledger import ledger, transfer
 from gateway.ledger.transfer import End
 from gateway.payments.checks import checks, policy
-from gateway.payments.model import records, told
+from gateway.payments.model import payment_events, records
 from gateway.payments.model.payment import Event, Payment, State, after
 from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Connection, Database
@@ -81,7 +81,7 @@ async def _end(
     ended = replace(payment, state=after(payment.id, payment.state, event))
     ledger.all_done(await ledger.write(connection, [End(payment.transfer_id, transfer.Event.VOID)], now))
     await records.update(connection, [ended])
-    await log.append(connection, told.events(ended), now)
+    await log.append(connection, payment_events.events(ended), now)
     return ended
 
 

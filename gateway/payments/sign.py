@@ -20,7 +20,7 @@ from gateway.errors import Forbidden, StateConflict
 from gateway.events import log
 from gateway.ids import PaymentId, WalletId, show
 from gateway.payments.checks import wallet_freeze, withdrawal_freeze
-from gateway.payments.model import records, told
+from gateway.payments.model import payment_events, records
 from gateway.payments.model.payment import Event, Payment, State, after
 from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Connection, Database
@@ -70,7 +70,7 @@ async def sign(
         queued = replace(payment, state=state, expires_at=None)
         await authorization.sign(connection, tracked.id, signed)
         await records.update(connection, [queued])
-        await log.append(connection, told.events(queued), now)
+        await log.append(connection, payment_events.events(queued), now)
     return queued
 
 

@@ -32,7 +32,7 @@ from gateway.money import Money
 from gateway.payments import pay
 from gateway.payments.checks import policy, spending, wallet_freeze, withdrawal_freeze
 from gateway.payments.errors import NonceTaken
-from gateway.payments.model import records, told
+from gateway.payments.model import payment_events, records
 from gateway.payments.model.payment import Payment, State
 from gateway.payments.model.settings import PaymentSettings
 from gateway.payments.pay import PayRequest
@@ -195,5 +195,5 @@ async def _begin(
     if owner.guarded:
         day = policy.day_of(payer.id, money.asset)
         await spending.count(connection, [spending.counted(day, payment)], payment.created_at)
-    await log.append(connection, told.events(payment), now)
+    await log.append(connection, payment_events.events(payment), now)
     return payment

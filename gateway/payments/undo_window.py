@@ -10,7 +10,7 @@ from datetime import datetime
 from gateway.events import log
 from gateway.payments import approve
 from gateway.payments.checks import policy
-from gateway.payments.model import records, told
+from gateway.payments.model import payment_events, records
 from gateway.payments.model.settings import PaymentSettings
 from gateway.postgres.pool import Connection
 
@@ -22,5 +22,5 @@ async def send_due(connection: Connection, settings: PaymentSettings, now: datet
     queued = [await approve.send(connection, settings, payment, now) for payment in due]
     if queued:
         await records.update(connection, queued)
-        await log.append(connection, [event for payment in queued for event in told.events(payment)], now)
+        await log.append(connection, [event for payment in queued for event in payment_events.events(payment)], now)
     return len(queued)

@@ -195,7 +195,7 @@ async def test_a_notification_wakes_before_the_next_look(
     gateway: Gateway, beside: Api, alice: Person, bob: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What another process has committed is heard of by NOTIFY."""
-    monkeypatch.setattr(hub, "LOOK_SECONDS", 3_600.0)
+    monkeypatch.setattr(hub, "POLL_SECONDS", 3_600.0)
     async with listening(beside) as there, streaming(there, bob) as at_bob:
         await joined(there, 1)
         await alice.pay("@bob", "1.00 EUR")  # over the pool of the first

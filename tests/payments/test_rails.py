@@ -14,7 +14,7 @@ from gateway.ledger.errors import InsufficientFunds
 from gateway.ledger.transfer import End
 from gateway.money import Assets, Money
 from gateway.payments import pay, rails
-from gateway.payments.model import records, told
+from gateway.payments.model import payment_events, records
 from gateway.payments.model.payment import Event, Payment, State, after
 from gateway.payments.model.proposed import Proposed
 from gateway.payments.model.rail import Rail
@@ -49,7 +49,7 @@ class Courier(Rail):
         ]
         accepted = [one for one in results if isinstance(one, Payment)]
         await records.insert(connection, accepted)
-        await log.append(connection, [event for one in accepted for event in told.events(one)], now)
+        await log.append(connection, [event for one in accepted for event in payment_events.events(one)], now)
         return results
 
     def captured(

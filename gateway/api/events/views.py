@@ -38,7 +38,7 @@ from gateway.notifications import address
 from gateway.operators import repairs
 from gateway.payments.checks import mandate
 from gateway.payments.checks.mandate import Mandate
-from gateway.payments.model import records, told
+from gateway.payments.model import payment_events, records
 from gateway.payments.model.payment import Payment
 from gateway.payments.model.records import Conversion
 from gateway.payments.model.settings import PaymentSettings
@@ -112,13 +112,14 @@ def shown_id(event: LoggedEvent) -> str:
 
 def _payment(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:
     payment = behind.payments[PaymentId(_subject(event))]
-    return PaymentData(*astuple(payment_view(told.as_told(payment, event.kind, event.facts, event.at), viewer)))
+    then = payment_events.at_event(payment, event.kind, event.facts, event.at)
+    return PaymentData(*astuple(payment_view(then, viewer)))
 
 
 def _conversion(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:
     conversion = behind.conversions[ConversionId(_subject(event))]
     return ConversionData(
-        *astuple(conversion_view(told.conversion_as_told(conversion, event.kind, event.facts, event.at)))
+        *astuple(conversion_view(payment_events.conversion_at_event(conversion, event.kind, event.facts, event.at)))
     )
 
 
@@ -130,7 +131,7 @@ def _bank_movement(behind: Objects, viewer: WalletId, event: LoggedEvent) -> Eve
 
 
 def _mandate(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:
-    return MandateData(*astuple(mandate_view(mandate.as_told(behind.mandates[_subject(event)], event.kind, event.at))))
+    return MandateData(*astuple(mandate_view(mandate.at_event(behind.mandates[_subject(event)], event.kind, event.at))))
 
 
 def _observation(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:

@@ -296,7 +296,7 @@ async def by_ids(connection: Connection, assets: Assets, ids: Iterable[UUID]) ->
     return {row["id"]: _mandate(assets, row) for row in await connection.fetch(sql.by_ids, list(ids))}
 
 
-def as_told(mandate: Mandate, kind: str, at: datetime) -> Mandate:
+def at_event(mandate: Mandate, kind: str, at: datetime) -> Mandate:
     """The mandate as it was when an event of that kind told of it, from what it is now. Pure.
 
     Who has a passkey grants with it, so none waits for an approval when it is granted.

@@ -13,7 +13,7 @@ policy.py         the policy of a wallet, as its owner has set it    (pure)
 usual_limits.py   the limits of a policy where the owner set none    (pure)
 note.py           a reference and metadata, for the caller's systems (pure)
 plain.py          a payment that no check concerns                   (pure)
-told.py           what events say of a payment, and what it was then (pure)
+payment_events.py  its events, and what it was at each of them    (pure)
 records.py        rows to payments and conversions; the lists
 search.py         a wallet's payments that fit a filter
 """

@@ -26,7 +26,7 @@ from gateway.ledger.transfer import End
 from gateway.money import Money
 from gateway.payments.checks import withdrawal_freeze
 from gateway.payments.errors import OwnKey
-from gateway.payments.model import records, told
+from gateway.payments.model import payment_events, records
 from gateway.payments.model.payment import Event, Payment, State, after
 from gateway.payments.model.plain import NotDone, PlainPayment, columns_of, handle_of, not_done
 from gateway.payments.model.proposed import Proposed
@@ -82,7 +82,7 @@ class ChainRail(Rail):
             await authorization.enqueue(connection, orders, now)
         payments = [result for result in results if isinstance(result, Payment)]
         await records.insert(connection, payments)
-        await log.append(connection, [event for payment in payments for event in told.events(payment)], now)
+        await log.append(connection, [event for payment in payments for event in payment_events.events(payment)], now)
         return results
 
     def captured(
@@ -164,7 +164,7 @@ Outcome = Queued | NotDone
 
 
 def _facts_of(one: TokenPayment) -> str:
-    """The facts of its event but for who paid, as `told.events` has them. None of them needs escaping."""
+    """The facts of its event but for who paid, as `payment_events.events` has them. None of them needs escaping."""
     return f'{{"to":"@{one.payee_handle}","amount":"{one.money.amount}","asset":"{one.money.asset.code}"}}'
 
 

@@ -26,7 +26,7 @@ from gateway.money import Money
 from gateway.payments.checks import caps, policy
 from gateway.payments.checks.spending import bucket_of
 from gateway.payments.errors import UnknownPayee
-from gateway.payments.model import records, told
+from gateway.payments.model import payment_events, records
 from gateway.payments.model.fee import fee
 from gateway.payments.model.payment import Event, Payment, after
 from gateway.payments.model.plain import NeedsChecks, NotDone, PlainPayment, columns_of, handle_of, not_done
@@ -102,7 +102,7 @@ async def _hold(
     ]
     payments = [one for one in results if isinstance(one, Payment)]
     await records.insert(connection, payments)
-    await log.append(connection, [event for payment in payments for event in told.events(payment)], now)
+    await log.append(connection, [event for payment in payments for event in payment_events.events(payment)], now)
     return results
 
 

@@ -13,7 +13,7 @@ from gateway.ids import TransferId, new_id
 from gateway.ledger import account, transfer
 from gateway.ledger.transfer import End, Leg, Transfer
 from gateway.money import Asset, Assets
-from gateway.payments.model import records, told
+from gateway.payments.model import payment_events, records
 from gateway.payments.model.payment import Event, State, after
 from gateway.payments.model.records import Conversion
 from gateway.postgres.pool import Connection
@@ -47,13 +47,14 @@ class Conversions(Settles[Conversion]):
         return Outcome(
             settled,
             (End(thing.transfer_id, transfer.Event.CAPTURE), given),
-            (told.conversion_event(settled),),
+            (payment_events.conversion_event(settled),),
             Posted(posted_by, _receiver(thing)),
         )
 
     def fail(self, thing: Conversion, reason: str) -> Outcome[Conversion]:
         failed = replace(thing, state=after(thing.id, thing.state, Event.FAIL, "cnv"), failure=reason)
-        return Outcome(failed, (End(thing.transfer_id, transfer.Event.VOID),), (told.conversion_event(failed),))
+        voided = (End(thing.transfer_id, transfer.Event.VOID),)
+        return Outcome(failed, voided, (payment_events.conversion_event(failed),))
 
     async def write(self, connection: Connection, things: Sequence[Conversion], now: datetime) -> None:
         await records.update_conversions(connection, things)
@@ -61,7 +62,7 @@ class Conversions(Settles[Conversion]):
     async def submit(self, connection: Connection, things: Sequence[Conversion], tx_hash: str) -> Sequence[Told]:
         submitted = [replace(one, tx_hash=tx_hash, state=_submitted(one)) for one in things]
         await records.update_conversions(connection, submitted)
-        return [told.conversion_event(one) for one in submitted]
+        return [payment_events.conversion_event(one) for one in submitted]
 
 
 def _submitted(conversion: Conversion) -> State:

@@ -11,7 +11,7 @@ from gateway.events.log import Event as Told
 from gateway.ledger import account, transfer
 from gateway.ledger.transfer import End
 from gateway.money import Asset, Assets, Money
-from gateway.payments.model import records, told
+from gateway.payments.model import payment_events, records
 from gateway.payments.model.payment import Event, Payment, State, after
 from gateway.postgres.pool import Connection
 from gateway.settlement.settles import Known, Outcome, Posted, Settles
@@ -38,13 +38,13 @@ class Payments(Settles[Payment]):
         return Outcome(
             settled,
             (End(thing.transfer_id, transfer.Event.CAPTURE),),
-            tuple(told.events(settled)),
+            tuple(payment_events.events(settled)),
             Posted(thing.transfer_id, _payee_account(thing)),
         )
 
     def fail(self, thing: Payment, reason: str) -> Outcome[Payment]:
         failed = replace(thing, state=after(thing.id, thing.state, Event.FAIL), failure=reason)
-        return Outcome(failed, (End(thing.transfer_id, transfer.Event.VOID),), tuple(told.events(failed)))
+        return Outcome(failed, (End(thing.transfer_id, transfer.Event.VOID),), tuple(payment_events.events(failed)))
 
     async def write(self, connection: Connection, things: Sequence[Payment], now: datetime) -> None:
         settled = [one for one in things if one.state is State.SETTLED]
@@ -56,7 +56,7 @@ class Payments(Settles[Payment]):
     async def submit(self, connection: Connection, things: Sequence[Payment], tx_hash: str) -> Sequence[Told]:
         submitted = [replace(one, tx_hash=tx_hash, state=_submitted(one)) for one in things]
         await records.submit(connection, submitted, tx_hash)
-        return [event for payment in submitted for event in told.events(payment)]
+        return [event for payment in submitted for event in payment_events.events(payment)]
 
 
 def _submitted(payment: Payment) -> State:

@@ -1,7 +1,7 @@
-"""What a payment's and a conversion's events say: written as facts, and read as what the payment was at that moment.
+"""The events of payments and conversions: their facts, and the payment or conversion as it was at an event.
 
-An event keeps what can change of its payment; what cannot is read from the payment's row. So an event shows the payment
-as `GET` would have shown it then, and the log does not keep every payment again for each of its states.
+An event stores what can change about its payment; the rest is read from the payment's row. So an event shows the
+payment as `GET` would have returned it then, without a copy of the payment in the log for each of its states.
 """
 
 import dataclasses
@@ -47,7 +47,7 @@ def events(payment: Payment) -> list[Event]:
     return [Event(f"payment.{payment.state.value}", payment.payer, payment.id, facts, other=payee)]
 
 
-def as_told(payment: Payment, kind: str, facts: Mapping[str, Any], at: datetime) -> Payment:
+def at_event(payment: Payment, kind: str, facts: Mapping[str, Any], at: datetime) -> Payment:
     """The payment as it was when `events` told of it, from what it is now. Pure."""
     state, asset = State(kind.removeprefix("payment.")), payment.amount.asset
     nothing = Money(0, asset)
@@ -84,7 +84,7 @@ def conversion_event(conversion: Conversion) -> Event:
     return Event(f"conversion.{conversion.state.value}", conversion.wallet, conversion.id, facts)
 
 
-def conversion_as_told(conversion: Conversion, kind: str, facts: Mapping[str, Any], at: datetime) -> Conversion:
+def conversion_at_event(conversion: Conversion, kind: str, facts: Mapping[str, Any], at: datetime) -> Conversion:
     """The conversion as it was when `conversion_event` told of it, from what it is now. Pure."""
     state = State(kind.removeprefix("conversion."))
     return dataclasses.replace(
