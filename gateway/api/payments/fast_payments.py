@@ -1,18 +1,19 @@
-"""The fast path of `POST /v1/payments`: reads the request, pays in a commit that payments share, encodes the answer.
+"""The fast path of `POST /v1/payments`: it decodes the request, pays in a commit that payments share, and encodes the
+answer. An ordinary Litestar handler spends more processor time on itself than a payment costs.
 
-It knows nothing of connections (payment_protocol.py is where requests come from). The request is decoded and its answer
-encoded by the same types as in the ordinary handler, but nothing is routed or injected. Payments of plain API keys,
-and by the ledger of keys with caps and of sessions, are an element each of one statement per rail, which also finds out
-who is calling (payments/rails/). Those that caps or a policy seem to have no room for are asked again with the others.
-All others have to be looked at first (holds, addresses, a note, tokens in a session): who is calling is found for all
-of them together, and in the same transaction they are paid as the ordinary handler pays them. A key is taken for plain
-until it is found not to be. An ordinary Litestar handler spends more on itself than a payment costs.
+Requests come from payment_protocol.py. They are decoded and answered by the same types as in the ordinary handler, but
+nothing is routed or injected. There are two ways to pay:
 
-Captures, voids and refunds (fast_ends.py) go as those others do, in groups of their own.
+  - Plain: one statement per rail authenticates the callers and pays for all of them (payments/rails/). It takes
+    payments of plain API keys, and ledger payments of keys with caps and of sessions. An API key counts as plain until
+    the statement finds that it is not. What a cap or a policy seems to have no room for goes the second way.
+  - Checked: one transaction authenticates all callers, then pays as the ordinary handler does. It takes everything
+    else: holds, payments to addresses or with a note, tokens in a session. Captures, voids and refunds (fast_ends.py)
+    go this way, in groups of their own.
 
-Whatever is not handled here, the ordinary handler does: payers who sign with their own key, keys for some networks
-alone, sessions whose token is to be replaced, a key used before, payees that there are not, callers who are unknown or
-have sent too much, and every request that will be refused for its form.
+The ordinary handler answers what is not handled here: payers who sign with their own key, API keys limited to networks,
+sessions whose token is due for renewal, used idempotency keys, unknown payees, unknown or rate-limited callers, and
+malformed requests.
 """
 
 import asyncio
@@ -80,8 +81,8 @@ _KEYS_REMEMBERED = 100_000
 
 
 class CheckedPayment(Struct, frozen=True):
-    """One request whose payment has to pass the checks, of an API key or of a session's token, by its SHA-256. `money`
-    is what it says.
+    """A request whose payment has to pass the checks. `token_hash` is the SHA-256 of the API key or the session's
+    token, `money` the amount that it asks for.
     """
 
     token_hash: bytes
@@ -109,15 +110,13 @@ Answer = tuple[int, list[Field], bytes]
 
 
 class FastPayments:
-    """Pays. Of each rail up to `most` payments share a commit, and `at_once` commits run side by side
-    (group_commit.py).
-    """
+    """Pays. Up to `most` payments of a rail share a commit, and `at_once` commits run concurrently."""
 
     def __init__(self, services: Services, most: int, at_once: int, traffic: Traffic) -> None:
         self._services = services
         self._traffic = traffic
         self.logs_requests, self.tracer = services.logs_requests, services.tracer
-        self.is_told = self.logs_requests or self.tracer is not None  #: Whether somebody wants to know of each.
+        self.is_told = self.logs_requests or self.tracer is not None  #: Whether each payment is logged or traced.
         #: What is answered of each route, by how its path ends.
         self.routes = {"/v1/payments": traffic.route("POST", "/v1/payments")} | {
             end: traffic.route("POST", f"/v1/payments/{{id}}{end}") for end in ("/capture", "/void", "/refund")
@@ -137,7 +136,7 @@ class FastPayments:
         self._writing: asyncio.Task[None] | None = None  # the loop itself keeps only weak references to tasks
 
     def sizes(self) -> dict[str, Histogram]:
-        """How many shared each commit, by what they were."""
+        """The sizes of the commits, by the kind of payment."""
         return {
             "ledger_payments": self._ledger.sizes,
             "chain_payments": self._chain.sizes,
@@ -147,7 +146,7 @@ class FastPayments:
         }
 
     def read(self, headers: Iterable[Field], whole: bytes) -> Payment | None:
-        """The payment that the request asks for; None where the ordinary handler is to answer."""
+        """The payment that the request asks for; None if the ordinary handler has to answer."""
         payment = _payment(self._services, self._party, headers, whole, self._need_checks)
         if payment is None:
             return None
@@ -156,18 +155,18 @@ class FastPayments:
         return None if over else payment
 
     def read_end(self, path: str, headers: Iterable[Field], whole: bytes) -> Payment | None:
-        """The capture, void or refund that the request asks for; None where the ordinary handler is to answer."""
+        """The capture, void or refund that the request asks for; None if the ordinary handler has to answer."""
         asked = fast_ends.read(self._services, self._party, path, headers, whole)
         if asked is None or (not asked.of_session and self._is_over(asked.token_hash.hex(), self._services.clock())):
             return None
         return asked
 
     def submit(self, payment: Payment) -> "asyncio.Future[Any]":
-        """A future with the payment's outcome, once that is committed; for `answer`, whatever it is.
+        """A future that is done once the payment is committed or refused; `answer` takes it.
 
-        Until then its key is in flight. A second payment with the key waits for the first, and is then not handled
-        here: the ordinary handler finds the first one's answer. If it went at once, it would hold the key and want the
-        accounts while the commit holds the accounts and wants the key.
+        Until then the idempotency key is in flight. A second payment with the key waits for the first, and is then left
+        to the ordinary handler, which finds the first one's answer. Handled at once it could deadlock: it would hold
+        the key and wait for the accounts, while the commit holds the accounts and waits for the key.
         """
         first = self._in_flight.get(payment.key)
         if first is not None:
@@ -188,8 +187,8 @@ class FastPayments:
         return future
 
     def to_check(self, payment: Payment, done: "asyncio.Future[Any]") -> CheckedPayment | None:
-        """The payment once more, where its API key is found not to be plain: its checks are asked next. None where the
-        future has its outcome.
+        """The payment to submit again, checked, if its API key was found not to be plain. None if the future has its
+        outcome.
         """
         outcome = _outcome(done)
         if isinstance(payment, CheckedPayment | CheckedEnd) or not isinstance(outcome, NeedsChecks):
@@ -204,7 +203,7 @@ class FastPayments:
         return CheckedPayment(payment.token_hash, _of_session(payment), key, fingerprint, asked, money)
 
     def answer(self, payment: Payment, done: "asyncio.Future[Any]") -> Answer | None:
-        """The answer to a payment whose future is done; None where the ordinary handler is to answer."""
+        """The answer to a payment whose future is done; None if the ordinary handler has to answer."""
         outcome = _outcome(done)
         if isinstance(outcome, Undecided | Unauthenticated | UnknownPayee):  # which the ordinary handler counts
             return None
@@ -226,11 +225,11 @@ class FastPayments:
         return problems.as_bytes(outcome)
 
     def _is_over(self, who: str, now: datetime) -> bool:
-        """Whether they have done too much: the ordinary handler is to refuse them."""
+        """Whether the caller is over a rate limit, so that the ordinary handler has to refuse."""
         return any(self._services.limits.is_over(kind, who, now) for kind in _COUNTED)
 
     def _note(self, who: str, api_key_hash: bytes | None, now: datetime) -> None:
-        """That they have asked, and when their API key was used."""
+        """Count the request against the rate limits, and note when the API key was last used."""
         self._services.limits.note(self._services.database, "requests", who, now)
         if api_key_hash is not None and self._last_used.note(api_key_hash, now):
             self._writing = asyncio.create_task(self._last_used.write(self._services.database))
@@ -260,7 +259,7 @@ class FastPayments:
         asked: Sequence[Call],
         call_of: Callable[[Call, Credential], tuple[Claim, Asked] | None],
     ) -> list[_Checked]:
-        """Find out who asks, and do it for those who may, in one transaction."""
+        """Authenticate the callers, and run the operation for those who are authorized, in one transaction."""
         now = self._services.clock()
         shown: dict[bytes, Credential] = {}
         calls: dict[int, tuple[Claim, Asked]] = {}
@@ -279,7 +278,7 @@ class FastPayments:
         return [self._handed_on(one, shown, outcomes.get(place), now) for place, one in enumerate(asked)]
 
     def _call(self, one: CheckedPayment, by: Credential) -> "_Call | None":
-        """The payment, and its idempotency key; None where the ordinary handler is to answer."""
+        """The payment, and its idempotency key; None if the ordinary handler has to answer."""
         if "pay" not in by.scopes:
             return None
         try:
@@ -298,7 +297,7 @@ class FastPayments:
         outcome: idempotency.Outcome | None,
         now: datetime,
     ) -> _Checked:
-        """The outcome, where it is an answer of this path's: the first, or a refusal that nobody else counts."""
+        """The outcome if this path may answer with it: a first answer, or a refusal that no rate limit counts."""
         if outcome is None or isinstance(outcome, idempotency.Unbatched | UnknownPayee):
             return Undecided()
         if isinstance(one, CheckedEnd) and isinstance(outcome, GatewayError):
@@ -319,7 +318,7 @@ _Call = tuple[Claim, tuple[Wallet, PayRequest]]
 async def _shown(
     connection: Connection, asked: Sequence[CheckedPayment | CheckedEnd], now: datetime
 ) -> dict[bytes, Credential]:
-    """Who asks, by the SHA-256 of what they show."""
+    """The callers' credentials, by the SHA-256 of their API key or token."""
     keys = [one.token_hash for one in asked if not one.of_session]
     tokens = [one.token_hash for one in asked if one.of_session]
     return (await api_keys.authenticate_all(connection, keys, now) if keys else {}) | (
@@ -355,7 +354,7 @@ def _traced(tracer: Tracer | None, name: str, record: Callable[..., None] = trac
 def _payment(
     services: Services, party: Party, headers: Iterable[Field], whole: bytes, need_checks: Container[bytes]
 ) -> Payment | None:
-    """The payment that the request asks for; None where it asks for anything else, or wrongly."""
+    """The payment that the request asks for; None if it is malformed or asks for something else."""
     head = head_of(party, headers)
     if head is None:
         return None
@@ -382,7 +381,7 @@ def _of_session(payment: Payment) -> bool:
 
 
 def _named(payment: Payment, outcome: Settled | Queued | idempotency.Answer | GatewayError) -> str:
-    """What metrics call what became of a payment."""
+    """The outcome of a payment as metrics name it."""
     if isinstance(outcome, GatewayError):
         return problems.problem_of(outcome).code
     if isinstance(outcome, idempotency.Answer):
@@ -391,7 +390,7 @@ def _named(payment: Payment, outcome: Settled | Queued | idempotency.Answer | Ga
 
 
 def _outcome(done: "asyncio.Future[Any]") -> Settled | Queued | idempotency.Answer | Undecided | GatewayError:
-    """What became of a payment. Whatever went wrong that is no refusal, the ordinary handler tries again, and tells."""
+    """The outcome of a payment. After an error that is no refusal, the ordinary handler tries again, and reports it."""
     error = done.exception()
     if error is None:
         outcome: Settled | Queued | idempotency.Answer | Undecided | GatewayError = done.result()

@@ -1,4 +1,4 @@
-"""Payments: pay, preview, look, list, capture, void, refund."""
+"""Payments: pay, preview, get, list, sign, capture, void, refund."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -81,11 +81,11 @@ ACCEPTED = {
 async def pay(
     request: Request[Any, Any, Any], data: PaymentRequest, services: Services, credential: Credential
 ) -> Response[PaymentView]:
-    """A payment in the ledger is settled, or held for capture, when it is answered (201). A token payment is accepted
-    (202) and settles when its block is final.
+    """A ledger payment is settled, or held for capture, when the call returns (201). A token payment is accepted (202),
+    and settles when its block is final.
 
-    Where the payer's key is their own, a token payment answers `requires_confirmation` and what is `to_sign`. Where the
-    wallet's policy requires an approval, any payment does, and `approval` says why.
+    If the payer signs with their own key, a token payment has the state `requires_confirmation`, and `to_sign` is what
+    to sign. If the wallet's policy requires an approval, any payment has that state, and `approval` has the reasons.
     """
     caller = credential.wallet
     note_payment(request.scope, data, services.settings.assets)
@@ -114,9 +114,9 @@ async def pay(
     problems=(*MONEY_PROBLEMS, *PAY_PROBLEMS, "in_recovery"),
 )
 async def preview(data: PaymentRequest, services: Services, caller: Wallet, credential: Credential) -> PreviewView:
-    """The route, the fee, what would be available afterwards, and why the payment would need an approval. Nothing
-    moves. What the payment would be refused for is this call's answer, too, except too little money: that is
-    `refusal`.
+    """Returns the route, the fee, the balance that would be available afterwards, and why the payment would need an
+    approval. No money moves. A payment that would be refused is refused here with the same problem, except for
+    insufficient funds, which are reported as `refusal`.
     """
     asked = asked_of(services, data, credential)
     async with services.database.snapshot() as connection:
@@ -125,7 +125,7 @@ async def preview(data: PaymentRequest, services: Services, caller: Wallet, cred
 
 @get("/v1/payments/{id:str}", tags=["Payments"], summary="Get a payment", needs="read", problems=("not_found",))
 async def get_payment(id: PaymentPath, services: Services, caller: Wallet) -> PaymentView:
-    """For its payer and its payee."""
+    """Its payer and its payee can see a payment."""
     async with services.database.reading() as connection:
         payment = await records.payment(connection, services.settings.assets, payment_id(id), caller.id)
         return payment_view(payment, caller.id, await sign.to_sign(connection, services.settings, payment))
@@ -157,8 +157,8 @@ async def list_payments(
     amount_min: Annotated[str | None, _filter("Of this amount or more: a decimal, with `asset`.", "10.00")] = None,
     amount_max: Annotated[str | None, _filter("Of this amount or less: a decimal, with `asset`.", "50.00")] = None,
 ) -> PaymentsPage:
-    """What the caller paid and was paid, newest first, as far as it matches every filter. With filters a page may have
-    fewer than `limit` payments, or none, though there are more: continue until `next_cursor` is null.
+    """Payments from and to the caller that match every filter, newest first. With filters a page may have fewer than
+    `limit` payments, or none, although more follow: continue until `next_cursor` is null.
     """
     before = PaymentId(read("pay", cursor_position(cursor))) if cursor else None
     of = None if asset is None else services.settings.assets.of_wallet(asset)
@@ -185,8 +185,8 @@ async def list_payments(
 async def list_waiting_payments(
     services: Services, caller: Wallet, limit: Limit = 50, cursor: Cursor = None
 ) -> PaymentsPage:
-    """Payments of the caller that wait for an approval by a passkey or for a signature by an own key, newest first.
-    None is missing, however many payments were made since.
+    """Payments of the caller that wait for an approval by passkey, or for a signature by the caller's own key, newest
+    first: all of them, however many payments were made since.
     """
     before = PaymentId(read("pay", cursor_position(cursor))) if cursor else None
     async with services.database.reading() as connection:
@@ -201,7 +201,7 @@ Payments = Batcher[tuple[Wallet, PayRequest], Payment]
 
 
 def payments_of(services: Services) -> Payments:
-    """The gateway's payments that are not plain, which share commits whoever pays."""
+    """Payments that have to pass the checks; those of different payers share commits."""
 
     async def operation(
         connection: Connection, asked: Sequence[tuple[Wallet, PayRequest]], now: datetime
@@ -219,7 +219,7 @@ def payments_of(services: Services) -> Payments:
 
 
 def status_of(payment: Payment) -> int:
-    """201 where the ledger has settled or held the payment, 202 where it waits for the chain or for an approval."""
+    """201 if the ledger has settled or held the payment, 202 if it waits for the chain or for an approval."""
     return 201 if payment.route.rail == "ledger" and not payment.waits_for_approval else 202
 
 
@@ -227,7 +227,7 @@ Ends = Batcher[EndRequest, Payment]
 
 
 def ends_of(services: Services) -> Ends:
-    """The gateway's captures and voids, which share commits."""
+    """Captures and voids; they share commits."""
 
     async def operation(
         connection: Connection, asked: Sequence[EndRequest], now: datetime
@@ -259,7 +259,7 @@ def ends_of(services: Services) -> Ends:
 async def capture(
     request: Request[Any, Any, Any], id: PaymentPath, data: AmountRequest, services: Services, caller: Wallet
 ) -> Response[PaymentView]:
-    """All of it, or a part; the rest goes back to the payer."""
+    """Captures the payment in full or in part; the rest is returned to the payer."""
     ends: Ends = request.app.state.ends
     claim = claim_of(services, request, caller, data)
     return await ends.answer(claim, EndRequest("capture", payment_id(id), caller.id, data.amount))
@@ -277,7 +277,7 @@ async def capture(
 async def void(
     request: Request[Any, Any, Any], id: PaymentPath, data: NothingRequest, services: Services, caller: Wallet
 ) -> Response[PaymentView]:
-    """Ends the payment; its money is available to the payer again."""
+    """Voids the payment: its money is available to the payer again."""
     ends: Ends = request.app.state.ends
     claim = claim_of(services, request, caller, data)
     return await ends.answer(claim, EndRequest("void", payment_id(id), caller.id))
@@ -293,8 +293,9 @@ async def void(
     problems=("not_found", "invalid_signature", "state_conflict", "withdrawals_frozen", "wallet_frozen", "in_recovery"),
 )
 async def sign_payment(id: PaymentPath, data: SignatureRequest, services: Services, caller: Wallet) -> PaymentView:
-    """Takes the signature over the payment's `to_sign`, by the key of the payer's address or as the contract at it
-    accepts it, and queues the payment. The same signature again is answered with the payment as it is.
+    """Takes the signature of the payment's `to_sign`, by the key of the payer's address or as the contract at that
+    address accepts it, and queues the payment. Sending the same signature again returns the payment in its current
+    state.
     """
     signed = signature_bytes(data.signature)
     of = payment_id(id)
@@ -319,8 +320,8 @@ async def sign_payment(id: PaymentPath, data: SignatureRequest, services: Servic
 async def refund(
     request: Request[Any, Any, Any], id: PaymentPath, data: RefundRequest, services: Services, credential: Credential
 ) -> Response[PaymentView]:
-    """All that is left of it, or a part, as a payment of its own whose `refund_of` names the first. Its reference and
-    metadata are the refunder's, not those of the first.
+    """Refunds what is left of the payment, or a part of it. The refund is a payment of its own, whose `refund_of` is
+    the refunded payment. Its reference and metadata are the refunder's.
     """
 
     caller = credential.wallet
@@ -342,7 +343,7 @@ Refunds = Batcher[Refund, Payment]
 
 
 def refunds_of(services: Services) -> Refunds:
-    """The gateway's refunds, which share commits; but for tokens that the payer's own key has to sign for."""
+    """Refunds; they share commits, except token refunds that have to be signed with the refunder's own key."""
 
     async def operation(
         connection: Connection, asked: Sequence[Refund], now: datetime
@@ -364,28 +365,30 @@ def _has_its_key(payment: Payment) -> bool:
 
 
 def note_payment(scope: Scope, data: PaymentRequest, assets: Assets) -> None:
-    """Tell metrics what is asked for; one of an asset that there is not has no rail."""
+    """Report the request to metrics. With an unknown asset it has no rail."""
     observed.note_payment(scope, rails_of(assets).get(data.asset, NO_RAIL), is_hold=not data.capture)
 
 
 def shares_commits(caller: Wallet, asked: PayRequest) -> bool:
-    """Whether a payment shares its commit with others: all but tokens that the payer's own key has to sign for."""
+    """Whether a payment shares its commit with others: all do but token payments that the payer's own key signs."""
     return asked.money.asset.kind != "token" or not caller.signs_itself
 
 
 def asked_of(services: Services, data: PaymentRequest, by: Credential) -> PayRequest:
-    """What a request asks for. Raises UnknownAsset, InvalidAmount, AmountTooPrecise, and InvalidRequest (its note)."""
+    """The payment that a request asks for. Raises UnknownAsset, InvalidAmount, AmountTooPrecise, InvalidRequest (its
+    note).
+    """
     return pay_request(data, services.settings.assets.of_wallet(data.asset).parse_positive(data.amount), by)
 
 
 def pay_request(data: PaymentRequest, money: Money, by: Credential) -> PayRequest:
-    """What a request for `money` asks for. Raises InvalidRequest (its note)."""
+    """The payment of `money` that a request asks for. Raises InvalidRequest (its note)."""
     written = note_of(by.wallet.id, data.reference, data.metadata)
     return PayRequest(data.to, money, data.memo, data.capture, by, written)
 
 
 def _amount(name: str, text: str | None, asset: Asset | None) -> Money | None:
-    """An amount to compare with. Raises InvalidRequest where it is none of the asset, or none says what it is of."""
+    """An amount to filter by. Raises InvalidRequest if it is no amount of the asset, or no asset is given."""
     if text is None:
         return None
     if asset is None:
@@ -397,7 +400,7 @@ def _amount(name: str, text: str | None, asset: Asset | None) -> Money | None:
 
 
 def payment_id(text: str) -> PaymentId:
-    """The id that a path says. Raises NotFound where it says none."""
+    """The id in a path. Raises NotFound if it is not a payment's id."""
     try:
         return PaymentId(read("pay", text))
     except InvalidRequest:
