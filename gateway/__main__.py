@@ -15,6 +15,7 @@ import rich_click as click
 
 from gateway import __version__, logs
 from gateway.cli.operate import printout, security
+from gateway.cli.options import an_asset
 from gateway.cli.pay_many import command
 from gateway.cli.wallet import events, grants, protection, wallet, webhooks
 from gateway.cli.wallet.calls import say, show
@@ -85,13 +86,13 @@ for one in (*PERSONS, *security.COMMANDS):
 
 
 @cli.command()
-@click.option("--exit", "exit_when_ready", is_flag=True, help="Stop again once all is ready and the tour was taken.")
-@click.option("--tour", "with_tour", is_flag=True, help="Take the tour on a database or a chain of your own as well.")
+@click.option("--exit", "exit_when_ready", is_flag=True, help="Stop once everything is ready and the tour is finished.")
+@click.option("--tour", "with_tour", is_flag=True, help="Take the tour even on a database or chain of your own.")
 def up(exit_when_ready: bool, with_tour: bool) -> None:
-    """Start everything: PostgreSQL, the chain, the server, the worker.
+    """Start PostgreSQL, the chain, the HTTP server and the worker.
 
-    The first start takes a tour: three handles, money from the sandbox bank and a payment on each rail. On a database
-    or a chain of your own it does so only with --tour.
+    The first start takes a tour: it creates three handles, deposits sandbox money, and makes a payment on each rail.
+    On a database or chain of your own it does so only with --tour.
 
     \b
     Example:
@@ -104,7 +105,7 @@ def up(exit_when_ready: bool, with_tour: bool) -> None:
 
 @cli.command()
 def serve() -> None:
-    """Serve the HTTP API over a database that is there.
+    """Run the HTTP server.
 
     \b
     Example:
@@ -117,7 +118,7 @@ def serve() -> None:
 
 @cli.command()
 def work() -> None:
-    """Sign, send, watch and settle: the worker.
+    """Run the worker, which signs, relays and settles payments.
 
     \b
     Example:
@@ -131,7 +132,7 @@ def work() -> None:
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def migrate(as_json: bool) -> None:
-    """Bring the database's schema up to date.
+    """Migrate the database to the current schema.
 
     \b
     Example:
@@ -147,7 +148,7 @@ def migrate(as_json: bool) -> None:
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def deploy(as_json: bool) -> None:
-    """Deploy the contract of every token that has none.
+    """Deploy the contract of every token that has none yet.
 
     \b
     Example:
@@ -166,9 +167,9 @@ def deploy(as_json: bool) -> None:
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def reconcile(as_json: bool) -> None:
-    """Reconcile the ledger with the chain and the bank, and name every difference. The status is 1 if there is one.
+    """Reconcile the ledger with the chain and the bank, and list every difference. The status is 1 if there is any.
 
-    A worker compares again what differs, and freezes withdrawals of the asset if it is confirmed.
+    The worker checks each difference again, and freezes withdrawals of the asset if it is confirmed.
 
     \b
     Example:
@@ -185,7 +186,7 @@ def reconcile(as_json: bool) -> None:
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def sizes(as_json: bool) -> None:
-    """How large the tables have grown, and whether what every payment touches still fits into memory.
+    """Show the sizes of the tables, and whether what every payment reads and writes still fits into memory.
 
     \b
     Example:
@@ -200,10 +201,10 @@ def sizes(as_json: bool) -> None:
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def doctor(as_json: bool) -> None:
-    """Look for what this installation lacks, and say what to do about it. The status is 1 if anything fails.
+    """Check this installation, and say how to fix what is wrong. The exit status is 1 if a check fails.
 
-    It looks at the settings, the database, the node, the clocks, the disks, the relayers, the worker and the audit
-    log, from the machine where it runs, and changes nothing.
+    Checks the settings, the database, the node, the clocks, the disks, the relayers, the worker and the audit log, from
+    the machine that it runs on. Changes nothing.
 
     \b
     Example:
@@ -219,7 +220,7 @@ def doctor(as_json: bool) -> None:
 
 @cli.group()
 def config() -> None:
-    """The settings of the gateway.
+    """Check the gateway's settings.
 
     \b
     Example:
@@ -230,9 +231,9 @@ def config() -> None:
 @config.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def check(as_json: bool) -> None:
-    """Show every setting, where its value comes from, and what is wrong with any. The status is 1 if anything is.
+    """Show every setting, where its value comes from, and what is wrong with it. The exit status is 1 if anything is.
 
-    A URL that may hold a password is never shown. Nothing is connected to: see gateway doctor.
+    URLs that may contain a password are not shown. Connects to nothing: for that, see gateway doctor.
 
     \b
     Example:
@@ -250,7 +251,7 @@ def check(as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.pass_context
 def relayers(context: click.Context, as_json: bool) -> None:
-    """How the relayers stand, and how long their gas money lasts.
+    """Show the state of each relayer, and how long its gas balance will last.
 
     \b
     Example:
@@ -264,10 +265,10 @@ def relayers(context: click.Context, as_json: bool) -> None:
 
 
 @relayers.command()
-@click.argument("address")
+@click.argument("address", help="The relayer's address.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def resume(address: str, as_json: bool) -> None:
-    """Let a stopped relayer go on.
+    """Resume a stopped relayer.
 
     \b
     Example:
@@ -281,7 +282,7 @@ def resume(address: str, as_json: bool) -> None:
 
 @cli.group()
 def chain() -> None:
-    """What the ledger has of the chain.
+    """Read the chain again where the ledger lacks something.
 
     \b
     Example:
@@ -290,11 +291,11 @@ def chain() -> None:
 
 
 @chain.command()
-@click.argument("first", metavar="FROM", type=click.IntRange(min=1))
-@click.argument("last", metavar="TO", type=click.IntRange(min=1))
+@click.argument("first", metavar="FROM", type=click.IntRange(min=1), help="The first block's number.")
+@click.argument("last", metavar="TO", type=click.IntRange(min=1), help="The last block's number.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def reread(first: int, last: int, as_json: bool) -> None:
-    """Read the final blocks FROM to TO again, and post what the ledger lacks of them. Nothing is posted twice.
+    """Read the final blocks FROM to TO again, and post what the ledger lacks. Nothing is posted twice.
 
     \b
     Example:
@@ -310,7 +311,7 @@ def reread(first: int, last: int, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.pass_context
 def withdrawals(context: click.Context, as_json: bool) -> None:
-    """Whose withdrawals are stopped because the books do not add up, and why.
+    """List the assets whose withdrawals are frozen, and the differences that froze them.
 
     \b
     Example:
@@ -324,10 +325,10 @@ def withdrawals(context: click.Context, as_json: bool) -> None:
 
 
 @withdrawals.command()
-@click.argument("asset")
+@an_asset
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def unfreeze(asset: str, as_json: bool) -> None:
-    """Unfreeze withdrawals of an asset, once everything was compared again and adds up.
+    """Unfreeze withdrawals of an asset. Reconciles again first, and refuses while there is a difference.
 
     \b
     Example:

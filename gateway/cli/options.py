@@ -1,18 +1,25 @@
 """The options that commands have in common, each a decorator with its own words for --help."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import rich_click as click
 
+from gateway.payments.model.route import RailName
+
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+#: The rails that an option can name.
+RAIL = click.Choice(get_args(RailName))
 
 _LIMIT = click.IntRange(1, 200)
 
 
 def asking(command: Command) -> Command:
-    """The options that every question has."""
-    command = click.option("--url", metavar="URL", help="Another gateway than the one that runs in the home.")(command)
+    """The options of every command that calls the API."""
+    command = click.option("--url", metavar="URL", help="The gateway's URL.  [default: the one that runs in the home]")(
+        command
+    )
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")(command)
 
 
@@ -23,19 +30,19 @@ def by(option: str, what: str) -> Callable[[Command], Command]:
 
 def paging(command: Command) -> Command:
     """The options of a list."""
-    command = click.option("--cursor", help="Go on where the page before ended.")(command)
-    return click.option("--limit", type=_LIMIT, default=20, show_default=True, help="How many at the most.")(command)
+    command = click.option("--cursor", help="Continue after the previous page: its next_cursor.")(command)
+    return click.option("--limit", type=_LIMIT, default=20, show_default=True, help="The most to list.")(command)
 
 
 def period(command: Command) -> Command:
     """The options of a list that takes a part of the time. Times are RFC 3339, with an offset."""
     command = click.option("--until", metavar="TIME", help="Before this time.")(command)
-    return click.option("--since", metavar="TIME", help="From this time on, such as 2030-01-31T12:00:00Z.")(command)
+    return click.option("--since", metavar="TIME", help="At or after this time, such as 2030-01-31T12:00:00Z.")(command)
 
 
 def reference(command: Command) -> Command:
     """The option that notes something on a payment for the caller's own systems."""
-    about = "Your own number for it, such as an order's; only you see it."
+    about = "Your own reference, such as an order number. Only you see it."
     return click.option("--reference", metavar="TEXT", help=about)(command)
 
 
@@ -49,9 +56,17 @@ def checked_metadata(_: click.Context, __: click.Parameter, given: tuple[str, ..
     return {key: value for key, _, value in pairs}
 
 
+#: Arguments that several commands have.
+a_handle = click.argument("handle", help="A handle, such as @alice.")
+a_payee = click.argument("to", help="The payee: a handle, such as @bob, or an address.")
+an_amount = click.argument("amount", help="A decimal amount, such as 5.00.")
+an_asset = click.argument("asset", help="The code of an asset, such as EUR or USDX.")
+a_payment = click.argument("payment_id", help="The payment's id, pay_….")
+
+
 def moving(command: Command) -> Command:
     """The option of every command that moves money."""
-    about = "Idempotency key: the same command with the same key moves money once."
+    about = "An idempotency key: repeating the command with the same key moves no more money."
     return click.option("--key", metavar="TEXT", callback=_checked_key, help=about)(command)
 
 
@@ -62,7 +77,7 @@ def _checked_key(_: click.Context, __: click.Parameter, key: str | None) -> str 
 
 
 def waiting(command: Command) -> Command:
-    about = "Wait until it has ended, printing each state it passes through.  [default: wait]"
+    about = "Wait for the outcome, and print each state on the way.  [default: wait]"
     return click.option("--wait/--no-wait", default=True, help=about)(command)
 
 

@@ -199,6 +199,13 @@ def _command_sections(command: click.Command, path: str) -> Iterator[str]:
         yield fill(paragraph, _WIDTH, break_on_hyphens=False)
     if usage:
         yield f"Arguments: `{usage}`"
+    arguments = [
+        (f"`{one.make_metavar(context)}`", str(getattr(one, "help", None) or ""))
+        for one in command.params
+        if isinstance(one, click.Argument)
+    ]
+    if arguments:
+        yield _table(("argument", "means"), arguments)
     options = [_option(one) for one in command.params if isinstance(one, click.Option) and one.opts[0] not in _COMMON]
     if options:
         yield _table(("option", "means"), options)

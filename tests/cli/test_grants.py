@@ -32,7 +32,7 @@ def test_a_key_for_a_program_does_what_it_may_until_it_is_revoked(up: Up) -> Non
     assert "3.00" in over.stderr
     assert "Web shop  pay read  EUR: 5.00 at once, 8.00 a day" in levelled(listed.stdout)
     assert made["api_key"] not in listed.stdout + str(up.json("api-keys", "list", "--of", shop))
-    assert f"{made['id']}, Web shop, is no key any more" in ended.stdout
+    assert f"{made['id']}, Web shop, is revoked" in ended.stdout
 
 
 def test_a_key_is_replaced_by_one_that_may_do_the_same(up: Up) -> None:

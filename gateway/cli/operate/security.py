@@ -9,6 +9,7 @@ from typing import Literal
 import rich_click as click
 
 from gateway.cli.operate import printout
+from gateway.cli.options import an_amount, an_asset
 from gateway.cli.wallet.calls import say, show
 from gateway.config import from_environment
 
@@ -17,7 +18,7 @@ from gateway.config import from_environment
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.pass_context
 def operators(context: click.Context, as_json: bool) -> None:
-    """Who acts for the gateway, two together, on wallets that are not theirs.
+    """List the operators, and manage them. Two operators together may act on the wallets of others.
 
     \b
     Example:
@@ -31,10 +32,10 @@ def operators(context: click.Context, as_json: bool) -> None:
 
 
 @operators.command()
-@click.argument("name")
+@click.argument("name", help="The operator's name.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def add(name: str, as_json: bool) -> None:
-    """Make somebody an operator, with a code that makes their passkey: it is shown this once.
+    """Add an operator. Prints a code to enrol a passkey with: it is shown only this once.
 
     \b
     Example:
@@ -47,10 +48,10 @@ def add(name: str, as_json: bool) -> None:
 
 
 @operators.command()
-@click.argument("name")
+@click.argument("name", help="The operator's name.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def revoke(name: str, as_json: bool) -> None:
-    """Let an operator act no more, from now on.
+    """Revoke an operator at once.
 
     \b
     Example:
@@ -59,16 +60,16 @@ def revoke(name: str, as_json: bool) -> None:
     from gateway.cli.operate import operators as operating
 
     revoked = asyncio.run(operating.revoke(from_environment(), name))
-    show(revoked, as_json, [f"{revoked['name']} is no operator any more"])
+    show(revoked, as_json, [f"{revoked['name']} is revoked"])
 
 
 @operators.command("break-glass")
-@click.argument("kind", type=click.Choice(["wallet.freeze", "wallet.unfreeze"]))
-@click.argument("handle")
-@click.option("--reason", required=True, help="Why it cannot wait for two; both logs keep it.")
+@click.argument("kind", type=click.Choice(["wallet.freeze", "wallet.unfreeze"]), help="What to do.")
+@click.argument("handle", help="The handle whose wallet it is about.")
+@click.option("--reason", required=True, help="Why it cannot wait for two operators. Recorded in both logs.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def break_glass(kind: Literal["wallet.freeze", "wallet.unfreeze"], handle: str, reason: str, as_json: bool) -> None:
-    """Do alone, at the machine, what needs two operators.
+    """Freeze or unfreeze a wallet alone, at the machine, which otherwise takes two operators.
 
     \b
     Example:
@@ -84,7 +85,7 @@ def break_glass(kind: Literal["wallet.freeze", "wallet.unfreeze"], handle: str, 
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.pass_context
 def master_keys(context: click.Context, as_json: bool) -> None:
-    """The master keys that everything secret is encrypted under: which of them encrypts, and which still decrypt.
+    """List the master keys: the one that encrypts secrets, and those that only decrypt.
 
     \b
     Example:
@@ -100,7 +101,7 @@ def master_keys(context: click.Context, as_json: bool) -> None:
 @master_keys.command("add")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def add_key(as_json: bool) -> None:
-    """Write the next master key into the file and encrypt nothing under it yet, for other machines to have it first.
+    """Add the next master key to the file, unused until master-keys rotate: copy it to the other machines first.
 
     \b
     Example:
@@ -119,7 +120,7 @@ def add_key(as_json: bool) -> None:
 @master_keys.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def rotate(as_json: bool) -> None:
-    """Re-encrypt every key under the next master key, while everything runs. Run it again to go on after a stop.
+    """Re-encrypt all secrets under the next master key, while the gateway runs. If interrupted, run it again.
 
     \b
     Example:
@@ -136,7 +137,7 @@ def rotate(as_json: bool) -> None:
 
 @click.group()
 def audit() -> None:
-    """Who did what, and whether both logs match their checkpoints.
+    """List audit events, and verify the event log and the audit log.
 
     \b
     Example:
@@ -145,13 +146,15 @@ def audit() -> None:
 
 
 @audit.command()
-@click.option("--from-head", "noted", metavar="HASH:NUMBER", help="A head from before, which has to be in the chain.")
 @click.option(
-    "--rows-after", type=click.IntRange(0), default=0, metavar="NUMBER", help="Skip the rows up to a checkpoint."
+    "--from-head", "noted", metavar="HASH:NUMBER", help="An earlier head, which must be in the chain of checkpoints."
+)
+@click.option(
+    "--rows-after", type=click.IntRange(0), default=0, metavar="NUMBER", help="Skip the rows up to this checkpoint."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def verify(noted: str | None, rows_after: int, as_json: bool) -> None:
-    """Verify the event log and the audit log against their checkpoints. The status is 1 if anything differs.
+    """Verify the event log and the audit log against their checkpoints. The exit status is 1 if anything differs.
 
     \b
     Example:
@@ -168,7 +171,7 @@ def verify(noted: str | None, rows_after: int, as_json: bool) -> None:
 @audit.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def head(as_json: bool) -> None:
-    """The newest checkpoint: note it outside the database, and no checkpoint up to it can be removed unseen.
+    """Print the newest checkpoint. Keep it elsewhere: audit verify --from-head then shows if any was removed.
 
     \b
     Example:
@@ -181,15 +184,19 @@ def head(as_json: bool) -> None:
 
 
 @audit.command("list")
-@click.option("--wallet", "handle", metavar="HANDLE", help="Only what concerns the wallet of a handle.")
+@click.option("--wallet", "handle", metavar="HANDLE", help="Only events about this handle's wallet.")
 @click.option(
-    "--kind", metavar="KIND", help="Only audit events of a kind: wallet.created, or wallet for all that begin so."
+    "--kind",
+    metavar="KIND",
+    help="Only this kind, such as wallet.created, or wallet for every kind that begins so.",
 )
-@click.option("--before", type=click.IntRange(1), metavar="NUMBER", help="Go on below the number of the last one.")
-@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many at the most.")
+@click.option(
+    "--before", type=click.IntRange(1), metavar="NUMBER", help="Only events before this number, to continue a list."
+)
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="The most to list.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def list_audit_events(handle: str | None, kind: str | None, before: int | None, limit: int, as_json: bool) -> None:
-    """Who did what that matters to security, the newest first.
+    """List audit events, newest first: who did what.
 
     \b
     Example:
@@ -205,7 +212,7 @@ def list_audit_events(handle: str | None, kind: str | None, before: int | None, 
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @click.pass_context
 def recovery(context: click.Context, as_json: bool) -> None:
-    """What the chain has and a restored database has not. The status is 1 until it is confirmed.
+    """Show what the chain has and a restored database lacks. The exit status is 1 until it is confirmed.
 
     \b
     Example:
@@ -220,14 +227,14 @@ def recovery(context: click.Context, as_json: bool) -> None:
             sys.exit(1)
 
 
-_REASON = click.option("--reason", required=True, help="Why; both logs keep it.")
+_REASON = click.option("--reason", required=True, help="The reason, recorded in both logs.")
 
 
 @recovery.command()
 @_REASON
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def confirm(reason: str, as_json: bool) -> None:
-    """Let token payments and claims go on, alone, where there are no two operators.
+    """Confirm a restore, so that token payments and claims continue. For installations without two operators.
 
     \b
     Example:
@@ -240,11 +247,11 @@ def confirm(reason: str, as_json: bool) -> None:
 
 
 @recovery.command("return")
-@click.argument("handle")
+@click.argument("handle", help="The handle that the restore lost.")
 @_REASON
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def give_back(handle: str, reason: str, as_json: bool) -> None:
-    """Let a handle that the restore has lost be claimed again, alone, where there are no two operators.
+    """Let a handle that the restore lost be claimed again. For installations without two operators.
 
     \b
     Example:
@@ -257,14 +264,14 @@ def give_back(handle: str, reason: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.argument("debit")
-@click.argument("credit")
-@click.argument("amount")
-@click.argument("asset")
+@click.argument("debit", help="The account to debit, such as wallet:alice:USD.")
+@click.argument("credit", help="The account to credit, such as reserve:USD.")
+@an_amount
+@an_asset
 @_REASON
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def correct(debit: str, credit: str, amount: str, asset: str, reason: str, as_json: bool) -> None:
-    """Post a correcting transfer between two accounts, alone, where there are no two operators.
+    """Post a correcting transfer between two accounts. For installations without two operators.
 
     \b
     Example:

@@ -1,9 +1,9 @@
-"""pay-many: a CSV file, paid row by row, a thousand to a request. What it asks for is in `rows.py`, what came of it in
-`results.py`.
+"""pay-many: pays the rows of a CSV file, up to a thousand in a request. `rows.py` reads the file, `results.py` writes
+the results.
 
-Everything is checked before anything is sent. Each row has an idempotency key that is the same whenever it is sent, and
-each part is answered and written down before the next is sent. So a run that ended anywhere, by any fault, is gone on
-with by saying the same command again: what was answered is not sent, what was sent and not answered is found.
+The whole file is checked before anything is sent. A row has the same idempotency key whenever it is sent, and the
+results of a request are written before the next is sent. So a run that was interrupted, at any point, continues when
+the command is repeated: rows with a result are not sent again, and rows that were sent are not paid twice.
 """
 
 import asyncio
@@ -41,16 +41,16 @@ _SOME_REFUSED, _SAY_IT_AGAIN = 1, 3  # and WAITS, as of any payment
 
 
 @click.command("pay-many")
-@click.argument("file", type=click.Path(path_type=Path))
-@options.by("--from", "Who pays.")
+@click.argument("file", type=click.Path(path_type=Path), help="A CSV file with a payment in each row.")
+@options.by("--from", "The handle that pays.")
 @click.option(
     "--results",
     "results_path",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Where the answers go.  [default: FILE's name with .results.csv]",
+    help="The file for the results.  [default: FILE's name with .results.csv]",
 )
-@click.option("--retry-refused", is_flag=True, help="Send what was refused once more, with the same keys.")
+@click.option("--retry-refused", is_flag=True, help="Retry rows that were refused, with the same keys.")
 @options.moving
 @options.asking
 def pay_many(
@@ -62,15 +62,17 @@ def pay_many(
     url: str | None,
     as_json: bool,
 ) -> None:
-    """Pay every row of a CSV file in UTF-8. Its header line has to, amount, asset, and perhaps memo and key.
+    """Pay every row of a CSV file in UTF-8. Its columns are to, amount and asset; memo and key are optional.
 
-    The answers go into a CSV file of their own, part by part. A run that was stopped goes on when the same command is
-    said again: no row is paid twice. A row's idempotency key is its own, or else made of the run's key and its line.
+    Results are written to a second CSV file as the rows are paid. To continue a run that was interrupted, repeat the
+    command: no row is paid twice. A row's idempotency key is its own, or is derived from the run's key and the row's
+    line.
 
-    What was refused may be sent again. A token payment that failed is not: put its row into a file of its own.
+    Refused rows can be retried with --retry-refused. A token payment that failed is not retried: put its row into
+    another file.
 
-    The status is 0 when all is paid, 1 when rows were refused or nothing could be sent, 3 when it is to be said again,
-    4 when rows wait for your approval or signature.
+    The exit status is 0 if every row is paid, 1 if rows were refused or nothing could be sent, 3 if the outcome of some
+    rows is unknown and the command should be repeated, and 4 if rows wait for your approval or signature.
 
     \b
     Example:
@@ -109,8 +111,8 @@ def pay_many(
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What the command was told: the file, open and checked, and how it looked then; where the answers go; the run's
-    key, where it is given.
+    """What the command has to do. `file` is open and `checked`; `stamp` shows whether it changes. `key` is the run's
+    key, if one was given.
     """
 
     path: Path
@@ -124,7 +126,7 @@ class Order:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
-    """The file, open until it is paid: another that is put in its place meanwhile is not read. Raises NotPayable."""
+    """The open file. It stays open until it is paid, so that a file that replaces it is not read. Raises NotPayable."""
     try:
         file = path.open("rb")
     except OSError as error:
@@ -136,7 +138,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
 
 
 def _checked(path: Path, file: BinaryIO, results_path: Path, key: str | None, retry_refused: bool) -> Order:
-    """The order to pay a file, which is read to its end. Raises NotPayable for the first fault in it."""
+    """Check the whole file. Raises NotPayable for the first fault in it."""
     stamp = _stamp(file)
     try:
         checked = rows.check(file, key)
@@ -146,7 +148,7 @@ def _checked(path: Path, file: BinaryIO, results_path: Path, key: str | None, re
 
 
 def _stamp(file: BinaryIO) -> tuple[int, int]:
-    """What changes when somebody writes into the file."""
+    """The size and the time of the last change, which differ once somebody has written to the file."""
     status = os.fstat(file.fileno())
     return status.st_size, status.st_mtime_ns
 
@@ -155,7 +157,7 @@ def _stamp(file: BinaryIO) -> tuple[int, int]:
 
 
 async def _pay(client: Client, order: Order) -> Tally:
-    """Send the rows that are to be sent, part by part; returns what is known of all of them. Raises Stopped."""
+    """Send the rows that have to be sent, in parts. Returns the tally of all rows. Raises Stopped."""
     wallet = await client.wallet()
     with results.opened(order.results) as kept:
         run = kept.run
@@ -180,7 +182,7 @@ async def _pay(client: Client, order: Order) -> Tally:
 
 
 def _check_same(run: Run, order: Order, handle: str, wallet_id: str) -> None:
-    """Raises AnotherRun where the result file is not about this file, this payer and this key."""
+    """Raises AnotherRun if the result file is about another file, payer or key."""
     if run.wallet_id != wallet_id:
         raise AnotherRun(
             order.results,
@@ -198,9 +200,9 @@ def _check_same(run: Run, order: Order, handle: str, wallet_id: str) -> None:
 
 
 def wanted_of(tally: Tally, retry_refused: bool) -> set[Outcome]:
-    """Which rows are sent: those that have no answer or none that decides, and what was refused, when asked. Where
-    there is none, those on their way or waiting for their payer, which are found where they are by now. A payment that
-    has ended is never asked after: its key finds no other.
+    """The outcomes whose rows to send: rows without an answer or with an undecided one, and refused rows if they are to
+    be retried. If there are none, rows whose payment was pending or waiting, to learn its state now. A payment that has
+    ended is not asked for: its key would find the same one.
     """
     wanted = {Outcome.UNANSWERED, Outcome.UNDECIDED} | ({Outcome.REFUSED} if retry_refused else set())
     return wanted if tally.count(*wanted) else {Outcome.ACCEPTED, Outcome.WAITING}
@@ -214,8 +216,8 @@ def _parts(wanted: Iterator[Row]) -> Iterator[list[Row]]:
 async def _pay_part(
     client: Client, order: Order, run: Run, kept: ResultFile, tally: Tally, part: Sequence[Row]
 ) -> None:
-    """Send a part, and write its answers down. Nothing is sent where a file is not what it was: the lines of the one
-    make the keys, and the other says which were sent.
+    """Send a part, and write its results. Nothing is sent if either file has changed: idempotency keys come from the
+    lines of the one, and the other says which rows were sent.
     """
     kept.check_there()
     if _stamp(order.file) != order.stamp:
@@ -265,7 +267,7 @@ class AnotherRun(Refused):
 
 @dataclass(eq=False)
 class NothingDecided(Unavailable):
-    """A whole part was answered, and not a row of it decided: the next would be too."""
+    """A part was answered without deciding any of its rows, so the next part would be, too."""
 
     reason: str
     says = "{reason}"
@@ -273,7 +275,7 @@ class NothingDecided(Unavailable):
 
 @dataclass(eq=False)
 class Stopped(Unavailable):
-    """The run has not come to its end, by whatever reason; nothing is lost."""
+    """The run was interrupted. Nothing is lost."""
 
     answered: int
     rows: int
@@ -288,7 +290,7 @@ class Stopped(Unavailable):
 
 
 def summary(tally: Tally, results_path: Path) -> dict[str, Any]:
-    """What came of all the rows, for programs."""
+    """The outcomes of all rows, as JSON."""
     return {
         "rows": tally.rows,
         "paid": tally.reasons(Outcome.PAID, Outcome.ACCEPTED),
@@ -301,7 +303,7 @@ def summary(tally: Tally, results_path: Path) -> dict[str, Any]:
 
 
 def summary_lines(tally: Tally, results_path: Path) -> list[str]:
-    """What came of all the rows, for people."""
+    """The outcomes of all rows, as lines."""
     found = summary(tally, results_path)
     return output.facts(
         [
@@ -317,7 +319,7 @@ def summary_lines(tally: Tally, results_path: Path) -> list[str]:
 
 
 def _counted(reasons: Mapping[str, int]) -> str:
-    """A number, and what it is made of: "3: 2 settled, 1 queued"."""
+    """A total and its parts, such as "3: 2 settled, 1 queued"."""
     parts = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
     return f"{sum(reasons.values())}: {parts}" if parts else "none"
 
@@ -333,7 +335,7 @@ def _say_what_was_answered(tally: Tally, wanted: set[Outcome], answered: int) ->
 
 @contextmanager
 def _progress(rows: int, done: int) -> Iterator[Callable[[int], None]]:
-    """What shows how far it is, told how many rows more: a bar on a terminal, else a line for each part."""
+    """Show progress: a bar on a terminal, else a line for each part. What it yields is told of the rows done."""
     begun, earlier = time.monotonic(), done
     if not sys.stderr.isatty():
 
@@ -359,7 +361,7 @@ def _progress(rows: int, done: int) -> Iterator[Callable[[int], None]]:
 
 
 def left(rows: int, rate: float) -> str:
-    """How long that many rows take at that many a second."""
+    """How long so many rows take at so many a second."""
     seconds = rows / rate
     return f"{seconds:.1f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 

@@ -5,20 +5,20 @@ from typing import Any
 
 import rich_click as click
 
-from gateway.cli.options import asking, by, moving, waiting
+from gateway.cli.options import RAIL, an_amount, an_asset, asking, by, moving, waiting
 from gateway.cli.output import facts, table, when
 from gateway.cli.wallet.calls import ask, follow, show
 from gateway.cli.wallet.client import Answer, Client
 from gateway.errors import InvalidRequest
 
-_RAIL, _SCOPE = click.Choice(["ledger", "chain"]), click.Choice(["read", "pay", "refund", "webhooks"])
+_SCOPE = click.Choice(["read", "pay", "refund", "webhooks"])
 
 # ---- API keys -------------------------------------------------------------------------------------------------------
 
 
 @click.group("api-keys")
 def api_keys() -> None:
-    """Keys for programs: what each may do, until when and from where.
+    """Manage API keys: what each may do, until when, and from which networks.
 
     \b
     Example:
@@ -28,10 +28,10 @@ def api_keys() -> None:
 
 
 @api_keys.command("list")
-@by("--of", "Whose keys.")
+@by("--of", "The handle whose keys to list.")
 @asking
 def list_keys(handle: str, url: str | None, as_json: bool) -> None:
-    """The keys of a handle that are good, newest first.
+    """List the valid API keys of a handle, newest first.
 
     \b
     Example:
@@ -42,12 +42,26 @@ def list_keys(handle: str, url: str | None, as_json: bool) -> None:
 
 
 @api_keys.command("make")
-@click.argument("name")
-@by("--of", "Whose wallet it is for.")
-@click.option("--scope", "scopes", multiple=True, required=True, type=_SCOPE, help="What it may do; webhooks: notify.")
-@click.option("--cap", "caps", multiple=True, metavar="ASSET:PAYMENT:DAY", help="The most at once and a day.")
-@click.option("--network", "networks", multiple=True, metavar="CIDR", help="From where it is good; anywhere, if none.")
-@click.option("--days", type=click.IntRange(1, 3650), help="How long it is good; until it is revoked, if not said.")
+@click.argument("name", help="A name for the key, for people.")
+@by("--of", "The handle whose wallet the key is for.")
+@click.option(
+    "--scope", "scopes", multiple=True, required=True, type=_SCOPE, help="A scope of the key. May be repeated."
+)
+@click.option(
+    "--cap",
+    "caps",
+    multiple=True,
+    metavar="ASSET:PAYMENT:DAY",
+    help="A spending cap: the most of an asset per payment and per day. May be repeated.",
+)
+@click.option(
+    "--network",
+    "networks",
+    multiple=True,
+    metavar="CIDR",
+    help="A network that may use the key. May be repeated.  [default: any]",
+)
+@click.option("--days", type=click.IntRange(1, 3650), help="Days until the key expires.  [default: never]")
 @asking
 def make_key(
     name: str,
@@ -59,7 +73,7 @@ def make_key(
     url: str | None,
     as_json: bool,
 ) -> None:
-    """A key for a program, shown this once.
+    """Make an API key for a program. The key is shown only this once.
 
     \b
     Example:
@@ -72,15 +86,20 @@ def make_key(
 
 
 @api_keys.command("replace")
-@click.argument("id")
-@by("--of", "Whose key it is.")
+@click.argument("id", help="The key's id, key_….")
+@by("--of", "The handle that the key belongs to.")
 @click.option(
-    "--overlap", type=click.IntRange(0, 604_800), default=3600, help="Seconds both are good.  [default: 3600]"
+    "--overlap",
+    type=click.IntRange(0, 604_800),
+    default=3600,
+    help="Seconds for which both keys are valid.  [default: 3600]",
 )
 @asking
 def replace_key(id: str, handle: str, overlap: int, url: str | None, as_json: bool) -> None:
-    """Another key that may do the same, shown this once; the old one is good for a while. Where it is the key that this
-    command line uses, the new one takes its place in keys/ in the home.
+    """Replace an API key by one with the same rights. The new key is shown only this once.
+
+    The old key stays valid for --overlap seconds. If it is the key that this command line uses for the handle, the new
+    one replaces it in keys/ in the home.
 
     \b
     Example:
@@ -99,18 +118,18 @@ def replace_key(id: str, handle: str, overlap: int, url: str | None, as_json: bo
 
 
 @api_keys.command("revoke")
-@click.argument("id")
-@by("--of", "Whose key it is.")
+@click.argument("id", help="The key's id, key_….")
+@by("--of", "The handle that the key belongs to.")
 @asking
 def revoke_key(id: str, handle: str, url: str | None, as_json: bool) -> None:
-    """It is no key from this moment on.
+    """Revoke an API key at once.
 
     \b
     Example:
       gateway api-keys revoke key_01m81tq52cfv7bnsbsrhbmm7f5 --of @shop
     """
     ended = ask(handle, url, lambda client: client.revoke_api_key(id))
-    show(ended, as_json, [f"{ended['id']}, {ended['name']}, is no key any more"])
+    show(ended, as_json, [f"{ended['id']}, {ended['name']}, is revoked"])
 
 
 def keys_lines(found: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -156,7 +175,7 @@ _MOST = (("draw", "at once"), ("total", "in all"))
 
 @click.group()
 def mandates() -> None:
-    """What a handle lets others draw from its wallet.
+    """Manage mandates: what others may draw from a wallet.
 
     \b
     Example:
@@ -166,10 +185,10 @@ def mandates() -> None:
 
 
 @mandates.command("list")
-@by("--of", "Who granted them, or draws by them.")
+@by("--of", "The handle that granted the mandates, or draws by them.")
 @asking
 def list_mandates(handle: str, url: str | None, as_json: bool) -> None:
-    """The mandates of a handle, newest first: those it granted, and those by which it draws.
+    """List the mandates that a handle has granted, and those that it may draw by, newest first.
 
     \b
     Example:
@@ -180,14 +199,14 @@ def list_mandates(handle: str, url: str | None, as_json: bool) -> None:
 
 
 @mandates.command()
-@click.argument("payee")
-@click.argument("period", metavar="AMOUNT")
-@click.argument("asset")
-@by("--of", "Whose money it is.")
-@click.option("--days", type=click.IntRange(1, 366), default=30, show_default=True, help="The days of a period.")
-@click.option("--at-once", "draw", metavar="AMOUNT", help="The most of one draw; any, if not said.")
-@click.option("--in-all", "total", metavar="AMOUNT", help="The most of all draws together; any, if not said.")
-@click.option("--rail", type=_RAIL, help="By which rail; any, if not said.")
+@click.argument("payee", help="The handle that may draw.")
+@click.argument("period", metavar="AMOUNT", help="The most in any period.")
+@an_asset
+@by("--of", "The handle that grants the mandate.")
+@click.option("--days", type=click.IntRange(1, 366), default=30, show_default=True, help="Days of a period.")
+@click.option("--at-once", "draw", metavar="AMOUNT", help="The most in one draw.  [default: no limit]")
+@click.option("--in-all", "total", metavar="AMOUNT", help="The most in all draws together.  [default: no limit]")
+@click.option("--rail", type=RAIL, help="The rail that draws must take.  [default: any]")
 @asking
 def grant(
     payee: str,
@@ -201,7 +220,9 @@ def grant(
     url: str | None,
     as_json: bool,
 ) -> None:
-    """Let PAYEE draw up to AMOUNT of ASSET in any --days days. A wallet with a passkey grants with that, over HTTP.
+    """Let PAYEE draw up to AMOUNT of ASSET in any period of --days days.
+
+    A wallet with a passkey grants mandates over HTTP, approved by the passkey.
 
     \b
     Example:
@@ -214,11 +235,11 @@ def grant(
 
 
 @mandates.command()
-@click.argument("id")
-@by("--of", "Who granted it, or draws by it.")
+@click.argument("id", help="The mandate's id, mdt_….")
+@by("--of", "The handle that granted the mandate, or draws by it.")
 @asking
 def revoke(id: str, handle: str, url: str | None, as_json: bool) -> None:
-    """Nothing is drawn by it from this moment on.
+    """Revoke a mandate at once: nothing more can be drawn by it.
 
     \b
     Example:
@@ -229,14 +250,14 @@ def revoke(id: str, handle: str, url: str | None, as_json: bool) -> None:
 
 
 @mandates.command()
-@click.argument("id")
-@click.argument("amount")
-@by("--to", "Who draws.")
+@click.argument("id", help="The mandate's id, mdt_….")
+@an_amount
+@by("--to", "The handle that draws.")
 @moving
 @waiting
 @asking
 def draw(id: str, amount: str, handle: str, key: str | None, wait: bool, url: str | None, as_json: bool) -> None:
-    """Draw from the wallet that granted it: a payment to you.
+    """Draw by a mandate: a payment from the wallet that granted it.
 
     \b
     Example:

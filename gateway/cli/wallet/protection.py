@@ -5,16 +5,16 @@ from typing import Any
 
 import rich_click as click
 
-from gateway.cli.options import asking, by
+from gateway.cli.options import a_payment, asking, by
 from gateway.cli.wallet import printout
 from gateway.cli.wallet.calls import ask, show
 
 
 @click.command("policy")
-@by("--of", "Whose wallet it is.")
+@by("--of", "The handle whose policy to show.")
 @asking
 def show_policy(handle: str, url: str | None, as_json: bool) -> None:
-    """What goes without an approval. The owner changes it by PUT /v1/policy, with a passkey.
+    """Show which payments need no approval. The owner changes the policy with a passkey (PUT /v1/policy).
 
     \b
     Example:
@@ -25,11 +25,11 @@ def show_policy(handle: str, url: str | None, as_json: bool) -> None:
 
 
 @click.command("report-unauthorized")
-@click.argument("payment_id")
-@by("--from", "Its payer.")
+@a_payment
+@by("--from", "The payer of the payment.")
 @asking
 def report_unauthorized(payment_id: str, handle: str, url: str | None, as_json: bool) -> None:
-    """Say that a payment was somebody else's doing: nothing leaves the wallet from now on, and money still comes in.
+    """Report a payment as unauthorized. The wallet is frozen: it can still receive money, but not pay.
 
     \b
     Example:

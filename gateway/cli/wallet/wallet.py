@@ -6,7 +6,22 @@ from pathlib import Path
 import rich_click as click
 
 from gateway.cli import output
-from gateway.cli.options import asking, by, checked_metadata, moving, paging, period, reference, waiting
+from gateway.cli.options import (
+    RAIL,
+    a_handle,
+    a_payee,
+    a_payment,
+    an_amount,
+    an_asset,
+    asking,
+    by,
+    checked_metadata,
+    moving,
+    paging,
+    period,
+    reference,
+    waiting,
+)
 from gateway.cli.wallet import printout
 from gateway.cli.wallet.calls import ask, follow, password_of, say, show, show_moved
 from gateway.config import from_environment
@@ -17,7 +32,7 @@ from gateway.errors import Misconfigured
 
 @click.group()
 def handle() -> None:
-    """Claim a handle, or see what is public of one.
+    """Create a handle, show its public details, or export its key.
 
     \b
     Example:
@@ -27,10 +42,10 @@ def handle() -> None:
 
 
 @handle.command()
-@click.argument("handle")
+@a_handle
 @asking
 def create(handle: str, url: str | None, as_json: bool) -> None:
-    """Claim a handle: a wallet, an address on the chain, and an API key, kept in keys/ in the home.
+    """Claim a handle. It gets a wallet, an address on the chain, and an API key, which is stored in keys/ in the home.
 
     \b
     Example:
@@ -43,10 +58,10 @@ def create(handle: str, url: str | None, as_json: bool) -> None:
 
 
 @handle.command("show")
-@click.argument("handle")
+@a_handle
 @asking
 def show_handle(handle: str, url: str | None, as_json: bool) -> None:
-    """What is public of a handle: its wallet's id and its address.
+    """Show the public details of a handle: its wallet's id and its address.
 
     \b
     Example:
@@ -57,16 +72,21 @@ def show_handle(handle: str, url: str | None, as_json: bool) -> None:
 
 
 @handle.command("export-key")
-@click.argument("handle")
-@click.option("--keystore", type=click.Path(path_type=Path), required=True, help="The file to write; not there yet.")
+@a_handle
 @click.option(
-    "--password-file", type=click.Path(path_type=Path), help="A file with its password, that only you can read."
+    "--keystore", type=click.Path(path_type=Path), required=True, help="The file to write. It must not exist."
+)
+@click.option(
+    "--password-file",
+    type=click.Path(path_type=Path),
+    help="A file with the password, which only you can read.",
 )
 @asking
 def export_key(handle: str, keystore: Path, password_file: Path | None, url: str | None, as_json: bool) -> None:
-    """Have the gateway hand you the private key of a handle's address, in a keystore that your password opens.
+    """Export the private key of a handle's address into a keystore file, encrypted with a password.
 
-    Whoever has it can take all that is at the address. The gateway keeps it too, and writes down that it was exported.
+    Anybody who has the key can take everything at the address. The gateway keeps the key as well, and records the
+    export in the audit log.
 
     \b
     Example:
@@ -85,11 +105,11 @@ def export_key(handle: str, keystore: Path, password_file: Path | None, url: str
 
 
 @click.command()
-@click.argument("handle")
-@click.option("--at", metavar="TIME", help="What it had at a past time, such as 2030-01-31T12:00:00Z.")
+@a_handle
+@click.option("--at", metavar="TIME", help="Balances at a past time, such as 2030-01-31T12:00:00Z.")
 @asking
 def balance(handle: str, at: str | None, url: str | None, as_json: bool) -> None:
-    """What a handle has, or had at a past time: every currency and every token.
+    """Show a handle's balances in every currency and token, now or at a past time.
 
     \b
     Example:
@@ -101,8 +121,8 @@ def balance(handle: str, at: str | None, url: str | None, as_json: bool) -> None
 
 
 @click.command()
-@click.argument("handle")
-@click.argument("asset")
+@a_handle
+@an_asset
 @period
 @paging
 @asking
@@ -116,7 +136,7 @@ def statement(
     url: str | None,
     as_json: bool,
 ) -> None:
-    """The entries of a handle's account in one asset, newest first, with the balance after each.
+    """List the entries of a handle's account in one asset, newest first, each with the balance after it.
 
     \b
     Example:
@@ -131,13 +151,13 @@ def statement(
 
 
 @click.command()
-@click.argument("amount")
-@click.argument("asset")
-@by("--to", "Whose money it becomes.")
+@an_amount
+@an_asset
+@by("--to", "The handle to credit.")
 @moving
 @asking
 def deposit(amount: str, asset: str, handle: str, key: str | None, url: str | None, as_json: bool) -> None:
-    """Pay money in from the bank.
+    """Deposit money from the bank.
 
     \b
     Example:
@@ -148,13 +168,13 @@ def deposit(amount: str, asset: str, handle: str, key: str | None, url: str | No
 
 
 @click.command()
-@click.argument("amount")
-@click.argument("asset")
-@by("--from", "Whose money it is.")
+@an_amount
+@an_asset
+@by("--from", "The handle that pays.")
 @moving
 @asking
 def withdraw(amount: str, asset: str, handle: str, key: str | None, url: str | None, as_json: bool) -> None:
-    """Pay money out to the bank.
+    """Withdraw money to the bank.
 
     \b
     Example:
@@ -165,10 +185,10 @@ def withdraw(amount: str, asset: str, handle: str, key: str | None, url: str | N
 
 
 @click.command()
-@click.argument("amount")
-@click.argument("asset")
-@click.argument("to_asset")
-@by("--from", "Whose money it is.")
+@an_amount
+@an_asset
+@click.argument("to_asset", help="The code of the asset to convert it into.")
+@by("--from", "The handle that pays.")
 @moving
 @waiting
 @asking
@@ -182,7 +202,7 @@ def convert(
     url: str | None,
     as_json: bool,
 ) -> None:
-    """Buy tokens with the currency that backs them, or redeem them for it, one for one.
+    """Convert one for one between a token and the currency that backs it.
 
     \b
     Example:
@@ -197,16 +217,20 @@ def convert(
 
 
 @click.command()
-@click.argument("to")
-@click.argument("amount")
-@click.argument("asset")
-@by("--from", "Who pays.")
-@click.option("--memo", help="A note that both sides see.")
+@a_payee
+@an_amount
+@an_asset
+@by("--from", "The handle that pays.")
+@click.option("--memo", help="A note to the payee. Both sides see it.")
 @reference
 @click.option(
-    "--metadata", metavar="KEY=VALUE", multiple=True, callback=checked_metadata, help="For your own systems, like it."
+    "--metadata",
+    metavar="KEY=VALUE",
+    multiple=True,
+    callback=checked_metadata,
+    help="Data for your own systems. Only you see it. May be repeated.",
 )
-@click.option("--hold", is_flag=True, help="Only set the money aside, for gateway capture or gateway void.")
+@click.option("--hold", is_flag=True, help="Hold the money only, to capture or void later.")
 @moving
 @waiting
 @asking
@@ -226,8 +250,8 @@ def pay(
 ) -> None:
     """Pay a handle or an address.
 
-    The status is 0 when it is paid, held or on its way, 1 when it is refused or ends unpaid, and 4 when it waits: for
-    an approval by a passkey on the gateway's page, or for the signature of your own key.
+    The exit status is 0 if the payment is settled, held or submitted, 1 if it is refused or fails, and 4 if it waits:
+    for your approval by passkey on the gateway's page, or for the signature of your own key.
 
     \b
     Example:
@@ -242,13 +266,13 @@ def pay(
 
 
 @click.command()
-@click.argument("to")
-@click.argument("amount")
-@click.argument("asset")
-@by("--from", "Who would pay.")
+@a_payee
+@an_amount
+@an_asset
+@by("--from", "The handle that would pay.")
 @asking
 def preview(to: str, amount: str, asset: str, handle: str, url: str | None, as_json: bool) -> None:
-    """Which way a payment would take, why, at what fee, and what would be left. Nothing moves.
+    """Preview a payment: its rail and why, its fee, and the balance that would be left. No money moves.
 
     \b
     Example:
@@ -259,15 +283,15 @@ def preview(to: str, amount: str, asset: str, handle: str, url: str | None, as_j
 
 
 @click.command()
-@click.argument("handle")
-@click.option("--state", help="In this state, such as held or failed.")
-@click.option("--reference", help="With this reference of the handle's own.")
-@click.option("--counterparty", metavar="PARTY", help="With this handle or address on the other side.")
-@click.option("--asset", help="Of this asset.")
-@click.option("--rail", type=click.Choice(["ledger", "chain"]), help="By this rail.")
-@click.option("--memo", help="With just this memo.")
-@click.option("--min", "amount_min", metavar="AMOUNT", help="Of this amount of --asset or more.")
-@click.option("--max", "amount_max", metavar="AMOUNT", help="Of this amount of --asset or less.")
+@a_handle
+@click.option("--state", help="Only payments in this state, such as held or failed.")
+@click.option("--reference", help="Only payments with this reference, given by this handle.")
+@click.option("--counterparty", metavar="PARTY", help="Only payments to or from this handle or address.")
+@click.option("--asset", help="Only payments in this asset.")
+@click.option("--rail", type=RAIL, help="Only payments by this rail.")
+@click.option("--memo", help="Only payments with exactly this memo.")
+@click.option("--min", "amount_min", metavar="AMOUNT", help="Only payments of at least this amount of --asset.")
+@click.option("--max", "amount_max", metavar="AMOUNT", help="Only payments of at most this amount of --asset.")
 @period
 @paging
 @asking
@@ -288,9 +312,9 @@ def payments(
     url: str | None,
     as_json: bool,
 ) -> None:
-    """What a handle paid and was paid, newest first; of it what fits all the options.
+    """List a handle's payments, in and out, newest first. With several filters, a payment must match them all.
 
-    A page may be short, or have none, while there are more: go on with --cursor.
+    A page may be short or empty although more payments follow. Continue with --cursor.
 
     \b
     Example:
@@ -306,11 +330,11 @@ def payments(
 
 
 @click.command("show")
-@click.argument("payment_id")
-@by("--from", "Its payer or its payee.")
+@click.argument("payment_id", help="The id of a payment, pay_…, or of a conversion, cnv_….")
+@by("--from", "The payer or the payee of the payment.")
 @asking
 def show_payment(payment_id: str, handle: str, url: str | None, as_json: bool) -> None:
-    """Everything about one payment or conversion.
+    """Show all details of a payment or a conversion.
 
     \b
     Example:
@@ -325,9 +349,9 @@ def show_payment(payment_id: str, handle: str, url: str | None, as_json: bool) -
 
 
 @click.command()
-@click.argument("payment_id")
-@by("--from", "Its payer or its payee.")
-@click.option("--amount", help="Only a part; the rest goes back to the payer.")
+@a_payment
+@by("--from", "The payer or the payee of the payment.")
+@click.option("--amount", help="Capture only this much. The rest is returned to the payer.")
 @moving
 @waiting
 @asking
@@ -340,7 +364,7 @@ def capture(
     url: str | None,
     as_json: bool,
 ) -> None:
-    """Pay what is held, all of it or a part.
+    """Capture a held payment, in full or in part.
 
     \b
     Example:
@@ -350,12 +374,12 @@ def capture(
 
 
 @click.command()
-@click.argument("payment_id")
-@by("--from", "Its payer or its payee.")
+@a_payment
+@by("--from", "The payer or the payee of the payment.")
 @moving
 @asking
 def void(payment_id: str, handle: str, key: str | None, url: str | None, as_json: bool) -> None:
-    """Give what is held back to the payer.
+    """Void a held payment: the money is returned to the payer.
 
     \b
     Example:
@@ -365,9 +389,9 @@ def void(payment_id: str, handle: str, key: str | None, url: str | None, as_json
 
 
 @click.command()
-@click.argument("payment_id")
-@by("--from", "Its payee, who gives back.")
-@click.option("--amount", help="Only a part; the rest can be given back later.")
+@a_payment
+@by("--from", "The payee of the payment.")
+@click.option("--amount", help="Refund only this much. The rest can be refunded later.")
 @reference
 @moving
 @waiting
@@ -382,7 +406,7 @@ def refund(
     url: str | None,
     as_json: bool,
 ) -> None:
-    """Give a settled payment back, all that is left of it or a part. A refund is a payment of its own.
+    """Refund a settled payment, in full or in part. A refund is a payment of its own.
 
     \b
     Example:

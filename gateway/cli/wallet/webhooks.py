@@ -45,7 +45,7 @@ def list_webhooks(handle: str, url: str | None, as_json: bool) -> None:
 
 
 @webhooks.command()
-@click.argument("endpoint", metavar="ENDPOINT")
+@click.argument("endpoint", metavar="ENDPOINT", help="The URL to send events to.")
 @by("--of", "Whose events.")
 @click.option("--type", "types", multiple=True, default=["*"], help="An event type, or a group such as payment.*.")
 @click.option("--description", default="", help="A note for yourself.")
@@ -63,7 +63,7 @@ def add(endpoint: str, handle: str, types: Sequence[str], description: str, url:
 
 
 @webhooks.command()
-@click.argument("id")
+@click.argument("id", help="The endpoint's id, whk_….")
 @by("--of", "Whose webhook it is.")
 @asking
 def remove(id: str, handle: str, url: str | None, as_json: bool) -> None:
@@ -78,7 +78,7 @@ def remove(id: str, handle: str, url: str | None, as_json: bool) -> None:
 
 
 @webhooks.command()
-@click.argument("id")
+@click.argument("id", help="The endpoint's id, whk_….")
 @by("--of", "Whose webhook it is.")
 @asking
 def trigger(id: str, handle: str, url: str | None, as_json: bool) -> None:
@@ -93,7 +93,7 @@ def trigger(id: str, handle: str, url: str | None, as_json: bool) -> None:
 
 
 @webhooks.command()
-@click.argument("id")
+@click.argument("id", help="The endpoint's id, whk_….")
 @by("--of", "Whose webhook it is.")
 @asking
 def deliveries(id: str, handle: str, url: str | None, as_json: bool) -> None:
@@ -111,7 +111,7 @@ def deliveries(id: str, handle: str, url: str | None, as_json: bool) -> None:
 @by("--of", "Whose events.")
 @click.option("--forward", "to", metavar="URL", required=True, help="A URL of this machine to send them to.")
 @click.option("--type", "kind", metavar="TYPE", help="An event type, or a group such as payment.*.")
-@click.option("--url", metavar="URL", help="Another gateway than the one that runs in the home.")
+@click.option("--url", metavar="URL", help="The gateway's URL.  [default: the one that runs in the home]")
 def listen(handle: str, to: str, kind: str | None, url: str | None) -> None:
     """Forward events to a URL of this machine as they happen, until Ctrl-C: for testing a receiver.
 
