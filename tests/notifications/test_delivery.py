@@ -14,7 +14,7 @@ from gateway.events import log
 from gateway.ids import WalletId, read
 from gateway.notifications import address, delivery, preference, schedule
 from gateway.notifications.address import Wanted
-from gateway.notifications.channels.channel import Channel, Gone, Message, Outcome, Sent, TryLater
+from gateway.notifications.channels.channel import Channel, Message, Outcome, Sent, TryLater
 from gateway.notifications.channels.email import Email
 from gateway.notifications.delivery import Claimed
 from tests.api.conftest import Api, Person
@@ -34,8 +34,8 @@ class Pager(Channel):
     outcome: Outcome = field(default_factory=Sent)
     sent: list[tuple[str, Message]] = field(default_factory=list)
     hangs: asyncio.Event | None = None
+    name: str = "pager"
 
-    name = "pager"
     at_once = 2
     needs_code = False
 
@@ -77,10 +77,10 @@ async def paged(api: Api, of: Person, pager: Pager, number: str = "17") -> UUID:
     return added.id
 
 
-async def modes(api: Api, of: Person, **by_kind: preference.Mode) -> None:
-    """Modes of the pager."""
+async def modes(api: Api, of: Person, channel: str = "pager", **by_kind: preference.Mode) -> None:
+    """Modes of a channel."""
     wallet = WalletId(read("wal", of.wallet_id))
-    wanted = {(kind, "pager"): mode for kind, mode in by_kind.items()}
+    wanted = {(kind, channel): mode for kind, mode in by_kind.items()}
     async with api.services.database.transaction() as connection:
         await preference.change(connection, wallet, wanted, (), ANYONE, api.clock())
 
@@ -90,7 +90,7 @@ async def rows(api: Api, kind: str = "bank_movement") -> list[tuple[str, str, st
     async with api.services.database.reading() as connection:
         found = await connection.fetch(
             "SELECT channel, state, reason, falls_back_from FROM notification_delivery"
-            " JOIN notification USING (wallet_id, event) WHERE kind = $1 ORDER BY id",
+            " JOIN notification USING (wallet_id, event) WHERE kind = $1 ORDER BY channel",
             kind,
         )
     return [tuple(row) for row in found]
@@ -184,6 +184,9 @@ async def test_two_channels_that_fail_at_the_same_moment_fall_back_once(
 ) -> None:
     await proved(alice, workers, mails, MAIL)
     await paged(api, alice, pager)
+    third = Pager(name="telex")
+    await paged(api, alice, third)
+    await modes(api, alice, "telex", bank_movement="fallback")
     await workers.deliver()
     await alice.receive("1.00 EUR")
     async with api.services.database.transaction() as connection:
@@ -194,14 +197,20 @@ async def test_two_channels_that_fail_at_the_same_moment_fall_back_once(
             claimed += await delivery.claim(connection, channel, 5, api.clock())
     assert len(claimed) == 2
 
+    last = api.clock() + schedule.NEWS_FOR
+
     async def fail(one: Claimed) -> None:
         async with api.services.database.transaction() as connection:
-            await delivery.record(connection, one, Gone("refused"), api.clock())
+            await delivery.record(connection, one, TryLater("server"), last)
 
-    await asyncio.gather(*map(fail, claimed))
-    assert {row[:2] for row in await rows(api)} == {("email", "failed"), ("pager", "failed")}
-    async with api.services.database.reading() as connection:
-        assert await connection.fetchval("SELECT count(*) FROM notification_address WHERE failure IS NOT NULL") == 2
+    async with api.services.database.transaction() as connection:
+        await delivery.record(connection, claimed[0], TryLater("server"), last)
+        second = asyncio.create_task(fail(claimed[1]))
+        waits = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        while not second.done() and not await connection.fetchval(waits):
+            await connection.execute("SELECT pg_stat_clear_snapshot()")
+    await second
+    assert [row[:2] for row in await rows(api)] == [("email", "failed"), ("pager", "failed"), ("telex", "pending")]
 
 
 async def test_a_channel_that_hangs_delays_no_other(
@@ -238,7 +247,7 @@ async def test_two_workers_at_once_send_each_notice_once(
     assert max(Counter((one.id, one.to[0]) for one in mails.mails).values()) == 1
 
 
-async def test_what_a_worker_records_after_its_lease_changes_nothing(
+async def test_what_a_worker_records_late_changes_nothing(
     api: Api, workers: Workers, mails: MailServer, alice: Person
 ) -> None:
     await proved(alice, workers, mails, MAIL)

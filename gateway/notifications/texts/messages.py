@@ -111,7 +111,7 @@ def message_id(event: LoggedEvent) -> str:
 
 def channel_name(language: Language, channel: str) -> str:
     """What people call a channel."""
-    names = {"email": language.say("e-mail"), "push": language.say("push message")}
+    names = {"email": language.say("e-mail"), "push": language.say("push notification")}
     return names.get(channel, channel)
 
 
