@@ -3,7 +3,7 @@
     money.py ids.py clock.py   amounts, ids, the time                  errors.py   everything that can be refused
     address.py secret.py       Ethereum addresses; secrets that are kept by their hashes
     escape.py config.py        other people's words, where they are printed; the settings, read once
-    logs.py                    the log, as text or as JSON
+    logs.py retry_after.py     the log, as text or as JSON; how long a server asks us to wait
     metrics/                   counters and histograms, exported to Prometheus
     tracing/                   a trace per payment, exported by OpenTelemetry where that is configured
     schema/ migrations/        the current schema; how an older database becomes that
@@ -42,7 +42,7 @@ Imports go one way, and import-linter keeps it (pyproject.toml):
     __main__ > cli > assembly | client > api | web | docs | worker | embedded > http > bank > custody | reconciliation
              > payments > settlement > operators > controls | webhooks | notifications > identity
              > chain > keys | ledger | events | audit > idempotency | group_commit | outbound > postgres > config > logs
-             > address | money | ids | clock | secret | escape | metrics > errors
+             > address | money | ids | clock | secret | escape | metrics | retry_after > errors
 """
 
 __version__ = "0.1.0"

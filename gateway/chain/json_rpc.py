@@ -4,7 +4,7 @@ Nodes say in many ways that they were asked for too much at once: by an error fo
 an HTTP status, or by taking too long. Their words are not read for that. A request that was refused is sent once more;
 when the same answer comes again, half as much is asked for. What worked is remembered (`Portion`).
 
-A node that asks to be left alone (429, "too many requests", "try again later") is not asked again at once, and not
+A node that asks us to wait (429, "too many requests", "try again later") is not asked again at once, and not
 before the time that its `Retry-After` names (RFC 9110, section 10.2.3).
 """
 
@@ -12,7 +12,6 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from itertools import count
 from typing import Any, TypeVar
 
@@ -28,6 +27,7 @@ from aiohttp import (
 )
 
 from gateway.chain.errors import NodeRefused, NodeUnavailable
+from gateway.retry_after import seconds_asked
 from gateway.tracing import steps
 
 T = TypeVar("T")
@@ -210,8 +210,9 @@ class JsonRpc:
         if status in _LATER_STATUS or (status >= 300 and not explained):
             refused = Refused(f"HTTP status {status}")
             refused.later = status in _LATER_STATUS
-            if retry_after is not None and (seconds := _seconds(retry_after)) > 0:
-                self._away = f"HTTP status {status}, and it asked to be left alone for {seconds:.0f} s"
+            asked = seconds_asked(retry_after or "", datetime.now(UTC))
+            if asked is not None and (seconds := min(asked, _AWAY_MOST)) > 0:
+                self._away = f"HTTP status {status}, and it asked us to wait for {seconds:.0f} s"
                 self._away_until = self._time() + seconds
                 refused.reason = self._away
             raise refused
@@ -243,18 +244,6 @@ def _asks_to_wait(error: Any) -> bool:
     if code == 429 or _LATER.search(text):
         return True
     return code == _LIMIT_EXCEEDED and _SIZE.search(text) is None
-
-
-def _seconds(retry_after: str) -> float:
-    """What a `Retry-After` says, a number of seconds or a date; 0 where it cannot be read."""
-    try:
-        if retry_after.strip().isdecimal():
-            seconds = float(retry_after)
-        else:
-            seconds = (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds()
-    except (ValueError, TypeError, OverflowError):
-        return 0.0
-    return min(max(seconds, 0.0), _AWAY_MOST)
 
 
 def _why(error: Exception) -> str:

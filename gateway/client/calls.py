@@ -18,8 +18,9 @@ import httpx
 import msgspec
 
 from gateway.client.exceptions import NoAnswer, OutcomeUnknown, ProblemError
-from gateway.client.retry import Retry, asked_seconds, decides, is_worth_repeating, leaves_open
+from gateway.client.retry import Retry, decides, is_worth_repeating, leaves_open
 from gateway.client.transport import Opened, Transport
+from gateway.retry_after import seconds_asked
 
 T = TypeVar("T")
 
@@ -140,7 +141,7 @@ class Calls:
                     return response
                 refusal = self._refusal(response, key)
                 code = refusal.code if isinstance(refusal, ProblemError) else ""
-                asked = asked_seconds(response.headers, datetime.now(UTC))
+                asked = seconds_asked(response.headers.get("Retry-After", ""), datetime.now(UTC))
                 again = is_worth_repeating(response.status_code, code, repeatable)
                 lost = leaves_open(response.status_code, code) or (lost and not decides(response.status_code, code))
                 reason = str(refusal)

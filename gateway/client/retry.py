@@ -5,10 +5,7 @@ succeed in a moment: 429, 503, a 5xx of a proxy, or `idempotency_key_in_progress
 (`insufficient_funds`, a freeze) waits for somebody to do something and is for the caller to decide.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 #: Answers that say nothing of what became of an earlier try: whoever gives them has not looked at the idempotency key.
@@ -51,14 +48,3 @@ def leaves_open(status: int, code: str) -> bool:
 def decides(status: int, code: str) -> bool:
     """Whether a refusal also says that an earlier try of the same call, whose answer was lost, was not carried out."""
     return status < 500 and status not in _BEFORE_THE_KEY and code != "idempotency_key_in_progress"
-
-
-def asked_seconds(headers: Mapping[str, str], now: datetime) -> float | None:
-    """What Retry-After asks for: seconds, or until a date (RFC 9110, 10.2.3). None: nothing that can be read."""
-    text = headers.get("retry-after", "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text)
-    try:
-        return max(0.0, (parsedate_to_datetime(text).astimezone(UTC) - now).total_seconds())
-    except (ValueError, TypeError, OverflowError):
-        return None

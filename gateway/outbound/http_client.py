@@ -19,8 +19,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from aiohttp import (
@@ -41,6 +40,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from gateway.clock import Clock
 from gateway.outbound.address import Allowed
+from gateway.retry_after import seconds_asked
 
 #: From the look-up of the name to the status of the answer, and to the connection alone, in seconds.
 TOTAL_SECONDS: Final = 15.0
@@ -54,8 +54,8 @@ _BODY_SECONDS: Final = 1.0
 _LINE_BYTES: Final = 4_096
 _HEADERS: Final = 100
 
-#: No `Retry-After` makes us wait longer.
-_RETRY_AFTER_MAX: Final = timedelta(hours=24)
+#: No `Retry-After` makes us wait longer, in seconds.
+_RETRY_AFTER_MAX: Final = 24.0 * 60 * 60
 
 #: Why there was no answer.
 Failure = Literal[
@@ -115,7 +115,9 @@ class HttpClient:
         if not isinstance(tried, tuple):
             return Answer(at, milliseconds, tried)
         status, text = tried
-        return Answer(at, milliseconds, None, status, retry_after(text, self._clock()) if text is not None else None)
+        asked = seconds_asked(text or "", self._clock())
+        wait = timedelta(seconds=min(asked, _RETRY_AFTER_MAX)) if asked is not None else None
+        return Answer(at, milliseconds, None, status, wait)
 
     async def close(self) -> None:
         session, self._session = self._session, None
@@ -196,18 +198,6 @@ class _Names(AbstractResolver):
 
     async def close(self) -> None:
         pass
-
-
-def retry_after(text: str, now: datetime) -> timedelta | None:
-    """What a `Retry-After` header asks for (RFC 9110, 10.2.3), up to a day; None where it cannot be read. Pure."""
-    try:
-        if text.strip().isascii() and text.strip().isdecimal():
-            asked = timedelta(seconds=int(text[:12]))
-        else:
-            asked = parsedate_to_datetime(text).astimezone(UTC) - now
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return min(max(asked, timedelta()), _RETRY_AFTER_MAX)
 
 
 async def _finish(answer: ClientResponse) -> None:

@@ -194,12 +194,12 @@ async def test_a_range_limit_is_learnt_once(setup: Setup) -> None:
 # ---- a node that wants to be left alone -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("status", [429, 503])
-async def test_retry_after_is_heeded(chain: Chain, status: int) -> None:
-    async with in_front_of(chain, status=status, retry_after="30") as other:
+@pytest.mark.parametrize(("status", "asked", "waits"), [(429, "30", 30), (503, "30", 30), (503, "86400", 300)])
+async def test_no_request_is_sent_before_retry_after_is_over(chain: Chain, status: int, asked: str, waits: int) -> None:
+    async with in_front_of(chain, status=status, retry_after=asked) as other:
         node = HttpNode(other.url)
         for _ in range(5):
-            with pytest.raises(NodeUnavailable, match=f"HTTP status {status}, and it asked to be left alone for 30 s"):
+            with pytest.raises(NodeUnavailable, match=f"HTTP status {status}, and it asked us to wait for {waits} s"):
                 await node.chain_id()
         assert other.requests == 1
         await node.close()

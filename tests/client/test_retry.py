@@ -1,12 +1,8 @@
 """When a call is repeated, and after how long."""
 
-from datetime import UTC, datetime
-
 import pytest
 
-from gateway.client.retry import Retry, asked_seconds, decides, is_worth_repeating, leaves_open
-
-NOW = datetime(2030, 1, 31, 12, 0, tzinfo=UTC)
+from gateway.client.retry import Retry, decides, is_worth_repeating, leaves_open
 
 
 def test_waits_grow_up_to_the_longest_and_are_spread() -> None:
@@ -19,19 +15,6 @@ def test_waits_grow_up_to_the_longest_and_are_spread() -> None:
 def test_what_is_asked_for_is_the_least() -> None:
     assert Retry().pause(0, 7.0, 0.5) == 7.0
     assert Retry(first_seconds=3.0).pause(0, 1.0, 0.0) == 3.0
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        *(("0", 0.0), ("120", 120.0), (" 3 ", 3.0)),
-        *(("Thu, 31 Jan 2030 12:01:00 GMT", 60.0), ("Thu, 31 Jan 2030 11:00:00 GMT", 0.0)),
-        *(("", None), ("-1", None), ("soon", None), ("1.5", None), ("\u0663", None)),
-    ],
-)
-def test_retry_after_is_seconds_or_a_date(text: str, seconds: float | None) -> None:
-    assert asked_seconds({"retry-after": text}, NOW) == seconds
-    assert asked_seconds({}, NOW) is None
 
 
 @pytest.mark.parametrize(
