@@ -14,6 +14,8 @@ Invariants:
 
     client.py      Client and AsyncClient
     payments.py wallet.py handles.py bank.py events.py webhooks.py   the calls, by what they are about
+    grants.py      API keys and mandates
+    protection.py  the policy, sessions and passkeys
     faces.py       one implementation, called in two ways
     calls.py       one call: its key, its repetitions, what its answer means
     retry.py       when a call is repeated, and after how long            (pure)
@@ -24,6 +26,8 @@ Answers are the API's own structs (`gateway/api/*/shapes.py`). Nothing of the se
 iso4217 are all that the client needs.
 """
 
+from gateway.api.identity.shapes import CapView
+from gateway.api.payments.shapes import BulkPaymentRequest
 from gateway.client.client import AsyncClient, Client
 from gateway.client.events import Event, UnknownEvent
 from gateway.client.exceptions import NoAnswer, OutcomeUnknown, ProblemError, StillPending, WebhookNotVerified
@@ -31,6 +35,8 @@ from gateway.client.retry import Retry
 
 __all__ = [
     "AsyncClient",
+    "BulkPaymentRequest",
+    "CapView",
     "Client",
     "Event",
     "NoAnswer",

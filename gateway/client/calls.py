@@ -79,14 +79,16 @@ class Calls:
         key: str | None = None,
         repeatable: bool = False,
         signed: bool = True,
+        read_seconds: float | None = None,
     ) -> Answer[T]:
         """Any call. With an idempotency `key`, or where it is a question or `repeatable`, it is sent again when its
         answer is lost; any other only while nothing of it was sent or done. Not `signed`, it goes without the API key.
+        `read_seconds` is how long the answer may take, where that is not as for others.
 
         Raises ProblemError, OutcomeUnknown (only with a key) and NoAnswer.
         """
         content = None if body is None else msgspec.json.encode(body)
-        build = self._building(method, path, params or {}, content, key, signed=signed)
+        build = self._building(method, path, params or {}, content, key, signed=signed, read_seconds=read_seconds)
         response = await self._answered(build, key, repeatable or method == "GET")
         try:
             value = msgspec.json.decode(response.content, type=kind)

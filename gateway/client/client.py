@@ -10,8 +10,10 @@ from gateway.client.calls import ApiKey, Calls
 from gateway.client.events import Events
 from gateway.client.exceptions import NoAnswer
 from gateway.client.faces import Awaiting, Blocking, Mode, finished
+from gateway.client.grants import ApiKeys, Mandates
 from gateway.client.handles import Handles
 from gateway.client.payments import Payments
+from gateway.client.protection import Passkeys, Policy, Sessions
 from gateway.client.retry import Retry
 from gateway.client.transport import AwaitingTransport, BlockingTransport, Transport
 from gateway.client.wallet import WalletCalls
@@ -33,7 +35,12 @@ class _Client(Generic[Mode]):
         self.handles: Handles[Mode] = Handles(self.calls)
         self.bank: Bank[Mode] = Bank(self.calls)
         self.events: Events[Mode] = Events(self.calls)
-        self.webhooks = Webhooks()
+        self.webhooks: Webhooks[Mode] = Webhooks(self.calls)
+        self.api_keys: ApiKeys[Mode] = ApiKeys(self.calls)
+        self.mandates: Mandates[Mode] = Mandates(self.calls)
+        self.policy: Policy[Mode] = Policy(self.calls)
+        self.sessions: Sessions[Mode] = Sessions(self.calls)
+        self.passkeys: Passkeys[Mode] = Passkeys(self.calls)
 
 
 class Client(_Client[Blocking]):

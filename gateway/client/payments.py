@@ -4,19 +4,23 @@
 finds the first one's answer. Where none is given the client makes one for all tries of this call.
 """
 
+import secrets
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Final
 from urllib.parse import quote
 
 from gateway.api.payments.shapes import (
     AmountRequest,
+    BulkPaymentRequest,
+    BulkResultView,
     NothingRequest,
     PaymentRequest,
     PaymentsPage,
     PaymentView,
     PreviewView,
     RefundRequest,
+    SignatureRequest,
 )
 from gateway.client.events import until_told
 from gateway.client.exceptions import StillPending
@@ -24,6 +28,9 @@ from gateway.client.faces import Mode, Resource, call, iterator
 
 #: The states that nothing comes after.
 ENDED: Final = frozenset({"settled", "failed", "voided", "expired", "refused"})
+
+#: How long the answer to many payments may take, in seconds.
+_MANY_SECONDS: Final = 300.0
 
 Metadata = Mapping[str, str | int | float | bool]
 
@@ -118,6 +125,35 @@ class Payments(Resource[Mode]):
         """Refund a settled payment: all that is left of it, or a part. Returns the refund, which is a payment too."""
         asked = RefundRequest(amount, reference, None if metadata is None else dict(metadata))
         return await self._calls.move(_path(id, "refund"), PaymentView, asked, idempotency_key)
+
+    @call
+    async def create_many(
+        self, payments: Sequence[BulkPaymentRequest], *, all_or_none: bool = False, idempotency_key: str | None = None
+    ) -> Sequence[BulkResultView]:
+        """Pay up to 10,000 at once: a result for each, in order, with the `status` and `problem` that it would have had
+        alone. With `all_or_none` either all are paid or none is, of up to 1,000; then a refusal raises ProblemError.
+        """
+        key = idempotency_key or secrets.token_hex(16)
+        kind, mode = tuple[BulkResultView, ...], {"mode": "all" if all_or_none else "each"}
+        path, seconds = "/v1/payments/batch", _MANY_SECONDS
+        return (await self._calls.send("POST", path, kind, payments, mode, key, read_seconds=seconds)).value
+
+    @iterator
+    async def waiting(self, page_size: int = 200) -> AsyncGenerator[PaymentView, None]:
+        """Payments that wait for the wallet's approval by a passkey, or for its own key's signature, newest first."""
+        cursor: str | None = None
+        while True:
+            page = await self._calls.get("/v1/payments/waiting", PaymentsPage, limit=page_size, cursor=cursor)
+            for payment in page.items:
+                yield payment
+            if (cursor := page.next_cursor) is None:
+                return
+
+    @call
+    async def sign(self, id: str, signature: str) -> PaymentView:
+        """Submit the signature over a payment's `to_sign` by the wallet's own key: `0x` and hex digits."""
+        asked = SignatureRequest(signature)
+        return (await self._calls.send("POST", _path(id, "signature"), PaymentView, asked, repeatable=True)).value
 
     @call
     async def wait(self, id: str, timeout: float | None = None) -> PaymentView:  # noqa: ASYNC109 - also where it blocks

@@ -1,5 +1,6 @@
-"""Verifies webhooks as Standard Webhooks 1.0.0 says: an HMAC-SHA-256 over id, time and body, and a time that is near.
+"""Webhook endpoints and their deliveries, and the verification of webhooks.
 
+A webhook is verified as Standard Webhooks 1.0.0 says: an HMAC-SHA-256 over id, time and body, and a time that is near.
 Twenty lines of its own: the specification's package brings five others, httpx and attrs among them, for the same.
 tests/client/test_webhooks.py holds the two together.
 """
@@ -8,17 +9,30 @@ import base64
 import binascii
 import hmac
 import time
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from datetime import datetime
+from typing import Final, Literal
+from urllib.parse import quote
 
+from gateway.api.webhooks.shapes import (
+    DeliveriesPage,
+    DeliveryView,
+    NewWebhookView,
+    RedeliveryRequest,
+    RotatedSecretView,
+    WebhookRequest,
+    WebhooksPage,
+    WebhookView,
+)
 from gateway.client.events import Event, read_event
 from gateway.client.exceptions import WebhookNotVerified
+from gateway.client.faces import Mode, Resource, call, iterator
 
 #: How far a webhook's time may be from ours, in seconds, either way (the specification's libraries say the same).
 TOLERANCE_SECONDS: Final = 300
 
 
-class Webhooks:
+class Webhooks(Resource[Mode]):
     @staticmethod
     def verify(body: bytes, headers: Mapping[str, str], secret: str) -> Event:
         """The event that a webhook brings. `body` is what came, byte for byte; `secret` is `whsec_…`. Keep the event's
@@ -42,3 +56,72 @@ class Webhooks:
         if not any(hmac.compare_digest(expected, one.encode()) for one in given.split(" ")):
             raise WebhookNotVerified("no signature is by this secret")
         return read_event(body)
+
+    @iterator
+    async def list(self) -> AsyncGenerator[WebhookView, None]:
+        """The wallet's endpoints, newest first."""
+        for one in (await self._calls.get("/v1/webhooks", WebhooksPage)).items:
+            yield one
+
+    @call
+    async def create(
+        self, url: str, types: Sequence[str] = ("*",), *, description: str = "", enabled: bool = True
+    ) -> NewWebhookView:
+        """Send events of these types to the URL from now on. `secret` of the answer is shown this once: a call whose
+        answer was lost may have left an endpoint to delete. Only the wallet's owner may.
+        """
+        asked = WebhookRequest(url, [*types], description, enabled)
+        return (await self._calls.send("POST", "/v1/webhooks", NewWebhookView, asked)).value
+
+    @call
+    async def get(self, id: str) -> WebhookView:
+        """An endpoint's settings, and since when it has been failing. Raises ProblemError (`not_found`)."""
+        return await self._calls.get(_path(id), WebhookView)
+
+    @call
+    async def change(
+        self, id: str, url: str, types: Sequence[str] = ("*",), *, description: str = "", enabled: bool = True
+    ) -> WebhookView:
+        """Replace all settings. Only the wallet's owner may."""
+        asked = WebhookRequest(url, [*types], description, enabled)
+        return (await self._calls.send("PUT", _path(id), WebhookView, asked, repeatable=True)).value
+
+    @call
+    async def delete(self, id: str) -> WebhookView:
+        """Delete an endpoint and its deliveries. Only the wallet's owner may."""
+        return (await self._calls.send("DELETE", _path(id), WebhookView)).value
+
+    @call
+    async def rotate_secret(self, id: str) -> RotatedSecretView:
+        """Create a new secret, shown this once. For a day deliveries are signed with both. The wallet's owner may."""
+        return (await self._calls.send("POST", _path(id, "secret"), RotatedSecretView)).value
+
+    @iterator
+    async def deliveries(
+        self, id: str, state: Literal["pending", "delivered", "failed"] | None = None, page_size: int = 200
+    ) -> AsyncGenerator[DeliveryView, None]:
+        """What was or will be sent to an endpoint, with the attempts, the newest event first."""
+        cursor: str | None = None
+        while True:
+            page = await self._calls.get(
+                _path(id, "deliveries"), DeliveriesPage, state=state, limit=page_size, cursor=cursor
+            )
+            for delivery in page.items:
+                yield delivery
+            if (cursor := page.next_cursor) is None:
+                return
+
+    @call
+    async def redeliver(self, id: str, *, event: str | None = None, since: datetime | None = None) -> WebhookView:
+        """Deliver one event again, or all of the endpoint's events since a time, in order. Give one of the two."""
+        asked = RedeliveryRequest(event, since)
+        return (await self._calls.send("POST", _path(id, "redeliveries"), WebhookView, asked)).value
+
+    @call
+    async def test(self, id: str) -> WebhookView:
+        """Send a `webhook.test` event to this endpoint alone."""
+        return (await self._calls.send("POST", _path(id, "test"), WebhookView)).value
+
+
+def _path(id: str, *verb: str) -> str:
+    return "/".join(["/v1/webhooks", quote(id, safe=""), *verb])

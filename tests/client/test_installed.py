@@ -59,7 +59,7 @@ def test_nothing_of_the_server_is_imported(python: Path) -> None:
     assert set(packages.split()) - {"gateway"} <= {name.replace("-", "_") for name in NAMES} | {"sitecustomize"}
     assert rooms.split() == [
         *("gateway.api", "gateway.client", "gateway.errors", "gateway.http", "gateway.identity", "gateway.money"),
-        "gateway.payments",
+        *("gateway.outbound", "gateway.payments", "gateway.webhooks"),
     ]
 
 
@@ -72,10 +72,11 @@ async def test_the_guide_does_what_it_shows(python: Path, gateway: Gateway, api:
     (keys / "alice").write_text(alice.api_key + "\n")
     text = GUIDE.read_text()
     told = re.findall(r"^```python\n(.*?)^```$(?:\n\n```text\n(.*?)^```$)?", text, re.DOTALL | re.MULTILINE)
-    (first, shown), (second, also_shown), (stream, _) = told
+    *blocks, (stream, _) = told
+    assert len(blocks) == 3
 
-    printed = await run(python, first + second, gateway, tmp_path)
-    assert printed == (shown + also_shown).replace("…\n", "")
+    printed = await run(python, "".join(code for code, _ in blocks), gateway, tmp_path)
+    assert printed == "".join(shown for _, shown in blocks).replace("…\n", "")
 
     (event, *_) = (await alice.get("/v1/events")).json()["items"]
     values = f"api_key, last_seen = {alice.api_key!r}, {event['id']!r}\n"
