@@ -332,7 +332,7 @@ async def worker(config: Config, render: Callable[[PaymentSettings], Render]) ->
             webhooks = Dispatcher(opened, vault, opened.clock, render(settings), sender)
             notifications = Notifier(
                 *(opened, vault, opened.clock, notification_channels(config, vault, opened.clock)),
-                *(report_links(settings, opened.clock), config.public_url or config.url(config.port)),
+                *(report_links(settings, opened.clock), config.public_url or where.api_url or config.url(config.port)),
             )
             tracer = await stack.enter_async_context(traced(config, "work", opened.clock))
             try:

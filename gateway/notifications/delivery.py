@@ -90,8 +90,8 @@ class Backlog:
 
 
 async def take_in(connection: Connection, now: datetime) -> bool:
-    """Read on in the log, and queue what is new in it. Whether there was anything to read. One worker does it at a
-    time.
+    """Read on in the log, and queue what is new in it. Whether there is more to read: what comes meanwhile can wait
+    until the next round, so that payments are not raced for each of their events. One worker does it at a time.
     """
     removed = [row["id"] for row in await connection.fetch(sql.removed)]
     complete_to = await log.complete_to(connection)
@@ -107,12 +107,11 @@ async def take_in(connection: Connection, now: datetime) -> bool:
         concerned = [WalletId(row["wallet_id"]) for row in await connection.fetch(sql.concerned, reached, to)]
         if concerned:
             await _queue_new(connection, concerned, reached, to, now)
-    is_new = to > reached
-    if is_new:
+    if to > reached:
         await connection.execute(sql.move_position, to)
     if to == complete_to:
         await connection.execute(sql.delete_removed, removed)
-    return bool(is_new)
+    return to < complete_to
 
 
 async def claim(connection: Connection, channel: str, most: int, now: datetime) -> list[Claimed]:

@@ -43,7 +43,7 @@ class Mail:
 
     @property
     def id(self) -> str:
-        return str(self.message["Message-ID"]).strip("<>").partition("@")[0]
+        return str(self.message["Message-ID"]).strip("<>").partition(".")[0]
 
     @property
     def subject(self) -> str:

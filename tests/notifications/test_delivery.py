@@ -239,7 +239,17 @@ async def test_two_workers_at_once_send_each_notice_once(
     await proved(bob, workers, mails, "bob@example.com")
     for _ in range(20):
         await alice.pay("@bob", "1.00 EUR")
-    both = [workers.another(), workers.another()]
+    both, under_way = [workers.another(), workers.another()], asyncio.Event()
+
+    async def wait(_: str) -> None:
+        await under_way.wait()
+
+    mails.data = wait
+    for worker in both:
+        assert await worker.run()
+    under_way.set()
+    await asyncio.gather(*(worker.finish() for worker in both))
+    assert len(mails.mails) == 2 * Email.at_once, "each had its own"
     await asyncio.gather(*(workers.deliver(one) for one in both))
     await workers.deliver()
 
@@ -389,3 +399,21 @@ async def test_what_is_due_and_how_far_the_log_was_read_is_told(
     async with api.services.database.transaction() as connection:
         assert (await delivery.backlog(connection)).due_since == {}
     assert workers.made[0].attempts == {("email", "sent"): 2}
+
+
+async def test_payer_and_payee_at_one_mailbox_are_two_messages(
+    workers: Workers, mails: MailServer, alice: Person, bob: Person
+) -> None:
+    for one in (alice, bob):
+        await proved(one, workers, mails, MAIL)
+    await alice.pay("@bob", "1.00 EUR")
+    await workers.deliver()
+    assert len({str(one.message["Message-ID"]) for one in mails.mails}) == 2
+
+
+async def test_a_worker_does_not_race_payments_for_each_of_their_events(
+    api: Api, workers: Workers, mails: MailServer, alice: Person, bob: Person
+) -> None:
+    await proved(alice, workers, mails, MAIL)
+    await bob.receive("1.00 EUR")
+    assert not await workers.made[0].run(), "it has read what nobody is told of, and rests"

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.anyio
 
 TO = "alice@example.com"
 MESSAGE = Message(
+    wallet="alice",
     id="evt_01h455vb4py0080000000000gh",
     kind=KINDS["money_out"],
     locale="en",
@@ -56,7 +57,7 @@ async def test_a_message_has_a_text_and_an_html_part_and_the_headers_of_its_kind
     assert (first.sender, first.to) == ("no-reply@pay.example", [TO])
     headers = first.message
     assert headers["From"] == "Example Pay <no-reply@pay.example>"
-    assert headers["Message-ID"] == second.message["Message-ID"] == f"<{MESSAGE.id}@pay.example>"
+    assert headers["Message-ID"] == second.message["Message-ID"] == f"<{MESSAGE.id}.alice@pay.example>"
     assert headers["Date"] == second.message["Date"]
     assert headers["Auto-Submitted"] == "auto-generated"
     assert headers["List-Unsubscribe"] == f"<{MESSAGE.unsubscribe_url}>"

@@ -28,8 +28,9 @@ class Link:
 class Message:
     """What somebody is told, in their language. All texts are plain, without control characters.
 
-    `id` is the same whenever the message is sent: whoever shows messages shows one with it once. `kind` is None for
-    the code that proves an address.
+    `id` is the same whenever the message is sent: whoever shows messages shows one with it, of this wallet, once.
+    `wallet` is the handle of the wallet that it tells of, without the @. `kind` is None for the code that proves an
+    address.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Message:
     links: Sequence[Link] = ()
     footer: Sequence[str] = ()
     code: str | None = None
+    wallet: str = ""
     unsubscribe_url: str | None = None  #: A POST there sends no more of this kind (RFC 8058).
     unsubscribe: Link | None = None  #: The same for people: a page that asks first.
 

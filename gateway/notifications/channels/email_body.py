@@ -31,7 +31,8 @@ def email(message: Message, sender: Address, to: str) -> bytes:
     mail["To"] = Address(addr_spec=to)
     mail["Subject"] = message.title
     mail["Date"] = message.at
-    mail["Message-ID"] = f"<{message.id}@{sender.domain}>"
+    # Payer and payee may have one mailbox, which would show one message of two with the same id.
+    mail["Message-ID"] = f"<{message.id}.{message.wallet}@{sender.domain}>"
     mail["Auto-Submitted"] = "auto-generated"  # RFC 3834
     mail["Content-Language"] = message.locale
     mail.set_content(text_body(message), cte="base64")

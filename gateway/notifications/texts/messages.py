@@ -70,6 +70,7 @@ def message(
         )
     return Message(
         id=message_id(event),
+        wallet=reader.handle,
         kind=notice.kind,
         locale=reader.language.locale,
         at=event.at,
@@ -88,6 +89,7 @@ def code_message(id: str, code: str, reader: Reader, at: datetime) -> Message:
     say = reader.language.say
     return Message(
         id=id,
+        wallet=reader.handle,
         kind=None,
         locale=reader.language.locale,
         at=at,
