@@ -1,6 +1,6 @@
 """Payments in sessions that pay_by_ledger settles by itself: only such as the checks let through, and most of those.
 
-`sessions_with_room` (schema/10_controls.sql) says in one statement that no check has anything to say; session.py and
+`sessions_with_room` (schema/10_spending.sql) says in one statement that no check has anything to say; session.py and
 the checks say it with their reasons. Hypothesis drives both over sessions, policies and days that are partly spent.
 """
 

@@ -9,7 +9,7 @@ Signing in always makes a new session with a new token, whatever the browser had
 that somebody planted is never signed in. A session reads for as long as it lasts; what only an owner may do, it may do
 for a few minutes after a passkey was used (`fresh`): then it is signed in to again.
 
-`sessions_with_room` (schema/10_controls.sql) tells in one statement that a session may pay, and leaves what it is not
+`sessions_with_room` (schema/10_spending.sql) tells in one statement that a session may pay, and leaves what it is not
 sure of to `open` and `open_all`: a new way to begin a session or to end one has to be known there, too.
 """
 

@@ -6,7 +6,7 @@ was not captured, and what its payee refunded (spending.py). Refunds that the ke
 of those that have taken its place, are decided one after the other, so a thousand at once find no more room than that.
 
 Payments that settle at once by the ledger are paid in one statement where all that a key asks for has room
-(`caps_with_room` in schema/10_controls.sql), as most of them are. It only sees that there is room; which of several
+(`caps_with_room` in schema/10_spending.sql), as most of them are. It only sees that there is room; which of several
 have it, and why others have not, is decided here. tests/payments/test_spending.py holds the two to the same sums.
 """
 

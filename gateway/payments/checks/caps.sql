@@ -5,7 +5,7 @@ FROM api_key_cap AS cap LEFT JOIN wallet ON wallet.id = cap.payee
 WHERE cap.origin = ANY ($1) ORDER BY cap.origin, cap.number;
 
 -- caps_spent
--- The same, and what counts against those of a day; see schema/10_controls.sql.
+-- The same, and what counts against those of a day; see schema/10_spending.sql.
 SELECT origin, number, asset, rail, payee, payment, day, buckets, amounts FROM caps_spent($1, $2, $3);
 
 -- give

@@ -19,7 +19,7 @@ The policy's row is locked while a payment is decided, so that of many at once n
 goes without approval is counted as it goes (spending.py).
 
 Payments in a session that settle at once by the ledger are paid in one statement where no check has anything to say
-(`sessions_with_room` in schema/10_controls.sql), as most of them are. It only sees that nothing is to be asked; what
+(`sessions_with_room` in schema/10_spending.sql), as most of them are. It only sees that nothing is to be asked; what
 is, and why, is decided here. tests/payments/test_session_payments.py holds the two to the same answers.
 """
 

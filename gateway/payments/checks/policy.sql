@@ -27,7 +27,7 @@ INSERT INTO trusted_payee (wallet_id, payee, address)
 SELECT $1, payee, address FROM unnest($2::uuid[], $3::text[]) AS named (payee, address) ON CONFLICT DO NOTHING;
 
 -- facts
--- What is so of payments that are to be decided; see schema/10_controls.sql.
+-- What is so of payments that are to be decided; see schema/10_spending.sql.
 SELECT known, changed_at, device_since, spent FROM policy_facts($1, $2, $3, $4, $5, $6, $7, $8, $9);
 
 -- know
@@ -53,7 +53,7 @@ ORDER BY payment.id LIMIT $2
 FOR UPDATE OF payment SKIP LOCKED;
 
 -- payers
--- Wallets that pay: whether they are frozen, and their policies; see schema/10_controls.sql.
+-- Wallets that pay: whether they are frozen, and their policies; see schema/10_spending.sql.
 SELECT id, handle, frozen_at, guarded, ask_new_payee, ask_address, changed_days, device_hours, undo_seconds,
     limit_assets, limit_payments, limit_days, trusted_payees, trusted_addresses
 FROM payers($1);

@@ -1,13 +1,13 @@
 -- spent
--- What counts against limits since a time, by bucket; see schema/10_controls.sql.
+-- What counts against limits since a time, by bucket; see schema/10_spending.sql.
 SELECT place, bucket, amount FROM spent($1, $2, $3, $4, $5, $6);
 
 -- count
--- Payments that are accepted, against each limit that they count against; see schema/10_controls.sql.
+-- Payments that are accepted, against each limit that they count against; see schema/10_spending.sql.
 SELECT count_spending($1, $2, $3, $4, $5, $6, $7, $8);
 
 -- limits_of
--- What payments count against; see schema/10_controls.sql.
+-- What payments count against; see schema/10_spending.sql.
 SELECT api_keys, policies, mandates FROM limits_of($1);
 
 -- give_back

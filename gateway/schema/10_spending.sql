@@ -1,0 +1,355 @@
+-- Spending caps. A capped key pays only what a cap covers (its asset and, where they are given, its rail and payee),
+-- and no more than every cap that covers it allows, at once and in any twenty-four hours.
+CREATE TABLE api_key_cap (
+    origin uuid NOT NULL REFERENCES api_key (id),
+    number integer NOT NULL,
+    asset text NOT NULL REFERENCES asset (code),
+    rail payment_rail,
+    payee uuid REFERENCES wallet (id),
+    payment units,
+    day units,
+    PRIMARY KEY (origin, number),
+    CONSTRAINT api_key_cap_says_how_much CHECK (payment IS NOT NULL OR day IS NOT NULL)
+);
+CREATE TRIGGER api_key_cap_is_kept BEFORE UPDATE OR DELETE OR TRUNCATE ON api_key_cap
+    FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+-- What counts against limits over time (payments/checks/spending.py): the day caps of keys, the day of a wallet's policy, and
+-- mandates. A bucket is the sum of the payments counted in it.
+CREATE DOMAIN spending_scope AS text
+    CONSTRAINT spending_scope_known CHECK (VALUE IN ('cap', 'policy', 'mandate', 'mandate_total'));
+CREATE TABLE spending (
+    scope spending_scope NOT NULL,
+    scope_id uuid NOT NULL,            -- the key's origin, the wallet or the mandate
+    number integer NOT NULL,           -- of the cap; 0: of no cap
+    asset text NOT NULL,
+    bucket timestamptz NOT NULL,       -- when it begins
+    amount units NOT NULL CONSTRAINT spending_not_negative CHECK (amount >= 0),
+    PRIMARY KEY (scope, scope_id, number, asset, bucket)
+) WITH (fillfactor = 70);
+-- By expressions, so that this index serves the deletion of old buckets alone: while the table is small PostgreSQL would
+-- add up a limit by it, keep to that plan, and later read all the other limits for each.
+CREATE INDEX spending_old ON spending ((scope || ''), (bucket AT TIME ZONE 'UTC'));
+CREATE TABLE counted_payment (
+    scope spending_scope NOT NULL,
+    scope_id uuid NOT NULL,
+    number integer NOT NULL,
+    asset text NOT NULL,
+    bucket timestamptz NOT NULL,
+    payment_id uuid NOT NULL,          -- a payment, or a withdrawal to the bank
+    at timestamptz NOT NULL,
+    amount units NOT NULL CONSTRAINT counted_payment_not_negative CHECK (amount >= 0),
+    PRIMARY KEY (scope, payment_id, number)
+) WITH (fillfactor = 90);
+CREATE INDEX counted_payment_bucket ON counted_payment (scope, scope_id, number, asset, bucket);
+
+-- What counts against one limit since a time, by bucket: whole buckets, and of the bucket that the time lies in (`oldest`)
+-- the payments that are not older, which are looked up where there is that bucket. PostgreSQL puts its text into the
+-- statements that use it, all of them in functions whose plans are good at every size of the tables, as that of ledger_write.
+CREATE FUNCTION spent_since(
+    scope text, scope_id uuid, number integer, asset text, since timestamptz, oldest timestamptz
+) RETURNS TABLE (bucket timestamptz, amount numeric) LANGUAGE sql STABLE AS $$
+    SELECT spending.bucket, CASE WHEN spending.bucket > spent_since.oldest THEN spending.amount::numeric
+        ELSE (SELECT coalesce(sum(counted.amount), 0) FROM counted_payment AS counted
+            WHERE counted.scope = spent_since.scope AND counted.scope_id = spent_since.scope_id
+                AND counted.number = spent_since.number AND counted.asset = spent_since.asset
+                AND counted.bucket = spent_since.oldest AND counted.at >= spent_since.since) END
+    FROM spending
+    WHERE spending.scope = spent_since.scope AND spending.scope_id = spent_since.scope_id
+        AND spending.number = spent_since.number AND spending.asset = spent_since.asset
+        AND spending.bucket >= spent_since.oldest
+$$;
+
+-- What counts against each of these limits since its time.
+CREATE FUNCTION spent(
+    scope text[], scope_id uuid[], number integer[], asset text[], since timestamptz[], oldest timestamptz[]
+) RETURNS TABLE (place bigint, bucket timestamptz, amount numeric) LANGUAGE plpgsql STABLE
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT asked.place, counts.bucket, counts.amount
+    FROM unnest(scope, scope_id, number, asset, since, oldest) WITH ORDINALITY
+            AS asked (scope, scope_id, number, asset, since, oldest, place),
+        LATERAL spent_since(asked.scope, asked.scope_id, asked.number, asked.asset, asked.since, asked.oldest) AS counts;
+END $$;
+
+-- The caps of keys, and what counts against those of a day.
+CREATE FUNCTION caps_spent(origins uuid[], since timestamptz, oldest timestamptz)
+RETURNS TABLE (origin uuid, number integer, asset text, rail text, payee uuid, payment numeric, day numeric,
+    buckets timestamptz[], amounts numeric[]) LANGUAGE plpgsql STABLE
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT cap.origin, cap.number, cap.asset, cap.rail::text, cap.payee, cap.payment::numeric, cap.day::numeric,
+        counts.buckets, counts.amounts
+    FROM unnest(origins) AS asked (origin)
+    JOIN api_key_cap AS cap ON cap.origin = asked.origin
+    LEFT JOIN LATERAL (
+        SELECT array_agg(one.bucket) AS buckets, array_agg(one.amount) AS amounts
+        FROM spent_since('cap', cap.origin, cap.number, cap.asset, caps_spent.since, oldest) AS one
+    ) AS counts ON cap.day IS NOT NULL
+    ORDER BY cap.origin, cap.number;
+END $$;
+
+-- The beginning of the bucket that a time lies in (payments/checks/spending.py).
+CREATE FUNCTION spending_bucket(at timestamptz) RETURNS timestamptz LANGUAGE sql IMMUTABLE
+    RETURN date_bin(interval '10 minutes', at, timestamptz 'epoch');
+
+-- Which of these payments on the ledger rail have room: all that are asked for here by keys of one origin, where caps cover
+-- each of them and let each and all of them through; otherwise none of these. Who calls has locked what they are decided by.
+-- Returns the places of those that have room, and what each counts against: the day caps that cover it, and the day of a
+-- guarded wallet's policy, by which keys with caps need no approval.
+CREATE FUNCTION caps_with_room(
+    asked_place integer[], key_hash bytea[], origin uuid[], payer uuid[], payee uuid[], asset text[], amount numeric[],
+    since timestamptz, oldest timestamptz,
+    OUT room integer[], OUT place integer[], OUT scope text[], OUT scope_id uuid[], OUT number integer[]
+) LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+BEGIN
+    WITH fits AS MATERIALIZED (
+        SELECT cap.number, cap.has_day, cap.origin, cap.places, bool_and(cap.fits) OVER (PARTITION BY cap.origin) AS all_fit
+        FROM (
+            SELECT covered.origin, covered.number, covered.places, covered.day IS NOT NULL AS has_day,
+                covered.each_fits AND (covered.day IS NULL OR covered.day >= covered.asked + (
+                    SELECT coalesce(sum(counts.amount), 0)
+                    FROM spent_since('cap', covered.origin, covered.number, covered.asset, since, oldest) AS counts
+                )) AS fits
+            FROM (
+                SELECT asked.origin, cap.number, asked.asset, cap.day::numeric AS day, sum(asked.amount) AS asked,
+                    array_agg(asked.place) AS places,
+                    bool_and(key.only_caps AND cap.number IS NOT NULL
+                        AND (cap.payment IS NULL OR asked.amount <= cap.payment)) AS each_fits
+                FROM unnest(asked_place, key_hash, origin, payee, asset, amount)
+                    AS asked (place, key_hash, origin, payee, asset, amount)
+                JOIN api_key AS key ON key.hash = asked.key_hash
+                LEFT JOIN api_key_cap AS cap ON cap.origin = asked.origin AND cap.asset = asked.asset
+                    AND (cap.rail IS NULL OR cap.rail = 'ledger') AND (cap.payee IS NULL OR cap.payee = asked.payee)
+                GROUP BY asked.origin, cap.number, asked.asset, cap.day
+            ) AS covered
+        ) AS cap
+    ), counters AS MATERIALIZED (
+        SELECT of_cap.place, fits.origin, fits.number, fits.has_day
+        FROM fits, unnest(fits.places) AS of_cap (place) WHERE fits.all_fit
+    )
+    SELECT ARRAY(SELECT DISTINCT place FROM counters), array_agg(counts.place), array_agg(counts.scope),
+        array_agg(counts.id), array_agg(counts.number)
+    INTO room, place, scope, scope_id, number
+    FROM (
+        SELECT place, 'cap' AS scope, origin AS id, number FROM counters WHERE has_day
+        UNION ALL
+        SELECT asked.place, 'policy', asked.payer, 0
+        FROM unnest(asked_place, payer) AS asked (place, payer) JOIN policy ON policy.wallet_id = asked.payer
+    ) AS counts;
+END $$;
+
+-- Counts payments and withdrawals of one time, each against a limit; what counts for ever has a bucket of its own.
+CREATE FUNCTION count_spending(
+    at timestamptz, bucket timestamptz, scope text[], scope_id uuid[], number integer[], asset text[], source uuid[],
+    amount numeric[]
+) RETURNS void LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+BEGIN
+    INSERT INTO counted_payment (scope, scope_id, number, asset, bucket, payment_id, at, amount)
+    SELECT fresh.scope, fresh.scope_id, fresh.number, fresh.asset,
+        CASE fresh.scope WHEN 'mandate_total' THEN 'epoch' ELSE count_spending.bucket END, fresh.source, count_spending.at,
+        fresh.amount
+    FROM unnest(scope, scope_id, number, asset, source, amount)
+        AS fresh (scope, scope_id, number, asset, source, amount);
+    INSERT INTO spending AS there (scope, scope_id, number, asset, bucket, amount)
+    SELECT fresh.scope, fresh.scope_id, fresh.number, fresh.asset,
+        CASE fresh.scope WHEN 'mandate_total' THEN 'epoch' ELSE count_spending.bucket END, sum(fresh.amount)
+    FROM unnest(scope, scope_id, number, asset, amount) AS fresh (scope, scope_id, number, asset, amount)
+    GROUP BY fresh.scope, fresh.scope_id, fresh.number, fresh.asset
+    ORDER BY fresh.scope, fresh.scope_id, fresh.number, fresh.asset
+    ON CONFLICT (scope, scope_id, number, asset, bucket) DO UPDATE SET amount = there.amount + EXCLUDED.amount;
+END $$;
+
+-- Wallets that pay: whether they are frozen, and the policies of those that have one.
+CREATE FUNCTION payers(wallets uuid[])
+RETURNS TABLE (id uuid, handle text, frozen_at timestamptz, guarded boolean, ask_new_payee boolean, ask_address boolean,
+    changed_days smallint, device_hours smallint, undo_seconds smallint, limit_assets text[], limit_payments numeric[],
+    limit_days numeric[], trusted_payees uuid[], trusted_addresses text[]) LANGUAGE plpgsql STABLE
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT wallet.id, wallet.handle, wallet.frozen_at, policy.wallet_id IS NOT NULL, policy.ask_new_payee,
+        policy.ask_address, policy.changed_days, policy.device_hours, policy.undo_seconds, own.assets, own.payments, own.days,
+        trusted.payees, trusted.addresses
+    FROM unnest(wallets) AS asked (id)
+    JOIN wallet ON wallet.id = asked.id
+    LEFT JOIN policy ON policy.wallet_id = wallet.id
+    LEFT JOIN LATERAL (
+        SELECT array_agg(one.asset) AS assets, array_agg(one.payment::numeric) AS payments,
+            array_agg(one.day::numeric) AS days
+        FROM policy_limit AS one WHERE one.wallet_id = policy.wallet_id
+    ) AS own ON policy.wallet_id IS NOT NULL
+    LEFT JOIN LATERAL (
+        SELECT array_agg(one.payee) AS payees, array_agg(one.address) AS addresses
+        FROM trusted_payee AS one WHERE one.wallet_id = policy.wallet_id
+    ) AS trusted ON policy.wallet_id IS NOT NULL;
+END $$;
+
+-- Locks what payments are decided by until the transaction ends, in the order in which everybody does, each in the order of
+-- their ids: API keys, so that payments of one come one after the other; wallets, which get no passkey meanwhile; policies,
+-- whose day has its room once; mandates. Returns payers as they are once all that is locked.
+CREATE FUNCTION locked_payers(payers uuid[], api_keys uuid[], wallets uuid[], policies uuid[], mandates uuid[])
+RETURNS TABLE (id uuid, handle text, frozen_at timestamptz, guarded boolean, ask_new_payee boolean, ask_address boolean,
+    changed_days smallint, device_hours smallint, undo_seconds smallint, limit_assets text[], limit_payments numeric[],
+    limit_days numeric[], trusted_payees uuid[], trusted_addresses text[]) LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM FROM api_key AS key WHERE key.id = ANY (api_keys) ORDER BY key.id FOR NO KEY UPDATE;
+    PERFORM FROM wallet WHERE wallet.id = ANY (wallets) ORDER BY wallet.id FOR SHARE;
+    PERFORM FROM policy WHERE policy.wallet_id = ANY (policies) ORDER BY policy.wallet_id FOR NO KEY UPDATE;
+    PERFORM FROM mandate WHERE mandate.id = ANY (mandates) ORDER BY mandate.id FOR NO KEY UPDATE;
+    RETURN QUERY SELECT * FROM payers(payers);  -- a statement of its own, which sees what is now
+END $$;
+
+-- What payments count against, by what is locked to decide by it (locked_payers).
+CREATE FUNCTION limits_of(payments uuid[], OUT api_keys uuid[], OUT policies uuid[], OUT mandates uuid[]) LANGUAGE plpgsql
+    STABLE SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+BEGIN
+    SELECT array_agg(scope_id) FILTER (WHERE scope = 'cap'), array_agg(scope_id) FILTER (WHERE scope = 'policy'),
+        array_agg(scope_id) FILTER (WHERE scope = 'mandate')
+    INTO api_keys, policies, mandates
+    FROM counted_payment AS counted
+    WHERE counted.scope = ANY ('{cap,policy,mandate}') AND counted.payment_id = ANY (payments);
+END $$;
+
+-- What a wallet has paid without approval from an id on, summed over its history.
+CREATE FUNCTION paid_since(payer uuid, asset text, first uuid) RETURNS numeric LANGUAGE plpgsql STABLE
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+    RETURN (SELECT coalesce(sum(payment.amount), 0) FROM staged_payment AS payment
+            WHERE payment.payer = paid_since.payer AND payment.id >= first AND payment.asset = paid_since.asset
+                AND payment.approval IS NULL AND payment.refund_of IS NULL
+                AND payment.state NOT IN ('failed', 'voided', 'expired', 'refused'))
+        + (SELECT coalesce(sum(paid.amount), 0)
+            FROM account AS own, LATERAL (
+                SELECT amount FROM ledger_payment
+                WHERE debit_id = own.id AND debit_number > last_payment(own.id, first, NULL) AND leg = 1
+                    AND refund_of IS NULL
+            ) AS paid
+            WHERE own.owner = payer AND own.asset = paid_since.asset)
+        + (SELECT coalesce(sum(paid_out.amount), 0) FROM bank_movement AS paid_out
+            WHERE paid_out.wallet_id = payer AND paid_out.id >= first AND paid_out.asset = paid_since.asset
+                AND paid_out.direction = 'withdrawal');
+END $$;
+
+-- What is so of one payment that is to be decided, of a wallet that is guarded since a time: whether the payee was paid
+-- before, since when its wallet is at another address or came back by a recovery code, since when the payer's device is
+-- known, and what the payer's day has spent. Where the wallet became guarded after `first_day`, that is what went since
+-- `first`, the first id of a day: what it paid before that is counted nowhere else (payments/checks/spending.py). As of
+-- spent_since, PostgreSQL puts its text into the functions that use it.
+CREATE FUNCTION policy_fact(
+    payer uuid, payee uuid, address text, asset text, session uuid, guarded_since timestamptz,
+    first uuid, first_day timestamptz, since timestamptz, oldest timestamptz
+) RETURNS TABLE (known boolean, changed_at timestamptz, device_since timestamptz, spent numeric) LANGUAGE sql STABLE AS $$
+    SELECT
+        EXISTS (
+            SELECT FROM known_payee AS known
+            WHERE known.wallet_id = policy_fact.payer AND known.payee = policy_fact.payee
+            UNION ALL
+            SELECT FROM known_payee AS known
+            WHERE known.wallet_id = policy_fact.payer AND known.payee IS NULL AND known.address = policy_fact.address
+        ),
+        (SELECT greatest(wallet.recovered_at, (SELECT max(moved.since) FROM wallet_address AS moved
+            WHERE moved.wallet_id = wallet.id AND moved.since > wallet.created_at))
+            FROM wallet WHERE wallet.id = policy_fact.payee),
+        (SELECT coalesce(passkey.created_at, session.created_at)
+            FROM session LEFT JOIN passkey ON passkey.id = session.passkey_id WHERE session.id = policy_fact.session),
+        CASE WHEN policy_fact.guarded_since > policy_fact.first_day
+            THEN paid_since(policy_fact.payer, policy_fact.asset, policy_fact.first)
+            ELSE (SELECT coalesce(sum(counts.amount), 0)
+                FROM spent_since('policy', policy_fact.payer, 0, policy_fact.asset, policy_fact.since, policy_fact.oldest)
+                    AS counts) END
+$$;
+
+-- The same of many payments, in order.
+CREATE FUNCTION policy_facts(
+    payers uuid[], payees uuid[], addresses text[], assets text[], sessions uuid[], first uuid, first_day timestamptz,
+    since timestamptz, oldest timestamptz
+) RETURNS TABLE (known boolean, changed_at timestamptz, device_since timestamptz, spent numeric) LANGUAGE plpgsql STABLE
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT fact.*
+    FROM unnest(payers, payees, addresses, assets, sessions) WITH ORDINALITY
+        AS asked (payer, payee, address, asset, session, place)
+    JOIN policy ON policy.wallet_id = asked.payer,
+    LATERAL policy_fact(asked.payer, asked.payee, asked.address, asked.asset, asked.session, policy.since, policy_facts.first,
+        policy_facts.first_day, policy_facts.since, oldest) AS fact
+    ORDER BY asked.place;
+END $$;
+
+-- Which of these payments on the ledger rail, asked for in sessions, no check has anything to say about: the session may
+-- pay (identity/sign_in/session.py), the wallet is not frozen, and none of them needs an approval
+-- (`decide` in payments/checks/policy.py). It errs on the side of the checks, which decide about all others: it knows nothing
+-- of trusted payees, and of one payer's payments either all fit into the day or none. Who calls has locked the policies.
+--
+-- Returns the places of those that pass; of these, those that count in the day of a policy; and of these, those whose
+-- payee is known from now on. `signed_in_since` is when a session has to be begun to pay; `usual_...` are the limits of
+-- payments and days where an owner has set none; `left_out` are wallets, whatever they ask.
+CREATE FUNCTION sessions_with_room(
+    asked_place integer[], session uuid[], payer uuid[], payee uuid[], asset text[], amount numeric[],
+    at timestamptz, signed_in_since timestamptz, first uuid, first_day timestamptz, since timestamptz, oldest timestamptz,
+    usual_asset text[], usual_payment numeric[], usual_day numeric[], left_out text[],
+    OUT room integer[], OUT counted integer[], OUT met integer[]
+) LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+BEGIN
+    SELECT coalesce(array_agg(fits.place), '{}'), coalesce(array_agg(fits.place) FILTER (WHERE fits.guarded), '{}'),
+        coalesce(array_agg(fits.place) FILTER (WHERE fits.guarded AND NOT fits.known), '{}')
+    INTO room, counted, met
+    FROM (
+        SELECT asked.place, policy.wallet_id IS NOT NULL AS guarded, fact.known, fact.spent,
+            coalesce(own.day, usual.day) AS day, sum(asked.amount) OVER (PARTITION BY asked.payer, asked.asset) AS together
+        FROM unnest(asked_place, session, payer, payee, asset, amount) AS asked (place, session, payer, payee, asset, amount)
+        JOIN session ON session.id = asked.session
+        JOIN wallet ON wallet.id = asked.payer
+        LEFT JOIN policy ON policy.wallet_id = asked.payer
+        LEFT JOIN policy_limit AS own ON own.wallet_id = policy.wallet_id AND own.asset = asked.asset
+        LEFT JOIN unnest(usual_asset, usual_payment, usual_day) AS usual (asset, payment, day) ON usual.asset = asked.asset
+        LEFT JOIN LATERAL policy_fact(asked.payer, asked.payee, NULL, asked.asset, asked.session, policy.since,
+            sessions_with_room.first, sessions_with_room.first_day, sessions_with_room.since, oldest)
+            AS fact ON policy.wallet_id IS NOT NULL
+        WHERE session.ended_at IS NULL AND session.expires_at > at AND session.created_at > signed_in_since
+            AND session.begun_by IN ('passkey', 'ethereum')
+            AND wallet.frozen_at IS NULL AND (asked.payer::text = ANY (left_out)) IS NOT TRUE
+            AND (policy.wallet_id IS NULL
+                OR asked.amount <= coalesce(own.payment, usual.payment)
+                AND (fact.known OR NOT policy.ask_new_payee)
+                AND (fact.changed_at IS NULL OR fact.changed_at <= at - policy.changed_days * interval '24 hours')
+                AND fact.device_since <= at - policy.device_hours * interval '1 hour')
+    ) AS fits
+    WHERE NOT fits.guarded OR fits.spent + fits.together <= fits.day;
+END $$;
+
+-- Whoever these payers pay has been paid.
+CREATE FUNCTION know_payees(at timestamptz, payers uuid[], payees uuid[], addresses text[]) RETURNS void LANGUAGE plpgsql
+    SET enable_seqscan = off SET enable_mergejoin = off SET enable_hashjoin = off SET enable_material = off
+    SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+    INSERT INTO known_payee (wallet_id, payee, address, first_paid_at)
+    SELECT paid.payer, paid.payee, paid.address, at
+    FROM unnest(payers, payees, addresses) AS paid (payer, payee, address)
+    ON CONFLICT DO NOTHING;
+END $$;
