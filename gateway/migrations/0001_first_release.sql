@@ -1872,7 +1872,7 @@ BEGIN
         AS asked (outcome, id, payer, handle, payee, facts)
     WHERE asked.outcome = 'done';
 END $$;
--- What may leave a wallet: freezes, the policy of a guarded wallet, and spending caps of API keys.
+-- What may leave a wallet: freezes, and the policy of a guarded wallet. Spending caps are in 10_spending.sql.
 
 -- Withdrawals of an asset are stopped while a row has no `unfrozen_at`.
 CREATE TABLE withdrawal_freeze (
@@ -1998,7 +1998,10 @@ END $$;
 CREATE TRIGGER wallet_has_policy AFTER UPDATE OF guarded ON wallet
     FOR EACH ROW WHEN (NEW.guarded AND NOT OLD.guarded) EXECUTE FUNCTION wallet_has_policy();
 
--- Spending caps. A capped key pays only what a cap covers (its asset and, where they are given, its rail and payee),
+-- Spending caps of API keys, what counts against the limits of keys, policies and mandates, and what the checks of payments
+-- read in one statement each (payments/checks/).
+
+-- A capped key pays only what a cap covers (its asset and, where they are given, its rail and payee),
 -- and no more than every cap that covers it allows, at once and in any twenty-four hours.
 CREATE TABLE api_key_cap (
     origin uuid NOT NULL REFERENCES api_key (id),

@@ -1,4 +1,4 @@
--- What may leave a wallet: freezes, the policy of a guarded wallet, and spending caps of API keys.
+-- What may leave a wallet: freezes, and the policy of a guarded wallet. Spending caps are in 10_spending.sql.
 
 -- Withdrawals of an asset are stopped while a row has no `unfrozen_at`.
 CREATE TABLE withdrawal_freeze (

@@ -1,4 +1,7 @@
--- Spending caps. A capped key pays only what a cap covers (its asset and, where they are given, its rail and payee),
+-- Spending caps of API keys, what counts against the limits of keys, policies and mandates, and what the checks of payments
+-- read in one statement each (payments/checks/).
+
+-- A capped key pays only what a cap covers (its asset and, where they are given, its rail and payee),
 -- and no more than every cap that covers it allows, at once and in any twenty-four hours.
 CREATE TABLE api_key_cap (
     origin uuid NOT NULL REFERENCES api_key (id),
