@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.wallet.client import Answered, Client, NoGateway, OutcomeUnknown, url_of
+from gateway.cli.wallet.client import Client, url_of
+from gateway.cli.wallet.errors import Answered, NoGateway, OutcomeUnknown
 from gateway.config import from_environment
 from gateway.errors import Misconfigured
 

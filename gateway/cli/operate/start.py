@@ -17,7 +17,7 @@ from gateway.assembly import Places
 from gateway.cli.operate import operations
 from gateway.cli.operate.processes import check_port, free_port
 from gateway.cli.wallet import printout, tour
-from gateway.cli.wallet.client import NoGateway
+from gateway.cli.wallet.errors import NoGateway
 from gateway.cli.wallet.tour import Tour
 from gateway.config import Config
 from gateway.embedded.children import holder

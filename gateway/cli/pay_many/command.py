@@ -27,7 +27,8 @@ from gateway.cli.pay_many import results, rows
 from gateway.cli.pay_many.results import Outcome, ResultFile, Run, Tally, record_of
 from gateway.cli.pay_many.rows import Checked, Row, Unreadable
 from gateway.cli.wallet.calls import WAITS, ask, say, show
-from gateway.cli.wallet.client import Client, OutcomeUnknown
+from gateway.cli.wallet.client import Client
+from gateway.cli.wallet.errors import OutcomeUnknown
 from gateway.errors import GatewayError, Refused, Unavailable
 
 #: Rows in a request: as many as the gateway commits together.

@@ -6,7 +6,9 @@ grants.py      what programs and others may: api-keys and mandates
 webhooks.py    where events are sent, and a way to try a receiver
 events.py      a wallet's events, followed
 calls.py       asking for a handle, and showing the answer
-client.py      each call, and the keys of handles, over gateway.client
+client.py      each call, over gateway.client
+key_file.py    the file of a handle's API key
+errors.py      what asking the gateway can come to
 printout.py    what the commands print for people
 tour.py        the first start: three handles, some money, a payment on each rail
 """

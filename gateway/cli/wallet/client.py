@@ -6,7 +6,6 @@ carries an idempotency key, a fresh one where none is given: a call whose answer
 
 import asyncio
 import json
-import os
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
@@ -18,13 +17,13 @@ import httpx
 import msgspec
 
 from gateway import client
-from gateway.cli.options import is_visible
+from gateway.cli.wallet import key_file
+from gateway.cli.wallet.errors import Answered, NoGateway, OutcomeUnknown, StreamEnded
 from gateway.client.events import SILENCE_SECONDS, connection_texts
 from gateway.config import Config
-from gateway.errors import GatewayError, Misconfigured, Unavailable
-from gateway.escape import for_shell
+from gateway.errors import Misconfigured
 from gateway.identity.handle import fold
-from gateway.secret import hash_of, new_secret
+from gateway.secret import hash_of
 
 #: The states that something still comes after by itself. A held payment waits for a person.
 _PASSING = ("queued", "submitted")
@@ -96,7 +95,7 @@ class Client:
             raise Misconfigured(f"@{self.handle} has an API key in {self._key_file} already; nothing was claimed")
         pending = self._key_file.with_name(f".{self.handle}.claim")
         try:
-            api_key = _kept_key(pending)
+            api_key = key_file.kept(pending)
             asked = {"handle": self.handle, "api_key_hash": hash_of(api_key).hex()}
             try:
                 claimed = await self._call("POST", "/v1/handles", asked, signed=False)
@@ -114,14 +113,7 @@ class Client:
 
     def keep_api_key(self, api_key: str) -> None:
         """Keep another API key in the place of the handle's. Raises Misconfigured, and the one before stays."""
-        fresh = self._key_file.with_name(f".{self.handle}.{secrets.token_hex(4)}")
-        try:
-            _write(fresh, api_key)
-            fresh.replace(self._key_file)
-        except OSError as error:
-            raise Misconfigured(f"the new API key cannot be kept in {self._key_file}: {error.strerror}") from None
-        finally:
-            fresh.unlink(missing_ok=True)
+        key_file.replace(self._key_file, api_key)
 
     async def claim_unless_ours(self) -> None:
         """Claim the handle, unless its API key is kept here already."""
@@ -373,101 +365,4 @@ class Client:
             raise NoGateway(self._url, nobody.reason) from None
 
     def _api_key(self) -> str:
-        try:
-            api_key = self._key_file.read_text(encoding="ascii").strip()
-        except OSError:
-            raise Misconfigured(
-                f"there is no API key of @{self.handle} in {self._key_file}: if @{self.handle} signed up in a browser, "
-                "put the API key there that the page showed, or one that 'POST /v1/keys' made; a handle that nobody "
-                f"has is claimed by 'gateway handle create {for_shell(self.handle)}'"
-            ) from None
-        except ValueError:
-            api_key = ""
-        if not is_visible(api_key):
-            raise Misconfigured(f"there is something else than an API key in {self._key_file}")
-        return api_key
-
-
-def _kept_key(path: Path) -> str:
-    """The API key in a file that only its owner reads; a fresh one, whole and on disk, where there is none."""
-    if path.exists():
-        return path.read_text(encoding="ascii").strip()
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    api_key, fresh = new_secret("gw"), path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-    try:
-        _write(fresh, api_key)
-        os.link(fresh, path)
-    except FileExistsError:
-        return path.read_text(encoding="ascii").strip()
-    finally:
-        fresh.unlink(missing_ok=True)
-    return api_key
-
-
-def _write(path: Path, api_key: str) -> None:
-    """A new file with the key, on disk, for its owner alone."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(api_key + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-
-
-class StreamEnded(GatewayError):
-    """The gateway has ended a stream of events, or it broke off: it goes on after the last event."""
-
-    says = "the stream of events has ended"
-
-
-class Answered(GatewayError):
-    """The gateway's refusal, in its own words: the `code` and `detail` of its problem document."""
-
-    def __init__(self, problem: client.ProblemError) -> None:
-        self.problem = problem
-        super().__init__()
-
-    @property
-    def is_final(self) -> bool:
-        """Whether the same request is refused again."""
-        return not self.problem.retryable
-
-    def __str__(self) -> str:
-        return str(self.problem)
-
-
-class NoGateway(Unavailable):
-    """Nobody answers at the URL, or not a gateway."""
-
-    def __init__(self, url: str, reason: str) -> None:
-        self.url, self.reason = url, reason
-        super().__init__()
-
-    def __str__(self) -> str:
-        return (
-            f"no gateway answers at {self.url} ({self.reason}): start one with scripts/up, or name another with --url"
-        )
-
-
-class OutcomeUnknown(Unavailable):
-    """A request that moves money was sent and its answer was lost: it may have been carried out or not."""
-
-    def __init__(self, url: str, key: str) -> None:
-        self.url, self.key = url, key
-        super().__init__()
-
-    def __str__(self) -> str:
-        return (
-            f"the gateway at {self.url} was asked and its answer was lost, so it is not known whether money moved: "
-            f"say the same command again with --key {for_shell(self.key)}, which cannot move it twice"
-        )
-
-
-class NotSettled(GatewayError):
-    """A payment or conversion that was followed to another end."""
-
-    def __init__(self, found: dict[str, Any]) -> None:
-        self.found = found
-        super().__init__()
-
-    def __str__(self) -> str:
-        why = f" ({self.found['failure']})" if self.found.get("failure") else ""
-        return f"{self.found['id']} is {self.found['state']}{why}: the money is where it came from"
+        return key_file.read(self._key_file, self.handle)

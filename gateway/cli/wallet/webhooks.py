@@ -10,7 +10,8 @@ import rich_click as click
 from gateway.cli.options import asking, by
 from gateway.cli.output import facts, table, when
 from gateway.cli.wallet.calls import ask, say, show
-from gateway.cli.wallet.client import Client, StreamEnded
+from gateway.cli.wallet.client import Client
+from gateway.cli.wallet.errors import StreamEnded
 from gateway.clock import system_clock
 from gateway.webhooks import message
 

@@ -1,0 +1,68 @@
+"""What commands raise that ask the gateway for a handle."""
+
+from typing import Any
+
+from gateway.client import ProblemError
+from gateway.errors import GatewayError, Unavailable
+from gateway.escape import for_shell
+
+
+class StreamEnded(GatewayError):
+    """The gateway has ended a stream of events, or it broke off: it goes on after the last event."""
+
+    says = "the stream of events has ended"
+
+
+class Answered(GatewayError):
+    """The gateway's refusal, in its own words: the `code` and `detail` of its problem document."""
+
+    def __init__(self, problem: ProblemError) -> None:
+        self.problem = problem
+        super().__init__()
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the same request is refused again."""
+        return not self.problem.retryable
+
+    def __str__(self) -> str:
+        return str(self.problem)
+
+
+class NoGateway(Unavailable):
+    """Nobody answers at the URL, or not a gateway."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        self.url, self.reason = url, reason
+        super().__init__()
+
+    def __str__(self) -> str:
+        return (
+            f"no gateway answers at {self.url} ({self.reason}): start one with scripts/up, or name another with --url"
+        )
+
+
+class OutcomeUnknown(Unavailable):
+    """A request that moves money was sent and its answer was lost: it may have been carried out or not."""
+
+    def __init__(self, url: str, key: str) -> None:
+        self.url, self.key = url, key
+        super().__init__()
+
+    def __str__(self) -> str:
+        return (
+            f"the gateway at {self.url} was asked and its answer was lost, so it is not known whether money moved: "
+            f"say the same command again with --key {for_shell(self.key)}, which cannot move it twice"
+        )
+
+
+class NotSettled(GatewayError):
+    """A payment or conversion that was followed to another end."""
+
+    def __init__(self, found: dict[str, Any]) -> None:
+        self.found = found
+        super().__init__()
+
+    def __str__(self) -> str:
+        why = f" ({self.found['failure']})" if self.found.get("failure") else ""
+        return f"{self.found['id']} is {self.found['state']}{why}: the money is where it came from"
