@@ -10,13 +10,13 @@ from gateway.api.events.catalogue import types_named
 from gateway.api.events.shapes import EventsPage
 from gateway.api.events.views import views
 from gateway.errors import InvalidRequest
-from gateway.events import log
+from gateway.events import event_id, log
 from gateway.events.log import END, Wanted
 from gateway.http.request.parameters import Limit, refused
 from gateway.http.request.times import period_of, time_parameter
 from gateway.http.services import Services
 from gateway.identity.wallet import Wallet
-from gateway.ids import number_of, numbered_id, read, show
+from gateway.ids import read
 
 After = Annotated[str | None, QueryParameter(description="An event's id, or `next_cursor`: events after it.")]
 Before = Annotated[str | None, QueryParameter(description="An event's id, or `next_cursor`: events before it.")]
@@ -58,15 +58,12 @@ async def list_events(
         page = await log.read(connection, caller.id, low, limit, high, wanted, newest_first)
         items = await views(connection, services.settings.assets, caller.id, page.events)
     given = before if newest_first else after
-    return EventsPage(items, page.more, show("evt", numbered_id(*page.reached)) if page.reached else given)
+    return EventsPage(items, page.more, event_id.show(*page.reached) if page.reached else given)
 
 
 def event_number(name: str, text: str) -> int:
-    """The number of the event whose id is given in the parameter `name`. Raises InvalidRequest."""
-    try:
-        return number_of(read("evt", text))
-    except InvalidRequest:
-        raise refused(name, text, "it should be the id of an event (evt_…)") from None
+    """The number of the event whose id is given in the query parameter `name`. Raises InvalidRequest."""
+    return event_id.number_of(text, "parameter", f"the query parameter {name}")
 
 
 def _object(text: str) -> UUID:

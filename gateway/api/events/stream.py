@@ -17,14 +17,14 @@ from litestar.response import Stream
 
 from gateway.api.events.catalogue import types_named
 from gateway.api.events.events import event_number
-from gateway.api.events.views import objects, shown_id, view, views
+from gateway.api.events.views import objects, view, views
 from gateway.errors import InvalidRequest
-from gateway.events import log
+from gateway.events import event_id, log
 from gateway.events.hub import Hub, Show, Subscription
 from gateway.events.log import LoggedEvent, Wanted
 from gateway.http.services import Services
 from gateway.identity.credential import Credential
-from gateway.ids import WalletId, number_of, read
+from gateway.ids import WalletId
 from gateway.money import Assets
 from gateway.postgres.pool import Connection
 
@@ -77,7 +77,7 @@ async def stream_events(
     kinds = types_named(type_) if type_ is not None else None
     from_number = None
     if last is not None:
-        from_number = _last_event(last)
+        from_number = event_id.number_of(last, "last_event_id", "Last-Event-ID")
     elif after is not None:
         from_number = event_number("after", after)
     hub: Hub = request.app.state.hub
@@ -91,16 +91,6 @@ async def stream_events(
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
-
-
-def _last_event(text: str) -> int:
-    """The number of the event that `Last-Event-ID` names. Raises InvalidRequest."""
-    try:
-        return number_of(read("evt", text))
-    except InvalidRequest:
-        raise InvalidRequest(
-            "last_event_id", f"Last-Event-ID cannot be {text[:60]!r}: it should be the id of an event (evt_…)"
-        ) from None
 
 
 async def _events(
@@ -175,4 +165,8 @@ def show(assets: Assets) -> Show:
 
 def _text(event: LoggedEvent, data: bytes) -> bytes:
     """An event as a stream sends it. Encoded JSON has no line breaks."""
-    return b"id: %b\nevent: %b\ndata: %b\n\n" % (shown_id(event).encode(), event.kind.encode(), data)
+    return b"id: %b\nevent: %b\ndata: %b\n\n" % (
+        event_id.show(event.number, event.at).encode(),
+        event.kind.encode(),
+        data,
+    )

@@ -30,9 +30,10 @@ from gateway.api.events.shapes import (
 from gateway.api.payments.views import conversion_view, mandate_view, payment_view
 from gateway.bank.movements import PREFIX as BANK_PREFIX
 from gateway.clock import rfc3339
+from gateway.events import event_id
 from gateway.events.log import LoggedEvent
 from gateway.identity import wallet
-from gateway.ids import ConversionId, PaymentId, WalletId, numbered_id, show
+from gateway.ids import ConversionId, PaymentId, WalletId, show
 from gateway.money import Assets
 from gateway.notifications import address
 from gateway.operators import repairs
@@ -95,7 +96,7 @@ def view(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventView:
     """The event as the wallet `viewer` sees it. Pure."""
     kind, _ = CATALOGUE[event.kind]
     return EventView(
-        id=shown_id(event),
+        id=event_id.show(event.number, event.at),
         type=event.kind,
         created_at=rfc3339(event.at),
         api_version=API_VERSION,
@@ -103,11 +104,6 @@ def view(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventView:
         sequence=event.sequence,
         data=_DATA[kind](behind, viewer, event),
     )
-
-
-def shown_id(event: LoggedEvent) -> str:
-    """The event's id, which encodes its number."""
-    return show("evt", numbered_id(event.number, event.at))
 
 
 def _payment(behind: Objects, viewer: WalletId, event: LoggedEvent) -> EventData:

@@ -16,14 +16,13 @@ from gateway.api.notifications.shapes import (
     preferences_view,
 )
 from gateway.errors import InvalidRequest
-from gateway.events import log
+from gateway.events import event_id, log
 from gateway.events.log import END
-from gateway.http.request.cursor import cursor_position, cursor_text
+from gateway.http.request.cursor import cursor_number, cursor_text
 from gateway.http.request.parameters import Cursor, Limit
 from gateway.http.services import Services
 from gateway.identity.credential import Credential
 from gateway.identity.wallet import Wallet
-from gateway.ids import number_of, read
 from gateway.notifications import address, inbox, preference
 from gateway.notifications.channels.channel import NAMES
 from gateway.notifications.kinds import KINDS
@@ -48,7 +47,7 @@ async def list_notifications(
     it by each channel (for 30 days). A page may have fewer items than `limit` while there is a `next_cursor`.
     """
     language = _language(locale, time_zone)
-    before = END if cursor is None else _number(cursor)
+    before = END if cursor is None else cursor_number(cursor)
     async with services.database.reading() as connection:
         page = await inbox.page(connection, caller.id, caller.handle, before, limit)
         unseen = await inbox.unseen(connection, caller.id, caller.handle)
@@ -65,7 +64,7 @@ async def list_notifications(
 )
 async def see_notifications(data: SeenRequest, services: Services, caller: Wallet) -> SeenView:
     """All notifications up to this one were seen. One that is older than what was seen before changes nothing."""
-    number = _event(data.up_to)
+    number = event_id.number_of(data.up_to, "up_to", "'up_to'")
     async with services.database.transaction() as connection:
         await inbox.see(connection, caller.id, min(number, await log.last(connection)))
     async with services.database.reading() as connection:
@@ -111,17 +110,3 @@ def _language(locale: str, time_zone: str) -> Language:
         raise InvalidRequest("locale", f"the query parameter locale should be {' or '.join(LOCALES)}")
     check_time_zone(time_zone)
     return Language(locale, time_zone)
-
-
-def _number(cursor: str) -> int:
-    position = cursor_position(cursor)
-    if not (position.isascii() and position.isdecimal() and len(position) <= 18):
-        raise InvalidRequest("cursor", "this is not a cursor: send the next_cursor of the page before")
-    return int(position)
-
-
-def _event(text: str) -> int:
-    try:
-        return number_of(read("evt", text))
-    except InvalidRequest:
-        raise InvalidRequest("up_to", f"{text[:60]!r} is not the id of a notification (evt_…)") from None

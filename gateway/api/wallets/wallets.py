@@ -10,8 +10,7 @@ from gateway.api.wallets.views import balance_view, entry_view, exported_key_vie
 from gateway.chain.watcher import cursors
 from gateway.clock import rfc3339
 from gateway.custody import export
-from gateway.errors import InvalidRequest
-from gateway.http.request.cursor import cursor_position, cursor_text
+from gateway.http.request.cursor import cursor_number, cursor_text
 from gateway.http.request.parameters import Cursor, Limit, asset_parameter
 from gateway.http.request.times import At, past_time_of, period_of, time_parameter
 from gateway.http.services import Services
@@ -90,7 +89,7 @@ async def list_entries(
     gateway are an `observation`, which says from whom and to whom.
     """
     of = services.settings.assets.of_wallet(asset)
-    code, before = account.wallet(caller.handle, of), _number(cursor_position(cursor)) if cursor else None
+    code, before = account.wallet(caller.handle, of), cursor_number(cursor) if cursor else None
     period = period_of("from", from_, "until", until)
     async with services.database.reading() as connection:
         after, end = await ledger.numbers_between(connection, code, *period)
@@ -121,9 +120,3 @@ async def _wallet_at(services: Services, caller: Wallet, at: datetime) -> Wallet
 
 def _has(balance: Balance | None) -> bool:
     return balance is not None and bool(balance.posted or balance.pending)
-
-
-def _number(position: str) -> int:
-    if not position.isdecimal() or len(position) > 18:
-        raise InvalidRequest("cursor", "this is not a cursor of this list: send the next_cursor of the page before")
-    return int(position)

@@ -11,12 +11,12 @@ from gateway.api.webhooks.shapes import DeliveriesPage, RedeliveryRequest, Webho
 from gateway.api.webhooks.views import delivery_view, webhook_view
 from gateway.api.webhooks.webhooks import WHAT, WebhookPath
 from gateway.errors import InvalidRequest
+from gateway.events import event_id
 from gateway.events.log import END
-from gateway.http.request.cursor import cursor_position, cursor_text
+from gateway.http.request.cursor import cursor_number, cursor_text
 from gateway.http.request.parameters import Cursor, Limit
 from gateway.http.services import Services
 from gateway.identity.wallet import Wallet
-from gateway.ids import number_of, read
 from gateway.webhooks import delivery, endpoint
 from gateway.webhooks.vocabulary import PREFIX, State
 
@@ -43,7 +43,7 @@ async def list_deliveries(
     first. A delivery that has ended is listed for 30 days.
     """
     of = id_of(PREFIX, id, WHAT)
-    before = END if cursor is None else _number(cursor)
+    before = END if cursor is None else cursor_number(cursor)
     async with services.database.reading() as connection:
         found = await endpoint.endpoint(connection, caller.id, of)
         rows = await delivery.deliveries(connection, found, state_, before, limit + 1)
@@ -71,7 +71,8 @@ async def redeliver(id: WebhookPath, data: RedeliveryRequest, services: Services
             check_time("since", data.since)
             return webhook_view(await endpoint.read_from(connection, caller.id, of, data.since))
         found = await endpoint.lock(connection, caller.id, of)
-        await delivery.deliver_again(connection, found, _event(data.event or ""), services.clock())
+        number = event_id.number_of(data.event or "", "event", "'event'")
+        await delivery.deliver_again(connection, found, number, services.clock())
         return webhook_view(found)
 
 
@@ -88,17 +89,3 @@ async def test_webhook(id: WebhookPath, services: Services, caller: Wallet) -> W
     of = id_of(PREFIX, id, WHAT)
     async with services.database.transaction() as connection:
         return webhook_view(await endpoint.test(connection, caller.id, of, services.clock()))
-
-
-def _number(cursor: str) -> int:
-    position = cursor_position(cursor)
-    if not (position.isascii() and position.isdecimal() and len(position) <= 18):
-        raise InvalidRequest("cursor", "this is not a cursor: send the next_cursor of the page before")
-    return int(position)
-
-
-def _event(text: str) -> int:
-    try:
-        return number_of(read("evt", text))
-    except InvalidRequest:
-        raise InvalidRequest("event", f"{text[:60]!r} is not the id of an event (evt_…)") from None

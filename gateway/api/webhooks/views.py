@@ -2,7 +2,7 @@
 
 from gateway.api.webhooks.shapes import AttemptView, DeliveryView, NewWebhookView, WebhookView
 from gateway.clock import rfc3339
-from gateway.ids import numbered_id, show
+from gateway.events import event_id
 from gateway.webhooks.delivery import Delivery
 from gateway.webhooks.endpoint import Endpoint
 
@@ -27,7 +27,7 @@ def new_webhook_view(of: Endpoint, secret: str) -> NewWebhookView:
 
 def delivery_view(of: Delivery) -> DeliveryView:
     return DeliveryView(
-        event_id=show("evt", numbered_id(of.event, of.event_at)),
+        event_id=event_id.show(of.event, of.event_at),
         type=of.kind,
         created_at=rfc3339(of.event_at),
         state=of.state,

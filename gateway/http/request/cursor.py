@@ -1,9 +1,12 @@
-"""Cursors of lists: opaque to whoever pages, a position to us."""
+"""Cursors of lists: opaque to clients, a position to us."""
 
 import base64
 import binascii
+from typing import Final
 
 from gateway.errors import InvalidRequest
+
+_NOT_A_CURSOR: Final = "this is not a cursor: send the next_cursor of the page before"
 
 
 def cursor_text(position: str) -> str:
@@ -12,8 +15,16 @@ def cursor_text(position: str) -> str:
 
 
 def cursor_position(cursor: str) -> str:
-    """What `cursor_text` was given. Raises InvalidRequest when it is no cursor of ours."""
+    """What `cursor_text` was given. Raises InvalidRequest for any other text."""
     try:
         return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
     except (ValueError, binascii.Error):
-        raise InvalidRequest("cursor", "this is not a cursor: send the next_cursor of the page before") from None
+        raise InvalidRequest("cursor", _NOT_A_CURSOR) from None
+
+
+def cursor_number(cursor: str) -> int:
+    """The number that `cursor_text` was given the text of. Raises InvalidRequest for any other text."""
+    position = cursor_position(cursor)
+    if not (position.isascii() and position.isdecimal() and len(position) <= 18):
+        raise InvalidRequest("cursor", _NOT_A_CURSOR)
+    return int(position)

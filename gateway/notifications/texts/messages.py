@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from gateway.events import event_id
 from gateway.events.log import LoggedEvent
-from gateway.ids import numbered_id, show
+from gateway.ids import show
 from gateway.notifications.channels.channel import Link, Message
 from gateway.notifications.kinds import Notice
 from gateway.notifications.texts.language import Language
@@ -108,7 +109,7 @@ def code_message(id: str, code: str, reader: Reader, at: datetime) -> Message:
 
 def message_id(event: LoggedEvent) -> str:
     """The event's id: the same whenever and by whatever channel it is told of."""
-    return show("evt", numbered_id(event.number, event.at))
+    return event_id.show(event.number, event.at)
 
 
 def channel_name(language: Language, channel: str) -> str:
