@@ -163,7 +163,7 @@ async def record(connection: Connection, tried: Claimed, attempt: Attempt, now: 
     waits for no other.
     """
     succeeded = attempt.outcome == "delivered"
-    at = await connection.fetchrow(sql.standing, tried.endpoint)
+    at = await connection.fetchrow(sql.failures_of, tried.endpoint)
     if at is not None and not (succeeded and at["failing_since"] is None):
         at = await connection.fetchrow(sql.lock_for_outcome, tried.endpoint)
     if at is None:

@@ -134,7 +134,7 @@ RETURNING mine.event;
 -- It is another endpoint's turn.
 UPDATE webhook_endpoint SET served_at = $2 WHERE id = $1;
 
--- standing
+-- failures_of
 -- Whether the endpoint that a delivery was tried at has been failing; no row where it was deleted.
 SELECT failures, failing_since FROM webhook_endpoint WHERE id = $1 AND deleted_at IS NULL;
 
