@@ -1,4 +1,4 @@
-"""The pages that people see: sign up, sign in, the wallet.
+"""The pages that people see: sign up, sign in, the wallet, its notifications.
 
     pages.py  serves what lies in pages/ and static/
     pages/    HTML, the same for everybody: what is one's own is asked of the API by scripts

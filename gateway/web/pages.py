@@ -12,15 +12,23 @@ from gateway.identity.sign_in.ceremony import party_of
 #: What a page may do (Content Security Policy Level 3): what is ours, and nothing inline; no text becomes HTML or a
 #: script (Trusted Types), nobody frames it, and it sends no form: its scripts ask the API.
 POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'none'; "
-    "base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; manifest-src 'self'; "
+    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+    "; require-trusted-types-for 'script'; trusted-types 'none'"
 )
+
+#: The one page that starts the service worker may name that script, by a policy of this name (Trusted Types). A policy
+#: can be made once: the page's own script has made it before anything else runs.
+_STARTS_WORKER: Final = POLICY.replace("trusted-types 'none'", "trusted-types service-worker")
+_STARTING: Final = "notification-settings.html"
 
 _TYPES = {
     "html": HTML,
     "js": "text/javascript",
     "css": "text/css",
     "svg": "image/svg+xml",
+    "png": "image/png",
+    "webmanifest": "application/manifest+json",
 }
 
 
@@ -29,7 +37,8 @@ def _read(folder: str) -> dict[str, Content]:
     for entry in files(__package__).joinpath(folder).iterdir():
         _, _, kind = entry.name.rpartition(".")
         if kind in _TYPES:
-            found[entry.name] = Content.of(entry.read_bytes(), _TYPES[kind], POLICY)
+            policy = _STARTS_WORKER if entry.name == _STARTING else POLICY
+            found[entry.name] = Content.of(entry.read_bytes(), _TYPES[kind], policy)
     return found
 
 
@@ -66,6 +75,24 @@ async def unsubscribe_page(request: Request[Any, Any, Any]) -> Response[bytes]:
     return _PAGES["unsubscribe.html"].answer(request)
 
 
+@get("/notifications", include_in_schema=False, opt={"needs": "nothing", "counts": None})
+async def notifications_page(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """What the wallet's owner is told of."""
+    return _PAGES["notifications.html"].answer(request)
+
+
+@get("/notifications/settings", include_in_schema=False, opt={"needs": "nothing", "counts": None})
+async def notification_settings_page(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """Which notices are sent, and where."""
+    return _PAGES[_STARTING].answer(request)
+
+
+@get("/sw.js", include_in_schema=False, opt={"needs": "nothing", "counts": None})
+async def service_worker(request: Request[Any, Any, Any]) -> Response[bytes]:
+    """What shows push messages: at the root, so that it may open every page (Service Workers, "Path restriction")."""
+    return _PAGES["sw.js"].answer(request)
+
+
 @get("/static/{name:str}", include_in_schema=False, opt={"needs": "nothing", "counts": None})
 async def static_file(name: str, request: Request[Any, Any, Any]) -> Response[bytes]:
     """A script, or the style sheet."""
@@ -84,7 +111,18 @@ async def site(request: Request[Any, Any, Any]) -> dict[str, object]:
 
 
 #: What the application serves beside the API.
-PAGES = [wallet_page, sign_in_page, sign_up_page, report_page, unsubscribe_page, static_file, site]
+PAGES = [
+    wallet_page,
+    sign_in_page,
+    sign_up_page,
+    notifications_page,
+    notification_settings_page,
+    report_page,
+    unsubscribe_page,
+    service_worker,
+    static_file,
+    site,
+]
 
 
 def missing(request: Request[Any, Any, Any]) -> Response[bytes] | None:

@@ -54,13 +54,26 @@ async def test_what_was_paid_of_a_payment_and_what_came_back_is_told(visitor: Vi
 
     await opened(visitor.page, alice.api_key)
 
-    told = [one.replace("\u202f", " ") for one in await visitor.page.locator("#payments li").all_inner_texts()]
-    sent, refund, paid = (one.splitlines() for one in told)
-    assert (sent[0], sent[2]) == ("to 0x4444…4444", "−1.000000 USDX")
-    assert (refund[0], *refund[2:]) == ("refund from @bob", "+1 500.00 EUR", "done")
-    assert (paid[0], *paid[2:]) == ("to @bob", "−4 000.00 EUR", "done: 4 000.00 of 12 345.00, 1 500.00 refunded")
-    balance = await visitor.page.locator("#balances tr").first.inner_text()
-    assert balance.replace("\u202f", " ").split("\t") == ["EUR", "47 500.00", "–"]
+    whos = await visitor.page.locator("#payments .who").all_inner_texts()
+    sums = [one.replace("\u202f", " ") for one in await visitor.page.locator("#payments .amount").all_inner_texts()]
+    told = [(who.splitlines()[0], *amount.splitlines()) for who, amount in zip(whos, sums, strict=True)]
+    assert told == [
+        ("to 0x4444…4444", "−1.00 USDX", "on its way"),
+        ("refund from @bob", "+1 500.00 EUR", "done"),
+        ("to @bob", "−4 000.00 EUR", "done: 4 000.00 of 12 345.00, 1 500.00 refunded"),
+    ]
+    balance = visitor.page.locator("#balances tr").first
+    assert (await balance.locator("td").inner_text()).replace("\u202f", " ") == "47 500.00"
+    assert (await balance.locator("th").inner_text()).splitlines()[1:] == ["EUR", "Euro"]
+
+
+async def test_assets_without_money_are_folded_away_until_they_are_asked_for(visitor: Visitor, site: Site) -> None:
+    alice = await site.person("alice", "5.00 EUR")
+    await opened(visitor.page, alice.api_key)
+    assert await visitor.page.locator("#balances tr").count() == 1
+    await visitor.page.get_by_role("button", name="more without money").click()
+    rows = visitor.page.get_by_role("row").filter(has_text="THB")
+    await rows.wait_for()
 
 
 async def test_what_went_wrong_is_in_sight_of_whoever_pressed_the_button(visitor: Visitor, site: Site) -> None:

@@ -48,3 +48,4 @@ export const isLost = (error) => error.status === 0 || error.status >= 500;
 
 export const get = (path) => call("GET", path);
 export const post = (path, body, how) => call("POST", path, body, how);
+export const put = (path, body) => call("PUT", path, body);

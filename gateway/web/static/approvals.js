@@ -2,7 +2,7 @@
 // read from the very words that are shown, so that whatever altered those has altered what is signed, and is refused.
 
 import { all, get, post } from "./api.js";
-import { asOwner } from "./devices.js";
+import { asOwner } from "./owner.js";
 import { during, find, make, say, time } from "./page.js";
 import { bytesOf, challengeOf, sign } from "./passkey.js";
 
@@ -27,20 +27,26 @@ export async function show(wallet, reload) {
 
 async function card(wallet, payment, reload) {
   const payee = payment.to.startsWith("@") ? (await get(`/v1/handles/${payment.to.slice(1)}`)).wallet_id : payment.to;
-  const part = (text, kind = "") => make("span", { class: kind, "data-part": "" }, text);
+  // By its place in what is signed: a person reads the amount first, a passkey signs the payment's id first.
+  const part = (place, text) => make("span", { "data-part": String(place) }, text);
   const line = (name, ...shown) => [make("dt", {}, name), make("dd", {}, ...shown)];
-  const details = make(
+  const first = make(
     "dl",
     {},
-    ...line("Payment", part(payment.id)),
-    ...line("To", part(payment.to, payment.to.startsWith("@") ? "sum" : "")),
-    ...line("Their wallet", part(payee)),
-    ...line("Amount", make("span", { class: "sum" }, part(payment.amount), " ", part(payment.asset))),
-    ...line("By", part(payment.route.rail), ` (${RAILS[payment.route.rail]})`),
-    ...line("Asked", time(payment.created_at)),
+    ...line("Amount", make("span", { class: "sum" }, part(3, payment.amount), " ", part(4, payment.asset))),
+    ...line("To", make("span", { class: payment.to.startsWith("@") ? "sum" : "" }, part(1, payment.to))),
     ...(payment.memo ? line("Memo", make("bdi", {}, payment.memo)) : []),
     ...line("Why you are asked", payment.approval.reasons.map((one) => REASONS[one] ?? one).join("; ")),
   );
+  const rest = make(
+    "dl",
+    { class: "less" },
+    ...line("By", part(5, payment.route.rail), ` (${RAILS[payment.route.rail]})`),
+    ...line("Asked", time(payment.created_at)),
+    ...line("Payment", part(0, payment.id)),
+    ...line("Their wallet", part(2, payee)),
+  );
+  const details = make("div", {}, first, rest);
   const yes = make("button", { type: "button" }, "Approve with your passkey");
   yes.addEventListener("click", () => during(yes, () => approve(wallet, payment.id, details, reload)));
   const no = make("button", { type: "button", class: "quiet", "aria-label": `Decline ${payment.id}` }, "Decline");
@@ -57,7 +63,8 @@ async function decline(payment, reload) {
 
 async function approve(wallet, id, details, reload) {
   const asked = await post(`/v1/payments/${id}/approval/challenge`);
-  const shown = [...details.querySelectorAll("[data-part]")].map((part) => part.textContent);
+  const parts = [...details.querySelectorAll("[data-part]")].sort((one, other) => one.dataset.part - other.dataset.part);
+  const shown = parts.map((part) => part.textContent);
   const challenge = await challengeOf("payment.approve", wallet.wallet_id, shown, bytesOf(asked.nonce));
   const paid = await post(`/v1/payments/${id}/approval`, await sign(challenge, asked.rp_id, asked.allow));
   say(`Approved: ${paid.amount} ${paid.asset} to ${paid.to}.`, "good");

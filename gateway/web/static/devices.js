@@ -2,11 +2,11 @@
 // was used some minutes ago.
 
 import { call, get, isLost, post } from "./api.js";
+import { asOwner, isRecovering, setRecovering } from "./owner.js";
 import { confirmed, deviceOf, during, find, make, onSubmit, say, time } from "./page.js";
 import { add, signIn } from "./passkey.js";
 
 let again = async () => {};
-let recovering = false; // the session is of a recovery code: it adds a passkey, and ends
 
 export async function show(reload) {
   again = reload;
@@ -14,22 +14,10 @@ export async function show(reload) {
     get("/v1/passkeys"),
     get("/v1/sessions"),
   ]);
-  recovering = sessions.some((one) => one.current && one.begun_by === "recovery_code");
+  setRecovering(sessions.some((one) => one.current && one.begun_by === "recovery_code"));
   find("passkeys").replaceChildren(...items.map(passkeyLine));
   find("codes-left").textContent = `${codes(left)} ${left === 1 ? "is" : "are"} left.`;
   find("sessions").replaceChildren(...sessions.map(sessionLine));
-}
-
-// Do what only an owner may: once more after signing in again, should the session be too old for it.
-export async function asOwner(act) {
-  try {
-    return await act();
-  } catch (error) {
-    if (!error.type?.endsWith(":sign_in_again") || recovering) throw error;
-    say("Use your passkey once more for this.");
-    await signIn();
-    return act();
-  }
 }
 
 const codes = (count) => (count === 1 ? "1 recovery code" : `${count} recovery codes`);
@@ -77,7 +65,7 @@ function sessionLine(one) {
 
 onSubmit(find("add-passkey"), async (form) => {
   await asOwner(() => add(form.get("device")));
-  if (recovering) await signIn();
+  if (isRecovering()) await signIn();
   find("add-passkey").reset();
   say("It signs for your wallet from now on.", "good");
   await again();

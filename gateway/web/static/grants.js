@@ -2,7 +2,7 @@
 // it: a key is approved by its owner, a mandate by a passkey over the words that stand on the page.
 
 import { call, get, post } from "./api.js";
-import { asOwner } from "./devices.js";
+import { asOwner } from "./owner.js";
 import { confirmed, during, find, make, say, time } from "./page.js";
 import { bytesOf, challengeOf, sign } from "./passkey.js";
 

@@ -53,9 +53,9 @@ export async function during(button, act) {
 }
 
 // Have what cannot be undone confirmed, in a dialog that says what will happen. Whether it was.
-export function confirmed(title, text, yes) {
+export function confirmed(title, text, yes, no = "Cancel") {
   const ok = make("button", { type: "submit", value: "yes", class: "danger" }, yes);
-  const cancel = make("button", { type: "submit", value: "no", class: "quiet", autofocus: "" }, "Cancel");
+  const cancel = make("button", { type: "submit", value: "no", class: "quiet", autofocus: "" }, no);
   const form = make("form", { method: "dialog", class: "choices" }, ok, cancel);
   const dialog = make("dialog", { "aria-labelledby": "asked" }, make("h2", { id: "asked" }, title), make("p", {}, text), form);
   document.body.append(dialog);
