@@ -144,6 +144,8 @@ async def test_this_was_not_me_freezes_the_wallet_once_it_is_confirmed(visitor: 
     await visitor.page.get_by_role("button", name="Approve with your passkey").click()
     await visitor.status("Approved")
     await ready(visitor, LIST)
+    asked = visitor.page.locator("details.notice").filter(has_text="Approve a payment")
+    await expect(asked.locator(".chip")).to_have_text("decided")
     line = visitor.page.locator("details.notice").filter(has_text="You paid").first
     await expect(line.locator(".amount")).to_have_text("−5.00 EUR")
     await line.locator("summary").click()

@@ -1,7 +1,7 @@
 // What the wallet's owner is told of, newest first: as it comes, by the event stream. The amount is read first, then who
 // and what; a notice opens to the payment that it tells of.
 
-import { get, post } from "./api.js";
+import { all, get, post } from "./api.js";
 import { follow } from "./live.js";
 import { avatar, badge, chip, drawing, plain, shortened } from "./look.js";
 import { confirmed, during, find, make, say, wordsOf } from "./page.js";
@@ -49,6 +49,7 @@ const DELIVERIES = {
 let me = "";
 let shown = []; // the notices on the page, newest first
 let cursor; // of those that are older
+let waiting = new Set(); // the payments that still need an approval
 
 const url = (from) =>
   `/v1/notifications?locale=${language}&time_zone=${encodeURIComponent(zone)}&limit=${PAGE}${from ? `&cursor=${encodeURIComponent(from)}` : ""}`;
@@ -64,7 +65,8 @@ async function start() {
 
 // The newest page, before what is there already. What is open stays open, and what was new in this visit is marked.
 async function showNewest() {
-  const page = await get(url());
+  const [page, undecided] = await Promise.all([get(url()), all("/v1/payments/waiting")]);
+  waiting = new Set(undecided.filter((one) => one.approval).map((one) => one.id));
   const known = new Map(shown.map((one) => [one.id, one]));
   const fresh = page.items.filter((one) => !known.has(one.id));
   const older = shown.filter((one) => !page.items.some((other) => other.id === one.id));
@@ -94,13 +96,16 @@ function draw() {
   const days = [];
   for (const one of shown) {
     if (days.at(-1)?.day !== dayOf(one)) days.push({ day: dayOf(one), items: [] });
-    days.at(-1).items.push(there.get(one.id) ?? notice(one, opened.has(one.id)));
+    days.at(-1).items.push(kept(one, there.get(one.id)) ?? notice(one, opened.has(one.id)));
   }
   find("notices").replaceChildren(...days.flatMap(({ day, items }) => [make("h2", { class: "day" }, dayName(day)), make("div", { class: "card" }, ...items)]));
   if (shown.length === 0) find("notices").replaceChildren(make("p", { class: "card hint" }, words("Nothing yet. What happens to your wallet stands here, the moment it happens.")));
   find("older").hidden = !cursor;
   if (held) document.getElementById(held)?.querySelector("summary").focus();
 }
+
+// What is on the page already, unless its state may be another one by now.
+const kept = (one, there) => (one.kind === "needs_approval" && !there?.open ? undefined : there);
 
 function dayName(day) {
   const days = Math.round((new Date(new Date().toDateString()) - new Date(day)) / 86_400_000);
@@ -117,8 +122,9 @@ function notice(one, isOpen) {
   const circle = other ? avatar(other) : badge(DRAWINGS[one.kind] ?? "bell", one.security ? "guards" : "");
   const mark = make("span", { class: one.seen ? "" : "unseen" }, circle);
   if (!one.seen) mark.append(make("span", { class: "only-read" }, words("new")));
-  const [state, kind] = STATES[one.type] ?? [];
-  const note = make("span", { class: "note" }, ...(state && kind !== "good" ? [chip(state, kind)] : []), clock(one.created_at));
+  const isDecided = one.kind === "needs_approval" && !waiting.has(one.payment);
+  const [state, kind] = isDecided ? [words("decided"), ""] : (STATES[one.type] ?? []);
+  const note = make("span", { class: "note" }, ...(state && kind !== "good" ? [chip(state, kind)] : []), make("span", { class: "clock" }, clock(one.created_at)));
   const title = make("span", {}, make("span", { class: "title" }, one.title), make("br"), note);
   const amount = make("span", { class: `amount ${one.money && !out && kind !== "wrong" ? "in" : ""}` }, ...(one.money ? sum(one, out) : []));
   const more = make("div", { class: "more" });
@@ -165,7 +171,7 @@ async function tell(one, out, more) {
     line(words("By {channel}", { channel: CHANNELS[each.channel] ?? each.channel }), said + instead);
   }
   const choices = make("div", { class: "choices" });
-  if (one.kind === "needs_approval") choices.append(make("a", { class: "button", href: "/" }, words("Look and decide")));
+  if (waiting.has(one.payment) && one.kind === "needs_approval") choices.append(make("a", { class: "button", href: "/" }, words("Look and decide")));
   if (one.kind === "money_out" && one.payment) choices.append(notMe(one));
   if (one.security) choices.append(make("a", { class: "button quiet", href: "/" }, words("Open your wallet")));
   if (choices.childElementCount > 0) more.append(choices);

@@ -99,6 +99,11 @@ export function grouped(amount) {
   return [whole.replace(/\B(?=(?:\d{3})+$)/g, "\u202f"), ...part].join(".");
 }
 
-// A time as people here write it.
-export const time = (text) =>
-  new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" }).format(new Date(text));
+// A time as people here write it: of this year without the year, of today without the date.
+export function time(text) {
+  const [at, now] = [new Date(text), new Date()];
+  const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "short" }).format(at);
+  if (at.toDateString() === now.toDateString()) return `today, ${clock}`;
+  const year = at.getFullYear() === now.getFullYear() ? {} : { year: "numeric" };
+  return `${new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", ...year }).format(at)}, ${clock}`;
+}

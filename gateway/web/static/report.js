@@ -2,6 +2,7 @@
 // behind the #, which browsers send to nobody.
 
 import { call } from "./api.js";
+import { plain, shortened } from "./look.js";
 import { during, find, grouped, say, time, wordsOf } from "./page.js";
 
 const path = `/v1/report-links/${encodeURIComponent(location.hash.slice(1))}`;
@@ -13,7 +14,7 @@ function failed(error) {
 
 if (location.hash.length > 1) {
   call("GET", path).then((payment) => {
-    find("what").textContent = `${grouped(payment.amount)} ${payment.asset} to ${payment.to}`;
+    find("what").textContent = `${grouped(plain(payment.amount))} ${payment.asset} to ${shortened(payment.to)}`;
     find("when").textContent = time(payment.created_at);
     find("payment").hidden = false;
   }, failed);

@@ -66,6 +66,7 @@ export const TH = {
   "if others fail": "เมื่อทางอื่นส่งไม่ได้",
   "Saved: notices are written so from now on.": "บันทึกแล้ว การแจ้งเตือนจะเป็นแบบนี้ตั้งแต่นี้ไป",
   "needs your approval": "รอคุณอนุมัติ",
+  decided: "ตัดสินใจแล้ว",
   "set aside": "กันไว้",
   "on its way": "กำลังไป",
   settled: "สำเร็จ",
