@@ -280,3 +280,14 @@ async def test_requests_in_the_document_have_no_room_for_unknown_fields(document
             schema = contract.resolve(document, media["schema"].get("items", media["schema"])["$ref"])
             if schema["title"] not in OF_BROWSERS:
                 assert schema.get("additionalProperties") is False, schema["title"]
+
+
+async def test_the_examples_of_a_payments_answers_are_the_usual_ones(document: Any) -> None:
+    answers = document["paths"]["/v1/payments"]["post"]["responses"]
+    shown = {status: answers[status]["content"]["application/json"]["example"] for status in ("201", "202")}
+    assert {status: (one["state"], one["route"]["rail"]) for status, one in shown.items()} == {
+        "201": ("settled", "ledger"),
+        "202": ("queued", "chain"),
+    }
+    waiting = document["paths"]["/v1/payments/waiting"]["get"]["responses"]["200"]["content"]["application/json"]
+    assert any(one["to_sign"] for one in waiting["example"]["items"]), "what is to be signed is shown there"

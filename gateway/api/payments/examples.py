@@ -202,7 +202,7 @@ ANSWERS: Final[Mapping[str, Struct | list[BulkResultView]]] = {
     "convert": CONVERSION,
     "get_conversion": replace(CONVERSION, state="settled", tx_hash=TX_HASH, settled_at=SECOND_LATER),
     "pay": SETTLED,
-    "pay 202": UNSIGNED,
+    "pay 202": QUEUED,
     "preview": PreviewView(LEDGER, "0.00", "470.00", [], None),
     "pay_batch": [
         BulkResultView(0, 201, SETTLED.id, "settled"),
@@ -221,7 +221,7 @@ ANSWERS: Final[Mapping[str, Struct | list[BulkResultView]]] = {
         ),
     ],
     "list_payments": PaymentsPage([SETTLED], "cGF5XzAxaDQ1NXZiNHBleDV2c2tuazA4NHNuMDJx"),
-    "list_waiting_payments": PaymentsPage([WAITING], None),
+    "list_waiting_payments": PaymentsPage([WAITING, UNSIGNED], None),
     "get_payment": SETTLED,
     "capture": CAPTURED,
     "void": VOIDED,
