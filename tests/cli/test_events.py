@@ -66,7 +66,7 @@ def test_as_json_each_line_is_the_event_of_the_api_and_it_goes_on_after_the_one_
 def test_it_goes_on_over_a_restart_of_the_gateway() -> None:
     with running_up() as up:
         alice, shop = up.someone("alice_back", EUR="10.00"), up.someone("shop_back", EUR="1.00")
-        with tailing(up, shop, "--json") as process:
+        with tailing(up, shop, "--json", "--after", newest(up, shop)) as process:
             up.gateway("pay", shop, "1.00", "EUR", "--from", alice)
             before = json.loads(process.stdout.readline())
             children = psutil.Process(up.process.pid).children(recursive=True)
