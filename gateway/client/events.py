@@ -165,16 +165,7 @@ async def until_told(calls: Calls, id: str, ends: float | None) -> AsyncGenerato
 async def _connection(
     calls: Calls, after: str | None, of_type: str | None, read_seconds: float
 ) -> AsyncGenerator[Event | None, None]:
-    """The events of one connection; None for each comment, and once when it is open."""
-    async with aclosing(connection_texts(calls, after, of_type, read_seconds)) as texts:
-        async for text in texts:
-            yield read_event(text) if text is not None else None
-
-
-async def connection_texts(
-    calls: Calls, after: str | None, of_type: str | None, read_seconds: float
-) -> AsyncGenerator[bytes | None, None]:
-    """The same, each event as its JSON.
+    """The events of one connection; None for each comment, and once when it is open.
 
     Raises ProblemError, NoAnswer, and httpx.HTTPError for a connection that cannot be opened or breaks off.
     """
@@ -184,7 +175,7 @@ async def connection_texts(
         async with aclosing(_lines(opened)) as lines:
             async for line in lines:
                 if line.startswith(b"data: "):
-                    yield line[len(b"data: ") :]
+                    yield read_event(line[len(b"data: ") :])
                 elif line.startswith(b":"):
                     yield None
 

@@ -13,13 +13,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import httpx
-import msgspec
-
 from gateway import client
 from gateway.cli.wallet import key_file
-from gateway.cli.wallet.errors import Answered, NoGateway, OutcomeUnknown, StreamEnded
-from gateway.client.events import SILENCE_SECONDS, connection_texts
+from gateway.cli.wallet.errors import Answered, NoGateway, OutcomeUnknown
 from gateway.config import Config
 from gateway.errors import Misconfigured
 from gateway.identity.handle import fold
@@ -50,13 +46,6 @@ def url_of(config: Config, given: str | None = None) -> str:
     except (OSError, ValueError):
         running = {}
     return str(running.get("api_url") or config.url(config.port or 8000))
-
-
-class _Named(msgspec.Struct):
-    """What every event says of itself."""
-
-    id: str
-    type: str
 
 
 class Answer(dict[str, Any]):
@@ -252,23 +241,6 @@ class Client:
         """The id of the newest event; None where there is none."""
         found = await self._call("GET", "/v1/events", params={"order": "newest_first", "limit": 1})
         return next((str(one["id"]) for one in found["items"]), None)
-
-    async def events(self, kind: str | None, after: str | None) -> AsyncIterator[tuple[str, str, bytes]]:
-        """Events as they happen, after the event `after`: each its id, its type, and its JSON. Raises StreamEnded when
-        the gateway ends the stream, or it breaks off, and NoGateway and Answered where there is none.
-        """
-        with self._told():
-            try:
-                async with aclosing(connection_texts(self._client.calls, after, kind, SILENCE_SECONDS)) as texts:
-                    async for text in texts:
-                        if text is not None:
-                            event = msgspec.json.decode(text, type=_Named)
-                            yield event.id, event.type, text
-            except (httpx.ConnectError, httpx.ConnectTimeout, httpx.UnsupportedProtocol):
-                raise NoGateway(self._url, "no connection") from None
-            except httpx.HTTPError:
-                pass
-        raise StreamEnded
 
     async def tail(self, kind: str | None, after: str | None) -> AsyncGenerator[client.Event, None]:
         """Events as they happen, after the event `after`, over as many connections as it takes. Raises NoGateway once

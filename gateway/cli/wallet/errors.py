@@ -7,12 +7,6 @@ from gateway.errors import GatewayError, Unavailable
 from gateway.escape import for_shell
 
 
-class StreamEnded(GatewayError):
-    """The gateway has ended a stream of events, or it broke off: it goes on after the last event."""
-
-    says = "the stream of events has ended"
-
-
 class Answered(GatewayError):
     """The gateway's refusal, in its own words: the `code` and `detail` of its problem document."""
 

@@ -1,23 +1,22 @@
 """webhooks: a handle's endpoints and deliveries, and a way to test a receiver on this machine."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from typing import Any, Final
 
 import httpx
+import msgspec
 import rich_click as click
 
 from gateway.cli.options import asking, by
 from gateway.cli.output import facts, table, when
 from gateway.cli.wallet.calls import ask, say, show
 from gateway.cli.wallet.client import Client
-from gateway.cli.wallet.errors import StreamEnded
 from gateway.clock import system_clock
 from gateway.webhooks import message
 
-#: What a receiver may take, as a worker gives it; and before a stream that broke off is opened again. In seconds.
+#: How long a receiver may take, as for the worker; in seconds.
 _ANSWER_SECONDS: Final = 15.0
-_AGAIN_SECONDS: Final = 1.0
 
 
 @click.group()
@@ -129,16 +128,14 @@ def listen(handle: str, to: str, kind: str | None, url: str | None) -> None:
 async def _forward(client: Client, to: str, kind: str | None) -> None:
     secret, after = message.new_secret(), await client.last_event()
     say(f"forwarding events of @{client.handle} to {to}, signed with the secret {message.secret_text(secret)}")
-    async with httpx.AsyncClient(timeout=_ANSWER_SECONDS, trust_env=False) as there:
-        while True:
-            try:
-                async for id, name, event in client.events(kind, after):
-                    body = message.fitting(event)
-                    headers = message.headers([secret], id, system_clock(), body)
-                    say(f"{name}  {id}  {await _sent(there, to, headers, body)}")
-                    after = id
-            except StreamEnded:  # read on after what came last
-                await asyncio.sleep(_AGAIN_SECONDS)
+    async with (
+        httpx.AsyncClient(timeout=_ANSWER_SECONDS, trust_env=False) as there,
+        aclosing(client.tail(kind, after)) as following,
+    ):
+        async for event in following:
+            body = message.fitting(msgspec.json.encode(event))
+            headers = message.headers([secret], event.id, system_clock(), body)
+            say(f"{event.type}  {event.id}  {await _sent(there, to, headers, body)}")
 
 
 async def _sent(there: httpx.AsyncClient, to: str, headers: Mapping[str, str], body: bytes) -> str:
