@@ -16,7 +16,11 @@ def test_an_id_encodes_the_number_of_its_event(number: int) -> None:
     assert event_id.number_of(event_id.show(number, AT), "up_to", "'up_to'") == number
 
 
-@pytest.mark.parametrize("text", ["17", "", "evt_", show("evt", new_id(AT)), show("pay", new_id(AT)), "e" * 100])
+@pytest.mark.parametrize(
+    "text",
+    ["17", "", "evt_", show("evt", new_id(AT)), show("pay", new_id(AT)), "e" * 100],
+    ids=["a number", "nothing", "a prefix", "an id without a number", "an id of a payment", "a long text"],
+)
 def test_any_other_text_is_refused_by_the_name_of_the_part_that_it_was_sent_in(text: str) -> None:
     with pytest.raises(InvalidRequest) as refused:
         event_id.number_of(text, "last_event_id", "Last-Event-ID")
