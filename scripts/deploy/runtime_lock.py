@@ -2,6 +2,7 @@
 
     python runtime_lock.py pyproject.toml requirements.lock > runtime.lock
     python runtime_lock.py pyproject.toml requirements.lock --client   # without the server: what gateway.client needs
+    python runtime_lock.py pyproject.toml requirements.lock --server   # without what sends traces
 
 pip-compile notes below each package what it is there for ("via"). What is kept is what the project's own dependencies
 and those of its extras `server` and `traces` need, followed by those notes. So an image has the versions that the tests
@@ -25,7 +26,7 @@ def name_of(requirement: str) -> str:
 def runtime(pyproject: str, lock: str, *options: str) -> str:
     """The blocks of the lock file that the dependencies of pyproject.toml need, in its order."""
     project = tomllib.loads(pyproject)["project"]
-    extras = [] if "--client" in options else ["server", "traces"]
+    extras = [] if "--client" in options else ["server"] if "--server" in options else ["server", "traces"]
     wanted = [*project["dependencies"], *(one for extra in extras for one in project["optional-dependencies"][extra])]
     blocks = {name_of(block): block for block in re.split(r"^(?=[A-Za-z0-9])", lock, flags=re.MULTILINE)[1:]}
     kept, fresh = set[str](), {name_of(one) for one in wanted}

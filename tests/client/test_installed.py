@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Collection
 from importlib.metadata import distribution
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from tests.api.conftest import Api
 from tests.api.test_stream import Gateway
 from tests.processes import HANG_SECONDS
-from tests.running import ROOT
+from tests.running import ROOT, environ
 
 pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -26,15 +27,18 @@ NAMES = {"anyio", "certifi", "h11", "httpcore", "httpx", "idna", "iso4217", "msg
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The Python of a fresh virtual environment. What the lock names for the client is copied from the environment of
-    the tests, which is made by that lock; so no registry is asked.
+    """The Python of an environment that has the client alone."""
+    return made(tmp_path_factory.mktemp("client"), "--client", NAMES)
+
+
+def made(folder: Path, option: str, names: Collection[str] | None = None) -> Path:
+    """The Python of a fresh virtual environment. What the lock names for it is copied from the environment of the
+    tests, which is made by that lock; so no registry is asked.
     """
     argv = [sys.executable, ROOT / "scripts" / "deploy" / "runtime_lock.py", ROOT / "pyproject.toml"]
-    lock = subprocess.run([*argv, ROOT / "requirements.lock", "--client"], capture_output=True, text=True, check=True)
-    locked = dict(re.findall(r"^([a-z0-9-]+)==(\S+)", lock.stdout, re.MULTILINE))
-    assert locked.keys() == NAMES
-
-    folder = tmp_path_factory.mktemp("client")
+    lock = subprocess.run([*argv, ROOT / "requirements.lock", option], capture_output=True, text=True, check=True)
+    locked = dict(re.findall(r"^([a-z0-9-]+)(?:\[.*\])?==(\S+)", lock.stdout, re.MULTILINE))
+    assert names is None or locked.keys() == names
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
     site = Path(sysconfig.get_path("purelib", vars={"base": str(folder)}))
     for name, version in locked.items():
@@ -61,6 +65,21 @@ def test_nothing_of_the_server_is_imported(python: Path) -> None:
         *("gateway.api", "gateway.client", "gateway.errors", "gateway.http", "gateway.identity", "gateway.money"),
         *("gateway.outbound", "gateway.payments", "gateway.retry_after", "gateway.webhooks"),
     ]
+
+
+def test_the_server_extra_runs_a_gateway_without_what_only_traces_need(tmp_path: Path) -> None:
+    python = made(tmp_path / "server", "--server")
+    code = (
+        "import importlib.util, sys\n"
+        "from gateway.cli.operate import operations, serve, work\n"
+        "from gateway.__main__ import main\n"
+        "print(importlib.util.find_spec('opentelemetry'), importlib.util.find_spec('pytest'))\n"
+        "sys.argv = ['gateway', 'config', 'check']\n"
+        "main()\n"
+    )
+    ran = subprocess.run([python, "-P", "-c", code], cwd=tmp_path, env=environ(), capture_output=True, text=True)
+    assert ran.stdout.startswith("None None\n"), ran.stderr
+    assert ran.returncode == 0, ran.stderr
 
 
 async def test_the_guide_does_what_it_shows(python: Path, gateway: Gateway, api: Api, tmp_path: Path) -> None:
