@@ -153,11 +153,22 @@ def _point_out(config: Config, url: str, steps: Steps) -> None:
         )
     steps.say(f"the API is at {url}, its description at {url}/openapi.json")
     steps.say(f"the documentation is at {url}/docs")
+    if config.metrics_port is not None:
+        steps.say(_metrics(config))
     steps.say(f"the handles' API keys are in {config.home / 'keys'}; everything is in {config.home}")
     steps.say("try next, in another terminal:")
     for line in _try_next(config):
         steps.say(f"  {line}")
     steps.say("Ctrl-C stops everything")
+
+
+def _metrics(config: Config) -> str:
+    """Where the metrics are. With port 0 each process picks a port, and prints it into its log."""
+    if config.metrics_port == 0:
+        return f"the logs in {config.home / 'log'} say where each process has its metrics"
+    assert config.metrics_port is not None
+    serve, work = (config.url(port, config.metrics_host) for port in (config.metrics_port, config.metrics_port + 1))
+    return f"the server's metrics are at {serve}/metrics, the worker's at {work}/metrics"
 
 
 def _try_next(config: Config) -> list[str]:
