@@ -1,5 +1,6 @@
 """The client, blocking or not."""
 
+from collections.abc import Callable
 from types import TracebackType
 from typing import Generic, Self
 
@@ -28,7 +29,21 @@ _RETRY = Retry()
 class _Client(Generic[Mode]):
     """What both have. `calls` makes calls that have no method here."""
 
-    def __init__(self, transport: Transport, url: str, api_key: ApiKey, retry: Retry) -> None:
+    _transport: Callable[[str, float, bool], Transport]
+
+    def __init__(
+        self,
+        url: str,
+        api_key: ApiKey = None,
+        *,
+        retry: Retry = _RETRY,
+        answer_seconds: float = ANSWER_SECONDS,
+        trust_env: bool = True,
+    ) -> None:
+        try:
+            transport = self._transport(url, answer_seconds, trust_env)
+        except httpx.InvalidURL:
+            raise NoAnswer(url, "it is not a URL") from None
         self.calls = Calls(transport, url, api_key, retry)
         self.payments: Payments[Mode] = Payments(self.calls)
         self.wallet: WalletCalls[Mode] = WalletCalls(self.calls)
@@ -50,19 +65,7 @@ class Client(_Client[Blocking]):
     `retry` says for how long calls are repeated. With `trust_env`, proxies are those of the environment.
     """
 
-    def __init__(
-        self,
-        url: str,
-        api_key: ApiKey = None,
-        *,
-        retry: Retry = _RETRY,
-        answer_seconds: float = ANSWER_SECONDS,
-        trust_env: bool = True,
-    ) -> None:
-        try:
-            super().__init__(BlockingTransport(url, answer_seconds, trust_env), url, api_key, retry)
-        except httpx.InvalidURL:
-            raise NoAnswer(url, "it is not a URL") from None
+    _transport = BlockingTransport
 
     def close(self) -> None:
         finished(self.calls.close())
@@ -79,19 +82,7 @@ class Client(_Client[Blocking]):
 class AsyncClient(_Client[Awaiting]):
     """The same, with coroutines and asynchronous iterators, in the event loop of asyncio."""
 
-    def __init__(
-        self,
-        url: str,
-        api_key: ApiKey = None,
-        *,
-        retry: Retry = _RETRY,
-        answer_seconds: float = ANSWER_SECONDS,
-        trust_env: bool = True,
-    ) -> None:
-        try:
-            super().__init__(AwaitingTransport(url, answer_seconds, trust_env), url, api_key, retry)
-        except httpx.InvalidURL:
-            raise NoAnswer(url, "it is not a URL") from None
+    _transport = AwaitingTransport
 
     async def close(self) -> None:
         await self.calls.close()
