@@ -57,6 +57,7 @@ class Server:
 
     process: Process
     client: httpx.AsyncClient
+    port: str
 
     async def end(self) -> str:
         """Wait until it has ended, with 0; what it said."""
@@ -65,6 +66,18 @@ class Server:
         assert await self.process.wait() == 0, said
         assert "Traceback" not in said
         return said
+
+
+async def until_refused(port: str) -> None:
+    """Until a server takes no more connections: it has been told to stop, and answers what it has taken."""
+    async with asyncio.timeout(HANG_SECONDS):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except ConnectionRefusedError:
+                return
+            writer.close()
+            await asyncio.sleep(0.01)  # another process, which tells nobody
 
 
 @asynccontextmanager
@@ -76,7 +89,7 @@ async def serving(place: Place, **settings: str) -> AsyncIterator[Server]:
     ):
         await line_with(process.stdout, "serving on", [])
         await answering(client)
-        yield Server(process, client)
+        yield Server(process, client, port)
 
 
 @dataclass
@@ -127,7 +140,7 @@ async def test_a_client_that_leaves_when_it_is_told_to_has_every_payment_answere
         second = await stack.enter_async_context(serving(place))
         payer, in_front = await Payer.arrive(first.client), [first]
         answers: list[httpx.Response] = []
-        stop = asyncio.Event()
+        stop, answered = asyncio.Event(), asyncio.Condition()
 
         async def pay_on_and_on() -> None:
             """By one connection, which is the first server's until its answer says `Connection: close`."""
@@ -135,7 +148,9 @@ async def test_a_client_that_leaves_when_it_is_told_to_has_every_payment_answere
             async with httpx.AsyncClient(base_url=here.client.base_url, timeout=HANG_SECONDS) as client:
                 while not stop.is_set():
                     answer = await payer.pay(client)
-                    answers.append(answer)
+                    async with answered:
+                        answers.append(answer)
+                        answered.notify_all()
                     if answer.headers.get("connection") == "close":
                         client.base_url = second.client.base_url
 
@@ -146,18 +161,19 @@ async def test_a_client_that_leaves_when_it_is_told_to_has_every_payment_answere
                     status = (await client.get("/health/ready")).status_code
                 if status != 200:
                     return status
-                await asyncio.sleep(BALANCER_SECONDS)
+                await asyncio.sleep(BALANCER_SECONDS)  # another process's readiness, of which nothing tells us
+
+        async def until_answered(count: int) -> None:
+            async with asyncio.timeout(HANG_SECONDS), answered:
+                await answered.wait_for(lambda: len(answers) >= count)
 
         balancer = asyncio.create_task(balance())
         paying = [asyncio.create_task(pay_on_and_on()) for _ in range(CLIENTS)]
-        while len(answers) < 5 * CLIENTS:  # noqa: ASYNC110 - the load is under way
-            await asyncio.sleep(0.01)
+        await until_answered(5 * CLIENTS)
         first.process.send_signal(signal.SIGTERM)
         assert await balancer == 503
         assert await first.end() == ""
-        before = len(answers)
-        while len(answers) < before + CLIENTS:  # noqa: ASYNC110 - it goes on at the second
-            await asyncio.sleep(0.01)
+        await until_answered(len(answers) + CLIENTS)  # it goes on at the second
         stop.set()
         await asyncio.gather(*paying)
 
@@ -181,9 +197,7 @@ async def test_what_is_under_way_is_answered_before_the_process_ends(place: Plac
             paying = [asyncio.create_task(payer.pay(server.client)) for _ in range(CLIENTS)]
             await until_waiting(connection, 1)
             server.process.send_signal(signal.SIGTERM)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(0.5):
-                    await server.process.wait()
+            await until_refused(server.port)
             assert server.process.returncode is None, "it waits for what it has taken"
         answers = await asyncio.gather(*paying)
         assert await server.end() == ""

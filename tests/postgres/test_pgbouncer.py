@@ -20,6 +20,7 @@ from gateway.postgres.connection import Deadlines
 from gateway.postgres.errors import DatabaseUnavailable
 from gateway.postgres.pool import connect
 from tests.postgres.test_odd_databases import made, pays
+from tests.processes import HANG_SECONDS
 from tests.servers import by_tcp, stopped
 
 pytestmark = pytest.mark.anyio
@@ -60,9 +61,10 @@ async def pooled(url: str, mode: str, **more: str) -> AsyncIterator[str]:
                 os.chown(one, _NOBODY, _NOBODY)
         process = await asyncio.create_subprocess_exec(*become, pgbouncer, "-q", str(folder / "ini"))
         try:
-            while not answers(folder / ".s.PGSQL.6432"):
-                assert process.returncode is None, (folder / "log").read_text()
-                await asyncio.sleep(0.01)
+            async with asyncio.timeout(HANG_SECONDS):
+                while not answers(folder / ".s.PGSQL.6432"):
+                    assert process.returncode is None, (folder / "log").read_text()
+                    await asyncio.sleep(0.01)  # another process comes up, and tells nobody
             yield f"postgresql://gateway@{server.path}?host={folder}&port=6432"
         finally:
             if process.returncode is None:

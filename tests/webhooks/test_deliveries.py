@@ -305,7 +305,7 @@ async def test_an_event_that_was_sent_but_not_recorded_is_sent_again_after_the_l
 
     async def never(writer: asyncio.StreamWriter) -> None:
         came.set()
-        await asyncio.sleep(3600)
+        await asyncio.Event().wait()
 
     receiver.answer = lambda _: never
     killed = workers.another()
