@@ -1,11 +1,14 @@
 """What a wallet's owner does by the client: API keys, mandates, webhooks, many payments at once, and what guards it."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from gateway.client import AsyncClient, BulkPaymentRequest, CapView, Client, ProblemError
+from gateway.client.faces import finished
 from tests.api.conftest import Api, Person
 from tests.api.test_stream import Gateway
 from tests.client.conftest import Face, between, face_of
@@ -132,3 +135,31 @@ async def test_what_guards_a_wallet_is_read(kind: Kind, gateway: Gateway, alice:
         assert await refused(face, face.client.sessions.end, "ses_01h455vb4pex5vsknk084sn02q") == "not_found"
         assert await face.all(face.client.passkeys.list()) == []
         assert await face.all(face.client.payments.waiting()) == []
+
+
+async def test_no_id_leads_to_another_path(kind: Kind, gateway: Gateway, alice: Person) -> None:
+    id = "x/../../handles/alice?a#b"
+    async with between(gateway) as (way, url), face_of(kind, url, alice.api_key) as face:
+        client = face.client
+        calls = {
+            "payments": client.payments.get,
+            "conversions": client.bank.conversion,
+            "handles": client.handles.get,
+            "keys": client.api_keys.revoke,
+            "mandates": client.mandates.revoke,
+            "sessions": client.sessions.end,
+            "webhooks": client.webhooks.get,
+        }
+        for method in calls.values():
+            with pytest.raises(ProblemError):
+                await face.call(method, id)
+    asked = [head.split()[1].split("/", 4)[2:4] for head in way.heads]
+    assert asked == [[name, quote(id, safe="")] for name in calls]
+
+
+async def test_a_call_that_is_not_signed_carries_no_api_key(kind: Kind, gateway: Gateway, alice: Person) -> None:
+    async with between(gateway) as (way, url), face_of(kind, url, alice.api_key) as face:
+        for signed in (True, False):
+            asked = face.client.calls.send("GET", "/v1/handles/alice", dict, signed=signed)
+            await (asyncio.to_thread(finished, asked) if kind is Client else asked)
+    assert ["authorization: " in head.lower() for head in way.heads] == [True, False]
